@@ -1,0 +1,47 @@
+# uv lives in its own folder, so that a synchronised environment holds only what the lock file names.
+UV_VERSION := 0.13.9
+PYTHON ?= python3
+UV := .tools/bin/uv
+RUN := $(UV) run --frozen
+PYTEST_ARGS ?= -n 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint types check format coverage clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: .venv/.installed ## Install everything into .venv, from the lock file
+
+.venv/.installed: uv.lock pyproject.toml $(UV)
+	$(UV) sync --frozen --quiet --python $(PYTHON)
+	@touch $@
+
+$(UV):
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+demo: install ## Full load, changes, hourly delta: a whole org to a warehouse, with proof
+	@$(RUN) seil demo
+
+test: install ## Run every test, offline
+	$(RUN) pytest $(PYTEST_ARGS)
+
+coverage: install ## Run every test and report the lines and branches they miss
+	$(RUN) pytest $(PYTEST_ARGS) --cov --cov-report=term-missing
+
+lint: install ## Check style and format
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+types: install ## Check types
+	$(RUN) mypy
+
+check: lint types test ## Everything that guards main, except the demo
+
+format: install ## Rewrite the code in the house format
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+clean: ## Remove what was installed and what the demo wrote
+	rm -rf .venv .tools demo

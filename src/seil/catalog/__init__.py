@@ -1,0 +1,141 @@
+"""The catalog: the objects we sync, as data. Packaged defaults, merged with the user's own file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from seil.catalog.model import (
+    Column,
+    Flow,
+    SyncedObject,
+    Validation,
+)
+from seil.catalog.model import (
+    Mapping as ColumnMapping,
+)
+from seil.errors import ConfigurationError, Problem
+
+__all__ = [
+    "Catalog",
+    "Column",
+    "ColumnMapping",
+    "Flow",
+    "SyncedObject",
+    "Validation",
+    "load_catalog",
+]
+
+
+class Catalog(Mapping[str, SyncedObject]):
+    """Enabled objects by API name, in catalog order; names are looked up without regard to case."""
+
+    def __init__(self, objects: Iterable[SyncedObject]) -> None:
+        self._objects = {o.api_name.lower(): o for o in objects if o.enabled}
+        self._landing = {o.landing_name.lower(): o for o in self._objects.values()}
+        self._table = {o.table: o for o in self._objects.values()}
+
+    def __getitem__(self, name: str) -> SyncedObject:
+        return self._objects[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return (o.api_name for o in self._objects.values())
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def by_landing_name(self, name: str) -> SyncedObject | None:
+        return self._landing.get(name.lower())
+
+    def find(self, name: str) -> SyncedObject | None:
+        """By API, landing, table or display name."""
+        wanted = name.lower()
+        displayed = {o.display_name.lower(): o for o in self._objects.values()}
+        for index in (self._objects, self._landing, self._table, displayed):
+            if wanted in index:
+                return index[wanted]
+        return None
+
+    def select(self, names: Iterable[str]) -> list[SyncedObject]:
+        """The named objects, all of them when none is named."""
+        wanted = list(names)
+        if not wanted:
+            return list(self.values())
+        found = [(name, self.find(name)) for name in wanted]
+        unknown = [name for name, entry in found if entry is None]
+        if unknown:
+            raise ConfigurationError(
+                [
+                    Problem(name, "is not an object of the catalog", "see docs/add-an-object.md")
+                    for name in unknown
+                ],
+                searched=list(self),
+            )
+        return list(dict.fromkeys(entry for _, entry in found if entry))
+
+
+def load_catalog(file: Path | None = None) -> Catalog:
+    """Packaged objects, each overlaid key by key with the same object of `file`, then its new ones.
+
+    Raises ConfigurationError naming every entry that is wrong.
+    """
+    packaged = tomllib.loads(resources.files(__name__).joinpath("objects.toml").read_text("utf-8"))
+    own = _read(file) if file else {}
+    entries = {name.lower(): (name, entry) for name, entry in packaged["objects"].items()}
+    for name, entry in own.get("objects", {}).items():
+        known, base = entries.get(name.lower(), (name, {}))
+        entries[name.lower()] = (known, _merged(base, entry))
+    defaults = _merged(packaged.get("defaults", {}), own.get("defaults", {}))
+    problems: list[Problem] = []
+    objects: list[SyncedObject] = []
+    for name, entry in entries.values():
+        try:
+            objects.append(
+                SyncedObject.model_validate({"api_name": name, **_merged(defaults, entry)})
+            )
+        except ValidationError as error:
+            problems += [
+                Problem(".".join(["objects", name, *map(str, e["loc"])]), e["msg"])
+                for e in error.errors()
+            ]
+    problems += _clashes(objects)
+    if problems:
+        raise ConfigurationError(problems, searched=[str(file)] if file else ["packaged catalog"])
+    return Catalog(objects)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        cure = "create it or correct [catalog] file in seil.toml"
+        raise ConfigurationError([Problem(str(file), "no such file", cure)]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError([Problem(str(file), f"is not TOML: {error}")]) from error
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    out = dict(base)
+    for key, value in over.items():
+        nested = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = _merged(out[key], value) if nested else value
+    return out
+
+
+def _clashes(objects: Iterable[SyncedObject]) -> Iterator[Problem]:
+    for attribute in ("landing_name", "table"):
+        seen: dict[str, str] = {}
+        for entry in objects:
+            value = str(getattr(entry, attribute)).lower()
+            if value in seen:
+                yield Problem(
+                    f"objects.{entry.api_name}.{attribute}",
+                    f"{value!r} is already taken by {seen[value]}",
+                    "give it another name",
+                )
+            seen[value] = entry.api_name

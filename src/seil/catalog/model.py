@@ -1,0 +1,123 @@
+"""What we know of an object we sync, apart from its fields: those come from the org's describe."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+)\s*([smhd])")
+
+
+def duration(value: Any) -> Any:
+    """`90s`, `10m`, `1h`, `2d`, or a number of seconds."""
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
+        return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    if isinstance(value, str):
+        raise ValueError(f"{value!r} is not a duration; write 90s, 10m, 1h or 2d")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Flow(_Entry):
+    """How an object is read.
+
+    incremental: what changed in `[previous upper bound - lookback, now - lag)` by the cursor, after
+    a first full load. full: every record, every time.
+    """
+
+    mode: Literal["incremental", "full"] = "incremental"
+    cursor: str = "SystemModstamp"
+    lookback: Duration = timedelta(minutes=10)
+    lag: Duration = timedelta(minutes=1)
+    schedule: Duration = timedelta(hours=1)
+    allow_empty: bool = True
+
+
+class Validation(_Entry):
+    """A rule on one column.
+
+    re: `rule` must match the whole value written as text; nulls pass. sql: `rule` is a boolean
+    DuckDB expression over the record's columns; null passes, as in an SQL CHECK.
+    """
+
+    type: Literal["re", "sql"]
+    rule: str
+    message: str = ""
+    level: Literal["error", "reject", "warning"] = "reject"
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Validation:
+        if self.type == "re":
+            re.compile(self.rule)
+        return self
+
+
+class Column(_Entry):
+    name: str
+    validations: tuple[Validation, ...] = ()
+
+
+class Mapping(_Entry):
+    """A target column: a source column cast to `type`, or an expression in `sql`."""
+
+    target: str
+    source: str = ""
+    sql: str = ""
+    type: str = ""
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> Mapping:
+        if bool(self.source) == bool(self.sql):
+            raise ValueError(f"mapping to {self.target!r} needs either source or sql")
+        if self.source and not self.type:
+            raise ValueError(f"mapping to {self.target!r} from a source column needs a type")
+        return self
+
+
+class SyncedObject(_Entry):
+    """One object of the catalog.
+
+    `table` is its current-record table in the warehouse's schema `salesforce`; `required` are the
+    columns without which a landed file is rejected.
+    """
+
+    api_name: str
+    display_name: str = ""
+    landing_name: str = Field(default="", pattern=r"[A-Za-z0-9_.-]*")
+    table: str = Field(default="", pattern=r"[a-z0-9_]*")
+    enabled: bool = True
+    flow: Flow = Flow()
+    key: str = "Id"
+    required: tuple[str, ...] = ("Id",)
+    exclude: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    mappings: tuple[Mapping, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not data.get("api_name"):
+            return data
+        bare = str(data["api_name"]).removesuffix("__c")
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bare.split("__")[-1]).split("_")
+        plain = [word for word in words if word]
+        return {
+            "display_name": " ".join(plain),
+            "landing_name": "-".join(plain),
+            "table": "_".join(plain).lower(),
+            **data,
+        }
+
+    @property
+    def curated_table(self) -> str:
+        return f"salesforce_{self.table}"

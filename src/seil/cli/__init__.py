@@ -1,0 +1,1 @@
+"""The `seil` command: parses, calls, prints."""

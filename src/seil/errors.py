@@ -1,0 +1,178 @@
+"""Every error SEIL raises on purpose, sorted by what the caller should do.
+
+SeilError
+├── RetryError            the same call may succeed later
+│   ├── UnavailableError      the far end is down, slow or throttling (retry_after in seconds)
+│   └── ConflictError         somebody else holds it; try again when they are done
+├── RejectError           set this one thing aside, go on with the rest
+│   ├── FileRejectedError     a landed file that fails a check
+│   ├── ObjectRejectedError   a Salesforce object that cannot be synced as it is
+│   └── RequestRejectedError  a request the far end refused for what it says
+└── AbortError            stop: nothing will work until somebody changes something
+    ├── ConfigurationError    settings or catalog, every problem at once
+    ├── LoginError            the org refuses these credentials
+    ├── QuotaExhaustedError   the org's API allowance is used up
+    ├── LakeError             the lake cannot be read or written
+    ├── WarehouseError        the warehouse cannot be read or written
+    └── AlreadyRunningError   another run holds the lock
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class SeilError(Exception):
+    """Root of the tree; `hint` is the next step for whoever reads the message."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message}. {hint}" if hint else message)
+        self.message = message
+        self.hint = hint
+
+
+class RetryError(SeilError):
+    exit_code = 3
+
+
+class UnavailableError(RetryError):
+    """`retry_after` is in seconds, None when the far end did not say."""
+
+    def __init__(
+        self,
+        service: str,
+        reason: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        answered = f" answered {status}" if status else ""
+        super().__init__(
+            f"{service}{answered}: {reason}",
+            hint="It was retried without success; run again later",
+        )
+        self.service = service
+        self.reason = reason
+        self.status = status
+        self.retry_after = retry_after
+
+
+class ConflictError(RetryError):
+    pass
+
+
+class RejectError(SeilError):
+    pass
+
+
+class FileRejectedError(RejectError):
+    """`check` is the name of the sanity check that failed."""
+
+    def __init__(self, key: str, check: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"{key}: {reason}", hint=hint)
+        self.key = key
+        self.check = check
+        self.reason = reason
+
+
+class ObjectRejectedError(RejectError):
+    def __init__(self, object_name: str, reason: str, *, code: str = "", hint: str = "") -> None:
+        super().__init__(f"{object_name}: {reason}", hint=hint)
+        self.object_name = object_name
+        self.reason = reason
+        self.code = code
+
+
+class RequestRejectedError(RejectError):
+    """`code` is the far end's own error code, `status` its HTTP status."""
+
+    def __init__(self, service: str, code: str, reason: str, *, status: int | None = None) -> None:
+        super().__init__(f"{service} refused the request: {code}: {reason}")
+        self.service = service
+        self.code = code
+        self.reason = reason
+        self.status = status
+
+
+class AbortError(SeilError):
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with the configuration: where it stands, what is wrong, what to do."""
+
+    place: str
+    reason: str
+    cure: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}" + (f" ({self.cure})" if self.cure else "")
+
+
+class ConfigurationError(AbortError):
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem], *, searched: Sequence[str] = ()) -> None:
+        lines = [f"{len(problems)} problem(s) in the configuration"]
+        lines += [f"  {problem}" for problem in problems]
+        if searched:
+            lines.append("  searched: " + ", ".join(searched))
+        super().__init__("\n".join(lines))
+        self.problems = tuple(problems)
+        self.searched = tuple(searched)
+
+
+class LoginError(AbortError):
+    """`code` is the OAuth error (RFC 6749, section 5.2) or Salesforce's own."""
+
+    def __init__(self, login_url: str, code: str, description: str, *, hint: str = "") -> None:
+        super().__init__(
+            f"Login at {login_url} failed: {code}: {description or 'no description given'}",
+            hint=hint or "Check [salesforce] in seil.toml, then run `seil doctor`",
+        )
+        self.login_url = login_url
+        self.code = code
+        self.description = description
+
+
+class QuotaExhaustedError(AbortError):
+    exit_code = 4
+
+    def __init__(self, service: str, reason: str) -> None:
+        super().__init__(
+            f"{service} allowance is used up: {reason}",
+            hint="Nothing was committed for what was not read; run again when it is renewed",
+        )
+        self.service = service
+        self.reason = reason
+
+
+class LakeError(AbortError):
+    def __init__(self, url: str, operation: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"Cannot {operation} {url}: {reason}", hint=hint)
+        self.url = url
+        self.operation = operation
+        self.reason = reason
+
+
+class WarehouseError(AbortError):
+    def __init__(self, url: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"Warehouse {url}: {reason}", hint=hint)
+        self.url = url
+        self.reason = reason
+
+
+class AlreadyRunningError(AbortError):
+    exit_code = 5
+
+    def __init__(self, lock: str, holder: str) -> None:
+        super().__init__(
+            f"Another run holds {lock} ({holder})",
+            hint="Wait for it to end; nothing was changed here",
+        )
+        self.lock = lock
+        self.holder = holder

@@ -1,0 +1,246 @@
+"""Object storage by URL: a folder (`file:///...`) or an S3 prefix (`s3://...`), same calls."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, from_url
+
+from seil.errors import LakeError
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`size` in bytes, `modified` in UTC."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+class Bucket:
+    """One bucket of the lake. Every error of the store leaves as `LakeError`.
+
+    Keys are relative, `/` separated. A key appears only when its content is whole: local writes
+    go to a temporary name in the same folder first, S3 shows an object when its upload completes.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        parts = urlsplit(self.url)
+        self._root: Path | None = None
+        self._store: ObjectStore
+        if parts.scheme == "file":
+            self._root = Path(unquote(parts.path))
+            with _translated(self.url, "create"):
+                self._root.mkdir(parents=True, exist_ok=True)
+                self._store = LocalStore(self._root)
+        else:
+            with _translated(self.url, "open"):
+                self._store = from_url(self.url)
+
+    def uri(self, key: str) -> str:
+        return f"{self.url}/{key}"
+
+    def path(self, key: str) -> Path | None:
+        """The local file behind a key, None where the bucket is remote."""
+        return self._root / key if self._root else None
+
+    def put(self, key: str, data: bytes, *, create: bool = False) -> bool:
+        """Writes whole or not at all. With `create`, False when the key is already there."""
+        with _translated(self.uri(key), "write"):
+            try:
+                obstore.put(self._store, key, data, mode="create" if create else "overwrite")
+            except AlreadyExistsError:
+                return False
+        return True
+
+    def get(self, key: str) -> bytes:
+        with _translated(self.uri(key), "read"):
+            return bytes(obstore.get(self._store, key).bytes())
+
+    def head(self, key: str) -> Entry | None:
+        """None when there is no such key."""
+        try:
+            with _translated(self.uri(key), "read"):
+                meta = obstore.head(self._store, key)
+        except LakeError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
+        return Entry(meta["path"], meta["size"], meta["last_modified"])
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """Entries below a prefix, in order of their keys."""
+        with _translated(self.uri(prefix), "list"):
+            found = [
+                Entry(meta["path"], meta["size"], meta["last_modified"])
+                for chunk in obstore.list(self._store, prefix or None)
+                for meta in chunk
+            ]
+        yield from sorted(found, key=lambda entry: entry.key)
+
+    def move(self, source: str, target: str) -> None:
+        """Atomic on one machine; on S3 a copy, then a delete, so a repeat finishes the job."""
+        with _translated(self.uri(source), "move"):
+            obstore.rename(self._store, source, target)
+
+    def delete(self, key: str) -> None:
+        """No error when the key is already gone."""
+        with _translated(self.uri(key), "delete"):
+            try:
+                obstore.delete(self._store, key)
+            except FileNotFoundError:
+                return
+
+    @contextmanager
+    def reader(self, key: str) -> Iterator[IO[bytes]]:
+        """A seekable binary file that reads ranges on demand."""
+        with _translated(self.uri(key), "read"):
+            if self._root:
+                file: IO[bytes] = (self._root / key).open("rb")
+            else:
+                file = io.BufferedReader(_RemoteFile(obstore.open_reader(self._store, key)))
+        with file:
+            yield file
+
+    @contextmanager
+    def writer(self, key: str) -> Iterator[IO[bytes]]:
+        """A binary file whose key appears when the block ends without an exception.
+
+        Closing the file inside the block commits nothing: Parquet writers close their sink.
+        """
+        with _translated(self.uri(key), "write"):
+            sink: Any = _LocalFile(self._root / key) if self._root else self._remote(key)
+            try:
+                yield cast("IO[bytes]", _Uncommitted(sink))
+            except BaseException:
+                if isinstance(sink, _LocalFile):
+                    sink.discard()
+                raise
+            sink.close()
+
+    def _remote(self, key: str) -> obstore.WritableFile:
+        return obstore.open_writer(self._store, key)
+
+    def free_bytes(self) -> int | None:
+        """None where the bucket is remote."""
+        return shutil.disk_usage(self._root).free if self._root else None
+
+
+class _LocalFile:
+    """Written beside its target, under a name that the store never lists (`<name>#<digits>`)."""
+
+    def __init__(self, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._target = target
+        self._part = target.with_name(f"{target.name}#{os.getpid()}{threading.get_ident()}")
+        self._file = self._part.open("wb")
+
+    def write(self, data: bytes) -> int:
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._part.replace(self._target)
+        except OSError:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._part.unlink()
+
+
+class _RemoteFile(io.RawIOBase):
+    """obstore's reader as the `io` class that pyarrow expects."""
+
+    def __init__(self, file: obstore.ReadableFile) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+class _Uncommitted(io.RawIOBase):
+    def __init__(self, sink: Any) -> None:
+        self._sink = sink
+        self._written = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._sink.write(data)
+        size = memoryview(data).nbytes
+        self._written += size
+        return size
+
+    def tell(self) -> int:
+        return self._written
+
+
+_HINTS = {
+    errno.ENOSPC: "The disk is full: free some space, then run the same command again",
+    errno.EDQUOT: "The disk quota is used up: free some space, then run the same command again",
+    errno.EROFS: "The file system is read-only: point [lake] url at a folder that can be written",
+    errno.EACCES: "Give this user the right to write there, or change [lake] url",
+    errno.EPERM: "Give this user the right to write there, or change [lake] url",
+}
+
+
+@contextmanager
+def _translated(url: str, operation: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, BaseError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        # object_store appends a multi-line "Debug source" dump to its messages.
+        first_line = reason.strip().split("\n", 1)[0]
+        number = error.errno if isinstance(error, OSError) else None
+        raise LakeError(url, operation, first_line, hint=_hint(number, reason)) from error
+
+
+def _hint(number: int | None, reason: str) -> str:
+    if number in _HINTS:
+        return _HINTS[number]
+    found = next((n for n in _HINTS if f"os error {n})" in reason), None)
+    return _HINTS[found] if found is not None else ""

@@ -1,0 +1,84 @@
+"""Where a file stands in the lake, as keys inside a bucket.
+
+landing    in/<env>-Salesforce-<landing name>/<flow run id>/<file>
+processed  processed/Salesforce-<landing name>/<yyyy>/<mm>/<dd>/<hh>/<flow run id>/<file>
+error      error/Salesforce-<landing name>/<yyyy>/<mm>/<dd>/<hh>/<flow run id>/<file>
+curated    Salesforce-<landing name>/<yyyy>/<mm>/<dd>/<hh>/curated_<file>.parquet
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+LANDING_PREFIX = "in/"
+PROCESSED_PREFIX = "processed/"
+ERROR_PREFIX = "error/"
+
+_LANDED = re.compile(r"in/(?P<env>[^/]+?)-Salesforce-(?P<name>[^/]+)/(?P<run>[^/]+)/(?P<file>.+)")
+_ARCHIVED = re.compile(
+    r"(?P<state>processed|error)/Salesforce-(?P<name>[^/]+)/"
+    r"(?P<hour>\d{4}/\d{2}/\d{2}/\d{2})/(?P<run>[^/]+)/(?P<file>.+)"
+)
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A file below in/: which environment's flow put it there, in which run."""
+
+    env: str
+    landing_name: str
+    flow_run_id: str
+    file: str
+
+    @property
+    def key(self) -> str:
+        return f"in/{self.env}-Salesforce-{self.landing_name}/{self.flow_run_id}/{self.file}"
+
+    def archived(self, state: Literal["processed", "error"], at: datetime) -> str:
+        """The key it moves to; `at` gives the UTC hour."""
+        name = f"Salesforce-{self.landing_name}"
+        return f"{state}/{name}/{_hour(at)}/{self.flow_run_id}/{self.file}"
+
+    def curated(self, at: datetime) -> str:
+        """The key of its clean copy; `at` gives the UTC hour."""
+        stem = self.file.replace("/", "-").removesuffix(".parquet")
+        return f"Salesforce-{self.landing_name}/{_hour(at)}/curated_{stem}.parquet"
+
+
+@dataclass(frozen=True)
+class ArchivedFile:
+    """A file below processed/ or error/."""
+
+    state: str
+    landing_name: str
+    hour: str
+    flow_run_id: str
+    file: str
+
+    @property
+    def key(self) -> str:
+        name = f"Salesforce-{self.landing_name}"
+        return f"{self.state}/{name}/{self.hour}/{self.flow_run_id}/{self.file}"
+
+    def landed(self, env: str) -> LandedFile:
+        return LandedFile(env, self.landing_name, self.flow_run_id, self.file)
+
+
+def landed_file(key: str) -> LandedFile | None:
+    """What a landing key says, None where it is not one."""
+    match = _LANDED.fullmatch(key)
+    return LandedFile(match["env"], match["name"], match["run"], match["file"]) if match else None
+
+
+def archived_file(key: str) -> ArchivedFile | None:
+    match = _ARCHIVED.fullmatch(key)
+    if not match:
+        return None
+    return ArchivedFile(match["state"], match["name"], match["hour"], match["run"], match["file"])
+
+
+def _hour(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y/%m/%d/%H")

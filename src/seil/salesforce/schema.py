@@ -1,0 +1,107 @@
+"""An object's fields as Arrow types, from Salesforce's describe.
+
+Field types: https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/field_types.htm
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+UTC_MICROS = pa.timestamp("us", tz="UTC")
+
+_FIXED: dict[str, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "int": pa.int64(),
+    "long": pa.int64(),
+    "date": pa.date32(),
+    "datetime": UTC_MICROS,
+    "time": pa.time64("us"),
+}
+_DECIMAL = frozenset({"double", "currency", "percent"})
+_LEFT_OUT = {
+    "address": "compound field; its components are read",
+    "location": "compound field; its components are read",
+    "complexvalue": "compound field; its components are read",
+    "base64": "binary content is not read in bulk",
+}
+_MAX_PRECISION = 38
+
+
+@dataclass(frozen=True)
+class Field:
+    """One readable field: `type` is Salesforce's, `arrow` what its values are stored as."""
+
+    name: str
+    type: str
+    arrow: pa.DataType
+    calculated: bool = False
+    reference_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ObjectSchema:
+    """`left_out` gives the reason for every described field that is not among `fields`."""
+
+    name: str
+    fields: tuple[Field, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def arrow(self) -> pa.Schema:
+        return pa.schema([pa.field(f.name, f.arrow) for f in self.fields])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes exactly when a field is added, removed or changes its stored type."""
+        pairs = sorted((f.name.lower(), str(f.arrow)) for f in self.fields)
+        return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:16]
+
+    def get(self, name: str) -> Field | None:
+        return self._by_name.get(name.lower())
+
+    def without(self, names: Iterable[str], reason: str) -> ObjectSchema:
+        dropped = {name.lower() for name in names}
+        kept = tuple(f for f in self.fields if f.name.lower() not in dropped)
+        gone = {f.name: reason for f in self.fields if f.name.lower() in dropped}
+        return ObjectSchema(self.name, kept, {**self.left_out, **gone})
+
+    @cached_property
+    def _by_name(self) -> dict[str, Field]:
+        return {f.name.lower(): f for f in self.fields}
+
+
+def described_schema(describe: Mapping[str, Any]) -> ObjectSchema:
+    """The schema of a describe answer's `name` and `fields`."""
+    fields: list[Field] = []
+    left_out: dict[str, str] = {}
+    for entry in describe["fields"]:
+        if reason := _LEFT_OUT.get(entry["type"]):
+            left_out[entry["name"]] = reason
+            continue
+        fields.append(
+            Field(
+                name=entry["name"],
+                type=entry["type"],
+                arrow=arrow_type(
+                    entry["type"], entry.get("precision") or 0, entry.get("scale") or 0
+                ),
+                calculated=bool(entry.get("calculated")),
+                reference_to=tuple(entry.get("referenceTo") or ()),
+            )
+        )
+    return ObjectSchema(describe["name"], tuple(fields), left_out)
+
+
+def arrow_type(salesforce_type: str, precision: int = 0, scale: int = 0) -> pa.DataType:
+    """Text for every type that is not a number, a truth value or a time: also for unknown ones."""
+    if salesforce_type in _DECIMAL:
+        digits = min(max(precision or 18, scale + 1), _MAX_PRECISION)
+        return pa.decimal128(digits, scale)
+    return _FIXED.get(salesforce_type, pa.string())

@@ -1,0 +1,260 @@
+"""Every setting, typed, with a default that works on one machine.
+
+Looked up in this order: SEIL_* environment variables (`SEIL_SALESFORCE__CLIENT_ID` for
+`[salesforce] client_id`), then seil.toml. A secret is a reference: `env:NAME`, `file:PATH`, or
+`plain:TEXT` for the stand-in's well-known ones.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
+
+from seil.catalog.model import Duration
+from seil.errors import ConfigurationError, Problem
+
+CONFIG_FILE = "seil.toml"
+SANDBOX_PORT = 8733
+
+
+class Secret:
+    """A reference to a secret. Its repr shows where the secret is kept, never what it is."""
+
+    def __init__(self, reference: str) -> None:
+        self._reference = reference
+
+    def __repr__(self) -> str:
+        return f"Secret({self.place})"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._reference == self._reference
+
+    def __hash__(self) -> int:
+        return hash(self._reference)
+
+    @property
+    def place(self) -> str:
+        scheme, _, rest = self._reference.partition(":")
+        return f"{scheme}:{rest}" if scheme in ("env", "file") else f"{scheme}:****"
+
+    def reveal(self) -> str:
+        """Raises ConfigurationError naming the place when there is nothing there."""
+        scheme, _, rest = self._reference.partition(":")
+        if scheme == "plain":
+            return rest
+        if scheme == "env":
+            if value := os.environ.get(rest):
+                return value
+            raise ConfigurationError([Problem(self.place, "this variable is not set")])
+        try:
+            return Path(rest).expanduser().read_text("utf-8").strip()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ConfigurationError([Problem(self.place, reason)]) from error
+
+    @classmethod
+    def parse(cls, value: object) -> Secret:
+        if isinstance(value, Secret):
+            return value
+        if isinstance(value, str) and value.partition(":")[0] in ("env", "file", "plain"):
+            return cls(value)
+        raise ValueError("a secret is a reference: env:NAME or file:PATH, not the secret itself")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(repr)
+        )
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SalesforceSettings(_Section):
+    """The org. The defaults are those of the stand-in: `seil sandbox salesforce`."""
+
+    login_url: str = Field(
+        f"http://127.0.0.1:{SANDBOX_PORT}",
+        description="https://login.salesforce.com, https://test.salesforce.com or your My Domain.",
+    )
+    auth: Literal["jwt", "client_credentials", "refresh_token"] = Field(
+        "client_credentials", description="How SEIL logs in: the OAuth 2.0 flow."
+    )
+    client_id: str = Field("seil-sandbox", description="The connected app's consumer key.")
+    client_secret: Secret | None = Field(
+        Secret("plain:sandbox-secret"),
+        description="The consumer secret, for client_credentials and refresh_token.",
+    )
+    username: str = Field("", description="The integration user, for jwt.")
+    private_key: Secret | None = Field(None, description="The PEM private key, for jwt.")
+    refresh_token: Secret | None = Field(None, description="The token, for refresh_token.")
+    audience: str = Field(
+        "", description="aud of the jwt assertion; default: test or login, after login_url."
+    )
+    api_version: str = Field("62.0", pattern=r"\d{2}\.\d", description="REST API version.")
+    timeout: Duration = Field(timedelta(minutes=2), description="Longest silence on a connection.")
+    attempts: int = Field(5, ge=1, description="Tries of one call before it counts as failed.")
+    max_wait: Duration = Field(
+        timedelta(minutes=5), description="Longest wait between two tries, Retry-After included."
+    )
+    gzip: bool | None = Field(
+        None, description="Ask for compressed answers; default: yes, but not on loopback."
+    )
+
+
+class ExtractSettings(_Section):
+    flows: int = Field(4, ge=1, description="Objects read at once.")
+    pages: int = Field(4, ge=1, description="Result pages downloaded at once, per object.")
+    page_rows: int = Field(100_000, ge=1, description="Rows asked for in one result page.")
+    poll: Duration = Field(timedelta(seconds=2), description="Longest wait between job polls.")
+    job_timeout: Duration = Field(timedelta(hours=6), description="Give up on a job after this.")
+    reserve: int = Field(
+        10, ge=0, le=100, description="Percent of the org's daily API calls left to others."
+    )
+
+
+class IngestSettings(_Section):
+    workers: int = Field(2, ge=1, description="Files taken in at once.")
+    min_bytes: int = Field(12, ge=0, description="A smaller file is rejected as cut off.")
+
+
+class LakeSettings(_Section):
+    url: str = Field(
+        "seil-data/lake", description="A folder, file:///... or s3://...: the buckets' parent."
+    )
+
+
+class WarehouseSettings(_Section):
+    url: str = Field(
+        "duckdb:seil-data/warehouse.duckdb", description="duckdb:<file>; the tables live here."
+    )
+    memory: str = Field("2GB", description="DuckDB's memory limit.")
+    threads: int | None = Field(None, description="DuckDB's threads; default: one per core.")
+
+
+class EventSettings(_Section):
+    journal: Path = Field(
+        Path("seil-data/journal.sqlite"), description="The embedded journal's file."
+    )
+    keep: Duration = Field(timedelta(days=14), description="Events are kept this long.")
+
+
+class CatalogSettings(_Section):
+    file: Path | None = Field(
+        None, description="Your own objects and rules; default: objects.toml where it exists."
+    )
+
+
+class FeedSettings(_Section):
+    url: str = Field(
+        "seil-data/feed", description="Where the legacy CSV files go: folder or s3://."
+    )
+    prefix: str = Field("Synth", description="First part of a feed file's name.")
+
+
+class LogSettings(_Section):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["auto", "text", "json"] = Field(
+        "auto", description="auto: text on a terminal, json elsewhere."
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of one environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SEIL_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    env: str = Field("dev", pattern=r"[a-z0-9]+", description="Environment: part of every key.")
+    project: str = Field(
+        "seil", pattern=r"[a-z0-9-]+", description="Project prefix: first part of bucket names."
+    )
+    profile: Literal["local", "aws"] = Field("local", description="Where SEIL runs.")
+    salesforce: SalesforceSettings = SalesforceSettings()
+    extract: ExtractSettings = ExtractSettings()
+    ingest: IngestSettings = IngestSettings()
+    lake: LakeSettings = LakeSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    events: EventSettings = EventSettings()
+    catalog: CatalogSettings = CatalogSettings()
+    feed: FeedSettings = FeedSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+def config_file(path: Path | None = None) -> Path | None:
+    """The file in force: `path`, else SEIL_CONFIG, else ./seil.toml where it exists."""
+    if path or (path := Path(os.environ["SEIL_CONFIG"]) if "SEIL_CONFIG" in os.environ else None):
+        return path
+    default = Path(CONFIG_FILE)
+    return default if default.exists() else None
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Relative paths in the file are relative to the folder that holds it.
+
+    Raises ConfigurationError with every wrong setting at once.
+    """
+    file = config_file(path)
+    try:
+        values = tomllib.loads(file.read_text("utf-8")) if file else {}
+    except FileNotFoundError as error:
+        cure = "create one with `seil init`"
+        raise ConfigurationError([Problem(str(file), "no such file", cure)]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError([Problem(str(file), f"is not TOML: {error}")]) from error
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        problems = [Problem(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]
+        searched = [str(file)] if file else []
+        raise ConfigurationError(problems, searched=[*searched, "SEIL_* variables"]) from error
+    return _anchored(settings, (file.parent if file else Path()).resolve())
+
+
+def _anchored(settings: Settings, base: Path) -> Settings:
+    own = base / "objects.toml"
+    catalog = settings.catalog.file or (own if own.exists() else None)
+    kind, _, location = settings.warehouse.url.partition(":")
+    warehouse = f"duckdb:{base / location}" if kind == "duckdb" else settings.warehouse.url
+
+    def url(value: str) -> str:
+        return value if "://" in value else (base / value).as_uri()
+
+    return settings.model_copy(
+        update={
+            "lake": settings.lake.model_copy(update={"url": url(settings.lake.url)}),
+            "feed": settings.feed.model_copy(update={"url": url(settings.feed.url)}),
+            "warehouse": settings.warehouse.model_copy(update={"url": warehouse}),
+            "events": settings.events.model_copy(
+                update={"journal": base / settings.events.journal}
+            ),
+            "catalog": settings.catalog.model_copy(
+                update={"file": base / catalog if catalog else None}
+            ),
+        }
+    )
