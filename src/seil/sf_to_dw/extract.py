@@ -1,0 +1,120 @@
+"""Salesforce -> landing: one Bulk API 2.0 query job per object and window, page by page.
+
+The order of effects is what makes a kill harmless: a page is whole under its final key, then the
+flow's state names it; all pages are there and add up, then the manifest, then the window is
+committed. A repeat finds the job and the pages that are done, and goes on behind them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from seil.catalog import SyncedObject
+from seil.errors import QuotaExhaustedError, RejectError, RetryError
+from seil.events.bus import Bus
+from seil.lake import Lake
+from seil.observe.progress import SILENT, Progress
+from seil.settings import ExtractSettings
+from seil.sf_to_dw.flow_run import FlowContext, FlowResult, FlowRunner
+from seil.sf_to_dw.plan import quota
+from seil.sf_to_dw.schemas import SchemaRegistry
+
+if TYPE_CHECKING:
+    from seil.salesforce.org import Org
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExtractReport:
+    """One result per object, in the order they were asked for."""
+
+    flows: list[FlowResult]
+
+    @property
+    def rows(self) -> int:
+        return sum(flow.landed for flow in self.flows)
+
+    @property
+    def failed(self) -> list[FlowResult]:
+        return [flow for flow in self.flows if flow.error]
+
+
+class Extractor:
+    """Runs the flows of several objects at once against one org."""
+
+    def __init__(
+        self,
+        org: Org,
+        lake: Lake,
+        bus: Bus,
+        settings: ExtractSettings,
+        *,
+        registry: SchemaRegistry,
+    ) -> None:
+        self._org = org
+        self._settings = settings
+        self._stop = threading.Event()
+        self._context = FlowContext(org, lake, bus, settings, registry, self._stop)
+
+    def run(
+        self,
+        objects: Sequence[SyncedObject],
+        *,
+        full: bool = False,
+        progress: Progress = SILENT,
+        on_flow: Callable[[FlowResult], None] = lambda _: None,
+    ) -> ExtractReport:
+        """Reads every object; one that fails is reported, the others go on.
+
+        `on_flow` is called in this thread as each flow ends. Raises AbortError (login, quota,
+        lake) as soon as one flow meets it: what is not committed then is read again next time.
+        """
+        self._stop.clear()
+        self._check_quota()
+        now = self._org.now()
+        results: dict[str, FlowResult] = {}
+        with ThreadPoolExecutor(self._settings.flows, thread_name_prefix="flow") as pool:
+            running = [
+                pool.submit(self._flow, obj, now=now, full=full, progress=progress)
+                for obj in objects
+            ]
+            try:
+                for ended in as_completed(running):
+                    result = ended.result()
+                    results[result.object] = result
+                    on_flow(result)
+            except BaseException:
+                self._stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+        return ExtractReport([results[obj.api_name] for obj in objects])
+
+    def _check_quota(self) -> None:
+        left = quota(self._org, self._settings)
+        if left and not left.available:
+            raise QuotaExhaustedError(
+                "Salesforce API request",
+                f"{left.remaining:,} of {left.allowed:,} calls are left today,"
+                f" {left.reserve:,} are reserved for others",
+            )
+
+    def _flow(
+        self, obj: SyncedObject, *, now: datetime, full: bool, progress: Progress
+    ) -> FlowResult:
+        started = time.monotonic()
+        try:
+            with progress.step(f"extract {obj.display_name}") as step:
+                result = FlowRunner(self._context, obj).run(step, now=now, full=full)
+        except (RejectError, RetryError) as error:
+            log.warning("extract %s failed: %s", obj.api_name, error)
+            self._context.publish(obj, "error", message=str(error))
+            result = FlowResult(obj.api_name, error=error)
+        return replace(result, seconds=time.monotonic() - started)

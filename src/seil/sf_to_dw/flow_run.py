@@ -1,0 +1,308 @@
+"""One object's run, from its window to its commit."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+from seil.catalog import SyncedObject
+from seil.errors import RejectError, SeilError, UnavailableError
+from seil.events.bus import Bus
+from seil.events.envelope import Event
+from seil.lake import Lake
+from seil.observe.progress import Step
+from seil.salesforce.schema import ObjectSchema
+from seil.salesforce.soql import window_query
+from seil.settings import ExtractSettings
+from seil.sf_to_dw.flows import (
+    FlowRun,
+    FlowState,
+    FlowStates,
+    LandedPage,
+    Manifest,
+    Mode,
+    Window,
+    cursor_field,
+    new_run_id,
+    next_window,
+)
+from seil.sf_to_dw.landing import landed_event, page_file, page_metadata, write_page
+from seil.sf_to_dw.pages import PagePlan, PageRef, land_pages
+from seil.sf_to_dw.schemas import SchemaRegistry, compare
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from seil.salesforce.bulk import QueryJob
+    from seil.salesforce.org import Org
+
+log = logging.getLogger(__name__)
+
+_PAGE_ATTEMPTS = 3
+
+
+class StoppedError(Exception):
+    """The run is being stopped; what has landed stays, the rest is read next time."""
+
+
+@dataclass(frozen=True)
+class FlowResult:
+    """One object's run. `error` is set when its window stays uncommitted."""
+
+    object: str
+    mode: Mode | None = None
+    flow_run_id: str = ""
+    window: Window | None = None
+    reported: int = 0
+    landed: int = 0
+    files: int = 0
+    resumed: bool = False
+    left_out: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    error: SeilError | None = None
+
+
+@dataclass(frozen=True)
+class FlowContext:
+    """What all flows of one extract share."""
+
+    org: Org
+    lake: Lake
+    bus: Bus
+    settings: ExtractSettings
+    registry: SchemaRegistry
+    stop: threading.Event
+
+    def publish(self, obj: SyncedObject, state: str, **detail: object) -> None:
+        body = {"state": state, "object": obj.api_name, **detail}
+        self.bus.publish([Event("seil.sf-to-dw", "flow-run", body)])
+
+
+class FlowRunner:
+    def __init__(self, context: FlowContext, obj: SyncedObject) -> None:
+        self._context = context
+        self._obj = obj
+        self._bulk = context.org.bulk
+        self._states = FlowStates(context.lake)
+        self._state = FlowState()
+        self._run: FlowRun
+        self._lock = threading.Lock()
+
+    def run(self, step: Step, *, now: datetime, full: bool = False) -> FlowResult:
+        """`now` is the org's clock. On RejectError and RetryError the window stays open."""
+        self._state = self._states.get(self._obj)
+        described = self._context.org.describe(self._obj.api_name)
+        schema = described.without(self._obj.exclude, "excluded in the catalog")
+        resumable = self._resumable(schema, full=full)
+        run = self._run = resumable or self._started(schema, now=now, full=full)
+        self._context.publish(
+            self._obj,
+            "resumed" if resumable else "started",
+            flow_run_id=run.flow_run_id,
+            job_id=run.job_id,
+            mode=run.window.mode,
+        )
+        job = self._finished_job(run, step)
+        drifted = self._note_schema(schema)
+        if job.rows == 0 and (drifted or run.window.mode == "full"):
+            # Without a file the warehouse would not learn of the object, or of its new columns.
+            self._land_empty(run, schema)
+        elif job.rows != 0:
+            self._land(run, schema, step)
+        manifest = self._commit(job, schema)
+        return FlowResult(
+            self._obj.api_name,
+            mode=run.window.mode,
+            flow_run_id=run.flow_run_id,
+            window=run.window,
+            reported=manifest.reported,
+            landed=manifest.landed,
+            files=len(manifest.pages),
+            resumed=resumable is not None,
+            left_out=manifest.left_out,
+        )
+
+    def _resumable(self, schema: ObjectSchema, *, full: bool) -> FlowRun | None:
+        run = self._state.running
+        if run is None or run.fingerprint != schema.fingerprint:
+            return None
+        if full and run.window.mode != "full":
+            return None
+        try:
+            job = self._bulk.info(run.job_id)
+        except RejectError:
+            log.info("%s: job %s is gone, its window starts again", self._obj.api_name, run.job_id)
+            return None
+        return None if job.is_failed else run
+
+    def _started(self, schema: ObjectSchema, *, now: datetime, full: bool) -> FlowRun:
+        flow = self._obj.flow
+        window = next_window(flow, self._state, now=now, full=full)
+        cursor = cursor_field(flow, schema)
+        job = self._bulk.start(window_query(schema, cursor, window.start, window.end))
+        run = FlowRun(
+            flow_run_id=new_run_id(now),
+            window=window,
+            job_id=job.id,
+            fingerprint=schema.fingerprint,
+            page_rows=self._context.settings.page_rows,
+            started_at=datetime.now(UTC),
+        )
+        self._save(run)
+        return run
+
+    def _finished_job(self, run: FlowRun, step: Step) -> QueryJob:
+        settings = self._context.settings
+
+        def polled(job: QueryJob) -> None:
+            self._check_stop()
+            step.expect(job.rows or 0)
+
+        try:
+            job = self._bulk.wait(
+                run.job_id,
+                poll=settings.poll.total_seconds(),
+                timeout=settings.job_timeout.total_seconds(),
+                on_poll=polled,
+            )
+        except RejectError:
+            self._save(None)
+            raise
+        step.expect(job.rows or 0)
+        step.advance(run.landed)
+        return job
+
+    def _note_schema(self, schema: ObjectSchema) -> bool:
+        registry = self._context.registry
+        known = registry.get(self._obj)
+        if known and known.fingerprint == schema.fingerprint:
+            return False
+        registry.put(self._obj, schema)
+        if known is None:
+            return True
+        detail = {"object": self._obj.api_name, **compare(known, schema).to_dict()}
+        self._context.bus.publish([Event("seil.sf-to-dw", "schema-drift", detail)])
+        return True
+
+    def _land(self, run: FlowRun, schema: ObjectSchema, step: Step) -> None:
+        locators = self._bulk.page_locators(run.job_id, max_records=run.page_rows)
+        halt = threading.Event()
+
+        def land(number: int, locator: str, opened: Callable[[str | None], None]) -> None:
+            for attempt in Retrying(
+                retry=retry_if_exception_type(UnavailableError),
+                stop=stop_after_attempt(_PAGE_ATTEMPTS),
+                reraise=True,
+            ):
+                with attempt:
+                    page = self._land_page(run, schema, (number, locator), opened, halt)
+            step.advance(page.rows)
+
+        plan = PagePlan(run.pages, locators)
+        land_pages(plan, land, workers=self._context.settings.pages, stop=halt)
+
+    def _land_page(
+        self,
+        run: FlowRun,
+        schema: ObjectSchema,
+        ref: PageRef,
+        opened: Callable[[str | None], None],
+        halt: threading.Event,
+    ) -> LandedPage:
+        number, locator = ref
+        landed = page_file(self._context.lake.env, self._obj, run, number)
+        with self._bulk.page(run.job_id, locator, schema, max_records=run.page_rows) as page:
+            opened(page.next_locator)
+            rows = write_page(
+                self._context.lake.landing,
+                landed.key,
+                self._until(halt, page.batches()),
+                schema=page.schema,
+                metadata=page_metadata(self._obj, run, number=number, rows=page.expected_rows),
+            )
+        return self._landed(LandedPage(number, locator, page.next_locator, landed.key, rows))
+
+    def _land_empty(self, run: FlowRun, schema: ObjectSchema) -> None:
+        landed = page_file(self._context.lake.env, self._obj, run, 0)
+        write_page(
+            self._context.lake.landing,
+            landed.key,
+            [],
+            schema=schema.arrow,
+            metadata=page_metadata(self._obj, run, number=0, rows=0),
+        )
+        self._landed(LandedPage(0, "", None, landed.key, 0))
+
+    def _landed(self, page: LandedPage) -> LandedPage:
+        """Announces the file before the state names it: a kill between the two lands it again."""
+        lake = self._context.lake
+        if entry := lake.landing.head(page.key):
+            self._context.bus.publish([landed_event(lake.landing, entry)])
+        with self._lock:
+            self._run = self._run.with_page(page)
+            self._save(self._run)
+        return page
+
+    def _commit(self, job: QueryJob, schema: ObjectSchema) -> Manifest:
+        run = self._run
+        reported = run.landed if job.rows is None else job.rows
+        if reported != run.landed:
+            self._save(None)
+            raise UnavailableError(
+                "Salesforce",
+                f"job {run.job_id} reported {reported:,} rows, its pages held {run.landed:,}",
+            )
+        manifest = Manifest(
+            object=self._obj.api_name,
+            flow_run_id=run.flow_run_id,
+            mode=run.window.mode,
+            window_start=run.window.start,
+            window_end=run.window.end,
+            job_id=run.job_id,
+            reported=reported,
+            landed=run.landed,
+            started_at=run.started_at,
+            finished_at=datetime.now(UTC),
+            pages=[{"key": page.key, "rows": page.rows} for page in run.pages],
+            left_out=dict(schema.left_out),
+        )
+        manifest.write(self._context.lake, self._obj)
+        committed = FlowState(run.window.end, run.flow_run_id, manifest.finished_at)
+        self._states.put(self._obj, committed)
+        self._context.publish(
+            self._obj,
+            "success",
+            flow_run_id=run.flow_run_id,
+            mode=run.window.mode,
+            window_start=run.window.start,
+            window_end=run.window.end,
+            reported=reported,
+            landed=run.landed,
+            files=len(run.pages),
+            left_out=dict(schema.left_out),
+        )
+        self._bulk.delete(run.job_id)
+        return manifest
+
+    def _save(self, run: FlowRun | None) -> None:
+        self._state = replace(self._state, running=run)
+        self._states.put(self._obj, self._state)
+
+    def _until(
+        self, halt: threading.Event, batches: Iterable[pa.RecordBatch]
+    ) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            if halt.is_set():
+                raise StoppedError
+            self._check_stop()
+            yield batch
+
+    def _check_stop(self) -> None:
+        if self._context.stop.is_set():
+            raise StoppedError

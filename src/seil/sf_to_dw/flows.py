@@ -1,0 +1,174 @@
+"""The state of each flow: what is committed, and how far a run under way has come.
+
+One JSON document per object in staging, `flows/Salesforce-<landing name>.json`, written whole after
+every page, so that a killed run goes on with the same job at the first page it had not landed.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from seil.catalog import Flow, SyncedObject
+from seil.lake import Lake
+from seil.salesforce.schema import ObjectSchema
+
+Mode = Literal["full", "delta"]
+
+_FALLBACK_CURSORS = ("SystemModstamp", "LastModifiedDate", "CreatedDate")
+
+
+@dataclass(frozen=True)
+class Window:
+    """Half open, [start, end), UTC, on the cursor; no start reads everything before `end`."""
+
+    start: datetime | None
+    end: datetime
+
+    @property
+    def mode(self) -> Mode:
+        return "delta" if self.start else "full"
+
+
+@dataclass(frozen=True)
+class LandedPage:
+    """A result page that is whole in the landing zone; `next` is the locator after it."""
+
+    number: int
+    locator: str
+    next: str | None
+    key: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class FlowRun:
+    """A run under way. `page_rows` is part of what a locator means, so it stays with the job."""
+
+    flow_run_id: str
+    window: Window
+    job_id: str
+    fingerprint: str
+    page_rows: int
+    started_at: datetime
+    pages: tuple[LandedPage, ...] = ()
+
+    @property
+    def landed(self) -> int:
+        return sum(page.rows for page in self.pages)
+
+    def with_page(self, page: LandedPage) -> Self:
+        pages = sorted({*self.pages, page}, key=lambda p: p.number)
+        return replace(self, pages=tuple(pages))
+
+
+@dataclass(frozen=True)
+class FlowState:
+    """`committed` is the upper bound up to which every record is safely landed."""
+
+    committed: datetime | None = None
+    last_run_id: str = ""
+    finished_at: datetime | None = None
+    running: FlowRun | None = None
+
+
+@dataclass(frozen=True)
+class FlowStates:
+    """Flow states in the lake's staging bucket."""
+
+    lake: Lake
+
+    def get(self, obj: SyncedObject) -> FlowState:
+        key = _state_key(obj)
+        if self.lake.staging.head(key) is None:
+            return FlowState()
+        return _state(json.loads(self.lake.staging.get(key)))
+
+    def put(self, obj: SyncedObject, state: FlowState) -> None:
+        body = {"object": obj.api_name, **asdict(state)}
+        self.lake.staging.put(_state_key(obj), _json(body))
+
+
+@dataclass
+class Manifest:
+    """What a finished run reported and landed, for the ledger."""
+
+    object: str
+    flow_run_id: str
+    mode: Mode
+    window_start: datetime | None
+    window_end: datetime
+    job_id: str
+    reported: int
+    landed: int
+    started_at: datetime
+    finished_at: datetime
+    pages: list[dict[str, Any]] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def write(self, lake: Lake, obj: SyncedObject) -> None:
+        key = f"runs/Salesforce-{obj.landing_name}/{self.flow_run_id}.json"
+        lake.staging.put(key, _json(asdict(self)))
+
+
+def next_window(flow: Flow, state: FlowState, *, now: datetime, full: bool = False) -> Window:
+    """`[committed - lookback, now - lag)`; no lower bound for a full load or a first run.
+
+    `now` is the org's clock. The window never ends before what is already committed.
+    """
+    end = now - flow.lag
+    if full or flow.mode == "full" or state.committed is None:
+        return Window(None, end)
+    return Window(state.committed - flow.lookback, max(end, state.committed))
+
+
+def cursor_field(flow: Flow, schema: ObjectSchema) -> str:
+    """The field the window is on: the flow's, else the next best the object has, else none."""
+    for name in (flow.cursor, *_FALLBACK_CURSORS):
+        if found := schema.get(name):
+            return found.name
+    return ""
+
+
+def new_run_id(at: datetime) -> str:
+    return f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def _state_key(obj: SyncedObject) -> str:
+    return f"flows/Salesforce-{obj.landing_name}.json"
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    def text(value: object) -> str:
+        return value.isoformat() if isinstance(value, datetime) else str(value)
+
+    return json.dumps(body, indent=1, default=text, ensure_ascii=False).encode()
+
+
+def _state(body: dict[str, Any]) -> FlowState:
+    return FlowState(
+        committed=_time(body["committed"]),
+        last_run_id=body["last_run_id"],
+        finished_at=_time(body["finished_at"]),
+        running=_run(body["running"]) if body["running"] else None,
+    )
+
+
+def _run(body: dict[str, Any]) -> FlowRun:
+    window = body["window"]
+    return FlowRun(
+        flow_run_id=body["flow_run_id"],
+        window=Window(_time(window["start"]), datetime.fromisoformat(window["end"])),
+        job_id=body["job_id"],
+        fingerprint=body["fingerprint"],
+        page_rows=body["page_rows"],
+        started_at=datetime.fromisoformat(body["started_at"]),
+        pages=tuple(LandedPage(**page) for page in body["pages"]),
+    )
+
+
+def _time(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None

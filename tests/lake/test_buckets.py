@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import errno
+import io
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from seil.errors import LakeError
+from seil.lake import Bucket, Lake
+
+TABLE = pa.table({"a": [1, 2, 3]})
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Bucket:
+    return Bucket((tmp_path / "with space").as_uri())
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """The kernel refuses to let a file grow past `size`, as a full disk or a quota would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, previous)
+
+
+def test_put_get_head(bucket: Bucket) -> None:
+    assert bucket.put("a/b.txt", b"one")
+    assert bucket.get("a/b.txt") == b"one"
+    entry = bucket.head("a/b.txt")
+    assert entry is not None
+    assert (entry.key, entry.size) == ("a/b.txt", 3)
+    assert bucket.head("a/c.txt") is None
+
+
+def test_put_create_keeps_the_first(bucket: Bucket) -> None:
+    assert bucket.put("a", b"one", create=True)
+    assert not bucket.put("a", b"two", create=True)
+    assert bucket.get("a") == b"one"
+
+
+def test_list_below_prefix_in_key_order(bucket: Bucket) -> None:
+    for key in ("in/b", "in/a", "other/c", "in/sub/d"):
+        bucket.put(key, b"x")
+    assert [entry.key for entry in bucket.list("in/")] == ["in/a", "in/b", "in/sub/d"]
+    assert len(list(bucket.list())) == 4
+
+
+def test_move_and_delete(bucket: Bucket) -> None:
+    bucket.put("in/a", b"x")
+    bucket.move("in/a", "processed/2026/a")
+    assert [entry.key for entry in bucket.list()] == ["processed/2026/a"]
+    bucket.delete("processed/2026/a")
+    bucket.delete("processed/2026/a")
+    assert list(bucket.list()) == []
+
+
+def test_writer_shows_the_key_at_the_end(bucket: Bucket) -> None:
+    with bucket.writer("x/t.parquet") as file:
+        pq.write_table(TABLE, file)
+        assert list(bucket.list()) == []
+    with bucket.reader("x/t.parquet") as file:
+        assert pq.read_table(file).equals(TABLE)
+
+
+def test_writer_leaves_nothing_behind_after_an_error(bucket: Bucket, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), bucket.writer("x/t") as file:
+        file.write(b"half")
+        raise ZeroDivisionError
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_full_disk_is_a_lake_error_and_leaves_nothing(bucket: Bucket, tmp_path: Path) -> None:
+    with file_size_limit(1000), pytest.raises(LakeError) as caught, bucket.writer("big") as file:
+        for _ in range(100):
+            file.write(b"x" * 1000)
+            file.flush()
+    assert "big" in str(caught.value)
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == errno.EFBIG
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_read_of_a_missing_key_names_it(bucket: Bucket) -> None:
+    with pytest.raises(LakeError, match=r"Cannot read file:.*/nope: .*not found"):
+        bucket.get("nope")
+    with pytest.raises(LakeError, match="nope"), bucket.reader("nope"):
+        pass
+
+
+def test_bucket_below_a_file_cannot_be_created(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LakeError, match="Cannot create"):
+        Bucket((tmp_path / "file" / "bucket").as_uri())
+
+
+def test_unknown_scheme_names_the_url() -> None:
+    with pytest.raises(LakeError, match="gopher://x"):
+        Bucket("gopher://x")
+
+
+def test_path_and_uri(bucket: Bucket, tmp_path: Path) -> None:
+    assert bucket.path("a/b") == tmp_path / "with space" / "a/b"
+    assert bucket.uri("a/b") == f"file://{quote(str(tmp_path))}/with%20space/a/b"
+    assert (bucket.free_bytes() or 0) > 0
+
+
+def test_memory_bucket_has_no_path() -> None:
+    bucket = Bucket("memory:///")
+    assert bucket.path("a") is None
+    assert bucket.free_bytes() is None
+    with bucket.writer("t.parquet") as file:
+        pq.write_table(TABLE, file)
+    with bucket.reader("t.parquet") as file:
+        assert pq.read_table(file).equals(TABLE)
+        end = file.seek(-4, io.SEEK_END)
+        assert (file.tell(), file.read()) == (end, b"PAR1")
+
+
+def test_lake_buckets_are_named_by_the_convention(tmp_path: Path) -> None:
+    lake = Lake.at(tmp_path.as_uri(), env="sit", project="acme")
+    lake.landing.put("a", b"")
+    lake.curated.put("a", b"")
+    lake.staging.put("a", b"")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "acme-sit-sf-to-dw-curated",
+        "acme-sit-sf-to-dw-landing",
+        "acme-sit-sf-to-dw-staging",
+    ]
