@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +18,8 @@ NOW = datetime(2026, 3, 9, 12, tzinfo=UTC)
 ORDER_PRODUCT = SyncedObject(api_name="OrderItem", landing_name="Order-Product")
 RUN = FlowRun("run-1", Window(None, NOW), "750", "f00d", 1000, NOW)
 MONEY = pa.decimal128(18, 2)
-SCHEMA = pa.schema([pa.field("Id", pa.string()), pa.field("Amount", MONEY)])
+FIELDS: list[pa.Field[Any]] = [pa.field("Id", pa.string()), pa.field("Amount", MONEY)]
+SCHEMA = pa.schema(FIELDS)
 
 
 def batch(rows: int) -> pa.RecordBatch:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seil.events.envelope import Event
-from seil.lake import Bucket, Entry, Lake, LandedFile
+from seil.lake import Bucket, Entry, LandedFile
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
