@@ -14,6 +14,8 @@ SeilError
     ├── QuotaExhaustedError   the org's API allowance is used up
     ├── LakeError             the lake cannot be read or written
     ├── WarehouseError        the warehouse cannot be read or written
+    │   └── StatementError        it refused a statement for what that says
+    ├── JournalError          the event journal cannot be read or written
     └── AlreadyRunningError   another run holds the lock
 """
 
@@ -164,6 +166,18 @@ class WarehouseError(AbortError):
         super().__init__(f"Warehouse {url}: {reason}", hint=hint)
         self.url = url
         self.reason = reason
+
+
+class JournalError(AbortError):
+    def __init__(self, path: str, operation: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"Cannot {operation} the journal {path}: {reason}", hint=hint)
+        self.path = path
+        self.operation = operation
+        self.reason = reason
+
+
+class StatementError(WarehouseError):
+    pass
 
 
 class AlreadyRunningError(AbortError):

@@ -1,0 +1,161 @@
+"""Delivery of the journal's events to subscribers, each at least once and in order.
+
+A subscriber's cursor is stored after its handler returns: whoever is killed in between gets the
+event again, so handlers must be safe to repeat. An event that cannot be handled is kept as a dead
+letter with its reason, and what comes behind it goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from seil.errors import AbortError, RejectError
+from seil.events.dispatch_pattern import Pattern
+from seil.events.dispatch_state import (
+    Cursor,
+    DeadLetter,
+    Standing,
+    dead_letters,
+    redeliver,
+    standings,
+)
+from seil.events.envelope import Event
+from seil.events.journal import Journal
+
+__all__ = [
+    "DeadLetter",
+    "Delivered",
+    "Dispatcher",
+    "Pattern",
+    "Standing",
+    "Subscriber",
+    "dead_letters",
+    "redeliver",
+    "standings",
+]
+
+logger = logging.getLogger(__name__)
+_PAGE = 200
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """`name` is what its cursor is kept under.
+
+    What `handle` raises decides: RejectError is a dead letter at once, AbortError stops the
+    dispatcher and leaves the event where it is, anything else is tried `attempts` times in all.
+    With `replay`, a new subscriber also gets what the journal already holds.
+    """
+
+    name: str
+    pattern: Pattern
+    handle: Callable[[Event], None]
+    attempts: int = 3
+    wait: timedelta = timedelta(seconds=1)
+    replay: bool = False
+
+
+@dataclass(frozen=True)
+class Delivered:
+    handled: int = 0
+    dead: int = 0
+
+    def __add__(self, other: Delivered) -> Delivered:
+        return Delivered(self.handled + other.handled, self.dead + other.dead)
+
+
+class Dispatcher:
+    """One a process; run it in a thread of its own or between other work."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        subscribers: Sequence[Subscriber],
+        *,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self._journal = journal
+        self._stop = stop or threading.Event()
+        self._lines = [(s, Cursor(journal, s.name, replay=s.replay)) for s in subscribers]
+
+    def drain(self) -> Delivered:
+        """Delivers what is there, also what handlers publish meanwhile, then returns."""
+        total = Delivered()
+        while not self._stop.is_set():
+            behind = self._journal.last()
+            for subscriber, cursor in self._lines:
+                total += self._again(subscriber, cursor) + self._up_to(behind, subscriber, cursor)
+            if self._journal.last() == behind:
+                break
+        return total
+
+    def run(self, *, poll: float = 0.25) -> Delivered:
+        """Delivers until `stop` is set; an event under way is finished first."""
+        total = Delivered()
+        while not self._stop.is_set():
+            total += self.drain()
+            self._stop.wait(poll)
+        return total
+
+    def _up_to(self, last: int, subscriber: Subscriber, cursor: Cursor) -> Delivered:
+        total = Delivered()
+        position = cursor.position()
+        while position < last:
+            page = list(self._journal.read(position, limit=_PAGE))
+            for seq, event in page:
+                if subscriber.pattern.matches(event):
+                    settled = self._deliver(subscriber, cursor, seq, event)
+                    if settled is None:
+                        return total
+                    total += settled
+                position = seq
+            cursor.advance(position)
+            if not page:
+                break
+        return total
+
+    def _again(self, subscriber: Subscriber, cursor: Cursor) -> Delivered:
+        total = Delivered()
+        for letter in cursor.waiting():
+            settled = self._deliver(subscriber, cursor, letter.seq, letter.event)
+            if settled is None:
+                break
+            if settled.handled:
+                cursor.forgive(letter.seq)
+            total += settled
+        return total
+
+    def _deliver(
+        self, subscriber: Subscriber, cursor: Cursor, seq: int, event: Event
+    ) -> Delivered | None:
+        """None when `stop` came first: the event is still to be delivered."""
+        while not self._stop.is_set():
+            attempt = cursor.attempt(seq)
+            if attempt > subscriber.attempts:
+                cursor.bury(seq, "the process died each time it was handled", attempt - 1)
+                return Delivered(dead=1)
+            try:
+                subscriber.handle(event)
+            except (AbortError, KeyboardInterrupt, SystemExit):
+                cursor.release()
+                raise
+            except Exception as error:
+                logger.exception(
+                    "%s cannot handle event %s, attempt %d of %d",
+                    subscriber.name,
+                    event.id,
+                    attempt,
+                    subscriber.attempts,
+                )
+                if isinstance(error, RejectError) or attempt == subscriber.attempts:
+                    cursor.bury(seq, f"{type(error).__name__}: {error}", attempt)
+                    return Delivered(dead=1)
+                self._stop.wait(subscriber.wait.total_seconds() * 2 ** (attempt - 1))
+            else:
+                cursor.advance(seq)
+                return Delivered(handled=1)
+        return None

@@ -1,0 +1,126 @@
+"""EventBridge's event patterns: which events a subscriber gets.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
+Understood: literal values, `prefix`, `suffix`, `anything-but` (values or a prefix), `exists`, at
+any depth. Every other operator is refused, so that a rule never matches less than it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from seil.errors import ConfigurationError, Problem
+from seil.events.envelope import Event
+
+_ABSENT = object()
+_Test = Callable[[Any], bool]
+
+
+class Pattern:
+    """Keys are ANDed, the alternatives of one key ORed; comparisons mind the case.
+
+    Raises ConfigurationError with every part that is not understood.
+    """
+
+    def __init__(self, pattern: Mapping[str, Any]) -> None:
+        problems: list[Problem] = []
+        self._tests = list(_compiled(pattern, (), problems))
+        if not self._tests and not problems:
+            problems.append(Problem("event pattern", "is empty", "name at least one field"))
+        if problems:
+            raise ConfigurationError(problems)
+
+    def matches(self, event: Event) -> bool:
+        body = event.to_dict()
+        return all(
+            any(test(value) for test in tests for value in _values(body, path))
+            for path, tests in self._tests
+        )
+
+
+def _compiled(
+    pattern: Mapping[str, Any], path: tuple[str, ...], problems: list[Problem]
+) -> Iterator[tuple[tuple[str, ...], list[_Test]]]:
+    for name, wanted in pattern.items():
+        here = (*path, name)
+        if isinstance(wanted, Mapping):
+            yield from _compiled(wanted, here, problems)
+        elif isinstance(wanted, list) and wanted:
+            try:
+                yield here, [_test(one) for one in wanted]
+            except ValueError as error:
+                problems.append(Problem("event pattern " + ".".join(here), str(error)))
+        else:
+            reason = "needs a list of alternatives"
+            problems.append(Problem("event pattern " + ".".join(here), reason))
+
+
+def _test(wanted: object) -> _Test:
+    if not isinstance(wanted, Mapping):
+        return lambda value: _same(value, wanted)
+    if len(wanted) != 1:
+        raise ValueError(f"one operator at a time, not {sorted(wanted)}")
+    [(operator, operand)] = wanted.items()
+    if operator not in _OPERATORS:
+        known = ", ".join(sorted(_OPERATORS))
+        raise ValueError(f"operator {operator!r} is not supported (supported: {known})")
+    return _OPERATORS[operator](operand)
+
+
+def _prefix(operand: object) -> _Test:
+    text = _text(operand)
+    return lambda value: isinstance(value, str) and value.startswith(text)
+
+
+def _suffix(operand: object) -> _Test:
+    text = _text(operand)
+    return lambda value: isinstance(value, str) and value.endswith(text)
+
+
+def _exists(operand: object) -> _Test:
+    if not isinstance(operand, bool):
+        raise ValueError("exists is true or false")
+    return lambda value: (value is not _ABSENT) is operand
+
+
+def _anything_but(operand: object) -> _Test:
+    if isinstance(operand, Mapping):
+        if list(operand) != ["prefix"]:
+            raise ValueError("anything-but takes values or a prefix")
+        unwanted = [_prefix(operand["prefix"])]
+    else:
+        values = operand if isinstance(operand, list) else [operand]
+        unwanted = [_test(value) for value in values]
+    return lambda value: value is not _ABSENT and not any(test(value) for test in unwanted)
+
+
+_OPERATORS: dict[str, Callable[[object], _Test]] = {
+    "prefix": _prefix,
+    "suffix": _suffix,
+    "exists": _exists,
+    "anything-but": _anything_but,
+}
+
+
+def _text(operand: object) -> str:
+    if not isinstance(operand, str):
+        raise ValueError(f"needs a text, not {operand!r}")
+    return operand
+
+
+def _same(value: object, wanted: object) -> bool:
+    # JSON's true is not 1, Python's is.
+    return isinstance(value, bool) is isinstance(wanted, bool) and value == wanted
+
+
+def _values(body: object, path: Sequence[str]) -> list[object]:
+    """What stands at `path`; an array stands for each of its elements."""
+    if isinstance(body, list | tuple):
+        found = [value for element in body for value in _values(element, path)]
+        return [value for value in found if value is not _ABSENT] or [_ABSENT]
+    if not path:
+        return [body]
+    if isinstance(body, Mapping) and path[0] in body:
+        return _values(body[path[0]], path[1:])
+    return [_ABSENT]

@@ -1,0 +1,154 @@
+"""What the journal remembers of a subscriber: where it is, and what it could not handle."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from seil.events.envelope import Event
+from seil.events.journal import Journal
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """An event that `subscriber` could not handle; `waiting` when it is to be delivered again."""
+
+    subscriber: str
+    seq: int
+    event: Event
+    reason: str
+    attempts: int
+    died_at: datetime
+    waiting: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a subscriber is; `behind` counts the events it has not looked at."""
+
+    subscriber: str
+    cursor: int
+    behind: int
+    seen_at: datetime
+
+
+class Cursor:
+    """One subscriber's place in the journal. Every method is one durable transaction."""
+
+    def __init__(self, journal: Journal, subscriber: str, *, replay: bool) -> None:
+        self._journal = journal
+        self._file = journal.file
+        self._name = subscriber
+        with self._file.transaction() as connection:
+            connection.execute(
+                "INSERT INTO subscribers (name, cursor, seen_at)"
+                " VALUES (?, iif(?, 0, (SELECT coalesce(max(seq), 0) FROM events)), ?)"
+                " ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at",
+                [subscriber, replay, _now()],
+            )
+
+    def position(self) -> int:
+        rows = self._file.rows("SELECT cursor FROM subscribers WHERE name = ?", [self._name])
+        return int(rows[0][0])
+
+    def attempt(self, seq: int) -> int:
+        """Counts a delivery before it is made: one that kills the process counts as well."""
+        with self._file.transaction() as connection:
+            row = connection.execute(
+                "UPDATE subscribers SET attempts = iif(trying = ?1, attempts, 0) + 1, trying = ?1,"
+                " seen_at = ?2 WHERE name = ?3 RETURNING attempts",
+                [seq, _now(), self._name],
+            ).fetchone()
+        return int(row[0])
+
+    def advance(self, seq: int) -> None:
+        """Marks everything up to `seq` as delivered. Never goes back."""
+        with self._file.transaction() as connection:
+            self._advance(connection, seq)
+
+    def bury(self, seq: int, reason: str, attempts: int) -> None:
+        """Sets the event aside and goes on behind it, in one step."""
+        with self._file.transaction() as connection:
+            connection.execute(
+                "INSERT INTO dead_letters (subscriber, seq, reason, attempts, died_at)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (subscriber, seq) DO UPDATE SET"
+                " reason = excluded.reason, attempts = attempts + excluded.attempts,"
+                " died_at = excluded.died_at, redeliver = 0",
+                [self._name, seq, reason, attempts, _now()],
+            )
+            self._advance(connection, seq)
+
+    def release(self) -> None:
+        """Takes back an attempt that was stopped from outside."""
+        with self._file.transaction() as connection:
+            self._advance(connection, 0)
+
+    def waiting(self) -> list[DeadLetter]:
+        """The dead letters that were asked for again."""
+        return [letter for letter in dead_letters(self._journal, self._name) if letter.waiting]
+
+    def forgive(self, seq: int) -> None:
+        """Takes a dead letter away once it was delivered after all."""
+        with self._file.transaction() as connection:
+            connection.execute(
+                "DELETE FROM dead_letters WHERE subscriber = ? AND seq = ?", [self._name, seq]
+            )
+
+    def _advance(self, connection: sqlite3.Connection, seq: int) -> None:
+        connection.execute(
+            "UPDATE subscribers SET cursor = max(cursor, ?), trying = 0, attempts = 0, seen_at = ?"
+            " WHERE name = ?",
+            [seq, _now(), self._name],
+        )
+
+
+def dead_letters(journal: Journal, subscriber: str | None = None) -> list[DeadLetter]:
+    """Oldest first."""
+    rows = journal.file.rows(
+        "SELECT subscriber, seq, body, reason, attempts, died_at, redeliver"
+        " FROM dead_letters JOIN events USING (seq) WHERE ?1 IS NULL OR subscriber = ?1"
+        " ORDER BY seq, subscriber",
+        [subscriber],
+    )
+    return [
+        DeadLetter(
+            name,
+            seq,
+            Event.from_dict(json.loads(body)),
+            reason,
+            attempts,
+            datetime.fromisoformat(died_at),
+            bool(again),
+        )
+        for name, seq, body, reason, attempts, died_at, again in rows
+    ]
+
+
+def redeliver(journal: Journal, *, subscriber: str | None = None, seq: int | None = None) -> int:
+    """Puts dead letters back in line, and returns how many.
+
+    They are delivered before anything else when their subscriber runs next.
+    """
+    with journal.file.transaction() as connection:
+        return connection.execute(
+            "UPDATE dead_letters SET redeliver = 1 WHERE (?1 IS NULL OR subscriber = ?1)"
+            " AND (?2 IS NULL OR seq = ?2)",
+            [subscriber, seq],
+        ).rowcount
+
+
+def standings(journal: Journal) -> list[Standing]:
+    rows = journal.file.rows(
+        "SELECT name, cursor, (SELECT count(*) FROM events WHERE seq > cursor), seen_at"
+        " FROM subscribers ORDER BY name"
+    )
+    return [
+        Standing(name, cursor, behind, datetime.fromisoformat(seen_at))
+        for name, cursor, behind, seen_at in rows
+    ]
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
