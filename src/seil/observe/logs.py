@@ -1,0 +1,108 @@
+"""Log lines: readable on a terminal, one JSON object a line elsewhere, never with a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any, Literal, TextIO
+
+from typing_extensions import override
+
+__all__ = ["configure", "mask"]
+
+_MASKED = "****"
+_NAMES = (
+    "access_token|refresh_token|id_token|client_secret|consumer_secret|assertion|password|passwd"
+    "|private_key|session_?id|secret|api_?key"
+)
+# The last line of defence: the code that holds a secret does not log it in the first place.
+_SECRETS = (
+    re.compile(
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)", re.DOTALL
+    ),
+    re.compile(r"(?i:(?<=\bBearer )|(?<=\bBasic ))[\w.~+/!-]{6,}=*"),
+    re.compile(r"eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*"),
+    # A Salesforce session id: the org's id, an exclamation mark, the token.
+    re.compile(r"\b00D\w{12,15}!(?:[\w.]|%2E)+"),
+    re.compile(rf"(?i:<(?P<tag>(?:\w+:)?(?:{_NAMES}))>)[^<]+"),
+    re.compile(rf"(?i:\b(?:{_NAMES})\b[\\'\"]*\s*[=:]\s*)(?P<value>[\\'\"]*[^\s\\'\"&,;}})\]]+)"),
+    re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
+)
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def mask(text: str) -> str:
+    """`text` with everything that looks like a credential replaced by ****."""
+    for secret in _SECRETS:
+        text = secret.sub(_without_secret, text)
+    return text
+
+
+def _without_secret(match: re.Match[str]) -> str:
+    found = match.groupdict()
+    if tag := found.get("tag"):
+        return f"<{tag}>{_MASKED}"
+    if value := found.get("value"):
+        quote = re.match(r"[\\'\"]*", value)
+        reference = value.lstrip("\\'\"").startswith(("env:", "file:", _MASKED))
+        kept = value if reference else (quote[0] if quote else "") + _MASKED
+        return match[0].removesuffix(value) + kept
+    return _MASKED
+
+
+class TextFormatter(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(super().format(record))
+
+
+class JsonFormatter(logging.Formatter):
+    """Values given as `extra` become keys of their own."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **{name: value for name, value in vars(record).items() if name not in _STANDARD},
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return mask(json.dumps(line, ensure_ascii=False, default=str))
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to whatever stderr is now: a progress display replaces it while it is up."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _stream: TextIO) -> None: ...
+
+
+def configure(level: str, form: Literal["auto", "text", "json"]) -> None:
+    """Sends every log line to stderr; calling it again replaces what was set up before."""
+    terminal = sys.stderr.isatty()
+    handler = _StandardError()
+    text = form == "text" or (form == "auto" and terminal)
+    handler.setFormatter(TextFormatter() if text else JsonFormatter())
+    root = logging.getLogger()
+    for old in [h for h in root.handlers if isinstance(h, _StandardError)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    # Libraries get to say only what is wrong.
+    logging.getLogger("seil").setLevel(level)
