@@ -77,10 +77,13 @@ ranked_placements AS (
         placements.vlocity_cmt__orderitemid__c,
         placements.swm_sub_status__c,
         ROW_NUMBER() OVER (
-            PARTITION BY production_lines.quote_line_item_id, production_lines.media_plan_placement_id
+            PARTITION BY
+                production_lines.quote_line_item_id,
+                production_lines.media_plan_placement_id
             ORDER BY
                 CASE
-                    WHEN placements.swm_parent_media_placement__c = production_lines.media_plan_placement_id
+                    WHEN placements.swm_parent_media_placement__c
+                        = production_lines.media_plan_placement_id
                         THEN 0
                     WHEN placements.swm_parent_media_placement__c IS NULL
                         THEN 1
@@ -144,8 +147,10 @@ SELECT
     quote_line_items.vlocity_cmt__provisioningstatus__c AS production_line_item_status,
     CAST(media_plan_placements.vlocity_cmt__adrequestedstartdate__c AS DATE)
         AS production_line_item_start_date,
+    media_plan_placements.vlocity_cmt__adrequestedstartdate__c AS production_line_item_start_at,
     CAST(media_plan_placements.vlocity_cmt__adrequestedenddate__c AS DATE)
         AS production_line_item_end_date,
+    media_plan_placements.vlocity_cmt__adrequestedenddate__c AS production_line_item_end_at,
     quote_line_items.vlocity_cmt__onetimetotal__c AS production_line_item_value,
     products.pricing_method__c AS push_cost_method_name,
     quote_line_items.buy_type__c AS booking_type,

@@ -165,7 +165,9 @@ SELECT
     products.forecast_method__c AS forecast_method,
     products.targeting_template__c AS targeting_template_name,
     CAST(products.vlocity_cmt__fulfilmentstartdate__c AS DATE) AS first_available_date,
+    products.vlocity_cmt__fulfilmentstartdate__c AS first_available_at,
     CAST(products.vlocity_cmt__sellingenddate__c AS DATE) AS last_available_date,
+    products.vlocity_cmt__sellingenddate__c AS last_available_at,
     products.tags__c AS tag_name,
     products.sponsorship_product__c AS sponsorship_calendar_eligible
 FROM products

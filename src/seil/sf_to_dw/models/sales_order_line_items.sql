@@ -96,8 +96,12 @@ SELECT
     media_plan_placements.id AS media_plan_id,
     placements.name AS media_plan_name,
     media_plan_placements.name AS media_plan_placement_name,
-    CAST(placements.vlocity_cmt__adrequestedstartdate__c AS DATE) AS sales_order_line_item_start_date,
-    CAST(placements.vlocity_cmt__adrequestedenddate__c AS DATE) AS sales_order_line_item_end_date,
+    CAST(placements.vlocity_cmt__adrequestedstartdate__c AS DATE)
+        AS sales_order_line_item_start_date,
+    placements.vlocity_cmt__adrequestedstartdate__c AS sales_order_line_item_start_at,
+    CAST(placements.vlocity_cmt__adrequestedenddate__c AS DATE)
+        AS sales_order_line_item_end_date,
+    placements.vlocity_cmt__adrequestedenddate__c AS sales_order_line_item_end_at,
     order_products.vlocity_cmt__firstversionorderitemid__c AS sales_order_line_item_version,
     parents.id AS parent_line_item_id,
     placements.swm_sub_status__c AS line_item_status,
