@@ -1,0 +1,1 @@
+"""A stand-in Salesforce org: its data in a file, its API over HTTP."""

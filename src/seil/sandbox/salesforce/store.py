@@ -1,0 +1,376 @@
+"""The stand-in org's data: a DuckDB file with a table per object, in a folder of its own.
+
+What is committed survives a kill. One process holds the folder; within it, any number of threads
+read while one writes.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+
+from seil.errors import ConfigurationError, ConflictError, Problem
+from seil.sandbox.salesforce.ids import BASE62, record_id
+from seil.sandbox.salesforce.metadata import SField, SObject
+
+FILE_NAME = "org.duckdb"
+_FORMAT = "1"
+_SCHEMA = """
+CREATE SCHEMA seil;
+CREATE TABLE seil.settings (key VARCHAR PRIMARY KEY, value VARCHAR);
+CREATE TABLE seil.objects (name VARCHAR, position BIGINT, described VARCHAR);
+CREATE TABLE seil.counters (object VARCHAR, last BIGINT);
+CREATE TABLE seil.hard_deleted (object VARCHAR, id VARCHAR, deleted_at TIMESTAMP);
+"""
+_held: set[Path] = set()
+_held_lock = threading.Lock()
+
+
+def quoted(name: str) -> str:
+    """The name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Objects(Mapping[str, SObject]):
+    """The org's objects in the order they were added, looked up without regard to case."""
+
+    def __init__(self, objects: Iterable[SObject] = ()) -> None:
+        self._by_name = {entry.name.lower(): entry for entry in objects}
+
+    def __getitem__(self, name: str) -> SObject:
+        return self._by_name[name.lower()]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._by_name
+
+    def __iter__(self) -> Iterator[str]:
+        return (entry.name for entry in self._by_name.values())
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def replaced(self, entry: SObject) -> Objects:
+        return Objects({**self._by_name, entry.name.lower(): entry}.values())
+
+
+class OrgStore:
+    """The org in a folder. `create` or `open` one; `close` it, or use it in a `with` block."""
+
+    def __init__(
+        self, folder: Path, connection: duckdb.DuckDBPyConnection, objects: Objects
+    ) -> None:
+        self.folder = folder
+        self._connection = connection
+        self._objects = objects
+        self._threads = threading.local()
+        self._writer = threading.RLock()
+        self._writing: duckdb.DuckDBPyConnection | None = None
+        self._last_numbers: dict[str, int] = dict(
+            connection.execute("SELECT lower(object), last FROM seil.counters").fetchall()
+        )
+        self._drawn: set[str] = set()
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        objects: Iterable[SObject] = (),
+        *,
+        memory_limit: str = "1GB",
+        unfinished: bool = False,
+    ) -> OrgStore:
+        """A new, empty org.
+
+        Raises ConflictError where there is one already. An `unfinished` org cannot be opened again
+        before `finish` is called on it, and gives way to the next `create`.
+        """
+        file = folder / FILE_NAME
+        if file.exists():
+            _make_way(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        connection = _connect(folder, memory_limit)
+        try:
+            connection.execute(_SCHEMA)
+            store = cls(folder, connection, Objects())
+            with store.write():
+                store.keep_setting("format", _FORMAT)
+                store.keep_setting("state", "unfinished" if unfinished else "ready")
+                for entry in objects:
+                    store.add_object(entry)
+        except BaseException:
+            _release(folder, connection)
+            raise
+        return store
+
+    @classmethod
+    def open(cls, folder: Path, *, memory_limit: str = "1GB") -> OrgStore:
+        """The org of the folder, as it was left.
+
+        Raises ConfigurationError where there is none or what is there is not one of ours, and
+        ConflictError while another process holds it.
+        """
+        if not (folder / FILE_NAME).exists():
+            raise _unusable(folder, "there is no stand-in org here", "generate one first")
+        connection = _connect(folder, memory_limit)
+        try:
+            _check_format(folder, connection)
+            described = connection.execute(
+                "SELECT described FROM seil.objects ORDER BY position"
+            ).fetchall()
+            objects = Objects(SObject.from_describe(json.loads(text)) for (text,) in described)
+            return cls(folder, connection, objects)
+        except BaseException:
+            _release(folder, connection)
+            raise
+
+    @property
+    def objects(self) -> Mapping[str, SObject]:
+        return self._objects
+
+    def object(self, name: str) -> SObject:
+        """Raises KeyError for an object the org does not have."""
+        return self._objects[name]
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """The calling thread's cursor; inside `write` the one of the transaction."""
+        if self._writing is not None and self._owns_writer():
+            return self._writing
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._threads, "cursor", None)
+        if cursor is None:
+            cursor = self._threads.cursor = self._connection.cursor()
+        return cursor
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction, one at a time: committed at the end of the block, undone on an error.
+
+        Nested blocks of the same thread are part of the outermost one.
+        """
+        with self._writer:
+            if self._writing is not None:
+                yield self._writing
+                return
+            objects = self._objects
+            self._writing = self._connection.cursor()
+            self._threads.writes = True
+            try:
+                self._writing.begin()
+                yield self._writing
+                self._keep_numbers(self._writing)
+                self._writing.commit()
+            except BaseException:
+                self._objects = objects
+                self._writing.rollback()
+                raise
+            finally:
+                self._threads.writes = False
+                self._writing.close()
+                self._writing = None
+
+    def next_id(self, name: str) -> str:
+        return self.next_ids(name, 1)[0]
+
+    def next_ids(self, name: str, count: int) -> list[str]:
+        """New Ids of 18 characters for records of the object, in ascending order."""
+        prefix = self.object(name).key_prefix
+        first = self.draw_numbers(name, count)
+        return [record_id(prefix, number) for number in range(first, first + count)]
+
+    def draw_numbers(self, name: str, count: int) -> int:
+        """Takes that many record numbers and answers the first; see `ids.record_id`.
+
+        They are kept with the transaction under way. After an error they may go unused: Ids have
+        gaps, but never repeat.
+        """
+        with self.write():
+            lower = self.object(name).name.lower()
+            first = self._last_numbers.get(lower, 0) + 1
+            self._last_numbers[lower] = first + count - 1
+            self._drawn.add(lower)
+        return first
+
+    def setting(self, key: str, default: str = "") -> str:
+        found = (
+            self.cursor().execute("SELECT value FROM seil.settings WHERE key = ?", [key]).fetchone()
+        )
+        return str(found[0]) if found else default
+
+    def keep_setting(self, key: str, value: str) -> None:
+        with self.write() as cursor:
+            cursor.execute("INSERT OR REPLACE INTO seil.settings VALUES (?, ?)", [key, value])
+
+    def finish(self) -> None:
+        """Marks an org that was created `unfinished` as complete."""
+        self.keep_setting("state", "ready")
+
+    def remember_hard_deleted(self, name: str, ids: Iterable[str], at: datetime) -> None:
+        """Keeps what getDeleted has to tell of records that are gone for good; `at` is in UTC."""
+        rows = [[self.object(name).name, identifier, at.replace(tzinfo=None)] for identifier in ids]
+        if rows:
+            with self.write() as cursor:
+                cursor.executemany("INSERT INTO seil.hard_deleted VALUES (?, ?, ?)", rows)
+
+    def add_object(self, entry: SObject) -> SObject:
+        """Adds an object without records; one whose key prefix is taken gets another."""
+        if entry.name in self._objects:
+            raise ConflictError(f"The org already has an object {entry.name}")
+        entry = entry.with_key_prefix(self._free_prefix(entry.key_prefix))
+        columns = ", ".join(f"{quoted(f.name)} {f.column_type}" for f in entry.stored_fields)
+        with self.write() as cursor:
+            cursor.execute(f"CREATE TABLE main.{quoted(entry.name)} ({columns})")
+            self._describe(entry)
+        return entry
+
+    def add_field(self, name: str, added: SField) -> None:
+        entry = self.object(name)
+        if entry.field(added.name):
+            raise ConflictError(f"{entry.name} already has a field {added.name}")
+        self._alter(
+            entry.with_field(added), added, f"ADD COLUMN {quoted(added.name)} {added.column_type}"
+        )
+
+    def drop_field(self, name: str, field: str) -> None:
+        entry = self.object(name)
+        dropped = _known(entry, field)
+        self._alter(entry.without_field(field), dropped, f"DROP COLUMN {quoted(dropped.name)}")
+
+    def change_field(self, name: str, changed: SField) -> None:
+        """Gives a field another type or size. Values that do not fit the new one are emptied."""
+        entry = self.object(name)
+        column = quoted(_known(entry, changed.name).name)
+        kind = changed.column_type
+        self._alter(
+            entry.with_field(changed),
+            changed,
+            f"ALTER COLUMN {column} TYPE {kind} USING TRY_CAST({column} AS {kind})",
+        )
+
+    def close(self) -> None:
+        _release(self.folder, self._connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _owns_writer(self) -> bool:
+        return bool(getattr(self._threads, "writes", False))
+
+    def _keep_numbers(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        for name in sorted(self._drawn):
+            cursor.execute("DELETE FROM seil.counters WHERE object = ?", [name])
+            cursor.execute(
+                "INSERT INTO seil.counters VALUES (?, ?)", [name, self._last_numbers[name]]
+            )
+        self._drawn.clear()
+
+    def _alter(self, entry: SObject, field: SField, change: str) -> None:
+        with self.write() as cursor:
+            if field.stored:
+                cursor.execute(f"ALTER TABLE main.{quoted(entry.name)} {change}")
+            self._describe(entry)
+
+    def _describe(self, entry: SObject) -> None:
+        with self.write() as cursor:
+            known = list(self._objects)
+            position = known.index(entry.name) if entry.name in self._objects else len(known)
+            cursor.execute("DELETE FROM seil.objects WHERE name = ?", [entry.name])
+            cursor.execute(
+                "INSERT INTO seil.objects VALUES (?, ?, ?)",
+                [entry.name, position, json.dumps(entry.describe())],
+            )
+            self._objects = self._objects.replaced(entry)
+
+    def _free_prefix(self, wanted: str) -> str:
+        taken = {entry.key_prefix for entry in self._objects.values()}
+        spare = (f"a{first}{second}" for first in BASE62 for second in BASE62)
+        return wanted if wanted not in taken else next(p for p in spare if p not in taken)
+
+
+def _known(entry: SObject, field: str) -> SField:
+    if (found := entry.field(field)) is None:
+        raise KeyError(f"{entry.name} has no field {field}")
+    return found
+
+
+def _connect(folder: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
+    folder = folder.resolve()
+    with _held_lock:
+        if folder in _held:
+            raise ConflictError(f"The stand-in org in {folder} is already open in this process")
+        try:
+            connection = duckdb.connect(
+                folder / FILE_NAME,
+                config={
+                    "memory_limit": memory_limit,
+                    "preserve_insertion_order": False,
+                    "temp_directory": str(folder / "spill"),
+                },
+            )
+        except duckdb.IOException as error:
+            if "lock" in str(error).lower():
+                raise ConflictError(
+                    f"Another process holds the stand-in org in {folder}",
+                    hint="Stop it, or give another folder",
+                ) from error
+            raise _unusable(
+                folder, f"{FILE_NAME} is not an org of the stand-in", "give another folder"
+            ) from error
+        _held.add(folder)
+    return connection
+
+
+def _release(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    connection.close()
+    with _held_lock:
+        _held.discard(folder.resolve())
+
+
+def _check_format(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        settings = dict(connection.execute("SELECT key, value FROM seil.settings").fetchall())
+    except duckdb.CatalogException as error:
+        raise _unusable(
+            folder, f"{FILE_NAME} is not an org of the stand-in", "give another folder"
+        ) from error
+    if settings.get("format") != _FORMAT:
+        raise _unusable(
+            folder,
+            f"the org has format {settings.get('format')}, not {_FORMAT}",
+            "generate it again in another folder",
+        )
+    if settings.get("state") != "ready":
+        raise _unusable(folder, "generating the org was cut short", "generate it again")
+
+
+def _make_way(folder: Path) -> None:
+    """Removes an org that was never finished; raises ConflictError for any other."""
+    try:
+        OrgStore.open(folder).close()
+    except ConfigurationError as error:
+        if "cut short" not in str(error):
+            raise
+    else:
+        raise ConflictError(
+            f"{folder} already holds a stand-in org", hint="Open it, or give another folder"
+        )
+    for file in folder.glob(f"{FILE_NAME}*"):
+        file.unlink()
+
+
+def _unusable(folder: Path, reason: str, cure: str) -> ConfigurationError:
+    return ConfigurationError([Problem(str(folder), reason, cure)])
