@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from seil.catalog.fields import described_field
-from seil.sandbox.salesforce.ids import BASE62
+from seil.sandbox.salesforce.record_ids import BASE62
 
 _TYPES = {
     "boolean": "BOOLEAN",

@@ -18,7 +18,7 @@ from typing import Self
 import duckdb
 
 from seil.errors import ConfigurationError, ConflictError, Problem
-from seil.sandbox.salesforce.ids import BASE62, record_id
+from seil.sandbox.salesforce.record_ids import BASE62, record_id
 from seil.sandbox.salesforce.metadata import SField, SObject
 
 FILE_NAME = "org.duckdb"

@@ -1,0 +1,61 @@
+"""How the stand-in numbers its records, in Python and in SQL.
+
+An Id is three characters of key prefix, a counter in base 62 and three of checksum, which encode
+which of the first fifteen are upper case, so that Ids stay unique where case is lost:
+https://help.salesforce.com/s/articleView?id=000385008&type=1
+"""
+
+from __future__ import annotations
+
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_INSTANCE = "5g"
+_LOW_DIGITS = 5
+_HIGH_DIGITS = 5
+LARGEST_IN_SQL = 62**_LOW_DIGITS - 1
+
+
+def id18(id15: str) -> str:
+    """The 18-character form of a case-sensitive Id of 15; one of 18 is returned corrected."""
+    if len(id15) not in (15, 18):
+        raise ValueError(f"{id15!r} is not a Salesforce Id: it has {len(id15)} characters")
+    case_sensitive = id15[:15]
+    return case_sensitive + "".join(_check(case_sensitive[i : i + 5]) for i in (0, 5, 10))
+
+
+def record_id(key_prefix: str, number: int) -> str:
+    """The Id of the object's record of that number; Ids sort like their numbers."""
+    digits = ""
+    for _ in range(_LOW_DIGITS + _HIGH_DIGITS):
+        number, digit = divmod(number, 62)
+        digits = BASE62[digit] + digits
+    return id18(key_prefix + _INSTANCE + digits)
+
+
+def id_sql(key_prefix: str, number: str) -> str:
+    """`record_id` as a DuckDB expression, for numbers up to LARGEST_IN_SQL.
+
+    Only the last five digits differ then; the rest, checksum included, is a constant.
+    """
+    head = record_id(key_prefix, 0)
+    places = [f"({number}) // {62**power} % 62" for power in range(_LOW_DIGITS - 1, -1, -1)]
+    digits = " || ".join(f"substr('{BASE62}', {place} + 1, 1)" for place in places)
+    upper = " + ".join(
+        f"CASE WHEN {place} BETWEEN 10 AND 35 THEN {2**bit} ELSE 0 END"
+        for bit, place in enumerate(places)
+    )
+    return f"'{head[:10]}' || {digits} || '{head[15:17]}' || substr('{_CHECK}', {upper} + 1, 1)"
+
+
+def number_sql(identifier: str) -> str:
+    """The number that `record_id` was given for an Id, as a DuckDB expression."""
+    digits = (
+        f"(strpos('{BASE62}', substr({identifier}, {11 + place}, 1)) - 1)"
+        f" * {62 ** (_LOW_DIGITS - 1 - place)}"
+        for place in range(_LOW_DIGITS)
+    )
+    return f"CAST({' + '.join(digits)} AS BIGINT)"
+
+
+def _check(five: str) -> str:
+    return _CHECK[sum(1 << bit for bit, char in enumerate(five) if "A" <= char <= "Z")]
