@@ -91,8 +91,10 @@ class ObjectRejectedError(RejectError):
 class RequestRejectedError(RejectError):
     """`code` is the far end's own error code, `status` its HTTP status."""
 
-    def __init__(self, service: str, code: str, reason: str, *, status: int | None = None) -> None:
-        super().__init__(f"{service} refused the request: {code}: {reason}")
+    def __init__(
+        self, service: str, code: str, reason: str, *, status: int | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(f"{service} refused the request: {code}: {reason}", hint=hint)
         self.service = service
         self.code = code
         self.reason = reason

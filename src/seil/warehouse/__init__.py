@@ -1,0 +1,46 @@
+"""The warehouse: one protocol, an engine chosen by URL."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from seil.errors import ConfigurationError, Problem, WarehouseError
+from seil.settings import WarehouseSettings
+from seil.warehouse.protocol import Outcome, StagedFile, TableName, Warehouse
+
+__all__ = ["Outcome", "StagedFile", "TableName", "Warehouse", "open_warehouse"]
+
+# Long enough for another process's query, too short to look like a hang.
+LOCK_WAIT = timedelta(seconds=5)
+
+
+def open_warehouse(
+    settings: WarehouseSettings, *, read_only: bool = False, wait: timedelta = LOCK_WAIT
+) -> Warehouse:
+    """Close it as soon as it is not needed: an embedded one is locked while it is open.
+
+    `wait` is how long a lock of another process is waited for. Read-only, nothing outside the
+    warehouse can be reached either.
+    """
+    kind, _, location = settings.url.partition(":")
+    if kind != "duckdb" or not location:
+        cure = "write duckdb:<file>"
+        raise ConfigurationError([Problem("warehouse.url", f"{settings.url!r} is unknown", cure)])
+    from seil.warehouse.embedded import EmbeddedWarehouse
+
+    file = Path(location)
+    if not read_only:
+        _make_folder(settings.url, file.parent)
+    return EmbeddedWarehouse(
+        file, memory=settings.memory, threads=settings.threads, read_only=read_only, wait=wait
+    )
+
+
+def _make_folder(url: str, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"cannot make its folder {folder}: {error.strerror}"
+        hint = "Check [warehouse] url in seil.toml, and the rights on that folder"
+        raise WarehouseError(url, reason, hint=hint) from error

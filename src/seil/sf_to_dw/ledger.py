@@ -1,0 +1,181 @@
+"""The ledger: what was reported, landed, curated, set aside and merged, per object and flow run.
+
+It lives in the warehouse's schema `seil`: `loads` has a row per curated file, written in the same
+transaction as the file's rows; `runs` what each flow run said of itself; the view `ledger` compares
+the two. `builds` and `schema_changes` are the history of the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from seil.warehouse.protocol import TableName
+from seil.warehouse.sql import Sql, compose, joined, literal, translated
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from seil.warehouse.protocol import Warehouse
+
+LOADS = TableName("seil", "loads")
+RUNS = TableName("seil", "runs")
+BUILDS = TableName("seil", "builds")
+SCHEMA_CHANGES = TableName("seil", "schema_changes")
+
+_TEXT, _COUNT, _TIME, _FLAG = "text", "count", "time", "flag"
+
+_COLUMNS: dict[TableName, dict[str, str]] = {
+    LOADS: {
+        "curated_key": _TEXT,
+        "object": _TEXT,
+        "table_name": _TEXT,
+        "flow_run_id": _TEXT,
+        "mode": _TEXT,
+        "window_start": _TIME,
+        "window_end": _TIME,
+        "landed_key": _TEXT,
+        "landed_rows": _COUNT,
+        "curated_rows": _COUNT,
+        "rejected_rows": _COUNT,
+        "merged_rows": _COUNT,
+        "inserted": _COUNT,
+        "updated": _COUNT,
+        "deleted": _COUNT,
+        "unchanged": _COUNT,
+        "superseded": _COUNT,
+        "without_key": _COUNT,
+        "loaded_at": _TIME,
+    },
+    RUNS: {
+        "object": _TEXT,
+        "flow_run_id": _TEXT,
+        "mode": _TEXT,
+        "window_start": _TIME,
+        "window_end": _TIME,
+        "job_id": _TEXT,
+        "reported": _COUNT,
+        "landed": _COUNT,
+        "pages": _COUNT,
+        "started_at": _TIME,
+        "finished_at": _TIME,
+    },
+    BUILDS: {
+        "build_id": _TEXT,
+        "table_name": _TEXT,
+        "state": _TEXT,
+        "row_count": _COUNT,
+        "message": _TEXT,
+        "loads": _COUNT,
+        "last_loaded_at": _TIME,
+        "started_at": _TIME,
+        "finished_at": _TIME,
+    },
+    SCHEMA_CHANGES: {
+        "table_name": _TEXT,
+        "column_name": _TEXT,
+        "change": _TEXT,
+        "old_type": _TEXT,
+        "new_type": _TEXT,
+        "provisional": _FLAG,
+        "curated_key": _TEXT,
+        "changed_at": _TIME,
+    },
+}
+
+# A page that was rejected whole is in no load, so its rows are landed but not curated. Files that
+# came without a manifest (AppFlow's, exported ones) report nothing and land what they hold.
+_VIEW = """
+CREATE OR REPLACE VIEW seil.ledger AS
+WITH files AS (
+    SELECT object, flow_run_id,
+           max(mode) AS mode, min(window_start) AS window_start, max(window_end) AS window_end,
+           sum(landed_rows) AS landed, sum(curated_rows) AS curated,
+           sum(rejected_rows) AS set_aside, sum(merged_rows) AS merged,
+           max(loaded_at) AS loaded_at
+    FROM seil.loads
+    GROUP BY object, flow_run_id
+), counted AS (
+    SELECT coalesce(runs.object, files.object) AS object,
+           coalesce(runs.flow_run_id, files.flow_run_id) AS flow_run_id,
+           coalesce(runs.mode, files.mode) AS mode,
+           coalesce(runs.window_start, files.window_start) AS window_start,
+           coalesce(runs.window_end, files.window_end) AS window_end,
+           runs.reported,
+           CAST(coalesce(runs.landed, files.landed, 0) AS BIGINT) AS landed,
+           CAST(coalesce(files.curated, 0) AS BIGINT) AS curated,
+           CAST(coalesce(files.set_aside, 0) AS BIGINT) AS set_aside,
+           CAST(coalesce(files.merged, 0) AS BIGINT) AS merged,
+           coalesce(files.loaded_at, runs.finished_at) AS last_at
+    FROM seil.runs AS runs
+    FULL JOIN files ON files.object = runs.object AND files.flow_run_id = runs.flow_run_id
+)
+SELECT *,
+       (reported IS NULL OR reported = landed)
+       AND landed = curated + set_aside
+       AND curated = merged AS balanced
+FROM counted
+"""
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """`reported` is None where nobody said how many there should be."""
+
+    object: str
+    flow_run_id: str
+    mode: str
+    window_start: datetime | None
+    window_end: datetime | None
+    reported: int | None
+    landed: int
+    curated: int
+    set_aside: int
+    merged: int
+    balanced: bool
+
+
+def prepare_ledger(warehouse: Warehouse) -> None:
+    """Makes the tables and the view where they are missing."""
+    if set(warehouse.tables(LOADS.schema)) >= {table.name for table in _COLUMNS}:
+        return
+    for table in _COLUMNS:
+        warehouse.create_table(table, ledger_schema(table))
+    warehouse.execute(translated(_VIEW, warehouse.dialect))
+
+
+def ledger_schema(table: TableName) -> pa.Schema:
+    import pyarrow as pa
+
+    types = {
+        _TEXT: pa.string(),
+        _COUNT: pa.int64(),
+        _TIME: pa.timestamp("us", tz="UTC"),
+        _FLAG: pa.bool_(),
+    }
+    return pa.schema([pa.field(name, types[kind]) for name, kind in _COLUMNS[table].items()])
+
+
+def ledger(
+    warehouse: Warehouse, *, objects: Collection[str] = (), flow_runs: Collection[str] = ()
+) -> list[LedgerRow]:
+    """Rows of the named objects and flow runs, all where none is named, oldest run first."""
+    if LOADS.name not in warehouse.tables(LOADS.schema):
+        return []
+    wanted = compose(
+        "SELECT object, flow_run_id, mode, window_start, window_end, reported, landed, curated, "
+        "set_aside, merged, balanced FROM seil.ledger WHERE {objects} AND {runs} "
+        "ORDER BY last_at, flow_run_id, object",
+        objects=_among("object", objects),
+        runs=_among("flow_run_id", flow_runs),
+    )
+    rows = warehouse.query(translated(wanted, warehouse.dialect)).to_pylist()
+    return [LedgerRow(**row) for row in rows]
+
+
+def _among(column: str, values: Collection[str]) -> Sql:
+    if not values:
+        return Sql("true")
+    return Sql(f"{column} IN ({joined(', ', map(literal, sorted(values)))})")

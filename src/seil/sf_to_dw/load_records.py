@@ -1,0 +1,125 @@
+"""What a load writes down beside the data, and reads back the next time: schema `seil`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from seil.sf_to_dw.ledger import LOADS, RUNS, SCHEMA_CHANGES, ledger_schema
+from seil.warehouse.sql import compose, translated
+
+if TYPE_CHECKING:
+    from seil.catalog import SyncedObject
+    from seil.lake import Lake
+    from seil.sf_to_dw.load_drift import SchemaChange
+    from seil.sf_to_dw.load_files import CuratedFile
+    from seil.warehouse.protocol import Outcome, TableName, Warehouse
+
+
+def loaded_keys(warehouse: Warehouse, obj: SyncedObject) -> frozenset[str]:
+    select = "SELECT curated_key FROM seil.loads WHERE object = {object}"
+    return _first_column(warehouse, compose(select, object=obj.api_name))
+
+
+def provisional_columns(warehouse: Warehouse, table: TableName) -> frozenset[str]:
+    """Columns that are text only because nothing described them when they came."""
+    select = """
+        SELECT DISTINCT column_name FROM seil.schema_changes AS c
+        WHERE table_name = {table} AND provisional AND NOT EXISTS (
+            SELECT 1 FROM seil.schema_changes AS later
+            WHERE later.table_name = c.table_name AND later.column_name = c.column_name
+            AND later.changed_at > c.changed_at AND NOT later.provisional)"""
+    return _first_column(warehouse, compose(select, table=str(table)))
+
+
+def new_manifests(
+    warehouse: Warehouse, lake: Lake, obj: SyncedObject
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows of seil.runs for the manifests not recorded yet, and why some cannot be read."""
+    select = "SELECT flow_run_id FROM seil.runs WHERE object = {object}"
+    known = _first_column(warehouse, compose(select, object=obj.api_name))
+    rows: list[dict[str, Any]] = []
+    unreadable: list[str] = []
+    for entry in lake.staging.list(f"runs/Salesforce-{obj.landing_name}/"):
+        if PurePosixPath(entry.key).stem in known:
+            continue
+        try:
+            rows.append(_run(json.loads(lake.staging.get(entry.key))))
+        except (ValueError, KeyError, TypeError) as error:
+            unreadable.append(f"{entry.key} is not the manifest of a run: {error!r}")
+    return rows, unreadable
+
+
+def append_runs(warehouse: Warehouse, rows: Sequence[Mapping[str, Any]]) -> None:
+    _append(warehouse, RUNS, rows)
+
+
+def append_loads(
+    warehouse: Warehouse, obj: SyncedObject, merged: Iterable[tuple[CuratedFile, Outcome]]
+) -> None:
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "curated_key": file.key,
+            "object": obj.api_name,
+            "table_name": f"salesforce.{obj.table}",
+            "flow_run_id": file.flow_run_id,
+            "mode": file.mode,
+            "window_start": file.window_start,
+            "window_end": file.window_end,
+            "landed_key": file.metadata.get("seil.landed_key", ""),
+            "landed_rows": file.count("landed_rows"),
+            "curated_rows": file.rows,
+            "rejected_rows": file.count("rejected_rows"),
+            "merged_rows": outcome.merged,
+            **asdict(outcome),
+            "loaded_at": now,
+        }
+        for file, outcome in merged
+    ]
+    _append(warehouse, LOADS, rows)
+
+
+def append_changes(warehouse: Warehouse, changes: Iterable[SchemaChange]) -> None:
+    now = datetime.now(UTC)
+    rows = []
+    for change in changes:
+        row = asdict(change)
+        names = {"table_name": row.pop("table"), "column_name": row.pop("column")}
+        rows.append({**names, **row, "changed_at": now})
+    _append(warehouse, SCHEMA_CHANGES, rows)
+
+
+def _append(warehouse: Warehouse, table: TableName, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        warehouse.append(table, pa.Table.from_pylist(list(rows), schema=ledger_schema(table)))
+
+
+def _first_column(warehouse: Warehouse, select: str) -> frozenset[str]:
+    found = warehouse.query(translated(select, warehouse.dialect))
+    return frozenset(found.column(0).to_pylist())
+
+
+def _run(body: dict[str, Any]) -> dict[str, Any]:
+    def time(name: str) -> datetime | None:
+        return datetime.fromisoformat(body[name]) if body.get(name) else None
+
+    return {
+        "object": str(body["object"]),
+        "flow_run_id": str(body["flow_run_id"]),
+        "mode": str(body["mode"]),
+        "window_start": time("window_start"),
+        "window_end": time("window_end"),
+        "job_id": str(body.get("job_id", "")),
+        "reported": int(body["reported"]),
+        "landed": int(body["landed"]),
+        "pages": len(body.get("pages", [])),
+        "started_at": time("started_at"),
+        "finished_at": time("finished_at"),
+    }

@@ -1,0 +1,292 @@
+"""The embedded warehouse: one DuckDB file.
+
+DuckDB locks the file for one writing process, so a warehouse is opened when it is needed and closed
+as soon as it is not.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Self
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seil.errors import StatementError, WarehouseError
+from seil.warehouse import embedded_sql
+from seil.warehouse.embedded_errors import translated_errors
+from seil.warehouse.embedded_sql import sql_type
+from seil.warehouse.protocol import EXTRACTED_AT, FILE, Outcome, StagedFile, TableName
+from seil.warehouse.sql import Name, Sql, compose, joined, literal, quoted
+
+if TYPE_CHECKING:
+    from seil.warehouse.types import Column
+
+log = logging.getLogger(__name__)
+
+_DEFAULT_SCHEMA = "main"
+_LOCK_POLL_SECONDS = 0.1
+_GLOB_CHARACTERS = frozenset("*?[{")
+_BATCH_ROWS = 16_384
+
+_Setting = str | bool | int | float | list[str]
+
+
+class EmbeddedWarehouse:
+    """`wait` is how long a lock of another process is waited for."""
+
+    dialect = "duckdb"
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        memory: str,
+        threads: int | None = None,
+        read_only: bool = False,
+        wait: timedelta = timedelta(0),
+    ) -> None:
+        self.url = f"duckdb:{file}"
+        self.read_only = read_only
+        config: dict[str, _Setting] = {
+            "memory_limit": memory,
+            "temp_directory": f"{file}.tmp",
+            # Extensions would be fetched from the internet in the middle of a query.
+            "autoinstall_known_extensions": False,
+            "preserve_insertion_order": False,
+        }
+        if threads:
+            config["threads"] = threads
+        if read_only:
+            config["enable_external_access"] = False
+        with translated_errors(self.url):
+            self._connection = _connect(file, config, read_only=read_only, wait=wait)
+            self._connection.execute("SET TimeZone = 'UTC'")
+            if read_only:
+                self._connection.execute("SET lock_configuration = true")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with translated_errors(self.url):
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.execute("BEGIN")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            # A failed COMMIT, or a database that DuckDB has shut down, leaves nothing to roll back.
+            with suppress(WarehouseError):
+                self.execute("ROLLBACK")
+            raise
+
+    def execute(self, sql: str) -> None:
+        with translated_errors(self.url):
+            self._connection.execute(sql)
+
+    def query(self, sql: str) -> pa.Table:
+        with translated_errors(self.url):
+            return self._connection.execute(sql).to_arrow_table()
+
+    @contextmanager
+    def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
+        with translated_errors(self.url):
+            reader = self._connection.execute(sql).to_arrow_reader(_BATCH_ROWS)
+            yield reader
+
+    def tables(self, schema: str = "") -> list[str]:
+        found = self.query(
+            compose(
+                "SELECT table_name FROM duckdb_tables() WHERE NOT temporary "
+                "AND database_name = current_database() AND schema_name = {schema} "
+                "ORDER BY table_name",
+                schema=schema or _DEFAULT_SCHEMA,
+            )
+        )
+        return [str(name) for name in found["table_name"].to_pylist()]
+
+    def columns(self, table: TableName) -> pa.Schema | None:
+        if table.name not in self.tables(table.schema):
+            return None
+        return self.query(compose("SELECT * FROM {table} LIMIT 0", table=_full(table))).schema
+
+    def create_table(self, table: TableName, columns: pa.Schema) -> None:
+        if table.schema:
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(table.schema)}")
+        columns_sql = embedded_sql.described(columns)
+        self.execute(f"CREATE TABLE IF NOT EXISTS {_full(table)} ({columns_sql})")
+
+    def add_column(self, table: TableName, column: Column) -> None:
+        columns_sql = embedded_sql.described(pa.schema([column]))
+        self.execute(f"ALTER TABLE {_full(table)} ADD COLUMN {columns_sql}")
+
+    def change_type(self, table: TableName, column: Column) -> None:
+        known = self._known(table).field(column.name)
+        self.execute(
+            compose(
+                "ALTER TABLE {table} ALTER COLUMN {name} SET DATA TYPE {type} USING {value}",
+                table=_full(table),
+                name=Name(column.name),
+                type=sql_type(column.type),
+                value=embedded_sql.cast(known, column.type),
+            )
+        )
+
+    def append(self, table: TableName, rows: pa.Table) -> None:
+        with self._registered("_seil_rows", rows):
+            insert = "INSERT INTO {table} BY NAME SELECT * FROM _seil_rows"
+            self.execute(compose(insert, table=_full(table)))
+
+    def replace(self, table: TableName, select: str) -> int:
+        self.execute(f"CREATE OR REPLACE TABLE {_full(table)} AS {select}")
+        counted = self.query(compose("SELECT count(*) AS n FROM {table}", table=_full(table)))
+        return int(counted["n"][0].as_py())
+
+    def rename(self, table: TableName, name: str) -> None:
+        self.drop(TableName(table.schema, name))
+        self.execute(f"ALTER TABLE {_full(table)} RENAME TO {quoted(name)}")
+
+    def drop(self, table: TableName) -> None:
+        self.execute(f"DROP TABLE IF EXISTS {_full(table)}")
+
+    def comment(self, table: TableName, text: str, columns: Mapping[str, str]) -> None:
+        self.execute(f"COMMENT ON TABLE {_full(table)} IS {literal(text)}")
+        for name, described in columns.items():
+            place = f"{_full(table)}.{quoted(name)}"
+            self.execute(f"COMMENT ON COLUMN {place} IS {literal(described)}")
+
+    def misfits(
+        self, source: TableName | StagedFile, column: str, wanted: pa.DataType
+    ) -> tuple[int, str]:
+        if isinstance(source, TableName):
+            return self._misfits(_full(source), column, wanted)
+        with self._staged([source], pa.schema([pa.field(column, pa.string())])) as rows:
+            return self._misfits(Sql(f"({rows})"), column, wanted)
+
+    def _misfits(self, relation: Sql, column: str, wanted: pa.DataType) -> tuple[int, str]:
+        found = self.query(embedded_sql.misfits(relation, column, wanted)).to_pylist()[0]
+        return int(found["number"]), str(found["example"] or "")
+
+    def merge(
+        self, table: TableName, files: Sequence[StagedFile], *, key: str
+    ) -> Mapping[str, Outcome]:
+        known = self._known(table)
+        columns = pa.schema([field for field in known if field.name not in (EXTRACTED_AT, FILE)])
+        with self._staged(files, columns) as rows:
+            self.execute(embedded_sql.ranked(rows, _full(table), key, columns))
+            self.execute(embedded_sql.delete_replaced(_full(table), key))
+            self.execute(embedded_sql.insert_winners(_full(table), rows))
+            outcomes = self.query(embedded_sql.OUTCOMES).to_pylist()
+            self.execute("DROP TABLE temp.main._seil_ranked")
+        counted = {row.pop("_seil_file"): Outcome(**row) for row in outcomes}
+        return {file.key: counted.get(n, Outcome()) for n, file in enumerate(files)}
+
+    def _known(self, table: TableName) -> pa.Schema:
+        columns = self.columns(table)
+        if columns is None:
+            raise StatementError(self.url, f"there is no table {table}")
+        return columns
+
+    @contextmanager
+    def _staged(self, files: Sequence[StagedFile], columns: pa.Schema) -> Iterator[Sql]:
+        """A SELECT over the rows of all files: read where they lie, or copied when remote."""
+        with self._registered("_seil_rows", _listing(files)):
+            self.execute("CREATE OR REPLACE TEMP TABLE _seil_files AS SELECT * FROM _seil_rows")
+        local = sorted((file for file in files if _is_local(file)), key=_layout)
+        parts = [
+            embedded_sql.rows_of(list(group), columns) for _, group in groupby(local, key=_layout)
+        ]
+        remote = [(n, file) for n, file in enumerate(files) if not _is_local(file)]
+        if remote:
+            self.execute(embedded_sql.staging_table(columns))
+            parts.append(Sql("SELECT * FROM temp.main._seil_staged"))
+        for number, file in remote:
+            self._copy(number, file, columns)
+        yield joined(" UNION ALL ", parts)
+        self.execute("DROP TABLE temp.main._seil_files")
+        self.execute("DROP TABLE IF EXISTS temp.main._seil_staged")
+
+    def _copy(self, number: int, file: StagedFile, columns: pa.Schema) -> None:
+        wanted = [file.columns[name].name for name in columns.names if name in file.columns]
+        with (
+            file.open() as source,
+            self._registered("_seil_batches", _numbered(source, wanted)),
+        ):
+            self.execute(embedded_sql.copy_batches(number, file, columns))
+
+    @contextmanager
+    def _registered(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
+        with translated_errors(self.url):
+            self._connection.register(name, rows)
+        try:
+            yield
+        finally:
+            self._connection.unregister(name)
+
+
+def _connect(
+    file: Path, config: dict[str, _Setting], *, read_only: bool, wait: timedelta
+) -> duckdb.DuckDBPyConnection:
+    give_up = time.monotonic() + wait.total_seconds()
+    while True:
+        try:
+            return duckdb.connect(str(file), read_only=read_only, config=config)
+        except duckdb.IOException as error:
+            if "lock on file" not in str(error) or time.monotonic() >= give_up:
+                raise
+            time.sleep(_LOCK_POLL_SECONDS)
+
+
+def _full(table: TableName) -> Sql:
+    return quoted(TableName(table.schema or _DEFAULT_SCHEMA, table.name))
+
+
+def _is_local(file: StagedFile) -> bool:
+    """DuckDB would take a path with these characters for a pattern."""
+    return file.path is not None and not _GLOB_CHARACTERS & set(str(file.path))
+
+
+def _layout(file: StagedFile) -> str:
+    return repr([(field.name, str(field.type)) for field in file.columns.values()])
+
+
+def _listing(files: Sequence[StagedFile]) -> pa.Table:
+    rows = [(n, str(f.path), f.file, f.extracted_at) for n, f in enumerate(files)]
+    return pa.table(list(map(list, zip(*rows, strict=True))), schema=embedded_sql.FILES_SCHEMA)
+
+
+def _numbered(source: IO[bytes], wanted: list[str]) -> pa.RecordBatchReader:
+    """The wanted columns with each row's position in the file, as they are read."""
+    file = pq.ParquetFile(source)
+    position = pa.field("_seil_row", pa.int64())
+    selected = pa.schema([file.schema_arrow.field(name) for name in wanted])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        first = 0
+        for batch in file.iter_batches(_BATCH_ROWS, columns=wanted):
+            rows = pa.array(range(first, first + batch.num_rows), pa.int64())
+            columns = [batch.column(name) for name in wanted]
+            yield pa.RecordBatch.from_arrays([*columns, rows], schema=selected.append(position))
+            first += batch.num_rows
+
+    return pa.RecordBatchReader.from_batches(selected.append(position), batches())

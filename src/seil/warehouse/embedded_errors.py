@@ -1,0 +1,66 @@
+"""DuckDB's errors, translated: what happened, to which file, what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from seil.errors import StatementError, WarehouseError
+
+# DuckDB has one exception class for everything the file system answers, so its words decide.
+_LOCKED = r"set lock on file.*held in"
+_IN_USE = r"set lock on file|different configuration|already attached"
+_FULL = r"No space left|failed to offload|max_temp_directory_size|File too large|[Qq]uota exceeded"
+_MISSING = r"database does not exist"
+_BROKEN = (
+    r"not a valid DuckDB|read enough bytes|[Cc]orrupt|database has been invalidated|INTERNAL Error"
+    r"|[Ss]erializ|newer version|Is a directory"
+)
+_FORBIDDEN = r"Permission denied|Read-only file system|Operation not permitted"
+_NO_FOLDER = r"No such file or directory|Not a directory"
+_MEMORY = r"Out of Memory|could not allocate"
+
+_REBUILD = (
+    "Move the file away, then run `seil load` and `seil build`: all of it comes from curated files"
+)
+_HINTS = {
+    _LOCKED: "Close that program or wait until it is done; readers wait for a writer as well",
+    _IN_USE: "Close the other connection to this file first",
+    _FULL: "The disk is full: free some space, then run the same command again; nothing is lost",
+    _MISSING: "Load something first: `seil run`, or `seil load` where files are waiting",
+    _BROKEN: _REBUILD,
+    _FORBIDDEN: "Give this user the right to write there, or change [warehouse] url in seil.toml",
+    _NO_FOLDER: "Check [warehouse] url in seil.toml",
+    _MEMORY: "Raise [warehouse] memory in seil.toml",
+}
+
+_REFUSED = (
+    duckdb.ProgrammingError,
+    duckdb.DataError,
+    duckdb.IntegrityError,
+    duckdb.NotSupportedError,
+    duckdb.PermissionException,
+)
+
+
+@contextmanager
+def translated_errors(url: str) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise translated(url, error) from error
+
+
+def translated(url: str, error: duckdb.Error) -> WarehouseError:
+    message = re.sub(r"\.? See also https?://\S+", "", str(error)).strip()
+    # Under the first line DuckDB repeats the statement with a caret below the place.
+    reason = message.split("\n\nLINE ", 1)[0].replace("\n", " ").removeprefix("IO Error: ")
+    for pattern, hint in _HINTS.items():
+        if re.search(pattern, message, re.DOTALL):
+            return WarehouseError(url, reason, hint=hint)
+    if isinstance(error, _REFUSED):
+        return StatementError(url, reason)
+    return WarehouseError(url, reason)

@@ -1,0 +1,221 @@
+"""DuckDB's SQL for reading Parquet files and for merging their rows by key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from seil.warehouse.protocol import StagedFile
+from seil.warehouse.sql import Name, Sql, compose, joined, literal
+from seil.warehouse.types import TEXT, TIMESTAMP, stored_type
+
+if TYPE_CHECKING:
+    from seil.warehouse.types import Column
+
+_FILE_COLUMNS: list[Column] = [
+    pa.field("_seil_file", pa.int64()),
+    pa.field("_seil_path", TEXT),
+    pa.field("_file", TEXT),
+    pa.field("_extracted_at", TIMESTAMP),
+]
+FILES_SCHEMA = pa.schema(_FILE_COLUMNS)
+
+_SQL_NAMES = {
+    pa.bool_(): "BOOLEAN",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.date32(): "DATE",
+    TIMESTAMP: "TIMESTAMPTZ",
+    pa.time64("us"): "TIME",
+    TEXT: "VARCHAR",
+}
+
+
+def sql_type(wanted: pa.DataType) -> Sql:
+    if isinstance(wanted, pa.Decimal128Type):
+        return Sql(f"DECIMAL({wanted.precision},{wanted.scale})")
+    return Sql(_SQL_NAMES[wanted])
+
+
+def described(columns: pa.Schema) -> Sql:
+    """A table's column list."""
+    return joined(
+        ", ", (compose("{name} {type}", name=Name(c.name), type=sql_type(c.type)) for c in columns)
+    )
+
+
+def cast(column: Column, wanted: pa.DataType) -> Sql:
+    """A value of `wanted`; empty text is null where text is not wanted."""
+    value = compose("{name}", name=Name(column.name))
+    if stored_type(column.type) == TEXT and wanted != TEXT:
+        value = compose("nullif(trim({value}::VARCHAR), '')", value=value)
+    return compose("CAST({value} AS {type})", value=value, type=sql_type(wanted))
+
+
+def projection(file: StagedFile, columns: pa.Schema) -> Sql:
+    """The file's rows as `columns`: cast, null where the file lacks one."""
+    values = (
+        compose(
+            "{value} AS {name}",
+            value=cast(file.columns[column.name], column.type)
+            if column.name in file.columns
+            else compose("CAST(NULL AS {type})", type=sql_type(column.type)),
+            name=Name(column.name),
+        )
+        for column in columns
+    )
+    return joined(", ", values)
+
+
+def rows_of(files: Sequence[StagedFile], columns: pa.Schema) -> Sql:
+    """Rows of local files that have one schema, each with its file and its position there."""
+    return compose(
+        """
+        SELECT p.* EXCLUDE (_seil_path, _seil_row), f._file, f._extracted_at,
+               f._seil_file, p._seil_row
+        FROM (
+            SELECT {projection}, _seil_path, file_row_number AS _seil_row
+            FROM read_parquet([{paths}], filename = '_seil_path', file_row_number = true,
+                              hive_partitioning = false)
+        ) AS p JOIN temp.main._seil_files AS f ON f._seil_path = p._seil_path""",
+        projection=projection(files[0], columns),
+        paths=joined(", ", (literal(str(file.path)) for file in files)),
+    )
+
+
+def staging_table(columns: pa.Schema) -> Sql:
+    return compose(
+        "CREATE OR REPLACE TEMP TABLE _seil_staged ({columns}, _file VARCHAR, "
+        "_extracted_at TIMESTAMPTZ, _seil_file BIGINT, _seil_row BIGINT)",
+        columns=described(columns),
+    )
+
+
+def copy_batches(number: int, file: StagedFile, columns: pa.Schema) -> Sql:
+    return compose(
+        """
+        INSERT INTO temp.main._seil_staged
+        SELECT p.* EXCLUDE (_seil_row), f._file, f._extracted_at, f._seil_file, p._seil_row
+        FROM (SELECT {projection}, _seil_row FROM _seil_batches) AS p
+        CROSS JOIN temp.main._seil_files AS f WHERE f._seil_file = {number}""",
+        projection=projection(file, columns),
+        number=number,
+    )
+
+
+def ranked(staged: Sql, target: Sql, key: str, columns: pa.Schema) -> Sql:
+    """One row per staged row: does it win its key against the others and the table's own row."""
+    return compose(
+        """
+        CREATE OR REPLACE TEMP TABLE _seil_ranked AS
+        WITH staged AS (
+            SELECT _seil_file, _seil_row, nullif({key}::VARCHAR, '') AS key,
+                   {deleted} AS deleted, {stamps}, _extracted_at, _file
+            FROM ({staged})
+        ), placed AS (
+            SELECT *, row_number() OVER (
+                PARTITION BY key
+                ORDER BY stamp DESC, modified DESC, _extracted_at DESC, _file DESC,
+                         _seil_file DESC, _seil_row DESC
+            ) AS place
+            FROM staged
+        ), known AS (
+            SELECT {key}::VARCHAR AS key, {deleted} AS deleted, {stamps}, _extracted_at, _file
+            FROM {target}
+        )
+        SELECT p._seil_file, p._seil_row, p.key, k.key IS NOT NULL AS known,
+               p.key IS NOT NULL AND p.place = 1 AND (
+                   k.key IS NULL
+                   OR row(p.stamp, p.modified, p._extracted_at, p._file)
+                      > row(k.stamp, k.modified, k._extracted_at, k._file)
+               ) AS wins,
+               k.stamp = p.stamp AND k.modified = p.modified AS same_version,
+               p.deleted AND NOT coalesce(k.deleted, false) AS newly_deleted
+        FROM placed AS p LEFT JOIN known AS k ON k.key = p.key""",
+        staged=staged,
+        target=target,
+        key=Name(key),
+        deleted=_deleted(columns),
+        stamps=_stamps(columns),
+    )
+
+
+def delete_replaced(target: Sql, key: str) -> Sql:
+    return compose(
+        "DELETE FROM {target} WHERE {key}::VARCHAR IN "
+        "(SELECT key FROM temp.main._seil_ranked WHERE wins AND known)",
+        target=target,
+        key=Name(key),
+    )
+
+
+def insert_winners(target: Sql, staged: Sql) -> Sql:
+    return compose(
+        """
+        INSERT INTO {target} BY NAME
+        SELECT s.* EXCLUDE (_seil_file, _seil_row) FROM ({staged}) AS s
+        SEMI JOIN (SELECT * FROM temp.main._seil_ranked WHERE wins) AS r
+        ON r._seil_file = s._seil_file AND r._seil_row = s._seil_row""",
+        target=target,
+        staged=staged,
+    )
+
+
+OUTCOMES = """
+    SELECT _seil_file,
+           count(*) FILTER (key IS NULL) AS without_key,
+           count(*) FILTER (key IS NOT NULL AND NOT wins) AS superseded,
+           count(*) FILTER (wins AND newly_deleted) AS deleted,
+           count(*) FILTER (wins AND NOT newly_deleted AND NOT known) AS inserted,
+           count(*) FILTER (wins AND NOT newly_deleted AND known AND same_version) AS unchanged,
+           count(*) FILTER (wins AND NOT newly_deleted AND known AND NOT same_version) AS updated
+    FROM temp.main._seil_ranked GROUP BY _seil_file"""
+
+
+def _stamps(columns: pa.Schema) -> Sql:
+    """Both stamps, the oldest possible where they are missing, so that they compare."""
+    values = {
+        name: compose("TRY_CAST({name} AS TIMESTAMPTZ)", name=Name(name))
+        for name in ("systemmodstamp", "lastmodifieddate")
+        if name in columns.names
+    }
+    oldest = Sql("TIMESTAMPTZ '-infinity'")
+    return compose(
+        "coalesce({stamps}) AS stamp, coalesce({modified}, {oldest}) AS modified",
+        stamps=joined(", ", [*values.values(), oldest]),
+        modified=values.get("lastmodifieddate", oldest),
+        oldest=oldest,
+    )
+
+
+def _deleted(columns: pa.Schema) -> Sql:
+    known = "isdeleted" in columns.names
+    return Sql("coalesce(TRY_CAST(isdeleted AS BOOLEAN), false)" if known else "false")
+
+
+def misfits(relation: Sql, column: str, wanted: pa.DataType) -> Sql:
+    """Counts text that does not read as `wanted` without loss; null and empty text do."""
+    text = compose("nullif(trim({name}), '')", name=Name(column))
+    return compose(
+        """
+        SELECT count(*) AS number, min({name}) AS example FROM {relation}
+        WHERE {text} IS NOT NULL AND (
+            TRY_CAST({text} AS {type}) IS NULL
+            OR TRY_CAST({text} AS {type}) IS DISTINCT FROM TRY_CAST({text} AS {lossless}))""",
+        name=Name(column),
+        relation=relation,
+        text=text,
+        type=sql_type(wanted),
+        lossless=_lossless(wanted),
+    )
+
+
+def _lossless(wanted: pa.DataType) -> Sql:
+    """A type that keeps what a cast of text to `wanted` would round away."""
+    if isinstance(wanted, pa.Decimal128Type):
+        return Sql(f"DECIMAL(38,{38 - (wanted.precision - wanted.scale)})")
+    if pa.types.is_integer(wanted):
+        return Sql("DECIMAL(38,18)")
+    return Sql("TIMESTAMP") if pa.types.is_date(wanted) else sql_type(wanted)

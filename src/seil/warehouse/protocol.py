@@ -1,0 +1,182 @@
+"""What SEIL asks of a warehouse, whichever engine it is.
+
+SQL text passed in is in the warehouse's own `dialect`; `seil.warehouse.sql` translates. Types are
+Arrow's, in the reduced form of `seil.warehouse.types`. One warehouse serves one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, NamedTuple, Protocol, Self
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from seil.warehouse.types import Column
+
+EXTRACTED_AT = "_extracted_at"
+FILE = "_file"
+
+
+class TableName(NamedTuple):
+    """`schema` is empty for the warehouse's default one."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """One Parquet file to be merged.
+
+    `key` names it in outcomes; `file` and `extracted_at` become the columns `_file` and
+    `_extracted_at` of its rows; `columns` gives the columns to merge, as they stand in the file, by
+    lower-cased name.
+    `path` is None where the file is remote: then it is read through `open`.
+    """
+
+    key: str
+    file: str
+    extracted_at: datetime
+    columns: Mapping[str, Column]
+    path: Path | None
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the rows of one file: every row is counted in exactly one field.
+
+    unchanged: the version the table had, read again later, so the later reading is kept.
+    superseded: not newer than what the table or another staged row holds.
+    without_key: not merged, because the key is null or empty.
+    """
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    superseded: int = 0
+    without_key: int = 0
+
+    @property
+    def merged(self) -> int:
+        return self.inserted + self.updated + self.deleted + self.unchanged + self.superseded
+
+    @property
+    def rows(self) -> int:
+        return self.merged + self.without_key
+
+    def __add__(self, other: Outcome) -> Outcome:
+        return Outcome(
+            self.inserted + other.inserted,
+            self.updated + other.updated,
+            self.deleted + other.deleted,
+            self.unchanged + other.unchanged,
+            self.superseded + other.superseded,
+            self.without_key + other.without_key,
+        )
+
+
+class Warehouse(Protocol):
+    """Errors leave as `WarehouseError`; a statement refused for what it says, as `StatementError`.
+
+    After an error inside `transaction()` nothing of that transaction remains.
+    """
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def dialect(self) -> str:
+        """The SQL spoken here, by sqlglot's name for it."""
+        ...
+
+    @property
+    def read_only(self) -> bool: ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commits when the block ends, rolls back when it raises. Does not nest."""
+        ...
+
+    def execute(self, sql: str) -> None: ...
+
+    def query(self, sql: str) -> pa.Table: ...
+
+    def stream(self, sql: str) -> AbstractContextManager[pa.RecordBatchReader]:
+        """The same without holding the whole result; no other statement while it is open."""
+        ...
+
+    def tables(self, schema: str = "") -> list[str]: ...
+
+    def columns(self, table: TableName) -> pa.Schema | None:
+        """None when there is no such table."""
+        ...
+
+    def create_table(self, table: TableName, columns: pa.Schema) -> None:
+        """Does nothing when the table is there. Creates the schema as well."""
+        ...
+
+    def add_column(self, table: TableName, column: Column) -> None: ...
+
+    def change_type(self, table: TableName, column: Column) -> None:
+        """Casts what is there; raises when a value does not fit."""
+        ...
+
+    def append(self, table: TableName, rows: pa.Table) -> None:
+        """Columns are matched by name; those not given are null."""
+        ...
+
+    def replace(self, table: TableName, select: str) -> int:
+        """Puts the rows of a SELECT in place of the table, or makes it. Returns how many."""
+        ...
+
+    def rename(self, table: TableName, name: str) -> None:
+        """A table that already has the name is dropped."""
+        ...
+
+    def drop(self, table: TableName) -> None:
+        """No error when it is not there."""
+        ...
+
+    def comment(self, table: TableName, text: str, columns: Mapping[str, str]) -> None:
+        """Keeps descriptions beside the table, where the engine can."""
+        ...
+
+    def misfits(
+        self, source: TableName | StagedFile, column: str, wanted: pa.DataType
+    ) -> tuple[int, str]:
+        """How many values of a text column do not read as `wanted`, and the least of them."""
+        ...
+
+    def merge(
+        self, table: TableName, files: Sequence[StagedFile], *, key: str
+    ) -> Mapping[str, Outcome]:
+        """Makes the table hold, per key, the newest version among its own row and the files'.
+
+        Newer is by (systemmodstamp, lastmodifieddate, `_extracted_at`, `_file`, position in the
+        file); nulls are oldest, and lastmodifieddate stands in for a missing systemmodstamp. Every
+        column of the files must be in the table and castable to its type. A row marked isdeleted
+        is kept, so that an older version arriving later does not bring the record back. Returns the
+        outcome per file key.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
