@@ -47,7 +47,7 @@ ranked_placements AS (
             PARTITION BY vlocity_cmt__orderitemid__c
             ORDER BY createddate NULLS LAST, id
         ) AS placement_rank,
-        COUNT(*) OVER (PARTITION BY vlocity_cmt__orderitemid__c) AS placement_count
+        COUNT(id) OVER (PARTITION BY vlocity_cmt__orderitemid__c) AS placement_count
     FROM placements
 ),
 
