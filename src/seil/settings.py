@@ -61,6 +61,11 @@ class Secret:
             reason = error.strerror or str(error)
             raise ConfigurationError([Problem(self.place, reason)]) from error
 
+    def anchored(self, base: Path) -> Secret:
+        """The same place, when a relative `file:` is meant from `base`."""
+        scheme, _, rest = self._reference.partition(":")
+        return Secret(f"file:{base / Path(rest).expanduser()}") if scheme == "file" else self
+
     @classmethod
     def parse(cls, value: object) -> Secret:
         if isinstance(value, Secret):
@@ -103,7 +108,7 @@ class SalesforceSettings(_Section):
     audience: str = Field(
         "", description="aud of the jwt assertion; default: test or login, after login_url."
     )
-    api_version: str = Field("62.0", pattern=r"\d{2}\.\d", description="REST API version.")
+    api_version: str = Field("62.0", pattern=r"^\d{2}\.\d$", description="REST API version.")
     timeout: Duration = Field(timedelta(minutes=2), description="Longest silence on a connection.")
     attempts: int = Field(5, ge=1, description="Tries of one call before it counts as failed.")
     max_wait: Duration = Field(
@@ -115,6 +120,8 @@ class SalesforceSettings(_Section):
 
 
 class ExtractSettings(_Section):
+    """Salesforce to the landing zone."""
+
     flows: int = Field(4, ge=1, description="Objects read at once.")
     pages: int = Field(4, ge=1, description="Result pages downloaded at once, per object.")
     page_rows: int = Field(100_000, ge=1, description="Rows asked for in one result page.")
@@ -126,17 +133,23 @@ class ExtractSettings(_Section):
 
 
 class IngestSettings(_Section):
+    """Landing zone to curated."""
+
     workers: int = Field(2, ge=1, description="Files taken in at once.")
     min_bytes: int = Field(12, ge=0, description="A smaller file is rejected as cut off.")
 
 
 class LakeSettings(_Section):
+    """Where the files are."""
+
     url: str = Field(
         "seil-data/lake", description="A folder, file:///... or s3://...: the buckets' parent."
     )
 
 
 class WarehouseSettings(_Section):
+    """Where the tables are."""
+
     url: str = Field(
         "duckdb:seil-data/warehouse.duckdb", description="duckdb:<file>; the tables live here."
     )
@@ -145,6 +158,8 @@ class WarehouseSettings(_Section):
 
 
 class EventSettings(_Section):
+    """Where events are kept."""
+
     journal: Path = Field(
         Path("seil-data/journal.sqlite"), description="The embedded journal's file."
     )
@@ -152,12 +167,16 @@ class EventSettings(_Section):
 
 
 class CatalogSettings(_Section):
+    """Which objects are synced."""
+
     file: Path | None = Field(
         None, description="Your own objects and rules; default: objects.toml where it exists."
     )
 
 
 class FeedSettings(_Section):
+    """The legacy CSV feed."""
+
     url: str = Field(
         "seil-data/feed", description="Where the legacy CSV files go: folder or s3://."
     )
@@ -165,7 +184,11 @@ class FeedSettings(_Section):
 
 
 class LogSettings(_Section):
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """What is logged, to stderr."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severity. Commands that only read log warnings at most."
+    )
     format: Literal["auto", "text", "json"] = Field(
         "auto", description="auto: text on a terminal, json elsewhere."
     )
@@ -178,9 +201,9 @@ class Settings(BaseSettings):
         env_prefix="SEIL_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
-    env: str = Field("dev", pattern=r"[a-z0-9]+", description="Environment: part of every key.")
+    env: str = Field("dev", pattern=r"^[a-z0-9]+$", description="Environment: part of every key.")
     project: str = Field(
-        "seil", pattern=r"[a-z0-9-]+", description="Project prefix: first part of bucket names."
+        "seil", pattern=r"^[a-z0-9-]+$", description="Project prefix: first part of bucket names."
     )
     profile: Literal["local", "aws"] = Field("local", description="Where SEIL runs.")
     salesforce: SalesforceSettings = SalesforceSettings()
@@ -245,8 +268,14 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     def url(value: str) -> str:
         return value if "://" in value else (base / value).as_uri()
 
+    secrets = {
+        name: value.anchored(base)
+        for name, value in settings.salesforce
+        if isinstance(value, Secret)
+    }
     return settings.model_copy(
         update={
+            "salesforce": settings.salesforce.model_copy(update=secrets),
             "lake": settings.lake.model_copy(update={"url": url(settings.lake.url)}),
             "feed": settings.feed.model_copy(update={"url": url(settings.feed.url)}),
             "warehouse": settings.warehouse.model_copy(update={"url": warehouse}),

@@ -57,8 +57,11 @@ class Validation(_Entry):
 
     @model_validator(mode="after")
     def _compiles(self) -> Validation:
-        if self.type == "re":
-            re.compile(self.rule)
+        try:
+            if self.type == "re":
+                re.compile(self.rule)
+        except re.error as error:
+            raise ValueError(f"{self.rule!r} is no regular expression: {error}") from error
         return self
 
 
@@ -93,8 +96,8 @@ class SyncedObject(_Entry):
 
     api_name: str
     display_name: str = ""
-    landing_name: str = Field(default="", pattern=r"[A-Za-z0-9_.-]*")
-    table: str = Field(default="", pattern=r"[a-z0-9_]*")
+    landing_name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")
+    table: str = Field(default="", pattern=r"^[a-z0-9_]*$")
     enabled: bool = True
     flow: Flow = Flow()
     key: str = "Id"

@@ -1,0 +1,3 @@
+from seil.cli import main
+
+main()

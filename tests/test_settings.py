@@ -1,0 +1,196 @@
+"""Settings: where they come from, what is refused, and that secrets stay where they are."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from seil.errors import ConfigurationError
+from seil.settings import Secret, Settings, config_file, load_settings
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("SEIL_CONFIG", "SEIL_ENV", "SEIL_SALESFORCE__CLIENT_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "seil.toml"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def problems(path: Path | None = None) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path)
+    assert caught.value.exit_code == 2
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_defaults_work_on_one_machine(tmp_path: Path) -> None:
+    settings = load_settings()
+    assert settings.lake.url == (tmp_path / "seil-data/lake").as_uri()
+    assert settings.feed.url == (tmp_path / "seil-data/feed").as_uri()
+    assert settings.warehouse.url == f"duckdb:{tmp_path}/seil-data/warehouse.duckdb"
+    assert settings.events.journal == tmp_path / "seil-data/journal.sqlite"
+    assert settings.catalog.file is None
+    assert settings.salesforce.client_secret == Secret("plain:sandbox-secret")
+
+
+def test_file_overrides_defaults_and_variables_override_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, 'env = "sit"\n[salesforce]\nclient_id = "file"\nusername = "etl"\n')
+    monkeypatch.setenv("SEIL_SALESFORCE__CLIENT_ID", "variable")
+    settings = load_settings()
+    assert (settings.env, settings.salesforce.client_id) == ("sit", "variable")
+    assert settings.salesforce.username == "etl"
+
+
+def test_relative_paths_are_from_the_files_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    file = written(
+        folder,
+        '[lake]\nurl = "lake"\n[warehouse]\nurl = "duckdb:w.duckdb"\n'
+        '[catalog]\nfile = "mine.toml"\n'
+        '[events]\njournal = "j.sqlite"\n[feed]\nurl = "s3://bucket/feed"\n'
+        '[salesforce]\nprivate_key = "file:server.key"\nrefresh_token = "file:/etc/token"\n',
+    )
+    settings = load_settings(file)
+    assert settings.lake.url == (folder / "lake").as_uri()
+    assert settings.warehouse.url == f"duckdb:{folder}/w.duckdb"
+    assert settings.catalog.file == folder / "mine.toml"
+    assert settings.events.journal == folder / "j.sqlite"
+    assert settings.feed.url == "s3://bucket/feed"
+    assert settings.salesforce.private_key == Secret(f"file:{folder}/server.key")
+    assert settings.salesforce.refresh_token == Secret("file:/etc/token")
+
+
+def test_own_catalog_is_found_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "objects.toml").write_text("")
+    assert load_settings().catalog.file == tmp_path / "objects.toml"
+
+
+def test_config_file_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config_file() is None
+    written(tmp_path, "")
+    assert config_file() == Path("seil.toml")
+    monkeypatch.setenv("SEIL_CONFIG", "other.toml")
+    assert config_file() == Path("other.toml")
+    assert config_file(Path("given.toml")) == Path("given.toml")
+
+
+def test_a_missing_file_is_named_with_its_cure() -> None:
+    assert problems(Path("no.toml")) == ["no.toml: no such file (create one with `seil init`)"]
+
+
+@pytest.mark.parametrize("content", [b"env = ", b"\xff\xfe", b"[a\n"], ids=["cut", "bytes", "open"])
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "seil.toml").write_bytes(content)
+    [problem] = problems()
+    assert problem.startswith("seil.toml: is not TOML: ")
+
+
+def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        'colour = "red"\n[salesforce]\nlogin = "x"\nclient_secret = "s3cr3t"\ntimeout = "soon"\n'
+        "[extract]\nflows = 0\n",
+    )
+    found = problems()
+    assert [problem.split(":")[0] for problem in found] == [
+        "salesforce.client_secret",
+        "salesforce.timeout",
+        "salesforce.login",
+        "extract.flows",
+        "colour",
+    ]
+    assert "a secret is a reference: env:NAME or file:PATH" in found[0]
+    assert "'soon' is not a duration; write 90s, 10m, 1h or 2d" in found[1]
+    assert not any("s3cr3t" in problem for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('env = "Dev/../x"', "env"),
+        ('project = "a b"', "project"),
+        ('[salesforce]\napi_version = "v162.0"', "salesforce.api_version"),
+    ],
+)
+def test_a_value_must_match_as_a_whole(tmp_path: Path, text: str, place: str) -> None:
+    written(tmp_path, text)
+    [problem] = problems()
+    assert problem.startswith(f"{place}: String should match pattern")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"90s"', timedelta(seconds=90)),
+        ('"10m"', timedelta(minutes=10)),
+        ('"1h"', timedelta(hours=1)),
+        ('"2d"', timedelta(days=2)),
+        ("45", timedelta(seconds=45)),
+    ],
+)
+def test_durations(tmp_path: Path, text: str, expected: timedelta) -> None:
+    written(tmp_path, f"[salesforce]\ntimeout = {text}\n")
+    assert load_settings().salesforce.timeout == expected
+
+
+def test_secret_is_read_where_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEPT", "from-variable")
+    (tmp_path / "kept").write_text("from-file\n")
+    assert Secret("env:KEPT").reveal() == "from-variable"
+    assert Secret(f"file:{tmp_path}/kept").reveal() == "from-file"
+    assert Secret("plain:a:b").reveal() == "a:b"
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("env:SEIL_NO_SUCH", "env:SEIL_NO_SUCH: this variable is not set"),
+        ("file:/no/such/key", "file:/no/such/key: No such file or directory"),
+    ],
+)
+def test_a_missing_secret_is_named(reference: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Secret(reference).reveal()
+    assert [str(problem) for problem in caught.value.problems] == [message]
+
+
+def test_a_secret_shows_its_place_and_never_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEPT", "s3cr3t")
+    shown = [repr(Secret("env:KEPT")), str(Secret("plain:s3cr3t")), f"{Secret('file:/etc/key')}"]
+    assert shown == ["Secret(env:KEPT)", "Secret(plain:****)", "Secret(file:/etc/key)"]
+    settings = Settings.model_validate({"salesforce": {"client_secret": "plain:s3cr3t"}})
+    for text in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "s3cr3t" not in text
+
+
+def test_secrets_compare_by_reference() -> None:
+    assert Secret("env:A") == Secret("env:A") != Secret("env:B")
+    assert len({Secret("env:A"), Secret("env:A")}) == 1
+    assert pickle.loads(pickle.dumps(Secret("env:A"))) == Secret("env:A")
+
+
+def _sections(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield name, field.annotation
+
+
+def test_every_setting_is_described() -> None:
+    for name, section in _sections(Settings):
+        assert section.__doc__, name
+        for setting, field in section.model_fields.items():
+            assert field.description, f"{name}.{setting}"
