@@ -1,0 +1,58 @@
+"""The commands, in the order in which people meet them. What is heavy is imported when called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seil.cli import events, init
+from seil.cli.frame import RootGroup
+
+app = typer.Typer(
+    cls=RootGroup,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from seil import __version__
+
+        typer.echo(f"seil {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def seil(
+    ctx: typer.Context,
+    *,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="The settings file; default: ./seil.toml.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress; warnings only.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log every step and call.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Salesforce to the warehouse, whole, on one machine.
+
+    Exit codes: 0 fine; 1 finished, but something was set aside, failed or does not balance;
+    2 usage or configuration; 3 login, far end, lake or warehouse; 4 API allowance used up;
+    5 another run is under way; 130 interrupted, 143 terminated.
+    """
+    ctx.obj = {"config": config, "json": json, "quiet": quiet, "verbose": verbose}
+
+
+for part in (init, events):
+    part.register(app)

@@ -1,0 +1,104 @@
+"""The wiring, in one place: each part is built from the settings when it is first asked for."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from seil.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from seil.catalog import Catalog
+    from seil.cli.frame import Call
+    from seil.events.journal import Journal
+    from seil.lake import Lake
+    from seil.observe.progress import Progress
+    from seil.warehouse import Warehouse
+
+
+class Context:
+    """One environment's parts. What holds a file or a connection is closed at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        from seil.catalog import load_catalog
+
+        return load_catalog(self.settings.catalog.file)
+
+    @cached_property
+    def lake(self) -> Lake:
+        from seil.lake import Lake
+
+        settings = self.settings
+        return Lake.at(settings.lake.url, env=settings.env, project=settings.project)
+
+    @cached_property
+    def journal(self) -> Journal:
+        from seil.events.journal import Journal
+
+        return self._open.enter_context(Journal(self.settings.events.journal))
+
+    def warehouse(self, *, read_only: bool = False) -> Warehouse:
+        """Close it as soon as it is not needed: it is locked while it is open."""
+        from seil.warehouse import open_warehouse
+
+        return open_warehouse(self.settings.warehouse, read_only=read_only)
+
+
+@contextmanager
+def opened(call: Call) -> Iterator[Context]:
+    """The context of one command, with logging set up as its options say."""
+    settings = load_settings(call.config)
+    _set_up_logging(call, settings)
+    with Context(settings) as context:
+        yield context
+
+
+def _set_up_logging(call: Call, settings: Settings) -> None:
+    from seil.observe import logs
+
+    level = settings.log.level
+    if call.verbose:
+        level = "DEBUG"
+    elif call.quiet or not call.narrated or sys.stderr.isatty():
+        # Where bars tell what happens, and where nothing happens, only what is wrong is logged.
+        level = "ERROR" if level == "ERROR" else "WARNING"
+    logs.configure(level, settings.log.format)
+    logging.captureWarnings(capture=True)
+
+
+@contextmanager
+def shown_progress(call: Call) -> Iterator[Progress]:
+    """Bars on a terminal, log lines elsewhere, nothing on --quiet."""
+    from seil.observe.progress import SILENT
+    from seil.observe.terminal import LoggedProgress, bars
+
+    if call.quiet:
+        yield SILENT
+    elif sys.stderr.isatty() and not call.verbose:
+        from seil.cli.output import console
+
+        with bars(console(stderr=True)) as progress:
+            yield progress
+    else:
+        yield LoggedProgress()

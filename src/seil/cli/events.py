@@ -1,0 +1,187 @@
+"""`seil events`: what happened, as the journal has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seil.cli import arguments, output
+from seil.cli.frame import Call, command, default_command, group
+
+if TYPE_CHECKING:
+    from seil.cli.context import Context
+    from seil.events.envelope import Event
+    from seil.events.journal import Where
+
+_events = group(
+    "List, filter and follow events; see what could not be delivered.", has_default=True
+)
+_COLUMNS = ("number", "time", "type", "object", "state", "what")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(_events, name="events")
+
+
+@default_command(_events)
+def listed(
+    call: Call,
+    *,
+    object_: Annotated[str, typer.Option("--object", "-o", help="Only of this object.")] = "",
+    type_: Annotated[
+        str, typer.Option("--type", "-t", help="Only of this detail type: file-ingestion, load ...")
+    ] = "",
+    state: Annotated[str, typer.Option(help="Only in this state: success, error ...")] = "",
+    source: Annotated[str, typer.Option(help="Only from this source: seil.sf-to-dw, aws.s3.")] = "",
+    since: Annotated[str, typer.Option(help="From then on: 2h (ago), 2026-11-23T10:00.")] = "",
+    until: Annotated[str, typer.Option(help="Before then.")] = "",
+    text: Annotated[str, typer.Option(help="Only with this text anywhere in the event.")] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
+) -> None:
+    """List the newest events, oldest first."""
+    from seil.cli.context import opened
+
+    with opened(call) as context:
+        where: Where = {
+            "object": arguments.object_name(context.catalog, object_) if object_ else None,
+            "detail_type": type_,
+            "state": state,
+            "source": source,
+            "since": arguments.moment(since) if since else None,
+            "until": arguments.moment(until) if until else None,
+            "text": text,
+        }
+        if follow:
+            _follow(call, context, where, limit)
+            return
+        found = _newest(context, where, limit)
+        if call.json:
+            output.emit([_document(seq, event) for seq, event in found])
+        elif found:
+            output.table(_COLUMNS, [_row(seq, event) for seq, event in found])
+        else:
+            output.line("No events.")
+
+
+@command(_events)
+def dead(
+    call: Call,
+    subscriber: Annotated[str, typer.Option(help="Only of this subscriber.")] = "",
+) -> int:
+    """List the events that a subscriber could not handle, with the reason. Exit code 1 if any."""
+    from seil.cli.context import opened
+    from seil.events.dispatch import dead_letters
+
+    with opened(call) as context:
+        letters = dead_letters(context.journal, subscriber or None) if _kept(context) else []
+        if call.json:
+            output.emit(
+                [
+                    {
+                        **_document(letter.seq, letter.event),
+                        "subscriber": letter.subscriber,
+                        "reason": letter.reason,
+                        "attempts": letter.attempts,
+                        "died_at": letter.died_at,
+                        "waiting": letter.waiting,
+                    }
+                    for letter in letters
+                ]
+            )
+        elif letters:
+            output.table(
+                ("number", "subscriber", "died at", "attempts", "redeliver", "reason"),
+                [
+                    (d.seq, d.subscriber, d.died_at, d.attempts, d.waiting, output.Bad(d.reason))
+                    for d in letters
+                ],
+            )
+        else:
+            output.line("No dead letters.")
+    return 1 if letters else 0
+
+
+@command(_events)
+def redeliver(
+    call: Call,
+    number: Annotated[int | None, typer.Argument(help="The event's number.")] = None,
+    subscriber: Annotated[str, typer.Option(help="Only to this subscriber.")] = "",
+    all_: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
+) -> int:
+    """Put dead letters back in line: their subscriber gets them first when it runs next."""
+    from seil.cli.context import opened
+    from seil.events import dispatch
+
+    if (number is None) is not all_:
+        raise typer.BadParameter("name one event, or --all")
+    with opened(call) as context:
+        count = 0
+        if _kept(context):
+            count = dispatch.redeliver(context.journal, subscriber=subscriber or None, seq=number)
+        if call.json:
+            output.emit({"redelivered": count})
+        else:
+            output.line(f"{count:,} dead letter(s) will be delivered again.")
+    return 0 if count else 1
+
+
+def _kept(context: Context) -> bool:
+    """Looking at a journal that was never written does not make one."""
+    return context.journal.path.exists()
+
+
+def _newest(context: Context, where: Where, limit: int) -> list[tuple[int, Event]]:
+    if not _kept(context):
+        return []
+    return list(context.journal.read(limit=limit, newest_first=True, **where))[::-1]
+
+
+def _follow(call: Call, context: Context, where: Where, limit: int) -> None:
+    begun = context.journal.last()
+    found = _newest(context, where, limit)
+    _stream(call, found)
+    _stream(call, context.journal.follow(found[-1][0] if found else begun, **where))
+
+
+def _stream(call: Call, found: Iterable[tuple[int, Event]]) -> None:
+    for seq, event in found:
+        if call.json:
+            output.emit_line(_document(seq, event))
+        else:
+            _, time, *rest = (output.text(value) for value in _row(seq, event))
+            print(f"{seq:>8,}  {time}  {'  '.join(part for part in rest if part)}", flush=True)
+
+
+def _document(seq: int, event: Event) -> dict[str, Any]:
+    return {"number": seq, **event.to_dict()}
+
+
+def _row(seq: int, event: Event) -> tuple[Any, ...]:
+    name, state = event.detail.get("object"), event.detail.get("state")
+    shown = output.Bad(state) if state == "error" else state
+    return (
+        seq,
+        event.time,
+        event.detail_type,
+        name if isinstance(name, str) else None,
+        shown,
+        summary(event),
+    )
+
+
+def summary(event: Event) -> str:
+    """What an event says, in a line: its message, or the file it is about with its numbers."""
+    detail = event.detail
+    stored = detail.get("object")
+    about = detail.get("message") or detail.get("key")
+    if not about and isinstance(stored, dict):
+        about = stored.get("key")
+    counts = [
+        f"{name.removesuffix('_rows')} {value:,}"
+        for name, value in detail.items()
+        if name.endswith("_rows") and isinstance(value, int)
+    ]
+    return ", ".join([*([str(about)] if about else []), *counts])

@@ -1,0 +1,170 @@
+"""What all commands share: common options, how a failure is told, and the exit code."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typing_extensions import override
+
+from seil.errors import SeilError
+
+UNBALANCED = 1
+BROKEN_PIPE = 141
+_INTERRUPTED = 130
+_TERMINATED = 143
+_GO_ON = "What was committed stays, what was not is read again; run the same command to go on"
+
+_Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="The settings file; default: ./seil.toml.")
+]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; warnings only.")]
+_Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every step and call.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+_COMMON: dict[str, tuple[Any, Any]] = {
+    "config": (_Config, None),
+    "quiet": (_Quiet, False),
+    "verbose": (_Verbose, False),
+    "json": (_Json, False),
+}
+
+_Function = Callable[..., int | None]
+
+
+@dataclass(frozen=True)
+class Call:
+    """The common options of one invocation, wherever on the command line they stood.
+
+    `narrated`: its steps are logged where nobody watches bars.
+    """
+
+    config: Path | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    narrated: bool = False
+
+
+class RootGroup(TyperGroup):
+    """Errors we raise become one line; any other keeps its traceback."""
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        with _told():
+            answer = super().invoke(ctx)
+            sys.stdout.flush()
+            return answer
+
+
+def group(help_text: str, *, has_default: bool = False) -> typer.Typer:
+    """A command that has commands itself."""
+    return typer.Typer(help=help_text, rich_markup_mode=None, no_args_is_help=not has_default)
+
+
+def command(
+    app: typer.Typer, name: str | None = None, *, json: bool = True, narrated: bool = False
+) -> Callable[[_Function], _Function]:
+    """Registers a function whose first parameter is the `Call`; what it returns is the exit code.
+
+    The common options are taken behind the command's name as well as before it.
+    """
+
+    def register(function: _Function) -> _Function:
+        def run(ctx: typer.Context, **values: Any) -> None:
+            if code := function(_call(ctx, values, narrated=narrated), **values):
+                raise typer.Exit(code)
+
+        app.command(name)(_with_common_options(function, run, json=json))
+        return function
+
+    return register
+
+
+def default_command(app: typer.Typer) -> Callable[[_Function], _Function]:
+    """Registers what a group does when none of its commands is named."""
+
+    def register(function: _Function) -> _Function:
+        def run(ctx: typer.Context, **values: Any) -> None:
+            call = _call(ctx, values)
+            if ctx.invoked_subcommand:
+                ctx.find_root().obj = {name: getattr(call, name) for name in _COMMON}
+            elif code := function(call, **values):
+                raise typer.Exit(code)
+
+        app.callback(invoke_without_command=True)(_with_common_options(function, run, json=True))
+        return function
+
+    return register
+
+
+def _call(ctx: typer.Context, values: dict[str, Any], *, narrated: bool = False) -> Call:
+    """Takes the common options out of `values`."""
+    given = {name: values.pop(name) for name in _COMMON if name in values}
+    before: dict[str, Any] = ctx.find_root().obj or {}
+    return Call(**{**before, **{k: v for k, v in given.items() if v}}, narrated=narrated)
+
+
+def _with_common_options(function: _Function, run: _Function, *, json: bool) -> _Function:
+    """`run` with the signature of `function`, the first parameter replaced: typer reads it."""
+    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    parameters = [
+        inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
+        *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own),
+        *(
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
+            )
+            for name, (kind, default) in _COMMON.items()
+            if json or name != "json"
+        ),
+    ]
+    functools.update_wrapper(run, function, assigned=("__name__", "__doc__", "__module__"))
+    del run.__dict__["__wrapped__"]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    run.__dict__["__signature__"] = inspect.Signature(parameters)
+    return run
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM: leave as on Ctrl-C, through every `finally`."""
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    def terminate(_signal: int, _frame: FrameType | None) -> None:
+        raise _TerminatedError
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except SeilError as error:
+        raise _exit(f"error: {error}", error.exit_code) from error
+    except KeyboardInterrupt as error:
+        raise _exit(f"interrupted. {_GO_ON}", _INTERRUPTED) from error
+    except _TerminatedError as error:
+        raise _exit(f"terminated. {_GO_ON}", _TERMINATED) from error
+    except BrokenPipeError as error:
+        # What is still buffered would fail again when the interpreter flushes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(BROKEN_PIPE) from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit(line: str, code: int) -> typer.Exit:
+    from seil.observe.logs import mask
+
+    typer.echo(mask(line), err=True)
+    return typer.Exit(code)

@@ -1,0 +1,150 @@
+"""What commands print: tables that fit a terminal, plain columns elsewhere, JSON on request."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_GAP = "  "
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A value that somebody should look at: red on a terminal."""
+
+    value: Any
+
+
+def console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+
+
+def line(text: str = "", *, style: str = "") -> None:
+    """One line on stdout. `style` is rich's (`red`, `dim`, `bold`), and only for terminals."""
+    if style and sys.stdout.isatty():
+        console().print(text, style=style)
+    else:
+        print(text)
+
+
+def emit(value: Any) -> None:
+    """One JSON document on stdout. Decimals are strings, so that they stay exact."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def emit_line(value: Any) -> None:
+    """One JSON document in one line, out at once: for streams of them."""
+    print(json.dumps(value, ensure_ascii=False, default=_plain), flush=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, exact: bool = False) -> None:
+    """Numbers stand right, with thousands separators unless they have to be `exact`."""
+    held = [list(row) for row in rows]
+    texts = [[text(value, exact=exact) for value in row] for row in held]
+    right = [
+        bool(held) and all(_is_number(row[n]) or row[n] is None for row in held)
+        for n in range(len(columns))
+    ]
+    if sys.stdout.isatty():
+        _draw(columns, held, texts, right)
+        return
+    widths = [max(len(t) for t in column) for column in zip(columns, *texts, strict=True)]
+    for row in [list(columns), *texts]:
+        cells = [
+            cell.rjust(width) if is_right else cell.ljust(width)
+            for cell, width, is_right in zip(row, widths, right, strict=True)
+        ]
+        print(_GAP.join(cells).rstrip())
+
+
+def text(value: Any, *, exact: bool = False) -> str:
+    """A value as people read it; control characters, which could drive a terminal, are shown."""
+    shown = value.value if isinstance(value, Bad) else value
+    match shown:
+        case None:
+            found = ""
+        case bool():
+            found = "yes" if shown else "no"
+        case int() if not exact:
+            found = f"{shown:,}"
+        case datetime():
+            found = _moment(shown, exact=exact)
+        case timedelta():
+            found = duration(shown)
+        case _:
+            found = str(shown)
+    return _CONTROL.sub(lambda control: ascii(control[0])[1:-1], found)
+
+
+def duration(value: timedelta) -> str:
+    """The two largest units: `2d 3h`, `5m 10s`, `12s`."""
+    left = int(value.total_seconds())
+    if left < 0:
+        return f"-{duration(-value)}"
+    parts: list[str] = []
+    for unit, seconds in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, seconds)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2])
+
+
+def size(count: int) -> str:
+    amount = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 1_000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1_000
+    return f"{amount:.1f} TB"
+
+
+def _draw(
+    columns: Sequence[str], held: list[list[Any]], texts: list[list[str]], right: list[bool]
+) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name, is_right in zip(columns, right, strict=True):
+        drawn.add_column(Text(name), justify="right" if is_right else "left", overflow="fold")
+    for values, row in zip(held, texts, strict=True):
+        pairs = zip(values, row, strict=True)
+        drawn.add_row(*(Text(t, style="red" if isinstance(v, Bad) else "") for v, t in pairs))
+    console().print(drawn)
+
+
+def _is_number(value: Any) -> bool:
+    from decimal import Decimal
+
+    if isinstance(value, Bad):
+        return _is_number(value.value)
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _moment(value: datetime, *, exact: bool) -> str:
+    if value.tzinfo:
+        value = value.astimezone(UTC)
+    kept = value.isoformat(" ", "auto" if exact else "seconds")
+    return kept.replace("+00:00", "Z")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Bad):
+        return value.value
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return str(value)
