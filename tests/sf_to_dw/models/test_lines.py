@@ -69,6 +69,19 @@ PLACED: Given = {
     "user": [{"id": "005A", "name": "Ann"}],
 }
 
+CONTRACT: Given = {
+    "contract": [
+        {
+            "id": "800A",
+            "vlocity_cmt__orderid__c": "801A",
+            "status": "Activated",
+            "startdate": "2026-03-01",
+            "enddate": "2026-03-31",
+            "vlocity_cmt__terminatedate__c": "2026-04-30",
+        }
+    ]
+}
+
 
 def changed(table: str, **values: Any) -> Given:
     return {**PLACED, table: [{**record, **values} for record in PLACED[table]]}
@@ -129,7 +142,11 @@ class TestLineItems:
             "order": [{"id": "801A"}],
             "order_product": [{"id": f"802{n}", "orderid": "801A"} for n in "ABC"],
             "order_ad_placement": [
-                {"id": f"a1{n}", "vlocity_cmt__orderid__c": "801A", "vlocity_cmt__orderitemid__c": f"802{n}"}
+                {
+                    "id": f"a1{n}",
+                    "vlocity_cmt__orderid__c": "801A",
+                    "vlocity_cmt__orderitemid__c": f"802{n}",
+                }
                 for n in "ABC"
             ],
         }
@@ -165,21 +182,8 @@ class TestLineItems:
 
 
 class TestReservations:
-    CONTRACT: Given = {
-        "contract": [
-            {
-                "id": "800A",
-                "vlocity_cmt__orderid__c": "801A",
-                "status": "Activated",
-                "startdate": "2026-03-01",
-                "enddate": "2026-03-31",
-                "vlocity_cmt__terminatedate__c": "2026-04-30",
-            }
-        ]
-    }
-
     def test_contract_has_a_row_an_order_product(self, build: Build) -> None:
-        rows = build("sales_order_line_item_reservations", {**PLACED, **self.CONTRACT})
+        rows = build("sales_order_line_item_reservations", {**PLACED, **CONTRACT})
         columns = ("reservation_key", "sales_order_line_item_id", "placement_id", "placement_count")
         assert table_of(rows, *columns) == [
             ("800A-802A", "802A", "a1A", 2),
@@ -187,7 +191,7 @@ class TestReservations:
         ]
 
     def test_row_has_dates_and_quantity(self, build: Build) -> None:
-        rows = build("sales_order_line_item_reservations", {**PLACED, **self.CONTRACT})
+        rows = build("sales_order_line_item_reservations", {**PLACED, **CONTRACT})
         columns = ("sales_order_id", "requested_time", "expiration_date", "reserved_quantity")
         assert table_of(rows, *columns)[0] == (
             "801A",
@@ -198,12 +202,12 @@ class TestReservations:
 
     @pytest.mark.parametrize("gone", ["order", "order_product"])
     def test_contract_without_order_lines_keeps_one_row(self, build: Build, gone: str) -> None:
-        given = {**changed(gone, isdeleted=True), **self.CONTRACT}
+        given = {**changed(gone, isdeleted=True), **CONTRACT}
         [row] = build("sales_order_line_item_reservations", given)
         assert (row["reservation_key"], row["sales_order_line_item_id"]) == ("800A", None)
 
     def test_deleted_contract_leaves(self, build: Build) -> None:
-        contract = [{**self.CONTRACT["contract"][0], "isdeleted": True}]
+        contract = [{**CONTRACT["contract"][0], "isdeleted": True}]
         assert build("sales_order_line_item_reservations", {**PLACED, "contract": contract}) == []
 
     def test_two_contracts_of_one_order_stay_apart(self, build: Build) -> None:
@@ -255,9 +259,7 @@ class TestBookedDelivered:
         assert rows == [("a1A", date(2026, 3, 1), 150, 3), ("a1B", None, None, 0)]
 
     def test_deleted_usage_counts_for_nothing(self, build: Build) -> None:
-        rows = self.build_with(
-            build, {**usage("u1", "7001", "2026-03-01", 100), "isdeleted": True}
-        )
+        rows = self.build_with(build, {**usage("u1", "7001", "2026-03-01", 100), "isdeleted": True})
         assert rows == [("a1A", None, None, 0), ("a1B", None, None, 0)]
 
     @pytest.mark.parametrize(("line", "day"), [(None, "2026-03-01"), ("7001", None), ("9", None)])
@@ -331,7 +333,10 @@ class TestPublisherSystemAds:
         assert (row["placement_id"], row["ad_server_order_line_identifier"]) == ("a1B", "7002")
 
     def test_placement_on_the_same_line_comes_before_the_newest(self, build: Build) -> None:
-        assert self.build_one(build, PLACED, adserverorderlineidentifier="7001")["placement_id"] == "a1A"
+        assert (
+            self.build_one(build, PLACED, adserverorderlineidentifier="7001")["placement_id"]
+            == "a1A"
+        )
 
     def test_system_is_taken_from_the_placement_where_the_item_has_none(self, build: Build) -> None:
         row = self.build_one(build, PLACED, adserverorderlineidentifier="7001")

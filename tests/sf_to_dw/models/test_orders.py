@@ -20,6 +20,18 @@ ORDER_TABLES = [
     "sales_order_approvals",
     "sales_order_types",
 ]
+LISTED = """
+    id order_id order_name order_type order_date end_date status order_status
+    fulfilment_status total_amount one_time_total market_rate_total floor_rate_total
+    contains_gam_lines contains_non_gam_lines gam_lines non_gam_lines account_id account_name
+    legacy_account_id agency_commission account_manager sales_coordinator
+    convergent_sales_group customer_value contract_id contract_number contract_name
+    contract_end_date contract_special_terms opportunity_id sales_stage probability next_step
+    currency ecpm campaign_objective campaign_type price_list_id price_list_name quote_id
+    quote_name quote_number quote_to_name quote_line_item_count po_number owner_id owner_name
+    created_by_id created_by created_by_username created_by_time_zone created_at
+    last_modified_at last_modified_by_id
+"""
 WHOLE: Given = {
     "order": [
         {
@@ -157,18 +169,7 @@ def test_order_has_values_of_everything_it_refers_to(build: Build) -> None:
 
 def test_order_has_the_listed_columns_and_no_other(build: Build) -> None:
     [row] = build("sales_orders", WHOLE)
-    assert list(row) == (
-        "id order_id order_name order_type order_date end_date status order_status"
-        " fulfilment_status total_amount one_time_total market_rate_total floor_rate_total"
-        " contains_gam_lines contains_non_gam_lines gam_lines non_gam_lines account_id account_name"
-        " legacy_account_id agency_commission account_manager sales_coordinator"
-        " convergent_sales_group customer_value contract_id contract_number contract_name"
-        " contract_end_date contract_special_terms opportunity_id sales_stage probability next_step"
-        " currency ecpm campaign_objective campaign_type price_list_id price_list_name quote_id"
-        " quote_name quote_number quote_to_name quote_line_item_count po_number owner_id owner_name"
-        " created_by_id created_by created_by_username created_by_time_zone created_at"
-        " last_modified_at last_modified_by_id"
-    ).split()
+    assert list(row) == LISTED.split()
 
 
 @pytest.mark.parametrize("table", ORDER_TABLES)
@@ -256,7 +257,7 @@ def test_contacts_of_an_order_are_those_of_its_account(build: Build) -> None:
 
 
 def test_orders_without_account_have_no_contacts(build: Build) -> None:
-    orphan = {"contact": [{"id": "003Z", "accountid": None}], "order": [{"id": "801Z"}]}
+    orphan: Given = {"contact": [{"id": "003Z", "accountid": None}], "order": [{"id": "801Z"}]}
     [row] = build("sales_order_contacts", orphan)
     assert picked(row, "order_id", "account_id", "contact_id") == ("801Z", None, None)
 
