@@ -1,0 +1,266 @@
+"""Bulk API 2.0 query jobs.
+
+https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/queries.htm
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from seil.errors import (
+    ObjectRejectedError,
+    RejectError,
+    RequestRejectedError,
+    RetryError,
+    UnavailableError,
+)
+from seil.salesforce.connection import Call, Connection
+from seil.salesforce.faults import SERVICE
+from seil.salesforce.pages import KnownColumns, ResultPage
+from seil.salesforce.schema import ObjectSchema
+from seil.salesforce.soql import queried_object
+
+logger = logging.getLogger(__name__)
+
+_RESULT_PAGES_SINCE = 58.0
+_FIRST_POLL = 0.1
+_FAILURE_CODE = re.compile(r"^(?:\w+ : )?([A-Z][A-Z_]{4,})\b")
+_GONE = frozenset({404, 410})
+_OTHER_VERSION = 409
+
+
+@dataclass(frozen=True)
+class QueryJob:
+    """`rows` is what the job has found so far, None until the org says."""
+
+    id: str
+    object: str
+    state: str
+    operation: str = ""
+    rows: int | None = None
+    error_message: str = ""
+    created_at: datetime | None = None
+    api_version: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        return self.state == "JobComplete"
+
+    @property
+    def is_failed(self) -> bool:
+        return self.state in ("Failed", "Aborted")
+
+    @classmethod
+    def parse(cls, answer: Any) -> QueryJob:
+        """Raises UnavailableError for an answer that is no job."""
+        if not isinstance(answer, dict) or not answer.get("id") or not answer.get("state"):
+            raise UnavailableError(SERVICE, "the answer does not describe a query job")
+        rows = answer.get("numberRecordsProcessed")
+        return cls(
+            id=answer["id"],
+            object=answer.get("object") or "",
+            state=answer["state"],
+            operation=answer.get("operation") or "",
+            rows=int(rows) if rows is not None else None,
+            error_message=answer.get("errorMessage") or "",
+            created_at=_moment(answer.get("createdDate")),
+            api_version=str(answer.get("apiVersion") or ""),
+        )
+
+
+class JobFailedError(ObjectRejectedError):
+    """The org gave up on a query job, or somebody aborted it."""
+
+    def __init__(self, job: QueryJob) -> None:
+        reason = job.error_message or "the org gives no reason"
+        code = _FAILURE_CODE.match(job.error_message)
+        super().__init__(
+            job.object or "query",
+            f"job {job.id} ended as {job.state}: {reason}",
+            code=code[1] if code else job.state.upper(),
+            hint="" if job.state == "Aborted" else "Read a smaller window or fewer fields",
+        )
+        self.job = job
+
+
+class JobGoneError(RejectError):
+    """The job or its result is no longer there: deleted, or older than seven days."""
+
+    def __init__(self, job_id: str, reason: str) -> None:
+        super().__init__(f"query job {job_id}: {reason}", hint="Start a new job")
+        self.job_id = job_id
+
+
+class BulkQuery:
+    def __init__(self, connection: Connection, sleep: Callable[[float], None]) -> None:
+        self._connection = connection
+        self._sleep = sleep
+        self._lock = Lock()
+        self._known: dict[str, KnownColumns] = {}
+
+    def start(self, soql: str, *, deleted: bool = True) -> QueryJob:
+        """Starts a job; `deleted` includes the records in the recycle bin.
+
+        Tried again only while the org says that it did not take the job. An answer that got lost
+        may stand for a job that runs: it would count against the day's 10,000 jobs and its
+        terabyte of results, so that UnavailableError leaves the choice to the caller.
+        """
+        answer = self._connection.json(
+            Call(
+                "POST",
+                "jobs/query",
+                body={
+                    "operation": "queryAll" if deleted else "query",
+                    "query": soql,
+                    "contentType": "CSV",
+                    "columnDelimiter": "COMMA",
+                    "lineEnding": "LF",
+                },
+                about=queried_object(soql),
+                repeatable=False,
+            )
+        )
+        return QueryJob.parse(answer)
+
+    def info(self, job_id: str) -> QueryJob:
+        """Raises JobGoneError."""
+        with _gone_as(job_id):
+            return QueryJob.parse(self._connection.json(Call("GET", _path(job_id))))
+
+    def wait(
+        self,
+        job_id: str,
+        *,
+        poll: float,
+        timeout: float,
+        on_poll: Callable[[QueryJob], None] | None = None,
+    ) -> QueryJob:
+        """The finished job. First asks often, as small jobs take a second, then every `poll` s.
+
+        Raises JobFailedError, JobGoneError; UnavailableError after `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        pause = min(_FIRST_POLL, poll)
+        while True:
+            job = self.info(job_id)
+            if on_poll:
+                on_poll(job)
+            if job.is_failed:
+                raise JobFailedError(job)
+            if job.is_done:
+                return job
+            if time.monotonic() + pause > deadline:
+                reason = f"job {job_id} is still {job.state} after {timeout:.0f} s"
+                raise UnavailableError(SERVICE, reason)
+            self._sleep(pause)
+            pause = min(pause * 1.5, poll)
+
+    def page_locators(self, job_id: str, *, max_records: int) -> list[str] | None:
+        """The locators of all pages of a finished job, to be read in any order, each whole:
+        `page(..., max_records=None)`. The org decides how much is in one; `max_records` is only
+        a wish. "" stands for the page that has no locator: the first.
+
+        None where the org has no such list (it came with v58.0): then follow `next_locator`.
+        """
+        if float(self._connection.settings.api_version) < _RESULT_PAGES_SINCE:
+            return None
+        path: str | None = f"{_path(job_id)}/resultPages"
+        params: dict[str, str] | None = {"maxRecords": str(max_records)}
+        locators: list[str] = []
+        seen: set[str] = set()
+        while path:
+            seen.add(path)
+            answer = self._result_pages(path, params)
+            if answer is None and not locators:
+                return None
+            if answer is None or (path := _next_path(answer)) in seen:
+                raise UnavailableError(SERVICE, f"the list of pages of job {job_id} breaks off")
+            locators += [_locator(entry) for entry in answer["resultPages"]]
+            params = None
+        return list(dict.fromkeys(locators)) or [""]
+
+    @contextmanager
+    def page(
+        self, job_id: str, locator: str, schema: ObjectSchema, *, max_records: int | None
+    ) -> Iterator[ResultPage]:
+        """Opens the page at `locator`, "" for the first. Raises JobGoneError, UnavailableError."""
+        params = {"locator": locator} if locator else {}
+        if max_records is not None:
+            params["maxRecords"] = str(max_records)
+        with self._lock:
+            known = self._known.setdefault(job_id, KnownColumns())
+        call = Call("GET", f"{_path(job_id)}/results", params=params, accept="text/csv")
+        with ExitStack() as stack:
+            with _gone_as(job_id):
+                response = stack.enter_context(self._connection.stream(call))
+            yield ResultPage(response, schema, known)
+
+    def abort(self, job_id: str) -> None:
+        """Ends a job that is no longer wanted; one that is over or gone is left as it is."""
+        call = Call("PATCH", _path(job_id), body={"state": "Aborted"})
+        try:
+            self._connection.send(call)
+        except RequestRejectedError as error:
+            logger.info("job %s was not aborted: %s", job_id, error.message)
+
+    def delete(self, job_id: str) -> None:
+        """Gives its storage back. Not worth a failure: the org deletes it itself in seven days."""
+        with self._lock:
+            self._known.pop(job_id, None)
+        try:
+            self._connection.send(Call("DELETE", _path(job_id), also=(404,), attempts=2))
+        except (RetryError, RejectError) as error:
+            logger.warning("job %s was not deleted: %s", job_id, error.message)
+
+    def _result_pages(self, path: str, params: dict[str, str] | None) -> dict[str, Any] | None:
+        try:
+            answer = self._connection.json(Call("GET", path, params=params))
+        except RequestRejectedError as error:
+            logger.info("no list of result pages here: %s", error.message)
+            return None
+        is_list = isinstance(answer, dict) and isinstance(answer.get("resultPages"), list)
+        return answer if is_list else None
+
+
+@contextmanager
+def _gone_as(job_id: str) -> Iterator[None]:
+    try:
+        yield
+    except RequestRejectedError as error:
+        if error.status in _GONE:
+            raise JobGoneError(job_id, "is not there any more") from error
+        if error.status == _OTHER_VERSION:
+            raise JobGoneError(job_id, "belongs to another API version") from error
+        raise
+
+
+def _path(job_id: str) -> str:
+    return f"jobs/query/{quote(job_id, safe='')}"
+
+
+def _next_path(answer: dict[str, Any]) -> str | None:
+    """Salesforce's documentation spells the key in two ways."""
+    if answer.get("done"):
+        return None
+    following = answer.get("nextRecordsUrl") or answer.get("nextRecordUrl")
+    return str(following) if following else None
+
+
+def _locator(entry: dict[str, Any]) -> str:
+    """As it is written: a locator is opaque, a plus in it is a plus."""
+    pairs = urlsplit(entry.get("resultUrl") or "").query.split("&")
+    named = (pair.partition("=") for pair in pairs)
+    return next((unquote(value) for name, _, value in named if name == "locator"), "")
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,215 @@
+"""HTTP to the org: one session, retries, errors told apart, allowance watched."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+import seil
+from seil.errors import SeilError, UnavailableError
+from seil.salesforce.allowance import ApiUsage
+from seil.salesforce.faults import SERVICE, Answer, SessionExpiredError, fault
+from seil.salesforce.retries import LostAnswerError, Retries
+from seil.salesforce.session import Login, Session, Sessions, is_loopback
+from seil.settings import SalesforceSettings
+
+logger = logging.getLogger(__name__)
+
+_CONNECT_SECONDS = 30.0
+_IDLE_CONNECTIONS = 64
+_IDLE_SECONDS = 30.0
+# Raised before a request left: whatever it asked for, it was not done.
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. `path` is below /services/data/vXX.X/, or absolute when it starts with a slash.
+
+    `about` names the object for messages; `also` are statuses that are fine besides 2xx;
+    `repeatable` calls are tried again even when it is unknown whether they were carried out.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, str] | None = None
+    body: Mapping[str, Any] | None = None
+    accept: str = "application/json"
+    about: str = ""
+    also: tuple[int, ...] = ()
+    repeatable: bool = True
+    attempts: int | None = None
+
+
+class Connection:
+    """Thread-safe. `transport` and `sleep` are for tests."""
+
+    def __init__(
+        self,
+        settings: SalesforceSettings,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.settings = settings
+        self.usage: ApiUsage | None = None
+        loopback = is_loopback(settings.login_url)
+        zipped = settings.gzip if settings.gzip is not None else not loopback
+        seconds = settings.timeout.total_seconds()
+        self.timeout = httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS), pool=None)
+        # The callers decide how much is read at once; the pool must not hold them back.
+        limits = httpx.Limits(
+            max_connections=None,
+            max_keepalive_connections=_IDLE_CONNECTIONS,
+            keepalive_expiry=_IDLE_SECONDS,
+        )
+        self.headers = {
+            "User-Agent": f"seil/{seil.__version__}",
+            "Accept-Encoding": "gzip" if zipped else "identity",
+        }
+        # A proxy from the environment cannot reach this machine's loopback.
+        self.uses_environment = not loopback
+        self._client = httpx.Client(
+            transport=transport,
+            timeout=self.timeout,
+            limits=limits,
+            headers=self.headers,
+            trust_env=self.uses_environment,
+        )
+        self.retries = Retries(settings.attempts, settings.max_wait.total_seconds(), sleep)
+        login = Login(settings, self._post_form)
+        self.sessions = Sessions(lambda: self.retries.call(login))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def json(self, call: Call) -> Any:
+        """The decoded answer, numbers exact. An answer that is not JSON counts as unavailable."""
+
+        def attempt() -> Any:
+            response = self._answered(call, stream=False)
+            try:
+                return json.loads(response.content, parse_float=Decimal)
+            except ValueError as error:
+                # A page of the edge servers: the request got no further. Half an answer: it did.
+                page = response.content.lstrip()[:1] == b"<"
+                kind = UnavailableError if page else LostAnswerError
+                words = "a web page" if page else "not JSON"
+                raise kind(
+                    SERVICE, f"the answer is {words}", status=response.status_code
+                ) from error
+
+        return self.retries.call(attempt, repeatable=call.repeatable, attempts=call.attempts)
+
+    def send(self, call: Call) -> httpx.Response:
+        """The answer, read."""
+        return self.retries.call(
+            lambda: self._answered(call, stream=False),
+            repeatable=call.repeatable,
+            attempts=call.attempts,
+        )
+
+    @contextmanager
+    def stream(self, call: Call) -> Iterator[httpx.Response]:
+        """The answer, its body not yet read; closed on leaving the block."""
+        response = self.retries.call(
+            lambda: self._answered(call, stream=True), attempts=call.attempts
+        )
+        try:
+            yield response
+        finally:
+            response.close()
+
+    def authorized(self, attempt: Callable[[Session], Any]) -> Any:
+        """`attempt` with the session; once more with a new one when the org refuses this one."""
+        session = self.sessions.current()
+        try:
+            return attempt(session)
+        except SessionExpiredError:
+            logger.info("the session has expired; logging in again")
+        try:
+            return attempt(self.sessions.renew(session))
+        except SessionExpiredError as error:
+            raise error.refusal from error
+
+    def watch(self, limit_info: str | None) -> None:
+        """Remembers what `Sforce-Limit-Info` says."""
+        self.usage = ApiUsage.parse(limit_info) or self.usage
+
+    def url(self, session: Session, path: str) -> str:
+        if path.startswith(("/", "http")):
+            # Whatever host it names, the token goes to the instance only.
+            parts = urlsplit(path)
+            query = f"?{parts.query}" if parts.query else ""
+            return f"{session.instance_url}{parts.path}{query}"
+        return f"{session.instance_url}/services/data/v{self.settings.api_version}/{path}"
+
+    def _answered(self, call: Call, *, stream: bool) -> httpx.Response:
+        response: httpx.Response = self.authorized(lambda s: self._attempt(call, s, stream=stream))
+        return response
+
+    def _attempt(self, call: Call, session: Session, *, stream: bool) -> httpx.Response:
+        request = self._client.build_request(
+            call.method,
+            self.url(session, call.path),
+            params=call.params,
+            json=call.body,
+            headers={"Authorization": f"Bearer {session.access_token}", "Accept": call.accept},
+        )
+        response = self._transmit(request, stream=stream)
+        self.watch(response.headers.get("Sforce-Limit-Info"))
+        if response.is_success or response.status_code in call.also:
+            return response
+        try:
+            body = response.read()
+        except httpx.TransportError as error:
+            raise _unavailable(error) from error
+        finally:
+            response.close()
+        answer = Answer(response.status_code, response.headers, body, str(request.url))
+        raise fault(answer, object_name=call.about)
+
+    def _post_form(
+        self, url: str, form: dict[str, str], basic: tuple[str, str] | None
+    ) -> httpx.Response:
+        request = self._client.build_request("POST", url, data=form)
+        if basic:
+            request = next(httpx.BasicAuth(*basic).auth_flow(request))
+        return self._transmit(request, stream=False)
+
+    def _transmit(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
+        started = time.perf_counter()
+        status = 0
+        try:
+            response = self._client.send(request, stream=stream)
+            status = response.status_code
+        except httpx.TransportError as error:
+            raise _unavailable(error) from error
+        except httpx.DecodingError as error:
+            raise UnavailableError(SERVICE, "the answer is damaged: not gzip") from error
+        finally:
+            log_call(request.method, request.url.path, status, started)
+        return response
+
+
+def log_call(method: str, path: str, status: int, started: float) -> None:
+    """One line for a call that took from `started` (perf_counter) to now; 0: no answer."""
+    took = (time.perf_counter() - started) * 1000
+    logger.debug("%s %s %s %.0f ms", method, path, status or "no answer", took)
+
+
+def _unavailable(error: httpx.TransportError) -> SeilError:
+    kind = UnavailableError if isinstance(error, _UNSENT) else LostAnswerError
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        host = urlsplit(str(error.request.url)).netloc
+        return kind(SERVICE, f"no connection to {host}: {error}")
+    return kind(SERVICE, f"the connection broke: {type(error).__name__}: {error}")

@@ -1,0 +1,187 @@
+"""What an answer that is not the wanted one means for the caller.
+
+Codes: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
+The code decides before the status does: the same status carries quite different news.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from seil.errors import (
+    ConflictError,
+    LoginError,
+    ObjectRejectedError,
+    QuotaExhaustedError,
+    RequestRejectedError,
+    SeilError,
+    UnavailableError,
+)
+
+SERVICE = "Salesforce"
+QUERY_TIMEOUT = "QUERY_TIMEOUT"
+
+TRANSIENT_STATUS = frozenset({406, 408, 420, 425, 429, 500, 502, 503, 504})
+_TRANSIENT_CODES = frozenset({"SERVER_UNAVAILABLE", "REQUEST_RUNNING_TOO_LONG"})
+_SESSION_CODES = frozenset({"INVALID_SESSION_ID", "Bad_OAuth_Token"})
+_QUOTA_CODES = frozenset({"REQUEST_LIMIT_EXCEEDED", "LIMIT_EXCEEDED"})
+_QUOTA_TEXT = re.compile(
+    r"per 24 hrs has been (reached|exceeded)|result size stored", re.IGNORECASE
+)
+_CONCURRENT = re.compile(r"concurrent", re.IGNORECASE)
+_LOGIN_HINTS = {
+    "API_DISABLED_FOR_ORG": "The org's edition or the user's profile lacks 'API Enabled'",
+    "API_CURRENTLY_DISABLED": "Salesforce has switched the API off for now; ask its support",
+    "ORG_LOCKED": "The org is locked; ask Salesforce's support",
+    "INVALID_AUTH_HEADER": "The org does not take this kind of token",
+    "CLIENT_NOT_ACCESSIBLE_FOR_USER": "Allow the connected app for the integration user",
+}
+_HINTS = {
+    "INVALIDENTITY": "The Bulk API does not offer this object; disable it in the catalog",
+    "INVALID_FIELD": "Exclude the field in the catalog, or let the integration user read it",
+    "INVALID_TYPE": "Check the spelling, and that the integration user may read it",
+    "NOT_FOUND": "Check the spelling, and that the integration user may read it",
+    "API_ERROR": "Bulk queries need the permission 'View All Data' for some objects",
+    "TXN_SECURITY_METERING_ERROR": "Exempt the integration user from transaction security",
+    QUERY_TIMEOUT: "Read a smaller window or fewer fields",
+    "OPERATION_TOO_LARGE": "Read a smaller window, or give the user 'View All Data'",
+    "FORBIDDEN": "The integration user lacks 'API Enabled' or may not read this object",
+    "INSUFFICIENT_ACCESS": "The integration user may not read this object",
+    "URI_TOO_LONG": "The query is too long for REST; read the object in bulk",
+}
+_STATUS_CODES = {
+    300: "MULTIPLE_RECORDS",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    409: "CONFLICT",
+    414: "URI_TOO_LONG",
+    431: "URI_TOO_LONG",
+}
+_MARKUP = re.compile(r"<[^>]*>")
+_LONGEST_REASON = 300
+
+
+class SessionExpiredError(Exception):
+    """The session is no longer accepted; `refusal` is what to raise if a new one is not either."""
+
+    def __init__(self, refusal: LoginError) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer as it came, whichever library fetched it; `headers` takes names in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str = ""
+
+    @property
+    def is_html(self) -> bool:
+        return "html" in self.headers.get("Content-Type", "").lower() or self.starts_as_markup
+
+    @property
+    def starts_as_markup(self) -> bool:
+        return self.body[:200].lstrip()[:1] == b"<"
+
+    @property
+    def retry_after(self) -> float | None:
+        return retry_after(self.headers.get("Retry-After"))
+
+    @property
+    def address(self) -> str:
+        """Without the query string: that may hold a query's text."""
+        return self.url.partition("?")[0]
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds to wait, from a Retry-After header: a number, or a date (RFC 9110, 10.2.3)."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+
+
+def code_and_reason(answer: Answer) -> tuple[str, str]:
+    """The far end's own words: a list of errors, one error, an OAuth error, or anything else."""
+    try:
+        content = json.loads(answer.body)
+    except ValueError:
+        text = _plain(answer.body)
+        return (text, "") if text in _SESSION_CODES else ("", text)
+    first = content[0] if isinstance(content, list) and content else content
+    if not isinstance(first, dict):
+        return "", ""
+    return _first(first, "errorCode", "exceptionCode", "error", "statusCode"), _first(
+        first, "message", "exceptionMessage", "error_description"
+    )
+
+
+def fault(answer: Answer, *, object_name: str = "") -> SeilError | SessionExpiredError:
+    """What to raise for `answer`; `object_name` is the object the call was about, if any."""
+    code, reason = code_and_reason(answer)
+    if code in _SESSION_CODES or answer.status == 401:
+        words = reason or "Session expired or invalid"
+        return SessionExpiredError(LoginError(answer.address, code or "401", words))
+    if code in _LOGIN_HINTS:
+        return LoginError(answer.address, code, reason, hint=_LOGIN_HINTS[code])
+    if code == "UNABLE_TO_LOCK_ROW":
+        return ConflictError(f"{SERVICE}: {code}: {reason}")
+    if _is_quota(answer, code, reason):
+        return QuotaExhaustedError(SERVICE, reason or code)
+    if _is_transient(answer, code, reason):
+        words = ": ".join(filter(None, (code, reason))) or "no reason given"
+        return UnavailableError(
+            SERVICE, words, status=answer.status, retry_after=answer.retry_after
+        )
+    return _rejection(answer, code, reason, object_name)
+
+
+def _is_quota(answer: Answer, code: str, reason: str) -> bool:
+    """A limit on requests at the same time passes by itself; one on a day's requests does not."""
+    if answer.status == 429 or _CONCURRENT.search(reason):
+        return False
+    return code in _QUOTA_CODES or bool(_QUOTA_TEXT.search(reason))
+
+
+def _is_transient(answer: Answer, code: str, reason: str) -> bool:
+    if code in _HINTS and (answer.status < 500 or code == QUERY_TIMEOUT):
+        return False
+    if code in _TRANSIENT_CODES or code in _QUOTA_CODES:
+        return True
+    # Maintenance and "setting things up" pages come with statuses that mean nothing.
+    page = answer.is_html and answer.status not in (300, 404, 414, 431)
+    return page or answer.status in TRANSIENT_STATUS
+
+
+def _rejection(answer: Answer, code: str, reason: str, object_name: str) -> SeilError:
+    code = code or _STATUS_CODES.get(answer.status, f"HTTP_{answer.status}")
+    reason = reason or "no reason given"
+    hint = _HINTS.get(code, "")
+    if object_name and code != "URI_TOO_LONG":
+        return ObjectRejectedError(object_name, f"{code}: {reason}", code=code, hint=hint)
+    return RequestRejectedError(SERVICE, code, reason, status=answer.status, hint=hint)
+
+
+def _first(content: Mapping[str, Any], *names: str) -> str:
+    return next((str(content[name]) for name in names if content.get(name)), "")
+
+
+def _plain(body: bytes) -> str:
+    text = _MARKUP.sub(" ", body[:4000].decode("utf-8", "replace"))
+    return " ".join(text.split())[:_LONGEST_REASON]

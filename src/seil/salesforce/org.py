@@ -1,0 +1,246 @@
+"""The org: all that SEIL asks of Salesforce, and the only way it asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from seil.errors import RejectError, UnavailableError
+from seil.salesforce.allowance import ApiUsage, Limits
+from seil.salesforce.bulk import BulkQuery
+from seil.salesforce.connection import Call, Connection
+from seil.salesforce.faults import SERVICE
+from seil.salesforce.records import Records, Upserted
+from seil.salesforce.schema import ObjectSchema, described_schema
+from seil.salesforce.session import Session
+from seil.salesforce.soql import literal, object_name, queried_object
+from seil.settings import SalesforceSettings
+
+
+@dataclass(frozen=True)
+class SObjectInfo:
+    name: str
+    label: str
+    queryable: bool
+    custom: bool
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who SEIL is in the org; empty or None where the org does not tell this user."""
+
+    org_id: str
+    user_id: str
+    username: str
+    instance_url: str
+    is_sandbox: bool | None
+
+
+@dataclass(frozen=True)
+class DeletedRecord:
+    id: str
+    deleted_at: datetime
+
+
+@dataclass(frozen=True)
+class DeletedRecords:
+    """The list is complete from `earliest_available` up to `latest_covered`, exclusive."""
+
+    records: tuple[DeletedRecord, ...]
+    earliest_available: datetime
+    latest_covered: datetime
+
+
+@dataclass(frozen=True)
+class UpdatedRecords:
+    ids: tuple[str, ...]
+    latest_covered: datetime
+
+
+class Org:
+    """One Salesforce org. Thread-safe; logs in by itself, and again when the session expires.
+
+    Every call may raise UnavailableError (tried often enough), QuotaExhaustedError, LoginError and
+    ConfigurationError; others are named where they can occur.
+    """
+
+    def __init__(
+        self,
+        settings: SalesforceSettings,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._connection = Connection(settings, transport=transport, sleep=sleep)
+        self._records = Records(self._connection)
+        self._bulk = BulkQuery(self._connection, sleep)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def login(self) -> Session:
+        """Logs in anew, whatever session there is."""
+        return self._connection.sessions.fresh()
+
+    @property
+    def usage(self) -> ApiUsage | None:
+        """As of the last answer that said; None before."""
+        return self._connection.usage
+
+    @property
+    def bulk(self) -> BulkQuery:
+        return self._bulk
+
+    def now(self) -> datetime:
+        """The org's clock, in UTC, to the second."""
+        # The limits resource is the cheapest call; its 404 variant carries a date as well.
+        response = self._connection.send(Call("GET", "limits", also=(404,)))
+        date = response.headers.get("Date", "")
+        try:
+            return parsedate_to_datetime(date).astimezone(UTC)
+        except ValueError as error:
+            raise UnavailableError(SERVICE, f"the Date header is {date or 'missing'}") from error
+
+    def identity(self) -> Identity:
+        session = self._connection.sessions.current()
+        # https://login.salesforce.com/id/<org id>/<user id>
+        parts = ["", "", *urlsplit(session.identity_url).path.split("/")]
+        user = self._userinfo()
+        return Identity(
+            org_id=user.get("organization_id") or parts[-2],
+            user_id=user.get("user_id") or parts[-1],
+            username=user.get("preferred_username") or self._connection.settings.username,
+            instance_url=session.instance_url,
+            is_sandbox=self._is_sandbox(),
+        )
+
+    def objects(self) -> list[SObjectInfo]:
+        answer = self._connection.json(Call("GET", "sobjects"))
+        return [
+            SObjectInfo(
+                name=entry["name"],
+                label=entry.get("label") or entry["name"],
+                queryable=bool(entry.get("queryable")),
+                custom=bool(entry.get("custom")),
+            )
+            for entry in _member(answer, "sobjects")
+        ]
+
+    def describe(self, name: str) -> ObjectSchema:
+        """Raises ObjectRejectedError when this user sees no such object."""
+        path = f"sobjects/{object_name(name)}/describe"
+        answer = self._connection.json(Call("GET", path, about=name))
+        _member(answer, "fields")
+        return described_schema(answer)
+
+    def limits(self) -> Limits:
+        response = self._connection.send(Call("GET", "limits", also=(404,)))
+        return Limits.parse(response.json()) if response.is_success else Limits()
+
+    def query(self, soql: str, *, deleted: bool = False) -> Iterator[dict[str, Any]]:
+        """The records, without their `attributes`; numbers with a point are Decimal.
+
+        Raises ObjectRejectedError.
+        """
+        about = queried_object(soql)
+        call = Call("GET", "queryAll" if deleted else "query", {"q": soql}, about=about)
+        while True:
+            answer = self._connection.json(call)
+            for record in _member(answer, "records"):
+                yield {name: value for name, value in record.items() if name != "attributes"}
+            if answer.get("done", True):
+                return
+            if not answer.get("nextRecordsUrl"):
+                raise UnavailableError(SERVICE, "the answer ends before the query's result does")
+            call = Call("GET", answer["nextRecordsUrl"], about=about)
+
+    def count(self, name: str, where: str = "", *, deleted: bool = True) -> int:
+        """Records that meet `where`, by default those in the recycle bin included.
+
+        Raises ObjectRejectedError.
+        """
+        clauses = ["SELECT COUNT() FROM", object_name(name)]
+        soql = " ".join([*clauses, "WHERE", where] if where else clauses)
+        call = Call("GET", "queryAll" if deleted else "query", {"q": soql}, about=name)
+        return int(_member(self._connection.json(call), "totalSize"))
+
+    def create(self, name: str, values: Mapping[str, Any]) -> str:
+        """The new record's Id. Raises RequestRejectedError, as the three below do."""
+        return self._records.create(name, values)
+
+    def update(self, name: str, record_id: str, values: Mapping[str, Any]) -> None:
+        self._records.update(name, record_id, values)
+
+    def upsert(self, name: str, key: tuple[str, str], values: Mapping[str, Any]) -> Upserted:
+        """`key` is an external id field and its value."""
+        return self._records.upsert(name, key, values)
+
+    def delete(self, name: str, record_id: str) -> None:
+        self._records.delete(name, record_id)
+
+    def deleted(self, name: str, start: datetime, end: datetime) -> DeletedRecords:
+        """What was deleted, for good or not, in `[start, end)`: at most the last 15 days.
+
+        Raises ObjectRejectedError.
+        """
+        answer = self._replicated(name, "deleted", start, end)
+        return DeletedRecords(
+            tuple(
+                DeletedRecord(entry["id"], datetime.fromisoformat(entry["deletedDate"]))
+                for entry in _member(answer, "deletedRecords")
+            ),
+            datetime.fromisoformat(_member(answer, "earliestDateAvailable")),
+            datetime.fromisoformat(_member(answer, "latestDateCovered")),
+        )
+
+    def updated(self, name: str, start: datetime, end: datetime) -> UpdatedRecords:
+        """What was created or changed in `[start, end)`. Raises ObjectRejectedError."""
+        answer = self._replicated(name, "updated", start, end)
+        latest = datetime.fromisoformat(_member(answer, "latestDateCovered"))
+        return UpdatedRecords(tuple(_member(answer, "ids")), latest)
+
+    def _replicated(self, name: str, kind: str, start: datetime, end: datetime) -> Any:
+        params = {"start": literal(start), "end": literal(end)}
+        path = f"sobjects/{object_name(name)}/{kind}/"
+        return self._connection.json(Call("GET", path, params, about=name))
+
+    def _userinfo(self) -> dict[str, Any]:
+        """Needs a scope of its own, which the connected app may not have."""
+        try:
+            answer = self._connection.json(Call("GET", "/services/oauth2/userinfo"))
+        except RejectError:
+            return {}
+        return answer if isinstance(answer, dict) else {}
+
+    def _is_sandbox(self) -> bool | None:
+        try:
+            rows = list(self.query("SELECT IsSandbox FROM Organization LIMIT 1"))
+        except RejectError:
+            return None
+        return rows[0].get("IsSandbox") if rows else None
+
+
+def _member(answer: Any, name: str) -> Any:
+    """Raises UnavailableError when the answer is not the kind that was asked for."""
+    if not isinstance(answer, dict) or name not in answer:
+        raise UnavailableError(SERVICE, f"the answer has no {name}")
+    return answer[name]

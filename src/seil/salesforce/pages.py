@@ -1,0 +1,134 @@
+"""One page of a query job's result, streamed as record batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from threading import Lock
+
+import httpx
+import pyarrow as pa
+
+from seil.errors import UnavailableError
+from seil.salesforce.body import clean_body, is_delimited
+from seil.salesforce.columns import Column, declared, wider
+from seil.salesforce.decode import Decoder
+from seil.salesforce.faults import SERVICE
+from seil.salesforce.rows import Header, header_line, row_blocks
+from seil.salesforce.schema import ObjectSchema
+
+BLOCK_BYTES = 2 << 20
+_NO_HEADER = Header((), ",", quoted=True)
+
+
+class PageWidenedError(UnavailableError):
+    """A value far down the page did not fit; read again, the page starts out wide enough."""
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        super().__init__(SERVICE, f"wider columns are needed: {', '.join(columns)}")
+
+
+class KnownColumns:
+    """What a job's pages have shown their columns to need, for the pages still to be read."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._columns: dict[str, Column] = {}
+
+    def start(self, schema: ObjectSchema) -> list[Column]:
+        with self._lock:
+            return [self._columns.get(f.name) or declared(f) for f in schema.fields]
+
+    def learn(self, columns: Iterable[Column]) -> None:
+        with self._lock:
+            for column in columns:
+                known = self._columns.get(column.name, column)
+                self._columns[column.name] = wider(known, column)
+
+
+class ResultPage:
+    """`schema` is that of the batches; `widened` names the columns in it that had to give way.
+
+    `expected_rows` is what the org counted, `next_locator` None on the last page.
+    """
+
+    def __init__(
+        self,
+        response: httpx.Response,
+        wanted: ObjectSchema,
+        known: KnownColumns,
+        *,
+        block_bytes: int = BLOCK_BYTES,
+    ) -> None:
+        self.expected_rows = _row_count(response)
+        self.next_locator = _locator(response)
+        self._known = known
+        chunks = clean_body(response)
+        line, rest = header_line(chunks)
+        header = Header.parse(line).named_as(wanted) if line or self.expected_rows else _NO_HEADER
+        self._decoder = Decoder(header, known.start(wanted))
+        self._blocks = row_blocks(
+            chain([rest], chunks), block_bytes, header, delimited=is_delimited(response)
+        )
+        # What does not fit shows in the first block as a rule: then the schema is wide in time.
+        first = next(self._blocks, None)
+        self._first = self._decoder.decode(first) if first else []
+        self._columns = self._decoder.columns
+        self._known.learn(self._columns)
+        self.schema = self._decoder.schema
+        self.widened: Mapping[str, str] = {
+            column.name: f"{field.arrow} -> {column.store}"
+            for field, column in zip(wanted.fields, self._columns, strict=True)
+            if field.arrow != column.store
+        }
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Once only. Raises UnavailableError unless exactly the expected rows came, undamaged:
+        what was yielded is then worth nothing, and the page is to be read again.
+        """
+        rows = 0
+        for batches in self._decoded():
+            for batch in batches:
+                rows += batch.num_rows
+                # After a widening the rest is only looked through, to widen once for all of it.
+                if batch.schema == self.schema:
+                    yield batch
+        if rows != self.expected_rows:
+            reason = f"{self.expected_rows} rows were announced, {rows} came"
+            raise UnavailableError(SERVICE, reason)
+        self._known.learn(self._decoder.columns)
+        if self._decoder.schema != self.schema:
+            raise PageWidenedError(self._changed())
+
+    def _decoded(self) -> Iterator[list[pa.RecordBatch]]:
+        """Decodes a block while the caller works on the one before and the next one arrives."""
+        yield self._first
+        self._first = []
+        second = next(self._blocks, None)
+        if second is None:
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
+            pending = pool.submit(self._decoder.decode, second)
+            for block in self._blocks:
+                ahead = pool.submit(self._decoder.decode, block)
+                yield pending.result()
+                pending = ahead
+            yield pending.result()
+
+    def _changed(self) -> list[str]:
+        pairs = zip(self._columns, self._decoder.columns, strict=True)
+        return [now.name for then, now in pairs if then.store != now.store]
+
+
+def _row_count(response: httpx.Response) -> int:
+    value = response.headers.get("Sforce-NumberOfRecords", "")
+    if not value.strip().isdecimal():
+        raise UnavailableError(SERVICE, f"Sforce-NumberOfRecords is {value or 'missing'}")
+    return int(value)
+
+
+def _locator(response: httpx.Response) -> str | None:
+    """Salesforce writes the last page's as the text null."""
+    value = response.headers.get("Sforce-Locator", "")
+    return value if value not in ("", "null") else None

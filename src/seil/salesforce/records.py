@@ -1,0 +1,143 @@
+"""Single records, written through simple-salesforce."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import local
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+from seil.errors import RequestRejectedError, UnavailableError
+from seil.salesforce.connection import Connection, log_call
+from seil.salesforce.faults import SERVICE, Answer, fault
+from seil.salesforce.retries import LostAnswerError
+from seil.salesforce.session import Session
+from seil.salesforce.soql import object_name
+
+if TYPE_CHECKING:
+    import httpx
+    import requests
+    from simple_salesforce.api import SFType
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Upserted:
+    """`created` is False when the record was there and has been changed."""
+
+    id: str
+    created: bool
+
+
+class Records:
+    """Retries, logins and errors are the connection's; only the requests are another library's."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        # requests does not promise that threads can share a session.
+        self._local = local()
+
+    def create(self, name: str, values: Mapping[str, Any]) -> str:
+        """The new record's Id. Not tried again when the answer got lost: it could come twice."""
+        answer = self._call(name, lambda table: table.create(dict(values)), repeatable=False)
+        if not isinstance(answer, dict) or not answer.get("success"):
+            raise _refused(answer)
+        return str(answer["id"])
+
+    def update(self, name: str, record_id: str, values: Mapping[str, Any]) -> None:
+        path = quote(record_id, safe="")
+        self._call(name, lambda table: table.update(path, dict(values)))
+
+    def upsert(self, name: str, key: tuple[str, str], values: Mapping[str, Any]) -> Upserted:
+        """`key` is an external id field and its value."""
+        path = "/".join(quote(part, safe="") for part in key)
+        response = self._call(
+            name, lambda table: table.upsert(path, dict(values), raw_response=True)
+        )
+        content = response.json() if response.content else {}
+        if content.get("errors"):
+            raise _refused(content)
+        return Upserted(
+            content.get("id") or "", content.get("created", response.status_code == 201)
+        )
+
+    def delete(self, name: str, record_id: str) -> None:
+        path = quote(record_id, safe="")
+        self._call(name, lambda table: table.delete(path))
+
+    def _call(self, name: str, operation: Callable[[SFType], T], *, repeatable: bool = True) -> T:
+        object_name(name)
+
+        def attempt(session: Session) -> T:
+            import requests
+
+            try:
+                return operation(self._table(session, name))
+            except requests.ConnectTimeout as error:
+                raise UnavailableError(SERVICE, "the connection was not made in time") from error
+            except requests.RequestException as error:
+                raise LostAnswerError(SERVICE, f"the call broke: {type(error).__name__}") from error
+
+        result: T = self._connection.retries.call(
+            lambda: self._connection.authorized(attempt), repeatable=repeatable
+        )
+        return result
+
+    def _table(self, session: Session, name: str) -> SFType:
+        from simple_salesforce.api import SFType
+
+        table = SFType(
+            name,
+            session.access_token,
+            urlsplit(session.instance_url).netloc,
+            sf_version=self._connection.settings.api_version,
+            session=self._session(),
+        )
+        # It builds https URLs only; on loopback the org may speak plain http.
+        table.base_url = f"{self._connection.url(session, 'sobjects')}/{name}/"
+        return table
+
+    def _session(self) -> Any:
+        if not hasattr(self._local, "session"):
+            import requests
+
+            opened = requests.Session()
+            opened.trust_env = self._connection.uses_environment
+            opened.headers.update(self._connection.headers)
+            opened.hooks["response"] = [self._inspect]
+            self._local.session = _Patient(opened, self._connection.timeout)
+        return self._local.session
+
+    def _inspect(self, response: requests.Response, *_: object, **__: object) -> None:
+        """Runs before simple-salesforce sees the answer, so that errors are ours and whole."""
+        started = time.perf_counter() - response.elapsed.total_seconds()
+        parts = urlsplit(str(response.request.url)).path.split("/")
+        # What follows .../sobjects/<object>/ is an id, or an external id: somebody's data.
+        path = "/".join(parts[:6])
+        log_call(str(response.request.method), path, response.status_code, started)
+        self._connection.watch(response.headers.get("Sforce-Limit-Info"))
+        if response.status_code >= 300:
+            raise fault(
+                Answer(response.status_code, response.headers, response.content, response.url)
+            )
+
+
+class _Patient:
+    """The part of a session that simple-salesforce uses. It sets no timeout, nor does requests."""
+
+    def __init__(self, session: requests.Session, timeout: httpx.Timeout) -> None:
+        self._session = session
+        self._timeout = (timeout.connect, timeout.read)
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+        return self._session.request(method, url, timeout=self._timeout, **options)
+
+
+def _refused(answer: Any) -> RequestRejectedError:
+    errors = answer.get("errors") if isinstance(answer, dict) else None
+    first = errors[0] if errors and isinstance(errors[0], dict) else {}
+    code = str(first.get("statusCode") or first.get("errorCode") or "UNKNOWN")
+    return RequestRejectedError(SERVICE, code, str(first.get("message") or "no reason given"))

@@ -1,0 +1,73 @@
+"""How often and how patiently a call is tried again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, stop_after_attempt
+from tenacity.wait import wait_exponential_jitter
+
+from seil.errors import ConflictError, ObjectRejectedError, RequestRejectedError, UnavailableError
+from seil.salesforce.faults import QUERY_TIMEOUT
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_FIRST_WAIT = 0.5
+
+
+class LostAnswerError(UnavailableError):
+    """The request may have been carried out, or not: its answer never came."""
+
+
+@dataclass(frozen=True)
+class Retries:
+    """`attempts` tries of a call, at most `max_wait` seconds apart."""
+
+    attempts: int
+    max_wait: float
+    sleep: Callable[[float], None]
+
+    def call(
+        self, attempt: Callable[[], T], *, repeatable: bool = True, attempts: int | None = None
+    ) -> T:
+        """`repeatable`: doing it twice does no harm, so that it is tried again unanswered too."""
+
+        def worth_it(state: RetryCallState) -> bool:
+            error = state.outcome.exception() if state.outcome else None
+            if isinstance(error, LostAnswerError):
+                return repeatable
+            if isinstance(error, ObjectRejectedError | RequestRejectedError):
+                # The org is sometimes only busy; a second time is worth a call, a third is not.
+                return error.code == QUERY_TIMEOUT and state.attempt_number == 1
+            return isinstance(error, UnavailableError | ConflictError)
+
+        return Retrying(
+            stop=stop_after_attempt(attempts or self.attempts),
+            wait=self._wait,
+            retry=worth_it,
+            sleep=self.sleep,
+            before_sleep=_announce,
+            reraise=True,
+        )(attempt)
+
+    def _wait(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, UnavailableError) else None
+        if asked is not None:
+            return min(asked, self.max_wait)
+        backoff = wait_exponential_jitter(
+            initial=_FIRST_WAIT, max=self.max_wait, jitter=_FIRST_WAIT
+        )
+        return backoff(state)
+
+
+def _announce(state: RetryCallState) -> None:
+    wait = state.next_action.sleep if state.next_action else 0.0
+    error = state.outcome.exception() if state.outcome else None
+    message = getattr(error, "message", "")
+    logger.warning("try %d: %s; again in %.1f s", state.attempt_number, message, wait)

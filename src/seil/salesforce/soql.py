@@ -1,0 +1,55 @@
+"""SOQL text. Dates and times become literals here and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from seil.errors import ObjectRejectedError
+from seil.salesforce.schema import ObjectSchema
+
+_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+_FROM = re.compile(r"\bFROM\s+(\w+)", re.ASCII | re.IGNORECASE)
+
+
+def window_query(
+    schema: ObjectSchema, cursor: str, start: datetime | None, end: datetime | None
+) -> str:
+    """All fields of the records with `start <= cursor < end`; None leaves that side open."""
+    names = [f.name for f in schema.fields]
+    return select(names, schema.name, window_condition(cursor, start, end))
+
+
+def window_condition(cursor: str, start: datetime | None, end: datetime | None) -> str:
+    """`start <= cursor < end`, empty where nothing bounds it or the object has no cursor."""
+    bounds = []
+    if cursor and start is not None:
+        bounds.append(f"{cursor} >= {literal(start)}")
+    if cursor and end is not None:
+        bounds.append(f"{cursor} < {literal(end)}")
+    return " AND ".join(bounds)
+
+
+def select(fields: list[str], name: str, where: str = "") -> str:
+    clauses = ["SELECT", ", ".join(fields), "FROM", object_name(name)]
+    return " ".join([*clauses, "WHERE", where] if where else clauses)
+
+
+def literal(moment: datetime) -> str:
+    """In UTC, cut to milliseconds: Salesforce keeps no more."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} has no time zone")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def object_name(name: str) -> str:
+    """The name itself. Raises ObjectRejectedError for one that no object can have."""
+    if not _NAME.fullmatch(name):
+        raise ObjectRejectedError(name, "is not an API name", hint="Write it as in Setup: Lead__c")
+    return name
+
+
+def queried_object(soql: str) -> str:
+    """The object a query reads, for messages; empty where the text does not say."""
+    match = _FROM.search(soql)
+    return match[1] if match else ""
