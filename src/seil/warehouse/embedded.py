@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 from seil.errors import StatementError, WarehouseError
 from seil.warehouse import embedded_sql
 from seil.warehouse.embedded_errors import translated_errors
-from seil.warehouse.embedded_sql import sql_type
 from seil.warehouse.protocol import EXTRACTED_AT, FILE, Outcome, StagedFile, TableName
 from seil.warehouse.sql import Name, Sql, compose, joined, literal, quoted
+from seil.warehouse.types import sql_type
 
 if TYPE_CHECKING:
     from seil.warehouse.types import Column
@@ -147,7 +147,7 @@ class EmbeddedWarehouse:
                 "ALTER TABLE {table} ALTER COLUMN {name} SET DATA TYPE {type} USING {value}",
                 table=_full(table),
                 name=Name(column.name),
-                type=sql_type(column.type),
+                type=Sql(sql_type(column.type)),
                 value=embedded_sql.cast(known, column.type),
             )
         )
@@ -194,11 +194,12 @@ class EmbeddedWarehouse:
         columns = pa.schema([field for field in known if field.name not in (EXTRACTED_AT, FILE)])
         with self._staged(files, columns) as rows:
             self.execute(embedded_sql.ranked(rows, _full(table), key, columns))
-            self.execute(embedded_sql.delete_replaced(_full(table), key))
-            self.execute(embedded_sql.insert_winners(_full(table), rows))
             outcomes = self.query(embedded_sql.OUTCOMES).to_pylist()
+            counted = {row.pop("_seil_file"): Outcome(**row) for row in outcomes}
+            self.execute(embedded_sql.delete_replaced(_full(table), key))
+            some_lose = any(o.superseded or o.without_key for o in counted.values())
+            self.execute(embedded_sql.insert_winners(_full(table), rows, all_win=not some_lose))
             self.execute("DROP TABLE temp.main._seil_ranked")
-        counted = {row.pop("_seil_file"): Outcome(**row) for row in outcomes}
         return {file.key: counted.get(n, Outcome()) for n, file in enumerate(files)}
 
     def _known(self, table: TableName) -> pa.Schema:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from seil.warehouse.protocol import StagedFile
 from seil.warehouse.sql import Name, Sql, compose, joined, literal
-from seil.warehouse.types import TEXT, TIMESTAMP, stored_type
+from seil.warehouse.types import TEXT, TIMESTAMP, sql_type, stored_type
 
 if TYPE_CHECKING:
     from seil.warehouse.types import Column
@@ -22,27 +22,11 @@ _FILE_COLUMNS: list[Column] = [
 ]
 FILES_SCHEMA = pa.schema(_FILE_COLUMNS)
 
-_SQL_NAMES = {
-    pa.bool_(): "BOOLEAN",
-    pa.int64(): "BIGINT",
-    pa.float64(): "DOUBLE",
-    pa.date32(): "DATE",
-    TIMESTAMP: "TIMESTAMPTZ",
-    pa.time64("us"): "TIME",
-    TEXT: "VARCHAR",
-}
-
-
-def sql_type(wanted: pa.DataType) -> Sql:
-    if isinstance(wanted, pa.Decimal128Type):
-        return Sql(f"DECIMAL({wanted.precision},{wanted.scale})")
-    return Sql(_SQL_NAMES[wanted])
-
 
 def described(columns: pa.Schema) -> Sql:
     """A table's column list."""
     return joined(
-        ", ", (compose("{name} {type}", name=Name(c.name), type=sql_type(c.type)) for c in columns)
+        ", ", (compose("{name} {type}", name=Name(c.name), type=_type(c.type)) for c in columns)
     )
 
 
@@ -51,7 +35,7 @@ def cast(column: Column, wanted: pa.DataType) -> Sql:
     value = compose("{name}", name=Name(column.name))
     if stored_type(column.type) == TEXT and wanted != TEXT:
         value = compose("nullif(trim({value}::VARCHAR), '')", value=value)
-    return compose("CAST({value} AS {type})", value=value, type=sql_type(wanted))
+    return compose("CAST({value} AS {type})", value=value, type=_type(wanted))
 
 
 def projection(file: StagedFile, columns: pa.Schema) -> Sql:
@@ -61,7 +45,7 @@ def projection(file: StagedFile, columns: pa.Schema) -> Sql:
             "{value} AS {name}",
             value=cast(file.columns[column.name], column.type)
             if column.name in file.columns
-            else compose("CAST(NULL AS {type})", type=sql_type(column.type)),
+            else compose("CAST(NULL AS {type})", type=_type(column.type)),
             name=Name(column.name),
         )
         for column in columns
@@ -151,15 +135,16 @@ def delete_replaced(target: Sql, key: str) -> Sql:
     )
 
 
-def insert_winners(target: Sql, staged: Sql) -> Sql:
-    return compose(
-        """
-        INSERT INTO {target} BY NAME
-        SELECT s.* EXCLUDE (_seil_file, _seil_row) FROM ({staged}) AS s
+def insert_winners(target: Sql, staged: Sql, *, all_win: bool) -> Sql:
+    winners = """
         SEMI JOIN (SELECT * FROM temp.main._seil_ranked WHERE wins) AS r
-        ON r._seil_file = s._seil_file AND r._seil_row = s._seil_row""",
+        ON r._seil_file = s._seil_file AND r._seil_row = s._seil_row"""
+    return compose(
+        "INSERT INTO {target} BY NAME "
+        "SELECT s.* EXCLUDE (_seil_file, _seil_row) FROM ({staged}) AS s {winners}",
         target=target,
         staged=staged,
+        winners=Sql("" if all_win else winners),
     )
 
 
@@ -207,7 +192,7 @@ def misfits(relation: Sql, column: str, wanted: pa.DataType) -> Sql:
         name=Name(column),
         relation=relation,
         text=text,
-        type=sql_type(wanted),
+        type=_type(wanted),
         lossless=_lossless(wanted),
     )
 
@@ -218,4 +203,8 @@ def _lossless(wanted: pa.DataType) -> Sql:
         return Sql(f"DECIMAL(38,{38 - (wanted.precision - wanted.scale)})")
     if pa.types.is_integer(wanted):
         return Sql("DECIMAL(38,18)")
-    return Sql("TIMESTAMP") if pa.types.is_date(wanted) else sql_type(wanted)
+    return Sql("TIMESTAMP") if pa.types.is_date(wanted) else _type(wanted)
+
+
+def _type(wanted: pa.DataType) -> Sql:
+    return Sql(sql_type(wanted))

@@ -78,6 +78,24 @@ def _digits(found: pa.DataType) -> tuple[int, int]:
     return _INTEGER_DIGITS, 0
 
 
+def sql_type(stored: pa.DataType) -> str:
+    """A stored type in the dialect SEIL writes its SQL in."""
+    if isinstance(stored, pa.Decimal128Type):
+        return f"DECIMAL({stored.precision},{stored.scale})"
+    return _SQL_NAMES[stored]
+
+
+_SQL_NAMES = {
+    pa.bool_(): "BOOLEAN",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.date32(): "DATE",
+    TIMESTAMP: "TIMESTAMPTZ",
+    _TIME: "TIME",
+    TEXT: "VARCHAR",
+}
+
+
 def type_name(found: pa.DataType) -> str:
     """As a person would write it."""
     if isinstance(found, _DECIMALS):

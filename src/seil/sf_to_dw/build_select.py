@@ -1,0 +1,134 @@
+"""A model's SELECT as this warehouse can run it today.
+
+What an org does not have is read as null: an object without a table as no rows, a column that the
+table lacks as nulls of the type the packaged field list gives. Tables built in the same transaction
+are read under their working names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+from sqlglot.optimizer.scope import Scope, traverse_scope
+
+from seil.errors import ConfigurationError
+from seil.sf_to_dw.model import Model, table_name, unknown
+from seil.sf_to_dw.model_sources import SOURCE_SCHEMA, Source
+from seil.warehouse.sql import WRITTEN_IN
+from seil.warehouse.types import TEXT, sql_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from seil.warehouse.protocol import Warehouse
+
+
+@dataclass(frozen=True)
+class Select:
+    """`notes` say what was read as null, and so does not come from the org."""
+
+    sql: str
+    notes: tuple[str, ...]
+
+
+def runnable_select(
+    model: Model,
+    warehouse: Warehouse,
+    *,
+    sources: Mapping[str, Source],
+    working: Mapping[str, str],
+) -> Select:
+    """`working` maps tables of this build to the names they have until it ends.
+
+    Raises ConfigurationError when the model reads a column that neither the table nor the field
+    list has.
+    """
+    query = model.query.copy()
+    notes: dict[str, None] = {}
+    for scope in traverse_scope(query):
+        for alias, (_, table) in scope.selected_sources.items():
+            if not isinstance(table, exp.Table):
+                continue
+            name = table_name(table)
+            if name.schema == SOURCE_SCHEMA:
+                read = _Read(model, sources[name.name], warehouse.columns(name))
+                wanted = set(_columns_read(scope, alias))
+                missing = read.missing(wanted)
+                if missing or read.known is None:
+                    table.replace(read.stand_in(table, missing, wanted))
+                    notes |= dict.fromkeys(read.notes(missing))
+            elif name.name in working:
+                _rename(table, working[name.name])
+    return Select(query.sql(dialect=warehouse.dialect), tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One place where a model reads a source table; `known` is None while there is no such."""
+
+    model: Model
+    source: Source
+    known: pa.Schema | None
+
+    @property
+    def table(self) -> str:
+        return f"{SOURCE_SCHEMA}.{self.source.table}"
+
+    def missing(self, wanted: set[str]) -> list[str]:
+        """Columns the model reads that have to be made up, sorted."""
+        have = set(self.known.names) if self.known is not None else set()
+        every = set(self.source.fields) if "*" in wanted else set()
+        missing = sorted((wanted | every) - have - {"*"})
+        if have or self.source.fields:
+            known = [*have, *self.source.fields]
+            place = f"models/{self.model.name}.sql"
+            problems = [
+                unknown(name, f"a column of {self.table}", known, at=place) for name in missing
+            ]
+            if found := [problem for problem in problems if problem]:
+                raise ConfigurationError(found)
+        return missing
+
+    def stand_in(self, table: exp.Table, missing: list[str], wanted: set[str]) -> exp.Expression:
+        """A subquery with the table's rows, if any, and every column the model reads."""
+        nulls = [
+            exp.alias_(
+                exp.cast(exp.null(), self._type(name), dialect=WRITTEN_IN), name, quoted=True
+            )
+            for name in missing
+        ]
+        bare = table.copy()
+        bare.set("alias", None)
+        if self.known is None:
+            select = exp.select(*nulls).where(exp.false())
+        else:
+            select = exp.select(exp.Star(), *nulls).from_(bare)
+        return select.subquery(table.alias_or_name)
+
+    def notes(self, missing: list[str]) -> Iterator[str]:
+        if self.known is None:
+            yield f"{self.table} has not been loaded: read as empty"
+        elif missing:
+            yield f"{self.table} has no {', '.join(missing)}: read as null"
+
+    def _type(self, column: str) -> str:
+        field = self.source.fields.get(column)
+        return sql_type(field.arrow if field else TEXT)
+
+
+def _columns_read(scope: Scope, alias: str) -> Iterator[str]:
+    """Lower-cased names; `*` for all. A column without a table is counted for each table there."""
+    if any(select.is_star for select in scope.expression.selects):
+        yield "*"
+    for column in scope.columns:
+        if column.table.lower() in ("", alias.lower()):
+            yield column.name.lower()
+
+
+def _rename(table: exp.Table, name: str) -> None:
+    alias = table.alias_or_name
+    table.set("this", exp.to_identifier(name, quoted=True))
+    table.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
