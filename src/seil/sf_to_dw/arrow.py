@@ -1,0 +1,27 @@
+"""pyarrow where column types are known only at run time, which its stubs cannot follow."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute
+
+Column: TypeAlias = Any
+"""A `pa.Array` of any type."""
+
+pc: Any = pyarrow.compute
+_pa: Any = pa
+
+
+def nulls(rows: int, kind: pa.DataType) -> Column:
+    return _pa.nulls(rows, kind)
+
+
+def repeated(value: object, kind: pa.DataType, rows: int) -> Column:
+    return _pa.repeat(_pa.scalar(value, kind), rows)
+
+
+def schema_of(fields: list[tuple[str, pa.DataType]]) -> pa.Schema:
+    schema: pa.Schema = _pa.schema(fields)
+    return schema

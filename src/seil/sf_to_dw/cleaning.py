@@ -1,0 +1,222 @@
+"""One landed file, checked and written to curated, batch by batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seil.catalog import Catalog, SyncedObject
+from seil.lake import Entry, Lake, LandedFile
+from seil.observe.progress import Step
+from seil.settings import IngestSettings
+from seil.sf_to_dw import checks
+from seil.sf_to_dw.checks import UnfitError
+from seil.sf_to_dw.conform import Plan, WidenError, planned
+from seil.sf_to_dw.curated import CuratedFiles, curated_files
+from seil.sf_to_dw.deliveries import Delivery, content_digest, delivery_of, give_up
+from seil.sf_to_dw.rules import RuleBook, RuleCount
+from seil.sf_to_dw.schemas import SchemaDiff, SchemaRegistry, known_schema
+
+BATCH_ROWS = 1 << 16
+BATCH_BYTES = 16 << 20
+_SAMPLED_IDS = 100
+
+
+class ChangedError(Exception):
+    """The landed file is not what it was when we began to read it."""
+
+
+class _SchemaMovedError(Exception):
+    """Another file of this object has changed the known schema meanwhile."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A landed file to clean. `lineage` are the values of the lineage columns."""
+
+    entry: Entry
+    landed: LandedFile
+    obj: SyncedObject
+    lineage: Mapping[str, object]
+    step: Step
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What is in curated now."""
+
+    delivery: Delivery
+    plan: Plan
+    drift: SchemaDiff
+    metadata: Mapping[str, str]
+    landed_rows: int
+    curated_rows: int
+    rejected_rows: int
+    rules: list[RuleCount]
+
+
+@dataclass
+class _Reading:
+    """A file under way: `told` are the rows that progress has heard of, over all attempts."""
+
+    task: Task
+    parquet: pq.ParquetFile
+    metadata: Mapping[str, str]
+    delivery: Delivery
+    told: int = 0
+    needed: dict[str, pa.DataType] = field(default_factory=dict)
+
+    def advance(self, rows: int) -> None:
+        if rows > self.told:
+            self.task.step.advance(rows - self.told)
+            self.told = rows
+
+
+@dataclass(frozen=True)
+class Cleaner:
+    lake: Lake
+    catalog: Catalog
+    registry: SchemaRegistry
+    settings: IngestSettings
+
+    def clean(self, task: Task) -> Cleaned:
+        """Raises UnfitError, with nothing in curated, when the file fails a check.
+
+        Raises ChangedError when it changes meanwhile, ConfigurationError for a rule that cannot be
+        evaluated, LakeError.
+        """
+        key, size = task.entry.key, task.entry.size
+        checks.check_size(size, self.settings.min_bytes)
+        with self.lake.landing.reader(key) as file:
+            checks.check_magic(file, size)
+            parquet = checks.open_parquet(file)
+            metadata = _metadata(parquet)
+            self._check_footer(task, parquet, metadata)
+            digest = content_digest(self.lake.landing, key)
+            delivery = delivery_of(self.lake, task.landed, task.entry, digest)
+            try:
+                return self._cleaned(_Reading(task, parquet, metadata, delivery))
+            except UnfitError:
+                give_up(self.lake, delivery)
+                raise
+
+    def _check_footer(
+        self, task: Task, parquet: pq.ParquetFile, metadata: Mapping[str, str]
+    ) -> None:
+        names = parquet.schema_arrow.names
+        checks.check_named_object(metadata, task.obj, self.catalog)
+        expected = self._expected_rows(task, metadata)
+        checks.check_rows(parquet.metadata.num_rows, task.obj, expected)
+        checks.check_duplicates(names)
+        checks.check_required(names, task.obj)
+
+    def _expected_rows(self, task: Task, metadata: Mapping[str, str]) -> dict[str, int]:
+        expected = {}
+        if (said := metadata.get("seil.expected_rows", "")).isdigit():
+            expected["its metadata (seil.expected_rows)"] = int(said)
+        landed = task.landed
+        manifest = f"runs/Salesforce-{landed.landing_name}/{landed.flow_run_id}.json"
+        if self.lake.staging.head(manifest):
+            for page in json.loads(self.lake.staging.get(manifest)).get("pages", ()):
+                if page["key"] == task.entry.key:
+                    expected["the run's manifest"] = int(page["rows"])
+        return expected
+
+    def _cleaned(self, reading: _Reading) -> Cleaned:
+        """Starts again where a type had to grow, or another file changed the schema."""
+        while True:
+            try:
+                return self._write(reading, self._plan(reading))
+            except WidenError as error:
+                reading.needed |= error.needed
+            except _SchemaMovedError:
+                reading.needed.clear()
+
+    def _plan(self, reading: _Reading) -> Plan:
+        obj = reading.task.obj
+        known = known_schema(self.registry, obj)
+        described = self.registry.get(obj) is not None
+        plan = planned(reading.parquet.schema_arrow, obj, known, described=described)
+        return plan.widened(reading.needed)
+
+    def _write(self, reading: _Reading, plan: Plan) -> Cleaned:
+        task, delivery = reading.task, reading.delivery
+        with (
+            curated_files(self.lake.curated, delivery.curated_key, task.lineage) as files,
+            RuleBook(task.obj, plan.schema) as book,
+        ):
+            rows = self._stream(reading, plan, book, files)
+            checks.check_streamed(rows, reading.parquet.metadata.num_rows)
+            if self.lake.landing.head(task.entry.key) != task.entry:
+                raise ChangedError
+            drift = self.registry.accept(
+                task.obj, plan.news, given=plan.known, source=task.entry.key
+            )
+            if drift is None:
+                raise _SchemaMovedError
+            files.finish(_curated_metadata(reading, rows, files))
+        return Cleaned(
+            delivery=delivery,
+            plan=plan,
+            drift=drift,
+            metadata=reading.metadata,
+            landed_rows=rows,
+            curated_rows=files.kept,
+            rejected_rows=files.set_aside,
+            rules=book.counts,
+        )
+
+    def _stream(self, reading: _Reading, plan: Plan, book: RuleBook, files: CuratedFiles) -> int:
+        """Returns the rows read."""
+        rows = 0
+        for batch in _batches(reading.parquet, plan):
+            conformed = plan.conform(batch, rows + 1)
+            if rows == 0:
+                self._check_ids(reading, plan, conformed)
+            files.write(book.judge(conformed, rows + 1))
+            rows += batch.num_rows
+            reading.advance(rows)
+        return rows
+
+    def _check_ids(self, reading: _Reading, plan: Plan, batch: pa.RecordBatch) -> None:
+        if "seil.object" in reading.metadata:
+            return
+        obj = reading.task.obj
+        key = next(n for n in batch.schema.names if n.lower() == obj.key.lower())
+        ids = batch.column(key).slice(0, _SAMPLED_IDS).to_pylist()
+        checks.check_ids(ids, reading.parquet.schema_arrow.names, obj, plan.known)
+
+
+def _batches(parquet: pq.ParquetFile, plan: Plan) -> Iterator[pa.RecordBatch]:
+    """At least one, if an empty one: the clean copy of an empty file has its columns, too."""
+    if parquet.metadata.num_rows:
+        yield from checks.batches(parquet, rows=BATCH_ROWS, step_bytes=BATCH_BYTES)
+    else:
+        yield pa.RecordBatch.from_pylist([], schema=parquet.schema_arrow)
+
+
+def _metadata(parquet: pq.ParquetFile) -> dict[str, str]:
+    found = parquet.metadata.metadata or {}
+    return {
+        name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+        for name, value in found.items()
+        if name.startswith(b"seil.")
+    }
+
+
+def _curated_metadata(reading: _Reading, rows: int, files: CuratedFiles) -> dict[str, str]:
+    delivery = reading.delivery
+    return {
+        **reading.metadata,
+        "seil.object": reading.task.obj.api_name,
+        "seil.landed_key": delivery.landed_key,
+        "seil.landed_at": delivery.landed_at.isoformat(),
+        "seil.landed_sha256": delivery.digest,
+        "seil.landed_rows": str(rows),
+        "seil.curated_rows": str(files.kept),
+        "seil.rejected_rows": str(files.set_aside),
+    }

@@ -1,0 +1,152 @@
+"""Where a landed file's copies go, and which events are still owed: what makes a repeat harmless.
+
+Kept in staging:
+ingested/<landing path>/<content>.json   where this content of this landed file went the first time
+claims/<curated key>                     which content of which landed file owns a curated key
+pending/<landing path>.json              a move that was decided, with the events it owes
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from seil.errors import LakeError
+from seil.events.bus import Bus
+from seil.events.envelope import Event
+from seil.lake import Bucket, Entry, Lake, LandedFile
+from seil.lake.keys import LANDING_PREFIX
+
+_SUFFIX = 8
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One content (`digest`: SHA-256) of one landed file; `landed_at`: when it first landed."""
+
+    landed_key: str
+    digest: str
+    landed_at: datetime
+    curated_key: str
+
+
+def content_digest(bucket: Bucket, key: str) -> str:
+    digest = hashlib.sha256()
+    with bucket.reader(key) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def delivery_of(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> Delivery:
+    """The same answer every time for one content under one landing key, whenever it is delivered.
+
+    The hour in its curated key is that of its first delivery; a key that belongs to something else
+    gets a suffix made from what this is.
+    """
+    receipt = _receipt(entry.key, digest)
+    if lake.staging.head(receipt) is None:
+        curated_key = _claimed(lake, landed, entry, digest)
+        body = {
+            "landed_key": entry.key,
+            "digest": digest,
+            "landed_at": entry.modified.isoformat(),
+            "curated_key": curated_key,
+        }
+        lake.staging.put(receipt, json.dumps(body).encode(), create=True)
+    known = json.loads(lake.staging.get(receipt))
+    landed_at = datetime.fromisoformat(known["landed_at"])
+    return Delivery(known["landed_key"], known["digest"], landed_at, known["curated_key"])
+
+
+def give_up(lake: Lake, delivery: Delivery) -> None:
+    """Frees the names of a file that did not get into curated, for the corrected one."""
+    if lake.curated.head(delivery.curated_key) is None:
+        lake.staging.delete(_receipt(delivery.landed_key, delivery.digest))
+        lake.staging.delete(f"claims/{delivery.curated_key}")
+
+
+def _receipt(landed_key: str, digest: str) -> str:
+    return f"ingested/{_path(landed_key)}/{digest[:16]}.json"
+
+
+def _claimed(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> str:
+    owner = f"{entry.key} {digest}"
+    plain = landed.curated(entry.modified)
+    for key in (plain, _suffixed(plain, entry.key), _suffixed(plain, owner)):
+        claim = f"claims/{key}"
+        if lake.staging.put(claim, owner.encode(), create=True):
+            return key
+        if lake.staging.get(claim).decode() == owner:
+            return key
+    raise LakeError(
+        lake.curated.uri(plain),
+        "claim",
+        "its names are all taken",
+        hint="Delete staging's claims/ only together with curated",
+    )
+
+
+def _suffixed(key: str, made_from: str) -> str:
+    path = PurePosixPath(key)
+    mark = hashlib.sha256(made_from.encode()).hexdigest()[:_SUFFIX]
+    return str(path.with_name(f"{path.stem}-{mark}{path.suffix}"))
+
+
+def free_key(bucket: Bucket, source: str, target: str) -> str:
+    """`target`, or a name beside it where something else than the content of `source` has it."""
+    if bucket.head(target) is None:
+        return target
+    digest = content_digest(bucket, source)
+    if content_digest(bucket, target) == digest:
+        return target
+    path = PurePosixPath(target)
+    return str(path.with_name(f"{path.stem}-{digest[:_SUFFIX]}{path.suffix}"))
+
+
+def settle(lake: Lake, bus: Bus, entry: Entry, *, target: str, events: Sequence[Event]) -> None:
+    """Moves the landed file to `target`, then publishes; a kill in between leaves a note."""
+    note = f"pending/{_path(entry.key)}.json"
+    body: dict[str, Any] = {
+        "source": entry.key,
+        "modified": entry.modified.isoformat(),
+        "target": target,
+        "events": [event.to_dict() for event in events],
+    }
+    lake.staging.put(note, json.dumps(body, default=str).encode())
+    lake.landing.move(entry.key, target)
+    bus.publish(events)
+    lake.staging.delete(note)
+
+
+def settle_pending(lake: Lake, bus: Bus, key: str = "") -> int:
+    """Publishes what a killed run still owed, for one landing key or all; returns for how many."""
+    prefix = f"pending/{_path(key)}" if key else "pending/"
+    return sum(_settled(lake, bus, note.key) for note in _notes(lake, prefix))
+
+
+def _notes(lake: Lake, prefix: str) -> list[Entry]:
+    if prefix.endswith("/"):
+        return list(lake.staging.list(prefix))
+    entry = lake.staging.head(f"{prefix}.json")
+    return [entry] if entry else []
+
+
+def _settled(lake: Lake, bus: Bus, note: str) -> bool:
+    body = json.loads(lake.staging.get(note))
+    landed = lake.landing.head(body["source"])
+    if landed and landed.modified.isoformat() == body["modified"]:
+        return False  # The move did not happen: the file is taken in again, from its start.
+    bus.publish([Event.from_dict(event) for event in body["events"]])
+    lake.staging.delete(note)
+    return True
+
+
+def _path(landed_key: str) -> str:
+    return landed_key.removeprefix(LANDING_PREFIX)

@@ -1,0 +1,61 @@
+"""The events that tell what became of a landed file."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from seil.events.envelope import Event
+from seil.lake import Entry, Lake
+
+SOURCE = "seil.sf-to-dw"
+_NAMESPACE = uuid.UUID("5c8a64f3-5c0f-5d0c-9d43-3d2e4f1d7a52")
+# EventBridge takes 256 KB in all.
+_LONGEST = 2000
+
+
+def file_event(
+    lake: Lake, entry: Entry, state: str, detail: Mapping[str, Any], *, at: datetime
+) -> Event:
+    """`file-ingestion`. One delivery reaching one state is one id, however often it is told."""
+    body = {"state": state, "key": entry.key, "bytes": entry.size, **detail}
+    body["message"] = str(body.get("message", ""))[:_LONGEST]
+    return Event(
+        SOURCE,
+        "file-ingestion",
+        body,
+        resources=(lake.landing.uri(entry.key),),
+        id=event_id("file-ingestion", state, entry.key, entry.modified.isoformat(), entry.size),
+        time=at,
+    )
+
+
+def drift_event(
+    entry: Entry, object_name: str, detail: Mapping[str, Any], *, at: datetime
+) -> Event:
+    """`schema-drift`, found in a landed file."""
+    return Event(
+        SOURCE,
+        "schema-drift",
+        {"object": object_name, "key": entry.key, **detail},
+        id=event_id("schema-drift", entry.key, entry.modified.isoformat(), entry.size),
+        time=at,
+    )
+
+
+def retry_event(lake: Lake, entry: Entry, detail: Mapping[str, Any], *, at: datetime) -> Event:
+    """`file-retry`: a file goes back to in/. `entry` is where it lay."""
+    return Event(
+        SOURCE,
+        "file-retry",
+        {"state": "retry", **detail},
+        resources=(lake.landing.uri(entry.key),),
+        id=event_id("file-retry", entry.key, entry.modified.isoformat()),
+        time=at,
+    )
+
+
+def event_id(*facts: object) -> str:
+    return str(uuid.uuid5(_NAMESPACE, "\n".join(map(str, facts))))
