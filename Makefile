@@ -6,7 +6,7 @@ RUN := $(UV) run --frozen
 PYTEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types check format coverage clean
+.PHONY: help install demo test lint types check format coverage lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ check: lint types test ## Everything that guards main, except the demo
 format: install ## Rewrite the code in the house format
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
+
+lock: $(UV) ## Resolve pyproject.toml anew into uv.lock
+	$(UV) lock --upgrade
 
 clean: ## Remove what was installed and what the demo wrote
 	rm -rf .venv .tools demo

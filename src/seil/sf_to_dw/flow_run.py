@@ -84,6 +84,16 @@ class FlowContext:
         self.bus.publish([Event("seil.sf-to-dw", "flow-run", body)])
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """What the pages of one job have in common; `halt` is set when one of them fails."""
+
+    run: FlowRun
+    schema: ObjectSchema
+    page_rows: int | None
+    halt: threading.Event = field(default_factory=threading.Event)
+
+
 class FlowRunner:
     def __init__(self, context: FlowContext, obj: SyncedObject) -> None:
         self._context = context
@@ -192,7 +202,9 @@ class FlowRunner:
 
     def _land(self, run: FlowRun, schema: ObjectSchema, step: Step) -> None:
         locators = self._bulk.page_locators(run.job_id, max_records=run.page_rows)
-        halt = threading.Event()
+        # A listed page is read whole; a chained one is as long as each request for it asks.
+        page_rows = run.page_rows if locators is None else None
+        reading = _Reading(run, schema, page_rows)
 
         def land(number: int, locator: str, opened: Callable[[str | None], None]) -> None:
             for attempt in Retrying(
@@ -201,28 +213,26 @@ class FlowRunner:
                 reraise=True,
             ):
                 with attempt:
-                    page = self._land_page(run, schema, (number, locator), opened, halt)
+                    page = self._land_page(reading, (number, locator), opened)
             step.advance(page.rows)
 
         plan = PagePlan(run.pages, locators)
-        land_pages(plan, land, workers=self._context.settings.pages, stop=halt)
+        land_pages(plan, land, workers=self._context.settings.pages, stop=reading.halt)
 
     def _land_page(
-        self,
-        run: FlowRun,
-        schema: ObjectSchema,
-        ref: PageRef,
-        opened: Callable[[str | None], None],
-        halt: threading.Event,
+        self, reading: _Reading, ref: PageRef, opened: Callable[[str | None], None]
     ) -> LandedPage:
         number, locator = ref
+        run = reading.run
         landed = page_file(self._context.lake.env, self._obj, run, number)
-        with self._bulk.page(run.job_id, locator, schema, max_records=run.page_rows) as page:
+        with self._bulk.page(
+            run.job_id, locator, reading.schema, max_records=reading.page_rows
+        ) as page:
             opened(page.next_locator)
             rows = write_page(
                 self._context.lake.landing,
                 landed.key,
-                self._until(halt, page.batches()),
+                self._until(reading.halt, page.batches()),
                 schema=page.schema,
                 metadata=page_metadata(self._obj, run, number=number, rows=page.expected_rows),
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # What one page holds in memory before it becomes a row group: with 4 flows of 4 pages, 256 MB.
 ROW_GROUP_BYTES = 16 << 20
-COMPRESSION = "zstd"
+COMPRESSION: Literal["zstd"] = "zstd"
 _COMPRESSION_LEVEL = 1
 
 
