@@ -47,6 +47,7 @@ TYPES = {
 }
 MODEL_KEYS = {"name", "description", "grain", "key", "driving", "columns", "tests"}
 COLUMN_KEYS = {"name", "type", "description", "tests"}
+PAGE = Path(__file__).parents[3] / "docs" / "warehouse.md"
 CONTRACT = Path(__file__).with_name("legacy_feed.csv")
 
 
@@ -209,6 +210,15 @@ def test_every_sourced_header_is_a_column_in_snake_case() -> None:
                 table = feeds()[row["feed"]]["table"]
                 wanted = re.sub(r"\W", "_", row["column"]).lower()
                 assert wanted in {column["name"] for column in described(table)["columns"]}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_describes_the_table(name: str) -> None:
+    document = described(name)
+    feed = next((feed for feed, entry in feeds().items() if entry["table"] == name), "none")
+    key = ", ".join(f"`{column}`" for column in document["key"])
+    cells = [f"`{name}`", document["description"], document["grain"], key, feed]
+    assert f"| {' | '.join(cells)} |\n" in PAGE.read_text("utf-8")
 
 
 LEGACY_QUERY = """
