@@ -1,0 +1,100 @@
+"""Salesforce -> landing -> curated -> warehouse, the whole way, for some objects or all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from seil.catalog import Catalog, SyncedObject
+from seil.events.bus import Bus
+from seil.lake import Lake
+from seil.observe.progress import SILENT, Progress
+from seil.sf_to_dw.build import BuildReport, build
+from seil.sf_to_dw.extract import Extractor, ExtractReport
+from seil.sf_to_dw.flow_run import FlowResult
+from seil.sf_to_dw.ingest import Ingested, Ingestor, IngestReport
+from seil.sf_to_dw.ledger import LedgerRow, ledger
+from seil.sf_to_dw.load import LoadReport, load
+from seil.sf_to_dw.lock import run_lock
+
+if TYPE_CHECKING:
+    from seil.sf_to_dw.model import Models
+    from seil.warehouse.protocol import Warehouse
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What each step did, and the ledger of the flow runs it brought in."""
+
+    extract: ExtractReport
+    ingest: IngestReport
+    load: LoadReport
+    build: BuildReport
+    ledger: list[LedgerRow] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        steps = (not self.extract.failed, self.ingest.ok, self.load.ok, self.build.ok)
+        return all(steps) and all(row.balanced for row in self.ledger)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The steps, wired. The warehouse is opened only while it is written to."""
+
+    lake: Lake
+    catalog: Catalog
+    bus: Bus
+    extractor: Extractor
+    ingestor: Ingestor
+    open_warehouse: Callable[[], AbstractContextManager[Warehouse]]
+    models: Models
+
+    def run(
+        self,
+        objects: Sequence[SyncedObject],
+        *,
+        full: bool = False,
+        progress: Progress = SILENT,
+    ) -> RunReport:
+        """Files of one object are taken in while others are still being read.
+
+        Raises AlreadyRunningError when another run works on this lake, AbortError as the steps do.
+        """
+        with run_lock(self.lake):
+            extracted, ingested = self._to_curated(objects, full=full, progress=progress)
+            with self.open_warehouse() as warehouse:
+                loaded = load(
+                    warehouse,
+                    self.lake,
+                    self.catalog,
+                    objects=[obj.api_name for obj in objects],
+                    bus=self.bus,
+                    progress=progress,
+                )
+                built = build(warehouse, self.models, bus=self.bus, progress=progress)
+                runs = {flow.flow_run_id for flow in extracted.flows if flow.flow_run_id}
+                entries = ledger(warehouse, flow_runs=runs) if runs else []
+        return RunReport(extracted, ingested, loaded, built, entries)
+
+    def _to_curated(
+        self, objects: Sequence[SyncedObject], *, full: bool, progress: Progress
+    ) -> tuple[ExtractReport, IngestReport]:
+        ingested: list[Ingested] = []
+        by_name = {obj.api_name: obj for obj in objects}
+
+        def take_in(flow: FlowResult) -> None:
+            if flow.files:
+                report = self.ingestor.sweep([by_name[flow.object]], progress)
+                ingested.extend(report.files)
+
+        extracted = self.extractor.run(objects, full=full, progress=progress, on_flow=take_in)
+        # What an earlier run, or somebody else, has left in the landing zone.
+        whole_catalog = len(by_name) == len(self.catalog)
+        rest = self.ingestor.sweep(() if whole_catalog else objects, progress)
+        return extracted, IngestReport([*ingested, *rest.files])
