@@ -105,7 +105,7 @@ def read_footer(curated: Bucket, key: str, size: int) -> CuratedFile:
         and all(stored_type(column.type) == TEXT for column in columns.values()),
         staged=StagedFile(
             key=key,
-            file=metadata.get("seil.landed_key") or key,
+            file=key,
             extracted_at=_extracted_at(key, metadata),
             columns=columns,
             path=curated.path(key),

@@ -1,0 +1,161 @@
+"""The legacy feed: the tables as CSV files for the downstream team, headers as they always were.
+
+One file a feed, `<prefix>-<feed>_<yyyy-mm-dd HHMMSS>.csv`, which appears under its name only when it
+is whole. RFC 4180: comma, CRLF, a field quoted where it holds a comma, a quote or a line break;
+UTF-8 without a byte order mark. Null is an empty field, and so is an empty text. true, false;
+2024-05-31; 2024-05-31T09:30:00.000Z (UTC, to the millisecond, as Salesforce writes it); decimals
+with all their places and without an exponent.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from typing import IO, TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute
+import yaml
+
+from seil.errors import ConfigurationError, Problem
+from seil.lake import Bucket
+from seil.observe.progress import SILENT, Progress, Step
+from seil.sf_to_dw.model import unknown
+from seil.warehouse.protocol import TableName
+from seil.warehouse.sql import Name, Sql, compose, joined, translated
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.types import Column
+
+log = logging.getLogger(__name__)
+pc: Any = pyarrow.compute
+
+
+@dataclass(frozen=True)
+class Feed:
+    """`columns` gives each header's column of the table; None for a placeholder."""
+
+    name: str
+    table: str
+    columns: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class FeedFile:
+    """A written file: its URL and its rows without the header."""
+
+    feed: str
+    url: str
+    rows: int
+
+
+def packaged_feeds() -> dict[str, Feed]:
+    """By name, in the order of feeds.yml."""
+    text = resources.files(__package__).joinpath("models/feeds.yml").read_text("utf-8")
+    return {name: Feed(name, **entry) for name, entry in yaml.safe_load(text).items()}
+
+
+def export_feed(
+    warehouse: Warehouse,
+    url: str,
+    *,
+    at: datetime,
+    prefix: str = "Synth",
+    feeds: Iterable[str] = (),
+    progress: Progress = SILENT,
+) -> list[FeedFile]:
+    """Writes the named feeds, all when none is named, to a folder or an s3:// prefix.
+
+    Raises ConfigurationError, before anything is written, for a feed nobody knows or one whose
+    table is not built or lacks a column.
+    """
+    selected = _selected(feeds)
+    problems = [problem for feed in selected for problem in _problems(warehouse, feed)]
+    if problems:
+        raise ConfigurationError(problems)
+    target = Bucket(url)
+    written = []
+    for feed in selected:
+        key = f"{prefix}-{feed.name}_{at.astimezone(UTC):%Y-%m-%d %H%M%S}.csv"
+        with progress.step(f"feed {feed.name}") as step, target.writer(key) as file:
+            rows = _write(warehouse, feed, file, step)
+        log.info("%s: %d rows", target.uri(key), rows)
+        written.append(FeedFile(feed.name, target.uri(key), rows))
+    return written
+
+
+def _selected(names: Iterable[str]) -> list[Feed]:
+    known = packaged_feeds()
+    wanted = list(names)
+    problems = [unknown(name, "a feed", known) for name in wanted]
+    if found := [problem for problem in problems if problem]:
+        raise ConfigurationError(found)
+    return [feed for name, feed in known.items() if name in wanted or not wanted]
+
+
+def _problems(warehouse: Warehouse, feed: Feed) -> Iterator[Problem]:
+    columns = warehouse.columns(TableName("", feed.table))
+    if columns is None:
+        yield Problem(f"feed {feed.name}", f"table {feed.table} is not built", "run `seil build`")
+        return
+    for header, column in feed.columns.items():
+        if column and column not in columns.names:
+            reason = f"{header} needs column {feed.table}.{column}, which is not there"
+            yield Problem(f"feed {feed.name}", reason, "run `seil build`")
+
+
+def _write(warehouse: Warehouse, feed: Feed, file: IO[bytes], step: Step) -> int:
+    file.write(_csv([list(feed.columns)]))
+    rows = 0
+    with warehouse.stream(translated(_select(warehouse, feed), warehouse.dialect)) as batches:
+        for batch in batches:
+            texts = [_texts(column) for column in batch.columns]
+            file.write(_csv(zip(*texts, strict=True)))
+            rows += batch.num_rows
+            step.advance(batch.num_rows)
+    return rows
+
+
+def _select(warehouse: Warehouse, feed: Feed) -> Sql:
+    """Ordered by every column, so that the same rows make the same file."""
+    known = warehouse.columns(TableName("", feed.table))
+    columns = [
+        _value(known.field(column)) if known and column else Sql("CAST(NULL AS VARCHAR)")
+        for column in feed.columns.values()
+    ]
+    filled = (str(n) for n, column in enumerate(feed.columns.values(), 1) if column)
+    return compose(
+        "SELECT {columns} FROM {table} ORDER BY {order}",
+        columns=joined(", ", columns),
+        table=TableName("", feed.table),
+        order=joined(", ", filled),
+    )
+
+
+def _value(column: Column) -> Sql:
+    """Arrow would write small decimals with an exponent; SQL does not."""
+    is_decimal = pa.types.is_decimal(column.type)
+    template = "CAST({name} AS VARCHAR)" if is_decimal else "{name}"
+    return compose(template, name=Name(column.name))
+
+
+def _csv(rows: Iterable[Iterable[str | None]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _texts(column: pa.Array[Any]) -> list[str | None]:
+    """The values as the feed writes them, made by Arrow, not value by value."""
+    texts: Any = column
+    if pa.types.is_timestamp(column.type):
+        millis = texts.cast(pa.timestamp("ms", tz="UTC"), safe=False)
+        texts = pc.strftime(millis, "%Y-%m-%dT%H:%M:%SZ")
+    written: list[str | None] = texts.cast(pa.string()).to_pylist()
+    return written
