@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, stop_after_attempt
-from tenacity.wait import wait_exponential_jitter
+from tenacity.wait import wait_exponential, wait_random
 
 from seil.errors import ConflictError, ObjectRejectedError, RequestRejectedError, UnavailableError
 from seil.salesforce.faults import QUERY_TIMEOUT
@@ -60,10 +60,8 @@ class Retries:
         asked = error.retry_after if isinstance(error, UnavailableError) else None
         if asked is not None:
             return min(asked, self.max_wait)
-        backoff = wait_exponential_jitter(
-            initial=_FIRST_WAIT, max=self.max_wait, jitter=_FIRST_WAIT
-        )
-        return backoff(state)
+        growing = wait_exponential(multiplier=_FIRST_WAIT) + wait_random(0, _FIRST_WAIT)
+        return min(growing(state), self.max_wait)
 
 
 def _announce(state: RetryCallState) -> None:
