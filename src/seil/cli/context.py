@@ -10,14 +10,19 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from seil.settings import Settings, load_settings
-
 if TYPE_CHECKING:
     from seil.catalog import Catalog
     from seil.cli.frame import Call
     from seil.events.journal import Journal
     from seil.lake import Lake
     from seil.observe.progress import Progress
+    from seil.salesforce.org import Org
+    from seil.settings import Settings
+    from seil.sf_to_dw.extract import Extractor
+    from seil.sf_to_dw.ingest import Ingestor
+    from seil.sf_to_dw.model import Models
+    from seil.sf_to_dw.pipeline import Pipeline
+    from seil.sf_to_dw.schemas import SchemaRegistry
     from seil.warehouse import Warehouse
 
 
@@ -58,6 +63,58 @@ class Context:
 
         return self._open.enter_context(Journal(self.settings.events.journal))
 
+    @cached_property
+    def org(self) -> Org:
+        from seil.salesforce.org import Org
+
+        return self._open.enter_context(Org(self.settings.salesforce))
+
+    @cached_property
+    def registry(self) -> SchemaRegistry:
+        from seil.sf_to_dw.schemas import SchemaRegistry
+
+        return SchemaRegistry(self.lake)
+
+    @cached_property
+    def models(self) -> Models:
+        from seil.sf_to_dw.model import load_models
+
+        return load_models(self.catalog)
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        from seil.sf_to_dw.extract import Extractor
+
+        return Extractor(
+            self.org, self.lake, self.journal, self.settings.extract, registry=self.registry
+        )
+
+    @cached_property
+    def ingestor(self) -> Ingestor:
+        from seil.sf_to_dw.ingest import Ingestor
+
+        return Ingestor(
+            self.lake,
+            self.catalog,
+            settings=self.settings.ingest,
+            bus=self.journal,
+            registry=self.registry,
+        )
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        from seil.sf_to_dw.pipeline import Pipeline
+
+        return Pipeline(
+            lake=self.lake,
+            catalog=self.catalog,
+            bus=self.journal,
+            extractor=self.extractor,
+            ingestor=self.ingestor,
+            open_warehouse=self.warehouse,
+            models=self.models,
+        )
+
     def warehouse(self, *, read_only: bool = False) -> Warehouse:
         """Close it as soon as it is not needed: it is locked while it is open."""
         from seil.warehouse import open_warehouse
@@ -68,6 +125,8 @@ class Context:
 @contextmanager
 def opened(call: Call) -> Iterator[Context]:
     """The context of one command, with logging set up as its options say."""
+    from seil.settings import load_settings
+
     settings = load_settings(call.config)
     _set_up_logging(call, settings)
     with Context(settings) as context:

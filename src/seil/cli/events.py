@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seil.cli import arguments, output
+from seil.cli.context import Context, opened
 from seil.cli.frame import Call, command, default_command, group
 
 if TYPE_CHECKING:
-    from seil.cli.context import Context
     from seil.events.envelope import Event
     from seil.events.journal import Where
 
@@ -42,8 +42,6 @@ def listed(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
 ) -> None:
     """List the newest events, oldest first."""
-    from seil.cli.context import opened
-
     with opened(call) as context:
         where: Where = {
             "object": arguments.object_name(context.catalog, object_) if object_ else None,
@@ -72,7 +70,6 @@ def dead(
     subscriber: Annotated[str, typer.Option(help="Only of this subscriber.")] = "",
 ) -> int:
     """List the events that a subscriber could not handle, with the reason. Exit code 1 if any."""
-    from seil.cli.context import opened
     from seil.events.dispatch import dead_letters
 
     with opened(call) as context:
@@ -112,7 +109,6 @@ def redeliver(
     all_: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
 ) -> int:
     """Put dead letters back in line: their subscriber gets them first when it runs next."""
-    from seil.cli.context import opened
     from seil.events import dispatch
 
     if (number is None) is not all_:
@@ -173,15 +169,13 @@ def _row(seq: int, event: Event) -> tuple[Any, ...]:
 
 
 def summary(event: Event) -> str:
-    """What an event says, in a line: its message, or the file it is about with its numbers."""
+    """What an event says, in a line: the file or table it is about, and its message or counts."""
     detail = event.detail
     stored = detail.get("object")
-    about = detail.get("message") or detail.get("key")
-    if not about and isinstance(stored, dict):
-        about = stored.get("key")
-    counts = [
-        f"{name.removesuffix('_rows')} {value:,}"
-        for name, value in detail.items()
-        if name.endswith("_rows") and isinstance(value, int)
-    ]
-    return ", ".join([*([str(about)] if about else []), *counts])
+    key = detail.get("key") or (stored.get("key") if isinstance(stored, dict) else None)
+    about = str(key).rpartition("/")[2] if key else detail.get("table")
+    said = detail.get("message")
+    if not said:
+        counts = {k: v for k, v in detail.items() if type(v) is int and v}
+        said = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    return ": ".join(str(part) for part in (about, said) if part)

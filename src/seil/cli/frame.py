@@ -61,6 +61,18 @@ class RootGroup(TyperGroup):
     """Errors we raise become one line; any other keeps its traceback."""
 
     @override
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        # To convert an option, even one that is not given, typer imports pydantic, which takes
+        # longer than all the rest of a command's --help.
+        if not args or args[0].startswith("-"):
+            return super().parse_args(ctx, args)
+        options, self.params = self.params, []
+        try:
+            return super().parse_args(ctx, args)
+        finally:
+            self.params = options
+
+    @override
     def invoke(self, ctx: Any) -> Any:
         with _told():
             answer = super().invoke(ctx)

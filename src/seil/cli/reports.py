@@ -1,0 +1,268 @@
+"""How the reports of the steps are printed, as text or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from seil.cli import output
+from seil.cli.output import Bad
+
+if TYPE_CHECKING:
+    from seil.cli.frame import Call
+    from seil.sf_to_dw.build import BuildReport, TableBuild
+    from seil.sf_to_dw.extract import ExtractReport
+    from seil.sf_to_dw.flow_run import FlowResult
+    from seil.sf_to_dw.ingest import Ingested, IngestReport
+    from seil.sf_to_dw.ledger import LedgerRow
+    from seil.sf_to_dw.load import LoadReport, ObjectLoad
+    from seil.sf_to_dw.pipeline import RunReport
+    from seil.sf_to_dw.plan import Plan
+
+LEDGER_COLUMNS = (
+    "object", "run", "mode", "reported", "landed", "curated", "set aside", "merged", "balanced",
+)  # fmt: skip
+
+
+def planned(call: Call, plan: Plan) -> None:
+    if call.json:
+        output.emit(_plan_document(plan))
+        return
+    output.table(
+        ("object", "mode", "from", "until", "rows", "jobs", "calls", "note"),
+        [
+            (
+                entry.object,
+                entry.mode,
+                entry.window_start,
+                entry.window_end,
+                entry.estimated_rows,
+                entry.jobs,
+                entry.calls,
+                Bad(entry.problem) if entry.problem else "goes on" if entry.resumes else None,
+            )
+            for entry in plan.objects
+        ],
+    )
+    output.line()
+    output.line(
+        f"{len(plan.objects):,} objects, {plan.rows:,} rows, {_jobs(plan):,} jobs,"
+        f" {plan.calls:,} API calls"
+    )
+    if plan.quota is None:
+        output.line("The org does not say how many API calls are left.")
+        return
+    quota = plan.quota
+    output.line(
+        f"API calls today: {quota.used:,} of {quota.allowed:,} used, {quota.remaining:,} left,"
+        f" {quota.reserve:,} of them reserved for others"
+    )
+    if not plan.fits:
+        output.line("This does not fit into what is left.", style="red")
+
+
+def extracted(call: Call, report: ExtractReport) -> None:
+    if call.json:
+        output.emit([_flow_document(flow) for flow in report.flows])
+        return
+    output.table(
+        ("object", "mode", "from", "until", "reported", "landed", "files", "seconds", "note"),
+        [
+            (
+                flow.object,
+                flow.mode,
+                flow.window.start if flow.window else None,
+                flow.window.end if flow.window else None,
+                flow.reported,
+                flow.landed,
+                flow.files,
+                round(flow.seconds, 1),
+                _flow_note(flow),
+            )
+            for flow in report.flows
+        ],
+    )
+
+
+def ingested(call: Call, report: IngestReport) -> None:
+    if call.json:
+        output.emit([_file_document(file) for file in report.files])
+        return
+    output.line(
+        f"Ingest: {len(report.taken_in):,} files taken in, {report.curated_rows:,} rows curated,"
+        f" {report.rejected_rows:,} set aside, {len(report.failed):,} files rejected"
+    )
+    told = [file for file in report.files if not file.ok or file.state != "success"]
+    if told:
+        output.table(
+            ("file", "state", "set aside", "why"),
+            [
+                (
+                    file.key,
+                    Bad(file.state) if file.state == "error" else file.state,
+                    file.rejected_rows or None,
+                    file.message,
+                )
+                for file in told
+            ],
+        )
+
+
+def loaded(call: Call, report: LoadReport) -> None:
+    if call.json:
+        output.emit([_load_document(entry) for entry in report.objects])
+        return
+    total = report.outcome
+    output.line(
+        f"Load: {report.files:,} files, {total.rows:,} rows: {total.inserted:,} inserted,"
+        f" {total.updated:,} updated, {total.deleted:,} deleted, {total.unchanged:,} unchanged,"
+        f" {total.superseded:,} superseded"
+    )
+    for entry in report.objects:
+        for change in entry.changes:
+            output.line(f"  changed: {change}")
+        for error in entry.errors:
+            output.line(f"  left out: {error}", style="red")
+
+
+def built(call: Call, report: BuildReport) -> None:
+    if call.json:
+        output.emit([_build_document(table) for table in report.tables])
+        return
+    rows = sum(table.rows for table in report.tables)
+    ready = sum(table.state == "built" for table in report.tables)
+    output.line(f"Build: {ready:,} of {len(report.tables):,} tables built, {rows:,} rows")
+    output.table(
+        ("table", "state", "rows", "seconds"),
+        [
+            (
+                table.table,
+                table.state if table.state == "built" else Bad(table.state),
+                table.rows,
+                round(table.seconds, 1),
+            )
+            for table in report.tables
+        ],
+    )
+    for table in report.tables:
+        _build_notes(table)
+
+
+def ran(call: Call, report: RunReport) -> None:
+    if call.json:
+        output.emit(
+            {
+                "ok": report.ok,
+                "extract": [_flow_document(flow) for flow in report.extract.flows],
+                "ingest": [_file_document(file) for file in report.ingest.files],
+                "load": [_load_document(entry) for entry in report.load.objects],
+                "build": [_build_document(table) for table in report.build.tables],
+                "ledger": [ledger_document(row) for row in report.ledger],
+            }
+        )
+        return
+    extracted(call, report.extract)
+    output.line()
+    ingested(call, report.ingest)
+    loaded(call, report.load)
+    built(call, report.build)
+    output.line()
+    ledger(report.ledger)
+    if report.ok:
+        output.line("Everything that was reported has arrived.")
+    else:
+        output.line("Not everything arrived: see above.", style="red")
+
+
+def ledger(rows: Sequence[LedgerRow]) -> None:
+    if not rows:
+        output.line("The ledger is empty.")
+        return
+    output.table(LEDGER_COLUMNS, [_ledger_row(row) for row in rows])
+    off = sum(not row.balanced for row in rows)
+    if off:
+        output.line(f"{off:,} of {len(rows):,} do not balance.", style="red")
+    else:
+        output.line(f"All {len(rows):,} balance: reported = landed = curated + set aside = merged.")
+
+
+def ledger_document(row: LedgerRow) -> dict[str, Any]:
+    return dict(vars(row))
+
+
+def _ledger_row(row: LedgerRow) -> tuple[Any, ...]:
+    counts = (row.reported, row.landed, row.curated, row.set_aside, row.merged)
+    shown = counts if row.balanced else tuple(Bad(count) for count in counts)
+    return (row.object, row.flow_run_id, row.mode, *shown, row.balanced or Bad("no"))
+
+
+def _jobs(plan: Plan) -> int:
+    return sum(entry.jobs for entry in plan.objects)
+
+
+def _plan_document(plan: Plan) -> dict[str, Any]:
+    quota = plan.quota
+    return {
+        "objects": [dict(vars(entry)) for entry in plan.objects],
+        "rows": plan.rows,
+        "jobs": _jobs(plan),
+        "calls": plan.calls,
+        "quota": quota
+        and {
+            "allowed": quota.allowed,
+            "used": quota.used,
+            "remaining": quota.remaining,
+            "reserve": quota.reserve,
+        },
+        "fits": plan.fits,
+    }
+
+
+def _flow_note(flow: FlowResult) -> Any:
+    if flow.error:
+        return Bad(flow.error)
+    notes = ["went on with the last run"] if flow.resumed else []
+    if flow.left_out:
+        notes.append(f"without {', '.join(sorted(flow.left_out))}")
+    return "; ".join(notes)
+
+
+def _flow_document(flow: FlowResult) -> dict[str, Any]:
+    start, end = (flow.window.start, flow.window.end) if flow.window else (None, None)
+    return {
+        **{name: value for name, value in vars(flow).items() if name not in ("window", "error")},
+        "window_start": start,
+        "window_end": end,
+        "error": str(flow.error) if flow.error else None,
+    }
+
+
+def _file_document(file: Ingested) -> dict[str, Any]:
+    return {**vars(file), "drift": file.drift.to_dict()}
+
+
+def _load_document(entry: ObjectLoad) -> dict[str, Any]:
+    return {
+        "object": entry.object,
+        "table": entry.table,
+        "files": entry.files,
+        "rows": entry.rows,
+        **vars(entry.outcome),
+        "changes": [str(change) for change in entry.changes],
+        "errors": list(entry.errors),
+    }
+
+
+def _build_document(table: TableBuild) -> dict[str, Any]:
+    return {**vars(table), "failures": [dict(vars(failure)) for failure in table.failures]}
+
+
+def _build_notes(table: TableBuild) -> None:
+    if table.message:
+        output.line(f"  {table.table}: {table.message}", style="red")
+    for failure in table.failures:
+        output.line(
+            f"  {failure.level}: {failure}", style="red" if failure.level == "error" else ""
+        )
+    for note in table.notes:
+        output.line(f"  {table.table}: {note}", style="dim")

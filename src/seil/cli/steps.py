@@ -1,0 +1,169 @@
+"""`seil plan`, `run`, `extract`, `ingest`, `load`, `build`: the way of the data, and its steps."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seil.cli import arguments, output, reports
+from seil.cli.context import Context, opened, shown_progress
+from seil.cli.frame import UNBALANCED, Call, command
+from seil.errors import ConfigurationError, LoginError, SeilError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seil.catalog import SyncedObject
+
+logger = logging.getLogger(__name__)
+
+Full = Annotated[bool, typer.Option("--full", help="Read everything again, whatever was read.")]
+
+
+def register(app: typer.Typer) -> None:
+    command(app)(plan)
+    for step in (run, extract, load, build):
+        command(app, narrated=True)(step)
+
+
+def plan(call: Call, objects: arguments.Objects = None, *, full: Full = False) -> int:
+    """Show what a run would read, and what it would cost. Exit code 1 if it exceeds the quota."""
+    from seil.sf_to_dw.plan import plan as planned
+
+    with opened(call) as context:
+        chosen = context.catalog.select(objects or ())
+        made = planned(context.org, context.lake, chosen, context.settings.extract, full=full)
+        reports.planned(call, made)
+    return 0 if made.fits and not any(entry.problem for entry in made.objects) else UNBALANCED
+
+
+def run(
+    call: Call,
+    objects: arguments.Objects = None,
+    *,
+    full: Full = False,
+    every: Annotated[
+        str, typer.Option(help="Again and again: 1h. An object waits for its own schedule.")
+    ] = "",
+) -> int:
+    """Read what changed, take it in, load it and build the tables: all steps."""
+    interval = arguments.interval(every) if every else None
+    if interval:
+        _run_every(call, objects or (), interval, full=full)
+    with opened(call) as context:
+        return _run_once(call, context, context.catalog.select(objects or ()), full=full)
+
+
+def extract(call: Call, objects: arguments.Objects = None, *, full: Full = False) -> int:
+    """Read what changed from Salesforce into the landing zone."""
+    from seil.sf_to_dw.lock import run_lock
+
+    with opened(call) as context, run_lock(context.lake):
+        chosen = context.catalog.select(objects or ())
+        with shown_progress(call) as progress:
+            report = context.extractor.run(chosen, full=full, progress=progress)
+        reports.extracted(call, report)
+    return UNBALANCED if report.failed else 0
+
+
+def load(
+    call: Call,
+    objects: arguments.Objects = None,
+    *,
+    as_text: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--as-text",
+            help="A column, as table.column, that may become text where a value does not fit.",
+        ),
+    ] = None,
+) -> int:
+    """Merge curated files into the warehouse's current records."""
+    from seil.sf_to_dw.load import load as loaded
+    from seil.sf_to_dw.lock import run_lock
+
+    with opened(call) as context, run_lock(context.lake):
+        chosen = [o.api_name for o in context.catalog.select(objects)] if objects else ()
+        with shown_progress(call) as progress, context.warehouse() as warehouse:
+            report = loaded(
+                warehouse,
+                context.lake,
+                context.catalog,
+                objects=chosen,
+                as_text=as_text or (),
+                bus=context.journal,
+                progress=progress,
+            )
+        reports.loaded(call, report)
+    return 0 if report.ok else UNBALANCED
+
+
+def build(
+    call: Call,
+    tables: Annotated[
+        list[str] | None, typer.Argument(help="Tables; default: all sixteen.")
+    ] = None,
+) -> int:
+    """Build the tables from the current records, and test them."""
+    from seil.sf_to_dw.build import build as built
+    from seil.sf_to_dw.lock import run_lock
+
+    with opened(call) as context, run_lock(context.lake):
+        with shown_progress(call) as progress, context.warehouse() as warehouse:
+            report = built(
+                warehouse,
+                context.models,
+                tables=tables or (),
+                bus=context.journal,
+                progress=progress,
+            )
+        reports.built(call, report)
+    return 0 if report.ok else UNBALANCED
+
+
+def _run_once(call: Call, context: Context, objects: Sequence[SyncedObject], *, full: bool) -> int:
+    context.journal.prune(context.settings.events.keep)
+    with shown_progress(call) as progress:
+        report = context.pipeline.run(objects, full=full, progress=progress)
+    reports.ran(call, report)
+    return 0 if report.ok else UNBALANCED
+
+
+def _run_every(call: Call, names: Sequence[str], interval: timedelta, *, full: bool) -> None:
+    """Never returns. Only what a person has to mend ends it; anything else is better next time."""
+    while True:
+        begun = time.monotonic()
+        try:
+            with opened(call) as context:
+                chosen = due(context, context.catalog.select(names), within=interval)
+                if chosen:
+                    _run_once(call, context, chosen, full=full)
+        except (ConfigurationError, LoginError):
+            raise
+        except SeilError as error:
+            logger.error("this run failed, the next one tries again: %s", error)
+        # Only the first one reads everything.
+        full = False
+        left = interval.total_seconds() - (time.monotonic() - begun)
+        logger.info("next run in %s", output.duration(timedelta(seconds=max(left, 0))))
+        time.sleep(max(left, 0))
+
+
+def due(
+    context: Context, objects: Sequence[SyncedObject], *, within: timedelta
+) -> list[SyncedObject]:
+    """Those whose own schedule has come round, or will before half of the next interval is over."""
+    from seil.sf_to_dw.flows import FlowStates
+
+    states = FlowStates(context.lake)
+    soon = datetime.now(UTC) + within / 2
+
+    def is_due(obj: SyncedObject) -> bool:
+        finished = states.get(obj).finished_at
+        return finished is None or finished + obj.flow.schedule <= soon
+
+    return [obj for obj in objects if is_due(obj)]

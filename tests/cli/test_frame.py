@@ -1,0 +1,163 @@
+"""What every command does alike: options, failures, exit codes, a quick start."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from seil.cli import frame
+from seil.errors import LakeError, QuotaExhaustedError
+
+Seil = Callable[..., Any]
+
+HEAVY = {"aiohttp", "duckdb", "httpx", "lark", "obstore", "pyarrow", "pydantic", "rich", "sqlglot"}
+_IMPORTED = """
+import sys
+from typer.testing import CliRunner
+from seil.cli.app import app
+result = CliRunner().invoke(app, sys.argv[1:])
+assert result.exit_code == 0, result.output
+print("\\n".join(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def probe(function: Callable[..., int | None]) -> typer.Typer:
+    app = typer.Typer(cls=frame.RootGroup, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+    @app.callback()
+    def root(ctx: typer.Context, *, quiet: bool = False) -> None:
+        ctx.obj = {"quiet": quiet}
+
+    frame.command(app, "probe")(function)
+    return app
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["status", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    command = [sys.executable, "-c", _IMPORTED, *arguments]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert HEAVY.isdisjoint(answer.stdout.split())
+
+
+def test_common_options_stand_before_or_behind_the_command() -> None:
+    seen: list[frame.Call] = []
+    app = probe(seen.append)
+    for arguments in (["--quiet", "probe"], ["probe", "--quiet"], ["probe"]):
+        assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert [call.quiet for call in seen] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "code"),
+    [
+        (LakeError("file:///l", "write", "full"), "error: Cannot write file:///l: full\n", 3),
+        (
+            QuotaExhaustedError("API", "0 left, access_token=s3cr3t"),
+            "error: API allowance is used up: 0 left, access_token=**** Nothing was committed",
+            4,
+        ),
+        (KeyboardInterrupt(), "interrupted. What was committed stays", 130),
+    ],
+    ids=["lake", "quota, with a secret in it", "Ctrl-C"],
+)
+def test_a_failure_is_one_line_and_an_exit_code(error: BaseException, line: str, code: int) -> None:
+    def fail(call: frame.Call) -> None:
+        raise error
+
+    result = CliRunner().invoke(probe(fail), ["probe"])
+    assert result.exit_code == code
+    assert result.stderr.startswith(line)
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_an_unknown_error_keeps_its_traceback() -> None:
+    def fail(call: frame.Call) -> None:
+        raise ZeroDivisionError("odd")
+
+    result = CliRunner().invoke(probe(fail), ["probe"])
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("returned", [None, 0, 1])
+def test_a_command_returns_its_exit_code(returned: int | None) -> None:
+    assert CliRunner().invoke(probe(lambda call: returned), ["probe"]).exit_code == (returned or 0)
+
+
+_FOLLOWING = ["events", "--follow"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [
+        (signal.SIGINT, 130, "interrupted. What was committed stays"),
+        (signal.SIGTERM, 143, "terminated. What was committed stays"),
+    ],
+    ids=["SIGINT", "SIGTERM"],
+)
+def test_a_signal_ends_a_command_in_order(
+    seil_process: Callable[..., subprocess.Popen[str]],
+    home: Path,
+    number: signal.Signals,
+    code: int,
+    line: str,
+) -> None:
+    following = seil_process(*_FOLLOWING)
+    _until((home / "seil-data" / "journal.sqlite").exists)
+    following.send_signal(number)
+    _, err = following.communicate(timeout=20)
+    assert following.returncode == code
+    assert err.startswith(line)
+    assert "Traceback" not in err
+
+
+def test_a_reader_that_stops_reading_is_no_error(
+    seil_process: Callable[..., subprocess.Popen[str]],
+) -> None:
+    with seil_process("init", "--json") as writing:
+        assert writing.stdout
+        assert writing.stderr
+        writing.stdout.close()
+        err = writing.stderr.read()
+    assert (writing.returncode, err) == (frame.BROKEN_PIPE, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evnets"], "No such command 'evnets'. Did you mean 'events'?"),
+        (["events", "--sinc", "1h"], "No such option: --sinc"),
+        (["events", "--since", "yesterday"], "'yesterday' is no time; write 30m, 2h, 1d"),
+        (["events", "redeliver"], "name one event, or --all"),
+        (["events", "redeliver", "3", "--all"], "name one event, or --all"),
+        (["--config"], "requires an argument"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_usage(seil: Seil, arguments: list[str], message: str) -> None:
+    ran = seil(*arguments)
+    assert ran.code == 2
+    assert message in ran.err
+
+
+def test_version(seil: Seil) -> None:
+    from seil import __version__
+
+    assert seil("--version").out == f"seil {__version__}\n"
+
+
+def _until(happened: Callable[[], bool]) -> None:
+    import time
+
+    deadline = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
