@@ -1,7 +1,7 @@
 """The legacy feed: the tables as CSV files for the downstream team, headers as they always were.
 
-One file a feed, `<prefix>-<feed>_<yyyy-mm-dd HHMMSS>.csv`, which appears under its name only when it
-is whole. RFC 4180: comma, CRLF, a field quoted where it holds a comma, a quote or a line break;
+One file a feed, `<prefix>-<feed>_<yyyy-mm-dd HHMMSS>.csv`, which appears under its name only when
+it is whole. RFC 4180: comma, CRLF, a field quoted where it holds a comma, a quote or a line break;
 UTF-8 without a byte order mark. Null is an empty field, and so is an empty text. true, false;
 2024-05-31; 2024-05-31T09:30:00.000Z (UTC, to the millisecond, as Salesforce writes it); decimals
 with all their places and without an exponent.

@@ -65,12 +65,12 @@ class EmbeddedWarehouse:
         }
         if threads:
             config["threads"] = threads
-        if read_only:
-            config["enable_external_access"] = False
         with translated_errors(self.url):
             self._connection = _connect(file, config, read_only=read_only, wait=wait)
             self._connection.execute("SET TimeZone = 'UTC'")
             if read_only:
+                # A read-only file alone would still let COPY write and read_csv read others.
+                self._connection.execute("SET enable_external_access = false")
                 self._connection.execute("SET lock_configuration = true")
 
     def __enter__(self) -> Self:

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from seil.errors import StatementError
+from seil.settings import WarehouseSettings
+from seil.warehouse import TableName, Warehouse, open_warehouse
+from seil.warehouse.types import TEXT, TIMESTAMP
+
+ORDERS = TableName("salesforce", "order")
+_COLUMNS: list[pa.Field[Any]] = [
+    pa.field("id", TEXT),
+    pa.field("flag", pa.bool_()),
+    pa.field("whole", pa.int64()),
+    pa.field("amount", pa.decimal128(18, 2)),
+    pa.field("ratio", pa.float64()),
+    pa.field("day", pa.date32()),
+    pa.field("at", TIMESTAMP),
+    pa.field("clock", pa.time64("us")),
+]
+EVERY_TYPE = pa.schema(_COLUMNS)
+
+
+def test_a_table_keeps_the_types_it_was_made_with(warehouse: Warehouse) -> None:
+    warehouse.create_table(ORDERS, EVERY_TYPE)
+    warehouse.create_table(ORDERS, EVERY_TYPE)
+    assert warehouse.columns(ORDERS) == EVERY_TYPE
+    assert warehouse.tables("salesforce") == ["order"]
+    assert warehouse.tables() == []
+    assert warehouse.columns(TableName("", "order")) is None
+
+
+def test_appended_rows_come_back_exactly(warehouse: Warehouse) -> None:
+    warehouse.create_table(ORDERS, EVERY_TYPE)
+    at = datetime(2024, 2, 29, 13, 0, 0, 123456, UTC)
+    row = {"id": "1", "amount": Decimal("12345678901234.56"), "at": at, "day": date(2024, 2, 29)}
+    schema = pa.schema([EVERY_TYPE.field(name) for name in reversed(list(row))])
+    warehouse.append(ORDERS, pa.Table.from_pylist([row], schema=schema))
+    found = warehouse.query('SELECT * FROM salesforce."order"').to_pylist()[0]
+    assert {name: found[name] for name in row} == row
+    assert found["flag"] is None
+
+
+def test_columns_are_added_and_widened_in_one_transaction(warehouse: Warehouse) -> None:
+    warehouse.create_table(ORDERS, pa.table({"a": [1], "d": ["x"]}).schema)
+    warehouse.execute("INSERT INTO salesforce.\"order\" VALUES (7, ' 2024-02-29 '), (8, '')")
+    with warehouse.transaction():
+        warehouse.add_column(ORDERS, pa.field("new", TEXT))
+        warehouse.change_type(ORDERS, pa.field("a", pa.decimal128(21, 2)))
+        warehouse.change_type(ORDERS, pa.field("d", pa.date32()))
+        warehouse.execute("INSERT INTO salesforce.\"order\" VALUES (1.25, NULL, 'x')")
+    assert warehouse.query('SELECT * FROM salesforce."order" ORDER BY a').to_pylist() == [
+        {"a": Decimal("1.25"), "d": None, "new": "x"},
+        {"a": Decimal("7.00"), "d": date(2024, 2, 29), "new": None},
+        {"a": Decimal("8.00"), "d": None, "new": None},
+    ]
+
+
+def test_a_failed_transaction_leaves_nothing_and_the_warehouse_usable(warehouse: Warehouse) -> None:
+    def fail() -> None:
+        with warehouse.transaction():
+            warehouse.create_table(ORDERS, EVERY_TYPE)
+            warehouse.execute("SELECT CAST('x' AS INTEGER)")
+
+    with pytest.raises(StatementError, match="Could not convert string 'x'"):
+        fail()
+    assert warehouse.columns(ORDERS) is None
+    assert warehouse.query("SELECT 1 AS a").to_pylist() == [{"a": 1}]
+
+
+def test_an_interrupted_transaction_leaves_nothing(warehouse: Warehouse) -> None:
+    def interrupt() -> None:
+        with warehouse.transaction():
+            warehouse.replace(TableName("", "t"), "SELECT 1 AS a")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert warehouse.tables() == []
+
+
+def test_replace_rename_and_drop(warehouse: Warehouse) -> None:
+    old, new = TableName("", "t"), TableName("", "t__new")
+    assert warehouse.replace(old, "SELECT 1 AS a") == 1
+    with warehouse.transaction():
+        assert warehouse.replace(new, "SELECT range AS b FROM range(3)") == 3
+        warehouse.comment(new, "it's new", {"b": "a number"})
+        warehouse.rename(new, "t")
+    assert warehouse.tables() == ["t"]
+    described = warehouse.query("SELECT comment FROM duckdb_tables()").to_pylist()
+    assert described == [{"comment": "it's new"}]
+    warehouse.drop(old)
+    warehouse.drop(old)
+    assert warehouse.tables() == []
+
+
+def test_a_result_streams_in_batches(warehouse: Warehouse) -> None:
+    with warehouse.stream("SELECT range AS n FROM range(100000)") as batches:
+        sizes = [batch.num_rows for batch in batches]
+    assert sum(sizes) == 100_000
+    assert max(sizes) <= 16_384
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits", "misfits"),
+    [
+        (pa.int64(), ["1", "-7", " 3 ", "4.0"], ["1.5", "x", "1e40"]),
+        (pa.decimal128(6, 2), ["1.5", "1.500", "-9999.99"], ["1.555", "10000"]),
+        (pa.date32(), ["2024-02-29", "2024-02-29T00:00:00"], ["2024-02-30", "2024-02-29T10:00:00"]),
+        (TIMESTAMP, ["2024-02-29T10:00:00.000+0000", "2024-02-29 10:00:00Z"], ["yesterday"]),
+        (pa.bool_(), ["true", "FALSE"], ["maybe"]),
+    ],
+    ids=str,
+)
+def test_misfits_are_texts_that_lose_something(
+    warehouse: Warehouse, wanted: pa.DataType, fits: list[str], misfits: list[str]
+) -> None:
+    table = TableName("", "t")
+    warehouse.create_table(table, pa.schema([pa.field("v", TEXT)]))
+    warehouse.append(table, pa.table({"v": [*fits, None, "", " "]}))
+    assert warehouse.misfits(table, "v", wanted) == (0, "")
+    warehouse.append(table, pa.table({"v": misfits}))
+    assert warehouse.misfits(table, "v", wanted) == (len(misfits), min(misfits))
+
+
+def test_merging_into_no_table_is_refused(warehouse: Warehouse) -> None:
+    with pytest.raises(StatementError, match="there is no table"):
+        warehouse.merge(ORDERS, [], key="id")
+
+
+def test_what_does_not_fit_in_memory_goes_to_a_folder_beside_the_file(
+    tmp_path: Path,
+) -> None:
+    settings = WarehouseSettings(url=f"duckdb:{tmp_path / 'w.duckdb'}", memory="64MB", threads=1)
+    sql = "SELECT count(*) AS n FROM (SELECT DISTINCT md5(range::VARCHAR) FROM range(1000000))"
+    with open_warehouse(settings) as warehouse:
+        spill = warehouse.query("SELECT current_setting('temp_directory') AS folder")
+        assert spill["folder"][0].as_py() == f"{tmp_path / 'w.duckdb'}.tmp"
+        assert warehouse.query(sql)["n"][0].as_py() == 1_000_000

@@ -1,0 +1,183 @@
+"""Opening a warehouse that cannot be opened: what is wrong, with which file, what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from seil.errors import ConfigurationError, StatementError, WarehouseError
+from seil.settings import WarehouseSettings
+from seil.warehouse import Warehouse, open_warehouse
+from seil.warehouse.embedded_errors import translated
+
+NO_WAIT = timedelta(0)
+
+
+@contextmanager
+def held_by_another_process(file: Path, seconds: float = 60) -> Iterator[int]:
+    script = (
+        "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); "
+        "print('open', flush=True); time.sleep(float(sys.argv[2]))"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, str(file), str(seconds)], stdout=subprocess.PIPE
+    )
+    try:
+        assert holder.stdout
+        assert holder.stdout.readline() == b"open\n"
+        yield holder.pid
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_tables_survive_closing(settings: WarehouseSettings) -> None:
+    with open_warehouse(settings) as warehouse:
+        warehouse.execute("CREATE TABLE t AS SELECT 1 AS a")
+    with open_warehouse(settings, read_only=True) as warehouse:
+        assert warehouse.query("FROM t").to_pylist() == [{"a": 1}]
+
+
+def test_folders_are_made(tmp_path: Path) -> None:
+    settings = WarehouseSettings(url=f"duckdb:{tmp_path / 'a' / 'b' / 'w.duckdb'}")
+    with open_warehouse(settings) as warehouse:
+        assert warehouse.tables() == []
+    assert (tmp_path / "a" / "b" / "w.duckdb").exists()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_file_locked_by_another_process_names_it(
+    settings: WarehouseSettings, read_only: bool
+) -> None:
+    file = Path(settings.url.removeprefix("duckdb:"))
+    with (
+        held_by_another_process(file) as pid,
+        pytest.raises(WarehouseError, match=f"PID {pid}") as caught,
+    ):
+        open_warehouse(settings, read_only=read_only, wait=NO_WAIT)
+    assert caught.value.hint.startswith("Close that program or wait until it is done")
+    assert caught.value.exit_code == 3
+
+
+def test_a_short_lock_is_waited_for(settings: WarehouseSettings) -> None:
+    file = Path(settings.url.removeprefix("duckdb:"))
+    begun = time.monotonic()
+    with (
+        held_by_another_process(file, seconds=0.5),
+        open_warehouse(settings, wait=timedelta(seconds=30)) as warehouse,
+    ):
+        assert warehouse.tables() == []
+    assert time.monotonic() - begun < 20
+
+
+def test_a_second_connection_with_other_settings_is_refused(
+    settings: WarehouseSettings, warehouse: Warehouse
+) -> None:
+    with pytest.raises(WarehouseError, match="different configuration") as caught:
+        open_warehouse(settings, read_only=True, wait=NO_WAIT)
+    assert caught.value.hint == "Close the other connection to this file first"
+
+
+def test_reading_before_anything_is_loaded_says_what_to_run(settings: WarehouseSettings) -> None:
+    with pytest.raises(WarehouseError, match="does not exist") as caught:
+        open_warehouse(settings, read_only=True)
+    assert "seil run" in caught.value.hint
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 1000, b"\0" * 5], ids=["text", "short"])
+def test_a_file_that_is_no_database_is_not_overwritten(
+    settings: WarehouseSettings, content: bytes
+) -> None:
+    file = Path(settings.url.removeprefix("duckdb:"))
+    file.write_bytes(content)
+    with pytest.raises(WarehouseError) as caught:
+        open_warehouse(settings)
+    assert "Move the file away" in caught.value.hint
+    assert file.read_bytes() == content
+
+
+def test_a_damaged_file_says_how_to_rebuild(settings: WarehouseSettings) -> None:
+    with open_warehouse(settings) as warehouse:
+        warehouse.execute("CREATE TABLE t AS SELECT range AS a FROM range(100000)")
+    file = Path(settings.url.removeprefix("duckdb:"))
+    whole = bytearray(file.read_bytes())
+    whole[13_000:20_000] = bytes(7_000)
+    file.write_bytes(whole)
+    with pytest.raises(WarehouseError) as caught, open_warehouse(settings) as warehouse:
+        warehouse.query("SELECT sum(a) FROM t")
+    assert "Move the file away" in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(WarehouseError, match="cannot make its folder") as caught:
+        open_warehouse(WarehouseSettings(url=f"duckdb:{tmp_path / 'file' / 'w.duckdb'}"))
+    assert "[warehouse] url" in caught.value.hint
+
+
+@pytest.mark.parametrize("url", ["postgres://x", "duckdb:", "warehouse.duckdb"])
+def test_an_unknown_url_is_a_configuration_error(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="write duckdb:<file>"):
+        open_warehouse(WarehouseSettings(url=url))
+
+
+_FILL_THE_DISK = """
+import resource, signal, sys
+from seil.errors import WarehouseError
+from seil.settings import WarehouseSettings
+from seil.warehouse import open_warehouse
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with open_warehouse(WarehouseSettings(url=sys.argv[1])) as warehouse:
+    warehouse.execute("CREATE TABLE t AS SELECT 1 AS a")
+    warehouse.execute("CHECKPOINT")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, resource.RLIM_INFINITY))
+    try:
+        with warehouse.transaction():
+            warehouse.execute("INSERT INTO t SELECT range FROM range(10)")
+            warehouse.execute("CREATE TABLE u AS SELECT hash(range) AS h FROM range(3_000_000)")
+    except WarehouseError as error:
+        print(error.hint)
+"""
+
+
+def test_a_full_disk_commits_nothing(settings: WarehouseSettings) -> None:
+    # A limit on file sizes is what a test can set; the kernel's answer is as final as ENOSPC.
+    done = subprocess.run(
+        [sys.executable, "-c", _FILL_THE_DISK, settings.url],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "The disk is full" in done.stdout, done.stderr
+    with open_warehouse(settings, read_only=True) as warehouse:
+        assert warehouse.query("FROM t").to_pylist() == [{"a": 1}]
+        assert warehouse.tables() == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "hint"),
+    [
+        (duckdb.IOException("Cannot open: Permission denied"), WarehouseError, "right to write"),
+        (duckdb.IOException("write: Read-only file system"), WarehouseError, "right to write"),
+        (duckdb.IOException("write: No space left on device"), WarehouseError, "disk is full"),
+        (duckdb.OutOfMemoryException("Out of Memory Error: 1"), WarehouseError, "memory"),
+        (duckdb.FatalException("database has been invalidated"), WarehouseError, "Move the file"),
+        (duckdb.IOException("something else"), WarehouseError, ""),
+        (duckdb.BinderException("Binder Error: no x\n\nLINE 1: x"), StatementError, ""),
+        (duckdb.ConstraintException("twice"), StatementError, ""),
+    ],
+)
+def test_errors_are_translated(error: duckdb.Error, kind: type[WarehouseError], hint: str) -> None:
+    found = translated("duckdb:w", error)
+    assert type(found) is kind
+    assert hint in found.hint
+    assert "LINE 1" not in found.reason
