@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seil.cli import events, init, steps
+from seil.cli import doctor, events, files, init, query, status, steps
 from seil.cli.frame import RootGroup
 
 app = typer.Typer(
@@ -54,5 +54,5 @@ def seil(
     ctx.obj = {"config": config, "json": json, "quiet": quiet, "verbose": verbose}
 
 
-for part in (init, steps, events):
+for part in (init, doctor, steps, files, status, events, query):
     part.register(app)

@@ -6,7 +6,9 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -115,11 +117,21 @@ class Context:
             models=self.models,
         )
 
-    def warehouse(self, *, read_only: bool = False) -> Warehouse:
-        """Close it as soon as it is not needed: it is locked while it is open."""
-        from seil.warehouse import open_warehouse
+    @property
+    def has_warehouse(self) -> bool:
+        """Whether a run has made it already; true for one that is not a file."""
+        kind, _, location = self.settings.warehouse.url.partition(":")
+        return kind != "duckdb" or Path(location).exists()
 
-        return open_warehouse(self.settings.warehouse, read_only=read_only)
+    def warehouse(self, *, read_only: bool = False, wait: timedelta | None = None) -> Warehouse:
+        """Close it as soon as it is not needed: it is locked while it is open.
+
+        `wait` is for another process that has it open; None waits as long as is usual.
+        """
+        from seil.warehouse import LOCK_WAIT, open_warehouse
+
+        patience = LOCK_WAIT if wait is None else wait
+        return open_warehouse(self.settings.warehouse, read_only=read_only, wait=patience)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,9 +57,9 @@ def listed(
             return
         found = _newest(context, where, limit)
         if call.json:
-            output.emit([_document(seq, event) for seq, event in found])
+            output.emit([document(seq, event) for seq, event in found])
         elif found:
-            output.table(_COLUMNS, [_row(seq, event) for seq, event in found])
+            show(found)
         else:
             output.line("No events.")
 
@@ -78,7 +78,7 @@ def dead(
             output.emit(
                 [
                     {
-                        **_document(letter.seq, letter.event),
+                        **document(letter.seq, letter.event),
                         "subscriber": letter.subscriber,
                         "reason": letter.reason,
                         "attempts": letter.attempts,
@@ -145,13 +145,17 @@ def _follow(call: Call, context: Context, where: Where, limit: int) -> None:
 def _stream(call: Call, found: Iterable[tuple[int, Event]]) -> None:
     for seq, event in found:
         if call.json:
-            output.emit_line(_document(seq, event))
+            output.emit_line(document(seq, event))
         else:
             _, time, *rest = (output.text(value) for value in _row(seq, event))
             print(f"{seq:>8,}  {time}  {'  '.join(part for part in rest if part)}", flush=True)
 
 
-def _document(seq: int, event: Event) -> dict[str, Any]:
+def show(found: Sequence[tuple[int, Event]]) -> None:
+    output.table(_COLUMNS, [_row(seq, event) for seq, event in found])
+
+
+def document(seq: int, event: Event) -> dict[str, Any]:
     return {"number": seq, **event.to_dict()}
 
 

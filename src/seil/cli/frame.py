@@ -66,11 +66,11 @@ class RootGroup(TyperGroup):
         # longer than all the rest of a command's --help.
         if not args or args[0].startswith("-"):
             return super().parse_args(ctx, args)
-        options, self.params = self.params, []
+        options, self.params, self.add_help_option = self.params, [], False
         try:
             return super().parse_args(ctx, args)
         finally:
-            self.params = options
+            self.params, self.add_help_option = options, True
 
     @override
     def invoke(self, ctx: Any) -> Any:

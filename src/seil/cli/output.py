@@ -43,9 +43,13 @@ def emit(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
 
 
+def compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
 def emit_line(value: Any) -> None:
     """One JSON document in one line, out at once: for streams of them."""
-    print(json.dumps(value, ensure_ascii=False, default=_plain), flush=True)
+    print(compact(value), flush=True)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, exact: bool = False) -> None:

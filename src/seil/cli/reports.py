@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.build import BuildReport, TableBuild
     from seil.sf_to_dw.extract import ExtractReport
     from seil.sf_to_dw.flow_run import FlowResult
-    from seil.sf_to_dw.ingest import Ingested, IngestReport
+    from seil.sf_to_dw.ingest import IngestReport
     from seil.sf_to_dw.ledger import LedgerRow
     from seil.sf_to_dw.load import LoadReport, ObjectLoad
     from seil.sf_to_dw.pipeline import RunReport
@@ -84,10 +84,11 @@ def extracted(call: Call, report: ExtractReport) -> None:
     )
 
 
-def ingested(call: Call, report: IngestReport) -> None:
-    if call.json:
-        output.emit([_file_document(file) for file in report.files])
-        return
+def ingest_documents(report: IngestReport) -> list[dict[str, Any]]:
+    return [{**vars(file), "drift": file.drift.to_dict()} for file in report.files]
+
+
+def ingested(report: IngestReport) -> None:
     output.line(
         f"Ingest: {len(report.taken_in):,} files taken in, {report.curated_rows:,} rows curated,"
         f" {report.rejected_rows:,} set aside, {len(report.failed):,} files rejected"
@@ -154,7 +155,7 @@ def ran(call: Call, report: RunReport) -> None:
             {
                 "ok": report.ok,
                 "extract": [_flow_document(flow) for flow in report.extract.flows],
-                "ingest": [_file_document(file) for file in report.ingest.files],
+                "ingest": ingest_documents(report.ingest),
                 "load": [_load_document(entry) for entry in report.load.objects],
                 "build": [_build_document(table) for table in report.build.tables],
                 "ledger": [ledger_document(row) for row in report.ledger],
@@ -163,7 +164,7 @@ def ran(call: Call, report: RunReport) -> None:
         return
     extracted(call, report.extract)
     output.line()
-    ingested(call, report.ingest)
+    ingested(report.ingest)
     loaded(call, report.load)
     built(call, report.build)
     output.line()
@@ -235,10 +236,6 @@ def _flow_document(flow: FlowResult) -> dict[str, Any]:
         "window_end": end,
         "error": str(flow.error) if flow.error else None,
     }
-
-
-def _file_document(file: Ingested) -> dict[str, Any]:
-    return {**vars(file), "drift": file.drift.to_dict()}
 
 
 def _load_document(entry: ObjectLoad) -> dict[str, Any]:

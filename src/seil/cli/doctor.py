@@ -1,0 +1,252 @@
+"""`seil doctor`: is everything there, and does every far end answer? Each problem with its cure."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from seil.cli import output
+from seil.cli.context import Context
+from seil.cli.frame import UNBALANCED, Call, command
+from seil.errors import ConfigurationError, LoginError, SeilError, UnavailableError
+
+if TYPE_CHECKING:
+    from seil.catalog import SyncedObject
+    from seil.salesforce.org import Org
+
+State = Literal["ok", "warn", "fail"]
+
+_LITTLE_SPACE = 2_000_000_000
+_PROBE = "doctor/probe"
+# A jwt assertion is valid for three minutes, and a window's end is taken from the org's clock.
+_SKEW_WARNED = timedelta(seconds=30)
+_SKEW_FATAL = timedelta(minutes=3)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at; `cure` says what to do unless it is ok."""
+
+    name: str
+    state: State
+    detail: str
+    cure: str = ""
+
+
+def register(app: typer.Typer) -> None:
+    command(app)(doctor)
+
+
+def doctor(call: Call) -> int:
+    """Check the configuration and reach every far end. Exit code 1 if anything fails."""
+    checks = []
+    for check in examined(call):
+        checks.append(check)
+        if not call.json:
+            _print(check)
+    failed = sum(check.state == "fail" for check in checks)
+    if call.json:
+        output.emit({"ok": not failed, "checks": [dict(vars(check)) for check in checks]})
+    else:
+        warned = sum(check.state == "warn" for check in checks)
+        output.line(f"{len(checks):,} checks, {failed:,} failed, {warned:,} to look at.")
+    return UNBALANCED if failed else 0
+
+
+def examined(call: Call) -> Iterator[Check]:
+    """The checks, as they are made; what needs something that failed is not tried."""
+    from seil.settings import config_file, load_settings
+
+    yield _python()
+    try:
+        settings = load_settings(call.config)
+    except ConfigurationError as error:
+        yield from _failures("configuration", error)
+        return
+    file = config_file(call.config)
+    yield Check("configuration", "ok", str(file) if file else "no seil.toml: defaults only")
+    # Whoever calls a doctor wants the answer now, not after every try.
+    salesforce = settings.salesforce.model_copy(update={"attempts": 1})
+    with Context(settings.model_copy(update={"salesforce": salesforce})) as context:
+        for name, look in _LOOKS:
+            try:
+                yield from look(context)
+            except SeilError as error:
+                yield from _failures(name, error)
+                if isinstance(error, ConfigurationError) and name == "catalog":
+                    return
+
+
+def _failures(name: str, error: SeilError) -> Iterator[Check]:
+    if isinstance(error, ConfigurationError):
+        for problem in error.problems:
+            yield Check(name, "fail", f"{problem.place}: {problem.reason}", problem.cure)
+    else:
+        yield Check(name, "fail", error.message, error.hint)
+
+
+def _python() -> Check:
+    from seil import __version__
+
+    found = ".".join(map(str, sys.version_info[:3]))
+    return Check("seil", "ok", f"{__version__}, Python {found}, SQLite {sqlite3.sqlite_version}")
+
+
+def _catalog(context: Context) -> Iterator[Check]:
+    objects = context.catalog.values()
+    rules = sum(len(column.validations) for obj in objects for column in obj.columns)
+    own = context.settings.catalog.file
+    detail = f"{len(context.catalog):,} objects, {rules:,} record rules"
+    yield Check("catalog", "ok", detail + (f", {own}" if own else ", as packaged"))
+    yield Check("models", "ok", f"{len(context.models):,} tables")
+
+
+def _lake(context: Context) -> Iterator[Check]:
+    for bucket in (context.lake.landing, context.lake.curated, context.lake.staging):
+        bucket.put(_PROBE, b"seil doctor")
+        bucket.delete(_PROBE)
+    free = context.lake.landing.free_bytes()
+    detail = f"{context.settings.lake.url} can be written"
+    if free is None:
+        yield Check("lake", "ok", detail)
+    elif free < _LITTLE_SPACE:
+        cure = "free some space, or point [lake] url elsewhere"
+        yield Check("lake", "warn", f"{detail}, but only {output.size(free)} are free", cure)
+    else:
+        yield Check("lake", "ok", f"{detail}, {output.size(free)} free")
+
+
+def _journal(context: Context) -> Iterator[Check]:
+    from seil.events.dispatch import dead_letters
+
+    with context.journal.file.transaction():
+        count = context.journal.last()
+    dead = len(dead_letters(context.journal))
+    detail = f"{context.journal.path}, {count:,} events"
+    if dead:
+        detail += f", {dead:,} dead letter(s)"
+        yield Check("journal", "warn", detail, "see `seil events dead`")
+    else:
+        yield Check("journal", "ok", detail)
+
+
+def _warehouse(context: Context) -> Iterator[Check]:
+    url = context.settings.warehouse.url
+    if not context.has_warehouse:
+        yield Check("warehouse", "ok", f"{url}, to be made by the first run")
+        return
+    with context.warehouse() as warehouse:
+        current = len(warehouse.tables("salesforce"))
+        yield Check("warehouse", "ok", f"{url}, {current:,} objects loaded")
+
+
+def _org(context: Context) -> Iterator[Check]:
+    settings = context.settings.salesforce
+    try:
+        identity = context.org.identity()
+    except UnavailableError as error:
+        cure = "check login_url in [salesforce], the network, and status.salesforce.com"
+        if "127.0.0.1" in settings.login_url:
+            cure = "start the stand-in with `seil sandbox salesforce`, or set login_url to your org"
+        yield Check("login", "fail", error.message, cure)
+        return
+    except LoginError as error:
+        yield Check("login", "fail", error.message, error.hint)
+        return
+    kind = {True: ", a sandbox", False: ", production", None: ""}[identity.is_sandbox]
+    who = f" as {identity.username}" if identity.username else ""
+    yield Check("login", "ok", f"{settings.auth}{who} at {identity.instance_url}{kind}")
+    yield _clock(context.org)
+    yield _quota(context)
+    yield from _objects(context)
+
+
+def _clock(org: Org) -> Check:
+    ahead = datetime.now(UTC) - org.now()
+    detail = f"this machine's clock is {abs(ahead.total_seconds()):.0f} s off the org's"
+    cure = "let this machine keep its time by NTP"
+    if abs(ahead) > _SKEW_FATAL:
+        return Check("clock", "fail", detail, cure)
+    return Check("clock", "warn" if abs(ahead) > _SKEW_WARNED else "ok", detail, cure)
+
+
+def _quota(context: Context) -> Check:
+    from seil.sf_to_dw.plan import quota
+
+    left = quota(context.org, context.settings.extract)
+    if left is None:
+        cure = "give the user 'View Setup and Configuration' to watch the allowance"
+        return Check("quota", "warn", "the org does not tell its API allowance", cure)
+    detail = f"{left.remaining:,} of {left.allowed:,} API calls left today"
+    detail += f", {left.reserve:,} reserved for others"
+    if left.available:
+        return Check("quota", "ok", detail)
+    return Check("quota", "fail", detail, "wait for tomorrow, or lower reserve in [extract]")
+
+
+def _objects(context: Context) -> Iterator[Check]:
+    """That the API version is spoken and that the user may read what the catalog names."""
+    version = context.settings.salesforce.api_version
+    try:
+        readable = {entry.name.lower(): entry.queryable for entry in context.org.objects()}
+    except SeilError as error:
+        cure = "check api_version in [salesforce], and 'API Enabled' of the user"
+        yield Check("API", "fail", f"version {version}: {error.message}", cure)
+        return
+    yield Check("API", "ok", f"version {version}, {len(readable):,} objects to be seen")
+    wrong = 0
+    for obj in context.catalog.values():
+        for check in _object(context, obj, readable=readable.get(obj.api_name.lower())):
+            wrong += 1
+            yield check
+    if not wrong:
+        yield Check("objects", "ok", f"all {len(context.catalog):,} of the catalog can be read")
+
+
+def _object(context: Context, obj: SyncedObject, *, readable: bool | None) -> Iterator[Check]:
+    from seil.sf_to_dw.rules import validate_rules
+
+    name = f"object {obj.api_name}"
+    disable = f"or set enabled = false for objects.{obj.api_name} in objects.toml"
+    if not readable:
+        seen = "is not to be seen" if readable is None else "cannot be queried"
+        cure = f"let the integration user read it (View All), {disable}"
+        yield Check(name, "fail", f"{seen} by this user", cure)
+        return
+    try:
+        described = context.org.describe(obj.api_name)
+    except SeilError as error:
+        yield Check(name, "fail", error.message, error.hint or disable)
+        return
+    for problem in validate_rules(obj, described.arrow):
+        yield Check(name, "fail", f"{problem.place}: {problem.reason}", problem.cure)
+    missing = [field for field in (obj.key, *obj.required) if described.get(field) is None]
+    if missing:
+        fields = ", ".join(dict.fromkeys(missing))
+        cure = f"let the user read it, or change key and required of objects.{obj.api_name}"
+        yield Check(name, "fail", f"has no field {fields}", cure)
+    elif described.get(obj.flow.cursor) is None and obj.flow.mode == "incremental":
+        cure = f'set flow.mode = "full" or another cursor for objects.{obj.api_name}'
+        yield Check(name, "warn", f"has no field {obj.flow.cursor} to tell what changed", cure)
+
+
+_LOOKS: tuple[tuple[str, Callable[[Context], Iterator[Check]]], ...] = (
+    ("catalog", _catalog),
+    ("lake", _lake),
+    ("journal", _journal),
+    ("warehouse", _warehouse),
+    ("org", _org),
+)
+_STYLES = {"ok": "", "warn": "yellow", "fail": "red"}
+
+
+def _print(check: Check) -> None:
+    output.line(f"{check.state:<4}  {check.name}: {check.detail}", style=_STYLES[check.state])
+    if check.state != "ok" and check.cure:
+        output.line(f"      -> {check.cure}")

@@ -1,0 +1,196 @@
+"""`seil files` and `seil ingest`: what lies in the lake, why, and taking it in (again)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from seil.cli import arguments, events, output, reports
+from seil.cli.context import Context, opened, shown_progress
+from seil.cli.frame import UNBALANCED, Call, command, default_command, group
+
+if TYPE_CHECKING:
+    from seil.catalog import SyncedObject
+    from seil.sf_to_dw.files import FileInfo
+    from seil.sf_to_dw.imports import Imported
+
+_files = group(
+    "List the lake's files, say why they lie there, send them round again.", has_default=True
+)
+
+_State = Literal["in", "processed", "error", "curated", "exceptions"]
+State = Annotated[
+    _State | None,
+    typer.Option(help="Only there: in (waiting), processed, error, curated, exceptions."),
+]
+OneObject = Annotated[str, typer.Option("--object", "-o", help="Only of this object.")]
+Limit = Annotated[
+    int, typer.Option("--limit", "-n", min=0, help="At most so many of the newest; 0: all.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    command(app, narrated=True)(ingest)
+    app.add_typer(_files, name="files")
+
+
+def ingest(
+    call: Call,
+    objects: arguments.Objects = None,
+    *,
+    from_: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="First copy the Parquet files of this folder, or this file, in."
+        ),
+    ] = None,
+    object_: Annotated[
+        str, typer.Option("--object", "-o", help="The object that the files of --from hold.")
+    ] = "",
+) -> int:
+    """Take landed files in: check, clean, move. With --from, files that other tools made."""
+    from seil.sf_to_dw.imports import land_folder
+    from seil.sf_to_dw.lock import run_lock
+
+    if object_ and not from_:
+        raise typer.BadParameter("--object goes with --from; to take in one object, name it")
+    with opened(call) as context, run_lock(context.lake):
+        chosen = context.catalog.select(objects or ())
+        imported: list[Imported] = []
+        if from_:
+            held = context.catalog.select([object_])[0] if object_ else None
+            imported = land_folder(
+                context.lake, context.catalog, from_, obj=held, bus=context.journal
+            )
+        with shown_progress(call) as progress:
+            report = context.ingestor.sweep(chosen if objects else (), progress)
+        _say_ingested(call, imported, report)
+    left = any(file.state == "left" for file in imported)
+    return 0 if report.ok and not left else UNBALANCED
+
+
+@default_command(_files)
+def listed(call: Call, *, state: State = None, object_: OneObject = "", limit: Limit = 50) -> None:
+    """List the files of the lake, newest last."""
+    from seil.sf_to_dw.files import list_files
+
+    with opened(call) as context:
+        found = sorted(
+            list_files(context.lake, state, _object(context, object_)),
+            key=lambda file: (file.modified, file.key),
+        )
+    shown = found[-limit:] if limit else found
+    if call.json:
+        output.emit([dict(vars(file)) for file in shown])
+        return
+    if not found:
+        output.line("No files.")
+        return
+    output.table(
+        ("state", "modified", "size", "key"),
+        [(_state(file), file.modified, output.size(file.size), file.key) for file in shown],
+    )
+    if len(shown) < len(found):
+        output.line(f"The newest {len(shown):,} of {len(found):,}; --limit 0 lists all.")
+
+
+command(_files, "list")(listed)
+
+
+@command(_files)
+def why(call: Call, key: Annotated[str, typer.Argument(help="Its key, now or before.")]) -> int:
+    """Say why a file lies where it does, and what happened to it."""
+    from seil.sf_to_dw.files import why as told
+
+    with opened(call) as context:
+        journal = context.journal if context.journal.path.exists() else None
+        story = told(context.lake, journal, key)
+    if call.json:
+        output.emit(
+            {
+                "key": key,
+                "state": story.file and story.file.state,
+                "reason": story.reason,
+                "events": [events.document(seq, event) for seq, event in story.events],
+            }
+        )
+    else:
+        output.line(f"{story.file.state if story.file else 'gone'}: {key}")
+        output.line(story.reason)
+        if story.events:
+            output.line()
+            events.show(story.events)
+    return 0 if story.file or story.events else UNBALANCED
+
+
+@command(_files)
+def retry(
+    call: Call,
+    keys: Annotated[
+        list[str] | None, typer.Argument(help="Keys below error/ or exceptions/.")
+    ] = None,
+    *,
+    object_: Annotated[str, typer.Option("--object", "-o", help="All of this object.")] = "",
+    all_: Annotated[bool, typer.Option("--all", help="All of every object.")] = False,
+    exceptions: Annotated[
+        bool, typer.Option("--exceptions", help="With --object or --all: set-aside records, too.")
+    ] = False,
+) -> int:
+    """Move files that failed back to in/, where the next ingest takes them."""
+    from seil.sf_to_dw.files import retry as retried
+    from seil.sf_to_dw.lock import run_lock
+
+    if sum(map(bool, (keys, object_, all_))) != 1:
+        raise typer.BadParameter("name keys, or --object, or --all")
+    with opened(call) as context, run_lock(context.lake):
+        wanted = keys or _failed(context, _object(context, object_), exceptions=exceptions)
+        done = retried(context.lake, context.journal, wanted)
+    if call.json:
+        output.emit([dict(vars(one)) for one in done])
+    else:
+        for one in done:
+            if one.refused:
+                output.line(f"{one.key}: {one.refused}", style="red")
+            else:
+                output.line(f"{one.key} -> {one.target}")
+        moved = sum(not one.refused for one in done)
+        output.line(f"{moved:,} file(s) moved back; `seil ingest` or `seil run` takes them in.")
+    return UNBALANCED if any(one.refused for one in done) else 0
+
+
+def _failed(context: Context, obj: SyncedObject | None, *, exceptions: bool) -> list[str]:
+    from seil.sf_to_dw.files import list_files
+
+    keys = [file.key for file in list_files(context.lake, "error", obj)]
+    if exceptions:
+        keys += [file.key for file in list_files(context.lake, "exceptions", obj)]
+    return keys
+
+
+def _object(context: Context, name: str) -> SyncedObject | None:
+    return context.catalog.select([name])[0] if name else None
+
+
+def _state(file: FileInfo) -> Any:
+    return output.Bad(file.state) if file.state in ("error", "exceptions") else file.state
+
+
+def _say_ingested(call: Call, imported: Sequence[Imported], report: Any) -> None:
+    if call.json:
+        output.emit(
+            {
+                "imported": [dict(vars(file)) for file in imported],
+                "files": reports.ingest_documents(report),
+            }
+        )
+        return
+    if imported:
+        count = {state: sum(f.state == state for f in imported) for state in ("landed", "known")}
+        output.line(f"Import: {count['landed']:,} files copied in, {count['known']:,} known before")
+        for file in imported:
+            if file.state == "left":
+                output.line(f"  left where it is: {file.path}: {file.reason}", style="red")
+    reports.ingested(report)

@@ -1,0 +1,168 @@
+"""`seil query`, `lineage` and `export`: what the warehouse holds, and where it comes from."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seil.cli import output
+from seil.cli.context import opened, shown_progress
+from seil.cli.frame import Call, command, group
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+_export = group("Write data for others.")
+_SHOWN = 100
+
+
+def register(app: typer.Typer) -> None:
+    command(app)(query)
+    command(app)(lineage)
+    command(_export, "feed", narrated=True)(feed)
+    app.add_typer(_export, name="export")
+
+
+def query(
+    call: Call,
+    sql: Annotated[str, typer.Argument(help="SQL in the warehouse's dialect; - reads stdin.")],
+    *,
+    csv_: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", "-n", min=0, help=f"At most so many rows; a table shows {_SHOWN}. 0: all."
+        ),
+    ] = None,
+) -> None:
+    """Run a query against the warehouse, read-only."""
+    from seil.errors import StatementError
+
+    if csv_ and call.json:
+        raise typer.BadParameter("--csv or --json, not both")
+    text = sys.stdin.read() if sql == "-" else sql
+    most = limit if limit is not None else (0 if csv_ or call.json else _SHOWN)
+    with opened(call) as context, context.warehouse(read_only=True) as warehouse:
+        try:
+            with warehouse.stream(text) as reader:
+                if csv_:
+                    _print_csv(reader, most)
+                elif call.json:
+                    _print_json(reader, most)
+                else:
+                    _print_table(reader, most, limited=limit is None)
+        except StatementError as error:
+            raise typer.BadParameter(error.reason, param_hint="SQL") from error
+
+
+def lineage(
+    call: Call,
+    name: Annotated[
+        str, typer.Argument(metavar="TABLE[.COLUMN]", help="With --down: an object or its field.")
+    ],
+    *,
+    down: Annotated[
+        bool, typer.Option("--down", help="What a Salesforce object or field feeds.")
+    ] = False,
+) -> None:
+    """Show where a column comes from, or what a Salesforce field feeds."""
+    from seil.sf_to_dw.lineage import downstream
+    from seil.sf_to_dw.lineage import lineage as traced
+
+    table, _, column = name.rpartition(".") if "." in name else (name, "", "")
+    with opened(call) as context:
+        if down:
+            uses = downstream(context.models, table, column or None)
+            if call.json:
+                output.emit([dict(vars(use)) for use in uses])
+            elif uses:
+                rows = [(use.field, use.column, use.expression) for use in uses]
+                output.table(("field", "feeds", "as"), rows)
+            else:
+                output.line(f"No table uses {name}.")
+            return
+        origin = traced(context.models, table, column or None)
+    if call.json:
+        output.emit(origin.to_dict())
+    else:
+        for text in origin.lines():
+            output.line(text)
+
+
+def feed(
+    call: Call,
+    feeds: Annotated[list[str] | None, typer.Argument(help="Feeds; default: all.")] = None,
+    *,
+    to: Annotated[str, typer.Option(help="A folder or an s3:// prefix; default: [feed] url.")] = "",
+) -> None:
+    """Write the legacy CSV feed, one file a table."""
+    from pathlib import Path
+
+    from seil.sf_to_dw.feed import export_feed
+
+    with opened(call) as context:
+        settings = context.settings.feed
+        url = to if "://" in to else Path(to).resolve().as_uri() if to else settings.url
+        with (
+            shown_progress(call) as progress,
+            context.warehouse(read_only=True) as warehouse,
+        ):
+            written = export_feed(
+                warehouse,
+                url,
+                at=datetime.now(UTC),
+                prefix=settings.prefix,
+                feeds=feeds or (),
+                progress=progress,
+            )
+    if call.json:
+        output.emit([dict(vars(file)) for file in written])
+    else:
+        rows = [(file.feed, file.rows, file.url) for file in written]
+        output.table(("feed", "rows", "file"), rows)
+
+
+def _rows(reader: pa.RecordBatchReader, most: int) -> Iterator[list[Any]]:
+    rows = (
+        list(row)
+        for batch in reader
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    )
+    return islice(rows, most) if most else rows
+
+
+def _print_table(reader: pa.RecordBatchReader, most: int, *, limited: bool) -> None:
+    rows = list(_rows(reader, most + 1 if limited else most))
+    output.table(reader.schema.names, rows[:most] if most else rows, exact=True)
+    if limited and len(rows) > most:
+        output.line(f"The first {most:,} rows; --limit 0 shows all.")
+
+
+def _print_csv(reader: pa.RecordBatchReader, most: int) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(reader.schema.names)
+    for row in _rows(reader, most):
+        writer.writerow([_csv_value(value) for value in row])
+
+
+def _csv_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _print_json(reader: pa.RecordBatchReader, most: int) -> None:
+    """One array, a row a line, written as it is read."""
+    names = reader.schema.names
+    separator = "[\n"
+    for row in _rows(reader, most):
+        sys.stdout.write(separator + output.compact(dict(zip(names, row, strict=True))))
+        separator = ",\n"
+    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
