@@ -1,0 +1,320 @@
+"""Logins: the OAuth 2.0 flows an integration uses, the SOAP login, and the sessions they open.
+
+https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flows.htm
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
+
+from seil.sandbox.salesforce.errors import OAuthError, session_expired
+from seil.sandbox.salesforce.messages import Call, Reply, Route
+from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.state import State
+
+_SCOPE = "api refresh_token offline_access"
+_JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_LOGIN_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
+_XML = "text/xml;charset=UTF-8"
+_SKEW = 60.0
+
+
+class Logins:
+    """Token endpoint, SOAP login, userinfo and revocation, over the sessions kept in `state`."""
+
+    def __init__(
+        self, state: State, options: Options, *, public_key: Path, org_id: str, user_id: str
+    ) -> None:
+        self._state = state
+        self._options = options
+        self._public_key = public_key
+        self._org_id = org_id
+        self._user_id = user_id
+        self._grants: dict[str, Callable[[Call, Mapping[str, str]], dict[str, Any]]] = {
+            "client_credentials": self._client_credentials,
+            "refresh_token": self._refresh,
+            "password": self._password,
+            _JWT_GRANT: self._jwt,
+        }
+        if not state.has_tokens("refresh"):
+            self._remember_refresh_token(options.credentials.refresh_token)
+
+    def routes(self) -> list[Route]:
+        oauth = "/services/oauth2"
+        return [
+            Route("POST", f"{oauth}/token", self.token, open=True),
+            Route("POST", f"{oauth}/revoke", self.revoke, open=True),
+            Route("GET", f"{oauth}/revoke", self.revoke, open=True),
+            Route("GET", f"{oauth}/userinfo", self.userinfo, open=True),
+            Route("POST", f"{oauth}/userinfo", self.userinfo, open=True),
+            Route("POST", "/services/Soap/u/{soap_version}", self.soap_login, open=True),
+        ]
+
+    def require_session(self, headers: Mapping[str, str]) -> None:
+        """Raises ApiError INVALID_SESSION_ID, as for a session that has run out."""
+        if self._session(headers) is None:
+            raise session_expired()
+
+    def end_all_sessions(self) -> None:
+        self._state.forget_access_tokens()
+
+    def token(self, call: Call) -> Reply:
+        form = dict(parse_qsl(call.text(), keep_blank_values=True)) | dict(call.params)
+        wanted = form.get("grant_type", "")
+        if not wanted:
+            raise OAuthError(400, "invalid_request", "grant_type is required")
+        if not (grant := self._grants.get(wanted)):
+            raise OAuthError(400, "unsupported_grant_type", "grant type not supported")
+        return Reply(200, grant(call, form), headers={"Cache-Control": "no-cache, no-store"})
+
+    def revoke(self, call: Call) -> Reply:
+        form = dict(parse_qsl(call.text())) | dict(call.params)
+        if not self._state.forget_token(form.get("token", "")):
+            raise OAuthError(400, "unsupported_token_type", "this token type is not supported")
+        return Reply(200, b"", "")
+
+    def userinfo(self, call: Call) -> Reply:
+        if self._session(call.headers) is None:
+            return Reply(403, b"Bad_OAuth_Token", "text/html;charset=UTF-8")
+        user = self._options.credentials.username
+        return Reply(
+            200,
+            {
+                "sub": f"{call.base_url}/id/{self._org_id}/{self._user_id}",
+                "user_id": self._user_id,
+                "organization_id": self._org_id,
+                "preferred_username": user,
+                "email": user,
+                "name": "Integration User",
+                "active": True,
+                "user_type": "STANDARD",
+                "language": "en_US",
+                "urls": {
+                    "rest": f"{call.base_url}/services/data/v{{version}}/",
+                    "sobjects": f"{call.base_url}/services/data/v{{version}}/sobjects/",
+                    "query": f"{call.base_url}/services/data/v{{version}}/query/",
+                    "enterprise": f"{call.base_url}/services/Soap/c/{{version}}/{self._org_id}",
+                },
+            },
+        )
+
+    def soap_login(self, call: Call) -> Reply:
+        known = self._options.credentials
+        try:
+            tree = ET.fromstring(call.text())  # noqa: S314  (the client is on loopback)
+        except ET.ParseError as error:
+            return _soap_fault("UNKNOWN_EXCEPTION", str(error))
+        username, password = (_element(tree, name) for name in ("username", "password"))
+        if username != known.username or not self._password_fits(password):
+            return _soap_fault(
+                "INVALID_LOGIN",
+                "INVALID_LOGIN: Invalid username, password, security token; or user locked out.",
+            )
+        session = self._open_session(known.client_id)
+        return Reply(200, self._soap_result(call, session).encode(), _XML)
+
+    def _soap_result(self, call: Call, session: str) -> str:
+        version = call.args["soap_version"]
+        address = f"{call.base_url}/services/Soap/u/{version}/{self._org_id[:15]}"
+        result = {
+            "metadataServerUrl": f"{call.base_url}/services/Soap/m/{version}/{self._org_id[:15]}",
+            "passwordExpired": "false",
+            "sandbox": "true",
+            "serverUrl": address,
+            "sessionId": session,
+            "userId": self._user_id,
+        }
+        fields = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in result.items())
+        lasts = int(self._options.token_lifetime)
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope'
+            ' xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
+            ' xmlns="urn:partner.soap.sforce.com"'
+            ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><loginResponse>'
+            f"<result>{fields}<userInfo><organizationId>{self._org_id}</organizationId>"
+            f"<sessionSecondsValid>{lasts}</sessionSecondsValid><userId>{self._user_id}</userId>"
+            f"<userName>{escape(self._options.credentials.username)}</userName></userInfo>"
+            "</result></loginResponse></soapenv:Body></soapenv:Envelope>"
+        )
+
+    def _client_credentials(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
+        return self._granted(call, self._client(call, form))
+
+    def _refresh(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
+        secret_sent = "client_secret" in form or "Authorization" in call.headers
+        client = self._client(call, form, secret_needed=secret_sent)
+        presented = form.get("refresh_token", "")
+        if not self._state.token_owner(presented, kind="refresh", now=time.time()):
+            raise OAuthError(400, "invalid_grant", "expired access/refresh token")
+        granted = self._granted(call, client)
+        if self._options.rotate_refresh_tokens:
+            granted["refresh_token"] = replacement = f"5Aep{secrets.token_urlsafe(48)}"
+            self._state.forget_token(presented)
+            self._remember_refresh_token(replacement)
+        return granted
+
+    def _password(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
+        client = self._client(call, form)
+        right_user = form.get("username") == self._options.credentials.username
+        if not right_user or not self._password_fits(form.get("password", "")):
+            raise OAuthError(400, "invalid_grant", "authentication failure")
+        return self._granted(call, client)
+
+    def _jwt(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
+        import jwt
+
+        assertion = form.get("assertion", "")
+        known = self._options.credentials
+        try:
+            claims = jwt.decode(assertion, options={"verify_signature": False})
+        except jwt.InvalidTokenError as error:
+            raise OAuthError(400, "invalid_grant", "invalid assertion") from error
+        if claims.get("iss") != known.client_id:
+            raise OAuthError(400, "invalid_client_id", "client identifier invalid")
+        self._verify_signature(assertion)
+        self._check_claims(call, claims)
+        granted = self._granted(call, known.client_id)
+        del granted["issued_at"], granted["signature"]
+        return granted
+
+    def _verify_signature(self, assertion: str) -> None:
+        import jwt
+
+        only_signature = {
+            "verify_aud": False,
+            "verify_exp": False,
+            "verify_iat": False,
+            "verify_nbf": False,
+        }
+        try:
+            jwt.decode(
+                assertion,
+                verifying_key(self._public_key),
+                algorithms=["RS256"],
+                options=only_signature,  # type: ignore[arg-type]
+            )
+        except jwt.InvalidTokenError as error:
+            raise OAuthError(400, "invalid_grant", "invalid assertion") from error
+
+    def _check_claims(self, call: Call, claims: Mapping[str, Any]) -> None:
+        """In the words of the real service: it calls a late assertion an authorization code."""
+        if not self._audience_fits(claims.get("aud"), call):
+            raise OAuthError(400, "invalid_grant", "audience is invalid")
+        try:
+            expires = float(claims["exp"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise OAuthError(400, "invalid_grant", "invalid assertion") from error
+        if expires + _SKEW < time.time():
+            raise OAuthError(400, "invalid_grant", "expired authorization code")
+        subject = claims.get("sub") or claims.get("prn")
+        if subject != self._options.credentials.username or not self._options.user_approved:
+            raise OAuthError(400, "invalid_grant", "user hasn't approved this consumer")
+
+    def _audience_fits(self, audience: object, call: Call) -> bool:
+        audiences = audience if isinstance(audience, list) else [audience]
+        own = urlsplit(call.base_url).netloc
+        parts = [urlsplit(a) for a in audiences if isinstance(a, str)]
+        return any(
+            (part.scheme == "https" and part.netloc in _LOGIN_HOSTS) or part.netloc == own
+            for part in parts
+        )
+
+    def _client(self, call: Call, form: Mapping[str, str], *, secret_needed: bool = True) -> str:
+        client_id, secret = _basic(call.headers) or (
+            form.get("client_id", ""),
+            form.get("client_secret", ""),
+        )
+        known = self._options.credentials
+        if client_id != known.client_id:
+            raise OAuthError(400, "invalid_client_id", "client identifier invalid")
+        if secret_needed and not secrets.compare_digest(
+            secret.encode(), known.client_secret.encode()
+        ):
+            raise OAuthError(400, "invalid_client", "invalid client credentials")
+        return client_id
+
+    def _password_fits(self, password: str) -> bool:
+        """With or without the security token behind it: loopback is a trusted network."""
+        known = self._options.credentials
+        return password in (known.password, known.password + known.security_token)
+
+    def _granted(self, call: Call, client_id: str) -> dict[str, Any]:
+        issued = str(int(time.time() * 1000))
+        identity = f"https://login.salesforce.com/id/{self._org_id}/{self._user_id}"
+        signed = hashlib.sha256((identity + issued).encode()).digest()
+        return {
+            "access_token": self._open_session(client_id),
+            "signature": base64.b64encode(signed).decode(),
+            "scope": _SCOPE,
+            "instance_url": call.base_url,
+            "id": identity,
+            "token_type": "Bearer",
+            "issued_at": issued,
+        }
+
+    def _open_session(self, client_id: str) -> str:
+        token = f"{self._org_id[:15]}!{secrets.token_urlsafe(72)}"
+        expires = time.time() + self._options.token_lifetime
+        self._state.remember_token(token, kind="access", client_id=client_id, expires=expires)
+        return token
+
+    def _remember_refresh_token(self, token: str) -> None:
+        client_id = self._options.credentials.client_id
+        self._state.remember_token(token, kind="refresh", client_id=client_id, expires=None)
+
+    def _session(self, headers: Mapping[str, str]) -> str | None:
+        scheme, _, token = headers.get("Authorization", "").partition(" ")
+        if scheme.lower() not in ("bearer", "oauth"):
+            token = headers.get("X-SFDC-Session", "")
+        return self._state.token_owner(token.strip(), kind="access", now=time.time())
+
+
+def verifying_key(file: Path) -> Any:
+    """The RSA public key of a PEM public key or certificate."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    pem = file.read_bytes()
+    if b"BEGIN CERTIFICATE" in pem:
+        return x509.load_pem_x509_certificate(pem).public_key()
+    return load_pem_public_key(pem)
+
+
+def _basic(headers: Mapping[str, str]) -> tuple[str, str] | None:
+    scheme, _, encoded = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise OAuthError(400, "invalid_client", "invalid client credentials") from error
+    return user, password
+
+
+def _element(tree: ET.Element, name: str) -> str:
+    return next((e.text or "" for e in tree.iter() if e.tag.rpartition("}")[2] == name), "")
+
+
+def _soap_fault(code: str, message: str) -> Reply:
+    text = escape(message)
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope'
+        ' xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
+        ' xmlns:sf="urn:fault.partner.soap.sforce.com"'
+        ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><soapenv:Fault>'
+        f"<faultcode>sf:{code}</faultcode><faultstring>{text}</faultstring><detail>"
+        f'<sf:LoginFault xsi:type="sf:LoginFault"><sf:exceptionCode>{code}</sf:exceptionCode>'
+        f"<sf:exceptionMessage>{text}</sf:exceptionMessage></sf:LoginFault></detail>"
+        "</soapenv:Fault></soapenv:Body></soapenv:Envelope>"
+    )
+    return Reply(500, body.encode(), _XML)

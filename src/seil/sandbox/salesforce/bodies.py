@@ -1,0 +1,100 @@
+"""Bytes on their way out: pages from files, compression, and what faults do to them."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import zlib
+from collections.abc import Iterator
+
+from seil.sandbox.salesforce.faults import Fault
+from seil.sandbox.salesforce.messages import FileRange, Reply
+
+_CHUNK = 1 << 20
+_FAST = 1
+
+
+def rendered(reply: Reply, *, pretty: bool) -> bytes | FileRange:
+    if isinstance(reply.content, bytes | FileRange):
+        return reply.content
+    separators = None if pretty else (",", ":")
+    indent = 2 if pretty else None
+    text = json.dumps(reply.content, ensure_ascii=False, indent=indent, separators=separators)
+    return text.encode()
+
+
+def chunks(content: bytes | FileRange) -> Iterator[bytes]:
+    if isinstance(content, bytes):
+        yield content
+        return
+    yield content.head
+    with content.path.open("rb", buffering=0) as file:
+        at = content.start
+        while at < content.end:
+            chunk = os.pread(file.fileno(), min(_CHUNK, content.end - at), at)
+            if not chunk:
+                raise OSError(f"{content.path} ends at {at}, before {content.end}")
+            at += len(chunk)
+            yield chunk
+
+
+def compressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    gzip = zlib.compressobj(_FAST, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    for piece in pieces:
+        yield gzip.compress(piece)
+    yield gzip.flush()
+
+
+def spoiled(pieces: Iterator[bytes], fault: Fault) -> Iterator[bytes]:
+    """What a fault does to the text of a body, before it is compressed."""
+    if fault.nul_bytes:
+        pieces = (piece.replace(b'"', b'\x00"') for piece in pieces)
+    if fault.bom:
+        pieces = _led_by(codecs.BOM_UTF8, pieces)
+    if fault.charset:
+        pieces = _recoded(pieces, fault.charset)
+    return pieces
+
+
+def slowed(pieces: Iterator[bytes], fault: Fault) -> Iterator[bytes]:
+    """The bytes on the wire in a fault's small pieces, up to where it cuts them off."""
+    if fault.cut is not None:
+        pieces = _cut(pieces, fault.cut)
+    if fault.drip is not None:
+        pieces = _in_pieces(pieces, fault.drip)
+    return pieces
+
+
+def content_type(reply: Reply, fault: Fault | None) -> str:
+    if fault is None or fault.charset is None:
+        return reply.content_type
+    bare = reply.content_type.partition(";")[0]
+    return f"{bare}; charset={fault.charset}" if fault.charset else bare
+
+
+def _led_by(lead: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    yield lead
+    yield from pieces
+
+
+def _recoded(pieces: Iterator[bytes], charset: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for piece in pieces:
+        yield decoder.decode(piece).encode(charset, errors="replace")
+    yield decoder.decode(b"", final=True).encode(charset, errors="replace")
+
+
+def _cut(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    for piece in pieces:
+        if len(piece) >= size:
+            yield piece[:size]
+            return
+        size -= len(piece)
+        yield piece
+
+
+def _in_pieces(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    for piece in pieces:
+        for at in range(0, len(piece), size):
+            yield piece[at : at + size]

@@ -1,0 +1,126 @@
+"""What is wrong with records in view of those the org already has."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from seil.sandbox.salesforce.conversion import RowError
+from seil.sandbox.salesforce.drafts import Draft, sound
+from seil.sandbox.salesforce.metadata import SField, SObject
+from seil.sandbox.salesforce.record_ids import full_id
+from seil.sandbox.salesforce.store import OrgStore, quoted
+
+
+class Checks:
+    """Each marks the drafts that fail it; to be called inside the transaction that writes them."""
+
+    def __init__(self, store: OrgStore) -> None:
+        self._store = store
+
+    def existing(self, entity: SObject, drafts: Sequence[Draft], *, deleted_too: bool) -> None:
+        """Takes each draft's Id from its values, and that there is such a record."""
+        for draft in sound(drafts):
+            sent = draft.id or draft.values.get("Id")
+            draft.id = draft.values["Id"] = full_id(str(sent or ""))
+            if not sent:
+                draft.error = RowError(
+                    "MISSING_ARGUMENT", "Id not specified in an update call", ("Id",)
+                )
+            elif draft.id is None:
+                draft.error = RowError("MALFORMED_ID", f"malformed id {sent}", ("Id",))
+        states = self._states(entity, [d.id for d in sound(drafts) if d.id])
+        for draft in sound(drafts):
+            deleted = states.get(str(draft.id))
+            if deleted is None:
+                draft.error = RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+            elif deleted and not deleted_too:
+                draft.error = RowError("ENTITY_IS_DELETED", "entity is deleted")
+
+    def references(self, entity: SObject, drafts: Sequence[Draft]) -> None:
+        for known in entity.stored_fields:
+            targets = [n for n in known.reference_to if n in self._store.objects]
+            wanted = {d.values[known.name] for d in sound(drafts) if d.values.get(known.name)}
+            if not wanted or len(targets) < len(known.reference_to):
+                continue  # what we do not hold cannot be checked
+            there = {
+                identifier
+                for target in targets
+                for identifier, deleted in self._states(self._store.object(target), wanted).items()
+                if not deleted
+            }
+            for draft in sound(drafts):
+                if (value := draft.values.get(known.name)) and value not in there:
+                    draft.error = RowError(
+                        "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (known.name,)
+                    )
+
+    def unique(self, entity: SObject, drafts: Sequence[Draft]) -> None:
+        for known in entity.stored_fields:
+            carrying = [d for d in sound(drafts) if d.values.get(known.name) is not None]
+            if not known.unique or not carrying:
+                continue
+            holders = self.holders(entity, known, [d.values[known.name] for d in carrying])
+            taken: dict[Any, str] = {}
+            for draft in carrying:
+                key = folded(draft.values[known.name])
+                other = next((h for h in holders.get(key, ()) if h != draft.id), taken.get(key))
+                if other is not None:
+                    draft.error = RowError(
+                        "DUPLICATE_VALUE",
+                        f"duplicate value found: {known.name} duplicates value on record with id:"
+                        f" {other}",
+                        (known.name,),
+                    )
+                taken.setdefault(key, draft.id or "another record of this request")
+
+    def identify(self, entity: SObject, key: SField, drafts: Sequence[Draft]) -> None:
+        """Gives each draft the Id of the record with its value of `key`, where there is one."""
+        carrying = [d for d in sound(drafts) if d.values.get(key.name) is not None]
+        holders = self.holders(entity, key, [d.values[key.name] for d in carrying])
+        seen: set[Any] = set()
+        for draft in carrying:
+            value = folded(draft.values[key.name])
+            found = holders.get(value, [])
+            if len(found) > 1:
+                reason = f"{key.name}: more than one record found for external id field: {found}"
+                draft.error = RowError("DUPLICATE_EXTERNAL_ID", reason, (key.name,))
+            elif value in seen:
+                reason = f"Duplicate external id specified: {draft.values[key.name]}"
+                draft.error = RowError("DUPLICATE_VALUE", reason, (key.name,))
+            elif found:
+                draft.id = found[0]
+            seen.add(value)
+
+    def holders(self, entity: SObject, key: SField, values: Iterable[Any]) -> dict[Any, list[str]]:
+        """The Ids of the records that are there, by the folded value of `key` they carry."""
+        text = key.column_type == "VARCHAR"
+        column = f"lower({quoted(key.name)})" if text else quoted(key.name)
+        wanted = list({folded(value) for value in values})
+        alive = '"IsDeleted" IS NOT TRUE' if entity.soft_deletes else "true"
+        found = self._store.cursor().execute(
+            f'SELECT {column}, "Id" FROM main.{quoted(entity.name)}'  # noqa: S608  (bound, quoted)
+            f" WHERE {alive} AND {column} IN (SELECT unnest($1::{key.column_type}[]))"
+            ' ORDER BY "Id"',
+            [wanted],
+        )
+        holders: dict[Any, list[str]] = defaultdict(list)
+        for value, identifier in found.fetchall():
+            holders[value].append(identifier)
+        return holders
+
+    def _states(self, entity: SObject, ids: Iterable[str]) -> dict[str, bool]:
+        """Whether each of the records that are there is deleted."""
+        deleted = 'coalesce("IsDeleted", false)' if entity.soft_deletes else "false"
+        found = self._store.cursor().execute(
+            f'SELECT "Id", {deleted} FROM main.{quoted(entity.name)}'  # noqa: S608  (bound, quoted)
+            ' WHERE "Id" IN (SELECT unnest($1::VARCHAR[]))',
+            [list(ids)],
+        )
+        return dict(found.fetchall())
+
+
+def folded(value: Any) -> Any:
+    """External ids do not see case."""
+    return value.lower() if isinstance(value, str) else value

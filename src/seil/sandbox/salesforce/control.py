@@ -1,0 +1,57 @@
+"""The stand-in's own levers, which the real service does not have: /sandbox/..."""
+
+from __future__ import annotations
+
+from seil.errors import ConflictError
+from seil.sandbox.salesforce.describe import Describe, described
+from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.messages import Call, Reply, Route
+from seil.sandbox.salesforce.metadata import SField
+from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.usage import Usage
+
+
+class Control:
+    def __init__(self, store: OrgStore, usage: Usage, describe: Describe) -> None:
+        self._store = store
+        self._usage = usage
+        self._describe = describe
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", "/sandbox/summary", self._summary, open=True),
+            Route("POST", "/sandbox/schema", self._schema, open=True),
+        ]
+
+    def _summary(self, _call: Call) -> Reply:
+        objects = {
+            entity.name: self._counted(entity.name) for entity in self._store.objects.values()
+        }
+        rows = sum(count["rows"] for count in objects.values())
+        return Reply(200, {"rows": rows, "objects": objects, "limits": self._usage.limits()})
+
+    def _counted(self, name: str) -> dict[str, int]:
+        entity = self._store.object(name)
+        deleted = 'count(*) FILTER ("IsDeleted")' if entity.soft_deletes else "0"
+        sql = f"SELECT count(*), {deleted} FROM main.{quoted(entity.name)}"  # noqa: S608  (quoted)
+        rows, gone = self._store.cursor().execute(sql).fetchall()[0]
+        return {"rows": rows, "deleted": gone}
+
+    def _schema(self, call: Call) -> Reply:
+        """{"object", "action": add|drop|change, "field", "type", ...attributes of the field}."""
+        body = call.json_object()
+        entity = described(self._store, str(body.pop("object", "")))
+        action, name = body.pop("action", "add"), str(body.pop("field", ""))
+        try:
+            if action == "drop":
+                self._store.drop_field(entity.name, name)
+            elif action in ("add", "change"):
+                made = SField.of(name, str(body.pop("type", "string")), **body)
+                change = self._store.add_field if action == "add" else self._store.change_field
+                change(entity.name, made)
+            else:
+                raise ApiError(400, "INVALID_SCHEMA", f"action is add, drop or change: {action}")
+        except (KeyError, TypeError, ConflictError) as error:
+            raise ApiError(400, "INVALID_SCHEMA", str(error)) from error
+        self._describe.schema_changed()
+        return Reply(200, {"object": entity.name, "field": name, "action": action})

@@ -1,0 +1,154 @@
+"""Values that clients send, JSON or CSV, as what the columns hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from typing import Any
+
+import pyarrow as pa
+
+from seil.sandbox.salesforce.metadata import SField, SObject
+from seil.sandbox.salesforce.record_ids import full_id
+
+_TRUE = frozenset({"true", "1", "yes"})
+_FALSE = frozenset({"false", "0", "no"})
+_EXACT = Context(prec=60)
+_DECIMAL = frozenset({"double", "currency", "percent"})
+_ARROW: Mapping[str, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "int": pa.int64(),
+    "long": pa.int64(),
+    "date": pa.date32(),
+    "datetime": pa.timestamp("us"),
+    "time": pa.time64("us"),
+}
+
+
+@dataclass(eq=False)
+class RowError(Exception):
+    """Why a record was not written, in the API's terms."""
+
+    code: str
+    message: str
+    fields: tuple[str, ...] = ()
+
+    def as_text(self) -> str:
+        return f"{self.code}:{self.message}:{', '.join(self.fields) or '--'}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {"statusCode": self.code, "message": self.message, "fields": list(self.fields)}
+
+
+def arrow_type(field: SField) -> pa.DataType:
+    """As the column is: timestamps are in UTC, without saying so."""
+    if field.type in _DECIMAL:
+        precision, scale = _digits(field)
+        return pa.decimal128(precision, scale)
+    return _ARROW.get(field.type, pa.string())
+
+
+def _digits(field: SField) -> tuple[int, int]:
+    """Precision and scale of a decimal column."""
+    precision, scale = re.findall(r"\d+", field.column_type)
+    return int(precision), int(scale)
+
+
+def converted(entity: SObject, field: SField, value: Any) -> Any:
+    """Raises RowError for a value the field cannot hold. Empty text is null, as everywhere."""
+    if value is None or value == "":
+        return False if field.type == "boolean" else None
+    convert: Callable[[SField, Any], Any] = _CONVERSIONS.get(field.type, _text)
+    try:
+        return convert(field, value)
+    except (ValueError, TypeError, OverflowError, InvalidOperation) as error:
+        raise RowError(
+            "INVALID_TYPE_ON_FIELD_IN_RECORD",
+            f"{entity.label}: value not of required type: {value}",
+            (field.name,),
+        ) from error
+
+
+def _text(field: SField, value: Any) -> str:
+    if not isinstance(value, str):
+        if isinstance(value, dict | list):
+            raise TypeError(type(value))
+        value = str(value).lower() if isinstance(value, bool) else str(value)
+    if 0 < field.length < len(value):
+        shown = value[:100]
+        raise RowError(
+            "STRING_TOO_LONG",
+            f"{field.raw.get('label', field.name)}: data value too large: {shown}"
+            f" (max length={field.length})",
+            (field.name,),
+        )
+    return str(value)
+
+
+def _identifier(field: SField, value: Any) -> str:
+    if found := full_id(str(value)):
+        return found
+    label = field.raw.get("label", field.name)
+    raise RowError("MALFORMED_ID", f"{label}: id value of incorrect type: {value}", (field.name,))
+
+
+def _boolean(_field: SField, value: Any) -> bool:
+    text = str(value).lower()
+    if text not in _TRUE | _FALSE:
+        raise ValueError(text)
+    return text in _TRUE
+
+
+def _integer(_field: SField, value: Any) -> int:
+    number = Decimal(str(value))
+    if number != number.to_integral_value():
+        raise ValueError(value)
+    return int(number)
+
+
+def _decimal(field: SField, value: Any) -> Decimal:
+    if isinstance(value, bool):
+        raise TypeError("a truth value is no number")
+    precision, scale = _digits(field)
+    number = Decimal(str(value)).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, _EXACT)
+    if number.adjusted() >= precision - scale:
+        raise RowError(
+            "NUMBER_OUTSIDE_VALID_RANGE",
+            f"{field.raw.get('label', field.name)}: value outside of valid range on numeric field:"
+            f" {value}",
+            (field.name,),
+        )
+    return number
+
+
+def _date(_field: SField, value: Any) -> date:
+    return date.fromisoformat(str(value)[:10])
+
+
+def _datetime(_field: SField, value: Any) -> datetime:
+    text = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", str(value).strip())
+    moment = datetime.fromisoformat(text)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _time(_field: SField, value: Any) -> time:
+    return time.fromisoformat(str(value)).replace(tzinfo=None)
+
+
+_CONVERSIONS: Mapping[str, Callable[[SField, Any], Any]] = {
+    "id": _identifier,
+    "reference": _identifier,
+    "boolean": _boolean,
+    "int": _integer,
+    "long": _integer,
+    "double": _decimal,
+    "currency": _decimal,
+    "percent": _decimal,
+    "date": _date,
+    "datetime": _datetime,
+    "time": _time,
+}

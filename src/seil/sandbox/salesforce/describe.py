@@ -1,0 +1,146 @@
+"""What the org says of itself: versions, resources, objects, fields, layouts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
+
+from seil.sandbox.salesforce.errors import ApiError, not_found
+from seil.sandbox.salesforce.messages import Call, Reply, Route
+from seil.sandbox.salesforce.metadata import SObject
+from seil.sandbox.salesforce.store import OrgStore
+
+_NEWEST = 66
+_SEASONS = ("Spring", "Summer", "Winter")
+_RESOURCES = (
+    "composite",
+    "connect",
+    "jobs",
+    "limits",
+    "query",
+    "queryAll",
+    "sobjects",
+)
+_MAX_BATCH = 200
+
+
+class Describe:
+    def __init__(self, store: OrgStore) -> None:
+        self._store = store
+        self._changed = datetime.now(UTC).replace(microsecond=0)
+
+    def routes(self) -> list[Route]:
+        base = "/services/data/{version}"
+        one = f"{base}/sobjects/{{object}}"
+        return [
+            Route("GET", "/services/data", self._versions, open=True),
+            Route("GET", base, self._resources),
+            Route("GET", f"{base}/sobjects", self._global),
+            Route("GET", one, self._metadata),
+            Route("GET", f"{one}/describe", self._describe),
+            Route("GET", f"{one}/describe/layouts", self._layouts),
+            Route("GET", f"{one}/describe/layouts/{{layout}}", self._layouts),
+        ]
+
+    def schema_changed(self) -> None:
+        """Whoever asks with If-Modified-Since gets an answer again."""
+        self._changed = datetime.now(UTC).replace(microsecond=0)
+
+    def object(self, call: Call) -> SObject:
+        return described(self._store, call.args["object"])
+
+    def answer(self, entity: SObject, root: str) -> dict[str, Any]:
+        answer = entity.describe(self._store.objects.values())
+        return {**answer, "urls": _urls(entity, root)}
+
+    def _versions(self, _call: Call) -> Reply:
+        versions = []
+        for number in range(31, _NEWEST + 1):
+            year, season = divmod(number - 31, 3)
+            label = f"{_SEASONS[(season + 1) % 3]} '{14 + year + (season == 2)}"
+            versions.append(
+                {"label": label, "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
+            )
+        return Reply(200, versions)
+
+    def _resources(self, call: Call) -> Reply:
+        return Reply(200, {name: f"{call.root}/{name}" for name in _RESOURCES})
+
+    def _global(self, call: Call) -> Reply:
+        objects = [
+            {**entity.global_describe(), "urls": _urls(entity, call.root)}
+            for entity in self._store.objects.values()
+        ]
+        return self._cached(
+            call, {"encoding": "UTF-8", "maxBatchSize": _MAX_BATCH, "sobjects": objects}
+        )
+
+    def _metadata(self, call: Call) -> Reply:
+        entity = self.object(call)
+        described = {**entity.global_describe(), "urls": _urls(entity, call.root)}
+        return Reply(200, {"objectDescribe": described, "recentItems": []})
+
+    def _describe(self, call: Call) -> Reply:
+        return self._cached(call, self.answer(self.object(call), call.root))
+
+    def _layouts(self, call: Call) -> Reply:
+        """One section with every field that a page can show."""
+        entity = self.object(call)
+        rows = [
+            {
+                "numItems": 1,
+                "layoutItems": [
+                    {
+                        "label": entry.raw.get("label", entry.name),
+                        "required": not entry.nillable,
+                        "editableForUpdate": entry.updateable,
+                        "layoutComponents": [{"type": "Field", "value": entry.name}],
+                    }
+                ],
+            }
+            for entry in entity.fields
+            if entry.type != "id"
+        ]
+        section = {"heading": "Information", "columns": 1, "rows": len(rows), "layoutRows": rows}
+        layout = {
+            "id": call.args.get("layout"),
+            "detailLayoutSections": [section],
+            "editLayoutSections": [section],
+        }
+        if call.args.get("layout"):
+            return Reply(200, layout)
+        return Reply(200, {"layouts": [layout], "recordTypeMappings": []})
+
+    def _cached(self, call: Call, answer: dict[str, Any]) -> Reply:
+        headers = {"Last-Modified": format_datetime(self._changed, usegmt=True)}
+        since = call.headers.get("If-Modified-Since", "")
+        if since and _moment(since) >= self._changed:
+            return Reply(304, b"", "", headers)
+        return Reply(200, answer, headers=headers)
+
+
+def described(store: OrgStore, name: str) -> SObject:
+    if name not in store.objects:
+        raise not_found()
+    return store.object(name)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError as error:
+        raise ApiError(400, "INVALID_HEADER", f"If-Modified-Since is no date: {text}") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _urls(entity: SObject, root: str) -> dict[str, str]:
+    base = f"{root}/sobjects/{entity.name}"
+    return {
+        "compactLayouts": f"{base}/describe/compactLayouts",
+        "rowTemplate": f"{base}/{{ID}}",
+        "approvalLayouts": f"{base}/describe/approvalLayouts",
+        "describe": f"{base}/describe",
+        "layouts": f"{base}/describe/layouts",
+        "sobject": base,
+    }

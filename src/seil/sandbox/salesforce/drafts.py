@@ -1,0 +1,91 @@
+"""Records on their way in: what was sent, and what is wrong with it by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from seil.sandbox.salesforce.conversion import RowError
+from seil.sandbox.salesforce.metadata import SObject
+
+
+@dataclass(eq=False)
+class Draft:
+    """`values` by field name as described, converted; `id` once it is known."""
+
+    sent: Mapping[str, Any]
+    values: dict[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    created: bool = False
+    error: RowError | None = None
+
+
+def sound(drafts: Iterable[Draft]) -> list[Draft]:
+    return [draft for draft in drafts if draft.error is None]
+
+
+def misplaced(entity: SObject, draft: Draft, trait: str) -> RowError | None:
+    """`trait` is createable or updateable."""
+    if trait == "createable" and draft.values.get("Id"):
+        return RowError(
+            "INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ("Id",)
+        )
+    wrong = tuple(
+        name
+        for name in draft.values
+        if name != "Id" and (known := entity.field(name)) and not known.raw.get(trait, True)
+    )
+    if not wrong:
+        return None
+    return RowError(
+        "INVALID_FIELD_FOR_INSERT_UPDATE",
+        f"Unable to create/update fields: {', '.join(wrong)}. Please check the security settings of"
+        " this field and verify that it is read/write for your profile or permission set.",
+        wrong,
+    )
+
+
+def missing(entity: SObject, draft: Draft) -> RowError | None:
+    absent = (
+        known.name
+        for known in entity.stored_fields
+        if known.createable
+        and not known.nillable
+        and known.type != "boolean"
+        and not known.raw.get("defaultedOnCreate")
+        and known.name not in ("Id", "OwnerId")
+        and draft.values.get(known.name) is None
+    )
+    return _required(tuple(absent))
+
+
+def emptied(entity: SObject, draft: Draft) -> RowError | None:
+    absent = (
+        name
+        for name, value in draft.values.items()
+        if value is None and (known := entity.field(name)) and not known.nillable
+    )
+    return _required(tuple(absent))
+
+
+def merged_by_id(drafts: Iterable[Draft]) -> list[Draft]:
+    """A record sent twice is changed once, the later values winning."""
+    found: dict[str, Draft] = {}
+    for draft in drafts:
+        first = found.setdefault(str(draft.id), draft)
+        first.values.update(draft.values)
+    return list(found.values())
+
+
+def columns_of(entity: SObject, drafts: Sequence[Draft]) -> list[str]:
+    """The stored fields that any of the drafts has a value for."""
+    used = set().union(*(draft.values for draft in drafts))
+    return [known.name for known in entity.stored_fields if known.name in used]
+
+
+def _required(names: tuple[str, ...]) -> RowError | None:
+    if not names:
+        return None
+    listed = ", ".join(names)
+    return RowError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{listed}]", names)

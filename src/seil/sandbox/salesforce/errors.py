@@ -1,0 +1,79 @@
+"""What the stand-in refuses, in the words and shapes of the real service.
+
+Status codes and error codes: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class ApiError(Exception):
+    """Answered with `status` and `body`; raise it anywhere below a request handler."""
+
+    def __init__(
+        self, status: int, code: str, message: str, *, fields: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.fields = fields
+
+    @property
+    def body(self) -> Any:
+        entry: dict[str, Any] = {"message": self.message, "errorCode": self.code}
+        if self.fields is not None:
+            entry["fields"] = list(self.fields)
+        return [entry]
+
+
+class OAuthError(ApiError):
+    """An error object, not a list: RFC 6749, section 5.2."""
+
+    @property
+    def body(self) -> Any:
+        return {"error": self.code, "error_description": self.message}
+
+
+class AmbiguousIdError(ApiError):
+    """An external id that several records carry is answered with the addresses of all of them."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        super().__init__(300, "MULTIPLE_CHOICES", "more than one record has this external id")
+        self.addresses = tuple(addresses)
+
+    @property
+    def body(self) -> Any:
+        return list(self.addresses)
+
+
+def not_found(message: str = "The requested resource does not exist") -> ApiError:
+    return ApiError(404, "NOT_FOUND", message)
+
+
+def session_expired() -> ApiError:
+    return ApiError(401, "INVALID_SESSION_ID", "Session expired or invalid")
+
+
+def unreadable_json(reason: str) -> ApiError:
+    return ApiError(400, "JSON_PARSER_ERROR", reason)
+
+
+def method_refused(method: str, allowed: Sequence[str]) -> ApiError:
+    wanted = ", ".join(sorted(allowed))
+    return ApiError(
+        405, "METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are {wanted}"
+    )
+
+
+def query_error(text: str, at: int, code: str, reason: str) -> ApiError:
+    """`at` is the offset in the query at which the trouble begins; the reply points at it."""
+    start = max(0, at - 40)
+    shown = " ".join(text[start : at + 40].splitlines())
+    row = text.count("\n", 0, at) + 1
+    column = at - text.rfind("\n", 0, at)
+    pointer = " " * (at - start) + "^"
+    where = f"ERROR at Row:{row}:Column:{column}"
+    return ApiError(400, code, f"\n{shown}\n{pointer}\n{where}\n{reason}")

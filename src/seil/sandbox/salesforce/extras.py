@@ -1,0 +1,129 @@
+"""What this org offers beyond the standard API: an Apex REST service, and files' contents."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from datetime import date
+from pathlib import Path
+
+from seil.sandbox.salesforce import soql
+from seil.sandbox.salesforce.csv_text import Dialect, line_sql
+from seil.sandbox.salesforce.errors import ApiError, not_found
+from seil.sandbox.salesforce.messages import CSV, Call, FileRange, Reply, Route
+from seil.sandbox.salesforce.record_ids import full_id
+from seil.sandbox.salesforce.records import Records
+from seil.sandbox.salesforce.store import OrgStore
+from seil.sandbox.salesforce.translate import translate
+
+_VERSION = "ContentVersion"
+_DATA = "VersionData"
+_BILLED_LINES = 500
+_BILLED = "SELECT Id, Name, blng__Invoice__c, CreatedDate FROM blng__InvoiceLine__c ORDER BY Id"
+_USAGES_OF_DAY = (
+    "SELECT Id, GAM_LineItemID__c, Usage_Date__c, Ad_Impression__c, Ad_Clicks__c"
+    " FROM Usage__c WHERE Usage_Date__c = "
+)
+
+
+class UsageSummaries:
+    """The Apex service that answers the SOQL for the usage records of a day."""
+
+    def routes(self) -> list[Route]:
+        path = "/services/apexrest/UsageSummary/fetchUsages{rest*}"
+        return [Route("POST", path, self._fetch), Route("GET", path, self._fetch)]
+
+    def _fetch(self, call: Call) -> Reply:
+        body = call.json_object() if call.method == "POST" else dict(call.params)
+        text = str(body.get("usageDate", ""))
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", text) or not _is_date(text):
+            reason = f"usageDate must be a date such as 2026-01-31: {text!r}"
+            raise ApiError(400, "APEX_ERROR", reason)
+        return Reply(200, _USAGES_OF_DAY + text)
+
+
+class Files:
+    """What was uploaded as VersionData is kept; the org's own files are billing extracts."""
+
+    def __init__(self, store: OrgStore, records: Records, folder: Path) -> None:
+        self._store = store
+        self._records = records
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def routes(self) -> list[Route]:
+        base = "/services/data/{version}"
+        one = f"{base}/sobjects/{_VERSION}"
+        return [
+            Route("POST", one, self._create),
+            Route("GET", f"{one}/{{id}}/{_DATA}", self._content),
+            Route("GET", f"{base}/connect/files/{{id}}/content", self._content),
+        ]
+
+    def _create(self, call: Call) -> Reply:
+        row = call.json_object()
+        try:
+            data = base64.b64decode(row.pop(_DATA, "") or "", validate=True)
+        except (binascii.Error, TypeError, ValueError) as error:
+            raise ApiError(
+                400, "INVALID_BASE64", f"{_DATA} is not base64", fields=[_DATA]
+            ) from error
+        with self._store.write() as cursor:
+            (outcome,) = self._records.insert(_VERSION, [row])
+            if outcome.error is not None:
+                error_found = outcome.error
+                raise ApiError(
+                    400, error_found.code, error_found.message, fields=error_found.fields
+                )
+            cursor.execute(
+                f'UPDATE main.{_VERSION} SET "ContentSize" = $1 WHERE "Id" = $2',  # noqa: S608
+                [len(data), outcome.id],
+            )
+            (self._folder / str(outcome.id)).write_bytes(data)
+        return Reply(201, {"id": outcome.id, "success": True, "errors": []})
+
+    def _content(self, call: Call) -> Reply:
+        """By the id of a version or of its document."""
+        wanted = full_id(call.args["id"])
+        found = (
+            self._store.cursor()
+            .execute(
+                f'SELECT "Id", "Title" FROM main.{_VERSION} WHERE "IsDeleted" IS NOT TRUE'  # noqa: S608
+                ' AND ("Id" = $1 OR "ContentDocumentId" = $1) ORDER BY "CreatedDate" DESC, "Id"',
+                [wanted],
+            )
+            .fetchone()
+        )
+        if found is None:
+            raise not_found()
+        identifier, title = found
+        headers = {"Content-Disposition": f'attachment; filename="{_file_name(title)}"'}
+        file = self._folder / str(identifier)
+        if file.exists():
+            content = FileRange(b"", file, 0, file.stat().st_size)
+            return Reply(200, content, "application/octet-stream", headers)
+        return Reply(200, self._billing_extract(str(identifier)), CSV, headers)
+
+    def _billing_extract(self, identifier: str) -> bytes:
+        """The same lines for the same file, other ones for another."""
+        dialect = Dialect()
+        offset = sum(identifier.encode()) % 100
+        query = soql.parse(f"{_BILLED} LIMIT {_BILLED_LINES} OFFSET {offset}")
+        made = translate(self._store.objects, query, deleted_too=False)
+        sql = made.select(line_sql(made.columns, dialect))
+        lines = self._store.cursor().execute(sql, list(made.values)).fetchall()
+        head = dialect.line(column.path[-1] for column in made.columns)
+        return (head + "".join(line for (line,) in lines)).encode()
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _file_name(title: str | None) -> str:
+    return re.sub(r"[^\w.-]+", "_", title or "file")

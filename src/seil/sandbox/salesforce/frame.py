@@ -1,0 +1,212 @@
+"""Between the socket and the handlers: sizes, sessions, usage, faults, and how a reply leaves.
+
+Handlers are plain functions that run in threads; only this module knows of aiohttp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO, cast
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from seil.sandbox.salesforce import bodies
+from seil.sandbox.salesforce.auth import Logins
+from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.faults import Fault, Faults
+from seil.sandbox.salesforce.messages import Call, FileRange, Reply, Route, Router
+from seil.sandbox.salesforce.usage import Usage
+
+_log = logging.getLogger(__name__)
+
+_MAX_HEAD = 16_384
+_IN_MEMORY = 1 << 20
+_WORTH_COMPRESSING = 1_024
+_METERED = ("/services/data/", "/services/apexrest/")
+_TAKES_JSON = ("POST", "PATCH")
+_FAULT = web.RequestKey("fault", Fault)
+_NOT_FINISHED: bytes | None = None
+
+
+class Frame:
+    def __init__(self, router: Router, logins: Logins, usage: Usage, faults: Faults) -> None:
+        self._router = router
+        self._logins = logins
+        self._usage = usage
+        self._faults = faults
+        self._threads = ThreadPoolExecutor(16, thread_name_prefix="sandbox-request")
+
+    def application(self) -> web.Application:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        app.on_response_prepare.append(_spoil_headers)
+        return app
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        fault = self._faults.strike(request.method, request.raw_path)
+        if fault:
+            request[_FAULT] = fault
+            await asyncio.sleep(fault.delay)
+            if fault.expire_session:
+                self._logins.end_all_sessions()
+        reply = _head_too_large(request)
+        if reply is None and fault is not None and fault.answers:
+            await request.read()
+            reply = fault.reply()
+        if reply is None:
+            reply = await self._answered(request, fault)
+        _log.info("%s %s answered %d", request.method, request.path, reply.status)
+        return await self._send(request, reply, fault)
+
+    async def _answered(self, request: web.Request, fault: Fault | None) -> Reply:
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
+            body = cast(BinaryIO, spool)
+            try:
+                route, args = self._router.find(request.method, request.rel_url.raw_path)
+                await _read(request, body, limit=route.max_body)
+                call = Call(
+                    request.method,
+                    request.rel_url.raw_path,
+                    request.query,
+                    request.headers,
+                    body,
+                    base_url=f"{request.scheme}://{request.host}",
+                    args=args,
+                    fail_job=fault.fail_job if fault else "",
+                )
+                loop = asyncio.get_running_loop()
+                reply = await loop.run_in_executor(self._threads, self._run, route, call)
+            except ApiError as error:
+                reply = Reply(error.status, error.body)
+            return self._metered(request, reply)
+
+    def _run(self, route: Route, call: Call) -> Reply:
+        """In a thread. Whatever a handler did not foresee is answered, and logged in full."""
+        try:
+            if not route.open:
+                self._logins.require_session(call.headers)
+                self._usage.spend_request()
+                _check_content_type(route, call)
+            return route.handler(call)
+        except ApiError as error:
+            return Reply(error.status, error.body)
+        except Exception:  # noqa: BLE001  (the last barrier: answered as 500, logged in full)
+            _log.exception("%s %s failed", call.method, call.path)
+            message = "An unexpected error occurred; the stand-in's log has the details"
+            return Reply(500, ApiError(500, "UNKNOWN_EXCEPTION", message).body)
+
+    def _metered(self, request: web.Request, reply: Reply) -> Reply:
+        if not request.path.startswith(_METERED):
+            return reply
+        headers = {"Sforce-Limit-Info": self._usage.limit_info(), **reply.headers}
+        return Reply(reply.status, reply.content, reply.content_type, headers)
+
+    async def _send(
+        self, request: web.Request, reply: Reply, fault: Fault | None
+    ) -> web.StreamResponse:
+        content = bodies.rendered(reply, pretty=request.headers.get("X-PrettyPrint") == "1")
+        size = content.size if isinstance(content, FileRange) else len(content)
+        response = web.StreamResponse(status=reply.status, headers=CIMultiDict(reply.headers))
+        response.headers["Server"] = "sfdcedge"
+        if size == 0:
+            response.content_length = 0 if reply.status != 204 else None
+            await response.prepare(request)
+            await response.write_eof()
+            return response
+        response.headers["Content-Type"] = bodies.content_type(reply, fault)
+        pieces = bodies.chunks(content)
+        if fault and not fault.answers:
+            pieces = bodies.spoiled(pieces, fault)
+        if "gzip" in request.headers.get("Accept-Encoding", "") and size >= _WORTH_COMPRESSING:
+            response.headers["Content-Encoding"] = "gzip"
+            pieces = bodies.compressed(pieces)
+            response.enable_chunked_encoding()
+        elif fault and (fault.nul_bytes or fault.bom or fault.charset):
+            response.enable_chunked_encoding()
+        else:
+            response.content_length = size
+        await response.prepare(request)
+        await self._write(request, response, bodies.slowed(pieces, fault) if fault else pieces)
+        return response
+
+    async def _write(
+        self, request: web.Request, response: web.StreamResponse, pieces: Iterator[bytes]
+    ) -> None:
+        fault = request.get(_FAULT)
+        loop = asyncio.get_running_loop()
+        try:
+            if request.method != "HEAD":
+                while (
+                    piece := await loop.run_in_executor(self._threads, next, pieces, _NOT_FINISHED)
+                ) is not None:
+                    await response.write(piece)
+                    if fault and fault.drip:
+                        await asyncio.sleep(fault.drip_delay)
+            if fault and fault.cut is not None and request.transport:
+                request.transport.close()
+                return
+            await response.write_eof()
+        except ConnectionError:
+            _log.info("%s: the client went away", request.path)
+
+
+async def _read(request: web.Request, into: BinaryIO, *, limit: int) -> None:
+    size = 0
+    async for chunk in request.content.iter_chunked(_IN_MEMORY):
+        size += len(chunk)
+        if size > limit:
+            raise ApiError(413, "REQUEST_TOO_LARGE", f"The request body exceeds {limit} bytes")
+        into.write(chunk)
+    into.seek(0)
+
+
+def _head_too_large(request: web.Request) -> Reply | None:
+    """The edge in front of the real service answers these, in HTML."""
+    head = sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
+    if len(request.raw_path) > _MAX_HEAD:
+        return _edge_error(414, "URI Too Long")
+    if len(request.raw_path) + head > _MAX_HEAD:
+        return _edge_error(431, "Request Header Fields Too Large")
+    return None
+
+
+def _edge_error(status: int, reason: str) -> Reply:
+    page = f"<h1>Bad Message {status}</h1><pre>reason: {reason}</pre>"
+    return Reply(status, page.encode(), "text/html;charset=iso-8859-1")
+
+
+def _check_content_type(route: Route, call: Call) -> None:
+    sent = call.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if call.method in (*_TAKES_JSON, "PUT") and sent and sent not in route.accepts:
+        raise ApiError(
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+            f"Content type not supported: {sent}. Supported are {', '.join(route.accepts)}",
+        )
+
+
+async def _spoil_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Here all headers are there, also those that the HTTP server adds."""
+    fault = request.get(_FAULT)
+    if fault is None:
+        return
+    headers = response.headers
+    if fault.number_of_records is not None and "Sforce-NumberOfRecords" in headers:
+        wanted, true = fault.number_of_records, int(headers["Sforce-NumberOfRecords"])
+        told = true + int(wanted) if wanted[0] in "+-" else int(wanted)
+        headers["Sforce-NumberOfRecords"] = str(told)
+    for name in fault.drop_headers:
+        headers.popall(name, None)
+    headers.update(fault.set_headers)
+    if fault.lower_case_headers:
+        lowered = [(name.lower(), value) for name, value in headers.items()]
+        headers.clear()
+        headers.extend(lowered)

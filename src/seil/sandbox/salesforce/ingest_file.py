@@ -1,0 +1,153 @@
+"""The CSV a client uploads to an ingest job, and the three it gets back."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TextIO
+
+from seil.sandbox.salesforce.csv_text import Dialect
+from seil.sandbox.salesforce.metadata import SObject
+from seil.sandbox.salesforce.records import Outcome
+
+_NULL = "#N/A"
+_MAX_FIELD = 1 << 27
+_NAMES = {"\n": "LF", "\r\n": "CRLF"}
+_KINDS = ("successful", "failed", "unprocessed")
+
+csv.field_size_limit(_MAX_FIELD)
+
+
+class BadFileError(Exception):
+    """The job fails as a whole, with this as its errorMessage."""
+
+
+class IngestFile:
+    def __init__(self, path: Path, dialect: Dialect) -> None:
+        self.path = path
+        self.dialect = dialect
+
+    @cached_property
+    def header(self) -> list[str]:
+        try:
+            with self._open() as file:
+                return next(self._reader(file), [])
+        except (csv.Error, UnicodeDecodeError, FileNotFoundError):
+            return []
+
+    def check(self, entity: SObject, operation: str) -> None:
+        """Raises BadFileError for a file that no row of can be taken."""
+        if not self.path.exists() or not self.header:
+            raise BadFileError("InvalidBatch : The file is empty or cannot be read as CSV")
+        self._check_line_ending()
+        if operation in ("delete", "hardDelete"):
+            if [name.lower() for name in self.header] != ["id"]:
+                raise BadFileError(f"InvalidBatch : The '{operation}' batch must contain only 'Id'")
+            return
+        for name in self.header:
+            relation = name.partition(".")[0].lower()
+            related = any((f.relationship_name or "").lower() == relation for f in entity.fields)
+            if not entity.field(name) and not ("." in name and related):
+                raise BadFileError(f"InvalidBatch : Field name not found : {name}")
+
+    def batches(self, rows: int) -> Iterator[list[list[str]]]:
+        """Raises BadFileError at the row that cannot be read."""
+        with self._open() as file:
+            reader = self._reader(file)
+            next(reader, None)
+            try:
+                while batch := list(itertools.islice(reader, rows)):
+                    yield [row for row in batch if row]
+            except (csv.Error, UnicodeDecodeError) as error:
+                raise BadFileError(f"InvalidBatch : {error}") from error
+
+    def values(self, row: Sequence[str]) -> dict[str, str | None]:
+        """An empty cell leaves the field as it is, #N/A empties it."""
+        pairs = zip(self.header, row, strict=False)
+        found = {name: None if cell == _NULL else cell for name, cell in pairs if cell != ""}
+        if len(row) != len(self.header):
+            count = f"{len(row)} values for {len(self.header)} columns"
+            raise BadFileError(f"InvalidBatch : The row has {count}: {row[:3]}")
+        return found
+
+    def _check_line_ending(self) -> None:
+        with self.path.open("rb") as file:
+            first = file.readline()
+        ending = "\r\n" if first.endswith(b"\r\n") else "\n"
+        if ending != self.dialect.line_ending and first.endswith(b"\n"):
+            setting = _NAMES[self.dialect.line_ending]
+            raise BadFileError(
+                "ClientInputError : LineEnding is invalid on user data."
+                f" Current LineEnding setting is {setting}"
+            )
+
+    def _open(self) -> TextIO:
+        return self.path.open(encoding="utf-8-sig", newline="")
+
+    def _reader(self, file: TextIO) -> Iterator[list[str]]:
+        return csv.reader(file, delimiter=self.dialect.delimiter, strict=True)
+
+
+class Results:
+    """A part file a batch, so that a batch written again replaces its own; joined at the end."""
+
+    def __init__(self, file: IngestFile) -> None:
+        self._file = file
+        self._folder = file.path.parent
+
+    def keep(self, number: int, rows: Sequence[Sequence[str]], outcomes: Sequence[Outcome]) -> None:
+        line = self._file.dialect.line
+        good, bad = [], []
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if outcome.error is None:
+                created = "true" if outcome.created else "false"
+                good.append(line([outcome.id or "", created, *row]))
+            else:
+                bad.append(line([outcome.id or "", outcome.error.as_text(), *row]))
+        self._write("successful", number, good)
+        self._write("failed", number, bad)
+        self._write("counts", number, [f"{len(good)} {len(bad)}"])
+
+    def finish(self, batch_rows: int) -> dict[str, int]:
+        """Joins the parts; what no outcome is kept of goes to the unprocessed rows.
+
+        `processed` counts the failed rows too, as the API does.
+        """
+        counts = [part.read_text().split() for part in self._parts("counts")]
+        self._write("unprocessed", 0, self._unprocessed(len(counts), batch_rows))
+        names = {"successful": ("sf__Id", "sf__Created"), "failed": ("sf__Id", "sf__Error")}
+        for kind in _KINDS:
+            self._join(kind, [*names.get(kind, ()), *self._file.header])
+        for part in self._parts("counts"):
+            part.unlink()
+        good, bad = (sum(int(count[n]) for count in counts) for n in (0, 1))
+        return {"processed": good + bad, "failed": bad}
+
+    def _unprocessed(self, first: int, batch_rows: int) -> Iterator[str]:
+        try:
+            for batch in itertools.islice(self._file.batches(batch_rows), first, None):
+                yield from map(self._file.dialect.line, batch)
+        except (BadFileError, FileNotFoundError):
+            return  # what cannot be read cannot be given back either
+
+    def _join(self, kind: str, header: Sequence[str]) -> None:
+        with (self._folder / f"{kind}.csv").open("w", encoding="utf-8", newline="") as joined:
+            joined.write(self._file.dialect.line(header))
+            for part in self._parts(kind):
+                with part.open(encoding="utf-8", newline="") as source:
+                    shutil.copyfileobj(source, joined)
+        for part in self._parts(kind):
+            part.unlink()
+
+    def _write(self, kind: str, number: int, lines: Iterable[str]) -> None:
+        part = self._folder / f"{kind}.{number:06d}"
+        part.parent.mkdir(exist_ok=True)
+        with part.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
+
+    def _parts(self, kind: str) -> list[Path]:
+        return sorted(self._folder.glob(f"{kind}.[0-9]*"))

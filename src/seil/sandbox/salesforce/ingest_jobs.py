@@ -1,0 +1,290 @@
+"""Bulk API 2.0 ingest jobs.
+
+https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/bulk_api_2_0_ingest.htm
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seil.sandbox.salesforce.csv_text import Dialect
+from seil.sandbox.salesforce.errors import ApiError, not_found
+from seil.sandbox.salesforce.ingest_file import BadFileError, IngestFile, Results
+from seil.sandbox.salesforce.jobs import (
+    TERMINAL,
+    Workers,
+    job_list,
+    known_job,
+    listed,
+    new_job,
+    set_state,
+    wrong_state,
+)
+from seil.sandbox.salesforce.messages import (
+    CSV,
+    NO_CONTENT,
+    Call,
+    FileRange,
+    Reply,
+    Route,
+    required,
+)
+from seil.sandbox.salesforce.metadata import SField, SObject
+from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.records import Outcome, Records
+from seil.sandbox.salesforce.state import State
+from seil.sandbox.salesforce.store import OrgStore
+from seil.sandbox.salesforce.usage import Usage
+
+_log = logging.getLogger(__name__)
+
+KIND = "ingest"
+_OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
+_BATCH_ROWS = 10_000
+# 150 MB once encoded in base64, which is how the real service measures.
+_MAX_UPLOAD = 150 * 1024 * 1024 * 3 // 4
+
+
+class IngestJobs:
+    def __init__(
+        self, store: OrgStore, state: State, usage: Usage, workers: Workers, **kept: Any
+    ) -> None:
+        """`kept`: options, folder (of uploads and results), user_id and records."""
+        self._store = store
+        self._state = state
+        self._usage = usage
+        self._workers = workers
+        self._options: Options = kept["options"]
+        self._folder: Path = kept["folder"]
+        self._user_id: str = kept["user_id"]
+        self._records: Records = kept["records"]
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def routes(self) -> list[Route]:
+        base = "/services/data/{version}/jobs/ingest"
+        one = f"{base}/{{job}}"
+        csv = ("text/csv",)
+        return [
+            Route("POST", base, self._create),
+            Route("GET", base, self._list),
+            Route("GET", one, self._get),
+            Route("PATCH", one, self._change),
+            Route("DELETE", one, self._delete),
+            Route("PUT", f"{one}/batches", self._upload, accepts=csv, max_body=_MAX_UPLOAD),
+            Route("GET", f"{one}/successfulResults", self._successful),
+            Route("GET", f"{one}/failedResults", self._failed),
+            Route("GET", f"{one}/unprocessedRecords", self._unprocessed),
+            Route("GET", f"{one}/unprocessedrecords", self._unprocessed),
+        ]
+
+    def resume(self) -> None:
+        for job in self._state.jobs(KIND):
+            job_id = job["info"]["id"]
+            if job["inner"]["created"] < time.time() - self._options.job_lifetime:
+                self._forget(job_id)
+            elif job["info"]["state"] in ("UploadComplete", "InProgress"):
+                self._workers.submit(self._run, job_id)
+
+    def _create(self, call: Call) -> Reply:
+        body = call.json_object()
+        required(body, ("operation", "object"))
+        if body["operation"] not in _OPERATIONS:
+            raise ApiError(400, "INVALIDJOB", f"Unsupported operation: {body['operation']}")
+        if body["object"] not in self._store.objects:
+            reason = f"InvalidJob : Unable to find object: {body['object']}"
+            raise ApiError(400, "INVALIDJOB", reason)
+        if body.get("contentType", "CSV") != "CSV":
+            raise ApiError(400, "INVALIDJOB", "Only content type CSV is supported")
+        delimiter, line_ending = body.get("columnDelimiter", "COMMA"), body.get("lineEnding", "LF")
+        Dialect.named(delimiter, line_ending)
+        entity = self._store.object(body["object"])
+        details = {
+            "operation": body["operation"],
+            "object": entity.name,
+            "state": "Open",
+            "lineEnding": line_ending,
+            "columnDelimiter": delimiter,
+        }
+        if body["operation"] == "upsert":
+            details["externalIdFieldName"] = _upsert_key(entity, body).name
+        info = new_job(self._state, call, self._user_id, details)
+        info["contentUrl"] = f"{call.root.lstrip('/')}/jobs/ingest/{info['id']}/batches"
+        inner = {"fail": call.fail_job, "created": time.time()}
+        self._state.add_job(KIND, info["id"], {"info": info, "inner": inner})
+        return Reply(200, info)
+
+    def _list(self, call: Call) -> Reply:
+        return Reply(200, job_list(self._state, KIND, call))
+
+    def _get(self, call: Call) -> Reply:
+        job = known_job(self._state, KIND, call)
+        inner = job["inner"]
+        took = inner.get("milliseconds", 0)
+        answer = {
+            **listed(job),
+            "retries": 0,
+            "totalProcessingTime": took,
+            "apiActiveProcessingTime": took,
+            "apexProcessingTime": 0,
+            "numberRecordsProcessed": inner.get("processed", 0),
+            "numberRecordsFailed": inner.get("failed", 0),
+        }
+        if "error" in inner:
+            answer["errorMessage"] = inner["error"]
+        return Reply(200, answer)
+
+    def _upload(self, call: Call) -> Reply:
+        job = known_job(self._state, KIND, call)
+        job_id = job["info"]["id"]
+        if job["info"]["state"] != "Open":
+            raise wrong_state(f"Data cannot be uploaded in state {job['info']['state']}")
+        file = self._folder_of(job_id) / "upload.csv"
+        if file.exists():
+            raise ApiError(
+                400,
+                "INVALIDJOBSTATE",
+                f"Found multiple contents for job: <{job_id}>, please 'Close' / 'Abort' / 'Delete'"
+                " the current Job then create a new Job and make sure you only do 'PUT' once on a"
+                " given Job.",
+            )
+        file.parent.mkdir(exist_ok=True)
+        call.body.seek(0)
+        partial = file.with_suffix(".partial")
+        with partial.open("wb") as target:
+            shutil.copyfileobj(call.body, target)
+        partial.rename(file)
+        return Reply(201, b"", "")
+
+    def _change(self, call: Call) -> Reply:
+        wanted = call.json_object().get("state")
+        if wanted not in ("UploadComplete", "Aborted"):
+            raise ApiError(400, "INVALIDJOB", f"A job cannot be given the state {wanted}")
+        job_id = known_job(self._state, KIND, call)["info"]["id"]
+        with self._state.changing_job(job_id) as job:
+            if job is None:
+                raise not_found()
+            state = job["info"]["state"]
+            if state in TERMINAL or (wanted == "UploadComplete" and state != "Open"):
+                raise wrong_state(f"A job in state {state} cannot be given the state {wanted}")
+            set_state(job, wanted)
+            info = listed(job)
+        if wanted == "UploadComplete":
+            self._workers.submit(self._run, job_id)
+        return Reply(200, info)
+
+    def _delete(self, call: Call) -> Reply:
+        info = known_job(self._state, KIND, call)["info"]
+        if info["state"] not in TERMINAL and info["state"] != "UploadComplete":
+            raise wrong_state(f"Deleting a job in state {info['state']} is not allowed")
+        self._forget(info["id"])
+        return NO_CONTENT
+
+    def _successful(self, call: Call) -> Reply:
+        return self._result(call, "successful")
+
+    def _failed(self, call: Call) -> Reply:
+        return self._result(call, "failed")
+
+    def _unprocessed(self, call: Call) -> Reply:
+        return self._result(call, "unprocessed")
+
+    def _result(self, call: Call, which: str) -> Reply:
+        info = known_job(self._state, KIND, call)["info"]
+        if info["state"] not in TERMINAL:
+            raise wrong_state(f"The job's results cannot be read in state {info['state']}")
+        file = self._folder_of(info["id"]) / f"{which}.csv"
+        if not file.exists():
+            return Reply(200, b"", CSV)
+        return Reply(200, FileRange(b"", file, 0, file.stat().st_size), CSV)
+
+    def _run(self, job_id: str) -> None:
+        started = time.monotonic()
+        self._workers.wait(self._options.job_delay)
+        with self._state.changing_job(job_id) as job:
+            if job is None or job["info"]["state"] in TERMINAL:
+                return
+            set_state(job, "InProgress")
+        outcome = self._outcome(job)
+        self._workers.wait(self._options.job_delay)
+        with self._state.changing_job(job_id) as job:
+            if job is None:
+                return
+            took = int((time.monotonic() - started) * 1000)
+            ended = "Failed" if "error" in outcome else "JobComplete"
+            state = job["info"]["state"] if job["info"]["state"] in TERMINAL else ended
+            set_state(job, state, milliseconds=took, **outcome)
+        _log.info("Ingest job %s: %s", job_id, state)
+
+    def _outcome(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Rows are written a batch at a time; what was written stays, whatever comes later."""
+        info = job["info"]
+        entity = self._store.object(info["object"])
+        dialect = Dialect.named(info["columnDelimiter"], info["lineEnding"])
+        file = IngestFile(self._folder_of(info["id"]) / "upload.csv", dialect)
+        results = Results(file)
+        try:
+            if job["inner"]["fail"]:
+                raise BadFileError(job["inner"]["fail"])
+            file.check(entity, info["operation"])
+            self._write_batches(info, file, results)
+        except BadFileError as error:
+            return {"error": str(error), **results.finish(_BATCH_ROWS)}
+        return results.finish(_BATCH_ROWS)
+
+    def _write_batches(self, info: Mapping[str, Any], file: IngestFile, results: Results) -> None:
+        done_key = f"ingest:{info['id']}"
+        for number, rows in enumerate(file.batches(_BATCH_ROWS)):
+            if self._aborted(info["id"]):
+                return
+            if number < int(self._store.setting(done_key, "0")):
+                continue  # written before the last stop
+            values = [file.values(row) for row in rows]
+            # The mark that a batch is done is committed with it: a restart writes nothing twice.
+            with self._store.write():
+                outcomes = self._written(info, values)
+                results.keep(number, rows, outcomes)
+                self._store.keep_setting(done_key, str(number + 1))
+            self._usage.spend_ingest(len(rows))
+
+    def _written(self, info: Mapping[str, Any], rows: list[dict[str, str | None]]) -> list[Outcome]:
+        name, operation = info["object"], info["operation"]
+        if operation in ("delete", "hardDelete"):
+            ids = [row.get("Id") or "" for row in rows]
+            return self._records.delete(name, ids, hard=operation == "hardDelete")
+        if operation == "upsert":
+            entity = self._store.object(name)
+            key = _upsert_key(entity, info)
+            return self._records.upsert(name, rows, key=key)
+        write = self._records.insert if operation == "insert" else self._records.update
+        return write(name, rows)
+
+    def _aborted(self, job_id: str) -> bool:
+        job = self._state.job(KIND, job_id)
+        return job is None or job["info"]["state"] in TERMINAL
+
+    def _folder_of(self, job_id: str) -> Path:
+        return self._folder / job_id
+
+    def _forget(self, job_id: str) -> None:
+        self._state.forget_job(job_id)
+        shutil.rmtree(self._folder_of(job_id), ignore_errors=True)
+
+
+def _upsert_key(entity: SObject, body: Mapping[str, Any]) -> SField:
+    name = str(body.get("externalIdFieldName") or "")
+    if not name:
+        raise ApiError(400, "INVALIDJOB", "InvalidJob : External ID was blank for an upsert")
+    key = entity.field(name)
+    if key is None or not (key.external_id or key.name == "Id"):
+        raise ApiError(
+            400,
+            "INVALIDJOB",
+            f"InvalidJob : Field name provided, {name} does not match an External ID, Salesforce"
+            f" Id, or indexed field for {entity.name}",
+        )
+    return key

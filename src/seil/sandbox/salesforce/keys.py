@@ -1,0 +1,76 @@
+"""The keys a stand-in org makes for itself on its first start."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+_BITS = 2048
+_VALID = timedelta(days=825)
+_NAMES = ("localhost", "login.salesforce.com", "test.salesforce.com")
+
+
+def key_pair(folder: Path) -> Path:
+    """The public key that JWT logins are verified with; its private half lies beside it."""
+    private, public = folder / "jwt.key", folder / "jwt.pub"
+    if not (private.exists() and public.exists()):
+        key = _new_key(private)
+        pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        public.write_bytes(pem)
+    return public
+
+
+def certificate(folder: Path, host: str) -> tuple[Path, Path]:
+    """A self-signed certificate and its key. It also names Salesforce's own login hosts: clients
+    that have those built in reach the stand-in once their addresses are overridden.
+    """
+    chain, private = folder / "tls.crt", folder / "tls.key"
+    if not (chain.exists() and private.exists()):
+        key = _new_key(private)
+        now = datetime.now(UTC)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "SEIL stand-in org")])
+        names: list[x509.GeneralName] = [x509.DNSName(known) for known in _NAMES]
+        names.append(_general_name(host))
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + _VALID)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        chain.write_bytes(made.public_bytes(Encoding.PEM))
+    return chain, private
+
+
+def _new_key(file: Path) -> rsa.RSAPrivateKey:
+    """Readable by its owner only, from the first byte on."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+        target.write(pem)
+    return key
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

@@ -1,0 +1,53 @@
+"""How a stand-in org behaves: credentials, quotas, delays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """One connected app, one integration user. They are well known and open nothing but this."""
+
+    client_id: str = "seil-sandbox"
+    client_secret: str = "sandbox-secret"  # noqa: S105  (documented, good for the stand-in only)
+    username: str = "integration@sandbox.example"
+    password: str = "sandbox-password"  # noqa: S105
+    security_token: str = "sandbox-token"  # noqa: S105
+    refresh_token: str = "sandbox-refresh-token"  # noqa: S105
+
+
+@dataclass(frozen=True)
+class Quotas:
+    """What an org may use in 24 hours, counted from midnight UTC."""
+
+    api_requests: int = 100_000
+    bulk_requests: int = 15_000
+    query_jobs: int = 10_000
+    query_result_mb: int = 976_562
+    ingest_records: int = 150_000_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """`token_lifetime`, `job_delay` (between two states of a job) and `cursor_lifetime` in seconds.
+
+    `public_key` verifies JWT logins (PEM public key or certificate); default: the pair that the
+    state folder holds. `app_name` adds the per-app part to Sforce-Limit-Info. `result_page_rows` is
+    the size of a bulk result page when the client names none.
+    """
+
+    credentials: Credentials = Credentials()
+    quotas: Quotas = Quotas()
+    token_lifetime: float = 7200.0
+    rotate_refresh_tokens: bool = False
+    user_approved: bool = True
+    public_key: Path | None = None
+    app_name: str = ""
+    job_delay: float = 0.0
+    query_page_rows: int = 2_000
+    result_page_rows: int = 100_000
+    cursor_lifetime: float = 2 * 24 * 3600.0
+    job_lifetime: float = 7 * 24 * 3600.0
+    tls: bool = False

@@ -1,0 +1,168 @@
+"""REST queries: pages that stay what they were, also across a restart."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from seil.sandbox.salesforce import soql
+from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.messages import Call, Reply, Route
+from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.rows import Renderer
+from seil.sandbox.salesforce.state import State
+from seil.sandbox.salesforce.store import OrgStore
+from seil.sandbox.salesforce.translate import Translation, translate
+
+_FEWEST, _MOST = 200, 2_000
+_LOCATOR = re.compile(r"(01g[A-Za-z0-9]{15})-(\d+)")
+
+
+class Queries:
+    """The rows of a query that needs several pages are kept in an Arrow file, a batch a page."""
+
+    def __init__(self, store: OrgStore, state: State, options: Options, folder: Path) -> None:
+        self._store = store
+        self._state = state
+        self._options = options
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def routes(self) -> list[Route]:
+        base = "/services/data/{version}"
+        return [
+            Route("GET", f"{base}/query", self._query),
+            Route("GET", f"{base}/queryAll", self._query_all),
+            Route("GET", f"{base}/query/{{locator}}", self._more),
+            Route("GET", f"{base}/queryAll/{{locator}}", self._more),
+        ]
+
+    def expire(self) -> None:
+        """Drops the pages nobody may ask for any more."""
+        before = time.time() - self._options.cursor_lifetime
+        for cursor_id in self._state.expire_cursors(before):
+            self._file(cursor_id).unlink(missing_ok=True)
+
+    def answer(self, text: str, call: Call, *, deleted_too: bool) -> dict[str, Any]:
+        """The first page; raises ApiError for a query that cannot be run."""
+        translation = translate(self._store.objects, soql.parse(text), deleted_too=deleted_too)
+        cursor, values = self._store.cursor(), list(translation.values)
+        if translation.counted:
+            (total,) = cursor.execute(translation.select("count(*)"), values).fetchall()[0]
+            return {"totalSize": total, "done": True, "records": []}
+        statement = cursor.execute(translation.select(Renderer.expressions(translation)), values)
+        pages = _pages(statement.to_arrow_reader(_MOST), self._page_rows(call))
+        first, second = next(pages, None), next(pages, None)
+        renderer = Renderer(Renderer.spec(translation))
+        records = renderer.records(_rows(first), call.root) if first else []
+        if first is None or second is None:
+            return {"totalSize": len(records), "done": True, "records": records}
+        cursor_id, total = self._keep(translation, first, second, pages)
+        return {
+            "totalSize": total,
+            "done": False,
+            "nextRecordsUrl": f"{call.root}/query/{cursor_id}-{first.num_rows}",
+            "records": records,
+        }
+
+    def _query(self, call: Call) -> Reply:
+        return Reply(200, self.answer(_text(call), call, deleted_too=False))
+
+    def _query_all(self, call: Call) -> Reply:
+        return Reply(200, self.answer(_text(call), call, deleted_too=True))
+
+    def _more(self, call: Call) -> Reply:
+        match = _LOCATOR.fullmatch(call.args["locator"])
+        kept = self._state.cursor(match[1]) if match else None
+        if not match or not kept or kept["created"] < time.time() - self._options.cursor_lifetime:
+            raise ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
+        with (
+            pa.OSFile(str(self._file(match[1])), "rb") as source,
+            pa.ipc.open_file(source) as pages,
+        ):
+            number, inside = divmod(int(match[2]), kept["page_rows"])
+            if inside or number >= pages.num_record_batches:
+                raise ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
+            page = pages.get_batch(number)
+        answer = {
+            "totalSize": kept["total"],
+            "done": True,
+            "records": Renderer(kept["spec"]).records(_rows(page), call.root),
+        }
+        reached = int(match[2]) + page.num_rows
+        if reached < kept["total"]:
+            answer["done"] = False
+            answer["nextRecordsUrl"] = f"{call.root}/query/{match[1]}-{reached}"
+        return Reply(200, answer)
+
+    def _keep(
+        self,
+        translation: Translation,
+        first: pa.RecordBatch,
+        second: pa.RecordBatch,
+        rest: Iterator[pa.RecordBatch],
+    ) -> tuple[str, int]:
+        cursor_id = f"01g{secrets.token_hex(8)[:15]}"
+        total = 0
+        with (
+            pa.OSFile(str(self._file(cursor_id)), "wb") as sink,
+            pa.ipc.new_file(sink, first.schema) as file,
+        ):
+            for page in (first, second, *rest):
+                file.write_batch(page)
+                total += page.num_rows
+        created = time.time()
+        kept = {
+            "spec": Renderer.spec(translation),
+            "total": total,
+            "page_rows": first.num_rows,
+            "created": created,
+        }
+        self._state.add_cursor(cursor_id, kept, created)
+        return cursor_id, total
+
+    def _page_rows(self, call: Call) -> int:
+        asked = re.search(r"batchSize\s*=\s*(\d+)", call.headers.get("Sforce-Query-Options", ""))
+        if not asked:
+            return self._options.query_page_rows
+        return min(max(int(asked[1]), _FEWEST), _MOST)
+
+    def _file(self, cursor_id: str) -> Path:
+        return self._folder / f"{cursor_id}.arrow"
+
+
+def _text(call: Call) -> str:
+    if not (text := call.params.get("q", "")):
+        raise ApiError(400, "MALFORMED_QUERY", "A query string has to be specified")
+    return text
+
+
+def _rows(page: pa.RecordBatch) -> list[tuple[Any, ...]]:
+    return list(zip(*(column.to_pylist() for column in page.columns), strict=True))
+
+
+def _pages(reader: pa.RecordBatchReader, rows: int) -> Iterator[pa.RecordBatch]:
+    """The batches cut anew: all of `rows` rows but the last."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in reader:
+        waiting.append(batch)
+        count += batch.num_rows
+        while count >= rows:
+            table = pa.Table.from_batches(waiting)
+            yield _one_batch(table.slice(0, rows))
+            count -= rows
+            waiting = table.slice(rows).to_batches()
+    if count:
+        yield _one_batch(pa.Table.from_batches(waiting))
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    (batch,) = table.combine_chunks().to_batches()
+    return batch

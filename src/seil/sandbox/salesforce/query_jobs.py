@@ -1,0 +1,275 @@
+"""Bulk API 2.0 query jobs.
+
+A job's rows are written once, as lines of CSV with an index of where each begins; every page, of
+whatever size and as often as asked for, is a stretch of that file.
+https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/queries.htm
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import duckdb
+
+from seil.sandbox.salesforce import soql
+from seil.sandbox.salesforce.csv_text import Dialect, LineFile, line_sql
+from seil.sandbox.salesforce.errors import ApiError, not_found
+from seil.sandbox.salesforce.jobs import (
+    TERMINAL,
+    Workers,
+    job_list,
+    known_job,
+    listed,
+    new_job,
+    refuse_other_version,
+    set_state,
+    wrong_state,
+)
+from seil.sandbox.salesforce.messages import CSV, NO_CONTENT, Call, Reply, Route, required
+from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.state import State
+from seil.sandbox.salesforce.store import OrgStore
+from seil.sandbox.salesforce.translate import Translation, translate
+from seil.sandbox.salesforce.usage import Usage
+
+_log = logging.getLogger(__name__)
+
+KIND = "query"
+_PAGES_IN_ANSWER = 5
+_PARALLEL_SINCE = 58.0
+_NO_LOCATOR = "null"
+
+
+class QueryJobs:
+    def __init__(
+        self, store: OrgStore, state: State, usage: Usage, workers: Workers, **kept: Any
+    ) -> None:
+        """`kept`: options, folder (of the results) and user_id."""
+        self._store = store
+        self._state = state
+        self._usage = usage
+        self._workers = workers
+        self._options: Options = kept["options"]
+        self._folder: Path = kept["folder"]
+        self._user_id: str = kept["user_id"]
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def routes(self) -> list[Route]:
+        base = "/services/data/{version}/jobs/query"
+        return [
+            Route("POST", base, self._create),
+            Route("GET", base, self._list),
+            Route("GET", f"{base}/{{job}}", self._get),
+            Route("PATCH", f"{base}/{{job}}", self._abort),
+            Route("DELETE", f"{base}/{{job}}", self._delete),
+            Route("GET", f"{base}/{{job}}/results", self._results),
+            Route("GET", f"{base}/{{job}}/resultPages", self._result_pages),
+        ]
+
+    def resume(self) -> None:
+        """Takes up the jobs that the last stop interrupted, and drops those past their time."""
+        for job in self._state.jobs(KIND):
+            job_id = job["info"]["id"]
+            if job["inner"]["created"] < time.time() - self._options.job_lifetime:
+                self._forget(job_id)
+            elif job["info"]["state"] not in TERMINAL:
+                self._workers.submit(self._run, job_id)
+
+    def _create(self, call: Call) -> Reply:
+        body = call.json_object()
+        required(body, ("operation", "query"))
+        if body["operation"] not in ("query", "queryAll"):
+            raise ApiError(400, "INVALIDJOB", f"Unsupported operation: {body['operation']}")
+        if body.get("contentType", "CSV") != "CSV":
+            raise ApiError(400, "INVALIDJOB", "Only content type CSV is supported")
+        delimiter, line_ending = body.get("columnDelimiter", "COMMA"), body.get("lineEnding", "LF")
+        Dialect.named(delimiter, line_ending)
+        translation = self._translation(body)
+        self._usage.spend_query_job()
+        details = {
+            "operation": body["operation"],
+            "object": translation.entity.name,
+            "state": "UploadComplete",
+            "lineEnding": line_ending,
+            "columnDelimiter": delimiter,
+        }
+        info = new_job(self._state, call, self._user_id, details)
+        inner = {"query": body["query"], "fail": call.fail_job, "created": time.time()}
+        self._state.add_job(KIND, info["id"], {"info": info, "inner": inner})
+        self._workers.submit(self._run, info["id"])
+        return Reply(200, info)
+
+    def _list(self, call: Call) -> Reply:
+        return Reply(200, job_list(self._state, KIND, call))
+
+    def _get(self, call: Call) -> Reply:
+        job = known_job(self._state, KIND, call)
+        inner = job["inner"]
+        answer = {
+            **listed(job),
+            "retries": 0,
+            "totalProcessingTime": inner.get("milliseconds", 0),
+            "numberRecordsProcessed": inner.get("rows", 0),
+            "isPkChunkingSupported": True,
+        }
+        if "error" in inner:
+            answer["errorMessage"] = inner["error"]
+        return Reply(200, answer)
+
+    def _abort(self, call: Call) -> Reply:
+        if call.json_object().get("state") != "Aborted":
+            raise ApiError(400, "INVALIDJOB", "The only state a query job can be given is Aborted")
+        job_id = known_job(self._state, KIND, call)["info"]["id"]
+        with self._state.changing_job(job_id) as job:
+            if job is None:
+                raise not_found()
+            if job["info"]["state"] in TERMINAL:
+                raise wrong_state("Aborting already Completed Job not allowed")
+            set_state(job, "Aborted")
+            return Reply(200, listed(job))
+
+    def _delete(self, call: Call) -> Reply:
+        info = known_job(self._state, KIND, call)["info"]
+        if info["state"] not in TERMINAL:
+            raise wrong_state(f"Deleting a job in state {info['state']} is not allowed")
+        self._forget(info["id"])
+        return NO_CONTENT
+
+    def _results(self, call: Call) -> Reply:
+        job = self._finished(call)
+        inner = job["inner"]
+        first, size = _read_locator(call.params.get("locator", ""), inner["rows"])
+        if "maxRecords" in call.params:
+            size = _positive(call.params["maxRecords"])
+        last = min(first + (size or self._options.result_page_rows), inner["rows"])
+        more = last < inner["rows"]
+        page = self._lines(job["info"]["id"]).page(inner["header"].encode(), first, last)
+        headers = {
+            "Sforce-NumberOfRecords": str(last - first),
+            "Sforce-Locator": _locator(last, last - first) if more else _NO_LOCATOR,
+        }
+        return Reply(200, page, CSV, headers)
+
+    def _result_pages(self, call: Call) -> Reply:
+        if float(call.version) < _PARALLEL_SINCE:
+            raise not_found()
+        job = self._finished(call)
+        rows = job["inner"]["rows"]
+        first, size = _read_locator(call.params.get("locator", ""), rows)
+        if "maxRecords" in call.params:
+            size = _positive(call.params["maxRecords"])
+        size = size or self._options.result_page_rows
+        starts = list(range(first, max(rows, 1), size))
+        base = f"{call.root}/jobs/query/{job['info']['id']}"
+        shown = starts[:_PAGES_IN_ANSWER]
+        answer: dict[str, Any] = {
+            "resultPages": [
+                {"resultUrl": f"{base}/results?{_query(_locator(start, size))}"} for start in shown
+            ],
+            "nextRecordsUrl": None,
+            "done": len(starts) <= _PAGES_IN_ANSWER,
+        }
+        if not answer["done"]:
+            rest = _query(_locator(starts[_PAGES_IN_ANSWER], size))
+            answer["nextRecordsUrl"] = f"{base}/resultPages?{rest}"
+        return Reply(200, answer)
+
+    def _finished(self, call: Call) -> dict[str, Any]:
+        job = known_job(self._state, KIND, call)
+        refuse_other_version(job, call)
+        if (state := job["info"]["state"]) != "JobComplete":
+            raise wrong_state(f"The job's results cannot be read in state {state}")
+        return job
+
+    def _run(self, job_id: str) -> None:
+        started = time.monotonic()
+        self._workers.wait(self._options.job_delay)
+        with self._state.changing_job(job_id) as job:
+            if job is None or job["info"]["state"] in TERMINAL:
+                return
+            set_state(job, "InProgress")
+        outcome = self._outcome(job_id, job)
+        self._workers.wait(self._options.job_delay)
+        with self._state.changing_job(job_id) as job:
+            if job is None or job["info"]["state"] in TERMINAL:
+                return
+            took = int((time.monotonic() - started) * 1000)
+            state = "Failed" if "error" in outcome else "JobComplete"
+            set_state(job, state, milliseconds=took, **outcome)
+        _log.info("Query job %s: %s, %s row(s)", job_id, state, outcome.get("rows", 0))
+
+    def _outcome(self, job_id: str, job: Mapping[str, Any]) -> dict[str, Any]:
+        info, inner = job["info"], job["inner"]
+        if inner["fail"]:
+            return {"error": inner["fail"]}
+        dialect = Dialect.named(info["columnDelimiter"], info["lineEnding"])
+        try:
+            translation = self._translation({**info, "query": inner["query"]})
+            lines = self._lines(job_id)
+            lines.body.parent.mkdir(exist_ok=True)
+            sql = translation.select(line_sql(translation.columns, dialect))
+            cursor = self._store.cursor().execute(sql, list(translation.values))
+            rows = lines.write(cursor)
+        except ApiError as error:
+            return {"error": error.message}
+        except (duckdb.Error, OSError) as error:
+            _log.exception("Query job %s failed", job_id)
+            return {"error": f"InternalServerError: {error}"}
+        size = lines.body.stat().st_size
+        self._usage.spend_result(size)
+        header = dialect.line(".".join(column.path) for column in translation.columns)
+        return {"rows": rows, "bytes": size, "header": header}
+
+    def _translation(self, body: Mapping[str, Any]) -> Translation:
+        deleted_too = body["operation"] == "queryAll"
+        query = soql.parse(str(body["query"]))
+        found = translate(self._store.objects, query, deleted_too=deleted_too, bulk=True)
+        if not found.entity.raw.get("queryable", True):
+            name = found.entity.name
+            reason = f"Entity '{name}' is not supported by the Bulk API."
+            raise ApiError(400, "INVALIDENTITY", reason)
+        return found
+
+    def _lines(self, job_id: str) -> LineFile:
+        folder = self._folder / job_id
+        return LineFile(folder / "rows.csv", folder / "rows.index")
+
+    def _forget(self, job_id: str) -> None:
+        self._state.forget_job(job_id)
+        shutil.rmtree(self._folder / job_id, ignore_errors=True)
+
+
+def _locator(first: int, rows: int) -> str:
+    return base64.urlsafe_b64encode(f"{first}-{rows}".encode()).decode().rstrip("=")
+
+
+def _read_locator(text: str, rows: int) -> tuple[int, int]:
+    """Where the page begins and how many rows it was to have; 0: not said."""
+    if text in ("", _NO_LOCATOR):
+        return 0, 0
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        first, _, size = base64.urlsafe_b64decode(padded).decode().partition("-")
+        if 0 <= int(first) <= rows and int(size) > 0:
+            return int(first), int(size)
+    except (ValueError, binascii.Error):
+        pass
+    raise ApiError(400, "INVALIDLOCATOR", f"Invalid locator: {text}")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ApiError(400, "INVALIDPARAMETER", f"maxRecords must be a positive number: {text}")
+    return int(text)
+
+
+def _query(locator: str) -> str:
+    return urlencode({"locator": locator})

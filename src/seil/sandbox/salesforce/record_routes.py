@@ -1,0 +1,322 @@
+"""Single records and collections of them over REST, and what changed or went in a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from seil.sandbox.salesforce import soql
+from seil.sandbox.salesforce.conditions import NUMBERS
+from seil.sandbox.salesforce.describe import described
+from seil.sandbox.salesforce.errors import AmbiguousIdError, ApiError, not_found, unreadable_json
+from seil.sandbox.salesforce.messages import NO_CONTENT, Call, Reply, Route
+from seil.sandbox.salesforce.metadata import SField, SObject
+from seil.sandbox.salesforce.query import Queries
+from seil.sandbox.salesforce.record_ids import full_id
+from seil.sandbox.salesforce.records import Outcome, Records
+from seil.sandbox.salesforce.rows import datetime_text
+from seil.sandbox.salesforce.store import OrgStore, quoted
+
+_MAX_COLLECTION = 200
+_DELETED_KEPT = timedelta(days=15)
+_NOT_THERE = frozenset({"INVALID_CROSS_REFERENCE_KEY", "MALFORMED_ID"})
+_UNSAFE_FIELDS = re.compile(r"[^\w.,\s]")
+
+
+class RecordRoutes:
+    def __init__(self, store: OrgStore, records: Records, queries: Queries) -> None:
+        self._store = store
+        self._records = records
+        self._queries = queries
+
+    def routes(self) -> list[Route]:
+        base = "/services/data/{version}"
+        one = f"{base}/sobjects/{{object}}"
+        many = f"{base}/composite/sobjects"
+        return [
+            Route("GET", f"{one}/deleted", self._deleted),
+            Route("GET", f"{one}/updated", self._updated),
+            Route("POST", one, self._create),
+            Route("GET", f"{one}/{{id}}", self._get),
+            Route("PATCH", f"{one}/{{id}}", self._update),
+            Route("POST", f"{one}/{{id}}", self._update_by_post),
+            Route("DELETE", f"{one}/{{id}}", self._delete),
+            Route("GET", f"{one}/{{key}}/{{value}}", self._get_by_key),
+            Route("PATCH", f"{one}/{{key}}/{{value}}", self._upsert),
+            Route("DELETE", f"{one}/{{key}}/{{value}}", self._delete_by_key),
+            Route("POST", many, self._create_many),
+            Route("PATCH", many, self._update_many),
+            Route("DELETE", many, self._delete_many),
+            Route("PATCH", f"{many}/{{object}}/{{key}}", self._upsert_many),
+        ]
+
+    def _get(self, call: Call) -> Reply:
+        entity = self._entity(call)
+        identifier = full_id(call.args["id"])
+        records = self._selected(entity, "Id", [identifier], call) if identifier else []
+        if not records:
+            raise not_found()
+        return Reply(200, records[0])
+
+    def _get_by_key(self, call: Call) -> Reply:
+        entity = self._entity(call)
+        key = _key(entity, call.args["key"])
+        records = self._selected(entity, key.name, [call.args["value"]], call)
+        if not records:
+            raise not_found()
+        if len(records) > 1:
+            raise AmbiguousIdError([record["attributes"]["url"] for record in records])
+        return Reply(200, records[0])
+
+    def _create(self, call: Call) -> Reply:
+        entity = self._entity(call)
+        (outcome,) = self._records.insert(entity.name, [call.json_object()])
+        _raise(outcome)
+        address = f"{call.root}/sobjects/{entity.name}/{outcome.id}"
+        return Reply(201, _created(outcome), headers={"Location": address})
+
+    def _update(self, call: Call) -> Reply:
+        row = call.json_object()
+        if any(name.lower() == "id" for name in row):
+            reason = "The Id field should not be specified in the sobject data."
+            raise ApiError(400, "INVALID_FIELD", reason, fields=["Id"])
+        (outcome,) = self._records.update(self._entity(call).name, [{**row, "Id": call.args["id"]}])
+        _raise(outcome)
+        return NO_CONTENT
+
+    def _update_by_post(self, call: Call) -> Reply:
+        """For clients that cannot send PATCH."""
+        if call.params.get("_HttpMethod", "").upper() != "PATCH":
+            raise ApiError(405, "METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed")
+        return self._update(call)
+
+    def _delete(self, call: Call) -> Reply:
+        (outcome,) = self._records.delete(self._entity(call).name, [call.args["id"]])
+        _raise(outcome)
+        return NO_CONTENT
+
+    def _delete_by_key(self, call: Call) -> Reply:
+        found = self._get_by_key(call).content
+        (outcome,) = self._records.delete(self._entity(call).name, [found["Id"]])
+        _raise(outcome)
+        return NO_CONTENT
+
+    def _upsert(self, call: Call) -> Reply:
+        entity = self._entity(call)
+        key = _key(entity, call.args["key"])
+        row = {**call.json_object(), key.name: call.args["value"]}
+        (outcome,) = self._records.upsert(entity.name, [row], key=key)
+        if outcome.error and outcome.error.code == "DUPLICATE_EXTERNAL_ID":
+            return self._get_by_key(call)
+        _raise(outcome)
+        if outcome.created:
+            return Reply(201, {**_created(outcome), "created": True})
+        return NO_CONTENT
+
+    def _create_many(self, call: Call) -> Reply:
+        return self._written_many(call, self._records.insert)
+
+    def _update_many(self, call: Call) -> Reply:
+        return self._written_many(call, self._records.update)
+
+    def _upsert_many(self, call: Call) -> Reply:
+        entity = self._entity(call)
+        key = _key(entity, call.args["key"])
+
+        def write(name: str, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+            return self._records.upsert(name, rows, key=key)
+
+        return self._written_many(call, write)
+
+    def _delete_many(self, call: Call) -> Reply:
+        ids = [part.strip() for part in call.params.get("ids", "").split(",") if part.strip()]
+        _check_size(ids)
+        by_prefix = {e.key_prefix: e.name for e in self._store.objects.values()}
+        rows = [(by_prefix.get(i[:3], ""), i) for i in ids]
+        all_or_none = call.params.get("allOrNone", "false").lower() == "true"
+        return Reply(200, self._grouped(rows, self._records.delete, all_or_none=all_or_none))
+
+    def _written_many(
+        self, call: Call, write: Callable[[str, Sequence[Mapping[str, Any]]], list[Outcome]]
+    ) -> Reply:
+        body = call.json_object()
+        sent = body.get("records")
+        if not isinstance(sent, list) or not all(isinstance(row, dict) for row in sent):
+            raise unreadable_json("records must be a list of objects")
+        _check_size(sent)
+        rows = [(str(row.get("attributes", {}).get("type", "")), row) for row in sent]
+        return Reply(200, self._grouped(rows, write, all_or_none=bool(body.get("allOrNone"))))
+
+    def _grouped(
+        self,
+        rows: Sequence[tuple[str, Any]],
+        write: Callable[[str, Any], list[Outcome]],
+        *,
+        all_or_none: bool,
+    ) -> list[dict[str, Any]]:
+        """Runs of the same object are written together, in the order sent."""
+        results: list[dict[str, Any]] = []
+        try:
+            with self._store.write():
+                for name, values in _runs(rows):
+                    outcomes = write(described(self._store, name).name, values)
+                    results += [_result(outcome) for outcome in outcomes]
+                if all_or_none and not all(result["success"] for result in results):
+                    raise _RolledBackError
+        except _RolledBackError:
+            results = [r if not r["success"] else _ROLLED_BACK for r in results]
+        return results
+
+    def _deleted(self, call: Call) -> Reply:
+        entity = self._entity(call)
+        start, end = _window(call)
+        rows: list[tuple[str, datetime]] = []
+        if entity.soft_deletes:
+            rows += self._between(entity, start, end, '"IsDeleted"')
+        rows += (
+            self._store.cursor()
+            .execute(
+                "SELECT id, deleted_at FROM seil.hard_deleted"
+                " WHERE lower(object) = lower($1) AND deleted_at >= $2 AND deleted_at < $3",
+                [entity.name, start, end],
+            )
+            .fetchall()
+        )
+        deleted = [
+            {"id": identifier, "deletedDate": datetime_text(at)}
+            for identifier, at in sorted(dict(rows).items(), key=lambda row: (row[1], row[0]))
+        ]
+        earliest = datetime.now(UTC) - _DELETED_KEPT
+        return Reply(
+            200,
+            {
+                "deletedRecords": deleted,
+                "earliestDateAvailable": datetime_text(earliest),
+                "latestDateCovered": datetime_text(end),
+            },
+        )
+
+    def _updated(self, call: Call) -> Reply:
+        entity = self._entity(call)
+        start, end = _window(call)
+        alive = '"IsDeleted" IS NOT TRUE' if entity.soft_deletes else "true"
+        ids = [identifier for identifier, _ in self._between(entity, start, end, alive)]
+        return Reply(200, {"ids": ids, "latestDateCovered": datetime_text(end)})
+
+    def _between(
+        self, entity: SObject, start: datetime, end: datetime, condition: str
+    ) -> list[tuple[str, datetime]]:
+        stamp = next(
+            (n for n in ("SystemModstamp", "LastModifiedDate", "CreatedDate") if entity.field(n)),
+            None,
+        )
+        if stamp is None:
+            reason = f"object {entity.name} cannot be replicated"
+            raise ApiError(400, "INVALID_TYPE", reason)
+        found = self._store.cursor().execute(
+            f'SELECT "Id", {quoted(stamp)} FROM main.{quoted(entity.name)}'  # noqa: S608  (bound)
+            f" WHERE {condition} AND {quoted(stamp)} >= $1 AND {quoted(stamp)} < $2 ORDER BY 2, 1",
+            [start, end],
+        )
+        return found.fetchall()
+
+    def _selected(
+        self, entity: SObject, key: str, values: Iterable[str], call: Call
+    ) -> list[dict[str, Any]]:
+        wanted = call.params.get("fields") or ",".join(f.name for f in entity.fields)
+        if _UNSAFE_FIELDS.search(wanted):
+            raise ApiError(400, "INVALID_FIELD", f"No such columns: {wanted}")
+        known = entity.field(key)
+        numeric = known is not None and known.type in NUMBERS
+        listed = ", ".join(value if numeric else soql.quote(value) for value in values)
+        text = f"SELECT {wanted} FROM {entity.name} WHERE {key} IN ({listed})"  # noqa: S608  (SOQL)
+        answer = self._queries.answer(text, call, deleted_too=False)
+        return list(answer["records"])
+
+    def _entity(self, call: Call) -> SObject:
+        return described(self._store, call.args["object"])
+
+
+class _RolledBackError(Exception):
+    pass
+
+
+_ROLLED_BACK = {
+    "success": False,
+    "errors": [
+        {
+            "statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+            "message": "Record rolled back because not all records were valid and the request was"
+            " using AllOrNone header",
+            "fields": [],
+        }
+    ],
+}
+
+
+def _key(entity: SObject, name: str) -> SField:
+    key = entity.field(name)
+    if key is None or not (key.external_id or key.id_lookup or key.type == "id"):
+        reason = f"Provided external ID field does not exist or is not accessible: {name}"
+        raise not_found(reason)
+    return key
+
+
+def _raise(outcome: Outcome) -> None:
+    """One record's error is the error of the whole request."""
+    if (error := outcome.error) is None:
+        return
+    if error.code == "ENTITY_IS_DELETED":
+        raise ApiError(404, error.code, error.message, fields=[])
+    if error.code in _NOT_THERE and error.fields in ((), ("Id",)):
+        raise not_found("Provided external ID field does not exist or is not accessible: ")
+    raise ApiError(400, error.code, error.message, fields=error.fields)
+
+
+def _created(outcome: Outcome) -> dict[str, Any]:
+    return {"id": outcome.id, "success": True, "errors": []}
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    if outcome.error is None:
+        return _created(outcome)
+    return {"success": False, "errors": [outcome.error.as_json()]}
+
+
+def _runs(rows: Sequence[tuple[str, Any]]) -> list[tuple[str, list[Any]]]:
+    runs: list[tuple[str, list[Any]]] = []
+    for name, value in rows:
+        if runs and runs[-1][0] == name:
+            runs[-1][1].append(value)
+        else:
+            runs.append((name, [value]))
+    return runs
+
+
+def _check_size(sent: Sequence[Any]) -> None:
+    if len(sent) > _MAX_COLLECTION:
+        raise ApiError(
+            400,
+            "EXCEEDED_MAX_SIZE_REQUEST",
+            f"record limit reached. cannot submit more than {_MAX_COLLECTION} records in this"
+            " request",
+        )
+
+
+def _window(call: Call) -> tuple[datetime, datetime]:
+    """Without a zone, as the columns are: in UTC."""
+    moments = []
+    for name in ("start", "end"):
+        text = call.params.get(name, "").replace(" ", "+")
+        text = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", text)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise ApiError(400, "INVALID_REPLICATION_DATE", f"{name} is no date: {text}") from error
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moments.append(moment.astimezone(UTC).replace(tzinfo=None))
+    if moments[0] >= moments[1]:
+        raise ApiError(400, "INVALID_REPLICATION_DATE", "startDate before endDate expected")
+    return moments[0], moments[1]

@@ -1,0 +1,264 @@
+"""Records written: checked one by one as the real service does, applied in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from seil.sandbox.salesforce import drafts as checks_alone
+from seil.sandbox.salesforce.checks import Checks
+from seil.sandbox.salesforce.conversion import RowError, arrow_type, converted
+from seil.sandbox.salesforce.drafts import Draft, columns_of, merged_by_id, sound
+from seil.sandbox.salesforce.metadata import SField, SObject
+from seil.sandbox.salesforce.record_ids import record_id
+from seil.sandbox.salesforce.store import OrgStore, quoted
+
+_INCOMING = "seil_incoming"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one record."""
+
+    id: str | None
+    created: bool
+    error: RowError | None
+
+    @classmethod
+    def of(cls, draft: Draft) -> Outcome:
+        return cls(draft.id, created=draft.created, error=draft.error)
+
+
+class Records:
+    """Every write sets the audit fields. Formula fields are not computed anew."""
+
+    def __init__(self, store: OrgStore, *, user_id: str) -> None:
+        self._store = store
+        self._user_id = user_id
+        self._checks = Checks(store)
+
+    def insert(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        entity = self._store.object(name)
+        with self._store.write():
+            drafts = self._drafted(entity, rows)
+            self._insert(entity, drafts)
+        return [Outcome.of(draft) for draft in drafts]
+
+    def update(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        """Each row with its Id."""
+        entity = self._store.object(name)
+        with self._store.write():
+            drafts = self._drafted(entity, rows)
+            self._update(entity, drafts)
+        return [Outcome.of(draft) for draft in drafts]
+
+    def upsert(self, name: str, rows: Sequence[Mapping[str, Any]], *, key: SField) -> list[Outcome]:
+        """Updates the record that carries the row's value of `key`, inserts one where none does."""
+        entity = self._store.object(name)
+        with self._store.write():
+            drafts = self._drafted(entity, rows)
+            if key.name != "Id":
+                self._checks.identify(entity, key, drafts)
+            known = [d for d in drafts if d.id is not None or d.values.get("Id")]
+            unknown = [d for d in drafts if d.id is None and not d.values.get("Id")]
+            self._update(entity, known)
+            self._insert(entity, unknown)
+        return [Outcome.of(draft) for draft in drafts]
+
+    def delete(self, name: str, ids: Sequence[str], *, hard: bool = False) -> list[Outcome]:
+        """Into the recycle bin, with what hangs on them; or for good."""
+        entity = self._store.object(name)
+        with self._store.write():
+            drafts = [Draft({"Id": identifier}, {"Id": identifier}) for identifier in ids]
+            self._checks.existing(entity, drafts, deleted_too=hard)
+            self._remove(entity, [d.id for d in sound(drafts) if d.id], hard=hard)
+        return [Outcome.of(draft) for draft in drafts]
+
+    def _drafted(self, entity: SObject, rows: Sequence[Mapping[str, Any]]) -> list[Draft]:
+        drafts = [Draft(row) for row in rows]
+        for draft in drafts:
+            try:
+                draft.values = self._converted(entity, draft.sent)
+            except RowError as error:
+                draft.error = error
+        return drafts
+
+    def _converted(self, entity: SObject, row: Mapping[str, Any]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, value in row.items():
+            if name.lower() == "attributes":
+                continue
+            known = entity.field(name)
+            if known is None:
+                reference, identifier = self._parent(entity, name, value)
+                values[reference.name] = identifier
+            elif not known.stored:
+                raise _unknown_field(entity, name)
+            else:
+                values[known.name] = (
+                    value if known.name == "Id" else converted(entity, known, value)
+                )
+        return values
+
+    def _parent(self, entity: SObject, name: str, value: Any) -> tuple[SField, str | None]:
+        """By external id: `Account.Ext__c` in CSV, {"Account": {"Ext__c": ...}} in JSON."""
+        relation, _, key = name.partition(".")
+        if isinstance(value, Mapping):
+            pairs = {k: v for k, v in value.items() if k != "attributes"}
+            key, value = next(iter(pairs.items())) if len(pairs) == 1 else ("", None)
+        reference = _relation(entity, relation) if key else None
+        targets = (
+            [n for n in reference.reference_to if n in self._store.objects] if reference else []
+        )
+        if reference is None or not targets:
+            raise _unknown_field(entity, name)
+        if value in (None, ""):
+            return reference, None
+        target = self._store.object(targets[0])
+        if not (known := target.field(key)) or not (known.external_id or known.id_lookup):
+            raise _unknown_field(target, key)
+        found = self._checks.holders(target, known, [converted(target, known, value)])
+        ids = [identifier for holders in found.values() for identifier in holders]
+        if len(ids) != 1:
+            raise RowError(
+                "INVALID_FIELD",
+                f"Foreign key external ID: {value} not found for field {known.name} in entity"
+                f" {target.name}",
+            )
+        return reference, ids[0]
+
+    def _insert(self, entity: SObject, drafts: Sequence[Draft]) -> None:
+        for draft in sound(drafts):
+            draft.error = checks_alone.misplaced(entity, draft, "createable") or (
+                checks_alone.missing(entity, draft)
+            )
+        self._checks.references(entity, drafts)
+        self._checks.unique(entity, drafts)
+        if not (new := sound(drafts)):
+            return
+        now = _now()
+        for number, draft in enumerate(new, self._store.draw_numbers(entity.name, len(new))):
+            draft.id, draft.created = record_id(entity.key_prefix, number), True
+            sent = {name: value for name, value in draft.values.items() if value is not None}
+            draft.values = {**self._defaults(entity, now, number), **sent, "Id": draft.id}
+            _fill_name(entity, draft.values)
+        target = f"main.{quoted(entity.name)}"
+        names = columns_of(entity, new)
+        self._apply(entity, names, new, f"INSERT INTO {target} BY NAME FROM {_INCOMING}")
+
+    def _update(self, entity: SObject, drafts: Sequence[Draft]) -> None:
+        self._checks.existing(entity, drafts, deleted_too=False)
+        for draft in sound(drafts):
+            draft.error = checks_alone.misplaced(entity, draft, "updateable") or (
+                checks_alone.emptied(entity, draft)
+            )
+        self._checks.references(entity, drafts)
+        self._checks.unique(entity, drafts)
+        stamps = self._stamps(entity, _now())
+        alike: dict[frozenset[str], list[Draft]] = {}
+        for draft in merged_by_id(sound(drafts)):
+            draft.values |= stamps
+            alike.setdefault(frozenset(draft.values), []).append(draft)
+        for changed in alike.values():
+            self._change(entity, changed)
+
+    def _change(self, entity: SObject, drafts: Sequence[Draft]) -> None:
+        names = columns_of(entity, drafts)
+        changes = ", ".join(f"{quoted(n)} = new.{quoted(n)}" for n in names if n != "Id")
+        target = f"main.{quoted(entity.name)} AS old SET {changes} FROM {_INCOMING} AS new"
+        self._apply(entity, names, drafts, f'UPDATE {target} WHERE old."Id" = new."Id"')
+
+    def _apply(
+        self, entity: SObject, names: Sequence[str], drafts: Sequence[Draft], statement: str
+    ) -> None:
+        columns = {
+            known.name: pa.array([d.values.get(known.name) for d in drafts], arrow_type(known))
+            for known in entity.stored_fields
+            if known.name in names
+        }
+        cursor = self._store.cursor()
+        cursor.register(_INCOMING, pa.table(columns))
+        try:
+            cursor.execute(statement)
+        finally:
+            cursor.unregister(_INCOMING)
+
+    def _remove(self, entity: SObject, ids: Sequence[str], *, hard: bool) -> None:
+        if not ids:
+            return
+        for child, key in self._dependents(entity):
+            found = self._store.cursor().execute(
+                f'SELECT "Id" FROM main.{quoted(child.name)}'  # noqa: S608  (bound, quoted)
+                f" WHERE {quoted(key.name)} IN (SELECT unnest($1::VARCHAR[]))"
+                + (' AND "IsDeleted" IS NOT TRUE' if child.soft_deletes and not hard else ""),
+                [list(ids)],
+            )
+            self._remove(child, [identifier for (identifier,) in found.fetchall()], hard=hard)
+        now = _now()
+        if hard or not entity.soft_deletes:
+            self._store.cursor().execute(
+                f"DELETE FROM main.{quoted(entity.name)}"  # noqa: S608  (bound, quoted)
+                ' WHERE "Id" IN (SELECT unnest($1::VARCHAR[]))',
+                [list(ids)],
+            )
+            self._store.remember_hard_deleted(entity.name, ids, now)
+            return
+        stamps = self._stamps(entity, now)
+        self._change(entity, [Draft({}, {"Id": i, "IsDeleted": True, **stamps}) for i in ids])
+
+    def _dependents(self, entity: SObject) -> list[tuple[SObject, SField]]:
+        return [
+            (other, known)
+            for other in self._store.objects.values()
+            for known in other.stored_fields
+            if known.cascade_delete and entity.name in known.reference_to
+        ]
+
+    def _defaults(self, entity: SObject, now: datetime, number: int) -> dict[str, Any]:
+        values: dict[str, Any] = self._stamps(entity, now)
+        for known in entity.stored_fields:
+            if known.type == "boolean":
+                values[known.name] = bool(known.raw.get("defaultValue"))
+            elif known.name == "CreatedDate":
+                values[known.name] = now
+            elif known.name in ("CreatedById", "OwnerId"):
+                values[known.name] = self._user_id
+            elif known.auto_number:
+                values[known.name] = f"{number:08d}"
+        return values
+
+    def _stamps(self, entity: SObject, now: datetime) -> dict[str, Any]:
+        stamps = {
+            "LastModifiedDate": now,
+            "LastModifiedById": self._user_id,
+            "SystemModstamp": now,
+        }
+        return {name: value for name, value in stamps.items() if entity.field(name)}
+
+
+def _relation(entity: SObject, name: str) -> SField | None:
+    lower = name.lower()
+    return next((f for f in entity.fields if (f.relationship_name or "").lower() == lower), None)
+
+
+def _fill_name(entity: SObject, values: dict[str, Any]) -> None:
+    """A person's Name is made of the first and the last."""
+    name = entity.name_field
+    if name and not name.createable and entity.field("LastName"):
+        parts = (values.get("FirstName"), values.get("LastName"))
+        values[name.name] = " ".join(filter(None, parts))
+
+
+def _unknown_field(entity: SObject, name: str) -> RowError:
+    return RowError(
+        "INVALID_FIELD", f"No such column '{name}' on sobject of type {entity.name}", (name,)
+    )
+
+
+def _now() -> datetime:
+    """In UTC; the real service keeps whole seconds."""
+    return datetime.now(UTC).replace(microsecond=0, tzinfo=None)

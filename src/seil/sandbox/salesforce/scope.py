@@ -1,0 +1,164 @@
+"""What the names in a query stand for: fields of the object, and of the records it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from seil.sandbox.salesforce import soql
+from seil.sandbox.salesforce.errors import ApiError, query_error
+from seil.sandbox.salesforce.metadata import SField, SObject
+from seil.sandbox.salesforce.store import quoted
+
+_MAX_LEVELS = 5
+_APPEND_C = (
+    "If you are attempting to use a custom field, be sure to append the '__c' after the custom"
+    " field name. Please reference your WSDL or the describe call for the appropriate names."
+)
+_APPEND_R = (
+    "If you are attempting to use a custom relationship, be sure to append the '__r' after the"
+    " custom relationship name. Please reference your WSDL or the describe call for the"
+    " appropriate names."
+)
+_APPEND_ENTITY = (
+    "If you are attempting to use a custom object, be sure to append the '__c' after the entity"
+    " name. Please reference your WSDL or the describe call for the appropriate names."
+)
+
+
+@dataclass
+class Bound:
+    """The values of one statement, the moment it takes for now, and names for its tables."""
+
+    text: str
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    values: list[object] = field(default_factory=list)
+    tables: int = 0
+
+    def value(self, value: object) -> str:
+        """A placeholder for the value."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    def table(self) -> str:
+        self.tables += 1
+        return f"t{self.tables}"
+
+    def error(self, at: int, code: str, reason: str) -> ApiError:
+        return query_error(self.text, at, code, reason)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A field found: `path` in the spelling of describe, `sql` without value for compound ones."""
+
+    path: tuple[str, ...]
+    owner: SObject
+    field: SField
+    table: str
+
+    @property
+    def sql(self) -> str:
+        return f"{self.table}.{quoted(self.field.name)}"
+
+    def part(self, entry: SField) -> str:
+        return f"{self.table}.{quoted(entry.name)}"
+
+
+@dataclass(frozen=True)
+class _Joined:
+    table: str
+    entity: SObject
+    spelling: str
+    clause: str
+
+
+class Scope:
+    """One SELECT's FROM clause. Looking a name up adds the join it needs."""
+
+    def __init__(self, objects: Mapping[str, SObject], query: soql.Query, bound: Bound) -> None:
+        if query.object not in objects:
+            raise bound.error(
+                query.at,
+                "INVALID_TYPE",
+                f"sObject type '{query.object}' is not supported. {_APPEND_ENTITY}",
+            )
+        self.entity = objects[query.object]
+        self.bound = bound
+        self.table = bound.table()
+        self._objects = objects
+        self._own_names = {n.lower() for n in (query.alias, query.object) if n}
+        self._joined: dict[tuple[str, ...], _Joined] = {}
+
+    @property
+    def from_clause(self) -> str:
+        """To be taken when every name has been looked up."""
+        clauses = [f"FROM main.{quoted(self.entity.name)} AS {self.table}"]
+        return " ".join([*clauses, *(joined.clause for joined in self._joined.values())])
+
+    def resolve(self, name: soql.Field) -> Resolved:
+        path = self._without_own_name(name.path)
+        if len(path) - 1 > _MAX_LEVELS:
+            raise self.bound.error(
+                name.at,
+                "INVALID_FIELD",
+                f"Relationship traversal of {'.'.join(path)} exceeds {_MAX_LEVELS} levels",
+            )
+        table, entity = self.table, self.entity
+        spelling: tuple[str, ...] = ()
+        for depth in range(len(path) - 1):
+            joined = self._join(path[: depth + 1], (table, entity), path[depth + 1], name.at)
+            table, entity = joined.table, joined.entity
+            spelling = (*spelling, joined.spelling)
+        if not (found := entity.field(path[-1])):
+            raise self.unknown_field(path[-1], entity, name.at)
+        return Resolved((*spelling, found.name), entity, found, table)
+
+    def parent(self, path: tuple[str, ...]) -> tuple[SObject, str]:
+        """The object a path already looked up leads to, and the SQL of the record's Id."""
+        joined = self._joined[tuple(part.lower() for part in path)]
+        return joined.entity, f'{joined.table}."Id"'
+
+    def unknown_field(self, name: str, entity: SObject, at: int) -> ApiError:
+        reason = f"No such column '{name}' on entity '{entity.name}'. {_APPEND_C}"
+        return self.bound.error(at, "INVALID_FIELD", reason)
+
+    def _without_own_name(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        own = len(path) > 1 and path[0].lower() in self._own_names
+        return path[1:] if own and not _reference(self.entity, path[0]) else path
+
+    def _join(
+        self, path: tuple[str, ...], parent: tuple[str, SObject], wanted: str, at: int
+    ) -> _Joined:
+        key = tuple(part.lower() for part in path)
+        if key not in self._joined:
+            table, entity = parent
+            reference = _reference(entity, path[-1])
+            target = self._target(reference, wanted) if reference else None
+            if not reference or not target:
+                raise self.bound.error(
+                    at,
+                    "INVALID_FIELD",
+                    f"Didn't understand relationship '{path[-1]}' in field path. {_APPEND_R}",
+                )
+            alias = self.bound.table()
+            clause = (
+                f"LEFT JOIN main.{quoted(target.name)} AS {alias}"
+                f' ON {alias}."Id" = {table}.{quoted(reference.name)}'
+            )
+            spelling = reference.relationship_name or path[-1]
+            self._joined[key] = _Joined(alias, target, spelling, clause)
+        return self._joined[key]
+
+    def _target(self, reference: SField, wanted: str) -> SObject | None:
+        """A reference to several objects is read as one to users, or to the first that fits."""
+        known = [self._objects[n] for n in reference.reference_to if n in self._objects]
+        users = [entity for entity in known if entity.name == "User"]
+        fitting = [entity for entity in known if entity.field(wanted)]
+        return next(iter([*users, *fitting, *known]), None)
+
+
+def _reference(entity: SObject, relationship: str) -> SField | None:
+    lower = relationship.lower()
+    return next((f for f in entity.fields if (f.relationship_name or "").lower() == lower), None)

@@ -1,0 +1,342 @@
+"""A SOQL query as DuckDB SQL with bound values, and what its columns mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from seil.sandbox.salesforce import soql
+from seil.sandbox.salesforce.conditions import NUMBERS, Conditions, Term
+from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.metadata import SObject
+from seil.sandbox.salesforce.scope import Bound, Resolved, Scope
+
+COMPOUND = frozenset({"address", "location", "complexvalue"})
+_MAX_OFFSET = 2_000
+_MAX_GROUP_LIMIT = 200
+
+# Function: (SQL with the argument as {0}, type of the result; None: that of the argument).
+_AGGREGATES: Mapping[str, tuple[str, str | None]] = {
+    "COUNT": ("count({0})", "int"),
+    "COUNT_DISTINCT": ("count(DISTINCT {0})", "int"),
+    "SUM": ("sum({0})", "double"),
+    "AVG": ("avg({0})", "double"),
+    "MIN": ("min({0})", None),
+    "MAX": ("max({0})", None),
+}
+_SCALARS: Mapping[str, tuple[str, str | None]] = {
+    "TOLABEL": ("{0}", None),
+    "FORMAT": ("CAST({0} AS VARCHAR)", "string"),
+    "CONVERTCURRENCY": ("{0}", None),
+    "CONVERTTIMEZONE": ("{0}", None),
+    "CALENDAR_YEAR": ("year({0})", "int"),
+    "CALENDAR_QUARTER": ("quarter({0})", "int"),
+    "CALENDAR_MONTH": ("month({0})", "int"),
+    "FISCAL_YEAR": ("year({0})", "int"),
+    "FISCAL_QUARTER": ("quarter({0})", "int"),
+    "FISCAL_MONTH": ("month({0})", "int"),
+    "DAY_IN_MONTH": ("day({0})", "int"),
+    "DAY_IN_WEEK": ("(dayofweek({0}) + 1)", "int"),
+    "DAY_IN_YEAR": ("dayofyear({0})", "int"),
+    "DAY_ONLY": ("CAST({0} AS DATE)", "date"),
+    "HOUR_IN_DAY": ("hour({0})", "int"),
+    "WEEK_IN_MONTH": ("((day({0}) - 1) // 7 + 1)", "int"),
+    "WEEK_IN_YEAR": ("((dayofyear({0}) - 1) // 7 + 1)", "int"),
+}
+_DATE_PARTS = frozenset(_SCALARS) - {"TOLABEL", "FORMAT", "CONVERTCURRENCY", "CONVERTTIMEZONE"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """`path` names it in the reply; a compound value is made of `parts`, a binary one of its id."""
+
+    path: tuple[str, ...]
+    type: str
+    sql: str
+    parts: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A record that some column is read from: `path` leads to it, `id_sql` is its Id."""
+
+    path: tuple[str, ...]
+    entity: str
+    id_sql: str
+
+
+@dataclass(frozen=True)
+class Translation:
+    """`body` is everything from FROM on; `order` its ORDER BY, which a count can do without."""
+
+    entity: SObject
+    columns: tuple[Column, ...]
+    parents: tuple[Parent, ...]
+    id_sql: str
+    body: str
+    order: str
+    page: str
+    values: tuple[object, ...]
+    grouped: bool
+    counted: bool
+
+    def select(self, expressions: str) -> str:
+        return f"SELECT {expressions} {self.body}{self.order}{self.page}"
+
+
+def translate(
+    objects: Mapping[str, SObject], query: soql.Query, *, deleted_too: bool, bulk: bool = False
+) -> Translation:
+    """Raises ApiError for what the org does not know or the kind of query does not take.
+
+    Rows come in the order asked for, then by Id, so that pages do not depend on chance.
+    """
+    bound = Bound(query.text)
+    statement = _Statement(objects, query, bound, deleted_too=deleted_too or query.all_rows)
+    if bulk:
+        _refuse_in_bulk(query)
+    columns = () if statement.counted else tuple(statement.columns())
+    if bulk:
+        _refuse_columns_in_bulk(columns)
+    return statement.translation(columns)
+
+
+class _Statement:
+    def __init__(
+        self,
+        objects: Mapping[str, SObject],
+        query: soql.Query,
+        bound: Bound,
+        *,
+        deleted_too: bool,
+    ) -> None:
+        self._objects = objects
+        self._query = query
+        self._bound = bound
+        self._deleted_too = deleted_too
+        self._scope = Scope(objects, query, bound)
+        self._conditions = Conditions(bound, self._filtered, self._subquery)
+        self.counted = _is_count(query)
+        self.grouped = bool(query.group) or any(map(_aggregates, query.select))
+
+    def translation(self, columns: tuple[Column, ...]) -> Translation:
+        clauses = [self._where(), self._group(), self._having()]
+        order, page = self._order(columns), self._page()
+        body = " ".join([self._scope.from_clause, *filter(None, clauses)])
+        return Translation(
+            self._scope.entity,
+            columns,
+            () if self.grouped else tuple(self._parents(columns)),
+            f'{self._scope.table}."Id"',
+            body,
+            order,
+            page,
+            tuple(self._bound.values),
+            self.grouped,
+            self.counted,
+        )
+
+    def columns(self) -> Iterator[Column]:
+        unnamed = 0
+        for item in self._query.select:
+            match item:
+                case soql.Field():
+                    yield self._field_column(item)
+                case soql.SelectedFunction(function, alias):
+                    term = self._function(function)
+                    name = alias or f"expr{unnamed}"
+                    unnamed += alias is None
+                    yield Column((name,), term.type, term.sql)
+                case soql.FieldGroup():
+                    yield from self._field_group(item)
+                case _:
+                    kind = "TYPEOF" if isinstance(item, soql.TypeOf) else "A nested query"
+                    raise self._bound.error(
+                        item.at, "MALFORMED_QUERY", f"{kind} is not supported by this stand-in"
+                    )
+
+    def _parents(self, columns: tuple[Column, ...]) -> Iterator[Parent]:
+        paths = {column.path[:n] for column in columns for n in range(1, len(column.path))}
+        for path in sorted(paths, key=len):
+            entity, id_sql = self._scope.parent(path)
+            yield Parent(path, entity.name, id_sql)
+
+    def _field_column(self, name: soql.Field) -> Column:
+        if self.grouped and not self._is_grouped(name):
+            text = ".".join(name.path)
+            raise self._bound.error(
+                name.at, "MALFORMED_QUERY", f"Field must be grouped or aggregated: {text}"
+            )
+        return self._column(self._scope.resolve(name))
+
+    def _column(self, found: Resolved) -> Column:
+        entry = found.field
+        path = found.path[-1:] if self.grouped else found.path
+        if entry.type in COMPOUND:
+            parts = tuple(
+                Column((part.name,), part.type, found.part(part))
+                for part in found.owner.parts(entry.name)
+                if part.stored
+            )
+            return Column(path, entry.type, "NULL", parts)
+        if entry.type == "base64":
+            return Column(path, entry.type, f'{found.table}."Id"')
+        return Column(path, entry.type, found.sql)
+
+    def _field_group(self, group: soql.FieldGroup) -> Iterator[Column]:
+        limit = self._query.limit
+        if group.kind != "STANDARD" and (limit is None or limit > _MAX_GROUP_LIMIT):
+            reason = f"The SOQL FIELDS function must have a LIMIT of at most {_MAX_GROUP_LIMIT}"
+            raise self._bound.error(group.at, "MALFORMED_QUERY", reason)
+        for entry in self._scope.entity.fields:
+            custom = entry.name.lower().endswith("__c")
+            if group.kind == "ALL" or custom == (group.kind == "CUSTOM"):
+                yield self._column(self._scope.resolve(soql.Field((entry.name,), group.at)))
+
+    def _where(self) -> str:
+        wanted = []
+        if not self._deleted_too and self._scope.entity.soft_deletes:
+            wanted.append(f'{self._scope.table}."IsDeleted" IS NOT TRUE')
+        if self._query.where is not None:
+            wanted.append(self._conditions.sql(self._query.where))
+        return f"WHERE {' AND '.join(wanted)}" if wanted else ""
+
+    def _group(self) -> str:
+        terms = [self._term(operand).sql for operand in self._query.group]
+        return f"GROUP BY {', '.join(terms)}" if terms else ""
+
+    def _having(self) -> str:
+        having = self._query.having
+        return f"HAVING {self._conditions.sql(having)}" if having is not None else ""
+
+    def _order(self, columns: tuple[Column, ...]) -> str:
+        """An alias of a function can be ordered by too."""
+        by_alias = {c.path[0].lower(): c for c in columns if len(c.path) == 1}
+        items = []
+        for item in self._query.order:
+            name = item.operand.path[-1].lower() if isinstance(item.operand, soql.Field) else ""
+            if self.grouped and name in by_alias:
+                sql = by_alias[name].sql
+            else:
+                sql = self._sorted(item.operand).folded
+            direction = "DESC" if item.descending else "ASC"
+            items.append(f"{sql} {direction} NULLS {'FIRST' if item.nulls_first else 'LAST'}")
+        if not self.grouped and not self.counted:
+            items.append(f'{self._scope.table}."Id"')
+        return f" ORDER BY {', '.join(items)}" if items else ""
+
+    def _page(self) -> str:
+        limit, offset = self._query.limit, self._query.offset
+        if (offset or 0) > _MAX_OFFSET:
+            raise ApiError(
+                400,
+                "NUMBER_OUTSIDE_VALID_RANGE",
+                f"Maximum SOQL offset allowed is {_MAX_OFFSET}",
+            )
+        page = f" LIMIT {limit}" if limit is not None else ""
+        return f"{page} OFFSET {offset}" if offset else page
+
+    def _subquery(self, query: soql.Query) -> str:
+        inner = _Statement(self._objects, query, self._bound, deleted_too=self._deleted_too)
+        columns = list(inner.columns())
+        if len(columns) != 1 or inner.counted:
+            raise self._bound.error(
+                query.at, "MALFORMED_QUERY", "The inner query must select exactly one field"
+            )
+        made = inner.translation(tuple(columns))
+        return made.select(columns[0].sql)
+
+    def _term(self, operand: soql.Operand) -> Term:
+        if isinstance(operand, soql.Function):
+            return self._function(operand)
+        found = self._scope.resolve(operand)
+        name = ".".join(operand.path)
+        return Term(found.sql, found.field.type, name, operand.at)
+
+    def _filtered(self, operand: soql.Operand) -> Term:
+        return self._usable(operand, "filterable", "filtered")
+
+    def _sorted(self, operand: soql.Operand) -> Term:
+        return self._usable(operand, "sortable", "sorted")
+
+    def _usable(self, operand: soql.Operand, trait: str, done: str) -> Term:
+        if isinstance(operand, soql.Field):
+            entry = self._scope.resolve(operand).field
+            if not entry.stored or not entry.raw.get(trait, True):
+                name = ".".join(operand.path)
+                raise self._bound.error(
+                    operand.at,
+                    "INVALID_FIELD",
+                    f"field '{name}' can not be {done} in a query call",
+                )
+        return self._term(operand)
+
+    def _function(self, function: soql.Function) -> Term:
+        if function.argument is None:
+            if function.name == "COUNT":
+                return Term("count(*)", "int", "COUNT()", function.at)
+            raise self._bound.error(function.at, "MALFORMED_QUERY", f"{function.name} of nothing")
+        argument = self._term(function.argument)
+        known = {**_AGGREGATES, **_SCALARS}.get(function.name)
+        if known is None:
+            reason = f"Invalid function: {function.name}"
+            raise self._bound.error(function.at, "MALFORMED_QUERY", reason)
+        wrong_sum = function.name in ("SUM", "AVG") and argument.type not in NUMBERS
+        wrong_part = function.name in _DATE_PARTS and argument.type not in ("date", "datetime")
+        if wrong_sum or wrong_part:
+            raise self._bound.error(
+                function.at,
+                "INVALID_FIELD",
+                f"field {argument.name} does not support the function {function.name}",
+            )
+        sql, result = known
+        return Term(sql.format(argument.sql), result or argument.type, argument.name, function.at)
+
+    def _is_grouped(self, name: soql.Field) -> bool:
+        wanted = self._scope.resolve(name).sql
+        fields = [g for g in self._query.group if isinstance(g, soql.Field)]
+        return any(self._scope.resolve(g).sql == wanted for g in fields)
+
+
+def _is_count(query: soql.Query) -> bool:
+    match query.select:
+        case (soql.SelectedFunction(soql.Function("COUNT", None), None),):
+            return True
+        case _:
+            return False
+
+
+def _aggregates(item: object) -> bool:
+    return isinstance(item, soql.SelectedFunction) and item.function.name in _AGGREGATES
+
+
+def _refuse_in_bulk(query: soql.Query) -> None:
+    refused = {
+        "GROUP BY": bool(query.group),
+        "OFFSET": query.offset is not None,
+        "TYPEOF": any(isinstance(item, soql.TypeOf) for item in query.select),
+        "Aggregate functions": any(map(_aggregates, query.select)),
+        "FIELDS()": any(isinstance(item, soql.FieldGroup) for item in query.select),
+    }
+    for name, present in refused.items():
+        if present:
+            raise ApiError(400, "API_ERROR", f"{name} not supported in Bulk V2 Query")
+    if any(isinstance(item, soql.Query) for item in query.select):
+        reason = "Aggregate Relationships not supported in Bulk V2 Query with CSV content type."
+        raise ApiError(400, "API_ERROR", reason)
+
+
+def _refuse_columns_in_bulk(columns: tuple[Column, ...]) -> None:
+    for column in columns:
+        if column.type in COMPOUND:
+            raise ApiError(
+                400,
+                "FUNCTIONALITY_NOT_ENABLED",
+                "Selecting compound data not supported in Bulk Query",
+            )
+        if column.type == "base64":
+            raise ApiError(
+                400,
+                "FUNCTIONALITY_NOT_ENABLED",
+                f"Selecting binary data not supported in Bulk Query: {'.'.join(column.path)}",
+            )

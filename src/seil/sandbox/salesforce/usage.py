@@ -1,0 +1,103 @@
+"""What the org's API allowances have been spent on today, and what is left of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.messages import Call, Reply, Route
+from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.state import State
+
+_REQUESTS = "api_requests"
+_BULK = "bulk_requests"
+_JOBS = "query_jobs"
+_RESULT_BYTES = "query_result_bytes"
+_INGESTED = "ingest_records"
+_MB = 1_000_000
+_PER_APP_SHARE = 20
+
+
+class Usage:
+    def __init__(self, state: State, options: Options) -> None:
+        self._state = state
+        self._quotas = options.quotas
+        self._app_name = options.app_name
+
+    def routes(self) -> list[Route]:
+        return [Route("GET", "/services/data/{version}/limits", self._limits)]
+
+    def spend_request(self) -> None:
+        used = self._state.count(_today(), _REQUESTS)
+        if used > self._quotas.api_requests:
+            self._state.count(_today(), _REQUESTS, -1)
+            raise ApiError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+
+    def spend_bulk_request(self) -> None:
+        self._state.count(_today(), _BULK)
+
+    def spend_query_job(self) -> None:
+        """Raises ApiError LIMIT_EXCEEDED when the day's jobs or result bytes are used up."""
+        used = self._state.count(_today(), _JOBS)
+        allowed = self._quotas.query_jobs
+        if used > allowed:
+            raise ApiError(
+                400,
+                "LIMIT_EXCEEDED",
+                f"Max bulk v2 query jobs ({allowed}) per 24 hrs has been reached ({used})",
+            )
+        stored, room = self._used().get(_RESULT_BYTES, 0), self._quotas.query_result_mb * _MB
+        if stored >= room > 0 or room == 0:
+            raise ApiError(
+                400,
+                "LIMIT_EXCEEDED",
+                f"Max bulk v2 query result size stored ({room // 1000}) kb"
+                " per 24 hrs has been exceeded",
+            )
+
+    def spend_result(self, size: int) -> None:
+        self._state.count(_today(), _RESULT_BYTES, size)
+
+    def spend_ingest(self, records: int) -> None:
+        self._state.count(_today(), _INGESTED, records)
+
+    def limit_info(self) -> str:
+        used = self._used().get(_REQUESTS, 0)
+        info = f"api-usage={used}/{self._quotas.api_requests}"
+        if not self._app_name:
+            return info
+        share = max(self._quotas.api_requests // _PER_APP_SHARE, 1)
+        return f"{info}; per-app-api-usage={used}/{share}(appName={self._app_name})"
+
+    def limits(self) -> dict[str, Any]:
+        quotas, used = self._quotas, self._used()
+
+        def left(maximum: int, spent: int) -> dict[str, int]:
+            return {"Max": maximum, "Remaining": max(maximum - spent, 0)}
+
+        bulk = left(quotas.bulk_requests, used.get(_BULK, 0))
+        stored_mb = -(-used.get(_RESULT_BYTES, 0) // _MB)
+        return {
+            "DailyApiRequests": left(quotas.api_requests, used.get(_REQUESTS, 0)),
+            "DailyAsyncApexExecutions": left(250_000, 0),
+            "DailyBulkApiBatches": bulk,
+            "DailyBulkApiRequests": bulk,
+            "DailyBulkV2QueryFileStorageMB": left(quotas.query_result_mb, stored_mb),
+            "DailyBulkV2QueryJobs": left(quotas.query_jobs, used.get(_JOBS, 0)),
+            "DailyStreamingApiEvents": left(50_000, 0),
+            "DataStorageMB": left(10_240, 0),
+            "FileStorageMB": left(10_240, 0),
+            "HourlyODataCallout": left(20_000, 0),
+            "SingleEmail": left(5_000, 0),
+        }
+
+    def _limits(self, _call: Call) -> Reply:
+        return Reply(200, self.limits())
+
+    def _used(self) -> dict[str, int]:
+        return self._state.used(_today())
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
