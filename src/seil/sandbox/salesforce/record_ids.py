@@ -23,6 +23,12 @@ def id18(id15: str) -> str:
     return case_sensitive + "".join(_check(case_sensitive[i : i + 5]) for i in (0, 5, 10))
 
 
+def full_id(text: str) -> str | None:
+    """The 18-character form of what may be an Id; None when it cannot be one."""
+    well_formed = len(text) in (15, 18) and text.isascii() and text.isalnum()
+    return id18(text) if well_formed else None
+
+
 def record_id(key_prefix: str, number: int) -> str:
     """The Id of the object's record of that number; Ids sort like their numbers."""
     digits = ""
