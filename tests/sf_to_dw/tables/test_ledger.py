@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from seil.catalog import Catalog
+from seil.lake import Lake
+from seil.sf_to_dw.ledger import LedgerRow, ledger
+from seil.sf_to_dw.load import load
+from seil.warehouse import Warehouse
+
+Curator = Any
+
+
+def counted(row: LedgerRow) -> tuple[int | None, int, int, int, int, bool]:
+    return (row.reported, row.landed, row.curated, row.set_aside, row.merged, row.balanced)
+
+
+def test_an_unloaded_warehouse_has_an_empty_ledger(warehouse: Warehouse) -> None:
+    assert ledger(warehouse) == []
+
+
+@pytest.mark.parametrize(
+    ("reported", "landed", "rejected", "expected"),
+    [
+        (2, 2, 0, (2, 2, 2, 0, 2, True)),
+        (3, 3, 1, (3, 3, 2, 1, 2, True)),
+        (3, 2, 0, (3, 2, 2, 0, 2, False)),
+        (5, 5, 0, (5, 5, 2, 0, 2, False)),
+        (None, 3, 1, (None, 3, 2, 1, 2, True)),
+    ],
+    ids=["whole", "set aside", "page lost", "file rejected", "no manifest"],
+)
+def test_a_run_balances_when_every_row_is_accounted_for(
+    warehouse: Warehouse,
+    lake: Lake,
+    catalog: Catalog,
+    curator: Curator,
+    reported: int | None,
+    landed: int,
+    rejected: int,
+    expected: tuple[Any, ...],
+) -> None:
+    said = {"landed_rows": str(2 + rejected), "rejected_rows": str(rejected)}
+    curator.file([{"Id": "a"}, {"Id": "b"}], **said)
+    if reported is not None:
+        curator.manifest(reported=reported, landed=landed)
+    report = load(warehouse, lake, catalog, objects=["Order"])
+    assert report.objects[0].runs == (0 if reported is None else 1)
+    (row,) = ledger(warehouse)
+    assert (row.object, row.flow_run_id, row.mode) == ("Order", "run-1", "full")
+    assert row.window_end == datetime(2024, 1, 2, tzinfo=UTC)
+    assert counted(row) == expected
+
+
+def test_rows_without_a_key_do_not_balance(
+    warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
+) -> None:
+    curator.file([{"Id": "a"}, {"Id": None}])
+    load(warehouse, lake, catalog, objects=["Order"])
+    assert counted(ledger(warehouse)[0]) == (None, 2, 2, 0, 1, False)
+
+
+def test_an_empty_run_without_files_balances(
+    warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
+) -> None:
+    curator.manifest(reported=0, landed=0)
+    load(warehouse, lake, catalog, objects=["Order"])
+    assert counted(ledger(warehouse)[0]) == (0, 0, 0, 0, 0, True)
+
+
+def test_a_manifest_is_recorded_once_and_may_come_before_its_files(
+    warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
+) -> None:
+    curator.manifest(reported=1, landed=1)
+    load(warehouse, lake, catalog, objects=["Order"])
+    assert not ledger(warehouse)[0].balanced
+    curator.file([{"Id": "a"}])
+    load(warehouse, lake, catalog, objects=["Order"])
+    load(warehouse, lake, catalog, objects=["Order"])
+    (row,) = ledger(warehouse)
+    assert counted(row) == (1, 1, 1, 0, 1, True)
+
+
+def test_pages_of_a_run_add_up_and_runs_stand_apart(
+    warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
+) -> None:
+    curator.file([{"Id": "a"}], page=1)
+    curator.file([{"Id": "b"}, {"Id": "c"}], page=2)
+    curator.file([{"Id": "a"}], run="run-2")
+    curator.landing_name, curator.object = "Account", "Account"
+    curator.file([{"Id": "x"}], run="run-3")
+    load(warehouse, lake, catalog)
+    rows = {row.flow_run_id: row.merged for row in ledger(warehouse)}
+    assert rows == {"run-1": 3, "run-2": 1, "run-3": 1}
+    assert [row.flow_run_id for row in ledger(warehouse, objects=["Account"])] == ["run-3"]
+    assert [row.merged for row in ledger(warehouse, flow_runs=["run-1", "none"])] == [3]
+
+
+def test_a_file_without_metadata_counts_what_it_holds(
+    warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
+) -> None:
+    nothing = dict.fromkeys(("flow_run_id", "mode", "landed_rows", "rejected_rows"), "")
+    curator.file([{"Id": "a"}, {"Id": "b"}], run="uuid-of-appflow", **nothing)
+    load(warehouse, lake, catalog)
+    (row,) = ledger(warehouse)
+    assert (row.flow_run_id, row.mode) == ("uuid-of-appflow", "")
+    assert counted(row) == (None, 2, 2, 0, 2, True)
+
+
+def test_a_manifest_that_cannot_be_read_is_reported(
+    warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
+) -> None:
+    lake.staging.put("runs/Salesforce-Order/cut.json", b'{"object": "Ord')
+    lake.staging.put("runs/Salesforce-Order/other.json", b'{"object": "Order"}')
+    curator.file([{"Id": "a"}])
+    report = load(warehouse, lake, catalog, objects=["Order"])
+    assert [error.split(" is not")[0] for error in report.objects[0].errors] == [
+        "runs/Salesforce-Order/cut.json",
+        "runs/Salesforce-Order/other.json",
+    ]
+    assert report.outcome.inserted == 1
