@@ -41,7 +41,9 @@ class Request:
 
 @dataclass
 class Reply:
-    """`claims`: a Content-Length other than the body's; `framing`: how the body's end is told."""
+    """`claims`: a Content-Length other than the body's; `framing`: how the body's end is told;
+    `linger`: seconds of silence behind the body.
+    """
 
     status: int = 200
     body: Any = b""
@@ -51,6 +53,7 @@ class Reply:
     chunks: Sequence[bytes] = ()
     delay: float = 0.0
     hang_up: bool = False
+    linger: float = 0.0
     lower_case: bool = False
 
     def pieces(self) -> list[bytes]:
@@ -62,6 +65,14 @@ class Reply:
 
 
 Answerer = Callable[[Request], Reply]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    @override
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is what some tests are about."""
 
 
 class FarEnd:
@@ -86,8 +97,7 @@ class FarEnd:
             @override
             def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
@@ -160,6 +170,9 @@ class FarEnd:
             handler.wfile.write(framed if reply.framing == "chunked" else piece)
         if reply.framing == "chunked":
             handler.wfile.write(b"0\r\n\r\n")
+        if reply.linger:
+            handler.wfile.flush()
+            time.sleep(reply.linger)
 
 
 @pytest.fixture

@@ -66,9 +66,7 @@ def test_waits_grow_and_vary(far: FarEnd, settings: SalesforceSettings) -> None:
     with Org(patient, sleep=pauses.append) as org, pytest.raises(UnavailableError):
         org.objects()
     assert len(pauses) == 5
-    assert all(
-        low <= pause <= 5 for low, pause in zip([0.5, 1, 2, 4, 5], pauses, strict=True)
-    )
+    assert all(low <= pause <= 5 for low, pause in zip([0.5, 1, 2, 4, 5], pauses, strict=True))
 
 
 @pytest.mark.parametrize("as_date", [False, True])
@@ -113,9 +111,7 @@ def test_nobody_listens(settings: SalesforceSettings) -> None:
 
 
 @pytest.mark.parametrize("refusal", [503, 502, 500, 429])
-def test_job_is_asked_for_again_when_the_org_says_no(
-    far: FarEnd, org: Org, refusal: int
-) -> None:
+def test_job_is_asked_for_again_when_the_org_says_no(far: FarEnd, org: Org, refusal: int) -> None:
     far.on("POST", JOBS, Reply(refusal), JOB)
     assert org.bulk.start(SOQL).id == "750xx"
 

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seil.salesforce.schema import Field
+from seil.salesforce.schema import UTC_MICROS, Field
 
 MAX_DIGITS = 38
 _WHOLE = pa.decimal128(MAX_DIGITS, 0)
@@ -36,7 +36,9 @@ class Column:
         if self.read == self.store:
             return values
         if pa.types.is_time(self.store):
-            values = pc.replace_substring_regex(values, pattern="Z$", replacement="")
+            # Arrow casts text to a time only by way of a moment.
+            bare = pc.replace_substring_regex(values, pattern="Z$", replacement="")
+            values = pc.binary_join_element_wise("1970-01-01T", bare, "Z", "").cast(UTC_MICROS)
         return values.cast(self.store)
 
 

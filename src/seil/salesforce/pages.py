@@ -58,18 +58,18 @@ class ResultPage:
         response: httpx.Response,
         wanted: ObjectSchema,
         known: KnownColumns,
-        *,
-        block_bytes: int = BLOCK_BYTES,
     ) -> None:
         self.expected_rows = _row_count(response)
         self.next_locator = _locator(response)
         self._known = known
         chunks = clean_body(response)
         line, rest = header_line(chunks)
-        header = Header.parse(line).named_as(wanted) if line or self.expected_rows else _NO_HEADER
+        if self.expected_rows and not line.endswith(b"\n"):
+            raise UnavailableError(SERVICE, "the result page was cut short within its header")
+        header = Header.parse(line).named_as(wanted) if line else _NO_HEADER
         self._decoder = Decoder(header, known.start(wanted))
         self._blocks = row_blocks(
-            chain([rest], chunks), block_bytes, header, delimited=is_delimited(response)
+            chain([rest], chunks), BLOCK_BYTES, header, delimited=is_delimited(response)
         )
         # What does not fit shows in the first block as a rule: then the schema is wide in time.
         first = next(self._blocks, None)

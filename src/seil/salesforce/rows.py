@@ -49,13 +49,13 @@ class Header:
 
 
 def header_line(chunks: Iterator[bytes]) -> tuple[bytes, bytes]:
-    """The first line, and what came with it of the rest; both empty when nothing came."""
+    """The first line with its end, where it has one, and what came with it of the rest."""
     head = b""
     for chunk in chunks:
         head += chunk
         line, newline, rest = head.partition(b"\n")
         if newline:
-            return line, rest
+            return line + newline, rest
     return head, b""
 
 
@@ -94,7 +94,7 @@ def row_blocks(
 
 
 def rows_end(block: bytes, delimiter: bytes = b",") -> int:
-    """Where the last whole row of `block` ends; 0 when it holds none."""
+    """Where a whole row of `block` ends, the last as a rule; 0 when it holds none."""
     return _quick_end(block, delimiter) or _counted_end(block)
 
 
