@@ -198,7 +198,7 @@ def _exact(numbers: Sequence[Decimal | None], target: pa.DataType) -> Column:
             continue
         whole, fraction = _digits(number)
         fits &= (
-            (fraction == 0 and number in _INT64)
+            (fraction == 0 and int(number) in _INT64)
             if is_int
             else (whole <= digits and fraction <= scale)
         )

@@ -214,6 +214,7 @@ def _curated_metadata(reading: _Reading, rows: int, files: CuratedFiles) -> dict
         **reading.metadata,
         "seil.object": reading.task.obj.api_name,
         "seil.landed_key": delivery.landed_key,
+        "seil.archived_key": delivery.archived_key,
         "seil.landed_at": delivery.landed_at.isoformat(),
         "seil.landed_sha256": delivery.digest,
         "seil.landed_rows": str(rows),

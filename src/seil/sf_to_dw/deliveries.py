@@ -34,6 +34,7 @@ class Delivery:
     digest: str
     landed_at: datetime
     curated_key: str
+    archived_key: str
 
 
 def content_digest(bucket: Bucket, key: str) -> str:
@@ -47,22 +48,33 @@ def content_digest(bucket: Bucket, key: str) -> str:
 def delivery_of(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> Delivery:
     """The same answer every time for one content under one landing key, whenever it is delivered.
 
-    The hour in its curated key is that of its first delivery; a key that belongs to something else
-    gets a suffix made from what this is.
+    The hour in its keys is that of its first delivery; a key that belongs to something else gets a
+    suffix made from what this is.
     """
     receipt = _receipt(entry.key, digest)
     if lake.staging.head(receipt) is None:
         curated_key = _claimed(lake, landed, entry, digest)
+        archived_key = landed.archived("processed", entry.modified)
+        if lake.landing.head(archived_key):
+            archived_key = _suffixed(archived_key, digest)
         body = {
             "landed_key": entry.key,
             "digest": digest,
             "landed_at": entry.modified.isoformat(),
             "curated_key": curated_key,
+            "archived_key": archived_key,
         }
         lake.staging.put(receipt, json.dumps(body).encode(), create=True)
     known = json.loads(lake.staging.get(receipt))
-    landed_at = datetime.fromisoformat(known["landed_at"])
-    return Delivery(known["landed_key"], known["digest"], landed_at, known["curated_key"])
+    return Delivery(**{**known, "landed_at": datetime.fromisoformat(known["landed_at"])})
+
+
+def is_taken_in(lake: Lake, landed_key: str, digest: str) -> bool:
+    receipt = _receipt(landed_key, digest)
+    if lake.staging.head(receipt) is None:
+        return False
+    curated_key = json.loads(lake.staging.get(receipt))["curated_key"]
+    return lake.curated.head(curated_key) is not None
 
 
 def give_up(lake: Lake, delivery: Delivery) -> None:
@@ -104,10 +116,7 @@ def free_key(bucket: Bucket, source: str, target: str) -> str:
     if bucket.head(target) is None:
         return target
     digest = content_digest(bucket, source)
-    if content_digest(bucket, target) == digest:
-        return target
-    path = PurePosixPath(target)
-    return str(path.with_name(f"{path.stem}-{digest[:_SUFFIX]}{path.suffix}"))
+    return target if content_digest(bucket, target) == digest else _suffixed(target, digest)
 
 
 def settle(lake: Lake, bus: Bus, entry: Entry, *, target: str, events: Sequence[Event]) -> None:

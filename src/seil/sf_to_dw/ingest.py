@@ -203,14 +203,13 @@ class Ingestor:
         return Task(entry, landed, obj, lineage, step)
 
     def _succeeded(self, task: Task, cleaned: Cleaned) -> Ingested:
-        target = task.landed.archived("processed", cleaned.delivery.landed_at)
         result = Ingested(
             task.entry.key,
             "success",
             _success_message(cleaned),
             object=task.obj.api_name,
             flow_run_id=task.landed.flow_run_id,
-            archived_key=free_key(self._lake.landing, task.entry.key, target),
+            archived_key=cleaned.delivery.archived_key,
             curated_key=cleaned.delivery.curated_key,
             exceptions_key=exceptions_key(cleaned.delivery.curated_key)
             if cleaned.rejected_rows
