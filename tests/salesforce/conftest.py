@@ -83,21 +83,20 @@ class FarEnd:
         self.token = 0
         self._routes: list[tuple[str, re.Pattern[str], list[Reply | Answerer]]] = []
         self._lock = Lock()
-        far = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Quiet(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
-            def _serve(self) -> None:
-                far._serve(self)
-
-            do_GET = do_POST = do_PATCH = do_DELETE = _serve
-
             @override
-            def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002
+            def log_message(self, format: str, *args: Any) -> None: ...
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
+        def serve(handler: BaseHTTPRequestHandler) -> None:
+            self._serve(handler)
+
+        methods = ("GET", "POST", "PATCH", "DELETE")
+        handler = type("Handler", (Quiet,), {f"do_{method}": serve for method in methods})
+        self._server = _Server(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()

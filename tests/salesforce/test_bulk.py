@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.salesforce.conftest import DATA, FarEnd, Reply, Request, errors
 
 import seil.salesforce.pages as pages_module
 from seil.errors import ObjectRejectedError, RequestRejectedError, UnavailableError
@@ -18,7 +19,6 @@ from seil.salesforce.org import Org
 from seil.salesforce.pages import PageWidenedError
 from seil.salesforce.schema import ObjectSchema, described_schema
 from seil.settings import SalesforceSettings
-from tests.salesforce.conftest import DATA, FarEnd, Reply, Request, errors
 
 JOB_ID = "750xx000000001AAAQ"
 JOB = f"{DATA}/jobs/query/{JOB_ID}"
@@ -221,7 +221,7 @@ def test_page_locators_need_version_58(far: FarEnd, settings: SalesforceSettings
 def test_page_locators_that_break_off(far: FarEnd, org: Org, second: Reply) -> None:
     first = listed(["a"], nextRecordsUrl=f"{JOB}/resultPages?l=2")
     far.on("GET", f"{JOB}/resultPages", first, second)
-    with pytest.raises(UnavailableError, match="the list of pages of job .* breaks off"):
+    with pytest.raises(UnavailableError, match=r"the list of pages of job \S+ breaks off"):
         org.bulk.page_locators(JOB_ID, max_records=5)
 
 

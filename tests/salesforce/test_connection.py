@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from tests.salesforce.conftest import DATA, TOKEN, FarEnd, Reply, Request, errors
 
 from seil.errors import ConflictError, LoginError, ObjectRejectedError, UnavailableError
 from seil.salesforce.allowance import ApiUsage, PerAppUsage
 from seil.salesforce.org import Org
 from seil.settings import SalesforceSettings, Secret
-from tests.salesforce.conftest import DATA, TOKEN, FarEnd, Reply, Request, errors
 
 OBJECTS = f"{DATA}/sobjects"
 JOBS = f"{DATA}/jobs/query"

@@ -233,7 +233,7 @@ VALUES = st.fixed_dictionaries(
         ),
         "Clock": st.none()
         | st.integers(0, 86_399_999).map(
-            lambda ms: (datetime.min + timedelta(milliseconds=ms)).time()
+            lambda ms: (datetime(1, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)).time()
         ),
     }
 )

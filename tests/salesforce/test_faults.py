@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from tests.salesforce.conftest import DATA, FarEnd, Reply, errors
 
 from seil.errors import (
     ConflictError,
@@ -16,7 +17,6 @@ from seil.errors import (
 )
 from seil.salesforce.faults import retry_after
 from seil.salesforce.org import Org
-from tests.salesforce.conftest import DATA, FarEnd, Reply, errors
 
 SOQL = "SELECT Id FROM Account"
 EDGE = b"<html><head><title>Sorry</title></head><body><p>We are setting things up</p></body></html>"
@@ -75,8 +75,7 @@ OTHER = [
             ),
         ),
         QuotaExhaustedError,
-        "Salesforce allowance is used up: Max bulk v2 query jobs (10000) per 24 hrs has been "
-        "reached (10021)",
+        "allowance is used up: Max bulk v2 query jobs (10000) per 24 hrs has been reached (10021)",
     ),
     (
         "result size stored",
@@ -88,8 +87,7 @@ OTHER = [
             ),
         ),
         QuotaExhaustedError,
-        "Salesforce allowance is used up: Max bulk v2 query result size stored (1000000000) kb "
-        "per 24 hrs has been exceeded",
+        "allowance is used up: Max bulk v2 query result size stored (1000000000) kb per 24 hrs",
     ),
     (
         "concurrent requests pass",

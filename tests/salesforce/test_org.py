@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.salesforce.conftest import DATA, FarEnd, Reply, Request, errors
 
 from seil.errors import ObjectRejectedError, RejectError, UnavailableError
 from seil.salesforce.allowance import Allowance, Limits
@@ -18,7 +19,6 @@ from seil.salesforce.org import (
     UpdatedRecords,
 )
 from seil.settings import SalesforceSettings
-from tests.salesforce.conftest import DATA, FarEnd, Reply, Request, errors
 
 NOT_FOUND = Reply(404, errors("NOT_FOUND", "The requested resource does not exist"))
 START, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
@@ -42,7 +42,8 @@ def test_describe(far: FarEnd, org: Org) -> None:
     ]
     far.on("GET", f"{DATA}/sobjects/Lead/describe", Reply(body={"name": "Lead", "fields": fields}))
     schema = org.describe("Lead")
-    assert schema.arrow == pa.schema([("Id", pa.string()), ("Amount", pa.decimal128(18, 2))])
+    assert schema.arrow.names == ["Id", "Amount"]
+    assert schema.arrow.types == [pa.string(), pa.decimal128(18, 2)]
     assert schema.left_out == {"BillingAddress": "compound field; its components are read"}
 
 

@@ -25,8 +25,10 @@ NASTY = st.text(alphabet='"\n\r,;aé\x00\U0001f600', max_size=6)
 
 def written(rows: list[list[str]], *, minimal: bool = False, end: str = "\n") -> bytes:
     text = io.StringIO()
-    quoting = csv.QUOTE_MINIMAL if minimal else csv.QUOTE_ALL
-    csv.writer(text, quoting=quoting, lineterminator=end).writerows(rows)
+    if minimal:
+        csv.writer(text, lineterminator=end).writerows(rows)
+    else:
+        csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator=end).writerows(rows)
     return text.getvalue().encode()
 
 

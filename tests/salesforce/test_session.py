@@ -9,12 +9,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from tests.salesforce.conftest import TOKEN, FarEnd, Reply
 
 from seil.errors import ConfigurationError, LoginError, UnavailableError
 from seil.salesforce.org import Org
 from seil.salesforce.session import Session, audience
 from seil.settings import SalesforceSettings, Secret
-from tests.salesforce.conftest import TOKEN, FarEnd, Reply
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 

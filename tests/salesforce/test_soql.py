@@ -11,6 +11,7 @@ from seil.salesforce.soql import literal, queried_object, select, window_query
 SCHEMA = described_schema(
     {"name": "Lead", "fields": [{"name": n, "type": "string"} for n in ("Id", "Name")]}
 )
+SINCE = "SystemModstamp >= 2024-01-01T00:00:00.000Z"
 START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, 3, 4, 5, 678999, tzinfo=UTC)
 
 
@@ -18,14 +19,9 @@ START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, 3, 4, 5, 678
     ("start", "end", "where"),
     [
         (None, None, ""),
-        (START, None, " WHERE SystemModstamp >= 2024-01-01T00:00:00.000Z"),
+        (START, None, f" WHERE {SINCE}"),
         (None, END, " WHERE SystemModstamp < 2024-01-02T03:04:05.678Z"),
-        (
-            START,
-            END,
-            " WHERE SystemModstamp >= 2024-01-01T00:00:00.000Z"
-            " AND SystemModstamp < 2024-01-02T03:04:05.678Z",
-        ),
+        (START, END, f" WHERE {SINCE} AND SystemModstamp < 2024-01-02T03:04:05.678Z"),
     ],
 )
 def test_window_query(start: datetime | None, end: datetime | None, where: str) -> None:

@@ -37,8 +37,9 @@ class Column:
             return values
         if pa.types.is_time(self.store):
             # Arrow casts text to a time only by way of a moment.
-            bare = pc.replace_substring_regex(values, pattern="Z$", replacement="")
-            values = pc.binary_join_element_wise("1970-01-01T", bare, "Z", "").cast(UTC_MICROS)
+            moment = r"1970-01-01T\1Z"
+            texts = pc.replace_substring_regex(values, pattern="^(.*?)Z?$", replacement=moment)
+            values = texts.cast(UTC_MICROS)
         return values.cast(self.store)
 
 
@@ -92,8 +93,6 @@ def _holding_numbers(column: Column, values: list[Decimal]) -> Column:
 
 def _decimal(column: Column, before: int, scale: int) -> Column:
     """Room for digits before the point is given up first: the declared room is rarely used."""
-    if scale > MAX_DIGITS:
-        return as_text(column)
     store = pa.decimal128(max(1, min(before + scale, MAX_DIGITS)), scale)
     return Column(column.name, store, store)
 
