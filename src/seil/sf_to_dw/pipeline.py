@@ -38,9 +38,26 @@ class RunReport:
     ledger: list[LedgerRow] = field(default_factory=list)
 
     @property
+    def problems(self) -> list[str]:
+        """What went wrong, a line each. Records that a rule set aside are not among it."""
+        flows = [f"extract {flow.object}: {flow.error}" for flow in self.extract.failed]
+        files = [f"ingest {file}" for file in self.ingest.failed]
+        loads = [f"load: {error}" for entry in self.load.objects for error in entry.errors]
+        builds = [
+            f"build {table.table}: {table.message}"
+            for table in self.build.tables
+            if not table.is_built
+        ]
+        differing = [
+            f"ledger: {row.object} does not balance in run {row.flow_run_id}"
+            for row in self.ledger
+            if not row.balanced
+        ]
+        return [*flows, *files, *loads, *builds, *differing]
+
+    @property
     def ok(self) -> bool:
-        steps = (not self.extract.failed, self.ingest.ok, self.load.ok, self.build.ok)
-        return all(steps) and all(row.balanced for row in self.ledger)
+        return not self.problems and not self.ingest.rejected_rows
 
 
 @dataclass(frozen=True)
