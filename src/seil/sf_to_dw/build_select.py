@@ -15,7 +15,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from seil.errors import ConfigurationError
-from seil.sf_to_dw.model import Model, table_name, unknown
+from seil.sf_to_dw.model import Model, is_table, table_name, unknown
 from seil.sf_to_dw.model_sources import SOURCE_SCHEMA, Source
 from seil.warehouse.sql import WRITTEN_IN
 from seil.warehouse.types import TEXT, sql_type
@@ -46,19 +46,18 @@ def runnable_select(
     Raises ConfigurationError when the model reads a column that neither the table nor the field
     list has.
     """
-    query = model.query.copy()
+    query = model.query
     notes: dict[str, None] = {}
     for scope in traverse_scope(query):
         for alias, (_, table) in scope.selected_sources.items():
-            if not isinstance(table, exp.Table):
+            if not is_table(table):
                 continue
             name = table_name(table)
             if name.schema == SOURCE_SCHEMA:
                 read = _Read(model, sources[name.name], warehouse.columns(name))
-                wanted = set(_columns_read(scope, alias))
-                missing = read.missing(wanted)
+                missing = read.missing(set(_columns_read(scope, alias, read.source)))
                 if missing or read.known is None:
-                    table.replace(read.stand_in(table, missing, wanted))
+                    table.replace(read.stand_in(table, missing))
                     notes |= dict.fromkeys(read.notes(missing))
             elif name.name in working:
                 _rename(table, working[name.name])
@@ -92,7 +91,7 @@ class _Read:
                 raise ConfigurationError(found)
         return missing
 
-    def stand_in(self, table: exp.Table, missing: list[str], wanted: set[str]) -> exp.Expression:
+    def stand_in(self, table: exp.Table, missing: list[str]) -> exp.Subquery:
         """A subquery with the table's rows, if any, and every column the model reads."""
         nulls = [
             exp.alias_(
@@ -103,7 +102,8 @@ class _Read:
         bare = table.copy()
         bare.set("alias", None)
         if self.known is None:
-            select = exp.select(*nulls).where(exp.false())
+            # Joined without reading a column of it, it still needs one.
+            select = exp.select(*(nulls or ["1 AS nothing"])).where(exp.false())
         else:
             select = exp.select(exp.Star(), *nulls).from_(bare)
         return select.subquery(table.alias_or_name)
@@ -119,13 +119,19 @@ class _Read:
         return sql_type(field.arrow if field else TEXT)
 
 
-def _columns_read(scope: Scope, alias: str) -> Iterator[str]:
-    """Lower-cased names; `*` for all. A column without a table is counted for each table there."""
-    if any(select.is_star for select in scope.expression.selects):
+def _columns_read(scope: Scope, alias: str, source: Source) -> Iterator[str]:
+    """Lower-cased names; `*` for all.
+
+    A column that is not said to be of some table is this one's where it is the only one there, or
+    has such a field.
+    """
+    if scope.expression.is_star:
         yield "*"
+    alone = len(scope.selected_sources) == 1
     for column in scope.columns:
-        if column.table.lower() in ("", alias.lower()):
-            yield column.name.lower()
+        name, of = column.name.lower(), column.table.lower()
+        if of == alias.lower() or (not of and (alone or name in source.fields)):
+            yield name
 
 
 def _rename(table: exp.Table, name: str) -> None:

@@ -194,7 +194,7 @@ class _Reader:
 
 def _qualified(model: Model) -> exp.Query:
     """The query with every table in a schema: sqlglot looks them all up at one depth."""
-    query = model.query.copy()
+    query = model.query
     for table in tables_of(query):
         if not table.db:
             table.set("db", exp.to_identifier(_MODELS))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, mo
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
+from typing_extensions import TypeIs
 
 from seil.catalog import Catalog
 from seil.errors import ConfigurationError, Problem
@@ -28,6 +29,7 @@ from seil.warehouse.sql import WRITTEN_IN
 
 _PACKAGE = "seil.sf_to_dw"
 _FEEDS = "feeds"
+_LISTED = 30
 Level = Literal["error", "warning"]
 _KINDS = ("unique", "not_null", "accepted_values", "relationships", "expression")
 
@@ -106,17 +108,15 @@ class Model:
     sql: str
     described: ModelDescription
 
-    @cached_property
+    @property
     def query(self) -> exp.Query:
-        parsed = sqlglot.parse_one(self.sql, read=WRITTEN_IN)
-        if not isinstance(parsed, exp.Query):
-            raise SqlglotError("is not a SELECT")
-        return parsed
+        """Parsed, the caller's own to change."""
+        return _parsed(self.sql).copy()
 
-    @cached_property
+    @property
     def reads(self) -> frozenset[TableName]:
         """The tables it reads, lower-cased; those of the default schema are other models."""
-        return frozenset(table_name(table) for table in tables_of(self.query))
+        return _reads(self.sql)
 
 
 class Models(Mapping[str, Model]):
@@ -188,15 +188,32 @@ def load_models(catalog: Catalog, folder: Path | None = None) -> Models:
     return Models(models, catalog_sources(catalog))
 
 
+@cache
+def _parsed(sql: str) -> exp.Query:
+    parsed = sqlglot.parse_one(sql, read=WRITTEN_IN)
+    if not isinstance(parsed, exp.Query):
+        raise SqlglotError("is not a SELECT")
+    return parsed
+
+
+@cache
+def _reads(sql: str) -> frozenset[TableName]:
+    return frozenset(table_name(table) for table in tables_of(_parsed(sql)))
+
+
 def tables_of(query: exp.Query) -> list[exp.Table]:
-    """The tables a query reads, where it reads them; its own CTEs are not tables."""
+    """The tables a query reads, where it reads them: not its own CTEs, not table functions."""
     found = [
         source
         for scope in traverse_scope(query)
         for _, source in scope.selected_sources.values()
-        if isinstance(source, exp.Table)
+        if is_table(source)
     ]
     return list({id(table): table for table in found}.values())
+
+
+def is_table(source: object) -> TypeIs[exp.Table]:
+    return isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
 
 
 def table_name(table: exp.Table) -> TableName:
@@ -209,10 +226,14 @@ def unknown(name: str, kind: str, known: Iterable[str], *, at: str = "") -> Prob
     if name in names:
         return None
     near = get_close_matches(name, names, 3, 0.5)
-    cure = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(names))}"
+    cure = f"did you mean {' or '.join(near)}?" if near else _listing(names)
     if at:
         return Problem(at, f"{name} is not {kind}", cure)
     return Problem(name, f"is not {kind}", cure)
+
+
+def _listing(names: Collection[str]) -> str:
+    return f"there are {', '.join(sorted(names))}" if len(names) <= _LISTED else ""
 
 
 def _read(folder: Path | Traversable) -> dict[tuple[str, str], str]:
@@ -232,7 +253,7 @@ def _model(name: str, files: Mapping[tuple[str, str], str]) -> Model:
     )
     if model.described.name != name:
         raise ValueError(f"is named {model.described.name!r} inside")
-    tables_of(model.query)
+    _reads(model.sql)
     return model
 
 

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seil.catalog import Catalog, load_catalog
+from seil.errors import ConfigurationError
+from seil.sf_to_dw.model import load_models
+
+Write = dict[str, str]
+
+
+def write(folder: Path, files: Write) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, "utf-8")
+    return folder
+
+
+def test_the_sixteen_packaged_models_are_read(catalog: Catalog) -> None:
+    models = load_models(catalog)
+    assert len(models) == 16
+    assert models["Sales_Orders"].described.key == ("id",)
+    assert "salesforce.order" in {str(name) for name in models["sales_orders"].reads}
+
+
+def test_a_users_folder_adds_and_replaces(catalog: Catalog, tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "models",
+        {
+            "ad_slots.sql": "SELECT id FROM salesforce.account_ad_server",
+            "ad_slots.yml": "key: [id]",
+            "busy_accounts.sql": "SELECT account_id, count(*) AS n FROM sales_orders GROUP BY 1",
+        },
+    )
+    models = load_models(catalog, folder)
+    assert len(models) == 17
+    assert models.upstream("busy_accounts") == {"sales_orders"}
+    assert models["ad_slots"].sql == "SELECT id FROM salesforce.account_ad_server"
+
+
+def test_models_come_after_those_they_read(catalog: Catalog, tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "models",
+        {
+            "a.sql": "SELECT * FROM b",
+            "b.sql": "WITH c AS (SELECT * FROM c) SELECT * FROM C",
+            "c.sql": "SELECT id FROM sales_orders",
+        },
+    )
+    models = load_models(catalog, folder)
+    order = list(models)
+    positions = [order.index(name) for name in ("sales_orders", "c", "b", "a")]
+    assert positions == sorted(positions)
+    assert [model.name for model in models.select(["A", "c"])] == ["c", "a"]
+
+
+def test_an_object_that_is_switched_off_can_still_be_read(tmp_path: Path) -> None:
+    own = tmp_path / "objects.toml"
+    own.write_text("[objects.Quote]\nenabled = false\n", "utf-8")
+    assert "quote" in load_models(load_catalog(own)).sources
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.sql": "SELECT * FROM b", "b.sql": "SELECT * FROM a"}, "reads itself: [ab] reads"),
+        ({"a.sql": "SELECT * FROM a"}, "reads itself: a reads a"),
+        (
+            {"a.sql": "SELECT * FROM sales_ordes"},
+            r"models/a.sql: sales_ordes is not a table \(did you mean sales_orders",
+        ),
+        (
+            {"a.sql": "SELECT * FROM salesforce.accont"},
+            r"salesforce.accont is not a table \(did you mean salesforce.account",
+        ),
+        ({"a.sql": "SELECT FROM WHERE"}, "models/a.sql: "),
+        ({"a.sql": "DROP TABLE x"}, "models/a.sql: is not a SELECT"),
+        ({"a.yml": "key: [id]"}, "models/a.yml: there is no a.sql beside it"),
+        ({"a.sql": "SELECT 1 AS x", "a.yml": "name: b"}, "is named 'b' inside"),
+        ({"a.sql": "SELECT 1 AS x", "a.yml": "keys: [id]"}, "models/a.yml: keys: Extra"),
+        ({"a.sql": "SELECT 1 AS x", "a.yml": "key: [id"}, "models/a.yml: "),
+        ({"a.sql": "SELECT 1 AS x", "a.yml": "tests: [uniq]"}, "a test is one of unique, not_null"),
+        (
+            {"a.sql": "SELECT 1 AS x", "a.yml": "tests: [{unique: [x], expression: x}]"},
+            "a test is one of",
+        ),
+        ({"a.sql": "SELECT 1 AS x", "a.yml": "tests: [3]"}, "a test is one of"),
+    ],
+    ids=lambda value: "" if isinstance(value, dict) else value,
+)
+def test_what_is_wrong_with_a_model_is_said(
+    catalog: Catalog, tmp_path: Path, files: Write, message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        load_models(catalog, write(tmp_path / "models", files))
+
+
+def test_every_wrong_model_is_named_at_once(catalog: Catalog, tmp_path: Path) -> None:
+    folder = write(tmp_path / "models", {"a.sql": "SELECT (", "b.yml": "x: 1", "c.sql": "SELEC"})
+    with pytest.raises(ConfigurationError) as caught:
+        load_models(catalog, folder)
+    assert [problem.place for problem in caught.value.problems] == [
+        "models/a.sql",
+        "models/b.yml",
+        "models/c.sql",
+    ]
+
+
+def test_asking_for_a_table_nobody_builds_names_the_nearest(catalog: Catalog) -> None:
+    with pytest.raises(ConfigurationError, match="did you mean products"):
+        load_models(catalog).select(["product"])
+    with pytest.raises(ConfigurationError, match="there are ad_slots, "):
+        load_models(catalog).select(["zzzzzz"])
