@@ -18,8 +18,8 @@ from typing import Self
 import duckdb
 
 from seil.errors import ConfigurationError, ConflictError, Problem
-from seil.sandbox.salesforce.record_ids import BASE62, record_id
 from seil.sandbox.salesforce.metadata import SField, SObject
+from seil.sandbox.salesforce.record_ids import BASE62, record_id
 
 FILE_NAME = "org.duckdb"
 _FORMAT = "1"
@@ -197,6 +197,10 @@ class OrgStore:
             self._drawn.add(lower)
         return first
 
+    def last_number(self, name: str) -> int:
+        """The highest record number taken so far, 0 while there is none."""
+        return self._last_numbers.get(name.lower(), 0)
+
     def setting(self, key: str, default: str = "") -> str:
         found = (
             self.cursor().execute("SELECT value FROM seil.settings WHERE key = ?", [key]).fetchone()
@@ -319,6 +323,8 @@ def _connect(folder: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
                     "memory_limit": memory_limit,
                     "preserve_insertion_order": False,
                     "temp_directory": str(folder / "spill"),
+                    # They cost more time than the space they save is worth here.
+                    "disabled_compression_methods": "fsst,dict_fsst,zstd",
                 },
             )
         except duckdb.IOException as error:

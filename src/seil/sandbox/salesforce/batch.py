@@ -1,0 +1,196 @@
+"""Makes records by the scripts of org/: all of a new org, or those that one tick adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from string import Template
+
+import duckdb
+
+from seil.observe.progress import SILENT, Progress
+from seil.sandbox.salesforce.blueprint import Traits, script
+from seil.sandbox.salesforce.metadata import SField, SObject
+from seil.sandbox.salesforce.record_ids import id_sql, number_sql
+from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.values import (
+    ODD_LONG_TEXTS,
+    ODD_TEXTS,
+    PHRASES,
+    Draw,
+    text_list,
+    value_sql,
+)
+
+# Scripts of org/plan that must have run before an object's records are made.
+_PLANS = {
+    "Account": ("accounts",),
+    "Opportunity": ("picks", "deals", "lines", "placements", "invoices"),
+}
+# Ids of as many records are drawn from a list, which is faster than making them.
+_MOST_LISTED = 4096
+_INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What to make: so many orders and all that belongs to them, of one seed.
+
+    `start` and `until` bound, in UTC, when the records were created and last changed; `sizes` are
+    numbers the scripts name. Record numbers count on from those already in the store. A `growing`
+    org already has records, some perhaps gone: only what the scripts relate is related.
+    """
+
+    store: OrgStore
+    cursor: duckdb.DuckDBPyConnection
+    seed: int
+    start: datetime
+    until: datetime
+    orders: int
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    growing: bool = False
+
+    def open(self) -> None:
+        """Readies the cursor for the scripts."""
+        self._run("macros")
+        self.cursor.execute(_odd_text_macro())
+
+    def make_all(
+        self, objects: Mapping[str, Traits], progress: Progress = SILENT
+    ) -> dict[str, int]:
+        """Records of the objects, in their order; answers how many of each."""
+        made: dict[str, int] = {}
+        for name in objects:
+            with progress.step(name) as step:
+                for plan in _PLANS.get(name, ()):
+                    self._run(plan)
+                source = self._filled(script(f"objects/{name}.sql"))
+                made[name] = self._make(self.store.object(name), source)
+                step.advance(made[name])
+        return made
+
+    def make_described(self, entry: SObject, rows: int) -> int:
+        """Records of an object that nothing is known of but its describe."""
+        source = self._filled(script("plan/described.sql")).replace("$rows", str(rows))
+        return self._make(entry, source, dense=True)
+
+    def _run(self, plan: str) -> None:
+        self.cursor.execute(self._filled(script(f"plan/{plan}.sql")))
+
+    def _make(self, entry: SObject, source: str, *, dense: bool = False) -> int:
+        """Makes a record of each row of `source`; answers how many.
+
+        Its columns are `number`, `created`, perhaps `deleted` and `gone_at`, and fields by name. A
+        number in a reference field stands for that record of the object the field refers to.
+        """
+        self.cursor.execute(f"CREATE OR REPLACE TEMP VIEW source AS {source}")
+        described = "SELECT lower(column_name), column_type FROM (DESCRIBE source)"
+        given: dict[str, str] = dict(self.cursor.execute(described).fetchall())
+        draw = self._draw(entry, dense=dense)
+        values = [self._value(entry, column, given, draw) for column in entry.stored_fields]
+        columns = ", ".join(quoted(column.name) for column in entry.stored_fields)
+        parts = ("INSERT INTO main.", quoted(entry.name), f"({columns}) SELECT", ", ".join(values))
+        inserted = self.cursor.execute(
+            " ".join((*parts, f"FROM ({self._stamped(given)})"))
+        ).fetchone()
+        count = int(inserted[0]) if inserted else 0
+        if count:
+            self.store.draw_numbers(entry.name, count)
+        return count
+
+    def _stamped(self, given: Mapping[str, str]) -> str:
+        """The source with the times a record carries: most change soon after they are made."""
+        deleted = "coalesce(source.deleted, FALSE)" if "deleted" in given else "FALSE"
+        gone = "greatest(source.created, gone_at)" if "gone_at" in given else "NULL"
+        replaced = ", ".join(name for name in ("created", "deleted") if name in given)
+        text = self._filled(script("plan/stamped.sql"))
+        for mark, expression in (("deleted", deleted), ("gone", gone), ("excluded", replaced)):
+            text = text.replace(f"@{mark}", expression)
+        return text
+
+    def _value(self, entry: SObject, column: SField, given: Mapping[str, str], draw: Draw) -> str:
+        lower = column.name.lower()
+        if lower in _AUDIT:
+            return _AUDIT[lower]
+        if lower == "id":
+            return id_sql(entry.key_prefix, "number")
+        if (kind := given.get(lower)) is None:
+            return value_sql(column, draw)
+        if column.type == "reference" and kind in _INTEGERS:
+            target = self.store.object(column.reference_to[0])
+            return id_sql(target.key_prefix, quoted(column.name))
+        return f"CAST({quoted(column.name)} AS {column.column_type})"
+
+    def _draw(self, entry: SObject, *, dense: bool) -> Draw:
+        return Draw(
+            object_name=entry.name,
+            seed=self.seed,
+            start=self.start.isoformat(" "),
+            until=self.until.isoformat(" "),
+            reference=lambda target, roll: self._reference(entry, target, roll, dense=dense),
+            dense=dense,
+        )
+
+    def _reference(self, entry: SObject, target: str, roll: str, *, dense: bool) -> str | None:
+        """The Id of any record of the target, None when there is none to point at."""
+        if target not in self.store.objects:
+            return None
+        there = self.store.object(target)
+        if there.name == entry.name:
+            earlier = f"CAST(1 + {roll} % number AS BIGINT)"
+            return id_sql(there.key_prefix, earlier) if dense else None
+        if self.growing and there.name != "User":
+            return None
+        count = self.store.last_number(there.name)
+        if not count:
+            return None
+        if count > _MOST_LISTED:
+            return id_sql(there.key_prefix, f"CAST(1 + {roll} % {count} AS BIGINT)")
+        listed = f"ids of {there.name}"
+        ids = f"FROM main.{quoted(there.name)} SELECT list(Id ORDER BY Id)"
+        self.cursor.execute(f"SET VARIABLE {quoted(listed)} = ({ids})")
+        return f"list_extract(getvariable('{listed}'), CAST(1 + {roll} % {count} AS BIGINT))"
+
+    def _filled(self, text: str) -> str:
+        """The script with its placeholders replaced.
+
+        `$Order` is the number of the last order there was before this batch, and so on.
+        """
+        prefix = {name: entry.key_prefix for name, entry in self.store.objects.items()}
+        return Template(text).safe_substitute(
+            {name: self.store.last_number(name) for name in prefix},
+            seed=self.seed,
+            start=self.start.isoformat(" "),
+            until=self.until.isoformat(" "),
+            orders=self.orders,
+            number_of_Id=number_sql("Id"),
+            number_of_product_Id=number_sql("product.Id"),
+            account_id=id_sql(prefix["Account"], "deal.account"),
+            order_item_id=id_sql(prefix["OrderItem"], "line.order_line"),
+            order_item_parent_id=id_sql(prefix["OrderItem"], "line.order_line - 1"),
+            **self.sizes,
+        )
+
+
+_AUDIT = {
+    "isdeleted": "deleted",
+    "createddate": "created",
+    "lastmodifieddate": "modified",
+    "systemmodstamp": "stamped",
+}
+
+
+def _odd_text_macro() -> str:
+    """`odd_text(number, salt, size)`: a phrase, or now and then what breaks naive readers."""
+    short, every = text_list(ODD_TEXTS), text_list((*ODD_TEXTS, *ODD_LONG_TEXTS))
+    return f"""
+        CREATE TEMP MACRO odd_text(number, salt, size) AS left(
+            CASE
+                WHEN roll(number, salt || ' odd') % 6 > 0
+                    THEN one_of(number, salt, {text_list(PHRASES)}) || ' ' || number
+                WHEN size > 255 THEN one_of(number, salt, {every})
+                ELSE one_of(number, salt, {short})
+            END,
+            size
+        )"""

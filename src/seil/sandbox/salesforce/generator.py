@@ -1,0 +1,124 @@
+"""A believable media-sales org, made by SQL inside the store: no Python per record.
+
+What records exist and how they relate is written in org/: `plan/` decides the deals, their lines
+and placements; `objects/<object>.sql` gives a record's own values; every other described field
+gets a value of its type from `values`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from seil.catalog.fields import packaged_fields
+from seil.errors import ConfigurationError, Problem
+from seil.observe.progress import SILENT, Progress
+from seil.sandbox.salesforce.batch import Batch
+from seil.sandbox.salesforce.blueprint import Traits, traits
+from seil.sandbox.salesforce.metadata import SField, SObject
+from seil.sandbox.salesforce.store import OrgStore
+
+HISTORY = timedelta(days=3 * 365)
+EXTRA_ROWS = 1000
+_LEAST_ACCOUNTS = 20
+_log = logging.getLogger(__name__)
+
+Extra = Path | tuple[Path, int]
+
+
+def generate(
+    folder: Path,
+    *,
+    orders: int = 2000,
+    seed: int = 1,
+    as_of: date | None = None,
+    extra: Sequence[Extra] = (),
+    progress: Progress = SILENT,
+    memory_limit: str = "1GB",
+) -> OrgStore:
+    """A new org with that many orders and all that belongs to them.
+
+    The same arguments make the same org. Its three years end at the midnight (UTC) that begins
+    `as_of`, by default today. `extra` are files with describe answers, each with the number of
+    records to make: an object the org lacks is added, one it has gets the fields it lacks.
+    Raises ConflictError where there is an org already, ConfigurationError for a file that is no
+    describe answer.
+    """
+    day = as_of or datetime.now(UTC).date()
+    midnight = datetime.combine(day, time())
+    described = [_described(entry) for entry in extra]
+    known = traits()
+    objects = {name.lower(): packaged_object(entry) for name, entry in known.items()}
+    rows: dict[str, int] = {}
+    for entry, count in described:
+        lower = entry.name.lower()
+        if lower in objects:
+            objects[lower] = _united(objects[lower], entry)
+        else:
+            objects[lower] = entry
+            rows[entry.name] = count
+    store = OrgStore.create(folder, objects.values(), memory_limit=memory_limit, unfinished=True)
+    try:
+        with store.write() as cursor:
+            batch = Batch(
+                store=store,
+                cursor=cursor,
+                seed=seed,
+                start=midnight - HISTORY,
+                until=midnight - timedelta(milliseconds=1),
+                orders=orders,
+                sizes=_sizes(orders),
+            )
+            batch.open()
+            batch.make_all(known, progress)
+            for name, count in rows.items():
+                with progress.step(name, count) as step:
+                    step.advance(batch.make_described(store.object(name), count))
+            for key, value in (("seed", seed), ("orders", orders), ("as_of", day)):
+                store.keep_setting(key, str(value))
+            store.keep_setting("now", batch.until.isoformat())
+        store.finish()
+    except BaseException:
+        store.close()
+        raise
+    _log.info("Generated an org of %d orders as of %s in %s", orders, day, folder)
+    return store
+
+
+def packaged_object(entry: Traits) -> SObject:
+    """The object as our own list describes it."""
+    fields = (SField(described) for described in packaged_fields(entry.name))
+    made = SObject.of(entry.name, fields, key_prefix=entry.prefix, label=entry.label)
+    return SObject({**made.raw, "labelPlural": entry.plural}, made.fields)
+
+
+def _sizes(orders: int) -> Mapping[str, int]:
+    """How many there are of what does not hang on a deal; reference data grows slowly."""
+    return {
+        "deals": orders + orders // 5,
+        "accounts": max(_LEAST_ACCOUNTS, orders // 4),
+        "users": 30 + min(470, orders // 40),
+        "products": 120 + min(880, orders // 50),
+        "leads": 50 + min(5000, orders // 10),
+    }
+
+
+def _described(entry: Extra) -> tuple[SObject, int]:
+    path, rows = entry if isinstance(entry, tuple) else (entry, EXTRA_ROWS)
+    try:
+        return SObject.from_describe(json.loads(path.read_text("utf-8"))), rows
+    except OSError as error:
+        raise ConfigurationError([Problem(str(path), error.strerror or str(error))]) from error
+    except (ValueError, KeyError, TypeError) as error:
+        cure = "save the answer of GET /sobjects/<object>/describe"
+        raise ConfigurationError([Problem(str(path), "is not a describe answer", cure)]) from error
+
+
+def _united(known: SObject, described: SObject) -> SObject:
+    missing: Iterable[SField] = (f for f in described.fields if known.field(f.name) is None)
+    for entry in missing:
+        known = known.with_field(entry)
+    return known

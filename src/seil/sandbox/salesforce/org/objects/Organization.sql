@@ -1,0 +1,14 @@
+SELECT
+    number,
+    TIMESTAMP '$start' AS created,
+    'SEIL stand-in' AS "Name",
+    'Australia' AS "Country",
+    'en_AU' AS "DefaultLocaleSidKey",
+    'en_US' AS "LanguageLocaleKey",
+    'Australia/Sydney' AS "TimeZoneSidKey",
+    7 AS "FiscalYearStartMonth",
+    'CS5g' AS "InstanceName",
+    TRUE AS "IsSandbox",
+    FALSE AS "IsReadOnly",
+    'Unlimited Edition' AS "OrganizationType"
+FROM range(1, 2) AS numbers(number)

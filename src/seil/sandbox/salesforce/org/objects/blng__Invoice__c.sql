@@ -1,0 +1,21 @@
+SELECT
+    invoice.number,
+    invoice.created,
+    invoice.deleted,
+    invoice.gone_at,
+    'INV-' || lpad(CAST(invoice.number AS VARCHAR), 8, '0') AS "Name",
+    invoice.account AS blng__Account__c,
+    CASE WHEN NOT chance(invoice.number, 'no order', 0.03) THEN invoice.order_number END AS blng__Order__c,
+    'INV' || invoice.number AS blng__UniqueId__c,
+    CAST(invoice.created AS DATE) AS blng__InvoiceDate__c,
+    CAST(invoice.created AS DATE) + 30 AS blng__DueDate__c,
+    CAST(invoice.created AS DATE) AS blng__TargetDate__c,
+    one_of(invoice.number, 'status', ['Draft', 'Posted', 'Posted', 'Posted', 'Cancelled', 'Rebilled']) AS blng__InvoiceStatus__c,
+    invoice.total AS blng__Subtotal__c,
+    CAST(invoice.total * 0.1 AS DECIMAL(18, 2)) AS blng__TaxAmount__c,
+    invoice.total + CAST(invoice.total * 0.1 AS DECIMAL(18, 2)) AS blng__TotalAmount__c,
+    CASE WHEN chance(invoice.number, 'paid', 0.6) THEN 0 ELSE invoice.total END AS blng__Balance__c,
+    invoice.lines AS blng__NumberOfInvoiceLines__c,
+    'AUD' AS blng__BaseCurrency__c,
+    CAST((500000000 + below(invoice.number, 'fx', 400000000)) * 0.000000001 AS DECIMAL(18, 9)) AS blng__BaseCurrencyFXRate__c
+FROM invoice

@@ -1,0 +1,27 @@
+SELECT
+    placement.number,
+    placement.created,
+    placement.deleted,
+    placement.gone_at,
+    placement.order_line AS vlocity_cmt__OrderItemId__c,
+    placement.order_number AS vlocity_cmt__OrderId__c,
+    CASE WHEN NOT chance(placement.number, 'no quote line', 0.03) THEN placement.quote_line END AS vlocity_cmt__QuoteLineItemId__c,
+    placement.plan AS "SWM_Parent_Media_Placement__c",
+    product.ad_space AS vlocity_cmt__AdSpaceSpecificationId__c,
+    left('Placement ' || placement.ordinal || ' ' || product.name, 80) AS "Name",
+    CASE WHEN placement.ad_line IS NOT NULL THEN CAST(3000000000 + placement.order_number * 3 AS VARCHAR) END AS vlocity_cmt__AdServerOrderIdentifier__c,
+    CAST(placement.ad_line AS VARCHAR) AS vlocity_cmt__AdServerOrderLineIdentiifier__c,
+    one_of(placement.number, 'system', ['GAM', 'GAM', 'GAM', 'Freewheel', 'Landmark', 'Manual']) AS "Production_System__c",
+    CASE WHEN chance(placement.number, 'status', 0.95) THEN one_of(placement.number, 'statuses', ['Draft', 'Submitted', 'Booked', 'Delivering', 'Delivered', 'Paused', 'Cancelled']) END AS "SWM_Sub_Status__c",
+    CAST(placement.market_price * 0.8 AS DECIMAL(18, 2)) AS "SWM_Floor_Price__c",
+    placement.market_price AS "SWM_Market_Rate__c",
+    placement.unit_price AS "SWM_One_Time_Charge__c",
+    placement.unit_price AS vlocity_cmt__ImpliedRate__c,
+    placement.unit_price * placement.units AS vlocity_cmt__ImpliedTotal__c,
+    CAST(placement.start_date AS TIMESTAMP) AS vlocity_cmt__AdRequestedStartDate__c,
+    CASE WHEN NOT chance(placement.number, 'open end', 0.03) THEN CAST(placement.end_date AS TIMESTAMP) + INTERVAL '23:59:59' END AS vlocity_cmt__AdRequestedEndDate__c,
+    'Digital' AS vlocity_cmt__MediaType__c,
+    CASE WHEN chance(placement.number, 'clicks', 0.1) THEN 'CLICKS' ELSE 'IMPRESSIONS' END AS vlocity_cmt__UserEngagementGoalUnitType__c,
+    placement.units * 1000 AS vlocity_cmt__UserEngagementGoalUnit__c
+FROM placement
+INNER JOIN pick_product AS product ON placement.product = product.pick
