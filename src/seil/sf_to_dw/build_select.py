@@ -103,7 +103,8 @@ class _Read:
         bare.set("alias", None)
         if self.known is None:
             # Joined without reading a column of it, it still needs one.
-            select = exp.select(*(nulls or ["1 AS nothing"])).where(exp.false())
+            some = nulls or [exp.alias_(exp.null(), "nothing")]
+            select = exp.select(*some).where(exp.false())
         else:
             select = exp.select(exp.Star(), *nulls).from_(bare)
         return select.subquery(table.alias_or_name)

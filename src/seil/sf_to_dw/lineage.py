@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 from sqlglot.lineage import Node
 from sqlglot.lineage import lineage as parsed_lineage
 
-from seil.errors import ConfigurationError
+from seil.errors import ConfigurationError, Problem
 from seil.sf_to_dw.model import Model, Models, table_name, tables_of, unknown
 from seil.sf_to_dw.model_sources import SOURCE_SCHEMA, Source
 from seil.warehouse.sql import WRITTEN_IN
@@ -137,13 +138,24 @@ class _Reader:
         """A model's columns in order, each traced to the source tables."""
         if name not in self._known:
             model = self._models[name]
-            nodes = parsed_lineage(
-                None, _qualified(model), self._schema_of(model), dialect=WRITTEN_IN
-            )
+            nodes = self._nodes(model)
             self._known[name] = {
                 found: self._column(f"{name}.{found}", node) for found, node in nodes.items()
             }
         return self._known[name]
+
+    def _nodes(self, model: Model) -> dict[str, Node]:
+        try:
+            return parsed_lineage(
+                None,
+                _qualified(model),
+                self._schema_of(model),
+                dialect=WRITTEN_IN,
+                trim_selects=False,
+            )
+        except SqlglotError as error:
+            problem = Problem(f"models/{model.name}.sql", str(error).split("\n", 1)[0])
+            raise ConfigurationError([problem]) from error
 
     def _column(self, name: str, node: Node) -> Origin:
         expression = node.expression.unalias()
@@ -175,13 +187,14 @@ class _Reader:
 
     def _schema_of(self, model: Model) -> _Schema:
         """Types of every column the model can read, as sqlglot wants them."""
-        found: _Schema = {SOURCE_SCHEMA: {}, _MODELS: {}}
+        found: _Schema = {}
         for name in model.reads:
             if name.schema == SOURCE_SCHEMA:
-                found[SOURCE_SCHEMA][name.name] = self.source_columns(name.name)
+                columns = self.source_columns(name.name)
             else:
-                columns = self.columns(name.name)
-                found[_MODELS][name.name] = dict.fromkeys(columns, sql_type(TEXT))
+                columns = dict.fromkeys(self.columns(name.name), sql_type(TEXT))
+            if columns:
+                found.setdefault(name.schema or _MODELS, {})[name.name] = columns
         return found
 
     def source_columns(self, table: str) -> dict[str, str]:

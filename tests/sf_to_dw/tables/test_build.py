@@ -279,7 +279,7 @@ def test_columns_that_are_not_as_described_are_named(warehouse: Warehouse, own: 
         'SELECT id, totalamount FROM salesforce."order"',
         'SELECT "order".id, TotalAmount FROM salesforce.Order JOIN salesforce.account a ON false',
         'SELECT id, totalamount FROM (SELECT * FROM salesforce."order")',
-        "SELECT id, (SELECT t.totalamount FROM salesforce.order t) totalamount FROM salesforce.order",
+        "SELECT id, (SELECT totalamount FROM salesforce.order) totalamount FROM salesforce.order",
     ],
 )
 @pytest.mark.parametrize("loaded", [True, False])

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seil.catalog import Catalog
+from seil.errors import ConfigurationError, LakeError
+from seil.sf_to_dw import feed as module
+from seil.sf_to_dw.build import build
+from seil.sf_to_dw.feed import Feed, export_feed, packaged_feeds
+from seil.sf_to_dw.model import load_models
+from seil.warehouse import Warehouse
+
+AT = datetime(2024, 6, 1, 10, 30, 5, tzinfo=timezone(timedelta(hours=10)))
+
+
+@pytest.fixture
+def odd_feed(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feed `Odd` of a table with every kind of value."""
+    columns = {
+        "Key": "id",
+        "Text": "t",
+        "Placeholder": None,
+        "Flag": "f",
+        "Amount": "d",
+        "Small": "s",
+        "Day": "day",
+        "At": "moment",
+        "Whole": "n",
+    }
+    monkeypatch.setattr(module, "packaged_feeds", lambda: {"Odd": Feed("Odd", "odd", columns)})
+    warehouse.execute(
+        """
+        CREATE TABLE odd AS SELECT * FROM (VALUES
+            ('b', 'say "hi", ok', true, 10.50::DECIMAL(18,2), 0.00000001::DECIMAL(38,8),
+             DATE '2024-02-29', TIMESTAMPTZ '2024-02-29 23:59:59.123456+00', 007),
+            ('a', 'two' || chr(13) || chr(10) || 'lines ünd 😀', false, -0.10, 0,
+             DATE '1999-12-31', TIMESTAMPTZ '2024-02-29 00:00:00+10', 9223372036854775807),
+            ('c', NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+            ('d', '', NULL, NULL, NULL, NULL, NULL, NULL)
+        ) AS v (id, t, f, d, s, day, moment, n)"""
+    )
+
+
+def test_values_are_written_as_documented(
+    warehouse: Warehouse, tmp_path: Path, odd_feed: None
+) -> None:
+    (written,) = export_feed(warehouse, tmp_path.as_uri(), at=AT)
+    assert (written.feed, written.rows) == ("Odd", 4)
+    file = tmp_path / "Synth-Odd_2024-06-01 003005.csv"
+    assert [path.name for path in tmp_path.glob("*.csv")] == [file.name]
+    raw = file.read_bytes()
+    assert raw.startswith(b"Key,Text,Placeholder,Flag,Amount,Small,Day,At,Whole\r\n")
+    assert raw.count(b"\r\n") == 6
+    late = ["1999-12-31", "2024-02-28T14:00:00.000Z", "9223372036854775807"]
+    early = ["2024-02-29", "2024-02-29T23:59:59.123Z", "7"]
+    with file.open(encoding="utf-8", newline="") as text:
+        assert list(csv.reader(text, strict=True))[1:] == [
+            ["a", "two\r\nlines ünd 😀", "", "false", "-0.10", "0.00000000", *late],
+            ["b", 'say "hi", ok', "", "true", "10.50", "0.00000001", *early],
+            ["c", "", "", "", "", "", "", "", ""],
+            ["d", "", "", "", "", "", "", "", ""],
+        ]
+
+
+def test_the_packaged_feeds_have_the_legacy_headers(
+    warehouse: Warehouse, catalog: Catalog, tmp_path: Path
+) -> None:
+    build(warehouse, load_models(catalog))
+    written = export_feed(warehouse, tmp_path.as_uri(), at=AT, prefix="Test")
+    assert [entry.feed for entry in written] == list(packaged_feeds())
+    for feed in packaged_feeds().values():
+        file = tmp_path / f"Test-{feed.name}_2024-06-01 003005.csv"
+        assert file.read_bytes() == (",".join(feed.columns) + "\r\n").encode()
+
+
+def test_chosen_feeds_only(warehouse: Warehouse, catalog: Catalog, tmp_path: Path) -> None:
+    build(warehouse, load_models(catalog), tables=["products"])
+    (written,) = export_feed(warehouse, tmp_path.as_uri(), at=AT, feeds=["Product"])
+    assert written.url == f"{tmp_path.as_uri()}/Synth-Product_2024-06-01 003005.csv"
+
+
+@pytest.mark.parametrize(
+    ("feeds", "message"),
+    [
+        (["Prodct"], r"Prodct: is not a feed \(did you mean Product"),
+        (["Product"], r"table products is not built \(run `seil build`\)"),
+    ],
+)
+def test_what_cannot_be_exported_is_named_before_anything_is_written(
+    warehouse: Warehouse, tmp_path: Path, feeds: list[str], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        export_feed(warehouse, (tmp_path / "out").as_uri(), at=AT, feeds=feeds)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_without_a_column_of_the_feed_is_named(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    warehouse.execute("CREATE TABLE products AS SELECT 1 AS product_key")
+    with pytest.raises(ConfigurationError, match=r"Product_Name needs column products\.product_na"):
+        export_feed(warehouse, tmp_path.as_uri(), at=AT, feeds=["Product"])
+
+
+def test_a_failing_export_leaves_no_file(
+    warehouse: Warehouse, tmp_path: Path, odd_feed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_csv", full)
+    with pytest.raises(LakeError, match="No space left"):
+        export_feed(warehouse, tmp_path.as_uri(), at=datetime(2024, 1, 1, tzinfo=UTC))
+    assert list(tmp_path.glob("*.csv*")) == []
