@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from seil.cli import doctor, events, files, init, query, status, steps
-from seil.cli.frame import RootGroup
+from seil.cli import doctor, events, files, init, query, sandbox, status, steps
+from seil.cli.context import shown_progress
+from seil.cli.frame import UNBALANCED, Call, RootGroup, command
 
 app = typer.Typer(
     cls=RootGroup,
@@ -54,5 +55,20 @@ def seil(
     ctx.obj = {"config": config, "json": json, "quiet": quiet, "verbose": verbose}
 
 
-for part in (init, doctor, steps, files, status, events, query):
+def demo(
+    call: Call,
+    *,
+    folder: Annotated[Path, typer.Option(help="Where all of it is put.")] = Path("demo"),
+    orders: Annotated[int, typer.Option(min=1, help="The size of the org.")] = 2000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same org.")] = 1,
+) -> int:
+    """Show it all at once: a stand-in org, a full load, changes, an hourly delta, the proof."""
+    from seil.cli.demo import Demo
+
+    with shown_progress(call) as progress:
+        return 0 if Demo(folder, orders=orders, seed=seed).run(progress) else UNBALANCED
+
+
+command(app, json=False)(demo)
+for part in (init, doctor, steps, files, status, events, query, sandbox):
     part.register(app)

@@ -72,6 +72,15 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, exact: bool 
         print(_GAP.join(cells).rstrip())
 
 
+def records(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Wide rows, a line a value."""
+    width = max(len(name) for name in names)
+    for number, row in enumerate(rows, 1):
+        line(f"row {number:,}", style="bold")
+        for name, value in zip(names, row, strict=True):
+            print(f"  {name.ljust(width)}  {text(value, exact=True)}".rstrip())
+
+
 def text(value: Any, *, exact: bool = False) -> str:
     """A value as people read it; control characters, which could drive a terminal, are shown."""
     shown = value.value if isinstance(value, Bad) else value

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _export = group("Write data for others.")
 _SHOWN = 100
+# Wider results are printed a line a value.
+_WIDE = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -140,7 +142,11 @@ def _rows(reader: pa.RecordBatchReader, most: int) -> Iterator[list[Any]]:
 
 def _print_table(reader: pa.RecordBatchReader, most: int, *, limited: bool) -> None:
     rows = list(_rows(reader, most + 1 if limited else most))
-    output.table(reader.schema.names, rows[:most] if most else rows, exact=True)
+    names, shown = reader.schema.names, rows[:most] if most else rows
+    if len(names) > _WIDE:
+        output.records(names, shown)
+    else:
+        output.table(names, shown, exact=True)
     if limited and len(rows) > most:
         output.line(f"The first {most:,} rows; --limit 0 shows all.")
 

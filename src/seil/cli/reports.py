@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +147,14 @@ def built(call: Call, report: BuildReport) -> None:
         ],
     )
     for table in report.tables:
-        _build_notes(table)
+        if table.message:
+            output.line(f"  {table.table}: {table.message}", style="red")
+        for failure in table.failures:
+            style = "red" if failure.level == "error" else ""
+            output.line(f"  {failure.level}: {failure}", style=style)
+    notes = Counter(note for table in report.tables for note in table.notes)
+    for note, count in notes.items():
+        output.line(f"  {note} (by {count:,} tables)" if count > 1 else f"  {note}", style="dim")
 
 
 def ran(call: Call, report: RunReport) -> None:
@@ -252,14 +260,3 @@ def _load_document(entry: ObjectLoad) -> dict[str, Any]:
 
 def _build_document(table: TableBuild) -> dict[str, Any]:
     return {**vars(table), "failures": [dict(vars(failure)) for failure in table.failures]}
-
-
-def _build_notes(table: TableBuild) -> None:
-    if table.message:
-        output.line(f"  {table.table}: {table.message}", style="red")
-    for failure in table.failures:
-        output.line(
-            f"  {failure.level}: {failure}", style="red" if failure.level == "error" else ""
-        )
-    for note in table.notes:
-        output.line(f"  {table.table}: {note}", style="dim")

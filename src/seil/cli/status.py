@@ -12,7 +12,7 @@ import typer
 from seil.cli import arguments, output, reports
 from seil.cli.context import Context, opened
 from seil.cli.frame import UNBALANCED, Call, command
-from seil.errors import WarehouseError
+from seil.errors import StatementError, WarehouseError
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
@@ -65,7 +65,7 @@ def status(call: Call, objects: arguments.Objects = None) -> int:
         chosen = context.catalog.select(objects or ())
         flows = flow_statuses(context, chosen)
         files = file_counts(context, chosen if objects else ())
-        ledger = read_ledger(context, flows, named=bool(objects))
+        ledger = read_ledger(context, [o.api_name for o in chosen] if objects else [])
         dead = _dead_letters(context)
     if call.json:
         output.emit(
@@ -120,7 +120,7 @@ def file_counts(context: Context, objects: Sequence[SyncedObject]) -> list[FileC
     return [FileCount(state, files, size) for state, (files, size) in totals.items()]
 
 
-def read_ledger(context: Context, flows: Sequence[FlowStatus], *, named: bool) -> Ledger:
+def read_ledger(context: Context, objects: Sequence[str]) -> Ledger:
     """A warehouse that a run is writing to cannot be read meanwhile, and is not waited for."""
     from seil.sf_to_dw.ledger import ledger
 
@@ -128,20 +128,24 @@ def read_ledger(context: Context, flows: Sequence[FlowStatus], *, named: bool) -
         return Ledger(problem="there is no warehouse yet; `seil run` makes it")
     try:
         with context.warehouse(read_only=True, wait=timedelta(0)) as warehouse:
-            objects = [flow.object for flow in flows] if named else []
-            runs = {flow.flow_run_id for flow in flows if flow.flow_run_id} | _off(warehouse)
+            runs = _telling_runs(warehouse)
             found = ledger(warehouse, objects=objects, flow_runs=runs) if runs else []
             return Ledger(found)
+    except StatementError:
+        raise
     except WarehouseError as error:
         return Ledger(problem=f"cannot be read now: {error}")
 
 
-def _off(warehouse: Warehouse) -> set[str]:
-    """The flow runs that do not balance."""
+def _telling_runs(warehouse: Warehouse) -> set[str]:
+    """The last run of each object, and every one that does not balance."""
     if "loads" not in warehouse.tables("seil"):
         return set()
-    found = warehouse.query("SELECT DISTINCT flow_run_id FROM seil.ledger WHERE NOT balanced")
-    return {str(name) for name in found["flow_run_id"].to_pylist()}
+    found = warehouse.query(
+        "SELECT flow_run_id FROM seil.ledger WHERE NOT balanced UNION"
+        " SELECT max_by(flow_run_id, last_at) FROM seil.ledger GROUP BY object"
+    )
+    return {str(name) for name in found.column(0).to_pylist()}
 
 
 def _dead_letters(context: Context) -> int:

@@ -1,0 +1,394 @@
+"""From files that another tool made to tables one can query, without an org."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from seil.lake import Lake
+from seil.settings import load_settings
+from seil.sf_to_dw.lock import run_lock
+
+Seil = Callable[..., Any]
+MODIFIED = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that some other tool filled: accounts, orders, rubbish, and a page of text."""
+    folder = tmp_path_factory.mktemp("exported")
+    common = {
+        "SystemModstamp": [MODIFIED] * 2,
+        "CreatedDate": [MODIFIED] * 2,
+        "IsDeleted": [False] * 2,
+    }
+    accounts = {"Id": ["001A", "001B"], "Name": ["Müller, “North”", "\x1b[31mRed"], **common}
+    orders = {
+        "Id": ["801A", "801B"],
+        "OrderNumber": ["00000100", "00000101"],
+        "AccountId": ["001A", "001X"],
+        "TotalAmount": [Decimal("1234.50"), None],
+        **common,
+    }
+    pq.write_table(pa.table(accounts), folder / "Account.parquet")
+    pq.write_table(pa.table(orders), folder / "Order.parquet")
+    (folder / "Contact.parquet").write_bytes(b"garbage " * 20)
+    (folder / "notes.txt").write_text("not for the lake")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded_home(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which those files were taken in, loaded and built."""
+    from typer.testing import CliRunner
+
+    from seil.cli.app import app
+
+    home = tmp_path_factory.mktemp("loaded")
+    (home / "seil.toml").write_text("")
+    config = str(home / "seil.toml")
+    runner = CliRunner()
+    ingested = runner.invoke(app, ["-c", config, "ingest", "--from", str(exported), "--json"])
+    assert ingested.exit_code == 1
+    for step in ("load", "build"):
+        assert runner.invoke(app, ["-c", config, step, "--quiet"]).exit_code == 0
+    return home
+
+
+@pytest.fixture
+def loaded(loaded_home: Path, home: Path) -> Path:
+    shutil.copytree(loaded_home, home, dirs_exist_ok=True)
+    return home
+
+
+def test_ingest_takes_the_good_and_names_the_rest(seil: Seil, exported: Path) -> None:
+    ran = seil("ingest", "--from", str(exported))
+    assert ran.code == 1
+    assert "Import: 3 files copied in, 0 known before" in ran.out
+    assert f"left where it is: {exported}/notes.txt: is not Parquet" in ran.out
+    assert "Ingest: 2 files taken in, 4 rows curated, 0 set aside, 1 files rejected" in ran.out
+    assert "the file is not Parquet: it begins with b'garb'" in ran.out
+    again = seil("ingest", "--from", str(exported / "Order.parquet"))
+    assert "Import: 0 files copied in, 1 known before" in again.out
+    assert again.code == 0
+
+
+def test_ingest_of_a_file_that_says_nothing_of_its_object(
+    seil: Seil, exported: Path, home: Path
+) -> None:
+    shutil.copy(exported / "Account.parquet", home / "dump.parquet")
+    ran = seil("ingest", "--from", "dump.parquet", "--object", "Account", "--json")
+    assert ran.code == 0
+    [imported] = ran.json["imported"]
+    assert (imported["state"], imported["object"]) == ("landed", "Account")
+    [file] = ran.json["files"]
+    assert (file["state"], file["object"], file["curated_rows"]) == ("success", "Account", 2)
+
+
+def test_ingest_of_one_object_leaves_the_others(seil: Seil, exported: Path) -> None:
+    seil("ingest", "Order", "--from", str(exported))
+    waiting = seil("files", "--state", "in", "--json").json
+    assert {file["landing_name"] for file in waiting} == {"Account", "Contact"}
+
+
+def test_load_and_build_report_what_they_did(seil: Seil, exported: Path) -> None:
+    seil("ingest", "--from", str(exported), "--quiet")
+    loaded = seil("load", "order")
+    assert (loaded.code, loaded.out.splitlines()[0]) == (
+        0,
+        "Load: 1 files, 2 rows: 2 inserted, 0 updated, 0 deleted, 0 unchanged, 0 superseded",
+    )
+    [entry] = [entry for entry in seil("load", "--json").json if entry["files"]]
+    assert (entry["object"], entry["inserted"], entry["errors"]) == ("Account", 2, [])
+    built = seil("build", "sales_orders")
+    assert built.code == 0
+    assert "Build: 1 of 1 tables built, 2 rows" in built.out
+    assert "salesforce.quote has not been loaded: read as empty" in built.out
+    [table] = seil("build", "sales_orders", "--json").json
+    assert (table["table"], table["state"], table["rows"]) == ("sales_orders", "built", 2)
+
+
+def test_query_prints_a_table(seil: Seil, loaded: Path) -> None:
+    ran = seil("query", "SELECT order_id, account_name, total_amount FROM sales_orders ORDER BY 1")
+    assert [line.split() for line in ran.out.splitlines()] == [
+        ["order_id", "account_name", "total_amount"],
+        ["00000100", "Müller,", "“North”", "1234.50"],
+        ["00000101"],
+    ]
+
+
+def test_query_keeps_a_terminal_safe(seil: Seil, loaded: Path) -> None:
+    ran = seil("query", "SELECT name FROM salesforce.account WHERE id = '001B'")
+    assert ran.out == "name\n\\x1b[31mRed\n"
+
+
+def test_query_as_json_and_csv(seil: Seil, loaded: Path) -> None:
+    sql = "SELECT order_id, total_amount, created_at FROM sales_orders ORDER BY 1"
+    rows = seil("query", sql, "--json").json
+    assert rows == [
+        {
+            "order_id": "00000100",
+            "total_amount": "1234.50",
+            "created_at": "2026-11-01T00:00:00+00:00",
+        },
+        {"order_id": "00000101", "total_amount": None, "created_at": "2026-11-01T00:00:00+00:00"},
+    ]
+    lines = seil("query", sql, "--csv").out.splitlines()
+    assert list(csv.reader(lines)) == [
+        ["order_id", "total_amount", "created_at"],
+        ["00000100", "1234.50", "2026-11-01T00:00:00+00:00"],
+        ["00000101", "", "2026-11-01T00:00:00+00:00"],
+    ]
+    assert seil("query", "SELECT 1 AS a WHERE false", "--json").json == []
+    assert seil("query", "SELECT true AS a", "--csv").out == "a\ntrue\n"
+
+
+def test_query_shows_a_hundred_rows_unless_asked_for_more(seil: Seil, loaded: Path) -> None:
+    sql = "SELECT range AS n FROM range(101)"
+    short = seil("query", sql).out.splitlines()
+    assert (len(short), short[-1]) == (102, "The first 100 rows; --limit 0 shows all.")
+    assert len(seil("query", sql, "--limit", "0").out.splitlines()) == 102
+    assert len(seil("query", sql, "--limit", "7").out.splitlines()) == 8
+    assert len(seil("query", sql, "--json").json) == 101
+    assert len(seil("query", sql, "--json", "--limit", "3").json) == 3
+
+
+def test_query_prints_wide_rows_a_line_a_value(seil: Seil, loaded: Path) -> None:
+    out = seil("query", "FROM salesforce.account ORDER BY id LIMIT 1").out.splitlines()
+    assert out[0] == "row 1"
+    assert out[1].split() == ["id", "001A"]
+
+
+def test_query_reads_stdin(loaded: Path) -> None:
+    from typer.testing import CliRunner
+
+    from seil.cli.app import app
+
+    ran = CliRunner().invoke(app, ["query", "-", "--csv"], input="SELECT 1 AS one")
+    assert ran.stdout == "one\n1\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["query", "SELEC 1"], 2, 'syntax error at or near "SELEC"'),
+        (["query", "SELECT * FROM sales_order"], 2, "Table with name sales_order does not exist"),
+        (["query", "DROP TABLE sales_orders"], 2, "read-only mode"),
+        (["query", "SELECT * FROM read_csv('/etc/passwd')"], 2, "disabled"),
+        (["query", "SELECT 1", "--csv", "--json"], 2, "--csv or --json, not both"),
+        (["build", "sales_order"], 2, "did you mean"),
+        (["load", "Leed"], 2, "Leed: is not an object of the catalog"),
+        (["ingest", "--from", "nowhere"], 2, "nowhere: no such folder"),
+        (["ingest", "--object", "Order"], 2, "--object goes with --from"),
+        (["lineage", "sales_orders.acount_name"], 2, "did you mean"),
+        (["lineage", "--down", "Acount"], 2, "did you mean"),
+        (["export", "feed", "Sales"], 2, "Sales: is not a feed"),
+        (["files", "--object", "Leed"], 2, "Leed: is not an object of the catalog"),
+        (["files", "retry"], 2, "name keys, or --object, or --all"),
+        (["run", "--every", "soon"], 2, "'soon' is no interval; write 90s, 10m, 1h or 1d"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_wrong_is_said(
+    seil: Seil, loaded: Path, arguments: list[str], code: int, message: str
+) -> None:
+    ran = seil(*arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert message in ran.err
+
+
+def test_a_warehouse_that_is_not_there(seil: Seil) -> None:
+    ran = seil("query", "SELECT 1")
+    assert ran.code == 3
+    assert "Load something first: `seil run`" in ran.err
+
+
+def test_a_run_under_way_keeps_the_steps_out(seil: Seil, loaded: Path) -> None:
+    settings = load_settings()
+    lake = Lake.at(settings.lake.url, env=settings.env, project=settings.project)
+    with run_lock(lake):
+        for step in (["load"], ["build"], ["ingest"], ["extract"], ["files", "retry", "--all"]):
+            ran = seil(*step)
+            assert ran.code == 5, step
+            assert ran.err.startswith("error: Another run holds ")
+
+
+def test_files_are_listed_by_place_and_object(seil: Seil, loaded: Path) -> None:
+    listed = seil("files", "list").out.splitlines()
+    assert listed[0].split() == ["state", "modified", "size", "key"]
+    assert sorted(line.split()[0] for line in listed[1:]) == [
+        "curated",
+        "curated",
+        "error",
+        "processed",
+        "processed",
+    ]
+    [failed] = seil("files", "--state", "error", "--object", "Contact", "--json").json
+    assert failed["key"].startswith("error/Salesforce-Contact/")
+    assert seil("files", "--state", "in").out == "No files.\n"
+    assert seil("files", "--limit", "2").out.splitlines()[-1].startswith("The newest 2 of 5;")
+
+
+def test_why_tells_the_reason_and_the_history(seil: Seil, loaded: Path) -> None:
+    [failed] = seil("files", "--state", "error", "--json").json
+    told = seil("files", "why", failed["key"])
+    assert told.code == 0
+    assert told.out.splitlines()[:2] == [
+        f"error: {failed['key']}",
+        "the file is not Parquet: it begins with b'garb'",
+    ]
+    assert "file-ingestion" in told.out
+    as_json = seil("files", "why", failed["key"], "--json").json
+    assert [event["detail-type"] for event in as_json["events"]] == [
+        "Object Created",
+        "file-ingestion",
+    ]
+    unknown = seil("files", "why", "error/nothing.parquet")
+    assert (unknown.code, unknown.out.splitlines()[0]) == (1, "gone: error/nothing.parquet")
+
+
+def test_retry_sends_a_mended_file_round_again(seil: Seil, loaded: Path, exported: Path) -> None:
+    [failed] = seil("files", "--state", "error", "--json").json
+    refused = seil("files", "retry", "processed/x", failed["key"])
+    assert refused.code == 1
+    assert "processed/x: only files below error/ or exceptions/ can be retried" in refused.out
+    assert "1 file(s) moved back" in refused.out
+    [waiting] = seil("files", "--state", "in", "--json").json
+    [landing] = Path("seil-data/lake").glob("*-landing")
+    contacts = pa.table({"Id": ["003A"], "LastName": ["Ng"], "SystemModstamp": [MODIFIED]})
+    pq.write_table(contacts, landing / waiting["key"])
+    assert seil("ingest").code == 0
+    [done] = seil("files", "--object", "Contact", "--state", "processed", "--json").json
+    assert done["state"] == "processed"
+
+
+def test_retry_of_everything_of_one_object(seil: Seil, loaded: Path) -> None:
+    assert "0 file(s) moved back" in seil("files", "retry", "--object", "Order").out
+    [moved] = seil("files", "retry", "--object", "contact", "--json").json
+    assert moved["target"].startswith("in/dev-Salesforce-Contact/")
+    assert "0 file(s) moved back" in seil("files", "retry", "--all", "--exceptions").out
+
+
+def test_status_shows_files_and_ledger(seil: Seil, loaded: Path) -> None:
+    ran = seil("status", "Account", "Order")
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert lines[0].split() == ["object", "mode", "read", "until", "finished", "lag", "now"]
+    assert lines[1].split() == ["Account", "incremental", "never", "run"]
+    counts = {line.split()[0]: line.split()[1] for line in lines[5:10]}
+    assert counts == {"in": "0", "processed": "2", "error": "0", "curated": "2", "exceptions": "0"}
+    assert lines[-1] == "All 2 balance: reported = landed = curated + set aside = merged."
+    whole = seil("status", "--json").json
+    assert whole["files"]["error"]["files"] == 1
+    assert {row["object"]: row["merged"] for row in whole["ledger"]} == {"Account": 2, "Order": 2}
+    assert (whole["balanced"], whole["dead_letters"], whole["ledger_problem"]) == (True, 0, "")
+
+
+def test_status_is_red_and_1_when_rows_are_missing(seil: Seil, loaded: Path) -> None:
+    with duckdb.connect("seil-data/warehouse.duckdb") as connection:
+        connection.execute("UPDATE seil.loads SET merged_rows = 1 WHERE object = 'Order'")
+    ran = seil("status")
+    assert ran.code == 1
+    assert ran.out.splitlines()[-1] == "1 of 2 do not balance."
+
+
+def test_status_before_anything(seil: Seil) -> None:
+    ran = seil("status")
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1] == "Ledger: there is no warehouse yet; `seil run` makes it"
+
+
+_WRITER = """
+import sys, time, duckdb
+connection = duckdb.connect("seil-data/warehouse.duckdb")
+print("open", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_status_while_a_run_writes_the_warehouse(seil: Seil, loaded: Path) -> None:
+    import sys
+
+    command = [sys.executable, "-c", _WRITER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout
+        assert run.stdout.readline() == "open\n"
+        begun = datetime.now(UTC)
+        ran = seil("status")
+        took = datetime.now(UTC) - begun
+        run.communicate("\n")
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1].startswith("Ledger: cannot be read now: Warehouse duckdb:")
+    assert took < timedelta(seconds=4)
+
+
+def test_lineage_up_and_down(seil: Seil) -> None:
+    up = seil("lineage", "sales_orders.account_name").out
+    assert "salesforce.account.name  <- Account.Name, landing Salesforce-Account" in up
+    assert seil("lineage", "sales_orders.account_name", "--json").json["name"] == (
+        "sales_orders.account_name"
+    )
+    assert "sales_orders.order_id" in seil("lineage", "sales_orders").out
+    down = seil("lineage", "--down", "Order.OrderNumber", "--json").json
+    assert "sales_orders.order_id" in {use["column"] for use in down}
+    assert (
+        "Account.Name  sales_orders.account_name" in seil("lineage", "--down", "Account.Name").out
+    )
+    assert seil("lineage", "--down", "Account.Jigsaw").out == "No table uses Account.Jigsaw.\n"
+
+
+def test_export_feed(seil: Seil, loaded: Path) -> None:
+    ran = seil("export", "feed", "Sales_Order_Type", "--to", "out", "--quiet")
+    assert ran.code == 0
+    [written] = (loaded / "out").iterdir()
+    assert written.name.startswith("Synth-Sales_Order_Type_2")
+    with written.open(newline="", encoding="utf-8") as file:
+        assert len(list(csv.reader(file))) == 3
+    [file_document] = seil("export", "feed", "Sales_Order_Type", "--json").json
+    assert (file_document["feed"], file_document["rows"]) == ("Sales_Order_Type", 2)
+    assert file_document["url"].startswith((loaded / "seil-data" / "feed").as_uri())
+
+
+def test_a_read_only_folder_is_named(
+    seil_process: Callable[..., subprocess.Popen[str]], home: Path
+) -> None:
+    (home / "seil.toml").write_text('[lake]\nurl = "fixed/lake"\n')
+    (home / "fixed").mkdir(mode=0o555)
+    with seil_process("status", preexec_fn=_without_root_rights) as ran:
+        out, err = ran.communicate(timeout=60)
+    assert (ran.returncode, out) == (3, "")
+    assert err.startswith("error: Cannot create file://")
+    assert "Permission denied. Give this user the right to write there" in err
+
+
+def _without_root_rights() -> None:
+    """Root may write anywhere: drop that right from what the new program can hold."""
+    import ctypes
+    import os
+
+    drop_from_bounding_set, override, read_search = 24, 1, 2
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None)
+        for capability in (override, read_search):
+            libc.prctl(drop_from_bounding_set, capability, 0, 0, 0)
+
+
+def test_json_of_steps_is_all_of_stdout(
+    seil_process: Callable[..., subprocess.Popen[str]], exported: Path
+) -> None:
+    with seil_process("ingest", "--from", str(exported), "--json") as ran:
+        out, err = ran.communicate(timeout=60)
+    assert {file["state"] for file in json.loads(out)["files"]} == {"success", "error"}
+    assert all(json.loads(line)["level"] in ("INFO", "WARNING") for line in err.splitlines())
