@@ -361,6 +361,11 @@ def test_page_that_falls_silent(far: FarEnd, settings: SalesforceSettings) -> No
         read(org)
 
 
+def test_refusal_that_breaks_off_is_tried_again(far: FarEnd, org: Org) -> None:
+    far.on("GET", f"{JOB}/results", Reply(400, b"half", claims=99), result())
+    assert read(org) == VALUES
+
+
 def test_session_that_expires_between_pages(far: FarEnd, org: Org) -> None:
     expired = Reply(401, errors("INVALID_SESSION_ID", "Session expired or invalid"))
     far.on("GET", f"{JOB}/results", result(locator="2"), expired, result())

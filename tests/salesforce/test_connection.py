@@ -37,6 +37,7 @@ SOQL = "SELECT Id FROM Lead"
         Reply(400, errors("UNABLE_TO_LOCK_ROW", "locked")),
         Reply(hang_up=True),
         Reply(body=b'{"sobjects": []}', claims=500),
+        Reply(400, b"half an err", claims=500),
     ],
     ids=lambda r: f"{r.status}-{r.hang_up}-{r.claims}",
 )

@@ -101,6 +101,7 @@ WIDENED: list[tuple[str, Any, list[str], pa.DataType]] = [
     ("double", (18, 15), ["1234567890.5"], pa.decimal128(25, 15)),
     ("double", (18, 2), ["1" * 36], pa.decimal128(38, 2)),
     ("double", (38, 2), ["0.123456789"], pa.decimal128(38, 9)),
+    ("double", (18, 2), ["0", "0.00", "0.001"], pa.decimal128(19, 3)),
     ("double", (18, 2), ["1" * 37], TEXT),
     ("double", (18, 2), ["1" * 30 + ".123456789"], TEXT),
     ("double", (18, 2), ["0." + "0" * 38 + "1"], TEXT),

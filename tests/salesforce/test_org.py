@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.salesforce.conftest import DATA, FarEnd, Reply, Request, errors
+from tests.salesforce.conftest import DATA, TOKEN, FarEnd, Reply, Request, errors
 
 from seil.errors import ObjectRejectedError, RejectError, UnavailableError
 from seil.salesforce.allowance import Allowance, Limits
@@ -284,6 +285,18 @@ def test_create_is_not_repeated_when_its_answer_got_lost(far: FarEnd, org: Org) 
     with pytest.raises(UnavailableError, match="the call broke: ConnectionError"):
         org.create("Lead", {})
     assert len(far.paths("POST")) == 1
+
+
+def test_create_is_repeated_when_nothing_was_sent(
+    far: FarEnd, org: Org, pauses: list[float]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        far.on("POST", TOKEN, Reply(body={"access_token": "t", "instance_url": nowhere}))
+        with pytest.raises(UnavailableError, match="the call broke: ConnectionError"):
+            org.create("Lead", {})
+    assert len(pauses) == 2
 
 
 def test_log_of_a_write_has_no_key(far: FarEnd, org: Org, caplog: pytest.LogCaptureFixture) -> None:

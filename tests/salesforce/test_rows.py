@@ -66,6 +66,7 @@ def test_row_end_is_found(rows: list[list[str]], data: st.DataObject) -> None:
 def test_rows_end_without_a_quick_boundary() -> None:
     assert rows_end(b'"a","x\n\n\n\n\n\n\n\n\n\n"\n"b","') == 18
     assert rows_end(b"a,b\nc,d\ne") == 8
+    assert rows_end(b'"",""\n' * 20 + b'"",') == 120
     assert rows_end(b'"a","never ends\n') == 0
 
 

@@ -76,10 +76,9 @@ class Records:
 
             try:
                 return operation(self._table(session, name))
-            except requests.ConnectTimeout as error:
-                raise UnavailableError(SERVICE, "the connection was not made in time") from error
             except requests.RequestException as error:
-                raise LostAnswerError(SERVICE, f"the call broke: {type(error).__name__}") from error
+                kind = LostAnswerError if _was_sent(error) else UnavailableError
+                raise kind(SERVICE, f"the call broke: {type(error).__name__}") from error
 
         result: T = self._connection.retries.call(
             lambda: self._connection.authorized(attempt), repeatable=repeatable
@@ -134,6 +133,13 @@ class _Patient:
 
     def request(self, method: str, url: str, **options: Any) -> requests.Response:
         return self._session.request(method, url, timeout=self._timeout, **options)
+
+
+def _was_sent(error: requests.RequestException) -> bool:
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return not isinstance(cause, NewConnectionError | ConnectTimeoutError)
 
 
 def _refused(answer: Any) -> RequestRejectedError:
