@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from string import Template
 
 import duckdb
@@ -28,7 +29,6 @@ _PLANS = {
     "Account": ("accounts",),
     "Opportunity": ("picks", "deals", "lines", "placements", "invoices"),
 }
-# Ids of as many records are drawn from a list, which is faster than making them.
 _MOST_LISTED = 4096
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
 
@@ -52,7 +52,7 @@ class Batch:
     growing: bool = False
 
     def open(self) -> None:
-        """Readies the cursor for the scripts."""
+        """Readies the cursor for the scripts, and keeps which numbers are taken already."""
         self._run("macros")
         self.cursor.execute(_odd_text_macro())
 
@@ -72,7 +72,9 @@ class Batch:
 
     def make_described(self, entry: SObject, rows: int) -> int:
         """Records of an object that nothing is known of but its describe."""
-        source = self._filled(script("plan/described.sql")).replace("$rows", str(rows))
+        source = Template(self._filled(script("plan/described.sql"))).substitute(
+            before=self.store.last_number(entry.name), rows=rows
+        )
         return self._make(entry, source, dense=True)
 
     def _run(self, plan: str) -> None:
@@ -101,7 +103,8 @@ class Batch:
 
     def _stamped(self, given: Mapping[str, str]) -> str:
         """The source with the times a record carries: most change soon after they are made."""
-        deleted = "coalesce(source.deleted, FALSE)" if "deleted" in given else "FALSE"
+        lives = self.growing or "deleted" not in given
+        deleted = "FALSE" if lives else "coalesce(source.deleted, FALSE)"
         gone = "greatest(source.created, gone_at)" if "gone_at" in given else "NULL"
         replaced = ", ".join(name for name in ("created", "deleted") if name in given)
         text = self._filled(script("plan/stamped.sql"))
@@ -140,17 +143,23 @@ class Batch:
         if there.name == entry.name:
             earlier = f"CAST(1 + {roll} % number AS BIGINT)"
             return id_sql(there.key_prefix, earlier) if dense else None
-        if self.growing and there.name != "User":
-            return None
-        count = self.store.last_number(there.name)
+        count = 0 if self.growing else self.store.last_number(there.name)
+        if there.name == "User":
+            # Some objects come before the users, who make them all the same.
+            count = self.store.last_number("User") or self.sizes["users"]
         if not count:
             return None
-        if count > _MOST_LISTED:
-            return id_sql(there.key_prefix, f"CAST(1 + {roll} % {count} AS BIGINT)")
+        number = f"CAST(1 + {roll} % {count} AS BIGINT)"
+        return self._listed(there, number, count) or id_sql(there.key_prefix, number)
+
+    def _listed(self, there: SObject, number: str, count: int) -> str | None:
+        """A record of a small object, by its place in a list of all: faster than making its Id."""
+        if count > _MOST_LISTED or self.store.last_number(there.name) != count:
+            return None
         listed = f"ids of {there.name}"
         ids = f"FROM main.{quoted(there.name)} SELECT list(Id ORDER BY Id)"
         self.cursor.execute(f"SET VARIABLE {quoted(listed)} = ({ids})")
-        return f"list_extract(getvariable('{listed}'), CAST(1 + {roll} % {count} AS BIGINT))"
+        return f"list_extract(getvariable('{listed}'), {number})"
 
     def _filled(self, text: str) -> str:
         """The script with its placeholders replaced.
@@ -159,9 +168,10 @@ class Batch:
         """
         prefix = {name: entry.key_prefix for name, entry in self.store.objects.items()}
         return Template(text).safe_substitute(
-            {name: self.store.last_number(name) for name in prefix},
+            self._last_numbers,
             seed=self.seed,
             start=self.start.isoformat(" "),
+            since=(self.until if self.growing else self.start).isoformat(" "),
             until=self.until.isoformat(" "),
             orders=self.orders,
             number_of_Id=number_sql("Id"),
@@ -171,6 +181,11 @@ class Batch:
             order_item_parent_id=id_sql(prefix["OrderItem"], "line.order_line - 1"),
             **self.sizes,
         )
+
+    @cached_property
+    def _last_numbers(self) -> Mapping[str, int]:
+        """As they were when first asked for: before the batch."""
+        return {name: self.store.last_number(name) for name in self.store.objects}
 
 
 _AUDIT = {

@@ -1,6 +1,6 @@
 WITH targeted AS (
     SELECT
-        *,
+        * EXCLUDE (ordinal),
         row_number() OVER (ORDER BY number) AS ordinal
     FROM placement
     WHERE chance(number, 'targeted', 0.25)

@@ -23,5 +23,6 @@ SELECT
     1 + below(number, 'role', 9) AS "UserRoleId",
     CASE WHEN number > 1 THEN 1 + below(number, 'manager', number - 1) END AS "ManagerId",
     NOT chance(number, 'left', 0.1) AS "IsActive",
-    1 AS "CreatedById"
+    1 AS "CreatedById",
+    number AS "LastModifiedById"
 FROM named

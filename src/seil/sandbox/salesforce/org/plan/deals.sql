@@ -41,11 +41,11 @@ timed AS (
             WHEN recent
                 THEN greatest(
                     account.created,
-                    between_times(TIMESTAMP '$until' - INTERVAL 7 DAY, TIMESTAMP '$until', share(drawn.number, 'recently'))
+                    between_times(greatest(TIMESTAMP '$since', TIMESTAMP '$until' - INTERVAL 7 DAY), TIMESTAMP '$until', share(drawn.number, 'recently'))
                 )
-            ELSE between_times(account.created, TIMESTAMP '$until', share(drawn.number, 'ordered'))
+            ELSE between_times(greatest(TIMESTAMP '$since', account.created), TIMESTAMP '$until', share(drawn.number, 'ordered'))
         END AS order_created,
-        account.created AS account_created
+        greatest(TIMESTAMP '$since', account.created) AS account_created
     FROM drawn
     INNER JOIN pick_account AS account ON drawn.account_pick = account.pick
     INNER JOIN pick_user AS owner ON drawn.owner_pick = owner.pick
