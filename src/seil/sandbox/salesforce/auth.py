@@ -263,7 +263,8 @@ class Logins:
         }
 
     def _open_session(self, client_id: str) -> str:
-        token = f"{self._org_id[:15]}!{secrets.token_urlsafe(72)}"
+        secret = secrets.token_urlsafe(72).replace("-", ".")
+        token = f"{self._org_id[:15]}!{secret}"
         expires = time.time() + self._options.token_lifetime
         self._state.remember_token(token, kind="access", client_id=client_id, expires=expires)
         return token

@@ -42,7 +42,7 @@ class Checks:
         for known in entity.stored_fields:
             targets = [n for n in known.reference_to if n in self._store.objects]
             wanted = {d.values[known.name] for d in sound(drafts) if d.values.get(known.name)}
-            if not wanted or len(targets) < len(known.reference_to):
+            if not wanted or not targets or len(targets) < len(known.reference_to):
                 continue  # what we do not hold cannot be checked
             there = {
                 identifier

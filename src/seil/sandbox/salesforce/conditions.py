@@ -200,7 +200,8 @@ def _number(value: soql.Value) -> Decimal | None:
     if value.kind != "NUMBER":
         return None
     try:
-        return Decimal(value.text)
+        # Without exponent, which DuckDB's decimals do not take.
+        return Decimal(f"{Decimal(value.text):f}")
     except InvalidOperation:
         return None
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
 from seil.errors import ConflictError
 from seil.sandbox.salesforce.describe import Describe, described
 from seil.sandbox.salesforce.errors import ApiError
@@ -21,6 +25,7 @@ class Control:
         return [
             Route("GET", "/sandbox/summary", self._summary, open=True),
             Route("POST", "/sandbox/schema", self._schema, open=True),
+            Route("POST", "/sandbox/tick", self._tick, open=True),
         ]
 
     def _summary(self, _call: Call) -> Reply:
@@ -36,6 +41,9 @@ class Control:
         sql = f"SELECT count(*), {deleted} FROM main.{quoted(entity.name)}"  # noqa: S608  (quoted)
         rows, gone = self._store.cursor().execute(sql).fetchall()[0]
         return {"rows": rows, "deleted": gone}
+
+    def _tick(self, call: Call) -> Reply:
+        return Reply(200, ticked(self._store, call.json_object()))
 
     def _schema(self, call: Call) -> Reply:
         """{"object", "action": add|drop|change, "field", "type", ...attributes of the field}."""
@@ -55,3 +63,10 @@ class Control:
             raise ApiError(400, "INVALID_SCHEMA", str(error)) from error
         self._describe.schema_changed()
         return Reply(200, {"object": entity.name, "field": name, "action": action})
+
+
+def ticked(store: OrgStore, wishes: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Lets the org live on; what happened to how many records, by object."""
+    from seil.sandbox.salesforce.tick import tick
+
+    return {name: asdict(counts) for name, counts in tick(store, **wishes).objects.items()}

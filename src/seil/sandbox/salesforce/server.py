@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import signal
+import socket
 import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self
 
 from aiohttp import web
@@ -38,6 +42,7 @@ _log = logging.getLogger(__name__)
 
 _LONGEST_LINE = 1 << 20
 _SHUTDOWN_SECONDS = 2.0
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _USER = record_id("005", 1)
 _ORG = record_id("00D", 1)
 
@@ -46,7 +51,7 @@ class Server:
     """The org of a folder over HTTP; port 0 takes any that is free.
 
     `start` returns when it listens, `stop` when all is safely on disk; or use it in a `with`
-    block. A later server on the same folder goes on where this one stopped, jobs and pages included.
+    block. A later server on the same folder goes on where this one stopped, jobs included.
     Raises ConfigurationError where the folder holds no org or the port is taken.
     """
 
@@ -131,10 +136,7 @@ class Server:
             await site.start()
         except OSError as error:
             await runner.cleanup()
-            reason = error.strerror or str(error)
-            raise ConfigurationError(
-                [Problem(f"{self.host}:{self.port}", f"cannot listen here: {reason}", "use --port")]
-            ) from error
+            raise _deaf(self.host, self.port, error) from error
         self.port = int(runner.addresses[0][1])
         return runner
 
@@ -156,10 +158,40 @@ class Server:
         self._loop = self._thread = self._parts = None
 
 
-def serve(server: Server, stop: threading.Event) -> None:
-    """Runs until `stop` is set, which a signal handler may do."""
-    with server:
-        stop.wait()
+def serve(server: Server, started: Callable[[], None]) -> None:
+    """Runs until SIGINT or SIGTERM; `started` is called when it listens. For the main thread."""
+    stop = threading.Event()
+
+    def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask_to_stop) for number in _STOP_SIGNALS}
+    try:
+        with server:
+            started()
+            stop.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def check_address(host: str, port: int) -> None:
+    """Raises ConfigurationError where nobody can listen, before anything is made or opened."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise _deaf(host, port, error) from error
+
+
+def _deaf(host: str, port: int, error: OSError) -> ConfigurationError:
+    reason = error.strerror or str(error)
+    if error.errno == errno.EADDRINUSE:
+        reason = "the port is already in use"
+    return ConfigurationError(
+        [Problem(f"{host}:{port}", reason, "stop what listens there, or name another --port")]
+    )
 
 
 class _Parts:

@@ -1,0 +1,268 @@
+"""`seil sandbox`: a stand-in for the org, so that everything can be tried without one."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seil.cli import output
+from seil.cli.context import shown_progress
+from seil.cli.frame import Call, command, group
+from seil.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from seil.sandbox.salesforce.faults import Fault
+    from seil.sandbox.salesforce.options import Options
+    from seil.sandbox.salesforce.server import Server
+
+app = group("A stand-in for Salesforce on this machine, with an org's data in it.")
+
+PORT = 8733
+_STATE = Path("seil-data/sandbox/salesforce")
+_HELD = ("org.duckdb*", "service.sqlite*", "jobs", "queries", "files", "spill", "jwt.*", "tls.*")
+
+State = Annotated[Path, typer.Option(help="The folder that holds the org.")]
+
+
+def register(root: typer.Typer) -> None:
+    root.add_typer(app, name="sandbox")
+
+
+@command(app)
+def salesforce(
+    call: Call,
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = PORT,
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    state: State = _STATE,
+    orders: Annotated[int, typer.Option(min=1, help="Size of a new org.")] = 2000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same org.")] = 1,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The day a new org's three years end."),
+    ] = None,
+    objects: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--object",
+            metavar="DESCRIBE.json[:ROWS]",
+            help="A describe answer: a new org gets that object too. May be repeated.",
+        ),
+    ] = None,
+    daily_requests: Annotated[int, typer.Option(min=0, help="API requests a day.")] = 100_000,
+    daily_query_jobs: Annotated[int, typer.Option(min=0, help="Query jobs a day.")] = 10_000,
+    token_lifetime: Annotated[float, typer.Option(min=0, help="Seconds a session lasts.")] = 7200,
+    rotate_refresh_tokens: Annotated[
+        bool, typer.Option("--rotate-refresh-tokens", help="Each is good for one login.")
+    ] = False,
+    public_key: Annotated[
+        Path | None, typer.Option(help="Verifies JWT logins; default: a pair made in --state.")
+    ] = None,
+    job_delay: Annotated[
+        float, typer.Option(min=0, help="Seconds a bulk job stays in each state.")
+    ] = 0,
+    page_rows: Annotated[
+        int, typer.Option(min=1, help="Rows of a bulk result page, where none are asked for.")
+    ] = 100_000,
+    app_name: Annotated[str, typer.Option(help="Adds the per-app part to Sforce-Limit-Info.")] = "",
+    tls: Annotated[
+        bool, typer.Option("--tls", help="HTTPS, with a certificate made here.")
+    ] = False,
+    faults: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            metavar="KEY=VALUE,...",
+            help="Something to go wrong, see docs/sandbox.md. May be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Serve a stand-in org; its first start makes a new one. Ctrl-C stops it."""
+    from seil.sandbox.salesforce.options import Options, Quotas
+    from seil.sandbox.salesforce.server import Server, check_address, serve
+
+    options = Options(
+        quotas=Quotas(api_requests=daily_requests, query_jobs=daily_query_jobs),
+        token_lifetime=token_lifetime,
+        rotate_refresh_tokens=rotate_refresh_tokens,
+        public_key=public_key,
+        job_delay=job_delay,
+        result_page_rows=page_rows,
+        app_name=app_name,
+        tls=tls,
+    )
+    _check_key(options)
+    found = _faults(faults or [])
+    check_address(host, port)
+    made = _made(call, state, orders=orders, seed=seed, as_of=as_of, extra=objects or [])
+    server = Server(state, host=host, port=port, options=options, faults=found)
+    serve(server, started=lambda: _announce(call, server, made=made))
+    if not call.json:
+        output.line("The stand-in org has stopped; the next start goes on where it was.")
+
+
+@command(app)
+def tick(
+    call: Call,
+    *,
+    share: Annotated[float, typer.Option(min=0, max=1, help="How much of the org changes.")] = 0.01,
+    url: Annotated[str, typer.Option(help="Where it is served.")] = f"http://127.0.0.1:{PORT}",
+    state: State = _STATE,
+) -> None:
+    """Let the org live on: records change, appear and go. Served or not."""
+    changes = _tick_served(url, share)
+    if changes is None:
+        changes = _tick_folder(state, share)
+    if call.json:
+        output.emit(changes)
+        return
+    names = list(dict.fromkeys(name for counts in changes.values() for name in counts))
+    rows = [[name, *(counts.get(n) for n in names)] for name, counts in changes.items()]
+    output.table(["object", *names], [row for row in rows if any(row[1:])])
+
+
+@command(app)
+def reset(
+    call: Call,
+    *,
+    state: State = _STATE,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Throw the org away, with its keys and jobs; the next start makes a new one."""
+    from seil.sandbox.salesforce.store import FILE_NAME
+
+    if not (state / FILE_NAME).exists():
+        raise ConfigurationError([Problem(str(state), "there is no stand-in org here")])
+    _unfinished(state)  # raises ConflictError while it is served
+    if not yes:
+        typer.confirm(f"Throw away the org in {state}?", abort=True)
+    for pattern in _HELD:
+        for found in state.glob(pattern):
+            shutil.rmtree(found) if found.is_dir() else found.unlink()
+    if call.json:
+        output.emit({"removed": str(state)})
+    else:
+        output.line(f"Removed the org in {state}.")
+
+
+def _made(
+    call: Call,
+    state: Path,
+    *,
+    orders: int,
+    seed: int,
+    as_of: datetime | None,
+    extra: list[str],
+) -> bool:
+    """Makes the org where there is none yet; whether it did."""
+    from seil.sandbox.salesforce.generator import generate
+    from seil.sandbox.salesforce.store import FILE_NAME
+
+    if (state / FILE_NAME).exists() and not _unfinished(state):
+        return False
+    with shown_progress(call) as progress:
+        generate(
+            state,
+            orders=orders,
+            seed=seed,
+            as_of=as_of.date() if as_of else None,
+            extra=[_extra(text) for text in extra],
+            progress=progress,
+        ).close()
+    return True
+
+
+def _unfinished(state: Path) -> bool:
+    """Whether making the org was cut short; it is made anew then."""
+    from seil.sandbox.salesforce.store import OrgStore
+
+    try:
+        OrgStore.open(state).close()
+    except ConfigurationError as error:
+        return "cut short" in str(error)
+    return False
+
+
+def _extra(text: str) -> Path | tuple[Path, int]:
+    path, _, rows = text.rpartition(":")
+    return (Path(path), int(rows)) if path and rows.isdecimal() else Path(text)
+
+
+def _faults(texts: list[str]) -> tuple[Fault, ...]:
+    from pydantic import ValidationError
+
+    from seil.sandbox.salesforce.faults import Fault, described
+
+    found, problems = [], []
+    for text in texts:
+        try:
+            found.append(Fault.parse(text))
+        except ValidationError as error:
+            problems.append(Problem(f"--fault {text}", described(error), "see docs/sandbox.md"))
+        except ValueError as error:
+            problems.append(Problem(f"--fault {text}", str(error), "see docs/sandbox.md"))
+    if problems:
+        raise ConfigurationError(problems)
+    return tuple(found)
+
+
+def _check_key(options: Options) -> None:
+    from seil.sandbox.salesforce.auth import verifying_key
+
+    if options.public_key is None:
+        return
+    try:
+        verifying_key(options.public_key)
+    except (OSError, ValueError) as error:
+        problem = Problem(str(options.public_key), f"is no PEM public key or certificate: {error}")
+        raise ConfigurationError([problem]) from error
+
+
+def _announce(call: Call, server: Server, *, made: bool) -> None:
+    known = server.options.credentials
+    if call.json:
+        output.emit_line(
+            {
+                "url": server.url,
+                "state": str(server.folder),
+                "made": made,
+                "client_id": known.client_id,
+                "username": known.username,
+                "jwt_key": str(server.jwt_key),
+            }
+        )
+        return
+    output.line(f"The stand-in org in {server.folder} listens at {server.url}; Ctrl-C stops it.")
+    if server.url == f"http://127.0.0.1:{PORT}":
+        output.line("SEIL looks there by default: try `seil doctor`, then `seil run`.")
+    else:
+        output.line(f'Point SEIL at it in seil.toml: [salesforce] login_url = "{server.url}"')
+    output.line(f"Client {known.client_id}, user {known.username}; for JWT: {server.jwt_key}.")
+
+
+def _tick_served(url: str, share: float) -> dict[str, Any] | None:
+    """None when nobody listens there."""
+    import httpx
+
+    try:
+        answer = httpx.post(f"{url}/sandbox/tick", json={"share": share}, timeout=300)
+    except httpx.ConnectError:
+        return None
+    if answer.is_error:
+        raise ConfigurationError(
+            [Problem(url, f"no stand-in org answers here: {answer.text[:200]}")]
+        )
+    changes: dict[str, Any] = answer.json()
+    return changes
+
+
+def _tick_folder(state: Path, share: float) -> dict[str, Any]:
+    from seil.sandbox.salesforce.control import ticked
+    from seil.sandbox.salesforce.store import OrgStore
+
+    with OrgStore.open(state) as store:
+        return ticked(store, {"share": share})

@@ -1,0 +1,282 @@
+"""Single records and collections over REST."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.sandbox.salesforce.conftest import Org
+
+ONE, TWO, THREE, FOUR, FIVE = (f"0015g000000000{n}AAA" for n in range(1, 6))
+ACCOUNT = "/sobjects/Account"
+
+
+def _account(org: Org, identifier: str) -> dict[str, Any]:
+    answer = org.http.get(f"{ACCOUNT}/{identifier}")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def _error(answer: Any) -> tuple[int, str, str]:
+    (error,) = answer.json()
+    return answer.status_code, error["errorCode"], error["message"]
+
+
+def test_create_get_update_delete(org: Org) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    made = org.http.post(f"{ACCOUNT}/", json={"Name": "New", "Amount__c": 3.5, "Tags__c": ""})
+    assert made.status_code == 201
+    identifier = made.json()["id"]
+    assert made.json() == {"id": identifier, "success": True, "errors": []}
+    record = _account(org, identifier)
+    assert record["attributes"]["url"] == f"/services/data/v62.0/sobjects/Account/{identifier}"
+    assert (record["Name"], record["Amount__c"], record["Tags__c"]) == ("New", 3.5, None)
+    assert (record["Active__c"], record["IsDeleted"]) == (False, False)
+    assert record["OwnerId"] == record["CreatedById"] == "0055g0000000001AAA"
+    stamp = datetime.fromisoformat(record["SystemModstamp"])
+    assert before <= stamp <= before + timedelta(seconds=30)
+
+    url = f"{ACCOUNT}/{identifier[:15]}"
+    changed = org.http.patch(url, json={"Name": "Newer", "Since__c": "2024-02-29"})
+    assert (changed.status_code, changed.content) == (204, b"")
+    assert _account(org, identifier)["Since__c"] == "2024-02-29"
+    posted = org.http.post(url, params={"_HttpMethod": "PATCH"}, json={"Staff__c": 7})
+    assert posted.status_code == 204
+    assert _account(org, identifier)["Staff__c"] == 7
+
+    assert org.http.delete(url).status_code == 204
+    assert org.http.get(url).status_code == 404
+    assert _error(org.http.delete(url))[:2] == (404, "ENTITY_IS_DELETED")
+    (deleted,) = org.query(
+        f"SELECT IsDeleted, Name FROM Account WHERE Id = '{identifier}'", deleted_too=True
+    )
+    assert deleted == {"IsDeleted": True, "Name": "Newer"}
+
+
+def test_get_takes_chosen_fields(org: Org) -> None:
+    answer = org.http.get(f"{ACCOUNT}/{ONE}", params={"fields": "Name,Owner.Name"}).json()
+    assert answer["Owner"]["Name"] == "Uma User"
+    assert "Id" not in answer
+    wrong = org.http.get(f"{ACCOUNT}/{ONE}", params={"fields": "Foo"})
+    assert _error(wrong)[1] == "INVALID_FIELD"
+    unsafe = org.http.get(f"{ACCOUNT}/{ONE}", params={"fields": "Id FROM Contact--"})
+    assert _error(unsafe)[1] == "INVALID_FIELD"
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "told"),
+    [
+        ({}, "REQUIRED_FIELD_MISSING", "Required fields are missing: [Name]"),
+        ({"Name": ""}, "REQUIRED_FIELD_MISSING", "[Name]"),
+        ({"Name": "x", "Foo": 1}, "INVALID_FIELD", "No such column 'Foo' on sobject of type Acc"),
+        ({"Name": "x", "BillingAddress": "x"}, "INVALID_FIELD", "BillingAddress"),
+        ({"Name": "x", "Id": ONE}, "INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id"),
+        (
+            {"Name": "x", "Size__c": "L"},
+            "INVALID_FIELD_FOR_INSERT_UPDATE",
+            "update fields: Size__c",
+        ),
+        ({"Name": "x" * 256}, "STRING_TOO_LONG", "max length=255"),
+        ({"Name": ["x"]}, "INVALID_TYPE_ON_FIELD_IN_RECORD", "Account: value not of required"),
+        ({"Name": "x", "Staff__c": "many"}, "INVALID_TYPE_ON_FIELD_IN_RECORD", "many"),
+        ({"Name": "x", "Staff__c": 1.5}, "INVALID_TYPE_ON_FIELD_IN_RECORD", "1.5"),
+        ({"Name": "x", "Amount__c": True}, "INVALID_TYPE_ON_FIELD_IN_RECORD", "True"),
+        ({"Name": "x", "Amount__c": 1e17}, "NUMBER_OUTSIDE_VALID_RANGE", "1e+17"),
+        ({"Name": "x", "Active__c": "maybe"}, "INVALID_TYPE_ON_FIELD_IN_RECORD", "maybe"),
+        ({"Name": "x", "Since__c": "2024-02-30"}, "INVALID_TYPE_ON_FIELD_IN_RECORD", "02-30"),
+        ({"Name": "x", "ParentId": "x"}, "MALFORMED_ID", "id value of incorrect type: x"),
+        ({"Name": "x", "ParentId": FIVE}, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference"),
+        ({"Name": "x", "Ext__c": "a-1"}, "DUPLICATE_VALUE", f"record with id: {ONE}"),
+        ({"Name": "x", "Parent": {"Ext__c": "none"}}, "INVALID_FIELD", "Foreign key external ID"),
+        ({"Name": "x", "Parent": {"Foo": "none"}}, "INVALID_FIELD", "No such column 'Foo'"),
+        ({"Name": "x", "Foo": {"Ext__c": "none"}}, "INVALID_FIELD", "No such column 'Foo'"),
+    ],
+)
+def test_create_refused(shared: Org, row: dict[str, Any], code: str, told: str) -> None:
+    status, found, message = _error(shared.http.post(ACCOUNT, json=row))
+    assert (status, found) == (400, code)
+    assert told in message
+
+
+def test_create_converts_what_clients_send(org: Org) -> None:
+    row = {
+        "attributes": {"type": "Account"},
+        "Name": "x",
+        "Active__c": "TRUE",
+        "Staff__c": "7",
+        "Amount__c": "1.005",
+        "OpenAt__c": "08:30:00Z",
+        "Parent": {"attributes": {"type": "Account"}, "Ext__c": "A-1"},
+        "Description": 12,
+    }
+    made = org.http.post(ACCOUNT, json=row).json()["id"]
+    record = _account(org, made)
+    assert record["ParentId"] == ONE
+    assert (record["Active__c"], record["Staff__c"], record["Amount__c"]) == (True, 7, 1.01)
+    assert (record["OpenAt__c"], record["Description"]) == ("08:30:00.000Z", "12")
+
+
+def test_create_fills_what_the_org_makes(org: Org) -> None:
+    person = org.http.post("/sobjects/Contact", json={"FirstName": "Ada", "LastName": "Byron"})
+    (contact,) = org.query(f"SELECT Name FROM Contact WHERE Id = '{person.json()['id']}'")
+    assert contact == {"Name": "Ada Byron"}
+    line = org.http.post("/sobjects/Line__c", json={"Account__c": ONE})
+    (numbered,) = org.query(f"SELECT Name FROM Line__c WHERE Id = '{line.json()['id']}'")
+    assert numbered == {"Name": "00000001"}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "row", "status", "code"),
+    [
+        (ONE, {"Id": ONE}, 400, "INVALID_FIELD"),
+        (ONE, {"Name": None}, 400, "REQUIRED_FIELD_MISSING"),
+        (ONE, {"Ext__c": 'X"Y'}, 400, "DUPLICATE_VALUE"),
+        (ONE, {"CreatedDate": "2024-01-01T00:00:00Z"}, 400, "INVALID_FIELD_FOR_INSERT_UPDATE"),
+        (FIVE, {"Name": "x"}, 404, "ENTITY_IS_DELETED"),
+        ("0015g0000000099AAA", {"Name": "x"}, 404, "NOT_FOUND"),
+        ("nonsense", {"Name": "x"}, 404, "NOT_FOUND"),
+    ],
+)
+def test_update_refused(
+    shared: Org, identifier: str, row: dict[str, Any], status: int, code: str
+) -> None:
+    assert _error(shared.http.patch(f"{ACCOUNT}/{identifier}", json=row))[:2] == (status, code)
+
+
+def test_by_external_id(org: Org) -> None:
+    assert org.http.get(f"{ACCOUNT}/Ext__c/a-1").json()["Id"] == ONE
+    assert org.http.get(f"{ACCOUNT}/Ext__c/x%22y").json()["Id"] == FOUR
+    assert org.http.get(f"{ACCOUNT}/Ext__c/none").status_code == 404
+    assert org.http.get(f"{ACCOUNT}/Code__c/10").json()["Id"] == ONE
+    several = org.http.get(f"{ACCOUNT}/Code__c/20")
+    assert several.status_code == 300
+    assert [url.rpartition("/")[2] for url in several.json()] == [TWO, THREE]
+    assert _error(org.http.get(f"{ACCOUNT}/Staff__c/5"))[:2] == (404, "NOT_FOUND")
+    assert org.http.delete(f"{ACCOUNT}/Ext__c/A-2").status_code == 204
+    assert org.http.get(f"{ACCOUNT}/{TWO}").status_code == 404
+
+
+def test_upsert_by_external_id(org: Org) -> None:
+    made = org.http.patch(f"{ACCOUNT}/Ext__c/new one", json={"Name": "New"})
+    assert made.status_code == 201
+    assert made.json()["created"] is True
+    again = org.http.patch(f"{ACCOUNT}/Ext__c/NEW ONE", json={"Name": "Newer"})
+    assert again.status_code == 204
+    record = _account(org, made.json()["id"])
+    assert (record["Name"], record["Ext__c"]) == ("Newer", "NEW ONE")
+    several = org.http.patch(f"{ACCOUNT}/Code__c/20", json={"Name": "x"})
+    assert several.status_code == 300
+    assert len(several.json()) == 2
+    assert org.http.patch(f"{ACCOUNT}/Staff__c/5", json={}).status_code == 404
+    assert _error(org.http.patch(f"{ACCOUNT}/Ext__c/other", json={}))[1] == "REQUIRED_FIELD_MISSING"
+
+
+def test_deleting_takes_details_along(org: Org) -> None:
+    line = org.http.post("/sobjects/Line__c", json={"Account__c": ONE}).json()["id"]
+    assert org.http.delete(f"{ACCOUNT}/{ONE}").status_code == 204
+    assert org.query("SELECT Id FROM Line__c") == []
+    assert org.query("SELECT Id, IsDeleted FROM Line__c", deleted_too=True) == [
+        {"Id": line, "IsDeleted": True}
+    ]
+
+
+def test_what_changed_and_went_in_a_time(org: Org) -> None:
+    start = datetime.now(UTC).replace(microsecond=0)
+    window = {"start": start.isoformat(), "end": (start + timedelta(minutes=1)).isoformat()}
+    made = org.http.post(ACCOUNT, json={"Name": "New"}).json()["id"]
+    org.http.delete(f"{ACCOUNT}/{TWO}")
+    deleted = org.http.get(f"{ACCOUNT}/deleted/", params=window).json()
+    assert [record["id"] for record in deleted["deletedRecords"]] == [TWO]
+    assert {"earliestDateAvailable", "latestDateCovered"} <= set(deleted)
+    updated = org.http.get(f"{ACCOUNT}/updated/", params=window).json()
+    assert updated["ids"] == [made]
+    assert updated["latestDateCovered"] == window["end"].replace("+00:00", ".000+0000")
+    user = org.http.get("/sobjects/User/deleted", params=window).json()
+    assert user["deletedRecords"] == []
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"start": "x", "end": "2024-01-01T00:00:00Z"}, "INVALID_REPLICATION_DATE"),
+        (
+            {"start": "2024-01-02T00:00:00Z", "end": "2024-01-01T00:00:00"},
+            "INVALID_REPLICATION_DATE",
+        ),
+    ],
+)
+def test_what_changed_refused(shared: Org, params: dict[str, str], code: str) -> None:
+    assert _error(shared.http.get(f"{ACCOUNT}/deleted", params=params))[1] == code
+
+
+def test_what_changed_needs_a_timestamp(shared: Org) -> None:
+    window = {"start": "2024-01-01T00:00:00Z", "end": "2024-01-02T00:00:00Z"}
+    answer = shared.http.get("/sobjects/Organization/updated", params=window)
+    assert _error(answer)[1] == "INVALID_TYPE"
+
+
+def test_collections(org: Org) -> None:
+    def rows(*names: str | None) -> list[dict[str, Any]]:
+        return [{"attributes": {"type": "Account"}, "Name": name} for name in names]
+
+    made = org.http.post("/composite/sobjects", json={"records": rows("a", None, "b")}).json()
+    assert [result["success"] for result in made] == [True, False, True]
+    assert made[1]["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
+    ids = [made[0]["id"], made[2]["id"]]
+    changes = [{**row, "Id": i} for row, i in zip(rows("A", "B"), ids, strict=True)]
+    changed = org.http.patch("/composite/sobjects", json={"records": changes}).json()
+    assert [result["success"] for result in changed] == [True, True]
+    keyed = [{**rows("c")[0], "Ext__c": "c"}, {**rows("d")[0], "Ext__c": "A-1"}]
+    upserted = org.http.patch("/composite/sobjects/Account/Ext__c", json={"records": keyed}).json()
+    assert upserted[1]["id"] == ONE
+    gone = org.http.delete("/composite/sobjects", params={"ids": ",".join(ids)}).json()
+    assert [result["success"] for result in gone] == [True, True]
+
+
+def test_collections_all_or_none(org: Org) -> None:
+    body = {
+        "allOrNone": True,
+        "records": [
+            {"attributes": {"type": "Account"}, "Name": "kept?"},
+            {"attributes": {"type": "Account"}},
+        ],
+    }
+    results = org.http.post("/composite/sobjects", json=body).json()
+    assert [result["success"] for result in results] == [False, False]
+    assert results[0]["errors"][0]["statusCode"] == "ALL_OR_NONE_OPERATION_ROLLED_BACK"
+    assert org.query("SELECT Id FROM Account WHERE Name = 'kept?'") == []
+
+
+def test_collections_refused(shared: Org) -> None:
+    too_many = {"records": [{"attributes": {"type": "Account"}}] * 201}
+    answer = shared.http.post("/composite/sobjects", json=too_many)
+    assert _error(answer)[1] == "EXCEEDED_MAX_SIZE_REQUEST"
+    assert shared.http.post("/composite/sobjects", json={"records": "x"}).status_code == 400
+    unknown = {"records": [{"attributes": {"type": "Foo"}}]}
+    assert shared.http.post("/composite/sobjects", json=unknown).status_code == 404
+
+
+def test_a_record_sent_twice_takes_the_later_values(org: Org) -> None:
+    rows = [
+        {"attributes": {"type": "Account"}, "Id": ONE, "Name": "first", "Staff__c": 1},
+        {"attributes": {"type": "Account"}, "Id": ONE, "Name": "second"},
+    ]
+    org.http.patch("/composite/sobjects", json={"records": rows})
+    record = _account(org, ONE)
+    assert (record["Name"], record["Staff__c"]) == ("second", 1)
+
+
+def test_unknown_object_or_bad_body(shared: Org) -> None:
+    assert shared.http.post("/sobjects/Foo", json={}).status_code == 404
+    assert shared.http.get(f"/sobjects/Foo/{ONE}").status_code == 404
+    assert shared.http.get(f"{ACCOUNT}/nonsense").status_code == 404
+    headers = {"Content-Type": "application/json"}
+    broken = shared.http.post(ACCOUNT, content=b"{", headers=headers)
+    assert _error(broken)[:2] == (400, "JSON_PARSER_ERROR")
+    listed = shared.http.post(ACCOUNT, content=b"[]", headers=headers)
+    assert _error(listed)[1] == "JSON_PARSER_ERROR"
+    latin = shared.http.post(ACCOUNT, content=b'{"Name": "\xe9"}', headers=headers)
+    assert _error(latin)[1] == "JSON_PARSER_ERROR"
+    posted = shared.http.post(f"{ACCOUNT}/{ONE}", json={})
+    assert _error(posted)[:2] == (405, "METHOD_NOT_ALLOWED")
