@@ -41,6 +41,8 @@ def restored_logging() -> Iterator[None]:
         ("{'refresh_token': 's3cr3t'}", "s3cr3t"),
         ("client_secret=s3cr3t", "s3cr3t"),
         ("password = s3cr3t", "s3cr3t"),
+        ("password: s3cr3t", "s3cr3t"),
+        ("client_secret=letters", "letters"),
         ("grant_type=x&assertion=s3cr3t", "s3cr3t"),
         ("<sessionId>s3cr3t</sessionId>", "s3cr3t"),
         ("<urn:password>s3cr3t</urn:password>", "s3cr3t"),
@@ -65,6 +67,8 @@ def test_mask_hides(text: str, secret: str) -> None:
         "client_secret = env:SF_SECRET",
         "the token was refused; a new session begins",
         "Set a password policy",
+        "salesforce.private_key: is missing (auth = jwt needs it)",
+        "session_id: unknown",
     ],
 )
 def test_mask_leaves_the_rest(text: str) -> None:

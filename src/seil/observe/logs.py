@@ -18,6 +18,8 @@ _NAMES = (
     "access_token|refresh_token|id_token|client_secret|consumer_secret|assertion|password|passwd"
     "|private_key|session_?id|secret|api_?key"
 )
+_QUOTES = r"[\\'\"]*"
+_VALUE = _QUOTES + r"[^\s\\'\"&,;})\]]+"
 # The last line of defence: the code that holds a secret does not log it in the first place.
 _SECRETS = (
     re.compile(
@@ -28,7 +30,10 @@ _SECRETS = (
     # A Salesforce session id: the org's id, an exclamation mark, the token.
     re.compile(r"\b00D\w{12,15}!(?:[\w.]|%2E)+"),
     re.compile(rf"(?i:<(?P<tag>(?:\w+:)?(?:{_NAMES}))>)[^<]+"),
-    re.compile(rf"(?i:\b(?:{_NAMES})\b[\\'\"]*\s*[=:]\s*)(?P<value>[\\'\"]*[^\s\\'\"&,;}})\]]+)"),
+    re.compile(rf"(?i:\b(?:{_NAMES})\b{_QUOTES}\s*=\s*)(?P<value>{_VALUE})"),
+    re.compile(rf"(?i:(?<=['\"])(?:{_NAMES})\b{_QUOTES}\s*:\s*)(?P<value>{_VALUE})"),
+    # Without quotes a colon can be prose ("private_key: is missing"): no word has digits in it.
+    re.compile(rf"(?i:\b(?:{_NAMES}):\s*)(?P<value>(?=\S*\d|\S{{16}}){_VALUE})"),
     re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
 )
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -1,0 +1,381 @@
+"""The commands that talk to an org, against the stand-in over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seil.cli import doctor
+from seil.cli.context import Context
+from seil.cli.steps import due
+from seil.sandbox.salesforce.generator import generate
+from seil.sandbox.salesforce.options import Options, Quotas
+from seil.sandbox.salesforce.server import Server
+from seil.settings import load_settings
+
+Seil = Callable[..., Any]
+Start = Callable[..., "subprocess.Popen[str]"]
+Serve = Callable[..., Server]
+
+CONFIG = """\
+[salesforce]
+login_url = "{url}"
+attempts = 2
+max_wait = 1
+
+[extract]
+poll = 0.05
+page_rows = 500
+"""
+NO_LAG = '[defaults.flow]\nlag = "0s"\n'
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("generated") / "org"
+    generate(folder, orders=20, seed=5).close()
+    return folder
+
+
+@pytest.fixture
+def serve(generated: Path, home: Path) -> Iterator[Serve]:
+    """Serves a copy of the org, and writes a seil.toml that points at it."""
+    running: list[Server] = []
+
+    def start(**options: Any) -> Server:
+        shutil.copytree(generated, home / "org", dirs_exist_ok=True)
+        server = Server(home / "org", options=Options(**options)).start()
+        running.append(server)
+        configure(home, server.url)
+        return server
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
+def org(serve: Serve) -> Server:
+    return serve()
+
+
+def configure(home: Path, url: str, more: str = "") -> None:
+    (home / "seil.toml").write_text(CONFIG.format(url=url) + more)
+    (home / "objects.toml").write_text(NO_LAG)
+
+
+def ledger(seil: Seil) -> dict[str, bool]:
+    return {row["object"]: row["balanced"] for row in seil("status", "--json").json["ledger"]}
+
+
+def test_doctor_finds_everything_in_order(seil: Seil, org: Server) -> None:
+    ran = seil("doctor")
+    assert ran.code == 0
+    checks = dict(line[6:].split(": ", 1) for line in ran.out.splitlines()[:-1])
+    assert set(checks) == {
+        "seil", "configuration", "catalog", "models", "lake", "journal", "warehouse",
+        "login", "clock", "quota", "API", "objects",
+    }  # fmt: skip
+    assert checks["catalog"].startswith("33 objects, 0 record rules, ")
+    assert checks["objects"] == "all 33 of the catalog can be read"
+    assert org.url in checks["login"]
+    assert ran.out.splitlines()[-1] == "12 checks, 0 failed, 0 to look at."
+    assert seil("doctor", "--json").json["ok"] is True
+
+
+def test_plan_tells_the_cost(seil: Seil, org: Server) -> None:
+    plan = seil("plan", "--json").json
+    assert len(plan["objects"]) == 33
+    assert {entry["mode"] for entry in plan["objects"]} == {"full"}
+    assert plan["fits"] is True
+    assert plan["quota"]["allowed"] == 100_000
+    [account] = seil("plan", "Account", "--json").json["objects"]
+    assert account["estimated_rows"] > 0
+    lines = seil("plan", "Account", "Order").out.splitlines()
+    assert lines[0].split() == ["object", "mode", "from", "until", "rows", "jobs", "calls", "note"]
+    assert lines[4].startswith("2 objects, ")
+    assert lines[5].startswith("API calls today: ")
+
+
+def test_plan_says_that_it_does_not_fit(seil: Seil, serve: Serve) -> None:
+    serve(quotas=Quotas(api_requests=120))
+    ran = seil("plan")
+    assert ran.code == 1
+    assert ran.out.splitlines()[-1] == "This does not fit into what is left."
+
+
+def test_run_goes_the_whole_way_and_again(seil: Seil, org: Server) -> None:
+    first = seil("run", "--json")
+    assert first.code == 0
+    assert first.json["ok"] is True
+    assert len(first.json["ledger"]) == 33
+    assert {table["state"] for table in first.json["build"]} == {"built"}
+    again = seil("run", "Account", "Order")
+    assert again.code == 0
+    lines = again.out.splitlines()
+    assert [line.split()[:2] for line in lines[1:3]] == [["Account", "delta"], ["Order", "delta"]]
+    assert lines[-1] == "Everything that was reported has arrived."
+    assert all(ledger(seil).values())
+    flows = seil("status", "Order", "--json").json["flows"]
+    assert (flows[0]["late"], flows[0]["running_pages"]) == (False, None)
+    status = seil("status")
+    assert "never run" not in status.out
+    assert seil("query", "SELECT count(*) > 0 AS filled FROM sales_orders", "--csv").out == (
+        "filled\ntrue\n"
+    )
+
+
+def test_the_steps_one_by_one_come_to_the_same(seil: Seil, org: Server) -> None:
+    extracted = seil("extract", "Account", "Contact", "--json")
+    assert extracted.code == 0
+    assert [flow["object"] for flow in extracted.json] == ["Account", "Contact"]
+    assert all(flow["reported"] == flow["landed"] > 0 for flow in extracted.json)
+    assert "waiting" not in seil("ingest").out
+    assert seil("load").code == 0
+    assert seil("build", "--quiet").code == 0
+    assert ledger(seil) == {"Account": True, "Contact": True}
+    text = seil("extract", "Account").out.splitlines()
+    assert text[0].split()[0] == "object"
+    assert text[1].split()[:2] == ["Account", "delta"]
+
+
+def test_a_full_run_reads_everything_again(seil: Seil, org: Server) -> None:
+    [first] = seil("extract", "Account", "--json").json
+    [full] = seil("extract", "Account", "--full", "--json").json
+    assert (full["mode"], full["landed"]) == ("full", first["landed"])
+
+
+def test_an_object_that_fails_does_not_stop_the_others(seil: Seil, org: Server, home: Path) -> None:
+    (home / "objects.toml").write_text(NO_LAG + "[objects.Nothing__c]\n")
+    ran = seil("extract", "Nothing__c", "Account", "--json")
+    assert ran.code == 1
+    failed, fine = ran.json
+    assert failed["error"].startswith("Nothing__c: ")
+    assert (fine["error"], fine["landed"] > 0) == (None, True)
+    planned = seil("plan", "Nothing__c")
+    assert planned.code == 1
+    assert "Nothing__c: " in planned.out
+    told = seil("doctor")
+    assert told.code == 1
+    assert "fail  object Nothing__c: is not to be seen by this user" in told.out
+    assert "or set enabled = false for objects.Nothing__c in objects.toml" in told.out
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments", "code", "message"),
+    [
+        ("", ["-c", "no.toml", "run"], 2, "no.toml: no such file (create one with `seil init`)"),
+        ("env = ", ["run"], 2, "seil.toml: is not TOML"),
+        ("colour = 1\n[extract]\nflows = 0", ["run"], 2, "2 problem(s) in the configuration"),
+        (
+            '[salesforce]\nclient_secret = "env:SEIL_TEST_NOT_SET"',
+            ["run"],
+            2,
+            "env:SEIL_TEST_NOT_SET: this variable is not set",
+        ),
+        ('[salesforce]\nauth = "jwt"', ["extract"], 2, "salesforce.private_key: is missing"),
+        ("", ["run", "Leed"], 2, "Leed: is not an object of the catalog"),
+        ('[warehouse]\nurl = "oracle:x"', ["load"], 2, "'oracle:x' is unknown"),
+        ('[catalog]\nfile = "mine.toml"', ["plan"], 2, "mine.toml: no such file"),
+    ],
+    ids=[
+        "no file", "not TOML", "all problems at once", "missing secret", "incomplete login",
+        "unknown object", "unknown warehouse", "no catalog",
+    ],
+)  # fmt: skip
+def test_wrong_configuration_is_named_before_anything_is_done(
+    seil: Seil, home: Path, config: str, arguments: list[str], code: int, message: str
+) -> None:
+    (home / "seil.toml").write_text(config)
+    ran = seil(*arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert ran.err.startswith("error: ")
+    assert message in ran.err
+
+
+@pytest.mark.parametrize("config", ["colour = 1\n[extract]\nflows = 0", "env = "])
+def test_doctor_names_every_wrong_setting(seil: Seil, home: Path, config: str) -> None:
+    (home / "seil.toml").write_text(config)
+    ran = seil("doctor")
+    assert ran.code == 1
+    assert ran.out.count("fail  configuration: ") == (2 if "colour" in config else 1)
+
+
+def test_a_wrong_secret(seil: Seil, org: Server, home: Path) -> None:
+    text = (home / "seil.toml").read_text()
+    wrong = text.replace("attempts = 2", 'attempts = 2\nclient_secret = "plain:wrong-one"')
+    (home / "seil.toml").write_text(wrong)
+    ran = seil("run")
+    assert ran.code == 3
+    assert ran.err.splitlines()[-1].startswith(f"error: Login at {org.url} failed: invalid_client")
+    told = seil("doctor")
+    assert told.code == 1
+    assert f"fail  login: Login at {org.url} failed: invalid_client" in told.out
+    assert "client_secret does not belong to client_id" in told.out
+    for text in (ran.out, ran.err, told.out, told.err):
+        assert "wrong-one" not in text
+
+
+def test_an_org_that_is_down(seil: Seil, home: Path, unused_port: int) -> None:
+    configure(home, f"http://127.0.0.1:{unused_port}")
+    ran = seil("run", "Account")
+    assert ran.code == 3
+    assert "error: Salesforce" in ran.err
+    assert "It was retried without success; run again later" in ran.err
+    told = seil("doctor")
+    assert told.code == 1
+    assert "-> start the stand-in with `seil sandbox salesforce`, or set login_url" in told.out
+    configure(home, "https://no-such-domain.invalid")
+    assert "-> check login_url in [salesforce]" in seil("doctor").out
+
+
+def test_a_spent_allowance(seil: Seil, serve: Serve) -> None:
+    serve(quotas=Quotas(api_requests=3))
+    for _ in range(2):
+        ran = seil("run", "Account")
+    assert ran.code == 4
+    assert "allowance is used up" in ran.err
+    assert "Nothing was committed" in ran.err
+
+
+def test_doctor_on_a_spent_allowance(seil: Seil, serve: Serve) -> None:
+    serve(quotas=Quotas(api_requests=4))
+    seil("doctor")
+    told = seil("doctor", "--json")
+    assert (told.code, told.json["ok"]) == (1, False)
+    failed = [check for check in told.json["checks"] if check["state"] == "fail"]
+    assert "allowance is used up" in failed[0]["detail"]
+
+
+def test_a_second_run_beside_the_first(seil: Seil, serve: Serve, seil_process: Start) -> None:
+    serve(job_delay=1.5)
+    with seil_process("run", "Account") as first:
+        until_locked()
+        second = seil("run", "Account")
+        out, err = first.communicate(timeout=60)
+    assert second.code == 5
+    assert second.err.splitlines()[-1].startswith("error: Another run holds ")
+    assert str(first.pid) in second.err
+    assert first.returncode == 0, err
+    assert "All 1 balance" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_interrupted_in_the_middle_and_run_again(
+    seil: Seil, serve: Serve, seil_process: Start, number: signal.Signals
+) -> None:
+    serve(job_delay=1.0)
+    with seil_process("run", "Account", "Contact", "Order") as first:
+        until_locked()
+        time.sleep(0.5)
+        first.send_signal(number)
+        out, err = first.communicate(timeout=60)
+    word = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}[number]
+    assert first.returncode == 128 + number, err
+    assert err.splitlines()[-1].startswith(f"{word}. What was committed stays")
+    assert "Traceback" not in err
+    assert out == ""
+    second = seil("run", "Account", "Contact", "Order")
+    assert second.code == 0
+    assert ledger(seil) == {"Account": True, "Contact": True, "Order": True}
+
+
+def test_run_every_goes_on_until_it_is_told_to_stop(
+    serve: Serve, seil_process: Start, home: Path
+) -> None:
+    serve()
+    (home / "objects.toml").write_text('[defaults.flow]\nlag = "0s"\nschedule = "1s"\n')
+    with seil_process("run", "Account", "--every", "1s", "--json") as running:
+        assert running.stdout
+        runs = [_document(running.stdout) for _ in range(2)]
+        running.terminate()
+        _, err = running.communicate(timeout=60)
+    assert [run["extract"][0]["mode"] for run in runs] == ["full", "delta"]
+    assert running.returncode == 143
+    assert "next run in " in err
+
+
+def test_run_every_survives_what_passes_by_itself(
+    seil_process: Start, home: Path, unused_port: int
+) -> None:
+    configure(home, f"http://127.0.0.1:{unused_port}", more="\n[log]\nformat = 'text'\n")
+    with seil_process("run", "Account", "--every", "1s") as running:
+        assert running.stderr
+        for text in running.stderr:
+            if "this run failed, the next one tries again" in text:
+                break
+        assert running.poll() is None
+        running.terminate()
+        running.communicate(timeout=60)
+
+
+def test_run_every_ends_when_a_person_has_to_act(seil: Seil, home: Path) -> None:
+    (home / "seil.toml").write_text('[salesforce]\nclient_secret = "env:SEIL_TEST_NOT_SET"')
+    assert seil("run", "Account", "--every", "1h").code == 2
+
+
+def test_an_object_waits_for_its_own_schedule(seil: Seil, org: Server, home: Path) -> None:
+    daily = '[objects.Account.flow]\nschedule = "1d"\n'
+    (home / "objects.toml").write_text(NO_LAG + daily)
+    seil("extract", "Account", "Contact")
+    with Context(load_settings()) as context:
+        chosen = context.catalog.select(["Account", "Contact", "Order"])
+        names = [obj.api_name for obj in due(context, chosen, within=timedelta(hours=2))]
+    assert names == ["Contact", "Order"]
+
+
+class _Clock:
+    def __init__(self, seconds: float) -> None:
+        self._ahead = timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) - self._ahead
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state"), [(0, "ok"), (60, "warn"), (-60, "warn"), (600, "fail")]
+)
+def test_doctor_minds_the_clock(seconds: float, state: str) -> None:
+    check = doctor._clock(_Clock(seconds))  # type: ignore[arg-type]
+    assert check.state == state
+    assert bool(check.cure) is True
+
+
+def test_doctor_minds_dead_letters_and_a_broken_rule(seil: Seil, org: Server, home: Path) -> None:
+    rule = (
+        '[[objects.Account.columns]]\nname = "Naem"\n'
+        "validations = [{type = 're', rule = 'x', level = 'reject'}]\n"
+    )
+    (home / "objects.toml").write_text(NO_LAG + rule)
+    told = seil("doctor")
+    assert told.code == 1
+    assert "fail  object Account: objects.Account.columns" in told.out
+
+
+def until_locked() -> None:
+    """Until the other process holds the run lock."""
+    deadline = time.monotonic() + 20
+    while not any(
+        path.read_text().strip() for path in Path("seil-data").glob("lake/*-staging/run.lock")
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _document(lines: Iterator[str]) -> Any:
+    """The next JSON document of a stream of indented ones."""
+    text = ""
+    for line in lines:
+        text += line
+        if line == "}\n":
+            return json.loads(text)
+    raise AssertionError(text)
