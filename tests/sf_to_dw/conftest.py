@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seil.catalog import Catalog, SyncedObject
+from seil.catalog import Catalog, Column, SyncedObject, Validation
 from seil.events.envelope import Event
 from seil.lake import Lake
+from seil.salesforce.schema import Field, ObjectSchema
 from seil.settings import IngestSettings
 from seil.sf_to_dw.ingest import Ingested, Ingestor
 from seil.sf_to_dw.schemas import SchemaRegistry
@@ -66,6 +67,17 @@ class Intake:
         others = [o for o in self.catalog.values() if o.api_name != obj.api_name]
         self.catalog = Catalog([*others, obj])
         return self
+
+    def ruled(self, rule: str, level: Any = "reject") -> Intake:
+        """With a rule on Thing__c's Size."""
+        validation = Validation(type="sql", rule=rule, level=level, message="broken")
+        columns = (Column(name="Size", validations=(validation,)),)
+        return self.using(SyncedObject(api_name="Thing__c", columns=columns))
+
+    def describe(self, **types: pa.DataType) -> None:
+        """What the org says of Thing__c."""
+        fields = tuple(Field(name, "x", arrow) for name, arrow in types.items())
+        self.registry.put(self.catalog["Thing__c"], ObjectSchema("Thing__c", fields))
 
     def land(
         self,

@@ -105,6 +105,7 @@ def test_other_types_become_the_kept_one(
         (["1e60"], pa.string(), MONEY, 0, "needs more than 38 digits"),
         (["2020-02-30"], pa.string(), DAY, 0, "is not a date"),
         (["2020-02-03", "2020-02-03T10:00:00Z"], pa.string(), DAY, 1, "is not a date"),
+        (["2020-01-01", "x", "2020-01-01", "y"], pa.string(), DAY, 1, "'x' is not a date"),
         (["yes"], pa.string(), pa.bool_(), 0, "is not a truth value"),
         ([1, 2], pa.int8(), pa.bool_(), 1, "is not a truth value"),
         (["25:00"], pa.string(), pa.time64("us"), 0, "is not a time of day"),

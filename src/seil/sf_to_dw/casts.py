@@ -239,6 +239,13 @@ def _days(column: Column, target: pa.DataType) -> Column:
     return _converted(column, lambda part: _midnight(part.cast(UTC_MICROS)), target)
 
 
+def kept(column: Column) -> Column:
+    """As `kept_type` says, structures as JSON."""
+    if pa.types.is_nested(column.type):
+        return as_json(column)
+    return cast(column, kept_type(column.type))
+
+
 def as_json(column: Column) -> Column:
     """Structures and lists, which no field of Salesforce is, as text."""
     texts = [

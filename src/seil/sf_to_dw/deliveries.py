@@ -16,7 +16,6 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from seil.errors import LakeError
 from seil.events.bus import Bus
 from seil.events.envelope import Event
 from seil.lake import Bucket, Entry, Lake, LandedFile
@@ -91,18 +90,13 @@ def _receipt(landed_key: str, digest: str) -> str:
 def _claimed(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> str:
     owner = f"{entry.key} {digest}"
     plain = landed.curated(entry.modified)
-    for key in (plain, _suffixed(plain, entry.key), _suffixed(plain, owner)):
+    for key in (plain, _suffixed(plain, entry.key)):
         claim = f"claims/{key}"
         if lake.staging.put(claim, owner.encode(), create=True):
             return key
         if lake.staging.get(claim).decode() == owner:
             return key
-    raise LakeError(
-        lake.curated.uri(plain),
-        "claim",
-        "its names are all taken",
-        hint="Delete staging's claims/ only together with curated",
-    )
+    return _suffixed(plain, owner)
 
 
 def _suffixed(key: str, made_from: str) -> str:

@@ -19,8 +19,7 @@ from seil.catalog import ColumnMapping, SyncedObject, Validation
 from seil.errors import ConfigurationError, Problem
 from seil.salesforce.schema import ObjectSchema
 from seil.sf_to_dw.arrow import Column, pc, repeated
-from seil.sf_to_dw.casts import UnknownTypeError, kept_type
-from seil.sf_to_dw.casts import cast as kept
+from seil.sf_to_dw.casts import UnknownTypeError, kept, kept_type
 from seil.sf_to_dw.checks import UnfitError
 from seil.sf_to_dw.conform import LINEAGE
 
@@ -169,8 +168,6 @@ def _sql_problem(
         return str(error).strip().split("\n", 1)[0]
     except UnknownTypeError as error:
         return f"gives {error}, which cannot be kept"
-    if result.num_rows:
-        return "counts over records instead of looking at one"
     if boolean and not pa.types.is_boolean(kind):
         return f"gives {kind}, not a truth value"
     return ""
@@ -182,6 +179,7 @@ def _select(expressions: list[str]) -> str:
 
 
 def _tried(expression: str) -> str:
+    # DuckDB refuses aggregates, windows, subqueries and random() under TRY: only the record is left.
     # On lines of its own, so that a comment at its end does not swallow the bracket.
     return f"TRY((\n{expression}\n))"
 
@@ -357,10 +355,11 @@ def _split(
 ) -> Verdict:
     aside = failures.any(batch.num_rows)
     messages = failures.messages(aside)
-    rejected = batch.filter(aside)
+    rejected = batch.filter(aside) if failures.found else batch.slice(0, 0)
     for name, values in zip(names, mapped, strict=True):
-        batch = _with_column(batch, name, kept(values, kept_type(values.type)))
-    return Verdict(batch.filter(pc.invert(aside)), rejected, messages)
+        batch = _with_column(batch, name, kept(values))
+    accepted = batch.filter(pc.invert(aside)) if failures.found else batch
+    return Verdict(accepted, rejected, messages)
 
 
 def _with_column(batch: pa.RecordBatch, name: str, values: Column) -> pa.RecordBatch:

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from seil.catalog import load_catalog
+from seil.errors import ConfigurationError
+from seil.sf_to_dw.imports import Imported, land_folder
+from seil.sf_to_dw.object_names import ObjectNames
+
+
+def write(path: Path, *, metadata: dict[str, str] | None = None, **columns: list[Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table(columns or {"Id": [path.stem]}).replace_schema_metadata(metadata)
+    pq.write_table(table, path)
+    return path
+
+
+def land(intake: Any, folder: Path, **options: Any) -> list[Imported]:
+    return land_folder(intake.lake, intake.catalog, folder, bus=intake.bus, **options)
+
+
+@pytest.mark.parametrize(
+    ("path", "api_name"),
+    [
+        ("Account.parquet", "Account"),
+        ("ACCOUNT_2026-03-09.parquet", "Account"),
+        ("2026-03-09 Account (1).parquet", "Account"),
+        ("salesforce_account/part-0.parquet", "Account"),
+        ("Order Product 1.parquet", "OrderItem"),
+        ("Order-Product_0001.parquet", "OrderItem"),
+        ("orderitem.parquet", "OrderItem"),
+        ("order.parquet", "Order"),
+        ("Product2.parquet", "Product2"),
+        ("product-delta.snappy.parquet", "Product2"),
+        ("vlocity_cmt__AdServer__c.parquet", "vlocity_cmt__AdServer__c"),
+        ("AdServer.parquet", "vlocity_cmt__AdServer__c"),
+        ("usage.parquet", "Usage__c"),
+        ("prod-Salesforce-Quote-Line-Item/0b9d1f2e-aaaa-4f0b/x1.parquet", "QuoteLineItem"),
+        ("object=Contact/year=2026/part-00000-0b9d1f2e-c000.snappy.parquet", "Contact"),
+        ("Order/000.parquet", "Order"),
+        ("account/part-00000-deadbeef-face-4f0b-c000.zstd.parquet", "Account"),
+    ],
+)
+def test_name_tells_the_object(path: str, api_name: str) -> None:
+    stem, *folders = reversed(Path(path.removesuffix(".parquet")).parts)
+    assert ObjectNames(load_catalog()).told_by([stem, *folders]).api_name == api_name
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (["part-0", "exports"], "no name says"),
+        (["my account list"], "'my account list' could mean Account"),
+        (["contact backup", "account"], "'contact backup' could mean Contact"),
+        (["account contact"], "could mean Account, Contact"),
+    ],
+)
+def test_name_that_does_not_tell_is_refused(names: list[str], reason: str) -> None:
+    with pytest.raises(LookupError, match=reason):
+        ObjectNames(load_catalog()).told_by(names)
+
+
+def test_folder_is_landed_taken_in_and_left_as_it_was(intake: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    write(folder / "Account.parquet")
+    write(folder / "deep" / "salesforce_contact" / "part-0.parquet")
+    (folder / "_SUCCESS").touch()
+    (folder / ".part-0.parquet.crc").write_bytes(b"x")
+    landed = land(intake, folder)
+    assert [(file.state, file.object) for file in landed] == [
+        ("landed", "Account"),
+        ("landed", "Contact"),
+    ]
+    assert landed[0].key.startswith("in/dev-Salesforce-Account/import-")
+    assert landed[0].key.endswith("/Account.parquet")
+    assert len(intake.events("Object Created")) == 2
+    assert len(intake.ingestor.sweep().taken_in) == 2
+    assert (folder / "Account.parquet").exists()
+
+
+def test_same_folder_again_lands_nothing_twice(intake: Any, tmp_path: Path) -> None:
+    write(tmp_path / "exports" / "Account.parquet")
+    (first,) = land(intake, tmp_path / "exports")
+    (second,) = land(intake, tmp_path / "exports")
+    assert (second.state, second.key) == ("landed", first.key)
+    intake.ingestor.sweep()
+    (third,) = land(intake, tmp_path / "exports")
+    assert (third.state, third.key) == ("known", first.key)
+    assert len(intake.curated_keys()) == 1
+
+
+def test_changed_file_is_another_run(intake: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "exports" / "Account.parquet", Id=["a"])
+    (first,) = land(intake, tmp_path / "exports")
+    write(path, Id=["b"])
+    (second,) = land(intake, tmp_path / "exports")
+    assert first.key != second.key
+    assert len(intake.ingestor.sweep().taken_in) == 2
+    assert len(intake.curated_keys()) == 2
+
+
+def test_metadata_comes_before_names(intake: Any, tmp_path: Path) -> None:
+    write(tmp_path / "Account.parquet", metadata={"seil.object": "Contact"})
+    assert land(intake, tmp_path / "Account.parquet")[0].object == "Contact"
+
+
+def test_named_object_comes_before_everything(intake: Any, tmp_path: Path) -> None:
+    write(tmp_path / "x" / "Account.parquet", metadata={"seil.object": "Contact"})
+    (file,) = land(intake, tmp_path / "x", obj=intake.catalog["Thing__c"])
+    assert file.object == "Thing__c"
+
+
+def test_name_of_the_given_folder_counts_but_none_above(intake: Any, tmp_path: Path) -> None:
+    write(tmp_path / "account" / "inner" / "part-0.parquet")
+    assert land(intake, tmp_path / "account")[0].object == "Account"
+    (file,) = land(intake, tmp_path / "account" / "inner")
+    assert (file.state, file.key) == ("left", "")
+    assert "--object" in file.reason
+
+
+def make_text(path: Path) -> None:
+    path.write_text("Id\n1\n")
+
+
+def make_foreign(path: Path) -> None:
+    write(path, metadata={"seil.object": "Nothing__c"})
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "reason"),
+    [
+        ("README.txt", make_text, "is not Parquet"),
+        ("stuff.parquet", write, "no name says"),
+        ("Account.parquet", make_foreign, "Nothing__c is not in the catalog"),
+    ],
+)
+def test_file_that_cannot_be_placed_is_named_and_the_others_go_on(
+    intake: Any, tmp_path: Path, name: str, make: Callable[[Path], Any], reason: str
+) -> None:
+    make(tmp_path / name)
+    write(tmp_path / "Contact.parquet")
+    states = {file.path.name: file for file in land(intake, tmp_path) if file.path.is_file()}
+    assert states[name].state == "left"
+    assert reason in states[name].reason
+    assert states["Contact.parquet"].state == "landed"
+
+
+def test_broken_parquet_is_landed_so_that_its_rejection_is_recorded(
+    intake: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "Account.parquet").write_bytes(b"PAR1 and then nothing")
+    (file,) = land(intake, tmp_path / "Account.parquet")
+    assert file.state == "landed"
+    assert [f.check for f in intake.ingestor.sweep().failed] == ["whole"]
+
+
+def test_parquet_without_a_suffix_is_recognised(intake: Any, tmp_path: Path) -> None:
+    write(tmp_path / "x" / "account")
+    assert land(intake, tmp_path / "x")[0].object == "Account"
+
+
+def test_odd_names_become_plain_keys(intake: Any, tmp_path: Path) -> None:
+    write(tmp_path / "x" / "Account #12 ü.parquet")
+    (file,) = land(intake, tmp_path / "x")
+    assert file.key.rpartition("/")[2] == "Account-12-.parquet"
+    assert intake.keys("in/") == [file.key]
+
+
+def test_file_that_cannot_be_read_is_left(
+    intake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "Account.parquet")
+    original: Any = Path.open
+
+    def denied(self: Path, *args: Any, **options: Any) -> Any:
+        if self == path:
+            raise PermissionError(13, "Permission denied")
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(Path, "open", denied)
+    (file,) = land(intake, path)
+    assert (file.state, file.reason) == ("left", "cannot be read: Permission denied")
+    assert intake.keys() == []
+
+
+def test_missing_folder_is_a_configuration_error(intake: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no such folder"):
+        land(intake, tmp_path / "nowhere")
+
+
+def test_import_without_a_bus_tells_nobody(intake: Any, tmp_path: Path) -> None:
+    write(tmp_path / "Account.parquet")
+    land_folder(intake.lake, intake.catalog, tmp_path / "Account.parquet")
+    assert intake.bus.events == {}

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from seil.catalog import SyncedObject
+from seil.sf_to_dw.conform import LINEAGE
+from seil.sf_to_dw.schemas import known_schema
+
+THING = SyncedObject(api_name="Thing__c")
+MONEY = pa.decimal128(18, 2)
+
+
+def records(count: int, start: int = 0) -> dict[str, Any]:
+    return {"Id": [f"id-{n}" for n in range(start, start + count)], "Size": list(range(count))}
+
+
+def test_missing_optional_column_is_null(intake: Any) -> None:
+    intake.describe(Id=pa.string(), Amount=MONEY, Size=pa.int64())
+    result = intake.take_in(records(1))
+    assert intake.rows(result, "Id", "Amount", "Size") == [
+        {"Id": "id-0", "Amount": None, "Size": 0}
+    ]
+    assert intake.events()[0].detail["missing"] == ["Amount"]
+    assert not result.drift
+
+
+def test_new_column_is_taken_in_and_reported_once(intake: Any) -> None:
+    intake.describe(Id=pa.string())
+    first = intake.take_in(records(1), run="run-1")
+    second = intake.take_in(records(1), run="run-2")
+    assert intake.rows(first, "Size") == [{"Size": 0}]
+    assert dict(first.drift.added) == {"Size": "int64"}
+    assert not second.drift
+    (event,) = intake.events("schema-drift")
+    assert event.detail["added"] == {"Size": "int64"}
+    known = known_schema(intake.registry, THING)
+    assert known is not None
+    assert [f.name for f in known.fields] == ["Id", "Size"]
+
+
+def test_number_that_needs_more_digits_widens_its_column(intake: Any) -> None:
+    intake.describe(Id=pa.string(), Amount=MONEY)
+    values = ["1.25"] * 70_000 + ["1.2345"]
+    ids = [str(n) for n in range(len(values))]
+    result = intake.take_in({"Id": ids, "Amount": values})
+    assert dict(result.drift.widened) == {"Amount": (str(MONEY), "decimal128(20, 4)")}
+    assert result.curated_rows == len(values)
+    assert intake.rows(result, "Amount")[-1] == {"Amount": Decimal("1.2345")}
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ({"Id": ["a", "b"], "Amount": ["1", "x"]}, "column Amount, row 2: 'x' is not a number"),
+        ({"Id": ["a"], "Amount": [True]}, "column Amount, row 1: 'true' is of type bool"),
+        ({"Id": ["a"], "Amount": [{"x": 1}]}, "column Amount, row 1"),
+        ({"Id": [7], "Amount": ["1"]}, "column Id, row 1: '7' is of type int64, expected text"),
+        (
+            pa.table({"Id": ["a"], "Odd": pa.array([1], pa.duration("s"))}),
+            "column Odd is of type duration[s], which no field of Salesforce has",
+        ),
+    ],
+    ids=["text", "bool", "struct", "number for text", "no such type"],
+)
+def test_incompatible_type_is_an_error_that_names_the_value(
+    intake: Any, data: Any, reason: str
+) -> None:
+    intake.describe(Id=pa.string(), Amount=MONEY)
+    result = intake.take_in(data)
+    assert (result.state, result.check) == ("error", "types")
+    assert reason in result.message
+    assert intake.curated_keys() == []
+
+
+def test_misfit_far_down_the_file_is_named_by_its_row(intake: Any) -> None:
+    intake.describe(Id=pa.string(), Amount=MONEY)
+    amounts = ["1"] * 70_000 + ["x"]
+    result = intake.take_in({"Id": [str(n) for n in range(len(amounts))], "Amount": amounts})
+    assert "row 70001: 'x'" in result.message
+    assert intake.curated_keys() == []
+
+
+def test_custom_field_of_the_packaged_list_is_only_a_guess(intake: Any) -> None:
+    """A typed file knows better what an org's own field is; standard fields are held to theirs."""
+    packaged = known_schema(intake.registry, intake.catalog["Account"])
+    assert packaged is not None
+    guess = next(f for f in packaged.fields if f.name.endswith("__c") and f.arrow == pa.string())
+    result = intake.take_in({"Id": ["a"], guess.name: [5]}, "Account")
+    assert intake.rows(result, guess.name) == [{guess.name: 5}]
+    assert dict(result.drift.incompatible) == {guess.name: ("string", "int64")}
+    assert intake.take_in({"Id": ["b"], "Name": [5]}, "Account").check == "types"
+
+
+def test_schema_that_another_file_changes_meanwhile_is_read_again(
+    intake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both add the column; whoever comes second holds itself to what the first made of it."""
+    accept = intake.registry.accept
+
+    def overtaken(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(intake.registry, "accept", accept)
+        assert intake.take_in({"Id": ["a"], "New": ["text"]}, file="other.parquet").state
+        return accept(*args, **options)
+
+    monkeypatch.setattr(intake.registry, "accept", overtaken)
+    result = intake.take_in({"Id": ["a"], "New": [1]})
+    assert result.message == "column New, row 1: '1' is of type int64, expected text"
+
+
+def test_columns_that_are_not_kept_are_named(intake: Any) -> None:
+    intake.using(SyncedObject(api_name="Thing__c", exclude=("Secret__c",)))
+    empty = pa.array([None], pa.null())
+    data = pa.table({"Id": ["a"], "secret__c": ["x"], "filename": ["y"], "Empty": empty})
+    result = intake.take_in(data)
+    assert intake.read(result.curated_key).column_names == ["Id", *LINEAGE.names]
+    assert set(intake.events()[0].detail["left_out"]) == {"secret__c", "filename", "Empty"}
+
+
+def test_compound_field_is_kept_as_json_in_every_file(intake: Any) -> None:
+    address = [{"city": "Perth", "postalCode": "6000"}]
+    for run in ("run-1", "run-2"):
+        result = intake.take_in({"Id": ["a"], "Address": address}, run=run)
+        assert json.loads(intake.rows(result, "Address")[0]["Address"]) == address[0]
