@@ -179,7 +179,7 @@ def _select(expressions: list[str]) -> str:
 
 
 def _tried(expression: str) -> str:
-    # DuckDB refuses aggregates, windows, subqueries and random() under TRY: only the record is left.
+    # Under TRY, DuckDB refuses aggregates, windows, subqueries and random(): the record is left.
     # On lines of its own, so that a comment at its end does not swallow the bracket.
     return f"TRY((\n{expression}\n))"
 
