@@ -217,15 +217,14 @@ def test_one_log_line_a_call_without_secrets(
     far: FarEnd, org: Org, caplog: pytest.LogCaptureFixture
 ) -> None:
     far.on("GET", f"{DATA}/query", Reply(body={"done": True, "records": [], "totalSize": 0}))
-    with caplog.at_level(logging.DEBUG, logger="seil"):
+    with caplog.at_level(logging.DEBUG):
         list(org.query("SELECT Id FROM Lead WHERE Email = 'x@example.com'"))
     lines = [r.getMessage() for r in caplog.records if r.name == "seil.salesforce.connection"]
     assert [line.rsplit(" ", 2)[0] for line in lines] == [
         f"POST {TOKEN} 200",
         f"GET {DATA}/query 200",
     ]
-    ours = "".join(r.getMessage() for r in caplog.records if r.name.startswith("seil"))
-    assert not any(word in ours for word in ("token-1", "s3cr3t", "example.com"))
+    assert not any(word in caplog.text for word in ("token-1", "s3cr3t", "example.com"))
 
 
 def test_next_page_never_leaves_the_instance(far: FarEnd, org: Org) -> None:

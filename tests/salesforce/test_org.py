@@ -301,7 +301,7 @@ def test_create_is_repeated_when_nothing_was_sent(
 
 def test_log_of_a_write_has_no_key(far: FarEnd, org: Org, caplog: pytest.LogCaptureFixture) -> None:
     far.on("PATCH", f"{DATA}/sobjects/Lead/Email__c/.*", Reply(204))
-    with caplog.at_level("DEBUG", logger="seil"):
+    with caplog.at_level("DEBUG"):
         org.upsert("Lead", ("Email__c", "someone@example.com"), {})
     assert f"PATCH {DATA}/sobjects/Lead 204" in caplog.text
     assert "someone" not in caplog.text

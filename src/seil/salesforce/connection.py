@@ -23,6 +23,9 @@ from seil.salesforce.session import Login, Session, Sessions, is_loopback
 from seil.settings import SalesforceSettings
 
 logger = logging.getLogger(__name__)
+# They log whole URLs, and with them a query's text or an external id. Our own line does not.
+for _name in ("httpx", "urllib3.connectionpool"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 _CONNECT_SECONDS = 30.0
 _IDLE_CONNECTIONS = 64
