@@ -43,19 +43,20 @@ journal = "journal.sqlite"
 [feed]
 url = "feed"
 """
-_CATALOG = f"""{_MARK} What it adds to the packaged catalog.
+_CATALOG = f"""\
+{_MARK} What it adds to the packaged catalog.
 # Changes of the last second are read too: this org has no clock but ours, and nobody else writes.
 [defaults.flow]
 lag = "0s"
 
 [[objects.Contact.columns]]
-name = "Email"
+name = "LastName"
 
 [[objects.Contact.columns.validations]]
-type = "re"
-rule = '[^@\\s]+@[^@\\s]+'
+type = "sql"
+rule = "LastName NOT IN ('NA', 'N/A', '#N/A', 'NULL', 'null', 'None', 'nan')"
 level = "reject"
-message = "is not an e-mail address"
+message = "is a placeholder, not a name"
 """
 QUERY = """\
 SELECT o.order_id, o.account_name, o.order_date, COUNT(*) AS line_item_count
@@ -165,7 +166,7 @@ class Demo:
             [
                 (f'{seil} -c {self._config} query "FROM sales_orders LIMIT 5"', "your own SQL"),
                 (f"{seil} -c {self._config} status", "flows, files, lag, ledger"),
-                (f"{seil} -c {self._config} files list --zone exceptions", "what was set aside"),
+                (f"{seil} -c {self._config} files list --state exceptions", "what was set aside"),
                 (f"{seil} -c {self._config} lineage sales_orders.account_name", "where it is from"),
                 (
                     f"{seil} sandbox salesforce --state {self.folder / 'org'} --port {port}",
