@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
@@ -109,6 +110,9 @@ class _Build:
     started: datetime
     refused: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.columns = cache(self.warehouse.columns)
+
     def run(self, step: Step) -> BuildReport:
         while True:
             try:
@@ -140,7 +144,11 @@ class _Build:
         begun = time.monotonic()
         try:
             select = runnable_select(
-                model, self.warehouse, sources=self.models.sources, working=working
+                model,
+                self.warehouse.dialect,
+                sources=self.models.sources,
+                columns=self.columns,
+                working=working,
             )
         except ConfigurationError as error:
             reasons = "; ".join(map(str, error.problems))

@@ -7,7 +7,7 @@ are read under their working names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from seil.warehouse.types import TEXT, sql_type
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.protocol import TableName
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,20 @@ class Select:
     notes: tuple[str, ...]
 
 
+Columns = Callable[["TableName"], "pa.Schema | None"]
+"""What a warehouse answers; asked often for the same table, so a build remembers it."""
+
+
 def runnable_select(
     model: Model,
-    warehouse: Warehouse,
+    dialect: str,
     *,
     sources: Mapping[str, Source],
+    columns: Columns,
     working: Mapping[str, str],
 ) -> Select:
-    """`working` maps tables of this build to the names they have until it ends.
+    """`columns` are those of the source tables as they are, None where there is no such table;
+    `working` maps tables of this build to the names they have until it ends.
 
     Raises ConfigurationError when the model reads a column that neither the table nor the field
     list has.
@@ -54,14 +60,14 @@ def runnable_select(
                 continue
             name = table_name(table)
             if name.schema == SOURCE_SCHEMA:
-                read = _Read(model, sources[name.name], warehouse.columns(name))
+                read = _Read(model, sources[name.name], columns(name))
                 missing = read.missing(set(_columns_read(scope, alias, read.source)))
                 if missing or read.known is None:
                     table.replace(read.stand_in(table, missing))
                     notes |= dict.fromkeys(read.notes(missing))
             elif name.name in working:
                 _rename(table, working[name.name])
-    return Select(query.sql(dialect=warehouse.dialect), tuple(notes))
+    return Select(query.sql(dialect=dialect), tuple(notes))
 
 
 @dataclass(frozen=True)

@@ -147,3 +147,10 @@ def test_a_model_that_reads_models_is_traced_through_them(own: Models) -> None:
     assert [(use.field, use.column) for use in uses] == [
         ("Thing__c.colour__c", "all_things.colour__c")
     ]
+
+
+def test_a_model_that_cannot_be_traced_is_named(catalog: Catalog, tmp_path: Path) -> None:
+    sql = 'SELECT id FROM salesforce."order" AS o, salesforce.account AS o'
+    (tmp_path / "twins.sql").write_text(sql, "utf-8")
+    with pytest.raises(ConfigurationError, match=r"models/twins\.sql"):
+        lineage(load_models(catalog, tmp_path), "twins")

@@ -168,6 +168,16 @@ def test_rows_know_when_and_where_they_were_read(
     assert rows == [{"_extracted_at": expected, "_file": key}]
 
 
+def test_a_file_without_time_or_hour_is_as_old_as_can_be(
+    run: Load, warehouse: Warehouse, curator: Curator, lake: Lake
+) -> None:
+    key = curator.file([record("a", 1)], end="")
+    lake.curated.move(key, "Salesforce-Order/by-hand/x.parquet")
+    assert run().outcome == Outcome(inserted=1)
+    rows = warehouse.query('SELECT epoch(_extracted_at) AS at FROM salesforce."order"').to_pylist()
+    assert rows == [{"at": 0.0}]
+
+
 def test_lineage_columns_stay_in_the_lake(
     run: Load, warehouse: Warehouse, curator: Curator
 ) -> None:
