@@ -54,6 +54,15 @@ def test_why_tells_the_reason_and_the_history(lake_of_all: Any) -> None:
     assert [event.detail["state"] for _, event in story.events] == ["error"]
 
 
+def test_why_counts_the_reasons_of_set_aside_records(lake_of_all: Any) -> None:
+    (file,) = list_files(lake_of_all.lake, "exceptions")
+    key = next(iter(lake_of_all.events())).detail["key"]
+    lake_of_all.bus.publish([Event("seil.sf-to-dw", "schema-drift", {"key": key, "message": "x"})])
+    story = why(lake_of_all.lake, lake_of_all.bus, key)
+    assert story.reason == "1 of 2 rows curated; 1 set aside (1 broken); added Id, Size"
+    assert file.key == lake_of_all.events()[0].detail["exceptions_key"]
+
+
 def test_why_adds_what_to_do(intake: Any) -> None:
     result = intake.take_in(GOOD, "Nothing")
     assert "Add the object to objects.toml" in why(intake.lake, intake.bus, result.key).reason

@@ -138,7 +138,9 @@ def test_rule_without_a_message_says_what_it_is() -> None:
 
 
 def test_record_without_a_key_is_set_aside() -> None:
-    verdict = judge(SyncedObject(api_name="Thing__c"), {}, {"Id": None}, {"Id": ""})
+    with RuleBook(SyncedObject(api_name="Thing__c"), SCHEMA) as book:
+        verdict = book.judge(batch({}, {"Id": None}, {"Id": ""}), 1)
+        assert book.reasons == {"Id is empty": 2}
     assert ids(verdict.kept) == ["id-0"]
     assert verdict.messages.to_pylist() == [["Id is empty"], ["Id is empty"]]
 

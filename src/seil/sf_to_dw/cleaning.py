@@ -57,6 +57,7 @@ class Cleaned:
     curated_rows: int
     rejected_rows: int
     rules: list[RuleCount]
+    reasons: Mapping[str, int]
 
 
 @dataclass
@@ -168,6 +169,7 @@ class Cleaner:
             curated_rows=files.kept,
             rejected_rows=files.set_aside,
             rules=book.counts,
+            reasons=book.reasons,
         )
 
     def _stream(self, reading: _Reading, plan: Plan, book: RuleBook, files: CuratedFiles) -> int:

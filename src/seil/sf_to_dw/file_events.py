@@ -11,6 +11,9 @@ from seil.events.envelope import Event
 from seil.lake import Entry, Lake
 
 SOURCE = "seil.sf-to-dw"
+INGESTION = "file-ingestion"
+RETRY = "file-retry"
+FILE_EVENTS = (INGESTION, RETRY)
 _NAMESPACE = uuid.UUID("5c8a64f3-5c0f-5d0c-9d43-3d2e4f1d7a52")
 # EventBridge takes 256 KB in all.
 _LONGEST = 2000
@@ -24,10 +27,10 @@ def file_event(
     body["message"] = str(body.get("message", ""))[:_LONGEST]
     return Event(
         SOURCE,
-        "file-ingestion",
+        INGESTION,
         body,
         resources=(lake.landing.uri(entry.key),),
-        id=event_id("file-ingestion", state, entry.key, entry.modified.isoformat(), entry.size),
+        id=event_id(INGESTION, state, entry.key, entry.modified.isoformat(), entry.size),
         time=at,
     )
 
@@ -49,10 +52,10 @@ def retry_event(lake: Lake, entry: Entry, detail: Mapping[str, Any], *, at: date
     """`file-retry`: a file goes back to in/. `entry` is where it lay."""
     return Event(
         SOURCE,
-        "file-retry",
+        RETRY,
         {"state": "retry", **detail},
         resources=(lake.landing.uri(entry.key),),
-        id=event_id("file-retry", entry.key, entry.modified.isoformat()),
+        id=event_id(RETRY, entry.key, entry.modified.isoformat()),
         time=at,
     )
 

@@ -18,7 +18,7 @@ from seil.lake import Bucket, Entry, Lake, archived_file, landed_file
 from seil.lake.keys import ERROR_PREFIX, LANDING_PREFIX, PROCESSED_PREFIX
 from seil.sf_to_dw.curated import EXCEPTIONS_PREFIX
 from seil.sf_to_dw.deliveries import free_key
-from seil.sf_to_dw.file_events import retry_event
+from seil.sf_to_dw.file_events import FILE_EVENTS, retry_event
 from seil.sf_to_dw.ingest import UNRECOGNISED_PREFIX
 from seil.sf_to_dw.landing import landed_event
 
@@ -78,7 +78,7 @@ def why(lake: Lake, history: FileHistory | None, key: str) -> FileStory:
     """Why the file lies where it does, from the events that tell of it."""
     file = _found(lake, key)
     events = history.history(key) if history else ()
-    told = [event for _, event in events if event.detail.get("message")]
+    told = [event for _, event in events if event.detail_type in FILE_EVENTS]
     if told:
         hint = told[-1].detail.get("hint")
         reason = str(told[-1].detail["message"]) + (f". {hint}" if hint else "")

@@ -227,6 +227,7 @@ class Ingestor:
             **self._function,
             "digest": cleaned.delivery.digest,
             "mode": cleaned.metadata.get("seil.mode", ""),
+            "set_aside": dict(cleaned.reasons),
             "missing": cleaned.plan.missing,
             "left_out": dict(cleaned.plan.left_out),
         }
@@ -293,7 +294,8 @@ def _waiting(landed: LandedFile, key: str) -> Ingested:
 def _success_message(cleaned: Cleaned) -> str:
     parts = [f"{cleaned.curated_rows:,} of {cleaned.landed_rows:,} rows curated"]
     if cleaned.rejected_rows:
-        parts.append(f"{cleaned.rejected_rows:,} set aside")
+        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in cleaned.reasons.items())
+        parts.append(f"{cleaned.rejected_rows:,} set aside ({reasons})")
     parts += [
         f"warning: {count.records:,} rows: {count.rule.message}"
         for count in cleaned.rules

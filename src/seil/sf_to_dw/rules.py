@@ -7,6 +7,7 @@ expressions, run in a database of their own that can reach neither files nor the
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -78,6 +79,12 @@ class _Failures:
     def add(self, message: str, failing: Column) -> None:
         if failing.true_count:
             self.found.append((message, failing))
+
+    def counts(self) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for message, failing in self.found:
+            total[message] += failing.true_count
+        return total
 
     def any(self, rows: int) -> Column:
         anything = repeated(value=False, kind=pa.bool_(), rows=rows)
@@ -218,6 +225,7 @@ class RuleBook:
         self._key_message = f"{obj.key} is empty"
         self._mappings = obj.mappings
         self._counts = [RuleCount(rule) for rule in rules_of(obj)]
+        self._reasons: Counter[str] = Counter()
         self._patterns = {
             rule.validation.rule: re.compile(rule.validation.rule)
             for rule in rules_of(obj)
@@ -248,6 +256,11 @@ class RuleBook:
         """Of all batches so far."""
         return [count for count in self._counts if count.records]
 
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Why records were set aside, and how many for each; a record may have several."""
+        return dict(self._reasons)
+
     def judge(self, batch: pa.RecordBatch, first_row: int) -> Verdict:
         """`first_row` is the batch's first row in the file, from 1.
 
@@ -272,6 +285,7 @@ class RuleBook:
             )
             mapped.append(answers[f"m{number}"])
             names.append(mapping.target)
+        self._reasons.update(failures.counts())
         return _split(batch, failures, mapped, names)
 
     def _failing(self, number: int, batch: pa.RecordBatch, answers: dict[str, Column]) -> Column:
