@@ -123,7 +123,9 @@ class Batch:
         if column.type == "reference" and kind in _INTEGERS:
             target = self.store.object(column.reference_to[0])
             return id_sql(target.key_prefix, quoted(column.name))
-        return f"CAST({quoted(column.name)} AS {column.column_type})"
+        # A field that was changed since may not take what the script has for it.
+        cast = "TRY_CAST" if self.growing else "CAST"
+        return f"{cast}({quoted(column.name)} AS {column.column_type})"
 
     def _draw(self, entry: SObject, *, dense: bool) -> Draw:
         return Draw(
@@ -149,17 +151,17 @@ class Batch:
             count = self.store.last_number("User") or self.sizes["users"]
         if not count:
             return None
-        number = f"CAST(1 + {roll} % {count} AS BIGINT)"
-        return self._listed(there, number, count) or id_sql(there.key_prefix, number)
+        if count <= _MOST_LISTED and self.store.last_number(there.name):
+            return self._listed(there, roll)
+        return id_sql(there.key_prefix, f"CAST(1 + {roll} % {count} AS BIGINT)")
 
-    def _listed(self, there: SObject, number: str, count: int) -> str | None:
-        """A record of a small object, by its place in a list of all: faster than making its Id."""
-        if count > _MOST_LISTED or self.store.last_number(there.name) != count:
-            return None
-        listed = f"ids of {there.name}"
+    def _listed(self, there: SObject, roll: str) -> str:
+        """A record of a small object, from a list of them all: faster than making its Id."""
+        name = f"ids of {there.name}"
         ids = f"FROM main.{quoted(there.name)} SELECT list(Id ORDER BY Id)"
-        self.cursor.execute(f"SET VARIABLE {quoted(listed)} = ({ids})")
-        return f"list_extract(getvariable('{listed}'), {number})"
+        self.cursor.execute(f"SET VARIABLE {quoted(name)} = ({ids})")
+        listed = f"getvariable('{name}')"
+        return f"list_extract({listed}, CAST(1 + {roll} % len({listed}) AS BIGINT))"
 
     def _filled(self, text: str) -> str:
         """The script with its placeholders replaced.
