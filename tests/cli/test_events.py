@@ -115,6 +115,21 @@ def test_follow_prints_what_comes(
         assert [line.split()[0] for line in (first, second)] == ["1", "4"]
 
 
+def test_follow_goes_on_where_the_list_ends(
+    seil: Seil, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.publish([ingested(0), ingested(1)])
+
+    def follow(self: Journal, after: int, **where: Any) -> Iterator[tuple[int, Event]]:
+        yield from self.read(after - 1, **where)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "follow", follow)
+    ran = seil("events", "--follow", "--limit", "1")
+    assert [line.split()[0] for line in ran.out.splitlines()] == ["2", "2"]
+    assert seil("events", "-f", "--state", "none", "--json").code == 130
+
+
 def test_dead_letters_are_listed_and_redelivered(seil: Seil, journal: Journal) -> None:
     failing = [True]
 

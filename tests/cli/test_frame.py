@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -77,6 +78,21 @@ def test_a_failure_is_one_line_and_an_exit_code(error: BaseException, line: str,
     assert result.stderr.startswith(line)
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
+
+
+def test_sigterm_runs_every_finally() -> None:
+    left: list[str] = []
+
+    def wait(call: frame.Call) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+        finally:
+            left.append("in order")
+
+    result = CliRunner().invoke(probe(wait), ["probe"])
+    assert (result.exit_code, left) == (143, ["in order"])
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_an_unknown_error_keeps_its_traceback() -> None:

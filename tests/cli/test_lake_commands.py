@@ -285,7 +285,7 @@ def test_status_shows_files_and_ledger(seil: Seil, loaded: Path) -> None:
     ran = seil("status", "Account", "Order")
     assert ran.code == 0
     lines = ran.out.splitlines()
-    assert lines[0].split() == ["object", "mode", "read", "until", "finished", "lag", "now"]
+    assert lines[0].split() == ["object", "mode", "read", "until", "lag", "now"]
     assert lines[1].split() == ["Account", "incremental", "never", "run"]
     counts = {line.split()[0]: line.split()[1] for line in lines[5:10]}
     assert counts == {"in": "0", "processed": "2", "error": "0", "curated": "2", "exceptions": "0"}

@@ -130,8 +130,14 @@ def _draw(
     from rich.text import Text
 
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name, is_right in zip(columns, right, strict=True):
-        drawn.add_column(Text(name), justify="right" if is_right else "left", overflow="fold")
+    for n, (name, is_right) in enumerate(zip(columns, right, strict=True), 1):
+        # Only the last column, where long texts stand, is broken into lines.
+        drawn.add_column(
+            Text(name),
+            justify="right" if is_right else "left",
+            no_wrap=n < len(columns),
+            overflow="fold" if n == len(columns) else "ellipsis",
+        )
     for values, row in zip(held, texts, strict=True):
         pairs = zip(values, row, strict=True)
         drawn.add_row(*(Text(t, style="red" if isinstance(v, Bad) else "") for v, t in pairs))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.plan import Plan
 
 LEDGER_COLUMNS = (
-    "object", "run", "mode", "reported", "landed", "curated", "set aside", "merged", "balanced",
+    "object", "mode", "reported", "landed", "curated", "set aside", "merged", "balanced", "run",
 )  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def ledger_document(row: LedgerRow) -> dict[str, Any]:
 def _ledger_row(row: LedgerRow) -> tuple[Any, ...]:
     counts = (row.reported, row.landed, row.curated, row.set_aside, row.merged)
     shown = counts if row.balanced else tuple(Bad(count) for count in counts)
-    return (row.object, row.flow_run_id, row.mode, *shown, row.balanced or Bad("no"))
+    return (row.object, row.mode, *shown, row.balanced or Bad("no"), row.flow_run_id)
 
 
 def _jobs(plan: Plan) -> int:

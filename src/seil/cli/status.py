@@ -158,13 +158,12 @@ def _print(
     flows: Sequence[FlowStatus], files: Sequence[FileCount], ledger: Ledger, dead: int
 ) -> None:
     output.table(
-        ("object", "mode", "read until", "finished", "lag", "now"),
+        ("object", "mode", "read until", "lag", "now"),
         [
             (
                 flow.object,
                 flow.mode,
                 flow.committed,
-                flow.finished_at,
                 output.Bad(flow.lag) if flow.late else flow.lag,
                 _now(flow),
             )

@@ -1,0 +1,283 @@
+"""What the reports say when something is out of order, and the doctor and the status with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seil.cli import doctor, output, reports, steps
+from seil.cli.context import Context
+from seil.cli.frame import Call
+from seil.cli.status import flow_statuses
+from seil.errors import ObjectRejectedError, UnavailableError
+from seil.events.dispatch import Dispatcher, Pattern, Subscriber
+from seil.events.envelope import Event
+from seil.events.journal import Journal
+from seil.lake import Bucket
+from seil.salesforce.allowance import Limits
+from seil.salesforce.schema import ObjectSchema, described_schema
+from seil.settings import load_settings
+from seil.sf_to_dw.build import BuildReport, TableBuild
+from seil.sf_to_dw.build_tests import TestFailure
+from seil.sf_to_dw.extract import ExtractReport
+from seil.sf_to_dw.flow_run import FlowResult
+from seil.sf_to_dw.flows import FlowRun, FlowState, FlowStates, LandedPage, Window
+from seil.sf_to_dw.ledger import LedgerRow
+from seil.sf_to_dw.load import LoadReport, ObjectLoad
+from seil.sf_to_dw.load_drift import SchemaChange
+from seil.sf_to_dw.plan import Plan, PlannedObject
+
+Seil = Callable[..., Any]
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+TEXT = Call()
+
+
+@pytest.fixture
+def context(home: Path) -> Iterator[Context]:
+    with Context(load_settings()) as opened:
+        yield opened
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
+def test_plan_says_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    planned = PlannedObject("Order", "full", None, NOON, None, 1, 6, problem="Order: no such thing")
+    resumed = replace(planned, object="Account", problem="", resumes=True)
+    reports.planned(TEXT, Plan([planned, resumed], None))
+    lines = said(capsys)
+    assert lines[1].endswith("Order: no such thing")
+    assert lines[2].endswith("goes on")
+    assert lines[-1] == "The org does not say how many API calls are left."
+
+
+def test_extract_says_what_was_left_out_and_what_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fine = FlowResult(
+        "Account",
+        "delta",
+        window=Window(NOON, NOON),
+        landed=1_200,
+        resumed=True,
+        left_out={"BillingAddress": "compound"},
+    )
+    failed = FlowResult("Order", error=UnavailableError("Salesforce", "slow"))
+    reports.extracted(TEXT, ExtractReport([fine, failed]))
+    lines = said(capsys)
+    assert lines[1].endswith("went on with the last run; without BillingAddress")
+    assert "1,200" in lines[1]
+    assert "Salesforce: slow" in lines[2]
+
+
+def test_load_says_what_changed_and_what_was_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    change = SchemaChange("order", "score__c", "new-column", "", "text", "curated_x")
+    entry = ObjectLoad("Order", "salesforce.order", changes=(change,), errors=("a.parquet: odd",))
+    reports.loaded(TEXT, LoadReport((entry,)))
+    assert said(capsys)[1:] == [
+        "  changed: order.score__c: new-column text",
+        "  left out: a.parquet: odd",
+    ]
+
+
+def test_build_says_which_rows_break_it(capsys: pytest.CaptureFixture[str]) -> None:
+    failure = TestFailure("products", "unique(id)", "error", 2, ({"id": "1"},))
+    note = "salesforce.order has not been loaded: read as empty"
+    broken = TableBuild("products", "failed", message="is not unique", failures=(failure,))
+    skipped = TableBuild("ad_slots", "skipped", notes=(note,))
+    other = TableBuild("sales_orders", "built", rows=3, notes=(note,))
+    reports.built(TEXT, BuildReport("b", (broken, skipped, other)))
+    lines = said(capsys)
+    assert lines[0] == "Build: 1 of 3 tables built, 3 rows"
+    assert lines[-3:] == [
+        "  products: is not unique",
+        "  error: products: unique(id) is broken by 2 row(s): id = 1",
+        f"  {note} (by 2 tables)",
+    ]
+
+
+def test_ledger_says_what_does_not_balance(capsys: pytest.CaptureFixture[str]) -> None:
+    row = LedgerRow("Order", "run-1", "full", None, NOON, 5, 4, 4, 0, 4, balanced=False)
+    reports.ledger([row])
+    lines = said(capsys)
+    assert lines[1].split() == ["Order", "full", "5", "4", "4", "0", "4", "no", "run-1"]
+    assert lines[2] == "1 of 1 do not balance."
+
+
+def test_status_of_a_late_flow_and_of_one_under_way(seil: Seil, context: Context) -> None:
+    account, order = context.catalog.select(["Account", "Order"])
+    page = LandedPage(0, "", None, "in/x", 10)
+    window = Window(None, NOON)
+    run = FlowRun("r", window, "750", "f", 100, NOON, (page,))
+    states = FlowStates(context.lake)
+    states.put(account, FlowState(NOON - timedelta(days=9), "r0", NOON))
+    states.put(order, FlowState(running=run))
+    late, running = flow_statuses(context, [account, order])
+    assert (late.late, late.running_pages) == (True, None)
+    assert (running.late, running.running_pages) == (False, 1)
+    assert "1 pages landed, not committed" in seil("status", "Order").out
+
+
+def test_status_and_doctor_point_at_dead_letters(seil: Seil, context: Context) -> None:
+    def refuse(event: Event) -> None:
+        raise ValueError("odd")
+
+    everything = Pattern({"source": [{"exists": True}]})
+    dispatcher = Dispatcher(context.journal, [Subscriber("s", everything, refuse, attempts=1)])
+    context.journal.publish([Event("seil.test", "x", {})])
+    dispatcher.drain()
+    assert seil("status").out.splitlines()[-1] == "1 dead letter(s): see `seil events dead`."
+    [check] = doctor._journal(context)
+    assert (check.state, check.cure) == ("warn", "see `seil events dead`")
+
+
+@pytest.mark.parametrize(
+    ("free", "state", "detail"),
+    [(10**9, "warn", "but only 1.0 GB are free"), (10**12, "ok", "1.0 TB free"), (None, "ok", "")],
+)
+def test_doctor_minds_the_space(
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    free: int | None,
+    state: str,
+    detail: str,
+) -> None:
+    monkeypatch.setattr(Bucket, "free_bytes", lambda self: free)
+    [check] = doctor._lake(context)
+    assert check.state == state
+    assert detail in check.detail
+
+
+def test_doctor_names_what_cannot_be_opened(seil: Seil, home: Path) -> None:
+    (home / "seil-data").mkdir()
+    (home / "seil-data" / "journal.sqlite").write_bytes(b"garbage " * 100)
+    (home / "seil-data" / "warehouse.duckdb").write_bytes(b"garbage " * 100)
+    (home / "objects.toml").write_text("[objects.Lead]\ncolour = 1\n")
+    ran = seil("doctor", "--json")
+    [failed] = [check for check in ran.json["checks"] if check["state"] == "fail"]
+    assert failed["name"] == "catalog"
+    (home / "objects.toml").unlink()
+    ran = seil("doctor", "--json")
+    failed = {check["name"]: check["cure"] for check in ran.json["checks"] if check["cure"]}
+    assert failed["journal"].startswith("Move it away")
+    assert failed["warehouse"].startswith("Move the file away")
+
+
+class _Org:
+    """An org of one object, in whatever state a test wants it."""
+
+    def __init__(self, fields: list[str], *, queryable: bool = True) -> None:
+        self._fields = fields
+        self._queryable = queryable
+
+    def objects(self) -> list[Any]:
+        from seil.salesforce.org import SObjectInfo
+
+        return [SObjectInfo("Lead", "Lead", self._queryable, custom=False)]
+
+    def describe(self, name: str) -> ObjectSchema:
+        if not self._fields:
+            raise ObjectRejectedError(name, "INVALIDENTITY: is not supported")
+        fields = [{"name": field, "type": "string"} for field in self._fields]
+        return described_schema({"name": name, "fields": fields})
+
+    def limits(self) -> Limits:
+        return Limits()
+
+
+@pytest.mark.parametrize(
+    ("org", "state", "detail"),
+    [
+        (_Org(["Id", "SystemModstamp"]), "", ""),
+        (_Org(["Id"], queryable=False), "fail", "cannot be queried by this user"),
+        (_Org([]), "fail", "Lead: INVALIDENTITY: is not supported"),
+        (_Org(["SystemModstamp"]), "fail", "has no field Id"),
+        (_Org(["Id", "LastModifiedDate"]), "warn", "has no field SystemModstamp"),
+    ],
+    ids=["fine", "not queryable", "not described", "no key", "no cursor"],
+)
+def test_doctor_looks_at_each_object(
+    context: Context, home: Path, org: _Org, state: str, detail: str
+) -> None:
+    from seil.catalog import SyncedObject
+
+    obj = SyncedObject(api_name="Lead")
+    context.__dict__["org"] = org
+    readable = {entry.name: entry.queryable for entry in org.objects()}
+    checks = list(doctor._object(context, obj, readable=readable.get("Lead")))
+    assert [check.state for check in checks] == ([state] if state else [])
+    assert all(detail in check.detail and check.cure for check in checks)
+
+
+def test_doctor_says_when_the_allowance_is_not_told(context: Context) -> None:
+    context.__dict__["org"] = _Org(["Id"])
+    assert doctor._quota(context).state == "warn"
+
+
+def test_doctor_says_when_the_version_is_not_spoken(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: _Org) -> list[Any]:
+        raise UnavailableError("Salesforce", "no such version")
+
+    monkeypatch.setattr(_Org, "objects", refuse)
+    context.__dict__["org"] = _Org(["Id"])
+    [check] = doctor._objects(context)
+    assert (check.name, check.state) == ("API", "fail")
+    assert check.detail == "version 62.0: Salesforce: no such version"
+
+
+def test_run_every_waits_out_what_failed(
+    home: Path, monkeypatch: pytest.MonkeyPatch, unused_port: int
+) -> None:
+    (home / "seil.toml").write_text(
+        f'[salesforce]\nlogin_url = "http://127.0.0.1:{unused_port}"\nattempts = 1\n'
+    )
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("seil.cli.steps.time.sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        steps.run(TEXT, ["Account"], every="1h")
+    assert all(3_000 < seconds <= 3_600 for seconds in waits)
+
+
+def test_progress_is_bars_on_a_terminal_and_silence_on_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import io
+    import sys
+
+    from seil.cli.context import shown_progress
+    from seil.observe.progress import SILENT
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    with shown_progress(Call(quiet=True)) as progress:
+        assert progress is SILENT
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    with shown_progress(TEXT) as progress, progress.step("load") as step:
+        step.advance(1_000)
+    assert "load: 1,000 rows in" in screen.getvalue()
+
+
+def test_a_journal_is_closed_with_its_context(home: Path) -> None:
+    with Context(load_settings()) as context:
+        context.journal.publish([Event("seil.test", "x", {})])
+        held: Journal = context.journal
+    assert held.file._connection is None
+    assert output.text(held.last()) == "1"
+    held.close()
