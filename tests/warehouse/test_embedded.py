@@ -107,6 +107,19 @@ def test_a_result_streams_in_batches(warehouse: Warehouse) -> None:
     assert max(sizes) <= 16_384
 
 
+@pytest.mark.parametrize("bad_row", [0, 900_000])
+def test_a_value_that_fails_in_a_stream_is_a_statement_error(
+    warehouse: Warehouse, bad_row: int
+) -> None:
+    sql = f"SELECT CAST(if(range = {bad_row}, 'x', '1') AS INTEGER) AS n FROM range(1000000)"
+    with (
+        pytest.raises(StatementError, match="Could not convert string 'x'"),
+        warehouse.stream(sql) as batches,
+    ):
+        list(batches)
+    assert warehouse.query("SELECT 1 AS a").to_pylist() == [{"a": 1}]
+
+
 @pytest.mark.parametrize(
     ("wanted", "fits", "misfits"),
     [

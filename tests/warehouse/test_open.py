@@ -181,3 +181,33 @@ def test_errors_are_translated(error: duckdb.Error, kind: type[WarehouseError], 
     assert type(found) is kind
     assert hint in found.hint
     assert "LINE 1" not in found.reason
+
+
+@pytest.fixture
+def reading(settings: WarehouseSettings) -> Iterator[Warehouse]:
+    with open_warehouse(settings) as warehouse:
+        warehouse.execute("CREATE TABLE t AS SELECT 1 AS a")
+    with open_warehouse(settings, read_only=True) as warehouse:
+        yield warehouse
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO t VALUES (1)",
+        "DROP TABLE t",
+        "CREATE TABLE u AS SELECT 1",
+        "SELECT 1; DROP TABLE t",
+        "COPY t TO '{folder}/stolen.csv'",
+        "ATTACH '{folder}/other.duckdb'",
+        "SELECT * FROM read_csv('/etc/hosts')",
+        "SET enable_external_access = true",
+    ],
+)
+def test_read_only_neither_writes_nor_reaches_out(
+    reading: Warehouse, tmp_path: Path, sql: str
+) -> None:
+    with pytest.raises(StatementError), reading.stream(sql.format(folder=tmp_path)) as batches:
+        list(batches)
+    assert reading.query("FROM t").to_pylist() == [{"a": 1}]
+    assert not (tmp_path / "stolen.csv").exists()

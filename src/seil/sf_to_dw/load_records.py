@@ -103,7 +103,7 @@ def _append(warehouse: Warehouse, table: TableName, rows: Sequence[Mapping[str, 
 
 def _first_column(warehouse: Warehouse, select: str) -> frozenset[str]:
     found = warehouse.query(translated(select, warehouse.dialect))
-    return frozenset(found.column(0).to_pylist())
+    return frozenset(str(value) for value in found.column(0).to_pylist())
 
 
 def _run(body: dict[str, Any]) -> dict[str, Any]:

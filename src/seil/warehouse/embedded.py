@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from seil.errors import StatementError, WarehouseError
 from seil.warehouse import embedded_sql
-from seil.warehouse.embedded_errors import translated_errors
+from seil.warehouse.embedded_errors import translated_batches, translated_errors
 from seil.warehouse.protocol import EXTRACTED_AT, FILE, Outcome, StagedFile, TableName
 from seil.warehouse.sql import Name, Sql, compose, joined, literal, quoted
 from seil.warehouse.types import sql_type
@@ -112,7 +112,8 @@ class EmbeddedWarehouse:
     def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
         with translated_errors(self.url):
             reader = self._connection.execute(sql).to_arrow_reader(_BATCH_ROWS)
-            yield reader
+        batches = translated_batches(self.url, reader)
+        yield pa.RecordBatchReader.from_batches(reader.schema, batches)
 
     def tables(self, schema: str = "") -> list[str]:
         found = self.query(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import duckdb
+import pyarrow as pa
 
 from seil.errors import StatementError, WarehouseError
 
@@ -54,13 +55,24 @@ def translated_errors(url: str) -> Iterator[None]:
         raise translated(url, error) from error
 
 
+def translated_batches(url: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same for what fails while a result is read: Arrow passes on only DuckDB's words."""
+    try:
+        yield from batches
+    except (OSError, pa.ArrowException) as error:
+        raise _described(url, str(error), StatementError) from error
+
+
 def translated(url: str, error: duckdb.Error) -> WarehouseError:
-    message = re.sub(r"\.? See also https?://\S+", "", str(error)).strip()
+    kind = StatementError if isinstance(error, _REFUSED) else WarehouseError
+    return _described(url, str(error), kind)
+
+
+def _described(url: str, text: str, kind: type[WarehouseError]) -> WarehouseError:
+    message = re.sub(r"\.? See also https?://\S+", "", text).strip()
     # Under the first line DuckDB repeats the statement with a caret below the place.
     reason = message.split("\n\nLINE ", 1)[0].replace("\n", " ").removeprefix("IO Error: ")
     for pattern, hint in _HINTS.items():
         if re.search(pattern, message, re.DOTALL):
             return WarehouseError(url, reason, hint=hint)
-    if isinstance(error, _REFUSED):
-        return StatementError(url, reason)
-    return WarehouseError(url, reason)
+    return kind(url, reason)
