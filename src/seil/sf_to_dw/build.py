@@ -90,7 +90,8 @@ def build(
     with progress.step("build") as step:
         report = _Build(warehouse, models, selected, started).run(step)
     for table in report.tables:
-        log.log(logging.INFO if table.state == "built" else logging.WARNING, "%s", table)
+        level = logging.INFO if table.is_built else logging.WARNING
+        log.log(level, "%s: %s, %d rows. %s", table.table, table.state, table.rows, table.message)
     if bus:
         bus.publish([_event(report)])
     return report
