@@ -135,7 +135,9 @@ def test_file_replaced_while_it_is_read_waits(intake: Any) -> None:
     def replace(name: str, touched: str) -> None:
         if name == "writer":
             hooked(intake, lambda name, touched: None)
-            intake.lake.landing.path(key).write_bytes(other)
+            path = intake.lake.landing.path(key)
+            path.unlink()
+            path.write_bytes(other)
 
     hooked(intake, replace)
     assert intake.ingestor.take_in(key).state == "waiting"
