@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -181,6 +182,34 @@ def test_errors_are_translated(error: duckdb.Error, kind: type[WarehouseError], 
     assert type(found) is kind
     assert hint in found.hint
     assert "LINE 1" not in found.reason
+
+
+_INTERRUPTED = """
+import sys
+from seil.settings import WarehouseSettings
+from seil.warehouse import open_warehouse
+
+with open_warehouse(WarehouseSettings(url=sys.argv[1])) as warehouse:
+    warehouse.execute("CREATE TABLE kept AS SELECT 1 AS a")
+    try:
+        with warehouse.transaction():
+            warehouse.execute("CREATE TABLE gone AS SELECT 1 AS a")
+            print("begun", flush=True)
+            warehouse.execute("SELECT count(*) FROM range(1000000000000) AS t(a) WHERE hash(a) = 1")
+    except KeyboardInterrupt:
+        print(*warehouse.tables())
+"""
+
+
+def test_ctrl_c_ends_a_long_statement_and_leaves_nothing(settings: WarehouseSettings) -> None:
+    command = [sys.executable, "-c", _INTERRUPTED, settings.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+        assert running.stdout
+        assert running.stdout.readline() == b"begun\n"
+        time.sleep(0.3)
+        running.send_signal(signal.SIGINT)
+        answer, _ = running.communicate(timeout=30)
+    assert answer == b"kept\n"
 
 
 @pytest.fixture

@@ -101,17 +101,28 @@ class EmbeddedWarehouse:
             raise
 
     def execute(self, sql: str) -> None:
-        with translated_errors(self.url):
-            self._connection.execute(sql)
+        self._run(sql)
 
     def query(self, sql: str) -> pa.Table:
         with translated_errors(self.url):
-            return self._connection.execute(sql).to_arrow_table()
+            return self._run(sql).to_arrow_table()
+
+    def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
+        try:
+            with translated_errors(self.url):
+                return self._connection.execute(sql)
+        except RuntimeError as error:
+            # What DuckDB makes of Ctrl-C. Its own threads work on until they are told, and whatever
+            # comes next would wait for them.
+            if "interrupted" not in str(error):
+                raise
+            self._connection.interrupt()
+            raise KeyboardInterrupt from error
 
     @contextmanager
     def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
         with translated_errors(self.url):
-            reader = self._connection.execute(sql).to_arrow_reader(_BATCH_ROWS)
+            reader = self._run(sql).to_arrow_reader(_BATCH_ROWS)
         batches = translated_batches(self.url, reader)
         yield pa.RecordBatchReader.from_batches(reader.schema, batches)
 
