@@ -12,7 +12,7 @@ import typer
 from seil.cli import output
 from seil.cli.context import shown_progress
 from seil.cli.frame import Call, command, group
-from seil.errors import ConfigurationError, Problem
+from seil.errors import ConfigurationError, Problem, UnavailableError
 
 if TYPE_CHECKING:
     from seil.sandbox.salesforce.faults import Fault
@@ -252,6 +252,8 @@ def _tick_served(url: str, share: float) -> dict[str, Any] | None:
         answer = httpx.post(f"{url}/sandbox/tick", json={"share": share}, timeout=300)
     except httpx.ConnectError:
         return None
+    except httpx.HTTPError as error:
+        raise UnavailableError(f"The stand-in org at {url}", str(error)) from error
     if answer.is_error:
         raise ConfigurationError(
             [Problem(url, f"no stand-in org answers here: {answer.text[:200]}")]

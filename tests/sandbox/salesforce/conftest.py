@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from seil.sandbox.salesforce.generator import generate
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.options import Options
 from seil.sandbox.salesforce.server import Server
@@ -213,7 +214,8 @@ class Org:
         return str(answer.json()["id"])
 
     def finished(self, kind: str, job: str) -> dict[str, Any]:
-        return wait_for(lambda: _ended(self.http.get(f"/jobs/{kind}/{job}").json()))
+        found = wait_for(lambda: _ended(self.http.get(f"/jobs/{kind}/{job}").json()))
+        return dict(found)
 
     def csv(self, soql: str, **details: Any) -> str:
         job = self.query_job(soql, **details)
@@ -260,8 +262,12 @@ def _ended(job: dict[str, Any]) -> dict[str, Any] | None:
     return job if job["state"] in ("JobComplete", "Failed", "Aborted") else None
 
 
-def body_of(answer: httpx.Response) -> Any:
-    return json.loads(answer.content)
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A believable org of 10 orders; to be copied by who changes it."""
+    folder = tmp_path_factory.mktemp("generated") / "org"
+    generate(folder, orders=10, seed=7, as_of=date(2026, 11, 22)).close()
+    return folder
 
 
 @pytest.fixture

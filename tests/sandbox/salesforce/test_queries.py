@@ -161,8 +161,9 @@ def test_counts_and_groups(shared: Org) -> None:
     counted = shared.http.get("/query", params={"q": "SELECT COUNT() FROM Account"}).json()
     assert counted == {"totalSize": 4, "done": True, "records": []}
     grouped = shared.query(
-        "SELECT Active__c, COUNT(Id), SUM(Amount__c) total, MAX(CreatedDate), COUNT_DISTINCT(Code__c)"
-        " FROM Account GROUP BY Active__c HAVING COUNT(Id) > 1 ORDER BY Active__c DESC"
+        "SELECT Active__c, COUNT(Id), SUM(Amount__c) total, MAX(CreatedDate),"
+        " COUNT_DISTINCT(Code__c) FROM Account GROUP BY Active__c HAVING COUNT(Id) > 1"
+        " ORDER BY Active__c DESC"
     )
     assert grouped[0] == {
         "Active__c": True,

@@ -25,10 +25,12 @@ def rendered(reply: Reply, *, pretty: bool) -> bytes | FileRange:
 
 
 def chunks(content: bytes | FileRange) -> Iterator[bytes]:
+    """None of them is empty: an empty one ends a reply. Nor are those of the functions below."""
     if isinstance(content, bytes):
         yield content
         return
-    yield content.head
+    if content.head:
+        yield content.head
     with content.path.open("rb", buffering=0) as file:
         at = content.start
         while at < content.end:
@@ -42,7 +44,8 @@ def chunks(content: bytes | FileRange) -> Iterator[bytes]:
 def compressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
     gzip = zlib.compressobj(_FAST, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     for piece in pieces:
-        yield gzip.compress(piece)
+        if packed := gzip.compress(piece):
+            yield packed
     yield gzip.flush()
 
 
@@ -81,14 +84,17 @@ def _led_by(lead: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
 def _recoded(pieces: Iterator[bytes], charset: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder("utf-8")()
     for piece in pieces:
-        yield decoder.decode(piece).encode(charset, errors="replace")
-    yield decoder.decode(b"", final=True).encode(charset, errors="replace")
+        if text := decoder.decode(piece):
+            yield text.encode(charset, errors="replace")
+    if rest := decoder.decode(b"", final=True):
+        yield rest.encode(charset, errors="replace")
 
 
 def _cut(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
     for piece in pieces:
         if len(piece) >= size:
-            yield piece[:size]
+            if size:
+                yield piece[:size]
             return
         size -= len(piece)
         yield piece

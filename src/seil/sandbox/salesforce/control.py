@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from seil.errors import ConflictError
@@ -11,8 +12,16 @@ from seil.sandbox.salesforce.describe import Describe, described
 from seil.sandbox.salesforce.errors import ApiError
 from seil.sandbox.salesforce.messages import Call, Reply, Route
 from seil.sandbox.salesforce.metadata import SField
-from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.store import OrgStore
+from seil.sandbox.salesforce.tick import TickCount, summary, tick
 from seil.sandbox.salesforce.usage import Usage
+
+_TICK_WISHES: Mapping[str, Callable[[Any], Any]] = {
+    "share": float,
+    "hard": float,
+    "seed": int,
+    "now": datetime.fromisoformat,
+}
 
 
 class Control:
@@ -29,18 +38,9 @@ class Control:
         ]
 
     def _summary(self, _call: Call) -> Reply:
-        objects = {
-            entity.name: self._counted(entity.name) for entity in self._store.objects.values()
-        }
-        rows = sum(count["rows"] for count in objects.values())
+        objects = {name: asdict(counts) for name, counts in summary(self._store).items()}
+        rows = sum(sum(counts.values()) for counts in objects.values())
         return Reply(200, {"rows": rows, "objects": objects, "limits": self._usage.limits()})
-
-    def _counted(self, name: str) -> dict[str, int]:
-        entity = self._store.object(name)
-        deleted = 'count(*) FILTER ("IsDeleted")' if entity.soft_deletes else "0"
-        sql = f"SELECT count(*), {deleted} FROM main.{quoted(entity.name)}"  # noqa: S608  (quoted)
-        rows, gone = self._store.cursor().execute(sql).fetchall()[0]
-        return {"rows": rows, "deleted": gone}
 
     def _tick(self, call: Call) -> Reply:
         return Reply(200, ticked(self._store, call.json_object()))
@@ -66,7 +66,20 @@ class Control:
 
 
 def ticked(store: OrgStore, wishes: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Lets the org live on; what happened to how many records, by object."""
-    from seil.sandbox.salesforce.tick import tick
+    """What happened to how many records, by object; each record counts once.
 
-    return {name: asdict(counts) for name, counts in tick(store, **wishes).objects.items()}
+    `wishes`: share, hard, seed and now (an ISO time), see `tick`. Raises ApiError for any other.
+    """
+    if unknown := wishes.keys() - _TICK_WISHES.keys():
+        raise ApiError(400, "INVALID_TICK", f"unknown: {', '.join(sorted(unknown))}")
+    try:
+        given: dict[str, Any] = {name: _TICK_WISHES[name](wishes[name]) for name in wishes}
+    except (TypeError, ValueError) as error:
+        raise ApiError(400, "INVALID_TICK", str(error)) from error
+    report = tick(store, **given)
+    return {name: _once(count) for name, count in report.objects.items()}
+
+
+def _once(count: TickCount) -> dict[str, int]:
+    """Without those moved, which are among the changed."""
+    return {name: value for name, value in asdict(count).items() if name != "moved"}

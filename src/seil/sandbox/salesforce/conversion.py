@@ -37,7 +37,9 @@ class RowError(Exception):
     fields: tuple[str, ...] = ()
 
     def as_text(self) -> str:
-        return f"{self.code}:{self.message}:{', '.join(self.fields) or '--'}"
+        """As in sf__Error, where two dashes end the fields."""
+        fields = f"{', '.join(self.fields)} --" if self.fields else "--"
+        return f"{self.code}:{self.message}:{fields}"
 
     def as_json(self) -> dict[str, Any]:
         return {"statusCode": self.code, "message": self.message, "fields": list(self.fields)}

@@ -12,7 +12,8 @@ from seil.sandbox.salesforce.metadata import SObject
 from seil.sandbox.salesforce.store import OrgStore
 
 _NEWEST = 66
-_SEASONS = ("Spring", "Summer", "Winter")
+_OLDEST = 31  # Summer '14
+_SEASONS = ("Summer", "Winter", "Spring")
 _RESOURCES = (
     "composite",
     "connect",
@@ -56,9 +57,9 @@ class Describe:
 
     def _versions(self, _call: Call) -> Reply:
         versions = []
-        for number in range(31, _NEWEST + 1):
-            year, season = divmod(number - 31, 3)
-            label = f"{_SEASONS[(season + 1) % 3]} '{14 + year + (season == 2)}"
+        for number in range(_OLDEST, _NEWEST + 1):
+            year, season = divmod(number - _OLDEST, 3)
+            label = f"{_SEASONS[season]} '{14 + year + (season > 0)}"
             versions.append(
                 {"label": label, "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
             )

@@ -87,6 +87,10 @@ class Fault(BaseModel):
         """Whether the request is answered by the fault alone."""
         return self.status is not None or self.html is not None or self.text is not None
 
+    @property
+    def changes_size(self) -> bool:
+        return self.nul_bytes or self.bom or bool(self.charset)
+
     def reply(self) -> Reply:
         headers = {"Retry-After": self.retry_after} if self.retry_after is not None else {}
         status = self.status or 200

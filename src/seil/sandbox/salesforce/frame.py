@@ -30,7 +30,9 @@ _WORTH_COMPRESSING = 1_024
 _METERED = ("/services/data/", "/services/apexrest/")
 _TAKES_JSON = ("POST", "PATCH")
 _FAULT = web.RequestKey("fault", Fault)
-_NOT_FINISHED: bytes | None = None
+_NO_MORE = b""
+_SERVER = "sfdcedge"
+_WITHOUT_BODY = (204, 304)
 
 
 class Frame:
@@ -112,50 +114,51 @@ class Frame:
     async def _send(
         self, request: web.Request, reply: Reply, fault: Fault | None
     ) -> web.StreamResponse:
-        content = bodies.rendered(reply, pretty=request.headers.get("X-PrettyPrint") == "1")
-        size = content.size if isinstance(content, FileRange) else len(content)
-        response = web.StreamResponse(status=reply.status, headers=CIMultiDict(reply.headers))
-        response.headers["Server"] = "sfdcedge"
-        if size == 0:
-            response.content_length = 0 if reply.status != 204 else None
+        response, pieces = _prepared(request, reply, fault)
+        try:
             await response.prepare(request)
-            await response.write_eof()
-            return response
-        response.headers["Content-Type"] = bodies.content_type(reply, fault)
-        pieces = bodies.chunks(content)
-        if fault and not fault.answers:
-            pieces = bodies.spoiled(pieces, fault)
-        if "gzip" in request.headers.get("Accept-Encoding", "") and size >= _WORTH_COMPRESSING:
-            response.headers["Content-Encoding"] = "gzip"
-            pieces = bodies.compressed(pieces)
-            response.enable_chunked_encoding()
-        elif fault and (fault.nul_bytes or fault.bom or fault.charset):
-            response.enable_chunked_encoding()
-        else:
-            response.content_length = size
-        await response.prepare(request)
-        await self._write(request, response, bodies.slowed(pieces, fault) if fault else pieces)
+            if request.method != "HEAD":
+                await self._write(response, pieces, pause=fault.drip_delay if fault else 0)
+            if fault and fault.cut is not None and request.transport:
+                request.transport.close()
+            else:
+                await response.write_eof()
+        except ConnectionError:
+            _log.info("%s: the client went away", request.path)
         return response
 
     async def _write(
-        self, request: web.Request, response: web.StreamResponse, pieces: Iterator[bytes]
+        self, response: web.StreamResponse, pieces: Iterator[bytes], *, pause: float
     ) -> None:
-        fault = request.get(_FAULT)
         loop = asyncio.get_running_loop()
-        try:
-            if request.method != "HEAD":
-                while (
-                    piece := await loop.run_in_executor(self._threads, next, pieces, _NOT_FINISHED)
-                ) is not None:
-                    await response.write(piece)
-                    if fault and fault.drip:
-                        await asyncio.sleep(fault.drip_delay)
-            if fault and fault.cut is not None and request.transport:
-                request.transport.close()
-                return
-            await response.write_eof()
-        except ConnectionError:
-            _log.info("%s: the client went away", request.path)
+        while piece := await loop.run_in_executor(self._threads, next, pieces, _NO_MORE):
+            await response.write(piece)
+            await asyncio.sleep(pause)
+
+
+def _prepared(
+    request: web.Request, reply: Reply, fault: Fault | None
+) -> tuple[web.StreamResponse, Iterator[bytes]]:
+    content = bodies.rendered(reply, pretty=request.headers.get("X-PrettyPrint") == "1")
+    size = content.size if isinstance(content, FileRange) else len(content)
+    response = web.StreamResponse(status=reply.status, headers=CIMultiDict(reply.headers))
+    response.headers["Server"] = _SERVER
+    if size == 0:
+        response.content_length = None if reply.status in _WITHOUT_BODY else 0
+        return response, iter(())
+    response.headers["Content-Type"] = bodies.content_type(reply, fault)
+    pieces = bodies.chunks(content)
+    if fault and not fault.answers:
+        pieces = bodies.spoiled(pieces, fault)
+    if "gzip" in request.headers.get("Accept-Encoding", "") and size >= _WORTH_COMPRESSING:
+        response.headers["Content-Encoding"] = "gzip"
+        pieces = bodies.compressed(pieces)
+        response.enable_chunked_encoding()
+    elif fault and fault.changes_size:
+        response.enable_chunked_encoding()
+    else:
+        response.content_length = size
+    return response, bodies.slowed(pieces, fault) if fault else pieces
 
 
 async def _read(request: web.Request, into: BinaryIO, *, limit: int) -> None:

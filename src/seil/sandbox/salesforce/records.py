@@ -140,7 +140,7 @@ class Records:
         self._checks.unique(entity, drafts)
         if not (new := sound(drafts)):
             return
-        now = _now()
+        now = self._now()
         for number, draft in enumerate(new, self._store.draw_numbers(entity.name, len(new))):
             draft.id, draft.created = record_id(entity.key_prefix, number), True
             sent = {name: value for name, value in draft.values.items() if value is not None}
@@ -158,7 +158,7 @@ class Records:
             )
         self._checks.references(entity, drafts)
         self._checks.unique(entity, drafts)
-        stamps = self._stamps(entity, _now())
+        stamps = self._stamps(entity, self._now())
         alike: dict[frozenset[str], list[Draft]] = {}
         for draft in merged_by_id(sound(drafts)):
             draft.values |= stamps
@@ -198,7 +198,7 @@ class Records:
                 [list(ids)],
             )
             self._remove(child, [identifier for (identifier,) in found.fetchall()], hard=hard)
-        now = _now()
+        now = self._now()
         if hard or not entity.soft_deletes:
             self._store.cursor().execute(
                 f"DELETE FROM main.{quoted(entity.name)}"  # noqa: S608  (bound, quoted)
@@ -209,6 +209,13 @@ class Records:
             return
         stamps = self._stamps(entity, now)
         self._change(entity, [Draft({}, {"Id": i, "IsDeleted": True, **stamps}) for i in ids])
+
+    def _now(self) -> datetime:
+        """In UTC. Never before what a tick has stamped already: versions stay in order."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        ticked = self._store.setting("now")
+        return max(now, datetime.fromisoformat(ticked)) if ticked else now
 
     def _dependents(self, entity: SObject) -> list[tuple[SObject, SField]]:
         return [
@@ -257,8 +264,3 @@ def _unknown_field(entity: SObject, name: str) -> RowError:
     return RowError(
         "INVALID_FIELD", f"No such column '{name}' on sobject of type {entity.name}", (name,)
     )
-
-
-def _now() -> datetime:
-    """In UTC; the real service keeps whole seconds."""
-    return datetime.now(UTC).replace(microsecond=0, tzinfo=None)

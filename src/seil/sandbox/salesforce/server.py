@@ -106,7 +106,7 @@ class Server:
         """Jobs under way are left for the next start."""
         if self._thread is None or self._loop is None:
             return
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(_shut_down(self._runner), self._loop).result()
         self._close()
 
     def __enter__(self) -> Self:
@@ -156,6 +156,14 @@ class Server:
         if self._parts is not None:
             self._parts.close()
         self._loop = self._thread = self._parts = None
+
+
+async def _shut_down(runner: web.AppRunner) -> None:
+    """Ends when the last request has: its thread cannot be stopped, and may be writing."""
+    await runner.cleanup()
+    this = asyncio.current_task()
+    if under_way := [task for task in asyncio.all_tasks() if task is not this]:
+        await asyncio.wait(under_way)
 
 
 def serve(server: Server, started: Callable[[], None]) -> None:

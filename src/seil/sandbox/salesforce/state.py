@@ -14,6 +14,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from seil.errors import ConfigurationError, Problem
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS tokens (
     digest TEXT PRIMARY KEY, kind TEXT NOT NULL, client_id TEXT NOT NULL, expires REAL
@@ -31,14 +33,21 @@ CREATE TABLE IF NOT EXISTS cursors (
 
 
 class State:
-    """Thread-safe. Tokens are kept as digests: the file gives no access to anything."""
+    """Thread-safe. Tokens are kept as digests: the file gives no access to anything.
+
+    Raises ConfigurationError for a file that is something else.
+    """
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_SCHEMA)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise ConfigurationError([Problem(str(file), str(error), "remove it")]) from error
 
     def close(self) -> None:
         with self._lock:

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.sandbox.salesforce.conftest import Org
+
+from seil.sandbox.salesforce.keys import certificate
+from seil.sandbox.salesforce.options import Options
+
+CLIENT = {"client_id": "seil-sandbox", "client_secret": "sandbox-secret"}
+USER = "integration@sandbox.example"
+JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+ORG_ID, USER_ID = "00D5g0000000001EAA", "0055g0000000001AAA"
+
+
+def _token(org: Org, form: dict[str, str], **details: Any) -> httpx.Response:
+    return httpx.post(f"{org.server.url}/services/oauth2/token", data=form, **details)
+
+
+def _works(org: Org, token: str) -> bool:
+    url = f"{org.server.url}/services/data/v62.0/limits"
+    return httpx.get(url, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+
+
+def _assertion(org: Org, *, key: bytes | None = None, **claims: Any) -> dict[str, str]:
+    wanted = {
+        "iss": CLIENT["client_id"],
+        "sub": USER,
+        "aud": "https://login.salesforce.com",
+        "exp": int(time.time()) + 180,
+        **claims,
+    }
+    signed = jwt.encode(wanted, key or org.server.jwt_key.read_bytes(), algorithm="RS256")
+    return {"grant_type": JWT_GRANT, "assertion": signed}
+
+
+def _new_key() -> bytes:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def test_client_credentials_in_the_form(shared: Org) -> None:
+    answer = _token(shared, {"grant_type": "client_credentials", **CLIENT})
+    body = answer.json()
+    assert answer.status_code == 200
+    assert body["instance_url"] == shared.server.url
+    assert body["id"] == f"https://login.salesforce.com/id/{ORG_ID}/{USER_ID}"
+    assert body["token_type"] == "Bearer"
+    assert {"issued_at", "signature", "scope"} <= set(body)
+    assert _works(shared, body["access_token"])
+
+
+def test_client_credentials_by_basic_auth_at_the_address_used(shared: Org) -> None:
+    url = shared.server.url.replace("127.0.0.1", "localhost")
+    answer = httpx.post(
+        f"{url}/services/oauth2/token",
+        data={"grant_type": "client_credentials"},
+        auth=("seil-sandbox", "sandbox-secret"),
+    )
+    assert answer.json()["instance_url"] == url
+
+
+def test_password_with_or_without_the_security_token(shared: Org) -> None:
+    for password in ("sandbox-password", "sandbox-passwordsandbox-token"):
+        form = {"grant_type": "password", "username": USER, "password": password, **CLIENT}
+        assert _works(shared, _token(shared, form).json()["access_token"])
+
+
+def test_refresh_token_needs_no_secret_and_stays_good(shared: Org) -> None:
+    form = {
+        "grant_type": "refresh_token",
+        "client_id": "seil-sandbox",
+        "refresh_token": "sandbox-refresh-token",
+    }
+    for _ in range(2):
+        body = _token(shared, form).json()
+        assert "refresh_token" not in body
+        assert _works(shared, body["access_token"])
+
+
+def test_refresh_tokens_rotate_when_told_to(serving: Callable[..., Org]) -> None:
+    org = serving(Options(rotate_refresh_tokens=True))
+    form = {"grant_type": "refresh_token", "refresh_token": "sandbox-refresh-token", **CLIENT}
+    replacement = _token(org, form).json()["refresh_token"]
+    spent = _token(org, form)
+    assert spent.status_code == 400
+    assert spent.json() == {
+        "error": "invalid_grant",
+        "error_description": "expired access/refresh token",
+    }
+    org = serving(Options(rotate_refresh_tokens=True))
+    assert "access_token" in _token(org, {**form, "refresh_token": replacement}).json()
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {},
+        {"aud": "https://test.salesforce.com"},
+        {"aud": ["https://login.salesforce.com"]},
+        {"exp": str(int(time.time()) + 3600)},
+        {"sub": None, "prn": USER},
+    ],
+)
+def test_jwt_bearer(shared: Org, claims: dict[str, Any]) -> None:
+    given = {name: value for name, value in claims.items() if value is not None}
+    form = _assertion(shared, **given)
+    if "sub" in claims:
+        claimed = {"iss": "seil-sandbox", "aud": shared.server.url, "exp": int(time.time()) + 60}
+        key = shared.server.jwt_key.read_bytes()
+        form["assertion"] = jwt.encode({**claimed, "prn": USER}, key, algorithm="RS256")
+    body = _token(shared, form).json()
+    assert _works(shared, body["access_token"])
+    assert "issued_at" not in body
+
+
+@pytest.mark.parametrize(
+    ("claims", "error", "told"),
+    [
+        ({"iss": "somebody"}, "invalid_client_id", "client identifier invalid"),
+        ({"sub": "somebody"}, "invalid_grant", "user hasn't approved this consumer"),
+        ({"aud": "https://example.com"}, "invalid_grant", "audience is invalid"),
+        ({"aud": 7}, "invalid_grant", "audience is invalid"),
+        ({"exp": int(time.time()) - 300}, "invalid_grant", "expired authorization code"),
+        ({"exp": "soon"}, "invalid_grant", "invalid assertion"),
+    ],
+)
+def test_jwt_refused(shared: Org, claims: dict[str, Any], error: str, told: str) -> None:
+    answer = _token(shared, _assertion(shared, **claims))
+    assert answer.status_code == 400
+    assert answer.json() == {"error": error, "error_description": told}
+
+
+def test_jwt_with_another_key_or_none(shared: Org) -> None:
+    other = _token(shared, _assertion(shared, key=_new_key()))
+    assert other.json()["error_description"] == "invalid assertion"
+    nonsense = _token(shared, {"grant_type": JWT_GRANT, "assertion": "nonsense"})
+    assert nonsense.json()["error_description"] == "invalid assertion"
+    unsigned = jwt.encode({"iss": "seil-sandbox"}, "", algorithm="none")
+    answer = _token(shared, {"grant_type": JWT_GRANT, "assertion": unsigned})
+    assert answer.json()["error_description"] == "invalid assertion"
+
+
+def test_jwt_of_a_user_who_was_not_approved(serving: Callable[..., Org]) -> None:
+    org = serving(Options(user_approved=False))
+    answer = _token(org, _assertion(org))
+    assert answer.json()["error_description"] == "user hasn't approved this consumer"
+
+
+def test_jwt_verified_with_a_registered_certificate(
+    serving: Callable[..., Org], tmp_path: Path
+) -> None:
+    chain, private = certificate(tmp_path, "localhost")
+    org = serving(Options(public_key=chain))
+    assert "access_token" in _token(org, _assertion(org, key=private.read_bytes())).json()
+
+
+def test_the_pair_made_is_for_its_owner_only(shared: Org) -> None:
+    assert shared.server.jwt_key.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("form", "error", "told"),
+    [
+        ({}, "invalid_request", "grant_type is required"),
+        ({"grant_type": "magic"}, "unsupported_grant_type", "grant type not supported"),
+        (
+            {"grant_type": "client_credentials", "client_id": "x"},
+            "invalid_client_id",
+            "client identifier invalid",
+        ),
+        (
+            {"grant_type": "client_credentials", **CLIENT, "client_secret": "x"},
+            "invalid_client",
+            "invalid client credentials",
+        ),
+        (
+            {"grant_type": "password", **CLIENT, "username": USER, "password": "x"},
+            "invalid_grant",
+            "authentication failure",
+        ),
+        (
+            {"grant_type": "refresh_token", **CLIENT, "refresh_token": "x"},
+            "invalid_grant",
+            "expired access/refresh token",
+        ),
+    ],
+)
+def test_token_refused(shared: Org, form: dict[str, str], error: str, told: str) -> None:
+    answer = _token(shared, form)
+    assert answer.status_code == 400
+    assert answer.json() == {"error": error, "error_description": told}
+
+
+@pytest.mark.parametrize("encoded", ["!", base64.b64encode(b"\xff").decode()])
+def test_basic_auth_that_cannot_be_read(shared: Org, encoded: str) -> None:
+    answer = _token(
+        shared, {"grant_type": "client_credentials"}, headers={"Authorization": f"Basic {encoded}"}
+    )
+    assert answer.json()["error"] == "invalid_client"
+
+
+def _soap(org: Org, username: str, password: str) -> httpx.Response:
+    body = f"""<?xml version="1.0" encoding="utf-8" ?>
+    <env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Body>
+      <n1:login xmlns:n1="urn:partner.soap.sforce.com">
+        <n1:username>{username}</n1:username><n1:password>{password}</n1:password>
+      </n1:login></env:Body></env:Envelope>"""
+    headers = {"Content-Type": "text/xml", "SOAPAction": "login"}
+    url = f"{org.server.url}/services/Soap/u/59.0"
+    return httpx.post(url, content=body.encode(), headers=headers)
+
+
+def test_soap_login(shared: Org) -> None:
+    answer = _soap(shared, USER, "sandbox-passwordsandbox-token")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/xml;charset=UTF-8")
+    found = {e.tag.rpartition("}")[2]: e.text for e in ET.fromstring(answer.text).iter()}
+    host = shared.server.url.removeprefix("http://")
+    assert (found["serverUrl"] or "").split("/")[2] == host
+    assert _works(shared, found["sessionId"] or "")
+
+
+def test_soap_login_refused(shared: Org) -> None:
+    answer = _soap(shared, USER, "wrong")
+    assert answer.status_code == 500
+    assert "<sf:exceptionCode>INVALID_LOGIN</sf:exceptionCode>" in answer.text
+    assert "<sf:exceptionMessage>INVALID_LOGIN: Invalid username" in answer.text
+    url = f"{shared.server.url}/services/Soap/u/59.0"
+    assert "UNKNOWN_EXCEPTION" in httpx.post(url, content=b"<").text
+
+
+def test_userinfo_and_revoke(org: Org) -> None:
+    base = f"{org.server.url}/services/oauth2"
+    info = org.http.get(f"{base}/userinfo").json()
+    assert (info["user_id"], info["organization_id"]) == (USER_ID, ORG_ID)
+    assert httpx.get(f"{base}/userinfo").text == "Bad_OAuth_Token"
+    token = org.http.headers["Authorization"].removeprefix("Bearer ")
+    assert httpx.post(f"{base}/revoke", data={"token": token}).status_code == 200
+    assert not _works(org, token)
+    again = httpx.get(f"{base}/revoke", params={"token": token})
+    assert (again.status_code, again.json()["error"]) == (400, "unsupported_token_type")
+
+
+def test_sessions_run_out(serving: Callable[..., Org]) -> None:
+    org = serving(Options(token_lifetime=0))
+    answer = org.http.get("/limits")
+    assert answer.status_code == 401
+    assert answer.json() == [
+        {"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}
+    ]
+
+
+def test_sessions_outlive_a_restart(serving: Callable[..., Org]) -> None:
+    token = serving().http.headers["Authorization"].removeprefix("Bearer ")
+    assert _works(serving(), token)
+
+
+def test_a_session_is_required_but_where_it_is_not(shared: Org) -> None:
+    base = shared.server.url
+    assert httpx.get(f"{base}/services/data/v62.0/limits").status_code == 401
+    token = shared.http.headers["Authorization"].removeprefix("Bearer ")
+    for headers in ({"Authorization": f"OAuth {token}"}, {"X-SFDC-Session": token}):
+        assert httpx.get(f"{base}/services/data/v62.0/limits", headers=headers).status_code == 200
+    assert httpx.get(f"{base}/services/data/").status_code == 200

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import codecs
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import ValidationError
+from tests.sandbox.salesforce.conftest import Org
+
+from seil.sandbox.salesforce.faults import Fault, Faults
+
+
+@pytest.fixture
+def faulty(shared: Org) -> Iterator[Org]:
+    yield shared
+    httpx.delete(f"{shared.server.url}/sandbox/faults")
+
+
+def _order(org: Org, **fault: Any) -> int:
+    answer = httpx.post(f"{org.server.url}/sandbox/faults", json=fault)
+    assert answer.status_code == 201, answer.text
+    return int(answer.json()["id"])
+
+
+def _page(org: Org, soql: str = "SELECT Id, Name FROM Account", **sending: Any) -> httpx.Response:
+    job = org.query_job(soql)
+    org.finished("query", job)
+    return org.http.get(f"/jobs/query/{job}/results", **sending)
+
+
+def test_matching_counts_after_and_times() -> None:
+    faults = Faults((Fault(method="get", path="/a$", after=1, times=2), Fault(path="/b")))
+    struck = [faults.strike("GET", "/x/a") is not None for _ in range(5)]
+    assert struck == [False, True, True, False, False]
+    assert faults.strike("POST", "/x/a") is None
+    assert faults.strike("POST", "/x/b?c") is not None
+    assert [(e["seen"], e["struck"]) for e in faults.listed()] == [(5, 2), (1, 1)]
+    faults.clear(1)
+    assert [entry["id"] for entry in faults.listed()] == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("path=/results,status=503,retry_after=2", {"status": 503, "retry_after": "2"}),
+        ('{"path": "/results", "html": "<h1>a, b</h1>"}', {"html": "<h1>a, b</h1>"}),
+        ("drop_headers=Sforce-Locator+Date,nul_bytes=true", {"nul_bytes": True}),
+        ("charset=,cut=10", {"charset": "", "cut": 10}),
+    ],
+)
+def test_parse(text: str, expected: dict[str, Any]) -> None:
+    assert expected.items() <= Fault.parse(text).model_dump().items()
+
+
+@pytest.mark.parametrize("text", ["nonsense", "status=x", "foo=1", "path=(", "times=0", "{"])
+def test_parse_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        Fault.parse(text)
+
+
+def test_wrong_fault_is_refused_over_http(shared: Org) -> None:
+    url = f"{shared.server.url}/sandbox/faults"
+    answer = httpx.post(url, json={"status": "x", "foo": 1})
+    assert answer.status_code == 400
+    assert "status:" in answer.json()[0]["message"]
+    assert "foo:" in answer.json()[0]["message"]
+    with pytest.raises(ValidationError):
+        Fault.model_validate({"status": 42})
+
+
+def test_the_table_can_be_read_and_cleared(faulty: Org) -> None:
+    url = f"{faulty.server.url}/sandbox/faults"
+    first, second = _order(faulty, path="/x"), _order(faulty, path="/y", status=500)
+    listed = httpx.get(url).json()
+    assert [entry["id"] for entry in listed] == [first, second]
+    assert listed[1]["status"] == 500
+    assert httpx.delete(f"{url}/{first}").status_code == 204
+    assert [entry["id"] for entry in httpx.get(url).json()] == [second]
+
+
+def test_status_code_message_and_retry_after(faulty: Org) -> None:
+    _order(faulty, path="/limits", status=503, retry_after=7, times=1)
+    answer = faulty.http.get("/limits")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
+    assert answer.json()[0]["errorCode"] == "SERVER_UNAVAILABLE"
+    assert faulty.http.get("/limits").status_code == 200
+    _order(faulty, path="/limits", status=403, code="REQUEST_LIMIT_EXCEEDED", message="Over.")
+    assert faulty.http.get("/limits").json() == [
+        {"message": "Over.", "errorCode": "REQUEST_LIMIT_EXCEEDED"}
+    ]
+
+
+def test_html_and_empty_bodies(faulty: Org) -> None:
+    _order(faulty, path="/limits", status=420, html="<p>setting things up</p>", times=1)
+    answer = faulty.http.get("/limits")
+    assert (answer.status_code, answer.text) == (420, "<p>setting things up</p>")
+    assert answer.headers["Content-Type"].startswith("text/html")
+    _order(faulty, path="/limits", status=406, text="")
+    answer = faulty.http.get("/limits")
+    assert (answer.status_code, answer.content) == (406, b"")
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_body_cut_off(faulty: Org, encoding: str) -> None:
+    _order(faulty, path="/sobjects/Account/describe", cut=40)
+    with pytest.raises(httpx.RemoteProtocolError):
+        faulty.http.get("/sobjects/Account/describe", headers={"Accept-Encoding": encoding})
+    httpx.delete(f"{faulty.server.url}/sandbox/faults")
+    _order(faulty, path="/sobjects/Account/describe", cut=0)
+    with pytest.raises(httpx.RemoteProtocolError):
+        faulty.http.get("/sobjects/Account/describe")
+
+
+def test_cut_longer_than_the_body_changes_nothing(faulty: Org) -> None:
+    whole = faulty.http.get("/sobjects/Account/describe").content
+    _order(faulty, path="/sobjects/Account/describe", drip=len(whole) // 2, drip_delay=0.01)
+    assert faulty.http.get("/sobjects/Account/describe").content == whole
+
+
+@pytest.mark.parametrize(("told", "expected"), [("+3", "7"), ("-1", "3"), (99, "99")])
+def test_number_of_records_lies(faulty: Org, told: Any, expected: str) -> None:
+    _order(faulty, path="/results", number_of_records=told)
+    assert _page(faulty).headers["Sforce-NumberOfRecords"] == expected
+
+
+def test_nul_bytes_and_byte_order_mark(faulty: Org) -> None:
+    true = _page(faulty).content
+    _order(faulty, path="/results", nul_bytes=True, bom=True)
+    found = _page(faulty).content
+    assert found.startswith(codecs.BOM_UTF8 + b'\x00"')
+    assert found.removeprefix(codecs.BOM_UTF8).replace(b"\x00", b"") == true
+
+
+def test_charsets(faulty: Org) -> None:
+    true = _page(faulty).content.decode()
+    _order(faulty, path="/results", charset="ISO-8859-1", times=1)
+    latin = _page(faulty)
+    assert latin.headers["Content-Type"] == "text/csv; charset=ISO-8859-1"
+    assert latin.content.decode("latin-1") == true
+    _order(faulty, path="/results", charset="")
+    bare = _page(faulty)
+    assert bare.headers["Content-Type"] == "text/csv"
+    assert bare.content.decode() == true
+
+
+def test_headers_dropped_set_and_lowered(faulty: Org) -> None:
+    _order(
+        faulty,
+        path="/results",
+        drop_headers=["Sforce-Locator", "Date"],
+        set_headers={"X-Extra": "1"},
+        lower_case_headers=True,
+    )
+    names = [name.decode() for name, _ in _page(faulty).headers.raw]
+    assert "sforce-numberofrecords" in names
+    assert "x-extra" in names
+    assert "content-type" in names
+    assert not {"sforce-locator", "date", "Date"} & set(names)
+    assert names == [name.lower() for name in names]
+
+
+def test_delay_and_drip_are_slow(faulty: Org) -> None:
+    _order(faulty, path="/limits", delay=0.2, times=1)
+    started = time.monotonic()
+    assert faulty.http.get("/limits").status_code == 200
+    assert time.monotonic() - started >= 0.2
+    _order(faulty, path="/limits", drip=200, drip_delay=0.05)
+    started = time.monotonic()
+    assert "DailyApiRequests" in faulty.http.get("/limits").json()
+    assert time.monotonic() - started >= 0.1
+
+
+def test_sessions_expire_in_the_middle(org: Org) -> None:
+    _order(org, path="/limits", expire_session=True, times=1)
+    assert org.http.get("/limits").json()[0]["errorCode"] == "INVALID_SESSION_ID"
+    assert org.http.get("/limits").status_code == 401
+
+
+def test_jobs_fail_when_told_to(faulty: Org) -> None:
+    _order(faulty, method="POST", path="/jobs/", fail_job="Retried more than 15 times")
+    job = faulty.finished("query", faulty.query_job("SELECT Id FROM Account"))
+    assert (job["state"], job["errorMessage"]) == ("Failed", "Retried more than 15 times")
+    ingest = faulty.ingest("Account", "insert", "Name\nx\n")
+    assert ingest["state"] == "Failed"
+    unprocessed = faulty.ingest_result(ingest, "unprocessedRecords")
+    assert unprocessed == '"Name"\n"x"\n'
