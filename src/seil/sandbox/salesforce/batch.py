@@ -11,7 +11,7 @@ from string import Template
 import duckdb
 
 from seil.observe.progress import SILENT, Progress
-from seil.sandbox.salesforce.blueprint import Traits, script
+from seil.sandbox.salesforce.blueprint import Traits, script, traits
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.record_ids import id_sql, number_sql
 from seil.sandbox.salesforce.store import OrgStore, quoted
@@ -50,6 +50,7 @@ class Batch:
     orders: int
     sizes: Mapping[str, int] = field(default_factory=dict)
     growing: bool = False
+    lists: set[str] = field(default_factory=set)
 
     def open(self) -> None:
         """Readies the cursor for the scripts, and keeps which numbers are taken already."""
@@ -148,7 +149,7 @@ class Batch:
         count = 0 if self.growing else self.store.last_number(there.name)
         if there.name == "User":
             # Some objects come before the users, who make them all the same.
-            count = self.store.last_number("User") or self.sizes["users"]
+            count = self.store.last_number("User") or self.sizes.get("users", 0)
         if not count:
             return None
         if count <= _MOST_LISTED and self.store.last_number(there.name):
@@ -158,8 +159,10 @@ class Batch:
     def _listed(self, there: SObject, roll: str) -> str:
         """A record of a small object, from a list of them all: faster than making its Id."""
         name = f"ids of {there.name}"
-        ids = f"FROM main.{quoted(there.name)} SELECT list(Id ORDER BY Id)"
-        self.cursor.execute(f"SET VARIABLE {quoted(name)} = ({ids})")
+        if name not in self.lists:
+            ids = f"FROM main.{quoted(there.name)} SELECT list(Id ORDER BY Id)"
+            self.cursor.execute(f"SET VARIABLE {quoted(name)} = ({ids})")
+            self.lists.add(name)
         listed = f"getvariable('{name}')"
         return f"list_extract({listed}, CAST(1 + {roll} % len({listed}) AS BIGINT))"
 
@@ -168,7 +171,8 @@ class Batch:
 
         `$Order` is the number of the last order there was before this batch, and so on.
         """
-        prefix = {name: entry.key_prefix for name, entry in self.store.objects.items()}
+        prefix = {name: entry.prefix for name, entry in traits().items()}
+        prefix |= {name: entry.key_prefix for name, entry in self.store.objects.items()}
         return Template(text).safe_substitute(
             self._last_numbers,
             seed=self.seed,

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 from seil.catalog.fields import packaged_fields
 from seil.errors import ConfigurationError, Problem
@@ -109,12 +110,23 @@ def _sizes(orders: int) -> Mapping[str, int]:
 def _described(entry: Extra) -> tuple[SObject, int]:
     path, rows = entry if isinstance(entry, tuple) else (entry, EXTRA_ROWS)
     try:
-        return SObject.from_describe(json.loads(path.read_text("utf-8"))), rows
+        answer = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigurationError([Problem(str(path), error.strerror or str(error))]) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError:
+        answer = None
+    if not _is_describe(answer):
         cure = "save the answer of GET /sobjects/<object>/describe"
-        raise ConfigurationError([Problem(str(path), "is not a describe answer", cure)]) from error
+        raise ConfigurationError([Problem(str(path), "is not a describe answer", cure)])
+    return SObject.from_describe(answer), rows
+
+
+def _is_describe(answer: Any) -> bool:
+    fields = answer.get("fields") if isinstance(answer, dict) else None
+    return isinstance(fields, list) and all(
+        isinstance(entry, dict) and isinstance(entry.get("name"), str) and "type" in entry
+        for entry in ({"name": answer.get("name"), "type": ""}, *fields)
+    )
 
 
 def _united(known: SObject, described: SObject) -> SObject:

@@ -59,14 +59,17 @@ class Ticking:
     seed: int
     at: datetime
     counts: dict[str, TickCount] = field(default_factory=dict)
+    lives: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> Mapping[str, TickCount]:
         objects = [e for e in self.store.objects.values() if not _traits(e).fixed]
+        for entry in objects:
+            self._live(entry)
         self.cursor.execute("CREATE TEMP TABLE touched (object VARCHAR, id VARCHAR, was TIMESTAMP)")
         batch = self._batch()
         batch.open()
-        steps = (self._undelete, self._delete, self._change) if self.share > 0 else ()
-        for step in (*steps, self._hard_delete):
+        steps = [self._undelete, self._delete, self._hard_delete, self._change]
+        for step in steps if self.share > 0 else [self._hard_delete]:
             for entry in objects:
                 step(entry)
         if self.share > 0:
@@ -167,8 +170,7 @@ class Ticking:
         several = round(self._live(entry) * self.hard)
         found = self.cursor.execute(
             f"FROM {self._table(entry)} SELECT Id WHERE {self._untouched(entry)}"
-            f" AND SystemModstamp < ? ORDER BY {self._shuffled('hard delete')} LIMIT {several}",
-            [self.at],
+            f" ORDER BY {self._shuffled('hard delete')} LIMIT {several}"
         ).fetchall()
         ids = [identifier for (identifier,) in found]
         statement = ("DELETE FROM", self._table(entry), "WHERE Id IN (SELECT unnest(?))")
@@ -178,7 +180,7 @@ class Ticking:
 
     def _add(self, batch: Batch, objects: list[SObject]) -> None:
         known = traits()
-        if "Order" in self.store.objects and self.store.last_number("Account"):
+        if known.keys() <= set(self.store.objects):
             growing = {name: entry for name, entry in known.items() if entry.grows}
             for name, count in batch.make_all(growing).items():
                 self._count(self.store.object(name), added=count)
@@ -258,11 +260,12 @@ class Ticking:
         return max(least, round(self._live(entry) * self.share * part))
 
     def _live(self, entry: SObject) -> int:
-        live = "WHERE NOT IsDeleted" if entry.soft_deletes else ""
-        ((count,),) = self.cursor.execute(
-            f"FROM {self._table(entry)} SELECT count(*) {live}"
-        ).fetchall()
-        return int(count)
+        """How many live records there were when the tick began."""
+        if entry.name not in self.lives:
+            live = "WHERE NOT IsDeleted" if entry.soft_deletes else ""
+            query = f"FROM {self._table(entry)} SELECT count(*) {live}"
+            ((self.lives[entry.name],),) = self.cursor.execute(query).fetchall()
+        return self.lives[entry.name]
 
     def _count(self, entry: SObject, **counts: int) -> None:
         if any(counts.values()):

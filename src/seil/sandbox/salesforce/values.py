@@ -86,6 +86,8 @@ PHRASES = (
 _DAY_MILLISECONDS = 86_400_000
 _MILLION = 1_000_000
 LONG_TEXT = 255
+_DRAWN_DIGITS = 18
+_MOST_DIGITS = 38
 # Up to which hundredth of the fields which share of their values is filled.
 _PACKAGED = ((60, 0.0), (85, 0.02), (95, 0.2), (100, 0.6))
 _OWN = ((20, 0.0), (50, 0.1), (80, 0.5), (100, 0.85))
@@ -189,8 +191,9 @@ def _picklist(field: SField, draw: Draw) -> str:
 
 def _multipicklist(field: SField, draw: Draw) -> str:
     values = field.values or ("Red", "Green", "Blue")
+    several = 1 if field.length and len(";".join(values)) > field.length else 3
     first = f"1 + {draw.below(field, 'value', len(values))}"
-    last = f"{first} + {draw.below(field, 'count', 3)}"
+    last = f"{first} + {draw.below(field, 'count', several)}"
     return f"array_to_string(list_slice({text_list(values)}, {first}, {last}), ';')"
 
 
@@ -209,16 +212,16 @@ def _integer(field: SField, draw: Draw) -> str:
 def _decimal(field: SField, draw: Draw) -> str:
     """As many digits as fit, now and then negative; never by way of a binary fraction."""
     precision = field.precision or 18
-    whole = min(precision - field.scale, 3 if field.type == "percent" else 5)
-    ceiling = 100 if field.type == "percent" else 10**whole
-    units = f"{draw.below(field, 'value', ceiling * 10**field.scale)}"
-    if field.type != "percent":
+    percent = field.type == "percent"
+    whole = max(0, min(precision - field.scale, 2 if percent else 5))
+    digits = min(whole + field.scale, _DRAWN_DIGITS, _MOST_DIGITS - field.scale - 2)
+    units = draw.below(field, "value", 10**digits)
+    if not percent:
         units = f"CASE WHEN {draw.below(field, 'sign', 100)} < 3 THEN -1 ELSE 1 END * {units}"
     if field.scale == 0:
         return f"CAST({units} AS {field.column_type})"
     step = f"CAST('{_step(field.scale)}' AS DECIMAL({field.scale + 1}, {field.scale}))"
-    digits = len(str(ceiling * 10**field.scale))
-    return f"CAST(CAST({units} AS DECIMAL({digits}, 0)) * {step} AS {field.column_type})"
+    return f"CAST(CAST({units} AS DECIMAL({digits + 1}, 0)) * {step} AS {field.column_type})"
 
 
 def _step(scale: int) -> str:
