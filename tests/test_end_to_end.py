@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import OrgStore
 from seil.settings import load_settings
 from seil.sf_to_dw.pipeline import RunReport
+from seil.warehouse import Warehouse
 
 Records = dict[str, dict[str, Any]]
 
@@ -44,7 +45,6 @@ lag = "0s"
 class Site:
     folder: Path
     org: Path
-    url: str = ""
 
     def configure(self, url: str) -> None:
         (self.folder / "seil.toml").write_text(CONFIG.format(url=url))
@@ -57,17 +57,21 @@ class Site:
         with self.open() as context:
             return context.pipeline.run(context.catalog.select([]), full=full)
 
-    def warehouse_records(self, table: str) -> Records:
+    def warehouse_records(self) -> dict[str, Records]:
+        tables = self.tables()
         with self.open() as context, context.warehouse(read_only=True) as warehouse:
-            rows = warehouse.query(f'SELECT * FROM salesforce."{table}"').to_pylist()
-        return {
-            row["id"]: {name: row[name] for name in row if not name.startswith("_")}
-            for row in rows
-        }
+            return {name: _current(warehouse, table) for name, table in tables.items()}
 
     def tables(self) -> dict[str, str]:
         with self.open() as context:
             return {obj.api_name: obj.table for obj in context.catalog.values()}
+
+
+def _current(warehouse: Warehouse, table: str) -> Records:
+    rows = warehouse.query(f'SELECT * FROM salesforce."{table}"').to_pylist()
+    return {
+        row["id"]: {name: row[name] for name in row if not name.startswith("_")} for row in rows
+    }
 
 
 def org_records(store: OrgStore, name: str) -> Records:
@@ -90,16 +94,17 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def site(generated: Path, tmp_path: Path) -> Iterator[Site]:
+def site(generated: Path, tmp_path: Path) -> Site:
     shutil.copytree(generated, tmp_path / "org")
-    yield Site(tmp_path, tmp_path / "org")
+    return Site(tmp_path, tmp_path / "org")
 
 
 def assert_same_as_org(site: Site) -> None:
     with closing(OrgStore.open(site.org)) as store:
         expected = {name: org_records(store, name) for name in site.tables()}
-    for name, table in site.tables().items():
-        assert site.warehouse_records(table) == expected[name], name
+    found = site.warehouse_records()
+    for name, records in expected.items():
+        assert found[name] == records, name
 
 
 def test_every_value_of_every_object_arrives_exactly(site: Site) -> None:
@@ -138,6 +143,4 @@ def test_reading_everything_again_changes_nothing(site: Site) -> None:
 
 def _wait_for_the_next_second() -> None:
     """The org's clock is read in whole seconds, and a window ends before them."""
-    import time
-
     time.sleep(1.1)

@@ -30,6 +30,7 @@ _TEXT, _COUNT, _TIME, _FLAG = "text", "count", "time", "flag"
 _COLUMNS: dict[TableName, dict[str, str]] = {
     LOADS: {
         "curated_key": _TEXT,
+        "curated_at": _TIME,
         "object": _TEXT,
         "table_name": _TEXT,
         "flow_run_id": _TEXT,

@@ -21,14 +21,14 @@ from seil.lake import Lake
 from seil.observe.progress import SILENT, Progress
 from seil.sf_to_dw.ledger import prepare_ledger
 from seil.sf_to_dw.load_drift import SchemaChange, TablePlan
-from seil.sf_to_dw.load_files import CuratedFile, check_readable, pending_keys, read_footer
+from seil.sf_to_dw.load_files import CuratedFile, check_readable, pending_files, read_footer
 from seil.sf_to_dw.load_records import (
     append_changes,
-    append_loads,
     append_runs,
-    loaded_keys,
+    loaded_files,
     new_manifests,
     provisional_columns,
+    record_loads,
 )
 from seil.warehouse.protocol import EXTRACTED_AT, FILE, Outcome, TableName
 from seil.warehouse.types import TEXT, TIMESTAMP
@@ -191,10 +191,11 @@ class _ObjectLoader:
     def _accepted(self) -> Iterator[CuratedFile]:
         """Pending files that fit the table; why the others do not is kept in the errors."""
         curated = self._lake.curated
-        loaded = loaded_keys(self._warehouse, self._object)
-        for key, size in pending_keys(curated, self._object, loaded):
+        loaded = loaded_files(self._warehouse, self._object)
+        for entry in pending_files(curated, self._object, loaded):
+            key = entry.key
             try:
-                file = read_footer(curated, key, size)
+                file = read_footer(curated, entry)
                 if self._key not in file.columns:
                     reason = f"has no column {self._object.key}"
                     raise FileRejectedError(key, "columns", reason, hint="It is the object's key")
@@ -253,7 +254,7 @@ class _ObjectLoader:
                         f"were merged into {self._table}"
                     )
                     raise WarehouseError(self._warehouse.url, reason, hint="Nothing was committed")
-            append_loads(self._warehouse, self._object, [(f, outcomes[f.key]) for f in batch])
+            record_loads(self._warehouse, self._object, [(f, outcomes[f.key]) for f in batch])
         return list(outcomes.values())
 
     def _is_sound(self, file: CuratedFile) -> bool:

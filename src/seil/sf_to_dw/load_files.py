@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +18,7 @@ from seil.warehouse.types import TEXT, stored_type
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
-    from seil.lake import Bucket
+    from seil.lake import Bucket, Entry
     from seil.warehouse.types import Column
 
 LINEAGE_COLUMNS = frozenset(
@@ -43,6 +43,7 @@ class CuratedFile:
 
     key: str
     size: int
+    written_at: datetime
     rows: int
     metadata: dict[str, str]
     columns: dict[str, Column]
@@ -72,17 +73,22 @@ class CuratedFile:
         return int(value) if value.isdecimal() else 0 if name == "rejected_rows" else self.rows
 
 
-def pending_keys(
-    curated: Bucket, obj: SyncedObject, loaded: Collection[str]
-) -> Iterator[tuple[str, int]]:
-    """Keys and sizes of the object's curated files that no load has merged."""
+def pending_files(
+    curated: Bucket, obj: SyncedObject, loaded: Mapping[str, datetime]
+) -> Iterator[Entry]:
+    """The object's curated files that no load has merged as they are now.
+
+    `loaded` gives when each merged file was written: a later time is a clean copy made again, after
+    records that were set aside have come back.
+    """
     for entry in curated.list(f"Salesforce-{obj.landing_name}/"):
-        if entry.key.endswith(".parquet") and entry.key not in loaded:
-            yield entry.key, entry.size
+        if entry.key.endswith(".parquet") and loaded.get(entry.key) != entry.modified:
+            yield entry
 
 
-def read_footer(curated: Bucket, key: str, size: int) -> CuratedFile:
+def read_footer(curated: Bucket, entry: Entry) -> CuratedFile:
     """Raises FileRejectedError when the file cannot be merged whatever the table looks like."""
+    key = entry.key
     try:
         with curated.reader(key) as file:
             footer = pq.read_metadata(file)
@@ -97,7 +103,8 @@ def read_footer(curated: Bucket, key: str, size: int) -> CuratedFile:
     columns = _columns(key, schema)
     return CuratedFile(
         key=key,
-        size=size,
+        size=entry.size,
+        written_at=entry.modified,
         rows=footer.num_rows,
         metadata=metadata,
         columns=columns,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from seil.sf_to_dw.ledger import LOADS, RUNS, SCHEMA_CHANGES, ledger_schema
-from seil.warehouse.sql import compose, translated
+from seil.warehouse.sql import compose, joined, literal, translated
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from seil.warehouse.protocol import Outcome, TableName, Warehouse
 
 
-def loaded_keys(warehouse: Warehouse, obj: SyncedObject) -> frozenset[str]:
-    select = "SELECT curated_key FROM seil.loads WHERE object = {object}"
-    return _first_column(warehouse, compose(select, object=obj.api_name))
+def loaded_files(warehouse: Warehouse, obj: SyncedObject) -> dict[str, datetime]:
+    """When each merged curated file had been written, by its key."""
+    select = "SELECT curated_key, curated_at FROM seil.loads WHERE object = {object}"
+    found = warehouse.query(translated(compose(select, object=obj.api_name), warehouse.dialect))
+    return dict(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
 
 def provisional_columns(warehouse: Warehouse, table: TableName) -> frozenset[str]:
@@ -60,13 +62,18 @@ def append_runs(warehouse: Warehouse, rows: Sequence[Mapping[str, Any]]) -> None
     _append(warehouse, RUNS, rows)
 
 
-def append_loads(
-    warehouse: Warehouse, obj: SyncedObject, merged: Iterable[tuple[CuratedFile, Outcome]]
+def record_loads(
+    warehouse: Warehouse, obj: SyncedObject, merged: Sequence[tuple[CuratedFile, Outcome]]
 ) -> None:
+    """One row a file; a file merged again replaces what was said of it before."""
+    keys = joined(", ", (literal(file.key) for file, _ in merged))
+    delete = compose("DELETE FROM seil.loads WHERE curated_key IN ({keys})", keys=keys)
+    warehouse.execute(translated(delete, warehouse.dialect))
     now = datetime.now(UTC)
     rows = [
         {
             "curated_key": file.key,
+            "curated_at": file.written_at,
             "object": obj.api_name,
             "table_name": f"salesforce.{obj.table}",
             "flow_run_id": file.flow_run_id,

@@ -70,6 +70,20 @@ def test_loading_again_does_nothing(run: Load, warehouse: Warehouse, curator: Cu
     assert names(warehouse) == {"a": "a at 1"}
 
 
+def test_a_clean_copy_made_again_is_merged_again(
+    run: Load, warehouse: Warehouse, curator: Curator
+) -> None:
+    """As after a retry of records that a rule had set aside: same key, more rows."""
+    curator.file([record("a", 1)], rejected_rows="1", landed_rows="2")
+    run()
+    curator.file([record("a", 1), record("b", 1)])
+    assert run().files == 1
+    assert names(warehouse) == {"a": "a at 1", "b": "b at 1"}
+    loads = warehouse.query("SELECT curated_rows, rejected_rows, merged_rows FROM seil.loads")
+    assert loads.to_pylist() == [{"curated_rows": 2, "rejected_rows": 0, "merged_rows": 2}]
+    assert run().files == 0
+
+
 def test_a_deleted_record_stays_deleted_when_an_older_version_comes_late(
     run: Load, warehouse: Warehouse, curator: Curator
 ) -> None:
@@ -441,14 +455,14 @@ from seil.sf_to_dw import load as module
 from seil.warehouse import open_warehouse
 
 url, lake, moment = sys.argv[1:]
-append = module.append_loads
+append = module.record_loads
 
 def die(*arguments):
     if moment == "after":
         append(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
 
-module.append_loads = die
+module.record_loads = die
 with open_warehouse(WarehouseSettings(url=url)) as warehouse:
     module.load(
         warehouse, Lake.at(lake, env="dev", project="seil"), load_catalog(), objects=["Order"]
