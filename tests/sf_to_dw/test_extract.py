@@ -273,7 +273,7 @@ def test_run_whose_job_is_gone_starts_its_window_again(site: Site) -> None:
         {"path": RESULTS, "charset": ""},
         {"path": RESULTS, "bom": True},
     ],
-    ids=lambda fault: "-".join(set(fault) - {"method", "path", "times"}),
+    ids=lambda fault: "-".join(sorted(set(fault) - {"method", "path", "times"})),
 )
 def test_bad_days_change_nothing_in_what_lands(site: Site, fault: dict[str, Any]) -> None:
     site.fault(**fault)
