@@ -187,3 +187,18 @@ def test_jobs_fail_when_told_to(faulty: Org) -> None:
     assert ingest["state"] == "Failed"
     unprocessed = faulty.ingest_result(ingest, "unprocessedRecords")
     assert unprocessed == '"Name"\n"x"\n'
+
+
+def test_a_fault_may_look_into_the_body_and_spares_the_levers(faulty: Org) -> None:
+    _order(faulty, body="FROM Contact", status=403, code="FORBIDDEN", message="no")
+    wanted = {"operation": "query", "query": "SELECT Id FROM Contact"}
+    assert faulty.http.post("/jobs/query", json=wanted).status_code == 403
+    assert faulty.query_job("SELECT Id FROM Account")
+    _order(faulty, status=500)
+    assert faulty.http.get("/limits").status_code == 500
+    assert len(httpx.get(f"{faulty.server.url}/sandbox/faults").json()) == 2
+
+
+def test_every_rest_reply_has_its_limit_info(faulty: Org) -> None:
+    _order(faulty, path="/limits", status=503)
+    assert "Sforce-Limit-Info" in faulty.http.get("/limits").headers

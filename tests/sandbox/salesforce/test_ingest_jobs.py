@@ -39,6 +39,12 @@ def test_create_answers_what_clients_read(org: Org) -> None:
     assert (info["numberRecordsProcessed"], info["numberRecordsFailed"]) == (0, 0)
 
 
+def test_uploads_count_against_the_bulk_allowance(org: Org) -> None:
+    org.ingest("Account", "insert", "Name\nx\n")
+    left = org.http.get("/limits").json()["DailyBulkApiRequests"]
+    assert left == {"Max": 15_000, "Remaining": 14_999}
+
+
 def test_insert_gives_every_row_its_outcome(org: Org) -> None:
     text = f'Name,Amount__c,ParentId\n"a, ""b""",1.5,{ONE}\n,2,\nc,many,\nd,,{FIVE}\n'
     job = org.ingest("Account", "insert", text)

@@ -21,6 +21,7 @@ class Fault(BaseModel):
 
     method: str = Field("", description="Only this HTTP method; empty: any.")
     path: str = Field("", description="A regular expression searched for in path?query.")
+    body: str = Field("", description="A regular expression searched for in the request's body.")
     after: int = Field(0, ge=0, description="Let this many matching requests pass first.")
     times: int | None = Field(None, ge=1, description="Strike this often; none: for ever.")
 
@@ -53,7 +54,7 @@ class Fault(BaseModel):
     expire_session: bool = Field(default=False, description="End every session before the request.")
     fail_job: str = Field("", description="The job created by the request fails with this.")
 
-    @field_validator("path")
+    @field_validator("path", "body")
     @classmethod
     def _is_pattern(cls, value: str) -> str:
         try:
@@ -108,10 +109,10 @@ class _Entry:
     seen: int = 0
     struck: int = 0
 
-    def strikes(self, method: str, target: str) -> bool:
+    def strikes(self, method: str, target: str, body: str) -> bool:
         if self.fault.method and self.fault.method.upper() != method:
             return False
-        if not re.search(self.fault.path, target):
+        if not (re.search(self.fault.path, target) and re.search(self.fault.body, body)):
             return False
         self.seen += 1
         spent = self.fault.times is not None and self.struck >= self.fault.times
@@ -129,10 +130,10 @@ class Faults:
         self._numbers = itertools.count(1)
         self._entries = [_Entry(next(self._numbers), fault) for fault in faults]
 
-    def strike(self, method: str, target: str) -> Fault | None:
+    def strike(self, method: str, target: str, body: str = "") -> Fault | None:
         with self._lock:
             for entry in self._entries:
-                if entry.strikes(method, target):
+                if entry.strikes(method, target, body):
                     return entry.fault
         return None
 

@@ -10,7 +10,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeAlias, cast
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -30,9 +30,12 @@ _WORTH_COMPRESSING = 1_024
 _METERED = ("/services/data/", "/services/apexrest/")
 _TAKES_JSON = ("POST", "PATCH")
 _FAULT = web.RequestKey("fault", Fault)
+_CONTROL = "/sandbox/"
 _NO_MORE = b""
 _SERVER = "sfdcedge"
 _WITHOUT_BODY = (204, 304)
+
+_Aim: TypeAlias = tuple[Route, dict[str, str]]
 
 
 class Frame:
@@ -53,42 +56,58 @@ class Frame:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        fault = self._faults.strike(request.method, request.raw_path)
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
+            body = cast(BinaryIO, spool)
+            aim = await self._received(request, body)
+            fault = await self._struck(request, body)
+            if fault is not None and fault.answers:
+                reply = fault.reply()
+            elif isinstance(aim, Reply):
+                reply = aim
+            else:
+                reply = await self._answered(request, body, aim, fault)
+        _log.info("%s %s answered %d", request.method, request.path, reply.status)
+        return await self._send(request, self._metered(request, reply), fault)
+
+    async def _received(self, request: web.Request, body: BinaryIO) -> _Aim | Reply:
+        """What the request is aimed at, its body read; or the reply that refuses it."""
+        if refusal := _head_too_large(request):
+            return refusal
+        try:
+            route, args = self._router.find(request.method, request.rel_url.raw_path)
+            await _read(request, body, limit=route.max_body)
+        except ApiError as error:
+            return Reply(error.status, error.body)
+        return route, args
+
+    async def _struck(self, request: web.Request, body: BinaryIO) -> Fault | None:
+        if request.path.startswith(_CONTROL):
+            return None
+        text = body.read(_IN_MEMORY).decode(errors="replace")
+        fault = self._faults.strike(request.method, request.raw_path, text)
         if fault:
             request[_FAULT] = fault
             await asyncio.sleep(fault.delay)
             if fault.expire_session:
                 self._logins.end_all_sessions()
-        reply = _head_too_large(request)
-        if reply is None and fault is not None and fault.answers:
-            await request.read()
-            reply = fault.reply()
-        if reply is None:
-            reply = await self._answered(request, fault)
-        _log.info("%s %s answered %d", request.method, request.path, reply.status)
-        return await self._send(request, reply, fault)
+        return fault
 
-    async def _answered(self, request: web.Request, fault: Fault | None) -> Reply:
-        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
-            body = cast(BinaryIO, spool)
-            try:
-                route, args = self._router.find(request.method, request.rel_url.raw_path)
-                await _read(request, body, limit=route.max_body)
-                call = Call(
-                    request.method,
-                    request.rel_url.raw_path,
-                    request.query,
-                    request.headers,
-                    body,
-                    base_url=f"{request.scheme}://{request.host}",
-                    args=args,
-                    fail_job=fault.fail_job if fault else "",
-                )
-                loop = asyncio.get_running_loop()
-                reply = await loop.run_in_executor(self._threads, self._run, route, call)
-            except ApiError as error:
-                reply = Reply(error.status, error.body)
-            return self._metered(request, reply)
+    async def _answered(
+        self, request: web.Request, body: BinaryIO, aim: _Aim, fault: Fault | None
+    ) -> Reply:
+        route, args = aim
+        call = Call(
+            request.method,
+            request.rel_url.raw_path,
+            request.query,
+            request.headers,
+            body,
+            base_url=f"{request.scheme}://{request.host}",
+            args=args,
+            fail_job=fault.fail_job if fault else "",
+        )
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._run, route, call)
 
     def _run(self, route: Route, call: Call) -> Reply:
         """In a thread. Whatever a handler did not foresee is answered, and logged in full."""

@@ -158,6 +158,7 @@ class IngestJobs:
         with partial.open("wb") as target:
             shutil.copyfileobj(call.body, target)
         partial.rename(file)
+        self._usage.spend_bulk_request()
         return Reply(201, b"", "")
 
     def _change(self, call: Call) -> Reply:
