@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import logging
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -102,13 +103,59 @@ def test_silence_counts_as_unavailable(far: FarEnd, settings: SalesforceSettings
         org.objects()
 
 
-def test_nobody_listens(settings: SalesforceSettings) -> None:
+CALLS: dict[str, Callable[[Org], object]] = {
+    "login": Org.login,
+    "identity": Org.identity,
+    "query": lambda org: list(org.query(SOQL)),
+    "job": lambda org: org.bulk.start(SOQL),
+    "create": lambda org: org.create("Lead", {"LastName": "x"}),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_nobody_listens(
+    settings: SalesforceSettings, pauses: list[float], call: Callable[[Org], object]
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        nowhere = settings.model_copy(update={"login_url": url, "attempts": 1})
-        with Org(nowhere) as org, pytest.raises(UnavailableError, match="no connection to 127"):
-            org.login()
+        nowhere = settings.model_copy(update={"login_url": url, "attempts": 5})
+        with (
+            Org(nowhere, sleep=pauses.append) as org,
+            pytest.raises(UnavailableError, match=r"no connection to 127.*Connection refused"),
+        ):
+            call(org)
+    assert len(pauses) == 4
+    assert sum(pauses) < 10, "the default attempts are over within about ten seconds"
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("failure", [Reply(503), Reply(hang_up=True)], ids=["503", "hung up"])
+def test_login_is_tried_as_often_as_the_call_that_needs_it(
+    far: FarEnd, org: Org, failure: Reply, call: Callable[[Org], object]
+) -> None:
+    far.on("POST", TOKEN, failure)
+    with pytest.raises(UnavailableError):
+        call(org)
+    assert [request.path for request in far.requests] == [TOKEN] * 3
+
+
+def test_lost_login_does_not_stop_what_is_asked_for_once(far: FarEnd, org: Org) -> None:
+    granted = Reply(body={"access_token": "t", "instance_url": far.url})
+    far.on("POST", TOKEN, Reply(hang_up=True), granted)
+    far.on("POST", JOBS, JOB)
+    assert org.bulk.start(SOQL).id == "750xx"
+    assert far.paths("POST") == [JOBS]
+
+
+def test_refused_session_is_not_tried_again_when_the_login_fails(far: FarEnd, org: Org) -> None:
+    org.login()
+    granted = Reply(body={"access_token": "new", "instance_url": far.url})
+    far.on("POST", TOKEN, Reply(503), granted)
+    far.on("GET", OBJECTS, Reply(401, EXPIRED), LIST)
+    assert len(org.objects()) == 1
+    tokens = [r.headers["Authorization"] for r in far.requests if r.method == "GET"]
+    assert tokens == ["Bearer token-1", "Bearer new"]
 
 
 @pytest.mark.parametrize("refusal", [503, 502, 500, 429])

@@ -89,11 +89,18 @@ class Connection:
             trust_env=self.uses_environment,
         )
         self.retries = Retries(settings.attempts, settings.max_wait.total_seconds(), sleep)
-        login = Login(settings, self._post_form)
-        self.sessions = Sessions(lambda: self.retries.call(login))
+        self.sessions = Sessions(Login(settings, self._post_form))
 
     def close(self) -> None:
         self._client.close()
+
+    def login(self) -> Session:
+        """A new session, whatever session there is."""
+        return self.retries.call(self.sessions.fresh)
+
+    def session(self) -> Session:
+        """The session there is, or a new one."""
+        return self.retries.call(self.sessions.current)
 
     def json(self, call: Call) -> Any:
         """The decoded answer, numbers exact. An answer that is not JSON counts as unavailable."""
@@ -133,7 +140,10 @@ class Connection:
             response.close()
 
     def authorized(self, attempt: Callable[[Session], Any]) -> Any:
-        """`attempt` with the session; once more with a new one when the org refuses this one."""
+        """`attempt` with the session; once more with a new one when the org refuses this one.
+
+        A login that this needs is one try of the call: whoever tries the call again, logs in again.
+        """
         session = self.sessions.current()
         try:
             return attempt(session)
@@ -187,7 +197,11 @@ class Connection:
         request = self._client.build_request("POST", url, data=form)
         if basic:
             request = next(httpx.BasicAuth(*basic).auth_flow(request))
-        return self._transmit(request, stream=False)
+        try:
+            return self._transmit(request, stream=False)
+        except LostAnswerError as error:
+            # Logging in twice does no harm, even on the way to a call that may not be repeated.
+            raise UnavailableError(error.service, error.reason) from error
 
     def _transmit(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
         started = time.perf_counter()

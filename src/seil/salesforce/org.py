@@ -99,7 +99,7 @@ class Org:
 
     def login(self) -> Session:
         """Logs in anew, whatever session there is."""
-        return self._connection.sessions.fresh()
+        return self._connection.login()
 
     @property
     def usage(self) -> ApiUsage | None:
@@ -121,7 +121,7 @@ class Org:
             raise UnavailableError(SERVICE, f"the Date header is {date or 'missing'}") from error
 
     def identity(self) -> Identity:
-        session = self._connection.sessions.current()
+        session = self._connection.session()
         # https://login.salesforce.com/id/<org id>/<user id>
         parts = ["", "", *urlsplit(session.identity_url).path.split("/")]
         user = self._userinfo()

@@ -67,7 +67,7 @@ class Session:
 
 
 class Sessions:
-    """The one session all threads share; `log_in` opens a new one."""
+    """The one session all threads share; `log_in` opens a new one. Trying again is the callers'."""
 
     def __init__(self, log_in: Callable[[], Session]) -> None:
         self._log_in = log_in
@@ -86,6 +86,8 @@ class Sessions:
         """A session other than `refused`; many threads that were refused log in once."""
         with self._lock:
             if self._session is None or self._session is refused:
+                # Should the login fail, nobody need try the refused one again.
+                self._session = None
                 self._session = self._log_in()
             return self._session
 
