@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,6 +86,7 @@ def salesforce(
     from seil.sandbox.salesforce.options import Options, Quotas
     from seil.sandbox.salesforce.server import Server, check_address, serve
 
+    _set_up_logging(call)
     options = Options(
         quotas=Quotas(api_requests=daily_requests, query_jobs=daily_query_jobs),
         token_lifetime=token_lifetime,
@@ -147,6 +149,14 @@ def reset(
         output.emit({"removed": str(state)})
     else:
         output.line(f"Removed the org in {state}.")
+
+
+def _set_up_logging(call: Call) -> None:
+    """Requests on --verbose; where nobody watches bars, how far a new org is."""
+    from seil.observe import logs
+
+    watched = call.quiet or call.json or sys.stderr.isatty()
+    logs.configure("DEBUG" if call.verbose else "WARNING" if watched else "INFO", "auto")
 
 
 def _made(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from seil.sandbox.salesforce.generator import generate
+from seil.sandbox.salesforce.keys import certificate, key_pair
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.options import Options
 from seil.sandbox.salesforce.server import Server
@@ -270,9 +272,18 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small org with its keys made, which take longest."""
+    folder = make_org(tmp_path_factory.mktemp("template") / "org")
+    key_pair(folder)
+    certificate(folder, "localhost")
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return make_org(tmp_path / "org")
+def folder(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(template, tmp_path / "org"))
 
 
 @pytest.fixture
@@ -282,9 +293,10 @@ def store(folder: Path) -> Iterator[OrgStore]:
 
 
 @pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def shared_server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """For tests that leave the org as it is."""
-    with Server(make_org(tmp_path_factory.mktemp("shared") / "org")) as server:
+    folder = shutil.copytree(template, tmp_path_factory.mktemp("shared") / "org")
+    with Server(Path(folder)) as server:
         yield server
 
 

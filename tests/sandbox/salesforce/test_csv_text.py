@@ -57,7 +57,7 @@ def test_line_sql_writes(kind: str, sql: str, text: str) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=20), DIALECTS)
 def test_lines_read_back_as_written(

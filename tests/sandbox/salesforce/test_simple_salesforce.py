@@ -161,7 +161,7 @@ def test_soap_login(shared: Org) -> None:
 def test_plain_http_by_its_overrides(shared: Org) -> None:
     token = login(shared.server)["access_token"]
     with requests.Session() as session:
-        salesforce = Salesforce(instance_url=shared.server.url, session_id=token, session=session)
+        salesforce = _connected(instance_url=shared.server.url, session_id=token, session=session)
         salesforce.base_url = f"{shared.server.url}/services/data/v59.0/"
         salesforce.bulk2_url = f"{shared.server.url}/services/data/v59.0/jobs/"
         assert salesforce.query("SELECT COUNT() FROM Account")["totalSize"] == 4

@@ -66,7 +66,7 @@ class Frame:
                 reply = aim
             else:
                 reply = await self._answered(request, body, aim, fault)
-        _log.info("%s %s answered %d", request.method, request.path, reply.status)
+        _log.debug("%s %s answered %d", request.method, request.path, reply.status)
         return await self._send(request, self._metered(request, reply), fault)
 
     async def _received(self, request: web.Request, body: BinaryIO) -> _Aim | Reply:
