@@ -65,6 +65,20 @@ def test_empty_page_keeps_its_schema(bucket: Bucket) -> None:
         assert pq.read_table(file).schema.equals(SCHEMA)
 
 
+def test_flipped_bit_in_a_landed_page_is_rejected(intake: Any) -> None:
+    page = pa.record_batch([pa.array(["001Dn00000AbCdEfGh"]), pa.nulls(1, MONEY)], schema=SCHEMA)
+    key = "in/dev-Salesforce-Thing/run-1/run-1-00000.parquet"
+    metadata = {"seil.object": "Thing__c"}
+    write_page(intake.lake.landing, key, [page], schema=SCHEMA, metadata=metadata)
+    data = bytearray(intake.lake.landing.get(key))
+    # A value too short to be compressed: another letter there makes no other check fail.
+    data[data.index(b"AbCd")] ^= 1
+    intake.lake.landing.put(key, bytes(data))
+    result = intake.ingestor.take_in(key)
+    assert (result.state, result.check) == ("error", "whole")
+    assert intake.curated_keys() == []
+
+
 def test_landed_event_has_the_shape_of_s3s(bucket: Bucket) -> None:
     bucket.put("in/k", b"123")
     entry = bucket.head("in/k")
@@ -73,3 +87,16 @@ def test_landed_event_has_the_shape_of_s3s(bucket: Bucket) -> None:
     assert (event["source"], event["detail-type"]) == ("aws.s3", "Object Created")
     assert event["detail"]["bucket"] == {"name": "seil-dev-sf-to-dw-landing"}
     assert event["detail"]["object"] == {"key": "in/k", "size": 3}
+
+
+def test_landed_event_of_one_delivery_has_one_id(bucket: Bucket) -> None:
+    def told() -> str:
+        entry = bucket.head("in/k")
+        assert entry is not None
+        return landed_event(bucket, entry).id
+
+    bucket.put("in/k", b"123")
+    first = told()
+    assert told() == first
+    bucket.touch("in/k")
+    assert told() != first

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from seil.events.envelope import Event
 from seil.lake import Bucket, Entry, LandedFile
+from seil.sf_to_dw.file_events import event_id
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # What one page holds in memory before it becomes a row group: with 4 flows of 4 pages, 256 MB.
 ROW_GROUP_BYTES = 16 << 20
+LANDED = "Object Created"
 COMPRESSION: Literal["zstd"] = "zstd"
 _COMPRESSION_LEVEL = 1
 
@@ -64,6 +66,8 @@ def write_page(
             schema.with_metadata(metadata),
             compression=COMPRESSION,
             compression_level=_COMPRESSION_LEVEL,
+            # Ingest verifies them: without, a flipped bit can pass for another value.
+            write_page_checksum=True,
         ) as writer,
     ):
         for table in _row_groups(batches, schema):
@@ -76,6 +80,7 @@ def landed_event(bucket: Bucket, entry: Entry) -> Event:
     """S3's notification for a new object, which is what starts ingestion.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+    One delivery of a file is one id, whoever tells of it and however often.
     """
     name = urlsplit(bucket.url).path.rpartition("/")[2] or urlsplit(bucket.url).netloc
     detail: dict[str, Any] = {
@@ -84,8 +89,13 @@ def landed_event(bucket: Bucket, entry: Entry) -> Event:
         "object": {"key": entry.key, "size": entry.size},
         "reason": "PutObject",
     }
-    return Event("aws.s3", "Object Created", detail, resources=(bucket.url,))
-
+    return Event(
+        "aws.s3",
+        LANDED,
+        detail,
+        resources=(bucket.url,),
+        id=event_id(LANDED, entry.key, entry.modified.isoformat(), entry.size),
+    )
 
 
 def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterable[pa.Table]:
