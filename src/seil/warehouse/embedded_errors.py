@@ -24,9 +24,7 @@ _FORBIDDEN = r"Permission denied|Read-only file system|Operation not permitted"
 _NO_FOLDER = r"No such file or directory|Not a directory"
 _MEMORY = r"Out of Memory|could not allocate"
 
-_REBUILD = (
-    "Move the file away, then run `seil load` and `seil build`: all of it comes from curated files"
-)
+_REBUILD = "Move the file away, then run `seil rebuild`: all of it comes from curated files"
 _HINTS = {
     _LOCKED: "Close that program or wait until it is done; readers wait for a writer as well",
     _IN_USE: "Close the other connection to this file first",
@@ -66,6 +64,11 @@ def translated_batches(url: str, batches: Iterable[pa.RecordBatch]) -> Iterator[
 def translated(url: str, error: duckdb.Error) -> WarehouseError:
     kind = StatementError if isinstance(error, _REFUSED) else WarehouseError
     return _described(url, str(error), kind)
+
+
+def is_broken(error: WarehouseError) -> bool:
+    """Whether the file itself cannot be read, now or later."""
+    return error.hint == _REBUILD
 
 
 def _described(url: str, text: str, kind: type[WarehouseError]) -> WarehouseError:

@@ -1,0 +1,61 @@
+"""`seil rebuild`: the warehouse again, from the lake alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seil.cli import output, reports
+from seil.cli.context import opened, shown_progress
+from seil.cli.frame import UNBALANCED, Call, command
+
+
+def register(app: typer.Typer) -> None:
+    command(app, narrated=True)(rebuild)
+
+
+def rebuild(
+    call: Call,
+    *,
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="Put it in place even if it lacks what the old one has."),
+    ] = False,
+) -> int:
+    """Make the warehouse anew from the curated files; the old one stays until it is whole."""
+    from seil.sf_to_dw.lock import run_lock
+    from seil.sf_to_dw.rebuild import Rebuild
+
+    with opened(call) as context, run_lock(context.lake):
+        with shown_progress(call) as progress:
+            report = Rebuild(
+                context.settings.warehouse,
+                context.lake,
+                context.catalog,
+                context.models,
+                bus=context.journal,
+                progress=progress,
+            ).run(anyway=anyway)
+        if call.json:
+            output.emit(
+                {
+                    "replaced": report.is_replaced,
+                    "was": report.state,
+                    "refused": list(report.refused),
+                    "files": report.load.files,
+                    **vars(report.load.outcome),
+                    "tables": {table.table: table.rows for table in report.build.tables},
+                }
+            )
+        else:
+            reports.loaded(call, report.load)
+            reports.built(call, report.build)
+            for reason in report.refused:
+                output.line(f"  {reason}", style="red")
+            output.line(
+                "The new warehouse is in place."
+                if report.is_replaced
+                else "The old warehouse stays: the new one lacks what it has (--anyway takes it)."
+            )
+    return 0 if report.ok else UNBALANCED
