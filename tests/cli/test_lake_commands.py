@@ -97,6 +97,45 @@ def test_ingest_of_a_file_that_says_nothing_of_its_object(
     assert (file["state"], file["object"], file["curated_rows"]) == ("success", "Account", 2)
 
 
+def test_ingest_from_here_passes_over_seils_own_and_what_is_no_parquet(
+    seil: Seil, exported: Path, home: Path
+) -> None:
+    shutil.copy(exported / "Account.parquet", home)
+    (home / "README.txt").write_text("hello")
+    assert seil("ingest", "--from", ".").code == 0
+    again = seil("ingest", "--from", ".")
+    assert again.code == 0
+    lines = again.out.splitlines()
+    assert lines[0] == "Import: 0 files copied in, 1 known before"
+    assert "  left where it is: README.txt: is not Parquet" in lines
+    assert "  left where it is: seil-data/journal.sqlite: is SEIL's own" in lines
+    buckets = [line for line in lines if line.endswith("sf-to-dw-landing: is SEIL's own")]
+    assert len(buckets) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code"),
+    [
+        ("stuff.parquet", [], 1),
+        ("README.txt", [], 0),
+        ("README.txt", ["--object", "Account"], 1),
+        ("stuff.parquet", ["--object", "Account"], 0),
+    ],
+    ids=["unplaced", "no Parquet", "nothing of the object", "placed by hand"],
+)
+def test_ingest_from_fails_when_something_is_missing(
+    seil: Seil, exported: Path, home: Path, name: str, options: list[str], code: int
+) -> None:
+    (home / "x").mkdir()
+    if name.endswith(".parquet"):
+        shutil.copy(exported / "Account.parquet", home / "x" / name)
+    else:
+        (home / "x" / name).write_text("hello")
+    ran = seil("ingest", "--from", "x", *options)
+    assert ran.code == code
+    assert ran.out.startswith("Import: ")
+
+
 def test_ingest_of_one_object_leaves_the_others(seil: Seil, exported: Path) -> None:
     seil("ingest", "Order", "--from", str(exported))
     waiting = seil("files", "--state", "in", "--json").json

@@ -72,11 +72,8 @@ def test_folder_is_landed_taken_in_and_left_as_it_was(intake: Any, tmp_path: Pat
     write(folder / "deep" / "salesforce_contact" / "part-0.parquet")
     (folder / "_SUCCESS").touch()
     (folder / ".part-0.parquet.crc").write_bytes(b"x")
-    landed = land(intake, folder)
-    assert [(file.state, file.object) for file in landed] == [
-        ("landed", "Account"),
-        ("landed", "Contact"),
-    ]
+    landed = [file for file in land(intake, folder) if file.state == "landed"]
+    assert [file.object for file in landed] == ["Account", "Contact"]
     assert landed[0].key.startswith("in/dev-Salesforce-Account/import-")
     assert landed[0].key.endswith("/Account.parquet")
     assert len(intake.events("Object Created")) == 2
@@ -148,6 +145,7 @@ def test_file_that_cannot_be_placed_is_named_and_the_others_go_on(
     states = {file.path.name: file for file in land(intake, tmp_path) if file.path.is_file()}
     assert states[name].state == "left"
     assert reason in states[name].reason
+    assert states[name].unplaced is name.endswith(".parquet")
     assert states["Contact.parquet"].state == "landed"
 
 
@@ -187,6 +185,79 @@ def test_file_that_cannot_be_read_is_left(
     (file,) = land(intake, path)
     assert (file.state, file.reason) == ("left", "cannot be read: Permission denied")
     assert intake.keys() == []
+
+
+def test_what_is_left_out_is_named_once_with_the_reason(intake: Any, tmp_path: Path) -> None:
+    for path in (
+        "_temporary/0/Account.parquet",
+        ".git/Account.parquet",
+        "other/seil-prod-sf-to-dw-curated/Account/a.parquet",
+        "feed/Account.parquet",
+        "target/Account.parquet",
+    ):
+        write(tmp_path / path)
+    intake.land({"Id": ["a"]}, "Account")
+    for name in ("data.csv", ".DS_Store", "journal.sqlite", "journal.sqlite-wal"):
+        make_text(tmp_path / name)
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    found = land(intake, tmp_path, own=[tmp_path / "journal.sqlite", tmp_path / "feed"])
+    left = {f.path.relative_to(tmp_path).as_posix(): f.reason for f in found if f.state == "left"}
+    assert left == {
+        ".DS_Store": "is hidden: its name begins with .",
+        ".git": "is hidden: its name begins with .",
+        "_temporary": "is hidden: its name begins with _",
+        "data.csv": "is not Parquet",
+        "feed": "is SEIL's own",
+        "gone": "is no file",
+        "journal.sqlite": "is SEIL's own",
+        "journal.sqlite-wal": "is SEIL's own",
+        "lake/seil-dev-sf-to-dw-curated": "is SEIL's own",
+        "lake/seil-dev-sf-to-dw-landing": "is SEIL's own",
+        "lake/seil-dev-sf-to-dw-staging": "is SEIL's own",
+        "link": "is a link to a folder",
+        "other/seil-prod-sf-to-dw-curated": "is SEIL's own",
+    }
+    assert not any(file.unplaced for file in found)
+    assert [file.path for file in found if file.state == "landed"] == [
+        tmp_path / "target" / "Account.parquet"
+    ]
+
+
+def test_another_lakes_bucket_can_be_named(intake: Any, tmp_path: Path) -> None:
+    bucket = tmp_path / "seil-prod-sf-to-dw-curated"
+    write(bucket / "Salesforce-Account" / "a.parquet")
+    assert [file.object for file in land(intake, bucket)] == ["Account"]
+
+
+@pytest.mark.parametrize("name", ["", "in/dev-Salesforce-Account"])
+def test_own_lake_is_refused(intake: Any, name: str) -> None:
+    key = intake.land({"Id": ["a"]}, "Account")
+    with pytest.raises(ConfigurationError, match="is in SEIL's own lake"):
+        land(intake, intake.lake.landing.path(name))
+    assert intake.keys() == [key]
+
+
+def test_named_file_that_is_left_is_unplaced(intake: Any, tmp_path: Path) -> None:
+    make_text(tmp_path / "README.txt")
+    (file,) = land(intake, tmp_path / "README.txt")
+    assert (file.state, file.unplaced) == ("left", True)
+
+
+def test_folder_that_cannot_be_read_is_unplaced(
+    intake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "x" / "closed" / "Account.parquet")
+    original: Any = Path.iterdir
+
+    def denied(self: Path) -> Any:
+        if self.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return original(self)
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    (file,) = land(intake, tmp_path / "x")
+    assert (file.reason, file.unplaced) == ("cannot be read: Permission denied", True)
 
 
 def test_missing_folder_is_a_configuration_error(intake: Any, tmp_path: Path) -> None:

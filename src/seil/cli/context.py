@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from seil.catalog import Catalog
@@ -116,6 +117,17 @@ class Context:
             open_warehouse=self.warehouse,
             models=self.models,
         )
+
+    @property
+    def own_paths(self) -> list[Path]:
+        """What SEIL writes on this machine, apart from the lake."""
+        kind, _, location = self.settings.warehouse.url.partition(":")
+        feed = urlsplit(self.settings.feed.url)
+        return [
+            self.settings.events.journal,
+            *([Path(location)] if kind == "duckdb" else []),
+            *([Path(unquote(feed.path))] if feed.scheme == "file" else []),
+        ]
 
     @property
     def has_warehouse(self) -> bool:

@@ -51,7 +51,11 @@ def ingest(
         str, typer.Option("--object", "-o", help="The object that the files of --from hold.")
     ] = "",
 ) -> int:
-    """Take landed files in: check, clean, move. With --from, files that other tools made."""
+    """Take landed files in: check, clean, move. With --from, files that other tools made.
+
+    Files that are plainly no Parquet are listed and left; exit code 1 tells of a Parquet file that
+    could not be placed, or a --object without any.
+    """
     from seil.sf_to_dw.imports import land_folder
     from seil.sf_to_dw.lock import run_lock
 
@@ -63,13 +67,19 @@ def ingest(
         if from_:
             held = context.catalog.select([object_])[0] if object_ else None
             imported = land_folder(
-                context.lake, context.catalog, from_, obj=held, bus=context.journal
+                context.lake,
+                context.catalog,
+                from_,
+                obj=held,
+                bus=context.journal,
+                own=context.own_paths,
             )
         with shown_progress(call) as progress:
             report = context.ingestor.sweep(chosen if objects else (), progress)
-        _say_ingested(call, imported, report)
-    left = any(file.state == "left" for file in imported)
-    return 0 if report.ok and not left else UNBALANCED
+        _say_ingested(call, imported if from_ else None, report)
+    unplaced = any(file.unplaced for file in imported)
+    found = any(file.state != "left" for file in imported)
+    return 0 if report.ok and not unplaced and (found or not object_) else UNBALANCED
 
 
 @default_command(_files)
@@ -178,19 +188,20 @@ def _state(file: FileInfo) -> Any:
     return output.Bad(file.state) if file.state in ("error", "exceptions") else file.state
 
 
-def _say_ingested(call: Call, imported: Sequence[Imported], report: Any) -> None:
+def _say_ingested(call: Call, imported: Sequence[Imported] | None, report: Any) -> None:
     if call.json:
         output.emit(
             {
-                "imported": [dict(vars(file)) for file in imported],
+                "imported": [dict(vars(file)) for file in imported or ()],
                 "files": reports.ingest_documents(report),
             }
         )
         return
-    if imported:
+    if imported is not None:
         count = {state: sum(f.state == state for f in imported) for state in ("landed", "known")}
         output.line(f"Import: {count['landed']:,} files copied in, {count['known']:,} known before")
         for file in imported:
             if file.state == "left":
-                output.line(f"  left where it is: {file.path}: {file.reason}", style="red")
+                style = "red" if file.unplaced else "dim"
+                output.line(f"  left where it is: {file.path}: {file.reason}", style=style)
     reports.ingested(report)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,11 @@ from seil.sf_to_dw.object_names import ObjectNames
 _CHUNK = 1 << 20
 _MAGIC = b"PAR1"
 _SUFFIXES = (".parquet", ".parq", ".pq")
+# Of any environment, see Lake.at. A folder of this kind can still be named itself.
+_BUCKET = re.compile(r".+-sf-to-dw-(landing|curated|staging|dwmock)")
+# A database's own file, and what DuckDB and SQLite put beside theirs. They must not even be opened:
+# closing them would drop the locks this process has on them (https://sqlite.org/howtocorrupt.html).
+_COMPANIONS = ("", ".wal", ".tmp", "-wal", "-shm", "-journal")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=-]+")
 
 
@@ -31,7 +36,8 @@ class Imported:
     """What became of one file of the folder.
 
     landed: a copy lies under `key`, for the next ingest. known: it was taken in before, under
-    `key`. left: nothing was copied, for `reason`.
+    `key`. left: nothing was copied, for `reason`; `unplaced` when it should have been. What is left
+    can be a folder, with all that is in it.
     """
 
     path: Path
@@ -39,6 +45,7 @@ class Imported:
     key: str = ""
     object: str = ""
     reason: str = ""
+    unplaced: bool = False
 
 
 def land_folder(
@@ -48,32 +55,74 @@ def land_folder(
     *,
     obj: SyncedObject | None = None,
     bus: Bus | None = None,
+    own: Sequence[Path] = (),
 ) -> list[Imported]:
     """Copies the Parquet files below `folder` (or the one file it is) into in/, a run a file.
 
     Whose records a file holds is said by `obj`, else by its metadata, else by its name or that of
     the nearest folder. Run and key are made from the content, so a repeat lands nothing twice.
-    Raises ConfigurationError when there is no such folder, LakeError.
+    Lakes below `folder` are left out, and so are `own`: files and folders that SEIL itself writes.
+    Raises ConfigurationError when there is no such folder or it is the lake's, LakeError.
     """
     if not folder.exists():
         raise ConfigurationError([Problem(str(folder), "no such folder")])
+    _check_not_in_the_lake(folder, lake)
     importer = _Importer(lake, catalog, folder, obj, bus)
-    return [importer.take(path) for path in _files(folder)]
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Hidden ones are left out: other tools keep their markers and checksums there."""
     if folder.is_file():
-        yield folder
+        # Somebody named this very file: leaving it is never what they wanted.
+        taken = importer.take(folder)
+        return [replace(taken, unplaced=taken.state == "left")]
+    written = frozenset(Path(f"{path.resolve()}{mark}") for path in own for mark in _COMPANIONS)
+    return [
+        Imported(path, "left", reason=error.reason, unplaced=error.unplaced)
+        if error
+        else importer.take(path)
+        for path, error in _found(folder, written)
+    ]
+
+
+def _check_not_in_the_lake(folder: Path, lake: Lake) -> None:
+    for bucket in (lake.landing, lake.curated, lake.staging):
+        root = bucket.path("")
+        if root and folder.resolve().is_relative_to(root.resolve()):
+            cure = "use `seil files retry` for files that failed"
+            raise ConfigurationError([Problem(str(folder), "is in SEIL's own lake", cure)])
+
+
+def _found(folder: Path, own: frozenset[Path]) -> Iterator[tuple[Path, _LeftError | None]]:
+    """Every file below, except in folders that are left out: these stand for all they hold."""
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        yield folder, _LeftError(f"cannot be read: {error.strerror}", unplaced=True)
         return
-    for path in sorted(folder.rglob("*")):
-        inner = path.relative_to(folder).parts
-        if path.is_file() and not any(part.startswith((".", "_")) for part in inner):
-            yield path
+    for path in paths:
+        if reason := _reason_to_leave(path, own):
+            yield path, _LeftError(reason)
+        elif path.is_dir():
+            yield from _found(path, own)
+        else:
+            yield path, None
+
+
+def _reason_to_leave(path: Path, own: frozenset[Path]) -> str:
+    """Hidden ones, too: other tools keep their markers, checksums and unfinished files there."""
+    if path.resolve() in own or (path.is_dir() and _BUCKET.fullmatch(path.name)):
+        return "is SEIL's own"
+    if path.name.startswith((".", "_")):
+        return f"is hidden: its name begins with {path.name[0]}"
+    if path.is_symlink() and path.is_dir():
+        return "is a link to a folder"
+    return "" if path.is_dir() or path.is_file() else "is no file"
 
 
 class _LeftError(Exception):
-    """The file is not imported, for this reason."""
+    """The file is not imported, for this reason; `unplaced` when it should have been."""
+
+    def __init__(self, reason: str, *, unplaced: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.unplaced = unplaced
 
 
 @dataclass(frozen=True)
@@ -95,7 +144,7 @@ class _Importer:
                 return Imported(path, "known", landed.key, obj.api_name)
             self._copy(path, landed.key)
         except _LeftError as error:
-            return Imported(path, "left", reason=str(error))
+            return Imported(path, "left", reason=error.reason, unplaced=error.unplaced)
         return Imported(path, "landed", landed.key, obj.api_name)
 
     def _object(self, path: Path) -> SyncedObject:
@@ -106,14 +155,15 @@ class _Importer:
         if named := _metadata_object(path):
             if found := self.catalog.find(named):
                 return found
-            raise _LeftError(f"holds {named} records, and {named} is not in the catalog")
+            reason = f"holds {named} records, and {named} is not in the catalog"
+            raise _LeftError(reason, unplaced=True)
         return self._named(path)
 
     def _named(self, path: Path) -> SyncedObject:
         try:
             return ObjectNames(self.catalog).told_by(_names(path, self.folder))
         except LookupError as error:
-            raise _LeftError(str(error.args[0])) from error
+            raise _LeftError(str(error.args[0]), unplaced=True) from error
 
     def _copy(self, path: Path, key: str) -> None:
         landing = self.lake.landing
@@ -163,7 +213,7 @@ def _chunks(path: Path, size: int = _CHUNK) -> Iterator[bytes]:
             while chunk := file.read(size):
                 yield chunk
     except OSError as error:
-        raise _LeftError(f"cannot be read: {error.strerror}") from error
+        raise _LeftError(f"cannot be read: {error.strerror}", unplaced=True) from error
 
 
 def _safe(name: str) -> str:
