@@ -11,7 +11,7 @@ from typing import Any, Literal, TextIO
 
 from typing_extensions import override
 
-__all__ = ["configure", "mask"]
+__all__ = ["configure", "mask", "unconfigure"]
 
 _MASKED = "****"
 _NAMES = (
@@ -100,14 +100,19 @@ class _StandardError(logging.StreamHandler[TextIO]):
 
 def configure(level: str, form: Literal["auto", "text", "json"]) -> None:
     """Sends every log line to stderr; calling it again replaces what was set up before."""
-    terminal = sys.stderr.isatty()
+    unconfigure()
     handler = _StandardError()
-    text = form == "text" or (form == "auto" and terminal)
+    text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
-    root = logging.getLogger()
-    for old in [h for h in root.handlers if isinstance(h, _StandardError)]:
-        root.removeHandler(old)
-    root.addHandler(handler)
-    root.setLevel(logging.WARNING)
+    logging.getLogger().addHandler(handler)
     # Libraries get to say only what is wrong.
     logging.getLogger("seil").setLevel(level)
+
+
+def unconfigure() -> None:
+    """Undoes what `configure` did."""
+    root = logging.getLogger()
+    for handler in [h for h in root.handlers if isinstance(h, _StandardError)]:
+        root.removeHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("seil").setLevel(logging.NOTSET)
