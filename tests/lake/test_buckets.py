@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import resource
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,3 +144,61 @@ def test_lake_buckets_are_named_by_the_convention(tmp_path: Path) -> None:
         "acme-sit-sf-to-dw-landing",
         "acme-sit-sf-to-dw-staging",
     ]
+
+
+KILLED = """
+import os, signal, sys
+from seil.lake import Bucket
+with Bucket(sys.argv[1]).writer("in/a/b.parquet") as file:
+    file.write(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_writer_left_is_swept(bucket: Bucket) -> None:
+    bucket.put("in/a/c.parquet", b"whole")
+    subprocess.run([sys.executable, "-c", KILLED, bucket.url], check=False)
+    folder = bucket.path("in/a")
+    assert folder is not None
+    [part] = [path for path in folder.iterdir() if path.name.startswith("b.parquet#")]
+    assert bucket.sweep_partial() == [part]
+    assert [path.name for path in folder.iterdir()] == ["c.parquet"]
+
+
+def test_a_write_under_way_is_not_swept_until_it_is_a_day_old(bucket: Bucket) -> None:
+    with bucket.writer("a") as file:
+        file.write(b"half")
+        assert bucket.sweep_partial() == []
+        root = bucket.path("")
+        assert root is not None
+        [part] = root.glob("a#*")
+        yesterday = time.time() - 90_000
+        os.utime(part, (yesterday, yesterday))
+        assert bucket.sweep_partial() == [part]
+        part.touch()
+
+
+@pytest.mark.parametrize("name", ["orders #2", "orders#20261123120000", f"x#{'1' * 30}"])
+def test_names_of_others_are_never_swept(bucket: Bucket, name: str) -> None:
+    path = bucket.path(name)
+    assert path is not None
+    path.write_bytes(b"mine")
+    os.utime(path, (0, 0))
+    assert bucket.sweep_partial() == []
+    assert path.read_bytes() == b"mine"
+
+
+def test_a_remote_bucket_has_nothing_to_sweep() -> None:
+    assert Bucket("memory:///").sweep_partial() == []
+
+
+def test_a_lake_sweeps_all_its_buckets(tmp_path: Path) -> None:
+    lake = Lake.at(tmp_path.as_uri(), env="dev", project="seil")
+    parts = []
+    for bucket in (lake.landing, lake.curated, lake.staging):
+        path = bucket.path(f"a#{2**22:010d}{1:020d}")
+        assert path is not None
+        path.touch()
+        parts.append(path)
+    lake.sweep_partial()
+    assert not any(path.exists() for path in parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from seil.lake.buckets import Bucket, Entry
@@ -16,6 +17,8 @@ __all__ = [
     "archived_file",
     "landed_file",
 ]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,9 @@ class Lake:
             curated=Bucket(f"{stem}-curated"),
             staging=Bucket(f"{stem}-staging"),
         )
+
+    def sweep_partial(self) -> None:
+        """Removes what killed writers left. For whoever holds the run lock."""
+        for bucket in (self.landing, self.curated, self.staging):
+            for path in bucket.sweep_partial():
+                log.info("removed %s: its writer was killed", path)

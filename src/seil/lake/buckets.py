@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
@@ -145,9 +147,58 @@ class Bucket:
     def _remote(self, key: str) -> obstore.WritableFile:
         return obstore.open_writer(self._store, key)
 
+    def sweep_partial(self, *, older_than: timedelta = timedelta(days=1)) -> list[Path]:
+        """Removes what writers left that were killed in the middle, and returns their paths.
+
+        Such a file goes when its process is gone, or when it is older than that: the number of a
+        process may have been given to another one since. On S3 nothing is left in sight.
+        """
+        if not self._root:
+            return []
+        with _translated(self.url, "clean up"):
+            left = [
+                path
+                for folder, _, names in os.walk(self._root)
+                for name in names
+                if _is_left(path := Path(folder, name), older_than)
+            ]
+            for path in left:
+                path.unlink(missing_ok=True)
+        return left
+
     def free_bytes(self) -> int | None:
         """None where the bucket is remote."""
         return shutil.disk_usage(self._root).free if self._root else None
+
+
+# Process and thread, each of a fixed width, so that no name of somebody else's is taken for one.
+_PARTIAL = re.compile(r"#(?P<pid>000\d{7})\d{20}$")
+
+
+def _partial_name(target: Path) -> str:
+    return f"{target.name}#{os.getpid():010d}{threading.get_ident():020d}"
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # Somebody else's.
+        return True
+    return True
+
+
+def _is_left(path: Path, older_than: timedelta) -> bool:
+    match = _PARTIAL.search(path.name)
+    if not match:
+        return False
+    if not _is_running(int(match["pid"])):
+        return True
+    try:
+        return time.time() - path.stat().st_mtime > older_than.total_seconds()
+    except FileNotFoundError:
+        return False
 
 
 class _LocalFile:
@@ -156,7 +207,7 @@ class _LocalFile:
     def __init__(self, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         self._target = target
-        self._part = target.with_name(f"{target.name}#{os.getpid()}{threading.get_ident()}")
+        self._part = target.with_name(_partial_name(target))
         self._file = self._part.open("wb")
 
     def write(self, data: bytes) -> int:

@@ -84,6 +84,7 @@ class Pipeline:
         Raises AlreadyRunningError when another run works on this lake, AbortError as the steps do.
         """
         with run_lock(self.lake):
+            self.lake.sweep_partial()
             extracted, ingested = self._to_curated(objects, full=full, progress=progress)
             with self.open_warehouse() as warehouse:
                 loaded = load(
