@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -292,3 +292,90 @@ def test_an_event_that_kills_each_time_is_set_aside(journal: Journal, tmp_path: 
     assert handled.read_text().split() == ["0", "1", "1", "1", "2"]
     [letter] = dead_letters(journal)
     assert (letter.reason, letter.attempts) == ("the process died each time it was handled", 3)
+
+
+class Gatherer:
+    """Keeps what it was given together; fails for what `bad` names, alone or in company."""
+
+    def __init__(self, bad: Callable[[int], BaseException | None] = lambda _: None) -> None:
+        self.groups: list[list[int]] = []
+        self.bad = bad
+
+    def __call__(self, events: Sequence[Event]) -> None:
+        numbers = [event.detail["n"] for event in events]
+        self.groups.append(numbers)
+        for n in numbers:
+            if error := self.bad(n):
+                raise error
+
+    def subscriber(self, attempts: int = 3) -> Subscriber:
+        return Subscriber(
+            "one", OURS, lambda e: self([e]), wait=SOON, attempts=attempts, handle_all=self
+        )
+
+
+def test_what_is_pending_together_is_delivered_together(journal: Journal) -> None:
+    gatherer = Gatherer()
+    running = Dispatcher(journal, [gatherer.subscriber()])
+    journal.publish([event(n, "seil.test" if n != 2 else "other") for n in range(5)])
+    assert running.drain() == Delivered(handled=4)
+    journal.publish([event(9)])
+    running.drain()
+    assert gatherer.groups == [[0, 1, 3, 4], [9]]
+
+
+def test_one_that_fails_among_others_is_found(journal: Journal) -> None:
+    gatherer = Gatherer(lambda n: FileRejectedError("in/a", "whole", "x") if n == 1 else None)
+    running = Dispatcher(journal, [gatherer.subscriber()])
+    journal.publish([event(n) for n in range(3)])
+    assert running.drain() == Delivered(handled=2, dead=1)
+    assert gatherer.groups == [[0, 1, 2], [0], [1], [2]]
+    assert [letter.seq for letter in dead_letters(journal)] == [2]
+
+
+@pytest.mark.parametrize("error", [LakeError("file:///x", "write", "full"), SystemExit(1)])
+def test_an_end_from_outside_leaves_them_all_in_line(
+    journal: Journal, error: BaseException
+) -> None:
+    ends = [error]
+    gatherer = Gatherer(lambda n: ends.pop() if n == 1 and ends else None)
+    journal.publish([event(0)])
+    running = Dispatcher(journal, [gatherer.subscriber(attempts=2)])
+    journal.publish([event(1), event(2)])
+    with pytest.raises(type(error)):
+        running.drain()
+    assert running.drain() == Delivered(handled=2)
+    assert gatherer.groups == [[1, 2], [1, 2]]
+
+
+KILLS = """
+import os, signal, sys
+from pathlib import Path
+from seil.events.dispatch import Dispatcher, Pattern, Subscriber
+from seil.events.journal import Journal
+
+def handle(events):
+    print(*(event.detail["n"] for event in events), flush=True)
+    if any(event.detail["n"] == 1 for event in events):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+with Journal(Path(sys.argv[1])) as journal:
+    pattern = Pattern({"source": ["seil.test"]})
+    line = Subscriber("one", pattern, lambda e: handle([e]), replay=True, handle_all=handle)
+    Dispatcher(journal, [line]).drain()
+"""
+
+
+def test_one_that_kills_among_others_is_found(journal: Journal, tmp_path: Path) -> None:
+    journal.publish([event(n) for n in range(3)])
+    script = [sys.executable, "-c", KILLS, str(tmp_path / "journal.sqlite")]
+    output = ""
+    for _ in range(6):
+        ran = subprocess.run(script, capture_output=True, text=True, check=False)
+        output += ran.stdout
+        if ran.returncode == 0:
+            break
+    assert ran.returncode == 0, ran.stderr
+    assert output.splitlines() == ["0 1 2", "0 1 2", "0", "1", "1 2", "1", "2"]
+    [letter] = dead_letters(journal)
+    assert (letter.seq, letter.reason) == (2, "the process died each time it was handled")

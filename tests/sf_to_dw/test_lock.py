@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -57,6 +59,30 @@ def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
             pass
         process.kill()
     with run_lock(lake_at(url)):
+        pass
+
+
+def test_a_brief_holder_is_waited_for(tmp_path: Path) -> None:
+    lake = lake_at(tmp_path.as_uri())
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with run_lock(lake, brief=True):
+            held.set()
+            let_go.wait(20)
+
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(hold)
+        held.wait(20)
+        threading.Timer(0.3, let_go.set).start()
+        with run_lock(lake):
+            assert let_go.is_set()
+        holding.result()
+
+
+def test_locks_of_different_keys_are_apart(tmp_path: Path) -> None:
+    lake = lake_at(tmp_path.as_uri())
+    with run_lock(lake), run_lock(lake, key="other.lock"):
         pass
 
 

@@ -40,6 +40,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 _PAGE = 200
+_PAGE_TOGETHER = 5000
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class Subscriber:
     What `handle` raises decides: RejectError is a dead letter at once, AbortError stops the
     dispatcher and leaves the event where it is, anything else is tried `attempts` times in all.
     With `replay`, a new subscriber also gets what the journal already holds.
+
+    With `handle_all`, what is pending together is handed over together. What it cannot handle, or
+    what kills it again and again, is then given to `handle` one by one.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Subscriber:
     attempts: int = 3
     wait: timedelta = timedelta(seconds=1)
     replay: bool = False
+    handle_all: Callable[[Sequence[Event]], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,19 +109,55 @@ class Dispatcher:
     def _up_to(self, last: int, subscriber: Subscriber, cursor: Cursor) -> Delivered:
         total = Delivered()
         position = cursor.position()
+        size = _PAGE_TOGETHER if subscriber.handle_all else _PAGE
         while position < last:
-            page = list(self._journal.read(position, limit=_PAGE))
-            for seq, event in page:
-                if subscriber.pattern.matches(event):
-                    settled = self._deliver(subscriber, cursor, seq, event)
-                    if settled is None:
-                        return total
-                    total += settled
-                position = seq
-            cursor.advance(position)
-            if not page:
+            page = list(self._journal.read(position, limit=size))
+            wanted = [(seq, event) for seq, event in page if subscriber.pattern.matches(event)]
+            settled, is_stopped = self._deliver_page(subscriber, cursor, wanted)
+            total += settled
+            if is_stopped:
                 break
+            position = page[-1][0] if page else last
+            cursor.advance(position)
         return total
+
+    def _deliver_page(
+        self, subscriber: Subscriber, cursor: Cursor, page: Sequence[tuple[int, Event]]
+    ) -> tuple[Delivered, bool]:
+        """Also whether `stop` came before its end."""
+        attempt = None
+        if subscriber.handle_all and len(page) > 1 and not self._stop.is_set():
+            attempt = cursor.attempt(page[0][0])
+            if attempt < subscriber.attempts and self._deliver_together(subscriber, cursor, page):
+                return Delivered(handled=len(page)), False
+        total = Delivered()
+        for seq, event in page:
+            settled = self._deliver(subscriber, cursor, seq, event, attempt=attempt)
+            if settled is None:
+                return total, True
+            attempt = None
+            total += settled
+        return total, False
+
+    def _deliver_together(
+        self, subscriber: Subscriber, cursor: Cursor, page: Sequence[tuple[int, Event]]
+    ) -> bool:
+        if not subscriber.handle_all:
+            return False
+        try:
+            subscriber.handle_all([event for _, event in page])
+        except AbortError:
+            cursor.release()
+            raise
+        except Exception:
+            words = "%s cannot handle %d events together, and takes them one by one"
+            logger.exception(words, subscriber.name, len(page))
+            return False
+        except BaseException:
+            cursor.release()
+            raise
+        cursor.advance(page[-1][0])
+        return True
 
     def _again(self, subscriber: Subscriber, cursor: Cursor) -> Delivered:
         total = Delivered()
@@ -130,17 +171,26 @@ class Dispatcher:
         return total
 
     def _deliver(
-        self, subscriber: Subscriber, cursor: Cursor, seq: int, event: Event
+        self,
+        subscriber: Subscriber,
+        cursor: Cursor,
+        seq: int,
+        event: Event,
+        *,
+        attempt: int | None = None,
     ) -> Delivered | None:
-        """None when `stop` came first: the event is still to be delivered."""
+        """None when `stop` came first: the event is still to be delivered.
+
+        `attempt` is the number of this one where it is counted already.
+        """
         while not self._stop.is_set():
-            attempt = cursor.attempt(seq)
+            attempt = attempt or cursor.attempt(seq)
             if attempt > subscriber.attempts:
                 cursor.bury(seq, "the process died each time it was handled", attempt - 1)
                 return Delivered(dead=1)
             try:
                 subscriber.handle(event)
-            except (AbortError, KeyboardInterrupt, SystemExit):
+            except AbortError:
                 cursor.release()
                 raise
             except Exception as error:
@@ -151,10 +201,15 @@ class Dispatcher:
                     attempt,
                     subscriber.attempts,
                 )
-                if isinstance(error, RejectError) or attempt == subscriber.attempts:
+                if isinstance(error, RejectError) or attempt >= subscriber.attempts:
                     cursor.bury(seq, f"{type(error).__name__}: {error}", attempt)
                     return Delivered(dead=1)
                 self._stop.wait(subscriber.wait.total_seconds() * 2 ** (attempt - 1))
+                attempt = None
+            except BaseException:
+                # Ctrl-C, SIGTERM: not the event's fault.
+                cursor.release()
+                raise
             else:
                 cursor.advance(seq)
                 return Delivered(handled=1)

@@ -12,8 +12,10 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,66 +24,105 @@ from seil.lake import Bucket, Lake
 
 KEY = "run.lock"
 LEASE = timedelta(minutes=10)
+# For a brief holder, and for one who is just writing down who it is.
+_PATIENCE, _STARTING_PATIENCE = 600.0, 1.0
+_POLL = 0.1
+_STARTING = "starting"
 
 
 @contextmanager
-def run_lock(lake: Lake, *, lease: timedelta = LEASE) -> Iterator[None]:
-    """Raises AlreadyRunningError, naming the holder, when another run has it."""
-    path = lake.staging.path(KEY)
-    with _file_lock(path) if path else _object_lock(lake.staging, lease):
+def run_lock(
+    lake: Lake, *, lease: timedelta = LEASE, brief: bool = False, key: str = KEY
+) -> Iterator[None]:
+    """Raises AlreadyRunningError, naming the holder, when another run has it.
+
+    A `brief` holder has it for some files only, and is waited for.
+    """
+    with ExitStack() as held:
+        begun = time.monotonic()
+        while True:
+            try:
+                held.enter_context(_lock(lake.staging, key, _holder(brief=brief), lease))
+                break
+            except AlreadyRunningError as error:
+                if time.monotonic() - begun > _patience(error.holder):
+                    raise
+            time.sleep(_POLL)
         yield
 
 
-def _holder() -> str:
+def _lock(bucket: Bucket, key: str, holder: str, lease: timedelta) -> AbstractContextManager[None]:
+    path = bucket.path(key)
+    return _file_lock(path, holder) if path else _ObjectLock(bucket, key, holder).held(lease)
+
+
+def _holder(*, brief: bool) -> str:
     body = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        **({"brief": True} if brief else {}),
     }
     return json.dumps(body)
 
 
+def _patience(holder: str) -> float:
+    if holder == _STARTING:
+        return _STARTING_PATIENCE
+    return _PATIENCE if '"brief": true' in holder else 0.0
+
+
 @contextmanager
-def _file_lock(path: Path) -> Iterator[None]:
+def _file_lock(path: Path, holder: str) -> Iterator[None]:
     # The file stays: removing it would let a third run lock a name that the second still waits on.
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
-            raise AlreadyRunningError(str(path), file.read() or "starting") from error
+            raise AlreadyRunningError(str(path), file.read() or _STARTING) from error
         file.truncate(0)
-        file.write(_holder())
+        file.write(holder)
         file.flush()
         yield
         file.truncate(0)
 
 
-@contextmanager
-def _object_lock(bucket: Bucket, lease: timedelta) -> Iterator[None]:
-    _take(bucket, lease)
-    done = threading.Event()
-    renewal = threading.Thread(target=_renew, args=(bucket, lease, done), daemon=True)
-    renewal.start()
-    try:
-        yield
-    finally:
-        done.set()
-        renewal.join()
-        bucket.delete(KEY)
+@dataclass(frozen=True)
+class _ObjectLock:
+    bucket: Bucket
+    key: str
+    holder: str
 
+    @contextmanager
+    def held(self, lease: timedelta) -> Iterator[None]:
+        self._take(lease)
+        done = threading.Event()
+        renewal = threading.Thread(target=self._renew, args=(lease, done), daemon=True)
+        renewal.start()
+        try:
+            yield
+        finally:
+            done.set()
+            renewal.join()
+            self.bucket.delete(self.key)
 
-def _take(bucket: Bucket, lease: timedelta) -> None:
-    if bucket.put(KEY, _holder().encode(), create=True):
-        return
-    entry = bucket.head(KEY)
-    if entry and datetime.now(UTC) - entry.modified < lease:
-        raise AlreadyRunningError(bucket.uri(KEY), bucket.get(KEY).decode())
-    bucket.delete(KEY)
-    if not bucket.put(KEY, _holder().encode(), create=True):
-        raise AlreadyRunningError(bucket.uri(KEY), bucket.get(KEY).decode())
+    def _take(self, lease: timedelta) -> None:
+        if self._create():
+            return
+        entry = self.bucket.head(self.key)
+        if entry and datetime.now(UTC) - entry.modified < lease:
+            raise self._taken()
+        self.bucket.delete(self.key)
+        if not self._create():
+            raise self._taken()
 
+    def _create(self) -> bool:
+        return self.bucket.put(self.key, self.holder.encode(), create=True)
 
-def _renew(bucket: Bucket, lease: timedelta, done: threading.Event) -> None:
-    while not done.wait(lease.total_seconds() / 4):
-        bucket.put(KEY, _holder().encode())
+    def _taken(self) -> AlreadyRunningError:
+        return AlreadyRunningError(self.bucket.uri(self.key), self.bucket.get(self.key).decode())
+
+    def _renew(self, lease: timedelta, done: threading.Event) -> None:
+        while not done.wait(lease.total_seconds() / 4):
+            self.bucket.put(self.key, self.holder.encode())
