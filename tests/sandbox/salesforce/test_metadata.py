@@ -144,6 +144,7 @@ def test_traits_of_an_object() -> None:
     assert (account.soft_deletes, user.soft_deletes) == (True, False)
     assert account.name_field is not None
     assert account.name_field.name == "Name"
+    assert account.label == "Account"
     assert (account.custom, packaged("Usage__c").custom) == (False, True)
 
 

@@ -270,13 +270,15 @@ def test_nothing_is_kept_of_a_tick_that_fails(store: OrgStore) -> None:
     assert store.setting("ticks") == ""
 
 
-def test_a_field_of_another_type_does_not_stop_a_tick(store: OrgStore) -> None:
+def test_fields_that_came_went_or_changed_do_not_stop_a_tick(store: OrgStore) -> None:
     store.change_field("Order", SField.of("Name", "int"))
     store.drop_field("OrderItem", "Quantity")
+    store.drop_field("Opportunity", "OwnerId")
     store.add_field("Order", SField.of("New__c", "string"))
     report = tick(store, share=0.05, now=NOW)
     assert report.objects["Order"].added > 0
     assert report.objects["OrderItem"].changed > 0
+    assert report.objects["Opportunity"].moved == 0
 
 
 def test_an_org_of_other_objects_ticks_too(tmp_path: Path) -> None:

@@ -27,7 +27,9 @@ from seil.sandbox.salesforce.values import (
 # Scripts of org/plan that must have run before an object's records are made.
 _PLANS = {
     "Account": ("accounts",),
-    "Opportunity": ("picks", "deals", "lines", "placements", "invoices"),
+    "Opportunity": ("picks", "deals", "lines"),
+    "Order": ("placements",),
+    "blng__Invoice__c": ("invoices",),
 }
 _MOST_LISTED = 4096
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})

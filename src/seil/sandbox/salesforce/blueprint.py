@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -49,28 +50,23 @@ def script(path: str) -> str:
     return resources.files("seil.sandbox.salesforce").joinpath("org", path).read_text("utf-8")
 
 
-def _traits(name: str, entry: Mapping[str, object]) -> Traits:
-    moves = entry.get("moves", ())
-    changes = entry.get("changes", ())
-    if not isinstance(moves, list | tuple) or not isinstance(changes, list | tuple):
-        raise TypeError(f"objects.toml: changes and moves of {name} are lists")
-    label = str(entry.get("label") or _spaced(name))
+def _traits(name: str, entry: Mapping[str, Any]) -> Traits:
+    label = entry.get("label") or _spaced(name)
     return Traits(
         name=name,
-        prefix=str(entry["prefix"]),
+        prefix=entry["prefix"],
         label=label,
-        plural=str(entry.get("plural") or f"{label}s"),
-        changes=tuple(map(str, changes)),
-        moves=tuple(_move(move) for move in moves),
-        grows=bool(entry.get("grows")),
-        fixed=bool(entry.get("fixed")),
+        plural=entry.get("plural") or f"{label}s",
+        changes=tuple(entry.get("changes", ())),
+        moves=tuple(_move(move) for move in entry.get("moves", ())),
+        grows=entry.get("grows", False),
+        fixed=entry.get("fixed", False),
     )
 
 
-def _move(move: Mapping[str, object]) -> Move:
-    within = move.get("within")
-    pair = (str(within[0]), str(within[1])) if isinstance(within, list) else None
-    return Move(str(move["field"]), pair)
+def _move(move: Mapping[str, Any]) -> Move:
+    here_and_there = move.get("within")
+    return Move(move["field"], tuple(here_and_there) if here_and_there else None)
 
 
 def _spaced(name: str) -> str:

@@ -50,18 +50,8 @@ def generate(
     """
     day = as_of or datetime.now(UTC).date()
     midnight = datetime.combine(day, time())
-    described = [_described(entry) for entry in extra]
-    known = traits()
-    objects = {name.lower(): packaged_object(entry) for name, entry in known.items()}
-    rows: dict[str, int] = {}
-    for entry, count in described:
-        lower = entry.name.lower()
-        if lower in objects:
-            objects[lower] = _united(objects[lower], entry)
-        else:
-            objects[lower] = entry
-            rows[entry.name] = count
-    store = OrgStore.create(folder, objects.values(), memory_limit=memory_limit, unfinished=True)
+    objects, rows = _objects(extra)
+    store = OrgStore.create(folder, objects, memory_limit=memory_limit, unfinished=True)
     try:
         with store.write() as cursor:
             batch = Batch(
@@ -73,11 +63,7 @@ def generate(
                 orders=orders,
                 sizes=_sizes(orders),
             )
-            batch.open()
-            batch.make_all(known, progress)
-            for name, count in rows.items():
-                with progress.step(name, count) as step:
-                    step.advance(batch.make_described(store.object(name), count))
+            _fill(batch, rows, progress)
             for key, value in (("seed", seed), ("orders", orders), ("as_of", day)):
                 store.keep_setting(key, str(value))
             store.keep_setting("now", batch.until.isoformat())
@@ -87,6 +73,27 @@ def generate(
         raise
     _log.info("Generated an org of %d orders as of %s in %s", orders, day, folder)
     return store
+
+
+def _fill(batch: Batch, rows: Mapping[str, int], progress: Progress) -> None:
+    batch.open()
+    batch.make_all(traits(), progress)
+    for name, count in rows.items():
+        with progress.step(name, count) as step:
+            step.advance(batch.make_described(batch.store.object(name), count))
+
+
+def _objects(extra: Sequence[Extra]) -> tuple[list[SObject], dict[str, int]]:
+    """All objects, and how many records to make of those that `extra` alone describes."""
+    objects = {name.lower(): packaged_object(entry) for name, entry in traits().items()}
+    rows: dict[str, int] = {}
+    for given in extra:
+        entry, count = _described(given)
+        known = objects.get(entry.name.lower())
+        objects[entry.name.lower()] = _united(known, entry) if known else entry
+        if known is None:
+            rows[entry.name] = count
+    return list(objects.values()), rows
 
 
 def packaged_object(entry: Traits) -> SObject:

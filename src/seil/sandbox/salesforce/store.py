@@ -227,7 +227,7 @@ class OrgStore:
         if entry.name in self._objects:
             raise ConflictError(f"The org already has an object {entry.name}")
         entry = entry.with_key_prefix(self._free_prefix(entry.key_prefix))
-        columns = ", ".join(f"{quoted(f.name)} {f.column_type}" for f in entry.stored_fields)
+        columns = ", ".join(f"{quoted(f.name)} {_stored_as(f)}" for f in entry.stored_fields)
         with self.write() as cursor:
             cursor.execute(f"CREATE TABLE main.{quoted(entry.name)} ({columns})")
             self._describe(entry)
@@ -303,6 +303,14 @@ class OrgStore:
         taken = {entry.key_prefix for entry in self._objects.values()}
         spare = (f"a{first}{second}" for first in BASE62 for second in BASE62)
         return wanted if wanted not in taken else next(p for p in spare if p not in taken)
+
+
+def _stored_as(field: SField) -> str:
+    """The column's type; trying to compress texts that never repeat takes most of an insert."""
+    repeats = not (field.type == "id" or field.name_field or field.auto_number or field.unique)
+    if repeats or field.column_type != "VARCHAR":
+        return field.column_type
+    return f"{field.column_type} USING COMPRESSION uncompressed"
 
 
 def _known(entry: SObject, field: str) -> SField:

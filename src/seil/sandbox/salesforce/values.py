@@ -267,8 +267,6 @@ def _text(field: SField, draw: Draw) -> str:
         phrase = _one_of(PHRASES, draw.roll(field, "phrase"))
         plain = f"{phrase} || ' ' || {draw.below(field, 'number', 10000)}"
     one_in = 12 if draw.dense else 150
-    if not odd:
-        return _cut(field, plain)
     return (
         f"CASE WHEN {draw.below(field, 'odd', one_in)} = 0"
         f" THEN {_one_of(odd, draw.roll(field, 'which'))} ELSE {_cut(field, plain)} END"

@@ -2,9 +2,18 @@
 CREATE TEMP TABLE invoice_line AS
 WITH billed AS (
     SELECT
-        line.*,
+        line.line,
+        line.order_line,
+        line.order_number,
+        line.product,
+        line.units,
+        line.unit_price,
+        line.start_date,
+        line.end_date,
+        line.order_line_deleted,
+        line.order_line_created,
+        line.gone_at,
         deal.account,
-        deal.number AS deal,
         -- Up to three invoices an order, by thirds of its lines; every fourth order is not billed.
         deal.number * 3 + (line.position - 1) * 3 // greatest(1, deal.order_lines) AS bill
     FROM line
@@ -13,7 +22,7 @@ WITH billed AS (
 )
 
 SELECT
-    *,
+    * EXCLUDE (bill, line, order_line_deleted, order_line_created),
     $blng__Invoice__c + dense_rank() OVER (ORDER BY bill) AS invoice,
     $blng__InvoiceLine__c + row_number() OVER (ORDER BY bill, line) AS number,
     order_line_deleted OR chance(bill, 'invoice deleted', 0.005) AS deleted,

@@ -13,7 +13,7 @@ listed AS (
 numbered AS (
     SELECT
         listed.d,
-        listed.position,
+        CAST(listed.position AS SMALLINT) AS position,
         listed.deal * 1000 + listed.position AS line,
         CASE WHEN listed.position <= deal.quote_lines THEN $QuoteLineItem + deal.quote_lines_before + listed.position END AS quote_line,
         CASE WHEN listed.position <= deal.order_lines THEN $OrderItem + deal.order_lines_before + listed.position END AS order_line,
@@ -32,7 +32,7 @@ numbered AS (
 
 drawn AS (
     SELECT
-        numbered.* EXCLUDE (start_date, end_date, order_deleted, quote_deleted, gone_at),
+        numbered.* EXCLUDE (start_date, end_date, order_deleted, quote_deleted, gone_at, quote_created, order_created),
         quote_deleted OR chance(line, 'quote line deleted', 0.006) AS quote_line_deleted,
         order_deleted OR chance(line, 'order line deleted', 0.006) AS order_line_deleted,
         gone_at,
@@ -40,23 +40,23 @@ drawn AS (
         between_times(quote_created, order_created, share(line, 'quoted') * 0.5) AS quote_line_created,
         ranked(line, 'product', products.products) AS product_pick,
         CASE
-            WHEN chance(line, 'refund', 0.01) THEN -(1 + below(line, 'quantity', 50))
-            ELSE 1 + below(line, 'quantity', 5000)
+            WHEN chance(line, 'refund', 0.01) THEN -(1 + CAST(below(line, 'quantity', 50) AS INTEGER))
+            ELSE 1 + CAST(below(line, 'quantity', 5000) AS INTEGER)
         END AS units,
         800 + below(line, 'market', 500) AS market_permille,
         1000 - below(line, 'reduced', 300) AS paid_permille,
         start_date + CAST(below(line, 'later', 10) AS INTEGER) AS start_date,
         end_date + 10 AS end_date,
-        CASE
+        CAST(CASE
             WHEN chance(line, 'unplanned', 0.05) THEN 0
             WHEN chance(line, 'planned more', 0.12) THEN 2 + below(line, 'planned', 2)
             ELSE 1
-        END AS plans,
-        CASE
+        END AS SMALLINT) AS plans,
+        CAST(CASE
             WHEN chance(line, 'unplaced', 0.06) THEN 0
             WHEN chance(line, 'placed more', 0.1) THEN 2 + below(line, 'placed', 2)
             ELSE 1
-        END AS placements
+        END AS SMALLINT) AS placements
     FROM numbered, products
 ),
 
