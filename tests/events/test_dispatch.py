@@ -52,8 +52,10 @@ class Handler:
             raise self.failures[n].pop(0)
 
 
-def dispatcher(journal: Journal, handle: Callable[[Event], None], **options: bool) -> Dispatcher:
-    return Dispatcher(journal, [Subscriber("one", OURS, handle, wait=SOON, **options)])
+def dispatcher(
+    journal: Journal, handle: Callable[[Event], None], *, replay: bool = False
+) -> Dispatcher:
+    return Dispatcher(journal, [Subscriber("one", OURS, handle, wait=SOON, replay=replay)])
 
 
 def test_each_matching_event_is_delivered_once_in_order(journal: Journal) -> None:

@@ -1,0 +1,66 @@
+"""`seil listen`: files as they land, into the tables."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seil.cli import arguments, output
+from seil.cli.context import Context, opened
+from seil.cli.frame import UNBALANCED, Call, command
+
+if TYPE_CHECKING:
+    from seil.sf_to_dw.listen import Listener, Told
+
+
+def register(app: typer.Typer) -> None:
+    command(app)(listen)
+
+
+def listen(
+    call: Call,
+    *,
+    sweep: Annotated[
+        str, typer.Option(help="How often to look for files that other tools put into in/.")
+    ] = "10s",
+    once: Annotated[bool, typer.Option("--once", help="Do what is to be done, then end.")] = False,
+) -> int:
+    """Take in files as they land, load and build what came: on events instead of on the clock."""
+    interval = arguments.interval(sweep)
+    with opened(call) as context:
+        listener = _listener(call, context)
+        if once:
+            return 0 if listener.drain() else UNBALANCED
+        if not (call.json or call.quiet):
+            where = context.lake.landing.uri("in/")
+            output.line(f"Listens for files in {where}; Ctrl-C ends it.")
+            sys.stdout.flush()
+        listener.listen(interval)
+    return 0
+
+
+def _listener(call: Call, context: Context) -> Listener:
+    from seil.sf_to_dw.listen import Listener
+
+    def tell(told: Told) -> None:
+        if call.json:
+            output.emit_line(dict(vars(told)))
+        elif not call.quiet or not told.ok:
+            parts = (told.step, told.state, told.about, told.message)
+            line = "  ".join(output.text(part) for part in (told.at, *parts) if part)
+            output.line(line, style="" if told.ok else "red")
+            sys.stdout.flush()
+
+    return Listener(
+        lake=context.lake,
+        catalog=context.catalog,
+        journal=context.journal,
+        ingestor=context.ingestor,
+        open_warehouse=context.warehouse,
+        models=context.models,
+        workers=context.settings.ingest.workers,
+        keep=context.settings.events.keep,
+        tell=tell,
+    )
