@@ -1,7 +1,8 @@
 """The tables, built from the current records: all of them in one transaction.
 
 Each is made under a working name and tested; then those that passed take the place of the old ones
-together. A table that fails keeps its old content, and so do the tables that read it.
+together. A table that fails keeps its old content, and so do the tables that read it. Where changes
+can be followed, only the rows that they reach are made, and take the place of the old ones.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
@@ -21,11 +21,12 @@ from seil.errors import ConfigurationError, StatementError
 from seil.events.bus import Bus
 from seil.events.envelope import Event
 from seil.observe.progress import SILENT, Progress, Step
-from seil.sf_to_dw.build_select import runnable_select
-from seil.sf_to_dw.build_tests import TestFailure, broken_tests
+from seil.sf_to_dw.build_plan import Mode, TablePlan, new_planner
+from seil.sf_to_dw.build_tests import Tested, TestFailure, broken_tests, tests_passed
+from seil.sf_to_dw.build_work import Work
+from seil.sf_to_dw.changes import Built, last_change, record_built
 from seil.sf_to_dw.ledger import BUILDS, ledger_schema, prepare_ledger
 from seil.sf_to_dw.model import Model, Models
-from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import translated
 
 if TYPE_CHECKING:
@@ -39,12 +40,18 @@ State = Literal["built", "failed", "skipped"]
 
 @dataclass(frozen=True)
 class TableBuild:
-    """One table: `notes` say what was read as null, `message` why it is not built."""
+    """One table: `notes` say what was read as null, `message` why it is not built, `reason` why it
+    was built in this `mode`; `deleted` and `inserted` are the rows that a change touched.
+    """
 
     table: str
     state: State
     rows: int = 0
     seconds: float = 0.0
+    mode: Mode = "full"
+    reason: str = ""
+    deleted: int = 0
+    inserted: int = 0
     message: str = ""
     notes: tuple[str, ...] = ()
     failures: tuple[TestFailure, ...] = ()
@@ -77,10 +84,11 @@ def build(
     models: Models,
     *,
     tables: Iterable[str] = (),
+    full: bool = False,
     bus: Bus | None = None,
     progress: Progress = SILENT,
 ) -> BuildReport:
-    """Rebuilds the named tables, all when none is named.
+    """Brings the named tables up to date, all when none is named; `full` makes them anew.
 
     Raises ConfigurationError for a name that is no table. A model that fails is in the report.
     """
@@ -88,10 +96,11 @@ def build(
     prepare_ledger(warehouse)
     started = datetime.now(UTC)
     with progress.step("build") as step:
-        report = _Build(warehouse, models, selected, started).run(step)
+        report = _Build(warehouse, models, selected, started, full).run(step)
     for table in report.tables:
         level = logging.INFO if table.is_built else logging.WARNING
-        log.log(level, "%s: %s, %d rows. %s", table.table, table.state, table.rows, table.message)
+        about = (table.table, table.state, table.mode, table.rows, table.message)
+        log.log(level, "%s: %s (%s), %d rows. %s", *about)
     if bus:
         bus.publish([_event(report)])
     return report
@@ -101,18 +110,40 @@ class _FailedStatementError(Exception):
     """A statement failed, and with it the transaction: it is done again without that table."""
 
 
+class _ExplainedError(Exception):
+    """Ends the transaction that only looked."""
+
+
+def explain(
+    warehouse: Warehouse, models: Models, *, tables: Iterable[str] = (), full: bool = False
+) -> list[TablePlan]:
+    """What a build would do to each table, and why. Changes nothing."""
+    selected = models.select(tables)
+    prepare_ledger(warehouse)
+    plans: list[TablePlan] = []
+    with suppress(_ExplainedError), warehouse.transaction():
+        planner = new_planner(warehouse, models, full=full)
+        modes: dict[str, Mode] = {}
+        for model in selected:
+            plans.append(planner.plan(model, modes))
+            modes[model.name] = plans[-1].mode
+        raise _ExplainedError
+    return plans
+
+
 @dataclass
 class _Build:
-    """`refused` are the tables whose statements the warehouse refused, with its reason."""
+    """`refused` are the tables whose statements the warehouse refused, with its reason; `full_for`
+    those of them that are tried anew, because they were not made anew at first.
+    """
 
     warehouse: Warehouse
     models: Models
     selected: Sequence[Model]
     started: datetime
+    full: bool = False
     refused: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.columns = cache(self.warehouse.columns)
+    full_for: dict[str, str] = field(default_factory=dict)
 
     def run(self, step: Step) -> BuildReport:
         while True:
@@ -120,20 +151,27 @@ class _Build:
                 with self.warehouse.transaction():
                     return self._attempt(step)
             except _FailedStatementError:
-                log.info("building again without %s", ", ".join(self.refused))
+                again = ", ".join([*self.refused, *self.full_for])
+                log.info("building again, because of %s", again)
 
     def _attempt(self, step: Step) -> BuildReport:
+        self.planner = new_planner(
+            self.warehouse, self.models, full=self.full, full_for=self.full_for
+        )
+        self.sequence = last_change(self.warehouse)
+        self.work: dict[str, Work] = {}
         tables: dict[str, TableBuild] = {}
         for model in self.selected:
             tables[model.name] = self._made(model, tables)
-            step.advance(tables[model.name].rows)
-        working = {name: _working(name) for name, table in tables.items() if table.is_built}
+            step.advance(tables[model.name].inserted)
+        tested = self._tested_against(tables)
         for model in self.selected:
             if tables[model.name].is_built:
-                tables[model.name] = self._tested(model, tables[model.name], working)
+                tables[model.name] = self._tested(model, tables[model.name], tested)
         for model in self.selected:
-            if model.name in working:
+            if model.name in self.work:
                 tables[model.name] = self._settled(model, tables)
+        self._remember(tables)
         return self._recorded(tuple(tables.values()))
 
     def _made(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild:
@@ -141,47 +179,83 @@ class _Build:
             return TableBuild(model.name, "failed", message=reason)
         if blocked := self._blocked(model, tables):
             return blocked
-        working = {name: _working(name) for name in tables}
         begun = time.monotonic()
+        modes = {name: table.mode for name, table in tables.items()}
+        with self._refusable(model, "incremental"):
+            plan = self.planner.plan(model, modes)
+        work = Work(self.warehouse, self.planner, model, plan)
+        working = {name: other.working for name, other in self.work.items()}
         try:
-            select = runnable_select(
-                model,
-                self.warehouse.dialect,
-                sources=self.models.sources,
-                columns=self.columns,
-                working=working,
-            )
+            with self._refusable(model, plan.mode):
+                made = work.make(working)
         except ConfigurationError as error:
             reasons = "; ".join(map(str, error.problems))
             return TableBuild(model.name, "failed", message=reasons)
-        with self._refusable(model):
-            rows = self.warehouse.replace(TableName("", _working(model.name)), select.sql)
-        seconds = time.monotonic() - begun
-        return TableBuild(model.name, "built", rows=rows, seconds=seconds, notes=select.notes)
+        self.work[model.name] = work
+        return TableBuild(
+            model.name,
+            "built",
+            rows=made.rows,
+            seconds=time.monotonic() - begun,
+            mode=plan.mode,
+            reason=plan.reason,
+            deleted=made.deleted,
+            inserted=made.inserted,
+            notes=made.notes,
+        )
 
-    def _tested(self, model: Model, made: TableBuild, working: Mapping[str, str]) -> TableBuild:
-        with self._refusable(model):
-            failures = tuple(broken_tests(model, self.warehouse, working))
+    def _tested_against(self, tables: Mapping[str, TableBuild]) -> Tested:
+        made = {name: work for name, work in self.work.items() if tables[name].is_built}
+        return Tested(
+            {name: work.working for name, work in made.items() if work.plan.mode != "unchanged"},
+            {name: work.change for name, work in made.items() if work.plan.mode != "full"},
+            {name: entry.version for name, entry in self.planner.built.items()},
+        )
+
+    def _tested(self, model: Model, made: TableBuild, tested: Tested) -> TableBuild:
+        known = self.planner.built.get(model.name)
+        with self._refusable(model, made.mode):
+            passed = known.checked if known else {}
+            failures = tuple(broken_tests(model, self.warehouse, tested, passed))
         errors = [str(failure) for failure in failures if failure.level == "error"]
         state: State = "failed" if errors else "built"
         return replace(made, state=state, message="; ".join(errors), failures=failures)
 
     def _settled(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild:
-        """Puts a table that passed in its place, and lets go of one that did not."""
+        """Puts rows that passed in their place, and lets go of those that did not."""
         table = tables[model.name]
         if table.is_built and (blocked := self._blocked(model, tables)):
             table = replace(blocked, notes=table.notes, failures=table.failures)
-        made = TableName("", _working(model.name))
-        if not table.is_built:
-            self.warehouse.drop(made)
-            return table
-        self.warehouse.rename(made, model.name)
-        described = model.described
-        texts = {c.name: c.description for c in described.columns if c.description}
-        self.warehouse.comment(
-            TableName("", model.name), f"{described.description} {described.grain}".strip(), texts
-        )
+        work = self.work[model.name]
+        if table.is_built:
+            work.put_in_place()
+        else:
+            work.let_go()
         return table
+
+    def _remember(self, tables: Mapping[str, TableBuild]) -> None:
+        """Up to which change the tables that are built have seen, and what they read."""
+        known = dict(self.planner.built)
+        built = [model for model in self.selected if tables[model.name].is_built]
+        for model in built:
+            mode = tables[model.name].mode
+            version = known[model.name].version if mode == "unchanged" else self._build_id
+            known[model.name] = Built(model.name, "", self.sequence, version)
+        versions = {name: entry.version for name, entry in known.items()}
+        in_doubt = {name for name, table in tables.items() if not table.is_built}
+        firm = {name: version for name, version in versions.items() if name not in in_doubt}
+        for model in built:
+            known[model.name] = replace(
+                known[model.name],
+                fingerprint=self.work[model.name].fingerprint(known),
+                checked=tests_passed(model, tables[model.name].failures, firm),
+            )
+        record_built(
+            self.warehouse,
+            [known[model.name] for model in built],
+            {model.name: self.planner.read(model) for model in built},
+            known=self.models,
+        )
 
     def _blocked(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild | None:
         upstream = sorted(self.models.upstream(model.name))
@@ -192,17 +266,24 @@ class _Build:
         return TableBuild(model.name, "skipped", message=reason)
 
     @contextmanager
-    def _refusable(self, model: Model) -> Iterator[None]:
+    def _refusable(self, model: Model, mode: Mode) -> Iterator[None]:
         try:
             yield
         except StatementError as error:
-            self.refused[model.name] = error.reason
+            if mode == "full" or model.name in self.full_for:
+                self.refused[model.name] = error.reason
+            else:
+                self.full_for[model.name] = error.reason
             raise _FailedStatementError from error
+
+    @property
+    def _build_id(self) -> str:
+        return f"{self.started:%Y%m%dT%H%M%S.%fZ}"
 
     def _recorded(self, tables: tuple[TableBuild, ...]) -> BuildReport:
         select = "SELECT count(*) AS loads, max(loaded_at) AS last_loaded_at FROM seil.loads"
         included = self.warehouse.query(translated(select, self.warehouse.dialect)).to_pylist()[0]
-        report = BuildReport(f"{self.started:%Y%m%dT%H%M%S.%fZ}", tables, **included)
+        report = BuildReport(self._build_id, tables, **included)
         rows = [
             {
                 "build_id": report.build_id,
@@ -220,14 +301,17 @@ class _Build:
         return report
 
 
-def _working(name: str) -> str:
-    """The name a table has until the build ends."""
-    return f"{name}__new"
-
-
 def _event(report: BuildReport) -> Event:
     tables = [
-        {"table": t.table, "state": t.state, "rows": t.rows, "message": t.message}
+        {
+            "table": t.table,
+            "state": t.state,
+            "mode": t.mode,
+            "rows": t.rows,
+            "deleted": t.deleted,
+            "inserted": t.inserted,
+            "message": t.message,
+        }
         for t in report.tables
     ]
     detail = {

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from seil.errors import ConfigurationError
-from seil.sf_to_dw.model import Model, is_table, table_name, unknown
+from seil.sf_to_dw.model import Model, is_table, parsed, table_name, unknown
 from seil.sf_to_dw.model_sources import SOURCE_SCHEMA, Source
 from seil.warehouse.sql import WRITTEN_IN
 from seil.warehouse.types import TEXT, sql_type
@@ -45,14 +46,16 @@ def runnable_select(
     sources: Mapping[str, Source],
     columns: Columns,
     working: Mapping[str, str],
+    query: exp.Query | None = None,
 ) -> Select:
-    """`columns` are those of the source tables as they are, None where there is no such table;
-    `working` maps tables of this build to the names they have until it ends.
+    """`query` is the model's SELECT in another form, read instead of its own; `columns` are those
+    of the source tables as they are, None where there is no such table; `working` maps tables of
+    this build to the names they have until it ends.
 
     Raises ConfigurationError when the model reads a column that neither the table nor the field
     list has.
     """
-    query = model.query
+    query = query or model.query
     notes: dict[str, None] = {}
     for scope in traverse_scope(query):
         for alias, (_, table) in scope.selected_sources.items():
@@ -68,6 +71,22 @@ def runnable_select(
             elif name.name in working:
                 _rename(table, working[name.name])
     return Select(query.sql(dialect=dialect), tuple(notes))
+
+
+@cache
+def columns_read(sql: str) -> Mapping[TableName, frozenset[str]]:
+    """The columns that a model's SQL reads of each source table, lower-cased; `*` for all.
+
+    A column that is not said to be of some table counts for all that it can be of.
+    """
+    read: dict[TableName, set[str]] = {}
+    for scope in traverse_scope(parsed(sql)):
+        for alias, (_, table) in scope.selected_sources.items():
+            if is_table(table) and (name := table_name(table)).schema == SOURCE_SCHEMA:
+                of_it = (c.name for c in scope.columns if c.table.lower() in ("", alias.lower()))
+                found = {"*"} if scope.expression.is_star else set[str]()
+                read.setdefault(name, set()).update(found, (column.lower() for column in of_it))
+    return {name: frozenset(columns) for name, columns in read.items()}
 
 
 @dataclass(frozen=True)

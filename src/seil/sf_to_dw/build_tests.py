@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,15 +39,54 @@ class TestFailure:
         return f"{self.table}: {self.test} is broken by {self.count} row(s): {rows}"
 
 
+@dataclass(frozen=True)
+class RowChange:
+    """How a table differs from what it was: rows whose `scope` is among those of the table `keys`
+    are gone, those of the table `rows` are new.
+    """
+
+    scope: str
+    keys: str
+    rows: str
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What tests are run against: `working` are the tables' names until the build ends, `changes`
+    how those differ that are not made anew, None where nothing does, `versions` what they held.
+    """
+
+    working: Mapping[str, str]
+    changes: Mapping[str, RowChange | None]
+    versions: Mapping[str, str]
+
+
 def broken_tests(
-    model: Model, warehouse: Warehouse, working: Mapping[str, str]
+    model: Model, warehouse: Warehouse, tested: Tested, passed: Mapping[str, str]
 ) -> Iterator[TestFailure]:
-    """Runs every test of the model; `working` are the tables' names until the build ends."""
-    yield from _broken_description(model, warehouse, working)
+    """Runs every test of the model, over changed rows alone where the others have passed: `passed`
+    gives, by test, the version of the other table it was passed with.
+    """
+    if model.name not in tested.changes:
+        yield from _broken_description(model, warehouse, tested.working)
     for column, test in _tests(model):
-        failure = _Test(model, column, test, working).failure(warehouse)
+        failure = _Test(model, column, test, tested, passed).failure(warehouse)
         if failure:
             yield failure
+
+
+def tests_passed(
+    model: Model, failures: Collection[TestFailure], versions: Mapping[str, str]
+) -> dict[str, str]:
+    """The tests that did not fail, with the version of the other table they concern."""
+    failed = {failure.test for failure in failures}
+    nothing = Tested({}, {}, {})
+    tests = [_Test(model, column, test, nothing, {}) for column, test in _tests(model)]
+    return {t.name: versions.get(t.other, "") for t in tests if not _failed(t.name, failed)}
+
+
+def _failed(name: str, failed: Collection[str]) -> bool:
+    return any(failure.startswith(name) for failure in failed)
 
 
 def _tests(model: Model) -> Iterator[tuple[str, ModelTest]]:
@@ -83,7 +122,29 @@ class _Test:
     model: Model
     column: str
     test: ModelTest
-    working: Mapping[str, str]
+    tested: Tested
+    passed: Mapping[str, str]
+
+    @property
+    def working(self) -> Mapping[str, str]:
+        return self.tested.working
+
+    @property
+    def other(self) -> str:
+        """The table it concerns beside its own."""
+        target = self.test.relationships
+        return target.to if target else ""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether rows that have not changed still pass it."""
+        if self.model.name not in self.tested.changes or self.name not in self.passed:
+            return False
+        if not self.other:
+            return True
+        known = self.tested.versions.get(self.other)
+        is_followed = self.other in self.tested.changes or self.other not in self.working
+        return is_followed and known is not None and self.passed[self.name] == known
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -101,9 +162,11 @@ class _Test:
 
     def failure(self, warehouse: Warehouse) -> TestFailure | None:
         target = self.test.relationships
-        if target and warehouse.columns(_related(target.to, self.working)) is None:
+        if target and not self._is_there(target.to, warehouse):
             text = f"{self.name} cannot be checked: there is no table {target.to} yet"
             return TestFailure(self.model.name, text, "warning", 0)
+        if self.is_partial and not self._can_have_broken():
+            return None
         rows = warehouse.query(translated(self._broken_rows(), warehouse.dialect)).to_pylist()
         if not rows:
             return None
@@ -123,14 +186,64 @@ class _Test:
             limit=_EXAMPLES,
         )
 
+    def _is_there(self, table: str, warehouse: Warehouse) -> bool:
+        in_build = table in self.working or table in self.tested.changes
+        return in_build or warehouse.columns(_related(table, self.working)) is not None
+
+    def _can_have_broken(self) -> bool:
+        return bool(self.tested.changes[self.model.name] or self.tested.changes.get(self.other))
+
     def _rows(self) -> Sql:
-        table = quoted(self.working[self.model.name])
-        if self.test.kind != "unique":
-            return table
+        """What is looked at: the whole table, or the rows that can have come to break the test."""
+        own = self.tested.changes.get(self.model.name)
+        if self.test.kind == "unique":
+            return self._counted(own if self.is_partial else None)
+        if not self.is_partial:
+            return self._whole
+        parts = [compose("SELECT * FROM {rows}", rows=Name(own.rows))] if own else []
+        if lost := self.tested.changes.get(self.other):
+            parts.append(self._pointing_at(lost))
+        return compose("({parts})", parts=joined(" UNION ALL ", parts))
+
+    @property
+    def _whole(self) -> Sql:
+        return quoted(self.working.get(self.model.name, self.model.name))
+
+    def _pointing_at(self, lost: RowChange) -> Sql:
+        """Rows that were there before and point at one that may be gone."""
+        target = self.test.relationships
+        own = self.tested.changes.get(self.model.name)
+        pointing = compose(
+            "SELECT t.* FROM {table} AS t WHERE t.{column} IN "
+            "(SELECT o.{field} FROM {other} AS o WHERE o.{scope} IN (SELECT scope FROM {keys}))",
+            table=Name(self.model.name),
+            column=Name(self.columns[0]),
+            field=Name(target.field if target else ""),
+            other=Name(self.other),
+            scope=Name(lost.scope),
+            keys=Name(lost.keys),
+        )
+        if own is None:
+            return pointing
+        kept = "{pointing} AND t.{scope} NOT IN (SELECT scope FROM {keys})"
+        return compose(kept, pointing=pointing, scope=Name(own.scope), keys=Name(own.keys))
+
+    def _counted(self, change: RowChange | None) -> Sql:
+        """The table's rows, or those that have something in common with changed ones, each with
+        how many are like it.
+        """
+        same = (compose("w.{c} IS NOT DISTINCT FROM n.{c}", c=Name(c)) for c in self.columns)
+        like = compose(
+            "SEMI JOIN {rows} AS n ON {same}",
+            rows=Name(change.rows if change else ""),
+            same=joined(" AND ", same),
+        )
         return compose(
-            "(SELECT *, count(*) OVER (PARTITION BY {columns}) AS _same FROM {table})",
-            columns=joined(", ", map(quoted, self.columns)),
-            table=table,
+            "(SELECT w.*, count(*) OVER (PARTITION BY {columns}) AS _same "
+            "FROM {table} AS w {like})",
+            columns=joined(", ", (compose("w.{c}", c=Name(c)) for c in self.columns)),
+            table=self._whole,
+            like=like if change else Sql(""),
         )
 
     def _broken(self) -> Sql:

@@ -2,7 +2,8 @@
 
 It lives in the warehouse's schema `seil`: `loads` has a row per curated file, written in the same
 transaction as the file's rows; `runs` what each flow run said of itself; the view `ledger` compares
-the two. `builds` and `schema_changes` are the history of the tables.
+the two. `builds` and `schema_changes` are the history of the tables. `changes`, `built` and
+`watched` say what changed since each table was built: see seil.sf_to_dw.changes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ LOADS = TableName("seil", "loads")
 RUNS = TableName("seil", "runs")
 BUILDS = TableName("seil", "builds")
 SCHEMA_CHANGES = TableName("seil", "schema_changes")
+CHANGES = TableName("seil", "changes")
+BUILT = TableName("seil", "built")
+WATCHED = TableName("seil", "watched")
 
 _TEXT, _COUNT, _TIME, _FLAG = "text", "count", "time", "flag"
 
@@ -83,6 +87,26 @@ _COLUMNS: dict[TableName, dict[str, str]] = {
         "provisional": _FLAG,
         "curated_key": _TEXT,
         "changed_at": _TIME,
+    },
+    CHANGES: {
+        "sequence": _COUNT,
+        "source_table": _TEXT,
+        "is_whole": _FLAG,
+        "row_count": _COUNT,
+        "recorded_at": _TIME,
+    },
+    BUILT: {
+        "table_name": _TEXT,
+        "fingerprint": _TEXT,
+        "sequence": _COUNT,
+        "version": _TEXT,
+        "checked": _TEXT,
+        "built_at": _TIME,
+    },
+    WATCHED: {
+        "table_name": _TEXT,
+        "source_table": _TEXT,
+        "column_name": _TEXT,
     },
 }
 

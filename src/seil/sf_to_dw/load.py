@@ -19,6 +19,7 @@ from seil.events.bus import Bus
 from seil.events.envelope import Event
 from seil.lake import Lake
 from seil.observe.progress import SILENT, Progress
+from seil.sf_to_dw.changes import change_log, record_change
 from seil.sf_to_dw.ledger import prepare_ledger
 from seil.sf_to_dw.load_drift import SchemaChange, TablePlan
 from seil.sf_to_dw.load_files import CuratedFile, check_readable, pending_files, read_footer
@@ -246,7 +247,10 @@ class _ObjectLoader:
     def _merge_together(self, batch: Sequence[CuratedFile]) -> list[Outcome]:
         with self._warehouse.transaction():
             staged = [file.staged for file in batch]
-            outcomes = self._warehouse.merge(self._table, staged, key=self._key)
+            log = change_log(self._warehouse, self._table, self._key)
+            outcomes = self._warehouse.merge(self._table, staged, key=self._key, log=log)
+            if log:
+                record_change(self._warehouse, self._table, log)
             for file in batch:
                 if outcomes[file.key].rows != file.rows:
                     reason = (

@@ -111,7 +111,7 @@ class Model:
     @property
     def query(self) -> exp.Query:
         """Parsed, the caller's own to change."""
-        return _parsed(self.sql).copy()
+        return parsed(self.sql).copy()
 
     @property
     def reads(self) -> frozenset[TableName]:
@@ -189,7 +189,8 @@ def load_models(catalog: Catalog, folder: Path | None = None) -> Models:
 
 
 @cache
-def _parsed(sql: str) -> exp.Query:
+def parsed(sql: str) -> exp.Query:
+    """Shared: not to be changed."""
     parsed = sqlglot.parse_one(sql, read=WRITTEN_IN)
     if not isinstance(parsed, exp.Query):
         raise SqlglotError("is not a SELECT")
@@ -198,7 +199,7 @@ def _parsed(sql: str) -> exp.Query:
 
 @cache
 def _reads(sql: str) -> frozenset[TableName]:
-    return frozenset(table_name(table) for table in tables_of(_parsed(sql)))
+    return frozenset(table_name(table) for table in tables_of(parsed(sql)))
 
 
 def tables_of(query: exp.Query) -> list[exp.Table]:

@@ -23,7 +23,14 @@ import pyarrow.parquet as pq
 from seil.errors import StatementError, WarehouseError
 from seil.warehouse import embedded_sql
 from seil.warehouse.embedded_errors import translated_batches, translated_errors
-from seil.warehouse.protocol import EXTRACTED_AT, FILE, Outcome, StagedFile, TableName
+from seil.warehouse.protocol import (
+    EXTRACTED_AT,
+    FILE,
+    ChangeLog,
+    Outcome,
+    StagedFile,
+    TableName,
+)
 from seil.warehouse.sql import Name, Sql, compose, joined, literal, quoted
 from seil.warehouse.types import sql_type
 
@@ -200,7 +207,12 @@ class EmbeddedWarehouse:
         return int(found["number"]), str(found["example"] or "")
 
     def merge(
-        self, table: TableName, files: Sequence[StagedFile], *, key: str
+        self,
+        table: TableName,
+        files: Sequence[StagedFile],
+        *,
+        key: str,
+        log: ChangeLog | None = None,
     ) -> Mapping[str, Outcome]:
         known = self._known(table)
         columns = pa.schema([field for field in known if field.name not in (EXTRACTED_AT, FILE)])
@@ -208,6 +220,10 @@ class EmbeddedWarehouse:
             self.execute(embedded_sql.ranked(rows, _full(table), key, columns))
             outcomes = self.query(embedded_sql.OUTCOMES).to_pylist()
             counted = {row.pop("_seil_file"): Outcome(**row) for row in outcomes}
+            if log:
+                self.execute(embedded_sql.changing(_full(table), rows, key, log.columns))
+                self.execute(embedded_sql.log_changes(_full(log.table), log))
+                self.execute("DROP TABLE temp.main._seil_changing")
             self.execute(embedded_sql.delete_replaced(_full(table), key))
             some_lose = any(o.superseded or o.without_key for o in counted.values())
             self.execute(embedded_sql.insert_winners(_full(table), rows, all_win=not some_lose))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from seil.warehouse.protocol import StagedFile
+from seil.warehouse.protocol import ChangeLog, StagedFile
 from seil.warehouse.sql import Name, Sql, compose, joined, literal
 from seil.warehouse.types import TEXT, TIMESTAMP, sql_type, stored_type
 
@@ -123,6 +123,38 @@ def ranked(staged: Sql, target: Sql, key: str, columns: pa.Schema) -> Sql:
         key=Name(key),
         deleted=_deleted(columns),
         stamps=_stamps(columns),
+    )
+
+
+def changing(target: Sql, staged: Sql, key: str, columns: Sequence[str]) -> Sql:
+    """The records that are about to be replaced, and those that take their place."""
+    return compose(
+        """
+        CREATE OR REPLACE TEMP TABLE _seil_changing AS
+        SELECT true AS _is_old, {old} FROM {target} AS t
+        WHERE t.{key}::VARCHAR IN (SELECT key FROM temp.main._seil_ranked WHERE wins AND known)
+        UNION ALL
+        SELECT false, {new} FROM ({staged}) AS s
+        SEMI JOIN (SELECT * FROM temp.main._seil_ranked WHERE wins) AS r
+        ON r._seil_file = s._seil_file AND r._seil_row = s._seil_row""",
+        old=joined(", ", (compose("t.{name}", name=Name(name)) for name in columns)),
+        new=joined(", ", (compose("s.{name}", name=Name(name)) for name in columns)),
+        target=target,
+        key=Name(key),
+        staged=staged,
+    )
+
+
+def log_changes(target: Sql, log: ChangeLog) -> Sql:
+    """Without the records that stay as they are: they cancel each other out."""
+    return compose(
+        """
+        INSERT INTO {target} BY NAME
+        SELECT {sequence}::BIGINT AS _sequence, bool_or(_is_old) AS _is_old, {columns}
+        FROM temp.main._seil_changing GROUP BY ALL HAVING count(*) = 1""",
+        target=target,
+        sequence=log.sequence,
+        columns=joined(", ", (compose("{name}", name=Name(name)) for name in log.columns)),
     )
 
 

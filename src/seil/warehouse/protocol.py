@@ -86,6 +86,19 @@ class Outcome:
         )
 
 
+@dataclass(frozen=True)
+class ChangeLog:
+    """Where a merge writes the records it changes, before and after, as far as `columns` go.
+
+    `table` has these columns and `_sequence`, `_is_old`. A record that is the same before and after
+    is left out; one that was not there has no row with `_is_old`.
+    """
+
+    table: TableName
+    columns: tuple[str, ...]
+    sequence: int
+
+
 class Warehouse(Protocol):
     """Errors leave as `WarehouseError`; a statement refused for what it says, as `StatementError`.
 
@@ -158,15 +171,20 @@ class Warehouse(Protocol):
         ...
 
     def merge(
-        self, table: TableName, files: Sequence[StagedFile], *, key: str
+        self,
+        table: TableName,
+        files: Sequence[StagedFile],
+        *,
+        key: str,
+        log: ChangeLog | None = None,
     ) -> Mapping[str, Outcome]:
         """Makes the table hold, per key, the newest version among its own row and the files'.
 
         Newer is by (systemmodstamp, lastmodifieddate, `_extracted_at`, `_file`, position in the
         file); nulls are oldest, and lastmodifieddate stands in for a missing systemmodstamp. Every
         column of the files must be in the table and castable to its type. A row marked isdeleted
-        is kept, so that an older version arriving later does not bring the record back. Returns the
-        outcome per file key.
+        is kept, so that an older version arriving later does not bring the record back. What
+        changes goes into `log`. Returns the outcome per file key.
         """
         ...
 

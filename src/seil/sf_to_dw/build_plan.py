@@ -1,0 +1,286 @@
+"""How each table is to be built: not at all, row by row, or anew, and why."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Literal
+
+from seil.sf_to_dw.build_select import Columns, columns_read
+from seil.sf_to_dw.changes import (
+    IS_OLD,
+    SEQUENCE,
+    Built,
+    Change,
+    built_tables,
+    changes_kept,
+    images,
+)
+from seil.sf_to_dw.model import Model, Models
+from seil.sf_to_dw.model_blocks import Block, UnanalysableError, VolatileError, model_block
+from seil.sf_to_dw.model_reach import Reach, Scope, model_scope
+from seil.sf_to_dw.model_sources import SOURCE_SCHEMA
+from seil.warehouse.protocol import TableName
+from seil.warehouse.sql import Name, Sql, compose, joined, quoted, translated
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+
+Mode = Literal["full", "incremental", "unchanged"]
+
+# Raise it when tables have to be built anew because they are built in another way.
+_BUILT_THIS_WAY = "1"
+WITHOUT_SCOPE = "without scope"
+_FULL_SHARE = 0.3
+_FULL_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class SourceChange:
+    """Changes of a source table that a table has not seen."""
+
+    source: TableName
+    rows: int
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.rows:,} changed"
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """`keys` is how many driving records are affected, None where that was not asked."""
+
+    table: str
+    mode: Mode
+    reason: str = ""
+    changed: tuple[SourceChange, ...] = ()
+    keys: int | None = None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a model's SQL says about following changes; `refused` where it says too little."""
+
+    block: Block | None
+    scope: Scope | None
+    refused: str = ""
+    is_volatile: bool = False
+
+
+@dataclass
+class Planner:
+    """Plans the tables of one build; only within its transaction."""
+
+    warehouse: Warehouse
+    models: Models
+    columns: Columns
+    changes: Sequence[Change]
+    built: Mapping[str, Built]
+    full: bool = False
+    full_for: Mapping[str, str] = field(default_factory=dict)
+    _analyses: dict[str, Analysis] = field(default_factory=dict)
+
+    def plan(self, model: Model, upstream: Mapping[str, Mode]) -> TablePlan:
+        """Leaves the affected values of the scope in the temporary table `keys_table`.
+
+        `upstream` is how the tables of this build are built that come before it.
+        """
+        changed = tuple(self._changed(model))
+        if reason := self._reason(model, upstream):
+            return TablePlan(model.name, "full", reason, changed)
+        if not changed:
+            return TablePlan(model.name, "unchanged", "nothing it reads has changed")
+        try:
+            keys = self._keys(model, [change.source for change in changed])
+        except UnanalysableError as error:
+            return TablePlan(model.name, "full", f"cannot follow the changes: {error}", changed)
+        if keys > max(_FULL_ROWS, _FULL_SHARE * self._rows(TableName("", model.name))):
+            reason = f"{keys:,} driving records are affected"
+            return TablePlan(model.name, "full", reason, changed, keys)
+        if not keys:
+            reason = "no row can have changed"
+            return TablePlan(model.name, "unchanged", reason, changed, keys)
+        return TablePlan(model.name, "incremental", "", changed, keys)
+
+    def analysis(self, model: Model) -> Analysis:
+        if model.name not in self._analyses:
+            self._analyses[model.name] = self._analysed(model)
+        return self._analyses[model.name]
+
+    def followed(self, model: Model) -> tuple[Block, Scope]:
+        """Raises UnanalysableError when changes cannot be followed through the model."""
+        analysis = self.analysis(model)
+        if analysis.block is None or analysis.scope is None:
+            raise UnanalysableError(analysis.refused)
+        return analysis.block, analysis.scope
+
+    def fingerprint(self, model: Model, built: Mapping[str, Built]) -> str:
+        """Differs where the model, or what it reads, is not what it was; `built` are the other
+        models' tables.
+        """
+        inputs = [_BUILT_THIS_WAY, model.sql, model.described.model_dump_json()]
+        for name in sorted(self.models.upstream(model.name)):
+            inputs += [name, built[name].version if name in built else ""]
+        for source, names in sorted(self.read(model).items()):
+            known = self.columns(source)
+            have = set(known.names) if known is not None else set()
+            types = [
+                f"{name} {known.field(name).type if known is not None and name in have else ''}"
+                for name in sorted(names)
+            ]
+            inputs += [str(source), str(known is None), *types]
+        return hashlib.sha256("\n".join(inputs).encode()).hexdigest()
+
+    def read(self, model: Model) -> dict[TableName, frozenset[str]]:
+        """The columns that a model reads of each source table."""
+        read = dict(columns_read(model.sql))
+        for source, names in read.items():
+            if "*" in names or self.analysis(model).refused:
+                known = self.columns(source)
+                read[source] = names.union(known.names if known is not None else ())
+        return read
+
+    @cached_property
+    def _source_keys(self) -> dict[TableName, str]:
+        return {
+            TableName(SOURCE_SCHEMA, name): source.object.key.lower()
+            for name, source in self.models.sources.items()
+        }
+
+    def _analysed(self, model: Model) -> Analysis:
+        try:
+            block = model_block(model.sql)
+            scope = model_scope(block, self._source_keys, model.described.key)
+        except UnanalysableError as error:
+            return Analysis(None, None, str(error), is_volatile=isinstance(error, VolatileError))
+        return Analysis(block, scope)
+
+    def _reason(self, model: Model, upstream: Mapping[str, Mode]) -> str:
+        """Why a table has to be built anew, whatever has changed; empty where it need not be."""
+        built = self.built.get(model.name)
+        if self.full:
+            return "asked for"
+        if reason := self.full_for.get(model.name):
+            return f"row by row it failed: {reason}"
+        if built is None or self.columns(TableName("", model.name)) is None:
+            return "it has not been built"
+        return self._outdated(model, built) or self._refused(model, upstream)
+
+    def _outdated(self, model: Model, built: Built) -> str:
+        if built.fingerprint == WITHOUT_SCOPE:
+            return "it has rows without a driving record"
+        if built.fingerprint != self.fingerprint(model, self.built):
+            return "its model, or something that it reads, is not what it was"
+        whole = {str(change.source) for change in self._unseen(model) if change.is_whole}
+        return f"much of {', '.join(sorted(whole))} has changed" if whole else ""
+
+    def _refused(self, model: Model, upstream: Mapping[str, Mode]) -> str:
+        reads = self.models.upstream(model.name)
+        if moved := sorted(
+            name for name in reads if upstream.get(name, "unchanged") != "unchanged"
+        ):
+            return f"it reads {', '.join(moved)}"
+        analysis = self.analysis(model)
+        if analysis.is_volatile or (analysis.refused and self._unseen(model)):
+            return f"cannot follow changes: {analysis.refused}"
+        return ""
+
+    def _unseen(self, model: Model) -> list[Change]:
+        built = self.built.get(model.name)
+        seen = built.sequence if built else 0
+        return [c for c in self.changes if c.sequence > seen and c.source in model.reads]
+
+    def _changed(self, model: Model) -> list[SourceChange]:
+        rows: dict[TableName, int] = {}
+        for change in self._unseen(model):
+            rows[change.source] = rows.get(change.source, 0) + change.rows
+        return [SourceChange(source, number) for source, number in sorted(rows.items())]
+
+    def _keys(self, model: Model, sources: Sequence[TableName]) -> int:
+        """Makes the table of affected scopes; says how many there are."""
+        block, scope = self.followed(model)
+        seen = self.built[model.name].sequence
+        read = self.read(model)
+
+        def rows(source: TableName) -> list[Sql]:
+            before = compose(
+                "(SELECT * FROM {images} WHERE _sequence > {seen})",
+                images=images(source),
+                seen=seen,
+            )
+            return [quoted(source), before] if source in sources else [quoted(source)]
+
+        def changed(source: TableName) -> Sql:
+            return self._changed_records(source, read[source], seen)
+
+        def has(source: TableName, column: str) -> bool:
+            known = self.columns(source)
+            return known is not None and column in known.names
+
+        select = Reach(rows, changed, has).keys(block, scope, sources)
+        if select is None:
+            return 0
+        table = keys_table(model.name)
+        self._run(compose("DROP TABLE IF EXISTS {table}", table=Name(table)))
+        made = compose("CREATE TEMP TABLE {table} AS {select}", table=Name(table), select=select)
+        self._run(made)
+        return self._rows(TableName("", table))
+
+    def _changed_records(self, source: TableName, read: frozenset[str], seen: int) -> Sql:
+        """Records that differ in a column that is read, as they were and as they became.
+
+        Not one that only came back to what it was: it was there before its first change and after
+        its last, and looks the same in all of them.
+        """
+        key = self._source_keys[source]
+        known = self.columns(images(source))
+        names = sorted(set(known.names if known is not None else ()) & (read | {key}))
+        return compose(
+            """
+            SELECT {columns} FROM {images} WHERE {sequence} > {seen} AND {key} NOT IN (
+                SELECT {key} FROM {images} WHERE {sequence} > {seen} AND {key} IS NOT NULL
+                GROUP BY {key}
+                HAVING count(DISTINCT ROW({columns})) = 1
+                AND min(CASE WHEN {is_old} THEN {sequence} END) = min({sequence})
+                AND max(CASE WHEN NOT {is_old} THEN {sequence} END) = max({sequence})
+            )""",
+            columns=joined(", ", map(quoted, names)),
+            images=images(source),
+            key=Name(key),
+            sequence=Name(SEQUENCE),
+            is_old=Name(IS_OLD),
+            seen=seen,
+        )
+
+    def _rows(self, table: TableName) -> int:
+        counted = compose("SELECT count(*) AS n FROM {table}", table=table)
+        found = self.warehouse.query(translated(counted, self.warehouse.dialect))
+        return int(found["n"][0].as_py())
+
+    def _run(self, sql: Sql) -> None:
+        self.warehouse.execute(translated(sql, self.warehouse.dialect))
+
+
+def new_planner(
+    warehouse: Warehouse,
+    models: Models,
+    *,
+    full: bool = False,
+    full_for: Mapping[str, str] | None = None,
+) -> Planner:
+    """`full_for` are tables that have to be built anew, with the reason."""
+    return Planner(
+        warehouse,
+        models,
+        columns=cache(warehouse.columns),
+        changes=changes_kept(warehouse),
+        built=built_tables(warehouse),
+        full=full,
+        full_for=full_for or {},
+    )
+
+
+def keys_table(name: str) -> str:
+    return f"{name}__keys"

@@ -1,0 +1,167 @@
+"""An org whose records change by merges, as loads do, and its sixteen tables."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from seil.catalog import load_catalog
+from seil.settings import WarehouseSettings
+from seil.sf_to_dw.build import BuildReport, TableBuild, build
+from seil.sf_to_dw.build_select import columns_read, runnable_select
+from seil.sf_to_dw.changes import change_log, record_change
+from seil.sf_to_dw.ledger import prepare_ledger
+from seil.sf_to_dw.model import Models, load_models
+from seil.warehouse import StagedFile, TableName, Warehouse, open_warehouse
+from seil.warehouse.types import TEXT, TIMESTAMP, stored_type
+
+Record = Mapping[str, Any]
+EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+_EXTRA = {"isdeleted": pa.bool_(), "systemmodstamp": TIMESTAMP, "lastmodifieddate": TIMESTAMP}
+
+
+def source_columns(models: Models) -> dict[str, pa.Schema]:
+    """By source table: every column that a model reads, typed as Salesforce describes it."""
+    wanted: dict[str, dict[str, pa.DataType]] = {}
+    for model in models.values():
+        for source, names in columns_read(model.sql).items():
+            fields = models.sources[source.name].fields
+            columns = wanted.setdefault(source.name, {"id": TEXT, **_EXTRA})
+            for name in sorted(names):
+                known = stored_type(fields[name].arrow) if name in fields else TEXT
+                columns.setdefault(name, known or TEXT)
+    return {table: pa.schema(list(columns.items())) for table, columns in sorted(wanted.items())}
+
+
+@dataclass
+class Org:
+    """`stamp` counts the versions that were given out."""
+
+    warehouse: Warehouse
+    models: Models
+    stamp: int = 0
+    files: int = field(default=0)
+
+    @cached_property
+    def columns(self) -> dict[str, pa.Schema]:
+        return source_columns(self.models)
+
+    def create(self) -> None:
+        prepare_ledger(self.warehouse)
+        own = [pa.field("_extracted_at", TIMESTAMP), pa.field("_file", TEXT)]
+        for table, columns in self.columns.items():
+            self.warehouse.create_table(TableName("salesforce", table), pa.schema([*columns, *own]))
+
+    def merge(self, table: str, records: Sequence[Record]) -> None:
+        """One load of whole records; each has a newer version than all before, unless it says."""
+        self.stamp += 1
+        newest = {"systemmodstamp": EPOCH + timedelta(minutes=self.stamp), "isdeleted": False}
+        schema = self.columns[table]
+        rows = [{name: None for name in schema.names} | newest | dict(r) for r in records]
+        name = TableName("salesforce", table)
+        with self.warehouse.transaction():
+            log = change_log(self.warehouse, name, "id")
+            staged = self._staged(pa.Table.from_pylist(rows, schema=schema))
+            self.warehouse.merge(name, [staged], key="id", log=log)
+            if log:
+                record_change(self.warehouse, name, log)
+
+    def update(self, table: str, id_: str, **values: Any) -> None:
+        """A newer version of a record that is there, with other values."""
+        found = self.rows(f"SELECT * FROM salesforce.\"{table}\" WHERE id = '{id_}'")
+        (row,) = found
+        kept = {name: row[name] for name in self.columns[table].names if name in row}
+        del kept["systemmodstamp"]
+        self.merge(table, [kept | values])
+
+    def _staged(self, rows: pa.Table) -> StagedFile:
+        self.files += 1
+        buffer = BytesIO()
+        pq.write_table(rows, buffer)
+        columns = {column.name: column for column in rows.schema}
+        at = EPOCH + timedelta(minutes=self.stamp)
+
+        @contextmanager
+        def opened() -> Iterator[BytesIO]:
+            yield BytesIO(buffer.getvalue())
+
+        name = f"file-{self.files:06d}"
+        return StagedFile(name, name, at, columns, None, opened)
+
+    def build(self, *tables: str, full: bool = False) -> BuildReport:
+        return build(self.warehouse, self.models, tables=tables, full=full)
+
+    def built(self, *tables: str) -> Mapping[str, TableBuild]:
+        return {table.table: table for table in self.build(*tables).tables}
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        return list(self.warehouse.query(sql).to_pylist())
+
+    def differing(self) -> dict[str, list[dict[str, Any]]]:
+        """The rows in which tables are not what their model gives now, by table."""
+        found = {}
+        for name, model in self.models.items():
+            select = runnable_select(
+                model,
+                "duckdb",
+                sources=self.models.sources,
+                columns=self.warehouse.columns,
+                working={},
+            )
+            made = f"(FROM ({select.sql}) EXCEPT ALL FROM {name})"
+            kept = f"(FROM {name} EXCEPT ALL FROM ({select.sql}))"
+            if rows := self.rows(
+                f"SELECT 'made' AS w, * FROM {made} UNION ALL SELECT 'kept', * FROM {kept}"
+            ):
+                found[name] = rows
+        return found
+
+
+@pytest.fixture(scope="session")
+def models() -> Models:
+    return load_models(load_catalog())
+
+
+@pytest.fixture(scope="session")
+def empty_org(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse file: every source table without a row, and the sixteen tables built from them."""
+    file = tmp_path_factory.mktemp("org") / "empty.duckdb"
+    with open_warehouse(settings(file)) as warehouse:
+        org = Org(warehouse, models)
+        org.create()
+        assert org.build().ok
+    return file
+
+
+@pytest.fixture(scope="session")
+def open_org(empty_org: Path, models: Models) -> Callable[[Path], Any]:
+    @contextmanager
+    def opened(folder: Path) -> Iterator[Org]:
+        file = folder / "org.duckdb"
+        shutil.copy(empty_org, file)
+        with open_warehouse(settings(file)) as warehouse:
+            yield Org(warehouse, models)
+        file.unlink()
+
+    return opened
+
+
+@pytest.fixture
+def org(open_org: Callable[[Path], Any], tmp_path: Path) -> Iterator[Org]:
+    with open_org(tmp_path) as opened:
+        yield opened
+
+
+def settings(file: Path) -> WarehouseSettings:
+    return WarehouseSettings(url=f"duckdb:{file}", memory="512MB", threads=1)
