@@ -9,7 +9,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -147,7 +147,7 @@ class Bucket:
     def _remote(self, key: str) -> obstore.WritableFile:
         return obstore.open_writer(self._store, key)
 
-    def sweep_partial(self, *, older_than: timedelta = timedelta(days=1)) -> list[Path]:
+    def sweep_partial(self, *, older_than: timedelta = timedelta(days=1)) -> Sequence[Path]:
         """Removes what writers left that were killed in the middle, and returns their paths.
 
         Such a file goes when its process is gone, or when it is older than that: the number of a
