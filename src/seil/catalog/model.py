@@ -24,6 +24,14 @@ def duration(value: Any) -> Any:
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 
+def interval(value: Any) -> Any:
+    """A duration, or `off`."""
+    return None if value == "off" else duration(value)
+
+
+Interval = Annotated[timedelta | None, BeforeValidator(interval)]
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,6 +41,10 @@ class Flow(_Entry):
 
     incremental: what changed in `[previous upper bound - lookback, now - lag)` by the cursor, after
     a first full load. full: every record, every time.
+
+    What moves no cursor is read besides. deletions: what was deleted for good, after each run.
+    compare_ids: how often all Ids are compared with the warehouse's, in case that list had a gap.
+    refresh_formulas: how often the calculated fields of all records are compared.
     """
 
     mode: Literal["incremental", "full"] = "incremental"
@@ -41,6 +53,9 @@ class Flow(_Entry):
     lag: Duration = timedelta(minutes=1)
     schedule: Duration = timedelta(hours=1)
     allow_empty: bool = True
+    deletions: bool = True
+    compare_ids: Interval = timedelta(days=7)
+    refresh_formulas: Interval = None
 
 
 class Validation(_Entry):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +18,7 @@ from seil.sf_to_dw.checks import UnfitError
 from seil.sf_to_dw.conform import Plan, WidenError, planned
 from seil.sf_to_dw.curated import CuratedFiles, curated_files
 from seil.sf_to_dw.deliveries import Delivery, content_digest, delivery_of, give_up
+from seil.sf_to_dw.flows import PARTIAL_MODES
 from seil.sf_to_dw.rules import RuleBook, RuleCount
 from seil.sf_to_dw.schemas import SchemaDiff, SchemaRegistry, known_schema
 
@@ -113,7 +114,7 @@ class Cleaner:
         expected = self._expected_rows(task, metadata)
         checks.check_rows(parquet.metadata.num_rows, task.obj, expected)
         checks.check_duplicates(names)
-        checks.check_required(names, task.obj)
+        checks.check_required(names, _held_to(task.obj, metadata))
 
     def _expected_rows(self, task: Task, metadata: Mapping[str, str]) -> dict[str, int]:
         expected = {}
@@ -142,21 +143,22 @@ class Cleaner:
         known = known_schema(self.registry, obj)
         described = self.registry.get(obj) is not None
         plan = planned(reading.parquet.schema_arrow, obj, known, described=described)
+        if _is_partial(reading.metadata):
+            plan = replace(plan, targets=tuple(t for t in plan.targets if t.source is not None))
         return plan.widened(reading.needed)
 
     def _write(self, reading: _Reading, plan: Plan) -> Cleaned:
         task, delivery = reading.task, reading.delivery
         with (
             curated_files(self.lake.curated, delivery.curated_key, task.lineage) as files,
-            RuleBook(task.obj, plan.schema) as book,
+            RuleBook(_held_to(task.obj, reading.metadata), plan.schema) as book,
         ):
             rows = self._stream(reading, plan, book, files)
             checks.check_streamed(rows, reading.parquet.metadata.num_rows)
             if self.lake.landing.head(task.entry.key) != task.entry:
                 raise ChangedError
-            drift = self.registry.accept(
-                task.obj, plan.news, given=plan.known, source=task.entry.key
-            )
+            news = [] if _is_partial(reading.metadata) else plan.news
+            drift = self.registry.accept(task.obj, news, given=plan.known, source=task.entry.key)
             if drift is None:
                 raise _SchemaMovedError
             files.finish(_curated_metadata(reading, rows, files))
@@ -191,6 +193,18 @@ class Cleaner:
         key = next(n for n in batch.schema.names if n.lower() == obj.key.lower())
         ids = batch.column(key).slice(0, _SAMPLED_IDS).to_pylist()
         checks.check_ids(ids, reading.parquet.schema_arrow.names, obj, plan.known)
+
+
+def _is_partial(metadata: Mapping[str, str]) -> bool:
+    """Columns that such a file lacks are not told, which is not the same as null."""
+    return metadata.get("seil.mode") in PARTIAL_MODES
+
+
+def _held_to(obj: SyncedObject, metadata: Mapping[str, str]) -> SyncedObject:
+    """Rules and mappings are about whole records."""
+    if not _is_partial(metadata):
+        return obj
+    return obj.model_copy(update={"required": (), "columns": (), "mappings": ()})
 
 
 def _batches(parquet: pq.ParquetFile, plan: Plan) -> Iterator[pa.RecordBatch]:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,9 @@ from seil.events.bus import Bus
 from seil.lake import Lake
 from seil.observe.progress import SILENT, Progress
 from seil.settings import ExtractSettings
+from seil.sf_to_dw.deletions import read_deletions
 from seil.sf_to_dw.flow_run import FlowContext, FlowResult, FlowRunner
+from seil.sf_to_dw.partials import DELETIONS
 from seil.sf_to_dw.plan import quota
 from seil.sf_to_dw.schemas import SchemaRegistry
 
@@ -34,9 +36,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ExtractReport:
-    """One result per object, in the order they were asked for."""
+    """One result per object, in the order they were asked for, and its deletions if any."""
 
     flows: list[FlowResult]
+    deletions: list[FlowResult] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
@@ -44,7 +47,7 @@ class ExtractReport:
 
     @property
     def failed(self) -> list[FlowResult]:
-        return [flow for flow in self.flows if flow.error]
+        return [flow for flow in (*self.flows, *self.deletions) if flow.error]
 
 
 class Extractor:
@@ -63,6 +66,11 @@ class Extractor:
         self._settings = settings
         self._stop = threading.Event()
         self._context = FlowContext(org, lake, bus, settings, registry, self._stop)
+        self._deletions: dict[str, FlowResult] = {}
+
+    @property
+    def context(self) -> FlowContext:
+        return self._context
 
     def run(
         self,
@@ -78,6 +86,7 @@ class Extractor:
         lake) as soon as one flow meets it: what is not committed then is read again next time.
         """
         self._stop.clear()
+        self._deletions.clear()
         self._check_quota()
         now = self._org.now()
         results: dict[str, FlowResult] = {}
@@ -95,7 +104,8 @@ class Extractor:
                 self._stop.set()
                 pool.shutdown(cancel_futures=True)
                 raise
-        return ExtractReport([results[obj.api_name] for obj in objects])
+        deletions = [self._deletions[o.api_name] for o in objects if o.api_name in self._deletions]
+        return ExtractReport([results[obj.api_name] for obj in objects], deletions)
 
     def _check_quota(self) -> None:
         left = quota(self._org, self._settings)
@@ -117,4 +127,17 @@ class Extractor:
             log.warning("extract %s failed: %s", obj.api_name, error)
             self._context.publish(obj, "error", message=str(error))
             result = FlowResult(obj.api_name, error=error)
+        else:
+            self._read_deletions(obj, result, now=now)
         return replace(result, seconds=time.monotonic() - started)
+
+    def _read_deletions(self, obj: SyncedObject, flow: FlowResult, *, now: datetime) -> None:
+        """The flow is committed, whatever becomes of this."""
+        try:
+            found = read_deletions(self._context, obj, flow, now=now)
+        except (RejectError, RetryError) as error:
+            log.warning("the deletions of %s cannot be read: %s", obj.api_name, error)
+            self._context.publish(obj, "error", mode=DELETIONS, message=str(error))
+            found = FlowResult(obj.api_name, mode=DELETIONS, error=error)
+        if found:
+            self._deletions[obj.api_name] = found

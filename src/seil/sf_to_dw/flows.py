@@ -16,7 +16,10 @@ from seil.catalog import Flow, SyncedObject
 from seil.lake import Lake
 from seil.salesforce.schema import ObjectSchema
 
-Mode = Literal["full", "delta"]
+Mode = Literal["full", "delta", "deletions", "formulas", "reread"]
+
+# Files of these modes hold a part of each record: see seil.sf_to_dw.partials.
+PARTIAL_MODES: frozenset[Mode] = frozenset({"deletions", "formulas"})
 
 _FALLBACK_CURSORS = ("SystemModstamp", "LastModifiedDate", "CreatedDate")
 

@@ -20,6 +20,7 @@ from seil.events.envelope import Event
 from seil.lake import Lake
 from seil.observe.progress import SILENT, Progress
 from seil.sf_to_dw.changes import change_log, record_change
+from seil.sf_to_dw.flows import PARTIAL_MODES
 from seil.sf_to_dw.ledger import prepare_ledger
 from seil.sf_to_dw.load_drift import SchemaChange, TablePlan
 from seil.sf_to_dw.load_files import CuratedFile, check_readable, pending_files, read_footer
@@ -31,6 +32,7 @@ from seil.sf_to_dw.load_records import (
     provisional_columns,
     record_loads,
 )
+from seil.sf_to_dw.partials_load import lay_partials_over, merge_partials
 from seil.warehouse.protocol import EXTRACTED_AT, FILE, Outcome, TableName
 from seil.warehouse.types import TEXT, TIMESTAMP
 
@@ -246,11 +248,14 @@ class _ObjectLoader:
 
     def _merge_together(self, batch: Sequence[CuratedFile]) -> list[Outcome]:
         with self._warehouse.transaction():
-            staged = [file.staged for file in batch]
-            log = change_log(self._warehouse, self._table, self._key)
-            outcomes = self._warehouse.merge(self._table, staged, key=self._key, log=log)
+            staged = [file.staged for file in batch if file.mode not in PARTIAL_MODES]
+            log = change_log(self._warehouse, self._table, self._key) if staged else None
+            outcomes: dict[str, Outcome] = {}
+            if staged:
+                outcomes |= self._warehouse.merge(self._table, staged, key=self._key, log=log)
             if log:
                 record_change(self._warehouse, self._table, log)
+            outcomes |= merge_partials(self._warehouse, self._table, batch, key=self._key)
             for file in batch:
                 if outcomes[file.key].rows != file.rows:
                     reason = (
@@ -258,6 +263,7 @@ class _ObjectLoader:
                         f"were merged into {self._table}"
                     )
                     raise WarehouseError(self._warehouse.url, reason, hint="Nothing was committed")
+            lay_partials_over(self._warehouse, self._table, self._key)
             record_loads(self._warehouse, self._object, [(f, outcomes[f.key]) for f in batch])
         return list(outcomes.values())
 

@@ -19,6 +19,7 @@ from seil.sf_to_dw.ingest import Ingested, Ingestor, IngestReport
 from seil.sf_to_dw.ledger import LedgerRow, ledger
 from seil.sf_to_dw.load import LoadReport, load
 from seil.sf_to_dw.lock import run_lock
+from seil.sf_to_dw.reconcile import reconcile
 
 if TYPE_CHECKING:
     from seil.sf_to_dw.model import Models
@@ -29,18 +30,25 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunReport:
-    """What each step did, and the ledger of the flow runs it brought in."""
+    """What each step did, and the ledger of the flow runs it brought in.
+
+    `beside` is what was read besides the flows: deletions, formulas, what had not arrived.
+    """
 
     extract: ExtractReport
     ingest: IngestReport
     load: LoadReport
     build: BuildReport
     ledger: list[LedgerRow] = field(default_factory=list)
+    beside: list[FlowResult] = field(default_factory=list)
 
     @property
     def problems(self) -> list[str]:
         """What went wrong, a line each. Records that a rule set aside are not among it."""
-        flows = [f"extract {flow.object}: {flow.error}" for flow in self.extract.failed]
+        flows = [
+            f"extract {flow.object}: {flow.error}" for flow in self.extract.flows if flow.error
+        ]
+        flows += [f"{f.mode} of {f.object}: {f.error}" for f in self.beside if f.error]
         files = [f"ingest {file}" for file in self.ingest.failed]
         loads = [f"load: {error}" for entry in self.load.objects for error in entry.errors]
         builds = [
@@ -87,18 +95,30 @@ class Pipeline:
             self.lake.sweep_partial()
             extracted, ingested = self._to_curated(objects, full=full, progress=progress)
             with self.open_warehouse() as warehouse:
-                loaded = load(
-                    warehouse,
-                    self.lake,
-                    self.catalog,
-                    objects=[obj.api_name for obj in objects],
-                    bus=self.bus,
-                    progress=progress,
-                )
+                loaded = self._load(warehouse, objects, progress)
+                found = reconcile(self.extractor.context, warehouse, objects, extracted.flows)
+                if any(result.files for result in found):
+                    more = self.ingestor.sweep(objects, progress)
+                    ingested = IngestReport([*ingested.files, *more.files])
+                    again = self._load(warehouse, objects, progress)
+                    loaded = LoadReport((*loaded.objects, *again.objects))
+                found = [*extracted.deletions, *found]
                 built = build(warehouse, self.models, bus=self.bus, progress=progress)
-                runs = {flow.flow_run_id for flow in extracted.flows if flow.flow_run_id}
+                runs = {f.flow_run_id for f in (*extracted.flows, *found) if f.flow_run_id}
                 entries = ledger(warehouse, flow_runs=runs) if runs else []
-        return RunReport(extracted, ingested, loaded, built, entries)
+        return RunReport(extracted, ingested, loaded, built, entries, found)
+
+    def _load(
+        self, warehouse: Warehouse, objects: Sequence[SyncedObject], progress: Progress
+    ) -> LoadReport:
+        return load(
+            warehouse,
+            self.lake,
+            self.catalog,
+            objects=[obj.api_name for obj in objects],
+            bus=self.bus,
+            progress=progress,
+        )
 
     def _to_curated(
         self, objects: Sequence[SyncedObject], *, full: bool, progress: Progress

@@ -1,0 +1,132 @@
+"""What was deleted for good: Salesforce's own list of deletions, read after each run of a flow.
+
+https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_getdeleted.htm
+The list reaches back 15 days. Where it has a gap, or the org keeps none, the comparison of all Ids
+(seil.sf_to_dw.deletions_compare) finds what it leaves out.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+
+from seil.catalog import SyncedObject
+from seil.errors import ObjectRejectedError, RequestRejectedError
+from seil.salesforce.org import DeletedRecord
+from seil.salesforce.schema import UTC_MICROS
+from seil.sf_to_dw.flow_run import FlowContext, FlowResult
+from seil.sf_to_dw.partials import DELETIONS, PartialState, PartialStates, Reading, land
+
+log = logging.getLogger(__name__)
+
+_COLUMNS: dict[str, pa.DataType] = {
+    "Id": pa.string(),
+    "IsDeleted": pa.bool_(),
+    "SystemModstamp": UTC_MICROS,
+}
+SCHEMA = pa.schema(_COLUMNS)
+_KEPT = timedelta(days=15)
+# The service refuses a start 30 days back; an hour is more than clocks are apart.
+_REACH = timedelta(days=30) - timedelta(hours=1)
+_MINUTE = timedelta(minutes=1)
+_GAP = "INVALID_REPLICATION_DATE"
+_TOO_MANY = "EXCEEDED_ID_LIMIT"
+
+
+def read_deletions(
+    context: FlowContext, obj: SyncedObject, flow: FlowResult, *, now: datetime
+) -> FlowResult | None:
+    """Lands what was deleted since the last time; None when that is nothing, or not told.
+
+    `now` is the org's clock when the flow began. Raises RetryError; then it is asked again.
+    """
+    states = PartialStates(context.lake)
+    state = states.get(obj)
+    if not obj.flow.deletions or not state.has_deletions or flow.window is None:
+        return None
+    if state.deletions_until is None and flow.window.start is None:
+        # The first run: it has read what there was. What is deleted while it reads comes next time.
+        states.put(obj, replace(state, deletions_until=flow.window.end))
+        return None
+    return _Reader(context, obj, state, now).run(states)
+
+
+def deleted_rows(records: Iterable[DeletedRecord]) -> pa.RecordBatch:
+    found = list(records)
+    columns = [
+        pa.array([record.id for record in found], pa.string()),
+        pa.array([True] * len(found), pa.bool_()),
+        pa.array([record.deleted_at for record in found], UTC_MICROS),
+    ]
+    return pa.record_batch(columns, schema=SCHEMA)
+
+
+class _Reader:
+    def __init__(
+        self, context: FlowContext, obj: SyncedObject, state: PartialState, now: datetime
+    ) -> None:
+        self._context = context
+        self._obj = obj
+        self._state = state
+        self._now = now
+        self._has_gap = False
+        self._covered = now
+        self._until = state.deletions_until or now - _KEPT
+
+    def run(self, states: PartialStates) -> FlowResult | None:
+        lookback = self._obj.flow.lookback
+        start = max(self._until - lookback, self._now - _REACH)
+        try:
+            records = list(self._listed(_floor(start), _floor(self._now) + 2 * _MINUTE))
+        except (ObjectRejectedError, RequestRejectedError) as error:
+            if error.code != _GAP:
+                log.info("%s has no list of deletions: %s", self._obj.api_name, error)
+                states.put(self._obj, replace(self._state, has_deletions=False))
+                return None
+            self._has_gap, records = True, []
+        new = [r for r in records if self._state.recent.get(r.id) != r.deleted_at.isoformat()]
+        result = None
+        if new:
+            end = self._now - self._obj.flow.lag
+            reading = Reading(DELETIONS, start, end, SCHEMA, len(new))
+            result = land(self._context, self._obj, reading, [deleted_rows(new)])
+        if self._has_gap:
+            log.warning("%s: its list of deletions has a gap", self._obj.api_name)
+        again = self._covered - lookback - _MINUTE
+        recent = {r.id: r.deleted_at.isoformat() for r in records if r.deleted_at >= again}
+        states.put(
+            self._obj,
+            replace(
+                self._state,
+                deletions_until=max(self._until, self._covered),
+                recent=recent,
+                is_compare_due=self._state.is_compare_due or self._has_gap,
+            ),
+        )
+        return result
+
+    def _listed(self, start: datetime, end: datetime) -> Iterator[DeletedRecord]:
+        """In halves where there are more than one answer may hold (600,000)."""
+        try:
+            found = self._context.org.deleted(self._obj.api_name, start, end)
+        except (ObjectRejectedError, RequestRejectedError) as error:
+            half = _floor(start + (end - start) / 2)
+            if error.code != _TOO_MANY or half - start < 2 * _MINUTE:
+                raise
+            yield from self._listed(start, half)
+            yield from self._listed(half, end)
+            return
+        if found.earliest_available > self._until:
+            self._has_gap = True
+        if end > self._now:
+            self._covered = min(self._covered, found.latest_covered)
+        yield from found.records
+
+
+def _floor(moment: datetime) -> datetime:
+    """The service ignores seconds."""
+    return moment.replace(second=0, microsecond=0)
