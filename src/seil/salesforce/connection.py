@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -87,6 +89,7 @@ class Connection:
             limits=limits,
             headers=self.headers,
             trust_env=self.uses_environment,
+            verify=_trust(environment=self.uses_environment),
         )
         self.retries = Retries(settings.attempts, settings.max_wait.total_seconds(), sleep)
         self.sessions = Sessions(Login(settings, self._post_form))
@@ -216,6 +219,12 @@ class Connection:
         finally:
             log_call(request.method, request.url.path, status, started)
         return response
+
+
+@cache
+def _trust(*, environment: bool) -> ssl.SSLContext:
+    """Reading the certificates takes longer than a call does; one reading is enough."""
+    return httpx.create_ssl_context(trust_env=environment)
 
 
 def log_call(method: str, path: str, status: int, started: float) -> None:
