@@ -80,7 +80,7 @@ def test_a_second_listener_is_told_of_the_first(
 def test_ended_in_the_middle_and_started_again(
     seil: Seil, seil_process: Start, home: Path, number: signal.Signals
 ) -> None:
-    expected = [f"001{n:02d}" for n in range(30)]
+    expected = [f"001{n:02d}" for n in range(12)]
     for one in expected:
         drop(home, "Account", one, run=f"run-{one}")
     with seil_process("listen", "--sweep", "1s", "--json") as first:
@@ -93,7 +93,7 @@ def test_ended_in_the_middle_and_started_again(
     assert seil("listen", "--once", "--quiet").code == 0
     assert ids(seil, "account") == expected
     loads = seil("query", "SELECT count(*) AS n, sum(merged_rows) AS m FROM seil.loads", "--csv")
-    assert loads.out == "n,m\n30,30\n"
+    assert loads.out == "n,m\n12,12\n"
     assert seil("events", "dead").code == 0
     taken = seil("events", "--type", "file-ingestion", "--json").json
-    assert len({event["detail"]["key"] for event in taken}) == len(taken) == 30
+    assert len({event["detail"]["key"] for event in taken}) == len(taken) == 12

@@ -17,7 +17,6 @@ import pytest
 from seil.cli import doctor
 from seil.cli.context import Context
 from seil.cli.steps import due
-from seil.sandbox.salesforce.generator import generate
 from seil.sandbox.salesforce.options import Options, Quotas
 from seil.sandbox.salesforce.server import Server
 from seil.settings import load_settings
@@ -37,13 +36,6 @@ poll = 0.05
 page_rows = 500
 """
 NO_LAG = '[defaults.flow]\nlag = "0s"\n'
-
-
-@pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("generated") / "org"
-    generate(folder, orders=20, seed=5).close()
-    return folder
 
 
 @pytest.fixture

@@ -16,25 +16,17 @@ import httpx
 import pytest
 from tests.cli.conftest import Seil
 
-from seil.sandbox.salesforce.generator import generate
 from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import FILE_NAME, OrgStore
 
 NOBODY = "http://127.0.0.1:9"
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("template") / "org"
-    generate(folder, orders=3, seed=1).close()
-    return folder
-
-
 @pytest.fixture
-def org(home: Path, template: Path) -> Path:
+def org(home: Path, generated: Path) -> Path:
     state = home / "org"
     state.mkdir()
-    (state / FILE_NAME).write_bytes((template / FILE_NAME).read_bytes())
+    (state / FILE_NAME).write_bytes((generated / FILE_NAME).read_bytes())
     return state
 
 
