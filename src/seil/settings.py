@@ -114,6 +114,9 @@ class SalesforceSettings(_Section):
     max_wait: Duration = Field(
         timedelta(minutes=5), description="Longest wait between two tries, Retry-After included."
     )
+    reserve: int = Field(
+        10, ge=0, le=100, description="Percent of the org's daily API calls left to others."
+    )
     gzip: bool | None = Field(
         None, description="Ask for compressed answers; default: yes, but not on loopback."
     )
@@ -127,9 +130,6 @@ class ExtractSettings(_Section):
     page_rows: int = Field(100_000, ge=1, description="Rows asked for in one result page.")
     poll: Duration = Field(timedelta(seconds=2), description="Longest wait between job polls.")
     job_timeout: Duration = Field(timedelta(hours=6), description="Give up on a job after this.")
-    reserve: int = Field(
-        10, ge=0, le=100, description="Percent of the org's daily API calls left to others."
-    )
 
 
 class IngestSettings(_Section):

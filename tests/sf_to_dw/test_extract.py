@@ -88,6 +88,7 @@ class Site:
     api_version: str = "62.0"
     attempts: int = 2
     secret: str = "sandbox-secret"
+    reserve: int = 10
     bus: Published = field(default_factory=Published)
 
     @property
@@ -101,6 +102,7 @@ class Site:
             attempts=self.attempts,
             client_secret=Secret(f"plain:{self.secret}"),
             max_wait=timedelta(milliseconds=50),
+            reserve=self.reserve,
         )
         return Org(settings)
 
@@ -316,12 +318,31 @@ def test_wrong_secret_stops_the_run(site: Site) -> None:
 def test_used_up_quota_stops_before_any_job(generated: Path, tmp_path: Path) -> None:
     shutil.copytree(generated, tmp_path / "org")
     options = Options(quotas=Quotas(api_requests=20))
-    settings = ExtractSettings(reserve=95)
     with Server(tmp_path / "org", options=options) as server:
-        site = Site(server.url, tmp_path / "lake", settings)
+        site = Site(server.url, tmp_path / "lake", reserve=95)
         with pytest.raises(QuotaExhaustedError, match="of 20 calls are left today"):
             site.run(ACCOUNT)
     assert FlowStates(site.lake).get(ACCOUNT).running is None
+
+
+def test_budget_gone_in_the_middle_leaves_the_window_open_and_goes_on_later(
+    generated: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(generated, tmp_path / "org")
+    options = Options(quotas=Quotas(api_requests=40))
+    with Server(tmp_path / "org", options=options) as server:
+        site = Site(server.url, tmp_path / "lake", api_version="57.0", reserve=75)
+        with pytest.raises(QuotaExhaustedError, match="of 40 calls are left today, 30 are reserved"):
+            site.run(ORDER_ITEM, ACCOUNT)
+    state = FlowStates(site.lake).get(ORDER_ITEM)
+    assert state.committed is None
+    with Server(tmp_path / "org") as server:
+        site = Site(server.url, tmp_path / "lake", api_version="57.0")
+        report = site.run(ORDER_ITEM, ACCOUNT)
+        assert report.failed == []
+        landed = [key.key for key in site.lake.landing.list("in/dev-Salesforce-Order-Product")]
+        assert sum("-00000.parquet" in key for key in landed) == 1
+        assert report.flows[0].landed == site.in_org("OrderItem")
 
 
 def test_lake_that_cannot_be_written_stops_the_run(site: Site, tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def _clock(org: Org) -> Check:
 def _quota(context: Context) -> Check:
     from seil.sf_to_dw.plan import quota
 
-    left = quota(context.org, context.settings.extract)
+    left = quota(context.org)
     if left is None:
         cure = "give the user 'View Setup and Configuration' to watch the allowance"
         return Check("quota", "warn", "the org does not tell its API allowance", cure)
@@ -187,7 +187,7 @@ def _quota(context: Context) -> Check:
     detail += f", {left.reserve:,} reserved for others"
     if left.available:
         return Check("quota", "ok", detail)
-    return Check("quota", "fail", detail, "wait for tomorrow, or lower reserve in [extract]")
+    return Check("quota", "fail", detail, "wait for tomorrow, or lower reserve in [salesforce]")
 
 
 def _objects(context: Context) -> Iterator[Check]:

@@ -18,7 +18,7 @@ import httpx
 
 import seil
 from seil.errors import SeilError, UnavailableError
-from seil.salesforce.allowance import ApiUsage
+from seil.salesforce.budget import Budget
 from seil.salesforce.faults import SERVICE, Answer, SessionExpiredError, fault
 from seil.salesforce.retries import LostAnswerError, Retries
 from seil.salesforce.session import Login, Session, Sessions, is_loopback
@@ -41,7 +41,8 @@ class Call:
     """One request. `path` is below /services/data/vXX.X/, or absolute when it starts with a slash.
 
     `about` names the object for messages; `also` are statuses that are fine besides 2xx;
-    `repeatable` calls are tried again even when it is unknown whether they were carried out.
+    `repeatable` calls are tried again even when it is unknown whether they were carried out;
+    `within_budget` is false for what is asked even when no calls are left.
     """
 
     method: str
@@ -53,6 +54,7 @@ class Call:
     also: tuple[int, ...] = ()
     repeatable: bool = True
     attempts: int | None = None
+    within_budget: bool = True
 
 
 class Connection:
@@ -66,7 +68,7 @@ class Connection:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings = settings
-        self.usage: ApiUsage | None = None
+        self.budget = Budget(settings.reserve)
         loopback = is_loopback(settings.login_url)
         zipped = settings.gzip if settings.gzip is not None else not loopback
         seconds = settings.timeout.total_seconds()
@@ -157,10 +159,6 @@ class Connection:
         except SessionExpiredError as error:
             raise error.refusal from error
 
-    def watch(self, limit_info: str | None) -> None:
-        """Remembers what `Sforce-Limit-Info` says."""
-        self.usage = ApiUsage.parse(limit_info) or self.usage
-
     def url(self, session: Session, path: str) -> str:
         if path.startswith(("/", "http")):
             # Whatever host it names, the token goes to the instance only.
@@ -181,8 +179,10 @@ class Connection:
             json=call.body,
             headers={"Authorization": f"Bearer {session.access_token}", "Accept": call.accept},
         )
+        if call.within_budget:
+            self.budget.check()
         response = self._transmit(request, stream=stream)
-        self.watch(response.headers.get("Sforce-Limit-Info"))
+        self.budget.saw(response.headers.get("Sforce-Limit-Info"))
         if response.is_success or response.status_code in call.also:
             return response
         try:

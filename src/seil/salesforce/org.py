@@ -15,6 +15,7 @@ import httpx
 
 from seil.errors import RejectError, UnavailableError
 from seil.salesforce.allowance import ApiUsage, Limits
+from seil.salesforce.budget import Budget
 from seil.salesforce.bulk import BulkQuery
 from seil.salesforce.connection import Call, Connection
 from seil.salesforce.faults import SERVICE
@@ -102,9 +103,14 @@ class Org:
         return self._connection.login()
 
     @property
+    def budget(self) -> Budget:
+        """What may still be called; shared by all that is done with this org."""
+        return self._connection.budget
+
+    @property
     def usage(self) -> ApiUsage | None:
         """As of the last answer that said; None before."""
-        return self._connection.usage
+        return self._connection.budget.usage
 
     @property
     def bulk(self) -> BulkQuery:
@@ -113,7 +119,7 @@ class Org:
     def now(self) -> datetime:
         """The org's clock, in UTC, to the second."""
         # The limits resource is the cheapest call; its 404 variant carries a date as well.
-        response = self._connection.send(Call("GET", "limits", also=(404,)))
+        response = self._connection.send(Call("GET", "limits", also=(404,), within_budget=False))
         date = response.headers.get("Date", "")
         try:
             return parsedate_to_datetime(date).astimezone(UTC)
@@ -153,7 +159,7 @@ class Org:
         return described_schema(answer)
 
     def limits(self) -> Limits:
-        response = self._connection.send(Call("GET", "limits", also=(404,)))
+        response = self._connection.send(Call("GET", "limits", also=(404,), within_budget=False))
         return Limits.parse(response.json()) if response.is_success else Limits()
 
     def query(self, soql: str, *, deleted: bool = False) -> Iterator[dict[str, Any]]:

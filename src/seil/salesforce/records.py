@@ -74,6 +74,7 @@ class Records:
         def attempt(session: Session) -> T:
             import requests
 
+            self._connection.budget.check()
             try:
                 return operation(self._table(session, name))
             except requests.RequestException as error:
@@ -117,7 +118,7 @@ class Records:
         # What follows .../sobjects/<object>/ is an id, or an external id: somebody's data.
         path = "/".join(parts[:6])
         log_call(str(response.request.method), path, response.status_code, started)
-        self._connection.watch(response.headers.get("Sforce-Limit-Info"))
+        self._connection.budget.saw(response.headers.get("Sforce-Limit-Info"))
         if response.status_code >= 300:
             raise fault(
                 Answer(response.status_code, response.headers, response.content, response.url)

@@ -108,7 +108,7 @@ class Extractor:
         return ExtractReport([results[obj.api_name] for obj in objects], deletions)
 
     def _check_quota(self) -> None:
-        left = quota(self._org, self._settings)
+        left = quota(self._org)
         if left and not left.available:
             raise QuotaExhaustedError(
                 "Salesforce API request",

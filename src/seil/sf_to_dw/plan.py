@@ -86,14 +86,15 @@ def plan(
     states = FlowStates(lake)
     now = org.now()
     planned = [_planned(org, states, obj, settings, now=now, full=full) for obj in objects]
-    return Plan(planned, quota(org, settings))
+    return Plan(planned, quota(org))
 
 
-def quota(org: Org, settings: ExtractSettings) -> Quota | None:
+def quota(org: Org) -> Quota | None:
+    """None where the org has no limits resource."""
     calls = org.limits().get("DailyApiRequests")
     if calls is None:
         return None
-    return Quota(calls.max, calls.remaining, calls.max * settings.reserve // 100)
+    return Quota(calls.max, calls.remaining, org.budget.reserved(calls.max))
 
 
 def _planned(

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from seil.errors import QuotaExhaustedError
+from seil.salesforce.budget import Budget
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", None, "api-usage=899/1000", "api-usage=1/1000; per-app-api-usage=249/250(appName=x)"],
+)
+def test_calls_within_the_budget_are_free(header: str | None) -> None:
+    budget = Budget(reserve=10)
+    budget.saw(header)
+    budget.check()
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("api-usage=900/1000", "100 of 1,000 calls are left today, 100 are reserved for others"),
+        ("api-usage=1200/1000", "-200 of 1,000 calls"),
+        (
+            "api-usage=1/1000; per-app-api-usage=250/250(appName=seil)",
+            "the connected app seil has used its 250 calls",
+        ),
+    ],
+    ids=["reserve reached", "overdrawn", "share of the app used"],
+)
+def test_budget_ends_before_the_reserve(header: str, message: str) -> None:
+    budget = Budget(reserve=10)
+    budget.saw(header)
+    with pytest.raises(QuotaExhaustedError, match=message):
+        budget.check()
+
+
+def test_answer_without_the_header_keeps_what_is_known() -> None:
+    budget = Budget(reserve=0)
+    budget.saw("api-usage=1000/1000")
+    budget.saw(None)
+    with pytest.raises(QuotaExhaustedError):
+        budget.check()
