@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from seil.errors import (
     ObjectRejectedError,
+    QuotaExhaustedError,
     RejectError,
     RequestRejectedError,
     RetryError,
@@ -218,7 +219,7 @@ class BulkQuery:
             self._known.pop(job_id, None)
         try:
             self._connection.send(Call("DELETE", _path(job_id), also=(404,), attempts=2))
-        except (RetryError, RejectError) as error:
+        except (RetryError, RejectError, QuotaExhaustedError) as error:
             logger.warning("job %s was not deleted: %s", job_id, error.message)
 
     def _result_pages(self, path: str, params: dict[str, str] | None) -> dict[str, Any] | None:
