@@ -12,6 +12,7 @@ from seil.cli.output import Bad
 if TYPE_CHECKING:
     from seil.cli.frame import Call
     from seil.sf_to_dw.build import BuildReport, TableBuild
+    from seil.sf_to_dw.build_plan import TablePlan
     from seil.sf_to_dw.extract import ExtractReport
     from seil.sf_to_dw.flow_run import FlowResult
     from seil.sf_to_dw.ingest import IngestReport
@@ -127,6 +128,29 @@ def loaded(call: Call, report: LoadReport) -> None:
             output.line(f"  left out: {error}", style="red")
 
 
+def build_planned(call: Call, plans: Sequence[TablePlan]) -> None:
+    if call.json:
+        output.emit([_plan_of_table(plan) for plan in plans])
+        return
+    output.table(
+        ("table", "build", "driving keys", "why"),
+        [
+            (
+                plan.table,
+                plan.mode,
+                plan.keys,
+                "; ".join([*([plan.reason] if plan.reason else []), *map(str, plan.changed)]),
+            )
+            for plan in plans
+        ],
+    )
+
+
+def _plan_of_table(plan: TablePlan) -> dict[str, Any]:
+    changed = [{"source": str(change.source), "rows": change.rows} for change in plan.changed]
+    return {**vars(plan), "changed": changed}
+
+
 def built(call: Call, report: BuildReport) -> None:
     if call.json:
         output.emit([_build_document(table) for table in report.tables])
@@ -135,12 +159,15 @@ def built(call: Call, report: BuildReport) -> None:
     ready = sum(table.state == "built" for table in report.tables)
     output.line(f"Build: {ready:,} of {len(report.tables):,} tables built, {rows:,} rows")
     output.table(
-        ("table", "state", "rows", "seconds"),
+        ("table", "state", "how", "rows", "deleted", "inserted", "seconds"),
         [
             (
                 table.table,
                 table.state if table.state == "built" else Bad(table.state),
+                table.mode if table.is_built else None,
                 table.rows,
+                table.deleted,
+                table.inserted,
                 round(table.seconds, 1),
             )
             for table in report.tables

@@ -107,17 +107,31 @@ def build(
     tables: Annotated[
         list[str] | None, typer.Argument(help="Tables; default: all sixteen.")
     ] = None,
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="Every row, not only those that changes reach.")
+    ] = False,
+    explained: Annotated[
+        bool, typer.Option("--explain", help="Say what would be built and why; build nothing.")
+    ] = False,
 ) -> int:
-    """Build the tables from the current records, and test them."""
+    """Bring the tables up to date with the current records, and test them."""
     from seil.sf_to_dw.build import build as built
+    from seil.sf_to_dw.build import explain
     from seil.sf_to_dw.lock import run_lock
 
     with opened(call) as context, run_lock(context.lake):
+        if explained:
+            with context.warehouse() as warehouse:
+                plans = explain(warehouse, context.models, tables=tables or (), full=full)
+            reports.build_planned(call, plans)
+            return 0
         with shown_progress(call) as progress, context.warehouse() as warehouse:
             report = built(
                 warehouse,
                 context.models,
                 tables=tables or (),
+                full=full,
                 bus=context.journal,
                 progress=progress,
             )

@@ -103,7 +103,7 @@ class Pipeline:
                     again = self._load(warehouse, objects, progress)
                     loaded = LoadReport((*loaded.objects, *again.objects))
                 found = [*extracted.deletions, *found]
-                built = build(warehouse, self.models, bus=self.bus, progress=progress)
+                built = build(warehouse, self.models, full=full, bus=self.bus, progress=progress)
                 runs = {f.flow_run_id for f in (*extracted.flows, *found) if f.flow_run_id}
                 entries = ledger(warehouse, flow_runs=runs) if runs else []
         return RunReport(extracted, ingested, loaded, built, entries, found)

@@ -28,7 +28,11 @@ from seil.warehouse.types import TEXT, TIMESTAMP, stored_type
 
 Record = Mapping[str, Any]
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
-_EXTRA = {"isdeleted": pa.bool_(), "systemmodstamp": TIMESTAMP, "lastmodifieddate": TIMESTAMP}
+_EXTRA: dict[str, pa.DataType] = {
+    "isdeleted": pa.bool_(),
+    "systemmodstamp": TIMESTAMP,
+    "lastmodifieddate": TIMESTAMP,
+}
 
 
 def source_columns(models: Models) -> dict[str, pa.Schema]:
@@ -68,7 +72,7 @@ class Org:
         self.stamp += 1
         newest = {"systemmodstamp": EPOCH + timedelta(minutes=self.stamp), "isdeleted": False}
         schema = self.columns[table]
-        rows = [{name: None for name in schema.names} | newest | dict(r) for r in records]
+        rows = [dict.fromkeys(schema.names) | newest | dict(r) for r in records]
         name = TableName("salesforce", table)
         with self.warehouse.transaction():
             log = change_log(self.warehouse, name, "id")
@@ -109,23 +113,36 @@ class Org:
         return list(self.warehouse.query(sql).to_pylist())
 
     def differing(self) -> dict[str, list[dict[str, Any]]]:
-        """The rows in which tables are not what their model gives now, by table."""
+        """The tables that are not what their model gives now, with rows that are missing."""
         found = {}
-        for name, model in self.models.items():
-            select = runnable_select(
-                model,
-                "duckdb",
-                sources=self.models.sources,
-                columns=self.warehouse.columns,
-                working={},
+        for name, select in self.selects.items():
+            missing = f"SELECT * FROM ({select}) EXCEPT ALL SELECT * FROM {name}"
+            both = (
+                f"(SELECT count(*) FROM ({select})) AS made, (SELECT count(*) FROM {name}) AS kept"
             )
-            made = f"(FROM ({select.sql}) EXCEPT ALL FROM {name})"
-            kept = f"(FROM {name} EXCEPT ALL FROM ({select.sql}))"
-            if rows := self.rows(
-                f"SELECT 'made' AS w, * FROM {made} UNION ALL SELECT 'kept', * FROM {kept}"
-            ):
-                found[name] = rows
+            (counted,) = self.rows(f"SELECT {both}")
+            if (rows := self.rows(missing)) or counted["made"] != counted["kept"]:
+                found[name] = [counted, *rows]
         return found
+
+    @cached_property
+    def selects(self) -> dict[str, str]:
+        """What a full build of each table runs; the source tables do not change their columns."""
+        return selects_of(self.models, self.warehouse)
+
+
+_SELECTS: dict[str, str] = {}
+
+
+def selects_of(models: Models, warehouse: Warehouse) -> dict[str, str]:
+    for name, model in models.items():
+        if name not in _SELECTS:
+            columns = warehouse.columns
+            select = runnable_select(
+                model, "duckdb", sources=models.sources, columns=columns, working={}
+            )
+            _SELECTS[name] = select.sql
+    return _SELECTS
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +152,7 @@ def models() -> Models:
 
 @pytest.fixture(scope="session")
 def empty_org(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A warehouse file: every source table without a row, and the sixteen tables built from them."""
+    """A warehouse file: all source tables, without a row, and the tables built from them."""
     file = tmp_path_factory.mktemp("org") / "empty.duckdb"
     with open_warehouse(settings(file)) as warehouse:
         org = Org(warehouse, models)
@@ -145,14 +162,13 @@ def empty_org(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def open_org(empty_org: Path, models: Models) -> Callable[[Path], Any]:
+def open_org(empty_org: Path, models: Models) -> Callable[..., Any]:
     @contextmanager
-    def opened(folder: Path) -> Iterator[Org]:
+    def opened(folder: Path, template: Path = empty_org) -> Iterator[Org]:
         file = folder / "org.duckdb"
-        shutil.copy(empty_org, file)
+        shutil.copy(template, file)
         with open_warehouse(settings(file)) as warehouse:
             yield Org(warehouse, models)
-        file.unlink()
 
     return opened
 
