@@ -6,7 +6,7 @@ RUN := $(UV) run --frozen
 PYTEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types check format coverage lock clean
+.PHONY: help install bench demo test lint types check format coverage lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,6 +30,11 @@ test: install ## Run every test, offline
 coverage: install ## Run every test and report the lines and branches they miss
 	$(RUN) pytest $(PYTEST_ARGS) --cov --cov-report=term-missing
 
+# Spark and dlt are for comparison only, so that they have an environment of their own.
+bench: $(UV) ## Measure every step against references; BENCH names some, and options
+	UV_PROJECT_ENVIRONMENT=.venv-bench $(UV) run --frozen --quiet --python $(PYTHON) --no-default-groups \
+		--group bench python -m benchmarks $(BENCH)
+
 lint: install ## Check style and format
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
@@ -47,4 +52,4 @@ lock: $(UV) ## Resolve pyproject.toml anew into uv.lock
 	$(UV) lock --upgrade
 
 clean: ## Remove what was installed and what the demo wrote
-	rm -rf .venv .tools demo
+	rm -rf .venv .venv-bench .tools demo
