@@ -1,0 +1,126 @@
+"""Models of one's own: followed where they are understood, made anew where they are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seil.catalog import load_catalog
+from seil.sf_to_dw.model import load_models
+
+Org = Any
+ORDER = 'salesforce."order"'
+
+
+def with_model(org: Org, folder: Path, sql: str) -> None:
+    (folder / "mine.sql").write_text(sql, "utf-8")
+    org.models = load_models(load_catalog(), folder)
+    org.merge("account", [{"id": f"a{n}", "name": f"Account {n}"} for n in range(4)])
+    orders = [{"id": f"o{n}", "accountid": f"a{n % 3}", "name": "x"} for n in range(9)]
+    org.merge("order", orders)
+    assert org.build("mine").ok
+
+
+def as_built_anew(org: Org, sql: str) -> bool:
+    columns = "SELECT * FROM"
+    made, kept = f"{columns} ({sql})", f"{columns} mine"
+    return not org.rows(f"({made} EXCEPT ALL {kept}) UNION ALL ({kept} EXCEPT ALL {made})")
+
+
+FOLLOWED = {
+    "tables joined as they are": f"""
+        SELECT o.id, a.name FROM {ORDER} AS o LEFT JOIN salesforce.account AS a
+        ON o.accountid = a.id""",
+    "an inner join": f"""
+        SELECT o.id, a.name FROM {ORDER} AS o JOIN salesforce.account AS a
+        ON a.id = o.accountid AND a.name > 'B' OR a.id = o.accountid""",
+    "a join by WHERE": f"""
+        SELECT o.id, a.name FROM {ORDER} AS o, salesforce.account AS a
+        WHERE o.accountid = a.id""",
+    "a sum over the driving record": f"""
+        SELECT a.id, count(o.id) AS orders FROM salesforce.account AS a
+        LEFT JOIN {ORDER} AS o ON o.accountid = a.id GROUP BY a.id""",
+    "a query to read from": f"""
+        SELECT o.id, o.n FROM (SELECT id, accountid, name AS n FROM {ORDER}) AS o""",
+}
+MADE_ANEW = {
+    "a window over everything": (
+        f"SELECT id, name, count(*) OVER () AS n FROM {ORDER}",
+        "no output column identifies the driving record",
+    ),
+    "a sum of everything": (f"SELECT count(*) AS n FROM {ORDER}", "no output column identifies"),
+    "a union": (
+        f"SELECT id FROM {ORDER} UNION ALL SELECT id FROM salesforce.account",
+        "the model is not a plain SELECT",
+    ),
+    "a limit": (f"SELECT id, name FROM {ORDER} ORDER BY id LIMIT 3", "not understood: limit"),
+    "a query within": (
+        f"SELECT id, name FROM {ORDER} WHERE accountid IN (SELECT id FROM salesforce.account)",
+        "has a query within its where",
+    ),
+    "a join by unequal columns": (
+        f"""SELECT o.id, a.name FROM {ORDER} AS o LEFT JOIN salesforce.account AS a
+            ON lower(o.accountid) = a.id""",
+        "a is not joined to o by equal columns",
+    ),
+    "no key among the columns": (f"SELECT name FROM {ORDER}", "no output column identifies"),
+}
+
+
+def change(org: Org) -> None:
+    org.update("account", "a1", name="New")
+    org.update("order", "o1", accountid="a2", name="y")
+    org.update("order", "o5", isdeleted=True)
+
+
+@pytest.mark.parametrize("sql", FOLLOWED.values(), ids=FOLLOWED)
+def test_a_model_that_is_understood_is_followed(org: Org, tmp_path: Path, sql: str) -> None:
+    with_model(org, tmp_path, sql)
+    change(org)
+    mine = org.built("mine")["mine"]
+    assert (mine.mode, mine.reason) == ("incremental", "") or "OR" in sql
+    assert as_built_anew(org, sql)
+
+
+@pytest.mark.parametrize(("sql", "reason"), MADE_ANEW.values(), ids=MADE_ANEW)
+def test_a_model_that_is_not_understood_is_made_anew(
+    org: Org, tmp_path: Path, sql: str, reason: str
+) -> None:
+    with_model(org, tmp_path, sql)
+    assert org.built("mine")["mine"].mode == "unchanged"
+    change(org)
+    mine = org.built("mine")["mine"]
+    assert mine.mode == "full"
+    assert reason in mine.reason
+    assert as_built_anew(org, sql)
+
+
+def test_what_can_differ_without_a_change_is_made_anew_each_time(org: Org, tmp_path: Path) -> None:
+    with_model(org, tmp_path, f"SELECT id, now() AS read_at FROM {ORDER}")
+    mine = org.built("mine")["mine"]
+    assert (mine.mode, "now" in mine.reason) == ("full", True)
+
+
+def test_rows_without_a_driving_record_are_made_anew(org: Org, tmp_path: Path) -> None:
+    sql = f"""
+        WITH live AS (SELECT id FROM {ORDER} WHERE isdeleted IS NOT TRUE)
+        SELECT l.id, o.name FROM {ORDER} AS o LEFT JOIN live AS l ON l.id = o.id"""
+    with_model(org, tmp_path, sql)
+    for expected in ("incremental", "full"):
+        org.update("order", "o1" if expected == "full" else "o2", isdeleted=True)
+        mine = org.built("mine")["mine"]
+        assert mine.mode == expected
+        assert as_built_anew(org, sql)
+
+
+def test_a_model_that_reads_a_model_follows_its_rebuilds(org: Org, tmp_path: Path) -> None:
+    (tmp_path / "top.sql").write_text("SELECT id, name FROM mine", "utf-8")
+    with_model(org, tmp_path, f"SELECT id, name FROM {ORDER}")
+    assert org.build("mine", "top").ok
+    assert org.built("top")["top"].mode == "unchanged"
+    change(org)
+    org.build("mine")
+    top = org.built("top")["top"]
+    assert (top.mode, org.rows("FROM top EXCEPT ALL FROM mine")) == ("full", [])
