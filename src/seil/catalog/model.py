@@ -107,6 +107,7 @@ class SyncedObject(_Entry):
 
     `table` is its current-record table in the warehouse's schema `salesforce`; `required` are the
     columns without which a landed file is rejected.
+    drift: review stops the object at any change of its fields until somebody accepts it.
     """
 
     api_name: str
@@ -120,6 +121,7 @@ class SyncedObject(_Entry):
     exclude: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     mappings: tuple[Mapping, ...] = ()
+    drift: Literal["accept", "review"] = "accept"
 
     @model_validator(mode="before")
     @classmethod

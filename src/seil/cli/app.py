@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from seil.cli import doctor, events, files, init, listen, query, rebuild, sandbox, status, steps
+from seil.cli import (
+    doctor,
+    events,
+    files,
+    init,
+    listen,
+    query,
+    rebuild,
+    sandbox,
+    schema,
+    status,
+    steps,
+)
 from seil.cli.context import shown_progress
 from seil.cli.frame import UNBALANCED, Call, RootGroup, command
 
@@ -70,5 +82,5 @@ def demo(
 
 
 command(app, json=False)(demo)
-for part in (init, doctor, steps, listen, rebuild, files, status, events, query, sandbox):
+for part in (init, doctor, steps, listen, rebuild, files, schema, status, events, query, sandbox):
     part.register(app)

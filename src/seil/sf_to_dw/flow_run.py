@@ -34,6 +34,7 @@ from seil.sf_to_dw.flows import (
 )
 from seil.sf_to_dw.landing import landed_event, page_file, page_metadata, write_page
 from seil.sf_to_dw.pages import PagePlan, PageRef, land_pages
+from seil.sf_to_dw.schema_review import SchemaReview
 from seil.sf_to_dw.schemas import SchemaRegistry, compare
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ class FlowRunner:
         """`now` is the org's clock. On RejectError and RetryError the window stays open."""
         self._state = self._states.get(self._obj)
         described = self._context.org.describe(self._obj.api_name)
-        schema = described.without(self._obj.exclude, "excluded in the catalog")
+        readable = described.without(self._obj.exclude, "excluded in the catalog")
+        review = SchemaReview(self._context.lake, self._context.registry)
+        schema = review.passed(self._obj, readable)
         resumable = self._resumable(schema, full=full)
         run = self._run = resumable or self._started(schema, now=now, full=full)
         self._context.publish(

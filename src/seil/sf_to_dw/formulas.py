@@ -17,6 +17,7 @@ from seil.salesforce.schema import ObjectSchema
 from seil.salesforce.soql import select
 from seil.sf_to_dw.flow_run import FlowContext, FlowResult
 from seil.sf_to_dw.partials import FORMULAS, PartialStates, Reading, land, queried
+from seil.sf_to_dw.schema_review import Decisions
 from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import Name, Sql, compose, joined, translated
 from seil.warehouse.types import TEXT, common_type, stored_type
@@ -40,6 +41,8 @@ def refresh_formulas(
     columns = warehouse.columns(table)
     fields = [f for f in described.fields if f.calculated and f.name.lower() != obj.key.lower()]
     known = set(columns.names) if columns is not None else set()
+    # The column of that name holds values of an earlier type.
+    known -= {c for c, d in Decisions(context.lake).by_column(obj).items() if d.policy != "text"}
     fields = [f for f in fields if f.name.lower() in known]
     results: list[FlowResult] = []
     if fields and key:

@@ -33,6 +33,13 @@ from seil.sf_to_dw.load_records import (
     record_loads,
 )
 from seil.sf_to_dw.partials_load import lay_partials_over, merge_partials
+from seil.sf_to_dw.schema_review import (
+    Decisions,
+    as_text_columns,
+    decision,
+    record_decisions,
+    routed,
+)
 from seil.warehouse.protocol import EXTRACTED_AT, FILE, Outcome, TableName
 from seil.warehouse.types import TEXT, TIMESTAMP
 
@@ -137,6 +144,7 @@ class _ObjectLoader:
         self._object = obj
         self._limits = limits
         self._table = TableName(SCHEMA, obj.table)
+        self._decided = Decisions(lake).by_column(obj)
         self._plan = self._new_plan(as_text)
         self._is_new = self._plan.known is None
         self._errors: list[str] = []
@@ -184,12 +192,21 @@ class _ObjectLoader:
             self._table,
             known,
             provisional=provisional_columns(self._warehouse, self._table),
-            as_text={
-                name.partition(".")[2].lower()
-                for name in as_text
-                if name.partition(".")[0].lower() == self._table.name
-            },
+            as_text=as_text_columns(self._decided.values()) | self._allowed(as_text),
         )
+
+    def _allowed(self, as_text: frozenset[str]) -> set[str]:
+        """Kept as decisions, so that a rebuild takes in what this load does."""
+        named = {
+            name.partition(".")[2].lower()
+            for name in as_text
+            if name.partition(".")[0].lower() == self._table.name
+        }
+        new = sorted(named - as_text_columns(self._decided.values()))
+        made = [decision("text", by="seil load --as-text", column=column) for column in new]
+        if made:
+            Decisions(self._lake).add(self._object, made)
+        return named
 
     def _accepted(self) -> Iterator[CuratedFile]:
         """Pending files that fit the table; why the others do not is kept in the errors."""
@@ -198,7 +215,7 @@ class _ObjectLoader:
         for entry in pending_files(curated, self._object, loaded):
             key = entry.key
             try:
-                file = read_footer(curated, entry)
+                file = routed(read_footer(curated, entry), self._decided)
                 if self._key not in file.columns:
                     reason = f"has no column {self._object.key}"
                     raise FileRejectedError(key, "columns", reason, hint="It is the object's key")
@@ -220,6 +237,7 @@ class _ObjectLoader:
             if files:
                 self._alter(changes)
             append_changes(self._warehouse, changes)
+            record_decisions(self._warehouse, self._table, self._decided.values())
             append_runs(self._warehouse, manifests)
         return changes
 

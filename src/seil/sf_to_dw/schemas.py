@@ -196,6 +196,11 @@ class SchemaRegistry:
             self._write(obj, new, diff, source=source)
         return diff
 
+    def note(self, obj: SyncedObject, diff: SchemaDiff, *, source: str) -> None:
+        """Puts a decision about a change into the history; what is known stays as it is."""
+        with self._lock:
+            self._write(obj, self._read(obj), diff, source=source)
+
     def _read(self, obj: SyncedObject) -> _Entry:
         key = _key(obj)
         if self._bucket.head(key) is None:

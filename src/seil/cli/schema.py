@@ -1,0 +1,148 @@
+"""`seil schema diff`, `accept`: what changed in the org's fields, and what was decided on it."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from seil.cli import arguments, output
+from seil.cli.context import Context, opened
+from seil.cli.frame import UNBALANCED, Call, command, group
+from seil.errors import RejectError
+
+if TYPE_CHECKING:
+    from seil.catalog import SyncedObject
+    from seil.sf_to_dw.schema_diff import ObjectDiff
+
+_POLICIES: dict[str, Literal["text", "column", "drop", "accept"]] = {
+    "text": "text",
+    "column": "column",
+    "drop": "drop",
+    "": "accept",
+}
+
+
+def register(root: typer.Typer) -> None:
+    app = group("Review changes of the org's fields.")
+    command(app)(diff)
+    command(app)(accept)
+    root.add_typer(app, name="schema")
+
+
+def diff(
+    call: Call,
+    objects: arguments.Objects = None,
+    *,
+    history: Annotated[
+        bool, typer.Option("--history", help="Show earlier changes and decisions, too.")
+    ] = False,
+) -> int:
+    """Compare the org's fields now with those last read and with the warehouse's columns.
+
+    Exit code 1 if an object waits for a decision.
+    """
+    from seil.sf_to_dw.schema_diff import object_diff
+
+    with opened(call) as context:
+        found: list[ObjectDiff] = []
+        failed: dict[str, str] = {}
+        for obj in context.catalog.select(objects or ()):
+            try:
+                readable = _readable(context, obj)
+            except RejectError as error:
+                failed[obj.api_name] = str(error)
+                continue
+            columns = _columns(context, obj)
+            found.append(object_diff(context.lake, context.registry, obj, (readable, columns)))
+    if call.json:
+        output.emit(
+            {"objects": [entry.document(history=history) for entry in found], **_errors(failed)}
+        )
+    else:
+        _show(found, failed, history=history)
+    return UNBALANCED if failed or any(entry.stops for entry in found) else 0
+
+
+def accept(
+    call: Call,
+    column: Annotated[
+        str, typer.Argument(help="An object, or object.column.", metavar="object[.column]")
+    ],
+    *,
+    policy: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            help="What a column becomes whose new type does not fit: text (the whole column), "
+            "column (new values in a column of their own) or drop (it is not read any more).",
+        ),
+    ] = "",
+    target: Annotated[
+        str, typer.Option("--to", help="With --as column: its name; default: <column>_<type>.")
+    ] = "",
+) -> int:
+    """Accept how an object's fields have changed, so that it is read again."""
+    from seil.events.envelope import Event
+    from seil.sf_to_dw.lock import run_lock
+    from seil.sf_to_dw.schema_review import SchemaReview, decision
+
+    chosen = _POLICIES.get(policy)
+    if chosen is None:
+        raise typer.BadParameter(f"{policy!r} is none of text, column, drop", param_hint="--as")
+    name, _, field = column.partition(".")
+    with opened(call) as context, run_lock(context.lake):
+        obj = context.catalog.select([name])[0]
+        wanted = decision(chosen, by=getpass.getuser(), column=field, target=target)
+        review = SchemaReview(context.lake, context.registry)
+        made = review.accept(obj, _readable(context, obj), wanted)
+        about = {"object": obj.api_name, "decisions": [dict(vars(entry)) for entry in made]}
+        context.journal.publish([Event("seil.sf-to-dw", "schema-accepted", about)])
+    if call.json:
+        output.emit(about)
+        return 0
+    for entry in made:
+        output.line(f"{obj.api_name}: {entry}")
+    if not any(not entry.column for entry in made):
+        output.line("Other columns still wait for a decision: seil schema diff")
+    return 0
+
+
+def _readable(context: Context, obj: SyncedObject) -> Any:
+    described = context.org.describe(obj.api_name)
+    return described.without(obj.exclude, "excluded in the catalog")
+
+
+def _columns(context: Context, obj: SyncedObject) -> Any:
+    """None where there is no warehouse, or no table in it."""
+    from seil.warehouse import TableName
+
+    if not context.has_warehouse:
+        return None
+    with context.warehouse(read_only=True) as warehouse:
+        return warehouse.columns(TableName("salesforce", obj.table))
+
+
+def _errors(failed: dict[str, str]) -> dict[str, Any]:
+    return {"errors": failed} if failed else {}
+
+
+def _show(found: list[ObjectDiff], failed: dict[str, str], *, history: bool) -> None:
+    rows = [
+        (entry.object, change.column, change.change, change.before, change.now, change.effect)
+        for entry in found
+        for change in entry.changes
+    ]
+    if rows:
+        output.table(("object", "column", "change", "before", "now", "effect"), rows)
+    else:
+        output.line("The org's fields are as they were last read, and all are in the warehouse.")
+    for name, reason in failed.items():
+        output.line(f"  {name}: {reason}", style="red")
+    if history:
+        output.line()
+        output.table(
+            ("object", "version", "at", "source", "change"),
+            [(entry.object, *line) for entry in found for line in entry.lines],
+        )
