@@ -240,12 +240,14 @@ def _say_ledger(entries: Sequence[LedgerRow]) -> bool:
 
 
 def _ledger_line(name: str, rows: Sequence[LedgerRow]) -> list[Any]:
-    def total(column: str, mode: str = "") -> int:
-        return sum(getattr(row, column) or 0 for row in rows if not mode or row.mode == mode)
+    def total(column: str) -> int:
+        return sum(getattr(row, column) or 0 for row in rows)
 
+    # What is not a full load came with the delta: its changes, and the org's list of deletions.
+    full = sum(row.reported or 0 for row in rows if row.mode == "full")
     stages = [total(column) for column in ("reported", "landed", "curated", "set_aside", "merged")]
     state = "equal" if all(row.balanced for row in rows) else Bad("differs")
-    return [name, total("reported", "full"), total("reported", "delta"), *stages, state]
+    return [name, full, stages[0] - full, *stages, state]
 
 
 def _command() -> str:
