@@ -1,0 +1,46 @@
+"""`seil build --explain` and `--full`, from the command line to what is printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from seil.cli import reports
+from seil.cli.frame import Call
+from seil.sf_to_dw.build_plan import SourceChange, TablePlan
+from seil.warehouse import TableName
+
+ACCOUNT = SourceChange(TableName("salesforce", "account"), 2)
+PLANS = [
+    TablePlan("sales_orders", "incremental", "", (ACCOUNT,), 7),
+    TablePlan("products", "full", "it has not been built"),
+]
+
+
+def test_a_plan_says_what_changed_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+    reports.build_planned(Call(), PLANS)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1] == ["sales_orders", "incremental", "7", "salesforce.account:", "2", "changed"]
+    assert lines[2][:2] == ["products", "full"]
+    assert " ".join(lines[2]).endswith("it has not been built")
+
+
+def test_a_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    reports.build_planned(Call(json=True), PLANS)
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["changed"] == [{"source": "salesforce.account", "rows": 2}]
+    assert (first["mode"], first["keys"], second["keys"]) == ("incremental", 7, None)
+
+
+def test_build_explains_builds_and_builds_anew(seil: Callable[..., Any]) -> None:
+    explained = seil("build", "--explain")
+    assert explained.code == 0
+    assert "it has not been built" in explained.out
+    assert seil("build").code == 0
+    assert "nothing it reads has changed" in seil("build", "--explain").out
+    assert "asked for" in seil("build", "--explain", "--full").out
+    built = json.loads(seil("build", "--full", "--json").out)
+    assert {table["mode"] for table in built} == {"full"}
