@@ -194,6 +194,8 @@ def counts(org: Org) -> list[dict[str, Any]]:
     return [org.rows(f"SELECT count(*) AS n FROM {name}")[0] for name in org.models]
 
 
+# It takes half a minute; what it finds is made small for some minutes more.
+@pytest.mark.timeout(600)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(builds=steps)
 def test_an_incremental_build_is_a_full_build(
