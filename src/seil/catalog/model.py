@@ -108,6 +108,7 @@ class SyncedObject(_Entry):
     `table` is its current-record table in the warehouse's schema `salesforce`; `required` are the
     columns without which a landed file is rejected.
     drift: review stops the object at any change of its fields until somebody accepts it.
+    history: every version is kept, beside the current records.
     """
 
     api_name: str
@@ -122,6 +123,7 @@ class SyncedObject(_Entry):
     columns: tuple[Column, ...] = ()
     mappings: tuple[Mapping, ...] = ()
     drift: Literal["accept", "review"] = "accept"
+    history: bool = False
 
     @model_validator(mode="before")
     @classmethod

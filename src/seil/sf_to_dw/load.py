@@ -21,6 +21,7 @@ from seil.lake import Lake
 from seil.observe.progress import SILENT, Progress
 from seil.sf_to_dw.changes import change_log, record_change
 from seil.sf_to_dw.flows import PARTIAL_MODES
+from seil.sf_to_dw.history import keep_versions
 from seil.sf_to_dw.ledger import prepare_ledger
 from seil.sf_to_dw.load_drift import SchemaChange, TablePlan
 from seil.sf_to_dw.load_files import CuratedFile, check_readable, pending_files, read_footer
@@ -269,6 +270,8 @@ class _ObjectLoader:
             staged = [file.staged for file in batch if file.mode not in PARTIAL_MODES]
             log = change_log(self._warehouse, self._table, self._key) if staged else None
             outcomes: dict[str, Outcome] = {}
+            if self._object.history:
+                keep_versions(self._warehouse, self._table, batch, key=self._key)
             if staged:
                 outcomes |= self._warehouse.merge(self._table, staged, key=self._key, log=log)
             if log:

@@ -213,9 +213,12 @@ class EmbeddedWarehouse:
         *,
         key: str,
         log: ChangeLog | None = None,
+        every_version: bool = False,
     ) -> Mapping[str, Outcome]:
         known = self._known(table)
         columns = pa.schema([field for field in known if field.name not in (EXTRACTED_AT, FILE)])
+        if every_version:
+            key = embedded_sql.version_key(key, columns)
         with self._staged(files, columns) as rows:
             self.execute(embedded_sql.ranked(rows, _full(table), key, columns))
             outcomes = self.query(embedded_sql.OUTCOMES).to_pylist()

@@ -120,7 +120,7 @@ def ranked(staged: Sql, target: Sql, key: str, columns: pa.Schema) -> Sql:
         FROM placed AS p LEFT JOIN known AS k ON k.key = p.key""",
         staged=staged,
         target=target,
-        key=Name(key),
+        key=_key(key),
         deleted=_deleted(columns),
         stamps=_stamps(columns),
     )
@@ -163,8 +163,27 @@ def delete_replaced(target: Sql, key: str) -> Sql:
         "DELETE FROM {target} WHERE {key}::VARCHAR IN "
         "(SELECT key FROM temp.main._seil_ranked WHERE wins AND known)",
         target=target,
-        key=Name(key),
+        key=_key(key),
     )
+
+
+def version_key(key: str, columns: pa.Schema) -> Sql:
+    """What tells a version of a record from all others: its key and its stamp."""
+    stamps = [
+        compose("TRY_CAST({name} AS TIMESTAMPTZ)", name=Name(name))
+        for name in ("systemmodstamp", "lastmodifieddate")
+        if name in columns.names
+    ]
+    return compose(
+        "(nullif({key}::VARCHAR, '') || ' ' "
+        "|| coalesce(epoch_us(coalesce({stamps}))::VARCHAR, ''))",
+        key=Name(key),
+        stamps=joined(", ", [*stamps, Sql("CAST(NULL AS TIMESTAMPTZ)")]),
+    )
+
+
+def _key(key: str) -> str:
+    return key if isinstance(key, Sql) else Name(key)
 
 
 def insert_winners(target: Sql, staged: Sql, *, all_win: bool) -> Sql:

@@ -177,6 +177,7 @@ class Warehouse(Protocol):
         *,
         key: str,
         log: ChangeLog | None = None,
+        every_version: bool = False,
     ) -> Mapping[str, Outcome]:
         """Makes the table hold, per key, the newest version among its own row and the files'.
 
@@ -184,7 +185,8 @@ class Warehouse(Protocol):
         file); nulls are oldest, and lastmodifieddate stands in for a missing systemmodstamp. Every
         column of the files must be in the table and castable to its type. A row marked isdeleted
         is kept, so that an older version arriving later does not bring the record back. What
-        changes goes into `log`. Returns the outcome per file key.
+        changes goes into `log`. With `every_version`, the key and systemmodstamp together tell rows
+        apart. Returns the outcome per file key.
         """
         ...
 

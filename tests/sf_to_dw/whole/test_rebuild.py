@@ -101,3 +101,20 @@ def test_rebuild_leaves_a_warehouse_in_use_alone(site: Any) -> None:
     ):
         site.rebuild()
     assert site.records("account")
+
+
+def test_history_is_rebuilt_as_it_grew(site: Any) -> None:
+    kept = "[objects.Account]\nhistory = true\n"
+    versions = "SELECT * FROM salesforce_history.account ORDER BY id, valid_from"
+    with site.serve(kept):
+        site.run()
+        for _ in range(2):
+            site.tick(share=0.3)
+            time.sleep(1.1)
+            assert site.run(full=True).problems == []
+        told = site.query(versions)
+        current = {row["id"] for row in told if row["is_current"]}
+        assert current == {f for f, r in site.records("account").items() if not r["isdeleted"]}
+        assert any(row["valid_to"] for row in told)
+        assert site.rebuild().ok
+        assert site.query(versions) == told

@@ -1,0 +1,115 @@
+"""Every version of a record, for objects with `history = true` in the catalog.
+
+`seil_versions.<table>` holds one row per record and SystemModstamp, the last reading of it, and
+`seil_versions.<table>__deleted` each deletion that was told. The view `salesforce_history.<table>`
+makes intervals of them. So a version that comes late splits the interval it belongs in, and one
+that comes twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from seil.sf_to_dw.flows import PARTIAL_MODES
+from seil.sf_to_dw.partials import DELETIONS
+from seil.warehouse.protocol import EXTRACTED_AT, FILE, TableName
+from seil.warehouse.sql import Name, Sql, compose, joined, quoted, translated
+from seil.warehouse.types import TEXT, TIMESTAMP
+
+if TYPE_CHECKING:
+    from seil.sf_to_dw.load_files import CuratedFile
+    from seil.warehouse.protocol import Warehouse
+
+_STORE = "seil_versions"
+_VIEWS = "salesforce_history"
+_DELETED: dict[str, pa.DataType] = {
+    "isdeleted": pa.bool_(),
+    "systemmodstamp": TIMESTAMP,
+    EXTRACTED_AT: TIMESTAMP,
+    FILE: TEXT,
+}
+
+
+def keep_versions(
+    warehouse: Warehouse, table: TableName, files: Sequence[CuratedFile], *, key: str
+) -> None:
+    """Inside the load's transaction, before the current records change: the first time, they are
+    the versions to begin with.
+    """
+    columns = warehouse.columns(table)
+    if columns is None:
+        return
+    versions = TableName(_STORE, table.name)
+    deleted = TableName(_STORE, f"{table.name}__deleted")
+    _prepare(warehouse, table, versions, columns)
+    warehouse.create_table(deleted, pa.schema({key: TEXT, **_DELETED}))
+    if whole := [file.staged for file in files if file.mode not in PARTIAL_MODES]:
+        warehouse.merge(versions, whole, key=key, every_version=True)
+    if told := [file.staged for file in files if file.mode == DELETIONS]:
+        warehouse.merge(deleted, told, key=key, every_version=True)
+    _run(warehouse, Sql(f"CREATE SCHEMA IF NOT EXISTS {quoted(_VIEWS)}"))
+    view = TableName(_VIEWS, table.name)
+    _run(warehouse, _view(view, versions, deleted, key=key, columns=columns))
+
+
+def _prepare(
+    warehouse: Warehouse, table: TableName, versions: TableName, columns: pa.Schema
+) -> None:
+    """The columns of the current records, whatever they have become."""
+    known = warehouse.columns(versions)
+    if known is None:
+        warehouse.create_table(versions, columns)
+        insert = "INSERT INTO {versions} BY NAME SELECT * FROM {table}"
+        _run(warehouse, compose(insert, versions=versions, table=table))
+        return
+    for column in columns:
+        if column.name not in known.names:
+            warehouse.add_column(versions, column)
+        elif known.field(column.name).type != column.type:
+            warehouse.change_type(versions, column)
+
+
+def _view(
+    view: TableName, versions: TableName, deleted: TableName, *, key: str, columns: pa.Schema
+) -> Sql:
+    """A deletion told later than the version of the same second ends that version at once."""
+    stamps = [
+        compose("TRY_CAST({name} AS TIMESTAMPTZ)", name=Name(name))
+        for name in ("systemmodstamp", "lastmodifieddate")
+        if name in columns.names
+    ]
+    is_deleted = "isdeleted" in columns.names
+    return compose(
+        """
+        CREATE OR REPLACE VIEW {view} AS
+        WITH moments AS (
+            SELECT *, {stamp} AS _moment, false AS _told, {deleted_flag} AS _gone FROM {versions}
+            UNION ALL BY NAME
+            SELECT {key}, _extracted_at, systemmodstamp AS _moment, true AS _told, true AS _gone
+            FROM {deleted}
+        ), placed AS (
+            SELECT *, lead(_moment) OVER (
+                PARTITION BY {key} ORDER BY _moment NULLS FIRST, _extracted_at, _told
+            ) AS valid_to
+            FROM moments
+        )
+        SELECT {columns}, _moment AS valid_from, valid_to, valid_to IS NULL AS is_current
+        FROM placed
+        WHERE NOT _gone AND (valid_to IS NULL OR _moment IS NULL OR valid_to > _moment)""",
+        view=view,
+        versions=versions,
+        deleted=deleted,
+        key=Name(key),
+        stamp=compose("coalesce({stamps})", stamps=joined(", ", [*stamps, Sql("NULL")])),
+        deleted_flag=Sql(
+            "coalesce(TRY_CAST(isdeleted AS BOOLEAN), false)" if is_deleted else "false"
+        ),
+        columns=joined(", ", (compose("{name}", name=Name(name)) for name in columns.names)),
+    )
+
+
+def _run(warehouse: Warehouse, sql: Sql) -> None:
+    warehouse.execute(translated(sql, warehouse.dialect))
