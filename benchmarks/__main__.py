@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.command import shared_options
 
-BENCHES = ("extract", "startup")
+BENCHES = ("extract", "ingest", "models", "end_to_end", "startup")
 
 
 def _main() -> None:

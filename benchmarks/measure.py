@@ -15,7 +15,6 @@ from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any
 
 ROUNDS = 3
-_STATUS = Path("/proc/self/status")
 
 
 class Clock:
@@ -34,7 +33,8 @@ class Clock:
 @dataclass(frozen=True)
 class Subject:
     """`function` is `module:name`, called as `name(clock, **arguments)`: it answers its rows, or a
-    mapping with `rows` and whatever else is to be known.
+    mapping with `rows` and whatever else is to be known. `peak_beside` in it is the largest size
+    of a process that it worked with, in bytes.
     """
 
     name: str
@@ -110,10 +110,11 @@ def process(module: str, *arguments: str) -> Iterator[str]:
             running.terminate()
 
 
-def peak_bytes() -> int:
-    """Of this process, and of its largest child that has ended."""
-    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024 + getrusage(RUSAGE_CHILDREN).ru_maxrss * 1024
+def peak_bytes(process_id: int | str = "self") -> int:
+    """The largest resident size so far."""
+    lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
+    line = next(line for line in lines if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
 
 
 def _main(function: str, arguments: str) -> None:
@@ -122,7 +123,9 @@ def _main(function: str, arguments: str) -> None:
     answer = getattr(import_module(module), name)(clock, **json.loads(arguments))
     notes = answer if isinstance(answer, dict) else {"rows": answer}
     rows = notes.pop("rows")
-    result = {"rows": rows, "seconds": clock.seconds, "peak": peak_bytes(), "notes": notes}
+    peak = peak_bytes() + getrusage(RUSAGE_CHILDREN).ru_maxrss * 1024
+    peak += notes.pop("peak_beside", 0)
+    result = {"rows": rows, "seconds": clock.seconds, "peak": peak, "notes": notes}
     print("\n" + json.dumps(result))
 
 
