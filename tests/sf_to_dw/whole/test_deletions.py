@@ -55,7 +55,8 @@ def test_a_record_restored_after_its_deletion_lives(site: Any) -> None:
     with site.serve('compare_ids = "off"'), site.open() as context:
         context.org.delete("Account", chosen)
         time.sleep(1.1)
-        assert told(site.run()) == [("deletions", 1)]
+        # Its contacts go with it.
+        assert told(site.run())[0] == ("deletions", 1)
     assert chosen not in live(site)
     site.change_org(
         f"UPDATE main.\"Account\" SET IsDeleted = false, SystemModstamp = now() AT TIME ZONE 'UTC'"
