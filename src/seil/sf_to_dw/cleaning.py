@@ -22,7 +22,7 @@ from seil.sf_to_dw.flows import PARTIAL_MODES
 from seil.sf_to_dw.rules import RuleBook, RuleCount
 from seil.sf_to_dw.schemas import SchemaDiff, SchemaRegistry, known_schema
 
-BATCH_ROWS = 1 << 16
+BATCH_ROWS = 1 << 13
 BATCH_BYTES = 16 << 20
 _SAMPLED_IDS = 100
 

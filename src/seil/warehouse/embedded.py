@@ -75,6 +75,8 @@ class EmbeddedWarehouse:
         with translated_errors(self.url):
             self._connection = _connect(file, config, read_only=read_only, wait=wait)
             self._connection.execute("SET TimeZone = 'UTC'")
+            named = self._connection.execute("SELECT current_database()").fetchone()
+            self._database = str(named[0]) if named else ""
             if read_only:
                 # A read-only file alone would still let COPY write and read_csv read others.
                 self._connection.execute("SET enable_external_access = false")
@@ -145,9 +147,19 @@ class EmbeddedWarehouse:
         return [str(name) for name in found["table_name"].to_pylist()]
 
     def columns(self, table: TableName) -> pa.Schema | None:
-        if table.name not in self.tables(table.schema):
-            return None
-        return self.query(compose("SELECT * FROM {table} LIMIT 0", table=_full(table))).schema
+        # Asked for every table in every run: listing the tables first would take longer than this.
+        # With its database, it is not a temporary table that is found.
+        select = compose(
+            "SELECT * FROM {database}.{table} LIMIT 0",
+            database=quoted(self._database),
+            table=_full(table),
+        )
+        with translated_errors(self.url):
+            try:
+                empty = self._connection.execute(select)
+            except duckdb.CatalogException:
+                return None
+            return empty.to_arrow_table().schema
 
     def create_table(self, table: TableName, columns: pa.Schema) -> None:
         if table.schema:
