@@ -46,7 +46,7 @@ def read_deletions(
     """
     states = PartialStates(context.lake)
     state = states.get(obj)
-    if not obj.flow.deletions or not state.has_deletions or flow.window is None:
+    if not obj.flow.deletions or flow.window is None:
         return None
     if state.deletions_until is None and flow.window.start is None:
         # The first run: it has read what there was. What is deleted while it reads comes next time.
@@ -84,8 +84,8 @@ class _Reader:
             records = list(self._listed(_floor(start), _floor(self._now) + 2 * _MINUTE))
         except (ObjectRejectedError, RequestRejectedError) as error:
             if error.code != _GAP:
+                # One call a run, in case the reason passes; the comparison of Ids stands behind it.
                 log.info("%s has no list of deletions: %s", self._obj.api_name, error)
-                states.put(self._obj, replace(self._state, has_deletions=False))
                 return None
             self._has_gap, records = True, []
         new = [r for r in records if self._state.recent.get(r.id) != r.deleted_at.isoformat()]

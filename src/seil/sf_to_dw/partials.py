@@ -31,11 +31,10 @@ REREAD: Mode = "reread"
 @dataclass(frozen=True)
 class PartialState:
     """What was last asked besides the flow. `recent` are deletions landed, by Id, that the next
-    list may name again; `has_deletions` is False where the org keeps no list for the object.
+    list may name again.
     """
 
     deletions_until: datetime | None = None
-    has_deletions: bool = True
     recent: Mapping[str, str] = field(default_factory=dict)
     compared_at: datetime | None = None
     is_compare_due: bool = False
