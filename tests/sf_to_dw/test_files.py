@@ -8,7 +8,8 @@ import pytest
 from seil.catalog import SyncedObject
 from seil.events.envelope import Event
 from seil.lake import archived_file
-from seil.sf_to_dw.files import Retried, list_files, retry, why
+from seil.sf_to_dw.files import list_files, why
+from seil.sf_to_dw.files_retry import Retried, retry
 
 GOOD = {"Id": ["a", "b"], "Size": [1, 2]}
 

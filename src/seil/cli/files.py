@@ -150,7 +150,7 @@ def retry(
     ] = False,
 ) -> int:
     """Move files that failed back to in/, where the next ingest takes them."""
-    from seil.sf_to_dw.files import retry as retried
+    from seil.sf_to_dw.files_retry import retry as retried
     from seil.sf_to_dw.lock import run_lock
 
     if sum(map(bool, (keys, object_, all_))) != 1:

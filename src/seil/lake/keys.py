@@ -16,6 +16,9 @@ from typing import Literal
 LANDING_PREFIX = "in/"
 PROCESSED_PREFIX = "processed/"
 ERROR_PREFIX = "error/"
+# In landing, what lay below in/ and is nobody's; in curated, the records that were set aside.
+UNRECOGNISED_PREFIX = "error/unrecognised/"
+EXCEPTIONS_PREFIX = "exceptions/"
 
 _LANDED = re.compile(r"in/(?P<env>[^/]+?)-Salesforce-(?P<name>[^/]+)/(?P<run>[^/]+)/(?P<file>.+)")
 _ARCHIVED = re.compile(

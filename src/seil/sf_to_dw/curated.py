@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seil.lake import Bucket
+from seil.lake.keys import EXCEPTIONS_PREFIX
 from seil.sf_to_dw.arrow import Column
 from seil.sf_to_dw.conform import LINEAGE, lineage_columns
 from seil.sf_to_dw.rules import Verdict
 
-EXCEPTIONS_PREFIX = "exceptions/"
 _ROW_GROUP_ROWS = 1 << 16
 _ROW_GROUP_BYTES = 32 << 20
 _NAME = "curated_"

@@ -1,26 +1,27 @@
-"""Which files lie where in the lake, why, and sending those that failed round again."""
+"""Which files lie where in the lake, and why. Reads keys and events only, no file's content."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Literal, Protocol, get_args
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from seil.lake.keys import (
+    ERROR_PREFIX,
+    EXCEPTIONS_PREFIX,
+    LANDING_PREFIX,
+    PROCESSED_PREFIX,
+    archived_file,
+    landed_file,
+)
+from seil.sf_to_dw.file_events import FILE_EVENTS
 
-from seil.catalog import SyncedObject
-from seil.events.bus import Bus
-from seil.events.envelope import Event
-from seil.lake import Bucket, Entry, Lake, archived_file, landed_file
-from seil.lake.keys import ERROR_PREFIX, LANDING_PREFIX, PROCESSED_PREFIX
-from seil.sf_to_dw.curated import EXCEPTIONS_PREFIX
-from seil.sf_to_dw.deliveries import free_key
-from seil.sf_to_dw.file_events import FILE_EVENTS, retry_event
-from seil.sf_to_dw.ingest import UNRECOGNISED_PREFIX
-from seil.sf_to_dw.landing import landed_event
+if TYPE_CHECKING:
+    from seil.catalog import SyncedObject
+    from seil.events.envelope import Event
+    from seil.lake import Bucket, Entry, Lake
 
 State = Literal["in", "processed", "error", "curated", "exceptions"]
 STATES: tuple[State, ...] = get_args(State)
@@ -55,15 +56,6 @@ class FileStory:
     events: Sequence[tuple[int, Event]] = ()
 
 
-@dataclass(frozen=True)
-class Retried:
-    """`target` is its new key in in/; empty when it stays, for the reason in `refused`."""
-
-    key: str
-    target: str = ""
-    refused: str = ""
-
-
 def list_files(
     lake: Lake, state: State | None = None, obj: SyncedObject | None = None
 ) -> Iterator[FileInfo]:
@@ -89,71 +81,6 @@ def why(lake: Lake, history: FileHistory | None, key: str) -> FileStory:
     else:
         reason = "no event tells of it" if history else "there is no journal that could tell"
     return FileStory(key, file, reason, events)
-
-
-def retry(
-    lake: Lake,
-    bus: Bus,
-    keys: Iterable[str],
-    *,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> list[Retried]:
-    """Moves files back to in/, where the next ingest finds them.
-
-    A key below error/ is that file; one below exceptions/ is the processed file whose records were
-    set aside there. The others are refused.
-    """
-    return [_retried(lake, bus, key, clock()) for key in keys]
-
-
-def _retried(lake: Lake, bus: Bus, key: str, at: datetime) -> Retried:
-    try:
-        source, target = _way_back(lake, key)
-    except LookupError as error:
-        return Retried(key, refused=str(error.args[0]))
-    entry = lake.landing.head(source)
-    if entry is None:
-        return Retried(key, refused=f"there is no {source}")
-    target = free_key(lake.landing, source, target)
-    landed = landed_file(target)
-    detail = {
-        "key": target,
-        "archived_key": source,
-        "flow_run_id": landed.flow_run_id if landed else "",
-        "object": landed.landing_name if landed else "",
-        "message": f"moved back from {source}",
-    }
-    # Told first: a kill leaves at worst a retry that is told twice, never one that nobody knows of.
-    bus.publish([retry_event(lake, entry, detail, at=at)])
-    # It is a new delivery: with its old time, what becomes of it would count as told already.
-    lake.landing.touch(source)
-    lake.landing.move(source, target)
-    if moved := lake.landing.head(target):
-        bus.publish([landed_event(lake.landing, moved)])
-    return Retried(key, target)
-
-
-def _way_back(lake: Lake, key: str) -> tuple[str, str]:
-    """Raises LookupError with the reason why there is none."""
-    if key.startswith(UNRECOGNISED_PREFIX):
-        return key, LANDING_PREFIX + key.removeprefix(UNRECOGNISED_PREFIX)
-    if key.startswith(EXCEPTIONS_PREFIX):
-        return _landed_behind(lake.curated, key)
-    archived = archived_file(key)
-    if archived is None or archived.state != "error":
-        raise LookupError("only files below error/ or exceptions/ can be retried")
-    return key, archived.landed(lake.env).key
-
-
-def _landed_behind(bucket: Bucket, key: str) -> tuple[str, str]:
-    if bucket.head(key) is None:
-        raise LookupError(f"there is no {key}")
-    with bucket.reader(key) as file:
-        try:
-            metadata = pq.read_metadata(file).metadata or {}
-            return metadata[b"seil.archived_key"].decode(), metadata[b"seil.landed_key"].decode()
-        except (pa.ArrowException, KeyError) as error:
-            raise LookupError("it does not say which landed file it comes from") from error
 
 
 def _place(lake: Lake, state: State, obj: SyncedObject | None) -> tuple[Bucket, str]:

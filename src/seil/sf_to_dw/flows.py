@@ -10,11 +10,12 @@ import json
 import secrets
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from seil.catalog import Flow, SyncedObject
-from seil.lake import Lake
-from seil.salesforce.schema import ObjectSchema
+if TYPE_CHECKING:
+    from seil.catalog import Flow, SyncedObject
+    from seil.lake import Lake
+    from seil.salesforce.schema import ObjectSchema
 
 Mode = Literal["full", "delta", "deletions", "formulas", "reread"]
 

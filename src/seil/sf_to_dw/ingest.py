@@ -19,7 +19,7 @@ from seil.catalog import Catalog, SyncedObject
 from seil.errors import LakeError
 from seil.events.bus import Bus
 from seil.lake import Entry, Lake, LandedFile, landed_file
-from seil.lake.keys import LANDING_PREFIX
+from seil.lake.keys import LANDING_PREFIX, UNRECOGNISED_PREFIX
 from seil.observe.progress import SILENT, Progress, Step
 from seil.settings import IngestSettings
 from seil.sf_to_dw.checks import UnfitError, check_object
@@ -30,8 +30,6 @@ from seil.sf_to_dw.file_events import drift_event, file_event
 from seil.sf_to_dw.schemas import SchemaDiff, SchemaRegistry
 
 log = logging.getLogger(__name__)
-
-UNRECOGNISED_PREFIX = "error/unrecognised/"
 
 
 @dataclass(frozen=True)
