@@ -194,3 +194,42 @@ def test_every_setting_is_described() -> None:
         assert section.__doc__, name
         for setting, field in section.model_fields.items():
             assert field.description, f"{name}.{setting}"
+
+
+def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SEIL_CLIENT_SECRET", "SEIL_ELSE__WHERE", "SALESFORCE__CLIENT_ID"):
+        monkeypatch.setenv(name, "theirs")
+    assert load_settings().salesforce.client_id == "seil-sandbox"
+
+
+def test_a_variable_is_read_as_its_setting_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEIL_EXTRACT__FLOWS", "7")
+    monkeypatch.setenv("SEIL_SALESFORCE__GZIP", "true")
+    monkeypatch.setenv("SEIL_ENV", "sit")
+    settings = load_settings()
+    assert (settings.extract.flows, settings.salesforce.gzip, settings.env) == (7, True, "sit")
+
+
+@pytest.mark.parametrize(
+    ("variable", "place"),
+    [
+        ("SEIL_EXTRACT__FLOWS", "extract.flows"),
+        ("SEIL_EXTRACT__FLOW", "extract.flow"),
+        ("SEIL_EXTRACT", "extract"),
+    ],
+)
+def test_a_wrong_variable_is_named_by_its_setting(
+    monkeypatch: pytest.MonkeyPatch, variable: str, place: str
+) -> None:
+    monkeypatch.setenv(variable, "many")
+    [problem] = problems()
+    assert problem.startswith(f"{place}: ")
+
+
+def test_a_section_that_is_none_is_named_whatever_variables_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEIL_EXTRACT__FLOWS", "7")
+    written(tmp_path, 'extract = "many"\n')
+    [problem] = problems()
+    assert problem.startswith("extract: ")

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from typing_extensions import override
 
 from seil.catalog.model import Duration
 from seil.errors import ConfigurationError, Problem
 
 CONFIG_FILE = "seil.toml"
+_PREFIX = "SEIL_"
 SANDBOX_PORT = 8733
 
 
@@ -194,12 +194,8 @@ class LogSettings(_Section):
     )
 
 
-class Settings(BaseSettings):
+class Settings(_Section):
     """All settings of one environment."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="SEIL_", env_nested_delimiter="__", extra="forbid", frozen=True
-    )
 
     env: str = Field("dev", pattern=r"^[a-z0-9]+$", description="Environment: part of every key.")
     project: str = Field(
@@ -215,18 +211,6 @@ class Settings(BaseSettings):
     catalog: CatalogSettings = CatalogSettings()
     feed: FeedSettings = FeedSettings()
     log: LogSettings = LogSettings()
-
-    @classmethod
-    @override
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return env_settings, init_settings
 
 
 def config_file(path: Path | None = None) -> Path | None:
@@ -251,12 +235,26 @@ def load_settings(path: Path | None = None) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError([Problem(str(file), f"is not TOML: {error}")]) from error
     try:
-        settings = Settings(**values)
+        settings = Settings.model_validate(_overlaid(values, os.environ))
     except ValidationError as error:
         problems = [Problem(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]
         searched = [str(file)] if file else []
         raise ConfigurationError(problems, searched=[*searched, "SEIL_* variables"]) from error
     return _anchored(settings, (file.parent if file else Path()).resolve())
+
+
+def _overlaid(values: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """The file's values, under those of the SEIL_* variables. Other variables are not ours."""
+    found = dict(values)
+    for variable, value in variables.items():
+        section, separator, name = variable.removeprefix(_PREFIX).lower().partition("__")
+        if not variable.startswith(_PREFIX) or section not in Settings.model_fields:
+            continue
+        if not separator:
+            found[section] = value
+        elif isinstance(below := found.get(section, {}), dict):
+            found[section] = {**below, name: value}
+    return found
 
 
 def _anchored(settings: Settings, base: Path) -> Settings:
