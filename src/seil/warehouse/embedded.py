@@ -234,14 +234,17 @@ class EmbeddedWarehouse:
         with self._staged(files, columns) as rows:
             self.execute(embedded_sql.ranked(rows, _full(table), key, columns))
             outcomes = self.query(embedded_sql.OUTCOMES).to_pylist()
+            replaced = sum(row.pop("_replaced") for row in outcomes)
+            won = sum(row.pop("_won") for row in outcomes)
             counted = {row.pop("_seil_file"): Outcome(**row) for row in outcomes}
-            if log:
-                self.execute(embedded_sql.changing(_full(table), rows, key, log.columns))
-                self.execute(embedded_sql.log_changes(_full(log.table), log))
-                self.execute("DROP TABLE temp.main._seil_changing")
-            self.execute(embedded_sql.delete_replaced(_full(table), key))
-            some_lose = any(o.superseded or o.without_key for o in counted.values())
-            self.execute(embedded_sql.insert_winners(_full(table), rows, all_win=not some_lose))
+            if log and won:
+                logged = (_full(log.table), log)
+                self.execute(embedded_sql.log_changes(_full(table), rows, key, logged))
+            if replaced:
+                self.execute(embedded_sql.delete_replaced(_full(table), key))
+            if won:
+                all_win = won == sum(outcome.rows for outcome in counted.values())
+                self.execute(embedded_sql.insert_winners(_full(table), rows, all_win=all_win))
             self.execute("DROP TABLE temp.main._seil_ranked")
         return {file.key: counted.get(n, Outcome()) for n, file in enumerate(files)}
 
@@ -254,21 +257,20 @@ class EmbeddedWarehouse:
     @contextmanager
     def _staged(self, files: Sequence[StagedFile], columns: pa.Schema) -> Iterator[Sql]:
         """A SELECT over the rows of all files: read where they lie, or copied when remote."""
-        with self._registered("_seil_rows", _listing(files)):
-            self.execute("CREATE OR REPLACE TEMP TABLE _seil_files AS SELECT * FROM _seil_rows")
-        local = sorted((file for file in files if _is_local(file)), key=_layout)
+        numbered = list(enumerate(files))
+        local = sorted((entry for entry in numbered if _is_local(entry[1])), key=_layout)
         parts = [
             embedded_sql.rows_of(list(group), columns) for _, group in groupby(local, key=_layout)
         ]
-        remote = [(n, file) for n, file in enumerate(files) if not _is_local(file)]
+        remote = [entry for entry in numbered if not _is_local(entry[1])]
         if remote:
             self.execute(embedded_sql.staging_table(columns))
             parts.append(Sql("SELECT * FROM temp.main._seil_staged"))
         for number, file in remote:
             self._copy(number, file, columns)
         yield joined(" UNION ALL ", parts)
-        self.execute("DROP TABLE temp.main._seil_files")
-        self.execute("DROP TABLE IF EXISTS temp.main._seil_staged")
+        if remote:
+            self.execute("DROP TABLE temp.main._seil_staged")
 
     def _copy(self, number: int, file: StagedFile, columns: pa.Schema) -> None:
         wanted = [file.columns[name].name for name in columns.names if name in file.columns]
@@ -310,13 +312,9 @@ def _is_local(file: StagedFile) -> bool:
     return file.path is not None and not _GLOB_CHARACTERS & set(str(file.path))
 
 
-def _layout(file: StagedFile) -> str:
-    return repr([(field.name, str(field.type)) for field in file.columns.values()])
-
-
-def _listing(files: Sequence[StagedFile]) -> pa.Table:
-    rows = [(n, str(f.path), f.file, f.extracted_at) for n, f in enumerate(files)]
-    return pa.table(list(map(list, zip(*rows, strict=True))), schema=embedded_sql.FILES_SCHEMA)
+def _layout(numbered: tuple[int, StagedFile]) -> str:
+    columns = numbered[1].columns.values()
+    return repr([(field.name, str(field.type)) for field in columns])
 
 
 def _numbered(source: IO[bytes], wanted: list[str]) -> pa.RecordBatchReader:

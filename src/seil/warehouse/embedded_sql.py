@@ -9,18 +9,10 @@ import pyarrow as pa
 
 from seil.warehouse.protocol import ChangeLog, StagedFile
 from seil.warehouse.sql import Name, Sql, compose, joined, literal
-from seil.warehouse.types import TEXT, TIMESTAMP, sql_type, stored_type
+from seil.warehouse.types import TEXT, sql_type, stored_type
 
 if TYPE_CHECKING:
     from seil.warehouse.types import Column
-
-_FILE_COLUMNS: list[Column] = [
-    pa.field("_seil_file", pa.int64()),
-    pa.field("_seil_path", TEXT),
-    pa.field("_file", TEXT),
-    pa.field("_extracted_at", TIMESTAMP),
-]
-FILES_SCHEMA = pa.schema(_FILE_COLUMNS)
 
 
 def described(columns: pa.Schema) -> Sql:
@@ -53,8 +45,18 @@ def projection(file: StagedFile, columns: pa.Schema) -> Sql:
     return joined(", ", values)
 
 
-def rows_of(files: Sequence[StagedFile], columns: pa.Schema) -> Sql:
-    """Rows of local files that have one schema, each with its file and its position there."""
+def rows_of(files: Sequence[tuple[int, StagedFile]], columns: pa.Schema) -> Sql:
+    """Rows of local files that have one schema, each with its file's number and its position."""
+    first = files[0][1]
+    if len(files) == 1:
+        return compose(
+            """
+            SELECT {projection}, {origin}, file_row_number AS _seil_row
+            FROM read_parquet({path}, file_row_number = true, hive_partitioning = false)""",
+            projection=projection(first, columns),
+            origin=_origin(*files[0]),
+            path=str(first.path),
+        )
     return compose(
         """
         SELECT p.* EXCLUDE (_seil_path, _seil_row), f._file, f._extracted_at,
@@ -63,9 +65,30 @@ def rows_of(files: Sequence[StagedFile], columns: pa.Schema) -> Sql:
             SELECT {projection}, _seil_path, file_row_number AS _seil_row
             FROM read_parquet([{paths}], filename = '_seil_path', file_row_number = true,
                               hive_partitioning = false)
-        ) AS p JOIN temp.main._seil_files AS f ON f._seil_path = p._seil_path""",
-        projection=projection(files[0], columns),
-        paths=joined(", ", (literal(str(file.path)) for file in files)),
+        ) AS p JOIN ({origins}) AS f ON f._seil_path = p._seil_path""",
+        projection=projection(first, columns),
+        paths=joined(", ", (literal(str(file.path)) for _, file in files)),
+        origins=joined(
+            " UNION ALL ",
+            (
+                compose(
+                    "SELECT {path} AS _seil_path, {origin}",
+                    path=str(file.path),
+                    origin=_origin(n, file),
+                )
+                for n, file in files
+            ),
+        ),
+    )
+
+
+def _origin(number: int, file: StagedFile) -> Sql:
+    """What all rows of a file have in common."""
+    return compose(
+        "{file} AS _file, {at}::TIMESTAMPTZ AS _extracted_at, {number}::BIGINT AS _seil_file",
+        file=file.file,
+        at=file.extracted_at.isoformat(),
+        number=number,
     )
 
 
@@ -81,11 +104,9 @@ def copy_batches(number: int, file: StagedFile, columns: pa.Schema) -> Sql:
     return compose(
         """
         INSERT INTO temp.main._seil_staged
-        SELECT p.* EXCLUDE (_seil_row), f._file, f._extracted_at, f._seil_file, p._seil_row
-        FROM (SELECT {projection}, _seil_row FROM _seil_batches) AS p
-        CROSS JOIN temp.main._seil_files AS f WHERE f._seil_file = {number}""",
+        SELECT {projection}, {origin}, _seil_row FROM _seil_batches""",
         projection=projection(file, columns),
-        number=number,
+        origin=_origin(number, file),
     )
 
 
@@ -126,35 +147,28 @@ def ranked(staged: Sql, target: Sql, key: str, columns: pa.Schema) -> Sql:
     )
 
 
-def changing(target: Sql, staged: Sql, key: str, columns: Sequence[str]) -> Sql:
-    """The records that are about to be replaced, and those that take their place."""
+def log_changes(target: Sql, staged: Sql, key: str, log: tuple[Sql, ChangeLog]) -> Sql:
+    """Writes down the records that are about to be replaced, and those that take their place;
+    not those that stay as they are, which cancel each other out.
+    """
+    table, wanted = log
     return compose(
         """
-        CREATE OR REPLACE TEMP TABLE _seil_changing AS
-        SELECT true AS _is_old, {old} FROM {target} AS t
-        WHERE t.{key}::VARCHAR IN (SELECT key FROM temp.main._seil_ranked WHERE wins AND known)
-        UNION ALL
-        SELECT false, {new} FROM ({staged}) AS s
-        SEMI JOIN (SELECT * FROM temp.main._seil_ranked WHERE wins) AS r
-        ON r._seil_file = s._seil_file AND r._seil_row = s._seil_row""",
-        old=joined(", ", (compose("t.{name}", name=Name(name)) for name in columns)),
-        new=joined(", ", (compose("s.{name}", name=Name(name)) for name in columns)),
+        INSERT INTO {log} BY NAME
+        SELECT {sequence}::BIGINT AS _sequence, bool_or(_is_old) AS _is_old, {columns} FROM (
+            SELECT true AS _is_old, {columns} FROM {target} AS t
+            WHERE t.{key}::VARCHAR IN (SELECT key FROM temp.main._seil_ranked WHERE wins AND known)
+            UNION ALL
+            SELECT false, {columns} FROM ({staged}) AS s
+            SEMI JOIN (SELECT * FROM temp.main._seil_ranked WHERE wins) AS r
+            ON r._seil_file = s._seil_file AND r._seil_row = s._seil_row
+        ) GROUP BY ALL HAVING count(*) = 1""",
+        log=table,
+        sequence=wanted.sequence,
+        columns=joined(", ", (compose("{name}", name=Name(name)) for name in wanted.columns)),
         target=target,
         key=Name(key),
         staged=staged,
-    )
-
-
-def log_changes(target: Sql, log: ChangeLog) -> Sql:
-    """Without the records that stay as they are: they cancel each other out."""
-    return compose(
-        """
-        INSERT INTO {target} BY NAME
-        SELECT {sequence}::BIGINT AS _sequence, bool_or(_is_old) AS _is_old, {columns}
-        FROM temp.main._seil_changing GROUP BY ALL HAVING count(*) = 1""",
-        target=target,
-        sequence=log.sequence,
-        columns=joined(", ", (compose("{name}", name=Name(name)) for name in log.columns)),
     )
 
 
@@ -200,7 +214,8 @@ def insert_winners(target: Sql, staged: Sql, *, all_win: bool) -> Sql:
 
 
 OUTCOMES = """
-    SELECT _seil_file,
+    SELECT _seil_file, count(*) FILTER (wins AND known) AS _replaced,
+           count(*) FILTER (wins) AS _won,
            count(*) FILTER (key IS NULL) AS without_key,
            count(*) FILTER (key IS NOT NULL AND NOT wins) AS superseded,
            count(*) FILTER (wins AND newly_deleted) AS deleted,
