@@ -201,57 +201,53 @@ class Planner:
     def _keys(self, model: Model, sources: Sequence[TableName]) -> int:
         """Makes the table of affected scopes; says how many there are."""
         block, scope = self.followed(model)
-        seen = self.built[model.name].sequence
         read = self.read(model)
 
-        def rows(source: TableName) -> list[Sql]:
-            before = compose(
-                "(SELECT * FROM {images} WHERE _sequence > {seen})",
-                images=images(source),
-                seen=seen,
-            )
-            return [quoted(source), before] if source in sources else [quoted(source)]
-
         def changed(source: TableName) -> Sql:
-            return self._changed_records(source, read[source], seen)
+            return self._changed_records(model, source, read[source])
 
         def has(source: TableName, column: str) -> bool:
             known = self.columns(source)
             return known is not None and column in known.names
 
-        select = Reach(rows, changed, has).keys(block, scope, sources)
+        select = Reach(changed, has).keys(block, scope, sources)
         if select is None:
             return 0
-        table = keys_table(model.name)
-        self._run(compose("DROP TABLE IF EXISTS {table}", table=Name(table)))
-        made = compose("CREATE TEMP TABLE {table} AS {select}", table=Name(table), select=select)
-        self._run(made)
-        return self._rows(TableName("", table))
+        table = TableName("", keys_table(model.name))
+        self._run(
+            compose("CREATE OR REPLACE TEMP TABLE {t} AS {select}", t=table, select=select),
+        )
+        return self._rows(table)
 
-    def _changed_records(self, source: TableName, read: frozenset[str], seen: int) -> Sql:
-        """Records that differ in a column that is read, as they were and as they became.
+    def _changed_records(self, model: Model, source: TableName, read: frozenset[str]) -> Sql:
+        """Records that differ in a column that is read, as they were and as they are.
 
-        Not one that only came back to what it was: it was there before its first change and after
-        its last, and looks the same in all of them.
+        What a record was in between is left out, and so is one that came back to what it was.
         """
         key = self._source_keys[source]
         known = self.columns(images(source))
         names = sorted(set(known.names if known is not None else ()) & (read | {key}))
-        return compose(
-            """
-            SELECT {columns} FROM {images} WHERE {sequence} > {seen} AND {key} NOT IN (
-                SELECT {key} FROM {images} WHERE {sequence} > {seen} AND {key} IS NOT NULL
-                GROUP BY {key}
-                HAVING count(DISTINCT ROW({columns})) = 1
-                AND min(CASE WHEN {is_old} THEN {sequence} END) = min({sequence})
-                AND max(CASE WHEN NOT {is_old} THEN {sequence} END) = max({sequence})
-            )""",
-            columns=joined(", ", map(quoted, names)),
-            images=images(source),
+        changes = [change for change in self._unseen(model) if change.source == source]
+        first_and_last = """
+            QUALIFY {sequence} = CASE WHEN {is_old}
+                THEN min({sequence}) OVER (PARTITION BY {key})
+                ELSE max({sequence}) OVER (PARTITION BY {key}) END"""
+        ends = compose(
+            first_and_last if len(changes) > 1 else "",
             key=Name(key),
             sequence=Name(SEQUENCE),
             is_old=Name(IS_OLD),
-            seen=seen,
+        )
+        return compose(
+            """
+            SELECT {columns} FROM (
+                SELECT {columns} FROM {images} WHERE {sequence} >= {first} {ends}
+            ) AS c GROUP BY {columns} HAVING count(*) = 1""",
+            columns=joined(", ", map(quoted, names)),
+            images=images(source),
+            sequence=Name(SEQUENCE),
+            first=min(change.sequence for change in changes),
+            ends=ends,
         )
 
     def _rows(self, table: TableName) -> int:

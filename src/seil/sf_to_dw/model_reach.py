@@ -3,13 +3,14 @@ of one output column, the scope.
 
 From a changed record the joins are walked towards the driving record, a set of values at a time:
 the values that the changed records have in a join's column, before and after, then those of the
-next column in the rows that have these. Filters and other joins are left out on the way, so more
-can be found than has changed, never less.
+next column in the rows that have these now. A row that had them before is a changed record itself,
+and leads on from there. Filters and other joins are left out on the way, so more can be found than
+has changed, never less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from seil.sf_to_dw.model_blocks import Block, Column, Relation, UnanalysableError
@@ -75,11 +76,10 @@ def _origin(block: Block, column: Column) -> tuple[TableName, str] | None:
 
 @dataclass
 class Reach:
-    """`rows` gives relations with a source table's rows, those it had before included; `changed` a
-    SELECT of the changed records of one, before and after. `has` says which columns there are.
+    """`changed` gives a SELECT of the changed records of a source table, before and after; `has`
+    says which columns there are.
     """
 
-    rows: Callable[[TableName], Sequence[Sql]]
     changed: Callable[[TableName], Sql]
     has: Callable[[TableName, str], bool]
     _named: dict[str, str] = field(default_factory=dict)
@@ -170,10 +170,14 @@ class Reach:
         if isinstance(relation, TableName):
             if not (self.has(relation, given) and self.has(relation, wanted)):
                 return None
-            select = "SELECT {wanted} AS v FROM {rows} WHERE {given} IN (SELECT v FROM {values})"
-            names = {"wanted": Name(wanted), "given": Name(given), "values": Name(values)}
-            found = [compose(select, rows=rows, **names) for rows in self.rows(relation)]
-            return self._values(joined(" UNION ", found))
+            found = compose(
+                "SELECT DISTINCT {wanted} AS v FROM {table} WHERE {given} IN (SELECT v FROM {v})",
+                wanted=Name(wanted),
+                table=relation,
+                given=Name(given),
+                v=Name(values),
+            )
+            return self._values(found)
         return self._together(
             self._lead(relation, start.alias, self._from(relation, start, values), end)
             for start in relation.trace(given)
