@@ -3,6 +3,8 @@
 SeilError
 ├── RetryError            the same call may succeed later
 │   ├── UnavailableError      the far end is down, slow or throttling (retry_after in seconds)
+│   │   └── TooSlowError           it did not answer in time: what it did is not known
+│   ├── UnexpectedAnswerError  an answer that does not have the promised shape
 │   └── ConflictError         somebody else holds it; try again when they are done
 ├── RejectError           set this one thing aside, go on with the rest
 │   ├── FileRejectedError     a landed file that fails a check
@@ -41,7 +43,10 @@ class RetryError(SeilError):
 
 
 class UnavailableError(RetryError):
-    """`retry_after` is in seconds, None when the far end did not say."""
+    """`retry_after` is in seconds, None when the far end did not say.
+
+    `reached` is False where the request surely never got there, so that nothing can have happened.
+    """
 
     def __init__(
         self,
@@ -50,6 +55,7 @@ class UnavailableError(RetryError):
         *,
         status: int | None = None,
         retry_after: float | None = None,
+        reached: bool = True,
     ) -> None:
         answered = f" answered {status}" if status else ""
         super().__init__(
@@ -60,6 +66,27 @@ class UnavailableError(RetryError):
         self.reason = reason
         self.status = status
         self.retry_after = retry_after
+        self.reached = reached
+
+
+class TooSlowError(UnavailableError):
+    """`seconds` is how long the answer was waited for."""
+
+    def __init__(self, service: str, seconds: float) -> None:
+        super().__init__(service, f"no answer within {seconds:g} seconds")
+        self.seconds = seconds
+
+
+class UnexpectedAnswerError(RetryError):
+    """`reason` says what of the answer is not as promised, without its values."""
+
+    def __init__(self, service: str, reason: str) -> None:
+        super().__init__(
+            f"{service} answered in a shape it does not promise: {reason}",
+            hint=f"Look at {service}, then try again",
+        )
+        self.service = service
+        self.reason = reason
 
 
 class ConflictError(RetryError):

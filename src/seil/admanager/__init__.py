@@ -1,0 +1,1 @@
+"""Google Ad Manager: REST and SOAP behind one set of operations."""

@@ -1,0 +1,75 @@
+"""What passes between the edge and a service, in one process or as a Lambda's event."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+__all__ = ["Answer", "Call", "Downstream", "DownstreamDownError", "DownstreamSlowError", "Fault"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation asked of a service.
+
+    `request` is JSON of the operation's request model, `caller` the client id of the token,
+    `traceparent` W3C's trace context, `seconds` how long the edge will wait for the answer.
+    """
+
+    operation: str
+    request: dict[str, Any]
+    correlation_id: str
+    application_label: str = ""
+    caller: str = ""
+    idempotency_key: str | None = None
+    traceparent: str | None = None
+    seconds: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Call:
+        """Raises TypeError where `values` has other keys than a call."""
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One reason of a refusal: `code` is one of docs/api.md's, as EC40001."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`code` as HTTP has it; `data` where it is 200, else `errors`. `retry_after` is in seconds."""
+
+    code: int
+    data: dict[str, Any] | None = None
+    errors: tuple[Fault, ...] = ()
+    retry_after: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Answer:
+        """Raises TypeError or KeyError where `values` does not have an answer's keys."""
+        errors = tuple(Fault(**fault) for fault in values["errors"])
+        return cls(**{**values, "errors": errors})
+
+
+class DownstreamDownError(Exception):
+    """The service could not be reached, or broke while it worked."""
+
+
+class DownstreamSlowError(Exception):
+    """The service did not answer in time; what it did is not known."""
+
+
+class Downstream(Protocol):
+    async def call(self, call: Call) -> Answer:
+        """Raises DownstreamDownError or DownstreamSlowError, nothing else."""
+        ...

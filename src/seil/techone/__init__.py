@@ -1,0 +1,1 @@
+"""TechOne: exchange rates and the credit of debtors."""
