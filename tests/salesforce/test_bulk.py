@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +16,7 @@ from tests.salesforce.conftest import DATA, FarEnd, Reply, Request, errors
 import seil.salesforce.pages as pages_module
 from seil.errors import ObjectRejectedError, RequestRejectedError, UnavailableError
 from seil.salesforce.bulk import JobFailedError, JobGoneError, QueryJob
+from seil.salesforce.decode import Block, Decoder
 from seil.salesforce.org import Org
 from seil.salesforce.pages import PageWidenedError
 from seil.salesforce.schema import ObjectSchema, described_schema
@@ -445,6 +447,34 @@ def test_reader_that_stops_midway(far: FarEnd, org: Org) -> None:
         assert next(page.batches()).num_rows > 0
     far.on("GET", f"{JOB}/results", result())
     assert read(org) == VALUES
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_blocks_ahead_are_bounded_and_end_with_the_page(
+    far: FarEnd, org: Org, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    begun: list[int] = []
+    ended: list[int] = []
+    decode = Decoder.decode
+
+    def slow(decoder: Decoder, block: Block) -> list[pa.RecordBatch]:
+        begun.append(len(block))
+        time.sleep(0.01)
+        found = decode(decoder, block)
+        ended.append(len(block))
+        return found
+
+    monkeypatch.setattr(Decoder, "decode", slow)
+    rows = [[f"801{n}", "x", "1"] for n in range(5000)]
+    far.on("GET", f"{JOB}/results", crumbled(written([HEADER, *rows]), 5000))
+    with org.bulk.page(JOB_ID, "", SCHEMA, max_records=None, ahead=ahead) as page:
+        batches = page.batches()
+        next(batches)
+        next(batches)
+        # The first of the page, the one in hand, and those ahead of it.
+        assert len(begun) <= 2 + ahead
+    assert len(begun) == len(ended) <= 2 + ahead
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from seil.errors import UnavailableError
 from seil.salesforce.columns import Column, declared, wider
 from seil.salesforce.decode import Decoder
-from seil.salesforce.rows import Header, row_blocks
+from seil.salesforce.rows import Header, RowBlocks
 from seil.salesforce.schema import Field, arrow_type, described_schema
 
 TEXT = pa.string()
@@ -139,6 +140,29 @@ def test_later_blocks_keep_what_earlier_ones_needed() -> None:
     )
     types = [decoder.decode(b)[0].schema.field("A").type for b in (b'"1.5"', b'"0.125"', b'"2"')]
     assert types == [pa.decimal128(18, 2), pa.decimal128(19, 3), pa.decimal128(19, 3)]
+
+
+ODD = [(b"0.125", b"1", b"1"), (b"1", b"0.1234", b"1"), (b"1", b"1", b"n/a"), (b"2", b"3", b"4")]
+
+
+def test_blocks_decoded_at_once_agree_on_what_all_need() -> None:
+    names = ("A", "B", "C")
+    columns = [declared(Field(name, "currency", pa.decimal128(18, 2))) for name in names]
+    decoder = Decoder(Header(names, ",", quoted=True), columns)
+    blocks = [b'"1.5","1","1"\n' * 500 + b'"%s","%s","%s"\n' % odd for odd in ODD * 8]
+    with ThreadPoolExecutor(4) as pool:
+        decoded = list(pool.map(decoder.decode, blocks))
+    assert all(sum(batch.num_rows for batch in batches) == 501 for batches in decoded)
+    stored = [decoder.schema.field(name).type for name in names]
+    assert stored == [pa.decimal128(19, 3), pa.decimal128(20, 4), TEXT]
+
+
+def test_decoded_values_outlive_their_block() -> None:
+    decoder = Decoder(Header(("A",), ",", quoted=True), [Column("A", TEXT, TEXT)])
+    block = bytearray(b'"kept"\n"quote "" here"\n')
+    (batch,) = decoder.decode(memoryview(block))
+    block[:] = b"x" * len(block)
+    assert batch.column(0).to_pylist() == ["kept", 'quote " here']
 
 
 @pytest.mark.parametrize(
@@ -269,7 +293,7 @@ def test_any_rows_survive(rows: list[dict[str, Any]], block_size: int) -> None:
     chunks = [body[i : i + 50] for i in range(0, len(body), 50)]
     got = [
         row
-        for block in row_blocks(chunks, block_size, header, delimited=True)
+        for block in RowBlocks(chunks, block_size, header, delimited=True)
         for batch in decoder.decode(block)
         for row in batch.to_pylist()
     ]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import seil.salesforce.rows as rows_module
 from seil.errors import ObjectRejectedError, UnavailableError
 from seil.salesforce.body import clean_body
-from seil.salesforce.rows import Header, header_line, row_blocks, rows_end
+from seil.salesforce.rows import Header, RowBlocks, header_line, rows_end
 from seil.salesforce.schema import described_schema
 
 HEADER = Header(("A", "B"), ",", quoted=True)
@@ -46,12 +46,32 @@ def test_blocks_hold_whole_rows(
     step = data.draw(st.integers(1, 40))
     chunks = [body[i : i + step] for i in range(0, len(body), step)]
     size = data.draw(st.integers(1, 60))
-    blocks = list(row_blocks(chunks, size, HEADER, delimited=True))
+    blocks = list(RowBlocks(chunks, size, HEADER, delimited=True))
     position = 0
     for block in blocks:
         position += len(block)
         assert position in boundaries
     assert b"".join(blocks) == body
+
+
+@given(st.lists(st.lists(NASTY, min_size=2, max_size=2), max_size=8), st.integers(1, 60))
+def test_memory_given_back_changes_nothing(rows: list[list[str]], size: int) -> None:
+    body = written(rows)
+    blocks = RowBlocks([body], size, HEADER, delimited=True)
+    seen = []
+    for block in blocks:
+        seen.append(bytes(block))
+        blocks.release(block)
+    assert b"".join(seen) == body
+
+
+def test_memory_given_back_serves_again() -> None:
+    blocks = RowBlocks([b'"a","b"\n' * 100], 64, HEADER, delimited=True)
+    buffers = set()
+    for block in blocks:
+        buffers.add(id(block.obj))
+        blocks.release(block)
+    assert len(buffers) <= 3
 
 
 @given(st.lists(st.lists(NASTY, min_size=2, max_size=2), min_size=1, max_size=8), st.data())
@@ -82,19 +102,19 @@ def test_rows_end_without_a_quick_boundary() -> None:
 )
 def test_cut_rows_are_noticed(tail: bytes, delimited: bool) -> None:
     with pytest.raises(UnavailableError, match="cut short"):
-        list(row_blocks([tail], 100, HEADER, delimited=delimited))
+        list(RowBlocks([tail], 100, HEADER, delimited=delimited))
 
 
 @pytest.mark.parametrize("tail", [b'"1","x"', b'"1","x"\n', b'"1","x"\r\n'])
 def test_last_line_end_may_lack_where_http_vouches(tail: bytes) -> None:
-    assert list(row_blocks([tail], 100, HEADER, delimited=True)) == [tail]
+    assert list(RowBlocks([tail], 100, HEADER, delimited=True)) == [tail]
 
 
 def test_row_without_end_is_not_held_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_module, "_LARGEST_ROW", 1000)
     endless: Iterator[bytes] = (b'"' + b"x" * 99 for _ in iter(int, 1))
     with pytest.raises(UnavailableError, match="damaged: a row of more than"):
-        list(row_blocks((b"x" * 100 for _ in endless), 10, HEADER, delimited=True))
+        list(RowBlocks((b"x" * 100 for _ in endless), 10, HEADER, delimited=True))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import httpx
 from seil.errors import UnavailableError
 from seil.salesforce.faults import SERVICE
 
+# A thousand times as much can come out of a piece as went in.
+_INFLATED_BYTES = 1 << 20
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 
 
@@ -55,8 +57,8 @@ def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
         while data:
             if inflater.eof:
                 inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            yield inflater.decompress(data)
-            data = inflater.unused_data
+            yield inflater.decompress(data, _INFLATED_BYTES)
+            data = inflater.unconsumed_tail or inflater.unused_data
     if not inflater.eof:
         raise damaged("the gzip stream breaks off")
 

@@ -9,12 +9,15 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
+
+import pyarrow as pa
 
 from seil.errors import (
     ObjectRejectedError,
@@ -107,6 +110,11 @@ class BulkQuery:
         self._sleep = sleep
         self._lock = Lock()
         self._known: dict[str, KnownColumns] = {}
+        # One for all pages: more would only get in each other's way.
+        self._decoding = ThreadPoolExecutor(pa.cpu_count(), thread_name_prefix="decode")
+
+    def close(self) -> None:
+        self._decoding.shutdown(cancel_futures=True)
 
     def start(self, soql: str, *, deleted: bool = True) -> QueryJob:
         """Starts a job; `deleted` includes the records in the recycle bin.
@@ -191,9 +199,18 @@ class BulkQuery:
 
     @contextmanager
     def page(
-        self, job_id: str, locator: str, schema: ObjectSchema, *, max_records: int | None
+        self,
+        job_id: str,
+        locator: str,
+        schema: ObjectSchema,
+        *,
+        max_records: int | None,
+        ahead: int = 1,
     ) -> Iterator[ResultPage]:
-        """Opens the page at `locator`, "" for the first. Raises JobGoneError, UnavailableError."""
+        """Opens the page at `locator`, "" for the first. Raises JobGoneError, UnavailableError.
+
+        `ahead` blocks of 2 MB are decoded beside the one that the caller works on.
+        """
         params = {"locator": locator} if locator else {}
         if max_records is not None:
             params["maxRecords"] = str(max_records)
@@ -203,7 +220,8 @@ class BulkQuery:
         with ExitStack() as stack:
             with _gone_as(job_id):
                 response = stack.enter_context(self._connection.stream(call))
-            yield ResultPage(response, schema, known)
+            page = ResultPage(response, schema, known, decoding=self._decoding, ahead=ahead)
+            yield stack.enter_context(closing(page))
 
     def abort(self, job_id: str) -> None:
         """Ends a job that is no longer wanted; one that is over or gone is left as it is."""

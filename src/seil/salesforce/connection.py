@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 
 import seil
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 # They log whole URLs, and with them a query's text or an external id. Our own line does not.
 for _name in ("httpx", "urllib3.connectionpool"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+# Result pages are hundreds of megabytes, and each piece of 64 kB passes through four layers.
+httpcore.HTTP11Connection.READ_NUM_BYTES = 256 << 10
 
 _CONNECT_SECONDS = 30.0
 _IDLE_CONNECTIONS = 64

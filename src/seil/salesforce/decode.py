@@ -7,7 +7,8 @@ null written as an empty value (it has no empty texts), true and false, dates in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import IO, Any, cast
+from threading import Lock
+from typing import IO, Any, TypeAlias, cast
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -16,42 +17,54 @@ from seil.salesforce.body import damaged
 from seil.salesforce.columns import Column, as_text, holding
 from seil.salesforce.rows import Header
 
+Block: TypeAlias = bytes | memoryview
+_LINE_ENDS = b"\r\n"
+
 
 class Decoder:
-    """Decodes blocks in order; `columns` widen when a value does not fit them."""
+    """Decodes blocks, several at once; `columns` widen when a value does not fit them."""
 
     def __init__(self, header: Header, columns: Sequence[Column]) -> None:
         self._header = header
         self._parse = pacsv.ParseOptions(delimiter=header.delimiter, newlines_in_values=True)
+        self._widening = Lock()
         self.columns = tuple(columns)
 
     @property
     def schema(self) -> pa.Schema:
-        return pa.schema([(column.name, column.store) for column in self.columns])
+        return _schema(self.columns)
 
-    def decode(self, block: bytes) -> list[pa.RecordBatch]:
-        """Raises UnavailableError for a block that is not CSV of this many columns, in UTF-8."""
-        if not block.strip(b"\r\n"):
+    def decode(self, block: Block) -> list[pa.RecordBatch]:
+        """Raises UnavailableError for a block that is not CSV of this many columns, in UTF-8.
+
+        The batches hold nothing of `block`.
+        """
+        if _is_blank(block):
             return []
         while True:
+            columns = self.columns
             try:
-                return self._batches(block)
+                return self._batches(block, columns)
             except pa.ArrowInvalid:
                 # Ends: each round widens a column, and text holds everything.
-                self._widen(block)
+                self._widen(block, columns)
 
-    def _batches(self, block: bytes) -> list[pa.RecordBatch]:
-        table = self._read(block, {column.name: column.read for column in self.columns})
-        arrays = [column.stored(table[column.name]) for column in self.columns]
-        return pa.table(arrays, schema=self.schema).to_batches()
+    def _batches(self, block: Block, columns: Sequence[Column]) -> list[pa.RecordBatch]:
+        table = self._read(block, {column.name: column.read for column in columns})
+        arrays = [column.stored(table[column.name]) for column in columns]
+        return pa.table(arrays, schema=_schema(columns)).to_batches()
 
-    def _widen(self, block: bytes) -> None:
-        widened = tuple(self._fitting(column, block) for column in self.columns)
-        if widened == self.columns:
-            raise damaged("a value that no type holds")
-        self.columns = widened
+    def _widen(self, block: Block, tried: Sequence[Column]) -> None:
+        with self._widening:
+            if self.columns != tried:
+                # Another block needed something wider meanwhile, which may do for this one.
+                return
+            widened = tuple(self._fitting(column, block) for column in self.columns)
+            if widened == self.columns:
+                raise damaged("a value that no type holds")
+            self.columns = widened
 
-    def _fitting(self, column: Column, block: bytes) -> Column:
+    def _fitting(self, column: Column, block: Block) -> Column:
         try:
             column.stored(self._read(block, {column.name: column.read})[column.name])
         except pa.ArrowInvalid:
@@ -59,7 +72,7 @@ class Decoder:
             return holding(column, text.to_pylist())
         return column
 
-    def _text(self, column: Column, block: bytes) -> pa.ChunkedArray[Any]:
+    def _text(self, column: Column, block: Block) -> pa.ChunkedArray[Any]:
         try:
             return self._read(block, {column.name: as_text(column).read})[column.name]
         except pa.ArrowInvalid as error:
@@ -67,7 +80,7 @@ class Decoder:
             reason = "not UTF-8" if "UTF8" in str(error) else "rows of unequal length"
             raise damaged(reason) from error
 
-    def _read(self, block: bytes, types: Mapping[str, pa.DataType]) -> pa.Table:
+    def _read(self, block: Block, types: Mapping[str, pa.DataType]) -> pa.Table:
         return pacsv.read_csv(
             cast("IO[bytes]", pa.BufferReader(block)),  # the stubs know only Python's files
             read_options=pacsv.ReadOptions(
@@ -87,3 +100,12 @@ class Decoder:
                 false_values=["false"],
             ),
         )
+
+
+def _schema(columns: Sequence[Column]) -> pa.Schema:
+    return pa.schema([(column.name, column.store) for column in columns])
+
+
+def _is_blank(block: Block) -> bool:
+    starts_blank = bytes(block[:1]) in _LINE_ENDS
+    return starts_blank and not bytes(block).strip(_LINE_ENDS)

@@ -96,6 +96,7 @@ class Org:
         self.close()
 
     def close(self) -> None:
+        self._bulk.close()
         self._connection.close()
 
     def login(self) -> Session:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, wait
 from itertools import chain
 from threading import Lock
 
@@ -15,7 +16,7 @@ from seil.salesforce.body import clean_body, is_delimited
 from seil.salesforce.columns import Column, declared, wider
 from seil.salesforce.decode import Decoder
 from seil.salesforce.faults import SERVICE
-from seil.salesforce.rows import Header, header_line, row_blocks
+from seil.salesforce.rows import Header, RowBlocks, header_line
 from seil.salesforce.schema import ObjectSchema
 
 BLOCK_BYTES = 2 << 20
@@ -50,7 +51,8 @@ class KnownColumns:
 class ResultPage:
     """`schema` is that of the batches; `widened` names the columns in it that had to give way.
 
-    `expected_rows` is what the org counted, `next_locator` None on the last page.
+    `expected_rows` is what the org counted, `next_locator` None on the last page. `decoding` works
+    on at most `ahead` blocks behind the one that the caller works on.
     """
 
     def __init__(
@@ -58,22 +60,28 @@ class ResultPage:
         response: httpx.Response,
         wanted: ObjectSchema,
         known: KnownColumns,
+        *,
+        decoding: Executor,
+        ahead: int,
     ) -> None:
         self.expected_rows = _row_count(response)
         self.next_locator = _locator(response)
         self._known = known
+        self._decoding = decoding
+        self._ahead = ahead
+        self._pending: deque[Future[list[pa.RecordBatch]]] = deque()
         chunks = clean_body(response)
         line, rest = header_line(chunks)
         if self.expected_rows and not line.endswith(b"\n"):
             raise UnavailableError(SERVICE, "the result page was cut short within its header")
         header = Header.parse(line).named_as(wanted) if line else _NO_HEADER
         self._decoder = Decoder(header, known.start(wanted))
-        self._blocks = row_blocks(
+        self._blocks = RowBlocks(
             chain([rest], chunks), BLOCK_BYTES, header, delimited=is_delimited(response)
         )
         # What does not fit shows in the first block as a rule: then the schema is wide in time.
         first = next(self._blocks, None)
-        self._first = self._decoder.decode(first) if first else []
+        self._first = self._decode(first) if first else []
         self._columns = self._decoder.columns
         self._known.learn(self._columns)
         self.schema = self._decoder.schema
@@ -101,20 +109,28 @@ class ResultPage:
         if self._decoder.schema != self.schema:
             raise PageWidenedError(self._changed())
 
+    def close(self) -> None:
+        """Nothing of this page is being decoded any more."""
+        for pending in self._pending:
+            pending.cancel()
+        wait(self._pending)
+
     def _decoded(self) -> Iterator[list[pa.RecordBatch]]:
-        """Decodes a block while the caller works on the one before and the next one arrives."""
+        """Blocks are decoded while the caller works on one before, and further ones arrive."""
         yield self._first
         self._first = []
-        second = next(self._blocks, None)
-        if second is None:
-            return
-        with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-            pending = pool.submit(self._decoder.decode, second)
-            for block in self._blocks:
-                ahead = pool.submit(self._decoder.decode, block)
-                yield pending.result()
-                pending = ahead
-            yield pending.result()
+        for block in self._blocks:
+            self._pending.append(self._decoding.submit(self._decode, block))
+            if len(self._pending) > self._ahead:
+                yield self._pending.popleft().result()
+        while self._pending:
+            yield self._pending.popleft().result()
+
+    def _decode(self, block: memoryview) -> list[pa.RecordBatch]:
+        try:
+            return self._decoder.decode(block)
+        finally:
+            self._blocks.release(block)
 
     def _changed(self) -> list[str]:
         pairs = zip(self._columns, self._decoder.columns, strict=True)

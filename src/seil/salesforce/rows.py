@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Self
 
 from seil.errors import ObjectRejectedError, UnavailableError
 from seil.salesforce.body import damaged
@@ -59,46 +60,83 @@ def header_line(chunks: Iterator[bytes]) -> tuple[bytes, bytes]:
     return head, b""
 
 
-def row_blocks(
-    chunks: Iterable[bytes], size: int, header: Header, *, delimited: bool
-) -> Iterator[bytes]:
-    """Blocks of whole rows, of about `size` bytes or as many as one row needs.
+class RowBlocks:
+    """Blocks of whole rows, of at most `size` bytes or as many as one row needs.
 
     `chunks` start at the start of a row; `delimited`: HTTP vouches for where they end. Raises
-    UnavailableError when they end within a row.
+    UnavailableError when they end within a row. A block given back with `release` lends its memory
+    to a later one: new memory for each would cost as much as receiving it.
     """
-    delimiter = header.delimiter.encode()
-    parts: list[bytes] = []
-    have = 0
-    wanted = size
-    for chunk in chunks:
-        parts.append(chunk)
-        have += len(chunk)
-        if have < wanted:
-            continue
-        block = b"".join(parts)
-        end = rows_end(block, delimiter)
-        if end:
-            yield block[:end]
-            wanted = size
-        elif have > _LARGEST_ROW:
-            raise damaged(f"a row of more than {_LARGEST_ROW >> 20} MB")
+
+    def __init__(
+        self, chunks: Iterable[bytes], size: int, header: Header, *, delimited: bool
+    ) -> None:
+        self._size = size
+        self._header = header
+        self._delimited = delimited
+        self._spare: list[bytearray] = []
+        self._blocks = self._cut(chunks)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> memoryview:
+        return next(self._blocks)
+
+    def release(self, block: memoryview) -> None:
+        """From any thread; `block` must not be looked at any more."""
+        buffer = block.obj
+        if isinstance(buffer, bytearray) and len(buffer) == self._size:
+            self._spare.append(buffer)
+
+    def _cut(self, chunks: Iterable[bytes]) -> Iterator[memoryview]:
+        delimiter = self._header.delimiter.encode()
+        buffer, have = self._buffer(), 0
+        for chunk in chunks:
+            rest = memoryview(chunk)
+            while rest:
+                taken = min(len(rest), len(buffer) - have)
+                buffer[have : have + taken] = rest[:taken]
+                have += taken
+                rest = rest[taken:]
+                if have < len(buffer):
+                    continue
+                if end := rows_end(buffer, delimiter):
+                    full, have = memoryview(buffer), have - end
+                    buffer = self._buffer(full[end:])
+                    yield full[:end]
+                else:
+                    buffer = _doubled(buffer)
+        if have:
+            del buffer[have:]
+            if not _is_whole(buffer, self._header, delimited=self._delimited):
+                raise UnavailableError(SERVICE, "the result page was cut short within a row")
+            yield memoryview(buffer)
+
+    def _buffer(self, start: memoryview | None = None) -> bytearray:
+        """With room behind `start`, what it begins with."""
+        have = len(start) if start else 0
+        if have >= self._size:
+            buffer = bytearray(2 * have)
         else:
-            wanted = have * 2
-        parts = [block[end:]]
-        have = len(block) - end
-    if tail := b"".join(parts):
-        if not _is_whole(tail, header, delimited=delimited):
-            raise UnavailableError(SERVICE, "the result page was cut short within a row")
-        yield tail
+            buffer = self._spare.pop() if self._spare else bytearray(self._size)
+        if start:
+            buffer[:have] = start
+        return buffer
 
 
-def rows_end(block: bytes, delimiter: bytes = b",") -> int:
+def _doubled(buffer: bytearray) -> bytearray:
+    if len(buffer) > _LARGEST_ROW:
+        raise damaged(f"a row of more than {_LARGEST_ROW >> 20} MB")
+    return buffer + bytearray(len(buffer))
+
+
+def rows_end(block: bytes | bytearray, delimiter: bytes = b",") -> int:
     """Where a whole row of `block` ends, the last as a rule; 0 when it holds none."""
     return _quick_end(block, delimiter) or _counted_end(block)
 
 
-def _quick_end(block: bytes, delimiter: bytes) -> int:
+def _quick_end(block: bytes | bytearray, delimiter: bytes) -> int:
     """The last `x"<newline>"y` where x is no quote, and y no quote, delimiter or line end.
 
     Were this inside a quoted value, the first quote would open it (alone, it cannot be an escaped
@@ -117,7 +155,7 @@ def _quick_end(block: bytes, delimiter: bytes) -> int:
     return 0
 
 
-def _counted_end(block: bytes) -> int:
+def _counted_end(block: bytes | bytearray) -> int:
     """A newline ends a row when the number of quotes before it is even (RFC 4180)."""
     quotes = block.count(_QUOTE)
     end = len(block)
@@ -129,7 +167,7 @@ def _counted_end(block: bytes) -> int:
     return 0
 
 
-def _is_whole(tail: bytes, header: Header, *, delimited: bool) -> bool:
+def _is_whole(tail: bytearray, header: Header, *, delimited: bool) -> bool:
     """The last row may lack its line end, but then only where a cut would show otherwise."""
     if tail.count(_QUOTE) % 2:
         return False

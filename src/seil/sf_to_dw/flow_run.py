@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAGE_ATTEMPTS = 3
+# Of one stream: enough for decoding to go on while a row group is written.
+_BLOCKS_AHEAD = 4
 
 
 class StoppedError(Exception):
@@ -229,7 +231,12 @@ class FlowRunner:
         run = reading.run
         landed = page_file(self._context.lake.env, self._obj, run, number)
         with self._bulk.page(
-            run.job_id, locator, reading.schema, max_records=reading.page_rows
+            run.job_id,
+            locator,
+            reading.schema,
+            max_records=reading.page_rows,
+            # Several pages keep the cores busy without it, and all of them need memory.
+            ahead=max(1, _BLOCKS_AHEAD // self._context.settings.pages),
         ) as page:
             opened(page.next_locator)
             rows = write_page(

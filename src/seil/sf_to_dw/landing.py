@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from seil.catalog import SyncedObject
     from seil.sf_to_dw.flows import FlowRun
 
-# What one page holds in memory before it becomes a row group: with 4 flows of 4 pages, 256 MB.
-ROW_GROUP_BYTES = 16 << 20
+# What one page holds in memory before it becomes a row group: with 4 flows of 4 pages, 128 MB.
+ROW_GROUP_BYTES = 8 << 20
 LANDED = "Object Created"
 COMPRESSION: Literal["zstd"] = "zstd"
 _COMPRESSION_LEVEL = 1
@@ -68,6 +68,10 @@ def write_page(
             compression_level=_COMPRESSION_LEVEL,
             # Ingest verifies them: without, a flipped bit can pass for another value.
             write_page_checksum=True,
+            # Ingest reads the file once, whole: dictionaries and statistics would take longer than
+            # all the rest of writing it.
+            use_dictionary=False,
+            write_statistics=False,
         ) as writer,
     ):
         for table in _row_groups(batches, schema):
