@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,48 @@ import typer
 from typer.testing import CliRunner
 
 from seil.cli import frame
+from seil.cli.app import Root
 from seil.errors import LakeError, QuotaExhaustedError
 
 Seil = Callable[..., Any]
 
-HEAVY = {"aiohttp", "duckdb", "httpx", "lark", "obstore", "pyarrow", "pydantic", "rich", "sqlglot"}
+HEAVY = {
+    "aiohttp",
+    "asyncio",
+    "duckdb",
+    "httpx",
+    "lark",
+    "numpy",
+    "obstore",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "rich",
+    "simple_salesforce",
+    "sqlglot",
+}
+# What reads the settings and lists the lake.
+LIGHT = {"obstore", "pydantic"}
 _IMPORTED = """
 import sys
 from typer.testing import CliRunner
 from seil.cli.app import app
 result = CliRunner().invoke(app, sys.argv[1:])
 assert result.exit_code == 0, result.output
-print("\\n".join(sorted({name.partition(".")[0] for name in sys.modules})))
+print("\\n".join(sorted(sys.modules)))
 """
+
+
+def imported(home: Path, *arguments: str) -> set[str]:
+    """The modules that a process has in the end that runs this command line in `home`."""
+    answer = subprocess.run(
+        [sys.executable, "-c", _IMPORTED, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=home,
+    )
+    return set(answer.stdout.split())
 
 
 def probe(function: Callable[..., int | None]) -> typer.Typer:
@@ -41,11 +71,43 @@ def probe(function: Callable[..., int | None]) -> typer.Typer:
     return app
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["status", "--help"]])
-def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
-    command = [sys.executable, "-c", _IMPORTED, *arguments]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert HEAVY.isdisjoint(answer.stdout.split())
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"]])
+def test_help_imports_nothing_heavy(home: Path, arguments: list[str]) -> None:
+    assert HEAVY.isdisjoint(imported(home, *arguments))
+
+
+@pytest.mark.parametrize("arguments", [["init"], ["status"], ["files"], ["events"]])
+def test_everyday_commands_import_only_what_is_light(home: Path, arguments: list[str]) -> None:
+    assert imported(home, *arguments) & HEAVY <= LIGHT
+
+
+def test_a_commands_help_imports_no_other_command(home: Path) -> None:
+    parts = {f"seil.cli.{module}" for module in Root.modules.values()}
+    assert imported(home, "plan", "--help") & parts == {"seil.cli.steps"}
+
+
+def test_every_command_of_a_module_is_listed() -> None:
+    for module in set(Root.modules.values()):
+        part = frame.group("")
+        import_module(f"seil.cli.{module}").register(part)
+        registered = typer.main.get_group(part).commands
+        assert set(registered) == {name for name, held in Root.modules.items() if held == module}
+
+
+def test_an_unknown_command_is_met_with_the_likely_one(seil: Seil) -> None:
+    answer = seil("statsu")
+    assert answer.code == 2
+    assert "No such command 'statsu'. Did you mean 'status'?" in answer.err
+
+
+def test_commands_can_be_added_and_taken_away() -> None:
+    commands = frame.LazyCommands({"given": 1}, {"init": "init"})
+    commands["more"] = 2
+    assert list(commands) == ["given", "init", "more"]
+    assert commands["init"].name == "init"
+    del commands["init"]
+    assert len(commands) == 2
+    assert commands.get("init") is None
 
 
 def test_common_options_stand_before_or_behind_the_command() -> None:

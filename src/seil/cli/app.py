@@ -1,4 +1,4 @@
-"""The commands, in the order in which people meet them. What is heavy is imported when called."""
+"""The commands, in the order in which people meet them, each imported when it is asked for."""
 
 from __future__ import annotations
 
@@ -7,24 +7,39 @@ from typing import Annotated
 
 import typer
 
-from seil.cli import (
-    doctor,
-    events,
-    files,
-    init,
-    listen,
-    query,
-    rebuild,
-    sandbox,
-    schema,
-    status,
-    steps,
-)
-from seil.cli.context import shown_progress
 from seil.cli.frame import UNBALANCED, Call, RootGroup, command
 
+# Each command, and the module of this package whose `register` adds it.
+_MODULES = {
+    "init": "init",
+    "doctor": "doctor",
+    "plan": "steps",
+    "run": "steps",
+    "extract": "steps",
+    "ingest": "files",
+    "load": "steps",
+    "build": "steps",
+    "listen": "listen",
+    "rebuild": "rebuild",
+    "status": "status",
+    "files": "files",
+    "schema": "schema",
+    "events": "events",
+    "query": "query",
+    "lineage": "query",
+    "export": "query",
+    "sandbox": "sandbox",
+}
+
+
+class Root(RootGroup):
+    """All commands. A command's module is imported when that command is asked for."""
+
+    modules = _MODULES
+
+
 app = typer.Typer(
-    cls=RootGroup,
+    cls=Root,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
@@ -75,6 +90,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed makes the same org.")] = 1,
 ) -> int:
     """Show it all at once: a stand-in org, a full load, changes, an hourly delta, the proof."""
+    from seil.cli.context import shown_progress
     from seil.cli.demo import Demo
 
     with shown_progress(call) as progress:
@@ -82,5 +98,3 @@ def demo(
 
 
 command(app, json=False)(demo)
-for part in (init, doctor, steps, listen, rebuild, files, schema, status, events, query, sandbox):
-    part.register(app)

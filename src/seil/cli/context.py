@@ -130,6 +130,11 @@ class Context:
         ]
 
     @property
+    def has_journal(self) -> bool:
+        """Looking at a journal that was never written does not make one."""
+        return self.settings.events.journal.exists()
+
+    @property
     def has_warehouse(self) -> bool:
         """Whether a run has made it already; true for one that is not a file."""
         kind, _, location = self.settings.warehouse.url.partition(":")

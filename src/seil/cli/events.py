@@ -73,7 +73,7 @@ def dead(
     from seil.events.dispatch import dead_letters
 
     with opened(call) as context:
-        letters = dead_letters(context.journal, subscriber or None) if _kept(context) else []
+        letters = dead_letters(context.journal, subscriber or None) if context.has_journal else []
         if call.json:
             output.emit(
                 [
@@ -115,7 +115,7 @@ def redeliver(
         raise typer.BadParameter("name one event, or --all")
     with opened(call) as context:
         count = 0
-        if _kept(context):
+        if context.has_journal:
             count = dispatch.redeliver(context.journal, subscriber=subscriber or None, seq=number)
         if call.json:
             output.emit({"redelivered": count})
@@ -124,13 +124,8 @@ def redeliver(
     return 0 if count else 1
 
 
-def _kept(context: Context) -> bool:
-    """Looking at a journal that was never written does not make one."""
-    return context.journal.path.exists()
-
-
 def _newest(context: Context, where: Where, limit: int) -> list[tuple[int, Event]]:
-    if not _kept(context):
+    if not context.has_journal:
         return []
     return list(context.journal.read(limit=limit, newest_first=True, **where))[::-1]
 

@@ -116,7 +116,7 @@ def why(call: Call, key: Annotated[str, typer.Argument(help="Its key, now or bef
     from seil.sf_to_dw.files import why as told
 
     with opened(call) as context:
-        journal = context.journal if context.journal.path.exists() else None
+        journal = context.journal if context.has_journal else None
         story = told(context.lake, journal, key)
     if call.json:
         output.emit(

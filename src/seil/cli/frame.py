@@ -1,4 +1,8 @@
-"""What all commands share: common options, how a failure is told, and the exit code."""
+"""What all commands share: common options, how a failure is told, and the exit code.
+
+Every call imports this module, --help too: typing_extensions, for `override`, would take as long as
+all of typer.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,16 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
-from typing_extensions import override
 
 from seil.errors import SeilError
 
@@ -57,10 +61,46 @@ class Call:
     narrated: bool = False
 
 
+class LazyCommands(MutableMapping[str, Any]):
+    """Commands by name, those given first. The others' modules are imported one by one."""
+
+    def __init__(self, given: Mapping[str, Any], modules: Mapping[str, str]) -> None:
+        self._modules = modules
+        self._names = dict.fromkeys([*given, *modules])
+        self._made = dict(given)
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._names and name not in self._made:
+            part = group("")
+            import_module(f"seil.cli.{self._modules[name]}").register(part)
+            self._made.update(typer.main.get_group(part).commands)
+        return self._made[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._names[name] = None
+        self._made[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._names[name]
+        self._made.pop(name, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 class RootGroup(TyperGroup):
     """Errors we raise become one line; any other keeps its traceback."""
 
-    @override
+    # Each command that is not registered by itself, and the module whose `register` adds it.
+    modules: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = LazyCommands(self.commands, self.modules)
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         # To convert an option, even one that is not given, typer imports pydantic, which takes
         # longer than all the rest of a command's --help.
@@ -72,7 +112,6 @@ class RootGroup(TyperGroup):
         finally:
             self.params, self.add_help_option = options, True
 
-    @override
     def invoke(self, ctx: Any) -> Any:
         with _told():
             answer = super().invoke(ctx)

@@ -103,6 +103,7 @@ def config_text(org: Login) -> str:
 _EMPTY = {
     "text": '""',
     "number": "4",
+    "list of text": '["one", "two"]',
     "path": '"objects.toml"',
     "secret": '"env:NAME"',
     "true or false": "true",

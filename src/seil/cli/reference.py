@@ -134,8 +134,10 @@ def _setting(section: str, name: str, field: FieldInfo) -> Setting:
 def _kind(annotation: Any) -> str:
     if typing.get_origin(annotation) is Literal:
         return ", ".join(f"`{value}`" for value in typing.get_args(annotation))
+    if typing.get_origin(annotation) is tuple:
+        return "list of text"
     options = [a for a in typing.get_args(annotation) if a is not NoneType] or [annotation]
-    names = {str: "text", int: "number", bool: "true or false", Path: "path"}
+    names = {str: "text", int: "number", float: "number", bool: "true or false", Path: "path"}
     names |= {timedelta: "duration", Secret: "secret"}
     return names[options[0]]
 
@@ -143,17 +145,18 @@ def _kind(annotation: Any) -> str:
 def _toml(value: Any) -> str:
     """A default as it would stand in seil.toml; empty where there is none."""
     match value:
-        case None | "":
+        case None | "" | ():
             return ""
         case bool():
             return str(value).lower()
-        case int():
+        case int() | float():
             return str(value)
         case timedelta():
             return f'"{_duration(value)}"'
         case Secret():
-            # The only secrets with a default are the stand-in's, which everybody knows.
-            return f'"plain:{value.reveal()}"'
+            # The only secrets written down as a default are the stand-in's, which everybody knows.
+            text = value.place
+            return f'"plain:{value.reveal()}"' if text.startswith("plain:") else f'"{text}"'
         case _:
             return f'"{value}"'
 

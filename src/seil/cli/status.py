@@ -122,10 +122,10 @@ def file_counts(context: Context, objects: Sequence[SyncedObject]) -> list[FileC
 
 def read_ledger(context: Context, objects: Sequence[str]) -> Ledger:
     """A warehouse that a run is writing to cannot be read meanwhile, and is not waited for."""
-    from seil.sf_to_dw.ledger import ledger
-
     if not context.has_warehouse:
         return Ledger(problem="there is no warehouse yet; `seil run` makes it")
+    from seil.sf_to_dw.ledger import ledger
+
     try:
         with context.warehouse(read_only=True, wait=timedelta(0)) as warehouse:
             runs = _telling_runs(warehouse)
@@ -149,9 +149,11 @@ def _telling_runs(warehouse: Warehouse) -> set[str]:
 
 
 def _dead_letters(context: Context) -> int:
-    from seil.events.dispatch import dead_letters
+    if not context.has_journal:
+        return 0
+    from seil.events.dispatch_state import dead_letters
 
-    return len(dead_letters(context.journal)) if context.journal.path.exists() else 0
+    return len(dead_letters(context.journal))
 
 
 def _print(
