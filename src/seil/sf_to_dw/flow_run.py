@@ -20,6 +20,7 @@ from seil.observe.progress import Step
 from seil.salesforce.schema import ObjectSchema
 from seil.salesforce.soql import window_query
 from seil.settings import ExtractSettings
+from seil.sf_to_dw.file_events import event_id
 from seil.sf_to_dw.flows import (
     FlowRun,
     FlowState,
@@ -83,8 +84,13 @@ class FlowContext:
     stop: threading.Event
 
     def publish(self, obj: SyncedObject, state: str, **detail: object) -> None:
-        body = {"state": state, "object": obj.api_name, **detail}
-        self.bus.publish([Event("seil.sf-to-dw", "flow-run", body)])
+        """A flow run succeeds once, however often that is told."""
+        event = Event(
+            "seil.sf-to-dw", "flow-run", {"state": state, "object": obj.api_name, **detail}
+        )
+        if state == "success":
+            event = replace(event, id=event_id("flow-run", state, detail["flow_run_id"]))
+        self.bus.publish([event])
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,18 @@ class FlowRunner:
 
     def run(self, step: Step, *, now: datetime, full: bool = False) -> FlowResult:
         """`now` is the org's clock. On RejectError and RetryError the window stays open."""
+        # Importing it with this module would bring the HTTP client into every command.
+        from seil.salesforce.bulk import JobGoneError
+
+        try:
+            return self._attempt(step, now=now, full=full)
+        except JobGoneError as error:
+            # Its description can outlive its results, so that only a page tells.
+            log.info("%s: %s; its window starts again", self._obj.api_name, error)
+            self._save(None)
+            return self._attempt(step, now=now, full=full)
+
+    def _attempt(self, step: Step, *, now: datetime, full: bool) -> FlowResult:
         self._state = self._states.get(self._obj)
         described = self._context.org.describe(self._obj.api_name)
         readable = described.without(self._obj.exclude, "excluded in the catalog")
@@ -293,8 +311,7 @@ class FlowRunner:
             left_out=dict(schema.left_out),
         )
         manifest.write(self._context.lake, self._obj)
-        committed = FlowState(run.window.end, run.flow_run_id, manifest.finished_at)
-        self._states.put(self._obj, committed)
+        # Told before it is committed: a kill between the two tells it again, under the same id.
         self._context.publish(
             self._obj,
             "success",
@@ -307,6 +324,8 @@ class FlowRunner:
             files=len(run.pages),
             left_out=dict(schema.left_out),
         )
+        committed = FlowState(run.window.end, run.flow_run_id, manifest.finished_at)
+        self._states.put(self._obj, committed)
         self._bulk.delete(run.job_id)
         return manifest
 

@@ -83,7 +83,7 @@ class Reading:
 def land(
     context: FlowContext, obj: SyncedObject, reading: Reading, batches: Iterable[pa.RecordBatch]
 ) -> FlowResult:
-    """One file, its event and its manifest: a kill in between only lands the same facts again."""
+    """One file, its events and its manifest: a kill in between only lands the same facts again."""
     started = datetime.now(UTC)
     rows = reading.rows
     window = Window(reading.start, reading.end)
@@ -94,6 +94,8 @@ def land(
     write_page(lake.landing, landed.key, batches, schema=reading.schema, metadata=metadata)
     if entry := lake.landing.head(landed.key):
         context.bus.publish([landed_event(lake.landing, entry)])
+    about = {"flow_run_id": run.flow_run_id, "mode": reading.mode, "landed": rows}
+    context.publish(obj, "success", **about)
     Manifest(
         object=obj.api_name,
         flow_run_id=run.flow_run_id,
@@ -107,8 +109,6 @@ def land(
         finished_at=datetime.now(UTC),
         pages=[{"key": landed.key, "rows": rows}],
     ).write(lake, obj)
-    about = {"flow_run_id": run.flow_run_id, "mode": reading.mode, "landed": rows}
-    context.publish(obj, "success", **about)
     return FlowResult(
         obj.api_name,
         mode=reading.mode,
