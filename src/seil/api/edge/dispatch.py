@@ -1,0 +1,133 @@
+"""From the edge to a service: in time, once more where that is safe, and not to a dead one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from opentelemetry import propagate, trace
+from purgatory import AsyncCircuitBreakerFactory
+from purgatory.domain.model import OpenedState
+
+from seil.api.calls import (
+    Answer,
+    Call,
+    Downstream,
+    DownstreamDownError,
+    DownstreamSlowError,
+    Fault,
+)
+
+__all__ = ["Dispatch", "Limits"]
+
+_log = logging.getLogger(__name__)
+_tracer = trace.get_tracer("seil.api")
+
+_BROKEN = (502, 504)
+# The downstream answers, if not as it should: leaving it alone would not help it.
+_ALIVE = frozenset({"EC50202", "EC50204"})
+_TRIES = 2
+_PAUSE = 0.2
+
+
+class _BrokenError(Exception):
+    """Counts against the downstream; carries what the caller is told."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Times are in seconds."""
+
+    timeout: float = 29
+    failures: int = 5
+    pause: float = 30
+
+
+class Dispatch:
+    """Hands calls to the downstream.
+
+    A system that failed `failures` times in a row gets none for `pause` seconds: its callers are
+    told so at once.
+    """
+
+    def __init__(self, downstream: Downstream, limits: Limits) -> None:
+        self._downstream = downstream
+        self._limits = limits
+        self._opened: dict[str, float] = {}
+        self._breakers = AsyncCircuitBreakerFactory(
+            default_threshold=limits.failures,
+            default_ttl=limits.pause,
+            exclude=[asyncio.CancelledError],
+        )
+        self._breakers.add_listener(self._note)
+
+    async def answer(self, call: Call, *, repeatable: bool) -> Answer:
+        """`repeatable`: the operation has no effect, so that it may be tried again."""
+        system = call.operation.partition(".")[0]
+        breaker = await self._breakers.get_breaker(system)
+        try:
+            async with breaker:
+                found = await self._traced(call, system, repeatable=repeatable)
+                if found.code in _BROKEN and not _ALIVE & {fault.code for fault in found.errors}:
+                    raise _BrokenError(found)
+                return found
+        except _BrokenError as broken:
+            return broken.answer
+        except OpenedState as opened:
+            # One object for all who are turned away: it would keep the frames of each.
+            opened.__traceback__ = None
+            wait = max(1.0, self._opened.get(system, 0) + self._limits.pause - time.monotonic())
+            text = f"{system} is down and left alone; try again in {wait:.0f} seconds"
+            return Answer(502, errors=(Fault("EC50203", text),), retry_after=wait)
+
+    def open(self) -> list[str]:
+        """The systems that are left alone now."""
+        now = time.monotonic()
+        return [name for name, at in self._opened.items() if now - at < self._limits.pause]
+
+    async def _traced(self, call: Call, system: str, *, repeatable: bool) -> Answer:
+        with _tracer.start_as_current_span(
+            f"call {call.operation}", kind=trace.SpanKind.CLIENT
+        ) as span:
+            carrier: dict[str, str] = {}
+            propagate.inject(carrier)
+            traced = replace(call, traceparent=carrier.get("traceparent"))
+            found = await self._in_time(traced, system, repeatable=repeatable)
+            span.set_attribute("seil.code", found.code)
+            return found
+
+    async def _in_time(self, call: Call, system: str, *, repeatable: bool) -> Answer:
+        deadline = time.monotonic() + self._limits.timeout
+        for left in reversed(range(_TRIES if repeatable else 1)):
+            seconds = deadline - time.monotonic()
+            try:
+                async with asyncio.timeout(seconds):
+                    return await self._downstream.call(replace(call, seconds=seconds))
+            except DownstreamDownError as error:
+                _log.warning("%s is down: %s", system, error)
+                if not left or deadline - time.monotonic() <= _PAUSE:
+                    return _fault(502, "EC50201", f"{system} is not reachable")
+                await asyncio.sleep(_PAUSE)
+            except (DownstreamSlowError, TimeoutError):
+                break
+        text = f"{system} did not answer within {self._limits.timeout:g} seconds"
+        return _fault(504, "EC50401", text)
+
+    def _note(self, name: str, kind: str, event: Any) -> None:
+        if kind != "state_changed":
+            return
+        if event.state == "opened":
+            _log.error("%s failed %d times in a row: left alone", name, self._limits.failures)
+            self._opened[name] = time.monotonic()
+        elif event.state == "closed":
+            self._opened.pop(name, None)
+
+
+def _fault(code: int, fault: str, message: str) -> Answer:
+    return Answer(code, errors=(Fault(fault, message),))

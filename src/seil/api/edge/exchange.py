@@ -1,0 +1,88 @@
+"""One request and its answer in the contract's envelope."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from seil.api.calls import Answer, Fault
+
+__all__ = ["Exchange", "exchange_of", "plain"]
+
+_SCOPE_KEY = "seil.exchange"
+
+
+@dataclass
+class Exchange:
+    """What is known of a request before anybody looks into its body."""
+
+    method: str
+    path: str
+    correlation_id: str
+    application_label: str | None
+    caller: str = ""
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def attach(self, scope: MutableMapping[str, Any]) -> None:
+        scope[_SCOPE_KEY] = self
+
+    def success(self, data: Mapping[str, Any]) -> Response:
+        return plain(
+            {
+                "code": 200,
+                "message": "success",
+                "status": "200000",
+                **self._common(),
+                "data": data,
+            },
+            status=200,
+        )
+
+    def failure(self, answer: Answer) -> Response:
+        self.notes["errors"] = [fault.code for fault in answer.errors]
+        headers = {}
+        if answer.retry_after is not None:
+            headers["Retry-After"] = str(max(1, round(answer.retry_after)))
+        return plain(
+            {
+                "code": answer.code,
+                "message": HTTPStatus(answer.code).phrase,
+                "status": f"{answer.code}000",
+                **self._common(),
+                "errors": [{"code": f.code, "message": f.message} for f in answer.errors],
+            },
+            status=answer.code,
+            headers=headers,
+        )
+
+    def refused(self, code: int, fault: str, message: str) -> Response:
+        return self.failure(Answer(code, errors=(Fault(fault, message),)))
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "applicationLabel": self.application_label,
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "correlationId": self.correlation_id,
+            "path": self.path,
+            "method": self.method,
+        }
+
+
+def exchange_of(request: Request) -> Exchange:
+    found: Exchange = request.scope[_SCOPE_KEY]
+    return found
+
+
+def plain(
+    content: Mapping[str, Any], *, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    """JSON without an envelope."""
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, status, headers, media_type="application/json")

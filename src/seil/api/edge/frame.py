@@ -1,0 +1,210 @@
+"""The frame around every request: correlation id, gate, body limit, headers, one log line.
+
+It stands before the framework, which reads a body before it looks at who sent it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+from opentelemetry import propagate, trace
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from seil.api.edge.exchange import Exchange
+from seil.api.edge.gate import Gate
+from seil.observe.correlation import correlated, new_id, valid_id
+
+__all__ = ["Frame"]
+
+_log = logging.getLogger(__name__)
+_tracer = trace.get_tracer("seil.api")
+
+_GUARDED = "/v1"
+_LONGEST_LABEL = 100
+_BODY_SECONDS = 10.0
+_CLIENT_GONE = 499
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+# The docs page starts itself with a script of its own.
+_PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; frame-ancestors 'none'"
+)
+
+
+class _ClientGoneError(Exception):
+    pass
+
+
+class _RefusedError(Exception):
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+
+class Frame:
+    """ASGI middleware; `body_limit` is in bytes."""
+
+    def __init__(self, app: ASGIApp, *, gate: Gate, body_limit: int) -> None:
+        self._app = app
+        self._gate = gate
+        self._body_limit = body_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        identity = valid_id(headers.get("x-correlation-id", "")) or new_id()
+        exchange = Exchange(
+            method=scope["method"],
+            path=scope["path"],
+            correlation_id=identity,
+            application_label=headers.get("x-application-label"),
+        )
+        exchange.attach(scope)
+        with (
+            correlated(identity),
+            _tracer.start_as_current_span(
+                f"{exchange.method} {exchange.path}",
+                context=propagate.extract(headers),
+                kind=trace.SpanKind.SERVER,
+            ) as span,
+        ):
+            await self._framed(_Sender(send, exchange, span), scope, receive, headers)
+
+    async def _framed(
+        self, sender: _Sender, scope: Scope, receive: Receive, headers: Headers
+    ) -> None:
+        exchange = sender.exchange
+        try:
+            if response := await self._refusal(exchange, headers):
+                raise _RefusedError(response)
+            body = await self._body(exchange, headers, receive)
+            await self._app(scope, _replayed(body, receive), sender)
+        except _RefusedError as refused:
+            await refused.response(scope, receive, sender)
+        except _ClientGoneError:
+            sender.status = _CLIENT_GONE
+        except Exception:  # noqa: BLE001 - the outermost barrier: the caller learns only where to ask
+            _log.exception("%s %s broke", exchange.method, exchange.path)
+            if not sender.started:
+                text = f"Something unexpected happened; quote {exchange.correlation_id}"
+                await exchange.refused(500, "EC50001", text)(scope, receive, sender)
+        finally:
+            sender.tell(scope)
+
+    async def _refusal(self, exchange: Exchange, headers: Headers) -> Response | None:
+        if exchange.path != _GUARDED and not exchange.path.startswith(f"{_GUARDED}/"):
+            return None
+        if refusal := await self._gate.refusal(exchange, headers):
+            return refusal
+        label = exchange.application_label
+        if label is not None and not _printable(label):
+            exchange.application_label = None
+            text = f"X-Application-Label: at most {_LONGEST_LABEL} printable ASCII characters"
+            return exchange.refused(400, "EC40004", text)
+        return None
+
+    async def _body(self, exchange: Exchange, headers: Headers, receive: Receive) -> bytes:
+        """The whole body. Raises _RefusedError where it is too long or takes too long."""
+        announced = headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > self._body_limit:
+            raise _RefusedError(self._too_long(exchange))
+        chunks: list[bytes] = []
+        length = 0
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _ClientGoneError
+                    chunks.append(message.get("body", b""))
+                    length += len(chunks[-1])
+                    if length > self._body_limit:
+                        raise _RefusedError(self._too_long(exchange))
+                    if not message.get("more_body", False):
+                        return b"".join(chunks)
+        except TimeoutError as error:
+            text = f"The body did not arrive within {_BODY_SECONDS:g} seconds"
+            raise _RefusedError(exchange.refused(408, "EC40801", text)) from error
+
+    def _too_long(self, exchange: Exchange) -> Response:
+        text = f"The body is longer than {self._body_limit} bytes"
+        return exchange.refused(413, "EC41301", text)
+
+
+class _Sender:
+    """Adds the headers that every answer has, and remembers how it went."""
+
+    def __init__(self, send: Send, exchange: Exchange, span: trace.Span) -> None:
+        self._send = send
+        self._span = span
+        self._begun = time.perf_counter()
+        self.exchange = exchange
+        self.started = False
+        self.status = 500
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            if headers.get("content-type", "").startswith("text/html"):
+                headers["Content-Security-Policy"] = _PAGE_POLICY
+            headers["X-Correlation-Id"] = self.exchange.correlation_id
+        await self._send(message)
+
+    def tell(self, scope: MutableMapping[str, Any]) -> None:
+        route = getattr(scope.get("route"), "path", "")
+        self._span.set_attributes(
+            {"http.response.status_code": self.status, "http.route": route or self.exchange.path}
+        )
+        _log.info(
+            "%s %s %d",
+            self.exchange.method,
+            self.exchange.path,
+            self.status,
+            extra={
+                "method": self.exchange.method,
+                "path": self.exchange.path,
+                "route": route,
+                "status": self.status,
+                "milliseconds": round((time.perf_counter() - self._begun) * 1000, 2),
+                "caller": self.exchange.caller,
+                "application_label": self.exchange.application_label,
+                **self.exchange.notes,
+            },
+        )
+
+
+def _printable(label: str) -> bool:
+    return 0 < len(label) <= _LONGEST_LABEL and label.isascii() and label.isprintable()
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """A body that was read already; after it, what the server says."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

@@ -1,0 +1,89 @@
+"""Who may pass: a bearer token with the scope that the method needs, and not too often.
+
+The answers without an envelope are those of API Gateway's JWT authorizer.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seil.api.calls import Answer, Fault
+from seil.api.edge.exchange import Exchange, plain
+from seil.api.tokens import Claims, InvalidTokenError, KeysUnavailableError, Verifier
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+__all__ = ["Gate", "RateLimit", "scopes_of"]
+
+_log = logging.getLogger(__name__)
+
+# RFC 6750, section 3.
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+_GET = ("GET", "HEAD")
+
+
+def scopes_of(project: str, env: str) -> tuple[str, str]:
+    """The scope for reading and the one for everything else."""
+    server = f"{project}-{env}-oauth-rs"
+    return f"{server}/get", f"{server}/post"
+
+
+class RateLimit:
+    """So many requests a minute and caller, over a moving window, in this process."""
+
+    def __init__(self, a_minute: int) -> None:
+        from limits import RateLimitItemPerMinute
+        from limits.aio.storage import MemoryStorage
+        from limits.aio.strategies import MovingWindowRateLimiter
+
+        self._item = RateLimitItemPerMinute(a_minute)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    async def wait(self, caller: str) -> float | None:
+        """Seconds until the caller may come again; None: this one passes."""
+        if await self._limiter.hit(self._item, caller):
+            return None
+        window = await self._limiter.get_window_stats(self._item, caller)
+        return max(1.0, window.reset_time - time.time())
+
+
+@dataclass(frozen=True)
+class Gate:
+    verifier: Verifier
+    read_scope: str
+    write_scope: str
+    limit: RateLimit
+
+    async def refusal(self, exchange: Exchange, headers: Mapping[str, str]) -> Response | None:
+        """What to answer instead of going on; None where the caller may pass."""
+        try:
+            claims = await self.verifier.verify(_bearer(headers.get("authorization", "")))
+        except InvalidTokenError as error:
+            _log.info("token refused: %s", error)
+            return plain({"message": "Unauthorized"}, status=401, headers=_CHALLENGE)
+        except KeysUnavailableError as error:
+            _log.error("no token can be judged: %s", error)
+            fault = Fault("EC50205", "Tokens cannot be verified now: the issuer is not reachable")
+            return exchange.failure(Answer(502, errors=(fault,), retry_after=10))
+        exchange.caller = claims.client_id
+        if not self._allowed(claims, exchange.method):
+            return plain({"message": "Forbidden"}, status=403)
+        if (seconds := await self.limit.wait(claims.client_id)) is not None:
+            fault = Fault("EC42901", f"Too many requests; try again in {seconds:.0f} seconds")
+            return exchange.failure(Answer(429, errors=(fault,), retry_after=seconds))
+        return None
+
+    def _allowed(self, claims: Claims, method: str) -> bool:
+        return (self.read_scope if method in _GET else self.write_scope) in claims.scopes
+
+
+def _bearer(authorization: str) -> str:
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise InvalidTokenError("there is none")
+    return token.strip()

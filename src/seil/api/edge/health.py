@@ -1,0 +1,63 @@
+"""Whether the process is up (`/healthz`) and can do its work (`/readyz`), for load balancers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from seil.api.edge.dispatch import Dispatch
+from seil.api.edge.exchange import plain
+from seil.api.tokens import KeySource, KeysUnavailableError
+from seil.errors import SeilError
+
+__all__ = ["Check", "health_router"]
+
+# Raises SeilError with what is missing.
+Check = Callable[[], None]
+
+
+class Health(BaseModel):
+    """`status` is ok or failing; `checks` says of each part what is wrong, or ok."""
+
+    status: str = Field(examples=["ok"])
+    checks: dict[str, str] = Field({}, examples=[{"tokens": "ok", "gam": "ok"}])
+
+
+def health_router(keys: KeySource, dispatch: Dispatch, checks: Mapping[str, Check]) -> APIRouter:
+    """`checks` are each system's own: whether its settings and secrets are there."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz", response_model=Health, summary="The process answers")
+    async def healthz() -> Response:
+        return plain({"status": "ok", "checks": {}}, status=200)
+
+    @router.get(
+        "/readyz",
+        response_model=Health,
+        summary="Tokens can be judged and no system is left alone",
+        responses={503: {"model": Health, "description": "Something is missing"}},
+    )
+    async def readyz() -> Response:
+        found = {name: _told(check) for name, check in checks.items()}
+        found |= dict.fromkeys(dispatch.open(), "left alone after failures")
+        try:
+            await keys.check()
+            found["tokens"] = "ok"
+        except KeysUnavailableError as error:
+            found["tokens"] = str(error)
+        fine = all(text == "ok" for text in found.values())
+        status = "ok" if fine else "failing"
+        return plain({"status": status, "checks": found}, status=200 if fine else 503)
+
+    return router
+
+
+def _told(check: Check) -> str:
+    try:
+        check()
+    except SeilError as error:
+        return error.message
+    return "ok"

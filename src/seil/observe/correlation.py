@@ -1,0 +1,51 @@
+"""The correlation id of the request that is being answered, for every log line on its way."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from typing_extensions import override
+
+__all__ = ["CorrelationFilter", "correlated", "correlation_id", "new_id", "valid_id"]
+
+_current: ContextVar[str] = ContextVar("correlation_id", default="")
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def valid_id(text: str) -> str | None:
+    """The GUID in its canonical form, None where `text` is none (RFC 9562)."""
+    try:
+        return str(uuid.UUID(text)) if len(text) in (32, 36) else None
+    except ValueError:
+        return None
+
+
+def correlation_id() -> str:
+    """Empty outside of a request."""
+    return _current.get()
+
+
+@contextmanager
+def correlated(identity: str) -> Iterator[None]:
+    token = _current.set(identity)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class CorrelationFilter(logging.Filter):
+    """Adds `correlation_id` to the lines that are logged while a request is answered."""
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        if (identity := _current.get()) and not hasattr(record, "correlation_id"):
+            record.correlation_id = identity
+        return True
