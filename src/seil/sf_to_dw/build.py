@@ -207,7 +207,7 @@ class _Build:
     def _tested_against(self, tables: Mapping[str, TableBuild]) -> Tested:
         made = {name: work for name, work in self.work.items() if tables[name].is_built}
         return Tested(
-            {name: work.working for name, work in made.items() if work.plan.mode != "unchanged"},
+            {name: work.working for name, work in made.items() if work.differs},
             {name: work.change for name, work in made.items() if work.plan.mode != "full"},
             {name: entry.version for name, entry in self.planner.built.items()},
         )
@@ -238,8 +238,8 @@ class _Build:
         known = dict(self.planner.built)
         built = [model for model in self.selected if tables[model.name].is_built]
         for model in built:
-            mode = tables[model.name].mode
-            version = known[model.name].version if mode == "unchanged" else self._build_id
+            differs = self.work[model.name].differs
+            version = self._build_id if differs else known[model.name].version
             known[model.name] = Built(model.name, "", self.sequence, version)
         versions = {name: entry.version for name, entry in known.items()}
         in_doubt = {name for name, table in tables.items() if not table.is_built}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from seil.sf_to_dw.model import Level, Model, ModelTest
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
 
 _EXAMPLES = 5
+ROW = "_seil_row"
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,21 @@ class TestFailure:
 
 @dataclass(frozen=True)
 class RowChange:
-    """How a table differs from what it was: rows whose `scope` is among those of the table `keys`
-    are gone, those of the table `rows` are new.
+    """How a table differs from what it was: by rows of the table `rows`, which are new where their
+    ROW is null, and gone where it is not.
     """
 
-    scope: str
-    keys: str
     rows: str
+
+    @property
+    def new(self) -> Sql:
+        return compose("SELECT * FROM {t} WHERE {row} IS NULL", t=Name(self.rows), row=Name(ROW))
+
+    @property
+    def gone(self) -> Sql:
+        return compose(
+            "SELECT * FROM {t} WHERE {row} IS NOT NULL", t=Name(self.rows), row=Name(ROW)
+        )
 
 
 @dataclass(frozen=True)
@@ -69,10 +79,44 @@ def broken_tests(
     """
     if model.name not in tested.changes:
         yield from _broken_description(model, warehouse, tested.working)
-    for column, test in _tests(model):
-        failure = _Test(model, column, test, tested, passed).failure(warehouse)
-        if failure:
-            yield failure
+    tests = [_Test(model, column, test, tested, passed) for column, test in _tests(model)]
+    runnable = [test.is_there(warehouse) for test in tests]
+    broken = _broken(list(compress(tests, runnable)), warehouse)
+    for test, can_run in zip(tests, runnable, strict=True):
+        if not can_run:
+            text = f"{test.name} cannot be checked: there is no table {test.other} yet"
+            yield TestFailure(model.name, text, "warning", 0)
+        elif test.name in broken:
+            yield test.failure(warehouse)
+
+
+def _broken(tests: Sequence[_Test], warehouse: Warehouse) -> set[str]:
+    """The names of those that some row breaks: all are asked in one statement, and those that look
+    at single rows in one pass.
+    """
+    of_rows: dict[Sql, list[Sql]] = {}
+    asked: list[Sql] = []
+    counted: dict[str, str] = {}
+    for number, test in enumerate(tests):
+        column = f"n_{number}"
+        if test.is_of_one_row and (rows := test.rows):
+            count = compose("count(*) FILTER ({b}) AS {n}", b=test.broken, n=Name(column))
+            of_rows.setdefault(rows, []).append(count)
+        elif not test.is_of_one_row and (select := test.breaking):
+            asked.append(
+                compose("SELECT count(*) AS {n} FROM ({s}) AS s", n=Name(column), s=select)
+            )
+        counted[column] = test.name
+    for rows, counts in of_rows.items():
+        asked.append(compose("SELECT {c} FROM ({r}) AS t", c=joined(", ", counts), r=rows))
+    if not asked:
+        return set()
+    parts = joined(
+        ", ", (compose("({a}) AS {n}", a=a, n=Name(f"q_{n}")) for n, a in enumerate(asked))
+    )
+    sql = translated(compose("SELECT * FROM {parts}", parts=parts), warehouse.dialect)
+    found = warehouse.query(sql).to_pylist()[0]
+    return {counted[column] for column, count in found.items() if count}
 
 
 def tests_passed(
@@ -160,19 +204,40 @@ class _Test:
             detail = f"{self.column} to {target.to}.{target.field}"
         return f"{self.test.kind}({detail})"
 
-    def failure(self, warehouse: Warehouse) -> TestFailure | None:
-        target = self.test.relationships
-        if target and not self._is_there(target.to, warehouse):
-            text = f"{self.name} cannot be checked: there is no table {target.to} yet"
-            return TestFailure(self.model.name, text, "warning", 0)
-        if self.is_partial and not self._can_have_broken():
-            return None
+    @property
+    def is_of_one_row(self) -> bool:
+        """Whether a row breaks it or not, whatever the others are."""
+        return self.test.kind in ("not_null", "accepted_values", "expression")
+
+    @property
+    def rows(self) -> Sql | None:
+        """What a test of single rows has to look at; None when there is nothing."""
+        if not self.is_partial:
+            return compose("SELECT * FROM {table}", table=self._whole)
+        return self._change.new if self._change else None
+
+    @property
+    def breaking(self) -> Sql | None:
+        """A SELECT of something when rows break the test; None when none can."""
+        if self.test.kind == "unique":
+            if not self.is_partial:
+                return self._repeated
+            return self._repeated_by(self._change) if self._change else None
+        if not self.is_partial:
+            return compose("SELECT 1 FROM {t} AS t WHERE {b}", t=self._whole, b=self.broken)
+        return self._dangling
+
+    def failure(self, warehouse: Warehouse) -> TestFailure:
         rows = warehouse.query(translated(self._broken_rows(), warehouse.dialect)).to_pylist()
-        if not rows:
-            return None
-        count = int(rows[0]["_count"])
+        count = int(rows[0]["_count"]) if rows else 0
         examples = tuple({k: v for k, v in row.items() if k != "_count"} for row in rows)
         return TestFailure(self.model.name, self.name, self.test.level, count, examples)
+
+    def is_there(self, warehouse: Warehouse) -> bool:
+        """Whether the other table is."""
+        if not self.other or self.other in self.working or self.other in self.tested.changes:
+            return True
+        return warehouse.columns(_related(self.other, self.working)) is not None
 
     def _broken_rows(self) -> Sql:
         shown = [*dict.fromkeys([*self.model.described.key, *self.columns])]
@@ -180,73 +245,102 @@ class _Test:
             "SELECT {shown}, count(*) OVER () AS _count FROM {rows} AS t WHERE {broken} "
             "ORDER BY {order} LIMIT {limit}",
             shown=joined(", ", (f"t.{quoted(name)}" for name in shown)) if shown else Sql("t.*"),
-            rows=self._rows(),
-            broken=self._broken(),
+            rows=self._counted if self.test.kind == "unique" else self._whole,
+            broken=self.broken,
             order=Sql(", ".join(str(n) for n in range(1, max(len(shown), 1) + 1))),
             limit=_EXAMPLES,
         )
 
-    def _is_there(self, table: str, warehouse: Warehouse) -> bool:
-        in_build = table in self.working or table in self.tested.changes
-        return in_build or warehouse.columns(_related(table, self.working)) is not None
-
-    def _can_have_broken(self) -> bool:
-        return bool(self.tested.changes[self.model.name] or self.tested.changes.get(self.other))
-
-    def _rows(self) -> Sql:
-        """What is looked at: the whole table, or the rows that can have come to break the test."""
-        own = self.tested.changes.get(self.model.name)
-        if self.test.kind == "unique":
-            return self._counted(own if self.is_partial else None)
-        if not self.is_partial:
-            return self._whole
-        parts = [compose("SELECT * FROM {rows}", rows=Name(own.rows))] if own else []
-        if lost := self.tested.changes.get(self.other):
-            parts.append(self._pointing_at(lost))
-        return compose("({parts})", parts=joined(" UNION ALL ", parts))
+    @property
+    def _change(self) -> RowChange | None:
+        return self.tested.changes.get(self.model.name)
 
     @property
     def _whole(self) -> Sql:
         return quoted(self.working.get(self.model.name, self.model.name))
 
-    def _pointing_at(self, lost: RowChange) -> Sql:
-        """Rows that were there before and point at one that may be gone."""
-        target = self.test.relationships
-        own = self.tested.changes.get(self.model.name)
-        pointing = compose(
-            "SELECT t.* FROM {table} AS t WHERE t.{column} IN "
-            "(SELECT o.{field} FROM {other} AS o WHERE o.{scope} IN (SELECT scope FROM {keys}))",
-            table=Name(self.model.name),
-            column=Name(self.columns[0]),
-            field=Name(target.field if target else ""),
-            other=Name(self.other),
-            scope=Name(lost.scope),
-            keys=Name(lost.keys),
-        )
-        if own is None:
-            return pointing
-        kept = "{pointing} AND t.{scope} NOT IN (SELECT scope FROM {keys})"
-        return compose(kept, pointing=pointing, scope=Name(own.scope), keys=Name(own.keys))
-
-    def _counted(self, change: RowChange | None) -> Sql:
-        """The table's rows, or those that have something in common with changed ones, each with
-        how many are like it.
+    @property
+    def _dangling(self) -> Sql | None:
+        """Rows that point at what is not there: only what they newly point at, and what is newly
+        gone, has to be looked for.
         """
-        same = (compose("w.{c} IS NOT DISTINCT FROM n.{c}", c=Name(c)) for c in self.columns)
-        like = compose(
-            "SEMI JOIN {rows} AS n ON {same}",
-            rows=Name(change.rows if change else ""),
+        field = Name(self.test.relationships.field if self.test.relationships else "")
+        column = Name(self.columns[0])
+        parts = []
+        if own := self._change:
+            parts.append(_less(column, own.new, own.gone))
+        if other := self.tested.changes.get(self.other):
+            parts.append(_less(field, other.gone, other.new))
+        if not parts:
+            return None
+        return compose(
+            """
+            WITH suspects AS ({suspects}), missing AS (
+                SELECT v FROM suspects WHERE v IS NOT NULL EXCEPT
+                SELECT o.{field} FROM {other} AS o WHERE o.{field} IN (SELECT v FROM suspects)
+            )
+            SELECT 1 FROM {whole} AS t WHERE t.{column} IN (SELECT v FROM missing)""",
+            suspects=joined(" UNION ", parts),
+            field=field,
+            other=_related(self.other, self.working),
+            whole=self._whole,
+            column=column,
+        )
+
+    @property
+    def _listed(self) -> Sql:
+        return joined(", ", map(quoted, self.columns))
+
+    @property
+    def _told(self) -> Sql:
+        """Nulls of a single column are no repetition."""
+        alone = len(self.columns) == 1
+        return compose("{c} IS NOT NULL", c=Name(self.columns[0])) if alone else Sql("true")
+
+    @property
+    def _repeated(self) -> Sql:
+        return compose(
+            "SELECT 1 FROM {table} WHERE {told} GROUP BY {columns} HAVING count(*) > 1",
+            table=self._whole,
+            told=self._told,
+            columns=self._listed,
+        )
+
+    def _repeated_by(self, change: RowChange) -> Sql:
+        """What is there more often than once, and more often than before."""
+        same = (compose("w.{c} IS NOT DISTINCT FROM m.{c}", c=Name(c)) for c in self.columns)
+        return compose(
+            """
+            WITH versions AS (
+                SELECT {columns}, 1 AS _one FROM ({new}) AS n WHERE {told}
+                UNION ALL SELECT {columns}, -1 FROM ({gone}) AS g WHERE {told}
+            ), more AS (
+                SELECT {columns} FROM versions GROUP BY {columns} HAVING sum(_one) > 0
+            )
+            SELECT 1 FROM (
+                SELECT {columns}, _one FROM versions
+                UNION ALL SELECT {columns}, 1 FROM {table} AS w SEMI JOIN more AS m ON {same}
+            ) AS t GROUP BY {columns} HAVING sum(_one) > 1""",
+            columns=self._listed,
+            new=change.new,
+            gone=change.gone,
+            told=self._told,
+            table=Name(self.model.name),
             same=joined(" AND ", same),
         )
+
+    @property
+    def _counted(self) -> Sql:
+        """The table's rows, each with how many are like it."""
         return compose(
-            "(SELECT w.*, count(*) OVER (PARTITION BY {columns}) AS _same "
-            "FROM {table} AS w {like})",
-            columns=joined(", ", (compose("w.{c}", c=Name(c)) for c in self.columns)),
+            "(SELECT w.*, count(*) OVER (PARTITION BY {columns}) AS _same FROM {table} AS w)",
+            columns=self._listed,
             table=self._whole,
-            like=like if change else Sql(""),
         )
 
-    def _broken(self) -> Sql:
+    @property
+    def broken(self) -> Sql:
+        """A condition; of a unique test, on the rows of `_counted`."""
         name = Name(self.columns[0]) if self.columns else Name("")
         if self.test.kind == "not_null":
             return joined(" OR ", (f"t.{quoted(column)} IS NULL" for column in self.columns))
@@ -266,6 +360,19 @@ class _Test:
                 field=Name(target.field),
             )
         return Sql(f"({self.test.expression}) IS FALSE")
+
+
+def _less(column: Name, some: Sql, others: Sql) -> Sql:
+    """Values of a column in rows of `some` that are in none of the others."""
+    return compose(
+        """
+        SELECT v FROM (
+            SELECT {column} AS v FROM ({some}) AS s EXCEPT SELECT {column} FROM ({others}) AS o
+        ) AS l""",
+        column=column,
+        some=some,
+        others=others,
+    )
 
 
 def _related(to: str, working: Mapping[str, str]) -> TableName:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from seil.sf_to_dw.build_plan import WITHOUT_SCOPE, Planner, TablePlan, keys_table
 from seil.sf_to_dw.build_select import runnable_select
-from seil.sf_to_dw.build_tests import RowChange
+from seil.sf_to_dw.build_tests import ROW, RowChange
 from seil.sf_to_dw.changes import Built
 from seil.sf_to_dw.model import Model
 from seil.sf_to_dw.model_reach import Scope
@@ -17,7 +17,36 @@ from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import Name, Sql, compose, joined, quoted, translated
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from seil.warehouse.protocol import Warehouse
+
+# A row that is made as it was is in neither part, however often it is there. What is too many of
+# is named by its rowid; what is missing has none.
+_DIFFERENCE = """
+    CREATE OR REPLACE TEMP TABLE {rows} AS
+    SELECT {columns}, unnest(
+        CASE WHEN _more > 0 THEN list_resize(CAST([] AS BIGINT[]), _more) ELSE _there[:-_more] END
+    ) AS {row}
+    FROM (
+        SELECT {columns}, CAST(sum(_one) AS BIGINT) AS _more,
+               list({row}) FILTER ({row} IS NOT NULL) AS _there
+        FROM (
+            SELECT {columns}, 1 AS _one, CAST(NULL AS BIGINT) AS {row} FROM {made}
+            UNION ALL
+            SELECT {columns}, -1, rowid FROM {table} WHERE {scope} IN (SELECT scope FROM {keys})
+        ) AS versions
+        GROUP BY {columns} HAVING sum(_one) <> 0
+    ) AS differing"""
+_VIEW = """
+    CREATE OR REPLACE TEMP VIEW {view} AS
+    SELECT {columns} FROM {table} AS t ANTI JOIN {rows} AS r ON r.{row} = t.rowid
+    UNION ALL SELECT {columns} FROM {rows} WHERE {row} IS NULL"""
+_COUNTS = """
+    SELECT (SELECT count(*) FROM {table}) AS before, count({row}) AS gone,
+           count(*) - count({row}) AS new,
+           count(*) FILTER ({row} IS NULL AND {scope} IS NULL) AS without_scope
+    FROM {rows}"""
 
 
 @dataclass(frozen=True)
@@ -30,8 +59,8 @@ class Made:
 
 @dataclass
 class Work:
-    """A full build makes a table of its own. A change makes a table of new rows, and a view that
-    shows what the table will be.
+    """A full build makes a table of its own. A change makes a table of the rows that differ, and a
+    view that shows what the table will be.
     """
 
     warehouse: Warehouse
@@ -39,17 +68,22 @@ class Work:
     model: Model
     plan: TablePlan
     without_scope: bool = False
+    made: Made = Made(0)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the table will hold other rows than before."""
+        return self.plan.mode == "full" or bool(self.made.deleted or self.made.inserted)
 
     @property
     def working(self) -> str:
         """The name under which the table can be read until the build ends."""
-        return self.model.name if self.plan.mode == "unchanged" else f"{self.model.name}__new"
+        return f"{self.model.name}__new" if self.differs else self.model.name
 
     @property
     def change(self) -> RowChange | None:
-        if self.plan.mode != "incremental":
-            return None
-        return RowChange(self._scope.output, keys_table(self.model.name), self._rows_name)
+        is_followed = self.plan.mode == "incremental" and self.differs
+        return RowChange(self._rows_name) if is_followed else None
 
     def make(self, working: Mapping[str, str]) -> Made:
         """`working` maps the tables made before it to the names they have now.
@@ -57,10 +91,12 @@ class Work:
         Raises ConfigurationError when the model reads a column that nobody knows.
         """
         if self.plan.mode == "unchanged":
-            return Made(self._count(self._table))
-        if self.plan.mode == "full":
-            return self._made_anew(working)
-        return self._made_rows(working)
+            self.made = Made(self._count(self._table))
+        elif self.plan.mode == "full":
+            self.made = self._made_anew(working)
+        else:
+            self.made = self._made_rows(working)
+        return self.made
 
     def put_in_place(self) -> None:
         if self.plan.mode == "full":
@@ -68,11 +104,14 @@ class Work:
             self._describe()
         elif self.plan.mode == "incremental":
             names = self._names()
-            self._run(
-                "DELETE FROM {table} WHERE {scope} IN (SELECT scope FROM {keys})",
-                **names,
-            )
-            self._run("INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows}", **names)
+            if self.made.deleted:
+                self._run("DELETE FROM {table} WHERE rowid IN (SELECT {row} FROM {rows})", **names)
+            if self.made.inserted:
+                insert = (
+                    "INSERT INTO {table} ({columns}) "
+                    "SELECT {columns} FROM {rows} WHERE {row} IS NULL"
+                )
+                self._run(insert, **names)
             self._drop_rows()
 
     def let_go(self) -> None:
@@ -110,24 +149,21 @@ class Work:
             query=restricted(*self.planner.followed(self.model), keys),
         )
         names = self._names()
-        self._run("DROP VIEW IF EXISTS {view}", **names)
-        self._run("DROP TABLE IF EXISTS {rows}", **names)
+        # rowid numbers a table's rows until the transaction ends.
         self.warehouse.execute(
-            translated(compose("CREATE TEMP TABLE {rows} AS ", **names), self.warehouse.dialect)
+            translated(
+                compose("CREATE OR REPLACE TEMP TABLE {made} AS ", **names), self.warehouse.dialect
+            )
             + select.sql
         )
-        self._run(
-            "CREATE TEMP VIEW {view} AS SELECT {columns} FROM {table} AS t "
-            "ANTI JOIN {keys} AS k ON k.scope = t.{scope} UNION ALL SELECT {columns} FROM {rows}",
-            **names,
-        )
-        self.without_scope = self._lacks(TableName("", self._rows_name), self._scope)
-        inserted = self._count(TableName("", self._rows_name))
-        deleted = self._count(
-            self._table, compose("{scope} IN (SELECT scope FROM {keys})", **names)
-        )
-        rows = self._count(self._table) - deleted + inserted
-        return Made(rows, deleted, inserted, select.notes)
+        self._run(_DIFFERENCE, **names)
+        self._run("DROP TABLE {made}", **names)
+        self._run("DROP TABLE {keys}", **names)
+        self._run(_VIEW, **names)
+        counted = self._query(_COUNTS, **names).to_pylist()[0]
+        self.without_scope = bool(counted["without_scope"])
+        deleted, inserted = int(counted["gone"]), int(counted["new"])
+        return Made(counted["before"] - deleted + inserted, deleted, inserted, select.notes)
 
     def _describe(self) -> None:
         described = self.model.described
@@ -139,15 +175,16 @@ class Work:
         names = self._names()
         self._run("DROP VIEW {view}", **names)
         self._run("DROP TABLE {rows}", **names)
-        self._run("DROP TABLE {keys}", **names)
 
     def _names(self) -> dict[str, str | TableName]:
         known = self.planner.columns(self._table)
         columns = known.names if known is not None else []
         return {
             "table": self._table,
-            "view": Name(self.working),
+            "view": Name(f"{self.model.name}__new"),
+            "made": Name(f"{self.model.name}__made"),
             "rows": Name(self._rows_name),
+            "row": Name(ROW),
             "keys": Name(keys_table(self.model.name)),
             "scope": Name(self._scope.output),
             "columns": joined(", ", map(quoted, columns)),
@@ -169,9 +206,11 @@ class Work:
         return bool(self._count(table, compose("{name} IS NULL", name=Name(scope.output))))
 
     def _count(self, table: TableName, where: str = "true") -> int:
-        counted = compose("SELECT count(*) AS n FROM {t} WHERE {w}", t=table, w=Sql(where))
-        found = self.warehouse.query(translated(counted, self.warehouse.dialect))
+        found = self._query("SELECT count(*) AS n FROM {t} WHERE {w}", t=table, w=Sql(where))
         return int(found["n"][0].as_py())
+
+    def _query(self, template: str, **names: str | TableName) -> pa.Table:
+        return self.warehouse.query(translated(compose(template, **names), self.warehouse.dialect))
 
     def _run(self, template: str, **names: str | TableName) -> None:
         self.warehouse.execute(translated(compose(template, **names), self.warehouse.dialect))

@@ -110,7 +110,7 @@ CHANGES: Mapping[str, tuple[Callable[[Org], None], Mapping[str, tuple[int, int]]
             "usage",
             [{"id": "s3", "gam_lineitemid__c": "line1", "usage_date__c": DAY.replace(day=2)}],
         ),
-        {"sales_line_items_booked_delivered": (1, 2)},
+        {"sales_line_items_booked_delivered": (0, 1)},
     ),
     "creative size type changed": (
         lambda org: org.update("ad_creative_size_type", "t1", vlocity_cmt__width__c=728),
