@@ -6,7 +6,7 @@ RUN := $(UV) run --frozen
 PYTEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench demo test lint types check format coverage lock clean
+.PHONY: help install bench demo test kill lint types check format coverage lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,6 +26,13 @@ demo: install ## Full load, changes, hourly delta: a whole org to a warehouse, w
 
 test: install ## Run every test, offline
 	$(RUN) pytest $(PYTEST_ARGS)
+
+# The lives are numbered from SEED; `make kill SEED=<number> LIVES=1` is one of them again.
+LIVES ?= 50
+SEED ?= $(shell date +%s)
+kill: install ## Kill every step at each of its commit points, and LIVES times at random
+	SEIL_KILL_LIVES=$(LIVES) SEIL_KILL_SEED=$(SEED) $(RUN) pytest $(PYTEST_ARGS) tests/kill \
+		-o log_cli=true -o log_cli_level=INFO
 
 coverage: install ## Run every test and report the lines and branches they miss
 	$(RUN) pytest $(PYTEST_ARGS) --cov --cov-report=term-missing

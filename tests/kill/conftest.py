@@ -1,0 +1,235 @@
+"""Sites whose commands can be killed, orgs for them, and what an undisturbed site comes to."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seil.catalog.fields import packaged_fields
+from seil.cli.context import Context
+from seil.sandbox.salesforce.generator import generate
+from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.store import OrgStore
+from seil.sandbox.salesforce.tick import tick
+from seil.settings import load_settings
+
+OBJECTS = ("Account", "Contact", "Order", "OrderItem")
+TABLES = ("sales_orders", "sales_order_line_items", "sales_order_contacts")
+KILLED = -9
+CONFIG = """
+[salesforce]
+login_url = "{url}"
+[extract]
+page_rows = 300
+[lake]
+url = "lake"
+[warehouse]
+url = "duckdb:warehouse.duckdb"
+threads = 2
+[events]
+journal = "journal.sqlite"
+"""
+CATALOG = """
+[defaults.flow]
+lag = "0s"
+compare_ids = "1s"
+refresh_formulas = "1s"
+
+[objects.Contact]
+history = true
+
+[[objects.Contact.columns]]
+name = "LastName"
+
+[[objects.Contact.columns.validations]]
+type = "sql"
+rule = "LastName <> 'O''Neill'"
+message = "is set aside"
+"""
+
+Contents = dict[str, list[tuple[Any, ...]]]
+
+
+class Driver:
+    """The process that runs the commands, each in a fork of its own."""
+
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("driver.py")
+        self._process = subprocess.Popen(
+            [sys.executable, str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, requests: Sequence[dict[str, Any]]) -> list[int]:
+        """The exit codes of commands that are started together."""
+        assert self._process.stdin
+        assert self._process.stdout
+        print(json.dumps(requests), file=self._process.stdin, flush=True)
+        codes: list[int] = json.loads(self._process.stdout.readline())
+        return codes
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@dataclass
+class Site:
+    folder: Path
+    driver: Driver
+    objects: tuple[str, ...] = OBJECTS
+    kills: int = field(default=0, init=False)
+
+    @contextmanager
+    def serve(self, org: Path | None = None, catalog: str = CATALOG) -> Iterator[Server]:
+        """The org as it is in that folder, else as it was left."""
+        if org:
+            shutil.rmtree(self.folder / "org", ignore_errors=True)
+            shutil.copytree(org, self.folder / "org")
+        with Server(self.folder / "org") as server:
+            (self.folder / "seil.toml").write_text(CONFIG.format(url=server.url))
+            (self.folder / "objects.toml").write_text(catalog)
+            yield server
+
+    def request(self, *args: str, number: int = 0, **options: Any) -> dict[str, Any]:
+        """`at` is the moment to be killed at, `after` the second: see driver.py."""
+        named = self.objects if args[0] in ("run", "extract") else ()
+        return {
+            "args": ["--config", str(self.folder / "seil.toml"), "--quiet", *args, *named],
+            "log": str(self.folder / f"moments-{number}"),
+            "out": str(self.folder / f"said-{number}"),
+            **options,
+        }
+
+    def ask(self, *args: str, **options: Any) -> int:
+        """The exit code of a command, negative when it was killed."""
+        code = self.driver.run([self.request(*args, **options)])[0]
+        self.kills += code == KILLED
+        return code
+
+    def finish(self, *args: str) -> None:
+        """What was set aside makes it end with 1."""
+        assert self.ask(*args) in (0, 1), self.said()
+
+    def said(self, number: int = 0) -> str:
+        return (self.folder / f"said-{number}").read_text()
+
+    def moments(self) -> list[str]:
+        """What the last command did, by name, in order."""
+        return (self.folder / "moments-0").read_text().split("\n")[:-1]
+
+    def open(self) -> Context:
+        return Context(load_settings(self.folder / "seil.toml"))
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        with self.open() as context, context.warehouse(read_only=True) as warehouse:
+            return warehouse.query(sql).to_pylist()
+
+    def contents(self) -> Contents:
+        """All current records and versions, some of the sixteen tables, the ledger's sums."""
+        with self.open() as context:
+            names = [f'salesforce."{obj.table}"' for obj in context.catalog.select(self.objects)]
+            with context.warehouse(read_only=True) as warehouse:
+                found = {
+                    name: warehouse.query(f"SELECT * FROM {name}").to_pylist()
+                    for name in (*names, *TABLES, "salesforce_history.contact")
+                }
+                found["unbalanced"] = warehouse.query(
+                    "SELECT object, flow_run_id FROM seil.ledger WHERE NOT balanced"
+                ).to_pylist()
+                found["aside"] = warehouse.query(
+                    "SELECT DISTINCT object FROM seil.ledger WHERE set_aside > 0"
+                ).to_pylist()
+        return {name: sorted(map(_told, rows), key=repr) for name, rows in found.items()}
+
+    def untold(self) -> set[str]:
+        """Files and flow runs that are done, and that no event tells of, or more than one."""
+        with self.open() as context:
+            done = [e.key.rpartition("/")[2] for e in context.lake.landing.list("processed/")]
+            done += [Path(e.key).stem for e in context.lake.staging.list("runs/")]
+            told = []
+            for kind in ("file-ingestion", "flow-run"):
+                for _, event in context.journal.read(detail_type=kind, state="success"):
+                    name = event.detail["key" if kind == "file-ingestion" else "flow_run_id"]
+                    told.append(name.rpartition("/")[2])
+        return {name for name in done if told.count(name) != 1}
+
+    def left_over(self) -> list[str]:
+        """What a killed command has left, and nobody has taken away or up."""
+        parts = [str(path) for path in (self.folder / "lake").rglob("*#*")]
+        with self.open() as context:
+            owed = [entry.key for entry in context.lake.staging.list("pending/")]
+            landed = [entry.key for entry in context.lake.landing.list("in/")]
+        return [*parts, *owed, *landed]
+
+
+def _told(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(value for name, value in row.items() if not name.startswith("_"))
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """`moments` of the run before the tick, the run after it, and the rebuild."""
+
+    moments: tuple[list[str], ...]
+    contents: Contents
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[Driver]:
+    with closing(Driver()) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def orgs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """An org before and after a tick, which has also moved formulas and no timestamp."""
+    folder = tmp_path_factory.mktemp("orgs")
+    generate(folder / "before", orders=30, seed=3).close()
+    shutil.copytree(folder / "before", folder / "after")
+    formula = next(
+        f["name"] for f in packaged_fields("Contact") if f["calculated"] and f["type"] == "string"
+    )
+    with closing(OrgStore.open(folder / "after")) as store:
+        tick(store, share=0.1, hard=0.05)
+        with store.write() as cursor:
+            cursor.execute(f"UPDATE main.\"Contact\" SET \"{formula}\" = 'moved' WHERE Id < '003F'")
+    time.sleep(1.1)  # The org's clock is read in whole seconds, and a window ends before them.
+    return folder / "before", folder / "after"
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    driver: Driver, orgs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Undisturbed:
+    site = Site(tmp_path_factory.mktemp("undisturbed"), driver)
+    moments = []
+    for org in orgs:
+        with site.serve(org):
+            site.finish("run")
+            moments.append(site.moments())
+    contents = site.contents()
+    assert contents["unbalanced"] == []
+    site.finish("rebuild")
+    moments.append(site.moments())
+    assert site.contents() == contents
+    return Undisturbed(tuple(moments), contents)
+
+
+@pytest.fixture
+def new_site(driver: Driver, tmp_path: Path) -> Callable[..., Site]:
+    def new(*objects: str) -> Site:
+        return Site(tmp_path, driver, objects or OBJECTS)
+
+    return new

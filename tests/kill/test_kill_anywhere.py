@@ -1,0 +1,139 @@
+"""A command that is killed, at any commit point or at any moment, and run again comes to the same.
+
+By default a part of it; `make kill` goes through all, and through many lives at random, each of
+which is named by its seed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+log = logging.getLogger(__name__)
+pytestmark = pytest.mark.timeout(900)
+
+# Set by `make kill`; a seed of its own lives again.
+LIVES = int(os.environ.get("SEIL_KILL_LIVES", "0"))
+FIRST_SEED = int(os.environ.get("SEIL_KILL_SEED", "1"))
+
+NewSite = Callable[..., Any]
+Orgs = tuple[Path, Path]
+Kills = Sequence[dict[str, Any]]
+
+# What outlives a process, as the driver names it. One that is new has to be thought of here.
+COMMITTED = {
+    "POST jobs/query",
+    "put staging/flows",
+    "write landing/in",
+    "put staging/schemas",
+    "put staging/runs",
+    "put staging/partials",
+    "DELETE jobs/query/*",
+    "put staging/claims",
+    "put staging/ingested",
+    "write curated/Salesforce",
+    "write curated/exceptions",
+    "delete curated/exceptions",
+    "put staging/pending",
+    "move to landing/processed",
+    "delete staging/pending",
+    "commit seil.runs",
+    "commit seil.loads",
+    "commit seil.builds",
+    "journal events",
+    "write warehouse.duckdb",
+    "statement CHECKPOINT",
+}
+
+
+def live(site: Any, orgs: Orgs, kills: Sequence[Kills]) -> None:
+    """Both runs and a rebuild, each killed by its kills one after the other, then left to end."""
+    for org, killing in zip(orgs, kills, strict=False):
+        with site.serve(org):
+            for kill in killing:
+                site.ask("run", **kill)
+            site.finish("run")
+    for kill in kills[len(orgs)]:
+        site.ask("rebuild", **kill)
+    if kills[len(orgs)]:
+        site.finish("rebuild")
+
+
+def check(site: Any, undisturbed: Any) -> None:
+    contents = site.contents()
+    for name, rows in undisturbed.contents.items():
+        assert contents[name] == rows, name
+    assert site.untold() == set()
+    assert site.left_over() == []
+    log.info("survived %d kills", site.kills)
+
+
+def firsts(moments: Sequence[str], word: str) -> list[dict[str, Any]]:
+    """To be killed at each moment that begins so, where it comes for the first time."""
+    names = dict.fromkeys(moment for moment in moments if moment.startswith(word))
+    return [{"at": {"name": name, "nth": 1}} for name in names]
+
+
+def test_every_commit_point_is_known(undisturbed: Any) -> None:
+    seen = {moment.partition(" ")[2] for moments in undisturbed.moments for moment in moments}
+    assert seen >= COMMITTED
+    unknown = {name for name in seen - COMMITTED if not name.startswith(("GET ", "statement "))}
+    assert unknown == {"POST oauth2/token", "journal "}
+
+
+@pytest.mark.parametrize("word", ["after", "before"] if LIVES else ["after"])
+def test_killed_at_each_kind_of_commit_point(
+    orgs: Orgs, undisturbed: Any, new_site: NewSite, word: str
+) -> None:
+    site = new_site()
+    first, second, rebuild = (firsts(moments, word) for moments in undisturbed.moments)
+    if not LIVES:
+        second = [kill for kill in second if kill not in first]
+    live(site, orgs, (first, second, rebuild))
+    check(site, undisturbed)
+    # One command's work is done by the next, so that not all of its own moments come.
+    assert site.kills > 0.7 * (len(first) + len(second) + len(rebuild))
+
+
+def later(moments: Sequence[str], share: float) -> Iterator[dict[str, Any]]:
+    for name in dict.fromkeys(moments):
+        if (count := moments.count(name)) > 2:
+            yield {"at": {"name": name, "nth": max(2, round(share * count))}}
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0] if LIVES else [1.0])
+def test_killed_late_at_a_commit_point(
+    orgs: Orgs, undisturbed: Any, new_site: NewSite, tmp_path: Path, share: float
+) -> None:
+    chance = random.Random(share)
+    chosen = [list(later(moments, share)) for moments in undisturbed.moments]
+    for n, kill in enumerate(chosen[0] if LIVES else chance.sample(chosen[0], 1)):
+        site = new_site()
+        site.folder = tmp_path / str(n)
+        site.folder.mkdir()
+        second = [chosen[1][n % len(chosen[1])]]
+        live(site, orgs, ([kill], second, []))
+        check(site, undisturbed)
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + max(LIVES, 1)))
+def test_killed_at_random(orgs: Orgs, undisturbed: Any, new_site: NewSite, seed: int) -> None:
+    chance = random.Random(seed)
+    site = new_site()
+
+    def kill(moments: Sequence[str]) -> dict[str, Any]:
+        if chance.random() < 0.3:
+            return {"after": chance.uniform(0.05, 4)}
+        return {"at": {"nth": chance.randint(1, len(moments))}}
+
+    kills = [
+        [kill(moments) for _ in range(chance.randint(1, 3))] for moments in undisturbed.moments
+    ]
+    live(site, orgs, kills)
+    check(site, undisturbed)
