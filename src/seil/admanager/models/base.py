@@ -1,0 +1,117 @@
+"""What every model of the contract's Ad Manager half is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
+from pydantic_core import core_schema
+
+# Passed as `context` where Ad Manager's own answer is read: its words may be newer than ours.
+ANSWER = "answer"
+
+_LONGEST_ID = 19
+
+
+class Shape(BaseModel):
+    """camelCase on the wire. An unknown field is refused: dropping it would lose data."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        extra="forbid",
+        strict=True,
+        defer_build=True,
+    )
+
+    def wire(self, **options: Any) -> dict[str, Any]:
+        """As JSON has it, without what was not given."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, **options)
+
+    @classmethod
+    def of_answer(cls, values: Any) -> Any:
+        """Of Ad Manager's own answer: fields and words that we do not know are no error."""
+        return cls.model_validate(values, extra="ignore", context=ANSWER)
+
+
+def about(description: str, example: Any = None) -> FieldInfo:
+    """What the OpenAPI document says of a field."""
+    examples = None if example is None else [example]
+    field: FieldInfo = Field(description=description, examples=examples)
+    return field
+
+
+def _digits(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("an id is digits only")
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID):
+        raise ValueError(f"an id is 1 to {_LONGEST_ID} digits and nothing else")
+    return int(text)
+
+
+Id = Annotated[
+    int,
+    BeforeValidator(_digits),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": 10**_LONGEST_ID - 1},
+                {"type": "string", "pattern": f"^[0-9]{{1,{_LONGEST_ID}}}$"},
+            ]
+        },
+        mode="validation",
+    ),
+    WithJsonSchema({"type": "integer", "format": "int64"}, mode="serialization"),
+]
+Long = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Int = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+Text = Annotated[str, Field(max_length=65_535)]
+Name = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A word of these in requests; in answers any, since Ad Manager adds words as it grows."""
+
+    words: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.with_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = handler(schema)
+        if handler.mode == "validation":
+            text = next(
+                part for part in found.get("anyOf", [found]) if part.get("type") == "string"
+            )
+            text["enum"] = list(self.words)
+        return found
+
+    def _checked(self, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and value not in self.words and info.context != ANSWER:
+            raise ValueError(f"is none of {', '.join(self.words)}")
+        return value
+
+
+def one_of(*words: str) -> OneOf:
+    return OneOf(words)

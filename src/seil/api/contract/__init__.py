@@ -1,0 +1,1 @@
+"""The contract: operations with their requests and answers, and the envelope."""
