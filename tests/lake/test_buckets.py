@@ -98,6 +98,30 @@ def test_full_disk_is_a_lake_error_and_leaves_nothing(bucket: Bucket, tmp_path: 
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
+def test_full_disk_at_the_end_of_a_file_leaves_nothing(bucket: Bucket, tmp_path: Path) -> None:
+    with file_size_limit(1000), pytest.raises(LakeError), bucket.writer("big") as file:
+        file.write(b"x" * 2000)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_full_disk_leaves_what_was_put_before(bucket: Bucket, tmp_path: Path, create: bool) -> None:
+    bucket.put("state", b"before")
+    with file_size_limit(1000), pytest.raises(LakeError, match="Cannot write"):
+        bucket.put("new" if create else "state", b"x" * 2000, create=create)
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["state"]
+    assert bucket.get("state") == b"before"
+
+
+def test_touch_makes_a_file_new(bucket: Bucket) -> None:
+    bucket.put("a", b"x")
+    path = bucket.path("a")
+    assert path is not None
+    os.utime(path, (0, 0))
+    bucket.touch("a")
+    assert time.time() - path.stat().st_mtime < 60
+
+
 def test_read_of_a_missing_key_names_it(bucket: Bucket) -> None:
     with pytest.raises(LakeError, match=r"Cannot read file:.*/nope: .*not found"):
         bucket.get("nope")
@@ -163,6 +187,31 @@ def test_what_a_killed_writer_left_is_swept(bucket: Bucket) -> None:
     [part] = [path for path in folder.iterdir() if path.name.startswith("b.parquet#")]
     assert bucket.sweep_partial() == [part]
     assert [path.name for path in folder.iterdir()] == ["c.parquet"]
+
+
+PUTTING = """
+import os, signal, sys, threading
+from seil.lake import Bucket
+threading.Timer(float(sys.argv[2]), os.kill, (os.getpid(), signal.SIGKILL)).start()
+while True:
+    for number in range(1_000_000):
+        Bucket(sys.argv[1]).put(f"state/{number % 3}", b"x" * 3_000_000, create=number % 2 == 0)
+"""
+
+
+def test_what_killed_puts_left_is_never_listed_and_swept(bucket: Bucket) -> None:
+    left: list[Path] = []
+    folder = bucket.path("state")
+    assert folder is not None
+    for attempt in range(12):
+        delay = str(0.05 + attempt / 50)
+        subprocess.run([sys.executable, "-c", PUTTING, bucket.url, delay], check=False)
+        assert all(entry.size == 3_000_000 for entry in bucket.list())
+        left += bucket.sweep_partial()
+        if left:
+            break
+    assert left
+    assert {path.name for path in folder.iterdir()} <= {"0", "1", "2"}
 
 
 def test_a_write_under_way_is_not_swept_until_it_is_a_day_old(bucket: Bucket) -> None:

@@ -67,6 +67,8 @@ class Bucket:
     def put(self, key: str, data: bytes, *, create: bool = False) -> bool:
         """Writes whole or not at all. With `create`, False when the key is already there."""
         with _translated(self.uri(key), "write"):
+            if self._root:
+                return _LocalFile(self._root / key).put(data, create=create)
             try:
                 obstore.put(self._store, key, data, mode="create" if create else "overwrite")
             except AlreadyExistsError:
@@ -225,6 +227,22 @@ class _LocalFile:
         except OSError:
             self.discard()
             raise
+
+    def put(self, data: bytes, *, create: bool) -> bool:
+        """Whole or not at all for any process. Not synced: a state is put after every page."""
+        try:
+            self._file.write(data)
+            self._file.close()
+            if create:
+                # Unlike a rename, a link fails where there is something already.
+                os.link(self._part, self._target)
+            else:
+                self._part.replace(self._target)
+        except FileExistsError:
+            return False
+        finally:
+            self.discard()
+        return True
 
     def discard(self) -> None:
         with suppress(OSError):
