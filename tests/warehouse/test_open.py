@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,6 +78,23 @@ def test_a_short_lock_is_waited_for(settings: WarehouseSettings) -> None:
     ):
         assert warehouse.tables() == []
     assert time.monotonic() - begun < 20
+
+
+def test_a_connection_of_the_same_process_is_waited_for(settings: WarehouseSettings) -> None:
+    writer = open_warehouse(settings)
+    writer.execute("CREATE TABLE t AS SELECT 1 AS a")
+    closing = threading.Timer(0.3, writer.close)
+    closing.start()
+    with open_warehouse(settings, read_only=True, wait=timedelta(seconds=30)) as warehouse:
+        assert warehouse.tables() == ["t"]
+    closing.join()
+
+
+def test_a_new_file_has_small_blocks(settings: WarehouseSettings) -> None:
+    """So that a few rows in each of many columns take little memory, and little to write."""
+    with open_warehouse(settings) as warehouse:
+        found = warehouse.query("SELECT block_size FROM pragma_database_size()")
+    assert found["block_size"].to_pylist() == [65_536]
 
 
 def test_a_second_connection_with_other_settings_is_refused(

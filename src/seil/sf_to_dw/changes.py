@@ -61,14 +61,16 @@ def images(source: TableName) -> TableName:
     return TableName(_SCHEMA, source.name)
 
 
-def change_log(warehouse: Warehouse, table: TableName, key: str) -> ChangeLog | None:
-    """For the next merge into a table; None when no table that has been built reads it."""
-    watched = compose(
-        "SELECT DISTINCT column_name FROM seil.watched WHERE source_table = {name}", name=str(table)
-    )
-    found = _query(warehouse, watched)["column_name"].to_pylist()
-    columns = warehouse.columns(table)
-    if not found or columns is None:
+def change_log(
+    warehouse: Warehouse, table: TableName, key: str, *, watched: Collection[str] | None = None
+) -> ChangeLog | None:
+    """For the next merge into a table; None when no table that has been built reads it.
+
+    `watched` are the columns that are read, where they have been asked for already.
+    """
+    found = _watched(warehouse, table) if watched is None else watched
+    columns = warehouse.columns(table) if found else None
+    if columns is None:
         return None
     wanted = pa.schema([c for c in columns if c.name in {*found, key}])
     sequence = last_change(warehouse) + 1
@@ -76,6 +78,13 @@ def change_log(warehouse: Warehouse, table: TableName, key: str) -> ChangeLog | 
         record_whole_change(warehouse, table)
         sequence += 1
     return ChangeLog(images(table), tuple(wanted.names), sequence)
+
+
+def _watched(warehouse: Warehouse, table: TableName) -> list[str]:
+    watched = compose(
+        "SELECT DISTINCT column_name FROM seil.watched WHERE source_table = {name}", name=str(table)
+    )
+    return [str(name) for name in _query(warehouse, watched)["column_name"].to_pylist()]
 
 
 def _made(warehouse: Warehouse, table: TableName, wanted: pa.Schema) -> bool:

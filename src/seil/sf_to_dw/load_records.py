@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seil.lake import Lake
     from seil.sf_to_dw.load_drift import SchemaChange
     from seil.sf_to_dw.load_files import CuratedFile
+    from seil.sf_to_dw.partials_load import PartialTables
     from seil.warehouse.protocol import Outcome, TableName, Warehouse
 
 
@@ -29,15 +30,49 @@ def loaded_files(warehouse: Warehouse, obj: SyncedObject) -> dict[str, datetime]
     return dict(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
 
-def provisional_columns(warehouse: Warehouse, table: TableName) -> frozenset[str]:
-    """Columns that are text only because nothing described them when they came."""
-    select = """
-        SELECT DISTINCT column_name FROM seil.schema_changes AS c
-        WHERE table_name = {table} AND provisional AND NOT EXISTS (
+@dataclass
+class KnownTables:
+    """What the ledger says of all tables, read once for a whole load.
+
+    `provisional` are columns that are text only because nothing described them when they came;
+    `watched` those that built tables read. Both by table. `partials` is None while it has to be
+    asked for (again).
+    """
+
+    provisional: Mapping[str, frozenset[str]]
+    watched: Mapping[str, frozenset[str]]
+    partials: PartialTables | None = None
+
+
+def known_tables(warehouse: Warehouse) -> KnownTables:
+    provisional = """
+        SELECT DISTINCT table_name, column_name FROM seil.schema_changes AS c
+        WHERE provisional AND NOT EXISTS (
             SELECT 1 FROM seil.schema_changes AS later
             WHERE later.table_name = c.table_name AND later.column_name = c.column_name
             AND later.changed_at > c.changed_at AND NOT later.provisional)"""
-    return _first_column(warehouse, compose(select, table=str(table)))
+    return KnownTables(
+        _columns_by_table(warehouse, provisional),
+        _columns_by_table(warehouse, "SELECT DISTINCT source_table, column_name FROM seil.watched"),
+    )
+
+
+def _columns_by_table(warehouse: Warehouse, select: str) -> dict[str, frozenset[str]]:
+    found = warehouse.query(translated(select, warehouse.dialect))
+    columns: dict[str, set[str]] = {}
+    for table, column in zip(*(values.to_pylist() for values in found.columns), strict=True):
+        columns.setdefault(table, set()).add(column)
+    return {table: frozenset(names) for table, names in columns.items()}
+
+
+@dataclass(frozen=True)
+class MergedFile:
+    """`again`: an earlier copy of the file has been merged before."""
+
+    object: SyncedObject
+    file: CuratedFile
+    outcome: Outcome
+    again: bool
 
 
 def new_manifests(
@@ -62,35 +97,35 @@ def append_runs(warehouse: Warehouse, rows: Sequence[Mapping[str, Any]]) -> None
     _append(warehouse, RUNS, rows)
 
 
-def record_loads(
-    warehouse: Warehouse, obj: SyncedObject, merged: Sequence[tuple[CuratedFile, Outcome]]
-) -> None:
+def record_loads(warehouse: Warehouse, merged: Sequence[MergedFile]) -> None:
     """One row a file; a file merged again replaces what was said of it before."""
-    keys = joined(", ", (literal(file.key) for file, _ in merged))
-    delete = compose("DELETE FROM seil.loads WHERE curated_key IN ({keys})", keys=keys)
-    warehouse.execute(translated(delete, warehouse.dialect))
+    if again := [literal(entry.file.key) for entry in merged if entry.again]:
+        keys = joined(", ", again)
+        delete = compose("DELETE FROM seil.loads WHERE curated_key IN ({keys})", keys=keys)
+        warehouse.execute(translated(delete, warehouse.dialect))
     now = datetime.now(UTC)
-    rows = [
-        {
-            "curated_key": file.key,
-            "curated_at": file.written_at,
-            "object": obj.api_name,
-            "table_name": f"salesforce.{obj.table}",
-            "flow_run_id": file.flow_run_id,
-            "mode": file.mode,
-            "window_start": file.window_start,
-            "window_end": file.window_end,
-            "landed_key": file.metadata.get("seil.landed_key", ""),
-            "landed_rows": file.count("landed_rows"),
-            "curated_rows": file.rows,
-            "rejected_rows": file.count("rejected_rows"),
-            "merged_rows": outcome.merged,
-            **asdict(outcome),
-            "loaded_at": now,
-        }
-        for file, outcome in merged
-    ]
-    _append(warehouse, LOADS, rows)
+    _append(warehouse, LOADS, [_load_row(entry, now) for entry in merged])
+
+
+def _load_row(entry: MergedFile, now: datetime) -> dict[str, Any]:
+    file, outcome = entry.file, entry.outcome
+    return {
+        "curated_key": file.key,
+        "curated_at": file.written_at,
+        "object": entry.object.api_name,
+        "table_name": f"salesforce.{entry.object.table}",
+        "flow_run_id": file.flow_run_id,
+        "mode": file.mode,
+        "window_start": file.window_start,
+        "window_end": file.window_end,
+        "landed_key": file.metadata.get("seil.landed_key", ""),
+        "landed_rows": file.count("landed_rows"),
+        "curated_rows": file.rows,
+        "rejected_rows": file.count("rejected_rows"),
+        "merged_rows": outcome.merged,
+        **asdict(outcome),
+        "loaded_at": now,
+    }
 
 
 def append_changes(warehouse: Warehouse, changes: Iterable[SchemaChange]) -> None:

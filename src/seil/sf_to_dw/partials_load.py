@@ -9,7 +9,8 @@ older version that arrives late is laid over again, a newer one (an undelete) is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -47,6 +48,20 @@ def merge_partials(
     return outcomes
 
 
+@dataclass(frozen=True)
+class PartialTables:
+    """Which tables there are, since listing them takes longer than a small merge."""
+
+    deletions: frozenset[str]
+    formulas: tuple[str, ...]
+
+
+def partial_tables(warehouse: Warehouse) -> PartialTables:
+    return PartialTables(
+        frozenset(warehouse.tables(DELETIONS_SCHEMA)), tuple(warehouse.tables(FORMULAS_SCHEMA))
+    )
+
+
 def deletions_of(table: TableName) -> TableName:
     return TableName(DELETIONS_SCHEMA, table.name)
 
@@ -60,15 +75,19 @@ def _apart(table: TableName, mode: str, types: Mapping[str, pa.DataType]) -> Tab
     return TableName(FORMULAS_SCHEMA, name)
 
 
-def lay_partials_over(warehouse: Warehouse, table: TableName, key: str) -> None:
+def lay_partials_over(
+    warehouse: Warehouse, table: TableName, key: str, among: PartialTables
+) -> None:
     """After each merge, in its transaction: into whatever records it is newer than."""
+    formulas = [name for name in among.formulas if name.rpartition("_")[0] == table.name]
+    if not formulas and table.name not in among.deletions:
+        return
     columns = warehouse.columns(table)
     if columns is None:
         return
-    deletions = deletions_of(table)
-    if deletions.name in warehouse.tables(deletions.schema):
-        _patch(warehouse, table, key, _deleted(table, deletions, key, columns))
-    for group, told in _formula_groups(warehouse, table, key).items():
+    if table.name in among.deletions:
+        _patch(warehouse, table, key, _deleted(table, deletions_of(table), key, columns))
+    for group, told in _formula_groups(warehouse, formulas, key).items():
         names = [name for name in told if name in columns.names]
         if names:
             _patch(warehouse, table, key, _formulas(table, key, columns, (group, names)))
@@ -99,16 +118,14 @@ def _deleted(table: TableName, deletions: TableName, key: str, columns: pa.Schem
 
 
 def _formula_groups(
-    warehouse: Warehouse, table: TableName, key: str
+    warehouse: Warehouse, tables: Iterable[str], key: str
 ) -> dict[tuple[TableName, ...], list[str]]:
     """Columns by the tables that tell of them: one table, unless formulas came or went."""
     tellers: dict[str, tuple[TableName, ...]] = {}
-    for name in warehouse.tables(FORMULAS_SCHEMA):
+    for name in tables:
         apart = TableName(FORMULAS_SCHEMA, name)
         columns = warehouse.columns(apart)
-        if name.rpartition("_")[0] != table.name or columns is None:
-            continue
-        for column in columns.names:
+        for column in columns.names if columns is not None else ():
             if column not in (key, *_OWN):
                 tellers[column] = (*tellers.get(column, ()), apart)
     groups: dict[tuple[TableName, ...], list[str]] = {}

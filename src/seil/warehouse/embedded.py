@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 _DEFAULT_SCHEMA = "main"
 _LOCK_POLL_SECONDS = 0.1
+# By another process; by another thread of this one, which reads where we write or the reverse.
+_IN_USE = ("lock on file", "different configuration")
 _GLOB_CHARACTERS = frozenset("*?[{")
 _BATCH_ROWS = 16_384
 
@@ -69,6 +71,9 @@ class EmbeddedWarehouse:
             # Extensions would be fetched from the internet in the middle of a query.
             "autoinstall_known_extensions": False,
             "preserve_insertion_order": False,
+            # Of a new file. Each column of each table that gets some rows takes whole blocks, in
+            # memory and again in the checkpoint: with 256 kB ones, small merges cost twice as much.
+            "default_block_size": 65_536,
         }
         if threads:
             config["threads"] = threads
@@ -297,8 +302,9 @@ def _connect(
     while True:
         try:
             return duckdb.connect(str(file), read_only=read_only, config=config)
-        except duckdb.IOException as error:
-            if "lock on file" not in str(error) or time.monotonic() >= give_up:
+        except (duckdb.IOException, duckdb.ConnectionException) as error:
+            in_use = any(words in str(error) for words in _IN_USE)
+            if not in_use or time.monotonic() >= give_up:
                 raise
             time.sleep(_LOCK_POLL_SECONDS)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -13,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seil.catalog import Catalog
+from seil.catalog import Catalog, load_catalog
 from seil.errors import ConfigurationError, WarehouseError
 from seil.lake import Lake
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw.load import BatchLimits, LoadReport, load
+from seil.sf_to_dw.load import LoadReport, load
+from seil.sf_to_dw.load_object import BatchLimits
 from seil.warehouse import Outcome, Warehouse, open_warehouse
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -44,8 +46,8 @@ def record(key: str, hour: int, name: str = "", *, deleted: bool = False) -> dic
     }
 
 
-def names(warehouse: Warehouse) -> dict[str, str]:
-    rows = warehouse.query('SELECT id, name FROM salesforce."order" ORDER BY id').to_pylist()
+def names(warehouse: Warehouse, table: str = "order") -> dict[str, str]:
+    rows = warehouse.query(f'SELECT id, name FROM salesforce."{table}" ORDER BY id').to_pylist()
     return {row["id"]: row["name"] for row in rows}
 
 
@@ -451,7 +453,7 @@ import os, signal, sys
 from seil.catalog import load_catalog
 from seil.lake import Lake
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw import load as module
+from seil.sf_to_dw import load as module, load_object
 from seil.warehouse import open_warehouse
 
 url, lake, moment = sys.argv[1:]
@@ -462,11 +464,9 @@ def die(*arguments):
         append(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
 
-module.record_loads = die
+module.record_loads = load_object.record_loads = die
 with open_warehouse(WarehouseSettings(url=url)) as warehouse:
-    module.load(
-        warehouse, Lake.at(lake, env="dev", project="seil"), load_catalog(), objects=["Order"]
-    )
+    module.load(warehouse, Lake.at(lake, env="dev", project="seil"), load_catalog())
 """
 
 
@@ -492,6 +492,76 @@ def test_a_load_killed_in_its_transaction_leaves_nothing_of_it(
         assert load(warehouse, lake, catalog).outcome == Outcome(inserted=1, updated=1)
         assert names(warehouse) == {"a": "a at 2", "b": "b at 1", "c": "c at 1"}
         assert load(warehouse, lake, catalog).outcome == Outcome()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_shared_transaction_that_is_killed_leaves_nothing_of_any_object(
+    settings: WarehouseSettings, tmp_path: Path, lake: Lake, curator: Curator, moment: str
+) -> None:
+    catalog = load_catalog()
+    account = dataclasses.replace(curator, landing_name="Account", object="Account")
+    curator.file([record("a", 1)])
+    account.file([record("b", 1)])
+    with open_warehouse(settings) as warehouse:
+        load(warehouse, lake, catalog)
+    curator.file([record("a", 2)], run="run-2")
+    account.file([record("c", 1)], run="run-2")
+    command = [sys.executable, "-c", _KILLED, settings.url, (tmp_path / "lake").as_uri(), moment]
+    killed = subprocess.run(command, check=False, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    with open_warehouse(settings) as warehouse:
+        assert (names(warehouse), names(warehouse, "account")) == ({"a": "a at 1"}, {"b": "b at 1"})
+        assert load(warehouse, lake, catalog).outcome == Outcome(inserted=1, updated=1)
+        after = {"b": "b at 1", "c": "c at 1"}
+        assert (names(warehouse), names(warehouse, "account")) == ({"a": "a at 2"}, after)
+        assert load(warehouse, lake, catalog).outcome == Outcome()
+
+
+@pytest.mark.parametrize(("shared", "transactions"), [(1 << 20, 1), (1, 2)])
+def test_objects_with_little_to_load_share_a_transaction(
+    warehouse: Warehouse,
+    lake: Lake,
+    catalog: Catalog,
+    curator: Curator,
+    shared: int,
+    transactions: int,
+) -> None:
+    account = dataclasses.replace(curator, landing_name="Account", object="Account")
+    curator.file([record("a", 1)])
+    account.file([record("b", 1)])
+    report = load(warehouse, lake, catalog, limits=BatchLimits(shared=shared))
+    assert (report.ok, report.files) == (True, 2)
+    loads = warehouse.query("SELECT count(DISTINCT loaded_at) AS n FROM seil.loads")
+    assert loads["n"].to_pylist() == [transactions]
+
+
+def test_what_fails_in_a_shared_transaction_takes_nothing_with_it(
+    warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator, bus: Any
+) -> None:
+    account = dataclasses.replace(curator, landing_name="Account", object="Account")
+    contact = dataclasses.replace(curator, landing_name="Contact", object="Contact")
+    curator.file([record("a", 1), record("", 1)])
+    account.file([record("b", 1)])
+    load(warehouse, lake, catalog)
+    warehouse.execute("ALTER TABLE salesforce.account DROP COLUMN _file")
+    curator.file([record("a", 2)], run="run-2")
+    told = [{"Id": "a", "SystemModstamp": NOON + timedelta(hours=3), "IsDeleted": True}]
+    curator.file(told, run="run-3", mode="deletions")
+    account.file([record("c", 1)], run="run-2")
+    contact.file([record("d", 1)], run="run-2")
+    report = load(warehouse, lake, catalog, bus=bus)
+    found = {entry.object: entry for entry in report.objects if entry.files or entry.errors}
+    assert {name: entry.files for name, entry in found.items()} == {
+        "Account": 0,
+        "Contact": 1,
+        "Order": 2,
+    }
+    assert "_file" in found["Account"].errors[0]
+    assert (found["Order"].errors, found["Contact"].errors) == ((), ())
+    rows = warehouse.query('SELECT id, name, isdeleted FROM salesforce."order"').to_pylist()
+    assert rows == [{"id": "a", "name": "a at 2", "isdeleted": True}]
+    assert sorted(event.detail["state"] for event in bus.events) == ["error", "success", "success"]
+    assert load(warehouse, lake, catalog).files == 0
 
 
 def test_events_tell_what_was_loaded(run: Load, curator: Curator, bus: Any) -> None:

@@ -1,0 +1,275 @@
+"""One object's pending files: which of them fit, what they change, and their merge."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from seil.catalog import SyncedObject
+from seil.errors import FileRejectedError, StatementError, WarehouseError
+from seil.lake import Lake
+from seil.observe.progress import Progress
+from seil.sf_to_dw.changes import change_log, record_change
+from seil.sf_to_dw.flows import PARTIAL_MODES
+from seil.sf_to_dw.history import keep_versions
+from seil.sf_to_dw.load_drift import SchemaChange, TablePlan
+from seil.sf_to_dw.load_files import CuratedFile, check_readable, pending_files, read_footer
+from seil.sf_to_dw.load_records import (
+    KnownTables,
+    MergedFile,
+    append_changes,
+    loaded_files,
+    new_manifests,
+    record_loads,
+)
+from seil.sf_to_dw.partials_load import lay_partials_over, merge_partials, partial_tables
+from seil.sf_to_dw.schema_review import (
+    Decisions,
+    as_text_columns,
+    decision,
+    record_decisions,
+    routed,
+)
+from seil.warehouse.protocol import EXTRACTED_AT, FILE, Outcome, TableName
+from seil.warehouse.types import TEXT, TIMESTAMP
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "salesforce"
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """What one transaction may carry: the backlog of a week commits step by step. Several objects
+    share one only up to the size `shared`: rows take memory until they are committed, and should it
+    fail it is done again.
+    """
+
+    files: int = 200
+    size: int = 1 << 30
+    shared: int = 16 << 20
+
+
+class ObjectLoader:
+    """First `look`, then either `load`, or `merge_whole` in a transaction and `take`."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        lake: Lake,
+        obj: SyncedObject,
+        *,
+        known: KnownTables,
+        as_text: frozenset[str],
+    ) -> None:
+        self._warehouse = warehouse
+        self._lake = lake
+        self._known = known
+        self._as_text = as_text
+        self._loaded: Mapping[str, Any] = {}
+        self.object = obj
+        self.table = TableName(SCHEMA, obj.table)
+        self.manifests: list[dict[str, Any]] = []
+        self.files: list[CuratedFile] = []
+        self.changes: list[SchemaChange] = []
+        self.is_new = False
+        self.outcomes: list[Outcome] = []
+        self.errors: list[str] = []
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+    @property
+    def alters(self) -> bool:
+        """Whether a table that is there gets other columns."""
+        return bool(self.changes) and not self.is_new
+
+    @property
+    def _key(self) -> str:
+        return self.object.key.lower()
+
+    def look(self) -> None:
+        """Finds what is pending, and how the table has to be for it."""
+        self.manifests, unreadable = new_manifests(self._warehouse, self._lake, self.object)
+        self.errors += unreadable
+        self._decided = Decisions(self._lake).by_column(self.object)
+        as_text = as_text_columns(self._decided.values()) | self._allowed()
+        self._loaded = loaded_files(self._warehouse, self.object)
+        pending = list(pending_files(self._lake.curated, self.object, self._loaded))
+        if not pending:
+            return
+        self._plan = self._new_plan(as_text)
+        self.is_new = self._plan.known is None
+        for entry in pending:
+            try:
+                file = routed(read_footer(self._lake.curated, entry), self._decided)
+                if self._key not in file.columns:
+                    reason = f"has no column {self.object.key}"
+                    hint = "It is the object's key"
+                    raise FileRejectedError(entry.key, "columns", reason, hint=hint)
+                self._plan.accept(file)
+            except FileRejectedError as error:
+                self._leave_out(entry.key, error)
+            else:
+                self.files.append(file)
+        self.changes = self._plan.changes() if self.files else []
+
+    def load(self, limits: BatchLimits, progress: Progress) -> None:
+        """In transactions of its own."""
+        with self._step(progress) as step:
+            try:
+                if self.is_new or self.changes or self._decided:
+                    with self._warehouse.transaction():
+                        self._prepare()
+                for batch in _batches(self.files, limits):
+                    merged = self._merge(batch)
+                    self.take(merged)
+                    step.advance(sum(entry.outcome.rows for entry in merged))
+            except StatementError as error:
+                log.warning("%s: %s", self.object.api_name, error)
+                self.errors.append(str(error))
+
+    def merge_whole(self, progress: Progress) -> list[MergedFile]:
+        """All files, in the caller's transaction. What is returned has yet to be recorded."""
+        with self._step(progress) as step:
+            self._prepare()
+            merged = self._merged(self.files)
+            step.advance(sum(entry.outcome.rows for entry in merged))
+        return merged
+
+    def roll_back(self) -> None:
+        """After a transaction that failed: tables it has made are gone."""
+        self._known.partials = None
+
+    def take(self, merged: Iterable[MergedFile]) -> None:
+        """Counts what has been committed."""
+        outcomes = [entry.outcome for entry in merged]
+        self.outcomes += outcomes
+        total = sum(outcomes, Outcome())
+        if total.without_key:
+            name = self.object.api_name
+            self.errors.append(f"{total.without_key} row(s) of {name} have no {self._key}")
+        log.info("%s: %d file(s), %s", self.object.api_name, len(outcomes), total)
+
+    def _step(self, progress: Progress) -> Any:
+        return progress.step(f"load {self.table.name}", sum(file.rows for file in self.files))
+
+    def _new_plan(self, as_text: set[str]) -> TablePlan:
+        known = self._warehouse.columns(self.table)
+        if known is not None:
+            known = pa.schema([c for c in known if c.name not in (EXTRACTED_AT, FILE)])
+        return TablePlan(
+            self._warehouse,
+            self.table,
+            known,
+            provisional=self._known.provisional.get(str(self.table), frozenset()),
+            as_text=as_text,
+        )
+
+    def _allowed(self) -> set[str]:
+        """Kept as decisions, so that a rebuild takes in what this load does."""
+        named = {
+            name.partition(".")[2].lower()
+            for name in self._as_text
+            if name.partition(".")[0].lower() == self.table.name
+        }
+        new = sorted(named - as_text_columns(self._decided.values()))
+        made = [decision("text", by="seil load --as-text", column=column) for column in new]
+        if made:
+            Decisions(self._lake).add(self.object, made)
+        return named
+
+    def _prepare(self) -> None:
+        """The table as the files need it."""
+        wanted = self._plan.columns
+        if self.is_new:
+            own = [pa.field(EXTRACTED_AT, TIMESTAMP), pa.field(FILE, TEXT)]
+            self._warehouse.create_table(self.table, pa.schema([*wanted, *own]))
+        for change in self.changes if self.alters else ():
+            column = wanted.field(change.column)
+            if change.change == "new-column":
+                self._warehouse.add_column(self.table, column)
+            else:
+                self._warehouse.change_type(self.table, column)
+        append_changes(self._warehouse, self.changes)
+        record_decisions(self._warehouse, self.table, self._decided.values())
+
+    def _merge(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
+        """One transaction. Should it fail for a damaged file, that one is left out."""
+        try:
+            return self._merge_together(batch)
+        except WarehouseError:
+            self.roll_back()
+            sound = [file for file in batch if self._is_sound(file)]
+            if len(sound) == len(batch):
+                raise
+        return self._merge_together(sound) if sound else []
+
+    def _merge_together(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
+        with self._warehouse.transaction():
+            merged = self._merged(batch)
+            record_loads(self._warehouse, merged)
+        return merged
+
+    def _merged(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
+        warehouse, table, key = self._warehouse, self.table, self._key
+        staged = [file.staged for file in batch if file.mode not in PARTIAL_MODES]
+        outcomes: dict[str, Outcome] = {}
+        if self.object.history:
+            keep_versions(warehouse, table, batch, key=key)
+        if staged:
+            watched = self._known.watched.get(str(table))
+            log = change_log(warehouse, table, key, watched=watched or ())
+            outcomes |= warehouse.merge(table, staged, key=key, log=log)
+            if log:
+                record_change(warehouse, table, log)
+        if told := merge_partials(warehouse, table, batch, key=key):
+            outcomes |= told
+            self._known.partials = None
+        for file in batch:
+            if outcomes[file.key].rows != file.rows:
+                reason = (
+                    f"{file.key} has {file.rows} rows, but {outcomes[file.key].rows} of them "
+                    f"were merged into {table}"
+                )
+                raise WarehouseError(warehouse.url, reason, hint="Nothing was committed")
+        if self._known.partials is None:
+            self._known.partials = partial_tables(warehouse)
+        lay_partials_over(warehouse, table, key, self._known.partials)
+        return [
+            MergedFile(self.object, file, outcomes[file.key], again=file.key in self._loaded)
+            for file in batch
+        ]
+
+    def _is_sound(self, file: CuratedFile) -> bool:
+        try:
+            check_readable(self._lake.curated, file)
+        except FileRejectedError as error:
+            self._leave_out(file.key, error)
+            return False
+        return True
+
+    def _leave_out(self, key: str, error: FileRejectedError) -> None:
+        log.warning("%s is left out: %s", key, error)
+        self.errors.append(str(error))
+
+
+def _batches(files: Iterable[CuratedFile], limits: BatchLimits) -> Iterator[list[CuratedFile]]:
+    batch: list[CuratedFile] = []
+    size = 0
+    for file in files:
+        if batch and (len(batch) >= limits.files or size + file.size > limits.size):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += file.size
+    if batch:
+        yield batch
