@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from tests.shared import made_once
 
 from seil.observe.logs import unconfigure
 
@@ -15,3 +17,15 @@ def logging_as_it_starts() -> Iterator[None]:
     yield
     unconfigure()
     logging.captureWarnings(capture=False)
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An org, to be copied: making one takes seconds, whatever its size."""
+
+    def make(folder: Path) -> None:
+        from seil.sandbox.salesforce.generator import generate
+
+        generate(folder, orders=30, seed=5).close()
+
+    return made_once(tmp_path_factory, "generated", make)

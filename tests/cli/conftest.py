@@ -16,7 +16,6 @@ import pytest
 from typer.testing import CliRunner
 
 from seil.cli.app import app
-from seil.sandbox.salesforce.generator import generate
 
 
 @dataclass(frozen=True)
@@ -77,14 +76,6 @@ def seil_process(home: Path) -> Callable[..., subprocess.Popen[str]]:
         )
 
     return start
-
-
-@pytest.fixture(scope="session")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An org, to be copied: making one takes seconds, whatever its size."""
-    folder = tmp_path_factory.mktemp("generated") / "org"
-    generate(folder, orders=20, seed=5).close()
-    return folder
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from seil.errors import (
 from seil.events.envelope import Event
 from seil.lake import Lake
 from seil.salesforce.org import Org
-from seil.sandbox.salesforce.generator import generate
 from seil.sandbox.salesforce.metadata import SObject
 from seil.sandbox.salesforce.options import Options, Quotas
 from seil.sandbox.salesforce.server import Server
@@ -51,13 +50,6 @@ EMPTY = {
         {"name": "Price__c", "type": "currency", "precision": 10, "scale": 4},
     ],
 }
-
-
-@pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("generated") / "org"
-    generate(folder, orders=20, seed=7).close()
-    return folder
 
 
 @pytest.fixture

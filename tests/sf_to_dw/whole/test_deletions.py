@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from tests.sites import Site, wait_for_the_next_second
 
 from seil.sf_to_dw.partials import PartialStates
 
 
-def live(site: Any, table: str = "account") -> set[str]:
+def live(site: Site, table: str = "account") -> set[str]:
     records = site.records(table)
     return {found for found, record in records.items() if not record["isdeleted"]}
 
 
-def ran(site: Any, catalog: str = 'compare_ids = "off"', **options: Any) -> Any:
+def ran(site: Site, catalog: str = 'compare_ids = "off"', **options: Any) -> Any:
     """Windows end at whole seconds."""
     with site.serve(catalog):
-        time.sleep(1.1)
+        wait_for_the_next_second()
         return site.run(**options)
 
 
@@ -26,13 +27,13 @@ def told(report: Any) -> list[tuple[str, int]]:
     return [(result.mode, result.landed) for result in report.beside]
 
 
-def assert_rebuilt_alike(site: Any) -> None:
+def assert_rebuilt_alike(site: Site) -> None:
     contents = site.contents()
     assert site.rebuild().ok
     assert site.contents() == contents
 
 
-def test_hard_deletes_arrive_with_the_delta(site: Any) -> None:
+def test_hard_deletes_arrive_with_the_delta(site: Site) -> None:
     before = site.records("account")
     gone = sorted(live(site))[:3]
     site.purge("Account", gone)
@@ -50,11 +51,11 @@ def test_hard_deletes_arrive_with_the_delta(site: Any) -> None:
     assert_rebuilt_alike(site)
 
 
-def test_a_record_restored_after_its_deletion_lives(site: Any) -> None:
+def test_a_record_restored_after_its_deletion_lives(site: Site) -> None:
     chosen = min(live(site))
     with site.serve('compare_ids = "off"'), site.open() as context:
         context.org.delete("Account", chosen)
-        time.sleep(1.1)
+        wait_for_the_next_second()
         # Its contacts go with it.
         assert told(site.run())[0] == ("deletions", 1)
     assert chosen not in live(site)
@@ -67,7 +68,7 @@ def test_a_record_restored_after_its_deletion_lives(site: Any) -> None:
     assert_rebuilt_alike(site)
 
 
-def test_comparison_of_ids_finds_deletions_that_nobody_told_of(site: Any) -> None:
+def test_comparison_of_ids_finds_deletions_that_nobody_told_of(site: Site) -> None:
     gone = sorted(live(site))[:2]
     assert told(ran(site, 'compare_ids = "1s"')) == []
     site.purge("Account", gone, told=False)
@@ -78,7 +79,7 @@ def test_comparison_of_ids_finds_deletions_that_nobody_told_of(site: Any) -> Non
     assert_rebuilt_alike(site)
 
 
-def test_comparison_of_ids_brings_records_that_never_arrived(site: Any) -> None:
+def test_comparison_of_ids_brings_records_that_never_arrived(site: Site) -> None:
     assert told(ran(site, 'compare_ids = "1s"')) == []
     records = site.records("account")
     lost = sorted(records)[:2]
@@ -88,7 +89,7 @@ def test_comparison_of_ids_brings_records_that_never_arrived(site: Any) -> None:
     assert site.records("account") == records
 
 
-def test_records_that_cannot_all_have_vanished_are_not_marked(site: Any) -> None:
+def test_records_that_cannot_all_have_vanished_are_not_marked(site: Site) -> None:
     assert told(ran(site, 'compare_ids = "1s"')) == []
     with site.open() as context, context.warehouse() as warehouse:
         warehouse.execute(
@@ -101,7 +102,7 @@ def test_records_that_cannot_all_have_vanished_are_not_marked(site: Any) -> None
     assert len(live(site)) > 200
 
 
-def test_a_gap_in_the_list_of_deletions_makes_the_comparison_due(site: Any) -> None:
+def test_a_gap_in_the_list_of_deletions_makes_the_comparison_due(site: Site) -> None:
     gone = sorted(live(site))[:1]
     site.purge("Account", gone, told=False)
     with site.open() as context:
@@ -114,10 +115,11 @@ def test_a_gap_in_the_list_of_deletions_makes_the_comparison_due(site: Any) -> N
         assert not PartialStates(context.lake).get(context.catalog["Account"]).is_compare_due
 
 
-def test_formulas_are_refreshed_and_only_what_differs_lands(site: Any) -> None:
+def test_formulas_are_refreshed_and_only_what_differs_lands(site: Site) -> None:
     with site.open() as context:
-        fields = context.registry.get(context.catalog["Contact"]).fields
-    formulas = [f.name for f in fields if f.calculated and str(f.arrow) == "string"]
+        schema = context.registry.get(context.catalog["Contact"])
+    assert schema
+    formulas = [f.name for f in schema.fields if f.calculated and str(f.arrow) == "string"]
     assert formulas
     chosen = sorted(live(site, "contact"))[:4]
     assert told(ran(site, 'refresh_formulas = "1s"')) == []
@@ -133,6 +135,6 @@ def test_formulas_are_refreshed_and_only_what_differs_lands(site: Any) -> None:
     assert_rebuilt_alike(site)
 
 
-def test_deletions_can_be_left_unread(site: Any) -> None:
+def test_deletions_can_be_left_unread(site: Site) -> None:
     site.purge("Account", sorted(live(site))[:1])
     assert told(ran(site, 'deletions = false\ncompare_ids = "off"')) == []

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Any
 
 import duckdb
 import pytest
+from tests.sites import Site
 
 from seil.errors import WarehouseError
 from seil.lake.keys import PROCESSED_PREFIX, archived_file
 from seil.warehouse import open_warehouse
 
-NewSite = Callable[..., Any]
+NewSite = Callable[..., Site]
 
 
 def test_rebuilt_warehouse_equals_the_live_one(new_site: NewSite) -> None:
@@ -23,7 +22,6 @@ def test_rebuilt_warehouse_equals_the_live_one(new_site: NewSite) -> None:
         _deliver_again(site)
         for n in range(2):
             site.tick(share=0.1, hard=0.1)
-            time.sleep(1.1)
             site.run(full=n == 1)
     live = site.contents()
     report = site.rebuild()
@@ -33,7 +31,7 @@ def test_rebuilt_warehouse_equals_the_live_one(new_site: NewSite) -> None:
     assert not list(site.folder.glob("warehouse.duckdb.*"))
 
 
-def _deliver_again(site: Any) -> None:
+def _deliver_again(site: Site) -> None:
     """Every processed file comes once more, in a flow run of its own."""
     with site.open() as context:
         landing = context.lake.landing
@@ -45,7 +43,7 @@ def _deliver_again(site: Any) -> None:
 
 
 @pytest.mark.parametrize("state", ["missing", "broken"])
-def test_rebuild_works_without_the_old_file(site: Any, state: str) -> None:
+def test_rebuild_works_without_the_old_file(site: Site, state: str) -> None:
     live = site.contents()
     if state == "missing":
         site.warehouse_file.unlink()
@@ -59,7 +57,7 @@ def test_rebuild_works_without_the_old_file(site: Any, state: str) -> None:
     assert [file.name for file in site.folder.glob("warehouse.duckdb.*")] == kept
 
 
-def test_rebuild_replays_the_log_of_the_old_file_before_it_takes_its_place(site: Any) -> None:
+def test_rebuild_replays_the_log_of_the_old_file_before_it_takes_its_place(site: Site) -> None:
     wal = site.folder / "warehouse.duckdb.wal"
     connection = duckdb.connect(str(site.warehouse_file))
     connection.execute("PRAGMA disable_checkpoint_on_shutdown")
@@ -71,7 +69,7 @@ def test_rebuild_replays_the_log_of_the_old_file_before_it_takes_its_place(site:
     assert site.records("account")
 
 
-def test_old_warehouse_stays_when_a_curated_file_is_gone(site: Any) -> None:
+def test_old_warehouse_stays_when_a_curated_file_is_gone(site: Site) -> None:
     live = site.contents()
     with site.open() as context:
         key = next(iter(context.lake.curated.list("Salesforce-Account/"))).key
@@ -84,7 +82,7 @@ def test_old_warehouse_stays_when_a_curated_file_is_gone(site: Any) -> None:
     assert site.contents() != live
 
 
-def test_rebuild_starts_anew_after_one_that_was_killed(site: Any) -> None:
+def test_rebuild_starts_anew_after_one_that_was_killed(site: Site) -> None:
     live = site.contents()
     (site.folder / "warehouse.duckdb.rebuild").write_bytes(b"half")
     (site.folder / "warehouse.duckdb.rebuild.tmp").mkdir()
@@ -93,7 +91,7 @@ def test_rebuild_starts_anew_after_one_that_was_killed(site: Any) -> None:
     assert not list(site.folder.glob("warehouse.duckdb.*"))
 
 
-def test_rebuild_leaves_a_warehouse_in_use_alone(site: Any) -> None:
+def test_rebuild_leaves_a_warehouse_in_use_alone(site: Site) -> None:
     with (
         site.open() as context,
         open_warehouse(context.settings.warehouse, read_only=True),
@@ -103,14 +101,13 @@ def test_rebuild_leaves_a_warehouse_in_use_alone(site: Any) -> None:
     assert site.records("account")
 
 
-def test_history_is_rebuilt_as_it_grew(site: Any) -> None:
+def test_history_is_rebuilt_as_it_grew(site: Site) -> None:
     kept = "[objects.Account]\nhistory = true\n"
     versions = "SELECT * FROM salesforce_history.account ORDER BY id, valid_from"
     with site.serve(kept):
         site.run()
         for _ in range(2):
             site.tick(share=0.3)
-            time.sleep(1.1)
             assert site.run(full=True).problems == []
         told = site.query(versions)
         current = {row["id"] for row in told if row["is_current"]}

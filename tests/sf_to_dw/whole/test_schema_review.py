@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import httpx
 import pytest
+from tests.sites import Site, wait_for_the_next_second
 from typer.testing import CliRunner
 
 from seil.cli.app import app
@@ -16,17 +16,17 @@ REVIEW = '[objects.Account]\ndrift = "review"\n'
 FIELD = "Rating_Points__c"
 
 
-def change(site: Any, action: str, field: str, **kind: Any) -> None:
+def change(site: Site, action: str, field: str, **kind: Any) -> None:
     body = {"object": "Account", "action": action, "field": field, **kind}
     httpx.post(f"{site.url}/sandbox/schema", json=body, timeout=30).raise_for_status()
 
 
-def ran(site: Any) -> Any:
-    time.sleep(1.1)
+def ran(site: Site) -> Any:
+    wait_for_the_next_second()
     return site.run()
 
 
-def command(site: Any, *arguments: str) -> tuple[int, Any]:
+def command(site: Site, *arguments: str) -> tuple[int, Any]:
     line = [*arguments, "--config", str(site.folder / "seil.toml"), "--json"]
     result = CliRunner().invoke(app, line)
     if result.exception and not isinstance(result.exception, SystemExit):
@@ -34,12 +34,12 @@ def command(site: Any, *arguments: str) -> tuple[int, Any]:
     return result.exit_code, json.loads(result.stdout) if result.stdout else result.stderr
 
 
-def changes(site: Any) -> dict[str, str]:
+def changes(site: Site) -> dict[str, str]:
     _, found = command(site, "schema", "diff", "Account")
     return {entry["column"]: entry["change"] for entry in found["objects"][0]["changes"]}
 
 
-def touch(site: Any, value: object) -> str:
+def touch(site: Site, value: object) -> str:
     """Gives one account a value in the field; the others keep their versions."""
     with site.open() as context:
         chosen = min(
@@ -49,7 +49,7 @@ def touch(site: Any, value: object) -> str:
     return str(chosen)
 
 
-def test_added_widened_and_removed_columns_flow_through(site: Any) -> None:
+def test_added_widened_and_removed_columns_flow_through(site: Site) -> None:
     with site.serve():
         change(site, "add", FIELD, type="double", precision=6, scale=1)
         assert changes(site) == {FIELD: "added"}
@@ -73,7 +73,7 @@ def test_added_widened_and_removed_columns_flow_through(site: Any) -> None:
 
 
 @pytest.fixture
-def numbered(site: Any) -> Any:
+def numbered(site: Site) -> Site:
     """Account's field was a number, with a value, and is text now."""
     with site.serve():
         change(site, "add", FIELD, type="double", precision=8, scale=2)
@@ -92,7 +92,7 @@ def numbered(site: Any) -> Any:
     ],
 )
 def test_incompatible_column_stops_its_object_until_decided(
-    numbered: Any, arguments: tuple[str, ...], columns: dict[str, Any]
+    numbered: Site, arguments: tuple[str, ...], columns: dict[str, Any]
 ) -> None:
     site = numbered
     with site.serve():
@@ -124,7 +124,7 @@ def test_incompatible_column_stops_its_object_until_decided(
     assert site.contents() == contents
 
 
-def test_reviewed_object_stops_at_any_change_until_accepted(site: Any) -> None:
+def test_reviewed_object_stops_at_any_change_until_accepted(site: Site) -> None:
     with site.serve(REVIEW):
         change(site, "add", FIELD, type="string", length=20)
         chosen = touch(site, "kept")
@@ -138,7 +138,7 @@ def test_reviewed_object_stops_at_any_change_until_accepted(site: Any) -> None:
         assert "removed" in ran(site).problems[0]
 
 
-def test_nothing_to_decide_is_said(site: Any) -> None:
+def test_nothing_to_decide_is_said(site: Site) -> None:
     with site.serve():
         code, said = command(site, "schema", "accept", "Account.Name")
     assert (code, "no change that has to be decided" in said) == (1, True)

@@ -1,0 +1,154 @@
+"""An org, a lake and a warehouse in a folder, and the way between them: for tests of the whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from seil.cli.context import Context
+from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.store import OrgStore
+from seil.settings import load_settings
+from seil.sf_to_dw.pipeline import RunReport
+from seil.sf_to_dw.rebuild import Rebuild, RebuildReport
+from seil.warehouse import Warehouse
+
+Records = dict[str, dict[str, Any]]
+
+CONFIG = """
+[salesforce]
+login_url = "{url}"
+[extract]
+page_rows = 200
+[lake]
+url = "lake"
+[warehouse]
+url = "duckdb:warehouse.duckdb"
+threads = 2
+[events]
+journal = "journal.sqlite"
+"""
+CATALOG = """
+[defaults.flow]
+lag = "0s"
+"""
+
+
+@dataclass
+class Site:
+    """`objects` are those that are run; none named: all of the catalog."""
+
+    folder: Path
+    objects: tuple[str, ...] = ()
+    url: str = field(default="", init=False)
+
+    @property
+    def org(self) -> Path:
+        return self.folder / "org"
+
+    @property
+    def warehouse_file(self) -> Path:
+        return self.folder / "warehouse.duckdb"
+
+    def configure(self, catalog: str = "") -> None:
+        (self.folder / "seil.toml").write_text(CONFIG.format(url=self.url))
+        (self.folder / "objects.toml").write_text(CATALOG + catalog)
+
+    @contextmanager
+    def serve(self, catalog: str = "") -> Iterator[Server]:
+        with Server(self.org) as server:
+            self.url = server.url
+            self.configure(catalog)
+            yield server
+
+    def change_org(self, sql: str) -> None:
+        """Behind the service's back, so that no timestamp moves; while it is not served."""
+        with closing(OrgStore.open(self.org)) as store, store.write() as cursor:
+            cursor.execute(sql)
+
+    def purge(self, name: str, ids: list[str], *, told: bool = True) -> None:
+        """Deletes records for good; `told`: getDeleted knows of them."""
+        with closing(OrgStore.open(self.org)) as store, store.write() as cursor:
+            cursor.execute(f'DELETE FROM main."{name}" WHERE "Id" IN (SELECT unnest(?))', [ids])
+            if told:
+                store.remember_hard_deleted(name, ids, datetime.now(UTC))
+
+    def org_values(self, name: str, column: str) -> dict[str, Any]:
+        with closing(OrgStore.open(self.org)) as store:
+            rows = store.cursor().execute(f'SELECT "Id", "{column}" FROM main."{name}"').fetchall()
+        return dict(rows)
+
+    def open(self) -> Context:
+        return Context(load_settings(self.folder / "seil.toml"))
+
+    def run(self, *, full: bool = False) -> RunReport:
+        with self.open() as context:
+            return context.pipeline.run(context.catalog.select(self.objects), full=full)
+
+    def rebuild(self, *, anyway: bool = False) -> RebuildReport:
+        with self.open() as context:
+            settings = context.settings.warehouse
+            lake, catalog, models = context.lake, context.catalog, context.models
+            rebuild = Rebuild(settings, lake, catalog, models, bus=context.journal)
+            return rebuild.run(anyway=anyway)
+
+    def tick(self, **wanted: Any) -> None:
+        """Changes in the org, all of them before the window of the next run ends."""
+        answer = httpx.post(f"{self.url}/sandbox/tick", json=wanted, timeout=60)
+        answer.raise_for_status()
+        wait_for_the_next_second()
+
+    @contextmanager
+    def warehouse(self) -> Iterator[Warehouse]:
+        with self.open() as context, context.warehouse(read_only=True) as warehouse:
+            yield warehouse
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        with self.warehouse() as warehouse:
+            return warehouse.query(sql).to_pylist()
+
+    def records(self, table: str) -> Records:
+        with self.warehouse() as warehouse:
+            return current_records(warehouse, table)
+
+    def contents(self) -> dict[str, Any]:
+        """Every row of every table, and the ledger without what a load alone decides."""
+        with self.warehouse() as warehouse:
+            found = {name: _rows(warehouse, name) for name in _tables(warehouse)}
+            ledger = warehouse.query("SELECT * FROM seil.ledger ORDER BY object, flow_run_id")
+        rows = ledger.to_pylist()
+        found["ledger"] = [{k: v for k, v in row.items() if k != "last_at"} for row in rows]
+        return found
+
+
+def _tables(warehouse: Warehouse) -> list[str]:
+    rows = warehouse.query(
+        "SELECT schema_name AS s, table_name AS t FROM duckdb_tables()"
+        " WHERE schema_name IN ('main', 'salesforce', 'salesforce_history')"
+    )
+    return [f'"{row["s"]}"."{row["t"]}"' for row in rows.to_pylist()]
+
+
+def _rows(warehouse: Warehouse, table: str) -> list[Any]:
+    rows = warehouse.query(f"SELECT * FROM {table}").to_pylist()
+    return sorted(repr(sorted(row.items())) for row in rows)
+
+
+def current_records(warehouse: Warehouse, table: str) -> Records:
+    rows = warehouse.query(f'SELECT * FROM salesforce."{table}"').to_pylist()
+    return {
+        row["id"]: {name: row[name] for name in sorted(row) if not name.startswith("_")}
+        for row in rows
+    }
+
+
+def wait_for_the_next_second() -> None:
+    """The org's clock is read in whole seconds, and a window ends before them."""
+    time.sleep(1.05 - time.time() % 1)
