@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
@@ -237,20 +238,10 @@ class EmbeddedWarehouse:
         if every_version:
             key = embedded_sql.version_key(key, columns)
         with self._staged(files, columns) as rows:
-            self.execute(embedded_sql.ranked(rows, _full(table), key, columns))
-            outcomes = self.query(embedded_sql.OUTCOMES).to_pylist()
-            replaced = sum(row.pop("_replaced") for row in outcomes)
-            won = sum(row.pop("_won") for row in outcomes)
-            counted = {row.pop("_seil_file"): Outcome(**row) for row in outcomes}
-            if log and won:
-                logged = (_full(log.table), log)
-                self.execute(embedded_sql.log_changes(_full(table), rows, key, logged))
-            if replaced:
-                self.execute(embedded_sql.delete_replaced(_full(table), key))
-            if won:
-                all_win = won == sum(outcome.rows for outcome in counted.values())
-                self.execute(embedded_sql.insert_winners(_full(table), rows, all_win=all_win))
-            self.execute("DROP TABLE temp.main._seil_ranked")
+            merge = _Merge(self, table, rows, key, columns)
+            counted = {} if log else merge.into_empty()
+            if not counted:
+                counted = merge.by_version(log)
         return {file.key: counted.get(n, Outcome()) for n, file in enumerate(files)}
 
     def _known(self, table: TableName) -> pa.Schema:
@@ -293,6 +284,51 @@ class EmbeddedWarehouse:
             yield
         finally:
             self._connection.unregister(name)
+
+
+@dataclass(frozen=True)
+class _Merge:
+    """Of staged `rows`. The outcomes are by the files' numbers."""
+
+    warehouse: EmbeddedWarehouse
+    table: TableName
+    rows: Sql
+    key: str
+    columns: pa.Schema
+
+    def into_empty(self) -> dict[int, Outcome]:
+        """Where nothing has to be compared: an empty table, and keys that come once. Elsewhere it
+        does nothing. Ranking that many rows would take longer than reading them.
+        """
+        target = _full(self.table)
+        if self.warehouse.query(compose("SELECT 1 FROM {table} LIMIT 1", table=target)).num_rows:
+            return {}
+        select = embedded_sql.first_rows(self.rows, self.key, self.columns)
+        found = self.warehouse.query(select).to_pylist()
+        keys = {row.pop("_keys") for row in found}
+        counted = {row.pop("_seil_file"): Outcome(**row) for row in found}
+        if keys != {sum(outcome.rows for outcome in counted.values())}:
+            return {}
+        self.warehouse.execute(embedded_sql.insert_winners(target, self.rows, all_win=True))
+        return counted
+
+    def by_version(self, log: ChangeLog | None) -> dict[int, Outcome]:
+        target, execute = _full(self.table), self.warehouse.execute
+        execute(embedded_sql.ranked(self.rows, target, self.key, self.columns))
+        outcomes = self.warehouse.query(embedded_sql.OUTCOMES).to_pylist()
+        replaced = sum(row.pop("_replaced") for row in outcomes)
+        won = sum(row.pop("_won") for row in outcomes)
+        counted = {row.pop("_seil_file"): Outcome(**row) for row in outcomes}
+        if log and won:
+            logged = (_full(log.table), log)
+            execute(embedded_sql.log_changes(target, self.rows, self.key, logged))
+        if replaced:
+            execute(embedded_sql.delete_replaced(target, self.key))
+        if won:
+            all_win = won == sum(outcome.rows for outcome in counted.values())
+            execute(embedded_sql.insert_winners(target, self.rows, all_win=all_win))
+        execute("DROP TABLE temp.main._seil_ranked")
+        return counted
 
 
 def _connect(

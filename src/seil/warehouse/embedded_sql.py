@@ -110,6 +110,24 @@ def copy_batches(number: int, file: StagedFile, columns: pa.Schema) -> Sql:
     )
 
 
+def first_rows(staged: Sql, key: str, columns: pa.Schema) -> Sql:
+    """Per file what it would add to an empty table; `_keys` are those of all files."""
+    return compose(
+        """
+        WITH staged AS (
+            SELECT _seil_file, nullif({key}::VARCHAR, '') AS key, {deleted} AS deleted
+            FROM ({staged})
+        )
+        SELECT _seil_file, count(*) FILTER (NOT deleted) AS inserted,
+               count(*) FILTER (deleted) AS deleted,
+               (SELECT count(DISTINCT key) FROM staged) AS _keys
+        FROM staged GROUP BY _seil_file""",
+        staged=staged,
+        key=_key(key),
+        deleted=_deleted(columns),
+    )
+
+
 def ranked(staged: Sql, target: Sql, key: str, columns: pa.Schema) -> Sql:
     """One row per staged row: does it win its key against the others and the table's own row."""
     return compose(

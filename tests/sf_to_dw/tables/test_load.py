@@ -115,6 +115,32 @@ def test_every_row_of_one_file_with_the_same_key_is_counted(
     assert names(warehouse) == {"a": "last"}
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        [[record("a", 1), record("b", 1, deleted=True)], [record("c", 1)]],
+        [[record("a", 1), record("b", 1)], [record("a", 2), record("c", 1)]],
+        [[record("a", 2), record("a", 1), record("b", 1)]],
+        [[record("a", 1), record("", 1)]],
+    ],
+    ids=["each once", "in two files", "in one file", "without key"],
+)
+def test_a_first_load_comes_to_the_same_as_one_beside_other_records(
+    run: Load, warehouse: Warehouse, curator: Curator, files: Sequence[Sequence[dict[str, Any]]]
+) -> None:
+    for page, rows in enumerate(files):
+        curator.file(rows, page=page)
+    first = run()
+    alone = warehouse.query('SELECT * FROM salesforce."order" ORDER BY id').to_pylist()
+    warehouse.execute('DELETE FROM salesforce."order"')
+    warehouse.execute("DELETE FROM seil.loads")
+    warehouse.execute("INSERT INTO salesforce.\"order\" (id) VALUES ('other')")
+    again = run()
+    assert again.outcome == first.outcome
+    beside = """SELECT * FROM salesforce."order" WHERE id != 'other' ORDER BY id"""
+    assert warehouse.query(beside).to_pylist() == alone
+
+
 def test_rows_without_a_key_are_counted_and_reported(
     run: Load, warehouse: Warehouse, curator: Curator
 ) -> None:
