@@ -211,10 +211,17 @@ def _replace(
 def _forget_seen(warehouse: Warehouse) -> None:
     found = _query(warehouse, Sql("SELECT coalesce(min(sequence), 0) AS n FROM seil.built"))
     seen = int(found["n"][0].as_py())
-    for source in {change.source for change in changes_kept(warehouse) if change.sequence <= seen}:
-        if warehouse.columns(images(source)) is not None:
+    kept = changes_kept(warehouse)
+    unseen = {change.source for change in kept if change.sequence > seen}
+    for source in {change.source for change in kept if change.sequence <= seen}:
+        columns = warehouse.columns(images(source))
+        if columns is not None and source in unseen:
             delete = "DELETE FROM {images} WHERE _sequence <= {seen}"
             _run(warehouse, compose(delete, images=images(source), seen=seen))
+        elif columns is not None:
+            # To delete every row would cost more than all else that a build commits.
+            warehouse.drop(images(source))
+            warehouse.create_table(images(source), columns)
     _run(warehouse, compose("DELETE FROM seil.changes WHERE sequence <= {seen}", seen=seen))
 
 
