@@ -11,6 +11,8 @@ from typing import Any, Literal, TextIO
 
 from typing_extensions import override
 
+from seil.observe.correlation import CorrelationFilter
+
 __all__ = ["configure", "mask", "unconfigure"]
 
 _MASKED = "****"
@@ -104,6 +106,7 @@ def configure(level: str, form: Literal["auto", "text", "json"]) -> None:
     handler = _StandardError()
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
+    handler.addFilter(CorrelationFilter())
     logging.getLogger().addHandler(handler)
     # Libraries get to say only what is wrong.
     logging.getLogger("seil").setLevel(level)

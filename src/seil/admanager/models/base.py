@@ -35,7 +35,6 @@ class Shape(BaseModel):
         serialize_by_alias=True,
         extra="forbid",
         strict=True,
-        defer_build=True,
     )
 
     def wire(self, **options: Any) -> dict[str, Any]:

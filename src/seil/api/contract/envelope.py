@@ -2,74 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from datetime import datetime
+from typing import Annotated, Generic, Literal, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+__all__ = ["CORRELATION", "TIME", "Failure", "Fault", "Refusal", "Success"]
+
 Data = TypeVar("Data", bound=BaseModel)
+
+TIME = "2026-03-02T04:05:06.789+00:00"
+CORRELATION = "7d0cbd3e-34b1-4c3b-8a30-6b1a0f7f3c11"
 
 
 class _Envelope(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        serialize_by_alias=True,
-        extra="forbid",
-    )
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
-    application_label: Annotated[
-        str,
-        Field(description="X-Application-Label: the calling system.", examples=["salesforce"]),
-    ]
-    time: Annotated[
-        str, Field(description="When it was answered.", examples=["2026-11-23T08:45:10.123Z"])
-    ]
-    correlation_id: Annotated[
-        str,
-        Field(
-            description="X-Correlation-Id, generated where absent.",
-            examples=["3f0c1d1e-6f0a-4c5e-9f5c-0a4de0a4b6f1"],
-        ),
-    ]
-    path: Annotated[str, Field(description="The path asked.", examples=["/v1/gam/order"])]
-    method: Annotated[str, Field(description="The method.", examples=["POST"])]
+    message: str = Field(description="The code in words.", examples=["success"])
+    application_label: str | None = Field(
+        description="X-Application-Label, as it came.", examples=["salesforce"]
+    )
+    time: datetime = Field(description="When it was answered, UTC.", examples=[TIME])
+    correlation_id: UUID = Field(
+        description="X-Correlation-Id, as it came or made.", examples=[CORRELATION]
+    )
+    path: str = Field(description="The path that was asked for.", examples=["/v1/gam/order/1"])
+    method: str = Field(description="The method.", examples=["GET"])
 
 
 class Success(_Envelope, Generic[Data]):
-    """A request that was done."""
+    """What was asked for is in `data`."""
 
-    code: Annotated[Literal[200], Field(description="As HTTP has it.")] = 200
-    message: Annotated[Literal["success"], Field(description="In a word.")] = "success"
-    status: Annotated[Literal["200000"], Field(description="Of six digits.")] = "200000"
-    data: Annotated[Data, Field(description="The answer.")]
+    code: Literal[200] = Field(description="The HTTP status.", examples=[200])
+    status: Literal["200000"] = Field(description="The code, finer.", examples=["200000"])
+    data: Data
 
 
-class Reason(BaseModel):
-    """One reason of a refusal."""
+class Fault(BaseModel):
+    """One reason."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    code: Annotated[
-        str, Field(pattern=r"^EC\d{5}$", description="See docs/api.md.", examples=["EC40001"])
-    ]
-    message: Annotated[
-        str, Field(description="In words.", examples=["orders.0.name: Field required"])
-    ]
+    code: Annotated[str, Field(pattern=r"^EC\d{5}$", description="docs/api.md lists them.")]
+    message: str = Field(description="What is wrong, and with what.")
 
 
 class Failure(_Envelope):
-    """A request that was not done, and why. There is no `data`."""
+    """Nothing was done, or what was done is said in `errors`."""
 
-    code: Annotated[int, Field(description="As HTTP has it.", examples=[400])]
-    message: Annotated[str, Field(description="In a word.", examples=["bad request"])]
-    status: Annotated[
-        str, Field(pattern=r"^\d{6}$", description="Of six digits.", examples=["400000"])
-    ]
-    errors: Annotated[list[Reason], Field(min_length=1, description="Every reason.")]
+    code: int = Field(description="The HTTP status.", ge=400, le=599)
+    status: str = Field(description="The code, finer.", pattern=r"^\d{6}$")
+    errors: list[Fault] = Field(description="The reasons.", min_length=1)
 
 
-def success_of(response: type[BaseModel]) -> Any:
-    """The envelope's model for an operation's answer, named for the OpenAPI document."""
-    return Success[response]  # type: ignore[valid-type]
+class Refusal(BaseModel):
+    """As API Gateway refuses a token."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    message: Literal["Unauthorized", "Forbidden"]

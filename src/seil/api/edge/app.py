@@ -1,0 +1,134 @@
+"""The edge as one ASGI app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp
+
+import seil
+from seil.api.calls import Downstream
+from seil.api.edge import problems
+from seil.api.edge.dispatch import Dispatch, Limits
+from seil.api.edge.frame import Frame
+from seil.api.edge.gate import Gate, RateLimit, scopes_of
+from seil.api.edge.health import Check, health_router
+from seil.api.edge.issuing import issuing_router
+from seil.api.edge.refusals import refusals
+from seil.api.edge.routes_gam import gam_router
+from seil.api.edge.routes_techone import techone_router
+from seil.api.issuer import Issuer
+from seil.api.tokens import Verifier
+
+__all__ = ["SYSTEMS", "EdgeOptions", "build_edge"]
+
+SYSTEMS = ("gam", "techone")
+_ROUTERS = {"gam": gam_router, "techone": techone_router}
+_ABOUT = """
+Books and checks advertising in Google Ad Manager, and asks TechOne for rates and credit.
+
+Every answer under `/v1` is in the envelope shown below each route, and carries the header
+`X-Correlation-Id`. Errors are told by `errors[].code`.
+"""
+
+Closer = Callable[[], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True)
+class EdgeOptions:
+    """`body_limit` is in bytes, `rate` in requests a minute and caller.
+
+    `token_url` is where the docs page gets its tokens. `issuer` is there on one machine only.
+    """
+
+    project: str
+    env: str
+    body_limit: int = 1 << 20
+    rate: int = 600
+    limits: Limits = field(default_factory=Limits)
+    systems: tuple[str, ...] = SYSTEMS
+    token_url: str = "/oauth2/token"  # noqa: S105 - a path, no secret
+    issuer: Issuer | None = None
+    checks: Mapping[str, Check] = field(default_factory=dict)
+
+
+def build_edge(
+    verifier: Verifier,
+    downstream: Downstream,
+    options: EdgeOptions,
+    *,
+    closer: Closer | None = None,
+) -> ASGIApp:
+    """`closer` is entered while the app runs: what it built is closed with it."""
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="SEIL",
+        version=seil.__version__,
+        description=_ABOUT,
+        lifespan=_lifespan(closer),
+        generate_unique_id_function=_operation_id,
+        separate_input_output_schemas=True,
+        redirect_slashes=False,
+        # The frame's span covers refused requests, too.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    problems.install(app)
+    dispatch = Dispatch(downstream, options.limits)
+    read, write = scopes_of(options.project, options.env)
+    for name in options.systems:
+        app.include_router(_ROUTERS[name](dispatch), prefix=f"/v1/{name}", responses=refusals())
+    app.include_router(health_router(verifier.keys, dispatch, options.checks))
+    if options.issuer:
+        app.include_router(issuing_router(options.issuer))
+    _secure(app, options.token_url, {read: "Read", write: "Change"})
+    gate = Gate(verifier, read, write, RateLimit(options.rate))
+    return Frame(app, gate=gate, body_limit=options.body_limit)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name.replace("_", "-")
+
+
+def _lifespan(closer: Closer | None) -> Any:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if closer is None:
+            yield
+            return
+        async with closer():
+            yield
+
+    return lifespan
+
+
+def _secure(app: FastAPI, token_url: str, scopes: Mapping[str, str]) -> None:
+    """Says in the OpenAPI document what the gate asks for, before the framework is reached."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema:
+            return app.openapi_schema
+        document = made()
+        read, write = scopes
+        flow = {"tokenUrl": token_url, "scopes": dict(scopes)}
+        document.setdefault("components", {})["securitySchemes"] = {
+            "oauth2": {"type": "oauth2", "flows": {"clientCredentials": flow}}
+        }
+        for path, operations in document["paths"].items():
+            if path.startswith("/v1/"):
+                for method, operation in operations.items():
+                    operation["security"] = [{"oauth2": [read if method == "get" else write]}]
+                    # A wrong value is answered with 400, in the envelope.
+                    operation["responses"].pop("422", None)
+        schemas = document["components"].get("schemas", {})
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it

@@ -1,0 +1,60 @@
+"""How a route's refusals look in the OpenAPI document."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from seil.api.contract.envelope import CORRELATION, TIME, Failure, Refusal
+
+__all__ = ["refusals"]
+
+_FAILURES = {
+    400: ("The request is not right, or the system refuses it", "EC40001", "name: Field required"),
+    404: ("There is no such thing", "EC40402", "There is no order 1"),
+    408: ("The body took too long to arrive", "EC40801", "The body did not arrive"),
+    409: ("It was changed at the same time, or asked for before", "EC40901", "Modified meanwhile"),
+    413: ("The body is too long", "EC41301", "The body is longer than 1048576 bytes"),
+    429: ("Too many requests", "EC42901", "Too many requests; try again in 12 seconds"),
+    500: ("Something unexpected", "EC50001", "Something unexpected happened"),
+    502: ("The system behind is down, or answers nonsense", "EC50201", "gam is not reachable"),
+    504: ("The system behind is too slow", "EC50401", "gam did not answer within 29 seconds"),
+}
+
+
+def refusals() -> dict[int | str, dict[str, Any]]:
+    """The answers that every route under /v1 can give, with an example each."""
+    found: dict[int | str, dict[str, Any]] = {
+        401: _refusal("No token, or none that is good", "Unauthorized"),
+        403: _refusal("The token does not have the scope", "Forbidden"),
+    }
+    for code, (text, fault, message) in _FAILURES.items():
+        example = _example(code, fault, message)
+        found[code] = {"model": Failure, "description": text, "content": _json(example)}
+        if code in (429, 502):
+            found[code]["headers"] = {
+                "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+            }
+    return found
+
+
+def _refusal(text: str, message: str) -> dict[str, Any]:
+    return {"model": Refusal, "description": text, "content": _json({"message": message})}
+
+
+def _json(example: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"example": example}}
+
+
+def _example(code: int, fault: str, message: str) -> dict[str, Any]:
+    return {
+        "code": code,
+        "message": HTTPStatus(code).phrase,
+        "status": f"{code}000",
+        "applicationLabel": "salesforce",
+        "time": TIME,
+        "correlationId": CORRELATION,
+        "path": "/v1/gam/order",
+        "method": "POST",
+        "errors": [{"code": fault, "message": message}],
+    }

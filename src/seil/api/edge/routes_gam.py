@@ -1,0 +1,221 @@
+"""/v1/gam: orders, line items, proposals and their line items, forecasts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from seil.admanager import models
+from seil.admanager.models.actions import OrderAction, ProposalAction, ProposalLineItemAction
+from seil.admanager.models.base import Id, Shape, Text, about
+from seil.api.edge.dispatch import Dispatch
+from seil.api.edge.exchange import exchange_of
+from seil.api.edge.send import IdempotencyKey, Sender, known_parameters, success
+
+__all__ = ["gam_router"]
+
+OrderId = Annotated[Id, Path(description="The order's id.", examples=[3102455871])]
+ProposalId = Annotated[Id, Path(description="The proposal's id.", examples=[77120011])]
+
+
+class ProposalBody(models.ProposalChanges):
+    """A proposal's changes, bare or as `{"proposals": [{...}]}`; with an action, its reason."""
+
+    proposals: Annotated[
+        list[models.ProposalChanges] | None,
+        Field(min_length=1, max_length=1, description="Exactly one, instead of bare changes."),
+    ] = None
+    reason: Annotated[Text | None, about("Why, for pause.", "Creatives are late")] = None
+
+    def given(self) -> dict[str, Any]:
+        """What the caller wrote; null stays, since it takes a value away."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+class ProposalLineItemsBody(Shape):
+    """Changes of proposal line items; with an action, the ids of those to do it to."""
+
+    proposal_lineitems: Annotated[
+        list[models.ProposalLineItemChanges] | None,
+        Field(alias="proposalLineitems"),
+        about("Changes of each.", [{"id": 88120011, "name": "Homepage MREC, v2"}]),
+    ] = None
+    proposal_line_item_ids: Annotated[list[Id] | None, about("With an action.", [88120011])] = None
+    reason: Annotated[Text | None, about("Why, for pause.", "Creatives are late")] = None
+
+    def given(self) -> dict[str, Any]:
+        """What the caller wrote; null stays, since it takes a value away."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def gam_router(dispatch: Dispatch) -> APIRouter:
+    router = APIRouter(tags=["gam"], dependencies=[Depends(known_parameters)])
+    send = Sender(dispatch)
+    _orders(router, send)
+    _line_items(router, send)
+    _proposals(router, send)
+    _proposal_line_items(router, send)
+    return router
+
+
+def _orders(router: APIRouter, send: Sender) -> None:
+    @router.post("/order", summary="Create an order", response_model=success("gam.create-order"))
+    async def create_order(
+        request: Request, body: models.CreateOrder, key: IdempotencyKey = None
+    ) -> Response:
+        return await send(request, "gam.create-order", body, key=key)
+
+    @router.get(
+        "/order/{orderid}", summary="Read an order", response_model=success("gam.get-order")
+    )
+    async def get_order(request: Request, orderid: OrderId) -> Response:
+        return await send(request, "gam.get-order", models.GetOrder(order_id=orderid))
+
+    @router.put(
+        "/order/{orderid}",
+        summary="Approve, pause, resume, archive ... an order",
+        response_model=success("gam.order-action"),
+    )
+    async def act_on_order(
+        request: Request,
+        orderid: OrderId,
+        action: Annotated[OrderAction, Query(description="What to do.", examples=["approve"])],
+    ) -> Response:
+        body = models.ActOnOrder(order_id=orderid, action=action)
+        return await send(request, "gam.order-action", body)
+
+
+def _line_items(router: APIRouter, send: Sender) -> None:
+    @router.post(
+        "/forecast",
+        summary="What is available for a line item that may be booked",
+        response_model=success("gam.forecast"),
+    )
+    async def forecast(request: Request, body: models.GetForecast) -> Response:
+        return await send(request, "gam.forecast", body)
+
+    @router.post(
+        "/lineitem", summary="Create line items", response_model=success("gam.create-line-items")
+    )
+    async def create_line_items(
+        request: Request, body: models.CreateLineItems, key: IdempotencyKey = None
+    ) -> Response:
+        return await send(request, "gam.create-line-items", body, key=key)
+
+    @router.put(
+        "/lineitem", summary="Change line items", response_model=success("gam.update-line-items")
+    )
+    async def update_line_items(request: Request, body: models.UpdateLineItems) -> Response:
+        return await send(request, "gam.update-line-items", body)
+
+    @router.get(
+        "/lineitem",
+        summary="Read one line item, or all of an order",
+        response_model=success("gam.get-line-items"),
+    )
+    async def get_line_items(
+        request: Request,
+        lineitemid: Annotated[Id | None, Query(description="The line item.")] = None,
+        orderid: Annotated[Id | None, Query(description="The order.")] = None,
+    ) -> Response:
+        given = {"lineItemId": lineitemid, "orderId": orderid}
+        values = {name: value for name, value in given.items() if value is not None}
+        return await send.composed(request, "gam.get-line-items", values)
+
+    @router.put(
+        "/lineitem/action",
+        summary="Archive, pause, resume, activate, reserve, release or delete line items",
+        response_model=success("gam.line-item-action"),
+    )
+    async def act_on_line_items(request: Request, body: models.ActOnLineItems) -> Response:
+        return await send(request, "gam.line-item-action", body)
+
+
+def _proposals(router: APIRouter, send: Sender) -> None:
+    @router.post(
+        "/proposal",
+        summary="Create a programmatic guaranteed proposal",
+        response_model=success("gam.create-proposal"),
+    )
+    async def create_proposal(
+        request: Request, body: models.CreateProposal, key: IdempotencyKey = None
+    ) -> Response:
+        return await send(request, "gam.create-proposal", body, key=key)
+
+    @router.get(
+        "/proposal/{proposalid}",
+        summary="Read a proposal",
+        response_model=success("gam.get-proposal"),
+    )
+    async def get_proposal(request: Request, proposalid: ProposalId) -> Response:
+        body = models.GetProposal(proposal_id=proposalid)
+        return await send(request, "gam.get-proposal", body)
+
+    @router.put(
+        "/proposal/{proposalid}",
+        summary="Change a proposal, or do something to it with ?action=",
+        response_model=success("gam.update-proposal") | success("gam.proposal-action"),
+    )
+    async def update_proposal(
+        request: Request,
+        proposalid: ProposalId,
+        action: Annotated[
+            ProposalAction | None,
+            Query(description="What to do.", examples=["request-buyer-acceptance"]),
+        ] = None,
+        body: ProposalBody | None = None,
+    ) -> Response:
+        values = body.given() if body else {}
+        if action is not None:
+            told = {"proposalId": proposalid, "action": action}
+            return await send.composed(request, "gam.proposal-action", values | told)
+        if not values:
+            text = "The request has neither a body with changes nor an action"
+            return exchange_of(request).refused(400, "EC40003", text)
+        return await send.composed(
+            request, "gam.update-proposal", values | {"proposalId": proposalid}
+        )
+
+
+def _proposal_line_items(router: APIRouter, send: Sender) -> None:
+    @router.post(
+        "/proposallineitem",
+        summary="Create proposal line items",
+        response_model=success("gam.create-proposal-line-items"),
+    )
+    async def create_proposal_line_items(
+        request: Request, body: models.CreateProposalLineItems, key: IdempotencyKey = None
+    ) -> Response:
+        return await send(request, "gam.create-proposal-line-items", body, key=key)
+
+    @router.put(
+        "/proposallineitem",
+        summary="Change proposal line items, or archive them with ?action=",
+        response_model=success("gam.update-proposal-line-items")
+        | success("gam.proposal-line-item-action"),
+    )
+    async def update_proposal_line_items(
+        request: Request,
+        body: ProposalLineItemsBody,
+        action: Annotated[
+            ProposalLineItemAction | None, Query(description="What to do.", examples=["archive"])
+        ] = None,
+    ) -> Response:
+        values = body.given()
+        if action is None:
+            return await send.composed(request, "gam.update-proposal-line-items", values)
+        return await send.composed(
+            request, "gam.proposal-line-item-action", values | {"action": action}
+        )
+
+    @router.get(
+        "/proposallineitem/{proposalid}",
+        summary="Read a proposal's line items",
+        response_model=success("gam.get-proposal-line-items"),
+    )
+    async def get_proposal_line_items(request: Request, proposalid: ProposalId) -> Response:
+        body = models.GetProposalLineItems(proposal_id=proposalid)
+        return await send(request, "gam.get-proposal-line-items", body)

@@ -1,0 +1,46 @@
+"""/v1/techone: rates and credit."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request
+from starlette.responses import Response
+
+from seil.api.edge.dispatch import Dispatch
+from seil.api.edge.send import Sender, known_parameters, success
+from seil.techone.models import CreditRequest, RateRequest
+
+__all__ = ["techone_router"]
+
+DebtorNumber = Annotated[
+    str,
+    Path(
+        pattern="^[A-Za-z0-9]{3,10}$",
+        description="3 to 10 letters or digits.",
+        examples=["C100234"],
+    ),
+]
+
+
+def techone_router(dispatch: Dispatch) -> APIRouter:
+    router = APIRouter(tags=["techone"], dependencies=[Depends(known_parameters)])
+    send = Sender(dispatch)
+
+    @router.get(
+        "/foreign-exchange-rate/aud-usd",
+        summary="The rate of AUD to USD",
+        response_model=success("techone.rate"),
+    )
+    async def get_exchange_rate(request: Request) -> Response:
+        return await send(request, "techone.rate", RateRequest())
+
+    @router.get(
+        "/debtor/{debtor_number}/remaining-credit-limit",
+        summary="What a debtor may still buy",
+        response_model=success("techone.credit"),
+    )
+    async def get_remaining_credit_limit(request: Request, debtor_number: DebtorNumber) -> Response:
+        return await send(request, "techone.credit", CreditRequest(debtor_number=debtor_number))
+
+    return router

@@ -1,0 +1,85 @@
+"""From a validated request to a service and back into the envelope."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Header, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
+from starlette.responses import Response
+
+from seil.api.calls import Answer, Call
+from seil.api.contract.envelope import Success
+from seil.api.contract.operations import OPERATIONS
+from seil.api.edge.dispatch import Dispatch
+from seil.api.edge.exchange import exchange_of
+from seil.api.faults import faults_of
+
+__all__ = ["IdempotencyKey", "Sender", "known_parameters", "success"]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key and body again give the first answer again: nothing is done "
+        "twice. Remembered for a day, for each caller and route.",
+    ),
+]
+
+
+class Sender:
+    """Sends operations to their service."""
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        self._dispatch = dispatch
+
+    async def __call__(
+        self, request: Request, operation: str, body: BaseModel, *, key: str | None = None
+    ) -> Response:
+        exchange = exchange_of(request)
+        exchange.notes["operation"] = operation
+        call = Call(
+            operation,
+            body.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            correlation_id=exchange.correlation_id,
+            application_label=exchange.application_label or "",
+            caller=exchange.caller,
+            idempotency_key=key,
+        )
+        found = await self._dispatch.answer(call, repeatable=not OPERATIONS[operation].effect)
+        if found.code == 200 and found.data is not None:
+            return exchange.success(found.data)
+        return exchange.failure(found)
+
+    async def composed(self, request: Request, operation: str, values: dict[str, Any]) -> Response:
+        """For a request that stands in the path and the query as well as in the body."""
+        try:
+            body = OPERATIONS[operation].request.model_validate(values)
+        except ValidationError as error:
+            answer = Answer(400, errors=faults_of(error.errors()))
+            return exchange_of(request).failure(answer)
+        return await self(request, operation, body)
+
+
+def success(operation: str) -> Any:
+    """The envelope's model with the operation's answer in it."""
+    return Success.__class_getitem__(OPERATIONS[operation].response)
+
+
+async def known_parameters(request: Request) -> None:
+    """Refuses a query parameter that the route does not have: a misspelt one would be lost."""
+    route: APIRoute = request.scope["route"]
+    known = {field.alias for field in route.dependant.query_params}
+    takes = f"it takes {', '.join(sorted(known))}" if known else "the route takes none"
+    unknown = [
+        {"type": "extra_forbidden", "loc": ("query", name), "msg": f"is unknown: {takes}"}
+        for name in request.query_params
+        if name not in known
+    ]
+    if unknown:
+        raise RequestValidationError(unknown)

@@ -1,0 +1,150 @@
+"""Requests that were seen before: an Idempotency-Key makes an effect happen once.
+
+The key is claimed before the external call and settled after it, where the effect is: the edge may
+have given up by then. https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from seil.api.calls import Answer, Call
+from seil.errors import ConfigurationError, Problem
+
+__all__ = ["Claim", "IdempotencyStore", "SqliteStore", "State", "fingerprint", "key_of"]
+
+_SCHEMA = """
+create table if not exists request (
+    key text primary key, fingerprint text not null, state text not null, answer text,
+    claimed_at real not null
+) without rowid
+"""
+
+
+class State(StrEnum):
+    """`CLAIMED`: nobody had the key, it is this call's now."""
+
+    CLAIMED = "claimed"
+    RUNNING = "running"
+    DONE = "done"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is known of a key: `fingerprint` and `answer` are those of the call that claimed it."""
+
+    state: State
+    fingerprint: str = ""
+    answer: Answer | None = None
+
+
+class IdempotencyStore(Protocol):
+    """Safe for threads and, on a machine, for processes. Times are in seconds."""
+
+    def claim(self, key: str, fingerprint: str, *, lease: float) -> Claim:
+        """Takes a free key, or tells who has it. Running for longer than `lease` is UNKNOWN."""
+        ...
+
+    def settle(self, key: str, answer: Answer) -> None:
+        """Keeps the outcome."""
+        ...
+
+    def doubt(self, key: str) -> None:
+        """The outcome is not known: the key is not free again."""
+        ...
+
+    def release(self, key: str) -> None:
+        """Nothing happened: the key is free again."""
+        ...
+
+
+def key_of(call: Call) -> str:
+    """A caller's keys are its own, and each operation has its own."""
+    text = json.dumps([call.caller, call.operation, call.idempotency_key])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def fingerprint(request: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+
+class SqliteStore:
+    """Keys in a file, so that a restart does not forget them. Raises ConfigurationError."""
+
+    def __init__(
+        self, path: Path, *, age: float = 86_400, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._age = age
+        self._clock = clock
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._connection = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, timeout=10
+            )
+            # FULL: a claim that a power cut takes away would let the effect happen twice.
+            self._connection.execute("pragma journal_mode = wal")
+            self._connection.execute("pragma synchronous = full")
+            self._connection.execute(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError([Problem(str(path), f"cannot be used: {error}")]) from error
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def claim(self, key: str, fingerprint: str, *, lease: float) -> Claim:
+        now = self._clock()
+        with self._lock, _Transaction(self._connection) as run:
+            run("delete from request where claimed_at < ?", now - self._age)
+            found = run(
+                "select fingerprint, state, answer, claimed_at from request where key = ?", key
+            ).fetchone()
+            if found is None:
+                run("insert into request values (?, ?, 'running', null, ?)", key, fingerprint, now)
+                return Claim(State.CLAIMED, fingerprint)
+        known, state, answer, claimed_at = found
+        if state == State.RUNNING and now - claimed_at > lease:
+            state = State.UNKNOWN
+        return Claim(State(state), known, Answer.from_json(json.loads(answer)) if answer else None)
+
+    def settle(self, key: str, answer: Answer) -> None:
+        self._run(
+            "update request set state = 'done', answer = ? where key = ?",
+            json.dumps(answer.to_json()),
+            key,
+        )
+
+    def doubt(self, key: str) -> None:
+        self._run("update request set state = 'unknown' where key = ?", key)
+
+    def release(self, key: str) -> None:
+        self._run("delete from request where key = ?", key)
+
+    def _run(self, statement: str, *values: Any) -> None:
+        with self._lock, _Transaction(self._connection) as run:
+            run(statement, *values)
+
+
+class _Transaction:
+    """One that writes from its start, so that two processes cannot both find a key free."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> Callable[..., sqlite3.Cursor]:
+        self._connection.execute("begin immediate")
+        return lambda statement, *values: self._connection.execute(statement, values)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._connection.execute("rollback" if kind else "commit")

@@ -1,0 +1,177 @@
+"""Runs operations with a system's client, and says in the contract's codes what came of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opentelemetry import propagate, trace
+from pydantic import BaseModel, ValidationError
+
+from seil.api.calls import Answer, Call, Fault
+from seil.api.contract.operations import OPERATIONS, Operation
+from seil.api.faults import faults_of
+from seil.api.services.idempotency import IdempotencyStore, State, fingerprint, key_of
+from seil.errors import (
+    AbortError,
+    ConflictError,
+    RequestRejectedError,
+    RetryError,
+    SeilError,
+    TooSlowError,
+    UnavailableError,
+    UnexpectedAnswerError,
+)
+from seil.observe.correlation import correlated
+
+__all__ = ["Handler", "Service"]
+
+_log = logging.getLogger(__name__)
+_tracer = trace.get_tracer("seil.api")
+
+Handler = Callable[[Any], BaseModel]
+
+# A claim that is older belongs to a call that died: services give up long before.
+_LEASE = 120.0
+
+
+class Service:
+    """The operations of one system.
+
+    `handlers` take an operation's request model and give its response model, or raise SeilError.
+    """
+
+    def __init__(
+        self, system: str, handlers: Mapping[str, Handler], keys: IdempotencyStore
+    ) -> None:
+        self.system = system
+        self._handlers = dict(handlers)
+        self._keys = keys
+
+    def run(self, call: Call) -> Answer:
+        """Never raises: what goes wrong is in the answer."""
+        context = propagate.extract({"traceparent": call.traceparent} if call.traceparent else {})
+        begun = time.perf_counter()
+        with (
+            correlated(call.correlation_id),
+            _tracer.start_as_current_span(
+                f"run {call.operation}", context=context, kind=trace.SpanKind.SERVER
+            ) as span,
+        ):
+            answer = self._answered(call)
+            span.set_attribute("seil.code", answer.code)
+            _log.info(
+                "%s %d",
+                call.operation,
+                answer.code,
+                extra={
+                    "operation": call.operation,
+                    "code": answer.code,
+                    "caller": call.caller,
+                    "errors": [fault.code for fault in answer.errors],
+                    "milliseconds": round((time.perf_counter() - begun) * 1000, 2),
+                },
+            )
+            return answer
+
+    def _answered(self, call: Call) -> Answer:
+        operation, handler = OPERATIONS.get(call.operation), self._handlers.get(call.operation)
+        if operation is None or handler is None:
+            text = f"{self.system} has no operation {call.operation}"
+            return _fault(404, "EC40401", text)
+        try:
+            request = operation.request.model_validate(call.request)
+        except ValidationError as error:
+            return Answer(400, errors=faults_of(error.errors()))
+        if not (call.idempotency_key and operation.effect):
+            return self._outcome(operation, handler, request)[0]
+        return self._once(call, lambda: self._outcome(operation, handler, request))
+
+    def _once(self, call: Call, run: Callable[[], tuple[Answer, bool]]) -> Answer:
+        key, mark = key_of(call), fingerprint(call.request)
+        claim = self._keys.claim(key, mark, lease=_LEASE)
+        if claim.state is not State.CLAIMED:
+            return _repeated(claim.state, claim.answer, same=claim.fingerprint == mark)
+        try:
+            answer, known = run()
+        except BaseException:
+            self._keys.doubt(key)
+            raise
+        if not known:
+            self._keys.doubt(key)
+        elif answer.code == 200:
+            self._keys.settle(key, answer)
+        else:
+            self._keys.release(key)
+        return answer
+
+    def _outcome(
+        self, operation: Operation, handler: Handler, request: BaseModel
+    ) -> tuple[Answer, bool]:
+        """The answer, and whether it is known what happened."""
+        try:
+            data = handler(request).model_dump(mode="json", by_alias=True, exclude_none=True)
+        except SeilError as error:
+            answer = self._refused(error)
+            _log.log(
+                logging.INFO if answer.code < 500 else logging.WARNING,
+                "%s: %s",
+                operation.name,
+                error,
+            )
+            return answer, _known(error)
+        except Exception:  # noqa: BLE001 - the outermost barrier: the caller learns no details
+            _log.exception("%s broke", operation.name)
+            return _fault(500, "EC50001", f"{operation.name} failed unexpectedly"), False
+        return Answer(200, data), True
+
+    def _refused(self, error: SeilError) -> Answer:
+        retry_after = None
+        match error:
+            case RequestRejectedError(status=404):
+                told = (404, "EC40402", error.reason)
+            case RequestRejectedError(status=409) | ConflictError():
+                told = (409, "EC40901", error.message)
+            case RequestRejectedError():
+                told = (400, "EC40010", error.reason)
+            case TooSlowError():
+                told = (504, "EC50401", f"{self.system} did not answer in time")
+            case UnexpectedAnswerError():
+                told = (502, "EC50202", error.message)
+            case UnavailableError():
+                retry_after = error.retry_after
+                told = (502, "EC50201", f"{self.system} is not available: {error.reason}")
+            case AbortError():
+                told = (502, "EC50204", f"{self.system} does not accept our settings")
+            case _:
+                told = (502, "EC50201", f"{self.system} is not available")
+        code, fault, text = told
+        return Answer(code, errors=(Fault(fault, text),), retry_after=retry_after)
+
+
+def _known(error: SeilError) -> bool:
+    """Whether it is sure that nothing happened."""
+    if isinstance(error, UnavailableError):
+        return not error.reached
+    return not isinstance(error, RetryError) or isinstance(error, ConflictError)
+
+
+def _repeated(state: State, answer: Answer | None, *, same: bool) -> Answer:
+    if not same:
+        return _fault(409, "EC40904", "This Idempotency-Key was used with another body")
+    if state is State.DONE and answer:
+        return answer
+    if state is State.RUNNING:
+        fault = Fault("EC40902", "The request with this Idempotency-Key is still running")
+        return Answer(409, errors=(fault,), retry_after=5)
+    text = (
+        "What came of the request with this Idempotency-Key is not known: "
+        "look whether it was done, then use a new key"
+    )
+    return _fault(409, "EC40903", text)
+
+
+def _fault(code: int, fault: str, message: str) -> Answer:
+    return Answer(code, errors=(Fault(fault, message),))
