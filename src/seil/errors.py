@@ -60,7 +60,7 @@ class UnavailableError(RetryError):
         answered = f" answered {status}" if status else ""
         super().__init__(
             f"{service}{answered}: {reason}",
-            hint="It was retried without success; run again later",
+            hint="It was retried without success; run again later, or look with `seil doctor`",
         )
         self.service = service
         self.reason = reason

@@ -184,3 +184,11 @@ def test_disabled_objects_free_their_names() -> None:
     old = SyncedObject(api_name="Lead", enabled=False)
     new = SyncedObject(api_name="Lead__c")
     assert [entry.api_name for entry in Catalog([old, new]).values()] == ["Lead__c"]
+
+
+def test_an_unknown_name_is_met_with_the_likely_ones(packaged: Catalog) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        packaged.select(["order produkt", "Leed"])
+    near, far = caught.value.problems
+    assert near.cure.startswith("did you mean OrderItem? ")
+    assert far.cure.startswith("`seil status` lists them")

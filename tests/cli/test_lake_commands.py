@@ -335,6 +335,12 @@ def test_status_shows_files_and_ledger(seil: Seil, loaded: Path) -> None:
     assert (whole["balanced"], whole["dead_letters"], whole["ledger_problem"]) == (True, 0, "")
 
 
+def test_status_tells_of_a_file_that_is_in_no_row_of_the_ledger(seil: Seil, loaded: Path) -> None:
+    told = "1 file(s) could not be taken in: see `seil files list --state error`."
+    assert told in seil("status").out.splitlines()
+    assert "could not be taken in" not in seil("status", "Account").out
+
+
 def test_status_is_red_and_1_when_rows_are_missing(seil: Seil, loaded: Path) -> None:
     with duckdb.connect("seil-data/warehouse.duckdb") as connection:
         connection.execute("UPDATE seil.loads SET merged_rows = 1 WHERE object = 'Order'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,10 @@ class Catalog(Mapping[str, SyncedObject]):
     def __init__(self, objects: Iterable[SyncedObject]) -> None:
         self._objects = {o.api_name.lower(): o for o in objects if o.enabled}
         self._landing = {o.landing_name.lower(): o for o in self._objects.values()}
-        self._table = {o.table: o for o in self._objects.values()}
+        tables = {o.table.lower(): o for o in self._objects.values()}
+        displayed = {o.display_name.lower(): o for o in self._objects.values()}
+        # Where two objects share a name, the one to the right has it.
+        self._names = displayed | tables | self._landing | self._objects
 
     def __getitem__(self, name: str) -> SyncedObject:
         return self._objects[name.lower()]
@@ -54,12 +58,7 @@ class Catalog(Mapping[str, SyncedObject]):
 
     def find(self, name: str) -> SyncedObject | None:
         """By API, landing, table or display name."""
-        wanted = name.lower()
-        displayed = {o.display_name.lower(): o for o in self._objects.values()}
-        for index in (self._objects, self._landing, self._table, displayed):
-            if wanted in index:
-                return index[wanted]
-        return None
+        return self._names.get(name.lower())
 
     def select(self, names: Iterable[str]) -> list[SyncedObject]:
         """The named objects, all of them when none is named."""
@@ -71,12 +70,18 @@ class Catalog(Mapping[str, SyncedObject]):
         if unknown:
             raise ConfigurationError(
                 [
-                    Problem(name, "is not an object of the catalog", "see docs/add-an-object.md")
+                    Problem(name, "is not an object of the catalog", self._likely(name))
                     for name in unknown
-                ],
-                searched=list(self),
+                ]
             )
         return list(dict.fromkeys(entry for _, entry in found if entry))
+
+    def _likely(self, name: str) -> str:
+        """What may have been meant, by whichever of an object's names comes near."""
+        near = get_close_matches(name.lower(), self._names, cutoff=0.7)
+        likely = dict.fromkeys(self._names[match].api_name for match in near)
+        where = "`seil status` lists them, docs/add-an-object.md tells how to add one"
+        return f"did you mean {' or '.join(likely)}? {where}" if likely else where
 
 
 def load_catalog(file: Path | None = None) -> Catalog:

@@ -177,6 +177,12 @@ def _print(
         ("files", "count", "size"),
         [(_state(count), count.files, output.size(count.bytes)) for count in files],
     )
+    failed = sum(count.files for count in files if count.state == "error")
+    if failed:
+        output.line(
+            f"{failed:,} file(s) could not be taken in: see `seil files list --state error`.",
+            style="red",
+        )
     output.line()
     if ledger.problem:
         output.line(f"Ledger: {ledger.problem}")
