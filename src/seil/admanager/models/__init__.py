@@ -25,6 +25,7 @@ from seil.admanager.models.proposal_line_items import (
     CreateProposalLineItems,
     GetProposalLineItems,
     ProposalLineItem,
+    ProposalLineItemChanges,
     ProposalLineItems,
     UpdateProposalLineItems,
 )
@@ -33,6 +34,7 @@ from seil.admanager.models.proposals import (
     CreateProposal,
     GetProposal,
     Proposal,
+    ProposalChanges,
     UpdateProposal,
 )
 
@@ -60,7 +62,9 @@ __all__ = [
     "NumUpdated",
     "Order",
     "Proposal",
+    "ProposalChanges",
     "ProposalLineItem",
+    "ProposalLineItemChanges",
     "ProposalLineItems",
     "UpdateLineItems",
     "UpdateProposal",

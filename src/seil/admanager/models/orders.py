@@ -45,10 +45,6 @@ class _OrderFields(Shape):
         Annotated[str, Field(max_length=63)] | None, about("Purchase order.", "PO-10442")
     ] = None
     notes: Annotated[Text | None, about("Notes.", "Booked from Salesforce")] = None
-    currency_code: Annotated[
-        Annotated[str, Field(pattern="^[A-Z]{3}$")] | None,
-        about("Deprecated by Ad Manager; the network's currency holds.", "AUD"),
-    ] = None
     is_programmatic: Annotated[bool | None, about("For programmatic deals.", example=False)] = None
 
 
@@ -95,6 +91,7 @@ class Order(_OrderFields):
     status: Annotated[str, about("DRAFT, PENDING_APPROVAL, APPROVED, ...", "APPROVED")]
     advertiser_id: Annotated[Id | None, about("The advertiser.", 5110021)] = None
     trafficker_id: Annotated[Id | None, about("Who traffics it.", 244001)] = None
+    currency_code: Annotated[str | None, about("The network's currency.", "AUD")] = None
     creator_id: Annotated[Id | None, about("Who created it.", 244001)] = None
     start_date_time: Annotated[DateTime | None, about("When its first line item starts.", _AT)] = (
         None

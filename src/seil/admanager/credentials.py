@@ -1,0 +1,78 @@
+"""The service account's access token, for REST and SOAP alike.
+
+One token is shared, so that it is asked for once. A self-signed JWT, which Google's clients would
+send to REST by themselves, is no help to SOAP.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import MutableMapping
+from typing import Any
+
+import google.auth.credentials
+import google.auth.transport.requests
+from google.auth.exceptions import GoogleAuthError
+from google.oauth2 import service_account
+from typing_extensions import override
+
+from seil.admanager.calls import SERVICE
+from seil.admanager.deadline import time_for_call
+from seil.errors import ConfigurationError, Problem
+from seil.settings import AdManagerSettings
+
+SCOPE = "https://www.googleapis.com/auth/admanager"
+
+
+class AccountCredentials(google.auth.credentials.Credentials):
+    """Google's credentials of a service account, refreshed by one thread at a time."""
+
+    def __init__(self, account: service_account.Credentials, timeout: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._account = account
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._request = google.auth.transport.requests.Request()
+
+    @property
+    def token_uri(self) -> str:
+        return str(self._account._token_uri)  # noqa: SLF001  (google-auth gives it no public name)
+
+    @override
+    def refresh(self, request: Any) -> None:
+        """Raises google.auth.exceptions.GoogleAuthError."""
+        refused = self.token
+        with self._lock:
+            if self.token != refused and self.valid:
+                return  # Another thread has just got a new one.
+            self._account.refresh(self._timely)  # type: ignore[no-untyped-call]
+            self.token, self.expiry = self._account.token, self._account.expiry
+
+    @override
+    def before_request(
+        self, request: Any, method: str, url: str, headers: MutableMapping[str, str]
+    ) -> None:
+        headers.update(self.header())
+
+    def header(self) -> dict[str, str]:
+        if not self.valid:
+            self.refresh(None)
+        return {"authorization": f"Bearer {self.token}"}
+
+    def _timely(self, *args: Any, **options: Any) -> Any:
+        options["timeout"] = time_for_call(SERVICE, self._timeout)
+        return self._request(*args, **options)
+
+
+def account_credentials(settings: AdManagerSettings) -> AccountCredentials:
+    """Raises ConfigurationError where the key is missing or is none. It never says what it is."""
+    place = settings.service_account_key.place
+    try:
+        account = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+            json.loads(settings.service_account_key.reveal()), scopes=[SCOPE]
+        )
+    except (ValueError, TypeError, AttributeError, GoogleAuthError):
+        problem = Problem(place, "is not a service account's JSON key")
+        raise ConfigurationError([problem]) from None
+    return AccountCredentials(account, settings.timeout.total_seconds())

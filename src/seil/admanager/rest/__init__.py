@@ -1,0 +1,1 @@
+"""Ad Manager's REST API: orders, line items, buyers, reports."""

@@ -1,0 +1,224 @@
+"""Between the contract's values, which are SOAP's, and the REST API's JSON.
+
+Both sides are JSON, so that nothing of Google's is needed here. Whatever the REST API cannot
+express is refused by its name: a line item without it would be another line item.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from seil.admanager.calls import SERVICE
+from seil.admanager.rest.names import Names, id_of
+from seil.errors import RequestRejectedError, UnexpectedAnswerError
+
+Json = Any
+_MICROS = 1_000_000
+_FRACTION = re.compile(r"\.\d+")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What values are read and written against."""
+
+    names: Names
+    zone: str
+
+    @classmethod
+    def of(cls, code: str, zone: str) -> Network:
+        return cls(Names(f"networks/{code}"), zone)
+
+
+@dataclass(frozen=True)
+class Codec:
+    """`write` takes a contract value, the network and the value's path; `read` the REST value."""
+
+    write: Callable[[Json, Network, str], Json]
+    read: Callable[[Json, Network], Json]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A contract field and the REST field that it is."""
+
+    name: str
+    rest: str
+    codec: Codec
+
+
+def written(fields: Sequence[Field], values: Mapping[str, Json], to: Network, path: str) -> Json:
+    """REST JSON of the fields that are given."""
+    return {
+        field.rest: field.codec.write(values[field.name], to, f"{path}.{field.name}")
+        for field in fields
+        if values.get(field.name) is not None
+    }
+
+
+def read(fields: Sequence[Field], values: Mapping[str, Json], of: Network) -> Json:
+    found = (
+        (field.name, field.codec.read(values[field.rest], of))
+        for field in fields
+        if field.rest in values
+    )
+    return {name: value for name, value in found if value is not None}
+
+
+def refused(path: str, reason: str) -> RequestRejectedError:
+    text = f"{path.removeprefix('.')}: {reason}"
+    return RequestRejectedError(SERVICE, "NOT_SUPPORTED", text, status=400)
+
+
+def shape(fields: Sequence[Field], *, missing: Sequence[str] = ()) -> Codec:
+    """A nested object. What of it REST does not have is `missing`."""
+
+    def write(value: Json, to: Network, path: str) -> Json:
+        reject_missing(value, missing, path)
+        return written(fields, value, to, path)
+
+    return Codec(write, lambda value, of: read(fields, value, of))
+
+
+def reject_missing(value: Mapping[str, Json], missing: Sequence[str], path: str) -> None:
+    for name in missing:
+        if value.get(name) not in (None, [], {}):
+            raise refused(f"{path}.{name}", "Ad Manager's REST API does not have it")
+
+
+def many(codec: Codec) -> Codec:
+    return Codec(
+        lambda values, to, path: [
+            codec.write(value, to, f"{path}[{at}]") for at, value in enumerate(values)
+        ],
+        lambda values, of: [codec.read(value, of) for value in values] or None,
+    )
+
+
+def _itself(value: Json, *_: Any) -> Json:
+    return value
+
+
+PLAIN = Codec(_itself, _itself)
+# JSON of protobuf has 64-bit integers as texts.
+LONG = Codec(lambda value, _to, _path: str(value), lambda value, _of: int(value))
+
+
+def ref(collection: str) -> Codec:
+    """An id, in REST the name of what it is the id of."""
+    return Codec(
+        lambda value, to, _path: to.names.of(collection, value),
+        lambda value, _of: id_of(value),
+    )
+
+
+def refs(collection: str) -> Codec:
+    return many(ref(collection))
+
+
+def enum(renamed: Mapping[str, str] | None = None) -> Codec:
+    """A word; `renamed` are those that REST calls otherwise."""
+    there = dict(renamed or {})
+    back = {value: name for name, value in there.items()}
+
+    def reading(value: Json, _of: Network) -> Json:
+        # A word that the client does not know yet comes as its number.
+        text = str(value)
+        return None if text.endswith("_UNSPECIFIED") else back.get(text, text)
+
+    return Codec(lambda value, _to, _path: there.get(value, value), reading)
+
+
+def _write_money(value: Json, _to: Network, _path: str) -> Json:
+    micros = value["microAmount"]
+    units, rest = divmod(abs(micros), _MICROS)
+    sign = -1 if micros < 0 else 1
+    return {
+        "currencyCode": value["currencyCode"],
+        "units": str(sign * units),
+        "nanos": sign * rest * 1000,
+    }
+
+
+def _read_money(value: Json, _of: Network) -> Json:
+    nanos = int(value.get("units", 0)) * 10**9 + int(value.get("nanos", 0))
+    # Ad Manager's own amounts are whole micros.
+    return (
+        {"currencyCode": value.get("currencyCode", ""), "microAmount": round(nanos / 1000)}
+        if (nanos % 1000)
+        else {"currencyCode": value.get("currencyCode", ""), "microAmount": nanos // 1000}
+    )
+
+
+MONEY = Codec(_write_money, _read_money)
+
+
+def _write_time(value: Json, _to: Network, path: str) -> Json:
+    date, zone = value["date"], ZoneInfo(value["timeZoneId"])
+    clock = (value.get("hour", 0), value.get("minute", 0), value.get("second", 0))
+    try:
+        local = datetime(date["year"], date["month"], date["day"], *clock, tzinfo=zone)
+        moment = local.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise refused(path, "is outside of what Ad Manager has dates for") from None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+
+
+def _read_time(value: Json, of: Network) -> Json:
+    try:
+        moment = datetime.fromisoformat(_FRACTION.sub("", value))
+        local = moment.astimezone(ZoneInfo(of.zone))
+    except (OverflowError, ValueError):
+        raise UnexpectedAnswerError(SERVICE, "a time is none") from None
+    return date_time(local, of.zone)
+
+
+def date_time(local: datetime, zone: str) -> dict[str, Json]:
+    return {
+        "date": {"year": local.year, "month": local.month, "day": local.day},
+        "hour": local.hour,
+        "minute": local.minute,
+        "second": local.second,
+        "timeZoneId": zone,
+    }
+
+
+TIME = Codec(_write_time, _read_time)
+
+MILLISECONDS = Codec(
+    lambda value, _to, _path: f"{value // 1000}.{value % 1000:03d}s",
+    lambda value, _of: round(float(value.removesuffix("s")) * 1000),
+)
+
+LABEL = shape([Field("labelId", "label", ref("labels")), Field("isNegated", "negated", PLAIN)])
+LABELS = many(LABEL)
+
+
+def _write_custom_value(value: Json, to: Network, path: str) -> Json:
+    held = (value.get("value") or {}).get("value")
+    if "customFieldOptionId" in value:
+        there: Json = {"dropdownValue": str(value["customFieldOptionId"])}
+    elif isinstance(held, bool):
+        there = {"toggleValue": held}
+    elif isinstance(held, int | float):
+        there = {"numberValue": held}
+    elif isinstance(held, str):
+        there = {"stringValue": held}
+    else:
+        raise refused(path, "a custom field needs a value or an option")
+    return {"customField": to.names.of("customFields", value["customFieldId"]), "value": there}
+
+
+def _read_custom_value(value: Json, _of: Network) -> Json:
+    field, held = id_of(value.get("customField", "")), value.get("value") or {}
+    if "dropdownValue" in held:
+        return {"customFieldId": field, "customFieldOptionId": int(held["dropdownValue"])}
+    kept = next((v for k, v in held.items() if k != "dropdownValue"), None)
+    return {"customFieldId": field} | ({} if kept is None else {"value": {"value": kept}})
+
+
+CUSTOM_FIELDS = many(Codec(_write_custom_value, _read_custom_value))

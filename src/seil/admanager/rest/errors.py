@@ -1,0 +1,130 @@
+"""What the REST client raises, in our terms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+from google.api_core.exceptions import GoogleAPICallError
+from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
+from google.protobuf.json_format import ParseError  # type: ignore[import-untyped]
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from seil.admanager.calls import SERVICE
+from seil.errors import (
+    ConflictError,
+    LoginError,
+    RequestRejectedError,
+    SeilError,
+    TooSlowError,
+    UnavailableError,
+    UnexpectedAnswerError,
+)
+
+_HINT = "Check [admanager] in seil.toml and what the service account may do in Ad Manager"
+
+
+def translated(error: Exception, seconds: float) -> SeilError | None:
+    """None for what is not of the REST client."""
+    if isinstance(error, GoogleAPICallError):
+        return _answered(error)
+    if isinstance(error, GoogleAuthError):
+        return unauthorized(error)
+    if isinstance(error, requests.exceptions.RequestException):
+        return transport_failed(error, seconds)
+    if isinstance(error, ParseError | UnicodeDecodeError):
+        return UnexpectedAnswerError(SERVICE, "it is not JSON of the promised type")
+    return None
+
+
+def unauthorized(error: GoogleAuthError) -> SeilError:
+    """No token could be had, so that nothing else was asked."""
+    if isinstance(error, TransportError) or error.retryable:
+        return UnavailableError(SERVICE, "no access token could be had", reached=False)
+    code, description = "no_token", "Google refuses the service account"
+    if isinstance(error, RefreshError) and len(error.args) > 1:
+        told = error.args[1] if isinstance(error.args[1], dict) else {}
+        code = str(told.get("error", code))
+        description = str(told.get("error_description", description))
+    return LoginError(SERVICE, code, description, hint=_HINT)
+
+
+def transport_failed(error: requests.exceptions.RequestException, seconds: float) -> SeilError:
+    reached = not _never_connected(error)
+    if isinstance(error, requests.exceptions.Timeout) and reached:
+        return TooSlowError(SERVICE, round(seconds, 1))
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return UnexpectedAnswerError(SERVICE, "it cannot be unpacked")
+    reason = "the connection broke" if reached else "it cannot be reached"
+    return UnavailableError(SERVICE, reason, reached=reached)
+
+
+def _never_connected(error: BaseException) -> bool:
+    """Whether the connection was never made, so that the request was not sent."""
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    cause = error.args[0] if error.args else None
+    cause = getattr(cause, "reason", cause)
+    return isinstance(cause, NewConnectionError | ConnectTimeoutError)
+
+
+def _answered(error: GoogleAPICallError) -> SeilError:
+    status = int(error.code or 0)
+    told = _body(error)
+    word = str(told.get("status") or status)
+    reason = reasons(told) or "no reason is given"
+    if status in (401, 403):
+        return LoginError(SERVICE, word, reason, hint=_HINT)
+    if word == "ABORTED" or "CONCURRENT_MODIFICATION" in reason:
+        return ConflictError(f"{SERVICE}: somebody else changed it at the same time: {reason}")
+    if status == 404:
+        return RequestRejectedError(SERVICE, word, reason, status=404)
+    if status == 429 or status >= 500 or not status:
+        text = reason if told else "it does not say why"
+        after = retry_after(getattr(error.response, "headers", {}))
+        return UnavailableError(SERVICE, text, status=status or None, retry_after=after)
+    return RequestRejectedError(SERVICE, word, reason, status=400)
+
+
+def _body(error: GoogleAPICallError) -> dict[str, Any]:
+    """The `error` of Google's JSON body (https://google.aip.dev/193); empty for anything else."""
+    try:
+        told = error.response.json()["error"]
+    except (AttributeError, ValueError, KeyError, TypeError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def retry_after(headers: Any) -> float | None:
+    try:
+        return max(0.0, float(headers.get("Retry-After")))
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def reasons(told: dict[str, Any]) -> str:
+    """Every reason that the body gives, each with its field and trigger."""
+    found = [
+        reason
+        for detail in told.get("details") or ()
+        if isinstance(detail, dict)
+        for reason in _of_detail(detail)
+    ]
+    return "; ".join(dict.fromkeys(found)) or str(told.get("message") or "")
+
+
+def _of_detail(detail: dict[str, Any]) -> list[str]:
+    if violations := detail.get("fieldViolations"):
+        return [one_reason(v.get("description"), v.get("field")) for v in violations]
+    if "errorCode" in detail or "fieldPath" in detail:
+        parts = (detail.get(name) for name in ("message", "fieldPath", "errorCode", "trigger"))
+        return [one_reason(*parts)]
+    return []
+
+
+def one_reason(message: Any, field: Any, code: Any = "", trigger: Any = "") -> str:
+    """Of `lineItems[0].targeting: is required (RequiredError.REQUIRED; trigger: x)`."""
+    trigger = f"trigger: {trigger}" if trigger else ""
+    notes = "; ".join(str(note) for note in (code, trigger) if note)
+    text = ": ".join(str(part) for part in (field, message) if part)
+    return f"{text} ({notes})" if notes and text else text or notes

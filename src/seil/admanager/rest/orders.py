@@ -1,0 +1,153 @@
+"""Orders over REST."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from seil.admanager.calls import SERVICE
+from seil.admanager.models import (
+    ActOnOrder,
+    CreatedOrder,
+    CreateOrder,
+    GetOrder,
+    NumChanges,
+    Order,
+)
+from seil.admanager.rest.codecs import (
+    CUSTOM_FIELDS,
+    LABELS,
+    LONG,
+    PLAIN,
+    TIME,
+    Field,
+    Network,
+    enum,
+    read,
+    ref,
+    refs,
+    written,
+)
+from seil.admanager.rest.messages import answered, as_json, message
+from seil.admanager.rest.names import equals
+from seil.admanager.rest.transport import Rest
+from seil.errors import RequestRejectedError, UnexpectedAnswerError
+
+_GIVEN = (
+    Field("name", "displayName", PLAIN),
+    Field("advertiserId", "advertiser", ref("companies")),
+    Field("traffickerId", "trafficker", ref("users")),
+    Field("agencyId", "agency", ref("companies")),
+    Field("advertiserContactIds", "advertiserContacts", refs("contacts")),
+    Field("agencyContactIds", "agencyContacts", refs("contacts")),
+    Field("salespersonId", "salesperson", ref("users")),
+    Field("secondarySalespersonIds", "secondarySalespeople", refs("users")),
+    Field("secondaryTraffickerIds", "secondaryTraffickers", refs("users")),
+    Field("appliedTeamIds", "appliedTeams", refs("teams")),
+    Field("appliedLabels", "appliedLabels", LABELS),
+    Field("customFieldValues", "customFieldValues", CUSTOM_FIELDS),
+    Field("externalOrderId", "externalOrderId", PLAIN),
+    Field("poNumber", "poNumber", PLAIN),
+    Field("notes", "notes", PLAIN),
+    Field("isProgrammatic", "programmatic", PLAIN),
+)
+_TOLD = (
+    *_GIVEN,
+    Field("id", "name", ref("orders")),
+    Field("status", "status", enum()),
+    Field("currencyCode", "currencyCode", PLAIN),
+    Field("creatorId", "creator", ref("users")),
+    Field("startDateTime", "startTime", TIME),
+    Field("endDateTime", "endTime", TIME),
+    Field("unlimitedEndDateTime", "unlimitedEndTime", PLAIN),
+    Field("isArchived", "archived", PLAIN),
+    Field("effectiveAppliedLabels", "effectiveAppliedLabels", LABELS),
+    Field("effectiveTeamIds", "effectiveTeams", refs("teams")),
+    Field("lastModifiedByApp", "lastModifiedByApp", PLAIN),
+    Field("lastModifiedDateTime", "updateTime", TIME),
+    Field("totalImpressionsDelivered", "impressionsDelivered", LONG),
+    Field("totalClicksDelivered", "totalClicksDelivered", LONG),
+    Field("totalViewableImpressionsDelivered", "totalViewableImpressionsDelivered", LONG),
+)
+_BATCHES = {
+    "approve": "batch_approve_orders",
+    "approve-without-reservation": "batch_approve_orders_without_reservation",
+    "approve-and-overbook": "batch_approve_and_overbook_orders",
+    "disapprove": "batch_disapprove_orders",
+    "disapprove-without-reservation-changes": (
+        "batch_disapprove_orders_without_reservation_changes"
+    ),
+    "pause": "batch_pause_orders",
+    "resume": "batch_resume_orders",
+    "resume-and-overbook": "batch_resume_and_overbook_orders",
+    "archive": "batch_archive_orders",
+    "unarchive": "batch_unarchive_orders",
+    "submit-for-approval": "batch_submit_orders_for_approval",
+    "submit-for-approval-and-overbook": "batch_submit_orders_for_approval_and_overbook",
+    "submit-for-approval-without-reservation-changes": (
+        "batch_submit_orders_for_approval_without_reservation_changes"
+    ),
+    "retract": "batch_retract_orders",
+    "retract-without-reservation-changes": "batch_retract_orders_without_reservation_changes",
+    "delete": "batch_delete_orders",
+}
+
+
+class Orders:
+    def __init__(self, rest: Rest, network: Network) -> None:
+        self._rest = rest
+        self._network = network
+
+    def create(self, request: CreateOrder) -> CreatedOrder:
+        order = message("Order", order_to_rest(request, self._network))
+        answer = self._rest.effect(
+            "Order",
+            "batch_create_orders",
+            {
+                "parent": self._rest.network,
+                "requests": [{"parent": self._rest.network, "order": order}],
+            },
+        )
+        if len(answer.orders) != 1:
+            raise UnexpectedAnswerError(SERVICE, f"{len(answer.orders)} orders for one")
+        return answered(CreatedOrder, order_of_rest(as_json(answer.orders[0]), self._network))
+
+    def get(self, request: GetOrder) -> Order:
+        name = self._network.names.of("orders", request.order_id)
+        answer = self._rest.read("Order", "get_order", {"name": name})
+        return answered(Order, order_of_rest(as_json(answer), self._network))
+
+    def act(self, request: ActOnOrder) -> NumChanges:
+        """What changed is seen by looking: the REST API answers nothing."""
+        name = self._network.names.of("orders", request.order_id)
+        before = self._states([name])
+        if not before:
+            reason = f"there is no order {request.order_id}"
+            raise RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)
+        self._rest.effect(
+            "Order", _BATCHES[request.action], {"parent": self._rest.network, "names": [name]}
+        )
+        return NumChanges(num_changes=changed(before, self._states([name])))
+
+    def _states(self, names: Iterable[str]) -> dict[str, Any]:
+        request = {"parent": self._rest.network, "filter": equals("name", *names)}
+        return {
+            order.name: (order.status, order.archived)
+            for page in self._rest.pages("Order", "list_orders", request)
+            for order in page.orders
+        }
+
+
+def order_to_rest(request: CreateOrder, network: Network) -> dict[str, Any]:
+    values: dict[str, Any] = written(_GIVEN, request.orders[0].wire(), network, "orders[0]")
+    return values
+
+
+def order_of_rest(values: dict[str, Any], network: Network) -> dict[str, Any]:
+    found: dict[str, Any] = read(_TOLD, values, network)
+    return found
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> int:
+    """How many are not as they were; one that is gone has changed."""
+    return sum(after.get(name) != state for name, state in before.items())

@@ -1,0 +1,75 @@
+"""Google's REST clients, built when they are first needed and shared by all threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from google.ads import admanager_v1
+from google.api_core.client_options import ClientOptions
+from google.api_core.gapic_v1.client_info import ClientInfo
+from google.auth.credentials import Credentials
+
+import seil
+from seil.admanager.calls import Calls
+from seil.admanager.rest.errors import translated
+from seil.observe.correlation import correlation_id
+from seil.settings import AdManagerSettings
+
+PAGE = 1000
+
+
+class Rest:
+    """Calls a method of a service by their names, as the client has them.
+
+    `rest.read("Order", "get_order", {"name": ...})`.
+    """
+
+    def __init__(self, settings: AdManagerSettings, credentials: Credentials) -> None:
+        self.network = f"networks/{settings.network_code}"
+        self._settings = settings
+        self._credentials = credentials
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._calls = Calls(
+            timeout=settings.timeout.total_seconds(),
+            attempts=settings.attempts,
+            translate=translated,
+        )
+
+    def read(self, service: str, method: str, request: dict[str, Any]) -> Any:
+        return self._calls.read(method, self._bound(service, method, request))
+
+    def effect(self, service: str, method: str, request: dict[str, Any]) -> Any:
+        return self._calls.effect(method, self._bound(service, method, request))
+
+    def pages(self, service: str, method: str, request: dict[str, Any]) -> Iterator[Any]:
+        """The answers of a list method, page by page; each page is a call of its own."""
+        request = {"page_size": PAGE, **request}
+        while True:
+            page = next(iter(self.read(service, method, request).pages))
+            yield page
+            if not page.next_page_token:
+                return
+            request = {**request, "page_token": page.next_page_token}
+
+    def _bound(self, service: str, method: str, request: dict[str, Any]) -> Callable[[float], Any]:
+        call = getattr(self._client(service), method)
+        metadata = [("x-correlation-id", identity)] if (identity := correlation_id()) else []
+        return lambda seconds: call(request=request, retry=None, timeout=seconds, metadata=metadata)
+
+    def _client(self, service: str) -> Any:
+        with self._lock:
+            if service not in self._clients:
+                name = self._settings.application_name
+                self._clients[service] = getattr(admanager_v1, f"{service}ServiceClient")(
+                    credentials=self._credentials,
+                    transport="rest",
+                    client_options=ClientOptions(api_endpoint=self._settings.endpoint.rstrip("/")),
+                    client_info=ClientInfo(  # type: ignore[no-untyped-call]
+                        client_library_version=admanager_v1.__version__,
+                        user_agent=f"{name} seil/{seil.__version__}",
+                    ),
+                )
+            return self._clients[service]

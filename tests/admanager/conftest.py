@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seil.admanager.client import AdManager
+from seil.settings import AdManagerSettings, Secret
+
+
+class Wire:
+    """A far end that answers what it is told, one reply a request; the last one stays."""
+
+    def __init__(self) -> None:
+        self.replies: list[tuple[int, dict[str, str], bytes]] = []
+        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.lock = threading.Lock()
+        wire = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                with wire.lock:
+                    wire.requests.append((self.command, self.path, dict(self.headers), body))
+                    status, headers, content = (
+                        wire.replies.pop(0) if len(wire.replies) > 1 else wire.replies[0]
+                    )
+                if status == 0:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    self.close_connection = True
+                    return
+                if delay := headers.pop("X-Delay", None):
+                    threading.Event().wait(float(delay))
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PATCH = _answer  # noqa: N815  (names of http.server)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def reply(self, content: Any, status: int = 200, **headers: str) -> None:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.replies.append((status, named, body))
+
+    def sent(self, at: int = -1) -> Any:
+        return json.loads(self.requests[at][3])
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    far_end = Wire()
+    yield far_end
+    far_end.stop()
+
+
+@pytest.fixture
+def anonymous() -> Any:
+    from google.auth.credentials import AnonymousCredentials
+
+    return AnonymousCredentials()  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def wired(wire: Wire, anonymous: Any, tmp_path: Path) -> AdManager:
+    """A client whose far end is `wire`."""
+    return AdManager(
+        AdManagerSettings(
+            endpoint=wire.url,
+            soap_endpoint=wire.url,
+            service_account_key=Secret("plain:none"),
+            wsdl_cache=tmp_path / "wsdl",
+        ),
+        anonymous,
+    )
