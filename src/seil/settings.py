@@ -12,9 +12,9 @@ import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from seil.catalog.model import Duration
 from seil.errors import ConfigurationError, Problem
@@ -22,6 +22,9 @@ from seil.errors import ConfigurationError, Problem
 CONFIG_FILE = "seil.toml"
 _PREFIX = "SEIL_"
 SANDBOX_PORT = 8733
+ADMANAGER_PORT = 8734
+TECHONE_PORT = 8735
+API_PORT = 8730
 
 
 class Secret:
@@ -81,6 +84,13 @@ class Secret:
         return core_schema.no_info_plain_validator_function(
             cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(repr)
         )
+
+
+def _listed(value: object) -> object:
+    """A list, or in a variable its parts with commas between them."""
+    if not isinstance(value, str):
+        return value
+    return [part for part in (text.strip() for text in value.split(",")) if part]
 
 
 class _Section(BaseModel):
@@ -183,6 +193,116 @@ class FeedSettings(_Section):
     prefix: str = Field("Synth", description="First part of a feed file's name.")
 
 
+class AdManagerSettings(_Section):
+    """Google Ad Manager. The defaults are those of the stand-in: `seil sandbox admanager`."""
+
+    network_code: str = Field("1234567", pattern=r"^\d+$", description="The network's code.")
+    endpoint: str = Field(
+        f"http://127.0.0.1:{ADMANAGER_PORT}",
+        description="The REST API; Google's is https://admanager.googleapis.com.",
+    )
+    soap_endpoint: str = Field(
+        f"http://127.0.0.1:{ADMANAGER_PORT}",
+        description="The SOAP API, for proposals; Google's is https://ads.google.com.",
+    )
+    soap_version: str = Field("v202608", pattern=r"^v\d{6}$", description="The SOAP version.")
+    application_name: str = Field("SEIL", description="What calls, as Ad Manager's logs name it.")
+    service_account_key: Secret = Field(
+        Secret("file:seil-data/sandbox/admanager/service-account.json"),
+        description="The service account's JSON key. The stand-in writes one at this place.",
+    )
+    time_zone: str = Field(
+        "Australia/Sydney", description="The network's zone: date-times are given out in it."
+    )
+    timeout: Duration = Field(timedelta(seconds=20), description="Longest wait for one call.")
+    attempts: int = Field(
+        3, ge=1, description="Tries of a call that is safe to repeat, and of a concurrent change."
+    )
+    wsdl_cache: Path = Field(
+        Path("seil-data/cache/wsdl"), description="Where SOAP's interface descriptions are kept."
+    )
+    wsdl_age: Duration = Field(timedelta(days=7), description="They are read again after this.")
+
+
+class TechOneSettings(_Section):
+    """TechOne. The defaults are those of the stand-in: `seil sandbox techone`."""
+
+    base_url: str = Field(
+        f"http://127.0.0.1:{TECHONE_PORT}", description="CiAnywhere's address; paths are below it."
+    )
+    token_url: str = Field(
+        f"http://127.0.0.1:{TECHONE_PORT}/oauth2/token", description="Where tokens are given out."
+    )
+    client_id: str = Field("seil-sandbox", description="The OAuth client.")
+    client_secret: Secret = Field(
+        Secret("plain:sandbox-secret"), description="The OAuth client's secret."
+    )
+    rate_path: str = Field(
+        "/Api/RaaS/v1/Reports/AUDUSD", description="The report of exchange rates."
+    )
+    credit_path: str = Field(
+        "/Api/RaaS/v1/Functions/Execute", description="The function that tells a debtor's credit."
+    )
+    timeout: Duration = Field(timedelta(seconds=20), description="Longest wait for one call.")
+    attempts: int = Field(3, ge=1, description="Tries of one call before it counts as failed.")
+
+
+class ApiSettings(_Section):
+    """The HTTP API: `seil serve`."""
+
+    host: str = Field("127.0.0.1", description="The address to listen at.")
+    port: int = Field(API_PORT, ge=0, le=65535, description="The port; 0: any that is free.")
+    issuer: str = Field(
+        "", description="Who gives out tokens; default: the issuer that `seil serve` comes with."
+    )
+    jwks_url: str = Field(
+        "", description="The issuer's keys; default: <issuer>/.well-known/jwks.json."
+    )
+    clients: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        (), description="Client ids that may call; default: every client of the issuer."
+    )
+    audience: str = Field(
+        "", description="aud that a token has to have; default: none, as Cognito's have none."
+    )
+    keys_age: Duration = Field(timedelta(hours=1), description="The keys are read anew after this.")
+    client_id: str = Field("seil-demo", description="The client that the own issuer knows.")
+    client_secret: Secret = Field(
+        Secret("plain:demo-secret"), description="Its secret. Outside the local profile: your own."
+    )
+    token_lifetime: Duration = Field(
+        timedelta(hours=1), description="Lifetime of the own issuer's tokens."
+    )
+    state: Path = Field(
+        Path("seil-data/api"), description="The own issuer's key and the requests seen before."
+    )
+    body_limit: int = Field(1 << 20, ge=1024, description="Longest request body, in bytes.")
+    timeout: Duration = Field(timedelta(seconds=29), description="Longest wait for an answer.")
+    service_timeout: Duration = Field(
+        timedelta(seconds=25), description="Longest wait for a service; shorter than `timeout`."
+    )
+    rate: int = Field(600, ge=1, description="Requests a minute and caller.")
+    workers: int = Field(40, ge=1, description="Calls to a downstream system at once.")
+    breaker_failures: int = Field(
+        5, ge=1, description="A downstream that failed so often in a row is left alone."
+    )
+    breaker_pause: Duration = Field(
+        timedelta(seconds=30), description="How long it is left alone before the next try."
+    )
+    idempotency_age: Duration = Field(
+        timedelta(hours=24), description="An Idempotency-Key is remembered this long."
+    )
+
+
+class TraceSettings(_Section):
+    """OpenTelemetry."""
+
+    endpoint: str = Field(
+        "", description="An OTLP/HTTP collector, http://127.0.0.1:4318; default: no traces."
+    )
+    service: str = Field("seil", description="service.name of the spans.")
+    sample: float = Field(1.0, ge=0, le=1, description="Share of traces that are kept.")
+
+
 class LogSettings(_Section):
     """What is logged, to stderr."""
 
@@ -210,6 +330,10 @@ class Settings(_Section):
     events: EventSettings = EventSettings()
     catalog: CatalogSettings = CatalogSettings()
     feed: FeedSettings = FeedSettings()
+    admanager: AdManagerSettings = AdManagerSettings()
+    techone: TechOneSettings = TechOneSettings()
+    api: ApiSettings = ApiSettings()
+    trace: TraceSettings = TraceSettings()
     log: LogSettings = LogSettings()
 
 
@@ -266,14 +390,20 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     def url(value: str) -> str:
         return value if "://" in value else (base / value).as_uri()
 
-    secrets = {
-        name: value.anchored(base)
-        for name, value in settings.salesforce
-        if isinstance(value, Secret)
-    }
+    def section(values: _Section) -> dict[str, Any]:
+        return {
+            name: value.anchored(base) if isinstance(value, Secret) else base / value
+            for name, value in values
+            if isinstance(value, Secret | Path)
+        }
+
     return settings.model_copy(
         update={
-            "salesforce": settings.salesforce.model_copy(update=secrets),
+            **{
+                name: values.model_copy(update=section(values))
+                for name, values in settings
+                if name in ("salesforce", "admanager", "techone", "api")
+            },
             "lake": settings.lake.model_copy(update={"url": url(settings.lake.url)}),
             "feed": settings.feed.model_copy(update={"url": url(settings.feed.url)}),
             "warehouse": settings.warehouse.model_copy(update={"url": warehouse}),
