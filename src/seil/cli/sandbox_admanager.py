@@ -1,0 +1,111 @@
+"""`seil sandbox admanager`: a stand-in for Google Ad Manager."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seil.cli import output
+from seil.cli.frame import Call, command
+from seil.errors import ConfigurationError, Problem
+from seil.settings import ADMANAGER_PORT
+
+if TYPE_CHECKING:
+    from seil.sandbox.admanager.faults import Fault
+    from seil.sandbox.admanager.server import Server
+
+_STATE = Path("seil-data/sandbox/admanager")
+
+
+def register(app: typer.Typer) -> None:
+    """Under `seil sandbox`."""
+    command(app)(admanager)
+
+
+def admanager(
+    call: Call,
+    *,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="0: any that is free.")
+    ] = ADMANAGER_PORT,
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    state: Annotated[Path, typer.Option(help="The folder that holds the network.")] = _STATE,
+    network_code: Annotated[str, typer.Option(help="Code of a new network: digits.")] = "1234567",
+    seed: Annotated[int, typer.Option(help="The same seed makes the same network.")] = 1,
+    creatives: Annotated[
+        bool, typer.Option("--creatives", help="New line items have their creatives at once.")
+    ] = False,
+    report_polls: Annotated[
+        int, typer.Option(min=0, help="How often a report says that it is not done yet.")
+    ] = 2,
+    token_lifetime: Annotated[float, typer.Option(min=0, help="Seconds a token lasts.")] = 3600,
+    faults: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            metavar="NAME|KEY=VALUE,...",
+            help="Something to go wrong, see docs/sandbox.md. May be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Serve a stand-in Ad Manager; its first start makes a new network. Ctrl-C stops it."""
+    from seil.observe import logs
+    from seil.sandbox.admanager.options import Options
+    from seil.sandbox.admanager.server import Server, serve
+
+    watched = call.quiet or call.json or sys.stderr.isatty()
+    logs.configure("DEBUG" if call.verbose else "WARNING" if watched else "INFO", "auto")
+    if not (network_code.isascii() and network_code.isdigit()):
+        raise ConfigurationError([Problem("--network-code", f"{network_code} is not all digits")])
+    options = Options(
+        network_code=network_code,
+        seed=seed,
+        creatives=creatives,
+        report_polls=report_polls,
+        token_lifetime=token_lifetime,
+    )
+    found = _faults(faults or [])
+    server = Server(state, host=host, port=port, options=options, faults=found)
+    serve(server, started=lambda: _announce(call, server))
+    if not call.json:
+        output.line("The stand-in Ad Manager has stopped; the next start goes on where it was.")
+
+
+def _faults(texts: list[str]) -> tuple[Fault, ...]:
+    from seil.sandbox.admanager.faults import described, ordered
+
+    found: list[Fault] = []
+    problems = []
+    for text in texts:
+        try:
+            found.append(ordered(text))
+        except ValueError as error:
+            problems.append(Problem(f"--fault {text}", described(error), "see docs/sandbox.md"))
+    if problems:
+        raise ConfigurationError(problems)
+    return tuple(found)
+
+
+def _announce(call: Call, server: Server) -> None:
+    if call.json:
+        output.emit_line(
+            {
+                "url": server.url,
+                "state": str(server.folder),
+                "network_code": server.network_code,
+                "service_account_key": str(server.service_account_key),
+            }
+        )
+        return
+    output.line(
+        f"The stand-in Ad Manager in {server.folder} listens at {server.url}; Ctrl-C stops it."
+    )
+    output.line(f"Network {server.network_code}, service account {server.service_account_key}.")
+    if server.url != f"http://127.0.0.1:{ADMANAGER_PORT}":
+        output.line(
+            f'In seil.toml: [admanager] endpoint = soap_endpoint = "{server.url}", and'
+            " service_account_key to that file."
+        )

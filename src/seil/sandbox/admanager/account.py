@@ -1,0 +1,193 @@
+"""The service account that may call the stand-in, and the tokens it gets.
+
+Google's server-to-server flow: https://developers.google.com/identity/protocols/oauth2/service-account
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from seil.sandbox.admanager.errors import ApiError, unauthenticated
+from seil.sandbox.admanager.messages import Call, Reply
+from seil.sandbox.admanager.options import SCOPES
+from seil.sandbox.admanager.store import Store
+
+FILE_NAME = "service-account.json"
+EMAIL = "seil@stand-in.invalid"
+_BITS = 2048
+_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_LONGEST = 3600
+_LEEWAY = 60
+_DOTS_OF_JWT = 2
+_API = "https://admanager.googleapis.com"
+
+
+def key_file(folder: Path, url: str) -> Path:
+    """The JSON key for a stand-in at `url`; the key itself stays the same over restarts."""
+    file = folder / FILE_NAME
+    known = _read(file) or _new_key()
+    wanted = {**known, "token_uri": f"{url}/token"}
+    if wanted != _read(file):
+        _write(file, json.dumps(wanted, indent=2))
+    return file
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """None where there is none, or none that can be used."""
+    try:
+        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        load_pem_private_key(found["private_key"].encode(), password=None)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return found
+
+
+def _new_key() -> dict[str, Any]:
+    """Of the shape that the Google Cloud console downloads."""
+    pem = rsa.generate_private_key(public_exponent=65537, key_size=_BITS).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    return {
+        "type": "service_account",
+        "project_id": "stand-in",
+        "private_key_id": secrets.token_hex(20),
+        "private_key": pem.decode(),
+        "client_email": EMAIL,
+        "client_id": "100000000000000000001",
+        "token_uri": "",
+        "universe_domain": "googleapis.com",
+    }
+
+
+def _write(file: Path, text: str) -> None:
+    """Readable by its owner only from the first byte on, and never seen half."""
+    part = file.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as target:
+        target.write(text)
+    part.replace(file)
+
+
+class Tokens:
+    """POST /token, and whether a bearer token is one of ours."""
+
+    def __init__(self, store: Store, file: Path, lifetime: float) -> None:
+        account: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        private = load_pem_private_key(account["private_key"].encode(), password=None)
+        self._public = private.public_key().public_bytes(
+            Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+        )
+        self._email = account["client_email"]
+        self._audience = account["token_uri"]
+        self._store = store
+        self._lifetime = lifetime
+
+    def answer(self, call: Call) -> Reply:
+        form = {name: values[0] for name, values in parse_qs(call.body.decode("latin-1")).items()}
+        if form.get("grant_type") != _GRANT:
+            return _refused("unsupported_grant_type", f"Invalid grant_type: expected {_GRANT}")
+        try:
+            scopes = self._believed(form.get("assertion", ""))
+        except _RefusedError as error:
+            return _refused(*error.args)
+        token = f"ya29.{secrets.token_urlsafe(48)}"
+        self._store.remember_token(token, scopes, time.time() + self._lifetime)
+        return Reply.json(
+            {"access_token": token, "expires_in": int(self._lifetime), "token_type": "Bearer"}
+        )
+
+    def require(self, call: Call, allowed: Collection[str]) -> None:
+        """Raises ApiError where the request has no token, or none for any of these scopes."""
+        scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise unauthenticated("MISSING_AUTHENTICATION_HTTP_HEADER")
+        scopes = self._store.token_scopes(token.strip(), time.time())
+        if scopes is None and token.count(".") == _DOTS_OF_JWT:
+            scopes = self._self_signed(token.strip(), call)
+        if scopes is None:
+            raise unauthenticated("AUTHENTICATION_FAILED")
+        if not scopes & set(allowed):
+            raise ApiError(
+                "PERMISSION_DENIED",
+                "PermissionError",
+                "PERMISSION_DENIED",
+                "Request had insufficient authentication scopes.",
+            )
+
+    def _self_signed(self, token: str, call: Call) -> frozenset[str] | None:
+        """A JWT of the account instead of a token: https://google.aip.dev/auth/4111.
+
+        It names the API as its audience, or scopes. SOAP takes none.
+        """
+        import jwt
+
+        try:
+            claims = jwt.decode(
+                token,
+                self._public,
+                algorithms=["RS256"],
+                issuer=self._email,
+                leeway=_LEEWAY,
+                options={"require": ["iss", "sub", "exp", "iat"], "verify_aud": False},
+            )
+        except jwt.InvalidTokenError:
+            return None
+        if call.path.startswith("/apis/") or claims["sub"] != self._email:
+            return None
+        if scope := claims.get("scope"):
+            return frozenset(str(scope).split())
+        known = (_API, call.base_url, self._audience.removesuffix("/token"))
+        named = str(claims.get("aud", "")).rstrip("/")
+        return frozenset(SCOPES) if named in (*known, *map(_over_tls, known)) else None
+
+    def _believed(self, assertion: str) -> str:
+        """The scopes that an assertion asks for: RFC 7523, section 3."""
+        import jwt
+
+        try:
+            claims = jwt.decode(
+                assertion,
+                self._public,
+                algorithms=["RS256"],
+                audience=self._audience,
+                issuer=self._email,
+                leeway=_LEEWAY,
+                options={"require": ["iss", "aud", "exp", "iat"]},
+            )
+        except jwt.InvalidTokenError as error:
+            raise _RefusedError("invalid_grant", f"Invalid JWT: {error}") from error
+        if claims["exp"] - claims["iat"] > _LONGEST:
+            raise _RefusedError("invalid_grant", "Invalid JWT: it may last an hour at most")
+        scopes = str(claims.get("scope", ""))
+        if not scopes.split() or set(scopes.split()) - set(SCOPES):
+            raise _RefusedError("invalid_scope", f"Some requested scopes are invalid: {scopes}")
+        return scopes
+
+
+class _RefusedError(Exception):
+    """An OAuth error code (RFC 6749, section 5.2) and its description."""
+
+
+def _over_tls(url: str) -> str:
+    """The client's library says https whatever it calls."""
+    return url.replace("http://", "https://", 1)
+
+
+def _refused(error: str, description: str) -> Reply:
+    return Reply.json({"error": error, "error_description": description}, 400)

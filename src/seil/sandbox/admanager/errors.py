@@ -1,0 +1,158 @@
+"""What the stand-in refuses, named as Ad Manager names it, for both of its APIs.
+
+Kinds and reasons: https://developers.google.com/ad-manager/api/reference/v202608/CommonErrors;
+statuses: https://google.aip.dev/193 and https://cloud.google.com/apis/design/errors.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+Status: TypeAlias = Literal[
+    "INVALID_ARGUMENT",
+    "FAILED_PRECONDITION",
+    "UNAUTHENTICATED",
+    "PERMISSION_DENIED",
+    "NOT_FOUND",
+    "ABORTED",
+    "RESOURCE_EXHAUSTED",
+    "INTERNAL",
+    "UNIMPLEMENTED",
+    "UNAVAILABLE",
+]
+
+HTTP_STATUS: dict[str, int] = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+}
+
+_DOMAIN = "admanager.googleapis.com"
+
+
+class ApiError(Exception):
+    """`kind` and `reason` are those of the SOAP API (`OrderActionError`, `NOT_APPLICABLE`), `field`
+    is the path of what is wrong, `trigger` its value.
+    """
+
+    def __init__(
+        self,
+        status: Status,
+        kind: str,
+        reason: str,
+        message: str,
+        *,
+        field: str = "",
+        trigger: str = "",
+    ) -> None:
+        super().__init__(f"{kind}.{reason}: {message}")
+        self.status: Status = status
+        self.kind = kind
+        self.reason = reason
+        self.message = message
+        self.field = field
+        self.trigger = trigger
+
+    @property
+    def http_status(self) -> int:
+        return HTTP_STATUS[self.status]
+
+    @property
+    def code(self) -> str:
+        return f"{self.kind}.{self.reason}" if self.reason else self.kind
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """As REST answers it."""
+        known = {
+            "errorCode": self.code,
+            "message": self.message,
+            "fieldPath": self.field,
+            "trigger": self.trigger,
+        }
+        details = [
+            {
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": self.reason or self.status,
+                "domain": _DOMAIN,
+            },
+            {
+                "@type": "type.googleapis.com/google.ads.admanager.v1.AdManagerError",
+                **{name: value for name, value in known.items() if value},
+            },
+        ]
+        return {
+            "error": {
+                "code": self.http_status,
+                "message": self.message,
+                "status": self.status,
+                "details": details,
+            }
+        }
+
+
+def invalid(message: str, *, field: str = "", trigger: str = "") -> ApiError:
+    return ApiError(
+        "INVALID_ARGUMENT", "RequestError", "INVALID_INPUT", message, field=field, trigger=trigger
+    )
+
+
+def required(field: str) -> ApiError:
+    return ApiError(
+        "INVALID_ARGUMENT", "RequiredError", "REQUIRED", f"{field} is required", field=field
+    )
+
+
+def not_found(what: str, *, field: str = "") -> ApiError:
+    return ApiError(
+        "NOT_FOUND", "CommonError", "NOT_FOUND", f"{what} was not found", field=field, trigger=what
+    )
+
+
+def dangling(what: str, *, field: str) -> ApiError:
+    """A field that names something which is not there."""
+    return ApiError(
+        "INVALID_ARGUMENT",
+        "CommonError",
+        "NOT_FOUND",
+        f"{what} was not found",
+        field=field,
+        trigger=what,
+    )
+
+
+def not_applicable(kind: str, message: str, *, reason: str = "NOT_APPLICABLE") -> ApiError:
+    """An action on something in a state that does not allow it."""
+    return ApiError("FAILED_PRECONDITION", kind, reason, message)
+
+
+def modified_concurrently() -> ApiError:
+    return ApiError(
+        "ABORTED",
+        "CommonError",
+        "CONCURRENT_MODIFICATION",
+        "The object was modified by another request",
+    )
+
+
+def quota_exceeded() -> ApiError:
+    return ApiError(
+        "RESOURCE_EXHAUSTED", "QuotaError", "EXCEEDED_QUOTA", "The network's quota is used up"
+    )
+
+
+def unauthenticated(reason: str) -> ApiError:
+    messages = {
+        "MISSING_AUTHENTICATION_HTTP_HEADER": "Request is missing required authentication"
+        " credential. Expected OAuth 2 access token.",
+        "AUTHENTICATION_FAILED": "Request had invalid authentication credentials."
+        " Expected OAuth 2 access token.",
+    }
+    return ApiError("UNAUTHENTICATED", "AuthenticationError", reason, messages[reason])

@@ -1,0 +1,250 @@
+"""Line items: made, changed, acted on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seil.sandbox.admanager.checks import bad_date, check_line_item, refused
+from seil.sandbox.admanager.clock import moment, stamp
+from seil.sandbox.admanager.delivery import delivered, span
+from seil.sandbox.admanager.errors import not_applicable
+from seil.sandbox.admanager.inventory import availability, demand_of
+from seil.sandbox.admanager.life_cycle import (
+    LINE_ITEM_ACTIONS,
+    RESERVABLE,
+    computed_status,
+    started,
+)
+from seil.sandbox.admanager.network import Network, Thing, ident, public
+
+_PRICED = {"CPM": 1000, "VCPM": 1000}
+
+_FLAGS = frozenset(
+    {
+        "allowOverbook",
+        "skipInventoryCheck",
+        "skipCrossSellingRuleWarningChecks",
+        "reserveOnCreation",
+    }
+)
+"""Input only: for the request that carries them, not kept."""
+
+
+class LineItems:
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def get(self, name: str) -> Thing:
+        return self.shown(self._network.get("lineItems", name))
+
+    def all(self) -> list[Thing]:
+        return [self.shown(item) for item in self._network.store.all("lineItems")]
+
+    def of(self, order: str) -> list[Thing]:
+        return [item for item in self._network.store.all("lineItems") if item["order"] == order]
+
+    def create(self, given: Thing, *, at: str = "lineItem") -> Thing:
+        network = self._network
+        order = self._order(given, at)
+        now = network.clock.now()
+        if moment(given["startTime"]) <= now:
+            raise bad_date("startTime has to be in the future", f"{at}.startTime")
+        creatives = network.options.creatives
+        item = {
+            "endTimeUnlimited": False,
+            "deliveryRateType": "EVENLY",
+            "roadblockingType": "ONE_OR_MORE",
+            "environmentType": "BROWSER",
+            **{name: value for name, value in given.items() if name not in _FLAGS},
+            "name": network.new_name("lineItems"),
+            "createTime": stamp(now),
+            "archived": False,
+            "reservationStatus": "UNRESERVED",
+            "_active": creatives,
+            "_creatives": creatives,
+            "_windows": [],
+        }
+        check_line_item(network, item, at)
+        reserve = given.get("reserveOnCreation") or order["status"] in ("APPROVED", "PAUSED")
+        if reserve and item["lineItemType"] in RESERVABLE:
+            skip = given.get("skipInventoryCheck") or given.get("allowOverbook")
+            self._reserve(item, check=not skip)
+        return self._save(item, order)
+
+    def update(self, changed: Thing, *, at: str = "lineItem") -> Thing:
+        """`changed` is the whole line item, as it shall be."""
+        network = self._network
+        before = network.get("lineItems", changed["name"])
+        order = network.get("orders", before["order"])
+        if before["archived"]:
+            raise refused("LineItemError", "UPDATE_ARCHIVED_LINE_ITEM_NOT_ALLOWED", before)
+        if (status := self._status(before, order)) in ("CANCELED", "PENDING_APPROVAL"):
+            raise refused("LineItemError", f"UPDATE_{status}_LINE_ITEM_NOT_ALLOWED", before)
+        now = network.clock.now()
+        if moment(changed["startTime"]) != moment(before["startTime"]):
+            if started(before, now):
+                raise refused("LineItemError", "ALREADY_STARTED", before)
+            if moment(changed["startTime"]) <= now:
+                raise bad_date("startTime has to be in the future", f"{at}.startTime")
+        check_line_item(network, changed, at)
+        item = {name: value for name, value in changed.items() if name not in _FLAGS}
+        if item["reservationStatus"] == "RESERVED" and item.get("goal") != before.get("goal"):
+            skip = changed.get("skipInventoryCheck") or changed.get("allowOverbook")
+            self._reserve(item, check=not skip)
+        return self._save(item, order)
+
+    def act(self, method: str, names: Sequence[str]) -> int:
+        """Performs a batch action of the client's name; how many line items it changed."""
+        for at, name in enumerate(names):
+            item = self._network.get("lineItems", name, field=f"names[{at}]")
+            order = self._network.get("orders", item["order"])
+            self._check_action(method, item, order)
+            self._perform(method, item)
+            if method == "BatchDeleteLineItems":
+                self._network.store.remove("lineItems", ident(item["name"]))
+            else:
+                self._save(item, order)
+        return len(names)
+
+    def supply_creatives(self, name: str) -> Thing:
+        """What a trafficker does; Ad Manager activates the line item then."""
+        item = self._network.get("lineItems", name)
+        item["_creatives"] = item["_active"] = True
+        return self._save(item, self._network.get("orders", item["order"]))
+
+    def follow(self, item: Thing, order: Thing, reservation: str, *, skip_check: bool) -> None:
+        """An action on its order."""
+        if order["status"] == "DELETED":
+            self._network.store.remove("lineItems", ident(item["name"]))
+            return
+        if reservation and item["lineItemType"] in RESERVABLE:
+            if reservation == "release":
+                item["reservationStatus"] = "UNRESERVED"
+            elif item["reservationStatus"] != "RESERVED":
+                self._reserve(item, check=reservation == "reserve" and not skip_check)
+        self._save(item, order)
+
+    def stats(self, item: Mapping[str, Any]) -> dict[str, int]:
+        found = delivered(item, self._network.clock.now(), self._network.clock.zone)
+        return {"impressionsDelivered": found.impressions, "clicksDelivered": found.clicks}
+
+    def impressions(self, item: Mapping[str, Any]) -> int:
+        return self.stats(item)["impressionsDelivered"]
+
+    def shown(self, item: Thing) -> Thing:
+        """As it is given out, with all that Ad Manager works out itself."""
+        order = self._network.get("orders", item["order"])
+        found = public(item)
+        found["orderDisplayName"] = order["displayName"]
+        found["status"] = self._status(item, order)
+        found["missingCreatives"] = not item["_creatives"]
+        if item.get("targetEndTime"):
+            found["endTime"] = stamp(span(item)[1])
+        if budget := _budget(item):
+            found["budget"] = budget
+        stats = self.stats(item)
+        if stats["impressionsDelivered"]:
+            found["stats"] = {name: str(value) for name, value in stats.items()}
+        return found
+
+    def _order(self, given: Mapping[str, Any], at: str) -> Thing:
+        order = self._network.referred("orders", given["order"], field=f"{at}.order")
+        if order["archived"]:
+            raise refused("OrderError", "UPDATE_ARCHIVED_ORDER_NOT_ALLOWED", order)
+        if order["status"] in ("CANCELED", "DELETED"):
+            raise refused("OrderError", "UPDATE_CANCELED_ORDER_NOT_ALLOWED", order)
+        return order
+
+    def _check_action(self, method: str, item: Thing, order: Thing) -> None:
+        kind, unarchives = "LineItemOperationError", method == "BatchUnarchiveLineItems"
+        if item["archived"] != unarchives:
+            raise refused(kind, "NOT_APPLICABLE", item)
+        if unarchives and order["archived"]:
+            raise refused(kind, "NOT_ALLOWED", item)
+        if method == "BatchDeleteLineItems" and self.impressions(item):
+            raise refused(kind, "CANNOT_DELETE_DELIVERED_LINE_ITEM", item)
+        if method in LINE_ITEM_ACTIONS:
+            self._check_status(method, item, self._status(item, order))
+
+    def _check_status(self, method: str, item: Thing, status: str) -> None:
+        kind, allowed = "LineItemOperationError", LINE_ITEM_ACTIONS[method]
+        if status == "COMPLETED":
+            raise refused(kind, "HAS_COMPLETED", item)
+        if status not in allowed:
+            raise refused(kind, "NOT_APPLICABLE", item)
+        if method == "BatchActivateLineItems" and not item["_creatives"]:
+            raise refused(kind, "HAS_NO_ACTIVE_CREATIVES", item)
+        if "Reserve" in method or "Release" in method:
+            wanted = "RESERVED" if "Release" in method else "UNRESERVED"
+            if item["lineItemType"] not in RESERVABLE or item["reservationStatus"] != wanted:
+                raise refused(kind, "NOT_APPLICABLE", item)
+
+    def _perform(self, method: str, item: Thing) -> None:
+        match method.removeprefix("Batch").removesuffix("LineItems"):
+            case "Activate":
+                item["_active"] = True
+            case "Pause":
+                item["_paused"] = True
+            case "Resume" | "ResumeAndOverbook" as verb:
+                item["_paused"] = False
+                if item.pop("_released", False):
+                    self._reserve(item, check=verb == "Resume")
+            case "Reserve" | "ReserveAndOverbook" as verb:
+                item.pop("_released", None)
+                self._reserve(item, check=verb == "Reserve")
+            case "Release":
+                item["reservationStatus"], item["_released"] = "UNRESERVED", True
+            case "Archive":
+                item["archived"], item["reservationStatus"] = True, "UNRESERVED"
+            case "Unarchive":
+                item["archived"] = False
+
+    def _reserve(self, item: Thing, *, check: bool) -> None:
+        """An overbook is refused unless the request says not to look."""
+        goal = item.get("goal", {})
+        if check and goal.get("goalType") == "LIFETIME":
+            found = availability(self._network, demand_of(item))
+            if found.available < int(goal["units"]):
+                raise not_applicable(
+                    "ForecastError",
+                    f"{found.available} units are available, {goal['units']} are asked for",
+                    reason="NOT_ENOUGH_INVENTORY",
+                )
+        item["reservationStatus"] = "RESERVED"
+
+    def _status(self, item: Mapping[str, Any], order: Mapping[str, Any]) -> str:
+        goal = item.get("goal", {})
+        counted = "clicksDelivered" if goal.get("unitType") == "CLICKS" else "impressionsDelivered"
+        units = int(goal.get("units", 0)) if goal.get("goalType") == "LIFETIME" else 0
+        reached = bool(units) and self.stats(item)[counted] >= units
+        return computed_status(item, order, self._network.clock.now(), reached=reached)
+
+    def _save(self, item: Thing, order: Mapping[str, Any]) -> Thing:
+        """Keeps in `_windows` when it was on, which its delivery is worked out from."""
+        now = stamp(self._network.clock.now())
+        windows = item["_windows"]
+        on = order["status"] == "APPROVED" and item["_active"] and not order["archived"]
+        on = on and not item.get("_paused") and not item["archived"]
+        is_open = bool(windows) and windows[-1][1] is None
+        if on and not is_open:
+            windows.append([now, None])
+        elif is_open and not on:
+            windows[-1][1] = now
+        item["updateTime"] = now
+        item["updateSource"] = "stand-in"
+        self._network.put("lineItems", item)
+        return self.shown(item)
+
+
+def _budget(item: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the goal costs at the rate."""
+    goal = item.get("goal", {})
+    if goal.get("goalType") != "LIFETIME" or item["costType"] not in ("CPM", "VCPM", "CPC"):
+        return None
+    rate = item["rate"]
+    nanos = int(rate.get("units", 0)) * 10**9 + int(rate.get("nanos", 0))
+    total = nanos * int(goal["units"]) // _PRICED.get(item["costType"], 1)
+    units, rest = divmod(total, 10**9)
+    currency = rate.get("currencyCode", "")
+    return {"currencyCode": currency, "units": str(units), "nanos": rest}

@@ -1,0 +1,74 @@
+"""The network: where its things are, what they are called, and who names what."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeAlias
+
+from seil.sandbox.admanager.clock import Clock
+from seil.sandbox.admanager.errors import dangling, invalid, not_found
+from seil.sandbox.admanager.options import Options
+from seil.sandbox.admanager.store import Store
+
+Thing: TypeAlias = dict[str, Any]
+"""A resource as protobuf's JSON writes it; members that begin with _ are never given out."""
+
+CODE_FACT = "network code"
+_FIRST_ID = 3_100_000_000
+_ID = re.compile(r"[0-9]{1,19}")
+
+
+class Network:
+    def __init__(self, store: Store, clock: Clock, options: Options) -> None:
+        self.store = store
+        self.clock = clock
+        self.options = options
+        self.code = store.fact(CODE_FACT) or options.network_code
+
+    @property
+    def parent(self) -> str:
+        return f"networks/{self.code}"
+
+    def name(self, kind: str, number: int | str) -> str:
+        """`kind` is the collection of the resource name: orders, lineItems."""
+        return f"{self.parent}/{kind}/{number}"
+
+    def number(self, kind: str, name: str, *, field: str = "name") -> int:
+        """The id that a resource name ends with. Raises ApiError for another form."""
+        start = f"{self.parent}/{kind}/"
+        if not name.startswith(start) or not _ID.fullmatch(name.removeprefix(start)):
+            message = f"{name!r} is not a name of the form {self.parent}/{kind}/{{id}}"
+            raise invalid(message, field=field, trigger=name)
+        return int(name.removeprefix(start))
+
+    def get(self, kind: str, name: str, *, field: str = "name") -> Thing:
+        """What is asked for: raises ApiError NOT_FOUND."""
+        found = self.store.get(kind, self.number(kind, name, field=field))
+        if found is None:
+            raise not_found(name, field=field)
+        return found
+
+    def referred(self, kind: str, name: str, *, field: str) -> Thing:
+        """What a field names: raises ApiError INVALID_ARGUMENT."""
+        found = self.store.get(kind, self.number(kind, name, field=field))
+        if found is None:
+            raise dangling(name, field=field)
+        return found
+
+    def put(self, kind: str, thing: Thing) -> None:
+        self.store.put(kind, self.number(kind, thing["name"]), thing)
+
+    def new_id(self, kind: str) -> int:
+        return self.store.next_id(kind, _FIRST_ID)
+
+    def new_name(self, kind: str) -> str:
+        return self.name(kind, self.new_id(kind))
+
+
+def ident(name: str) -> int:
+    """The id at the end of a good name."""
+    return int(name.rpartition("/")[2])
+
+
+def public(thing: Thing) -> Thing:
+    return {name: value for name, value in thing.items() if not name.startswith("_")}

@@ -1,0 +1,74 @@
+"""List requests: https://google.aip.dev/132 and 158."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from google.ads import admanager_v1
+
+from seil.sandbox.admanager.errors import invalid
+from seil.sandbox.admanager.network import Thing
+from seil.sandbox.admanager.rest import schema
+from seil.sandbox.admanager.rest.filters import filter_test, sort_keys
+from seil.sandbox.admanager.rest.masks import wants
+
+_DEFAULT_PAGE = 50
+_LARGEST_PAGE = 1000
+
+
+def listed(
+    request: Mapping[str, Any], things: Sequence[Thing], *, message: str, member: str
+) -> dict[str, Any]:
+    """A page of things that the filter lets through. `message` is the client's class of them."""
+    plural = member[0].upper() + member[1:]
+    asked = getattr(admanager_v1, f"List{plural}Request")
+    allowed = schema.filterable(asked)
+    resource = schema.descriptor_of(getattr(admanager_v1, message))
+    test = filter_test(request.get("filter", ""), resource, allowed)
+    found = [thing for thing in things if test(thing)]
+    for key, descending in sort_keys(request.get("orderBy", ""), resource, allowed):
+        found.sort(key=key, reverse=descending)
+    start, end = page_bounds(request, default=_DEFAULT_PAGE, largest=_LARGEST_PAGE)
+    answer: dict[str, Any] = {member: found[start:end]}
+    if end < len(found):
+        answer["nextPageToken"] = page_token(request, end)
+    if wants(request.get("_mask", ""), "totalSize"):
+        answer["totalSize"] = len(found)
+    return answer
+
+
+def page_bounds(request: Mapping[str, Any], *, default: int, largest: int) -> tuple[int, int]:
+    size = int(request.get("pageSize", 0))
+    skip = int(request.get("skip", 0))
+    if size < 0 or skip < 0:
+        raise invalid("page_size and skip are not negative", field="page_size")
+    start = _offset(request) + skip
+    return start, start + min(size or default, largest)
+
+
+def page_token(request: Mapping[str, Any], end: int) -> str:
+    token = json.dumps([end, _fingerprint(request)])
+    return base64.urlsafe_b64encode(token.encode()).decode()
+
+
+def _offset(request: Mapping[str, Any]) -> int:
+    if not (token := request.get("pageToken")):
+        return 0
+    try:
+        end, fingerprint = json.loads(base64.urlsafe_b64decode(token))
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise invalid("The page token is not valid", field="page_token") from error
+    if fingerprint != _fingerprint(request):
+        raise invalid("The page token belongs to another request", field="page_token")
+    return int(end)
+
+
+def _fingerprint(request: Mapping[str, Any]) -> str:
+    """All that has to be the same from page to page."""
+    same = {name: request.get(name) for name in ("name", "parent", "filter", "orderBy")}
+    return hashlib.sha256(json.dumps(same).encode()).hexdigest()[:12]

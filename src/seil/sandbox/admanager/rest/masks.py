@@ -1,0 +1,56 @@
+"""Field masks: what of an answer is wanted, and what of a resource is changed.
+
+https://google.aip.dev/157 and https://google.aip.dev/134.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def masked(answer: dict[str, Any], wanted: str) -> dict[str, Any]:
+    """Only the paths of the mask; all of it where none or * is wanted."""
+    paths = [path.strip() for path in wanted.split(",") if path.strip()]
+    if not paths or "*" in paths:
+        return answer
+    found: dict[str, Any] = _picked(answer, [path.split(".") for path in paths])
+    return found
+
+
+def wants(wanted: str, name: str) -> bool:
+    """Whether a mask names this member: it is left out of an answer otherwise."""
+    return any(path.strip() in (name, "*") for path in wanted.split(","))
+
+
+def _picked(value: Any, paths: list[list[str]]) -> Any:
+    if isinstance(value, list):
+        return [_picked(item, paths) for item in value]
+    if not isinstance(value, dict) or any(not path for path in paths):
+        return value
+    heads = {path[0] for path in paths}
+    return {
+        name: _picked(inner, [path[1:] for path in paths if path[0] == name])
+        for name, inner in value.items()
+        if name in heads
+    }
+
+
+def changed(
+    before: Mapping[str, Any], given: Mapping[str, Any], paths: Iterable[str]
+) -> dict[str, Any]:
+    """`before` with what `given` has at the paths, and without what it has not."""
+    after = copy.deepcopy(dict(before))
+    for path in paths:
+        *way, last = path.split(".")
+        source: Any = given
+        target = after
+        for part in way:
+            source = source.get(part) if isinstance(source, Mapping) else None
+            target = target.setdefault(part, {})
+        if isinstance(source, Mapping) and last in source:
+            target[last] = source[last]
+        else:
+            target.pop(last, None)
+    return after

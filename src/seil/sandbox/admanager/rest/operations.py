@@ -1,0 +1,209 @@
+"""The methods of the REST API that the stand-in carries out, by the client's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from seil.sandbox.admanager.clock import ZONE
+from seil.sandbox.admanager.errors import ApiError, invalid
+from seil.sandbox.admanager.life_cycle import LINE_ITEM_ACTIONS, ORDER_ACTIONS
+from seil.sandbox.admanager.line_items import LineItems
+from seil.sandbox.admanager.network import Network, Thing
+from seil.sandbox.admanager.orders import Orders
+from seil.sandbox.admanager.rest.checks import check_mask, check_resource, without_output
+from seil.sandbox.admanager.rest.gateway import Operation, Request
+from seil.sandbox.admanager.rest.lists import listed
+from seil.sandbox.admanager.rest.masks import changed
+from seil.sandbox.admanager.seed import ROOT_AD_UNIT_ID
+
+_ORDER = "google.ads.admanager.v1.Order"
+_LINE_ITEM = "google.ads.admanager.v1.LineItem"
+_LARGEST_BATCH = 100
+_READ_ONLY = {
+    "Company": "companies",
+    "User": "users",
+    "AdUnit": "adUnits",
+    "Placement": "placements",
+    "ProgrammaticBuyer": "programmaticBuyers",
+}
+
+
+def operations(network: Network, orders: Orders, line_items: LineItems) -> dict[str, Operation]:
+    found: dict[str, Operation] = {
+        **_network_operations(network),
+        **_order_operations(orders),
+        **_line_item_operations(line_items),
+    }
+    for message, kind in _READ_ONLY.items():
+        plural = kind[0].upper() + kind[1:]
+        found[f"Get{message}"] = partial(_got, network, kind)
+        found[f"List{plural}"] = partial(_all, network, message, kind)
+    return found
+
+
+def _got(network: Network, kind: str, request: Request) -> Thing:
+    return network.get(kind, request["name"])
+
+
+def _all(network: Network, message: str, kind: str, request: Request) -> Thing:
+    return listed(request, network.store.all(kind), message=message, member=kind)
+
+
+def _network_operations(network: Network) -> dict[str, Operation]:
+    def get(_request: Request) -> Thing:
+        return {
+            "name": network.parent,
+            "displayName": "Stand-in network",
+            "networkCode": network.code,
+            "propertyCode": f"ca-pub-{network.code}",
+            "timeZone": ZONE,
+            "currencyCode": network.store.fact("currency"),
+            "effectiveRootAdUnit": network.name("adUnits", ROOT_AD_UNIT_ID),
+            "testNetwork": True,
+            "networkId": network.code,
+        }
+
+    return {"GetNetwork": get, "ListNetworks": lambda request: {"networks": [get(request)]}}
+
+
+def _order_operations(orders: Orders) -> dict[str, Operation]:
+    def create(request: Request) -> Thing:
+        at = "requests[{}].order"
+        return {
+            "orders": [
+                orders.create(_new(_ORDER, one["order"], at.format(i)), at=at.format(i))
+                for i, one in _batch(request)
+            ]
+        }
+
+    def update(request: Request) -> Thing:
+        return {
+            "orders": [
+                orders.update(_updated(_ORDER, orders.get, one, "order"), at=f"requests[{i}].order")
+                for i, one in _batch(request)
+            ]
+        }
+
+    def act(method: str, request: Request) -> Thing:
+        skip = request.get("skipInventoryCheck", False)
+        orders.act(method, _names(request), skip_check=skip)
+        return {}
+
+    return {
+        "GetOrder": lambda request: orders.get(request["name"]),
+        "ListOrders": lambda request: listed(
+            request, orders.all(), message="Order", member="orders"
+        ),
+        "BatchCreateOrders": create,
+        "BatchUpdateOrders": update,
+        **{method: partial(act, method) for method in ORDER_ACTIONS},
+    }
+
+
+def _line_item_operations(line_items: LineItems) -> dict[str, Operation]:
+    def create_one(given: Mapping[str, Any], at: str) -> Thing:
+        return line_items.create(_new(_LINE_ITEM, given, at), at=at)
+
+    def update_one(request: Request, at: str) -> Thing:
+        return line_items.update(_updated(_LINE_ITEM, line_items.get, request, "lineItem"), at=at)
+
+    def create(request: Request) -> Thing:
+        made = [
+            create_one(one["lineItem"], f"requests[{i}].lineItem") for i, one in _batch(request)
+        ]
+        return {"lineItems": made}
+
+    def update(request: Request) -> Thing:
+        made = [update_one(one, f"requests[{i}].lineItem") for i, one in _batch(request)]
+        return {"lineItems": made}
+
+    def act(method: str, request: Request) -> Thing:
+        line_items.act(method, _names(request))
+        return {}
+
+    actions = (*LINE_ITEM_ACTIONS, *_FURTHER_ACTIONS)
+    return {
+        "GetLineItem": lambda request: line_items.get(request["name"]),
+        "ListLineItems": lambda request: listed(
+            request, line_items.all(), message="LineItem", member="lineItems"
+        ),
+        "CreateLineItem": lambda request: create_one(request["lineItem"], "lineItem"),
+        "UpdateLineItem": lambda request: update_one(request, "lineItem"),
+        "BatchCreateLineItems": create,
+        "BatchUpdateLineItems": update,
+        **{method: partial(act, method) for method in actions},
+    }
+
+
+_FURTHER_ACTIONS = (
+    "BatchArchiveLineItems",
+    "BatchUnarchiveLineItems",
+    "BatchDeleteLineItems",
+    "BatchReserveAndOverbookLineItems",
+)
+
+
+def _new(full_name: str, given: Mapping[str, Any], at: str) -> Thing:
+    """A new resource, with what only Ad Manager sets left out."""
+    check_resource(full_name, given, at=f"{at}.")
+    return {k: v for k, v in without_output(full_name, given).items() if k != "name"}
+
+
+def _updated(
+    full_name: str, before: Callable[[str], Thing], request: Request, member: str
+) -> Thing:
+    """The whole resource as it shall be: https://google.aip.dev/134."""
+    given = request[member]
+    if "name" not in given:
+        raise invalid(f"{member}.name is required", field=f"{member}.name")
+    current = before(given["name"])
+    mask = request.get("updateMask", "")
+    if mask == "*":
+        paths = [name for name in {**given, **without_output(full_name, current)} if name != "name"]
+    elif mask:
+        paths = mask.split(",")
+        check_mask(full_name, paths)
+    else:
+        paths = [name for name in without_output(full_name, given) if name != "name"]
+    after = changed(current, given, paths)
+    _check_immutable(full_name, current, after)
+    check_resource(full_name, after, at=f"{member}.")
+    return after
+
+
+def _check_immutable(full_name: str, before: Thing, after: Thing) -> None:
+    from seil.sandbox.admanager.rest.schema import behaviours
+
+    for name, kinds in behaviours(full_name).items():
+        if "Immutable" in kinds and before.get(name) != after.get(name):
+            raise invalid(f"{name} cannot be changed", field=name, trigger=str(after.get(name)))
+
+
+def _batch(request: Request) -> list[tuple[int, Request]]:
+    requests = request.get("requests", [])
+    _check_size(requests, "requests")
+    for i, one in enumerate(requests):
+        if one.get("parent", request["parent"]) != request["parent"]:
+            raise invalid("The parent of a request is another", field=f"requests[{i}].parent")
+    return list(enumerate(requests))
+
+
+def _names(request: Request) -> list[str]:
+    names: list[str] = request.get("names", [])
+    _check_size(names, "names")
+    if len(set(names)) < len(names):
+        raise invalid("names has a name twice", field="names")
+    return names
+
+
+def _check_size(members: list[Any], field: str) -> None:
+    if not 1 <= len(members) <= _LARGEST_BATCH:
+        raise ApiError(
+            "INVALID_ARGUMENT",
+            "CollectionSizeError",
+            "TOO_LARGE" if members else "TOO_SMALL",
+            f"{field} has {len(members)} members, 1 to {_LARGEST_BATCH} are allowed",
+            field=field,
+        )

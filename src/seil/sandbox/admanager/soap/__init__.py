@@ -1,0 +1,1 @@
+"""What the SOAP API of Ad Manager answers, strict by its WSDL."""
