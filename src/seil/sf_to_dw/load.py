@@ -96,14 +96,13 @@ def load(
         ObjectLoader(warehouse, lake, obj, known=known, as_text=allowed)
         for obj in catalog.select(objects)
     )
-    loaded = []
+    loaded: list[ObjectLoad] = []
     for group in _groups(loaders, limits):
         _load_group(warehouse, group, limits, progress)
-        for loader in group:
-            entry = _entry(loader)
-            if bus and (events := list(_events(entry))):
-                bus.publish(events)
-            loaded.append(entry)
+        entries = [_entry(loader) for loader in group]
+        if bus and (events := [event for entry in entries for event in _events(entry)]):
+            bus.publish(events)
+        loaded += entries
     return LoadReport(tuple(loaded))
 
 
