@@ -77,7 +77,7 @@ def salesforce(
         list[str] | None,
         typer.Option(
             "--fault",
-            metavar="KEY=VALUE,...",
+            metavar="NAME|KEY=VALUE,...",
             help="Something to go wrong, see docs/sandbox.md. May be repeated.",
         ),
     ] = None,
@@ -203,18 +203,15 @@ def _extra(text: str) -> Path | tuple[Path, int]:
 
 
 def _faults(texts: list[str]) -> tuple[Fault, ...]:
-    from pydantic import ValidationError
+    from seil.sandbox.salesforce.fault_kinds import described, ordered
 
-    from seil.sandbox.salesforce.faults import Fault, described
-
-    found, problems = [], []
+    found: list[Fault] = []
+    problems = []
     for text in texts:
         try:
-            found.append(Fault.parse(text))
-        except ValidationError as error:
-            problems.append(Problem(f"--fault {text}", described(error), "see docs/sandbox.md"))
+            found += ordered(text)
         except ValueError as error:
-            problems.append(Problem(f"--fault {text}", str(error), "see docs/sandbox.md"))
+            problems.append(Problem(f"--fault {text}", described(error), "see docs/sandbox.md"))
     if problems:
         raise ConfigurationError(problems)
     return tuple(found)

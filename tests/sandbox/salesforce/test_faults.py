@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 from tests.sandbox.salesforce.conftest import Org
 
+from seil.sandbox.salesforce.fault_kinds import KINDS, ordered
 from seil.sandbox.salesforce.faults import Fault, Faults
 
 
@@ -202,3 +203,81 @@ def test_a_fault_may_look_into_the_body_and_spares_the_levers(faulty: Org) -> No
 def test_every_rest_reply_has_its_limit_info(faulty: Org) -> None:
     _order(faulty, path="/limits", status=503)
     assert "Sforce-Limit-Info" in faulty.http.get("/limits").headers
+
+
+def test_faults_can_be_ordered_by_name(faulty: Org) -> None:
+    url = f"{faulty.server.url}/sandbox/faults"
+    assert httpx.get(f"{url}/kinds").json() == {name: k.about for name, k in KINDS.items()}
+    answer = httpx.post(url, json={"kind": "no-page-list"})
+    assert (answer.status_code, len(answer.json()["ids"])) == (201, 2)
+    unknown = httpx.post(url, json={"kind": "bad-luck"})
+    assert (unknown.status_code, "bad-luck" in unknown.text) == (400, True)
+    assert ordered("down") == KINDS["down"].faults
+    assert ordered("path=/x,cut=1") == (Fault(path="/x", cut=1),)
+
+
+def test_every_action_is_among_the_kinds() -> None:
+    """So that whoever adds one has the pipeline tested with it."""
+    used = {name for kind in KINDS.values() for f in kind.faults for name in f.model_fields_set}
+    assert set(Fault.model_fields) - used == {"body"}
+
+
+def test_a_request_may_order_a_fault_for_itself(faulty: Org) -> None:
+    ask = {"X-Sandbox-Fault": "path=,status=503,retry_after=3"}
+    assert faulty.http.get("/limits", headers=ask).headers["Retry-After"] == "3"
+    assert faulty.http.get("/limits").status_code == 200
+    refused = faulty.http.get("/limits", headers={"X-Sandbox-Fault": "nonsense"})
+    assert (refused.status_code, refused.json()[0]["errorCode"]) == (400, "INVALID_FAULT")
+
+
+def test_every_strikes_the_first_of_so_many() -> None:
+    faults = Faults((Fault(after=1, every=3, times=2),))
+    struck = [faults.strike("GET", "/x") is not None for _ in range(9)]
+    assert struck == [False, True, False, False, True, False, False, False, False]
+
+
+@pytest.mark.parametrize(("when", "made"), [("before", 0), ("after", 1)])
+def test_connections_are_reset(faulty: Org, when: str, made: int) -> None:
+    jobs = len(faulty.http.get("/jobs/query").json()["records"])
+    _order(faulty, method="POST", path="/jobs/query", reset=when, times=1)
+    wanted = {"operation": "query", "query": "SELECT Id FROM Contact"}
+    with pytest.raises(httpx.TransportError):
+        faulty.http.post("/jobs/query", json=wanted)
+    assert len(faulty.http.get("/jobs/query").json()["records"]) == jobs + made
+
+
+def test_members_go_into_json_answers_only(faulty: Org) -> None:
+    _order(faulty, members={"done": False, "again": "{path}"})
+    answer = faulty.http.get("/limits").json()
+    assert (answer["done"], answer["again"].endswith("/limits")) == (False, True)
+    assert _page(faulty).text.startswith('"Id"')
+
+
+def test_rows_twice_and_counted(faulty: Org) -> None:
+    head, *rows = _page(faulty).text.splitlines()
+    _order(faulty, path="/results", rows_twice=True, number_of_records="*2")
+    twice = _page(faulty)
+    assert twice.text.splitlines() == [head, *rows, *rows]
+    assert int(twice.headers["Sforce-NumberOfRecords"]) == 2 * len(rows)
+
+
+def test_pages_twice_and_a_locator_that_goes_nowhere(faulty: Org) -> None:
+    job = faulty.query_job("SELECT Id FROM Account")
+    faulty.finished("query", job)
+    address = f"/jobs/query/{job}"
+    listed = faulty.http.get(f"{address}/resultPages?maxRecords=1").json()["resultPages"]
+    _order(faulty, path="/resultPages", pages_twice=True)
+    twice = faulty.http.get(f"{address}/resultPages?maxRecords=1").json()["resultPages"]
+    assert twice == [page for page in listed for _ in range(2)]
+    _order(faulty, path="/results", stuck_locator=True)
+    locator = faulty.http.get(f"{address}/results?maxRecords=1").headers["Sforce-Locator"]
+    stuck = faulty.http.get(f"{address}/results", params={"locator": locator, "maxRecords": 1})
+    assert stuck.headers["Sforce-Locator"] == locator
+
+
+def test_jobs_expire_before_they_are_read(faulty: Org) -> None:
+    job = faulty.query_job("SELECT Id FROM Account")
+    faulty.finished("query", job)
+    _order(faulty, path="/results", expire_jobs=True, times=1)
+    assert faulty.http.get(f"/jobs/query/{job}/results").status_code == 404
+    assert faulty.http.get(f"/jobs/query/{job}").status_code == 404

@@ -7,6 +7,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from seil.sandbox.salesforce.faults import Fault
 from seil.sandbox.salesforce.messages import FileRange, Reply
@@ -39,6 +40,12 @@ def chunks(content: bytes | FileRange) -> Iterator[bytes]:
                 raise OSError(f"{content.path} ends at {at}, before {content.end}")
             at += len(chunk)
             yield chunk
+
+
+def with_rows_twice(content: bytes | FileRange) -> Iterator[bytes]:
+    yield from chunks(content)
+    if isinstance(content, FileRange):
+        yield from chunks(replace(content, head=b""))
 
 
 def compressed(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -6,12 +6,12 @@ import itertools
 import re
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from seil.sandbox.salesforce.errors import ApiError
-from seil.sandbox.salesforce.messages import NO_CONTENT, Call, Reply, Route
+from seil.sandbox.salesforce.messages import Reply
 
 
 class Fault(BaseModel):
@@ -23,6 +23,7 @@ class Fault(BaseModel):
     path: str = Field("", description="A regular expression searched for in path?query.")
     body: str = Field("", description="A regular expression searched for in the request's body.")
     after: int = Field(0, ge=0, description="Let this many matching requests pass first.")
+    every: int = Field(1, ge=1, description="Strike the first of so many, then the next.")
     times: int | None = Field(None, ge=1, description="Strike this often; none: for ever.")
 
     status: int | None = Field(None, ge=200, le=599, description="Answer with this status.")
@@ -32,13 +33,25 @@ class Fault(BaseModel):
     text: str | None = Field(None, description="Answer with this text as it is; may be empty.")
     retry_after: str | None = Field(None, description="Value of Retry-After.")
 
+    reset: Literal["", "before", "after"] = Field(
+        "", description="Reset the connection, before or after the request is carried out."
+    )
     delay: float = Field(0, ge=0, description="Wait this many seconds before answering.")
     cut: int | None = Field(None, ge=0, description="Break off after this many bytes of body.")
     drip: int | None = Field(None, ge=1, description="Send the body in pieces of this size,")
     drip_delay: float = Field(0.05, ge=0, description="one every so many seconds.")
 
     number_of_records: str | None = Field(
-        None, description="Sforce-NumberOfRecords: a number, or +n or -n against the truth."
+        None, description="Sforce-NumberOfRecords: a number, or +n, -n or *n against the truth."
+    )
+    rows_twice: bool = Field(default=False, description="Send the rows of a result page twice.")
+    pages_twice: bool = Field(default=False, description="List every result page twice.")
+    stuck_locator: bool = Field(
+        default=False, description="A page that was asked for by locator names itself as the next."
+    )
+    members: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Put these into a JSON answer; {path} in a text is the request's path.",
     )
     nul_bytes: bool = Field(
         default=False, description="Put a NUL byte before every quote of the body."
@@ -52,6 +65,7 @@ class Fault(BaseModel):
     set_headers: dict[str, str] = Field(default_factory=dict, description="Send these as given.")
 
     expire_session: bool = Field(default=False, description="End every session before the request.")
+    expire_jobs: bool = Field(default=False, description="End and forget every query job before.")
     fail_job: str = Field("", description="The job created by the request fails with this.")
 
     @field_validator("path", "body")
@@ -90,7 +104,27 @@ class Fault(BaseModel):
 
     @property
     def changes_size(self) -> bool:
-        return self.nul_bytes or self.bom or bool(self.charset)
+        return self.nul_bytes or self.bom or self.rows_twice or bool(self.charset)
+
+    def counted(self, true: int) -> int:
+        """How many records a page says it has."""
+        told = self.number_of_records or "+0"
+        if told[0] == "*":
+            return true * int(told[1:])
+        return true + int(told) if told[0] in "+-" else int(told)
+
+    def retold(self, content: Any, path: str) -> Any:
+        """A JSON answer's content with what the fault puts into it."""
+        if not isinstance(content, dict):
+            return content
+        pages = content.get("resultPages")
+        if self.pages_twice and isinstance(pages, list):
+            content = {**content, "resultPages": [page for page in pages for _ in range(2)]}
+        told = {
+            name: value.replace("{path}", path) if isinstance(value, str) else value
+            for name, value in self.members.items()
+        }
+        return {**content, **told}
 
     def reply(self) -> Reply:
         headers = {"Retry-After": self.retry_after} if self.retry_after is not None else {}
@@ -117,6 +151,8 @@ class _Entry:
         self.seen += 1
         spent = self.fault.times is not None and self.struck >= self.fault.times
         if self.seen <= self.fault.after or spent:
+            return False
+        if (self.seen - self.fault.after - 1) % self.fault.every:
             return False
         self.struck += 1
         return True
@@ -157,34 +193,3 @@ class Faults:
                 }
                 for e in self._entries
             ]
-
-    def routes(self) -> list[Route]:
-        base = "/sandbox/faults"
-        return [
-            Route("GET", base, self._get, open=True),
-            Route("POST", base, self._post, open=True),
-            Route("DELETE", base, self._delete, open=True),
-            Route("DELETE", f"{base}/{{number}}", self._delete, open=True),
-        ]
-
-    def _get(self, _call: Call) -> Reply:
-        return Reply(200, self.listed())
-
-    def _post(self, call: Call) -> Reply:
-        try:
-            fault = Fault.model_validate(call.json_object())
-        except ValidationError as error:
-            raise ApiError(400, "INVALID_FAULT", described(error)) from error
-        return Reply(201, {"id": self.add(fault)})
-
-    def _delete(self, call: Call) -> Reply:
-        number = call.args.get("number")
-        self.clear(int(number) if number else None)
-        return NO_CONTENT
-
-
-def described(error: ValidationError) -> str:
-    """Every wrong key on one line."""
-    return "; ".join(
-        f"{'.'.join(map(str, e['loc'])) or 'fault'}: {e['msg']}" for e in error.errors()
-    )

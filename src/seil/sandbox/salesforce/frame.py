@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, TypeAlias, cast
 
@@ -18,6 +18,7 @@ from multidict import CIMultiDict
 from seil.sandbox.salesforce import bodies
 from seil.sandbox.salesforce.auth import Logins
 from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.fault_routes import own_fault
 from seil.sandbox.salesforce.faults import Fault, Faults
 from seil.sandbox.salesforce.messages import Call, FileRange, Reply, Route, Router
 from seil.sandbox.salesforce.usage import Usage
@@ -39,9 +40,18 @@ _Aim: TypeAlias = tuple[Route, dict[str, str]]
 
 
 class Frame:
-    def __init__(self, router: Router, logins: Logins, usage: Usage, faults: Faults) -> None:
+    def __init__(
+        self,
+        router: Router,
+        logins: Logins,
+        usage: Usage,
+        faults: Faults,
+        *,
+        expire_jobs: Callable[[], None],
+    ) -> None:
         self._router = router
         self._logins = logins
+        self._expire_jobs = expire_jobs
         self._usage = usage
         self._faults = faults
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="sandbox-request")
@@ -59,13 +69,20 @@ class Frame:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
             body = cast(BinaryIO, spool)
             aim = await self._received(request, body)
-            fault = await self._struck(request, body)
+            try:
+                fault = await self._struck(request, body)
+            except ApiError as error:
+                aim, fault = Reply(error.status, error.body), None
+            if fault is not None and fault.reset == "before":
+                return _reset(request)
             if fault is not None and fault.answers:
                 reply = fault.reply()
             elif isinstance(aim, Reply):
                 reply = aim
             else:
                 reply = await self._answered(request, body, aim, fault)
+        if fault is not None and fault.reset:
+            return _reset(request)
         _log.debug("%s %s answered %d", request.method, request.path, reply.status)
         return await self._send(request, self._metered(request, reply), fault)
 
@@ -84,12 +101,17 @@ class Frame:
         if request.path.startswith(_CONTROL):
             return None
         text = body.read(_IN_MEMORY).decode(errors="replace")
-        fault = self._faults.strike(request.method, request.raw_path, text)
+        fault = own_fault(request.headers) or self._faults.strike(
+            request.method, request.raw_path, text
+        )
         if fault:
             request[_FAULT] = fault
             await asyncio.sleep(fault.delay)
             if fault.expire_session:
                 self._logins.end_all_sessions()
+            if fault.expire_jobs:
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._threads, self._expire_jobs)
         return fault
 
     async def _answered(
@@ -158,6 +180,9 @@ class Frame:
 def _prepared(
     request: web.Request, reply: Reply, fault: Fault | None
 ) -> tuple[web.StreamResponse, Iterator[bytes]]:
+    if fault and not fault.answers:
+        content = fault.retold(reply.content, request.raw_path)
+        reply = Reply(reply.status, content, reply.content_type, reply.headers)
     content = bodies.rendered(reply, pretty=request.headers.get("X-PrettyPrint") == "1")
     size = content.size if isinstance(content, FileRange) else len(content)
     response = web.StreamResponse(status=reply.status, headers=CIMultiDict(reply.headers))
@@ -167,6 +192,8 @@ def _prepared(
         return response, iter(())
     response.headers["Content-Type"] = bodies.content_type(reply, fault)
     pieces = bodies.chunks(content)
+    if fault and fault.rows_twice:
+        pieces = bodies.with_rows_twice(content)
     if fault and not fault.answers:
         pieces = bodies.spoiled(pieces, fault)
     if "gzip" in request.headers.get("Accept-Encoding", "") and size >= _WORTH_COMPRESSING:
@@ -215,6 +242,13 @@ def _check_content_type(route: Route, call: Call) -> None:
         )
 
 
+def _reset(request: web.Request) -> web.StreamResponse:
+    """The client sees its connection broken, and no answer."""
+    if request.transport:
+        request.transport.abort()
+    return web.Response()
+
+
 async def _spoil_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Here all headers are there, also those that the HTTP server adds."""
     fault = request.get(_FAULT)
@@ -222,9 +256,11 @@ async def _spoil_headers(request: web.Request, response: web.StreamResponse) -> 
         return
     headers = response.headers
     if fault.number_of_records is not None and "Sforce-NumberOfRecords" in headers:
-        wanted, true = fault.number_of_records, int(headers["Sforce-NumberOfRecords"])
-        told = true + int(wanted) if wanted[0] in "+-" else int(wanted)
-        headers["Sforce-NumberOfRecords"] = str(told)
+        true = int(headers["Sforce-NumberOfRecords"])
+        headers["Sforce-NumberOfRecords"] = str(fault.counted(true))
+    asked = request.query.get("locator")
+    if fault.stuck_locator and asked and "Sforce-Locator" in headers:
+        headers["Sforce-Locator"] = asked
     for name in fault.drop_headers:
         headers.popall(name, None)
     headers.update(fault.set_headers)

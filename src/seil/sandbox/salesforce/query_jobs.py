@@ -83,6 +83,11 @@ class QueryJobs:
             elif job["info"]["state"] not in TERMINAL:
                 self._workers.submit(self._run, job_id)
 
+    def forget_all(self) -> None:
+        """As if all of them were past their time."""
+        for job in self._state.jobs(KIND):
+            self._forget(job["info"]["id"])
+
     def _create(self, call: Call) -> Reply:
         body = call.json_object()
         required(body, ("operation", "query"))

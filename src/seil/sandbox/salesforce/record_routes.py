@@ -188,13 +188,14 @@ class RecordRoutes:
             {"id": identifier, "deletedDate": datetime_text(at)}
             for identifier, at in sorted(dict(rows).items(), key=lambda row: (row[1], row[0]))
         ]
-        earliest = datetime.now(UTC) - _DELETED_KEPT
+        now = datetime.now(UTC)
+        earliest = now - _DELETED_KEPT
         return Reply(
             200,
             {
                 "deletedRecords": deleted,
                 "earliestDateAvailable": datetime_text(earliest),
-                "latestDateCovered": datetime_text(end),
+                "latestDateCovered": datetime_text(min(end, now.replace(tzinfo=None))),
             },
         )
 

@@ -22,6 +22,7 @@ from seil.sandbox.salesforce.composite import Batch
 from seil.sandbox.salesforce.control import Control
 from seil.sandbox.salesforce.describe import Describe
 from seil.sandbox.salesforce.extras import Files, UsageSummaries
+from seil.sandbox.salesforce.fault_routes import FaultTable
 from seil.sandbox.salesforce.faults import Fault, Faults
 from seil.sandbox.salesforce.frame import Frame
 from seil.sandbox.salesforce.ingest_jobs import IngestJobs
@@ -241,7 +242,7 @@ class _Parts:
         )
         resources = (
             self.logins,
-            faults,
+            FaultTable(faults),
             Control(self.store, self.usage, describe),
             UsageSummaries(),
             Files(self.store, records, folder / "files"),
@@ -255,7 +256,9 @@ class _Parts:
         )
         router = Router(route for resource in resources for route in resource.routes())
         batch.use(router)
-        self.frame = Frame(router, self.logins, self.usage, faults)
+        self.frame = Frame(
+            router, self.logins, self.usage, faults, expire_jobs=self.query_jobs.forget_all
+        )
 
     def resume(self) -> None:
         self.queries.expire()

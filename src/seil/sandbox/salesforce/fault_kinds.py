@@ -1,0 +1,341 @@
+"""Faults by name: every bad day that clients of Salesforce tell of, ready to be ordered.
+
+The names can be given wherever a fault can. SEIL's own tests run the pipeline through each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from seil.sandbox.salesforce.faults import Fault
+
+
+@dataclass(frozen=True)
+class Kind:
+    about: str
+    faults: tuple[Fault, ...]
+
+
+_DATA = "/services/data/"
+_LOGIN = "/oauth2/token"
+_START = r"/jobs/query/?$"
+_JOB = r"/jobs/query/\w+$"
+_PAGE = r"/results(\?|$)"
+_PAGE_LIST = "/resultPages"
+_DESCRIBE = "/describe$"
+_DELETED = "/deleted/"
+_UPDATING = "<html><body><h1>We are setting things up</h1></body></html>"
+
+
+def _kind(about: str, path: str, **action: object) -> Kind:
+    return Kind(about, (Fault.model_validate({"path": path, **action}),))
+
+
+def _refused(about: str, path: str, code: str, message: str, **action: object) -> Kind:
+    given = {"status": 400, "code": code, "message": message, **action}
+    return _kind(about, path, **given)
+
+
+def _chained(about: str, **action: object) -> Kind:
+    """Pages that name each other, as before API version 58."""
+    return Kind(about, (Fault(path=_PAGE_LIST, status=404, code="NOT_FOUND"), _page(**action)))
+
+
+def _page(**action: object) -> Fault:
+    return Fault.model_validate({"path": _PAGE, **action})
+
+
+_SESSIONS = {
+    "session-expired": _kind(
+        "Sessions end in the middle.", _DATA, expire_session=True, after=3, every=4, times=3
+    ),
+    "login-unavailable": _kind(
+        "The login answers 503, twice.", _LOGIN, status=503, retry_after=1, times=2
+    ),
+    "login-refused": _kind(
+        "The login is refused, without a description.",
+        _LOGIN,
+        status=400,
+        text='{"error": "invalid_grant"}',
+    ),
+    "api-disabled": _refused(
+        "The user may not use the API.",
+        _DATA,
+        "API_DISABLED_FOR_ORG",
+        "API is not enabled for this Organization or Partner",
+        status=403,
+    ),
+}
+
+_BUSY = {
+    "unavailable": _kind(
+        "503 with Retry-After, now and then.", _DATA, status=503, retry_after=1, every=4, times=4
+    ),
+    "throttled": _refused(
+        "429 with Retry-After, some times.",
+        _DATA,
+        "REQUEST_LIMIT_EXCEEDED",
+        "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",
+        status=429,
+        retry_after="Wed, 21 Oct 2015 07:28:00 GMT",
+        times=3,
+    ),
+    "down": _kind("503 for ever.", _DATA, status=503),
+    "html-error": _kind(
+        "An HTML page of the edge, status 420.", _DATA, status=420, html=_UPDATING, times=2
+    ),
+    "html-answer": _kind(
+        "An HTML page instead of a job, status 200.", "/jobs/query", html=_UPDATING, times=2
+    ),
+    "html-page": _kind("An HTML page instead of a result page.", _PAGE, html=_UPDATING, times=1),
+    "empty-error": _kind("406 without a body.", _DATA, status=406, text="", times=2),
+}
+
+_WIRE = {
+    "reset": _kind(
+        "Connections are reset before a question is answered.",
+        _DATA,
+        method="GET",
+        reset="before",
+        every=3,
+        times=4,
+    ),
+    "answer-lost": _kind(
+        "A query job is created, its answer never comes.",
+        _START,
+        method="POST",
+        reset="after",
+        times=1,
+    ),
+    "cut-answer": _kind("A describe breaks off.", _DESCRIBE, cut=100, times=1),
+    "cut-header": _kind("A result page breaks off in its first line.", _PAGE, cut=20, times=1),
+    "cut-page": _kind("A result page breaks off.", _PAGE, cut=4000, times=1),
+    "cut-pages": _kind("Every result page breaks off.", _PAGE, cut=4000),
+    "slow-drip": _kind("Result pages drip.", _PAGE, drip=997, drip_delay=0.002),
+    "slow-answer": _kind("An answer takes three seconds.", _DATA, delay=3, times=1),
+    "damaged-gzip": _kind(
+        "An answer says it is gzip, and is not.",
+        _PAGE,
+        set_headers={"Content-Encoding": "gzip"},
+        times=1,
+    ),
+}
+
+_HEADERS = {
+    "lower-case-headers": _kind("Header names are in lower case.", "", lower_case_headers=True),
+    "no-limit-info": _kind("No Sforce-Limit-Info.", _DATA, drop_headers=["Sforce-Limit-Info"]),
+    "limit-info-per-app": _kind(
+        "Sforce-Limit-Info with a share for the app.",
+        _DATA,
+        set_headers={
+            "Sforce-Limit-Info": "api-usage=25/5000; per-app-api-usage=17/250(appName=sample-app)"
+        },
+    ),
+    "no-date": _kind("No Date header.", _DATA, drop_headers=["Date"]),
+    "no-limits": _refused("No limits resource.", "/limits$", "NOT_FOUND", "", status=404),
+}
+
+_TEXT = {
+    "charset-unsaid": _kind("Result pages do not say their charset.", _PAGE, charset=""),
+    "latin-1": _kind("Result pages in ISO-8859-1, said so.", _PAGE, charset="ISO-8859-1"),
+    "nul-bytes": _kind("NUL bytes in result pages.", _PAGE, nul_bytes=True),
+    "byte-order-mark": _kind("A byte order mark before result pages.", _PAGE, bom=True),
+}
+
+_COUNTS = {
+    "count-too-high": _kind(
+        "A page has one row less than it says.", _PAGE, number_of_records="+1", times=1
+    ),
+    "count-too-low": _kind(
+        "Every page has one row more than it says.", _PAGE, number_of_records="-1"
+    ),
+    "count-missing": _kind(
+        "A page does not say how many rows it has.",
+        _PAGE,
+        drop_headers=["Sforce-NumberOfRecords"],
+        times=1,
+    ),
+    "rows-twice": _kind("A page has its rows twice.", _PAGE, rows_twice=True, times=1),
+    "rows-twice-counted": _kind(
+        "A page has its rows twice, and says so.",
+        _PAGE,
+        rows_twice=True,
+        number_of_records="*2",
+        times=1,
+    ),
+    "job-count-wrong": _kind(
+        "A job says that it found other rows.",
+        _JOB,
+        method="GET",
+        members={"numberRecordsProcessed": 123456},
+    ),
+}
+
+_PAGES = {
+    "pages-twice": _kind("The list of pages names each twice.", _PAGE_LIST, pages_twice=True),
+    "page-list-loops": _kind(
+        "The list of pages names itself as its rest.",
+        _PAGE_LIST,
+        members={"done": False, "nextRecordsUrl": "{path}"},
+    ),
+    "no-page-list": _chained("No list of pages: each names the next.", lower_case_headers=True),
+    "locator-missing": _chained(
+        "No list of pages, and none names the next.", drop_headers=["Sforce-Locator"]
+    ),
+    "locator-stuck": _chained(
+        "No list of pages, and one names itself as the next.", stuck_locator=True
+    ),
+    "locator-refused": _refused(
+        "A locator is refused.", _PAGE, "INVALIDLOCATOR", "Invalid locator", times=1
+    ),
+}
+
+_JOBS = {
+    "job-fails": _kind(
+        "A query job fails.", _START, fail_job="Retried more than 15 times", times=1
+    ),
+    "job-times-out": _kind(
+        "Every query job runs too long.",
+        _START,
+        fail_job="QUERY_TIMEOUT: Your query request was running for too long.",
+    ),
+    "job-aborted": _kind(
+        "Somebody aborts a job.", _JOB, method="GET", members={"state": "Aborted"}, times=1
+    ),
+    "job-state-unknown": _kind(
+        "A job is in a state nobody knows, for a while.",
+        _JOB,
+        method="GET",
+        members={"state": "Queued"},
+        times=2,
+    ),
+    "job-expired": _kind(
+        "The job and its pages are gone when they are read.", _PAGE, expire_jobs=True, times=1
+    ),
+    "job-of-other-version": _refused(
+        "The job belongs to another API version.",
+        _PAGE,
+        "API_VERSION_MISMATCH",
+        "The job was created with another API version",
+        status=409,
+        times=1,
+    ),
+    "job-not-deleted": _kind("Jobs cannot be deleted.", _JOB, method="DELETE", status=429),
+}
+
+_REFUSALS = {
+    "job-forbidden": _kind("403 and an empty error.", _START, status=403, text="[{}]"),
+    "object-unsupported": _refused(
+        "The Bulk API does not offer the object.",
+        _START,
+        "INVALIDENTITY",
+        "Entity is not supported by the Bulk API.",
+    ),
+    "field-gone": _refused(
+        "A field is gone since the describe.",
+        _START,
+        "INVALID_FIELD",
+        "No such column 'Gone__c' on entity",
+        times=1,
+    ),
+    "not-found": _refused(
+        "The object is gone.", _DESCRIBE, "NOT_FOUND", "The requested resource does not exist",
+        status=404,
+    ),
+}  # fmt: skip
+
+_QUOTAS = {
+    "quota-gone": _refused(
+        "The day's requests are used up.",
+        _DATA,
+        "REQUEST_LIMIT_EXCEEDED",
+        "TotalRequests Limit exceeded.",
+        status=403,
+        after=5,
+    ),
+    "quota-told": _kind(
+        "Sforce-Limit-Info says that nothing is left.",
+        _DATA,
+        set_headers={"Sforce-Limit-Info": "api-usage=100000/100000"},
+        after=4,
+    ),
+    "app-quota-told": _kind(
+        "Sforce-Limit-Info says that the app has used its share.",
+        _DATA,
+        set_headers={
+            "Sforce-Limit-Info": "api-usage=9/5000; per-app-api-usage=250/250(appName=sample-app)"
+        },
+        after=4,
+    ),
+    "jobs-used-up": _refused(
+        "The day's query jobs are used up.",
+        _START,
+        "LIMIT_EXCEEDED",
+        "Max bulk v2 query jobs (10000) per 24 hrs has been reached (10021)",
+    ),
+    "storage-used-up": _refused(
+        "The day's result storage is used up.",
+        _START,
+        "LIMIT_EXCEEDED",
+        "Max bulk v2 query result size stored (1000000000) kb per 24 hrs has been exceeded",
+    ),
+}
+
+_DELETIONS = {
+    "deletions-too-many": _refused(
+        "A list of deletions is too long.", _DELETED, "EXCEEDED_ID_LIMIT",
+        "exceeded 600000 ids", times=1,
+    ),
+    "deletions-too-old": _refused(
+        "The list of deletions does not reach back.", _DELETED, "INVALID_REPLICATION_DATE",
+        "startDate before org replication enabled date", times=1,
+    ),
+    "deletions-unsupported": _refused(
+        "There is no list of deletions.", _DELETED, "INVALID_TYPE",
+        "sObject type cannot be replicated",
+    ),
+    "deletions-behind": _kind(
+        "The list of deletions ends before what was asked for.", _DELETED,
+        members={"latestDateCovered": "2020-01-01T00:00:00.000+0000", "deletedRecords": []},
+        times=1,
+    ),
+    "deletions-unavailable": _kind(
+        "The list of deletions cannot be read.", _DELETED, status=500, code="UNKNOWN_EXCEPTION"
+    ),
+}  # fmt: skip
+
+KINDS: Mapping[str, Kind] = {
+    **_SESSIONS,
+    **_BUSY,
+    **_WIRE,
+    **_HEADERS,
+    **_TEXT,
+    **_COUNTS,
+    **_PAGES,
+    **_JOBS,
+    **_REFUSALS,
+    **_QUOTAS,
+    **_DELETIONS,
+}
+
+
+def ordered(text: str) -> tuple[Fault, ...]:
+    """The faults of a name, or the one that is spelt out. Raises ValueError for neither."""
+    name = text.strip()
+    if kind := KINDS.get(name):
+        return kind.faults
+    if "=" not in name and not name.startswith("{"):
+        raise ValueError(f"no fault is called {name}; GET /sandbox/faults/kinds lists them")
+    return (Fault.parse(text),)
+
+
+def described(error: ValueError) -> str:
+    """Every wrong key on one line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(
+        f"{'.'.join(map(str, e['loc'])) or 'fault'}: {e['msg']}" for e in error.errors()
+    )
