@@ -180,7 +180,7 @@ class _Build:
         if blocked := self._blocked(model, tables):
             return blocked
         begun = time.monotonic()
-        modes = {name: table.mode for name, table in tables.items()}
+        modes = {n: work.plan.mode for n, work in self.work.items() if work.differs}
         with self._refusable(model, "incremental"):
             plan = self.planner.plan(model, modes)
         work = Work(self.warehouse, self.planner, model, plan)

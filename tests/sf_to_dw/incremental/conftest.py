@@ -22,7 +22,10 @@ from seil.sf_to_dw.build import BuildReport, TableBuild, build
 from seil.sf_to_dw.build_select import columns_read, runnable_select
 from seil.sf_to_dw.changes import change_log, record_change
 from seil.sf_to_dw.ledger import prepare_ledger
+from seil.sf_to_dw.load_files import CuratedFile
 from seil.sf_to_dw.model import Models, load_models
+from seil.sf_to_dw.partials import DELETIONS
+from seil.sf_to_dw.partials_load import lay_partials_over, merge_partials, partial_tables
 from seil.warehouse import StagedFile, TableName, Warehouse, open_warehouse
 from seil.warehouse.types import TEXT, TIMESTAMP, stored_type
 
@@ -80,6 +83,29 @@ class Org:
             self.warehouse.merge(name, [staged], key="id", log=log)
             if log:
                 record_change(self.warehouse, name, log)
+
+    def remove(self, table: str, *ids: str) -> None:
+        """One load of Salesforce's list of what was deleted for good: Ids and when, no more."""
+        self.stamp += 1
+        gone = {"isdeleted": True, "systemmodstamp": EPOCH + timedelta(minutes=self.stamp)}
+        told = pa.schema(
+            [self.columns[table].field(name) for name in ("id", "isdeleted", "systemmodstamp")]
+        )
+        staged = self._staged(pa.Table.from_pylist([{"id": id_, **gone} for id_ in ids], told))
+        file = CuratedFile(
+            staged.key,
+            size=0,
+            written_at=EPOCH,
+            rows=len(ids),
+            metadata={"seil.mode": DELETIONS},
+            columns=dict(staged.columns),
+            untyped=False,
+            staged=staged,
+        )
+        name = TableName("salesforce", table)
+        with self.warehouse.transaction():
+            merge_partials(self.warehouse, name, [file], key="id")
+            lay_partials_over(self.warehouse, name, "id", partial_tables(self.warehouse))
 
     def update(self, table: str, id_: str, **values: Any) -> None:
         """A newer version of a record that is there, with other values."""

@@ -127,6 +127,25 @@ CHANGES: Mapping[str, tuple[Callable[[Org], None], Mapping[str, tuple[int, int]]
             "sales_order_users": (1, 0),
         },
     ),
+    "order removed for good": (
+        lambda org: org.remove("order", "o1b"),
+        {
+            "sales_orders": (1, 0),
+            "sales_order_accounts": (1, 0),
+            "sales_order_approvals": (1, 0),
+            "sales_order_contacts": (1, 0),
+            "sales_order_types": (1, 0),
+            "sales_order_users": (1, 0),
+        },
+    ),
+    "account removed for good": (
+        lambda org: org.remove("account", "a1"),
+        {"sales_orders": (2, 2), "sales_order_accounts": (2, 2), "sales_order_contacts": (2, 2)},
+    ),
+    "removed for good, never seen": (
+        lambda org: org.remove("order", "nowhere"),
+        {},
+    ),
     "a column that nothing reads": (
         lambda org: org.update("account", "a1", lastmodifieddate=DAY),
         {},
@@ -152,6 +171,38 @@ def test_only_rows_that_a_change_reaches_are_made(
     touched = {name: (t.deleted, t.inserted) for name, t in tables.items() if t.mode != "unchanged"}
     assert touched == reached
     assert {t.mode for t in tables.values()} <= {"incremental", "unchanged"}
+
+
+def test_what_a_change_reaches_but_leaves_as_it_was_is_not_touched(filled: Org) -> None:
+    """The second placement is looked at, since the order product has another row beside it."""
+    filled.merge("order_ad_placement", [{"id": "m3", "name": "Third", PLACED: "l1a"}])
+    before = filled.rows("SELECT rowid AS n, * FROM sales_order_line_items WHERE placement_id='m1'")
+    tables = filled.built()
+    lines = tables["sales_order_line_items"]
+    assert (lines.mode, lines.deleted, lines.inserted) == ("incremental", 0, 1)
+    assert filled.differing() == {}
+    after = filled.rows("SELECT rowid AS n, * FROM sales_order_line_items WHERE placement_id='m1'")
+    assert after == before
+
+
+def test_a_change_that_changes_no_row_leaves_the_version(filled: Org) -> None:
+    """The user is looked up twice over; a name that goes back and forth makes the same rows."""
+    version = (
+        "SELECT version FROM seil.built WHERE table_name = 'sales_line_items_booked_delivered'"
+    )
+    before = filled.rows(version)
+    used = {"gam_lineitemid__c": "line1", "usage_date__c": DAY}
+    filled.update("usage", "s1", ad_impression__c=2)
+    filled.merge("usage", [{"id": "s9", "ad_impression__c": 3, **used}])
+    assert filled.built()["sales_line_items_booked_delivered"].inserted == 1
+    assert filled.rows(version) != before
+    before = filled.rows(version)
+    filled.update("usage", "s1", ad_impression__c=1)
+    filled.update("usage", "s9", ad_impression__c=4)
+    booked = filled.built()["sales_line_items_booked_delivered"]
+    assert (booked.mode, booked.deleted, booked.inserted) == ("incremental", 0, 0)
+    assert filled.rows(version) == before
+    assert filled.differing() == {}
 
 
 def test_explain_says_what_and_why_and_changes_nothing(filled: Org) -> None:

@@ -79,7 +79,7 @@ REFERENCES: dict[str, dict[str, str]] = {
 }
 TABLES = sorted(REFERENCES)
 # A record, the columns to change by place, the values to give them by place, and what happens.
-KINDS = ("change", "change", "change", "move", "move", "delete", "undelete", "older", "same")
+KINDS = ("change", "change", "move", "move", "delete", "undelete", "older", "same", "remove")
 change = st.tuples(
     st.sampled_from(TABLES),
     st.sampled_from(LETTERS),
@@ -142,14 +142,22 @@ class Records:
         return record
 
     def apply(self, changes: list[tuple[str, str, str, int, int]]) -> None:
-        """One load of each table that is changed."""
+        """One load of each table that is changed, and one of what is removed for good from it."""
         by_table: dict[str, dict[str, dict[str, Any]]] = {}
+        removed: dict[str, list[str]] = {}
         for table, letter, kind, which, number in changes:
-            by_table.setdefault(table, {})[letter] = self.changed(
-                table, letter, kind, which, number
-            )
+            if kind == "remove":
+                removed.setdefault(table, []).append(letter)
+            else:
+                record = self.changed(table, letter, kind, which, number)
+                by_table.setdefault(table, {})[letter] = record
         for table, records in by_table.items():
             self.org.merge(table, list(records.values()))
+        for table, letters in removed.items():
+            self.org.remove(table, *(f"{table}-{letter}" for letter in dict.fromkeys(letters)))
+            for letter in letters:
+                if known := self.now.get((table, letter)):
+                    self.now[table, letter] = known | {"isdeleted": True}
 
     def changed(
         self, table: str, letter: str, kind: str, which: int, number: int

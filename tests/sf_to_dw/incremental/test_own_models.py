@@ -124,3 +124,104 @@ def test_a_model_that_reads_a_model_follows_its_rebuilds(org: Org, tmp_path: Pat
     org.build("mine")
     top = org.built("top")["top"]
     assert (top.mode, org.rows("FROM top EXCEPT ALL FROM mine")) == ("full", [])
+
+
+def test_a_model_that_reads_a_model_does_not_mind_changes_without_effect(
+    org: Org, tmp_path: Path
+) -> None:
+    (tmp_path / "top.sql").write_text("SELECT id, name FROM mine", "utf-8")
+    with_model(org, tmp_path, f"SELECT id, upper(name) AS name FROM {ORDER}")
+    assert org.build("mine", "top").ok
+    org.update("order", "o1", name="X")
+    tables = org.built("mine", "top")
+    assert (tables["mine"].mode, tables["mine"].inserted) == ("incremental", 0)
+    assert tables["top"].mode == "unchanged"
+    assert org.built("top")["top"].mode == "unchanged"
+
+
+def test_rows_that_are_there_more_than_once_keep_their_number(org: Org, tmp_path: Path) -> None:
+    sql = f"""
+        SELECT a.id, o.name FROM salesforce.account AS a
+        LEFT JOIN {ORDER} AS o ON o.accountid = a.id"""
+    with_model(org, tmp_path, sql)
+    touched = []
+    for n, account in ((0, "a1"), (3, "a1"), (1, "a2"), (0, "a0")):
+        org.update("order", f"o{n}", accountid=account)
+        mine = org.built("mine")["mine"]
+        touched.append((mine.mode, mine.deleted, mine.inserted))
+        assert as_built_anew(org, sql)
+    assert touched == [("incremental", 1, 1)] * 4
+
+
+def test_tests_of_changed_rows_find_what_they_break(org: Org, tmp_path: Path) -> None:
+    """Each breaks one promise by a change, and keeps the others."""
+    with_model(org, tmp_path, f"SELECT id, accountid, name FROM {ORDER} WHERE NOT isdeleted")
+    (tmp_path / "mine.yml").write_text(PROMISES, "utf-8")
+    org.models = load_models(load_catalog(), tmp_path)
+    broken: dict[str, Any] = {
+        "unique(name)": {"name": "same"},
+        "not_null(accountid)": {"accountid": None},
+        "accepted_values(accountid)": {"accountid": "a9"},
+        "expression(name <> 'bad')": {"name": "bad"},
+    }
+    for n in range(9):
+        org.update("order", f"o{n}", name=f"name {n}")
+    assert org.built("mine")["mine"].mode == "full"
+    org.update("order", "o1", name="same")
+    assert org.build("mine").ok
+    for test, values in broken.items():
+        (row,) = org.rows(f"SELECT accountid, name FROM {ORDER} WHERE id = 'o2'")
+        org.update("order", "o2", **values)
+        mine = org.built("mine")["mine"]
+        assert (mine.mode, [failure.test for failure in mine.failures]) == ("incremental", [test])
+        assert not mine.is_built
+        org.update("order", "o2", **row)
+        assert org.build("mine").ok
+    assert as_built_anew(org, f"SELECT id, accountid, name FROM {ORDER} WHERE NOT isdeleted")
+
+
+def test_tests_of_what_is_pointed_at_find_what_is_gone(org: Org, tmp_path: Path) -> None:
+    (tmp_path / "parents.sql").write_text(
+        "SELECT id, name FROM salesforce.account WHERE NOT isdeleted", "utf-8"
+    )
+    (tmp_path / "mine.yml").write_text(POINTS, "utf-8")
+    with_model(org, tmp_path, f"SELECT id, accountid FROM {ORDER} WHERE NOT isdeleted")
+    both = ("mine", "parents")
+    assert org.build(*both).ok
+    assert org.built(*both)["mine"].mode == "unchanged"
+    org.update("account", "a3", isdeleted=True)
+    assert org.build(*both).ok
+    org.update("order", "o1", accountid="a3")
+    moved = org.built(*both)["mine"]
+    assert (moved.mode, [f.count for f in moved.failures]) == ("incremental", [1])
+    org.update("order", "o1", accountid="a2")
+    assert org.build(*both).ok
+    org.update("account", "a2", isdeleted=True)
+    gone = org.built(*both)
+    assert (gone["mine"].mode, [f.count for f in gone["mine"].failures]) == ("unchanged", [4])
+    org.update("account", "a2", isdeleted=False)
+    assert org.build(*both).ok
+
+
+PROMISES = """
+name: mine
+key: [id]
+tests:
+  - expression: "name <> 'bad'"
+columns:
+  - {name: id, type: text, tests: [not_null, unique]}
+  - name: accountid
+    type: text
+    tests: [not_null, {accepted_values: {values: [a0, a1, a2]}}]
+  - {name: name, type: text, tests: [unique]}
+"""
+POINTS = """
+name: mine
+key: [id]
+columns:
+  - {name: id, type: text, tests: [not_null, unique]}
+  - name: accountid
+    type: text
+    tests:
+      - relationships: {to: parents, field: id}
+"""
