@@ -2,7 +2,7 @@
 
 Each is made under a working name and tested; then those that passed take the place of the old ones
 together. A table that fails keeps its old content, and so do the tables that read it. Where changes
-can be followed, only the rows that they reach are made, and take the place of the old ones.
+can be followed, only the rows that they reach are made, and those that differ replaced.
 """
 
 from __future__ import annotations
