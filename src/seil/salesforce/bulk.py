@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import pyarrow as pa
 
+from seil.arrow_memory import use_frugal_pool
 from seil.errors import (
     ObjectRejectedError,
     QuotaExhaustedError,
@@ -106,6 +107,7 @@ class JobGoneError(RejectError):
 
 class BulkQuery:
     def __init__(self, connection: Connection, sleep: Callable[[float], None]) -> None:
+        use_frugal_pool()
         self._connection = connection
         self._sleep = sleep
         self._lock = Lock()

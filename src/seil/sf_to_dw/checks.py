@@ -23,7 +23,8 @@ _ENCRYPTED = b"PARE"
 _TAIL = 8
 # A footer has some hundred bytes per column and row group; this is ten times the largest seen.
 _MAX_FOOTER = 64 << 20
-_READ_AHEAD = 1 << 20
+# For each column: hundreds are open at once.
+_READ_AHEAD = 128 << 10
 _AUDIT = frozenset(
     {
         "id",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from seil.lake import Entry, Lake, LandedFile
 from seil.observe.progress import Step
 from seil.settings import IngestSettings
 from seil.sf_to_dw import checks
+from seil.sf_to_dw.ahead import ahead
 from seil.sf_to_dw.checks import UnfitError
 from seil.sf_to_dw.conform import Plan, WidenError, planned
 from seil.sf_to_dw.curated import CuratedFiles, curated_files
@@ -22,8 +24,10 @@ from seil.sf_to_dw.flows import PARTIAL_MODES
 from seil.sf_to_dw.rules import RuleBook, RuleCount
 from seil.sf_to_dw.schemas import SchemaDiff, SchemaRegistry, known_schema
 
-BATCH_ROWS = 1 << 13
-BATCH_BYTES = 16 << 20
+BATCH_ROWS = 1 << 12
+BATCH_BYTES = 8 << 20
+# Enough to go on decoding while a row group is written.
+BATCHES_AHEAD = 2
 _SAMPLED_IDS = 100
 
 
@@ -177,13 +181,14 @@ class Cleaner:
     def _stream(self, reading: _Reading, plan: Plan, book: RuleBook, files: CuratedFiles) -> int:
         """Returns the rows read."""
         rows = 0
-        for batch in _batches(reading.parquet, plan):
-            conformed = plan.conform(batch, rows + 1)
-            if rows == 0:
-                self._check_ids(reading, plan, conformed)
-            files.write(book.judge(conformed, rows + 1))
-            rows += batch.num_rows
-            reading.advance(rows)
+        with closing(ahead(_batches(reading.parquet), at_most=BATCHES_AHEAD)) as batches:
+            for batch in batches:
+                conformed = plan.conform(batch, rows + 1)
+                if rows == 0:
+                    self._check_ids(reading, plan, conformed)
+                files.write(book.judge(conformed, rows + 1))
+                rows += batch.num_rows
+                reading.advance(rows)
         return rows
 
     def _check_ids(self, reading: _Reading, plan: Plan, batch: pa.RecordBatch) -> None:
@@ -207,7 +212,7 @@ def _held_to(obj: SyncedObject, metadata: Mapping[str, str]) -> SyncedObject:
     return obj.model_copy(update={"required": (), "columns": (), "mappings": ()})
 
 
-def _batches(parquet: pq.ParquetFile, plan: Plan) -> Iterator[pa.RecordBatch]:
+def _batches(parquet: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
     """At least one, if an empty one: the clean copy of an empty file has its columns, too."""
     if parquet.metadata.num_rows:
         yield from checks.batches(parquet, rows=BATCH_ROWS, step_bytes=BATCH_BYTES)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from seil import __version__
+from seil.arrow_memory import use_frugal_pool
 from seil.catalog import Catalog, SyncedObject
 from seil.errors import LakeError
 from seil.events.bus import Bus
@@ -108,6 +109,7 @@ class Ingestor:
         function_version: str = __version__,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
+        use_frugal_pool()
         self._lake = lake
         self._catalog = catalog
         self._workers = settings.workers
