@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -9,10 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from seil.catalog.fields import packaged_fields
@@ -22,6 +24,7 @@ from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.tick import tick
 from seil.settings import load_settings
+from seil.sf_to_dw.flows import FlowRun, FlowStates
 
 OBJECTS = ("Account", "Contact", "Order", "OrderItem")
 TABLES = ("sales_orders", "sales_order_line_items", "sales_order_contacts")
@@ -30,7 +33,7 @@ CONFIG = """
 [salesforce]
 login_url = "{url}"
 [extract]
-page_rows = 300
+page_rows = {page_rows}
 [lake]
 url = "lake"
 [warehouse]
@@ -89,6 +92,7 @@ class Site:
     folder: Path
     driver: Driver
     objects: tuple[str, ...] = OBJECTS
+    page_rows: int = 300
     kills: int = field(default=0, init=False)
 
     @contextmanager
@@ -98,9 +102,16 @@ class Site:
             shutil.rmtree(self.folder / "org", ignore_errors=True)
             shutil.copytree(org, self.folder / "org")
         with Server(self.folder / "org") as server:
-            (self.folder / "seil.toml").write_text(CONFIG.format(url=server.url))
+            (self.folder / "seil.toml").write_text(
+                CONFIG.format(url=server.url, page_rows=self.page_rows)
+            )
             (self.folder / "objects.toml").write_text(catalog)
             yield server
+
+    def copied(self, folder: Path) -> Site:
+        """Lake, warehouse and journal as they are now."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return replace(self, folder=folder)
 
     def request(self, *args: str, number: int = 0, **options: Any) -> dict[str, Any]:
         """`at` is the moment to be killed at, `after` the second: see driver.py."""
@@ -131,6 +142,18 @@ class Site:
 
     def open(self) -> Context:
         return Context(load_settings(self.folder / "seil.toml"))
+
+    def running(self, name: str) -> FlowRun | None:
+        with self.open() as context:
+            return FlowStates(context.lake).get(context.catalog[name]).running
+
+    def landed_ids(self, name: str) -> list[str]:
+        """Of all rows in in/, in no order."""
+        with self.open() as context:
+            place = f"in/{context.lake.env}-Salesforce-{context.catalog[name].landing_name}/"
+            keys = [entry.key for entry in context.lake.landing.list(place)]
+            pages = [io.BytesIO(context.lake.landing.get(key)) for key in keys]
+        return [str(found) for page in pages for found in pq.read_table(page)["Id"].to_pylist()]
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         with self.open() as context, context.warehouse(read_only=True) as warehouse:
@@ -182,6 +205,7 @@ def _told(row: dict[str, Any]) -> tuple[Any, ...]:
 class Undisturbed:
     """`moments` of the run before the tick, the run after it, and the rebuild."""
 
+    site: Site
     moments: tuple[list[str], ...]
     contents: Contents
 
@@ -224,7 +248,7 @@ def undisturbed(
     site.finish("rebuild")
     moments.append(site.moments())
     assert site.contents() == contents
-    return Undisturbed(tuple(moments), contents)
+    return Undisturbed(site, tuple(moments), contents)
 
 
 @pytest.fixture

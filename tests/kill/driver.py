@@ -100,7 +100,7 @@ def watch_files() -> None:
 
         return stored
 
-    obstore.put = watched("put", obstore.put)
+    obstore.put = watched("write", obstore.put)
     obstore.rename = watched("move to", obstore.rename)
     obstore.delete = watched("delete", obstore.delete)
     replace, unlink = Path.replace, Path.unlink
@@ -117,7 +117,7 @@ def watch_files() -> None:
 
 
 class Warehouse:
-    """A DuckDB connection that tells of its commits, named after the table written last."""
+    """A DuckDB connection that tells of its commits: of loads, else of the table written last."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -131,7 +131,7 @@ class Warehouse:
         verb = sql.split(None, 1)[0].upper()
         if verb == "BEGIN":
             self._is_open, self._written = True, ""
-        if found := _WRITTEN.search(sql):
+        if (found := _WRITTEN.search(sql)) and not self._written.startswith("seil.loads"):
             self._written = ".".join(filter(None, found.groups()))
         name = self._name(verb, sql)
         if verb in ("COMMIT", "ROLLBACK"):

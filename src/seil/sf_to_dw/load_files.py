@@ -52,8 +52,9 @@ class CuratedFile:
 
     @property
     def flow_run_id(self) -> str:
+        """By where it landed: what is delivered again elsewhere is no part of the run it names."""
         landed = landed_file(self.metadata.get("seil.landed_key", ""))
-        return self.metadata.get("seil.flow_run_id") or (landed.flow_run_id if landed else "")
+        return landed.flow_run_id if landed else self.metadata.get("seil.flow_run_id", "")
 
     @property
     def mode(self) -> str:
