@@ -16,12 +16,13 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception,
+    retry_if_exception_type,
     stop_after_attempt,
     wait_random_exponential,
 )
 
 from seil.admanager.deadline import remaining, time_for_call
-from seil.errors import SeilError, TooSlowError, UnavailableError
+from seil.errors import ConflictError, SeilError, TooSlowError, UnavailableError
 
 SERVICE = "Ad Manager"
 
@@ -31,7 +32,8 @@ _tracer = trace.get_tracer("seil.admanager")
 Result = TypeVar("Result")
 Translate = Callable[[Exception, float], SeilError | None]
 
-_SHORTEST_WAIT = 0.1
+_SHORTEST_WAIT = 0.05
+_BASE_WAIT = 0.2
 _LONGEST_WAIT = 2.0
 
 
@@ -82,6 +84,16 @@ class Calls:
 
 
 @contextmanager
+def before_effect() -> Iterator[None]:
+    """What fails inside has changed nothing yet: its error says so."""
+    try:
+        yield
+    except UnavailableError as error:
+        error.reached = False
+        raise
+
+
+@contextmanager
 def _observed(method: str) -> Iterator[None]:
     begun = time.perf_counter()
     outcome = "ok"
@@ -113,7 +125,7 @@ def _not_reached(error: BaseException) -> bool:
     return _unavailable(error) and isinstance(error, UnavailableError) and not error.reached
 
 
-_jittered = wait_random_exponential(multiplier=_SHORTEST_WAIT, max=_LONGEST_WAIT)
+_jittered = wait_random_exponential(multiplier=_BASE_WAIT, min=_SHORTEST_WAIT, max=_LONGEST_WAIT)
 
 
 def _wait(state: RetryCallState) -> float:
@@ -128,3 +140,16 @@ def _leave_time(state: RetryCallState) -> None:
     pause = state.next_action.sleep if state.next_action else 0.0
     if (pause > _LONGEST_WAIT or pause >= remaining(pause + 1)) and state.outcome:
         state.outcome.result()
+
+
+def after_conflicts(attempts: int, run: Callable[[], Result]) -> Result:
+    """Again where somebody else changed the same thing; `run` has to look at it anew."""
+    retrying = Retrying(
+        retry=retry_if_exception_type(ConflictError),
+        stop=stop_after_attempt(attempts),
+        wait=_wait,
+        before_sleep=_leave_time,
+        reraise=True,
+    )
+    result: Result = retrying(run)
+    return result

@@ -7,8 +7,9 @@ built when the first call needs them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seil.admanager import models
@@ -18,9 +19,17 @@ from seil.settings import AdManagerSettings
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
+    from seil.admanager.rest.buyers import Buyers
     from seil.admanager.rest.codecs import Network
+    from seil.admanager.rest.forecasts import ExistingForecasts
+    from seil.admanager.rest.line_items import LineItemsService
     from seil.admanager.rest.orders import Orders
+    from seil.admanager.rest.reports import Row
     from seil.admanager.rest.transport import Rest
+    from seil.admanager.soap.forecasts import Forecasts
+    from seil.admanager.soap.proposal_line_items import ProposalLineItemsService
+    from seil.admanager.soap.proposals import Proposals
+    from seil.admanager.soap.transport import Soap
 
 Part = TypeVar("Part")
 
@@ -44,6 +53,13 @@ class AdManager:
         """Calls made inside are given up after so many seconds, where the settings allow more."""
         return within(seconds)
 
+    def forecast(self, request: models.GetForecast) -> models.Forecast:
+        """REST knows only line items that exist as they are; whatever else goes through SOAP."""
+        item = request.line_items[0].line_item
+        if item.id is not None and not set(item.wire()) - {"id", "orderId"}:
+            return self._existing_forecasts.of(item.id)
+        return self._forecasts.of(request)
+
     def create_order(self, request: models.CreateOrder) -> models.CreatedOrder:
         return self._orders.create(request)
 
@@ -52,6 +68,117 @@ class AdManager:
 
     def act_on_order(self, request: models.ActOnOrder) -> models.NumChanges:
         return self._orders.act(request)
+
+    def create_line_items(self, request: models.CreateLineItems) -> models.CreatedLineItems:
+        return self._line_items.create(request)
+
+    def get_line_items(self, request: models.GetLineItems) -> models.LineItems:
+        return self._line_items.get(request)
+
+    def update_line_items(self, request: models.UpdateLineItems) -> models.NumUpdated:
+        return self._line_items.update(request)
+
+    def act_on_line_items(self, request: models.ActOnLineItems) -> models.NumChanges:
+        return self._line_items.act(request)
+
+    def create_proposal(self, request: models.CreateProposal) -> models.Proposal:
+        return self._proposals.create(request)
+
+    def get_proposal(self, request: models.GetProposal) -> models.Proposal:
+        return self._proposals.get(request)
+
+    def update_proposal(self, request: models.UpdateProposal) -> models.Proposal:
+        return self._proposals.update(request)
+
+    def act_on_proposal(self, request: models.ActOnProposal) -> models.NumChanges:
+        return self._proposals.act(request)
+
+    def create_proposal_line_items(
+        self, request: models.CreateProposalLineItems
+    ) -> models.ProposalLineItems:
+        return self._proposal_line_items.create(request)
+
+    def get_proposal_line_items(
+        self, request: models.GetProposalLineItems
+    ) -> models.ProposalLineItems:
+        return self._proposal_line_items.get(request)
+
+    def update_proposal_line_items(
+        self, request: models.UpdateProposalLineItems
+    ) -> models.ProposalLineItems:
+        return self._proposal_line_items.update(request)
+
+    def act_on_proposal_line_items(
+        self, request: models.ActOnProposalLineItems
+    ) -> models.NumChanges:
+        return self._proposal_line_items.act(request)
+
+    def report(
+        self,
+        dimensions: Sequence[str],
+        metrics: Sequence[str],
+        days: tuple[date, date],
+        *,
+        seconds: float = 300.0,
+    ) -> Iterator[Row]:
+        """Rows of a report over both days and those between, page by page.
+
+        `report(["LINE_ITEM_ID", "DATE"], ["AD_SERVER_IMPRESSIONS"], (yesterday, today))`. A date is
+        a number: 20261123. `seconds` is how long Ad Manager may take to make the report.
+        """
+        from seil.admanager.rest.reports import Reports
+
+        return Reports(self._rest).rows(dimensions, metrics, days, seconds=seconds)
+
+    @property
+    def _existing_forecasts(self) -> ExistingForecasts:
+        from seil.admanager.rest.forecasts import ExistingForecasts
+
+        return self._once("existing", lambda: ExistingForecasts(self._rest, self._network))
+
+    @property
+    def _forecasts(self) -> Forecasts:
+        from seil.admanager.soap.forecasts import Forecasts
+
+        return self._once("forecasts", lambda: Forecasts(self._soap))
+
+    @property
+    def _line_items(self) -> LineItemsService:
+        from seil.admanager.rest.line_items import LineItemsService
+
+        return self._once(
+            "line items",
+            lambda: LineItemsService(self._rest, self._network, self._settings.attempts),
+        )
+
+    @property
+    def _proposals(self) -> Proposals:
+        from seil.admanager.soap.proposals import Proposals
+
+        return self._once(
+            "proposals", lambda: Proposals(self._soap, self._buyers, self._settings.attempts)
+        )
+
+    @property
+    def _proposal_line_items(self) -> ProposalLineItemsService:
+        from seil.admanager.soap.proposal_line_items import ProposalLineItemsService
+
+        return self._once(
+            "proposal line items",
+            lambda: ProposalLineItemsService(self._soap, self._proposals, self._settings.attempts),
+        )
+
+    @property
+    def _buyers(self) -> Buyers:
+        from seil.admanager.rest.buyers import Buyers
+
+        return self._once("buyers", lambda: Buyers(self._rest))
+
+    @property
+    def _soap(self) -> Soap:
+        from seil.admanager.soap.transport import Soap
+
+        return self._once("soap", lambda: Soap(self._settings, self._credentials))
 
     @property
     def _orders(self) -> Orders:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from seil.admanager.calls import SERVICE
+from seil.admanager.calls import SERVICE, before_effect
 from seil.admanager.models import (
     ActOnOrder,
     CreatedOrder,
@@ -120,7 +120,8 @@ class Orders:
     def act(self, request: ActOnOrder) -> NumChanges:
         """What changed is seen by looking: the REST API answers nothing."""
         name = self._network.names.of("orders", request.order_id)
-        before = self._states([name])
+        with before_effect():
+            before = self._states([name])
         if not before:
             reason = f"there is no order {request.order_id}"
             raise RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)

@@ -10,6 +10,7 @@ from google.ads import admanager_v1
 from google.api_core.client_options import ClientOptions
 from google.api_core.gapic_v1.client_info import ClientInfo
 from google.auth.credentials import Credentials
+from requests.adapters import HTTPAdapter
 
 import seil
 from seil.admanager.calls import Calls
@@ -18,6 +19,7 @@ from seil.observe.correlation import correlation_id
 from seil.settings import AdManagerSettings
 
 PAGE = 1000
+CONNECTIONS = 64
 
 
 class Rest:
@@ -63,7 +65,7 @@ class Rest:
         with self._lock:
             if service not in self._clients:
                 name = self._settings.application_name
-                self._clients[service] = getattr(admanager_v1, f"{service}ServiceClient")(
+                client = getattr(admanager_v1, f"{service}ServiceClient")(
                     credentials=self._credentials,
                     transport="rest",
                     client_options=ClientOptions(api_endpoint=self._settings.endpoint.rstrip("/")),
@@ -72,4 +74,8 @@ class Rest:
                         user_agent=f"{name} seil/{seil.__version__}",
                     ),
                 )
+                session = client.transport._session  # noqa: SLF001  (no public way to widen it)
+                session.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
+                session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
+                self._clients[service] = client
             return self._clients[service]

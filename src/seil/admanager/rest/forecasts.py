@@ -1,0 +1,37 @@
+"""Forecasts of line items that exist, as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seil.admanager.models import Forecast
+from seil.admanager.rest.codecs import LONG, Field, Network, enum, read, ref
+from seil.admanager.rest.messages import answered, as_json
+from seil.admanager.rest.transport import Rest
+
+_UNITS = ("availableUnits", "deliveredUnits", "matchedUnits", "possibleUnits", "reservedUnits")
+_TOLD = (
+    Field("lineItemId", "lineItem", ref("lineItems")),
+    Field("orderId", "order", ref("orders")),
+    Field("unitType", "unitType", enum()),
+    *(Field(name, name, LONG) for name in _UNITS),
+)
+
+
+class ExistingForecasts:
+    def __init__(self, rest: Rest, network: Network) -> None:
+        self._rest = rest
+        self._network = network
+
+    def of(self, line_item: int) -> Forecast:
+        answer = self._rest.read(
+            "Forecast",
+            "run_availability_forecast",
+            {
+                "parent": self._rest.network,
+                "existing_line_item": self._network.names.of("lineItems", line_item),
+                "availability_forecast_options": {},
+            },
+        )
+        values: dict[str, Any] = as_json(answer).get("availabilityForecastResult", {})
+        return answered(Forecast, read(_TOLD, values, self._network))

@@ -1,0 +1,170 @@
+"""Line items over REST."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from seil.admanager.calls import SERVICE, after_conflicts, before_effect
+from seil.admanager.models import (
+    ActOnLineItems,
+    CreatedLineItems,
+    CreateLineItems,
+    GetLineItems,
+    LineItems,
+    NumChanges,
+    NumUpdated,
+    UpdateLineItems,
+)
+from seil.admanager.models.line_items import MOST, LineItemChanges
+from seil.admanager.rest.codecs import Network
+from seil.admanager.rest.line_item_fields import mask, new_to_rest, of_rest, to_rest
+from seil.admanager.rest.messages import answered, as_json, message
+from seil.admanager.rest.names import equals, id_of
+from seil.admanager.rest.orders import changed
+from seil.admanager.rest.transport import Rest
+from seil.errors import RequestRejectedError, UnexpectedAnswerError
+
+_BATCHES = {
+    "archive": "batch_archive_line_items",
+    "pause": "batch_pause_line_items",
+    "resume": "batch_resume_line_items",
+    "activate": "batch_activate_line_items",
+    "reserve": "batch_reserve_line_items",
+    "release": "batch_release_line_items",
+    "delete": "batch_delete_line_items",
+}
+_KEPT = {"id", "order_id"}
+
+
+class LineItemsService:
+    def __init__(self, rest: Rest, network: Network, attempts: int) -> None:
+        self._rest = rest
+        self._network = network
+        self._attempts = attempts
+
+    def create(self, request: CreateLineItems) -> CreatedLineItems:
+        values = [
+            new_to_rest(item.wire(), self._network, f"lineItems[{at}]")
+            for at, item in enumerate(request.line_items)
+        ]
+        parent = self._rest.network
+        answer = self._rest.effect(
+            "LineItem",
+            "batch_create_line_items",
+            {
+                "parent": parent,
+                "requests": [
+                    {"parent": parent, "line_item": message("LineItem", item)} for item in values
+                ],
+            },
+        )
+        if len(answer.line_items) != len(values):
+            told = f"{len(answer.line_items)} line items for {len(values)}"
+            raise UnexpectedAnswerError(SERVICE, told)
+        created = [of_rest(as_json(item), self._network) for item in answer.line_items]
+        return answered(CreatedLineItems, {"lineItems": created})
+
+    def get(self, request: GetLineItems) -> LineItems:
+        """An order without line items has none; an order or a line item that is not there: 404."""
+        names = self._network.names
+        if request.line_item_id is not None:
+            name = names.of("lineItems", request.line_item_id)
+            found = [self._rest.read("LineItem", "get_line_item", {"name": name})]
+        else:
+            order = names.of("orders", request.order_id or 0)
+            found = list(self._listed(equals("order", order)))
+            if not found:
+                self._rest.read("Order", "get_order", {"name": order})
+        items = [of_rest(as_json(item), self._network) for item in found]
+        return answered(LineItems, {"lineItems": items})
+
+    def update(self, request: UpdateLineItems) -> NumUpdated:
+        """Of those that are not archived, only what is given; again after a concurrent change."""
+        updates = {
+            self._network.names.of("lineItems", changes.id): self._update(changes, at)
+            for at, changes in enumerate(request.line_items)
+        }
+
+        def once() -> NumUpdated:
+            with before_effect():
+                wanted = self._open(request.line_items)
+            return NumUpdated(num_updated=self._updated([updates[name] for name in wanted]))
+
+        return after_conflicts(self._attempts, once)
+
+    def _update(self, changes: LineItemChanges, at: int) -> dict[str, Any]:
+        """Only fields that are given are in the mask; one that is null is taken away."""
+        path = f"lineItems[{at}]"
+        values = {name: value for name, value in changes.wire().items() if name != "orderId"}
+        fields = type(changes).model_fields
+        given = {fields[name].alias or name for name in changes.model_fields_set - _KEPT}
+        item = to_rest(values, self._network, path)
+        paths = mask(given)
+        if not paths:  # An empty mask would mean every field.
+            reason = f"{path}: no change is given"
+            raise RequestRejectedError(SERVICE, "NO_CHANGE", reason, status=400)
+        item["name"] = self._network.names.of("lineItems", changes.id)
+        return {
+            "line_item": message("LineItem", item),
+            "update_mask": {"paths": paths},
+        }
+
+    def _open(self, items: Iterable[LineItemChanges]) -> list[str]:
+        """The names of those that are not archived. Raises where one is missing or elsewhere."""
+        items = list(items)
+        found = {id_of(item.name): item for item in self._named(item.id for item in items)}
+        if missing := [str(item.id) for item in items if item.id not in found]:
+            raise _no_such(missing)
+        for at, item in enumerate(items):
+            if id_of(found[item.id].order) != item.order_id:
+                reason = f"lineItems[{at}].orderId: line item {item.id} is of another order"
+                raise RequestRejectedError(SERVICE, "WRONG_ORDER", reason, status=400)
+        return [found[item.id].name for item in items if not found[item.id].archived]
+
+    def _updated(self, updates: list[dict[str, Any]]) -> int:
+        if not updates:
+            return 0
+        request = {"parent": self._rest.network, "requests": updates}
+        answer = self._rest.effect("LineItem", "batch_update_line_items", request)
+        return len(answer.line_items)
+
+    def act(self, request: ActOnLineItems) -> NumChanges:
+        """What changed is seen by looking: the REST API answers nothing."""
+        with before_effect():
+            before = self._states(request.ids)
+        if not before:
+            raise _no_such([str(identity) for identity in request.ids])
+        for names in _batches(before):
+            self._rest.effect(
+                "LineItem", _BATCHES[request.action], {"parent": self._rest.network, "names": names}
+            )
+        return NumChanges(num_changes=changed(before, self._states(request.ids)))
+
+    def _states(self, identities: Iterable[int]) -> dict[str, Any]:
+        return {
+            item.name: (item.status, item.archived, item.reservation_status)
+            for item in self._named(identities)
+        }
+
+    def _named(self, identities: Iterable[int]) -> Iterator[Any]:
+        names = self._network.names.all_of("lineItems", dict.fromkeys(identities))
+        for some in _batches(names):
+            yield from self._listed(equals("name", *some))
+
+    def _listed(self, where: str) -> Iterator[Any]:
+        request = {"parent": self._rest.network, "filter": where}
+        for page in self._rest.pages("LineItem", "list_line_items", request):
+            yield from page.line_items
+
+
+def _batches(names: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(names)
+    while some := list(islice(left, MOST)):
+        yield some
+
+
+def _no_such(identities: list[str]) -> RequestRejectedError:
+    reason = f"there is no line item {', '.join(identities)}"
+    return RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)

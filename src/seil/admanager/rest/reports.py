@@ -1,0 +1,111 @@
+"""Reports: run as a long operation, their rows read page by page."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from google.ads import admanager_v1
+
+from seil.admanager.calls import SERVICE
+from seil.admanager.deadline import remaining
+from seil.admanager.rest.transport import Rest
+from seil.errors import RequestRejectedError, TooSlowError, UnexpectedAnswerError
+
+_ROWS = 10_000
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 5.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """By the names asked for: `dimensions` of a day, an id or a word, `metrics` of a number."""
+
+    dimensions: dict[str, int | str | bool | float]
+    metrics: dict[str, int | float]
+
+
+class Reports:
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    def rows(
+        self,
+        dimensions: Sequence[str],
+        metrics: Sequence[str],
+        days: tuple[date, date],
+        *,
+        seconds: float,
+    ) -> Iterator[Row]:
+        """Both days are of the report. Raises TooSlowError where it is not ready in time."""
+        report = self._rest.effect(
+            "Report",
+            "create_report",
+            {"parent": self._rest.network, "report": _definition(dimensions, metrics, days)},
+        )
+        result = self._run(report.name, seconds)
+        for page in self._rest.pages(
+            "Report", "fetch_report_result_rows", {"name": result, "page_size": _ROWS}
+        ):
+            for row in page.rows:
+                yield _row(row, dimensions, metrics)
+
+    def _run(self, report: str, seconds: float) -> str:
+        """The name of the report's result."""
+        ends = time.monotonic() + seconds
+        operation = self._rest.effect("Report", "run_report", {"name": report}).operation
+        pause = _FIRST_PAUSE
+        while not operation.done:
+            if time.monotonic() + pause > ends or remaining(pause + 1) <= pause:
+                raise TooSlowError(SERVICE, seconds)
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            operation = self._rest.read("Report", "get_operation", {"name": operation.name})
+        if operation.HasField("error"):
+            code, reason = str(operation.error.code), operation.error.message
+            raise RequestRejectedError(SERVICE, code, f"the report failed: {reason}", status=400)
+        found = admanager_v1.RunReportResponse.pb(admanager_v1.RunReportResponse())
+        if not operation.response.Unpack(found) or not found.report_result:
+            raise UnexpectedAnswerError(SERVICE, "a report that is done has no result")
+        return str(found.report_result)
+
+
+def _definition(
+    dimensions: Sequence[str], metrics: Sequence[str], days: tuple[date, date]
+) -> dict[str, Any]:
+    """Hidden: it is not meant for the people who use Ad Manager."""
+    first, last = ({"year": d.year, "month": d.month, "day": d.day} for d in days)
+    return {
+        "display_name": f"SEIL {uuid.uuid4()}",
+        "visibility": "HIDDEN",
+        "report_definition": {
+            "dimensions": list(dimensions),
+            "metrics": list(metrics),
+            "date_range": {"fixed": {"start_date": first, "end_date": last}},
+            "report_type": "HISTORICAL",
+            "time_zone_source": "PUBLISHER",
+        },
+    }
+
+
+def _row(row: Any, dimensions: Sequence[str], metrics: Sequence[str]) -> Row:
+    groups = row.metric_value_groups
+    values = groups[0].primary_values if groups else ()
+    if len(row.dimension_values) != len(dimensions) or len(values) != len(metrics):
+        raise UnexpectedAnswerError(SERVICE, "a row of a report has other columns than asked for")
+    return Row(
+        {name: _value(v) for name, v in zip(dimensions, row.dimension_values, strict=True)},
+        {name: _value(v) for name, v in zip(metrics, values, strict=True)},
+    )
+
+
+def _value(value: Any) -> Any:
+    held = type(value).pb(value)
+    kind = held.WhichOneof("value")
+    if kind is None:
+        raise UnexpectedAnswerError(SERVICE, "a report's value is empty")
+    return getattr(held, kind)

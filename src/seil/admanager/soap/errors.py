@@ -1,0 +1,81 @@
+"""What the SOAP client raises, in our terms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+from google.auth.exceptions import GoogleAuthError
+from googleads import errors as googleads  # type: ignore[import-untyped]
+from lxml.etree import LxmlError  # type: ignore[import-untyped]
+from zeep.exceptions import Error as ZeepError
+from zeep.exceptions import LookupError as ZeepLookupError
+from zeep.exceptions import TransportError, ValidationError
+
+from seil.admanager.calls import SERVICE
+from seil.admanager.rest.errors import one_reason, retry_after, transport_failed, unauthorized
+from seil.errors import (
+    ConflictError,
+    LoginError,
+    RequestRejectedError,
+    SeilError,
+    UnavailableError,
+    UnexpectedAnswerError,
+)
+
+_HINT = "Check [admanager] in seil.toml and what the service account may do in Ad Manager"
+_ABORTING = ("AuthenticationError.", "PermissionError.", "ApiVersionError.")
+_BUSY = ("ServerError.", "QuotaError.", "InternalApiError.")
+
+
+def translated(error: Exception, seconds: float) -> SeilError | None:
+    """None for what is not of the SOAP client."""
+    match error:
+        case googleads.GoogleAdsServerFault():
+            found = _fault(error)
+        case GoogleAuthError():
+            found = unauthorized(error)
+        case requests.exceptions.RequestException():
+            found = transport_failed(error, seconds)
+        case googleads.GoogleAdsSoapTransportError():
+            reason = "its interface description cannot be had"
+            found = UnavailableError(SERVICE, reason, reached=False)
+        case ZeepLookupError() | ValidationError() | googleads.GoogleAdsValueError():
+            found = RequestRejectedError(SERVICE, "NOT_SUPPORTED", str(error), status=400)
+        case TransportError():
+            found = answered_with(error.status_code or 0, {})
+        case ZeepError() | LxmlError():
+            found = UnexpectedAnswerError(SERVICE, "it is not XML of the promised type")
+        case _:
+            return None
+    return found
+
+
+def answered_with(status: int, headers: Any) -> SeilError:
+    """Of an HTTP status instead of a SOAP answer."""
+    if status in (401, 403):
+        return LoginError(SERVICE, str(status), "it refuses the access token", hint=_HINT)
+    if status == 429 or status >= 500:
+        reason, after = "it does not say why", retry_after(headers)
+        return UnavailableError(SERVICE, reason, status=status, retry_after=after)
+    return UnexpectedAnswerError(SERVICE, f"status {status} without a SOAP answer")
+
+
+def _fault(error: googleads.GoogleAdsServerFault) -> SeilError:
+    found = list(error.errors or ())
+    codes = [str(getattr(one, "errorString", None) or "") for one in found]
+    text = "; ".join(dict.fromkeys(filter(None, map(_reason, found)))) or str(error)
+    code = next(filter(None, codes), "FAULT")
+    if any(one.endswith("CONCURRENT_MODIFICATION") for one in codes):
+        return ConflictError(f"{SERVICE}: somebody else changed it at the same time: {text}")
+    if any(one.startswith(_ABORTING) for one in codes):
+        return LoginError(SERVICE, code, text, hint=_HINT)
+    if any(one.startswith(_BUSY) for one in codes):
+        return UnavailableError(SERVICE, text)
+    return RequestRejectedError(SERVICE, code, text, status=400)
+
+
+def _reason(one: Any) -> str:
+    parts = (getattr(one, name, None) for name in ("fieldPath", "errorString", "trigger"))
+    field, code, trigger = parts
+    return one_reason("", field, code, trigger)

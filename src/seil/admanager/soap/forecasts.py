@@ -1,0 +1,24 @@
+"""Forecasts of line items that may be booked: REST forecasts only what exists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seil.admanager.models import Forecast, GetForecast
+from seil.admanager.rest.messages import answered
+from seil.admanager.soap.transport import Soap
+from seil.admanager.soap.values import packed, plain
+
+
+class Forecasts:
+    def __init__(self, soap: Soap) -> None:
+        self._soap = soap
+
+    def of(self, request: GetForecast) -> Forecast:
+        asked = request.line_items[0]
+        prospective: dict[str, Any] = {"lineItem": packed(asked.line_item.wire())}
+        if asked.advertiser_id is not None:
+            prospective["advertiserId"] = asked.advertiser_id
+        options = {"includeTargetingCriteriaBreakdown": False, "includeContendingLineItems": False}
+        found = self._soap.read("Forecast", "getAvailabilityForecast", prospective, options)
+        return answered(Forecast, plain(found))

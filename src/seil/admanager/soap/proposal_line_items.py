@@ -1,0 +1,88 @@
+"""Proposal line items over SOAP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from seil.admanager.calls import SERVICE, after_conflicts, before_effect
+from seil.admanager.models import (
+    ActOnProposalLineItems,
+    CreateProposalLineItems,
+    GetProposal,
+    GetProposalLineItems,
+    NumChanges,
+    ProposalLineItems,
+    UpdateProposalLineItems,
+)
+from seil.admanager.rest.messages import answered
+from seil.admanager.soap.pages import Finder, only, overlay
+from seil.admanager.soap.proposals import Proposals
+from seil.admanager.soap.transport import Soap
+from seil.admanager.soap.values import packed, plain, statement
+from seil.errors import RequestRejectedError
+
+_SERVICE = "ProposalLineItem"
+_ACTIONS = {
+    "archive": "ArchiveProposalLineItems",
+    "unarchive": "UnarchiveProposalLineItems",
+    "pause": "PauseProposalLineItems",
+    "resume": "ResumeProposalLineItems",
+    "reserve": "ReserveProposalLineItems",
+    "release": "ReleaseProposalLineItems",
+}
+
+
+class ProposalLineItemsService:
+    def __init__(self, soap: Soap, proposals: Proposals, attempts: int) -> None:
+        self._soap = soap
+        self._proposals = proposals
+        self._attempts = attempts
+        self._finder = Finder(soap, _SERVICE, "getProposalLineItemsByStatement")
+
+    def create(self, request: CreateProposalLineItems) -> ProposalLineItems:
+        items = [packed(item.wire()) for item in request.proposal_lineitems]
+        made = self._soap.effect(_SERVICE, "createProposalLineItems", items)
+        return _told(only(made, len(items)))
+
+    def get(self, request: GetProposalLineItems) -> ProposalLineItems:
+        """A proposal without any has none; a proposal that is not there: 404."""
+        found = list(self._finder.where("proposalId", request.proposal_id))
+        if not found:
+            self._proposals.get(GetProposal(proposal_id=request.proposal_id))
+        return _told(found)
+
+    def update(self, request: UpdateProposalLineItems) -> ProposalLineItems:
+        """Only what is given changes; again after a concurrent change."""
+
+        def once() -> ProposalLineItems:
+            found = self._found(item.id for item in request.proposal_lineitems)
+            for changes in request.proposal_lineitems:
+                overlay(found[changes.id], changes, but={"id"})
+            items = [found[changes.id] for changes in request.proposal_lineitems]
+            changed = self._soap.effect(_SERVICE, "updateProposalLineItems", items)
+            return _told(only(changed, len(items)))
+
+        return after_conflicts(self._attempts, once)
+
+    def act(self, request: ActOnProposalLineItems) -> NumChanges:
+        found = self._found(request.proposal_line_item_ids)
+        action: dict[str, Any] = {"xsi_type": _ACTIONS[request.action]}
+        if request.reason is not None and request.action == "pause":
+            action["reason"] = request.reason
+        which = statement(self._soap.version, "id", *found)
+        result = self._soap.effect(_SERVICE, "performProposalLineItemAction", action, which)
+        return answered(NumChanges, plain(result))
+
+    def _found(self, identities: Iterable[int]) -> dict[int, Any]:
+        wanted = list(dict.fromkeys(identities))
+        with before_effect():
+            found = {int(item.id): item for item in self._finder.where("id", *wanted)}
+        if missing := [str(identity) for identity in wanted if identity not in found]:
+            reason = f"there is no proposal line item {', '.join(missing)}"
+            raise RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)
+        return found
+
+
+def _told(items: Iterable[Any]) -> ProposalLineItems:
+    return answered(ProposalLineItems, {"proposalLineitems": [plain(item) for item in items]})

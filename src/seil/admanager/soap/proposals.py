@@ -1,0 +1,113 @@
+"""Proposals over SOAP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seil.admanager.calls import SERVICE, after_conflicts, before_effect
+from seil.admanager.models import (
+    ActOnProposal,
+    CreateProposal,
+    GetProposal,
+    NumChanges,
+    Proposal,
+    UpdateProposal,
+)
+from seil.admanager.rest.buyers import Buyers
+from seil.admanager.rest.messages import answered
+from seil.admanager.soap.pages import Finder, only, overlay
+from seil.admanager.soap.transport import Soap
+from seil.admanager.soap.values import packed, plain, statement
+from seil.errors import RequestRejectedError
+
+_SERVICE = "Proposal"
+_ACTIONS = {
+    "request-buyer-acceptance": "RequestBuyerAcceptance",
+    "request-acceptance": "RequestBuyerAcceptance",
+    "request-buyer-review": "RequestBuyerReview",
+    "retract": "RetractProposals",
+    "pause": "PauseProposals",
+    "resume": "ResumeProposals",
+    "archive": "ArchiveProposals",
+    "unarchive": "UnarchiveProposals",
+    "reserve": "ReserveProposals",
+    "edit-for-negotiation": "EditProposalsForNegotiation",
+    "terminate-negotiations": "TerminateNegotiations",
+    "discard-local-version-edits": "DiscardLocalVersionEdits",
+    "update-order-with-seller-data": "UpdateOrderWithSellerData",
+}
+# Ad Manager took RetractProposals away when proposals went to the marketplace: what takes an offer
+# back from its buyer there is to end the negotiation.
+_INSTEAD = {"RetractProposals": "TerminateNegotiations"}
+
+
+class Proposals:
+    def __init__(self, soap: Soap, buyers: Buyers, attempts: int) -> None:
+        self._soap = soap
+        self._buyers = buyers
+        self._attempts = attempts
+        self._finder = Finder(soap, _SERVICE, "getProposalsByStatement")
+
+    def create(self, request: CreateProposal) -> Proposal:
+        new = request.proposals[0]
+        values = {"isProgrammatic": True, **new.wire()}
+        values["marketplaceInfo"]["buyerAccountId"] = self._buyers.account(
+            new.marketplace_info.buyer_account_id
+        )
+        made = self._soap.effect(_SERVICE, "createProposals", [packed(values)])
+        return answered(Proposal, plain(only(made, 1)[0]))
+
+    def get(self, request: GetProposal) -> Proposal:
+        return answered(Proposal, plain(self._found(request.proposal_id)))
+
+    def update(self, request: UpdateProposal) -> Proposal:
+        """Only what is given changes; again after a concurrent change."""
+        changes = request.proposals[0]
+        marketplace = changes.marketplace_info
+        buyer = marketplace.buyer_account_id if marketplace else None
+        account = None if buyer is None else self._buyers.account(buyer)
+
+        def once() -> Proposal:
+            proposal = self._found(request.proposal_id)
+            overlay(proposal, changes, but={"id", "marketplace_info"})
+            if marketplace is not None:
+                info = proposal.marketplaceInfo
+                if info is None:
+                    proposal.marketplaceInfo = packed(marketplace.wire())
+                else:
+                    overlay(info, marketplace)
+                if account is not None:
+                    _set(proposal, "marketplaceInfo", "buyerAccountId", account)
+            changed = self._soap.effect(_SERVICE, "updateProposals", [proposal])
+            return answered(Proposal, plain(only(changed, 1)[0]))
+
+        return after_conflicts(self._attempts, once)
+
+    def act(self, request: ActOnProposal) -> NumChanges:
+        self._found(request.proposal_id)
+        kind = _ACTIONS[request.action]
+        if kind in _INSTEAD and not self._soap.has_type(_SERVICE, kind):
+            kind = _INSTEAD[kind]
+        action: dict[str, Any] = {"xsi_type": kind}
+        if request.reason is not None and request.action == "pause":
+            action["reason"] = request.reason
+        which = statement(self._soap.version, "id", request.proposal_id)
+        result = self._soap.effect(_SERVICE, "performProposalAction", action, which)
+        return answered(NumChanges, plain(result))
+
+    def _found(self, identity: int) -> Any:
+        with before_effect():
+            found = next(self._finder.where("id", identity), None)
+        if found is None:
+            reason = f"there is no proposal {identity}"
+            raise RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)
+        return found
+
+
+def _set(target: Any, part: str, name: str, value: Any) -> None:
+    """In an object of the SOAP client, or in the dictionary that will be one."""
+    inner = target[part]
+    if isinstance(inner, dict):
+        inner[name] = value
+    else:
+        setattr(inner, name, value)

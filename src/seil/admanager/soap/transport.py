@@ -1,0 +1,170 @@
+"""The SOAP client's services: built once, kept, and used by all threads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import requests
+from google.auth.credentials import Credentials
+from googleads import ad_manager  # type: ignore[import-untyped]
+from googleads.common import ZeepServiceProxy  # type: ignore[import-untyped]
+from googleads.errors import GoogleAdsError  # type: ignore[import-untyped]
+from lxml.etree import LxmlError  # type: ignore[import-untyped]
+from requests.adapters import HTTPAdapter
+from typing_extensions import override
+from zeep.exceptions import Error as ZeepError
+from zeep.exceptions import LookupError as ZeepLookupError
+from zeep.transports import Transport
+
+from seil.admanager.calls import SERVICE, Calls, before_effect
+from seil.admanager.deadline import time_for_call
+from seil.admanager.rest.transport import CONNECTIONS
+from seil.admanager.soap.errors import answered_with, translated
+from seil.admanager.soap.wsdl import Given, WsdlFolder
+from seil.errors import RequestRejectedError, UnexpectedAnswerError
+from seil.observe.correlation import correlation_id
+from seil.settings import AdManagerSettings
+
+_log = logging.getLogger(__name__)
+
+_SUCCESS, _FAULT = 200, 500
+
+
+class Soap:
+    """Calls a method of a service by their names: `soap.read("Proposal", "getProposalsBy...", x)`.
+
+    A service holds nothing of a call: zeep's settings are a thread's own, and the transport below
+    takes each call's time limit from the call.
+    """
+
+    def __init__(self, settings: AdManagerSettings, credentials: Credentials) -> None:
+        self.version = settings.soap_version
+        self._settings = settings
+        self._timeout = settings.timeout.total_seconds()
+        self._server = settings.soap_endpoint.rstrip("/")
+        self._folder = WsdlFolder(settings.wsdl_cache, settings.wsdl_age)
+        self._tokens = _Tokens(credentials)
+        self._services: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._calls = Calls(timeout=self._timeout, attempts=settings.attempts, translate=translated)
+
+    def read(self, service: str, method: str, *arguments: Any) -> Any:
+        return self._calls.read(method, self._bound(service, method, arguments))
+
+    def effect(self, service: str, method: str, *arguments: Any) -> Any:
+        return self._calls.effect(method, self._bound(service, method, arguments))
+
+    def has_type(self, service: str, name: str) -> bool:
+        namespace = f"https://www.google.com/apis/ads/publisher/{self.version}"
+        try:
+            self._service(service).zeep_client.get_type(f"{{{namespace}}}{name}")
+        except ZeepLookupError:
+            return False
+        return True
+
+    def _bound(
+        self, service: str, method: str, arguments: tuple[Any, ...]
+    ) -> Callable[[float], Any]:
+        with before_effect():
+            proxy = self._service(service)
+
+        def call(_seconds: float) -> Any:
+            try:
+                return getattr(proxy, method)(*arguments)
+            except KeyError as error:  # googleads looks every field up in the description.
+                reason = f"{error.args[0]}: {self.version} of the SOAP API does not have it"
+                raise RequestRejectedError(SERVICE, "NOT_SUPPORTED", reason, status=400) from error
+            except (TypeError, AttributeError, IndexError) as error:  # It reads unlooked.
+                reason = "the SOAP answer lacks its parts"
+                raise UnexpectedAnswerError(SERVICE, reason) from error
+
+        return call
+
+    def _service(self, name: str) -> Any:
+        with self._lock:
+            if name not in self._services:
+                self._services[name] = self._calls.read(
+                    f"{name}Service?wsdl", lambda _seconds: self._built(f"{name}Service")
+                )
+            return self._services[name]
+
+    def _built(self, name: str) -> Any:
+        """From the folder; else fetched; else from a file that is too old, better than none."""
+        url = f"{self._server}/apis/ads/publisher/{self.version}/{name}?wsdl"
+        if kept := self._folder.fresh(url):
+            try:
+                return self._loaded(name, Given(kept))
+            except (ZeepError, LxmlError):
+                _log.warning("The kept description of %s is of no use: it is fetched anew", name)
+        cache = Given(None)
+        try:
+            service = self._loaded(name, cache)
+        except (GoogleAdsError, ZeepError, LxmlError, requests.exceptions.RequestException):
+            if not (old := self._folder.any_age(url)):
+                raise
+            _log.warning("The description of %s cannot be fetched: an old one is used", name)
+            return self._loaded(name, Given(old))
+        self._keep(name, cache)
+        return service
+
+    def _keep(self, name: str, cache: Given) -> None:
+        try:
+            for url, content in cache.fetched.items():
+                self._folder.keep(url, content)
+        except OSError as error:
+            _log.warning("The description of %s cannot be kept: %s", name, error)
+
+    def _loaded(self, name: str, cache: Given) -> Any:
+        client = ad_manager.AdManagerClient(
+            self._tokens,
+            self._settings.application_name,
+            network_code=self._settings.network_code,
+            cache=cache,
+            timeout=time_for_call(SERVICE, self._timeout),
+        )
+        service: ZeepServiceProxy = client.GetService(
+            name, version=self.version, server=self._server
+        )
+        zeep_client = service.zeep_client
+        zeep_client.transport = _Posts(zeep_client.transport.session, self._timeout)
+        # The first puts the token in; the second would log bodies.
+        zeep_client.plugins = zeep_client.plugins[:1]
+        return service
+
+
+class _Tokens:
+    """What googleads wants of an OAuth client."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def CreateHttpHeader(self) -> dict[str, str]:  # noqa: N802  (googleads calls it so)
+        headers: dict[str, str] = {}
+        self._credentials.before_request(None, "POST", "", headers)  # type: ignore[no-untyped-call]
+        if identity := correlation_id():
+            headers["x-correlation-id"] = identity
+        return headers
+
+
+class _Posts(Transport):
+    """Posts with what time the call has left, and logs nothing."""
+
+    def __init__(self, session: requests.Session, timeout: float) -> None:
+        super().__init__(  # type: ignore[no-untyped-call]
+            session=session, timeout=timeout, operation_timeout=timeout
+        )
+        self._limit = timeout
+        session.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
+        session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
+
+    @override
+    def post(self, address: str, message: Any, headers: Any) -> requests.Response:
+        seconds = time_for_call(SERVICE, self._limit)
+        response = self.session.post(address, data=message, headers=headers, timeout=seconds)
+        is_soap = "xml" in response.headers.get("Content-Type", "") and response.content
+        if response.status_code not in (_SUCCESS, _FAULT) or not is_soap:
+            raise answered_with(response.status_code, response.headers)
+        return response

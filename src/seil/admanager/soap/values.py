@@ -1,0 +1,82 @@
+"""Between the contract's JSON and what the SOAP client takes and gives."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from googleads.ad_manager import StatementBuilder  # type: ignore[import-untyped]
+from zeep.xsd import CompoundValue
+
+Json = Any
+
+PAGE = 500
+
+
+def packed(value: Json) -> Json:
+    """For the SOAP client: where a type has kinds, each part says which it is by `xsi_type`."""
+    if isinstance(value, list):
+        return [packed(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if "customFieldId" in value and "value" in value:
+        return _custom_field(value)
+    found = {name: packed(part) for name, part in value.items()}
+    if "adUnitId" in found:  # A text in SOAP.
+        found["adUnitId"] = str(found["adUnitId"])
+    kind = _kind(value)
+    return {"xsi_type": kind, **found} if kind else found
+
+
+def _kind(value: dict[str, Json]) -> str | None:
+    kinds = {
+        "children": "CustomCriteriaSet",
+        "logicalOperator": "CustomCriteriaSet",
+        "keyId": "CustomCriteria",
+        "audienceSegmentIds": "AudienceSegmentCriteria",
+        "cmsMetadataValueIds": "CmsMetadataCriteria",
+        "customFieldOptionId": "DropDownCustomFieldValue",
+        "customFieldId": "CustomFieldValue",
+    }
+    return next((kind for name, kind in kinds.items() if name in value), None)
+
+
+def _custom_field(value: dict[str, Json]) -> Json:
+    held = value["value"]["value"]
+    kind = "TextValue"
+    if isinstance(held, bool):
+        kind = "BooleanValue"
+    elif isinstance(held, int | float):
+        kind, held = "NumberValue", str(Decimal(str(held)).normalize())
+    return {
+        "xsi_type": "CustomFieldValue",
+        "customFieldId": value["customFieldId"],
+        "value": {"xsi_type": kind, "value": held},
+    }
+
+
+def plain(value: Any) -> Json:
+    """JSON of what the SOAP client gives, without what is not there."""
+    if isinstance(value, CompoundValue):
+        found = {name: plain(value[name]) for name in dir(value)}
+        kept = {name: part for name, part in found.items() if part is not None}
+        if _type_name(value) == "NumberValue" and "value" in kept:
+            kept["value"] = float(kept["value"])
+        return kept
+    if isinstance(value, list):
+        return [plain(part) for part in value] or None
+    return value
+
+
+def _type_name(value: CompoundValue) -> str:
+    return str(value._xsd_type.name)  # noqa: SLF001  (zeep gives it no public name)
+
+
+def statement(version: str, field: str, *identities: int, offset: int = 0) -> Json:
+    """PQL: `field` is one of the ids, each of them a bound value."""
+    builder = StatementBuilder(version=version)
+    names = [f"id{at}" for at in range(len(identities))]
+    builder.Where(" OR ".join(f"{field} = :{name}" for name in names))
+    for name, identity in zip(names, identities, strict=True):
+        builder.WithBindVariable(name, identity)
+    return builder.OrderBy("id").Limit(PAGE).Offset(offset).ToStatement()

@@ -1,0 +1,72 @@
+"""SOAP's interface descriptions, kept in a folder: large, and new with a new version only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from typing_extensions import override
+from zeep.cache import Base
+
+_MARK = b"seil-wsdl-1 "
+
+
+class WsdlFolder:
+    """Files by address. One that is cut off or tampered with counts as not there."""
+
+    def __init__(self, folder: Path, age: timedelta) -> None:
+        self._folder = folder
+        self._age = age.total_seconds()
+
+    def fresh(self, url: str) -> bytes | None:
+        try:
+            old = time.time() - self._file(url).stat().st_mtime > self._age
+        except OSError:
+            return None
+        return None if old else self.any_age(url)
+
+    def any_age(self, url: str) -> bytes | None:
+        try:
+            head, _, content = self._file(url).read_bytes().partition(b"\n")
+        except OSError:
+            return None
+        return content if head == _MARK + _digest(content) else None
+
+    def keep(self, url: str, content: bytes) -> None:
+        """Readers see the old file or the new one, never half of it. Raises OSError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(_MARK + _digest(content) + b"\n" + content)
+            Path(name).replace(self._file(url))
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def _file(self, url: str) -> Path:
+        return self._folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.wsdl"
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
+class Given(Base):
+    """What zeep asks for its cache: gives what it was made with, and notes what was fetched."""
+
+    def __init__(self, content: bytes | None) -> None:
+        self._content = content
+        self.fetched: dict[str, bytes] = {}
+
+    @override
+    def get(self, url: str) -> bytes | None:
+        return self._content
+
+    @override
+    def add(self, url: str, content: bytes) -> None:
+        self.fetched[url] = content
