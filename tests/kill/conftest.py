@@ -45,6 +45,8 @@ journal = "journal.sqlite"
 CATALOG = """
 [defaults.flow]
 lag = "0s"
+# The orgs are of one moment, their services of any later one.
+lookback = "2d"
 compare_ids = "1s"
 refresh_formulas = "1s"
 

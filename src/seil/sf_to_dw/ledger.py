@@ -163,12 +163,13 @@ class LedgerRow:
 
 
 def prepare_ledger(warehouse: Warehouse) -> None:
-    """Makes the tables and the view where they are missing."""
+    """Makes the tables and the view where they are missing: all of them, or none after a kill."""
     if set(warehouse.tables(LOADS.schema)) >= {table.name for table in _COLUMNS}:
         return
-    for table in _COLUMNS:
-        warehouse.create_table(table, ledger_schema(table))
-    warehouse.execute(translated(_VIEW, warehouse.dialect))
+    with warehouse.transaction():
+        for table in _COLUMNS:
+            warehouse.create_table(table, ledger_schema(table))
+        warehouse.execute(translated(_VIEW, warehouse.dialect))
 
 
 def ledger_schema(table: TableName) -> pa.Schema:

@@ -7,7 +7,7 @@ import pytest
 
 from seil.catalog import Catalog
 from seil.lake import Lake
-from seil.sf_to_dw.ledger import LedgerRow, ledger
+from seil.sf_to_dw.ledger import LedgerRow, ledger, prepare_ledger
 from seil.sf_to_dw.load import load
 from seil.warehouse import Warehouse
 
@@ -16,6 +16,24 @@ Curator = Any
 
 def counted(row: LedgerRow) -> tuple[int | None, int, int, int, int, bool]:
     return (row.reported, row.landed, row.curated, row.set_aside, row.merged, row.balanced)
+
+
+def test_a_ledger_half_made_is_made_again(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = warehouse.execute
+
+    def interrupted(sql: str) -> None:
+        if "VIEW" in sql:
+            raise KeyboardInterrupt
+        execute(sql)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(warehouse, "execute", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_ledger(warehouse)
+    prepare_ledger(warehouse)
+    assert ledger(warehouse) == []
 
 
 def test_an_unloaded_warehouse_has_an_empty_ledger(warehouse: Warehouse) -> None:
