@@ -20,6 +20,7 @@ _MODULES = {
     "load": "steps",
     "build": "steps",
     "listen": "listen",
+    "reconcile": "reconcile",
     "rebuild": "rebuild",
     "status": "status",
     "files": "files",
@@ -28,6 +29,7 @@ _MODULES = {
     "query": "query",
     "lineage": "query",
     "export": "query",
+    "serve": "serve",
     "sandbox": "sandbox",
 }
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.ledger import LedgerRow
     from seil.sf_to_dw.load import LoadReport, ObjectLoad
     from seil.sf_to_dw.pipeline import RunReport
-    from seil.sf_to_dw.plan import Plan
+    from seil.sf_to_dw.plan import Plan, PlannedObject
 
 LEDGER_COLUMNS = (
     "object", "mode", "reported", "landed", "curated", "set aside", "merged", "balanced", "run",
@@ -41,7 +41,7 @@ def planned(call: Call, plan: Plan) -> None:
                 entry.estimated_rows,
                 entry.jobs,
                 entry.calls,
-                Bad(entry.problem) if entry.problem else "goes on" if entry.resumes else None,
+                Bad(entry.problem) if entry.problem else _plan_note(entry),
             )
             for entry in plan.objects
         ],
@@ -61,6 +61,13 @@ def planned(call: Call, plan: Plan) -> None:
     )
     if not plan.fits:
         output.line("This does not fit into what is left.", style="red")
+
+
+def _plan_note(entry: PlannedObject) -> str | None:
+    notes = ["goes on"] if entry.resumes else []
+    if entry.beside:
+        notes.append(f"with {', '.join(entry.beside)}")
+    return "; ".join(notes) or None
 
 
 def extracted(call: Call, report: ExtractReport) -> None:
@@ -190,6 +197,7 @@ def ran(call: Call, report: RunReport) -> None:
             {
                 "ok": report.ok,
                 "extract": [_flow_document(flow) for flow in report.extract.flows],
+                "beside": [_flow_document(flow) for flow in report.beside],
                 "ingest": ingest_documents(report.ingest),
                 "load": [_load_document(entry) for entry in report.load.objects],
                 "build": [_build_document(table) for table in report.build.tables],
@@ -197,8 +205,16 @@ def ran(call: Call, report: RunReport) -> None:
             }
         )
         return
-    extracted(call, report.extract)
-    output.line()
+    if report.extract.flows:
+        extracted(call, report.extract)
+        output.line()
+    for found in report.beside:
+        if found.error:
+            output.line(
+                f"{found.mode or 'reconcile'} of {found.object}: {found.error}", style="red"
+            )
+        else:
+            output.line(f"{found.object}: {found.landed:,} records by {found.mode}")
     ingested(report.ingest)
     loaded(call, report.load)
     built(call, report.build)

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from seil.catalog import SyncedObject
     from seil.sf_to_dw.schema_diff import ObjectDiff
 
-_POLICIES: dict[str, Literal["text", "column", "drop", "accept"]] = {
+_POLICIES: dict[str, Literal["text", "column", "drop", "read", "accept"]] = {
     "text": "text",
     "column": "column",
     "drop": "drop",
+    "read": "read",
     "": "accept",
 }
 
@@ -76,7 +77,8 @@ def accept(
         typer.Option(
             "--as",
             help="What a column becomes whose new type does not fit: text (the whole column), "
-            "column (new values in a column of their own) or drop (it is not read any more).",
+            "column (new values in a column of their own) or drop (it is not read any more). "
+            "read takes a drop back.",
         ),
     ] = "",
     target: Annotated[
@@ -90,7 +92,9 @@ def accept(
 
     chosen = _POLICIES.get(policy)
     if chosen is None:
-        raise typer.BadParameter(f"{policy!r} is none of text, column, drop", param_hint="--as")
+        raise typer.BadParameter(
+            f"{policy!r} is none of text, column, drop, read", param_hint="--as"
+        )
     name, _, field = column.partition(".")
     with opened(call) as context, run_lock(context.lake):
         obj = context.catalog.select([name])[0]

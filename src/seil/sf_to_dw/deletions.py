@@ -30,6 +30,7 @@ _COLUMNS: dict[str, pa.DataType] = {
 }
 SCHEMA = pa.schema(_COLUMNS)
 _KEPT = timedelta(days=15)
+_KEPT_SAFELY = _KEPT - timedelta(days=1)
 # The service refuses a start 30 days back; an hour is more than clocks are apart.
 _REACH = timedelta(days=30) - timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
@@ -55,6 +56,12 @@ def read_deletions(
     return _Reader(context, obj, state, now).run(states)
 
 
+def list_deletions(context: FlowContext, obj: SyncedObject, *, now: datetime) -> FlowResult | None:
+    """The same without a flow, whatever the catalog says. `now` is the org's clock."""
+    states = PartialStates(context.lake)
+    return _Reader(context, obj, states.get(obj), now).run(states)
+
+
 def deleted_rows(records: Iterable[DeletedRecord]) -> pa.RecordBatch:
     found = list(records)
     columns = [
@@ -74,40 +81,56 @@ class _Reader:
         self._state = state
         self._now = now
         self._has_gap = False
-        self._covered = now
+        self._covered = now  # up to where the lists read are complete
         self._until = state.deletions_until or now - _KEPT
 
     def run(self, states: PartialStates) -> FlowResult | None:
-        lookback = self._obj.flow.lookback
-        start = max(self._until - lookback, self._now - _REACH)
+        flow = self._obj.flow
+        end = self._now - flow.lag
+        # The minute of the end is asked for as a whole: with a lag it is over.
+        asked_until = _floor(end) + _MINUTE
+        # Start and end have to be more than a minute apart.
+        latest = min(self._until - flow.lookback, asked_until - 3 * _MINUTE)
+        start = _floor(max(latest, self._now - _REACH))
         try:
-            records = list(self._listed(_floor(start), _floor(self._now) + 2 * _MINUTE))
+            records = self._asked(start, asked_until)
         except (ObjectRejectedError, RequestRejectedError) as error:
-            if error.code != _GAP:
-                # One call a run, in case the reason passes; the comparison of Ids stands behind it.
-                log.info("%s has no list of deletions: %s", self._obj.api_name, error)
-                return None
-            self._has_gap, records = True, []
+            # One call a run, in case the reason passes; the comparison of Ids stands behind it.
+            log.info("%s has no list of deletions: %s", self._obj.api_name, error)
+            return None
         new = [r for r in records if self._state.recent.get(r.id) != r.deleted_at.isoformat()]
         result = None
         if new:
-            end = self._now - self._obj.flow.lag
             reading = Reading(DELETIONS, start, end, SCHEMA, len(new))
             result = land(self._context, self._obj, reading, [deleted_rows(new)])
         if self._has_gap:
             log.warning("%s: its list of deletions has a gap", self._obj.api_name)
-        again = self._covered - lookback - _MINUTE
+        again = self._covered - flow.lookback - _MINUTE
         recent = {r.id: r.deleted_at.isoformat() for r in records if r.deleted_at >= again}
         states.put(
             self._obj,
             replace(
                 self._state,
-                deletions_until=max(self._until, self._covered),
+                deletions_until=self._covered,
                 recent=recent,
                 is_compare_due=self._state.is_compare_due or self._has_gap,
             ),
         )
         return result
+
+    def _asked(self, start: datetime, end: datetime) -> list[DeletedRecord]:
+        """Nothing and a gap where the list does not go back that far."""
+        self._covered = min(end, self._now)
+        try:
+            return list(self._listed(start, end))
+        except (ObjectRejectedError, RequestRejectedError) as error:
+            if error.code != _GAP:
+                raise
+            if end > self._now:
+                # It may be the end that is refused: whether it may lie ahead is not documented.
+                return self._asked(start, _floor(self._now))
+        self._has_gap = True
+        return []
 
     def _listed(self, start: datetime, end: datetime) -> Iterator[DeletedRecord]:
         """In halves where there are more than one answer may hold (600,000)."""
@@ -122,8 +145,9 @@ class _Reader:
             return
         if found.earliest_available > self._until:
             self._has_gap = True
-        if end > self._now:
-            self._covered = min(self._covered, found.latest_covered)
+        if found.latest_covered < end:
+            # Not complete from there on. A list that always says so is read in full each time.
+            self._covered = min(self._covered, max(found.latest_covered, self._now - _KEPT_SAFELY))
         yield from found.records
 
 

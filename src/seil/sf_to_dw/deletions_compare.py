@@ -21,6 +21,7 @@ from seil.salesforce.org import DeletedRecord
 from seil.salesforce.schema import ObjectSchema
 from seil.salesforce.soql import select
 from seil.sf_to_dw.deletions import SCHEMA, deleted_rows
+from seil.sf_to_dw.exceptions import rules_digest, versions_set_aside
 from seil.sf_to_dw.flow_run import FlowContext, FlowResult
 from seil.sf_to_dw.flows import FlowStates, cursor_field
 from seil.sf_to_dw.partials import DELETIONS, REREAD, PartialStates, Reading, land, queried
@@ -52,7 +53,8 @@ def compare_ids(
     if columns is not None:
         comparison = _Comparison(context, warehouse, obj, columns=columns, now=now)
         results = list(comparison.run())
-    PartialStates(context.lake).change(obj, compared_at=now, is_compare_due=False)
+    states = PartialStates(context.lake)
+    states.change(obj, compared_at=now, is_compare_due=False, rules=rules_digest(obj))
     return results
 
 
@@ -131,20 +133,31 @@ class _Comparison:
         return self._texts(found)
 
     def _missing(self) -> list[str]:
-        """In the org, from before the window that was last read, and not in the warehouse."""
+        """In the org, from before the window that was last read, and not in the warehouse; but for
+        versions that the rules of today have set aside.
+        """
         committed = FlowStates(self._context.lake).get(self._obj).committed
         if committed is None:
             return []
         found = compose(
             """
-            SELECT i.{key} AS id FROM {ids} AS i LEFT JOIN {table} AS t ON t.{key} = i.{key}
+            SELECT i.{key} AS id, {stamp} AS stamp
+            FROM {ids} AS i LEFT JOIN {table} AS t ON t.{key} = i.{key}
             WHERE t.{key} IS NULL AND {before} ORDER BY 1""",
             key=Name(self._key.lower()),
+            stamp=compose("i.{c}", c=Name(self._cursor.lower())) if self._cursor else Sql("NULL"),
             table=self._table,
             ids=self._ids,
             before=self._before("i", committed),
         )
-        return self._texts(found)
+        missing = [(row["id"], row["stamp"]) for row in self._query(found).to_pylist()]
+        if missing and PartialStates(self._context.lake).get(self._obj).rules in (
+            "",
+            rules_digest(self._obj),
+        ):
+            aside = versions_set_aside(self._context.lake, self._obj, self._cursor)
+            missing = [version for version in missing if version not in aside]
+        return [found_id for found_id, _ in missing]
 
     def _before(self, alias: str, moment: datetime) -> Sql:
         if not self._cursor:

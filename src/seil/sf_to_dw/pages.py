@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
 
+from seil.errors import UnavailableError
 from seil.sf_to_dw.flows import LandedPage
 
 PageRef = tuple[int, str]
@@ -21,6 +22,7 @@ class PagePlan:
         self._done = {page.number: page for page in done}
         self._locators = locators
         self._opened: set[int] = set()
+        self._named = {page.locator for page in self._done.values()}
 
     def first(self) -> list[PageRef]:
         if self._locators is None:
@@ -29,10 +31,18 @@ class PagePlan:
         return [(number, locator) for number, locator in pages if number not in self._done]
 
     def after(self, number: int, following: str | None) -> list[PageRef]:
-        """What page `number` opens up, given the locator it names; said twice, it counts once."""
+        """What page `number` opens up, given the locator it names; said twice, it counts once.
+
+        Raises UnavailableError when that was another page's already: it would have no end.
+        """
         if self._locators is not None or not following or number in self._opened:
             return []
         self._opened.add(number)
+        if following in self._named and number + 1 not in self._done:
+            raise UnavailableError(
+                "Salesforce", f"page {number} names a page before it as its next"
+            )
+        self._named.add(following)
         return self._unlanded(number + 1, following)
 
     def _unlanded(self, number: int, locator: str) -> list[PageRef]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from seil.catalog import SyncedObject
+from seil.catalog import Flow, SyncedObject
 from seil.errors import UnavailableError
 from seil.lake import Lake
 from seil.salesforce.schema import ObjectSchema
@@ -31,7 +31,7 @@ REREAD: Mode = "reread"
 @dataclass(frozen=True)
 class PartialState:
     """What was last asked besides the flow. `recent` are deletions landed, by Id, that the next
-    list may name again.
+    list may name again; `rules` are the object's rules when its Ids were compared, as a digest.
     """
 
     deletions_until: datetime | None = None
@@ -39,6 +39,22 @@ class PartialState:
     compared_at: datetime | None = None
     is_compare_due: bool = False
     refreshed_at: datetime | None = None
+    rules: str = ""
+
+    def due(self, flow: Flow, now: datetime) -> list[Mode]:
+        """Which comparisons have come round. Where nothing was ever compared, none has: what there
+        is has just been read.
+        """
+        wishes = (
+            (DELETIONS, self.compared_at, flow.compare_ids),
+            (FORMULAS, self.refreshed_at, flow.refresh_formulas),
+        )
+        return [
+            mode
+            for mode, last, every in wishes
+            if (mode == DELETIONS and self.is_compare_due)
+            or (every is not None and last is not None and last + every <= now)
+        ]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from seil.sf_to_dw.ingest import Ingested, Ingestor, IngestReport
 from seil.sf_to_dw.ledger import LedgerRow, ledger
 from seil.sf_to_dw.load import LoadReport, load
 from seil.sf_to_dw.lock import run_lock
-from seil.sf_to_dw.reconcile import reconcile
+from seil.sf_to_dw.reconcile import Kind, reconcile, reconcile_now
 
 if TYPE_CHECKING:
     from seil.sf_to_dw.model import Models
@@ -94,18 +94,59 @@ class Pipeline:
         with run_lock(self.lake):
             self.lake.sweep_partial()
             extracted, ingested = self._to_curated(objects, full=full, progress=progress)
-            with self.open_warehouse() as warehouse:
-                loaded = self._load(warehouse, objects, progress)
-                found = reconcile(self.extractor.context, warehouse, objects, extracted.flows)
-                if any(result.files for result in found):
-                    more = self.ingestor.sweep(objects, progress)
-                    ingested = IngestReport([*ingested.files, *more.files])
-                    again = self._load(warehouse, objects, progress)
-                    loaded = LoadReport((*loaded.objects, *again.objects))
-                found = [*extracted.deletions, *found]
-                built = build(warehouse, self.models, full=full, bus=self.bus, progress=progress)
-                runs = {f.flow_run_id for f in (*extracted.flows, *found) if f.flow_run_id}
-                entries = ledger(warehouse, flow_runs=runs) if runs else []
+
+            def due(warehouse: Warehouse) -> list[FlowResult]:
+                return reconcile(self.extractor.context, warehouse, objects, extracted.flows)
+
+            return self._to_tables(
+                (extracted, ingested), due, objects=objects, full=full, progress=progress
+            )
+
+    def reconcile(
+        self,
+        objects: Sequence[SyncedObject],
+        kinds: Collection[Kind],
+        *,
+        progress: Progress = SILENT,
+    ) -> RunReport:
+        """Reads no window, but what these kinds of comparison find, due or not.
+
+        Raises as `run` does.
+        """
+        with run_lock(self.lake):
+            self.lake.sweep_partial()
+            waiting = self.ingestor.sweep(objects, progress)
+
+            def asked(warehouse: Warehouse) -> list[FlowResult]:
+                return reconcile_now(self.extractor.context, warehouse, objects, kinds)
+
+            return self._to_tables(
+                (ExtractReport([]), waiting), asked, objects=objects, full=False, progress=progress
+            )
+
+    def _to_tables(
+        self,
+        brought: tuple[ExtractReport, IngestReport],
+        compare: Callable[[Warehouse], list[FlowResult]],
+        *,
+        objects: Sequence[SyncedObject],
+        full: bool,
+        progress: Progress,
+    ) -> RunReport:
+        """From curated on; what `compare` lands besides is taken in, too."""
+        extracted, ingested = brought
+        with self.open_warehouse() as warehouse:
+            loaded = self._load(warehouse, objects, progress)
+            found = compare(warehouse)
+            if any(result.files for result in found):
+                more = self.ingestor.sweep(objects, progress)
+                ingested = IngestReport([*ingested.files, *more.files])
+                again = self._load(warehouse, objects, progress)
+                loaded = LoadReport((*loaded.objects, *again.objects))
+            found = [*extracted.deletions, *found]
+            built = build(warehouse, self.models, full=full, bus=self.bus, progress=progress)
+            runs = {f.flow_run_id for f in (*extracted.flows, *found) if f.flow_run_id}
+            entries = ledger(warehouse, flow_runs=runs) if runs else []
         return RunReport(extracted, ingested, loaded, built, entries, found)
 
     def _load(

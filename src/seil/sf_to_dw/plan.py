@@ -13,6 +13,7 @@ from seil.lake import Lake
 from seil.salesforce.soql import window_condition
 from seil.settings import ExtractSettings
 from seil.sf_to_dw.flows import FlowStates, Mode, cursor_field, next_window
+from seil.sf_to_dw.partials import DELETIONS, PartialStates
 
 if TYPE_CHECKING:
     from seil.salesforce.org import Org
@@ -24,7 +25,11 @@ _LOCATORS_PER_CALL = 5
 
 @dataclass(frozen=True)
 class PlannedObject:
-    """`estimated_rows` is None where the org would not count; `problem` says why."""
+    """`estimated_rows` is None where the org would not count; `problem` says why.
+
+    `beside` is what is due besides the window, in `jobs` and `calls` already: the list of
+    deletions is one call; a comparison of Ids or formulas is a job that reads every record.
+    """
 
     object: str
     mode: Mode
@@ -35,6 +40,7 @@ class PlannedObject:
     calls: int
     resumes: bool = False
     problem: str = ""
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,11 +88,12 @@ def plan(
     *,
     full: bool = False,
 ) -> Plan:
-    """Costs two API calls per object: one describe, one count."""
-    states = FlowStates(lake)
+    """Costs two API calls per object, one describe and one count; one more count where a
+    comparison is due.
+    """
     now = org.now()
-    planned = [_planned(org, states, obj, settings, now=now, full=full) for obj in objects]
-    return Plan(planned, quota(org))
+    planner = _Planner(org, FlowStates(lake), PartialStates(lake), settings, now)
+    return Plan([planner.planned(obj, full=full) for obj in objects], quota(org))
 
 
 def quota(org: Org) -> Quota | None:
@@ -97,33 +104,48 @@ def quota(org: Org) -> Quota | None:
     return Quota(calls.max, calls.remaining, org.budget.reserved(calls.max))
 
 
-def _planned(
-    org: Org,
-    states: FlowStates,
-    obj: SyncedObject,
-    settings: ExtractSettings,
-    *,
-    now: datetime,
-    full: bool,
-) -> PlannedObject:
-    state = states.get(obj)
-    window = next_window(obj.flow, state, now=now, full=full)
-    rows: int | None = None
-    problem = ""
-    try:
-        cursor = cursor_field(obj.flow, org.describe(obj.api_name))
-        rows = org.count(obj.api_name, window_condition(cursor, window.start, window.end))
-    except RejectError as error:
-        problem = str(error)
-    pages = -(-(rows or 0) // settings.page_rows)
-    return PlannedObject(
-        obj.api_name,
-        window.mode,
-        window.start,
-        window.end,
-        rows,
-        jobs=1,
-        calls=_CALLS_PER_JOB + pages + -(-pages // _LOCATORS_PER_CALL),
-        resumes=state.running is not None,
-        problem=problem,
-    )
+@dataclass(frozen=True)
+class _Planner:
+    org: Org
+    flows: FlowStates
+    partials: PartialStates
+    settings: ExtractSettings
+    now: datetime
+
+    def planned(self, obj: SyncedObject, *, full: bool) -> PlannedObject:
+        state = self.flows.get(obj)
+        window = next_window(obj.flow, state, now=self.now, full=full)
+        partial = self.partials.get(obj)
+        comparisons = partial.due(obj.flow, self.now)
+        rows: int | None = None
+        every = 0
+        problem = ""
+        try:
+            cursor = cursor_field(obj.flow, self.org.describe(obj.api_name))
+            rows = self._count(obj, window_condition(cursor, window.start, window.end))
+            every = self._count(obj) if comparisons and window.start else rows
+        except RejectError as error:
+            problem = str(error)
+        is_asked = obj.flow.deletions and (window.start or partial.deletions_until)
+        lists = ("deletions",) if is_asked else ()
+        compared = tuple("Ids" if mode == DELETIONS else mode for mode in comparisons)
+        return PlannedObject(
+            obj.api_name,
+            window.mode,
+            window.start,
+            window.end,
+            rows,
+            jobs=1 + len(comparisons),
+            calls=self._calls(rows or 0) + len(lists) + len(comparisons) * self._calls(every),
+            resumes=state.running is not None,
+            problem=problem,
+            beside=(*lists, *compared),
+        )
+
+    def _count(self, obj: SyncedObject, where: str = "") -> int:
+        return self.org.count(obj.api_name, where)
+
+    def _calls(self, rows: int) -> int:
+        """Of a job that finds so many rows."""
+        pages = -(-rows // self.settings.page_rows)
+        return _CALLS_PER_JOB + pages + -(-pages // _LOCATORS_PER_CALL)

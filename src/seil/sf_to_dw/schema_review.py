@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.load_files import CuratedFile
     from seil.warehouse.protocol import TableName, Warehouse
 
-Policy = Literal["text", "column", "drop"]
+Policy = Literal["text", "column", "drop", "read"]
 
 _WORDS = {"timestamp with time zone": "timestamp"}
 
@@ -38,7 +38,7 @@ class Decision:
     """On a column, in lower case; an empty one stands for all changes up to `fingerprint`.
 
     text: the table's column becomes text. column: values of the new type go into `target`, those of
-    the old one stay where they are. drop: the column is not read any more.
+    the old one stay where they are. drop: the column is not read any more; read: it is again.
     """
 
     column: str
@@ -76,7 +76,9 @@ class Decisions:
         self.lake.staging.put(_key(obj), text.encode())
 
     def by_column(self, obj: SyncedObject) -> dict[str, Decision]:
-        return {entry.column: entry for entry in self.get(obj) if entry.column}
+        """Those in force."""
+        last = {entry.column: entry for entry in self.get(obj) if entry.column}
+        return {column: entry for column, entry in last.items() if entry.policy != "read"}
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,8 @@ class SchemaReview:
         Raises ObjectRejectedError when `wanted` is no policy for what it is about.
         """
         found = self.of(obj, readable)
+        if wanted.policy == "read":
+            self._check_dropped(obj, wanted.column)
         columns = _chosen(obj, found, readable, wanted) if wanted.column else found.blocked
         if columns and wanted.policy == "accept":
             needed = ", ".join(columns)
@@ -158,7 +162,13 @@ class SchemaReview:
         ]
         decisions = Decisions(self.lake)
         decisions.add(obj, made)
-        if not {name.lower() for name in found.blocked} - {entry.column for entry in made}:
+        if wanted.policy == "read":
+            # What it is now may need a decision of its own.
+            found = self.of(obj, readable)
+            made_for = set()
+        else:
+            made_for = {entry.column for entry in made}
+        if not {name.lower() for name in found.blocked} - made_for:
             now = self.of(obj, readable).schema.fingerprint
             whole = replace(wanted, column="", policy="accept", target="", fingerprint=now)
             decisions.add(obj, [whole])
@@ -166,6 +176,13 @@ class SchemaReview:
         for entry in made:
             self.registry.note(obj, found.diff, source=str(entry))
         return made
+
+    def _check_dropped(self, obj: SyncedObject, column: str) -> None:
+        decided = Decisions(self.lake).by_column(obj).get(column.lower())
+        if decided is None or decided.policy != "drop":
+            hint = "Name it: object.column" if not column else ""
+            reason = f"{column or 'the object'} was not dropped: there is nothing to take back"
+            raise ObjectRejectedError(obj.api_name, reason, hint=hint)
 
 
 def record_decisions(warehouse: Warehouse, table: TableName, decisions: Iterable[Decision]) -> None:

@@ -1,0 +1,42 @@
+"""`seil reconcile`: what no window shows, compared now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seil.cli import arguments, reports
+from seil.cli.context import opened, shown_progress
+from seil.cli.frame import UNBALANCED, Call, command
+
+if TYPE_CHECKING:
+    from seil.sf_to_dw.reconcile import Kind
+
+
+def register(app: typer.Typer) -> None:
+    command(app, narrated=True)(reconcile)
+
+
+def reconcile(
+    call: Call,
+    objects: arguments.Objects = None,
+    *,
+    deletions: Annotated[
+        bool, typer.Option("--deletions", help="Read the org's lists of deletions.")
+    ] = False,
+    ids: Annotated[
+        bool, typer.Option("--ids", help="Compare all Ids of the org with the warehouse.")
+    ] = False,
+    formulas: Annotated[
+        bool, typer.Option("--formulas", help="Compare the calculated fields of all records.")
+    ] = False,
+) -> int:
+    """Compare the org with the warehouse now, whatever is due; all three ways if none is named."""
+    asked: dict[Kind, bool] = {"deletions": deletions, "ids": ids, "formulas": formulas}
+    kinds = [kind for kind, wanted in asked.items() if wanted] or list(asked)
+    with opened(call) as context, shown_progress(call) as progress:
+        chosen = context.catalog.select(objects or ())
+        report = context.pipeline.reconcile(chosen, kinds, progress=progress)
+        reports.ran(call, report)
+    return 0 if report.ok else UNBALANCED

@@ -1,0 +1,54 @@
+"""Records that a rule set aside: which versions of which, and by what rules."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from seil.catalog import SyncedObject
+from seil.salesforce.schema import UTC_MICROS
+
+if TYPE_CHECKING:
+    from seil.lake import Lake
+
+Version = tuple[str, datetime | None]
+"""An Id and the cursor's value; None where the object has no cursor."""
+
+
+def rules_digest(obj: SyncedObject) -> str:
+    """Changes when the object's rules do."""
+    rules = [column.model_dump(mode="json") for column in obj.columns]
+    return hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:16]
+
+
+def versions_set_aside(lake: Lake, obj: SyncedObject, cursor: str) -> set[Version]:
+    """Of all exceptions files of the object; what is not readable as a version is left out."""
+    prefix = f"exceptions/Salesforce-{obj.landing_name}/"
+    found: set[Version] = set()
+    for entry in lake.curated.list(prefix):
+        with lake.curated.reader(entry.key) as file:
+            page = pq.ParquetFile(file)
+            by_name = {name.lower(): name for name in page.schema_arrow.names}
+            key, stamp = by_name.get(obj.key.lower()), by_name.get(cursor.lower())
+            if key is None or (cursor and stamp is None):
+                continue
+            rows = page.read([name for name in (key, stamp) if name])
+        found |= _versions(rows, key, stamp)
+    return found
+
+
+def _versions(rows: pa.Table, key: str, stamp: str | None) -> set[Version]:
+    ids = rows[key].to_pylist()
+    if stamp is None:
+        return {(found, None) for found in ids}
+    try:
+        stamps: list[Any] = pc.cast(rows[stamp], UTC_MICROS).to_pylist()
+    except pa.ArrowInvalid:
+        return set()
+    return set(zip(ids, stamps, strict=True))

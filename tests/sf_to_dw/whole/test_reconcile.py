@@ -1,0 +1,225 @@
+"""Comparisons on demand and on schedule, what they cost, and lists of deletions that fail."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from seil.cli.app import app
+from seil.errors import ObjectRejectedError, QuotaExhaustedError
+from seil.sandbox.salesforce.faults import Fault
+from seil.sf_to_dw.flows import FlowStates
+from seil.sf_to_dw.partials import PartialStates
+from seil.sf_to_dw.plan import plan
+from seil.sf_to_dw.schema_review import Policy, SchemaReview, decision
+
+OFF = 'compare_ids = "off"\n'
+RULE = """
+[[objects.Account.columns]]
+name = "Name"
+[[objects.Account.columns.validations]]
+type = "sql"
+rule = "{rule}"
+message = "is set aside"
+"""
+
+
+def live(site: Any) -> set[str]:
+    return {found for found, row in site.records("account").items() if not row["isdeleted"]}
+
+
+def now(site: Any, *kinds: str, name: str = "Account") -> list[tuple[str, int]]:
+    with site.open() as context:
+        report = context.pipeline.reconcile(context.catalog.select([name]), kinds)
+    assert report.problems == []
+    return [(found.mode, found.landed) for found in report.beside]
+
+
+@pytest.mark.parametrize("kind", ["deletions", "ids"])
+def test_deletions_are_found_when_asked_for(site: Any, kind: str) -> None:
+    gone = sorted(live(site))[:2]
+    site.purge("Account", gone, told=kind == "deletions")
+    with site.serve(OFF):
+        assert now(site, kind) == [("deletions", 2)]
+        assert now(site, kind) == []
+    assert not live(site) & set(gone)
+
+
+def test_formulas_are_refreshed_when_asked_for(site: Any) -> None:
+    with site.open() as context:
+        fields = context.registry.get(context.catalog["Contact"]).fields
+    formula = next(f.name for f in fields if f.calculated and str(f.arrow) == "string")
+    site.change_org(f"UPDATE main.\"Contact\" SET {formula} = 'anew'")
+    with site.serve(OFF):
+        ((mode, rows),) = now(site, "formulas", name="Contact")
+        assert (mode, rows > 10) == ("formulas", True)
+        assert now(site, "formulas", name="Contact") == []
+    records = site.records("contact").values()
+    assert {row[formula.lower()] for row in records if not row["isdeleted"]} == {"anew"}
+
+
+def test_the_command_compares_all_three_ways(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = min(live(site))
+    site.purge("Account", [gone], told=False)
+    monkeypatch.chdir(site.folder)
+    with site.serve(OFF):
+        ran = CliRunner().invoke(app, ["reconcile", "Account"])
+        assert (ran.exit_code, "Account: 1 records by deletions" in ran.stdout) == (0, True)
+        never = CliRunner().invoke(app, ["reconcile", "Order", "--ids"])
+        assert (never.exit_code, "it was never read" in never.stdout) == (1, True)
+    assert gone not in live(site)
+
+
+def test_records_set_aside_are_read_again_only_when_they_or_the_rules_change(site: Any) -> None:
+    with site.serve(OFF), site.open() as context:
+        linked = {"ns__LinkedAccount__c": min(live(site))}
+        new = context.org.create("Account", {"Name": "Nobody", **linked})
+    refuses = OFF + RULE.format(rule="Name <> 'Nobody'")
+    with site.serve(refuses):
+        assert site.run().ingest.rejected_rows == 1
+        assert now(site, "ids") == []
+        with site.open() as context:
+            context.org.update("Account", new, {"Name": "Somebody"})
+            states = PartialStates(context.lake)
+            assert states.get(context.catalog["Account"]).rules
+    # The change has not been read: its version is not the one that was set aside.
+    with site.serve(OFF + RULE.format(rule="Name <> 'Nobody' AND true")):
+        with site.open() as context:
+            obj = context.catalog["Account"]
+            flows = FlowStates(context.lake)
+            flows.put(obj, replace(flows.get(obj), committed=datetime.now(UTC)))
+        assert now(site, "ids") == [("reread", 1)]
+        assert now(site, "ids") == []
+    assert site.records("account")[new]["name"] == "Somebody"
+
+
+def test_the_plan_counts_what_is_due_besides(site: Any) -> None:
+    def planned(catalog: str) -> Any:
+        with site.serve(catalog), site.open() as context:
+            (entry,) = plan(
+                context.org, context.lake, [context.catalog["Account"]], context.settings.extract
+            ).objects
+        return entry
+
+    with site.open() as context:
+        long_ago = datetime.now(UTC) - timedelta(days=9)
+        obj = context.catalog["Account"]
+        PartialStates(context.lake).change(obj, compared_at=long_ago, refreshed_at=long_ago)
+    alone = planned("deletions = false\n" + OFF)
+    listed = planned(OFF)
+    whole = planned('refresh_formulas = "1d"')
+    assert (alone.beside, listed.beside) == ((), ("deletions",))
+    assert whole.beside == ("deletions", "Ids", "formulas")
+    assert (alone.jobs, listed.jobs, whole.jobs) == (1, 1, 3)
+    assert listed.calls == alone.calls + 1
+    assert whole.calls >= listed.calls + 2 * 7
+
+
+def test_a_comparison_that_the_quota_ends_stays_due(site: Any) -> None:
+    with site.open() as context:
+        obj = context.catalog["Account"]
+        PartialStates(context.lake).change(obj, is_compare_due=True)
+    site.purge("Account", sorted(live(site))[:1], told=False)
+    before = live(site)
+    with site.serve(OFF) as server:
+        told = {"Sforce-Limit-Info": "api-usage=100000/100000"}
+        # The comparison's job asks for little; the flow's for every field.
+        server.faults.add(Fault(body="SELECT Id, SystemModstamp FROM", set_headers=told))
+        with pytest.raises(QuotaExhaustedError) as stopped:
+            site.run()
+        assert stopped.value.exit_code == 4
+        assert live(site) == before
+        with site.open() as context:
+            assert PartialStates(context.lake).get(obj).is_compare_due
+        server.faults.clear()
+        site.run()
+    assert len(live(site)) == len(before) - 1
+
+
+def test_a_dropped_column_is_read_again(site: Any) -> None:
+    with site.serve(OFF):
+        with site.open() as context:
+            obj = context.catalog["Account"]
+            review = SchemaReview(context.lake, context.registry)
+            readable = context.org.describe("Account")
+            decided: list[tuple[Policy, bool]] = [("drop", False), ("read", True)]
+            for policy, kept in decided:
+                review.accept(obj, readable, decision(policy, by="me", column="Website"))
+                assert (review.passed(obj, readable).get("Website") is not None) is kept
+            with pytest.raises(ObjectRejectedError, match="was not dropped"):
+                review.accept(obj, readable, decision("read", by="me", column="Website"))
+        assert site.run().problems == []
+
+
+def test_a_list_that_is_too_long_is_read_in_halves(site: Any) -> None:
+    gone = sorted(live(site))[:3]
+    site.purge("Account", gone)
+    with site.serve(OFF) as server:
+        server.faults.add(
+            Fault(path="/deleted/", status=400, code="EXCEEDED_ID_LIMIT", message="x", times=2)
+        )
+        assert now(site, "deletions") == [("deletions", 3)]
+        assert httpx.get(f"{server.url}/sandbox/faults").json()[0]["seen"] > 4
+    assert not live(site) & set(gone)
+
+
+@pytest.mark.parametrize(("times", "due"), [(1, False), (2, True)])
+def test_a_refused_date_is_first_taken_for_the_end(site: Any, times: int, due: bool) -> None:
+    """With no lag the end lies within the minute that is not over."""
+    refused = Fault(
+        path="/deleted/", status=400, code="INVALID_REPLICATION_DATE", message="x", times=times
+    )
+    gone = sorted(live(site))[:1]
+    site.purge("Account", gone, told=False)
+    with site.serve(OFF) as server:
+        server.faults.add(refused)
+        assert now(site, "deletions") == ([("deletions", 1)] if due else [])
+    assert (gone[0] in live(site)) is not due
+
+
+def test_with_a_lag_no_end_lies_ahead(site: Any) -> None:
+    with site.serve(OFF + '[objects.Account.flow]\nlag = "1m"\n') as server:
+        server.faults.add(Fault(path="/deleted/", members={"deletedRecords": []}))
+        seen: list[tuple[datetime, datetime]] = []
+        with site.open() as context:
+            ask = context.org.deleted
+
+            def deleted(name: str, start: datetime, end: datetime) -> Any:
+                seen.append((start, end))
+                return ask(name, start, end)
+
+            context.org.deleted = deleted
+            context.pipeline.reconcile([context.catalog["Account"]], ["deletions"])
+    ((start, end),) = seen
+    assert end <= datetime.now(UTC)
+    assert end - start > timedelta(minutes=1)
+
+
+def test_a_list_that_ends_early_is_continued_from_there(site: Any) -> None:
+    behind = datetime.now(UTC) - timedelta(hours=3)
+    with site.serve(OFF) as server:
+        server.faults.add(
+            Fault(
+                path="/deleted/",
+                members={"latestDateCovered": behind.isoformat(), "deletedRecords": []},
+                times=1,
+            )
+        )
+        assert now(site, "deletions") == []
+        with site.open() as context:
+            state = PartialStates(context.lake).get(context.catalog["Account"])
+            assert state.deletions_until == behind
+
+
+def test_an_object_without_a_list_is_left_to_the_comparison(site: Any) -> None:
+    site.purge("Account", sorted(live(site))[:1])
+    refused = Fault(path="/deleted/", status=400, code="INVALID_TYPE", message="cannot")
+    with site.serve(OFF) as server:
+        server.faults.add(refused)
+        assert now(site, "deletions") == []
+        assert now(site, "ids") == [("deletions", 1)]
