@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 
 from fastapi import APIRouter
@@ -14,6 +15,8 @@ from seil.api.tokens import KeySource, KeysUnavailableError
 from seil.errors import SeilError
 
 __all__ = ["Check", "health_router"]
+
+_log = logging.getLogger(__name__)
 
 # Raises SeilError with what is missing.
 Check = Callable[[], None]
@@ -41,7 +44,7 @@ def health_router(keys: KeySource, dispatch: Dispatch, checks: Mapping[str, Chec
         responses={503: {"model": Health, "description": "Something is missing"}},
     )
     async def readyz() -> Response:
-        found = {name: _told(check) for name, check in checks.items()}
+        found = {name: _told(name, check) for name, check in checks.items()}
         found |= dict.fromkeys(dispatch.open(), "left alone after failures")
         try:
             await keys.check()
@@ -55,9 +58,11 @@ def health_router(keys: KeySource, dispatch: Dispatch, checks: Mapping[str, Chec
     return router
 
 
-def _told(check: Check) -> str:
+def _told(name: str, check: Check) -> str:
+    """Anybody may ask: where a secret is kept is for the log."""
     try:
         check()
     except SeilError as error:
-        return error.message
+        _log.error("%s is not ready: %s", name, error)
+        return "its settings or secrets are not complete"
     return "ok"

@@ -14,6 +14,7 @@ from seil.api.calls import Answer, Call, Fault
 from seil.api.contract.operations import OPERATIONS, Operation
 from seil.api.faults import faults_of
 from seil.api.services.idempotency import IdempotencyStore, State, fingerprint, key_of
+from seil.deadline import deadline
 from seil.errors import (
     AbortError,
     ConflictError,
@@ -41,14 +42,21 @@ class Service:
     """The operations of one system.
 
     `handlers` take an operation's request model and give its response model, or raise SeilError.
+    Calls out have `seconds` in all, or what the edge still waits where that is less.
     """
 
     def __init__(
-        self, system: str, handlers: Mapping[str, Handler], keys: IdempotencyStore
+        self,
+        system: str,
+        handlers: Mapping[str, Handler],
+        keys: IdempotencyStore,
+        *,
+        seconds: float = 25,
     ) -> None:
         self.system = system
         self._handlers = dict(handlers)
         self._keys = keys
+        self._seconds = seconds
 
     def run(self, call: Call) -> Answer:
         """Never raises: what goes wrong is in the answer."""
@@ -56,6 +64,8 @@ class Service:
         begun = time.perf_counter()
         with (
             correlated(call.correlation_id),
+            deadline(self._seconds),
+            deadline(call.seconds),
             _tracer.start_as_current_span(
                 f"run {call.operation}", context=context, kind=trace.SpanKind.SERVER
             ) as span,

@@ -1,0 +1,103 @@
+"""`seil serve`: the HTTP API on this machine."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seil.cli import output
+from seil.cli.frame import Call, command
+from seil.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from seil.settings import Settings
+
+_GRACE_SECONDS = 10
+_LONGEST_HEADERS = 32 * 1024
+
+
+def register(app: typer.Typer) -> None:
+    command(app)(serve)
+
+
+def serve(
+    call: Call,
+    *,
+    host: Annotated[
+        str | None, typer.Option(help="The address to listen at; default: [api] host.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Default: [api] port; 0: any that is free."),
+    ] = None,
+) -> None:
+    """Serve the HTTP API: Ad Manager and TechOne behind one door. Ctrl-C stops it."""
+    import uvicorn
+
+    from seil.api.local import build_local, check_secrets
+    from seil.observe import logs, traces
+    from seil.settings import load_settings
+
+    settings = load_settings(call.config)
+    address = host or settings.api.host
+    check_secrets(settings, address)
+    logs.configure("DEBUG" if call.verbose else settings.log.level, settings.log.format)
+    stop_tracing = traces.configure(settings.trace)
+    listening = _bound(address, settings.api.port if port is None else port)
+    url = f"http://{_named(address)}:{listening.getsockname()[1]}"
+    server = uvicorn.Server(
+        uvicorn.Config(
+            build_local(settings, url),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            h11_max_incomplete_event_size=_LONGEST_HEADERS,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+    )
+    _announce(call, settings, url)
+    try:
+        # uvicorn raises the signal again when everything is closed.
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
+    finally:
+        listening.close()
+        stop_tracing()
+    if not call.json:
+        output.line("The API has stopped.")
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        taken = error.errno == errno.EADDRINUSE
+        cure = "take another with --port, or --port 0" if taken else "check --host and --port"
+        reason = error.strerror or str(error)
+        raise ConfigurationError([Problem(f"{host}:{port}", reason, cure)]) from error
+    return listening
+
+
+def _named(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _announce(call: Call, settings: Settings, url: str) -> None:
+    own = not settings.api.issuer
+    if call.json:
+        output.emit_line({"url": url, "issuer": url if own else settings.api.issuer})
+    else:
+        output.line(f"The API listens at {url}, its description is at {url}/docs; Ctrl-C stops it.")
+        if own:
+            client = settings.api.client_id
+            output.line(f"Tokens: POST {url}/oauth2/token as client {client}; see docs/api.md.")
+    sys.stdout.flush()
