@@ -44,7 +44,7 @@ def versions_set_aside(lake: Lake, obj: SyncedObject, cursor: str) -> set[Versio
 
 
 def _versions(rows: pa.Table, key: str, stamp: str | None) -> set[Version]:
-    ids = rows[key].to_pylist()
+    ids: list[Any] = rows[key].to_pylist()
     if stamp is None:
         return {(found, None) for found in ids}
     try:

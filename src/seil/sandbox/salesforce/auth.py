@@ -190,18 +190,17 @@ class Logins:
     def _verify_signature(self, assertion: str) -> None:
         import jwt
 
-        only_signature = {
-            "verify_aud": False,
-            "verify_exp": False,
-            "verify_iat": False,
-            "verify_nbf": False,
-        }
         try:
             jwt.decode(
                 assertion,
                 verifying_key(self._public_key),
                 algorithms=["RS256"],
-                options=only_signature,  # type: ignore[arg-type]
+                options={
+                    "verify_aud": False,
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                },
             )
         except jwt.InvalidTokenError as error:
             raise OAuthError(400, "invalid_grant", "invalid assertion") from error

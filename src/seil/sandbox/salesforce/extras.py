@@ -77,7 +77,7 @@ class Files:
                     400, error_found.code, error_found.message, fields=error_found.fields
                 )
             cursor.execute(
-                f'UPDATE main.{_VERSION} SET "ContentSize" = $1 WHERE "Id" = $2',  # noqa: S608
+                f'UPDATE main.{_VERSION} SET "ContentSize" = $1 WHERE "Id" = $2',  # noqa: S608  (bound)
                 [len(data), outcome.id],
             )
             (self._folder / str(outcome.id)).write_bytes(data)
@@ -89,7 +89,7 @@ class Files:
         found = (
             self._store.cursor()
             .execute(
-                f'SELECT "Id", "Title" FROM main.{_VERSION} WHERE "IsDeleted" IS NOT TRUE'  # noqa: S608
+                f'SELECT "Id", "Title" FROM main.{_VERSION} WHERE "IsDeleted" IS NOT TRUE'  # noqa: S608  (bound)
                 ' AND ("Id" = $1 OR "ContentDocumentId" = $1) ORDER BY "CreatedDate" DESC, "Id"',
                 [wanted],
             )

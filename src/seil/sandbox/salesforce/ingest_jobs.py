@@ -9,16 +9,17 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
+
+from typing_extensions import override
 
 from seil.sandbox.salesforce.csv_text import Dialect
 from seil.sandbox.salesforce.errors import ApiError, not_found
 from seil.sandbox.salesforce.ingest_file import BadFileError, IngestFile, Results
 from seil.sandbox.salesforce.jobs import (
     TERMINAL,
-    Workers,
-    job_list,
+    Jobs,
+    csv_form,
     known_job,
     listed,
     new_job,
@@ -35,11 +36,7 @@ from seil.sandbox.salesforce.messages import (
     required,
 )
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.options import Options
 from seil.sandbox.salesforce.records import Outcome, Records
-from seil.sandbox.salesforce.state import State
-from seil.sandbox.salesforce.store import OrgStore
-from seil.sandbox.salesforce.usage import Usage
 
 _log = logging.getLogger(__name__)
 
@@ -50,20 +47,14 @@ _BATCH_ROWS = 10_000
 _MAX_UPLOAD = 150 * 1024 * 1024 * 3 // 4
 
 
-class IngestJobs:
-    def __init__(
-        self, store: OrgStore, state: State, usage: Usage, workers: Workers, **kept: Any
-    ) -> None:
-        """`kept`: options, folder (of uploads and results), user_id and records."""
-        self._store = store
-        self._state = state
-        self._usage = usage
-        self._workers = workers
-        self._options: Options = kept["options"]
-        self._folder: Path = kept["folder"]
-        self._user_id: str = kept["user_id"]
-        self._records: Records = kept["records"]
-        self._folder.mkdir(parents=True, exist_ok=True)
+class IngestJobs(Jobs):
+    kind = KIND
+    resumed = frozenset({"UploadComplete", "InProgress"})
+
+    def __init__(self, *parts: Any, records: Records, **kept: Any) -> None:
+        """`parts` and `kept` are those of all jobs; `records` writes the rows."""
+        super().__init__(*parts, **kept)
+        self._records = records
 
     def routes(self) -> list[Route]:
         base = "/services/data/{version}/jobs/ingest"
@@ -82,14 +73,6 @@ class IngestJobs:
             Route("GET", f"{one}/unprocessedrecords", self._unprocessed),
         ]
 
-    def resume(self) -> None:
-        for job in self._state.jobs(KIND):
-            job_id = job["info"]["id"]
-            if job["inner"]["created"] < time.time() - self._options.job_lifetime:
-                self._forget(job_id)
-            elif job["info"]["state"] in ("UploadComplete", "InProgress"):
-                self._workers.submit(self._run, job_id)
-
     def _create(self, call: Call) -> Reply:
         body = call.json_object()
         required(body, ("operation", "object"))
@@ -98,17 +81,13 @@ class IngestJobs:
         if body["object"] not in self._store.objects:
             reason = f"InvalidJob : Unable to find object: {body['object']}"
             raise ApiError(400, "INVALIDJOB", reason)
-        if body.get("contentType", "CSV") != "CSV":
-            raise ApiError(400, "INVALIDJOB", "Only content type CSV is supported")
-        delimiter, line_ending = body.get("columnDelimiter", "COMMA"), body.get("lineEnding", "LF")
-        Dialect.named(delimiter, line_ending)
+        form = csv_form(body)
         entity = self._store.object(body["object"])
         details = {
             "operation": body["operation"],
             "object": entity.name,
             "state": "Open",
-            "lineEnding": line_ending,
-            "columnDelimiter": delimiter,
+            **form,
         }
         if body["operation"] == "upsert":
             details["externalIdFieldName"] = _upsert_key(entity, body).name
@@ -117,9 +96,6 @@ class IngestJobs:
         inner = {"fail": call.fail_job, "created": time.time()}
         self._state.add_job(KIND, info["id"], {"info": info, "inner": inner})
         return Reply(200, info)
-
-    def _list(self, call: Call) -> Reply:
-        return Reply(200, job_list(self._state, KIND, call))
 
     def _get(self, call: Call) -> Reply:
         job = known_job(self._state, KIND, call)
@@ -203,24 +179,7 @@ class IngestJobs:
             return Reply(200, b"", CSV)
         return Reply(200, FileRange(b"", file, 0, file.stat().st_size), CSV)
 
-    def _run(self, job_id: str) -> None:
-        started = time.monotonic()
-        self._workers.wait(self._options.job_delay)
-        with self._state.changing_job(job_id) as job:
-            if job is None or job["info"]["state"] in TERMINAL:
-                return
-            set_state(job, "InProgress")
-        outcome = self._outcome(job)
-        self._workers.wait(self._options.job_delay)
-        with self._state.changing_job(job_id) as job:
-            if job is None:
-                return
-            took = int((time.monotonic() - started) * 1000)
-            ended = "Failed" if "error" in outcome else "JobComplete"
-            state = job["info"]["state"] if job["info"]["state"] in TERMINAL else ended
-            set_state(job, state, milliseconds=took, **outcome)
-        _log.info("Ingest job %s: %s", job_id, state)
-
+    @override
     def _outcome(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Rows are written a batch at a time; what was written stays, whatever comes later."""
         info = job["info"]
@@ -267,13 +226,6 @@ class IngestJobs:
     def _aborted(self, job_id: str) -> bool:
         job = self._state.job(KIND, job_id)
         return job is None or job["info"]["state"] in TERMINAL
-
-    def _folder_of(self, job_id: str) -> Path:
-        return self._folder / job_id
-
-    def _forget(self, job_id: str) -> None:
-        self._state.forget_job(job_id)
-        shutil.rmtree(self._folder_of(job_id), ignore_errors=True)
 
 
 def _upsert_key(entity: SObject, body: Mapping[str, Any]) -> SField:

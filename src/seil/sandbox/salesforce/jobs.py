@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from seil.sandbox.salesforce.csv_text import Dialect
 from seil.sandbox.salesforce.errors import ApiError, not_found
-from seil.sandbox.salesforce.messages import Call
+from seil.sandbox.salesforce.messages import Call, Reply
+from seil.sandbox.salesforce.options import Options
 from seil.sandbox.salesforce.record_ids import record_id
 from seil.sandbox.salesforce.rows import datetime_text
 from seil.sandbox.salesforce.state import State
+from seil.sandbox.salesforce.store import OrgStore
+from seil.sandbox.salesforce.usage import Usage
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +60,85 @@ class Workers:
         except Exception:
             _log.exception("Job %s broke", job_id)
             raise
+
+
+class Jobs:
+    """What query and ingest jobs do alike. Their rows lie in a folder of their own."""
+
+    kind: str
+    resumed: frozenset[str]
+    """The states in which the next start takes a job up again."""
+
+    def __init__(
+        self,
+        store: OrgStore,
+        state: State,
+        usage: Usage,
+        workers: Workers,
+        *,
+        options: Options,
+        folder: Path,
+        user_id: str,
+    ) -> None:
+        self._store = store
+        self._state = state
+        self._usage = usage
+        self._workers = workers
+        self._options = options
+        self._folder = folder
+        self._user_id = user_id
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def resume(self) -> None:
+        """Takes up the jobs that the last stop interrupted, and drops those past their time."""
+        for job in self._state.jobs(self.kind):
+            job_id = job["info"]["id"]
+            if job["inner"]["created"] < time.time() - self._options.job_lifetime:
+                self._forget(job_id)
+            elif job["info"]["state"] in self.resumed:
+                self._workers.submit(self._run, job_id)
+
+    def _list(self, call: Call) -> Reply:
+        return Reply(200, job_list(self._state, self.kind, call))
+
+    def _run(self, job_id: str) -> None:
+        """Leaves alone what was aborted or deleted meanwhile."""
+        started = time.monotonic()
+        self._workers.wait(self._options.job_delay)
+        with self._state.changing_job(job_id) as job:
+            if job is None or job["info"]["state"] in TERMINAL:
+                return
+            set_state(job, "InProgress")
+        outcome = self._outcome(job)
+        self._workers.wait(self._options.job_delay)
+        with self._state.changing_job(job_id) as job:
+            if job is None:
+                return
+            took = int((time.monotonic() - started) * 1000)
+            ended = "Failed" if "error" in outcome else "JobComplete"
+            state = job["info"]["state"] if job["info"]["state"] in TERMINAL else ended
+            set_state(job, state, milliseconds=took, **outcome)
+        _log.info("%s job %s: %s", self.kind, job_id, state)
+
+    def _outcome(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Does the work. `error` in it makes the job one that failed."""
+        raise NotImplementedError
+
+    def _folder_of(self, job_id: str) -> Path:
+        return self._folder / job_id
+
+    def _forget(self, job_id: str) -> None:
+        self._state.forget_job(job_id)
+        shutil.rmtree(self._folder_of(job_id), ignore_errors=True)
+
+
+def csv_form(body: Mapping[str, Any]) -> dict[str, str]:
+    """The form of a job's rows, as it is told in the job. Raises ApiError."""
+    if body.get("contentType", "CSV") != "CSV":
+        raise ApiError(400, "INVALIDJOB", "Only content type CSV is supported")
+    delimiter, line_ending = body.get("columnDelimiter", "COMMA"), body.get("lineEnding", "LF")
+    Dialect.named(delimiter, line_ending)
+    return {"lineEnding": line_ending, "columnDelimiter": delimiter}
 
 
 def new_job(state: State, call: Call, user_id: str, details: dict[str, Any]) -> dict[str, Any]:

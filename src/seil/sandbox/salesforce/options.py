@@ -13,9 +13,9 @@ class Credentials:
     client_id: str = "seil-sandbox"
     client_secret: str = "sandbox-secret"  # noqa: S105  (documented, good for the stand-in only)
     username: str = "integration@sandbox.example"
-    password: str = "sandbox-password"  # noqa: S105
-    security_token: str = "sandbox-token"  # noqa: S105
-    refresh_token: str = "sandbox-refresh-token"  # noqa: S105
+    password: str = "sandbox-password"  # noqa: S105  (likewise)
+    security_token: str = "sandbox-token"  # noqa: S105  (likewise)
+    refresh_token: str = "sandbox-refresh-token"  # noqa: S105  (likewise)
 
 
 @dataclass(frozen=True)

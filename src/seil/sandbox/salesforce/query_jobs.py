@@ -10,22 +10,21 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-import shutil
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import duckdb
+from typing_extensions import override
 
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.csv_text import Dialect, LineFile, line_sql
 from seil.sandbox.salesforce.errors import ApiError, not_found
 from seil.sandbox.salesforce.jobs import (
     TERMINAL,
-    Workers,
-    job_list,
+    Jobs,
+    csv_form,
     known_job,
     listed,
     new_job,
@@ -34,11 +33,7 @@ from seil.sandbox.salesforce.jobs import (
     wrong_state,
 )
 from seil.sandbox.salesforce.messages import CSV, NO_CONTENT, Call, Reply, Route, required
-from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.state import State
-from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.translate import Translation, translate
-from seil.sandbox.salesforce.usage import Usage
 
 _log = logging.getLogger(__name__)
 
@@ -48,19 +43,9 @@ _PARALLEL_SINCE = 58.0
 _NO_LOCATOR = "null"
 
 
-class QueryJobs:
-    def __init__(
-        self, store: OrgStore, state: State, usage: Usage, workers: Workers, **kept: Any
-    ) -> None:
-        """`kept`: options, folder (of the results) and user_id."""
-        self._store = store
-        self._state = state
-        self._usage = usage
-        self._workers = workers
-        self._options: Options = kept["options"]
-        self._folder: Path = kept["folder"]
-        self._user_id: str = kept["user_id"]
-        self._folder.mkdir(parents=True, exist_ok=True)
+class QueryJobs(Jobs):
+    kind = KIND
+    resumed = frozenset({"UploadComplete", "InProgress"})
 
     def routes(self) -> list[Route]:
         base = "/services/data/{version}/jobs/query"
@@ -74,15 +59,6 @@ class QueryJobs:
             Route("GET", f"{base}/{{job}}/resultPages", self._result_pages),
         ]
 
-    def resume(self) -> None:
-        """Takes up the jobs that the last stop interrupted, and drops those past their time."""
-        for job in self._state.jobs(KIND):
-            job_id = job["info"]["id"]
-            if job["inner"]["created"] < time.time() - self._options.job_lifetime:
-                self._forget(job_id)
-            elif job["info"]["state"] not in TERMINAL:
-                self._workers.submit(self._run, job_id)
-
     def forget_all(self) -> None:
         """As if all of them were past their time."""
         for job in self._state.jobs(KIND):
@@ -93,27 +69,20 @@ class QueryJobs:
         required(body, ("operation", "query"))
         if body["operation"] not in ("query", "queryAll"):
             raise ApiError(400, "INVALIDJOB", f"Unsupported operation: {body['operation']}")
-        if body.get("contentType", "CSV") != "CSV":
-            raise ApiError(400, "INVALIDJOB", "Only content type CSV is supported")
-        delimiter, line_ending = body.get("columnDelimiter", "COMMA"), body.get("lineEnding", "LF")
-        Dialect.named(delimiter, line_ending)
+        form = csv_form(body)
         translation = self._translation(body)
         self._usage.spend_query_job()
         details = {
             "operation": body["operation"],
             "object": translation.entity.name,
             "state": "UploadComplete",
-            "lineEnding": line_ending,
-            "columnDelimiter": delimiter,
+            **form,
         }
         info = new_job(self._state, call, self._user_id, details)
         inner = {"query": body["query"], "fail": call.fail_job, "created": time.time()}
         self._state.add_job(KIND, info["id"], {"info": info, "inner": inner})
         self._workers.submit(self._run, info["id"])
         return Reply(200, info)
-
-    def _list(self, call: Call) -> Reply:
-        return Reply(200, job_list(self._state, KIND, call))
 
     def _get(self, call: Call) -> Reply:
         job = known_job(self._state, KIND, call)
@@ -194,25 +163,10 @@ class QueryJobs:
             raise wrong_state(f"The job's results cannot be read in state {state}")
         return job
 
-    def _run(self, job_id: str) -> None:
-        started = time.monotonic()
-        self._workers.wait(self._options.job_delay)
-        with self._state.changing_job(job_id) as job:
-            if job is None or job["info"]["state"] in TERMINAL:
-                return
-            set_state(job, "InProgress")
-        outcome = self._outcome(job_id, job)
-        self._workers.wait(self._options.job_delay)
-        with self._state.changing_job(job_id) as job:
-            if job is None or job["info"]["state"] in TERMINAL:
-                return
-            took = int((time.monotonic() - started) * 1000)
-            state = "Failed" if "error" in outcome else "JobComplete"
-            set_state(job, state, milliseconds=took, **outcome)
-        _log.info("Query job %s: %s, %s row(s)", job_id, state, outcome.get("rows", 0))
-
-    def _outcome(self, job_id: str, job: Mapping[str, Any]) -> dict[str, Any]:
+    @override
+    def _outcome(self, job: Mapping[str, Any]) -> dict[str, Any]:
         info, inner = job["info"], job["inner"]
+        job_id = info["id"]
         if inner["fail"]:
             return {"error": inner["fail"]}
         dialect = Dialect.named(info["columnDelimiter"], info["lineEnding"])
@@ -244,12 +198,8 @@ class QueryJobs:
         return found
 
     def _lines(self, job_id: str) -> LineFile:
-        folder = self._folder / job_id
+        folder = self._folder_of(job_id)
         return LineFile(folder / "rows.csv", folder / "rows.index")
-
-    def _forget(self, job_id: str) -> None:
-        self._state.forget_job(job_id)
-        shutil.rmtree(self._folder / job_id, ignore_errors=True)
 
 
 def _locator(first: int, rows: int) -> str:
