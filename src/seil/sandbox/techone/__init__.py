@@ -1,0 +1,1 @@
+"""A stand-in for TechOne: tokens, the rate, debtors' credit, the warehouse's SOAP import."""

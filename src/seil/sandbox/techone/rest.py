@@ -1,0 +1,85 @@
+"""The rate and the credit of a debtor, as facts of CiAnywhere's REST API have them."""
+
+from __future__ import annotations
+
+import calendar
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from seil.sandbox.techone.messages import Call, RefusedError, Reply
+from seil.sandbox.techone.options import Options
+from seil.sandbox.techone.store import Store
+
+_LOWEST = Decimal("0.6400")
+_STEP = Decimal("0.0017")
+_STEPS = 23
+_EXECUTE = {"IgnoreOverride": False, "System": "DEFAULT", "Name": "DEBTOR_REMAINING_CREDIT"}
+
+
+class Rest:
+    def __init__(self, store: Store, options: Options) -> None:
+        self._store = store
+        self._options = options
+
+    def rate(self, _call: Call) -> Reply:
+        """One row, for the month: the same month has the same rate."""
+        today = self._options.now().date()
+        last = calendar.monthrange(today.year, today.month)[1]
+        return Reply.json(
+            {
+                "DataSet": [
+                    {
+                        "MAJOR_CCY_CODE": "AUD",
+                        "TRANS_CCY_CODE": "USD",
+                        "START_DATEI": _midnight(today.replace(day=1)),
+                        "END_DATEI": _midnight(today.replace(day=last)),
+                        "EXCH_RATE_AMT": float(_rate(today)),
+                    }
+                ]
+            }
+        )
+
+    def credit(self, call: Call) -> Reply:
+        debtor = _debtor(call.json_object())
+        credit = self._store.credit(debtor)
+        if credit is None:
+            return _message("DEBTOR_NOT_FOUND", "Error", f"Debtor {debtor} does not exist")
+        text = f"Remaining credit limit for debtor {debtor}={credit}"
+        return _message("DEBTOR_REMAINING_CREDIT", "Information", text)
+
+
+def _message(code: str, kind: str, text: str) -> Reply:
+    return Reply.json({"Messages": [{"Code": code, "NotificationType": kind, "Message": text}]})
+
+
+def _midnight(day: date) -> str:
+    """As .NET writes a day."""
+    return datetime.combine(day, time()).isoformat()
+
+
+def _rate(day: date) -> Decimal:
+    return _LOWEST + _STEP * ((day.year * 12 + day.month) % _STEPS)
+
+
+def _debtor(body: dict[str, Any]) -> str:
+    """Every key has to be there, and no other: what a client gets wrong shows here."""
+    _check_keys("The body", body, {*_EXECUTE, "Data"})
+    for name, value in _EXECUTE.items():
+        if body[name] != value or type(body[name]) is not type(value):
+            raise RefusedError(400, f"{name} has to be {value}.")
+    _check_keys("Data", body["Data"], {"Variables"})
+    _check_keys("Variables", body["Data"]["Variables"], {"DebtorNumber"})
+    debtor = body["Data"]["Variables"]["DebtorNumber"]
+    if not isinstance(debtor, str) or not debtor:
+        raise RefusedError(400, "DebtorNumber has to be a text.")
+    return debtor
+
+
+def _check_keys(name: str, found: object, wanted: set[str]) -> None:
+    if not isinstance(found, dict):
+        raise RefusedError(400, f"{name} has to be an object.")
+    wrong = [f"{key} is missing" for key in sorted(wanted - found.keys())]
+    wrong += [f"{key} is not known" for key in sorted(found.keys() - wanted)]
+    if wrong:
+        raise RefusedError(400, f"{name}: {', '.join(wrong)}.")

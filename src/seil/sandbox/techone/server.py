@@ -1,0 +1,140 @@
+"""A stand-in TechOne that listens, in a thread of its own or as a process."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from seil.sandbox.fault_table import FaultTable
+from seil.sandbox.listening import Listener
+from seil.sandbox.techone.control import Control
+from seil.sandbox.techone.faults import Fault
+from seil.sandbox.techone.frame import CONTROL, Frame
+from seil.sandbox.techone.messages import Call, Handler, RefusedError
+from seil.sandbox.techone.options import Options
+from seil.sandbox.techone.rest import Rest
+from seil.sandbox.techone.store import FILE_NAME, Store
+from seil.sandbox.techone.tokens import PATH, Tokens
+
+_log = logging.getLogger(__name__)
+
+
+class Server:
+    """The TechOne of a folder over HTTP; port 0 takes any that is free.
+
+    The first start seeds its debtors; a later server on the same folder goes on where this one
+    stopped. `start` returns when it listens; or use it in a `with` block. Raises
+    ConfigurationError where the folder or the WSDL cannot be used, or the port is taken.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        options: Options | None = None,
+        faults: tuple[Fault, ...] = (),
+    ) -> None:
+        self.folder = folder
+        self.host = host
+        self.port = port
+        self.options = options or Options()
+        self.faults = FaultTable(faults)
+        self._listener: Listener | None = None
+        self._parts: _Parts | None = None
+
+    @property
+    def url(self) -> str:
+        """What `base_url` is set to."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def token_url(self) -> str:
+        return f"{self.url}{PATH}"
+
+    def start(self) -> Self:
+        if self._listener is not None:
+            raise RuntimeError("The server is already running")
+        self._listener = Listener(self.host, self.port)
+        try:
+            self.port = self._listener.port
+            self._parts = _Parts(self.folder, self.options, self.faults)
+            self._listener.start(self._parts.frame.application(), "sandbox-techone")
+        except BaseException:
+            self.stop()
+            raise
+        _log.info("The stand-in TechOne in %s listens at %s", self.folder, self.url)
+        return self
+
+    def stop(self) -> None:
+        if self._listener is not None:
+            self._listener.stop()
+        if self._parts is not None:
+            self._parts.close()
+        self._listener = self._parts = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class _Parts:
+    """What one running server is made of, in the order it is opened."""
+
+    def __init__(self, folder: Path, options: Options, faults: FaultTable[Fault]) -> None:
+        self.store = Store(folder / FILE_NAME)
+        try:
+            _seed(self.store, options)
+            self._tokens = Tokens(self.store, options)
+            self.frame = Frame(self._found, faults, end_tokens=self.store.forget_tokens)
+            rest = Rest(self.store, options)
+            self._rest = {
+                options.rate_path: ("GET", rest.rate),
+                options.credit_path: ("POST", rest.credit),
+            }
+            self._control = Control(self.store, faults, self.frame.requests)
+        except BaseException:
+            self.store.close()
+            raise
+
+    def close(self) -> None:
+        self.frame.close()
+        self.store.close()
+
+    def _found(self, call: Call) -> Handler:
+        if call.path.startswith(CONTROL):
+            return self._control.answer
+        if call.path == PATH:
+            return _only("POST", call, self._tokens.answer)
+        found = self._rest.get(call.path)
+        if found is None:
+            resource = f"{call.base_url}{call.path}"
+            text = f"No HTTP resource was found that matches the request URI '{resource}'."
+            raise RefusedError(404, text)
+        self._tokens.require(call)
+        method, handler = found
+        return _only(method, call, handler)
+
+
+def _seed(store: Store, options: Options) -> None:
+    if store.new:
+        with store.transaction():
+            for debtor, credit in options.debtors.items():
+                store.set_credit(debtor, credit)
+
+
+def _only(method: str, call: Call, handler: Handler) -> Handler:
+    if call.method != method:
+        text = f"The requested resource does not support http method '{call.method}'."
+        raise RefusedError(405, text, headers={"Allow": method})
+    return handler
