@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
-from typing import Any
+from typing import Any, TextIO
 
 ROUNDS = 3
 
@@ -100,10 +100,10 @@ def _run(subject: Subject) -> Result:
 
 
 @contextmanager
-def process(module: str, *arguments: str) -> Iterator[str]:
+def process(module: str, *arguments: str, stderr: TextIO | None = None) -> Iterator[str]:
     """A server in a process of its own; its first line, which says where it listens."""
     command = [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as running:
         try:
             yield running.stdout.readline().strip() if running.stdout else ""
         finally:

@@ -95,10 +95,11 @@ class Dispatch:
         with _tracer.start_as_current_span(
             f"call {call.operation}", kind=trace.SpanKind.CLIENT
         ) as span:
-            carrier: dict[str, str] = {}
-            propagate.inject(carrier)
-            traced = replace(call, traceparent=carrier.get("traceparent"))
-            found = await self._in_time(traced, system, repeatable=repeatable)
+            if span.get_span_context().is_valid:
+                carrier: dict[str, str] = {}
+                propagate.inject(carrier)
+                call = replace(call, traceparent=carrier.get("traceparent"))
+            found = await self._in_time(call, system, repeatable=repeatable)
             span.set_attribute("seil.code", found.code)
             return found
 

@@ -121,6 +121,8 @@ class Frame:
     async def _body(self, exchange: Exchange, headers: Headers, receive: Receive) -> bytes:
         """The whole body. Raises _RefusedError where it is too long or takes too long."""
         announced = headers.get("content-length", "")
+        if not announced and "transfer-encoding" not in headers:
+            return b""
         if announced.isdecimal() and int(announced) > self._body_limit:
             raise _RefusedError(self._too_long(exchange))
         chunks: list[bytes] = []

@@ -34,21 +34,21 @@ def scopes_of(project: str, env: str) -> tuple[str, str]:
 
 
 class RateLimit:
-    """So many requests a minute and caller, over a moving window, in this process."""
+    """So many requests a minute and caller, over a sliding window, in this process."""
 
     def __init__(self, a_minute: int) -> None:
         from limits import RateLimitItemPerMinute
-        from limits.aio.storage import MemoryStorage
-        from limits.aio.strategies import MovingWindowRateLimiter
+        from limits.storage import MemoryStorage
+        from limits.strategies import SlidingWindowCounterRateLimiter
 
         self._item = RateLimitItemPerMinute(a_minute)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    async def wait(self, caller: str) -> float | None:
+    def wait(self, caller: str) -> float | None:
         """Seconds until the caller may come again; None: this one passes."""
-        if await self._limiter.hit(self._item, caller):
+        if self._limiter.hit(self._item, caller):
             return None
-        window = await self._limiter.get_window_stats(self._item, caller)
+        window = self._limiter.get_window_stats(self._item, caller)
         return max(1.0, window.reset_time - time.time())
 
 
@@ -73,7 +73,7 @@ class Gate:
         exchange.caller = claims.client_id
         if not self._allowed(claims, exchange.method):
             return plain({"message": "Forbidden"}, status=403)
-        if (seconds := await self.limit.wait(claims.client_id)) is not None:
+        if (seconds := self.limit.wait(claims.client_id)) is not None:
             fault = Fault("EC42901", f"Too many requests; try again in {seconds:.0f} seconds")
             return exchange.failure(Answer(429, errors=(fault,), retry_after=seconds))
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
@@ -13,7 +13,7 @@ from seil.admanager.models.actions import OrderAction, ProposalAction, ProposalL
 from seil.admanager.models.base import Id, Shape, Text, about
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import exchange_of
-from seil.api.edge.send import IdempotencyKey, Sender, known_parameters, success
+from seil.api.edge.send import IdempotencyKey, Sender, success
 
 __all__ = ["gam_router"]
 
@@ -52,7 +52,7 @@ class ProposalLineItemsBody(Shape):
 
 
 def gam_router(dispatch: Dispatch) -> APIRouter:
-    router = APIRouter(tags=["gam"], dependencies=[Depends(known_parameters)])
+    router = APIRouter(tags=["gam"])
     send = Sender(dispatch)
     _orders(router, send)
     _line_items(router, send)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from seil.api.edge.dispatch import Dispatch
-from seil.api.edge.send import Sender, known_parameters, success
+from seil.api.edge.send import Sender, success
 from seil.techone.models import CreditRequest, RateRequest
 
 __all__ = ["techone_router"]
@@ -24,7 +24,7 @@ DebtorNumber = Annotated[
 
 
 def techone_router(dispatch: Dispatch) -> APIRouter:
-    router = APIRouter(tags=["techone"], dependencies=[Depends(known_parameters)])
+    router = APIRouter(tags=["techone"])
     send = Sender(dispatch)
 
     @router.get(

@@ -17,7 +17,7 @@ from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import exchange_of
 from seil.api.faults import faults_of
 
-__all__ = ["IdempotencyKey", "Sender", "known_parameters", "success"]
+__all__ = ["IdempotencyKey", "Sender", "success"]
 
 IdempotencyKey = Annotated[
     str | None,
@@ -41,6 +41,8 @@ class Sender:
     async def __call__(
         self, request: Request, operation: str, body: BaseModel, *, key: str | None = None
     ) -> Response:
+        if request.scope["query_string"]:
+            _known_parameters(request)
         exchange = exchange_of(request)
         exchange.notes["operation"] = operation
         call = Call(
@@ -71,7 +73,7 @@ def success(operation: str) -> Any:
     return Success.__class_getitem__(OPERATIONS[operation].response)
 
 
-async def known_parameters(request: Request) -> None:
+def _known_parameters(request: Request) -> None:
     """Refuses a query parameter that the route does not have: a misspelt one would be lost."""
     route: APIRoute = request.scope["route"]
     known = {field.alias for field in route.dependant.query_params}

@@ -1,0 +1,93 @@
+"""The API's edge, and a bare FastAPI route beside it, over the same downstream call."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from seil.api.calls import Answer, Call
+
+PATH = "/v1/gam/order/3102455871"
+# A near downstream that is quick: what the edge adds shows most.
+_DOWNSTREAM_SECONDS = 0.002
+_ORDER = {
+    "id": 3102455871,
+    "name": "Acme summer 2026",
+    "status": "APPROVED",
+    "advertiserId": 5110021,
+    "traffickerId": 244001,
+    "isArchived": False,
+}
+_MANY = 10_000_000
+_WORKERS = 40
+
+
+def downstream() -> dict[str, Any]:
+    time.sleep(_DOWNSTREAM_SECONDS)
+    return _ORDER
+
+
+class Service:
+    """What stands where Ad Manager's service does."""
+
+    def run(self, _call: Call) -> Answer:
+        from seil.api.calls import Answer
+
+        return Answer(200, downstream())
+
+
+def bare() -> tuple[ASGIApp, str]:
+    import anyio
+    import anyio.to_thread
+    from fastapi import FastAPI
+
+    app = FastAPI()
+    threads = anyio.CapacityLimiter(_WORKERS)
+
+    @app.get("/v1/gam/order/{orderid}")
+    async def get_order(orderid: int) -> dict[str, Any]:
+        return await anyio.to_thread.run_sync(downstream, limiter=threads)
+
+    return app, ""
+
+
+def edge() -> tuple[ASGIApp, str]:
+    from seil.api.edge.app import EdgeOptions, build_edge
+    from seil.api.edge.gate import scopes_of
+    from seil.api.in_process import InProcess
+    from seil.api.issuer import Grant, Issuer
+    from seil.api.tokens import Expected, Verifier
+    from seil.observe import logs
+
+    logs.configure("INFO", "json")
+    scopes = frozenset(scopes_of("seil", "dev"))
+    folder = Path(tempfile.mkdtemp(prefix="seil-bench-"))
+    issuer = Issuer(folder, "http://127.0.0.1", {"bench": Grant("", scopes)})
+    options = EdgeOptions("seil", "dev", rate=_MANY, issuer=issuer)
+    services = InProcess({"gam": Service(), "techone": Service()}, workers=_WORKERS)
+    app = build_edge(Verifier(Expected(issuer.url), issuer), services, options)
+    return app, issuer.token("bench", scopes)
+
+
+def _main(name: str) -> None:
+    import uvicorn
+
+    app, token = {"bare": bare, "edge": edge}[name]()
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # for TCP_NODELAY
+        listening.bind(("127.0.0.1", 0))
+        print(f"http://127.0.0.1:{listening.getsockname()[1]}{PATH} {token}", flush=True)
+        config = uvicorn.Config(app, log_config=None, access_log=False)
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])
