@@ -113,7 +113,7 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
         "extract.flows",
         "colour",
     ]
-    assert "a secret is a reference: env:NAME or file:PATH" in found[0]
+    assert "a secret is a reference: env:NAME, file:PATH or aws:NAME" in found[0]
     assert "'soon' is not a duration; write 90s, 10m, 1h or 2d" in found[1]
     assert not any("s3cr3t" in problem for problem in found)
 

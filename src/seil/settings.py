@@ -1,8 +1,9 @@
 """Every setting, typed, with a default that works on one machine.
 
 Looked up in this order: SEIL_* environment variables (`SEIL_SALESFORCE__CLIENT_ID` for
-`[salesforce] client_id`), then seil.toml. A secret is a reference: `env:NAME`, `file:PATH`, or
-`plain:TEXT` for the stand-in's well-known ones.
+`[salesforce] client_id`), then seil.toml. A secret is a reference: `env:NAME`, `file:PATH`,
+`aws:NAME` or `aws:NAME#KEY` for Secrets Manager, or `plain:TEXT` for the stand-in's well-known
+ones.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ ADMANAGER_PORT = 8734
 TECHONE_PORT = 8735
 API_PORT = 8730
 
+_SECRETS = ("env", "file", "aws", "plain")
+
 
 class Secret:
     """A reference to a secret. Its repr shows where the secret is kept, never what it is."""
@@ -47,10 +50,13 @@ class Secret:
     @property
     def place(self) -> str:
         scheme, _, rest = self._reference.partition(":")
-        return f"{scheme}:{rest}" if scheme in ("env", "file") else f"{scheme}:****"
+        return f"{scheme}:****" if scheme == "plain" else f"{scheme}:{rest}"
 
     def reveal(self) -> str:
-        """Raises ConfigurationError naming the place when there is nothing there."""
+        """Raises ConfigurationError naming the place when there is nothing there.
+
+        UnavailableError where Secrets Manager cannot be asked now.
+        """
         scheme, _, rest = self._reference.partition(":")
         if scheme == "plain":
             return rest
@@ -58,6 +64,10 @@ class Secret:
             if value := os.environ.get(rest):
                 return value
             raise ConfigurationError([Problem(self.place, "this variable is not set")])
+        if scheme == "aws":
+            from seil.aws.secrets import secret
+
+            return secret(rest)
         try:
             return Path(rest).expanduser().read_text("utf-8").strip()
         except OSError as error:
@@ -73,9 +83,11 @@ class Secret:
     def parse(cls, value: object) -> Secret:
         if isinstance(value, Secret):
             return value
-        if isinstance(value, str) and value.partition(":")[0] in ("env", "file", "plain"):
+        if isinstance(value, str) and value.partition(":")[0] in _SECRETS:
             return cls(value)
-        raise ValueError("a secret is a reference: env:NAME or file:PATH, not the secret itself")
+        raise ValueError(
+            "a secret is a reference: env:NAME, file:PATH or aws:NAME, not the secret itself"
+        )
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
@@ -91,6 +103,19 @@ def _listed(value: object) -> object:
     if not isinstance(value, str):
         return value
     return [part for part in (text.strip() for text in value.split(",")) if part]
+
+
+def _paired(value: object) -> object:
+    """A table, or in a variable its `name=value` with commas between them."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in str(value).split(",") if part.strip()]
+    if any(not separator for _, separator, _ in pairs):
+        raise ValueError("in a variable it is name=value, with commas between them")
+    return {name.strip(): text.strip() for name, _, text in pairs}
+
+
+System = Annotated[str, Field(pattern="^(gam|techone)$")]
 
 
 class _Section(BaseModel):
@@ -290,6 +315,14 @@ class ApiSettings(_Section):
     )
     idempotency_age: Duration = Field(
         timedelta(hours=24), description="An Idempotency-Key is remembered this long."
+    )
+    functions: Annotated[dict[System, str], BeforeValidator(_paired)] = Field(
+        {},
+        description="On AWS: each system's client function, its name or ARN; in the variable "
+        "`gam=<name>,techone=<name>`.",
+    )
+    requests_table: str = Field(
+        "", description="On AWS: the DynamoDB table of the requests seen before."
     )
 
 

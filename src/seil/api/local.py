@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from seil.api.default_secrets import check_secrets
 from seil.api.edge.app import build_edge
 from seil.api.edge.gate import scopes_of
 from seil.api.in_process import InProcess
 from seil.api.issuer import Grant, Issuer
 from seil.api.services.idempotency import SqliteStore
-from seil.api.setup import check_secrets, edge_options, remote_verifier
+from seil.api.setup import edge_options, remote_verifier
 from seil.api.tokens import Expected, Verifier
 from seil.settings import Settings
 

@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 
 from seil.api.edge.app import EdgeOptions
 from seil.api.edge.dispatch import Limits
 from seil.api.issuer import Issuer
 from seil.api.tokens import Expected, RemoteKeys, Verifier
-from seil.errors import ConfigurationError, Problem
-from seil.settings import AdManagerSettings, ApiSettings, Secret, Settings, TechOneSettings
+from seil.settings import Secret, Settings
 
-__all__ = ["check_secrets", "edge_options", "refuse_defaults", "remote_verifier"]
-
-_CURE = "set your own: env:NAME, file:PATH or aws:NAME"
-
-
-def check_secrets(settings: Settings, host: str) -> None:
-    """Raises ConfigurationError for secrets that everybody knows, where others could use them.
-
-    That is outside the local profile, and on an address that other machines can reach.
-    """
-    abroad = settings.profile != "local"
-    refused = []
-    if not settings.api.issuer and (abroad or not _loopback(host)):
-        refused.append("api.client_secret")
-    if abroad:
-        refused += ["techone.client_secret", "admanager.service_account_key"]
-    refuse_defaults(settings, refused)
-
-
-def refuse_defaults(settings: Settings, names: Collection[str]) -> None:
-    """Raises ConfigurationError where a secret of `names` is the one that everybody knows."""
-    key = AdManagerSettings().service_account_key.place.removeprefix("file:")
-    known = {
-        "api.client_secret": settings.api.client_secret == ApiSettings().client_secret,
-        "techone.client_secret": settings.techone.client_secret == TechOneSettings().client_secret,
-        "admanager.service_account_key": settings.admanager.service_account_key.place.endswith(key),
-    }
-    if found := [name for name in names if known[name]]:
-        raise ConfigurationError(
-            [Problem(name, "is the well-known default", _CURE) for name in found]
-        )
+__all__ = ["edge_options", "remote_verifier"]
 
 
 def edge_options(settings: Settings, issuer: Issuer | None = None) -> EdgeOptions:
@@ -80,10 +48,3 @@ def remote_verifier(settings: Settings) -> tuple[Verifier, Callable[[], Awaitabl
 
 def _revealed(secret: Secret) -> None:
     secret.reveal()
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -104,6 +104,7 @@ _EMPTY = {
     "text": '""',
     "number": "4",
     "list of text": '["one", "two"]',
+    "table of text": '{ gam = "one", techone = "two" }',
     "path": '"objects.toml"',
     "secret": '"env:NAME"',
     "true or false": "true",

@@ -55,8 +55,10 @@ A setting is looked up in this order:
 3. the default.
 
 Relative paths are relative to the folder of the file. A duration is `90s`, `10m`, `1h` or `2d`. A
-secret is never written down itself: it is a reference, `env:NAME` for an environment variable or
-`file:PATH` for a file that holds it (`plain:TEXT` exists for the stand-in's well-known ones).
+secret is never written down itself: it is a reference, `env:NAME` for an environment variable,
+`file:PATH` for a file that holds it, or on AWS `aws:NAME` for a secret in Secrets Manager and
+`aws:NAME#KEY` for one value of a secret that is JSON (`plain:TEXT` exists for the stand-in's
+well-known ones).
 Unknown or wrong settings are all named at once, and nothing starts (exit code 2).
 """
 
@@ -136,6 +138,8 @@ def _kind(annotation: Any) -> str:
         return ", ".join(f"`{value}`" for value in typing.get_args(annotation))
     if typing.get_origin(annotation) is tuple:
         return "list of text"
+    if typing.get_origin(annotation) is dict:
+        return "table of text"
     options = [a for a in typing.get_args(annotation) if a is not NoneType] or [annotation]
     names = {str: "text", int: "number", float: "number", bool: "true or false", Path: "path"}
     names |= {timedelta: "duration", Secret: "secret"}
@@ -146,6 +150,8 @@ def _toml(value: Any) -> str:
     """A default as it would stand in seil.toml; empty where there is none."""
     match value:
         case None | "" | ():
+            return ""
+        case dict() if not value:
             return ""
         case bool():
             return str(value).lower()

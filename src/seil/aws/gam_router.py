@@ -1,0 +1,7 @@
+"""The router function of Google Ad Manager."""
+
+from __future__ import annotations
+
+from seil.aws.router import Router
+
+handler = Router("gam")

@@ -1,0 +1,165 @@
+"""Requests that were seen before, in a DynamoDB table that every instance of a function shares.
+
+The table's key is `key` (text); `expires_at` is its TTL attribute.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from seil.api.calls import Answer
+from seil.api.services.idempotency import Claim, State
+from seil.errors import ConfigurationError, Problem, SeilError, UnavailableError
+from seil.settings import ApiSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["DynamoStore", "request_store"]
+
+_log = logging.getLogger(__name__)
+
+_SERVICE = "DynamoDB"
+_REFUSED = "ConditionalCheckFailedException"
+_LASTING = frozenset(
+    {"AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException"}
+)
+
+
+class DynamoStore:
+    """One conditional write claims a key, so that of many at once one gets it.
+
+    `age` is in seconds: DynamoDB removes older items when it likes to, so that a claim looks at
+    their time itself.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        build: Callable[[], DynamoDBClient],
+        *,
+        age: float = 86_400,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._table = table
+        self._build = build
+        self._age = age
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._client: DynamoDBClient | None = None
+
+    def claim(self, key: str, fingerprint: str, *, lease: float) -> Claim:
+        now = self._clock()
+        owner = uuid.uuid4().hex
+        item = {
+            "key": {"S": key},
+            "fingerprint": {"S": fingerprint},
+            "state": {"S": State.RUNNING.value},
+            "owner": {"S": owner},
+            "claimed_at": {"N": f"{now:.6f}"},
+            "expires_at": {"N": str(int(now + self._age) + 1)},
+        }
+        held = self._asked(
+            "put_item",
+            Item=item,
+            ConditionExpression="attribute_not_exists(#key) OR claimed_at < :old",
+            ExpressionAttributeNames={"#key": "key"},
+            ExpressionAttributeValues={":old": {"N": f"{now - self._age:.6f}"}},
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+        # The client sends a write again when the answer to it was lost: then the key is ours.
+        if held is None or held["owner"]["S"] == owner:
+            return Claim(State.CLAIMED, fingerprint)
+        return _claim(held, now - lease)
+
+    def settle(self, key: str, answer: Answer) -> None:
+        self._update(
+            key,
+            "SET #state = :state, answer = :answer",
+            {":state": {"S": State.DONE.value}, ":answer": {"S": json.dumps(answer.to_json())}},
+        )
+
+    def doubt(self, key: str) -> None:
+        self._update(key, "SET #state = :state", {":state": {"S": State.UNKNOWN.value}})
+
+    def release(self, key: str) -> None:
+        self._asked("delete_item", Key={"key": {"S": key}})
+
+    def _update(self, key: str, change: str, values: Mapping[str, Any]) -> None:
+        self._asked(
+            "update_item",
+            Key={"key": {"S": key}},
+            UpdateExpression=change,
+            # Without it an item that has expired would come back as half a one.
+            ConditionExpression="attribute_exists(#key)",
+            ExpressionAttributeNames={"#key": "key", "#state": "state"},
+            ExpressionAttributeValues=dict(values),
+        )
+
+    def _asked(self, operation: str, **parameters: Any) -> dict[str, Any] | None:
+        """Does it; the item that is there instead where the condition does not hold.
+
+        Raises ConfigurationError or UnavailableError.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            getattr(self._connected(), operation)(TableName=self._table, **parameters)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == _REFUSED:
+                held: dict[str, Any] = error.response["Item"]  # type: ignore[typeddict-item]
+                return held
+            raise self._failed(code) from error
+        except BotoCoreError as error:
+            raise self._failed(type(error).__name__) from error
+        return None
+
+    def _failed(self, code: str) -> SeilError:
+        if code in _LASTING:
+            return ConfigurationError([Problem(f"table {self._table}", f"DynamoDB says {code}")])
+        return UnavailableError(_SERVICE, code, reached=False)
+
+    def _connected(self) -> DynamoDBClient:
+        with self._lock:
+            if self._client is None:
+                self._client = self._build()
+            return self._client
+
+
+def _claim(held: Mapping[str, Any], oldest: float) -> Claim:
+    state = State(held["state"]["S"])
+    if state is State.RUNNING and float(held["claimed_at"]["N"]) < oldest:
+        state = State.UNKNOWN
+    answer = held.get("answer")
+    kept = Answer.from_json(json.loads(answer["S"])) if answer else None
+    return Claim(state, held["fingerprint"]["S"], kept)
+
+
+def request_store(settings: ApiSettings) -> DynamoStore:
+    """Raises ConfigurationError where no table is set."""
+    if not settings.requests_table:
+        reason = "is not set: SEIL_API__REQUESTS_TABLE"
+        raise ConfigurationError([Problem("api.requests_table", reason)])
+    age = settings.idempotency_age.total_seconds()
+    return DynamoStore(settings.requests_table, _dynamo, age=age)
+
+
+def _dynamo() -> DynamoDBClient:
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "dynamodb",
+        config=Config(
+            connect_timeout=2,
+            read_timeout=3,
+            retries={"mode": "standard", "total_max_attempts": 3},
+        ),
+    )

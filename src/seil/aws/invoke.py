@@ -1,0 +1,148 @@
+"""From the router to a system's client function, by Lambda's Invoke."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+
+from seil.api.calls import Answer, Call, DownstreamDownError, DownstreamSlowError
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+__all__ = ["LambdaInvoke", "lambda_client"]
+
+_log = logging.getLogger(__name__)
+
+_STARTING = "CodeArtifactUserPendingException"
+_RETRIES = 3
+_TIMED_OUT = "Sandbox.Timedout"
+
+Build = Callable[[], "LambdaClient"]
+
+
+class _StartingError(Exception):
+    pass
+
+
+class LambdaInvoke:
+    """The functions by their system's name: the part of an operation's name before the dot.
+
+    A function that is still starting is asked up to 3 more times, `pause` seconds apart, while
+    there is time; nothing else is repeated here. `workers` is how many are asked at once.
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, str],
+        build: Build,
+        *,
+        pause: float = 5,
+        workers: int = 40,
+    ) -> None:
+        self._functions = dict(functions)
+        self._build = build
+        self._pause = pause
+        self._lock = threading.Lock()
+        self._client: LambdaClient | None = None
+        self._limits = {name: anyio.CapacityLimiter(workers) for name in functions}
+
+    async def call(self, call: Call) -> Answer:
+        system = call.operation.partition(".")[0]
+        if system not in self._functions:
+            raise DownstreamDownError(f"no function is set for {system}")
+        try:
+            async with asyncio.timeout(call.seconds):
+                return await self._started(call, system)
+        except TimeoutError as error:
+            raise DownstreamSlowError(system) from error
+
+    async def _started(self, call: Call, system: str) -> Answer:
+        ends = None if call.seconds is None else time.monotonic() + call.seconds
+        for left in reversed(range(1 + _RETRIES)):
+            seconds = None if ends is None else ends - time.monotonic()
+            try:
+                return await anyio.to_thread.run_sync(
+                    self._asked,
+                    system,
+                    replace(call, seconds=seconds),
+                    abandon_on_cancel=True,
+                    limiter=self._limits[system],
+                )
+            except _StartingError as error:
+                if not left or (ends is not None and ends - time.monotonic() <= self._pause):
+                    raise DownstreamDownError(f"{system} is still starting") from error
+                _log.warning("%s is still starting; once more in %g s", system, self._pause)
+                await asyncio.sleep(self._pause)
+        raise AssertionError("the last try returns or raises")
+
+    def _asked(self, system: str, call: Call) -> Answer:
+        from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+
+        begun = time.perf_counter()
+        try:
+            found = self._connected().invoke(
+                FunctionName=self._functions[system], Payload=json.dumps(call.to_json())
+            )
+            payload = found["Payload"].read()
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == _STARTING:
+                raise _StartingError from error
+            raise DownstreamDownError(f"Lambda says {code}") from error
+        except ReadTimeoutError as error:
+            raise DownstreamSlowError(system) from error
+        except BotoCoreError as error:
+            raise DownstreamDownError(type(error).__name__) from error
+        took = (time.perf_counter() - begun) * 1000
+        _log.info("invoked %s in %.0f ms", self._functions[system], took)
+        return _answer(system, payload, failed="FunctionError" in found)
+
+    def _connected(self) -> LambdaClient:
+        with self._lock:
+            if self._client is None:
+                self._client = self._build()
+            return self._client
+
+
+def _answer(system: str, payload: bytes, *, failed: bool) -> Answer:
+    """What the function gave back. Its own words stay here: a stack trace may be among them."""
+    try:
+        values = json.loads(payload)
+        if failed:
+            raise _broken(system, str(values.get("errorType", "no reason given")))
+        return Answer.from_json(values)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DownstreamDownError(f"the function of {system} gave no answer") from error
+
+
+def _broken(system: str, kind: str) -> DownstreamDownError | DownstreamSlowError:
+    if kind == _TIMED_OUT:
+        return DownstreamSlowError(system)
+    return DownstreamDownError(f"the function of {system} broke: {kind}")
+
+
+def lambda_client(*, seconds: float, workers: int = 40) -> LambdaClient:
+    """One that waits for `seconds` at most and sends everything once.
+
+    An invoke that was sent twice could have its effect twice; reading is repeated by the edge.
+    """
+    import boto3
+    from botocore.config import Config
+
+    options: dict[str, Any] = {
+        "connect_timeout": min(3.0, seconds),
+        "read_timeout": seconds,
+        "retries": {"mode": "standard", "total_max_attempts": 1},
+        "max_pool_connections": workers,
+    }
+    return boto3.client("lambda", config=Config(**options))
