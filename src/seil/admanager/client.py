@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from seil.admanager import models
 from seil.admanager.deadline import within
+from seil.admanager.models.values import known_zone
+from seil.errors import ConfigurationError, Problem
 from seil.settings import AdManagerSettings
 
 if TYPE_CHECKING:
@@ -202,7 +204,11 @@ class AdManager:
     def _network(self) -> Network:
         from seil.admanager.rest.codecs import Network
 
-        return Network.of(self._settings.network_code, self._settings.time_zone)
+        zone = self._settings.time_zone
+        if not known_zone(zone):
+            problem = Problem("admanager.time_zone", f"{zone!r} is not an IANA time zone")
+            raise ConfigurationError([problem])
+        return Network.of(self._settings.network_code, zone)
 
     def _once(self, name: str, build: Callable[[], Part]) -> Part:
         """Built by the first thread that needs it, then shared."""

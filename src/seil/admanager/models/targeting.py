@@ -281,7 +281,7 @@ def _criteria_kind(value: object) -> str | None:
         named = value.get("xsi_type")
         if isinstance(named, str):
             return _NAMED.get(named)
-        return next((kind for name, kind in _KINDS.items() if name in value))
+        return next((kind for name, kind in _KINDS.items() if name in value), None)
     return _NAMED.get(type(value).__name__)
 
 
@@ -452,7 +452,7 @@ class PublisherProvidedSignalsTargeting(Shape):
 
 
 class Targeting(Shape):
-    """Whom, where and when."""
+    """Everything that has to hold for an ad to be shown."""
 
     geo_targeting: Annotated[
         GeoTargeting | None, about("Places.", {"targetedLocations": [{"id": 2036}]})

@@ -13,10 +13,10 @@ from seil.admanager.models.base import ANSWER, Count, Id, Int, Long, Shape, Text
 
 
 @lru_cache(maxsize=512)
-def _known_zone(name: str) -> bool:
+def known_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):  # Not found is a KeyError.
         return False
     return True
 
@@ -62,7 +62,7 @@ class DateTime(Shape):
     @field_validator("time_zone_id")
     @classmethod
     def _zone(cls, value: str, info: ValidationInfo) -> str:
-        if info.context != ANSWER and not _known_zone(value):
+        if info.context != ANSWER and not known_zone(value):
             raise ValueError(f"{value!r} is not an IANA time zone")
         return value
 

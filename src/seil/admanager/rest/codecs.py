@@ -194,8 +194,14 @@ MILLISECONDS = Codec(
     lambda value, _of: round(float(value.removesuffix("s")) * 1000),
 )
 
-LABEL = shape([Field("labelId", "label", ref("labels")), Field("isNegated", "negated", PLAIN)])
-LABELS = many(LABEL)
+_LABEL = (Field("labelId", "label", ref("labels")), Field("isNegated", "negated", PLAIN))
+# `negated` has no presence in protobuf: where it is false, JSON leaves it out.
+LABELS = many(
+    Codec(
+        shape(_LABEL).write,
+        lambda value, of: read(_LABEL, {"negated": False, **value}, of),
+    )
+)
 
 
 def _write_custom_value(value: Json, to: Network, path: str) -> Json:

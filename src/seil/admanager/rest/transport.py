@@ -13,8 +13,9 @@ from google.auth.credentials import Credentials
 from requests.adapters import HTTPAdapter
 
 import seil
-from seil.admanager.calls import Calls
+from seil.admanager.calls import SERVICE, Calls
 from seil.admanager.rest.errors import translated
+from seil.errors import UnexpectedAnswerError
 from seil.observe.correlation import correlation_id
 from seil.settings import AdManagerSettings
 
@@ -59,7 +60,15 @@ class Rest:
     def _bound(self, service: str, method: str, request: dict[str, Any]) -> Callable[[float], Any]:
         call = getattr(self._client(service), method)
         metadata = [("x-correlation-id", identity)] if (identity := correlation_id()) else []
-        return lambda seconds: call(request=request, retry=None, timeout=seconds, metadata=metadata)
+
+        def run(seconds: float) -> Any:
+            try:
+                return call(request=request, retry=None, timeout=seconds, metadata=metadata)
+            except (AttributeError, TypeError) as error:  # The client reads errors unlooked.
+                reason = "its error does not have the shape of Google's"
+                raise UnexpectedAnswerError(SERVICE, reason) from error
+
+        return run
 
     def _client(self, service: str) -> Any:
         with self._lock:

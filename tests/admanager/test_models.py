@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from seil.admanager import models
+from seil.admanager.models import (
+    ActOnLineItems,
+    ActOnOrder,
+    ActOnProposal,
+    ActOnProposalLineItems,
+    CreateLineItems,
+    CreateOrder,
+    CreateProposal,
+    CreateProposalLineItems,
+    GetForecast,
+    GetLineItems,
+    GetOrder,
+    UpdateLineItems,
+    UpdateProposal,
+    UpdateProposalLineItems,
+)
+from seil.admanager.models.targeting import CustomCriteriaSet
+from seil.admanager.models.values import CreativePlaceholder, DateTime, Goal, Money
+
+AT = {
+    "date": {"year": 2026, "month": 12, "day": 1},
+    "hour": 9,
+    "minute": 0,
+    "second": 0,
+    "timeZoneId": "Australia/Sydney",
+}
+ORDER = {"name": "Acme", "advertiserId": 1, "traffickerId": "2"}
+LINE_ITEM = {
+    "name": "Homepage",
+    "startDateTime": AT,
+    "lineItemType": "STANDARD",
+    "costPerUnit": {"currencyCode": "AUD", "microAmount": 1},
+    "costType": "CPM",
+    "creativePlaceholders": [{"size": {"width": 300, "height": 250}}],
+    "targeting": {},
+}
+PROPOSAL = {"name": "Deal", "marketplaceInfo": {"buyerAccountId": "55"}}
+PROPOSAL_LINE_ITEM = {
+    "proposalId": 7,
+    "name": "Homepage",
+    "deliveryRateType": "EVENLY",
+    "startDateTime": AT,
+    "endDateTime": AT,
+    "netRate": {"currencyCode": "AUD", "microAmount": 1},
+    "targeting": {},
+    "creativePlaceholders": [],
+    "rateType": "CPM",
+    "lineItemType": "STANDARD",
+}
+
+
+def problems(model: type[BaseModel], values: Any) -> dict[str, str]:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(values)
+    return {".".join(map(str, e["loc"])): e["msg"] for e in caught.value.errors()}
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "least"),
+    [
+        pytest.param(CreateOrder, "orders", ORDER, id="order"),
+        pytest.param(CreateLineItems, "lineItems", LINE_ITEM, id="line item"),
+        pytest.param(CreateProposal, "proposals", PROPOSAL, id="proposal"),
+        pytest.param(
+            CreateProposalLineItems,
+            "proposalLineitems",
+            PROPOSAL_LINE_ITEM,
+            id="proposal line item",
+        ),
+        pytest.param(UpdateLineItems, "lineItems", {"id": 1, "orderId": 2}, id="changes"),
+        pytest.param(UpdateProposalLineItems, "proposalLineitems", {"id": 1}, id="pli changes"),
+        pytest.param(GetForecast, "lineItems", {"lineItem": {}}, id="forecast"),
+    ],
+)
+def test_required_fields_are_the_listed_ones(
+    model: type[BaseModel], key: str, least: dict[str, Any]
+) -> None:
+    model.model_validate({key: [least]})
+    assert set(problems(model, {key: [{}]})) == {f"{key}.0.{name}" for name in least}
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "one"),
+    [
+        (CreateOrder, "orders", ORDER),
+        (CreateProposal, "proposals", PROPOSAL),
+        (GetForecast, "lineItems", {"lineItem": {}}),
+    ],
+)
+@pytest.mark.parametrize("count", [0, 2])
+def test_exactly_one_is_taken(
+    model: type[BaseModel], key: str, one: dict[str, Any], count: int
+) -> None:
+    assert set(problems(model, {key: [one] * count})) == {key}
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "place"),
+    [
+        (CreateOrder, {"orders": [{**ORDER, "bogus": 1}]}, "orders.0.bogus"),
+        (CreateOrder, {"orders": [ORDER], "bogus": 1}, "bogus"),
+        (CreateLineItems, {"lineItems": [{**LINE_ITEM, "id": 5}]}, "lineItems.0.id"),
+        (
+            CreateLineItems,
+            {"lineItems": [{**LINE_ITEM, "targeting": {"geo": {}}}]},
+            "lineItems.0.targeting.geo",
+        ),
+        (CreateProposalLineItems, {"proposalLineItems": []}, "proposalLineItems"),
+    ],
+)
+def test_unknown_field_is_refused_by_name(
+    model: type[BaseModel], values: dict[str, Any], place: str
+) -> None:
+    assert problems(model, values)[place] == "Extra inputs are not permitted"
+
+
+@pytest.mark.parametrize("value", [7, "7", 0, 10**19 - 1, str(10**19 - 1), "0007"])
+def test_id_is_an_integer_or_digits(value: int | str) -> None:
+    assert GetOrder.model_validate({"orderId": value}).wire() == {"orderId": int(value)}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "1 OR 1=1",
+        "7'",
+        "-1",
+        -1,
+        "+7",
+        "1.0",
+        1.0,
+        True,
+        None,
+        [],
+        "\u0667",
+        "7\n",
+        10**19,
+        "x",
+    ],
+)
+def test_id_that_is_not_digits_is_refused(value: object) -> None:
+    assert "orderId" in problems(GetOrder, {"orderId": value})
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "request-buyer-acceptance",
+        "requestBuyerAcceptance",
+        "RequestBuyerAcceptance",
+        "request_buyer_acceptance",
+        "REQUEST_BUYER_ACCEPTANCE",
+        "request buyer acceptance",
+        " Request  Buyer Acceptance ",
+    ],
+)
+def test_action_is_understood_however_it_is_spelled(spelling: str) -> None:
+    values = {"proposalId": 1, "action": spelling}
+    assert ActOnProposal.model_validate(values).action == "request-buyer-acceptance"
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "spelling", "action"),
+    [
+        (ActOnOrder, {"orderId": 1}, "SubmitOrdersForApproval", "submit-for-approval"),
+        (ActOnOrder, {"orderId": 1}, "ARCHIVE", "archive"),
+        (ActOnLineItems, {"ids": [1]}, "PauseLineItems", "pause"),
+        (ActOnProposal, {"proposalId": 1}, "EditProposalsForNegotiation", "edit-for-negotiation"),
+        (ActOnProposal, {"proposalId": 1}, "edit for negotiation", "edit-for-negotiation"),
+        (
+            ActOnProposalLineItems,
+            {"proposalLineItemIds": [1]},
+            "ArchiveProposalLineItems",
+            "archive",
+        ),
+    ],
+)
+def test_soaps_names_of_actions_are_understood(
+    model: type[BaseModel], key: dict[str, Any], spelling: str, action: str
+) -> None:
+    assert model.model_validate({**key, "action": spelling}).model_dump()["action"] == action
+
+
+@pytest.mark.parametrize("action", ["explode", "", 5, None, "unarchive"])
+def test_other_action_is_refused_with_the_list(action: object) -> None:
+    found = problems(ActOnLineItems, {"ids": [1], "action": action})
+    assert "'archive', 'pause'" in found["action"]
+
+
+@pytest.mark.parametrize("values", [{}, {"lineItemId": 1, "orderId": 2}])
+def test_line_items_are_asked_for_by_one_id(values: dict[str, Any]) -> None:
+    assert "exactly one" in problems(GetLineItems, values)[""]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"proposals": [{"name": "New"}]},
+        {"name": "New"},
+        {"proposals": [{"id": "9", "name": "New"}]},
+    ],
+    ids=["wrapped", "bare", "with its id"],
+)
+def test_changes_of_a_proposal_may_stand_alone(body: dict[str, Any]) -> None:
+    request = UpdateProposal.model_validate({"proposalId": 9, **body})
+    assert (request.proposal_id, request.proposals[0].name) == (9, "New")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({}, "Field required"),
+        ({"proposals": [{}]}, "no change is given"),
+        ({"proposals": [{"id": 8, "name": "x"}]}, "the body is of proposal 8"),
+        ({"bogus": 1}, "Extra inputs"),
+    ],
+)
+def test_changes_of_a_proposal_are_checked(body: dict[str, Any], reason: str) -> None:
+    found = problems(UpdateProposal, {"proposalId": 9, **body})
+    assert any(reason in text for text in found.values())
+
+
+@pytest.mark.parametrize(
+    ("model", "key"),
+    [(UpdateLineItems, "lineItems"), (UpdateProposalLineItems, "proposalLineitems")],
+)
+def test_thing_is_changed_once_in_a_request(model: type[BaseModel], key: str) -> None:
+    change = {"id": 1} | ({"orderId": 2} if key == "lineItems" else {})
+    assert "more than once" in problems(model, {key: [change, change]})[""]
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({**AT, "timeZoneId": "Mars/Olympus"}, "timeZoneId"),
+        ({**AT, "timeZoneId": "../../etc/passwd"}, "timeZoneId"),
+        ({**AT, "hour": 24}, "hour"),
+        ({**AT, "hour": "9"}, "hour"),
+        ({**AT, "date": {"year": 2026, "month": 2, "day": 30}}, "date"),
+    ],
+)
+def test_date_time_that_is_none_is_refused(values: dict[str, Any], place: str) -> None:
+    assert set(problems(DateTime, values)) == {place}
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({"currencyCode": "aud", "microAmount": 1}, "currencyCode"),
+        ({"currencyCode": "AUD", "microAmount": 1.5}, "microAmount"),
+        ({"currencyCode": "AUD", "microAmount": 2**63}, "microAmount"),
+        ({"currencyCode": "AUD"}, "microAmount"),
+    ],
+)
+def test_money_that_is_none_is_refused(values: dict[str, Any], place: str) -> None:
+    assert set(problems(Money, values)) == {place}
+
+
+def test_criteria_are_told_by_their_fields_or_by_soaps_name() -> None:
+    bare = {"children": [{"keyId": 1, "valueIds": [2]}, {"audienceSegmentIds": [3]}]}
+    named = {
+        "xsi_type": "CustomCriteriaSet",
+        "children": [
+            {"xsi_type": "CustomCriteria", "keyId": 1, "valueIds": [2]},
+            {"xsi_type": "AudienceSegmentCriteria", "audienceSegmentIds": [3]},
+        ],
+    }
+    assert CustomCriteriaSet.model_validate(named).wire() == bare
+    assert CustomCriteriaSet.model_validate(bare).wire() == bare
+    assert "is no custom criteria" in problems(CustomCriteriaSet, {"children": [{}]})["children.0"]
+
+
+def test_unknown_word_is_refused_in_a_request_and_taken_in_an_answer() -> None:
+    assert "is none of NONE, LIFETIME, DAILY" in problems(Goal, {"goalType": "X"})["goalType"]
+    assert Goal.of_answer({"goalType": "X", "new": 1}).wire() == {"goalType": "X"}
+
+
+def test_every_field_says_what_it_is() -> None:
+    silent = []
+    for name in models.__all__:
+        schema = getattr(models, name).model_json_schema()
+        for title, part in [(name, schema), *schema.get("$defs", {}).items()]:
+            assert part.get("description"), title
+            silent += [
+                f"{title}.{field}"
+                for field, told in part.get("properties", {}).items()
+                if not told.get("description")
+            ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("name", models.__all__)
+def test_examples_are_valid(name: str) -> None:
+    model = getattr(models, name)
+    for field, told in model.model_fields.items():
+        for example in told.examples or ():
+            values = {told.alias or field: example}
+            try:
+                model.model_validate(values)
+            except ValidationError as error:
+                wrong = [e for e in error.errors() if e["loc"] and e["type"] != "missing"]
+                assert wrong == []
+
+
+def test_placeholder_lists_its_words_for_requests_only() -> None:
+    schema = CreativePlaceholder.model_json_schema()["$defs"]["CreativePlaceholder"]
+    words = schema["properties"]["creativeSizeType"]["anyOf"][0]["enum"]
+    assert "PIXEL" in words
+    answer = CreativePlaceholder.model_json_schema(mode="serialization")
+    placeholder = answer["$defs"]["CreativePlaceholder"]["properties"]["creativeSizeType"]
+    assert "enum" not in placeholder["anyOf"][0]
