@@ -103,7 +103,7 @@ def watch_files() -> None:
     obstore.put = watched("write", obstore.put)
     obstore.rename = watched("move to", obstore.rename)
     obstore.delete = watched("delete", obstore.delete)
-    replace, unlink = Path.replace, Path.unlink
+    replace, unlink, link = Path.replace, Path.unlink, os.link
 
     def replaced(self: Path, target: Path) -> Any:
         return EFFECTS.around(f"write {place(target)}", lambda: replace(self, target))
@@ -112,6 +112,10 @@ def watch_files() -> None:
         if self.exists():
             EFFECTS.around(f"unlink {place(self)}", lambda: unlink(self, missing_ok))
 
+    def linked(source: Any, target: Any, **options: Any) -> None:
+        EFFECTS.around(f"write {place(target)}", lambda: link(source, target, **options))
+
+    os.link = linked  # type: ignore[assignment]
     Path.replace = replaced  # type: ignore[method-assign,assignment]
     Path.unlink = unlinked  # type: ignore[method-assign]
 

@@ -106,21 +106,25 @@ def _made(warehouse: Warehouse, table: TableName, wanted: pa.Schema) -> bool:
 
 
 def record_change(warehouse: Warehouse, table: TableName, log: ChangeLog) -> None:
-    """After the merge, in its transaction."""
+    """After the merge, in its transaction.
+
+    What a table that fails again and again has not seen is kept for it only so far.
+    """
     counted = compose(
         "SELECT (SELECT count(*) FROM {table}) AS all_rows, "
-        "coalesce(greatest(sum(CAST(_is_old AS INTEGER)), sum(CAST(NOT _is_old AS INTEGER))), 0) "
-        "AS changed FROM {log} WHERE _sequence = {sequence}",
+        "coalesce(max(changed) FILTER (_sequence = {sequence}), 0) AS changed, "
+        "coalesce(sum(changed), 0) AS kept FROM (SELECT _sequence, greatest("
+        "sum(CAST(_is_old AS INTEGER)), sum(CAST(NOT _is_old AS INTEGER))) AS changed "
+        "FROM {log} GROUP BY ALL)",
         table=table,
         log=log.table,
         sequence=log.sequence,
     )
     row = _query(warehouse, counted).to_pylist()[0]
-    changed = int(row["changed"])
-    if changed > max(_WHOLE_ROWS, _WHOLE_SHARE * int(row["all_rows"])):
+    if row["kept"] > max(_WHOLE_ROWS, _WHOLE_SHARE * int(row["all_rows"])):
         record_whole_change(warehouse, table)
-    elif changed:
-        _record(warehouse, Change(log.sequence, table, is_whole=False, rows=changed))
+    elif row["changed"]:
+        _record(warehouse, Change(log.sequence, table, is_whole=False, rows=int(row["changed"])))
 
 
 def record_whole_change(warehouse: Warehouse, table: TableName) -> None:
@@ -132,7 +136,10 @@ def record_whole_change(warehouse: Warehouse, table: TableName) -> None:
         _run(warehouse, compose("DELETE FROM {images}", images=images(table)))
     counted = _query(warehouse, compose("SELECT count(*) AS n FROM {table}", table=table))
     rows = int(counted["n"][0].as_py())
-    _record(warehouse, Change(last_change(warehouse) + 1, table, is_whole=True, rows=rows))
+    sequence = last_change(warehouse) + 1
+    forget = "DELETE FROM seil.changes WHERE source_table = {name}"
+    _run(warehouse, compose(forget, name=str(table)))
+    _record(warehouse, Change(sequence, table, is_whole=True, rows=rows))
 
 
 def last_change(warehouse: Warehouse) -> int:

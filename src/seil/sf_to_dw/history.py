@@ -8,7 +8,7 @@ that comes twice changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ import pyarrow as pa
 from seil.sf_to_dw.flows import PARTIAL_MODES
 from seil.sf_to_dw.partials import DELETIONS
 from seil.warehouse.protocol import EXTRACTED_AT, FILE, TableName
-from seil.warehouse.sql import Name, Sql, compose, joined, quoted, translated
+from seil.warehouse.sql import Name, Sql, compose, joined, literal, quoted, translated
 from seil.warehouse.types import TEXT, TIMESTAMP
 
 if TYPE_CHECKING:
@@ -36,34 +36,64 @@ _DELETED: dict[str, pa.DataType] = {
 def keep_versions(
     warehouse: Warehouse, table: TableName, files: Sequence[CuratedFile], *, key: str
 ) -> None:
-    """Inside the load's transaction, before the current records change: the first time, they are
-    the versions to begin with.
-    """
+    """Inside the load's transaction, before the current records change."""
     columns = warehouse.columns(table)
     if columns is None:
         return
     versions = TableName(_STORE, table.name)
     deleted = TableName(_STORE, f"{table.name}__deleted")
-    _prepare(warehouse, table, versions, columns)
+    _prepare(warehouse, versions, columns)
     warehouse.create_table(deleted, pa.schema({key: TEXT, **_DELETED}))
     if whole := [file.staged for file in files if file.mode not in PARTIAL_MODES]:
         warehouse.merge(versions, whole, key=key, every_version=True)
     if told := [file.staged for file in files if file.mode == DELETIONS]:
         warehouse.merge(deleted, told, key=key, every_version=True)
+    _note(warehouse, table, [file.key for file in files])
     _run(warehouse, Sql(f"CREATE SCHEMA IF NOT EXISTS {quoted(_VIEWS)}"))
     view = TableName(_VIEWS, table.name)
     _run(warehouse, _view(view, versions, deleted, key=key, columns=columns))
 
 
-def _prepare(
-    warehouse: Warehouse, table: TableName, versions: TableName, columns: pa.Schema
-) -> None:
+def files_without_versions(
+    warehouse: Warehouse, table: TableName, merged: Collection[str]
+) -> frozenset[str]:
+    """Those of the merged files, by key, whose versions were not kept."""
+    if warehouse.columns(_noted(table)) is None:
+        return frozenset(merged)
+    kept = warehouse.query(
+        translated(compose("SELECT file FROM {files}", files=_noted(table)), warehouse.dialect)
+    )
+    return frozenset(merged) - set(kept["file"].to_pylist())
+
+
+def keep_current(warehouse: Warehouse, table: TableName, gone: Collection[str]) -> None:
+    """Of files that are not in curated any more, the current records are all there is."""
+    columns = warehouse.columns(table)
+    if columns is None or not gone:
+        return
+    versions = TableName(_STORE, table.name)
+    _prepare(warehouse, versions, columns)
+    insert = "INSERT INTO {versions} BY NAME SELECT * FROM {table} WHERE _file IN ({gone})"
+    listed = joined(", ", map(literal, sorted(gone)))
+    _run(warehouse, compose(insert, versions=versions, table=table, gone=listed))
+    _note(warehouse, table, sorted(gone))
+
+
+def _note(warehouse: Warehouse, table: TableName, keys: list[str]) -> None:
+    rows = pa.table({"file": pa.array(keys, TEXT)})
+    warehouse.create_table(_noted(table), rows.schema)
+    warehouse.append(_noted(table), rows)
+
+
+def _noted(table: TableName) -> TableName:
+    return TableName(_STORE, f"{table.name}__files")
+
+
+def _prepare(warehouse: Warehouse, versions: TableName, columns: pa.Schema) -> None:
     """The columns of the current records, whatever they have become."""
     known = warehouse.columns(versions)
     if known is None:
         warehouse.create_table(versions, columns)
-        insert = "INSERT INTO {versions} BY NAME SELECT * FROM {table}"
-        _run(warehouse, compose(insert, versions=versions, table=table))
         return
     for column in columns:
         if column.name not in known.names:

@@ -133,6 +133,8 @@ def _load_group(
     if manifests:
         with warehouse.transaction():
             append_runs(warehouse, manifests)
+    for loader in group:
+        loader.keep_earlier_versions(limits)
     waiting = [loader for loader in group if loader.files]
     if len(waiting) > 1 and _load_together(warehouse, waiting, progress):
         return

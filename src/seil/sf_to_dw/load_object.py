@@ -15,7 +15,7 @@ from seil.lake import Lake
 from seil.observe.progress import Progress
 from seil.sf_to_dw.changes import change_log, record_change
 from seil.sf_to_dw.flows import PARTIAL_MODES
-from seil.sf_to_dw.history import keep_versions
+from seil.sf_to_dw.history import files_without_versions, keep_current, keep_versions
 from seil.sf_to_dw.load_drift import SchemaChange, TablePlan
 from seil.sf_to_dw.load_files import CuratedFile, check_readable, pending_files, read_footer
 from seil.sf_to_dw.load_records import (
@@ -121,6 +121,26 @@ class ObjectLoader:
             else:
                 self.files.append(file)
         self.changes = self._plan.changes() if self.files else []
+
+    def keep_earlier_versions(self, limits: BatchLimits) -> None:
+        """Of the files that were merged before anybody wanted the object's history."""
+        if not self.object.history:
+            return
+        merged = self._loaded.keys() - {file.key for file in self.files}
+        late = files_without_versions(self._warehouse, self.table, merged)
+        if not late:
+            return
+        prefix = f"Salesforce-{self.object.landing_name}/"
+        found = [entry for entry in self._lake.curated.list(prefix) if entry.key in late]
+        gone = late - {entry.key for entry in found}
+        words = "%s: its history takes in the versions of %d merged files; %d are gone from curated"
+        log.info(words, self.object.api_name, len(found), len(gone))
+        with self._warehouse.transaction():
+            keep_current(self._warehouse, self.table, gone)
+        files = [routed(read_footer(self._lake.curated, entry), self._decided) for entry in found]
+        for batch in _batches(files, limits):
+            with self._warehouse.transaction():
+                keep_versions(self._warehouse, self.table, batch, key=self._key)
 
     def load(self, limits: BatchLimits, progress: Progress) -> None:
         """In transactions of its own."""

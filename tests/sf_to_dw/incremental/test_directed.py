@@ -256,6 +256,21 @@ def test_a_table_whose_test_fails_keeps_its_rows_and_its_changes(
     assert filled.differing() == {}
 
 
+def test_a_table_that_is_never_built_does_not_keep_changes_for_ever(
+    filled: Org, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("seil.sf_to_dw.changes._WHOLE_ROWS", 4)
+    monkeypatch.setattr("seil.sf_to_dw.changes._WHOLE_SHARE", 0)
+    for number in range(12):
+        filled.update("account", "a1", name=f"New {number}")
+        assert filled.built("sales_orders")["sales_orders"].is_built
+        kept = filled.rows("SELECT count(*) AS n FROM seil_changes.account")[0]["n"]
+        assert kept <= 2 * 4
+        assert filled.rows("SELECT count(*) AS n FROM seil.changes")[0]["n"] <= 5
+    assert filled.built()["sales_order_contacts"].mode == "full"
+    assert filled.differing() == {}
+
+
 def test_most_of_a_table_changed_is_built_anew(filled: Org, monkeypatch: Any) -> None:
     monkeypatch.setattr("seil.sf_to_dw.changes._WHOLE_ROWS", 1)
     filled.merge("account", [{"id": f"a{n}", "name": "New"} for n in range(9)])

@@ -16,6 +16,7 @@ from seil.catalog import Catalog, SyncedObject
 from seil.lake import Lake
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.load import load
+from seil.sf_to_dw.load_object import BatchLimits
 from seil.warehouse import Warehouse, open_warehouse
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -129,13 +130,39 @@ def test_history_does_not_depend_on_the_order(
         assert intervals(rebuilt) == expected(some)
 
 
-def test_history_switched_on_later_begins_with_what_there_is(
+NO_HISTORY = Catalog([SyncedObject(api_name="Order")])
+
+
+@pytest.mark.parametrize("files", [1, 200])
+def test_history_switched_on_later_takes_versions_from_curated(
+    curator: Any, lake: Lake, warehouse: Warehouse, files: int
+) -> None:
+    """And again after it was off for a while; nothing new has to come for it."""
+    told = [Version("live", "a", n, n, str(n)) for n in range(1, 6)]
+    told += [Version("told", "a", 7, 7, ""), Version("live", "b", 1, 1, "x")]
+    for number, version in enumerate(told):
+        deliver(curator, version)
+        if number < 3 or number == 5:
+            assert load(warehouse, lake, NO_HISTORY).ok
+        if number == 3:
+            loaded(warehouse, lake)
+            assert intervals(warehouse) == expected(told[:4])
+    assert load(warehouse, lake, NO_HISTORY).ok
+    assert load(warehouse, lake, CATALOG, limits=BatchLimits(files=files)).files == 0
+    assert intervals(warehouse) == expected(told)
+
+
+def test_history_of_files_that_are_gone_begins_with_the_current_records(
     curator: Any, lake: Lake, warehouse: Warehouse
 ) -> None:
     first, second = (Version("live", "a", n, n, str(n)) for n in (1, 2))
     deliver(curator, first)
-    load(warehouse, lake, Catalog([SyncedObject(api_name="Order")]))
+    assert load(warehouse, lake, NO_HISTORY).ok
+    for entry in list(lake.curated.list()):
+        lake.curated.delete(entry.key)
     deliver(curator, second)
+    loaded(warehouse, lake)
+    assert intervals(warehouse) == expected([first, second])
     loaded(warehouse, lake)
     assert intervals(warehouse) == expected([first, second])
 
