@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from seil.sandbox.fault_table import FaultTable
 from seil.sandbox.listening import Listener
@@ -17,6 +17,11 @@ from seil.sandbox.techone.options import Options
 from seil.sandbox.techone.rest import Rest
 from seil.sandbox.techone.store import FILE_NAME, Store
 from seil.sandbox.techone.tokens import PATH, Tokens
+
+if TYPE_CHECKING:
+    from seil.sandbox.techone.soap import Endpoint
+
+WAREHOUSE_PATH = "/Warehouse.asmx"
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +59,11 @@ class Server:
     @property
     def token_url(self) -> str:
         return f"{self.url}{PATH}"
+
+    @property
+    def warehouse_url(self) -> str:
+        """Where the SOAP service is; its WSDL is at ?wsdl."""
+        return f"{self.url}{WAREHOUSE_PATH}"
 
     def start(self) -> Self:
         if self._listener is not None:
@@ -97,6 +107,7 @@ class _Parts:
             _seed(self.store, options)
             self._tokens = Tokens(self.store, options)
             self.frame = Frame(self._found, faults, end_tokens=self.store.forget_tokens)
+            self._warehouse = _warehouse(self.store, options)
             rest = Rest(self.store, options)
             self._rest = {
                 options.rate_path: ("GET", rest.rate),
@@ -116,6 +127,8 @@ class _Parts:
             return self._control.answer
         if call.path == PATH:
             return _only("POST", call, self._tokens.answer)
+        if call.path.lower() == WAREHOUSE_PATH.lower():
+            return self._warehouse.answer
         found = self._rest.get(call.path)
         if found is None:
             resource = f"{call.base_url}{call.path}"
@@ -124,6 +137,15 @@ class _Parts:
         self._tokens.require(call)
         method, handler = found
         return _only(method, call, handler)
+
+
+def _warehouse(store: Store, options: Options) -> Endpoint:
+    """Only a server that starts pays for lxml."""
+    from seil.sandbox.techone.soap import Endpoint
+    from seil.sandbox.techone.warehouse import Warehouse
+    from seil.sandbox.techone.wsdl import Wsdl
+
+    return Endpoint(Wsdl(options.wsdl), Warehouse(store, options).operations())
 
 
 def _seed(store: Store, options: Options) -> None:

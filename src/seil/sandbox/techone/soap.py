@@ -1,0 +1,132 @@
+"""SOAP 1.1 and 1.2, document style, as ASP.NET's web services speak them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from typing import Any
+
+from lxml import etree  # type: ignore[import-untyped]
+
+from seil.sandbox.techone.messages import Call, RefusedError, Reply
+from seil.sandbox.techone.wsdl import SERVICES, Wsdl, parsed
+
+
+@dataclass(frozen=True)
+class _Version:
+    namespace: str
+    content_type: str
+    client: str
+    server: str
+
+
+_V11 = _Version(
+    "http://schemas.xmlsoap.org/soap/envelope/", "text/xml; charset=utf-8", "Client", "Server"
+)
+_V12 = _Version(
+    "http://www.w3.org/2003/05/soap-envelope",
+    "application/soap+xml; charset=utf-8",
+    "Sender",
+    "Receiver",
+)
+_VERSIONS = {"text/xml": _V11, "application/soap+xml": _V12}
+_XML = "{http://www.w3.org/XML/1998/namespace}"
+
+Operation = Callable[[Any], Any]
+"""From the request's element, or None where it is left out, to the result's."""
+
+
+class FaultError(Exception):
+    """A request that SOAP itself refuses."""
+
+
+class Endpoint:
+    """GET ?wsdl and POST, for these operations by their names."""
+
+    def __init__(self, wsdl: Wsdl, operations: Mapping[str, Operation]) -> None:
+        self._wsdl = wsdl
+        self._operations = operations
+
+    def answer(self, call: Call) -> Reply:
+        if call.method == "GET" and "wsdl" in {name.lower() for name in call.params}:
+            text = self._wsdl.served(f"{call.base_url}{call.path}")
+            return Reply(200, text, "text/xml; charset=utf-8")
+        if call.method != "POST":
+            raise RefusedError(405, "Only POST is supported.", headers={"Allow": "POST"})
+        sent = _content_type(call)
+        version = _VERSIONS.get(sent.get_content_type())
+        if version is None:
+            raise RefusedError(415, "Send text/xml, or application/soap+xml for SOAP 1.2.")
+        try:
+            return self._carried_out(call, version, str(sent.get_param("action", "")))
+        except FaultError as error:
+            return _fault(version, str(error))
+
+    def _carried_out(self, call: Call, version: _Version, action: str) -> Reply:
+        message = _message(call.body, version)
+        name = etree.QName(message).localname
+        self._check_action(call, version, action, name)
+        if problem := self._wsdl.problem(message):
+            raise FaultError(f"The request is not as the WSDL describes it: {problem}")
+        request = message.find(f"{{{SERVICES}}}request")
+        result = self._operations[name](request)
+        answered = etree.Element(f"{{{SERVICES}}}{name}Response", nsmap={None: SERVICES})
+        answered.append(result)
+        return Reply(200, _envelope(version, answered), version.content_type)
+
+    def _check_action(self, call: Call, version: _Version, action: str, name: str) -> None:
+        told = call.headers.get("SOAPAction", "").strip('"') if version is _V11 else action
+        # SOAP 1.2, part 2, section 6.5.3: the action may be left out.
+        if version is _V12 and not told:
+            told = f"{SERVICES}/{name}"
+        meant = self._wsdl.actions.get(told)
+        if meant is None:
+            text = f"Server did not recognize the value of HTTP Header SOAPAction: {told}."
+            raise FaultError(text)
+        if meant != name:
+            raise FaultError(f"SOAPAction names {meant}, the message is {name}.")
+
+
+def _content_type(call: Call) -> Message:
+    message = Message()
+    message["Content-Type"] = call.headers.get("Content-Type", "")
+    return message
+
+
+def _message(body: bytes, version: _Version) -> Any:
+    """The one element in the body."""
+    try:
+        envelope = parsed(body)
+    except ValueError as error:
+        raise FaultError(f"Server was unable to read request: {error}") from error
+    if envelope.tag != f"{{{version.namespace}}}Envelope":
+        raise FaultError(f"The message is no envelope of {version.namespace}.")
+    found = envelope.findall(f"{{{version.namespace}}}Body/*")
+    if len(found) != 1:
+        raise FaultError(f"The body has {len(found)} messages, not one.")
+    return found[0]
+
+
+def _envelope(version: _Version, content: Any) -> bytes:
+    envelope = etree.Element(f"{{{version.namespace}}}Envelope", nsmap={"soap": version.namespace})
+    etree.SubElement(envelope, f"{{{version.namespace}}}Body").append(content)
+    text: bytes = etree.tostring(envelope, xml_declaration=True, encoding="utf-8")
+    return text
+
+
+def _fault(version: _Version, text: str) -> Reply:
+    if version is _V11:
+        fault = etree.Element(f"{{{version.namespace}}}Fault", nsmap={"soap": version.namespace})
+        etree.SubElement(fault, "faultcode").text = f"soap:{version.client}"
+        etree.SubElement(fault, "faultstring").text = text
+        return Reply(500, _envelope(version, fault), version.content_type)
+    inside = f"{{{version.namespace}}}"
+    fault = etree.Element(f"{inside}Fault", nsmap={"soap": version.namespace})
+    code = etree.SubElement(fault, f"{inside}Code")
+    etree.SubElement(code, f"{inside}Value").text = f"soap:{version.client}"
+    reason = etree.SubElement(fault, f"{inside}Reason")
+    told = etree.SubElement(reason, f"{inside}Text")
+    told.set(f"{_XML}lang", "en")
+    told.text = text
+    return Reply(400, _envelope(version, fault), version.content_type)

@@ -1,0 +1,229 @@
+"""The warehouse's tables, and the three operations on them.
+
+A request is done whole or not at all: an error in one row keeps all of its rows out.
+"""
+
+from __future__ import annotations
+
+import csv
+import hmac
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree  # type: ignore[import-untyped]
+
+from seil.sandbox.techone.options import Options
+from seil.sandbox.techone.soap import Operation
+from seil.sandbox.techone.store import Store
+from seil.sandbox.techone.wsdl import PROBLEMS, SERVICES
+
+IMPORT_FUNCTION = "$E1.BI.WHT.DOIMP.WS"
+_MOST_ERRORS = 100
+_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+_EQUALS = ("=", "EQ")
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    code: str
+    text: str
+
+
+class _WrongError(Exception):
+    def __init__(self, *found: _Wrong) -> None:
+        super().__init__("; ".join(wrong.text for wrong in found))
+        self.found = found
+
+
+class Warehouse:
+    def __init__(self, store: Store, options: Options) -> None:
+        self._store = store
+        self._login = options.login
+        self._keys = options.keys
+
+    def operations(self) -> dict[str, Operation]:
+        return {
+            "Warehouse_DoImport": lambda asked: self._answered("Warehouse_DoImport", asked),
+            "Warehouse_DoRead": lambda asked: self._answered("Warehouse_DoRead", asked),
+            "Warehouse_DoDelete": lambda asked: self._answered("Warehouse_DoDelete", asked),
+        }
+
+    def _answered(self, name: str, asked: Any) -> Any:
+        result = etree.Element(f"{{{SERVICES}}}{name}Result")
+        carried_out = {
+            "Warehouse_DoImport": self._imported,
+            "Warehouse_DoRead": self._read,
+            "Warehouse_DoDelete": self._deleted,
+        }[name]
+        errors = etree.SubElement(result, f"{{{SERVICES}}}Errors", nsmap={None: SERVICES})
+        try:
+            with self._store.transaction():
+                place = self._allowed(name, asked)
+                result.extend(carried_out(place, asked))
+            _tell(errors, ())
+        except _WrongError as error:
+            _tell(errors, error.found)
+        return result
+
+    def _allowed(self, name: str, asked: Any) -> str:
+        """The table that a request is about, when its login is right."""
+        if asked is None:
+            raise _WrongError(_Wrong("REQUEST", "There is no request."))
+        auth = asked.find(f"{{{SERVICES}}}Auth")
+        told = {} if auth is None else dict(auth.attrib)
+        login = self._login
+        right = {"UserId": login.user, "Password": login.password, "Config": login.config}
+        if not all(
+            hmac.compare_digest(told.get(part, "").encode(), value.encode())
+            for part, value in right.items()
+        ):
+            raise _WrongError(_Wrong("AUTH", "The user, the password or the config is not known."))
+        function = told.get("FunctionName", "")
+        if not function or (name == "Warehouse_DoImport" and function != IMPORT_FUNCTION):
+            raise _WrongError(_Wrong("FUNCTION", f"The user may not use function {function!r}."))
+        warehouse, table = asked.get("WarehouseName", ""), asked.get("WarehouseTableName", "")
+        if not warehouse or not table or "/" in warehouse + table:
+            raise _WrongError(_Wrong("TABLE", f"There is no table {table!r} in {warehouse!r}."))
+        return f"{warehouse}/{table}"
+
+    def _imported(self, place: str, asked: Any) -> list[Any]:
+        columns = _columns(asked)
+        mode = asked.get("ImportMode", "MixedMode")
+        key = self._keys.get(place)
+        if key and key not in columns:
+            raise _WrongError(_Wrong("KEY", f"The columns lack the key {key}."))
+        if not key and mode == "UpdateMode":
+            raise _WrongError(_Wrong("KEY", f"{place} has no key to update by."))
+        wrong: list[_Wrong] = []
+        for number, row in enumerate(_rows(asked), 1):
+            try:
+                self._import_row(place, key, _values(row, columns), mode)
+            except _WrongError as error:
+                wrong += [_Wrong(w.code, f"Row {number}: {w.text}") for w in error.found]
+        if wrong:
+            raise _WrongError(*wrong)
+        return []
+
+    def _import_row(self, place: str, key: str | None, row: Row, mode: str) -> None:
+        value = row[key] if key else None
+        held = None if value is None else self._store.row_by_key(place, value)
+        if held and mode == "InsertMode":
+            raise _WrongError(_Wrong("DUPLICATE", f"{key} {value!r} is there already."))
+        if held:
+            self._store.change_row(held[0], {**held[1], **row})
+        elif mode == "UpdateMode":
+            raise _WrongError(_Wrong("MISSING", f"{key} {value!r} is not there."))
+        else:
+            self._store.add_row(place, value, row)
+
+    def _read(self, place: str, asked: Any) -> list[Any]:
+        found = [row for _, row in self._matching(place, asked)]
+        names = list(dict.fromkeys(name for row in found for name in row))
+        answered = []
+        if asked.get("RetrieveColumns") in ("true", "1"):
+            answered.append(self._described(place, names, found))
+        rows = etree.Element(f"{{{SERVICES}}}Rows")
+        for row in found:
+            line = etree.SubElement(rows, f"{{{SERVICES}}}Row")
+            line.text = _csv([row.get(name, "") for name in names])
+        return [*answered, rows]
+
+    def _described(self, place: str, names: list[str], found: list[dict[str, str]]) -> Any:
+        columns = etree.Element(f"{{{SERVICES}}}Columns")
+        for index, name in enumerate(names):
+            longest = max((len(row.get(name, "")) for row in found), default=0)
+            is_key = name == self._keys.get(place)
+            etree.SubElement(
+                columns,
+                f"{{{SERVICES}}}ColumnInfo",
+                Index=str(index),
+                Name=name,
+                Type="String",
+                MaxLength=str(longest),
+                Unique=str(is_key).lower(),
+                Nullable=str(not is_key).lower(),
+            )
+        return columns
+
+    def _deleted(self, place: str, asked: Any) -> list[Any]:
+        for number, _ in self._matching(place, asked):
+            self._store.remove_row(number)
+        return []
+
+    def _matching(self, place: str, asked: Any) -> list[tuple[int, dict[str, str]]]:
+        wanted = dict(_criteria(asked))
+        return [
+            (number, row)
+            for number, row in self._store.rows(place)
+            if all(row.get(name) == value for name, value in wanted.items())
+        ]
+
+
+def _columns(asked: Any) -> list[str]:
+    found = [
+        column.get("Name", "")
+        for column in asked.iterfind(f"{{{SERVICES}}}Columns/{{{SERVICES}}}ColumnInfo")
+    ]
+    if not found or not all(found):
+        raise _WrongError(_Wrong("COLUMNS", "Columns are missing, or one has no name."))
+    if len(set(found)) < len(found):
+        raise _WrongError(_Wrong("COLUMNS", "A column is there twice."))
+    return found
+
+
+def _rows(asked: Any) -> list[Any]:
+    found: list[Any] = asked.findall(f"{{{SERVICES}}}Rows/{{{SERVICES}}}Row")
+    if not found:
+        raise _WrongError(_Wrong("ROWS", "There are no rows."))
+    return found
+
+
+def _values(row: Any, columns: list[str]) -> Row:
+    """A row is one record of CSV (RFC 4180)."""
+    if row.get(_NIL) in ("true", "1"):
+        raise _WrongError(_Wrong("ROW", "It is nil."))
+    try:
+        records = list(csv.reader(io.StringIO(row.text or "", newline=""), strict=True))
+    except csv.Error as error:
+        raise _WrongError(_Wrong("ROW", f"It is not CSV: {error}.")) from error
+    if len(records) != 1:
+        raise _WrongError(_Wrong("ROW", f"It holds {len(records)} records, not one."))
+    if len(records[0]) != len(columns):
+        text = f"It has {len(records[0])} values for {len(columns)} columns."
+        raise _WrongError(_Wrong("ROW", text))
+    return dict(zip(columns, records[0], strict=True))
+
+
+def _csv(values: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(values)
+    return text.getvalue()
+
+
+def _criteria(asked: Any) -> Iterator[tuple[str, str]]:
+    for criterion in asked.iterfind(f"{{{SERVICES}}}Criteria/{{{SERVICES}}}Criterion"):
+        operator = criterion.get("OperatorCode", "")
+        if operator.upper() not in _EQUALS or not criterion.get("PropertyName"):
+            raise _WrongError(_Wrong("CRITERIA", f"The stand-in knows no operator {operator!r}."))
+        yield criterion.get("PropertyName"), criterion.get("Value", "")
+
+
+def _tell(errors: Any, found: tuple[_Wrong, ...]) -> None:
+    errors.set("IsError", str(bool(found)).lower())
+    errors.set("IsWarning", "false")
+    if not found:
+        return
+    items = etree.SubElement(errors, f"{{{PROBLEMS}}}Items", nsmap={None: PROBLEMS})
+    for wrong in found[:_MOST_ERRORS]:
+        etree.SubElement(
+            items,
+            f"{{{PROBLEMS}}}ErrorItem",
+            ErrorType="Error",
+            ErrorCode=wrong.code,
+            Description=wrong.text,
+            ShortDescription=wrong.text.partition(":")[0],
+        )
