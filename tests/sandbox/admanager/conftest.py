@@ -1,19 +1,27 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from google.ads import admanager_v1 as gam
 from google.api_core.client_options import ClientOptions
 from google.oauth2 import service_account
 
 from seil.sandbox.admanager.options import Options
-from seil.sandbox.admanager.seed import AD_UNIT_ID, ADVERTISER_ID, TRAFFICKER_ID
+from seil.sandbox.admanager.seed import (
+    AD_UNIT_ID,
+    ADVERTISER_ID,
+    BUYER_ACCOUNT_ID,
+    SALESPERSON_ID,
+    TRAFFICKER_ID,
+)
 from seil.sandbox.admanager.server import Server
 
 NETWORK = "networks/1234567"
@@ -96,6 +104,111 @@ def line_item(order: str, now: datetime, **fields: Any) -> gam.LineItem:
     )
 
 
+class Soap:
+    """The official SOAP client, unmodified, for a stand-in."""
+
+    def __init__(self, server: Server, network_code: str = "1234567") -> None:
+        from googleads import ad_manager, common, oauth2
+
+        self.server = server
+        scope = oauth2.GetAPIScope("ad_manager")
+        account = oauth2.GoogleServiceAccountClient(str(server.service_account_key), scope)
+        with warnings.catch_warnings():  # it asks the locale in a way that is on its way out
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.client = ad_manager.AdManagerClient(
+                account, "SEIL tests", network_code, cache=common.ZeepServiceProxy.NO_CACHE
+            )
+        self._services: dict[str, Any] = {}
+
+    def service(self, name: str, version: str = "v202608") -> Any:
+        if name not in self._services:
+            made = self.client.GetService(name, version=version, server=self.server.url)
+            self._services[name] = made
+        return self._services[name]
+
+    @property
+    def proposals(self) -> Any:
+        return self.service("ProposalService")
+
+    @property
+    def lines(self) -> Any:
+        return self.service("ProposalLineItemService")
+
+    def proposal(self, **fields: Any) -> Any:
+        """A new proposal, with all that a buyer has to know."""
+        given = {
+            "name": "A proposal",
+            "marketplaceInfo": {"buyerAccountId": BUYER_ACCOUNT_ID},
+            "advertiser": {"companyId": ADVERTISER_ID, "type": "ADVERTISER"},
+            "primarySalesperson": {"userId": SALESPERSON_ID},
+            "primaryTraffickerId": TRAFFICKER_ID,
+            "sellerContactIds": [SALESPERSON_ID],
+            **fields,
+        }
+        return self.proposals.createProposals([_set(given)])[0]
+
+    def line(self, proposal: int, now: datetime, **fields: Any) -> Any:
+        """A new proposal line item."""
+        return self.lines.createProposalLineItems([_set(proposal_line(proposal, now, **fields))])[0]
+
+    def act(self, kind: str, proposal: int, **fields: Any) -> int:
+        """How many proposals the action changed."""
+        done = self.proposals.performProposalAction(
+            {"xsi_type": kind, **fields}, by_id(proposal).ToStatement()
+        )
+        return int(done["numChanges"])
+
+    def read(self, proposal: int) -> Any:
+        page = self.proposals.getProposalsByStatement(by_id(proposal).ToStatement())
+        return page["results"][0]
+
+
+def by_id(number: int) -> Any:
+    from googleads import ad_manager
+
+    return (
+        ad_manager.StatementBuilder(version="v202608")
+        .Where("id = :id")
+        .WithBindVariable("id", number)
+    )
+
+
+def soap_time(when: datetime) -> dict[str, Any]:
+    return {
+        "date": {"year": when.year, "month": when.month, "day": when.day},
+        "hour": when.hour,
+        "minute": when.minute,
+        "second": when.second,
+        "timeZoneId": "UTC",
+    }
+
+
+def proposal_line(proposal: int, now: datetime, **fields: Any) -> dict[str, Any]:
+    return {
+        "proposalId": proposal,
+        "name": "A deal",
+        "startDateTime": soap_time(now + timedelta(days=2)),
+        "endDateTime": soap_time(now + timedelta(days=12)),
+        "deliveryRateType": "EVENLY",
+        "lineItemType": "STANDARD",
+        "rateType": "CPM",
+        "goal": {"goalType": "LIFETIME", "unitType": "IMPRESSIONS", "units": 200_000},
+        "netRate": {"currencyCode": "AUD", "microAmount": 12_500_000},
+        "creativePlaceholders": [{"size": {"width": 300, "height": 250, "isAspectRatio": False}}],
+        "targeting": {
+            "inventoryTargeting": {
+                "targetedAdUnits": [{"adUnitId": str(AD_UNIT_ID), "includeDescendants": True}]
+            },
+            "geoTargeting": {"targetedLocations": [{"id": 2036}]},
+        },
+        **fields,
+    }
+
+
+def _set(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 @pytest.fixture(scope="session")
 def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A service account's key: making one takes a while."""
@@ -124,3 +237,15 @@ def server(folder: Path, clock: Time) -> Iterator[Server]:
 @pytest.fixture
 def google(server: Server) -> Google:
     return Google(server)
+
+
+@pytest.fixture
+def soap(server: Server) -> Soap:
+    return Soap(server)
+
+
+@pytest.fixture
+def http(server: Server) -> Iterator[httpx.Client]:
+    """Without a token: for the levers."""
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        yield client

@@ -35,6 +35,8 @@ _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LONGEST = 3600
 _LEEWAY = 60
 _DOTS_OF_JWT = 2
+_TOKEN_ENDPOINT = "https://oauth2.googleapis.com/token"  # noqa: S105
+"""google-auth names it as the audience wherever the assertion goes."""
 _API = "https://admanager.googleapis.com"
 
 
@@ -165,7 +167,7 @@ class Tokens:
                 assertion,
                 self._public,
                 algorithms=["RS256"],
-                audience=self._audience,
+                audience=[self._audience, _TOKEN_ENDPOINT],
                 issuer=self._email,
                 leeway=_LEEWAY,
                 options={"require": ["iss", "aud", "exp", "iat"]},

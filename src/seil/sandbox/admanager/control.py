@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seil.sandbox.admanager.clock import moment, stamp
 from seil.sandbox.admanager.errors import invalid, not_found
@@ -14,14 +14,20 @@ from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.messages import Call, Reply
 from seil.sandbox.admanager.network import Network, ident
 
+if TYPE_CHECKING:
+    from seil.sandbox.admanager.soap.buyers import Buyers
+
 _NO_CONTENT = Reply(204, b"")
 
 
 class Control:
-    def __init__(self, network: Network, faults: Faults, line_items: LineItems) -> None:
+    def __init__(
+        self, network: Network, faults: Faults, line_items: LineItems, buyers: Buyers
+    ) -> None:
         self._network = network
         self._faults = faults
         self._line_items = line_items
+        self._buyers = buyers
         self._routes: dict[tuple[str, str], Callable[..., Reply]] = {
             ("GET", r"/sandbox/faults"): lambda _call: Reply.json(faults.listed()),
             ("GET", r"/sandbox/faults/kinds"): _kinds,
@@ -30,6 +36,9 @@ class Control:
             ("GET", r"/sandbox/clock"): self._clock,
             ("POST", r"/sandbox/clock"): self._set_clock,
             ("GET", r"/sandbox/summary"): self._summary,
+            ("POST", r"/sandbox/proposals/(\d+)/accept"): self._accept,
+            ("POST", r"/sandbox/proposals/(\d+)/counter"): self._counter,
+            ("POST", r"/sandbox/proposals/(\d+)/terminate"): self._terminate,
             ("POST", r"/sandbox/lineItems/(\d+)/creatives"): self._creatives,
         }
 
@@ -86,6 +95,18 @@ class Control:
             "lineItems": items,
         }
         return Reply.json(found)
+
+    def _accept(self, _call: Call, number: str) -> Reply:
+        """The buyer agrees."""
+        return Reply.json(self._buyers.accept(int(number)))
+
+    def _counter(self, call: Call, number: str) -> Reply:
+        """The buyer asks for something else: {"netRate": micros, "units": n, "comment": text}."""
+        return Reply.json(self._buyers.counter(int(number), call.json_object()))
+
+    def _terminate(self, _call: Call, number: str) -> Reply:
+        """The buyer goes away."""
+        return Reply.json(self._buyers.terminate(int(number)))
 
     def _creatives(self, _call: Call, number: str) -> Reply:
         """The line item's creatives are there now, and it is activated."""

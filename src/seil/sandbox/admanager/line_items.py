@@ -70,7 +70,7 @@ class LineItems:
         if reserve and item["lineItemType"] in RESERVABLE:
             skip = given.get("skipInventoryCheck") or given.get("allowOverbook")
             self._reserve(item, check=not skip)
-        return self._save(item, order)
+        return self.save(item, order)
 
     def update(self, changed: Thing, *, at: str = "lineItem") -> Thing:
         """`changed` is the whole line item, as it shall be."""
@@ -92,7 +92,7 @@ class LineItems:
         if item["reservationStatus"] == "RESERVED" and item.get("goal") != before.get("goal"):
             skip = changed.get("skipInventoryCheck") or changed.get("allowOverbook")
             self._reserve(item, check=not skip)
-        return self._save(item, order)
+        return self.save(item, order)
 
     def act(self, method: str, names: Sequence[str]) -> int:
         """Performs a batch action of the client's name; how many line items it changed."""
@@ -104,14 +104,14 @@ class LineItems:
             if method == "BatchDeleteLineItems":
                 self._network.store.remove("lineItems", ident(item["name"]))
             else:
-                self._save(item, order)
+                self.save(item, order)
         return len(names)
 
     def supply_creatives(self, name: str) -> Thing:
         """What a trafficker does; Ad Manager activates the line item then."""
         item = self._network.get("lineItems", name)
         item["_creatives"] = item["_active"] = True
-        return self._save(item, self._network.get("orders", item["order"]))
+        return self.save(item, self._network.get("orders", item["order"]))
 
     def follow(self, item: Thing, order: Thing, reservation: str, *, skip_check: bool) -> None:
         """An action on its order."""
@@ -123,7 +123,7 @@ class LineItems:
                 item["reservationStatus"] = "UNRESERVED"
             elif item["reservationStatus"] != "RESERVED":
                 self._reserve(item, check=reservation == "reserve" and not skip_check)
-        self._save(item, order)
+        self.save(item, order)
 
     def stats(self, item: Mapping[str, Any]) -> dict[str, int]:
         found = delivered(item, self._network.clock.now(), self._network.clock.zone)
@@ -220,7 +220,7 @@ class LineItems:
         reached = bool(units) and self.stats(item)[counted] >= units
         return computed_status(item, order, self._network.clock.now(), reached=reached)
 
-    def _save(self, item: Thing, order: Mapping[str, Any]) -> Thing:
+    def save(self, item: Thing, order: Mapping[str, Any]) -> Thing:
         """Keeps in `_windows` when it was on, which its delivery is worked out from."""
         now = stamp(self._network.clock.now())
         windows = item["_windows"]

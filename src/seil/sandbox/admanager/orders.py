@@ -39,7 +39,7 @@ class Orders:
             "currencyCode": network.store.fact("currency"),
             "creator": network.store.fact("service user"),
         }
-        return self._save(order)
+        return self.save(order)
 
     def update(self, changed: Thing, *, at: str = "order") -> Thing:
         """`changed` is the whole order, as it shall be."""
@@ -49,7 +49,7 @@ class Orders:
         if before["status"] in ("CANCELED", "PENDING_APPROVAL"):
             raise refused("OrderError", f"UPDATE_{before['status']}_ORDER_NOT_ALLOWED", before)
         self._check(changed, at)
-        return self._save(changed)
+        return self.save(changed)
 
     def act(self, method: str, names: Sequence[str], *, skip_check: bool = False) -> int:
         """Performs a batch action of the client's name; how many orders it changed."""
@@ -76,7 +76,7 @@ class Orders:
         if method in ("BatchArchiveOrders", "BatchUnarchiveOrders"):
             order["archived"] = not unarchives
         order["status"] = action.becomes or order["status"]
-        self._save(order)
+        self.save(order)
         for item in items:
             item["archived"] = order["archived"]
             self._line_items.follow(item, order, action.reservation, skip_check=skip_check)
@@ -102,7 +102,7 @@ class Orders:
             for user in users if isinstance(users, list) else [users]:
                 network.referred("users", user, field=f"{at}.{field}")
 
-    def _save(self, order: Thing) -> Thing:
+    def save(self, order: Thing) -> Thing:
         order["updateTime"] = stamp(self._network.clock.now())
         order["lastModifiedByApp"] = "stand-in"
         self._network.put("orders", order)

@@ -199,15 +199,38 @@ class _Parts:
 
 def _frame(network: Network, tokens: Tokens, faults: Faults) -> Frame:
     """Google's types take a second to import: only a server that starts pays for them."""
+    from seil.sandbox.admanager.rest import forecasts
     from seil.sandbox.admanager.rest.gateway import Rest
     from seil.sandbox.admanager.rest.operations import operations
+    from seil.sandbox.admanager.rest.reports import Reports
+    from seil.sandbox.admanager.soap.buyers import Buyers
+    from seil.sandbox.admanager.soap.forecasts import Forecasts
+    from seil.sandbox.admanager.soap.gateway import Soap
+    from seil.sandbox.admanager.soap.negotiation import Negotiation
+    from seil.sandbox.admanager.soap.proposals import Proposals
 
     line_items = LineItems(network)
     orders = Orders(network, line_items)
-    rest = Rest(network, tokens, operations(network, orders, line_items))
+    carried_out = {
+        **operations(network, orders, line_items),
+        **forecasts.operations(network, line_items),
+        **Reports(network).operations(),
+    }
+    rest = Rest(network, tokens, carried_out)
+    proposals = Proposals(network, line_items)
+    negotiation = Negotiation(network, proposals, orders, line_items)
+    soap = Soap(
+        network,
+        tokens,
+        proposals=proposals,
+        negotiation=negotiation,
+        forecasts=Forecasts(network, line_items),
+    )
+    buyers = Buyers(proposals, negotiation)
     handlers = {
         "/token": tokens.answer,
         "/v1/": rest.answer,
-        "/sandbox/": Control(network, faults, line_items).answer,
+        "/apis/ads/publisher/": soap.answer,
+        "/sandbox/": Control(network, faults, line_items, buyers).answer,
     }
     return Frame(handlers, network.store, faults)

@@ -1,0 +1,33 @@
+"""Availability of an existing line item. The REST API has no prospective ones; SOAP has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seil.sandbox.admanager.errors import required
+from seil.sandbox.admanager.inventory import availability, demand_of
+from seil.sandbox.admanager.line_items import LineItems
+from seil.sandbox.admanager.network import Network
+from seil.sandbox.admanager.rest.gateway import Operation, Request
+
+
+def operations(network: Network, line_items: LineItems) -> dict[str, Operation]:
+    def run(request: Request) -> dict[str, Any]:
+        if not (name := request.get("existingLineItem")):
+            raise required("existing_line_item")
+        item = network.get("lineItems", name, field="existing_line_item")
+        found = availability(network, demand_of(item))
+        goal = item.get("goal", {})
+        forecast = {
+            "lineItem": name,
+            "order": item["order"],
+            "unitType": goal.get("unitType", "IMPRESSIONS"),
+            "availableUnits": str(found.available),
+            "deliveredUnits": str(line_items.impressions(item)),
+            "matchedUnits": str(found.matched),
+            "possibleUnits": str(found.possible),
+            "reservedUnits": str(goal.get("units", 0)),
+        }
+        return {"availabilityForecastResult": forecast}
+
+    return {"RunAvailabilityForecast": run}

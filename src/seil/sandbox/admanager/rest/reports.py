@@ -1,0 +1,282 @@
+"""Reports: made, run as a long-running operation (https://google.aip.dev/151), read page by page.
+
+What a report says of a line item and a day is what the line item's stats grew by on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from seil.sandbox.admanager.clock import stamp
+from seil.sandbox.admanager.delivery import Delivered, delivered_on, span
+from seil.sandbox.admanager.errors import ApiError, invalid, not_found, required
+from seil.sandbox.admanager.network import Network, Thing, ident, public
+from seil.sandbox.admanager.rest.checks import check_mask, check_resource, without_output
+from seil.sandbox.admanager.rest.gateway import Operation, Request
+from seil.sandbox.admanager.rest.lists import listed, page_bounds, page_token
+from seil.sandbox.admanager.rest.masks import changed
+
+_REPORT = "google.ads.admanager.v1.Report"
+_DEFAULT_PAGE = 1_000
+_LARGEST_PAGE = 10_000
+_LONGEST = timedelta(days=3 * 366)
+_RUN = re.compile(r"networks/\d+/operations/reports/runs/(\d{1,19})")
+_RESULT = re.compile(r"(networks/\d+/reports/\d{1,19})/results/(\d{1,19})")
+
+_DIMENSIONS: Mapping[str, Callable[[Thing, Thing, date], dict[str, Any]]] = {
+    "LINE_ITEM_ID": lambda item, _order, _day: {"intValue": str(ident(item["name"]))},
+    "LINE_ITEM_NAME": lambda item, _order, _day: {"stringValue": item["displayName"]},
+    "ORDER_ID": lambda _item, order, _day: {"intValue": str(ident(order["name"]))},
+    "ORDER_NAME": lambda _item, order, _day: {"stringValue": order["displayName"]},
+    "DATE": lambda _item, _order, day: {"intValue": day.strftime("%Y%m%d")},
+}
+_METRICS: Mapping[str, Callable[[Delivered], dict[str, Any]]] = {
+    "AD_SERVER_IMPRESSIONS": lambda found: {"intValue": str(found.impressions)},
+    "AD_SERVER_CLICKS": lambda found: {"intValue": str(found.clicks)},
+    "AD_SERVER_CTR": lambda found: {
+        "doubleValue": found.clicks / found.impressions if found.impressions else 0.0
+    },
+}
+_RELATIVE: Mapping[str, tuple[int, int]] = {
+    "TODAY": (0, 0),
+    "YESTERDAY": (-1, -1),
+    "LAST_7_DAYS": (-7, -1),
+    "LAST_30_DAYS": (-30, -1),
+    "LAST_60_DAYS": (-60, -1),
+    "LAST_90_DAYS": (-90, -1),
+}
+_FILTERED = ("LINE_ITEM_ID", "ORDER_ID")
+
+
+class Reports:
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def operations(self) -> dict[str, Operation]:
+        network = self._network
+        return {
+            "CreateReport": self._create,
+            "UpdateReport": self._update,
+            "GetReport": lambda request: public(network.get("reports", request["name"])),
+            "ListReports": lambda request: listed(
+                request, network.store.all("reports"), message="Report", member="reports"
+            ),
+            "RunReport": self._run,
+            "GetOperation": self._operation,
+            "CancelOperation": self._cancel,
+            "FetchReportResultRows": self._fetch,
+        }
+
+    def _create(self, request: Request) -> Thing:
+        given = request["report"]
+        check_resource(_REPORT, given, at="report.")
+        self._check(given["reportDefinition"])
+        name = self._network.new_name("reports")
+        now = stamp(self._network.clock.now())
+        report = {
+            **without_output(_REPORT, given),
+            "name": name,
+            "reportId": str(ident(name)),
+            "createTime": now,
+            "updateTime": now,
+            "locale": "en-AU",
+        }
+        self._network.put("reports", report)
+        return report
+
+    def _update(self, request: Request) -> Thing:
+        given = request["report"]
+        report = self._network.get("reports", given.get("name", ""))
+        paths = request["updateMask"].split(",") if request.get("updateMask") else []
+        check_mask(_REPORT, paths)
+        whole = [name for name in without_output(_REPORT, given) if name != "name"]
+        after = changed(report, given, paths or whole)
+        check_resource(_REPORT, after, at="report.")
+        self._check(after["reportDefinition"])
+        after["updateTime"] = stamp(self._network.clock.now())
+        self._network.put("reports", after)
+        return after
+
+    def _check(self, definition: Thing) -> None:
+        """What the stand-in can report on."""
+        place = "report.reportDefinition"
+        if definition["reportType"] != "HISTORICAL":
+            raise _unsupported(f"{place}.reportType", definition["reportType"])
+        for member, known in (("dimensions", _DIMENSIONS), ("metrics", _METRICS)):
+            for name in definition.get(member, []):
+                if name not in known:
+                    raise _unsupported(f"{place}.{member}", name)
+        self._days(definition["dateRange"])
+        list(_conditions(definition.get("filters", [])))
+
+    def _days(self, given: Thing) -> list[date]:
+        field = "report.reportDefinition.dateRange"
+        if fixed := given.get("fixed"):
+            first, last = (_date(fixed.get(end), f"{field}.{end}") for end in _ENDS)
+        else:
+            relative = given.get("relative", "")
+            if relative not in _RELATIVE:
+                raise _unsupported(f"{field}.relative", relative)
+            today = self._network.clock.now().astimezone(self._network.clock.zone).date()
+            first, last = (today + timedelta(days=offset) for offset in _RELATIVE[relative])
+        if last < first:
+            message = "The end date is before the start date"
+            raise _report_error("END_DATE_TIME_NOT_AFTER_START_TIME", message, field)
+        if last - first > _LONGEST:
+            message = "A report goes over three years at most"
+            raise _report_error("INVALID_DATE", message, field)
+        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+    def _run(self, request: Request) -> Thing:
+        """Its rows are worked out now; `report_polls` says how long it looks as if not."""
+        report = self._network.get("reports", request["name"])
+        number = self._network.new_id("runs")
+        days = self._days(report["reportDefinition"]["dateRange"])
+        run = {
+            "report": report["name"],
+            "polls": self._network.options.report_polls,
+            "time": stamp(self._network.clock.now()),
+            "range": {"startDate": _parts(days[0]), "endDate": _parts(days[-1])},
+            "rows": list(self._rows(report["reportDefinition"], days)),
+        }
+        self._network.store.put("runs", number, run)
+        return self._answered(number, run, done=run["polls"] == 0)
+
+    def _operation(self, request: Request) -> Thing:
+        number, run = self._found(request["name"])
+        done = run["polls"] == 0
+        if not done:
+            run["polls"] -= 1
+            self._network.store.put("runs", number, run)
+        return self._answered(number, run, done=done)
+
+    def _cancel(self, request: Request) -> Thing:
+        number, run = self._found(request["name"])
+        if run["polls"]:
+            self._network.store.put("runs", number, {**run, "polls": 0, "cancelled": True})
+        return {}
+
+    def _found(self, name: str) -> tuple[int, Thing]:
+        match = _RUN.fullmatch(name)
+        run = self._network.store.get("runs", int(match.group(1))) if match else None
+        if match is None or run is None:
+            raise not_found(name)
+        return int(match.group(1)), run
+
+    def _answered(self, number: int, run: Thing, *, done: bool) -> Thing:
+        polls = self._network.options.report_polls
+        percent = 100 if done else int(100 * (1 - (run["polls"] + 1) / (polls + 2)))
+        operation: Thing = {
+            "name": f"{self._network.parent}/operations/reports/runs/{number}",
+            "metadata": {
+                "@type": "type.googleapis.com/google.ads.admanager.v1.RunReportMetadata",
+                "percentComplete": percent,
+                "report": run["report"],
+            },
+            "done": done,
+        }
+        if done and run.get("cancelled"):
+            operation["error"] = {"code": 1, "message": "The operation was cancelled"}
+        elif done:
+            operation["response"] = {
+                "@type": "type.googleapis.com/google.ads.admanager.v1.RunReportResponse",
+                "reportResult": f"{run['report']}/results/{number}",
+            }
+        return operation
+
+    def _fetch(self, request: Request) -> Thing:
+        match = _RESULT.fullmatch(request.get("name", ""))
+        run = self._network.store.get("runs", int(match.group(2))) if match else None
+        if match is None or run is None or run["report"] != match.group(1) or run["polls"]:
+            raise not_found(request.get("name", ""))
+        start, end = page_bounds(request, default=_DEFAULT_PAGE, largest=_LARGEST_PAGE)
+        rows = run["rows"]
+        answer: Thing = {"rows": rows[start:end], "runTime": run["time"]}
+        if not request.get("pageToken"):
+            answer |= {"totalRowCount": len(rows), "dateRanges": [run["range"]]}
+        if end < len(rows):
+            answer["nextPageToken"] = page_token(request, end)
+        return answer
+
+    def _rows(self, definition: Thing, days: list[date]) -> Iterator[Thing]:
+        """Summed up over what is no dimension; without rows that delivered nothing."""
+        dimensions = definition.get("dimensions", [])
+        conditions = list(_conditions(definition.get("filters", [])))
+        sums: dict[str, tuple[list[Thing], Delivered]] = {}
+        for item, order, day, found in self._delivered(days):
+            if not all(condition(item) for condition in conditions):
+                continue
+            values = [_DIMENSIONS[name](item, order, day) for name in dimensions]
+            before = sums.get(str(values), (values, Delivered(0, 0)))[1]
+            total = Delivered(before.impressions + found.impressions, before.clicks + found.clicks)
+            sums[str(values)] = (values, total)
+        for values, total in sums.values():
+            metrics = [_METRICS[name](total) for name in definition.get("metrics", [])]
+            yield {"dimensionValues": values, "metricValueGroups": [{"primaryValues": metrics}]}
+
+    def _delivered(self, days: list[date]) -> Iterator[tuple[Thing, Thing, date, Delivered]]:
+        network, zone = self._network, self._network.clock.zone
+        now = network.clock.now()
+        for item in network.store.all("lineItems"):
+            order = network.get("orders", item["order"])
+            start, end = (at.astimezone(zone).date() for at in span(item))
+            for day in days:
+                if not start <= day <= end:
+                    continue
+                found = delivered_on(item, day, now, zone)
+                if found.impressions or found.clicks:
+                    yield item, order, day, found
+
+
+_ENDS = ("startDate", "endDate")
+
+
+def _conditions(filters: list[Thing]) -> Iterator[Callable[[Thing], bool]]:
+    """IN and NOT_IN of line items and orders, one behind the other."""
+    for number, given in enumerate(filters):
+        place = f"report.reportDefinition.filters[{number}]"
+        inner = given.get("fieldFilter", {})
+        dimension = inner.get("field", {}).get("dimension", "")
+        operation = inner.get("operation", "IN")
+        if dimension not in _FILTERED or operation not in ("IN", "NOT_IN"):
+            raise _unsupported(place, f"{dimension} {operation}".strip())
+        yield _among(
+            dimension, frozenset(_integers(inner.get("values", []))), inside=operation == "IN"
+        )
+
+
+def _among(dimension: str, wanted: frozenset[int], *, inside: bool) -> Callable[[Thing], bool]:
+    member = "name" if dimension == "LINE_ITEM_ID" else "order"
+    return lambda item: (ident(item[member]) in wanted) == inside
+
+
+def _integers(values: list[Thing]) -> Iterator[int]:
+    for value in values:
+        yield from map(int, value.get("intListValue", {}).get("values", []))
+        if "intValue" in value:
+            yield int(value["intValue"])
+
+
+def _date(given: Thing | None, field: str) -> date:
+    if not given:
+        raise required(field)
+    try:
+        return date(given.get("year", 0), given.get("month", 0), given.get("day", 0))
+    except ValueError as error:
+        raise invalid(f"{field}: {error}", field=field) from error
+
+
+def _parts(day: date) -> dict[str, int]:
+    return {"year": day.year, "month": day.month, "day": day.day}
+
+
+def _report_error(reason: str, message: str, field: str) -> ApiError:
+    return ApiError("INVALID_ARGUMENT", "ReportError", reason, message, field=field)
+
+
+def _unsupported(field: str, value: str) -> ApiError:
+    message = f"The stand-in has no reports with {value or 'nothing'} as {field}"
+    return invalid(message, field=field, trigger=value)

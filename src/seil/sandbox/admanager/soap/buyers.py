@@ -1,0 +1,85 @@
+"""The other side of a negotiation, in the hand of a person or a test.
+
+https://developers.google.com/ad-manager/api/programmatic: a buyer accepts, asks for changes or ends
+the negotiation. What is open for edit here hears nothing of it until the edits are thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seil.sandbox.admanager.errors import ApiError, invalid, not_found
+from seil.sandbox.admanager.network import Thing
+from seil.sandbox.admanager.soap.negotiation import Negotiation
+from seil.sandbox.admanager.soap.proposals import Proposals
+from seil.sandbox.admanager.soap.states import is_open
+
+_ANSWERABLE = ("AWAITING_BUYER_REVIEW", "ONLY_SELLER_ACCEPTED", "AWAITING_SELLER_REVIEW")
+_COUNTERS = {"netRate": int, "units": int, "comment": str}
+
+
+class Buyers:
+    def __init__(self, proposals: Proposals, negotiation: Negotiation) -> None:
+        self._proposals = proposals
+        self._negotiation = negotiation
+
+    def accept(self, number: int) -> Thing:
+        """Finalised where the seller has accepted, else it is the seller's turn."""
+        proposal = self._proposal(number, ("AWAITING_BUYER_REVIEW", "ONLY_SELLER_ACCEPTED"))
+        if is_open(proposal):
+            raise _wrong_state(proposal)
+        if proposal["marketplaceInfo"]["negotiationStatus"] == "ONLY_SELLER_ACCEPTED":
+            self._negotiation.finalise(proposal)
+        else:
+            self._negotiation.apply(proposal, {})
+            proposal["_agreed"] = True
+        return self._told(proposal)
+
+    def counter(self, number: int, wishes: Mapping[str, Any]) -> Thing:
+        if unknown := wishes.keys() - _COUNTERS.keys():
+            raise invalid(f"unknown: {', '.join(sorted(unknown))}")
+        try:
+            wanted = {name: _COUNTERS[name](value) for name, value in wishes.items()}
+        except (TypeError, ValueError) as error:
+            raise invalid(str(error)) from error
+        proposal = self._proposal(number, _ANSWERABLE)
+        if is_open(proposal):
+            proposal["marketplaceInfo"]["isNewVersionFromBuyer"] = True
+            proposal["_from_buyer"] = wanted
+        else:
+            self._negotiation.apply(proposal, wanted)
+        return self._told(proposal)
+
+    def terminate(self, number: int) -> Thing:
+        proposal = self._proposal(number, _ANSWERABLE)
+        proposal["status"] = "REJECTED"
+        proposal["marketplaceInfo"] |= {
+            "negotiationStatus": "CANCELLED",
+            "hasLocalVersionEdits": False,
+        }
+        return self._told(proposal)
+
+    def _proposal(self, number: int, allowed: tuple[str, ...]) -> Thing:
+        try:
+            proposal = self._proposals.get(number)
+        except ApiError as error:
+            raise not_found(f"proposal {number}") from error
+        if proposal["marketplaceInfo"]["negotiationStatus"] not in allowed:
+            raise _wrong_state(proposal)
+        return proposal
+
+    def _told(self, proposal: Thing) -> Thing:
+        saved = self._proposals.save(proposal)
+        return {
+            "id": saved["id"],
+            "status": saved["status"],
+            "dfpOrderId": saved.get("dfpOrderId"),
+            "marketplaceInfo": saved["marketplaceInfo"],
+        }
+
+
+def _wrong_state(proposal: Thing) -> ApiError:
+    state = proposal["marketplaceInfo"]["negotiationStatus"]
+    message = f"The proposal is not with the buyer: it is {proposal['status']}, {state}"
+    return ApiError("FAILED_PRECONDITION", "ProposalActionError", "NOT_APPLICABLE", message)

@@ -1,0 +1,148 @@
+"""What becomes of a proposal that both sides have accepted: an order with its line items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seil.sandbox.admanager.clock import stamp
+from seil.sandbox.admanager.line_items import LineItems
+from seil.sandbox.admanager.network import Network, Thing, ident
+from seil.sandbox.admanager.orders import Orders
+from seil.sandbox.admanager.soap.dates import from_soap
+
+_NANOS = 10**9
+_MICROS = 10**6
+_FIRST_DEAL = 700_000_000
+
+
+class Deals:
+    def __init__(self, network: Network, orders: Orders, line_items: LineItems) -> None:
+        self._network = network
+        self._orders = orders
+        self._line_items = line_items
+
+    def book(self, proposal: Thing, lines: Sequence[Thing]) -> None:
+        """Makes the order, or brings it up to date; writes the ids into proposal and lines."""
+        order = self._order(proposal)
+        for line in lines:
+            name = self._network.name("lineItems", line.get("dfpLineItemId") or self._new_item())
+            self._line_items.save(self._line_item(line, name, order), order)
+            line["dfpLineItemId"] = ident(name)
+            line["isSold"] = True
+            line["reservationStatus"] = "CHECK_LINE_ITEM_RESERVATION_STATUS"
+
+    def rename(self, proposal: Mapping[str, Any], lines: Sequence[Thing]) -> None:
+        """What can be changed without the buyer: names and who is responsible."""
+        self._order({**proposal})
+        for line in lines:
+            if number := line.get("dfpLineItemId"):
+                item = self._network.get("lineItems", self._network.name("lineItems", number))
+                item["displayName"] = line["name"]
+                self._network.put("lineItems", item)
+
+    def pause(self, lines: Sequence[Thing], *, paused: bool) -> None:
+        for line in lines:
+            if number := line.get("dfpLineItemId"):
+                item = self._network.get("lineItems", self._network.name("lineItems", number))
+                order = self._network.get("orders", item["order"])
+                self._line_items.save({**item, "_paused": paused}, order)
+
+    def _new_item(self) -> int:
+        return self._network.new_id("lineItems")
+
+    def _order(self, proposal: Thing) -> Thing:
+        network = self._network
+        number = proposal.get("dfpOrderId") or network.new_id("orders")
+        before = network.store.get("orders", number) or {}
+        proposal["dfpOrderId"] = number
+        order = {
+            "archived": False,
+            "creator": network.store.fact("service user"),
+            **before,
+            "name": network.name("orders", number),
+            "orderId": str(number),
+            "displayName": proposal["name"],
+            "programmatic": True,
+            "advertiser": network.name("companies", proposal["advertiser"]["companyId"]),
+            "trafficker": network.name("users", proposal["primaryTraffickerId"]),
+            "salesperson": network.name("users", proposal["primarySalesperson"]["userId"]),
+            "currencyCode": proposal["currencyCode"],
+            "status": "APPROVED",
+        }
+        self._orders.save(order)
+        return order
+
+    def _line_item(self, line: Thing, name: str, order: Thing) -> Thing:
+        """The buyer has the creatives: the line item is active at once."""
+        network = self._network
+        goal = line.get("goal", {})
+        deal = network.store.next_id("deal", _FIRST_DEAL)
+        return {
+            "dealInfo": {"externalDealId": str(deal)},
+            "createTime": stamp(network.clock.now()),
+            "_windows": [],
+            **(network.store.get("lineItems", ident(name)) or {}),
+            "name": name,
+            "order": order["name"],
+            "displayName": line["name"],
+            "startTime": stamp(from_soap(line["startDateTime"], "startDateTime")),
+            "targetEndTime": stamp(from_soap(line["endDateTime"], "endDateTime")),
+            "endTimeUnlimited": False,
+            "creativeRotationType": "OPTIMIZED",
+            "deliveryRateType": line.get("deliveryRateType", "EVENLY"),
+            "environmentType": line.get("environmentType", "BROWSER"),
+            "lineItemType": line["lineItemType"],
+            "rate": _money(line["netRate"]),
+            "costType": line["rateType"],
+            "goal": {**goal, "units": str(goal["units"])} if "units" in goal else goal,
+            "creativePlaceholders": [_placeholder(one) for one in line["creativePlaceholders"]],
+            "targeting": self._targeting(line["targeting"]),
+            "archived": False,
+            "reservationStatus": "RESERVED",
+            "_active": True,
+            "_creatives": True,
+        }
+
+    def _targeting(self, given: Mapping[str, Any]) -> Thing:
+        """Inventory and places; the rest is kept with the proposal alone."""
+        network = self._network
+        inventory = given["inventoryTargeting"]
+        made: Thing = {}
+        for member in ("targetedAdUnits", "excludedAdUnits"):
+            made[member] = [
+                {
+                    "adUnit": network.name("adUnits", unit["adUnitId"]),
+                    "includeDescendants": unit.get("includeDescendants", True),
+                }
+                for unit in inventory.get(member, [])
+            ]
+        made["targetedPlacements"] = [
+            network.name("placements", number)
+            for number in inventory.get("targetedPlacementIds", [])
+        ]
+        found: Thing = {"inventoryTargeting": {k: v for k, v in made.items() if v}}
+        if places := given.get("geoTargeting"):
+            found["geoTargeting"] = {
+                f"{kind}Geos": [
+                    network.name("geoTargets", place["id"])
+                    for place in places.get(f"{kind}Locations", [])
+                ]
+                for kind in ("targeted", "excluded")
+            }
+        return found
+
+
+def _money(given: Mapping[str, Any]) -> dict[str, Any]:
+    units, micros = divmod(given["microAmount"], _MICROS)
+    return {
+        "currencyCode": given["currencyCode"],
+        "units": str(units),
+        "nanos": micros * (_NANOS // _MICROS),
+    }
+
+
+def _placeholder(given: Mapping[str, Any]) -> dict[str, Any]:
+    kind = given.get("creativeSizeType", "PIXEL")
+    size = {"width": given["size"]["width"], "height": given["size"]["height"], "sizeType": kind}
+    return {"size": size, "expectedCreativeCount": given.get("expectedCreativeCount", 1)}

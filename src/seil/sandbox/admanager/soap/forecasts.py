@@ -1,0 +1,112 @@
+"""Availability of line items that exist, and of those that somebody thinks of booking.
+
+https://developers.google.com/ad-manager/api/reference/v202608/ForecastService: only this API has
+prospective ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from seil.sandbox.admanager.errors import ApiError, dangling, required
+from seil.sandbox.admanager.inventory import Demand, availability, demand_of, narrowings
+from seil.sandbox.admanager.line_items import LineItems
+from seil.sandbox.admanager.network import Network, Thing
+from seil.sandbox.admanager.soap.dates import from_soap
+from seil.sandbox.admanager.soap.proposal_checks import check_inventory
+
+_NEEDED = ("lineItemType", "targeting", "creativePlaceholders")
+_AT = "lineItem.lineItem"
+
+
+class Forecasts:
+    def __init__(self, network: Network, line_items: LineItems) -> None:
+        self._network = network
+        self._line_items = line_items
+
+    def existing(self, given: Mapping[str, Any]) -> Thing:
+        number = given.get("lineItemId")
+        if number is None:
+            raise required("lineItemId")
+        item = self._network.store.get("lineItems", number)
+        if item is None:
+            raise dangling(str(number), field="lineItemId")
+        found = self._forecast(demand_of(item), item.get("goal", {}))
+        order = self._network.number("orders", item["order"])
+        served = self._line_items.impressions(item)
+        return {**found, "lineItemId": number, "orderId": order, "deliveredUnits": served}
+
+    def prospective(self, given: Mapping[str, Any]) -> Thing:
+        wish = given.get("lineItem", {})
+        if "proposalLineItem" in wish:
+            item, goal = wish["proposalLineItem"], wish["proposalLineItem"].get("goal", {})
+        else:
+            item, goal = wish.get("lineItem"), (wish.get("lineItem") or {}).get("primaryGoal", {})
+        if not item:
+            raise required(_AT)
+        for field in _NEEDED:
+            if not item.get(field):
+                raise required(f"{_AT}.{field}")
+        self._check_references(wish, item)
+        found = self._forecast(self._demand(item), goal)
+        kept = {"lineItemId": item.get("id"), "orderId": item.get("orderId")}
+        return {**found, **kept, "deliveredUnits": 0}
+
+    def _check_references(self, wish: Mapping[str, Any], item: Mapping[str, Any]) -> None:
+        check_inventory(self._network, item["targeting"], _AT)
+        for kind, number, field in (
+            ("companies", wish.get("advertiserId"), "lineItem.advertiserId"),
+            ("orders", item.get("orderId"), f"{_AT}.orderId"),
+        ):
+            if number is not None and self._network.store.get(kind, number) is None:
+                raise dangling(str(number), field=field)
+
+    def _demand(self, item: Mapping[str, Any]) -> Demand:
+        start, end = self._start(item), self._end(item)
+        if end <= start:
+            raise ApiError(
+                "INVALID_ARGUMENT",
+                "DateError",
+                "END_DATE_BEFORE_START_DATE",
+                "The end has to be after the start",
+                field=f"{_AT}.endDateTime",
+            )
+        targeting = item["targeting"]
+        units = targeting["inventoryTargeting"].get("targetedAdUnits", [])
+        return Demand(
+            start,
+            end,
+            frozenset(int(unit["adUnitId"]) for unit in units),
+            narrowings(targeting),
+            item.get("id", 0),
+        )
+
+    def _start(self, item: Mapping[str, Any]) -> datetime:
+        now = self._network.clock.now()
+        match item.get("startDateTimeType", "USE_START_DATE_TIME"):
+            case "IMMEDIATELY":
+                return now
+            case "ONE_HOUR_FROM_NOW":
+                return now + timedelta(hours=1)
+        if "startDateTime" not in item:
+            raise required(f"{_AT}.startDateTime")
+        return from_soap(item["startDateTime"], f"{_AT}.startDateTime")
+
+    def _end(self, item: Mapping[str, Any]) -> datetime:
+        if item.get("unlimitedEndDateTime"):
+            return self._start(item) + timedelta(days=365)
+        if "endDateTime" not in item:
+            raise required(f"{_AT}.endDateTime")
+        return from_soap(item["endDateTime"], f"{_AT}.endDateTime")
+
+    def _forecast(self, demand: Demand, goal: Mapping[str, Any]) -> Thing:
+        found = availability(self._network, demand)
+        return {
+            "unitType": goal.get("unitType", "IMPRESSIONS"),
+            "availableUnits": found.available,
+            "matchedUnits": found.matched,
+            "possibleUnits": found.possible,
+            "reservedUnits": int(goal.get("units", 0)),
+        }

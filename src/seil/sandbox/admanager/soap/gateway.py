@@ -1,0 +1,155 @@
+"""The SOAP services: their WSDLs, and their operations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from seil.sandbox.admanager.account import Tokens
+from seil.sandbox.admanager.clock import ZONE
+from seil.sandbox.admanager.errors import ApiError, required
+from seil.sandbox.admanager.messages import XML, Call, Reply
+from seil.sandbox.admanager.network import Network, Thing
+from seil.sandbox.admanager.options import READ_WRITE, SOAP_ONLY
+from seil.sandbox.admanager.seed import ROOT_AD_UNIT_ID
+from seil.sandbox.admanager.soap.contract import VERSIONS, contract, wsdl
+from seil.sandbox.admanager.soap.envelope import answered, unmarshalled
+from seil.sandbox.admanager.soap.forecasts import Forecasts
+from seil.sandbox.admanager.soap.negotiation import Negotiation
+from seil.sandbox.admanager.soap.pql import Page, selected
+from seil.sandbox.admanager.soap.proposals import Proposals
+
+Arguments: TypeAlias = Mapping[str, Any]
+_PATH = re.compile(r"/apis/ads/publisher/(v\d{6})/(\w+)")
+
+
+class Soap:
+    def __init__(
+        self,
+        network: Network,
+        tokens: Tokens,
+        *,
+        proposals: Proposals,
+        negotiation: Negotiation,
+        forecasts: Forecasts,
+    ) -> None:
+        self._network = network
+        self._tokens = tokens
+        self._proposals = proposals
+        self._negotiation = negotiation
+        self._operations: dict[str, Callable[[Arguments], Any]] = {
+            "getCurrentNetwork": lambda _given: self._described(),
+            "getAllNetworks": lambda _given: [self._described()],
+            "createProposals": lambda given: proposals.create(_some(given, "proposals")),
+            "updateProposals": lambda given: proposals.update(_some(given, "proposals")),
+            "getProposalsByStatement": lambda given: _paged(self._chosen(given)),
+            "performProposalAction": self._act,
+            "createProposalLineItems": lambda given: proposals.create_lines(
+                _some(given, "proposalLineItems")
+            ),
+            "updateProposalLineItems": lambda given: proposals.update_lines(
+                _some(given, "proposalLineItems")
+            ),
+            "getProposalLineItemsByStatement": lambda given: _paged(self._chosen_lines(given)),
+            "performProposalLineItemAction": self._act_on_lines,
+            "getAvailabilityForecast": forecasts.prospective,
+            "getAvailabilityForecastById": forecasts.existing,
+        }
+
+    def answer(self, call: Call) -> Reply:
+        found = _PATH.fullmatch(call.path)
+        version, service = found.groups() if found else ("", "")
+        if version not in VERSIONS or service not in contract().services:
+            return Reply(404, b"<html><title>Error 404 (Not Found)!!1</title></html>", "text/html")
+        if call.method == "GET":
+            address = f"{call.base_url}{call.path}"
+            return Reply(200, wsdl(service, version, address).encode(), XML)
+        with self._network.store.transaction():
+            self._tokens.require(call, {READ_WRITE, SOAP_ONLY})
+            operation, given, header = unmarshalled(call.body, service, version)
+            if operation != "getAllNetworks":
+                self._check_network(header)
+            result = self._operations[operation](given)
+        return answered(service, version, operation, result)
+
+    def _check_network(self, header: Thing) -> None:
+        if not header:
+            raise _denied("MISSING_SOAP_REQUEST_HEADER", "The request has no RequestHeader")
+        if not header.get("applicationName"):
+            raise required("RequestHeader.applicationName")
+        if not (code := header.get("networkCode")):
+            raise _denied("NETWORK_CODE_REQUIRED", "The request names no network")
+        if code != self._network.code:
+            raise _denied("NETWORK_NOT_FOUND", f"The account has no access to network {code}")
+
+    def _described(self) -> Thing:
+        network = self._network
+        return {
+            "id": int(network.code),
+            "displayName": "Stand-in network",
+            "networkCode": network.code,
+            "propertyCode": f"ca-pub-{network.code}",
+            "timeZone": ZONE,
+            "currencyCode": network.store.fact("currency"),
+            "effectiveRootAdUnitId": str(ROOT_AD_UNIT_ID),
+            "isTest": True,
+        }
+
+    def _chosen(self, given: Arguments) -> Page:
+        return selected(
+            _statement(given),
+            self._proposals.all(),
+            self._proposals.columns(),
+            self._network.clock.zone,
+        )
+
+    def _chosen_lines(self, given: Arguments) -> Page:
+        return selected(
+            _statement(given),
+            self._proposals.all_lines(),
+            self._proposals.line_columns(),
+            self._network.clock.zone,
+        )
+
+    def _act(self, given: Arguments) -> Thing:
+        action = _action(given, "proposalAction")
+        return {"numChanges": self._negotiation.act(action, self._chosen(given).results)}
+
+    def _act_on_lines(self, given: Arguments) -> Thing:
+        action = _action(given, "proposalLineItemAction")
+        chosen = self._chosen_lines(given).results
+        return {"numChanges": self._negotiation.act_on_lines(action, chosen)}
+
+
+def _some(given: Arguments, member: str) -> list[Thing]:
+    found: list[Thing] = given.get(member, [])
+    if not found:
+        raise required(member)
+    return found
+
+
+def _statement(given: Arguments) -> Thing:
+    if "filterStatement" not in given:
+        raise required("filterStatement")
+    found: Thing = given["filterStatement"]
+    return found
+
+
+def _action(given: Arguments, member: str) -> Thing:
+    if member not in given:
+        raise required(member)
+    found: Thing = given[member]
+    return found
+
+
+def _paged(page: Page) -> Thing:
+    return {
+        "results": page.results,
+        "startIndex": page.start,
+        "totalResultSetSize": page.total,
+    }
+
+
+def _denied(reason: str, message: str) -> ApiError:
+    return ApiError("UNAUTHENTICATED", "AuthenticationError", reason, message)

@@ -1,0 +1,249 @@
+"""Filter statements in the Publisher Query Language, with their bind variables."""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+from lark import Lark, Token, Transformer, v_args
+from lark.exceptions import LarkError, VisitError
+
+from seil.sandbox.admanager.errors import ApiError
+from seil.sandbox.admanager.soap.dates import from_soap
+from seil.sandbox.admanager.soap.envelope import KIND
+
+Thing: TypeAlias = dict[str, Any]
+Test: TypeAlias = Callable[[Thing], bool]
+Column: TypeAlias = Callable[[Thing], Any]
+"""What a column's value is in a thing: a number, text, truth, aware datetime or None."""
+
+_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": lambda a, b: bool(a == b),
+    "!=": lambda a, b: bool(a != b),
+    "<": lambda a, b: bool(a < b),
+    "<=": lambda a, b: bool(a <= b),
+    ">": lambda a, b: bool(a > b),
+    ">=": lambda a, b: bool(a >= b),
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    results: list[Thing]
+    start: int
+    total: int
+
+
+def selected(
+    statement: Mapping[str, Any],
+    things: Sequence[Thing],
+    columns: Mapping[str, Column],
+    zone: ZoneInfo,
+) -> Page:
+    """The things that a Statement selects, a page of them. Raises ApiError as Ad Manager does."""
+    query = statement.get("query", "")
+    bound = {
+        entry.get("key", ""): _bound(entry.get("value", {}), zone)
+        for entry in statement.get("values", [])
+    }
+    parsed = _parsed(query, columns, bound)
+    found = [thing for thing in things if parsed.test(thing)]
+    for column, descending in reversed(parsed.order):
+        found.sort(key=functools.partial(_sortable, column), reverse=descending)
+    end = len(found) if parsed.limit is None else parsed.offset + parsed.limit
+    return Page(found[parsed.offset : end], parsed.offset, len(found))
+
+
+def _sortable(column: Column, thing: Thing) -> tuple[bool, Any]:
+    value = column(thing)
+    return (value is not None, value if value is not None else 0)
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    test: Test
+    order: list[tuple[Column, bool]]
+    limit: int | None
+    offset: int
+
+
+def _parsed(query: str, columns: Mapping[str, Column], bound: Mapping[str, Any]) -> _Parsed:
+    try:
+        made: _Parsed = _Tests(query, columns, bound).transform(_parser().parse(query))
+    except VisitError as error:
+        if isinstance(error.orig_exc, ApiError):
+            raise error.orig_exc from error
+        raise
+    except LarkError as error:
+        raise ApiError(
+            "INVALID_ARGUMENT",
+            "PublisherQueryLanguageSyntaxError",
+            "UNPARSABLE",
+            str(error).splitlines()[0],
+            field="filterStatement.query",
+            trigger=query,
+        ) from error
+    return made
+
+
+@functools.cache
+def _parser() -> Lark:
+    grammar = Path(__file__).with_name("pql.lark").read_text("utf-8")
+    return Lark(grammar, parser="earley", maybe_placeholders=False)
+
+
+def _bound(value: Mapping[str, Any], zone: ZoneInfo) -> Any:
+    """A Value, https://developers.google.com/ad-manager/api/reference/v202608/ProposalService.Value."""
+    inner = value.get("value")
+    match value.get(KIND):
+        case "NumberValue":
+            return _number(str(inner))
+        case "DateTimeValue":
+            return from_soap(inner or {}, "filterStatement.values")
+        case "DateValue":
+            day = date(**(inner or {}))
+            return datetime.combine(day, time(), zone)
+        case "SetValue":
+            return [_bound(one, zone) for one in value.get("values", [])]
+    return inner
+
+
+def _number(text: str) -> float | int:
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError as error:
+        raise _unexecutable(f"{text!r} is no number") from error
+
+
+def _unexecutable(reason: str) -> ApiError:
+    return ApiError(
+        "INVALID_ARGUMENT",
+        "PublisherQueryLanguageContextError",
+        "UNEXECUTABLE",
+        reason,
+        field="filterStatement.query",
+    )
+
+
+@v_args(inline=True)
+class _Tests(Transformer[Token, Any]):
+    def __init__(self, query: str, columns: Mapping[str, Column], bound: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._query = query
+        self._columns = columns
+        self._values = bound
+
+    def start(self, *parts: Any) -> _Parsed:
+        found: dict[str, Any] = {"test": _everything, "order": [], "limit": None, "offset": 0}
+        for part in parts:
+            found |= part if isinstance(part, dict) else {"test": part}
+        return _Parsed(**found)
+
+    def order(self, *sorts: tuple[Column, bool]) -> dict[str, Any]:
+        return {"order": list(sorts)}
+
+    def sort(self, name: Token, direction: str = "ASC") -> tuple[Column, bool]:
+        return self._column(name), str(direction).upper() == "DESC"
+
+    def limit(self, number: Token) -> dict[str, int]:
+        return {"limit": int(number)}
+
+    def offset(self, number: Token) -> dict[str, int]:
+        return {"offset": int(number)}
+
+    def any_of(self, *tests: Test) -> Test:
+        return lambda thing: any(test(thing) for test in tests)
+
+    def all_of(self, *tests: Test) -> Test:
+        return lambda thing: all(test(thing) for test in tests)
+
+    def negated(self, test: Test) -> Test:
+        return lambda thing: not test(thing)
+
+    def compare(self, name: Token, operator: Token, value: Any) -> Test:
+        column, compare = self._column(name), _COMPARE[operator]
+
+        def test(thing: Thing) -> bool:
+            found = column(thing)
+            if found is None:
+                return bool(operator == "!=")
+            try:
+                return compare(*_comparable(found, value))
+            except TypeError as error:
+                raise _unexecutable(f"{name} cannot be compared with {value!r}") from error
+
+        return test
+
+    def like(self, name: Token, value: Any) -> Test:
+        column = self._column(name)
+        escaped = re.sub(r"([?*\[])", r"[\1]", str(value)).replace("%", "*")
+        pattern = re.compile(fnmatch.translate(escaped), re.IGNORECASE)
+        return lambda thing: bool(pattern.match(str(column(thing) or "")))
+
+    def among(self, name: Token, *values: Any) -> Test:
+        every = [one for value in values for one in (value if isinstance(value, list) else [value])]
+        tests = [self.compare(name, Token("OPERATOR", "="), value) for value in every]
+        return self.any_of(*tests)
+
+    def not_among(self, name: Token, *values: Any) -> Test:
+        return self.negated(self.among(name, *values))
+
+    def is_null(self, name: Token) -> Test:
+        column = self._column(name)
+        return lambda thing: column(thing) is None
+
+    def is_not_null(self, name: Token) -> Test:
+        return self.negated(self.is_null(name))
+
+    def bound(self, name: Token) -> Any:
+        if name not in self._values:
+            raise ApiError(
+                "INVALID_ARGUMENT",
+                "StatementError",
+                "VARIABLE_NOT_BOUND_TO_VALUE",
+                f"The variable {name} has no value",
+                field="filterStatement.query",
+                trigger=str(name),
+            )
+        return self._values[name]
+
+    def text(self, text: Token) -> str:
+        return re.sub(r"\\(.)|'(')", r"\1\2", text[1:-1])
+
+    def number(self, text: Token) -> float | int:
+        return _number(text)
+
+    def truth(self, text: Token) -> bool:
+        return text.lower() == "true"
+
+    def _column(self, name: Token) -> Column:
+        for known, column in self._columns.items():
+            if known.lower() == name.lower():
+                return column
+        raise _unexecutable(f"{name} cannot be used in a statement here")
+
+
+def _comparable(found: Any, value: Any) -> tuple[Any, Any]:
+    """Text of a date, a number or a truth counts as one where the column has those."""
+    if isinstance(found, datetime) and isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise TypeError(value) from error
+        return found, moment if moment.tzinfo else moment.replace(tzinfo=found.tzinfo)
+    if isinstance(found, bool) and isinstance(value, str):
+        return found, value.lower() == "true"
+    if isinstance(found, int) and isinstance(value, str):
+        return found, _number(value)
+    return found, value
+
+
+def _everything(_thing: Thing) -> bool:
+    return True

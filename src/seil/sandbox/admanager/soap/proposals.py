@@ -1,0 +1,231 @@
+"""Proposals and their line items: made, changed, given out.
+
+https://developers.google.com/ad-manager/api/reference/v202608/ProposalService and
+https://developers.google.com/ad-manager/api/reference/v202608/ProposalLineItemService.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from seil.sandbox.admanager.errors import ApiError, dangling, required
+from seil.sandbox.admanager.line_items import LineItems
+from seil.sandbox.admanager.network import Network, Thing
+from seil.sandbox.admanager.soap.dates import from_soap, to_soap
+from seil.sandbox.admanager.soap.proposal_checks import check_line, check_proposal
+from seil.sandbox.admanager.soap.states import (
+    FREE_FIELDS,
+    READ_ONLY,
+    READ_ONLY_LINE,
+    is_open,
+)
+
+PROPOSALS = "proposals"
+LINES = "proposalLineItems"
+
+
+class Proposals:
+    def __init__(self, network: Network, line_items: LineItems) -> None:
+        self._network = network
+        self._line_items = line_items
+
+    def get(self, number: int) -> Thing:
+        found = self._network.store.get(PROPOSALS, number)
+        if found is None:
+            raise dangling(str(number), field="proposalId")
+        return found
+
+    def all(self) -> list[Thing]:
+        return [self.shown(proposal) for proposal in self._network.store.all(PROPOSALS)]
+
+    def all_lines(self) -> list[Thing]:
+        return [self.shown_line(line) for line in self._network.store.all(LINES)]
+
+    def lines(self, proposal: Mapping[str, Any]) -> list[Thing]:
+        every = self._network.store.all(LINES)
+        return [line for line in every if line["proposalId"] == proposal["id"]]
+
+    def create(self, given: Sequence[Thing]) -> list[Thing]:
+        return [self._create(one, f"proposals[{at}]") for at, one in enumerate(given)]
+
+    def _create(self, given: Thing, at: str) -> Thing:
+        wanted = {name: value for name, value in given.items() if name not in READ_ONLY}
+        check_proposal(self._network, wanted, at)
+        buyer = self._network.store.get(
+            "programmaticBuyers", wanted["marketplaceInfo"]["buyerAccountId"]
+        )
+        info = {
+            "hasLocalVersionEdits": True,
+            "negotiationStatus": "SELLER_INITIATED",
+            "isNewVersionFromBuyer": False,
+            "buyerAccountId": wanted["marketplaceInfo"]["buyerAccountId"],
+        }
+        if comment := wanted["marketplaceInfo"].get("marketplaceComment"):
+            info["marketplaceComment"] = comment
+        if buyer and buyer.get("partnerClientId"):
+            info["partnerClientId"] = buyer["partnerClientId"]
+        proposal = {
+            "currencyCode": self._network.store.fact("currency"),
+            **wanted,
+            "id": self._network.new_id(PROPOSALS),
+            "isProgrammatic": True,
+            "status": "DRAFT",
+            "isArchived": False,
+            "isSold": False,
+            "marketplaceInfo": info,
+            "hasBuyerRfp": False,
+        }
+        return self.save(proposal)
+
+    def update(self, given: Sequence[Thing]) -> list[Thing]:
+        return [self._update(one, f"proposals[{at}]") for at, one in enumerate(given)]
+
+    def _update(self, given: Thing, at: str) -> Thing:
+        """The whole proposal as it shall be: what is left out is gone."""
+        if "id" not in given:
+            raise required(f"{at}.id")
+        before = self.get(given["id"])
+        if before["isArchived"]:
+            raise _update_refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", at)
+        after = {name: value for name, value in given.items() if name not in READ_ONLY}
+        kept = {k: v for k, v in before.items() if k in READ_ONLY or k.startswith("_")}
+        after = {**after, **kept}
+        told = given.get("marketplaceInfo", {})
+        info = {**before["marketplaceInfo"]}
+        if "marketplaceComment" in told:
+            info["marketplaceComment"] = told["marketplaceComment"]
+        if told.get("buyerAccountId", info["buyerAccountId"]) != info["buyerAccountId"]:
+            raise _update_refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", at)
+        after["marketplaceInfo"] = info
+        after.setdefault("currencyCode", before["currencyCode"])
+        changes = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+        if changes - FREE_FIELDS and not is_open(before):
+            raise _update_refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", at)
+        check_proposal(self._network, after, at)
+        return self.save(after)
+
+    def create_lines(self, given: Sequence[Thing]) -> list[Thing]:
+        return [self._create_line(one, f"proposalLineItems[{at}]") for at, one in enumerate(given)]
+
+    def _create_line(self, given: Thing, at: str) -> Thing:
+        line = {name: value for name, value in given.items() if name not in READ_ONLY_LINE}
+        check_line(self._network, line, at, new=True)
+        self._editable(line["proposalId"], at)
+        line |= {
+            "id": self._network.new_id(LINES),
+            "isArchived": False,
+            "isSold": False,
+            "reservationStatus": "NOT_RESERVED",
+        }
+        return self.save_line(line)
+
+    def update_lines(self, given: Sequence[Thing]) -> list[Thing]:
+        return [self._update_line(one, f"proposalLineItems[{at}]") for at, one in enumerate(given)]
+
+    def _update_line(self, given: Thing, at: str) -> Thing:
+        """The whole line item as it shall be: what is left out is gone."""
+        if "id" not in given:
+            raise required(f"{at}.id")
+        before = self._network.store.get(LINES, given["id"])
+        if before is None:
+            raise dangling(str(given["id"]), field=f"{at}.id")
+        if before["isArchived"]:
+            kind = "ProposalLineItemError"
+            raise _update_refused(kind, "UPDATE_PROPOSAL_LINE_ITEM_NOT_ALLOWED", at)
+        after = {name: value for name, value in given.items() if name not in READ_ONLY_LINE}
+        after |= {name: value for name, value in before.items() if name in READ_ONLY_LINE}
+        after["proposalId"] = before["proposalId"]
+        self._editable(before["proposalId"], at)
+        moved = _start(after, at) != _start(before, at)
+        check_line(self._network, after, at, new=moved)
+        return self.save_line(after)
+
+    def _editable(self, number: int, at: str) -> None:
+        proposal = self._network.store.get(PROPOSALS, number)
+        if proposal is None:
+            raise dangling(str(number), field=f"{at}.proposalId")
+        if proposal["isArchived"] or not is_open(proposal):
+            kind = "ProposalLineItemError"
+            raise _update_refused(kind, "UPDATE_PROPOSAL_LINE_ITEM_NOT_ALLOWED", at)
+
+    def save(self, proposal: Thing) -> Thing:
+        proposal["lastModifiedDateTime"] = self.now()
+        self._network.store.put(PROPOSALS, proposal["id"], proposal)
+        return self.shown(proposal)
+
+    def line(self, number: int) -> Thing:
+        found = self._network.store.get(LINES, number)
+        if found is None:
+            raise dangling(str(number), field="proposalLineItemId")
+        return found
+
+    def remove_line(self, number: int) -> None:
+        self._network.store.remove(LINES, number)
+
+    def save_line(self, line: Thing) -> Thing:
+        line["lastModifiedDateTime"] = self.now()
+        self._network.store.put(LINES, line["id"], line)
+        return self.shown_line(line)
+
+    def shown(self, proposal: Thing) -> Thing:
+        """Start and end are those of its line items."""
+        lines = [line for line in self.lines(proposal) if not line["isArchived"]]
+        if not lines:
+            return proposal
+        zone = self._network.clock.zone
+        return {
+            **proposal,
+            "startDateTime": to_soap(min(_start(line, "") for line in lines), zone),
+            "endDateTime": to_soap(
+                max(from_soap(line["endDateTime"], "endDateTime") for line in lines), zone
+            ),
+        }
+
+    def shown_line(self, line: Thing) -> Thing:
+        """With its status and stats in the ad server, once it is there."""
+        if not (number := line.get("dfpLineItemId")):
+            return line
+        name = self._network.name("lineItems", number)
+        if self._network.store.get("lineItems", number) is None:
+            return line
+        item = self._line_items.get(name)
+        return {**line, "computedStatus": item["status"]}
+
+    def columns(self) -> dict[str, Callable[[Thing], Any]]:
+        """https://developers.google.com/ad-manager/api/reference/v202608/ProposalService#getProposalsByStatement."""
+        return {
+            "id": lambda thing: thing["id"],
+            "dfpOrderId": lambda thing: thing.get("dfpOrderId"),
+            "name": lambda thing: thing["name"],
+            "status": lambda thing: thing["status"],
+            "isArchived": lambda thing: thing["isArchived"],
+            "isProgrammatic": lambda thing: thing["isProgrammatic"],
+            "negotiationStatus": lambda thing: thing["marketplaceInfo"]["negotiationStatus"],
+            "lastModifiedDateTime": lambda thing: from_soap(thing["lastModifiedDateTime"], ""),
+        }
+
+    def line_columns(self) -> dict[str, Callable[[Thing], Any]]:
+        return {
+            "id": lambda thing: thing["id"],
+            "name": lambda thing: thing["name"],
+            "proposalId": lambda thing: thing["proposalId"],
+            "startDateTime": lambda thing: from_soap(thing["startDateTime"], ""),
+            "endDateTime": lambda thing: from_soap(thing["endDateTime"], ""),
+            "isArchived": lambda thing: thing["isArchived"],
+            "isProgrammatic": lambda _thing: True,
+            "lastModifiedDateTime": lambda thing: from_soap(thing["lastModifiedDateTime"], ""),
+        }
+
+    def now(self) -> dict[str, Any]:
+        clock = self._network.clock
+        return to_soap(clock.now(), clock.zone)
+
+
+def _start(line: Mapping[str, Any], at: str) -> Any:
+    return from_soap(line["startDateTime"], f"{at}.startDateTime")
+
+
+def _update_refused(kind: str, reason: str, at: str) -> ApiError:
+    message = f"{at} cannot be changed in its state"
+    return ApiError("FAILED_PRECONDITION", kind, reason, message, field=at)

@@ -1,0 +1,8 @@
+"""lxml comes without types; here it is Any, in one place."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+etree: Any = importlib.import_module("lxml.etree")
