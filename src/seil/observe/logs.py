@@ -39,8 +39,10 @@ _SECRETS = (
     re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
 )
 # Each pattern above needs one of these: most lines have none, and nine searches less to pay for.
-_SIGNS = ("-----begin", "bearer", "basic", "eyj", "00d", "token", "secret", "assertion", "passw")
-_SIGNS += ("private_key", "session", "api_key", "apikey", "://")
+_SIGNS = (
+    *("-----begin", "bearer", "basic", "eyj", "00d", "token", "secret", "assertion", "passw"),
+    *("private_key", "session", "api_key", "apikey", "://"),
+)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 

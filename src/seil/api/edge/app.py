@@ -82,7 +82,7 @@ def build_edge(
     dispatch = Dispatch(downstream, options.limits)
     read, write = scopes_of(options.project, options.env)
     for name in options.systems:
-        app.include_router(_ROUTERS[name](dispatch), prefix=f"/v1/{name}", responses=refusals())
+        app.include_router(_ROUTERS[name](dispatch), responses=refusals())
     app.include_router(health_router(verifier.keys, dispatch, options.checks))
     if options.issuer:
         app.include_router(issuing_router(options.issuer))

@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from seil.api.edge import problems
 from seil.api.edge.exchange import Exchange
 from seil.api.edge.gate import Gate
 from seil.observe.correlation import correlated, new_id, valid_id
@@ -98,11 +99,10 @@ class Frame:
             await refused.response(scope, receive, sender)
         except _ClientGoneError:
             sender.status = _CLIENT_GONE
-        except Exception:  # noqa: BLE001 - the outermost barrier: the caller learns only where to ask
+        except Exception:  # noqa: BLE001 - the outermost barrier, told in the log
             _log.exception("%s %s broke", exchange.method, exchange.path)
             if not sender.started:
-                text = f"Something unexpected happened; quote {exchange.correlation_id}"
-                await exchange.refused(500, "EC50001", text)(scope, receive, sender)
+                await problems.broken(exchange)(scope, receive, sender)
         finally:
             sender.tell(scope)
 

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seil.api.calls import Answer
-from seil.api.edge.exchange import exchange_of
+from seil.api.edge.exchange import Exchange, exchange_of
 from seil.api.faults import faults_of
 
-__all__ = ["install"]
+__all__ = ["broken", "install"]
 
 _CODES = {404: "EC40401", 405: "EC40501"}
 
@@ -20,6 +20,8 @@ _CODES = {404: "EC40401", 405: "EC40501"}
 def install(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_refused)
+    # The framework raises it again after the answer, for the frame to log.
+    app.exception_handler(Exception)(_broken)
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
@@ -46,6 +48,16 @@ async def _refused(request: Request, error: HTTPException) -> Response:
     response = exchange.refused(error.status_code, fault, text)
     response.headers.update(error.headers or {})
     return response
+
+
+def broken(exchange: Exchange) -> Response:
+    """The caller learns nothing but where to ask."""
+    text = f"Something unexpected happened; quote {exchange.correlation_id}"
+    return exchange.refused(500, "EC50001", text)
+
+
+async def _broken(request: Request, _error: Exception) -> Response:
+    return broken(exchange_of(request))
 
 
 def _content_type(request: Request) -> str:

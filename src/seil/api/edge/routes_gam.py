@@ -52,7 +52,7 @@ class ProposalLineItemsBody(Shape):
 
 
 def gam_router(dispatch: Dispatch) -> APIRouter:
-    router = APIRouter(tags=["gam"])
+    router = APIRouter(prefix="/v1/gam", tags=["gam"])
     send = Sender(dispatch)
     _orders(router, send)
     _line_items(router, send)

@@ -24,7 +24,7 @@ DebtorNumber = Annotated[
 
 
 def techone_router(dispatch: Dispatch) -> APIRouter:
-    router = APIRouter(tags=["techone"])
+    router = APIRouter(prefix="/v1/techone", tags=["techone"])
     send = Sender(dispatch)
 
     @router.get(

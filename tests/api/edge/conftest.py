@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from seil.api.calls import Answer, Call
+from seil.api.edge.app import EdgeOptions, build_edge
+from seil.api.edge.dispatch import Limits
+from seil.api.issuer import Issuer
+from seil.api.tokens import Expected, Verifier
+
+READ, WRITE = "seil-dev-oauth-rs/get", "seil-dev-oauth-rs/post"
+
+
+@dataclass
+class Downstream:
+    """A service's stand-in: remembers what it was asked, answers what the test wants."""
+
+    calls: list[Call] = field(default_factory=list)
+    reply: Callable[[Call], Awaitable[Answer]] | None = None
+
+    async def call(self, call: Call) -> Answer:
+        self.calls.append(call)
+        return await self.reply(call) if self.reply else Answer(200, {"id": 1})
+
+    @property
+    def last(self) -> Call:
+        return self.calls[-1]
+
+
+@dataclass
+class Edge:
+    """The edge with a client that has a token."""
+
+    client: httpx.AsyncClient
+    downstream: Downstream
+    issuer: Issuer
+
+    def token(self, *scopes: str, client: str = "booking") -> str:
+        return self.issuer.token(client, frozenset(scopes))
+
+    async def send(
+        self, method: str, path: str, *, scopes: tuple[str, ...] = (READ, WRITE), **options: Any
+    ) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token(*scopes)}"} | options.pop("headers", {})
+        return await self.client.request(method, path, headers=headers, **options)
+
+
+Build = Callable[..., Edge]
+
+
+@pytest.fixture
+def downstream() -> Downstream:
+    return Downstream()
+
+
+@pytest.fixture
+def build(issuer: Issuer, downstream: Downstream) -> Build:
+    def made(*, timeout: float = 5, failures: int = 5, pause: float = 30, **options: Any) -> Edge:
+        limits = Limits(timeout=timeout, failures=failures, pause=pause)
+        app = build_edge(
+            Verifier(Expected(issuer.url), issuer),
+            downstream,
+            EdgeOptions("seil", "dev", limits=limits, issuer=issuer, **options),
+        )
+        transport = httpx.ASGITransport(app)
+        return Edge(
+            httpx.AsyncClient(transport=transport, base_url="http://edge.test"), downstream, issuer
+        )
+
+    return made
+
+
+@pytest.fixture
+async def edge(build: Build) -> AsyncIterator[Edge]:
+    found = build()
+    async with found.client:
+        yield found

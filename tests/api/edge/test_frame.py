@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+from tests.api.edge.conftest import READ, WRITE, Build, Downstream, Edge
+
+from seil.api.calls import Answer, Call, Fault
+
+pytestmark = pytest.mark.anyio
+
+ORDER = "/v1/gam/order/3102455871"
+NEW_ORDER = {"orders": [{"name": "Acme", "advertiserId": "5110021", "traffickerId": 244001}]}
+
+
+async def test_an_answer_is_in_the_envelope(edge: Edge) -> None:
+    identity = str(uuid.uuid4())
+
+    answer = await edge.send(
+        "GET", ORDER, headers={"X-Correlation-Id": identity, "X-Application-Label": "salesforce"}
+    )
+
+    body = answer.json()
+    time = body.pop("time")
+    assert body == {
+        "code": 200,
+        "message": "success",
+        "status": "200000",
+        "applicationLabel": "salesforce",
+        "correlationId": identity,
+        "path": ORDER,
+        "method": "GET",
+        "data": {"id": 1},
+    }
+    assert time.endswith("+00:00")
+    assert answer.headers["X-Correlation-Id"] == identity
+    assert edge.downstream.last.correlation_id == identity
+    assert edge.downstream.last.application_label == "salesforce"
+    assert edge.downstream.last.caller == "booking"
+
+
+@pytest.mark.parametrize("given", [None, "", "not-a-guid", "x" * 500, "\u00e4" * 36])
+async def test_a_correlation_id_is_made_where_there_is_no_good_one(
+    edge: Edge, given: str | None
+) -> None:
+    headers: dict[str, Any] = {} if given is None else {"X-Correlation-Id": given.encode("latin-1")}
+
+    answer = await edge.client.request("GET", "/healthz", headers=headers)
+
+    assert str(uuid.UUID(answer.headers["X-Correlation-Id"])) != given
+
+
+@pytest.mark.parametrize("label", ["", "x" * 101, "tab\there", "\u00fc"])
+async def test_a_wrong_application_label_is_refused(edge: Edge, label: str) -> None:
+    answer = await edge.send("GET", ORDER, headers={"X-Application-Label": label.encode("latin-1")})
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["code"] == "EC40004"
+    assert edge.downstream.calls == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({}, id="none"),
+        pytest.param({"Authorization": ""}, id="empty"),
+        pytest.param({"Authorization": "Bearer"}, id="scheme alone"),
+        pytest.param({"Authorization": "Bearer x.y.z"}, id="garbage"),
+        pytest.param({"Authorization": "Basic c2VpbDpzZWls"}, id="other scheme"),
+        pytest.param({"Authorization": b"Bearer \xff\xfe"}, id="not ASCII"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", ORDER), ("POST", "/v1/gam/order"), ("GET", "/v1"), ("PUT", "/v1/x")],
+)
+async def test_without_a_good_token_nobody_passes(
+    edge: Edge, headers: dict[str, Any], method: str, path: str
+) -> None:
+    answer = await edge.client.request(method, path, headers=headers, content=b"{")
+
+    assert answer.status_code == 401
+    assert answer.json() == {"message": "Unauthorized"}
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert edge.downstream.calls == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scopes", "code"),
+    [
+        ("GET", ORDER, (WRITE,), 403),
+        ("GET", ORDER, (READ,), 200),
+        ("POST", "/v1/gam/order", (READ,), 403),
+        ("POST", "/v1/gam/order", (WRITE,), 200),
+        ("PUT", f"{ORDER}?action=pause", (READ,), 403),
+        ("PUT", f"{ORDER}?action=pause", (WRITE,), 200),
+        ("PATCH", ORDER, (READ,), 403),
+        ("DELETE", ORDER, (READ,), 403),
+        ("GET", ORDER, (), 403),
+        ("GET", ORDER, ("seil-prod-oauth-rs/get",), 403),
+    ],
+)
+async def test_each_method_needs_its_scope(
+    edge: Edge, method: str, path: str, scopes: tuple[str, ...], code: int
+) -> None:
+    body = NEW_ORDER if method == "POST" else None
+
+    answer = await edge.send(method, path, scopes=scopes, json=body)
+
+    assert answer.status_code == code
+    if code == 403:
+        assert answer.json() == {"message": "Forbidden"}
+
+
+async def test_a_body_beyond_the_limit_is_refused(build: Build) -> None:
+    edge = build(body_limit=2048)
+    body = json.dumps({"orders": [{"name": "x" * 4096}]}).encode()
+
+    async def chunks() -> Any:
+        for start in range(0, len(body), 512):
+            yield body[start : start + 512]
+
+    announced = await edge.send("POST", "/v1/gam/order", content=body)
+    streamed = await edge.send("POST", "/v1/gam/order", content=chunks())
+
+    for answer in (announced, streamed):
+        assert answer.status_code == 413
+        assert answer.json()["errors"] == [
+            {"code": "EC41301", "message": "The body is longer than 2048 bytes"}
+        ]
+
+
+async def test_too_many_requests_of_one_caller_wait_and_others_do_not(build: Build) -> None:
+    edge = build(rate=3)
+
+    codes = [(await edge.send("GET", ORDER)).status_code for _ in range(3)]
+    refused = await edge.send("GET", ORDER)
+    other = {"Authorization": f"Bearer {edge.token(READ, client='other')}"}
+
+    assert codes == [200, 200, 200]
+    assert refused.status_code == 429
+    assert refused.json()["errors"][0]["code"] == "EC42901"
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert (await edge.client.get(ORDER, headers=other)).status_code == 200
+
+
+async def test_every_answer_has_the_security_headers(edge: Edge) -> None:
+    for path in ("/healthz", ORDER, "/nowhere"):
+        headers = (await edge.client.get(path)).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "max-age" in headers["Strict-Transport-Security"]
+
+
+async def test_what_breaks_tells_the_caller_nothing_but_where_to_ask(
+    edge: Edge, downstream: Downstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_call: Call) -> Answer:
+        raise RuntimeError("the secret reason")
+
+    downstream.reply = broken
+    answer = await edge.send("GET", ORDER)
+
+    assert answer.status_code == 500
+    assert answer.json()["errors"][0]["code"] == "EC50001"
+    assert answer.json()["correlationId"] in answer.json()["errors"][0]["message"]
+    assert "secret reason" not in answer.text
+    assert "secret reason" in caplog.text
+
+
+async def test_one_line_is_logged_with_what_is_needed_and_no_body(
+    edge: Edge, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "seil.api.edge.frame"):
+        await edge.send("POST", "/v1/gam/order", json=NEW_ORDER)
+
+    (record,) = caplog.records
+    seen = vars(record)
+    assert seen["status"] == 200
+    assert seen["caller"] == "booking"
+    assert seen["operation"] == "gam.create-order"
+    assert seen["route"] == "/v1/gam/order"
+    assert seen["milliseconds"] >= 0
+    assert "Acme" not in str(seen)
+
+
+async def test_the_trace_of_the_caller_goes_on_to_the_service(edge: Edge) -> None:
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    trace.set_tracer_provider(provider)
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    await edge.send("GET", ORDER, headers={"traceparent": parent})
+
+    names = {span.name: span for span in spans.get_finished_spans()}
+    server, client = names[f"GET {ORDER}"], names["call gam.get-order"]
+    assert f"{server.context.trace_id:032x}" == "0af7651916cd43dd8448eb211c80319c"
+    assert client.parent is not None
+    assert client.parent.span_id == server.context.span_id
+    handed_on = edge.downstream.last.traceparent or ""
+    assert handed_on.split("-")[1:3] == [
+        f"{client.context.trace_id:032x}",
+        f"{client.context.span_id:016x}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "status"),
+    [
+        (Answer(404, errors=(Fault("EC40402", "There is no order 1"),)), 404, "404000"),
+        (Answer(400, errors=(Fault("EC40010", "no"), Fault("EC40010", "never"))), 400, "400000"),
+        (Answer(502, errors=(Fault("EC50201", "down"),), retry_after=7.2), 502, "502000"),
+    ],
+)
+async def test_a_services_refusal_is_handed_on(
+    edge: Edge, downstream: Downstream, answer: Answer, code: int, status: str
+) -> None:
+    async def refused(_call: Call) -> Answer:
+        return answer
+
+    downstream.reply = refused
+    found = await edge.send("GET", ORDER)
+
+    body = found.json()
+    assert (found.status_code, body["code"], body["status"]) == (code, code, status)
+    assert body["errors"] == [{"code": f.code, "message": f.message} for f in answer.errors]
+    assert "data" not in body
+    if answer.retry_after:
+        assert found.headers["Retry-After"] == "7"
+
+
+async def test_a_slow_service_is_given_up(build: Build, downstream: Downstream) -> None:
+    async def slow(_call: Call) -> Answer:
+        await asyncio.sleep(30)
+        raise AssertionError
+
+    downstream.reply = slow
+    edge = build(timeout=0.1)
+    answer = await edge.send("GET", ORDER)
+
+    assert answer.status_code == 504
+    assert answer.json()["errors"][0]["code"] == "EC50401"
+
+
+async def test_ready_says_what_is_missing(build: Build) -> None:
+    from seil.errors import ConfigurationError, Problem
+
+    def broken() -> None:
+        raise ConfigurationError([Problem("file:/etc/secret", "no such file")])
+
+    edge = build(checks={"gam": broken, "techone": lambda: None})
+    answer = await edge.client.get("/readyz")
+
+    assert answer.status_code == 503
+    checks = answer.json()["checks"]
+    assert checks["techone"] == checks["tokens"] == "ok"
+    assert checks["gam"] != "ok"
+    assert "/etc/secret" not in answer.text
+    assert (await edge.client.get("/healthz")).status_code == 200
+
+
+async def test_the_issuers_routes_give_a_token_that_opens_the_door(edge: Edge) -> None:
+    form = {"grant_type": "client_credentials"}
+    granted = await edge.client.post("/oauth2/token", data=form, auth=("booking", "s3cret"))
+
+    token = granted.json()["access_token"]
+    answer = await edge.client.get(ORDER, headers={"Authorization": f"Bearer {token}"})
+
+    assert answer.status_code == 200
+    assert granted.headers["Cache-Control"] == "no-store"
+    keys = (await edge.client.get("/.well-known/jwks.json")).json()["keys"]
+    assert {key["kty"] for key in keys} == {"RSA"}
+    refused = await edge.client.post("/oauth2/token", data=form, auth=("booking", "wrong"))
+    assert (refused.status_code, refused.json()) == (401, {"error": "invalid_client"})
+
+
+async def test_the_docs_page_needs_nothing_from_elsewhere(edge: Edge) -> None:
+    page = await edge.client.get("/docs")
+
+    assert page.status_code == 200
+    assert "https://" not in page.text
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    script = await edge.client.get("/static-offline-docs/swagger-ui-bundle.js")
+    assert script.status_code == 200
+
+
+async def test_a_client_that_goes_away_leaves_no_error(
+    edge: Edge, caplog: pytest.LogCaptureFixture
+) -> None:
+    transport = edge.client._transport
+    assert isinstance(transport, httpx.ASGITransport)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Any) -> None:
+        raise AssertionError
+
+    token = edge.token(WRITE).encode()
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/gam/order",
+        "query_string": b"",
+        "headers": [(b"authorization", b"Bearer " + token), (b"content-length", b"9")],
+    }
+    with caplog.at_level(logging.INFO, "seil.api.edge.frame"):
+        await transport.app(scope, receive, send)
+
+    assert vars(caplog.records[-1])["status"] == 499
+    assert edge.downstream.calls == []
