@@ -31,8 +31,7 @@ test: install ## Run every test, offline
 LIVES ?= 50
 SEED ?= $(shell date +%s)
 kill: install ## Kill every step at each of its commit points, and LIVES times at random
-	SEIL_KILL_LIVES=$(LIVES) SEIL_KILL_SEED=$(SEED) $(RUN) pytest $(PYTEST_ARGS) tests/kill \
-		-o log_cli=true -o log_cli_level=INFO
+	SEIL_KILL_LIVES=$(LIVES) SEIL_KILL_SEED=$(SEED) $(RUN) pytest $(PYTEST_ARGS) -v tests/kill
 
 coverage: install ## Run every test and report the lines and branches they miss
 	$(RUN) pytest $(PYTEST_ARGS) --cov --cov-report=term-missing

@@ -254,8 +254,20 @@ def undisturbed(
 
 
 @pytest.fixture
-def new_site(driver: Driver, tmp_path: Path) -> Callable[..., Site]:
-    def new(*objects: str) -> Site:
-        return Site(tmp_path, driver, objects or OBJECTS)
+def new_site(
+    driver: Driver, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> Iterator[Callable[..., Site]]:
+    sites: list[Site] = []
 
-    return new
+    def new(*objects: str) -> Site:
+        sites.append(Site(tmp_path, driver, objects or OBJECTS))
+        return sites[-1]
+
+    yield new
+    record_property("kills", sum(site.kills for site in sites))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    ended = [report for report in terminalreporter.stats.get("", []) if report.when == "teardown"]
+    kills = sum(count for r in ended for name, count in r.user_properties if name == "kills")
+    terminalreporter.write_line(f"{kills} kills")

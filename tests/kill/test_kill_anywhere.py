@@ -6,7 +6,6 @@ which is named by its seed.
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 
-log = logging.getLogger(__name__)
 pytestmark = pytest.mark.timeout(900)
 
 # Set by `make kill`; a seed of its own lives again.
@@ -70,7 +68,6 @@ def check(site: Any, undisturbed: Any) -> None:
         assert contents[name] == rows, name
     assert site.untold() == set()
     assert site.left_over() == []
-    log.info("survived %d kills", site.kills)
 
 
 def firsts(moments: Sequence[str], word: str) -> list[dict[str, Any]]:

@@ -1,0 +1,50 @@
+"""A listener that is killed goes on where its journal says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LISTEN = ("listen", "--once")
+MOMENTS: Sequence[str] = (
+    "after journal subscribers",
+    "before commit seil.loads",
+    "after move to landing/processed",
+    "after commit seil.loads",
+    "before journal subscribers",
+    "after journal events",
+    "after commit seil.builds",
+)
+
+
+@pytest.mark.timeout(600)
+def test_a_listener_killed_at_a_commit_point(
+    orgs: tuple[Path, Path], new_site: Callable[..., Any], tmp_path: Path
+) -> None:
+    site = new_site()
+    site.folder = tmp_path / "landed"
+    site.folder.mkdir()
+    with site.serve(orgs[0]):
+        site.finish("extract")
+    undisturbed = site.copied(tmp_path / "undisturbed")
+    with undisturbed.serve():
+        undisturbed.finish(*LISTEN)
+    done = undisturbed.moments()
+    assert set(MOMENTS) <= set(done)
+    expected = undisturbed.contents()
+    chosen = MOMENTS if "SEIL_KILL_LIVES" in os.environ else MOMENTS[:2]
+    for number, name in enumerate(chosen):
+        killed = site.copied(tmp_path / str(number))
+        with killed.serve():
+            # The second time a listener dies of an event, it has one more try.
+            for nth in (max(1, done.count(name) // 2), 1):
+                assert killed.ask(*LISTEN, at={"name": name, "nth": nth}) in (-9, 0, 1)
+            assert killed.kills
+            killed.finish(*LISTEN)
+        assert killed.contents() == expected, name
+        assert killed.untold() == set()
+        assert killed.left_over() == []
