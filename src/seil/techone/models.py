@@ -26,9 +26,11 @@ class Rate(_Answer):
 
     major_ccy_code: Annotated[str, Field(description="From.", examples=["AUD"])]
     trans_ccy_code: Annotated[str, Field(description="To.", examples=["USD"])]
-    start_datei: Annotated[str, Field(description="First day.", examples=["2026-11-01"])]
-    end_datei: Annotated[str, Field(description="Last day.", examples=["2026-11-30"])]
-    exch_rate_amt: Annotated[float, Field(description="The rate.", examples=[0.6512])]
+    start_datei: Annotated[str, Field(description="First day.", examples=["2026-11-01T00:00:00"])]
+    end_datei: Annotated[str, Field(description="Last day.", examples=["2026-11-30T00:00:00"])]
+    exch_rate_amt: Annotated[
+        float, Field(gt=0, allow_inf_nan=False, description="The rate.", examples=[0.6512])
+    ]
 
 
 class CreditRequest(_Request):

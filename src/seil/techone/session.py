@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
+import math
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
+from seil.deadline import remaining
 from seil.errors import LoginError, UnexpectedAnswerError
 from seil.settings import TechOneSettings
+from seil.techone.answers import told, unavailable
+from seil.techone.wire import SERVICE, Wire
 
 __all__ = ["Token", "Tokens"]
 
 _log = logging.getLogger(__name__)
 
 _MARGIN = 60.0
-_NO_LIFETIME = 300.0
-
-Post = Callable[..., httpx.Response]
+_NO_LIFETIME = 300
+_REFUSED = (400, 401, 403)
+_VISIBLE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,12 @@ class Tokens:
     def __init__(
         self,
         settings: TechOneSettings,
-        post: Post,
+        wire: Wire,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._post = post
+        self._wire = wire
         self._clock = clock
         self._lock = threading.Lock()
         self._token: Token | None = None
@@ -51,44 +60,90 @@ class Tokens:
     def current(self, *, refused: Token | None = None) -> Token:
         """A token that is good for a while, and is not the one that was refused.
 
-        Raises LoginError, UnexpectedAnswerError, UnavailableError.
+        Raises LoginError, UnexpectedAnswerError, UnavailableError, TooSlowError.
         """
-        with self._lock:
-            held = self._token
-            if held is None or held is refused or self._clock() >= held.until:
-                self._token = None
-                self._token = held = self._asked()
+        if held := self._held(refused):
             return held
+        with self._alone():
+            if held := self._held(refused):
+                return held
+            self._token = None
+            self._token = asked = self._asked()
+            return asked
+
+    def _held(self, refused: Token | None) -> Token | None:
+        held = self._token
+        good = held is not None and held is not refused and self._clock() < held.until
+        return held if good else None
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Whoever waits for another thread's login waits no longer than for one of its own."""
+        if not self._lock.acquire(timeout=remaining(self._settings.timeout.total_seconds())):
+            raise self._wire.too_slow()
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _asked(self) -> Token:
-        settings = self._settings
-        answer = self._post(
+        settings, begun = self._settings, self._clock()
+        secret = settings.client_secret.reveal()
+        answer = self._wire.exchanged(
+            "POST",
             settings.token_url,
+            headers={
+                "Authorization": _basic(settings.client_id, secret),
+                "Accept": "application/json",
+            },
             data={"grant_type": "client_credentials"},
-            auth=(settings.client_id, settings.client_secret.reveal()),
         )
+        if error := unavailable(answer):
+            raise error
         granted = _json(answer)
-        if answer.status_code in (400, 401, 403):
-            code = str(granted.get("error", answer.status_code))
+        if answer.status_code in _REFUSED:
             raise LoginError(
                 settings.token_url,
-                code,
-                str(granted.get("error_description", "")),
+                told(granted.get("error", answer.status_code), secret),
+                told(granted.get("error_description"), secret),
                 hint="Check [techone] client_id and client_secret",
             )
-        value, lifetime = granted.get("access_token"), granted.get("expires_in", _NO_LIFETIME)
-        if answer.is_error or not isinstance(value, str) or not value:
-            raise UnexpectedAnswerError("TechOne", f"no access_token ({answer.status_code})")
-        if not isinstance(lifetime, int | float | str) or not str(lifetime).isdecimal():
-            raise UnexpectedAnswerError("TechOne", "expires_in is no number of seconds")
-        seconds = float(lifetime)
+        seconds = _lifetime(granted.get("expires_in", _NO_LIFETIME))
+        value = _value(answer, granted)
         _log.info("TechOne gave a token for %d seconds", seconds)
-        return Token(value, self._clock() + max(seconds - _MARGIN, seconds / 2))
+        return Token(value, begun + max(seconds - _MARGIN, seconds / 2))
+
+
+def _basic(client: str, secret: str) -> str:
+    """RFC 6749, section 2.3.1: both are form-encoded first."""
+    joined = f"{quote(client, safe='')}:{quote(secret, safe='')}"
+    return "Basic " + base64.b64encode(joined.encode()).decode()
+
+
+def _value(answer: httpx.Response, granted: dict[str, Any]) -> str:
+    value = granted.get("access_token")
+    if answer.status_code != 200 or not isinstance(value, str) or not _VISIBLE.fullmatch(value):
+        raise UnexpectedAnswerError(SERVICE, f"no access_token ({answer.status_code})")
+    kind = granted.get("token_type", "Bearer")
+    if str(kind).casefold() != "bearer":
+        raise UnexpectedAnswerError(SERVICE, "its token is no Bearer token")
+    return value
+
+
+def _lifetime(told: object) -> float:
+    """Some servers put the number in quotes."""
+    try:
+        seconds = float(told) if isinstance(told, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        seconds = math.nan
+    if isinstance(told, bool) or not 0 <= seconds < math.inf:
+        raise UnexpectedAnswerError(SERVICE, "expires_in is no number of seconds")
+    return seconds
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:
     try:
-        found = answer.json()
-    except ValueError:
+        found = json.loads(answer.content)
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -1,0 +1,186 @@
+"""What TechOne answers, read strictly: a number that is misread would be somebody's credit."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+from pydantic import ValidationError
+
+from seil.errors import (
+    LoginError,
+    RequestRejectedError,
+    UnavailableError,
+    UnexpectedAnswerError,
+)
+from seil.techone.models import Credit, Rate
+from seil.techone.wire import SERVICE
+
+__all__ = ["credit_of", "number_at_end", "object_of", "rate_of", "told", "unavailable"]
+
+_COLUMNS = ("MAJOR_CCY_CODE", "TRANS_CCY_CODE", "START_DATEI", "END_DATEI", "EXCH_RATE_AMT")
+_TRANSIENT = (408, 429, 500, 502, 503, 504)
+# As in: Remaining credit limit for debtor C100=1597.14. A comma groups thousands where a point
+# follows; without one, "1,597" may be a decimal comma.
+_AT_END = re.compile(
+    r"=[ ]*(-?(?:[0-9]{1,15}(?:\.[0-9]{1,6})?|[0-9]{1,3}(?:,[0-9]{3}){1,4}\.[0-9]{1,6}))\s*\Z"
+)
+_ABSENT = re.compile(r"not (?:be )?(?:found|exist|known)|no such|unknown", re.IGNORECASE)
+_LONGEST_TEXT = 300
+
+
+def unavailable(answer: httpx.Response) -> UnavailableError | None:
+    """The error where the same request may be answered later."""
+    if answer.status_code not in _TRANSIENT:
+        return None
+    return UnavailableError(
+        SERVICE,
+        answer.reason_phrase or "no reason given",
+        status=answer.status_code,
+        retry_after=_retry_after(answer.headers.get("Retry-After", "")),
+    )
+
+
+def object_of(answer: httpx.Response, hidden: str) -> dict[str, Any]:
+    """The JSON object of an answer that is none of the transient errors.
+
+    Raises LoginError, RequestRejectedError, UnexpectedAnswerError; `hidden` is in none of them.
+    """
+    status, path = answer.status_code, answer.request.url.path
+    if status in (401, 403):
+        url = str(answer.request.url.copy_with(query=None))
+        hint = "Check what [techone] client_id may do in TechOne"
+        raise LoginError(url, str(status), "a new token is refused", hint=hint)
+    found = _parsed(answer.content)
+    # A 404 with messages is the function's own.
+    known = isinstance(found, dict) and "Messages" in found
+    if status == 404 and not known:
+        raise UnexpectedAnswerError(SERVICE, f"there is no {path}")
+    if answer.is_client_error and not known:
+        reason = _reason(found) or answer.reason_phrase
+        raise RequestRejectedError(SERVICE, str(status), told(reason, hidden), status=400)
+    if not (status == 200 or answer.is_client_error):
+        raise UnexpectedAnswerError(SERVICE, f"its status is {status}")
+    if found is None:
+        raise UnexpectedAnswerError(SERVICE, "it is not JSON")
+    if not isinstance(found, dict):
+        raise UnexpectedAnswerError(SERVICE, "it is not a JSON object")
+    return found
+
+
+def rate_of(found: dict[str, Any]) -> Rate:
+    rows = found.get("DataSet")
+    if not isinstance(rows, list):
+        raise UnexpectedAnswerError(SERVICE, "it has no DataSet")
+    if len(rows) != 1 or not isinstance(rows[0], dict):
+        raise UnexpectedAnswerError(SERVICE, f"DataSet has {len(rows)} rows, not one")
+    row = rows[0]
+    if missing := [name for name in _COLUMNS if row.get(name) in (None, "")]:
+        raise UnexpectedAnswerError(SERVICE, f"the rate has no {', '.join(missing)}")
+    values = {name.lower(): row[name] for name in _COLUMNS}
+    for name in ("start_datei", "end_datei"):
+        # As a number too: 20261101.
+        if type(values[name]) is int:
+            values[name] = str(values[name])
+    if isinstance(values["exch_rate_amt"], bool):
+        raise UnexpectedAnswerError(SERVICE, "EXCH_RATE_AMT cannot be read")
+    try:
+        return Rate.model_validate(values)
+    except ValidationError as error:
+        fields = ", ".join(str(wrong["loc"][0]).upper() for wrong in error.errors())
+        raise UnexpectedAnswerError(SERVICE, f"{fields} cannot be read") from None
+
+
+def credit_of(found: dict[str, Any], debtor: str, hidden: str) -> Credit:
+    """Raises RequestRejectedError where TechOne's message is an error: 404 for no such debtor."""
+    messages = found.get("Messages")
+    if not isinstance(messages, list) or not messages:
+        raise UnexpectedAnswerError(SERVICE, "it has no Messages")
+    read = [_message(message) for message in messages]
+    numbers = [(message, number_at_end(message["Message"])) for message in read]
+    matching = [(message, number) for message, number in numbers if number is not None]
+    if len(matching) > 1:
+        raise UnexpectedAnswerError(SERVICE, f"{len(matching)} messages end in =<number>, not one")
+    if not matching:
+        _refuse(read, debtor, hidden)
+        raise UnexpectedAnswerError(SERVICE, "its message does not end in =<number>")
+    message, number = matching[0]
+    return Credit(
+        code=message["Code"],
+        notification_type=message["NotificationType"],
+        remaining_credit_limit=number,
+    )
+
+
+def number_at_end(text: str) -> float | None:
+    """The number after the last =, None where there is none that can be given exactly."""
+    found = _AT_END.search(text)
+    if found is None:
+        return None
+    exact = Decimal(found[1].replace(",", ""))
+    number = float(exact)
+    # 0.0 and not -0.0; a float tells 15 digits.
+    return (number or 0.0) if Decimal(repr(number)) == exact else None
+
+
+def told(text: object, hidden: str) -> str:
+    """A far end's words on one line, not too many, and without our own secret in them."""
+    line = " ".join(str(text or "").split()) or "no reason given"
+    if hidden:
+        line = line.replace(hidden, "****")
+    return line if len(line) <= _LONGEST_TEXT else line[:_LONGEST_TEXT] + "..."
+
+
+def _message(message: object) -> dict[str, str]:
+    names = ("Code", "NotificationType", "Message")
+    if not isinstance(message, dict):
+        raise UnexpectedAnswerError(SERVICE, "a message is no object")
+    values = {name: message.get(name) for name in names}
+    if type(values["Code"]) is int:
+        values["Code"] = str(values["Code"])
+    if wrong := [name for name, value in values.items() if not isinstance(value, str)]:
+        raise UnexpectedAnswerError(SERVICE, f"a message has no {', '.join(wrong)}")
+    return {name: str(value) for name, value in values.items()}
+
+
+def _refuse(messages: list[dict[str, str]], debtor: str, hidden: str) -> None:
+    for message in messages:
+        if message["NotificationType"].casefold() == "error":
+            reason = told(message["Message"], hidden)
+            code = told(message["Code"], hidden)
+            if _ABSENT.search(reason):
+                reason = f"there is no debtor {debtor}: {reason}"
+                raise RequestRejectedError(SERVICE, code, reason, status=404)
+            raise RequestRejectedError(SERVICE, code, reason, status=400)
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _reason(found: Any) -> str:
+    """As ASP.NET Web API words it: {"Message": ...}."""
+    if not isinstance(found, dict):
+        return ""
+    return next((v for k, v in found.items() if k.lower() == "message" and isinstance(v, str)), "")
+
+
+def _retry_after(text: str) -> float | None:
+    """Seconds or a date: RFC 9110, section 10.2.3."""
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,117 @@
+"""HTTP with a time limit that holds for the whole exchange, not for each of its reads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from concurrent.futures import CancelledError
+from typing import Any
+
+import httpx
+
+from seil.deadline import remaining
+from seil.errors import (
+    ConfigurationError,
+    Problem,
+    TooSlowError,
+    UnavailableError,
+    UnexpectedAnswerError,
+)
+from seil.observe.correlation import correlation_id
+
+__all__ = ["SERVICE", "Wire"]
+
+_log = logging.getLogger(__name__)
+
+SERVICE = "TechOne"
+_LONGEST_ANSWER = 1 << 20
+_OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
+
+
+class Wire:
+    """`exchanged` can be called by many threads at once.
+
+    httpx limits each wait on the network: an answer that drips in would have no end. Here requests
+    run on an event loop in a thread of its own, where they can be called off at any point.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._http = httpx.AsyncClient(timeout=seconds, follow_redirects=False)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="techone", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Exchanges under way are called off."""
+        if self._loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(self._closed(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def exchanged(
+        self, method: str, url: str, *, headers: dict[str, str], **options: Any
+    ) -> httpx.Response:
+        """Whatever its status. Raises UnavailableError, TooSlowError, UnexpectedAnswerError."""
+        seconds = remaining(self._seconds)
+        if not seconds:
+            raise self.too_slow()
+        if identity := correlation_id():
+            headers = {**headers, "X-Correlation-Id": identity}
+        begun = time.perf_counter()
+        try:
+            answer = self._awaited(seconds, method, url, headers=headers, **options)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise self.too_slow() from error
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise ConfigurationError([Problem("techone", f"{url} is no address")]) from error
+        except httpx.ConnectError as error:
+            raise UnavailableError(SERVICE, "no connection", reached=False) from error
+        except httpx.HTTPError as error:
+            raise UnavailableError(SERVICE, type(error).__name__) from error
+        except CancelledError as error:
+            raise UnavailableError(SERVICE, "the client was closed") from error
+        took = (time.perf_counter() - begun) * 1000
+        path = answer.request.url.path
+        _log.info("%s %s answered %d in %.0f ms", method, path, answer.status_code, took)
+        return answer
+
+    def too_slow(self) -> TooSlowError:
+        return TooSlowError(SERVICE, self._seconds)
+
+    def _awaited(self, seconds: float, method: str, url: str, **options: Any) -> httpx.Response:
+        if self._loop.is_closed():
+            raise RuntimeError("The client is closed")
+        exchange = self._exchanged(seconds, method, url, **options)
+        future = asyncio.run_coroutine_threadsafe(exchange, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def _exchanged(
+        self, seconds: float, method: str, url: str, **options: Any
+    ) -> httpx.Response:
+        async with asyncio.timeout(seconds), self._http.stream(method, url, **options) as answer:
+            body = bytearray()
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > _LONGEST_ANSWER:
+                    raise UnexpectedAnswerError(SERVICE, f"it is over {_LONGEST_ANSWER} bytes")
+        kept = {name: value for name, value in answer.headers.items() if name not in _OF_THE_BODY}
+        return httpx.Response(
+            answer.status_code, headers=kept, content=bytes(body), request=answer.request
+        )
+
+    async def _closed(self) -> None:
+        this = asyncio.current_task()
+        under_way = [task for task in asyncio.all_tasks() if task is not this]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._http.aclose()
