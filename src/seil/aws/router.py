@@ -22,6 +22,7 @@ from seil.settings import Settings
 
 if TYPE_CHECKING:
     from mangum.types import ASGI
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["Router"]
 
@@ -88,7 +89,7 @@ class Router:
         verifier, close = remote_verifier(settings)
         self._closing.append(close)
         app = build_edge(verifier, self._invoke(settings), options)
-        return Mangum(cast("ASGI", app), lifespan="off")
+        return Mangum(cast("ASGI", _measured(app)), lifespan="off")
 
 
 def _check(settings: Settings, system: str) -> None:
@@ -113,6 +114,23 @@ def _lambdas(settings: Settings) -> Downstream:
         lambda: lambda_client(seconds=seconds, workers=api.workers),
         workers=api.workers,
     )
+
+
+def _measured(app: ASGIApp) -> ASGIApp:
+    """With the length of the body that the event has; HTTP/2 does not ask callers to say it."""
+
+    async def measured(scope: Scope, receive: Receive, send: Send) -> None:
+        message = await receive()
+        length = str(len(message["body"])).encode()
+        others = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
+        given = iter([message])
+
+        async def replay() -> Message:
+            return next(given, None) or await receive()
+
+        await app({**scope, "headers": [*others, (b"content-length", length)]}, replay, send)
+
+    return measured
 
 
 def _is_http(event: Any) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from seil.api.calls import Answer, Call
-from seil.errors import ConfigurationError, Problem
+from seil.errors import ConfigurationError, Problem, UnavailableError
 
 __all__ = ["Claim", "IdempotencyStore", "SqliteStore", "State", "fingerprint", "key_of"]
 
@@ -49,7 +49,10 @@ class Claim:
 
 
 class IdempotencyStore(Protocol):
-    """Safe for threads and, on a machine, for processes. Times are in seconds."""
+    """Safe for threads and for processes. Times are in seconds.
+
+    Every method raises SeilError where the keys cannot be read or written.
+    """
 
     def claim(self, key: str, fingerprint: str, *, lease: float) -> Claim:
         """Takes a free key, or tells who has it. Running for longer than `lease` is UNKNOWN."""
@@ -143,8 +146,17 @@ class _Transaction:
         self._connection = connection
 
     def __enter__(self) -> Callable[..., sqlite3.Cursor]:
-        self._connection.execute("begin immediate")
-        return lambda statement, *values: self._connection.execute(statement, values)
+        self._execute("begin immediate")
+        return self._execute
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._connection.execute("rollback" if kind else "commit")
+        if kind is None:
+            self._execute("commit")
+        elif self._connection.in_transaction:
+            self._execute("rollback")
+
+    def _execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise UnavailableError("The file of requests", str(error), reached=False) from error

@@ -101,7 +101,11 @@ class Service:
 
     def _once(self, call: Call, run: Callable[[], tuple[Answer, bool]]) -> Answer:
         key, mark = key_of(call), fingerprint(call.request)
-        claim = self._keys.claim(key, mark, lease=_LEASE)
+        try:
+            claim = self._keys.claim(key, mark, lease=_LEASE)
+        except SeilError as error:
+            _log.error("%s was not done: its key cannot be kept: %s", call.operation, error)
+            return _fault(500, "EC50001", "The Idempotency-Key cannot be kept: nothing was done")
         if claim.state is not State.CLAIMED:
             return _repeated(claim.state, claim.answer, same=claim.fingerprint == mark)
         try:
@@ -109,13 +113,20 @@ class Service:
         except BaseException:
             self._keys.doubt(key)
             raise
+        try:
+            self._keep(key, answer, known=known)
+        except SeilError as error:
+            # It has happened, and the caller gets to know. A repeat is told that nobody knows.
+            _log.error("what came of %s cannot be kept: %s", call.operation, error)
+        return answer
+
+    def _keep(self, key: str, answer: Answer, *, known: bool) -> None:
         if not known:
             self._keys.doubt(key)
         elif answer.code == 200:
             self._keys.settle(key, answer)
         else:
             self._keys.release(key)
-        return answer
 
     def _outcome(
         self, operation: Operation, handler: Handler, request: BaseModel

@@ -1,0 +1,151 @@
+"""AWS on this machine, for tests: a ministack of its own, which listens on 127.0.0.1 only."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+REGION = "ap-southeast-2"
+ACCOUNT = "111122223333"
+_ROLE = f"arn:aws:iam::{ACCOUNT}:role/tests"
+_START_SECONDS = 30
+# Without a line on stderr ministack waits 50 ms for one after every call.
+_HANDLER = """\
+import sys
+from {module} import handler as answer
+
+def handler(event, context):
+    print("called", file=sys.stderr)
+    return answer(event, context)
+"""
+
+
+@dataclass(frozen=True)
+class Ministack:
+    url: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What boto3 reads, so that it calls this and nothing else."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+
+    def client(self, name: str) -> Any:
+        import boto3
+
+        session: Any = boto3.Session(ACCOUNT, "test", region_name=REGION)
+        return session.client(name, endpoint_url=self.url)
+
+    def function(self, name: str, module: str, environment: Mapping[str, str]) -> str:
+        """A Lambda function with the handler of a module that is installed here; its ARN."""
+        return self.code(name, _HANDLER.format(module=module), environment)
+
+    def code(self, name: str, source: str, environment: Mapping[str, str]) -> str:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("main.py", source)
+        made = self.client("lambda").create_function(
+            FunctionName=name,
+            Runtime="python3.11",
+            Role=_ROLE,
+            Handler="main.handler",
+            Code={"ZipFile": buffer.getvalue()},
+            Timeout=30,
+            MemorySize=512,
+            Environment={"Variables": dict(environment)},
+        )
+        return str(made["FunctionArn"])
+
+    def table(self, name: str) -> None:
+        dynamo = self.client("dynamodb")
+        dynamo.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        dynamo.update_time_to_live(
+            TableName=name,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
+        )
+
+
+@contextmanager
+def ministack(folder: Path) -> Iterator[Ministack]:
+    folder.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    with (folder / "ministack.log").open("wb") as log:
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("ministack")],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=_environment(folder, port),
+            start_new_session=True,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait(url, process)
+            yield Ministack(url)
+        finally:
+            # SIGTERM ends its functions' processes, too; SIGKILL would leave them behind.
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _environment(folder: Path, port: int) -> dict[str, str]:
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(folder),
+        "TMPDIR": str(temporary),
+        "LANG": "C.UTF-8",
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_REGION": REGION,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "PERSIST_STATE": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "LAMBDA_EXECUTOR": "local",
+        "LOG_LEVEL": "INFO",
+        **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE")},
+    }
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/_ministack/health").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise RuntimeError("ministack does not start: see its log")
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
