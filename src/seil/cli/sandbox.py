@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seil.cli import output, sandbox_techone
+from seil.cli import output, sandbox_admanager, sandbox_techone
 from seil.cli.context import shown_progress
 from seil.cli.frame import Call, command, group
 from seil.errors import ConfigurationError, Problem, UnavailableError
@@ -30,6 +30,7 @@ State = Annotated[Path, typer.Option(help="The folder that holds the org.")]
 
 
 def register(root: typer.Typer) -> None:
+    sandbox_admanager.register(app)
     sandbox_techone.register(app)
     root.add_typer(app, name="sandbox")
 
