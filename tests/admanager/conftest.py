@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from seil.admanager.client import AdManager
+from seil.sandbox.admanager.options import Options
+from seil.sandbox.admanager.server import Server
 from seil.settings import AdManagerSettings, Secret
 
 
@@ -75,6 +77,50 @@ def wire() -> Iterator[Wire]:
     far_end = Wire()
     yield far_end
     far_end.stop()
+
+
+@pytest.fixture(scope="session")
+def far_end(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The stand-in, one for all tests: each makes what it needs."""
+    options = Options(report_polls=0)
+    with Server(tmp_path_factory.mktemp("admanager"), options=options) as server:
+        yield server
+
+
+@pytest.fixture
+def stand_in(far_end: Server) -> Iterator[Server]:
+    yield far_end
+    far_end.faults.clear()
+
+
+@pytest.fixture
+def settings(far_end: Server, tmp_path: Path) -> AdManagerSettings:
+    return AdManagerSettings(
+        network_code=far_end.network_code,
+        endpoint=far_end.url,
+        soap_endpoint=far_end.url,
+        service_account_key=Secret(f"file:{far_end.service_account_key}"),
+        wsdl_cache=tmp_path / "wsdl",
+    )
+
+
+@pytest.fixture(scope="session")
+def shared(far_end: Server, tmp_path_factory: pytest.TempPathFactory) -> AdManager:
+    return AdManager(
+        AdManagerSettings(
+            network_code=far_end.network_code,
+            endpoint=far_end.url,
+            soap_endpoint=far_end.url,
+            service_account_key=Secret(f"file:{far_end.service_account_key}"),
+            wsdl_cache=tmp_path_factory.mktemp("wsdl"),
+        )
+    )
+
+
+@pytest.fixture
+def gam(shared: AdManager, stand_in: Server) -> AdManager:
+    """The client in front of the stand-in."""
+    return shared
 
 
 @pytest.fixture

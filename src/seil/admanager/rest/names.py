@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 
 from seil.admanager.calls import SERVICE
-from seil.errors import UnexpectedAnswerError
+from seil.errors import RequestRejectedError, UnexpectedAnswerError
 
 _FIELD = re.compile(r"[A-Za-z]+(?:\.[A-Za-z]+)*")
-_LONGEST_ID = 10**19
+_LARGEST_ID = 2**63 - 1
 
 
 class Names:
@@ -26,11 +26,15 @@ class Names:
 
 
 def checked(identity: int) -> int:
-    """Digits, nothing else. Raises ValueError: a caller's id has been refused long before."""
+    """Digits, nothing else. Raises TypeError, since a caller's id has been refused long before.
+
+    One that does not fit Ad Manager's ids belongs to nothing: RequestRejectedError, not found.
+    """
     if isinstance(identity, bool) or not isinstance(identity, int):
         raise TypeError(f"{identity!r} is not an id")
-    if not 0 <= identity < _LONGEST_ID:
-        raise ValueError(f"{identity!r} is not an id")
+    if not 0 <= identity <= _LARGEST_ID:
+        reason = f"there is nothing with the id {identity}"
+        raise RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)
     return identity
 
 

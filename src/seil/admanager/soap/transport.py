@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -97,12 +98,12 @@ class Soap:
         if kept := self._folder.fresh(url):
             try:
                 return self._loaded(name, Given(kept))
-            except (ZeepError, LxmlError):
+            except UnexpectedAnswerError:
                 _log.warning("The kept description of %s is of no use: it is fetched anew", name)
         cache = Given(None)
         try:
             service = self._loaded(name, cache)
-        except (GoogleAdsError, ZeepError, LxmlError, requests.exceptions.RequestException):
+        except (GoogleAdsError, UnexpectedAnswerError, requests.exceptions.RequestException):
             if not (old := self._folder.any_age(url)):
                 raise
             _log.warning("The description of %s cannot be fetched: an old one is used", name)
@@ -118,16 +119,22 @@ class Soap:
             _log.warning("The description of %s cannot be kept: %s", name, error)
 
     def _loaded(self, name: str, cache: Given) -> Any:
-        client = ad_manager.AdManagerClient(
-            self._tokens,
-            self._settings.application_name,
-            network_code=self._settings.network_code,
-            cache=cache,
-            timeout=time_for_call(SERVICE, self._timeout),
-        )
-        service: ZeepServiceProxy = client.GetService(
-            name, version=self.version, server=self._server
-        )
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            # It asks for the locale in a way that Python is about to drop.
+            client = ad_manager.AdManagerClient(
+                self._tokens,
+                self._settings.application_name,
+                network_code=self._settings.network_code,
+                cache=cache,
+                timeout=time_for_call(SERVICE, self._timeout),
+            )
+        try:
+            service: ZeepServiceProxy = client.GetService(
+                name, version=self.version, server=self._server
+            )
+        except (ZeepError, LxmlError, IndexError, AttributeError, TypeError) as error:
+            reason = f"the description of {name} is none"
+            raise UnexpectedAnswerError(SERVICE, reason) from error
         zeep_client = service.zeep_client
         zeep_client.transport = _Posts(zeep_client.transport.session, self._timeout)
         # The first puts the token in; the second would log bodies.

@@ -8,6 +8,8 @@ from typing import Any
 from googleads.ad_manager import StatementBuilder  # type: ignore[import-untyped]
 from zeep.xsd import CompoundValue
 
+from seil.admanager.rest.names import checked
+
 Json = Any
 
 PAGE = 500
@@ -78,5 +80,5 @@ def statement(version: str, field: str, *identities: int, offset: int = 0) -> Js
     names = [f"id{at}" for at in range(len(identities))]
     builder.Where(" OR ".join(f"{field} = :{name}" for name in names))
     for name, identity in zip(names, identities, strict=True):
-        builder.WithBindVariable(name, identity)
+        builder.WithBindVariable(name, checked(identity))
     return builder.OrderBy("id").Limit(PAGE).Offset(offset).ToStatement()

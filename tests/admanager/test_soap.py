@@ -1,0 +1,409 @@
+"""Proposals, their line items and forecasts against the stand-in's SOAP API."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.admanager.conftest import Wire
+from tests.admanager.test_rest import at
+
+from seil.admanager.client import AdManager
+from seil.admanager.models import (
+    ActOnProposal,
+    ActOnProposalLineItems,
+    CreateProposal,
+    CreateProposalLineItems,
+    GetForecast,
+    GetProposal,
+    GetProposalLineItems,
+    Proposal,
+    UpdateProposal,
+    UpdateProposalLineItems,
+)
+from seil.admanager.soap.wsdl import WsdlFolder
+from seil.errors import (
+    ConflictError,
+    LoginError,
+    RequestRejectedError,
+    SeilError,
+    TooSlowError,
+    UnavailableError,
+    UnexpectedAnswerError,
+)
+from seil.sandbox.admanager import seed
+from seil.sandbox.admanager.faults import Fault
+from seil.sandbox.admanager.server import Server
+from seil.settings import AdManagerSettings
+
+TARGETING = {
+    "inventoryTargeting": {
+        "targetedAdUnits": [{"adUnitId": seed.ROOT_AD_UNIT_ID, "includeDescendants": True}]
+    },
+    "customTargeting": {
+        "logicalOperator": "OR",
+        "children": [
+            {
+                "logicalOperator": "AND",
+                "children": [
+                    {"keyId": 1, "valueIds": [2, 3], "operator": "IS_NOT"},
+                    {"audienceSegmentIds": [4], "operator": "IS"},
+                ],
+            }
+        ],
+    },
+}
+
+
+def new_proposal(gam: AdManager, **more: Any) -> Proposal:
+    values = {
+        "name": f"Deal {uuid.uuid4()}",
+        "marketplaceInfo": {"buyerAccountId": seed.BUYER_ACCOUNT_ID},
+        **more,
+    }
+    return gam.create_proposal(CreateProposal.model_validate({"proposals": [values]}))
+
+
+def proposal_line_item(proposal: int, **more: Any) -> dict[str, Any]:
+    return {
+        "proposalId": proposal,
+        "name": f"Line {uuid.uuid4()}",
+        "deliveryRateType": "EVENLY",
+        "startDateTime": at(30),
+        "endDateTime": at(60),
+        "netRate": {"currencyCode": "AUD", "microAmount": 9_000_001},
+        "rateType": "CPM",
+        "lineItemType": "STANDARD",
+        "goal": {"goalType": "LIFETIME", "unitType": "IMPRESSIONS", "units": 5_000},
+        "creativePlaceholders": [{"size": {"width": 300, "height": 250, "isAspectRatio": False}}],
+        "targeting": TARGETING,
+        **more,
+    }
+
+
+def new_lines(gam: AdManager, proposal: int, count: int = 1) -> list[int]:
+    values = {"proposalLineitems": [proposal_line_item(proposal) for _ in range(count)]}
+    made = gam.create_proposal_line_items(CreateProposalLineItems.model_validate(values))
+    return [item.id for item in made.proposal_lineitems]
+
+
+def act(gam: AdManager, proposal: int, action: str, **more: Any) -> int:
+    values = {"proposalId": proposal, "action": action, **more}
+    return gam.act_on_proposal(ActOnProposal.model_validate(values)).num_changes
+
+
+def test_proposal_is_created_and_read_whole(gam: AdManager) -> None:
+    made = new_proposal(gam, internalNotes='a "b" <c> \U0001f680')
+    found = gam.get_proposal(GetProposal(proposal_id=made.id))
+    assert found.internal_notes == 'a "b" <c> \U0001f680'
+    assert (found.status, found.is_programmatic) == ("DRAFT", True)
+    assert found.marketplace_info is not None
+    assert found.marketplace_info.buyer_account_id == seed.BUYER_ACCOUNT_ID
+
+
+def test_buyer_of_a_proposal_may_be_a_partner_client(gam: AdManager) -> None:
+    made = new_proposal(gam, marketplaceInfo={"buyerAccountId": seed.PARTNER_CLIENT_ID})
+    assert made.marketplace_info is not None
+    assert made.marketplace_info.buyer_account_id == seed.BUYER_ACCOUNT_ID
+
+
+def test_proposal_of_a_buyer_that_is_not_one_is_refused(gam: AdManager) -> None:
+    with pytest.raises(RequestRejectedError, match="exactly one programmatic buyer"):
+        new_proposal(gam, marketplaceInfo={"buyerAccountId": 1})
+
+
+@pytest.mark.parametrize("identity", [5, 10**19 - 1])
+def test_proposal_that_is_not_there_is_told(gam: AdManager, identity: int) -> None:
+    calls = (
+        lambda: gam.get_proposal(GetProposal(proposal_id=identity)),
+        lambda: gam.get_proposal_line_items(GetProposalLineItems(proposal_id=identity)),
+        lambda: act(gam, identity, "archive"),
+    )
+    for call in calls:
+        with pytest.raises(RequestRejectedError, match="there is no") as caught:
+            call()
+        assert caught.value.status == 404
+
+
+def test_only_what_is_given_of_a_proposal_changes(gam: AdManager) -> None:
+    before = new_proposal(gam, internalNotes="old")
+    request = UpdateProposal.model_validate(
+        {
+            "proposalId": before.id,
+            "internalNotes": "new",
+            "marketplaceInfo": {"marketplaceComment": "hello"},
+        }
+    )
+    after = gam.update_proposal(request)
+    assert (after.name, after.internal_notes) == (before.name, "new")
+    assert after.marketplace_info is not None
+    assert after.marketplace_info.marketplace_comment == "hello"
+    assert after.marketplace_info.buyer_account_id == seed.BUYER_ACCOUNT_ID
+
+
+def test_null_takes_a_field_away(gam: AdManager) -> None:
+    before = new_proposal(gam, internalNotes="old")
+    values = {"proposalId": before.id, "internalNotes": None}
+    assert gam.update_proposal(UpdateProposal.model_validate(values)).internal_notes is None
+
+
+def test_change_of_a_proposal_is_repeated_after_a_concurrent_one(
+    gam: AdManager, stand_in: Server
+) -> None:
+    made = new_proposal(gam)
+    conflict = Fault(body="updateProposals", error="concurrent-modification", times=2)
+    stand_in.faults.add(conflict)
+    values = {"proposalId": made.id, "internalNotes": "x"}
+    assert gam.update_proposal(UpdateProposal.model_validate(values)).internal_notes == "x"
+    stand_in.faults.clear()
+    stand_in.faults.add(conflict.model_copy(update={"times": None}))
+    with pytest.raises(ConflictError):
+        gam.update_proposal(UpdateProposal.model_validate(values))
+
+
+def test_action_on_a_proposal_counts_its_changes(gam: AdManager) -> None:
+    made = new_proposal(gam)
+    assert act(gam, made.id, "archive") == 1
+    assert gam.get_proposal(GetProposal(proposal_id=made.id)).is_archived
+    assert act(gam, made.id, "UNARCHIVE") == 1
+
+
+def test_action_that_cannot_be_is_refused_with_the_reason(gam: AdManager) -> None:
+    with pytest.raises(RequestRejectedError, match=r"\w+Error\.\w+") as caught:
+        act(gam, new_proposal(gam).id, "pause", reason="late")
+    assert caught.value.status == 400
+
+
+def test_proposal_line_items_are_created_and_read_whole(gam: AdManager) -> None:
+    proposal = new_proposal(gam).id
+    sent = proposal_line_item(proposal)
+    request = CreateProposalLineItems.model_validate({"proposalLineitems": [sent]})
+    made = gam.create_proposal_line_items(request).proposal_lineitems[0]
+    asked = GetProposalLineItems(proposal_id=proposal)
+    found = gam.get_proposal_line_items(asked).proposal_lineitems
+    assert [item.id for item in found] == [made.id]
+    told = found[0].wire()
+    for name in ("name", "netRate", "rateType", "goal", "creativePlaceholders", "targeting"):
+        assert told[name] == sent[name], name
+    assert told["startDateTime"]["date"] == sent["startDateTime"]["date"]
+
+
+def test_proposal_without_line_items_has_none(gam: AdManager) -> None:
+    asked = GetProposalLineItems(proposal_id=new_proposal(gam).id)
+    assert gam.get_proposal_line_items(asked).proposal_lineitems == []
+
+
+def test_line_item_of_no_proposal_is_refused(gam: AdManager) -> None:
+    values = {"proposalLineitems": [proposal_line_item(5)]}
+    with pytest.raises(RequestRejectedError, match="proposalId") as caught:
+        gam.create_proposal_line_items(CreateProposalLineItems.model_validate(values))
+    assert caught.value.status == 400
+
+
+def test_only_what_is_given_of_a_proposal_line_item_changes(gam: AdManager) -> None:
+    proposal = new_proposal(gam).id
+    first, second = new_lines(gam, proposal, 2)
+    changes = [
+        {"id": second, "netRate": {"currencyCode": "AUD", "microAmount": 7}},
+        {"id": first, "name": "New"},
+    ]
+    request = UpdateProposalLineItems.model_validate({"proposalLineitems": changes})
+    after = gam.update_proposal_line_items(request).proposal_lineitems
+    assert [item.id for item in after] == [second, first]
+    assert after[0].net_rate is not None
+    assert (after[0].net_rate.micro_amount, after[1].name) == (7, "New")
+    assert after[1].targeting is not None
+    assert after[1].targeting.wire() == TARGETING
+
+
+def test_proposal_line_items_that_are_not_there_are_told(gam: AdManager) -> None:
+    request = UpdateProposalLineItems.model_validate(
+        {"proposalLineitems": [{"id": 5, "name": "x"}]}
+    )
+    with pytest.raises(RequestRejectedError, match="no proposal line item 5") as caught:
+        gam.update_proposal_line_items(request)
+    assert caught.value.status == 404
+
+
+def test_proposal_line_items_are_archived(gam: AdManager) -> None:
+    proposal = new_proposal(gam).id
+    identities = new_lines(gam, proposal, 2)
+    values = {"proposalLineItemIds": identities, "action": "archive"}
+    request = ActOnProposalLineItems.model_validate(values)
+    assert gam.act_on_proposal_line_items(request).num_changes == 2
+
+
+PROSPECT = {
+    "lineItemType": "STANDARD",
+    "startDateTime": at(30),
+    "endDateTime": at(60),
+    "costType": "CPM",
+    "costPerUnit": {"currencyCode": "AUD", "microAmount": 9_000_000},
+    "primaryGoal": {"goalType": "LIFETIME", "unitType": "IMPRESSIONS", "units": 5_000},
+    "creativePlaceholders": [{"size": {"width": 300, "height": 250}}],
+    "targeting": {"inventoryTargeting": TARGETING["inventoryTargeting"]},
+}
+
+
+def prospect(**more: Any) -> GetForecast:
+    return GetForecast.model_validate({"lineItems": [{"lineItem": {**PROSPECT, **more}}]})
+
+
+def test_forecast_of_a_line_item_that_may_be(gam: AdManager) -> None:
+    found = gam.forecast(prospect())
+    assert found.unit_type == "IMPRESSIONS"
+    assert found.matched_units >= found.available_units > 0
+
+
+def test_field_that_the_version_lacks_is_refused_by_name(gam: AdManager, stand_in: Server) -> None:
+    soap = gam._soap
+    with pytest.raises(RequestRejectedError, match="bogus: v202608 of the SOAP API"):
+        soap.read("Forecast", "getAvailabilityForecast", {"bogus": 1}, {})
+    with pytest.raises(RequestRejectedError, match="getNothing"):
+        soap.read("Forecast", "getNothing")
+
+
+FAULTS: list[Any] = [
+    pytest.param(Fault(error="unauthenticated", times=9), LoginError, "Authentication", id="401"),
+    pytest.param(Fault(error="quota", times=9), UnavailableError, "QuotaError", id="quota"),
+    pytest.param(Fault(error="internal", times=9), UnavailableError, "ServerError", id="internal"),
+    pytest.param(Fault(status=503, html="<html>", times=9), UnavailableError, "503", id="503"),
+    pytest.param(Fault(status=403, text="", times=9), LoginError, "refuses", id="403"),
+    pytest.param(Fault(html="<p>login"), UnexpectedAnswerError, "without a SOAP", id="html"),
+    pytest.param(Fault(text=""), UnexpectedAnswerError, "without a SOAP answer", id="empty"),
+    pytest.param(Fault(cut=40, times=9), UnavailableError, "the connection broke", id="cut"),
+    pytest.param(Fault(reset="before", times=9), UnavailableError, "broke", id="reset"),
+]
+
+
+@pytest.mark.parametrize(("fault", "error", "text"), FAULTS)
+def test_soap_that_goes_wrong_is_translated(
+    gam: AdManager, stand_in: Server, fault: Fault, error: type[SeilError], text: str
+) -> None:
+    gam.forecast(prospect())
+    stand_in.faults.add(fault.model_copy(update={"path": "^/apis/", "method": "POST"}))
+    with pytest.raises(error, match=text):
+        gam.forecast(prospect())
+
+
+def test_effect_over_soap_is_not_repeated(gam: AdManager, stand_in: Server) -> None:
+    proposal = new_proposal(gam).id
+    stand_in.faults.add(Fault(body="updateProposals", reset="after"))
+    values = {"proposalId": proposal, "internalNotes": "x"}
+    with pytest.raises(UnavailableError) as caught:
+        gam.update_proposal(UpdateProposal.model_validate(values))
+    assert (caught.value.reached, stand_in.faults.listed()[0]["struck"]) == (True, 1)
+
+
+def test_soap_that_is_late_is_too_slow(gam: AdManager, stand_in: Server) -> None:
+    gam.forecast(prospect())
+    stand_in.faults.add(Fault(path="^/apis/", delay=0.5))
+    with gam.within(0.2), pytest.raises(TooSlowError):
+        gam.forecast(prospect())
+
+
+def descriptions(stand_in: Server) -> int:
+    return sum(entry["seen"] for entry in stand_in.faults.listed())
+
+
+@pytest.fixture
+def counted(stand_in: Server) -> Server:
+    """Counts how often a description is fetched."""
+    stand_in.faults.add(Fault(path=r"\?wsdl", after=10**6))
+    return stand_in
+
+
+def test_description_is_fetched_once_and_kept(settings: AdManagerSettings, counted: Server) -> None:
+    for _ in range(2):
+        gam = AdManager(settings)
+        gam.forecast(prospect())
+        gam.forecast(prospect())
+    assert descriptions(counted) == 1
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"half", "cut"])
+def test_description_that_is_spoilt_is_fetched_again(
+    settings: AdManagerSettings, counted: Server, spoilt: bytes | str
+) -> None:
+    AdManager(settings).forecast(prospect())
+    (file,) = settings.wsdl_cache.iterdir()
+    file.write_bytes(file.read_bytes()[:5_000] if isinstance(spoilt, str) else spoilt)
+    AdManager(settings).forecast(prospect())
+    assert descriptions(counted) == 2
+
+
+def test_description_that_is_no_description_is_fetched_again(
+    settings: AdManagerSettings, counted: Server
+) -> None:
+    folder = WsdlFolder(settings.wsdl_cache, settings.wsdl_age)
+    url = f"{settings.soap_endpoint}/apis/ads/publisher/v202608/ForecastService?wsdl"
+    folder.keep(url, b"<html>please log in</html>")
+    AdManager(settings).forecast(prospect())
+    assert descriptions(counted) == 1
+
+
+def test_old_description_is_used_when_it_cannot_be_renewed(
+    settings: AdManagerSettings, stand_in: Server
+) -> None:
+    AdManager(settings).forecast(prospect())
+    stand_in.faults.add(Fault(path=r"\?wsdl", status=503, html="<html>"))
+    old = settings.model_copy(update={"wsdl_age": timedelta(0)})
+    assert AdManager(old).forecast(prospect()).matched_units > 0
+
+
+def test_description_that_cannot_be_had_leaves_the_effect_undone(
+    settings: AdManagerSettings, stand_in: Server
+) -> None:
+    gam = AdManager(settings.model_copy(update={"attempts": 1}))
+    stand_in.faults.add(Fault(path=r"\?wsdl", status=503, html="<html>"))
+    with pytest.raises(UnavailableError) as caught:
+        new_proposal(gam)
+    assert not caught.value.reached
+
+
+def test_folder_that_cannot_be_written_is_no_obstacle(
+    settings: AdManagerSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    blocked = settings.model_copy(update={"wsdl_cache": tmp_path / "file"})
+    assert AdManager(blocked).forecast(prospect()).matched_units > 0
+
+
+def test_no_part_of_a_file_is_left_when_it_cannot_be_put_in_place(tmp_path: Path) -> None:
+    folder = WsdlFolder(tmp_path, timedelta(days=1))
+    folder._file("x").mkdir()
+    with pytest.raises(OSError, match=r"."):
+        folder.keep("x", b"content")
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_first_calls_of_many_threads_share_the_services(
+    settings: AdManagerSettings, counted: Server
+) -> None:
+    gam = AdManager(settings)
+    found: list[str] = []
+
+    def ask() -> None:
+        for _ in range(3):
+            made = new_proposal(gam, internalNotes=threading.current_thread().name)
+            told = gam.get_proposal(GetProposal(proposal_id=made.id))
+            found.append(told.internal_notes or "")
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == sorted(thread.name for thread in threads for _ in range(3))
+    assert descriptions(counted) == 1
+
+
+def test_description_that_is_late_is_too_slow(wire: Wire, wired: AdManager) -> None:
+    wire.reply(b"", X_Delay="0.5")
+    with wired.within(0.2), pytest.raises(TooSlowError) as caught:
+        wired.forecast(prospect())
+    assert not caught.value.reached
