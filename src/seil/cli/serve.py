@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +13,7 @@ import typer
 from seil.cli import output
 from seil.cli.frame import Call, command
 from seil.errors import ConfigurationError, Problem
+from seil.settings import AdManagerSettings, Secret, TechOneSettings
 
 if TYPE_CHECKING:
     from seil.settings import Settings
@@ -35,6 +36,10 @@ def serve(
         int | None,
         typer.Option(min=0, max=65535, help="Default: [api] port; 0: any that is free."),
     ] = None,
+    sandbox: Annotated[
+        bool,
+        typer.Option("--sandbox", help="With stand-ins for Ad Manager and TechOne, to try it all."),
+    ] = False,
 ) -> None:
     """Serve the HTTP API: Ad Manager and TechOne behind one door. Ctrl-C stops it."""
     import uvicorn
@@ -47,29 +52,57 @@ def serve(
     address = host or settings.api.host
     check_secrets(settings, address)
     logs.configure("DEBUG" if call.verbose else settings.log.level, settings.log.format)
-    stop_tracing = traces.configure(settings.trace)
-    listening = _bound(address, settings.api.port if port is None else port)
-    url = f"http://{_named(address)}:{listening.getsockname()[1]}"
-    server = uvicorn.Server(
-        uvicorn.Config(
-            build_local(settings, url),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            h11_max_incomplete_event_size=_LONGEST_HEADERS,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
+    with ExitStack() as held:
+        held.callback(traces.configure(settings.trace))
+        port = settings.api.port if port is None else port
+        listening = held.enter_context(_bound(address, port))
+        url = f"http://{_named(address)}:{listening.getsockname()[1]}"
+        if sandbox:
+            settings = _with_stand_ins(settings, held)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                build_local(settings, url),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                h11_max_incomplete_event_size=_LONGEST_HEADERS,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            )
         )
-    )
-    _announce(call, settings, url)
-    try:
+        _announce(call, settings, url)
         # uvicorn raises the signal again when everything is closed.
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listening])
-    finally:
-        listening.close()
-        stop_tracing()
     if not call.json:
         output.line("The API has stopped.")
+
+
+def _with_stand_ins(settings: Settings, held: ExitStack) -> Settings:
+    """Starts both stand-ins beside the API's own state, and points the settings at them."""
+    from seil.sandbox.admanager.server import Server as AdManagerServer
+    from seil.sandbox.techone.server import Server as TechOneServer
+
+    folder = settings.api.state / "sandbox"
+    network = held.enter_context(AdManagerServer(folder / "admanager"))
+    ledger = held.enter_context(TechOneServer(folder / "techone"))
+    admanager = {
+        "endpoint": network.url,
+        "soap_endpoint": network.url,
+        "network_code": AdManagerSettings().network_code,
+        "service_account_key": Secret(f"file:{network.service_account_key}"),
+    }
+    techone = {
+        "client_id": TechOneSettings().client_id,
+        "client_secret": TechOneSettings().client_secret,
+        "base_url": ledger.url,
+        "token_url": f"{ledger.url}/oauth2/token",
+    }
+    return settings.model_copy(
+        update={
+            "admanager": settings.admanager.model_copy(update=admanager),
+            "techone": settings.techone.model_copy(update=techone),
+        }
+    )
 
 
 def _bound(host: str, port: int) -> socket.socket:
