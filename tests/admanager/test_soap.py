@@ -27,6 +27,7 @@ from seil.admanager.models import (
 )
 from seil.admanager.soap.wsdl import WsdlFolder
 from seil.errors import (
+    ConfigurationError,
     ConflictError,
     LoginError,
     RequestRejectedError,
@@ -176,6 +177,66 @@ def test_action_that_cannot_be_is_refused_with_the_reason(gam: AdManager) -> Non
     with pytest.raises(RequestRejectedError, match=r"\w+Error\.\w+") as caught:
         act(gam, new_proposal(gam).id, "pause", reason="late")
     assert caught.value.status == 400
+
+
+def test_pause_takes_a_reason_to_ad_manager(gam: AdManager, stand_in: Server) -> None:
+    """The stand-in refuses the pause itself: what is seen here is that the reason was sent."""
+    made = new_proposal(gam)
+    stand_in.faults.add(Fault(body="PauseProposals.*creatives are late", error="quota"))
+    with pytest.raises(UnavailableError, match="QuotaError"):
+        act(gam, made.id, "pause", reason="creatives are late")
+
+
+def test_retract_ends_the_negotiation(gam: AdManager, stand_in: Server) -> None:
+    made = new_proposal(gam)
+    stand_in.faults.add(Fault(body="TerminateNegotiations", error="quota"))
+    with pytest.raises(UnavailableError, match="QuotaError"):
+        act(gam, made.id, "retract")
+
+
+def test_custom_fields_and_labels_survive_soap(gam: AdManager) -> None:
+    fields = [
+        {"customFieldId": 1, "value": {"value": "a & b"}},
+        {"customFieldId": 2, "value": {"value": True}},
+        {"customFieldId": 3, "value": {"value": 12.5}},
+        {"customFieldId": 4, "customFieldOptionId": 40},
+    ]
+    made = new_proposal(gam, customFieldValues=fields)
+    assert made.wire()["customFieldValues"] == fields
+    values = {"proposalId": made.id, "customFieldValues": fields[:1]}
+    after = gam.update_proposal(UpdateProposal.model_validate(values))
+    assert after.wire()["customFieldValues"] == fields[:1]
+
+
+def test_buyer_of_a_change_may_be_a_partner_client_too(gam: AdManager) -> None:
+    made = new_proposal(gam)
+    same = {"buyerAccountId": seed.PARTNER_CLIENT_ID}
+    request = UpdateProposal.model_validate({"proposalId": made.id, "marketplaceInfo": same})
+    info = gam.update_proposal(request).marketplace_info
+    assert info is not None
+    assert info.buyer_account_id == seed.BUYER_ACCOUNT_ID
+
+
+def test_forecast_names_the_advertiser(gam: AdManager) -> None:
+    values = {"lineItem": PROSPECT, "advertiserId": seed.ADVERTISER_ID}
+    found = gam.forecast(GetForecast.model_validate({"lineItems": [values]}))
+    assert found.matched_units > 0
+
+
+def test_more_than_a_page_of_line_items_is_read(
+    gam: AdManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seil.admanager.soap.values.PAGE", 2)
+    proposal = new_proposal(gam).id
+    made = new_lines(gam, proposal, 5)
+    found = gam.get_proposal_line_items(GetProposalLineItems(proposal_id=proposal))
+    assert [item.id for item in found.proposal_lineitems] == sorted(made)
+
+
+def test_version_that_is_none_is_a_configuration_error(settings: AdManagerSettings) -> None:
+    gam = AdManager(settings.model_copy(update={"soap_version": "v199901"}))
+    with pytest.raises(ConfigurationError, match=r"admanager\.soap_version"):
+        gam.forecast(prospect())
 
 
 def test_proposal_line_items_are_created_and_read_whole(gam: AdManager) -> None:

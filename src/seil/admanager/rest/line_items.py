@@ -35,6 +35,7 @@ _BATCHES = {
     "release": "batch_release_line_items",
     "delete": "batch_delete_line_items",
 }
+_ASKED = 50  # So many names make a filter of some 3 KB, which has to fit into the URL.
 _KEPT = {"id", "order_id"}
 
 
@@ -150,7 +151,7 @@ class LineItemsService:
 
     def _named(self, identities: Iterable[int]) -> Iterator[Any]:
         names = self._network.names.all_of("lineItems", dict.fromkeys(identities))
-        for some in _batches(names):
+        for some in _batches(names, _ASKED):
             yield from self._listed(equals("name", *some))
 
     def _listed(self, where: str) -> Iterator[Any]:
@@ -159,9 +160,9 @@ class LineItemsService:
             yield from page.line_items
 
 
-def _batches(names: Iterable[str]) -> Iterator[list[str]]:
+def _batches(names: Iterable[str], size: int = MOST) -> Iterator[list[str]]:
     left = iter(names)
-    while some := list(islice(left, MOST)):
+    while some := list(islice(left, size)):
         yield some
 
 

@@ -12,7 +12,10 @@ import requests
 from google.auth.credentials import Credentials
 from googleads import ad_manager  # type: ignore[import-untyped]
 from googleads.common import ZeepServiceProxy  # type: ignore[import-untyped]
-from googleads.errors import GoogleAdsError  # type: ignore[import-untyped]
+from googleads.errors import (  # type: ignore[import-untyped]
+    GoogleAdsError,
+    GoogleAdsValueError,
+)
 from lxml.etree import LxmlError  # type: ignore[import-untyped]
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
@@ -25,7 +28,7 @@ from seil.admanager.deadline import time_for_call
 from seil.admanager.rest.transport import CONNECTIONS
 from seil.admanager.soap.errors import answered_with, translated
 from seil.admanager.soap.wsdl import Given, WsdlFolder
-from seil.errors import RequestRejectedError, UnexpectedAnswerError
+from seil.errors import ConfigurationError, Problem, RequestRejectedError, UnexpectedAnswerError
 from seil.observe.correlation import correlation_id
 from seil.settings import AdManagerSettings
 
@@ -132,6 +135,8 @@ class Soap:
             service: ZeepServiceProxy = client.GetService(
                 name, version=self.version, server=self._server
             )
+        except GoogleAdsValueError as error:
+            raise ConfigurationError([Problem("admanager.soap_version", str(error))]) from error
         except (ZeepError, LxmlError, IndexError, AttributeError, TypeError) as error:
             reason = f"the description of {name} is none"
             raise UnexpectedAnswerError(SERVICE, reason) from error
