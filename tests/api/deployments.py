@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ WRITE = "seil-dev-oauth-rs/post"
 SCOPES = (READ, WRITE)
 
 _PROJECT, _ENV = "seil", "dev"
+# Of the deployments: how long a stand-in may take until it counts as too slow.
+EXTERNAL_SECONDS = 5
+_MANY = 1_000_000
 _HEALTH = {
     "version": "2.0",
     "rawQueryString": "",
@@ -44,12 +48,22 @@ _SECONDS = 60.0
 
 @dataclass(frozen=True)
 class StandIns:
-    """Where they listen; `<url>/control/...` are their levers."""
+    """Where they listen."""
 
     admanager: str
     techone: str
     key_file: Path
     network_code: str
+
+    @property
+    def admanager_control(self) -> str:
+        """Its levers: /faults, /clock, /summary ..."""
+        return f"{self.admanager}/sandbox"
+
+    @property
+    def techone_control(self) -> str:
+        """Its levers: /faults, /debtors, /summary ..."""
+        return f"{self.techone}/control"
 
 
 @dataclass
@@ -118,8 +132,13 @@ def local_settings(folder: Path, found: StandIns, **api: Any) -> Settings:
             network_code=found.network_code,
             service_account_key=Secret(f"file:{found.key_file}"),
             wsdl_cache=folder / "wsdl",
+            timeout=timedelta(seconds=EXTERNAL_SECONDS),
         ),
-        techone=TechOneSettings(base_url=found.techone, token_url=f"{found.techone}/oauth2/token"),
+        techone=TechOneSettings(
+            base_url=found.techone,
+            token_url=f"{found.techone}/oauth2/token",
+            timeout=timedelta(seconds=EXTERNAL_SECONDS),
+        ),
         api=ApiSettings(state=folder / "api", **api),
     )
 
@@ -149,7 +168,7 @@ def served(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def _one_process(folder: Path, found: StandIns) -> Iterator[Deployment]:
-    settings = local_settings(folder, found, rate=1_000_000)
+    settings = local_settings(folder, found, rate=_MANY, breaker_failures=_MANY)
     client = (settings.api.client_id, settings.api.client_secret.reveal())
     with served(settings) as url:
         yield Deployment(
@@ -234,6 +253,7 @@ def _functions(aws: Ministack, found: StandIns, pool: _Pool, folder: Path) -> di
                 "SEIL_ADMANAGER__SOAP_ENDPOINT": found.admanager,
                 "SEIL_ADMANAGER__NETWORK_CODE": found.network_code,
                 "SEIL_ADMANAGER__SERVICE_ACCOUNT_KEY": f"aws:{key}",
+                "SEIL_ADMANAGER__TIMEOUT": f"{EXTERNAL_SECONDS}s",
                 "SEIL_ADMANAGER__WSDL_CACHE": str(folder / "wsdl"),
             },
         ),
@@ -245,6 +265,7 @@ def _functions(aws: Ministack, found: StandIns, pool: _Pool, folder: Path) -> di
                 **store,
                 "SEIL_TECHONE__BASE_URL": found.techone,
                 "SEIL_TECHONE__TOKEN_URL": f"{found.techone}/oauth2/token",
+                "SEIL_TECHONE__TIMEOUT": f"{EXTERNAL_SECONDS}s",
                 "SEIL_TECHONE__CLIENT_ID": own["client_id"],
                 "SEIL_TECHONE__CLIENT_SECRET": f"aws:{client}#client_secret",
             },
@@ -255,7 +276,8 @@ def _functions(aws: Ministack, found: StandIns, pool: _Pool, folder: Path) -> di
         "SEIL_API__ISSUER": pool.issuer,
         "SEIL_API__JWKS_URL": pool.jwks_url,
         "SEIL_API__CLIENTS": pool.client[0],
-        "SEIL_API__RATE": "1000000",
+        "SEIL_API__RATE": str(_MANY),
+        "SEIL_API__BREAKER_FAILURES": str(_MANY),
         "SEIL_API__FUNCTIONS": ",".join(f"{n}={arn}" for n, arn in clients.items()),
     }
     modules = {"gam": "gam_router", "techone": "tech1_router"}
@@ -272,7 +294,9 @@ def _warm(aws: Ministack, routers: Mapping[str, str]) -> None:
         "techone": {"operation": "techone.rate", "request": {}},
     }
     names = {"gam": f"{_ENV}-gamClient", "techone": f"{_ENV}-tech1Client"}
-    events = {names[system]: {**call, "correlation_id": "start"} for system, call in read.items()}
+    events: dict[str, Mapping[str, Any]] = {
+        names[system]: {**call, "correlation_id": "start"} for system, call in read.items()
+    }
     events |= dict.fromkeys(routers.values(), _HEALTH)
 
     def invoke(name: str) -> None:
@@ -353,5 +377,6 @@ def running(
 def deployment(running: Deployment) -> Iterator[Deployment]:
     """For a conftest to import, with the two above. After a test the faults it ordered are gone."""
     yield running
-    for url in (running.stand_ins.admanager, running.stand_ins.techone):
-        httpx.delete(f"{url}/control/faults").raise_for_status()
+    found = running.stand_ins
+    for url in (found.admanager_control, found.techone_control):
+        httpx.delete(f"{url}/faults").raise_for_status()

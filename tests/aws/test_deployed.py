@@ -1,0 +1,97 @@
+"""The API on a local AWS: gateway, routers, client functions, secrets and table, all for real."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from tests.api.deployments import READ, WRITE, Deployment, StandIns, deployed
+
+from seil.api.tokens import Expected, InvalidTokenError, RemoteKeys, Verifier
+
+RATE = "/v1/techone/foreign-exchange-rate/aud-usd"
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    tmp_path_factory: pytest.TempPathFactory, running_stand_ins: StandIns
+) -> Iterator[Deployment]:
+    with deployed("aws", tmp_path_factory.mktemp("api"), running_stand_ins) as found:
+        yield found
+
+
+def judged(deployment: Deployment, token: str) -> frozenset[str]:
+    async def judge() -> frozenset[str]:
+        async with httpx.AsyncClient() as client:
+            keys = RemoteKeys(deployment.jwks_url, client)
+            claims = await Verifier(Expected(deployment.issuer), keys).verify(token)
+            return claims.scopes
+
+    return asyncio.run(judge())
+
+
+def tampered(token: str) -> str:
+    header, payload, signature = token.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    claims["scope"] = f"{READ} {WRITE} admin"
+    forged = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"{header}.{forged}.{signature}"
+
+
+def test_cognitos_token_is_verified_with_the_keys_of_its_pool(deployment: Deployment) -> None:
+    assert judged(deployment, deployment.token([READ])) == {READ}
+    with pytest.raises(InvalidTokenError):
+        judged(deployment, tampered(deployment.token([READ])))
+
+
+def test_call_passes_gateway_router_and_client_function(deployment: Deployment) -> None:
+    identity = str(uuid.uuid4())
+    answer = deployment.call("GET", RATE, headers={"X-Correlation-Id": identity})
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert (found["data"]["major_ccy_code"], found["correlationId"]) == ("AUD", identity)
+    assert answer.headers["x-correlation-id"] == identity
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_refusal_of_the_downstream_comes_through(deployment: Deployment) -> None:
+    answer = deployment.call("GET", "/v1/gam/order/999999999")
+    assert answer.status_code == 404
+    assert answer.json()["errors"][0]["code"] == "EC40402"
+
+
+def test_request_that_does_not_validate_is_refused_by_the_router(deployment: Deployment) -> None:
+    answer = deployment.call("POST", "/v1/gam/order", json={"orders": [{"nme": "x"}]})
+    assert answer.status_code == 400
+    assert any("nme" in fault["message"] for fault in answer.json()["errors"])
+
+
+def test_body_in_utf8_arrives_whole(deployment: Deployment) -> None:
+    body = {"orders": [{"name": "Füße 🎈", "advertiserId": "x", "traffickerId": 2}]}
+    answer = deployment.call("POST", "/v1/gam/order", json=body)
+    assert answer.status_code == 400
+    assert "advertiserId" in answer.text
+
+
+@pytest.mark.parametrize("token", ["", "garbage", "a.b.c"])
+def test_no_or_a_bad_token_is_401(deployment: Deployment, token: str) -> None:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = deployment.request("GET", RATE, headers=headers)
+    assert (answer.status_code, answer.json()) == (401, {"message": "Unauthorized"})
+
+
+def test_tampered_token_is_401(deployment: Deployment) -> None:
+    headers = {"Authorization": f"Bearer {tampered(deployment.token([READ]))}"}
+    answer = deployment.request("POST", "/v1/gam/order", json={}, headers=headers)
+    assert (answer.status_code, answer.json()) == (401, {"message": "Unauthorized"})
+
+
+def test_token_without_the_scope_is_403(deployment: Deployment) -> None:
+    headers = {"Authorization": f"Bearer {deployment.token([READ])}"}
+    answer = deployment.request("POST", "/v1/gam/order", json={}, headers=headers)
+    assert (answer.status_code, answer.json()) == (403, {"message": "Forbidden"})
