@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+import importlib
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -53,11 +55,11 @@ class Google:
         options = ClientOptions(api_endpoint=self.server.url)
         return kind(credentials=credentials, transport="rest", client_options=options)
 
-    @property
+    @functools.cached_property
     def orders(self) -> Any:
         return self.client(gam.OrderServiceClient)
 
-    @property
+    @functools.cached_property
     def line_items(self) -> Any:
         return self.client(gam.LineItemServiceClient)
 
@@ -108,7 +110,10 @@ class Soap:
     """The official SOAP client, unmodified, for a stand-in."""
 
     def __init__(self, server: Server, network_code: str = "1234567") -> None:
-        from googleads import ad_manager, common, oauth2
+        ad_manager, common, oauth2 = (
+            importlib.import_module(f"googleads.{name}")
+            for name in ("ad_manager", "common", "oauth2")
+        )
 
         self.server = server
         scope = oauth2.GetAPIScope("ad_manager")
@@ -164,13 +169,17 @@ class Soap:
 
 
 def by_id(number: int) -> Any:
-    from googleads import ad_manager
-
+    ad_manager = importlib.import_module("googleads.ad_manager")
     return (
         ad_manager.StatementBuilder(version="v202608")
         .Where("id = :id")
         .WithBindVariable("id", number)
     )
+
+
+def mask(*paths: str) -> Any:
+    kind: Any = importlib.import_module("google.protobuf.field_mask_pb2").FieldMask
+    return kind(paths=paths)
 
 
 def soap_time(when: datetime) -> dict[str, Any]:
@@ -209,39 +218,81 @@ def _set(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+@pytest.fixture(autouse=True)
+def _nobody_is_asked_where_the_account_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """google-auth asks Google, in the background: nothing that a stand-in has a part in."""
+    credentials = importlib.import_module("google.auth.credentials")
+    kind = credentials.CredentialsWithRegionalAccessBoundary
+    monkeypatch.setattr(kind, "_is_regional_access_boundary_lookup_required", lambda _self: False)
+
+
 @pytest.fixture(scope="session")
-def key_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def key_folder(running: Running) -> Path:
     """A service account's key: making one takes a while."""
-    folder = tmp_path_factory.mktemp("key")
-    with Server(folder):
-        return folder
+    return running.server.folder
+
+
+class Running:
+    """One server for all tests: every test finds its network as it was at first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Time()
+        self.server = Server(folder, options=Options(now=self.clock)).start()
+        self.google = Google(self.server)
+        assert self.server._parts is not None
+        self._db = self.server._parts.store._db
+        self._things = self._db.execute("SELECT * FROM things").fetchall()
+        self._facts = self._db.execute("SELECT * FROM facts").fetchall()
+
+    @functools.cached_property
+    def soap(self) -> Soap:
+        return Soap(self.server)
+
+    def reset(self) -> None:
+        """Tokens stay: the clients keep theirs."""
+        self.clock.now = Time().now
+        self.server.faults.clear()
+        self._db.execute("DELETE FROM things")
+        self._db.execute("DELETE FROM facts")
+        self._db.executemany("INSERT INTO things VALUES (?, ?, ?)", self._things)
+        self._db.executemany("INSERT INTO facts VALUES (?, ?)", self._facts)
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    found = Running(tmp_path_factory.mktemp("network"))
+    yield found
+    found.server.stop()
 
 
 @pytest.fixture
-def clock() -> Time:
-    return Time()
+def server(running: Running) -> Server:
+    running.reset()
+    return running.server
+
+
+@pytest.fixture
+def clock(running: Running) -> Time:
+    return running.clock
 
 
 @pytest.fixture
 def folder(tmp_path: Path, key_folder: Path) -> Path:
+    """For a server of a test's own."""
     shutil.copy(key_folder / "service-account.json", tmp_path)
     return tmp_path
 
 
 @pytest.fixture
-def server(folder: Path, clock: Time) -> Iterator[Server]:
-    with Server(folder, options=Options(now=clock)) as running:
-        yield running
+def google(running: Running, server: Server) -> Google:
+    assert running.server is server
+    return running.google
 
 
 @pytest.fixture
-def google(server: Server) -> Google:
-    return Google(server)
-
-
-@pytest.fixture
-def soap(server: Server) -> Soap:
-    return Soap(server)
+def soap(running: Running, server: Server) -> Soap:
+    assert running.server is server
+    return running.soap
 
 
 @pytest.fixture

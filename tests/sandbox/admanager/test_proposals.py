@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+import importlib
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-from googleads.errors import GoogleAdsServerFault
-from tests.sandbox.admanager.conftest import NETWORK, Google, Soap, Time, by_id
+from tests.sandbox.admanager.conftest import (
+    NETWORK,
+    Google,
+    Soap,
+    Time,
+    by_id,
+    proposal_line,
+    soap_time,
+)
 
-from seil.sandbox.admanager.seed import PARTNER_CLIENT_ID
+from seil.sandbox.admanager.seed import ADVERTISER_ID, AGENCY_ID, ORDER_IDS, PARTNER_CLIENT_ID
+
+GoogleAdsServerFault: Any = importlib.import_module("googleads.errors").GoogleAdsServerFault
 
 # The official client logs every fault with a function that is on its way out.
 pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method:DeprecationWarning")
+
+
+def _fault(error: pytest.ExceptionInfo[Any]) -> str:
+    return str(error.value.errors[0]["errorString"])
+
+
+def _state(soap: Soap, proposal: int) -> tuple[str, str, bool]:
+    found = soap.read(proposal)
+    info = found["marketplaceInfo"]
+    return found["status"], info["negotiationStatus"], info["hasLocalVersionEdits"]
+
+
+def _sent(soap: Soap, clock: Time, action: str = "RequestBuyerAcceptance") -> tuple[int, int]:
+    proposal = soap.proposal()
+    line = soap.line(proposal["id"], clock.now)
+    assert soap.act(action, proposal["id"]) == 1
+    return proposal["id"], line["id"]
+
+
+def _line(soap: Soap, number: int) -> Any:
+    found = soap.lines.getProposalLineItemsByStatement(by_id(number).ToStatement())
+    return found["results"][0]
 
 
 def test_current_network_is_told(soap: Soap) -> None:
@@ -32,34 +65,353 @@ def test_new_proposal_is_a_draft_with_its_buyer(soap: Soap) -> None:
 def test_accepted_proposal_becomes_an_order_with_line_items(
     soap: Soap, google: Google, http: httpx.Client, clock: Time
 ) -> None:
-    proposal = soap.proposal()
-    line = soap.line(proposal["id"], clock.now)
-    assert soap.act("RequestBuyerAcceptance", proposal["id"], allowOverbook=False) == 1
-    assert soap.read(proposal["id"])["marketplaceInfo"]["negotiationStatus"] == (
-        "ONLY_SELLER_ACCEPTED"
-    )
-    http.post(f"/sandbox/proposals/{proposal['id']}/accept").raise_for_status()
-    sold = soap.read(proposal["id"])
-    assert (sold["status"], sold["isSold"]) == ("APPROVED", True)
-    assert sold["marketplaceInfo"]["negotiationStatus"] == "FINALIZED"
+    proposal, line = _sent(soap, clock)
+    assert _state(soap, proposal) == ("PENDING_APPROVAL", "ONLY_SELLER_ACCEPTED", False)
+    http.post(f"/sandbox/proposals/{proposal}/accept").raise_for_status()
+    assert _state(soap, proposal) == ("APPROVED", "FINALIZED", False)
+    sold = soap.read(proposal)
+    assert sold["isSold"]
     order = google.orders.get_order(name=f"{NETWORK}/orders/{sold['dfpOrderId']}")
     assert (order.display_name, order.programmatic) == ("A proposal", True)
-    found = soap.lines.getProposalLineItemsByStatement(by_id(line["id"]).ToStatement())
-    sold_line = found["results"][0]
+    sold_line = _line(soap, line)
     assert sold_line["computedStatus"] == "READY"
-    item = google.line_items.get_line_item(name=f"{NETWORK}/lineItems/{sold_line['dfpLineItemId']}")
+    name = f"{NETWORK}/lineItems/{sold_line['dfpLineItemId']}"
+    item = google.line_items.get_line_item(name=name)
     assert (item.rate.units, item.rate.nanos, item.goal.units) == (12, 500_000_000, 200_000)
+    assert item.targeting.geo_targeting.targeted_geos == [f"{NETWORK}/geoTargets/2036"]
 
 
-def _fault(error: pytest.ExceptionInfo[GoogleAdsServerFault]) -> tuple[str, Any]:
-    first = error.value.errors[0]
-    return first["errorString"], first["fieldPath"]
+def test_buyer_that_agrees_first_needs_the_seller_again(
+    soap: Soap, http: httpx.Client, clock: Time
+) -> None:
+    proposal, _ = _sent(soap, clock, "RequestBuyerReview")
+    assert _state(soap, proposal)[1] == "AWAITING_BUYER_REVIEW"
+    http.post(f"/sandbox/proposals/{proposal}/accept").raise_for_status()
+    assert _state(soap, proposal)[1] == "AWAITING_SELLER_REVIEW"
+    soap.act("RequestBuyerAcceptance", proposal)
+    assert _state(soap, proposal)[1] == "FINALIZED"
 
 
-def test_unknown_buyer_is_refused(soap: Soap) -> None:
+def test_counter_of_the_buyer_changes_rate_and_units(
+    soap: Soap, http: httpx.Client, clock: Time
+) -> None:
+    proposal, line = _sent(soap, clock)
+    wishes = {"netRate": 9_000_000, "units": 150_000, "comment": "Too dear"}
+    http.post(f"/sandbox/proposals/{proposal}/counter", json=wishes).raise_for_status()
+    assert _state(soap, proposal) == ("DRAFT", "AWAITING_SELLER_REVIEW", False)
+    found = _line(soap, line)
+    assert (found["netRate"]["microAmount"], found["goal"]["units"]) == (9_000_000, 150_000)
+    soap.act("EditProposalsForNegotiation", proposal)
+    soap.act("RequestBuyerAcceptance", proposal)
+    assert _state(soap, proposal)[1] == "ONLY_SELLER_ACCEPTED"
+
+
+def test_counter_during_edits_is_taken_by_discarding_them(
+    soap: Soap, http: httpx.Client, clock: Time
+) -> None:
+    proposal, line = _sent(soap, clock)
+    soap.act("EditProposalsForNegotiation", proposal)
+    extra = soap.line(proposal, clock.now, name="Thought of later")
+    http.post(f"/sandbox/proposals/{proposal}/counter", json={"netRate": 1}).raise_for_status()
+    assert soap.read(proposal)["marketplaceInfo"]["isNewVersionFromBuyer"]
+    with pytest.raises(GoogleAdsServerFault, match="NEW_VERSION_FROM_BUYER"):
+        soap.act("RequestBuyerAcceptance", proposal)
+    soap.act("DiscardLocalVersionEdits", proposal)
+    assert _state(soap, proposal) == ("DRAFT", "AWAITING_SELLER_REVIEW", False)
+    assert _line(soap, line)["netRate"]["microAmount"] == 1
+    page = soap.lines.getProposalLineItemsByStatement(by_id(extra["id"]).ToStatement())
+    assert page["totalResultSetSize"] == 0
+
+
+def test_sold_proposal_is_paused_resumed_and_renamed(
+    soap: Soap, google: Google, http: httpx.Client, clock: Time
+) -> None:
+    proposal, line = _sent(soap, clock)
+    http.post(f"/sandbox/proposals/{proposal}/accept").raise_for_status()
+    clock.pass_by(days=3)
+    soap.act("PauseProposals", proposal, reason="holiday")
+    assert _line(soap, line)["computedStatus"] == "PAUSED"
+    soap.act("ResumeProposals", proposal)
+    assert _line(soap, line)["computedStatus"] == "DELIVERING"
+    sold = soap.read(proposal)
+    sold["name"] = "Another name"
+    soap.proposals.updateProposals([sold])
+    soap.act("UpdateOrderWithSellerData", proposal)
+    order = google.orders.get_order(name=f"{NETWORK}/orders/{sold['dfpOrderId']}")
+    assert order.display_name == "Another name"
+
+
+def test_sold_proposal_is_negotiated_again_for_the_same_order(
+    soap: Soap, google: Google, http: httpx.Client, clock: Time
+) -> None:
+    proposal, line = _sent(soap, clock)
+    http.post(f"/sandbox/proposals/{proposal}/accept").raise_for_status()
+    before = (soap.read(proposal)["dfpOrderId"], _line(soap, line)["dfpLineItemId"])
+    soap.act("EditProposalsForNegotiation", proposal)
+    changed = _line(soap, line)
+    changed["goal"]["units"] = 300_000
+    soap.lines.updateProposalLineItems([changed])
+    soap.act("RequestBuyerAcceptance", proposal)
+    http.post(f"/sandbox/proposals/{proposal}/accept").raise_for_status()
+    after = (soap.read(proposal)["dfpOrderId"], _line(soap, line)["dfpLineItemId"])
+    assert after == before
+    item = google.line_items.get_line_item(name=f"{NETWORK}/lineItems/{after[1]}")
+    assert item.goal.units == 300_000
+
+
+@pytest.mark.parametrize(
+    ("actions", "state"),
+    [
+        (["TerminateNegotiations"], ("PENDING_APPROVAL", "CANCELLED", False)),
+        (["EditProposalsForNegotiation"], ("DRAFT", "ONLY_SELLER_ACCEPTED", True)),
+        (
+            ["EditProposalsForNegotiation", "DiscardLocalVersionEdits"],
+            ("PENDING_APPROVAL", "ONLY_SELLER_ACCEPTED", False),
+        ),
+        (["ReserveProposals"], ("PENDING_APPROVAL", "ONLY_SELLER_ACCEPTED", False)),
+    ],
+)
+def test_sent_proposal_follows_its_actions(
+    soap: Soap, clock: Time, actions: list[str], state: tuple[str, str, bool]
+) -> None:
+    proposal, _ = _sent(soap, clock)
+    for action in actions:
+        assert soap.act(action, proposal) == 1
+    assert _state(soap, proposal) == state
+
+
+def test_archived_proposal_comes_back(soap: Soap) -> None:
+    number = soap.proposal()["id"]
+    soap.act("ArchiveProposals", number)
+    assert soap.read(number)["isArchived"]
     with pytest.raises(GoogleAdsServerFault) as error:
-        soap.proposal(marketplaceInfo={"buyerAccountId": 1})
-    assert _fault(error) == (
-        "ProgrammaticError.INVALID_BUYER",
-        "proposals[0].marketplaceInfo.buyerAccountId",
+        soap.act("RequestBuyerReview", number)
+    assert _fault(error) == "ProposalActionError.IS_ARCHIVED"
+    soap.act("UnarchiveProposals", number)
+    assert not soap.read(number)["isArchived"]
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "PauseProposals",
+        "ResumeProposals",
+        "UpdateOrderWithSellerData",
+        "EditProposalsForNegotiation",
+        "DiscardLocalVersionEdits",
+        "TerminateNegotiations",
+        "UnarchiveProposals",
+    ],
+)
+def test_action_on_a_new_proposal_is_refused(soap: Soap, action: str) -> None:
+    number = soap.proposal()["id"]
+    with pytest.raises(GoogleAdsServerFault) as error:
+        soap.act(action, number)
+    assert _fault(error) == "ProposalActionError.NOT_APPLICABLE"
+
+
+@pytest.mark.parametrize(
+    ("lever", "body"), [("accept", {}), ("counter", {"units": 1}), ("terminate", {})]
+)
+def test_buyer_has_no_say_before_it_is_asked(
+    soap: Soap, http: httpx.Client, lever: str, body: dict[str, Any]
+) -> None:
+    number = soap.proposal()["id"]
+    assert http.post(f"/sandbox/proposals/{number}/{lever}", json=body).status_code == 400
+    assert http.post(f"/sandbox/proposals/1/{lever}", json=body).status_code == 404
+
+
+def test_buyer_can_end_it(soap: Soap, http: httpx.Client, clock: Time) -> None:
+    proposal, _ = _sent(soap, clock)
+    http.post(f"/sandbox/proposals/{proposal}/terminate").raise_for_status()
+    assert _state(soap, proposal) == ("REJECTED", "CANCELLED", False)
+
+
+def test_proposal_without_line_items_is_not_sent(soap: Soap) -> None:
+    number = soap.proposal()["id"]
+    with pytest.raises(GoogleAdsServerFault) as error:
+        soap.act("RequestBuyerReview", number)
+    assert _fault(error) == "ProposalError.HAS_NO_UNARCHIVED_PROPOSAL_LINEITEMS"
+
+
+@pytest.mark.parametrize(
+    "field", ["advertiser", "primarySalesperson", "primaryTraffickerId", "sellerContactIds"]
+)
+def test_proposal_is_not_sent_before_it_is_whole(soap: Soap, clock: Time, field: str) -> None:
+    number = soap.proposal(**{field: None})["id"]
+    soap.line(number, clock.now)
+    with pytest.raises(GoogleAdsServerFault, match=field) as error:
+        soap.act("RequestBuyerAcceptance", number)
+    assert _fault(error) == "RequiredError.REQUIRED"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"name": None}, "RequiredError.REQUIRED"),
+        ({"name": "x" * 256}, "StringLengthError.TOO_LONG"),
+        ({"marketplaceInfo": None}, "RequiredError.REQUIRED"),
+        ({"marketplaceInfo": {"buyerAccountId": 1}}, "ProgrammaticError.INVALID_BUYER"),
+        ({"marketplaceInfo": {"buyerAccountId": 550_009}}, "ProgrammaticError.INVALID_BUYER"),
+        ({"primaryTraffickerId": 1}, "CommonError.NOT_FOUND"),
+        ({"sellerContactIds": [1]}, "CommonError.NOT_FOUND"),
+        ({"advertiser": {"companyId": 1}}, "CommonError.NOT_FOUND"),
+        ({"advertiser": {"type": "ADVERTISER"}}, "RequiredError.REQUIRED"),
+        ({"advertiser": {"companyId": AGENCY_ID}}, "CompanyError.INVALID_COMPANY_TYPE"),
+    ],
+    ids=str,
+)
+def test_bad_proposal_is_refused(soap: Soap, fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(GoogleAdsServerFault) as error:
+        soap.proposal(**fields)
+    assert _fault(error) == reason
+
+
+def test_update_replaces_the_whole_of_a_proposal(soap: Soap) -> None:
+    made = soap.proposal(internalNotes="old")
+    del made["internalNotes"]
+    made["name"] = "New name"
+    changed = soap.proposals.updateProposals([made])[0]
+    assert (changed["name"], changed["internalNotes"]) == ("New name", None)
+    assert changed["status"] == "DRAFT"
+
+
+def test_update_of_a_proposal_with_the_buyer_is_refused(soap: Soap, clock: Time) -> None:
+    proposal, line = _sent(soap, clock)
+    found = soap.read(proposal)
+    found["advertiser"] = {"companyId": ADVERTISER_ID + 1, "type": "ADVERTISER"}
+    with pytest.raises(GoogleAdsServerFault) as error:
+        soap.proposals.updateProposals([found])
+    assert _fault(error) == "ProposalError.UPDATE_PROPOSAL_NOT_ALLOWED"
+    with pytest.raises(GoogleAdsServerFault) as error:
+        soap.lines.updateProposalLineItems([_line(soap, line)])
+    assert _fault(error) == "ProposalLineItemError.UPDATE_PROPOSAL_LINE_ITEM_NOT_ALLOWED"
+
+
+def test_bad_proposal_line_item_is_refused(soap: Soap, clock: Time) -> None:
+    number = soap.proposal()["id"]
+    past, ahead = soap_time(clock.now - timedelta(days=1)), soap_time(clock.now + timedelta(days=1))
+    units = [{"adUnitId": "1"}]
+    bad: list[tuple[dict[str, Any], str]] = [
+        ({"proposalId": 1}, "CommonError.NOT_FOUND"),
+        ({"netRate": None}, "RequiredError.REQUIRED"),
+        ({"netRate": {"currencyCode": "AUD"}}, "RequiredError.REQUIRED"),
+        ({"goal": {"goalType": "DAILY"}}, "RequiredError.REQUIRED"),
+        ({"startDateTime": past}, "ProposalLineItemError.START_DATE_TIME_IS_IN_PAST"),
+        ({"endDateTime": ahead}, "ProposalLineItemError.END_DATE_TIME_NOT_AFTER_START_TIME"),
+        ({"lineItemType": "HOUSE"}, "ProposalLineItemError.LINE_ITEM_TYPE_NOT_ALLOWED"),
+        ({"creativePlaceholders": [{"isAmpOnly": True}]}, "ProposalLineItemError.SIZE_REQUIRED"),
+        (
+            {"targeting": {"inventoryTargeting": {"targetedAdUnits": units}}},
+            "CommonError.NOT_FOUND",
+        ),
+        (
+            {"targeting": {"userDomainTargeting": {"domains": ["a.example"], "targeted": True}}},
+            "InventoryTargetingError.AT_LEAST_ONE_PLACEMENT_OR_INVENTORY_UNIT_REQUIRED",
+        ),
+        ({"startDateTime": {**ahead, "timeZoneId": "Mars/Base"}}, "RequestError.INVALID_INPUT"),
+    ]
+    for fields, reason in bad:
+        given = proposal_line(number, clock.now, **fields)
+        with pytest.raises(GoogleAdsServerFault) as error:
+            soap.lines.createProposalLineItems([{k: v for k, v in given.items() if v is not None}])
+        assert _fault(error) == reason, fields
+
+
+def _line_action(soap: Soap, kind: str, line: int) -> int:
+    done = soap.lines.performProposalLineItemAction(
+        {"xsi_type": f"{kind}ProposalLineItems"}, by_id(line).ToStatement()
     )
+    return int(done["numChanges"])
+
+
+def test_proposal_line_item_follows_its_actions(
+    soap: Soap, http: httpx.Client, clock: Time
+) -> None:
+    number = soap.proposal()["id"]
+    line = soap.line(number, clock.now)["id"]
+    for action in ("Archive", "Unarchive", "Reserve"):
+        assert _line_action(soap, action, line) == 1
+    assert _line(soap, line)["reservationStatus"] == "RESERVED"
+    _line_action(soap, "Release", line)
+    assert _line(soap, line)["reservationStatus"] == "RELEASED"
+    with pytest.raises(GoogleAdsServerFault) as error:
+        _line_action(soap, "Pause", line)
+    assert _fault(error) == "ProposalLineItemActionError.NOT_APPLICABLE"
+    soap.act("RequestBuyerAcceptance", number)
+    with pytest.raises(GoogleAdsServerFault) as error:
+        _line_action(soap, "Archive", line)
+    assert _fault(error) == "ProposalLineItemActionError.PROPOSAL_NOT_EDITABLE"
+    http.post(f"/sandbox/proposals/{number}/accept").raise_for_status()
+    _line_action(soap, "Pause", line)
+    assert _line(soap, line)["computedStatus"] == "PAUSED"
+    _line_action(soap, "Resume", line)
+    assert _line(soap, line)["computedStatus"] == "READY"
+
+
+def test_forecast_of_a_line_item_that_may_be_booked(soap: Soap, clock: Time) -> None:
+    service = soap.service("ForecastService")
+    line = proposal_line(0, clock.now)
+    wish = {
+        "lineItem": {
+            "orderId": ORDER_IDS[0],
+            "lineItemType": "STANDARD",
+            "startDateTimeType": "IMMEDIATELY",
+            "endDateTime": line["endDateTime"],
+            "targeting": line["targeting"],
+            "creativePlaceholders": line["creativePlaceholders"],
+            "primaryGoal": line["goal"],
+        },
+        "advertiserId": ADVERTISER_ID,
+    }
+    found = service.getAvailabilityForecast(wish, {"includeContendingLineItems": False})
+    assert found["matchedUnits"] >= found["possibleUnits"] >= found["availableUnits"] > 0
+    assert (found["reservedUnits"], found["orderId"]) == (200_000, ORDER_IDS[0])
+    for field in ("targeting", "creativePlaceholders", "endDateTime"):
+        partial = {k: v for k, v in wish["lineItem"].items() if k != field}  # type: ignore[attr-defined]
+        with pytest.raises(GoogleAdsServerFault) as error:
+            service.getAvailabilityForecast({"lineItem": partial}, {})
+        assert _fault(error) == "RequiredError.REQUIRED"
+    with pytest.raises(GoogleAdsServerFault) as error:
+        service.getAvailabilityForecast({**wish, "advertiserId": 1}, {})
+    assert _fault(error) == "CommonError.NOT_FOUND"
+    known = service.getAvailabilityForecastById(ORDER_IDS[0] + 1, {})
+    assert (known["lineItemId"], known["deliveredUnits"] > 0) == (ORDER_IDS[0] + 1, True)
+
+
+def test_statement_pages_and_sorts(soap: Soap) -> None:
+    for number in range(5):
+        soap.proposal(name=f"Deal {number}")
+    statement = {
+        "query": "WHERE name LIKE :pattern AND status = 'DRAFT'"
+        " ORDER BY name DESC LIMIT 2 OFFSET 1",
+        "values": [{"key": "pattern", "value": {"xsi_type": "TextValue", "value": "Deal%"}}],
+    }
+    page = soap.proposals.getProposalsByStatement(statement)
+    assert (page["totalResultSetSize"], page["startIndex"]) == (5, 1)
+    assert [found["name"] for found in page["results"]] == ["Deal 3", "Deal 2"]
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("WHERE id = :missing", "StatementError.VARIABLE_NOT_BOUND_TO_VALUE"),
+        ("WHERE id == 1", "PublisherQueryLanguageSyntaxError.UNPARSABLE"),
+        ("WHERE id = 1; DROP", "PublisherQueryLanguageSyntaxError.UNPARSABLE"),
+        ("SELECT id", "PublisherQueryLanguageSyntaxError.UNPARSABLE"),
+        ("LIMIT 5 WHERE id = 1", "PublisherQueryLanguageSyntaxError.UNPARSABLE"),
+        ("WHERE secret = 1", "PublisherQueryLanguageContextError.UNEXECUTABLE"),
+    ],
+)
+def test_broken_statement_is_refused(soap: Soap, query: str, reason: str) -> None:
+    soap.proposal()
+    with pytest.raises(GoogleAdsServerFault) as error:
+        soap.proposals.getProposalsByStatement({"query": query})
+    assert _fault(error) == reason
+
+
+def test_other_network_is_refused(soap: Soap) -> None:
+    other = Soap(soap.server, network_code="99")
+    with pytest.raises(GoogleAdsServerFault) as error:
+        other.service("NetworkService").getCurrentNetwork()
+    assert _fault(error) == "AuthenticationError.NETWORK_NOT_FOUND"

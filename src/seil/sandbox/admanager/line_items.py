@@ -16,8 +16,9 @@ from seil.sandbox.admanager.life_cycle import (
     computed_status,
     started,
 )
-from seil.sandbox.admanager.network import Network, Thing, ident, public
+from seil.sandbox.admanager.network import Network, Thing, ident, kept, public
 
+_KEPT = ("name", "order", "createTime", "archived", "reservationStatus")
 _PRICED = {"CPM": 1000, "VCPM": 1000}
 
 _FLAGS = frozenset(
@@ -88,7 +89,8 @@ class LineItems:
             if moment(changed["startTime"]) <= now:
                 raise bad_date("startTime has to be in the future", f"{at}.startTime")
         check_line_item(network, changed, at)
-        item = {name: value for name, value in changed.items() if name not in _FLAGS}
+        wanted = {name: value for name, value in changed.items() if name not in _FLAGS}
+        item = {**wanted, **kept(before, _KEPT)}
         if item["reservationStatus"] == "RESERVED" and item.get("goal") != before.get("goal"):
             skip = changed.get("skipInventoryCheck") or changed.get("allowOverbook")
             self._reserve(item, check=not skip)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, TypeAlias
 
 from seil.sandbox.admanager.clock import Clock
@@ -68,6 +69,11 @@ class Network:
 def ident(name: str) -> int:
     """The id at the end of a good name."""
     return int(name.rpartition("/")[2])
+
+
+def kept(thing: Thing, names: Collection[str]) -> Thing:
+    """What an update leaves as it is: these members, and what is never given out."""
+    return {n: value for n, value in thing.items() if n in names or n.startswith("_")}
 
 
 def public(thing: Thing) -> Thing:

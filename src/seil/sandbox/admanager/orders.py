@@ -11,7 +11,9 @@ from seil.sandbox.admanager.delivery import span
 from seil.sandbox.admanager.errors import ApiError
 from seil.sandbox.admanager.life_cycle import ORDER_ACTIONS
 from seil.sandbox.admanager.line_items import LineItems
-from seil.sandbox.admanager.network import Network, Thing, ident, public
+from seil.sandbox.admanager.network import Network, Thing, ident, kept, public
+
+_KEPT = ("name", "orderId", "status", "archived", "creator", "currencyCode", "programmatic")
 
 
 class Orders:
@@ -49,7 +51,7 @@ class Orders:
         if before["status"] in ("CANCELED", "PENDING_APPROVAL"):
             raise refused("OrderError", f"UPDATE_{before['status']}_ORDER_NOT_ALLOWED", before)
         self._check(changed, at)
-        return self.save(changed)
+        return self.save({**changed, **kept(before, _KEPT)})
 
     def act(self, method: str, names: Sequence[str], *, skip_check: bool = False) -> int:
         """Performs a batch action of the client's name; how many orders it changed."""

@@ -53,7 +53,7 @@ class Rest:
         self._network = network
         self._tokens = tokens
         self._operations = operations
-        self._methods = list(schema.methods())
+        self._methods = schema.methods()
 
     def answer(self, call: Call) -> Reply:
         reading = call.method == "GET"

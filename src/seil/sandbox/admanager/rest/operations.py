@@ -170,7 +170,7 @@ def _updated(
     after = changed(current, given, paths)
     _check_immutable(full_name, current, after)
     check_resource(full_name, after, at=f"{member}.")
-    return after
+    return without_output(full_name, after)
 
 
 def _check_immutable(full_name: str, before: Thing, after: Thing) -> None:

@@ -52,8 +52,13 @@ class Method:
     response: type[Any] | None
 
 
-def methods() -> Iterator[Method]:
+@functools.cache
+def methods() -> tuple[Method, ...]:
     """Everything that the services offer, whether the stand-in carries it out or not."""
+    return tuple(_methods())
+
+
+def _methods() -> Iterator[Method]:
     seen = set()
     for service in _SERVICES:
         path = f"google.ads.admanager_v1.services.{service}_service.transports"
