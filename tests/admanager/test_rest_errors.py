@@ -13,6 +13,7 @@ from tests.admanager.conftest import Wire
 
 from seil.admanager.client import AdManager
 from seil.admanager.models import CreateOrder, GetOrder
+from seil.deadline import deadline
 from seil.errors import (
     ConfigurationError,
     ConflictError,
@@ -157,20 +158,20 @@ def test_effect_that_never_got_there_is_repeated(anonymous: Any) -> None:
 
 def test_answer_that_is_late_is_too_slow(wire: Wire, wired: AdManager) -> None:
     wire.reply(ORDER, X_Delay="0.5")
-    with wired.within(0.1), pytest.raises(TooSlowError) as caught:
+    with deadline(0.1), pytest.raises(TooSlowError) as caught:
         wired.create_order(NEW)
     assert caught.value.reached
 
 
 def test_call_is_not_made_when_there_is_no_time(wire: Wire, wired: AdManager) -> None:
-    with wired.within(0), pytest.raises(TooSlowError) as caught:
+    with deadline(0), pytest.raises(TooSlowError) as caught:
         wired.create_order(NEW)
     assert not caught.value.reached
     assert wire.requests == []
 
 
 def test_inner_limit_does_not_lengthen_the_outer(wire: Wire, wired: AdManager) -> None:
-    with wired.within(0), wired.within(60), pytest.raises(TooSlowError):
+    with deadline(0), deadline(60), pytest.raises(TooSlowError):
         wired.get_order(GET)
 
 

@@ -26,6 +26,7 @@ from seil.admanager.models import (
     UpdateProposalLineItems,
 )
 from seil.admanager.soap.wsdl import WsdlFolder
+from seil.deadline import deadline
 from seil.errors import (
     ConfigurationError,
     ConflictError,
@@ -363,7 +364,7 @@ def test_effect_over_soap_is_not_repeated(gam: AdManager, stand_in: Server) -> N
 def test_soap_that_is_late_is_too_slow(gam: AdManager, stand_in: Server) -> None:
     gam.forecast(prospect())
     stand_in.faults.add(Fault(path="^/apis/", delay=0.5))
-    with gam.within(0.2), pytest.raises(TooSlowError):
+    with deadline(0.2), pytest.raises(TooSlowError):
         gam.forecast(prospect())
 
 
@@ -465,6 +466,6 @@ def test_first_calls_of_many_threads_share_the_services(
 
 def test_description_that_is_late_is_too_slow(wire: Wire, wired: AdManager) -> None:
     wire.reply(b"", X_Delay="0.5")
-    with wired.within(0.2), pytest.raises(TooSlowError) as caught:
+    with deadline(0.2), pytest.raises(TooSlowError) as caught:
         wired.forecast(prospect())
     assert not caught.value.reached

@@ -21,7 +21,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from seil.admanager.deadline import remaining, time_for_call
+from seil.deadline import remaining
 from seil.errors import ConflictError, SeilError, TooSlowError, UnavailableError
 
 SERVICE = "Ad Manager"
@@ -70,7 +70,7 @@ class Calls:
         return result
 
     def _once(self, method: str, call: Callable[[float], Result]) -> Result:
-        seconds = time_for_call(SERVICE, self._timeout)
+        seconds = time_for_call(self._timeout)
         with _observed(method):
             try:
                 return call(seconds)
@@ -81,6 +81,16 @@ class Calls:
                 if known is None:
                     raise
                 raise known from error
+
+
+def time_for_call(limit: float) -> float:
+    """Seconds that a call may take. Raises TooSlowError, not `reached`, where there are none."""
+    seconds = remaining(limit)
+    if seconds <= 0:
+        error = TooSlowError(SERVICE, limit)
+        error.reached = False
+        raise error
+    return seconds
 
 
 @contextmanager

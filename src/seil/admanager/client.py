@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seil.admanager import models
-from seil.admanager.deadline import within
 from seil.admanager.models.values import known_zone
 from seil.errors import ConfigurationError, Problem
 from seil.settings import AdManagerSettings
@@ -37,7 +35,7 @@ Part = TypeVar("Part")
 
 
 class AdManager:
-    """Safe to share between threads.
+    """Safe to share between threads. Calls keep to `seil.deadline`, and to the settings' limit.
 
     Every method raises the errors of seil.errors only: RequestRejectedError for what Ad Manager
     refuses (status 404 where the thing does not exist), ConflictError, UnavailableError,
@@ -50,10 +48,6 @@ class AdManager:
         self._given = credentials
         self._parts: dict[str, Any] = {}
         self._lock = threading.RLock()
-
-    def within(self, seconds: float | None) -> AbstractContextManager[None]:
-        """Calls made inside are given up after so many seconds, where the settings allow more."""
-        return within(seconds)
 
     def forecast(self, request: models.GetForecast) -> models.Forecast:
         """REST knows only line items that exist as they are; whatever else goes through SOAP."""

@@ -17,8 +17,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.oauth2 import service_account
 from typing_extensions import override
 
-from seil.admanager.calls import SERVICE
-from seil.admanager.deadline import time_for_call
+from seil.admanager.calls import time_for_call
 from seil.errors import ConfigurationError, Problem
 from seil.settings import AdManagerSettings
 
@@ -61,7 +60,7 @@ class AccountCredentials(google.auth.credentials.Credentials):
         return {"authorization": f"Bearer {self.token}"}
 
     def _timely(self, *args: Any, **options: Any) -> Any:
-        options["timeout"] = time_for_call(SERVICE, self._timeout)
+        options["timeout"] = time_for_call(self._timeout)
         return self._request(*args, **options)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from google.ads import admanager_v1
 
 from seil.admanager.calls import SERVICE
-from seil.admanager.deadline import remaining
 from seil.admanager.rest.transport import Rest
+from seil.deadline import remaining
 from seil.errors import RequestRejectedError, TooSlowError, UnexpectedAnswerError
 
 _ROWS = 10_000

@@ -23,8 +23,7 @@ from zeep.exceptions import Error as ZeepError
 from zeep.exceptions import LookupError as ZeepLookupError
 from zeep.transports import Transport
 
-from seil.admanager.calls import SERVICE, Calls, before_effect
-from seil.admanager.deadline import time_for_call
+from seil.admanager.calls import SERVICE, Calls, before_effect, time_for_call
 from seil.admanager.rest.transport import CONNECTIONS
 from seil.admanager.soap.errors import answered_with, translated
 from seil.admanager.soap.wsdl import Given, WsdlFolder
@@ -129,7 +128,7 @@ class Soap:
                 self._settings.application_name,
                 network_code=self._settings.network_code,
                 cache=cache,
-                timeout=time_for_call(SERVICE, self._timeout),
+                timeout=time_for_call(self._timeout),
             )
         try:
             service: ZeepServiceProxy = client.GetService(
@@ -174,7 +173,7 @@ class _Posts(Transport):
 
     @override
     def post(self, address: str, message: Any, headers: Any) -> requests.Response:
-        seconds = time_for_call(SERVICE, self._limit)
+        seconds = time_for_call(self._limit)
         response = self.session.post(address, data=message, headers=headers, timeout=seconds)
         is_soap = "xml" in response.headers.get("Content-Type", "") and response.content
         if response.status_code not in (_SUCCESS, _FAULT) or not is_soap:

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+from google.auth.exceptions import RefreshError, TransportError
+from googleads.errors import (  # type: ignore[import-untyped]
+    GoogleAdsServerFault,
+    GoogleAdsValueError,
+)
+from zeep.exceptions import TransportError as ZeepTransportError
+from zeep.exceptions import ValidationError, XMLParseError
+
+from seil.admanager.soap.errors import translated
+from seil.errors import (
+    ConflictError,
+    LoginError,
+    RequestRejectedError,
+    SeilError,
+    TooSlowError,
+    UnavailableError,
+    UnexpectedAnswerError,
+)
+
+
+class Told:
+    """An ApiError as the SOAP client gives it."""
+
+    def __init__(self, code: str, field: str = "", trigger: str = "") -> None:
+        self.errorString = code
+        self.fieldPath = field
+        self.trigger = trigger
+
+
+def fault(*told: Told) -> Exception:
+    error: Exception = GoogleAdsServerFault(None, errors=told, message="plain")
+    return error
+
+
+def raised(kind: Any, *told: Any, **more: Any) -> Exception:
+    """Of a class that has no types."""
+    error: Exception = kind(*told, **more)
+    return error
+
+
+FAULTS: list[Any] = [
+    (
+        fault(Told("RequiredError.REQUIRED", "a.b", "x"), Told("RangeError.TOO_HIGH", "c")),
+        RequestRejectedError,
+        r"a\.b \(RequiredError\.REQUIRED; trigger: x\); c \(RangeError\.TOO_HIGH\)",
+    ),
+    (fault(), RequestRejectedError, "FAULT: plain"),
+    (fault(Told("CommonError.CONCURRENT_MODIFICATION")), ConflictError, "somebody else"),
+    (fault(Told("PermissionError.PERMISSION_DENIED")), LoginError, "PERMISSION_DENIED"),
+    (fault(Told("ApiVersionError.UPDATE_TO_NEWER_VERSION")), LoginError, "NEWER_VERSION"),
+    (fault(Told("QuotaError.EXCEEDED_QUOTA")), UnavailableError, "EXCEEDED_QUOTA"),
+    (raised(RefreshError, "no", {"error": "invalid_grant"}), LoginError, "invalid_grant"),
+    (raised(RefreshError, "no"), LoginError, "no_token"),
+    (raised(TransportError, "no"), UnavailableError, "no access token"),
+    (requests.exceptions.ReadTimeout("slow"), TooSlowError, "within 3 seconds"),
+    (requests.exceptions.ContentDecodingError("zip"), UnexpectedAnswerError, "unpacked"),
+    (GoogleAdsValueError("no such thing"), RequestRejectedError, "no such thing"),
+    (raised(ValidationError, "Missing element name"), RequestRejectedError, "Missing element name"),
+    (raised(ZeepTransportError, "x", status_code=429), UnavailableError, "429"),
+    (raised(ZeepTransportError, "x", status_code=302), UnexpectedAnswerError, "status 302"),
+    (raised(XMLParseError, "x"), UnexpectedAnswerError, "not XML of the promised type"),
+]
+
+
+@pytest.mark.parametrize(("error", "kind", "text"), FAULTS, ids=lambda x: str(x)[:30])
+def test_what_the_soap_client_raises_is_translated(
+    error: Exception, kind: type[SeilError], text: str
+) -> None:
+    found = translated(error, 3.0)
+    assert isinstance(found, kind)
+    with pytest.raises(kind, match=text):
+        raise found
+
+
+def test_what_is_not_of_the_soap_client_is_left() -> None:
+    assert translated(RuntimeError("ours"), 3.0) is None
