@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from seil.api.calls import Answer
 from seil.api.services.idempotency import Claim, State
@@ -103,7 +103,7 @@ class DynamoStore:
         )
 
     def _asked(self, operation: str, **parameters: Any) -> dict[str, Any] | None:
-        """Does it; the item that is there instead where the condition does not hold.
+        """Does it; where the condition does not hold: nothing, and what a put met there.
 
         Raises ConfigurationError or UnavailableError.
         """
@@ -114,8 +114,7 @@ class DynamoStore:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code == _REFUSED:
-                held: dict[str, Any] = error.response["Item"]  # type: ignore[typeddict-item]
-                return held
+                return cast("dict[str, dict[str, Any]]", error.response).get("Item", {})
             raise self._failed(code) from error
         except BotoCoreError as error:
             raise self._failed(type(error).__name__) from error

@@ -1,0 +1,364 @@
+"""A service: what a handler gives or raises, as the contract's codes, and once where asked."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from tests.api.conftest import Clock
+
+from seil.admanager.models import CreatedOrder, CreateOrder, GetOrder, Order
+from seil.api.calls import Answer, Call, Fault
+from seil.api.services.idempotency import Claim, SqliteStore
+from seil.api.services.service import Service
+from seil.deadline import remaining
+from seil.errors import (
+    ConfigurationError,
+    ConflictError,
+    LoginError,
+    Problem,
+    QuotaExhaustedError,
+    RequestRejectedError,
+    SeilError,
+    TooSlowError,
+    UnavailableError,
+    UnexpectedAnswerError,
+)
+
+ORDER = {"orders": [{"name": "Summer", "advertiserId": 1, "traffickerId": 2}]}
+READ = Call("gam.get-order", {"orderId": 7}, "correlation")
+CREATE = Call("gam.create-order", ORDER, "correlation", caller="booking", idempotency_key="key")
+
+Handler = Callable[[Any], BaseModel]
+
+
+def created(request: CreateOrder) -> CreatedOrder:
+    return CreatedOrder.model_validate({"id": 7, "name": "Summer", "status": "DRAFT"})
+
+
+class Desk:
+    """Creates orders, and counts them."""
+
+    def __init__(self) -> None:
+        self.orders = 0
+        self.failure: BaseException | None = None
+
+    def __call__(self, request: CreateOrder) -> CreatedOrder:
+        if self.failure:
+            raise self.failure
+        self.orders += 1
+        return CreatedOrder.model_validate({"id": self.orders, "name": "x", "status": "DRAFT"})
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def keys(tmp_path: Path, clock: Clock) -> Iterator[SqliteStore]:
+    with closing(SqliteStore(tmp_path / "requests.sqlite", clock=clock)) as store:
+        yield store
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def service(keys: SqliteStore, desk: Desk) -> Service:
+    return Service("gam", {"gam.create-order": desk}, keys)
+
+
+def answered(keys: SqliteStore, handler: Handler, call: Call = READ, **options: Any) -> Answer:
+    return Service("gam", {call.operation: handler}, keys, **options).run(call)
+
+
+def raising(error: BaseException) -> Handler:
+    def handler(_request: Any) -> BaseModel:
+        raise error
+
+    return handler
+
+
+def codes(answer: Answer) -> tuple[int, list[str]]:
+    return answer.code, [fault.code for fault in answer.errors]
+
+
+def test_answer_is_the_handlers_in_the_contracts_names(keys: SqliteStore) -> None:
+    found = answered(keys, created, CREATE)
+    assert (found.code, found.errors) == (200, ())
+    assert found.data is not None
+    assert found.data["id"] == 7
+    assert json.loads(json.dumps(found.to_json())) == {**found.to_json(), "errors": []}
+
+
+def test_handler_gets_the_request_as_a_model(keys: SqliteStore) -> None:
+    given: list[GetOrder] = []
+
+    def handler(request: GetOrder) -> Order:
+        given.append(request)
+        raise RequestRejectedError("Ad Manager", "NOT_FOUND", "no such order", status=404)
+
+    answered(keys, handler)
+    assert given == [GetOrder(order_id=7)]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "fault", "message"),
+    [
+        (RequestRejectedError("S", "X", "too long"), 400, "EC40010", "too long"),
+        (RequestRejectedError("S", "X", "too long", status=400), 400, "EC40010", "too long"),
+        (RequestRejectedError("S", "X", "denied", status=403), 400, "EC40010", "denied"),
+        (RequestRejectedError("S", "X", "gone", status=404), 404, "EC40402", "gone"),
+        (RequestRejectedError("S", "X", "twice", status=409), 409, "EC40901", "twice"),
+        (ConflictError("modified meanwhile"), 409, "EC40901", "modified meanwhile"),
+        (TooSlowError("S", 20), 504, "EC50401", "gam did not answer in time"),
+        (UnexpectedAnswerError("S", "no list"), 502, "EC50202", "no list"),
+        (UnavailableError("S", "no connection"), 502, "EC50201", "no connection"),
+        (LoginError("http://x", "invalid_grant", "secret!"), 502, "EC50204", "our settings"),
+        (ConfigurationError([Problem("p", "secret!")]), 502, "EC50204", "our settings"),
+        (QuotaExhaustedError("S", "r"), 502, "EC50204", "our settings"),
+        (SeilError("secret!"), 502, "EC50201", "gam is not available"),
+        (RuntimeError("secret!"), 500, "EC50001", "failed unexpectedly"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+def test_error_becomes_the_contracts_code(
+    keys: SqliteStore, error: Exception, code: int, fault: str, message: str
+) -> None:
+    found = answered(keys, raising(error))
+    assert codes(found) == (code, [fault])
+    assert message in found.errors[0].message
+    assert "secret!" not in found.errors[0].message
+    assert found.data is None
+
+
+def test_wait_that_the_far_end_asks_for_is_passed_on(keys: SqliteStore) -> None:
+    error = UnavailableError("S", "throttled", status=429, retry_after=7)
+    assert answered(keys, raising(error)).retry_after == 7
+
+
+def test_unexpected_error_is_logged_with_its_trace(
+    keys: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    answered(keys, raising(RuntimeError("broken inside")))
+    assert "RuntimeError: broken inside" in caplog.text
+
+
+def test_answer_that_is_no_model_is_unexpected(keys: SqliteStore) -> None:
+    assert codes(answered(keys, lambda _request: None)) == (500, ["EC50001"])  # type: ignore[arg-type,return-value]
+
+
+@pytest.mark.parametrize("operation", ["gam.no-such", "techone.rate", "", "gam.create-line-items"])
+def test_operation_that_is_not_the_services_is_404(service: Service, operation: str) -> None:
+    found = service.run(replace(READ, operation=operation))
+    assert codes(found) == (404, ["EC40401"])
+    assert f"gam has no operation {operation}" in found.errors[0].message
+
+
+def test_request_that_does_not_validate_names_every_field(service: Service, desk: Desk) -> None:
+    bad = {"orders": [{"nme": "x", "advertiserId": "1;--"}], "extra": 1}
+    found = service.run(replace(CREATE, request=bad))
+    assert codes(found)[0] == 400
+    told = " ".join(fault.message for fault in found.errors)
+    assert all(name in told for name in ("nme", "advertiserId", "traffickerId", "extra"))
+    assert desk.orders == 0
+    assert service.run(CREATE).code == 200
+
+
+@pytest.mark.parametrize(
+    ("own", "edge", "left"), [(25, None, 25), (25, 3, 3), (2, 29, 2), (25, -1, 0)]
+)
+def test_calls_out_have_what_is_left(
+    keys: SqliteStore, own: float, edge: float | None, left: float
+) -> None:
+    seen = []
+
+    def handler(_request: Any) -> BaseModel:
+        seen.append(remaining(100))
+        return created(_request)
+
+    call = replace(CREATE, seconds=edge, idempotency_key=None)
+    answered(keys, handler, call, seconds=own)
+    assert seen[0] == pytest.approx(left, abs=1)
+
+
+def test_log_line_has_the_correlation_id_and_no_body(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "seil"):
+        service.run(CREATE)
+    line = caplog.records[-1]
+    assert (line.message, vars(line)["caller"]) == ("gam.create-order 200", "booking")
+    assert "Summer" not in caplog.text
+
+
+def test_repeated_request_is_answered_from_memory(service: Service, desk: Desk) -> None:
+    first = service.run(CREATE)
+    again = replace(CREATE, correlation_id="other", application_label="x", traceparent="y")
+    assert service.run(again) == first
+    assert desk.orders == 1
+
+
+def test_without_a_key_it_is_done_again(service: Service, desk: Desk) -> None:
+    for _ in range(2):
+        assert service.run(replace(CREATE, idempotency_key=None)).code == 200
+    assert desk.orders == 2
+
+
+def test_key_of_another_caller_is_another_key(service: Service, desk: Desk) -> None:
+    service.run(CREATE)
+    service.run(replace(CREATE, caller="other"))
+    assert desk.orders == 2
+
+
+def test_key_on_a_read_is_not_kept(keys: SqliteStore) -> None:
+    read = replace(READ, idempotency_key="key")
+    for _ in range(2):
+        answered(keys, raising(RequestRejectedError("S", "X", "gone", status=404)), read)
+    claim = keys.claim("anything", "m", lease=1)
+    assert claim == Claim(claim.state.CLAIMED, "m")
+
+
+def test_key_with_another_body_is_refused(service: Service, desk: Desk) -> None:
+    service.run(CREATE)
+    other = {"orders": [{**ORDER["orders"][0], "name": "Winter"}]}
+    assert codes(service.run(replace(CREATE, request=other))) == (409, ["EC40904"])
+    assert desk.orders == 1
+
+
+def test_request_that_is_still_running_is_refused(keys: SqliteStore) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def handler(request: CreateOrder) -> CreatedOrder:
+        inside.set()
+        assert go_on.wait(10)
+        return created(request)
+
+    service = Service("gam", {"gam.create-order": handler}, keys)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(service.run, CREATE)
+        assert inside.wait(10)
+        second = service.run(CREATE)
+        go_on.set()
+        assert first.result().code == 200
+    assert codes(second) == (409, ["EC40902"])
+    assert second.retry_after
+    assert service.run(CREATE) == first.result()
+
+
+def test_many_at_once_create_once(keys: SqliteStore, desk: Desk) -> None:
+    service = Service("gam", {"gam.create-order": desk}, keys)
+    gate = threading.Barrier(8)
+
+    def run(_number: int) -> Answer:
+        gate.wait()
+        return service.run(CREATE)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(run, range(8)))
+    assert desk.orders == 1
+    assert {codes(answer)[0] for answer in found} <= {200, 409}
+    assert service.run(CREATE).data == {"id": 1, "name": "x", "status": "DRAFT"}
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        TooSlowError("S", 20),
+        UnavailableError("S", "connection lost"),
+        UnexpectedAnswerError("S", "no list"),
+        RuntimeError("bug"),
+        KeyboardInterrupt(),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_after_an_unknown_outcome_a_repeat_is_told_to_look(
+    service: Service, desk: Desk, failure: BaseException
+) -> None:
+    desk.failure = failure
+    if isinstance(failure, Exception):
+        assert service.run(CREATE).code >= 500
+    else:
+        with pytest.raises(type(failure)):
+            service.run(CREATE)
+    desk.failure = None
+    found = service.run(CREATE)
+    assert codes(found) == (409, ["EC40903"])
+    assert "look" in found.errors[0].message
+    assert desk.orders == 0
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        RequestRejectedError("S", "X", "too long"),
+        ConflictError("modified"),
+        UnavailableError("S", "no connection", reached=False),
+        LoginError("http://x", "invalid_grant", ""),
+        ConfigurationError([Problem("p", "r")]),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_after_a_sure_refusal_the_key_is_free(
+    service: Service, desk: Desk, failure: SeilError
+) -> None:
+    desk.failure = failure
+    assert service.run(CREATE).code >= 400
+    desk.failure = None
+    assert service.run(CREATE).code == 200
+    assert service.run(CREATE).code == 200
+    assert desk.orders == 1
+
+
+def test_claim_of_a_process_that_died_is_unknown_after_its_lease(
+    keys: SqliteStore, service: Service, desk: Desk, clock: Clock
+) -> None:
+    from seil.api.services.idempotency import fingerprint, key_of
+
+    keys.claim(key_of(CREATE), fingerprint(CREATE.request), lease=1)
+    assert codes(service.run(CREATE)) == (409, ["EC40902"])
+    clock.now += 121
+    assert codes(service.run(CREATE)) == (409, ["EC40903"])
+    assert desk.orders == 0
+
+
+class Broken(SqliteStore):
+    """Loses what came of a call."""
+
+    def settle(self, key: str, answer: Answer) -> None:
+        raise UnavailableError("The file of requests", "disk full", reached=False)
+
+
+def test_without_a_place_for_keys_nothing_is_done(tmp_path: Path, desk: Desk) -> None:
+    store = SqliteStore(tmp_path / "requests.sqlite")
+    store.close()
+    found = Service("gam", {"gam.create-order": desk}, store).run(CREATE)
+    assert codes(found) == (500, ["EC50001"])
+    assert "nothing was done" in found.errors[0].message
+    assert desk.orders == 0
+
+
+def test_answer_is_given_even_when_it_cannot_be_kept(tmp_path: Path, desk: Desk) -> None:
+    with closing(Broken(tmp_path / "requests.sqlite")) as store:
+        service = Service("gam", {"gam.create-order": desk}, store)
+        assert service.run(CREATE).code == 200
+        assert codes(service.run(CREATE)) == (409, ["EC40902"])
+    assert desk.orders == 1
+
+
+def test_fault_and_answer_survive_the_wire() -> None:
+    told = Answer(409, None, (Fault("EC40901", "m"),), 1.5)
+    assert Answer.from_json(json.loads(json.dumps(told.to_json()))) == told
+    assert Call.from_json(json.loads(json.dumps(CREATE.to_json()))) == CREATE
