@@ -1,0 +1,211 @@
+"""The way to a service: in time, once more where it is safe, and not to one that is down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from seil.api.calls import Answer, Call, DownstreamDownError, DownstreamSlowError, Fault
+from seil.api.edge.dispatch import Dispatch, Limits
+
+READ = Call("gam.get-order", {"orderId": 1}, "c")
+WRITE = Call("gam.create-order", {}, "c")
+RATE = Call("techone.rate", {}, "c")
+OK = Answer(200, {"id": 1})
+DOWN = Answer(502, errors=(Fault("EC50201", "down"),))
+
+
+class Downstream:
+    """Gives one outcome after the other; the last one goes on."""
+
+    def __init__(self, *outcomes: Answer | Exception) -> None:
+        self.outcomes = list(outcomes)
+        self.calls: list[Call] = []
+
+    async def call(self, call: Call) -> Answer:
+        self.calls.append(call)
+        found = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+class Slow:
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.calls = 0
+
+    async def call(self, call: Call) -> Answer:
+        self.calls += 1
+        await asyncio.sleep(self.seconds)
+        return OK
+
+
+def answers(
+    downstream: Any, *calls: tuple[Call, bool], limits: Limits | None = None
+) -> list[Answer]:
+    async def run() -> list[Answer]:
+        dispatch = Dispatch(downstream, limits or Limits())
+        return [await dispatch.answer(call, repeatable=again) for call, again in calls]
+
+    return asyncio.run(run())
+
+
+def codes(found: list[Answer]) -> list[tuple[int, str]]:
+    return [(answer.code, answer.errors[0].code if answer.errors else "") for answer in found]
+
+
+def test_answer_comes_back_as_it_is() -> None:
+    refused = Answer(400, errors=(Fault("EC40010", "no"), Fault("EC40010", "nor that")))
+    assert answers(Downstream(OK, refused), (READ, True), (WRITE, False)) == [OK, refused]
+
+
+def test_call_says_how_long_it_is_waited_for() -> None:
+    downstream = Downstream(OK)
+    answers(downstream, (READ, True), limits=Limits(timeout=3))
+    assert downstream.calls[0].seconds == pytest.approx(3, abs=0.5)
+
+
+def test_reading_is_repeated_once() -> None:
+    downstream = Downstream(DownstreamDownError("reset"), OK)
+    assert answers(downstream, (READ, True)) == [OK]
+    first, second = downstream.calls
+    assert (second.seconds or 0) < (first.seconds or 0)
+
+
+def test_reading_is_repeated_no_more_than_once() -> None:
+    downstream = Downstream(DownstreamDownError("reset"))
+    assert codes(answers(downstream, (READ, True))) == [(502, "EC50201")]
+    assert len(downstream.calls) == 2
+
+
+def test_effect_is_never_repeated() -> None:
+    downstream = Downstream(DownstreamDownError("reset"), OK)
+    assert codes(answers(downstream, (WRITE, False))) == [(502, "EC50201")]
+    assert len(downstream.calls) == 1
+
+
+def test_refusal_of_the_service_is_not_repeated() -> None:
+    downstream = Downstream(DOWN, OK)
+    assert codes(answers(downstream, (READ, True))) == [(502, "EC50201")]
+    assert len(downstream.calls) == 1
+
+
+def test_no_repeat_when_the_time_is_up() -> None:
+    downstream = Downstream(DownstreamDownError("reset"))
+    found = answers(downstream, (READ, True), limits=Limits(timeout=0.1))
+    assert (codes(found), len(downstream.calls)) == ([(502, "EC50201")], 1)
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_slow_service_is_504_and_not_asked_again(repeatable: bool) -> None:
+    slow = Slow(30)
+    begun = time.monotonic()
+    found = answers(slow, (READ, repeatable), limits=Limits(timeout=0.05))
+    assert codes(found) == [(504, "EC50401")]
+    assert "gam did not answer within 0.05 seconds" in found[0].errors[0].message
+    assert slow.calls == 1
+    assert time.monotonic() - begun < 5
+
+
+def test_service_that_says_it_was_slow_is_504() -> None:
+    downstream = Downstream(DownstreamSlowError("gam"))
+    assert codes(answers(downstream, (READ, True))) == [(504, "EC50401")]
+    assert len(downstream.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [DOWN, Answer(504, errors=(Fault("EC50401", "slow"),)), DownstreamDownError("x")],
+    ids=["told-down", "told-slow", "not-reached"],
+)
+def test_dead_system_is_left_alone(outcome: Answer | Exception) -> None:
+    downstream = Downstream(outcome)
+    found = answers(downstream, *[(WRITE, False)] * 4, limits=Limits(failures=3, pause=20))
+    assert len(downstream.calls) == 3
+    assert codes(found)[3] == (502, "EC50203")
+    assert found[3].retry_after == pytest.approx(20, abs=2)
+    assert "gam is down and left alone" in found[3].errors[0].message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK,
+        Answer(400, errors=(Fault("EC40010", "no"),)),
+        Answer(404, errors=(Fault("EC40402", "no"),)),
+        Answer(409, errors=(Fault("EC40901", "no"),)),
+        Answer(500, errors=(Fault("EC50001", "no"),)),
+        Answer(502, errors=(Fault("EC50202", "shape"),)),
+        Answer(502, errors=(Fault("EC50204", "credentials"),)),
+    ],
+    ids=lambda answer: answer.errors[0].code if answer.errors else "200",
+)
+def test_living_system_is_never_left_alone(answer: Answer) -> None:
+    downstream = Downstream(answer)
+    assert answers(downstream, *[(READ, True)] * 8, limits=Limits(failures=3)) == [answer] * 8
+
+
+def test_success_between_failures_keeps_it_in() -> None:
+    downstream = Downstream(DOWN, DOWN, OK, DOWN, DOWN, OK)
+    found = answers(downstream, *[(WRITE, False)] * 6, limits=Limits(failures=3))
+    assert codes(found).count((502, "EC50203")) == 0
+
+
+def test_systems_are_left_alone_each_for_itself() -> None:
+    downstream = Downstream(*[DOWN] * 3, OK)
+    found = answers(
+        downstream, *[(WRITE, False)] * 3, (RATE, True), (WRITE, False), limits=Limits(failures=3)
+    )
+    assert codes(found)[3:] == [(200, ""), (502, "EC50203")]
+
+
+def recovering(downstream: Downstream, run: Callable[[Dispatch], Coroutine[Any, Any, Any]]) -> None:
+    async def begun() -> None:
+        dispatch = Dispatch(downstream, Limits(failures=2, pause=0.2))
+        for _ in range(2):
+            await dispatch.answer(WRITE, repeatable=False)
+        assert dispatch.open() == ["gam"]
+        assert codes([await dispatch.answer(WRITE, repeatable=False)]) == [(502, "EC50203")]
+        await asyncio.sleep(0.25)
+        await run(dispatch)
+
+    asyncio.run(begun())
+
+
+def test_after_the_pause_a_success_lets_it_in_again() -> None:
+    downstream = Downstream(DOWN, DOWN, OK)
+
+    async def run(dispatch: Dispatch) -> None:
+        assert dispatch.open() == []
+        assert [await dispatch.answer(WRITE, repeatable=False) for _ in range(3)] == [OK] * 3
+
+    recovering(downstream, run)
+    assert len(downstream.calls) == 5
+
+
+def test_after_the_pause_a_failure_leaves_it_alone_again() -> None:
+    downstream = Downstream(DOWN)
+
+    async def run(dispatch: Dispatch) -> None:
+        assert codes([await dispatch.answer(WRITE, repeatable=False)]) == [(502, "EC50201")]
+        assert dispatch.open() == ["gam"]
+        assert codes([await dispatch.answer(WRITE, repeatable=False)]) == [(502, "EC50203")]
+
+    recovering(downstream, run)
+    assert len(downstream.calls) == 3
+
+
+def test_many_calls_are_under_way_at_once() -> None:
+    slow = Slow(0.2)
+
+    async def run() -> list[Answer]:
+        dispatch = Dispatch(slow, Limits())
+        calls: list[Awaitable[Answer]] = [dispatch.answer(READ, repeatable=True) for _ in range(50)]
+        return await asyncio.wait_for(asyncio.gather(*calls), 5)
+
+    assert asyncio.run(run()) == [OK] * 50

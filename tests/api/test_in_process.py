@@ -1,0 +1,117 @@
+"""Services in threads of the same process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from seil.api.calls import Answer, Call, DownstreamSlowError
+from seil.api.in_process import InProcess
+from seil.observe.correlation import correlated, correlation_id
+
+RATE = Call("techone.rate", {}, "c")
+ORDER = Call("gam.get-order", {}, "c")
+
+
+@dataclass
+class Service:
+    run_: Callable[[Call], Answer]
+
+    def run(self, call: Call) -> Answer:
+        return self.run_(call)
+
+
+def echo(call: Call) -> Answer:
+    return Answer(200, {"operation": call.operation, "thread": threading.get_ident()})
+
+
+def test_each_operation_goes_to_its_systems_service_in_another_thread() -> None:
+    def refuse(_call: Call) -> Answer:
+        return Answer(404)
+
+    downstream = InProcess({"gam": Service(refuse), "techone": Service(echo)})
+    found = asyncio.run(downstream.call(RATE))
+    assert found.data is not None
+    assert found.data["operation"] == "techone.rate"
+    assert found.data["thread"] != threading.get_ident()
+    assert asyncio.run(downstream.call(ORDER)).code == 404
+
+
+def test_service_sees_the_correlation_id_of_the_request() -> None:
+    seen: list[str] = []
+
+    def remember(_call: Call) -> Answer:
+        seen.append(correlation_id())
+        return Answer(200)
+
+    with correlated("from-the-edge"):
+        asyncio.run(InProcess({"gam": Service(remember)}).call(ORDER))
+    assert seen == ["from-the-edge"]
+
+
+def test_slow_service_is_given_up_on_and_settles_all_the_same() -> None:
+    go_on, settled = threading.Event(), threading.Event()
+
+    def slow(_call: Call) -> Answer:
+        assert go_on.wait(10)
+        settled.set()
+        return Answer(200)
+
+    async def run() -> float:
+        begun = time.monotonic()
+        with pytest.raises(DownstreamSlowError, match="gam"):
+            await InProcess({"gam": Service(slow)}).call(
+                Call("gam.get-order", {}, "c", seconds=0.05)
+            )
+        took = time.monotonic() - begun
+        assert not settled.is_set()
+        go_on.set()
+        assert await asyncio.to_thread(settled.wait, 10)
+        return took
+
+    assert asyncio.run(run()) < 5
+
+
+def test_slow_system_takes_no_threads_from_another() -> None:
+    go_on = threading.Event()
+
+    def slow(_call: Call) -> Answer:
+        assert go_on.wait(10)
+        return Answer(200)
+
+    async def run() -> list[Answer]:
+        downstream = InProcess({"gam": Service(slow), "techone": Service(echo)}, workers=2)
+        waiting = [asyncio.create_task(downstream.call(ORDER)) for _ in range(6)]
+        await asyncio.sleep(0.01)
+        found = await asyncio.wait_for(downstream.call(RATE), 5)
+        assert not any(task.done() for task in waiting)
+        go_on.set()
+        return [found, *await asyncio.gather(*waiting)]
+
+    assert [answer.code for answer in asyncio.run(run())] == [200] * 7
+
+
+def test_no_more_calls_at_once_than_workers() -> None:
+    lock, running, most = threading.Lock(), 0, 0
+
+    def count(_call: Call) -> Answer:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+        return Answer(200)
+
+    async def run() -> None:
+        downstream = InProcess({"gam": Service(count)}, workers=3)
+        await asyncio.gather(*(downstream.call(ORDER) for _ in range(12)))
+
+    asyncio.run(run())
+    assert most == 3
