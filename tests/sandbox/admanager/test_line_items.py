@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -108,6 +108,14 @@ def test_action_on_an_inactive_line_item_is_refused(
     with pytest.raises(BadRequest) as error:
         _act(google, action, item.name)
     assert _reason(error) == reason
+
+
+def test_far_end_is_an_end(google: Google, clock: Time) -> None:
+    order, last = google.order().name, datetime(9999, 12, 31, 23, tzinfo=UTC)
+    item = google.line_item(order, clock.now, target_end_time=last, auto_extension_days=7)
+    assert item.status == Status.DRAFT
+    assert google.orders.get_order(name=order).end_time.year == 9999
+    assert _forecast(google, item.name).matched_units > 0
 
 
 def test_completed_line_item_cannot_be_resumed(google: Google) -> None:

@@ -167,6 +167,12 @@ def test_value_of_a_wrong_kind_is_refused_or_matches_nothing(value: dict[str, An
     assert refusal is None or refusal.kind == "PublisherQueryLanguageContextError"
 
 
+def test_date_that_no_calendar_has_is_refused() -> None:
+    wrong = _value("Date", {"year": 2026, "month": 2, "day": 31})
+    with pytest.raises(ApiError, match="bound date"):
+        _ids("WHERE at = :day", day=wrong)
+
+
 @given(st.text(max_size=30))
 def test_bound_text_is_never_read_as_query(text: str) -> None:
     things = [{**_THINGS[0], "name": text}, {**_THINGS[1], "name": text + "x"}]

@@ -64,7 +64,7 @@ def span(item: Mapping[str, Any]) -> tuple[datetime, datetime]:
     if not (end := item.get("targetEndTime")):
         return moment(item["startTime"]), _FOR_EVER
     extension = timedelta(days=int(item.get("autoExtensionDays", 0)))
-    return moment(item["startTime"]), moment(end) + extension
+    return moment(item["startTime"]), min(moment(end), _FOR_EVER - extension) + extension
 
 
 def _served(

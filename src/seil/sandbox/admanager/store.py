@@ -15,6 +15,7 @@ from seil.errors import ConfigurationError, Problem
 
 FILE_NAME = "network.sqlite"
 
+_LARGEST = (1 << 63) - 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS things (
     kind TEXT, id INTEGER, body TEXT NOT NULL, PRIMARY KEY (kind, id)
@@ -33,7 +34,11 @@ class Store:
     """
 
     def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ConfigurationError([Problem(str(file.parent), reason)]) from error
         self._lock = threading.RLock()
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         try:
@@ -60,6 +65,8 @@ class Store:
             self._db.execute("COMMIT")
 
     def get(self, kind: str, number: int) -> dict[str, Any] | None:
+        if number > _LARGEST:
+            return None
         found = self._rows("SELECT body FROM things WHERE kind = ? AND id = ?", kind, number)
         return json.loads(found[0][0]) if found else None
 

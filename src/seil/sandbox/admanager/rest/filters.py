@@ -165,7 +165,12 @@ def _operand(field: Field, text: str, *, quoted: bool) -> Any:
 def _converter(field: Field) -> _Convert:
     if field.message_type and field.message_type.full_name == "google.protobuf.Timestamp":
         return _moment
-    return float if field.cpp_type in _NUMBERS else str
+    return _number if field.cpp_type in _NUMBERS else str
+
+
+def _number(text: str) -> float:
+    """Ids are longer than a float is exact."""
+    return int(text) if text.lstrip("-").isdecimal() else float(text)
 
 
 def _moment(text: str) -> datetime:

@@ -108,11 +108,17 @@ def _bound(value: Mapping[str, Any], zone: ZoneInfo) -> Any:
         case "DateTimeValue":
             return from_soap(inner or {}, "filterStatement.values")
         case "DateValue":
-            day = date(**(inner or {}))
-            return datetime.combine(day, time(), zone)
+            return _midnight(inner or {}, zone)
         case "SetValue":
             return [_bound(one, zone) for one in value.get("values", [])]
     return inner
+
+
+def _midnight(day: Mapping[str, Any], zone: ZoneInfo) -> datetime:
+    try:
+        return datetime.combine(date(**day), time(), zone)
+    except (TypeError, ValueError) as error:
+        raise _unexecutable(f"a bound date is none: {error}") from error
 
 
 def _number(text: str) -> float | int:

@@ -1,0 +1,42 @@
+"""`seil sandbox admanager` as a process."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+
+def _command(folder: Path, *options: str) -> list[str]:
+    return [sys.executable, "-m", "seil", "sandbox", "admanager", "--state", str(folder), *options]
+
+
+def test_command_serves_until_it_is_stopped(folder: Path) -> None:
+    command = _command(folder, "--json", "--port", "0", "--network-code", "42", "--fault", "quota")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        summary = httpx.get(f"{told['url']}/sandbox/summary").json()
+        refused = httpx.get(f"{told['url']}/v1/networks/42/orders")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert (told["network_code"], summary["network"]) == ("42", "42")
+    assert Path(told["service_account_key"]).exists()
+    assert refused.status_code == 429
+
+
+@pytest.mark.parametrize("options", [("--network-code", "12a"), ("--fault", "no-such-thing")])
+def test_wrong_option_is_told_before_anything_is_made(
+    tmp_path: Path, options: tuple[str, str]
+) -> None:
+    done = subprocess.run(
+        _command(tmp_path / "new", *options), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert options[1] in done.stderr
+    assert not (tmp_path / "new").exists()
