@@ -1,0 +1,345 @@
+"""Every route of the contract, as it should be asked, both ways: what is answered and done."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.api.contract.booking import (
+    GOAL,
+    RATE,
+    Caller,
+    FarEnd,
+    Levers,
+    at,
+    money,
+    new_line_item,
+    new_order,
+    new_proposal,
+    new_proposal_line_item,
+    unique,
+)
+
+from seil.sandbox.admanager.seed import (
+    AD_UNIT_ID,
+    ADVERTISER_ID,
+    BUYER_ACCOUNT_ID,
+    PARTNER_CLIENT_ID,
+    PLACEMENT_ID,
+    SALESPERSON_ID,
+    TRAFFICKER_ID,
+)
+
+NETWORK = "networks/1234567"
+
+
+def test_an_answer_is_in_the_envelope(caller: Caller) -> None:
+    identity = str(uuid.uuid4())
+    headers = {"X-Correlation-Id": identity, "X-Application-Label": "salesforce"}
+
+    answer = caller.deployment.call("GET", RATE, headers=headers)
+
+    body = answer.json()
+    assert list(body) == [
+        *("code", "message", "status", "applicationLabel", "time", "correlationId"),
+        *("path", "method", "data"),
+    ]
+    assert (body["code"], body["message"], body["status"]) == (200, "success", "200000")
+    assert (body["applicationLabel"], body["correlationId"]) == ("salesforce", identity)
+    assert (body["path"], body["method"]) == (RATE, "GET")
+    assert datetime.now(UTC) - datetime.fromisoformat(body["time"]) < timedelta(minutes=1)
+    assert answer.headers["X-Correlation-Id"] == identity
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_a_correlation_id_is_made_where_none_comes(caller: Caller) -> None:
+    found = {caller.deployment.call("GET", RATE).headers["X-Correlation-Id"] for _ in range(2)}
+
+    assert len(found) == 2
+    assert all(str(uuid.UUID(identity)) == identity for identity in found)
+
+
+def test_an_order_is_created_as_it_was_given(caller: Caller, gam: FarEnd) -> None:
+    order = new_order(
+        salespersonId=SALESPERSON_ID, poNumber="PO-1", notes="Booked", externalOrderId=8003
+    )
+
+    found = caller.data("POST", "/v1/gam/order", json={"orders": [order]})
+
+    assert found == {"id": found["id"], "name": order["name"], "status": "DRAFT"}
+    made = gam.thing("orders", found["id"])
+    assert made["displayName"] == order["name"]
+    assert made["advertiser"] == f"{NETWORK}/companies/{ADVERTISER_ID}"
+    assert made["trafficker"] == f"{NETWORK}/users/{TRAFFICKER_ID}"
+    assert made["salesperson"] == f"{NETWORK}/users/{SALESPERSON_ID}"
+    assert (made["poNumber"], made["notes"], made["externalOrderId"]) == ("PO-1", "Booked", 8003)
+
+
+def test_an_order_is_read(caller: Caller) -> None:
+    order = new_order(poNumber="PO-2", notes="Read me")
+    number = caller.data("POST", "/v1/gam/order", json={"orders": [order]})["id"]
+
+    found = caller.data("GET", f"/v1/gam/order/{number}")
+
+    assert found["id"] == number
+    assert found["status"] == "DRAFT"
+    assert {name: found[name] for name in order} == order
+
+
+def test_an_orders_life(caller: Caller, gam: FarEnd) -> None:
+    order = caller.order()
+    caller.line_item(order)
+
+    seen = []
+    for action in ("approve", "pause", "resume", "archive"):
+        assert caller.data("PUT", f"/v1/gam/order/{order}?action={action}") == {"numChanges": 1}
+        seen.append(gam.thing("orders", order)["status"])
+
+    assert seen == ["APPROVED", "PAUSED", "APPROVED", "APPROVED"]
+    assert gam.thing("orders", order)["archived"] is True
+
+
+def test_line_items_are_created_as_they_were_given(caller: Caller, gam: FarEnd) -> None:
+    order = caller.order()
+    items = [new_line_item(order), new_line_item(order, name="Second", costPerUnit=money(1))]
+
+    found = caller.data("POST", "/v1/gam/lineitem", json={"lineItems": items})["lineItems"]
+
+    assert [(i["orderId"], i["name"], i["status"]) for i in found] == [
+        (order, "Homepage MREC", "DRAFT"),
+        (order, "Second", "DRAFT"),
+    ]
+    first, second = (gam.thing("lineItems", i["id"]) for i in found)
+    assert first["rate"] == {"currencyCode": "AUD", "units": "12", "nanos": 345_678_000}
+    assert second["rate"] == {"currencyCode": "AUD", "nanos": 1_000}
+    assert first["order"] == f"{NETWORK}/orders/{order}"
+    # Sydney is eleven hours ahead in January, ten in July.
+    assert first["startTime"] == "2026-12-31T22:30:15Z"
+    assert first["targetEndTime"] == "2027-07-01T13:59:59Z"
+    assert first["goal"] == {**GOAL, "units": "100000"}
+
+
+def test_a_line_items_targeting_is_exact(caller: Caller, gam: FarEnd) -> None:
+    item = caller.line_item(caller.order())
+
+    found = gam.thing("lineItems", item)["targeting"]
+
+    assert found["inventoryTargeting"] == {
+        "targetedAdUnits": [
+            {"adUnit": f"{NETWORK}/adUnits/{AD_UNIT_ID}", "includeDescendants": True}
+        ],
+        "excludedAdUnits": [
+            {"adUnit": f"{NETWORK}/adUnits/{AD_UNIT_ID + 2}", "includeDescendants": False}
+        ],
+        "targetedPlacements": [f"{NETWORK}/placements/{PLACEMENT_ID}"],
+    }
+    assert found["geoTargeting"] == {
+        "targetedGeos": [f"{NETWORK}/geoTargets/2036"],
+        "excludedGeos": [f"{NETWORK}/geoTargets/1000286"],
+    }
+
+
+@pytest.mark.parametrize("by", ["lineitemid", "orderid"])
+def test_line_items_are_read_by_id_and_by_order(caller: Caller, by: str) -> None:
+    order = caller.order()
+    given = new_line_item(order)
+    body = {"lineItems": [given, {**given, "name": "Second"}]}
+    made = caller.data("POST", "/v1/gam/lineitem", json=body)["lineItems"]
+    number = made[0]["id"] if by == "lineitemid" else order
+
+    found = caller.data("GET", f"/v1/gam/lineitem?{by}={number}")["lineItems"]
+
+    assert [item["id"] for item in found] == [i["id"] for i in made][: len(found)]
+    assert len(found) == (1 if by == "lineitemid" else 2)
+    first = found[0]
+    same = ("orderId", "name", "startDateTime", "endDateTime", "lineItemType", "costPerUnit")
+    assert {n: first[n] for n in same} == {n: given[n] for n in same}
+    assert first["targeting"]["geoTargeting"] == given["targeting"]["geoTargeting"]
+    units = first["targeting"]["inventoryTargeting"]["targetedAdUnits"]
+    assert units == [{"adUnitId": AD_UNIT_ID, "includeDescendants": True}]
+
+
+def test_line_items_are_changed_and_archived_ones_left(caller: Caller, gam: FarEnd) -> None:
+    order = caller.order()
+    kept, archived = caller.line_item(order), caller.line_item(order)
+    acted = {"ids": [archived], "action": "archive"}
+    assert caller.data("PUT", "/v1/gam/lineitem/action", json=acted) == {"numChanges": 1}
+    changes = {"orderId": order, "priority": 6, "costPerUnit": money(99_000_001)}
+
+    body = {"lineItems": [{"id": number, **changes} for number in (kept, archived)]}
+    found = caller.data("PUT", "/v1/gam/lineitem", json=body)
+
+    assert found == {"numUpdated": 1}
+    changed = gam.thing("lineItems", kept)
+    assert changed["priority"] == 6
+    assert changed["rate"] == {"currencyCode": "AUD", "units": "99", "nanos": 1_000}
+    assert changed["displayName"] == "Homepage MREC"
+    assert gam.thing("lineItems", archived)["rate"]["units"] == "12"
+
+
+def test_a_line_items_life(caller: Caller, gam: FarEnd, levers: Levers) -> None:
+    order = caller.order()
+    item = caller.line_item(order)
+    levers.admanager(f"lineItems/{item}/creatives")
+    caller.data("PUT", f"/v1/gam/order/{order}?action=approve")
+
+    def act(action: str) -> int:
+        body = {"ids": [str(item)], "action": action}
+        return int(caller.data("PUT", "/v1/gam/lineitem/action", json=body)["numChanges"])
+
+    assert [act("release"), act("reserve"), act("pause"), act("resume")] == [1, 1, 1, 1]
+    assert gam.thing("lineItems", item)["reservationStatus"] == "RESERVED"
+    assert act("archive") == 1
+    assert gam.thing("lineItems", item)["archived"] is True
+
+
+def test_a_forecast_counts_units(caller: Caller, gam: FarEnd) -> None:
+    before = gam.all()
+    item = new_line_item(caller.order())
+    del item["orderId"]
+
+    found = caller.data("POST", "/v1/gam/forecast", json={"lineItems": [{"lineItem": item}]})
+
+    assert found["unitType"] == "IMPRESSIONS"
+    assert 0 < found["availableUnits"] <= found["matchedUnits"]
+    assert {"deliveredUnits", "possibleUnits", "reservedUnits"} <= found.keys()
+    assert {kind for kind, _ in gam.all().keys() - before.keys()} == {"orders"}
+
+
+def test_an_existing_line_items_forecast_names_it(caller: Caller) -> None:
+    order = caller.order()
+    item = caller.line_item(order)
+
+    body = {"lineItems": [{"lineItem": {**new_line_item(order), "id": item}}]}
+    found = caller.data("POST", "/v1/gam/forecast", json=body)
+
+    assert (found["lineItemId"], found["orderId"]) == (item, order)
+
+
+@pytest.mark.parametrize("buyer", [BUYER_ACCOUNT_ID, str(BUYER_ACCOUNT_ID), PARTNER_CLIENT_ID])
+def test_a_proposal_is_created_for_the_one_buyer(
+    caller: Caller, gam: FarEnd, buyer: int | str
+) -> None:
+    proposal = new_proposal(marketplaceInfo={"buyerAccountId": buyer}, internalNotes="Quiet")
+
+    found = caller.data("POST", "/v1/gam/proposal", json={"proposals": [proposal]})
+
+    assert found["name"] == proposal["name"]
+    assert found["marketplaceInfo"]["buyerAccountId"] == BUYER_ACCOUNT_ID
+    made = gam.thing("proposals", found["id"])
+    assert made["name"] == proposal["name"]
+    assert made["internalNotes"] == "Quiet"
+    assert str(made["marketplaceInfo"]["buyerAccountId"]) == str(BUYER_ACCOUNT_ID)
+    assert caller.data("GET", f"/v1/gam/proposal/{found['id']}") == found
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_proposal_is_changed(caller: Caller, gam: FarEnd, wrapped: bool) -> None:
+    number = caller.proposal()
+    changes = {"name": unique("Renamed"), "internalNotes": "Changed"}
+
+    body = {"proposals": [changes]} if wrapped else changes
+    found = caller.data("PUT", f"/v1/gam/proposal/{number}", json=body)
+
+    assert (found["id"], found["name"]) == (number, changes["name"])
+    made = gam.thing("proposals", number)
+    assert (made["name"], made["internalNotes"]) == (changes["name"], "Changed")
+
+
+def test_a_proposals_negotiation(caller: Caller, gam: FarEnd, levers: Levers) -> None:
+    number = caller.proposal(
+        advertiser={"companyId": ADVERTISER_ID, "type": "ADVERTISER"},
+        primarySalesperson={"userId": SALESPERSON_ID},
+        primaryTraffickerId=TRAFFICKER_ID,
+        sellerContactIds=[SALESPERSON_ID],
+    )
+    item = caller.proposal_line_item(number)
+
+    def act(action: str) -> int:
+        path = f"/v1/gam/proposal/{number}"
+        found = caller.data("PUT", path, params={"action": action})
+        return int(found["numChanges"])
+
+    assert act("requestBuyerAcceptance") == 1
+    levers.admanager(f"proposals/{number}/accept")
+    proposal = caller.data("GET", f"/v1/gam/proposal/{number}")
+    assert proposal["marketplaceInfo"]["negotiationStatus"] == "FINALIZED"
+    assert proposal["dfpOrderId"] in gam.things("orders")
+    items = caller.data("GET", f"/v1/gam/proposallineitem/{number}")["proposalLineitems"]
+    assert [i["id"] for i in items] == [item]
+    assert act("edit for negotiation") == 1
+    assert act("ARCHIVE") == 1
+    assert gam.thing("proposals", number)["isArchived"] is True
+
+
+def test_proposal_line_items_are_created_as_they_were_given(caller: Caller, gam: FarEnd) -> None:
+    proposal = caller.proposal()
+    given = new_proposal_line_item(proposal)
+
+    body = {"proposalLineitems": [given, {**given, "name": "Second"}]}
+    found = caller.data("POST", "/v1/gam/proposallineitem", json=body)["proposalLineitems"]
+
+    assert [i["name"] for i in found] == ["Homepage MREC", "Second"]
+    same = ("proposalId", "netRate", "rateType", "startDateTime", "endDateTime", "goal")
+    assert {name: found[0][name] for name in same} == {name: given[name] for name in same}
+    assert found[0]["targeting"]["geoTargeting"] == given["targeting"]["geoTargeting"]
+    assert {i["id"] for i in found} <= gam.things("proposalLineItems").keys()
+    read = caller.data("GET", f"/v1/gam/proposallineitem/{proposal}")["proposalLineitems"]
+    assert read == found
+
+
+def test_proposal_line_items_are_changed_and_archived(caller: Caller, gam: FarEnd) -> None:
+    item = caller.proposal_line_item(caller.proposal())
+    changes = {"id": item, "name": "Renamed", "netRate": money(1)}
+
+    body = {"proposalLineitems": [changes]}
+    found = caller.data("PUT", "/v1/gam/proposallineitem", json=body)["proposalLineitems"]
+
+    assert [(i["id"], i["name"], i["netRate"]) for i in found] == [(item, "Renamed", money(1))]
+    archived = {"proposalLineItemIds": [item]}
+    path = "/v1/gam/proposallineitem?action=archive"
+    assert caller.data("PUT", path, json=archived) == {"numChanges": 1}
+    assert gam.thing("proposalLineItems", item)["isArchived"] is True
+
+
+def test_the_rate_of_the_month(caller: Caller) -> None:
+    found = caller.data("GET", RATE)
+
+    assert list(found) == [
+        *("major_ccy_code", "trans_ccy_code", "start_datei", "end_datei", "exch_rate_amt")
+    ]
+    assert (found["major_ccy_code"], found["trans_ccy_code"]) == ("AUD", "USD")
+    assert found["start_datei"] < found["end_datei"]
+    assert 0.6 < found["exch_rate_amt"] < 0.7
+
+
+@pytest.mark.parametrize(
+    ("debtor", "credit"), [("D10042", 1597.14), ("N2000", -3.5), ("C100", 0), ("D10043", 250_000)]
+)
+def test_what_a_debtor_may_still_buy(caller: Caller, debtor: str, credit: float) -> None:
+    found = caller.data("GET", f"/v1/techone/debtor/{debtor}/remaining-credit-limit")
+
+    assert found == {
+        "code": "DEBTOR_REMAINING_CREDIT",
+        "notification_type": "Information",
+        "remaining_credit_limit": credit,
+    }
+
+
+def test_ids_may_be_texts_of_digits(caller: Caller, gam: FarEnd) -> None:
+    order = new_order(advertiserId=str(ADVERTISER_ID), traffickerId=str(TRAFFICKER_ID))
+
+    found = caller.data("POST", "/v1/gam/order", json={"orders": [order]})
+
+    made = gam.thing("orders", found["id"])
+    assert made["advertiser"] == f"{NETWORK}/companies/{ADVERTISER_ID}"
+
+
+def test_times_of_other_zones_are_the_same_moment(caller: Caller, gam: FarEnd) -> None:
+    start = {**at(2027, 1, 1, 12), "timeZoneId": "Europe/London"}
+    item = caller.line_item(caller.order(), startDateTime=start)
+
+    assert gam.thing("lineItems", item)["startTime"] == "2027-01-01T12:00:00Z"
+    found = caller.data("GET", f"/v1/gam/lineitem?lineitemid={item}")["lineItems"][0]
+    assert found["startDateTime"] == at(2027, 1, 1, 23)
