@@ -112,8 +112,8 @@ _WIRE = {
     ),
     "cut-answer": _kind("A describe breaks off.", _DESCRIBE, cut=100, times=1),
     "cut-header": _kind("A result page breaks off in its first line.", _PAGE, cut=20, times=1),
-    "cut-page": _kind("A result page breaks off.", _PAGE, cut=4000, times=1),
-    "cut-pages": _kind("Every result page breaks off.", _PAGE, cut=4000),
+    "cut-page": _kind("A result page breaks off.", _PAGE, cut=600, times=1),
+    "cut-pages": _kind("Every result page breaks off.", _PAGE, cut=600),
     "slow-drip": _kind("Result pages drip.", _PAGE, drip=997, drip_delay=0.002),
     "slow-answer": _kind("An answer takes three seconds.", _DATA, delay=3, times=1),
     "damaged-gzip": _kind(

@@ -1,0 +1,251 @@
+"""The whole way through every fault that the stand-in org knows, at a full load and at a delta.
+
+A run ends fine, or fails cleanly and says why; then the next one catches up. In the end all tables
+are those of a run that nothing disturbed.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seil.cli.context import Context
+from seil.errors import SeilError
+from seil.sandbox.salesforce.fault_kinds import KINDS
+from seil.sandbox.salesforce.faults import Fault
+from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.store import OrgStore
+from seil.sandbox.salesforce.tick import tick
+from seil.settings import load_settings
+from seil.sf_to_dw.build import build
+from seil.sf_to_dw.model import Models, load_models
+
+# Narrow ones: this is about the way, not about the load.
+OBJECTS = ("vlocity_cmt__AccountAdServer__c", "vlocity_cmt__AdServer__c")
+TABLES = ("ad_slots", "sales_order_programmatic_guaranteed")
+CONFIG = """
+[salesforce]
+login_url = "{url}"
+timeout = "{timeout}s"
+max_wait = 0.02
+[extract]
+page_rows = {page_rows}
+poll = 0.05
+[lake]
+url = "lake"
+[warehouse]
+url = "duckdb:warehouse.duckdb"
+threads = 1
+[events]
+journal = "journal.sqlite"
+"""
+# The org was changed before its first reading: the lookback makes a delta see that.
+CATALOG = """
+[defaults.flow]
+lag = "0s"
+lookback = "1d"
+"""
+FINE, INCOMPLETE, STOPPED, NO_QUOTA = 0, 1, 3, 4
+# Exit codes of the full load and of the delta under each fault. Most are mastered.
+CODES = {
+    "login-refused": (STOPPED, STOPPED),
+    "api-disabled": (STOPPED, STOPPED),
+    "down": (STOPPED, STOPPED),
+    "no-date": (STOPPED, STOPPED),
+    "answer-lost": (INCOMPLETE, INCOMPLETE),
+    "cut-pages": (INCOMPLETE, INCOMPLETE),
+    "count-too-low": (INCOMPLETE, INCOMPLETE),
+    "rows-twice-counted": (INCOMPLETE, INCOMPLETE),
+    "job-count-wrong": (INCOMPLETE, INCOMPLETE),
+    "page-list-loops": (INCOMPLETE, INCOMPLETE),
+    "locator-missing": (INCOMPLETE, INCOMPLETE),
+    "locator-stuck": (INCOMPLETE, INCOMPLETE),
+    "locator-refused": (INCOMPLETE, INCOMPLETE),
+    "job-fails": (INCOMPLETE, INCOMPLETE),
+    "job-times-out": (INCOMPLETE, INCOMPLETE),
+    "job-aborted": (INCOMPLETE, INCOMPLETE),
+    "job-forbidden": (INCOMPLETE, INCOMPLETE),
+    "object-unsupported": (INCOMPLETE, INCOMPLETE),
+    "field-gone": (INCOMPLETE, INCOMPLETE),
+    "not-found": (INCOMPLETE, INCOMPLETE),
+    "quota-gone": (NO_QUOTA, NO_QUOTA),
+    "quota-told": (NO_QUOTA, NO_QUOTA),
+    "app-quota-told": (NO_QUOTA, NO_QUOTA),
+    "jobs-used-up": (NO_QUOTA, NO_QUOTA),
+    "storage-used-up": (NO_QUOTA, NO_QUOTA),
+    # A first load asks for no deletions.
+    "deletions-unavailable": (FINE, INCOMPLETE),
+}
+# They end fine, but the deletions come with the next list.
+LATE = {"deletions-behind", "deletions-unsupported"}
+
+Contents = dict[str, list[Any]]
+
+
+@cache
+def models() -> Models:
+    """Reading them takes longer than a run of these."""
+    with Context(load_settings(None)) as context:
+        return load_models(context.catalog)
+
+
+class _Context(Context):
+    """Its runs build the tables of these objects; all sixteen are built in the end."""
+
+    @cached_property
+    def models(self) -> Models:
+        chosen = models()
+        return Models([chosen[name] for name in TABLES], chosen.sources)
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    told: str
+
+
+@dataclass
+class Site:
+    """`before` and `after` serve the org as it was and as it became."""
+
+    folder: Path
+    before: Server
+    after: Server
+
+    def run(self, server: Server, *faults: Fault, page_rows: int = 4) -> Ended:
+        (self.folder / "objects.toml").write_text(CATALOG)
+        config = self.folder / "seil.toml"
+        # Only a fault that is slow on purpose is to be given up.
+        timeout = 2 if any(fault.delay for fault in faults) else 60
+        config.write_text(CONFIG.format(url=server.url, page_rows=page_rows, timeout=timeout))
+        for fault in faults:
+            server.faults.add(fault)
+        try:
+            with _Context(load_settings(config)) as context:
+                report = context.pipeline.run(context.catalog.select(OBJECTS))
+        except SeilError as error:
+            return Ended(error.exit_code, str(error))
+        finally:
+            server.faults.clear()
+        self.assert_balanced(report.ledger)
+        return Ended(FINE if report.ok else INCOMPLETE, "\n".join(report.problems))
+
+    def caught_up(self, server: Server, *faults: Fault) -> Ended:
+        """The run under the faults, and where that fails the next one without."""
+        ended = self.run(server, *faults)
+        self.assert_no_half_files()
+        if ended.code:
+            assert ended.told
+            assert self.run(server).code == FINE
+        return ended
+
+    def assert_balanced(self, ledger: list[Any]) -> None:
+        assert all(row.balanced for row in ledger)
+        assert all(row.reported == row.landed == row.curated == row.merged for row in ledger)
+
+    def assert_no_half_files(self) -> None:
+        """Nothing that a writer left, nothing that waits, every page whole and announced once."""
+        lake = self.folder / "lake"
+        assert [path for path in lake.rglob("*") if "#" in path.name] == []
+
+    def contents(self) -> Contents:
+        """Every row of every table, but for when and from which file it came."""
+        found = {}
+        settings = load_settings(self.folder / "seil.toml")
+        with Context(settings) as context, context.warehouse() as warehouse:
+            assert build(warehouse, models()).ok
+            tables = warehouse.query(
+                "SELECT schema_name AS s, table_name AS t FROM duckdb_tables()"
+                " WHERE schema_name IN ('main', 'salesforce') ORDER BY ALL"
+            ).to_pylist()
+            for place in tables:
+                rows = warehouse.query(f'SELECT * FROM "{place["s"]}"."{place["t"]}"')
+                kept = [name for name in rows.column_names if not name.startswith("_")]
+                found[place["t"]] = sorted(map(repr, rows.select(kept).to_pylist()))
+        return found
+
+
+def spell_in_latin_1(store: OrgStore) -> None:
+    """A page in that charset cannot hold anything else."""
+    with store.write() as cursor:
+        for name in OBJECTS:
+            columns = cursor.execute(
+                "SELECT column_name FROM duckdb_columns() WHERE schema_name = 'main'"
+                " AND table_name = ? AND data_type = 'VARCHAR'",
+                [name],
+            ).fetchall()
+            settings = ", ".join(
+                f"\"{column}\" = regexp_replace(\"{column}\", '[^ -ÿ]', 'é', 'g')"
+                for (column,) in columns
+            )
+            cursor.execute(f'UPDATE main."{name}" SET {settings}')
+
+
+@pytest.fixture(scope="module")
+def orgs(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, ...]]:
+    folder = tmp_path_factory.mktemp("orgs")
+    for name in ("before", "after"):
+        shutil.copytree(generated, folder / name)
+        with OrgStore.open(folder / name) as store:
+            if name == "after":
+                tick(store, share=0.4, hard=0.1, seed=3)
+            spell_in_latin_1(store)
+    with ExitStack() as stack:
+        yield tuple(stack.enter_context(Server(folder / name)) for name in ("before", "after"))
+
+
+@pytest.fixture
+def site(orgs: tuple[Server, ...], tmp_path: Path) -> Site:
+    return Site(tmp_path, *orgs)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    orgs: tuple[Server, ...], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Contents, Contents]:
+    """The tables after the full load, and after the delta."""
+    site = Site(tmp_path_factory.mktemp("undisturbed"), *orgs)
+    assert site.run(site.before) == Ended(FINE, "")
+    full = site.contents()
+    assert site.run(site.after) == Ended(FINE, "")
+    delta = site.contents()
+    assert full["account_ad_server"] != delta["account_ad_server"]
+    assert full["ad_slots"] != delta["ad_slots"]
+    assert len(full["account_ad_server"]) > 16  # several pages
+    return full, delta
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_tables_are_right_after_every_fault(
+    name: str, site: Site, undisturbed: tuple[Contents, Contents]
+) -> None:
+    faults = KINDS[name].faults
+    full = site.caught_up(site.before, *faults)
+    delta = site.caught_up(site.after, *faults)
+    if name in LATE:
+        assert site.run(site.after).code == FINE
+    assert site.contents() == undisturbed[1], (full, delta)
+    assert (full.code, delta.code) == CODES.get(name, (FINE, FINE)), (full, delta)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_tables_are_right_after_faults_together(
+    seed: int, site: Site, undisturbed: tuple[Contents, Contents]
+) -> None:
+    """Some at once, drawn anew for each run, until they have spent themselves or are lifted."""
+    draw = random.Random(seed)
+    passing = sorted(name for name in KINDS if CODES.get(name, (FINE,))[0] in (FINE, INCOMPLETE))
+    for server in (site.before, site.after):
+        names = draw.sample(passing, 3)
+        faults = [fault for name in names for fault in KINDS[name].faults]
+        assert site.caught_up(server, *faults).code in (FINE, INCOMPLETE, STOPPED), names
+    assert site.run(site.after).code == FINE
+    assert site.contents() == undisturbed[1]
