@@ -164,7 +164,13 @@ def landed_file(work: Path, folder: Path, *, megabytes: int) -> Path:
         records = store.cursor().execute(select).to_arrow_table().cast(wanted)
     groups = [records.slice(first, _ROW_GROUP) for first in range(0, records.num_rows, _ROW_GROUP)]
     with pq.ParquetWriter(
-        file, wanted, compression="zstd", compression_level=1, write_page_checksum=True
+        file,
+        wanted,
+        compression="zstd",
+        compression_level=1,
+        write_page_checksum=True,
+        use_dictionary=False,
+        write_statistics=False,
     ) as writer:
         while file.stat().st_size < megabytes << 20:
             for group in groups:

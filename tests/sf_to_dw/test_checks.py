@@ -67,14 +67,14 @@ def test_whole_file_passes_and_is_rewound() -> None:
     file = io.BytesIO(WHOLE)
     checks.check_magic(file, len(WHOLE))
     assert file.tell() == 0
-    assert checks.open_parquet(file).metadata.num_rows == 1
+    assert checks.OpenParquet(file).num_rows == 1
 
 
 def test_footer_of_garbage_is_refused() -> None:
     content = b"PAR1" + b"\x99" * 100 + (80).to_bytes(4, "little") + b"PAR1"
     checks.check_magic(io.BytesIO(content), len(content))
     with pytest.raises(UnfitError, match="cannot be read"):
-        checks.open_parquet(io.BytesIO(content))
+        checks.OpenParquet(io.BytesIO(content))
 
 
 @pytest.mark.parametrize("compression", ["none", "snappy", "zstd"])
@@ -87,7 +87,7 @@ def test_damaged_page_is_found_while_reading(compression: Any) -> None:
     damaged = bytearray(sink.getvalue())
     middle = len(damaged) // 2
     damaged[middle : middle + 64] = bytes(64)
-    opened = checks.open_parquet(io.BytesIO(bytes(damaged)))
+    opened = checks.OpenParquet(io.BytesIO(bytes(damaged)))
     with pytest.raises(UnfitError, match="cannot be read"):
         list(checks.batches(opened, rows=1000, step_bytes=1 << 20))
 
@@ -95,7 +95,7 @@ def test_damaged_page_is_found_while_reading(compression: Any) -> None:
 def test_text_that_is_not_utf8_is_found() -> None:
     sink = io.BytesIO()
     pq.write_table(pa.table({"Id": ["aaaaaaaa"]}), sink, compression="none", use_dictionary=False)
-    opened = checks.open_parquet(io.BytesIO(sink.getvalue().replace(b"aaaaaaaa", b"\xff" * 8)))
+    opened = checks.OpenParquet(io.BytesIO(sink.getvalue().replace(b"aaaaaaaa", b"\xff" * 8)))
     with pytest.raises(UnfitError, match="UTF8"):
         list(checks.batches(opened, rows=10, step_bytes=1000))
 
@@ -110,7 +110,7 @@ def test_batches_are_small_where_records_are_large() -> None:
     pq.write_table(
         pa.table({"Id": [f"{n:06d}" + "x" * 10_000 for n in range(1500)]}), sink, compression="none"
     )
-    opened = checks.open_parquet(sink)
+    opened = checks.OpenParquet(sink)
     sizes = [b.num_rows for b in checks.batches(opened, rows=65536, step_bytes=5_000_000)]
     assert max(sizes) < 600
     assert sum(sizes) == 1500

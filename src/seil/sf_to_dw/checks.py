@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from seil.catalog import Catalog, SyncedObject
 from seil.lake import LandedFile
 from seil.salesforce.schema import ObjectSchema
+from seil.sf_to_dw.footers import Footer, FooterError, footer_bytes, footer_size
 
 _MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
@@ -25,6 +26,9 @@ _TAIL = 8
 _MAX_FOOTER = 64 << 20
 # For each column: hundreds are open at once.
 _READ_AHEAD = 128 << 10
+# In memory ten times that.
+_LARGE_FOOTER = 2 << 20
+_FOOTER_SLICE = 1 << 20
 _AUDIT = frozenset(
     {
         "id",
@@ -110,16 +114,41 @@ def check_magic(file: IO[bytes], size: int) -> None:
     file.seek(0)
 
 
-def open_parquet(file: IO[bytes]) -> pq.ParquetFile:
-    """Reads the footer. Pages follow as they are needed; where they have checksums, these count."""
-    with readable():
-        return pq.ParquetFile(
-            file,
-            buffer_size=_READ_AHEAD,
-            pre_buffer=False,
-            page_checksum_verification=True,
-            coerce_int96_timestamp_unit="us",
-        )
+class OpenParquet:
+    """A file whose footer has been read. Pages follow as they are needed; where they have
+    checksums, these count.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._footer: Footer | None = None
+        with readable():
+            if footer_size(file) > _LARGE_FOOTER:
+                self._footer = Footer.parse(footer_bytes(file))
+            whole = _opened(file, self._footer.head() if self._footer else None)
+        self._whole = whole
+        self.schema_arrow: pa.Schema = whole.schema_arrow
+        self.num_rows: int = whole.metadata.num_rows
+        self.metadata: Mapping[bytes, bytes] = whole.metadata.metadata or {}
+
+    def parts(self) -> Iterator[pq.ParquetFile]:
+        """Its row groups. What pyarrow knows of one part is gone before the next one."""
+        if self._footer is None:
+            yield self._whole
+            return
+        for footer in self._footer.slices(_FOOTER_SLICE):
+            yield _opened(self._file, footer)
+
+
+def _opened(file: IO[bytes], metadata: pq.FileMetaData | None) -> pq.ParquetFile:
+    return pq.ParquetFile(
+        file,
+        metadata=metadata,
+        buffer_size=_READ_AHEAD,
+        pre_buffer=False,
+        page_checksum_verification=True,
+        coerce_int96_timestamp_unit="us",
+    )
 
 
 @contextmanager
@@ -127,7 +156,7 @@ def readable() -> Iterator[None]:
     """What pyarrow finds wrong with the content is the file's fault; a failing disk is not."""
     try:
         yield
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, FooterError) as error:
         raise UnfitError("whole", f"the file cannot be read: {_first_line(error)}") from error
     except OSError as error:
         if error.errno is not None:
@@ -135,16 +164,24 @@ def readable() -> Iterator[None]:
         raise UnfitError("whole", f"the file cannot be read: {_first_line(error)}") from error
 
 
-def batches(parquet: pq.ParquetFile, *, rows: int, step_bytes: int) -> Iterator[pa.RecordBatch]:
+def batches(parquet: OpenParquet, *, rows: int, step_bytes: int) -> Iterator[pa.RecordBatch]:
     """At most `rows` rows, about `step_bytes` of content at once; values are checked (UTF-8)."""
-    total = max(parquet.metadata.num_rows, 1)
-    content = sum(
-        parquet.metadata.row_group(i).total_byte_size
-        for i in range(parquet.metadata.num_row_groups)
-    )
+    parts = parquet.parts()
+    while True:
+        with readable():
+            part = next(parts, None)
+        if part is None:
+            return
+        yield from _batches(part, rows=rows, step_bytes=step_bytes)
+
+
+def _batches(part: pq.ParquetFile, *, rows: int, step_bytes: int) -> Iterator[pa.RecordBatch]:
+    groups = [part.metadata.row_group(number) for number in range(part.num_row_groups)]
+    total = max(sum(group.num_rows for group in groups), 1)
+    content = sum(group.total_byte_size for group in groups)
     size = max(min(rows, step_bytes * total // max(content, 1)), 256)
     with readable():
-        found = parquet.iter_batches(size, use_threads=False)
+        found = part.iter_batches(size, use_threads=False)
     while True:
         with readable():
             batch = next(found, None)

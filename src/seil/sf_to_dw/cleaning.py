@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from seil.catalog import Catalog, SyncedObject
 from seil.lake import Entry, Lake, LandedFile
@@ -16,7 +15,7 @@ from seil.observe.progress import Step
 from seil.settings import IngestSettings
 from seil.sf_to_dw import checks
 from seil.sf_to_dw.ahead import ahead
-from seil.sf_to_dw.checks import UnfitError
+from seil.sf_to_dw.checks import OpenParquet, UnfitError
 from seil.sf_to_dw.conform import Plan, WidenError, planned
 from seil.sf_to_dw.curated import CuratedFiles, curated_files
 from seil.sf_to_dw.deliveries import Delivery, content_digest, delivery_of, give_up
@@ -70,7 +69,7 @@ class _Reading:
     """A file under way: `told` are the rows that progress has heard of, over all attempts."""
 
     task: Task
-    parquet: pq.ParquetFile
+    parquet: OpenParquet
     metadata: Mapping[str, str]
     delivery: Delivery
     told: int = 0
@@ -99,7 +98,7 @@ class Cleaner:
         checks.check_size(size, self.settings.min_bytes)
         with self.lake.landing.reader(key) as file:
             checks.check_magic(file, size)
-            parquet = checks.open_parquet(file)
+            parquet = OpenParquet(file)
             metadata = _metadata(parquet)
             self._check_footer(task, parquet, metadata)
             digest = content_digest(self.lake.landing, key)
@@ -110,13 +109,11 @@ class Cleaner:
                 give_up(self.lake, delivery)
                 raise
 
-    def _check_footer(
-        self, task: Task, parquet: pq.ParquetFile, metadata: Mapping[str, str]
-    ) -> None:
+    def _check_footer(self, task: Task, parquet: OpenParquet, metadata: Mapping[str, str]) -> None:
         names = parquet.schema_arrow.names
         checks.check_named_object(metadata, task.obj, self.catalog)
         expected = self._expected_rows(task, metadata)
-        checks.check_rows(parquet.metadata.num_rows, task.obj, expected)
+        checks.check_rows(parquet.num_rows, task.obj, expected)
         checks.check_duplicates(names)
         checks.check_required(names, _held_to(task.obj, metadata))
 
@@ -158,7 +155,7 @@ class Cleaner:
             RuleBook(_held_to(task.obj, reading.metadata), plan.schema) as book,
         ):
             rows = self._stream(reading, plan, book, files)
-            checks.check_streamed(rows, reading.parquet.metadata.num_rows)
+            checks.check_streamed(rows, reading.parquet.num_rows)
             if self.lake.landing.head(task.entry.key) != task.entry:
                 raise ChangedError
             news = [] if _is_partial(reading.metadata) else plan.news
@@ -212,19 +209,18 @@ def _held_to(obj: SyncedObject, metadata: Mapping[str, str]) -> SyncedObject:
     return obj.model_copy(update={"required": (), "columns": (), "mappings": ()})
 
 
-def _batches(parquet: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+def _batches(parquet: OpenParquet) -> Iterator[pa.RecordBatch]:
     """At least one, if an empty one: the clean copy of an empty file has its columns, too."""
-    if parquet.metadata.num_rows:
+    if parquet.num_rows:
         yield from checks.batches(parquet, rows=BATCH_ROWS, step_bytes=BATCH_BYTES)
     else:
         yield pa.RecordBatch.from_pylist([], schema=parquet.schema_arrow)
 
 
-def _metadata(parquet: pq.ParquetFile) -> dict[str, str]:
-    found = parquet.metadata.metadata or {}
+def _metadata(parquet: OpenParquet) -> dict[str, str]:
     return {
         name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
-        for name, value in found.items()
+        for name, value in parquet.metadata.items()
         if name.startswith(b"seil.")
     }
 

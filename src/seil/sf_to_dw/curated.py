@@ -16,7 +16,8 @@ from seil.sf_to_dw.conform import LINEAGE, lineage_columns
 from seil.sf_to_dw.rules import Verdict
 
 _ROW_GROUP_ROWS = 1 << 16
-_ROW_GROUP_BYTES = 24 << 20
+# The writer keeps more than a kilobyte for each column of each row group until the end.
+_ROW_GROUP_BYTES = 40 << 20
 _NAME = "curated_"
 
 
