@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.sandbox.techone.conftest import Http, logged_in, rows_request, soap_client
+from typer.testing import CliRunner
+
+from seil.cli.app import app
+from seil.errors import ConfigurationError
+from seil.sandbox.techone.faults import KINDS, Fault, ordered
+from seil.sandbox.techone.server import Server
+
+
+def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
+    with Server(tmp_path) as first:
+        http = logged_in(first)
+        http.control("POST", "debtors", json={"D10042": "0.01"})
+        client = soap_client(f"{first.warehouse_url}?wsdl")
+        client.service.Warehouse_DoImport(request=rows_request(["1,a"]))
+    with Server(tmp_path, port=first.port) as second:
+        again = Http(second, http.token)
+        assert again.rate().status_code == 200
+        assert again.rows() == [{"ID": "1", "NAME": "a"}]
+        assert again.control("GET", "debtors").json()["D10042"] == "0.01"
+
+
+def test_a_server_is_started_once(running: Server) -> None:
+    with pytest.raises(RuntimeError, match="already running"):
+        running.start()
+
+
+def test_a_port_that_is_taken(running: Server, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="the port is already in use"):
+        Server(tmp_path, port=running.port).start()
+
+
+def test_an_address_that_is_not_ours(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"192\.0\.2\.1"):
+        Server(tmp_path, host="192.0.2.1").start()
+
+
+def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
+    (tmp_path / "techone.sqlite").write_text("no database" * 100)
+    server = Server(tmp_path)
+    with pytest.raises(ConfigurationError, match="not a database"):
+        server.start()
+    server.stop()
+    (tmp_path / "techone.sqlite").unlink()
+    with server:
+        assert httpx.get(f"{server.url}/control/summary").status_code == 200
+
+
+def test_requests_are_counted(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        http = logged_in(server)
+        http.rate()
+        http.rate()
+        found = http.control("GET", "summary").json()
+    assert found["requests"] == {
+        "GET /Api/RaaS/v1/Reports/AUDUSD": 2,
+        "POST /oauth2/token": 1,
+    }
+    assert found["rows"] == {}
+    assert found["debtors"]["N2000"] == "-3.50"
+
+
+def test_faults_are_ordered_listed_and_cleared(http: Http) -> None:
+    first = http.control("POST", "faults", json={"kind": "down"}).json()["id"]
+    made = http.control("POST", "faults", json={"path": "x", "retry_after": 3, "status": 429})
+    assert made.status_code == 201
+    listed = http.control("GET", "faults").json()
+    assert listed[0] == {
+        "id": first,
+        "seen": 0,
+        "struck": 0,
+        "path": "^/(?!oauth2/)",
+        "status": 503,
+    }
+    assert listed[1]["retry_after"] == "3"
+    assert http.rate().status_code == 503
+    assert http.control("DELETE", f"faults/{first}").status_code == 204
+    assert http.rate().status_code == 200
+    http.control("DELETE", "faults")
+    assert http.control("GET", "faults").json() == []
+    assert http.control("GET", "faults/kinds").json().keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"kind": "nonsense"}, "no fault is called nonsense"),
+        ({"status": "x", "foo": 1}, "foo: Extra inputs"),
+        ({"path": "("}, "is not a regular expression"),
+        ({"times": 0}, "times: "),
+    ],
+)
+def test_faults_that_are_none(http: Http, body: dict[str, Any], text: str) -> None:
+    answer = http.control("POST", "faults", json=body)
+    assert (answer.status_code, text in answer.json()["Message"]) == (400, True)
+
+
+def test_a_fault_strikes_where_and_when_it_is_told(http: Http) -> None:
+    fault = {"method": "get", "path": "AUD", "after": 1, "every": 2, "times": 2, "status": 500}
+    http.control("POST", "faults", json=fault)
+    assert [http.rate().status_code for _ in range(6)] == [200, 500, 200, 500, 200, 200]
+
+
+def test_a_request_orders_a_fault_for_itself(http: Http) -> None:
+    assert http.rate(headers={"X-Sandbox-Fault": "throttled"}).headers["Retry-After"] == "1"
+    page = http.rate(headers={"X-Sandbox-Fault": "html-answer"})
+    assert page.headers["Content-Type"].startswith("text/html")
+    wrong = http.rate(headers={"X-Sandbox-Fault": "nonsense"})
+    assert (wrong.status_code, "nonsense" in wrong.json()["Message"]) == (400, True)
+    assert http.rate(headers={"X-Sandbox-Fault": 'members={"a": 1}'}).status_code == 400
+    told = http.rate(headers={"X-Sandbox-Fault": '{"members": {"DataSet": []}}'})
+    assert told.json() == {"DataSet": []}
+
+
+def test_dripping_and_cutting(http: Http) -> None:
+    begun = time.monotonic()
+    assert http.rate(headers={"X-Sandbox-Fault": "drip=50,drip_delay=0.1"}).status_code == 200
+    assert time.monotonic() - begun > 0.2
+    with pytest.raises(httpx.RemoteProtocolError):
+        http.rate(headers={"X-Sandbox-Fault": "cut-answer"})
+
+
+def test_a_lost_answer_leaves_the_rows(tmp_path: Path) -> None:
+    with Server(tmp_path, faults=(KINDS["answer-lost"][1],)) as server:
+        client = soap_client(f"{server.warehouse_url}?wsdl")
+        with pytest.raises(OSError, match="Connection"):
+            client.service.Warehouse_DoImport(request=rows_request(["1,a"]))
+        assert Http(server).rows() == [{"ID": "1", "NAME": "a"}]
+
+
+def test_members_go_into_json_only(running: Server) -> None:
+    running.faults.add(Fault(members={"a": 1}, times=1))
+    answer = httpx.get(f"{running.url}/Warehouse.asmx?wsdl")
+    assert answer.text.startswith("<?xml")
+
+
+def test_what_nobody_foresaw_is_a_500(
+    http: Http, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("seil.sandbox.techone.rest._rate", lambda _day: 1 / 0)
+    answer = http.rate()
+    assert answer.status_code == 500
+    assert "division" not in answer.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_is_described_and_found(name: str) -> None:
+    about, fault = KINDS[name]
+    assert about.endswith(".")
+    assert ordered(f" {name} ") == fault
+
+
+def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "seil", "--json", "sandbox", "techone", "--port", "0"]
+    command += ["--key", "SALESFORCE/ARDATA=ID", "--fault", "path=AUDUSD,status=418"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        granted = httpx.post(
+            told["token_url"],
+            data={"grant_type": "client_credentials"},
+            auth=(told["client_id"], "sandbox-secret"),
+        )
+        assert granted.status_code == 200
+        assert httpx.get(f"{told['url']}/Api/RaaS/v1/Reports/AUDUSD").status_code == 418
+        assert "<definitions" in httpx.get(f"{told['warehouse']}?wsdl").text
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert told["state"] == "seil-data/sandbox/techone"
+    assert (tmp_path / told["state"] / "techone.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--key", "ARDATA=ID"], "is not WAREHOUSE/TABLE=COLUMN"),
+        (["--key", "A/B"], "is not WAREHOUSE/TABLE=COLUMN"),
+        (["--fault", "nonsense"], "no fault is called nonsense"),
+        (["--fault", "status=x"], "status: "),
+        (["--wsdl", "missing.wsdl", "--port", "0"], "missing.wsdl: No such file"),
+    ],
+)
+def test_the_command_says_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["sandbox", "techone", *arguments])
+    assert result.exit_code == 2
+    assert text in result.stderr
