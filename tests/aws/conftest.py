@@ -1,6 +1,14 @@
 from __future__ import annotations
 
+import json
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from tests.api.deployments import running_stand_ins
@@ -22,3 +30,89 @@ def aws_environment(aws: Ministack, monkeypatch: pytest.MonkeyPatch) -> Ministac
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     return aws
+
+
+@dataclass
+class Reply:
+    """What the Lambda API answers: `error` is its own, `failed` the function's."""
+
+    payload: Any = None
+    error: str = ""
+    status: int = 200
+    failed: str = ""
+    delay: float = 0
+    hang_up: bool = False
+
+
+@dataclass
+class LambdaApi:
+    """The Invoke operation over HTTP, with the answers a test wants; the last one goes on."""
+
+    url: str
+    replies: list[Reply] = field(default_factory=list)
+    invoked: list[tuple[str, Any]] = field(default_factory=list)
+    at: list[float] = field(default_factory=list)
+
+    def next(self) -> Reply:
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+
+def _handler(api: LambdaApi) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            name = unquote(self.path.split("/")[3])
+            event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            api.invoked.append((name, event))
+            api.at.append(time.monotonic())
+            reply = api.next()
+            time.sleep(reply.delay)
+            if reply.hang_up:
+                self.close_connection = True
+                return
+            self._send(reply)
+
+        def _send(self, reply: Reply) -> None:
+            content = reply.payload
+            if reply.error:
+                content = {"Message": "no", "Type": "User"}
+            body = content if isinstance(content, bytes) else json.dumps(content).encode()
+            try:
+                self.send_response(reply.status)
+                self.send_header("Content-Length", str(len(body)))
+                if reply.error:
+                    self.send_header("x-amzn-ErrorType", reply.error)
+                if reply.failed:
+                    self.send_header("X-Amz-Function-Error", reply.failed)
+                self.end_headers()
+                self.wfile.write(body)
+            except OSError:
+                self.close_connection = True
+
+        def log_message(self, *_: Any) -> None: ...
+
+    return Handler
+
+
+@contextmanager
+def lambda_server() -> Iterator[LambdaApi]:
+    api = LambdaApi("")
+    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(api)) as server:
+        api.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield api
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def lambda_api(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaApi]:
+    """boto3's own clients reach it."""
+    with lambda_server() as api:
+        for name, value in Ministack(api.url).environment.items():
+            monkeypatch.setenv(name, value)
+        yield api
