@@ -328,7 +328,10 @@ def ordered(text: str) -> tuple[Fault, ...]:
     if kind := KINDS.get(name):
         return kind.faults
     if "=" not in name and not name.startswith("{"):
-        raise ValueError(f"no fault is called {name}; GET /sandbox/faults/kinds lists them")
+        raise ValueError(
+            "a fault is written key=value,key=value or as a JSON object, or has a name:"
+            f" {name} is none (GET /sandbox/faults/kinds lists them)"
+        )
     return (Fault.parse(text),)
 
 
