@@ -36,12 +36,20 @@ def test_the_variables_named_are_those_that_work(
     for name in [name for name in os.environ if name.startswith("SEIL_")]:
         monkeypatch.delenv(name)
     values = {"duration": "7s", "number": "7", "true or false": "true", "secret": "env:X"}
+    bounded = {
+        "env": "x1",
+        "project": "x1",
+        "network_code": "7",
+        "soap_version": "v202611",
+        "body_limit": "2048",
+        "functions": "gam=a",
+        "sample": "0.5",
+    }
     for _, _, settings in sections():
         for setting in settings:
             choices = [word.strip("`, ") for word in setting.kind.split() if "`" in word]
             value = choices[-1] if choices else values.get(setting.kind, "62.0")
-            if setting.name in ("env", "project"):
-                value = "x1"
+            value = bounded.get(setting.name, value)
             monkeypatch.setenv(setting.variable, value)
     loaded = load_settings()
     assert loaded.env == "x1"

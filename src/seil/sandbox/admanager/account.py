@@ -35,7 +35,7 @@ _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LONGEST = 3600
 _LEEWAY = 60
 _DOTS_OF_JWT = 2
-_TOKEN_ENDPOINT = "https://oauth2.googleapis.com/token"  # noqa: S105
+_TOKEN_ENDPOINT = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 """google-auth names it as the audience wherever the assertion goes."""
 _API = "https://admanager.googleapis.com"
 
