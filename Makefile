@@ -14,7 +14,7 @@ help: ## Show this list
 install: .venv/.installed ## Install everything into .venv, from the lock file
 
 .venv/.installed: uv.lock pyproject.toml $(UV)
-	$(UV) sync --frozen --quiet --python $(PYTHON)
+	$(UV) sync --frozen --quiet --compile-bytecode --python $(PYTHON)
 	@touch $@
 
 $(UV):
