@@ -1,4 +1,7 @@
-"""/control/: the levers of a person or a test. They need no token."""
+"""/sandbox/, as at the other stand-ins, or /control/: the levers of a person or a test.
+
+They need no token.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +28,19 @@ class Control:
         self._faults = faults
         self._requests = requests
         self._routes: dict[tuple[str, str], Handler] = {
-            ("GET", r"/control/faults"): lambda _call: Reply.json(faults.listed()),
-            ("GET", r"/control/faults/kinds"): _kinds,
-            ("POST", r"/control/faults"): self._order_fault,
-            ("DELETE", r"/control/faults(/\d+)?"): self._clear_faults,
-            ("GET", r"/control/summary"): self._summary,
-            ("GET", r"/control/rows"): self._rows,
-            ("GET", r"/control/debtors"): lambda _call: Reply.json(store.debtors()),
-            ("POST", r"/control/debtors"): self._set_credit,
+            ("GET", r"/faults"): lambda _call: Reply.json(faults.listed()),
+            ("GET", r"/faults/kinds"): _kinds,
+            ("POST", r"/faults"): self._order_fault,
+            ("DELETE", r"/faults(/\d+)?"): self._clear_faults,
+            ("GET", r"/summary"): self._summary,
+            ("GET", r"/rows"): self._rows,
+            ("GET", r"/debtors"): lambda _call: Reply.json(store.debtors()),
+            ("POST", r"/debtors"): self._set_credit,
         }
 
     def answer(self, call: Call) -> Reply:
         for (method, pattern), handler in self._routes.items():
-            if method == call.method and re.fullmatch(pattern, call.path):
+            if method == call.method and re.fullmatch(f"/(?:sandbox|control){pattern}", call.path):
                 return handler(call)
         raise RefusedError(404, f"There is no {call.method} {call.path}.")
 

@@ -18,7 +18,7 @@ from seil.sandbox.techone.messages import Call, Handler, RefusedError, Reply
 
 _log = logging.getLogger(__name__)
 
-CONTROL = "/control/"
+CONTROL = ("/sandbox/", "/control/")
 _HEADER = "X-Sandbox-Fault"
 _MAX_BODY = 64 << 20
 _SERVER = "Microsoft-IIS/10.0"
