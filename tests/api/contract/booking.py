@@ -170,10 +170,10 @@ class Levers:
         self._found = found
         self._http = httpx.Client(verify=False)
 
-    def admanager(self, path: str, **body: Any) -> Any:
+    def admanager(self, path: str, /, **body: Any) -> Any:
         return self._pulled(f"{self._found.admanager_control}/{path}", body)
 
-    def techone(self, path: str, **body: Any) -> Any:
+    def techone(self, path: str, /, **body: Any) -> Any:
         return self._pulled(f"{self._found.techone_control}/{path}", body)
 
     def clear(self) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from tests.api.contract.booking import (
     GOAL,
     RATE,
+    Body,
     Caller,
     FarEnd,
     Levers,
@@ -20,6 +22,7 @@ from tests.api.contract.booking import (
     new_proposal_line_item,
     unique,
 )
+from tests.api.deployments import Deployment
 
 from seil.sandbox.admanager.seed import (
     AD_UNIT_ID,
@@ -32,6 +35,63 @@ from seil.sandbox.admanager.seed import (
 )
 
 NETWORK = "networks/1234567"
+
+
+def _journey(caller: Caller, name: str) -> list[Body]:
+    """Every route once, with the same words in it."""
+    data = caller.data
+    order = data("POST", "/v1/gam/order", json={"orders": [new_order(name=name)]})
+    found, number = [order], order["id"]
+    item = new_line_item(number)
+    found.append(data("POST", "/v1/gam/forecast", json={"lineItems": [{"lineItem": item}]}))
+    found.append(data("POST", "/v1/gam/lineitem", json={"lineItems": [item]}))
+    line = found[-1]["lineItems"][0]["id"]
+    changes = {"id": line, "orderId": number, "priority": 6}
+    found.append(data("PUT", "/v1/gam/lineitem", json={"lineItems": [changes]}))
+    found.append(data("GET", f"/v1/gam/lineitem?lineitemid={line}"))
+    found.append(data("GET", f"/v1/gam/lineitem?orderid={number}"))
+    found.append(data("PUT", f"/v1/gam/order/{number}?action=approve"))
+    found.append(data("GET", f"/v1/gam/order/{number}"))
+    acted = {"ids": [line], "action": "archive"}
+    found.append(data("PUT", "/v1/gam/lineitem/action", json=acted))
+    proposal = {"proposals": [new_proposal(name=name)]}
+    found.append(data("POST", "/v1/gam/proposal", json=proposal))
+    number = found[-1]["id"]
+    found.append(data("PUT", f"/v1/gam/proposal/{number}", json={"internalNotes": "x"}))
+    body = {"proposalLineitems": [new_proposal_line_item(number)]}
+    found.append(data("POST", "/v1/gam/proposallineitem", json=body))
+    line = found[-1]["proposalLineitems"][0]["id"]
+    body = {"proposalLineitems": [{"id": line, "name": "Renamed"}]}
+    found.append(data("PUT", "/v1/gam/proposallineitem", json=body))
+    body = {"proposalLineItemIds": [line]}
+    found.append(data("PUT", "/v1/gam/proposallineitem?action=archive", json=body))
+    found.append(data("GET", f"/v1/gam/proposallineitem/{number}"))
+    found.append(data("PUT", f"/v1/gam/proposal/{number}?action=archive"))
+    found.append(data("GET", f"/v1/gam/proposal/{number}"))
+    found.append(data("GET", RATE))
+    found.append(data("GET", "/v1/techone/debtor/D10042/remaining-credit-limit"))
+    return found
+
+
+def _without_chance(value: Any) -> Any:
+    """Without ids, times and names, which differ from run to run."""
+    if isinstance(value, list):
+        return [_without_chance(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    chance = {"id", "orderId", "proposalId", "name", "orderName"}
+    chance |= {"lastModifiedDateTime", "creationDateTime"}
+    return {n: type(v) if n in chance else _without_chance(v) for n, v in value.items()}
+
+
+def test_every_answer_is_the_same_both_ways(local: Caller, aws: Deployment) -> None:
+    ours = _journey(local, unique("Ours"))
+
+    theirs = _journey(Caller(aws), unique("Theirs"))
+
+    # What is free shrinks with each order.
+    assert ours[1].keys() == theirs[1].keys()
+    assert _without_chance(theirs[2:]) == _without_chance(ours[2:])
 
 
 def test_an_answer_is_in_the_envelope(caller: Caller) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import Header, Request
@@ -74,14 +75,22 @@ def success(operation: str) -> Any:
 
 
 def _known_parameters(request: Request) -> None:
-    """Refuses a query parameter that the route does not have: a misspelt one would be lost."""
+    """Refuses what would be lost: a parameter that the route does not have, or one that is given
+    again.
+    """
     route: APIRoute = request.scope["route"]
     known = {field.alias for field in route.dependant.query_params}
     takes = f"it takes {', '.join(sorted(known))}" if known else "the route takes none"
-    unknown = [
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    wrong = [
         {"type": "extra_forbidden", "loc": ("query", name), "msg": f"is unknown: {takes}"}
-        for name in request.query_params
+        for name in given
         if name not in known
     ]
-    if unknown:
-        raise RequestValidationError(unknown)
+    wrong += [
+        {"type": "too_many", "loc": ("query", name), "msg": "is given more than once"}
+        for name, count in given.items()
+        if name in known and count > 1
+    ]
+    if wrong:
+        raise RequestValidationError(wrong)
