@@ -53,7 +53,7 @@ def object_of(answer: httpx.Response, hidden: str) -> dict[str, Any]:
     """
     status, path = answer.status_code, answer.request.url.path
     if status in (401, 403):
-        url = str(answer.request.url.copy_with(query=None))
+        url = str(answer.request.url.copy_with(query=None, userinfo=b""))
         hint = "Check what [techone] client_id may do in TechOne"
         raise LoginError(url, str(status), "a new token is refused", hint=hint)
     found = _parsed(answer.content)

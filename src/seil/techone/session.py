@@ -103,7 +103,7 @@ class Tokens:
         granted = _json(answer)
         if answer.status_code in _REFUSED:
             raise LoginError(
-                settings.token_url,
+                str(answer.request.url.copy_with(query=None, userinfo=b"")),
                 told(granted.get("error", answer.status_code), secret),
                 told(granted.get("error_description"), secret),
                 hint="Check [techone] client_id and client_secret",

@@ -68,7 +68,8 @@ class Wire:
         except (TimeoutError, httpx.TimeoutException) as error:
             raise self.too_slow() from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise ConfigurationError([Problem("techone", f"{url} is no address")]) from error
+            problem = Problem("techone", "base_url or token_url is no address")
+            raise ConfigurationError([problem]) from error
         except httpx.ConnectError as error:
             raise UnavailableError(SERVICE, "no connection", reached=False) from error
         except httpx.HTTPError as error:

@@ -1,4 +1,4 @@
-"""The rate and the credit of a debtor, as facts of CiAnywhere's REST API have them."""
+"""The rate and the credit of a debtor, over CiAnywhere's REST API."""
 
 from __future__ import annotations
 
