@@ -18,9 +18,10 @@ def start() -> Settings:
     A function is never on somebody's own machine, so that the profile is `aws` whatever they say.
     Raises ConfigurationError.
     """
-    settings = load_settings().model_copy(update={"profile": "aws"})
     _drop_own_handler()
-    logs.configure(settings.log.level, "json" if settings.log.format == "auto" else "text")
+    logs.configure("INFO", "json")  # For what is wrong with the settings.
+    settings = load_settings().model_copy(update={"profile": "aws"})
+    logs.configure(settings.log.level, "text" if settings.log.format == "text" else "json")
     traces.configure(settings.trace)
     return settings
 

@@ -1,0 +1,60 @@
+"""What a function loads before its first event: its start is paid for by somebody who waits."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+# Loaded when the first call needs them, or never.
+HEAVY = (
+    "aiohttp",
+    "boto3",
+    "botocore",
+    "duckdb",
+    "google.ads.admanager_v1",
+    "google.api_core",
+    "google.auth",
+    "googleads",
+    "grpc",
+    "lxml",
+    "opentelemetry.sdk",
+    "pyarrow",
+    "requests",
+    "simple_salesforce",
+    "sqlglot",
+    "typer",
+    "uvicorn",
+    "zeep",
+)
+EDGE = ("cryptography", "fastapi", "jwt", "limits", "mangum", "starlette")
+
+
+def loaded(module: str) -> set[str]:
+    code = (
+        f"import json, sys; before = set(sys.modules); import {module};"
+        " print(json.dumps(list(set(sys.modules) - before)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted", "most"),
+    [
+        ("gam_router", (*HEAVY, "httpx"), 540),
+        ("tech1_router", (*HEAVY, "httpx"), 540),
+        ("gam_client", (*HEAVY, *EDGE, "httpx"), 300),
+        ("tech1_client", (*HEAVY, *EDGE), 460),
+    ],
+)
+def test_handler_loads_no_more_than_its_budget(
+    module: str, unwanted: tuple[str, ...], most: int
+) -> None:
+    found = loaded(f"seil.aws.{module}")
+    assert not found & set(unwanted)
+    assert len(found) <= most

@@ -1,0 +1,342 @@
+"""A router function: the events of an HTTP API and of an ALB, in and out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from tests.api.deployments import READ, SCOPES
+from tests.aws.conftest import LambdaApi, Reply
+
+from seil.api.calls import Answer, Call
+from seil.api.issuer import Issuer
+from seil.aws.router import Router
+
+ORDER = {"orders": [{"name": "Füße 🎈", "advertiserId": 1, "traffickerId": 2}]}
+Event = dict[str, Any]
+
+
+class Downstream:
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    async def call(self, call: Call) -> Answer:
+        self.calls.append(call)
+        return Answer(200, {"id": 7, "name": "Füße", "status": "DRAFT"})
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    """One whose keys are at <url>/.well-known/jwks.json, as Cognito's are."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(found.jwks()).encode()
+            self.send_response(200 if self.path == "/.well-known/jwks.json" else 404)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        found = Issuer(tmp_path_factory.mktemp("issuer"), url, {})
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, issuer: Issuer) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEIL_API__ISSUER", issuer.url)
+    monkeypatch.setenv("SEIL_API__FUNCTIONS", "gam=dev-gamClient, techone=dev-tech1Client")
+
+
+@pytest.fixture
+def downstream() -> Downstream:
+    return Downstream()
+
+
+@pytest.fixture
+def router(settings: None, downstream: Downstream) -> Iterator[Router]:
+    found = Router("gam", invoke=lambda _settings: downstream)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def token(issuer: Issuer) -> str:
+    return issuer.token("booking", frozenset(SCOPES))
+
+
+def gateway_event(
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> Event:
+    """Payload format 2.0, as docs.aws.amazon.com shows it."""
+    event: Event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": urlencode(query or {}, quote_via=quote),
+        "headers": {"host": "api.example.com", "x-forwarded-proto": "https", **(headers or {})},
+        "requestContext": {
+            "http": {
+                "method": method,
+                "path": path,
+                "sourceIp": "192.0.2.1",
+                "protocol": "HTTP/1.1",
+            },
+            "stage": "$default",
+        },
+        "isBase64Encoded": False,
+    }
+    if body is not None:
+        event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+    return event
+
+
+def alb_event(
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> Event:
+    """A load balancer decodes nothing; a body that is text comes as it is."""
+    target = "arn:aws:elasticloadbalancing:ap-southeast-2:1:targetgroup/t/1"
+    return {
+        "requestContext": {"elb": {"targetGroupArn": target}},
+        "httpMethod": method,
+        "path": quote(path),
+        "queryStringParameters": {k: quote(v, safe="") for k, v in (query or {}).items()},
+        "headers": {"host": "api.example.com", "x-forwarded-for": "192.0.2.1", **(headers or {})},
+        "body": (body or b"").decode(),
+        "isBase64Encoded": False,
+    }
+
+
+def multi_value_alb_event(*args: Any, **options: Any) -> Event:
+    event = alb_event(*args, **options)
+    event["multiValueHeaders"] = {k: [v] for k, v in event.pop("headers").items()}
+    query = event.pop("queryStringParameters")
+    event["multiValueQueryStringParameters"] = {k: [v] for k, v in query.items()}
+    return event
+
+
+KINDS = pytest.mark.parametrize(
+    "kind",
+    [gateway_event, alb_event, multi_value_alb_event],
+    ids=["http-api", "alb", "alb-multi-value"],
+)
+
+
+def told(answer: dict[str, Any]) -> dict[str, Any]:
+    """The body, and the headers by their names in lower case."""
+    headers = {name: values[0] for name, values in answer.get("multiValueHeaders", {}).items()}
+    headers |= answer.get("headers", {})
+    body = answer["body"]
+    if answer["isBase64Encoded"]:
+        body = base64.b64decode(body)
+    lower = {name.lower(): value for name, value in headers.items()}
+    return {"status": answer["statusCode"], "headers": lower, "body": json.loads(body)}
+
+
+@KINDS
+def test_post_is_called_with_its_body(
+    router: Router, downstream: Downstream, token: str, kind: Any
+) -> None:
+    headers = {
+        "authorization": f"Bearer {token}",
+        "content-type": "application/json",
+        "x-correlation-id": "7d0cbd3e-34b1-4c3b-8a30-6b1a0f7f3c11",
+        "x-application-label": "salesforce",
+        "idempotency-key": "one",
+    }
+    body = json.dumps(ORDER, ensure_ascii=False).encode()
+    found = told(router(kind("POST", "/v1/gam/order", headers=headers, body=body), None))
+    assert found["status"] == 200, found
+    assert found["body"]["data"]["name"] == "Füße"
+    assert found["body"]["applicationLabel"] == "salesforce"
+    assert found["headers"]["x-correlation-id"] == "7d0cbd3e-34b1-4c3b-8a30-6b1a0f7f3c11"
+    assert found["headers"]["content-type"] == "application/json"
+    call = downstream.calls[0]
+    assert (call.operation, call.caller, call.idempotency_key) == (
+        "gam.create-order",
+        "booking",
+        "one",
+    )
+    assert call.request["orders"][0]["name"] == "Füße 🎈"
+
+
+@KINDS
+def test_query_and_path_arrive_decoded(
+    router: Router, downstream: Downstream, token: str, kind: Any
+) -> None:
+    headers = {"authorization": f"Bearer {token}"}
+    router(kind("GET", "/v1/gam/lineitem", query={"orderid": "12"}, headers=headers), None)
+    router(kind("PUT", "/v1/gam/order/34", query={"action": "approve"}, headers=headers), None)
+    assert downstream.calls[0].request["orderId"] == 12
+    assert downstream.calls[1].request == {"orderId": 34, "action": "approve"}
+    found = told(router(kind("GET", "/v1/gam/order/1 or 1=1", headers=headers), None))
+    assert found["status"] == 400
+    assert len(downstream.calls) == 2
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("headers", "status", "message"),
+    [
+        ({}, 401, {"message": "Unauthorized"}),
+        ({"authorization": "Bearer garbage"}, 401, {"message": "Unauthorized"}),
+    ],
+    ids=["none", "garbage"],
+)
+def test_no_or_a_bad_token_is_401(
+    router: Router, kind: Any, headers: Mapping[str, str], status: int, message: Any
+) -> None:
+    found = told(router(kind("GET", "/v1/gam/order/1", headers=headers), None))
+    assert (found["status"], found["body"]) == (status, message)
+
+
+@KINDS
+def test_token_without_the_scope_is_403(router: Router, issuer: Issuer, kind: Any) -> None:
+    headers = {"authorization": f"Bearer {issuer.token('booking', frozenset({READ}))}"}
+    found = told(router(kind("POST", "/v1/gam/order", headers=headers, body=b"{}"), None))
+    assert (found["status"], found["body"]) == (403, {"message": "Forbidden"})
+
+
+@KINDS
+def test_router_has_the_routes_of_its_system_only(router: Router, token: str, kind: Any) -> None:
+    headers = {"authorization": f"Bearer {token}"}
+    path = "/v1/techone/foreign-exchange-rate/aud-usd"
+    found = told(router(kind("GET", path, headers=headers), None))
+    assert (found["status"], found["body"]["errors"][0]["code"]) == (404, "EC40401")
+
+
+@KINDS
+def test_health_check_of_the_balancer_needs_no_token(router: Router, kind: Any) -> None:
+    assert told(router(kind("GET", "/healthz"), None))["status"] == 200
+    ready = told(router(kind("GET", "/readyz"), None))
+    assert (ready["status"], ready["body"]["checks"]) == (200, {"tokens": "ok"})
+
+
+@KINDS
+def test_post_without_a_body_is_400(router: Router, token: str, kind: Any) -> None:
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    found = told(router(kind("POST", "/v1/gam/order", headers=headers), None))
+    assert (found["status"], found["body"]["errors"][0]["code"]) == (400, "EC40003")
+
+
+@KINDS
+@pytest.mark.parametrize("length", [None, "5", "99999999"], ids=["no-length", "short", "long"])
+def test_length_is_that_of_the_body_whatever_is_said(
+    router: Router, token: str, kind: Any, length: str | None
+) -> None:
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    if length:
+        headers["content-length"] = length
+    body = json.dumps(ORDER).encode()
+    found = told(router(kind("POST", "/v1/gam/order", headers=headers, body=body), None))
+    assert found["status"] == 200, found
+
+
+@KINDS
+def test_body_over_the_limit_is_413(
+    settings: None, monkeypatch: pytest.MonkeyPatch, token: str, kind: Any
+) -> None:
+    monkeypatch.setenv("SEIL_API__BODY_LIMIT", "1024")
+    router = Router("gam", invoke=lambda _settings: Downstream())
+    headers = {"authorization": f"Bearer {token}"}
+    found = told(router(kind("POST", "/v1/gam/order", headers=headers, body=b" " * 1025), None))
+    router.close()
+    assert (found["status"], found["body"]["errors"][0]["code"]) == (413, "EC41301")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        [],
+        "x",
+        {},
+        {"version": "2.0"},
+        {"requestContext": None},
+        {"requestContext": {"http": None}},
+        {"version": "2.0", "requestContext": {"http": {}}},
+        {"requestContext": {"elb": {}}},
+        {"version": "2.0", "requestContext": {"http": {"method": 1, "path": [], "sourceIp": 0}}},
+        {**gateway_event("POST", "/v1/gam/order"), "body": "?", "isBase64Encoded": True},
+        {**gateway_event("GET", "/healthz"), "headers": None},
+        {"Records": [{"eventSource": "aws:sqs"}]},
+    ],
+    ids=lambda event: json.dumps(event)[:40],
+)
+def test_event_that_is_none_of_ours_is_refused_without_a_trace(router: Router, event: Any) -> None:
+    found = router(event, None)
+    assert 400 <= found["statusCode"] < 500
+    assert "Traceback" not in found["body"]
+    json.dumps(found)
+
+
+@pytest.mark.parametrize("missing", ["SEIL_API__ISSUER", "SEIL_API__FUNCTIONS"])
+def test_router_that_is_not_set_up_says_so_in_the_log_only(
+    settings: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    missing: str,
+) -> None:
+    monkeypatch.delenv(missing)
+    router = Router("gam")
+    found = told(router(gateway_event("GET", "/healthz"), None))
+    router.close()
+    assert (found["status"], found["body"]) == (502, {"message": "The function is not set up"})
+    assert missing in capsys.readouterr().err
+
+
+def test_default_secrets_are_no_matter_for_a_router(router: Router, token: str) -> None:
+    headers = {"authorization": f"Bearer {token}"}
+    assert (
+        told(router(gateway_event("GET", "/v1/gam/order/1", headers=headers), None))["status"]
+        == 200
+    )
+
+
+def test_client_function_is_invoked_through_lambda(
+    settings: None, lambda_api: LambdaApi, token: str
+) -> None:
+    lambda_api.replies = [Reply(Answer(200, {"id": 7}).to_json())]
+    router = Router("gam")
+    headers = {"authorization": f"Bearer {token}"}
+    found = told(router(gateway_event("GET", "/v1/gam/order/7", headers=headers), None))
+    router.close()
+    assert (found["status"], found["body"]["data"]) == (200, {"id": 7})
+    name, event = lambda_api.invoked[0]
+    assert (name, event["operation"], event["request"]) == (
+        "dev-gamClient",
+        "gam.get-order",
+        {"orderId": 7},
+    )
+    assert event["seconds"] == pytest.approx(29, abs=2)
+
+
+def test_openapi_document_is_of_the_one_system(router: Router) -> None:
+    found = told(router(gateway_event("GET", "/openapi.json"), None))
+    paths = set(found["body"]["paths"])
+    assert any(path.startswith("/v1/gam/") for path in paths)
+    assert not any(path.startswith("/v1/techone/") for path in paths)
