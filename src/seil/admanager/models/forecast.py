@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from seil.admanager.models.base import Count, Id, Shape, about
-from seil.admanager.models.line_items import AT, PRICE, TARGETING, LineItemFields
+from seil.admanager.models.line_items import AT, GOAL, PRICE, TARGETING, LineItemFields
 
 
 class ForecastLineItem(LineItemFields):
@@ -29,7 +29,7 @@ class ProspectiveLineItem(Shape):
                 "endDateTime": {**AT, "date": {"year": 2026, "month": 12, "day": 31}},
                 "costPerUnit": PRICE,
                 "costType": "CPM",
-                "primaryGoal": {"goalType": "LIFETIME", "unitType": "IMPRESSIONS", "units": 100000},
+                "primaryGoal": GOAL,
                 "creativePlaceholders": [{"size": {"width": 300, "height": 250}}],
                 "targeting": TARGETING,
             },

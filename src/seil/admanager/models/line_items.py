@@ -37,6 +37,7 @@ TARGETING = {
     "geoTargeting": {"targetedLocations": [{"id": 2036}]},
     "inventoryTargeting": {"targetedAdUnits": [{"adUnitId": 21777001, "includeDescendants": True}]},
 }
+GOAL = {"goalType": "LIFETIME", "unitType": "IMPRESSIONS", "units": 100_000}
 LINE_ITEM_TYPE = one_of(
     "SPONSORSHIP",
     "STANDARD",
@@ -186,7 +187,7 @@ class LineItemFields(Shape):
     video_max_duration: Annotated[Count | None, about("Milliseconds.", 30_000)] = None
     primary_goal: Annotated[
         Goal | None,
-        about("The goal.", {"goalType": "LIFETIME", "unitType": "IMPRESSIONS", "units": 100_000}),
+        about("The goal.", GOAL),
     ] = None
     secondary_goals: Annotated[list[Goal] | None, about("Further goals.", [])] = None
     grp_settings: Annotated[GrpSettings | None, about("Whom a GRP goal is for.")] = None
@@ -253,7 +254,25 @@ class CreateLineItems(Shape):
     """Creates line items: all of them or none."""
 
     line_items: Annotated[
-        list[NewLineItem], Field(min_length=1, max_length=MOST), about("The line items.")
+        list[NewLineItem],
+        Field(min_length=1, max_length=MOST),
+        about(
+            "The line items.",
+            [
+                {
+                    "orderId": 3102455871,
+                    "name": "Homepage MREC",
+                    "lineItemType": "STANDARD",
+                    "startDateTime": AT,
+                    "endDateTime": {**AT, "date": {"year": 2026, "month": 12, "day": 31}},
+                    "costPerUnit": PRICE,
+                    "costType": "CPM",
+                    "primaryGoal": GOAL,
+                    "creativePlaceholders": PLACEHOLDERS,
+                    "targeting": TARGETING,
+                }
+            ],
+        ),
     ]
 
 

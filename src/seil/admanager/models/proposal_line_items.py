@@ -10,6 +10,7 @@ from seil.admanager.models.actions import ProposalLineItemAction
 from seil.admanager.models.base import Count, Id, Int, Long, Name, Shape, Text, about, one_of
 from seil.admanager.models.line_items import (
     AT,
+    GOAL,
     LINE_ITEM_TYPE,
     MOST,
     PLACEHOLDERS,
@@ -50,7 +51,7 @@ class _Fields(Shape):
     internal_notes: Annotated[Text | None, about("Notes that the buyer does not see.", "-")] = None
     goal: Annotated[
         Goal | None,
-        about("The goal.", {"goalType": "LIFETIME", "unitType": "IMPRESSIONS", "units": 100_000}),
+        about("The goal.", GOAL),
     ] = None
     secondary_goals: Annotated[list[Goal] | None, about("Further goals.", [])] = None
     contracted_units_bought: Annotated[Long | None, about("Units sold.", 100_000)] = None
@@ -170,7 +171,24 @@ class CreateProposalLineItems(Shape):
     proposal_lineitems: Annotated[
         list[NewProposalLineItem],
         Field(min_length=1, max_length=MOST, alias="proposalLineitems"),
-        about("The proposal line items."),
+        about(
+            "The proposal line items.",
+            [
+                {
+                    "proposalId": 77120011,
+                    "name": "Homepage MREC",
+                    "lineItemType": "STANDARD",
+                    "startDateTime": AT,
+                    "endDateTime": {**AT, "date": {"year": 2026, "month": 12, "day": 31}},
+                    "rateType": "CPM",
+                    "netRate": PRICE,
+                    "deliveryRateType": "EVENLY",
+                    "goal": GOAL,
+                    "creativePlaceholders": PLACEHOLDERS,
+                    "targeting": TARGETING,
+                }
+            ],
+        ),
     ]
 
 

@@ -60,4 +60,4 @@ class Refusal(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    message: Literal["Unauthorized", "Forbidden"]
+    message: Literal["Unauthorized", "Forbidden"] = Field(description="The code in words.")

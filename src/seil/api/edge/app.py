@@ -16,6 +16,7 @@ import seil
 from seil.api.calls import Downstream
 from seil.api.edge import problems
 from seil.api.edge.dispatch import Dispatch, Limits
+from seil.api.edge.document import complete
 from seil.api.edge.frame import Frame
 from seil.api.edge.gate import Gate, RateLimit, scopes_of
 from seil.api.edge.health import Check, health_router
@@ -115,20 +116,7 @@ def _secure(app: FastAPI, token_url: str, scopes: Mapping[str, str]) -> None:
         if app.openapi_schema:
             return app.openapi_schema
         document = made()
-        read, write = scopes
-        flow = {"tokenUrl": token_url, "scopes": dict(scopes)}
-        document.setdefault("components", {})["securitySchemes"] = {
-            "oauth2": {"type": "oauth2", "flows": {"clientCredentials": flow}}
-        }
-        for path, operations in document["paths"].items():
-            if path.startswith("/v1/"):
-                for method, operation in operations.items():
-                    operation["security"] = [{"oauth2": [read if method == "get" else write]}]
-                    # A wrong value is answered with 400, in the envelope.
-                    operation["responses"].pop("422", None)
-        schemas = document["components"].get("schemas", {})
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
+        complete(document, token_url, scopes)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it

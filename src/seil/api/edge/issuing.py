@@ -27,6 +27,33 @@ class TokenError(BaseModel):
     error: str = Field(examples=["invalid_client"])
 
 
+class Key(BaseModel):
+    """RFC 7517: the public half of a key."""
+
+    kty: str = Field(examples=["RSA"])
+    use: str = Field(examples=["sig"])
+    alg: str = Field(examples=["RS256"])
+    kid: str = Field(examples=["b1f5c0"])
+    n: str = Field(examples=["0vx7agoebGcQSuuPiLJXZptN9nnd..."])
+    e: str = Field(examples=["AQAB"])
+
+
+class Keys(BaseModel):
+    """RFC 7517, section 5."""
+
+    keys: list[Key] = Field(description="Those that tokens may be signed with.")
+
+
+class Discovery(BaseModel):
+    """RFC 8414, section 2."""
+
+    issuer: str = Field(examples=["http://127.0.0.1:8730"])
+    token_endpoint: str = Field(examples=["http://127.0.0.1:8730/oauth2/token"])
+    jwks_uri: str = Field(examples=["http://127.0.0.1:8730/.well-known/jwks.json"])
+    grant_types_supported: list[str] = Field(examples=[["client_credentials"]])
+    token_endpoint_auth_methods_supported: list[str] = Field(examples=[["client_secret_basic"]])
+
+
 _FORM = {
     "required": True,
     "content": {
@@ -67,11 +94,17 @@ def issuing_router(issuer: Issuer) -> APIRouter:
             return plain({"error": error.code}, status=error.status, headers=basic)
         return plain(found, status=200)
 
-    @router.get("/.well-known/jwks.json", summary="The keys that tokens are signed with")
+    @router.get(
+        "/.well-known/jwks.json",
+        response_model=Keys,
+        summary="The keys that tokens are signed with",
+    )
     async def jwks() -> Response:
         return plain(issuer.jwks(), status=200)
 
-    @router.get("/.well-known/openid-configuration", summary="Where what is")
+    @router.get(
+        "/.well-known/openid-configuration", response_model=Discovery, summary="Where what is"
+    )
     async def discovery() -> Response:
         return plain(issuer.discovery(), status=200)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from seil.admanager import models
@@ -24,6 +24,10 @@ ProposalId = Annotated[Id, Path(description="The proposal's id.", examples=[7712
 class ProposalBody(models.ProposalChanges):
     """A proposal's changes, bare or as `{"proposals": [{...}]}`; with an action, its reason."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"proposals": [{"name": "Acme PG summer, v2"}]}]}
+    )
+
     proposals: Annotated[
         list[models.ProposalChanges] | None,
         Field(min_length=1, max_length=1, description="Exactly one, instead of bare changes."),
@@ -37,6 +41,15 @@ class ProposalBody(models.ProposalChanges):
 
 class ProposalLineItemsBody(Shape):
     """Changes of proposal line items; with an action, the ids of those to do it to."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"proposalLineitems": [{"id": 88120011, "name": "Homepage MREC, v2"}]},
+                {"proposalLineItemIds": [88120011]},
+            ]
+        }
+    )
 
     proposal_lineitems: Annotated[
         list[models.ProposalLineItemChanges] | None,

@@ -1,0 +1,145 @@
+"""What the framework leaves out of the OpenAPI document: who may call, headers, whole examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from seil.api.contract.envelope import CORRELATION
+
+__all__ = ["complete"]
+
+_HIGHEST = 2**63 - 1
+_REQUEST_HEADERS = (
+    {
+        "name": "X-Correlation-Id",
+        "in": "header",
+        "required": False,
+        "description": "A GUID that is passed on to every call and log line; else one is made.",
+        "schema": {"type": "string"},
+        "example": CORRELATION,
+    },
+    {
+        "name": "X-Application-Label",
+        "in": "header",
+        "required": False,
+        "description": "The calling system: at most 100 printable ASCII characters.",
+        "schema": {"type": "string", "pattern": "^[ -~]{1,100}$"},
+        "example": "salesforce",
+    },
+)
+_RESPONSE_HEADER = {
+    "description": "The request's correlation id.",
+    "schema": {"type": "string", "format": "uuid"},
+    "example": CORRELATION,
+}
+_ID = 3102455871
+
+
+def complete(document: dict[str, Any], token_url: str, scopes: Mapping[str, str]) -> None:
+    """`scopes` are described by their name, the one for reading first."""
+    components = document.setdefault("components", {})
+    flow = {"tokenUrl": token_url, "scopes": dict(scopes)}
+    components["securitySchemes"] = {
+        "oauth2": {"type": "oauth2", "flows": {"clientCredentials": flow}}
+    }
+    schemas = components.setdefault("schemas", {})
+    # A wrong value is answered with 400, in the envelope.
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    _exact(document)
+    examples = _Examples(schemas)
+    read, write = scopes
+    for path, method, operation in _operations(document):
+        operation["responses"].pop("422", None)
+        if path.startswith("/v1/"):
+            operation["security"] = [{"oauth2": [read if method == "get" else write]}]
+            operation.setdefault("parameters", []).extend(_REQUEST_HEADERS)
+        for response in operation["responses"].values():
+            response.setdefault("headers", {})["X-Correlation-Id"] = _RESPONSE_HEADER
+        examples.add(path, method, operation)
+
+
+def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            yield path, method, operation
+
+
+def _exact(value: Any) -> None:
+    """The framework writes limits as floats, which rounds those of 64 bits up."""
+    if isinstance(value, dict):
+        for name in ("minimum", "maximum"):
+            if isinstance(limit := value.get(name), float) and limit.is_integer():
+                value[name] = max(-_HIGHEST - 1, min(_HIGHEST, int(limit)))
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            _exact(one)
+
+
+class _Examples:
+    """Puts the fields' examples together."""
+
+    def __init__(self, schemas: Mapping[str, Any]) -> None:
+        self._schemas = schemas
+
+    def add(self, path: str, method: str, operation: dict[str, Any]) -> None:
+        for parameter in operation.get("parameters", []):
+            if "example" not in parameter:
+                parameter["example"] = self._of(parameter["schema"])
+                path = path.replace(f"{{{parameter['name']}}}", str(parameter["example"]))
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            self._show(media, {})
+        said = {"path": path, "method": method.upper()}
+        for response in operation["responses"].values():
+            if response["description"] == "Successful Response":
+                response["description"] = "It is done"
+            for media in response.get("content", {}).values():
+                self._show(media, said if path.startswith("/v1/") else {})
+
+    def _show(self, media: dict[str, Any], said: dict[str, str]) -> None:
+        if "example" in media:
+            media["example"] = _with(media["example"], said)
+            return
+        kinds = [kind for kind in _kinds(media.get("schema", {})) if kind.get("type") != "null"]
+        shown = [self._of(kind) for kind in kinds]
+        if len(shown) == 1:
+            media["example"] = _with(shown[0], said)
+            return
+        names = (kind.get("$ref", "").rpartition("/")[2].strip("_") for kind in kinds)
+        media["examples"] = {
+            name: {"value": _with(value, said)} for name, value in zip(names, shown, strict=True)
+        }
+
+    def _of(self, schema: Mapping[str, Any]) -> Any:
+        if "$ref" in schema:
+            return self._of(self._schemas[schema["$ref"].rpartition("/")[2]])
+        if given := schema.get("examples", schema.get("enum")):
+            return given[0]
+        if kinds := schema.get("anyOf"):
+            return self._of(kinds[0])
+        if schema["type"] == "object":
+            return self._object(schema)
+        if schema["type"] == "array":
+            return [self._of(schema["items"])]
+        return _ID if schema["type"] == "integer" else "text"
+
+    def _object(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """What has to be there, and what has an example of its own."""
+        required = schema.get("required", ())
+        return {
+            name: self._of(field)
+            for name, field in schema.get("properties", {}).items()
+            if name in required or "examples" in field
+        }
+
+
+def _kinds(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = schema.get("anyOf", [schema])
+    return found
+
+
+def _with(example: Any, said: dict[str, str]) -> Any:
+    """An envelope's example says what was asked; others have neither path nor method."""
+    return {**example, **said} if isinstance(example, dict) and "path" in example else example

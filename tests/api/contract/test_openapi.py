@@ -1,0 +1,216 @@
+"""The OpenAPI document: complete, valid, and true of what the API answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from schemathesis.specs.openapi.definitions import OPENAPI_31
+from tests.api.contract.booking import Body, Caller
+from tests.api.deployments import READ, WRITE, Deployment
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+ERRORS = {"400", "401", "403", "404", "408", "409", "413", "429", "500", "502", "504"}
+EXAMPLES = 8
+# Each takes a tenth of a second to make.
+EXAMPLES_OF_LINE_ITEMS = 4
+
+
+@pytest.fixture(scope="session")
+def document(one_process: Deployment) -> Body:
+    found: Body = one_process.request("GET", "/openapi.json").json()
+    return found
+
+
+def _operations(document: Body) -> Iterator[tuple[str, str, Body]]:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            yield path, method, operation
+
+
+def _examples(media: Body) -> list[Any]:
+    if "example" in media:
+        return [media["example"]]
+    return [shown["value"] for shown in media["examples"].values()]
+
+
+def _bodies(operation: Body) -> Iterator[tuple[str, Body]]:
+    for kind in operation.get("requestBody", {}).get("content", {}).values():
+        yield "request", kind
+    for status, response in operation["responses"].items():
+        for kind in response["content"].values():
+            yield status, kind
+
+
+def _validator(document: Body, schema: Body) -> Any:
+    whole = {**schema, "components": document["components"]}
+    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+def test_the_document_is_valid(document: Body) -> None:
+    assert document["openapi"].startswith("3.1")
+    jsonschema_rs.validator_for(OPENAPI_31).validate(document)
+    for schema in document["components"]["schemas"].values():
+        _validator(document, schema)
+
+
+def test_every_operation_is_described(document: Body) -> None:
+    names = [operation["operationId"] for _, _, operation in _operations(document)]
+    assert len(names) == len(set(names)) == 21
+    for path, method, operation in _operations(document):
+        assert operation["summary"], path
+        assert operation["tags"], path
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], (path, parameter)
+            assert parameter["example"] is not None, (path, parameter)
+        for status, response in operation["responses"].items():
+            assert response["description"], (path, method, status)
+            assert "X-Correlation-Id" in response["headers"]
+            for media in response["content"].values():
+                assert media["schema"], (path, method, status)
+
+
+def test_every_route_of_the_contract_says_who_may_call_and_what_goes_wrong(document: Body) -> None:
+    scheme = document["components"]["securitySchemes"]["oauth2"]
+    assert set(scheme["flows"]["clientCredentials"]["scopes"]) == {READ, WRITE}
+    routes = [one for one in _operations(document) if one[0].startswith("/v1/")]
+    assert len(routes) == 16
+    for path, method, operation in routes:
+        assert operation["security"] == [{"oauth2": [READ if method == "get" else WRITE]}]
+        assert {"200", *ERRORS} == set(operation["responses"]), path
+        headers = {p["name"] for p in operation["parameters"] if p["in"] == "header"}
+        wanted = {"X-Correlation-Id", "X-Application-Label"}
+        assert headers == wanted | ({"Idempotency-Key"} if _creates(path, method) else set())
+
+
+def _creates(path: str, method: str) -> bool:
+    return method == "post" and not path.endswith("forecast")
+
+
+def test_every_example_is_as_its_schema_says(document: Body) -> None:
+    seen = 0
+    for path, method, operation in _operations(document):
+        for parameter in operation.get("parameters", []):
+            _validator(document, parameter["schema"]).validate(parameter["example"])
+        for what, media in _bodies(operation):
+            for example in _examples(media):
+                assert example not in ({}, []), (path, method, what)
+                _validator(document, media["schema"]).validate(example)
+                seen += 1
+    assert seen > 200
+
+
+def test_every_field_is_described(document: Body) -> None:
+    plain = [
+        f"{name}.{field}"
+        for name, schema in document["components"]["schemas"].items()
+        for field, about in schema.get("properties", {}).items()
+        if not {"description", "$ref", "examples"} & about.keys()
+    ]
+
+    assert plain == []
+
+
+def test_limits_of_64_bits_are_exact(document: Body) -> None:
+    amount = document["components"]["schemas"]["Money"]["properties"]["microAmount"]
+
+    assert (amount["minimum"], amount["maximum"]) == (-(2**63), 2**63 - 1)
+
+
+def test_the_document_is_the_same_both_ways(document: Body, aws: Deployment) -> None:
+    theirs = aws.request("GET", "/openapi.json").json()
+
+    own = {p for p in theirs["paths"] if p.startswith("/v1/gam/")}
+    assert len(own) > 5
+    assert {p: theirs["paths"][p] for p in own} == {p: document["paths"][p] for p in own}
+
+
+PATHS = [
+    ("post", "/v1/gam/order"),
+    ("get", "/v1/gam/order/{orderid}"),
+    ("put", "/v1/gam/order/{orderid}"),
+    ("post", "/v1/gam/forecast"),
+    ("post", "/v1/gam/lineitem"),
+    ("put", "/v1/gam/lineitem"),
+    ("get", "/v1/gam/lineitem"),
+    ("put", "/v1/gam/lineitem/action"),
+    ("post", "/v1/gam/proposal"),
+    ("get", "/v1/gam/proposal/{proposalid}"),
+    ("put", "/v1/gam/proposal/{proposalid}"),
+    ("post", "/v1/gam/proposallineitem"),
+    ("put", "/v1/gam/proposallineitem"),
+    ("get", "/v1/gam/proposallineitem/{proposalid}"),
+    ("get", "/v1/techone/foreign-exchange-rate/aud-usd"),
+    ("get", "/v1/techone/debtor/{debtor_number}/remaining-credit-limit"),
+    ("get", "/healthz"),
+    ("get", "/readyz"),
+    ("post", "/oauth2/token"),
+    ("get", "/.well-known/jwks.json"),
+    ("get", "/.well-known/openid-configuration"),
+]
+
+
+def test_every_operation_is_tried_below(document: Body) -> None:
+    assert {(method, path) for path, method, _ in _operations(document)} == set(PATHS)
+
+
+@pytest.fixture(scope="session")
+def schema(document: Body) -> Any:
+    statuses = {"expected-statuses": ["400", "404", "405", "413"]}
+    config = SchemathesisConfig.from_dict({"checks": {"negative_data_rejection": statuses}})
+    return schemathesis.openapi.from_dict(document, config=config)
+
+
+@pytest.fixture(scope="session")
+def token(local: Caller) -> str:
+    return local.deployment.token()
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: str(mode.value))
+@pytest.mark.parametrize(("method", "path"), PATHS)
+def test_answers_are_as_the_document_says(
+    schema: Any, local: Caller, token: str, method: str, path: str, mode: GenerationMode
+) -> None:
+    operation = schema[path][method.upper()]
+    headers = {"Authorization": f"Bearer {token}"} if path.startswith("/v1/") else {}
+
+    large = method == "post" and path.endswith(("lineitem", "forecast"))
+
+    @settings(
+        max_examples=EXAMPLES_OF_LINE_ITEMS if large else EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(operation.as_strategy(generation_mode=mode))
+    def asked(case: Any) -> None:
+        case.call_and_validate(base_url=local.deployment.url, headers=headers, checks=CHECKS)
+
+    try:
+        asked()
+    except Unsatisfiable:
+        assert mode is GenerationMode.NEGATIVE  # Nothing can be wrong in it.
