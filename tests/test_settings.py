@@ -233,3 +233,25 @@ def test_a_section_that_is_none_is_named_whatever_variables_say(
     written(tmp_path, 'extract = "many"\n')
     [problem] = problems()
     assert problem.startswith("extract: ")
+
+
+def test_functions_are_a_table_or_pairs_in_a_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = "arn:aws:lambda:ap-southeast-2:1:function:x"
+    written(tmp_path, '[api.functions]\ngam = "one"\n')
+    assert load_settings().api.functions == {"gam": "one"}
+    monkeypatch.setenv("SEIL_API__FUNCTIONS", f"gam={arn}, techone=dev-tech1Client,")
+    assert load_settings().api.functions == {"gam": arn, "techone": "dev-tech1Client"}
+
+
+@pytest.mark.parametrize("text", ["gam", "billing=x"])
+def test_functions_of_nothing_known_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SEIL_API__FUNCTIONS", text)
+    assert problems()[0].startswith("api.functions")
+
+
+def test_secret_in_secrets_manager_is_named_by_its_place() -> None:
+    secret = Secret.parse("aws:dev/tech1/client_credentials#client_secret")
+    assert secret.place == "aws:dev/tech1/client_credentials#client_secret"
+    assert secret.anchored(Path("/x")) == secret

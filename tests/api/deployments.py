@@ -361,22 +361,3 @@ def _token(url: str, client: tuple[str, str], scopes: Sequence[str]) -> str:
 def running_stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIns]:
     with stand_ins(tmp_path_factory.mktemp("stand-ins")) as found:
         yield found
-
-
-@pytest.fixture(scope="session", params=NAMES)
-def running(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    running_stand_ins: StandIns,
-) -> Iterator[Deployment]:
-    with deployed(request.param, tmp_path_factory.mktemp("api"), running_stand_ins) as found:
-        yield found
-
-
-@pytest.fixture
-def deployment(running: Deployment) -> Iterator[Deployment]:
-    """For a conftest to import, with the two above. After a test the faults it ordered are gone."""
-    yield running
-    found = running.stand_ins
-    for url in (found.admanager_control, found.techone_control):
-        httpx.delete(f"{url}/faults").raise_for_status()

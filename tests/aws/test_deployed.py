@@ -7,10 +7,13 @@ import base64
 import json
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from tests.api.contract.booking import new_order
 from tests.api.deployments import READ, WRITE, Deployment, StandIns, deployed
+from tests.ministack import Ministack
 
 from seil.api.tokens import Expected, InvalidTokenError, RemoteKeys, Verifier
 
@@ -95,3 +98,50 @@ def test_token_without_the_scope_is_403(deployment: Deployment) -> None:
     headers = {"Authorization": f"Bearer {deployment.token([READ])}"}
     answer = deployment.request("POST", "/v1/gam/order", json={}, headers=headers)
     assert (answer.status_code, answer.json()) == (403, {"message": "Forbidden"})
+
+
+def test_repeated_order_is_created_once(deployment: Deployment) -> None:
+    body, headers = {"orders": [new_order()]}, {"Idempotency-Key": uuid.uuid4().hex}
+
+    def post() -> httpx.Response:
+        return deployment.call("POST", "/v1/gam/order", json=body, headers=headers)
+
+    with ThreadPoolExecutor(2) as pool:
+        at_once = [pool.submit(post), pool.submit(post)]
+        found = [future.result() for future in at_once]
+    made = [answer.json()["data"] for answer in found if answer.status_code == 200]
+    assert made, [answer.text for answer in found]
+    assert all(data == made[0] for data in made)
+    assert {answer.status_code for answer in found} <= {200, 409}
+    assert post().json()["data"] == made[0]
+    other = {"orders": [new_order()]}
+    refused = deployment.call("POST", "/v1/gam/order", json=other, headers=headers)
+    assert refused.json()["errors"][0]["code"] == "EC40904"
+
+
+def test_load_balancer_reaches_the_router(deployment: Deployment) -> None:
+    """As on AWS, where it stands between the gateway and the router."""
+    aws = Ministack(deployment.url)
+    balancer = aws.client("elbv2")
+    made = balancer.create_load_balancer(Name="api", Scheme="internal", Subnets=["subnet-1"])
+    group = balancer.create_target_group(Name="gam-router", TargetType="lambda")
+    target = group["TargetGroups"][0]["TargetGroupArn"]
+    router = aws.client("lambda").get_function(FunctionName="dev-gam_router")
+    balancer.register_targets(
+        TargetGroupArn=target, Targets=[{"Id": router["Configuration"]["FunctionArn"]}]
+    )
+    balancer.create_listener(
+        LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"],
+        Protocol="HTTP",
+        Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": target}],
+    )
+    url = f"{deployment.url}/_alb/api"
+    headers = {"Authorization": f"Bearer {deployment.token()}"}
+    assert httpx.get(f"{url}/healthz").json()["status"] == "ok"
+    answer = httpx.get(f"{url}/v1/gam/lineitem?orderid=999999", headers=headers, timeout=30)
+    assert answer.json()["path"] == "/v1/gam/lineitem", answer.text
+    body = {"orders": [new_order()]}
+    answer = httpx.post(f"{url}/v1/gam/order", headers=headers, json=body, timeout=30)
+    assert answer.status_code == 200, answer.text
+    assert httpx.get(f"{url}/v1/gam/order/1").json() == {"message": "Unauthorized"}
