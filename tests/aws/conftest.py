@@ -52,6 +52,7 @@ class LambdaApi:
     replies: list[Reply] = field(default_factory=list)
     invoked: list[tuple[str, Any]] = field(default_factory=list)
     at: list[float] = field(default_factory=list)
+    connections: int = 0
 
     def next(self) -> Reply:
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
@@ -60,6 +61,10 @@ class LambdaApi:
 def _handler(api: LambdaApi) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            api.connections += 1
+            super().setup()
 
         def do_POST(self) -> None:
             name = unquote(self.path.split("/")[3])

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from tests.api.conftest import Clock
 from tests.aws.conftest import LambdaApi, Reply
 
 from seil.api.calls import Answer, Call, DownstreamDownError, DownstreamSlowError, Fault
@@ -178,6 +179,16 @@ def test_lambda_that_is_away_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-southeast-2")
     with pytest.raises(DownstreamDownError, match="EndpointConnectionError"):
         called()
+
+
+def test_connection_that_was_idle_for_long_is_not_used_again(lambda_api: LambdaApi) -> None:
+    lambda_api.replies = [Reply(OK.to_json())]
+    clock = Clock()
+    way = LambdaInvoke({"gam": ARN}, lambda: lambda_client(seconds=20), clock=clock)
+    for idle, connections in [(0, 1), (40, 1), (46, 2), (1, 2)]:
+        clock.now += idle
+        assert asyncio.run(way.call(CALL)) == OK
+        assert lambda_api.connections == connections
 
 
 def test_many_calls_are_under_way_at_once(lambda_api: LambdaApi) -> None:

@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 _STARTING = "CodeArtifactUserPendingException"
 _RETRIES = 3
 _TIMED_OUT = "Sandbox.Timedout"
+# A router is frozen between events; meanwhile its connections may have been dropped unseen.
+_IDLE_SECONDS = 45.0
 
 Build = Callable[[], "LambdaClient"]
 
@@ -48,10 +50,13 @@ class LambdaInvoke:
         *,
         pause: float = 5,
         workers: int = 40,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._functions = dict(functions)
         self._build = build
         self._pause = pause
+        self._clock = clock
+        self._used_at = 0.0
         self._lock = threading.Lock()
         self._client: LambdaClient | None = None
         self._limits = {name: anyio.CapacityLimiter(workers) for name in functions}
@@ -111,6 +116,9 @@ class LambdaInvoke:
         with self._lock:
             if self._client is None:
                 self._client = self._build()
+            elif self._clock() - self._used_at > _IDLE_SECONDS:
+                self._client.close()  # Its connections only: the next call makes a new one.
+            self._used_at = self._clock()
             return self._client
 
 
