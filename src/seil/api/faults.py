@@ -21,12 +21,16 @@ _OURS = ("body", "query", "path", "header")
 def faults_of(errors: Sequence[Any]) -> tuple[Fault, ...]:
     """What pydantic found wrong, a fault each: where, what, and the value where it is short."""
     faults = [
-        Fault("EC40001", f"{_place(e['loc'])}: {e['msg'].removeprefix(_PREFIX)}{_given(e)}")
+        Fault(_code(e["loc"]), f"{_place(e['loc'])}: {e['msg'].removeprefix(_PREFIX)}{_given(e)}")
         for e in errors
     ]
     if (more := len(faults) - _MOST_FAULTS) > 0:
         return (*faults[:_MOST_FAULTS], Fault("EC40001", f"and {more} more"))
     return tuple(faults)
+
+
+def _code(location: Sequence[Any]) -> str:
+    return "EC40004" if location and location[0] == "header" else "EC40001"
 
 
 def _given(error: Any) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,6 +25,8 @@ from pydantic_core import core_schema
 ANSWER = "answer"
 
 _LONGEST_ID = 19
+# What XML 1.0, section 2.2, has no place for: SOAP could not carry it.
+_UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Shape(BaseModel):
@@ -35,6 +39,7 @@ class Shape(BaseModel):
         serialize_by_alias=True,
         extra="forbid",
         strict=True,
+        allow_inf_nan=False,
     )
 
     def wire(self, **options: Any) -> dict[str, Any]:
@@ -63,6 +68,12 @@ def _digits(value: object) -> object:
     return int(text)
 
 
+def _writable(value: str, info: ValidationInfo) -> str:
+    if info.context != ANSWER and (found := _UNWRITABLE.search(value)):
+        raise ValueError(f"U+{ord(found[0]):04X} is a character that Ad Manager cannot be told")
+    return value
+
+
 Id = Annotated[
     int,
     BeforeValidator(_digits),
@@ -80,8 +91,9 @@ Id = Annotated[
 Long = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Int = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
-Text = Annotated[str, Field(max_length=65_535)]
-Name = Annotated[str, Field(min_length=1, max_length=255)]
+Words = Annotated[str, AfterValidator(_writable)]
+Text = Annotated[Words, Field(max_length=65_535)]
+Name = Annotated[Words, Field(min_length=1, max_length=255)]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from seil.admanager.models.actions import OrderAction
-from seil.admanager.models.base import Count, Id, Int, Name, Shape, Text, about
+from seil.admanager.models.base import Count, Id, Int, Name, Shape, Text, Words, about
 from seil.admanager.models.values import AppliedLabel, CustomFieldValue, DateTime
 
 _AT = {
@@ -42,7 +42,7 @@ class _OrderFields(Shape):
         Int | None, about("The order's number in another system.", 80034512)
     ] = None
     po_number: Annotated[
-        Annotated[str, Field(max_length=63)] | None, about("Purchase order.", "PO-10442")
+        Annotated[Words, Field(max_length=63)] | None, about("Purchase order.", "PO-10442")
     ] = None
     notes: Annotated[Text | None, about("Notes.", "Booked from Salesforce")] = None
     is_programmatic: Annotated[bool | None, about("For programmatic deals.", example=False)] = None

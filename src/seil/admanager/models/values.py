@@ -9,7 +9,18 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from seil.admanager.models.base import ANSWER, Count, Id, Int, Long, Shape, Text, about, one_of
+from seil.admanager.models.base import (
+    ANSWER,
+    Count,
+    Id,
+    Int,
+    Long,
+    Shape,
+    Text,
+    Words,
+    about,
+    one_of,
+)
 
 
 @lru_cache(maxsize=512)
@@ -146,7 +157,7 @@ class FrequencyCap(Shape):
 class CustomValue(Shape):
     """A custom field's value: a text, a number or a switch."""
 
-    value: Annotated[str | bool | float, about("The value.", "Q4 brand")]
+    value: Annotated[Words | bool | float, about("The value.", "Q4 brand")]
     xsi_type: Annotated[
         Literal["TextValue", "NumberValue", "BooleanValue"] | None,
         Field(alias="xsi_type", exclude=True),

@@ -14,7 +14,8 @@ from seil.api.faults import faults_of
 
 __all__ = ["broken", "install"]
 
-_CODES = {404: "EC40401", 405: "EC40501"}
+# 400: a body that the framework cannot read as JSON at all.
+_CODES = {400: "EC40002", 404: "EC40401", 405: "EC40501"}
 
 
 def install(app: FastAPI) -> None:
@@ -41,6 +42,7 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
 async def _refused(request: Request, error: HTTPException) -> Response:
     exchange = exchange_of(request)
     text = {
+        400: "The body is not JSON that can be read",
         404: f"There is no {exchange.path}",
         405: f"{exchange.path} does not take {exchange.method}",
     }.get(error.status_code, str(error.detail))
