@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from seil.aws.router import Router
+from seil.aws.cold_start import uncollected
+
+with uncollected():
+    from seil.aws.router import Router
 
 handler = Router("techone")
