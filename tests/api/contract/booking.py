@@ -176,6 +176,11 @@ class Levers:
     def techone(self, path: str, /, **body: Any) -> Any:
         return self._pulled(f"{self._found.techone_control}/{path}", body)
 
+    def techone_requests(self) -> dict[str, int]:
+        summary = self._http.get(f"{self._found.techone_control}/summary").json()
+        found: dict[str, int] = summary["requests"]
+        return found
+
     def clear(self) -> None:
         for url in (self._found.admanager_control, self._found.techone_control):
             self._http.delete(f"{url}/faults").raise_for_status()

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.api.contract.booking import Caller, FarEnd, Levers
+from tests.api.contract.issuers import Issuer, issuing
 from tests.api.deployments import Deployment, StandIns, deployed, stand_ins
 
 
@@ -61,3 +63,15 @@ def levers(all_levers: Levers) -> Iterator[Levers]:
     """After a test the faults it ordered are gone."""
     yield all_levers
     all_levers.clear()
+
+
+@pytest.fixture(scope="session")
+def forger() -> rsa.RSAPrivateKey:
+    """A key that no issuer has told of."""
+    return rsa.generate_private_key(65537, 2048)
+
+
+@pytest.fixture
+def issuer(forger: rsa.RSAPrivateKey) -> Iterator[Issuer]:
+    with issuing(forger) as found:
+        yield found

@@ -53,6 +53,8 @@ def transport_failed(error: requests.exceptions.RequestException, seconds: float
     reached = not _never_connected(error)
     if isinstance(error, requests.exceptions.Timeout) and reached:
         return TooSlowError(SERVICE, round(seconds, 1))
+    if isinstance(error, requests.exceptions.TooManyRedirects):
+        return UnexpectedAnswerError(SERVICE, "it sends us to another address")
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return UnexpectedAnswerError(SERVICE, "it cannot be unpacked")
     reason = "the connection broke" if reached else "it cannot be reached"

@@ -86,5 +86,7 @@ class Rest:
                 session = client.transport._session  # noqa: SLF001  (no public way to widen it)
                 session.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
                 session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
+                # A redirect could send an order, or the token, to somebody else.
+                session.max_redirects = 0
                 self._clients[service] = client
             return self._clients[service]

@@ -174,7 +174,9 @@ class _Posts(Transport):
     @override
     def post(self, address: str, message: Any, headers: Any) -> requests.Response:
         seconds = time_for_call(self._limit)
-        response = self.session.post(address, data=message, headers=headers, timeout=seconds)
+        response = self.session.post(
+            address, data=message, headers=headers, timeout=seconds, allow_redirects=False
+        )
         is_soap = "xml" in response.headers.get("Content-Type", "") and response.content
         if response.status_code not in (_SUCCESS, _FAULT) or not is_soap:
             raise answered_with(response.status_code, response.headers)

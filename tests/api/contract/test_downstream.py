@@ -1,0 +1,478 @@
+"""Systems behind the API that are slow, dead or lie, and what becomes of a request then."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.api.contract.booking import (
+    RATE,
+    Body,
+    Caller,
+    FarEnd,
+    Levers,
+    data,
+    faults,
+    new_order,
+    unique,
+)
+from tests.api.contract.issuers import Issuer
+from tests.api.deployments import StandIns, local_settings, served
+
+from seil.sandbox.admanager.seed import ORDER_IDS
+from seil.settings import Settings
+
+ORDER = f"/v1/gam/order/{ORDER_IDS[0]}"
+CREDIT = "/v1/techone/debtor/D10042/remaining-credit-limit"
+EXTERNAL, SERVICE, EDGE = 0.8, 1.0, 1.2
+_MANY = 1_000_000
+
+
+def _settings(folder: Path, far_ends: StandIns, **api: Any) -> Settings:
+    given = {
+        "rate": _MANY,
+        "breaker_failures": _MANY,
+        "timeout": timedelta(seconds=EDGE),
+        "service_timeout": timedelta(seconds=SERVICE),
+        **api,
+    }
+    found = local_settings(folder, far_ends, **given)
+    return _changed(found, timeout=timedelta(seconds=EXTERNAL))
+
+
+def _changed(settings: Settings, *, gam: str = "", techone: str = "", **both: Any) -> Settings:
+    ends = {"endpoint": gam, "soap_endpoint": gam} if gam else {}
+    base = {"base_url": techone} if techone else {}
+    return settings.model_copy(
+        update={
+            "admanager": settings.admanager.model_copy(update={**ends, **both}),
+            "techone": settings.techone.model_copy(update={**base, **both}),
+        }
+    )
+
+
+@contextmanager
+def _api(settings: Settings) -> Iterator[httpx.Client]:
+    form = {"grant_type": "client_credentials"}
+    secret = (settings.api.client_id, settings.api.client_secret.reveal())
+    with served(settings) as url, httpx.Client(base_url=url, verify=False, timeout=30) as client:
+        if not settings.api.issuer:
+            token = client.post("/oauth2/token", data=form, auth=secret).json()["access_token"]
+            client.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
+@pytest.fixture(scope="module")
+def quick(far_ends: StandIns, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """An API that waits for a second at most."""
+    folder = tmp_path_factory.mktemp("quick")
+    patient = _changed(_settings(folder, far_ends), timeout=timedelta(seconds=20))
+    with _api(_settings(folder, far_ends)) as client:
+        # What is made once: types, tokens, the description of SOAP.
+        with _api(
+            patient.model_copy(
+                update={
+                    "api": patient.api.model_copy(
+                        update={
+                            "timeout": timedelta(seconds=29),
+                            "service_timeout": timedelta(seconds=25),
+                        }
+                    )
+                }
+            )
+        ) as slow:
+            for path in (ORDER, "/v1/gam/proposal/1", RATE):
+                slow.get(path)
+        for path in (ORDER, "/v1/gam/proposal/1", RATE):
+            client.get(path)
+        yield client
+
+
+WRONG_ANSWERS = {
+    "html-answer": {"EC50202"},
+    "wrong-shape": {"EC50202"},
+    "empty-answer": {"EC50202"},
+    "cut-answer": {"EC50201", "EC50202"},
+    "reset": {"EC50201"},
+    "down": {"EC50201"},
+    "html-error": {"EC50201", "EC50202"},
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_ANSWERS)
+@pytest.mark.parametrize("path", [ORDER, "/v1/gam/proposal/1"])
+def test_an_ad_manager_that_lies(quick: httpx.Client, levers: Levers, path: str, kind: str) -> None:
+    levers.admanager("faults", kind=kind)
+
+    answer = quick.get(path)
+
+    status, (code,) = faults(answer)
+    assert (status, code) in {(502, one) for one in WRONG_ANSWERS[kind]}
+    assert "<html" not in answer.text.lower()
+    assert "surprise" not in answer.text
+
+
+@pytest.mark.parametrize("kind", WRONG_ANSWERS)
+@pytest.mark.parametrize("path", [RATE, CREDIT])
+def test_a_techone_that_lies(quick: httpx.Client, levers: Levers, path: str, kind: str) -> None:
+    levers.techone("faults", kind=kind)
+
+    status, (code,) = faults(quick.get(path))
+
+    assert (status, code) in {(502, one) for one in WRONG_ANSWERS[kind]}
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        (RATE, "no-rate"),
+        (RATE, "two-rates"),
+        (RATE, "rate-without-amount"),
+        (CREDIT, "credit-without-number"),
+        (RATE, "login-html"),
+    ],
+)
+def test_a_techone_with_another_shape(
+    quick: httpx.Client, levers: Levers, path: str, kind: str
+) -> None:
+    levers.techone("faults", kind=kind)
+    if kind == "login-html":
+        levers.techone("faults", kind="token-expired")
+
+    assert faults(quick.get(path)) == (502, ["EC50202"])
+
+
+def test_the_same_is_told_both_ways(caller: Caller, levers: Levers) -> None:
+    levers.admanager("faults", kind="html-answer")
+    levers.techone("faults", kind="wrong-shape")
+
+    told = [faults(caller.deployment.call("GET", path)) for path in (ORDER, RATE)]
+
+    assert told == [(502, ["EC50202"])] * 2
+
+
+def test_what_is_too_slow_both_ways(caller: Caller, levers: Levers) -> None:
+    levers.techone("faults", path="^/(?!oauth2)", delay=8)
+
+    begun = time.monotonic()
+    answer = caller.deployment.call("GET", RATE)
+
+    assert faults(answer) == (504, ["EC50401"])
+    assert time.monotonic() - begun < 7.5
+
+
+@pytest.mark.parametrize("path", [ORDER, "/v1/gam/proposal/1", RATE, CREDIT])
+def test_what_is_too_slow(quick: httpx.Client, levers: Levers, path: str) -> None:
+    pull = levers.techone if "techone" in path else levers.admanager
+    pull("faults", path="^/(v1|apis|Api)/", delay=EDGE + 0.6, times=1)
+
+    begun = time.monotonic()
+    answer = quick.get(path)
+
+    assert faults(answer) == (504, ["EC50401"])
+    assert time.monotonic() - begun < EDGE + 0.4
+
+
+@pytest.mark.parametrize(("path", "kind"), [(ORDER, "token-refused"), (RATE, "login-refused")])
+def test_credentials_that_are_refused(
+    quick: httpx.Client, levers: Levers, path: str, kind: str
+) -> None:
+    pull = levers.techone if "techone" in path else levers.admanager
+    pull("faults", kind=kind)
+    pull("faults", kind="token-expired")
+
+    status, (code,) = faults(quick.get(path))
+
+    assert (status, code) == (502, "EC50204")
+
+
+def test_how_long_to_wait_is_handed_on(quick: httpx.Client, levers: Levers) -> None:
+    levers.techone("faults", path="^/(?!oauth2)", status=503, retry_after="7")
+    levers.admanager("faults", path="^/v1/", status=503, retry_after="9")
+
+    waits = [quick.get(path).headers["Retry-After"] for path in (RATE, ORDER)]
+
+    assert waits == ["7", "9"]
+
+
+class Liar:
+    """Sends the same bytes to whoever comes, and keeps what it was told."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.heard: list[bytes] = []
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                peer, _ = self._socket.accept()
+            except OSError:
+                return
+            with peer:
+                self.heard.append(peer.recv(65536))
+                peer.sendall(self._answer)
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+
+
+def _http(body: bytes, *headers: bytes, status: bytes = b"200 OK", length: int = -1) -> bytes:
+    size = str(len(body) if length < 0 else length).encode()
+    lines = [b"HTTP/1.1 " + status, b"Content-Length: " + size, b"Connection: close", *headers]
+    return b"\r\n".join([*lines, b"", body])
+
+
+LIES = {
+    "nothing": b"",
+    "noise": b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1" * 20,
+    "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "half a body": _http(b'{"DataSet": [', b"Content-Type: application/json", length=5000),
+    "another type": _http(b"<xml/>", b"Content-Type: application/xml"),
+    "not json": _http(b'{"DataSet": [', b"Content-Type: application/json"),
+    "a list": _http(b"[]", b"Content-Type: application/json"),
+    "no gzip": _http(b"plain", b"Content-Type: application/json", b"Content-Encoding: gzip"),
+    "latin": _http(b'{"DataSet": "\xe9"}', b"Content-Type: application/json"),
+    "deep": _http(b"[" * 200_000, b"Content-Type: application/json"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_bytes_that_are_no_answer(tmp_path: Path, far_ends: StandIns, lie: str) -> None:
+    with closing(Liar(LIES[lie])) as liar:
+        settings = _settings(
+            tmp_path, far_ends, timeout=timedelta(seconds=9), service_timeout=timedelta(seconds=8)
+        )
+        settings = _changed(settings, gam=liar.url, techone=liar.url, timeout=timedelta(seconds=7))
+        with _api(settings) as client:
+            told = {path: faults(client.get(path)) for path in (RATE, CREDIT, ORDER)}
+            told["soap"] = faults(client.get("/v1/gam/proposal/1"))
+
+    assert {(status, code[:5]) for status, (code,) in told.values()} == {(502, "EC502")}
+
+
+@pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"307 Temporary", b"308 Permanent"])
+def test_a_redirect_is_not_followed(tmp_path: Path, far_ends: StandIns, status: bytes) -> None:
+    with closing(Liar(_http(b"{}", b"Content-Type: application/json"))) as trap:
+        there = b"Location: " + trap.url.encode() + b"/stolen"
+        with closing(Liar(_http(b"", there, status=status))) as liar:
+            settings = _settings(
+                tmp_path,
+                far_ends,
+                timeout=timedelta(seconds=9),
+                service_timeout=timedelta(seconds=8),
+            )
+            settings = _changed(
+                settings, gam=liar.url, techone=liar.url, timeout=timedelta(seconds=7)
+            )
+            with _api(settings) as client:
+                paths = (RATE, CREDIT, ORDER, "/v1/gam/proposal/1")
+                told = {path: faults(client.get(path)) for path in paths}
+                order = client.post("/v1/gam/order", json={"orders": [new_order()]})
+                told["post"] = faults(order)
+
+    # SOAP's description may move: it is asked for without the token.
+    assert all(heard.startswith(b"GET") for heard in trap.heard)
+    assert len(trap.heard) <= 1
+    assert not any(b"authorization" in heard.lower() for heard in trap.heard)
+    assert {(status, code[:5]) for status, (code,) in told.values()} == {(502, "EC502")}
+
+
+def test_nobody_is_there(tmp_path: Path, far_ends: StandIns) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nowhere = f"http://127.0.0.1:{free.getsockname()[1]}"
+    settings = _settings(
+        tmp_path, far_ends, timeout=timedelta(seconds=9), service_timeout=timedelta(seconds=8)
+    )
+    settings = _changed(settings, gam=nowhere, techone=nowhere, timeout=timedelta(seconds=7))
+    headers = {"Idempotency-Key": "once"}
+    order = {"orders": [new_order()]}
+    with _api(settings) as client:
+        told = [faults(client.get(path)) for path in (RATE, CREDIT, ORDER, "/v1/gam/proposal/1")]
+        # It surely never got there: the key is free again.
+        told += [
+            faults(client.post("/v1/gam/order", json=order, headers=headers)) for _ in range(2)
+        ]
+
+    assert told == [(502, ["EC50201"])] * 6
+
+
+def test_a_dead_system_is_left_alone_and_taken_back(
+    tmp_path: Path, far_ends: StandIns, levers: Levers
+) -> None:
+    settings = _settings(
+        tmp_path,
+        far_ends,
+        breaker_failures=2,
+        breaker_pause=timedelta(seconds=1.5),
+        timeout=timedelta(seconds=9),
+        service_timeout=timedelta(seconds=8),
+    )
+    settings = _changed(settings, timeout=timedelta(seconds=7), attempts=1)
+    with _api(settings) as client:
+        data(client.get(RATE))
+        levers.techone("faults", kind="down")
+        codes = [faults(client.get(RATE)) for _ in range(2)]
+        opened = client.get(RATE)
+        before = levers.techone_requests()
+
+        assert codes == [(502, ["EC50201"])] * 2
+        assert faults(opened) == (502, ["EC50203"])
+        assert 1 <= int(opened.headers["Retry-After"]) <= 2
+        assert client.get("/readyz").status_code == 503
+        assert faults(client.get(CREDIT)) == (502, ["EC50203"])
+        assert levers.techone_requests() == before
+        data(client.get(ORDER))
+        levers.clear()
+        time.sleep(1.6)
+        data(client.get(RATE))
+        data(client.get(CREDIT))
+        assert client.get("/readyz").status_code == 200
+
+
+def test_a_refusal_does_not_count_as_failure(
+    tmp_path: Path, far_ends: StandIns, levers: Levers
+) -> None:
+    settings = _settings(tmp_path, far_ends, breaker_failures=2, timeout=timedelta(seconds=9))
+    settings = _changed(settings, timeout=timedelta(seconds=7))
+    with _api(settings) as client:
+        for _ in range(3):
+            path = "/v1/techone/debtor/NOBODY1/remaining-credit-limit"
+            assert faults(client.get(path)) == (404, ["EC40402"])
+
+        data(client.get(RATE))
+
+
+def _key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid.uuid4())}
+
+
+def test_a_repeated_order_is_created_once(caller: Caller, gam: FarEnd) -> None:
+    order = new_order()
+    headers, body = _key(), {"orders": [order]}
+
+    def post(body: Body) -> httpx.Response:
+        return caller.deployment.call("POST", "/v1/gam/order", json=body, headers=headers)
+
+    first, second = data(post(body)), data(post(body))
+
+    assert first == second
+    assert len(gam.named("orders", order["name"])) == 1
+    assert faults(post({"orders": [new_order()]})) == (409, ["EC40904"])
+
+
+def test_two_at_once_create_one_order(caller: Caller, gam: FarEnd, levers: Levers) -> None:
+    order = new_order()
+    headers = _key()
+    levers.admanager("faults", path="^/v1/", method="POST", delay=0.7, times=1)
+
+    def post(_: int) -> httpx.Response:
+        body = {"orders": [order]}
+        return caller.deployment.call("POST", "/v1/gam/order", json=body, headers=headers)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(post, range(4)))
+
+    assert len(gam.named("orders", order["name"])) == 1
+    told = {answer.status_code for answer in answers}
+    assert 200 in told <= {200, 409}
+    running = [faults(answer)[1] for answer in answers if answer.status_code == 409]
+    assert all(codes == ["EC40902"] for codes in running)
+    assert len({answer.json()["data"]["id"] for answer in answers if answer.is_success}) == 1
+
+
+def test_an_order_whose_answer_is_too_late_is_not_made_again(
+    quick: httpx.Client, gam: FarEnd, levers: Levers
+) -> None:
+    order = new_order()
+    headers, body = _key(), {"orders": [order]}
+    data(quick.get(ORDER))  # With a token that is good.
+    levers.admanager("faults", path="^/v1/", method="POST", delay=EDGE + 0.3, times=1)
+
+    late = quick.post("/v1/gam/order", json=body, headers=headers)
+    again = quick.post("/v1/gam/order", json=body, headers=headers)
+
+    assert faults(late) == (504, ["EC50401"])
+    assert faults(again) == (409, ["EC40903"])
+    _until(lambda: gam.named("orders", order["name"]))
+    assert faults(quick.post("/v1/gam/order", json=body, headers=headers)) == (409, ["EC40903"])
+    assert len(gam.named("orders", order["name"])) == 1
+
+
+def test_an_order_whose_answer_is_lost_is_not_made_again(
+    quick: httpx.Client, gam: FarEnd, levers: Levers
+) -> None:
+    order = new_order()
+    headers, body = _key(), {"orders": [order]}
+    data(quick.get(ORDER))  # With a token that is good.
+    levers.admanager("faults", path="^/v1/", method="POST", reset="after", times=1)
+
+    lost = quick.post("/v1/gam/order", json=body, headers=headers)
+    again = quick.post("/v1/gam/order", json=body, headers=headers)
+
+    assert faults(lost) == (502, ["EC50201"])
+    assert faults(again) == (409, ["EC40903"])
+    assert len(gam.named("orders", order["name"])) == 1
+
+
+def test_a_key_is_free_again_after_a_refusal(local: Caller, gam: FarEnd) -> None:
+    headers, order = _key(), new_order()
+    wrong = {"orders": [{**order, "advertiserId": 1}]}
+    post = local.deployment.call
+
+    refused = post("POST", "/v1/gam/order", json=wrong, headers=headers)
+    made = post("POST", "/v1/gam/order", json={"orders": [order]}, headers=headers)
+
+    assert faults(refused) == (400, ["EC40010"])
+    assert data(made)["id"] in gam.things("orders")
+
+
+def test_a_key_belongs_to_its_route(local: Caller, gam: FarEnd) -> None:
+    headers = _key()
+    post = local.deployment.call
+    order = data(post("POST", "/v1/gam/order", json={"orders": [new_order()]}, headers=headers))
+    name = unique("Same key")
+    body = {"proposals": [{"name": name, "marketplaceInfo": {"buyerAccountId": 550001}}]}
+
+    found = data(post("POST", "/v1/gam/proposal", json=body, headers=headers))
+
+    assert order["id"] in gam.things("orders")
+    assert gam.thing("proposals", found["id"])["name"] == name
+
+
+def test_callers_do_not_share_keys(
+    tmp_path: Path, far_ends: StandIns, gam: FarEnd, issuer: Issuer
+) -> None:
+    settings = _settings(tmp_path, far_ends, issuer=issuer.url, timeout=timedelta(seconds=9))
+    settings = _changed(settings, timeout=timedelta(seconds=7))
+    keys, found = _key(), []
+    with _api(settings) as client:
+        for caller in ("salesforce", "finance", "salesforce"):
+            headers = {"Authorization": f"Bearer {issuer.token(client_id=caller)}", **keys}
+            body = {"orders": [new_order(name=f"{keys['Idempotency-Key']} {caller}")]}
+            found.append(data(client.post("/v1/gam/order", json=body, headers=headers))["id"])
+
+    assert found[0] == found[2] != found[1]
+    assert set(found) <= gam.things("orders").keys()
+
+
+def _until(done: Callable[[], object]) -> None:
+    until = time.monotonic() + 5
+    while not done():
+        assert time.monotonic() < until
+        time.sleep(0.05)
