@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from tests.api.contract.booking import (
     unique,
 )
 from tests.api.contract.issuers import Issuer
+from tests.api.contract.liar import Liar
 from tests.api.deployments import StandIns, local_settings, served
 
 from seil.sandbox.admanager.seed import ORDER_IDS
@@ -203,33 +203,6 @@ def test_how_long_to_wait_is_handed_on(quick: httpx.Client, levers: Levers) -> N
     waits = [quick.get(path).headers["Retry-After"] for path in (RATE, ORDER)]
 
     assert waits == ["7", "9"]
-
-
-class Liar:
-    """Sends the same bytes to whoever comes, and keeps what it was told."""
-
-    def __init__(self, answer: bytes) -> None:
-        self._answer = answer
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.heard: list[bytes] = []
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                peer, _ = self._socket.accept()
-            except OSError:
-                return
-            with peer:
-                self.heard.append(peer.recv(65536))
-                peer.sendall(self._answer)
-
-    def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join()
 
 
 def _http(body: bytes, *headers: bytes, status: bytes = b"200 OK", length: int = -1) -> bytes:
