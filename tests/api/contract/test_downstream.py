@@ -47,7 +47,7 @@ def _settings(folder: Path, far_ends: StandIns, **api: Any) -> Settings:
         **api,
     }
     found = local_settings(folder, far_ends, **given)
-    return _changed(found, timeout=timedelta(seconds=EXTERNAL))
+    return _changed(found, timeout=timedelta(seconds=EXTERNAL), attempts=1)
 
 
 def _changed(settings: Settings, *, gam: str = "", techone: str = "", **both: Any) -> Settings:
