@@ -7,6 +7,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -155,6 +156,9 @@ def test_every_line_of_a_request_has_its_id(local: Caller, path: str) -> None:
 
     with _logged(logging.INFO) as stream:
         local.deployment.call("GET", path, headers=headers)
+        until = time.monotonic() + 5
+        while "seil.api.edge.frame" not in stream.getvalue() and time.monotonic() < until:
+            time.sleep(0.01)
 
     ours = [line for line in _lines(stream) if line["logger"].startswith("seil.api")]
     external = [
@@ -162,7 +166,10 @@ def test_every_line_of_a_request_has_its_id(local: Caller, path: str) -> None:
         for line in _lines(stream)
         if line["logger"].startswith(("seil.techone", "seil.admanager"))
     ]
-    assert len(ours) >= 2
+    assert {line["logger"] for line in ours} == {
+        "seil.api.edge.frame",
+        "seil.api.services.service",
+    }
     assert external
     assert {line["correlation_id"] for line in [*ours, *external]} == {identity}
 
