@@ -148,11 +148,9 @@ def _kind(annotation: Any) -> str:
 
 def _toml(value: Any) -> str:
     """A default as it would stand in seil.toml; empty where there is none."""
+    if value is None or value in ("", (), {}):
+        return ""
     match value:
-        case None | "" | ():
-            return ""
-        case dict() if not value:
-            return ""
         case bool():
             return str(value).lower()
         case int() | float():
