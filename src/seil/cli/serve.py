@@ -13,7 +13,6 @@ import typer
 from seil.cli import output
 from seil.cli.frame import Call, command
 from seil.errors import ConfigurationError, Problem
-from seil.settings import AdManagerSettings, Secret, TechOneSettings
 
 if TYPE_CHECKING:
     from seil.settings import Settings
@@ -81,6 +80,7 @@ def _with_stand_ins(settings: Settings, held: ExitStack) -> Settings:
     """Starts both stand-ins beside the API's own state, and points the settings at them."""
     from seil.sandbox.admanager.server import Server as AdManagerServer
     from seil.sandbox.techone.server import Server as TechOneServer
+    from seil.settings import AdManagerSettings, Secret, TechOneSettings
 
     folder = settings.api.state / "sandbox"
     network = held.enter_context(AdManagerServer(folder / "admanager"))
