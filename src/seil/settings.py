@@ -19,13 +19,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from seil.catalog.model import Duration
 from seil.errors import ConfigurationError, Problem
+from seil.ports import ADMANAGER_PORT, API_PORT, SANDBOX_PORT, TECHONE_PORT
 
 CONFIG_FILE = "seil.toml"
 _PREFIX = "SEIL_"
-SANDBOX_PORT = 8733
-ADMANAGER_PORT = 8734
-TECHONE_PORT = 8735
-API_PORT = 8730
 
 _SECRETS = ("env", "file", "aws", "plain")
 

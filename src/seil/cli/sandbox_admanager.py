@@ -11,7 +11,7 @@ import typer
 from seil.cli import output
 from seil.cli.frame import Call, command
 from seil.errors import ConfigurationError, Problem
-from seil.settings import ADMANAGER_PORT
+from seil.ports import ADMANAGER_PORT
 
 if TYPE_CHECKING:
     from seil.sandbox.admanager.faults import Fault

@@ -11,7 +11,7 @@ import typer
 from seil.cli import output
 from seil.cli.frame import Call, command
 from seil.errors import ConfigurationError, Problem
-from seil.settings import TECHONE_PORT
+from seil.ports import TECHONE_PORT
 
 if TYPE_CHECKING:
     from seil.sandbox.techone.faults import Fault

@@ -1,0 +1,6 @@
+"""Where the API and the stand-ins listen unless told otherwise."""
+
+API_PORT = 8730
+SANDBOX_PORT = 8733
+ADMANAGER_PORT = 8734
+TECHONE_PORT = 8735
