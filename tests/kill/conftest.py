@@ -200,7 +200,8 @@ class Site:
 
 
 def _told(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(value for name, value in row.items() if not name.startswith("_"))
+    """By name: what comes first decides only where a column stands."""
+    return tuple(value for name, value in sorted(row.items()) if not name.startswith("_"))
 
 
 @dataclass(frozen=True)
