@@ -195,7 +195,12 @@ def test_session_that_is_never_accepted_is_a_login_error(far: FarEnd, org: Org) 
     far.on("GET", OBJECTS, Reply(401, EXPIRED))
     with pytest.raises(LoginError, match="INVALID_SESSION_ID"):
         org.objects()
-    assert far.token == 2
+    assert far.token == 3
+
+
+def test_session_that_ends_twice_in_a_row_is_survived(far: FarEnd, org: Org) -> None:
+    far.on("GET", OBJECTS, Reply(401, EXPIRED), Reply(401, EXPIRED), LIST)
+    assert len(org.objects()) == 1
 
 
 def test_many_threads_refused_at_once_log_in_once(far: FarEnd, org: Org) -> None:

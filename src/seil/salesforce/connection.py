@@ -39,6 +39,8 @@ _IDLE_SECONDS = 30.0
 # Raised before a request left: whatever it asked for, it was not done.
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
+_RENEWALS = 2
+
 
 @dataclass(frozen=True)
 class Call:
@@ -149,17 +151,20 @@ class Connection:
             response.close()
 
     def authorized(self, attempt: Callable[[Session], Any]) -> Any:
-        """`attempt` with the session; once more with a new one when the org refuses this one.
+        """`attempt` with the session; again with a new one when the org refuses this one.
 
         A login that this needs is one try of the call: whoever tries the call again, logs in again.
         """
         session = self.sessions.current()
+        # Threads share a session: the new one can be ended by what ended the old one, once more.
+        for _ in range(_RENEWALS):
+            try:
+                return attempt(session)
+            except SessionExpiredError:
+                logger.info("the session has expired; logging in again")
+                session = self.sessions.renew(session)
         try:
             return attempt(session)
-        except SessionExpiredError:
-            logger.info("the session has expired; logging in again")
-        try:
-            return attempt(self.sessions.renew(session))
         except SessionExpiredError as error:
             raise error.refusal from error
 
