@@ -23,6 +23,8 @@ from seil.errors import (
 
 _HINT = "Check [admanager] in seil.toml and what the service account may do in Ad Manager"
 
+_WORDS = ("status", "message")
+
 
 def translated(error: Exception, seconds: float) -> SeilError | None:
     """None for what is not of the REST client."""
@@ -32,7 +34,7 @@ def translated(error: Exception, seconds: float) -> SeilError | None:
         return unauthorized(error)
     if isinstance(error, requests.exceptions.RequestException):
         return transport_failed(error, seconds)
-    if isinstance(error, ParseError | UnicodeDecodeError):
+    if isinstance(error, ParseError | UnicodeDecodeError | RecursionError):
         return UnexpectedAnswerError(SERVICE, "it is not JSON of the promised type")
     return None
 
@@ -75,17 +77,17 @@ def _answered(error: GoogleAPICallError) -> SeilError:
     told = _body(error)
     word = str(told.get("status") or status)
     reason = reasons(told) or "no reason is given"
-    if status in (401, 403):
+    if status == 401 or (status == 403 and told):
         return LoginError(SERVICE, word, reason, hint=_HINT)
     if word == "ABORTED" or "CONCURRENT_MODIFICATION" in reason:
         return ConflictError(f"{SERVICE}: somebody else changed it at the same time: {reason}")
-    if status == 404:
-        return RequestRejectedError(SERVICE, word, reason, status=404)
-    if status == 429 or status >= 500 or not status:
+    if status in (408, 429) or status >= 500 or not status:
         text = reason if told else "it does not say why"
         after = retry_after(getattr(error.response, "headers", {}))
         return UnavailableError(SERVICE, text, status=status or None, retry_after=after)
-    return RequestRejectedError(SERVICE, word, reason, status=400)
+    if not told:  # A proxy's, or of whoever else answers there: not the caller's fault.
+        return UnexpectedAnswerError(SERVICE, f"status {status} without an error of Google's")
+    return RequestRejectedError(SERVICE, word, reason, status=404 if status == 404 else 400)
 
 
 def _body(error: GoogleAPICallError) -> dict[str, Any]:
@@ -94,7 +96,8 @@ def _body(error: GoogleAPICallError) -> dict[str, Any]:
         told = error.response.json()["error"]
     except (AttributeError, ValueError, KeyError, TypeError):
         return {}
-    return told if isinstance(told, dict) else {}
+    known = isinstance(told, dict) and any(isinstance(told.get(n), str) for n in _WORDS)
+    return told if known else {}
 
 
 def retry_after(headers: Any) -> float | None:

@@ -129,6 +129,9 @@ class LineItemsService:
             return 0
         request = {"parent": self._rest.network, "requests": updates}
         answer = self._rest.effect("LineItem", "batch_update_line_items", request)
+        if len(answer.line_items) != len(updates):
+            told = f"{len(answer.line_items)} line items for {len(updates)}"
+            raise UnexpectedAnswerError(SERVICE, told)
         return len(answer.line_items)
 
     def act(self, request: ActOnLineItems) -> NumChanges:

@@ -10,11 +10,14 @@ from google.ads import admanager_v1
 from google.api_core.client_options import ClientOptions
 from google.api_core.gapic_v1.client_info import ClientInfo
 from google.auth.credentials import Credentials
+from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
+from google.protobuf.message import Message  # type: ignore[import-untyped]
 from requests.adapters import HTTPAdapter
 
 import seil
 from seil.admanager.calls import SERVICE, Calls
 from seil.admanager.rest.errors import translated
+from seil.admanager.rest.promised import Seen, check
 from seil.errors import UnexpectedAnswerError
 from seil.observe.correlation import correlation_id
 from seil.settings import AdManagerSettings
@@ -35,6 +38,7 @@ class Rest:
         self._credentials = credentials
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._seen = Seen()
         self._calls = Calls(
             timeout=settings.timeout.total_seconds(),
             attempts=settings.attempts,
@@ -53,9 +57,12 @@ class Rest:
         while True:
             page = next(iter(self.read(service, method, request).pages))
             yield page
-            if not page.next_page_token:
+            token = page.next_page_token
+            if not token:
                 return
-            request = {**request, "page_token": page.next_page_token}
+            if token == request.get("page_token"):
+                raise UnexpectedAnswerError(SERVICE, "a page names itself as the next")
+            request = {**request, "page_token": token}
 
     def _bound(self, service: str, method: str, request: dict[str, Any]) -> Callable[[float], Any]:
         call = getattr(self._client(service), method)
@@ -63,10 +70,13 @@ class Rest:
 
         def run(seconds: float) -> Any:
             try:
-                return call(request=request, retry=None, timeout=seconds, metadata=metadata)
-            except (AttributeError, TypeError) as error:  # The client reads errors unlooked.
-                reason = "its error does not have the shape of Google's"
+                found = call(request=request, retry=None, timeout=seconds, metadata=metadata)
+            except (AttributeError, TypeError) as error:  # The client reads answers unlooked.
+                reason = "it does not have the shape of Google's"
                 raise UnexpectedAnswerError(SERVICE, reason) from error
+            if self._seen.answer is not None:
+                check(self._seen.answer, _message(found))
+            return found
 
         return run
 
@@ -88,5 +98,19 @@ class Rest:
                 session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
                 # A redirect could send an order, or the token, to somebody else.
                 session.max_redirects = 0
+                session.hooks["response"].append(self._seen)
                 self._clients[service] = client
             return self._clients[service]
+
+
+def _message(found: Any) -> Any:
+    """Of protobuf; a list method gives it in a pager, `run_report` in an operation.
+
+    Of a method that has nothing to say the client does not even read the answer.
+    """
+    if found is None:
+        return Empty()
+    if hasattr(found, "pages"):
+        found = next(iter(found.pages))
+    found = getattr(found, "operation", found)
+    return found if isinstance(found, Message) else type(found).pb(found)

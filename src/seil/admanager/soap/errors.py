@@ -72,7 +72,15 @@ def _fault(error: googleads.GoogleAdsServerFault) -> SeilError:
         return LoginError(SERVICE, code, text, hint=_HINT)
     if any(one.startswith(_BUSY) for one in codes):
         return UnavailableError(SERVICE, text)
+    if not found and _of_server(error):
+        return UnavailableError(SERVICE, text)
     return RequestRejectedError(SERVICE, code, text, status=400)
+
+
+def _of_server(error: googleads.GoogleAdsServerFault) -> bool:
+    """Whether the fault says that it is not of the request (SOAP 1.1, section 4.4.1)."""
+    code = str(getattr(error.__context__, "code", None) or "")
+    return code.rpartition(":")[2].split(".")[0] == "Server"
 
 
 def _reason(one: Any) -> str:

@@ -25,11 +25,24 @@ class Finder:
         while True:
             query = statement(self._soap.version, field, *identities, offset=offset)
             page = self._soap.read(self._service, self._method, query)
-            results = list(page.results or ())
+            results, total = _read(page)
             yield from results
             offset += len(results)
-            if not results or offset >= (page.totalResultSetSize or 0):
+            if offset >= total:
                 return
+            if not results:
+                raise UnexpectedAnswerError(SERVICE, f"{offset} results, where it says {total}")
+
+
+def _read(page: Any) -> tuple[list[Any], int]:
+    """The client gives None for what it cannot read, an answer without its parts included."""
+    total = getattr(page, "totalResultSetSize", None)
+    if total is None:
+        raise UnexpectedAnswerError(SERVICE, "a page has no totalResultSetSize")
+    results = list(page.results or ())
+    if any(getattr(result, "id", None) is None for result in results):
+        raise UnexpectedAnswerError(SERVICE, "a result has no id")
+    return results, int(total)
 
 
 def only(found: Any, count: int) -> list[Any]:
