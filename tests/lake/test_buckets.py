@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -251,3 +252,39 @@ def test_a_lake_sweeps_all_its_buckets(tmp_path: Path) -> None:
         parts.append(path)
     lake.sweep_partial()
     assert not any(path.exists() for path in parts)
+
+
+def test_find_gives_the_content_or_none(bucket: Bucket) -> None:
+    bucket.put("a/b", b"content")
+    assert (bucket.find("a/b"), bucket.find("a/c"), bucket.find("d/b")) == (b"content", None, None)
+
+
+def test_a_folder_is_dropped_once_nothing_is_left_in_it(bucket: Bucket) -> None:
+    for key in ("a/b/1", "a/b/2"):
+        bucket.put(key, b"x")
+    folder = bucket.path("a/b")
+    assert folder is not None
+    for key, is_left in (("a/b/1", True), ("a/b/2", False)):
+        bucket.delete(key)
+        bucket.drop_folder(key)
+        assert folder.exists() is is_left
+    assert folder.parent.exists()
+
+
+def test_a_folder_dropped_while_files_come_loses_none(bucket: Bucket) -> None:
+    done = threading.Event()
+
+    def drop() -> None:
+        while not done.is_set():
+            bucket.drop_folder("a/b/1")
+
+    dropping = threading.Thread(target=drop)
+    dropping.start()
+    try:
+        for number in range(300):
+            bucket.put("a/b/1", str(number).encode())
+            assert bucket.get("a/b/1") == str(number).encode()
+            bucket.move("a/b/1", "c")
+    finally:
+        done.set()
+        dropping.join()

@@ -56,6 +56,16 @@ def test_same_file_name_in_two_runs_of_an_hour(intake: Any) -> None:
     assert len(plain) == 1
 
 
+def test_only_folders_of_our_own_runs_go_when_they_are_empty(intake: Any) -> None:
+    runs = {"20260309T120000Z-0a1b2c3d": False, "prepared-by-hand": True}
+    for run, stays in runs.items():
+        key = intake.land(records(2), run=run)
+        intake.ingestor.take_in(key)
+        assert intake.lake.landing.path(key).parent.exists() is stays
+        assert intake.lake.landing.path(key).parent.parent.exists()
+    assert list(intake.lake.staging.path("pending").rglob("2026*")) == []
+
+
 def test_corrected_file_gets_the_plain_name(intake: Any) -> None:
     intake.describe(Id=pa.string(), Size=pa.int64())
     assert intake.take_in({"Id": ["a"], "Size": ["x"]}).state == "error"

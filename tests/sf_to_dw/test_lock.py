@@ -23,6 +23,15 @@ with run_lock(Lake.at(sys.argv[1], env="dev", project="seil")):
     print("held", flush=True)
     time.sleep(60)
 """
+HOLD_WRITING = """
+import sys, time
+from seil.lake import Lake
+from seil.sf_to_dw.lock import run_lock
+lake = Lake.at(sys.argv[1], env="dev", project="seil")
+with run_lock(lake), lake.curated.writer("a/b"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 def lake_at(url: str) -> Lake:
@@ -60,6 +69,20 @@ def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         process.kill()
     with run_lock(lake_at(url)):
         pass
+
+
+def test_what_a_killed_holder_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    lake = lake_at(tmp_path.as_uri())
+    command = [sys.executable, "-c", HOLD_WRITING, tmp_path.as_uri()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        process.kill()
+    folder = lake.curated.path("a")
+    assert folder is not None
+    assert len(list(folder.iterdir())) == 1
+    with run_lock(lake, brief=True):
+        assert list(folder.iterdir()) == []
 
 
 def test_a_brief_holder_is_waited_for(tmp_path: Path) -> None:

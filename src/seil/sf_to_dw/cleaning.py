@@ -123,8 +123,8 @@ class Cleaner:
             expected["its metadata (seil.expected_rows)"] = int(said)
         landed = task.landed
         manifest = f"runs/Salesforce-{landed.landing_name}/{landed.flow_run_id}.json"
-        if self.lake.staging.head(manifest):
-            for page in json.loads(self.lake.staging.get(manifest)).get("pages", ()):
+        if body := self.lake.staging.find(manifest):
+            for page in json.loads(body).get("pages", ()):
                 if page["key"] == task.entry.key:
                     expected["the run's manifest"] = int(page["rows"])
         return expected

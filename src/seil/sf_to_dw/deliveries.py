@@ -18,8 +18,9 @@ from typing import Any
 
 from seil.events.bus import Bus
 from seil.events.envelope import Event
-from seil.lake import Bucket, Entry, Lake, LandedFile
+from seil.lake import Bucket, Entry, Lake, LandedFile, landed_file
 from seil.lake.keys import LANDING_PREFIX
+from seil.sf_to_dw.flows import is_own_run
 
 _SUFFIX = 8
 _CHUNK = 1 << 20
@@ -51,29 +52,33 @@ def delivery_of(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> De
     suffix made from what this is.
     """
     receipt = _receipt(entry.key, digest)
-    if lake.staging.head(receipt) is None:
-        curated_key = _claimed(lake, landed, entry, digest)
-        archived_key = landed.archived("processed", entry.modified)
-        if lake.landing.head(archived_key):
-            archived_key = _suffixed(archived_key, digest)
-        body = {
-            "landed_key": entry.key,
-            "digest": digest,
-            "landed_at": entry.modified.isoformat(),
-            "curated_key": curated_key,
-            "archived_key": archived_key,
-        }
-        lake.staging.put(receipt, json.dumps(body).encode(), create=True)
-    known = json.loads(lake.staging.get(receipt))
+    stored = lake.staging.find(receipt)
+    if stored is None:
+        stored = json.dumps(_first(lake, landed, entry, digest)).encode()
+        if not lake.staging.put(receipt, stored, create=True):
+            stored = lake.staging.get(receipt)
+    known = json.loads(stored)
     return Delivery(**{**known, "landed_at": datetime.fromisoformat(known["landed_at"])})
 
 
+def _first(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> dict[str, str]:
+    """The receipt of a content's first delivery."""
+    curated_key = _claimed(lake, landed, entry, digest)
+    archived_key = landed.archived("processed", entry.modified)
+    if lake.landing.head(archived_key):
+        archived_key = _suffixed(archived_key, digest)
+    return {
+        "landed_key": entry.key,
+        "digest": digest,
+        "landed_at": entry.modified.isoformat(),
+        "curated_key": curated_key,
+        "archived_key": archived_key,
+    }
+
+
 def is_taken_in(lake: Lake, landed_key: str, digest: str) -> bool:
-    receipt = _receipt(landed_key, digest)
-    if lake.staging.head(receipt) is None:
-        return False
-    curated_key = json.loads(lake.staging.get(receipt))["curated_key"]
-    return lake.curated.head(curated_key) is not None
+    receipt = lake.staging.find(_receipt(landed_key, digest))
+    return receipt is not None and bool(lake.curated.head(json.loads(receipt)["curated_key"]))
 
 
 def give_up(lake: Lake, delivery: Delivery) -> None:
@@ -124,31 +129,37 @@ def settle(lake: Lake, bus: Bus, entry: Entry, *, target: str, events: Sequence[
     }
     lake.staging.put(note, json.dumps(body, default=str).encode())
     lake.landing.move(entry.key, target)
+    landed = landed_file(entry.key)
+    if landed and is_own_run(landed.flow_run_id):
+        # In a folder of their own making, others may be about to put the next file.
+        lake.landing.drop_folder(entry.key)
     bus.publish(events)
-    lake.staging.delete(note)
+    _forget(lake, note)
 
 
 def settle_pending(lake: Lake, bus: Bus, key: str = "") -> int:
     """Publishes what a killed run still owed, for one landing key or all; returns for how many."""
-    prefix = f"pending/{_path(key)}" if key else "pending/"
-    return sum(_settled(lake, bus, note.key) for note in _notes(lake, prefix))
-
-
-def _notes(lake: Lake, prefix: str) -> list[Entry]:
-    if prefix.endswith("/"):
-        return list(lake.staging.list(prefix))
-    entry = lake.staging.head(f"{prefix}.json")
-    return [entry] if entry else []
+    if key:
+        return int(_settled(lake, bus, f"pending/{_path(key)}.json"))
+    return sum(_settled(lake, bus, note.key) for note in lake.staging.list("pending/"))
 
 
 def _settled(lake: Lake, bus: Bus, note: str) -> bool:
-    body = json.loads(lake.staging.get(note))
+    stored = lake.staging.find(note)
+    if stored is None:
+        return False
+    body = json.loads(stored)
     landed = lake.landing.head(body["source"])
     if landed and landed.modified.isoformat() == body["modified"]:
         return False  # The move did not happen: the file is taken in again, from its start.
     bus.publish([Event.from_dict(event) for event in body["events"]])
-    lake.staging.delete(note)
+    _forget(lake, note)
     return True
+
+
+def _forget(lake: Lake, note: str) -> None:
+    lake.staging.delete(note)
+    lake.staging.drop_folder(note)
 
 
 def _path(landed_key: str) -> str:

@@ -7,6 +7,7 @@ every page, so that a killed run goes on with the same job at the first page it 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -22,6 +23,7 @@ Mode = Literal["full", "delta", "deletions", "formulas", "reread"]
 # Files of these modes hold a part of each record: see seil.sf_to_dw.partials.
 PARTIAL_MODES: frozenset[Mode] = frozenset({"deletions", "formulas"})
 
+_OWN_RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 _FALLBACK_CURSORS = ("SystemModstamp", "LastModifiedDate", "CreatedDate")
 
 
@@ -86,10 +88,8 @@ class FlowStates:
     lake: Lake
 
     def get(self, obj: SyncedObject) -> FlowState:
-        key = _state_key(obj)
-        if self.lake.staging.head(key) is None:
-            return FlowState()
-        return _state(json.loads(self.lake.staging.get(key)))
+        body = self.lake.staging.find(_state_key(obj))
+        return _state(json.loads(body)) if body is not None else FlowState()
 
     def put(self, obj: SyncedObject, state: FlowState) -> None:
         body = {"object": obj.api_name, **asdict(state)}
@@ -139,6 +139,11 @@ def cursor_field(flow: Flow, schema: ObjectSchema) -> str:
 
 def new_run_id(at: datetime) -> str:
     return f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def is_own_run(flow_run_id: str) -> bool:
+    """Whether `new_run_id` made it."""
+    return _OWN_RUN.fullmatch(flow_run_id) is not None
 
 
 def _state_key(obj: SyncedObject) -> str:

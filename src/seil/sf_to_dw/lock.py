@@ -36,22 +36,28 @@ def run_lock(
 ) -> Iterator[None]:
     """Raises AlreadyRunningError, naming the holder, when another run has it.
 
-    A `brief` holder has it for some files only, and is waited for.
+    What a holder that was killed has left half-written is removed first. A `brief` holder has it
+    for some files only, and is waited for.
     """
     with ExitStack() as held:
         begun = time.monotonic()
         while True:
             try:
-                held.enter_context(_lock(lake.staging, key, _holder(brief=brief), lease))
+                lock = _lock(lake.staging, key, _holder(brief=brief), lease)
+                was_killed = held.enter_context(lock)
                 break
             except AlreadyRunningError as error:
                 if time.monotonic() - begun > _patience(error.holder):
                     raise
             time.sleep(_POLL)
+        if was_killed:
+            # Looking for it each time would take the longer the more the lake holds.
+            lake.sweep_partial()
         yield
 
 
-def _lock(bucket: Bucket, key: str, holder: str, lease: timedelta) -> AbstractContextManager[None]:
+def _lock(bucket: Bucket, key: str, holder: str, lease: timedelta) -> AbstractContextManager[bool]:
+    """Gives whether its last holder did not let go of it by itself."""
     path = bucket.path(key)
     return _file_lock(path, holder) if path else _ObjectLock(bucket, key, holder).held(lease)
 
@@ -73,7 +79,7 @@ def _patience(holder: str) -> float:
 
 
 @contextmanager
-def _file_lock(path: Path, holder: str) -> Iterator[None]:
+def _file_lock(path: Path, holder: str) -> Iterator[bool]:
     # The file stays: removing it would let a third run lock a name that the second still waits on.
     with path.open("a+") as file:
         try:
@@ -81,10 +87,12 @@ def _file_lock(path: Path, holder: str) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             raise AlreadyRunningError(str(path), file.read() or _STARTING) from error
+        file.seek(0)
+        was_killed = bool(file.read())
         file.truncate(0)
         file.write(holder)
         file.flush()
-        yield
+        yield was_killed
         file.truncate(0)
 
 
@@ -95,13 +103,14 @@ class _ObjectLock:
     holder: str
 
     @contextmanager
-    def held(self, lease: timedelta) -> Iterator[None]:
+    def held(self, lease: timedelta) -> Iterator[bool]:
         self._take(lease)
         done = threading.Event()
         renewal = threading.Thread(target=self._renew, args=(lease, done), daemon=True)
         renewal.start()
         try:
-            yield
+            # A remote writer that is killed leaves nothing.
+            yield False
         finally:
             done.set()
             renewal.join()

@@ -64,10 +64,10 @@ class PartialStates:
     lake: Lake
 
     def get(self, obj: SyncedObject) -> PartialState:
-        key = _key(obj)
-        if self.lake.staging.head(key) is None:
+        stored = self.lake.staging.find(_key(obj))
+        if stored is None:
             return PartialState()
-        body: dict[str, Any] = json.loads(self.lake.staging.get(key))
+        body: dict[str, Any] = json.loads(stored)
         times = ("deletions_until", "compared_at", "refreshed_at")
         found = {name: datetime.fromisoformat(body[name]) for name in times if body[name]}
         return PartialState(**{**body, **found})

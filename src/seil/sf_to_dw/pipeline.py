@@ -92,7 +92,6 @@ class Pipeline:
         Raises AlreadyRunningError when another run works on this lake, AbortError as the steps do.
         """
         with run_lock(self.lake):
-            self.lake.sweep_partial()
             extracted, ingested = self._to_curated(objects, full=full, progress=progress)
 
             def due(warehouse: Warehouse) -> list[FlowResult]:
@@ -114,7 +113,6 @@ class Pipeline:
         Raises as `run` does.
         """
         with run_lock(self.lake):
-            self.lake.sweep_partial()
             waiting = self.ingestor.sweep(objects, progress)
 
             def asked(warehouse: Warehouse) -> list[FlowResult]:

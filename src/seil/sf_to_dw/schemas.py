@@ -104,14 +104,13 @@ def known_schema(registry: SchemaRegistry, obj: SyncedObject) -> ObjectSchema | 
     """The columns a file of `obj` is held to: the org's describe, else the packaged field list,
     with what earlier files have added or widened; None when nothing is known.
     """
-    described = registry.get(obj)
-    base = described or packaged_schema(obj)
-    seen = registry.seen(obj)
-    if base is None:
-        return ObjectSchema(obj.api_name, seen) if seen else None
-    found = {f.name.lower(): f for f in seen}
+    entry = registry.entry(obj)
+    base = entry.described or packaged_schema(obj)
+    if base is None or not entry.seen:
+        return base or (ObjectSchema(obj.api_name, entry.seen) if entry.seen else None)
+    found = {f.name.lower(): f for f in entry.seen}
     fields = [
-        _settled(f, found.pop(f.name.lower(), None), described=described is not None)
+        _settled(f, found.pop(f.name.lower(), None), described=entry.described is not None)
         for f in base.fields
     ]
     return ObjectSchema(base.name, (*fields, *found.values()), base.left_out)
@@ -125,7 +124,7 @@ def _settled(base: Field, seen: Field | None, *, described: bool) -> Field:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class KnownObject:
     """The stored state of one object. `seen` are the fields that files added or widened."""
 
     described: ObjectSchema | None = None
@@ -143,23 +142,25 @@ class SchemaRegistry:
         self._bucket = lake.staging
         self._clock = clock
         self._lock = threading.RLock()
+        # Of each object what was read last, and what that was parsed into: several steps ask.
+        self._parsed: dict[str, tuple[bytes, KnownObject]] = {}
 
     def get(self, obj: SyncedObject) -> ObjectSchema | None:
         """The schema that was last put: the org's describe."""
-        return self._read(obj).described
+        return self.entry(obj).described
 
     def seen(self, obj: SyncedObject) -> tuple[Field, ...]:
         """Fields that files have brought beyond it, or with a wider type."""
-        return self._read(obj).seen
+        return self.entry(obj).seen
 
     def history(self, obj: SyncedObject) -> list[dict[str, Any]]:
         """Changes, oldest first: version, at, source, and what SchemaDiff.to_dict says."""
-        return list(self._read(obj).history)
+        return list(self.entry(obj).history)
 
     def put(self, obj: SyncedObject, schema: ObjectSchema) -> SchemaDiff:
         """Stores what the org describes. Returns what changed, all columns the first time."""
         with self._lock:
-            entry = self._read(obj)
+            entry = self.entry(obj)
             diff = compare(entry.described or ObjectSchema(schema.name, ()), schema)
             seen = tuple(f for f in entry.seen if _still_adds(f, schema))
             new = replace(entry, described=schema, seen=seen)
@@ -186,7 +187,7 @@ class SchemaRegistry:
                 return None
             if not fields:
                 return SchemaDiff()
-            entry = self._read(obj)
+            entry = self.entry(obj)
             seen = {f.name.lower(): f for f in (*entry.seen, *fields)}
             new = replace(entry, seen=tuple(seen.values()))
             before = ObjectSchema(
@@ -199,15 +200,23 @@ class SchemaRegistry:
     def note(self, obj: SyncedObject, diff: SchemaDiff, *, source: str) -> None:
         """Puts a decision about a change into the history; what is known stays as it is."""
         with self._lock:
-            self._write(obj, self._read(obj), diff, source=source)
+            self._write(obj, self.entry(obj), diff, source=source)
 
-    def _read(self, obj: SyncedObject) -> _Entry:
+    def entry(self, obj: SyncedObject) -> KnownObject:
+        """All of it, as it is stored now: other processes may have written it."""
         key = _key(obj)
-        if self._bucket.head(key) is None:
-            return _Entry()
+        stored = self._bucket.find(key)
+        if stored is None:
+            return KnownObject()
+        known = self._parsed.get(key)
+        if known is None or known[0] != stored:
+            known = self._parsed[key] = stored, self._parse(key, stored)
+        return known[1]
+
+    def _parse(self, key: str, stored: bytes) -> KnownObject:
         try:
-            body = json.loads(self._bucket.get(key))
-            return _Entry(
+            body = json.loads(stored)
+            return KnownObject(
                 described=_schema_from(body["described"]) if body["described"] else None,
                 seen=tuple(map(_field_from, body["seen"])),
                 version=body["version"],
@@ -221,7 +230,9 @@ class SchemaRegistry:
                 hint="Delete it; the next extract writes it again",
             ) from error
 
-    def _write(self, obj: SyncedObject, entry: _Entry, diff: SchemaDiff, *, source: str) -> None:
+    def _write(
+        self, obj: SyncedObject, entry: KnownObject, diff: SchemaDiff, *, source: str
+    ) -> None:
         version = entry.version + 1
         at = self._clock().astimezone(UTC).isoformat(timespec="seconds")
         change = {"version": version, "at": at, "source": source, **diff.to_dict()}
