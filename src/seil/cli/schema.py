@@ -86,7 +86,7 @@ def accept(
     ] = "",
 ) -> int:
     """Accept how an object's fields have changed, so that it is read again."""
-    from seil.events.envelope import Event
+    from seil.sf_to_dw import schema_accept
     from seil.sf_to_dw.lock import run_lock
     from seil.sf_to_dw.schema_review import SchemaReview, decision
 
@@ -100,11 +100,12 @@ def accept(
         obj = context.catalog.select([name])[0]
         wanted = decision(chosen, by=getpass.getuser(), column=field, target=target)
         review = SchemaReview(context.lake, context.registry)
-        made = review.accept(obj, _readable(context, obj), wanted)
-        about = {"object": obj.api_name, "decisions": [dict(vars(entry)) for entry in made]}
-        context.journal.publish([Event("seil.sf-to-dw", "schema-accepted", about)])
+        readable = _readable(context, obj)
+        made = schema_accept.accept(review, obj, readable, wanted)
+        schema_accept.tell(review, obj, readable, context.journal)
     if call.json:
-        output.emit(about)
+        decisions = [dict(vars(entry)) for entry in made]
+        output.emit({"object": obj.api_name, "decisions": decisions})
         return 0
     for entry in made:
         output.line(f"{obj.api_name}: {entry}")

@@ -35,6 +35,7 @@ from seil.sf_to_dw.flows import (
 )
 from seil.sf_to_dw.landing import landed_event, page_file, page_metadata, write_page
 from seil.sf_to_dw.pages import PagePlan, PageRef, land_pages
+from seil.sf_to_dw.schema_accept import tell
 from seil.sf_to_dw.schema_review import SchemaReview
 from seil.sf_to_dw.schemas import SchemaRegistry, compare
 
@@ -131,6 +132,7 @@ class FlowRunner:
         described = self._context.org.describe(self._obj.api_name)
         readable = described.without(self._obj.exclude, "excluded in the catalog")
         review = SchemaReview(self._context.lake, self._context.registry)
+        tell(review, self._obj, readable, self._context.bus)
         schema = review.passed(self._obj, readable)
         resumable = self._resumable(schema, full=full)
         run = self._run = resumable or self._started(schema, now=now, full=full)

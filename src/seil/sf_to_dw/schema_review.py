@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 Policy = Literal["text", "column", "drop", "read"]
 
-_WORDS = {"timestamp with time zone": "timestamp"}
-
 
 @dataclass(frozen=True)
 class Decision:
@@ -63,11 +61,10 @@ class Decisions:
 
     def get(self, obj: SyncedObject) -> list[Decision]:
         """Oldest first; of those on one column the last counts."""
-        key = _key(obj)
-        if self.lake.staging.head(key) is None:
+        stored = self.lake.staging.find(_key(obj))
+        if stored is None:
             return []
-        body = json.loads(self.lake.staging.get(key))
-        return [Decision(**entry) for entry in body["decisions"]]
+        return [Decision(**entry) for entry in json.loads(stored)["decisions"]]
 
     def add(self, obj: SyncedObject, decisions: Iterable[Decision]) -> None:
         kept = [*self.get(obj), *decisions]
@@ -76,9 +73,13 @@ class Decisions:
         self.lake.staging.put(_key(obj), text.encode())
 
     def by_column(self, obj: SyncedObject) -> dict[str, Decision]:
-        """Those in force."""
-        last = {entry.column: entry for entry in self.get(obj) if entry.column}
-        return {column: entry for column, entry in last.items() if entry.policy != "read"}
+        return in_force(self.get(obj))
+
+
+def in_force(decisions: Iterable[Decision]) -> dict[str, Decision]:
+    """By column."""
+    last = {entry.column: entry for entry in decisions if entry.column}
+    return {column: entry for column, entry in last.items() if entry.policy != "read"}
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,16 @@ class SchemaReview:
     lake: Lake
     registry: SchemaRegistry
 
-    def of(self, obj: SyncedObject, readable: ObjectSchema) -> Review:
-        decisions = Decisions(self.lake)
-        decided = decisions.by_column(obj)
+    def of(
+        self,
+        obj: SyncedObject,
+        readable: ObjectSchema,
+        decisions: Sequence[Decision] | None = None,
+    ) -> Review:
+        """With those `decisions` instead of the ones that were taken."""
+        if decisions is None:
+            decisions = Decisions(self.lake).get(obj)
+        decided = in_force(decisions)
         dropped = [name for name, entry in decided.items() if entry.policy == "drop"]
         schema = readable.without(dropped, "dropped: seil schema accept")
         known = self.registry.get(obj)
@@ -118,7 +126,7 @@ class SchemaReview:
             for name, (old, new) in diff.incompatible.items()
             if not _is_decided(decided.get(name.lower()), new)
         }
-        accepted = {entry.fingerprint for entry in decisions.get(obj)}
+        accepted = {entry.fingerprint for entry in decisions}
         return Review(schema, diff, blocked, schema.fingerprint in accepted)
 
     def passed(self, obj: SyncedObject, readable: ObjectSchema) -> ObjectSchema:
@@ -132,7 +140,7 @@ class SchemaReview:
             hint = f"See `seil schema diff {name}`, then run `seil schema accept {name}`"
             raise ObjectRejectedError(name, f"its fields changed: {changes}", hint=hint)
         changes = "; ".join(
-            f"{column} was {_named(old)} and is {_named(new)} now"
+            f"{column} was {named(old)} and is {named(new)} now"
             for column, (old, new) in found.blocked.items()
         )
         first = next(iter(found.blocked))
@@ -142,48 +150,6 @@ class SchemaReview:
             hint=f"Decide: seil schema accept {name}.{first} --as text (or column, or drop)",
         )
 
-    def accept(self, obj: SyncedObject, readable: ObjectSchema, wanted: Decision) -> list[Decision]:
-        """Decides on what is blocked, or on the column of `wanted`; once nothing is blocked any
-        more, all changes are accepted. Returns the decisions made.
-
-        Raises ObjectRejectedError when `wanted` is no policy for what it is about.
-        """
-        found = self.of(obj, readable)
-        if wanted.policy == "read":
-            self._check_dropped(obj, wanted.column)
-        columns = _chosen(obj, found, readable, wanted) if wanted.column else found.blocked
-        if columns and wanted.policy == "accept":
-            needed = ", ".join(columns)
-            hint = "Say how: --as text, --as column or --as drop"
-            raise ObjectRejectedError(obj.api_name, f"{needed} cannot be taken as is", hint=hint)
-        made = [
-            replace(wanted, column=c.lower(), old=old, new=new, target=_target(wanted, c, new))
-            for c, (old, new) in columns.items()
-        ]
-        decisions = Decisions(self.lake)
-        decisions.add(obj, made)
-        if wanted.policy == "read":
-            # What it is now may need a decision of its own.
-            found = self.of(obj, readable)
-            made_for = set()
-        else:
-            made_for = {entry.column for entry in made}
-        if not {name.lower() for name in found.blocked} - made_for:
-            now = self.of(obj, readable).schema.fingerprint
-            whole = replace(wanted, column="", policy="accept", target="", fingerprint=now)
-            decisions.add(obj, [whole])
-            made.append(whole)
-        for entry in made:
-            self.registry.note(obj, found.diff, source=str(entry))
-        return made
-
-    def _check_dropped(self, obj: SyncedObject, column: str) -> None:
-        decided = Decisions(self.lake).by_column(obj).get(column.lower())
-        if decided is None or decided.policy != "drop":
-            hint = "Name it: object.column" if not column else ""
-            reason = f"{column or 'the object'} was not dropped: there is nothing to take back"
-            raise ObjectRejectedError(obj.api_name, reason, hint=hint)
-
 
 def record_decisions(warehouse: Warehouse, table: TableName, decisions: Iterable[Decision]) -> None:
     """Rows of seil.schema_changes for those that have none yet."""
@@ -192,8 +158,8 @@ def record_decisions(warehouse: Warehouse, table: TableName, decisions: Iterable
             "table_name": str(table),
             "column_name": entry.column,
             "change": f"accepted-{entry.policy}",
-            "old_type": _named(entry.old) if entry.old else "",
-            "new_type": _named(entry.new) if entry.new else "",
+            "old_type": named(entry.old) if entry.old else "",
+            "new_type": named(entry.new) if entry.new else "",
             "provisional": False,
             "curated_key": "",
             "changed_at": datetime.fromisoformat(entry.at),
@@ -239,26 +205,6 @@ def routed(file: CuratedFile, decisions: Mapping[str, Decision]) -> CuratedFile:
     return replace(file, columns=columns, staged=replace(file.staged, columns=columns))
 
 
-def _chosen(
-    obj: SyncedObject, found: Review, readable: ObjectSchema, wanted: Decision
-) -> dict[str, tuple[str, str]]:
-    field = readable.get(wanted.column)
-    for column, types in found.blocked.items():
-        if column.lower() == wanted.column.lower():
-            return {column: types}
-    if field is None or wanted.policy == "accept":
-        reason = f"{wanted.column} has no change that has to be decided"
-        raise ObjectRejectedError(obj.api_name, reason, hint=f"See seil schema diff {obj.api_name}")
-    return {field.name: ("", str(field.arrow))}
-
-
-def _target(wanted: Decision, column: str, new: str) -> str:
-    if wanted.policy != "column":
-        return ""
-    word = _WORDS.get(_named(new), _named(new)).partition("(")[0]
-    return (wanted.target or f"{column}_{word}").lower()
-
-
 def _is_blocking(old: str, new: str) -> bool:
     """A text column takes anything; others what has a type in common with theirs."""
     before, now = _kept(old), _kept(new)
@@ -281,7 +227,7 @@ def _kept(name: str) -> pa.DataType:
     return kept_as(stored_type(name)) or TEXT
 
 
-def _named(name: str) -> str:
+def named(name: str) -> str:
     return type_name(stored_type(name))
 
 

@@ -17,6 +17,7 @@ from seil.sandbox.salesforce.faults import Fault
 from seil.sf_to_dw.flows import FlowStates
 from seil.sf_to_dw.partials import PartialStates
 from seil.sf_to_dw.plan import plan
+from seil.sf_to_dw.schema_accept import accept
 from seil.sf_to_dw.schema_review import Policy, SchemaReview, decision
 
 OFF = 'compare_ids = "off"\n'
@@ -152,10 +153,10 @@ def test_a_dropped_column_is_read_again(site: Any) -> None:
             readable = context.org.describe("Account")
             decided: list[tuple[Policy, bool]] = [("drop", False), ("read", True)]
             for policy, kept in decided:
-                review.accept(obj, readable, decision(policy, by="me", column="Website"))
+                accept(review, obj, readable, decision(policy, by="me", column="Website"))
                 assert (review.passed(obj, readable).get("Website") is not None) is kept
             with pytest.raises(ObjectRejectedError, match="was not dropped"):
-                review.accept(obj, readable, decision("read", by="me", column="Website"))
+                accept(review, obj, readable, decision("read", by="me", column="Website"))
         assert site.run().problems == []
 
 
