@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seil.api.calls import Answer
+from seil.api.edge.bodies import AmbiguousBodyError
 from seil.api.edge.exchange import Exchange, exchange_of
 from seil.api.faults import faults_of
 
@@ -20,6 +21,7 @@ _CODES = {400: "EC40002", 404: "EC40401", 405: "EC40501"}
 
 def install(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(AmbiguousBodyError)(_ambiguous)
     app.exception_handler(HTTPException)(_refused)
     # The framework raises it again after the answer, for the frame to log.
     app.exception_handler(Exception)(_broken)
@@ -37,6 +39,10 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
             text = f"Content-Type has to be application/json (given: {_content_type(request)})"
             return exchange.refused(400, "EC40004", text)
     return exchange.failure(Answer(400, errors=faults_of(error.errors())))
+
+
+async def _ambiguous(request: Request, error: AmbiguousBodyError) -> Response:
+    return exchange_of(request).failure(Answer(400, errors=error.faults))
 
 
 async def _refused(request: Request, error: HTTPException) -> Response:
