@@ -115,3 +115,56 @@ def test_no_more_calls_at_once_than_workers() -> None:
 
     asyncio.run(run())
     assert most == 3
+
+
+def test_slow_calls_that_pile_up_take_no_more_threads() -> None:
+    """Each is given up on by its caller; its thread is not."""
+    go_on, began = threading.Event(), []
+
+    def slow(call: Call) -> Answer:
+        began.append(call.correlation_id)
+        assert go_on.wait(10)
+        return Answer(200)
+
+    async def run() -> None:
+        downstream = InProcess({"pile": Service(slow)}, workers=3)
+        calls = [Call("pile.up", {}, str(at), seconds=0.1) for at in range(12)]
+        found = await asyncio.gather(*map(downstream.call, calls), return_exceptions=True)
+        threads = [t for t in threading.enumerate() if t.name.startswith("seil-pile")]
+        assert (len(threads), len(began)) == (3, 3)
+        assert [type(answer) for answer in found[:3]] == [DownstreamSlowError] * 3
+        assert {answer.code for answer in found[3:] if isinstance(answer, Answer)} == {504}
+        for answer in found[3:]:
+            assert isinstance(answer, Answer)
+            assert (answer.errors[0].code, answer.retry_after) == ("EC50402", 5)
+        go_on.set()
+        again = await downstream.call(Call("pile.up", {}, "again", seconds=10))
+        assert again.code == 200
+
+    asyncio.run(run())
+    assert began == ["0", "1", "2", "again"]
+
+
+def test_call_that_is_given_up_on_while_it_waits_is_never_made() -> None:
+    go_on, made = threading.Event(), []
+
+    def slow(call: Call) -> Answer:
+        made.append(call.correlation_id)
+        assert go_on.wait(10)
+        return Answer(200)
+
+    async def run() -> None:
+        downstream = InProcess({"gam": Service(slow)}, workers=1)
+        first = asyncio.create_task(downstream.call(ORDER))
+        await asyncio.sleep(0.01)
+        second = asyncio.create_task(downstream.call(Call("gam.get-order", {}, "second")))
+        await asyncio.sleep(0.01)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        go_on.set()
+        assert (await first).code == 200
+        assert (await downstream.call(Call("gam.get-order", {}, "third"))).code == 200
+
+    asyncio.run(run())
+    assert made == ["c", "third"]

@@ -9,12 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import anyio
-import anyio.to_thread
-
 from seil.api.calls import Answer, Call, DownstreamDownError, DownstreamSlowError
+from seil.api.workers import Workers
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -59,29 +58,18 @@ class LambdaInvoke:
         self._used_at = 0.0
         self._lock = threading.Lock()
         self._client: LambdaClient | None = None
-        self._limits = {name: anyio.CapacityLimiter(workers) for name in functions}
+        self._workers = {name: Workers(name, workers) for name in functions}
 
     async def call(self, call: Call) -> Answer:
         system = call.operation.partition(".")[0]
         if system not in self._functions:
             raise DownstreamDownError(f"no function is set for {system}")
-        try:
-            async with asyncio.timeout(call.seconds):
-                return await self._started(call, system)
-        except TimeoutError as error:
-            raise DownstreamSlowError(system) from error
-
-    async def _started(self, call: Call, system: str) -> Answer:
         ends = None if call.seconds is None else time.monotonic() + call.seconds
         for left in reversed(range(1 + _RETRIES)):
-            seconds = None if ends is None else ends - time.monotonic()
+            seconds = None if ends is None else max(0.0, ends - time.monotonic())
             try:
-                return await anyio.to_thread.run_sync(
-                    self._asked,
-                    system,
-                    replace(call, seconds=seconds),
-                    abandon_on_cancel=True,
-                    limiter=self._limits[system],
+                return await self._workers[system].run(
+                    partial(self._asked, system), replace(call, seconds=seconds)
                 )
             except _StartingError as error:
                 if not left or (ends is not None and ends - time.monotonic() <= self._pause):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -181,6 +183,25 @@ def test_what_is_too_slow(quick: httpx.Client, levers: Levers, path: str) -> Non
 
     assert faults(answer) == (504, ["EC50401"])
     assert time.monotonic() - begun < EDGE + 0.4
+
+
+def test_slow_calls_that_pile_up(far_ends: StandIns, levers: Levers, tmp_path: Path) -> None:
+    """Those that find no thread learn soon that nothing was done, and when to come again."""
+    levers.techone("faults", path="^/(?!oauth2)", delay=EDGE + 0.6)
+    others = _threads("seil-techone")
+    with _api(_settings(tmp_path, far_ends, workers=2)) as client, ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(client.get, [RATE] * 8))
+        assert len(_threads("seil-techone") - others) == 2
+    told = Counter(answer.json()["errors"][0]["code"] for answer in found)
+    assert told == {"EC50401": 2, "EC50402": 6}
+    assert {answer.status_code for answer in found} == {504}
+    assert {answer.headers.get("Retry-After") for answer in found if "EC50402" in answer.text} == {
+        "5"
+    }
+
+
+def _threads(prefix: str) -> set[int | None]:
+    return {thread.ident for thread in threading.enumerate() if thread.name.startswith(prefix)}
 
 
 @pytest.mark.parametrize(("path", "kind"), [(ORDER, "token-refused"), (RATE, "login-refused")])
