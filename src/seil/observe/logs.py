@@ -43,6 +43,7 @@ _SIGNS = (
     *("-----begin", "bearer", "basic", "eyj", "00d", "token", "secret", "assertion", "passw"),
     *("private_key", "session", "api_key", "apikey", "://"),
 )
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -91,7 +92,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return mask(json.dumps(line, ensure_ascii=False, default=str))
+        return mask(_encode(line))
 
 
 class _StandardError(logging.StreamHandler[TextIO]):

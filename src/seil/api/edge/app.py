@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
@@ -21,7 +20,7 @@ from seil.api.edge.frame import Frame
 from seil.api.edge.gate import Gate, RateLimit, scopes_of
 from seil.api.edge.health import Check, health_router
 from seil.api.edge.issuing import issuing_router
-from seil.api.edge.refusals import refusals
+from seil.api.edge.refusals import operation_id
 from seil.api.edge.routes_gam import gam_router
 from seil.api.edge.routes_techone import techone_router
 from seil.api.issuer import Issuer
@@ -73,7 +72,7 @@ def build_edge(
         version=seil.__version__,
         description=_ABOUT,
         lifespan=_lifespan(closer),
-        generate_unique_id_function=_operation_id,
+        generate_unique_id_function=operation_id,
         separate_input_output_schemas=True,
         redirect_slashes=False,
         # The frame's span covers refused requests, too.
@@ -82,18 +81,16 @@ def build_edge(
     problems.install(app)
     dispatch = Dispatch(downstream, options.limits)
     read, write = scopes_of(options.project, options.env)
-    for name in options.systems:
-        app.include_router(_ROUTERS[name](dispatch), responses=refusals())
+    # Taken over rather than included: an included router is searched twice for each request.
+    app.router.routes[:0] = [
+        route for name in options.systems for route in _ROUTERS[name](dispatch).routes
+    ]
     app.include_router(health_router(verifier.keys, dispatch, options.checks))
     if options.issuer:
         app.include_router(issuing_router(options.issuer))
     _secure(app, options.token_url, {read: "Read", write: "Change"})
     gate = Gate(verifier, read, write, RateLimit(options.rate))
     return Frame(app, gate=gate, body_limit=options.body_limit)
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name.replace("_", "-")
 
 
 def _lifespan(closer: Closer | None) -> Any:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from opentelemetry import propagate, trace
+from opentelemetry import propagate
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
 
@@ -20,11 +20,11 @@ from seil.api.calls import (
     DownstreamSlowError,
     Fault,
 )
+from seil.observe.spans import client_span
 
 __all__ = ["Dispatch", "Limits"]
 
 _log = logging.getLogger(__name__)
-_tracer = trace.get_tracer("seil.api")
 
 _BROKEN = (502, 504)
 # The downstream answers, if not as it should: leaving it alone would not help it.
@@ -92,9 +92,7 @@ class Dispatch:
         return [name for name, at in self._opened.items() if now - at < self._limits.pause]
 
     async def _traced(self, call: Call, system: str, *, repeatable: bool) -> Answer:
-        with _tracer.start_as_current_span(
-            f"call {call.operation}", kind=trace.SpanKind.CLIENT
-        ) as span:
+        with client_span(f"call {call.operation}") as span:
             if span.get_span_context().is_valid:
                 carrier: dict[str, str] = {}
                 propagate.inject(carrier)

@@ -17,6 +17,7 @@ from seil.api.calls import Answer, Fault
 __all__ = ["Exchange", "exchange_of", "plain"]
 
 _SCOPE_KEY = "seil.exchange"
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass
@@ -84,5 +85,4 @@ def plain(
     content: Mapping[str, Any], *, status: int, headers: Mapping[str, str] | None = None
 ) -> Response:
     """JSON without an envelope."""
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(body, status, headers, media_type="application/json")
+    return Response(_encode(content).encode(), status, headers, media_type="application/json")

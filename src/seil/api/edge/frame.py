@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
-from opentelemetry import propagate, trace
-from starlette.datastructures import Headers, MutableHeaders
+from opentelemetry import trace
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,30 +20,33 @@ from seil.api.edge import problems
 from seil.api.edge.exchange import Exchange
 from seil.api.edge.gate import Gate
 from seil.observe.correlation import correlated, new_id, valid_id
+from seil.observe.spans import server_span
 
 __all__ = ["Frame"]
 
 _log = logging.getLogger(__name__)
-_tracer = trace.get_tracer("seil.api")
+
+_Header = tuple[bytes, bytes]
 
 _GUARDED = "/v1"
 _LONGEST_LABEL = 100
 _BODY_SECONDS = 10.0
 _CLIENT_GONE = 499
 
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
 # The docs page starts itself with a script of its own.
 _PAGE_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; frame-ancestors 'none'"
+    b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    b"img-src 'self' data:; frame-ancestors 'none'"
 )
+_PAGE_HEADERS = (*_HEADERS[:-1], (b"content-security-policy", _PAGE_POLICY))
 
 
 class _ClientGoneError(Exception):
@@ -67,7 +70,7 @@ class Frame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers = _first_of_each(scope["headers"])
         identity = valid_id(headers.get("x-correlation-id", "")) or new_id()
         exchange = Exchange(
             method=scope["method"],
@@ -78,16 +81,12 @@ class Frame:
         exchange.attach(scope)
         with (
             correlated(identity),
-            _tracer.start_as_current_span(
-                f"{exchange.method} {exchange.path}",
-                context=propagate.extract(headers),
-                kind=trace.SpanKind.SERVER,
-            ) as span,
+            server_span(f"{exchange.method} {exchange.path}", Headers(scope=scope)) as span,
         ):
             await self._framed(_Sender(send, exchange, span), scope, receive, headers)
 
     async def _framed(
-        self, sender: _Sender, scope: Scope, receive: Receive, headers: Headers
+        self, sender: _Sender, scope: Scope, receive: Receive, headers: Mapping[str, str]
     ) -> None:
         exchange = sender.exchange
         try:
@@ -106,7 +105,7 @@ class Frame:
         finally:
             sender.tell(scope)
 
-    async def _refusal(self, exchange: Exchange, headers: Headers) -> Response | None:
+    async def _refusal(self, exchange: Exchange, headers: Mapping[str, str]) -> Response | None:
         if exchange.path != _GUARDED and not exchange.path.startswith(f"{_GUARDED}/"):
             return None
         if refusal := await self._gate.refusal(exchange, headers):
@@ -118,7 +117,9 @@ class Frame:
             return exchange.refused(400, "EC40004", text)
         return None
 
-    async def _body(self, exchange: Exchange, headers: Headers, receive: Receive) -> bytes:
+    async def _body(
+        self, exchange: Exchange, headers: Mapping[str, str], receive: Receive
+    ) -> bytes:
         """The whole body. Raises _RefusedError where it is too long or takes too long."""
         announced = headers.get("content-length", "")
         if not announced and "transfer-encoding" not in headers:
@@ -163,12 +164,7 @@ class _Sender:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
-            if headers.get("content-type", "").startswith("text/html"):
-                headers["Content-Security-Policy"] = _PAGE_POLICY
-            headers["X-Correlation-Id"] = self.exchange.correlation_id
+            message["headers"] = _with_ours(message["headers"], self.exchange.correlation_id)
         await self._send(message)
 
     def tell(self, scope: MutableMapping[str, Any]) -> None:
@@ -192,6 +188,19 @@ class _Sender:
                 **self.exchange.notes,
             },
         )
+
+
+def _first_of_each(headers: Sequence[_Header]) -> dict[str, str]:
+    """By name; the first counts where one is given again."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(headers)}
+
+
+def _with_ours(headers: Sequence[_Header], identity: str) -> list[_Header]:
+    """What the app says for itself stays."""
+    given = dict(headers)
+    page = given.get(b"content-type", b"").startswith(b"text/html")
+    ours = [one for one in (_PAGE_HEADERS if page else _HEADERS) if one[0] not in given]
+    return [*headers, *ours, (b"x-correlation-id", identity.encode())]
 
 
 def _printable(label: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 # RFC 6750, section 3.
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _GET = ("GET", "HEAD")
+_MINUTE = 60.0
 
 
 def scopes_of(project: str, env: str) -> tuple[str, str]:
@@ -33,23 +34,42 @@ def scopes_of(project: str, env: str) -> tuple[str, str]:
     return f"{server}/get", f"{server}/post"
 
 
+@dataclass(slots=True)
+class _Count:
+    """A caller's requests in a minute of the clock, and in the one before it."""
+
+    minute: float
+    before: int
+    now: int = 0
+
+
 class RateLimit:
-    """So many requests a minute and caller, over a sliding window, in this process."""
+    """So many requests a minute and caller, over a sliding window, in this process.
 
-    def __init__(self, a_minute: int) -> None:
-        from limits import RateLimitItemPerMinute
-        from limits.storage import MemoryStorage
-        from limits.strategies import SlidingWindowCounterRateLimiter
+    Each minute of the clock is counted. The one before counts as far as it still lies within the
+    last sixty seconds, as if its requests had come evenly.
+    """
 
-        self._item = RateLimitItemPerMinute(a_minute)
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+    def __init__(self, a_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = a_minute
+        self._clock = clock
+        # One for each client that the issuer knows: they are few.
+        self._counts: dict[str, _Count] = {}
 
     def wait(self, caller: str) -> float | None:
         """Seconds until the caller may come again; None: this one passes."""
-        if self._limiter.hit(self._item, caller):
+        minute, passed = divmod(self._clock(), _MINUTE)
+        count = self._counts.get(caller)
+        if count is None or count.minute != minute:
+            before = count.now if count and count.minute == minute - 1 else 0
+            count = self._counts[caller] = _Count(minute, before)
+        free = self._most - count.now
+        if free > count.before * (1 - passed / _MINUTE):
+            count.now += 1
             return None
-        window = self._limiter.get_window_stats(self._item, caller)
-        return max(1.0, window.reset_time - time.time())
+        # Nothing is free before the next minute, or before enough of the last one is behind.
+        until = _MINUTE * (1 - free / count.before) if free > 0 else _MINUTE
+        return max(1.0, until - passed)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,17 @@
-"""How a route's refusals look in the OpenAPI document."""
+"""The router of a system: what its routes refuse, as the OpenAPI document shows it."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any
 
-from seil.api.contract.envelope import CORRELATION, TIME, Failure, Refusal
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
-__all__ = ["refusals"]
+from seil.api.contract.envelope import CORRELATION, TIME, Failure, Refusal
+from seil.api.edge.bodies import JsonRoute
+
+__all__ = ["operation_id", "system_router"]
 
 _FAILURES = {
     400: ("The request is not right, or the system refuses it", "EC40001", "name: Field required"),
@@ -22,7 +26,22 @@ _FAILURES = {
 }
 
 
-def refusals() -> dict[int | str, dict[str, Any]]:
+def system_router(system: str) -> APIRouter:
+    """For all routes under /v1 and the system's name."""
+    return APIRouter(
+        prefix=f"/v1/{system}",
+        tags=[system],
+        responses=_refusals(),
+        generate_unique_id_function=operation_id,
+        route_class=JsonRoute,
+    )
+
+
+def operation_id(route: APIRoute) -> str:
+    return route.name.replace("_", "-")
+
+
+def _refusals() -> dict[int | str, dict[str, Any]]:
     """The answers that every route under /v1 can give, with an example each."""
     found: dict[int | str, dict[str, Any]] = {
         401: _refusal("No token, or none that is good", "Unauthorized"),
@@ -31,7 +50,7 @@ def refusals() -> dict[int | str, dict[str, Any]]:
     for code, (text, fault, message) in _FAILURES.items():
         example = _example(code, fault, message)
         found[code] = {"model": Failure, "description": text, "content": _json(example)}
-        if code in (429, 502):
+        if code in (429, 502, 504):
             found[code]["headers"] = {
                 "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
             }

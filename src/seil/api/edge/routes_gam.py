@@ -13,6 +13,7 @@ from seil.admanager.models.actions import OrderAction, ProposalAction, ProposalL
 from seil.admanager.models.base import Id, Shape, Text, about
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import exchange_of
+from seil.api.edge.refusals import system_router
 from seil.api.edge.send import IdempotencyKey, Sender, success
 
 __all__ = ["gam_router"]
@@ -65,7 +66,7 @@ class ProposalLineItemsBody(Shape):
 
 
 def gam_router(dispatch: Dispatch) -> APIRouter:
-    router = APIRouter(prefix="/v1/gam", tags=["gam"])
+    router = system_router("gam")
     send = Sender(dispatch)
     _orders(router, send)
     _line_items(router, send)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from seil.api.edge.dispatch import Dispatch
+from seil.api.edge.refusals import system_router
 from seil.api.edge.send import Sender, success
 from seil.techone.models import CreditRequest, RateRequest
 
@@ -24,7 +25,7 @@ DebtorNumber = Annotated[
 
 
 def techone_router(dispatch: Dispatch) -> APIRouter:
-    router = APIRouter(prefix="/v1/techone", tags=["techone"])
+    router = system_router("techone")
     send = Sender(dispatch)
 
     @router.get(
