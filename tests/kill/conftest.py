@@ -117,7 +117,7 @@ class Site:
 
     def request(self, *args: str, number: int = 0, **options: Any) -> dict[str, Any]:
         """`at` is the moment to be killed at, `after` the second: see driver.py."""
-        named = self.objects if args[0] in ("run", "extract") else ()
+        named = self.objects if args[0] in ("run", "extract", "reconcile") else ()
         return {
             "args": ["--config", str(self.folder / "seil.toml"), "--quiet", *args, *named],
             "log": str(self.folder / f"moments-{number}"),
