@@ -147,6 +147,15 @@ def test_the_document_is_the_same_both_ways(document: Body, aws: Deployment) -> 
     assert {p: theirs["paths"][p] for p in own} == {p: document["paths"][p] for p in own}
 
 
+def test_docs_page_is_served_where_it_can_be(one_process: Deployment, aws: Deployment) -> None:
+    page = one_process.request("GET", "/docs")
+    assert page.status_code == 200
+    assert "text/html" in page.headers["Content-Type"]
+    assert one_process.request("GET", "/static-offline-docs/swagger-ui-bundle.js").is_success
+
+    assert aws.request("GET", "/docs").status_code == 404
+
+
 PATHS = [
     ("post", "/v1/gam/order"),
     ("get", "/v1/gam/order/{orderid}"),
