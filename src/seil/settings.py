@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -116,7 +117,8 @@ System = Annotated[str, Field(pattern="^(gam|techone)$")]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Every command reads the settings, and none needs the validators of all sections.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class SalesforceSettings(_Section):
@@ -344,27 +346,39 @@ class LogSettings(_Section):
     )
 
 
-class Settings(_Section):
-    """All settings of one environment."""
+class _Plain(_Section):
+    """What stands outside of the sections."""
 
     env: str = Field("dev", pattern=r"^[a-z0-9]+$", description="Environment: part of every key.")
     project: str = Field(
         "seil", pattern=r"^[a-z0-9-]+$", description="Project prefix: first part of bucket names."
     )
     profile: Literal["local", "aws"] = Field("local", description="Where SEIL runs.")
-    salesforce: SalesforceSettings = SalesforceSettings()
-    extract: ExtractSettings = ExtractSettings()
-    ingest: IngestSettings = IngestSettings()
-    lake: LakeSettings = LakeSettings()
-    warehouse: WarehouseSettings = WarehouseSettings()
-    events: EventSettings = EventSettings()
-    catalog: CatalogSettings = CatalogSettings()
-    feed: FeedSettings = FeedSettings()
-    admanager: AdManagerSettings = AdManagerSettings()
-    techone: TechOneSettings = TechOneSettings()
-    api: ApiSettings = ApiSettings()
-    trace: TraceSettings = TraceSettings()
-    log: LogSettings = LogSettings()
+
+
+class Settings(_Plain):
+    """All settings of one environment."""
+
+    salesforce: SalesforceSettings = Field(default_factory=SalesforceSettings.model_construct)
+    extract: ExtractSettings = Field(default_factory=ExtractSettings.model_construct)
+    ingest: IngestSettings = Field(default_factory=IngestSettings.model_construct)
+    lake: LakeSettings = Field(default_factory=LakeSettings.model_construct)
+    warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings.model_construct)
+    events: EventSettings = Field(default_factory=EventSettings.model_construct)
+    catalog: CatalogSettings = Field(default_factory=CatalogSettings.model_construct)
+    feed: FeedSettings = Field(default_factory=FeedSettings.model_construct)
+    admanager: AdManagerSettings = Field(default_factory=AdManagerSettings.model_construct)
+    techone: TechOneSettings = Field(default_factory=TechOneSettings.model_construct)
+    api: ApiSettings = Field(default_factory=ApiSettings.model_construct)
+    trace: TraceSettings = Field(default_factory=TraceSettings.model_construct)
+    log: LogSettings = Field(default_factory=LogSettings.model_construct)
+
+
+_SECTIONS: Mapping[str, type[_Section]] = {
+    name: field.annotation
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, _Section)
+}
 
 
 def config_file(path: Path | None = None) -> Path | None:
@@ -388,13 +402,38 @@ def load_settings(path: Path | None = None) -> Settings:
         raise ConfigurationError([Problem(str(file), "no such file", cure)]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError([Problem(str(file), f"is not TOML: {error}")]) from error
-    try:
-        settings = Settings.model_validate(_overlaid(values, os.environ))
-    except ValidationError as error:
-        problems = [Problem(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]
-        searched = [str(file)] if file else []
-        raise ConfigurationError(problems, searched=[*searched, "SEIL_* variables"]) from error
+    searched = [*([str(file)] if file else []), "SEIL_* variables"]
+    settings = _validated(_overlaid(values, os.environ), searched)
     return _anchored(settings, (file.parent if file else Path()).resolve())
+
+
+def _validated(values: Mapping[str, Any], searched: Sequence[str]) -> Settings:
+    """As `Settings.model_validate`, but section by section, and only those that are given.
+
+    A validator of all the sections takes 25 ms to make, which every command would wait for.
+    """
+    made: dict[str, Any] = {}
+    problems: list[Problem] = []
+    plain = {name: value for name, value in values.items() if name not in _SECTIONS}
+    for name, part in _SECTIONS.items():
+        if name in values:
+            with _gathered(problems, name):
+                made[name] = part.model_validate(values[name])
+    with _gathered(problems):
+        made |= dict(_Plain.model_validate(plain))
+    if problems:
+        raise ConfigurationError(problems, searched=searched)
+    return Settings.model_construct(**made)
+
+
+@contextmanager
+def _gathered(problems: list[Problem], *place: str) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        problems += [
+            Problem(".".join(map(str, (*place, *e["loc"]))), e["msg"]) for e in error.errors()
+        ]
 
 
 def _overlaid(values: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:

@@ -81,6 +81,29 @@ def test_everyday_commands_import_only_what_is_light(home: Path, arguments: list
     assert imported(home, *arguments) & HEAVY <= LIGHT
 
 
+_UNBUILT = """
+import sys
+from seil.cli import main
+sys.argv = ["seil", "status", "--quiet"]
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code
+from pydantic.plugin import _loader
+from seil import settings
+fields = settings.Settings.model_fields.items()
+parts = [name for name, f in fields if getattr(f.annotation, "__pydantic_complete__", False)]
+print(*parts, "plugins" if _loader._plugins is not None else "")
+"""
+
+
+def test_status_builds_only_the_sections_that_are_set(home: Path) -> None:
+    (home / "seil.toml").write_text('env = "dev"\n[lake]\nurl = "lake"\n')
+    command = [sys.executable, "-c", _UNBUILT]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd=home)
+    assert answer.stdout.splitlines()[-1].split() == ["lake"]
+
+
 def test_a_commands_help_imports_no_other_command(home: Path) -> None:
     parts = {f"seil.cli.{module}" for module in Root.modules.values()}
     assert imported(home, "plan", "--help") & parts == {"seil.cli.steps"}

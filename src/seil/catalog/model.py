@@ -33,7 +33,7 @@ Interval = Annotated[timedelta | None, BeforeValidator(interval)]
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Flow(_Entry):
@@ -116,7 +116,7 @@ class SyncedObject(_Entry):
     landing_name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")
     table: str = Field(default="", pattern=r"^[a-z0-9_]*$")
     enabled: bool = True
-    flow: Flow = Flow()
+    flow: Flow = Field(default_factory=Flow)
     key: str = "Id"
     required: tuple[str, ...] = ("Id",)
     exclude: tuple[str, ...] = ()
