@@ -69,7 +69,11 @@ class StandIns:
 
 @dataclass
 class Deployment:
-    """`url` is what paths are put behind; `issuer` the `iss` of its tokens."""
+    """`url` is what paths are put behind; `issuer` the `iss` of its tokens.
+
+    `function_logs` are on AWS the lines that each function has written, by its name. What one
+    writes after its answer comes with its next call.
+    """
 
     name: str
     url: str
@@ -77,7 +81,9 @@ class Deployment:
     jwks_url: str
     stand_ins: StandIns
     ask: Callable[[Sequence[str]], str]
+    client_secret: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    function_logs: Callable[[], Mapping[str, list[str]]] = dict
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=_SECONDS))
 
     def token(self, scopes: Sequence[str] = SCOPES) -> str:
@@ -181,6 +187,7 @@ def _one_process(folder: Path, found: StandIns) -> Iterator[Deployment]:
             f"{url}/.well-known/jwks.json",
             found,
             lambda scopes: _token(f"{url}/oauth2/token", client, scopes),
+            client[1],
         )
 
 
@@ -198,7 +205,9 @@ def _on_aws(folder: Path, found: StandIns) -> Iterator[Deployment]:
             pool.jwks_url,
             found,
             lambda scopes: _token(f"{aws.url}/oauth2/token", pool.client, scopes),
+            pool.client[1],
             {"Host": f"{api}.execute-api.127.0.0.1:{aws.url.rpartition(':')[2]}"},
+            lambda: _function_logs(aws),
         )
 
 
@@ -243,6 +252,7 @@ def _functions(aws: Ministack, found: StandIns, pool: _Pool, folder: Path) -> di
     secrets.create_secret(Name=client, SecretString=json.dumps(own))
     aws.table(f"{_ENV}-apiRequests")
     common = {"SEIL_PROJECT": _PROJECT, "SEIL_ENV": _ENV, "SEIL_PROFILE": "aws"}
+    common["SEIL_LOG__LEVEL"] = "DEBUG"
     common |= {name: aws.environment[name] for name in ("AWS_REGION", "AWS_DEFAULT_REGION")}
     store = {"SEIL_API__REQUESTS_TABLE": f"{_ENV}-apiRequests"}
     clients = {
@@ -309,6 +319,17 @@ def _warm(aws: Ministack, routers: Mapping[str, str]) -> None:
 
     with ThreadPoolExecutor(len(events)) as pool:
         list(pool.map(invoke, events))
+
+
+def _function_logs(aws: Ministack) -> dict[str, list[str]]:
+    logs = aws.client("logs")
+    found: dict[str, list[str]] = {}
+    for group in logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]:
+        name = group["logGroupName"]
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=name)
+        events = [event for page in pages for event in page["events"]]
+        found[name.rpartition("/")[2]] = [event["message"] for event in events]
+    return found
 
 
 def _http_api(aws: Ministack, routers: Mapping[str, str], pool: _Pool) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import logging
+import re
+import sqlite3
 import subprocess
 import sys
 import time
@@ -241,6 +244,40 @@ def _secrets(found: Deployment, client_secret: str, token: str) -> dict[str, str
         "techone secret": "sandbox-secret",
         "bearer": "Bearer ey",
     }
+
+
+def test_no_line_of_a_function_holds_a_secret_or_a_body(
+    aws: Deployment, far_ends: StandIns, levers: Levers
+) -> None:
+    """Of all that the functions have written since they started, every request so far included."""
+    token = aws.token()
+    words = _whole_run(Caller(aws), levers)
+    for path in (RATE, "/v1/gam/order/1"):  # Brings what was written after the answer before.
+        aws.call("GET", path)
+    written = aws.function_logs()
+    text = "\n".join(line for lines in written.values() for line in lines)
+
+    names = {"dev-gam_router", "dev-tech1_router", "dev-gamClient", "dev-tech1Client"}
+    assert {name for name, lines in written.items() if any('"logger"' in n for n in lines)} == names
+    secrets = _secrets(aws, aws.client_secret, token)
+    assert {name for name, word in {**words, **secrets}.items() if word in text} == set()
+    assert not re.search(r"ya29\.|eyJ[\w-]+\.[\w-]+\.|PRIVATE KEY", text)
+    assert _digests(far_ends)
+    assert not _digests(far_ends) & {_digest(word) for word in re.findall(r"[\w-]{64}", text)}
+
+
+def _digests(far_ends: StandIns) -> set[str]:
+    """Of every access token that a stand-in has given out."""
+    folder = far_ends.key_file.parent
+    found = set()
+    for file in (folder / "network.sqlite", folder.parent / "techone" / "techone.sqlite"):
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as opened:
+            found |= {digest for (digest,) in opened.execute("SELECT digest FROM tokens")}
+    return found
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _of_the_tests(line: Any) -> bool:
