@@ -213,6 +213,14 @@ def test_page_locators_where_there_are_none(far: FarEnd, org: Org, reply: Reply)
     assert org.bulk.page_locators(JOB_ID, max_records=5) is None
 
 
+@pytest.mark.parametrize(("rows", "locators"), [(5, None), (6, [""]), (None, [""])])
+def test_page_locators_of_a_result_that_fits_one_request_are_not_asked_for(
+    far: FarEnd, org: Org, rows: int | None, locators: list[str] | None
+) -> None:
+    far.on("GET", f"{JOB}/resultPages", listed([]))
+    assert org.bulk.page_locators(JOB_ID, max_records=5, rows=rows) == locators
+
+
 def test_page_locators_need_version_58(far: FarEnd, settings: SalesforceSettings) -> None:
     with Org(settings.model_copy(update={"api_version": "57.0"})) as org:
         assert org.bulk.page_locators(JOB_ID, max_records=5) is None

@@ -175,13 +175,18 @@ class BulkQuery:
             self._sleep(pause)
             pause = min(pause * 1.5, poll)
 
-    def page_locators(self, job_id: str, *, max_records: int) -> list[str] | None:
+    def page_locators(
+        self, job_id: str, *, max_records: int, rows: int | None = None
+    ) -> list[str] | None:
         """The locators of all pages of a finished job, to be read in any order, each whole:
         `page(..., max_records=None)`. The org decides how much is in one; `max_records` is only
         a wish. "" stands for the page that has no locator: the first.
 
-        None where the org has no such list (it came with v58.0): then follow `next_locator`.
+        None where the org has no such list (it came with v58.0), and where one request may hold all
+        `rows` of the job: then follow `next_locator`.
         """
+        if rows is not None and rows <= max_records:
+            return None
         if float(self._connection.settings.api_version) < _RESULT_PAGES_SINCE:
             return None
         path: str | None = f"{_path(job_id)}/resultPages"

@@ -149,7 +149,7 @@ class FlowRunner:
             # Without a file the warehouse would not learn of the object, or of its new columns.
             self._land_empty(run, schema)
         elif job.rows != 0:
-            self._land(run, schema, step)
+            self._land(run, job, schema, step)
         manifest = self._commit(job, schema)
         return FlowResult(
             self._obj.api_name,
@@ -225,8 +225,10 @@ class FlowRunner:
         self._context.bus.publish([Event("seil.sf-to-dw", "schema-drift", detail)])
         return True
 
-    def _land(self, run: FlowRun, schema: ObjectSchema, step: Step) -> None:
-        locators = self._bulk.page_locators(run.job_id, max_records=run.page_rows)
+    def _land(self, run: FlowRun, job: QueryJob, schema: ObjectSchema, step: Step) -> None:
+        # The same answer whenever it is asked: neither what the job found nor what a request asks
+        # for changes before its pages are landed.
+        locators = self._bulk.page_locators(run.job_id, max_records=run.page_rows, rows=job.rows)
         # A listed page is read whole; a chained one is as long as each request for it asks.
         page_rows = run.page_rows if locators is None else None
         reading = _Reading(run, schema, page_rows)

@@ -23,6 +23,8 @@ from seil.sf_to_dw.landing import landed_event, page_file, page_metadata, write_
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from seil.salesforce.bulk import QueryJob
+
 DELETIONS: Mode = "deletions"
 FORMULAS: Mode = "formulas"
 REREAD: Mode = "reread"
@@ -147,7 +149,7 @@ def queried(
     )
     rows = 0
     if job.rows != 0:
-        for batch in _pages(context, job_id, schema):
+        for batch in _pages(context, job, schema):
             rows += batch.num_rows
             yield batch
     if job.rows is not None and job.rows != rows:
@@ -156,13 +158,13 @@ def queried(
     bulk.delete(job_id)
 
 
-def _pages(context: FlowContext, job_id: str, schema: ObjectSchema) -> Iterator[pa.RecordBatch]:
+def _pages(context: FlowContext, job: QueryJob, schema: ObjectSchema) -> Iterator[pa.RecordBatch]:
     bulk, page_rows = context.org.bulk, context.settings.page_rows
-    locators = bulk.page_locators(job_id, max_records=page_rows)
+    locators = bulk.page_locators(job.id, max_records=page_rows, rows=job.rows)
     waiting: list[str] = [""] if locators is None else list(locators)
     while waiting:
         max_records = page_rows if locators is None else None
-        with bulk.page(job_id, waiting.pop(0), schema, max_records=max_records) as page:
+        with bulk.page(job.id, waiting.pop(0), schema, max_records=max_records) as page:
             yield from page.batches()
             if locators is None and page.next_locator:
                 waiting.append(page.next_locator)

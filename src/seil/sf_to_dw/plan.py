@@ -146,6 +146,7 @@ class _Planner:
         return self.org.count(obj.api_name, where)
 
     def _calls(self, rows: int) -> int:
-        """Of a job that finds so many rows."""
+        """Of a job that finds so many rows. One page is read without a list of pages."""
         pages = -(-rows // self.settings.page_rows)
-        return _CALLS_PER_JOB + pages + -(-pages // _LOCATORS_PER_CALL)
+        lists = -(-pages // _LOCATORS_PER_CALL) if pages > 1 else 0
+        return _CALLS_PER_JOB + pages + lists
