@@ -50,8 +50,13 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 def mask(text: str) -> str:
     """`text` with everything that looks like a credential replaced by ****."""
     lower = text.lower()
-    if not any(sign in lower for sign in _SIGNS):
-        return text
+    for sign in _SIGNS:
+        if sign in lower:
+            return _masked(text)
+    return text
+
+
+def _masked(text: str) -> str:
     for secret in _SECRETS:
         text = secret.sub(_without_secret, text)
     return text

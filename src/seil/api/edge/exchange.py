@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,7 +17,6 @@ from seil.api.calls import Answer, Fault
 __all__ = ["Exchange", "exchange_of", "plain"]
 
 _SCOPE_KEY = "seil.exchange"
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass
@@ -85,4 +84,4 @@ def plain(
     content: Mapping[str, Any], *, status: int, headers: Mapping[str, str] | None = None
 ) -> Response:
     """JSON without an envelope."""
-    return Response(_encode(content).encode(), status, headers, media_type="application/json")
+    return Response(to_json(content), status, headers, media_type="application/json")
