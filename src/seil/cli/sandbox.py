@@ -85,8 +85,9 @@ def salesforce(
     ] = None,
 ) -> None:
     """Serve a stand-in org; its first start makes a new one. Ctrl-C stops it."""
+    from seil.sandbox.listening import check_address, serve
     from seil.sandbox.salesforce.options import Options, Quotas
-    from seil.sandbox.salesforce.server import Server, check_address, serve
+    from seil.sandbox.salesforce.server import Server
 
     _set_up_logging(call)
     options = Options(
@@ -205,7 +206,8 @@ def _extra(text: str) -> Path | tuple[Path, int]:
 
 
 def _faults(texts: list[str]) -> tuple[Fault, ...]:
-    from seil.sandbox.salesforce.fault_kinds import described, ordered
+    from seil.sandbox.fault_table import described
+    from seil.sandbox.salesforce.fault_kinds import ordered
 
     found: list[Fault] = []
     problems = []

@@ -54,7 +54,8 @@ def admanager(
     """Serve a stand-in Ad Manager; its first start makes a new network. Ctrl-C stops it."""
     from seil.observe import logs
     from seil.sandbox.admanager.options import Options
-    from seil.sandbox.admanager.server import Server, serve
+    from seil.sandbox.admanager.server import Server
+    from seil.sandbox.listening import serve
 
     watched = call.quiet or call.json or sys.stderr.isatty()
     logs.configure("DEBUG" if call.verbose else "WARNING" if watched else "INFO", "auto")
@@ -75,7 +76,8 @@ def admanager(
 
 
 def _faults(texts: list[str]) -> tuple[Fault, ...]:
-    from seil.sandbox.admanager.faults import described, ordered
+    from seil.sandbox.admanager.faults import ordered
+    from seil.sandbox.fault_table import described
 
     found: list[Fault] = []
     problems = []

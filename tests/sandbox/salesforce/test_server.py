@@ -14,8 +14,9 @@ import pytest
 from tests.sandbox.salesforce.conftest import Org, login, wait_for
 
 from seil.errors import ConfigurationError, ConflictError
+from seil.sandbox.listening import check_address, serve
 from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.server import Server, check_address, serve
+from seil.sandbox.salesforce.server import Server
 
 
 def test_a_generated_org_is_told_whole(generated: Path, tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from seil.sandbox.admanager.clock import moment, stamp
 from seil.sandbox.admanager.errors import invalid, not_found
-from seil.sandbox.admanager.faults import KINDS, Fault, Faults, described, ordered
+from seil.sandbox.admanager.faults import KINDS, Fault, Faults, ordered
 from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.messages import Call, Reply
 from seil.sandbox.admanager.network import Network, ident
+from seil.sandbox.fault_table import described
 
 if TYPE_CHECKING:
     from seil.sandbox.admanager.soap.buyers import Buyers

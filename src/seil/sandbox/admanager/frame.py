@@ -11,9 +11,10 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from seil.sandbox.admanager.errors import ApiError, invalid
-from seil.sandbox.admanager.faults import Fault, Faults, described, ordered
+from seil.sandbox.admanager.faults import Fault, Faults, ordered
 from seil.sandbox.admanager.messages import Call, Handler, Reply
 from seil.sandbox.admanager.store import Store
+from seil.sandbox.fault_table import described
 
 _log = logging.getLogger(__name__)
 

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import logging
-import signal
-import socket
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Self
 
 from aiohttp import web
+from typing_extensions import override
 
-from seil.errors import ConfigurationError, Problem
 from seil.sandbox.admanager.account import FILE_NAME as KEY_NAME
 from seil.sandbox.admanager.account import Tokens, key_file
 from seil.sandbox.admanager.clock import Clock
@@ -28,19 +19,15 @@ from seil.sandbox.admanager.options import Options
 from seil.sandbox.admanager.orders import Orders
 from seil.sandbox.admanager.seed import plant
 from seil.sandbox.admanager.store import FILE_NAME, Store
-
-_log = logging.getLogger(__name__)
-
-_SHUTDOWN_SECONDS = 2.0
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from seil.sandbox.listening import StandIn
 
 
-class Server:
+class Server(StandIn["_Parts"]):
     """The network of a folder over HTTP; port 0 takes any that is free.
 
     The first start makes a new network and its service account's key; a later server on the same
-    folder goes on where this one stopped. `start` returns when it listens; or use it in a `with`
-    block. Raises ConfigurationError where the folder cannot be used or the port is taken.
+    folder goes on where this one stopped. `url` is what `endpoint` and `soap_endpoint` are set to.
+    Raises ConfigurationError where the folder cannot be used or the port is taken.
     """
 
     def __init__(
@@ -52,129 +39,21 @@ class Server:
         options: Options | None = None,
         faults: tuple[Fault, ...] = (),
     ) -> None:
-        self.folder = folder
-        self.host = host
-        self.port = port
+        super().__init__("sandbox-admanager", folder, host, port)
         self.options = options or Options()
         self.faults = Faults(faults)
         self.network_code = self.options.network_code
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._parts: _Parts | None = None
-
-    @property
-    def url(self) -> str:
-        """What `endpoint` and `soap_endpoint` are set to."""
-        return f"http://{self.host}:{self.port}"
 
     @property
     def service_account_key(self) -> Path:
         """Google's JSON key file; written anew where the address changes."""
         return self.folder / KEY_NAME
 
-    def start(self) -> Self:
-        if self._thread is not None:
-            raise RuntimeError("The server is already running")
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="sandbox-admanager", daemon=True
-        )
-        self._thread.start()
-        try:
-            listening = asyncio.run_coroutine_threadsafe(self._listen(), self._loop)
-            self._runner = listening.result()
-        except BaseException:
-            self._close()
-            raise
-        _log.info("The stand-in Ad Manager in %s listens at %s", self.folder, self.url)
-        return self
-
-    def stop(self) -> None:
-        if self._thread is None or self._loop is None:
-            return
-        asyncio.run_coroutine_threadsafe(_shut_down(self._runner), self._loop).result()
-        self._close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    async def _listen(self) -> web.AppRunner:
-        """The port is taken before anything is made, since the key file names it."""
-        bound = _bound(self.host, self.port)
-        try:
-            self.port = int(bound.getsockname()[1])
-            self._parts = _Parts(self.folder, self.url, self.options, self.faults)
-            self.network_code = self._parts.network.code
-            runner = web.AppRunner(
-                self._parts.frame.application(),
-                access_log=None,
-                handle_signals=False,
-                shutdown_timeout=_SHUTDOWN_SECONDS,
-            )
-            await runner.setup()
-            await web.SockSite(runner, bound).start()
-        except BaseException:
-            bound.close()
-            raise
-        return runner
-
-    def _close(self) -> None:
-        if self._loop is not None and self._thread is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
-        if self._parts is not None:
-            self._parts.close()
-        self._loop = self._thread = self._parts = None
-
-
-async def _shut_down(runner: web.AppRunner) -> None:
-    """Ends when the last request has: its thread cannot be stopped, and may be writing."""
-    await runner.cleanup()
-    this = asyncio.current_task()
-    if under_way := [task for task in asyncio.all_tasks() if task is not this]:
-        await asyncio.wait(under_way)
-
-
-def serve(server: Server, started: Callable[[], None]) -> None:
-    """Runs until SIGINT or SIGTERM; `started` is called when it listens. For the main thread."""
-    stop = threading.Event()
-
-    def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, ask_to_stop) for number in _STOP_SIGNALS}
-    try:
-        with server:
-            started()
-            stop.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """Raises ConfigurationError where nobody can listen."""
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
-        reason = error.strerror or str(error)
-        if error.errno == errno.EADDRINUSE:
-            reason = "the port is already in use"
-        cure = "stop what listens there, or name another --port"
-        raise ConfigurationError([Problem(f"{host}:{port}", reason, cure)]) from error
-    return bound
+    @override
+    def _open(self) -> _Parts:
+        parts = _Parts(self.folder, self.url, self.options, self.faults)
+        self.network_code = parts.network.code
+        return parts
 
 
 class _Parts:
@@ -191,6 +70,11 @@ class _Parts:
         except BaseException:
             self.store.close()
             raise
+
+    def application(self) -> web.Application:
+        return self.frame.application()
+
+    def listening(self) -> None: ...
 
     def close(self) -> None:
         self.frame.close()

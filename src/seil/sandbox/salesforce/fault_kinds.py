@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from seil.sandbox.salesforce.faults import Fault
 
 
@@ -333,12 +331,3 @@ def ordered(text: str) -> tuple[Fault, ...]:
             f" {name} is none (GET /sandbox/faults/kinds lists them)"
         )
     return (Fault.parse(text),)
-
-
-def described(error: ValueError) -> str:
-    """Every wrong key on one line."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    return "; ".join(
-        f"{'.'.join(map(str, e['loc'])) or 'fault'}: {e['msg']}" for e in error.errors()
-    )

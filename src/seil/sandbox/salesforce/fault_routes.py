@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from seil.sandbox.fault_table import described
 from seil.sandbox.salesforce.errors import ApiError
-from seil.sandbox.salesforce.fault_kinds import KINDS, described, ordered
+from seil.sandbox.salesforce.fault_kinds import KINDS, ordered
 from seil.sandbox.salesforce.faults import Fault, Faults
 from seil.sandbox.salesforce.messages import NO_CONTENT, Call, Reply, Route
 
 HEADER = "X-Sandbox-Fault"
 
 
-class FaultTable:
+class FaultRoutes:
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
 

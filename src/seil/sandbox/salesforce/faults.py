@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-import re
-import threading
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from seil.sandbox.fault_table import FaultTable, Occasion
 from seil.sandbox.salesforce.errors import ApiError
 from seil.sandbox.salesforce.messages import Reply
 
 
-class Fault(BaseModel):
-    """Where and when it strikes, and everything it does there. Several actions add up."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    method: str = Field("", description="Only this HTTP method; empty: any.")
-    path: str = Field("", description="A regular expression searched for in path?query.")
-    body: str = Field("", description="A regular expression searched for in the request's body.")
-    after: int = Field(0, ge=0, description="Let this many matching requests pass first.")
-    every: int = Field(1, ge=1, description="Strike the first of so many, then the next.")
-    times: int | None = Field(None, ge=1, description="Strike this often; none: for ever.")
+class Fault(Occasion):
+    """Everything a fault does. Several actions add up."""
 
     status: int | None = Field(None, ge=200, le=599, description="Answer with this status.")
     code: str = Field("SERVER_UNAVAILABLE", description="The errorCode of that answer.")
@@ -68,15 +56,6 @@ class Fault(BaseModel):
     expire_jobs: bool = Field(default=False, description="End and forget every query job before.")
     fail_job: str = Field("", description="The job created by the request fails with this.")
 
-    @field_validator("path", "body")
-    @classmethod
-    def _is_pattern(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"is not a regular expression: {error}") from error
-        return value
-
     @field_validator("retry_after", "number_of_records", mode="before")
     @classmethod
     def _as_text(cls, value: object) -> object:
@@ -86,16 +65,6 @@ class Fault(BaseModel):
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         return tuple(value.split("+")) if isinstance(value, str) else value
-
-    @classmethod
-    def parse(cls, text: str) -> Fault:
-        """`key=value,key=value` or a JSON object. Raises ValueError naming what is wrong."""
-        if text.lstrip().startswith("{"):
-            return cls.model_validate_json(text)
-        pairs = [part.partition("=") for part in text.split(",")]
-        if any(not separator for _, separator, _ in pairs):
-            raise ValueError("a fault is written key=value,key=value or as a JSON object")
-        return cls.model_validate({name.strip(): value for name, _, value in pairs})
 
     @property
     def answers(self) -> bool:
@@ -136,60 +105,4 @@ class Fault(BaseModel):
         return Reply(status, ApiError(status, self.code, self.message).body, headers=headers)
 
 
-@dataclass
-class _Entry:
-    number: int
-    fault: Fault
-    seen: int = 0
-    struck: int = 0
-
-    def strikes(self, method: str, target: str, body: str) -> bool:
-        if self.fault.method and self.fault.method.upper() != method:
-            return False
-        if not (re.search(self.fault.path, target) and re.search(self.fault.body, body)):
-            return False
-        self.seen += 1
-        spent = self.fault.times is not None and self.struck >= self.fault.times
-        if self.seen <= self.fault.after or spent:
-            return False
-        if (self.seen - self.fault.after - 1) % self.fault.every:
-            return False
-        self.struck += 1
-        return True
-
-
-class Faults:
-    """The table of faults in force. The first that matches strikes, and only that one."""
-
-    def __init__(self, faults: tuple[Fault, ...] = ()) -> None:
-        self._lock = threading.Lock()
-        self._numbers = itertools.count(1)
-        self._entries = [_Entry(next(self._numbers), fault) for fault in faults]
-
-    def strike(self, method: str, target: str, body: str = "") -> Fault | None:
-        with self._lock:
-            for entry in self._entries:
-                if entry.strikes(method, target, body):
-                    return entry.fault
-        return None
-
-    def add(self, fault: Fault) -> int:
-        with self._lock:
-            self._entries.append(_Entry(next(self._numbers), fault))
-            return self._entries[-1].number
-
-    def clear(self, number: int | None = None) -> None:
-        with self._lock:
-            self._entries = [e for e in self._entries if number not in (None, e.number)]
-
-    def listed(self) -> list[dict[str, Any]]:
-        with self._lock:
-            return [
-                {
-                    "id": e.number,
-                    "seen": e.seen,
-                    "struck": e.struck,
-                    **e.fault.model_dump(exclude_defaults=True),
-                }
-                for e in self._entries
-            ]
+Faults = FaultTable[Fault]

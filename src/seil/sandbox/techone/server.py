@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from typing_extensions import override
 
 from seil.sandbox.fault_table import FaultTable
-from seil.sandbox.listening import Listener
+from seil.sandbox.listening import StandIn
 from seil.sandbox.techone.control import Control
 from seil.sandbox.techone.faults import Fault
 from seil.sandbox.techone.frame import CONTROL, Frame
@@ -23,15 +24,13 @@ if TYPE_CHECKING:
 
 WAREHOUSE_PATH = "/Warehouse.asmx"
 
-_log = logging.getLogger(__name__)
 
-
-class Server:
+class Server(StandIn["_Parts"]):
     """The TechOne of a folder over HTTP; port 0 takes any that is free.
 
     The first start seeds its debtors; a later server on the same folder goes on where this one
-    stopped. `start` returns when it listens; or use it in a `with` block. Raises
-    ConfigurationError where the folder or the WSDL cannot be used, or the port is taken.
+    stopped. `url` is what `base_url` is set to. Raises ConfigurationError where the folder or the
+    WSDL cannot be used, or the port is taken.
     """
 
     def __init__(
@@ -43,18 +42,9 @@ class Server:
         options: Options | None = None,
         faults: tuple[Fault, ...] = (),
     ) -> None:
-        self.folder = folder
-        self.host = host
-        self.port = port
+        super().__init__("sandbox-techone", folder, host, port)
         self.options = options or Options()
         self.faults = FaultTable(faults)
-        self._listener: Listener | None = None
-        self._parts: _Parts | None = None
-
-    @property
-    def url(self) -> str:
-        """What `base_url` is set to."""
-        return f"http://{self.host}:{self.port}"
 
     @property
     def token_url(self) -> str:
@@ -65,37 +55,9 @@ class Server:
         """Where the SOAP service is; its WSDL is at ?wsdl."""
         return f"{self.url}{WAREHOUSE_PATH}"
 
-    def start(self) -> Self:
-        if self._listener is not None:
-            raise RuntimeError("The server is already running")
-        self._listener = Listener(self.host, self.port)
-        try:
-            self.port = self._listener.port
-            self._parts = _Parts(self.folder, self.options, self.faults)
-            self._listener.start(self._parts.frame.application(), "sandbox-techone")
-        except BaseException:
-            self.stop()
-            raise
-        _log.info("The stand-in TechOne in %s listens at %s", self.folder, self.url)
-        return self
-
-    def stop(self) -> None:
-        if self._listener is not None:
-            self._listener.stop()
-        if self._parts is not None:
-            self._parts.close()
-        self._listener = self._parts = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
+    @override
+    def _open(self) -> _Parts:
+        return _Parts(self.folder, self.options, self.faults)
 
 
 class _Parts:
@@ -117,6 +79,11 @@ class _Parts:
         except BaseException:
             self.store.close()
             raise
+
+    def application(self) -> web.Application:
+        return self.frame.application()
+
+    def listening(self) -> None: ...
 
     def close(self) -> None:
         self.frame.close()
