@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -99,6 +99,7 @@ def described_schema(describe: Mapping[str, Any]) -> ObjectSchema:
     return ObjectSchema(describe["name"], tuple(fields), left_out)
 
 
+@cache
 def arrow_type(salesforce_type: str, precision: int = 0, scale: int = 0) -> pa.DataType:
     """Text for every type that is not a number, a truth value or a time: also for unknown ones."""
     if salesforce_type in _DECIMAL:

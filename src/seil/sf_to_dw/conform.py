@@ -84,6 +84,8 @@ class Plan:
         ]
 
     def widened(self, needed: Mapping[str, pa.DataType]) -> Plan:
+        if not needed:
+            return self
         targets = tuple(
             replace(t, field=replace(t.field, arrow=needed.get(t.field.name, t.field.arrow)))
             for t in self.targets

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -92,7 +92,7 @@ class FlowStates:
         return _state(json.loads(body)) if body is not None else FlowState()
 
     def put(self, obj: SyncedObject, state: FlowState) -> None:
-        body = {"object": obj.api_name, **asdict(state)}
+        body = {"object": obj.api_name, **vars(state)}
         self.lake.staging.put(_state_key(obj), _json(body))
 
 
@@ -115,7 +115,7 @@ class Manifest:
 
     def write(self, lake: Lake, obj: SyncedObject) -> None:
         key = f"runs/Salesforce-{obj.landing_name}/{self.flow_run_id}.json"
-        lake.staging.put(key, _json(asdict(self)))
+        lake.staging.put(key, _json(vars(self)))
 
 
 def next_window(flow: Flow, state: FlowState, *, now: datetime, full: bool = False) -> Window:
@@ -151,10 +151,10 @@ def _state_key(obj: SyncedObject) -> str:
 
 
 def _json(body: dict[str, Any]) -> bytes:
-    def text(value: object) -> str:
-        return value.isoformat() if isinstance(value, datetime) else str(value)
+    def plain(value: object) -> object:
+        return value.isoformat() if isinstance(value, datetime) else vars(value)
 
-    return json.dumps(body, indent=1, default=text, ensure_ascii=False).encode()
+    return json.dumps(body, indent=1, default=plain, ensure_ascii=False).encode()
 
 
 def _state(body: dict[str, Any]) -> FlowState:
