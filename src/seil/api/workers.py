@@ -33,24 +33,44 @@ class Workers:
         """
         asked = self._threads.submit(copy_context().run, ask, call)
         answer = asyncio.wrap_future(asked)
-        limit = call.seconds
-        half = None
-        if limit is not None:  # Without effect on what has begun.
-            half = asyncio.get_running_loop().call_later(limit / 2, asked.cancel)
+        timer = None
+        if call.seconds is not None:
+            timer = _Halves(call.seconds, asked.cancel, answer.cancel)
         try:
-            async with asyncio.timeout(limit):
-                return await answer
-        except TimeoutError as error:
-            raise DownstreamSlowError(self._system) from error
-        except asyncio.CancelledError:
+            return await answer
+        except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task and task.cancelling():
                 raise
-            return self._busy()
+            if asked.cancelled():
+                return self._busy()
+            raise DownstreamSlowError(self._system) from error
         finally:
-            if half:
-                half.cancel()
+            if timer:
+                timer.stop()
 
     def _busy(self) -> Answer:
         text = f"All {self._count} calls to {self._system} at once are under way: nothing was done"
         return Answer(504, errors=(Fault("EC50402", text),), retry_after=_RETRY_SECONDS)
+
+
+class _Halves:
+    """Calls `half`, which has no effect on what has begun, and `end` when the seconds are over.
+
+    One timer at a time: most calls end in their first half.
+    """
+
+    def __init__(
+        self, seconds: float, half: Callable[[], object], end: Callable[[], object]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._rest = seconds / 2
+        self._half, self._end = half, end
+        self._timer = self._loop.call_later(self._rest, self._go_on)
+
+    def _go_on(self) -> None:
+        self._half()
+        self._timer = self._loop.call_later(self._rest, self._end)
+
+    def stop(self) -> None:
+        self._timer.cancel()
