@@ -28,8 +28,9 @@ from seil.sf_to_dw.extract import ExtractReport
 from seil.sf_to_dw.flow_run import FlowResult
 from seil.sf_to_dw.flows import FlowRun, FlowState, FlowStates, LandedPage, Window
 from seil.sf_to_dw.ledger import LedgerRow
-from seil.sf_to_dw.load import LoadReport, ObjectLoad
+from seil.sf_to_dw.load import LoadReport
 from seil.sf_to_dw.load_drift import SchemaChange
+from seil.sf_to_dw.load_events import ObjectLoad
 from seil.sf_to_dw.plan import Plan, PlannedObject
 
 Seil = Callable[..., Any]

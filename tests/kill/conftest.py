@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -179,16 +180,27 @@ class Site:
         return {name: sorted(map(_told, rows), key=repr) for name, rows in found.items()}
 
     def untold(self) -> set[str]:
-        """Files and flow runs that are done, and that no event tells of, or more than one."""
+        """What is done, and no event tells of it, or more than one: files and flow runs, objects
+        by the files that were loaded, builds unless a rebuild has replaced them.
+        """
         with self.open() as context:
             done = [e.key.rpartition("/")[2] for e in context.lake.landing.list("processed/")]
             done += [Path(e.key).stem for e in context.lake.staging.list("runs/")]
-            told = []
-            for kind in ("file-ingestion", "flow-run"):
-                for _, event in context.journal.read(detail_type=kind, state="success"):
-                    name = event.detail["key" if kind == "file-ingestion" else "flow_run_id"]
-                    told.append(name.rpartition("/")[2])
-        return {name for name in done if told.count(name) != 1}
+            told = [
+                str(event.detail[name]).rpartition("/")[2]
+                for kind, name in (("file-ingestion", "key"), ("flow-run", "flow_run_id"))
+                for _, event in context.journal.read(detail_type=kind, state="success")
+            ]
+            is_rebuilt = any(context.journal.read(detail_type="rebuild"))
+            for _, event in context.journal.read(detail_type="load"):
+                told += [event.detail["object"]] * event.detail["files"]
+            told += [e.detail["build_id"] for _, e in context.journal.read(detail_type="build")]
+        loaded = Counter(row["object"] for row in self.query("SELECT object FROM seil.loads"))
+        built = self.query("SELECT DISTINCT build_id FROM seil.builds")
+        expected = Counter(set(done)) + loaded
+        if not is_rebuilt:
+            expected.update(row["build_id"] for row in built)
+        return {name for name, times in expected.items() if told.count(name) != times}
 
     def left_over(self) -> list[str]:
         """What a killed command has left, and nobody has taken away or up."""

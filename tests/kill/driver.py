@@ -39,6 +39,7 @@ from seil.sf_to_dw import model
 from seil.sf_to_dw.build_select import columns_read
 from seil.sf_to_dw.model_blocks import UnanalysableError, model_block
 
+_NAMING = ("seil.loads", "seil.builds")
 TABLES = ("sales_orders", "sales_order_line_items", "sales_order_contacts")
 
 _BUCKET = re.compile(r"-(landing|curated|staging)/([^/]+)")
@@ -121,7 +122,9 @@ def watch_files() -> None:
 
 
 class Warehouse:
-    """A DuckDB connection that tells of its commits: of loads, else of the table written last."""
+    """A DuckDB connection that tells of its commits: of loads, of builds, else of the table written
+    last.
+    """
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -135,7 +138,7 @@ class Warehouse:
         verb = sql.split(None, 1)[0].upper()
         if verb == "BEGIN":
             self._is_open, self._written = True, ""
-        if (found := _WRITTEN.search(sql)) and not self._written.startswith("seil.loads"):
+        if (found := _WRITTEN.search(sql)) and self._written not in _NAMING:
             self._written = ".".join(filter(None, found.groups()))
         name = self._name(verb, sql)
         if verb in ("COMMIT", "ROLLBACK"):

@@ -102,6 +102,15 @@ def test_killed_at_each_kind_of_commit_point(
     assert site.kills > 0.7 * (len(first) + len(second) + len(rebuild))
 
 
+@pytest.mark.parametrize("what", ["loads", "builds"])
+def test_killed_before_its_event_is_told(orgs: Orgs, new_site: NewSite, what: str) -> None:
+    site = new_site()
+    with site.serve(orgs[0]):
+        assert site.ask("run", at={"name": f"after commit seil.{what}", "nth": 1}) == -9
+        site.finish("run")
+    assert site.untold() == set()
+
+
 def later(moments: Sequence[str], share: float) -> Iterator[dict[str, Any]]:
     for name in dict.fromkeys(moments):
         if (count := moments.count(name)) > 2:

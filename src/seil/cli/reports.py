@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.flow_run import FlowResult
     from seil.sf_to_dw.ingest import IngestReport
     from seil.sf_to_dw.ledger import LedgerRow
-    from seil.sf_to_dw.load import LoadReport, ObjectLoad
+    from seil.sf_to_dw.load import LoadReport
+    from seil.sf_to_dw.load_events import ObjectLoad
     from seil.sf_to_dw.pipeline import RunReport
     from seil.sf_to_dw.plan import Plan, PlannedObject
 

@@ -25,8 +25,10 @@ from seil.sf_to_dw.build_plan import Mode, TablePlan, new_planner
 from seil.sf_to_dw.build_tests import Tested, TestFailure, broken_tests, tests_passed
 from seil.sf_to_dw.build_work import Work
 from seil.sf_to_dw.changes import Built, last_change, record_built
+from seil.sf_to_dw.file_events import event_id
 from seil.sf_to_dw.ledger import BUILDS, ledger_schema, prepare_ledger
 from seil.sf_to_dw.model import Model, Models
+from seil.sf_to_dw.outbox import Outbox
 from seil.warehouse.sql import translated
 
 if TYPE_CHECKING:
@@ -94,15 +96,16 @@ def build(
     """
     selected = models.select(tables)
     prepare_ledger(warehouse)
+    outbox = Outbox(warehouse, bus)
     started = datetime.now(UTC)
     with progress.step("build") as step:
-        report = _Build(warehouse, models, selected, started, full).run(step)
+        report = _Build(warehouse, models, selected, started, outbox, full).run(step)
     for table in report.tables:
         level = logging.INFO if table.is_built else logging.WARNING
         about = (table.table, table.state, table.mode, table.rows, table.message)
         log.log(level, "%s: %s (%s), %d rows. %s", *about)
-    if bus:
-        bus.publish([_event(report)])
+    outbox.publish([_event(report)])
+    outbox.clear()
     return report
 
 
@@ -141,6 +144,7 @@ class _Build:
     models: Models
     selected: Sequence[Model]
     started: datetime
+    outbox: Outbox
     full: bool = False
     refused: dict[str, str] = field(default_factory=dict)
     full_for: dict[str, str] = field(default_factory=dict)
@@ -298,6 +302,7 @@ class _Build:
             for table in tables
         ]
         self.warehouse.append(BUILDS, pa.Table.from_pylist(rows, schema=ledger_schema(BUILDS)))
+        self.outbox.put([_event(report)])
         return report
 
 
@@ -321,4 +326,4 @@ def _event(report: BuildReport) -> Event:
         "tables": tables,
         "warnings": [str(failure) for t in report.tables for failure in t.warnings],
     }
-    return Event(SOURCE, "build", detail)
+    return Event(SOURCE, "build", detail, id=event_id("build", report.build_id))

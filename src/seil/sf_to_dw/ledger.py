@@ -3,7 +3,8 @@
 It lives in the warehouse's schema `seil`: `loads` has a row per curated file, written in the same
 transaction as the file's rows; `runs` what each flow run said of itself; the view `ledger` compares
 the two. `builds` and `schema_changes` are the history of the tables. `changes`, `built` and
-`watched` say what changed since each table was built: see seil.sf_to_dw.changes.
+`watched` say what changed since each table was built: see seil.sf_to_dw.changes. `outbox` holds
+events until they are published: see seil.sf_to_dw.outbox.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ SCHEMA_CHANGES = TableName("seil", "schema_changes")
 CHANGES = TableName("seil", "changes")
 BUILT = TableName("seil", "built")
 WATCHED = TableName("seil", "watched")
+OUTBOX = TableName("seil", "outbox")
 
 _TEXT, _COUNT, _TIME, _FLAG = "text", "count", "time", "flag"
 
@@ -107,6 +109,11 @@ _COLUMNS: dict[TableName, dict[str, str]] = {
         "table_name": _TEXT,
         "source_table": _TEXT,
         "column_name": _TEXT,
+    },
+    OUTBOX: {
+        "event_id": _TEXT,
+        "body": _TEXT,
+        "written_at": _TIME,
     },
 }
 

@@ -38,7 +38,8 @@ from seil.sf_to_dw.deliveries import settle_pending
 from seil.sf_to_dw.file_events import INGESTION, SOURCE
 from seil.sf_to_dw.ingest import Ingested, Ingestor
 from seil.sf_to_dw.landing import LANDED, landed_event
-from seil.sf_to_dw.load import ObjectLoad, load
+from seil.sf_to_dw.load import load
+from seil.sf_to_dw.load_events import ObjectLoad
 from seil.sf_to_dw.load_files import pending_files
 from seil.sf_to_dw.load_object import SCHEMA
 from seil.sf_to_dw.load_records import loaded_files

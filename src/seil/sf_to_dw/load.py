@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seil.catalog import Catalog
 from seil.errors import SeilError
 from seil.events.bus import Bus
-from seil.events.envelope import Event
 from seil.lake import Lake
 from seil.observe.progress import SILENT, Progress
 from seil.sf_to_dw.ledger import prepare_ledger
-from seil.sf_to_dw.load_drift import SchemaChange
+from seil.sf_to_dw.load_events import ObjectLoad
 from seil.sf_to_dw.load_object import BatchLimits, ObjectLoader
 from seil.sf_to_dw.load_records import append_runs, known_tables, record_loads
+from seil.sf_to_dw.outbox import Outbox
 from seil.warehouse.protocol import Outcome
 
 if TYPE_CHECKING:
@@ -30,27 +30,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SOURCE = "seil.sf-to-dw"
-
-
-@dataclass(frozen=True)
-class ObjectLoad:
-    """What became of one object's pending files; `errors` are those left out, with the reason."""
-
-    object: str
-    table: str
-    files: int = 0
-    runs: int = 0
-    outcome: Outcome = field(default_factory=Outcome)
-    changes: tuple[SchemaChange, ...] = ()
-    errors: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        return self.outcome.rows
-
-    @property
-    def ok(self) -> bool:
-        return not self.errors
 
 
 @dataclass(frozen=True)
@@ -90,19 +69,19 @@ def load(
     `as_text` are columns, as `<table>.<column>`, that may become text to take in what does not fit.
     """
     prepare_ledger(warehouse)
+    outbox = Outbox(warehouse, bus)
     known = known_tables(warehouse)
     allowed = frozenset(as_text)
     loaders = (
-        ObjectLoader(warehouse, lake, obj, known=known, as_text=allowed)
+        ObjectLoader(warehouse, lake, obj, known=known, as_text=allowed, outbox=outbox)
         for obj in catalog.select(objects)
     )
     loaded: list[ObjectLoad] = []
     for group in _groups(loaders, limits):
         _load_group(warehouse, group, limits, progress)
-        entries = [_entry(loader) for loader in group]
-        if bus and (events := [event for entry in entries for event in _events(entry)]):
-            bus.publish(events)
-        loaded += entries
+        outbox.publish([event for loader in group for event in loader.events()])
+        loaded += [loader.report() for loader in group]
+    outbox.clear()
     return LoadReport(tuple(loaded))
 
 
@@ -148,6 +127,8 @@ def _load_together(warehouse: Warehouse, group: Sequence[ObjectLoader], progress
         with warehouse.transaction():
             merged = [loader.merge_whole(progress) for loader in group]
             record_loads(warehouse, [file for files in merged for file in files])
+            pairs = zip(group, merged, strict=True)
+            group[0].outbox.put([event for loader, own in pairs for event in loader.events(own)])
     except SeilError as error:
         log.info("each object gets a transaction of its own, as one for all failed: %s", error)
         for loader in group:
@@ -156,31 +137,3 @@ def _load_together(warehouse: Warehouse, group: Sequence[ObjectLoader], progress
     for loader, files in zip(group, merged, strict=True):
         loader.take(files)
     return True
-
-
-def _entry(loader: ObjectLoader) -> ObjectLoad:
-    return ObjectLoad(
-        loader.object.api_name,
-        str(loader.table),
-        files=len(loader.outcomes),
-        runs=len(loader.manifests),
-        outcome=sum(loader.outcomes, Outcome()),
-        changes=() if loader.is_new else tuple(loader.changes),
-        errors=tuple(loader.errors),
-    )
-
-
-def _events(entry: ObjectLoad) -> Iterator[Event]:
-    about = {"object": entry.object, "table": entry.table}
-    if entry.files or entry.errors:
-        detail = {
-            "state": "error" if entry.errors else "success",
-            **about,
-            "files": entry.files,
-            "rows": entry.rows,
-            **asdict(entry.outcome),
-            "errors": list(entry.errors),
-        }
-        yield Event(SOURCE, "load", detail)
-    for change in entry.changes:
-        yield Event(SOURCE, "schema-drift", {**about, **asdict(change), "message": str(change)})

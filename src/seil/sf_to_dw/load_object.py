@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,14 @@ import pyarrow as pa
 
 from seil.catalog import SyncedObject
 from seil.errors import FileRejectedError, StatementError, WarehouseError
+from seil.events.envelope import Event
 from seil.lake import Lake
 from seil.observe.progress import Progress
 from seil.sf_to_dw.changes import change_log, record_change
 from seil.sf_to_dw.flows import PARTIAL_MODES
 from seil.sf_to_dw.history import files_without_versions, keep_current, keep_versions
 from seil.sf_to_dw.load_drift import SchemaChange, TablePlan
+from seil.sf_to_dw.load_events import ObjectLoad, load_events
 from seil.sf_to_dw.load_files import CuratedFile, check_readable, pending_files, read_footer
 from seil.sf_to_dw.load_records import (
     KnownTables,
@@ -26,6 +29,7 @@ from seil.sf_to_dw.load_records import (
     new_manifests,
     record_loads,
 )
+from seil.sf_to_dw.outbox import Outbox
 from seil.sf_to_dw.partials_load import lay_partials_over, merge_partials, partial_tables
 from seil.sf_to_dw.schema_review import (
     Decisions,
@@ -68,12 +72,15 @@ class ObjectLoader:
         *,
         known: KnownTables,
         as_text: frozenset[str],
+        outbox: Outbox,
     ) -> None:
         self._warehouse = warehouse
         self._lake = lake
         self._known = known
         self._as_text = as_text
         self._loaded: Mapping[str, Any] = {}
+        self._load_id = uuid.uuid4().hex
+        self.outbox = outbox
         self.object = obj
         self.table = TableName(SCHEMA, obj.table)
         self.manifests: list[dict[str, Any]] = []
@@ -149,6 +156,7 @@ class ObjectLoader:
                 if self.is_new or self.changes or self._decided:
                     with self._warehouse.transaction():
                         self._prepare()
+                        self.outbox.put(self.events())
                 for batch in _batches(self.files, limits):
                     merged = self._merge(batch)
                     self.take(merged)
@@ -178,6 +186,22 @@ class ObjectLoader:
             name = self.object.api_name
             self.errors.append(f"{total.without_key} row(s) of {name} have no {self._key}")
         log.info("%s: %d file(s), %s", self.object.api_name, len(outcomes), total)
+
+    def report(self, merged: Iterable[MergedFile] = ()) -> ObjectLoad:
+        """Of what has been committed; `merged` will be with it."""
+        outcomes = [*self.outcomes, *(entry.outcome for entry in merged)]
+        return ObjectLoad(
+            self.object.api_name,
+            str(self.table),
+            files=len(outcomes),
+            runs=len(self.manifests),
+            outcome=sum(outcomes, Outcome()),
+            changes=() if self.is_new else tuple(self.changes),
+            errors=tuple(self.errors),
+        )
+
+    def events(self, merged: Iterable[MergedFile] = ()) -> list[Event]:
+        return list(load_events(self.report(merged), self._load_id))
 
     def _step(self, progress: Progress) -> Any:
         return progress.step(f"load {self.table.name}", sum(file.rows for file in self.files))
@@ -237,6 +261,7 @@ class ObjectLoader:
         with self._warehouse.transaction():
             merged = self._merged(batch)
             record_loads(self._warehouse, merged)
+            self.outbox.put(self.events(merged))
         return merged
 
     def _merged(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:

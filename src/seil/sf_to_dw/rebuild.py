@@ -25,6 +25,7 @@ from seil.settings import WarehouseSettings
 from seil.sf_to_dw.build import BuildReport, build
 from seil.sf_to_dw.ledger import LOADS
 from seil.sf_to_dw.load import SOURCE, LoadReport, load
+from seil.sf_to_dw.outbox import Outbox
 from seil.warehouse import open_warehouse
 from seil.warehouse.embedded_errors import is_broken
 
@@ -112,6 +113,8 @@ class Rebuild:
             return _Old("missing")
         try:
             with self._opened(file) as warehouse:
+                # Of what it still owes, the new one knows nothing.
+                Outbox(warehouse, self.bus).clear()
                 files = _merged(warehouse)
                 tables = frozenset(warehouse.tables()) & {m.name for m in self.models.values()}
                 warehouse.execute("CHECKPOINT")
