@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import socket
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,18 +55,38 @@ class Ministack:
         session: Any = boto3.Session(ACCOUNT, "test", region_name=REGION)
         return session.client(name, endpoint_url=self.url)
 
-    def function(self, name: str, module: str, environment: Mapping[str, str]) -> str:
-        """A Lambda function with the handler of a module that is installed here; its ARN."""
-        return self.code(name, _HANDLER.format(module=module), environment)
+    def role(self, name: str, allowed: Mapping[str, Sequence[str]]) -> str:
+        """A role of Lambda functions that may do this to these resources only; its ARN."""
+        iam = self.client("iam")
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy([trust]))
+        statements = [
+            {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+            for resource, actions in allowed.items()
+        ]
+        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=_policy(statements))
+        return str(made["Role"]["Arn"])
 
-    def code(self, name: str, source: str, environment: Mapping[str, str]) -> str:
+    def function(
+        self, name: str, module: str, environment: Mapping[str, str], *, role: str = _ROLE
+    ) -> str:
+        """A Lambda function with the handler of a module that is installed here; its ARN."""
+        return self.code(name, _HANDLER.format(module=module), environment, role=role)
+
+    def code(
+        self, name: str, source: str, environment: Mapping[str, str], *, role: str = _ROLE
+    ) -> str:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
             archive.writestr("main.py", source)
         made = self.client("lambda").create_function(
             FunctionName=name,
             Runtime="python3.11",
-            Role=_ROLE,
+            Role=role,
             Handler="main.handler",
             Code={"ZipFile": buffer.getvalue()},
             Timeout=30,
@@ -74,9 +95,10 @@ class Ministack:
         )
         return str(made["FunctionArn"])
 
-    def table(self, name: str) -> None:
+    def table(self, name: str) -> str:
+        """Its ARN."""
         dynamo = self.client("dynamodb")
-        dynamo.create_table(
+        made = dynamo.create_table(
             TableName=name,
             KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
@@ -86,10 +108,16 @@ class Ministack:
             TableName=name,
             TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
         )
+        return str(made["TableDescription"]["TableArn"])
+
+
+def _policy(statements: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 @contextmanager
-def ministack(folder: Path) -> Iterator[Ministack]:
+def ministack(folder: Path, *, policies: bool = False) -> Iterator[Ministack]:
+    """With `policies` a function may do what its role allows, and nothing else."""
     folder.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     with (folder / "ministack.log").open("wb") as log:
@@ -99,7 +127,7 @@ def ministack(folder: Path) -> Iterator[Ministack]:
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=_environment(folder, port),
+            env=_environment(folder, port) | {"AUTH": str(policies).lower()},
             start_new_session=True,
         )
         try:

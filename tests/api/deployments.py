@@ -37,6 +37,9 @@ _PROJECT, _ENV = "seil", "dev"
 # Of the deployments: how long a stand-in may take until it counts as too slow.
 EXTERNAL_SECONDS = 5
 _MANY = 1_000_000
+# Of the functions' roles; beside these they need to write their logs, as every function does.
+_SECRET = ["secretsmanager:GetSecretValue"]
+_KEYS = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
 _HEALTH = {
     "version": "2.0",
     "rawQueryString": "",
@@ -84,6 +87,7 @@ class Deployment:
     client_secret: str
     headers: Mapping[str, str] = field(default_factory=dict)
     function_logs: Callable[[], Mapping[str, list[str]]] = dict
+    ministack: Ministack | None = None
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=_SECONDS))
 
     def token(self, scopes: Sequence[str] = SCOPES) -> str:
@@ -193,7 +197,7 @@ def _one_process(folder: Path, found: StandIns) -> Iterator[Deployment]:
 
 @contextmanager
 def _on_aws(folder: Path, found: StandIns) -> Iterator[Deployment]:
-    with ministack(folder / "ministack") as aws:
+    with ministack(folder / "ministack", policies=True) as aws:
         pool = _pool(aws)
         routers = _functions(aws, found, pool, folder)
         api = _http_api(aws, routers, pool)
@@ -208,6 +212,7 @@ def _on_aws(folder: Path, found: StandIns) -> Iterator[Deployment]:
             pool.client[1],
             {"Host": f"{api}.execute-api.127.0.0.1:{aws.url.rpartition(':')[2]}"},
             lambda: _function_logs(aws),
+            aws,
         )
 
 
@@ -247,10 +252,10 @@ def _functions(aws: Ministack, found: StandIns, pool: _Pool, folder: Path) -> di
     """A router for each system, by ARN."""
     secrets = aws.client("secretsmanager")
     key, client = f"{_ENV}/gam/service_account_key", f"{_ENV}/tech1/client_credentials"
-    secrets.create_secret(Name=key, SecretString=found.key_file.read_text())
+    key_arn = secrets.create_secret(Name=key, SecretString=found.key_file.read_text())["ARN"]
     own = {"client_id": "seil-sandbox", "client_secret": "sandbox-secret"}
-    secrets.create_secret(Name=client, SecretString=json.dumps(own))
-    aws.table(f"{_ENV}-apiRequests")
+    client_arn = secrets.create_secret(Name=client, SecretString=json.dumps(own))["ARN"]
+    table = aws.table(f"{_ENV}-apiRequests")
     common = {"SEIL_PROJECT": _PROJECT, "SEIL_ENV": _ENV, "SEIL_PROFILE": "aws"}
     common["SEIL_LOG__LEVEL"] = "DEBUG"
     common |= {name: aws.environment[name] for name in ("AWS_REGION", "AWS_DEFAULT_REGION")}
@@ -269,6 +274,7 @@ def _functions(aws: Ministack, found: StandIns, pool: _Pool, folder: Path) -> di
                 "SEIL_ADMANAGER__TIMEOUT": f"{EXTERNAL_SECONDS}s",
                 "SEIL_ADMANAGER__WSDL_CACHE": str(folder / "wsdl"),
             },
+            role=aws.role(f"{_ENV}-gamClient", {key_arn: _SECRET, table: _KEYS}),
         ),
         "techone": aws.function(
             f"{_ENV}-tech1Client",
@@ -282,6 +288,7 @@ def _functions(aws: Ministack, found: StandIns, pool: _Pool, folder: Path) -> di
                 "SEIL_TECHONE__CLIENT_ID": own["client_id"],
                 "SEIL_TECHONE__CLIENT_SECRET": f"aws:{client}#client_secret",
             },
+            role=aws.role(f"{_ENV}-tech1Client", {client_arn: _SECRET, table: _KEYS}),
         ),
     }
     routing = {
@@ -295,7 +302,12 @@ def _functions(aws: Ministack, found: StandIns, pool: _Pool, folder: Path) -> di
     }
     modules = {"gam": "gam_router", "techone": "tech1_router"}
     return {
-        system: aws.function(f"{_ENV}-{module}", f"seil.aws.{module}", routing)
+        system: aws.function(
+            f"{_ENV}-{module}",
+            f"seil.aws.{module}",
+            routing,
+            role=aws.role(f"{_ENV}-{module}", {clients[system]: ["lambda:InvokeFunction"]}),
+        )
         for system, module in modules.items()
     }
 

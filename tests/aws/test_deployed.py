@@ -13,7 +13,7 @@ import httpx
 import pytest
 from tests.api.contract.booking import new_order
 from tests.api.deployments import READ, WRITE, Deployment, StandIns, deployed
-from tests.ministack import Ministack
+from tests.ministack import REGION, Ministack
 
 from seil.api.tokens import Expected, InvalidTokenError, RemoteKeys, Verifier
 
@@ -145,3 +145,68 @@ def test_load_balancer_reaches_the_router(deployment: Deployment) -> None:
     answer = httpx.post(f"{url}/v1/gam/order", headers=headers, json=body, timeout=30)
     assert answer.status_code == 200, answer.text
     assert httpx.get(f"{url}/v1/gam/order/1").json() == {"message": "Unauthorized"}
+
+
+# Tries what the event says with the credentials that the function has.
+_PROBE = """
+import boto3
+from botocore.exceptions import ClientError
+
+def handler(event, context):
+    found = []
+    for service, method, arguments in event:
+        try:
+            getattr(boto3.client(service), method)(**arguments)
+            found.append("ok")
+        except ClientError as error:
+            found.append(error.response["Error"]["Code"])
+    return found
+"""
+_CREDENTIALS = "dev/tech1/client_credentials"
+_KEY = "dev/gam/service_account_key"
+_TABLE = "dev-apiRequests"
+_ITEM = {"key": {"S": "probe"}}
+Try = tuple[str, str, dict[str, object]]
+
+
+def _tried(deployment: Deployment, function: str, tries: list[Try]) -> list[str]:
+    """What becomes of it with the role of a function."""
+    aws = deployment.ministack
+    assert aws is not None
+    client = aws.client("lambda")
+    role = client.get_function_configuration(FunctionName=function)["Role"]
+    name = f"probe-{function}"
+    aws.code(name, _PROBE, {"AWS_DEFAULT_REGION": REGION}, role=role)
+    answer = client.invoke(FunctionName=name, Payload=json.dumps(tries))
+    found: list[str] = json.loads(answer["Payload"].read())
+    return found
+
+
+def test_client_function_may_read_its_secret_and_keep_its_keys_only(deployment: Deployment) -> None:
+    allowed: list[Try] = [
+        ("secretsmanager", "get_secret_value", {"SecretId": _CREDENTIALS}),
+        ("dynamodb", "put_item", {"TableName": _TABLE, "Item": _ITEM}),
+        ("dynamodb", "delete_item", {"TableName": _TABLE, "Key": _ITEM}),
+    ]
+    denied: list[Try] = [
+        ("secretsmanager", "get_secret_value", {"SecretId": _KEY}),
+        ("secretsmanager", "put_secret_value", {"SecretId": _CREDENTIALS, "SecretString": "x"}),
+        ("dynamodb", "scan", {"TableName": _TABLE}),
+        ("dynamodb", "get_item", {"TableName": _TABLE, "Key": _ITEM}),
+        ("lambda", "invoke", {"FunctionName": "dev-gamClient", "Payload": "{}"}),
+    ]
+    found = _tried(deployment, "dev-tech1Client", allowed + denied)
+    assert found[: len(allowed)] == ["ok"] * len(allowed)
+    assert {code.removesuffix("Exception") for code in found[len(allowed) :]} == {"AccessDenied"}
+
+
+def test_router_may_invoke_its_client_function_only(deployment: Deployment) -> None:
+    tries: list[Try] = [
+        ("lambda", "invoke", {"FunctionName": "dev-gamClient", "Payload": "{}"}),
+        ("lambda", "invoke", {"FunctionName": "dev-tech1Client", "Payload": "{}"}),
+        ("secretsmanager", "get_secret_value", {"SecretId": _KEY}),
+        ("dynamodb", "put_item", {"TableName": _TABLE, "Item": _ITEM}),
+    ]
+    first, *others = _tried(deployment, "dev-gam_router", tries)
+    assert first == "ok"
+    assert {code.removesuffix("Exception") for code in others} == {"AccessDenied"}
