@@ -10,10 +10,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seil.api.calls import Answer
+
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from starlette.types import ASGIApp
 
-    from seil.api.calls import Answer, Call
+    from seil.api.calls import Call
 
 PATH = "/v1/gam/order/3102455871"
 # A near downstream that is quick: what the edge adds shows most.
@@ -36,23 +39,28 @@ def downstream() -> dict[str, Any]:
 
 
 class Service:
-    """What stands where Ad Manager's service does."""
+    """What stands where Ad Manager's service does: its answer is of the model, too."""
+
+    def __init__(self, order: type[BaseModel]) -> None:
+        self._order = order
 
     def run(self, _call: Call) -> Answer:
-        from seil.api.calls import Answer
-
-        return Answer(200, downstream())
+        order = self._order.model_validate(downstream())
+        return Answer(200, order.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
 def bare() -> tuple[ASGIApp, str]:
+    """As a route is mostly written: its parameter and its answer are checked, and nothing else."""
     import anyio
     import anyio.to_thread
     from fastapi import FastAPI
 
+    from seil.admanager.models import Order
+
     app = FastAPI()
     threads = anyio.CapacityLimiter(_WORKERS)
 
-    @app.get("/v1/gam/order/{orderid}")
+    @app.get("/v1/gam/order/{orderid}", response_model=Order, response_model_exclude_none=True)
     async def get_order(orderid: int) -> dict[str, Any]:
         return await anyio.to_thread.run_sync(downstream, limiter=threads)
 
@@ -60,6 +68,7 @@ def bare() -> tuple[ASGIApp, str]:
 
 
 def edge() -> tuple[ASGIApp, str]:
+    from seil.admanager.models import Order
     from seil.api.edge.app import EdgeOptions, build_edge
     from seil.api.edge.gate import scopes_of
     from seil.api.in_process import InProcess
@@ -72,7 +81,7 @@ def edge() -> tuple[ASGIApp, str]:
     folder = Path(tempfile.mkdtemp(prefix="seil-bench-"))
     issuer = Issuer(folder, "http://127.0.0.1", {"bench": Grant("", scopes)})
     options = EdgeOptions("seil", "dev", rate=_MANY, issuer=issuer)
-    services = InProcess({"gam": Service(), "techone": Service()}, workers=_WORKERS)
+    services = InProcess({"gam": Service(Order)}, workers=_WORKERS)
     app = build_edge(Verifier(Expected(issuer.url), issuer), services, options)
     return app, issuer.token("bench", scopes)
 
@@ -85,7 +94,8 @@ def _main(name: str) -> None:
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # for TCP_NODELAY
         listening.bind(("127.0.0.1", 0))
         print(f"http://127.0.0.1:{listening.getsockname()[1]}{PATH} {token}", flush=True)
-        config = uvicorn.Config(app, log_config=None, access_log=False)
+        # As `seil serve` has it, for both.
+        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
         uvicorn.Server(config).run(sockets=[listening])
 
 
