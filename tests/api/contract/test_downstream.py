@@ -173,6 +173,20 @@ def test_what_is_too_slow_both_ways(caller: Caller, levers: Levers) -> None:
     assert time.monotonic() - begun < 7.5
 
 
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(200, "[]"), (200, '{"unexpected": 1}'), (200, ""), (404, "<html>"), (418, "{}"), (403, "no")],
+    ids=["list", "other", "nothing", "404", "418", "403"],
+)
+@pytest.mark.parametrize("path", [ORDER, f"/v1/gam/lineitem?orderid={ORDER_IDS[0]}"])
+def test_somebody_else_answers_for_ad_manager(
+    quick: httpx.Client, levers: Levers, path: str, status: int, text: str
+) -> None:
+    """It is neither an empty result nor the caller's fault."""
+    levers.admanager("faults", path="^/v1/", status=status, text=text)
+    assert faults(quick.get(path)) == (502, ["EC50202"])
+
+
 @pytest.mark.parametrize("path", [ORDER, "/v1/gam/proposal/1", RATE, CREDIT])
 def test_what_is_too_slow(quick: httpx.Client, levers: Levers, path: str) -> None:
     pull = levers.techone if "techone" in path else levers.admanager
