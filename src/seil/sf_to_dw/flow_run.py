@@ -145,11 +145,11 @@ class FlowRunner:
         )
         job = self._finished_job(run, step)
         drifted = self._note_schema(schema)
-        if job.rows == 0 and (drifted or run.window.mode == "full"):
+        if job.rows != 0 or not self._has_no_rows(run, schema):
+            self._land(run, job, schema, step)
+        elif drifted or run.window.mode == "full":
             # Without a file the warehouse would not learn of the object, or of its new columns.
             self._land_empty(run, schema)
-        elif job.rows != 0:
-            self._land(run, job, schema, step)
         manifest = self._commit(job, schema)
         return FlowResult(
             self._obj.api_name,
@@ -234,11 +234,7 @@ class FlowRunner:
         reading = _Reading(run, schema, page_rows)
 
         def land(number: int, locator: str, opened: Callable[[str | None], None]) -> None:
-            for attempt in Retrying(
-                retry=retry_if_exception_type(UnavailableError),
-                stop=stop_after_attempt(_PAGE_ATTEMPTS),
-                reraise=True,
-            ):
+            for attempt in _page_attempts():
                 with attempt:
                     page = self._land_page(reading, (number, locator), opened)
             step.advance(page.rows)
@@ -269,6 +265,17 @@ class FlowRunner:
                 metadata=page_metadata(self._obj, run, number=number, rows=page.expected_rows),
             )
         return self._landed(LandedPage(number, locator, page.next_locator, landed.key, rows))
+
+    def _has_no_rows(self, run: FlowRun, schema: ObjectSchema) -> bool:
+        """What the job says is not believed without its page."""
+        for attempt in _page_attempts():
+            with (
+                attempt,
+                self._bulk.page(run.job_id, "", schema, max_records=run.page_rows) as page,
+            ):
+                rows = sum(batch.num_rows for batch in page.batches())
+                return rows == 0 and page.next_locator is None
+        return False
 
     def _land_empty(self, run: FlowRun, schema: ObjectSchema) -> None:
         landed = page_file(self._context.lake.env, self._obj, run, 0)
@@ -349,3 +356,11 @@ class FlowRunner:
     def _check_stop(self) -> None:
         if self._context.stop.is_set():
             raise StoppedError
+
+
+def _page_attempts() -> Retrying:
+    return Retrying(
+        retry=retry_if_exception_type(UnavailableError),
+        stop=stop_after_attempt(_PAGE_ATTEMPTS),
+        reraise=True,
+    )

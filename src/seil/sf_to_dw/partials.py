@@ -148,10 +148,9 @@ def queried(
         job_id, poll=settings.poll.total_seconds(), timeout=settings.job_timeout.total_seconds()
     )
     rows = 0
-    if job.rows != 0:
-        for batch in _pages(context, job, schema):
-            rows += batch.num_rows
-            yield batch
+    for batch in _pages(context, job, schema):
+        rows += batch.num_rows
+        yield batch
     if job.rows is not None and job.rows != rows:
         reason = f"job {job_id} reported {job.rows:,} rows, its pages held {rows:,}"
         raise UnavailableError("Salesforce", reason)

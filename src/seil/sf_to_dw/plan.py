@@ -146,7 +146,9 @@ class _Planner:
         return self.org.count(obj.api_name, where)
 
     def _calls(self, rows: int) -> int:
-        """Of a job that finds so many rows. One page is read without a list of pages."""
-        pages = -(-rows // self.settings.page_rows)
+        """Of a job that finds so many rows. One page is read without a list of pages, and where
+        there are none.
+        """
+        pages = max(1, -(-rows // self.settings.page_rows))
         lists = -(-pages // _LOCATORS_PER_CALL) if pages > 1 else 0
         return _CALLS_PER_JOB + pages + lists

@@ -65,6 +65,8 @@ CODES = {
     "count-too-low": (INCOMPLETE, INCOMPLETE),
     "rows-twice-counted": (INCOMPLETE, INCOMPLETE),
     "job-count-wrong": (INCOMPLETE, INCOMPLETE),
+    "job-count-zero": (INCOMPLETE, INCOMPLETE),
+    "job-count-low": (INCOMPLETE, INCOMPLETE),
     "page-list-loops": (INCOMPLETE, INCOMPLETE),
     "locator-missing": (INCOMPLETE, INCOMPLETE),
     "locator-stuck": (INCOMPLETE, INCOMPLETE),

@@ -52,6 +52,17 @@ def test_deletions_are_found_when_asked_for(site: Any, kind: str) -> None:
     assert not live(site) & set(gone)
 
 
+@pytest.mark.parametrize(("kind", "name"), [("ids", "Account"), ("formulas", "Contact")])
+def test_a_job_that_reports_nothing_is_not_believed(site: Any, kind: str, name: str) -> None:
+    before = live(site)
+    with site.serve(OFF) as server, site.open() as context:
+        server.faults.add(Fault(path=r"/jobs/query/\w+$", members={"numberRecordsProcessed": 0}))
+        objects = context.catalog.select([name])
+        (problem,) = context.pipeline.reconcile(objects, [kind]).problems
+    assert "reported 0 rows, its pages held" in problem
+    assert live(site) == before
+
+
 def test_formulas_are_refreshed_when_asked_for(site: Any) -> None:
     with site.open() as context:
         fields = context.registry.get(context.catalog["Contact"]).fields

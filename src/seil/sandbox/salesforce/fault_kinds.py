@@ -170,6 +170,24 @@ _COUNTS = {
         method="GET",
         members={"numberRecordsProcessed": 123456},
     ),
+    "job-count-zero": _kind(
+        "A job says that it found nothing, and has pages with rows.",
+        _JOB,
+        method="GET",
+        members={"numberRecordsProcessed": 0},
+    ),
+    "job-count-low": _kind(
+        "A job says that it found one row, and has more.",
+        _JOB,
+        method="GET",
+        members={"numberRecordsProcessed": 1},
+    ),
+    "job-count-missing": _kind(
+        "A job does not say how much it found.",
+        _JOB,
+        method="GET",
+        members={"numberRecordsProcessed": None},
+    ),
 }
 
 _PAGES = {
