@@ -127,7 +127,7 @@ def gam(shared: AdManager, stand_in: Server) -> AdManager:
 def anonymous() -> Any:
     from google.auth.credentials import AnonymousCredentials
 
-    return AnonymousCredentials()  # type: ignore[no-untyped-call]
+    return AnonymousCredentials()
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ def proposals(
     wire = Wire()
     wire.reply(httpx.get(url).content.replace(far_end.url.encode(), wire.url.encode()))
     settings = AdManagerSettings(soap_endpoint=wire.url, wsdl_cache=tmp_path_factory.mktemp("wsdl"))
-    client = AdManager(settings, AnonymousCredentials())  # type: ignore[no-untyped-call]
+    client = AdManager(settings, AnonymousCredentials())
     assert client._soap.has_type("ProposalLineItem", "Proposal")
     yield client, wire
     wire.stop()

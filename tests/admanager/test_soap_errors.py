@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import requests
 from google.auth.exceptions import RefreshError, TransportError
-from googleads.errors import (  # type: ignore[import-untyped]
+from googleads.errors import (
     GoogleAdsServerFault,
     GoogleAdsValueError,
 )

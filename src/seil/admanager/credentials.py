@@ -45,7 +45,7 @@ class AccountCredentials(google.auth.credentials.Credentials):
         with self._lock:
             if self.token != refused and self.valid:
                 return  # Another thread has just got a new one.
-            self._account.refresh(self._timely)  # type: ignore[no-untyped-call]
+            self._account.refresh(self._timely)
             self.token, self.expiry = self._account.token, self._account.expiry
 
     @override
@@ -68,7 +68,7 @@ def account_credentials(settings: AdManagerSettings) -> AccountCredentials:
     """Raises ConfigurationError where the key is missing or is none. It never says what it is."""
     place = settings.service_account_key.place
     try:
-        account = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+        account = service_account.Credentials.from_service_account_info(
             json.loads(settings.service_account_key.reveal()), scopes=[SCOPE]
         )
     except (ValueError, TypeError, AttributeError, GoogleAuthError):

@@ -49,7 +49,7 @@ class Google:
     server: Server
 
     def client(self, kind: Callable[..., Any]) -> Any:
-        credentials = service_account.Credentials.from_service_account_file(  # type: ignore[no-untyped-call]
+        credentials = service_account.Credentials.from_service_account_file(
             str(self.server.service_account_key)
         )
         options = ClientOptions(api_endpoint=self.server.url)

@@ -24,7 +24,7 @@ def soap_client(wsdl: str | Path) -> Any:
     """zeep, as anybody uses it."""
     import zeep
 
-    return zeep.Client(str(wsdl))  # type: ignore[no-untyped-call]
+    return zeep.Client(str(wsdl))
 
 
 def rows_request(rows: list[str], columns: str = "ID,NAME", **changed: Any) -> dict[str, Any]:

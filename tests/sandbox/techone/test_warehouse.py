@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 import zeep
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 from tests.sandbox.techone.conftest import AUTH, FUNCTION, REAL, Http, rows_request, soap_client
 
 from seil.errors import ConfigurationError

@@ -7,7 +7,7 @@ from typing import Any
 import requests
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
-from google.protobuf.json_format import ParseError  # type: ignore[import-untyped]
+from google.protobuf.json_format import ParseError
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from seil.admanager.calls import SERVICE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from google.ads import admanager_v1
-from google.protobuf import json_format  # type: ignore[import-untyped]
+from google.protobuf import json_format
 from pydantic import ValidationError
 
 from seil.admanager.calls import SERVICE

@@ -10,8 +10,8 @@ from google.ads import admanager_v1
 from google.api_core.client_options import ClientOptions
 from google.api_core.gapic_v1.client_info import ClientInfo
 from google.auth.credentials import Credentials
-from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
-from google.protobuf.message import Message  # type: ignore[import-untyped]
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
 from requests.adapters import HTTPAdapter
 
 import seil
@@ -88,7 +88,7 @@ class Rest:
                     credentials=self._credentials,
                     transport="rest",
                     client_options=ClientOptions(api_endpoint=self._settings.endpoint.rstrip("/")),
-                    client_info=ClientInfo(  # type: ignore[no-untyped-call]
+                    client_info=ClientInfo(
                         client_library_version=admanager_v1.__version__,
                         user_agent=f"{name} seil/{seil.__version__}",
                     ),

@@ -6,8 +6,8 @@ from typing import Any
 
 import requests
 from google.auth.exceptions import GoogleAuthError
-from googleads import errors as googleads  # type: ignore[import-untyped]
-from lxml.etree import LxmlError  # type: ignore[import-untyped]
+from googleads import errors as googleads
+from lxml.etree import LxmlError
 from zeep.exceptions import Error as ZeepError
 from zeep.exceptions import LookupError as ZeepLookupError
 from zeep.exceptions import TransportError, ValidationError

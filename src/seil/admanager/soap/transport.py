@@ -10,13 +10,13 @@ from typing import Any
 
 import requests
 from google.auth.credentials import Credentials
-from googleads import ad_manager  # type: ignore[import-untyped]
-from googleads.common import ZeepServiceProxy  # type: ignore[import-untyped]
-from googleads.errors import (  # type: ignore[import-untyped]
+from googleads import ad_manager
+from googleads.common import ZeepServiceProxy
+from googleads.errors import (
     GoogleAdsError,
     GoogleAdsValueError,
 )
-from lxml.etree import LxmlError  # type: ignore[import-untyped]
+from lxml.etree import LxmlError
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
 from zeep.exceptions import Error as ZeepError
@@ -154,7 +154,7 @@ class _Tokens:
 
     def CreateHttpHeader(self) -> dict[str, str]:  # noqa: N802  (googleads calls it so)
         headers: dict[str, str] = {}
-        self._credentials.before_request(None, "POST", "", headers)  # type: ignore[no-untyped-call]
+        self._credentials.before_request(None, "POST", "", headers)
         if identity := correlation_id():
             headers["x-correlation-id"] = identity
         return headers

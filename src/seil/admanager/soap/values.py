@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from googleads.ad_manager import StatementBuilder  # type: ignore[import-untyped]
+from googleads.ad_manager import StatementBuilder
 from zeep.xsd import CompoundValue
 
 from seil.admanager.rest.names import checked

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.message import Message
 from typing import Any
 
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 
 from seil.sandbox.techone.messages import Call, RefusedError, Reply
 from seil.sandbox.techone.wsdl import SERVICES, Wsdl, parsed

@@ -6,7 +6,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 from typing_extensions import override
 
 from seil.errors import ConfigurationError, Problem
