@@ -29,7 +29,7 @@ HEAVY = (
     "uvicorn",
     "zeep",
 )
-EDGE = ("cryptography", "fastapi", "jwt", "limits", "mangum", "starlette")
+EDGE = ("cryptography", "fastapi", "jwt", "mangum", "starlette")
 
 
 def loaded(module: str) -> set[str]:
