@@ -134,7 +134,7 @@ class Bucket:
         A list walks through empty folders, too: a week of hourly runs would cost each list 0.1 s.
         """
         if self._root:
-            with suppress(OSError):
+            with _FOLDERS, suppress(OSError):
                 (self._root / key).parent.rmdir()
 
     @contextmanager
@@ -191,7 +191,9 @@ class Bucket:
         return shutil.disk_usage(self._root).free if self._root else None
 
 
-_FOLDER_TRIES = 100
+# Of this process's threads, one at a time makes a folder for its file, or drops one.
+_FOLDERS = threading.Lock()
+_FOLDER_TRIES = 5
 # Process and thread, each of a fixed width, so that no name of somebody else's is taken for one.
 _PARTIAL = re.compile(r"#(?P<pid>000\d{7})\d{20}$")
 
@@ -232,10 +234,11 @@ class _LocalFile:
 
     def _opened(self) -> IO[bytes]:
         for _ in range(_FOLDER_TRIES):
-            self._target.parent.mkdir(parents=True, exist_ok=True)
-            # Between the two, `drop_folder` may have found the folder empty.
-            with suppress(FileNotFoundError):
+            # Between the two, another process may have found the folder empty, and dropped it.
+            with _FOLDERS, suppress(FileNotFoundError, FileExistsError):
+                self._target.parent.mkdir(parents=True, exist_ok=True)
                 return self._part.open("wb")
+        self._target.parent.mkdir(parents=True, exist_ok=True)
         return self._part.open("wb")
 
     def write(self, data: bytes) -> int:
