@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from seil.cli.context import Context
+from seil.sandbox.salesforce.options import Options
 from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import OrgStore
-from seil.settings import load_settings
+from seil.settings import Settings, WarehouseSettings, load_settings
+from seil.sf_to_dw.model import Models, load_models
 from seil.sf_to_dw.pipeline import RunReport
 from seil.sf_to_dw.rebuild import Rebuild, RebuildReport
-from seil.warehouse import Warehouse
+from seil.warehouse import Warehouse, open_warehouse
 
 Records = dict[str, dict[str, Any]]
 
@@ -43,11 +45,16 @@ lag = "0s"
 
 @dataclass
 class Site:
-    """`objects` are those that are run; none named: all of the catalog."""
+    """`objects` are those that are run, `tables` those that are built; none named: all.
+
+    The org's clock is `ahead` of its records by so many seconds.
+    """
 
     folder: Path
     objects: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
     url: str = field(default="", init=False)
+    ahead: int = field(default=0, init=False)
 
     @property
     def org(self) -> Path:
@@ -63,7 +70,7 @@ class Site:
 
     @contextmanager
     def serve(self, catalog: str = "") -> Iterator[Server]:
-        with Server(self.org) as server:
+        with Server(self.org, options=Options(clock=self._clock)) as server:
             self.url = server.url
             self.configure(catalog)
             yield server
@@ -86,7 +93,7 @@ class Site:
         return dict(rows)
 
     def open(self) -> Context:
-        return Context(load_settings(self.folder / "seil.toml"))
+        return _Context(load_settings(self.folder / "seil.toml"), self.tables)
 
     def run(self, *, full: bool = False) -> RunReport:
         with self.open() as context:
@@ -96,14 +103,24 @@ class Site:
         with self.open() as context:
             settings = context.settings.warehouse
             lake, catalog, models = context.lake, context.catalog, context.models
-            rebuild = Rebuild(settings, lake, catalog, models, bus=context.journal)
+            journal = context.journal
+            rebuild = Rebuild(settings, lake, catalog, models, bus=journal, open=_opened_soon)
             return rebuild.run(anyway=anyway)
 
     def tick(self, **wanted: Any) -> None:
         """Changes in the org, all of them before the window of the next run ends."""
         answer = httpx.post(f"{self.url}/sandbox/tick", json=wanted, timeout=60)
         answer.raise_for_status()
-        wait_for_the_next_second()
+        self.pass_a_second()
+
+    def pass_a_second(self) -> None:
+        """The org's clock is read in whole seconds, and a window ends before them: now the next one
+        holds what has been done.
+        """
+        self.ahead += 1
+
+    def _clock(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.ahead)
 
     @contextmanager
     def warehouse(self) -> Iterator[Warehouse]:
@@ -128,6 +145,28 @@ class Site:
         return found
 
 
+def _opened_soon(settings: WarehouseSettings) -> Warehouse:
+    return open_warehouse(settings, wait=timedelta(seconds=0.2))
+
+
+class _Context(Context):
+    def __init__(self, settings: Settings, tables: tuple[str, ...]) -> None:
+        super().__init__(settings)
+        self._tables = tables
+
+    @cached_property
+    def models(self) -> Models:
+        """Read once for all: that takes as long as a build of some."""
+        names = tuple(obj.api_name for obj in self.catalog.values())
+        if names not in _MODELS:
+            _MODELS[names] = load_models(self.catalog)
+        known = _MODELS[names]
+        return Models(known.select(self._tables), known.sources)
+
+
+_MODELS: dict[tuple[str, ...], Models] = {}
+
+
 def _tables(warehouse: Warehouse) -> list[str]:
     rows = warehouse.query(
         "SELECT schema_name AS s, table_name AS t FROM duckdb_tables()"
@@ -147,8 +186,3 @@ def current_records(warehouse: Warehouse, table: str) -> Records:
         row["id"]: {name: row[name] for name in sorted(row) if not name.startswith("_")}
         for row in rows
     }
-
-
-def wait_for_the_next_second() -> None:
-    """The org's clock is read in whole seconds, and a window ends before them."""
-    time.sleep(1.05 - time.time() % 1)

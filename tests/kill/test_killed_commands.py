@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.sites import wait_for_the_next_second
 
 from seil.catalog.fields import packaged_fields
 from seil.lake.keys import landed_file
@@ -120,7 +119,6 @@ def test_a_decision_on_a_column(site: Any, tmp_path: Path, policy: str) -> None:
         body = {**number, "type": "string", "length": 40}
         httpx.post(f"{server.url}/sandbox/schema", json=body).raise_for_status()
         httpx.post(f"{server.url}/sandbox/tick", json={"share": 0.1}, timeout=60).raise_for_status()
-        wait_for_the_next_second()
     asked = ("schema", "accept", "Account.NumberOfEmployees", "--as", policy)
     compare(site, asked, decided, folder=tmp_path)
 
@@ -131,7 +129,6 @@ def extracted(site: Any) -> Any:
     with site.serve(catalog=CATALOG) as server:
         wish = {"share": 0.1}
         httpx.post(f"{server.url}/sandbox/tick", json=wish, timeout=60).raise_for_status()
-        wait_for_the_next_second()
         site.finish("extract")
     return site
 

@@ -8,6 +8,9 @@ import pytest
 from tests.shared import made_once
 from tests.sites import Site
 
+# Of those that read accounts and contacts.
+TABLES = ("sales_orders", "sales_order_contacts")
+
 
 @pytest.fixture
 def new_site(generated: Path, tmp_path: Path) -> Callable[..., Site]:
@@ -24,7 +27,7 @@ def loaded(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         shutil.copytree(generated, folder / "org")
-        site = Site(folder, ("Account", "Contact"))
+        site = Site(folder, ("Account", "Contact"), TABLES)
         with site.serve():
             assert site.run().ok
 
@@ -34,4 +37,4 @@ def loaded(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def site(loaded: Path, tmp_path: Path) -> Site:
     shutil.copytree(loaded, tmp_path, dirs_exist_ok=True)
-    return Site(tmp_path, ("Account", "Contact"))
+    return Site(tmp_path, ("Account", "Contact"), TABLES)

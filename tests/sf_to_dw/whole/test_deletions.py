@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.sites import Site, wait_for_the_next_second
+from tests.sites import Site
 
 from seil.sf_to_dw.partials import PartialStates
 
@@ -18,7 +18,7 @@ def live(site: Site, table: str = "account") -> set[str]:
 def ran(site: Site, catalog: str = 'compare_ids = "off"', **options: Any) -> Any:
     """Windows end at whole seconds."""
     with site.serve(catalog):
-        wait_for_the_next_second()
+        site.pass_a_second()
         return site.run(**options)
 
 
@@ -55,7 +55,7 @@ def test_a_record_restored_after_its_deletion_lives(site: Site) -> None:
     chosen = min(live(site))
     with site.serve('compare_ids = "off"'), site.open() as context:
         context.org.delete("Account", chosen)
-        wait_for_the_next_second()
+        site.pass_a_second()
         # Its contacts go with it.
         assert told(site.run())[0] == ("deletions", 1)
     assert chosen not in live(site)

@@ -25,7 +25,6 @@ from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.tick import tick
 from seil.settings import load_settings
-from seil.sf_to_dw.build import build
 from seil.sf_to_dw.model import Models, load_models
 
 # Narrow ones: this is about the way, not about the load.
@@ -100,7 +99,7 @@ def models() -> Models:
 
 
 class _Context(Context):
-    """Its runs build the tables of these objects; all sixteen are built in the end."""
+    """Its runs build the tables of these objects."""
 
     @cached_property
     def models(self) -> Models:
@@ -163,7 +162,6 @@ class Site:
         found = {}
         settings = load_settings(self.folder / "seil.toml")
         with Context(settings) as context, context.warehouse() as warehouse:
-            assert build(warehouse, models()).ok
             tables = warehouse.query(
                 "SELECT schema_name AS s, table_name AS t FROM duckdb_tables()"
                 " WHERE schema_name IN ('main', 'salesforce') ORDER BY ALL"

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.sites import wait_for_the_next_second
 from typer.testing import CliRunner
 
 from seil.cli.app import app
@@ -92,14 +91,14 @@ def test_records_set_aside_are_read_again_only_when_they_or_the_rules_change(sit
     with site.serve(OFF), site.open() as context:
         linked = {"ns__LinkedAccount__c": min(live(site))}
         new = context.org.create("Account", {"Name": "Nobody", **linked})
-        wait_for_the_next_second()
+        site.pass_a_second()
     refuses = OFF + RULE.format(rule="Name <> 'Nobody'")
     with site.serve(refuses):
         assert site.run().ingest.rejected_rows == 1
         assert now(site, "ids") == []
         with site.open() as context:
             context.org.update("Account", new, {"Name": "Somebody"})
-            wait_for_the_next_second()
+            site.pass_a_second()
             states = PartialStates(context.lake)
             assert states.get(context.catalog["Account"]).rules
     # The change has not been read: its version is not the one that was set aside.

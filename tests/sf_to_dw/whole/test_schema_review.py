@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.sites import Site, wait_for_the_next_second
+from tests.sites import Site
 from typer.testing import CliRunner
 
 from seil.cli.app import app
@@ -22,7 +22,7 @@ def change(site: Site, action: str, field: str, **kind: Any) -> None:
 
 
 def ran(site: Site) -> Any:
-    wait_for_the_next_second()
+    site.pass_a_second()
     return site.run()
 
 

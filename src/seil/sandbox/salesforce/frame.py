@@ -10,6 +10,8 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from email.utils import format_datetime
 from typing import BinaryIO, TypeAlias, cast
 
 from aiohttp import web
@@ -48,10 +50,12 @@ class Frame:
         faults: Faults,
         *,
         expire_jobs: Callable[[], None],
+        clock: Callable[[], datetime],
     ) -> None:
         self._router = router
         self._logins = logins
         self._expire_jobs = expire_jobs
+        self._clock = clock
         self._usage = usage
         self._faults = faults
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="sandbox-request")
@@ -149,7 +153,11 @@ class Frame:
     def _metered(self, request: web.Request, reply: Reply) -> Reply:
         if not request.path.startswith(_METERED):
             return reply
-        headers = {"Sforce-Limit-Info": self._usage.limit_info(), **reply.headers}
+        headers = {
+            "Date": format_datetime(self._clock(), usegmt=True),
+            "Sforce-Limit-Info": self._usage.limit_info(),
+            **reply.headers,
+        }
         return Reply(reply.status, reply.content, reply.content_type, headers)
 
     async def _send(

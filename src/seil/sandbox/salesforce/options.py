@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -29,13 +31,18 @@ class Quotas:
     ingest_records: int = 150_000_000
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True)
 class Options:
     """`token_lifetime`, `job_delay` (between two states of a job) and `cursor_lifetime` in seconds.
 
     `public_key` verifies JWT logins (PEM public key or certificate); default: the pair that the
     state folder holds. `app_name` adds the per-app part to Sforce-Limit-Info. `result_page_rows` is
-    the size of a bulk result page when the client names none.
+    the size of a bulk result page when the client names none. `clock` gives the Date of answers;
+    records are stamped with the time of day.
     """
 
     credentials: Credentials = Credentials()
@@ -51,3 +58,4 @@ class Options:
     cursor_lifetime: float = 2 * 24 * 3600.0
     job_lifetime: float = 7 * 24 * 3600.0
     tls: bool = False
+    clock: Callable[[], datetime] = _now

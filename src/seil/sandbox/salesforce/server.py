@@ -140,7 +140,12 @@ class _Parts:
         router = Router(route for resource in resources for route in resource.routes())
         batch.use(router)
         self.frame = Frame(
-            router, self.logins, self.usage, faults, expire_jobs=self.query_jobs.forget_all
+            router,
+            self.logins,
+            self.usage,
+            faults,
+            expire_jobs=self.query_jobs.forget_all,
+            clock=options.clock,
         )
 
     def application(self) -> web.Application:
