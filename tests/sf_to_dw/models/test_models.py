@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,13 @@ def sql(name: str) -> str:
     return (MODELS / f"{name}.sql").read_text("utf-8")
 
 
+@cache
 def described(name: str) -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load((MODELS / f"{name}.yml").read_text("utf-8"))
     return document
 
 
+@cache
 def feeds() -> dict[str, dict[str, Any]]:
     document: dict[str, dict[str, Any]] = yaml.safe_load((MODELS / "feeds.yml").read_text("utf-8"))
     return document

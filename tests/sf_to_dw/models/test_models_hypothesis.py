@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -220,9 +221,14 @@ def first(source: duckdb.DuckDBPyConnection, sql: str) -> int:
     return int(row[0])
 
 
+@cache
+def described(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((MODELS / f"{name}.yml").read_text("utf-8"))
+    return document
+
+
 def broken_relationships(source: duckdb.DuckDBPyConnection, name: str) -> Iterator[str]:
-    document = yaml.safe_load((MODELS / f"{name}.yml").read_text("utf-8"))
-    for column in document["columns"]:
+    for column in described(name)["columns"]:
         for test in column.get("tests", []):
             if isinstance(test, dict) and (target := test.get("relationships")):
                 sql = (
@@ -241,7 +247,7 @@ def test_every_table_has_its_grain(source: duckdb.DuckDBPyConnection, org: Org) 
         found = {name: first(source, f"SELECT COUNT(*) FROM {name}") for name in NAMES}
         assert found == {name: count(org) for name, count in GRAINS.items()}
         for name in NAMES:
-            key = yaml.safe_load((MODELS / f"{name}.yml").read_text("utf-8"))["key"]
-            keys = f"SELECT COUNT(*) FROM (SELECT DISTINCT {', '.join(key)} FROM {name})"
+            key = ", ".join(described(name)["key"])
+            keys = f"SELECT COUNT(*) FROM (SELECT DISTINCT {key} FROM {name})"
             assert first(source, keys) == found[name]
             assert list(broken_relationships(source, name)) == []
