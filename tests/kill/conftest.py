@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from tests.shared import made_once
 
 from seil.catalog.fields import packaged_fields
 from seil.cli.context import Context
@@ -242,16 +243,20 @@ def driver() -> Iterator[Driver]:
 @pytest.fixture(scope="session")
 def orgs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """An org before and after a tick, which has also moved formulas and no timestamp."""
-    folder = tmp_path_factory.mktemp("orgs")
-    generate(folder / "before", orders=30, seed=3).close()
-    shutil.copytree(folder / "before", folder / "after")
-    formula = next(
-        f["name"] for f in packaged_fields("Contact") if f["calculated"] and f["type"] == "string"
-    )
-    with closing(OrgStore.open(folder / "after")) as store:
-        tick(store, share=0.1, hard=0.05)
-        with store.write() as cursor:
-            cursor.execute(f"UPDATE main.\"Contact\" SET \"{formula}\" = 'moved' WHERE Id < '003F'")
+
+    def make(folder: Path) -> None:
+        generate(folder / "before", orders=30, seed=3).close()
+        shutil.copytree(folder / "before", folder / "after")
+        fields = packaged_fields("Contact")
+        formula = next(f["name"] for f in fields if f["calculated"] and f["type"] == "string")
+        with closing(OrgStore.open(folder / "after")) as store:
+            tick(store, share=0.1, hard=0.05)
+            with store.write() as cursor:
+                cursor.execute(
+                    f"UPDATE main.\"Contact\" SET \"{formula}\" = 'moved' WHERE Id < '003F'"
+                )
+
+    folder = made_once(tmp_path_factory, "killed-orgs", make)
     return folder / "before", folder / "after"
 
 
@@ -259,18 +264,24 @@ def orgs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def undisturbed(
     driver: Driver, orgs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Undisturbed:
-    site = Site(tmp_path_factory.mktemp("undisturbed"), driver)
-    moments = []
-    for org in orgs:
-        with site.serve(org):
-            site.finish("run")
-            moments.append(site.moments())
-    contents = site.contents()
-    assert contents["unbalanced"] == []
-    site.finish("rebuild")
-    moments.append(site.moments())
-    assert site.contents() == contents
-    return Undisturbed(site, tuple(moments), contents)
+    def make(folder: Path) -> None:
+        site = Site(folder, driver)
+        moments = []
+        for org in orgs:
+            with site.serve(org):
+                site.finish("run")
+                moments.append(site.moments())
+        contents = site.contents()
+        assert contents["unbalanced"] == []
+        site.finish("rebuild")
+        moments.append(site.moments())
+        assert site.contents() == contents
+        (folder / "moments.json").write_text(json.dumps(moments))
+
+    folder = made_once(tmp_path_factory, "undisturbed", make)
+    site = Site(folder, driver)
+    moments = json.loads((folder / "moments.json").read_text())
+    return Undisturbed(site, tuple(moments), site.contents())
 
 
 @pytest.fixture
