@@ -71,6 +71,8 @@ class _Sink:
 
     def finish(self, metadata: Mapping[str, str]) -> None:
         self._flush()
+        # To write a footer takes as much memory again as the footer: let the last rows' go first.
+        pa.default_memory_pool().release_unused()
         if self._writer is not None:
             self._writer.add_key_value_metadata(dict(metadata))
             self._writer.close()

@@ -13,9 +13,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cache
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import duckdb
 import pyarrow as pa
 
 from seil.catalog import ColumnMapping, SyncedObject, Validation
@@ -26,7 +25,10 @@ from seil.sf_to_dw.casts import UnknownTypeError, kept, kept_type
 from seil.sf_to_dw.checks import UnfitError
 from seil.sf_to_dw.conform import LINEAGE
 
-_Opened = Callable[[], duckdb.DuckDBPyConnection]
+if TYPE_CHECKING:
+    import duckdb
+
+    _Opened = Callable[[], duckdb.DuckDBPyConnection]
 
 _RECORD = "record"
 _CURE = "write one DuckDB expression over the record's columns; see docs/ingest.md"
@@ -168,6 +170,8 @@ def _sql_problem(
     check_single: bool = True,
 ) -> str:
     """Why it is not one expression per record; empty when it is."""
+    import duckdb
+
     try:
         if check_single:
             duckdb.SQLExpression(expression)
@@ -205,6 +209,9 @@ def _quoted(name: str) -> str:
 
 def _database() -> duckdb.DuckDBPyConnection:
     """A rule is text that somebody typed: it sees the records and nothing else of the machine."""
+    # Most objects have no such rule, and it takes 20 MB.
+    import duckdb
+
     database = duckdb.connect(
         ":memory:", config={"enable_external_access": "false", "threads": "1"}
     )
