@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import sys
@@ -95,6 +96,8 @@ def _main(name: str) -> None:
         listening.bind(("127.0.0.1", 0))
         print(f"http://127.0.0.1:{listening.getsockname()[1]}{PATH} {token}", flush=True)
         # As `seil serve` has it, for both.
+        gc.collect()
+        gc.freeze()
         config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
         uvicorn.Server(config).run(sockets=[listening])
 
