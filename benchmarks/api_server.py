@@ -72,6 +72,7 @@ def edge() -> tuple[ASGIApp, str]:
     from seil.admanager.models import Order
     from seil.api.edge.app import EdgeOptions, build_edge
     from seil.api.edge.gate import scopes_of
+    from seil.api.edge.routes_gam import gam_router
     from seil.api.in_process import InProcess
     from seil.api.issuer import Grant, Issuer
     from seil.api.tokens import Expected, Verifier
@@ -83,7 +84,7 @@ def edge() -> tuple[ASGIApp, str]:
     issuer = Issuer(folder, "http://127.0.0.1", {"bench": Grant("", scopes)})
     options = EdgeOptions("seil", "dev", rate=_MANY, issuer=issuer)
     services = InProcess({"gam": Service(Order)}, workers=_WORKERS)
-    app = build_edge(Verifier(Expected(issuer.url), issuer), services, options)
+    app = build_edge(Verifier(Expected(issuer.url), issuer), services, options, [gam_router])
     return app, issuer.token("bench", scopes)
 
 

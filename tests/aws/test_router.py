@@ -16,6 +16,7 @@ from tests.api.deployments import READ, SCOPES
 from tests.aws.conftest import LambdaApi, Reply
 
 from seil.api.calls import Answer, Call
+from seil.api.edge.routes_gam import gam_router
 from seil.api.issuer import Issuer
 from seil.aws.router import Router
 
@@ -69,7 +70,7 @@ def downstream() -> Downstream:
 
 @pytest.fixture
 def router(settings: None, downstream: Downstream) -> Iterator[Router]:
-    found = Router("gam", invoke=lambda _settings: downstream)
+    found = Router("gam", gam_router, invoke=lambda _settings: downstream)
     yield found
     found.close()
 
@@ -261,7 +262,7 @@ def test_body_over_the_limit_is_413(
     settings: None, monkeypatch: pytest.MonkeyPatch, token: str, kind: Any
 ) -> None:
     monkeypatch.setenv("SEIL_API__BODY_LIMIT", "1024")
-    router = Router("gam", invoke=lambda _settings: Downstream())
+    router = Router("gam", gam_router, invoke=lambda _settings: Downstream())
     headers = {"authorization": f"Bearer {token}"}
     found = told(router(kind("POST", "/v1/gam/order", headers=headers, body=b" " * 1025), None))
     router.close()
@@ -302,7 +303,7 @@ def test_router_that_is_not_set_up_says_so_in_the_log_only(
     missing: str,
 ) -> None:
     monkeypatch.delenv(missing)
-    router = Router("gam")
+    router = Router("gam", gam_router)
     found = told(router(gateway_event("GET", "/healthz"), None))
     router.close()
     assert (found["status"], found["body"]) == (502, {"message": "The function is not set up"})
@@ -321,7 +322,7 @@ def test_client_function_is_invoked_through_lambda(
     settings: None, lambda_api: LambdaApi, token: str
 ) -> None:
     lambda_api.replies = [Reply(Answer(200, {"id": 7}).to_json())]
-    router = Router("gam")
+    router = Router("gam", gam_router)
     headers = {"authorization": f"Bearer {token}"}
     found = told(router(gateway_event("GET", "/v1/gam/order/7", headers=headers), None))
     router.close()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from seil.api.default_secrets import check_secrets
 from seil.api.edge.app import build_edge
 from seil.api.edge.gate import scopes_of
+from seil.api.edge.routes_gam import gam_router
+from seil.api.edge.routes_techone import techone_router
 from seil.api.in_process import InProcess
 from seil.api.issuer import Grant, Issuer
 from seil.api.services.idempotency import SqliteStore
@@ -54,6 +56,7 @@ def build_local(settings: Settings, url: str) -> ASGIApp:
         verifier,
         InProcess(services, workers=api.workers),
         edge_options(settings, issuer),
+        (gam_router, techone_router),
         closer=closer,
     )
 

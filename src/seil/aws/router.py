@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from mangum import Mangum
 
 from seil.api.calls import Downstream
-from seil.api.edge.app import build_edge
+from seil.api.edge.app import RouterOf, build_edge
 from seil.api.setup import edge_options, remote_verifier
 from seil.aws.invoke import LambdaInvoke, lambda_client
 from seil.aws.runtime import flush_traces, start
@@ -38,9 +38,14 @@ class Router:
     """
 
     def __init__(
-        self, system: str, *, invoke: Callable[[Settings], Downstream] | None = None
+        self,
+        system: str,
+        routes: RouterOf,
+        *,
+        invoke: Callable[[Settings], Downstream] | None = None,
     ) -> None:
         self._system = system
+        self._routes = routes
         self._invoke = invoke or _lambdas
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -85,10 +90,10 @@ class Router:
         settings = start()
         _check(settings, self._system)
         # The secrets are the client functions' alone: there is nothing to look after here.
-        options = replace(edge_options(settings), systems=(self._system,), checks={})
+        options = replace(edge_options(settings), checks={})
         verifier, close = remote_verifier(settings)
         self._closing.append(close)
-        app = build_edge(verifier, self._invoke(settings), options)
+        app = build_edge(verifier, self._invoke(settings), options, [self._routes])
         return Mangum(cast("ASGI", _measured(app)), lifespan="off")
 
 

@@ -10,6 +10,8 @@ import pytest
 from seil.api.calls import Answer, Call
 from seil.api.edge.app import EdgeOptions, build_edge
 from seil.api.edge.dispatch import Limits
+from seil.api.edge.routes_gam import gam_router
+from seil.api.edge.routes_techone import techone_router
 from seil.api.issuer import Issuer
 from seil.api.tokens import Expected, Verifier
 
@@ -66,6 +68,7 @@ def build(issuer: Issuer, downstream: Downstream) -> Build:
             Verifier(Expected(issuer.url), issuer),
             downstream,
             EdgeOptions("seil", "dev", limits=limits, issuer=issuer, **options),
+            (gam_router, techone_router),
         )
         transport = httpx.ASGITransport(app)
         return Edge(

@@ -18,6 +18,8 @@ from tests.api.conftest import Clock
 
 from seil.admanager.models import CreatedOrder, CreateOrder, GetOrder, Order
 from seil.api.calls import Answer, Call, Fault
+from seil.api.contract import gam
+from seil.api.contract.operation import AnyOperation
 from seil.api.services.idempotency import Claim, SqliteStore
 from seil.api.services.service import Service
 from seil.deadline import remaining
@@ -37,6 +39,10 @@ from seil.errors import (
 ORDER = {"orders": [{"name": "Summer", "advertiserId": 1, "traffickerId": 2}]}
 READ = Call("gam.get-order", {"orderId": 7}, "correlation")
 CREATE = Call("gam.create-order", ORDER, "correlation", caller="booking", idempotency_key="key")
+
+OPERATIONS: dict[str, AnyOperation] = {
+    found.name: found for found in (gam.GET_ORDER, gam.CREATE_ORDER)
+}
 
 Handler = Callable[[Any], BaseModel]
 
@@ -77,11 +83,11 @@ def desk() -> Desk:
 
 @pytest.fixture
 def service(keys: SqliteStore, desk: Desk) -> Service:
-    return Service("gam", {"gam.create-order": desk}, keys)
+    return Service("gam", [(gam.CREATE_ORDER, desk)], keys)
 
 
 def answered(keys: SqliteStore, handler: Handler, call: Call = READ, **options: Any) -> Answer:
-    return Service("gam", {call.operation: handler}, keys, **options).run(call)
+    return Service("gam", [(OPERATIONS[call.operation], handler)], keys, **options).run(call)
 
 
 def raising(error: BaseException) -> Handler:
@@ -246,7 +252,7 @@ def test_request_that_is_still_running_is_refused(keys: SqliteStore) -> None:
         assert go_on.wait(10)
         return created(request)
 
-    service = Service("gam", {"gam.create-order": handler}, keys)
+    service = Service("gam", [(gam.CREATE_ORDER, handler)], keys)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(service.run, CREATE)
         assert inside.wait(10)
@@ -259,7 +265,7 @@ def test_request_that_is_still_running_is_refused(keys: SqliteStore) -> None:
 
 
 def test_many_at_once_create_once(keys: SqliteStore, desk: Desk) -> None:
-    service = Service("gam", {"gam.create-order": desk}, keys)
+    service = Service("gam", [(gam.CREATE_ORDER, desk)], keys)
     gate = threading.Barrier(8)
 
     def run(_number: int) -> Answer:
@@ -344,7 +350,7 @@ class Broken(SqliteStore):
 def test_without_a_place_for_keys_nothing_is_done(tmp_path: Path, desk: Desk) -> None:
     store = SqliteStore(tmp_path / "requests.sqlite")
     store.close()
-    found = Service("gam", {"gam.create-order": desk}, store).run(CREATE)
+    found = Service("gam", [(gam.CREATE_ORDER, desk)], store).run(CREATE)
     assert codes(found) == (500, ["EC50001"])
     assert "nothing was done" in found.errors[0].message
     assert desk.orders == 0
@@ -352,7 +358,7 @@ def test_without_a_place_for_keys_nothing_is_done(tmp_path: Path, desk: Desk) ->
 
 def test_answer_is_given_even_when_it_cannot_be_kept(tmp_path: Path, desk: Desk) -> None:
     with closing(Broken(tmp_path / "requests.sqlite")) as store:
-        service = Service("gam", {"gam.create-order": desk}, store)
+        service = Service("gam", [(gam.CREATE_ORDER, desk)], store)
         assert service.run(CREATE).code == 200
         assert codes(service.run(CREATE)) == (409, ["EC40902"])
     assert desk.orders == 1

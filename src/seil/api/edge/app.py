@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
@@ -21,15 +21,11 @@ from seil.api.edge.gate import Gate, RateLimit, scopes_of
 from seil.api.edge.health import Check, health_router
 from seil.api.edge.issuing import issuing_router
 from seil.api.edge.refusals import operation_id
-from seil.api.edge.routes_gam import gam_router
-from seil.api.edge.routes_techone import techone_router
 from seil.api.issuer import Issuer
 from seil.api.tokens import Verifier
 
-__all__ = ["SYSTEMS", "EdgeOptions", "build_edge"]
+__all__ = ["EdgeOptions", "RouterOf", "build_edge"]
 
-SYSTEMS = ("gam", "techone")
-_ROUTERS = {"gam": gam_router, "techone": techone_router}
 _ABOUT = """
 Books and checks advertising in Google Ad Manager, and asks TechOne for rates and credit.
 
@@ -38,6 +34,7 @@ Every answer under `/v1` is in the envelope shown below each route, and carries 
 """
 
 Closer = Callable[[], AbstractAsyncContextManager[None]]
+RouterOf = Callable[[Dispatch], APIRouter]
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,6 @@ class EdgeOptions:
     body_limit: int = 1 << 20
     rate: int = 600
     limits: Limits = field(default_factory=Limits)
-    systems: tuple[str, ...] = SYSTEMS
     token_url: str = "/oauth2/token"  # noqa: S105 - a path, no secret
     issuer: Issuer | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
@@ -62,10 +58,14 @@ def build_edge(
     verifier: Verifier,
     downstream: Downstream,
     options: EdgeOptions,
+    routers: Iterable[RouterOf],
     *,
     closer: Closer | None = None,
 ) -> ASGIApp:
-    """`closer` is entered while the app runs: what it built is closed with it."""
+    """`routers` make the routes of a system each.
+
+    `closer` is entered while the app runs: what it built is closed with it.
+    """
     app = FastAPIOffline(
         redoc_url=None,
         title="SEIL",
@@ -82,9 +82,7 @@ def build_edge(
     dispatch = Dispatch(downstream, options.limits)
     read, write = scopes_of(options.project, options.env)
     # Taken over rather than included: an included router is searched twice for each request.
-    app.router.routes[:0] = [
-        route for name in options.systems for route in _ROUTERS[name](dispatch).routes
-    ]
+    app.router.routes[:0] = [route for router in routers for route in router(dispatch).routes]
     app.include_router(health_router(verifier.keys, dispatch, options.checks))
     if options.issuer:
         app.include_router(issuing_router(options.issuer))

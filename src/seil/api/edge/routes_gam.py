@@ -11,6 +11,7 @@ from starlette.responses import Response
 from seil.admanager import models
 from seil.admanager.models.actions import OrderAction, ProposalAction, ProposalLineItemAction
 from seil.admanager.models.base import Id, Shape, Text, about
+from seil.api.contract import gam
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import exchange_of
 from seil.api.edge.refusals import system_router
@@ -76,22 +77,20 @@ def gam_router(dispatch: Dispatch) -> APIRouter:
 
 
 def _orders(router: APIRouter, send: Sender) -> None:
-    @router.post("/order", summary="Create an order", response_model=success("gam.create-order"))
+    @router.post("/order", summary="Create an order", response_model=success(gam.CREATE_ORDER))
     async def create_order(
         request: Request, body: models.CreateOrder, key: IdempotencyKey = None
     ) -> Response:
-        return await send(request, "gam.create-order", body, key=key)
+        return await send(request, gam.CREATE_ORDER, body, key=key)
 
-    @router.get(
-        "/order/{orderid}", summary="Read an order", response_model=success("gam.get-order")
-    )
+    @router.get("/order/{orderid}", summary="Read an order", response_model=success(gam.GET_ORDER))
     async def get_order(request: Request, orderid: OrderId) -> Response:
-        return await send(request, "gam.get-order", models.GetOrder(order_id=orderid))
+        return await send(request, gam.GET_ORDER, models.GetOrder(order_id=orderid))
 
     @router.put(
         "/order/{orderid}",
         summary="Approve, pause, resume, archive ... an order",
-        response_model=success("gam.order-action"),
+        response_model=success(gam.ORDER_ACTION),
     )
     async def act_on_order(
         request: Request,
@@ -99,36 +98,36 @@ def _orders(router: APIRouter, send: Sender) -> None:
         action: Annotated[OrderAction, Query(description="What to do.", examples=["approve"])],
     ) -> Response:
         body = models.ActOnOrder(order_id=orderid, action=action)
-        return await send(request, "gam.order-action", body)
+        return await send(request, gam.ORDER_ACTION, body)
 
 
 def _line_items(router: APIRouter, send: Sender) -> None:
     @router.post(
         "/forecast",
         summary="What is available for a line item that may be booked",
-        response_model=success("gam.forecast"),
+        response_model=success(gam.FORECAST),
     )
     async def forecast(request: Request, body: models.GetForecast) -> Response:
-        return await send(request, "gam.forecast", body)
+        return await send(request, gam.FORECAST, body)
 
     @router.post(
-        "/lineitem", summary="Create line items", response_model=success("gam.create-line-items")
+        "/lineitem", summary="Create line items", response_model=success(gam.CREATE_LINE_ITEMS)
     )
     async def create_line_items(
         request: Request, body: models.CreateLineItems, key: IdempotencyKey = None
     ) -> Response:
-        return await send(request, "gam.create-line-items", body, key=key)
+        return await send(request, gam.CREATE_LINE_ITEMS, body, key=key)
 
     @router.put(
-        "/lineitem", summary="Change line items", response_model=success("gam.update-line-items")
+        "/lineitem", summary="Change line items", response_model=success(gam.UPDATE_LINE_ITEMS)
     )
     async def update_line_items(request: Request, body: models.UpdateLineItems) -> Response:
-        return await send(request, "gam.update-line-items", body)
+        return await send(request, gam.UPDATE_LINE_ITEMS, body)
 
     @router.get(
         "/lineitem",
         summary="Read one line item, or all of an order",
-        response_model=success("gam.get-line-items"),
+        response_model=success(gam.GET_LINE_ITEMS),
     )
     async def get_line_items(
         request: Request,
@@ -137,41 +136,41 @@ def _line_items(router: APIRouter, send: Sender) -> None:
     ) -> Response:
         given = {"lineItemId": lineitemid, "orderId": orderid}
         values = {name: value for name, value in given.items() if value is not None}
-        return await send.composed(request, "gam.get-line-items", values)
+        return await send.composed(request, gam.GET_LINE_ITEMS, values)
 
     @router.put(
         "/lineitem/action",
         summary="Archive, pause, resume, activate, reserve, release or delete line items",
-        response_model=success("gam.line-item-action"),
+        response_model=success(gam.LINE_ITEM_ACTION),
     )
     async def act_on_line_items(request: Request, body: models.ActOnLineItems) -> Response:
-        return await send(request, "gam.line-item-action", body)
+        return await send(request, gam.LINE_ITEM_ACTION, body)
 
 
 def _proposals(router: APIRouter, send: Sender) -> None:
     @router.post(
         "/proposal",
         summary="Create a programmatic guaranteed proposal",
-        response_model=success("gam.create-proposal"),
+        response_model=success(gam.CREATE_PROPOSAL),
     )
     async def create_proposal(
         request: Request, body: models.CreateProposal, key: IdempotencyKey = None
     ) -> Response:
-        return await send(request, "gam.create-proposal", body, key=key)
+        return await send(request, gam.CREATE_PROPOSAL, body, key=key)
 
     @router.get(
         "/proposal/{proposalid}",
         summary="Read a proposal",
-        response_model=success("gam.get-proposal"),
+        response_model=success(gam.GET_PROPOSAL),
     )
     async def get_proposal(request: Request, proposalid: ProposalId) -> Response:
         body = models.GetProposal(proposal_id=proposalid)
-        return await send(request, "gam.get-proposal", body)
+        return await send(request, gam.GET_PROPOSAL, body)
 
     @router.put(
         "/proposal/{proposalid}",
         summary="Change a proposal, or do something to it with ?action=",
-        response_model=success("gam.update-proposal") | success("gam.proposal-action"),
+        response_model=success(gam.UPDATE_PROPOSAL) | success(gam.PROPOSAL_ACTION),
     )
     async def update_proposal(
         request: Request,
@@ -185,12 +184,12 @@ def _proposals(router: APIRouter, send: Sender) -> None:
         values = body.given() if body else {}
         if action is not None:
             told = {"proposalId": proposalid, "action": action}
-            return await send.composed(request, "gam.proposal-action", values | told)
+            return await send.composed(request, gam.PROPOSAL_ACTION, values | told)
         if not values:
             text = "The request has neither a body with changes nor an action"
             return exchange_of(request).refused(400, "EC40003", text)
         return await send.composed(
-            request, "gam.update-proposal", values | {"proposalId": proposalid}
+            request, gam.UPDATE_PROPOSAL, values | {"proposalId": proposalid}
         )
 
 
@@ -198,18 +197,18 @@ def _proposal_line_items(router: APIRouter, send: Sender) -> None:
     @router.post(
         "/proposallineitem",
         summary="Create proposal line items",
-        response_model=success("gam.create-proposal-line-items"),
+        response_model=success(gam.CREATE_PROPOSAL_LINE_ITEMS),
     )
     async def create_proposal_line_items(
         request: Request, body: models.CreateProposalLineItems, key: IdempotencyKey = None
     ) -> Response:
-        return await send(request, "gam.create-proposal-line-items", body, key=key)
+        return await send(request, gam.CREATE_PROPOSAL_LINE_ITEMS, body, key=key)
 
     @router.put(
         "/proposallineitem",
         summary="Change proposal line items, or archive them with ?action=",
-        response_model=success("gam.update-proposal-line-items")
-        | success("gam.proposal-line-item-action"),
+        response_model=success(gam.UPDATE_PROPOSAL_LINE_ITEMS)
+        | success(gam.PROPOSAL_LINE_ITEM_ACTION),
     )
     async def update_proposal_line_items(
         request: Request,
@@ -220,16 +219,16 @@ def _proposal_line_items(router: APIRouter, send: Sender) -> None:
     ) -> Response:
         values = body.given()
         if action is None:
-            return await send.composed(request, "gam.update-proposal-line-items", values)
+            return await send.composed(request, gam.UPDATE_PROPOSAL_LINE_ITEMS, values)
         return await send.composed(
-            request, "gam.proposal-line-item-action", values | {"action": action}
+            request, gam.PROPOSAL_LINE_ITEM_ACTION, values | {"action": action}
         )
 
     @router.get(
         "/proposallineitem/{proposalid}",
         summary="Read a proposal's line items",
-        response_model=success("gam.get-proposal-line-items"),
+        response_model=success(gam.GET_PROPOSAL_LINE_ITEMS),
     )
     async def get_proposal_line_items(request: Request, proposalid: ProposalId) -> Response:
         body = models.GetProposalLineItems(proposal_id=proposalid)
-        return await send(request, "gam.get-proposal-line-items", body)
+        return await send(request, gam.GET_PROPOSAL_LINE_ITEMS, body)

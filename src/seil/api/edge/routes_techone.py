@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from seil.api.contract import techone
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.refusals import system_router
 from seil.api.edge.send import Sender, success
@@ -31,17 +32,17 @@ def techone_router(dispatch: Dispatch) -> APIRouter:
     @router.get(
         "/foreign-exchange-rate/aud-usd",
         summary="The rate of AUD to USD",
-        response_model=success("techone.rate"),
+        response_model=success(techone.RATE),
     )
     async def get_exchange_rate(request: Request) -> Response:
-        return await send(request, "techone.rate", RateRequest())
+        return await send(request, techone.RATE, RateRequest())
 
     @router.get(
         "/debtor/{debtor_number}/remaining-credit-limit",
         summary="What a debtor may still buy",
-        response_model=success("techone.credit"),
+        response_model=success(techone.CREDIT),
     )
     async def get_remaining_credit_limit(request: Request, debtor_number: DebtorNumber) -> Response:
-        return await send(request, "techone.credit", CreditRequest(debtor_number=debtor_number))
+        return await send(request, techone.CREDIT, CreditRequest(debtor_number=debtor_number))
 
     return router

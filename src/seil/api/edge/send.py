@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Header, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,12 +13,14 @@ from starlette.responses import Response
 
 from seil.api.calls import Answer, Call
 from seil.api.contract.envelope import Success
-from seil.api.contract.operations import OPERATIONS
+from seil.api.contract.operation import AnyOperation, Operation
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import exchange_of
 from seil.api.faults import faults_of
 
 __all__ = ["IdempotencyKey", "Sender", "success"]
+
+Asked = TypeVar("Asked", bound=BaseModel)
 
 IdempotencyKey = Annotated[
     str | None,
@@ -40,38 +42,45 @@ class Sender:
         self._dispatch = dispatch
 
     async def __call__(
-        self, request: Request, operation: str, body: BaseModel, *, key: str | None = None
+        self,
+        request: Request,
+        operation: Operation[Asked, Any],
+        body: Asked,
+        *,
+        key: str | None = None,
     ) -> Response:
         if request.scope["query_string"]:
             _known_parameters(request)
         exchange = exchange_of(request)
-        exchange.notes["operation"] = operation
+        exchange.notes["operation"] = operation.name
         call = Call(
-            operation,
+            operation.name,
             body.model_dump(mode="json", by_alias=True, exclude_unset=True),
             correlation_id=exchange.correlation_id,
             application_label=exchange.application_label or "",
             caller=exchange.caller,
             idempotency_key=key,
         )
-        found = await self._dispatch.answer(call, repeatable=not OPERATIONS[operation].effect)
+        found = await self._dispatch.answer(call, repeatable=not operation.effect)
         if found.code == 200 and found.data is not None:
             return exchange.success(found.data)
         return exchange.failure(found)
 
-    async def composed(self, request: Request, operation: str, values: dict[str, Any]) -> Response:
+    async def composed(
+        self, request: Request, operation: AnyOperation, values: dict[str, Any]
+    ) -> Response:
         """For a request that stands in the path and the query as well as in the body."""
         try:
-            body = OPERATIONS[operation].request.model_validate(values)
+            body = operation.request.model_validate(values)
         except ValidationError as error:
             answer = Answer(400, errors=faults_of(error.errors()))
             return exchange_of(request).failure(answer)
         return await self(request, operation, body)
 
 
-def success(operation: str) -> Any:
+def success(operation: AnyOperation) -> Any:
     """The envelope's model with the operation's answer in it."""
-    return Success.__class_getitem__(OPERATIONS[operation].response)
+    return Success.__class_getitem__(operation.response)
 
 
 def _known_parameters(request: Request) -> None:

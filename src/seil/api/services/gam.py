@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from seil.api.contract import gam
 from seil.api.services.idempotency import IdempotencyStore
-from seil.api.services.service import Handler, Service
+from seil.api.services.service import Service, served
 
 if TYPE_CHECKING:
     from seil.admanager.client import AdManager
@@ -15,22 +15,22 @@ __all__ = ["gam_service"]
 
 
 def gam_service(client: AdManager, keys: IdempotencyStore, *, seconds: float) -> Service:
-    handlers: Mapping[str, Handler] = {
-        "gam.forecast": client.forecast,
-        "gam.create-order": client.create_order,
-        "gam.get-order": client.get_order,
-        "gam.order-action": client.act_on_order,
-        "gam.create-line-items": client.create_line_items,
-        "gam.update-line-items": client.update_line_items,
-        "gam.get-line-items": client.get_line_items,
-        "gam.line-item-action": client.act_on_line_items,
-        "gam.create-proposal": client.create_proposal,
-        "gam.get-proposal": client.get_proposal,
-        "gam.update-proposal": client.update_proposal,
-        "gam.proposal-action": client.act_on_proposal,
-        "gam.create-proposal-line-items": client.create_proposal_line_items,
-        "gam.update-proposal-line-items": client.update_proposal_line_items,
-        "gam.proposal-line-item-action": client.act_on_proposal_line_items,
-        "gam.get-proposal-line-items": client.get_proposal_line_items,
-    }
-    return Service("gam", handlers, keys, seconds=seconds)
+    operations = (
+        served(gam.FORECAST, client.forecast),
+        served(gam.CREATE_ORDER, client.create_order),
+        served(gam.GET_ORDER, client.get_order),
+        served(gam.ORDER_ACTION, client.act_on_order),
+        served(gam.CREATE_LINE_ITEMS, client.create_line_items),
+        served(gam.UPDATE_LINE_ITEMS, client.update_line_items),
+        served(gam.GET_LINE_ITEMS, client.get_line_items),
+        served(gam.LINE_ITEM_ACTION, client.act_on_line_items),
+        served(gam.CREATE_PROPOSAL, client.create_proposal),
+        served(gam.GET_PROPOSAL, client.get_proposal),
+        served(gam.UPDATE_PROPOSAL, client.update_proposal),
+        served(gam.PROPOSAL_ACTION, client.act_on_proposal),
+        served(gam.CREATE_PROPOSAL_LINE_ITEMS, client.create_proposal_line_items),
+        served(gam.UPDATE_PROPOSAL_LINE_ITEMS, client.update_proposal_line_items),
+        served(gam.PROPOSAL_LINE_ITEM_ACTION, client.act_on_proposal_line_items),
+        served(gam.GET_PROPOSAL_LINE_ITEMS, client.get_proposal_line_items),
+    )
+    return Service("gam", operations, keys, seconds=seconds)

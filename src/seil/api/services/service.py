@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from opentelemetry import propagate, trace
 from pydantic import BaseModel, ValidationError
 
 from seil.api.calls import Answer, Call, Fault
-from seil.api.contract.operations import OPERATIONS, Operation
+from seil.api.contract.operation import AnyOperation, Operation
 from seil.api.faults import faults_of
 from seil.api.services.idempotency import IdempotencyStore, State, fingerprint, key_of
 from seil.deadline import deadline
@@ -27,34 +27,41 @@ from seil.errors import (
 )
 from seil.observe.correlation import correlated
 
-__all__ = ["Handler", "Service"]
+__all__ = ["Served", "Service", "served"]
 
 _log = logging.getLogger(__name__)
 _tracer = trace.get_tracer("seil.api")
 
+Asked = TypeVar("Asked", bound=BaseModel)
+Told = TypeVar("Told", bound=BaseModel)
 Handler = Callable[[Any], BaseModel]
+Served = tuple[AnyOperation, Handler]
 
 # A claim that is older belongs to a call that died: services give up long before.
 _LEASE = 120.0
 
 
+def served(operation: Operation[Asked, Told], handler: Callable[[Asked], Told]) -> Served:
+    """`handler` does the operation, or raises SeilError."""
+    return operation, handler
+
+
 class Service:
     """The operations of one system.
 
-    `handlers` take an operation's request model and give its response model, or raise SeilError.
     Calls out have `seconds` in all, or what the edge still waits where that is less.
     """
 
     def __init__(
         self,
         system: str,
-        handlers: Mapping[str, Handler],
+        operations: Iterable[Served],
         keys: IdempotencyStore,
         *,
         seconds: float = 25,
     ) -> None:
         self.system = system
-        self._handlers = dict(handlers)
+        self._operations = {found[0].name: found for found in operations}
         self._keys = keys
         self._seconds = seconds
 
@@ -87,10 +94,11 @@ class Service:
             return answer
 
     def _answered(self, call: Call) -> Answer:
-        operation, handler = OPERATIONS.get(call.operation), self._handlers.get(call.operation)
-        if operation is None or handler is None:
+        found = self._operations.get(call.operation)
+        if found is None:
             text = f"{self.system} has no operation {call.operation}"
             return _fault(404, "EC40401", text)
+        operation, handler = found
         try:
             request = operation.request.model_validate(call.request)
         except ValidationError as error:
@@ -129,7 +137,7 @@ class Service:
             self._keys.release(key)
 
     def _outcome(
-        self, operation: Operation, handler: Handler, request: BaseModel
+        self, operation: AnyOperation, handler: Handler, request: BaseModel
     ) -> tuple[Answer, bool]:
         """The answer, and whether it is known what happened."""
         try:

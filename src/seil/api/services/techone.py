@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from seil.api.contract import techone
 from seil.api.services.idempotency import IdempotencyStore
-from seil.api.services.service import Handler, Service
+from seil.api.services.service import Service, served
 from seil.techone.client import TechOne
 
 __all__ = ["techone_service"]
 
 
 def techone_service(client: TechOne, keys: IdempotencyStore, *, seconds: float) -> Service:
-    handlers: Mapping[str, Handler] = {
-        "techone.rate": client.rate,
-        "techone.credit": client.credit,
-    }
-    return Service("techone", handlers, keys, seconds=seconds)
+    operations = (
+        served(techone.RATE, client.rate),
+        served(techone.CREDIT, client.credit),
+    )
+    return Service("techone", operations, keys, seconds=seconds)
