@@ -26,7 +26,7 @@ ANSWER = "answer"
 
 _LONGEST_ID = 19
 # What XML 1.0, section 2.2, has no place for: SOAP could not carry it.
-_UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class Shape(BaseModel):
