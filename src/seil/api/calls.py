@@ -71,5 +71,8 @@ class DownstreamSlowError(Exception):
 
 class Downstream(Protocol):
     async def call(self, call: Call) -> Answer:
-        """Raises DownstreamDownError or DownstreamSlowError, nothing else."""
+        """Raises DownstreamDownError or DownstreamSlowError, nothing else.
+
+        It need not end within the seconds of the call: whoever calls gives up then, by cancelling.
+        """
         ...

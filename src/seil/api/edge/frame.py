@@ -12,7 +12,6 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from opentelemetry import trace
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -81,7 +80,7 @@ class Frame:
         exchange.attach(scope)
         with (
             correlated(identity),
-            server_span(f"{exchange.method} {exchange.path}", Headers(scope=scope)) as span,
+            server_span(f"{exchange.method} {exchange.path}", headers) as span,
         ):
             await self._framed(_Sender(send, exchange, span), scope, receive, headers)
 
