@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,26 @@ def test_json_line(capsys: pytest.CaptureFixture[str]) -> None:
         "object": "Order",
         "rows": 3,
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("half a \ud83d", "half a \ud83d"),
+        (b"\xff", "b'\\xff'"),
+        (Path("a/b"), "a/b"),
+        (float("nan"), float("nan")),
+        (ValueError("bad"), "bad"),
+        ({1: ("x", None)}, {"1": ["x", None]}),
+    ],
+    ids=repr,
+)
+def test_json_line_has_a_place_for_any_value(
+    value: object, told: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("INFO", "json")
+    logger.info("odd", extra={"value": value})
+    assert repr(json.loads(capsys.readouterr().err)["value"]) == repr(told)
 
 
 def test_text_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
+from pydantic_core import to_json
 from typing_extensions import override
 
 from seil.observe.correlation import CorrelationFilter
@@ -43,8 +44,14 @@ _SIGNS = (
     *("-----begin", "bearer", "basic", "eyj", "00d", "token", "secret", "assertion", "passw"),
     *("private_key", "session", "api_key", "apikey", "://"),
 )
-_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def _json(line: dict[str, Any]) -> str:
+    try:
+        return to_json(line, fallback=str).decode()
+    except ValueError:  # Half of a surrogate pair, or bytes that are no text.
+        return json.dumps(line, default=repr)
 
 
 def mask(text: str) -> str:
@@ -97,7 +104,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return mask(_encode(line))
+        return mask(_json(line))
 
 
 class _StandardError(logging.StreamHandler[TextIO]):

@@ -171,22 +171,22 @@ class _Sender:
         self._span.set_attributes(
             {"http.response.status_code": self.status, "http.route": route or self.exchange.path}
         )
-        _log.info(
-            "%s %s %d",
-            self.exchange.method,
-            self.exchange.path,
-            self.status,
-            extra={
-                "method": self.exchange.method,
-                "path": self.exchange.path,
-                "route": route,
-                "status": self.status,
-                "milliseconds": round((time.perf_counter() - self._begun) * 1000, 2),
-                "caller": self.exchange.caller,
-                "application_label": self.exchange.application_label,
-                **self.exchange.notes,
-            },
+        if not _log.isEnabledFor(logging.INFO):
+            return
+        asked = (self.exchange.method, self.exchange.path, self.status)
+        # One for each request: Logger.info would look for where in the code it is logged.
+        record = logging.LogRecord(_log.name, logging.INFO, "", 0, "%s %s %d", asked, None)
+        vars(record).update(
+            self.exchange.notes,
+            method=self.exchange.method,
+            path=self.exchange.path,
+            route=route,
+            status=self.status,
+            milliseconds=round((time.perf_counter() - self._begun) * 1000, 2),
+            caller=self.exchange.caller,
+            application_label=self.exchange.application_label,
         )
+        _log.handle(record)
 
 
 def _first_of_each(headers: Sequence[_Header]) -> dict[str, str]:

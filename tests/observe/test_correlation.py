@@ -1,0 +1,38 @@
+"""The ids of requests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from seil.observe.correlation import new_id, valid_id
+
+GUID = "7d0cbd3e-34b1-4c3b-8a30-6b1a0f7f3c11"
+
+
+def test_new_ids_are_guids_and_none_comes_twice() -> None:
+    found = [new_id() for _ in range(10_000)]
+    assert len(set(found)) == len(found)
+    assert {(uuid.UUID(text).version, uuid.UUID(text).variant) for text in found} == {
+        (4, uuid.RFC_4122)
+    }
+    assert all(valid_id(text) == text for text in found[:10])
+
+
+def test_processes_do_not_share_their_ids() -> None:
+    code = "from seil.observe.correlation import new_id; print(new_id())"
+    found = {subprocess.check_output([sys.executable, "-c", code]) for _ in range(3)}
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize("text", ["", "1", GUID + "0", f"{{{GUID}}}", f"urn:uuid:{GUID}", "g" * 32])
+def test_what_is_no_guid_is_no_id(text: str) -> None:
+    assert valid_id(text) is None
+
+
+@pytest.mark.parametrize("text", [GUID, GUID.upper(), GUID.replace("-", "")])
+def test_a_guid_is_told_in_its_canonical_form(text: str) -> None:
+    assert valid_id(text) == GUID
