@@ -82,7 +82,7 @@ def edge() -> tuple[ASGIApp, str]:
     scopes = frozenset(scopes_of("seil", "dev"))
     folder = Path(tempfile.mkdtemp(prefix="seil-bench-"))
     issuer = Issuer(folder, "http://127.0.0.1", {"bench": Grant("", scopes)})
-    options = EdgeOptions("seil", "dev", rate=_MANY, issuer=issuer)
+    options = EdgeOptions("seil", "dev", rate=_MANY)
     services = InProcess({"gam": Service(Order)}, workers=_WORKERS)
     app = build_edge(Verifier(Expected(issuer.url), issuer), services, options, [gam_router])
     return app, issuer.token("bench", scopes)

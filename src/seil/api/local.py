@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from seil.api.default_secrets import check_secrets
 from seil.api.edge.app import build_edge
 from seil.api.edge.gate import scopes_of
+from seil.api.edge.issuing import issuing_router
 from seil.api.edge.routes_gam import gam_router
 from seil.api.edge.routes_techone import techone_router
 from seil.api.in_process import InProcess
@@ -55,8 +56,9 @@ def build_local(settings: Settings, url: str) -> ASGIApp:
     return build_edge(
         verifier,
         InProcess(services, workers=api.workers),
-        edge_options(settings, issuer),
+        edge_options(settings),
         (gam_router, techone_router),
+        issuing=issuing_router(issuer) if issuer else None,
         closer=closer,
     )
 

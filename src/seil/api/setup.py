@@ -6,14 +6,13 @@ from collections.abc import Awaitable, Callable
 
 from seil.api.edge.app import EdgeOptions
 from seil.api.edge.dispatch import Limits
-from seil.api.issuer import Issuer
 from seil.api.tokens import Expected, RemoteKeys, Verifier
 from seil.settings import Secret, Settings
 
 __all__ = ["edge_options", "remote_verifier"]
 
 
-def edge_options(settings: Settings, issuer: Issuer | None = None) -> EdgeOptions:
+def edge_options(settings: Settings) -> EdgeOptions:
     api = settings.api
     return EdgeOptions(
         project=settings.project,
@@ -25,8 +24,7 @@ def edge_options(settings: Settings, issuer: Issuer | None = None) -> EdgeOption
             failures=api.breaker_failures,
             pause=api.breaker_pause.total_seconds(),
         ),
-        token_url="/oauth2/token" if issuer else f"{api.issuer}/oauth2/token",
-        issuer=issuer,
+        token_url=f"{api.issuer}/oauth2/token",
         checks={
             "gam": lambda: _revealed(settings.admanager.service_account_key),
             "techone": lambda: _revealed(settings.techone.client_secret),

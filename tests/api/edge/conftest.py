@@ -10,6 +10,7 @@ import pytest
 from seil.api.calls import Answer, Call
 from seil.api.edge.app import EdgeOptions, build_edge
 from seil.api.edge.dispatch import Limits
+from seil.api.edge.issuing import issuing_router
 from seil.api.edge.routes_gam import gam_router
 from seil.api.edge.routes_techone import techone_router
 from seil.api.issuer import Issuer
@@ -67,8 +68,9 @@ def build(issuer: Issuer, downstream: Downstream) -> Build:
         app = build_edge(
             Verifier(Expected(issuer.url), issuer),
             downstream,
-            EdgeOptions("seil", "dev", limits=limits, issuer=issuer, **options),
+            EdgeOptions("seil", "dev", limits=limits, **options),
             (gam_router, techone_router),
+            issuing=issuing_router(issuer),
         )
         transport = httpx.ASGITransport(app)
         return Edge(

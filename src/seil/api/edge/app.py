@@ -19,9 +19,7 @@ from seil.api.edge.document import complete
 from seil.api.edge.frame import Frame
 from seil.api.edge.gate import Gate, RateLimit, scopes_of
 from seil.api.edge.health import Check, health_router
-from seil.api.edge.issuing import issuing_router
 from seil.api.edge.refusals import operation_id
-from seil.api.issuer import Issuer
 from seil.api.tokens import Verifier
 
 __all__ = ["EdgeOptions", "RouterOf", "build_edge"]
@@ -41,7 +39,7 @@ RouterOf = Callable[[Dispatch], APIRouter]
 class EdgeOptions:
     """`body_limit` is in bytes, `rate` in requests a minute and caller.
 
-    `token_url` is where the docs page gets its tokens. `issuer` is there on one machine only.
+    `token_url` is where the docs page gets its tokens.
     """
 
     project: str
@@ -50,7 +48,6 @@ class EdgeOptions:
     rate: int = 600
     limits: Limits = field(default_factory=Limits)
     token_url: str = "/oauth2/token"  # noqa: S105 - a path, no secret
-    issuer: Issuer | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
 
 
@@ -60,9 +57,10 @@ def build_edge(
     options: EdgeOptions,
     routers: Iterable[RouterOf],
     *,
+    issuing: APIRouter | None = None,
     closer: Closer | None = None,
 ) -> ASGIApp:
-    """`routers` make the routes of a system each.
+    """`routers` make the routes of a system each, `issuing` those of an issuer in this process.
 
     `closer` is entered while the app runs: what it built is closed with it.
     """
@@ -84,8 +82,8 @@ def build_edge(
     # Taken over rather than included: an included router is searched twice for each request.
     app.router.routes[:0] = [route for router in routers for route in router(dispatch).routes]
     app.include_router(health_router(verifier.keys, dispatch, options.checks))
-    if options.issuer:
-        app.include_router(issuing_router(options.issuer))
+    if issuing:
+        app.include_router(issuing)
     _secure(app, options.token_url, {read: "Read", write: "Change"})
     gate = Gate(verifier, read, write, RateLimit(options.rate))
     return Frame(app, gate=gate, body_limit=options.body_limit)
