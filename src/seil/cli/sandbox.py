@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,10 +12,10 @@ import typer
 from seil.cli import output, sandbox_admanager, sandbox_techone
 from seil.cli.context import shown_progress
 from seil.cli.frame import Call, command, group
+from seil.cli.stand_in import FaultTexts, Host, Port, faults_of, set_up_logging
 from seil.errors import ConfigurationError, Problem, UnavailableError
 
 if TYPE_CHECKING:
-    from seil.sandbox.salesforce.faults import Fault
     from seil.sandbox.salesforce.options import Options
     from seil.sandbox.salesforce.server import Server
 
@@ -39,8 +38,8 @@ def register(root: typer.Typer) -> None:
 def salesforce(
     call: Call,
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = PORT,
-    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Port = PORT,
+    host: Host = "127.0.0.1",
     state: State = _STATE,
     orders: Annotated[int, typer.Option(min=1, help="Size of a new org.")] = 2000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same org.")] = 1,
@@ -75,21 +74,15 @@ def salesforce(
     tls: Annotated[
         bool, typer.Option("--tls", help="HTTPS, with a certificate made here.")
     ] = False,
-    faults: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fault",
-            metavar="NAME|KEY=VALUE,...",
-            help="Something to go wrong, see docs/sandbox.md. May be repeated.",
-        ),
-    ] = None,
+    faults: FaultTexts = None,
 ) -> None:
     """Serve a stand-in org; its first start makes a new one. Ctrl-C stops it."""
     from seil.sandbox.listening import check_address, serve
+    from seil.sandbox.salesforce.fault_kinds import ordered
     from seil.sandbox.salesforce.options import Options, Quotas
     from seil.sandbox.salesforce.server import Server
 
-    _set_up_logging(call)
+    set_up_logging(call)
     options = Options(
         quotas=Quotas(api_requests=daily_requests, query_jobs=daily_query_jobs),
         token_lifetime=token_lifetime,
@@ -101,7 +94,7 @@ def salesforce(
         tls=tls,
     )
     _check_key(options)
-    found = _faults(faults or [])
+    found = faults_of(faults, ordered)
     check_address(host, port)
     made = _made(call, state, orders=orders, seed=seed, as_of=as_of, extra=objects or [])
     server = Server(state, host=host, port=port, options=options, faults=found)
@@ -154,14 +147,6 @@ def reset(
         output.line(f"Removed the org in {state}.")
 
 
-def _set_up_logging(call: Call) -> None:
-    """Requests on --verbose; where nobody watches bars, how far a new org is."""
-    from seil.observe import logs
-
-    watched = call.quiet or call.json or sys.stderr.isatty()
-    logs.configure("DEBUG" if call.verbose else "WARNING" if watched else "INFO", "auto")
-
-
 def _made(
     call: Call,
     state: Path,
@@ -203,22 +188,6 @@ def _unfinished(state: Path) -> bool:
 def _extra(text: str) -> Path | tuple[Path, int]:
     path, _, rows = text.rpartition(":")
     return (Path(path), int(rows)) if path and rows.isdecimal() else Path(text)
-
-
-def _faults(texts: list[str]) -> tuple[Fault, ...]:
-    from seil.sandbox.fault_table import described
-    from seil.sandbox.salesforce.fault_kinds import ordered
-
-    found: list[Fault] = []
-    problems = []
-    for text in texts:
-        try:
-            found += ordered(text)
-        except ValueError as error:
-            problems.append(Problem(f"--fault {text}", described(error), "see docs/sandbox.md"))
-    if problems:
-        raise ConfigurationError(problems)
-    return tuple(found)
 
 
 def _check_key(options: Options) -> None:

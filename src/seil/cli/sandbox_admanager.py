@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +9,11 @@ import typer
 
 from seil.cli import output
 from seil.cli.frame import Call, command
+from seil.cli.stand_in import FaultTexts, Host, Port, faults_of, set_up_logging
 from seil.errors import ConfigurationError, Problem
 from seil.ports import ADMANAGER_PORT
 
 if TYPE_CHECKING:
-    from seil.sandbox.admanager.faults import Fault
     from seil.sandbox.admanager.server import Server
 
 _STATE = Path("seil-data/sandbox/admanager")
@@ -28,10 +27,8 @@ def register(app: typer.Typer) -> None:
 def admanager(
     call: Call,
     *,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="0: any that is free.")
-    ] = ADMANAGER_PORT,
-    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Port = ADMANAGER_PORT,
+    host: Host = "127.0.0.1",
     state: Annotated[Path, typer.Option(help="The folder that holds the network.")] = _STATE,
     network_code: Annotated[str, typer.Option(help="Code of a new network: digits.")] = "1234567",
     seed: Annotated[int, typer.Option(help="The same seed makes the same network.")] = 1,
@@ -42,23 +39,15 @@ def admanager(
         int, typer.Option(min=0, help="How often a report says that it is not done yet.")
     ] = 2,
     token_lifetime: Annotated[float, typer.Option(min=0, help="Seconds a token lasts.")] = 3600,
-    faults: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fault",
-            metavar="NAME|KEY=VALUE,...",
-            help="Something to go wrong, see docs/sandbox.md. May be repeated.",
-        ),
-    ] = None,
+    faults: FaultTexts = None,
 ) -> None:
     """Serve a stand-in Ad Manager; its first start makes a new network. Ctrl-C stops it."""
-    from seil.observe import logs
+    from seil.sandbox.admanager.faults import ordered
     from seil.sandbox.admanager.options import Options
     from seil.sandbox.admanager.server import Server
     from seil.sandbox.listening import serve
 
-    watched = call.quiet or call.json or sys.stderr.isatty()
-    logs.configure("DEBUG" if call.verbose else "WARNING" if watched else "INFO", "auto")
+    set_up_logging(call)
     if not (network_code.isascii() and network_code.isdigit()):
         raise ConfigurationError([Problem("--network-code", f"{network_code} is not all digits")])
     options = Options(
@@ -68,27 +57,11 @@ def admanager(
         report_polls=report_polls,
         token_lifetime=token_lifetime,
     )
-    found = _faults(faults or [])
+    found = faults_of(faults, lambda text: [ordered(text)])
     server = Server(state, host=host, port=port, options=options, faults=found)
     serve(server, started=lambda: _announce(call, server))
     if not call.json:
         output.line("The stand-in Ad Manager has stopped; the next start goes on where it was.")
-
-
-def _faults(texts: list[str]) -> tuple[Fault, ...]:
-    from seil.sandbox.admanager.faults import ordered
-    from seil.sandbox.fault_table import described
-
-    found: list[Fault] = []
-    problems = []
-    for text in texts:
-        try:
-            found.append(ordered(text))
-        except ValueError as error:
-            problems.append(Problem(f"--fault {text}", described(error), "see docs/sandbox.md"))
-    if problems:
-        raise ConfigurationError(problems)
-    return tuple(found)
 
 
 def _announce(call: Call, server: Server) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +9,11 @@ import typer
 
 from seil.cli import output
 from seil.cli.frame import Call, command
+from seil.cli.stand_in import FaultTexts, Host, Port, faults_of, set_up_logging
 from seil.errors import ConfigurationError, Problem
 from seil.ports import TECHONE_PORT
 
 if TYPE_CHECKING:
-    from seil.sandbox.techone.faults import Fault
     from seil.sandbox.techone.server import Server
 
 _STATE = Path("seil-data/sandbox/techone")
@@ -28,10 +27,8 @@ def register(app: typer.Typer) -> None:
 def techone(
     call: Call,
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = (
-        TECHONE_PORT
-    ),
-    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Port = TECHONE_PORT,
+    host: Host = "127.0.0.1",
     state: Annotated[Path, typer.Option(help="The folder that holds debtors and rows.")] = _STATE,
     token_lifetime: Annotated[float, typer.Option(min=0, help="Seconds a token lasts.")] = 3600,
     wsdl: Annotated[
@@ -46,25 +43,23 @@ def techone(
             help="A warehouse table's key: the same row is not taken twice. May be repeated.",
         ),
     ] = None,
-    faults: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fault",
-            metavar="NAME|KEY=VALUE,...",
-            help="Something to go wrong, see docs/sandbox.md. May be repeated.",
-        ),
-    ] = None,
+    faults: FaultTexts = None,
 ) -> None:
     """Serve a stand-in TechOne; its first start seeds the debtors. Ctrl-C stops it."""
-    from seil.observe import logs
     from seil.sandbox.listening import serve
+    from seil.sandbox.techone.faults import ordered
     from seil.sandbox.techone.options import Options
     from seil.sandbox.techone.server import Server
 
-    watched = call.quiet or call.json or sys.stderr.isatty()
-    logs.configure("DEBUG" if call.verbose else "WARNING" if watched else "INFO", "auto")
+    set_up_logging(call)
     options = Options(token_lifetime=token_lifetime, wsdl=wsdl, keys=_keys(keys or []))
-    server = Server(state, host=host, port=port, options=options, faults=_faults(faults or []))
+    server = Server(
+        state,
+        host=host,
+        port=port,
+        options=options,
+        faults=faults_of(faults, lambda text: [ordered(text)]),
+    )
     serve(server, started=lambda: _announce(call, server))
     if not call.json:
         output.line("The stand-in TechOne has stopped; the next start goes on where it was.")
@@ -81,22 +76,6 @@ def _keys(texts: list[str]) -> dict[str, str]:
     if problems:
         raise ConfigurationError(problems)
     return {place: column for place, _, column in pairs.values()}
-
-
-def _faults(texts: list[str]) -> tuple[Fault, ...]:
-    from seil.sandbox.fault_table import described
-    from seil.sandbox.techone.faults import ordered
-
-    found: list[Fault] = []
-    problems = []
-    for text in texts:
-        try:
-            found.append(ordered(text))
-        except ValueError as error:
-            problems.append(Problem(f"--fault {text}", described(error), "see docs/sandbox.md"))
-    if problems:
-        raise ConfigurationError(problems)
-    return tuple(found)
 
 
 def _announce(call: Call, server: Server) -> None:

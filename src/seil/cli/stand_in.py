@@ -1,0 +1,53 @@
+"""What the commands that serve a stand-in have in common."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Annotated, TypeVar
+
+import typer
+
+from seil.cli.frame import Call
+from seil.errors import ConfigurationError, Problem
+
+__all__ = ["FaultTexts", "Host", "Port", "faults_of", "set_up_logging"]
+
+Fault = TypeVar("Fault")
+
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")]
+Host = Annotated[str, typer.Option(help="The address to listen at.")]
+FaultTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fault",
+        metavar="NAME|KEY=VALUE,...",
+        help="Something to go wrong, see docs/sandbox.md. May be repeated.",
+    ),
+]
+
+
+def set_up_logging(call: Call) -> None:
+    """Requests on --verbose; where nobody watches a terminal, one line a step."""
+    from seil.observe import logs
+
+    watched = call.quiet or call.json or sys.stderr.isatty()
+    logs.configure("DEBUG" if call.verbose else "WARNING" if watched else "INFO", "auto")
+
+
+def faults_of(
+    texts: list[str] | None, ordered: Callable[[str], Iterable[Fault]]
+) -> tuple[Fault, ...]:
+    """Raises ConfigurationError with all that `ordered` could not read."""
+    from seil.sandbox.fault_table import described
+
+    found: list[Fault] = []
+    problems = []
+    for text in texts or []:
+        try:
+            found += ordered(text)
+        except ValueError as error:
+            problems.append(Problem(f"--fault {text}", described(error), "see docs/sandbox.md"))
+    if problems:
+        raise ConfigurationError(problems)
+    return tuple(found)
