@@ -172,10 +172,22 @@ def test_action_is_understood_however_it_is_spelled(spelling: str) -> None:
     ("model", "key", "spelling", "action"),
     [
         (ActOnOrder, {"orderId": 1}, "SubmitOrdersForApproval", "submit-for-approval"),
+        (
+            ActOnOrder,
+            {"orderId": 1},
+            "ApproveOrdersWithoutReservationChanges",
+            "approve-without-reservation",
+        ),
         (ActOnOrder, {"orderId": 1}, "ARCHIVE", "archive"),
         (ActOnLineItems, {"ids": [1]}, "PauseLineItems", "pause"),
         (ActOnProposal, {"proposalId": 1}, "EditProposalsForNegotiation", "edit-for-negotiation"),
         (ActOnProposal, {"proposalId": 1}, "edit for negotiation", "edit-for-negotiation"),
+        (
+            ActOnProposal,
+            {"proposalId": 1},
+            "UpdateOrderWithSellerData",
+            "update-order-with-seller-data",
+        ),
         (
             ActOnProposalLineItems,
             {"proposalLineItemIds": [1]},
@@ -188,6 +200,32 @@ def test_soaps_names_of_actions_are_understood(
     model: type[BaseModel], key: dict[str, Any], spelling: str, action: str
 ) -> None:
     assert model.model_validate({**key, "action": spelling}).model_dump()["action"] == action
+
+
+@pytest.mark.parametrize(
+    ("model", "key"),
+    [
+        (ActOnOrder, {"orderId": 1}),
+        (ActOnLineItems, {"ids": [1]}),
+        (ActOnProposal, {"proposalId": 1}),
+        (ActOnProposalLineItems, {"proposalLineItemIds": [1]}),
+    ],
+)
+def test_every_action_that_is_listed_is_understood(
+    model: type[BaseModel], key: dict[str, Any]
+) -> None:
+    words = model.model_json_schema()["properties"]["action"]["enum"]
+
+    for word in words:
+        for spelling in (word, word.replace("-", "_").upper(), word.title().replace("-", "")):
+            assert model.model_validate({**key, "action": spelling}).model_dump()["action"] == word
+
+
+def test_an_action_is_refused_as_it_was_written() -> None:
+    with pytest.raises(ValidationError) as caught:
+        ActOnOrder.model_validate({"orderId": 1, "action": "Explode Orders"})
+
+    assert caught.value.errors()[0]["input"] == "Explode Orders"
 
 
 @pytest.mark.parametrize("action", ["explode", "", 5, None, "unarchive"])

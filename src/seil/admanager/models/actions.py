@@ -3,69 +3,76 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator
 
 _NOUN = re.compile(r"-(?:proposal-line-items?|line-items?|orders?|proposals?)(?=-|$)")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+# What the contract calls by REST's name, SOAP calls otherwise.
+_SAME = {"approve-without-reservation-changes": "approve-without-reservation"}
 
 
-def kebab(value: object) -> object:
-    """Of requestBuyerAcceptance, REQUEST_BUYER_ACCEPTANCE or "request buyer acceptance".
+def _reader(literal: Any) -> Callable[[object], object]:
+    """Finds the word of `literal` that is meant; what is none stays as the caller wrote it."""
+    words = frozenset(get_args(literal))
 
-    SOAP's own names, as PauseProposals, are understood too.
-    """
-    if not isinstance(value, str):
-        return value
+    def read(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        whole = _kebab(value)
+        # A noun is left out only where it is not a part of the word: update-order-with-seller-data.
+        bare = _NOUN.sub("", whole)
+        return next((word for word in (whole, _SAME.get(bare, bare)) if word in words), value)
+
+    return read
+
+
+def _kebab(value: str) -> str:
+    """Of requestBuyerAcceptance, REQUEST_BUYER_ACCEPTANCE, PauseProposals or "request review"."""
     spaced = value if value.isupper() else _HUMP.sub("-", value)
-    return _NOUN.sub("", re.sub(r"[\s_-]+", "-", spaced.strip()).lower())
+    return re.sub(r"[\s_-]+", "-", spaced.strip()).lower()
 
 
-OrderAction = Annotated[
-    Literal[
-        "approve",
-        "approve-without-reservation",
-        "approve-and-overbook",
-        "disapprove",
-        "disapprove-without-reservation-changes",
-        "pause",
-        "resume",
-        "resume-and-overbook",
-        "archive",
-        "unarchive",
-        "submit-for-approval",
-        "submit-for-approval-and-overbook",
-        "submit-for-approval-without-reservation-changes",
-        "retract",
-        "retract-without-reservation-changes",
-        "delete",
-    ],
-    BeforeValidator(kebab),
+_OrderAction = Literal[
+    "approve",
+    "approve-without-reservation",
+    "approve-and-overbook",
+    "disapprove",
+    "disapprove-without-reservation-changes",
+    "pause",
+    "resume",
+    "resume-and-overbook",
+    "archive",
+    "unarchive",
+    "submit-for-approval",
+    "submit-for-approval-and-overbook",
+    "submit-for-approval-without-reservation-changes",
+    "retract",
+    "retract-without-reservation-changes",
+    "delete",
 ]
-LineItemAction = Annotated[
-    Literal["archive", "pause", "resume", "activate", "reserve", "release", "delete"],
-    BeforeValidator(kebab),
+_LineItemAction = Literal["archive", "pause", "resume", "activate", "reserve", "release", "delete"]
+_ProposalAction = Literal[
+    "request-buyer-acceptance",
+    "request-acceptance",
+    "request-buyer-review",
+    "retract",
+    "pause",
+    "resume",
+    "archive",
+    "unarchive",
+    "reserve",
+    "edit-for-negotiation",
+    "terminate-negotiations",
+    "discard-local-version-edits",
+    "update-order-with-seller-data",
 ]
-ProposalAction = Annotated[
-    Literal[
-        "request-buyer-acceptance",
-        "request-acceptance",
-        "request-buyer-review",
-        "retract",
-        "pause",
-        "resume",
-        "archive",
-        "unarchive",
-        "reserve",
-        "edit-for-negotiation",
-        "terminate-negotiations",
-        "discard-local-version-edits",
-        "update-order-with-seller-data",
-    ],
-    BeforeValidator(kebab),
-]
+_ProposalLineItemAction = Literal["archive", "unarchive", "pause", "resume", "reserve", "release"]
+OrderAction = Annotated[_OrderAction, BeforeValidator(_reader(_OrderAction))]
+LineItemAction = Annotated[_LineItemAction, BeforeValidator(_reader(_LineItemAction))]
+ProposalAction = Annotated[_ProposalAction, BeforeValidator(_reader(_ProposalAction))]
 ProposalLineItemAction = Annotated[
-    Literal["archive", "unarchive", "pause", "resume", "reserve", "release"],
-    BeforeValidator(kebab),
+    _ProposalLineItemAction, BeforeValidator(_reader(_ProposalLineItemAction))
 ]
