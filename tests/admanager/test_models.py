@@ -22,6 +22,7 @@ from seil.admanager.models import (
     UpdateProposal,
     UpdateProposalLineItems,
 )
+from seil.admanager.models.base import Shape
 from seil.admanager.models.targeting import CustomCriteriaSet
 from seil.admanager.models.values import CreativePlaceholder, DateTime, Goal, Money
 
@@ -221,6 +222,27 @@ def test_every_action_that_is_listed_is_understood(
             assert model.model_validate({**key, "action": spelling}).model_dump()["action"] == word
 
 
+@pytest.mark.parametrize(
+    ("model", "key"),
+    [(ActOnProposal, {"proposalId": 1}), (ActOnProposalLineItems, {"proposalLineItemIds": [1]})],
+)
+def test_a_reason_is_for_pause_alone(model: type[Shape], key: dict[str, Any]) -> None:
+    late = {**key, "reason": "late"}
+
+    assert model.model_validate({**late, "action": "pause"}).wire()["reason"] == "late"
+    assert "archive takes none" in problems(model, {**late, "action": "archive"})[""]
+
+
+def test_things_that_are_named_twice_are_told() -> None:
+    lines = [{"id": number, "orderId": 1, "notes": "x"} for number in (5, 6, 5)]
+    proposed = [{"id": number, "name": "x"} for number in (8, 8, 9, 9)]
+
+    found = problems(UpdateLineItems, {"lineItems": lines})
+    assert "5: is named more than once" in found[""]
+    found = problems(UpdateProposalLineItems, {"proposalLineitems": proposed})
+    assert "8, 9: is named more than once" in found[""]
+
+
 def test_an_action_is_refused_as_it_was_written() -> None:
     with pytest.raises(ValidationError) as caught:
         ActOnOrder.model_validate({"orderId": 1, "action": "Explode Orders"})
@@ -259,6 +281,9 @@ def test_changes_of_a_proposal_may_stand_alone(body: dict[str, Any]) -> None:
         ({}, "Field required"),
         ({"proposals": [{}]}, "no change is given"),
         ({"proposals": [{"id": 8, "name": "x"}]}, "the body is of proposal 8"),
+        ({"marketplaceInfo": None}, "a change of the buyer or a comment"),
+        ({"marketplaceInfo": {}}, "a change of the buyer or a comment"),
+        ({"marketplaceInfo": {"buyerAccountId": None}}, "buyer cannot be taken away"),
         ({"bogus": 1}, "Extra inputs"),
     ],
 )

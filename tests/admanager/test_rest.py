@@ -267,6 +267,20 @@ def test_buyers_are_kept_and_looked_up_anew_once(wire: Wire, wired: AdManager) -
     assert len(wire.requests) == 3
 
 
+def test_forecast_of_a_line_item_of_another_order_is_refused(gam: AdManager) -> None:
+    order, other = new_order(gam), new_order(gam)
+    (identity,) = new_line_items(gam, order)
+
+    def asked(of: int) -> GetForecast:
+        item = {"id": identity, "orderId": of}
+        return GetForecast.model_validate({"lineItems": [{"lineItem": item}]})
+
+    assert gam.forecast(asked(order)).order_id == order
+    with pytest.raises(RequestRejectedError, match="is of another order") as caught:
+        gam.forecast(asked(other))
+    assert caught.value.status == 400
+
+
 def test_forecast_of_a_line_item_that_exists(gam: AdManager) -> None:
     order = new_order(gam)
     (identity,) = new_line_items(gam, order)

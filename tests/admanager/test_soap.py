@@ -282,6 +282,33 @@ def test_only_what_is_given_of_a_proposal_line_item_changes(gam: AdManager) -> N
     assert after[1].targeting.wire() == TARGETING
 
 
+@pytest.mark.parametrize("given", [{}, {"proposalId": 7}], ids=["id", "id and proposal"])
+def test_a_proposal_line_item_without_changes_is_refused(
+    gam: AdManager, given: dict[str, int]
+) -> None:
+    request = UpdateProposalLineItems.model_validate({"proposalLineitems": [{"id": 1, **given}]})
+    with pytest.raises(RequestRejectedError, match=r"\[0\]: no change is given") as caught:
+        gam.update_proposal_line_items(request)
+    assert caught.value.status == 400
+
+
+def test_a_proposal_line_item_of_another_proposal_is_refused(
+    gam: AdManager, stand_in: Server
+) -> None:
+    proposal = new_proposal(gam).id
+    (line,) = new_lines(gam, proposal, 1)
+    stand_in.faults.add(Fault(body="updateProposalLineItems", error="quota"))
+    changes = {"id": line, "proposalId": new_proposal(gam).id, "name": "New"}
+    request = UpdateProposalLineItems.model_validate({"proposalLineitems": [changes]})
+    with pytest.raises(RequestRejectedError, match=r"\[0\]\.proposalId: .* another") as caught:
+        gam.update_proposal_line_items(request)
+    assert caught.value.status == 400
+    stand_in.faults.clear()
+    changes["proposalId"] = proposal
+    request = UpdateProposalLineItems.model_validate({"proposalLineitems": [changes]})
+    assert gam.update_proposal_line_items(request).proposal_lineitems[0].name == "New"
+
+
 def test_proposal_line_items_that_are_not_there_are_told(gam: AdManager) -> None:
     request = UpdateProposalLineItems.model_validate(
         {"proposalLineitems": [{"id": 5, "name": "x"}]}

@@ -53,7 +53,7 @@ class AdManager:
         """REST knows only line items that exist as they are; whatever else goes through SOAP."""
         item = request.line_items[0].line_item
         if item.id is not None and not set(item.wire()) - {"id", "orderId"}:
-            return self._existing_forecasts.of(item.id)
+            return self._existing_forecasts.of(item.id, item.order_id)
         return self._forecasts.of(request)
 
     def create_order(self, request: models.CreateOrder) -> models.CreatedOrder:

@@ -245,6 +245,7 @@ class TestWhatAnyRouteRefuses:
             ("GET", f"/v1/gam/lineitem?orderid={OLD_ORDER}"),
             ("GET", f"/v1/gam/proposal/{NOBODY}"),
             ("GET", f"/v1/gam/proposallineitem/{NOBODY}"),
+            ("GET", "/v1/gam/lineitem"),
             ("GET", RATE),
             ("GET", "/v1/techone/debtor/D10042/remaining-credit-limit"),
             *[(method, path) for method, path, _ in BODIED],

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator
 
+from seil.admanager.models.base import Text, about
+
 _NOUN = re.compile(r"-(?:proposal-line-items?|line-items?|orders?|proposals?)(?=-|$)")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # What the contract calls by REST's name, SOAP calls otherwise.
@@ -76,3 +78,10 @@ ProposalAction = Annotated[_ProposalAction, BeforeValidator(_reader(_ProposalAct
 ProposalLineItemAction = Annotated[
     _ProposalLineItemAction, BeforeValidator(_reader(_ProposalLineItemAction))
 ]
+PauseReason = Annotated[Text | None, about("Why, for pause alone.", "Creatives are late")]
+
+
+def check_reason(action: str, reason: str | None) -> None:
+    """Raises ValueError where Ad Manager has no place for a reason: it would be lost."""
+    if reason is not None and action != "pause":
+        raise ValueError(f"a reason is for pause alone; {action} takes none")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -57,6 +59,12 @@ def about(description: str, example: Any = None) -> FieldInfo:
     examples = None if example is None else [example]
     field: FieldInfo = Field(description=description, examples=examples)
     return field
+
+
+def check_once_each(identities: Iterable[int]) -> None:
+    """Raises ValueError: of two changes of one thing, one would be lost."""
+    if twice := [str(identity) for identity, count in Counter(identities).items() if count > 1]:
+        raise ValueError(f"{', '.join(twice)}: is named more than once")
 
 
 def _digits(value: object) -> object:

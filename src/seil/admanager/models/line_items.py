@@ -7,7 +7,18 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from seil.admanager.models.actions import LineItemAction
-from seil.admanager.models.base import Count, Id, Int, Long, Name, Shape, Text, about, one_of
+from seil.admanager.models.base import (
+    Count,
+    Id,
+    Int,
+    Long,
+    Name,
+    Shape,
+    Text,
+    about,
+    check_once_each,
+    one_of,
+)
 from seil.admanager.models.targeting import CreativeTargeting, Targeting
 from seil.admanager.models.values import (
     AppliedLabel,
@@ -302,8 +313,7 @@ class UpdateLineItems(Shape):
 
     @model_validator(mode="after")
     def _once_each(self) -> Self:
-        if len({changes.id for changes in self.line_items}) < len(self.line_items):
-            raise ValueError("a line item is named more than once")
+        check_once_each(changes.id for changes in self.line_items)
         return self
 
 

@@ -6,8 +6,19 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from seil.admanager.models.actions import ProposalLineItemAction
-from seil.admanager.models.base import Count, Id, Int, Long, Name, Shape, Text, about, one_of
+from seil.admanager.models.actions import PauseReason, ProposalLineItemAction, check_reason
+from seil.admanager.models.base import (
+    Count,
+    Id,
+    Int,
+    Long,
+    Name,
+    Shape,
+    Text,
+    about,
+    check_once_each,
+    one_of,
+)
 from seil.admanager.models.line_items import (
     AT,
     GOAL,
@@ -203,8 +214,7 @@ class UpdateProposalLineItems(Shape):
 
     @model_validator(mode="after")
     def _once_each(self) -> Self:
-        if len({item.id for item in self.proposal_lineitems}) < len(self.proposal_lineitems):
-            raise ValueError("a proposal line item is named more than once")
+        check_once_each(item.id for item in self.proposal_lineitems)
         return self
 
 
@@ -233,4 +243,9 @@ class ActOnProposalLineItems(Shape):
         about("The proposal line items.", [88120011]),
     ]
     action: Annotated[ProposalLineItemAction, about("What to do.", "archive")]
-    reason: Annotated[Text | None, about("Why, for pause.", "Creatives are late")] = None
+    reason: PauseReason = None
+
+    @model_validator(mode="after")
+    def _reason(self) -> Self:
+        check_reason(self.action, self.reason)
+        return self

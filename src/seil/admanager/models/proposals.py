@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from seil.admanager.models.actions import ProposalAction
+from seil.admanager.models.actions import PauseReason, ProposalAction, check_reason
 from seil.admanager.models.base import Id, Name, Shape, Text, about
 from seil.admanager.models.line_items import AT
 from seil.admanager.models.targeting import Targeting
@@ -51,6 +51,13 @@ class MarketplaceChanges(Shape):
     marketplace_comment: Annotated[
         Text | None, about("A comment to the buyer.", "As discussed")
     ] = None
+
+    @field_validator("buyer_account_id")
+    @classmethod
+    def _buyer(cls, value: int | None) -> int | None:
+        if value is None:
+            raise ValueError("a proposal's buyer cannot be taken away")
+        return value
 
 
 class MarketplaceInfo(Shape):
@@ -119,6 +126,13 @@ class ProposalChanges(_ProposalFields):
     marketplace_info: Annotated[
         MarketplaceChanges | None, about("The buyer.", {"marketplaceComment": "As discussed"})
     ] = None
+
+    @field_validator("marketplace_info")
+    @classmethod
+    def _deal(cls, value: MarketplaceChanges | None) -> MarketplaceChanges:
+        if value is None or not value.model_fields_set:
+            raise ValueError("a change of the buyer or a comment has to be given")
+        return value
 
 
 class BuyerRfp(Shape):
@@ -217,4 +231,9 @@ class ActOnProposal(Shape):
         ProposalAction,
         about("What to do; camelCase and words are understood.", "request-buyer-acceptance"),
     ]
-    reason: Annotated[Text | None, about("Why, for pause.", "Creatives are late")] = None
+    reason: PauseReason = None
+
+    @model_validator(mode="after")
+    def _reason(self) -> Self:
+        check_reason(self.action, self.reason)
+        return self

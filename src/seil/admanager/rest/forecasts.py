@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from seil.admanager.calls import SERVICE
 from seil.admanager.models import Forecast
 from seil.admanager.rest.codecs import LONG, Field, Network, enum, read, ref
 from seil.admanager.rest.messages import answered, as_json
 from seil.admanager.rest.transport import Rest
+from seil.errors import RequestRejectedError
 
 _UNITS = ("availableUnits", "deliveredUnits", "matchedUnits", "possibleUnits", "reservedUnits")
 _TOLD = (
@@ -23,7 +25,8 @@ class ExistingForecasts:
         self._rest = rest
         self._network = network
 
-    def of(self, line_item: int) -> Forecast:
+    def of(self, line_item: int, order: int | None = None) -> Forecast:
+        """`order` is what the caller takes for its order, where that is told."""
         answer = self._rest.read(
             "Forecast",
             "run_availability_forecast",
@@ -34,4 +37,8 @@ class ExistingForecasts:
             },
         )
         values: dict[str, Any] = as_json(answer).get("availabilityForecastResult", {})
-        return answered(Forecast, read(_TOLD, values, self._network))
+        found = answered(Forecast, read(_TOLD, values, self._network))
+        if order is not None and found.order_id not in (None, order):
+            reason = f"lineItems[0].lineItem.orderId: line item {line_item} is of another order"
+            raise RequestRejectedError(SERVICE, "WRONG_ORDER", reason, status=400)
+        return found

@@ -15,6 +15,7 @@ from seil.admanager.models import (
     ProposalLineItems,
     UpdateProposalLineItems,
 )
+from seil.admanager.models.proposal_line_items import ProposalLineItemChanges
 from seil.admanager.rest.messages import answered
 from seil.admanager.soap.pages import Finder, only, overlay
 from seil.admanager.soap.proposals import Proposals
@@ -23,6 +24,7 @@ from seil.admanager.soap.values import packed, plain, statement
 from seil.errors import RequestRejectedError
 
 _SERVICE = "ProposalLineItem"
+_KEPT = {"id", "proposal_id"}
 _ACTIONS = {
     "archive": "ArchiveProposalLineItems",
     "unarchive": "UnarchiveProposalLineItems",
@@ -54,9 +56,14 @@ class ProposalLineItemsService:
 
     def update(self, request: UpdateProposalLineItems) -> ProposalLineItems:
         """Only what is given changes; again after a concurrent change."""
+        for at, changes in enumerate(request.proposal_lineitems):
+            if not changes.model_fields_set - _KEPT:
+                reason = f"proposalLineitems[{at}]: no change is given"
+                raise RequestRejectedError(SERVICE, "NO_CHANGE", reason, status=400)
 
         def once() -> ProposalLineItems:
             found = self._found(item.id for item in request.proposal_lineitems)
+            _check_proposals(request.proposal_lineitems, found)
             for changes in request.proposal_lineitems:
                 overlay(found[changes.id], changes, but={"id"})
             items = [found[changes.id] for changes in request.proposal_lineitems]
@@ -68,7 +75,7 @@ class ProposalLineItemsService:
     def act(self, request: ActOnProposalLineItems) -> NumChanges:
         found = self._found(request.proposal_line_item_ids)
         action: dict[str, Any] = {"xsi_type": _ACTIONS[request.action]}
-        if request.reason is not None and request.action == "pause":
+        if request.reason is not None:
             action["reason"] = request.reason
         which = statement(self._soap.version, "id", *found)
         result = self._soap.effect(_SERVICE, "performProposalLineItemAction", action, which)
@@ -82,6 +89,17 @@ class ProposalLineItemsService:
             reason = f"there is no proposal line item {', '.join(missing)}"
             raise RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)
         return found
+
+
+def _check_proposals(items: Iterable[ProposalLineItemChanges], found: dict[int, Any]) -> None:
+    """A line item stays in its proposal: Ad Manager keeps it there without a word."""
+    for at, item in enumerate(items):
+        if "proposal_id" in item.model_fields_set and item.proposal_id != found[item.id].proposalId:
+            reason = (
+                f"proposalLineitems[{at}].proposalId: proposal line item {item.id} is of another"
+                " proposal"
+            )
+            raise RequestRejectedError(SERVICE, "WRONG_PROPOSAL", reason, status=400)
 
 
 def _told(items: Iterable[Any]) -> ProposalLineItems:

@@ -89,7 +89,7 @@ class Proposals:
         if kind in _INSTEAD and not self._soap.has_type(_SERVICE, kind):
             kind = _INSTEAD[kind]
         action: dict[str, Any] = {"xsi_type": kind}
-        if request.reason is not None and request.action == "pause":
+        if request.reason is not None:
             action["reason"] = request.reason
         which = statement(self._soap.version, "id", request.proposal_id)
         result = self._soap.effect(_SERVICE, "performProposalAction", action, which)

@@ -9,8 +9,13 @@ from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from seil.admanager import models
-from seil.admanager.models.actions import OrderAction, ProposalAction, ProposalLineItemAction
-from seil.admanager.models.base import Id, Shape, Text, about
+from seil.admanager.models.actions import (
+    OrderAction,
+    PauseReason,
+    ProposalAction,
+    ProposalLineItemAction,
+)
+from seil.admanager.models.base import Id, Shape, about
 from seil.api.contract import gam
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import exchange_of
@@ -34,7 +39,7 @@ class ProposalBody(models.ProposalChanges):
         list[models.ProposalChanges] | None,
         Field(min_length=1, max_length=1, description="Exactly one, instead of bare changes."),
     ] = None
-    reason: Annotated[Text | None, about("Why, for pause.", "Creatives are late")] = None
+    reason: PauseReason = None
 
     def given(self) -> dict[str, Any]:
         """What the caller wrote; null stays, since it takes a value away."""
@@ -59,7 +64,7 @@ class ProposalLineItemsBody(Shape):
         about("Changes of each.", [{"id": 88120011, "name": "Homepage MREC, v2"}]),
     ] = None
     proposal_line_item_ids: Annotated[list[Id] | None, about("With an action.", [88120011])] = None
-    reason: Annotated[Text | None, about("Why, for pause.", "Creatives are late")] = None
+    reason: PauseReason = None
 
     def given(self) -> dict[str, Any]:
         """What the caller wrote; null stays, since it takes a value away."""

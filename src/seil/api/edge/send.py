@@ -49,8 +49,24 @@ class Sender:
         *,
         key: str | None = None,
     ) -> Response:
-        if request.scope["query_string"]:
-            _known_parameters(request)
+        _known_parameters(request)
+        return await self._sent(request, operation, body, key)
+
+    async def composed(
+        self, request: Request, operation: AnyOperation, values: dict[str, Any]
+    ) -> Response:
+        """For a request that stands in the path and the query as well as in the body."""
+        _known_parameters(request)  # A misspelt one is named, not missed in what it leaves.
+        try:
+            body = operation.request.model_validate(values)
+        except ValidationError as error:
+            answer = Answer(400, errors=faults_of(error.errors()))
+            return exchange_of(request).failure(answer)
+        return await self._sent(request, operation, body, None)
+
+    async def _sent(
+        self, request: Request, operation: AnyOperation, body: BaseModel, key: str | None
+    ) -> Response:
         exchange = exchange_of(request)
         exchange.notes["operation"] = operation.name
         call = Call(
@@ -66,17 +82,6 @@ class Sender:
             return exchange.success(found.data)
         return exchange.failure(found)
 
-    async def composed(
-        self, request: Request, operation: AnyOperation, values: dict[str, Any]
-    ) -> Response:
-        """For a request that stands in the path and the query as well as in the body."""
-        try:
-            body = operation.request.model_validate(values)
-        except ValidationError as error:
-            answer = Answer(400, errors=faults_of(error.errors()))
-            return exchange_of(request).failure(answer)
-        return await self(request, operation, body)
-
 
 def success(operation: AnyOperation) -> Any:
     """The envelope's model with the operation's answer in it."""
@@ -87,6 +92,8 @@ def _known_parameters(request: Request) -> None:
     """Refuses what would be lost: a parameter that the route does not have, or one that is given
     again.
     """
+    if not request.scope["query_string"]:
+        return
     route: APIRoute = request.scope["route"]
     known = {field.alias for field in route.dependant.query_params}
     takes = f"it takes {', '.join(sorted(known))}" if known else "the route takes none"
