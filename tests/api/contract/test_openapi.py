@@ -122,6 +122,23 @@ def test_every_example_is_as_its_schema_says(document: Body) -> None:
     assert seen > 200
 
 
+def test_parameters_have_examples_of_their_own(document: Body) -> None:
+    shown = {
+        (path, parameter["name"]): parameter["example"]
+        for path, _, operation in _operations(document)
+        for parameter in operation.get("parameters", [])
+    }
+
+    assert "text" not in shown.values()
+    orders = {e for (_, name), e in shown.items() if name == "orderid"}
+    proposals = {e for (_, name), e in shown.items() if name == "proposalid"}
+    assert orders.isdisjoint(proposals | {shown["/v1/gam/lineitem", "lineitemid"]})
+    told = document["paths"]["/v1/gam/proposal/{proposalid}"]["get"]["responses"]["200"]
+    example = told["content"]["application/json"]["example"]
+    assert {example["path"]} == {f"/v1/gam/proposal/{number}" for number in proposals}
+    assert example["data"]["id"] in proposals
+
+
 def test_every_field_is_described(document: Body) -> None:
     plain = [
         f"{name}.{field}"

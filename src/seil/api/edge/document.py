@@ -87,7 +87,7 @@ class _Examples:
     def add(self, path: str, method: str, operation: dict[str, Any]) -> None:
         for parameter in operation.get("parameters", []):
             if "example" not in parameter:
-                parameter["example"] = self._of(parameter["schema"])
+                parameter["example"] = self._of_parameter(parameter)
                 path = path.replace(f"{{{parameter['name']}}}", str(parameter["example"]))
         for media in operation.get("requestBody", {}).get("content", {}).values():
             self._show(media, {})
@@ -97,6 +97,10 @@ class _Examples:
                 response["description"] = "It is done"
             for media in response.get("content", {}).values():
                 self._show(media, said if path.startswith("/v1/") else {})
+
+    def _of_parameter(self, parameter: dict[str, Any]) -> Any:
+        named: dict[str, Any] = parameter.pop("examples", {})
+        return next((one["value"] for one in named.values()), None) or self._of(parameter["schema"])
 
     def _show(self, media: dict[str, Any], said: dict[str, str]) -> None:
         if "example" in media:

@@ -24,8 +24,14 @@ from seil.api.edge.send import IdempotencyKey, Sender, success
 
 __all__ = ["gam_router"]
 
-OrderId = Annotated[Id, Path(description="The order's id.", examples=[3102455871])]
-ProposalId = Annotated[Id, Path(description="The proposal's id.", examples=[77120011])]
+# `examples` would be lost: an Id brings its own JSON schema.
+OrderId = Annotated[
+    Id, Path(description="The order's id.", openapi_examples={"an order": {"value": 3102455871}})
+]
+ProposalId = Annotated[
+    Id,
+    Path(description="The proposal's id.", openapi_examples={"a proposal": {"value": 77120011}}),
+]
 
 
 class ProposalBody(models.ProposalChanges):
@@ -136,8 +142,14 @@ def _line_items(router: APIRouter, send: Sender) -> None:
     )
     async def get_line_items(
         request: Request,
-        lineitemid: Annotated[Id | None, Query(description="The line item.")] = None,
-        orderid: Annotated[Id | None, Query(description="The order.")] = None,
+        lineitemid: Annotated[
+            Id | None,
+            Query(description="The line item; exactly one of the two.", examples=[6544331122]),
+        ] = None,
+        orderid: Annotated[
+            Id | None,
+            Query(description="The order; exactly one of the two.", examples=[3102455871]),
+        ] = None,
     ) -> Response:
         given = {"lineItemId": lineitemid, "orderId": orderid}
         values = {name: value for name, value in given.items() if value is not None}

@@ -31,6 +31,7 @@ IdempotencyKey = Annotated[
         pattern=r"^[\x21-\x7e]+$",
         description="The same key and body again give the first answer again: nothing is done "
         "twice. Remembered for a day, for each caller and route.",
+        examples=["a0B5g00000XyZ1aEAF-1"],
     ),
 ]
 
