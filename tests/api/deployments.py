@@ -155,10 +155,20 @@ def local_settings(folder: Path, found: StandIns, **api: Any) -> Settings:
 
 
 @contextmanager
-def served(settings: Settings) -> Iterator[str]:
-    """The API of these settings under uvicorn, in a thread; where it is."""
+def served(settings: Settings, *, grace: int | None = None) -> Iterator[str]:
+    """The API of these settings under uvicorn, in a thread; where it is.
+
+    `grace` is how many seconds requests have to end in when it stops.
+    """
     server = uvicorn.Server(
-        uvicorn.Config("", port=0, log_config=None, access_log=False, server_header=False)
+        uvicorn.Config(
+            "",
+            port=0,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=grace,
+        )
     )
     # With its protocol named asyncio sets TCP_NODELAY, without it answers wait 40 ms.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

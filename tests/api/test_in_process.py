@@ -165,3 +165,44 @@ def test_call_that_is_given_up_on_while_it_waits_is_never_made() -> None:
 
     asyncio.run(run())
     assert made == ["c", "third"]
+
+
+def test_call_that_waited_for_a_thread_is_told_what_is_left_of_its_time() -> None:
+    told: list[float] = []
+
+    def slow(call: Call) -> Answer:
+        told.append(call.seconds or 0)
+        time.sleep(0.2)
+        return Answer(200)
+
+    async def run() -> None:
+        downstream = InProcess({"gam": Service(slow)}, workers=1)
+        call = Call("gam.get-order", {}, "c", seconds=10)
+        await asyncio.gather(downstream.call(call), downstream.call(call))
+
+    asyncio.run(run())
+    assert told[0] == 10
+    assert told[1] <= 9.8
+
+
+def test_close_waits_for_what_has_begun_and_lets_nothing_begin() -> None:
+    go_on, ended = threading.Event(), []
+
+    def slow(call: Call) -> Answer:
+        assert go_on.wait(10)
+        ended.append(call.correlation_id)
+        return Answer(200)
+
+    async def run() -> None:
+        downstream = InProcess({"gam": Service(slow)}, workers=1)
+        calls = [Call("gam.get-order", {}, name) for name in ("first", "second")]
+        waiting = [asyncio.create_task(downstream.call(call)) for call in calls]
+        await asyncio.sleep(0.01)
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+        threading.Timer(0.05, go_on.set).start()
+        downstream.close()
+
+    asyncio.run(run())
+    assert ended == ["first"]

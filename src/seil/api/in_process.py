@@ -25,6 +25,11 @@ class InProcess:
         self._services = services
         self._workers = {name: Workers(name, workers) for name in services}
 
+    def close(self) -> None:
+        """Waits for the calls that are under way, given up on or not."""
+        for workers in self._workers.values():
+            workers.close()
+
     async def call(self, call: Call) -> Answer:
         system = call.operation.partition(".")[0]
         return await self._workers[system].run(self._services[system].run, call)

@@ -43,6 +43,9 @@ def build_local(settings: Settings, url: str) -> ASGIApp:
         "gam": gam_service(AdManager(settings.admanager), keys, seconds=seconds),
         "techone": techone_service(techone, keys, seconds=seconds),
     }
+    downstream = InProcess(services, workers=api.workers)
+    # Held last, it goes first: outcomes are kept before what keeps them is closed.
+    held.callback(downstream.close)
     verifier, close_keys = _verifier(settings, issuer)
 
     @asynccontextmanager
@@ -55,7 +58,7 @@ def build_local(settings: Settings, url: str) -> ASGIApp:
 
     return build_edge(
         verifier,
-        InProcess(services, workers=api.workers),
+        downstream,
         edge_options(settings),
         (gam_router, techone_router),
         issuing=issuing_router(issuer) if issuer else None,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import replace
 
 from seil.api.calls import Answer, Call, Fault
 
@@ -33,7 +35,7 @@ class Workers:
         Half of its time a call waits for a thread at most: what begins later has no time to end.
         """
         full = len(self._asked) >= self._count
-        asked = self._threads.submit(copy_context().run, ask, call)
+        asked = self._threads.submit(copy_context().run, _late(ask) if full else ask, call)
         self._asked.add(asked)
         asked.add_done_callback(self._asked.discard)
         answer = asyncio.wrap_future(asked)
@@ -50,6 +52,22 @@ class Workers:
         finally:
             timer.cancel()
 
+    def close(self) -> None:
+        """Waits for the calls that have begun; others are not made."""
+        self._threads.shutdown(cancel_futures=True)
+
     def _busy(self) -> Answer:
         text = f"All {self._count} calls to {self._system} at once are under way: nothing was done"
         return Answer(504, errors=(Fault("EC50402", text),), retry_after=_RETRY_SECONDS)
+
+
+def _late(ask: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
+    """Takes off the seconds of a call what it waits from now on."""
+    since = time.monotonic()
+
+    def asked(call: Call) -> Answer:
+        if call.seconds is None:
+            return ask(call)
+        return ask(replace(call, seconds=max(0.0, call.seconds - (time.monotonic() - since))))
+
+    return asked

@@ -97,6 +97,10 @@ class Frame:
             await refused.response(scope, receive, sender)
         except _ClientGoneError:
             sender.status = _CLIENT_GONE
+        except asyncio.CancelledError:  # The server stops, and waits no longer.
+            if not sender.started:
+                await problems.stopping(exchange)(scope, receive, sender)
+            raise
         except Exception:  # noqa: BLE001 - the outermost barrier, told in the log
             _log.exception("%s %s broke", exchange.method, exchange.path)
             if not sender.started:

@@ -13,7 +13,7 @@ from seil.api.edge.bodies import AmbiguousBodyError
 from seil.api.edge.exchange import Exchange, exchange_of
 from seil.api.faults import faults_of
 
-__all__ = ["broken", "install"]
+__all__ = ["broken", "install", "stopping"]
 
 # 400: a body that the framework cannot read as JSON at all.
 _CODES = {400: "EC40002", 404: "EC40401", 405: "EC40501"}
@@ -62,6 +62,11 @@ def broken(exchange: Exchange) -> Response:
     """The caller learns nothing but where to ask."""
     text = f"Something unexpected happened; quote {exchange.correlation_id}"
     return exchange.refused(500, "EC50001", text)
+
+
+def stopping(exchange: Exchange) -> Response:
+    text = "The API stops: what came of the request is not known"
+    return exchange.refused(502, "EC50206", text)
 
 
 async def _broken(request: Request, _error: Exception) -> Response:
