@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ TWICE: list[Any] = [
         ["b.c[1].d", "a"],
         id="several",
     ),
+    pytest.param('{"\\ud83d": 1, "\\ud83d": 2}', ["\\ud83d"], id="half a character"),
 ]
 
 
@@ -41,6 +43,20 @@ async def test_no_more_places_than_a_reader_wants(edge: Edge) -> None:
     body = ",".join(f'"k{at}": 1, "k{at}": 1' for at in range(99))
     found = await edge.send("POST", "/v1/gam/order", content=f"{{{body}}}", headers=JSON)
     assert len(found.json()["errors"]) == 50
+
+
+async def test_places_are_not_looked_for_beyond_those_that_are_told(edge: Edge) -> None:
+    """Each would have to come up through all the objects around it, under a name of its own."""
+    inner = ",".join(f'"{at % 9_000}": 1' for at in range(18_000))
+    body = '{"around": ' * 500 + f"{{{inner}}}" + "}" * 500
+    tracemalloc.start()
+    try:
+        found = await edge.send("POST", "/v1/gam/order", content=body, headers=JSON)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found.json()["errors"]) == 50
+    assert most < 20_000_000
 
 
 @pytest.mark.parametrize("path", ["/v1/gam/proposal/7", "/v1/gam/lineitem"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine, Iterator
+from itertools import islice
 from typing import Any
 
 from fastapi import HTTPException, Request
@@ -27,7 +28,7 @@ class AmbiguousBodyError(HTTPException):
     def __init__(self, places: list[str]) -> None:
         super().__init__(400)
         self.faults = tuple(
-            Fault("EC40001", f"{place}: is given more than once") for place in places[:_MOST_FAULTS]
+            Fault("EC40001", f"{place}: is given more than once") for place in places
         )
 
 
@@ -54,7 +55,8 @@ class _JsonRequest(Request):
         try:
             return _decode(text)
         except _TwiceError:
-            raise AmbiguousBodyError(list(_twice(_decode_pairs(text), ""))) from None
+            places = islice(_twice(_decode_pairs(text), ""), _MOST_FAULTS)
+            raise AmbiguousBodyError(list(places)) from None
 
 
 class _TwiceError(Exception):
@@ -78,13 +80,12 @@ _decode_pairs = json.JSONDecoder(object_pairs_hook=_Pairs).decode
 
 
 def _twice(value: Any, place: str) -> Iterator[str]:
-    """Only for a body that is refused: it may take its time."""
     if isinstance(value, _Pairs):
         seen: dict[str, int] = {}
         for name, held in value:
             inner = f"{place}.{name}" if place else name
-            seen[inner] = seen.get(inner, 0) + 1
-            if seen[inner] == 2:
+            seen[name] = seen.get(name, 0) + 1
+            if seen[name] == 2:
                 yield inner
             yield from _twice(held, inner)
     elif isinstance(value, list):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 from opentelemetry import propagate
@@ -83,7 +84,7 @@ class Dispatch:
             # One object for all who are turned away: it would keep the frames of each.
             opened.__traceback__ = None
             wait = max(1.0, self._opened.get(system, 0) + self._limits.pause - time.monotonic())
-            text = f"{system} is down and left alone; try again in {wait:.0f} seconds"
+            text = f"{system} is down and left alone; try again in {ceil(wait)} seconds"
             return Answer(502, errors=(Fault("EC50203", text),), retry_after=wait)
 
     def open(self) -> list[str]:

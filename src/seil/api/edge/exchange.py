@@ -6,6 +6,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from pydantic_core import to_json
@@ -49,14 +50,14 @@ class Exchange:
         self.notes["errors"] = [fault.code for fault in answer.errors]
         headers = {}
         if answer.retry_after is not None:
-            headers["Retry-After"] = str(max(1, round(answer.retry_after)))
+            headers["Retry-After"] = str(max(1, ceil(answer.retry_after)))
         return plain(
             {
                 "code": answer.code,
                 "message": HTTPStatus(answer.code).phrase,
                 "status": f"{answer.code}000",
                 **self._common(),
-                "errors": [{"code": f.code, "message": f.message} for f in answer.errors],
+                "errors": [{"code": f.code, "message": _utf8(f.message)} for f in answer.errors],
             },
             status=answer.code,
             headers=headers,
@@ -78,6 +79,11 @@ class Exchange:
 def exchange_of(request: Request) -> Exchange:
     found: Exchange = request.scope[_SCOPE_KEY]
     return found
+
+
+def _utf8(text: str) -> str:
+    r"""JSON can name half of a surrogate pair, UTF-8 cannot: it is told as \ud83d."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def plain(

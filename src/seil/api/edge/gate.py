@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 from seil.api.calls import Answer, Fault
@@ -94,7 +95,7 @@ class Gate:
         if not self._allowed(claims, exchange.method):
             return plain({"message": "Forbidden"}, status=403)
         if (seconds := self.limit.wait(claims.client_id)) is not None:
-            fault = Fault("EC42901", f"Too many requests; try again in {seconds:.0f} seconds")
+            fault = Fault("EC42901", f"Too many requests; try again in {ceil(seconds)} seconds")
             return exchange.failure(Answer(429, errors=(fault,), retry_after=seconds))
         return None
 
