@@ -26,6 +26,8 @@ Body = dict[str, Any]
 
 _numbers = itertools.count(1)
 _RUN = uuid.uuid4().hex[:8]
+# Nothing can be booked for a time that is over: far off, so that it does not come.
+YEAR = 2047
 RATE = "/v1/techone/foreign-exchange-rate/aud-usd"
 
 
@@ -67,8 +69,8 @@ def new_line_item(order: int, **fields: Any) -> Body:
     return {
         "orderId": order,
         "name": "Homepage MREC",
-        "startDateTime": at(2027, 1, 1, 9, 30, 15),
-        "endDateTime": at(2027, 7, 1, 23, 59, 59),
+        "startDateTime": at(YEAR, 1, 1, 9, 30, 15),
+        "endDateTime": at(YEAR, 7, 1, 23, 59, 59),
         "lineItemType": "STANDARD",
         "costPerUnit": money(12_345_678),
         "costType": "CPM",
@@ -89,8 +91,8 @@ def new_proposal_line_item(proposal: int, **fields: Any) -> Body:
         "proposalId": proposal,
         "name": "Homepage MREC",
         "deliveryRateType": "EVENLY",
-        "startDateTime": at(2027, 1, 1, 9, 30, 15),
-        "endDateTime": at(2027, 7, 1, 23, 59, 59),
+        "startDateTime": at(YEAR, 1, 1, 9, 30, 15),
+        "endDateTime": at(YEAR, 7, 1, 23, 59, 59),
         "netRate": money(12_345_678),
         "targeting": TARGETING,
         "creativePlaceholders": [{"size": {"width": 300, "height": 250}}],

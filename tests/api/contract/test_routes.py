@@ -10,6 +10,7 @@ import pytest
 from tests.api.contract.booking import (
     GOAL,
     RATE,
+    YEAR,
     Body,
     Caller,
     FarEnd,
@@ -175,8 +176,8 @@ def test_line_items_are_created_as_they_were_given(caller: Caller, gam: FarEnd) 
     assert second["rate"] == {"currencyCode": "AUD", "nanos": 1_000}
     assert first["order"] == f"{NETWORK}/orders/{order}"
     # Sydney is eleven hours ahead in January, ten in July.
-    assert first["startTime"] == "2026-12-31T22:30:15Z"
-    assert first["targetEndTime"] == "2027-07-01T13:59:59Z"
+    assert first["startTime"] == f"{YEAR - 1}-12-31T22:30:15Z"
+    assert first["targetEndTime"] == f"{YEAR}-07-01T13:59:59Z"
     assert first["goal"] == {**GOAL, "units": "100000"}
 
 
@@ -397,9 +398,9 @@ def test_ids_may_be_texts_of_digits(caller: Caller, gam: FarEnd) -> None:
 
 
 def test_times_of_other_zones_are_the_same_moment(caller: Caller, gam: FarEnd) -> None:
-    start = {**at(2027, 1, 1, 12), "timeZoneId": "Europe/London"}
+    start = {**at(YEAR, 1, 1, 12), "timeZoneId": "Europe/London"}
     item = caller.line_item(caller.order(), startDateTime=start)
 
-    assert gam.thing("lineItems", item)["startTime"] == "2027-01-01T12:00:00Z"
+    assert gam.thing("lineItems", item)["startTime"] == f"{YEAR}-01-01T12:00:00Z"
     found = caller.data("GET", f"/v1/gam/lineitem?lineitemid={item}")["lineItems"][0]
-    assert found["startDateTime"] == at(2027, 1, 1, 23)
+    assert found["startDateTime"] == at(YEAR, 1, 1, 23)
