@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field
 
 from seil.observe.logs import configure, mask
 
@@ -90,24 +94,107 @@ def test_json_line(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("value", "told"),
-    [
-        ("half a \ud83d", "half a \ud83d"),
-        (b"\xff", "b'\\xff'"),
-        (Path("a/b"), "a/b"),
-        (float("nan"), float("nan")),
-        (ValueError("bad"), "bad"),
-        ({1: ("x", None)}, {"1": ["x", None]}),
-    ],
-    ids=repr,
-)
+class Unspeakable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+@dataclass(frozen=True)
+class Held:
+    name: str
+    text: str = field(repr=False)
+
+
+class Model(BaseModel):
+    name: str
+    text: str = Field(repr=False)
+
+
+ITSELF: list[Any] = []
+ITSELF.append(ITSELF)
+ODD: list[Any] = [
+    pytest.param("half a \ud83d", "half a \ud83d", id="half a character"),
+    pytest.param({"half a \ud83d": {(1, 2): 3}}, {"half a \ud83d": {"(1, 2)": 3}}, id="keys"),
+    pytest.param(b"\xff", "b'\\xff'", id="bytes"),
+    pytest.param(Path("a/b"), "a/b", id="path"),
+    pytest.param([float("nan"), float("inf"), 1.5], ["nan", "inf", 1.5], id="no numbers"),
+    pytest.param(ValueError("bad"), "bad", id="exception"),
+    pytest.param({1: ("x", None)}, {"1": ["x", None]}, id="nested"),
+    pytest.param({"one": {"x"}}, {"one": ["x"]}, id="set"),
+    pytest.param(Unspeakable(), "<Unspeakable>", id="unspeakable"),
+    pytest.param(Held("a", "hush"), "Held(name='a')", id="dataclass"),
+    pytest.param(Model(name="a", text="hush"), "name='a'", id="model"),
+]
+
+
+@pytest.mark.parametrize(("value", "told"), ODD)
 def test_json_line_has_a_place_for_any_value(
     value: object, told: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure("INFO", "json")
     logger.info("odd", extra={"value": value})
-    assert repr(json.loads(capsys.readouterr().err)["value"]) == repr(told)
+    assert json.loads(capsys.readouterr().err)["value"] == told
+
+
+def test_json_line_tells_of_a_list_in_itself_as_far_as_it_goes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure("INFO", "json")
+    logger.info("odd", extra={"value": ITSELF})
+    assert '"..."' in json.dumps(json.loads(capsys.readouterr().err)["value"])
+
+
+SECRETS: list[Any] = [
+    pytest.param({"password": 'hush, "hush" hush'}, {"password": "****"}, id="quotes"),
+    pytest.param({"password": 4711}, {"password": "****"}, id="number"),
+    pytest.param({"password": None}, {"password": None}, id="none"),
+    pytest.param({"secret": {"a": "hush"}, "b": 1}, {"secret": "****", "b": 1}, id="object"),
+    pytest.param([{"api_key": ["hush"]}], [{"api_key": "****"}], id="list"),
+    pytest.param({"secret": "env:HUSH"}, {"secret": "env:HUSH"}, id="reference"),
+    pytest.param("-----BEGIN PRIVATE KEY-----\nhush", "****", id="half a key"),
+    pytest.param(b"client_secret=hush", "b'client_secret=****'", id="bytes"),
+    pytest.param({"\ud83d": "client_secret=hush"}, {"\ud83d": "client_secret=****"}, id="fallback"),
+    pytest.param({Held("Bearer hush-hush", ""): 1}, {"Held(name='Bearer ****')": 1}, id="key"),
+]
+
+
+@pytest.mark.parametrize(("value", "told"), SECRETS)
+def test_json_line_stays_one_when_a_secret_is_taken_out(
+    value: object, told: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("INFO", "json")
+    logger.info("odd", extra={"value": value, "after": 1})
+    line = json.loads(capsys.readouterr().err)
+    assert (line["value"], line["after"]) == (told, 1)
+
+
+def test_threads_that_log_at_once_write_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    def tell(thread: int) -> None:
+        for number in range(100):
+            logger.info("%d", number + thread * 100)
+
+    configure("INFO", "json")
+    with ThreadPoolExecutor(4) as threads:
+        threads.map(tell, range(4))
+    lines = capsys.readouterr().err.splitlines()
+    assert sorted(int(json.loads(line)["message"]) for line in lines) == list(range(400))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("GET /a\n12:00:00 ERROR   seil: forged", "GET /a\n  12:00:00 ERROR   seil: forged"),
+        ("\x1b[2Jgone\r\x9b\x7f", r"\x1b[2Jgone\x0d\x9b\x7f"),
+        ("tab\tand Stra\u00dfe \u20ac", "tab\tand Stra\u00dfe \u20ac"),
+    ],
+    ids=["line", "terminal", "text"],
+)
+def test_text_line_cannot_be_forged(
+    given: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("INFO", "text")
+    logger.warning("%s", given)
+    assert capsys.readouterr().err.endswith(f" WARNING seil.test: {told}\n")
 
 
 def test_text_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,9 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, Literal, TextIO
 
 from pydantic_core import to_json
@@ -17,6 +19,7 @@ from seil.observe.correlation import CorrelationFilter
 __all__ = ["configure", "mask", "unconfigure"]
 
 _MASKED = "****"
+_REFERENCES = ("env:", "file:", _MASKED)
 _NAMES = (
     "access_token|refresh_token|id_token|client_secret|consumer_secret|assertion|password|passwd"
     "|private_key|session_?id|secret|api_?key"
@@ -39,28 +42,29 @@ _SECRETS = (
     re.compile(rf"(?i:\b(?:{_NAMES}):\s*)(?P<value>(?=\S*\d|\S{{16}}){_VALUE})"),
     re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
 )
+_SECRET_NAME = re.compile(rf"(?i:{_NAMES})")
 # Each pattern above needs one of these: most lines have none, and nine searches less to pay for.
 _SIGNS = (
     *("-----begin", "bearer", "basic", "eyj", "00d", "token", "secret", "assertion", "passw"),
     *("private_key", "session", "api_key", "apikey", "://"),
 )
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
-def _json(line: dict[str, Any]) -> str:
-    try:
-        return to_json(line, fallback=str).decode()
-    except ValueError:  # Half of a surrogate pair, or bytes that are no text.
-        return json.dumps(line, default=repr)
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+_DEEPEST = 20
+# A caller's path may hold any character: none may move a terminal's cursor.
+_CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
+}
 
 
 def mask(text: str) -> str:
     """`text` with everything that looks like a credential replaced by ****."""
+    return _masked(text) if _suspicious(text) else text
+
+
+def _suspicious(text: str) -> bool:
     lower = text.lower()
-    for sign in _SIGNS:
-        if sign in lower:
-            return _masked(text)
-    return text
+    return any(map(lower.__contains__, _SIGNS))
 
 
 def _masked(text: str) -> str:
@@ -75,10 +79,58 @@ def _without_secret(match: re.Match[str]) -> str:
         return f"<{tag}>{_MASKED}"
     if value := found.get("value"):
         quote = re.match(r"[\\'\"]*", value)
-        reference = value.lstrip("\\'\"").startswith(("env:", "file:", _MASKED))
+        reference = value.lstrip("\\'\"").startswith(_REFERENCES)
         kept = value if reference else (quote[0] if quote else "") + _MASKED
         return match[0].removesuffix(value) + kept
     return _MASKED
+
+
+def _masked_in(value: Any) -> Any:
+    """What _plain gives, masked text by text: in its JSON a mask could take a quote away."""
+    if isinstance(value, str):
+        return _masked(value)
+    if isinstance(value, list):
+        return [_masked_in(held) for held in value]
+    if isinstance(value, dict):
+        return {_masked(name): _masked_under(name, held) for name, held in value.items()}
+    return value
+
+
+def _masked_under(name: str, value: Any) -> Any:
+    if not _SECRET_NAME.fullmatch(name) or value is None:
+        return _masked_in(value)
+    reference = isinstance(value, str) and value.startswith(_REFERENCES)
+    return value if reference else _MASKED
+
+
+def _plain(value: Any, depth: int = _DEEPEST) -> Any:
+    """As JSON has it. What is neither a list nor an object is its text: that hides what a model or
+    a dataclass hides, and a serializer would not.
+    """
+    kind = type(value)
+    if kind in _AS_THEY_ARE or (kind is float and isfinite(value)):
+        return value
+    if not depth:
+        return "..."
+    if isinstance(value, Mapping):
+        return {_text(name): _plain(held, depth - 1) for name, held in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(held, depth - 1) for held in value]
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    try:
+        return repr(value) if isinstance(value, bytes | bytearray) else str(value)
+    except Exception:  # noqa: BLE001 - a line is worth more than one of its values
+        return f"<{type(value).__name__}>"
+
+
+def _json(line: dict[str, Any]) -> str:
+    try:
+        return to_json(line).decode()
+    except ValueError:  # Half of a surrogate pair.
+        return json.dumps(line)
 
 
 class TextFormatter(logging.Formatter):
@@ -87,7 +139,12 @@ class TextFormatter(logging.Formatter):
 
     @override
     def format(self, record: logging.LogRecord) -> str:
-        return mask(super().format(record))
+        return mask(super().format(record)).translate(_CONTROLS)
+
+    @override
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        # Indented: a second line cannot pass for a line of its own.
+        return super().formatMessage(record).replace("\n", "\n  ")
 
 
 class JsonFormatter(logging.Formatter):
@@ -100,11 +157,12 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **{name: value for name, value in vars(record).items() if name not in _STANDARD},
+            **{n: _plain(value) for n, value in vars(record).items() if n not in _STANDARD},
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return mask(_json(line))
+        text = _json(line)
+        return _json(_masked_in(line)) if _suspicious(text) else text
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
