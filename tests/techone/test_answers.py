@@ -115,7 +115,10 @@ def test_a_rate_whose_numbers_and_texts_are_swapped() -> None:
     assert (rate.start_datei, rate.exch_rate_amt) == ("20261101", 0.6512)
 
 
-_NO_AMOUNTS: tuple[object, ...] = (True, 0, -0.65, "a", "nan", float("inf"), [], 10**400)
+_NO_AMOUNTS: tuple[object, ...] = (
+    *(True, 0, -0.65, "a", "nan", float("inf"), float("nan"), [], {}, 10**400),
+    *("1_000", "1_0.5", " 0.65", "0.65\n", "0,65", "1,000.5", "1e3", "+1", "-1", "0", "9" * 10),
+)
 
 
 @pytest.mark.parametrize(
@@ -126,10 +129,11 @@ _NO_AMOUNTS: tuple[object, ...] = (True, 0, -0.65, "a", "nan", float("inf"), [],
         ({"DataSet": {}}, "it has no DataSet"),
         ({"DataSet": []}, "DataSet has 0 rows, not one"),
         ({"DataSet": [ROW, ROW]}, "DataSet has 2 rows, not one"),
-        ({"DataSet": [1]}, "DataSet has 1 rows, not one"),
+        ({"DataSet": [1]}, "the rate is no object"),
         ({"DataSet": [{}]}, "the rate has no MAJOR_CCY_CODE, TRANS_CCY_CODE, START_DATEI"),
         ({"DataSet": [{**ROW, "END_DATEI": None}]}, "the rate has no END_DATEI"),
         ({"DataSet": [{**ROW, "END_DATEI": ""}]}, "the rate has no END_DATEI"),
+        ({"DataSet": [{**ROW, "MAJOR_CCY_CODE": " "}]}, "the rate has no MAJOR_CCY_CODE"),
         ({"DataSet": [{**ROW, "START_DATEI": True}]}, "START_DATEI cannot be read"),
         *(
             ({"DataSet": [{**ROW, "EXCH_RATE_AMT": amount}]}, "EXCH_RATE_AMT cannot be read")
@@ -185,6 +189,18 @@ def test_errors_of_the_function(text: str, status: int) -> None:
         credit_of({"Messages": [message]}, "X", "")
     assert caught.value.status == status
     assert (text or "no reason given") in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [("There is no such debtor: number=10042", 404), ("The ledger is closed, code=7", 400)],
+)
+def test_an_errors_number_is_no_credit(text: str, status: int) -> None:
+    error = {**MESSAGE, "NotificationType": "Error", "Message": text}
+    for messages in ([error], [MESSAGE, error]):
+        with pytest.raises(RequestRejectedError) as caught:
+            credit_of({"Messages": messages}, "10042", "")
+        assert caught.value.status == status
 
 
 def test_a_far_ends_words_are_kept_short() -> None:

@@ -401,6 +401,7 @@ def test_every_exchange_is_logged_once(stand_in: StandIn, caplog: pytest.LogCapt
         (200, [1], UnexpectedAnswerError, "it is not a JSON object"),
         (200, b"[" * 100_000, UnexpectedAnswerError, "it is not JSON"),
         (200, b"\xff", UnexpectedAnswerError, "it is not JSON"),
+        (200, b'{"Messages": "\\ud800"}', UnexpectedAnswerError, "it is not JSON"),
         (200, b" " * (1 << 21), UnexpectedAnswerError, "over 1048576 bytes"),
         (400, {"Message": "DebtorNumber  is\nwrong"}, RequestRejectedError, "Number is wrong"),
         (422, b"<html>", RequestRejectedError, "422: Unprocessable"),
@@ -419,6 +420,15 @@ def test_answers_that_are_none(
     far_end.answer = (status, content)
     with pytest.raises(error, match=text.replace("(", r"\(")):
         wired.credit(DEBTOR)
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_a_refused_request_has_no_credit(far_end: FarEnd, wired: TechOne, status: int) -> None:
+    message = {"Code": "C", "NotificationType": "Information", "Message": "Bad debtor number=77"}
+    far_end.answer = (status, {"Messages": [message]})
+    with pytest.raises(RequestRejectedError) as caught:
+        wired.credit(DEBTOR)
+    assert (caught.value.status, caught.value.reason) == (400, "Bad debtor number=77")
 
 
 def test_a_missing_debtor_may_also_come_as_404(far_end: FarEnd, wired: TechOne) -> None:

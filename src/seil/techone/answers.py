@@ -21,7 +21,7 @@ from seil.errors import (
 from seil.techone.models import Credit, Rate
 from seil.techone.wire import SERVICE
 
-__all__ = ["credit_of", "number_at_end", "object_of", "rate_of", "told", "unavailable"]
+__all__ = ["credit_of", "number_at_end", "object_of", "parsed", "rate_of", "told", "unavailable"]
 
 _COLUMNS = ("MAJOR_CCY_CODE", "TRANS_CCY_CODE", "START_DATEI", "END_DATEI", "EXCH_RATE_AMT")
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
@@ -30,6 +30,8 @@ _TRANSIENT = (408, 429, 500, 502, 503, 504)
 _AT_END = re.compile(
     r"=[ ]*(-?(?:[0-9]{1,15}(?:\.[0-9]{1,6})?|[0-9]{1,3}(?:,[0-9]{3}){1,4}\.[0-9]{1,6}))\s*\Z"
 )
+# float() also takes "1_000" and " 1".
+_PLAIN = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,15})?")
 _ABSENT = re.compile(r"not (?:be )?(?:found|exist|known)|no such|unknown", re.IGNORECASE)
 _LONGEST_TEXT = 300
 
@@ -56,15 +58,16 @@ def object_of(answer: httpx.Response, hidden: str) -> dict[str, Any]:
         url = str(answer.request.url.copy_with(query=None, userinfo=b""))
         hint = "Check what [techone] client_id may do in TechOne"
         raise LoginError(url, str(status), "a new token is refused", hint=hint)
-    found = _parsed(answer.content)
-    # A 404 with messages is the function's own.
-    known = isinstance(found, dict) and "Messages" in found
-    if status == 404 and not known:
-        raise UnexpectedAnswerError(SERVICE, f"there is no {path}")
-    if answer.is_client_error and not known:
+    found = parsed(answer.content)
+    if answer.is_client_error:
+        # A 404 with messages is the function's own.
+        if isinstance(found, dict) and "Messages" in found:
+            raise _rejected(_messages(found)[0], hidden)
+        if status == 404:
+            raise UnexpectedAnswerError(SERVICE, f"there is no {path}")
         reason = _reason(found) or answer.reason_phrase
         raise RequestRejectedError(SERVICE, str(status), told(reason, hidden), status=400)
-    if not (status == 200 or answer.is_client_error):
+    if status != 200:
         raise UnexpectedAnswerError(SERVICE, f"its status is {status}")
     if found is None:
         raise UnexpectedAnswerError(SERVICE, "it is not JSON")
@@ -77,17 +80,20 @@ def rate_of(found: dict[str, Any]) -> Rate:
     rows = found.get("DataSet")
     if not isinstance(rows, list):
         raise UnexpectedAnswerError(SERVICE, "it has no DataSet")
-    if len(rows) != 1 or not isinstance(rows[0], dict):
+    if len(rows) != 1:
         raise UnexpectedAnswerError(SERVICE, f"DataSet has {len(rows)} rows, not one")
     row = rows[0]
-    if missing := [name for name in _COLUMNS if row.get(name) in (None, "")]:
+    if not isinstance(row, dict):
+        raise UnexpectedAnswerError(SERVICE, "the rate is no object")
+    if missing := [name for name in _COLUMNS if _is_blank(row.get(name))]:
         raise UnexpectedAnswerError(SERVICE, f"the rate has no {', '.join(missing)}")
     values = {name.lower(): row[name] for name in _COLUMNS}
     for name in ("start_datei", "end_datei"):
         # As a number too: 20261101.
         if type(values[name]) is int:
             values[name] = str(values[name])
-    if isinstance(values["exch_rate_amt"], bool):
+    amount = values["exch_rate_amt"]
+    if isinstance(amount, bool) or (isinstance(amount, str) and not _PLAIN.fullmatch(amount)):
         raise UnexpectedAnswerError(SERVICE, "EXCH_RATE_AMT cannot be read")
     try:
         return Rate.model_validate(values)
@@ -97,17 +103,18 @@ def rate_of(found: dict[str, Any]) -> Rate:
 
 
 def credit_of(found: dict[str, Any], debtor: str, hidden: str) -> Credit:
-    """Raises RequestRejectedError where TechOne's message is an error: 404 for no such debtor."""
-    messages = found.get("Messages")
-    if not isinstance(messages, list) or not messages:
-        raise UnexpectedAnswerError(SERVICE, "it has no Messages")
-    read = [_message(message) for message in messages]
-    numbers = [(message, number_at_end(message["Message"])) for message in read]
+    """Raises RequestRejectedError where TechOne's message is an error: 404 for no such debtor.
+
+    An error's number is no credit: "There is no debtor with number=10042".
+    """
+    messages = _messages(found)
+    if messages[0]["NotificationType"].casefold() == "error":
+        raise _rejected(messages[0], hidden, debtor)
+    numbers = [(message, number_at_end(message["Message"])) for message in messages]
     matching = [(message, number) for message, number in numbers if number is not None]
     if len(matching) > 1:
         raise UnexpectedAnswerError(SERVICE, f"{len(matching)} messages end in =<number>, not one")
     if not matching:
-        _refuse(read, debtor, hidden)
         raise UnexpectedAnswerError(SERVICE, "its message does not end in =<number>")
     message, number = matching[0]
     return Credit(
@@ -136,6 +143,15 @@ def told(text: object, hidden: str) -> str:
     return line if len(line) <= _LONGEST_TEXT else line[:_LONGEST_TEXT] + "..."
 
 
+def _messages(found: dict[str, Any]) -> list[dict[str, str]]:
+    """At least one; errors come first."""
+    messages = found.get("Messages")
+    if not isinstance(messages, list) or not messages:
+        raise UnexpectedAnswerError(SERVICE, "it has no Messages")
+    read = [_message(message) for message in messages]
+    return sorted(read, key=lambda one: one["NotificationType"].casefold() != "error")
+
+
 def _message(message: object) -> dict[str, str]:
     names = ("Code", "NotificationType", "Message")
     if not isinstance(message, dict):
@@ -148,22 +164,27 @@ def _message(message: object) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()}
 
 
-def _refuse(messages: list[dict[str, str]], debtor: str, hidden: str) -> None:
-    for message in messages:
-        if message["NotificationType"].casefold() == "error":
-            reason = told(message["Message"], hidden)
-            code = told(message["Code"], hidden)
-            if _ABSENT.search(reason):
-                reason = f"there is no debtor {debtor}: {reason}"
-                raise RequestRejectedError(SERVICE, code, reason, status=404)
-            raise RequestRejectedError(SERVICE, code, reason, status=400)
+def _rejected(message: dict[str, str], hidden: str, debtor: str = "") -> RequestRejectedError:
+    reason, code = told(message["Message"], hidden), told(message["Code"], hidden)
+    if not _ABSENT.search(reason):
+        return RequestRejectedError(SERVICE, code, reason, status=400)
+    if debtor:
+        reason = f"there is no debtor {debtor}: {reason}"
+    return RequestRejectedError(SERVICE, code, reason, status=404)
 
 
-def _parsed(content: bytes) -> Any:
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def parsed(content: bytes) -> Any:
     try:
-        return json.loads(content)
+        found = json.loads(content)
+        # Half of a surrogate pair, which no answer of ours could hold (RFC 7493, section 2.1).
+        json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
+    return found
 
 
 def _reason(found: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import math
 import re
@@ -20,7 +19,7 @@ import httpx
 from seil.deadline import remaining
 from seil.errors import LoginError, UnexpectedAnswerError
 from seil.settings import TechOneSettings
-from seil.techone.answers import told, unavailable
+from seil.techone.answers import parsed, told, unavailable
 from seil.techone.wire import SERVICE, Wire
 
 __all__ = ["Token", "Tokens"]
@@ -142,8 +141,5 @@ def _lifetime(told: object) -> float:
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        found = json.loads(answer.content)
-    except (ValueError, RecursionError):
-        return {}
+    found = parsed(answer.content)
     return found if isinstance(found, dict) else {}
