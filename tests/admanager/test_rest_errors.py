@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -222,24 +223,28 @@ def test_every_call_is_logged_without_its_body(
 
 def account_key(token_uri: str) -> str:
     from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return json.dumps(
+        {
+            "type": "service_account",
+            "client_email": "seil@example.invalid",
+            "private_key": pem_of(key),
+            "private_key_id": "k1",
+            "token_uri": token_uri,
+        }
+    )
+
+
+def pem_of(key: Any) -> str:
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
         NoEncryption,
         PrivateFormat,
     )
 
-    pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )
-    return json.dumps(
-        {
-            "type": "service_account",
-            "client_email": "seil@example.invalid",
-            "private_key": pem.decode(),
-            "private_key_id": "k1",
-            "token_uri": token_uri,
-        }
-    )
+    pem: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return pem.decode()
 
 
 @pytest.fixture
@@ -318,6 +323,52 @@ def test_key_that_is_none_is_told_by_its_place(tmp_path: Path, key: str) -> None
     with pytest.raises(ConfigurationError, match="is not a service account's JSON key") as caught:
         client.get_order(GET)
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("address", [5, None, "", "token", "ftp://127.0.0.1/token", "http://[::1"])
+def test_key_with_an_address_that_is_none_is_a_configuration_error(
+    tmp_path: Path, address: object
+) -> None:
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps({**json.loads(account_key("")), "token_uri": address}), "utf-8")
+    client = AdManager(AdManagerSettings(service_account_key=Secret(f"file:{file}")))
+    with pytest.raises(ConfigurationError, match="is not a service account's JSON key"):
+        client.get_order(GET)
+
+
+def test_key_of_another_kind_is_not_blamed_on_ad_manager(tmp_path: Path) -> None:
+    """Google's client finds out when it signs."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    pem = pem_of(ec.generate_private_key(ec.SECP256R1()))
+    key = {**json.loads(account_key("http://127.0.0.1/token")), "private_key": pem}
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps(key), "utf-8")
+    client = AdManager(AdManagerSettings(service_account_key=Secret(f"file:{file}")))
+    with pytest.raises(ConfigurationError, match="is not a service account's JSON key") as caught:
+        client.get_order(GET)
+    assert pem.splitlines()[1] not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("violations", [{"field": "a"}, ["a"], 5])
+def test_details_of_another_shape_leave_the_message(
+    wire: Wire, wired: AdManager, violations: object
+) -> None:
+    answer = google_error(400, "INVALID_ARGUMENT", "no", {"fieldViolations": violations})
+    wire.reply(answer, 400)
+    with pytest.raises(RequestRejectedError) as caught:
+        wired.get_order(GET)
+    assert (caught.value.code, caught.value.reason) == ("INVALID_ARGUMENT", "no")
+
+
+def test_reasons_can_be_passed_on(wire: Wire, wired: AdManager) -> None:
+    """Half of a surrogate pair cannot be written as UTF-8; JSON may hold it."""
+    wire.reply(google_error(400, "BAD\ud800", "a\r\nb \udfff " + "x" * 5000), 400)
+    with pytest.raises(RequestRejectedError) as caught:
+        wired.get_order(GET)
+    assert caught.value.code == "BAD?"
+    assert caught.value.reason.startswith("a b ? xxx")
+    assert len(caught.value.reason) < 2100
 
 
 def test_key_that_is_missing_is_told_by_its_place(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import MutableMapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import google.auth.credentials
 import google.auth.transport.requests
@@ -71,7 +72,16 @@ def account_credentials(settings: AdManagerSettings) -> AccountCredentials:
         account = service_account.Credentials.from_service_account_info(
             json.loads(settings.service_account_key.reveal()), scopes=[SCOPE]
         )
-    except (ValueError, TypeError, AttributeError, GoogleAuthError):
+        # Else a key that is not RSA's, or an address that is none, shows at the first call only.
+        account.sign_bytes(b"")
+        _check_address(account)
+    except (ValueError, TypeError, AttributeError, RecursionError, GoogleAuthError):
         problem = Problem(place, "is not a service account's JSON key")
         raise ConfigurationError([problem]) from None
     return AccountCredentials(account, settings.timeout.total_seconds())
+
+
+def _check_address(account: service_account.Credentials) -> None:
+    address = account._token_uri  # noqa: SLF001  (google-auth gives it no public name)
+    if urlsplit(address).scheme not in ("http", "https"):
+        raise ValueError("token_uri is no address")

@@ -24,6 +24,7 @@ from seil.errors import (
 _HINT = "Check [admanager] in seil.toml and what the service account may do in Ad Manager"
 
 _WORDS = ("status", "message")
+_LONGEST_REASON = 2000
 
 
 def translated(error: Exception, seconds: float) -> SeilError | None:
@@ -46,8 +47,8 @@ def unauthorized(error: GoogleAuthError) -> SeilError:
     code, description = "no_token", "Google refuses the service account"
     if isinstance(error, RefreshError) and len(error.args) > 1:
         told = error.args[1] if isinstance(error.args[1], dict) else {}
-        code = str(told.get("error", code))
-        description = str(told.get("error_description", description))
+        code = tidy(told.get("error", code))
+        description = tidy(told.get("error_description", description))
     return LoginError(SERVICE, code, description, hint=_HINT)
 
 
@@ -75,8 +76,8 @@ def _never_connected(error: BaseException) -> bool:
 def _answered(error: GoogleAPICallError) -> SeilError:
     status = int(error.code or 0)
     told = _body(error)
-    word = str(told.get("status") or status)
-    reason = reasons(told) or "no reason is given"
+    word = tidy(told.get("status") or status)
+    reason = tidy(reasons(told)) or "no reason is given"
     if status == 401 or (status == 403 and told):
         return LoginError(SERVICE, word, reason, hint=_HINT)
     if word == "ABORTED" or "CONCURRENT_MODIFICATION" in reason:
@@ -109,22 +110,28 @@ def retry_after(headers: Any) -> float | None:
 
 def reasons(told: dict[str, Any]) -> str:
     """Every reason that the body gives, each with its field and trigger."""
-    found = [
-        reason
-        for detail in told.get("details") or ()
-        if isinstance(detail, dict)
-        for reason in _of_detail(detail)
-    ]
+    found = [reason for detail in _objects(told.get("details")) for reason in _of_detail(detail)]
     return "; ".join(dict.fromkeys(found)) or str(told.get("message") or "")
 
 
 def _of_detail(detail: dict[str, Any]) -> list[str]:
-    if violations := detail.get("fieldViolations"):
+    if violations := _objects(detail.get("fieldViolations")):
         return [one_reason(v.get("description"), v.get("field")) for v in violations]
     if "errorCode" in detail or "fieldPath" in detail:
         parts = (detail.get(name) for name in ("message", "fieldPath", "errorCode", "trigger"))
         return [one_reason(*parts)]
     return []
+
+
+def _objects(found: Any) -> list[dict[str, Any]]:
+    """Those of a list, as far as it is one."""
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def tidy(text: object) -> str:
+    """On one line, not endless, and without halves of surrogate pairs, which no answer can hold."""
+    line = " ".join(str(text).split()).encode("utf-8", "replace").decode()
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}..."
 
 
 def one_reason(message: Any, field: Any, code: Any = "", trigger: Any = "") -> str:

@@ -13,7 +13,7 @@ from zeep.exceptions import LookupError as ZeepLookupError
 from zeep.exceptions import TransportError, ValidationError
 
 from seil.admanager.calls import SERVICE
-from seil.admanager.rest.errors import one_reason, retry_after, transport_failed, unauthorized
+from seil.admanager.rest.errors import one_reason, retry_after, tidy, transport_failed, unauthorized
 from seil.errors import (
     ConflictError,
     LoginError,
@@ -64,7 +64,7 @@ def answered_with(status: int, headers: Any) -> SeilError:
 def _fault(error: googleads.GoogleAdsServerFault) -> SeilError:
     found = list(error.errors or ())
     codes = [str(getattr(one, "errorString", None) or "") for one in found]
-    text = "; ".join(dict.fromkeys(filter(None, map(_reason, found)))) or str(error)
+    text = tidy("; ".join(dict.fromkeys(filter(None, map(_reason, found)))) or error)
     code = next(filter(None, codes), "FAULT")
     if any(one.endswith("CONCURRENT_MODIFICATION") for one in codes):
         return ConflictError(f"{SERVICE}: somebody else changed it at the same time: {text}")
