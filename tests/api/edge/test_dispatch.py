@@ -200,6 +200,26 @@ def test_after_the_pause_a_failure_leaves_it_alone_again() -> None:
     assert len(downstream.calls) == 3
 
 
+def test_after_the_pause_one_call_is_the_try_and_the_others_are_told() -> None:
+    slow = Slow(0.1)
+
+    async def run() -> None:
+        dispatch = Dispatch(slow, Limits(timeout=0.05, failures=1, pause=0.2))
+        await dispatch.answer(WRITE, repeatable=False)
+        await asyncio.sleep(0.25)
+        calls = [dispatch.answer(WRITE, repeatable=False) for _ in range(5)]
+        found = await asyncio.gather(*calls)
+        assert codes(found) == [(504, "EC50401"), *[(502, "EC50203")] * 4]
+        assert found[1].retry_after == 1
+        slow.seconds = 0
+        await asyncio.sleep(0.25)
+        assert await dispatch.answer(WRITE, repeatable=False) == OK
+        assert await dispatch.answer(WRITE, repeatable=False) == OK
+
+    asyncio.run(run())
+    assert slow.calls == 4
+
+
 def test_many_calls_are_under_way_at_once() -> None:
     slow = Slow(0.2)
 

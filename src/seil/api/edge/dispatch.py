@@ -11,7 +11,7 @@ from typing import Any
 
 from opentelemetry import propagate
 from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
+from purgatory.domain.model import HALF_OPENED, OpenedState
 
 from seil.api.calls import (
     Answer,
@@ -54,7 +54,7 @@ class Dispatch:
     """Hands calls to the downstream.
 
     A system that failed `failures` times in a row gets none for `pause` seconds: its callers are
-    told so at once.
+    told so at once. After that one call at a time is a try, until one succeeds.
     """
 
     def __init__(self, downstream: Downstream, limits: Limits) -> None:
@@ -72,6 +72,8 @@ class Dispatch:
         """`repeatable`: the operation has no effect, so that it may be tried again."""
         system = call.operation.partition(".")[0]
         breaker = await self._breakers.get_breaker(system)
+        if breaker.context.state == HALF_OPENED:  # It is for as long as the try takes.
+            return self._left_alone(system)
         try:
             async with breaker:
                 found = await self._traced(call, system, repeatable=repeatable)
@@ -83,14 +85,17 @@ class Dispatch:
         except OpenedState as opened:
             # One object for all who are turned away: it would keep the frames of each.
             opened.__traceback__ = None
-            wait = max(1.0, self._opened.get(system, 0) + self._limits.pause - time.monotonic())
-            text = f"{system} is down and left alone; try again in {ceil(wait)} seconds"
-            return Answer(502, errors=(Fault("EC50203", text),), retry_after=wait)
+            return self._left_alone(system)
 
     def open(self) -> list[str]:
         """The systems that are left alone now."""
         now = time.monotonic()
         return [name for name, at in self._opened.items() if now - at < self._limits.pause]
+
+    def _left_alone(self, system: str) -> Answer:
+        wait = max(1.0, self._opened.get(system, 0) + self._limits.pause - time.monotonic())
+        text = f"{system} is down and left alone; try again in {ceil(wait)} seconds"
+        return Answer(502, errors=(Fault("EC50203", text),), retry_after=wait)
 
     async def _traced(self, call: Call, system: str, *, repeatable: bool) -> Answer:
         with client_span(f"call {call.operation}") as span:
