@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 import uuid
 from typing import Any
 
@@ -271,6 +272,23 @@ async def test_ready_says_what_is_missing(build: Build) -> None:
     assert checks["gam"] != "ok"
     assert "/etc/secret" not in answer.text
     assert (await edge.client.get("/healthz")).status_code == 200
+
+
+async def test_a_check_that_takes_long_holds_nobody_else_up(build: Build) -> None:
+    go_on = threading.Event()
+
+    def slow() -> None:
+        assert go_on.wait(10)
+
+    edge = build(checks={"gam": slow})
+    ready = asyncio.create_task(edge.client.get("/readyz"))
+    try:
+        await asyncio.sleep(0)
+        assert (await edge.client.get("/healthz")).status_code == 200
+        assert not ready.done()
+    finally:
+        go_on.set()
+    assert (await ready).status_code == 200
 
 
 async def test_the_issuers_routes_give_a_token_that_opens_the_door(edge: Edge) -> None:
