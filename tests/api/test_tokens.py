@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -207,6 +208,7 @@ async def test_a_rotated_key_is_found_and_garbage_does_not_flood_the_issuer(
         pytest.param(
             lambda: httpx.Response(200, json={"keys": [{"kty": "RSA", "kid": "a"}]}), id="torn"
         ),
+        pytest.param(lambda: httpx.Response(200, json={"keys": ["a", None]}), id="no objects"),
     ],
 )
 async def test_without_keys_no_token_is_judged_and_known_keys_stay(
@@ -228,3 +230,50 @@ async def test_without_keys_no_token_is_judged_and_known_keys_stay(
     published.answer = answer
     (key,) = issuer.jwks()["keys"]
     assert await remote.key(key["kid"])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "text",
+        {"kty": "EC", "kid": "b"},
+        {"kty": "RSA", "kid": "b", "n": "AQAB"},
+        {"kty": "RSA", "kid": "b", "n": "\u00e9", "e": "AQAB"},
+        {"kty": "RSA", "kid": ["b"], "n": "AQAB", "e": "AQAB"},
+    ],
+    ids=["text", "other type", "torn", "no base64", "id is no text"],
+)
+async def test_a_key_that_cannot_be_used_does_not_spoil_the_others(
+    issuer: Issuer, published: Published, remote: RemoteKeys, other: Any
+) -> None:
+    (key,) = issuer.jwks()["keys"]
+    published.answer = lambda: httpx.Response(200, json={"keys": [other, key]})
+
+    assert await remote.key(key["kid"])
+    assert await remote.key("b") is None
+
+
+async def test_old_keys_are_used_while_a_slow_issuer_is_asked(
+    issuer: Issuer, published: Published, clock: Clock
+) -> None:
+    go_on = asyncio.Event()
+    go_on.set()
+
+    async def slowly(request: httpx.Request) -> httpx.Response:
+        await go_on.wait()
+        return published(request)
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(slowly))
+    remote = RemoteKeys("http://issuer.test/jwks", client, age=100, clock=clock)
+    (key,) = issuer.jwks()["keys"]
+    await remote.check()
+    clock.now += 101
+    go_on.clear()
+    first = asyncio.create_task(remote.key(key["kid"]))
+    await asyncio.sleep(0)
+
+    assert await asyncio.wait_for(remote.key(key["kid"]), 5)
+    assert not first.done()
+    go_on.set()
+    assert await first
+    assert published.reads == 2

@@ -104,7 +104,8 @@ class RemoteKeys:
         self._lock = asyncio.Lock()
 
     async def key(self, kid: str) -> jwt.PyJWK | None:
-        if kid not in self._keys or self._stale:
+        # Where they are being read anew, what is known is good enough: the issuer may be slow.
+        if kid not in self._keys or (self._stale and not self._lock.locked()):
             await self._refresh(kid)
         return self._keys.get(kid)
 
@@ -140,14 +141,28 @@ class RemoteKeys:
 
 
 def _usable(document: Any) -> dict[str, jwt.PyJWK]:
-    """The RSA signature keys of a JWKS; others in it (RFC 7517, section 5) are passed over."""
+    """The RSA signature keys of a JWKS; others, and broken ones, are passed over (RFC 7517, section
+    5).
+    """
     found = {}
     for entry in document["keys"]:
-        if entry.get("kty") == "RSA" and entry.get("use", "sig") == "sig" and "kid" in entry:
-            found[entry["kid"]] = jwt.PyJWK(entry, algorithm="RS256")
+        if key := _signing_key(entry):
+            found[entry["kid"]] = key
     if not found:
         raise ValueError("there is no RSA key in it")
     return found
+
+
+def _signing_key(entry: Any) -> jwt.PyJWK | None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str):
+        return None
+    if entry.get("kty") != "RSA" or entry.get("use", "sig") != "sig":
+        return None
+    try:
+        return jwt.PyJWK(entry, algorithm="RS256")
+    except (ValueError, TypeError, KeyError, jwt.PyJWTError) as error:
+        _log.warning("the issuer's key %s cannot be used: %s", entry["kid"], type(error).__name__)
+        return None
 
 
 class Verifier:
