@@ -130,7 +130,15 @@ def test_function_that_ran_out_of_its_time_is_slow(lambda_api: LambdaApi) -> Non
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"no json", b"null", b"[]", b'"x"', b"{}", b'{"code": 200}', b'{"errors": 1}', b"\xff"],
+    [
+        *(b"", b"no json", b"null", b"[]", b'"x"', b"{}", b'{"code": 200}', b'{"errors": 1}'),
+        *(b"\xff", b'{"code": 200, "errors": []}', b'{"code": 200, "data": [], "errors": []}'),
+        *(b'{"code": "200", "data": {}, "errors": []}', b'{"code": 404, "errors": []}'),
+        b'{"code": 777, "errors": [{"code": "EC40001", "message": "m"}]}',
+        b'{"code": 204, "errors": [{"code": "EC40001", "message": "m"}]}',
+        b'{"code": 404, "errors": [{"code": 1, "message": null}]}',
+        b'{"code": 404, "errors": [{"code": "a", "message": "m"}], "retry_after": "5"}',
+    ],
     ids=repr,
 )
 @pytest.mark.parametrize("failed", ["", "Unhandled"])

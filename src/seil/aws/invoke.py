@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from seil.api.calls import Answer, Call, DownstreamDownError, DownstreamSlowError
@@ -116,9 +117,20 @@ def _answer(system: str, payload: bytes, *, failed: bool) -> Answer:
         values = json.loads(payload)
         if failed:
             raise _broken(system, str(values.get("errorType", "no reason given")))
-        return Answer.from_json(values)
+        return _whole(Answer.from_json(values))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DownstreamDownError(f"the function of {system} gave no answer") from error
+
+
+def _whole(answer: Answer) -> Answer:
+    """Raises ValueError where it is none that a caller can be told."""
+    texts = [text for fault in answer.errors for text in (fault.code, fault.message)]
+    done = answer.code == HTTPStatus.OK and isinstance(answer.data, dict)
+    refused = HTTPStatus(answer.code) >= HTTPStatus.BAD_REQUEST and texts
+    known = all(isinstance(text, str) for text in texts)
+    if not ((done or refused) and known and isinstance(answer.retry_after, float | int | None)):
+        raise ValueError("it is no answer")
+    return answer
 
 
 def _broken(system: str, kind: str) -> DownstreamDownError | DownstreamSlowError:
