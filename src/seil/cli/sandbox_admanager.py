@@ -9,7 +9,14 @@ import typer
 
 from seil.cli import output
 from seil.cli.frame import Call, command
-from seil.cli.stand_in import FaultTexts, Host, Port, faults_of, set_up_logging
+from seil.cli.stand_in import (
+    FaultTexts,
+    Host,
+    Port,
+    TokenLifetime,
+    faults_of,
+    set_up_logging,
+)
 from seil.errors import ConfigurationError, Problem
 from seil.ports import ADMANAGER_PORT
 
@@ -38,7 +45,7 @@ def admanager(
     report_polls: Annotated[
         int, typer.Option(min=0, help="How often a report says that it is not done yet.")
     ] = 2,
-    token_lifetime: Annotated[float, typer.Option(min=0, help="Seconds a token lasts.")] = 3600,
+    token_lifetime: TokenLifetime = 3600,
     faults: FaultTexts = None,
 ) -> None:
     """Serve a stand-in Ad Manager; its first start makes a new network. Ctrl-C stops it."""

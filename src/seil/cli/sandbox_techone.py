@@ -9,7 +9,14 @@ import typer
 
 from seil.cli import output
 from seil.cli.frame import Call, command
-from seil.cli.stand_in import FaultTexts, Host, Port, faults_of, set_up_logging
+from seil.cli.stand_in import (
+    FaultTexts,
+    Host,
+    Port,
+    TokenLifetime,
+    faults_of,
+    set_up_logging,
+)
 from seil.errors import ConfigurationError, Problem
 from seil.ports import TECHONE_PORT
 
@@ -30,7 +37,7 @@ def techone(
     port: Port = TECHONE_PORT,
     host: Host = "127.0.0.1",
     state: Annotated[Path, typer.Option(help="The folder that holds debtors and rows.")] = _STATE,
-    token_lifetime: Annotated[float, typer.Option(min=0, help="Seconds a token lasts.")] = 3600,
+    token_lifetime: TokenLifetime = 3600,
     wsdl: Annotated[
         Path | None,
         typer.Option(help="Serve this WSDL and check requests against it; default: the own one."),

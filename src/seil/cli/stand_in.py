@@ -11,12 +11,15 @@ import typer
 from seil.cli.frame import Call
 from seil.errors import ConfigurationError, Problem
 
-__all__ = ["FaultTexts", "Host", "Port", "faults_of", "set_up_logging"]
+__all__ = ["FaultTexts", "Host", "Port", "TokenLifetime", "faults_of", "set_up_logging"]
 
 Fault = TypeVar("Fault")
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")]
 Host = Annotated[str, typer.Option(help="The address to listen at.")]
+TokenLifetime = Annotated[
+    float, typer.Option(min=0, max=365 * 86400, help="Seconds a token lasts.")
+]
 FaultTexts = Annotated[
     list[str] | None,
     typer.Option(

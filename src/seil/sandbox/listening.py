@@ -24,6 +24,11 @@ _log = logging.getLogger(__name__)
 _SHUTDOWN_SECONDS = 2.0
 _LONGEST_LINE = 8190  # aiohttp's own
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_REASONS = {errno.EADDRINUSE: "the port is already in use"}
+_CURES = {
+    errno.EADDRINUSE: "stop what listens there, or name another --port",
+    errno.EACCES: "name a --port from 1024 on",
+}
 
 
 class Listener:
@@ -188,9 +193,7 @@ def _bound(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        reason = error.strerror or str(error)
-        if error.errno == errno.EADDRINUSE:
-            reason = "the port is already in use"
-        cure = "stop what listens there, or name another --port"
+        reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+        cure = _CURES.get(error.errno or 0, "name an IPv4 address of this machine as --host")
         raise ConfigurationError([Problem(f"{host}:{port}", reason, cure)]) from error
     return bound

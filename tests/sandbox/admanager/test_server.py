@@ -15,7 +15,7 @@ from google.ads import admanager_v1 as gam
 from google.api_core import exceptions
 from tests.sandbox.admanager.conftest import NETWORK, Google, Soap, Time, line_item
 
-from seil.errors import ConfigurationError
+from seil.errors import ConfigurationError, ConflictError
 from seil.sandbox.admanager.faults import KINDS, Fault, ordered
 from seil.sandbox.admanager.options import READ_ONLY, READ_WRITE, SOAP_ONLY, Options
 from seil.sandbox.admanager.seed import ORDER_IDS
@@ -404,8 +404,19 @@ def test_taken_port_and_foreign_file_are_told(server: Server, tmp_path: Path) ->
     (tmp_path / "broken" / "network.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(ConfigurationError, match="not a database"):
         Server(tmp_path / "broken").start()
+    (tmp_path / "folder" / "network.sqlite").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=r"network\.sqlite: unable to open"):
+        Server(tmp_path / "folder").start()
     with pytest.raises(RuntimeError, match="already running"):
         server.start()
+
+
+def test_second_server_leaves_the_firsts_key_alone(folder: Path, clock: Time) -> None:
+    with Server(folder, options=Options(now=clock)) as first:
+        with pytest.raises(ConflictError, match=f"Another stand-in runs in {folder}"):
+            Server(folder, options=Options(now=clock)).start()
+        key = json.loads(first.service_account_key.read_text())
+        assert key["token_uri"] == f"{first.url}/token"
 
 
 def test_creatives_can_be_there_at_once(folder: Path, clock: Time) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from tests.sandbox.techone.conftest import Http, logged_in, rows_request, soap_c
 from typer.testing import CliRunner
 
 from seil.cli.app import app
-from seil.errors import ConfigurationError
+from seil.errors import ConfigurationError, ConflictError
 from seil.sandbox.techone.faults import KINDS, Fault, ordered
 from seil.sandbox.techone.server import Server
 
@@ -57,6 +58,24 @@ def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
     with server:
         for start in ("control", "sandbox"):
             assert httpx.get(f"{server.url}/{start}/summary").json()["requests"] == {}
+
+
+def test_a_folder_is_one_servers_at_a_time(tmp_path: Path) -> None:
+    with Server(tmp_path) as first:
+        second = Server(tmp_path)
+        with pytest.raises(ConflictError, match=f"Another stand-in runs in {tmp_path}"):
+            second.start()
+        assert logged_in(first).rate().status_code == 200
+    with second:
+        assert logged_in(second).rate().status_code == 200
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "database"])
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "database" / "techone.sqlite").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=re.escape(str(tmp_path / place))):
+        Server(tmp_path / place).start()
 
 
 def test_requests_are_counted(tmp_path: Path) -> None:
@@ -189,15 +208,19 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     [
         (["--key", "ARDATA=ID"], "is not WAREHOUSE/TABLE=COLUMN"),
         (["--key", "A/B"], "is not WAREHOUSE/TABLE=COLUMN"),
-        (["--fault", "nonsense"], "no fault is called nonsense"),
+        (["--fault", "nonsense"], "no fault is called nonsense; there are slow-answer, slow-drip,"),
+        (["--fault", ""], "no fault is called (nothing); there are slow-answer,"),
+        (["--state", "/dev/null"], "/dev/null: cannot hold the state: File exists (name another"),
+        (["--host", "192.0.2.1"], "192.0.2.1:0: Cannot assign requested address (name an IPv4"),
+        (["--token-lifetime", "inf"], "Invalid value for '--token-lifetime'"),
         (["--fault", "status=x"], "status: "),
-        (["--wsdl", "missing.wsdl", "--port", "0"], "missing.wsdl: No such file"),
+        (["--wsdl", "missing.wsdl"], "missing.wsdl: No such file"),
     ],
 )
 def test_the_command_says_what_is_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], text: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["sandbox", "techone", *arguments])
+    result = CliRunner().invoke(app, ["sandbox", "techone", "--port", "0", *arguments])
     assert result.exit_code == 2
     assert text in result.stderr

@@ -127,5 +127,5 @@ def ordered(text: str) -> Fault:
     if found := KINDS.get(name):
         return found[1]
     if "=" not in name and not name.startswith("{"):
-        raise ValueError(f"no fault is called {name}; GET /sandbox/faults/kinds lists them")
+        raise ValueError(f"no fault is called {name or '(nothing)'}; there are {', '.join(KINDS)}")
     return Fault.parse(text)

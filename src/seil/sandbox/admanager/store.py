@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seil.errors import ConfigurationError, Problem
+from seil.sandbox.holding import held
 
 FILE_NAME = "network.sqlite"
 
@@ -30,28 +31,30 @@ CREATE TABLE IF NOT EXISTS tokens (
 class Store:
     """One request at a time: whoever is in `transaction` is alone, and an error undoes it all.
 
-    Raises ConfigurationError for a file that is something else.
+    Raises ConfigurationError for a file that is something else, ConflictError where another store
+    has the folder.
     """
 
     def __init__(self, file: Path) -> None:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ConfigurationError([Problem(str(file.parent), reason)]) from error
+        self._folder = held(file.parent)
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        try:
+            self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        except sqlite3.Error as error:
+            self._folder.close()
+            raise _unusable(file, error) from error
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
-            self._db.close()
-            raise ConfigurationError([Problem(str(file), str(error), "remove it")]) from error
+            self.close()
+            raise _unusable(file, error) from error
 
     def close(self) -> None:
         with self._lock:
             self._db.close()
+            self._folder.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -116,6 +119,10 @@ class Store:
     def _rows(self, sql: str, *values: object) -> list[Any]:
         with self._lock:
             return self._db.execute(sql, values).fetchall()
+
+
+def _unusable(file: Path, error: sqlite3.Error) -> ConfigurationError:
+    return ConfigurationError([Problem(str(file), str(error), "remove it")])
 
 
 def _digest(token: str) -> str:
