@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 import uuid
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -134,6 +135,23 @@ async def test_a_body_beyond_the_limit_is_refused(build: Build) -> None:
         assert answer.json()["errors"] == [
             {"code": "EC41301", "message": "The body is longer than 2048 bytes"}
         ]
+
+
+async def test_a_body_that_does_not_arrive_is_not_waited_for(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seil.api.edge.frame._BODY_SECONDS", 0.1)
+
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+    answer = await edge.send("POST", "/v1/gam/order", content=drip())
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (408, "EC40801")
+    assert answer.headers["Connection"] == "close"
+    assert edge.downstream.calls == []
 
 
 async def test_too_many_requests_of_one_caller_wait_and_others_do_not(build: Build) -> None:

@@ -145,7 +145,10 @@ class Frame:
                         return b"".join(chunks)
         except TimeoutError as error:
             text = f"The body did not arrive within {_BODY_SECONDS:g} seconds"
-            raise _RefusedError(exchange.refused(408, "EC40801", text)) from error
+            response = exchange.refused(408, "EC40801", text)
+            # The rest of it may come bit by bit, for ever: RFC 9110, section 15.5.9.
+            response.headers["Connection"] = "close"
+            raise _RefusedError(response) from error
 
     def _too_long(self, exchange: Exchange) -> Response:
         text = f"The body is longer than {self._body_limit} bytes"
