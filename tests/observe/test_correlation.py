@@ -28,7 +28,23 @@ def test_processes_do_not_share_their_ids() -> None:
     assert len(found) == 3
 
 
-@pytest.mark.parametrize("text", ["", "1", GUID + "0", f"{{{GUID}}}", f"urn:uuid:{GUID}", "g" * 32])
+def test_child_processes_do_not_share_their_ids_either() -> None:
+    code = (
+        "import os; from seil.observe.correlation import new_id; new_id()\n"
+        "if child := os.fork(): os.waitpid(child, 0)\n"
+        "print(new_id())"
+    )
+    one, other = subprocess.check_output([sys.executable, "-c", code]).split()
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "1", GUID + "0", f"{{{GUID}}}", f"urn:uuid:{GUID}", "g" * 32),
+        *("0x" + "1" * 30, "1_1_" * 8, "1" * 32 + "----", " " * 4 + "1" * 28, "+" + "1" * 31),
+    ],
+)
 def test_what_is_no_guid_is_no_id(text: str) -> None:
     assert valid_id(text) is None
 

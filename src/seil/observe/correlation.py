@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,12 +32,18 @@ def _numbers() -> Random:
     return Random()
 
 
+# A child process would make the same ids as its parent.
+os.register_at_fork(after_in_child=_numbers.cache_clear)
+
+
 def valid_id(text: str) -> str | None:
     """The GUID in its canonical form, None where `text` is none (RFC 9562)."""
     try:
-        return str(uuid.UUID(text)) if len(text) in (32, 36) else None
+        found = uuid.UUID(text)
     except ValueError:
         return None
+    # UUID takes more for one than is: 0x and 30 digits, underscores, braces, any number of hyphens.
+    return str(found) if text.lower() in (str(found), found.hex) else None
 
 
 def correlation_id() -> str:
