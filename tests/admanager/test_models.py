@@ -275,6 +275,14 @@ def test_changes_of_a_proposal_may_stand_alone(body: dict[str, Any]) -> None:
     assert (request.proposal_id, request.proposals[0].name) == (9, "New")
 
 
+@pytest.mark.parametrize("given", [{}, {"isProgrammatic": True}, {"isProgrammatic": None}])
+def test_a_new_proposal_is_programmatic(given: dict[str, Any]) -> None:
+    CreateProposal.model_validate({"proposals": [{**PROPOSAL, **given}]})
+
+    found = problems(CreateProposal, {"proposals": [{**PROPOSAL, "isProgrammatic": False}]})
+    assert found == {"proposals.0.isProgrammatic": "Input should be True"}
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

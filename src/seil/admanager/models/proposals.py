@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -116,6 +116,9 @@ class NewProposal(_ProposalFields):
     marketplace_info: Annotated[
         NewMarketplaceInfo, about("The buyer.", {"buyerAccountId": 1900233})
     ]
+    is_programmatic: Annotated[
+        Literal[True] | None, about("No others can be created.", example=True)
+    ] = None
 
 
 class ProposalChanges(_ProposalFields):
