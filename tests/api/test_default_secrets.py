@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from seil.api.default_secrets import check_secrets
@@ -44,4 +46,22 @@ def test_own_secrets_are_fine_everywhere() -> None:
         techone=TechOneSettings(client_secret=OWN),
         admanager=AdManagerSettings(service_account_key=OWN),
     )
+    assert refused(settings, "0.0.0.0") == []
+
+
+@pytest.mark.parametrize("scheme", ["env", "file"])
+def test_issuers_default_is_one_wherever_it_is_kept(
+    scheme: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    default = ApiSettings().client_secret.reveal()
+    monkeypatch.setenv("COPIED", default)
+    (tmp_path / "copied").write_text(f"{default}\n")
+    place = {"env": "env:COPIED", "file": f"file:{tmp_path / 'copied'}"}[scheme]
+    settings = Settings(api=ApiSettings(client_secret=Secret(place)))
+    assert refused(settings, "0.0.0.0") == [API]
+    assert refused(settings) == []
+
+
+def test_secret_that_is_not_there_is_no_default() -> None:
+    settings = Settings(api=ApiSettings(client_secret=Secret("env:NOWHERE_AT_ALL")))
     assert refused(settings, "0.0.0.0") == []
