@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -379,6 +382,39 @@ def test_soap_that_goes_wrong_is_translated(
         gam.forecast(prospect())
 
 
+def test_token_that_soap_refuses_is_renewed(gam: AdManager, stand_in: Server) -> None:
+    proposal = new_proposal(gam).id
+    stand_in.faults.add(Fault(path="^/token$", after=10**6))
+    stand_in.faults.add(Fault(path="^/apis/", end_tokens=True, times=1))
+    values = {"proposalId": proposal, "internalNotes": "x"}
+    assert gam.update_proposal(UpdateProposal.model_validate(values)).internal_notes == "x"
+    assert gam.get_proposal(GetProposal(proposal_id=proposal)).internal_notes == "x"
+    assert stand_in.faults.listed()[0]["seen"] == 1
+
+
+def test_threads_with_a_token_that_soap_refuses_renew_it_once(
+    gam: AdManager, stand_in: Server
+) -> None:
+    gam.forecast(prospect())
+    stand_in.faults.add(Fault(path="^/token$", after=10**6))
+    stand_in.faults.add(Fault(path="^/apis/", end_tokens=True, times=1))
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: gam.forecast(prospect()).unit_type, range(8)))
+    assert found == ["IMPRESSIONS"] * 8
+    assert stand_in.faults.listed()[0]["seen"] == 1
+
+
+def test_token_that_soap_refuses_for_ever_is_a_login_error(
+    gam: AdManager, stand_in: Server
+) -> None:
+    gam.forecast(prospect())
+    stand_in.faults.add(Fault(path="^/token$", after=10**6))
+    stand_in.faults.add(Fault(path="^/apis/", error="unauthenticated"))
+    with pytest.raises(LoginError, match="AUTHENTICATION_FAILED"):
+        gam.forecast(prospect())
+    assert [fault["seen"] for fault in stand_in.faults.listed()] == [1, 2]
+
+
 def test_effect_over_soap_is_not_repeated(gam: AdManager, stand_in: Server) -> None:
     proposal = new_proposal(gam).id
     stand_in.faults.add(Fault(body="updateProposals", reset="after"))
@@ -433,6 +469,19 @@ def test_description_that_is_no_description_is_fetched_again(
     folder.keep(url, b"<html>please log in</html>")
     AdManager(settings).forecast(prospect())
     assert descriptions(counted) == 1
+
+
+@pytest.mark.parametrize("days", [-31, 31])
+def test_description_of_another_time_is_fetched_again(
+    settings: AdManagerSettings, counted: Server, days: int
+) -> None:
+    AdManager(settings).forecast(prospect())
+    (file,) = settings.wsdl_cache.iterdir()
+    then = time.time() + days * 86400
+    os.utime(file, (then, then))
+    for _ in range(2):
+        AdManager(settings).forecast(prospect())
+    assert descriptions(counted) == 2
 
 
 def test_old_description_is_used_when_it_cannot_be_renewed(

@@ -27,13 +27,20 @@ from seil.admanager.calls import SERVICE, Calls, before_effect, time_for_call
 from seil.admanager.rest.transport import CONNECTIONS
 from seil.admanager.soap.errors import answered_with, translated
 from seil.admanager.soap.wsdl import Given, WsdlFolder
-from seil.errors import ConfigurationError, Problem, RequestRejectedError, UnexpectedAnswerError
+from seil.errors import (
+    ConfigurationError,
+    LoginError,
+    Problem,
+    RequestRejectedError,
+    UnexpectedAnswerError,
+)
 from seil.observe.correlation import correlation_id
 from seil.settings import AdManagerSettings
 
 _log = logging.getLogger(__name__)
 
 _SUCCESS, _FAULT = 200, 500
+_TOKEN_REFUSED = ("401", "AuthenticationError.AUTHENTICATION_FAILED")
 
 
 class Soap:
@@ -55,10 +62,12 @@ class Soap:
         self._calls = Calls(timeout=self._timeout, attempts=settings.attempts, translate=translated)
 
     def read(self, service: str, method: str, *arguments: Any) -> Any:
-        return self._calls.read(method, self._bound(service, method, arguments))
+        call = self._bound(service, method, arguments)
+        return self._renewing(lambda: self._calls.read(method, call))
 
     def effect(self, service: str, method: str, *arguments: Any) -> Any:
-        return self._calls.effect(method, self._bound(service, method, arguments))
+        call = self._bound(service, method, arguments)
+        return self._renewing(lambda: self._calls.effect(method, call))
 
     def has_type(self, service: str, name: str) -> bool:
         namespace = f"https://www.google.com/apis/ads/publisher/{self.version}"
@@ -67,6 +76,20 @@ class Soap:
         except ZeepLookupError:
             return False
         return True
+
+    def _renewing(self, run: Callable[[], Any]) -> Any:
+        """Once more with another token where the first is refused: nothing was done with that.
+
+        Over REST Google's client does so by itself.
+        """
+        used = self._tokens.current
+        try:
+            return run()
+        except LoginError as error:
+            if error.code not in _TOKEN_REFUSED or used is None:
+                raise
+            self._calls.read("token", lambda _seconds: self._tokens.renew(used))
+            return run()
 
     def _bound(
         self, service: str, method: str, arguments: tuple[Any, ...]
@@ -158,6 +181,15 @@ class _Tokens:
         if identity := correlation_id():
             headers["x-correlation-id"] = identity
         return headers
+
+    @property
+    def current(self) -> str | None:
+        return self._credentials.token
+
+    def renew(self, refused: str | None) -> None:
+        """Unless another thread has done so since."""
+        if self._credentials.token == refused:
+            self._credentials.refresh(None)
 
 
 class _Posts(Transport):

@@ -24,7 +24,8 @@ class WsdlFolder:
 
     def fresh(self, url: str) -> bytes | None:
         try:
-            old = time.time() - self._file(url).stat().st_mtime > self._age
+            # One of the future, of a clock that was wrong, would stay for ever.
+            old = abs(time.time() - self._file(url).stat().st_mtime) > self._age
         except OSError:
             return None
         return None if old else self.any_age(url)
