@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.api.contract.booking import Caller, FarEnd, Levers
+from tests.api.contract.booking import Body, Caller, FarEnd, Levers
 from tests.api.contract.issuers import Issuer, issuing
 from tests.api.deployments import Deployment, StandIns, deployed, stand_ins
 
@@ -45,6 +45,13 @@ def caller(running: Deployment) -> Caller:
 @pytest.fixture(scope="session")
 def local(one_process: Deployment) -> Caller:
     return Caller(one_process)
+
+
+@pytest.fixture(scope="session")
+def document(one_process: Deployment) -> Body:
+    """OpenAPI's."""
+    found: Body = one_process.request("GET", "/openapi.json").json()
+    return found
 
 
 @pytest.fixture

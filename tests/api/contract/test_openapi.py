@@ -38,12 +38,6 @@ EXAMPLES = 8
 EXAMPLES_OF_LINE_ITEMS = 4
 
 
-@pytest.fixture(scope="session")
-def document(one_process: Deployment) -> Body:
-    found: Body = one_process.request("GET", "/openapi.json").json()
-    return found
-
-
 def _operations(document: Body) -> Iterator[tuple[str, str, Body]]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
