@@ -22,10 +22,10 @@ def faults_of(errors: Sequence[Any]) -> tuple[Fault, ...]:
     """What pydantic found wrong, a fault each: where, what, and the value where it is short."""
     faults = [
         Fault(_code(e["loc"]), f"{_place(e['loc'])}: {e['msg'].removeprefix(_PREFIX)}{_given(e)}")
-        for e in errors
+        for e in errors[:_MOST_FAULTS]
     ]
-    if (more := len(faults) - _MOST_FAULTS) > 0:
-        return (*faults[:_MOST_FAULTS], Fault("EC40001", f"and {more} more"))
+    if (more := len(errors) - _MOST_FAULTS) > 0:
+        faults.append(Fault("EC40001", f"and {more} more"))
     return tuple(faults)
 
 

@@ -1,0 +1,45 @@
+"""What is wrong with a request, told in the contract's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+from seil.api.calls import Fault
+from seil.api.faults import faults_of
+
+
+class Errors(Sequence[Any]):
+    """So many, and how far they were looked at."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.seen = 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    @overload
+    def __getitem__(self, at: int) -> Any: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Any]: ...
+    def __getitem__(self, at: int | slice) -> Any:
+        if isinstance(at, slice):
+            return [self[one] for one in range(self.length)[at]]
+        if at >= self.length:
+            raise IndexError
+        self.seen = max(self.seen, at + 1)
+        return {"type": "missing", "loc": ("body", f"field{at}"), "msg": "Field required"}
+
+
+def test_errors_beyond_those_that_are_told_are_counted_and_not_looked_at() -> None:
+    errors = Errors(100_000)
+    told = faults_of(errors)
+    assert told[0] == Fault("EC40001", "field0: Field required")
+    assert (len(told), told[-1]) == (51, Fault("EC40001", "and 99950 more"))
+    assert errors.seen == 50
+
+
+def test_errors_that_all_have_a_place_are_all_told() -> None:
+    told = faults_of(Errors(50))
+    assert (len(told), told[-1].message) == (50, "field49: Field required")
