@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -201,6 +204,23 @@ def test_fingerprint_does_not_depend_on_the_order_of_fields(request_: dict[str, 
     again = dict(reversed(request_.items()))
     assert fingerprint(request_) == fingerprint(again)
     assert fingerprint({**request_, "new": 1}) != fingerprint({**request_, "new": "1"})
+
+
+def test_claim_does_not_look_through_all_keys(tmp_path: Path) -> None:
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with closing(SqliteStore(tmp_path / "requests.sqlite")) as store:
+        with closing(sqlite3.connect(tmp_path / "requests.sqlite")) as many, many:
+            rows = [(f"k{at}", "m", "done", None, time.time()) for at in range(5_000)]
+            many.executemany("insert into request values (?, ?, ?, ?, ?)", rows)
+        store._connection.set_progress_handler(count, 1)
+        assert claimed(store).state is State.CLAIMED
+    assert 10 < steps < 1_000
 
 
 def test_file_that_cannot_be_used_is_a_configuration_error(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ _SCHEMA = """
 create table if not exists request (
     key text primary key, fingerprint text not null, state text not null, answer text,
     claimed_at real not null
-) without rowid
+) without rowid;
+create index if not exists request_claimed_at on request (claimed_at)
 """
 
 
@@ -98,7 +99,7 @@ class SqliteStore:
             # FULL: a claim that a power cut takes away would let the effect happen twice.
             self._connection.execute("pragma journal_mode = wal")
             self._connection.execute("pragma synchronous = full")
-            self._connection.execute(_SCHEMA)
+            self._connection.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError([Problem(str(path), f"cannot be used: {error}")]) from error
 
