@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from google.ads import admanager_v1 as gam
 from google.api_core.exceptions import BadRequest, Forbidden, MethodNotImplemented, NotFound
-from tests.sandbox.admanager.conftest import NETWORK, Google, mask
+from tests.sandbox.admanager.conftest import NETWORK, Google, Time, mask
 
 from seil.sandbox.admanager.life_cycle import ORDER_ACTIONS
 from seil.sandbox.admanager.seed import ADVERTISER_ID, AGENCY_ID, ORDER_IDS
@@ -79,6 +79,85 @@ def test_action_out_of_order_is_refused(
     with pytest.raises(BadRequest) as error:
         _act(google, action, order.name)
     assert _reason(error) == reason
+
+
+_DRAFTS_ACTIONS = {
+    *("submit_orders_for_approval", "submit_orders_for_approval_and_overbook"),
+    "submit_orders_for_approval_without_reservation_changes",
+}
+_APPROVALS = {
+    *("approve_orders", "approve_and_overbook_orders", "approve_orders_without_reservation"),
+}
+_RETRACTIONS = {"retract_orders", "retract_orders_without_reservation_changes"}
+_DISAPPROVALS = {"disapprove_orders", "disapprove_orders_without_reservation_changes"}
+_RESUMPTIONS = {"resume_orders", "resume_and_overbook_orders"}
+_EVERY_ACTION = {
+    *(_DRAFTS_ACTIONS | _APPROVALS | _RETRACTIONS | _DISAPPROVALS | _RESUMPTIONS),
+    *("pause_orders", "archive_orders", "unarchive_orders", "delete_orders"),
+}
+# https://developers.google.com/ad-manager/api/reference/v202608/OrderService.OrderStatus
+_ALLOWED: dict[str, tuple[list[str], set[str]]] = {
+    "draft": ([], {*_DRAFTS_ACTIONS, *_APPROVALS, "archive_orders", "delete_orders"}),
+    "pending": (
+        ["submit_orders_for_approval"],
+        {*_APPROVALS, *_DISAPPROVALS, *_RETRACTIONS, "delete_orders"},
+    ),
+    "disapproved": (
+        ["submit_orders_for_approval", "disapprove_orders"],
+        {*_DRAFTS_ACTIONS, *_APPROVALS, *_RETRACTIONS, "archive_orders", "delete_orders"},
+    ),
+    "approved": (["approve_orders"], {"pause_orders", "archive_orders", "delete_orders"}),
+    "paused": (
+        ["approve_orders", "pause_orders"],
+        {*_RESUMPTIONS, "archive_orders", "delete_orders"},
+    ),
+    "archived": (["archive_orders"], {"unarchive_orders"}),
+    "deleted": (["delete_orders"], set()),
+}
+
+
+@pytest.mark.parametrize("status", _ALLOWED)
+def test_every_action_from_every_status(google: Google, status: str) -> None:
+    before, allowed = _ALLOWED[status]
+    done, reasons = set(), []
+    for action in _EVERY_ACTION:
+        order = google.order()
+        for step in before:
+            _act(google, step, order.name)
+        try:
+            _act(google, action, order.name)
+        except BadRequest as error:
+            reasons.append(error.details[1]["errorCode"])
+        else:
+            done.add(action)
+    assert done == allowed
+    assert {reason.partition(".")[0] for reason in reasons} == {"OrderActionError"}
+
+
+def test_archived_line_item_stays_when_its_order_changes(google: Google, clock: Time) -> None:
+    order = google.order()
+    item, other = google.line_item(order.name, clock.now), google.line_item(order.name, clock.now)
+    google.line_items.batch_archive_line_items(parent=NETWORK, names=[item.name])
+    for action in ("approve_orders", "pause_orders", "resume_orders"):
+        _act(google, action, order.name)
+    found = {
+        item.name: (item.archived, item.reservation_status.name)
+        for item in google.line_items.list_line_items(
+            request={"parent": NETWORK, "filter": f'order = "{order.name}"'}
+        )
+    }
+    assert found == {item.name: (True, "UNRESERVED"), other.name: (False, "RESERVED")}
+
+
+def test_deleted_order_cannot_be_changed(google: Google) -> None:
+    order = google.order()
+    _act(google, "delete_orders", order.name)
+    change = gam.UpdateOrderRequest(
+        order=gam.Order(name=order.name, notes="x"), update_mask=mask("notes")
+    )
+    with pytest.raises(BadRequest) as error:
+        google.orders.batch_update_orders(request={"parent": NETWORK, "requests": [change]})
+    assert _reason(error) == "OrderError.UPDATE_CANCELED_ORDER_NOT_ALLOWED"
 
 
 def test_every_action_of_the_table_is_one_of_the_clients() -> None:

@@ -14,6 +14,7 @@ from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing, ident, kept, public
 
 _KEPT = ("name", "orderId", "status", "archived", "creator", "currencyCode", "programmatic")
+_ARCHIVING = ("BatchArchiveOrders", "BatchUnarchiveOrders")
 
 
 class Orders:
@@ -48,8 +49,9 @@ class Orders:
         before = self._network.get("orders", changed["name"])
         if before["archived"]:
             raise refused("OrderError", "UPDATE_ARCHIVED_ORDER_NOT_ALLOWED", before)
-        if before["status"] in ("CANCELED", "PENDING_APPROVAL"):
-            raise refused("OrderError", f"UPDATE_{before['status']}_ORDER_NOT_ALLOWED", before)
+        status = "CANCELED" if before["status"] == "DELETED" else before["status"]
+        if status in ("CANCELED", "PENDING_APPROVAL"):
+            raise refused("OrderError", f"UPDATE_{status}_ORDER_NOT_ALLOWED", before)
         self._check(changed, at)
         return self.save({**changed, **kept(before, _KEPT)})
 
@@ -75,12 +77,15 @@ class Orders:
                 raise refused("OrderActionError", reason, order)
         elif method in ("BatchPauseOrders", "BatchResumeOrders") and _ended(items, self._network):
             raise refused("OrderActionError", "HAS_ENDED", order)
-        if method in ("BatchArchiveOrders", "BatchUnarchiveOrders"):
+        if method in _ARCHIVING:
             order["archived"] = not unarchives
         order["status"] = action.becomes or order["status"]
         self.save(order)
         for item in items:
-            item["archived"] = order["archived"]
+            if method in _ARCHIVING:
+                item["archived"] = order["archived"]
+            elif item["archived"] and order["status"] != "DELETED":
+                continue  # It stays as it was laid aside.
             self._line_items.follow(item, order, action.reservation, skip_check=skip_check)
 
     def _check(self, order: Mapping[str, Any], at: str) -> None:
