@@ -146,6 +146,18 @@ def test_body_that_the_types_do_not_have_is_refused(
 
 
 @pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"requests": "\\ud800"}', b'{"requests": NaN}', b'"\xe9"'],
+    ids=["deep", "half a pair", "nan", "latin"],
+)
+@pytest.mark.parametrize("path", [f"{_ORDERS}:batchCreate", "/sandbox/faults"])
+def test_body_that_is_no_json_of_the_standard(bearer: httpx.Client, path: str, body: bytes) -> None:
+    answer = bearer.post(path, content=body)
+    assert answer.status_code == 400
+    assert "Invalid JSON payload" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
     ("method", "path", "status"),
     [
         ("GET", f"{_ORDERS}?colour=red", 400),

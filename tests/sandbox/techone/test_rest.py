@@ -100,6 +100,18 @@ def test_bodies_of_another_shape(http: Http, body: Any, text: str) -> None:
     assert text in answer.json()["Message"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"Name": "\\ud800"}', b'{"Name": NaN}', b'"\xe9"'],
+    ids=["deep", "half a pair", "nan", "latin"],
+)
+@pytest.mark.parametrize("path", ["/Api/RaaS/v1/Functions/Execute", "/sandbox/debtors"])
+def test_a_body_that_is_no_json_of_the_standard(http: Http, path: str, body: bytes) -> None:
+    answer = http.request("POST", path, content=body)
+    assert answer.status_code == 400
+    assert "not JSON" in answer.text
+
+
 def test_a_body_that_is_not_json(http: Http) -> None:
     answer = http.request("POST", http.server.options.credit_path, content=b"{")
     assert (answer.status_code, answer.json()["Message"]) == (400, "The request body is not JSON.")

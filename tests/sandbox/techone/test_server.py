@@ -120,11 +120,17 @@ def test_faults_are_ordered_listed_and_cleared(http: Http) -> None:
         ({"status": "x", "foo": 1}, "foo: Extra inputs"),
         ({"path": "("}, "is not a regular expression"),
         ({"times": 0}, "times: "),
+        ({"retry_after": "1\r\nX-Other: y"}, "retry_after: "),
     ],
 )
 def test_faults_that_are_none(http: Http, body: dict[str, Any], text: str) -> None:
     answer = http.control("POST", "faults", json=body)
     assert (answer.status_code, text in answer.json()["Message"]) == (400, True)
+
+
+def test_a_fault_that_would_last_for_ever(http: Http) -> None:
+    answer = http.control("POST", "faults", content=b'{"delay": 1e999}')
+    assert (answer.status_code, "delay: " in answer.json()["Message"]) == (400, True)
 
 
 def test_a_fault_strikes_where_and_when_it_is_told(http: Http) -> None:

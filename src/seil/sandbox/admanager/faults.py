@@ -25,11 +25,13 @@ class Fault(Occasion):
     error: Literal["", "concurrent-modification", "quota", "unauthenticated", "internal"] = Field(
         "", description="Answer with this error of Ad Manager, in the shape of the API asked."
     )
-    retry_after: str | None = Field(None, description="Value of Retry-After.")
+    retry_after: str | None = Field(None, pattern=r"^[ -~]*\z", description="Value of Retry-After.")
     reset: Literal["", "before", "after"] = Field(
         "", description="Reset the connection, before or after the request is carried out."
     )
-    delay: float = Field(0, ge=0, description="Wait this many seconds before answering.")
+    delay: float = Field(
+        0, ge=0, allow_inf_nan=False, description="Wait this many seconds before answering."
+    )
     cut: int | None = Field(None, ge=0, description="Break off after this many bytes of body.")
     end_tokens: bool = Field(default=False, description="End every token before the request.")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from seil.sandbox import json_text
 from seil.sandbox.admanager.errors import invalid
 
 JSON = "application/json; charset=UTF-8"
@@ -29,7 +30,7 @@ class Call:
 
     def json(self) -> Any:
         try:
-            return json.loads(self.body)
+            return json_text.read(self.body)
         except ValueError as error:
             raise invalid(f"Invalid JSON payload received. {error}") from error
 

@@ -18,14 +18,18 @@ class Fault(Occasion):
     status: int | None = Field(None, ge=200, le=599, description="Answer with this status.")
     html: str | None = Field(None, description="Answer with this HTML.")
     text: str | None = Field(None, description="Answer with this text as it is; may be empty.")
-    retry_after: str | None = Field(None, description="Value of Retry-After.")
+    retry_after: str | None = Field(None, pattern=r"^[ -~]*\z", description="Value of Retry-After.")
     reset: Literal["", "before", "after"] = Field(
         "", description="Reset the connection, before or after the request is carried out."
     )
-    delay: float = Field(0, ge=0, description="Wait this many seconds before answering.")
+    delay: float = Field(
+        0, ge=0, allow_inf_nan=False, description="Wait this many seconds before answering."
+    )
     cut: int | None = Field(None, ge=0, description="Break off after this many bytes of body.")
     drip: int | None = Field(None, ge=1, description="Send the body in pieces of this size,")
-    drip_delay: float = Field(0.05, ge=0, description="one every so many seconds.")
+    drip_delay: float = Field(
+        0.05, ge=0, allow_inf_nan=False, description="one every so many seconds."
+    )
     members: dict[str, Any] = Field(
         default_factory=dict, description="Put these into a JSON answer (JSON only)."
     )

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from seil.sandbox import json_text
+
 JSON = "application/json; charset=utf-8"
 
 
@@ -24,7 +26,7 @@ class Call:
     def json_object(self) -> dict[str, Any]:
         """Raises RefusedError for anything else."""
         try:
-            value = json.loads(self.body)
+            value = json_text.read(self.body)
         except ValueError as error:
             raise RefusedError(400, "The request body is not JSON.") from error
         if not isinstance(value, dict):
