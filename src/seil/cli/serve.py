@@ -44,6 +44,7 @@ def serve(
     """Serve the HTTP API: Ad Manager and TechOne behind one door. Ctrl-C stops it."""
     import uvicorn
 
+    from seil.api.heads import ImpatientProtocol
     from seil.api.local import build_local, check_secrets
     from seil.observe import logs, traces
     from seil.settings import load_settings
@@ -62,6 +63,7 @@ def serve(
         server = uvicorn.Server(
             uvicorn.Config(
                 build_local(settings, url),
+                http=ImpatientProtocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,
