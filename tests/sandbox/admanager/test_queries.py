@@ -187,3 +187,13 @@ def test_bound_text_is_never_read_as_query(text: str) -> None:
 def test_statement_is_read_or_refused(text: str) -> None:
     refusal = _refusal(lambda: _ids(text))
     assert refusal is None or refusal.status == "INVALID_ARGUMENT"
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    deep = "NOT " * 3000
+    refused = _refusal(lambda: filter_test(f"{deep}archived = true", _ORDER, _FIELDS))
+    assert refused is not None
+    assert refused.status == "INVALID_ARGUMENT"
+    refused = _refusal(lambda: _ids(f"WHERE {deep}id = 1"))
+    assert refused is not None
+    assert refused.reason == "UNPARSABLE"

@@ -85,8 +85,8 @@ def test_a_token_ends(tmp_path: Path) -> None:
         assert http.rate().status_code == 401
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer x", "Basic x"])
-def test_without_a_good_token(running: Server, header: str) -> None:
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer x", "Basic x", b"Bearer \xff\xfe"])
+def test_without_a_good_token(running: Server, header: str | bytes) -> None:
     http = Http(running)
     answer = http.rate(headers={"Authorization": header})
     assert answer.status_code == 401

@@ -141,7 +141,7 @@ class Tokens:
 
         try:
             claims = jwt.decode(
-                token,
+                token.encode(errors="surrogateescape"),
                 self._public,
                 algorithms=["RS256"],
                 issuer=self._email,

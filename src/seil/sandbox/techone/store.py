@@ -120,4 +120,4 @@ def _unusable(file: Path, error: sqlite3.Error) -> ConfigurationError:
 
 
 def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()

@@ -58,7 +58,7 @@ def filter_test(text: str, resource: Message, allowed: frozenset[str]) -> Test:
         if isinstance(error.orig_exc, ApiError):
             raise error.orig_exc from error
         raise
-    except LarkError as error:
+    except (LarkError, RecursionError) as error:
         reason = str(error).splitlines()[0]
         raise invalid(f"Invalid filter: {reason}", field="filter", trigger=text) from error
     return test

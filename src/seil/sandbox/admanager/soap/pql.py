@@ -81,7 +81,7 @@ def _parsed(query: str, columns: Mapping[str, Column], bound: Mapping[str, Any])
         if isinstance(error.orig_exc, ApiError):
             raise error.orig_exc from error
         raise
-    except LarkError as error:
+    except (LarkError, RecursionError) as error:
         raise ApiError(
             "INVALID_ARGUMENT",
             "PublisherQueryLanguageSyntaxError",
