@@ -23,7 +23,7 @@ _REQUEST_HEADERS = (
         "name": "X-Application-Label",
         "in": "header",
         "required": False,
-        "description": "The calling system: at most 100 printable ASCII characters.",
+        "description": "The calling system: 1 to 100 printable ASCII characters.",
         "schema": {"type": "string", "pattern": "^[ -~]{1,100}$"},
         "example": "salesforce",
     },

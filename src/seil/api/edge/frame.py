@@ -116,7 +116,7 @@ class Frame:
         label = exchange.application_label
         if label is not None and not _printable(label):
             exchange.application_label = None
-            text = f"X-Application-Label: at most {_LONGEST_LABEL} printable ASCII characters"
+            text = f"X-Application-Label: 1 to {_LONGEST_LABEL} printable ASCII characters"
             return exchange.refused(400, "EC40004", text)
         return None
 
