@@ -479,7 +479,12 @@ def _without_chance(answer: httpx.Response) -> tuple[int, Body, list[tuple[str, 
     return answer.status_code, body, [(n, answer.headers.get(n, "")) for n in own]
 
 
-@pytest.mark.parametrize(("method", "path", "body"), [case[:3] for case in WRONG])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [case[:3] for case in WRONG]
+    + [(method, path, {**body, "nmae": "x"}) for method, path, body in BODIED]
+    + [(method, path, None) for method, path, _ in BODIED],
+)
 def test_a_refusal_is_the_same_both_ways(
     local: Caller, aws: Any, method: str, path: str, body: Body | None
 ) -> None:
