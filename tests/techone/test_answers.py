@@ -136,6 +136,10 @@ _NO_AMOUNTS: tuple[object, ...] = (
         ({"DataSet": [{**ROW, "MAJOR_CCY_CODE": " "}]}, "the rate has no MAJOR_CCY_CODE"),
         ({"DataSet": [{**ROW, "START_DATEI": True}]}, "START_DATEI cannot be read"),
         *(
+            ({"DataSet": [{**ROW, "TRANS_CCY_CODE": code}]}, "the rate is not of AUD and USD")
+            for code in ("NZD", "AUD", "usd", 1, ["USD"])
+        ),
+        *(
             ({"DataSet": [{**ROW, "EXCH_RATE_AMT": amount}]}, "EXCH_RATE_AMT cannot be read")
             for amount in _NO_AMOUNTS
         ),

@@ -95,6 +95,9 @@ def rate_of(found: dict[str, Any]) -> Rate:
     amount = values["exch_rate_amt"]
     if isinstance(amount, bool) or (isinstance(amount, str) and not _PLAIN.fullmatch(amount)):
         raise UnexpectedAnswerError(SERVICE, "EXCH_RATE_AMT cannot be read")
+    # Which of the two is the ledger's own is the installation's matter.
+    if [values["major_ccy_code"], values["trans_ccy_code"]] not in (["AUD", "USD"], ["USD", "AUD"]):
+        raise UnexpectedAnswerError(SERVICE, "the rate is not of AUD and USD: check rate_path")
     try:
         return Rate.model_validate(values)
     except ValidationError as error:
