@@ -147,6 +147,13 @@ def test_durations(tmp_path: Path, text: str, expected: timedelta) -> None:
     assert load_settings().salesforce.timeout == expected
 
 
+def test_a_key_is_remembered_for_longer_than_its_call_lasts(tmp_path: Path) -> None:
+    written(tmp_path, '[api]\nidempotency_age = "299s"\n')
+    assert problems() == ["api.idempotency_age: Input should be greater than or equal to 5 minutes"]
+    written(tmp_path, '[api]\nidempotency_age = "5m"\n')
+    assert load_settings().api.idempotency_age == timedelta(minutes=5)
+
+
 def test_secret_is_read_where_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEPT", "from-variable")
     (tmp_path / "kept").write_text("from-file\n")

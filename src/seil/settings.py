@@ -313,7 +313,9 @@ class ApiSettings(_Section):
         timedelta(seconds=30), description="How long it is left alone before the next try."
     )
     idempotency_age: Duration = Field(
-        timedelta(hours=24), description="An Idempotency-Key is remembered this long."
+        timedelta(hours=24),
+        ge=timedelta(minutes=5),  # A key has to outlast its call.
+        description="An Idempotency-Key is remembered this long: five minutes at least.",
     )
     functions: Annotated[dict[System, str], BeforeValidator(_paired)] = Field(
         {},
