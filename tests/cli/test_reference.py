@@ -42,6 +42,7 @@ def test_the_variables_named_are_those_that_work(
         "network_code": "7",
         "soap_version": "v202611",
         "body_limit": "2048",
+        "idempotency_age": "7m",
         "functions": "gam=a",
         "sample": "0.5",
     }
