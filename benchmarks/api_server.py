@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import socket
@@ -91,6 +92,8 @@ def edge() -> tuple[ASGIApp, str]:
 def _main(name: str) -> None:
     import uvicorn
 
+    from seil.api.heads import ImpatientProtocol
+
     app, token = {"bare": bare, "edge": edge}[name]()
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # for TCP_NODELAY
@@ -99,7 +102,10 @@ def _main(name: str) -> None:
         # As `seil serve` has it, for both.
         gc.collect()
         gc.freeze()
-        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
+        http: type[asyncio.Protocol] | str = ImpatientProtocol if name == "edge" else "h11"
+        config = uvicorn.Config(
+            app, http=http, log_config=None, access_log=False, server_header=False
+        )
         uvicorn.Server(config).run(sockets=[listening])
 
 
