@@ -104,7 +104,12 @@ def _main(name: str) -> None:
         gc.freeze()
         http: type[asyncio.Protocol] | str = ImpatientProtocol if name == "edge" else "h11"
         config = uvicorn.Config(
-            app, http=http, log_config=None, access_log=False, server_header=False
+            app,
+            http=http,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
         )
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import replace
 
 from seil.api.calls import Answer, Call, Fault
 
@@ -68,6 +67,6 @@ def _late(ask: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
     def asked(call: Call) -> Answer:
         if call.seconds is None:
             return ask(call)
-        return ask(replace(call, seconds=max(0.0, call.seconds - (time.monotonic() - since))))
+        return ask(call.within(max(0.0, call.seconds - (time.monotonic() - since))))
 
     return asked

@@ -66,6 +66,8 @@ def serve(
                 http=ImpatientProtocol,
                 log_config=None,
                 access_log=False,
+                # Nothing here asks where a request came from: no header has a say in it.
+                proxy_headers=False,
                 server_header=False,
                 h11_max_incomplete_event_size=_LONGEST_HEADERS,
                 timeout_graceful_shutdown=_GRACE_SECONDS,

@@ -69,7 +69,7 @@ def test_a_port_in_use_is_named(folder: Path, shared: Org, tmp_path: Path) -> No
     port = shared.server.port
     with pytest.raises(ConfigurationError, match=rf"127\.0\.0\.1:{port}: .*already in use"):
         Server(folder, port=port).start()
-    with pytest.raises(ConfigurationError, match="already in use .*name another --port"):
+    with pytest.raises(ConfigurationError, match=r"already in use .*name another --port"):
         check_address("127.0.0.1", port)
     with pytest.raises(ConfigurationError, match="name an IPv4 address of this machine as --host"):
         check_address("192.0.2.1", 0)

@@ -113,7 +113,7 @@ class Dispatch:
             seconds = deadline - time.monotonic()
             try:
                 async with asyncio.timeout(seconds):
-                    return await self._downstream.call(replace(call, seconds=seconds))
+                    return await self._downstream.call(call.within(seconds))
             except DownstreamDownError as error:
                 _log.warning("%s is down: %s", system, error)
                 if not left or deadline - time.monotonic() <= _PAUSE:
