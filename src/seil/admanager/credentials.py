@@ -29,7 +29,7 @@ class AccountCredentials(google.auth.credentials.Credentials):
     """Google's credentials of a service account, refreshed by one thread at a time."""
 
     def __init__(self, account: service_account.Credentials, timeout: float) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call] # google-auth has no types
         self._account = account
         self._timeout = timeout
         self._lock = threading.Lock()
@@ -74,14 +74,10 @@ def account_credentials(settings: AdManagerSettings) -> AccountCredentials:
         )
         # Else a key that is not RSA's, or an address that is none, shows at the first call only.
         account.sign_bytes(b"")
-        _check_address(account)
+        found = AccountCredentials(account, settings.timeout.total_seconds())
+        if urlsplit(found.token_uri).scheme not in ("http", "https"):
+            raise ValueError("token_uri is no address")
     except (ValueError, TypeError, AttributeError, RecursionError, GoogleAuthError):
         problem = Problem(place, "is not a service account's JSON key")
         raise ConfigurationError([problem]) from None
-    return AccountCredentials(account, settings.timeout.total_seconds())
-
-
-def _check_address(account: service_account.Credentials) -> None:
-    address = account._token_uri  # noqa: SLF001  (google-auth gives it no public name)
-    if urlsplit(address).scheme not in ("http", "https"):
-        raise ValueError("token_uri is no address")
+    return found

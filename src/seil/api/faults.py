@@ -12,7 +12,6 @@ __all__ = ["faults_of"]
 
 _MOST_FAULTS = 50
 _LONGEST_VALUE = 60
-_SCALARS = (str, int, float, bool, type(None))
 _PREFIX = "Value error, "
 # Parts of a location that the framework adds and the caller never wrote.
 _OURS = ("body", "query", "path", "header")

@@ -6,7 +6,6 @@ The table's key is `key` (text); `expires_at` is its TTL attribute.
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 import uuid
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 __all__ = ["DynamoStore", "request_store"]
-
-_log = logging.getLogger(__name__)
 
 _SERVICE = "DynamoDB"
 _REFUSED = "ConditionalCheckFailedException"

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from seil.sandbox import json_text
+from pydantic_core import from_json
+
 from seil.sandbox.admanager.errors import invalid
 
 JSON = "application/json; charset=UTF-8"
@@ -30,7 +31,7 @@ class Call:
 
     def json(self) -> Any:
         try:
-            return json_text.read(self.body)
+            return from_json(self.body, allow_inf_nan=False)
         except ValueError as error:
             raise invalid(f"Invalid JSON payload received. {error}") from error
 

@@ -5,7 +5,6 @@ https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/bul
 
 from __future__ import annotations
 
-import logging
 import shutil
 import time
 from collections.abc import Mapping
@@ -37,8 +36,6 @@ from seil.sandbox.salesforce.messages import (
 )
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.records import Outcome, Records
-
-_log = logging.getLogger(__name__)
 
 KIND = "ingest"
 _OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")

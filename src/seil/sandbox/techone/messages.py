@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from seil.sandbox import json_text
+from pydantic_core import from_json
 
 JSON = "application/json; charset=utf-8"
 
@@ -26,7 +26,7 @@ class Call:
     def json_object(self) -> dict[str, Any]:
         """Raises RefusedError for anything else."""
         try:
-            value = json_text.read(self.body)
+            value = from_json(self.body, allow_inf_nan=False)
         except ValueError as error:
             raise RefusedError(400, "The request body is not JSON.") from error
         if not isinstance(value, dict):
