@@ -219,9 +219,6 @@ def test_a_far_ends_words_are_kept_short() -> None:
     [
         ("0", 0, 0),
         ("17", 17, 17),
-        pytest.param(
-            format_datetime(datetime.now(UTC) + timedelta(hours=1)), 3000, 3600, id="in an hour"
-        ),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
         ("Wed, 21 Oct 2015 07:28:00 -0000", 0, 0),
     ],
@@ -231,6 +228,15 @@ def test_retry_after(header: str, low: float, high: float) -> None:
     assert error is not None
     assert error.retry_after is not None
     assert low <= error.retry_after <= high
+
+
+def test_retry_after_as_a_date() -> None:
+    # Made here, not when tests are collected: a slow run takes longer than ten minutes.
+    header = format_datetime(datetime.now(UTC) + timedelta(hours=1))
+    error = unavailable(httpx.Response(503, headers={"Retry-After": header}))
+    assert error is not None
+    assert error.retry_after is not None
+    assert 3000 <= error.retry_after <= 3600
 
 
 @pytest.mark.parametrize("header", ["", "soon", "-1", "1.5", "1e3"])

@@ -4,11 +4,13 @@ It lives in the warehouse's schema `seil`: `loads` has a row per curated file, w
 transaction as the file's rows; `runs` what each flow run said of itself; the view `ledger` compares
 the two. `builds` and `schema_changes` are the history of the tables. `changes`, `built` and
 `watched` say what changed since each table was built: see seil.sf_to_dw.changes. `outbox` holds
-events until they are published: see seil.sf_to_dw.outbox.
+events until they are published: see seil.sf_to_dw.outbox. `layout` holds the fingerprint of these
+tables, so that a warehouse made by an earlier version gets what it lacks.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +32,7 @@ CHANGES = TableName("seil", "changes")
 BUILT = TableName("seil", "built")
 WATCHED = TableName("seil", "watched")
 OUTBOX = TableName("seil", "outbox")
+LAYOUT = TableName("seil", "layout")
 
 _TEXT, _COUNT, _TIME, _FLAG = "text", "count", "time", "flag"
 
@@ -115,6 +118,7 @@ _COLUMNS: dict[TableName, dict[str, str]] = {
         "body": _TEXT,
         "written_at": _TIME,
     },
+    LAYOUT: {"fingerprint": _TEXT},
 }
 
 # A page that was rejected whole is in no load, so its rows are landed but not curated. Files that
@@ -152,6 +156,9 @@ FROM counted
 """
 
 
+_FINGERPRINT = hashlib.sha256(repr((_COLUMNS, _VIEW)).encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class LedgerRow:
     """`reported` is None where nobody said how many there should be."""
@@ -170,13 +177,34 @@ class LedgerRow:
 
 
 def prepare_ledger(warehouse: Warehouse) -> None:
-    """Makes the tables and the view where they are missing: all of them, or none after a kill."""
-    if set(warehouse.tables(LOADS.schema)) >= {table.name for table in _COLUMNS}:
+    """Makes the tables, columns and the view where they are missing: all of them, or none after a
+    kill. A column that an earlier version did not have is null in its rows.
+    """
+    if _stored_fingerprint(warehouse) == _FINGERPRINT:
         return
     with warehouse.transaction():
         for table in _COLUMNS:
-            warehouse.create_table(table, ledger_schema(table))
+            _complete(warehouse, table)
         warehouse.execute(translated(_VIEW, warehouse.dialect))
+        fingerprint = compose("SELECT {now} AS fingerprint", now=_FINGERPRINT)
+        warehouse.replace(LAYOUT, translated(fingerprint, warehouse.dialect))
+
+
+def _stored_fingerprint(warehouse: Warehouse) -> str:
+    if warehouse.columns(LAYOUT) is None:
+        return ""
+    stored = warehouse.query(compose("SELECT fingerprint FROM {table}", table=LAYOUT))
+    return "".join(map(str, stored.column(0).to_pylist()))
+
+
+def _complete(warehouse: Warehouse, table: TableName) -> None:
+    existing = warehouse.columns(table)
+    if existing is None:
+        warehouse.create_table(table, ledger_schema(table))
+        return
+    for column in ledger_schema(table):
+        if column.name not in existing.names:
+            warehouse.add_column(table, column)
 
 
 def ledger_schema(table: TableName) -> pa.Schema:

@@ -7,7 +7,14 @@ import pytest
 
 from seil.catalog import Catalog
 from seil.lake import Lake
-from seil.sf_to_dw.ledger import LedgerRow, ledger, prepare_ledger
+from seil.sf_to_dw.ledger import (
+    LOADS,
+    OUTBOX,
+    LedgerRow,
+    ledger,
+    ledger_schema,
+    prepare_ledger,
+)
 from seil.sf_to_dw.load import load
 from seil.warehouse import Warehouse
 
@@ -34,6 +41,20 @@ def test_a_ledger_half_made_is_made_again(
             prepare_ledger(warehouse)
     prepare_ledger(warehouse)
     assert ledger(warehouse) == []
+
+
+def test_a_ledger_of_an_earlier_version_gets_the_columns_it_lacks(warehouse: Warehouse) -> None:
+    prepare_ledger(warehouse)
+    warehouse.execute("DROP TABLE seil.layout")
+    warehouse.execute("ALTER TABLE seil.loads DROP COLUMN without_key")
+    warehouse.execute("DROP TABLE seil.outbox")
+    warehouse.execute("INSERT INTO seil.loads (curated_key, object) VALUES ('kept', 'Order')")
+    prepare_ledger(warehouse)
+    for table in (LOADS, OUTBOX):
+        columns = warehouse.columns(table)
+        assert columns is not None
+        assert set(columns.names) == set(ledger_schema(table).names)
+    assert [row.object for row in ledger(warehouse)] == ["Order"]
 
 
 def test_an_unloaded_warehouse_has_an_empty_ledger(warehouse: Warehouse) -> None:
