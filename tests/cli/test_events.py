@@ -32,7 +32,7 @@ def ingested(n: int, *, state: str = "success", name: str = "OrderItem", hours: 
 
 def test_no_journal_is_no_event_and_stays_none(seil: Seil, home: Path) -> None:
     assert seil("events").out == "No events.\n"
-    assert seil("events", "--json").json == []
+    assert seil("events", "--json").json["events"] == []
     assert seil("events", "dead").out == "No dead letters.\n"
     assert seil("events", "redeliver", "--all").code == 1
     assert not (home / "seil-data").exists()
@@ -74,7 +74,7 @@ def test_filters(seil: Seil, journal: Journal, arguments: list[str], numbers: li
         ]
     )
     ran = seil("events", "--json", *arguments)
-    assert [event["number"] for event in ran.json] == numbers
+    assert [event["number"] for event in ran.json["events"]] == numbers
 
 
 def test_what_an_event_says_without_a_message(seil: Seil, journal: Journal) -> None:
@@ -153,9 +153,11 @@ def test_dead_letters_are_listed_and_redelivered(seil: Seil, journal: Journal) -
     assert seil("events", "dead", "--subscriber", "other").code == 0
 
     assert seil("events", "redeliver", "1").out == "1 dead letter(s) will be delivered again.\n"
-    assert [letter["waiting"] for letter in seil("events", "dead", "--json").json] == [True, False]
+    assert [
+        letter["waiting"] for letter in seil("events", "dead", "--json").json["dead_letters"]
+    ] == [True, False]
     failing[0] = False
     dispatcher.drain()
-    assert seil("events", "redeliver", "--all", "--json").json == {"redelivered": 1}
+    assert seil("events", "redeliver", "--all", "--json").json["redelivered"] == 1
     dispatcher.drain()
     assert seil("events", "dead").code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -163,6 +164,44 @@ def test_a_failure_is_one_line_and_an_exit_code(error: BaseException, line: str,
     assert result.stderr.startswith(line)
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "code"),
+    [
+        (["--config", "none.toml", "status"], "configuration", 2),
+        (["events", "--since", "yesterday"], "usage", 2),
+        (["statsu"], "usage", 2),
+        (["--nonsense"], "usage", 2),
+        (["events", "redeliver", "3"], "incomplete", 1),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_every_failure_is_an_error_object_too(
+    seil: Seil, arguments: list[str], kind: str, code: int
+) -> None:
+    ran = seil("--json", *arguments)
+    error = ran.json["error"]
+    assert (ran.code, error["exit_code"], error["type"]) == (code, code, kind)
+    assert error["message"]
+
+
+def test_a_failure_behind_an_answer_is_the_only_document() -> None:
+    def fail(call: frame.Call) -> None:
+        call.answer("seil.test/1", {"ok": True})
+        raise LakeError("file:///l", "write", "full")
+
+    app = probe(fail)
+    result = CliRunner().invoke(app, ["probe", "--json"])
+    assert json.loads(result.stdout) == {
+        "schema": "seil.error/1",
+        "error": {
+            "type": "lake",
+            "message": "Cannot write file:///l: full",
+            "hint": "",
+            "exit_code": 3,
+        },
+    }
 
 
 def test_sigterm_runs_every_finally() -> None:

@@ -32,7 +32,7 @@ def drop(home: Path, name: str, *ids: str, run: str = "run-1") -> None:
 
 def ids(seil: Seil, table: str) -> list[str]:
     sql = f"SELECT id FROM salesforce.{table} ORDER BY id"
-    return [row["id"] for row in seil("query", sql, "--json").json]
+    return [row["id"] for row in seil("query", sql, "--json").json["rows"]]
 
 
 def test_once_does_what_is_to_be_done(seil: Seil, home: Path) -> None:
@@ -95,5 +95,5 @@ def test_ended_in_the_middle_and_started_again(
     loads = seil("query", "SELECT count(*) AS n, sum(merged_rows) AS m FROM seil.loads", "--csv")
     assert loads.out == "n,m\n12,12\n"
     assert seil("events", "dead").code == 0
-    taken = seil("events", "--type", "file-ingestion", "--json").json
+    taken = seil("events", "--type", "file-ingestion", "--json").json["events"]
     assert len({event["detail"]["key"] for event in taken}) == len(taken) == 12

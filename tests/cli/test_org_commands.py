@@ -129,8 +129,8 @@ def test_run_goes_the_whole_way_and_again(seil: Seil, org: Server) -> None:
 def test_the_steps_one_by_one_come_to_the_same(seil: Seil, org: Server) -> None:
     extracted = seil("extract", "Account", "Contact", "--json")
     assert extracted.code == 0
-    assert [flow["object"] for flow in extracted.json] == ["Account", "Contact"]
-    assert all(flow["reported"] == flow["landed"] > 0 for flow in extracted.json)
+    assert [flow["object"] for flow in extracted.json["flows"]] == ["Account", "Contact"]
+    assert all(flow["reported"] == flow["landed"] > 0 for flow in extracted.json["flows"])
     assert "waiting" not in seil("ingest").out
     assert seil("load").code == 0
     assert seil("build", "--quiet").code == 0
@@ -141,8 +141,8 @@ def test_the_steps_one_by_one_come_to_the_same(seil: Seil, org: Server) -> None:
 
 
 def test_a_full_run_reads_everything_again(seil: Seil, org: Server) -> None:
-    [first] = seil("extract", "Account", "--json").json
-    [full] = seil("extract", "Account", "--full", "--json").json
+    [first] = seil("extract", "Account", "--json").json["flows"]
+    [full] = seil("extract", "Account", "--full", "--json").json["flows"]
     assert (full["mode"], full["landed"]) == ("full", first["landed"])
 
 
@@ -150,7 +150,7 @@ def test_an_object_that_fails_does_not_stop_the_others(seil: Seil, org: Server, 
     (home / "objects.toml").write_text(NO_LAG + "[objects.Nothing__c]\n")
     ran = seil("extract", "Nothing__c", "Account", "--json")
     assert ran.code == 1
-    failed, fine = ran.json
+    failed, fine = ran.json["flows"]
     assert failed["error"].startswith("Nothing__c: ")
     assert (fine["error"], fine["landed"] > 0) == (None, True)
     planned = seil("plan", "Nothing__c")

@@ -168,7 +168,7 @@ def test_a_port_in_use_is_one_clear_line(seil: Seil, home: Path) -> None:
 def test_tick_of_a_folder_and_of_a_server(seil: Seil, org: Path) -> None:
     ran = seil("sandbox", "tick", "--url", NOBODY, "--state", str(org), "--share", "0.5", "--json")
     assert ran.code == 0
-    assert ran.json["OrderItem"]["changed"] > 0
+    assert ran.json["changes"]["OrderItem"]["changed"] > 0
     with Server(org) as server:
         ran = seil("sandbox", "tick", "--url", server.url, "--share", "0.5")
     assert ran.code == 0
@@ -213,6 +213,5 @@ def test_reset_removes_the_org_and_nothing_else(seil: Seil, org: Path) -> None:
 
 
 def test_reset_as_json(seil: Seil, org: Path) -> None:
-    assert seil("sandbox", "reset", "--state", str(org), "-y", "--json").json == {
-        "removed": str(org)
-    }
+    ran = seil("sandbox", "reset", "--state", str(org), "-y", "--json")
+    assert ran.json == {"schema": "seil.sandbox-reset/1", "removed": str(org), "error": None}

@@ -52,7 +52,8 @@ def doctor(call: Call) -> int:
             _print(check)
     failed = sum(check.state == "fail" for check in checks)
     if call.json:
-        output.emit({"ok": not failed, "checks": [dict(vars(check)) for check in checks]})
+        body = {"ok": not failed, "checks": [dict(vars(check)) for check in checks]}
+        call.answer("seil.doctor/1", body, problem=f"{failed:,} checks failed")
     else:
         warned = sum(check.state == "warn" for check in checks)
         output.line(f"{len(checks):,} checks, {failed:,} failed, {warned:,} to look at.")

@@ -57,7 +57,7 @@ def listed(
             return
         found = _newest(context, where, limit)
         if call.json:
-            output.emit([document(seq, event) for seq, event in found])
+            call.answer("seil.events/1", {"events": [document(seq, event) for seq, event in found]})
         elif found:
             show(found)
         else:
@@ -75,18 +75,21 @@ def dead(
     with opened(call) as context:
         letters = dead_letters(context.journal, subscriber or None) if context.has_journal else []
         if call.json:
-            output.emit(
-                [
-                    {
-                        **document(letter.seq, letter.event),
-                        "subscriber": letter.subscriber,
-                        "reason": letter.reason,
-                        "attempts": letter.attempts,
-                        "died_at": letter.died_at,
-                        "waiting": letter.waiting,
-                    }
-                    for letter in letters
-                ]
+            call.answer(
+                "seil.dead-letters/1",
+                {
+                    "dead_letters": [
+                        {
+                            **document(letter.seq, letter.event),
+                            "subscriber": letter.subscriber,
+                            "reason": letter.reason,
+                            "attempts": letter.attempts,
+                            "died_at": letter.died_at,
+                            "waiting": letter.waiting,
+                        }
+                        for letter in letters
+                    ]
+                },
             )
         elif letters:
             output.table(
@@ -118,7 +121,7 @@ def redeliver(
         if context.has_journal:
             count = dispatch.redeliver(context.journal, subscriber=subscriber or None, seq=number)
         if call.json:
-            output.emit({"redelivered": count})
+            call.answer("seil.redeliver/1", {"redelivered": count}, problem="no such dead letter")
         else:
             output.line(f"{count:,} dead letter(s) will be delivered again.")
     return 0 if count else 1
@@ -140,7 +143,7 @@ def _follow(call: Call, context: Context, where: Where, limit: int) -> None:
 def _stream(call: Call, found: Iterable[tuple[int, Event]]) -> None:
     for seq, event in found:
         if call.json:
-            output.emit_line(document(seq, event))
+            call.answer_line("seil.event/1", document(seq, event))
         else:
             _, time, *rest = (output.text(value) for value in _row(seq, event))
             print(f"{seq:>8,}  {time}  {'  '.join(part for part in rest if part)}", flush=True)

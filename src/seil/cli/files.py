@@ -94,7 +94,7 @@ def listed(call: Call, *, state: State = None, object_: OneObject = "", limit: L
         )
     shown = found[-limit:] if limit else found
     if call.json:
-        output.emit([dict(vars(file)) for file in shown])
+        call.answer("seil.files/1", {"files": [dict(vars(file)) for file in shown]})
         return
     if not found:
         output.line("No files.")
@@ -119,13 +119,15 @@ def why(call: Call, key: Annotated[str, typer.Argument(help="Its key, now or bef
         journal = context.journal if context.has_journal else None
         story = told(context.lake, journal, key)
     if call.json:
-        output.emit(
+        call.answer(
+            "seil.file/1",
             {
                 "key": key,
                 "state": story.file and story.file.state,
                 "reason": story.reason,
                 "events": [events.document(seq, event) for seq, event in story.events],
-            }
+            },
+            problem=story.reason,
         )
     else:
         output.line(f"{story.file.state if story.file else 'gone'}: {key}")
@@ -159,7 +161,7 @@ def retry(
         wanted = keys or _failed(context, _object(context, object_), exceptions=exceptions)
         done = retried(context.lake, context.journal, wanted)
     if call.json:
-        output.emit([dict(vars(one)) for one in done])
+        call.answer("seil.files-retry/1", {"files": [dict(vars(one)) for one in done]})
     else:
         for one in done:
             if one.refused:
@@ -190,11 +192,12 @@ def _state(file: FileInfo) -> Any:
 
 def _say_ingested(call: Call, imported: Sequence[Imported] | None, report: Any) -> None:
     if call.json:
-        output.emit(
+        call.answer(
+            "seil.ingest/1",
             {
                 "imported": [dict(vars(file)) for file in imported or ()],
                 "files": reports.ingest_documents(report),
-            }
+            },
         )
         return
     if imported is not None:

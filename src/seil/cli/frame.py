@@ -11,9 +11,9 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -22,6 +22,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
+from seil.cli.answers import error_document, failure
 from seil.errors import SeilError
 
 UNBALANCED = 1
@@ -59,6 +60,31 @@ class Call:
     quiet: bool = False
     verbose: bool = False
     narrated: bool = False
+    _answers: list[dict[str, Any]] = field(default_factory=list, repr=False, compare=False)
+
+    def answer(
+        self, schema: str, body: Mapping[str, Any], *, problem: str = "", hint: str = ""
+    ) -> None:
+        """The one document of this command, printed when it ends: with what its exit code says.
+
+        `problem` and `hint` are what its `error` says should the exit code not be 0.
+        """
+        self._answers[:] = [{"schema": schema, **body, "error": (problem, hint)}]
+
+    def answer_line(self, schema: str, body: Mapping[str, Any]) -> None:
+        """One of many documents: a line each, out at once."""
+        from seil.cli.output import emit_line
+
+        emit_line({"schema": schema, **body})
+
+    def release(self, code: int) -> None:
+        """Prints the answer that is kept, if any."""
+        from seil.cli.output import emit
+
+        for document in self._answers:
+            problem, hint = document["error"]
+            emit({**document, "error": failure(code, problem, hint)})
+        self._answers.clear()
 
 
 class LazyCommands(MutableMapping[str, Any]):
@@ -112,8 +138,20 @@ class RootGroup(TyperGroup):
         finally:
             self.params, self.add_help_option = options, True
 
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        self.answers_json = _wants_json(given)
+        try:
+            code = super().main(given, *rest, **{**options, "standalone_mode": False})
+        except typer.TyperException as error:
+            # Wrong usage: typer's own error, which its own way of telling it prints as text only.
+            code = _refuse(error, json=self.answers_json)
+        except typer.Abort:
+            code = _say("aborted. Nothing was changed", 1, kind="aborted", json=self.answers_json)
+        sys.exit(code if isinstance(code, int) else 0)
+
     def invoke(self, ctx: Any) -> Any:
-        with _told():
+        with _told(json=getattr(self, "answers_json", False)):
             answer = super().invoke(ctx)
             sys.stdout.flush()
             return answer
@@ -134,8 +172,7 @@ def command(
 
     def register(function: _Function) -> _Function:
         def run(ctx: typer.Context, **values: Any) -> None:
-            if code := function(_call(ctx, values, narrated=narrated), **values):
-                raise typer.Exit(code)
+            _run(function, _call(ctx, values, narrated=narrated), values)
 
         app.command(name)(_with_common_options(function, run, json=json))
         return function
@@ -151,13 +188,20 @@ def default_command(app: typer.Typer) -> Callable[[_Function], _Function]:
             call = _call(ctx, values)
             if ctx.invoked_subcommand:
                 ctx.find_root().obj = {name: getattr(call, name) for name in _COMMON}
-            elif code := function(call, **values):
-                raise typer.Exit(code)
+            else:
+                _run(function, call, values)
 
         app.callback(invoke_without_command=True)(_with_common_options(function, run, json=True))
         return function
 
     return register
+
+
+def _run(function: _Function, call: Call, values: Mapping[str, Any]) -> None:
+    code = function(call, **values) or 0
+    call.release(code)
+    if code:
+        raise typer.Exit(code)
 
 
 def _call(ctx: typer.Context, values: dict[str, Any], *, narrated: bool = False) -> Call:
@@ -193,7 +237,7 @@ class _TerminatedError(BaseException):
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(*, json: bool) -> Iterator[None]:
     def terminate(_signal: int, _frame: FrameType | None) -> None:
         raise _TerminatedError
 
@@ -201,11 +245,13 @@ def _told() -> Iterator[None]:
     try:
         yield
     except SeilError as error:
-        raise _exit(f"error: {error}", error.exit_code) from error
+        raise _exit(error, json=json) from error
     except KeyboardInterrupt as error:
-        raise _exit(f"interrupted. {_GO_ON}", _INTERRUPTED) from error
+        code = _say("interrupted", _INTERRUPTED, hint=_GO_ON, kind="interrupted", json=json)
+        raise typer.Exit(code) from error
     except _TerminatedError as error:
-        raise _exit(f"terminated. {_GO_ON}", _TERMINATED) from error
+        code = _say("terminated", _TERMINATED, hint=_GO_ON, kind="terminated", json=json)
+        raise typer.Exit(code) from error
     except BrokenPipeError as error:
         # What is still buffered would fail again when the interpreter flushes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -214,8 +260,37 @@ def _told() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _exit(line: str, code: int) -> typer.Exit:
+def _wants_json(arguments: Sequence[str]) -> bool:
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
+
+
+def _exit(error: SeilError, *, json: bool) -> typer.Exit:
     from seil.observe.logs import mask
 
-    typer.echo(mask(line), err=True)
-    return typer.Exit(code)
+    if json:
+        _print_error(error_document(error))
+    typer.echo(mask(f"error: {error}"), err=True)
+    return typer.Exit(error.exit_code)
+
+
+def _say(message: str, code: int, *, kind: str, json: bool, hint: str = "") -> int:
+    if json:
+        _print_error(failure(code, message, hint, kind=kind) or {})
+    typer.echo(f"{message}. {hint}" if hint else message, err=True)
+    return code
+
+
+def _refuse(error: Any, *, json: bool) -> int:
+    error.show()
+    code = int(error.exit_code)
+    if json:
+        hint = f"Try `{error.ctx.command_path} --help`" if getattr(error, "ctx", None) else ""
+        _print_error(failure(code, error.format_message(), hint, kind="usage") or {})
+    return code
+
+
+def _print_error(error: Mapping[str, Any]) -> None:
+    from seil.cli.output import emit_error
+
+    emit_error(error)

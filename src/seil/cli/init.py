@@ -70,7 +70,7 @@ def init(
         problem = Problem(str(file), error.strerror or str(error), "choose another with --config")
         raise ConfigurationError([problem]) from error
     if call.json:
-        output.emit({"file": str(file)})
+        call.answer("seil.init/1", {"file": str(file)})
         return
     output.line(f"Wrote {file}.")
     if org == "sandbox":

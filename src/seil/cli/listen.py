@@ -46,7 +46,7 @@ def _listener(call: Call, context: Context) -> Listener:
 
     def tell(told: Told) -> None:
         if call.json:
-            output.emit_line(dict(vars(told)))
+            call.answer_line("seil.listen/1", dict(vars(told)))
         elif not call.quiet or not told.ok:
             parts = (told.step, told.state, told.about, told.message)
             line = "  ".join(output.text(part) for part in (told.at, *parts) if part)

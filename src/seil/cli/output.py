@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from seil.cli.answers import ERROR
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +38,17 @@ def line(text: str = "", *, style: str = "") -> None:
         console().print(text, style=style)
     else:
         print(text)
+
+
+def emit_error(error: Mapping[str, Any]) -> None:
+    """In one line, so that it ends a stream of documents as well as it stands for one."""
+    from seil.observe.logs import mask
+
+    emit_line({"schema": ERROR, "error": {k: _masked(v, mask) for k, v in error.items()}})
+
+
+def _masked(value: Any, mask: Callable[[str], str]) -> Any:
+    return mask(value) if isinstance(value, str) else value
 
 
 def emit(value: Any) -> None:

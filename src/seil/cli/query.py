@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seil.cli import output
+from seil.cli.answers import error_document
 from seil.cli.context import opened, shown_progress
 from seil.cli.frame import Call, command, group
+from seil.errors import SeilError, StatementError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +47,6 @@ def query(
     ] = None,
 ) -> None:
     """Run a query against the warehouse, read-only."""
-    from seil.errors import StatementError
-
     if csv_ and call.json:
         raise typer.BadParameter("--csv or --json, not both")
     text = sys.stdin.read() if sql == "-" else sql
@@ -83,7 +83,7 @@ def lineage(
         if down:
             uses = downstream(context.models, table, column or None)
             if call.json:
-                output.emit([dict(vars(use)) for use in uses])
+                call.answer("seil.uses/1", {"uses": [dict(vars(use)) for use in uses]})
             elif uses:
                 rows = [(use.field, use.column, use.expression) for use in uses]
                 output.table(("field", "feeds", "as"), rows)
@@ -92,7 +92,7 @@ def lineage(
             return
         origin = traced(context.models, table, column or None)
     if call.json:
-        output.emit(origin.to_dict())
+        call.answer("seil.lineage/1", {"lineage": origin.to_dict()})
     else:
         for text in origin.lines():
             output.line(text)
@@ -125,7 +125,7 @@ def feed(
                 progress=progress,
             )
     if call.json:
-        output.emit([dict(vars(file)) for file in written])
+        call.answer("seil.feed/1", {"files": [dict(vars(file)) for file in written]})
     else:
         rows = [(file.feed, file.rows, file.url) for file in written]
         output.table(("feed", "rows", "file"), rows)
@@ -165,10 +165,19 @@ def _csv_value(value: Any) -> Any:
 
 
 def _print_json(reader: pa.RecordBatchReader, most: int) -> None:
-    """One array, a row a line, written as it is read."""
+    """A row a line, written as it is read; what fails on the way is its `error`."""
     names = reader.schema.names
-    separator = "[\n"
-    for row in _rows(reader, most):
-        sys.stdout.write(separator + output.compact(dict(zip(names, row, strict=True))))
-        separator = ",\n"
-    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
+    head = output.compact({"schema": "seil.query/1", "columns": names})
+    sys.stdout.write(head.removesuffix("}") + ', "rows": [')
+    separator, error = "\n", None
+    try:
+        for row in _rows(reader, most):
+            sys.stdout.write(separator + output.compact(dict(zip(names, row, strict=True))))
+            separator = ",\n"
+    except SeilError as failed:
+        error = failed
+    said = output.compact(error_document(error) if error else None)
+    sys.stdout.write(f'\n], "error": {said}}}\n')
+    if error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(error.exit_code)

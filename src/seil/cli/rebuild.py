@@ -38,7 +38,8 @@ def rebuild(
                 progress=progress,
             ).run(anyway=anyway)
         if call.json:
-            output.emit(
+            call.answer(
+                "seil.rebuild/1",
                 {
                     "replaced": report.is_replaced,
                     "was": report.state,
@@ -46,7 +47,7 @@ def rebuild(
                     "files": report.load.files,
                     **vars(report.load.outcome),
                     "tables": {table.table: table.rows for table in report.build.tables},
-                }
+                },
             )
         else:
             reports.loaded(call, report.load)

@@ -29,7 +29,7 @@ LEDGER_COLUMNS = (
 
 def planned(call: Call, plan: Plan) -> None:
     if call.json:
-        output.emit(_plan_document(plan))
+        call.answer("seil.plan/1", _plan_document(plan))
         return
     output.table(
         ("object", "mode", "from", "until", "rows", "jobs", "calls", "note"),
@@ -73,7 +73,7 @@ def _plan_note(entry: PlannedObject) -> str | None:
 
 def extracted(call: Call, report: ExtractReport) -> None:
     if call.json:
-        output.emit([_flow_document(flow) for flow in report.flows])
+        call.answer("seil.extract/1", {"flows": [_flow_document(flow) for flow in report.flows]})
         return
     output.table(
         ("object", "mode", "from", "until", "reported", "landed", "files", "seconds", "note"),
@@ -121,7 +121,8 @@ def ingested(report: IngestReport) -> None:
 
 def loaded(call: Call, report: LoadReport) -> None:
     if call.json:
-        output.emit([_load_document(entry) for entry in report.objects])
+        body = {"objects": [_load_document(entry) for entry in report.objects]}
+        call.answer("seil.load/1", body)
         return
     total = report.outcome
     output.line(
@@ -138,7 +139,7 @@ def loaded(call: Call, report: LoadReport) -> None:
 
 def build_planned(call: Call, plans: Sequence[TablePlan]) -> None:
     if call.json:
-        output.emit([_plan_of_table(plan) for plan in plans])
+        call.answer("seil.build-plan/1", {"tables": [_plan_of_table(plan) for plan in plans]})
         return
     output.table(
         ("table", "build", "driving keys", "why"),
@@ -161,7 +162,8 @@ def _plan_of_table(plan: TablePlan) -> dict[str, Any]:
 
 def built(call: Call, report: BuildReport) -> None:
     if call.json:
-        output.emit([_build_document(table) for table in report.tables])
+        body = {"tables": [_build_document(table) for table in report.tables]}
+        call.answer("seil.build/1", body)
         return
     rows = sum(table.rows for table in report.tables)
     ready = sum(table.state == "built" for table in report.tables)
@@ -194,7 +196,8 @@ def built(call: Call, report: BuildReport) -> None:
 
 def ran(call: Call, report: RunReport) -> None:
     if call.json:
-        output.emit(
+        call.answer(
+            "seil.run/1",
             {
                 "ok": report.ok,
                 "extract": [_flow_document(flow) for flow in report.extract.flows],
@@ -203,7 +206,8 @@ def ran(call: Call, report: RunReport) -> None:
                 "load": [_load_document(entry) for entry in report.load.objects],
                 "build": [_build_document(table) for table in report.build.tables],
                 "ledger": [ledger_document(row) for row in report.ledger],
-            }
+            },
+            problem="; ".join(report.problems),
         )
         return
     if report.extract.flows:

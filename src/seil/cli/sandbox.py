@@ -116,7 +116,7 @@ def tick(
     if changes is None:
         changes = _tick_folder(state, share)
     if call.json:
-        output.emit(changes)
+        call.answer("seil.sandbox-tick/1", {"changes": changes})
         return
     names = list(dict.fromkeys(name for counts in changes.values() for name in counts))
     rows = [[name, *(counts.get(n) for n in names)] for name, counts in changes.items()]
@@ -142,7 +142,7 @@ def reset(
         for found in state.glob(pattern):
             shutil.rmtree(found) if found.is_dir() else found.unlink()
     if call.json:
-        output.emit({"removed": str(state)})
+        call.answer("seil.sandbox-reset/1", {"removed": str(state)})
     else:
         output.line(f"Removed the org in {state}.")
 
@@ -205,7 +205,8 @@ def _check_key(options: Options) -> None:
 def _announce(call: Call, server: Server, *, made: bool) -> None:
     known = server.options.credentials
     if call.json:
-        output.emit_line(
+        call.answer_line(
+            "seil.sandbox-salesforce/1",
             {
                 "url": server.url,
                 "state": str(server.folder),
@@ -213,7 +214,7 @@ def _announce(call: Call, server: Server, *, made: bool) -> None:
                 "client_id": known.client_id,
                 "username": known.username,
                 "jwt_key": str(server.jwt_key),
-            }
+            },
         )
         return
     output.line(f"The stand-in org in {server.folder} listens at {server.url}; Ctrl-C stops it.")

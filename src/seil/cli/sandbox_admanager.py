@@ -73,13 +73,14 @@ def admanager(
 
 def _announce(call: Call, server: Server) -> None:
     if call.json:
-        output.emit_line(
+        call.answer_line(
+            "seil.sandbox-admanager/1",
             {
                 "url": server.url,
                 "state": str(server.folder),
                 "network_code": server.network_code,
                 "service_account_key": str(server.service_account_key),
-            }
+            },
         )
         return
     output.line(

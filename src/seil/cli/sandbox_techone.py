@@ -88,14 +88,15 @@ def _keys(texts: list[str]) -> dict[str, str]:
 def _announce(call: Call, server: Server) -> None:
     options = server.options
     if call.json:
-        output.emit_line(
+        call.answer_line(
+            "seil.sandbox-techone/1",
             {
                 "url": server.url,
                 "token_url": server.token_url,
                 "warehouse": server.warehouse_url,
                 "state": str(server.folder),
                 "client_id": options.client_id,
-            }
+            },
         )
         return
     output.line(

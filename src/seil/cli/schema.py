@@ -58,8 +58,9 @@ def diff(
             columns = _columns(context, obj)
             found.append(object_diff(context.lake, context.registry, obj, (readable, columns)))
     if call.json:
-        output.emit(
-            {"objects": [entry.document(history=history) for entry in found], **_errors(failed)}
+        call.answer(
+            "seil.schema-diff/1",
+            {"objects": [entry.document(history=history) for entry in found], "errors": failed},
         )
     else:
         _show(found, failed, history=history)
@@ -105,7 +106,7 @@ def accept(
         schema_accept.tell(review, obj, readable, context.journal)
     if call.json:
         decisions = [dict(vars(entry)) for entry in made]
-        output.emit({"object": obj.api_name, "decisions": decisions})
+        call.answer("seil.schema-accept/1", {"object": obj.api_name, "decisions": decisions})
         return 0
     for entry in made:
         output.line(f"{obj.api_name}: {entry}")
@@ -127,10 +128,6 @@ def _columns(context: Context, obj: SyncedObject) -> Any:
         return None
     with context.warehouse(read_only=True) as warehouse:
         return warehouse.columns(TableName("salesforce", obj.table))
-
-
-def _errors(failed: dict[str, str]) -> dict[str, Any]:
-    return {"errors": failed} if failed else {}
 
 
 def _show(found: list[ObjectDiff], failed: dict[str, str], *, history: bool) -> None:

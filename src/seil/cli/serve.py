@@ -137,7 +137,9 @@ def _named(host: str) -> str:
 def _announce(call: Call, settings: Settings, url: str) -> None:
     own = not settings.api.issuer
     if call.json:
-        output.emit_line({"url": url, "issuer": url if own else settings.api.issuer})
+        call.answer_line(
+            "seil.serve/1", {"url": url, "issuer": url if own else settings.api.issuer}
+        )
     else:
         output.line(f"The API listens at {url}, its description is at {url}/docs; Ctrl-C stops it.")
         if own:

@@ -68,7 +68,8 @@ def status(call: Call, objects: arguments.Objects = None) -> int:
         ledger = read_ledger(context, [o.api_name for o in chosen] if objects else [])
         dead = _dead_letters(context)
     if call.json:
-        output.emit(
+        call.answer(
+            "seil.status/1",
             {
                 "flows": [dict(vars(flow)) for flow in flows],
                 "files": {count.state: dict(vars(count)) for count in files},
@@ -76,7 +77,7 @@ def status(call: Call, objects: arguments.Objects = None) -> int:
                 "ledger_problem": ledger.problem,
                 "balanced": ledger.balanced,
                 "dead_letters": dead,
-            }
+            },
         )
     else:
         _print(flows, files, ledger, dead)

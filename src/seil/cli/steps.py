@@ -155,7 +155,7 @@ def _run_every(call: Call, names: Sequence[str], interval: timedelta, *, full: b
             with opened(call) as context:
                 chosen = due(context, context.catalog.select(names), within=interval)
                 if chosen:
-                    _run_once(call, context, chosen, full=full)
+                    call.release(_run_once(call, context, chosen, full=full))
         except (ConfigurationError, LoginError):
             raise
         except SeilError as error:

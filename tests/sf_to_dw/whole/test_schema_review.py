@@ -31,7 +31,7 @@ def command(site: Site, *arguments: str) -> tuple[int, Any]:
     result = CliRunner().invoke(app, line)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
-    return result.exit_code, json.loads(result.stdout) if result.stdout else result.stderr
+    return result.exit_code, result.stderr or json.loads(result.stdout)
 
 
 def changes(site: Site) -> dict[str, str]:
