@@ -13,6 +13,7 @@ SeilError
 └── AbortError            stop: nothing will work until somebody changes something
     ├── ConfigurationError    settings or catalog, every problem at once
     ├── LoginError            the org refuses these credentials
+    ├── OtherOrgError         the login leads to another org than this site was read from
     ├── QuotaExhaustedError   the org's API allowance is used up
     ├── LakeError             the lake cannot be read or written
     ├── WarehouseError        the warehouse cannot be read or written
@@ -168,6 +169,22 @@ class LoginError(AbortError):
         self.login_url = login_url
         self.code = code
         self.description = description
+
+
+class OtherOrgError(AbortError):
+    """`kept` is the id of the org that this site was read from, `met` that of the login's org."""
+
+    exit_code = 2
+
+    def __init__(self, login_url: str, *, kept: str, met: str) -> None:
+        super().__init__(
+            f"The login at {login_url} leads to org {met},"
+            f" this site was read from org {kept}: nothing was written",
+            hint="Mend login_url in [salesforce]; `seil org` shows both orgs and the ways on",
+        )
+        self.login_url = login_url
+        self.kept = kept
+        self.met = met
 
 
 class QuotaExhaustedError(AbortError):

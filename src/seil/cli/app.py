@@ -13,6 +13,7 @@ from seil.cli.frame import UNBALANCED, Call, RootGroup, command
 _MODULES = {
     "init": "init",
     "doctor": "doctor",
+    "org": "org",
     "plan": "steps",
     "run": "steps",
     "extract": "steps",

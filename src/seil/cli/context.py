@@ -68,9 +68,13 @@ class Context:
 
     @cached_property
     def org(self) -> Org:
+        """The site's org: a login that leads to another one is refused."""
         from seil.salesforce.org import Org
+        from seil.sf_to_dw.org_identity import refuse_other_org
 
-        return self._open.enter_context(Org(self.settings.salesforce))
+        settings = self.settings.salesforce
+        admit = refuse_other_org(self.lake, settings.login_url)
+        return self._open.enter_context(Org(settings, admit=admit))
 
     @cached_property
     def registry(self) -> SchemaRegistry:

@@ -14,6 +14,7 @@ from seil.cli.context import shown_progress
 from seil.cli.frame import Call, command, group
 from seil.cli.stand_in import FaultTexts, Host, Port, faults_of, set_up_logging
 from seil.errors import ConfigurationError, Problem, UnavailableError
+from seil.sandbox.salesforce.record_ids import ORG_ID
 
 if TYPE_CHECKING:
     from seil.sandbox.salesforce.options import Options
@@ -71,6 +72,9 @@ def salesforce(
         int, typer.Option(min=1, help="Rows of a bulk result page, where none are asked for.")
     ] = 100_000,
     app_name: Annotated[str, typer.Option(help="Adds the per-app part to Sforce-Limit-Info.")] = "",
+    org_id: Annotated[
+        str, typer.Option(help="The org's id; with another one it plays another org.")
+    ] = ORG_ID,
     tls: Annotated[
         bool, typer.Option("--tls", help="HTTPS, with a certificate made here.")
     ] = False,
@@ -90,6 +94,7 @@ def salesforce(
         public_key=public_key,
         job_delay=job_delay,
         result_page_rows=page_rows,
+        org_id=org_id,
         app_name=app_name,
         tls=tls,
     )

@@ -22,7 +22,7 @@ from seil.errors import SeilError, UnavailableError
 from seil.salesforce.budget import Budget
 from seil.salesforce.faults import SERVICE, Answer, SessionExpiredError, fault
 from seil.salesforce.retries import LostAnswerError, Retries
-from seil.salesforce.session import Login, Session, Sessions, is_loopback
+from seil.salesforce.session import Admit, Login, Session, Sessions, admit_any, is_loopback
 from seil.settings import SalesforceSettings
 
 logger = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ class Connection:
         self,
         settings: SalesforceSettings,
         *,
+        admit: Admit = admit_any,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -100,7 +101,7 @@ class Connection:
             verify=_trust(environment=self.uses_environment),
         )
         self.retries = Retries(settings.attempts, settings.max_wait.total_seconds(), sleep)
-        self.sessions = Sessions(Login(settings, self._post_form))
+        self.sessions = Sessions(Login(settings, self._post_form), admit)
 
     def close(self) -> None:
         self._client.close()

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -21,7 +20,7 @@ from seil.salesforce.connection import Call, Connection
 from seil.salesforce.faults import SERVICE
 from seil.salesforce.records import Records, Upserted
 from seil.salesforce.schema import ObjectSchema, described_schema
-from seil.salesforce.session import Session
+from seil.salesforce.session import Admit, Session, admit_any
 from seil.salesforce.soql import literal, object_name, queried_object
 from seil.settings import SalesforceSettings
 
@@ -43,6 +42,19 @@ class Identity:
     username: str
     instance_url: str
     is_sandbox: bool | None
+
+
+_ORGANIZATION = "SELECT Id, InstanceName, IsSandbox, TimeZoneSidKey FROM Organization LIMIT 1"
+
+
+@dataclass(frozen=True)
+class Organization:
+    """`instance` such as AUS32S, `time_zone` by its IANA name: the org's default."""
+
+    id: str = ""
+    instance: str = ""
+    is_sandbox: bool | None = None
+    time_zone: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,8 @@ class UpdatedRecords:
 class Org:
     """One Salesforce org. Thread-safe; logs in by itself, and again when the session expires.
 
+    `admit` sees each session before it is used, and raises for an org that is not wanted.
+
     Every call may raise UnavailableError (tried often enough), QuotaExhaustedError, LoginError and
     ConfigurationError; others are named where they can occur.
     """
@@ -77,10 +91,11 @@ class Org:
         self,
         settings: SalesforceSettings,
         *,
+        admit: Admit = admit_any,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._connection = Connection(settings, transport=transport, sleep=sleep)
+        self._connection = Connection(settings, admit=admit, transport=transport, sleep=sleep)
         self._records = Records(self._connection)
         self._bulk = BulkQuery(self._connection, sleep)
 
@@ -102,6 +117,10 @@ class Org:
     def login(self) -> Session:
         """Logs in anew, whatever session there is."""
         return self._connection.login()
+
+    @property
+    def login_url(self) -> str:
+        return self._connection.settings.login_url
 
     @property
     def budget(self) -> Budget:
@@ -129,15 +148,31 @@ class Org:
 
     def identity(self) -> Identity:
         session = self._connection.session()
-        # https://login.salesforce.com/id/<org id>/<user id>
-        parts = ["", "", *urlsplit(session.identity_url).path.split("/")]
         user = self._userinfo()
         return Identity(
-            org_id=user.get("organization_id") or parts[-2],
-            user_id=user.get("user_id") or parts[-1],
+            org_id=user.get("organization_id") or session.org_id,
+            user_id=user.get("user_id") or session.user_id,
             username=user.get("preferred_username") or self._connection.settings.username,
             instance_url=session.instance_url,
-            is_sandbox=self._is_sandbox(),
+            is_sandbox=self.organization().is_sandbox,
+        )
+
+    def id(self) -> str:
+        """The organization's id: the login tells it, no call is made for it in the usual case."""
+        session = self._connection.session()
+        return session.org_id or self._userinfo().get("organization_id") or self.organization().id
+
+    def organization(self) -> Organization:
+        """What the org says of itself; fields are empty where this user may not read them."""
+        try:
+            row = next(self.query(_ORGANIZATION), {})
+        except RejectError:
+            row = {}
+        return Organization(
+            row.get("Id") or "",
+            row.get("InstanceName") or "",
+            row.get("IsSandbox"),
+            row.get("TimeZoneSidKey") or "",
         )
 
     def objects(self) -> list[SObjectInfo]:
@@ -237,13 +272,6 @@ class Org:
         except RejectError:
             return {}
         return answer if isinstance(answer, dict) else {}
-
-    def _is_sandbox(self) -> bool | None:
-        try:
-            rows = list(self.query("SELECT IsSandbox FROM Organization LIMIT 1"))
-        except RejectError:
-            return None
-        return rows[0].get("IsSandbox") if rows else None
 
 
 def _member(answer: Any, name: str) -> Any:

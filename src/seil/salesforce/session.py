@@ -65,12 +65,36 @@ class Session:
     identity_url: str = ""
     scope: str = ""
 
+    @property
+    def org_id(self) -> str:
+        """Empty where the login did not tell."""
+        return self._identity_part(-2)
+
+    @property
+    def user_id(self) -> str:
+        return self._identity_part(-1)
+
+    def _identity_part(self, position: int) -> str:
+        # https://login.salesforce.com/id/<org id>/<user id>
+        return ["", "", *urlsplit(self.identity_url).path.split("/")][position]
+
+
+Admit = Callable[[Session], None]
+
+
+def admit_any(_session: Session) -> None:
+    """Whatever org the login leads to."""
+
 
 class Sessions:
-    """The one session all threads share; `log_in` opens a new one. Trying again is the callers'."""
+    """The one session all threads share; `log_in` opens a new one. Trying again is the callers'.
 
-    def __init__(self, log_in: Callable[[], Session]) -> None:
+    `admit` sees every session before it is used, and raises for an org that is not the one.
+    """
+
+    def __init__(self, log_in: Callable[[], Session], admit: Admit = admit_any) -> None:
         self._log_in = log_in
+        self._admit = admit
         self._lock = Lock()
         self._session: Session | None = None
 
@@ -79,7 +103,7 @@ class Sessions:
 
     def fresh(self) -> Session:
         with self._lock:
-            self._session = self._log_in()
+            self._session = self._admitted()
             return self._session
 
     def renew(self, refused: Session | None) -> Session:
@@ -88,8 +112,13 @@ class Sessions:
             if self._session is None or self._session is refused:
                 # Should the login fail, nobody need try the refused one again.
                 self._session = None
-                self._session = self._log_in()
+                self._session = self._admitted()
             return self._session
+
+    def _admitted(self) -> Session:
+        session = self._log_in()
+        self._admit(session)
+        return session
 
 
 class Login:

@@ -24,6 +24,7 @@ from seil.observe.progress import SILENT, Progress
 from seil.settings import ExtractSettings
 from seil.sf_to_dw.deletions import read_deletions
 from seil.sf_to_dw.flow_run import FlowContext, FlowResult, FlowRunner
+from seil.sf_to_dw.org_identity import OrgIdentity, keep_identity
 from seil.sf_to_dw.partials import DELETIONS
 from seil.sf_to_dw.plan import quota
 from seil.sf_to_dw.schemas import SchemaRegistry
@@ -87,6 +88,7 @@ class Extractor:
         """
         self._stop.clear()
         self._deletions.clear()
+        self.keep_identity()
         self._check_quota()
         now = self._org.now()
         results: dict[str, FlowResult] = {}
@@ -106,6 +108,10 @@ class Extractor:
                 raise
         deletions = [self._deletions[o.api_name] for o in objects if o.api_name in self._deletions]
         return ExtractReport([results[obj.api_name] for obj in objects], deletions)
+
+    def keep_identity(self) -> OrgIdentity:
+        """Before anything is read or written for it. Raises OtherOrgError."""
+        return keep_identity(self._org, self._context.lake)
 
     def _check_quota(self) -> None:
         left = quota(self._org)

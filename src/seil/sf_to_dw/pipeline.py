@@ -113,6 +113,7 @@ class Pipeline:
         Raises as `run` does.
         """
         with run_lock(self.lake):
+            self.extractor.keep_identity()
             waiting = self.ingestor.sweep(objects, progress)
 
             def asked(warehouse: Warehouse) -> list[FlowResult]:

@@ -32,13 +32,11 @@ _SKEW = 60.0
 class Logins:
     """Token endpoint, SOAP login, userinfo and revocation, over the sessions kept in `state`."""
 
-    def __init__(
-        self, state: State, options: Options, *, public_key: Path, org_id: str, user_id: str
-    ) -> None:
+    def __init__(self, state: State, options: Options, *, public_key: Path, user_id: str) -> None:
         self._state = state
         self._options = options
         self._public_key = public_key
-        self._org_id = org_id
+        self._org_id = options.org_id
         self._user_id = user_id
         self._grants: dict[str, Callable[[Call, Mapping[str, str]], dict[str, Any]]] = {
             "client_credentials": self._client_credentials,

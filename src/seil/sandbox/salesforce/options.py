@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from seil.sandbox.salesforce.record_ids import ORG_ID
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -40,9 +42,10 @@ class Options:
     """`token_lifetime`, `job_delay` (between two states of a job) and `cursor_lifetime` in seconds.
 
     `public_key` verifies JWT logins (PEM public key or certificate); default: the pair that the
-    state folder holds. `app_name` adds the per-app part to Sforce-Limit-Info. `result_page_rows` is
-    the size of a bulk result page when the client names none. `clock` gives the Date of answers;
-    records are stamped with the time of day.
+    state folder holds. `org_id` is that of the login; a refreshed sandbox has a new one.
+    `app_name` adds the per-app part to Sforce-Limit-Info. `result_page_rows` is the size of a bulk
+    result page when the client names none. `clock` gives the Date of answers; records are stamped
+    with the time of day.
     """
 
     credentials: Credentials = Credentials()
@@ -50,6 +53,7 @@ class Options:
     token_lifetime: float = 7200.0
     rotate_refresh_tokens: bool = False
     user_approved: bool = True
+    org_id: str = ORG_ID
     public_key: Path | None = None
     app_name: str = ""
     job_delay: float = 0.0

@@ -71,3 +71,6 @@ def _letters(text: str) -> str:
 
 def _check(five: str) -> str:
     return _CHECK[sum(1 << bit for bit, char in enumerate(five) if "A" <= char <= "Z")]
+
+
+ORG_ID = record_id("00D", 1)

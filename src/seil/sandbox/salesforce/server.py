@@ -33,7 +33,6 @@ from seil.sandbox.salesforce.usage import Usage
 
 _LONGEST_LINE = 1 << 20
 _USER = record_id("005", 1)
-_ORG = record_id("00D", 1)
 
 
 class Server(StandIn["_Parts"]):
@@ -97,7 +96,7 @@ class _Parts:
             self.store.close()
             raise
         public_key = options.public_key or key_pair(folder)
-        self.logins = Logins(self.state, options, public_key=public_key, org_id=_ORG, user_id=_USER)
+        self.logins = Logins(self.state, options, public_key=public_key, user_id=_USER)
         self.usage = Usage(self.state, options)
         self.workers = Workers()
         records = Records(self.store, user_id=_USER)

@@ -1,0 +1,94 @@
+"""`seil org`: which org this site was read from, which one the login leads to, and the way on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seil.cli import output
+from seil.cli.context import Context, opened
+from seil.cli.frame import UNBALANCED, Call, command, default_command, group
+
+if TYPE_CHECKING:
+    from seil.sf_to_dw.org_identity import OrgIdentity
+
+_MEANING = """\
+- The cursors and unfinished runs of {kept} are void: the next run reads every object in full.
+- A record that both orgs have keeps the version with the later SystemModstamp, whosever it is.
+- What only {kept} has stays in the warehouse until `seil reconcile --ids` finds it gone.
+For a warehouse of {met} alone, leave this site as it is and give the new org places of its own:
+another url in [lake] and [warehouse], another journal in [events]."""
+
+app = group("Which org this site is read from.", has_default=True)
+
+
+def register(root: typer.Typer) -> None:
+    root.add_typer(app, name="org")
+
+
+@default_command(app)
+def show(call: Call) -> int:
+    """Show the org that this site was read from and the one that the login leads to.
+
+    Exit code 1 if they are two.
+    """
+    from seil.sf_to_dw.org_identity import kept_identity
+
+    with opened(call) as context:
+        kept, met = kept_identity(context.lake), _met(context)
+    same = kept is None or kept.is_same(met)
+    if call.json:
+        output.emit({"kept": _document(kept), "met": _document(met), "same": same})
+        return 0 if same else UNBALANCED
+    output.line(f"read from      {kept or 'no org yet'}")
+    output.line(f"login leads to {met}")
+    if kept and not same:
+        output.line("\nTwo orgs: mend login_url in [salesforce], or `seil org adopt`, which means:")
+        output.line(_MEANING.format(kept=kept.org_id, met=met.org_id))
+    return 0 if same else UNBALANCED
+
+
+@command(app)
+def adopt(
+    call: Call,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Read this site from the org that the login leads to, from the beginning.
+
+    For an org that took the place of the one before: a refreshed sandbox has a new id.
+    """
+    from seil.sf_to_dw.lock import run_lock
+    from seil.sf_to_dw.org_identity import adopt_org, kept_identity
+
+    with opened(call) as context, run_lock(context.lake):
+        kept, met = kept_identity(context.lake), _met(context)
+        changes = kept is not None and not kept.is_same(met)
+        if kept and changes:
+            if not call.json:
+                output.line(f"From {kept} to {met}:")
+                output.line(_MEANING.format(kept=kept.org_id, met=met.org_id))
+            if not yes:
+                typer.confirm("Adopt it?", abort=True)
+            adopt_org(context.lake, met)
+    if call.json:
+        output.emit({"before": _document(kept), "org": _document(met), "adopted": changes})
+    elif changes:
+        output.line(f"This site is read from {met.org_id} now. Next: `seil run`.")
+    else:
+        output.line(f"Nothing to adopt: the login leads to {met}, as before.")
+
+
+def _met(context: Context) -> OrgIdentity:
+    """Whatever org it is; nothing but its name is asked for."""
+    from seil.salesforce.org import Org
+    from seil.sf_to_dw.org_identity import met_identity
+
+    with Org(context.settings.salesforce) as org:
+        return met_identity(org)
+
+
+def _document(identity: OrgIdentity | None) -> dict[str, Any] | None:
+    return asdict(identity) if identity else None
