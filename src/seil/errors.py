@@ -19,7 +19,8 @@ SeilError
     ├── WarehouseError        the warehouse cannot be read or written
     │   └── StatementError        it refused a statement for what that says
     ├── JournalError          the event journal cannot be read or written
-    └── AlreadyRunningError   another run holds the lock
+    ├── AlreadyRunningError   another run holds the lock
+    └── LeaseLostError        this run does not hold the lock any more
 """
 
 from __future__ import annotations
@@ -236,3 +237,17 @@ class AlreadyRunningError(AbortError):
         )
         self.lock = lock
         self.holder = holder
+
+
+class LeaseLostError(AbortError):
+    """`lock` is what was held; nothing is written after this."""
+
+    exit_code = 5
+
+    def __init__(self, lock: str, reason: str) -> None:
+        super().__init__(
+            f"This run lost {lock}: {reason}",
+            hint="It stopped; what it had committed stays. Run the same command again to go on",
+        )
+        self.lock = lock
+        self.reason = reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seil.errors import LakeError
+from seil.errors import ConflictError, LakeError
 from seil.lake import Bucket
 
 TABLE = pa.table({"a": [1, 2, 3]})
@@ -90,16 +91,14 @@ class Handler(BaseHTTPRequestHandler):
             first, last = int(match[1]), min(int(match[2] or len(data)), len(data) - 1)
             extra = {"Content_Range": f"bytes {first}-{last}/{len(data)}"}
             data, status = data[first : last + 1], 206
-        size = str(len(data))
-        self.answer(
-            status, data, ETag='"e"', Last_Modified=_HTTP_STAMP, Content_Length=size, **extra
-        )
+        headers = {"ETag": etag(self.server.held.objects[key]), "Last_Modified": _HTTP_STAMP}
+        self.answer(status, data, Content_Length=str(len(data)), **headers, **extra)
 
     def on_put(self, key: str, query: dict[str, str], body: bytes) -> None:
         if "partNumber" in query:
             self.server.held.parts[int(query["partNumber"])] = body
             self.answer(200, ETag='"part"')
-        elif self.headers.get("If-None-Match") == "*" and key in self.server.held.objects:
+        elif self.is_stale(key):
             self.refuse(412, "PreconditionFailed")
         elif source := self.headers.get("x-amz-copy-source"):
             self.server.held.objects[key] = self.server.held.objects[
@@ -108,7 +107,14 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>")
         else:
             self.server.held.objects[key] = body
-            self.answer(200, ETag='"e"')
+            self.answer(200, ETag=etag(body))
+
+    def is_stale(self, key: str) -> bool:
+        stored = self.server.held.objects.get(key)
+        if self.headers.get("If-None-Match") == "*":
+            return stored is not None
+        tag = self.headers.get("If-Match")
+        return tag is not None and (stored is None or tag != etag(stored))
 
     def on_post(self, key: str, query: dict[str, str], body: bytes) -> None:
         if "uploads" in query:
@@ -133,6 +139,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+def etag(data: bytes) -> str:
+    return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
 
 
 def listing(held: FakeS3, prefix: str) -> bytes:
@@ -186,6 +196,16 @@ def test_the_first_to_create_a_key_has_it(bucket: Bucket) -> None:
     assert bucket.get("lock") == b"one"
 
 
+def test_a_conditional_write_needs_the_tag_of_what_is_there(bucket: Bucket) -> None:
+    first = bucket.put_if("state", b"one", None)
+    second = bucket.put_if("state", b"two", first)
+    for tag in (None, first):
+        with pytest.raises(ConflictError, match=r"s3://lake/state was changed"):
+            bucket.put_if("state", b"three", tag)
+    assert bucket.version("state") == (b"two", second)
+    assert bucket.version("none") is None
+
+
 def test_a_move_leaves_one_copy(bucket: Bucket, service: FakeS3) -> None:
     bucket.put("in/a", b"x")
     bucket.touch("in/a")
@@ -234,6 +254,8 @@ def _read(bucket: Bucket) -> None:
     [
         (lambda bucket: bucket.put("a", b"x"), "Cannot write s3://lake/a: "),
         (lambda bucket: bucket.put("a", b"x", create=True), "Cannot write s3://lake/a: "),
+        (lambda bucket: bucket.put_if("a", b"x", None), "Cannot write s3://lake/a: "),
+        (lambda bucket: bucket.version("a"), "Cannot read s3://lake/a: "),
         (lambda bucket: bucket.get("a"), "Cannot read s3://lake/a: "),
         (lambda bucket: bucket.head("a"), "Cannot read s3://lake/a: "),
         (lambda bucket: list(bucket.list("in/")), "Cannot list s3://lake/in/: "),

@@ -54,7 +54,8 @@ def hooked(intake: Any, before: Callable[[str, str], None]) -> None:
     buckets = [Hooked(bucket.url) for bucket in (lake.landing, lake.curated, lake.staging)]
     for bucket in buckets:
         bucket.before = before
-    intake.lake = Lake(lake.env, *buckets)
+    landing, curated, staging = buckets
+    intake.lake = Lake(lake.env, landing, curated, staging)
 
 
 def test_full_disk_stops_and_leaves_the_file_for_later(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from seil.lake.buckets import Bucket, Entry
+from seil.lake.buckets import Bucket, Entry, Version
+from seil.lake.documents import Document
+from seil.lake.fence import Fence
 from seil.lake.keys import ArchivedFile, LandedFile, archived_file, landed_file
 
 __all__ = [
     "ArchivedFile",
     "Bucket",
+    "Document",
     "Entry",
+    "Fence",
     "Lake",
     "LandedFile",
+    "Version",
     "archived_file",
     "landed_file",
 ]
@@ -26,25 +31,32 @@ class Lake:
     """The buckets of Salesforce -> warehouse in one environment.
 
     landing holds in/, processed/ and error/; curated the clean copies; staging our own state
-    (flow states, schemas, exceptions).
+    (flow states, schemas, exceptions). `fence` refuses the writes of a run that lost its lease.
     """
 
     env: str
     landing: Bucket
     curated: Bucket
     staging: Bucket
+    fence: Fence = field(default_factory=Fence, compare=False)
 
     @classmethod
     def at(cls, url: str, *, env: str, project: str) -> Lake:
         """`url` is the parent: a folder URL, or `s3://` for buckets named by the convention."""
         separator = "" if url.endswith("/") else "/"
         stem = f"{url}{separator}{project}-{env}-sf-to-dw"
+        fence = Fence()
         return cls(
             env,
-            landing=Bucket(f"{stem}-landing"),
-            curated=Bucket(f"{stem}-curated"),
-            staging=Bucket(f"{stem}-staging"),
+            landing=Bucket(f"{stem}-landing", guard=fence.check),
+            curated=Bucket(f"{stem}-curated", guard=fence.check),
+            staging=Bucket(f"{stem}-staging", guard=fence.check),
+            fence=fence,
         )
+
+    def document(self, key: str, *, cure: str = "") -> Document:
+        """A state document in staging; `cure` is what to do when it cannot be parsed."""
+        return Document(self.staging, key, fence=self.fence, cure=cure)
 
     def sweep_partial(self) -> None:
         """Removes what killed writers left. For whoever holds the run lock."""

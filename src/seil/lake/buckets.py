@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 import errno
+import fcntl
+import hashlib
 import io
 import os
 import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import LocalStore, from_url
 
-from seil.errors import LakeError
+from seil.errors import ConflictError, LakeError
 
 if TYPE_CHECKING:
+    from obstore import PutMode
     from obstore.store import ObjectStore
 
 
@@ -36,15 +40,24 @@ class Entry:
     modified: datetime
 
 
+class Version(NamedTuple):
+    """The content of a key, and the entity tag that a conditional write names."""
+
+    data: bytes
+    tag: str
+
+
 class Bucket:
     """One bucket of the lake. Every error of the store leaves as `LakeError`.
 
     Keys are relative, `/` separated. A key appears only when its content is whole: local writes
     go to a temporary name in the same folder first, S3 shows an object when its upload completes.
+    `guard` is called before each change, and refuses it by raising.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, guard: Callable[[], None] = lambda: None) -> None:
         self.url = url.rstrip("/")
+        self.guard = guard
         parts = urlsplit(self.url)
         self._root: Path | None = None
         self._store: ObjectStore
@@ -66,6 +79,7 @@ class Bucket:
 
     def put(self, key: str, data: bytes, *, create: bool = False) -> bool:
         """Writes whole or not at all. With `create`, False when the key is already there."""
+        self.guard()
         with _translated(self.uri(key), "write"):
             if self._root:
                 return _LocalFile(self._root / key).put(data, create=create)
@@ -74,6 +88,54 @@ class Bucket:
             except AlreadyExistsError:
                 return False
         return True
+
+    def put_if(self, key: str, data: bytes, tag: str | None) -> str:
+        """Writes if the key still has this tag (None: if there is no such key); the new tag.
+
+        Raises ConflictError. Tags stand for the content: a key that got its old content back counts
+        as unchanged. A retry whose first attempt went through is no conflict.
+        """
+        self.guard()
+        with _translated(self.uri(key), "write"):
+            if self._root:
+                new = _put_local_if(self._root, key, data, tag)
+            else:
+                new = self._put_remote_if(key, data, tag)
+        if new is None:
+            stored = self.version(key)
+            if stored is None or stored.data != data:
+                raise ConflictError(f"{self.uri(key)} was changed by another writer")
+            new = stored.tag
+        return new
+
+    def _put_remote_if(self, key: str, data: bytes, tag: str | None) -> str | None:
+        mode: PutMode = "create" if tag is None else {"e_tag": tag}
+        try:
+            written = obstore.put(self._store, key, data, mode=mode)
+        except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+            return None
+        return written["e_tag"] or ""
+
+    def version(self, key: str) -> Version | None:
+        """Content and tag as one reading; None when there is no such key."""
+        if self._root:
+            with _translated(self.uri(key), "read"):
+                data = _content(self._root / key)
+            return None if data is None else Version(data, _tag(data))
+        try:
+            with _translated(self.uri(key), "read"):
+                found = obstore.get(self._store, key)
+                return Version(bytes(found.bytes()), found.meta["e_tag"] or "")
+        except LakeError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
+
+    def unguarded(self) -> Bucket:
+        """The same bucket for whoever decides about the guard."""
+        bucket = copy.copy(self)
+        bucket.guard = lambda: None
+        return bucket
 
     def get(self, key: str) -> bytes:
         with _translated(self.uri(key), "read"):
@@ -111,6 +173,7 @@ class Bucket:
 
     def move(self, source: str, target: str) -> None:
         """Atomic on one machine; on S3 a copy, then a delete, so a repeat finishes the job."""
+        self.guard()
         with _translated(self.uri(source), "move"):
             obstore.rename(self._store, source, target)
 
@@ -122,6 +185,7 @@ class Bucket:
 
     def delete(self, key: str) -> None:
         """No error when the key is already gone."""
+        self.guard()
         with _translated(self.uri(key), "delete"):
             try:
                 obstore.delete(self._store, key)
@@ -162,7 +226,16 @@ class Bucket:
                 if isinstance(sink, _LocalFile):
                     sink.discard()
                 raise
-            sink.close()
+            self._commit(sink)
+
+    def _commit(self, sink: Any) -> None:
+        try:
+            self.guard()
+        except BaseException:
+            if isinstance(sink, _LocalFile):
+                sink.discard()
+            raise
+        sink.close()
 
     def _remote(self, key: str) -> obstore.WritableFile:
         return obstore.open_writer(self._store, key)
@@ -194,6 +267,8 @@ class Bucket:
 # Of this process's threads, one at a time makes a folder for its file, or drops one.
 _FOLDERS = threading.Lock()
 _FOLDER_TRIES = 5
+# Held for the moment of a conditional write; the store lists no name that ends like this.
+_CONDITIONAL_LOCK = "conditional#0"
 # Process and thread, each of a fixed width, so that no name of somebody else's is taken for one.
 _PARTIAL = re.compile(r"#(?P<pid>000\d{7})\d{20}$")
 
@@ -222,6 +297,29 @@ def _is_left(path: Path, older_than: timedelta) -> bool:
         return time.time() - path.stat().st_mtime > older_than.total_seconds()
     except FileNotFoundError:
         return False
+
+
+def _put_local_if(root: Path, key: str, data: bytes, tag: str | None) -> str | None:
+    """The new tag, None where the content has another one than `tag`."""
+    target = root / key
+    with (root / _CONDITIONAL_LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stored = _content(target)
+        if (None if stored is None else _tag(stored)) != tag:
+            return None
+        # With `create` a plain put cannot come between, either.
+        return _tag(data) if _LocalFile(target).put(data, create=tag is None) else None
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _tag(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 class _LocalFile:

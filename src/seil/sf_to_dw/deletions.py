@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 
@@ -51,7 +51,7 @@ def read_deletions(
         return None
     if state.deletions_until is None and flow.window.start is None:
         # The first run: it has read what there was. What is deleted while it reads comes next time.
-        states.put(obj, replace(state, deletions_until=flow.window.end))
+        states.change(obj, deletions_until=flow.window.end)
         return None
     return _Reader(context, obj, state, now).run(states)
 
@@ -107,15 +107,10 @@ class _Reader:
             log.warning("%s: its list of deletions has a gap", self._obj.api_name)
         again = self._covered - flow.lookback - _MINUTE
         recent = {r.id: r.deleted_at.isoformat() for r in records if r.deleted_at >= again}
-        states.put(
-            self._obj,
-            replace(
-                self._state,
-                deletions_until=self._covered,
-                recent=recent,
-                is_compare_due=self._state.is_compare_due or self._has_gap,
-            ),
-        )
+        found: dict[str, Any] = {"deletions_until": self._covered, "recent": recent}
+        if self._has_gap:
+            found["is_compare_due"] = True
+        states.change(self._obj, **found)
         return result
 
     def _asked(self, start: datetime, end: datetime) -> list[DeletedRecord]:

@@ -335,14 +335,19 @@ class FlowRunner:
             files=len(run.pages),
             left_out=dict(schema.left_out),
         )
-        committed = FlowState(run.window.end, run.flow_run_id, manifest.finished_at)
-        self._states.put(self._obj, committed)
+        self._states.change(
+            self._obj,
+            committed=run.window.end,
+            last_run_id=run.flow_run_id,
+            finished_at=manifest.finished_at,
+            running=None,
+        )
         self._bulk.delete(run.job_id)
         return manifest
 
     def _save(self, run: FlowRun | None) -> None:
         self._state = replace(self._state, running=run)
-        self._states.put(self._obj, self._state)
+        self._states.change(self._obj, running=run)
 
     def _until(
         self, halt: threading.Event, batches: Iterable[pa.RecordBatch]

@@ -1,12 +1,11 @@
 """The state of each flow: what is committed, and how far a run under way has come.
 
-One JSON document per object in staging, `flows/Salesforce-<landing name>.json`, written whole after
-every page, so that a killed run goes on with the same job at the first page it had not landed.
+One document per object in staging, `flows/Salesforce-<landing name>.json`, changed after every
+page, so that a killed run goes on with the same job at the first page it had not landed.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     from seil.catalog import Flow, SyncedObject
-    from seil.lake import Lake
+    from seil.lake import Document, Lake
     from seil.salesforce.schema import ObjectSchema
 
 Mode = Literal["full", "delta", "deletions", "formulas", "reread"]
@@ -88,12 +87,21 @@ class FlowStates:
     lake: Lake
 
     def get(self, obj: SyncedObject) -> FlowState:
-        body = self.lake.staging.find(_state_key(obj))
-        return _state(json.loads(body)) if body is not None else FlowState()
+        body = self._document(obj).read()
+        return FlowState() if body is None else _state(body)
 
     def put(self, obj: SyncedObject, state: FlowState) -> None:
-        body = {"object": obj.api_name, **vars(state)}
-        self.lake.staging.put(_state_key(obj), _json(body))
+        self.change(obj, **vars(state))
+
+    def change(self, obj: SyncedObject, **values: Any) -> None:
+        """Sets these fields of FlowState; another writer's change of others is kept."""
+        self._document(obj).update(object=obj.api_name, **values)
+
+    def _document(self, obj: SyncedObject) -> Document:
+        return self.lake.document(
+            f"flows/Salesforce-{obj.landing_name}.json",
+            cure="Delete it; the next run reads the object in full",
+        )
 
 
 @dataclass
@@ -114,8 +122,9 @@ class Manifest:
     left_out: dict[str, str] = field(default_factory=dict)
 
     def write(self, lake: Lake, obj: SyncedObject) -> None:
+        """A resumed run writes its own again; one that lost its lease is refused."""
         key = f"runs/Salesforce-{obj.landing_name}/{self.flow_run_id}.json"
-        lake.staging.put(key, _json(vars(self)))
+        lake.document(key).change(lambda _: vars(self))
 
 
 def next_window(flow: Flow, state: FlowState, *, now: datetime, full: bool = False) -> Window:
@@ -146,23 +155,12 @@ def is_own_run(flow_run_id: str) -> bool:
     return _OWN_RUN.fullmatch(flow_run_id) is not None
 
 
-def _state_key(obj: SyncedObject) -> str:
-    return f"flows/Salesforce-{obj.landing_name}.json"
-
-
-def _json(body: dict[str, Any]) -> bytes:
-    def plain(value: object) -> object:
-        return value.isoformat() if isinstance(value, datetime) else vars(value)
-
-    return json.dumps(body, indent=1, default=plain, ensure_ascii=False).encode()
-
-
 def _state(body: dict[str, Any]) -> FlowState:
     return FlowState(
-        committed=_time(body["committed"]),
-        last_run_id=body["last_run_id"],
-        finished_at=_time(body["finished_at"]),
-        running=_run(body["running"]) if body["running"] else None,
+        committed=_time(body.get("committed")),
+        last_run_id=body.get("last_run_id", ""),
+        finished_at=_time(body.get("finished_at")),
+        running=_run(body["running"]) if body.get("running") else None,
     )
 
 

@@ -6,15 +6,14 @@ in the Parquet metadata, says that columns they lack are not null but not told.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from seil.catalog import Flow, SyncedObject
 from seil.errors import UnavailableError
-from seil.lake import Lake
+from seil.lake import Document, Lake
 from seil.salesforce.schema import ObjectSchema
 from seil.sf_to_dw.flow_run import FlowContext, FlowResult
 from seil.sf_to_dw.flows import FlowRun, Manifest, Mode, Window, new_run_id
@@ -66,20 +65,21 @@ class PartialStates:
     lake: Lake
 
     def get(self, obj: SyncedObject) -> PartialState:
-        stored = self.lake.staging.find(_key(obj))
-        if stored is None:
-            return PartialState()
-        body: dict[str, Any] = json.loads(stored)
+        body = self._document(obj).read() or {}
         times = ("deletions_until", "compared_at", "refreshed_at")
-        found = {name: datetime.fromisoformat(body[name]) for name in times if body[name]}
-        return PartialState(**{**body, **found})
-
-    def put(self, obj: SyncedObject, state: PartialState) -> None:
-        body = json.dumps(asdict(state), indent=1, default=datetime.isoformat)
-        self.lake.staging.put(_key(obj), body.encode())
+        found = {name: datetime.fromisoformat(body[name]) for name in times if body.get(name)}
+        kept = {field.name for field in fields(PartialState)} & body.keys()
+        return PartialState(**{**{name: body[name] for name in kept}, **found})
 
     def change(self, obj: SyncedObject, **values: Any) -> None:
-        self.put(obj, replace(self.get(obj), **values))
+        """Sets these fields of PartialState; another writer's change of others is kept."""
+        self._document(obj).update(**values)
+
+    def _document(self, obj: SyncedObject) -> Document:
+        return self.lake.document(
+            f"partials/Salesforce-{obj.landing_name}.json",
+            cure="Delete it; the next run lists the deletions of the last days again",
+        )
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,3 @@ def _pages(context: FlowContext, job: QueryJob, schema: ObjectSchema) -> Iterato
             yield from page.batches()
             if locators is None and page.next_locator:
                 waiting.append(page.next_locator)
-
-
-def _key(obj: SyncedObject) -> str:
-    return f"partials/Salesforce-{obj.landing_name}.json"

@@ -1,0 +1,83 @@
+"""State documents: one JSON object a key, changed by compare-and-swap under the fencing token."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from seil.errors import ConflictError, LakeError
+
+if TYPE_CHECKING:
+    from seil.lake.buckets import Bucket, Version
+    from seil.lake.fence import Fence
+
+_SIGNATURE = "fencing_token"
+# Each round one of the writers gets through, so that this many are never in each other's way.
+_ROUNDS = 100
+_LONGEST_PAUSE = 0.2
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Document:
+    """`cure` is what to do when its content is no JSON object."""
+
+    bucket: Bucket
+    key: str
+    fence: Fence
+    cure: str = ""
+
+    def read(self) -> Body | None:
+        """Without the token; None when it was never written."""
+        stored = self.bucket.version(self.key)
+        return None if stored is None else self._parsed(stored)[0]
+
+    def change(self, edit: Callable[[Body | None], Mapping[str, Any] | None]) -> Body:
+        """Stores what `edit` makes of the body, and returns it; None leaves the document as it is.
+
+        `edit` is called again when somebody else wrote meanwhile, so that no change is lost. Raises
+        LeaseLostError when the document has a newer holder's token.
+        """
+        for tried in range(_ROUNDS):
+            stored = self.bucket.version(self.key)
+            body, token = (None, 0) if stored is None else self._parsed(stored)
+            token = self.fence.admit(self.bucket.uri(self.key), token)
+            new = edit(body)
+            if new is None:
+                return body or {}
+            signed = {**new, _SIGNATURE: token} if token else new
+            try:
+                self.bucket.put_if(self.key, _text(signed), stored.tag if stored else None)
+            except ConflictError:
+                time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.002 * 2**tried)))
+            else:
+                return dict(new)
+        raise ConflictError(f"{self.bucket.uri(self.key)} is changed by others all the time")
+
+    def update(self, **values: Any) -> Body:
+        """Puts these values in; whatever else it holds stays."""
+        return self.change(lambda body: {**(body or {}), **values})
+
+    def _parsed(self, stored: Version) -> tuple[Body, int]:
+        try:
+            body = json.loads(stored.data)
+            token = body.pop(_SIGNATURE, 0)
+        except (ValueError, AttributeError, TypeError) as error:
+            uri = self.bucket.uri(self.key)
+            reason = f"it is not a document that SEIL wrote ({error})"
+            raise LakeError(uri, "read", reason, hint=self.cure) from error
+        return body, token if isinstance(token, int) else 0
+
+
+def _text(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, indent=1, default=_plain, ensure_ascii=False).encode()
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else vars(value)
