@@ -27,7 +27,7 @@ from seil.lake import Bucket
 from seil.observe.progress import SILENT, Progress, Step
 from seil.sf_to_dw.model import unknown
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import Name, Sql, compose, joined, translated
+from seil.warehouse.sql import Name, Sql, compose, joined, quoted, translated
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
@@ -39,11 +39,15 @@ pc: Any = pyarrow.compute
 
 @dataclass(frozen=True)
 class Feed:
-    """`columns` gives each header's column of the table; None for a placeholder."""
+    """`columns` gives each header's column of the table; None for a placeholder.
+
+    `line_of` names the column whose values have a line each; by default every row has one.
+    """
 
     name: str
     table: str
     columns: Mapping[str, str | None]
+    line_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def _problems(warehouse: Warehouse, feed: Feed) -> Iterator[Problem]:
     if columns is None:
         yield Problem(f"feed {feed.name}", f"table {feed.table} is not built", "run `seil build`")
         return
-    for header, column in feed.columns.items():
+    for header, column in {**feed.columns, "a line": feed.line_of}.items():
         if column and column not in columns.names:
             reason = f"{header} needs column {feed.table}.{column}, which is not there"
             yield Problem(f"feed {feed.name}", reason, "run `seil build`")
@@ -131,10 +135,21 @@ def _select(warehouse: Warehouse, feed: Feed) -> Sql:
     ]
     filled = (str(n) for n, column in enumerate(feed.columns.values(), 1) if column)
     return compose(
-        "SELECT {columns} FROM {table} ORDER BY {order}",
+        "SELECT {columns} FROM {rows} ORDER BY {order}",
         columns=joined(", ", columns),
-        table=TableName("", feed.table),
+        rows=_rows(feed),
         order=joined(", ", filled),
+    )
+
+
+def _rows(feed: Feed) -> Sql:
+    if not feed.line_of:
+        return quoted(TableName("", feed.table))
+    read = dict.fromkeys([feed.line_of, *filter(None, feed.columns.values())])
+    return compose(
+        "(SELECT DISTINCT {columns} FROM {table}) AS lines",
+        columns=joined(", ", map(quoted, read)),
+        table=TableName("", feed.table),
     )
 
 

@@ -83,7 +83,16 @@ CHANGES: Mapping[str, tuple[Callable[[Org], None], Mapping[str, tuple[int, int]]
     ),
     "order moved to another account": (
         lambda org: org.update("order", "o1a", accountid="a2"),
-        {"sales_orders": (1, 1), "sales_order_accounts": (1, 1), "sales_order_contacts": (1, 1)},
+        {
+            "sales_orders": (1, 1),
+            "sales_order_accounts": (1, 1),
+            "sales_order_contacts": (1, 1),
+            "sales_order_line_items": (2, 2),
+        },
+    ),
+    "agency commission changed": (
+        lambda org: org.update("account", "a1", swm_agency_commission__c=5),
+        {"sales_orders": (2, 2), "sales_order_line_items": (2, 2)},
     ),
     "placement moved to another order product": (
         lambda org: org.update("order_ad_placement", "m1", **{PLACED: "l2b"}),
@@ -140,7 +149,12 @@ CHANGES: Mapping[str, tuple[Callable[[Org], None], Mapping[str, tuple[int, int]]
     ),
     "account removed for good": (
         lambda org: org.remove("account", "a1"),
-        {"sales_orders": (2, 2), "sales_order_accounts": (2, 2), "sales_order_contacts": (2, 2)},
+        {
+            "sales_orders": (2, 2),
+            "sales_order_accounts": (2, 2),
+            "sales_order_contacts": (2, 2),
+            "sales_order_line_items": (2, 2),
+        },
     ),
     "removed for good, never seen": (
         lambda org: org.remove("order", "nowhere"),

@@ -14,8 +14,14 @@ Build = Callable[[str, Given], list[dict[str, Any]]]
 
 PLACED: Given = {
     "order": [
-        {"id": "801A", "vlocity_cmt__pricelistid__c": "a0PA", "vlocity_cmt__discount__c": "7.50"},
+        {
+            "id": "801A",
+            "accountid": "001A",
+            "vlocity_cmt__pricelistid__c": "a0PA",
+            "vlocity_cmt__discount__c": "7.50",
+        },
     ],
+    "account": [{"id": "001A", "swm_agency_commission__c": "12.50"}],
     "order_product": [
         {
             "id": "802A",
@@ -119,6 +125,8 @@ class TestLineItems:
             "net_unit_cost": Decimal("12.34"),
             "net_cost": Decimal("12340.00"),
             "can_commission": True,
+            "account_id": "001A",
+            "agency_commission_rate": Decimal("12.50"),
             "rate_card_id": "a0PA",
             "gross_unit_cost": Decimal("15.00"),
             "total_discounts": Decimal("7.50"),
@@ -136,6 +144,17 @@ class TestLineItems:
         given = changed("order_product", vlocity_cmt__parentitemid__c="802Z")
         rows = build("sales_order_line_items", given)
         assert {row["parent_line_item_id"] for row in rows} == {None}
+        assert {row["parent_line_item_reference"] for row in rows} == {"802Z"}
+
+    def test_references_outlive_what_they_point_to(self, build: Build) -> None:
+        gone = changed("product", isdeleted=True)
+        gone = {**gone, "media_plan_placement": [], "order_product": PLACED["order_product"][:1]}
+        rows = build("sales_order_line_items", gone)
+        columns = ("product_id", "product_reference", "media_plan_id", "media_plan_reference")
+        assert table_of(rows, *columns) == [
+            (None, "01tA", None, "a2A"),
+            (None, "01tA", None, None),
+        ]
 
     def test_placements_of_other_products_of_the_order_stay_apart(self, build: Build) -> None:
         given: Given = {
@@ -170,6 +189,7 @@ class TestLineItems:
         ("looked_up", "columns"),
         [
             ("order", ("order_id", "sales_order_id", "rate_card_id", "total_discounts")),
+            ("account", ("account_id", "agency_commission_rate")),
             ("product", ("product_id", "catalog_product_name", "can_commission")),
             ("media_plan_placement", ("media_plan_id", "gross_unit_cost")),
         ],
@@ -286,8 +306,8 @@ class TestBookedDelivered:
     def test_goal_is_booked_in_its_unit(self, build: Build) -> None:
         rows = build("sales_line_items_booked_delivered", PLACED)
         assert table_of(rows, "placement_id", "booked_impressions", "booked_clicks") == [
-            ("a1A", Decimal(50000), None),
-            ("a1B", None, Decimal(20)),
+            ("a1A", 50000, None),
+            ("a1B", None, 20),
         ]
 
     def test_row_leads_to_line_order_and_quote_line(self, build: Build) -> None:
@@ -328,15 +348,36 @@ class TestPublisherSystemAds:
         }
         assert {column: row[column] for column in expected} == expected
 
-    def test_of_two_placements_the_newest_is_taken(self, build: Build) -> None:
-        row = self.build_one(build, PLACED)
-        assert (row["placement_id"], row["ad_server_order_line_identifier"]) == ("a1B", "7002")
+    @pytest.mark.parametrize(
+        ("line", "placement"),
+        [("7001", "a1A"), ("7002", "a1B"), ("7003", None), (None, None)],
+        ids=["older", "newer", "on neither's line", "without line"],
+    )
+    def test_of_two_placements_the_one_on_its_line_is_taken(
+        self, build: Build, line: str | None, placement: str | None
+    ) -> None:
+        row = self.build_one(build, PLACED, adserverorderlineidentifier=line)
+        assert (row["placement_id"], row["ad_server_order_line_identifier"]) == (placement, line)
 
-    def test_placement_on_the_same_line_comes_before_the_newest(self, build: Build) -> None:
-        assert (
-            self.build_one(build, PLACED, adserverorderlineidentifier="7001")["placement_id"]
-            == "a1A"
-        )
+    @pytest.mark.parametrize("line", ["7001", "7003", None])
+    def test_an_only_placement_is_taken_whatever_its_line(
+        self, build: Build, line: str | None
+    ) -> None:
+        only = {**PLACED, "order_ad_placement": PLACED["order_ad_placement"][:1]}
+        row = self.build_one(build, only, adserverorderlineidentifier=line)
+        expected = ("a1A", line or "7001", "0QLA")
+        columns = ("placement_id", "ad_server_order_line_identifier", "production_line_item_id")
+        assert tuple(row[column] for column in columns) == expected
+
+    def test_a_deleted_placement_leaves_the_other_the_only_one(self, build: Build) -> None:
+        gone, left = PLACED["order_ad_placement"]
+        given = {**PLACED, "order_ad_placement": [{**gone, "isdeleted": True}, left]}
+        assert self.build_one(build, given)["placement_id"] == "a1B"
+
+    def test_of_two_placements_on_its_line_the_newest_is_taken(self, build: Build) -> None:
+        given = changed("order_ad_placement", vlocity_cmt__adserverorderlineidentiifier__c="7001")
+        row = self.build_one(build, given, adserverorderlineidentifier="7001")
+        assert row["placement_id"] == "a1B"
 
     def test_system_is_taken_from_the_placement_where_the_item_has_none(self, build: Build) -> None:
         row = self.build_one(build, PLACED, adserverorderlineidentifier="7001")
@@ -349,13 +390,28 @@ class TestPublisherSystemAds:
         )
         assert row["production_line_item_id"] == "0QLB"
 
+    def test_a_deleted_own_quote_line_gives_way_to_the_placements(self, build: Build) -> None:
+        lines = [*PLACED["quote_line_item"], {"id": "0QLB", "isdeleted": True}]
+        row = self.build_one(
+            build,
+            {**PLACED, "quote_line_item": lines},
+            adserverorderlineidentifier="7001",
+            quotelineitemid="0QLB",
+        )
+        assert (row["production_line_item_id"], row["production_line_item_name"]) == (
+            "0QLA",
+            "Quoted",
+        )
+
     def test_item_without_anything_else_keeps_its_row(self, build: Build) -> None:
         row = self.build_one(build, {}, orderitemid="802Z")
         assert {column for column, value in row.items() if value is not None} == {"id"}
 
     def test_deleted_lookups_leave_nulls(self, build: Build) -> None:
-        row = self.build_one(build, changed("order_product", isdeleted=True))
-        assert (row["sales_order_line_item_id"], row["sales_order_id"]) == (None, None)
+        given = changed("order_product", isdeleted=True)
+        row = self.build_one(build, given, adserverorderlineidentifier="7001")
+        columns = ("sales_order_line_item_id", "sales_order_id", "placement_id")
+        assert {row[column] for column in columns} == {None}
 
     def test_deleted_item_leaves(self, build: Build) -> None:
         item = [{"id": "0aA", "orderitemid": "802A", "isdeleted": True}]

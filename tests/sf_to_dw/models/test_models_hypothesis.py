@@ -128,9 +128,10 @@ def one_a(table: str) -> Callable[[Org], int]:
 
 
 def contact_rows(org: Org) -> int:
+    accounts = live(org, "account")
     return at_least_one(
-        len(pointing(org, "contact", "accountid", order["accountid"]))
-        for order in live(org, "order").values()
+        len(pointing(org, "contact", "accountid", account)) if account in accounts else 0
+        for account in (order["accountid"] for order in live(org, "order").values())
     )
 
 

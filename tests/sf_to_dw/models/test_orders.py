@@ -138,7 +138,7 @@ def test_order_has_values_of_everything_it_refers_to(build: Build) -> None:
         "total_amount": Decimal("1234567890123456.78"),
         "contains_gam_lines": True,
         "contains_non_gam_lines": None,
-        "gam_lines": Decimal(3),
+        "gam_lines": 3,
         "account_id": "001A",
         "account_name": "Acme 🎉, Pty",
         "legacy_account_id": "0042",
@@ -241,8 +241,11 @@ def test_account_of_an_order(build: Build) -> None:
             "order_name": "Spring campaign",
             "sales_order_name": "Spring campaign",
             "account_id": "001A",
+            "account_reference": "001A",
             "account_name": "Acme 🎉, Pty",
+            "op1_account_id": "0042",
             "functional_role_name": "001P",
+            "functional_role_id": "001P",
         }
     ]
 
@@ -254,6 +257,19 @@ def test_contacts_of_an_order_are_those_of_its_account(build: Build) -> None:
         ("801A", "001A", "003A", "Cy", "cy@example.com"),
         ("801A", "001A", "003B", "Di", None),
     ]
+
+
+def test_order_of_a_deleted_account_has_its_reference_and_no_contacts(build: Build) -> None:
+    gone = changed("account", isdeleted=True)
+    [row] = build("sales_order_accounts", gone)
+    assert picked(row, "account_id", "account_reference", "account_name") == (None, "001A", None)
+    [row] = build("sales_order_contacts", gone)
+    assert picked(row, "order_id", "account_id", "contact_id") == ("801A", None, None)
+
+
+def test_who_locked_a_quote_is_a_name_or_nobody(build: Build) -> None:
+    [row] = build("sales_order_approvals", changed("quote", vlocity_cmt__lockedby__c="005Z"))
+    assert picked(row, "submitted_by", "submitted_by_id") == (None, "005Z")
 
 
 def test_orders_without_account_have_no_contacts(build: Build) -> None:
@@ -279,6 +295,7 @@ def test_approval_names_people(build: Build) -> None:
         "approval_status": "Approved",
         "order_status": "In Progress",
         "approver_id": "005B",
+        "order_owner_id": "005B",
         "order_owner_name": "Bob",
         "approval_group_id": "a0GA",
         "quote_owner_id": "005A",

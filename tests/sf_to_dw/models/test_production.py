@@ -18,6 +18,7 @@ PLANNED: Given = {
             "id": "0QLA",
             "quoteid": "0Q0A",
             "product2id": "01tA",
+            "production_system__c": "GAM",
             "vlocity_cmt__itemname__c": "Banner",
             "vlocity_cmt__onetimetotal__c": "1000.00",
             "quantity": 10,
@@ -56,6 +57,7 @@ PLANNED: Given = {
             "id": "802A",
             "quotelineitemid": "0QLA",
             "vlocity_cmt__itemname__c": "Ordered",
+            "vlocity_cmt__firstversionorderitemid__c": "802Y",
             "createddate": "2026-02-01T00:00:00Z",
         },
         {"id": "802B", "quotelineitemid": "0QLA", "createddate": "2026-02-02T00:00:00Z"},
@@ -107,6 +109,8 @@ class TestLineItems:
             "quote_id": "0Q0A",
             "media_plan_placement_name": "Home",
             "sales_order_line_item_name": "Ordered",
+            "sales_order_line_item_version": "802Y",
+            "production_line_item_source": "GAM",
             "product_id": "01tA",
             "push_cost_method_name": "CPM",
             "production_line_item_start_date": date(2026, 3, 1),
@@ -143,7 +147,8 @@ class TestLineItems:
     ) -> None:
         given = changed(PLANNED, "order_ad_placement", vlocity_cmt__orderitemid__c="802Z")
         rows = build("production_line_items", given)
-        assert ("0QLA-a2A", "a1A", "802B") in table_of(rows, *self.COLUMNS)
+        columns = (*self.COLUMNS, "sales_order_line_item_reference")
+        assert ("0QLA-a2A", "a1A", "802B", "802Z") in table_of(rows, *columns)
 
     @pytest.mark.parametrize(
         ("gone", "column"),
@@ -194,6 +199,7 @@ class TestPlacements:
             ("a2A", quote_line, account, None),
             ("a2B", quote_line, account, None),
         ]
+        assert {row["production_line_item_reference"] for row in rows} == {"0QLA"}
 
     def test_deleted_placement_leaves(self, build: Build) -> None:
         given = changed(SLOTS, "media_plan_placement", isdeleted=True)

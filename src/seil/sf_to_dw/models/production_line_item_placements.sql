@@ -45,6 +45,7 @@ SELECT
     media_plan_placements.id AS media_plan_placement_id,
     media_plan_placements.name AS media_plan_placement_name,
     quote_line_items.id AS production_line_item_id,
+    media_plan_placements.vlocity_cmt__quotelineitemid__c AS production_line_item_reference,
     quote_line_items.vlocity_cmt__itemname__c AS production_line_item_name,
     quotes.id AS quote_id,
     accounts.id AS account_id,

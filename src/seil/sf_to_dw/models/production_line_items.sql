@@ -10,6 +10,7 @@ WITH quote_line_items AS (
         buy_type__c,
         swm_gross_unit_cost__c,
         swm_approval_status__c,
+        production_system__c,
         quantity
     FROM salesforce.quote_line_item
     WHERE isdeleted IS NOT TRUE
@@ -44,6 +45,7 @@ order_products AS (
         id,
         quotelineitemid,
         vlocity_cmt__itemname__c,
+        vlocity_cmt__firstversionorderitemid__c,
         createddate
     FROM salesforce.order_product
     WHERE isdeleted IS NOT TRUE
@@ -122,6 +124,7 @@ ordered_lines AS (
         ranked_placements.quote_line_item_id,
         ranked_placements.media_plan_placement_id,
         ranked_placements.id AS placement_id,
+        ranked_placements.vlocity_cmt__orderitemid__c,
         ranked_placements.swm_sub_status__c,
         COALESCE(placed_products.id, newest_order_products.id) AS order_product_id
     FROM ranked_placements
@@ -141,7 +144,10 @@ SELECT
     media_plan_placements.name AS media_plan_placement_name,
     ordered_lines.placement_id,
     order_products.id AS sales_order_line_item_id,
+    COALESCE(ordered_lines.vlocity_cmt__orderitemid__c, order_products.id)
+        AS sales_order_line_item_reference,
     order_products.vlocity_cmt__itemname__c AS sales_order_line_item_name,
+    order_products.vlocity_cmt__firstversionorderitemid__c AS sales_order_line_item_version,
     products.id AS product_id,
     products.name AS product_name,
     quote_line_items.vlocity_cmt__provisioningstatus__c AS production_line_item_status,
@@ -159,6 +165,7 @@ SELECT
     quote_line_items.vlocity_cmt__usagequantity__c AS push_quantity,
     ordered_lines.swm_sub_status__c AS line_item_status,
     quote_line_items.swm_approval_status__c AS reservation_status,
+    quote_line_items.production_system__c AS production_line_item_source,
     media_plan_placements.swm_sov__c AS share_of_voice
 FROM ordered_lines
 LEFT JOIN quote_line_items

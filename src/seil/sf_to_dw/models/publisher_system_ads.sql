@@ -52,7 +52,8 @@ quote_line_items AS (
     WHERE isdeleted IS NOT TRUE
 ),
 
--- Of the order product's placements, the one on the same ad-server line, then the newest.
+-- The placement on the item's ad-server line: of several the newest. One that is on another line, or
+-- on none, is another's, unless the order product has no other.
 ranked_placements AS (
     SELECT
         ad_order_items.id AS ad_order_item_id,
@@ -62,6 +63,9 @@ ranked_placements AS (
         placements.vlocity_cmt__adserverorderidentifier__c,
         placements.vlocity_cmt__adserverorderlineidentiifier__c,
         placements.production_system__c,
+        placements.vlocity_cmt__adserverorderlineidentiifier__c
+            = ad_order_items.adserverorderlineidentifier AS is_same_line,
+        COUNT(placements.id) OVER (PARTITION BY ad_order_items.id) AS placement_count,
         ROW_NUMBER() OVER (
             PARTITION BY ad_order_items.id
             ORDER BY
@@ -75,8 +79,10 @@ ranked_placements AS (
                 placements.id DESC NULLS LAST
         ) AS placement_rank
     FROM ad_order_items
+    LEFT JOIN order_products
+        ON ad_order_items.orderitemid = order_products.id
     LEFT JOIN placements
-        ON ad_order_items.orderitemid = placements.vlocity_cmt__orderitemid__c
+        ON order_products.id = placements.vlocity_cmt__orderitemid__c
 ),
 
 matched_placements AS (
@@ -89,7 +95,7 @@ matched_placements AS (
         vlocity_cmt__adserverorderlineidentiifier__c,
         production_system__c
     FROM ranked_placements
-    WHERE placement_rank = 1
+    WHERE placement_rank = 1 AND (is_same_line OR placement_count = 1)
 )
 
 SELECT
@@ -111,8 +117,14 @@ SELECT
     orders.id AS sales_order_id,
     matched_placements.id AS placement_id,
     matched_placements.name AS placement_name,
-    quote_line_items.id AS production_line_item_id,
-    quote_line_items.vlocity_cmt__itemname__c AS production_line_item_name,
+    COALESCE(own_lines.id, placed_lines.id, ordered_lines.id) AS production_line_item_id,
+    CASE
+        WHEN own_lines.id IS NOT NULL
+            THEN own_lines.vlocity_cmt__itemname__c
+        WHEN placed_lines.id IS NOT NULL
+            THEN placed_lines.vlocity_cmt__itemname__c
+        ELSE ordered_lines.vlocity_cmt__itemname__c
+    END AS production_line_item_name,
     ad_order_items.createddate AS created_at,
     ad_order_items.lastmodifieddate AS last_modified_at
 FROM ad_order_items
@@ -122,9 +134,9 @@ LEFT JOIN orders
     ON order_products.orderid = orders.id
 LEFT JOIN matched_placements
     ON ad_order_items.id = matched_placements.ad_order_item_id
-LEFT JOIN quote_line_items
-    ON COALESCE(
-        ad_order_items.quotelineitemid,
-        matched_placements.vlocity_cmt__quotelineitemid__c,
-        order_products.quotelineitemid
-    ) = quote_line_items.id
+LEFT JOIN quote_line_items AS own_lines
+    ON ad_order_items.quotelineitemid = own_lines.id
+LEFT JOIN quote_line_items AS placed_lines
+    ON matched_placements.vlocity_cmt__quotelineitemid__c = placed_lines.id
+LEFT JOIN quote_line_items AS ordered_lines
+    ON order_products.quotelineitemid = ordered_lines.id

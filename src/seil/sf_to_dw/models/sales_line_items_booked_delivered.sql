@@ -65,6 +65,7 @@ SELECT
     daily_delivery.delivery_date,
     placements.name AS placement_name,
     order_products.id AS sales_order_line_item_id,
+    placements.vlocity_cmt__orderitemid__c AS sales_order_line_item_reference,
     order_products.vlocity_cmt__itemname__c AS sales_order_line_item_name,
     orders.id AS sales_order_id,
     quote_line_items.id AS production_line_item_id,
@@ -74,11 +75,11 @@ SELECT
     order_products.vlocity_cmt__action__c AS booked_actions,
     CASE
         WHEN UPPER(placements.vlocity_cmt__userengagementgoalunittype__c) LIKE 'IMPRESSION%'
-            THEN placements.vlocity_cmt__userengagementgoalunit__c
+            THEN CAST(placements.vlocity_cmt__userengagementgoalunit__c AS BIGINT)
     END AS booked_impressions,
     CASE
         WHEN UPPER(placements.vlocity_cmt__userengagementgoalunittype__c) LIKE 'CLICK%'
-            THEN placements.vlocity_cmt__userengagementgoalunit__c
+            THEN CAST(placements.vlocity_cmt__userengagementgoalunit__c AS BIGINT)
     END AS booked_clicks,
     daily_delivery.delivered_impressions,
     daily_delivery.delivered_clicks,

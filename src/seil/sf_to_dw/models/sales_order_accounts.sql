@@ -12,6 +12,7 @@ accounts AS (
     SELECT
         id,
         name,
+        op1_account_id__c,
         swm_planning_agency__c
     FROM salesforce.account
     WHERE isdeleted IS NOT TRUE
@@ -23,8 +24,11 @@ SELECT
     COALESCE(orders.vlocity_cmt__masterordername__c, orders.name) AS order_name,
     orders.vlocity_cmt__masterordername__c AS sales_order_name,
     accounts.id AS account_id,
+    orders.accountid AS account_reference,
     accounts.name AS account_name,
-    accounts.swm_planning_agency__c AS functional_role_name
+    accounts.op1_account_id__c AS op1_account_id,
+    accounts.swm_planning_agency__c AS functional_role_name,
+    accounts.swm_planning_agency__c AS functional_role_id
 FROM orders
 LEFT JOIN accounts
     ON orders.accountid = accounts.id

@@ -40,4 +40,4 @@ FROM orders
 LEFT JOIN accounts
     ON orders.accountid = accounts.id
 LEFT JOIN contacts
-    ON orders.accountid = contacts.accountid
+    ON accounts.id = contacts.accountid

@@ -46,9 +46,18 @@ placements AS (
 orders AS (
     SELECT
         id,
+        accountid,
         vlocity_cmt__pricelistid__c,
         vlocity_cmt__discount__c
     FROM salesforce."order"
+    WHERE isdeleted IS NOT TRUE
+),
+
+accounts AS (
+    SELECT
+        id,
+        swm_agency_commission__c
+    FROM salesforce.account
     WHERE isdeleted IS NOT TRUE
 ),
 
@@ -90,10 +99,13 @@ SELECT
     placements.vlocity_cmt__adserverorderidentifier__c AS ad_server_order_identifier,
     placements.vlocity_cmt__adserverorderlineidentiifier__c AS ad_server_order_line_identifier,
     placements.production_system__c AS production_system,
+    accounts.id AS account_id,
     products.id AS product_id,
+    order_products.product2id AS product_reference,
     order_products.vlocity_cmt__itemname__c AS product_name,
     products.name AS catalog_product_name,
     media_plan_placements.id AS media_plan_id,
+    placements.swm_parent_media_placement__c AS media_plan_reference,
     placements.name AS media_plan_name,
     media_plan_placements.name AS media_plan_placement_name,
     CAST(placements.vlocity_cmt__adrequestedstartdate__c AS DATE)
@@ -104,6 +116,7 @@ SELECT
     placements.vlocity_cmt__adrequestedenddate__c AS sales_order_line_item_end_at,
     order_products.vlocity_cmt__firstversionorderitemid__c AS sales_order_line_item_version,
     parents.id AS parent_line_item_id,
+    order_products.vlocity_cmt__parentitemid__c AS parent_line_item_reference,
     placements.swm_sub_status__c AS line_item_status,
     order_products.buy_type__c AS booking_type,
     placements.cost_method__c AS cost_type,
@@ -113,6 +126,7 @@ SELECT
     placements.vlocity_cmt__userengagementgoalunittype__c AS unit_type,
     order_products.availablequantity AS production_quantity,
     products.agency_commission_applicable__c AS can_commission,
+    accounts.swm_agency_commission__c AS agency_commission_rate,
     orders.vlocity_cmt__pricelistid__c AS rate_card_id,
     placements.swm_floor_price__c AS floor_price,
     placements.swm_market_rate__c AS rate_card_price,
@@ -134,6 +148,8 @@ LEFT JOIN placements
     ON order_products.id = placements.vlocity_cmt__orderitemid__c
 LEFT JOIN orders
     ON order_products.orderid = orders.id
+LEFT JOIN accounts
+    ON orders.accountid = accounts.id
 LEFT JOIN products
     ON order_products.product2id = products.id
 LEFT JOIN media_plan_placements
