@@ -1,0 +1,106 @@
+"""Sites as earlier versions left them.
+
+`layout_1.tar.xz` is a site of the version before layouts had numbers: two runs, schema decisions, a
+rule that set a contact aside, a rejected file, deletions and formulas, an object with history, a
+listener that was terminated, and a flow that failed behind its second page; beside it the stand-in
+org that it was read from. `mtimes.json` in it has the files' times in nanoseconds, which tar cuts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from tests.shared import made_once
+
+from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.store import OrgStore
+
+ARCHIVE = Path(__file__).with_name("layout_1.tar.xz")
+
+
+@dataclass(frozen=True)
+class OldSite:
+    """The site of a folder, and the org in it."""
+
+    folder: Path
+
+    @property
+    def staging(self) -> Path:
+        return self.folder / "seil-data/lake/seil-dev-sf-to-dw-staging"
+
+    def documents(self, kind: str) -> dict[str, Any]:
+        return {path.name: json.loads(path.read_text()) for path in self.staging.glob(f"{kind}/*")}
+
+    def rows(self, sql: str) -> list[Any]:
+        """Read as any DuckDB client does."""
+        with duckdb.connect(str(self.folder / "seil-data/warehouse.duckdb"), read_only=True) as db:
+            return db.execute(sql).fetchall()
+
+    def org_ids(self, name: str) -> set[str]:
+        with closing(OrgStore.open(self.folder / "org")) as store:
+            live = f'SELECT "Id" FROM main."{name}" WHERE NOT "IsDeleted"'
+            return {row[0] for row in store.cursor().execute(live).fetchall()}
+
+    def seil(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("SEIL_")}
+        return subprocess.run(
+            [sys.executable, "-m", "seil", *arguments],
+            cwd=self.folder,
+            env={**clean, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def run(self) -> None:
+        """Against the org that the site was read from. 1: some record is set aside."""
+        with Server(self.folder / "org") as server:
+            ran = self.seil("run", SEIL_SALESFORCE__LOGIN_URL=server.url)
+        assert ran.returncode in (0, 1), ran.stderr
+
+
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_once(tmp_path_factory, "layout_1", _unpack)
+
+
+@pytest.fixture(scope="session")
+def upgraded(tmp_path_factory: pytest.TempPathFactory) -> OldSite:
+    """After its first run with this version; only to be read."""
+
+    def make(folder: Path) -> None:
+        _unpack(folder)
+        OldSite(folder).run()
+
+    return OldSite(made_once(tmp_path_factory, "layout_1_upgraded", make))
+
+
+@pytest.fixture(scope="session")
+def as_it_was(unpacked: Path) -> OldSite:
+    """Only to be read."""
+    return OldSite(unpacked)
+
+
+@pytest.fixture
+def old_site(tmp_path: Path) -> OldSite:
+    _unpack(tmp_path)
+    return OldSite(tmp_path)
+
+
+def _unpack(folder: Path) -> None:
+    with tarfile.open(ARCHIVE) as packed:
+        packed.extractall(folder, filter="data")
+    times = folder / "mtimes.json"
+    for name, nanoseconds in json.loads(times.read_text()).items():
+        os.utime(folder / name, ns=(nanoseconds, nanoseconds))
+    times.unlink()
