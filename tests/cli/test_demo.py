@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
+
+from seil.catalog import load_catalog
+from seil.cli.demo_folder import MARK, DemoFolder
 
 
 def seil(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,14 +44,28 @@ def table(text: str, first_column: str) -> list[str]:
 
 
 def test_ledger_of_every_object_is_equal(shown: tuple[Path, str]) -> None:
-    lines = [line for line in table(shown[1], "object") if "accounted for" not in line]
-    assert len(lines) == 33
+    lines = table(shown[1], "object")[:33]
     for line in lines:
-        full, delta, reported, landed, curated, set_aside, merged = numbers(line)
-        assert line.endswith("equal")
-        assert full + delta == reported == landed == curated + set_aside
-        assert curated == merged
-    assert "all of them accounted for" in shown[1]
+        full, delta, other, reported, aside, merged = numbers(line[33:])
+        assert full + delta + other == reported == merged + aside
+    assert sum(numbers(line[33:])[2] for line in lines) > 0
+    total = sum(numbers(line[33:])[3] for line in lines)
+    assert f"{total:,} rows reported, all of them accounted for:" in shown[1]
+
+
+def test_ledger_names_objects_in_the_order_of_the_catalog(shown: tuple[Path, str]) -> None:
+    names = [re.split("  +", line)[0] for line in table(shown[1], "object")[:33]]
+    assert names == [obj.display_name for obj in load_catalog(None).values()]
+
+
+def test_everything_fits_80_characters(shown: tuple[Path, str]) -> None:
+    assert [line for line in shown[1].splitlines() if len(line) > 80] == []
+
+
+def test_no_order_is_of_a_day_to_come(shown: tuple[Path, str]) -> None:
+    with duckdb.connect(str(shown[0] / "demo" / "warehouse.duckdb"), read_only=True) as warehouse:
+        [(last,)] = warehouse.sql("SELECT max(order_date) FROM sales_orders").fetchall()
+    assert last <= datetime.now(UTC).date()
 
 
 def test_sixteen_tables_stay_in_a_file(shown: tuple[Path, str]) -> None:
@@ -80,10 +99,66 @@ def test_what_to_try_next_works(shown: tuple[Path, str]) -> None:
         assert done.returncode == 0, done.stderr
 
 
-def test_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "thesis.txt").write_text("irreplaceable")
+def made_demo(folder: Path) -> Path:
+    """What a demo that was broken off leaves, with its org and lake."""
+    demo = DemoFolder(folder / "demo")
+    demo.clear()
+    demo.config.write_text(f"{MARK}\n")
+    demo.catalog.write_text(f"{MARK}\n")
+    landing = demo.path / "lake" / "seil-dev-sf-to-dw-landing"
+    run = landing / "in" / "dev-Salesforce-Account" / "20261129T224444Z-5200309d"
+    for path in (run / "a.parquet", demo.path / "org" / "org.duckdb", demo.path / "feed" / "x.csv"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return demo.path
+
+
+@pytest.mark.parametrize(("ends", "was"), [(True, "finished"), (False, "broken off")])
+def test_next_demo_starts_over_and_says_so(tmp_path: Path, ends: bool, was: str) -> None:
+    demo = DemoFolder(made_demo(tmp_path))
+    if ends:
+        demo.finish()
+    assert demo.clear() == was
+    assert list(demo.path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "notes.sql",
+        "seil.toml",
+        "warehouse.xlsx",
+        "lake/seil-dev-sf-to-dw-landing/in/dev-Salesforce-Account/mine/x.parquet",
+    ],
+)
+def test_a_file_that_no_demo_has_made_is_never_removed(tmp_path: Path, name: str) -> None:
+    demo = made_demo(tmp_path)
+    before = sorted(demo.rglob("*"))
+    (demo / name).parent.mkdir(parents=True, exist_ok=True)
+    (demo / name).write_text("irreplaceable")
     done = seil(tmp_path, "demo", "--orders", "5")
     assert done.returncode == 2
-    assert "holds other things" in done.stderr
-    assert (tmp_path / "demo" / "thesis.txt").read_text() == "irreplaceable"
+    assert f"holds what no demo has made: {name}" in done.stderr
+    assert (demo / name).read_text() == "irreplaceable"
+    assert set(before) <= set(demo.rglob("*"))
+
+
+def test_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "demo").write_text("irreplaceable")
+    done = seil(tmp_path, "demo", "--orders", "5")
+    assert done.returncode == 2
+    assert "demo: is a file, not a folder" in done.stderr
+
+
+def test_interrupted_demo_ends_with_130_and_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "seil", "demo", "--orders", "60", "--quiet"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as demo:
+        assert demo.stdout
+        assert demo.stderr
+        demo.stdout.readline()  # The org is made; the full load begins.
+        demo.send_signal(signal.SIGINT)
+        said = demo.stderr.read()
+    assert demo.returncode == 130
+    assert said == "interrupted. demo stays; the next `seil demo` starts over\n"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seil.cli.frame import UNBALANCED, Call, RootGroup, command
+from seil.cli.frame import UNBALANCED, Call, RootGroup, command, ctrl_c_in_duckdb
 
 # Each command, and the module of this package whose `register` adds it.
 _MODULES = {
@@ -95,9 +95,16 @@ def demo(
     """Show it all at once: a stand-in org, a full load, changes, an hourly delta, the proof."""
     from seil.cli.context import shown_progress
     from seil.cli.demo import Demo
+    from seil.cli.demo_folder import DemoFolder
 
-    with shown_progress(call) as progress:
-        return 0 if Demo(folder, orders=orders, seed=seed).run(progress) else UNBALANCED
+    made = DemoFolder(folder)
+    try:
+        shown = Demo(made, lambda: shown_progress(call), orders=orders, seed=seed)
+        with ctrl_c_in_duckdb():
+            return 0 if shown.run() else UNBALANCED
+    except KeyboardInterrupt as error:
+        hint = f"{folder} stays; the next `seil demo` starts over"
+        raise KeyboardInterrupt(hint) from error
 
 
 command(app, json=False)(demo)

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seil.cli.context import Context
-from seil.cli.output import Bad, line, table
-from seil.errors import ConfigurationError, Problem, UnavailableError
+from seil.cli.demo_folder import MARK, DemoFolder
+from seil.cli.demo_ledger import show_ledger
+from seil.cli.output import line, table
+from seil.errors import UnavailableError
 from seil.settings import load_settings
 
 if TYPE_CHECKING:
     from seil.observe.progress import Progress
     from seil.sf_to_dw.build import BuildReport
-    from seil.sf_to_dw.ledger import LedgerRow
     from seil.sf_to_dw.pipeline import RunReport
     from seil.warehouse import Warehouse
 
-_MARK = "# Written by `seil demo`."
-_CONFIG = f"""{_MARK} Its stand-in org answers here while it runs.
+_CONFIG = f"""{MARK} Its stand-in org answers here while it runs.
 [salesforce]
 login_url = "{{url}}"
 
@@ -44,7 +42,7 @@ journal = "journal.sqlite"
 url = "feed"
 """
 _CATALOG = f"""\
-{_MARK} What it adds to the packaged catalog.
+{MARK} What it adds to the packaged catalog.
 # Changes of the last second are read too: this org has no clock but ours, and nobody else writes.
 [defaults.flow]
 lag = "0s"
@@ -63,70 +61,67 @@ SELECT o.order_id, o.account_name, o.order_date, COUNT(*) AS line_item_count
 FROM sales_orders o JOIN sales_order_line_items li ON o.id = li.order_id
 WHERE o.created_at >= CURRENT_DATE - INTERVAL '7 days'
 GROUP BY o.id, o.order_id, o.account_name, o.order_date
-ORDER BY o.order_date DESC"""
+ORDER BY o.order_date DESC, o.order_id"""
 _SHOWN = 5
 
 
 @dataclass
 class Demo:
-    """`folder` is made anew, unless it holds something that no demo wrote."""
+    """Makes `folder` anew; it holds nothing, or what a demo has made. `shown` gives each phase its
+    progress.
+    """
 
-    folder: Path
+    folder: DemoFolder
+    shown: Callable[[], AbstractContextManager[Progress]]
     orders: int = 2000
     seed: int = 1
     share: float = 0.01
     timings: dict[str, float] = field(default_factory=dict)
 
-    def run(self, progress: Progress) -> bool:
+    def run(self) -> bool:
         """Prints as it goes. False when anything does not balance."""
-        self._make_room()
+        if was := self.folder.clear():
+            line(f"{self.folder.path} held a demo that was {was}: it starts over.")
+        self._configure("http://127.0.0.1")
         with self._timed("make a believable org"):
-            rows = self._generate(progress)
-        line(f"An org of {rows:,} records stands in for Salesforce.")
-        with stand_in(self.folder / "org") as url:
+            counts = self._generate()
+        rows, objects = sum(counts.values()), len(counts)
+        line(f"An org of {rows:,} records in {objects} objects stands in for Salesforce.")
+        with stand_in(self.folder.path / "org") as url:
             self._configure(url)
             with self._timed("full load"):
-                full = self._pipeline(progress)
+                full = self._pipeline()
             _say_run("Full load", full, self.timings["full load"])
             _tick(url, self.share)
             with self._timed("hourly delta"):
-                delta = self._pipeline(progress)
+                delta = self._pipeline()
             _say_run("Hourly delta", delta, self.timings["hourly delta"])
-        ok = _say_ledger([*full.ledger, *delta.ledger])
         self._say_tables(delta.build)
         self._say_query()
+        ok = self._say_ledger(full, delta)
         self._say_next(url)
+        self.folder.finish()
         return ok and not full.problems and not delta.problems
 
-    @property
-    def _config(self) -> Path:
-        return self.folder / "seil.toml"
-
-    def _make_room(self) -> None:
-        if self.folder.exists() and any(self.folder.iterdir()):
-            if not self._config.exists() or not self._config.read_text().startswith(_MARK):
-                cure = "name another folder with --folder"
-                raise ConfigurationError([Problem(str(self.folder), "holds other things", cure)])
-            shutil.rmtree(self.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._configure("http://127.0.0.1")
-
     def _configure(self, url: str) -> None:
-        self._config.write_text(_CONFIG.format(url=url))
-        (self.folder / "objects.toml").write_text(_CATALOG)
+        self.folder.config.write_text(_CONFIG.format(url=url))
+        self.folder.catalog.write_text(_CATALOG)
 
-    def _generate(self, progress: Progress) -> int:
+    def _generate(self) -> dict[str, int]:
+        """Records by object."""
         from seil.sandbox.salesforce.generator import generate
         from seil.sandbox.salesforce.tick import summary
 
-        store = generate(self.folder / "org", orders=self.orders, seed=self.seed, progress=progress)
+        with self.shown() as progress:
+            state = self.folder.path / "org"
+            store = generate(state, orders=self.orders, seed=self.seed, progress=progress)
         try:
-            return sum(counts.live + counts.deleted for counts in summary(store).values())
+            return {name: counts.live + counts.deleted for name, counts in summary(store).items()}
         finally:
             store.close()
 
-    def _pipeline(self, progress: Progress) -> RunReport:
-        with Context(load_settings(self._config)) as context:
+    def _pipeline(self) -> RunReport:
+        with Context(load_settings(self.folder.config)) as context, self.shown() as progress:
             objects = context.catalog.select([])
             return context.pipeline.run(objects, progress=progress)
 
@@ -137,7 +132,7 @@ class Demo:
         self.timings[name] = time.monotonic() - started
 
     def _say_tables(self, report: BuildReport) -> None:
-        count, file = len(report.tables), self.folder / "warehouse.duckdb"
+        count, file = len(report.tables), self.folder.path / "warehouse.duckdb"
         line(f"\nThe {count} tables in {file}:", style="bold")
         table(["table", "rows"], sorted((built.table, built.rows) for built in report.tables))
 
@@ -151,29 +146,32 @@ class Demo:
         if found.num_rows > _SHOWN:
             line(f"... {found.num_rows - _SHOWN:,} more")
 
+    def _say_ledger(self, full: RunReport, delta: RunReport) -> bool:
+        with Context(load_settings(self.folder.config)) as context:
+            names = {obj.api_name: obj.display_name for obj in context.catalog.values()}
+        return show_ledger(names, full.ledger, delta.ledger)
+
     @contextmanager
     def _warehouse(self) -> Iterator[Warehouse]:
-        settings = load_settings(self._config)
+        settings = load_settings(self.folder.config)
         with Context(settings) as context, context.warehouse(read_only=True) as warehouse:
             yield warehouse
 
     def _say_next(self, url: str) -> None:
-        seil = _command()
+        seil, org = _command(), self.folder.path / "org"
+        at = f"{seil} -c {self.folder.config}"
         port = url.rpartition(":")[2]
         line("\nWhat to try next:", style="bold")
         table(
             ["command", "shows"],
             [
-                (f'{seil} -c {self._config} query "FROM sales_orders LIMIT 5"', "your own SQL"),
-                (f"{seil} -c {self._config} status", "flows, files, lag, ledger"),
-                (f"{seil} -c {self._config} files list --state exceptions", "what was set aside"),
-                (f"{seil} -c {self._config} lineage sales_orders.account_name", "where it is from"),
-                (
-                    f"{seil} sandbox salesforce --state {self.folder / 'org'} --port {port}",
-                    "the org",
-                ),
-                (f"{seil} -c {self._config} run", "the next delta, while the org runs"),
-                (f"{seil} init", "a seil.toml for your own org"),
+                (f'{at} query "FROM sales_orders LIMIT 5"', "your own SQL"),
+                (f"{at} status", "its state"),
+                (f"{at} files list --state exceptions", "set aside"),
+                (f"{at} lineage sales_orders.account_name", "its origin"),
+                (f"{seil} sandbox salesforce --state {org} --port {port}", "the org"),
+                (f"{at} run", "a next delta"),
+                (f"{seil} init", "your own org"),
             ],
         )
 
@@ -183,7 +181,11 @@ def stand_in(state: Path) -> Iterator[str]:
     """The stand-in org in a process of its own, on a free port; its URL."""
     command = [sys.executable, "-m", "seil", "sandbox", "salesforce", "--json", "--port", "0"]
     with subprocess.Popen(
-        [*command, "--state", str(state)], stdout=subprocess.PIPE, text=True
+        [*command, "--state", str(state)],
+        stdout=subprocess.PIPE,
+        text=True,
+        # Ctrl-C is for the demo, which ends the stand-in itself.
+        start_new_session=True,
     ) as process:
         try:
             yield _announced_url(process)
@@ -216,38 +218,11 @@ def _total(changes: dict[str, Any]) -> str:
 
 
 def _say_run(name: str, report: RunReport, seconds: float) -> None:
-    rows = report.extract.rows
+    rows = sum(entry.reported or 0 for entry in report.ledger)
     files = len(report.ingest.taken_in)
     line(f"{name}: {rows:,} rows in {files} files, {seconds:.1f} s, {rows / seconds:,.0f} rows/s.")
     for problem in report.problems:
         line(problem, style="red")
-
-
-def _say_ledger(entries: Sequence[LedgerRow]) -> bool:
-    by_object: dict[str, list[LedgerRow]] = defaultdict(list)
-    for entry in entries:
-        by_object[entry.object].append(entry)
-    line("\nThe ledger: every row that Salesforce reported, on its way", style="bold")
-    table(
-        ["object", "full", "delta", "reported", "landed", "curated", "set aside", "merged", ""],
-        [_ledger_line(name, rows) for name, rows in by_object.items()],
-    )
-    balanced = all(entry.balanced for entry in entries)
-    total = sum(entry.reported or 0 for entry in entries)
-    said = "all of them accounted for" if balanced else "NOT all of them accounted for"
-    line(f"{total:,} rows reported, {said}.", style="" if balanced else "red")
-    return balanced
-
-
-def _ledger_line(name: str, rows: Sequence[LedgerRow]) -> list[Any]:
-    def total(column: str) -> int:
-        return sum(getattr(row, column) or 0 for row in rows)
-
-    # What is not a full load came with the delta: its changes, and the org's list of deletions.
-    full = sum(row.reported or 0 for row in rows if row.mode == "full")
-    stages = [total(column) for column in ("reported", "landed", "curated", "set_aside", "merged")]
-    state = "equal" if all(row.balanced for row in rows) else Bad("differs")
-    return [name, full, stages[0] - full, *stages, state]
 
 
 def _command() -> str:

@@ -237,17 +237,30 @@ class _TerminatedError(BaseException):
 
 
 @contextmanager
+def ctrl_c_in_duckdb() -> Iterator[None]:
+    """DuckDB turns a Ctrl-C that meets it in the middle of a statement into an error of its own."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from error
+
+
+@contextmanager
 def _told(*, json: bool) -> Iterator[None]:
     def terminate(_signal: int, _frame: FrameType | None) -> None:
         raise _TerminatedError
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:
-        yield
+        with ctrl_c_in_duckdb():
+            yield
     except SeilError as error:
         raise _exit(error, json=json) from error
     except KeyboardInterrupt as error:
-        code = _say("interrupted", _INTERRUPTED, hint=_GO_ON, kind="interrupted", json=json)
+        hint = str(error) or _GO_ON
+        code = _say("interrupted", _INTERRUPTED, hint=hint, kind="interrupted", json=json)
         raise typer.Exit(code) from error
     except _TerminatedError as error:
         code = _say("terminated", _TERMINATED, hint=_GO_ON, kind="terminated", json=json)

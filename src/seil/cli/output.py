@@ -142,7 +142,7 @@ def _draw(
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for n, (name, is_right) in enumerate(zip(columns, right, strict=True), 1):
         # Only the last column, where long texts stand, is broken into lines.
         drawn.add_column(

@@ -1,4 +1,4 @@
-"""Progress for whoever is looking: bars on a terminal, one log line a step elsewhere."""
+"""Progress for whoever is looking: bars on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seil.observe.progress import Progress, Step
@@ -20,27 +20,28 @@ __all__ = ["LoggedProgress", "bars"]
 
 logger = logging.getLogger(__name__)
 
+_LOG_EVERY = 30.0
+
 
 class LoggedProgress:
-    """Logs when a step starts and when it ends, with its rows and rows a second."""
+    """Logs what a step has done when it ends, and every half a minute until then.
+
+    What a step without rows has to say is for `--verbose` alone: an idle hour has some seventy.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
 
     @contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[Step]:
-        logger.info("%s: started", name)
-        count = _Count()
-        begun = self._clock()
+        logger.debug("%s: started", name)
+        count = _LoggedCount(name, self._clock)
         try:
             yield count
         except BaseException as error:
             logger.info("%s: stopped after %s rows: %s", name, f"{count.rows:,}", _kind(error))
             raise
-        seconds = self._clock() - begun
-        logger.info(
-            "%s: %s rows in %.1f s%s", name, f"{count.rows:,}", seconds, _rate(count.rows, seconds)
-        )
+        logger.log(logging.INFO if count.rows else logging.DEBUG, "%s", count.text)
 
 
 class _Count:
@@ -55,8 +56,27 @@ class _Count:
     def expect(self, total: int) -> None: ...
 
 
-def _rate(rows: int, seconds: float) -> str:
-    return f" ({rows / seconds:,.0f} rows/s)" if rows and seconds > 0 else ""
+class _LoggedCount(_Count):
+    def __init__(self, name: str, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._name = name
+        self._clock = clock
+        self._begun = self._logged = clock()
+
+    @property
+    def text(self) -> str:
+        return _summary(self._name, self.rows, self._clock() - self._begun)
+
+    def advance(self, rows: int) -> None:
+        super().advance(rows)
+        if (now := self._clock()) - self._logged >= _LOG_EVERY:
+            self._logged = now
+            logger.info("%s: %s rows so far", self._name, f"{self.rows:,}")
+
+
+def _summary(name: str, rows: int, seconds: float) -> str:
+    rate = f" ({rows / seconds:,.0f} rows/s)" if rows and seconds > 0 else ""
+    return f"{name}: {rows:,} rows in {seconds:.1f} s{rate}"
 
 
 def _kind(error: BaseException) -> str:
@@ -66,67 +86,118 @@ def _kind(error: BaseException) -> str:
 
 @contextmanager
 def bars(console: Console) -> Iterator[Progress]:
-    """One bar a step: rows, rows a second, time left. Ended steps scroll up as plain lines."""
+    """A bar per step under way, and a line per phase: `extract: 12 done, 301,276 rows`.
+
+    A phase is the first word of its steps' names. Steps leave when they end; at the end each phase
+    that had rows becomes one plain line, so that what is printed next stays on the screen.
+    """
     from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, TextColumn
     from rich.progress import Progress as RichDisplay
+    from rich.table import Column
     from rich.text import Text
 
     class Figures(ProgressColumn):
         def render(self, task: Task) -> Text:
             return Text(_figures(task), style="dim")
 
+    # Of 80 characters: a spinner, 36 for the name, a bar of 12, and the rest for the figures.
     display = RichDisplay(
         SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        Figures(),
+        TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow="ellipsis", max_width=36),
+        ),
+        BarColumn(bar_width=12),
+        Figures(table_column=Column(no_wrap=True, overflow="crop")),
         console=console,
         transient=True,
     )
     with display:
-        yield _Bars(display)
+        shown = _Bars(display)
+        yield shown
+    for phase in shown.phases.values():
+        if phase.rows:
+            console.print(phase.text, style="dim", markup=False, highlight=False)
 
 
 def _figures(task: Task) -> str:
     done = f"{task.completed:,.0f}"
     parts = [f"{done} rows" if task.total is None else f"{done} of {task.total:,.0f} rows"]
     if task.speed:
-        parts.append(f"{task.speed:,.0f} rows/s")
-    if task.time_remaining is not None and not task.finished:
-        minutes, seconds = divmod(round(task.time_remaining), 60)
-        parts.append(f"{minutes}:{seconds:02d} left")
+        parts.append(f"{task.speed:,.0f}/s")
     return ", ".join(parts)
+
+
+class _Phase:
+    """What the steps of one kind have done so far, as one line of the display.
+
+    Its time is from the first step's begin to the last one's end: they run side by side.
+    """
+
+    def __init__(self, display: RichDisplay, name: str) -> None:
+        self._display = display
+        self._lock = threading.Lock()
+        self._begun = self._ended = time.monotonic()
+        self.name = name
+        self.rows = 0
+        self.steps = 0
+        self.task = display.add_task(name, total=None)
+
+    @property
+    def text(self) -> str:
+        return _summary(self.name, self.rows, self._ended - self._begun)
+
+    def add(self, rows: int) -> None:
+        with self._lock:
+            self.rows += rows
+        self._display.advance(self.task, rows)
+
+    def end_step(self) -> None:
+        with self._lock:
+            self.steps += 1
+            self._ended = time.monotonic()
+        self._display.update(self.task, description=f"{self.name}: {self.steps:,} done")
 
 
 class _Bars:
     def __init__(self, display: RichDisplay) -> None:
         self._display = display
-
-    def step(self, name: str, total: int | None = None) -> AbstractContextManager[Step]:
-        return self._step(name, total)
+        self._lock = threading.Lock()
+        self.phases: dict[str, _Phase] = {}
 
     @contextmanager
-    def _step(self, name: str, total: int | None) -> Iterator[Step]:
-        bar = _Bar(self._display, self._display.add_task(name, total=total))
-        begun = time.monotonic()
+    def step(self, name: str, total: int | None = None) -> Iterator[Step]:
+        phase = self._phase(name)
+        # A step that is its whole phase shows in the phase's line.
+        own = name != phase.name
+        task = self._display.add_task(f"  {name}", total=total) if own else phase.task
         try:
-            yield bar
+            yield _Bar(self._display, task, phase)
         finally:
-            self._display.remove_task(bar.task)
-        seconds = time.monotonic() - begun
-        ended = f"{name}: {bar.rows:,} rows in {seconds:.1f} s{_rate(bar.rows, seconds)}"
-        self._display.console.print(ended, style="dim", markup=False, highlight=False)
+            if own:
+                self._display.remove_task(task)
+            phase.end_step()
+
+    def _phase(self, name: str) -> _Phase:
+        word = name.partition(" ")[0]
+        with self._lock:
+            if word not in self.phases:
+                self.phases[word] = _Phase(self._display, word)
+            return self.phases[word]
 
 
-class _Bar(_Count):
-    def __init__(self, display: RichDisplay, task: TaskID) -> None:
-        super().__init__()
+class _Bar:
+    def __init__(self, display: RichDisplay, task: TaskID, phase: _Phase) -> None:
         self._display = display
-        self.task = task
+        self._task = task
+        self._phase = phase
 
     def advance(self, rows: int) -> None:
-        super().advance(rows)
-        self._display.advance(self.task, rows)
+        if self._task != self._phase.task:
+            self._display.advance(self._task, rows)
+        self._phase.add(rows)
 
     def expect(self, total: int) -> None:
-        self._display.update(self.task, total=total)
+        if self._task != self._phase.task:
+            self._display.update(self._task, total=total)

@@ -65,7 +65,7 @@ class Batch:
         """Records of the objects, in their order; answers how many of each."""
         made: dict[str, int] = {}
         for name in objects:
-            with progress.step(name) as step:
+            with progress.step(f"make {name}") as step:
                 for plan in _PLANS.get(name, ()):
                     self._run(plan)
                 source = self._filled(script(f"objects/{name}.sql"))

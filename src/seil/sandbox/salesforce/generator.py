@@ -79,7 +79,7 @@ def _fill(batch: Batch, rows: Mapping[str, int], progress: Progress) -> None:
     batch.open()
     batch.make_all(traits(), progress)
     for name, count in rows.items():
-        with progress.step(name, count) as step:
+        with progress.step(f"make {name}", count) as step:
             step.advance(batch.make_described(batch.store.object(name), count))
 
 

@@ -56,7 +56,7 @@ SELECT
     END AS "Name",
     CASE WHEN chance(order_number, 'master name', 0.7) THEN 'Campaign order ' || order_number || ' – ' || one_of(order_number, 'season', ['Summer', 'Winter', 'Launch "X"', 'Always, on']) END AS vlocity_cmt__MasterOrderName__c,
     one_of(order_number, 'type', ['Direct', 'Direct', 'Agency', 'Agency', 'Programmatic', 'House']) AS "Type",
-    start_date AS "EffectiveDate",
+    CAST(order_created AS DATE) AS "EffectiveDate",
     CASE WHEN NOT chance(order_number, 'open end', 0.05) THEN end_date + 10 END AS "EndDate",
     one_of(order_number, 'status', ['Draft', 'Activated', 'Activated', 'Activated', 'In Approval', 'Cancelled']) AS "Status",
     one_of(order_number, 'order status', ['Draft', 'Ready To Submit', 'In Progress', 'Activated', 'Activated', 'Completed', 'Cancelled']) AS vlocity_cmt__OrderStatus__c,
