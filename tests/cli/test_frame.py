@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from seil.cli import frame
 from seil.cli.app import Root
+from seil.cli.frame import ctrl_c_in_duckdb
 from seil.errors import LakeError, QuotaExhaustedError
 
 Seil = Callable[..., Any]
@@ -301,3 +302,10 @@ def _until(happened: Callable[[], bool]) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_ctrl_c_in_a_statement_is_an_interrupt() -> None:
+    with pytest.raises(KeyboardInterrupt), ctrl_c_in_duckdb():
+        raise RuntimeError("Query interrupted")
+    with pytest.raises(RuntimeError, match="odd"), ctrl_c_in_duckdb():
+        raise RuntimeError("odd")

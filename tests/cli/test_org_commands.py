@@ -114,8 +114,9 @@ def test_run_goes_the_whole_way_and_again(seil: Seil, org: Server) -> None:
     again = seil("run", "Account", "Order")
     assert again.code == 0
     lines = again.out.splitlines()
-    assert [line.split()[:2] for line in lines[1:3]] == [["Account", "delta"], ["Order", "delta"]]
-    assert lines[-1] == "Everything that was reported has arrived."
+    assert lines[0].startswith("Extract: 2 objects read, ")
+    assert lines[-1] == "Nothing is new: all 2 ledger rows balance."
+    assert len(lines) <= 6
     assert all(ledger(seil).values())
     flows = seil("status", "Order", "--json").json["flows"]
     assert (flows[0]["late"], flows[0]["running_pages"]) == (False, None)

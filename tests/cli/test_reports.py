@@ -27,11 +27,14 @@ from seil.sf_to_dw.build_tests import TestFailure
 from seil.sf_to_dw.extract import ExtractReport
 from seil.sf_to_dw.flow_run import FlowResult
 from seil.sf_to_dw.flows import FlowRun, FlowState, FlowStates, LandedPage, Window
+from seil.sf_to_dw.ingest import IngestReport
 from seil.sf_to_dw.ledger import LedgerRow
 from seil.sf_to_dw.load import LoadReport
 from seil.sf_to_dw.load_drift import SchemaChange
 from seil.sf_to_dw.load_events import ObjectLoad
+from seil.sf_to_dw.pipeline import RunReport
 from seil.sf_to_dw.plan import Plan, PlannedObject
+from seil.warehouse.protocol import Outcome
 
 Seil = Callable[..., Any]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -70,7 +73,7 @@ def test_extract_says_what_was_left_out_and_what_failed(
         left_out={"BillingAddress": "compound"},
     )
     failed = FlowResult("Order", error=UnavailableError("Salesforce", "slow"))
-    reports.extracted(TEXT, ExtractReport([fine, failed]))
+    reports.extracted(TEXT, ExtractReport([fine, failed]), {})
     lines = said(capsys)
     assert lines[1].endswith("went on with the last run; without BillingAddress")
     assert "1,200" in lines[1]
@@ -107,8 +110,54 @@ def test_ledger_says_what_does_not_balance(capsys: pytest.CaptureFixture[str]) -
     row = LedgerRow("Order", "run-1", "full", None, NOON, 5, 4, 4, 0, 4, balanced=False)
     reports.ledger([row])
     lines = said(capsys)
-    assert lines[1].split() == ["Order", "full", "5", "4", "4", "0", "4", "no", "run-1"]
-    assert lines[2] == "1 of 1 do not balance."
+    assert lines[1].split() == ["Order", "full", "5", "4", "0", "4"]
+    assert lines[2:] == [
+        "  Order, full, run run-1: 5 reported, 4 landed, 4 curated, 0 set aside, 4 merged",
+        "1 of 1 do not balance.",
+    ]
+
+
+def run_report(*, updated: int, rejected: int = 0) -> RunReport:
+    """Of an hour in which 33 objects were read again, of which one may have changes."""
+    names = [f"Object{number}__c" for number in range(33)]
+    flows = [FlowResult(name, "delta", reported=3, landed=3) for name in names]
+    rows = [
+        LedgerRow(name, "r", "delta", NOON, NOON, 3, 3, 3, 0, 3, balanced=True) for name in names
+    ]
+    loads = [ObjectLoad(name, name, files=1, outcome=Outcome(unchanged=3)) for name in names]
+    loads[7] = replace(loads[7], outcome=Outcome(updated=updated, unchanged=3 - updated))
+    rows[9] = replace(rows[9], curated=3 - rejected, merged=3 - rejected, set_aside=rejected)
+    tables = [TableBuild(f"t{n}", "built", rows=5, mode="unchanged") for n in range(16)]
+    return RunReport(
+        ExtractReport(flows),
+        IngestReport([]),
+        LoadReport(tuple(loads)),
+        BuildReport("b", tuple(tables)),
+        rows,
+    )
+
+
+def test_an_idle_run_is_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    reports.ran(TEXT, run_report(updated=0), {})
+    assert said(capsys) == [
+        "Extract: 33 objects read, 99 rows of 33 of them",
+        "Ingest: 0 files taken in, 0 rows curated, 0 set aside, 0 files rejected",
+        "Load: 33 files, 99 rows: 99 unchanged",
+        "Build: 16 of 16 tables built, 80 rows, 16 of them unchanged",
+        "Nothing is new: all 33 ledger rows balance.",
+    ]
+
+
+def test_a_run_lists_what_changed_or_was_set_aside(capsys: pytest.CaptureFixture[str]) -> None:
+    reports.ran(TEXT, run_report(updated=1, rejected=2), {"Object7__c": "Seventh"})
+    lines = said(capsys)
+    listed = lines[lines.index("") + 1 :]
+    assert [line.split() for line in listed[1:3]] == [
+        ["Seventh", "delta", "3", "3", "0", "3"],
+        ["Object9__c", "delta", "3", "3", "2", "1"],
+    ]
+    assert listed[3] == "All 2 balance: reported = landed = merged + aside."
+    assert listed[4].endswith("31 more ledger rows balance, of objects without changes.")
 
 
 def test_status_of_a_late_flow_and_of_one_under_way(seil: Seil, context: Context) -> None:

@@ -148,7 +148,7 @@ class Demo:
 
     def _say_ledger(self, full: RunReport, delta: RunReport) -> bool:
         with Context(load_settings(self.folder.config)) as context:
-            names = {obj.api_name: obj.display_name for obj in context.catalog.values()}
+            names = context.catalog.display_names
         return show_ledger(names, full.ledger, delta.ledger)
 
     @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from seil.cli.ledger import difference
 from seil.cli.output import Bad, line, table
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def show_ledger(
     )
     off = [entry for entry in entries if not entry.balanced]
     for entry in off:
-        line(_difference(entry), style="red")
+        line(f"  {difference(entry)}", style="red")
     total = sum(entry.reported or 0 for entry in entries)
     said = "NOT all of them accounted for" if off else "all of them accounted for"
     line(f"{total:,} rows reported, {said}:", style="red" if off else "")
@@ -50,10 +51,3 @@ def _row(name: str, rows: Sequence[LedgerRow]) -> list[Any]:
 
 def _total(rows: Sequence[LedgerRow], column: str) -> int:
     return sum(getattr(row, column) or 0 for row in rows)
-
-
-def _difference(row: LedgerRow) -> str:
-    return (
-        f"  {row.object} ({row.mode}): {row.reported or 0:,} reported, {row.landed:,} landed, "
-        f"{row.curated:,} curated, {row.set_aside:,} set aside, {row.merged:,} merged"
-    )

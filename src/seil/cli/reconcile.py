@@ -38,5 +38,5 @@ def reconcile(
     with opened(call) as context, shown_progress(call) as progress:
         chosen = context.catalog.select(objects or ())
         report = context.pipeline.reconcile(chosen, kinds, progress=progress)
-        reports.ran(call, report)
+        reports.ran(call, report, context.catalog.display_names)
     return 0 if report.ok else UNBALANCED

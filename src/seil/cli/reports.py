@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seil.cli import output
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.load_events import ObjectLoad
     from seil.sf_to_dw.pipeline import RunReport
     from seil.sf_to_dw.plan import Plan, PlannedObject
-
-LEDGER_COLUMNS = (
-    "object", "mode", "reported", "landed", "curated", "set aside", "merged", "balanced", "run",
-)  # fmt: skip
 
 
 def planned(call: Call, plan: Plan) -> None:
@@ -71,19 +67,17 @@ def _plan_note(entry: PlannedObject) -> str | None:
     return "; ".join(notes) or None
 
 
-def extracted(call: Call, report: ExtractReport) -> None:
+def extracted(call: Call, report: ExtractReport, names: Mapping[str, str]) -> None:
+    """`names` are display names by API name."""
     if call.json:
         call.answer("seil.extract/1", {"flows": [_flow_document(flow) for flow in report.flows]})
         return
     output.table(
-        ("object", "mode", "from", "until", "reported", "landed", "files", "seconds", "note"),
+        ("object", "mode", "rows", "files", "seconds", "note"),
         [
             (
-                flow.object,
+                names.get(flow.object, flow.object),
                 flow.mode,
-                flow.window.start if flow.window else None,
-                flow.window.end if flow.window else None,
-                flow.reported,
                 flow.landed,
                 flow.files,
                 round(flow.seconds, 1),
@@ -125,11 +119,16 @@ def loaded(call: Call, report: LoadReport) -> None:
         call.answer("seil.load/1", body)
         return
     total = report.outcome
-    output.line(
-        f"Load: {report.files:,} files, {total.rows:,} rows: {total.inserted:,} inserted,"
-        f" {total.updated:,} updated, {total.deleted:,} deleted, {total.unchanged:,} unchanged,"
-        f" {total.superseded:,} superseded"
-    )
+    counts = {
+        "inserted": total.inserted,
+        "updated": total.updated,
+        "deleted": total.deleted,
+        "unchanged": total.unchanged,
+        "superseded": total.superseded,
+        "without a key": total.without_key,
+    }
+    told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    output.line(f"Load: {report.files:,} files, {total.rows:,} rows{': ' if told else ''}{told}")
     for entry in report.objects:
         for change in entry.changes:
             output.line(f"  changed: {change}")
@@ -167,22 +166,24 @@ def built(call: Call, report: BuildReport) -> None:
         return
     rows = sum(table.rows for table in report.tables)
     ready = sum(table.state == "built" for table in report.tables)
-    output.line(f"Build: {ready:,} of {len(report.tables):,} tables built, {rows:,} rows")
-    output.table(
-        ("table", "state", "how", "rows", "deleted", "inserted", "seconds"),
-        [
-            (
-                table.table,
-                table.state if table.state == "built" else Bad(table.state),
-                table.mode if table.is_built else None,
-                table.rows,
-                table.deleted,
-                table.inserted,
-                round(table.seconds, 1),
-            )
-            for table in report.tables
-        ],
-    )
+    same = sum(table.is_built and table.mode == "unchanged" for table in report.tables)
+    more = f", {same:,} of them unchanged" if same else ""
+    output.line(f"Build: {ready:,} of {len(report.tables):,} tables built, {rows:,} rows{more}")
+    told = [t for t in report.tables if not (t.is_built and t.mode == "unchanged")]
+    if told:
+        output.table(
+            ("table", "how", "rows", "deleted", "inserted"),
+            [
+                (
+                    table.table,
+                    table.mode if table.state == "built" else Bad(table.state),
+                    table.rows,
+                    table.deleted,
+                    table.inserted,
+                )
+                for table in told
+            ],
+        )
     for table in report.tables:
         if table.message:
             output.line(f"  {table.table}: {table.message}", style="red")
@@ -194,63 +195,40 @@ def built(call: Call, report: BuildReport) -> None:
         output.line(f"  {note} (by {count:,} tables)" if count > 1 else f"  {note}", style="dim")
 
 
-def ran(call: Call, report: RunReport) -> None:
-    if call.json:
-        call.answer(
-            "seil.run/1",
-            {
-                "ok": report.ok,
-                "extract": [_flow_document(flow) for flow in report.extract.flows],
-                "beside": [_flow_document(flow) for flow in report.beside],
-                "ingest": ingest_documents(report.ingest),
-                "load": [_load_document(entry) for entry in report.load.objects],
-                "build": [_build_document(table) for table in report.build.tables],
-                "ledger": [ledger_document(row) for row in report.ledger],
-            },
-            problem="; ".join(report.problems),
-        )
+def ran(call: Call, report: RunReport, names: Mapping[str, str]) -> None:
+    """`names` are display names by API name."""
+    if not call.json:
+        from seil.cli.run_report import show_run
+
+        show_run(call, report, names)
         return
-    if report.extract.flows:
-        extracted(call, report.extract)
-        output.line()
-    for found in report.beside:
-        if found.error:
-            output.line(
-                f"{found.mode or 'reconcile'} of {found.object}: {found.error}", style="red"
-            )
-        else:
-            output.line(f"{found.object}: {found.landed:,} records by {found.mode}")
-    ingested(report.ingest)
-    loaded(call, report.load)
-    built(call, report.build)
-    output.line()
-    ledger(report.ledger)
-    if report.ok:
-        output.line("Everything that was reported has arrived.")
-    else:
-        output.line("Not everything arrived: see above.", style="red")
+    call.answer(
+        "seil.run/1",
+        {
+            "ok": report.ok,
+            "extract": [_flow_document(flow) for flow in report.extract.flows],
+            "beside": [_flow_document(flow) for flow in report.beside],
+            "ingest": ingest_documents(report.ingest),
+            "load": [_load_document(entry) for entry in report.load.objects],
+            "build": [_build_document(table) for table in report.build.tables],
+            "ledger": [ledger_document(row) for row in report.ledger],
+        },
+        problem="; ".join(report.problems),
+    )
 
 
-def ledger(rows: Sequence[LedgerRow]) -> None:
-    if not rows:
-        output.line("The ledger is empty.")
-        return
-    output.table(LEDGER_COLUMNS, [_ledger_row(row) for row in rows])
-    off = sum(not row.balanced for row in rows)
-    if off:
-        output.line(f"{off:,} of {len(rows):,} do not balance.", style="red")
+def ledger(rows: Sequence[LedgerRow], names: Mapping[str, str] | None = None) -> None:
+    """`names` are display names by API name."""
+    from seil.cli.ledger import show_ledger
+
+    if rows:
+        show_ledger(rows, names or {})
     else:
-        output.line(f"All {len(rows):,} balance: reported = landed = curated + set aside = merged.")
+        output.line("Nothing was loaded yet: `seil run` reads the org and loads what it reads.")
 
 
 def ledger_document(row: LedgerRow) -> dict[str, Any]:
     return dict(vars(row))
-
-
-def _ledger_row(row: LedgerRow) -> tuple[Any, ...]:
-    counts = (row.reported, row.landed, row.curated, row.set_aside, row.merged)
-    shown = counts if row.balanced else tuple(Bad(count) for count in counts)
-    return (row.object, row.mode, *shown, row.balanced or Bad("no"), row.flow_run_id)
 
 
 def _jobs(plan: Plan) -> int:

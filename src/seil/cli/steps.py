@@ -66,7 +66,7 @@ def extract(call: Call, objects: arguments.Objects = None, *, full: Full = False
         chosen = context.catalog.select(objects or ())
         with shown_progress(call) as progress:
             report = context.extractor.run(chosen, full=full, progress=progress)
-        reports.extracted(call, report)
+        reports.extracted(call, report, context.catalog.display_names)
     return UNBALANCED if report.failed else 0
 
 
@@ -143,7 +143,7 @@ def _run_once(call: Call, context: Context, objects: Sequence[SyncedObject], *, 
     context.journal.prune(context.settings.events.keep)
     with shown_progress(call) as progress:
         report = context.pipeline.run(objects, full=full, progress=progress)
-    reports.ran(call, report)
+    reports.ran(call, report, context.catalog.display_names)
     return 0 if report.ok else UNBALANCED
 
 

@@ -101,7 +101,8 @@ def build(
     with progress.step("build") as step:
         report = _Build(warehouse, models, selected, started, outbox, full).run(step)
     for table in report.tables:
-        level = logging.INFO if table.is_built else logging.WARNING
+        quiet = logging.DEBUG if table.mode == "unchanged" else logging.INFO
+        level = quiet if table.is_built else logging.WARNING
         about = (table.table, table.state, table.mode, table.rows, table.message)
         log.log(level, "%s: %s (%s), %d rows. %s", *about)
     outbox.publish([_event(report)])

@@ -1,0 +1,42 @@
+"""How ledger rows are printed, within 80 characters where the objects' names let them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from seil.cli import output
+
+if TYPE_CHECKING:
+    from seil.sf_to_dw.ledger import LedgerRow
+
+_COLUMNS = ("object", "mode", "reported", "landed", "aside", "merged")
+
+
+def show_ledger(rows: Sequence[LedgerRow], names: Mapping[str, str]) -> None:
+    """A line per row, all numbers of those that do not balance, and the sentence they stand for.
+
+    `names` are display names by API name; an object without one goes by its API name.
+    """
+    output.table(_COLUMNS, [_cells(row, names) for row in rows])
+    off = [row for row in rows if not row.balanced]
+    for row in off:
+        output.line(f"  {difference(row)}", style="red")
+    if off:
+        output.line(f"{len(off):,} of {len(rows):,} do not balance.", style="red")
+    elif rows:
+        output.line(f"All {len(rows):,} balance: reported = landed = merged + aside.")
+
+
+def difference(row: LedgerRow) -> str:
+    reported = "nothing said how many" if row.reported is None else f"{row.reported:,} reported"
+    return (
+        f"{row.object}, {row.mode}, run {row.flow_run_id}: {reported}, {row.landed:,} landed, "
+        f"{row.curated:,} curated, {row.set_aside:,} set aside, {row.merged:,} merged"
+    )
+
+
+def _cells(row: LedgerRow, names: Mapping[str, str]) -> tuple[Any, ...]:
+    counts = (row.reported, row.landed, row.set_aside, row.merged)
+    shown = counts if row.balanced else tuple(output.Bad(count) for count in counts)
+    return (names.get(row.object, row.object), row.mode, *shown)

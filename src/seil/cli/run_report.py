@@ -1,0 +1,85 @@
+"""What `seil run` and `seil reconcile` say at the end: what changed, and what went wrong.
+
+What had nothing to do is counted, not listed: an idle hour is a few lines.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from seil.cli import output, reports
+from seil.cli.ledger import show_ledger
+
+if TYPE_CHECKING:
+    from seil.cli.frame import Call
+    from seil.sf_to_dw.extract import ExtractReport
+    from seil.sf_to_dw.ledger import LedgerRow
+    from seil.sf_to_dw.pipeline import RunReport
+
+
+def show_run(call: Call, report: RunReport, names: Mapping[str, str]) -> None:
+    """`names` are display names by API name."""
+    _extracted(report.extract, names)
+    _beside(report)
+    reports.ingested(report.ingest)
+    reports.loaded(call, report.load)
+    reports.built(call, report.build)
+    if rows := _changed(report):
+        output.line()
+        show_ledger(rows, names)
+    if report.ok:
+        output.line(_all_well(report, len(rows)))
+    else:
+        output.line("Not everything arrived: see above.", style="red")
+
+
+def _extracted(report: ExtractReport, names: Mapping[str, str]) -> None:
+    if not report.flows:
+        return
+    rows = sum(flow.reported for flow in report.flows)
+    told = sum(bool(flow.reported) for flow in report.flows)
+    said = f"{rows:,} rows of {told:,} of them" if rows else "no changes"
+    output.line(f"Extract: {len(report.flows):,} objects read, {said}")
+    for flow in report.flows:
+        name = names.get(flow.object, flow.object)
+        if flow.error:
+            output.line(f"  {name}: {flow.error}", style="red")
+        elif flow.resumed:
+            output.line(f"  {name}: went on with the run that was broken off")
+
+
+def _beside(report: RunReport) -> None:
+    """What was compared; an object or kind that had nothing new is left out."""
+    landed: Counter[str] = Counter()
+    objects: Counter[str] = Counter()
+    for found in report.beside:
+        if found.error:
+            what = found.mode or "reconcile"
+            output.line(f"  {what} of {found.object}: {found.error}", style="red")
+        elif found.landed and found.mode:
+            landed[found.mode] += found.landed
+            objects[found.mode] += 1
+    for mode, rows in landed.items():
+        output.line(f"Besides: {rows:,} records by {mode}, of {objects[mode]:,} objects")
+
+
+def _changed(report: RunReport) -> list[LedgerRow]:
+    """Rows of objects of which anything is new in the warehouse, and those that need a look."""
+    new = {
+        entry.object
+        for entry in report.load.objects
+        if entry.outcome.inserted or entry.outcome.updated or entry.outcome.deleted
+    }
+    return [row for row in report.ledger if row.object in new or row.set_aside or not row.balanced]
+
+
+def _all_well(report: RunReport, shown: int) -> str:
+    rest = len(report.ledger) - shown
+    if not report.ledger:
+        return "Everything is up to date."
+    if not shown:
+        return f"Nothing is new: all {rest:,} ledger rows balance."
+    more = f" {rest:,} more ledger rows balance, of objects without changes." if rest else ""
+    return f"Everything that was reported has arrived.{more}"
