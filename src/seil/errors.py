@@ -9,7 +9,8 @@ SeilError
 ├── RejectError           set this one thing aside, go on with the rest
 │   ├── FileRejectedError     a landed file that fails a check
 │   ├── ObjectRejectedError   a Salesforce object that cannot be synced as it is
-│   └── RequestRejectedError  a request the far end refused for what it says
+│   ├── RequestRejectedError  a request the far end refused for what it says
+│   └── OutcomeUnknownError   it may have been done or not, and a second time could do it twice
 └── AbortError            stop: nothing will work until somebody changes something
     ├── ConfigurationError    settings or catalog, every problem at once
     ├── LoginError            the org refuses these credentials
@@ -47,7 +48,8 @@ class RetryError(SeilError):
 class UnavailableError(RetryError):
     """`retry_after` is in seconds, None when the far end did not say.
 
-    `reached` is False where the request surely never got there, so that nothing can have happened.
+    `reached` is False where the request surely was not carried out: it never got there, or was
+    turned away before anything was done.
     """
 
     def __init__(
@@ -128,6 +130,20 @@ class RequestRejectedError(RejectError):
         self.code = code
         self.reason = reason
         self.status = status
+
+
+class OutcomeUnknownError(RejectError):
+    """`sent` is what was asked for, `look` how to find out whether it was done."""
+
+    def __init__(self, service: str, sent: str, reason: str, *, look: str) -> None:
+        super().__init__(
+            f"{service}: the outcome of {sent} is unknown: {reason}",
+            hint=f"It was not sent again. {look}",
+        )
+        self.service = service
+        self.sent = sent
+        self.reason = reason
+        self.look = look
 
 
 class AbortError(SeilError):

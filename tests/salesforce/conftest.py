@@ -182,6 +182,14 @@ def far() -> Iterator[FarEnd]:
 
 
 @pytest.fixture
+def moved() -> Iterator[FarEnd]:
+    """Another host."""
+    end = FarEnd()
+    yield end
+    end.close()
+
+
+@pytest.fixture
 def settings(far: FarEnd) -> SalesforceSettings:
     return SalesforceSettings(
         login_url=far.url,

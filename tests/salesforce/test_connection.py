@@ -11,7 +11,14 @@ from email.utils import format_datetime
 import pytest
 from tests.salesforce.conftest import DATA, TOKEN, FarEnd, Reply, Request, errors
 
-from seil.errors import ConflictError, LoginError, ObjectRejectedError, UnavailableError
+from seil.errors import (
+    ConflictError,
+    LoginError,
+    ObjectRejectedError,
+    OutcomeUnknownError,
+    RequestRejectedError,
+    UnavailableError,
+)
 from seil.salesforce.allowance import ApiUsage, PerAppUsage
 from seil.salesforce.org import Org
 from seil.settings import SalesforceSettings, Secret
@@ -158,9 +165,13 @@ def test_refused_session_is_not_tried_again_when_the_login_fails(far: FarEnd, or
     assert tokens == ["Bearer token-1", "Bearer new"]
 
 
-@pytest.mark.parametrize("refusal", [503, 502, 500, 429])
-def test_job_is_asked_for_again_when_the_org_says_no(far: FarEnd, org: Org, refusal: int) -> None:
-    far.on("POST", JOBS, Reply(refusal), JOB)
+@pytest.mark.parametrize(
+    "refusal",
+    [Reply(503, errors("SERVER_UNAVAILABLE", "busy")), Reply(429), Reply(420)],
+    ids=["503", "429", "420"],
+)
+def test_job_is_asked_for_again_when_the_org_says_no(far: FarEnd, org: Org, refusal: Reply) -> None:
+    far.on("POST", JOBS, refusal, JOB)
     assert org.bulk.start(SOQL).id == "750xx"
 
 
@@ -173,7 +184,7 @@ def test_job_is_asked_for_once_when_the_answer_gets_lost(
     far: FarEnd, org: Org, loss: Reply
 ) -> None:
     far.on("POST", JOBS, loss, JOB)
-    with pytest.raises(UnavailableError):
+    with pytest.raises(OutcomeUnknownError):
         org.bulk.start(SOQL)
     assert far.paths("POST") == [JOBS]
 
@@ -201,6 +212,30 @@ def test_session_that_is_never_accepted_is_a_login_error(far: FarEnd, org: Org) 
 def test_session_that_ends_twice_in_a_row_is_survived(far: FarEnd, org: Org) -> None:
     far.on("GET", OBJECTS, Reply(401, EXPIRED), Reply(401, EXPIRED), LIST)
     assert len(org.objects()) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_org_that_moved_is_found_by_one_new_login(
+    far: FarEnd, org: Org, moved: FarEnd, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    org.login()
+    away = Reply(status, b"", {"Location": "https://other.example/x?sid=00Dsecret"})
+    far.on("GET", OBJECTS, away)
+    far.on("POST", TOKEN, Reply(body={"access_token": "new", "instance_url": moved.url}))
+    moved.on("GET", OBJECTS, LIST)
+    assert len(org.objects()) == len(org.objects()) == 1
+    assert [request.path for request in far.requests] == [TOKEN, OBJECTS, TOKEN]
+    assert [r.headers["Authorization"] for r in moved.requests] == ["Bearer new"] * 2
+    assert f"it is at {moved.url}" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_redirect_that_a_new_login_does_not_end_is_refused(far: FarEnd, org: Org) -> None:
+    far.on("GET", OBJECTS, Reply(301, b"", {"Location": "https://other.example/x"}))
+    with pytest.raises(RequestRejectedError, match=r"it redirects to other\.example") as caught:
+        org.objects()
+    assert "My Domain" in caught.value.hint
+    assert far.token == 2
 
 
 def test_many_threads_refused_at_once_log_in_once(far: FarEnd, org: Org) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from tests.salesforce.conftest import DATA, TOKEN, FarEnd, Reply, Request, errors
 
-from seil.errors import ObjectRejectedError, RejectError, UnavailableError
+from seil.errors import ObjectRejectedError, OutcomeUnknownError, RejectError, UnavailableError
 from seil.salesforce.allowance import Allowance, Limits
 from seil.salesforce.org import (
     DeletedRecord,
@@ -282,7 +282,7 @@ def test_write_with_an_expired_session(far: FarEnd, org: Org) -> None:
 
 def test_create_is_not_repeated_when_its_answer_got_lost(far: FarEnd, org: Org) -> None:
     far.on("POST", f"{DATA}/sobjects/Lead/", Reply(hang_up=True))
-    with pytest.raises(UnavailableError, match="the call broke: ConnectionError"):
+    with pytest.raises(OutcomeUnknownError, match="the call broke: ConnectionError"):
         org.create("Lead", {})
     assert len(far.paths("POST")) == 1
 

@@ -40,6 +40,10 @@ _RESULT_PAGES_SINCE = 58.0
 _FIRST_POLL = 0.1
 _FAILURE_CODE = re.compile(r"^(?:\w+ : )?([A-Z][A-Z_]{4,})\b")
 _GONE = frozenset({404, 410})
+_LOOK = (
+    "If the job was created, Setup > Bulk Data Load Jobs lists it, and the org deletes it after"
+    " seven days; the next run reads the same window with a job of its own"
+)
 _OTHER_VERSION = 409
 
 
@@ -121,9 +125,9 @@ class BulkQuery:
     def start(self, soql: str, *, deleted: bool = True) -> QueryJob:
         """Starts a job; `deleted` includes the records in the recycle bin.
 
-        Tried again only while the org says that it did not take the job. An answer that got lost
-        may stand for a job that runs: it would count against the day's 10,000 jobs and its
-        terabyte of results, so that UnavailableError leaves the choice to the caller.
+        Tried again only while the org surely did not take the job: one that it may have taken
+        counts against the day's 10,000 jobs and its terabyte of results. The org's list of jobs
+        names their objects and not their queries, so that OutcomeUnknownError says how to look.
         """
         answer = self._connection.json(
             Call(
@@ -137,7 +141,8 @@ class BulkQuery:
                     "lineEnding": "LF",
                 },
                 about=queried_object(soql),
-                repeatable=False,
+                idempotent=False,
+                look=_LOOK,
             )
         )
         return QueryJob.parse(answer)
@@ -232,7 +237,7 @@ class BulkQuery:
 
     def abort(self, job_id: str) -> None:
         """Ends a job that is no longer wanted; one that is over or gone is left as it is."""
-        call = Call("PATCH", _path(job_id), body={"state": "Aborted"})
+        call = Call("PATCH", _path(job_id), body={"state": "Aborted"}, idempotent=True)
         try:
             self._connection.send(call)
         except RequestRejectedError as error:

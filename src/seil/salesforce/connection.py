@@ -11,17 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 
 import seil
-from seil.errors import SeilError, UnavailableError
+from seil.errors import OutcomeUnknownError, SeilError, UnavailableError
 from seil.salesforce.budget import Budget
-from seil.salesforce.faults import SERVICE, Answer, SessionExpiredError, fault
-from seil.salesforce.retries import LostAnswerError, Retries
+from seil.salesforce.faults import SERVICE, Answer, OrgMovedError, SessionExpiredError, fault
+from seil.salesforce.retries import Retries, before_the_call
 from seil.salesforce.session import Admit, Login, Session, Sessions, admit_any, is_loopback
 from seil.settings import SalesforceSettings
 
@@ -33,6 +33,8 @@ for _name in ("httpx", "urllib3.connectionpool"):
 # Result pages are hundreds of megabytes, and each piece of 64 kB passes through four layers.
 httpcore.HTTP11Connection.READ_NUM_BYTES = 256 << 10
 
+T = TypeVar("T")
+
 _CONNECT_SECONDS = 30.0
 _IDLE_CONNECTIONS = 64
 _IDLE_SECONDS = 30.0
@@ -40,6 +42,7 @@ _IDLE_SECONDS = 30.0
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 _RENEWALS = 2
+_IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE")
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,11 @@ class Call:
     """One request. `path` is below /services/data/vXX.X/, or absolute when it starts with a slash.
 
     `about` names the object for messages; `also` are statuses that are fine besides 2xx;
-    `repeatable` calls are tried again even when it is unknown whether they were carried out;
     `within_budget` is false for what is asked even when no calls are left.
+
+    `idempotent` calls are tried again even when it is unknown whether they were carried out; for
+    the others `look` says how to find out. Methods that are idempotent by RFC 9110, 9.2.2, need
+    not say so, a POST or a PATCH has to.
     """
 
     method: str
@@ -58,9 +64,16 @@ class Call:
     accept: str = "application/json"
     about: str = ""
     also: tuple[int, ...] = ()
-    repeatable: bool = True
+    idempotent: bool | None = None
+    look: str = ""
     attempts: int | None = None
     within_budget: bool = True
+
+    def __post_init__(self) -> None:
+        if self.idempotent is None:
+            if self.method not in _IDEMPOTENT:
+                raise ValueError(f"a {self.method} has to say whether it is idempotent")
+            object.__setattr__(self, "idempotent", True)
 
 
 class Connection:
@@ -108,11 +121,11 @@ class Connection:
 
     def login(self) -> Session:
         """A new session, whatever session there is."""
-        return self.retries.call(self.sessions.fresh)
+        return self.retries.call(self.sessions.fresh, idempotent=True)
 
     def session(self) -> Session:
         """The session there is, or a new one."""
-        return self.retries.call(self.sessions.current)
+        return self.retries.call(self.sessions.current, idempotent=True)
 
     def json(self, call: Call) -> Any:
         """The decoded answer, numbers exact. An answer that is not JSON counts as unavailable."""
@@ -124,28 +137,20 @@ class Connection:
             except ValueError as error:
                 # A page of the edge servers: the request got no further. Half an answer: it did.
                 page = response.content.lstrip()[:1] == b"<"
-                kind = UnavailableError if page else LostAnswerError
-                words = "a web page" if page else "not JSON"
-                raise kind(
-                    SERVICE, f"the answer is {words}", status=response.status_code
-                ) from error
+                words = "the answer is a web page" if page else "the answer is not JSON"
+                status = response.status_code
+                raise UnavailableError(SERVICE, words, status=status, reached=not page) from error
 
-        return self.retries.call(attempt, repeatable=call.repeatable, attempts=call.attempts)
+        return self._settled(call, attempt)
 
     def send(self, call: Call) -> httpx.Response:
         """The answer, read."""
-        return self.retries.call(
-            lambda: self._answered(call, stream=False),
-            repeatable=call.repeatable,
-            attempts=call.attempts,
-        )
+        return self._settled(call, lambda: self._answered(call, stream=False))
 
     @contextmanager
     def stream(self, call: Call) -> Iterator[httpx.Response]:
         """The answer, its body not yet read; closed on leaving the block."""
-        response = self.retries.call(
-            lambda: self._answered(call, stream=True), attempts=call.attempts
-        )
+        response = self._settled(call, lambda: self._answered(call, stream=True))
         try:
             yield response
         finally:
@@ -156,18 +161,45 @@ class Connection:
 
         A login that this needs is one try of the call: whoever tries the call again, logs in again.
         """
-        session = self.sessions.current()
+        with before_the_call():
+            session = self.sessions.current()
         # Threads share a session: the new one can be ended by what ended the old one, once more.
-        for _ in range(_RENEWALS):
+        for left in reversed(range(_RENEWALS)):
             try:
                 return attempt(session)
-            except SessionExpiredError:
-                logger.info("the session has expired; logging in again")
-                session = self.sessions.renew(session)
+            except SessionExpiredError as error:
+                session = self._renewed(session, error)
+                if isinstance(error, OrgMovedError) or not left:
+                    break
         try:
             return attempt(session)
         except SessionExpiredError as error:
             raise error.refusal from error
+
+    def _renewed(self, session: Session, error: SessionExpiredError) -> Session:
+        with before_the_call():
+            renewed = self.sessions.renew(session)
+        if isinstance(error, OrgMovedError):
+            logger.warning(
+                "the org at %s moved (it redirects to %s): by a new login it is at %s",
+                session.instance_url,
+                error.location,
+                renewed.instance_url,
+            )
+        else:
+            logger.info("the session has expired; logged in again")
+        return renewed
+
+    def settled(
+        self, attempt: Callable[[], T], sent: str, *, look: str, attempts: int | None = None
+    ) -> T:
+        """What must not be done twice. Raises OutcomeUnknownError where it may have been done."""
+        try:
+            return self.retries.call(attempt, idempotent=False, attempts=attempts)
+        except UnavailableError as error:
+            if not error.reached:
+                raise
+            raise OutcomeUnknownError(SERVICE, sent, error.message, look=look) from error
 
     def url(self, session: Session, path: str) -> str:
         if path.startswith(("/", "http")):
@@ -176,6 +208,12 @@ class Connection:
             query = f"?{parts.query}" if parts.query else ""
             return f"{session.instance_url}{parts.path}{query}"
         return f"{session.instance_url}/services/data/v{self.settings.api_version}/{path}"
+
+    def _settled(self, call: Call, attempt: Callable[[], T]) -> T:
+        if call.idempotent:
+            return self.retries.call(attempt, idempotent=True, attempts=call.attempts)
+        sent = f"{call.method} {call.path}"
+        return self.settled(attempt, sent, look=call.look, attempts=call.attempts)
 
     def _answered(self, call: Call, *, stream: bool) -> httpx.Response:
         response: httpx.Response = self.authorized(lambda s: self._attempt(call, s, stream=stream))
@@ -210,11 +248,7 @@ class Connection:
         request = self._client.build_request("POST", url, data=form)
         if basic:
             request = next(httpx.BasicAuth(*basic).auth_flow(request))
-        try:
-            return self._transmit(request, stream=False)
-        except LostAnswerError as error:
-            # Logging in twice does no harm, even on the way to a call that may not be repeated.
-            raise UnavailableError(error.service, error.reason) from error
+        return self._transmit(request, stream=False)
 
     def _transmit(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
         started = time.perf_counter()
@@ -244,8 +278,9 @@ def log_call(method: str, path: str, status: int, started: float) -> None:
 
 
 def _unavailable(error: httpx.TransportError) -> SeilError:
-    kind = UnavailableError if isinstance(error, _UNSENT) else LostAnswerError
+    reached = not isinstance(error, _UNSENT)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         host = urlsplit(str(error.request.url)).netloc
-        return kind(SERVICE, f"no connection to {host}: {error}")
-    return kind(SERVICE, f"the connection broke: {type(error).__name__}: {error}")
+        return UnavailableError(SERVICE, f"no connection to {host}: {error}", reached=reached)
+    words = f"the connection broke: {type(error).__name__}: {error}"
+    return UnavailableError(SERVICE, words, reached=reached)

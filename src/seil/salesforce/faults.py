@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from seil.errors import (
     ConflictError,
@@ -29,6 +30,9 @@ QUERY_TIMEOUT = "QUERY_TIMEOUT"
 
 TRANSIENT_STATUS = frozenset({406, 408, 420, 425, 429, 500, 502, 503, 504})
 _TRANSIENT_CODES = frozenset({"SERVER_UNAVAILABLE", "REQUEST_RUNNING_TOO_LONG"})
+# Turned away before anything was done: RFC 9110, 15.5.9 (408), RFC 6585 (429), RFC 8470 (425); 420
+# is the edge's, which knows no instance for the org yet.
+_UNPROCESSED_STATUS = frozenset({408, 420, 425, 429})
 _SESSION_CODES = frozenset({"INVALID_SESSION_ID", "Bad_OAuth_Token"})
 _QUOTA_CODES = frozenset({"REQUEST_LIMIT_EXCEEDED", "LIMIT_EXCEEDED"})
 _QUOTA_TEXT = re.compile(
@@ -63,6 +67,7 @@ _STATUS_CODES = {
     414: "URI_TOO_LONG",
     431: "URI_TOO_LONG",
 }
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MARKUP = re.compile(r"<[^>]*>")
 _LONGEST_REASON = 300
 
@@ -70,9 +75,20 @@ _LONGEST_REASON = 300
 class SessionExpiredError(Exception):
     """The session is no longer accepted; `refusal` is what to raise if a new one is not either."""
 
-    def __init__(self, refusal: LoginError) -> None:
-        super().__init__(refusal.code)
+    def __init__(self, refusal: SeilError) -> None:
+        super().__init__(refusal.message)
         self.refusal = refusal
+
+
+class OrgMovedError(SessionExpiredError):
+    """The org answers with a redirect. It is not followed: a login tells where the org is.
+
+    `location` is the host that it names.
+    """
+
+    def __init__(self, refusal: SeilError, location: str) -> None:
+        super().__init__(refusal)
+        self.location = location
 
 
 @dataclass(frozen=True)
@@ -95,6 +111,11 @@ class Answer:
     @property
     def retry_after(self) -> float | None:
         return retry_after(self.headers.get("Retry-After"))
+
+    @property
+    def location(self) -> str:
+        """The host that a redirect leads to; the rest of it may hold a session."""
+        return urlsplit(self.headers.get("Location") or "").netloc or urlsplit(self.url).netloc
 
     @property
     def address(self) -> str:
@@ -138,6 +159,13 @@ def fault(answer: Answer, *, object_name: str = "") -> SeilError | SessionExpire
     if code in _SESSION_CODES or answer.status == 401:
         words = reason or "Session expired or invalid"
         return SessionExpiredError(LoginError(answer.address, code or "401", words))
+    if answer.status in _REDIRECTS:
+        refusal = _rejection(answer, code, _elsewhere(answer), object_name)
+        return OrgMovedError(refusal, answer.location)
+    return _error(answer, code, reason, object_name)
+
+
+def _error(answer: Answer, code: str, reason: str, object_name: str) -> SeilError:
     if code in _LOGIN_HINTS:
         return LoginError(answer.address, code, reason, hint=_LOGIN_HINTS[code])
     if code == "UNABLE_TO_LOCK_ROW":
@@ -147,7 +175,11 @@ def fault(answer: Answer, *, object_name: str = "") -> SeilError | SessionExpire
     if _is_transient(answer, code, reason):
         words = ": ".join(filter(None, (code, reason))) or "no reason given"
         return UnavailableError(
-            SERVICE, words, status=answer.status, retry_after=answer.retry_after
+            SERVICE,
+            words,
+            status=answer.status,
+            retry_after=answer.retry_after,
+            reached=not _is_unprocessed(answer, code),
         )
     return _rejection(answer, code, reason, object_name)
 
@@ -169,13 +201,29 @@ def _is_transient(answer: Answer, code: str, reason: str) -> bool:
     return page or answer.status in TRANSIENT_STATUS
 
 
+def _is_unprocessed(answer: Answer, code: str) -> bool:
+    """Whether the answer says that nothing was done. A 500, 502 or 504 does not."""
+    if answer.status in _UNPROCESSED_STATUS or code in _QUOTA_CODES:
+        return True
+    if answer.status >= 500:
+        return answer.status == 503 and code == "SERVER_UNAVAILABLE"
+    # A page of the edge servers: the request got no further.
+    return answer.is_html
+
+
 def _rejection(answer: Answer, code: str, reason: str, object_name: str) -> SeilError:
     code = code or _STATUS_CODES.get(answer.status, f"HTTP_{answer.status}")
     reason = reason or "no reason given"
     hint = _HINTS.get(code, "")
+    if answer.status in _REDIRECTS:
+        hint = "Set login_url in [salesforce] to the org's My Domain"
     if object_name and code != "URI_TOO_LONG":
         return ObjectRejectedError(object_name, f"{code}: {reason}", code=code, hint=hint)
     return RequestRejectedError(SERVICE, code, reason, status=answer.status, hint=hint)
+
+
+def _elsewhere(answer: Answer) -> str:
+    return f"it redirects to {answer.location}, and so it does after a new login"
 
 
 def _first(content: Mapping[str, Any], *names: str) -> str:

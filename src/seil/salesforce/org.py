@@ -226,7 +226,10 @@ class Org:
         return int(_member(self._connection.json(call), "totalSize"))
 
     def create(self, name: str, values: Mapping[str, Any]) -> str:
-        """The new record's Id. Raises RequestRejectedError, as the three below do."""
+        """The new record's Id. Raises RequestRejectedError, as the three below do.
+
+        Raises OutcomeUnknownError, as `upsert` may, where it may have been created: not repeated.
+        """
         return self._records.create(name, values)
 
     def update(self, name: str, record_id: str, values: Mapping[str, Any]) -> None:

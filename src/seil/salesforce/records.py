@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from threading import local
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from seil.errors import RequestRejectedError, UnavailableError
-from seil.salesforce.connection import Connection, log_call
+from seil.errors import OutcomeUnknownError, RequestRejectedError, UnavailableError
+from seil.salesforce.connection import Call, Connection, log_call
 from seil.salesforce.faults import SERVICE, Answer, fault
-from seil.salesforce.retries import LostAnswerError
 from seil.salesforce.session import Session
-from seil.salesforce.soql import object_name
+from seil.salesforce.soql import object_name, select, window_condition
 
 if TYPE_CHECKING:
     import httpx
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from simple_salesforce.api import SFType
 
 T = TypeVar("T")
+
+_CLOCKS_APART = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -41,22 +43,36 @@ class Records:
         self._local = local()
 
     def create(self, name: str, values: Mapping[str, Any]) -> str:
-        """The new record's Id. Not tried again when the answer got lost: it could come twice."""
-        answer = self._call(name, lambda table: table.create(dict(values)), repeatable=False)
+        """The new record's Id. Raises OutcomeUnknownError rather than creating a second one."""
+        look = self._look_for_new(name)
+        answer = self._once(name, lambda table: table.create(dict(values)), look=look)
         if not isinstance(answer, dict) or not answer.get("success"):
             raise _refused(answer)
         return str(answer["id"])
 
     def update(self, name: str, record_id: str, values: Mapping[str, Any]) -> None:
         path = quote(record_id, safe="")
-        self._call(name, lambda table: table.update(path, dict(values)))
+        self._again(name, lambda table: table.update(path, dict(values)))
 
     def upsert(self, name: str, key: tuple[str, str], values: Mapping[str, Any]) -> Upserted:
-        """`key` is an external id field and its value."""
+        """`key` is an external id field and its value.
+
+        Idempotent where the field is unique, else two requests at once create two records, and a
+        repeated one may meet the first: OutcomeUnknownError then.
+        """
         path = "/".join(quote(part, safe="") for part in key)
-        response = self._call(
-            name, lambda table: table.upsert(path, dict(values), raw_response=True)
-        )
+
+        def send(table: SFType) -> requests.Response:
+            response: requests.Response = table.upsert(path, dict(values), raw_response=True)
+            return response
+
+        try:
+            look = f"Look for the record by its {key[0]}"
+            response = self._once(name, send, look=look)
+        except OutcomeUnknownError:
+            if not self._is_unique(name, key[0]):
+                raise
+            response = self._again(name, send)
         content = response.json() if response.content else {}
         if content.get("errors"):
             raise _refused(content)
@@ -65,10 +81,37 @@ class Records:
         )
 
     def delete(self, name: str, record_id: str) -> None:
+        """One that is deleted already is as wanted: the request before may have done it."""
         path = quote(record_id, safe="")
-        self._call(name, lambda table: table.delete(path))
+        try:
+            self._again(name, lambda table: table.delete(path))
+        except RequestRejectedError as error:
+            if error.code != "ENTITY_IS_DELETED":
+                raise
 
-    def _call(self, name: str, operation: Callable[[SFType], T], *, repeatable: bool = True) -> T:
+    def _is_unique(self, name: str, field: str) -> bool:
+        described = self._connection.json(Call("GET", f"sobjects/{name}/describe", about=name))
+        fields = described.get("fields", ()) if isinstance(described, dict) else ()
+        return any(
+            entry.get("unique") is True
+            for entry in fields
+            if str(entry.get("name")).lower() == field.lower()
+        )
+
+    def _look_for_new(self, name: str) -> str:
+        since = datetime.now(UTC) - _CLOCKS_APART
+        soql = select(["Id"], name, window_condition("CreatedDate", since, None))
+        return f"Look for the record ({soql}), and create it again only if it is not there"
+
+    def _again(self, name: str, operation: Callable[[SFType], T]) -> T:
+        """What is idempotent."""
+        return self._connection.retries.call(self._attempt(name, operation), idempotent=True)
+
+    def _once(self, name: str, operation: Callable[[SFType], T], *, look: str) -> T:
+        attempt = self._attempt(name, operation)
+        return self._connection.settled(attempt, f"a write to {name}", look=look)
+
+    def _attempt(self, name: str, operation: Callable[[SFType], T]) -> Callable[[], T]:
         object_name(name)
 
         def attempt(session: Session) -> T:
@@ -78,13 +121,14 @@ class Records:
             try:
                 return operation(self._table(session, name))
             except requests.RequestException as error:
-                kind = LostAnswerError if _was_sent(error) else UnavailableError
-                raise kind(SERVICE, f"the call broke: {type(error).__name__}") from error
+                words = f"the call broke: {type(error).__name__}"
+                raise UnavailableError(SERVICE, words, reached=_was_sent(error)) from error
 
-        result: T = self._connection.retries.call(
-            lambda: self._connection.authorized(attempt), repeatable=repeatable
-        )
-        return result
+        def authorized() -> T:
+            result: T = self._connection.authorized(attempt)
+            return result
+
+        return authorized
 
     def _table(self, session: Session, name: str) -> SFType:
         from simple_salesforce.api import SFType
@@ -133,7 +177,10 @@ class _Patient:
         self._timeout = (timeout.connect, timeout.read)
 
     def request(self, method: str, url: str, **options: Any) -> requests.Response:
-        return self._session.request(method, url, timeout=self._timeout, **options)
+        # It would follow a redirect, and send the record to wherever that leads.
+        return self._session.request(
+            method, url, timeout=self._timeout, allow_redirects=False, **options
+        )
 
 
 def _was_sent(error: requests.RequestException) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -20,8 +21,14 @@ T = TypeVar("T")
 _FIRST_WAIT = 0.5
 
 
-class LostAnswerError(UnavailableError):
-    """The request may have been carried out, or not: its answer never came."""
+@contextmanager
+def before_the_call() -> Iterator[None]:
+    """What fails inside, such as a login, leaves the call that needs it not carried out."""
+    try:
+        yield
+    except UnavailableError as error:
+        error.reached = False
+        raise
 
 
 @dataclass(frozen=True)
@@ -32,19 +39,20 @@ class Retries:
     max_wait: float
     sleep: Callable[[float], None]
 
-    def call(
-        self, attempt: Callable[[], T], *, repeatable: bool = True, attempts: int | None = None
-    ) -> T:
-        """`repeatable`: doing it twice does no harm, so that it is tried again unanswered too."""
+    def call(self, attempt: Callable[[], T], *, idempotent: bool, attempts: int | None = None) -> T:
+        """Idempotent: tried again even if it may have been carried out.
+
+        Any other call is tried again only where it surely was not.
+        """
 
         def worth_it(state: RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
-            if isinstance(error, LostAnswerError):
-                return repeatable
+            if isinstance(error, UnavailableError):
+                return idempotent or not error.reached
             if isinstance(error, ObjectRejectedError | RequestRejectedError):
                 # The org is sometimes only busy; a second time is worth a call, a third is not.
                 return error.code == QUERY_TIMEOUT and state.attempt_number == 1
-            return isinstance(error, UnavailableError | ConflictError)
+            return isinstance(error, ConflictError)
 
         return Retrying(
             stop=stop_after_attempt(attempts or self.attempts),

@@ -60,6 +60,7 @@ CODES = {
     "down": (STOPPED, STOPPED),
     "no-date": (STOPPED, STOPPED),
     "answer-lost": (INCOMPLETE, INCOMPLETE),
+    "answer-504": (INCOMPLETE, INCOMPLETE),
     "cut-pages": (INCOMPLETE, INCOMPLETE),
     "count-too-low": (INCOMPLETE, INCOMPLETE),
     "rows-twice-counted": (INCOMPLETE, INCOMPLETE),

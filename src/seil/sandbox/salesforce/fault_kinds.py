@@ -24,6 +24,7 @@ _JOB = r"/jobs/query/\w+$"
 _PAGE = r"/results(\?|$)"
 _PAGE_LIST = "/resultPages"
 _DESCRIBE = "/describe$"
+_CREATE = r"/sobjects/\w+/?$"
 _DELETED = "/deleted/"
 _UPDATING = "<html><body><h1>We are setting things up</h1></body></html>"
 
@@ -104,6 +105,29 @@ _WIRE = {
     "answer-lost": _kind(
         "A query job is created, its answer never comes.",
         _START,
+        method="POST",
+        reset="after",
+        times=1,
+    ),
+    "answer-504": _kind(
+        "A query job is created, the gateway answers 504.",
+        _START,
+        method="POST",
+        commit=True,
+        status=504,
+        times=1,
+    ),
+    "create-504": _kind(
+        "A record is created, the gateway answers 504.",
+        _CREATE,
+        method="POST",
+        commit=True,
+        status=504,
+        times=1,
+    ),
+    "create-lost": _kind(
+        "A record is created, its answer never comes.",
+        _CREATE,
         method="POST",
         reset="after",
         times=1,

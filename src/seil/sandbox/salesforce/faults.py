@@ -21,6 +21,9 @@ class Fault(Occasion):
     text: str | None = Field(None, description="Answer with this text as it is; may be empty.")
     retry_after: str | None = Field(None, description="Value of Retry-After.")
 
+    commit: bool = Field(
+        default=False, description="Carry the request out, whatever is answered then."
+    )
     reset: Literal["", "before", "after"] = Field(
         "", description="Reset the connection, before or after the request is carried out."
     )

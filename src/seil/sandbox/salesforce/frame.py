@@ -79,16 +79,20 @@ class Frame:
                 aim, fault = Reply(error.status, error.body), None
             if fault is not None and fault.reset == "before":
                 return _reset(request)
-            if fault is not None and fault.answers:
-                reply = fault.reply()
-            elif isinstance(aim, Reply):
-                reply = aim
-            else:
-                reply = await self._answered(request, body, aim, fault)
+            reply = await self._replied(request, body, aim, fault)
         if fault is not None and fault.reset:
             return _reset(request)
         _log.debug("%s %s answered %d", request.method, request.path, reply.status)
         return await self._send(request, self._metered(request, reply), fault)
+
+    async def _replied(
+        self, request: web.Request, body: BinaryIO, aim: _Aim | Reply, fault: Fault | None
+    ) -> Reply:
+        answers = fault.reply() if fault is not None and fault.answers else None
+        if answers and not (fault and fault.commit):
+            return answers
+        reply = aim if isinstance(aim, Reply) else await self._answered(request, body, aim, fault)
+        return answers or reply
 
     async def _received(self, request: web.Request, body: BinaryIO) -> _Aim | Reply:
         """What the request is aimed at, its body read; or the reply that refuses it."""
