@@ -31,12 +31,21 @@ def reconcile(
     formulas: Annotated[
         bool, typer.Option("--formulas", help="Compare the calculated fields of all records.")
     ] = False,
+    believe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--believe",
+            metavar="OBJECT",
+            help="Mark the records of this object that are gone as deleted, however many they are.",
+        ),
+    ] = None,
 ) -> int:
     """Compare the org with the warehouse now, whatever is due; all three ways if none is named."""
     asked: dict[Kind, bool] = {"deletions": deletions, "ids": ids, "formulas": formulas}
     kinds = [kind for kind, wanted in asked.items() if wanted] or list(asked)
     with opened(call) as context, shown_progress(call) as progress:
         chosen = context.catalog.select(objects or ())
-        report = context.pipeline.reconcile(chosen, kinds, progress=progress)
+        believed = {obj.api_name for obj in context.catalog.select(believe)} if believe else set()
+        report = context.pipeline.reconcile(chosen, kinds, believe=believed, progress=progress)
         reports.ran(call, report, context.catalog.display_names)
     return 0 if report.ok else UNBALANCED

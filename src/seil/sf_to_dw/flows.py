@@ -22,7 +22,10 @@ Mode = Literal["full", "delta", "deletions", "formulas", "reread"]
 # Files of these modes hold a part of each record: see seil.sf_to_dw.partials.
 PARTIAL_MODES: frozenset[Mode] = frozenset({"deletions", "formulas"})
 
-_OWN_RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+_RUN_ID = r"\d{8}T\d{6}Z-[0-9a-f]{8}"
+_OWN_RUN = re.compile(_RUN_ID)
+OWN_CURATED = rf"/curated_{_RUN_ID}-\d{{5}}\.parquet$"
+"""Matches the curated key of a page that a flow has landed."""
 _FALLBACK_CURSORS = ("SystemModstamp", "LastModifiedDate", "CreatedDate")
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from seil.sf_to_dw.flows import PARTIAL_MODES
 from seil.sf_to_dw.partials import DELETIONS
+from seil.sf_to_dw.partials_load import stays_deleted, version_stamp
 from seil.warehouse.protocol import EXTRACTED_AT, FILE, TableName
 from seil.warehouse.sql import Name, Sql, compose, joined, literal, quoted, translated
 from seil.warehouse.types import TEXT, TIMESTAMP
@@ -105,21 +106,25 @@ def _prepare(warehouse: Warehouse, versions: TableName, columns: pa.Schema) -> N
 def _view(
     view: TableName, versions: TableName, deleted: TableName, *, key: str, columns: pa.Schema
 ) -> Sql:
-    """A deletion told later than the version of the same second ends that version at once."""
-    stamps = [
-        compose("TRY_CAST({name} AS TIMESTAMPTZ)", name=Name(name))
-        for name in ("systemmodstamp", "lastmodifieddate")
-        if name in columns.names
-    ]
+    """A deletion told later than the version of the same second ends that version at once. One
+    after which the version was seen alive was none.
+    """
     is_deleted = "isdeleted" in columns.names
     return compose(
         """
         CREATE OR REPLACE VIEW {view} AS
-        WITH moments AS (
-            SELECT *, {stamp} AS _moment, false AS _told, {deleted_flag} AS _gone FROM {versions}
+        WITH versions AS (
+            SELECT v.*, nullif({stamp}, TIMESTAMPTZ '-infinity') AS _moment, false AS _told,
+                   {deleted_flag} AS _gone
+            FROM {versions} AS v
+        ), moments AS (
+            SELECT * FROM versions
             UNION ALL BY NAME
             SELECT {key}, _extracted_at, systemmodstamp AS _moment, true AS _told, true AS _gone
-            FROM {deleted}
+            FROM {deleted} AS d WHERE NOT EXISTS (
+                SELECT 1 FROM versions AS v
+                WHERE v.{key} = d.{key} AND NOT v._gone AND {stamp} <= d.systemmodstamp
+                AND NOT {holds})
         ), placed AS (
             SELECT *, lead(_moment) OVER (
                 PARTITION BY {key} ORDER BY _moment NULLS FIRST, _extracted_at, _told
@@ -133,9 +138,10 @@ def _view(
         versions=versions,
         deleted=deleted,
         key=Name(key),
-        stamp=compose("coalesce({stamps})", stamps=joined(", ", [*stamps, Sql("NULL")])),
+        stamp=version_stamp(columns, "v"),
+        holds=stays_deleted("v", "d", version_stamp(columns, "v")),
         deleted_flag=Sql(
-            "coalesce(TRY_CAST(isdeleted AS BOOLEAN), false)" if is_deleted else "false"
+            "coalesce(TRY_CAST(v.isdeleted AS BOOLEAN), false)" if is_deleted else "false"
         ),
         columns=joined(", ", (compose("{name}", name=Name(name)) for name in columns.names)),
     )

@@ -1,9 +1,10 @@
 """What partial files tell of the current records: `isdeleted`, and the values of formulas.
 
-They are kept apart, per object the newest word on each record: `seil_deletions.<table>` and
-`seil_formulas.<table>_<columns>`. A current record is what its newest version says, with these laid
-over it where they are newer. So neither the order of files nor a repeat makes a difference: an
-older version that arrives late is laid over again, a newer one (an undelete) is left as it is.
+They are kept apart: `seil_deletions.<table>` holds every deletion that was reported,
+`seil_formulas.<table>_<columns>` the newest values of each record. A current record is what its
+newest version says, with these laid over it where they were read later. So neither the order of
+files nor a repeat makes a difference: an older version that arrives late is laid over again, and a
+record that was seen alive after its deletion was read is alive, whether or not its stamp moved.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from seil.sf_to_dw.changes import change_log, record_change
+from seil.sf_to_dw.flows import OWN_CURATED
 from seil.sf_to_dw.partials import DELETIONS, FORMULAS
 from seil.warehouse.protocol import EXTRACTED_AT, FILE, ChangeLog, Outcome, TableName
 from seil.warehouse.sql import Name, Sql, compose, joined, translated
@@ -34,8 +36,8 @@ _PATCH = Sql("temp.main._seil_patch")
 def merge_partials(
     warehouse: Warehouse, table: TableName, files: Sequence[CuratedFile], *, key: str
 ) -> Mapping[str, Outcome]:
-    """What the partial ones among the files tell, kept apart. `inserted` in their outcomes are
-    records of which nothing had been told.
+    """What the partial ones among the files tell, kept apart. `inserted` in their outcomes is what
+    nothing had been told of: deletions, or records with formulas.
     """
     outcomes: dict[str, Outcome] = {}
     for file in files:
@@ -44,7 +46,9 @@ def merge_partials(
         types = {name: stored_type(c.type) or TEXT for name, c in file.columns.items()}
         apart = _apart(table, file.mode, types)
         warehouse.create_table(apart, pa.schema({**types, **_OWN}))
-        outcomes |= warehouse.merge(apart, [file.staged], key=key)
+        # An earlier deletion can be the one that counts, where a later one was taken back.
+        every = file.mode == DELETIONS
+        outcomes |= warehouse.merge(apart, [file.staged], key=key, every_version=every)
     return outcomes
 
 
@@ -93,27 +97,48 @@ def lay_partials_over(
             _patch(warehouse, table, key, _formulas(table, key, columns, (group, names)))
 
 
-def _deleted(table: TableName, deletions: TableName, key: str, columns: pa.Schema) -> Sql:
+def stays_deleted(record: str, deletion: str, stamp: Sql) -> Sql:
+    """Whether a deletion holds for a version of the record, given as aliases and the version's
+    stamp: it is not older than the version, and nobody saw that version alive later on.
+
+    When a file was read is known of our own; others have only the time they landed, which says
+    nothing of what they hold.
+    """
+    return compose(
+        """
+        ({d}.systemmodstamp >= {stamp}
+         AND ({d}._extracted_at >= {t}._extracted_at
+              OR ({d}.systemmodstamp > {stamp} AND NOT regexp_matches({t}._file, {own}))))""",
+        d=Sql(deletion),
+        t=Sql(record),
+        stamp=stamp,
+        own=OWN_CURATED,
+    )
+
+
+def version_stamp(columns: pa.Schema, alias: str) -> Sql:
     stamps = [
-        compose("TRY_CAST(t.{name} AS TIMESTAMPTZ)", name=Name(name))
+        compose("TRY_CAST({t}.{name} AS TIMESTAMPTZ)", t=Sql(alias), name=Name(name))
         for name in ("systemmodstamp", "lastmodifieddate")
         if name in columns.names
     ]
     return compose(
+        "coalesce({stamps})", stamps=joined(", ", [*stamps, Sql("TIMESTAMPTZ '-infinity'")])
+    )
+
+
+def _deleted(table: TableName, deletions: TableName, key: str, columns: pa.Schema) -> Sql:
+    return compose(
         """
         SELECT t.{key} AS {key}, CAST(true AS {type}) AS isdeleted
-        FROM {table} AS t JOIN {deletions} AS d ON d.{key} = t.{key}
+        FROM {table} AS t
         WHERE coalesce(TRY_CAST(t.isdeleted AS BOOLEAN), false) = false
-        AND (d.systemmodstamp > {stamp}
-             OR (d.systemmodstamp = {stamp} AND d._extracted_at >= t._extracted_at))""",
+        AND EXISTS (SELECT 1 FROM {deletions} AS d WHERE d.{key} = t.{key} AND {holds})""",
         key=Name(key),
         type=_type(columns.field("isdeleted").type),
         table=table,
         deletions=deletions,
-        stamp=compose(
-            "coalesce({stamps})",
-            stamps=joined(", ", [*stamps, Sql("TIMESTAMPTZ '-infinity'")]),
-        ),
+        holds=stays_deleted("t", "d", version_stamp(columns, "t")),
     )
 
 

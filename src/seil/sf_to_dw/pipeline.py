@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seil.catalog import Catalog, SyncedObject
+from seil.errors import AbortError
 from seil.events.bus import Bus
 from seil.lake import Lake
 from seil.observe.progress import SILENT, Progress
@@ -19,7 +21,7 @@ from seil.sf_to_dw.ingest import Ingested, Ingestor, IngestReport
 from seil.sf_to_dw.ledger import LedgerRow, ledger
 from seil.sf_to_dw.load import LoadReport, load
 from seil.sf_to_dw.lock import run_lock
-from seil.sf_to_dw.reconcile import Kind, reconcile, reconcile_now
+from seil.sf_to_dw.reconcile import Kind, Reconciliation
 
 if TYPE_CHECKING:
     from seil.sf_to_dw.model import Models
@@ -91,62 +93,69 @@ class Pipeline:
 
         Raises AlreadyRunningError when another run works on this lake, AbortError as the steps do.
         """
-        with run_lock(self.lake):
-            extracted, ingested = self._to_curated(objects, full=full, progress=progress)
-
-            def due(warehouse: Warehouse) -> list[FlowResult]:
-                return reconcile(self.extractor.context, warehouse, objects, extracted.flows)
-
-            return self._to_tables(
-                (extracted, ingested), due, objects=objects, full=full, progress=progress
+        with run_lock(self.lake), Reconciliation(self.extractor.context) as beside:
+            brought = self._to_curated(objects, full=full, progress=progress)
+            to_tables = partial(
+                self._to_tables, brought, beside, objects=objects, full=full, progress=progress
             )
+            try:
+                beside.read_due(objects, brought[0].flows)
+            except AbortError:
+                # It stops the run, but what the flows have landed is loaded first.
+                to_tables()
+                raise
+            return to_tables()
 
     def reconcile(
         self,
         objects: Sequence[SyncedObject],
         kinds: Collection[Kind],
         *,
+        believe: Collection[str] = (),
         progress: Progress = SILENT,
     ) -> RunReport:
-        """Reads no window, but what these kinds of comparison find, due or not.
+        """Reads no window, but what these kinds of comparison find, due or not. Of objects to
+        `believe` any number of records may be gone.
 
         Raises as `run` does.
         """
-        with run_lock(self.lake):
+        with run_lock(self.lake), Reconciliation(self.extractor.context) as beside:
             self.extractor.keep_identity()
-            waiting = self.ingestor.sweep(objects, progress)
-
-            def asked(warehouse: Warehouse) -> list[FlowResult]:
-                return reconcile_now(self.extractor.context, warehouse, objects, kinds)
-
-            return self._to_tables(
-                (ExtractReport([]), waiting), asked, objects=objects, full=False, progress=progress
-            )
+            brought = ExtractReport([]), self.ingestor.sweep(objects, progress)
+            beside.read_now(objects, kinds, believe=believe)
+            return self._to_tables(brought, beside, objects=objects, full=False, progress=progress)
 
     def _to_tables(
         self,
         brought: tuple[ExtractReport, IngestReport],
-        compare: Callable[[Warehouse], list[FlowResult]],
+        beside: Reconciliation,
         *,
         objects: Sequence[SyncedObject],
         full: bool,
         progress: Progress,
     ) -> RunReport:
-        """From curated on; what `compare` lands besides is taken in, too."""
+        """From curated on; what the comparison lands besides is taken in, too.
+
+        The org can take hours to answer: it is asked only while the warehouse is closed.
+        """
         extracted, ingested = brought
-        with self.open_warehouse() as warehouse:
+        with ExitStack() as opened:
+            warehouse = opened.enter_context(self.open_warehouse())
             loaded = self._load(warehouse, objects, progress)
-            found = compare(warehouse)
-            if any(result.files for result in found):
+            beside.compare(warehouse)
+            if beside.lacks_records or any(result.files for result in beside.results):
+                opened.close()
+                beside.read_missing()
                 more = self.ingestor.sweep(objects, progress)
                 ingested = IngestReport([*ingested.files, *more.files])
+                warehouse = opened.enter_context(self.open_warehouse())
                 again = self._load(warehouse, objects, progress)
                 loaded = LoadReport((*loaded.objects, *again.objects))
-            found = [*extracted.deletions, *found]
+            results = [*extracted.deletions, *beside.results]
             built = build(warehouse, self.models, full=full, bus=self.bus, progress=progress)
-            runs = {f.flow_run_id for f in (*extracted.flows, *found) if f.flow_run_id}
+            runs = {f.flow_run_id for f in (*extracted.flows, *results) if f.flow_run_id}
             entries = ledger(warehouse, flow_runs=runs) if runs else []
-        return RunReport(extracted, ingested, loaded, built, entries, found)
+        return RunReport(extracted, ingested, loaded, built, entries, results)
 
     def _load(
         self, warehouse: Warehouse, objects: Sequence[SyncedObject], progress: Progress

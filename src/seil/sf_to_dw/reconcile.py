@@ -1,19 +1,25 @@
-"""What no window shows, when its time has come: the comparison of Ids, the refresh of formulas."""
+"""What no window shows, when its time has come: the comparison of Ids, the refresh of formulas.
+
+In three steps, so that the warehouse is closed while the org is waited for: what has to be compared
+is read from the org; it is compared with the warehouse; what the warehouse lacks is read again.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
 
 from seil.catalog import SyncedObject
 from seil.errors import ObjectRejectedError, RejectError, RetryError, SeilError
 from seil.sf_to_dw.deletions import list_deletions
-from seil.sf_to_dw.deletions_compare import compare_ids
+from seil.sf_to_dw.deletions_compare import IdComparison
 from seil.sf_to_dw.flow_run import FlowContext, FlowResult
 from seil.sf_to_dw.flows import FlowStates, Mode
-from seil.sf_to_dw.formulas import refresh_formulas
+from seil.sf_to_dw.formulas import FormulaComparison
 from seil.sf_to_dw.partials import DELETIONS, FORMULAS, PartialStates
 
 if TYPE_CHECKING:
@@ -24,59 +30,122 @@ log = logging.getLogger(__name__)
 Kind = Literal["deletions", "ids", "formulas"]
 """What can be asked for: the org's list of deletions, all Ids, the calculated fields."""
 
+Comparison = IdComparison | FormulaComparison
 
-def reconcile(
-    context: FlowContext,
-    warehouse: Warehouse,
-    objects: Sequence[SyncedObject],
-    flows: Iterable[FlowResult],
-) -> list[FlowResult]:
-    """After the load of `flows`, what is due is read and landed; one that fails is in the results.
 
-    Raises AbortError.
+class Reconciliation:
+    """`read_due` or `read_now`, then `compare`, then `read_missing`.
+
+    `results` are what has landed, and what failed. Every step raises AbortError.
     """
-    read = {flow.object: flow for flow in flows if flow.window}
-    results: list[FlowResult] = []
-    for obj in objects:
-        if (flow := read.get(obj.api_name)) and flow.window:
-            due = _due(context, obj, flow.window.end + obj.flow.lag)
-            for mode in due:
-                results += _tried(context, warehouse, obj, mode)
-    return results
 
+    def __init__(self, context: FlowContext) -> None:
+        self.results: list[FlowResult] = []
+        self._context = context
+        self._comparisons: list[Comparison] = []
+        self._open = ExitStack()
 
-def reconcile_now(
-    context: FlowContext,
-    warehouse: Warehouse,
-    objects: Sequence[SyncedObject],
-    kinds: Collection[Kind],
-) -> list[FlowResult]:
-    """The same for what is asked for, due or not. Raises AbortError."""
-    results: list[FlowResult] = []
-    for obj in objects:
-        if FlowStates(context.lake).get(obj).committed is None:
-            error = ObjectRejectedError(
-                obj.api_name, "it was never read", hint=f"Run `seil run {obj.api_name}` first"
-            )
-            results.append(FlowResult(obj.api_name, error=error))
-            continue
-        if "deletions" in kinds:
-            results += _listed(context, obj)
-        # Whatever that list has told, or the lack of it, the comparison is made once.
-        due = PartialStates(context.lake).get(obj).is_compare_due
-        if "ids" in kinds or (due and "deletions" in kinds):
-            results += _tried(context, warehouse, obj, DELETIONS)
-        if "formulas" in kinds:
-            results += _tried(context, warehouse, obj, FORMULAS)
-    return results
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
 
-def _listed(context: FlowContext, obj: SyncedObject) -> list[FlowResult]:
-    try:
-        found = list_deletions(context, obj, now=context.org.now())
-    except (RejectError, RetryError) as error:
-        return [_failed(context, obj, DELETIONS, error)]
-    return [found] if found else []
+    def read_due(self, objects: Sequence[SyncedObject], flows: Iterable[FlowResult]) -> None:
+        """What is due after these `flows`."""
+        read = {flow.object: flow for flow in flows if flow.window}
+        for obj in objects:
+            if (flow := read.get(obj.api_name)) and flow.window:
+                for mode in _due(self._context, obj, flow.window.end + obj.flow.lag):
+                    self._read(obj, mode)
+
+    def read_now(
+        self,
+        objects: Sequence[SyncedObject],
+        kinds: Collection[Kind],
+        *,
+        believe: Collection[str] = (),
+    ) -> None:
+        """What is asked for, due or not. Of objects to `believe` any number may be gone."""
+        lake = self._context.lake
+        for obj in objects:
+            if FlowStates(lake).get(obj).committed is None:
+                hint = f"Run `seil run {obj.api_name}` first"
+                error = ObjectRejectedError(obj.api_name, "it was never read", hint=hint)
+                self.results.append(FlowResult(obj.api_name, error=error))
+                continue
+            if "deletions" in kinds:
+                self._list_deletions(obj)
+            # Whatever that list has told, or the lack of it, the comparison is made once.
+            due = PartialStates(lake).get(obj).is_compare_due
+            if "ids" in kinds or (due and "deletions" in kinds):
+                self._read(obj, DELETIONS, believe=obj.api_name in believe)
+            if "formulas" in kinds:
+                self._read(obj, FORMULAS)
+
+    def compare(self, warehouse: Warehouse) -> None:
+        for comparison in list(self._comparisons):
+            is_done = self._attempt(comparison, comparison.compare(warehouse))
+            if is_done and not comparison.lacks_records:
+                self._finish(comparison)
+
+    @property
+    def lacks_records(self) -> bool:
+        """Whether there is anything for `read_missing`."""
+        return bool(self._comparisons)
+
+    def read_missing(self) -> None:
+        for comparison in list(self._comparisons):
+            if self._attempt(comparison, comparison.read_missing()):
+                self._finish(comparison)
+
+    def _list_deletions(self, obj: SyncedObject) -> None:
+        try:
+            found = list_deletions(self._context, obj, now=self._context.org.now())
+        except (RejectError, RetryError) as error:
+            self._fail(obj, DELETIONS, error)
+        else:
+            self.results += [found] if found else []
+
+    def _read(self, obj: SyncedObject, mode: Mode, *, believe: bool = False) -> None:
+        try:
+            now = self._context.org.now()
+            comparison: Comparison
+            if mode == DELETIONS:
+                comparison = IdComparison(self._context, obj, now=now, believe=believe)
+            else:
+                comparison = FormulaComparison(self._context, obj, now=now)
+            self._open.callback(comparison.close)
+            comparison.read()
+        except (RejectError, RetryError) as error:
+            self._fail(obj, mode, error)
+        else:
+            self._comparisons.append(comparison)
+
+    def _attempt(self, comparison: Comparison, landed: Iterable[FlowResult]) -> bool:
+        try:
+            for result in landed:
+                self.results.append(result)
+        except (RejectError, RetryError) as error:
+            self._comparisons.remove(comparison)
+            self._fail(comparison.obj, comparison.mode, error)
+            return False
+        return True
+
+    def _finish(self, comparison: Comparison) -> None:
+        self._comparisons.remove(comparison)
+        comparison.finish()
+        comparison.close()
+
+    def _fail(self, obj: SyncedObject, mode: Mode, error: SeilError) -> None:
+        log.warning("%s of %s cannot be compared: %s", mode, obj.api_name, error)
+        self._context.publish(obj, "error", mode=mode, message=str(error))
+        self.results.append(FlowResult(obj.api_name, mode=mode, error=error))
 
 
 def _due(context: FlowContext, obj: SyncedObject, now: datetime) -> list[Mode]:
@@ -92,19 +161,3 @@ def _due(context: FlowContext, obj: SyncedObject, now: datetime) -> list[Mode]:
     if begun:
         states.change(obj, **begun)
     return due
-
-
-def _tried(
-    context: FlowContext, warehouse: Warehouse, obj: SyncedObject, mode: Mode
-) -> list[FlowResult]:
-    read = compare_ids if mode == DELETIONS else refresh_formulas
-    try:
-        return read(context, warehouse, obj, now=context.org.now())
-    except (RejectError, RetryError) as error:
-        return [_failed(context, obj, mode, error)]
-
-
-def _failed(context: FlowContext, obj: SyncedObject, mode: Mode, error: SeilError) -> FlowResult:
-    log.warning("%s of %s cannot be compared: %s", mode, obj.api_name, error)
-    context.publish(obj, "error", mode=mode, message=str(error))
-    return FlowResult(obj.api_name, mode=mode, error=error)

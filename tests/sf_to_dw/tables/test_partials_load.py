@@ -56,8 +56,11 @@ def expected(told: Sequence[Word]) -> dict[str, tuple[Any, ...]]:
         mine = [w for w in told if w.id == found]
         # The name of the file decides what is left: readings of the same minute.
         version = max((w for w in mine if w.mode == "full"), key=order)
-        gone = [(w.stamp, w.read_at) for w in mine if w.mode == "deletions"]
-        is_gone = bool(gone) and max(gone) >= (version.stamp, version.read_at)
+        is_gone = any(
+            w.stamp >= version.stamp and w.read_at >= version.read_at
+            for w in mine
+            if w.mode == "deletions"
+        )
         value = version.value
         formulas = [w for w in mine if w.mode == "formulas" and w.read_at >= version.read_at]
         if formulas:
@@ -71,7 +74,9 @@ def order(word: Word) -> tuple[int, int, str]:
 
 
 def name_of(word: Word) -> str:
-    return f"{word.mode}-{word.id}-{word.stamp}-{word.read_at}"
+    """A flow run's id: only of our own files is it known when they were read."""
+    mode = {"full": "f", "deletions": "d", "formulas": "e"}[word.mode]
+    return f"20260101T000000Z-{mode}{word.id}{word.stamp:03d}{word.read_at:03d}"
 
 
 class Way:

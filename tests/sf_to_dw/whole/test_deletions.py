@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from tests.sites import Site
 
 from seil.sf_to_dw.partials import PartialStates
@@ -89,17 +90,103 @@ def test_comparison_of_ids_brings_records_that_never_arrived(site: Site) -> None
     assert site.records("account") == records
 
 
-def test_records_that_cannot_all_have_vanished_are_not_marked(site: Site) -> None:
+def hide(site: Site, name: str, ids: list[str]) -> str:
+    """As for a user who may not see them any more. Returns how to show them again."""
+    listed = ", ".join(f"'{found}'" for found in ids)
+    site.change_org(f'CREATE TABLE main.hidden AS FROM main."{name}" WHERE "Id" IN ({listed})')
+    site.change_org(f'DELETE FROM main."{name}" WHERE "Id" IN ({listed})')
+    return f'INSERT INTO main."{name}" FROM main.hidden; DROP TABLE main.hidden'
+
+
+@pytest.mark.parametrize("way", ["comparison", "full", "delta"])
+def test_a_record_that_is_seen_again_is_alive_again(site: Site, way: str) -> None:
+    """No timestamp of it has moved, but for those that a delta brings."""
     assert told(ran(site, 'compare_ids = "1s"')) == []
-    with site.open() as context, context.warehouse() as warehouse:
-        warehouse.execute(
-            "INSERT INTO salesforce.account BY NAME SELECT a.* REPLACE ('x' || r.n AS id)"
-            " FROM (SELECT * FROM salesforce.account WHERE NOT isdeleted LIMIT 1) AS a,"
-            " range(200) AS r(n)"
+    before = site.records("account")
+    hidden = sorted(live(site))[:3]
+    back = hide(site, "Account", hidden)
+    assert told(ran(site, 'compare_ids = "1s"')) == [("deletions", 3)]
+    assert live(site) == {found for found in live(site) if found not in hidden}
+    site.change_org(back)
+    if way == "delta":
+        listed = ", ".join(f"'{found}'" for found in hidden)
+        site.change_org(
+            "UPDATE main.\"Account\" SET SystemModstamp = now() AT TIME ZONE 'UTC'"
+            f" WHERE Id IN ({listed})"
         )
-    report = ran(site, 'compare_ids = "1s"')
-    assert "too many to be believed" in report.problems[0]
-    assert len(live(site)) > 200
+    due = "1s" if way == "comparison" else "off"
+    report = ran(site, f'compare_ids = "{due}"', full=way == "full")
+    assert told(report) == ([("reread", 3)] if way == "comparison" else [])
+    after = site.records("account")
+    assert set(hidden) <= live(site)
+    if way != "delta":
+        assert after == before
+    assert_rebuilt_alike(site)
+    if way != "comparison":
+        return
+    # What is gone a second time is gone.
+    hide(site, "Account", hidden)
+    assert told(ran(site, 'compare_ids = "1s"')) == [("deletions", 3)]
+    assert not live(site) & set(hidden)
+    assert_rebuilt_alike(site)
+
+
+def test_what_changed_out_of_sight_is_read_when_it_is_seen_again(site: Site) -> None:
+    assert told(ran(site, 'compare_ids = "1s"')) == []
+    hidden = sorted(live(site))[:2]
+    back = hide(site, "Account", hidden)
+    assert told(ran(site, 'compare_ids = "1s"')) == [("deletions", 2)]
+    site.change_org("UPDATE main.hidden SET Name = 'anew'")
+    site.change_org(back)
+    assert told(ran(site, 'compare_ids = "1s"')) == [("reread", 2)]
+    records = site.records("account")
+    assert {(records[found]["name"], records[found]["isdeleted"]) for found in hidden} == {
+        ("anew", False)
+    }
+
+
+def test_history_shows_no_end_of_a_record_that_was_out_of_sight(site: Site) -> None:
+    kept = 'compare_ids = "1s"\n[objects.Account]\nhistory = true\n'
+    assert told(ran(site, kept)) == []
+    versions = "SELECT id, valid_from, valid_to FROM salesforce_history.account ORDER BY ALL"
+    before = site.query(versions)
+    back = hide(site, "Account", sorted(live(site))[:2])
+    assert told(ran(site, kept)) == [("deletions", 2)]
+    assert site.query(versions) != before
+    site.change_org(back)
+    assert told(ran(site, kept)) == [("reread", 2)]
+    assert site.query(versions) == before
+
+
+@pytest.mark.parametrize(
+    ("gone", "alive", "is_believed"),
+    [(1, 1, False), (1, 2, True), (2, 3, False), (2, 8, True), (3, 8, False), (7, 8, False)],
+)
+def test_of_a_small_object_no_large_part_is_gone_at_once(
+    site: Site, gone: int, alive: int, is_believed: bool
+) -> None:
+    """However few they are; and what is not believed can be."""
+    assert told(ran(site, 'compare_ids = "off"')) == []
+    chosen = sorted(live(site))
+    listed = ", ".join(f"'{found}'" for found in chosen[alive:])
+    with site.open() as context, context.warehouse() as warehouse:
+        warehouse.execute(f"DELETE FROM salesforce.account WHERE id IN ({listed})")
+    site.purge("Account", [*chosen[:gone], *chosen[alive:]], told=False)
+
+    def compared(*believe: str) -> Any:
+        with site.serve('compare_ids = "off"'), site.open() as context:
+            objects = context.catalog.select(["Account"])
+            return context.pipeline.reconcile(objects, ["ids"], believe=believe)
+
+    report = compared()
+    if not is_believed:
+        (problem,) = report.problems
+        assert f"{gone} of its {alive} records are not in the org any more" in problem
+        assert "seil reconcile Account --ids --believe Account" in problem
+        assert len(live(site)) == alive
+        report = compared("Account")
+    assert told(report) == [("deletions", gone)]
+    assert len(live(site)) == alive - gone
 
 
 def test_a_gap_in_the_list_of_deletions_makes_the_comparison_due(site: Site) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -49,6 +53,40 @@ def test_deletions_are_found_when_asked_for(site: Any, kind: str) -> None:
         assert now(site, kind) == [("deletions", 2)]
         assert now(site, kind) == []
     assert not live(site) & set(gone)
+
+
+def test_the_warehouse_is_closed_whenever_the_org_is_asked(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists, Ids, formulas, and records that had not arrived; and the windows of a run."""
+    site.purge("Account", sorted(live(site))[:1], told=False)
+    lost = max(live(site))
+    with site.open() as context, context.warehouse() as warehouse:
+        warehouse.execute(f"DELETE FROM salesforce.account WHERE id = '{lost}'")
+    is_open = threading.Event()
+    at_answers: list[bool] = []
+
+    def clock() -> datetime:
+        at_answers.append(is_open.is_set())
+        return datetime.now(UTC) + timedelta(seconds=5)
+
+    monkeypatch.setattr(site, "_clock", clock)
+
+    @contextmanager
+    def opened(context: Any) -> Iterator[Any]:
+        with context.warehouse() as warehouse:
+            is_open.set()
+            yield warehouse
+            is_open.clear()
+
+    with site.serve(OFF), site.open() as context:
+        pipeline = replace(context.pipeline, open_warehouse=partial(opened, context))
+        objects = context.catalog.select(["Account"])
+        report = pipeline.reconcile(objects, ["deletions", "ids", "formulas"])
+        assert {found.mode for found in report.beside} == {"deletions", "reread"}
+        assert pipeline.run(objects).problems == []
+    assert len(at_answers) > 20
+    assert not any(at_answers)
 
 
 @pytest.mark.parametrize(("kind", "name"), [("ids", "Account"), ("formulas", "Contact")])
@@ -143,7 +181,7 @@ def test_a_comparison_that_the_quota_ends_stays_due(site: Any) -> None:
     with site.serve(OFF) as server:
         told = {"Sforce-Limit-Info": "api-usage=100000/100000"}
         # The comparison's job asks for little; the flow's for every field.
-        server.faults.add(Fault(body="SELECT Id, SystemModstamp FROM", set_headers=told))
+        server.faults.add(Fault(body="SELECT Id, SystemModstamp, IsDeleted FROM", set_headers=told))
         with pytest.raises(QuotaExhaustedError) as stopped:
             site.run()
         assert stopped.value.exit_code == 4
