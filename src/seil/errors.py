@@ -26,8 +26,11 @@ SeilError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class SeilError(Exception):
@@ -39,6 +42,11 @@ class SeilError(Exception):
         super().__init__(f"{message}. {hint}" if hint else message)
         self.message = message
         self.hint = hint
+
+
+def error_type(error: SeilError) -> str:
+    """Its class for a machine: `quota_exhausted` of a QuotaExhaustedError."""
+    return _WORD.sub("_", type(error).__name__.removesuffix("Error")).lower()
 
 
 class RetryError(SeilError):

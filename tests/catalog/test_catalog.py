@@ -191,4 +191,4 @@ def test_an_unknown_name_is_met_with_the_likely_ones(packaged: Catalog) -> None:
         packaged.select(["order produkt", "Leed"])
     near, far = caught.value.problems
     assert near.cure.startswith("did you mean OrderItem? ")
-    assert far.cure.startswith("`seil status` lists them")
+    assert far.cure.startswith("`seil status --all` lists them")

@@ -120,7 +120,7 @@ def test_run_goes_the_whole_way_and_again(seil: Seil, org: Server) -> None:
     assert all(ledger(seil).values())
     flows = seil("status", "Order", "--json").json["flows"]
     assert (flows[0]["late"], flows[0]["running_pages"]) == (False, None)
-    status = seil("status")
+    status = seil("status", "--all")
     assert "never run" not in status.out
     assert seil("query", "SELECT count(*) > 0 AS filled FROM sales_orders", "--csv").out == (
         "filled\ntrue\n"

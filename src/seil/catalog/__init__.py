@@ -85,7 +85,7 @@ class Catalog(Mapping[str, SyncedObject]):
         """What may have been meant, by whichever of an object's names comes near."""
         near = get_close_matches(name.lower(), self._names, cutoff=0.7)
         likely = dict.fromkeys(self._names[match].api_name for match in near)
-        where = "`seil status` lists them, docs/add-an-object.md tells how to add one"
+        where = "`seil status --all` lists them, docs/add-an-object.md tells how to add one"
         return f"did you mean {' or '.join(likely)}? {where}" if likely else where
 
 

@@ -6,14 +6,12 @@ field does not change it. docs/json.md lists all of them, from seil.cli.answer_s
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from seil.errors import ConfigurationError, SeilError
+from seil.errors import ConfigurationError, SeilError, error_type
 
 ERROR = "seil.error/1"
 
-_UPPER = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _MEANINGS = {
     1: ("incomplete", "finished, but something was set aside, failed or does not balance"),
     6: ("person_needed", "somebody has to do something"),
@@ -35,7 +33,7 @@ def failure(code: int, message: str, hint: str = "", *, kind: str = "") -> dict[
 
 def error_document(error: SeilError) -> dict[str, Any]:
     """The same of an error that ended a command: its type is its class, in small letters."""
-    kind = _UPPER.sub("_", type(error).__name__.removesuffix("Error")).lower()
+    kind = error_type(error)
     document = failure(error.exit_code, error.message, error.hint, kind=kind) or {}
     if isinstance(error, ConfigurationError):
         document["problems"] = [dict(vars(problem)) for problem in error.problems]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seil.salesforce.org import Org
     from seil.settings import Settings
     from seil.sf_to_dw.extract import Extractor
+    from seil.sf_to_dw.health import RunResults
     from seil.sf_to_dw.ingest import Ingestor
     from seil.sf_to_dw.model import Models
     from seil.sf_to_dw.pipeline import Pipeline
@@ -177,6 +178,15 @@ def _set_up_logging(call: Call, settings: Settings) -> None:
         level = "ERROR" if level == "ERROR" else "WARNING"
     logs.configure(level, settings.log.format)
     logging.captureWarnings(capture=True)
+
+
+@contextmanager
+def recorded_run(context: Context, command: str) -> Iterator[RunResults]:
+    """How this run ends is written down, for `seil status`. Wrong usage is no run."""
+    from seil.sf_to_dw import health
+
+    with health.recorded_run(context.lake, context.journal, command) as results:
+        yield results
 
 
 @contextmanager

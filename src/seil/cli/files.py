@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seil.cli import arguments, events, output, reports
-from seil.cli.context import Context, opened, shown_progress
+from seil.cli.context import Context, opened, recorded_run, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command, default_command, group
 
 if TYPE_CHECKING:
@@ -61,7 +61,11 @@ def ingest(
 
     if object_ and not from_:
         raise typer.BadParameter("--object goes with --from; to take in one object, name it")
-    with opened(call) as context, run_lock(context.lake):
+    with (
+        opened(call) as context,
+        recorded_run(context, "ingest") as results,
+        run_lock(context.lake),
+    ):
         chosen = context.catalog.select(objects or ())
         imported: list[Imported] = []
         if from_:
@@ -76,6 +80,7 @@ def ingest(
             )
         with shown_progress(call) as progress:
             report = context.ingestor.sweep(chosen if objects else (), progress)
+        results.ingested(report)
         _say_ingested(call, imported if from_ else None, report)
     unplaced = any(file.unplaced for file in imported)
     found = any(file.state != "left" for file in imported)

@@ -26,6 +26,7 @@ from seil.cli.answers import error_document, failure
 from seil.errors import SeilError
 
 UNBALANCED = 1
+PERSON_NEEDED = 6
 BROKEN_PIPE = 141
 _INTERRUPTED = 130
 _TERMINATED = 143

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from seil.cli import output, reports
-from seil.cli.context import opened, shown_progress
+from seil.cli.context import opened, recorded_run, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
 
 
@@ -27,7 +27,11 @@ def rebuild(
     from seil.sf_to_dw.lock import run_lock
     from seil.sf_to_dw.rebuild import Rebuild
 
-    with opened(call) as context, run_lock(context.lake):
+    with (
+        opened(call) as context,
+        recorded_run(context, "rebuild") as results,
+        run_lock(context.lake),
+    ):
         with shown_progress(call) as progress:
             report = Rebuild(
                 context.settings.warehouse,
@@ -37,6 +41,9 @@ def rebuild(
                 bus=context.journal,
                 progress=progress,
             ).run(anyway=anyway)
+        if report.is_replaced:
+            results.loaded(report.load)
+            results.built(report.build)
         if call.json:
             call.answer(
                 "seil.rebuild/1",

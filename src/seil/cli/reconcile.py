@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seil.cli import arguments, reports
-from seil.cli.context import opened, shown_progress
+from seil.cli.context import opened, recorded_run, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
 
 if TYPE_CHECKING:
@@ -43,9 +43,14 @@ def reconcile(
     """Compare the org with the warehouse now, whatever is due; all three ways if none is named."""
     asked: dict[Kind, bool] = {"deletions": deletions, "ids": ids, "formulas": formulas}
     kinds = [kind for kind, wanted in asked.items() if wanted] or list(asked)
-    with opened(call) as context, shown_progress(call) as progress:
+    with opened(call) as context:
         chosen = context.catalog.select(objects or ())
         believed = {obj.api_name for obj in context.catalog.select(believe)} if believe else set()
-        report = context.pipeline.reconcile(chosen, kinds, believe=believed, progress=progress)
+        with (
+            recorded_run(context, "reconcile") as results,
+            shown_progress(call) as progress,
+        ):
+            report = context.pipeline.reconcile(chosen, kinds, believe=believed, progress=progress)
+            results.ran(report)
         reports.ran(call, report, context.catalog.display_names)
     return 0 if report.ok else UNBALANCED

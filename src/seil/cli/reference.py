@@ -35,6 +35,7 @@ command's name. Text goes to stdout, progress, logs and errors to stderr.
 | 3 | stopped: login, far end, lake, warehouse or journal |
 | 4 | the org's API allowance is used up |
 | 5 | another run is under way |
+| 6 | `seil status`: somebody has to do something (docs/status.md) |
 | 130, 143 | interrupted (Ctrl-C), terminated; what was committed stays |
 | 141 | whoever read the output stopped reading |
 """

@@ -1,25 +1,45 @@
-"""`seil status`: how far each flow is, what waits, and whether it all adds up. Reads only."""
+"""`seil status`: in step or not, since when, why, and what to do. Reads only."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 import typer
 
 from seil.cli import arguments, output, reports
 from seil.cli.context import Context, opened
-from seil.cli.frame import UNBALANCED, Call, command
+from seil.cli.frame import PERSON_NEEDED, Call, command
+from seil.cli.verdict import (
+    Finding,
+    Verdict,
+    ago,
+    of_late,
+    of_runs,
+    of_space,
+    of_trouble,
+    verdict,
+)
 from seil.errors import StatementError, WarehouseError
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
+    from seil.events.dispatch_state import DeadLetter
+    from seil.sf_to_dw.files import FileInfo, State
+    from seil.sf_to_dw.health import RunRecord
     from seil.sf_to_dw.ledger import LedgerRow
     from seil.warehouse import Warehouse
 
-_STATES = ("in", "processed", "error", "curated", "exceptions")
+# What somebody may have to look at; how much is processed and curated is asked for.
+_TELLING: tuple[State, ...] = ("in", "error", "exceptions")
+_ALL: tuple[State, ...] = ("in", "processed", "error", "curated", "exceptions")
+# Less than this, and neither a file nor a warehouse can be written.
+_NO_SPACE = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +58,6 @@ class FlowStatus:
 
 @dataclass(frozen=True)
 class FileCount:
-    state: str
     files: int = 0
     bytes: int = 0
 
@@ -55,33 +74,68 @@ class Ledger:
         return all(row.balanced for row in self.rows)
 
 
+@dataclass(frozen=True)
+class Site:
+    """All that status looks at, read once."""
+
+    flows: list[FlowStatus]
+    files: dict[State, list[FileInfo]]
+    ledger: Ledger
+    dead: list[DeadLetter]
+    under_way: list[RunRecord]
+    last_run: RunRecord | None
+    verdict: Verdict
+
+
 def register(app: typer.Typer) -> None:
     command(app)(status)
 
 
-def status(call: Call, objects: arguments.Objects = None) -> int:
-    """Show flows, their last windows and lag, files by state, and the ledger."""
+def status(
+    call: Call,
+    objects: arguments.Objects = None,
+    *,
+    all_: Annotated[
+        bool, typer.Option("--all", "-a", help="Every flow, all files, every ledger row, too.")
+    ] = False,
+) -> int:
+    """Say whether all is in step, since when not, why, and what to do.
+
+    Exit code 0: nobody has to do anything, in step or behind; 6: somebody has to.
+    """
     with opened(call) as context:
-        chosen = context.catalog.select(objects or ())
-        flows = flow_statuses(context, chosen)
-        files = file_counts(context, chosen if objects else ())
-        ledger = read_ledger(context, [o.api_name for o in chosen] if objects else [])
-        dead = _dead_letters(context)
+        site = look(context, objects or (), states=_ALL if all_ else _TELLING)
+    found = site.verdict
     if call.json:
-        call.answer(
-            "seil.status/1",
-            {
-                "flows": [dict(vars(flow)) for flow in flows],
-                "files": {count.state: dict(vars(count)) for count in files},
-                "ledger": [reports.ledger_document(row) for row in ledger.rows],
-                "ledger_problem": ledger.problem,
-                "balanced": ledger.balanced,
-                "dead_letters": dead,
-            },
-        )
+        call.answer("seil.status/1", _document(site), problem=found.sentence, hint=found.next)
     else:
-        _print(flows, files, ledger, dead)
-    return 0 if ledger.balanced else UNBALANCED
+        _print(site, every=all_ or bool(objects))
+    return PERSON_NEEDED if found.needs_person else 0
+
+
+def look(context: Context, names: Sequence[str], *, states: Sequence[State] = _TELLING) -> Site:
+    from seil.sf_to_dw.health import Health
+
+    chosen = context.catalog.select(names)
+    flows = flow_statuses(context, chosen)
+    files = {state: _files(context, state, chosen if names else ()) for state in states}
+    ledger = read_ledger(context, [o.api_name for o in chosen] if names else [])
+    dead = _dead_letters(context)
+    health = Health(context.lake)
+    under_way, last = health.under_way(), health.last_run()
+    findings = [
+        *map(of_trouble, health.troubles()),
+        *_space(context),
+        *of_runs(under_way, last),
+        *_of_files(context, files),
+        *_of_ledger(ledger, has_error_files=bool(files["error"])),
+        *_of_dead(dead),
+        *_of_flows(flows, running=any(run.is_alive for run in under_way)),
+    ]
+    found = verdict(findings, in_step=_in_step(flows, last))
+    if not findings and not any(flow.committed for flow in flows) and not last:
+        found = Verdict("new", "Nothing has been read yet. Next: `seil run`")
+    return Site(flows, files, ledger, dead, under_way, last, found)
 
 
 def flow_statuses(context: Context, objects: Sequence[SyncedObject]) -> list[FlowStatus]:
@@ -109,16 +163,11 @@ def flow_statuses(context: Context, objects: Sequence[SyncedObject]) -> list[Flo
     return found
 
 
-def file_counts(context: Context, objects: Sequence[SyncedObject]) -> list[FileCount]:
+def _files(context: Context, state: State, objects: Sequence[SyncedObject]) -> list[FileInfo]:
     from seil.sf_to_dw.files import list_files
 
-    totals = {state: [0, 0] for state in _STATES}
     wanted: Sequence[SyncedObject | None] = objects or [None]
-    for obj in wanted:
-        for file in list_files(context.lake, None, obj):
-            totals[file.state][0] += 1
-            totals[file.state][1] += file.size
-    return [FileCount(state, files, size) for state, (files, size) in totals.items()]
+    return [file for obj in wanted for file in list_files(context.lake, state, obj)]
 
 
 def read_ledger(context: Context, objects: Sequence[str]) -> Ledger:
@@ -149,17 +198,160 @@ def _telling_runs(warehouse: Warehouse) -> set[str]:
     return {str(name) for name in found.column(0).to_pylist()}
 
 
-def _dead_letters(context: Context) -> int:
+def _dead_letters(context: Context) -> list[DeadLetter]:
     if not context.has_journal:
-        return 0
+        return []
     from seil.events.dispatch_state import dead_letters
 
-    return len(dead_letters(context.journal))
+    return dead_letters(context.journal)
 
 
-def _print(
-    flows: Sequence[FlowStatus], files: Sequence[FileCount], ledger: Ledger, dead: int
-) -> None:
+def _in_step(flows: Sequence[FlowStatus], last: RunRecord | None) -> str:
+    now = datetime.now(UTC)
+    read = [flow.committed for flow in flows if flow.committed]
+    parts = ["In step: no flow has been read by SEIL"]
+    if read:
+        parts = [f"In step: {len(read):,} flow(s) read until {output.text(min(read))} or later"]
+    if last and last.ended_at:
+        parts.append(f"the last run ended {ago(last.ended_at, now)}")
+    return "; ".join(parts)
+
+
+def _space(context: Context) -> Iterator[Finding]:
+    lake = urlsplit(context.settings.lake.url)
+    places = [Path(unquote(lake.path))] if lake.scheme == "file" else []
+    for place in (*places, *context.own_paths):
+        held = next((p for p in (place, *place.parents) if p.exists()), None)
+        if held and (free := shutil.disk_usage(held).free) < _NO_SPACE:
+            yield of_space(str(place), free)
+            return
+
+
+def _of_files(context: Context, files: dict[State, list[FileInfo]]) -> Iterator[Finding]:
+    from seil.sf_to_dw.files import why
+
+    if failed := sorted(files["error"], key=lambda file: file.modified):
+        journal = context.journal if context.has_journal else None
+        newest = failed[-1]
+        name = newest.key.rpartition("/")[2]
+        reason = why(context.lake, journal, newest.key).reason
+        message = f"{len(failed):,} file(s) could not be taken in, the newest {name}: {reason}"
+        look = f"seil files why {newest.key}" if len(failed) == 1 else "seil files --state error"
+        yield Finding("failed", "", message, failed[0].modified, f"`{look}`")
+    if waiting := files["in"]:
+        message = f"{len(waiting):,} file(s) lie in in/, for the next run"
+        since = min(file.modified for file in waiting)
+        yield Finding("waiting", "", message, since, "`seil ingest`", needs_person=False)
+    if aside := files["exceptions"]:
+        message = f"records set aside lie in {len(aside):,} file(s)"
+        since = min(file.modified for file in aside)
+        look = "`seil files --state exceptions`"
+        yield Finding("waiting", "", message, since, look, needs_person=False)
+
+
+def _of_ledger(ledger: Ledger, *, has_error_files: bool) -> Iterator[Finding]:
+    off = [row for row in ledger.rows if not row.balanced]
+    if off and not has_error_files:
+        names = ", ".join(dict.fromkeys(row.object for row in off))
+        message = f"the ledger does not balance for {names}: not every row has arrived"
+        yield Finding("failed", "", message, next="`seil load`")
+
+
+def _of_dead(letters: Sequence[DeadLetter]) -> Iterator[Finding]:
+    dead = [letter for letter in letters if not letter.waiting]
+    if dead:
+        newest = dead[-1]
+        message = (
+            f"{len(dead):,} event(s) could not be handled, the newest by {newest.subscriber}:"
+            f" {newest.reason}"
+        )
+        since = min(letter.died_at for letter in dead)
+        yield Finding("failed", "", message, since, "`seil events dead`")
+    if back := len(letters) - len(dead):
+        message = f"{back:,} event(s) are to be delivered again"
+        yield Finding("waiting", "", message, next="`seil listen`", needs_person=False)
+
+
+def _of_flows(flows: Sequence[FlowStatus], *, running: bool) -> Iterator[Finding]:
+    late = [flow for flow in flows if flow.late]
+    if late:
+        since = min(flow.committed for flow in late if flow.committed)
+        yield of_late([flow.object for flow in late], since, running=running)
+    never = [flow.object for flow in flows if not flow.committed]
+    if never and len(never) < len(flows):
+        shown = ", ".join(never[:3]) + (f" and {len(never) - 3:,} more" if len(never) > 3 else "")
+        yield Finding("waiting", "", f"never read: {shown}", needs_person=False)
+
+
+def _document(site: Site) -> dict[str, Any]:
+    found = site.verdict
+    counts = {state: _count(files) for state, files in site.files.items()}
+    return {
+        "state": found.state.replace(" ", "_"),
+        "sentence": found.sentence,
+        "since": found.since,
+        "next": found.next,
+        "person_needed": found.needs_person,
+        "findings": [dict(vars(finding)) for finding in found.findings],
+        "flows": [dict(vars(flow)) for flow in site.flows],
+        "files": {state: dict(vars(count)) for state, count in counts.items()},
+        "ledger": [reports.ledger_document(row) for row in site.ledger.rows],
+        "ledger_problem": site.ledger.problem,
+        "balanced": site.ledger.balanced,
+        "dead_letters": len(site.dead),
+        "last_run": _run_document(site.last_run) if site.last_run else None,
+        "under_way": [_run_document(run) for run in site.under_way],
+    }
+
+
+def _run_document(run: RunRecord) -> dict[str, Any]:
+    left_out = ("host", "pid", "process_start")
+    body = {name: value for name, value in vars(run).items() if name not in left_out}
+    return {**body, "host": run.host, "pid": run.pid, "is_alive": not run.ended_at and run.is_alive}
+
+
+def _count(files: Sequence[FileInfo]) -> FileCount:
+    return FileCount(len(files), sum(file.size for file in files))
+
+
+def _print(site: Site, *, every: bool) -> None:
+    styles = {"broken": "red", "behind": "yellow"}
+    output.line(site.verdict.sentence, style=styles.get(site.verdict.state, ""))
+    for finding in site.verdict.findings:
+        since = f" since {output.text(finding.since)}" if finding.since else ""
+        output.line(
+            f"  {finding.kind}{since}: {finding.text}",
+            style="red" if finding.needs_person else "",
+        )
+        output.line(f"    -> {finding.next}")
+    for run in site.under_way:
+        if run.is_alive:
+            begun = ago(run.started_at, datetime.now(UTC))
+            output.line(f"  under way: `seil {run.command}`, begun {begun}, process {run.pid}")
+    if every:
+        _print_all(site)
+    else:
+        _print_short(site)
+
+
+def _print_short(site: Site) -> None:
+    healthy = [flow for flow in site.flows if flow.committed and not flow.late]
+    reached = [flow.committed for flow in healthy if flow.committed]
+    if reached:
+        until = f"{output.text(min(reached))} or later"
+        output.line(f"{len(healthy):,} of {len(site.flows):,} flows are read until {until}.")
+    if site.ledger.problem:
+        output.line(f"Ledger: {site.ledger.problem}")
+    elif off := [row for row in site.ledger.rows if not row.balanced]:
+        reports.ledger(off)
+    elif site.ledger.rows:
+        output.line(f"Ledger: the last run of {len(site.ledger.rows):,} flows balances.")
+    if reached:
+        output.line("`seil status --all` shows every flow, the files and the ledger.")
+
+
+def _print_all(site: Site) -> None:
+    output.line()
     output.table(
         ("object", "mode", "read until", "lag", "now"),
         [
@@ -170,31 +362,24 @@ def _print(
                 output.Bad(flow.lag) if flow.late else flow.lag,
                 _now(flow),
             )
-            for flow in flows
+            for flow in site.flows
         ],
     )
     output.line()
+    counts = [(state, _count(files)) for state, files in site.files.items()]
     output.table(
         ("files", "count", "size"),
-        [(_state(count), count.files, output.size(count.bytes)) for count in files],
+        [(_state(state, count), count.files, output.size(count.bytes)) for state, count in counts],
     )
-    failed = sum(count.files for count in files if count.state == "error")
-    if failed:
-        output.line(
-            f"{failed:,} file(s) could not be taken in: see `seil files list --state error`.",
-            style="red",
-        )
     output.line()
-    if ledger.problem:
-        output.line(f"Ledger: {ledger.problem}")
+    if site.ledger.problem:
+        output.line(f"Ledger: {site.ledger.problem}")
     else:
-        reports.ledger(ledger.rows)
-    if dead:
-        output.line(f"{dead:,} dead letter(s): see `seil events dead`.", style="red")
+        reports.ledger(site.ledger.rows)
 
 
-def _state(count: FileCount) -> Any:
-    return output.Bad(count.state) if count.state == "error" and count.files else count.state
+def _state(state: str, count: FileCount) -> Any:
+    return output.Bad(state) if state == "error" and count.files else state
 
 
 def _now(flow: FlowStatus) -> str:

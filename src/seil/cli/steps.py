@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seil.cli import arguments, output, reports
-from seil.cli.context import Context, opened, shown_progress
+from seil.cli.context import Context, opened, recorded_run, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
 from seil.errors import ConfigurationError, LoginError, SeilError
 
@@ -62,10 +62,15 @@ def extract(call: Call, objects: arguments.Objects = None, *, full: Full = False
     """Read what changed from Salesforce into the landing zone."""
     from seil.sf_to_dw.lock import run_lock
 
-    with opened(call) as context, run_lock(context.lake):
+    with opened(call) as context:
         chosen = context.catalog.select(objects or ())
-        with shown_progress(call) as progress:
+        with (
+            recorded_run(context, "extract") as results,
+            run_lock(context.lake),
+            shown_progress(call) as progress,
+        ):
             report = context.extractor.run(chosen, full=full, progress=progress)
+            results.extracted([*report.flows, *report.deletions])
         reports.extracted(call, report, context.catalog.display_names)
     return UNBALANCED if report.failed else 0
 
@@ -86,7 +91,11 @@ def load(
     from seil.sf_to_dw.load import load as loaded
     from seil.sf_to_dw.lock import run_lock
 
-    with opened(call) as context, run_lock(context.lake):
+    with (
+        opened(call) as context,
+        recorded_run(context, "load") as results,
+        run_lock(context.lake),
+    ):
         chosen = [o.api_name for o in context.catalog.select(objects)] if objects else ()
         with shown_progress(call) as progress, context.warehouse() as warehouse:
             report = loaded(
@@ -98,6 +107,7 @@ def load(
                 bus=context.journal,
                 progress=progress,
             )
+        results.loaded(report)
         reports.loaded(call, report)
     return 0 if report.ok else UNBALANCED
 
@@ -120,12 +130,17 @@ def build(
     from seil.sf_to_dw.build import explain
     from seil.sf_to_dw.lock import run_lock
 
-    with opened(call) as context, run_lock(context.lake):
+    with opened(call) as context:
         if explained:
-            with context.warehouse() as warehouse:
+            with run_lock(context.lake), context.warehouse() as warehouse:
                 plans = explain(warehouse, context.models, tables=tables or (), full=full)
             reports.build_planned(call, plans)
             return 0
+    with (
+        opened(call) as context,
+        recorded_run(context, "build") as results,
+        run_lock(context.lake),
+    ):
         with shown_progress(call) as progress, context.warehouse() as warehouse:
             report = built(
                 warehouse,
@@ -135,14 +150,17 @@ def build(
                 bus=context.journal,
                 progress=progress,
             )
+        results.built(report)
         reports.built(call, report)
     return 0 if report.ok else UNBALANCED
 
 
 def _run_once(call: Call, context: Context, objects: Sequence[SyncedObject], *, full: bool) -> int:
     context.journal.prune(context.settings.events.keep)
-    with shown_progress(call) as progress:
-        report = context.pipeline.run(objects, full=full, progress=progress)
+    with recorded_run(context, "run") as results:
+        with shown_progress(call) as progress:
+            report = context.pipeline.run(objects, full=full, progress=progress)
+        results.ran(report)
     reports.ran(call, report, context.catalog.display_names)
     return 0 if report.ok else UNBALANCED
 

@@ -1,0 +1,164 @@
+"""One sentence on a site: in step, behind or broken, since when, why, and what to type next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from seil.cli import output
+
+if TYPE_CHECKING:
+    from seil.sf_to_dw.health import RunRecord, Trouble
+
+State = Literal["in step", "behind", "broken", "new"]
+Kind = Literal["failed", "blocked", "late", "waiting"]
+
+# What the next run gets over by itself, unless a flow is late by then.
+_HEALING = {"quota_exhausted", "unavailable", "too_slow", "unexpected_answer"} | {
+    "conflict",
+    "already_running",
+}
+_BLOCKED = frozenset({"blocked"})
+_DECISIONS = "seil schema accept"
+_COMMAND = re.compile(r"`(seil [^`]+)`|\b(seil [a-z]+[^`(;,]*)")
+_NEXT = {
+    "login": "seil doctor",
+    "unavailable": "seil doctor",
+    "too_slow": "seil doctor",
+    "unexpected_answer": "seil doctor",
+    "configuration": "seil doctor",
+    "quota_exhausted": "seil plan",
+    "object_rejected": "seil doctor",
+    "journal": "seil doctor",
+    "warehouse": "seil doctor",
+    "load": "seil load",
+    "build": "seil build --explain",
+}
+# Their errors say what to do with the machine.
+_BY_HINT = frozenset({"lake", "warehouse", "journal"})
+_SPACE = "free some space, then `seil run`"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not in step. `next` is a command, or an act in words."""
+
+    kind: Kind
+    about: str
+    message: str
+    since: datetime | None = None
+    next: str = "`seil run`"
+    needs_person: bool = True
+
+    @property
+    def text(self) -> str:
+        said = self.message.strip().splitlines() or [""]
+        return f"{self.about}: {said[0]}".rstrip(".") if self.about else said[0].rstrip(".")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`sentence` is the first line of `seil status`."""
+
+    state: State
+    sentence: str
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def since(self) -> datetime | None:
+        return min((f.since for f in self.findings if f.since), default=None)
+
+    @property
+    def needs_person(self) -> bool:
+        return any(finding.needs_person for finding in self.findings)
+
+    @property
+    def next(self) -> str:
+        return self.findings[0].next if self.findings else ""
+
+
+def verdict(findings: Sequence[Finding], *, in_step: str) -> Verdict:
+    """`in_step` is the sentence where nothing was found but what waits for the next run."""
+    serious = [finding for finding in findings if finding.kind != "waiting"]
+    if not serious:
+        return Verdict("in step", in_step, tuple(findings))
+    if any(finding.kind == "late" for finding in serious):
+        # Had it healed by itself, no flow would be late.
+        findings = [_urgent(finding) for finding in findings]
+    ordered = tuple(sorted(findings, key=_weight))
+    broken = any(finding.needs_person and finding.kind != "late" for finding in ordered)
+    found = Verdict("broken" if broken else "behind", "", ordered)
+    since = f" since {output.text(found.since)}" if found.since else ""
+    more = f" ({len(serious) - 1:,} more below)" if len(serious) > 1 else ""
+    first = ordered[0]
+    sentence = f"{found.state.capitalize()}{since}: {first.text}{more}. Next: {first.next}"
+    return Verdict(found.state, sentence, ordered)
+
+
+def of_trouble(trouble: Trouble) -> Finding:
+    """What ended a run stands for itself; a step's trouble names the step."""
+    about = "" if trouble.step == "stop" else f"{trouble.step} {trouble.about}"
+    blocked = trouble.kind in _BLOCKED or _DECISIONS in trouble.hint
+    return Finding(
+        "blocked" if blocked else "failed",
+        about,
+        trouble.message,
+        trouble.since,
+        _next(trouble),
+        needs_person=trouble.kind not in _HEALING,
+    )
+
+
+def of_runs(under_way: Iterable[RunRecord], last: RunRecord | None) -> Iterable[Finding]:
+    """Runs that died or were interrupted: the next one goes on where they stopped."""
+    for run in under_way:
+        if not run.is_alive:
+            message = f"`seil {run.command}` died before it ended (process {run.pid} on {run.host})"
+            yield Finding("failed", "", message, run.started_at, needs_person=False)
+    if last and last.outcome == "interrupted":
+        message = f"`seil {last.command}` was interrupted before it ended"
+        yield Finding("failed", "", message, last.ended_at, needs_person=False)
+
+
+def of_space(place: str, free: int) -> Finding:
+    message = f"the disk is full: {output.size(free)} are free for {place}"
+    return Finding("failed", "", message, next=_SPACE)
+
+
+def of_late(names: Sequence[str], since: datetime, *, running: bool) -> Finding:
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+    message = f"no run has read {shown} in time"
+    return Finding("late", "", message, since, needs_person=not running)
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    return f"{output.duration(max(now - moment, timedelta()))} ago"
+
+
+def _next(trouble: Trouble) -> str:
+    if found := _COMMAND.search(trouble.hint):
+        return f"`{(found[1] or found[2]).strip().rstrip('.')}`"
+    command = trouble.command or "run"
+    if trouble.hint and trouble.kind in _BY_HINT:
+        act, _, _ = trouble.hint.rpartition(": ")[2].partition(", then run the same command")
+        return f"{act[:1].lower()}{act[1:]}, then `seil {command}`"
+    return f"`{_NEXT.get(trouble.kind, f'seil {command} --verbose')}`"
+
+
+def _weight(finding: Finding) -> tuple[bool, ...]:
+    """Causes before what follows from them, a person's before what heals by itself."""
+    waits, is_late = finding.kind == "waiting", finding.kind == "late"
+    return (
+        waits,
+        is_late,
+        not finding.needs_person,
+        finding.kind == "blocked",
+        bool(finding.about),
+    )
+
+
+def _urgent(finding: Finding) -> Finding:
+    return finding if finding.kind == "waiting" else replace(finding, needs_person=True)
