@@ -73,6 +73,7 @@ def test_curated_file_says_where_it_comes_from(intake: Any) -> None:
         "seil.landed_rows": "3",
         "seil.curated_rows": "3",
         "seil.rejected_rows": "0",
+        "seil.lineage": ",".join(LINEAGE.names),
     }
 
 

@@ -115,10 +115,43 @@ def test_schema_that_another_file_changes_meanwhile_is_read_again(
 def test_columns_that_are_not_kept_are_named(intake: Any) -> None:
     intake.using(SyncedObject(api_name="Thing__c", exclude=("Secret__c",)))
     empty = pa.array([None], pa.null())
-    data = pa.table({"Id": ["a"], "secret__c": ["x"], "filename": ["y"], "Empty": empty})
+    data = pa.table({"Id": ["a"], "secret__c": ["x"], "Empty": empty})
     result = intake.take_in(data)
     assert intake.read(result.curated_key).column_names == ["Id", *LINEAGE.names]
-    assert set(intake.events()[0].detail["left_out"]) == {"secret__c", "filename", "Empty"}
+    assert set(intake.events()[0].detail["left_out"]) == {"secret__c", "Empty"}
+
+
+@pytest.mark.parametrize("name", ["FileName", "filename", "Processed_TS", "APPFLOW_ID"])
+def test_a_field_named_like_a_lineage_column_keeps_its_name_and_values(
+    intake: Any, name: str
+) -> None:
+    result = intake.take_in({"Id": ["a"], name: ["price list.pdf"]})
+    given_way = f"seil_{name.lower()}"
+    assert intake.rows(result, name) == [{name: "price list.pdf"}]
+    assert given_way in intake.read(result.curated_key).column_names
+    assert intake.events()[0].detail["left_out"] == {}
+
+
+@pytest.mark.parametrize("column", ["Size", "FileName"])
+def test_a_curated_file_that_is_landed_again_gets_its_lineage_anew(
+    intake: Any, column: str
+) -> None:
+    """Whether or not some of it had to give way."""
+    first = intake.take_in({"Id": ["a"], column: ["x"]})
+    with intake.lake.curated.reader(first.curated_key) as file:
+        curated = file.read()
+    again = intake.take_in(curated, run="run-2")
+    names = intake.read(first.curated_key).column_names
+    assert intake.read(again.curated_key).column_names == names
+    assert set(intake.events()[-1].detail["left_out"]) == set(names[2:])
+    assert intake.rows(again, column) == [{column: "x"}]
+
+
+def test_messages_of_a_record_set_aside_stand_beside_a_field_of_that_name(intake: Any) -> None:
+    result = intake.ruled("Size > 0").take_in({"Id": ["a"], "Size": [0], "Messages": ["mine"]})
+    assert intake.aside(result, "Messages", "seil_messages") == [
+        {"Messages": "mine", "seil_messages": ["broken"]}
+    ]
 
 
 def test_compound_field_is_kept_as_json_in_every_file(intake: Any) -> None:

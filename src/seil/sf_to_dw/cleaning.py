@@ -16,7 +16,7 @@ from seil.settings import IngestSettings
 from seil.sf_to_dw import checks
 from seil.sf_to_dw.ahead import ahead
 from seil.sf_to_dw.checks import OpenParquet, UnfitError
-from seil.sf_to_dw.conform import Plan, WidenError, planned
+from seil.sf_to_dw.conform import Plan, WidenError, earlier_lineage, planned
 from seil.sf_to_dw.curated import CuratedFiles, curated_files
 from seil.sf_to_dw.deliveries import Delivery, content_digest, delivery_of, give_up
 from seil.sf_to_dw.flows import PARTIAL_MODES
@@ -143,7 +143,9 @@ class Cleaner:
         obj = reading.task.obj
         known = known_schema(self.registry, obj)
         described = self.registry.get(obj) is not None
-        plan = planned(reading.parquet.schema_arrow, obj, known, described=described)
+        landed = reading.parquet.schema_arrow
+        lineage = earlier_lineage(landed, reading.metadata, known)
+        plan = planned(landed, obj, known, described=described, lineage=lineage)
         if _is_partial(reading.metadata):
             plan = replace(plan, targets=tuple(t for t in plan.targets if t.source is not None))
         return plan.widened(reading.needed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from seil.catalog import SyncedObject
 from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema
+from seil.sf_to_dw import column_names
 from seil.sf_to_dw.arrow import Column, nulls, repeated, schema_of
 from seil.sf_to_dw.casts import (
     MisfitError,
@@ -23,15 +24,9 @@ from seil.sf_to_dw.casts import (
 )
 from seil.sf_to_dw.checks import UnfitError
 
+_LINEAGE_TYPES = {"processed_ts": UTC_MICROS}
 LINEAGE = schema_of(
-    [
-        ("filename", pa.string()),
-        ("function_name", pa.string()),
-        ("function_version", pa.string()),
-        ("aws_request_id", pa.string()),
-        ("appflow_id", pa.string()),
-        ("processed_ts", UTC_MICROS),
-    ]
+    [(name, _LINEAGE_TYPES.get(name, pa.string())) for name in column_names.LINEAGE]
 )
 _NESTED = "json"
 
@@ -125,13 +120,19 @@ def _column(target: Target, batch: pa.RecordBatch) -> Column:
 
 
 def planned(
-    landed: pa.Schema, obj: SyncedObject, known: ObjectSchema | None, *, described: bool
+    landed: pa.Schema,
+    obj: SyncedObject,
+    known: ObjectSchema | None,
+    *,
+    described: bool,
+    lineage: Collection[str] = (),
 ) -> Plan:
-    """Known columns first, in their order, then new ones. `described`: known from the org itself.
+    """Known columns first, in their order, then new ones. `described`: known from the org itself;
+    `lineage`: the columns that an earlier ingest has added.
 
     Raises UnfitError for a column of a type that cannot be kept.
     """
-    left_out = _left_out(landed, obj, known)
+    left_out = _left_out(landed, obj, known, lineage)
     sources = {
         name.lower(): index for index, name in enumerate(landed.names) if name not in left_out
     }
@@ -143,14 +144,15 @@ def planned(
     return Plan(tuple(targets), known, left_out)
 
 
-def _left_out(landed: pa.Schema, obj: SyncedObject, known: ObjectSchema | None) -> dict[str, str]:
+def _left_out(
+    landed: pa.Schema, obj: SyncedObject, known: ObjectSchema | None, lineage: Collection[str]
+) -> dict[str, str]:
     excluded = {name.lower() for name in obj.exclude}
-    lineage = set(LINEAGE.names)
     reasons: dict[str, str] = {}
     for entry in landed:
         if entry.name.lower() in excluded:
             reasons[entry.name] = "excluded in the catalog"
-        elif entry.name.lower() in lineage:
+        elif entry.name in lineage:
             reasons[entry.name] = "lineage of an earlier ingest; written anew"
         elif pa.types.is_null(entry.type) and not (known and known.get(entry.name)):
             reasons[entry.name] = "a new column with neither a value nor a type"
@@ -174,6 +176,19 @@ def _new(column: pa.Field[Any]) -> Field:
             "types", f"column {column.name} is of type {error}, which no field of Salesforce has"
         ) from error
     return Field(column.name, _NESTED if pa.types.is_nested(column.type) else "", arrow)
+
+
+def earlier_lineage(
+    landed: pa.Schema, metadata: Mapping[str, str], known: ObjectSchema | None
+) -> tuple[str, ...]:
+    """The lineage columns of a curated file that is landed again; none where it is no such file, or
+    where a field has one of the names.
+    """
+    names = column_names.lineage_of(metadata)
+    is_curated = set(names) <= set(landed.names)
+    if column_names.LINEAGE_NAMES in metadata or not known:
+        return names if is_curated else ()
+    return names if is_curated and not any(map(known.get, names)) else ()
 
 
 def lineage_columns(values: Mapping[str, object], rows: int) -> list[Column]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import IO
 
@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from seil.lake import Bucket
 from seil.lake.keys import EXCEPTIONS_PREFIX
 from seil.sf_to_dw.arrow import Column
-from seil.sf_to_dw.conform import LINEAGE, lineage_columns
+from seil.sf_to_dw.column_names import LINEAGE, LINEAGE_NAMES, beside
+from seil.sf_to_dw.conform import lineage_columns
 from seil.sf_to_dw.rules import Verdict
 
 _ROW_GROUP_ROWS = 1 << 16
@@ -36,6 +37,7 @@ class _Sink:
         self._held: list[pa.RecordBatch] = []
         self._held_bytes = 0
         self.rows = 0
+        self.lineage: Sequence[str] = LINEAGE
 
     def start(self, schema: pa.Schema) -> None:
         self._writer = pq.ParquetWriter(
@@ -49,9 +51,12 @@ class _Sink:
 
     def write(self, batch: pa.RecordBatch, lineage: Mapping[str, object], **last: Column) -> None:
         """`last` are columns to stand behind the lineage."""
+        names = batch.schema.names
+        own = beside([*LINEAGE, *last], names)
+        self.lineage = own[: len(LINEAGE)]
         whole = pa.record_batch(
             [*batch.columns, *lineage_columns(lineage, batch.num_rows), *last.values()],
-            names=[*batch.schema.names, *LINEAGE.names, *last],
+            names=[*names, *own],
         )
         if self._writer is None:
             self.start(whole.schema)
@@ -74,7 +79,8 @@ class _Sink:
         # To write a footer takes as much memory again as the footer: let the last rows' go first.
         pa.default_memory_pool().release_unused()
         if self._writer is not None:
-            self._writer.add_key_value_metadata(dict(metadata))
+            lineage = {LINEAGE_NAMES: ",".join(self.lineage)}
+            self._writer.add_key_value_metadata({**metadata, **lineage})
             self._writer.close()
 
     def _flush(self) -> None:

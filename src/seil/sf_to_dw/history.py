@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from seil.sf_to_dw.column_names import beside
 from seil.sf_to_dw.flows import PARTIAL_MODES
 from seil.sf_to_dw.partials import DELETIONS
 from seil.sf_to_dw.partials_load import stays_deleted, version_stamp
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _STORE = "seil_versions"
 _VIEWS = "salesforce_history"
+_INTERVAL = ("valid_from", "valid_to", "is_current")
 _DELETED: dict[str, pa.DataType] = {
     "isdeleted": pa.bool_(),
     "systemmodstamp": TIMESTAMP,
@@ -110,30 +112,34 @@ def _view(
     after which the version was seen alive was none.
     """
     is_deleted = "isdeleted" in columns.names
+    since, until, current = beside(_INTERVAL, columns.names)
     return compose(
         """
         CREATE OR REPLACE VIEW {view} AS
         WITH versions AS (
-            SELECT v.*, nullif({stamp}, TIMESTAMPTZ '-infinity') AS _moment, false AS _told,
-                   {deleted_flag} AS _gone
+            SELECT v.*, nullif({stamp}, TIMESTAMPTZ '-infinity') AS _seil_moment,
+                   false AS _seil_told, {deleted_flag} AS _seil_gone
             FROM {versions} AS v
         ), moments AS (
             SELECT * FROM versions
             UNION ALL BY NAME
-            SELECT {key}, _extracted_at, systemmodstamp AS _moment, true AS _told, true AS _gone
+            SELECT {key}, _extracted_at, systemmodstamp AS _seil_moment, true AS _seil_told,
+                   true AS _seil_gone
             FROM {deleted} AS d WHERE NOT EXISTS (
                 SELECT 1 FROM versions AS v
-                WHERE v.{key} = d.{key} AND NOT v._gone AND {stamp} <= d.systemmodstamp
+                WHERE v.{key} = d.{key} AND NOT v._seil_gone AND {stamp} <= d.systemmodstamp
                 AND NOT {holds})
         ), placed AS (
-            SELECT *, lead(_moment) OVER (
-                PARTITION BY {key} ORDER BY _moment NULLS FIRST, _extracted_at, _told
-            ) AS valid_to
+            SELECT *, lead(_seil_moment) OVER (
+                PARTITION BY {key} ORDER BY _seil_moment NULLS FIRST, _extracted_at, _seil_told
+            ) AS _seil_end
             FROM moments
         )
-        SELECT {columns}, _moment AS valid_from, valid_to, valid_to IS NULL AS is_current
+        SELECT {columns}, _seil_moment AS {since}, _seil_end AS {until},
+               _seil_end IS NULL AS {current}
         FROM placed
-        WHERE NOT _gone AND (valid_to IS NULL OR _moment IS NULL OR valid_to > _moment)""",
+        WHERE NOT _seil_gone
+        AND (_seil_end IS NULL OR _seil_moment IS NULL OR _seil_end > _seil_moment)""",
         view=view,
         versions=versions,
         deleted=deleted,
@@ -144,6 +150,9 @@ def _view(
             "coalesce(TRY_CAST(v.isdeleted AS BOOLEAN), false)" if is_deleted else "false"
         ),
         columns=joined(", ", (compose("{name}", name=Name(name)) for name in columns.names)),
+        since=Name(since),
+        until=Name(until),
+        current=Name(current),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from seil.errors import FileRejectedError
 from seil.lake import landed_file
+from seil.sf_to_dw.column_names import lineage_of, table_column
 from seil.warehouse.protocol import StagedFile
 from seil.warehouse.types import TEXT, stored_type
 
@@ -21,24 +22,13 @@ if TYPE_CHECKING:
     from seil.lake import Bucket, Entry
     from seil.warehouse.types import Column
 
-LINEAGE_COLUMNS = frozenset(
-    {
-        "filename",
-        "function_name",
-        "function_version",
-        "aws_request_id",
-        "appflow_id",
-        "processed_ts",
-    }
-)
-
 
 @dataclass(frozen=True)
 class CuratedFile:
     """One file of the curated bucket.
 
-    `columns` by lower-cased name, without lineage; `untyped` when all of them are text because
-    nothing described the object.
+    `columns` by their name in the table, without lineage; `untyped` when all of them are text
+    because nothing described the object.
     """
 
     key: str
@@ -93,15 +83,15 @@ def read_footer(curated: Bucket, entry: Entry) -> CuratedFile:
     try:
         with curated.reader(key) as file:
             footer = pq.read_metadata(file)
-    except (pa.ArrowException, OSError) as error:
+        schema = footer.schema.to_arrow_schema()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _unreadable(key, error) from error
     metadata = {
-        name.decode(): value.decode("utf-8", "replace")
+        name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
         for name, value in (footer.metadata or {}).items()
         if name.startswith(b"seil.")
     }
-    schema = footer.schema.to_arrow_schema()
-    columns = _columns(key, schema)
+    columns = _columns(key, schema, lineage_of(metadata))
     return CuratedFile(
         key=key,
         size=entry.size,
@@ -138,12 +128,12 @@ def _unreadable(key: str, error: Exception) -> FileRejectedError:
     return FileRejectedError(key, "readable", reason, hint=hint)
 
 
-def _columns(key: str, schema: pa.Schema) -> dict[str, Column]:
+def _columns(key: str, schema: pa.Schema, lineage: Collection[str]) -> dict[str, Column]:
     found: dict[str, Column] = {}
     for column in schema:
-        name = column.name.lower()
-        if name in LINEAGE_COLUMNS:
+        if column.name in lineage:
             continue
+        name = table_column(column.name)
         if name in found:
             reason = f"columns {found[name].name!r} and {column.name!r} differ only in case"
             raise FileRejectedError(key, "columns", reason, hint="Rename one of them")

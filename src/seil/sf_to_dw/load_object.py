@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,8 @@ import pyarrow as pa
 from seil.catalog import SyncedObject
 from seil.errors import FileRejectedError, StatementError, WarehouseError
 from seil.events.envelope import Event
-from seil.lake import Lake
-from seil.observe.progress import Progress
+from seil.lake import Entry, Lake
+from seil.observe.progress import Progress, Step
 from seil.sf_to_dw.changes import change_log, record_change
 from seil.sf_to_dw.flows import PARTIAL_MODES
 from seil.sf_to_dw.history import files_without_versions, keep_current, keep_versions
@@ -113,18 +113,35 @@ class ObjectLoader:
         pending = list(pending_files(self._lake.curated, self.object, self._loaded))
         if not pending:
             return
-        self._plan = self._new_plan(as_text)
-        self.is_new = self._plan.known is None
-        for entry in pending:
+        self._allowed_text = as_text
+        self._take_up(self._readable(pending))
+
+    def _readable(self, entries: Iterable[Entry]) -> Iterator[CuratedFile]:
+        """The others are left out."""
+        for entry in entries:
             try:
                 file = routed(read_footer(self._lake.curated, entry), self._decided)
                 if self._key not in file.columns:
                     reason = f"has no column {self.object.key}"
                     hint = "It is the object's key"
                     raise FileRejectedError(entry.key, "columns", reason, hint=hint)
-                self._plan.accept(file)
             except FileRejectedError as error:
                 self._leave_out(entry.key, error)
+            else:
+                yield file
+
+    def _take_up(self, files: Iterable[CuratedFile]) -> None:
+        """Those of them that fit are the ones to load, and the table is planned for them."""
+        self._plan = self._new_plan(self._allowed_text)
+        self.is_new = self._plan.known is None
+        self.files = []
+        for file in files:
+            try:
+                self._plan.accept(file)
+            except FileRejectedError as error:
+                self._leave_out(file.key, error)
+            except StatementError as error:
+                self._leave_out(file.key, _refused(file, error))
             else:
                 self.files.append(file)
         self.changes = self._plan.changes() if self.files else []
@@ -144,26 +161,50 @@ class ObjectLoader:
         log.info(words, self.object.api_name, len(found), len(gone))
         with self._warehouse.transaction():
             keep_current(self._warehouse, self.table, gone)
-        files = [routed(read_footer(self._lake.curated, entry), self._decided) for entry in found]
+        files = list(self._readable(found))
         for batch in _batches(files, limits):
-            with self._warehouse.transaction():
-                keep_versions(self._warehouse, self.table, batch, key=self._key)
+            self._narrowed(batch, self._keep_versions)
+
+    def _keep_versions(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
+        with self._warehouse.transaction():
+            keep_versions(self._warehouse, self.table, batch, key=self._key)
+        return []
 
     def load(self, limits: BatchLimits, progress: Progress) -> None:
         """In transactions of its own."""
         with self._step(progress) as step:
-            try:
-                if self.is_new or self.changes or self._decided:
-                    with self._warehouse.transaction():
-                        self._prepare()
-                        self.outbox.put(self.events())
-                for batch in _batches(self.files, limits):
-                    merged = self._merge(batch)
-                    self.take(merged)
-                    step.advance(sum(entry.outcome.rows for entry in merged))
-            except StatementError as error:
-                log.warning("%s: %s", self.object.api_name, error)
-                self.errors.append(str(error))
+            self._load(limits, step)
+
+    def _load(self, limits: BatchLimits, step: Step) -> None:
+        """Files for which the table cannot be changed are found by halving, and left out."""
+        files = self.files
+        try:
+            self._change_table()
+        except StatementError as error:
+            self.roll_back()
+            if len(files) == 1:
+                self._leave_out(files[0].key, _refused(files[0], error))
+                self.changes = []
+                return
+            changes: list[SchemaChange] = []
+            middle = len(files) // 2
+            for half in (files[:middle], files[middle:]):
+                self._take_up(half)
+                if self.files:
+                    self._load(limits, step)
+                    changes += self.changes
+            self.changes = changes
+            return
+        for batch in _batches(files, limits):
+            merged = self._narrowed(batch, self._merge_together)
+            self.take(merged)
+            step.advance(sum(entry.outcome.rows for entry in merged))
+
+    def _change_table(self) -> None:
+        if self.is_new or self.changes or self._decided:
+            with self._warehouse.transaction():
+                self._prepare()
+                self.outbox.put(self.events())
 
     def merge_whole(self, progress: Progress) -> list[MergedFile]:
         """All files, in the caller's transaction. What is returned has yet to be recorded."""
@@ -246,16 +287,28 @@ class ObjectLoader:
         append_changes(self._warehouse, self.changes)
         record_decisions(self._warehouse, self.table, self._decided.values())
 
-    def _merge(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
-        """One transaction. Should it fail for a damaged file, that one is left out."""
+    def _narrowed(
+        self,
+        batch: Sequence[CuratedFile],
+        work: Callable[[Sequence[CuratedFile]], list[MergedFile]],
+    ) -> list[MergedFile]:
+        """What `work` makes of the files, in one transaction; those that are damaged, or that are
+        refused for what they say, are found and left out, so that they do not hold back others.
+        """
         try:
-            return self._merge_together(batch)
-        except WarehouseError:
+            return work(batch)
+        except WarehouseError as error:
             self.roll_back()
             sound = [file for file in batch if self._is_sound(file)]
             if len(sound) == len(batch):
-                raise
-        return self._merge_together(sound) if sound else []
+                if not isinstance(error, StatementError):
+                    raise
+                if len(batch) == 1:
+                    self._leave_out(batch[0].key, _refused(batch[0], error))
+                    return []
+        middle = (len(sound) + 1) // 2 if len(sound) == len(batch) else len(sound)
+        halves = (sound[:middle], sound[middle:])
+        return [merged for half in halves if half for merged in self._narrowed(half, work)]
 
     def _merge_together(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
         with self._warehouse.transaction():
@@ -305,6 +358,11 @@ class ObjectLoader:
     def _leave_out(self, key: str, error: FileRejectedError) -> None:
         log.warning("%s is left out: %s", key, error)
         self.errors.append(str(error))
+
+
+def _refused(file: CuratedFile, error: StatementError) -> FileRejectedError:
+    hint = "It stays in curated, the object's other files were loaded. Deliver it again corrected"
+    return FileRejectedError(file.key, "merge", f"cannot be merged: {error.reason}", hint=hint)
 
 
 def _batches(files: Iterable[CuratedFile], limits: BatchLimits) -> Iterator[list[CuratedFile]]:

@@ -90,6 +90,9 @@ def lay_partials_over(
     if columns is None:
         return
     if table.name in among.deletions:
+        if "isdeleted" not in columns.names:
+            warehouse.add_column(table, pa.field("isdeleted", pa.bool_()))
+            columns = columns.append(pa.field("isdeleted", pa.bool_()))
         _patch(warehouse, table, key, _deleted(table, deletions_of(table), key, columns))
     for group, told in _formula_groups(warehouse, formulas, key).items():
         names = [name for name in told if name in columns.names]

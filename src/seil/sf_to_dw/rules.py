@@ -213,7 +213,12 @@ def _database() -> duckdb.DuckDBPyConnection:
     import duckdb
 
     database = duckdb.connect(
-        ":memory:", config={"enable_external_access": "false", "threads": "1"}
+        ":memory:",
+        config={
+            "enable_external_access": "false",
+            "python_enable_replacements": "false",
+            "threads": "1",
+        },
     )
     database.execute("SET TimeZone = 'UTC'")
     # It computes what several expressions share outside of their TRY, where it is not caught.

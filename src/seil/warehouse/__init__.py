@@ -11,6 +11,17 @@ from seil.warehouse.protocol import Outcome, StagedFile, TableName, Warehouse
 
 __all__ = ["Outcome", "StagedFile", "TableName", "Warehouse", "open_warehouse"]
 
+_SCHEMAS = frozenset(
+    {
+        "salesforce",
+        "salesforce_history",
+        "seil",
+        "seil_changes",
+        "seil_deletions",
+        "seil_formulas",
+        "seil_versions",
+    }
+)
 # Long enough for another process's query, too short to look like a hang.
 LOCK_WAIT = timedelta(seconds=5)
 
@@ -30,6 +41,11 @@ def open_warehouse(
     from seil.warehouse.embedded import EmbeddedWarehouse
 
     file = Path(location)
+    if file.stem.lower() in _SCHEMAS:
+        # DuckDB calls the database after the file, and `seil.loads` could then mean two things.
+        cure = f"write duckdb:{file.with_name('warehouse.duckdb')}"
+        reason = f"{file.name!r} is called like a schema in it"
+        raise ConfigurationError([Problem("warehouse.url", reason, cure)])
     if not read_only:
         _make_folder(settings.url, file.parent)
     return EmbeddedWarehouse(

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
@@ -45,6 +45,11 @@ _LOCK_POLL_SECONDS = 0.1
 # By another process; by another thread of this one, which reads where we write or the reverse.
 _IN_USE = ("lock on file", "different configuration")
 _GLOB_CHARACTERS = frozenset("*?[{")
+# DuckDB looks for a file `w.salesforce.json` where there is no such table.
+_FILE_KINDS = frozenset(
+    {"arrow", "avro", "csv", "ipc", "json", "jsonl", "ndjson", "parquet", "tsv", "xlsx"}
+)
+_UNREADABLE_NAMES = frozenset({"", "file_row_number", "_seil_path"})
 _BATCH_ROWS = 16_384
 
 _Setting = str | bool | int | float | list[str]
@@ -69,6 +74,8 @@ class EmbeddedWarehouse:
         config: dict[str, _Setting] = {
             "memory_limit": memory,
             "temp_directory": f"{file}.tmp",
+            # Else a table called `log` or `time` is taken for a variable of this program.
+            "python_enable_replacements": False,
             # Extensions would be fetched from the internet in the middle of a query.
             "autoinstall_known_extensions": False,
             "preserve_insertion_order": False,
@@ -158,6 +165,8 @@ class EmbeddedWarehouse:
     def columns(self, table: TableName) -> pa.Schema | None:
         # Asked for every table in every run: listing the tables first would take longer than this.
         # With its database, it is not a temporary table that is found.
+        if table.name in _FILE_KINDS and table.name not in self.tables(table.schema):
+            return None
         select = compose(
             "SELECT * FROM {database}.{table} LIMIT 0",
             database=quoted(self._database),
@@ -272,12 +281,14 @@ class EmbeddedWarehouse:
             self.execute("DROP TABLE temp.main._seil_staged")
 
     def _copy(self, number: int, file: StagedFile, columns: pa.Schema) -> None:
-        wanted = [file.columns[name].name for name in columns.names if name in file.columns]
+        """Under the table's names: those of the file can be any."""
+        wanted = {name: file.columns[name] for name in columns.names if name in file.columns}
+        named = replace(file, columns={name: wanted[name].with_name(name) for name in wanted})
         with (
             file.open() as source,
             self._registered("_seil_batches", _numbered(source, wanted)),
         ):
-            self.execute(embedded_sql.copy_batches(number, file, columns))
+            self.execute(embedded_sql.copy_batches(number, named, columns))
 
     @contextmanager
     def _registered(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
@@ -353,8 +364,12 @@ def _full(table: TableName) -> Sql:
 
 
 def _is_local(file: StagedFile) -> bool:
-    """DuckDB would take a path with these characters for a pattern."""
-    return file.path is not None and not _GLOB_CHARACTERS & set(str(file.path))
+    """Whether DuckDB can read it where it lies: it would take a path with these characters for a
+    pattern, and does not read a column beside one of its own of that name.
+    """
+    names = {column.name.lower() for column in file.columns.values()}
+    is_plain = not _GLOB_CHARACTERS & set(str(file.path)) and not _UNREADABLE_NAMES & names
+    return file.path is not None and is_plain
 
 
 def _layout(numbered: tuple[int, StagedFile]) -> str:
@@ -362,18 +377,19 @@ def _layout(numbered: tuple[int, StagedFile]) -> str:
     return repr([(field.name, str(field.type)) for field in columns])
 
 
-def _numbered(source: IO[bytes], wanted: list[str]) -> pa.RecordBatchReader:
-    """The wanted columns with each row's position in the file, as they are read."""
+def _numbered(source: IO[bytes], wanted: Mapping[str, Column]) -> pa.RecordBatchReader:
+    """The wanted columns under their new names, with each row's position in the file."""
     file = pq.ParquetFile(source)
-    position = pa.field("_seil_row", pa.int64())
-    selected = pa.schema([file.schema_arrow.field(name) for name in wanted])
+    names = [column.name for column in wanted.values()]
+    fields = [file.schema_arrow.field(column.name).with_name(new) for new, column in wanted.items()]
+    schema = pa.schema([*fields, pa.field("_seil_row", pa.int64())])
 
     def batches() -> Iterator[pa.RecordBatch]:
         first = 0
-        for batch in file.iter_batches(_BATCH_ROWS, columns=wanted):
+        for batch in file.iter_batches(_BATCH_ROWS, columns=names):
             rows = pa.array(range(first, first + batch.num_rows), pa.int64())
-            columns = [batch.column(name) for name in wanted]
-            yield pa.RecordBatch.from_arrays([*columns, rows], schema=selected.append(position))
+            columns = [batch.column(name) for name in names]
+            yield pa.RecordBatch.from_arrays([*columns, rows], schema=schema)
             first += batch.num_rows
 
-    return pa.RecordBatchReader.from_batches(selected.append(position), batches())
+    return pa.RecordBatchReader.from_batches(schema, batches())

@@ -39,7 +39,7 @@ class StagedFile:
 
     `key` names it in outcomes; `file` and `extracted_at` become the columns `_file` and
     `_extracted_at` of its rows; `columns` gives the columns to merge, as they stand in the file, by
-    lower-cased name.
+    their name in the table.
     `path` is None where the file is remote: then it is read through `open`.
     """
 
