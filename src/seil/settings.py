@@ -189,6 +189,10 @@ class WarehouseSettings(_Section):
     )
     memory: str = Field("2GB", description="DuckDB's memory limit.")
     threads: int | None = Field(None, description="DuckDB's threads; default: one per core.")
+    publish: bool = Field(
+        default=True,
+        description="Keep a read-only copy for readers beside it: <name>.read.duckdb.",
+    )
 
 
 class EventSettings(_Section):

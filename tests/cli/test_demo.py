@@ -72,7 +72,9 @@ def test_sixteen_tables_stay_in_a_file(shown: tuple[Path, str]) -> None:
     folder, text = shown
     said = {line.split()[0]: numbers(line)[-1] for line in table(text, "table")}
     assert len(said) == 16
-    with duckdb.connect(str(folder / "demo" / "warehouse.duckdb"), read_only=True) as warehouse:
+    with duckdb.connect(
+        str(folder / "demo" / "warehouse.read.duckdb"), read_only=True
+    ) as warehouse:
         found = {name: warehouse.table(name).count("*").fetchall()[0][0] for name in said}
     assert said == found
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -344,7 +348,9 @@ def test_status_tells_of_a_file_that_is_in_no_row_of_the_ledger(seil: Seil, load
 
 
 def test_status_asks_for_somebody_when_rows_are_missing(seil: Seil, loaded: Path) -> None:
-    with duckdb.connect("seil-data/warehouse.duckdb") as connection:
+    copy = Path("seil-data/warehouse.read.duckdb")
+    copy.chmod(0o644)
+    with duckdb.connect(str(copy)) as connection:
         connection.execute("UPDATE seil.loads SET merged_rows = 1 WHERE object = 'Order'")
     ran = seil("status", "Order")
     assert ran.code == 6
@@ -367,17 +373,47 @@ sys.stdin.readline()
 """
 
 
-def test_status_while_a_run_writes_the_warehouse(seil: Seil, loaded: Path) -> None:
-    import sys
-
+@contextmanager
+def _written_to() -> Iterator[None]:
+    """The warehouse as a run has it open."""
     command = [sys.executable, "-c", _WRITER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout
         assert run.stdout.readline() == "open\n"
+        yield
+        run.communicate("\n")
+
+
+def test_readers_while_a_run_writes_the_warehouse(seil: Seil, loaded: Path) -> None:
+    with _written_to():
+        status, queried = (
+            seil("status", "Order"),
+            seil("query", "SELECT count(*) AS n FROM sales_orders"),
+        )
+        exported = seil("export", "feed", "Sales_Order_Type", "--to", "out", "--quiet")
+    assert (status.code, queried.code, exported.code) == (0, 0, 0)
+    assert "Ledger: the last run of 1 flows balances." in status.out
+    for ran in (status, queried):
+        assert re.fullmatch(r"As of 20\d\d-[-0-9: ]+Z, .+ ago\.\n", ran.err), ran.err
+    assert "2" in queried.out
+
+
+def test_status_gives_the_age_of_what_it_read(seil: Seil, loaded: Path) -> None:
+    copy = Path("seil-data/warehouse.read.duckdb")
+    begun = datetime.now(UTC)
+    os.utime(copy, (begun.timestamp(), begun.timestamp() - 240))
+    found = seil("status", "--json").json
+    assert datetime.fromisoformat(found["as_of"]) < begun - timedelta(seconds=239)
+    assert 240 <= found["age_seconds"] < 3600
+    assert "4m" in seil("query", "SELECT 1").err
+
+
+def test_status_without_a_copy_while_a_run_writes(seil: Seil, loaded: Path) -> None:
+    (loaded / "seil.toml").write_text("[warehouse]\npublish = false\n")
+    with _written_to():
         begun = datetime.now(UTC)
         ran = seil("status", "Order")
         took = datetime.now(UTC) - begun
-        run.communicate("\n")
     assert ran.code == 0
     assert ran.out.splitlines()[-1].startswith("Ledger: cannot be read now: Warehouse duckdb:")
     assert took < timedelta(seconds=4)

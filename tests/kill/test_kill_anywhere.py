@@ -45,6 +45,7 @@ COMMITTED = {
     "commit seil.builds",
     "journal events",
     "write warehouse.duckdb",
+    "write warehouse.read.duckdb",
     "statement CHECKPOINT",
 }
 

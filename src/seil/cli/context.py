@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.pipeline import Pipeline
     from seil.sf_to_dw.schemas import SchemaRegistry
     from seil.warehouse import Warehouse
+    from seil.warehouse.published import Publication, Reading
 
 
 class Context:
@@ -120,6 +121,7 @@ class Context:
             extractor=self.extractor,
             ingestor=self.ingestor,
             open_warehouse=self.warehouse,
+            publish=self.publish,
             models=self.models,
         )
 
@@ -154,6 +156,22 @@ class Context:
 
         patience = LOCK_WAIT if wait is None else wait
         return open_warehouse(self.settings.warehouse, read_only=read_only, wait=patience)
+
+    def reading(self, *, wait: timedelta | None = None) -> AbstractContextManager[Reading]:
+        """The warehouse for what only looks at it: no run waits for it, nor it for a run.
+
+        `wait` is for a run, where there is no copy for readers.
+        """
+        from seil.warehouse import LOCK_WAIT
+        from seil.warehouse.published import open_reading
+
+        return open_reading(self.settings.warehouse, wait=LOCK_WAIT if wait is None else wait)
+
+    def publish(self) -> Publication:
+        """Brings the readers' copy up to date, with the run lock held and the warehouse closed."""
+        from seil.warehouse.published import publish
+
+        return publish(self.settings.warehouse)
 
 
 @contextmanager

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from seil.observe.progress import Progress
     from seil.sf_to_dw.build import BuildReport
     from seil.sf_to_dw.pipeline import RunReport
-    from seil.warehouse import Warehouse
 
 _CONFIG = f"""{MARK} Its stand-in org answers here while it runs.
 [salesforce]
@@ -132,13 +131,13 @@ class Demo:
         self.timings[name] = time.monotonic() - started
 
     def _say_tables(self, report: BuildReport) -> None:
-        count, file = len(report.tables), self.folder.path / "warehouse.duckdb"
+        count, file = len(report.tables), self.folder.path / "warehouse.read.duckdb"
         line(f"\nThe {count} tables in {file}:", style="bold")
         table(["table", "rows"], sorted((built.table, built.rows) for built in report.tables))
 
     def _say_query(self) -> None:
-        with self._warehouse() as warehouse:
-            found = warehouse.query(QUERY)
+        with Context(load_settings(self.folder.config)) as context, context.reading() as reading:
+            found = reading.warehouse.query(QUERY)
         line("\nLine items of the last seven days' orders:", style="bold")
         line(QUERY, style="dim")
         rows = [list(row.values()) for row in found.slice(0, _SHOWN).to_pylist()]
@@ -150,12 +149,6 @@ class Demo:
         with Context(load_settings(self.folder.config)) as context:
             names = context.catalog.display_names
         return show_ledger(names, full.ledger, delta.ledger)
-
-    @contextmanager
-    def _warehouse(self) -> Iterator[Warehouse]:
-        settings = load_settings(self.folder.config)
-        with Context(settings) as context, context.warehouse(read_only=True) as warehouse:
-            yield warehouse
 
     def _say_next(self, url: str) -> None:
         seil, org = _command(), self.folder.path / "org"

@@ -59,6 +59,7 @@ def _listener(call: Call, context: Context) -> Listener:
         journal=context.journal,
         ingestor=context.ingestor,
         open_warehouse=context.warehouse,
+        publish=context.publish,
         models=context.models,
         workers=context.settings.ingest.workers,
         keep=context.settings.events.keep,

@@ -51,6 +51,17 @@ def _masked(value: Any, mask: Callable[[str], str]) -> Any:
     return mask(value) if isinstance(value, str) else value
 
 
+def age(as_of: datetime | None) -> None:
+    """Of what was just printed, where it comes from the readers' copy. On stderr, so that it never
+    is part of an answer that a program reads.
+    """
+    if as_of:
+        old = duration(datetime.now(UTC) - as_of)
+        console(stderr=True).print(
+            f"As of {text(as_of)}, {old} ago.", style="dim", highlight=False, soft_wrap=True
+        )
+
+
 def emit(value: Any) -> None:
     """One JSON document on stdout. Decimals are strings, so that they stay exact."""
     print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))

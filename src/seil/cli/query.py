@@ -51,17 +51,19 @@ def query(
         raise typer.BadParameter("--csv or --json, not both")
     text = sys.stdin.read() if sql == "-" else sql
     most = limit if limit is not None else (0 if csv_ or call.json else _SHOWN)
-    with opened(call) as context, context.warehouse(read_only=True) as warehouse:
+    with opened(call) as context, context.reading() as reading:
         try:
-            with warehouse.stream(text) as reader:
+            with reading.warehouse.stream(text) as reader:
                 if csv_:
                     _print_csv(reader, most)
                 elif call.json:
-                    _print_json(reader, most)
+                    _print_json(reader, most, as_of=reading.as_of)
                 else:
                     _print_table(reader, most, limited=limit is None)
         except StatementError as error:
             raise typer.BadParameter(error.reason, param_hint="SQL") from error
+        if not (call.json or call.quiet):
+            output.age(reading.as_of)
 
 
 def lineage(
@@ -112,12 +114,9 @@ def feed(
     with opened(call) as context:
         settings = context.settings.feed
         url = to if "://" in to else Path(to).resolve().as_uri() if to else settings.url
-        with (
-            shown_progress(call) as progress,
-            context.warehouse(read_only=True) as warehouse,
-        ):
+        with shown_progress(call) as progress, context.reading() as reading:
             written = export_feed(
-                warehouse,
+                reading.warehouse,
                 url,
                 at=datetime.now(UTC),
                 prefix=settings.prefix,
@@ -125,10 +124,13 @@ def feed(
                 progress=progress,
             )
     if call.json:
-        call.answer("seil.feed/1", {"files": [dict(vars(file)) for file in written]})
-    else:
-        rows = [(file.feed, file.rows, file.url) for file in written]
-        output.table(("feed", "rows", "file"), rows)
+        files = [dict(vars(file)) for file in written]
+        call.answer("seil.feed/1", {"as_of": reading.as_of, "files": files})
+        return
+    rows = [(file.feed, file.rows, file.url) for file in written]
+    output.table(("feed", "rows", "file"), rows)
+    if not call.quiet:
+        output.age(reading.as_of)
 
 
 def _rows(reader: pa.RecordBatchReader, most: int) -> Iterator[list[Any]]:
@@ -164,10 +166,10 @@ def _csv_value(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _print_json(reader: pa.RecordBatchReader, most: int) -> None:
+def _print_json(reader: pa.RecordBatchReader, most: int, *, as_of: datetime | None) -> None:
     """A row a line, written as it is read; what fails on the way is its `error`."""
     names = reader.schema.names
-    head = output.compact({"schema": "seil.query/1", "columns": names})
+    head = output.compact({"schema": "seil.query/1", "as_of": as_of, "columns": names})
     sys.stdout.write(head.removesuffix("}") + ', "rows": [')
     separator, error = "\n", None
     try:

@@ -59,8 +59,9 @@ def rebuild(
         else:
             reports.loaded(call, report.load)
             reports.built(call, report.build)
-            for reason in report.refused:
-                output.line(f"  {reason}", style="red")
+            for reason in (*report.refused, report.publish_problem):
+                if reason:
+                    output.line(f"  {reason}", style="red")
             output.line(
                 "The new warehouse is in place."
                 if report.is_replaced

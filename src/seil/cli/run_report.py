@@ -26,6 +26,8 @@ def show_run(call: Call, report: RunReport, names: Mapping[str, str]) -> None:
     reports.ingested(report.ingest)
     reports.loaded(call, report.load)
     reports.built(call, report.build)
+    if report.publish_problem:
+        output.line(f"  {report.publish_problem}", style="red")
     if rows := _changed(report):
         output.line()
         show_ledger(rows, names)

@@ -126,8 +126,8 @@ def _columns(context: Context, obj: SyncedObject) -> Any:
 
     if not context.has_warehouse:
         return None
-    with context.warehouse(read_only=True) as warehouse:
-        return warehouse.columns(TableName("salesforce", obj.table))
+    with context.reading() as reading:
+        return reading.warehouse.columns(TableName("salesforce", obj.table))
 
 
 def _show(found: list[ObjectDiff], failed: dict[str, str], *, history: bool) -> None:

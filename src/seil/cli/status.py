@@ -64,10 +64,14 @@ class FileCount:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The last run of each object, and every run that does not balance; `problem`: unreadable."""
+    """The last run of each object, and every run that does not balance; `problem`: unreadable.
+
+    `as_of` is when the copy that it was read from was published, None of the warehouse itself.
+    """
 
     rows: list[LedgerRow] = field(default_factory=list)
     problem: str = ""
+    as_of: datetime | None = None
 
     @property
     def balanced(self) -> bool:
@@ -171,16 +175,17 @@ def _files(context: Context, state: State, objects: Sequence[SyncedObject]) -> l
 
 
 def read_ledger(context: Context, objects: Sequence[str]) -> Ledger:
-    """A warehouse that a run is writing to cannot be read meanwhile, and is not waited for."""
+    """Where there is no copy for readers, a run that writes is not waited for."""
     if not context.has_warehouse:
         return Ledger(problem="there is no warehouse yet; `seil run` makes it")
     from seil.sf_to_dw.ledger import ledger
 
     try:
-        with context.warehouse(read_only=True, wait=timedelta(0)) as warehouse:
+        with context.reading(wait=timedelta(0)) as reading:
+            warehouse = reading.warehouse
             runs = _telling_runs(warehouse)
             found = ledger(warehouse, objects=objects, flow_runs=runs) if runs else []
-            return Ledger(found)
+            return Ledger(found, as_of=reading.as_of)
     except StatementError:
         raise
     except WarehouseError as error:
@@ -284,7 +289,7 @@ def _of_flows(flows: Sequence[FlowStatus], *, running: bool) -> Iterator[Finding
 
 
 def _document(site: Site) -> dict[str, Any]:
-    found = site.verdict
+    found, as_of = site.verdict, site.ledger.as_of
     counts = {state: _count(files) for state, files in site.files.items()}
     return {
         "state": found.state.replace(" ", "_"),
@@ -297,6 +302,8 @@ def _document(site: Site) -> dict[str, Any]:
         "files": {state: dict(vars(count)) for state, count in counts.items()},
         "ledger": [reports.ledger_document(row) for row in site.ledger.rows],
         "ledger_problem": site.ledger.problem,
+        "as_of": as_of,
+        "age_seconds": as_of and (datetime.now(UTC) - as_of).total_seconds(),
         "balanced": site.ledger.balanced,
         "dead_letters": len(site.dead),
         "last_run": _run_document(site.last_run) if site.last_run else None,
@@ -332,6 +339,7 @@ def _print(site: Site, *, every: bool) -> None:
         _print_all(site)
     else:
         _print_short(site)
+    output.age(site.ledger.as_of)
 
 
 def _print_short(site: Site) -> None:

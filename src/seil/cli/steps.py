@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seil.catalog import SyncedObject
+    from seil.warehouse.published import Publication
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,8 @@ def load(
             )
         results.loaded(report)
         reports.loaded(call, report)
-    return 0 if report.ok else UNBALANCED
+        copy = _published(call, context)
+    return 0 if report.ok and copy.ok else UNBALANCED
 
 
 def build(
@@ -152,7 +154,16 @@ def build(
             )
         results.built(report)
         reports.built(call, report)
-    return 0 if report.ok else UNBALANCED
+        copy = _published(call, context)
+    return 0 if report.ok and copy.ok else UNBALANCED
+
+
+def _published(call: Call, context: Context) -> Publication:
+    """As logged where the answer is JSON."""
+    copy = context.publish()
+    if copy.problem and not call.json:
+        output.line(f"  {copy.problem}", style="red")
+    return copy
 
 
 def _run_once(call: Call, context: Context, objects: Sequence[SyncedObject], *, full: bool) -> int:

@@ -48,6 +48,7 @@ from seil.sf_to_dw.lock import run_lock
 if TYPE_CHECKING:
     from seil.sf_to_dw.model import Models
     from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.published import Publication
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ _TAKEN_IN = Pattern(
 class Told:
     """One line of what happened; `about` is a file's key, a table, or nothing."""
 
-    step: Literal["ingest", "load", "build"]
+    step: Literal["ingest", "load", "build", "publish"]
     state: str
     about: str
     message: str
@@ -93,6 +94,7 @@ class Listener:
     ingestor: Ingestor
     open_warehouse: Callable[[], AbstractContextManager[Warehouse]]
     models: Models
+    publish: Callable[[], Publication] | None = None
     workers: int = 2
     keep: timedelta = timedelta(days=14)
     retry_wait: timedelta = timedelta(seconds=1)
@@ -236,6 +238,9 @@ class Listener:
                 self._is_build_due = True
             if self._is_build_due and warehouse.tables(SCHEMA):
                 self._build(warehouse)
+        copy = self.publish() if self.publish else None
+        if copy and copy.problem:
+            self._say(Told("publish", "error", "", copy.problem, ok=False))
         return left
 
     def _build(self, warehouse: Warehouse) -> None:

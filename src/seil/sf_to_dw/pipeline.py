@@ -26,6 +26,7 @@ from seil.sf_to_dw.reconcile import Kind, Reconciliation
 if TYPE_CHECKING:
     from seil.sf_to_dw.model import Models
     from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.published import Publication
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class RunReport:
     build: BuildReport
     ledger: list[LedgerRow] = field(default_factory=list)
     beside: list[FlowResult] = field(default_factory=list)
+    publish_problem: str = ""
 
     @property
     def problems(self) -> list[str]:
@@ -63,7 +65,8 @@ class RunReport:
             for row in self.ledger
             if not row.balanced
         ]
-        return [*flows, *files, *loads, *builds, *differing]
+        copies = [f"publish: {self.publish_problem}"] if self.publish_problem else []
+        return [*flows, *files, *loads, *builds, *differing, *copies]
 
     @property
     def ok(self) -> bool:
@@ -80,6 +83,7 @@ class Pipeline:
     extractor: Extractor
     ingestor: Ingestor
     open_warehouse: Callable[[], AbstractContextManager[Warehouse]]
+    publish: Callable[[], Publication]
     models: Models
 
     def run(
@@ -155,7 +159,9 @@ class Pipeline:
             built = build(warehouse, self.models, full=full, bus=self.bus, progress=progress)
             runs = {f.flow_run_id for f in (*extracted.flows, *results) if f.flow_run_id}
             entries = ledger(warehouse, flow_runs=runs) if runs else []
-        return RunReport(extracted, ingested, loaded, built, entries, results)
+        # With the warehouse closed, so that its write-ahead log is in it.
+        copy = self.publish()
+        return RunReport(extracted, ingested, loaded, built, entries, results, copy.problem)
 
     def _load(
         self, warehouse: Warehouse, objects: Sequence[SyncedObject], progress: Progress

@@ -28,6 +28,7 @@ from seil.sf_to_dw.load import SOURCE, LoadReport, load
 from seil.sf_to_dw.outbox import Outbox
 from seil.warehouse import open_warehouse
 from seil.warehouse.embedded_errors import is_broken
+from seil.warehouse.published import publish
 
 if TYPE_CHECKING:
     from seil.sf_to_dw.model import Models
@@ -53,6 +54,7 @@ class RebuildReport:
     build: BuildReport
     state: str
     refused: tuple[str, ...] = ()
+    publish_problem: str = ""
 
     @property
     def is_replaced(self) -> bool:
@@ -60,7 +62,8 @@ class RebuildReport:
 
     @property
     def ok(self) -> bool:
-        return self.is_replaced and self.load.ok and self.build.ok
+        done = self.load.ok and self.build.ok and not self.publish_problem
+        return self.is_replaced and done
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ class Rebuild:
                 _swap(new, file, broken=old.state == "broken")
         finally:
             _remove(new)
-        report = RebuildReport(loaded, built, old.state, refused)
+        copy = publish(self.settings, anew=True)
+        report = RebuildReport(loaded, built, old.state, refused, copy.problem)
         self.bus.publish([_event(report, self.settings.url)])
         return report
 

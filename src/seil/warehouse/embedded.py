@@ -7,6 +7,7 @@ as soon as it is not.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -73,9 +74,10 @@ class EmbeddedWarehouse:
         self.read_only = read_only
         config: dict[str, _Setting] = {
             "memory_limit": memory,
-            "temp_directory": f"{file}.tmp",
             # Else a table called `log` or `time` is taken for a variable of this program.
             "python_enable_replacements": False,
+            # Each reader has one of its own: DuckDB removes it whole at the end.
+            "temp_directory": f"{file}.tmp-{os.getpid()}" if read_only else f"{file}.tmp",
             # Extensions would be fetched from the internet in the middle of a query.
             "autoinstall_known_extensions": False,
             "preserve_insertion_order": False,
