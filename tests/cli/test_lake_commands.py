@@ -392,7 +392,7 @@ def test_readers_while_a_run_writes_the_warehouse(seil: Seil, loaded: Path) -> N
         )
         exported = seil("export", "feed", "Sales_Order_Type", "--to", "out", "--quiet")
     assert (status.code, queried.code, exported.code) == (0, 0, 0)
-    assert "Ledger: the last run of 1 flows balances." in status.out
+    assert "All 1 balance" in status.out
     for ran in (status, queried):
         assert re.fullmatch(r"As of 20\d\d-[-0-9: ]+Z, .+ ago\.\n", ran.err), ran.err
     assert "2" in queried.out
