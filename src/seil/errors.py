@@ -15,6 +15,7 @@ SeilError
     ├── ConfigurationError    settings or catalog, every problem at once
     ├── LoginError            the org refuses these credentials
     ├── OtherOrgError         the login leads to another org than this site was read from
+    ├── NewerSiteError        a later version wrote this site's documents
     ├── QuotaExhaustedError   the org's API allowance is used up
     ├── LakeError             the lake cannot be read or written
     ├── WarehouseError        the warehouse cannot be read or written
@@ -210,6 +211,23 @@ class OtherOrgError(AbortError):
         self.login_url = login_url
         self.kept = kept
         self.met = met
+
+
+class NewerSiteError(AbortError):
+    """A site's layout is beyond `known`, the last that this version knows."""
+
+    exit_code = 2
+
+    def __init__(self, place: str, layout: int, known: int, written_by: str) -> None:
+        super().__init__(
+            f"{place}: this site has layout {layout}, written by SEIL {written_by or '(newer)'};"
+            f" this version knows layouts up to {known}, and has changed nothing",
+            hint="Install that version or a later one; docs/upgrade.md has the layouts",
+        )
+        self.place = place
+        self.layout = layout
+        self.known = known
+        self.written_by = written_by
 
 
 class QuotaExhaustedError(AbortError):

@@ -57,10 +57,14 @@ class Context:
 
     @cached_property
     def lake(self) -> Lake:
+        """Raises NewerSiteError."""
         from seil.lake import Lake
+        from seil.sf_to_dw.layout import refuse_newer
 
         settings = self.settings
-        return Lake.at(settings.lake.url, env=settings.env, project=settings.project)
+        lake = Lake.at(settings.lake.url, env=settings.env, project=settings.project)
+        refuse_newer(lake)
+        return lake
 
     @cached_property
     def journal(self) -> Journal:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from seil.errors import AlreadyRunningError
 from seil.lake import Bucket, Lake
+from seil.sf_to_dw.layout import migrate
 
 KEY = "run.lock"
 LEASE = timedelta(minutes=10)
@@ -34,10 +35,10 @@ _STARTING = "starting"
 def run_lock(
     lake: Lake, *, lease: timedelta = LEASE, brief: bool = False, key: str = KEY
 ) -> Iterator[None]:
-    """Raises AlreadyRunningError, naming the holder, when another run has it.
+    """Raises AlreadyRunningError, naming the holder, when another run has it, and NewerSiteError.
 
-    What a holder that was killed has left half-written is removed first. A `brief` holder has it
-    for some files only, and is waited for.
+    What a holder that was killed has left half-written is removed first, and a site of an earlier
+    version is migrated. A `brief` holder has it for some files only, and is waited for.
     """
     with ExitStack() as held:
         begun = time.monotonic()
@@ -53,6 +54,8 @@ def run_lock(
         if was_killed:
             # Looking for it each time would take the longer the more the lake holds.
             lake.sweep_partial()
+        if key == KEY:
+            migrate(lake)
         yield
 
 
