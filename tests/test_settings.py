@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from seil.errors import ConfigurationError
-from seil.settings import Secret, Settings, config_file, load_settings
+from seil.settings import Secret, Settings, config_file, load_settings, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -107,11 +107,11 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
     )
     found = problems()
     assert [problem.split(":")[0] for problem in found] == [
-        "salesforce.client_secret",
-        "salesforce.timeout",
-        "salesforce.login",
-        "extract.flows",
-        "colour",
+        "salesforce.client_secret (seil.toml, line 4)",
+        "salesforce.timeout (seil.toml, line 5)",
+        "salesforce.login (seil.toml, line 3)",
+        "extract.flows (seil.toml, line 7)",
+        "colour (seil.toml, line 1)",
     ]
     assert "a secret is a reference: env:NAME, file:PATH or aws:NAME" in found[0]
     assert "'soon' is not a duration; write 90s, 10m, 1h or 2d" in found[1]
@@ -129,7 +129,8 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
 def test_a_value_must_match_as_a_whole(tmp_path: Path, text: str, place: str) -> None:
     written(tmp_path, text)
     [problem] = problems()
-    assert problem.startswith(f"{place}: String should match pattern")
+    assert problem.startswith(f"{place} (seil.toml, line ")
+    assert "which does not match ^" in problem
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_durations(tmp_path: Path, text: str, expected: timedelta) -> None:
 
 def test_a_key_is_remembered_for_longer_than_its_call_lasts(tmp_path: Path) -> None:
     written(tmp_path, '[api]\nidempotency_age = "299s"\n')
-    assert problems() == ["api.idempotency_age: Input should be greater than or equal to 5 minutes"]
+    assert problems() == ["api.idempotency_age (seil.toml, line 2): is 299s, less than 5 minutes"]
     written(tmp_path, '[api]\nidempotency_age = "5m"\n')
     assert load_settings().api.idempotency_age == timedelta(minutes=5)
 
@@ -230,7 +231,7 @@ def test_a_wrong_variable_is_named_by_its_setting(
 ) -> None:
     monkeypatch.setenv(variable, "many")
     [problem] = problems()
-    assert problem.startswith(f"{place}: ")
+    assert problem.startswith(f"{place} ({variable}): ")
 
 
 def test_a_section_that_is_none_is_named_whatever_variables_say(
@@ -239,7 +240,8 @@ def test_a_section_that_is_none_is_named_whatever_variables_say(
     monkeypatch.setenv("SEIL_EXTRACT__FLOWS", "7")
     written(tmp_path, 'extract = "many"\n')
     [problem] = problems()
-    assert problem.startswith("extract: ")
+    said = "is 'many', not a table (write [its name], and its settings below that)"
+    assert problem == f"extract (seil.toml, line 1): {said}"
 
 
 def test_functions_are_a_table_or_pairs_in_a_variable(
@@ -262,3 +264,67 @@ def test_secret_in_secrets_manager_is_named_by_its_place() -> None:
     secret = Secret.parse("aws:dev/tech1/client_credentials#client_secret")
     assert secret.place == "aws:dev/tech1/client_credentials#client_secret"
     assert secret.anchored(Path("/x")) == secret
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[salesforce]\nclient_di = ''", "line 2): is unknown (did you mean client_id?)"),
+        ("[salesfroce]\nx = 1", "line 1): is unknown (did you mean salesforce?)"),
+        ("[salesforce]\nauth = 'jwtt'", "or 'refresh_token' (did you mean jwt?)"),
+        ("[salesforce]\nreserve = 200", "reserve (seil.toml, line 2): is 200, more than 100"),
+        ("[salesforce]\nreserve = -1", "is -1, less than 0"),
+        ("[extract]\n\n# so many\nflows = '''\nmany'''", "extract.flows (seil.toml, line 4): is"),
+        ("[extract]\nflows = 1.5", "is 1.5, not a whole number"),
+        ("[salesforce]\ngzip = 'maybe'", "is 'maybe', not true or false"),
+        ("[salesforce]\ntimeout = []", "is [], not a duration; write 90s, 10m, 1h or 2d"),
+        ("[salesforce]\nlogin_url = 5", "is 5, not text"),
+        ("[salesforce]\nprivate_key = 's3cr3t'", "private_key (seil.toml, line 2): a secret is"),
+        ("[salesforce]\nclient_secert = 's3cr3t'", "(did you mean client_secret?)"),
+        ("[salesforce]\nlogin_url = ['http://me:s3cr3t@host']", "['http://****@host'], not text"),
+        ("salesforce.reserve = 200", "salesforce.reserve (seil.toml, line 1): is 200"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_named_with_line_value_and_nearest_name(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    written(tmp_path, text)
+    [problem] = problems()
+    assert said in problem
+    assert "s3cr3t" not in problem
+    assert not any(word in problem for word in ("Input should", "Value error", "Extra inputs"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("SEIL_SALESFORCE_CLIENT_ID", "SEIL_SALESFORCE__CLIENT_ID"),
+        ("SEIL_SALESFROCE__CLIENT_ID", "SEIL_SALESFORCE__CLIENT_ID"),
+        ("SEIL_WAREHOUSE_URL", "SEIL_WAREHOUSE__URL"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_settings_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
+) -> None:
+    monkeypatch.setenv(variable, "x")
+    said = f"{variable}: is set, but there is no such setting (did you mean {meant}?)"
+    assert problems() == [said]
+
+
+def test_variables_that_nothing_reads_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SEIL_KEPT", "SEIL_ELSE__WHERE", "SEIL_CONFIGG"):
+        monkeypatch.setenv(name, "theirs")
+    monkeypatch.setenv("SEIL_SALESFORCE__CLIENT_SECRET", "env:SEIL_KEPT")
+    unknown = [problem.place for problem in unknown_variables(load_settings())]
+    assert unknown == ["SEIL_CONFIGG", "SEIL_ELSE__WHERE"]
+
+
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, lambda path: path.symlink_to(path)], ids=["folder", "loop"]
+)
+def test_a_settings_file_that_cannot_be_read_is_named(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "odd.toml")
+    [problem] = problems(tmp_path / "odd.toml")
+    assert problem.startswith(f"'{tmp_path}/odd.toml': ")

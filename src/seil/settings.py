@@ -12,6 +12,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,6 +25,8 @@ from seil.ports import ADMANAGER_PORT, API_PORT, SANDBOX_PORT, TECHONE_PORT
 
 CONFIG_FILE = "seil.toml"
 _PREFIX = "SEIL_"
+# Read elsewhere: the file's name here, those of the kill tests there.
+_OTHERS = frozenset({"SEIL_CONFIG", "SEIL_KILL_LIVES", "SEIL_KILL_SEED"})
 
 _SECRETS = ("env", "file", "aws", "plain")
 
@@ -401,59 +404,151 @@ def load_settings(path: Path | None = None) -> Settings:
     Raises ConfigurationError with every wrong setting at once.
     """
     file = config_file(path)
-    try:
-        values = tomllib.loads(file.read_text("utf-8")) if file else {}
-    except FileNotFoundError as error:
-        cure = "create one with `seil init`"
-        raise ConfigurationError([Problem(str(file), "no such file", cure)]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError([Problem(str(file), f"is not TOML: {error}")]) from error
-    searched = [*([str(file)] if file else []), "SEIL_* variables"]
-    settings = _validated(_overlaid(values, os.environ), searched)
+    source = _Source(file, _text_of(file) if file else "", os.environ)
+    settings = _validated(source)
     return _anchored(settings, (file.parent if file else Path()).resolve())
 
 
-def _validated(values: Mapping[str, Any], searched: Sequence[str]) -> Settings:
+def unknown_variables(settings: Settings) -> list[Problem]:
+    """SEIL_* variables that nothing reads: neither a setting's, nor one that keeps a secret."""
+    kept = {
+        value.place.removeprefix("env:")
+        for _, section in settings
+        if isinstance(section, _Section)
+        for _, value in section
+        if isinstance(value, Secret)
+    }
+    return [
+        Problem(name, "is set, but is no setting's", _variable_meant(name))
+        for name in sorted(os.environ)
+        if name.startswith(_PREFIX) and not _place_of(name) and name not in {*kept, *_OTHERS}
+    ]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where settings come from: the file's text, under the SEIL_* variables."""
+
+    file: Path | None
+    text: str
+    variables: Mapping[str, str]
+
+    def values(self) -> dict[str, Any]:
+        """Raises ConfigurationError naming a variable that is meant for a setting there is not."""
+        try:
+            found: dict[str, Any] = tomllib.loads(self.text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError([Problem(str(self.file), f"is not TOML: {error}")]) from error
+        for variable, (section, *names) in self._places():
+            below = found.get(section, {})
+            if not names:
+                found[section] = self.variables[variable]
+            elif isinstance(below, dict):
+                found[section] = {**below, names[0]: self.variables[variable]}
+        return found
+
+    def misspelt(self) -> list[Problem]:
+        """Variables that are surely meant for a setting: with one underscore for two, or two."""
+        return [
+            Problem(name, "is set, but there is no such setting", meant)
+            for name in sorted(self.variables)
+            if name.startswith(_PREFIX) and not _place_of(name) and name not in _OTHERS
+            if (meant := _variable_meant(name)) and ("__" in name or _is_flat(name))
+        ]
+
+    def name(self, place: Sequence[str | int]) -> str:
+        """A setting, and where it is set: the variable, else the line of the file."""
+        from seil.wrong_values import line_of
+
+        dotted = ".".join(map(str, place))
+        for variable, names in self._places():
+            if list(place[: len(names)]) == names:
+                return f"{dotted} ({variable})"
+        line = line_of(self.text, place)
+        return f"{dotted} ({self.file}, line {line})" if line else dotted
+
+    def _places(self) -> Iterator[tuple[str, list[str]]]:
+        for variable in self.variables:
+            if variable.startswith(_PREFIX) and (place := _place_of(variable)):
+                yield variable, place
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except FileNotFoundError as error:
+        problem = Problem(str(file), "no such file", "create one with `seil init`")
+        raise ConfigurationError([problem]) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        reason = f"is not TOML: line {line} is not UTF-8"
+        raise ConfigurationError([Problem(str(file), reason)]) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        cure = "name a settings file with --config; `seil init` writes one"
+        raise ConfigurationError([Problem(repr(str(file)), reason, cure)]) from error
+
+
+def _place_of(variable: str) -> list[str]:
+    """The section and the setting that a variable is for; empty where its section is none."""
+    section, separator, name = variable.removeprefix(_PREFIX).lower().partition("__")
+    if section not in Settings.model_fields:
+        return []
+    return [section, name] if separator else [section]
+
+
+def _variables() -> Iterator[str]:
+    """The name of every setting's variable."""
+    for name in _Plain.model_fields:
+        yield f"{_PREFIX}{name}".upper()
+    for section, part in _SECTIONS.items():
+        yield from (f"{_PREFIX}{section}__{name}".upper() for name in part.model_fields)
+
+
+def _is_flat(variable: str) -> bool:
+    plain = variable.replace("_", "").upper()
+    return any(name.replace("_", "") == plain for name in _variables())
+
+
+def _variable_meant(variable: str) -> str:
+    from seil.wrong_values import near
+
+    known = {name.removeprefix(_PREFIX): name for name in _variables()}
+    found = near(variable.removeprefix(_PREFIX).upper(), known, cutoff=0.8)
+    return f"did you mean {known[found]}?" if found else ""
+
+
+def _validated(source: _Source) -> Settings:
     """As `Settings.model_validate`, but section by section, and only those that are given.
 
     A validator of all the sections takes 25 ms to make, which every command would wait for.
     """
     made: dict[str, Any] = {}
-    problems: list[Problem] = []
+    values = source.values()
+    problems = source.misspelt()
     plain = {name: value for name, value in values.items() if name not in _SECTIONS}
     for name, part in _SECTIONS.items():
         if name in values:
-            with _gathered(problems, name):
+            with _gathered(problems, source, part, name):
                 made[name] = part.model_validate(values[name])
-    with _gathered(problems):
+    with _gathered(problems, source, Settings):
         made |= dict(_Plain.model_validate(plain))
     if problems:
+        searched = [*([str(source.file)] if source.file else []), "SEIL_* variables"]
         raise ConfigurationError(problems, searched=searched)
     return Settings.model_construct(**made)
 
 
 @contextmanager
-def _gathered(problems: list[Problem], *place: str) -> Iterator[None]:
+def _gathered(
+    problems: list[Problem], source: _Source, model: type[BaseModel], *place: str
+) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        problems += [
-            Problem(".".join(map(str, (*place, *e["loc"]))), e["msg"]) for e in error.errors()
-        ]
+        from seil.wrong_values import problems_of
 
-
-def _overlaid(values: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
-    """The file's values, under those of the SEIL_* variables. Other variables are not ours."""
-    found = dict(values)
-    for variable, value in variables.items():
-        section, separator, name = variable.removeprefix(_PREFIX).lower().partition("__")
-        if not variable.startswith(_PREFIX) or section not in Settings.model_fields:
-            continue
-        if not separator:
-            found[section] = value
-        elif isinstance(below := found.get(section, {}), dict):
-            found[section] = {**below, name: value}
-    return found
+        problems += problems_of(error, lambda below: source.name((*place, *below)), model)
 
 
 def _anchored(settings: Settings, base: Path) -> Settings:

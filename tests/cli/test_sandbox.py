@@ -147,7 +147,7 @@ def test_wrong_faults_and_keys_are_named_all_at_once(seil: Seil, home: Path) -> 
     arguments = ("sandbox", "salesforce", "--fault", "foo=1", "--fault", "nonsense")
     ran = seil(*arguments)
     assert ran.code == 2
-    assert "--fault foo=1: foo: Extra inputs are not permitted" in ran.err
+    assert "--fault foo=1: foo: is unknown" in ran.err
     assert "--fault nonsense: a fault is written key=value" in ran.err
     (home / "key.pem").write_text("nonsense")
     ran = seil("sandbox", "salesforce", "--public-key", "key.pem")

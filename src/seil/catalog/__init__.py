@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -109,14 +110,23 @@ def load_catalog(file: Path | None = None) -> Catalog:
                 SyncedObject.model_validate({"api_name": name, **_merged(defaults, entry)})
             )
         except ValidationError as error:
-            problems += [
-                Problem(".".join(["objects", name, *map(str, e["loc"])]), e["msg"])
-                for e in error.errors()
-            ]
+            from seil.wrong_values import problems_of
+
+            problems += problems_of(error, partial(_place, file, name), SyncedObject)
     problems += _clashes(objects)
     if problems:
         raise ConfigurationError(problems, searched=[str(file)] if file else ["packaged catalog"])
     return Catalog(objects)
+
+
+def _place(file: Path | None, name: str, below: tuple[str | int, ...]) -> str:
+    """An entry, and its line where the own file has it."""
+    from seil.wrong_values import line_of
+
+    place = ("objects", name, *below)
+    dotted = ".".join(map(str, place))
+    line = line_of(file.read_text("utf-8"), place) if file else None
+    return f"{dotted} ({file}, line {line})" if line else dotted
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -127,6 +137,10 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigurationError([Problem(str(file), "no such file", cure)]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError([Problem(str(file), f"is not TOML: {error}")]) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        cure = "correct [catalog] file in seil.toml, or the rights on it"
+        raise ConfigurationError([Problem(str(file), reason, cure)]) from error
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from seil.warehouse import Warehouse
     from seil.warehouse.published import Publication, Reading
 
+logger = logging.getLogger(__name__)
+
 
 class Context:
     """One environment's parts. What holds a file or a connection is closed at the end."""
@@ -181,10 +183,12 @@ class Context:
 @contextmanager
 def opened(call: Call) -> Iterator[Context]:
     """The context of one command, with logging set up as its options say."""
-    from seil.settings import load_settings
+    from seil.settings import load_settings, unknown_variables
 
     settings = load_settings(call.config)
     _set_up_logging(call, settings)
+    for problem in unknown_variables(settings):
+        logger.warning("%s", problem)
     with Context(settings) as context:
         yield context
 

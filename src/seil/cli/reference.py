@@ -60,7 +60,10 @@ secret is never written down itself: it is a reference, `env:NAME` for an enviro
 `file:PATH` for a file that holds it, or on AWS `aws:NAME` for a secret in Secrets Manager and
 `aws:NAME#KEY` for one value of a secret that is JSON (`plain:TEXT` exists for the stand-in's
 well-known ones).
-Unknown or wrong settings are all named at once, and nothing starts (exit code 2).
+Unknown or wrong settings are all named at once, with their line or variable, the value (never a
+secret's) and the nearest name, and nothing starts (exit code 2). So is a variable that nearly has a
+setting's name: `SEIL_SALESFORCE_CLIENT_ID`, one underscore short. Any other SEIL_ variable that
+nothing reads is warned of.
 """
 
 

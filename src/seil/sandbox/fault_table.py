@@ -10,6 +10,8 @@ from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from seil.wrong_values import problems_of
+
 
 class Occasion(BaseModel):
     """Where and when a fault strikes; subclasses add what it does there."""
@@ -112,6 +114,5 @@ def described(error: ValueError) -> str:
     """Every wrong key on one line."""
     if not isinstance(error, ValidationError):
         return str(error)
-    return "; ".join(
-        f"{'.'.join(map(str, e['loc'])) or 'fault'}: {e['msg']}" for e in error.errors()
-    )
+    found = problems_of(error, lambda place: ".".join(map(str, place)) or "fault")
+    return "; ".join(map(str, found))

@@ -269,9 +269,9 @@ def _yaml(text: str) -> Any:
 
 def _problems(name: str, error: Exception) -> Iterator[Problem]:
     if isinstance(error, ValidationError):
-        for entry in error.errors():
-            place = ".".join(map(str, entry["loc"]))
-            yield Problem(f"models/{name}.yml: {place}", entry["msg"])
+        from seil.wrong_values import problems_of
+
+        yield from problems_of(error, lambda at: f"models/{name}.yml: {'.'.join(map(str, at))}")
     else:
         file = f"models/{name}.{'sql' if isinstance(error, SqlglotError) else 'yml'}"
         yield Problem(file, str(error).strip().split("\n", 1)[0])

@@ -117,7 +117,7 @@ def test_faults_are_ordered_listed_and_cleared(http: Http) -> None:
     ("body", "text"),
     [
         ({"kind": "nonsense"}, "no fault is called nonsense"),
-        ({"status": "x", "foo": 1}, "foo: Extra inputs"),
+        ({"status": "x", "foo": 1}, "foo: is unknown"),
         ({"path": "("}, "is not a regular expression"),
         ({"times": 0}, "times: "),
         ({"retry_after": "1\r\nX-Other: y"}, "retry_after: "),

@@ -79,7 +79,7 @@ def test_an_object_that_is_switched_off_can_still_be_read(tmp_path: Path) -> Non
         ({"a.sql": "DROP TABLE x"}, "models/a.sql: is not a SELECT"),
         ({"a.yml": "key: [id]"}, "models/a.yml: there is no a.sql beside it"),
         ({"a.sql": "SELECT 1 AS x", "a.yml": "name: b"}, "is named 'b' inside"),
-        ({"a.sql": "SELECT 1 AS x", "a.yml": "keys: [id]"}, "models/a.yml: keys: Extra"),
+        ({"a.sql": "SELECT 1 AS x", "a.yml": "keys: [id]"}, "models/a.yml: keys: is unknown"),
         ({"a.sql": "SELECT 1 AS x", "a.yml": "key: [id"}, "models/a.yml: "),
         ({"a.sql": "SELECT 1 AS x", "a.yml": "tests: [uniq]"}, "a test is one of unique, not_null"),
         (
