@@ -5,12 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from seil.errors import ObjectRejectedError
-from seil.salesforce.schema import described_schema
-from seil.salesforce.soql import literal, queried_object, select, window_query
+from seil.salesforce.soql import literal, queried_object, select, window_condition
 
-SCHEMA = described_schema(
-    {"name": "Lead", "fields": [{"name": n, "type": "string"} for n in ("Id", "Name")]}
-)
 SINCE = "SystemModstamp >= 2024-01-01T00:00:00.000Z"
 START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, 3, 4, 5, 678999, tzinfo=UTC)
 
@@ -19,13 +15,13 @@ START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, 3, 4, 5, 678
     ("start", "end", "where"),
     [
         (None, None, ""),
-        (START, None, f" WHERE {SINCE}"),
-        (None, END, " WHERE SystemModstamp < 2024-01-02T03:04:05.678Z"),
-        (START, END, f" WHERE {SINCE} AND SystemModstamp < 2024-01-02T03:04:05.678Z"),
+        (START, None, SINCE),
+        (None, END, "SystemModstamp < 2024-01-02T03:04:05.678Z"),
+        (START, END, f"{SINCE} AND SystemModstamp < 2024-01-02T03:04:05.678Z"),
     ],
 )
-def test_window_query(start: datetime | None, end: datetime | None, where: str) -> None:
-    assert window_query(SCHEMA, "SystemModstamp", start, end) == f"SELECT Id, Name FROM Lead{where}"
+def test_window_condition(start: datetime | None, end: datetime | None, where: str) -> None:
+    assert window_condition("SystemModstamp", start, end) == where
 
 
 def test_literal_is_in_utc() -> None:

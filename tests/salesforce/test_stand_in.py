@@ -23,7 +23,7 @@ from seil.errors import (
 from seil.salesforce.bulk import JobFailedError, JobGoneError
 from seil.salesforce.org import Org
 from seil.salesforce.schema import described_schema
-from seil.salesforce.soql import window_query
+from seil.salesforce.soql import select, window_condition
 from seil.sandbox.salesforce.faults import Fault
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.options import Options, Quotas
@@ -95,7 +95,9 @@ def values(n: int, note: str) -> dict[str, Any]:
 
 
 def soql(org: Org) -> str:
-    return window_query(org.describe(NAME), "SystemModstamp", None, org.now() + timedelta(hours=1))
+    names = [f.name for f in org.describe(NAME).fields]
+    until = org.now() + timedelta(hours=1)
+    return select(names, NAME, window_condition("SystemModstamp", None, until))
 
 
 def read_all(org: Org, job_id: str) -> list[dict[str, Any]]:

@@ -1,23 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seil.catalog import Flow, SyncedObject
 from seil.lake import Lake
-from seil.salesforce.schema import Field, ObjectSchema
 from seil.sf_to_dw.flows import (
     FlowRun,
     FlowState,
     FlowStates,
     LandedPage,
+    Pace,
+    Slice,
     Window,
-    cursor_field,
     new_run_id,
     next_window,
 )
@@ -33,10 +33,6 @@ RUN = FlowRun(
     started_at=NOW,
     pages=(LandedPage(0, "", "MTAw", "in/k", 1000),),
 )
-
-
-def schema(*names: str) -> ObjectSchema:
-    return ObjectSchema("X", tuple(Field(name, "string", pa.string()) for name in names))
 
 
 def test_first_window_reads_everything_before_the_lag() -> None:
@@ -68,9 +64,11 @@ def test_windows_leave_no_gap_whatever_the_clock_does(lookback: int, lag: int, p
 def test_state_survives_a_restart(tmp_path: Path) -> None:
     states = FlowStates(Lake.at(tmp_path.as_uri(), env="dev", project="seil"))
     assert states.get(ACCOUNT) == FlowState()
-    state = FlowState(NOW, "run-0", NOW, RUN)
-    states.put(ACCOUNT, state)
-    assert states.get(ACCOUNT) == state
+    cut = Slice(NOW - timedelta(hours=1), NOW, first_id="a00", last_id="b00")
+    run = replace(RUN, cursor="SystemModstamp", cut=cut, pace=Pace(3600.0, 5, 1), first_page=1)
+    for state in (FlowState(NOW, "run-0", NOW, RUN), FlowState(NOW, running=run, pace=run.pace)):
+        states.put(ACCOUNT, state)
+        assert states.get(ACCOUNT) == state
     states.put(ACCOUNT, FlowState(NOW, "run-0", NOW))
     assert states.get(ACCOUNT).running is None
 
@@ -80,19 +78,6 @@ def test_run_with_page_keeps_page_order_and_counts_once() -> None:
     run = RUN.with_page(later).with_page(LandedPage(1, "a", "b", "in/k1", 10)).with_page(later)
     assert [page.number for page in run.pages] == [0, 1, 2]
     assert run.landed == 1015
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        (("Id", "systemmodstamp", "LastModifiedDate"), "systemmodstamp"),
-        (("Id", "LastModifiedDate"), "LastModifiedDate"),
-        (("Id", "CreatedDate"), "CreatedDate"),
-        (("Id",), ""),
-    ],
-)
-def test_cursor_field_falls_back(fields: tuple[str, ...], expected: str) -> None:
-    assert cursor_field(Flow(), schema(*fields)) == expected
 
 
 def test_run_ids_sort_by_time_and_differ() -> None:

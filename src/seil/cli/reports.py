@@ -64,6 +64,8 @@ def _plan_note(entry: PlannedObject) -> str | None:
     notes = ["goes on"] if entry.resumes else []
     if entry.beside:
         notes.append(f"with {', '.join(entry.beside)}")
+    if entry.note:
+        notes.append(entry.note)
     return "; ".join(notes) or None
 
 

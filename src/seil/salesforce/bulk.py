@@ -96,7 +96,9 @@ class JobFailedError(ObjectRejectedError):
             job.object or "query",
             f"job {job.id} ended as {job.state}: {reason}",
             code=code[1] if code else job.state.upper(),
-            hint="" if job.state == "Aborted" else "Read a smaller window or fewer fields",
+            hint=""
+            if job.state == "Aborted"
+            else "Leave out some of its fields: exclude in objects.toml",
         )
         self.job = job
 

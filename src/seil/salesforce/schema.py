@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -36,22 +36,30 @@ _MAX_PRECISION = 38
 
 @dataclass(frozen=True)
 class Field:
-    """One readable field: `type` is Salesforce's, `arrow` what its values are stored as."""
+    """One readable field: `type` is Salesforce's, `arrow` what its values are stored as.
+
+    What says how it can be queried is no part of what it holds.
+    """
 
     name: str
     type: str
     arrow: pa.DataType
     calculated: bool = False
     reference_to: tuple[str, ...] = ()
+    filterable: bool = field(default=True, compare=False)
+    nillable: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
 class ObjectSchema:
-    """`left_out` gives the reason for every described field that is not among `fields`."""
+    """`left_out` gives the reason for every described field that is not among `fields`; of an
+    immutable object no record can be changed.
+    """
 
     name: str
     fields: tuple[Field, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    is_immutable: bool = field(default=False, compare=False)
 
     @cached_property
     def arrow(self) -> pa.Schema:
@@ -70,7 +78,7 @@ class ObjectSchema:
         dropped = {name.lower() for name in names}
         kept = tuple(f for f in self.fields if f.name.lower() not in dropped)
         gone = {f.name: reason for f in self.fields if f.name.lower() in dropped}
-        return ObjectSchema(self.name, kept, {**self.left_out, **gone})
+        return replace(self, fields=kept, left_out={**self.left_out, **gone})
 
     @cached_property
     def _by_name(self) -> dict[str, Field]:
@@ -94,9 +102,12 @@ def described_schema(describe: Mapping[str, Any]) -> ObjectSchema:
                 ),
                 calculated=bool(entry.get("calculated")),
                 reference_to=tuple(entry.get("referenceTo") or ()),
+                filterable=entry.get("filterable") is not False,
+                nillable=bool(entry.get("nillable")),
             )
         )
-    return ObjectSchema(describe["name"], tuple(fields), left_out)
+    is_immutable = describe.get("updateable") is False
+    return ObjectSchema(describe["name"], tuple(fields), left_out, is_immutable)
 
 
 @cache

@@ -6,18 +6,9 @@ import re
 from datetime import UTC, datetime
 
 from seil.errors import ObjectRejectedError
-from seil.salesforce.schema import ObjectSchema
 
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 _FROM = re.compile(r"\bFROM\s+(\w+)", re.ASCII | re.IGNORECASE)
-
-
-def window_query(
-    schema: ObjectSchema, cursor: str, start: datetime | None, end: datetime | None
-) -> str:
-    """All fields of the records with `start <= cursor < end`; None leaves that side open."""
-    names = [f.name for f in schema.fields]
-    return select(names, schema.name, window_condition(cursor, start, end))
 
 
 def window_condition(cursor: str, start: datetime | None, end: datetime | None) -> str:

@@ -19,10 +19,11 @@ from seil.errors import ObjectRejectedError
 from seil.salesforce.org import DeletedRecord
 from seil.salesforce.schema import ObjectSchema
 from seil.salesforce.soql import select
+from seil.sf_to_dw.cursor import choose_cursor
 from seil.sf_to_dw.deletions import SCHEMA, deleted_rows
 from seil.sf_to_dw.exceptions import rules_digest, versions_set_aside
 from seil.sf_to_dw.flow_run import FlowContext, FlowResult
-from seil.sf_to_dw.flows import FlowStates, Mode, cursor_field
+from seil.sf_to_dw.flows import FlowStates, Mode
 from seil.sf_to_dw.partials import DELETIONS, REREAD, PartialStates, Reading, land, queried
 from seil.sf_to_dw.spool import Spool, spooled_table
 from seil.warehouse.protocol import TableName
@@ -67,7 +68,7 @@ class IdComparison:
         """Raises RejectError and RetryError, as `read_missing` does."""
         described = self._context.org.describe(self.obj.api_name)
         self._schema = described.without(self.obj.exclude, "excluded in the catalog")
-        self._cursor = cursor_field(self.obj.flow, self._schema)
+        self._cursor = choose_cursor(self.obj.flow, self._schema).name
         names = dict.fromkeys(filter(None, (self.obj.key, self._cursor, _IS_DELETED)))
         fields = tuple(f for name in names if (f := self._schema.get(name)))
         self._read = ObjectSchema(self.obj.api_name, fields)

@@ -18,8 +18,9 @@ from seil.events.envelope import Event
 from seil.lake import Lake
 from seil.observe.progress import Step
 from seil.salesforce.schema import ObjectSchema
-from seil.salesforce.soql import window_query
+from seil.salesforce.soql import select
 from seil.settings import ExtractSettings
+from seil.sf_to_dw.cursor import choose_cursor
 from seil.sf_to_dw.file_events import event_id
 from seil.sf_to_dw.flows import (
     FlowRun,
@@ -29,7 +30,6 @@ from seil.sf_to_dw.flows import (
     Manifest,
     Mode,
     Window,
-    cursor_field,
     new_run_id,
     next_window,
 )
@@ -38,11 +38,12 @@ from seil.sf_to_dw.pages import PagePlan, PageRef, land_pages
 from seil.sf_to_dw.schema_accept import tell
 from seil.sf_to_dw.schema_review import SchemaReview
 from seil.sf_to_dw.schemas import SchemaRegistry, compare
+from seil.sf_to_dw.slices import Slicer, pace_to_keep, ran_too_long, slice_condition
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from seil.salesforce.bulk import QueryJob
+    from seil.salesforce.bulk import JobFailedError, QueryJob
     from seil.salesforce.org import Org
 
 log = logging.getLogger(__name__)
@@ -134,23 +135,28 @@ class FlowRunner:
         review = SchemaReview(self._context.lake, self._context.registry)
         tell(review, self._obj, readable, self._context.bus)
         schema = review.passed(self._obj, readable)
+        cursor = choose_cursor(self._obj.flow, schema)
+        if cursor.note:
+            log.warning("%s: %s", self._obj.api_name, cursor.note)
+        self._slicer = Slicer(self._context.org, schema, cursor.name)
         resumable = self._resumable(schema, full=full)
-        run = self._run = resumable or self._started(schema, now=now, full=full)
+        self._run = resumable or self._started(schema, now=now, full=full)
         self._context.publish(
             self._obj,
             "resumed" if resumable else "started",
-            flow_run_id=run.flow_run_id,
-            job_id=run.job_id,
-            mode=run.window.mode,
+            flow_run_id=self._run.flow_run_id,
+            job_id=self._run.job_id,
+            mode=self._run.window.mode,
+            cursor=cursor.name,
+            **({"note": cursor.note} if cursor.note else {}),
         )
-        job = self._finished_job(run, step)
-        drifted = self._note_schema(schema)
-        if job.rows != 0 or not self._has_no_rows(run, schema):
-            self._land(run, job, schema, step)
-        elif drifted or run.window.mode == "full":
+        step.advance(self._run.landed)
+        drifted = self._land_parts(schema, step)
+        run = self._run
+        if not run.pages and (drifted or run.window.mode == "full"):
             # Without a file the warehouse would not learn of the object, or of its new columns.
             self._land_empty(run, schema)
-        manifest = self._commit(job, schema)
+        manifest = self._commit(schema)
         return FlowResult(
             self._obj.api_name,
             mode=run.window.mode,
@@ -169,49 +175,115 @@ class FlowRunner:
             return None
         if full and run.window.mode != "full":
             return None
+        if run.cursor not in (None, self._slicer.cursor):
+            return None
+        if not run.job_id:
+            return run
         try:
             job = self._bulk.info(run.job_id)
         except RejectError:
             log.info("%s: job %s is gone, its window starts again", self._obj.api_name, run.job_id)
             return None
-        return None if job.is_failed else run
+        return None if job.is_failed and not ran_too_long(job) else run
 
     def _started(self, schema: ObjectSchema, *, now: datetime, full: bool) -> FlowRun:
-        flow = self._obj.flow
-        window = next_window(flow, self._state, now=now, full=full)
-        cursor = cursor_field(flow, schema)
-        job = self._bulk.start(window_query(schema, cursor, window.start, window.end))
-        run = FlowRun(
+        window = next_window(self._obj.flow, self._state, now=now, full=full)
+        if not self._slicer.cursor:
+            window = Window(None, window.end)
+        part, pace = self._slicer.first(window, self._state.pace)
+        self._run = FlowRun(
             flow_run_id=new_run_id(now),
             window=window,
-            job_id=job.id,
+            job_id="",
             fingerprint=schema.fingerprint,
             page_rows=self._context.settings.page_rows,
             started_at=datetime.now(UTC),
+            cursor=self._slicer.cursor,
+            cut=part,
+            pace=pace,
         )
-        self._save(run)
-        return run
+        self._start_job(schema)
+        return self._run
 
-    def _finished_job(self, run: FlowRun, step: Step) -> QueryJob:
+    def _start_job(self, schema: ObjectSchema) -> None:
+        where = slice_condition(self._run.part, self._slicer.cursor)
+        job = self._bulk.start(select([f.name for f in schema.fields], schema.name, where))
+        self._save(replace(self._run, job_id=job.id))
+
+    def _land_parts(self, schema: ObjectSchema, step: Step) -> bool:
+        """Whether the object's fields are not those of the run before."""
+        drifted = False
+        while True:
+            job = self._finished_job(schema, step)
+            drifted = self._note_schema(schema) or drifted
+            if job.rows != 0 or not self._has_no_rows(self._run, schema):
+                self._land(self._run, job, schema, step)
+            self._check_count(job)
+            following = self._slicer.following(self._run)
+            if following is None:
+                return drifted
+            self._save(following)
+            self._bulk.delete(job.id)
+
+    def _finished_job(self, schema: ObjectSchema, step: Step) -> QueryJob:
+        """Of the part that is read: a smaller one where the job ran for too long."""
+        # Importing it with this module would bring the HTTP client into every command.
+        from seil.salesforce.bulk import JobFailedError
+
+        while True:
+            if not self._run.job_id:
+                self._start_job(schema)
+            try:
+                return self._wait(step)
+            except JobFailedError as error:
+                self._halve(error)
+            except RejectError:
+                self._save(None)
+                raise
+
+    def _wait(self, step: Step) -> QueryJob:
         settings = self._context.settings
+        before = self._run.reported
 
         def polled(job: QueryJob) -> None:
             self._check_stop()
-            step.expect(job.rows or 0)
+            step.expect(before + (job.rows or 0))
 
+        return self._bulk.wait(
+            self._run.job_id,
+            poll=settings.poll.total_seconds(),
+            timeout=settings.job_timeout.total_seconds(),
+            on_poll=polled,
+        )
+
+    def _halve(self, error: JobFailedError) -> None:
+        """Raises the error where it is another one, or nothing is left to halve."""
         try:
-            job = self._bulk.wait(
-                run.job_id,
-                poll=settings.poll.total_seconds(),
-                timeout=settings.job_timeout.total_seconds(),
-                on_poll=polled,
-            )
+            if not ran_too_long(error.job):
+                raise error
+            smaller = self._slicer.smaller(self._run, error)
         except RejectError:
             self._save(None)
             raise
-        step.expect(job.rows or 0)
-        step.advance(run.landed)
-        return job
+        self._states.change(self._obj, pace=smaller.pace)
+        self._save(smaller)
+        self._context.publish(
+            self._obj,
+            "halved",
+            flow_run_id=smaller.flow_run_id,
+            job_id=error.job.id,
+            message=error.job.error_message,
+            part=slice_condition(smaller.part, self._slicer.cursor),
+        )
+        self._bulk.delete(error.job.id)
+
+    def _check_count(self, job: QueryJob) -> None:
+        landed = self._run.landed - self._run.reported
+        if job.rows not in (None, landed):
+            self._save(None)
+            raise UnavailableError(
+                "Salesforce", f"job {job.id} reported {job.rows:,} rows, its pages held {landed:,}"
+            )
 
     def _note_schema(self, schema: ObjectSchema) -> bool:
         registry = self._context.registry
@@ -239,14 +311,14 @@ class FlowRunner:
                     page = self._land_page(reading, (number, locator), opened)
             step.advance(page.rows)
 
-        plan = PagePlan(run.pages, locators)
+        plan = PagePlan(run.pages_of_part, locators)
         land_pages(plan, land, workers=self._context.settings.pages, stop=reading.halt)
 
     def _land_page(
         self, reading: _Reading, ref: PageRef, opened: Callable[[str | None], None]
     ) -> LandedPage:
-        number, locator = ref
-        run = reading.run
+        run, locator = reading.run, ref[1]
+        number = run.first_page + ref[0]
         landed = page_file(self._context.lake.env, self._obj, run, number)
         with self._bulk.page(
             run.job_id,
@@ -294,19 +366,11 @@ class FlowRunner:
         if entry := lake.landing.head(page.key):
             self._context.bus.publish([landed_event(lake.landing, entry)])
         with self._lock:
-            self._run = self._run.with_page(page)
-            self._save(self._run)
+            self._save(self._run.with_page(page))
         return page
 
-    def _commit(self, job: QueryJob, schema: ObjectSchema) -> Manifest:
+    def _commit(self, schema: ObjectSchema) -> Manifest:
         run = self._run
-        reported = run.landed if job.rows is None else job.rows
-        if reported != run.landed:
-            self._save(None)
-            raise UnavailableError(
-                "Salesforce",
-                f"job {run.job_id} reported {reported:,} rows, its pages held {run.landed:,}",
-            )
         manifest = Manifest(
             object=self._obj.api_name,
             flow_run_id=run.flow_run_id,
@@ -314,7 +378,7 @@ class FlowRunner:
             window_start=run.window.start,
             window_end=run.window.end,
             job_id=run.job_id,
-            reported=reported,
+            reported=run.landed,
             landed=run.landed,
             started_at=run.started_at,
             finished_at=datetime.now(UTC),
@@ -330,7 +394,7 @@ class FlowRunner:
             mode=run.window.mode,
             window_start=run.window.start,
             window_end=run.window.end,
-            reported=reported,
+            reported=run.landed,
             landed=run.landed,
             files=len(run.pages),
             left_out=dict(schema.left_out),
@@ -341,11 +405,14 @@ class FlowRunner:
             last_run_id=run.flow_run_id,
             finished_at=manifest.finished_at,
             running=None,
+            pace=pace_to_keep(run),
         )
         self._bulk.delete(run.job_id)
         return manifest
 
     def _save(self, run: FlowRun | None) -> None:
+        if run:
+            self._run = run
         self._state = replace(self._state, running=run)
         self._states.change(self._obj, running=run)
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 if TYPE_CHECKING:
     from seil.catalog import Flow, SyncedObject
     from seil.lake import Document, Lake
-    from seil.salesforce.schema import ObjectSchema
 
 Mode = Literal["full", "delta", "deletions", "formulas", "reread"]
 
@@ -26,7 +25,8 @@ _RUN_ID = r"\d{8}T\d{6}Z-[0-9a-f]{8}"
 _OWN_RUN = re.compile(_RUN_ID)
 OWN_CURATED = rf"/curated_{_RUN_ID}-\d{{5}}\.parquet$"
 """Matches the curated key of a page that a flow has landed."""
-_FALLBACK_CURSORS = ("SystemModstamp", "LastModifiedDate", "CreatedDate")
+_PASSES_TO_GROW = 4
+_LONGEST = 100 * 366 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,40 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Slice:
+    """The part of a window that one job reads: `start <= cursor < end`, `first_id <= Id < last_id`.
+
+    No start and empty Ids leave that side open. `lowest_id` and `highest_id` are those that there
+    were when it was cut by Id.
+    """
+
+    start: datetime | None
+    end: datetime
+    first_id: str = ""
+    last_id: str = ""
+    lowest_id: str = ""
+    highest_id: str = ""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much one job is asked for: seconds of the cursor, and numbers of Ids; None: all of it.
+
+    `passes` counts the jobs of that size that passed: after some of them it is doubled.
+    """
+
+    seconds: float | None = None
+    ids: int | None = None
+    passes: int = 0
+
+    def passed(self) -> Self:
+        if self.passes + 1 < _PASSES_TO_GROW:
+            return replace(self, passes=self.passes + 1)
+        seconds = 2 * self.seconds if self.seconds and self.seconds < _LONGEST else None
+        return replace(self, seconds=seconds, ids=2 * self.ids if self.ids else None, passes=0)
+
+
+@dataclass(frozen=True)
 class LandedPage:
     """A result page that is whole in the landing zone; `next` is the locator after it."""
 
@@ -54,7 +88,12 @@ class LandedPage:
 
 @dataclass(frozen=True)
 class FlowRun:
-    """A run under way. `page_rows` is part of what a locator means, so it stays with the job."""
+    """A run under way. `page_rows` is part of what a locator means, so it stays with the job.
+
+    `job_id` reads the part `cut`, None for the whole window; it is empty where the job has yet to
+    be started. `reported` and `first_page` count what the parts before have landed. `cursor` is the
+    field of the window, None where a version before did not say.
+    """
 
     flow_run_id: str
     window: Window
@@ -63,10 +102,32 @@ class FlowRun:
     page_rows: int
     started_at: datetime
     pages: tuple[LandedPage, ...] = ()
+    cursor: str | None = None
+    cut: Slice | None = None
+    pace: Pace = field(default_factory=Pace)
+    reported: int = 0
+    first_page: int = 0
+
+    @property
+    def part(self) -> Slice:
+        return self.cut or Slice(self.window.start, self.window.end)
 
     @property
     def landed(self) -> int:
         return sum(page.rows for page in self.pages)
+
+    @property
+    def next_page(self) -> int:
+        return max((page.number + 1 for page in self.pages), default=0)
+
+    @property
+    def pages_of_part(self) -> list[LandedPage]:
+        """Numbered as in their job."""
+        return [
+            replace(page, number=page.number - self.first_page)
+            for page in self.pages
+            if page.number >= self.first_page
+        ]
 
     def with_page(self, page: LandedPage) -> Self:
         pages = sorted({*self.pages, page}, key=lambda p: p.number)
@@ -75,12 +136,15 @@ class FlowRun:
 
 @dataclass(frozen=True)
 class FlowState:
-    """`committed` is the upper bound up to which every record is safely landed."""
+    """`committed` is the upper bound up to which every record is safely landed; `pace` how much the
+    last jobs could be asked for.
+    """
 
     committed: datetime | None = None
     last_run_id: str = ""
     finished_at: datetime | None = None
     running: FlowRun | None = None
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(frozen=True)
@@ -141,14 +205,6 @@ def next_window(flow: Flow, state: FlowState, *, now: datetime, full: bool = Fal
     return Window(state.committed - flow.lookback, max(end, state.committed))
 
 
-def cursor_field(flow: Flow, schema: ObjectSchema) -> str:
-    """The field the window is on: the flow's, else the next best the object has, else none."""
-    for name in (flow.cursor, *_FALLBACK_CURSORS):
-        if found := schema.get(name):
-            return found.name
-    return ""
-
-
 def new_run_id(at: datetime) -> str:
     return f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
@@ -164,6 +220,7 @@ def _state(body: dict[str, Any]) -> FlowState:
         last_run_id=body.get("last_run_id", ""),
         finished_at=_time(body.get("finished_at")),
         running=_run(body["running"]) if body.get("running") else None,
+        pace=_pace(body.get("pace")),
     )
 
 
@@ -177,7 +234,23 @@ def _run(body: dict[str, Any]) -> FlowRun:
         page_rows=body["page_rows"],
         started_at=datetime.fromisoformat(body["started_at"]),
         pages=tuple(LandedPage(**page) for page in body["pages"]),
+        cursor=body.get("cursor"),
+        cut=_slice(body.get("cut")),
+        pace=_pace(body.get("pace")),
+        reported=body.get("reported", 0),
+        first_page=body.get("first_page", 0),
     )
+
+
+def _slice(body: dict[str, Any] | None) -> Slice | None:
+    if body is None:
+        return None
+    bounds = {"start": _time(body["start"]), "end": datetime.fromisoformat(body["end"])}
+    return Slice(**{**body, **bounds})
+
+
+def _pace(body: dict[str, Any] | None) -> Pace:
+    return Pace(**body) if body else Pace()
 
 
 def _time(value: str | None) -> datetime | None:

@@ -12,7 +12,8 @@ from seil.errors import RejectError
 from seil.lake import Lake
 from seil.salesforce.soql import window_condition
 from seil.settings import ExtractSettings
-from seil.sf_to_dw.flows import FlowStates, Mode, cursor_field, next_window
+from seil.sf_to_dw.cursor import Cursor, choose_cursor
+from seil.sf_to_dw.flows import FlowStates, Mode, Window, next_window
 from seil.sf_to_dw.partials import DELETIONS, PartialStates
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ _LOCATORS_PER_CALL = 5
 
 @dataclass(frozen=True)
 class PlannedObject:
-    """`estimated_rows` is None where the org would not count; `problem` says why.
+    """`estimated_rows` is None where the org would not count; `problem` says why. `note` says why
+    the window is not on the field that the catalog names.
 
     `beside` is what is due besides the window, in `jobs` and `calls` already: the list of
     deletions is one call; a comparison of Ids or formulas is a job that reads every record.
@@ -41,6 +43,7 @@ class PlannedObject:
     resumes: bool = False
     problem: str = ""
     beside: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,9 +123,12 @@ class _Planner:
         rows: int | None = None
         every = 0
         problem = ""
+        cursor = Cursor("")
         try:
-            cursor = cursor_field(obj.flow, self.org.describe(obj.api_name))
-            rows = self._count(obj, window_condition(cursor, window.start, window.end))
+            cursor = choose_cursor(obj.flow, self.org.describe(obj.api_name))
+            if not cursor.name:
+                window = Window(None, window.end)
+            rows = self._count(obj, window_condition(cursor.name, window.start, window.end))
             every = self._count(obj) if comparisons and window.start else rows
         except RejectError as error:
             problem = str(error)
@@ -140,6 +146,7 @@ class _Planner:
             resumes=state.running is not None,
             problem=problem,
             beside=(*lists, *compared),
+            note=cursor.note,
         )
 
     def _count(self, obj: SyncedObject, where: str = "") -> int:

@@ -71,8 +71,6 @@ CODES = {
     "locator-missing": (INCOMPLETE, INCOMPLETE),
     "locator-stuck": (INCOMPLETE, INCOMPLETE),
     "locator-refused": (INCOMPLETE, INCOMPLETE),
-    "job-fails": (INCOMPLETE, INCOMPLETE),
-    "job-times-out": (INCOMPLETE, INCOMPLETE),
     "job-aborted": (INCOMPLETE, INCOMPLETE),
     "job-forbidden": (INCOMPLETE, INCOMPLETE),
     "object-unsupported": (INCOMPLETE, INCOMPLETE),

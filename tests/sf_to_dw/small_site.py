@@ -1,0 +1,91 @@
+"""A lake, a warehouse and the small org of one object: the whole way in a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.small_org import SmallOrg, moment
+
+from seil.cli.context import Context
+from seil.settings import load_settings
+from seil.sf_to_dw.model import Models
+
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+CONFIG = """
+[salesforce]
+login_url = "{url}"
+[extract]
+page_rows = 1000
+poll = 0.05
+[lake]
+url = "lake"
+[warehouse]
+url = "duckdb:warehouse.duckdb"
+threads = 1
+[events]
+journal = "journal.sqlite"
+"""
+CATALOG = """
+[defaults.flow]
+lag = "0s"
+deletions = false
+compare_ids = "off"
+[objects.{name}]
+{catalog}
+"""
+
+
+class _Context(Context):
+    @cached_property
+    def models(self) -> Models:
+        return Models([], {})
+
+
+@dataclass
+class SmallSite:
+    """The org's clock stands still until it is moved on."""
+
+    folder: Path
+    org: SmallOrg = field(default_factory=SmallOrg)
+    catalog: str = ""
+    now: datetime = BEGIN
+
+    def __post_init__(self) -> None:
+        self.org.clock = lambda: self.now
+
+    def add(self, *ids: str, at: datetime | None = None, **values: str) -> None:
+        """Records that are new, or changed."""
+        rows = {row["Id"]: row for row in self.org.rows}
+        for record_id in ids:
+            known = rows.setdefault(record_id, {"Id": record_id, "IsDeleted": "false"})
+            known.update({"SystemModstamp": moment(at or self.now), **values})
+        self.org.rows = list(rows.values())
+
+    def pass_time(self, **passed: float) -> None:
+        self.now += timedelta(**passed)
+
+    def open(self) -> Context:
+        config = self.folder / "seil.toml"
+        config.write_text(CONFIG.format(url=self.org.url))
+        catalog = CATALOG.format(name=self.org.name, catalog=self.catalog)
+        (self.folder / "objects.toml").write_text(catalog)
+        return _Context(load_settings(config))
+
+    def run(self, *, full: bool = False) -> Any:
+        self.pass_time(seconds=1)
+        with self.open() as context:
+            return context.pipeline.run(context.catalog.select([self.org.name]), full=full)
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        with self.open() as context, context.warehouse(read_only=True) as warehouse:
+            (table,) = warehouse.tables("salesforce")
+            rows = warehouse.query(f'SELECT * FROM salesforce."{table}"').to_pylist()
+        return {row["id"]: {k: v for k, v in row.items() if not k.startswith("_")} for row in rows}
+
+
+def record_id(number: int) -> str:
+    return f"a0X{number:012d}AAA"
