@@ -161,7 +161,7 @@ class _Context(Context):
         if names not in _MODELS:
             _MODELS[names] = load_models(self.catalog)
         known = _MODELS[names]
-        return Models(known.select(self._tables), known.sources)
+        return Models(known.select(self._tables), known.sources, zone=self.business_zone)
 
 
 _MODELS: dict[tuple[str, ...], Models] = {}

@@ -44,6 +44,30 @@ def test_defaults_work_on_one_machine(tmp_path: Path) -> None:
     assert settings.salesforce.client_secret == Secret("plain:sandbox-secret")
 
 
+@pytest.mark.parametrize(
+    ("section", "zone", "expected"),
+    [
+        ("warehouse", "Australia/Sidney", "'Australia/Sidney' is no time zone; did you mean Aust"),
+        ("warehouse", "new york", "did you mean America/New_York"),
+        ("warehouse", "x", "give its IANA name"),
+        ("warehouse", "../etc/passwd", "is no time zone"),
+        ("admanager", "AEST", "is no time zone"),
+    ],
+)
+def test_a_time_zone_that_is_none_is_refused(
+    tmp_path: Path, section: str, zone: str, expected: str
+) -> None:
+    (problem,) = problems(written(tmp_path, f'[{section}]\ntime_zone = "{zone}"'))
+    assert problem.startswith(f"{section}.time_zone: ")
+    assert expected in problem
+
+
+@pytest.mark.parametrize("zone", ["", "UTC", "Australia/Lord_Howe"])
+def test_a_time_zone_is_its_iana_name(tmp_path: Path, zone: str) -> None:
+    file = written(tmp_path, f'[warehouse]\ntime_zone = "{zone}"')
+    assert load_settings(file).warehouse.time_zone == zone
+
+
 def test_file_overrides_defaults_and_variables_override_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from seil.catalog.model import Duration
 from seil.errors import ConfigurationError, Problem
@@ -116,6 +116,17 @@ def _paired(value: object) -> object:
     return {name.strip(): text.strip() for name, _, text in pairs}
 
 
+def _zone(value: str) -> str:
+    # Looked up only where one is set: few commands need zones.
+    from seil.time_zones import time_zone
+
+    return time_zone(value)
+
+
+def _zone_or_none(value: str) -> str:
+    return _zone(value) if value else ""
+
+
 System = Annotated[str, Field(pattern="^(gam|techone)$")]
 
 
@@ -196,6 +207,9 @@ class WarehouseSettings(_Section):
         default=True,
         description="Keep a read-only copy for readers beside it: <name>.read.duckdb.",
     )
+    time_zone: Annotated[str, AfterValidator(_zone_or_none)] = Field(
+        "", description="Where a day begins for `..._date` columns: IANA name; default: the org's."
+    )
 
 
 class EventSettings(_Section):
@@ -242,7 +256,7 @@ class AdManagerSettings(_Section):
         Secret("file:seil-data/sandbox/admanager/service-account.json"),
         description="The service account's JSON key. The stand-in writes one at this place.",
     )
-    time_zone: str = Field(
+    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
         "Australia/Sydney", description="The network's zone: date-times are given out in it."
     )
     timeout: Duration = Field(timedelta(seconds=20), description="Longest wait for one call.")

@@ -45,6 +45,7 @@ def test_the_variables_named_are_those_that_work(
         "idempotency_age": "7m",
         "functions": "gam=a",
         "sample": "0.5",
+        "time_zone": "Europe/Paris",
     }
     for _, _, settings in sections():
         for setting in settings:

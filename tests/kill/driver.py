@@ -193,7 +193,7 @@ def build_some() -> None:
 
     def load_some(*args: Any) -> model.Models:
         found = load_all(*args)
-        return model.Models(found.select(TABLES), found.sources)
+        return model.Models(found.select(TABLES), found.sources, zone=found.zone)
 
     model.load_models = load_some  # type: ignore[assignment]
     some = model.load_models(load_catalog(None))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seil.observe.progress import Progress
     from seil.salesforce.org import Org
     from seil.settings import Settings
+    from seil.sf_to_dw.business_date import BusinessZone
     from seil.sf_to_dw.extract import Extractor
     from seil.sf_to_dw.health import RunResults
     from seil.sf_to_dw.ingest import Ingestor
@@ -94,7 +95,13 @@ class Context:
     def models(self) -> Models:
         from seil.sf_to_dw.model import load_models
 
-        return load_models(self.catalog)
+        return load_models(self.catalog, zone=self.business_zone)
+
+    def business_zone(self) -> BusinessZone:
+        """Not kept: the first run learns the org's own on its way."""
+        from seil.sf_to_dw.business_date import business_zone
+
+        return business_zone(self.settings.warehouse.time_zone, self.lake)
 
     @cached_property
     def extractor(self) -> Extractor:

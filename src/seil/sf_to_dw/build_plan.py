@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal
 
-from seil.sf_to_dw.build_select import Columns, columns_read
+from seil.sf_to_dw.build_select import Columns, columns_read, source_types
+from seil.sf_to_dw.business_date import BusinessZone, is_date
 from seil.sf_to_dw.changes import (
     IS_OLD,
     SEQUENCE,
@@ -78,6 +79,7 @@ class Planner:
     columns: Columns
     changes: Sequence[Change]
     built: Mapping[str, Built]
+    zone: BusinessZone
     full: bool = False
     full_for: Mapping[str, str] = field(default_factory=dict)
     _analyses: dict[str, Analysis] = field(default_factory=dict)
@@ -121,6 +123,8 @@ class Planner:
         models' tables.
         """
         inputs = [_BUILT_THIS_WAY, model.sql, model.described.model_dump_json()]
+        if self._depends_on_zone(model):
+            inputs.append(self.zone.name)
         for name in sorted(self.models.upstream(model.name)):
             inputs += [name, built[name].version if name in built else ""]
         for source, names in sorted(self.read(model).items()):
@@ -141,6 +145,20 @@ class Planner:
                 known = self.columns(source)
                 read[source] = names.union(known.names if known is not None else ())
         return read
+
+    def _depends_on_zone(self, model: Model) -> bool:
+        """Not where all that it cuts days from are days already, in this org.
+
+        Asked in every build: only names are compared, so more can depend on it than do.
+        """
+        type_of = source_types(self.models.sources, self.columns)
+        read = columns_read(model.sql)
+
+        def is_day(name: str) -> bool:
+            types = [type_of(source, name) for source, names in read.items() if name in names]
+            return bool(types) and all(map(is_date, types))
+
+        return not all(map(is_day, model.cut_columns))
 
     @cached_property
     def _source_keys(self) -> dict[TableName, str]:
@@ -172,7 +190,7 @@ class Planner:
         if built.fingerprint == WITHOUT_SCOPE:
             return "it has rows without a driving record"
         if built.fingerprint != self.fingerprint(model, self.built):
-            return "its model, or something that it reads, is not what it was"
+            return "its model, something that it reads or its time zone is not what it was"
         whole = {str(change.source) for change in self._unseen(model) if change.is_whole}
         return f"much of {', '.join(sorted(whole))} has changed" if whole else ""
 
@@ -273,6 +291,7 @@ def new_planner(
         columns=cache(warehouse.columns),
         changes=changes_kept(warehouse),
         built=built_tables(warehouse),
+        zone=models.zone(),
         full=full,
         full_for=full_for or {},
     )

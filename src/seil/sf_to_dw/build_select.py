@@ -16,6 +16,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from seil.errors import ConfigurationError
+from seil.sf_to_dw.business_date import BusinessZone, TypeOf, expand
 from seil.sf_to_dw.model import Model, is_table, parsed, table_name, unknown
 from seil.sf_to_dw.model_sources import SOURCE_SCHEMA, Source
 from seil.warehouse.sql import WRITTEN_IN
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Select:
-    """`notes` say what was read as null, and so does not come from the org."""
+    """`notes` say what was read as null, and so does not come from the org, and which days dates
+    are where nobody said.
+    """
 
     sql: str
     notes: tuple[str, ...]
@@ -46,17 +49,21 @@ def runnable_select(
     sources: Mapping[str, Source],
     columns: Columns,
     working: Mapping[str, str],
+    zone: BusinessZone,
     query: exp.Query | None = None,
 ) -> Select:
     """`query` is the model's SELECT in another form, read instead of its own; `columns` are those
     of the source tables as they are, None where there is no such table; `working` maps tables of
-    this build to the names they have until it ends.
+    this build to the names they have until it ends; `zone` is where business dates are cut.
 
     Raises ConfigurationError when the model reads a column that neither the table nor the field
     list has.
     """
     query = query or model.query
     notes: dict[str, None] = {}
+    if model.cut_columns:
+        matters = expand(query, zone.name, source_types(sources, columns))
+        notes |= dict.fromkeys([zone.note] if zone.note and matters else [])
     for scope in traverse_scope(query):
         for alias, (_, table) in scope.selected_sources.items():
             if not is_table(table):
@@ -87,6 +94,22 @@ def columns_read(sql: str) -> Mapping[TableName, frozenset[str]]:
                 found = {"*"} if scope.expression.is_star else set[str]()
                 read.setdefault(name, set()).update(found, (column.lower() for column in of_it))
     return {name: frozenset(columns) for name, columns in read.items()}
+
+
+def source_types(sources: Mapping[str, Source], columns: Columns) -> TypeOf:
+    """Those of source tables, as they are, else as the packaged field list has them."""
+
+    def type_of(table: TableName, column: str) -> pa.DataType | None:
+        if table.schema != SOURCE_SCHEMA:
+            return None
+        known = columns(table)
+        if known is not None and column in known.names:
+            found: pa.DataType = known.field(column).type
+            return found
+        field = sources[table.name].fields.get(column)
+        return field.arrow if field else None
+
+    return type_of
 
 
 @dataclass(frozen=True)

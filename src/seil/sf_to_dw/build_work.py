@@ -131,6 +131,7 @@ class Work:
             sources=self.planner.models.sources,
             columns=self.planner.columns,
             working=working,
+            zone=self.planner.zone,
         )
         made = TableName("", self.working)
         rows = self.warehouse.replace(made, select.sql)
@@ -146,6 +147,7 @@ class Work:
             sources=self.planner.models.sources,
             columns=self.planner.columns,
             working=working,
+            zone=self.planner.zone,
             query=restricted(*self.planner.followed(self.model), keys),
         )
         names = self._names()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -23,6 +23,7 @@ from typing_extensions import TypeIs
 
 from seil.catalog import Catalog
 from seil.errors import ConfigurationError, Problem
+from seil.sf_to_dw.business_date import BusinessZone, check_calls, cut_columns
 from seil.sf_to_dw.model_sources import SOURCE_SCHEMA, Source, catalog_sources
 from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import WRITTEN_IN
@@ -114,6 +115,11 @@ class Model:
         return parsed(self.sql).copy()
 
     @property
+    def cut_columns(self) -> frozenset[str]:
+        """Names of the columns that business dates are cut from."""
+        return _cut_columns(self.sql)
+
+    @property
     def reads(self) -> frozenset[TableName]:
         """The tables it reads, lower-cased; those of the default schema are other models."""
         return _reads(self.sql)
@@ -122,13 +128,21 @@ class Model:
 class Models(Mapping[str, Model]):
     """Models by table name, each after those it reads.
 
-    `sources` are the current-record tables that models may read. Raises ConfigurationError naming
-    every table nobody knows, and every circle.
+    `sources` are the current-record tables that models may read; `zone` gives the time zone in
+    force, asked at each build, since an org says its own only when it has been read. Raises
+    ConfigurationError naming every table nobody knows, and every circle.
     """
 
-    def __init__(self, models: Iterable[Model], sources: Mapping[str, Source]) -> None:
+    def __init__(
+        self,
+        models: Iterable[Model],
+        sources: Mapping[str, Source],
+        *,
+        zone: Callable[[], BusinessZone] = BusinessZone,
+    ) -> None:
         self._models = {model.name: model for model in models}
         self.sources = sources
+        self.zone = zone
         problems = [problem for model in self._models.values() for problem in self._unknown(model)]
         if problems:
             raise ConfigurationError(problems)
@@ -171,8 +185,16 @@ class Models(Mapping[str, Model]):
                 yield problem
 
 
-def load_models(catalog: Catalog, folder: Path | None = None) -> Models:
-    """The packaged models, overlaid by those of `folder`: a file of the same name replaces."""
+def load_models(
+    catalog: Catalog,
+    folder: Path | None = None,
+    *,
+    zone: Callable[[], BusinessZone] = BusinessZone,
+) -> Models:
+    """The packaged models, overlaid by those of `folder`: a file of the same name replaces.
+
+    `zone` is asked at each build for the time zone that business dates are cut in.
+    """
     files = _read(resources.files(_PACKAGE).joinpath("models"))
     if folder:
         files |= _read(folder)
@@ -185,7 +207,7 @@ def load_models(catalog: Catalog, folder: Path | None = None) -> Models:
             problems += _problems(name, error)
     if problems:
         raise ConfigurationError(problems)
-    return Models(models, catalog_sources(catalog))
+    return Models(models, catalog_sources(catalog), zone=zone)
 
 
 @cache
@@ -195,6 +217,11 @@ def parsed(sql: str) -> exp.Query:
     if not isinstance(parsed, exp.Query):
         raise SqlglotError("is not a SELECT")
     return parsed
+
+
+@cache
+def _cut_columns(sql: str) -> frozenset[str]:
+    return cut_columns(parsed(sql))
 
 
 @cache
@@ -255,6 +282,7 @@ def _model(name: str, files: Mapping[tuple[str, str], str]) -> Model:
     if model.described.name != name:
         raise ValueError(f"is named {model.described.name!r} inside")
     _reads(model.sql)
+    check_calls(parsed(model.sql))
     return model
 
 

@@ -20,6 +20,7 @@ from seil.catalog import load_catalog
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.build import BuildReport, TableBuild, build
 from seil.sf_to_dw.build_select import columns_read, runnable_select
+from seil.sf_to_dw.business_date import BusinessZone
 from seil.sf_to_dw.changes import change_log, record_change
 from seil.sf_to_dw.ledger import prepare_ledger
 from seil.sf_to_dw.load_files import CuratedFile
@@ -129,6 +130,11 @@ class Org:
         name = f"file-{self.files:06d}"
         return StagedFile(name, name, at, columns, None, opened)
 
+    def cut_days_in(self, zone: str) -> None:
+        """From now on business dates are those of this time zone."""
+        models, sources = self.models.values(), self.models.sources
+        self.models = Models(models, sources, zone=lambda: BusinessZone(zone))
+
     def build(self, *tables: str, full: bool = False) -> BuildReport:
         return build(self.warehouse, self.models, tables=tables, full=full)
 
@@ -151,24 +157,29 @@ class Org:
                 found[name] = [counted, *rows]
         return found
 
-    @cached_property
+    @property
     def selects(self) -> dict[str, str]:
         """What a full build of each table runs; the source tables do not change their columns."""
         return selects_of(self.models, self.warehouse)
 
 
-_SELECTS: dict[str, str] = {}
+_SELECTS: dict[tuple[str, str], str] = {}
 
 
 def selects_of(models: Models, warehouse: Warehouse) -> dict[str, str]:
+    zone = models.zone()
     for name, model in models.items():
-        if name not in _SELECTS:
-            columns = warehouse.columns
+        if (name, zone.name) not in _SELECTS:
             select = runnable_select(
-                model, "duckdb", sources=models.sources, columns=columns, working={}
+                model,
+                "duckdb",
+                sources=models.sources,
+                columns=warehouse.columns,
+                working={},
+                zone=zone,
             )
-            _SELECTS[name] = select.sql
-    return _SELECTS
+            _SELECTS[name, zone.name] = select.sql
+    return {name: _SELECTS[name, zone.name] for name in models}
 
 
 @pytest.fixture(scope="session")

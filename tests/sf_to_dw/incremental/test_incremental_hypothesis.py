@@ -21,7 +21,7 @@ Org = Any
 Schemas = dict[str, pa.Schema]
 
 LETTERS = "ABCD"
-DAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY = datetime(2026, 3, 1, 13, tzinfo=UTC)
 # Fields that refer to records of a table by its name here; `line` is a line of the ad server.
 REFERENCES: dict[str, dict[str, str]] = {
     "account": {},
@@ -88,7 +88,12 @@ change = st.tuples(
     st.integers(0, 2**16),
 )
 load = st.lists(change, min_size=1, max_size=3)
-steps = st.lists(st.lists(load, min_size=1, max_size=2), min_size=1, max_size=3)
+# Where the same moment is another day; None where nobody changes the zone.
+zone = st.sampled_from([None, None, "Australia/Sydney", "America/New_York"])
+step = st.tuples(zone, st.lists(load, min_size=1, max_size=2))
+steps = st.lists(step, min_size=1, max_size=3)
+# The tables that cut days from times in this org.
+ZONED = {"products", "sales_order_line_items", "production_line_items"}
 
 
 def value(column: Column, number: int, target: str = "") -> Any:
@@ -207,15 +212,20 @@ def counts(org: Org) -> list[dict[str, Any]]:
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(builds=steps)
 def test_an_incremental_build_is_a_full_build(
-    open_org: Any, filled: Any, builds: list[list[list[Any]]]
+    open_org: Any, filled: Any, builds: list[tuple[str | None, list[list[Any]]]]
 ) -> None:
     file, (now, stamp) = filled
     with TemporaryDirectory() as folder, open_org(Path(folder), file) as org:
         records = Records(org)
         records.now, org.stamp = dict(now), stamp
-        for loads in builds:
+        known = ""
+        for zone, loads in builds:
+            if zone:
+                org.cut_days_in(zone)
             for changes in loads:
                 records.apply(changes)
             report = org.build()
             assert org.differing() == {}
-            assert {table.mode for table in report.tables} <= {"incremental", "unchanged"}
+            anew = {table.table for table in report.tables if table.mode == "full"}
+            assert anew == (ZONED if zone not in (None, known) else set())
+            known = zone or known

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import duckdb
 import pytest
 
-import seil.sf_to_dw
 from seil.catalog import load_catalog
 from seil.catalog.fields import packaged_fields
 from seil.salesforce.schema import described_schema
+from seil.sf_to_dw.build_select import runnable_select
+from seil.sf_to_dw.business_date import BusinessZone
+from seil.sf_to_dw.model import load_models
+from seil.warehouse import TableName
 
 Given = Mapping[str, Sequence[Mapping[str, Any]]]
-Build = Callable[[str, Given], list[dict[str, Any]]]
-
-MODELS = Path(seil.sf_to_dw.__file__).parent / "models"
-
-
-@pytest.fixture(scope="session")
-def models() -> Path:
-    return MODELS
+Build = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="session")
@@ -40,18 +36,41 @@ def source() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+@pytest.fixture(scope="session")
+def select_of(source: duckdb.DuckDBPyConnection) -> Callable[..., str]:
+    """What runs for a model, in a dialect and with business dates cut in a zone."""
+    models = load_models(load_catalog())
+
+    @cache
+    def columns(table: TableName) -> Any:
+        empty = f'SELECT * FROM {table.schema}."{table.name}" LIMIT 0'
+        return source.execute(empty).to_arrow_table().schema
+
+    @cache
+    def select(model: str, *, dialect: str = "duckdb", zone: str = "UTC") -> str:
+        return runnable_select(
+            models[model],
+            dialect,
+            sources=models.sources,
+            columns=columns,
+            working={},
+            zone=BusinessZone(zone),
+        ).sql
+
+    return select
+
+
 @pytest.fixture
-def build(source: duckdb.DuckDBPyConnection) -> Build:
+def build(source: duckdb.DuckDBPyConnection, select_of: Callable[..., str]) -> Build:
     """Rows of a model, given the rows of the source tables it reads; nothing stays behind."""
 
-    def rows(model: str, given: Given) -> list[dict[str, Any]]:
+    def rows(model: str, given: Given, *, zone: str = "UTC") -> list[dict[str, Any]]:
         source.begin()
         try:
             for table, records in given.items():
                 for record in records:
                     _insert(source, table, record)
-            sql = (MODELS / f"{model}.sql").read_text("utf-8")
-            return source.execute(sql).to_arrow_table().to_pylist()
+            return source.execute(select_of(model, zone=zone)).to_arrow_table().to_pylist()
         finally:
             source.rollback()
 

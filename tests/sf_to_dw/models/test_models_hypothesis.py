@@ -92,7 +92,9 @@ orgs = st.fixed_dictionaries({table: records(table) for table in REFERENCES})
 
 
 @contextmanager
-def filled(source: duckdb.DuckDBPyConnection, org: Org) -> Iterator[None]:
+def filled(
+    source: duckdb.DuckDBPyConnection, select_of: Callable[[str], str], org: Org
+) -> Iterator[None]:
     """The sixteen tables, built from `org`, until the block ends."""
     source.begin()
     try:
@@ -104,8 +106,7 @@ def filled(source: duckdb.DuckDBPyConnection, org: Org) -> Iterator[None]:
                     list(row.values()),
                 )
         for name in NAMES:
-            text = (MODELS / f"{name}.sql").read_text("utf-8")
-            source.execute(f"CREATE TABLE {name} AS {text}")
+            source.execute(f"CREATE TABLE {name} AS {select_of(name)}")
         yield
     finally:
         source.rollback()
@@ -243,8 +244,10 @@ def broken_relationships(source: duckdb.DuckDBPyConnection, name: str) -> Iterat
 
 @settings(max_examples=30, deadline=None)
 @given(org=orgs)
-def test_every_table_has_its_grain(source: duckdb.DuckDBPyConnection, org: Org) -> None:
-    with filled(source, org):
+def test_every_table_has_its_grain(
+    source: duckdb.DuckDBPyConnection, select_of: Callable[[str], str], org: Org
+) -> None:
+    with filled(source, select_of, org):
         found = {name: first(source, f"SELECT COUNT(*) FROM {name}") for name in NAMES}
         assert found == {name: count(org) for name, count in GRAINS.items()}
         for name in NAMES:

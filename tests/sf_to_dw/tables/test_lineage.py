@@ -28,6 +28,11 @@ def fields(models: Models, table: str, column: str) -> list[str]:
         ("sales_orders", "order_name", ["Order.Name", "Order.vlocity_cmt__MasterOrderName__c"]),
         ("sales_orders", "account_name", ["Account.Name"]),
         ("sales_orders", "created_by", ["User.Name"]),
+        (
+            "sales_order_line_items",
+            "sales_order_line_item_start_date",
+            ["vlocity_cmt__OrderItemAdPlacement__c.vlocity_cmt__AdRequestedStartDate__c"],
+        ),
         ("SALES_ORDERS", "Sales_Stage", ["Opportunity.StageName"]),
         (
             "sales_line_items_booked_delivered",

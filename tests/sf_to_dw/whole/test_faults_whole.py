@@ -103,7 +103,7 @@ class _Context(Context):
     @cached_property
     def models(self) -> Models:
         chosen = models()
-        return Models([chosen[name] for name in TABLES], chosen.sources)
+        return Models([chosen[name] for name in TABLES], chosen.sources, zone=chosen.zone)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from seil.sandbox.salesforce.values import (
     text_list,
     value_sql,
 )
+from seil.time_zones import is_time_zone
 
 # Scripts of org/plan that must have run before an object's records are made.
 _PLANS = {
@@ -31,6 +32,7 @@ _PLANS = {
     "Order": ("placements",),
     "blng__Invoice__c": ("invoices",),
 }
+TIME_ZONE = "Australia/Sydney"
 _MOST_LISTED = 4096
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
 
@@ -182,6 +184,7 @@ class Batch:
             since=(self.until if self.growing else self.start).isoformat(" "),
             until=self.until.isoformat(" "),
             orders=self.orders,
+            time_zone=self._time_zone,
             number_of_Id=number_sql("Id"),
             number_of_product_Id=number_sql("product.Id"),
             account_id=id_sql(prefix["Account"], "deal.account"),
@@ -189,6 +192,15 @@ class Batch:
             order_item_parent_id=id_sql(prefix["OrderItem"], "line.order_line - 1"),
             **self.sizes,
         )
+
+    @cached_property
+    def _time_zone(self) -> str:
+        """The org's own; it may have been changed, to anything, since the org was made."""
+        if not self.store.last_number("Organization"):
+            return TIME_ZONE
+        select = 'SELECT TimeZoneSidKey FROM main."Organization" LIMIT 1'
+        found = self.cursor.execute(select).fetchone()
+        return found[0] if found and is_time_zone(found[0] or "") else TIME_ZONE
 
     @cached_property
     def _last_numbers(self) -> Mapping[str, int]:

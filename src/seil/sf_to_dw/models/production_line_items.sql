@@ -151,10 +151,10 @@ SELECT
     products.id AS product_id,
     products.name AS product_name,
     quote_line_items.vlocity_cmt__provisioningstatus__c AS production_line_item_status,
-    CAST(media_plan_placements.vlocity_cmt__adrequestedstartdate__c AS DATE)
+    BUSINESS_DATE(media_plan_placements.vlocity_cmt__adrequestedstartdate__c)
         AS production_line_item_start_date,
     media_plan_placements.vlocity_cmt__adrequestedstartdate__c AS production_line_item_start_at,
-    CAST(media_plan_placements.vlocity_cmt__adrequestedenddate__c AS DATE)
+    BUSINESS_DATE(media_plan_placements.vlocity_cmt__adrequestedenddate__c)
         AS production_line_item_end_date,
     media_plan_placements.vlocity_cmt__adrequestedenddate__c AS production_line_item_end_at,
     quote_line_items.vlocity_cmt__onetimetotal__c AS production_line_item_value,

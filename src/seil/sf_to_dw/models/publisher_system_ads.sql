@@ -52,8 +52,8 @@ quote_line_items AS (
     WHERE isdeleted IS NOT TRUE
 ),
 
--- The placement on the item's ad-server line: of several the newest. One that is on another line, or
--- on none, is another's, unless the order product has no other.
+-- The placement on the item's ad-server line: of several the newest. One on another line, or on none,
+-- is another item's, unless the order product has no other.
 ranked_placements AS (
     SELECT
         ad_order_items.id AS ad_order_item_id,

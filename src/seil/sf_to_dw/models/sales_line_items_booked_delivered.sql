@@ -51,13 +51,13 @@ usage_records AS (
 daily_delivery AS (
     SELECT
         gam_lineitemid__c AS ad_server_line,
-        CAST(usage_date__c AS DATE) AS delivery_date,
+        BUSINESS_DATE(usage_date__c) AS delivery_date,
         CAST(SUM(ad_impression__c) AS BIGINT) AS delivered_impressions,
         CAST(SUM(ad_clicks__c) AS BIGINT) AS delivered_clicks,
         COUNT(id) AS usage_count
     FROM usage_records
     WHERE gam_lineitemid__c IS NOT NULL AND usage_date__c IS NOT NULL
-    GROUP BY gam_lineitemid__c, CAST(usage_date__c AS DATE)
+    GROUP BY gam_lineitemid__c, BUSINESS_DATE(usage_date__c)
 )
 
 SELECT

@@ -74,7 +74,7 @@ SELECT
     contracts.status AS reservation_status,
     contracts.startdate AS requested_time,
     contracts.enddate AS committed_time,
-    CAST(contracts.vlocity_cmt__terminatedate__c AS DATE) AS expiration_date,
+    BUSINESS_DATE(contracts.vlocity_cmt__terminatedate__c) AS expiration_date,
     order_products.availablequantity AS reserved_quantity,
     order_products.quantity AS contracted_production_quantity
 FROM contracts

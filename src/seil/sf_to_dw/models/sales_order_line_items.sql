@@ -108,10 +108,10 @@ SELECT
     placements.swm_parent_media_placement__c AS media_plan_reference,
     placements.name AS media_plan_name,
     media_plan_placements.name AS media_plan_placement_name,
-    CAST(placements.vlocity_cmt__adrequestedstartdate__c AS DATE)
+    BUSINESS_DATE(placements.vlocity_cmt__adrequestedstartdate__c)
         AS sales_order_line_item_start_date,
     placements.vlocity_cmt__adrequestedstartdate__c AS sales_order_line_item_start_at,
-    CAST(placements.vlocity_cmt__adrequestedenddate__c AS DATE)
+    BUSINESS_DATE(placements.vlocity_cmt__adrequestedenddate__c)
         AS sales_order_line_item_end_date,
     placements.vlocity_cmt__adrequestedenddate__c AS sales_order_line_item_end_at,
     order_products.vlocity_cmt__firstversionorderitemid__c AS sales_order_line_item_version,

@@ -5,7 +5,7 @@ SELECT
     'Australia' AS "Country",
     'en_AU' AS "DefaultLocaleSidKey",
     'en_US' AS "LanguageLocaleKey",
-    'Australia/Sydney' AS "TimeZoneSidKey",
+    '$time_zone' AS "TimeZoneSidKey",
     7 AS "FiscalYearStartMonth",
     'CS5g' AS "InstanceName",
     TRUE AS "IsSandbox",

@@ -27,7 +27,7 @@ dated AS (
 
 SELECT
     usage_number AS number,
-    least(TIMESTAMP '$until', greatest(created, CAST(usage_date AS TIMESTAMP) + INTERVAL 1 HOUR)) AS created,
+    least(TIMESTAMP '$until', greatest(created, local_time(usage_date) + INTERVAL 1 HOUR)) AS created,
     chance(usage_number, 'deleted', 0.01) AS deleted,
     'U-' || lpad(CAST(usage_number AS VARCHAR), 9, '0') AS "Name",
     CASE

@@ -18,8 +18,8 @@ SELECT
     placement.unit_price AS "SWM_One_Time_Charge__c",
     placement.unit_price AS vlocity_cmt__ImpliedRate__c,
     placement.unit_price * placement.units AS vlocity_cmt__ImpliedTotal__c,
-    CAST(placement.start_date AS TIMESTAMP) AS vlocity_cmt__AdRequestedStartDate__c,
-    CASE WHEN NOT chance(placement.number, 'open end', 0.03) THEN CAST(placement.end_date AS TIMESTAMP) + INTERVAL '23:59:59' END AS vlocity_cmt__AdRequestedEndDate__c,
+    local_time(placement.start_date) AS vlocity_cmt__AdRequestedStartDate__c,
+    CASE WHEN NOT chance(placement.number, 'open end', 0.03) THEN local_time(CAST(placement.end_date AS TIMESTAMP) + INTERVAL '23:59:59') END AS vlocity_cmt__AdRequestedEndDate__c,
     'Digital' AS vlocity_cmt__MediaType__c,
     CASE WHEN chance(placement.number, 'clicks', 0.1) THEN 'CLICKS' ELSE 'IMPRESSIONS' END AS vlocity_cmt__UserEngagementGoalUnitType__c,
     placement.units * 1000 AS vlocity_cmt__UserEngagementGoalUnit__c

@@ -57,7 +57,7 @@ dated AS (
         * EXCLUDE (account_pick, owner_pick, price_list_pick, recent, account_created),
         greatest(account_created, order_created - to_milliseconds(below(number, 'quoted', 1728000000))) AS quote_created,
         greatest(account_created, order_created - to_milliseconds(1728000000 + below(number, 'opened', 3456000000))) AS opportunity_created,
-        CAST(order_created AS DATE) + CAST(below(number, 'starts', 45) AS INTEGER) AS start_date,
+        local_day(order_created) + CAST(below(number, 'starts', 45) AS INTEGER) AS start_date,
         chance(number, 'order deleted', 0.013) AS order_deleted,
         chance(number, 'opportunity deleted', 0.009) AS opportunity_deleted,
         chance(number, 'contract deleted', 0.015) AS contract_deleted,

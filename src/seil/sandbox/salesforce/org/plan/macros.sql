@@ -32,3 +32,9 @@ CREATE TEMP MACRO long_text(number, salt) AS
         ),
         32000
     );
+
+-- What the org's own clock shows as `shown`, in UTC.
+CREATE TEMP MACRO local_time(shown) AS timezone('UTC', timezone('$time_zone', CAST(shown AS TIMESTAMP)));
+
+-- The day in the org on which something happens.
+CREATE TEMP MACRO local_day(happens) AS CAST(timezone('$time_zone', timezone('UTC', happens)) AS DATE);
