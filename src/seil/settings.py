@@ -49,6 +49,12 @@ class Secret:
         return hash(self._reference)
 
     @property
+    def file(self) -> Path | None:
+        """Where a `file:` reference points."""
+        scheme, _, rest = self._reference.partition(":")
+        return Path(rest).expanduser() if scheme == "file" else None
+
+    @property
     def place(self) -> str:
         scheme, _, rest = self._reference.partition(":")
         return f"{scheme}:****" if scheme == "plain" else f"{scheme}:{rest}"
@@ -140,23 +146,31 @@ class SalesforceSettings(_Section):
 
     login_url: str = Field(
         f"http://127.0.0.1:{SANDBOX_PORT}",
-        description="https://login.salesforce.com, https://test.salesforce.com or your My Domain.",
+        description="Your My Domain, a sandbox's too: https://YOUR-DOMAIN.my.salesforce.com.",
     )
     auth: Literal["jwt", "client_credentials", "refresh_token"] = Field(
         "client_credentials", description="How SEIL logs in: the OAuth 2.0 flow."
     )
-    client_id: str = Field("seil-sandbox", description="The connected app's consumer key.")
+    client_id: str = Field(
+        "seil-sandbox", description="The consumer key of the External Client App, or connected app."
+    )
     client_secret: Secret | None = Field(
         Secret("plain:sandbox-secret"),
         description="The consumer secret, for client_credentials and refresh_token.",
     )
     username: str = Field("", description="The integration user, for jwt.")
     private_key: Secret | None = Field(None, description="The PEM private key, for jwt.")
-    refresh_token: Secret | None = Field(None, description="The token, for refresh_token.")
-    audience: str = Field(
-        "", description="aud of the jwt assertion; default: test or login, after login_url."
+    refresh_token: Secret | None = Field(
+        None, description="The token, for refresh_token: `seil login` gets one."
     )
-    api_version: str = Field("62.0", pattern=r"^\d{2}\.\d$", description="REST API version.")
+    token_file: Path = Field(
+        Path("seil-data/salesforce-token.json"),
+        description="Where a refresh token that the org rotated is kept, readable by you alone.",
+    )
+    audience: str = Field(
+        "", description="aud of the jwt assertion; default: login_url, else login or test."
+    )
+    api_version: str = Field("66.0", pattern=r"^\d{2}\.\d$", description="REST API version.")
     timeout: Duration = Field(timedelta(minutes=2), description="Longest silence on a connection.")
     attempts: int = Field(5, ge=1, description="Tries of one call before it counts as failed.")
     max_wait: Duration = Field(

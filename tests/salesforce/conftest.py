@@ -18,7 +18,7 @@ from typing_extensions import override
 from seil.salesforce.org import Org
 from seil.settings import SalesforceSettings, Secret
 
-DATA = "/services/data/v62.0"
+DATA = "/services/data/v66.0"
 TOKEN = "/services/oauth2/token"
 
 

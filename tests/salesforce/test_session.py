@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from tests.salesforce.conftest import TOKEN, FarEnd, Reply
+from tests.salesforce.conftest import TOKEN, FarEnd, Reply, Request
 
 from seil.errors import ConfigurationError, LoginError, UnavailableError
 from seil.salesforce.org import Org
-from seil.salesforce.session import Session, audience
+from seil.salesforce.session import Session, audiences, client_secret
 from seil.settings import SalesforceSettings, Secret
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -56,23 +57,88 @@ def test_jwt_is_signed_for_the_user(far: FarEnd, with_jwt: SalesforceSettings) -
     form = far.requests[0].form
     assert session.instance_url == far.url
     assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
-    aud = "https://login.salesforce.com"
-    claims = jwt.decode(form["assertion"], KEY.public_key(), algorithms=["RS256"], audience=aud)
+    claims = jwt.decode(form["assertion"], KEY.public_key(), algorithms=["RS256"], audience=far.url)
     assert (claims["iss"], claims["sub"]) == ("app", "etl@example.com")
+
+
+LOGIN, TEST = "https://login.salesforce.com", "https://test.salesforce.com"
+ACME, UAT = "https://acme.my.salesforce.com", "https://acme--uat.sandbox.my.salesforce.com"
 
 
 @pytest.mark.parametrize(
     ("login_url", "configured", "expected"),
     [
-        ("https://login.salesforce.com", "", "https://login.salesforce.com"),
-        ("https://test.salesforce.com", "", "https://test.salesforce.com"),
-        ("https://acme.my.salesforce.com", "", "https://login.salesforce.com"),
-        ("https://acme--uat.sandbox.my.salesforce.com", "", "https://test.salesforce.com"),
-        ("https://acme.my.site.com", "https://acme.my.site.com", "https://acme.my.site.com"),
+        (LOGIN, "", (LOGIN,)),
+        (f"{TEST}/", "", (TEST,)),
+        (ACME, "", (ACME, LOGIN)),
+        (f"{UAT}/", "", (UAT, TEST)),
+        ("https://acme.my.site.com/sales", "", ("https://acme.my.site.com", LOGIN)),
+        ("https://acme.my.site.com", "https://acme.my.site.com/s", ("https://acme.my.site.com/s",)),
     ],
 )
-def test_audience(login_url: str, configured: str, expected: str) -> None:
-    assert audience(SalesforceSettings(login_url=login_url, audience=configured)) == expected
+def test_audiences(login_url: str, configured: str, expected: tuple[str, ...]) -> None:
+    assert audiences(SalesforceSettings(login_url=login_url, audience=configured)) == expected
+
+
+def audiences_sent(far: FarEnd) -> list[str]:
+    claims = [
+        jwt.decode(request.form["assertion"], options={"verify_signature": False})
+        for request in far.requests
+    ]
+    return [claim["aud"] for claim in claims]
+
+
+AUDIENCE_REFUSALS = {
+    "app_not_found": {
+        "error": "app_not_found",
+        "error_description": "External client app is not installed in this org",
+    },
+    "invalid": {"error": "invalid_grant", "error_description": "audience is invalid"},
+}
+
+
+@pytest.mark.parametrize("refusal", AUDIENCE_REFUSALS.values(), ids=AUDIENCE_REFUSALS)
+def test_other_audience_is_tried_once_and_kept(
+    far: FarEnd,
+    with_jwt: SalesforceSettings,
+    caplog: pytest.LogCaptureFixture,
+    refusal: dict[str, str],
+) -> None:
+    granted = Reply(body={"access_token": "t", "instance_url": far.url})
+    far.on("POST", TOKEN, Reply(400, refusal), granted)
+    with Org(with_jwt) as org:
+        org.login()
+        org.login()
+    assert audiences_sent(far) == [far.url, LOGIN, LOGIN]
+    assert f"the org takes aud {LOGIN}, not {far.url}" in caplog.text
+
+
+@pytest.mark.parametrize("refusal", AUDIENCE_REFUSALS.values(), ids=AUDIENCE_REFUSALS)
+def test_both_audiences_refused(
+    far: FarEnd, with_jwt: SalesforceSettings, refusal: dict[str, str]
+) -> None:
+    far.on("POST", TOKEN, Reply(400, refusal))
+    with pytest.raises(LoginError, match=refusal["error_description"]) as caught:
+        log_in(with_jwt)
+    assert audiences_sent(far) == [far.url, LOGIN]
+    assert f"aud {far.url}; {LOGIN}: {refusal['error']}" in str(caught.value)
+
+
+@pytest.mark.parametrize("description", ["invalid assertion", "user hasn't approved this consumer"])
+def test_other_audience_is_not_tried_for_another_refusal(
+    far: FarEnd, with_jwt: SalesforceSettings, description: str
+) -> None:
+    far.on("POST", TOKEN, Reply(400, {"error": "invalid_grant", "error_description": description}))
+    with pytest.raises(LoginError):
+        log_in(with_jwt)
+    assert len(far.requests) == 1
+
+
+def test_configured_audience_is_the_only_one(far: FarEnd, with_jwt: SalesforceSettings) -> None:
+    far.on("POST", TOKEN, Reply(400, AUDIENCE_REFUSALS["invalid"]))
+    with pytest.raises(LoginError):
+        log_in(changed(with_jwt, audience="https://acme.example"))
+    assert audiences_sent(far) == ["https://acme.example"]
 
 
 @pytest.mark.parametrize(
@@ -100,12 +166,18 @@ def test_client_credentials_go_in_basic(far: FarEnd, settings: SalesforceSetting
     assert base64.b64decode(request.headers["Authorization"].split()[1]) == b"app:s3cr3t"
 
 
-def with_refresh_token(settings: SalesforceSettings) -> SalesforceSettings:
-    return changed(settings, auth="refresh_token", refresh_token="plain:first")
+@pytest.fixture
+def refreshing(settings: SalesforceSettings, tmp_path: Path) -> SalesforceSettings:
+    return changed(
+        settings,
+        auth="refresh_token",
+        refresh_token="plain:first",
+        token_file=tmp_path / "data" / "token.json",
+    )
 
 
-def test_refresh_token(far: FarEnd, settings: SalesforceSettings) -> None:
-    log_in(with_refresh_token(settings))
+def test_refresh_token(far: FarEnd, refreshing: SalesforceSettings) -> None:
+    log_in(refreshing)
     assert far.requests[0].form == {
         "grant_type": "refresh_token",
         "client_id": "app",
@@ -114,41 +186,116 @@ def test_refresh_token(far: FarEnd, settings: SalesforceSettings) -> None:
     }
 
 
-def test_refresh_token_of_a_public_client(far: FarEnd, settings: SalesforceSettings) -> None:
-    log_in(changed(with_refresh_token(settings), client_secret=None))
-    assert "client_secret" not in far.requests[0].form
-
-
-def test_rotated_refresh_token_is_kept(
-    far: FarEnd, settings: SalesforceSettings, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("secret", [None, Secret("plain:sandbox-secret")], ids=["none", "default"])
+def test_refresh_token_of_a_public_client(
+    refreshing: SalesforceSettings, secret: Secret | None
 ) -> None:
-    granted = {"access_token": "t", "instance_url": far.url}
-    far.on(
-        "POST",
-        TOKEN,
-        Reply(body=granted | {"refresh_token": "second"}),
-        Reply(body=granted | {"refresh_token": "second"}),
-        Reply(body=granted),
-    )
-    with Org(with_refresh_token(settings)) as org, caplog.at_level(logging.WARNING):
-        for _ in range(4):
-            org.login()
-    assert [r.form["refresh_token"] for r in far.requests] == [
-        "first",
-        "second",
-        "second",
-        "second",
-    ]
-    assert len(caplog.records) == 1
-    assert "rotated the refresh token: the one in plain:****" in caplog.text
-    assert "second" not in caplog.text
+    public = changed(refreshing, client_secret=secret, login_url="https://acme.example")
+    assert client_secret(public) == ""
+
+
+class Rotating:
+    """An org that gives a new token with each answer and ends the one before."""
+
+    def __init__(self, far: FarEnd) -> None:
+        self.live, self.count, self.url = "first", 0, far.url
+        far.on("POST", TOKEN, self.answer)
+
+    def answer(self, request: Request) -> Reply:
+        if request.form["refresh_token"] != self.live:
+            words = "expired access/refresh token"
+            return Reply(400, {"error": "invalid_grant", "error_description": words})
+        self.count += 1
+        self.live = f"secret-{self.count}"
+        granted = {"access_token": "t", "instance_url": self.url, "refresh_token": self.live}
+        return Reply(body=granted)
+
+
+def test_rotated_token_outlasts_the_process(
+    far: FarEnd, refreshing: SalesforceSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    rotating = Rotating(far)
+    with caplog.at_level(logging.DEBUG):
+        for _ in range(3):
+            log_in(refreshing)
+    assert rotating.count == 3
+    kept = refreshing.token_file
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert kept.with_suffix(".lock").stat().st_mode & 0o777 == 0o600
+    assert "secret-" not in caplog.text
+
+
+def test_two_processes_rotate_one_after_the_other(
+    far: FarEnd, refreshing: SalesforceSettings
+) -> None:
+    rotating = Rotating(far)
+    with ThreadPoolExecutor(8) as pool:
+        sessions = list(pool.map(log_in, [refreshing] * 16))
+    assert (len(sessions), rotating.count) == (16, 16)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"refresh_token": Secret("plain:another")},
+        {"client_id": "another"},
+        {"login_url": "another"},
+    ],
+    ids=["seed", "client", "org"],
+)
+def test_kept_token_is_for_its_seed_client_and_org(
+    far: FarEnd, refreshing: SalesforceSettings, moved: FarEnd, change: dict[str, Any]
+) -> None:
+    Rotating(far)
+    log_in(refreshing)
+    host = moved if "login_url" in change else far
+    host.on("POST", TOKEN, Reply(body={"access_token": "t", "instance_url": far.url}))
+    log_in(changed(refreshing, **{**change, "login_url": host.url}))
+    wanted = "another" if "refresh_token" in change else "first"
+    assert host.requests[-1].form["refresh_token"] == wanted
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"client_id": "app"}'])
+def test_broken_token_file_is_left_aside(
+    far: FarEnd, refreshing: SalesforceSettings, content: str
+) -> None:
+    refreshing.token_file.parent.mkdir()
+    refreshing.token_file.write_text(content)
+    log_in(refreshing)
+    assert far.requests[0].form["refresh_token"] == "first"
+
+
+def test_token_that_cannot_be_kept_serves_this_process(
+    far: FarEnd, refreshing: SalesforceSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    rotating = Rotating(far)
+    refreshing.token_file.parent.write_text("a file, where a folder should be")
+    with Org(refreshing) as org:
+        org.login()
+        org.login()
+    assert rotating.count == 2
+    assert "cannot be kept in" in caplog.text
+    assert "secret-" not in caplog.text
+
+
+def test_refusal_after_a_lost_answer_says_what_was_lost(
+    far: FarEnd, refreshing: SalesforceSettings
+) -> None:
+    spent = {"error": "invalid_grant", "error_description": "expired access/refresh token"}
+    far.on("POST", TOKEN, Reply(hang_up=True), Reply(400, spent))
+    with pytest.raises(LoginError, match=r"answer before was lost.*`seil login`"):
+        log_in(refreshing)
 
 
 REFUSALS = [
     ("invalid_grant", "user hasn't approved this consumer", "Pre-authorize"),
-    ("invalid_grant", "expired access/refresh token", "get a new one"),
+    ("invalid_grant", "expired access/refresh token", "seil login"),
+    ("app_not_found", "External client app is not installed in this org", "Install the app"),
+    ("invalid_client", "app must be installed into org", "Install the app"),
+    ("OAUTH_APP_BLOCKED", "this app is blocked by admin", "Use Any API Client"),
+    ("OAUTH_APP_BLOCKED", "", "API Access Control"),
     ("invalid_grant", "Authentication failure.", "Check the user"),
-    ("invalid_grant", "audience is invalid", "Set audience"),
+    ("invalid_grant", "audience is invalid", "My Domain"),
     ("invalid_grant", "invalid assertion", "certificate"),
     ("invalid_grant", "expired authorization code", "clock"),
     ("invalid_grant", "request not supported on this domain", "My Domain"),

@@ -12,6 +12,7 @@ from seil.cli.frame import UNBALANCED, Call, RootGroup, command, ctrl_c_in_duckd
 # Each command, and the module of this package whose `register` adds it.
 _MODULES = {
     "init": "init",
+    "login": "login",
     "doctor": "doctor",
     "org": "org",
     "plan": "steps",

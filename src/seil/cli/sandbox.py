@@ -14,6 +14,7 @@ from seil.cli.context import shown_progress
 from seil.cli.frame import Call, command, group
 from seil.cli.stand_in import FaultTexts, Host, Port, faults_of, set_up_logging
 from seil.errors import ConfigurationError, Problem, UnavailableError
+from seil.sandbox.salesforce.options import Audience
 from seil.sandbox.salesforce.record_ids import ORG_ID
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ def salesforce(
         int, typer.Option(min=1, help="Rows of a bulk result page, where none are asked for.")
     ] = 100_000,
     app_name: Annotated[str, typer.Option(help="Adds the per-app part to Sforce-Limit-Info.")] = "",
+    audience: Annotated[
+        Audience, typer.Option(help="The form of a JWT's aud that is taken.")
+    ] = "any",
     org_id: Annotated[
         str, typer.Option(help="The org's id; with another one it plays another org.")
     ] = ORG_ID,
@@ -94,6 +98,7 @@ def salesforce(
         public_key=public_key,
         job_delay=job_delay,
         result_page_rows=page_rows,
+        audience=audience,
         org_id=org_id,
         app_name=app_name,
         tls=tls,

@@ -22,7 +22,8 @@ from seil.errors import OutcomeUnknownError, SeilError, UnavailableError
 from seil.salesforce.budget import Budget
 from seil.salesforce.faults import SERVICE, Answer, OrgMovedError, SessionExpiredError, fault
 from seil.salesforce.retries import Retries, before_the_call
-from seil.salesforce.session import Admit, Login, Session, Sessions, admit_any, is_loopback
+from seil.salesforce.session import Admit, Login, Session, Sessions, admit_any
+from seil.salesforce.token_endpoint import is_loopback
 from seil.settings import SalesforceSettings
 
 logger = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class Connection:
             verify=_trust(environment=self.uses_environment),
         )
         self.retries = Retries(settings.attempts, settings.max_wait.total_seconds(), sleep)
-        self.sessions = Sessions(Login(settings, self._post_form), admit)
+        self.sessions = Sessions(Login(settings, self.post_form), admit)
 
     def close(self) -> None:
         self._client.close()
@@ -242,9 +243,10 @@ class Connection:
         answer = Answer(response.status_code, response.headers, body, str(request.url))
         raise fault(answer, object_name=call.about)
 
-    def _post_form(
+    def post_form(
         self, url: str, form: dict[str, str], basic: tuple[str, str] | None
     ) -> httpx.Response:
+        """For tokens: no session, no redirect followed, once."""
         request = self._client.build_request("POST", url, data=form)
         if basic:
             request = next(httpx.BasicAuth(*basic).auth_flow(request))

@@ -5,7 +5,6 @@ https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flows.htm
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import time
 from collections.abc import Callable
@@ -14,10 +13,15 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from seil.errors import ConfigurationError, LoginError, Problem, UnavailableError
-from seil.salesforce.faults import SERVICE, TRANSIENT_STATUS, Answer, code_and_reason
+from seil.salesforce.refresh_token import RefreshToken
+from seil.salesforce.token_endpoint import (
+    APP_NOT_FOUND,
+    PostForm,
+    TokenEndpoint,
+    is_loopback,
+    is_safe,
+)
 from seil.settings import SalesforceSettings, Secret
 
 logger = logging.getLogger(__name__)
@@ -25,34 +29,11 @@ logger = logging.getLogger(__name__)
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 # Salesforce takes an assertion for up to three minutes.
 _ASSERTION_SECONDS = 180
+_LOGIN_HOSTS = ("login.salesforce.com", "test.salesforce.com")
 _NEEDED = {
     "jwt": ("client_id", "username", "private_key"),
     "client_credentials": ("client_id", "client_secret"),
     "refresh_token": ("client_id", "refresh_token"),
-}
-# What Salesforce says, in part and in lower case, and what helps. The first that fits counts.
-_CURES = (
-    ("user hasn't approved", "Pre-authorize the user's profile for the connected app"),
-    ("audience is invalid", "Set audience in [salesforce]: https://login.salesforce.com or test"),
-    ("expired access/refresh token", "The refresh token is spent or revoked; get a new one"),
-    ("expired authorization code", "Check this machine's clock: the assertion came too late"),
-    ("invalid assertion", "private_key does not belong to the connected app's certificate"),
-    ("request not supported on this domain", "Set login_url to your My Domain"),
-    ("no client credentials user", "Set a run-as user for the connected app"),
-    ("login rate exceeded", "Too many logins of this user; wait an hour"),
-    ("ip restricted", "Relax the IP restrictions of the connected app or the profile"),
-    ("inactive user", "Activate the integration user"),
-    ("authentication failure", "Check the user, and whether it may log in through the API"),
-    ("client identifier invalid", "client_id is not known there; a new app takes ten minutes"),
-    ("invalid client credentials", "client_secret does not belong to client_id"),
-)
-_CODE_CURES = {
-    "invalid_client_id": "client_id is not known there; a new app takes ten minutes",
-    "invalid_client": "client_secret does not belong to client_id",
-    "inactive_org": "The org is locked, closed or being moved",
-    "inactive_user": "Activate the integration user",
-    "invalid_app_access": "Allow the connected app for the integration user",
-    "unsupported_grant_type": "Switch this OAuth flow on in the connected app",
 }
 
 
@@ -122,50 +103,68 @@ class Sessions:
 
 
 class Login:
-    """One org's login; `post` sends a form to a URL, with HTTP Basic where a pair is given."""
+    """One org's login."""
 
-    def __init__(
-        self,
-        settings: SalesforceSettings,
-        post: Callable[[str, dict[str, str], tuple[str, str] | None], httpx.Response],
-    ) -> None:
+    def __init__(self, settings: SalesforceSettings, post: PostForm) -> None:
         self._settings = settings
-        self._post = post
-        self._rotated_token = ""
+        self._endpoint = TokenEndpoint(settings.login_url, post)
+        self._audiences = audiences(settings)
+        self._refresh_token: RefreshToken | None = None
+        self._is_answer_lost = False
 
     def __call__(self) -> Session:
         """Raises ConfigurationError, LoginError; UnavailableError is worth another try."""
-        _check_settings(self._settings)
-        form, basic = self._form()
-        url = f"{self._settings.login_url.rstrip('/')}/services/oauth2/token"
-        response = self._post(url, form, basic)
-        granted = self._granted(response)
-        session = self._session(granted)
-        self._keep_rotated(granted)
+        check_settings(self._settings, _NEEDED[self._settings.auth])
+        session = session_of(self._settings.login_url, self._grant())
         logger.info("logged in at %s, org at %s", self._settings.login_url, session.instance_url)
         return session
 
-    def _form(self) -> tuple[dict[str, str], tuple[str, str] | None]:
+    def _grant(self) -> dict[str, Any]:
         settings = self._settings
         if settings.auth == "jwt":
-            return {"grant_type": _JWT_GRANT, "assertion": self._assertion()}, None
-        secret = _revealed(settings.client_secret)
-        if settings.auth == "client_credentials":
-            return {"grant_type": "client_credentials"}, (settings.client_id, secret)
-        form = {
-            "grant_type": "refresh_token",
-            "client_id": settings.client_id,
-            "refresh_token": self._rotated_token or _revealed(settings.refresh_token),
-        }
-        return form | ({"client_secret": secret} if secret else {}), None
+            return self._by_assertion()
+        if settings.auth == "refresh_token":
+            return self._by_refresh_token()
+        pair = (settings.client_id, client_secret(settings))
+        return self._endpoint.grant({"grant_type": "client_credentials"}, pair)
 
-    def _assertion(self) -> str:
+    def _by_assertion(self) -> dict[str, Any]:
+        """For the one audience that the org takes; which that is, it does not say beforehand."""
+        first, *others = self._audiences
+        try:
+            return self._asserted(first)
+        except LoginError as error:
+            if not others or not _is_of_audience(error):
+                raise
+            return self._asserted_for_the_other(others[0], error)
+
+    def _asserted_for_the_other(self, audience: str, refusal: LoginError) -> dict[str, Any]:
+        first = self._audiences[0]
+        try:
+            granted = self._asserted(audience)
+        except LoginError as error:
+            words = f"{refusal.description} (aud {first}; {audience}: {error.code})"
+            raise LoginError(refusal.login_url, refusal.code, words, hint=refusal.hint) from error
+        self._audiences = (audience,)
+        logger.warning(
+            "the org takes aud %s, not %s (%s): set audience in [salesforce] to it",
+            audience,
+            first,
+            refusal.code,
+        )
+        return granted
+
+    def _asserted(self, audience: str) -> dict[str, Any]:
+        form = {"grant_type": _JWT_GRANT, "assertion": self._assertion(audience)}
+        return self._endpoint.grant(form)
+
+    def _assertion(self, audience: str) -> str:
         import jwt
 
         claims = {
             "iss": self._settings.client_id,
             "sub": self._settings.username,
-            "aud": audience(self._settings),
+            "aud": audience,
             "exp": int(time.time()) + _ASSERTION_SECONDS,
         }
         key = self._settings.private_key
@@ -177,84 +176,83 @@ class Login:
             # Not chained: the cause may quote the key.
             raise ConfigurationError([Problem(place, "is not a usable key", cure)]) from None
 
-    def _granted(self, response: httpx.Response) -> dict[str, Any]:
-        content = _json(response)
-        if response.status_code == 200 and isinstance(content, dict):
-            return content
-        answer = Answer(response.status_code, response.headers, response.content)
-        code, description = code_and_reason(answer)
-        if answer.status == 200 or answer.status in TRANSIENT_STATUS or code == "unknown_error":
-            raise UnavailableError(
-                f"{SERVICE} login",
-                description or code or "an empty answer",
-                status=answer.status,
-                retry_after=answer.retry_after,
-            )
-        hint = _login_hint(code, description)
-        if not code:
-            hint = "Check login_url in [salesforce]: nothing takes logins there"
-        code = code or f"HTTP {answer.status}"
-        raise LoginError(self._settings.login_url, code, description, hint=hint)
+    def _by_refresh_token(self) -> dict[str, Any]:
+        """Each answer may end the token that was sent, so that processes ask one by one."""
+        settings = self._settings
+        token = self._refresh_token = self._refresh_token or RefreshToken(settings)
+        with token.alone():
+            form = {
+                "grant_type": "refresh_token",
+                "client_id": settings.client_id,
+                "refresh_token": token.current(),
+            }
+            secret = client_secret(settings)
+            granted = self._refreshed(form | ({"client_secret": secret} if secret else {}))
+            if replacement := granted.get("refresh_token"):
+                token.keep(str(replacement))
+        return granted
 
-    def _session(self, granted: dict[str, Any]) -> Session:
-        token, instance = granted.get("access_token"), granted.get("instance_url")
-        if not token or not instance:
-            lacking = "access_token" if not token else "instance_url"
-            raise LoginError(self._settings.login_url, "incomplete", f"no {lacking} in the answer")
-        if not _is_safe(instance):
-            words = f"instance_url {instance} is not https"
-            raise LoginError(self._settings.login_url, "insecure", words)
-        return Session(
-            access_token=token,
-            instance_url=instance.rstrip("/"),
-            identity_url=granted.get("id") or "",
-            scope=granted.get("scope") or "",
-        )
-
-    def _keep_rotated(self, granted: dict[str, Any]) -> None:
-        token = granted.get("refresh_token")
-        if self._settings.auth != "refresh_token" or not token:
-            return
-        known = self._rotated_token or _revealed(self._settings.refresh_token)
-        if token != known:
-            self._rotated_token = token
-            place = self._settings.refresh_token.place if self._settings.refresh_token else ""
-            logger.warning(
-                "the org rotated the refresh token: the one in %s is dead, the new one is kept "
-                "until this process ends; switch rotation off, or use auth = jwt",
-                place,
-            )
+    def _refreshed(self, form: dict[str, str]) -> dict[str, Any]:
+        try:
+            return self._endpoint.grant(form)
+        except UnavailableError as error:
+            self._is_answer_lost |= error.reached
+            raise
+        except LoginError as error:
+            if self._is_answer_lost and error.code == "invalid_grant":
+                words = "The answer before was lost, and a rotated token with it: `seil login`"
+                raise LoginError(
+                    error.login_url, error.code, error.description, hint=words
+                ) from error
+            raise
 
 
-def audience(settings: SalesforceSettings) -> str:
-    """The assertion's aud: as configured, else that of sandboxes or of everything else."""
+def audiences(settings: SalesforceSettings) -> tuple[str, ...]:
+    """The assertion's aud: as configured, else login_url's origin.
+
+    A My Domain's org may want the form that was everybody's before, as GovCloud did: it is second.
+    """
     if settings.audience:
-        return settings.audience
-    host = urlsplit(settings.login_url).hostname or ""
-    is_sandbox = host == "test.salesforce.com" or ".sandbox." in host
-    return f"https://{'test' if is_sandbox else 'login'}.salesforce.com"
+        return (settings.audience,)
+    parts = urlsplit(settings.login_url)
+    host = parts.hostname or ""
+    origin = f"{parts.scheme}://{parts.netloc}".lower()
+    if host in _LOGIN_HOSTS:
+        return (origin,)
+    kind = "test" if ".sandbox." in host else "login"
+    return origin, f"https://{kind}.salesforce.com"
 
 
-def is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def client_secret(settings: SalesforceSettings) -> str:
+    """The stand-in's well-known one is for the stand-in: a public client of an org has none."""
+    default = SalesforceSettings.model_fields["client_secret"].default
+    if settings.client_secret == default and not is_loopback(settings.login_url):
+        return ""
+    return _revealed(settings.client_secret)
 
 
-def _is_safe(url: str) -> bool:
-    scheme = urlsplit(url).scheme
-    return scheme == "https" or (scheme == "http" and is_loopback(url))
+def session_of(login_url: str, granted: dict[str, Any]) -> Session:
+    token, instance = granted.get("access_token"), granted.get("instance_url")
+    if not token or not instance:
+        lacking = "access_token" if not token else "instance_url"
+        raise LoginError(login_url, "incomplete", f"no {lacking} in the answer")
+    if not is_safe(instance):
+        raise LoginError(login_url, "insecure", f"instance_url {instance} is not https")
+    return Session(
+        access_token=token,
+        instance_url=instance.rstrip("/"),
+        identity_url=granted.get("id") or "",
+        scope=granted.get("scope") or "",
+    )
 
 
-def _check_settings(settings: SalesforceSettings) -> None:
+def check_settings(settings: SalesforceSettings, needed: tuple[str, ...]) -> None:
     problems = [
         Problem(f"salesforce.{name}", "is missing", f"auth = {settings.auth} needs it")
-        for name in _NEEDED[settings.auth]
+        for name in needed
         if not getattr(settings, name)
     ]
-    if not _is_safe(settings.login_url):
+    if not is_safe(settings.login_url):
         cure = "https://..., or http:// on loopback only"
         problems.append(Problem("salesforce.login_url", "is not an https address", cure))
     elif (urlsplit(settings.login_url).hostname or "").endswith(".lightning.force.com"):
@@ -264,18 +262,9 @@ def _check_settings(settings: SalesforceSettings) -> None:
         raise ConfigurationError(problems)
 
 
-def _json(response: httpx.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return None
+def _is_of_audience(error: LoginError) -> bool:
+    return error.code == APP_NOT_FOUND or "audience is invalid" in error.description.lower()
 
 
 def _revealed(secret: Secret | None) -> str:
     return secret.reveal() if secret else ""
-
-
-def _login_hint(code: str, description: str) -> str:
-    said = description.lower()
-    fitting = (cure for words, cure in _CURES if words in said)
-    return next(fitting, _CODE_CURES.get(code, ""))

@@ -210,14 +210,35 @@ def test_basic_auth_that_cannot_be_read(shared: Org, encoded: str) -> None:
     assert answer.json()["error"] == "invalid_client"
 
 
-def _soap(org: Org, username: str, password: str) -> httpx.Response:
+FORMS = {"login": "https://login.salesforce.com", "test": "https://test.salesforce.com"}
+
+
+@pytest.mark.parametrize(
+    ("audience", "sent", "error"),
+    [
+        ("my_domain", "own", None),
+        ("my_domain", "login", "app_not_found"),
+        ("my_domain", "test", "app_not_found"),
+        ("login", "login", None),
+        ("login", "own", "invalid_grant"),
+    ],
+)
+def test_audience_of_one_form_only(
+    serving: Callable[..., Org], audience: Any, sent: str, error: str | None
+) -> None:
+    org = serving(Options(audience=audience))
+    answer = _token(org, _assertion(org, aud=FORMS.get(sent, org.server.url)))
+    assert answer.json().get("error") == error
+
+
+def _soap(org: Org, username: str, password: str, *, version: str = "59.0") -> httpx.Response:
     body = f"""<?xml version="1.0" encoding="utf-8" ?>
     <env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Body>
       <n1:login xmlns:n1="urn:partner.soap.sforce.com">
         <n1:username>{username}</n1:username><n1:password>{password}</n1:password>
       </n1:login></env:Body></env:Envelope>"""
     headers = {"Content-Type": "text/xml", "SOAPAction": "login"}
-    url = f"{org.server.url}/services/Soap/u/59.0"
+    url = f"{org.server.url}/services/Soap/u/{version}"
     return httpx.post(url, content=body.encode(), headers=headers)
 
 
@@ -237,6 +258,40 @@ def test_soap_login_refused(shared: Org) -> None:
     assert "<sf:exceptionMessage>INVALID_LOGIN: Invalid username" in answer.text
     url = f"{shared.server.url}/services/Soap/u/59.0"
     assert "UNKNOWN_EXCEPTION" in httpx.post(url, content=b"<").text
+
+
+@pytest.mark.parametrize(("version", "status"), [("64.0", 200), ("65.0", 500), ("68.0", 500)])
+def test_soap_login_ends_with_version_65(shared: Org, version: str, status: int) -> None:
+    answer = _soap(shared, USER, "sandbox-password", version=version)
+    assert answer.status_code == status
+    assert ("INVALID_OPERATION" in answer.text) == (status == 500)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"client_id": "somebody"}, "invalid_client_id"),
+        ({"redirect_uri": "https://evil.example/callback"}, "redirect_uri_mismatch"),
+    ],
+)
+def test_browser_is_sent_to_no_stranger(shared: Org, asked: dict[str, str], words: str) -> None:
+    good = {"client_id": "seil-sandbox", "redirect_uri": "http://localhost:1717/callback"}
+    url = f"{shared.server.url}/services/oauth2/authorize"
+    answer = httpx.get(url, params={**good, **asked})
+    assert (answer.status_code, words in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize("method", ["", "plain"])
+def test_code_needs_pkce(shared: Org, method: str) -> None:
+    asked = {
+        "response_type": "code",
+        "client_id": "seil-sandbox",
+        "redirect_uri": "http://localhost:1717/callback",
+        "code_challenge": "x",
+        "code_challenge_method": method,
+    }
+    answer = httpx.get(f"{shared.server.url}/services/oauth2/authorize", params=asked)
+    assert "error=invalid_request" in answer.headers["Location"]
 
 
 def test_userinfo_and_revoke(org: Org) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
@@ -27,6 +27,8 @@ _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LOGIN_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
 _XML = "text/xml;charset=UTF-8"
 _SKEW = 60.0
+_CODE_LIFETIME = 900.0
+_NO_SOAP_LOGIN_SINCE = 65.0
 
 
 class Logins:
@@ -42,6 +44,7 @@ class Logins:
             "client_credentials": self._client_credentials,
             "refresh_token": self._refresh,
             "password": self._password,
+            "authorization_code": self._authorization_code,
             _JWT_GRANT: self._jwt,
         }
         if not state.has_tokens("refresh"):
@@ -50,6 +53,7 @@ class Logins:
     def routes(self) -> list[Route]:
         oauth = "/services/oauth2"
         return [
+            Route("GET", f"{oauth}/authorize", self.authorize, open=True),
             Route("POST", f"{oauth}/token", self.token, open=True),
             Route("POST", f"{oauth}/revoke", self.revoke, open=True),
             Route("GET", f"{oauth}/revoke", self.revoke, open=True),
@@ -74,6 +78,49 @@ class Logins:
         if not (grant := self._grants.get(wanted)):
             raise OAuthError(400, "unsupported_grant_type", "grant type not supported")
         return Reply(200, grant(call, form), headers={"Cache-Control": "no-cache, no-store"})
+
+    def authorize(self, call: Call) -> Reply:
+        """As if the integration user were logged in in the browser, and allowed it at once."""
+        asked = dict(call.params)
+        callback = asked.get("redirect_uri", "")
+        if asked.get("client_id") != self._options.credentials.client_id:
+            return _error_page("invalid_client_id", "client identifier invalid")
+        if urlsplit(callback).hostname not in ("localhost", "127.0.0.1"):
+            return _error_page("redirect_uri_mismatch", "redirect_uri must match configuration")
+        if asked.get("response_type") != "code":
+            answer = {"error": "unsupported_response_type", "error_description": "code only"}
+        elif asked.get("code_challenge_method") != "S256" or not asked.get("code_challenge"):
+            answer = {"error": "invalid_request", "error_description": "missing code challenge"}
+        elif not self._options.user_approved:
+            words = "end-user denied authorization"
+            answer = {"error": "access_denied", "error_description": words}
+        else:
+            answer = {"code": self._code(callback, asked["code_challenge"])}
+        state = {"state": asked["state"]} if "state" in asked else {}
+        return Reply(302, b"", headers={"Location": f"{callback}?{urlencode(answer | state)}"})
+
+    def _code(self, callback: str, challenge: str) -> str:
+        code = f"aPrx{secrets.token_urlsafe(32)}"
+        self._state.remember_token(
+            f"{code} {callback} {challenge}",
+            kind="code",
+            client_id=self._options.credentials.client_id,
+            expires=time.time() + _CODE_LIFETIME,
+        )
+        return code
+
+    def _authorization_code(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
+        """A code serves once, and only whoever holds the verifier of its challenge (RFC 7636)."""
+        client = self._client(call, form, secret_needed="client_secret" in form)
+        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        presented = f"{form.get('code', '')} {form.get('redirect_uri', '')} {challenge}"
+        if not self._state.token_owner(presented, kind="code", now=time.time()):
+            raise OAuthError(400, "invalid_grant", "invalid code or code verifier")
+        self._state.forget_token(presented)
+        token = f"5Aep{secrets.token_urlsafe(48)}"
+        self._remember_refresh_token(token)
+        return {**self._granted(call, client), "refresh_token": token}
 
     def revoke(self, call: Call) -> Reply:
         form = dict(parse_qsl(call.text())) | dict(call.params)
@@ -108,6 +155,11 @@ class Logins:
 
     def soap_login(self, call: Call) -> Reply:
         known = self._options.credentials
+        version = call.args["soap_version"]
+        if version.partition(".")[0].isdecimal() and float(version) >= _NO_SOAP_LOGIN_SINCE:
+            words = "The SOAP Login operation is not available in the API version specified"
+            advice = "Refer to the documentation for supported versions."
+            return _soap_fault("INVALID_OPERATION", f"{words} ({version}). {advice}")
         try:
             tree = ET.fromstring(call.text())  # noqa: S314  (the client is on loopback)
         except ET.ParseError as error:
@@ -205,8 +257,7 @@ class Logins:
 
     def _check_claims(self, call: Call, claims: Mapping[str, Any]) -> None:
         """In the words of the real service: it calls a late assertion an authorization code."""
-        if not self._audience_fits(claims.get("aud"), call):
-            raise OAuthError(400, "invalid_grant", "audience is invalid")
+        self._check_audience(claims.get("aud"), call)
         try:
             expires = float(claims["exp"])
         except (KeyError, TypeError, ValueError) as error:
@@ -217,14 +268,22 @@ class Logins:
         if subject != self._options.credentials.username or not self._options.user_approved:
             raise OAuthError(400, "invalid_grant", "user hasn't approved this consumer")
 
-    def _audience_fits(self, audience: object, call: Call) -> bool:
-        audiences = audience if isinstance(audience, list) else [audience]
-        own = urlsplit(call.base_url).netloc
-        parts = [urlsplit(a) for a in audiences if isinstance(a, str)]
-        return any(
-            (part.scheme == "https" and part.netloc in _LOGIN_HOSTS) or part.netloc == own
-            for part in parts
-        )
+    def _check_audience(self, audience: object, call: Call) -> None:
+        """What an External Client App says to the old form is not that the audience is wrong."""
+        listed = audience if isinstance(audience, list) else [audience]
+        parts = [urlsplit(entry) for entry in listed if isinstance(entry, str)]
+        wanted = self._options.audience
+        if any(part.netloc == urlsplit(call.base_url).netloc for part in parts):
+            fits = wanted != "login"
+        elif any(part.scheme == "https" and part.netloc in _LOGIN_HOSTS for part in parts):
+            fits = wanted != "my_domain"
+            if not fits:
+                words = "External client app is not installed in this org"
+                raise OAuthError(400, "app_not_found", words)
+        else:
+            fits = False
+        if not fits:
+            raise OAuthError(400, "invalid_grant", "audience is invalid")
 
     def _client(self, call: Call, form: Mapping[str, str], *, secret_needed: bool = True) -> str:
         client_id, secret = _basic(call.headers) or (
@@ -301,6 +360,11 @@ def _basic(headers: Mapping[str, str]) -> tuple[str, str] | None:
 
 def _element(tree: ET.Element, name: str) -> str:
     return next((e.text or "" for e in tree.iter() if e.tag.rpartition("}")[2] == name), "")
+
+
+def _error_page(code: str, words: str) -> Reply:
+    """Not sent to an address that may be anybody's."""
+    return Reply(400, f"error={code}&error_description={words}".encode(), "text/html;charset=UTF-8")
 
 
 def _soap_fault(code: str, message: str) -> Reply:

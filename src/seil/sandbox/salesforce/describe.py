@@ -11,7 +11,7 @@ from seil.sandbox.salesforce.messages import Call, Reply, Route
 from seil.sandbox.salesforce.metadata import SObject
 from seil.sandbox.salesforce.store import OrgStore
 
-_NEWEST = 66
+_NEWEST = 68  # Winter '27
 _OLDEST = 31  # Summer '14
 _SEASONS = ("Summer", "Winter", "Spring")
 _RESOURCES = (

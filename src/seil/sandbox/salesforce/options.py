@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from seil.sandbox.salesforce.record_ids import ORG_ID
+
+Audience = Literal["any", "my_domain", "login"]
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,10 @@ class Options:
 
     `public_key` verifies JWT logins (PEM public key or certificate); default: the pair that the
     state folder holds. `org_id` is that of the login; a refreshed sandbox has a new one.
-    `app_name` adds the per-app part to Sforce-Limit-Info. `result_page_rows` is the size of a bulk
-    result page when the client names none. `clock` gives the Date of answers; records are stamped
-    with the time of day.
+    `audience` is the form of a JWT's aud that is taken: the address it is served at, or that of
+    login and test. `app_name` adds the per-app part to Sforce-Limit-Info. `result_page_rows` is
+    the size of a bulk result page when the client names none. `clock` gives the Date of answers;
+    records are stamped with the time of day.
     """
 
     credentials: Credentials = Credentials()
@@ -53,6 +57,7 @@ class Options:
     token_lifetime: float = 7200.0
     rotate_refresh_tokens: bool = False
     user_approved: bool = True
+    audience: Audience = "any"
     org_id: str = ORG_ID
     public_key: Path | None = None
     app_name: str = ""

@@ -1,0 +1,155 @@
+"""The browser's way: a stand-in org asks nothing and sends the browser back at once."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import httpx
+import pytest
+from tests.salesforce.conftest import TOKEN, FarEnd, Reply
+
+from seil.errors import ConfigurationError, LoginError
+from seil.salesforce.browser_login import BrowserLogin, Callback, Grant, listening
+from seil.salesforce.org import Org
+from seil.sandbox.salesforce.metadata import SField, SObject
+from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.store import OrgStore
+from seil.settings import SalesforceSettings, Secret
+
+PATIENCE = 60
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("browser") / "org"
+    OrgStore.create(folder, [SObject.of("Thing__c", [SField.of("Id", "id")])]).close()
+    return folder
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[Server]:
+    with Server(folder) as running:
+        yield running
+
+
+@contextmanager
+def waited(login: BrowserLogin) -> Iterator[Future[Grant]]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(login.grant, seconds=PATIENCE)
+
+
+@pytest.fixture
+def callback() -> Iterator[Callback]:
+    with listening(0) as open_:
+        yield open_
+
+
+def public(server: Server) -> SalesforceSettings:
+    return SalesforceSettings(login_url=server.url, client_secret=None)
+
+
+def test_browser_login_gives_a_refresh_token_that_works(
+    server: Server, callback: Callback, tmp_path: Path
+) -> None:
+    settings = public(server)
+    login = BrowserLogin(settings, callback)
+    with waited(login) as granted:
+        page = httpx.get(login.url, follow_redirects=True)
+        grant = granted.result()
+    assert (page.status_code, "Logged in" in page.text) == (200, True)
+    assert grant.refresh_token not in repr(grant)
+    by_token = SalesforceSettings(
+        login_url=server.url,
+        auth="refresh_token",
+        client_secret=None,
+        refresh_token=Secret(f"plain:{grant.refresh_token}"),
+        token_file=tmp_path / "token.json",
+    )
+    with Org(by_token) as org:
+        assert org.id() == server.options.org_id
+
+
+def test_code_serves_only_whoever_holds_the_verifier(server: Server, callback: Callback) -> None:
+    login = BrowserLogin(public(server), callback)
+    sent = httpx.get(login.url).headers["Location"]
+    code = dict(parse_qsl(urlsplit(sent).query))["code"]
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "client_id": "seil-sandbox",
+        "redirect_uri": callback.url,
+        "code_verifier": "a" * 64,
+    }
+    answer = httpx.post(f"{server.url}{TOKEN}", data=form)
+    assert answer.json()["error"] == "invalid_grant"
+
+
+def come_back(callback: Callback, **answer: str) -> httpx.Response:
+    return httpx.get(f"{callback.url.replace('localhost', '127.0.0.1')}?{urlencode(answer)}")
+
+
+def test_answer_with_another_state_is_not_used(far: FarEnd, callback: Callback) -> None:
+    login = BrowserLogin(SalesforceSettings(login_url=far.url), callback)
+    with waited(login) as granted:
+        page = come_back(callback, code="stolen", state="another")
+        with pytest.raises(LoginError, match="belongs to another login"):
+            granted.result()
+    assert page.status_code == 400
+    assert far.requests == []
+
+
+def test_denied_in_the_browser(folder: Path, callback: Callback) -> None:
+    with Server(folder, options=Options(user_approved=False)) as server:
+        login = BrowserLogin(public(server), callback)
+        with waited(login) as granted:
+            page = httpx.get(login.url, follow_redirects=True)
+            with pytest.raises(LoginError, match="access_denied: end-user denied") as caught:
+                granted.result()
+    assert "The login was refused: access_denied" in page.text
+    assert "as the integration user" in caught.value.hint
+
+
+def test_nobody_comes(callback: Callback) -> None:
+    login = BrowserLogin(SalesforceSettings(), callback)
+    with pytest.raises(LoginError, match="nobody logged in within 0 seconds"):
+        login.grant(seconds=0)
+
+
+def test_what_else_asks_is_sent_away(far: FarEnd, callback: Callback) -> None:
+    granted = {"access_token": "t", "instance_url": far.url, "refresh_token": "r"}
+    far.on("POST", TOKEN, Reply(body=granted))
+    login = BrowserLogin(SalesforceSettings(login_url=far.url), callback)
+    state = dict(parse_qsl(urlsplit(login.url).query))["state"]
+    base = callback.url.replace("localhost", "127.0.0.1")
+    with waited(login) as waiting:
+        for path in (base.replace("/callback", "/favicon.ico"), base):
+            assert httpx.get(path).status_code == 404
+        come_back(callback, code="c", state=state)
+        assert waiting.result().refresh_token == "r"
+
+
+def test_code_is_sent_once(far: FarEnd, callback: Callback) -> None:
+    far.on("POST", TOKEN, Reply(504))
+    login = BrowserLogin(SalesforceSettings(login_url=far.url), callback)
+    state = dict(parse_qsl(urlsplit(login.url).query))["state"]
+    with waited(login) as waiting:
+        come_back(callback, code="c", state=state)
+        with pytest.raises(Exception, match="504"):
+            waiting.result()
+    assert len(far.requests) == 1
+
+
+def test_port_that_is_taken_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        words = f"port {port}: cannot be listened at"
+        with pytest.raises(ConfigurationError, match=words), listening(port):
+            pass
