@@ -37,10 +37,18 @@ def served(home: Path, org_id: str = ORG_ID) -> Iterator[Server]:
         yield server
 
 
-def files(home: Path) -> dict[Path, bytes]:
-    """What a site consists of, apart from who holds the lock and when it was last opened."""
-    held = sorted((home / "seil-data" / "lake").rglob("*"))
-    return {path: path.read_bytes() for path in held if path.is_file() and "lock" not in path.name}
+NOTES_OF_RUNS = ("run.lock", "health", "site.json")
+
+
+def files(home: Path) -> dict[str, bytes]:
+    """All that was read and how far; not the lock, and the note of how the last run ended."""
+    lake = home / "seil-data" / "lake"
+    held = {str(path.relative_to(lake)): path for path in lake.rglob("*") if path.is_file()}
+    return {
+        name: path.read_bytes()
+        for name, path in held.items()
+        if not any(note in name for note in NOTES_OF_RUNS)
+    }
 
 
 def test_identity_is_kept_with_the_state(site: Path) -> None:

@@ -6,8 +6,8 @@ too, has a new id and new data.
 
 from __future__ import annotations
 
-import json
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from seil.errors import OtherOrgError
 
 if TYPE_CHECKING:
     from seil.lake import Lake
+    from seil.lake.documents import Document
     from seil.salesforce.org import Org
     from seil.salesforce.session import Admit, Session
 
@@ -50,17 +51,19 @@ class OrgIdentity:
 
 def kept_identity(lake: Lake) -> OrgIdentity | None:
     """None for a site that was never read from an org, or last by a version that kept none."""
-    stored = lake.staging.find(_KEY)
-    if stored is None:
-        return None
-    body: dict[str, Any] = json.loads(stored)
+    body = _document(lake).read()
+    return _identity(body) if body else None
+
+
+def _identity(body: Mapping[str, Any]) -> OrgIdentity:
     seen_at = body.get("seen_at")
     return OrgIdentity(
         org_id=body["org_id"],
         instance=body.get("instance", ""),
         is_sandbox=body.get("is_sandbox"),
         time_zone=body.get("time_zone", ""),
-        seen_at=datetime.fromisoformat(seen_at) if seen_at else None,
+        # As it was read, or as it was just written.
+        seen_at=datetime.fromisoformat(str(seen_at)) if seen_at else None,
     )
 
 
@@ -85,12 +88,17 @@ def keep_identity(org: Org, lake: Lake) -> OrgIdentity:
         if kept.seen_at and datetime.now(UTC) - kept.seen_at < _ASKED_AGAIN_AFTER:
             return kept
     met = met_identity(org)
-    if kept:
-        _compare(kept, met.org_id, org.login_url)
-        met = _with_what_was_known(met, kept)
-    if met.org_id:
-        _put(lake, met)
-    return met
+
+    def with_what_was_known(body: Mapping[str, Any] | None) -> dict[str, Any]:
+        before = _identity(body) if body else met
+        _compare(before, met.org_id, org.login_url)
+        return {**(body or {}), **asdict(_completed(met, before))}
+
+    if not met.org_id:
+        return met
+    current = _identity(_document(lake).change(with_what_was_known))
+    log.info("this site is read from org %s", current)
+    return current
 
 
 def met_identity(org: Org) -> OrgIdentity:
@@ -109,13 +117,11 @@ def adopt_org(lake: Lake, met: OrgIdentity) -> None:
     for prefix in _CURSORS:
         for entry in list(lake.staging.list(prefix)):
             lake.staging.delete(entry.key)
-    _put(lake, met)
+    _document(lake).update(**asdict(met))
 
 
-def _put(lake: Lake, identity: OrgIdentity) -> None:
-    body = json.dumps(asdict(identity), indent=1, default=datetime.isoformat)
-    lake.staging.put(_KEY, body.encode())
-    log.info("this site is read from org %s", identity)
+def _document(lake: Lake) -> Document:
+    return lake.document(_KEY, cure="Delete it; the next run keeps the org that it reads from")
 
 
 def _compare(kept: OrgIdentity, met_id: str, login_url: str) -> None:
@@ -123,11 +129,10 @@ def _compare(kept: OrgIdentity, met_id: str, login_url: str) -> None:
         raise OtherOrgError(login_url, kept=kept.org_id, met=met_id)
 
 
-def _with_what_was_known(met: OrgIdentity, kept: OrgIdentity) -> OrgIdentity:
+def _completed(met: OrgIdentity, kept: OrgIdentity) -> OrgIdentity:
     """A permission that was lost does not change the time zone."""
     return replace(
         met,
-        org_id=met.org_id or kept.org_id,
         instance=met.instance or kept.instance,
         is_sandbox=kept.is_sandbox if met.is_sandbox is None else met.is_sandbox,
         time_zone=met.time_zone or kept.time_zone,
