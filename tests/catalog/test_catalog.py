@@ -83,7 +83,7 @@ def test_a_new_object_needs_only_its_name(tmp_path: Path) -> None:
     catalog = load_catalog(own(tmp_path, "[objects.Lead]\n[objects.SWM_Rate_CardItem__c]\n"))
     lead, rate = catalog["Lead"], catalog["SWM_Rate_CardItem__c"]
     assert (lead.display_name, lead.landing_name, lead.table) == ("Lead", "Lead", "lead")
-    assert lead.required == ("Id", "SystemModstamp")
+    assert lead.required == ("Id",)
     assert lead.flow.mode == "incremental"
     assert (rate.landing_name, rate.table) == ("SWM-Rate-Card-Item", "swm_rate_card_item")
     assert rate.curated_table == "salesforce_swm_rate_card_item"

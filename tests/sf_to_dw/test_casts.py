@@ -55,7 +55,7 @@ def column(values: list[Any], kind: pa.DataType | None = None) -> Any:
         ("", UTC_MICROS, None),
         ("2.5", pa.float64(), 2.5),
         ("NA", pa.string(), "NA"),
-        ("", pa.string(), ""),
+        ("", pa.string(), None),
         ("007", pa.string(), "007"),
     ],
 )

@@ -15,11 +15,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from seil.salesforce.ids import id18
 from seil.salesforce.schema import UTC_MICROS
 from seil.sf_to_dw.arrow import Column, nulls, pc
 
 _DECIMALS = (pa.Decimal32Type, pa.Decimal64Type, pa.Decimal128Type, pa.Decimal256Type)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+_SHORT_ID_LENGTH = 15
+# With a digit: a word of fifteen letters is no Id.
+_ID_LETTERS = r"^[A-Za-z0-9]*[0-9][A-Za-z0-9]*$"
 _MAX_DIGITS = 38
 _INT64_DIGITS = 19
 _INT64 = range(-(2**63), 2**63)
@@ -71,6 +75,8 @@ def cast(column: Column, target: pa.DataType) -> Column:
     plain = _plain(column)
     if plain.null_count == len(plain):
         return nulls(len(plain), target)
+    if pa.types.is_string(plain.type) and pa.types.is_string(target):
+        return _without_empty(plain)
     if plain.type == target:
         return plain
     if pa.types.is_string(plain.type):
@@ -84,12 +90,30 @@ def cast(column: Column, target: pa.DataType) -> Column:
 
 
 def _from_text(text: Column, target: pa.DataType) -> Column:
-    """Empty text is no value: some tools write it for null."""
-    filled = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    filled = _without_empty(text)
     kind = _kind(target)
     if kind in ("decimal", "int"):
         return _numbers_from_text(filled, target)
     return _converted(filled, _TEXT[kind], target)
+
+
+def _without_empty(text: Column) -> Column:
+    """Salesforce has no empty text: some tools write it for null."""
+    empty = pc.equal(pc.binary_length(text), 0)
+    if not pc.any(empty).as_py():
+        return text
+    return pc.if_else(empty, pa.scalar(None, pa.string()), text)
+
+
+def with_full_ids(ids: Column) -> Column:
+    """Well-formed Ids of 15 characters get their checksum; all else stays as it is."""
+    no = pa.scalar(value=False)
+    short = pc.fill_null(pc.equal(pc.binary_length(ids), _SHORT_ID_LENGTH), no)
+    if not pc.any(short).as_py():
+        return ids
+    short = pc.and_(short, pc.fill_null(pc.match_substring_regex(ids, _ID_LETTERS), no))
+    full = [id18(text) for text in ids.filter(short).to_pylist()]
+    return pc.replace_with_mask(ids, short, pa.array(full, pa.string()))
 
 
 def _converted(column: Column, convert: Callable[[Column], Column], target: pa.DataType) -> Column:

@@ -20,6 +20,7 @@ from seil.sf_to_dw.conform import Plan, WidenError, earlier_lineage, planned
 from seil.sf_to_dw.curated import CuratedFiles, curated_files
 from seil.sf_to_dw.deliveries import Delivery, content_digest, delivery_of, give_up
 from seil.sf_to_dw.flows import PARTIAL_MODES
+from seil.sf_to_dw.load_columns import MISSING
 from seil.sf_to_dw.rules import RuleBook, RuleCount
 from seil.sf_to_dw.schemas import SchemaDiff, SchemaRegistry, known_schema
 
@@ -164,7 +165,7 @@ class Cleaner:
             drift = self.registry.accept(task.obj, news, given=plan.known, source=task.entry.key)
             if drift is None:
                 raise _SchemaMovedError
-            files.finish(_curated_metadata(reading, rows, files))
+            files.finish({**_curated_metadata(reading, rows, files), **_missing(plan)})
         return Cleaned(
             delivery=delivery,
             plan=plan,
@@ -225,6 +226,10 @@ def _metadata(parquet: OpenParquet) -> dict[str, str]:
         for name, value in parquet.metadata.items()
         if name.startswith(b"seil.")
     }
+
+
+def _missing(plan: Plan) -> dict[str, str]:
+    return {MISSING: json.dumps(plan.missing)} if plan.missing else {}
 
 
 def _curated_metadata(reading: _Reading, rows: int, files: CuratedFiles) -> dict[str, str]:

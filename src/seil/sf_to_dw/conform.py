@@ -21,6 +21,7 @@ from seil.sf_to_dw.casts import (
     cast,
     is_convertible,
     kept_type,
+    with_full_ids,
 )
 from seil.sf_to_dw.checks import UnfitError
 
@@ -29,6 +30,7 @@ LINEAGE = schema_of(
     [(name, _LINEAGE_TYPES.get(name, pa.string())) for name in column_names.LINEAGE]
 )
 _NESTED = "json"
+_ID_TYPES = ("id", "reference")
 
 
 class WidenError(Exception):
@@ -41,10 +43,13 @@ class WidenError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """A column of the curated file; `source` is its place in the landed one, None: all null."""
+    """A column of the curated file; `source` is its place in the landed one, None: all null.
+    `is_id`: it holds record Ids, which are kept with 18 characters.
+    """
 
     field: Field
     source: int | None
+    is_id: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,8 @@ def _column(target: Target, batch: pa.RecordBatch) -> Column:
     column = batch.column(target.source)
     if target.field.type == _NESTED and pa.types.is_nested(column.type):
         return as_json(column)
-    return cast(column, target.field.arrow)
+    kept = cast(column, target.field.arrow)
+    return with_full_ids(kept) if target.is_id else kept
 
 
 def planned(
@@ -139,9 +145,19 @@ def planned(
     targets = []
     for entry in known.fields if known else ():
         source = sources.pop(entry.name.lower(), None)
-        targets.append(Target(_held(entry, landed, source, described=described), source))
-    targets += [Target(_new(landed.field(index)), index) for index in sources.values()]
+        targets.append(_target(_held(entry, landed, source, described=described), source, obj))
+    targets += [_target(_new(landed.field(index)), index, obj) for index in sources.values()]
     return Plan(tuple(targets), known, left_out)
+
+
+def _target(entry: Field, source: int | None, obj: SyncedObject) -> Target:
+    """Where no type says so, the key and columns like AccountId and account_id hold Ids; a custom
+    field's name says nothing: External_Id__c is text as a rule.
+    """
+    name = entry.name.lower()
+    is_named_so = not name.endswith("__c") and (name == obj.key.lower() or name.endswith("id"))
+    is_id = entry.type in _ID_TYPES if entry.type else is_named_so
+    return Target(entry, source, is_id and pa.types.is_string(entry.arrow))
 
 
 def _left_out(

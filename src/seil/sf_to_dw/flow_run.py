@@ -384,6 +384,7 @@ class FlowRunner:
             finished_at=datetime.now(UTC),
             pages=[{"key": page.key, "rows": page.rows} for page in run.pages],
             left_out=dict(schema.left_out),
+            columns=[entry.name for entry in schema.fields],
         )
         manifest.write(self._context.lake, self._obj)
         # Told before it is committed: a kill between the two tells it again, under the same id.

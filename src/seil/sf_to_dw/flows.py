@@ -173,7 +173,9 @@ class FlowStates:
 
 @dataclass
 class Manifest:
-    """What a finished run reported and landed, for the ledger."""
+    """What a finished run reported and landed, for the ledger. `columns` are the fields it read, of
+    whole records; `left_out` those that it did not, with the reason.
+    """
 
     object: str
     flow_run_id: str
@@ -187,6 +189,7 @@ class Manifest:
     finished_at: datetime
     pages: list[dict[str, Any]] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    columns: list[str] = field(default_factory=list)
 
     def write(self, lake: Lake, obj: SyncedObject) -> None:
         """A resumed run writes its own again; one that lost its lease is refused."""

@@ -57,6 +57,10 @@ _COLUMNS: dict[TableName, dict[str, str]] = {
         "unchanged": _COUNT,
         "superseded": _COUNT,
         "without_key": _COUNT,
+        "columns_curated": _COUNT,
+        "columns_merged": _COUNT,
+        "columns_left_out": _TEXT,
+        "columns_lost": _TEXT,
         "loaded_at": _TIME,
     },
     RUNS: {
@@ -69,6 +73,7 @@ _COLUMNS: dict[TableName, dict[str, str]] = {
         "reported": _COUNT,
         "landed": _COUNT,
         "pages": _COUNT,
+        "columns_read": _COUNT,
         "started_at": _TIME,
         "finished_at": _TIME,
     },
@@ -130,6 +135,9 @@ WITH files AS (
            max(mode) AS mode, min(window_start) AS window_start, max(window_end) AS window_end,
            sum(landed_rows) AS landed, sum(curated_rows) AS curated,
            sum(rejected_rows) AS set_aside, sum(merged_rows) AS merged,
+           min(columns_curated) AS columns_curated, min(columns_merged) AS columns_merged,
+           max(columns_left_out) AS columns_left_out,
+           string_agg(DISTINCT nullif(columns_lost, ''), ', ') AS columns_lost,
            max(loaded_at) AS loaded_at
     FROM seil.loads
     GROUP BY object, flow_run_id
@@ -144,6 +152,11 @@ WITH files AS (
            CAST(coalesce(files.curated, 0) AS BIGINT) AS curated,
            CAST(coalesce(files.set_aside, 0) AS BIGINT) AS set_aside,
            CAST(coalesce(files.merged, 0) AS BIGINT) AS merged,
+           runs.columns_read,
+           CAST(files.columns_curated AS BIGINT) AS columns_curated,
+           CAST(files.columns_merged AS BIGINT) AS columns_merged,
+           coalesce(files.columns_left_out, '') AS columns_left_out,
+           coalesce(files.columns_lost, '') AS columns_lost,
            coalesce(files.loaded_at, runs.finished_at) AS last_at
     FROM seil.runs AS runs
     FULL JOIN files ON files.object = runs.object AND files.flow_run_id = runs.flow_run_id
@@ -151,7 +164,8 @@ WITH files AS (
 SELECT *,
        (reported IS NULL OR reported = landed)
        AND landed = curated + set_aside
-       AND curated = merged AS balanced
+       AND curated = merged
+       AND columns_lost = '' AS balanced
 FROM counted
 """
 
@@ -161,7 +175,12 @@ _FINGERPRINT = hashlib.sha256(repr((_COLUMNS, _VIEW)).encode()).hexdigest()[:16]
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """`reported` is None where nobody said how many there should be."""
+    """`reported` is None where nobody said how many there should be.
+
+    Of columns: `columns_read` are the fields that the run read, None where nobody said; all of them
+    are in curated and in the table, but for those left out (`name: reason; ...`). Those lost are
+    named, and the row does not balance. Without a file there is nothing to count.
+    """
 
     object: str
     flow_run_id: str
@@ -174,6 +193,11 @@ class LedgerRow:
     set_aside: int
     merged: int
     balanced: bool
+    columns_read: int | None = None
+    columns_curated: int | None = None
+    columns_merged: int | None = None
+    columns_left_out: str = ""
+    columns_lost: str = ""
 
 
 def prepare_ledger(warehouse: Warehouse) -> None:
@@ -226,8 +250,8 @@ def ledger(
     if LOADS.name not in warehouse.tables(LOADS.schema):
         return []
     wanted = compose(
-        "SELECT object, flow_run_id, mode, window_start, window_end, reported, landed, curated, "
-        "set_aside, merged, balanced FROM seil.ledger WHERE {objects} AND {runs} "
+        # All of its columns: a warehouse that no load has opened since an upgrade has fewer.
+        "SELECT * EXCLUDE (last_at) FROM seil.ledger WHERE {objects} AND {runs} "
         "ORDER BY last_at, flow_run_id, object",
         objects=_among("object", objects),
         runs=_among("flow_run_id", flow_runs),

@@ -18,6 +18,7 @@ from seil.observe.progress import Progress, Step
 from seil.sf_to_dw.changes import change_log, record_change
 from seil.sf_to_dw.flows import PARTIAL_MODES
 from seil.sf_to_dw.history import files_without_versions, keep_current, keep_versions
+from seil.sf_to_dw.load_columns import ColumnCount, columns_read, count_columns
 from seil.sf_to_dw.load_drift import SchemaChange, TablePlan
 from seil.sf_to_dw.load_events import ObjectLoad, load_events
 from seil.sf_to_dw.load_files import CuratedFile, check_readable, pending_files, read_footer
@@ -342,10 +343,37 @@ class ObjectLoader:
         if self._known.partials is None:
             self._known.partials = partial_tables(warehouse)
         lay_partials_over(warehouse, table, key, self._known.partials)
+        counts = self._column_counts(batch)
         return [
-            MergedFile(self.object, file, outcomes[file.key], again=file.key in self._loaded)
+            MergedFile(
+                self.object,
+                file,
+                outcomes[file.key],
+                again=file.key in self._loaded,
+                columns=counts.get(file.key),
+            )
             for file in batch
         ]
+
+    def _column_counts(self, batch: Sequence[CuratedFile]) -> dict[str, ColumnCount]:
+        """By file, of those whose run said which fields it read."""
+        whole = [file for file in batch if file.mode not in PARTIAL_MODES]
+        runs = {file.flow_run_id for file in whole}
+        read = {run: columns_read(self._lake, self.object, run) for run in runs if run}
+        table = self._warehouse.columns(self.table) if any(read.values()) else None
+        if table is None:
+            return {}
+        return {
+            file.key: count_columns(
+                read[file.flow_run_id],
+                file,
+                frozenset(table.names),
+                excluded=self.object.exclude,
+                decided=self._decided,
+            )
+            for file in whole
+            if read.get(file.flow_run_id)
+        }
 
     def _is_sound(self, file: CuratedFile) -> bool:
         try:

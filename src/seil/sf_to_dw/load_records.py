@@ -17,6 +17,7 @@ from seil.warehouse.sql import compose, joined, literal, translated
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
     from seil.lake import Lake
+    from seil.sf_to_dw.load_columns import ColumnCount
     from seil.sf_to_dw.load_drift import SchemaChange
     from seil.sf_to_dw.load_files import CuratedFile
     from seil.sf_to_dw.partials_load import PartialTables
@@ -67,12 +68,15 @@ def _columns_by_table(warehouse: Warehouse, select: str) -> dict[str, frozenset[
 
 @dataclass(frozen=True)
 class MergedFile:
-    """`again`: an earlier copy of the file has been merged before."""
+    """`again`: an earlier copy of the file has been merged before. `columns` is None where nobody
+    said which there should be.
+    """
 
     object: SyncedObject
     file: CuratedFile
     outcome: Outcome
     again: bool
+    columns: ColumnCount | None = None
 
 
 def new_manifests(
@@ -124,6 +128,7 @@ def _load_row(entry: MergedFile, now: datetime) -> dict[str, Any]:
         "rejected_rows": file.count("rejected_rows"),
         "merged_rows": outcome.merged,
         **asdict(outcome),
+        **(entry.columns.row() if entry.columns else {}),
         "loaded_at": now,
     }
 
@@ -162,6 +167,7 @@ def _run(body: dict[str, Any]) -> dict[str, Any]:
         "reported": int(body["reported"]),
         "landed": int(body["landed"]),
         "pages": len(body.get("pages", [])),
+        "columns_read": len(body["columns"]) if body.get("columns") else None,
         "started_at": time("started_at"),
         "finished_at": time("finished_at"),
     }

@@ -126,6 +126,7 @@ def land(
         started_at=started,
         finished_at=datetime.now(UTC),
         pages=[{"key": landed.key, "rows": rows}],
+        columns=reading.schema.names if reading.mode == REREAD else [],
     ).write(lake, obj)
     return FlowResult(
         obj.api_name,

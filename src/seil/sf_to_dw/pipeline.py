@@ -60,17 +60,20 @@ class RunReport:
             for table in self.build.tables
             if not table.is_built
         ]
-        differing = [
-            f"ledger: {row.object} does not balance in run {row.flow_run_id}"
-            for row in self.ledger
-            if not row.balanced
-        ]
+        differing = [_off(row) for row in self.ledger if not row.balanced]
         copies = [f"publish: {self.publish_problem}"] if self.publish_problem else []
         return [*flows, *files, *loads, *builds, *differing, *copies]
 
     @property
     def ok(self) -> bool:
         return not self.problems and not self.ingest.rejected_rows
+
+
+def _off(row: LedgerRow) -> str:
+    if row.columns_lost:
+        name = row.object
+        return f"ledger: {name} lost its column(s) {row.columns_lost} in run {row.flow_run_id}"
+    return f"ledger: {row.object} does not balance in run {row.flow_run_id}"
 
 
 @dataclass(frozen=True)

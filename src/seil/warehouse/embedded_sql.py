@@ -23,10 +23,12 @@ def described(columns: pa.Schema) -> Sql:
 
 
 def cast(column: Column, wanted: pa.DataType) -> Sql:
-    """A value of `wanted`; empty text is null where text is not wanted."""
+    """A value of `wanted`; empty text is null."""
     value = compose("{name}", name=Name(column.name))
-    if stored_type(column.type) == TEXT and wanted != TEXT:
-        value = compose("nullif(trim({value}::VARCHAR), '')", value=value)
+    if stored_type(column.type) == TEXT:
+        # Files that were curated by an earlier version have empty texts.
+        template = "nullif({value}, '')" if wanted == TEXT else "nullif(trim({value}::VARCHAR), '')"
+        value = compose(template, value=value)
     return compose("CAST({value} AS {type})", value=value, type=_type(wanted))
 
 

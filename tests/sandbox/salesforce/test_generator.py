@@ -10,10 +10,10 @@ from seil.catalog import load_catalog
 from seil.catalog.fields import described_field
 from seil.errors import ConfigurationError, ConflictError
 from seil.observe.progress import SILENT
+from seil.salesforce.ids import id18
 from seil.sandbox.salesforce.blueprint import traits
 from seil.sandbox.salesforce.generator import generate
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.record_ids import id18
 from seil.sandbox.salesforce.store import OrgStore, quoted
 from seil.sandbox.salesforce.values import ODD_LONG_TEXTS, ODD_TEXTS
 

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seil.salesforce.ids import id18
 from seil.sandbox.salesforce.record_ids import (
     LARGEST_IN_SQL,
-    id18,
     id_sql,
     number_sql,
     record_id,

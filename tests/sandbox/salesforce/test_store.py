@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from seil.errors import ConfigurationError, ConflictError
+from seil.salesforce.ids import id18
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.record_ids import id18
 from seil.sandbox.salesforce.store import FILE_NAME, OrgStore, quoted
 
 ODD = 'Odd "name"'

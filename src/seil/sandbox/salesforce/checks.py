@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce.conversion import RowError
 from seil.sandbox.salesforce.drafts import Draft, sound
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.record_ids import full_id
 from seil.sandbox.salesforce.store import OrgStore, quoted
 
 

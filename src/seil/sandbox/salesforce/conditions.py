@@ -12,10 +12,10 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
+from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.dates import literal_range
 from seil.sandbox.salesforce.errors import ApiError
-from seil.sandbox.salesforce.record_ids import full_id
 from seil.sandbox.salesforce.scope import Bound
 
 NUMBERS = frozenset({"int", "long", "double", "currency", "percent"})

@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.record_ids import full_id
 
 _TRUE = frozenset({"true", "1", "yes"})
 _FALSE = frozenset({"false", "0", "no"})

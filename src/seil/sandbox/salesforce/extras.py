@@ -8,11 +8,11 @@ import re
 from datetime import date
 from pathlib import Path
 
+from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.csv_text import Dialect, line_sql
 from seil.sandbox.salesforce.errors import ApiError, not_found
 from seil.sandbox.salesforce.messages import CSV, Call, FileRange, Reply, Route
-from seil.sandbox.salesforce.record_ids import full_id
 from seil.sandbox.salesforce.records import Records
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.translate import translate

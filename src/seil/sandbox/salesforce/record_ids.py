@@ -1,32 +1,17 @@
 """How the stand-in numbers its records, in Python and in SQL.
 
-An Id is three characters of key prefix, a counter in base 62 and three of checksum, which encode
-which of the first fifteen are upper case, so that Ids stay unique where case is lost:
-https://help.salesforce.com/s/articleView?id=000385008&type=1
+An Id is three characters of key prefix, a counter in base 62 and three of checksum.
 """
 
 from __future__ import annotations
 
+from seil.salesforce.ids import CHECK, id18
+
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _INSTANCE = "5g"
 _LOW_DIGITS = 5
 _HIGH_DIGITS = 5
 LARGEST_IN_SQL = 62**_LOW_DIGITS - 1
-
-
-def id18(id15: str) -> str:
-    """The 18-character form of a case-sensitive Id of 15; one of 18 is returned corrected."""
-    if len(id15) not in (15, 18):
-        raise ValueError(f"{id15!r} is not a Salesforce Id: it has {len(id15)} characters")
-    case_sensitive = id15[:15]
-    return case_sensitive + "".join(_check(case_sensitive[i : i + 5]) for i in (0, 5, 10))
-
-
-def full_id(text: str) -> str | None:
-    """The 18-character form of what may be an Id; None when it cannot be one."""
-    well_formed = len(text) in (15, 18) and text.isascii() and text.isalnum()
-    return id18(text) if well_formed else None
 
 
 def record_id(key_prefix: str, number: int) -> str:
@@ -50,7 +35,7 @@ def id_sql(key_prefix: str, number: str) -> str:
         f"CASE WHEN {place} BETWEEN 10 AND 35 THEN {2**bit} ELSE 0 END"
         for bit, place in enumerate(places)
     )
-    check = f"'{head[15:17]}', list_extract({_letters(_CHECK)}, {upper} + 1)"
+    check = f"'{head[15:17]}', list_extract({_letters(CHECK)}, {upper} + 1)"
     return f"CASE WHEN ({number}) IS NOT NULL THEN concat('{head[:10]}', {digits}, {check}) END"
 
 
@@ -67,10 +52,6 @@ def number_sql(identifier: str) -> str:
 def _letters(text: str) -> str:
     # A list is half as slow to look into as a string.
     return f"string_split('{text}', '')"
-
-
-def _check(five: str) -> str:
-    return _CHECK[sum(1 << bit for bit, char in enumerate(five) if "A" <= char <= "Z")]
 
 
 ORG_ID = record_id("00D", 1)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.conditions import NUMBERS
 from seil.sandbox.salesforce.describe import described
@@ -14,7 +15,6 @@ from seil.sandbox.salesforce.errors import AmbiguousIdError, ApiError, not_found
 from seil.sandbox.salesforce.messages import NO_CONTENT, Call, Reply, Route
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.query import Queries
-from seil.sandbox.salesforce.record_ids import full_id
 from seil.sandbox.salesforce.records import Outcome, Records
 from seil.sandbox.salesforce.rows import datetime_text
 from seil.sandbox.salesforce.store import OrgStore, quoted
