@@ -44,6 +44,10 @@ class SeilError(Exception):
         self.message = message
         self.hint = hint
 
+    def without(self, name: str) -> str:
+        """The text where `name` stands before it anyway: not `Order: Order: ...`."""
+        return str(self).removeprefix(f"{name}: ")
+
 
 def error_type(error: SeilError) -> str:
     """Its class for a machine: `quota_exhausted` of a QuotaExhaustedError."""

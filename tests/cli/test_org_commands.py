@@ -318,6 +318,50 @@ def test_run_every_ends_when_a_person_has_to_act(seil: Seil, home: Path) -> None
     assert seil("run", "Account", "--every", "1h").code == 2
 
 
+def test_every_is_the_schedule_of_objects_without_one(seil: Seil, org: Server) -> None:
+    seil("extract", "Account", "Contact")
+    with Context(load_settings()) as context:
+        chosen = context.catalog.select(["Account", "Contact"])
+        assert due(context, chosen, within=timedelta(hours=20)) == chosen
+        assert due(context, chosen, within=timedelta(seconds=0.001)) == chosen
+
+
+def test_a_tick_shows_in_the_next_run(seil: Seil, org: Server, home: Path) -> None:
+    """With the catalog as it is packaged, which stays a minute behind the clock."""
+    (home / "objects.toml").unlink()
+    seil("run", "Account", "Contact", "--quiet")
+    seil("sandbox", "tick", "--share", "0.5", "--url", org.url)
+    ran = seil("run", "Account", "Contact", "--json").json
+    assert {flow["object"] for flow in ran["extract"] if flow["reported"]} == {"Account", "Contact"}
+    assert sum(entry["updated"] for entry in ran["load"]) > 0
+
+
+def test_what_is_wrong_is_said_once_for_all_objects(seil: Seil, org: Server) -> None:
+    told = seil("reconcile", "Account", "Order", "Contact")
+    assert told.code == 1
+    [line] = [line for line in told.out.splitlines() if "never read" in line]
+    assert line == (
+        "  Account, Order, Contact: was never read: there is nothing to compare. "
+        "Run `seil run` first"
+    )
+
+
+def test_schema_diff_does_not_judge_what_was_never_read(seil: Seil, org: Server) -> None:
+    told = seil("schema", "diff", "Account", "Order")
+    assert told.code == 0
+    assert told.out.splitlines() == [
+        "Never read, so there is nothing to compare: Account, Order. `seil run` reads them."
+    ]
+
+
+def test_an_empty_warehouse_exports_no_feed(seil: Seil, home: Path) -> None:
+    seil("build", "--quiet")
+    told = seil("export", "feed", "--to", "out")
+    assert told.code == 3
+    assert "nothing was loaded into it yet. Run `seil run` first" in told.err
+    assert not (home / "out").exists()
+
+
 def test_an_object_waits_for_its_own_schedule(seil: Seil, org: Server, home: Path) -> None:
     daily = '[objects.Account.flow]\nschedule = "1d"\n'
     (home / "objects.toml").write_text(NO_LAG + daily)

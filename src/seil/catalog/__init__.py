@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from difflib import get_close_matches
 from functools import partial
 from importlib import resources
@@ -34,10 +35,17 @@ __all__ = [
 ]
 
 
+_HOURLY = timedelta(hours=1)
+
+
 class Catalog(Mapping[str, SyncedObject]):
     """Enabled objects by API name, in catalog order; names are looked up without regard to case."""
 
-    def __init__(self, objects: Iterable[SyncedObject]) -> None:
+    def __init__(
+        self, objects: Iterable[SyncedObject], *, usual_schedule: timedelta = _HOURLY
+    ) -> None:
+        """`usual_schedule` is that of every object without one of its own."""
+        self.usual_schedule = usual_schedule
         self._objects = {o.api_name.lower(): o for o in objects if o.enabled}
         self._landing = {o.landing_name.lower(): o for o in self._objects.values()}
         tables = {o.table.lower(): o for o in self._objects.values()}
@@ -116,7 +124,8 @@ def load_catalog(file: Path | None = None) -> Catalog:
     problems += _clashes(objects)
     if problems:
         raise ConfigurationError(problems, searched=[str(file)] if file else ["packaged catalog"])
-    return Catalog(objects)
+    usual = SyncedObject.model_validate({"api_name": "Any", **defaults}).flow.schedule
+    return Catalog(objects, usual_schedule=usual)
 
 
 def _place(file: Path | None, name: str, below: tuple[str | int, ...]) -> str:

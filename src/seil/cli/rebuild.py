@@ -51,14 +51,21 @@ def rebuild(
                     "replaced": report.is_replaced,
                     "was": report.state,
                     "refused": list(report.refused),
+                    "kept": list(report.kept),
+                    "left_out": list(report.left_out),
                     "files": report.load.files,
                     **vars(report.load.outcome),
                     "tables": {table.table: table.rows for table in report.build.tables},
                 },
             )
         else:
-            reports.loaded(call, report.load)
-            reports.built(call, report.build)
+            if report.load.files:
+                reports.loaded(call, report.load)
+                reports.built(call, report.build)
+            for name in report.kept:
+                output.line(f"  kept: {name}")
+            for reason in report.left_out:
+                output.line(f"  left out: {reason}")
             for reason in (*report.refused, report.publish_problem):
                 if reason:
                     output.line(f"  {reason}", style="red")

@@ -257,7 +257,7 @@ def _plan_document(plan: Plan) -> dict[str, Any]:
 
 def _flow_note(flow: FlowResult) -> Any:
     if flow.error:
-        return Bad(flow.error)
+        return Bad(flow.error.without(flow.object))
     notes = ["went on with the last run"] if flow.resumed else []
     if flow.left_out:
         notes.append(f"without {', '.join(sorted(flow.left_out))}")

@@ -6,7 +6,7 @@ What had nothing to do is counted, not listed: an idle hour is a few lines.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from seil.cli import output, reports
@@ -15,8 +15,11 @@ from seil.cli.ledger import show_ledger
 if TYPE_CHECKING:
     from seil.cli.frame import Call
     from seil.sf_to_dw.extract import ExtractReport
+    from seil.sf_to_dw.flow_run import FlowResult
     from seil.sf_to_dw.ledger import LedgerRow
     from seil.sf_to_dw.pipeline import RunReport
+
+_NAMED = 3
 
 
 def show_run(call: Call, report: RunReport, names: Mapping[str, str]) -> None:
@@ -45,11 +48,23 @@ def _extracted(report: ExtractReport, names: Mapping[str, str]) -> None:
     said = f"{rows:,} rows of {told:,} of them" if rows else "no changes"
     output.line(f"Extract: {len(report.flows):,} objects read, {said}")
     for flow in report.flows:
-        name = names.get(flow.object, flow.object)
-        if flow.error:
-            output.line(f"  {name}: {flow.error}", style="red")
-        elif flow.resumed:
+        if flow.resumed:
+            name = names.get(flow.object, flow.object)
             output.line(f"  {name}: went on with the run that was broken off")
+    _failed(report.flows)
+
+
+def _failed(flows: Iterable[FlowResult]) -> None:
+    """Each reason once, with the objects it holds for."""
+    objects: dict[str, list[str]] = {}
+    for flow in flows:
+        if flow.error:
+            reason = flow.error.without(flow.object)
+            about = f"{flow.mode}: {reason}" if flow.mode else reason
+            objects.setdefault(about, []).append(flow.object)
+    for reason, names in objects.items():
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        output.line(f"  {', '.join(names[:_NAMED])}{more}: {reason}", style="red")
 
 
 def _beside(report: RunReport) -> None:
@@ -57,14 +72,12 @@ def _beside(report: RunReport) -> None:
     landed: Counter[str] = Counter()
     objects: Counter[str] = Counter()
     for found in report.beside:
-        if found.error:
-            what = found.mode or "reconcile"
-            output.line(f"  {what} of {found.object}: {found.error}", style="red")
-        elif found.landed and found.mode:
+        if found.landed and found.mode:
             landed[found.mode] += found.landed
             objects[found.mode] += 1
     for mode, rows in landed.items():
         output.line(f"Besides: {rows:,} records by {mode}, of {objects[mode]:,} objects")
+    _failed(report.beside)
 
 
 def _changed(report: RunReport) -> list[LedgerRow]:

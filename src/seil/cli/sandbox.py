@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 app = group("A stand-in for Salesforce on this machine, with an org's data in it.")
 
 PORT = 8733
+# A run stays a minute behind the org's clock (`lag` of the catalog).
+_AGO = timedelta(seconds=65)
 _STATE = Path("seil-data/sandbox/salesforce")
 _HELD = ("org.duckdb*", "service.sqlite*", "jobs", "queries", "files", "spill", "jwt.*", "tls.*")
 
@@ -121,10 +123,14 @@ def tick(
     url: Annotated[str, typer.Option(help="Where it is served.")] = f"http://127.0.0.1:{PORT}",
     state: State = _STATE,
 ) -> None:
-    """Let the org live on: records change, appear and go. Served or not."""
-    changes = _tick_served(url, share)
+    """Let the org live on: records change, appear and go. Served or not.
+
+    It was a minute ago, so that the next run, which stays that far behind the clock, reads it.
+    """
+    wishes = {"share": share, "now": (datetime.now(UTC) - _AGO).isoformat()}
+    changes = _tick_served(url, wishes)
     if changes is None:
-        changes = _tick_folder(state, share)
+        changes = _tick_folder(state, wishes)
     if call.json:
         call.answer("seil.sandbox-tick/1", {"changes": changes})
         return
@@ -235,12 +241,12 @@ def _announce(call: Call, server: Server, *, made: bool) -> None:
     output.line(f"Client {known.client_id}, user {known.username}; for JWT: {server.jwt_key}.")
 
 
-def _tick_served(url: str, share: float) -> dict[str, Any] | None:
+def _tick_served(url: str, wishes: dict[str, Any]) -> dict[str, Any] | None:
     """None when nobody listens there."""
     import httpx
 
     try:
-        answer = httpx.post(f"{url}/sandbox/tick", json={"share": share}, timeout=300)
+        answer = httpx.post(f"{url}/sandbox/tick", json=wishes, timeout=300)
     except httpx.ConnectError:
         return None
     except httpx.HTTPError as error:
@@ -253,9 +259,9 @@ def _tick_served(url: str, share: float) -> dict[str, Any] | None:
     return changes
 
 
-def _tick_folder(state: Path, share: float) -> dict[str, Any]:
+def _tick_folder(state: Path, wishes: dict[str, Any]) -> dict[str, Any]:
     from seil.sandbox.salesforce.control import ticked
     from seil.sandbox.salesforce.store import OrgStore
 
     with OrgStore.open(state) as store:
-        return ticked(store, {"share": share})
+        return ticked(store, wishes)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from seil.catalog import SyncedObject
     from seil.sf_to_dw.schema_diff import ObjectDiff
 
+_NAMED = 8
+
 _POLICIES: dict[str, Literal["text", "column", "drop", "read", "accept"]] = {
     "text": "text",
     "column": "column",
@@ -138,10 +140,13 @@ def _show(found: list[ObjectDiff], failed: dict[str, str], *, history: bool) -> 
     ]
     if rows:
         output.table(("object", "column", "change", "before", "now", "effect"), rows)
-    else:
+    elif any(entry.is_read for entry in found):
         output.line("The org's fields are as they were last read, and all are in the warehouse.")
-    for name, reason in failed.items():
-        output.line(f"  {name}: {reason}", style="red")
+    if new := [entry.object for entry in found if not entry.is_read]:
+        names = ", ".join(new) if len(new) <= _NAMED else f"{len(new):,} objects"
+        output.line(f"Never read, so there is nothing to compare: {names}. `seil run` reads them.")
+    for reason in failed.values():
+        output.line(f"  {reason}", style="red")
     if history:
         output.line()
         output.table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -48,7 +49,10 @@ def run(
     *,
     full: Full = False,
     every: Annotated[
-        str, typer.Option(help="Again and again: 1h. An object waits for its own schedule.")
+        str,
+        typer.Option(
+            help="Again and again: 20s, 10m, 1h. An object with a schedule of its own waits for it."
+        ),
     ] = "",
 ) -> int:
     """Read what changed, take it in, load it and build the tables: all steps."""
@@ -191,22 +195,30 @@ def _run_every(call: Call, names: Sequence[str], interval: timedelta, *, full: b
             logger.error("this run failed, the next one tries again: %s", error)
         # Only the first one reads everything.
         full = False
-        left = interval.total_seconds() - (time.monotonic() - begun)
-        logger.info("next run in %s", output.duration(timedelta(seconds=max(left, 0))))
-        time.sleep(max(left, 0))
+        left = max(interval.total_seconds() - (time.monotonic() - begun), 0)
+        if not (call.json or call.quiet):
+            wait = output.duration(timedelta(seconds=left))
+            output.line(f"Next run in {wait}; Ctrl-C ends it.")
+            sys.stdout.flush()
+        time.sleep(left)
 
 
 def due(
     context: Context, objects: Sequence[SyncedObject], *, within: timedelta
 ) -> list[SyncedObject]:
-    """Those whose own schedule has come round, or will before half of the next interval is over."""
+    """Those whose time has come, or will before half of the next interval is over.
+
+    `within`, the interval, is the schedule of every object that has none of its own.
+    """
     from seil.sf_to_dw.flows import FlowStates
 
     states = FlowStates(context.lake)
     soon = datetime.now(UTC) + within / 2
+    usual = context.catalog.usual_schedule
 
     def is_due(obj: SyncedObject) -> bool:
         finished = states.get(obj).finished_at
-        return finished is None or finished + obj.flow.schedule <= soon
+        schedule = within if obj.flow.schedule == usual else obj.flow.schedule
+        return finished is None or finished + schedule <= soon
 
     return [obj for obj in objects if is_due(obj)]

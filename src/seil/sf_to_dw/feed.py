@@ -22,9 +22,10 @@ import pyarrow as pa
 import pyarrow.compute
 import yaml
 
-from seil.errors import ConfigurationError, Problem
+from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.lake import Bucket
 from seil.observe.progress import SILENT, Progress, Step
+from seil.sf_to_dw.ledger import LOADS
 from seil.sf_to_dw.model import unknown
 from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import Name, Sql, compose, joined, quoted, translated
@@ -77,12 +78,18 @@ def export_feed(
     """Writes the named feeds, all when none is named, to a folder or an s3:// prefix.
 
     Raises ConfigurationError, before anything is written, for a feed nobody knows or one whose
-    table is not built or lacks a column.
+    table is not built or lacks a column; WarehouseError where nothing was ever loaded: empty files
+    would tell the downstream team that everything is gone.
     """
     selected = _selected(feeds)
     problems = [problem for feed in selected for problem in _problems(warehouse, feed)]
     if problems:
         raise ConfigurationError(problems)
+    if not any(_has_rows(warehouse, TableName("", feed.table)) for feed in selected) and not (
+        LOADS.name in warehouse.tables(LOADS.schema) and _has_rows(warehouse, LOADS)
+    ):
+        hint = "Run `seil run` first; no feed was written"
+        raise WarehouseError(warehouse.url, "nothing was loaded into it yet", hint=hint)
     target = Bucket(url)
     written = []
     for feed in selected:
@@ -92,6 +99,11 @@ def export_feed(
         log.info("%s: %d rows", target.uri(key), rows)
         written.append(FeedFile(feed.name, target.uri(key), rows))
     return written
+
+
+def _has_rows(warehouse: Warehouse, table: TableName) -> bool:
+    sql = compose("SELECT 1 FROM {table} LIMIT 1", table=table)
+    return bool(warehouse.query(translated(sql, warehouse.dialect)).num_rows)
 
 
 def _selected(names: Iterable[str]) -> list[Feed]:

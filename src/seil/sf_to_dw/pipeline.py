@@ -50,9 +50,15 @@ class RunReport:
     def problems(self) -> list[str]:
         """What went wrong, a line each. Records that a rule set aside are not among it."""
         flows = [
-            f"extract {flow.object}: {flow.error}" for flow in self.extract.flows if flow.error
+            f"extract {flow.object}: {flow.error.without(flow.object)}"
+            for flow in self.extract.flows
+            if flow.error
         ]
-        flows += [f"{f.mode} of {f.object}: {f.error}" for f in self.beside if f.error]
+        flows += [
+            f"{f.mode or 'reconcile'} of {f.object}: {f.error.without(f.object)}"
+            for f in self.beside
+            if f.error
+        ]
         files = [f"ingest {file}" for file in self.ingest.failed]
         loads = [f"load: {error}" for entry in self.load.objects for error in entry.errors]
         builds = [

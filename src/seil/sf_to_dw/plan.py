@@ -131,7 +131,7 @@ class _Planner:
             rows = self._count(obj, window_condition(cursor.name, window.start, window.end))
             every = self._count(obj) if comparisons and window.start else rows
         except RejectError as error:
-            problem = str(error)
+            problem = error.without(obj.api_name)
         is_asked = obj.flow.deletions and (window.start or partial.deletions_until)
         lists = ("deletions",) if is_asked else ()
         compared = tuple("Ids" if mode == DELETIONS else mode for mode in comparisons)

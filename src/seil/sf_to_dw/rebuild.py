@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ from seil.sf_to_dw.load import SOURCE, LoadReport, load
 from seil.sf_to_dw.outbox import Outbox
 from seil.warehouse import open_warehouse
 from seil.warehouse.embedded_errors import is_broken
+from seil.warehouse.embedded_users import UserObject, copy_user_objects, user_objects
+from seil.warehouse.protocol import TableName
 from seil.warehouse.published import publish
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ log = logging.getLogger(__name__)
 _NEW = ".rebuild"
 _BROKEN = ".broken"
 _NAMED = 3
+_OWN_SCHEMAS = ("seil", "seil_versions", "salesforce_history")
 
 Open = Callable[[WarehouseSettings], AbstractContextManager["Warehouse"]]
 
@@ -47,13 +50,17 @@ Open = Callable[[WarehouseSettings], AbstractContextManager["Warehouse"]]
 class RebuildReport:
     """`refused` are the reasons why the old warehouse was kept; none when the new one is in place.
 
-    `state` is what was found: a warehouse, none, or one that could not be read.
+    `state` is what was found: a warehouse, none, or one that could not be read. `kept` are the
+    schemas, tables and views of users that were copied over, `left_out` what the new one does not
+    have because the catalog does not name its object any more.
     """
 
     load: LoadReport
     build: BuildReport
     state: str
     refused: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     publish_problem: str = ""
 
     @property
@@ -68,11 +75,32 @@ class RebuildReport:
 
 @dataclass(frozen=True)
 class _Old:
-    """What the old warehouse holds: curated files, and the tables that were built."""
+    """What the old warehouse holds: curated files by object, the tables that were built, and what
+    users made beside them.
+    """
 
     state: str
-    files: frozenset[str] = frozenset()
+    files: Mapping[str, frozenset[str]] = field(default_factory=dict)
     tables: frozenset[str] = frozenset()
+    users: tuple[UserObject, ...] = ()
+
+    def not_copied(self) -> Iterator[str]:
+        for entry in self.users:
+            if not entry.is_copied:
+                yield f"{entry} is not SEIL's and cannot be copied: keep its text, then drop it"
+
+    def known(self, catalog: Catalog) -> _Old:
+        """Without the files of objects that the catalog does not name any more."""
+        files = {name: keys for name, keys in self.files.items() if catalog.find(name)}
+        return replace(self, files=files)
+
+    def left_out(self, catalog: Catalog) -> Iterator[str]:
+        for name, files in self.files.items():
+            if catalog.find(name) is None:
+                yield (
+                    f"{name} is not in the catalog any more: its {len(files):,} file(s) stay in "
+                    "curated, its table is not in the new warehouse"
+                )
 
 
 @dataclass(frozen=True)
@@ -92,19 +120,32 @@ class Rebuild:
         file = Path(self.settings.url.partition(":")[2])
         new = file.with_name(f"{file.name}{_NEW}")
         old = self._old(file)
+        if not anyway and (refused := tuple(old.not_copied())):
+            return RebuildReport(LoadReport(), BuildReport("", ()), old.state, refused)
         _remove(new)
         try:
             with self._opened(new) as warehouse:
                 loaded = load(warehouse, self.lake, self.catalog, progress=self.progress)
                 built = build(warehouse, self.models, progress=self.progress)
-                refused = () if anyway else tuple(_lacks(warehouse, old, loaded, built))
+                lacking = list(_lacks(warehouse, old.known(self.catalog), loaded, built))
+                kept, failed = _keep(warehouse, file, old.users)
+                refused = () if anyway else (*lacking, *failed)
                 warehouse.execute("CHECKPOINT")
             if not refused:
                 _swap(new, file, broken=old.state == "broken")
         finally:
             _remove(new)
         copy = publish(self.settings, anew=True)
-        report = RebuildReport(loaded, built, old.state, refused, copy.problem)
+        left_out = tuple(old.left_out(self.catalog))
+        report = RebuildReport(
+            loaded,
+            built,
+            old.state,
+            refused,
+            kept=kept,
+            left_out=left_out,
+            publish_problem=copy.problem,
+        )
         self.bus.publish([_event(report, self.settings.url)])
         return report
 
@@ -121,20 +162,28 @@ class Rebuild:
                 Outbox(warehouse, self.bus).clear()
                 files = _merged(warehouse)
                 tables = frozenset(warehouse.tables()) & {m.name for m in self.models.values()}
+                users = self._users(warehouse)
                 warehouse.execute("CHECKPOINT")
         except WarehouseError as error:
             if not is_broken(error):
                 raise
             log.warning("%s", error)
             return _Old("broken")
-        return _Old("present", files, tables)
+        return _Old("present", files, tables, tuple(users))
+
+    def _users(self, warehouse: Warehouse) -> list[UserObject]:
+        current = {TableName("salesforce", obj.table) for obj in self.catalog.values()}
+        own = {*current, *_loaded_tables(warehouse)}
+        own |= {TableName("", model.name) for model in self.models.values()}
+        return user_objects(warehouse, own_schemas=_OWN_SCHEMAS, own_tables=own)
 
 
 def _lacks(
     warehouse: Warehouse, old: _Old, loaded: LoadReport, built: BuildReport
 ) -> Iterator[str]:
     """What the old warehouse has and the new one has not."""
-    if gone := sorted(old.files - _merged(warehouse)):
+    merged = _all(_merged(warehouse))
+    if gone := sorted(_all(old.files) - merged):
         more = f" and {len(gone) - _NAMED:,} more" if len(gone) > _NAMED else ""
         names = ", ".join(gone[:_NAMED])
         yield f"{len(gone):,} file(s) of the old one could not be loaded: {names}{more}"
@@ -145,12 +194,36 @@ def _lacks(
             yield f"table {table.table} cannot be built: {table.message}"
 
 
-def _merged(warehouse: Warehouse) -> frozenset[str]:
-    """The curated files that are in a warehouse, by key."""
+def _keep(
+    warehouse: Warehouse, file: Path, users: Sequence[UserObject]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What was copied over, and why the rest cannot be."""
+    try:
+        return tuple(map(str, copy_user_objects(warehouse, file, users))), ()
+    except WarehouseError as error:
+        return (), (error.reason,)
+
+
+def _merged(warehouse: Warehouse) -> dict[str, frozenset[str]]:
+    """The keys of the curated files that are in a warehouse, by object."""
     if LOADS.name not in warehouse.tables(LOADS.schema):
-        return frozenset()
-    found = warehouse.query("SELECT curated_key FROM seil.loads")
-    return frozenset(str(key) for key in found.column(0).to_pylist())
+        return {}
+    keys: dict[str, set[str]] = {}
+    for row in warehouse.query("SELECT object, curated_key FROM seil.loads").to_pylist():
+        keys.setdefault(row["object"], set()).add(row["curated_key"])
+    return {name: frozenset(found) for name, found in keys.items()}
+
+
+def _all(keys: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*keys.values())
+
+
+def _loaded_tables(warehouse: Warehouse) -> Iterator[TableName]:
+    if LOADS.name not in warehouse.tables(LOADS.schema):
+        return
+    for name in warehouse.query("SELECT DISTINCT table_name FROM seil.loads").column(0).to_pylist():
+        schema, _, table = str(name).rpartition(".")
+        yield TableName(schema or "salesforce", table)
 
 
 def _swap(new: Path, file: Path, *, broken: bool) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_FIRST = "Run `seil run` first"
+
 Kind = Literal["deletions", "ids", "formulas"]
 """What can be asked for: the org's list of deletions, all Ids, the calculated fields."""
 
@@ -75,8 +77,8 @@ class Reconciliation:
         lake = self._context.lake
         for obj in objects:
             if FlowStates(lake).get(obj).committed is None:
-                hint = f"Run `seil run {obj.api_name}` first"
-                error = ObjectRejectedError(obj.api_name, "it was never read", hint=hint)
+                reason = "was never read: there is nothing to compare"
+                error = ObjectRejectedError(obj.api_name, reason, hint=_FIRST)
                 self.results.append(FlowResult(obj.api_name, error=error))
                 continue
             if "deletions" in kinds:

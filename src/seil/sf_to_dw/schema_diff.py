@@ -32,7 +32,10 @@ class ColumnChange:
 
 @dataclass(frozen=True)
 class ObjectDiff:
+    """`is_read` is false where no run has read the object's fields yet: nothing can differ."""
+
     object: str
+    is_read: bool
     stops: bool
     changes: tuple[ColumnChange, ...]
     history: tuple[dict[str, Any], ...]
@@ -51,6 +54,7 @@ class ObjectDiff:
     def document(self, *, history: bool) -> dict[str, Any]:
         body: dict[str, Any] = {
             "object": self.object,
+            "is_read": self.is_read,
             "stops": self.stops,
             "changes": [dict(vars(change)) for change in self.changes],
         }
@@ -66,9 +70,10 @@ def object_diff(
     """`found` are the readable fields of the org, and the columns of the table, if there is one."""
     readable, columns = found
     review = SchemaReview(lake, registry).of(obj, readable)
-    changes = (*_changes(obj, review), *_not_loaded(review, columns))
+    is_read = registry.get(obj) is not None
+    changes = (*_changes(obj, review), *_not_loaded(review, columns)) if is_read else ()
     history = tuple(registry.history(obj))
-    return ObjectDiff(obj.api_name, review.stops(obj), changes, history)
+    return ObjectDiff(obj.api_name, is_read, review.stops(obj), changes, history)
 
 
 def _changes(obj: SyncedObject, review: Review) -> Iterator[ColumnChange]:

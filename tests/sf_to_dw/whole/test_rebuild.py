@@ -115,3 +115,69 @@ def test_history_is_rebuilt_as_it_grew(site: Site) -> None:
         assert any(row["valid_to"] for row in told)
         assert site.rebuild().ok
         assert site.query(versions) == told
+
+
+USERS = """
+CREATE SCHEMA bi;
+CREATE TABLE bi.targets (account_id VARCHAR PRIMARY KEY, target DECIMAL(18, 2) DEFAULT 7);
+INSERT INTO bi.targets (account_id) VALUES ('001'), ('002');
+CREATE VIEW bi.missed AS SELECT * FROM bi.plain;
+CREATE VIEW bi.plain AS SELECT id, name FROM salesforce.account;
+CREATE TABLE notes (text VARCHAR);
+CREATE INDEX by_text ON notes (text);
+CREATE VIEW all_accounts AS SELECT count(*) AS n FROM bi.plain;
+"""
+
+
+def ask(site: Site, sql: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(site.warehouse_file)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_rebuild_keeps_what_users_made(site: Site) -> None:
+    first, second = USERS.split("CREATE VIEW bi.missed AS SELECT * FROM bi.plain;")
+    ask(site, first + second + "CREATE VIEW bi.missed AS SELECT * FROM bi.plain;")
+    [(accounts,)] = ask(site, "SELECT n FROM all_accounts")
+    report = site.rebuild()
+    assert report.ok, report.refused
+    assert set(report.kept) == {
+        "schema bi", "table bi.targets", "table notes", "index by_text", "view bi.missed",
+        "view bi.plain", "view all_accounts",
+    }  # fmt: skip
+    assert ask(site, "SELECT * FROM all_accounts") == [(accounts,)]
+    assert len(ask(site, "SELECT * FROM bi.missed")) == accounts
+    assert len(ask(site, "SELECT * FROM bi.targets WHERE target = 7")) == 2
+    with pytest.raises(duckdb.ConstraintException):
+        ask(site, "INSERT INTO bi.targets (account_id) VALUES ('001')")
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        ("CREATE MACRO twice(x) AS x * 2", "macro twice is not SEIL's and cannot be copied"),
+        ("CREATE SEQUENCE numbers", "sequence numbers is not SEIL's and cannot be copied"),
+        (
+            "CREATE TABLE t (a INTEGER); CREATE VIEW v AS SELECT a FROM t; DROP TABLE t",
+            "view v cannot be made again",
+        ),
+    ],
+    ids=["macro", "sequence", "broken view"],
+)
+def test_rebuild_refuses_what_it_cannot_keep(site: Site, made: str, named: str) -> None:
+    ask(site, made)
+    live = site.contents()
+    report = site.rebuild()
+    assert not report.is_replaced
+    [reason] = report.refused
+    assert reason.startswith(named)
+    assert site.contents() == live
+    assert site.rebuild(anyway=True).is_replaced
+
+
+def test_an_object_taken_out_of_the_catalog_does_not_block_a_rebuild(site: Site) -> None:
+    with (site.folder / "objects.toml").open("a") as file:
+        file.write("[objects.Account]\nenabled = false\n")
+    report = site.rebuild()
+    assert report.is_replaced, report.refused
+    [reason] = report.left_out
+    assert reason.startswith("Account is not in the catalog any more")

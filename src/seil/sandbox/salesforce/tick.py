@@ -79,5 +79,18 @@ def summary(store: OrgStore) -> dict[str, ObjectSummary]:
 def _next_time(store: OrgStore, now: datetime | None) -> datetime:
     wanted = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
     wanted = wanted.replace(microsecond=wanted.microsecond // 1000 * 1000)
-    seen = store.setting("now")
-    return max(wanted, datetime.fromisoformat(seen) + _MILLISECOND) if seen else wanted
+    seen = [_newest(store)]
+    if ticked := store.setting("now"):
+        seen.append(datetime.fromisoformat(ticked))
+    return max(wanted, *(at + _MILLISECOND for at in seen if at))
+
+
+def _newest(store: OrgStore) -> datetime | None:
+    """When the org last changed: its clients write at any time."""
+    stamped = [name for name, entry in store.objects.items() if entry.field("SystemModstamp")]
+    tables = " UNION ALL ".join(
+        f"FROM main.{quoted(name)} SELECT SystemModstamp" for name in stamped
+    )
+    query = f"FROM ({tables}) SELECT max(SystemModstamp)"
+    found: list[tuple[datetime | None]] = store.cursor().execute(query).fetchall()
+    return found[0][0]

@@ -1,0 +1,129 @@
+"""What users made in a warehouse file beside SEIL's own: listed, and copied into another file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seil.errors import WarehouseError
+from seil.warehouse.protocol import TableName
+from seil.warehouse.sql import compose, quoted
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+
+_OLD = "seil_old_file"
+# In the order in which they can be made again: views may read tables, indexes are on them.
+_COPIED = ("schema", "table", "index", "view")
+_LISTED = """
+SELECT 'schema' AS kind, schema_name AS schema, '' AS name, '' AS sql
+FROM duckdb_schemas() WHERE database_name = current_database() AND NOT internal
+UNION ALL SELECT 'table', schema_name, table_name, sql
+FROM duckdb_tables() WHERE database_name = current_database() AND NOT internal AND NOT temporary
+UNION ALL SELECT 'view', schema_name, view_name, sql
+FROM duckdb_views() WHERE database_name = current_database() AND NOT internal AND NOT temporary
+UNION ALL SELECT 'index', schema_name, index_name, sql
+FROM duckdb_indexes() WHERE database_name = current_database() AND sql IS NOT NULL
+UNION ALL SELECT function_type, schema_name, function_name, ''
+FROM duckdb_functions() WHERE database_name = current_database() AND NOT internal
+UNION ALL SELECT 'sequence', schema_name, sequence_name, ''
+FROM duckdb_sequences() WHERE database_name = current_database() AND NOT temporary
+UNION ALL SELECT 'type', schema_name, type_name, ''
+FROM duckdb_types() WHERE database_name = current_database() AND NOT internal
+ORDER BY 1, 2, 3
+"""
+
+
+@dataclass(frozen=True, order=True)
+class UserObject:
+    """`kind` is schema, table, view, index, or what cannot be copied: macro, sequence, type."""
+
+    kind: str
+    schema: str
+    name: str
+    sql: str = ""
+
+    @property
+    def is_copied(self) -> bool:
+        return self.kind in _COPIED
+
+    def __str__(self) -> str:
+        name = ".".join(part for part in (self.schema, self.name) if part and part != "main")
+        return f"{self.kind.replace('_', ' ')} {name}"
+
+
+def user_objects(
+    warehouse: Warehouse, *, own_schemas: Collection[str], own_tables: Collection[TableName]
+) -> list[UserObject]:
+    """All but `own_schemas`, with what is in them, and `own_tables`, with their indexes."""
+    found = [UserObject(**row) for row in warehouse.query(_LISTED).to_pylist()]
+    tables = {(table.schema or "main", table.name) for table in own_tables}
+    holding = {schema for schema, _ in tables}
+    return [
+        entry
+        for entry in found
+        if entry.schema not in own_schemas
+        and (entry.schema, entry.name) not in tables
+        and not (entry.kind == "schema" and entry.schema in holding)
+    ]
+
+
+def copy_user_objects(
+    warehouse: Warehouse, file: Path, objects: Sequence[UserObject]
+) -> list[UserObject]:
+    """Makes those of `file` in the warehouse that are not there yet. Returns what it made.
+
+    Raises WarehouseError naming what cannot be made, such as a view on a column that is gone.
+    """
+    there = {(entry.kind, entry.schema, entry.name) for entry in _entries(warehouse)}
+    wanted = [e for e in objects if (e.kind, e.schema, e.name) not in there and e.is_copied]
+    if not wanted:
+        return []
+    warehouse.execute(f"ATTACH {compose('{path}', path=str(file))} AS {_OLD} (READ_ONLY)")
+    try:
+        _make(warehouse, wanted)
+    finally:
+        warehouse.execute(f"DETACH {_OLD}")
+    return wanted
+
+
+def _entries(warehouse: Warehouse) -> Iterator[UserObject]:
+    for row in warehouse.query(_LISTED).to_pylist():
+        yield UserObject(**row)
+
+
+def _make(warehouse: Warehouse, wanted: Sequence[UserObject]) -> None:
+    schemas = dict.fromkeys(entry.schema for entry in wanted if entry.schema != "main")
+    for schema in schemas:
+        warehouse.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+    for kind in _COPIED[1:]:
+        waiting = [entry for entry in wanted if entry.kind == kind]
+        # Tables may refer to, and views read, others that come later: those are tried again.
+        while waiting:
+            left = [entry for entry in waiting if not _made(warehouse, entry)]
+            if len(left) == len(waiting):
+                _create(warehouse, left[0])
+            waiting = left
+
+
+def _made(warehouse: Warehouse, entry: UserObject) -> bool:
+    try:
+        _create(warehouse, entry)
+    except WarehouseError:
+        return False
+    return True
+
+
+def _create(warehouse: Warehouse, entry: UserObject) -> None:
+    try:
+        warehouse.execute(entry.sql)
+        if entry.kind == "table":
+            table = TableName(entry.schema, entry.name)
+            insert = "INSERT INTO {to} SELECT * FROM {old}.{to}"
+            warehouse.execute(compose(insert, to=table, old=quoted(_OLD)))
+    except WarehouseError as error:
+        raise WarehouseError(
+            warehouse.url, f"{entry} cannot be made again: {error.reason}", hint=error.hint
+        ) from error
