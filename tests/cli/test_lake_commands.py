@@ -271,7 +271,7 @@ def test_a_run_under_way_keeps_the_steps_out(seil: Seil, loaded: Path) -> None:
 
 def test_files_are_listed_by_place_and_object(seil: Seil, loaded: Path) -> None:
     listed = seil("files", "list").out.splitlines()
-    assert listed[0].split() == ["state", "modified", "size", "key"]
+    assert listed[0].split() == ["state", "modified", "size", "place"]
     assert sorted(line.split()[0] for line in listed[1:]) == [
         "curated",
         "curated",
@@ -281,6 +281,9 @@ def test_files_are_listed_by_place_and_object(seil: Seil, loaded: Path) -> None:
     ]
     [failed] = seil("files", "--state", "error", "--object", "Contact", "--json").json["files"]
     assert failed["key"].startswith("error/Salesforce-Contact/")
+    assert Path(failed["place"]).is_file()
+    assert failed["place"].endswith(failed["key"])
+    assert seil("files", "why", failed["place"]).out.splitlines()[0] == f"error: {failed['key']}"
     assert seil("files", "--state", "in").out == "No files.\n"
     assert seil("files", "--limit", "2").out.splitlines()[-1].startswith("The newest 2 of 5;")
 
@@ -308,7 +311,7 @@ def test_retry_sends_a_mended_file_round_again(seil: Seil, loaded: Path, exporte
     refused = seil("files", "retry", "processed/x", failed["key"])
     assert refused.code == 1
     assert "processed/x: only files below error/ or exceptions/ can be retried" in refused.out
-    assert "1 file(s) moved back" in refused.out
+    assert "1 file moved back" in refused.out
     [waiting] = seil("files", "--state", "in", "--json").json["files"]
     [landing] = Path("seil-data/lake").glob("*-landing")
     contacts = pa.table({"Id": ["003A"], "LastName": ["Ng"], "SystemModstamp": [MODIFIED]})
@@ -319,10 +322,12 @@ def test_retry_sends_a_mended_file_round_again(seil: Seil, loaded: Path, exporte
 
 
 def test_retry_of_everything_of_one_object(seil: Seil, loaded: Path) -> None:
-    assert "0 file(s) moved back" in seil("files", "retry", "--object", "Order").out
+    told = seil("files", "retry", "--object", "Order").out
+    assert told == "Nothing to move back: no file lies below error/.\n"
     [moved] = seil("files", "retry", "--object", "contact", "--json").json["files"]
     assert moved["target"].startswith("in/dev-Salesforce-Contact/")
-    assert "0 file(s) moved back" in seil("files", "retry", "--all", "--exceptions").out
+    told = seil("files", "retry", "--all", "--exceptions").out
+    assert told == "Nothing to move back: no file lies below error/ or exceptions/.\n"
 
 
 def test_status_shows_files_and_ledger(seil: Seil, loaded: Path) -> None:
@@ -477,3 +482,22 @@ def test_json_of_steps_is_all_of_stdout(
         out, err = ran.communicate(timeout=60)
     assert {file["state"] for file in json.loads(out)["files"]} == {"success", "error"}
     assert all(json.loads(line)["level"] in ("INFO", "WARNING") for line in err.splitlines())
+
+
+def test_records_set_aside_are_shown_with_their_reasons(seil: Seil, home: Path) -> None:
+    rule = "{type = 'sql', rule = \"LastName <> 'NA'\", message = 'is a placeholder'}"
+    column = f'[[objects.Contact.columns]]\nname = "LastName"\nvalidations = [{rule}]\n'
+    (home / "objects.toml").write_text(f'[objects.Contact]\nrequired = ["Id"]\n{column}')
+    ids = [f"00300000000000{number}AAA" for number in range(3)]
+    names = pa.table({"Id": ids, "LastName": ["NA", "Good", "NA"]})
+    pq.write_table(names, home / "Contact.parquet")
+    seil("ingest", "--from", str(home / "Contact.parquet"))
+    shown = seil("files", "show").out.splitlines()
+    assert [re.split("  +", line) for line in shown[1:3]] == [
+        ["Contact", ids[0], "is a placeholder"],
+        ["Contact", ids[2], "is a placeholder"],
+    ]
+    assert "The first 1; --limit 10 shows more." in seil("files", "show", "--limit", "1").out
+    records = seil("files", "show", "--json").json["records"]
+    assert [entry["record"]["LastName"] for entry in records] == ["NA", "NA"]
+    assert seil("files", "show", "--object", "Account").out == "No records are set aside.\n"

@@ -160,7 +160,7 @@ class Demo:
             [
                 (f'{at} query "FROM sales_orders LIMIT 5"', "your own SQL"),
                 (f"{at} status", "its state"),
-                (f"{at} files list --state exceptions", "set aside"),
+                (f"{at} files show", "set aside"),
                 (f"{at} lineage sales_orders.account_name", "its origin"),
                 (f"{seil} sandbox salesforce --state {org} --port {port}", "the org"),
                 (f"{at} run", "a next delta"),

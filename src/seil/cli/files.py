@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seil.catalog import SyncedObject
     from seil.sf_to_dw.files import FileInfo
     from seil.sf_to_dw.imports import Imported
+    from seil.sf_to_dw.set_aside import SetAside
 
 _files = group(
     "List the lake's files, say why they lie there, send them round again.", has_default=True
@@ -105,8 +106,8 @@ def listed(call: Call, *, state: State = None, object_: OneObject = "", limit: L
         output.line("No files.")
         return
     output.table(
-        ("state", "modified", "size", "key"),
-        [(_state(file), file.modified, output.size(file.size), file.key) for file in shown],
+        ("state", "modified", "size", "place"),
+        [(_state(file), file.modified, output.size(file.size), file.place) for file in shown],
     )
     if len(shown) < len(found):
         output.line(f"The newest {len(shown):,} of {len(found):,}; --limit 0 lists all.")
@@ -118,10 +119,12 @@ command(_files, "list")(listed)
 @command(_files)
 def why(call: Call, key: Annotated[str, typer.Argument(help="Its key, now or before.")]) -> int:
     """Say why a file lies where it does, and what happened to it."""
+    from seil.sf_to_dw.files import key_of
     from seil.sf_to_dw.files import why as told
 
     with opened(call) as context:
         journal = context.journal if context.has_journal else None
+        key = key_of(context.lake, key)
         story = told(context.lake, journal, key)
     if call.json:
         call.answer(
@@ -144,6 +147,55 @@ def why(call: Call, key: Annotated[str, typer.Argument(help="Its key, now or bef
 
 
 @command(_files)
+def show(
+    call: Call,
+    keys: Annotated[
+        list[str] | None, typer.Argument(help="Keys below exceptions/; default: the newest files.")
+    ] = None,
+    *,
+    object_: OneObject = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many records.")] = (
+        20
+    ),
+) -> None:
+    """Show the records that were set aside, with the reasons. --json shows whole records."""
+    from itertools import islice
+
+    from seil.sf_to_dw.files import key_of, list_files
+    from seil.sf_to_dw.set_aside import records_set_aside
+
+    with opened(call) as context:
+        obj = _object(context, object_)
+        newest = sorted(list_files(context.lake, "exceptions", obj), key=lambda file: file.modified)
+        wanted = [key_of(context.lake, key) for key in keys or ()]
+        wanted = wanted or [file.key for file in reversed(newest)]
+        found = list(islice(records_set_aside(context.lake, wanted), limit + 1))
+        known = {o.landing_name: o for o in context.catalog.values()}
+    shown = found[:limit]
+    if call.json:
+        call.answer("seil.files-show/1", {"records": [dict(vars(entry)) for entry in shown]})
+        return
+    if not shown:
+        output.line("No records are set aside.")
+        return
+    output.table(
+        ("object", "record", "why"),
+        [(*_named(entry, known), "; ".join(entry.messages)) for entry in shown],
+    )
+    if len(found) > limit:
+        output.line(f"The first {limit:,}; --limit {limit * 10:,} shows more.")
+    output.line("Once the rule or the record is right: `seil files retry --all --exceptions`.")
+
+
+def _named(entry: SetAside, known: Mapping[str, SyncedObject]) -> tuple[str, Any]:
+    """The object's display name, and the record's key."""
+    name = entry.key.split("/")[1].removeprefix("Salesforce-")
+    obj = known.get(name)
+    fields = {column.lower(): value for column, value in entry.record.items()}
+    return (obj.display_name if obj else name), fields.get(obj.key.lower() if obj else "id")
+
+
+@command(_files)
 def retry(
     call: Call,
     keys: Annotated[
@@ -157,13 +209,15 @@ def retry(
     ] = False,
 ) -> int:
     """Move files that failed back to in/, where the next ingest takes them."""
+    from seil.sf_to_dw.files import key_of
     from seil.sf_to_dw.files_retry import retry as retried
     from seil.sf_to_dw.lock import run_lock
 
     if sum(map(bool, (keys, object_, all_))) != 1:
         raise typer.BadParameter("name keys, or --object, or --all")
     with opened(call) as context, run_lock(context.lake):
-        wanted = keys or _failed(context, _object(context, object_), exceptions=exceptions)
+        given = [key_of(context.lake, key) for key in keys or ()]
+        wanted = given or _failed(context, _object(context, object_), exceptions=exceptions)
         done = retried(context.lake, context.journal, wanted)
     if call.json:
         call.answer("seil.files-retry/1", {"files": [dict(vars(one)) for one in done]})
@@ -173,8 +227,12 @@ def retry(
                 output.line(f"{one.key}: {one.refused}", style="red")
             else:
                 output.line(f"{one.key} -> {one.target}")
-        moved = sum(not one.refused for one in done)
-        output.line(f"{moved:,} file(s) moved back; `seil ingest` or `seil run` takes them in.")
+        if moved := sum(not one.refused for one in done):
+            said = "1 file" if moved == 1 else f"{moved:,} files"
+            output.line(f"{said} moved back; `seil ingest` or `seil run` takes them in.")
+        elif not done:
+            where = "error/ or exceptions/" if exceptions else "error/"
+            output.line(f"Nothing to move back: no file lies below {where}.")
     return UNBALANCED if any(one.refused for one in done) else 0
 
 

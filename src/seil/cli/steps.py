@@ -196,8 +196,9 @@ def _run_every(call: Call, names: Sequence[str], interval: timedelta, *, full: b
         # Only the first one reads everything.
         full = False
         left = max(interval.total_seconds() - (time.monotonic() - begun), 0)
+        wait = output.duration(timedelta(seconds=left))
+        logger.info("next run in %s", wait)
         if not (call.json or call.quiet):
-            wait = output.duration(timedelta(seconds=left))
             output.line(f"Next run in {wait}; Ctrl-C ends it.")
             sys.stdout.flush()
         time.sleep(left)
@@ -208,7 +209,7 @@ def due(
 ) -> list[SyncedObject]:
     """Those whose time has come, or will before half of the next interval is over.
 
-    `within`, the interval, is the schedule of every object that has none of its own.
+    An object that has no schedule of its own does not wait longer than `within`, the interval.
     """
     from seil.sf_to_dw.flows import FlowStates
 
@@ -218,7 +219,8 @@ def due(
 
     def is_due(obj: SyncedObject) -> bool:
         finished = states.get(obj).finished_at
-        schedule = within if obj.flow.schedule == usual else obj.flow.schedule
+        own = obj.flow.schedule
+        schedule = min(within, own) if own == usual else own
         return finished is None or finished + schedule <= soon
 
     return [obj for obj in objects if is_due(obj)]

@@ -21,6 +21,7 @@ from seil.events.envelope import Event
 from seil.lake import Bucket, Entry, Lake, LandedFile, landed_file
 from seil.lake.keys import LANDING_PREFIX
 from seil.sf_to_dw.flows import is_own_run
+from seil.sf_to_dw.reasons import keep_reasons
 
 _SUFFIX = 8
 _CHUNK = 1 << 20
@@ -119,7 +120,9 @@ def free_key(bucket: Bucket, source: str, target: str) -> str:
 
 
 def settle(lake: Lake, bus: Bus, entry: Entry, *, target: str, events: Sequence[Event]) -> None:
-    """Moves the landed file to `target`, then publishes; a kill in between leaves a note."""
+    """Moves the landed file to `target`, writes beside it why if that is in error/, then publishes;
+    a kill in between leaves a note.
+    """
     note = f"pending/{_path(entry.key)}.json"
     body: dict[str, Any] = {
         "source": entry.key,
@@ -133,6 +136,7 @@ def settle(lake: Lake, bus: Bus, entry: Entry, *, target: str, events: Sequence[
     if landed and is_own_run(landed.flow_run_id):
         # In a folder of their own making, others may be about to put the next file.
         lake.landing.drop_folder(entry.key)
+    keep_reasons(lake.landing, events)
     bus.publish(events)
     _forget(lake, note)
 
@@ -152,7 +156,9 @@ def _settled(lake: Lake, bus: Bus, note: str) -> bool:
     landed = lake.landing.head(body["source"])
     if landed and landed.modified.isoformat() == body["modified"]:
         return False  # The move did not happen: the file is taken in again, from its start.
-    bus.publish([Event.from_dict(event) for event in body["events"]])
+    events = [Event.from_dict(event) for event in body["events"]]
+    keep_reasons(lake.landing, events)
+    bus.publish(events)
     _forget(lake, note)
     return True
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from seil.lake.keys import (
@@ -17,6 +18,7 @@ from seil.lake.keys import (
     landed_file,
 )
 from seil.sf_to_dw.file_events import FILE_EVENTS
+from seil.sf_to_dw.reasons import is_reason, read_reason
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
@@ -30,7 +32,10 @@ _NAME = re.compile(r"Salesforce-([^/]+)/")
 
 @dataclass(frozen=True)
 class FileInfo:
-    """A file of the lake. `landing_name` and `flow_run_id` are empty where its key has none."""
+    """A file of the lake. `landing_name` and `flow_run_id` are empty where its key has none.
+
+    `place` is its path on this machine, or its URL.
+    """
 
     state: State
     key: str
@@ -38,6 +43,7 @@ class FileInfo:
     modified: datetime
     landing_name: str = ""
     flow_run_id: str = ""
+    place: str = ""
 
 
 class FileHistory(Protocol):
@@ -61,19 +67,26 @@ def list_files(
 ) -> Iterator[FileInfo]:
     for wanted in [state] if state else STATES:
         bucket, prefix = _place(lake, wanted, obj)
-        for entry in bucket.list(prefix):
-            if wanted != "curated" or not entry.key.startswith(EXCEPTIONS_PREFIX):
-                yield _info(wanted, entry)
+        entries = list(bucket.list(prefix))
+        keys = {entry.key for entry in entries} if wanted == "error" else set()
+        for entry in entries:
+            if wanted == "curated" and entry.key.startswith(EXCEPTIONS_PREFIX):
+                continue
+            if not is_reason(entry.key, keys):
+                yield _info(wanted, entry, bucket)
 
 
 def why(lake: Lake, history: FileHistory | None, key: str) -> FileStory:
-    """Why the file lies where it does, from the events that tell of it."""
+    """Why the file lies where it does, from the events that tell of it, or what is beside it."""
     file = _found(lake, key)
     events = history.history(key) if history else ()
     told = [event for _, event in events if event.detail_type in FILE_EVENTS]
     if told:
         hint = told[-1].detail.get("hint")
         reason = str(told[-1].detail["message"]) + (f". {hint}" if hint else "")
+    elif file and (kept := read_reason(lake.landing, key)):
+        hint = kept.get("hint")
+        reason = str(kept["message"]) + (f". {hint}" if hint else "")
     elif file and file.state == "in":
         reason = "it waits for the next ingest"
     elif file is None:
@@ -81,6 +94,23 @@ def why(lake: Lake, history: FileHistory | None, key: str) -> FileStory:
     else:
         reason = "no event tells of it" if history else "there is no journal that could tell"
     return FileStory(key, file, reason, events)
+
+
+def place(bucket: Bucket, key: str) -> str:
+    """The path on this machine, or the URL where it is not on this machine."""
+    return str(bucket.path(key) or bucket.uri(key))
+
+
+def key_of(lake: Lake, name: str) -> str:
+    """The key that a key, a path on this machine or a URL stands for."""
+    for bucket in (lake.landing, lake.curated):
+        if name.startswith(f"{bucket.url}/"):
+            return name.removeprefix(f"{bucket.url}/")
+        root = bucket.path("")
+        path = Path(name).absolute()
+        if root and path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
+    return name
 
 
 def _place(lake: Lake, state: State, obj: SyncedObject | None) -> tuple[Bucket, str]:
@@ -95,7 +125,7 @@ def _place(lake: Lake, state: State, obj: SyncedObject | None) -> tuple[Bucket, 
     }[state]
 
 
-def _info(state: State, entry: Entry) -> FileInfo:
+def _info(state: State, entry: Entry, bucket: Bucket) -> FileInfo:
     known = landed_file(entry.key) or archived_file(entry.key)
     name = _NAME.search(entry.key)
     return FileInfo(
@@ -105,6 +135,7 @@ def _info(state: State, entry: Entry) -> FileInfo:
         entry.modified,
         landing_name=name[1] if name else "",
         flow_run_id=known.flow_run_id if known else "",
+        place=place(bucket, entry.key),
     )
 
 
@@ -113,4 +144,4 @@ def _found(lake: Lake, key: str) -> FileInfo | None:
     state: State = next((state for state in STATES if state == top), "curated")
     bucket = lake.curated if state in ("curated", "exceptions") else lake.landing
     entry = bucket.head(key)
-    return _info(state, entry) if entry else None
+    return _info(state, entry, bucket) if entry else None

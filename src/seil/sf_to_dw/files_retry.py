@@ -15,6 +15,7 @@ from seil.lake.keys import EXCEPTIONS_PREFIX, LANDING_PREFIX, UNRECOGNISED_PREFI
 from seil.sf_to_dw.deliveries import free_key
 from seil.sf_to_dw.file_events import retry_event
 from seil.sf_to_dw.landing import landed_event
+from seil.sf_to_dw.reasons import drop_reason
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def _retried(lake: Lake, bus: Bus, key: str, at: datetime) -> Retried:
     # Told first: a kill leaves at worst a retry that is told twice, never one that nobody knows of.
     bus.publish([retry_event(lake, entry, detail, at=at)])
     # It is a new delivery: with its old time, what becomes of it would count as told already.
+    drop_reason(lake.landing, source)
     lake.landing.touch(source)
     lake.landing.move(source, target)
     if moved := lake.landing.head(target):
@@ -70,6 +72,8 @@ def _retried(lake: Lake, bus: Bus, key: str, at: datetime) -> Retried:
 
 def _way_back(lake: Lake, key: str) -> tuple[str, str]:
     """Raises LookupError with the reason why there is none."""
+    if key.endswith(".reason.json") and lake.landing.head(key.removesuffix(".reason.json")):
+        raise LookupError("says why the file beside it was rejected: retry that one")
     if key.startswith(UNRECOGNISED_PREFIX):
         return key, LANDING_PREFIX + key.removeprefix(UNRECOGNISED_PREFIX)
     if key.startswith(EXCEPTIONS_PREFIX):
