@@ -226,6 +226,9 @@ class _Org:
         self._fields = fields
         self._queryable = queryable
 
+    def newest_version(self) -> str:
+        return "68.0"
+
     def objects(self) -> list[Any]:
         from seil.salesforce.org import SObjectInfo
 
@@ -280,7 +283,7 @@ def test_doctor_says_when_the_version_is_not_spoken(
     context.__dict__["org"] = _Org(["Id"])
     [check] = doctor._objects(context)
     assert (check.name, check.state) == ("API", "fail")
-    assert check.detail == "version 62.0: Salesforce: no such version"
+    assert check.detail == "version 66.0: Salesforce: no such version"
 
 
 def test_run_every_waits_out_what_failed(

@@ -200,7 +200,7 @@ def _objects(context: Context) -> Iterator[Check]:
         cure = "check api_version in [salesforce], and 'API Enabled' of the user"
         yield Check("API", "fail", f"version {version}: {error.message}", cure)
         return
-    yield Check("API", "ok", f"version {version}, {len(readable):,} objects to be seen")
+    yield _version(context.org, version, objects=len(readable))
     wrong = 0
     for obj in context.catalog.values():
         for check in _object(context, obj, readable=readable.get(obj.api_name.lower())):
@@ -208,6 +208,18 @@ def _objects(context: Context) -> Iterator[Check]:
             yield check
     if not wrong:
         yield Check("objects", "ok", f"all {len(context.catalog):,} of the catalog can be read")
+
+
+def _version(org: Org, version: str, *, objects: int) -> Check:
+    from seil.salesforce import versions
+
+    newest = org.newest_version() or version
+    notes = (f"{versions.release(version)}", versions.age(version, newest))
+    detail = f"version {version} ({', '.join(filter(None, notes))}), {objects:,} objects to be seen"
+    if ends := versions.end(version, newest):
+        cure = f'set api_version = "{newest}" in [salesforce]'
+        return Check("API", "warn", f"{detail}: {ends}", cure)
+    return Check("API", "ok", detail)
 
 
 def _object(context: Context, obj: SyncedObject, *, readable: bool | None) -> Iterator[Check]:

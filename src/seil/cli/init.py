@@ -18,7 +18,7 @@ Login = Literal["sandbox", "jwt", "client_credentials", "refresh_token"]
 _YOURS: dict[Login, dict[str, str]] = {
     "sandbox": {},
     "jwt": {
-        "login_url": "https://login.salesforce.com",
+        "login_url": "https://YOUR-DOMAIN.my.salesforce.com",
         "auth": "jwt",
         "client_id": "the consumer key",
         "username": "the integration user's username",
@@ -31,11 +31,11 @@ _YOURS: dict[Login, dict[str, str]] = {
         "client_secret": "env:SEIL_CLIENT_SECRET",
     },
     "refresh_token": {
-        "login_url": "https://login.salesforce.com",
+        "login_url": "https://YOUR-DOMAIN.my.salesforce.com",
         "auth": "refresh_token",
         "client_id": "the consumer key",
         "client_secret": "env:SEIL_CLIENT_SECRET",
-        "refresh_token": "env:SEIL_REFRESH_TOKEN",
+        "refresh_token": "file:seil-data/refresh-token",
     },
 }
 
@@ -76,7 +76,8 @@ def init(
     if org == "sandbox":
         output.line("Next: `seil sandbox salesforce` in another terminal, then `seil doctor`.")
     else:
-        output.line(f"Next: fill in [salesforce] in {file}, then `seil doctor`.")
+        login = "`seil login` and " if org == "refresh_token" else ""
+        output.line(f"Next: fill in [salesforce] in {file}, then {login}`seil doctor`.")
 
 
 def config_text(org: Login) -> str:

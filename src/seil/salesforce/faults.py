@@ -40,11 +40,17 @@ _QUOTA_TEXT = re.compile(
 )
 _CONCURRENT = re.compile(r"concurrent", re.IGNORECASE)
 _LOGIN_HINTS = {
-    "API_DISABLED_FOR_ORG": "The org's edition or the user's profile lacks 'API Enabled'",
+    "API_DISABLED_FOR_ORG": (
+        "The org's edition or the user's profile lacks 'API Enabled', or API Access Control keeps"
+        " the app out"
+    ),
     "API_CURRENTLY_DISABLED": "Salesforce has switched the API off for now; ask its support",
     "ORG_LOCKED": "The org is locked; ask Salesforce's support",
     "INVALID_AUTH_HEADER": "The org does not take this kind of token",
-    "CLIENT_NOT_ACCESSIBLE_FOR_USER": "Allow the connected app for the integration user",
+    "CLIENT_NOT_ACCESSIBLE_FOR_USER": (
+        "API Access Control: allow the app for the integration user, or give that user 'Use Any API"
+        " Client'"
+    ),
 }
 _HINTS = {
     "INVALIDENTITY": "The Bulk API does not offer this object; disable it in the catalog",

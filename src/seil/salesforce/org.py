@@ -175,6 +175,16 @@ class Org:
             row.get("TimeZoneSidKey") or "",
         )
 
+    def newest_version(self) -> str:
+        """Of the API versions that the org speaks; empty where it does not say."""
+        try:
+            spoken = self._connection.json(Call("GET", "/services/data", within_budget=False))
+        except RejectError:
+            return ""
+        listed = spoken if isinstance(spoken, list) else []
+        versions = [str(entry["version"]) for entry in listed if entry.get("version")]
+        return max(versions, key=float, default="")
+
     def objects(self) -> list[SObjectInfo]:
         answer = self._connection.json(Call("GET", "sobjects"))
         return [
