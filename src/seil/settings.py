@@ -215,8 +215,10 @@ class WarehouseSettings(_Section):
     url: str = Field(
         "duckdb:seil-data/warehouse.duckdb", description="duckdb:<file>; the tables live here."
     )
-    memory: str = Field("2GB", description="DuckDB's memory limit.")
-    threads: int | None = Field(None, description="DuckDB's threads; default: one per core.")
+    memory: str = Field(
+        "2GB", pattern=r"(?i)^[\d.]+ ?[KMGT]i?B$", description="DuckDB's memory limit."
+    )
+    threads: int | None = Field(None, ge=1, description="DuckDB's threads; default: one per core.")
     publish: bool = Field(
         default=True,
         description="Keep a read-only copy for readers beside it: <name>.read.duckdb.",

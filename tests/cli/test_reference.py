@@ -46,6 +46,7 @@ def test_the_variables_named_are_those_that_work(
         "functions": "gam=a",
         "sample": "0.5",
         "time_zone": "Europe/Paris",
+        "memory": "1GB",
     }
     for _, _, settings in sections():
         for setting in settings:

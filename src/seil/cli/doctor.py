@@ -5,38 +5,27 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
 from seil.cli import output
 from seil.cli.context import Context
+from seil.cli.doctor_machine import Check, machine_checks
 from seil.cli.frame import UNBALANCED, Call, command
 from seil.errors import ConfigurationError, LoginError, SeilError, UnavailableError
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
     from seil.salesforce.org import Org
-
-State = Literal["ok", "warn", "fail"]
+    from seil.settings import Settings
 
 _LITTLE_SPACE = 2_000_000_000
 _PROBE = "doctor/probe"
 # A jwt assertion is valid for three minutes, and a window's end is taken from the org's clock.
 _SKEW_WARNED = timedelta(seconds=30)
 _SKEW_FATAL = timedelta(minutes=3)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing looked at; `cure` says what to do unless it is ok."""
-
-    name: str
-    state: State
-    detail: str
-    cure: str = ""
 
 
 def register(app: typer.Typer) -> None:
@@ -74,8 +63,16 @@ def examined(call: Call) -> Iterator[Check]:
     yield Check("configuration", "ok", str(file) if file else "no seil.toml: defaults only")
     # Whoever calls a doctor wants the answer now, not after every try.
     salesforce = settings.salesforce.model_copy(update={"attempts": 1})
+    yield from _variables(settings)
     with Context(settings.model_copy(update={"salesforce": salesforce})) as context:
+        failed = set()
+        for check in machine_checks(context):
+            if check.state == "fail":
+                failed.add(check.name)
+            yield check
         for name, look in _LOOKS:
+            if name in failed:
+                continue
             try:
                 yield from look(context)
             except SeilError as error:
@@ -90,6 +87,15 @@ def _failures(name: str, error: SeilError) -> Iterator[Check]:
             yield Check(name, "fail", f"{problem.place}: {problem.reason}", problem.cure)
     else:
         yield Check(name, "fail", error.message, error.hint)
+
+
+def _variables(settings: Settings) -> Iterator[Check]:
+    from seil.settings import unknown_variables
+
+    for problem in unknown_variables(settings):
+        cure = f"unset {problem.place}"
+        cure = f"{problem.cure} Else {cure}" if problem.cure else cure
+        yield Check("variable", "warn", f"{problem.place} {problem.reason}", cure)
 
 
 def _python() -> Check:
@@ -162,10 +168,19 @@ def _org(context: Context) -> Iterator[Check]:
         return
     kind = {True: ", a sandbox", False: ", production", None: ""}[identity.is_sandbox]
     who = f" as {identity.username}" if identity.username else ""
-    yield Check("login", "ok", f"{settings.auth}{who} at {identity.instance_url}{kind}")
+    where = f"{identity.instance_url}{kind}{_site_org(context)}"
+    yield Check("login", "ok", f"{settings.auth}{who} at {where}")
     yield _clock(context.org)
     yield _quota(context)
     yield from _objects(context)
+
+
+def _site_org(context: Context) -> str:
+    """The login was refused had it led to another org than the one that was read before."""
+    from seil.sf_to_dw.org_identity import kept_identity
+
+    kept = kept_identity(context.lake)
+    return f", org {kept.org_id} as before" if kept else ""
 
 
 def _clock(org: Org) -> Check:

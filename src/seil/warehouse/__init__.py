@@ -38,9 +38,13 @@ def open_warehouse(
     if kind != "duckdb" or not location:
         cure = "write duckdb:<file>"
         raise ConfigurationError([Problem("warehouse.url", f"{settings.url!r} is unknown", cure)])
+    file = Path(location)
+    if file.name == ":memory:":
+        reason = f"duckdb:{file.name} keeps nothing from one command to the next"
+        cure = "write duckdb:<file>, as in duckdb:warehouse.duckdb"
+        raise ConfigurationError([Problem("warehouse.url", reason, cure)])
     from seil.warehouse.embedded import EmbeddedWarehouse
 
-    file = Path(location)
     if file.stem.lower() in _SCHEMAS:
         # DuckDB calls the database after the file, and `seil.loads` could then mean two things.
         cure = f"write duckdb:{file.with_name('warehouse.duckdb')}"

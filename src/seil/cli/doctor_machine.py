@@ -1,0 +1,192 @@
+"""What `seil doctor` looks at on this machine: memory, threads, folders, disks, keys, traces.
+
+Makes and changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote, urlsplit
+
+from seil.cli import output
+
+if TYPE_CHECKING:
+    from seil.cli.context import Context
+    from seil.settings import Settings
+
+State = Literal["ok", "warn", "fail"]
+
+_NO_SPACE, _LITTLE_SPACE = 50_000_000, 2_000_000_000
+_LITTLE_MEMORY = 256_000_000
+_PATIENCE = 2.0
+_MEMORY = re.compile(r"(?i)(?P<number>[\d.]+) ?(?P<unit>[kmgt])(?P<binary>i?)b")
+_CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at; `cure` says what to do unless it is ok."""
+
+    name: str
+    state: State
+    detail: str
+    cure: str = ""
+
+
+def machine_checks(context: Context) -> Iterator[Check]:
+    settings = context.settings
+    yield _memory(settings)
+    yield _threads(settings)
+    yield from _places(context)
+    yield from _secrets(settings)
+    if settings.trace.endpoint:
+        yield _traces(settings.trace.endpoint)
+
+
+def _memory(settings: Settings) -> Check:
+    given, has = settings.warehouse.memory, machine_memory()
+    wanted = bytes_of(given)
+    detail = f"[warehouse] memory is {given}"
+    cure = "set memory in [warehouse] to about half of what this machine has"
+    if has is not None and wanted > has:
+        return Check("memory", "fail", f"{detail}, this machine has {output.size(has)}", cure)
+    if wanted < _LITTLE_MEMORY:
+        return Check("memory", "warn", f"{detail}: a build needs 256MB and more", cure)
+    if has is not None and wanted > 0.8 * has:
+        return Check("memory", "warn", f"{detail} of {output.size(has)}", cure)
+    return Check("memory", "ok", detail + (f" of {output.size(has)}" if has else ""))
+
+
+def _threads(settings: Settings) -> Check:
+    cores, given = os.cpu_count() or 1, settings.warehouse.threads
+    if given and given > 2 * cores:
+        cure = "lower threads in [warehouse], or leave it out: one per core"
+        detail = f"[warehouse] threads is {given:,}, this machine has {cores:,} cores"
+        return Check("threads", "warn", detail, cure)
+    return Check("threads", "ok", f"{given or cores:,} of {cores:,} cores")
+
+
+def bytes_of(text: str) -> int:
+    """Of a size as DuckDB has it; 0 where it is none."""
+    match = _MEMORY.fullmatch(text.strip())
+    if not match:
+        return 0
+    power = "kmgt".index(match["unit"].lower()) + 1
+    return int(float(match["number"]) * (1024 if match["binary"] else 1000) ** power)
+
+
+def machine_memory() -> int | None:
+    """What this process may have: of the machine, or of its container where that is less."""
+    found: list[int] = []
+    with suppress(ValueError, OSError, AttributeError):
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for name in _CGROUPS:
+        with suppress(ValueError, OSError):
+            found.append(int(Path(name).read_text("utf-8")))
+    return min(found, default=None)
+
+
+def _places(context: Context) -> Iterator[Check]:
+    """Every place that SEIL writes apart from the lake, which is tried by writing."""
+    settings, wrong = context.settings, 0
+    kind, _, location = settings.warehouse.url.partition(":")
+    places = [("journal", "[events] journal", settings.events.journal)]
+    if kind == "duckdb":
+        places.append(("warehouse", "[warehouse] url", Path(location)))
+    feed = urlsplit(settings.feed.url)
+    if feed.scheme == "file":
+        places.append(("feed", "[feed] url", Path(unquote(feed.path)) / "file"))
+    for name, setting, file in places:
+        if check := _place(name, setting, file):
+            wrong += 1
+            yield check
+    if not wrong:
+        yield Check("folders", "ok", f"{', '.join(name for name, *_ in places)} can be written")
+
+
+def _place(name: str, setting: str, file: Path) -> Check | None:
+    if name == "warehouse" and file.name == ":memory:":
+        detail = (
+            f"{setting} is duckdb:{file.name}, which keeps nothing from one command to the next"
+        )
+        return Check(name, "fail", detail, "write duckdb:<file>, as in duckdb:warehouse.duckdb")
+    if file.is_dir():
+        cure = f"name a file in {setting}, as in {file / 'a-file'}"
+        return Check(name, "fail", f"{file} is a folder, not a file", cure)
+    folder = file.parent
+    held = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+    if not held.is_dir():
+        cure = f"move that file away, or change {setting}"
+        return Check(name, "fail", f"cannot make the folder {folder}: {held} is a file", cure)
+    if not os.access(held, os.W_OK | os.X_OK) or _is_read_only(held):
+        cure = f"give this user the right to write there, or change {setting}"
+        return Check(name, "fail", f"{held} cannot be written by this user", cure)
+    return _space(name, setting, held)
+
+
+def _is_read_only(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def _space(name: str, setting: str, folder: Path) -> Check | None:
+    free = shutil.disk_usage(folder).free
+    if free >= _LITTLE_SPACE:
+        return None
+    state: State = "fail" if free < _NO_SPACE else "warn"
+    cure = f"free some space, or point {setting} elsewhere"
+    return Check(name, state, f"only {output.size(free)} are free in {folder}", cure)
+
+
+def _secrets(settings: Settings) -> Iterator[Check]:
+    """Files that keep a secret: there, readable, and only for whoever runs SEIL."""
+    from seil.settings import Secret
+
+    kept = {
+        f"[{section}] {name}": Path(value.place.removeprefix("file:")).expanduser()
+        for section in ("salesforce", "admanager", "techone", "api")
+        for name, value in getattr(settings, section)
+        if isinstance(value, Secret) and value.place.startswith("file:")
+    }
+    # The stand-in writes that one when it starts.
+    own = {setting: path for setting, path in kept.items() if "sandbox" not in path.parts}
+    for setting, path in own.items():
+        yield _secret(setting, path)
+
+
+def _secret(setting: str, path: Path) -> Check:
+    try:
+        mode = path.stat().st_mode
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        cure = f"put the secret there, or correct {setting}"
+        return Check("secret", "fail", f"{setting} is file:{path}: {error.strerror}", cure)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        detail = f"{setting}: others can read {path} (mode {stat.S_IMODE(mode):04o})"
+        return Check("secret", "warn", detail, f"chmod 600 {path}")
+    return Check("secret", "ok", f"{setting}: only its owner can read {path}")
+
+
+def _traces(endpoint: str) -> Check:
+    parts = urlsplit(endpoint)
+    cure = "correct endpoint in [trace], start the collector, or leave it out: no traces"
+    try:
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        with socket.create_connection((parts.hostname or "", port), timeout=_PATIENCE):
+            pass
+    except (KeyError, ValueError):
+        detail = f"[trace] endpoint is {endpoint}, not http://host:port"
+        return Check("traces", "fail", detail, cure)
+    except OSError as error:
+        detail = f"nothing answers at [trace] endpoint {endpoint}: {error.strerror or error}"
+        return Check("traces", "fail", detail, cure)
+    return Check("traces", "ok", f"{endpoint} answers")
