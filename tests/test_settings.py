@@ -58,7 +58,7 @@ def test_a_time_zone_that_is_none_is_refused(
     tmp_path: Path, section: str, zone: str, expected: str
 ) -> None:
     (problem,) = problems(written(tmp_path, f'[{section}]\ntime_zone = "{zone}"'))
-    assert problem.startswith(f"{section}.time_zone: ")
+    assert problem.startswith(f"{section}.time_zone ({tmp_path}/seil.toml, line 2): ")
     assert expected in problem
 
 
