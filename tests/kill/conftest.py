@@ -190,7 +190,7 @@ class Site:
         """
         with self.open() as context:
             done = {e.key.rpartition("/")[2] for e in context.lake.landing.list("processed/")}
-            done |= {Path(e.key).stem for e in context.lake.staging.list("runs/")}
+            done |= {Path(e.key).stem for e in context.lake.staging.list("manifests/")}
             events = [event for _, event in context.journal.read()]
         told = Counter(
             str(event.detail[name]).rpartition("/")[2]

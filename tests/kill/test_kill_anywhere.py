@@ -30,7 +30,7 @@ COMMITTED = {
     "write staging/flows",
     "write landing/in",
     "write staging/schemas",
-    "write staging/runs",
+    "write staging/manifests",
     "write staging/partials",
     "DELETE jobs/query/*",
     "write staging/claims",

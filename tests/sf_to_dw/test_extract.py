@@ -31,7 +31,7 @@ from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import OrgStore
 from seil.settings import ExtractSettings, SalesforceSettings, Secret
 from seil.sf_to_dw.extract import Extractor, ExtractReport
-from seil.sf_to_dw.flows import FlowStates
+from seil.sf_to_dw.flows import FlowStates, manifest_key
 from seil.sf_to_dw.plan import plan
 from seil.sf_to_dw.schemas import SchemaRegistry
 
@@ -203,7 +203,7 @@ def test_empty_delta_lands_new_columns_and_reports_drift(site: Site) -> None:
 
 def test_manifest_says_what_was_reported_and_landed(site: Site) -> None:
     (flow,) = site.run(ACCOUNT).flows
-    key = f"runs/Salesforce-Account/{flow.flow_run_id}.json"
+    key = manifest_key("Account", flow.flow_run_id)
     manifest = json.loads(site.lake.staging.get(key))
     assert manifest["reported"] == manifest["landed"] == flow.landed
     assert sum(page["rows"] for page in manifest["pages"]) == flow.landed

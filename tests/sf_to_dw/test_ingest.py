@@ -18,6 +18,7 @@ from seil.catalog import ColumnMapping, Flow, SyncedObject
 from seil.errors import ConfigurationError
 from seil.observe.progress import SILENT
 from seil.sf_to_dw.conform import LINEAGE
+from seil.sf_to_dw.flows import manifest_key
 
 MONEY = pa.decimal128(18, 2)
 STAMP = datetime(2020, 8, 6, 14, 16, 8, tzinfo=UTC)
@@ -228,7 +229,7 @@ def test_rows_must_agree_with_the_runs_manifest(intake: Any, said: int, state: s
     key = intake.land(records(2))
     other = {"key": "in/dev-Salesforce-Thing/run-1/other.parquet", "rows": 77}
     body = {"pages": [other, {"key": key, "rows": said}]}
-    intake.lake.staging.put("runs/Salesforce-Thing/run-1.json", json.dumps(body).encode())
+    intake.lake.staging.put(manifest_key("Thing", "run-1"), json.dumps(body).encode())
     assert intake.ingestor.take_in(key).state == state
 
 

@@ -91,6 +91,12 @@ def load(
             help="A column, as table.column, that may become text where a value does not fit.",
         ),
     ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Look through all of curated, as the first load of each day does."
+        ),
+    ] = False,
 ) -> int:
     """Merge curated files into the warehouse's current records."""
     from seil.sf_to_dw.load import load as loaded
@@ -109,6 +115,7 @@ def load(
                 context.catalog,
                 objects=chosen,
                 as_text=as_text or (),
+                everything=everything,
                 bus=context.journal,
                 progress=progress,
             )

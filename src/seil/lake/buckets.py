@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
@@ -161,14 +161,20 @@ class Bucket:
             raise
         return Entry(meta["path"], meta["size"], meta["last_modified"])
 
-    def list(self, prefix: str = "") -> Iterator[Entry]:
-        """Entries below a prefix, in order of their keys."""
+    def list(self, prefix: str = "", *, start: str = "") -> Iterator[Entry]:
+        """Entries below a prefix, in order of their keys; with `start`, those behind that key.
+
+        What lies before `start` costs nothing: S3 begins there, and folders are not opened.
+        """
         with _translated(self.uri(prefix), "list"):
-            found = [
-                Entry(meta["path"], meta["size"], meta["last_modified"])
-                for chunk in obstore.list(self._store, prefix or None)
-                for meta in chunk
-            ]
+            if start and self._root:
+                found = list(_local_entries(self._root, prefix, start))
+            else:
+                found = [
+                    Entry(meta["path"], meta["size"], meta["last_modified"])
+                    for chunk in obstore.list(self._store, prefix or None, offset=start or None)
+                    for meta in chunk
+                ]
         yield from sorted(found, key=lambda entry: entry.key)
 
     def move(self, source: str, target: str) -> None:
@@ -285,6 +291,30 @@ def _is_running(pid: int) -> bool:
     except PermissionError:  # Somebody else's.
         return True
     return True
+
+
+# What obstore leaves out of its lists, too.
+_UNLISTED = re.compile(r"#\d+$")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _local_entries(root: Path, folder: str, start: str) -> Iterator[Entry]:
+    """`folder` ends with a slash, or is empty."""
+    try:
+        entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        key = folder + entry.name
+        if entry.is_dir():
+            if (below := f"{key}/") > start or start.startswith(below):
+                yield from _local_entries(root, below, start)
+        elif key > start and not _UNLISTED.search(entry.name):
+            # It may be gone by now.
+            with suppress(FileNotFoundError):
+                found = entry.stat()
+                modified = _EPOCH + timedelta(microseconds=found.st_mtime_ns // 1000)
+                yield Entry(key, found.st_size, modified)
 
 
 def _is_left(path: Path, older_than: timedelta) -> bool:

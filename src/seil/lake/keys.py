@@ -43,12 +43,12 @@ class LandedFile:
     def archived(self, state: Literal["processed", "error"], at: datetime) -> str:
         """The key it moves to; `at` gives the UTC hour."""
         name = f"Salesforce-{self.landing_name}"
-        return f"{state}/{name}/{_hour(at)}/{self.flow_run_id}/{self.file}"
+        return f"{state}/{name}/{hour(at)}/{self.flow_run_id}/{self.file}"
 
     def curated(self, at: datetime) -> str:
         """The key of its clean copy; `at` gives the UTC hour."""
         stem = self.file.replace("/", "-").removesuffix(".parquet")
-        return f"Salesforce-{self.landing_name}/{_hour(at)}/curated_{stem}.parquet"
+        return f"Salesforce-{self.landing_name}/{hour(at)}/curated_{stem}.parquet"
 
 
 @dataclass(frozen=True)
@@ -83,5 +83,6 @@ def archived_file(key: str) -> ArchivedFile | None:
     return ArchivedFile(match["state"], match["name"], match["hour"], match["run"], match["file"])
 
 
-def _hour(at: datetime) -> str:
+def hour(at: datetime) -> str:
+    """`<yyyy>/<mm>/<dd>/<hh>`, in UTC."""
     return at.astimezone(UTC).strftime("%Y/%m/%d/%H")

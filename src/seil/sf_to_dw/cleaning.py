@@ -19,8 +19,9 @@ from seil.sf_to_dw.checks import OpenParquet, UnfitError
 from seil.sf_to_dw.conform import Plan, WidenError, earlier_lineage, planned
 from seil.sf_to_dw.curated import CuratedFiles, curated_files
 from seil.sf_to_dw.deliveries import Delivery, content_digest, delivery_of, give_up
-from seil.sf_to_dw.flows import PARTIAL_MODES
+from seil.sf_to_dw.flows import PARTIAL_MODES, find_manifest
 from seil.sf_to_dw.load_columns import MISSING
+from seil.sf_to_dw.notices import announce
 from seil.sf_to_dw.rules import RuleBook, RuleCount
 from seil.sf_to_dw.schemas import SchemaDiff, SchemaRegistry, known_schema
 
@@ -123,8 +124,7 @@ class Cleaner:
         if (said := metadata.get("seil.expected_rows", "")).isdigit():
             expected["its metadata (seil.expected_rows)"] = int(said)
         landed = task.landed
-        manifest = f"runs/Salesforce-{landed.landing_name}/{landed.flow_run_id}.json"
-        if body := self.lake.staging.find(manifest):
+        if body := find_manifest(self.lake, landed.landing_name, landed.flow_run_id):
             for page in json.loads(body).get("pages", ()):
                 if page["key"] == task.entry.key:
                     expected["the run's manifest"] = int(page["rows"])
@@ -153,6 +153,8 @@ class Cleaner:
 
     def _write(self, reading: _Reading, plan: Plan) -> Cleaned:
         task, delivery = reading.task, reading.delivery
+        name, key = task.landed.landing_name, delivery.curated_key
+        announce(self.lake, name, "curated", key, of=delivery.landed_at)
         with (
             curated_files(self.lake.curated, delivery.curated_key, task.lineage) as files,
             RuleBook(_held_to(task.obj, reading.metadata), plan.schema) as book,

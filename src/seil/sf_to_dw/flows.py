@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from seil.sf_to_dw.notices import announce
+
 if TYPE_CHECKING:
     from seil.catalog import Flow, SyncedObject
     from seil.lake import Document, Lake
@@ -193,8 +195,39 @@ class Manifest:
 
     def write(self, lake: Lake, obj: SyncedObject) -> None:
         """A resumed run writes its own again; one that lost its lease is refused."""
-        key = f"runs/Salesforce-{obj.landing_name}/{self.flow_run_id}.json"
+        name = obj.landing_name
+        key = manifest_key(name, self.flow_run_id)
+        if begun := _begun(self.flow_run_id):
+            announce(lake, name, "staging", key, of=begun)
         lake.document(key).change(lambda _: vars(self))
+
+
+MANIFESTS = "manifests/"
+EARLIER_MANIFESTS = "runs/"
+"""Where versions before 2026-11-29 wrote them, all of an object's in one folder."""
+
+
+def manifest_key(landing_name: str, flow_run_id: str) -> str:
+    """Below the day that a run began, where its id says so, else behind all days."""
+    begun = _begun(flow_run_id)
+    day = f"{begun:%Y/%m/%d}" if begun else "other"
+    return f"{MANIFESTS}Salesforce-{landing_name}/{day}/{flow_run_id}.json"
+
+
+def find_manifest(lake: Lake, landing_name: str, flow_run_id: str) -> bytes | None:
+    earlier = f"{EARLIER_MANIFESTS}Salesforce-{landing_name}/{flow_run_id}.json"
+    key = manifest_key(landing_name, flow_run_id)
+    return lake.staging.find(key) or lake.staging.find(earlier)
+
+
+def _begun(flow_run_id: str) -> datetime | None:
+    """None for a run that is not ours."""
+    if not is_own_run(flow_run_id):
+        return None
+    try:
+        return datetime.strptime(flow_run_id[:16], "%Y%m%dT%H%M%S%z")
+    except ValueError:
+        return None
 
 
 def next_window(flow: Flow, state: FlowState, *, now: datetime, full: bool = False) -> Window:

@@ -58,15 +58,18 @@ def keep_versions(
 
 
 def files_without_versions(
-    warehouse: Warehouse, table: TableName, merged: Collection[str]
+    warehouse: Warehouse, table: TableName, object_name: str
 ) -> frozenset[str]:
-    """Those of the merged files, by key, whose versions were not kept."""
-    if warehouse.columns(_noted(table)) is None:
-        return frozenset(merged)
-    kept = warehouse.query(
-        translated(compose("SELECT file FROM {files}", files=_noted(table)), warehouse.dialect)
+    """Those of the object's merged files, by key, whose versions were not kept."""
+    noted = _noted(table)
+    kept = Sql("false")
+    if warehouse.columns(noted) is not None:
+        kept = compose("curated_key IN (SELECT file FROM {files})", files=noted)
+    select = "SELECT curated_key FROM seil.loads WHERE object = {object} AND NOT {kept}"
+    found = warehouse.query(
+        translated(compose(select, object=object_name, kept=kept), warehouse.dialect)
     )
-    return frozenset(merged) - set(kept["file"].to_pylist())
+    return frozenset(map(str, found["curated_key"].to_pylist()))
 
 
 def keep_current(warehouse: Warehouse, table: TableName, gone: Collection[str]) -> None:

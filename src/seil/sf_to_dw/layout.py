@@ -41,6 +41,7 @@ def _nothing(_: Lake) -> None:
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, "state documents may carry a fencing token and an org's identity", _nothing),
+    Migration(3, "manifests lie in a folder a day, manifests/; those in runs/ stay", _nothing),
 )
 LAYOUT = MIGRATIONS[-1].to
 

@@ -33,6 +33,8 @@ BUILT = TableName("seil", "built")
 WATCHED = TableName("seil", "watched")
 OUTBOX = TableName("seil", "outbox")
 LAYOUT = TableName("seil", "layout")
+POSITIONS = TableName("seil", "positions")
+WAITING = TableName("seil", "waiting")
 
 _TEXT, _COUNT, _TIME, _FLAG = "text", "count", "time", "flag"
 
@@ -122,6 +124,16 @@ _COLUMNS: dict[TableName, dict[str, str]] = {
         "event_id": _TEXT,
         "body": _TEXT,
         "written_at": _TIME,
+    },
+    POSITIONS: {
+        "object": _TEXT,
+        "list_from": _TIME,
+        "all_at": _TIME,
+    },
+    WAITING: {
+        "object": _TEXT,
+        "place": _TEXT,
+        "key": _TEXT,
     },
     LAYOUT: {"fingerprint": _TEXT},
 }

@@ -40,9 +40,7 @@ from seil.sf_to_dw.ingest import Ingested, Ingestor
 from seil.sf_to_dw.landing import LANDED, landed_event
 from seil.sf_to_dw.load import load
 from seil.sf_to_dw.load_events import ObjectLoad
-from seil.sf_to_dw.load_files import pending_files
 from seil.sf_to_dw.load_object import SCHEMA
-from seil.sf_to_dw.load_records import loaded_files
 from seil.sf_to_dw.lock import run_lock
 
 if TYPE_CHECKING:
@@ -227,13 +225,11 @@ class Listener:
             return left
         with self.open_warehouse() as warehouse:
             report = load(warehouse, self.lake, self.catalog, objects=names, bus=self.journal)
-            for entry, obj in zip(report.objects, self.catalog.select(names), strict=True):
+            for entry in report.objects:
                 if entry.files or entry.errors:
                     self._say(_told_of_load(entry))
                 if entry.errors:
-                    loaded = loaded_files(warehouse, obj)
-                    pending = pending_files(self.lake.curated, obj, loaded)
-                    left |= {file.key: "; ".join(entry.errors) for file in pending}
+                    left |= {key: "; ".join(entry.errors) for _, key in entry.left}
             if report.files:
                 self._is_build_due = True
             if self._is_build_due and warehouse.tables(SCHEMA):

@@ -17,6 +17,7 @@ from seil.errors import SeilError
 from seil.events.bus import Bus
 from seil.lake import Lake
 from seil.observe.progress import SILENT, Progress
+from seil.sf_to_dw.arrivals import Arrivals
 from seil.sf_to_dw.ledger import prepare_ledger
 from seil.sf_to_dw.load_events import ObjectLoad
 from seil.sf_to_dw.load_object import BatchLimits, ObjectLoader
@@ -59,6 +60,7 @@ def load(
     *,
     objects: Iterable[str] = (),
     as_text: Iterable[str] = (),
+    everything: bool = False,
     limits: BatchLimits = _LIMITS,
     bus: Bus | None = None,
     progress: Progress = SILENT,
@@ -67,20 +69,32 @@ def load(
 
     A file that cannot be merged stays where it is and is named in the report; the others go on.
     `as_text` are columns, as `<table>.<column>`, that may become text to take in what does not fit.
+    `everything` looks through all of curated, as the first load of a day does.
     """
     prepare_ledger(warehouse)
+    chosen = catalog.select(objects)
+    arrivals = Arrivals(warehouse, lake, chosen, everything=everything)
     outbox = Outbox(warehouse, bus)
     known = known_tables(warehouse)
     allowed = frozenset(as_text)
     loaders = (
-        ObjectLoader(warehouse, lake, obj, known=known, as_text=allowed, outbox=outbox)
-        for obj in catalog.select(objects)
+        ObjectLoader(
+            warehouse,
+            lake,
+            obj,
+            arrivals.of(obj),
+            known=known,
+            as_text=allowed,
+            outbox=outbox,
+        )
+        for obj in chosen
     )
     loaded: list[ObjectLoad] = []
     for group in _groups(loaders, limits):
         _load_group(warehouse, group, limits, progress)
         outbox.publish([event for loader in group for event in loader.events()])
         loaded += [loader.report() for loader in group]
+    arrivals.settle({entry.object: entry.left for entry in loaded})
     outbox.clear()
     return LoadReport(tuple(loaded))
 

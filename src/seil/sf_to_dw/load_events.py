@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
 from seil.events.envelope import Event
+from seil.sf_to_dw.arrivals import Key
 from seil.sf_to_dw.file_events import SOURCE, event_id
 from seil.sf_to_dw.load_drift import SchemaChange
 from seil.warehouse.protocol import Outcome
@@ -13,7 +14,10 @@ from seil.warehouse.protocol import Outcome
 
 @dataclass(frozen=True)
 class ObjectLoad:
-    """What became of one object's pending files; `errors` are those left out, with the reason."""
+    """What became of one object's pending files; `errors` are those left out, with the reason.
+
+    `left` are the keys that no load has merged or recorded after this one, by their place.
+    """
 
     object: str
     table: str
@@ -22,6 +26,7 @@ class ObjectLoad:
     outcome: Outcome = field(default_factory=Outcome)
     changes: tuple[SchemaChange, ...] = ()
     errors: tuple[str, ...] = ()
+    left: frozenset[Key] = frozenset()
 
     @property
     def rows(self) -> int:

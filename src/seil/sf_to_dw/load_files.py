@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +18,6 @@ from seil.warehouse.protocol import StagedFile
 from seil.warehouse.types import TEXT, stored_type
 
 if TYPE_CHECKING:
-    from seil.catalog import SyncedObject
     from seil.lake import Bucket, Entry
     from seil.warehouse.types import Column
 
@@ -62,19 +61,6 @@ class CuratedFile:
         """A row count from the metadata; a file that has none holds all that landed."""
         value = self.metadata.get(f"seil.{name}", "")
         return int(value) if value.isdecimal() else 0 if name == "rejected_rows" else self.rows
-
-
-def pending_files(
-    curated: Bucket, obj: SyncedObject, loaded: Mapping[str, datetime]
-) -> Iterator[Entry]:
-    """The object's curated files that no load has merged as they are now.
-
-    `loaded` gives when each merged file was written: a later time is a clean copy made again, after
-    records that were set aside have come back.
-    """
-    for entry in curated.list(f"Salesforce-{obj.landing_name}/"):
-        if entry.key.endswith(".parquet") and loaded.get(entry.key) != entry.modified:
-            yield entry
 
 
 def read_footer(curated: Bucket, entry: Entry) -> CuratedFile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +15,19 @@ from seil.errors import FileRejectedError, StatementError, WarehouseError
 from seil.events.envelope import Event
 from seil.lake import Entry, Lake
 from seil.observe.progress import Progress, Step
+from seil.sf_to_dw.arrivals import Arrived, Key
 from seil.sf_to_dw.changes import change_log, record_change
 from seil.sf_to_dw.flows import PARTIAL_MODES
 from seil.sf_to_dw.history import files_without_versions, keep_current, keep_versions
 from seil.sf_to_dw.load_columns import ColumnCount, columns_read, count_columns
 from seil.sf_to_dw.load_drift import SchemaChange, TablePlan
 from seil.sf_to_dw.load_events import ObjectLoad, load_events
-from seil.sf_to_dw.load_files import CuratedFile, check_readable, pending_files, read_footer
+from seil.sf_to_dw.load_files import CuratedFile, check_readable, read_footer
 from seil.sf_to_dw.load_records import (
     KnownTables,
     MergedFile,
     append_changes,
-    loaded_files,
-    new_manifests,
+    read_manifests,
     record_loads,
 )
 from seil.sf_to_dw.outbox import Outbox
@@ -70,6 +70,7 @@ class ObjectLoader:
         warehouse: Warehouse,
         lake: Lake,
         obj: SyncedObject,
+        arrived: Arrived,
         *,
         known: KnownTables,
         as_text: frozenset[str],
@@ -79,7 +80,8 @@ class ObjectLoader:
         self._lake = lake
         self._known = known
         self._as_text = as_text
-        self._loaded: Mapping[str, Any] = {}
+        self._arrived = arrived
+        self._left: set[Key] = {("curated", entry.key) for entry in arrived.files}
         self._load_id = uuid.uuid4().hex
         self.outbox = outbox
         self.object = obj
@@ -106,16 +108,15 @@ class ObjectLoader:
 
     def look(self) -> None:
         """Finds what is pending, and how the table has to be for it."""
-        self.manifests, unreadable = new_manifests(self._warehouse, self._lake, self.object)
-        self.errors += unreadable
+        self.manifests, unreadable = read_manifests(self._lake, self._arrived.manifests)
+        self._left |= {("staging", key) for key in unreadable}
+        self.errors += unreadable.values()
         self._decided = Decisions(self._lake).by_column(self.object)
         as_text = as_text_columns(self._decided.values()) | self._allowed()
-        self._loaded = loaded_files(self._warehouse, self.object)
-        pending = list(pending_files(self._lake.curated, self.object, self._loaded))
-        if not pending:
+        if not self._arrived.files:
             return
         self._allowed_text = as_text
-        self._take_up(self._readable(pending))
+        self._take_up(self._readable(self._arrived.files))
 
     def _readable(self, entries: Iterable[Entry]) -> Iterator[CuratedFile]:
         """The others are left out."""
@@ -151,8 +152,8 @@ class ObjectLoader:
         """Of the files that were merged before anybody wanted the object's history."""
         if not self.object.history:
             return
-        merged = self._loaded.keys() - {file.key for file in self.files}
-        late = files_without_versions(self._warehouse, self.table, merged)
+        late = files_without_versions(self._warehouse, self.table, self.object.api_name)
+        late -= {file.key for file in self.files}
         if not late:
             return
         prefix = f"Salesforce-{self.object.landing_name}/"
@@ -221,6 +222,8 @@ class ObjectLoader:
 
     def take(self, merged: Iterable[MergedFile]) -> None:
         """Counts what has been committed."""
+        merged = list(merged)
+        self._left -= {("curated", entry.file.key) for entry in merged}
         outcomes = [entry.outcome for entry in merged]
         self.outcomes += outcomes
         total = sum(outcomes, Outcome())
@@ -240,6 +243,7 @@ class ObjectLoader:
             outcome=sum(outcomes, Outcome()),
             changes=() if self.is_new else tuple(self.changes),
             errors=tuple(self.errors),
+            left=frozenset(self._left),
         )
 
     def events(self, merged: Iterable[MergedFile] = ()) -> list[Event]:
@@ -349,7 +353,7 @@ class ObjectLoader:
                 self.object,
                 file,
                 outcomes[file.key],
-                again=file.key in self._loaded,
+                again=file.key in self._arrived.again,
                 columns=counts.get(file.key),
             )
             for file in batch

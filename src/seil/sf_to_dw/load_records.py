@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,19 +15,12 @@ from seil.warehouse.sql import compose, joined, literal, translated
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
-    from seil.lake import Lake
+    from seil.lake import Entry, Lake
     from seil.sf_to_dw.load_columns import ColumnCount
     from seil.sf_to_dw.load_drift import SchemaChange
     from seil.sf_to_dw.load_files import CuratedFile
     from seil.sf_to_dw.partials_load import PartialTables
     from seil.warehouse.protocol import Outcome, TableName, Warehouse
-
-
-def loaded_files(warehouse: Warehouse, obj: SyncedObject) -> dict[str, datetime]:
-    """When each merged curated file had been written, by its key."""
-    select = "SELECT curated_key, curated_at FROM seil.loads WHERE object = {object}"
-    found = warehouse.query(translated(compose(select, object=obj.api_name), warehouse.dialect))
-    return dict(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
 
 @dataclass
@@ -79,21 +71,17 @@ class MergedFile:
     columns: ColumnCount | None = None
 
 
-def new_manifests(
-    warehouse: Warehouse, lake: Lake, obj: SyncedObject
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """Rows of seil.runs for the manifests not recorded yet, and why some cannot be read."""
-    select = "SELECT flow_run_id FROM seil.runs WHERE object = {object}"
-    known = _first_column(warehouse, compose(select, object=obj.api_name))
+def read_manifests(
+    lake: Lake, entries: Iterable[Entry]
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Their rows of seil.runs, and by key why some cannot be read."""
     rows: list[dict[str, Any]] = []
-    unreadable: list[str] = []
-    for entry in lake.staging.list(f"runs/Salesforce-{obj.landing_name}/"):
-        if PurePosixPath(entry.key).stem in known:
-            continue
+    unreadable: dict[str, str] = {}
+    for entry in entries:
         try:
             rows.append(_run(json.loads(lake.staging.get(entry.key))))
         except (ValueError, KeyError, TypeError) as error:
-            unreadable.append(f"{entry.key} is not the manifest of a run: {error!r}")
+            unreadable[entry.key] = f"{entry.key} is not the manifest of a run: {error!r}"
     return rows, unreadable
 
 
@@ -146,11 +134,6 @@ def append_changes(warehouse: Warehouse, changes: Iterable[SchemaChange]) -> Non
 def _append(warehouse: Warehouse, table: TableName, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
         warehouse.append(table, pa.Table.from_pylist(list(rows), schema=ledger_schema(table)))
-
-
-def _first_column(warehouse: Warehouse, select: str) -> frozenset[str]:
-    found = warehouse.query(translated(select, warehouse.dialect))
-    return frozenset(str(value) for value in found.column(0).to_pylist())
 
 
 def _run(body: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from seil.catalog import Catalog, load_catalog
 from seil.events.envelope import Event
 from seil.lake import Lake
 from seil.settings import WarehouseSettings
+from seil.sf_to_dw.flows import manifest_key
+from seil.sf_to_dw.notices import announce
 from seil.warehouse import Warehouse, open_warehouse
 
 UTC_MICROS = pa.timestamp("us", tz="UTC")
@@ -27,6 +29,7 @@ _TYPES: Mapping[str, pa.DataType] = {
     "LastModifiedDate": UTC_MICROS,
     "Name": pa.string(),
 }
+HOUR = datetime(2024, 1, 2, 3, tzinfo=UTC)
 _LINEAGE = ("filename", "function_name", "function_version", "aws_request_id", "appflow_id")
 
 
@@ -74,6 +77,8 @@ class Curator:
             "rejected_rows": "0",
         } | metadata
         named = {f"seil.{name}": value for name, value in said.items() if value}
+        # As ingest does: the hour is one long past.
+        announce(self.lake, self.landing_name, "curated", key, of=HOUR)
         with self.lake.curated.writer(key) as file:
             pq.write_table(whole.replace_schema_metadata(named), file)
         return key
@@ -93,7 +98,7 @@ class Curator:
             "started_at": "2024-01-02T00:00:01+00:00",
             "finished_at": "2024-01-02T00:00:02+00:00",
         }
-        key = f"runs/Salesforce-{self.landing_name}/{run}.json"
+        key = manifest_key(self.landing_name, run)
         self.lake.staging.put(key, json.dumps(body).encode())
 
 

@@ -152,12 +152,12 @@ def test_a_file_without_metadata_counts_what_it_holds(
 def test_a_manifest_that_cannot_be_read_is_reported(
     warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
 ) -> None:
-    lake.staging.put("runs/Salesforce-Order/cut.json", b'{"object": "Ord')
-    lake.staging.put("runs/Salesforce-Order/other.json", b'{"object": "Order"}')
+    lake.staging.put("manifests/Salesforce-Order/other/cut.json", b'{"object": "Ord')
+    lake.staging.put("manifests/Salesforce-Order/other/other.json", b'{"object": "Order"}')
     curator.file([{"Id": "a"}])
     report = load(warehouse, lake, catalog, objects=["Order"])
     assert [error.split(" is not")[0] for error in report.objects[0].errors] == [
-        "runs/Salesforce-Order/cut.json",
-        "runs/Salesforce-Order/other.json",
+        "manifests/Salesforce-Order/other/cut.json",
+        "manifests/Salesforce-Order/other/other.json",
     ]
     assert report.outcome.inserted == 1
