@@ -269,3 +269,100 @@ def test_import_without_a_bus_tells_nobody(intake: Any, tmp_path: Path) -> None:
     write(tmp_path / "Account.parquet")
     land_folder(intake.lake, intake.catalog, tmp_path / "Account.parquet")
     assert intake.bus.events == {}
+
+
+HIVE = [
+    ("Type=Customer%20-%20Direct", "Customer - Direct"),
+    ("type=Prospect", "Prospect"),
+    ("Type=__HIVE_DEFAULT_PARTITION__", None),
+    ("Type=a%2Fb%3Dc+d", "a/b=c+d"),
+]
+
+
+@pytest.mark.parametrize(("folder", "value"), HIVE, ids=[name for name, _ in HIVE])
+def test_parts_of_a_folder_are_columns(
+    intake: Any, tmp_path: Path, folder: str, value: str | None
+) -> None:
+    write(tmp_path / "Account" / "year=2026" / folder / "part-0.parquet", Id=["001"], Name=["x"])
+    land(intake, tmp_path / "Account")
+    (file,) = intake.ingestor.sweep().files
+    assert intake.rows(file, "Id", "Type", "year") == [{"Id": "001", "Type": value, "year": "2026"}]
+    assert "Type" not in intake.events()[-1].detail["missing"]
+
+
+@pytest.mark.parametrize("given", ["Account", "Account/Type=A", "Account/Type=A/x.parquet"])
+def test_parts_count_wherever_the_given_folder_begins(
+    intake: Any, tmp_path: Path, given: str
+) -> None:
+    write(tmp_path / "Account/Type=A/x.parquet", Id=["001"])
+    land(intake, tmp_path / given, obj=intake.catalog["Account"])
+    (file,) = intake.ingestor.sweep().files
+    assert intake.rows(file, "Type") == [{"Type": "A"}]
+
+
+@pytest.mark.parametrize(
+    ("folder", "values", "state"),
+    [
+        ("Type=A", ["A", "A"], "success"),
+        ("Type=A", ["A", "B"], "error"),
+        ("Type=A", ["A", None], "error"),
+        ("Type=__HIVE_DEFAULT_PARTITION__", [None, None], "success"),
+        ("Type=__HIVE_DEFAULT_PARTITION__", [None, "B"], "error"),
+        ("NumberOfEmployees=many", ["A", "A"], "error"),
+    ],
+)
+def test_a_folder_that_contradicts_its_file_is_an_error(
+    intake: Any, tmp_path: Path, folder: str, values: list[Any], state: str
+) -> None:
+    write(tmp_path / "x/Account" / folder / "x.parquet", Id=["1", "2"], Type=values)
+    land(intake, tmp_path / "x")
+    (file,) = intake.ingestor.sweep().files
+    assert file.state == state
+    if state == "error":
+        assert "column" in file.message
+        assert folder.partition("=")[0] in file.message
+
+
+def test_folders_that_contradict_each_other_are_named(intake: Any, tmp_path: Path) -> None:
+    write(tmp_path / "x/Account/Type=A/type=B/x.parquet")
+    (left,) = land(intake, tmp_path / "x")
+    assert (left.state, left.unplaced) == ("left", True)
+    assert left.reason == "its folders give Type both 'B' and 'A'"
+
+
+def test_the_same_content_in_two_parts_is_two_files(intake: Any, tmp_path: Path) -> None:
+    for part in ("A", "B"):
+        write(tmp_path / f"x/Account/Type={part}/x.parquet", Id=["001"])
+    assert len({done.key for done in land(intake, tmp_path / "x")}) == 2
+    intake.ingestor.sweep()
+    assert {done.state for done in land(intake, tmp_path / "x")} == {"known"}
+
+
+def test_a_part_does_not_tell_the_object(intake: Any, tmp_path: Path) -> None:
+    write(tmp_path / "x/Account/Kind=Contact/x.parquet")
+    (done,) = land(intake, tmp_path / "x")
+    assert done.object == "Account"
+
+
+@pytest.mark.parametrize(
+    ("marker", "kind"),
+    [
+        ("_delta_log/00000000000000000000.json", "Delta Lake"),
+        ("metadata/v1.metadata.json", "Iceberg"),
+        (".hoodie/hoodie.properties", "Hudi"),
+    ],
+)
+@pytest.mark.parametrize("given", ["", "Account", "Account/data", "Account/data/x.parquet"])
+def test_a_table_of_another_format_is_refused_by_name(
+    intake: Any, tmp_path: Path, marker: str, kind: str, given: str
+) -> None:
+    write(tmp_path / "x/Account/data/x.parquet")
+    marked = tmp_path / "x/Account" / marker
+    marked.parent.mkdir(parents=True)
+    marked.write_text("{}")
+    good = write(tmp_path / "x/Contact.parquet") if not given else None
+    done = {entry.state: entry for entry in land(intake, tmp_path / "x" / given)}
+    assert f"is a {kind} table" in done["left"].reason
+    assert "first" in done["left"].reason
+    assert done["left"].unplaced
+    assert ("landed" in done) == (good is not None)

@@ -159,3 +159,34 @@ def test_compound_field_is_kept_as_json_in_every_file(intake: Any) -> None:
     for run in ("run-1", "run-2"):
         result = intake.take_in({"Id": ["a"], "Address": address}, run=run)
         assert json.loads(intake.rows(result, "Address")[0]["Address"]) == address[0]
+
+
+def test_the_index_of_a_data_frame_is_left_out_and_named(intake: Any) -> None:
+    result = intake.take_in({"Id": ["a"], "__index_level_0__": [7], "__index_level_12__": [7]})
+    assert intake.read(result.curated_key).column_names == ["Id", *LINEAGE.names]
+    assert "left out __index_level_0__: the index of a pandas data frame" in result.message
+
+
+FINE = [1_767_323_045_123_456_789, -1, None, 0, -1_500_000_000_000]
+CUT = [1_767_323_045_123_456, -1, None, 0, -1_500_000_000]
+
+
+@pytest.mark.parametrize("int96", [False, True], ids=["int64", "int96"])
+@pytest.mark.parametrize("zone", ["UTC", "Australia/Sydney"])
+def test_nanoseconds_are_cut_to_the_microsecond_and_said(
+    intake: Any, int96: bool, zone: str
+) -> None:
+    at = pa.array(FINE, pa.timestamp("ns", zone))
+    whole = pa.array([10**9, None, 0, 0, 0], pa.timestamp("ns", zone))
+    data = pa.table({"Id": list("abcde"), "Exported_At": at, "Whole": whole})
+    result = intake.take_in(data, use_deprecated_int96_timestamps=int96)
+    kept = intake.read(result.curated_key)["Exported_At"]
+    assert kept.type == pa.timestamp("us", "UTC")
+    assert kept.cast(pa.int64()).to_pylist() == CUT
+    assert result.notes == ("cut nanoseconds to microseconds in Exported_At",)
+
+
+def test_a_time_of_day_in_nanoseconds_is_cut(intake: Any) -> None:
+    result = intake.take_in({"Id": ["a"], "At": pa.array([1_001], pa.time64("ns"))})
+    assert intake.read(result.curated_key)["At"].cast(pa.int64()).to_pylist() == [1]
+    assert result.notes == ("cut nanoseconds to microseconds in At",)

@@ -113,6 +113,9 @@ def ingested(report: IngestReport) -> None:
                 for file in told
             ],
         )
+    for file in report.taken_in:
+        for note in file.notes:
+            output.line(f"  {file.key.rpartition('/')[2]}: {note}")
 
 
 def loaded(call: Call, report: LoadReport) -> None:

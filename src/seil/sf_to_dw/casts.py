@@ -24,6 +24,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _SHORT_ID_LENGTH = 15
 # With a digit: a word of fifteen letters is no Id.
 _ID_LETTERS = r"^[A-Za-z0-9]*[0-9][A-Za-z0-9]*$"
+_NANOS = 1000
 _MAX_DIGITS = 38
 _INT64_DIGITS = 19
 _INT64 = range(-(2**63), 2**63)
@@ -255,12 +256,45 @@ def _truths(column: Column, target: pa.DataType) -> Column:
     return _converted(column, lambda part: part.cast(pa.string()).cast(target), target)
 
 
+def is_finer(column: Column) -> bool:
+    """Whether it has times that are finer than a microsecond."""
+    if not _is_nanoseconds(column.type):
+        return False
+    return not pc.all(pc.equal(_nanoseconds(_micros(column)), column), min_count=0).as_py()
+
+
+def _is_nanoseconds(kind: pa.DataType) -> bool:
+    is_timed = pa.types.is_timestamp(kind) or pa.types.is_time64(kind)
+    return is_timed and getattr(kind, "unit", "") == "ns"
+
+
+def _micros(column: Column) -> Column:
+    """Nanoseconds cut, to the earlier microsecond, as Parquet's INT96 are when they are read."""
+    counts = column.view(pa.int64())
+    rest = pc.subtract(counts, pc.multiply(pc.divide(counts, _NANOS), _NANOS))
+    floor = pc.subtract(pc.divide(counts, _NANOS), pc.cast(pc.less(rest, 0), pa.int64()))
+    return floor.view(_with_unit(column.type, "us"))
+
+
+def _nanoseconds(column: Column) -> Column:
+    return pc.multiply(column.view(pa.int64()), _NANOS).view(_with_unit(column.type, "ns"))
+
+
+def _with_unit(kind: Any, unit: Any) -> pa.DataType:
+    return pa.timestamp(unit, kind.tz) if pa.types.is_timestamp(kind) else pa.time64(unit)
+
+
+def _times(column: Column, target: pa.DataType) -> Column:
+    return _recast(_micros(column) if _is_nanoseconds(column.type) else column, target)
+
+
 def _recast(column: Column, target: pa.DataType) -> Column:
     return _converted(column, lambda part: part.cast(target), target)
 
 
 def _days(column: Column, target: pa.DataType) -> Column:
-    return _converted(column, lambda part: _midnight(part.cast(UTC_MICROS)), target)
+    micros = _micros(column) if _is_nanoseconds(column.type) else column
+    return _converted(micros, lambda part: _midnight(part.cast(UTC_MICROS)), target)
 
 
 def kept(column: Column) -> Column:
@@ -387,9 +421,9 @@ _CONVERSIONS: dict[tuple[str, str], Callable[[Column, pa.DataType], Column]] = {
     ("int", "float"): _recast,
     ("decimal", "float"): _recast,
     ("int", "bool"): _truths,
-    ("timestamp", "timestamp"): _recast,
+    ("timestamp", "timestamp"): _times,
     ("date", "timestamp"): _recast,
     ("timestamp", "date"): _days,
     ("date", "date"): _recast,
-    ("time", "time"): _recast,
+    ("time", "time"): _times,
 }

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from seil.catalog import Catalog, SyncedObject
 from seil.lake import LandedFile
 from seil.salesforce.schema import ObjectSchema
+from seil.sf_to_dw.arrow import Column, pc
 from seil.sf_to_dw.footers import Footer, FooterError, footer_bytes, footer_size
 
 _MAGIC = b"PAR1"
@@ -29,6 +30,8 @@ _READ_AHEAD = 128 << 10
 # In memory ten times that.
 _LARGE_FOOTER = 2 << 20
 _FOOTER_SLICE = 1 << 20
+# In microseconds from 1970.
+_NANOSECOND_RANGE = (1 << 63) // 1000
 _AUDIT = frozenset(
     {
         "id",
@@ -131,6 +134,23 @@ class OpenParquet:
         self.num_rows: int = whole.metadata.num_rows
         self.metadata: Mapping[bytes, bytes] = whole.metadata.metadata or {}
 
+    def finer_columns(self) -> set[str]:
+        """INT96 columns with times finer than a microsecond, which reading them would not show."""
+        names = [
+            self._whole.schema.column(number).name
+            for number in range(len(self._whole.schema.names))
+            if self._whole.schema.column(number).physical_type == "INT96"
+        ]
+        if not names:
+            return set()
+        finer: set[str] = set()
+        nanos = pq.ParquetFile(self._file).iter_batches(columns=names)
+        micros = _opened(self._file, None).iter_batches(columns=names)
+        with readable():
+            for fine, coarse in zip(nanos, micros, strict=True):
+                finer |= {n for n in names if _is_cut(fine.column(n), coarse.column(n))}
+        return finer
+
     def parts(self) -> Iterator[pq.ParquetFile]:
         """Its row groups. What pyarrow knows of one part is gone before the next one."""
         if self._footer is None:
@@ -138,6 +158,12 @@ class OpenParquet:
             return
         for footer in self._footer.slices(_FOOTER_SLICE):
             yield _opened(self._file, footer)
+
+
+def _is_cut(nanos: Column, micros: Column) -> bool:
+    """Dates that nanoseconds cannot express are left aside."""
+    known = pc.less(pc.abs(micros.view(pa.int64())), _NANOSECOND_RANGE)
+    return pc.any(pc.and_(known, pc.not_equal(nanos, micros))).as_py() is True
 
 
 def _opened(file: IO[bytes], metadata: pq.FileMetaData | None) -> pq.ParquetFile:

@@ -20,6 +20,7 @@ from seil.sf_to_dw.conform import Plan, WidenError, earlier_lineage, planned
 from seil.sf_to_dw.curated import CuratedFiles, curated_files
 from seil.sf_to_dw.deliveries import Delivery, content_digest, delivery_of, give_up
 from seil.sf_to_dw.flows import PARTIAL_MODES, find_manifest
+from seil.sf_to_dw.folders import Partitions, partitions_of
 from seil.sf_to_dw.load_columns import MISSING
 from seil.sf_to_dw.notices import announce
 from seil.sf_to_dw.rules import RuleBook, RuleCount
@@ -64,6 +65,16 @@ class Cleaned:
     rejected_rows: int
     rules: list[RuleCount]
     reasons: Mapping[str, int]
+    cut: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What of the file is not in curated as it stands there."""
+        left_out = self.plan.left_out.items()
+        notes = [f"left out {name}: {why}" for name, why in left_out if "catalog" not in why]
+        if self.cut:
+            notes.append(f"cut nanoseconds to microseconds in {', '.join(self.cut)}")
+        return notes
 
 
 @dataclass
@@ -74,8 +85,10 @@ class _Reading:
     parquet: OpenParquet
     metadata: Mapping[str, str]
     delivery: Delivery
+    parts: Partitions = field(default_factory=dict)
     told: int = 0
     needed: dict[str, pa.DataType] = field(default_factory=dict)
+    cut: set[str] = field(default_factory=set)
 
     def advance(self, rows: int) -> None:
         if rows > self.told:
@@ -102,22 +115,27 @@ class Cleaner:
             checks.check_magic(file, size)
             parquet = OpenParquet(file)
             metadata = _metadata(parquet)
-            self._check_footer(task, parquet, metadata)
+            parts = partitions_of(self.lake, key)
+            self._check_footer(task, parquet, metadata, parts)
             digest = content_digest(self.lake.landing, key)
             delivery = delivery_of(self.lake, task.landed, task.entry, digest)
             try:
-                return self._cleaned(_Reading(task, parquet, metadata, delivery))
+                reading = _Reading(task, parquet, metadata, delivery, parts)
+                reading.cut |= parquet.finer_columns()
+                return self._cleaned(reading)
             except UnfitError:
                 give_up(self.lake, delivery)
                 raise
 
-    def _check_footer(self, task: Task, parquet: OpenParquet, metadata: Mapping[str, str]) -> None:
+    def _check_footer(
+        self, task: Task, parquet: OpenParquet, metadata: Mapping[str, str], parts: Partitions
+    ) -> None:
         names = parquet.schema_arrow.names
         checks.check_named_object(metadata, task.obj, self.catalog)
         expected = self._expected_rows(task, metadata)
         checks.check_rows(parquet.num_rows, task.obj, expected)
         checks.check_duplicates(names)
-        checks.check_required(names, _held_to(task.obj, metadata))
+        checks.check_required([*names, *parts], _held_to(task.obj, metadata))
 
     def _expected_rows(self, task: Task, metadata: Mapping[str, str]) -> dict[str, int]:
         expected = {}
@@ -146,9 +164,11 @@ class Cleaner:
         described = self.registry.get(obj) is not None
         landed = reading.parquet.schema_arrow
         lineage = earlier_lineage(landed, reading.metadata, known)
-        plan = planned(landed, obj, known, described=described, lineage=lineage)
+        plan = planned(
+            landed, obj, known, described=described, lineage=lineage, parts=reading.parts
+        )
         if _is_partial(reading.metadata):
-            plan = replace(plan, targets=tuple(t for t in plan.targets if t.source is not None))
+            plan = replace(plan, targets=tuple(t for t in plan.targets if not t.is_empty))
         return plan.widened(reading.needed)
 
     def _write(self, reading: _Reading, plan: Plan) -> Cleaned:
@@ -178,6 +198,7 @@ class Cleaner:
             rejected_rows=files.set_aside,
             rules=book.counts,
             reasons=book.reasons,
+            cut=tuple(sorted(reading.cut)),
         )
 
     def _stream(self, reading: _Reading, plan: Plan, book: RuleBook, files: CuratedFiles) -> int:
@@ -186,6 +207,7 @@ class Cleaner:
         with closing(ahead(_batches(reading.parquet), at_most=BATCHES_AHEAD)) as batches:
             for batch in batches:
                 conformed = plan.conform(batch, rows + 1)
+                reading.cut |= plan.cut_in(batch)
                 if rows == 0:
                     self._check_ids(reading, plan, conformed)
                 files.write(book.judge(conformed, rows + 1))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from seil.catalog import SyncedObject
 from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema
 from seil.sf_to_dw import column_names
-from seil.sf_to_dw.arrow import Column, nulls, repeated, schema_of
+from seil.sf_to_dw.arrow import Column, nulls, pc, repeated, schema_of
 from seil.sf_to_dw.casts import (
     MisfitError,
     TooNarrowError,
@@ -20,10 +21,12 @@ from seil.sf_to_dw.casts import (
     as_json,
     cast,
     is_convertible,
+    is_finer,
     kept_type,
     with_full_ids,
 )
 from seil.sf_to_dw.checks import UnfitError
+from seil.sf_to_dw.folders import Partitions
 
 _LINEAGE_TYPES = {"processed_ts": UTC_MICROS}
 LINEAGE = schema_of(
@@ -31,6 +34,8 @@ LINEAGE = schema_of(
 )
 _NESTED = "json"
 _ID_TYPES = ("id", "reference")
+# One without a name. https://pandas.pydata.org/docs/development/developer.html
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 class WidenError(Exception):
@@ -41,15 +46,28 @@ class WidenError(Exception):
         self.needed = needed
 
 
+class Part(NamedTuple):
+    """A partition's value; None is null."""
+
+    value: str | None
+
+
 @dataclass(frozen=True)
 class Target:
     """A column of the curated file; `source` is its place in the landed one, None: all null.
-    `is_id`: it holds record Ids, which are kept with 18 characters.
+    `is_id`: it holds record Ids, which are kept with 18 characters. `part` is the value, as text,
+    that the folder around the file gives; None: it says nothing.
     """
 
     field: Field
     source: int | None
     is_id: bool = False
+    part: Part | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Neither the file nor its folder has the column."""
+        return self.source is None and self.part is None
 
 
 @dataclass(frozen=True)
@@ -67,7 +85,7 @@ class Plan:
     @property
     def missing(self) -> list[str]:
         """Known columns that the file does not have."""
-        return [t.field.name for t in self.targets if t.source is None]
+        return [t.field.name for t in self.targets if t.is_empty]
 
     @property
     def news(self) -> list[Field]:
@@ -75,7 +93,7 @@ class Plan:
         return [
             t.field
             for t in self.targets
-            if t.source is not None
+            if not t.is_empty
             and (
                 self.known is None
                 or (old := self.known.get(t.field.name)) is None
@@ -91,6 +109,14 @@ class Plan:
             for t in self.targets
         )
         return replace(self, targets=targets)
+
+    def cut_in(self, batch: pa.RecordBatch) -> set[str]:
+        """Columns with times that are finer than a microsecond, which is all that is kept."""
+        return {
+            t.field.name
+            for t in self.targets
+            if t.source is not None and is_finer(batch.column(t.source))
+        }
 
     def conform(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         """`first_row` is the batch's first row in the file, from 1.
@@ -116,6 +142,30 @@ class Plan:
 
 
 def _column(target: Target, batch: pa.RecordBatch) -> Column:
+    if target.part is None:
+        return _read(target, batch)
+    text = repeated(target.part.value, pa.string(), batch.num_rows)
+    said = cast(text, target.field.arrow)
+    if target.is_id:
+        said = with_full_ids(said)
+    if target.source is not None:
+        _check_same(_read(target, batch), said, target.part.value)
+    return said
+
+
+def _check_same(held: Column, said: Column, part: str | None) -> None:
+    """Raises MisfitError for the first row that says something else than its folder."""
+    no = pa.scalar(value=False)
+    same = pc.or_(
+        pc.fill_null(pc.equal(held, said), no), pc.and_(pc.is_null(held), pc.is_null(said))
+    )
+    position = pc.index(same, value=False).as_py()
+    if position >= 0:
+        reason = f"contradicts the file's folder, which says {part!r}"
+        raise MisfitError(position, held[position].as_py(), reason)
+
+
+def _read(target: Target, batch: pa.RecordBatch) -> Column:
     if target.source is None:
         return nulls(batch.num_rows, target.field.arrow)
     column = batch.column(target.source)
@@ -132,9 +182,10 @@ def planned(
     *,
     described: bool,
     lineage: Collection[str] = (),
+    parts: Partitions | None = None,
 ) -> Plan:
     """Known columns first, in their order, then new ones. `described`: known from the org itself;
-    `lineage`: the columns that an earlier ingest has added.
+    `lineage`: the columns that an earlier ingest has added; `parts`: columns of the folders.
 
     Raises UnfitError for a column of a type that cannot be kept.
     """
@@ -142,22 +193,32 @@ def planned(
     sources = {
         name.lower(): index for index, name in enumerate(landed.names) if name not in left_out
     }
+    excluded = {name.lower() for name in obj.exclude}
+    given = {n.lower(): (n, Part(v)) for n, v in (parts or {}).items() if n.lower() not in excluded}
     targets = []
     for entry in known.fields if known else ():
         source = sources.pop(entry.name.lower(), None)
-        targets.append(_target(_held(entry, landed, source, described=described), source, obj))
-    targets += [_target(_new(landed.field(index)), index, obj) for index in sources.values()]
+        field = _held(entry, landed, source, described=described)
+        targets.append(_target(field, source, obj, given.pop(entry.name.lower(), None)))
+    for name, index in sources.items():
+        targets.append(_target(_new(landed.field(index)), index, obj, given.pop(name, None)))
+    targets += [
+        _target(Field(part[0], "", pa.string()), None, obj, part) for part in given.values()
+    ]
     return Plan(tuple(targets), known, left_out)
 
 
-def _target(entry: Field, source: int | None, obj: SyncedObject) -> Target:
+def _target(
+    entry: Field, source: int | None, obj: SyncedObject, part: tuple[str, Part] | None
+) -> Target:
     """Where no type says so, the key and columns like AccountId and account_id hold Ids; a custom
     field's name says nothing: External_Id__c is text as a rule.
     """
     name = entry.name.lower()
     is_named_so = not name.endswith("__c") and (name == obj.key.lower() or name.endswith("id"))
     is_id = entry.type in _ID_TYPES if entry.type else is_named_so
-    return Target(entry, source, is_id and pa.types.is_string(entry.arrow))
+    is_id = is_id and pa.types.is_string(entry.arrow)
+    return Target(entry, source, is_id, part[1] if part else None)
 
 
 def _left_out(
@@ -170,6 +231,8 @@ def _left_out(
             reasons[entry.name] = "excluded in the catalog"
         elif entry.name in lineage:
             reasons[entry.name] = "lineage of an earlier ingest; written anew"
+        elif _PANDAS_INDEX.fullmatch(entry.name):
+            reasons[entry.name] = "the index of a pandas data frame"
         elif pa.types.is_null(entry.type) and not (known and known.get(entry.name)):
             reasons[entry.name] = "a new column with neither a value nor a type"
     return reasons

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +18,18 @@ from seil.errors import ConfigurationError, Problem
 from seil.events.bus import Bus
 from seil.lake import Lake, LandedFile
 from seil.sf_to_dw.deliveries import is_taken_in
+from seil.sf_to_dw.folders import (
+    Partitions,
+    partition,
+    partitions,
+    remember_partitions,
+    table_format,
+)
 from seil.sf_to_dw.landing import landed_event
 from seil.sf_to_dw.object_names import ObjectNames
 
 _CHUNK = 1 << 20
+_RUN_DIGITS = 16
 _MAGIC = b"PAR1"
 _SUFFIXES = (".parquet", ".parq", ".pq")
 # Of any environment, see Lake.at. A folder of this kind can still be named itself.
@@ -67,6 +76,8 @@ def land_folder(
     if not folder.exists():
         raise ConfigurationError([Problem(str(folder), "no such folder")])
     _check_not_in_the_lake(folder, lake)
+    if reason := next(filter(None, map(table_format, [folder, *folder.resolve().parents])), ""):
+        return [Imported(folder, "left", reason=reason, unplaced=True)]
     importer = _Importer(lake, catalog, folder, obj, bus)
     if folder.is_file():
         # Somebody named this very file: leaving it is never what they wanted.
@@ -99,6 +110,8 @@ def _found(folder: Path, own: frozenset[Path]) -> Iterator[tuple[Path, _LeftErro
     for path in paths:
         if reason := _reason_to_leave(path, own):
             yield path, _LeftError(reason)
+        elif path.is_dir() and (reason := table_format(path)):
+            yield path, _LeftError(reason, unplaced=True)
         elif path.is_dir():
             yield from _found(path, own)
         else:
@@ -137,11 +150,13 @@ class _Importer:
         try:
             obj = self._object(path)
             digest = _digest(path)
-            landed = LandedFile(
-                self.lake.env, obj.landing_name, f"import-{digest[:16]}", _safe(path.name)
-            )
+            values = _partitions(path, self.folder)
+            run = f"import-{_run(digest, values)}"
+            landed = LandedFile(self.lake.env, obj.landing_name, run, _safe(path.name))
             if is_taken_in(self.lake, landed.key, digest):
                 return Imported(path, "known", landed.key, obj.api_name)
+            if values:
+                remember_partitions(self.lake, landed.key, values)
             self._copy(path, landed.key)
         except _LeftError as error:
             return Imported(path, "left", reason=error.reason, unplaced=error.unplaced)
@@ -174,6 +189,20 @@ class _Importer:
             self.bus.publish([landed_event(landing, entry)])
 
 
+def _partitions(path: Path, folder: Path) -> dict[str, str | None]:
+    try:
+        return partitions(path, folder if folder.is_dir() else folder.parent)
+    except ValueError as error:
+        raise _LeftError(str(error), unplaced=True) from error
+
+
+def _run(digest: str, values: Partitions) -> str:
+    """Files of the same content in other partitions are others."""
+    if values:
+        digest = hashlib.sha256(f"{digest} {json.dumps(values)}".encode()).hexdigest()
+    return digest[:_RUN_DIGITS]
+
+
 def _names(path: Path, folder: Path) -> list[str]:
     """The file's, then those of its folders, nearest first, up to the one that was given."""
     stem = path.name
@@ -181,7 +210,7 @@ def _names(path: Path, folder: Path) -> list[str]:
         stem = stem.rpartition(".")[0]
     top = folder.resolve() if folder.is_dir() else path.resolve().parent
     folders = [parent for parent in path.resolve().parents if parent.is_relative_to(top)]
-    return [stem, *(parent.name for parent in folders)]
+    return [stem, *(parent.name for parent in folders if partition(parent.name) is None)]
 
 
 def _is_parquet(path: Path) -> bool:

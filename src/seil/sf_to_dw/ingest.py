@@ -56,6 +56,7 @@ class Ingested:
     rejected_rows: int = 0
     rules: tuple[Mapping[str, Any], ...] = ()
     drift: SchemaDiff = field(default_factory=SchemaDiff)
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -219,6 +220,7 @@ class Ingestor:
             rejected_rows=cleaned.rejected_rows,
             rules=tuple(count.to_dict() for count in cleaned.rules),
             drift=cleaned.drift,
+            notes=tuple(cleaned.notes),
         )
         at = self._clock()
         detail = {
@@ -230,6 +232,7 @@ class Ingestor:
             "set_aside": dict(cleaned.reasons),
             "missing": cleaned.plan.missing,
             "left_out": dict(cleaned.plan.left_out),
+            "cut": list(cleaned.cut),
         }
         events = [file_event(self._lake, task.entry, "success", detail, at=at)]
         if cleaned.drift:
@@ -304,7 +307,7 @@ def _success_message(cleaned: Cleaned) -> str:
     for word, columns in (("added", cleaned.drift.added), ("widened", cleaned.drift.widened)):
         if columns:
             parts.append(f"{word} {', '.join(columns)}")
-    return "; ".join(parts)
+    return "; ".join([*parts, *cleaned.notes])
 
 
 def _detail(result: Ingested) -> dict[str, Any]:

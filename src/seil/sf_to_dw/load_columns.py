@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seil.sf_to_dw.column_names import table_column
+from seil.sf_to_dw.flows import find_manifest
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
@@ -44,7 +45,7 @@ class ColumnCount:
 
 def columns_read(lake: Lake, obj: SyncedObject, flow_run_id: str) -> Sequence[str]:
     """By the run's manifest; empty where nobody said."""
-    stored = lake.staging.find(f"runs/Salesforce-{obj.landing_name}/{flow_run_id}.json")
+    stored = find_manifest(lake, obj.landing_name, flow_run_id)
     try:
         return list(json.loads(stored).get("columns") or ()) if stored else ()
     except (ValueError, AttributeError):
