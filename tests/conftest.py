@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import logging
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.ministack import Ministack, ministack
 from tests.shared import made_once
 
 from seil.observe.logs import unconfigure
@@ -34,3 +36,19 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         generate(folder, orders=30, seed=5).close()
 
     return made_once(tmp_path_factory, "generated", make)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
+    """An S3 over HTTP with the bucket `lake` in it."""
+    with ministack(tmp_path_factory.mktemp("s3")) as found:
+        found.bucket("lake")
+        yield found
+
+
+@pytest.fixture
+def s3_url(s3: Ministack, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A place in it that is empty; processes that a test starts reach it, too."""
+    for name, value in {**s3.environment, "AWS_ALLOW_HTTP": "true"}.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://lake/{uuid.uuid4().hex}"

@@ -55,6 +55,10 @@ class Ministack:
         session: Any = boto3.Session(ACCOUNT, "test", region_name=REGION)
         return session.client(name, endpoint_url=self.url)
 
+    def bucket(self, name: str) -> None:
+        place = {"LocationConstraint": REGION}
+        self.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=place)
+
     def role(self, name: str, allowed: Mapping[str, Sequence[str]]) -> str:
         """A role of Lambda functions that may do this to these resources only; its ARN."""
         iam = self.client("iam")

@@ -276,17 +276,17 @@ class StatementError(WarehouseError):
 class AlreadyRunningError(AbortError):
     exit_code = 5
 
-    def __init__(self, lock: str, holder: str) -> None:
+    def __init__(self, lock: str, holder: str, *, hint: str = "") -> None:
         super().__init__(
             f"Another run holds {lock} ({holder})",
-            hint="Wait for it to end; nothing was changed here",
+            hint=hint or "Wait for it to end; nothing was changed here",
         )
         self.lock = lock
         self.holder = holder
 
 
 class LeaseLostError(AbortError):
-    """`lock` is what was held; nothing is written after this."""
+    """`lock` is what was held; no write gets through after this."""
 
     exit_code = 5
 

@@ -4,16 +4,14 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from seil.errors import AlreadyRunningError
-from seil.lake import Bucket, Lake
-from seil.sf_to_dw.lock import KEY, run_lock
+from seil.lake import Lake
+from seil.sf_to_dw.lock import run_lock
 
 HOLD = """
 import sys, time
@@ -38,18 +36,11 @@ def lake_at(url: str) -> Lake:
     return Lake.at(url, env="dev", project="seil")
 
 
-@pytest.fixture
-def remote() -> Lake:
-    """A bucket without files stands for S3: the lock is an object there."""
-    bucket = Bucket("memory:///")
-    return Lake("dev", bucket, bucket, bucket)
-
-
 def test_lock_second_holder_is_told_the_first(tmp_path: Path) -> None:
     lake = lake_at(tmp_path.as_uri())
     with (
         run_lock(lake),
-        pytest.raises(AlreadyRunningError, match=f'"pid": {os.getpid()}'),
+        pytest.raises(AlreadyRunningError, match=rf"\(process {os.getpid()} on .*, since .* UTC\)"),
         run_lock(lake),
     ):
         pass
@@ -107,24 +98,3 @@ def test_locks_of_different_keys_are_apart(tmp_path: Path) -> None:
     lake = lake_at(tmp_path.as_uri())
     with run_lock(lake), run_lock(lake, key="other.lock"):
         pass
-
-
-def test_object_lock_excludes_and_releases(remote: Lake) -> None:
-    with run_lock(remote), pytest.raises(AlreadyRunningError), run_lock(remote):
-        pass
-    assert remote.staging.head(KEY) is None
-
-
-def test_object_lock_of_a_dead_run_is_taken_over(remote: Lake) -> None:
-    remote.staging.put(KEY, b'{"pid": 1}')
-    time.sleep(0.05)
-    with run_lock(remote, lease=timedelta(milliseconds=20)):
-        assert str(os.getpid()).encode() in remote.staging.get(KEY)
-
-
-def test_object_lock_is_renewed_while_held(remote: Lake) -> None:
-    lease = timedelta(milliseconds=400)
-    with run_lock(remote, lease=lease):
-        time.sleep(0.8)
-        with pytest.raises(AlreadyRunningError), run_lock(remote, lease=lease):
-            pass

@@ -168,7 +168,9 @@ class Context:
         from seil.warehouse import LOCK_WAIT, open_warehouse
 
         patience = LOCK_WAIT if wait is None else wait
-        return open_warehouse(self.settings.warehouse, read_only=read_only, wait=patience)
+        fence = None if read_only else self.lake.fence
+        settings = self.settings.warehouse
+        return open_warehouse(settings, read_only=read_only, wait=patience, fence=fence)
 
     def reading(self, *, wait: timedelta | None = None) -> AbstractContextManager[Reading]:
         """The warehouse for what only looks at it: no run waits for it, nor it for a run.

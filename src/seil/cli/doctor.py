@@ -118,6 +118,14 @@ def _lake(context: Context) -> Iterator[Check]:
     for bucket in (context.lake.landing, context.lake.curated, context.lake.staging):
         bucket.put(_PROBE, b"seil doctor")
         bucket.delete(_PROBE)
+    if not context.lake.staging.refuses_stale_tags(_PROBE):
+        yield Check(
+            "lake",
+            "fail",
+            f"{context.settings.lake.url} ignores If-Match, so that two runs could hold the lock",
+            "use a store that honours conditional writes: docs/run-lock.md",
+        )
+        return
     free = context.lake.landing.free_bytes()
     detail = f"{context.settings.lake.url} can be written"
     if free is None:

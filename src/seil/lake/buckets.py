@@ -131,6 +131,17 @@ class Bucket:
                 return None
             raise
 
+    def refuses_stale_tags(self, probe: str) -> bool:
+        """Whether conditional writes are honoured here; `probe` is a key that may be written."""
+        self.put(probe, b"probe")
+        try:
+            self.put_if(probe, b"stale", '"0123456789abcdef0123456789abcdef"')
+        except ConflictError:
+            return True
+        finally:
+            self.delete(probe)
+        return False
+
     def unguarded(self) -> Bucket:
         """The same bucket for whoever decides about the guard."""
         bucket = copy.copy(self)

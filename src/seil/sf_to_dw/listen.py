@@ -121,11 +121,13 @@ class Listener:
     def listen(self, sweep: timedelta) -> None:
         """Goes on until `stop` is set. What passes by itself, or by somebody's act, is waited for.
 
-        Raises AlreadyRunningError beside another listener, ConfigurationError and JournalError.
+        Raises AlreadyRunningError beside another listener, LeaseLostError once there is one,
+        ConfigurationError and JournalError.
         """
-        with run_lock(self.lake, key=LOCK_KEY):
+        with run_lock(self.lake, key=LOCK_KEY) as lock:
             tidied = -math.inf
             while not self.stop.is_set():
+                lock.check()
                 try:
                     if time.monotonic() - tidied > _TIDY_EVERY:
                         self._catch_up()

@@ -50,7 +50,9 @@ class Outbox:
 
     def clear(self) -> None:
         """Of what has been published; once at the end, as each commit waits for the disk."""
-        self._delete(self._published)
+        if self._published:
+            with self._warehouse.transaction():
+                self._delete(self._published)
         self._published = set()
 
     def _delete(self, ids: Collection[str]) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.settings import WarehouseSettings
-from seil.warehouse.protocol import Outcome, StagedFile, TableName, Warehouse
+from seil.warehouse.protocol import Fence, Outcome, StagedFile, TableName, Warehouse
 
-__all__ = ["Outcome", "StagedFile", "TableName", "Warehouse", "open_warehouse"]
+__all__ = ["Fence", "Outcome", "StagedFile", "TableName", "Warehouse", "open_warehouse"]
 
 _SCHEMAS = frozenset(
     {
@@ -27,11 +27,16 @@ LOCK_WAIT = timedelta(seconds=5)
 
 
 def open_warehouse(
-    settings: WarehouseSettings, *, read_only: bool = False, wait: timedelta = LOCK_WAIT
+    settings: WarehouseSettings,
+    *,
+    read_only: bool = False,
+    wait: timedelta = LOCK_WAIT,
+    fence: Fence | None = None,
 ) -> Warehouse:
     """Close it as soon as it is not needed: an embedded one is locked while it is open.
 
-    `wait` is how long a lock of another process is waited for. Read-only, nothing outside the
+    `wait` is how long a lock of another process is waited for; `fence` refuses the commits of a run
+    that lost the run lock. Read-only, nothing outside the
     warehouse can be reached either.
     """
     kind, _, location = settings.url.partition(":")
@@ -53,7 +58,12 @@ def open_warehouse(
     if not read_only:
         _make_folder(settings.url, file.parent)
     return EmbeddedWarehouse(
-        file, memory=settings.memory, threads=settings.threads, read_only=read_only, wait=wait
+        file,
+        memory=settings.memory,
+        threads=settings.threads,
+        read_only=read_only,
+        wait=wait,
+        fence=fence,
     )
 
 

@@ -25,10 +25,12 @@ import pyarrow.parquet as pq
 from seil.errors import StatementError, WarehouseError
 from seil.warehouse import embedded_sql
 from seil.warehouse.embedded_errors import translated_batches, translated_errors
+from seil.warehouse.fencing import admit
 from seil.warehouse.protocol import (
     EXTRACTED_AT,
     FILE,
     ChangeLog,
+    Fence,
     Outcome,
     StagedFile,
     TableName,
@@ -57,7 +59,9 @@ _Setting = str | bool | int | float | list[str]
 
 
 class EmbeddedWarehouse:
-    """`wait` is how long a lock of another process is waited for."""
+    """`wait` is how long a lock of another process is waited for; `fence` refuses the commits of a
+    run that lost its lease.
+    """
 
     dialect = "duckdb"
 
@@ -69,7 +73,9 @@ class EmbeddedWarehouse:
         threads: int | None = None,
         read_only: bool = False,
         wait: timedelta = timedelta(0),
+        fence: Fence | None = None,
     ) -> None:
+        self._fence = fence
         self.url = f"duckdb:{file}"
         self.read_only = read_only
         config: dict[str, _Setting] = {
@@ -119,7 +125,11 @@ class EmbeddedWarehouse:
     def transaction(self) -> Iterator[None]:
         self.execute("BEGIN")
         try:
+            if self._fence:
+                admit(self, self._fence)
             yield
+            if self._fence:
+                self._fence.check()
             self.execute("COMMIT")
         except BaseException:
             # A failed COMMIT, or a database that DuckDB has shut down, leaves nothing to roll back.

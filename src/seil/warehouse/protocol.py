@@ -99,6 +99,23 @@ class ChangeLog:
     sequence: int
 
 
+class Fence(Protocol):
+    """Which run may commit: `seil.lake.Fence` is one."""
+
+    @property
+    def token(self) -> int | None:
+        """None while no run holds the lock."""
+        ...
+
+    def check(self) -> None:
+        """Raises LeaseLostError once the run does not hold the lock any more."""
+        ...
+
+    def admit(self, place: str, stored: int) -> int:
+        """The token to store. Raises LeaseLostError when `stored` is a later run's."""
+        ...
+
+
 class Warehouse(Protocol):
     """Errors leave as `WarehouseError`; a statement refused for what it says, as `StatementError`.
 
@@ -117,7 +134,10 @@ class Warehouse(Protocol):
     def read_only(self) -> bool: ...
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Commits when the block ends, rolls back when it raises. Does not nest."""
+        """Commits when the block ends, rolls back when it raises. Does not nest.
+
+        With a fence given at opening, it begins by `seil.warehouse.fencing.admit`.
+        """
         ...
 
     def execute(self, sql: str) -> None: ...
