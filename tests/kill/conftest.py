@@ -209,7 +209,7 @@ class Site:
 
     def left_over(self) -> list[str]:
         """What a killed command has left, and nobody has taken away or up."""
-        parts = [str(path) for path in (self.folder / "lake").rglob("*#*")]
+        parts = [str(path) for path in (self.folder / "lake").rglob("*#000*")]
         with self.open() as context:
             owed = [entry.key for entry in context.lake.staging.list("pending/")]
             landed = [entry.key for entry in context.lake.landing.list("in/")]
