@@ -20,7 +20,7 @@ from seil.settings import Settings, WarehouseSettings, load_settings
 from seil.sf_to_dw.model import Models, load_models
 from seil.sf_to_dw.pipeline import RunReport
 from seil.sf_to_dw.rebuild import Rebuild, RebuildReport
-from seil.warehouse import Warehouse, open_warehouse
+from seil.warehouse import Fence, Warehouse, open_warehouse
 
 Records = dict[str, dict[str, Any]]
 
@@ -145,8 +145,8 @@ class Site:
         return found
 
 
-def _opened_soon(settings: WarehouseSettings) -> Warehouse:
-    return open_warehouse(settings, wait=timedelta(seconds=0.2))
+def _opened_soon(settings: WarehouseSettings, *, fence: Fence) -> Warehouse:
+    return open_warehouse(settings, wait=timedelta(seconds=0.2), fence=fence)
 
 
 class _Context(Context):

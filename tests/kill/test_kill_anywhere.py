@@ -27,6 +27,7 @@ Kills = Sequence[dict[str, Any]]
 # What outlives a process, as the driver names it. One that is new has to be thought of here.
 COMMITTED = {
     "POST jobs/query",
+    "write staging/run.lease",
     "write staging/flows",
     "write landing/in",
     "write staging/schemas",

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.holder import Holder
 
 from seil.errors import ConflictError, LakeError, LeaseLostError
 from seil.lake import Bucket, Document, Fence, Lake
@@ -27,17 +27,6 @@ for number in range(int(sys.argv[3])):
     )
     print(number, flush=True)
 """
-
-
-@dataclass
-class Holder:
-    token: int
-    name: str = "run.lock"
-    is_lost: bool = False
-
-    def check(self) -> None:
-        if self.is_lost:
-            raise LeaseLostError(self.name, "its lease ran out")
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -155,7 +144,7 @@ def test_a_lost_lock_refuses_every_change_of_a_lake(lake: Lake) -> None:
     ]
     with lake.fence.guarding(holder):
         for change in changes:
-            with pytest.raises(LeaseLostError, match=r"lost run\.lock: its lease ran out"):
+            with pytest.raises(LeaseLostError, match=r"lost run\.lock: another run took it over"):
                 change()
     files = [e.key for b in (lake.landing, lake.curated, lake.staging) for e in b.list()]
     assert files == ["in/a"]

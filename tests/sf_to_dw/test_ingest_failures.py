@@ -38,6 +38,10 @@ class Hooked(Bucket):
         self.before("put", key)
         return super().put(key, data, create=create)
 
+    def put_if(self, key: str, data: bytes, tag: str | None) -> str:
+        self.before("put", key)
+        return super().put_if(key, data, tag)
+
     def move(self, source: str, target: str) -> None:
         self.before("move", source)
         super().move(source, target)
@@ -196,6 +200,10 @@ def effect():
 class Dying(Bucket):
     def put(self, *a, **k):
         done = super().put(*a, **k)
+        effect()
+        return done
+    def put_if(self, *a):
+        done = super().put_if(*a)
         effect()
         return done
     def move(self, *a):

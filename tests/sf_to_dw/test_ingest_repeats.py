@@ -66,6 +66,16 @@ def test_only_folders_of_our_own_runs_go_when_they_are_empty(intake: Any) -> Non
     assert list(intake.lake.staging.path("pending").rglob("2026*")) == []
 
 
+def test_names_given_up_by_a_file_that_got_in_elsewhere_stay_its_own(intake: Any) -> None:
+    """Its claim was given up by a run that had lost its lease, while the next took it in."""
+    first = intake.take_in({"Id": ["a"], "Size": ["1"]})
+    claim = f"claims/{first.curated_key}"
+    intake.lake.staging.put(claim, b"")
+    second = intake.take_in({"Id": ["b"], "Size": ["2"]})
+    assert second.curated_key != first.curated_key
+    assert [row["Id"] for row in intake.rows(first, "Id")] == ["a"]
+
+
 def test_corrected_file_gets_the_plain_name(intake: Any) -> None:
     intake.describe(Id=pa.string(), Size=pa.int64())
     assert intake.take_in({"Id": ["a"], "Size": ["x"]}).state == "error"

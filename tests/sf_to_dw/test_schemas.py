@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,6 +35,53 @@ def schema(name: str = "Thing__c", **types: pa.DataType) -> ObjectSchema:
 @pytest.fixture
 def registry(tmp_path: Path) -> SchemaRegistry:
     return SchemaRegistry(Lake.at(tmp_path.as_uri(), env="dev", project="seil"))
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> SchemaRegistry:
+    """Of another process on the same lake."""
+    return SchemaRegistry(Lake.at(tmp_path.as_uri(), env="dev", project="seil"))
+
+
+def test_two_writers_of_one_schema_both_keep_their_change(
+    registry: SchemaRegistry, other: SchemaRegistry
+) -> None:
+    registry.put(THING, schema(Id=pa.string()))
+    given = known_schema(other, THING)
+    news = [Field("Size__c", "double", MONEY)]
+    in_turn = SchemaRegistry(
+        registry.lake,
+        clock=Interrupted(lambda: other.accept(THING, news, given=given, source="a file")),
+    )
+    in_turn.put(THING, schema(Id=pa.string(), Name=pa.string()))
+    known = known_schema(registry, THING)
+    assert known is not None
+    assert [field.name for field in known.fields] == ["Id", "Name", "Size__c"]
+    assert [entry["version"] for entry in registry.history(THING)] == [1, 2, 3]
+
+
+class Interrupted:
+    """A clock that lets somebody else come first, once."""
+
+    def __init__(self, first: Callable[[], object]) -> None:
+        self.first: Callable[[], object] | None = first
+
+    def __call__(self) -> datetime:
+        first, self.first = self.first, None
+        if first:
+            first()
+        return datetime(2026, 11, 29, tzinfo=UTC)
+
+
+def test_a_schema_that_moved_meanwhile_takes_no_fields(
+    registry: SchemaRegistry, other: SchemaRegistry
+) -> None:
+    registry.put(THING, schema(Id=pa.string()))
+    given = known_schema(registry, THING)
+    other.put(THING, schema(Id=pa.string(), Name=pa.string()))
+    news = [Field("Size__c", "double", MONEY)]
+    assert registry.accept(THING, news, given=given, source="a file") is None
+    assert registry.seen(THING) == ()
 
 
 def test_schema_comes_back_as_it_was_put(registry: SchemaRegistry) -> None:

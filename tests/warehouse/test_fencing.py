@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.holder import Holder
 
 from seil.errors import LeaseLostError
 from seil.lake import Fence
 from seil.settings import WarehouseSettings
 from seil.warehouse import Warehouse, open_warehouse
-
-
-@dataclass
-class Holder:
-    token: int
-    name: str = "run.lock"
-    is_lost: bool = False
-
-    def check(self) -> None:
-        if self.is_lost:
-            raise LeaseLostError(self.name, "another run took it over")
 
 
 def opened(folder: Path, fence: Fence | None = None) -> Warehouse:

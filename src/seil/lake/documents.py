@@ -35,8 +35,15 @@ class Document:
 
     def read(self) -> Body | None:
         """Without the token; None when it was never written."""
-        stored = self.bucket.version(self.key)
-        return None if stored is None else self._parsed(stored)[0]
+        stored = self.version()
+        return None if stored is None else self.parse(stored)
+
+    def version(self) -> Version | None:
+        """As it is stored, for who keeps what they made of it."""
+        return self.bucket.version(self.key)
+
+    def parse(self, stored: Version) -> Body:
+        return self._parsed(stored)[0]
 
     def change(self, edit: Callable[[Body | None], Mapping[str, Any] | None]) -> Body:
         """Stores what `edit` makes of the body, and returns it; None leaves the document as it is.

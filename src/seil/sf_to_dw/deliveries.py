@@ -2,8 +2,12 @@
 
 Kept in staging:
 ingested/<landing path>/<content>.json   where this content of this landed file went the first time
-claims/<curated key>                     which content of which landed file owns a curated key
+claims/<curated key>                     which content of which landed file owns a curated key, and
+                                         nothing where it was given up
 pending/<landing path>.json              a move that was decided, with the events it owes
+
+Receipts and claims are written once, on condition that nobody else did; a note is of one landed
+file, and its events have the same ids whoever publishes them.
 """
 
 from __future__ import annotations
@@ -11,11 +15,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+from seil.errors import ConflictError
 from seil.events.bus import Bus
 from seil.events.envelope import Event
 from seil.lake import Bucket, Entry, Lake, LandedFile, landed_file
@@ -52,13 +58,11 @@ def delivery_of(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> De
     The hour in its keys is that of its first delivery; a key that belongs to something else gets a
     suffix made from what this is.
     """
-    receipt = _receipt(entry.key, digest)
-    stored = lake.staging.find(receipt)
-    if stored is None:
-        stored = json.dumps(_first(lake, landed, entry, digest)).encode()
-        if not lake.staging.put(receipt, stored, create=True):
-            stored = lake.staging.get(receipt)
-    known = json.loads(stored)
+    receipt = lake.document(_receipt(entry.key, digest))
+    known = receipt.read()
+    if not known:
+        first = _first(lake, landed, entry, digest)
+        known = receipt.change(lambda body: None if body else first)
     return Delivery(**{**known, "landed_at": datetime.fromisoformat(known["landed_at"])})
 
 
@@ -78,15 +82,19 @@ def _first(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> dict[st
 
 
 def is_taken_in(lake: Lake, landed_key: str, digest: str) -> bool:
-    receipt = lake.staging.find(_receipt(landed_key, digest))
-    return receipt is not None and bool(lake.curated.head(json.loads(receipt)["curated_key"]))
+    receipt = lake.document(_receipt(landed_key, digest)).read()
+    return bool(receipt and lake.curated.head(receipt["curated_key"]))
 
 
 def give_up(lake: Lake, delivery: Delivery) -> None:
     """Frees the names of a file that did not get into curated, for the corrected one."""
     if lake.curated.head(delivery.curated_key) is None:
-        lake.staging.delete(_receipt(delivery.landed_key, delivery.digest))
-        lake.staging.delete(f"claims/{delivery.curated_key}")
+        lake.document(_receipt(delivery.landed_key, delivery.digest)).change(lambda _: {})
+        claim = f"claims/{delivery.curated_key}"
+        stored = lake.staging.version(claim)
+        if stored and stored.data == _owner(delivery.landed_key, delivery.digest):
+            with suppress(ConflictError):
+                lake.staging.put_if(claim, b"", stored.tag)
 
 
 def _receipt(landed_key: str, digest: str) -> str:
@@ -94,15 +102,33 @@ def _receipt(landed_key: str, digest: str) -> str:
 
 
 def _claimed(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> str:
-    owner = f"{entry.key} {digest}"
+    owner = _owner(entry.key, digest)
     plain = landed.curated(entry.modified)
     for key in (plain, _suffixed(plain, entry.key)):
-        claim = f"claims/{key}"
-        if lake.staging.put(claim, owner.encode(), create=True):
+        if _claim(lake, key, owner):
             return key
-        if lake.staging.get(claim).decode() == owner:
-            return key
-    return _suffixed(plain, owner)
+    return _suffixed(plain, owner.decode())
+
+
+def _claim(lake: Lake, key: str, owner: bytes) -> bool:
+    """Whether the curated key is the owner's: nobody else has it, or what they gave up came to
+    nothing.
+    """
+    claim = f"claims/{key}"
+    stored = lake.staging.version(claim)
+    if stored and stored.data:
+        return stored.data == owner
+    if stored and lake.curated.head(key):
+        return False
+    try:
+        lake.staging.put_if(claim, owner, stored.tag if stored else None)
+    except ConflictError:
+        return _claim(lake, key, owner)
+    return True
+
+
+def _owner(landed_key: str, digest: str) -> bytes:
+    return f"{landed_key} {digest}".encode()
 
 
 def _suffixed(key: str, made_from: str) -> str:

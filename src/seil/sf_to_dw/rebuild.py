@@ -9,17 +9,17 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from seil.catalog import Catalog
 from seil.errors import WarehouseError
 from seil.events.bus import Bus
 from seil.events.envelope import Event
-from seil.lake import Lake
+from seil.lake import Fence, Lake
 from seil.observe.progress import SILENT, Progress
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.build import BuildReport, build
@@ -43,7 +43,11 @@ _BROKEN = ".broken"
 _NAMED = 3
 _OWN_SCHEMAS = ("seil", "seil_versions", "salesforce_history")
 
-Open = Callable[[WarehouseSettings], AbstractContextManager["Warehouse"]]
+
+class Open(Protocol):
+    def __call__(
+        self, settings: WarehouseSettings, *, fence: Fence
+    ) -> AbstractContextManager[Warehouse]: ...
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,8 @@ class Rebuild:
                 refused = () if anyway else (*lacking, *failed)
                 warehouse.execute("CHECKPOINT")
             if not refused:
-                _swap(new, file, broken=old.state == "broken")
+                with self._fenced(file, old):
+                    _swap(new, file, broken=old.state == "broken")
         finally:
             _remove(new)
         copy = publish(self.settings, anew=True)
@@ -150,7 +155,18 @@ class Rebuild:
         return report
 
     def _opened(self, file: Path) -> AbstractContextManager[Warehouse]:
-        return self.open(self.settings.model_copy(update={"url": f"duckdb:{file}"}))
+        settings = self.settings.model_copy(update={"url": f"duckdb:{file}"})
+        return self.open(settings, fence=self.lake.fence)
+
+    @contextmanager
+    def _fenced(self, file: Path, old: _Old) -> Iterator[None]:
+        """While the old one is replaced, nobody commits to it, nor has a later run done so."""
+        if old.state != "present":
+            self.lake.fence.check()
+            yield
+            return
+        with self._opened(file) as warehouse, warehouse.transaction():
+            yield
 
     def _old(self, file: Path) -> _Old:
         """Opened for writing, so that what stands in its write-ahead log gets into the file."""
@@ -158,6 +174,9 @@ class Rebuild:
             return _Old("missing")
         try:
             with self._opened(file) as warehouse:
+                with warehouse.transaction():
+                    # Runs before this one commit nothing more to it.
+                    pass
                 # Of what it still owes, the new one knows nothing.
                 Outbox(warehouse, self.bus).clear()
                 files = _merged(warehouse)

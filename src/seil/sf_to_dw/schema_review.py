@@ -6,17 +6,16 @@ them as well.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
 from seil.catalog import SyncedObject
 from seil.errors import ObjectRejectedError
-from seil.lake import Lake
+from seil.lake import Document, Lake
 from seil.salesforce.schema import ObjectSchema
 from seil.sf_to_dw.ledger import SCHEMA_CHANGES, ledger_schema
 from seil.sf_to_dw.schemas import SchemaDiff, SchemaRegistry, compare, stored_type
@@ -61,19 +60,35 @@ class Decisions:
 
     def get(self, obj: SyncedObject) -> list[Decision]:
         """Oldest first; of those on one column the last counts."""
-        stored = self.lake.staging.find(_key(obj))
-        if stored is None:
-            return []
-        return [Decision(**entry) for entry in json.loads(stored)["decisions"]]
+        return _decisions(self._document(obj).read())
 
     def add(self, obj: SyncedObject, decisions: Iterable[Decision]) -> None:
-        kept = [*self.get(obj), *decisions]
-        body = {"object": obj.api_name, "decisions": [asdict(entry) for entry in kept]}
-        text = json.dumps(body, ensure_ascii=False, indent=1)
-        self.lake.staging.put(_key(obj), text.encode())
+        """Keeps what others have decided meanwhile."""
+        new = list(decisions)
+
+        def edit(body: dict[str, Any] | None) -> dict[str, Any]:
+            kept = [asdict(entry) for entry in (*_decisions(body), *new)]
+            return {**(body or {}), "object": obj.api_name, "decisions": kept}
+
+        self._document(obj).change(edit)
 
     def by_column(self, obj: SyncedObject) -> dict[str, Decision]:
         return in_force(self.get(obj))
+
+    def _document(self, obj: SyncedObject) -> Document:
+        return self.lake.document(
+            f"decisions/Salesforce-{obj.landing_name}.json",
+            cure="Put it back from a backup; without it, decide again with `seil schema accept`",
+        )
+
+
+def _decisions(body: Mapping[str, Any] | None) -> list[Decision]:
+    names = {field.name for field in fields(Decision)}
+    entries = body["decisions"] if body else ()
+    return [
+        Decision(**{name: value for name, value in entry.items() if name in names})
+        for entry in entries
+    ]
 
 
 def in_force(decisions: Iterable[Decision]) -> dict[str, Decision]:
@@ -236,10 +251,6 @@ def _listed(diff: SchemaDiff) -> Iterator[str]:
         names: Sequence[str] = list(getattr(diff, word))
         if names:
             yield f"{word} {', '.join(names)}"
-
-
-def _key(obj: SyncedObject) -> str:
-    return f"decisions/Salesforce-{obj.landing_name}.json"
 
 
 def decision(

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,10 +16,11 @@ import pyarrow as pa
 from seil.catalog import SyncedObject
 from seil.catalog.fields import packaged_fields
 from seil.errors import LakeError
-from seil.lake import Lake
+from seil.lake import Document, Lake
 from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema, described_schema
 
 _KEPT_CHANGES = 200
+_CURE = "Delete it; the next extract writes it again"
 _TYPES = {
     str(t): t
     for t in (
@@ -104,7 +103,10 @@ def known_schema(registry: SchemaRegistry, obj: SyncedObject) -> ObjectSchema | 
     """The columns a file of `obj` is held to: the org's describe, else the packaged field list,
     with what earlier files have added or widened; None when nothing is known.
     """
-    entry = registry.entry(obj)
+    return _known_schema(registry.entry(obj), obj)
+
+
+def _known_schema(entry: KnownObject, obj: SyncedObject) -> ObjectSchema | None:
     base = entry.described or packaged_schema(obj)
     if base is None or not entry.seen:
         return base or (ObjectSchema(obj.api_name, entry.seen) if entry.seen else None)
@@ -133,17 +135,21 @@ class KnownObject:
     history: tuple[dict[str, Any], ...] = ()
 
 
+# What an entry becomes, and what the history says of it; None: it stays.
+_Edit = Callable[[KnownObject], tuple[KnownObject, SchemaDiff] | None]
+
+
 class SchemaRegistry:
-    """Thread-safe within one process; one run at a time writes to a lake."""
+    """Thread-safe; of several processes none loses what another has stored."""
 
     def __init__(
         self, lake: Lake, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._bucket = lake.staging
+        self.lake = lake
         self._clock = clock
-        self._lock = threading.RLock()
-        # Of each object what was read last, and what that was parsed into: several steps ask.
-        self._parsed: dict[str, tuple[bytes, KnownObject]] = {}
+        # Of each object the tag that was read last, and what that was parsed into: several steps
+        # ask.
+        self._parsed: dict[str, tuple[str, KnownObject]] = {}
 
     def get(self, obj: SyncedObject) -> ObjectSchema | None:
         """The schema that was last put: the org's describe."""
@@ -159,13 +165,16 @@ class SchemaRegistry:
 
     def put(self, obj: SyncedObject, schema: ObjectSchema) -> SchemaDiff:
         """Stores what the org describes. Returns what changed, all columns the first time."""
-        with self._lock:
-            entry = self.entry(obj)
+        diff = SchemaDiff()
+
+        def edit(entry: KnownObject) -> tuple[KnownObject, SchemaDiff] | None:
+            nonlocal diff
             diff = compare(entry.described or ObjectSchema(schema.name, ()), schema)
             seen = tuple(f for f in entry.seen if _still_adds(f, schema))
             new = replace(entry, described=schema, seen=seen)
-            if new != entry:
-                self._write(obj, new, diff, source="describe")
+            return None if new == entry else (new, diff)
+
+        self._change(obj, edit, source="describe")
         return diff
 
     def accept(
@@ -181,41 +190,46 @@ class SchemaRegistry:
         None when the known schema is not `given` any more: look at the file again. `source` goes
         into the history.
         """
-        with self._lock:
-            known = known_schema(self, obj)
-            if known != given:
-                return None
-            if not fields:
-                return SchemaDiff()
-            entry = self.entry(obj)
+        if not fields:
+            return SchemaDiff() if known_schema(self, obj) == given else None
+        before = ObjectSchema(
+            obj.api_name, tuple(old for f in fields if given and (old := given.get(f.name)))
+        )
+        diff = compare(before, ObjectSchema(obj.api_name, tuple(fields)))
+        is_current = False
+
+        def edit(entry: KnownObject) -> tuple[KnownObject, SchemaDiff] | None:
+            nonlocal is_current
+            is_current = _known_schema(entry, obj) == given
             seen = {f.name.lower(): f for f in (*entry.seen, *fields)}
-            new = replace(entry, seen=tuple(seen.values()))
-            before = ObjectSchema(
-                obj.api_name, tuple(old for f in fields if given and (old := given.get(f.name)))
-            )
-            diff = compare(before, ObjectSchema(obj.api_name, tuple(fields)))
-            self._write(obj, new, diff, source=source)
-        return diff
+            return (replace(entry, seen=tuple(seen.values())), diff) if is_current else None
+
+        self._change(obj, edit, source=source)
+        return diff if is_current else None
 
     def note(self, obj: SyncedObject, diff: SchemaDiff, *, source: str) -> None:
         """Puts a decision about a change into the history; what is known stays as it is."""
-        with self._lock:
-            self._write(obj, self.entry(obj), diff, source=source)
+        self._change(obj, lambda entry: (entry, diff), source=source)
 
     def entry(self, obj: SyncedObject) -> KnownObject:
         """All of it, as it is stored now: other processes may have written it."""
-        key = _key(obj)
-        stored = self._bucket.find(key)
+        document = self._document(obj)
+        stored = document.version()
         if stored is None:
             return KnownObject()
-        known = self._parsed.get(key)
-        if known is None or known[0] != stored:
-            known = self._parsed[key] = stored, self._parse(key, stored)
+        known = self._parsed.get(document.key)
+        if known is None or known[0] != stored.tag:
+            entry = self._parse(document, document.parse(stored))
+            known = self._parsed[document.key] = stored.tag, entry
         return known[1]
 
-    def _parse(self, key: str, stored: bytes) -> KnownObject:
+    def _document(self, obj: SyncedObject) -> Document:
+        return self.lake.document(f"schemas/Salesforce-{obj.landing_name}.json", cure=_CURE)
+
+    def _parse(self, document: Document, body: dict[str, Any] | None) -> KnownObject:
+        if body is None:
+            return KnownObject()
         try:
-            body = json.loads(stored)
             return KnownObject(
                 described=_schema_from(body["described"]) if body["described"] else None,
                 seen=tuple(map(_field_from, body["seen"])),
@@ -223,20 +237,26 @@ class SchemaRegistry:
                 history=tuple(body["history"]),
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise LakeError(
-                self._bucket.uri(key),
-                "read",
-                f"it is not a schema that SEIL wrote ({type(error).__name__}: {error})",
-                hint="Delete it; the next extract writes it again",
-            ) from error
+            uri = document.bucket.uri(document.key)
+            reason = f"it is not a schema that SEIL wrote ({type(error).__name__}: {error})"
+            raise LakeError(uri, "read", reason, hint=_CURE) from error
 
-    def _write(
-        self, obj: SyncedObject, entry: KnownObject, diff: SchemaDiff, *, source: str
-    ) -> None:
+    def _change(self, obj: SyncedObject, edit: _Edit, *, source: str) -> None:
+        document = self._document(obj)
+
+        def edit_body(body: dict[str, Any] | None) -> dict[str, Any] | None:
+            made = edit(self._parse(document, body))
+            return None if made is None else {**(body or {}), **self._body(obj, *made, source)}
+
+        document.change(edit_body)
+
+    def _body(
+        self, obj: SyncedObject, entry: KnownObject, diff: SchemaDiff, source: str
+    ) -> dict[str, Any]:
         version = entry.version + 1
         at = self._clock().astimezone(UTC).isoformat(timespec="seconds")
         change = {"version": version, "at": at, "source": source, **diff.to_dict()}
-        body = {
+        return {
             "object": obj.api_name,
             "version": version,
             "updated_at": at,
@@ -244,7 +264,6 @@ class SchemaRegistry:
             "seen": [_field_body(f) for f in entry.seen],
             "history": [*entry.history, change][-_KEPT_CHANGES:],
         }
-        self._bucket.put(_key(obj), json.dumps(body, ensure_ascii=False, indent=1).encode())
 
 
 def _still_adds(seen: Field, schema: ObjectSchema) -> bool:
@@ -252,10 +271,6 @@ def _still_adds(seen: Field, schema: ObjectSchema) -> bool:
     if described is None:
         return True
     return described.arrow != seen.arrow and holds(seen.arrow, described.arrow)
-
-
-def _key(obj: SyncedObject) -> str:
-    return f"schemas/Salesforce-{obj.landing_name}.json"
 
 
 def _schema_body(schema: ObjectSchema) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class Site:
     def assert_no_half_files(self) -> None:
         """Nothing that a writer left, nothing that waits, every page whole and announced once."""
         lake = self.folder / "lake"
-        assert [path for path in lake.rglob("*") if "#" in path.name] == []
+        assert [path for path in lake.rglob("*") if "#000" in path.name] == []
 
     def contents(self) -> Contents:
         """Every row of every table, but for when and from which file it came."""

@@ -6,11 +6,15 @@ from collections.abc import Callable
 
 import duckdb
 import pytest
+from tests.holder import Holder
 from tests.sites import Site
 
-from seil.errors import WarehouseError
+from seil.errors import LeaseLostError, WarehouseError
+from seil.lake import Fence
 from seil.lake.keys import PROCESSED_PREFIX, archived_file
-from seil.warehouse import open_warehouse
+from seil.settings import WarehouseSettings
+from seil.sf_to_dw.rebuild import Rebuild
+from seil.warehouse import Warehouse, open_warehouse
 
 NewSite = Callable[..., Site]
 
@@ -40,6 +44,32 @@ def _deliver_again(site: Site) -> None:
             assert file
             landed = file.landed(context.lake.env)
             landing.put(landed.key.replace(file.flow_run_id, "again", 1), landing.get(entry.key))
+
+
+def test_a_rebuild_that_lost_its_lease_replaces_nothing(site: Site) -> None:
+    """Meanwhile its successor has committed to the old file."""
+
+    def open_late(settings: WarehouseSettings, *, fence: Fence) -> Warehouse:
+        if settings.url.endswith(".rebuild"):
+            successor = Fence()
+            url = settings.url.removesuffix(".rebuild")
+            old = settings.model_copy(update={"url": url})
+            with (
+                successor.guarding(Holder(8)),
+                open_warehouse(old, fence=successor) as warehouse,
+                warehouse.transaction(),
+            ):
+                warehouse.execute("CREATE TABLE IF NOT EXISTS theirs AS SELECT 1 AS number")
+        return open_warehouse(settings, fence=fence)
+
+    with site.open() as context, context.lake.fence.guarding(Holder(7)):
+        parts = (context.lake, context.catalog, context.models)
+        rebuild = Rebuild(context.settings.warehouse, *parts, bus=context.journal, open=open_late)
+        with pytest.raises(LeaseLostError, match="under token 8, this run has 7"):
+            rebuild.run(anyway=True)
+    with site.open() as context, context.warehouse(read_only=True) as warehouse:
+        assert "theirs" in warehouse.tables()
+    assert not list(site.folder.glob("warehouse.duckdb.*"))
 
 
 @pytest.mark.parametrize("state", ["missing", "broken"])

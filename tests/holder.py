@@ -1,0 +1,18 @@
+"""A run's hold on the lake as a fence sees it, to be lost when a test wants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seil.errors import LeaseLostError
+
+
+@dataclass
+class Holder:
+    token: int
+    name: str = "run.lock"
+    is_lost: bool = False
+
+    def check(self) -> None:
+        if self.is_lost:
+            raise LeaseLostError(self.name, "another run took it over")
