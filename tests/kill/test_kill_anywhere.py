@@ -28,6 +28,10 @@ Kills = Sequence[dict[str, Any]]
 COMMITTED = {
     "POST jobs/query",
     "write staging/run.lease",
+    "write staging/site.json",
+    "write staging/org.json",
+    "write staging/health",
+    "delete staging/health",
     "write staging/flows",
     "write landing/in",
     "write staging/schemas",

@@ -17,6 +17,8 @@ from seil.sf_to_dw.rebuild import Rebuild
 from seil.warehouse import Warehouse, open_warehouse
 
 NewSite = Callable[..., Site]
+# Than the token of any run that has made the site.
+LATER = 1 << 40
 
 
 def test_rebuilt_warehouse_equals_the_live_one(new_site: NewSite) -> None:
@@ -55,17 +57,17 @@ def test_a_rebuild_that_lost_its_lease_replaces_nothing(site: Site) -> None:
             url = settings.url.removesuffix(".rebuild")
             old = settings.model_copy(update={"url": url})
             with (
-                successor.guarding(Holder(8)),
+                successor.guarding(Holder(LATER + 1)),
                 open_warehouse(old, fence=successor) as warehouse,
                 warehouse.transaction(),
             ):
                 warehouse.execute("CREATE TABLE IF NOT EXISTS theirs AS SELECT 1 AS number")
         return open_warehouse(settings, fence=fence)
 
-    with site.open() as context, context.lake.fence.guarding(Holder(7)):
+    with site.open() as context, context.lake.fence.guarding(Holder(LATER)):
         parts = (context.lake, context.catalog, context.models)
         rebuild = Rebuild(context.settings.warehouse, *parts, bus=context.journal, open=open_late)
-        with pytest.raises(LeaseLostError, match="under token 8, this run has 7"):
+        with pytest.raises(LeaseLostError, match=f"under token {LATER + 1}, this run has {LATER}"):
             rebuild.run(anyway=True)
     with site.open() as context, context.warehouse(read_only=True) as warehouse:
         assert "theirs" in warehouse.tables()
