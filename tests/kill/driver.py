@@ -191,11 +191,11 @@ def build_some() -> None:
     """Three of the tables: the rest of them would take most of the time, and commit with these."""
     load_all = model.load_models
 
-    def load_some(*args: Any) -> model.Models:
-        found = load_all(*args)
+    def load_some(*args: Any, **options: Any) -> model.Models:
+        found = load_all(*args, **options)
         return model.Models(found.select(TABLES), found.sources, zone=found.zone)
 
-    model.load_models = load_some  # type: ignore[assignment]
+    model.load_models = load_some
     some = model.load_models(load_catalog(None))
     for name in some:
         # Kept by the functions that make it, for all forks.
