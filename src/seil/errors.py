@@ -172,7 +172,7 @@ class Problem:
     cure: str = ""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.reason}" + (f" ({self.cure})" if self.cure else "")
+        return f"{self.place or repr('')}: {self.reason}" + (f" ({self.cure})" if self.cure else "")
 
 
 class ConfigurationError(AbortError):

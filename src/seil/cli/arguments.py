@@ -16,7 +16,7 @@ Objects = Annotated[
     typer.Argument(help="API, table or display names; default: all objects of the catalog."),
 ]
 
-_AGO = re.compile(r"(\d+)\s*([smhd])")
+_AGO = re.compile(r"(\d{1,5})\s*([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _events = group(
     "List, filter and follow events; see what could not be delivered.", has_default=True
 )
+# SQLite's.
+_LAST_NUMBER = 2**63 - 1
 _COLUMNS = ("number", "time", "type", "object", "state", "what")
 
 
@@ -118,7 +120,7 @@ def redeliver(
         raise typer.BadParameter("name one event, or --all")
     with opened(call) as context:
         count = 0
-        if context.has_journal:
+        if context.has_journal and (number or 0) <= _LAST_NUMBER:
             count = dispatch.redeliver(context.journal, subscriber=subscriber or None, seq=number)
         if call.json:
             call.answer("seil.redeliver/1", {"redelivered": count}, problem="no such dead letter")

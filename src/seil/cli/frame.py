@@ -6,8 +6,10 @@ all of typer.
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
+import logging
 import os
 import signal
 import sys
@@ -30,6 +32,7 @@ PERSON_NEEDED = 6
 BROKEN_PIPE = 141
 _INTERRUPTED = 130
 _TERMINATED = 143
+_MACHINE = 3
 _GO_ON = "What was committed stays, what was not is read again; run the same command to go on"
 
 _Config = Annotated[
@@ -142,6 +145,10 @@ class RootGroup(TyperGroup):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         given = list(sys.argv[1:] if args is None else args)
         self.answers_json = _wants_json(given)
+        if any("\0" in argument for argument in given):
+            # No operating system passes one on; nothing further in expects it.
+            message = "error: an argument holds a NUL character"
+            sys.exit(_say(message, 2, kind="usage", json=self.answers_json))
         try:
             code = super().main(given, *rest, **{**options, "standalone_mode": False})
         except typer.TyperException as error:
@@ -270,8 +277,27 @@ def _told(*, json: bool) -> Iterator[None]:
         # What is still buffered would fail again when the interpreter flushes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(BROKEN_PIPE) from error
+    except UnicodeEncodeError as error:
+        # A name on the command line that is not UTF-8, where only text can be meant.
+        message = f"error: {error.object[:100]!a} is not UTF-8"
+        raise typer.Exit(_say(message, 2, kind="usage", json=json)) from error
+    except OSError as error:
+        logging.getLogger(__name__).debug("where it came from", exc_info=True)
+        raise typer.Exit(_tell_of_the_machine(error, json=json)) from error
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _tell_of_the_machine(error: OSError, *, json: bool) -> int:
+    """What the machine refused, where no step has a name for it; --verbose says where."""
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    place = f"{' -> '.join(names)}: " if names else ""
+    message = f"{place}{error.strerror or error}"
+    if error.errno == errno.ENOSPC and not names:
+        message = f"the answer cannot be written: {message}"
+        # What is still buffered would fail again when the interpreter flushes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _say(f"error: {message}", _MACHINE, kind="machine", json=json)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
@@ -290,12 +316,16 @@ def _exit(error: SeilError, *, json: bool) -> typer.Exit:
 
 def _say(message: str, code: int, *, kind: str, json: bool, hint: str = "") -> int:
     if json:
-        _print_error(failure(code, message, hint, kind=kind) or {})
+        said = message.removeprefix("error: ")
+        _print_error(failure(code, said, hint, kind=kind) or {})
     typer.echo(f"{message}. {hint}" if hint else message, err=True)
     return code
 
 
 def _refuse(error: Any, *, json: bool) -> int:
+    # Of a value that does not fit, typer passes on how pydantic says it.
+    error.message = error.message.replace("Input should be", "it has to be")
+    error.message = error.message.replace("Value error, ", "")
     error.show()
     code = int(error.exit_code)
     if json:

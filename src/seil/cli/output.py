@@ -15,7 +15,9 @@ from seil.cli.answers import ERROR
 if TYPE_CHECKING:
     from rich.console import Console
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Of names that are not UTF-8, Python keeps the odd bytes as halves of surrogate pairs.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_HALVES = re.compile("[\ud800-\udfff]")
 _GAP = "  "
 
 
@@ -64,11 +66,18 @@ def age(as_of: datetime | None) -> None:
 
 def emit(value: Any) -> None:
     """One JSON document on stdout. Decimals are strings, so that they stay exact."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+    print(_json(value, indent=2))
 
 
 def compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_plain)
+    return _json(value)
+
+
+def _json(value: Any, *, indent: int | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
+    if text.isascii() or not _HALVES.search(text):
+        return text
+    return json.dumps(value, indent=indent, default=_plain)
 
 
 def emit_line(value: Any) -> None:

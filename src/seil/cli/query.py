@@ -139,7 +139,7 @@ def _rows(reader: pa.RecordBatchReader, most: int) -> Iterator[list[Any]]:
         for batch in reader
         for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
     )
-    return islice(rows, most) if most else rows
+    return islice(rows, min(most, sys.maxsize)) if most else rows
 
 
 def _print_table(reader: pa.RecordBatchReader, most: int, *, limited: bool) -> None:

@@ -249,6 +249,8 @@ def _tick_served(url: str, wishes: dict[str, Any]) -> dict[str, Any] | None:
         answer = httpx.post(f"{url}/sandbox/tick", json=wishes, timeout=300)
     except httpx.ConnectError:
         return None
+    except httpx.InvalidURL as error:
+        raise ConfigurationError([Problem(repr(url[:100]), f"is no URL: {error}")]) from error
     except httpx.HTTPError as error:
         raise UnavailableError(f"The stand-in org at {url}", str(error)) from error
     if answer.is_error:

@@ -162,10 +162,14 @@ class Bucket:
             raise
 
     def head(self, key: str) -> Entry | None:
-        """None when there is no such key."""
+        """None when there is no such key, nor can be one."""
+        if not key:
+            return None
         try:
             with _translated(self.uri(key), "read"):
                 meta = obstore.head(self._store, key)
+        except ValueError:  # `..`, or not UTF-8.
+            return None
         except LakeError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return None

@@ -158,10 +158,18 @@ class EmbeddedWarehouse:
 
     @contextmanager
     def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
+        if not self._holds_statement(sql):
+            # Of nothing, DuckDB gives no result, whatever is asked of it then.
+            raise StatementError(self.url, "there is no statement in it")
         with translated_errors(self.url):
             reader = self._run(sql).to_arrow_reader(_BATCH_ROWS)
         batches = translated_batches(self.url, reader)
         yield pa.RecordBatchReader.from_batches(reader.schema, batches)
+
+    def _holds_statement(self, sql: str) -> bool:
+        sql.encode()  # What is not UTF-8, DuckDB takes for no text at all.
+        with translated_errors(self.url):
+            return bool(self._connection.extract_statements(sql))
 
     def tables(self, schema: str = "") -> list[str]:
         found = self.query(
