@@ -120,11 +120,9 @@ class Planner:
 
     def fingerprint(self, model: Model, built: Mapping[str, Built]) -> str:
         """Differs where the model, or what it reads, is not what it was; `built` are the other
-        models' tables.
+        models' tables. The time zone stands behind the rest where the table depends on it.
         """
         inputs = [_BUILT_THIS_WAY, model.sql, model.described.model_dump_json()]
-        if self._depends_on_zone(model):
-            inputs.append(self.zone.name)
         for name in sorted(self.models.upstream(model.name)):
             inputs += [name, built[name].version if name in built else ""]
         for source, names in sorted(self.read(model).items()):
@@ -135,7 +133,8 @@ class Planner:
                 for name in sorted(names)
             ]
             inputs += [str(source), str(known is None), *types]
-        return hashlib.sha256("\n".join(inputs).encode()).hexdigest()
+        digest = hashlib.sha256("\n".join(inputs).encode()).hexdigest()
+        return f"{digest} {self.zone.name}" if self._depends_on_zone(model) else digest
 
     def read(self, model: Model) -> dict[TableName, frozenset[str]]:
         """The columns that a model reads of each source table."""
@@ -189,8 +188,8 @@ class Planner:
     def _outdated(self, model: Model, built: Built) -> str:
         if built.fingerprint == WITHOUT_SCOPE:
             return "it has rows without a driving record"
-        if built.fingerprint != self.fingerprint(model, self.built):
-            return "its model, something that it reads or its time zone is not what it was"
+        if built.fingerprint != (now := self.fingerprint(model, self.built)):
+            return _difference(built.fingerprint, now)
         whole = {str(change.source) for change in self._unseen(model) if change.is_whole}
         return f"much of {', '.join(sorted(whole))} has changed" if whole else ""
 
@@ -295,6 +294,14 @@ def new_planner(
         full=full,
         full_for=full_for or {},
     )
+
+
+def _difference(before: str, now: str) -> str:
+    """Between two fingerprints."""
+    (old, _, old_zone), (new, _, new_zone) = before.partition(" "), now.partition(" ")
+    if old == new:
+        return f"its days were cut in {old_zone}, and are in {new_zone} now"
+    return "its model, or something that it reads, is not what it was"
 
 
 def keys_table(name: str) -> str:
