@@ -49,6 +49,23 @@ TYPES = {
     "DATE": "date",
     "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
 }
+# Names of records whose id is called otherwise, and names of what is no record.
+ID_OF = {
+    "approver": "quote_owner_id",
+    "base_product_name": "product_id",
+    "catalog_product_name": "product_id",
+    "created_by_username": "created_by_id",
+    "media_plan_placement_name": "media_plan_id",
+    "user_full_name": "user_id",
+}
+NO_RECORDS = {
+    "media_property_name",
+    "push_cost_method_name",
+    "quote_to_name",
+    "tag_name",
+    "targeting_template_name",
+}
+PEOPLE = {"approver", "created_by", "created_by_username", "last_modified_by", "product_owner"}
 MODEL_KEYS = {"name", "description", "grain", "key", "driving", "columns", "tests"}
 COLUMN_KEYS = {"name", "type", "description", "tests"}
 PAGE = Path(__file__).parents[3] / "docs" / "warehouse.md"
@@ -157,6 +174,30 @@ def test_every_order_and_line_item_id_is_held_to_its_table(name: str) -> None:
     for column in described(name)["columns"]:
         if target := expected.get(column["name"]):
             assert {"relationships": target} in column["tests"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_id_stands_beside_every_name(name: str) -> None:
+    columns = {column["name"] for column in described(name)["columns"]}
+    named = {c for c in columns if c.endswith("_name") or c in PEOPLE | {"submitted_by"}}
+    for column in named - NO_RECORDS:
+        plain = f"{column.removesuffix('_name')}_id"
+        assert {plain, ID_OF.get(column)} & columns, column
+
+
+@pytest.mark.parametrize(
+    ("dialect", "day"),
+    [
+        ("postgres", "CAST(products.lastmodifieddate AT TIME ZONE 'Australia/Sydney' AS DATE)"),
+        (
+            "spark",
+            "CAST(FROM_UTC_TIMESTAMP(products.lastmodifieddate, 'Australia/Sydney') AS DATE)",
+        ),
+    ],
+)
+def test_business_dates_translate(dialect: str, day: str, select_of: SelectOf) -> None:
+    translated = select_of("products", dialect=dialect, zone="Australia/Sydney")
+    assert f"{day} AS last_modified_date" in translated
 
 
 @pytest.mark.parametrize("name", NAMES)
