@@ -13,6 +13,7 @@ from tests.small_org import SmallOrg, moment
 from seil.cli.context import Context
 from seil.settings import load_settings
 from seil.sf_to_dw.model import Models
+from seil.sf_to_dw.rebuild import Rebuild
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 CONFIG = """
@@ -85,6 +86,17 @@ class SmallSite:
             (table,) = warehouse.tables("salesforce")
             rows = warehouse.query(f'SELECT * FROM salesforce."{table}"').to_pylist()
         return {row["id"]: {k: v for k, v in row.items() if not k.startswith("_")} for row in rows}
+
+    def assert_rebuilt_alike(self) -> None:
+        live = self.records()
+        with self.open() as context:
+            settings = context.settings.warehouse
+            rebuild = Rebuild(
+                settings, context.lake, context.catalog, context.models, bus=context.journal
+            )
+            report = rebuild.run()
+        assert report.is_replaced, report.refused
+        assert self.records() == live
 
 
 def record_id(number: int) -> str:

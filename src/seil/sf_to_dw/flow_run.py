@@ -37,7 +37,7 @@ from seil.sf_to_dw.landing import landed_event, page_file, page_metadata, write_
 from seil.sf_to_dw.pages import PagePlan, PageRef, land_pages
 from seil.sf_to_dw.schema_accept import tell
 from seil.sf_to_dw.schema_review import SchemaReview
-from seil.sf_to_dw.schemas import SchemaRegistry, compare
+from seil.sf_to_dw.schemas import SchemaDiff, SchemaRegistry, compare
 from seil.sf_to_dw.slices import Slicer, pace_to_keep, ran_too_long, slice_condition
 
 if TYPE_CHECKING:
@@ -290,10 +290,15 @@ class FlowRunner:
         known = registry.get(self._obj)
         if known and known.fingerprint == schema.fingerprint:
             return False
+        diff = compare(known, schema) if known else SchemaDiff()
+        if diff.added:
+            # Before they are known: a kill between the two only finds them added again.
+            due = sorted({*self._states.get(self._obj).due_fields, *diff.added})
+            self._states.change(self._obj, due_fields=due)
         registry.put(self._obj, schema)
         if known is None:
             return True
-        detail = {"object": self._obj.api_name, **compare(known, schema).to_dict()}
+        detail = {"object": self._obj.api_name, **diff.to_dict()}
         self._context.bus.publish([Event("seil.sf-to-dw", "schema-drift", detail)])
         return True
 
@@ -407,6 +412,7 @@ class FlowRunner:
             finished_at=manifest.finished_at,
             running=None,
             pace=pace_to_keep(run),
+            **({} if run.window.start else {"due_fields": ()}),
         )
         self._bulk.delete(run.job_id)
         return manifest

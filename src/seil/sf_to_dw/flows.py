@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from seil.catalog import Flow, SyncedObject
     from seil.lake import Document, Lake
 
-Mode = Literal["full", "delta", "deletions", "formulas", "reread"]
+Mode = Literal["full", "delta", "deletions", "formulas", "fields", "reread"]
 
 # Files of these modes hold a part of each record: see seil.sf_to_dw.partials.
-PARTIAL_MODES: frozenset[Mode] = frozenset({"deletions", "formulas"})
+PARTIAL_MODES: frozenset[Mode] = frozenset({"deletions", "formulas", "fields"})
 
 _RUN_ID = r"\d{8}T\d{6}Z-[0-9a-f]{8}"
 _OWN_RUN = re.compile(_RUN_ID)
@@ -139,7 +139,7 @@ class FlowRun:
 @dataclass(frozen=True)
 class FlowState:
     """`committed` is the upper bound up to which every record is safely landed; `pace` how much the
-    last jobs could be asked for.
+    last jobs could be asked for; `due_fields` those that came after most records had been read.
     """
 
     committed: datetime | None = None
@@ -147,6 +147,7 @@ class FlowState:
     finished_at: datetime | None = None
     running: FlowRun | None = None
     pace: Pace = field(default_factory=Pace)
+    due_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -257,6 +258,7 @@ def _state(body: dict[str, Any]) -> FlowState:
         finished_at=_time(body.get("finished_at")),
         running=_run(body["running"]) if body.get("running") else None,
         pace=_pace(body.get("pace")),
+        due_fields=tuple(body.get("due_fields", ())),
     )
 
 

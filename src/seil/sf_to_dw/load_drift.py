@@ -3,7 +3,7 @@
 | in the table | in the file | what happens |
 |---|---|---|
 | no such column | any | the column is added |
-| any | no such column | null in the file's rows |
+| any | no such column | its values stay as last read; null in new records |
 | narrower | wider | the column is widened: bigint, decimal; date, timestamp; bigint, double |
 | wider | narrower | the file's values are widened |
 | text | any | the file's values become text (*) |

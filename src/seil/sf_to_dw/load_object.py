@@ -18,6 +18,7 @@ from seil.observe.progress import Progress, Step
 from seil.sf_to_dw.arrivals import Arrived, Key
 from seil.sf_to_dw.changes import change_log, record_change
 from seil.sf_to_dw.flows import PARTIAL_MODES
+from seil.sf_to_dw.gaps import Gaps
 from seil.sf_to_dw.history import files_without_versions, keep_current, keep_versions
 from seil.sf_to_dw.load_columns import ColumnCount, columns_read, count_columns
 from seil.sf_to_dw.load_drift import SchemaChange, TablePlan
@@ -289,6 +290,9 @@ class ObjectLoader:
                 self._warehouse.add_column(self.table, column)
             else:
                 self._warehouse.change_type(self.table, column)
+        new = [change.column for change in self.changes if change.change == "new-column"]
+        if self.alters and new:
+            Gaps(self._warehouse, self.table, self._key).note_new_columns(new)
         append_changes(self._warehouse, self.changes)
         record_decisions(self._warehouse, self.table, self._decided.values())
 
@@ -326,14 +330,19 @@ class ObjectLoader:
         warehouse, table, key = self._warehouse, self.table, self._key
         staged = [file.staged for file in batch if file.mode not in PARTIAL_MODES]
         outcomes: dict[str, Outcome] = {}
+        elsewhere = {c for c, entry in self._decided.items() if entry.policy in ("column", "drop")}
+        gaps = Gaps(warehouse, table, key, decided=elsewhere)
         if self.object.history:
             keep_versions(warehouse, table, batch, key=key)
         if staged:
+            if gaps.keep_values(batch):
+                self._known.partials = None
             watched = self._known.watched.get(str(table))
             log = change_log(warehouse, table, key, watched=watched or ())
             outcomes |= warehouse.merge(table, staged, key=key, log=log)
             if log:
                 record_change(warehouse, table, log)
+            gaps.keep_losers(batch, outcomes)
         if told := merge_partials(warehouse, table, batch, key=key):
             outcomes |= told
             self._known.partials = None
@@ -346,7 +355,8 @@ class ObjectLoader:
                 raise WarehouseError(warehouse.url, reason, hint="Nothing was committed")
         if self._known.partials is None:
             self._known.partials = partial_tables(warehouse)
-        lay_partials_over(warehouse, table, key, self._known.partials)
+        files = [file.key for file in batch]
+        lay_partials_over(warehouse, table, key, self._known.partials, files=files)
         counts = self._column_counts(batch)
         return [
             MergedFile(

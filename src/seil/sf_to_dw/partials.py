@@ -1,4 +1,4 @@
-"""Files that hold a part of each record: what was deleted, what formulas give now.
+"""Files that hold a part of each record: what was deleted, what formulas give now, new fields.
 
 They go the way of all files (landing, curated, ledger), so that a rebuild finds them. Their mode,
 in the Parquet metadata, says that columns they lack are not null but not told.
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DELETIONS: Mode = "deletions"
 FORMULAS: Mode = "formulas"
+FIELDS: Mode = "fields"
 REREAD: Mode = "reread"
 
 

@@ -10,17 +10,17 @@ record that was seen alive after its deletion was read is alive, whether or not 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from seil.sf_to_dw.changes import change_log, record_change
-from seil.sf_to_dw.flows import OWN_CURATED
-from seil.sf_to_dw.partials import DELETIONS, FORMULAS
+from seil.sf_to_dw.flows import OWN_CURATED, PARTIAL_MODES
+from seil.sf_to_dw.partials import DELETIONS
 from seil.warehouse.protocol import EXTRACTED_AT, FILE, ChangeLog, Outcome, TableName
-from seil.warehouse.sql import Name, Sql, compose, joined, translated
+from seil.warehouse.sql import Name, Sql, compose, joined, literal, translated
 from seil.warehouse.types import TEXT, TIMESTAMP, sql_type, stored_type
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 DELETIONS_SCHEMA = "seil_deletions"
 FORMULAS_SCHEMA = "seil_formulas"
-_OWN: dict[str, pa.DataType] = {EXTRACTED_AT: TIMESTAMP, FILE: TEXT}
+GAPS_SCHEMA = "seil_gaps"
+OWN_COLUMNS: dict[str, pa.DataType] = {EXTRACTED_AT: TIMESTAMP, FILE: TEXT}
 _PATCH = Sql("temp.main._seil_patch")
 
 
@@ -41,11 +42,11 @@ def merge_partials(
     """
     outcomes: dict[str, Outcome] = {}
     for file in files:
-        if file.mode not in (DELETIONS, FORMULAS):
+        if file.mode not in PARTIAL_MODES:
             continue
         types = {name: stored_type(c.type) or TEXT for name, c in file.columns.items()}
-        apart = _apart(table, file.mode, types)
-        warehouse.create_table(apart, pa.schema({**types, **_OWN}))
+        apart = deletions_of(table) if file.mode == DELETIONS else table_apart(table, types)
+        warehouse.create_table(apart, pa.schema({**types, **OWN_COLUMNS}))
         # An earlier deletion can be the one that counts, where a later one was taken back.
         every = file.mode == DELETIONS
         outcomes |= warehouse.merge(apart, [file.staged], key=key, every_version=every)
@@ -58,11 +59,14 @@ class PartialTables:
 
     deletions: frozenset[str]
     formulas: tuple[str, ...]
+    gaps: frozenset[str]
 
 
 def partial_tables(warehouse: Warehouse) -> PartialTables:
     return PartialTables(
-        frozenset(warehouse.tables(DELETIONS_SCHEMA)), tuple(warehouse.tables(FORMULAS_SCHEMA))
+        frozenset(warehouse.tables(DELETIONS_SCHEMA)),
+        tuple(warehouse.tables(FORMULAS_SCHEMA)),
+        frozenset(warehouse.tables(GAPS_SCHEMA)),
     )
 
 
@@ -70,19 +74,24 @@ def deletions_of(table: TableName) -> TableName:
     return TableName(DELETIONS_SCHEMA, table.name)
 
 
-def _apart(table: TableName, mode: str, types: Mapping[str, pa.DataType]) -> TableName:
-    """Formulas of the same columns and types share a table, so that none of its nulls is a gap."""
-    if mode == DELETIONS:
-        return deletions_of(table)
+def table_apart(table: TableName, types: Mapping[str, pa.DataType]) -> TableName:
+    """Values of the same columns and types share a table, so that none of its nulls is a gap."""
     told = repr(sorted((name, str(kind)) for name, kind in types.items()))
     name = f"{table.name}_{hashlib.sha256(told.encode()).hexdigest()[:8]}"
     return TableName(FORMULAS_SCHEMA, name)
 
 
 def lay_partials_over(
-    warehouse: Warehouse, table: TableName, key: str, among: PartialTables
+    warehouse: Warehouse,
+    table: TableName,
+    key: str,
+    among: PartialTables,
+    *,
+    files: Collection[str],
 ) -> None:
-    """After each merge, in its transaction: into whatever records it is newer than."""
+    """After each merge of `files`, in its transaction: into whatever records it is newer than, and
+    those whose files say nothing of the column.
+    """
     formulas = [name for name in among.formulas if name.rpartition("_")[0] == table.name]
     if not formulas and table.name not in among.deletions:
         return
@@ -94,10 +103,12 @@ def lay_partials_over(
             warehouse.add_column(table, pa.field("isdeleted", pa.bool_()))
             columns = columns.append(pa.field("isdeleted", pa.bool_()))
         _patch(warehouse, table, key, _deleted(table, deletions_of(table), key, columns))
+    gaps = TableName(GAPS_SCHEMA, table.name) if table.name in among.gaps else None
     for group, told in _formula_groups(warehouse, formulas, key).items():
         names = [name for name in told if name in columns.names]
         if names:
-            _patch(warehouse, table, key, _formulas(table, key, columns, (group, names)))
+            overlay = _Overlay(table, key, columns, gaps, frozenset(files))
+            _patch(warehouse, table, key, overlay.patch(group, names))
 
 
 def stays_deleted(record: str, deletion: str, stamp: Sql) -> Sql:
@@ -154,7 +165,7 @@ def _formula_groups(
         apart = TableName(FORMULAS_SCHEMA, name)
         columns = warehouse.columns(apart)
         for column in columns.names if columns is not None else ():
-            if column not in (key, *_OWN):
+            if column not in (key, *OWN_COLUMNS):
                 tellers[column] = (*tellers.get(column, ()), apart)
     groups: dict[tuple[TableName, ...], list[str]] = {}
     for column, group in tellers.items():
@@ -162,40 +173,88 @@ def _formula_groups(
     return groups
 
 
-def _formulas(
-    table: TableName,
-    key: str,
-    columns: pa.Schema,
-    told: tuple[Sequence[TableName], Sequence[str]],
-) -> Sql:
-    """The newest word on each record whose formulas are newer than its version, and differ."""
-    group, names = told
-    types = {name: _type(columns.field(name).type) for name in names}
-    listed = [
-        compose(
-            "SELECT {key}, {values}, _extracted_at, _file FROM {apart}",
-            key=Name(key),
-            values=joined(", ", _values(types)),
-            apart=apart,
-        )
-        for apart in group
-    ]
-    return compose(
+@dataclass(frozen=True)
+class _Overlay:
+    """Of values kept apart over the records of a table that `files` have touched."""
+
+    table: TableName
+    key: str
+    columns: pa.Schema
+    gaps: TableName | None
+    files: frozenset[str]
+
+    def patch(self, group: Sequence[TableName], names: Sequence[str]) -> Sql:
+        """The newest values of each record, where they are newer than its version or that does not
+        have them, and where they differ.
         """
-        SELECT o.* EXCLUDE (_extracted_at, _file, _place) FROM (
-            SELECT *, row_number() OVER (
-                PARTITION BY {key} ORDER BY _extracted_at DESC, _file DESC
-            ) AS _place
-            FROM ({listed})
-        ) AS o JOIN {table} AS t ON t.{key} = o.{key}
-        WHERE o._place = 1 AND o._extracted_at >= t._extracted_at AND ({differs})""",
-        key=Name(key),
-        listed=joined(" UNION ALL ", listed),
-        table=table,
-        differs=joined(
-            " OR ", (compose("t.{n} IS DISTINCT FROM o.{n}", n=Name(name)) for name in names)
-        ),
-    )
+        types = {name: _type(self.columns.field(name).type) for name in names}
+        listed = [
+            compose(
+                "SELECT {key}, {values}, _extracted_at, _file FROM {apart}",
+                key=Name(self.key),
+                values=joined(", ", _values(types)),
+                apart=apart,
+            )
+            for apart in group
+        ]
+        values = {name: self._value(name) for name in names}
+        return compose(
+            """
+            SELECT * FROM (
+                SELECT t.{key} AS {key}, {settled} FROM (
+                    SELECT *, row_number() OVER (
+                        PARTITION BY {key} ORDER BY _extracted_at DESC, _file DESC
+                    ) AS _place
+                    FROM ({listed}) WHERE {key} IN ({touched})
+                ) AS o JOIN {table} AS t ON t.{key} = o.{key} {gaps}
+                WHERE o._place = 1 AND ({differs}))""",
+            key=Name(self.key),
+            settled=joined(
+                ", ", (compose("{v} AS {n}", v=v, n=Name(n)) for n, v in values.items())
+            ),
+            listed=joined(" UNION ALL ", listed),
+            touched=self._touched(group),
+            table=self.table,
+            gaps=self._joined_gaps(),
+            differs=joined(
+                " OR ",
+                (compose("t.{n} IS DISTINCT FROM {v}", n=Name(n), v=v) for n, v in values.items()),
+            ),
+        )
+
+    def _value(self, name: str) -> Sql:
+        lacks = Sql("false")
+        if self.gaps:
+            lacks = compose("coalesce(contains(g.columns, {name}), false)", name=f"|{name}|")
+        return compose(
+            "CASE WHEN o._extracted_at >= t._extracted_at OR {lacks} THEN o.{n} ELSE t.{n} END",
+            lacks=lacks,
+            n=Name(name),
+        )
+
+    def _joined_gaps(self) -> Sql:
+        if self.gaps is None:
+            return Sql("")
+        return compose(
+            "LEFT JOIN (SELECT file, string_agg(columns, '') AS columns FROM {gaps} GROUP BY file)"
+            " AS g ON g.file = t._file",
+            gaps=self.gaps,
+        )
+
+    def _touched(self, group: Sequence[TableName]) -> Sql:
+        files = joined(", ", map(literal, sorted(self.files)))
+        return joined(
+            " UNION ALL ",
+            (
+                compose(
+                    "SELECT {key} FROM {place} WHERE _file IN ({files})",
+                    key=Name(self.key),
+                    place=place,
+                    files=files,
+                )
+                for place in (self.table, *group)
+            ),
+        )
 
 
 def _values(types: Mapping[str, Sql]) -> Iterator[Sql]:

@@ -1,4 +1,5 @@
-"""What no window shows, when its time has come: the comparison of Ids, the refresh of formulas.
+"""What no window shows, when its time has come: the comparison of Ids, the refresh of formulas,
+fields that came.
 
 In three steps, so that the warehouse is closed while the org is waited for: what has to be compared
 is read from the org; it is compared with the warehouse; what the warehouse lacks is read again.
@@ -17,10 +18,10 @@ from seil.catalog import SyncedObject
 from seil.errors import ObjectRejectedError, RejectError, RetryError, SeilError
 from seil.sf_to_dw.deletions import list_deletions
 from seil.sf_to_dw.deletions_compare import IdComparison
+from seil.sf_to_dw.fields_compare import FieldComparison
 from seil.sf_to_dw.flow_run import FlowContext, FlowResult
 from seil.sf_to_dw.flows import FlowStates, Mode
-from seil.sf_to_dw.formulas import FormulaComparison
-from seil.sf_to_dw.partials import DELETIONS, FORMULAS, PartialStates
+from seil.sf_to_dw.partials import DELETIONS, FIELDS, FORMULAS, PartialStates
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
@@ -32,7 +33,7 @@ _FIRST = "Run `seil run` first"
 Kind = Literal["deletions", "ids", "formulas"]
 """What can be asked for: the org's list of deletions, all Ids, the calculated fields."""
 
-Comparison = IdComparison | FormulaComparison
+Comparison = IdComparison | FieldComparison
 
 
 class Reconciliation:
@@ -65,6 +66,8 @@ class Reconciliation:
             if (flow := read.get(obj.api_name)) and flow.window:
                 for mode in _due(self._context, obj, flow.window.end + obj.flow.lag):
                     self._read(obj, mode)
+                if FlowStates(self._context.lake).get(obj).due_fields:
+                    self._read(obj, FIELDS)
 
     def read_now(
         self,
@@ -121,7 +124,7 @@ class Reconciliation:
             if mode == DELETIONS:
                 comparison = IdComparison(self._context, obj, now=now, believe=believe)
             else:
-                comparison = FormulaComparison(self._context, obj, now=now)
+                comparison = FieldComparison(self._context, obj, mode, now=now)
             self._open.callback(comparison.close)
             comparison.read()
         except (RejectError, RetryError) as error:

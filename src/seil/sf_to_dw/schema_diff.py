@@ -81,7 +81,7 @@ def _changes(obj: SyncedObject, review: Review) -> Iterator[ColumnChange]:
     for name, kind in review.diff.added.items():
         yield ColumnChange(name, "added", "", _named(kind), waits or "becomes a new column")
     for name, kind in review.diff.removed.items():
-        yield ColumnChange(name, "removed", _named(kind), "", waits or "stays, null in new rows")
+        yield ColumnChange(name, "removed", _named(kind), "", waits or "stays as last read")
     for name, (old, new) in review.diff.widened.items():
         effect = waits or "the column is widened, or wide enough"
         yield ColumnChange(name, "widened", _named(old), _named(new), effect)

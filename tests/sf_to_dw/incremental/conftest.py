@@ -106,7 +106,8 @@ class Org:
         name = TableName("salesforce", table)
         with self.warehouse.transaction():
             merge_partials(self.warehouse, name, [file], key="id")
-            lay_partials_over(self.warehouse, name, "id", partial_tables(self.warehouse))
+            among = partial_tables(self.warehouse)
+            lay_partials_over(self.warehouse, name, "id", among, files=[file.key])
 
     def update(self, table: str, id_: str, **values: Any) -> None:
         """A newer version of a record that is there, with other values."""

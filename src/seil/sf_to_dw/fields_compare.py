@@ -1,7 +1,8 @@
-"""Calculated fields: what they give changes without any timestamp, so they are read on a schedule.
+"""Fields whose values come without any timestamp, so that no window brings them.
 
-Id and calculated fields of all records are compared with the warehouse, value by value, and only
-the records that differ are landed, with nothing but these columns.
+Calculated fields are read on a schedule; a field that is new, or may be read again, once for all
+records. Id and these fields are compared with the warehouse, value by value, and only the records
+that differ are landed, with nothing but these columns.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from seil.catalog import SyncedObject
-from seil.salesforce.schema import ObjectSchema
+from seil.salesforce.schema import Field, ObjectSchema
 from seil.salesforce.soql import select
 from seil.sf_to_dw.flow_run import FlowContext, FlowResult
-from seil.sf_to_dw.flows import Mode
-from seil.sf_to_dw.partials import FORMULAS, PartialStates, Reading, land, queried
+from seil.sf_to_dw.flows import FlowStates, Mode
+from seil.sf_to_dw.partials import FIELDS, FORMULAS, PartialStates, Reading, land, queried
 from seil.sf_to_dw.schema_review import Decisions
 from seil.sf_to_dw.spool import Spool, spooled_table
 from seil.warehouse.protocol import TableName
@@ -29,18 +30,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class FormulaComparison:
-    """First `read`, then `compare`. `now` is the org's clock before."""
+class FieldComparison:
+    """First `read`, then `compare`. `now` is the org's clock before. `mode` is FORMULAS for the
+    calculated fields, FIELDS for those that the flow's state has due.
+    """
 
-    mode: Mode = FORMULAS
     lacks_records = False
 
-    def __init__(self, context: FlowContext, obj: SyncedObject, *, now: datetime) -> None:
+    def __init__(
+        self, context: FlowContext, obj: SyncedObject, mode: Mode, *, now: datetime
+    ) -> None:
         self.obj = obj
+        self.mode = mode
         self._context = context
         self._now = now
         self._spool = Spool()
         self._schema = ObjectSchema(obj.api_name, ())
+        self._left: tuple[str, ...] = ()
 
     def close(self) -> None:
         self._spool.close()
@@ -54,44 +60,62 @@ class FormulaComparison:
         decided = Decisions(context.lake).by_column(obj).items()
         # The column of that name holds values of an earlier type.
         kept_apart = {column for column, entry in decided if entry.policy != "text"}
-        fields = tuple(
-            f
-            for f in described.fields
-            if f.calculated and f.name.lower() not in {obj.key.lower(), *kept_apart}
-        )
-        if key and fields:
-            self._schema = ObjectSchema(obj.api_name, (key, *fields))
-            soql = select([f.name for f in self._schema.fields], obj.api_name)
-            self._spool.write(queried(context, soql, self._schema, deleted=False))
+        left_out = {obj.key.lower(), *kept_apart}
+        wanted = [f for f in self._wanted(described) if f.name.lower() not in left_out]
+        if key and wanted:
+            self._schema = ObjectSchema(obj.api_name, (key, *wanted))
+            names = [f.name for f in self._schema.fields]
+            if self.mode == FIELDS:
+                log.warning(
+                    "%s: %s came, or came back: read for all records",
+                    obj.api_name,
+                    ", ".join(names[1:]),
+                )
+            # A record in the recycle bin has a new field as well; its formulas do not matter.
+            deleted = self.mode == FIELDS
+            soql = select(names, obj.api_name)
+            self._spool.write(queried(context, soql, self._schema, deleted=deleted))
+
+    def _wanted(self, described: ObjectSchema) -> list[Field]:
+        if self.mode == FORMULAS:
+            return [f for f in described.fields if f.calculated]
+        due = FlowStates(self._context.lake).get(self.obj).due_fields
+        return [field for name in due if (field := described.get(name))]
 
     def compare(self, warehouse: Warehouse) -> Iterator[FlowResult]:
         """Lands what differs."""
         table = TableName("salesforce", self.obj.table)
         columns = warehouse.columns(table)
         known = set(columns.names) if columns is not None else set()
-        names = [name for name in self._schema.arrow.names[1:] if name.lower() in known]
+        read = self._schema.arrow.names[1:]
+        names = [name for name in read if name.lower() in known]
+        self._left = tuple(name for name in read if name.lower() not in known)
         if not names:
             return
-        read = TableName("seil", f"refreshed_{self.obj.table}")
-        with spooled_table(warehouse, read, self._schema.arrow, self._spool):
-            differing = _Differing(warehouse, table, read, self.obj.key).rows(names)
+        apart = TableName("seil", f"refreshed_{self.obj.table}")
+        with spooled_table(warehouse, apart, self._schema.arrow, self._spool):
+            differing = _Differing(warehouse, table, apart, self.obj.key).rows(names)
             counted = compose("SELECT count(*) AS n FROM ({rows})", rows=differing)
             found = warehouse.query(translated(counted, warehouse.dialect))
             rows = int(found["n"][0].as_py())
             if not rows:
                 return
             with warehouse.stream(translated(differing, warehouse.dialect)) as batches:
-                log.info("%s: the formulas of %d records changed", self.obj.api_name, rows)
+                log.info("%s: %s of %d records differ", self.obj.api_name, self.mode, rows)
                 end = self._now - self.obj.flow.lag
-                reading = Reading(FORMULAS, None, end, batches.schema, rows)
+                reading = Reading(self.mode, None, end, batches.schema, rows)
                 yield land(self._context, self.obj, reading, batches)
 
     def read_missing(self) -> Iterator[FlowResult]:
-        """No formula lacks a record."""
+        """No field lacks a record."""
         yield from ()
 
     def finish(self) -> None:
-        PartialStates(self._context.lake).change(self.obj, refreshed_at=self._now)
+        if self.mode == FORMULAS:
+            PartialStates(self._context.lake).change(self.obj, refreshed_at=self._now)
+        else:
+            # Nothing else reads the org meanwhile: the next run finds a field that came since.
+            FlowStates(self._context.lake).change(self.obj, due_fields=self._left)
 
 
 class _Differing:
