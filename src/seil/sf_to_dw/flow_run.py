@@ -433,6 +433,8 @@ class FlowRunner:
             yield batch
 
     def _check_stop(self) -> None:
+        """Also where nothing is written for long: a run that lost the run lock reads no further."""
+        self._context.lake.fence.check()
         if self._context.stop.is_set():
             raise StoppedError
 

@@ -52,7 +52,7 @@ _CLEARED_BY: dict[str, frozenset[str]] = {
     **dict.fromkeys(("login", "quota_exhausted", "unavailable", "too_slow"), _ORG),
     **dict.fromkeys(("unexpected_answer", "request_rejected"), _ORG),
     **dict.fromkeys(("warehouse", "statement"), _WAREHOUSE),
-    **dict.fromkeys(("lake", "journal", "already_running", "conflict"), _ANY),
+    **dict.fromkeys(("lake", "journal", "already_running", "conflict", "lease_lost"), _ANY),
 }
 
 
@@ -206,7 +206,20 @@ class Health:
         self._put(f"{_UNDER_WAY}{run.run_id}.json", vars(run))
 
     def end(self, run: RunRecord, results: RunResults) -> None:
-        """Its outcome last: until then it counts as under way."""
+        """Its outcome last: until then it counts as under way. What its successor has written while
+        it was paused stays.
+        """
+        if not self._is_succeeded(run):
+            self._write_down(run, results)
+        for other in [_record(body) for body in self._read(_UNDER_WAY)]:
+            if other.run_id == run.run_id or not other.is_alive:
+                self._bucket.delete(f"{_UNDER_WAY}{other.run_id}.json")
+
+    def _is_succeeded(self, run: RunRecord) -> bool:
+        last = self.last_run()
+        return bool(run.error == "lease_lost" and last and last.started_at > run.started_at)
+
+    def _write_down(self, run: RunRecord, results: RunResults) -> None:
         before = {trouble.key: trouble for trouble in self.troubles()}
         for key, trouble in before.items():
             if _is_over(trouble, run, results):
@@ -220,9 +233,6 @@ class Health:
             )
         if run.outcome not in ("refused", "misused"):
             self._put(_LAST_RUN, vars(run))
-        for other in [_record(body) for body in self._read(_UNDER_WAY)]:
-            if other.run_id == run.run_id or not other.is_alive:
-                self._bucket.delete(f"{_UNDER_WAY}{other.run_id}.json")
 
     def _read(self, prefix: str) -> Iterator[dict[str, Any]]:
         for entry in self._bucket.list(prefix):

@@ -1,0 +1,40 @@
+"""How a run that lost its lease is written down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seil.errors import LeaseLostError
+from seil.events.journal import Journal
+from seil.lake import Lake
+from seil.sf_to_dw.health import Health, recorded_run
+
+
+def test_a_run_that_lost_its_lease_leaves_its_successors_outcome(tmp_path: Path) -> None:
+    lake = Lake.at((tmp_path / "lake").as_uri(), env="dev", project="seil")
+    with (
+        Journal(tmp_path / "journal.sqlite") as bus,
+        pytest.raises(LeaseLostError),
+        recorded_run(lake, bus, "run"),
+    ):
+        with recorded_run(lake, bus, "run"):
+            pass
+        raise LeaseLostError("run.lock", "process 7 on there took it over")
+    last = Health(lake).last_run()
+    assert last is not None
+    assert last.outcome == "success"
+    assert Health(lake).troubles() == []
+    assert Health(lake).under_way() == []
+
+
+def test_a_lost_lease_without_a_successor_is_told_until_a_run_gets_through(tmp_path: Path) -> None:
+    lake = Lake.at((tmp_path / "lake").as_uri(), env="dev", project="seil")
+    with Journal(tmp_path / "journal.sqlite") as bus:
+        with pytest.raises(LeaseLostError), recorded_run(lake, bus, "run"):
+            raise LeaseLostError("run.lock", "it could not be renewed in time")
+        assert [trouble.kind for trouble in Health(lake).troubles()] == ["lease_lost"]
+        with recorded_run(lake, bus, "load"):
+            pass
+    assert Health(lake).troubles() == []
