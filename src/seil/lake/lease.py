@@ -31,6 +31,7 @@ LEASE = timedelta(minutes=10)
 _RENEWED_EACH, _RETRIED_EACH = 1 / 4, 1 / 40
 # On top of the lease, as stores give times by the second and their clocks are not one.
 _GRACE = 0.1
+FREE_AFTER = LEASE * (1 + _GRACE)
 # Unlike the monotonic clock, it goes on while the machine is suspended.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _ADOPTIONS = 5

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from seil.errors import AlreadyRunningError
 from seil.lake import Bucket, Lake
-from seil.lake.lease import LEASE, HeldError, Holder, Lease, Record
+from seil.lake.lease import FREE_AFTER, LEASE, HeldError, Holder, Lease, Record
 from seil.lake.local_lease import LocalLease, record_key
 from seil.sf_to_dw.layout import migrate
 
@@ -99,6 +99,6 @@ def _already_running(lock: Lease | LocalLease, holder: Holder | None) -> Already
     who = str(holder) if holder else "a run that is just starting"
     if isinstance(lock, LocalLease):
         return AlreadyRunningError(lock.name, who)
-    minutes = LEASE.total_seconds() / 60
-    died = f"if it died, the lock is free {minutes:.0f} minutes after its last sign of life"
+    minutes = FREE_AFTER.total_seconds() / 60
+    died = f"if it died, its lock is free {minutes:.0f} minutes after the last renewal"
     return AlreadyRunningError(lock.name, who, hint=f"Wait for it to end; {died}")
