@@ -100,7 +100,7 @@ class UnexpectedAnswerError(RetryError):
     def __init__(self, service: str, reason: str) -> None:
         super().__init__(
             f"{service} answered in a shape it does not promise: {reason}",
-            hint=f"Look at {service}, then try again",
+            hint="Look at it with `seil doctor`, then run the same command again",
         )
         self.service = service
         self.reason = reason
@@ -240,7 +240,8 @@ class QuotaExhaustedError(AbortError):
     def __init__(self, service: str, reason: str) -> None:
         super().__init__(
             f"{service} allowance is used up: {reason}",
-            hint="Nothing was committed for what was not read; run again when it is renewed",
+            hint="Nothing was committed for what was not read. `seil plan` shows what is left; "
+            "`seil run` goes on once it is renewed",
         )
         self.service = service
         self.reason = reason

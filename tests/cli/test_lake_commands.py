@@ -157,9 +157,10 @@ def test_load_and_build_report_what_they_did(seil: Seil, exported: Path) -> None
     assert (entry["object"], entry["inserted"], entry["errors"]) == ("Account", 2, [])
     built = seil("build", "sales_orders")
     assert built.code == 0
-    assert "Build: 1 of 1 tables built, 2 rows" in built.out
+    assert "Build: 2 of 2 tables built, 2 rows" in built.out
     assert "salesforce.quote has not been loaded: read as empty" in built.out
-    [table] = seil("build", "sales_orders", "--json").json["tables"]
+    [table, stages] = seil("build", "sales_orders", "--json").json["tables"]
+    assert stages["table"] == "sales_stages"
     assert (table["table"], table["state"], table["rows"]) == ("sales_orders", "built", 2)
 
 
@@ -310,7 +311,10 @@ def test_retry_sends_a_mended_file_round_again(seil: Seil, loaded: Path, exporte
     [failed] = seil("files", "--state", "error", "--json").json["files"]
     refused = seil("files", "retry", "processed/x", failed["key"])
     assert refused.code == 1
-    assert "processed/x: only files below error/ or exceptions/ can be retried" in refused.out
+    assert (
+        "processed/x: only files below error/ or exceptions/, and clean copies, can be retried"
+        in refused.out
+    )
     assert "1 file moved back" in refused.out
     [waiting] = seil("files", "--state", "in", "--json").json["files"]
     [landing] = Path("seil-data/lake").glob("*-landing")

@@ -215,8 +215,8 @@ def test_doctor_names_what_cannot_be_opened(seil: Seil, home: Path) -> None:
     (home / "objects.toml").unlink()
     ran = seil("doctor", "--json")
     failed = {check["name"]: check["cure"] for check in ran.json["checks"] if check["cure"]}
-    assert failed["journal"].startswith("Move it away")
-    assert failed["warehouse"].startswith("Move the file away")
+    assert failed["journal"].startswith("Move it away with `mv ")
+    assert failed["warehouse"].startswith("Run `seil rebuild`")
 
 
 class _Org:

@@ -124,7 +124,7 @@ def test_answer_that_is_no_job(far: FarEnd, org: Org, body: Any) -> None:
 )
 def test_job_that_is_gone(far: FarEnd, org: Org, reply: Reply, words: str) -> None:
     far.on("GET", f"{JOB}(/results)?", reply)
-    with pytest.raises(JobGoneError, match=f"query job {JOB_ID}: {words}. Start a new job"):
+    with pytest.raises(JobGoneError, match=f"query job {JOB_ID}: {words}. The next `seil run`"):
         org.bulk.info(JOB_ID)
     with pytest.raises(JobGoneError, match=words):
         read(org)

@@ -44,6 +44,8 @@ def land(intake: Any, folder: Path, **options: Any) -> list[Imported]:
         ("prod-Salesforce-Quote-Line-Item/0b9d1f2e-aaaa-4f0b/x1.parquet", "QuoteLineItem"),
         ("object=Contact/year=2026/part-00000-0b9d1f2e-c000.snappy.parquet", "Contact"),
         ("Order/000.parquet", "Order"),
+        ("Order/Order-final.parquet", "Order"),
+        ("Order/mine/Order-final.parquet", "Order"),
         ("account/part-00000-deadbeef-face-4f0b-c000.zstd.parquet", "Account"),
     ],
 )
@@ -58,7 +60,10 @@ def test_name_tells_the_object(path: str, api_name: str) -> None:
         (["part-0", "exports"], "no name says"),
         (["my account list"], "'my account list' could mean Account"),
         (["contact backup", "account"], "'contact backup' could mean Contact"),
-        (["account contact"], "could mean Account, Contact"),
+        (
+            ["account contact"],
+            "could mean Account or Contact: name the object, as in --object Account",
+        ),
     ],
 )
 def test_name_that_does_not_tell_is_refused(names: list[str], reason: str) -> None:

@@ -119,7 +119,7 @@ def test_a_file_that_is_no_database_is_not_overwritten(
     file.write_bytes(content)
     with pytest.raises(WarehouseError) as caught:
         open_warehouse(settings)
-    assert "Move the file away" in caught.value.hint
+    assert "Run `seil rebuild`" in caught.value.hint
     assert file.read_bytes() == content
 
 
@@ -132,7 +132,7 @@ def test_a_damaged_file_says_how_to_rebuild(settings: WarehouseSettings) -> None
     file.write_bytes(whole)
     with pytest.raises(WarehouseError) as caught, open_warehouse(settings) as warehouse:
         warehouse.query("SELECT sum(a) FROM t")
-    assert "Move the file away" in caught.value.hint
+    assert "Run `seil rebuild`" in caught.value.hint
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -189,7 +189,11 @@ def test_a_full_disk_commits_nothing(settings: WarehouseSettings) -> None:
         (duckdb.IOException("write: Read-only file system"), WarehouseError, "right to write"),
         (duckdb.IOException("write: No space left on device"), WarehouseError, "disk is full"),
         (duckdb.OutOfMemoryException("Out of Memory Error: 1"), WarehouseError, "memory"),
-        (duckdb.FatalException("database has been invalidated"), WarehouseError, "Move the file"),
+        (
+            duckdb.FatalException("database has been invalidated"),
+            WarehouseError,
+            "Run `seil rebuild`",
+        ),
         (duckdb.IOException("something else"), WarehouseError, ""),
         (duckdb.BinderException("Binder Error: no x\n\nLINE 1: x"), StatementError, ""),
         (duckdb.ConstraintException("twice"), StatementError, ""),

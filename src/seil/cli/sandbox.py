@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 app = group("A stand-in for Salesforce on this machine, with an org's data in it.")
 
 PORT = 8733
+_START = "start one with `seil sandbox salesforce`, or name its folder with --state"
 # A run stays a minute behind the org's clock (`lag` of the catalog).
 _AGO = timedelta(seconds=65)
 _STATE = Path("seil-data/sandbox/salesforce")
@@ -150,7 +151,7 @@ def reset(
     from seil.sandbox.salesforce.store import FILE_NAME
 
     if not (state / FILE_NAME).exists():
-        raise ConfigurationError([Problem(str(state), "there is no stand-in org here")])
+        raise ConfigurationError([Problem(str(state), "there is no stand-in org here", _START)])
     _unfinished(state)  # raises ConflictError while it is served
     if not yes:
         typer.confirm(f"Throw away the org in {state}?", abort=True)

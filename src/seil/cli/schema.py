@@ -113,7 +113,7 @@ def accept(
     for entry in made:
         output.line(f"{obj.api_name}: {entry}")
     if not any(not entry.column for entry in made):
-        output.line("Other columns still wait for a decision: seil schema diff")
+        output.line("Other columns still wait for a decision: see `seil schema diff`.")
     return 0
 
 

@@ -8,6 +8,7 @@ fsync per call of publish, and events come one per file, not one per record.
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 import threading
 import time
@@ -141,11 +142,12 @@ class JournalFile:
             raise self._error("open", reason, "Point [events] journal at a file of its own")
         if version != VERSION:
             reason = f"its format is version {version}, this SEIL writes {VERSION}"
-            raise self._error("open", reason, "Move it away; a new one is made at the next run")
+            raise self._error("open", reason, _MOVE_AWAY)
         return False
 
     def _error(self, operation: str, reason: str, hint: str = "") -> JournalError:
-        return JournalError(str(self.path), operation, reason, hint=hint)
+        place = shlex.quote(str(self.path))
+        return JournalError(str(self.path), operation, reason, hint=hint.format(path=place))
 
     @contextmanager
     def _translated(self, operation: str) -> Iterator[None]:
@@ -170,7 +172,10 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             return
 
 
-_MOVE_AWAY = "Move it away; a new one is made at the next run, and nothing else is lost"
+_MOVE_AWAY = (
+    "Move it away with `mv {path} {path}.broken`; a new one is made at the next run, and nothing "
+    "else is lost"
+)
 _RIGHTS = "Give this user the right to write there, or change [events] journal"
 _HINTS = {
     sqlite3.SQLITE_NOTADB: _MOVE_AWAY,

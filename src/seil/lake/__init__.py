@@ -55,7 +55,7 @@ class Lake:
         )
 
     def document(self, key: str, *, cure: str = "") -> Document:
-        """A state document in staging; `cure` is what to do when it cannot be parsed."""
+        """A state document in staging; `cure` is what follows when it is deleted."""
         return Document(self.staging, key, fence=self.fence, cure=cure)
 
     def sweep_partial(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,12 +27,20 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Document:
-    """`cure` is what to do when its content is no JSON object."""
+    """`cure` is what follows when it is deleted because its content is no JSON object."""
 
     bucket: Bucket
     key: str
     fence: Fence
     cure: str = ""
+
+    @property
+    def deletion_hint(self) -> str:
+        """How to delete what SEIL cannot read, and what follows."""
+        path = self.bucket.path(self.key)
+        uri = self.bucket.uri(self.key)
+        command = f"rm {shlex.quote(str(path))}" if path else f"aws s3 rm {uri}"
+        return f"Delete it with `{command}`" + (f"; {self.cure}" if self.cure else "")
 
     def read(self) -> Body | None:
         """Without the token; None when it was never written."""
@@ -78,7 +87,7 @@ class Document:
         except (ValueError, AttributeError, TypeError) as error:
             uri = self.bucket.uri(self.key)
             reason = f"it is not a document that SEIL wrote ({error})"
-            raise LakeError(uri, "read", reason, hint=self.cure) from error
+            raise LakeError(uri, "read", reason, hint=self.deletion_hint) from error
         return body, token if isinstance(token, int) else 0
 
 

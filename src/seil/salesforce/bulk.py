@@ -107,7 +107,9 @@ class JobGoneError(RejectError):
     """The job or its result is no longer there: deleted, or older than seven days."""
 
     def __init__(self, job_id: str, reason: str) -> None:
-        super().__init__(f"query job {job_id}: {reason}", hint="Start a new job")
+        super().__init__(
+            f"query job {job_id}: {reason}", hint="The next `seil run` starts a new one"
+        )
         self.job_id = job_id
 
 

@@ -53,17 +53,17 @@ _LOGIN_HINTS = {
     ),
 }
 _HINTS = {
-    "INVALIDENTITY": "The Bulk API does not offer this object; disable it in the catalog",
-    "INVALID_FIELD": "Exclude the field in the catalog, or let the integration user read it",
+    "INVALIDENTITY": "Bulk API lacks it: set enabled = false for objects.{name} in objects.toml",
+    "INVALID_FIELD": "Let the user read it, or exclude it for objects.{name} in objects.toml",
     "INVALID_TYPE": "Check the spelling, and that the integration user may read it",
     "NOT_FOUND": "Check the spelling, and that the integration user may read it",
     "API_ERROR": "Bulk queries need the permission 'View All Data' for some objects",
     "TXN_SECURITY_METERING_ERROR": "Exempt the integration user from transaction security",
-    QUERY_TIMEOUT: "Read a smaller window or fewer fields",
-    "OPERATION_TOO_LARGE": "Read a smaller window, or give the user 'View All Data'",
+    QUERY_TIMEOUT: "Exclude fields you do not need for objects.{name} in objects.toml",
+    "OPERATION_TOO_LARGE": "Give the user 'View All Data': the org then ignores sharing rules",
     "FORBIDDEN": "The integration user lacks 'API Enabled' or may not read this object",
     "INSUFFICIENT_ACCESS": "The integration user may not read this object",
-    "URI_TOO_LONG": "The query is too long for REST; read the object in bulk",
+    "URI_TOO_LONG": "Exclude fields you do not need for objects.{name} in objects.toml",
 }
 _STATUS_CODES = {
     300: "MULTIPLE_RECORDS",
@@ -220,7 +220,7 @@ def _is_unprocessed(answer: Answer, code: str) -> bool:
 def _rejection(answer: Answer, code: str, reason: str, object_name: str) -> SeilError:
     code = code or _STATUS_CODES.get(answer.status, f"HTTP_{answer.status}")
     reason = reason or "no reason given"
-    hint = _HINTS.get(code, "")
+    hint = _HINTS.get(code, "").format(name=object_name or "<object>")
     if answer.status in _REDIRECTS:
         hint = "Set login_url in [salesforce] to the org's My Domain"
     if object_name and code != "URI_TOO_LONG":

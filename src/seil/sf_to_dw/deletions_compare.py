@@ -128,7 +128,7 @@ class IdComparison:
             f"{gone:,} of its {alive:,} records are not in the org any more, which is too many to"
             " be believed; nothing was marked as deleted",
             hint="Check that the user of [salesforce] still sees all records. If they are gone:"
-            f" seil reconcile {name} --ids --believe {name}",
+            f" `seil reconcile {name} --ids --believe {name}`",
         )
 
     def _kept(self, missing: Sequence[tuple[str, Any]]) -> list[str]:

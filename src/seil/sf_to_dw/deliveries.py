@@ -86,6 +86,15 @@ def is_taken_in(lake: Lake, landed_key: str, digest: str) -> bool:
     return bool(receipt and lake.curated.head(receipt["curated_key"]))
 
 
+def made_from(lake: Lake, curated_key: str) -> tuple[str, str] | None:
+    """Where the landed file of a clean copy lies, and where it landed; None for no clean copy."""
+    if (claim := lake.staging.find(f"claims/{curated_key}")) is None:
+        return None
+    landed_key, _, digest = claim.decode().rpartition(" ")
+    receipt = lake.staging.find(_receipt(landed_key, digest))
+    return (json.loads(receipt)["archived_key"], landed_key) if receipt else None
+
+
 def give_up(lake: Lake, delivery: Delivery) -> None:
     """Frees the names of a file that did not get into curated, for the corrected one."""
     if lake.curated.head(delivery.curated_key) is None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from seil.events.bus import Bus
 from seil.lake import Bucket, Lake, archived_file, landed_file
 from seil.lake.keys import EXCEPTIONS_PREFIX, LANDING_PREFIX, UNRECOGNISED_PREFIX
-from seil.sf_to_dw.deliveries import free_key
+from seil.sf_to_dw.deliveries import free_key, made_from
 from seil.sf_to_dw.file_events import retry_event
 from seil.sf_to_dw.landing import landed_event
 from seil.sf_to_dw.reasons import drop_reason
@@ -37,7 +37,8 @@ def retry(
     """Moves files back to in/, where the next ingest finds them.
 
     A key below error/ is that file; one below exceptions/ is the processed file whose records were
-    set aside there. The others are refused.
+    set aside there; that of a clean copy is the processed file it was made from. The others are
+    refused.
     """
     return [_retried(lake, bus, key, clock()) for key in keys]
 
@@ -78,9 +79,13 @@ def _way_back(lake: Lake, key: str) -> tuple[str, str]:
         return key, LANDING_PREFIX + key.removeprefix(UNRECOGNISED_PREFIX)
     if key.startswith(EXCEPTIONS_PREFIX):
         return _landed_behind(lake.curated, key)
+    if made := made_from(lake, key):
+        return made
     archived = archived_file(key)
     if archived is None or archived.state != "error":
-        raise LookupError("only files below error/ or exceptions/ can be retried")
+        raise LookupError(
+            "only files below error/ or exceptions/, and clean copies, can be retried"
+        )
     return key, archived.landed(lake.env).key
 
 

@@ -170,7 +170,7 @@ class FlowStates:
     def _document(self, obj: SyncedObject) -> Document:
         return self.lake.document(
             f"flows/Salesforce-{obj.landing_name}.json",
-            cure="Delete it; the next run reads the object in full",
+            cure="the next run reads the object in full",
         )
 
 

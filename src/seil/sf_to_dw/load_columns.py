@@ -72,7 +72,7 @@ def count_columns(
         if name.lower() in unread:
             left_out[name] = "excluded in the catalog"
         elif decision and decision.policy == "drop":
-            left_out[name] = "dropped: seil schema accept"
+            left_out[name] = "dropped by `seil schema accept`"
         elif not (found := (places & file.columns.keys()) - missing):
             lost.append(name)
         else:

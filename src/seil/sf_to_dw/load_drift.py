@@ -152,7 +152,7 @@ class TablePlan:
             f"but the file has {type_name(file.columns[name].type)} there, "
             f"which cannot be stored without loss{detail}",
             hint=f"Correct the data and deliver it again; if the field's type was changed in "
-            f"Salesforce, let the column become text: seil load --as-text {column}",
+            f"Salesforce, let the column become text with `seil load --as-text {column}`",
         )
 
 

@@ -110,7 +110,7 @@ def check_readable(curated: Bucket, file: CuratedFile) -> None:
 
 def _unreadable(key: str, error: Exception) -> FileRejectedError:
     reason = f"is not a whole Parquet file: {error}".split("\n", 1)[0]
-    hint = "Delete it and move its landed file back to in/, so that it is taken in again"
+    hint = f"Run `seil files retry {key}`, then `seil run`: it is made again from its landed file"
     return FileRejectedError(key, "readable", reason, hint=hint)
 
 
@@ -122,10 +122,15 @@ def _columns(key: str, schema: pa.Schema, lineage: Collection[str]) -> dict[str,
         name = table_column(column.name)
         if name in found:
             reason = f"columns {found[name].name!r} and {column.name!r} differ only in case"
-            raise FileRejectedError(key, "columns", reason, hint="Rename one of them")
+            raise FileRejectedError(
+                key,
+                "columns",
+                reason,
+                hint="Let one of them go by another name where the file is made",
+            )
         if stored_type(column.type) is None:
             reason = f"column {column.name!r} has the type {column.type}, which no table holds"
-            hint = "Exclude the column in your objects.toml, or map it to text"
+            hint = f'Exclude it in objects.toml: exclude = ["{column.name}"], under its object'
             raise FileRejectedError(key, "columns", reason, hint=hint)
         found[name] = column
     return found

@@ -126,7 +126,7 @@ class ObjectLoader:
                 file = routed(read_footer(self._lake.curated, entry), self._decided)
                 if self._key not in file.columns:
                     reason = f"has no column {self.object.key}"
-                    hint = "It is the object's key"
+                    hint = f"Add it, or set key for objects.{self.object.api_name} in objects.toml"
                     raise FileRejectedError(entry.key, "columns", reason, hint=hint)
             except FileRejectedError as error:
                 self._leave_out(entry.key, error)

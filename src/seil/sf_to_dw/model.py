@@ -168,12 +168,26 @@ class Models(Mapping[str, Model]):
         return frozenset(table.name for table in self[name].reads if not table.schema)
 
     def select(self, names: Iterable[str]) -> list[Model]:
-        """The named models, all when none is named, in the order of building."""
+        """The named models, all when none is named, in the order of building.
+
+        A table comes with those that its rows refer to: left as they were, they would lack the rows
+        that new ones point at.
+        """
         wanted = [name.lower() for name in names]
         problems = [unknown(name, "a table that is built", self) for name in wanted]
         if found := [problem for problem in problems if problem]:
             raise ConfigurationError(found)
-        return [self[name] for name in self if name in wanted or not wanted]
+        along = set(wanted)
+        while more := {to for name in along for to in self._parents(self[name])} - along:
+            along |= more
+        return [self[name] for name in self if name in along or not wanted]
+
+    def _parents(self, model: Model) -> Iterator[str]:
+        """The models that its relationship tests look into."""
+        for column in model.described.columns:
+            for test in column.tests:
+                if test.relationships and test.relationships.to in self:
+                    yield test.relationships.to
 
     def _unknown(self, model: Model) -> Iterator[Problem]:
         for table in sorted(model.reads):

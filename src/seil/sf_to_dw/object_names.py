@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 
 from seil.catalog import Catalog, SyncedObject
@@ -24,15 +25,24 @@ class ObjectNames:
                 self._objects.setdefault("".join(_words(name)), set()).add(obj.api_name)
 
     def told_by(self, names: Iterable[str]) -> SyncedObject:
-        """The object that the first telling name means. Raises LookupError with what to do."""
+        """The object that the nearest telling name means, where those nearer may mean it, too.
+
+        Raises LookupError with what to do.
+        """
+        vague: dict[str, set[str]] = {}
         for name in names:
             certain, possible = self._meant(name)
-            if len(certain) == 1:
+            if len(certain) == 1 and all(certain <= meant for meant in vague.values()):
                 return self._catalog[certain.pop()]
             if certain or possible:
-                meant = ", ".join(sorted(certain or possible))
-                raise LookupError(f"{name!r} could mean {meant}: name the object with --object")
-        raise LookupError("no name says whose records it holds: name the object with --object")
+                vague[name] = certain or possible
+            if certain:
+                break
+        if not vague:
+            raise LookupError("no name says whose records it holds: name the object with --object")
+        meant = "; ".join(f"{name!r} could mean {_listed(found)}" for name, found in vague.items())
+        first = min(next(iter(vague.values())))
+        raise LookupError(f"{meant}: name the object, as in --object {shlex.quote(first)}")
 
     def _meant(self, name: str) -> tuple[set[str], set[str]]:
         """Objects the name certainly means, having nothing telling beside theirs, and others."""
@@ -44,6 +54,10 @@ class ObjectNames:
                 return set(found), set()
             possible |= found
         return set(), possible
+
+
+def _listed(names: set[str]) -> str:
+    return " or ".join(sorted(names))
 
 
 def _spans(length: int) -> Iterator[tuple[int, int]]:

@@ -121,7 +121,7 @@ def adopt_org(lake: Lake, met: OrgIdentity) -> None:
 
 
 def _document(lake: Lake) -> Document:
-    return lake.document(_KEY, cure="Delete it; the next run keeps the org that it reads from")
+    return lake.document(_KEY, cure="the next run keeps the org that it reads from")
 
 
 def _compare(kept: OrgIdentity, met_id: str, login_url: str) -> None:

@@ -79,7 +79,7 @@ class PartialStates:
     def _document(self, obj: SyncedObject) -> Document:
         return self.lake.document(
             f"partials/Salesforce-{obj.landing_name}.json",
-            cure="Delete it; the next run lists the deletions of the last days again",
+            cure="the next run lists the deletions of the last days again",
         )
 
 

@@ -40,7 +40,8 @@ def accept(
         columns = _chosen(obj, (found, readable), wanted, last)
     if columns and wanted.policy == "accept":
         needed = ", ".join(columns)
-        hint = "Say how: --as text, --as column or --as drop"
+        first = f"{obj.api_name}.{next(iter(columns))}"
+        hint = f"Say how: `seil schema accept {first} --as text` (or column, or drop)"
         raise ObjectRejectedError(obj.api_name, f"{needed} cannot be taken as is", hint=hint)
     made = [_on_column(wanted, column, types, last) for column, types in columns.items()]
     then = review.of(obj, readable, [*kept, *made])
@@ -107,7 +108,9 @@ def _chosen(
     field = readable.get(wanted.column)
     if field is None or wanted.policy == "accept":
         reason = f"{wanted.column} has no change that has to be decided"
-        raise ObjectRejectedError(obj.api_name, reason, hint=f"See seil schema diff {obj.api_name}")
+        raise ObjectRejectedError(
+            obj.api_name, reason, hint=f"See `seil schema diff {obj.api_name}`"
+        )
     before, now = last.get(field.name.lower()), str(field.arrow)
     # Deciding otherwise, or once more, is about the same change.
     old = before.old if before and before.new == now else ""
@@ -141,6 +144,10 @@ def _target(wanted: Decision, column: str, new: str) -> str:
 def _check_dropped(obj: SyncedObject, column: str, last: Mapping[str, Decision]) -> None:
     decided = last.get(column.lower())
     if decided is None or decided.policy != "drop":
-        hint = "Name it: object.column" if not column else ""
+        hint = (
+            ""
+            if column
+            else f"Name the column: `seil schema accept {obj.api_name}.<column> --as read`"
+        )
         reason = f"{column or 'the object'} was not dropped: there is nothing to take back"
         raise ObjectRejectedError(obj.api_name, reason, hint=hint)

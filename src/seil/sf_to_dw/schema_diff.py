@@ -88,7 +88,8 @@ def _changes(obj: SyncedObject, review: Review) -> Iterator[ColumnChange]:
     for name, (old, new) in review.diff.incompatible.items():
         effect = waits or "as it was decided"
         if name in review.blocked:
-            effect = f"decide: seil schema accept {obj.api_name}.{name} --as text|column|drop"
+            command = f"seil schema accept {obj.api_name}.{name} --as text"
+            effect = f"decide: `{command}` (or column, drop)"
         yield ColumnChange(name, "incompatible", _named(old), _named(new), effect)
 
 

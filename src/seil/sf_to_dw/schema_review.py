@@ -133,7 +133,7 @@ class SchemaReview:
             decisions = Decisions(self.lake).get(obj)
         decided = in_force(decisions)
         dropped = [name for name, entry in decided.items() if entry.policy == "drop"]
-        schema = readable.without(dropped, "dropped: seil schema accept")
+        schema = readable.without(dropped, "dropped by `seil schema accept`")
         known = self.registry.get(obj)
         diff = _sorted(compare(known, schema)) if known else SchemaDiff()
         blocked = {
@@ -162,7 +162,7 @@ class SchemaReview:
         raise ObjectRejectedError(
             name,
             f"{changes}: the table cannot take that in, nothing of the object is read",
-            hint=f"Decide: seil schema accept {name}.{first} --as text (or column, or drop)",
+            hint=f"Decide with `seil schema accept {name}.{first} --as text` (or column, or drop)",
         )
 
 

@@ -20,7 +20,7 @@ from seil.lake import Document, Lake
 from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema, described_schema
 
 _KEPT_CHANGES = 200
-_CURE = "Delete it; the next extract writes it again"
+_CURE = "the next extract writes it again"
 _TYPES = {
     str(t): t
     for t in (
@@ -239,7 +239,7 @@ class SchemaRegistry:
         except (ValueError, KeyError, TypeError) as error:
             uri = document.bucket.uri(document.key)
             reason = f"it is not a schema that SEIL wrote ({type(error).__name__}: {error})"
-            raise LakeError(uri, "read", reason, hint=_CURE) from error
+            raise LakeError(uri, "read", reason, hint=document.deletion_hint) from error
 
     def _change(self, obj: SyncedObject, edit: _Edit, *, source: str) -> None:
         document = self._document(obj)

@@ -24,7 +24,11 @@ _FORBIDDEN = r"Permission denied|Read-only file system|Operation not permitted"
 _NO_FOLDER = r"No such file or directory|Not a directory"
 _MEMORY = r"Out of Memory|could not allocate"
 
-_REBUILD = "Move the file away, then run `seil rebuild`: all of it comes from curated files"
+_REBUILD = (
+    "Run `seil rebuild`: it makes all of it anew from curated files, and keeps this one as .broken"
+)
+# Advice for DuckDB's own command line, which is not what the reader has run.
+_NOT_OURS = re.compile(r"\.? However, you would be able to open this database.*", re.DOTALL)
 _HINTS = {
     _LOCKED: "Close that program or wait until it is done; readers wait for a writer as well",
     _IN_USE: "Close the other connection to this file first",
@@ -72,7 +76,7 @@ def is_broken(error: WarehouseError) -> bool:
 
 
 def _described(url: str, text: str, kind: type[WarehouseError]) -> WarehouseError:
-    message = re.sub(r"\.? See also https?://\S+", "", text).strip()
+    message = _NOT_OURS.sub("", re.sub(r"\.? See also https?://\S+", "", text)).strip()
     # Under the first line DuckDB repeats the statement with a caret below the place.
     reason = message.split("\n\nLINE ", 1)[0].replace("\n", " ").removeprefix("IO Error: ")
     for pattern, hint in _HINTS.items():

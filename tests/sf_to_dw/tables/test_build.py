@@ -66,13 +66,14 @@ def test_an_org_with_less_builds_with_nulls(
     curator.file([{"Id": "001", "Name": "Acme"}], run="run-2")
     load(warehouse, lake, catalog)
     report = build(warehouse, load_models(catalog), tables=["sales_orders"])
-    assert states(report) == {"sales_orders": "built"}
+    assert states(report) == {"sales_orders": "built", "sales_stages": "built"}
     found = rows(warehouse, "SELECT id, order_id, account_name, total_amount FROM sales_orders")
     assert found == [{"id": "801", "order_id": "7", "account_name": "Acme", "total_amount": None}]
     columns = warehouse.columns(TableName("", "sales_orders"))
     assert columns is not None
     assert pa.types.is_decimal(columns.field("total_amount").type)
-    (note,) = [note for note in report.tables[0].notes if note.startswith("salesforce.order has")]
+    (table,) = [table for table in report.tables if table.table == "sales_orders"]
+    (note,) = [note for note in table.notes if note.startswith("salesforce.order has")]
     assert "totalamount" in note
     assert report.loads == 2
     assert report.last_loaded_at is not None
@@ -330,3 +331,26 @@ def test_trouble_with_the_warehouse_ends_the_build_and_changes_nothing(
         build(warehouse, own(base_sql="SELECT 2 AS a"), tables=["base"])
     assert rows(warehouse, "FROM base") == [{"a": 1}]
     assert warehouse.tables() == ["base"]
+
+
+def test_a_named_table_brings_those_its_rows_refer_to(warehouse: Warehouse, own: Any) -> None:
+    """Built alone, a new row would break its relationship to a table that is not made yet."""
+    described = (
+        "grain: one row\nkey: [id]\ncolumns:\n  - name: id\n    type: text\n    tests:\n"
+        "      - relationships: {to: words, field: w}\n"
+    )
+    models = own(
+        base_sql="SELECT 'x' AS id", base_yml=described, words_sql="SELECT 'x' AS w", words_yml=""
+    )
+    build(warehouse, models, tables=["words"])
+    models = own(base_sql="SELECT 'y' AS id", words_sql="SELECT 'y' AS w")
+    report = build(warehouse, models, tables=["base"])
+    assert report.ok
+    assert states(report) == {"base": "built", "words": "built"}
+    assert all(not table.failures for table in report.tables)
+
+
+def test_a_publisher_ad_brings_its_orders_and_lines(catalog: Catalog) -> None:
+    names = {model.name for model in load_models(catalog).select(["publisher_system_ads"])}
+    assert {"sales_orders", "sales_order_line_items", "production_line_items"} <= names
+    assert "ad_slots" not in names

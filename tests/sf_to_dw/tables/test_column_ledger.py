@@ -132,7 +132,9 @@ def test_a_decided_field_is_where_it_was_decided(
     curator.file([{"Id": "a", "Size": "x"}])
     row = counted(lake, warehouse, obj, ["Id", "Size"])
     assert row.balanced
-    assert row.columns_left_out == ("Size: dropped: seil schema accept" if policy == "drop" else "")
+    assert row.columns_left_out == (
+        "Size: dropped by `seil schema accept`" if policy == "drop" else ""
+    )
     assert row.columns_merged == (1 if policy == "drop" else 2)
 
 
