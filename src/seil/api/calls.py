@@ -75,7 +75,14 @@ class Answer:
 
 
 class DownstreamDownError(Exception):
-    """The service could not be reached, or broke while it worked."""
+    """The service could not be reached, or broke while it worked.
+
+    `reached` is False where the call surely was not carried out.
+    """
+
+    def __init__(self, reason: str, *, reached: bool = True) -> None:
+        super().__init__(reason)
+        self.reached = reached
 
 
 class DownstreamSlowError(Exception):

@@ -63,7 +63,7 @@ class LambdaInvoke:
     async def call(self, call: Call) -> Answer:
         system = call.operation.partition(".")[0]
         if system not in self._functions:
-            raise DownstreamDownError(f"no function is set for {system}")
+            raise DownstreamDownError(f"no function is set for {system}", reached=False)
         ends = None if call.seconds is None else time.monotonic() + call.seconds
         for left in reversed(range(1 + _RETRIES)):
             seconds = None if ends is None else max(0.0, ends - time.monotonic())
@@ -73,13 +73,20 @@ class LambdaInvoke:
                 )
             except _StartingError as error:
                 if not left or (ends is not None and ends - time.monotonic() <= self._pause):
-                    raise DownstreamDownError(f"{system} is still starting") from error
+                    words = f"{system} is still starting"
+                    raise DownstreamDownError(words, reached=False) from error
                 _log.warning("%s is still starting; once more in %g s", system, self._pause)
                 await asyncio.sleep(self._pause)
         raise AssertionError("the last try returns or raises")
 
     def _asked(self, system: str, call: Call) -> Answer:
-        from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            ConnectTimeoutError,
+            EndpointConnectionError,
+            ReadTimeoutError,
+        )
 
         begun = time.perf_counter()
         try:
@@ -91,9 +98,14 @@ class LambdaInvoke:
             code = error.response["Error"]["Code"]
             if code == _STARTING:
                 raise _StartingError from error
-            raise DownstreamDownError(f"Lambda says {code}") from error
+            # Throttled, not there, not allowed: the function was not run. Of a 500 nobody knows.
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+            reached = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            raise DownstreamDownError(f"Lambda says {code}", reached=reached) from error
         except ReadTimeoutError as error:
             raise DownstreamSlowError(system) from error
+        except (EndpointConnectionError, ConnectTimeoutError) as error:
+            raise DownstreamDownError(type(error).__name__, reached=False) from error
         except BotoCoreError as error:
             raise DownstreamDownError(type(error).__name__) from error
         took = (time.perf_counter() - begun) * 1000

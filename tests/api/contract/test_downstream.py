@@ -433,7 +433,7 @@ def test_an_order_whose_answer_is_lost_is_not_made_again(
     lost = quick.post("/v1/gam/order", json=body, headers=headers)
     again = quick.post("/v1/gam/order", json=body, headers=headers)
 
-    assert faults(lost) == (502, ["EC50201"])
+    assert faults(lost) == (502, ["EC50207"])
     assert faults(again) == (409, ["EC40903"])
     assert len(gam.named("orders", order["name"])) == 1
 

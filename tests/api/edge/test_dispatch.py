@@ -83,9 +83,11 @@ def test_reading_is_repeated_no_more_than_once() -> None:
     assert len(downstream.calls) == 2
 
 
-def test_effect_is_never_repeated() -> None:
-    downstream = Downstream(DownstreamDownError("reset"), OK)
-    assert codes(answers(downstream, (WRITE, False))) == [(502, "EC50201")]
+@pytest.mark.parametrize(("reached", "code"), [(True, "EC50207"), (False, "EC50201")])
+def test_effect_is_never_repeated(reached: bool, code: str) -> None:
+    """And whether it may have been done is said."""
+    downstream = Downstream(DownstreamDownError("reset", reached=reached), OK)
+    assert codes(answers(downstream, (WRITE, False))) == [(502, code)]
     assert len(downstream.calls) == 1
 
 

@@ -27,6 +27,7 @@ from seil.errors import (
     ConfigurationError,
     ConflictError,
     LoginError,
+    OutcomeUnknownError,
     Problem,
     QuotaExhaustedError,
     RequestRejectedError,
@@ -148,6 +149,23 @@ def test_error_becomes_the_contracts_code(
     assert message in found.errors[0].message
     assert "secret!" not in found.errors[0].message
     assert found.data is None
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (UnavailableError("S", "no connection", reached=False), "EC50201"),
+        (UnavailableError("S", "the connection broke", status=504, retry_after=3), "EC50207"),
+        (OutcomeUnknownError("S", "a write", "504", look="Look"), "EC50207"),
+    ],
+    ids=["not reached", "broke", "unknown"],
+)
+def test_effect_that_may_have_been_done_is_not_to_be_tried_again(
+    keys: SqliteStore, error: Exception, fault: str
+) -> None:
+    found = answered(keys, raising(error), replace(CREATE, idempotency_key=None))
+    assert codes(found) == (502, [fault])
+    assert found.retry_after is None
 
 
 def test_wait_that_the_far_end_asks_for_is_passed_on(keys: SqliteStore) -> None:

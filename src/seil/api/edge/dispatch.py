@@ -116,6 +116,9 @@ class Dispatch:
                     return await self._downstream.call(call.within(seconds))
             except DownstreamDownError as error:
                 _log.warning("%s is down: %s", system, error)
+                if error.reached and not repeatable:
+                    text = f"{system} broke off: what came of the call is not known"
+                    return _fault(502, "EC50207", f"{text}; read, then decide")
                 if not left or deadline - time.monotonic() <= _PAUSE:
                     return _fault(502, "EC50201", f"{system} is not reachable")
                 await asyncio.sleep(_PAUSE)

@@ -18,6 +18,7 @@ from seil.deadline import deadline
 from seil.errors import (
     AbortError,
     ConflictError,
+    OutcomeUnknownError,
     RequestRejectedError,
     RetryError,
     SeilError,
@@ -39,6 +40,7 @@ Served = tuple[AnyOperation, Handler]
 
 # A claim that is older belongs to a call that died: services give up long before.
 _LEASE = 120.0
+_DOWN = "EC50201"
 
 
 def served(operation: Operation[Asked, Told], handler: Callable[[Asked], Told]) -> Served:
@@ -143,14 +145,17 @@ class Service:
         try:
             data = handler(request).model_dump(mode="json", by_alias=True, exclude_none=True)
         except SeilError as error:
+            known = _known(error)
             answer = self._refused(error)
+            if operation.effect and not known and answer.errors[0].code == _DOWN:
+                answer = _in_doubt(operation.name, answer)
             _log.log(
                 logging.INFO if answer.code < 500 else logging.WARNING,
                 "%s: %s",
                 operation.name,
                 error,
             )
-            return answer, _known(error)
+            return answer, known
         except Exception:  # noqa: BLE001 - the outermost barrier: the caller learns no details
             _log.exception("%s broke", operation.name)
             return _fault(500, "EC50001", f"{operation.name} failed unexpectedly"), False
@@ -171,17 +176,26 @@ class Service:
                 told = (502, "EC50202", error.message)
             case UnavailableError():
                 retry_after = error.retry_after
-                told = (502, "EC50201", f"{self.system} is not available: {error.reason}")
+                told = (502, _DOWN, f"{self.system} is not available: {error.reason}")
             case AbortError():
                 told = (502, "EC50204", f"{self.system} does not accept our settings")
             case _:
-                told = (502, "EC50201", f"{self.system} is not available")
+                told = (502, _DOWN, f"{self.system} is not available")
         code, fault, text = told
         return Answer(code, errors=(Fault(fault, text),), retry_after=retry_after)
 
 
+def _in_doubt(operation: str, answer: Answer) -> Answer:
+    """Trying it again later, as EC50201 advises, could do it twice."""
+    reasons = "; ".join(fault.message for fault in answer.errors)
+    text = f"What came of {operation} is not known: read, then decide ({reasons})"
+    return _fault(502, "EC50207", text)
+
+
 def _known(error: SeilError) -> bool:
     """Whether it is sure that nothing happened."""
+    if isinstance(error, OutcomeUnknownError):
+        return False
     if isinstance(error, UnavailableError):
         return not error.reached
     return not isinstance(error, RetryError) or isinstance(error, ConflictError)
