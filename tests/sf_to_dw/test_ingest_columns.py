@@ -9,6 +9,7 @@ import pytest
 
 from seil.catalog import SyncedObject
 from seil.sf_to_dw.conform import LINEAGE
+from seil.sf_to_dw.schema_review import Decision, Decisions
 from seil.sf_to_dw.schemas import known_schema
 
 THING = SyncedObject(api_name="Thing__c")
@@ -190,3 +191,66 @@ def test_a_time_of_day_in_nanoseconds_is_cut(intake: Any) -> None:
     result = intake.take_in({"Id": ["a"], "At": pa.array([1_001], pa.time64("ns"))})
     assert intake.read(result.curated_key)["At"].cast(pa.int64()).to_pylist() == [1]
     assert result.notes == ("cut nanoseconds to microseconds in At",)
+
+
+RATIO = pa.decimal128(18, 4)
+INFINITE = float("inf")
+TINY, LARGE = "2.220446049250313E-16", "12345678.5"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "kept", "messages"),
+    [
+        (
+            ["1.2500", "NaN", "-Infinity", "2.5"],
+            pa.string(),
+            ["1.2500", "2.5000"],
+            ["Ratio: 'NaN' is not a number", "Ratio: '-Infinity' is not a number"],
+        ),
+        ([TINY, LARGE], pa.string(), ["12345678.5000"], [f"Ratio: '{TINY}' needs more than 38"]),
+        ([LARGE, TINY], pa.string(), ["12345678.5000"], [f"Ratio: '{TINY}' needs more than 38"]),
+        (["1E+99999", "1"], pa.string(), ["1.0000"], ["Ratio: '1E+99999' is not a number"]),
+        ([1.5, INFINITE], pa.float64(), ["1.5000"], ["Ratio: 'inf' is not a number"]),
+        ([1.5, 1e300], pa.float64(), ["1.5000"], ["Ratio: '1E+300' needs more than 38"]),
+        (
+            [Decimal(f"{Decimal(TINY):f}"), Decimal("2.5")],
+            pa.decimal128(38, 31),
+            ["2.5000"],
+            [f"Ratio: '{TINY}' needs more than 38"],
+        ),
+    ],
+    ids=["no number", "tiny", "tiny last", "exponent", "float", "large float", "decimal"],
+)
+def test_a_number_that_no_decimal_holds_is_set_aside_alone(
+    intake: Any, values: list[Any], kind: pa.DataType, kept: list[str], messages: list[str]
+) -> None:
+    intake.describe(Id=pa.string(), Ratio=RATIO)
+    ids = [str(n) for n in range(len(values))]
+    result = intake.take_in(pa.table({"Id": ids, "Ratio": pa.array(values, kind)}))
+    assert [str(row["Ratio"]) for row in intake.rows(result, "Ratio")] == kept
+    aside = [row["messages"][0] for row in intake.aside(result, "messages")]
+    assert [text[: len(said)] for text, said in zip(aside, messages, strict=True)] == messages
+    assert "seil schema accept Thing__c.Ratio --as text" in result.message
+    assert sum(intake.events()[0].detail["set_aside"].values()) == len(messages)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "texts"),
+    [
+        (["1.2500", "NaN", ""], pa.string(), ["1.2500", "NaN", None]),
+        ([Decimal("1.2500"), None], RATIO, ["1.2500", None]),
+        ([7], pa.int64(), ["7"]),
+    ],
+    ids=["text", "decimal", "int"],
+)
+def test_a_column_accepted_as_text_is_kept_as_written(
+    intake: Any, values: list[Any], kind: pa.DataType, texts: list[str | None]
+) -> None:
+    """What is known of it stays, so that the org's change of its type is noticed."""
+    intake.describe(Id=pa.string(), Ratio=RATIO)
+    decision = Decision("ratio", "text", "me", "2026-01-01T00:00:00+00:00")
+    Decisions(intake.lake).add(intake.catalog["Thing__c"], [decision])
+    ids = [str(n) for n in range(len(values))]
+    result = intake.take_in(pa.table({"Id": ids, "Ratio": pa.array(values, kind)}))
+    assert [row["Ratio"] for row in intake.rows(result, "Ratio")] == texts
+    assert (result.rejected_rows, bool(result.drift)) == (0, False)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from math import isinf
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +25,10 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _SHORT_ID_LENGTH = 15
 # With a digit: a word of fifteen letters is no Id.
 _ID_LETTERS = r"^[A-Za-z0-9]*[0-9][A-Za-z0-9]*$"
+# Numbers all the same, to whoever wrote them.
+_NO_DECIMAL = re.compile(
+    r"[+-]?(nan|inf|infinity|(\d+\.?\d*|\.\d+)e[+-]?\d+)", re.ASCII | re.IGNORECASE
+)
 _NANOS = 1000
 _MAX_DIGITS = 38
 _INT64_DIGITS = 19
@@ -41,6 +46,17 @@ class MisfitError(Exception):
         self.position = position
         self.value = value if len(str(value)) <= _SHOWN else f"{str(value)[:_SHOWN]}..."
         self.reason = reason
+
+
+class NoDecimalError(MisfitError):
+    """Numbers that nothing can hold exactly beside the column's others: NaN, Infinity, too many
+    digits. `values` are all of them and why, by position.
+    """
+
+    def __init__(self, values: Mapping[int, tuple[object, str]]) -> None:
+        position = min(values)
+        super().__init__(position, *values[position])
+        self.values = {at: MisfitError(at, *found) for at, found in values.items()}
 
 
 class TooNarrowError(Exception):
@@ -88,6 +104,23 @@ def cast(column: Column, target: pa.DataType) -> Column:
         reason = f"is of type {plain.type}, expected {_said(target)}"
         raise MisfitError(position, _shown(plain, position), reason)
     return convert(plain, target)
+
+
+def cast_known(column: Column, target: pa.DataType) -> tuple[Column, Mapping[int, MisfitError]]:
+    """Like `cast`, but null where no decimal holds the number; these are returned by position."""
+    try:
+        return cast(column, target), {}
+    except NoDecimalError as error:
+        plain = _plain(column)
+        lost = pa.array([position in error.values for position in range(len(plain))])
+        return cast(pc.if_else(lost, pa.scalar(None, plain.type), plain), target), error.values
+
+
+def as_written(column: Column) -> Column:
+    """Values of any type as text."""
+    if pa.types.is_nested(column.type):
+        return as_json(column)
+    return _without_empty(_plain(column).cast(pa.string()))
 
 
 def _from_text(text: Column, target: pa.DataType) -> Column:
@@ -174,12 +207,17 @@ def _numbers_from_text(text: Column, target: pa.DataType) -> Column:
     try:
         return text.cast(target)
     except pa.ArrowInvalid:
-        numbers: list[Decimal | None] = []
-        for position, value in enumerate(text.to_pylist()):
-            if value is not None and not _NUMBER.fullmatch(value):
-                raise MisfitError(position, value, f"is not {_said(target)}") from None
-            numbers.append(None if value is None else Decimal(value))
-    return _exact(numbers, target)
+        pass
+    numbers: list[Decimal | None] = []
+    others: dict[int, tuple[object, str]] = {}
+    for position, value in enumerate(text.to_pylist()):
+        is_number = value is not None and _NUMBER.fullmatch(value)
+        numbers.append(Decimal(value) if is_number else None)
+        if value is not None and not is_number:
+            others[position] = (value, f"is not {_said(target)}")
+            if not _NO_DECIMAL.fullmatch(value):
+                raise MisfitError(position, *others[position])
+    return _exact(numbers, target, others)
 
 
 def _numbers(column: Column, target: pa.DataType) -> Column:
@@ -203,18 +241,27 @@ def _floats(column: Column, target: pa.DataType) -> Column:
             return kept
     except pa.ArrowInvalid:
         pass
-    infinite = pc.index(pc.is_inf(values), value=True).as_py()
-    if infinite >= 0:
-        raise MisfitError(infinite, values[infinite].as_py(), f"is not {_said(target)}")
-    return _exact([_sure(value) for value in values.to_pylist()], target)
+    found = values.to_pylist()
+    infinite = {n: (v, f"is not {_said(target)}") for n, v in enumerate(found) if v and isinf(v)}
+    numbers = [None if n in infinite else _sure(value) for n, value in enumerate(found)]
+    return _exact(numbers, target, infinite)
 
 
 def _sure(value: float | None) -> Decimal | None:
     return None if value is None else Decimal(f"{value:.15g}")
 
 
-def _exact(numbers: Sequence[Decimal | None], target: pa.DataType) -> Column:
-    """Raises TooNarrowError with the decimal that holds these numbers and `target`'s others."""
+def _exact(
+    numbers: Sequence[Decimal | None],
+    target: pa.DataType,
+    others: Mapping[int, tuple[object, str]] | None = None,
+) -> Column:
+    """Raises TooNarrowError with the decimal that holds these numbers and `target`'s others.
+
+    Raises NoDecimalError when that would take too many digits, and when there are `others`: what is
+    no such number.
+    """
+    unheld = dict(others or {})
     is_int = pa.types.is_integer(target)
     digits, scale = _room(target)
     fits = True
@@ -222,14 +269,17 @@ def _exact(numbers: Sequence[Decimal | None], target: pa.DataType) -> Column:
         if not number:
             continue
         whole, fraction = _digits(number)
+        if max(digits, whole) + max(scale, fraction) > _MAX_DIGITS:
+            unheld[position] = (number, f"needs more than {_MAX_DIGITS} digits to keep")
+            continue
         fits &= (
             (fraction == 0 and int(number) in _INT64)
             if is_int
             else (whole <= digits and fraction <= scale)
         )
         digits, scale = max(digits, whole), max(scale, fraction)
-        if digits + scale > _MAX_DIGITS:
-            raise MisfitError(position, number, f"needs more than {_MAX_DIGITS} digits to keep")
+    if unheld:
+        raise NoDecimalError(unheld)
     if not fits:
         raise TooNarrowError(pa.decimal128(digits + scale, scale))
     values: list[Any] = (

@@ -24,6 +24,7 @@ from seil.sf_to_dw.folders import Partitions, partitions_of
 from seil.sf_to_dw.load_columns import MISSING
 from seil.sf_to_dw.notices import announce
 from seil.sf_to_dw.rules import RuleBook, RuleCount
+from seil.sf_to_dw.schema_review import Decisions, as_text_columns
 from seil.sf_to_dw.schemas import SchemaDiff, SchemaRegistry, known_schema
 
 BATCH_ROWS = 1 << 12
@@ -66,6 +67,7 @@ class Cleaned:
     rules: list[RuleCount]
     reasons: Mapping[str, int]
     cut: tuple[str, ...] = ()
+    unheld: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
@@ -89,6 +91,7 @@ class _Reading:
     told: int = 0
     needed: dict[str, pa.DataType] = field(default_factory=dict)
     cut: set[str] = field(default_factory=set)
+    unheld: set[str] = field(default_factory=set)
 
     def advance(self, rows: int) -> None:
         if rows > self.told:
@@ -169,7 +172,8 @@ class Cleaner:
         )
         if _is_partial(reading.metadata):
             plan = replace(plan, targets=tuple(t for t in plan.targets if not t.is_empty))
-        return plan.widened(reading.needed)
+        texts = as_text_columns(Decisions(self.lake).by_column(obj).values())
+        return plan.widened(reading.needed).with_texts(texts)
 
     def _write(self, reading: _Reading, plan: Plan) -> Cleaned:
         task, delivery = reading.task, reading.delivery
@@ -199,6 +203,7 @@ class Cleaner:
             rules=book.counts,
             reasons=book.reasons,
             cut=tuple(sorted(reading.cut)),
+            unheld=tuple(sorted(reading.unheld)),
         )
 
     def _stream(self, reading: _Reading, plan: Plan, book: RuleBook, files: CuratedFiles) -> int:
@@ -209,8 +214,9 @@ class Cleaner:
                 conformed = plan.conform(batch, rows + 1)
                 reading.cut |= plan.cut_in(batch)
                 if rows == 0:
-                    self._check_ids(reading, plan, conformed)
-                files.write(book.judge(conformed, rows + 1))
+                    self._check_ids(reading, plan, conformed.batch)
+                reading.unheld |= {entry.column for entry in conformed.unheld}
+                files.write(book.judge(conformed.batch, rows + 1, conformed.unheld))
                 rows += batch.num_rows
                 reading.advance(rows)
         return rows

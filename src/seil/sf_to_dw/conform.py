@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,8 +18,9 @@ from seil.sf_to_dw.casts import (
     MisfitError,
     TooNarrowError,
     UnknownTypeError,
-    as_json,
+    as_written,
     cast,
+    cast_known,
     is_convertible,
     is_finer,
     kept_type,
@@ -46,6 +47,29 @@ class WidenError(Exception):
         self.needed = needed
 
 
+class Unheld(NamedTuple):
+    """A number that its column cannot hold, `row` from 0 in its batch."""
+
+    row: int
+    column: str
+    error: MisfitError
+
+    @property
+    def message(self) -> str:
+        return f"{self.column}: {str(self.error.value)!r} {self.error.reason}"
+
+    @property
+    def reason(self) -> str:
+        return f"{self.column} {self.error.reason}"
+
+
+class Conformed(NamedTuple):
+    """The values of `unheld` are null in the batch; their records are to be set aside."""
+
+    batch: pa.RecordBatch
+    unheld: Sequence[Unheld] = ()
+
+
 class Part(NamedTuple):
     """A partition's value; None is null."""
 
@@ -56,13 +80,15 @@ class Part(NamedTuple):
 class Target:
     """A column of the curated file; `source` is its place in the landed one, None: all null.
     `is_id`: it holds record Ids, which are kept with 18 characters. `part` is the value, as text,
-    that the folder around the file gives; None: it says nothing.
+    that the folder around the file gives; None: it says nothing. `as_text`: somebody has decided
+    that it is kept as text, whatever it should be.
     """
 
     field: Field
     source: int | None
     is_id: bool = False
     part: Part | None = None
+    as_text: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -94,12 +120,23 @@ class Plan:
             t.field
             for t in self.targets
             if not t.is_empty
+            and not t.as_text
             and (
                 self.known is None
                 or (old := self.known.get(t.field.name)) is None
                 or old.arrow != t.field.arrow
             )
         ]
+
+    def with_texts(self, columns: Collection[str]) -> Plan:
+        """With these columns, in lower case, kept as text."""
+        targets = tuple(
+            replace(t, field=replace(t.field, arrow=pa.string()), as_text=True)
+            if t.field.name.lower() in columns and not pa.types.is_string(t.field.arrow)
+            else t
+            for t in self.targets
+        )
+        return replace(self, targets=targets)
 
     def widened(self, needed: Mapping[str, pa.DataType]) -> Plan:
         if not needed:
@@ -118,16 +155,19 @@ class Plan:
             if t.source is not None and is_finer(batch.column(t.source))
         }
 
-    def conform(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
+    def conform(self, batch: pa.RecordBatch, first_row: int) -> Conformed:
         """`first_row` is the batch's first row in the file, from 1.
 
         Raises UnfitError for a value its column cannot hold, WidenError for columns that must grow.
         """
         columns: list[Column] = []
         needed: dict[str, pa.DataType] = {}
+        unheld: list[Unheld] = []
         for target in self.targets:
             try:
-                columns.append(_column(target, batch))
+                column, misfits = _column(target, batch)
+                columns.append(column)
+                unheld += [Unheld(at, target.field.name, error) for at, error in misfits.items()]
             except TooNarrowError as error:
                 needed[target.field.name] = error.needed
             except MisfitError as error:
@@ -138,10 +178,13 @@ class Plan:
                 ) from error
         if needed:
             raise WidenError(needed)
-        return pa.record_batch(columns, schema=self.schema)
+        return Conformed(pa.record_batch(columns, schema=self.schema), unheld)
 
 
-def _column(target: Target, batch: pa.RecordBatch) -> Column:
+_Read = tuple[Column, Mapping[int, MisfitError]]
+
+
+def _column(target: Target, batch: pa.RecordBatch) -> _Read:
     if target.part is None:
         return _read(target, batch)
     text = repeated(target.part.value, pa.string(), batch.num_rows)
@@ -149,8 +192,8 @@ def _column(target: Target, batch: pa.RecordBatch) -> Column:
     if target.is_id:
         said = with_full_ids(said)
     if target.source is not None:
-        _check_same(_read(target, batch), said, target.part.value)
-    return said
+        _check_same(_read(target, batch)[0], said, target.part.value)
+    return said, {}
 
 
 def _check_same(held: Column, said: Column, part: str | None) -> None:
@@ -165,14 +208,14 @@ def _check_same(held: Column, said: Column, part: str | None) -> None:
         raise MisfitError(position, held[position].as_py(), reason)
 
 
-def _read(target: Target, batch: pa.RecordBatch) -> Column:
+def _read(target: Target, batch: pa.RecordBatch) -> _Read:
     if target.source is None:
-        return nulls(batch.num_rows, target.field.arrow)
+        return nulls(batch.num_rows, target.field.arrow), {}
     column = batch.column(target.source)
-    if target.field.type == _NESTED and pa.types.is_nested(column.type):
-        return as_json(column)
-    kept = cast(column, target.field.arrow)
-    return with_full_ids(kept) if target.is_id else kept
+    if target.as_text or (target.field.type == _NESTED and pa.types.is_nested(column.type)):
+        return as_written(column), {}
+    kept, misfits = cast_known(column, target.field.arrow)
+    return (with_full_ids(kept) if target.is_id else kept), misfits
 
 
 def planned(

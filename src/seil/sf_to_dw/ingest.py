@@ -207,7 +207,7 @@ class Ingestor:
         result = Ingested(
             task.entry.key,
             "success",
-            _success_message(cleaned),
+            _success_message(task.obj, cleaned),
             object=task.obj.api_name,
             flow_run_id=task.landed.flow_run_id,
             archived_key=cleaned.delivery.archived_key,
@@ -294,11 +294,16 @@ def _waiting(landed: LandedFile, key: str) -> Ingested:
     return Ingested(key, "waiting", message, flow_run_id=landed.flow_run_id)
 
 
-def _success_message(cleaned: Cleaned) -> str:
+def _success_message(obj: SyncedObject, cleaned: Cleaned) -> str:
     parts = [f"{cleaned.curated_rows:,} of {cleaned.landed_rows:,} rows curated"]
     if cleaned.rejected_rows:
         reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in cleaned.reasons.items())
         parts.append(f"{cleaned.rejected_rows:,} set aside ({reasons})")
+    parts += [
+        f"to keep such values: seil schema accept {obj.api_name}.{column} --as text, then"
+        f" seil files retry --object {obj.api_name} --exceptions"
+        for column in cleaned.unheld
+    ]
     parts += [
         f"warning: {count.records:,} rows: {count.rule.message}"
         for count in cleaned.rules

@@ -69,14 +69,14 @@ def count_columns(
     for name in read:
         decision = decided.get(table_column(name))
         places = {table_column(name), decision.target if decision else ""}
-        if name.lower() in unread:
-            left_out[name] = "excluded in the catalog"
-        elif decision and decision.policy == "drop":
-            left_out[name] = "dropped by `seil schema accept`"
-        elif not (found := (places & file.columns.keys()) - missing):
-            lost.append(name)
-        else:
+        if found := (places & file.columns.keys()) - missing:
             curated += 1
             merged += bool(found & set(table))
             lost += [] if found & set(table) else [name]
+        elif name.lower() in unread:
+            left_out[name] = "excluded in the catalog"
+        elif decision and decision.policy == "drop":
+            left_out[name] = "dropped by `seil schema accept`"
+        else:
+            lost.append(name)
     return ColumnCount(curated, merged, left_out, tuple(lost))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,7 +23,7 @@ from seil.salesforce.schema import ObjectSchema
 from seil.sf_to_dw.arrow import Column, pc, repeated
 from seil.sf_to_dw.casts import UnknownTypeError, kept, kept_type
 from seil.sf_to_dw.checks import UnfitError
-from seil.sf_to_dw.conform import LINEAGE
+from seil.sf_to_dw.conform import LINEAGE, Unheld
 
 if TYPE_CHECKING:
     import duckdb
@@ -78,9 +78,13 @@ class Verdict:
 
 @dataclass
 class _Failures:
-    """Messages with the records (true) they are about."""
+    """Messages with the records (true) they are about, and `unheld` numbers of single records."""
 
     found: list[tuple[str, Column]] = field(default_factory=list)
+    unheld: Sequence[Unheld] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.found or self.unheld)
 
     def add(self, message: str, failing: Column) -> None:
         if failing.true_count:
@@ -90,12 +94,15 @@ class _Failures:
         total: Counter[str] = Counter()
         for message, failing in self.found:
             total[message] += failing.true_count
-        return total
+        return total + Counter(entry.reason for entry in self.unheld)
 
     def any(self, rows: int) -> Column:
         anything = repeated(value=False, kind=pa.bool_(), rows=rows)
         for _, failing in self.found:
             anything = pc.or_(anything, failing)
+        if self.unheld:
+            alone = {entry.row for entry in self.unheld}
+            anything = pc.or_(anything, pa.array([row in alone for row in range(rows)]))
         return anything
 
     def messages(self, where: Column) -> Column:
@@ -104,6 +111,9 @@ class _Failures:
             [message for message, failing in columns if failing[row]]
             for row in range(where.true_count)
         ]
+        places = {row: place for place, row in enumerate(pc.indices_nonzero(where).to_pylist())}
+        for entry in self.unheld:
+            lists[places[entry.row]].append(entry.message)
         return pa.array(lists, pa.list_(pa.string()))
 
 
@@ -276,13 +286,16 @@ class RuleBook:
         """Why records were set aside, and how many for each; a record may have several."""
         return dict(self._reasons)
 
-    def judge(self, batch: pa.RecordBatch, first_row: int) -> Verdict:
-        """`first_row` is the batch's first row in the file, from 1.
+    def judge(
+        self, batch: pa.RecordBatch, first_row: int, unheld: Sequence[Unheld] = ()
+    ) -> Verdict:
+        """`first_row` is the batch's first row in the file, from 1; the records of `unheld` numbers
+        are set aside.
 
         Raises UnfitError when a record breaks a rule of level `error`.
         """
         answers = self._ask(batch)
-        failures = _Failures()
+        failures = _Failures(unheld=unheld)
         if self._key is not None:
             failures.add(self._key_message, _empty(batch.column(self._key)))
         for number, count in enumerate(self._counts):
@@ -384,10 +397,10 @@ def _split(
 ) -> Verdict:
     aside = failures.any(batch.num_rows)
     messages = failures.messages(aside)
-    rejected = batch.filter(aside) if failures.found else batch.slice(0, 0)
+    rejected = batch.filter(aside) if failures else batch.slice(0, 0)
     for name, values in zip(names, mapped, strict=True):
         batch = _with_column(batch, name, kept(values))
-    accepted = batch.filter(pc.invert(aside)) if failures.found else batch
+    accepted = batch.filter(pc.invert(aside)) if failures else batch
     return Verdict(accepted, rejected, messages)
 
 
