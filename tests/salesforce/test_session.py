@@ -370,6 +370,16 @@ def test_login_answer_of_no_use(
         log_in(settings)
 
 
+def test_login_that_redirects_is_not_followed(
+    far: FarEnd, moved: FarEnd, settings: SalesforceSettings
+) -> None:
+    far.on("POST", TOKEN, Reply(307, b"", {"Location": f"{moved.url}{TOKEN}"}))
+    with pytest.raises(LoginError, match="it redirects to 127") as caught:
+        log_in(settings)
+    assert "My Domain" in caught.value.hint
+    assert moved.requests == []
+
+
 @pytest.mark.parametrize(
     ("auth", "missing"),
     [

@@ -260,17 +260,34 @@ def test_what_the_org_refuses(org: Org) -> None:
 
 
 @pytest.mark.parametrize("auth", ["jwt", "refresh_token", "client_credentials"])
-def test_every_login(server: Server, auth: Any) -> None:
+def test_every_login(server: Server, auth: Any, tmp_path: Path) -> None:
     settings = SalesforceSettings(
         login_url=server.url,
         auth=auth,
         username="integration@sandbox.example",
         private_key=Secret(f"file:{server.jwt_key}"),
         refresh_token=Secret("plain:sandbox-refresh-token"),
+        token_file=tmp_path / "token.json",
     )
     with Org(settings) as org:
         assert org.login().instance_url == server.url
         assert org.objects()
+
+
+@pytest.mark.parametrize("audience", ["my_domain", "login"])
+def test_jwt_login_where_one_audience_is_taken(
+    template: tuple[Path, list[str]], tmp_path: Path, audience: Any
+) -> None:
+    shutil.copytree(template[0], tmp_path / "org")
+    with Server(tmp_path / "org", options=Options(audience=audience)) as server:
+        settings = SalesforceSettings(
+            login_url=server.url,
+            auth="jwt",
+            username="integration@sandbox.example",
+            private_key=Secret(f"file:{server.jwt_key}"),
+        )
+        with Org(settings) as org:
+            assert org.objects()
 
 
 def test_wrong_secret(server: Server) -> None:
