@@ -9,13 +9,16 @@ has the column counts, in whatever order they come.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from seil.sf_to_dw.column_names import table_column
 from seil.sf_to_dw.flows import PARTIAL_MODES
+from seil.sf_to_dw.load_columns import MISSING
 from seil.sf_to_dw.partials_load import GAPS_SCHEMA, OWN_COLUMNS, table_apart
 from seil.warehouse.protocol import Outcome, TableName
 from seil.warehouse.sql import Name, Sql, compose, joined, literal, translated
@@ -24,6 +27,7 @@ from seil.warehouse.types import TEXT
 if TYPE_CHECKING:
     from seil.sf_to_dw.load_files import CuratedFile
     from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.types import Column
 
 _COLUMNS = pa.schema([pa.field("file", TEXT), pa.field("columns", TEXT)])
 # The row of no file: values of these columns are kept as far as the table has any.
@@ -51,7 +55,7 @@ class Gaps:
         if columns is None:
             return False
         lacking = {
-            file.key: frozenset(columns.names).difference(file.columns, OWN_COLUMNS, self._decided)
+            file.key: frozenset(columns.names).difference(_told(file), OWN_COLUMNS, self._decided)
             for file in files
             if file.mode not in PARTIAL_MODES
         }
@@ -72,8 +76,8 @@ class Gaps:
         for file in files:
             if file.mode in PARTIAL_MODES:
                 continue
-            self._forget(file.columns.keys() & known)
-            told = {n: c for n, c in file.columns.items() if n in known or n == self._key}
+            told = {n: c for n, c in _told(file).items() if n in known or n == self._key}
+            self._forget(told.keys() & known)
             if outcomes[file.key].superseded and len(told) > 1:
                 columns = self._warehouse.columns(self._table)
                 types = {n: columns.field(n).type for n in told} if columns is not None else {}
@@ -146,6 +150,12 @@ class Gaps:
 
     def _run(self, template: str, **parts: str | TableName) -> None:
         self._warehouse.execute(translated(compose(template, **parts), self._warehouse.dialect))
+
+
+def _told(file: CuratedFile) -> dict[str, Column]:
+    """Without the columns that ingest has added to the clean copy."""
+    missing = {table_column(name) for name in json.loads(file.metadata.get(MISSING, "[]"))}
+    return {name: column for name, column in file.columns.items() if name not in missing}
 
 
 def lacks_column(written: str, name: str) -> Sql:

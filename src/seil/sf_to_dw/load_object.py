@@ -103,6 +103,10 @@ class ObjectLoader:
         """Whether a table that is there gets other columns."""
         return bool(self.changes) and not self.is_new
 
+    def can_tell(self, column: str) -> bool:
+        """Whether there are files for a table that has the column."""
+        return bool(self.files) and column in self._plan.columns.names
+
     @property
     def _key(self) -> str:
         return self.object.key.lower()

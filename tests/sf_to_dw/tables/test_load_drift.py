@@ -124,6 +124,20 @@ def test_a_removed_column_keeps_its_values(
     assert found(warehouse) == ("bigint", {"a": 1, "b": 2})
 
 
+def test_a_column_that_ingest_has_added_says_nothing(
+    run: Load, warehouse: Warehouse, curator: Curator
+) -> None:
+    curator.file(pa.table({"Id": ["a", "b"], "V__c": [1, 2]}), run="run-1")
+    run()
+    added = pa.table({"Id": ["b"], "V__c": pa.array([None], pa.int64())})
+    curator.file(added, run="run-2", end="2024-01-03T00:00:00+00:00", missing='["V__c"]')
+    assert run().ok
+    assert found(warehouse) == ("bigint", {"a": 1, "b": 2})
+    curator.file(added, run="run-3", end="2024-01-04T00:00:00+00:00")
+    assert run().ok
+    assert found(warehouse) == ("bigint", {"a": 1, "b": None})
+
+
 def test_order_and_case_of_columns_do_not_matter(
     run: Load, warehouse: Warehouse, curator: Curator
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from seil.errors import ConflictError
 from seil.sandbox.salesforce.describe import Describe, described
 from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.merge import merge
 from seil.sandbox.salesforce.messages import Call, Reply, Route
 from seil.sandbox.salesforce.metadata import SField
 from seil.sandbox.salesforce.store import OrgStore
@@ -35,6 +36,7 @@ class Control:
             Route("GET", "/sandbox/summary", self._summary, open=True),
             Route("POST", "/sandbox/schema", self._schema, open=True),
             Route("POST", "/sandbox/tick", self._tick, open=True),
+            Route("POST", "/sandbox/merge", self._merge, open=True),
         ]
 
     def _summary(self, _call: Call) -> Reply:
@@ -44,6 +46,16 @@ class Control:
 
     def _tick(self, call: Call) -> Reply:
         return Reply(200, ticked(self._store, call.json_object()))
+
+    def _merge(self, call: Call) -> Reply:
+        """{"object", "winner", "losers": [...]}."""
+        body = call.json_object()
+        entity = described(self._store, str(body.get("object", "")))
+        losers = body.get("losers")
+        if not isinstance(losers, list):
+            raise ApiError(400, "INVALID_MERGE", "losers is a list of Ids")
+        changed = merge(self._store, entity, str(body.get("winner", "")), [str(i) for i in losers])
+        return Reply(200, {"object": entity.name, "changed": changed})
 
     def _schema(self, call: Call) -> Reply:
         """{"object", "action": add|drop|change, "field", "type", ...attributes of the field}."""

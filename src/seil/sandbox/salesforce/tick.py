@@ -54,7 +54,7 @@ def tick(
     with store.write() as cursor:
         done = int(store.setting("ticks", "0"))
         chosen = done + 1 if seed is None else seed
-        at = _next_time(store, now)
+        at = next_time(store, now)
         # Two orgs do not change alike in their first tick.
         mixed = int(store.setting("seed", "0")) * 1_000_003 + chosen
         counts = Ticking(store, cursor, share=share, hard=hard, seed=mixed, at=at).run()
@@ -76,7 +76,7 @@ def summary(store: OrgStore) -> dict[str, ObjectSummary]:
     return found
 
 
-def _next_time(store: OrgStore, now: datetime | None) -> datetime:
+def next_time(store: OrgStore, now: datetime | None) -> datetime:
     wanted = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
     wanted = wanted.replace(microsecond=wanted.microsecond // 1000 * 1000)
     seen = [_newest(store)]

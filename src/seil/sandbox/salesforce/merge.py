@@ -1,0 +1,67 @@
+"""Records of one object merged into one of them, as the SOAP call merge() does.
+
+https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_merge.htm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.metadata import SObject
+from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.tick import next_time
+
+_MASTER = "MasterRecordId"
+_STAMPS = ("SystemModstamp", "LastModifiedDate")
+
+
+def merge(store: OrgStore, entity: SObject, winner: str, losers: Sequence[str]) -> int:
+    """The losers are deleted and name the winner; what referred to them refers to it. Returns how
+    many records were changed. Raises ApiError for what cannot be merged.
+    """
+    if not entity.field(_MASTER):
+        raise ApiError(400, "INVALID_MERGE", f"{entity.name} has no {_MASTER}")
+    if winner in losers or not losers:
+        raise ApiError(400, "INVALID_MERGE", "A record is merged with others")
+    with store.write() as cursor:
+        at = next_time(store, None)
+        found = cursor.execute(
+            f"SELECT count(*) FROM {_table(entity)} WHERE Id IN (SELECT unnest(?))"  # noqa: S608
+            " AND NOT IsDeleted",
+            [[winner, *losers]],
+        ).fetchone()
+        if not found or found[0] != len(losers) + 1:
+            raise ApiError(400, "INVALID_MERGE", f"{winner} or {', '.join(losers)} is not there")
+        changed = 0
+        for other, name in _references(store, entity):
+            stamps = _stamps(other)
+            update = f"UPDATE {_table(other)} SET {quoted(name)} = $winner{stamps}"  # noqa: S608
+            where = f"WHERE {quoted(name)} IN (SELECT unnest($losers))"
+            values: dict[str, Any] = {"winner": winner, "losers": list(losers)}
+            values |= {"at": at} if stamps else {}
+            done = cursor.execute(f"{update} {where}", values).fetchone()
+            changed += int(done[0]) if done else 0
+        cursor.execute(
+            f"UPDATE {_table(entity)} SET IsDeleted = true, {_MASTER} = $winner{_stamps(entity)}"  # noqa: S608
+            " WHERE Id IN (SELECT unnest($losers))",
+            {"winner": winner, "losers": list(losers), "at": at},
+        )
+        store.keep_setting("now", at.isoformat())
+    return changed + len(losers)
+
+
+def _references(store: OrgStore, entity: SObject) -> Iterator[tuple[SObject, str]]:
+    for other in store.objects.values():
+        for known in other.stored_fields:
+            if entity.name in known.reference_to and known.name != _MASTER:
+                yield other, known.name
+
+
+def _stamps(entity: SObject) -> str:
+    return "".join(f", {name} = $at" for name in _STAMPS if entity.field(name))
+
+
+def _table(entity: SObject) -> str:
+    return f"main.{quoted(entity.name)}"
