@@ -20,6 +20,7 @@ from seil.cli.steps import due
 from seil.sandbox.salesforce.options import Options, Quotas
 from seil.sandbox.salesforce.server import Server
 from seil.settings import load_settings
+from seil.sf_to_dw.lock import lock_holder
 
 Seil = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -403,9 +404,9 @@ def test_doctor_minds_dead_letters_and_a_broken_rule(seil: Seil, org: Server, ho
 def until_locked() -> None:
     """Until the other process holds the run lock."""
     deadline = time.monotonic() + 20
-    while not any(
-        path.read_text().strip() for path in Path("seil-data").glob("lake/*-staging/run.lock")
-    ):
+    with Context(load_settings()) as context:
+        lake = context.lake
+    while not (holder := lock_holder(lake)) or not holder.pid:
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

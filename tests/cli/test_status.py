@@ -28,7 +28,7 @@ from seil.lake import Bucket
 from seil.sandbox.salesforce.options import Options, Quotas
 from seil.sandbox.salesforce.server import Server
 from seil.settings import load_settings
-from seil.sf_to_dw.flows import FlowState, FlowStates
+from seil.sf_to_dw.flows import FlowStates
 from seil.sf_to_dw.health import Health, RunRecord, recorded_run
 from seil.sf_to_dw.lock import run_lock
 
@@ -127,7 +127,8 @@ def quota(seil: Seil, serve: Serve, home: Path) -> None:
 def late(seil: Seil, serve: Serve, home: Path) -> None:
     with Context(load_settings()) as context:
         [obj] = context.catalog.select(["Account"])
-        FlowStates(context.lake).put(obj, FlowState(NOW - timedelta(days=9), "r0", NOW))
+        states = FlowStates(context.lake)
+        states.change(obj, committed=NOW - timedelta(days=9), last_run_id="r0", finished_at=NOW)
 
 
 def model_test(seil: Seil, serve: Serve, home: Path) -> None:

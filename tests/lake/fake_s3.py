@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 _STAMP = "2026-11-23T10:00:00.000Z"
-_HTTP_STAMP = "Mon, 23 Nov 2026 10:00:00 GMT"
+_MODIFIED = datetime(2026, 11, 23, 10, tzinfo=UTC)
 
 
 @dataclass
@@ -27,6 +29,8 @@ class FakeS3:
     refused: str = ""
     lost: int = 0
     ignores_conditions: bool = False
+    clock: datetime = _MODIFIED
+    modified: dict[str, datetime] = field(default_factory=dict)
 
 
 class Server(ThreadingHTTPServer):
@@ -86,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
             first, last = int(match[1]), min(int(match[2] or len(data)), len(data) - 1)
             extra = {"Content_Range": f"bytes {first}-{last}/{len(data)}"}
             data, status = data[first : last + 1], 206
-        headers = {"ETag": etag(self.server.held.objects[key]), "Last_Modified": _HTTP_STAMP}
+        headers = {"ETag": etag(self.server.held.objects[key]), "Last_Modified": self.modified(key)}
         self.answer(status, data, Content_Length=str(len(data)), **headers, **extra)
 
     def on_put(self, key: str, query: dict[str, str], body: bytes) -> None:
@@ -102,11 +106,16 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>")
         else:
             self.server.held.objects[key] = body
+            self.server.held.modified[key] = self.server.held.clock
             if self.server.held.lost:
                 self.server.held.lost -= 1
                 self.refuse(500, "InternalError")
             else:
                 self.answer(200, ETag=etag(body))
+
+    def modified(self, key: str) -> str:
+        at = self.server.held.modified.get(key, _MODIFIED)
+        return format_datetime(at, usegmt=True)
 
     def is_stale(self, key: str) -> bool:
         if self.server.held.ignores_conditions:

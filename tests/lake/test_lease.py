@@ -6,7 +6,7 @@ import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.lake.fake_s3 import FakeS3
@@ -124,6 +124,22 @@ def test_a_lock_that_cannot_be_read_counts_as_held(content: bytes) -> None:
     bucket.put(KEY, content)
     with pytest.raises(HeldError, match="a run that does not say which"):
         lease(bucket)
+
+
+@pytest.mark.parametrize(("minutes", "is_free"), [(0, False), (10, False), (11, True)])
+def test_whether_a_lease_is_stale_is_told_by_the_stores_clock_alone(
+    service: FakeS3, minutes: int, is_free: bool
+) -> None:
+    """The store's stands years before this machine's."""
+    service.clock = datetime(2016, 2, 29, 12, tzinfo=UTC)
+    dead = lease(Bucket("s3://lake"))
+    service.clock += timedelta(minutes=minutes)
+    try:
+        taken = lease(Bucket("s3://lake"), host="there").token
+    except HeldError:
+        taken = 0
+    assert (taken > dead.token) is is_free
+    assert service.objects.keys() == {KEY}
 
 
 def test_a_renewal_that_fails_is_made_again(service: FakeS3) -> None:

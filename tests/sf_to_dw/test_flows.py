@@ -67,9 +67,9 @@ def test_state_survives_a_restart(tmp_path: Path) -> None:
     cut = Slice(NOW - timedelta(hours=1), NOW, first_id="a00", last_id="b00")
     run = replace(RUN, cursor="SystemModstamp", cut=cut, pace=Pace(3600.0, 5, 1), first_page=1)
     for state in (FlowState(NOW, "run-0", NOW, RUN), FlowState(NOW, running=run, pace=run.pace)):
-        states.put(ACCOUNT, state)
+        states.change(ACCOUNT, **vars(state))
         assert states.get(ACCOUNT) == state
-    states.put(ACCOUNT, FlowState(NOW, "run-0", NOW))
+    states.change(ACCOUNT, committed=NOW, last_run_id="run-0", finished_at=NOW, running=None)
     assert states.get(ACCOUNT).running is None
 
 

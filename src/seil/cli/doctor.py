@@ -115,6 +115,8 @@ def _catalog(context: Context) -> Iterator[Check]:
 
 
 def _lake(context: Context) -> Iterator[Check]:
+    from seil.sf_to_dw.lock import lock_holder
+
     for bucket in (context.lake.landing, context.lake.curated, context.lake.staging):
         bucket.put(_PROBE, b"seil doctor")
         bucket.delete(_PROBE)
@@ -128,6 +130,8 @@ def _lake(context: Context) -> Iterator[Check]:
         return
     free = context.lake.landing.free_bytes()
     detail = f"{context.settings.lake.url} can be written"
+    if holder := lock_holder(context.lake):
+        detail += f" ({holder} holds the run lock)"
     if free is None:
         yield Check("lake", "ok", detail)
     elif free < _LITTLE_SPACE:

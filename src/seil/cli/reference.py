@@ -34,7 +34,7 @@ command's name. Text goes to stdout, progress, logs and errors to stderr.
 | 2 | wrong usage or configuration |
 | 3 | stopped: login, far end, lake, warehouse or journal |
 | 4 | the org's API allowance is used up |
-| 5 | another run is under way |
+| 5 | another run is under way, or took the place of this one (docs/run-lock.md) |
 | 6 | `seil status`: somebody has to do something (docs/status.md) |
 | 130, 143 | interrupted (Ctrl-C), terminated; what was committed stays |
 | 141 | whoever read the output stopped reading |

@@ -20,6 +20,7 @@ Kind = Literal["failed", "blocked", "late", "waiting"]
 _HEALING = {"quota_exhausted", "unavailable", "too_slow", "unexpected_answer"} | {
     "conflict",
     "already_running",
+    "lease_lost",
 }
 _BLOCKED = frozenset({"blocked"})
 _DECISIONS = "seil schema accept"

@@ -160,9 +160,6 @@ class FlowStates:
         body = self._document(obj).read()
         return FlowState() if body is None else _state(body)
 
-    def put(self, obj: SyncedObject, state: FlowState) -> None:
-        self.change(obj, **vars(state))
-
     def change(self, obj: SyncedObject, **values: Any) -> None:
         """Sets these fields of FlowState; another writer's change of others is kept."""
         self._document(obj).update(object=obj.api_name, **values)

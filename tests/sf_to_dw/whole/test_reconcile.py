@@ -145,7 +145,7 @@ def test_records_set_aside_are_read_again_only_when_they_or_the_rules_change(sit
         with site.open() as context:
             obj = context.catalog["Account"]
             flows = FlowStates(context.lake)
-            flows.put(obj, replace(flows.get(obj), committed=datetime.now(UTC)))
+            flows.change(obj, committed=datetime.now(UTC))
         assert now(site, "ids") == [("reread", 1)]
         assert now(site, "ids") == []
     assert site.records("account")[new]["name"] == "Somebody"
