@@ -115,8 +115,9 @@ class Intake:
         return self.read(result.exceptions_key).select(list(columns)).to_pylist()
 
     def keys(self, prefix: str = "") -> list[str]:
-        """In the landing bucket."""
-        return [entry.key for entry in self.lake.landing.list(prefix)]
+        """In the landing bucket, but for the reasons beside rejected files."""
+        keys = [entry.key for entry in self.lake.landing.list(prefix)]
+        return [key for key in keys if not key.endswith(".reason.json")]
 
     def curated_keys(self) -> list[str]:
         return [entry.key for entry in self.lake.curated.list()]

@@ -307,6 +307,17 @@ def test_mapped_column_is_in_curated(intake: Any) -> None:
     assert intake.rows(result, "Double") == [{"Double": 0}, {"Double": 2}]
 
 
+@pytest.mark.parametrize("described", [False, True])
+def test_a_file_without_a_rules_column_is_taken_in(intake: Any, described: bool) -> None:
+    """Null passes."""
+    if described:
+        intake.describe(Id=pa.string(), Size=pa.int64())
+    result = intake.ruled("Size > 0", level="error").take_in({"Id": ["a"]})
+    assert (result.state, result.curated_rows) == ("success", 1)
+    with_size = intake.take_in({"Id": ["a"], "Size": [0]}, run="run-2")
+    assert with_size.check == "rule"
+
+
 def test_rule_that_cannot_be_evaluated_stops_and_leaves_the_file(intake: Any) -> None:
     intake.ruled("Nothing = 1")
     intake.land(records(1))

@@ -297,6 +297,7 @@ def test_kill_at_every_effect_then_a_repeat_leaves_the_same(tmp_path: Path) -> N
             "events": ["error", "success"],
             "landing": [
                 f"error/{hour}/run-1/bad.parquet",
+                f"error/{hour}/run-1/bad.parquet.reason.json",
                 f"processed/{hour}/run-1/page.parquet",
             ],
             "curated": {

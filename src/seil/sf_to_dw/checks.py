@@ -162,8 +162,10 @@ class OpenParquet:
 
 def _is_cut(nanos: Column, micros: Column) -> bool:
     """Dates that nanoseconds cannot express are left aside."""
-    known = pc.less(pc.abs(micros.view(pa.int64())), _NANOSECOND_RANGE)
-    return pc.any(pc.and_(known, pc.not_equal(nanos, micros))).as_py() is True
+    counts = micros.view(pa.int64())
+    known = pc.less(pc.abs(counts), _NANOSECOND_RANGE)
+    differ = pc.not_equal(nanos.view(pa.int64()), pc.multiply(counts, 1000))
+    return pc.any(pc.and_(known, differ)).as_py() is True
 
 
 def _opened(file: IO[bytes], metadata: pq.FileMetaData | None) -> pq.ParquetFile:

@@ -16,7 +16,7 @@ from seil.settings import IngestSettings
 from seil.sf_to_dw import checks
 from seil.sf_to_dw.ahead import ahead
 from seil.sf_to_dw.checks import OpenParquet, UnfitError
-from seil.sf_to_dw.conform import Plan, WidenError, earlier_lineage, planned
+from seil.sf_to_dw.conform import EXCLUDED, Plan, WidenError, earlier_lineage, planned
 from seil.sf_to_dw.curated import CuratedFiles, curated_files
 from seil.sf_to_dw.deliveries import Delivery, content_digest, delivery_of, give_up
 from seil.sf_to_dw.flows import PARTIAL_MODES, find_manifest
@@ -73,7 +73,7 @@ class Cleaned:
     def notes(self) -> list[str]:
         """What of the file is not in curated as it stands there."""
         left_out = self.plan.left_out.items()
-        notes = [f"left out {name}: {why}" for name, why in left_out if "catalog" not in why]
+        notes = [f"left out {name}: {why}" for name, why in left_out if why != EXCLUDED]
         if self.cut:
             notes.append(f"cut nanoseconds to microseconds in {', '.join(self.cut)}")
         return notes
@@ -170,6 +170,9 @@ class Cleaner:
         plan = planned(
             landed, obj, known, described=described, lineage=lineage, parts=reading.parts
         )
+        if known is None:
+            # Nothing says whether a rule is about a column that this file just does not have.
+            plan = plan.with_nulls(_ruled(_held_to(obj, reading.metadata)))
         if _is_partial(reading.metadata):
             plan = replace(plan, targets=tuple(t for t in plan.targets if not t.is_empty))
         texts = as_text_columns(Decisions(self.lake).by_column(obj).values())
@@ -240,6 +243,10 @@ def _held_to(obj: SyncedObject, metadata: Mapping[str, str]) -> SyncedObject:
     if not _is_partial(metadata):
         return obj
     return obj.model_copy(update={"required": (), "columns": (), "mappings": ()})
+
+
+def _ruled(obj: SyncedObject) -> list[str]:
+    return [column.name for column in obj.columns] + [m.source for m in obj.mappings if m.source]
 
 
 def _batches(parquet: OpenParquet) -> Iterator[pa.RecordBatch]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -33,6 +33,7 @@ _LINEAGE_TYPES = {"processed_ts": UTC_MICROS}
 LINEAGE = schema_of(
     [(name, _LINEAGE_TYPES.get(name, pa.string())) for name in column_names.LINEAGE]
 )
+EXCLUDED = "excluded in the catalog"
 _NESTED = "json"
 _ID_TYPES = ("id", "reference")
 # One without a name. https://pandas.pydata.org/docs/development/developer.html
@@ -127,6 +128,13 @@ class Plan:
                 or old.arrow != t.field.arrow
             )
         ]
+
+    def with_nulls(self, columns: Iterable[str]) -> Plan:
+        """With columns of nulls where it has none of these names."""
+        present = {t.field.name.lower() for t in self.targets}
+        new = {name.lower(): name for name in columns if name.lower() not in present}
+        nothing = (Target(Field(name, "", pa.null()), None) for name in new.values())
+        return replace(self, targets=(*self.targets, *nothing))
 
     def with_texts(self, columns: Collection[str]) -> Plan:
         """With these columns, in lower case, kept as text."""
@@ -271,7 +279,7 @@ def _left_out(
     reasons: dict[str, str] = {}
     for entry in landed:
         if entry.name.lower() in excluded:
-            reasons[entry.name] = "excluded in the catalog"
+            reasons[entry.name] = EXCLUDED
         elif entry.name in lineage:
             reasons[entry.name] = "lineage of an earlier ingest; written anew"
         elif _PANDAS_INDEX.fullmatch(entry.name):

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import pyarrow as pa
+
 from seil import __version__
 from seil.arrow_memory import use_frugal_pool
 from seil.catalog import Catalog, SyncedObject
@@ -192,6 +194,13 @@ class Ingestor:
             return self._failed(entry, landed, error)
         except ChangedError:
             return _waiting(landed, entry.key)
+        except pa.ArrowException as error:
+            # What pyarrow makes of an odd file must not keep the others from being taken in.
+            if isinstance(error, MemoryError):
+                raise
+            log.warning("%s", entry.key, exc_info=True)
+            reason = f"the file cannot be read: {str(error).strip().partition(chr(10))[0]}"
+            return self._failed(entry, landed, UnfitError("whole", reason))
 
     def _task(self, entry: Entry, landed: LandedFile, obj: SyncedObject, step: Step) -> Task:
         lineage = {
