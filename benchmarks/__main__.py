@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.command import shared_options
 
-BENCHES = ("extract", "ingest", "models", "end_to_end", "startup", "api")
+BENCHES = ("extract", "ingest", "models", "end_to_end", "idle", "publishing", "startup", "api")
 
 
 def _main() -> None:

@@ -24,7 +24,7 @@ _AGAIN, _IDLE = "seil run, the same read again", "seil run, nothing changed"
 _REPEATS = (_AGAIN, _IDLE)
 _LOOKBACK = "10m"
 # Steps of the pipeline that are one call each; those before them are known from the progress.
-_CALLS = ("load", "reconcile", "build", "ledger")
+_CALLS = ("load", "reconcile", "build", "ledger", "publish")
 _START, _BOTH, _OTHER = "start", "extract and ingest", "other"
 _STEPS = (_START, "extract", _BOTH, "ingest", *_CALLS, _OTHER)
 
@@ -64,8 +64,8 @@ _TOLD = (
     " ten minutes; an hour later nothing is. Every moment counts once, so that the shares add up to"
     " the whole: start, which is imports and reading the models; extract and ingest, alone and both"
     " at once; load, with finding what waits in curated; reconcile, the deletions and formulas that"
-    " move no cursor; build; reading the ledger. Other is the rest, above all opening and closing"
-    " the warehouse. The stand-in org works on the same cores."
+    " move no cursor; build; reading the ledger; publishing the readers' copy. Other is the rest,"
+    " above all opening and closing the warehouse. The stand-in org works on the same cores."
 )
 
 
@@ -133,7 +133,14 @@ def _label(active: Mapping[str, int]) -> str:
 def _timed_calls(spans: _Spans) -> Iterator[None]:
     """The pipeline calls each of these by a name of its module."""
     with spans.span(_START):
+        from seil.cli.context import Context
         from seil.sf_to_dw import pipeline
+        from seil.sf_to_dw.reconcile import Reconciliation
+
+    places: dict[str, tuple[Any, str]] = {
+        "reconcile": (Reconciliation, "compare"),
+        "publish": (Context, "publish"),
+    }
 
     def timed(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
@@ -144,8 +151,8 @@ def _timed_calls(spans: _Spans) -> Iterator[None]:
 
     with ExitStack() as stack:
         for kind in _CALLS:
-            function = timed(kind, getattr(pipeline, kind))
-            stack.enter_context(patch.object(pipeline, kind, function))
+            place, name = places.get(kind, (pipeline, kind))
+            stack.enter_context(patch.object(place, name, timed(kind, getattr(place, name))))
         yield
 
 

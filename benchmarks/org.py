@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from benchmarks.measure import say
 from seil.catalog import SyncedObject, load_catalog
 from seil.lake import Lake
+from seil.lake.keys import hour
 from seil.salesforce.schema import Field, described_schema
 from seil.sandbox.salesforce.generator import generate
 from seil.sandbox.salesforce.store import OrgStore, quoted
@@ -102,7 +103,7 @@ def _write_file(
     fields = [field for field in schema.fields if field.name in stored]
     run = f"bench-{mode}"
     name = f"curated_{run}-{copies[0]:05d}.parquet"
-    file = lake.curated.path(f"Salesforce-{obj.landing_name}/2026/01/01/00/{name}")
+    file = lake.curated.path(f"Salesforce-{obj.landing_name}/{hour(_EXTRACTED)}/{name}")
     if file is None:
         raise SystemExit("the lake is not local")
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.files import FileInfo, State
     from seil.sf_to_dw.health import RunRecord
     from seil.sf_to_dw.ledger import LedgerRow
-    from seil.warehouse import Warehouse
 
 # What somebody may have to look at; how much is processed and curated is asked for.
 _TELLING: tuple[State, ...] = ("in", "error", "exceptions")
@@ -178,29 +177,15 @@ def read_ledger(context: Context, objects: Sequence[str]) -> Ledger:
     """Where there is no copy for readers, a run that writes is not waited for."""
     if not context.has_warehouse:
         return Ledger(problem="there is no warehouse yet; `seil run` makes it")
-    from seil.sf_to_dw.ledger import ledger
+    from seil.sf_to_dw.ledger import telling_rows
 
     try:
         with context.reading(wait=timedelta(0)) as reading:
-            warehouse = reading.warehouse
-            runs = _telling_runs(warehouse)
-            found = ledger(warehouse, objects=objects, flow_runs=runs) if runs else []
-            return Ledger(found, as_of=reading.as_of)
+            return Ledger(telling_rows(reading.warehouse, objects), as_of=reading.as_of)
     except StatementError:
         raise
     except WarehouseError as error:
         return Ledger(problem=f"cannot be read now: {error}")
-
-
-def _telling_runs(warehouse: Warehouse) -> set[str]:
-    """The last run of each object, and every one that does not balance."""
-    if "loads" not in warehouse.tables("seil"):
-        return set()
-    found = warehouse.query(
-        "SELECT flow_run_id FROM seil.ledger WHERE NOT balanced UNION"
-        " SELECT max_by(flow_run_id, last_at) FROM seil.ledger GROUP BY object"
-    )
-    return {str(name) for name in found.column(0).to_pylist()}
 
 
 def _dead_letters(context: Context) -> list[DeadLetter]:

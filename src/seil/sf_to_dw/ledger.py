@@ -35,6 +35,7 @@ OUTBOX = TableName("seil", "outbox")
 LAYOUT = TableName("seil", "layout")
 POSITIONS = TableName("seil", "positions")
 WAITING = TableName("seil", "waiting")
+UNBALANCED = TableName("seil", "unbalanced")
 
 _TEXT, _COUNT, _TIME, _FLAG = "text", "count", "time", "flag"
 
@@ -130,6 +131,10 @@ _COLUMNS: dict[TableName, dict[str, str]] = {
         "list_from": _TIME,
         "all_at": _TIME,
     },
+    UNBALANCED: {
+        "object": _TEXT,
+        "flow_run_id": _TEXT,
+    },
     WAITING: {
         "object": _TEXT,
         "place": _TEXT,
@@ -140,8 +145,7 @@ _COLUMNS: dict[TableName, dict[str, str]] = {
 
 # A page that was rejected whole is in no load, so its rows are landed but not curated. Files that
 # came without a manifest (AppFlow's, exported ones) report nothing and land what they hold.
-_VIEW = """
-CREATE OR REPLACE VIEW seil.ledger AS
+_ROWS = """
 WITH files AS (
     SELECT object, flow_run_id,
            max(mode) AS mode, min(window_start) AS window_start, max(window_end) AS window_end,
@@ -151,7 +155,7 @@ WITH files AS (
            max(columns_left_out) AS columns_left_out,
            string_agg(DISTINCT nullif(columns_lost, ''), ', ') AS columns_lost,
            max(loaded_at) AS loaded_at
-    FROM seil.loads
+    FROM seil.loads WHERE {among}
     GROUP BY object, flow_run_id
 ), counted AS (
     SELECT coalesce(runs.object, files.object) AS object,
@@ -170,7 +174,7 @@ WITH files AS (
            coalesce(files.columns_left_out, '') AS columns_left_out,
            coalesce(files.columns_lost, '') AS columns_lost,
            coalesce(files.loaded_at, runs.finished_at) AS last_at
-    FROM seil.runs AS runs
+    FROM (SELECT * FROM seil.runs WHERE {among}) AS runs
     FULL JOIN files ON files.object = runs.object AND files.flow_run_id = runs.flow_run_id
 )
 SELECT *,
@@ -180,6 +184,7 @@ SELECT *,
        AND columns_lost = '' AS balanced
 FROM counted
 """
+_VIEW = f"CREATE OR REPLACE VIEW seil.ledger AS {_ROWS.format(among='true')}"
 
 
 _FINGERPRINT = hashlib.sha256(repr((_COLUMNS, _VIEW)).encode()).hexdigest()[:16]
@@ -222,6 +227,9 @@ def prepare_ledger(warehouse: Warehouse) -> None:
         for table in _COLUMNS:
             _complete(warehouse, table)
         warehouse.execute(translated(_VIEW, warehouse.dialect))
+        # What balances may be another question now.
+        _run(warehouse, compose("DELETE FROM {table}", table=UNBALANCED))
+        _note_unbalanced(warehouse, Sql("true"))
         fingerprint = compose("SELECT {now} AS fingerprint", now=_FINGERPRINT)
         warehouse.replace(LAYOUT, translated(fingerprint, warehouse.dialect))
 
@@ -255,6 +263,58 @@ def ledger_schema(table: TableName) -> pa.Schema:
     return pa.schema([pa.field(name, types[kind]) for name, kind in _COLUMNS[table].items()])
 
 
+def note_balance(warehouse: Warehouse, flow_runs: Collection[str]) -> None:
+    """After rows of these runs were written, in the same transaction: which of them do not balance.
+
+    To ask all runs there ever were takes longer each hour.
+    """
+    if flow_runs:
+        among = _among("flow_run_id", flow_runs)
+        delete = "DELETE FROM {table} WHERE {among}"
+        _run(warehouse, compose(delete, table=UNBALANCED, among=among))
+        _note_unbalanced(warehouse, among)
+
+
+def _note_unbalanced(warehouse: Warehouse, among: Sql) -> None:
+    insert = """
+        INSERT INTO {table} SELECT object, flow_run_id FROM ({rows}) AS ledger WHERE NOT balanced"""
+    rows = Sql(_ROWS.format(among=among))
+    _run(warehouse, compose(insert, table=UNBALANCED, rows=rows))
+
+
+def telling_rows(warehouse: Warehouse, objects: Collection[str] = ()) -> list[LedgerRow]:
+    """The last run of each object, and every one that does not balance; oldest first."""
+    if LOADS.name not in warehouse.tables(LOADS.schema):
+        return []
+    is_current = _stored_fingerprint(warehouse) == _FINGERPRINT
+    unbalanced = UNBALANCED if is_current else Sql(_UNBALANCED_OF_EARLIER)
+    found = warehouse.query(translated(compose(_TELLING, unbalanced=unbalanced), warehouse.dialect))
+    runs = {str(name) for name in found.column(0).to_pylist()}
+    rows = ledger(warehouse, objects=objects, flow_runs=runs) if runs else []
+    last = {row.object: row for row in rows}
+    return [row for row in rows if not row.balanced or last[row.object] is row]
+
+
+def _ledger_of(warehouse: Warehouse, flow_runs: Collection[str]) -> Sql:
+    """The view would add up all runs there ever were before it leaves out all but these."""
+    if not flow_runs or _stored_fingerprint(warehouse) != _FINGERPRINT:
+        return Sql("seil.ledger")
+    return Sql(f"({_ROWS.format(among=_among('flow_run_id', flow_runs))}) AS ledger")
+
+
+def _run(warehouse: Warehouse, sql: Sql) -> None:
+    warehouse.execute(translated(sql, warehouse.dialect))
+
+
+# Before the first run of this version, the table is not there.
+_UNBALANCED_OF_EARLIER = "(SELECT flow_run_id FROM seil.ledger WHERE NOT balanced)"
+# Either may be the last one: a run without a file, or a file without a run of ours.
+_TELLING = """
+SELECT flow_run_id FROM {unbalanced} AS unbalanced
+UNION SELECT max_by(flow_run_id, finished_at) FROM seil.runs GROUP BY object
+UNION SELECT max_by(flow_run_id, loaded_at) FROM seil.loads GROUP BY object"""
+
+
 def ledger(
     warehouse: Warehouse, *, objects: Collection[str] = (), flow_runs: Collection[str] = ()
 ) -> list[LedgerRow]:
@@ -263,8 +323,9 @@ def ledger(
         return []
     wanted = compose(
         # All of its columns: a warehouse that no load has opened since an upgrade has fewer.
-        "SELECT * EXCLUDE (last_at) FROM seil.ledger WHERE {objects} AND {runs} "
+        "SELECT * EXCLUDE (last_at) FROM {ledger} WHERE {objects} AND {runs} "
         "ORDER BY last_at, flow_run_id, object",
+        ledger=_ledger_of(warehouse, flow_runs),
         objects=_among("object", objects),
         runs=_among("flow_run_id", flow_runs),
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from seil.sf_to_dw.ledger import LOADS, RUNS, SCHEMA_CHANGES, ledger_schema
+from seil.sf_to_dw.ledger import LOADS, RUNS, SCHEMA_CHANGES, ledger_schema, note_balance
 from seil.warehouse.sql import compose, joined, literal, translated
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def read_manifests(
 
 def append_runs(warehouse: Warehouse, rows: Sequence[Mapping[str, Any]]) -> None:
     _append(warehouse, RUNS, rows)
+    note_balance(warehouse, {str(row["flow_run_id"]) for row in rows})
 
 
 def record_loads(warehouse: Warehouse, merged: Sequence[MergedFile]) -> None:
@@ -96,7 +97,9 @@ def record_loads(warehouse: Warehouse, merged: Sequence[MergedFile]) -> None:
         delete = compose("DELETE FROM seil.loads WHERE curated_key IN ({keys})", keys=keys)
         warehouse.execute(translated(delete, warehouse.dialect))
     now = datetime.now(UTC)
-    _append(warehouse, LOADS, [_load_row(entry, now) for entry in merged])
+    rows = [_load_row(entry, now) for entry in merged]
+    _append(warehouse, LOADS, rows)
+    note_balance(warehouse, {str(row["flow_run_id"]) for row in rows})
 
 
 def _load_row(entry: MergedFile, now: datetime) -> dict[str, Any]:

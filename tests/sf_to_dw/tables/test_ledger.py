@@ -14,6 +14,7 @@ from seil.sf_to_dw.ledger import (
     ledger,
     ledger_schema,
     prepare_ledger,
+    telling_rows,
 )
 from seil.sf_to_dw.load import load
 from seil.warehouse import Warehouse
@@ -161,3 +162,59 @@ def test_a_manifest_that_cannot_be_read_is_reported(
         "manifests/Salesforce-Order/other/other.json",
     ]
     assert report.outcome.inserted == 1
+
+
+def unbalanced(warehouse: Warehouse) -> tuple[list[Any], list[Any]]:
+    """As the table says, and as all rows say."""
+    found = warehouse.query("SELECT object, flow_run_id FROM seil.unbalanced ORDER BY ALL")
+    wanted = warehouse.query(
+        "SELECT object, flow_run_id FROM seil.ledger WHERE NOT balanced ORDER BY ALL"
+    )
+    return found.to_pylist(), wanted.to_pylist()
+
+
+def test_what_does_not_balance_is_kept_until_it_does(
+    warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
+) -> None:
+    seen = []
+    for page in range(2):
+        for run in ("run-1", "run-2"):
+            curator.file([{"Id": f"{run}{page}"}], run=run, page=page)
+            curator.manifest(run, reported=2, landed=2)
+        curator.manifest("run-3", reported=1, landed=0)
+        load(warehouse, lake, catalog, objects=["Order"])
+        found, wanted = unbalanced(warehouse)
+        assert found == wanted
+        seen.append([row["flow_run_id"] for row in found])
+    assert seen == [["run-1", "run-2", "run-3"], ["run-3"]]
+
+
+def test_the_last_run_of_each_object_and_what_does_not_balance_tell(
+    warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
+) -> None:
+    for run, reported in (("run-1", 1), ("run-2", 2), ("run-3", 1)):
+        curator.file([{"Id": run}], run=run)
+        curator.manifest(run, reported=reported, landed=1)
+        load(warehouse, lake, catalog, objects=["Order"])
+    assert [row.flow_run_id for row in telling_rows(warehouse)] == ["run-2", "run-3"]
+    assert telling_rows(warehouse, objects=["Account"]) == []
+    # As in a warehouse that only an earlier version has written to.
+    warehouse.execute("DROP TABLE seil.unbalanced")
+    warehouse.execute("DROP TABLE seil.layout")
+    assert [row.flow_run_id for row in telling_rows(warehouse)] == ["run-2", "run-3"]
+    # Its next load asks all runs, once.
+    load(warehouse, lake, catalog, objects=["Order"])
+    assert unbalanced(warehouse)[0] == [{"object": "Order", "flow_run_id": "run-2"}]
+
+
+def test_named_runs_are_as_the_whole_ledger_has_them(
+    warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
+) -> None:
+    curator.file([{"Id": "a"}])
+    curator.file([{"Id": "b"}], run="run-2")
+    curator.manifest("run-2", reported=2, landed=2)
+    curator.manifest("run-3", reported=0, landed=0)
+    load(warehouse, lake, catalog, objects=["Order"])
+    runs = ["run-1", "run-2", "run-3"]
+    assert len(ledger(warehouse)) == 3
+    assert ledger(warehouse, flow_runs=runs) == ledger(warehouse)
