@@ -115,6 +115,12 @@ def test_denied_in_the_browser(folder: Path, callback: Callback) -> None:
     assert "as the integration user" in caught.value.hint
 
 
+def test_secret_that_is_not_there_is_named_before_anybody_logs_in(callback: Callback) -> None:
+    settings = SalesforceSettings(client_secret=Secret("env:SEIL_NO_SUCH_VARIABLE"))
+    with pytest.raises(ConfigurationError, match="SEIL_NO_SUCH_VARIABLE"):
+        BrowserLogin(settings, callback)
+
+
 def test_nobody_comes(callback: Callback) -> None:
     login = BrowserLogin(SalesforceSettings(), callback)
     with pytest.raises(LoginError, match="nobody logged in within 0 seconds"):

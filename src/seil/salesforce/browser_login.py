@@ -48,6 +48,8 @@ class BrowserLogin:
     def __init__(self, settings: SalesforceSettings, callback: Callback) -> None:
         check_settings(settings, ("client_id",))
         self._settings = settings
+        # What is missing is better said before somebody logs in.
+        self._secret = client_secret(settings)
         self._callback = callback
         self._state = secrets.token_urlsafe(24)
         self._verifier = secrets.token_urlsafe(64)
@@ -85,14 +87,13 @@ class BrowserLogin:
     def _redeemed(self, code: str) -> Grant:
         """A code serves once: it is not sent again."""
         settings = self._settings
-        secret = client_secret(settings)
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": self._callback.url,
             "client_id": settings.client_id,
             "code_verifier": self._verifier,
-        } | ({"client_secret": secret} if secret else {})
+        } | ({"client_secret": self._secret} if self._secret else {})
         connection = Connection(settings)
         try:
             granted = TokenEndpoint(settings.login_url, connection.post_form).grant(form)

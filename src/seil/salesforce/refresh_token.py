@@ -30,10 +30,10 @@ class RefreshToken:
     def __init__(self, settings: SalesforceSettings) -> None:
         self._file = settings.token_file
         self._seed = settings.refresh_token.reveal() if settings.refresh_token else ""
-        # Another client or another seed: what was kept is of no use any more.
+        # Another client or another seed: what was kept is of no use any more. The same ones at
+        # another address, the org's My Domain, are the same token's.
         self._owner = {
             "client_id": settings.client_id,
-            "login_url": settings.login_url,
             "seed": hashlib.sha256(self._seed.encode()).hexdigest(),
         }
         self._unkept = ""
