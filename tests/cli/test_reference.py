@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from seil.cli.answer_page import json_page
 from seil.cli.reference import cli_page, configuration_page, sections, write
 from seil.settings import load_settings
 
@@ -24,9 +25,17 @@ def test_configuration_page_is_up_to_date() -> None:
     assert current == configuration_page(), "run python -m seil.cli.reference"
 
 
+def test_json_page_is_up_to_date() -> None:
+    assert (DOCS / "json.md").read_text("utf-8") == json_page(), "run python -m seil.cli.reference"
+
+
 def test_pages_are_written_where_they_are_wanted(tmp_path: Path) -> None:
     write(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cli.md", "configuration.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "cli.md",
+        "configuration.md",
+        "json.md",
+    ]
 
 
 def test_the_variables_named_are_those_that_work(

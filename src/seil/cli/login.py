@@ -83,7 +83,8 @@ def _report(call: Call, context: Context, grant: Grant, file: Path) -> None:
             "org_id": grant.session.org_id,
             "instance_url": grant.session.instance_url,
         }
-        output.emit({**session, "file": str(file), "settings": wanted})
+        body = {"session": session, "file": str(file), "settings": wanted}
+        call.answer("seil.login/1", body)
         return
     output.line(f"Logged in to org {grant.session.org_id} at {grant.session.instance_url}.")
     output.line(f"The refresh token is in {file}, readable by you alone.")

@@ -40,7 +40,8 @@ def show(call: Call) -> int:
         kept, met = kept_identity(context.lake), _met(context)
     same = kept is None or kept.is_same(met)
     if call.json:
-        output.emit({"kept": _document(kept), "met": _document(met), "same": same})
+        body = {"kept": _document(kept), "met": _document(met), "same": same}
+        call.answer("seil.org/1", body, problem="the login leads to another org")
         return 0 if same else UNBALANCED
     output.line(f"read from      {kept or 'no org yet'}")
     output.line(f"login leads to {met}")
@@ -74,7 +75,8 @@ def adopt(
                 typer.confirm("Adopt it?", abort=True)
             adopt_org(context.lake, met)
     if call.json:
-        output.emit({"before": _document(kept), "org": _document(met), "adopted": changes})
+        body = {"before": _document(kept), "org": _document(met), "adopted": changes}
+        call.answer("seil.org-adopt/1", body)
     elif changes:
         output.line(f"This site is read from {met.org_id} now. Next: `seil run`.")
     else:

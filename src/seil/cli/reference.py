@@ -15,6 +15,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from seil.cli.answer_page import json_page
 from seil.settings import Secret, Settings
 
 _WIDTH = 100
@@ -180,6 +181,7 @@ def _duration(value: timedelta) -> str:
 def write(folder: Path) -> None:
     folder.joinpath("cli.md").write_text(cli_page(), "utf-8")
     folder.joinpath("configuration.md").write_text(configuration_page(), "utf-8")
+    folder.joinpath("json.md").write_text(json_page(), "utf-8")
 
 
 if __name__ == "__main__":
