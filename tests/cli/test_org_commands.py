@@ -419,3 +419,26 @@ def _document(lines: Iterator[str]) -> Any:
         if line == "}\n":
             return json.loads(text)
     raise AssertionError(text)
+
+
+def test_log_lines_of_a_run_carry_run_object_file_and_counts(
+    serve: Serve, seil_process: Start
+) -> None:
+    serve()
+    with seil_process("run", "Account", "--verbose") as running:
+        _, err = running.communicate(timeout=120)
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert {line.get("correlation_id") for line in lines if "run_id" in line} == {
+        lines[-1]["run_id"]
+    }
+    by_logger = {line["logger"]: line for line in lines if "rows" in line or "landed_rows" in line}
+    read, taken = by_logger["seil.sf_to_dw.flow_run"], by_logger["seil.sf_to_dw.ingest"]
+    assert read["object"] == taken["object"] == "Account"
+    assert read["flow_run_id"] == taken["flow_run_id"]
+    assert taken["file"].startswith("in/dev-Salesforce-Account/")
+    assert read["rows"] >= taken["landed_rows"] == taken["curated_rows"] > 0
+    loads = [line for line in lines if line["logger"] == "seil.sf_to_dw.load_object"]
+    assert loads[0]["flow_run_ids"] == [read["flow_run_id"]]
+    assert {line["flow_run_id"] for line in loads[1:]} == {read["flow_run_id"]}
+    built = [line for line in lines if line["logger"] == "seil.sf_to_dw.build"]
+    assert all({"table", "rows", "inserted", "build_id"} <= set(line) for line in built)

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 from typing_extensions import override
 
 from seil.observe.correlation import CorrelationFilter
+from seil.observe.fields import FieldsFilter
 
 __all__ = ["configure", "mask", "unconfigure"]
 
@@ -186,6 +187,7 @@ def configure(level: str, form: Literal["auto", "text", "json"]) -> None:
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
     handler.addFilter(CorrelationFilter())
+    handler.addFilter(FieldsFilter())
     logging.getLogger().addHandler(handler)
     # Libraries get to say only what is wrong.
     logging.getLogger("seil").setLevel(level)

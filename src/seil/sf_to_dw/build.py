@@ -104,10 +104,15 @@ def build(
         quiet = logging.DEBUG if table.mode == "unchanged" else logging.INFO
         level = quiet if table.is_built else logging.WARNING
         about = (table.table, table.state, table.mode, table.rows, table.message)
-        log.log(level, "%s: %s (%s), %d rows. %s", *about)
+        log.log(level, "%s: %s (%s), %d rows. %s", *about, extra=_log_fields(report, table))
     outbox.publish([_event(report)])
     outbox.clear()
     return report
+
+
+def _log_fields(report: BuildReport, table: TableBuild) -> dict[str, object]:
+    names = ("table", "state", "mode", "rows", "deleted", "inserted")
+    return {"build_id": report.build_id, **{name: getattr(table, name) for name in names}}
 
 
 class _FailedStatementError(Exception):

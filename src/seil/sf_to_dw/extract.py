@@ -20,6 +20,7 @@ from seil.catalog import SyncedObject
 from seil.errors import QuotaExhaustedError, RejectError, RetryError
 from seil.events.bus import Bus
 from seil.lake import Lake
+from seil.observe.fields import in_context, log_fields
 from seil.observe.progress import SILENT, Progress
 from seil.settings import ExtractSettings
 from seil.sf_to_dw.deletions import read_deletions
@@ -94,7 +95,7 @@ class Extractor:
         results: dict[str, FlowResult] = {}
         with ThreadPoolExecutor(self._settings.flows, thread_name_prefix="flow") as pool:
             running = [
-                pool.submit(self._flow, obj, now=now, full=full, progress=progress)
+                pool.submit(in_context(self._flow), obj, now=now, full=full, progress=progress)
                 for obj in objects
             ]
             try:
@@ -123,6 +124,12 @@ class Extractor:
             )
 
     def _flow(
+        self, obj: SyncedObject, *, now: datetime, full: bool, progress: Progress
+    ) -> FlowResult:
+        with log_fields(object=obj.api_name):
+            return self._read(obj, now=now, full=full, progress=progress)
+
+    def _read(
         self, obj: SyncedObject, *, now: datetime, full: bool, progress: Progress
     ) -> FlowResult:
         started = time.monotonic()

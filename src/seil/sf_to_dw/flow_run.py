@@ -16,6 +16,7 @@ from seil.errors import RejectError, SeilError, UnavailableError
 from seil.events.bus import Bus
 from seil.events.envelope import Event
 from seil.lake import Lake
+from seil.observe.fields import add_log_fields
 from seil.observe.progress import Step
 from seil.salesforce.schema import ObjectSchema
 from seil.salesforce.soql import select
@@ -141,6 +142,7 @@ class FlowRunner:
         self._slicer = Slicer(self._context.org, schema, cursor.name)
         resumable = self._resumable(schema, full=full)
         self._run = resumable or self._started(schema, now=now, full=full)
+        add_log_fields(flow_run_id=self._run.flow_run_id)
         self._context.publish(
             self._obj,
             "resumed" if resumable else "started",
@@ -325,6 +327,7 @@ class FlowRunner:
         run, locator = reading.run, ref[1]
         number = run.first_page + ref[0]
         landed = page_file(self._context.lake.env, self._obj, run, number)
+        add_log_fields(file=landed.key)
         with self._bulk.page(
             run.job_id,
             locator,
@@ -341,6 +344,7 @@ class FlowRunner:
                 schema=page.schema,
                 metadata=page_metadata(self._obj, run, number=number, rows=page.expected_rows),
             )
+        log.debug("a page has landed", extra={"rows": rows, "job_id": run.job_id})
         return self._landed(LandedPage(number, locator, page.next_locator, landed.key, rows))
 
     def _has_no_rows(self, run: FlowRun, schema: ObjectSchema) -> bool:
@@ -376,6 +380,9 @@ class FlowRunner:
 
     def _commit(self, schema: ObjectSchema) -> Manifest:
         run = self._run
+        counts = {"mode": run.window.mode, "rows": run.landed, "files": len(run.pages)}
+        level = logging.INFO if run.pages else logging.DEBUG
+        log.log(level, "%s: its window is read", self._obj.api_name, extra=counts)
         manifest = Manifest(
             object=self._obj.api_name,
             flow_run_id=run.flow_run_id,

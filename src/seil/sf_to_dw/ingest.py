@@ -23,6 +23,7 @@ from seil.errors import LakeError
 from seil.events.bus import Bus
 from seil.lake import Entry, Lake, LandedFile, landed_file
 from seil.lake.keys import LANDING_PREFIX, UNRECOGNISED_PREFIX
+from seil.observe.fields import in_context, log_fields
 from seil.observe.progress import SILENT, Progress, Step
 from seil.settings import IngestSettings
 from seil.sf_to_dw.checks import UnfitError, check_object
@@ -142,7 +143,7 @@ class Ingestor:
             progress.step("ingest") as step,
             ThreadPoolExecutor(self._workers, thread_name_prefix="ingest") as pool,
         ):
-            running = [pool.submit(self.take_in, key, step) for key in keys]
+            running = [pool.submit(in_context(self.take_in), key, step) for key in keys]
             try:
                 for ended in as_completed(running):
                     result = ended.result()
@@ -162,6 +163,10 @@ class Ingestor:
 
     def take_in(self, key: str, step: Step | None = None) -> Ingested:
         """Takes one file in. Raises LakeError and ConfigurationError; the file then stays."""
+        with log_fields(file=key):
+            return self._take_in(key, step)
+
+    def _take_in(self, key: str, step: Step | None) -> Ingested:
         settle_pending(self._lake, self._bus, key)
         entry = self._lake.landing.head(key)
         if entry is None:
@@ -175,7 +180,8 @@ class Ingestor:
                 ):
                     raise
                 result = _gone(key, "it was taken away while it was read")
-        log.log(logging.WARNING if result.state == "error" else logging.INFO, "ingest %s", result)
+        level = logging.WARNING if result.state == "error" else logging.INFO
+        log.log(level, "ingest %s", result, extra=_log_fields(result))
         return result
 
     def _taken_in(self, entry: Entry, step: Step) -> Ingested:
@@ -292,6 +298,11 @@ class Ingestor:
         event = file_event(self._lake, entry, "error", _detail(result), at=self._clock())
         settle(self._lake, self._bus, entry, target=result.archived_key, events=[event])
         return result
+
+
+def _log_fields(result: Ingested) -> dict[str, Any]:
+    names = ("object", "flow_run_id", "state", "landed_rows", "curated_rows", "rejected_rows")
+    return {name: getattr(result, name) for name in names}
 
 
 def _gone(key: str, message: str) -> Ingested:

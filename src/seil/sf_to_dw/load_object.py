@@ -165,7 +165,8 @@ class ObjectLoader:
         found = [entry for entry in self._lake.curated.list(prefix) if entry.key in late]
         gone = late - {entry.key for entry in found}
         words = "%s: its history takes in the versions of %d merged files; %d are gone from curated"
-        log.info(words, self.object.api_name, len(found), len(gone))
+        about = {"object": self.object.api_name}
+        log.info(words, self.object.api_name, len(found), len(gone), extra=about)
         with self._warehouse.transaction():
             keep_current(self._warehouse, self.table, gone)
         files = list(self._readable(found))
@@ -235,7 +236,14 @@ class ObjectLoader:
         if total.without_key:
             name = self.object.api_name
             self.errors.append(f"{total.without_key} row(s) of {name} have no {self._key}")
-        log.info("%s: %d file(s), %s", self.object.api_name, len(outcomes), total)
+        name, files = self.object.api_name, len(outcomes)
+        runs = sorted({entry.file.flow_run_id for entry in merged if entry.file.flow_run_id})
+        extra = {"object": name, "flow_run_ids": runs, "files": files, **vars(total)}
+        log.info("%s: %d file(s), %s", name, files, total, extra=extra)
+        for entry in merged:
+            about = {"object": name, "file": entry.file.key, **vars(entry.outcome)}
+            about["flow_run_id"] = entry.file.flow_run_id
+            log.debug("%s is merged: %s", entry.file.key, entry.outcome, extra=about)
 
     def report(self, merged: Iterable[MergedFile] = ()) -> ObjectLoad:
         """Of what has been committed; `merged` will be with it."""
@@ -402,7 +410,8 @@ class ObjectLoader:
         return True
 
     def _leave_out(self, key: str, error: FileRejectedError) -> None:
-        log.warning("%s is left out: %s", key, error)
+        about = {"object": self.object.api_name, "file": key}
+        log.warning("%s is left out: %s", key, error, extra=about)
         self.errors.append(str(error))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 from seil.errors import UnavailableError
+from seil.observe.fields import in_context, log_fields
 from seil.sf_to_dw.flows import LandedPage
 
 PageRef = tuple[int, str]
@@ -75,7 +76,8 @@ def land_pages(plan: PagePlan, land: LandPage, *, workers: int, stop: threading.
     def task(number: int, locator: str) -> None:
         try:
             if not stop.is_set():
-                land(number, locator, lambda following: notices.put(_Opened(number, following)))
+                with log_fields(page=number):
+                    land(number, locator, lambda following: notices.put(_Opened(number, following)))
         except BaseException as error:  # noqa: BLE001 (raised again by the waiting thread)
             stop.set()
             notices.put(_Ended(error))
@@ -84,7 +86,7 @@ def land_pages(plan: PagePlan, land: LandPage, *, workers: int, stop: threading.
 
     with ThreadPoolExecutor(workers, thread_name_prefix="page") as pool:
         try:
-            error = _collect(notices, plan, lambda page: pool.submit(task, *page))
+            error = _collect(notices, plan, lambda page: pool.submit(in_context(task), *page))
         except BaseException:
             stop.set()
             raise
