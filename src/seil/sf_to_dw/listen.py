@@ -222,6 +222,7 @@ class Listener:
     def _load(self, objects: Sequence[SyncedObject]) -> dict[str, str]:
         """Builds, too, if anything came. Returns the curated files left out, with the reason."""
         left: dict[str, str] = {}
+        built: list[Told] = []
         names = [obj.api_name for obj in objects]
         if not names:
             return left
@@ -235,23 +236,26 @@ class Listener:
             if report.files:
                 self._is_build_due = True
             if self._is_build_due and warehouse.tables(SCHEMA):
-                self._build(warehouse)
+                built = list(self._build(warehouse))
         copy = self.publish() if self.publish else None
+        # Whoever hears of it finds it in the published copy.
+        for told in built:
+            self._say(told)
         if copy and copy.problem:
             self._say(Told("publish", "error", "", copy.problem, ok=False))
         return left
 
-    def _build(self, warehouse: Warehouse) -> None:
+    def _build(self, warehouse: Warehouse) -> Iterator[Told]:
         report = build(warehouse, self.models, bus=self.journal)
         self._is_build_due = False
         failed = [table for table in report.tables if not table.is_built]
         for table in failed:
             message = table.message or table.state
-            self._say(Told("build", "error", table.table, message, ok=False))
+            yield Told("build", "error", table.table, message, ok=False)
         if len(failed) < len(report.tables):
             rows = sum(table.rows for table in report.tables)
             message = f"{len(report.tables) - len(failed):,} tables, {rows:,} rows"
-            self._say(Told("build", "success", "", message))
+            yield Told("build", "success", "", message)
 
     def _say_taken_in(self, file: Ingested) -> None:
         if file.state == "gone":
