@@ -195,8 +195,8 @@ class Health:
         return sorted(found, key=lambda trouble: trouble.since)
 
     def last_run(self) -> RunRecord | None:
-        body = self._bucket.find(_LAST_RUN)
-        return _record(json.loads(body)) if body else None
+        body = self.lake.document(_LAST_RUN).read()
+        return _record(body) if body else None
 
     def under_way(self) -> list[RunRecord]:
         """Those that have not ended: alive or dead; a later run that ended outlives them."""
@@ -205,7 +205,7 @@ class Health:
         return [run for run in records if last is None or run.started_at >= last.started_at]
 
     def begin(self, run: RunRecord) -> None:
-        self._put(f"{_UNDER_WAY}{run.run_id}.json", vars(run))
+        self._store(f"{_UNDER_WAY}{run.run_id}.json", lambda _: vars(run))
 
     def end(self, run: RunRecord, results: RunResults) -> None:
         """Its outcome last: until then it counts as under way. What its successor has written while
@@ -222,27 +222,31 @@ class Health:
         return bool(run.error == "lease_lost" and last and last.started_at > run.started_at)
 
     def _write_down(self, run: RunRecord, results: RunResults) -> None:
-        before = {trouble.key: trouble for trouble in self.troubles()}
-        for key, trouble in before.items():
-            if _is_over(trouble, run, results):
-                self._bucket.delete(key)
-        for trouble in [*results.troubles, *_stop(run)]:
-            held = before.get(trouble.key)
-            since = held.since if held and held.kind == trouble.kind else trouble.since
-            self._put(
-                trouble.key,
-                vars(replace(trouble, since=since, run_id=run.run_id, command=run.command)),
-            )
+        new = [*results.troubles, *_stop(run)]
+        again = {trouble.key for trouble in new}
+        for trouble in self.troubles():
+            if trouble.key not in again and _is_over(trouble, run, results):
+                self._bucket.delete(trouble.key)
+        for trouble in new:
+            self._keep(replace(trouble, run_id=run.run_id, command=run.command))
         if run.outcome not in ("refused", "misused"):
-            self._put(_LAST_RUN, vars(run))
+            self._store(_LAST_RUN, lambda _: vars(run))
+
+    def _keep(self, trouble: Trouble) -> None:
+        def edit(body: dict[str, Any] | None) -> dict[str, Any]:
+            held = Trouble(**_known_fields(Trouble, body)) if body else trouble
+            since = held.since if held.kind == trouble.kind else trouble.since
+            return vars(replace(trouble, since=since))
+
+        self._store(trouble.key, edit)
 
     def _read(self, prefix: str) -> Iterator[dict[str, Any]]:
         for entry in self._bucket.list(prefix):
             if body := self._bucket.find(entry.key):
                 yield json.loads(body)
 
-    def _put(self, key: str, body: dict[str, Any]) -> None:
-        self._bucket.put(key, json.dumps(body, default=str, ensure_ascii=False).encode())
+    def _store(self, key: str, edit: Callable[[dict[str, Any] | None], dict[str, Any]]) -> None:
+        self.lake.document(key).change(edit)
 
 
 @contextmanager
