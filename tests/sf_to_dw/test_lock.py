@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -9,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from seil.errors import AlreadyRunningError
+from seil.errors import AlreadyRunningError, LeaseLostError
 from seil.lake import Lake
-from seil.sf_to_dw.lock import run_lock
+from seil.lake.lease import Record
+from seil.sf_to_dw.lock import KEY, lock_holder, run_lock
 
 HOLD = """
 import sys, time
 from seil.lake import Lake
+from seil.lake.lease import Record
 from seil.sf_to_dw.lock import run_lock
 with run_lock(Lake.at(sys.argv[1], env="dev", project="seil")):
     print("held", flush=True)
@@ -24,6 +27,7 @@ with run_lock(Lake.at(sys.argv[1], env="dev", project="seil")):
 HOLD_WRITING = """
 import sys, time
 from seil.lake import Lake
+from seil.lake.lease import Record
 from seil.sf_to_dw.lock import run_lock
 lake = Lake.at(sys.argv[1], env="dev", project="seil")
 with run_lock(lake), lake.curated.writer("a/b"):
@@ -58,8 +62,50 @@ def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         with pytest.raises(AlreadyRunningError), run_lock(lake_at(url)):
             pass
         process.kill()
-    with run_lock(lake_at(url)):
-        pass
+    killed = Record.of(lake_at(url).staging.version("run.lease"))
+    assert killed.holder is not None
+    assert killed.holder.pid == process.pid
+    with run_lock(lake_at(url)) as lock:
+        assert lock.token > killed.token
+
+
+def test_lock_of_an_earlier_version_names_its_holder(tmp_path: Path) -> None:
+    """It wrote the holder into the file that it locked."""
+    lake = lake_at(tmp_path.as_uri())
+    path = lake.staging.path(KEY)
+    assert path is not None
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write('{"host": "old", "pid": 7, "since": "2026-11-29T10:00:00+00:00"}')
+        file.flush()
+        with pytest.raises(AlreadyRunningError, match="process 7 on old, since"), run_lock(lake):
+            pass
+    with run_lock(lake) as lock:
+        assert lock.was_killed
+    assert path.read_text() == ""
+
+
+def test_a_run_whose_lock_file_was_removed_stops(tmp_path: Path) -> None:
+    lake, other = lake_at(tmp_path.as_uri()), lake_at(tmp_path.as_uri())
+    path = lake.staging.path(KEY)
+    assert path is not None
+    with pytest.raises(LeaseLostError, match="its file was removed"), run_lock(lake):
+        path.unlink()
+        with run_lock(other):
+            with pytest.raises(LeaseLostError):
+                lake.document("a.json").update(a=1)
+            other.document("a.json").update(a=2)
+    assert lake.document("a.json").read() == {"a": 2}
+
+
+def test_holder_is_told_to_who_asks(tmp_path: Path) -> None:
+    lake = lake_at(tmp_path.as_uri())
+    assert lock_holder(lake) is None
+    with run_lock(lake):
+        holder = lock_holder(lake_at(tmp_path.as_uri()))
+        assert holder is not None
+        assert holder.pid == os.getpid()
+    assert lock_holder(lake) is None
 
 
 def test_what_a_killed_holder_left_is_removed_by_the_next(tmp_path: Path) -> None:

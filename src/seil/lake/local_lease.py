@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from seil.lake.lease import LEASE, HeldError, Holder, Record
 
 if TYPE_CHECKING:
     from seil.lake.buckets import Bucket
+
+log = logging.getLogger(__name__)
 
 
 class LocalLease:
@@ -99,13 +102,16 @@ class LocalLease:
             raise LeaseLostError(self.name, "its file was removed, so that another run can start")
 
     def _release(self) -> None:
-        stored = self._bucket.version(self._key)
-        if stored and Record.of(stored).id == self._record.id:
-            released = replace(self._record, holder=None)
-            try:
+        """Where it cannot be written down, on a full disk say, the next holder takes this one for
+        killed, and looks for what it left.
+        """
+        try:
+            stored = self._bucket.version(self._key)
+            if stored and Record.of(stored).id == self._record.id:
+                released = replace(self._record, holder=None)
                 self._bucket.put_if(self._key, released.text, stored.tag)
-            except ConflictError:
-                return
+        except (ConflictError, LakeError) as error:
+            log.info("the release of %s is not written down: %s", self.name, error)
 
 
 def record_key(key: str) -> str:
