@@ -9,7 +9,10 @@ from __future__ import annotations
 
 # What stands for the number whose bits say which of five characters are upper case.
 CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+# With a digit: a word of fifteen letters is no Id.
+ID_LETTERS = "^[A-Za-z0-9]*[0-9][A-Za-z0-9]*$"
 _SHORT, _LONG = 15, 18
+_ID_TYPES = ("id", "reference")
 
 
 def id18(record_id: str) -> str:
@@ -26,6 +29,18 @@ def full_id(text: str) -> str | None:
     """The 18-character form of what may be an Id; None when it cannot be one."""
     well_formed = len(text) in (_SHORT, _LONG) and text.isascii() and text.isalnum()
     return id18(text) if well_formed else None
+
+
+def holds_ids(name: str, kind: str, key: str) -> bool:
+    """Whether a column has Ids, by the type that describes it.
+
+    Where none does, the object's key and names like AccountId and account_id tell; a custom field's
+    name tells nothing, External_Id__c is text as a rule.
+    """
+    if kind:
+        return kind in _ID_TYPES
+    plain = name.lower()
+    return not plain.endswith("__c") and (plain == key.lower() or plain.endswith("id"))
 
 
 def _checksum(five: str) -> str:

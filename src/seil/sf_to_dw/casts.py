@@ -16,15 +16,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from seil.salesforce.ids import id18
+from seil.salesforce.ids import ID_LETTERS, id18
 from seil.salesforce.schema import UTC_MICROS
 from seil.sf_to_dw.arrow import Column, nulls, pc
 
 _DECIMALS = (pa.Decimal32Type, pa.Decimal64Type, pa.Decimal128Type, pa.Decimal256Type)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _SHORT_ID_LENGTH = 15
-# With a digit: a word of fifteen letters is no Id.
-_ID_LETTERS = r"^[A-Za-z0-9]*[0-9][A-Za-z0-9]*$"
 # Numbers all the same, to whoever wrote them.
 _NO_DECIMAL = re.compile(
     r"[+-]?(nan|inf|infinity|(\d+\.?\d*|\.\d+)e[+-]?\d+)", re.ASCII | re.IGNORECASE
@@ -145,7 +143,7 @@ def with_full_ids(ids: Column) -> Column:
     short = pc.fill_null(pc.equal(pc.binary_length(ids), _SHORT_ID_LENGTH), no)
     if not pc.any(short).as_py():
         return ids
-    short = pc.and_(short, pc.fill_null(pc.match_substring_regex(ids, _ID_LETTERS), no))
+    short = pc.and_(short, pc.fill_null(pc.match_substring_regex(ids, ID_LETTERS), no))
     full = [id18(text) for text in ids.filter(short).to_pylist()]
     return pc.replace_with_mask(ids, short, pa.array(full, pa.string()))
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from seil.catalog import SyncedObject
+from seil.salesforce.ids import holds_ids
 from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema
 from seil.sf_to_dw import column_names
 from seil.sf_to_dw.arrow import Column, nulls, pc, repeated, schema_of
@@ -35,7 +36,6 @@ LINEAGE = schema_of(
 )
 EXCLUDED = "excluded in the catalog"
 _NESTED = "json"
-_ID_TYPES = ("id", "reference")
 # One without a name. https://pandas.pydata.org/docs/development/developer.html
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
@@ -262,13 +262,7 @@ def planned(
 def _target(
     entry: Field, source: int | None, obj: SyncedObject, part: tuple[str, Part] | None
 ) -> Target:
-    """Where no type says so, the key and columns like AccountId and account_id hold Ids; a custom
-    field's name says nothing: External_Id__c is text as a rule.
-    """
-    name = entry.name.lower()
-    is_named_so = not name.endswith("__c") and (name == obj.key.lower() or name.endswith("id"))
-    is_id = entry.type in _ID_TYPES if entry.type else is_named_so
-    is_id = is_id and pa.types.is_string(entry.arrow)
+    is_id = holds_ids(entry.name, entry.type, obj.key) and pa.types.is_string(entry.arrow)
     return Target(entry, source, is_id, part[1] if part else None)
 
 

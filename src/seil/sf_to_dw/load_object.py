@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,8 +15,10 @@ from seil.errors import FileRejectedError, StatementError, WarehouseError
 from seil.events.envelope import Event
 from seil.lake import Entry, Lake
 from seil.observe.progress import Progress, Step
+from seil.salesforce.ids import holds_ids
 from seil.sf_to_dw.arrivals import Arrived, Key
 from seil.sf_to_dw.changes import change_log, record_change
+from seil.sf_to_dw.column_names import LINEAGE_NAMES
 from seil.sf_to_dw.flows import PARTIAL_MODES
 from seil.sf_to_dw.gaps import Gaps
 from seil.sf_to_dw.history import files_without_versions, keep_current, keep_versions
@@ -40,6 +42,7 @@ from seil.sf_to_dw.schema_review import (
     record_decisions,
     routed,
 )
+from seil.sf_to_dw.schemas import SchemaRegistry, known_schema
 from seil.warehouse.protocol import EXTRACTED_AT, FILE, Outcome, TableName
 from seil.warehouse.types import TEXT, TIMESTAMP
 
@@ -127,7 +130,7 @@ class ObjectLoader:
         """The others are left out."""
         for entry in entries:
             try:
-                file = routed(read_footer(self._lake.curated, entry), self._decided)
+                file = routed(self._footer(entry), self._decided)
                 if self._key not in file.columns:
                     reason = f"has no column {self.object.key}"
                     hint = f"Add it, or set key for objects.{self.object.api_name} in objects.toml"
@@ -136,6 +139,17 @@ class ObjectLoader:
                 self._leave_out(entry.key, error)
             else:
                 yield file
+
+    def _footer(self, entry: Entry) -> CuratedFile:
+        """Of files from before Ids were kept with 18 characters, those of 15 are completed."""
+        file = read_footer(self._lake.curated, entry)
+        if LINEAGE_NAMES in file.metadata:
+            return file
+        known = known_schema(SchemaRegistry(self._lake), self.object)
+        kinds = {field.name.lower(): field.type for field in known.fields} if known else {}
+        key = self.object.key
+        ids = {name for name in file.columns if holds_ids(name, kinds.get(name, ""), key)}
+        return replace(file, staged=replace(file.staged, ids=frozenset(ids)))
 
     def _take_up(self, files: Iterable[CuratedFile]) -> None:
         """Those of them that fit are the ones to load, and the table is planned for them."""

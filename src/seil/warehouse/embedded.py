@@ -394,7 +394,7 @@ def _is_local(file: StagedFile) -> bool:
 
 def _layout(numbered: tuple[int, StagedFile]) -> str:
     columns = numbered[1].columns.values()
-    return repr([(field.name, str(field.type)) for field in columns])
+    return repr(([(field.name, str(field.type)) for field in columns], sorted(numbered[1].ids)))
 
 
 def _numbered(source: IO[bytes], wanted: Mapping[str, Column]) -> pa.RecordBatchReader:

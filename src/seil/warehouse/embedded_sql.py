@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from seil.salesforce.ids import CHECK, ID_LETTERS
 from seil.warehouse.protocol import ChangeLog, StagedFile
 from seil.warehouse.sql import Name, Sql, compose, joined, literal
 from seil.warehouse.types import TEXT, sql_type, stored_type
@@ -35,16 +36,48 @@ def cast(column: Column, wanted: pa.DataType) -> Sql:
 def projection(file: StagedFile, columns: pa.Schema) -> Sql:
     """The file's rows as `columns`: cast, null where the file lacks one."""
     values = (
-        compose(
-            "{value} AS {name}",
-            value=cast(file.columns[column.name], column.type)
-            if column.name in file.columns
-            else compose("CAST(NULL AS {type})", type=_type(column.type)),
-            name=Name(column.name),
-        )
+        compose("{value} AS {name}", value=_value(file, column), name=Name(column.name))
         for column in columns
     )
     return joined(", ", values)
+
+
+def _value(file: StagedFile, column: Column) -> Sql:
+    if column.name not in file.columns:
+        return compose("CAST(NULL AS {type})", type=_type(column.type))
+    value = cast(file.columns[column.name], column.type)
+    return _full_id(value) if column.name in file.ids and column.type == TEXT else value
+
+
+def _full_id(value: Sql) -> Sql:
+    """With its checksum where it is an Id of 15 characters: see seil.salesforce.ids."""
+    checks = (
+        compose(
+            "substr({letters}, 1 + {upper}, 1)",
+            letters=CHECK,
+            upper=joined(
+                " + ",
+                (
+                    compose(
+                        "CASE WHEN substr({value}, {place}, 1) BETWEEN 'A' AND 'Z' "
+                        "THEN {bit} ELSE 0 END",
+                        value=value,
+                        place=start + number,
+                        bit=2**number,
+                    )
+                    for number in range(5)
+                ),
+            ),
+        )
+        for start in (1, 6, 11)
+    )
+    return compose(
+        "CASE WHEN length({value}) = 15 AND regexp_matches({value}, {letters}) "
+        "THEN {value} || {checks} ELSE {value} END",
+        value=value,
+        letters=ID_LETTERS,
+        checks=joined(" || ", checks),
+    )
 
 
 def rows_of(files: Sequence[tuple[int, StagedFile]], columns: pa.Schema) -> Sql:

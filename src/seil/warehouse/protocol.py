@@ -40,7 +40,8 @@ class StagedFile:
     `key` names it in outcomes; `file` and `extracted_at` become the columns `_file` and
     `_extracted_at` of its rows; `columns` gives the columns to merge, as they stand in the file, by
     their name in the table.
-    `path` is None where the file is remote: then it is read through `open`.
+    `path` is None where the file is remote: then it is read through `open`. Ids of 15 characters in
+    the columns `ids` get the checksum of those of 18.
     """
 
     key: str
@@ -49,6 +50,7 @@ class StagedFile:
     columns: Mapping[str, Column]
     path: Path | None
     open: Callable[[], AbstractContextManager[IO[bytes]]]
+    ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
