@@ -202,19 +202,19 @@ class LoginError(AbortError):
 
 
 class OtherOrgError(AbortError):
-    """`kept` is the id of the org that this site was read from, `met` that of the login's org."""
+    """`site_org` is the id of the org that this site was read from, `login_org` the login's."""
 
     exit_code = 2
 
-    def __init__(self, login_url: str, *, kept: str, met: str) -> None:
+    def __init__(self, login_url: str, *, site_org: str, login_org: str) -> None:
         super().__init__(
-            f"The login at {login_url} leads to org {met},"
-            f" this site was read from org {kept}: nothing was written",
+            f"The login at {login_url} leads to org {login_org},"
+            f" this site was read from org {site_org}: nothing was written",
             hint="Mend login_url in [salesforce]; `seil org` shows both orgs and the ways on",
         )
         self.login_url = login_url
-        self.kept = kept
-        self.met = met
+        self.site_org = site_org
+        self.login_org = login_org
 
 
 class NewerSiteError(AbortError):

@@ -104,7 +104,7 @@ def test_both_orgs_are_shown(site: Path, seil: Seil) -> None:
     with served(site, OTHER):
         ran = seil("org", "--json")
     assert ran.code == 1
-    assert (ran.json["kept"]["org_id"], ran.json["met"]["org_id"]) == (ORG_ID, OTHER)
+    assert (ran.json["site"]["org_id"], ran.json["login"]["org_id"]) == (ORG_ID, OTHER)
 
 
 def test_adopted_org_is_read_from_the_beginning(site: Path, seil: Seil) -> None:
@@ -116,6 +116,13 @@ def test_adopted_org_is_read_from_the_beginning(site: Path, seil: Seil) -> None:
         assert '"mode": "full"' in ran.out
     with served(site):
         assert seil("extract", "Account").code == 2
+
+
+def test_nobody_is_asked_where_json_is_wanted(site: Path, seil: Seil) -> None:
+    with served(site, OTHER):
+        ran = seil("org", "adopt", "--json")
+    assert ran.code == 2
+    assert "--yes" in ran.err + ran.out
 
 
 def test_own_org_is_not_adopted_again(site: Path, seil: Seil) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.salesforce.conftest import TOKEN, FarEnd, Reply
 
 from seil.errors import ConfigurationError, LoginError
-from seil.salesforce.browser_login import BrowserLogin, Callback, Grant, listening
+from seil.salesforce.browser_login import BrowserLogin, Callback, Grant, open_callback
 from seil.salesforce.org import Org
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.options import Options
@@ -46,8 +46,8 @@ def waited(login: BrowserLogin) -> Iterator[Future[Grant]]:
 
 @pytest.fixture
 def callback() -> Iterator[Callback]:
-    with listening(0) as open_:
-        yield open_
+    with open_callback(0) as listener:
+        yield listener
 
 
 def public(server: Server) -> SalesforceSettings:
@@ -157,5 +157,5 @@ def test_port_that_is_taken_is_named() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         words = f"port {port}: cannot be listened at"
-        with pytest.raises(ConfigurationError, match=words), listening(port):
+        with pytest.raises(ConfigurationError, match=words), open_callback(port):
             pass

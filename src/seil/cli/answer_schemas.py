@@ -249,7 +249,7 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "seil.org/1": (
         "seil org",
-        {"kept": OrgIdentity | None, "met": OrgIdentity | None, "same": bool},
+        {"site": OrgIdentity | None, "login": OrgIdentity | None, "same": bool},
     ),
     "seil.org-adopt/1": (
         "seil org adopt",

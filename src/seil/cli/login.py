@@ -41,7 +41,7 @@ def login(
     On a machine without a browser, open the printed address elsewhere; that machine's port has to
     lead here: ssh -L 1717:localhost:1717 <this machine>.
     """
-    from seil.salesforce.browser_login import BrowserLogin, listening
+    from seil.salesforce.browser_login import BrowserLogin, open_callback
     from seil.salesforce.refresh_token import write_private
 
     seconds = arguments.interval(wait).total_seconds()
@@ -49,7 +49,7 @@ def login(
         settings = context.settings.salesforce
         own = settings.refresh_token.file if settings.refresh_token else None
         file = own or context.settings.events.journal.parent / _FILE
-        with listening(port) as callback:
+        with open_callback(port) as callback:
             begun = BrowserLogin(settings, callback)
             typer.echo(f"Log in as the integration user at:\n\n{begun.url}\n", err=True)
             if browser and _has_browser():

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.org_identity import OrgIdentity
 
 _MEANING = """\
-- The cursors and unfinished runs of {kept} are void: the next run reads every object in full.
-- A record that both orgs have keeps the version with the later SystemModstamp, whosever it is.
-- What only {kept} has stays in the warehouse until `seil reconcile --ids` finds it gone.
-For a warehouse of {met} alone, leave this site as it is and give the new org places of its own:
-another url in [lake] and [warehouse], another journal in [events]."""
+- The cursors and unfinished runs of {site} are void:
+  the next run reads every object in full.
+- A record that both orgs have keeps the version with the later SystemModstamp,
+  whosever it is.
+- What only {site} has stays in the warehouse until
+  `seil reconcile --ids` finds it gone.
+For a warehouse of {login} alone, leave this site as it is and
+give that org places of its own: another url in [lake] and [warehouse], another
+journal in [events]."""
 
 app = group("Which org this site is read from.", has_default=True)
 
@@ -37,17 +41,17 @@ def show(call: Call) -> int:
     from seil.sf_to_dw.org_identity import kept_identity
 
     with opened(call) as context:
-        kept, met = kept_identity(context.lake), _met(context)
-    same = kept is None or kept.is_same(met)
+        site, login = kept_identity(context.lake), _login_org(context)
+    same = site is None or site.is_same(login)
     if call.json:
-        body = {"kept": _document(kept), "met": _document(met), "same": same}
+        body = {"site": _document(site), "login": _document(login), "same": same}
         call.answer("seil.org/1", body, problem="the login leads to another org")
         return 0 if same else UNBALANCED
-    output.line(f"read from      {kept or 'no org yet'}")
-    output.line(f"login leads to {met}")
-    if kept and not same:
+    output.line(f"read from      {site or 'no org yet'}")
+    output.line(f"login leads to {login}")
+    if site and not same:
         output.line("\nTwo orgs: mend login_url in [salesforce], or `seil org adopt`, which means:")
-        output.line(_MEANING.format(kept=kept.org_id, met=met.org_id))
+        output.line(_MEANING.format(site=site.org_id, login=login.org_id))
     return 0 if same else UNBALANCED
 
 
@@ -64,32 +68,34 @@ def adopt(
     from seil.sf_to_dw.lock import run_lock
     from seil.sf_to_dw.org_identity import adopt_org, kept_identity
 
+    if call.json and not yes:
+        raise typer.BadParameter("nobody can be asked with --json: add --yes", param_hint="--json")
     with opened(call) as context, run_lock(context.lake):
-        kept, met = kept_identity(context.lake), _met(context)
-        changes = kept is not None and not kept.is_same(met)
-        if kept and changes:
+        site, login = kept_identity(context.lake), _login_org(context)
+        changes = site is not None and not site.is_same(login)
+        if site and changes:
             if not call.json:
-                output.line(f"From {kept} to {met}:")
-                output.line(_MEANING.format(kept=kept.org_id, met=met.org_id))
+                output.line(f"From {site} to {login}:")
+                output.line(_MEANING.format(site=site.org_id, login=login.org_id))
             if not yes:
                 typer.confirm("Adopt it?", abort=True)
-            adopt_org(context.lake, met)
+            adopt_org(context.lake, login)
     if call.json:
-        body = {"before": _document(kept), "org": _document(met), "adopted": changes}
+        body = {"before": _document(site), "org": _document(login), "adopted": changes}
         call.answer("seil.org-adopt/1", body)
     elif changes:
-        output.line(f"This site is read from {met.org_id} now. Next: `seil run`.")
+        output.line(f"This site is read from {login.org_id} now. Next: `seil run`.")
     else:
-        output.line(f"Nothing to adopt: the login leads to {met}, as before.")
+        output.line(f"Nothing to adopt: the login leads to {login}, as before.")
 
 
-def _met(context: Context) -> OrgIdentity:
+def _login_org(context: Context) -> OrgIdentity:
     """Whatever org it is; nothing but its name is asked for."""
     from seil.salesforce.org import Org
-    from seil.sf_to_dw.org_identity import met_identity
+    from seil.sf_to_dw.org_identity import login_identity
 
     with Org(context.settings.salesforce) as org:
-        return met_identity(org)
+        return login_identity(org)
 
 
 def _document(identity: OrgIdentity | None) -> dict[str, Any] | None:

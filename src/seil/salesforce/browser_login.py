@@ -22,7 +22,7 @@ from typing_extensions import override
 from seil.errors import ConfigurationError, LoginError, Problem
 from seil.salesforce.connection import Connection
 from seil.salesforce.session import Session, check_settings, client_secret, session_of
-from seil.salesforce.token_endpoint import TokenEndpoint, refused
+from seil.salesforce.token_endpoint import TokenEndpoint, refusal
 from seil.settings import SalesforceSettings
 
 CALLBACK_PORT = 1717
@@ -81,10 +81,10 @@ class BrowserLogin:
             raise LoginError(login_url, "state", words, hint="Run `seil login` again")
         if "code" not in answer:
             code, words = answer.get("error", "no code"), answer.get("error_description", "")
-            raise refused(login_url, code, words)
-        return self._redeemed(answer["code"])
+            raise refusal(login_url, code, words)
+        return self._redeem(answer["code"])
 
-    def _redeemed(self, code: str) -> Grant:
+    def _redeem(self, code: str) -> Grant:
         """A code serves once: it is not sent again."""
         settings = self._settings
         form = {
@@ -128,7 +128,7 @@ class Callback:
 
 
 @contextmanager
-def listening(port: int = CALLBACK_PORT) -> Iterator[Callback]:
+def open_callback(port: int = CALLBACK_PORT) -> Iterator[Callback]:
     """Raises ConfigurationError where the port is taken."""
     try:
         server = _Server(("127.0.0.1", port), _Handler)

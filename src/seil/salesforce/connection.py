@@ -142,16 +142,16 @@ class Connection:
                 status = response.status_code
                 raise UnavailableError(SERVICE, words, status=status, reached=not page) from error
 
-        return self._settled(call, attempt)
+        return self._carry_out(call, attempt)
 
     def send(self, call: Call) -> httpx.Response:
         """The answer, read."""
-        return self._settled(call, lambda: self._answered(call, stream=False))
+        return self._carry_out(call, lambda: self._answered(call, stream=False))
 
     @contextmanager
     def stream(self, call: Call) -> Iterator[httpx.Response]:
         """The answer, its body not yet read; closed on leaving the block."""
-        response = self._settled(call, lambda: self._answered(call, stream=True))
+        response = self._carry_out(call, lambda: self._answered(call, stream=True))
         try:
             yield response
         finally:
@@ -169,7 +169,7 @@ class Connection:
             try:
                 return attempt(session)
             except SessionExpiredError as error:
-                session = self._renewed(session, error)
+                session = self._renew(session, error)
                 if isinstance(error, OrgMovedError) or not left:
                     break
         try:
@@ -177,7 +177,7 @@ class Connection:
         except SessionExpiredError as error:
             raise error.refusal from error
 
-    def _renewed(self, session: Session, error: SessionExpiredError) -> Session:
+    def _renew(self, session: Session, error: SessionExpiredError) -> Session:
         with before_the_call():
             renewed = self.sessions.renew(session)
         if isinstance(error, OrgMovedError):
@@ -191,7 +191,7 @@ class Connection:
             logger.info("the session has expired; logged in again")
         return renewed
 
-    def settled(
+    def once(
         self, attempt: Callable[[], T], sent: str, *, look: str, attempts: int | None = None
     ) -> T:
         """What must not be done twice. Raises OutcomeUnknownError where it may have been done."""
@@ -210,11 +210,11 @@ class Connection:
             return f"{session.instance_url}{parts.path}{query}"
         return f"{session.instance_url}/services/data/v{self.settings.api_version}/{path}"
 
-    def _settled(self, call: Call, attempt: Callable[[], T]) -> T:
+    def _carry_out(self, call: Call, attempt: Callable[[], T]) -> T:
         if call.idempotent:
             return self.retries.call(attempt, idempotent=True, attempts=call.attempts)
         sent = f"{call.method} {call.path}"
-        return self.settled(attempt, sent, look=call.look, attempts=call.attempts)
+        return self.once(attempt, sent, look=call.look, attempts=call.attempts)
 
     def _answered(self, call: Call, *, stream: bool) -> httpx.Response:
         response: httpx.Response = self.authorized(lambda s: self._attempt(call, s, stream=stream))

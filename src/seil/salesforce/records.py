@@ -109,7 +109,7 @@ class Records:
 
     def _once(self, name: str, operation: Callable[[SFType], T], *, look: str) -> T:
         attempt = self._attempt(name, operation)
-        return self._connection.settled(attempt, f"a write to {name}", look=look)
+        return self._connection.once(attempt, f"a write to {name}", look=look)
 
     def _attempt(self, name: str, operation: Callable[[SFType], T]) -> Callable[[], T]:
         object_name(name)

@@ -84,7 +84,7 @@ class Sessions:
 
     def fresh(self) -> Session:
         with self._lock:
-            self._session = self._admitted()
+            self._session = self._admit_new()
             return self._session
 
     def renew(self, refused: Session | None) -> Session:
@@ -93,10 +93,10 @@ class Sessions:
             if self._session is None or self._session is refused:
                 # Should the login fail, nobody need try the refused one again.
                 self._session = None
-                self._session = self._admitted()
+                self._session = self._admit_new()
             return self._session
 
-    def _admitted(self) -> Session:
+    def _admit_new(self) -> Session:
         session = self._log_in()
         self._admit(session)
         return session
@@ -132,16 +132,16 @@ class Login:
         """For the one audience that the org takes; which that is, it does not say beforehand."""
         first, *others = self._audiences
         try:
-            return self._asserted(first)
+            return self._grant_for(first)
         except LoginError as error:
             if not others or not _is_of_audience(error):
                 raise
-            return self._asserted_for_the_other(others[0], error)
+            return self._grant_for_other(others[0], error)
 
-    def _asserted_for_the_other(self, audience: str, refusal: LoginError) -> dict[str, Any]:
+    def _grant_for_other(self, audience: str, refusal: LoginError) -> dict[str, Any]:
         first = self._audiences[0]
         try:
-            granted = self._asserted(audience)
+            granted = self._grant_for(audience)
         except LoginError as error:
             words = f"{refusal.description} (aud {first}; {audience}: {error.code})"
             raise LoginError(refusal.login_url, refusal.code, words, hint=refusal.hint) from error
@@ -154,7 +154,7 @@ class Login:
         )
         return granted
 
-    def _asserted(self, audience: str) -> dict[str, Any]:
+    def _grant_for(self, audience: str) -> dict[str, Any]:
         form = {"grant_type": _JWT_GRANT, "assertion": self._assertion(audience)}
         return self._endpoint.grant(form)
 
@@ -187,12 +187,12 @@ class Login:
                 "refresh_token": token.current(),
             }
             secret = client_secret(settings)
-            granted = self._refreshed(form | ({"client_secret": secret} if secret else {}))
+            granted = self._refresh(form | ({"client_secret": secret} if secret else {}))
             if replacement := granted.get("refresh_token"):
                 token.keep(str(replacement))
         return granted
 
-    def _refreshed(self, form: dict[str, str]) -> dict[str, Any]:
+    def _refresh(self, form: dict[str, str]) -> dict[str, Any]:
         try:
             return self._endpoint.grant(form)
         except UnavailableError as error:

@@ -94,11 +94,11 @@ class TokenEndpoint:
                 retry_after=answer.retry_after,
             )
         if code:
-            raise refused(self.login_url, code, description)
+            raise refusal(self.login_url, code, description)
         raise _not_a_login(self.login_url, answer, description)
 
 
-def refused(login_url: str, code: str, description: str) -> LoginError:
+def refusal(login_url: str, code: str, description: str) -> LoginError:
     """With what helps against it."""
     words = description.lower()
     fitting = (cure for part, cure in _CURES if part in words)

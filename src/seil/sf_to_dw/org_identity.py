@@ -71,37 +71,37 @@ def refuse_other_org(lake: Lake, login_url: str) -> Admit:
     """For `Org(admit=...)`: each session is compared with the site's org before it is used."""
 
     def admit(session: Session) -> None:
-        if session.org_id and (kept := kept_identity(lake)):
-            _compare(kept, session.org_id, login_url)
+        if session.org_id and (site := kept_identity(lake)):
+            _refuse_other(site, session.org_id, login_url)
 
     return admit
 
 
 def keep_identity(org: Org, lake: Lake) -> OrgIdentity:
-    """The site's org, kept from its first read on. Raises OtherOrgError.
+    """The site's org, as of its first read. Raises OtherOrgError.
 
     The org is asked once a day; otherwise its login tells enough.
     """
-    kept = kept_identity(lake)
-    if kept:
-        _compare(kept, org.id(), org.login_url)
-        if kept.seen_at and datetime.now(UTC) - kept.seen_at < _ASKED_AGAIN_AFTER:
-            return kept
-    met = met_identity(org)
+    site = kept_identity(lake)
+    if site:
+        _refuse_other(site, org.id(), org.login_url)
+        if site.seen_at and datetime.now(UTC) - site.seen_at < _ASKED_AGAIN_AFTER:
+            return site
+    current = login_identity(org)
 
-    def with_what_was_known(body: Mapping[str, Any] | None) -> dict[str, Any]:
-        before = _identity(body) if body else met
-        _compare(before, met.org_id, org.login_url)
-        return {**(body or {}), **asdict(_completed(met, before))}
+    def merge(body: Mapping[str, Any] | None) -> dict[str, Any]:
+        before = _identity(body) if body else current
+        _refuse_other(before, current.org_id, org.login_url)
+        return {**(body or {}), **asdict(_merge(current, before))}
 
-    if not met.org_id:
-        return met
-    current = _identity(_document(lake).change(with_what_was_known))
+    if not current.org_id:
+        return current
+    current = _identity(_document(lake).change(merge))
     log.info("this site is read from org %s", current)
     return current
 
 
-def met_identity(org: Org) -> OrgIdentity:
+def login_identity(org: Org) -> OrgIdentity:
     """That of the org that the login leads to."""
     about = org.organization()
     return OrgIdentity(
@@ -109,31 +109,31 @@ def met_identity(org: Org) -> OrgIdentity:
     )
 
 
-def adopt_org(lake: Lake, met: OrgIdentity) -> None:
-    """From now on the site is read from `met`, from the beginning: the old org's cursors are void.
+def adopt_org(lake: Lake, current: OrgIdentity) -> None:
+    """Reads the site from `current` from now on: the old org's cursors are void.
 
     For whoever holds the run lock. Killed in between, it is still the old org's site.
     """
     for prefix in _CURSORS:
         for entry in list(lake.staging.list(prefix)):
             lake.staging.delete(entry.key)
-    _document(lake).update(**asdict(met))
+    _document(lake).update(**asdict(current))
 
 
 def _document(lake: Lake) -> Document:
     return lake.document(_KEY, cure="the next run keeps the org that it reads from")
 
 
-def _compare(kept: OrgIdentity, met_id: str, login_url: str) -> None:
-    if met_id and kept.org_id[:_ID_CHARACTERS] != met_id[:_ID_CHARACTERS]:
-        raise OtherOrgError(login_url, kept=kept.org_id, met=met_id)
+def _refuse_other(site: OrgIdentity, login_org: str, login_url: str) -> None:
+    if login_org and site.org_id[:_ID_CHARACTERS] != login_org[:_ID_CHARACTERS]:
+        raise OtherOrgError(login_url, site_org=site.org_id, login_org=login_org)
 
 
-def _completed(met: OrgIdentity, kept: OrgIdentity) -> OrgIdentity:
+def _merge(current: OrgIdentity, site: OrgIdentity) -> OrgIdentity:
     """A permission that was lost does not change the time zone."""
     return replace(
-        met,
-        instance=met.instance or kept.instance,
-        is_sandbox=kept.is_sandbox if met.is_sandbox is None else met.is_sandbox,
-        time_zone=met.time_zone or kept.time_zone,
+        current,
+        instance=current.instance or site.instance,
+        is_sandbox=site.is_sandbox if current.is_sandbox is None else current.is_sandbox,
+        time_zone=current.time_zone or site.time_zone,
     )

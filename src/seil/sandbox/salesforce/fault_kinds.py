@@ -69,6 +69,17 @@ _SESSIONS = {
     ),
 }
 
+_MOVED = {
+    "moved": _kind(
+        "The org moved: a redirect, until the next login.",
+        _PAGE,
+        status=301,
+        text="",
+        set_headers={"Location": "https://moved.example/"},
+        times=1,
+    ),
+}
+
 _BUSY = {
     "unavailable": _kind(
         "503 with Retry-After, now and then.", _DATA, status=503, retry_after=1, every=4, times=4
@@ -349,6 +360,7 @@ _DELETIONS = {
 
 KINDS: Mapping[str, Kind] = {
     **_SESSIONS,
+    **_MOVED,
     **_BUSY,
     **_WIRE,
     **_HEADERS,
