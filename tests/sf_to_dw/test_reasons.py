@@ -137,3 +137,14 @@ def test_a_place_on_disk_stands_for_its_key(intake: Any) -> None:
         bucket = intake.lake.curated if file.state == "exceptions" else intake.lake.landing
         if file.state in ("exceptions", "processed"):
             assert key_of(intake.lake, bucket.uri(file.key)) == file.key
+
+
+def test_a_damaged_clean_copy_is_made_again_by_a_retry(intake: Any) -> None:
+    result = intake.take_in(GOOD)
+    whole = intake.lake.curated.get(result.curated_key)
+    intake.lake.curated.put(result.curated_key, whole[:-20])
+    [retried] = retry(intake.lake, intake.bus, [result.curated_key])
+    assert retried.target == result.key
+    [again] = intake.ingestor.sweep().files
+    assert again.curated_key == result.curated_key
+    assert intake.rows(again, "Id", "Size") == [{"Id": "a", "Size": 1}, {"Id": "b", "Size": 2}]

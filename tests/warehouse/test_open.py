@@ -206,6 +206,19 @@ def test_errors_are_translated(error: duckdb.Error, kind: type[WarehouseError], 
     assert "LINE 1" not in found.reason
 
 
+def test_advice_for_another_program_is_left_out() -> None:
+    said = (
+        'IO Error: Could not set lock on file "w": Conflicting lock is held in /usr/bin/x (PID 7). '
+        "However, you would be able to open this database in read-only mode, e.g. by using the "
+        "-readonly parameter in the CLI. See also https://duckdb.org/docs/connect/concurrency"
+    )
+    found = translated("duckdb:w", duckdb.IOException(said))
+    assert found.reason == (
+        'Could not set lock on file "w": Conflicting lock is held in /usr/bin/x (PID 7)'
+    )
+    assert found.hint.startswith("Close that program")
+
+
 _INTERRUPTED = """
 import sys
 from seil.settings import WarehouseSettings
