@@ -23,7 +23,7 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 _SPAN = re.compile(r"`(seil\s[^`]+)`")
 _BARE = re.compile(rf"(?<![`\w./-])seil ({_COMMANDS})\b(?![^`]*`(?!s))")
 _LINE = re.compile(r"^ *(?:\$ )?(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?(seil .+?)(?:  +.*)?$")
-# A text that is nothing but a command, to be put between backticks elsewhere.
+# A text that is nothing but commands, to be put between backticks elsewhere.
 _WHOLE = rf"seil ({_COMMANDS})\b[^:;]*(?<!\.)"
 # What stands for a value: <key>, {name}, `object[.column]`, and the dots of `--as ...`.
 _PLACE = re.compile(r"<[^>]*>|\{[^}]*\}|\.\.\.|…")
@@ -55,7 +55,8 @@ def strings(source: Path) -> Iterator[tuple[int, str]]:
 
 def commands_of_source(source: Path) -> Iterator[tuple[str, str]]:
     for number, text in strings(source):
-        whole = [text] if re.fullmatch(_WHOLE, text) else []
+        parts = text.split(", ") if re.fullmatch(_WHOLE, text) else []
+        whole = [part for part in parts if part.startswith("seil ")]
         for command in (found for found in (*_SPAN.findall(text), *whole) if found != "seil {}"):
             yield f"{source.relative_to(ROOT)}:{number}", command
 
@@ -73,7 +74,7 @@ def commands_of_page(page: Path) -> Iterator[tuple[str, str]]:
 
 
 def problem(command: str) -> str:
-    """Why it cannot be typed. A command without any argument, or with an option last that wants a
+    """Why it cannot be typed. A command with nothing but flags, or with an option last that wants a
     value, may be meant as a name.
     """
     words = shlex.split(_PLACE.sub("1", command).split(" | ")[0].split(" > ")[0])[1:]
@@ -90,7 +91,9 @@ def problem(command: str) -> str:
         return ""  # --help, --version
     except _UsageError as error:
         kind = type(error).__name__
-        is_name = not words and kind in ("MissingParameter", "NoArgsIsHelpError")
+        is_name = all(word.startswith("--") for word in words) and (
+            kind in ("MissingParameter", "NoArgsIsHelpError")
+        )
         is_option = kind == "BadOptionUsage" and words[-1:] == [f"--{command.rpartition('--')[2]}"]
         return "" if is_name or is_option else error.format_message()
     except IndexError:

@@ -94,7 +94,7 @@ def test_plan_tells_the_cost(seil: Seil, org: Server) -> None:
     [account] = seil("plan", "Account", "--json").json["objects"]
     assert account["estimated_rows"] > 0
     lines = seil("plan", "Account", "Order").out.splitlines()
-    assert lines[0].split() == ["object", "mode", "from", "until", "rows", "jobs", "calls", "note"]
+    assert lines[0].split() == ["object", "mode", "from", "rows", "jobs", "calls", "note"]
     assert lines[4].startswith("2 objects, ")
     assert lines[5].startswith("API calls today: ")
 

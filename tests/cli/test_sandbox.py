@@ -173,7 +173,7 @@ def test_tick_of_a_folder_and_of_a_server(seil: Seil, org: Path) -> None:
         ran = seil("sandbox", "tick", "--url", server.url, "--share", "0.5")
     assert ran.code == 0
     assert ran.out.splitlines()[0].split() == [
-        *("object", "changed", "added", "deleted", "undeleted", "hard_deleted")
+        *("changed", "added", "deleted", "undeleted", "hard_deleted", "object")
     ]
     assert "OrderItem" in ran.out
 

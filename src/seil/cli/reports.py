@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.plan import Plan, PlannedObject
 
 
-def planned(call: Call, plan: Plan) -> None:
+def planned(call: Call, plan: Plan, names: Mapping[str, str] | None = None) -> None:
+    """`names` are display names by API name."""
     if call.json:
         call.answer("seil.plan/1", _plan_document(plan))
         return
     output.table(
-        ("object", "mode", "from", "until", "rows", "jobs", "calls", "note"),
+        ("object", "mode", "from", "rows", "jobs", "calls", "note"),
         [
             (
-                entry.object,
+                (names or {}).get(entry.object, entry.object),
                 entry.mode,
                 entry.window_start,
-                entry.window_end,
                 entry.estimated_rows,
                 entry.jobs,
                 entry.calls,
@@ -53,8 +53,8 @@ def planned(call: Call, plan: Plan) -> None:
         return
     quota = plan.quota
     output.line(
-        f"API calls today: {quota.used:,} of {quota.allowed:,} used, {quota.remaining:,} left,"
-        f" {quota.reserve:,} of them reserved for others"
+        f"API calls today: {quota.used:,} of {quota.allowed:,} used, {quota.remaining:,} left"
+        f" ({quota.reserve:,} kept for others)"
     )
     if not plan.fits:
         output.line("This does not fit into what is left.", style="red")
@@ -193,8 +193,10 @@ def built(call: Call, report: BuildReport) -> None:
         if table.message:
             output.line(f"  {table.table}: {table.message}", style="red")
         for failure in table.failures:
-            style = "red" if failure.level == "error" else ""
-            output.line(f"  {failure.level}: {failure}", style=style)
+            # What an unchanged table warned of was said when it changed.
+            if failure.level == "error" or table.mode != "unchanged":
+                style = "red" if failure.level == "error" else ""
+                output.line(f"  {failure.level}: {failure.brief}", style=style)
     notes = Counter(note for table in report.tables for note in table.notes)
     for note, count in notes.items():
         output.line(f"  {note} (by {count:,} tables)" if count > 1 else f"  {note}", style="dim")

@@ -31,7 +31,7 @@ def show_run(call: Call, report: RunReport, names: Mapping[str, str]) -> None:
     reports.built(call, report.build)
     if report.publish_problem:
         output.line(f"  {report.publish_problem}", style="red")
-    if rows := _changed(report):
+    if rows := _changed(report, names):
         output.line()
         show_ledger(rows, names)
     if report.ok:
@@ -80,14 +80,18 @@ def _beside(report: RunReport) -> None:
     _failed(report.beside)
 
 
-def _changed(report: RunReport) -> list[LedgerRow]:
-    """Rows of objects of which anything is new in the warehouse, and those that need a look."""
+def _changed(report: RunReport, names: Mapping[str, str]) -> list[LedgerRow]:
+    """Rows of objects of which anything is new in the warehouse, and those that need a look, in the
+    order of `names`.
+    """
     new = {
         entry.object
         for entry in report.load.objects
         if entry.outcome.inserted or entry.outcome.updated or entry.outcome.deleted
     }
-    return [row for row in report.ledger if row.object in new or row.set_aside or not row.balanced]
+    rows = [row for row in report.ledger if row.object in new or row.set_aside or not row.balanced]
+    order = {name: number for number, name in enumerate(names)}
+    return sorted(rows, key=lambda row: (order.get(row.object, len(order)), row.object, row.mode))
 
 
 def _all_well(report: RunReport, shown: int) -> str:

@@ -136,8 +136,8 @@ def tick(
         call.answer("seil.sandbox-tick/1", {"changes": changes})
         return
     names = list(dict.fromkeys(name for counts in changes.values() for name in counts))
-    rows = [[name, *(counts.get(n) for n in names)] for name, counts in changes.items()]
-    output.table(["object", *names], [row for row in rows if any(row[1:])])
+    rows = [[*(counts.get(n) for n in names), name] for name, counts in changes.items()]
+    output.table([*names, "object"], [row for row in rows if any(row[:-1])])
 
 
 @command(app)

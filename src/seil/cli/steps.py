@@ -39,7 +39,7 @@ def plan(call: Call, objects: arguments.Objects = None, *, full: Full = False) -
     with opened(call) as context:
         chosen = context.catalog.select(objects or ())
         made = planned(context.org, context.lake, chosen, context.settings.extract, full=full)
-        reports.planned(call, made)
+        reports.planned(call, made, context.catalog.display_names)
     return 0 if made.fits and not any(entry.problem for entry in made.objects) else UNBALANCED
 
 

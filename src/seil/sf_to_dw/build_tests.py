@@ -32,11 +32,19 @@ class TestFailure:
     examples: tuple[Mapping[str, Any], ...] = ()
 
     def __str__(self) -> str:
-        if not self.examples:
+        return self._text(self.examples)
+
+    @property
+    def brief(self) -> str:
+        """With one example, for a screen."""
+        return self._text(self.examples[:1])
+
+    def _text(self, examples: Sequence[Mapping[str, Any]]) -> str:
+        if not examples:
             return f"{self.table}: {self.test}"
         rows = "; ".join(
             ", ".join(f"{name} = {value}" for name, value in example.items())
-            for example in self.examples
+            for example in examples
         )
         return f"{self.table}: {self.test} is broken by {self.count} row(s): {rows}"
 

@@ -320,8 +320,8 @@ def _success_message(obj: SyncedObject, cleaned: Cleaned) -> str:
         reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in cleaned.reasons.items())
         parts.append(f"{cleaned.rejected_rows:,} set aside ({reasons})")
     parts += [
-        f"to keep such values: seil schema accept {obj.api_name}.{column} --as text, then"
-        f" seil files retry --object {obj.api_name} --exceptions"
+        f"to keep such values: `seil schema accept {obj.api_name}.{column} --as text`, then"
+        f" `seil files retry --object {obj.api_name} --exceptions`"
         for column in cleaned.unheld
     ]
     parts += [
