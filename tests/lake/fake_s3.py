@@ -77,7 +77,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def on_get(self, key: str, query: dict[str, str], body: bytes) -> None:
         if "list-type" in query:
-            self.answer(200, listing(self.server.held, query.get("prefix", "")))
+            self.answer(
+                200,
+                listing(self.server.held, query.get("prefix", ""), query.get("start-after", "")),
+            )
         else:
             self.on_head(key, query, body)
 
@@ -155,12 +158,12 @@ def etag(data: bytes) -> str:
     return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
 
 
-def listing(held: FakeS3, prefix: str) -> bytes:
+def listing(held: FakeS3, prefix: str, start_after: str) -> bytes:
     entries = "".join(
         f"<Contents><Key>{escape(key)}</Key><LastModified>{_STAMP}</LastModified>"
         f"<ETag>e</ETag><Size>{len(data)}</Size></Contents>"
         for key, data in held.objects.items()
-        if key.startswith(prefix)
+        if key.startswith(prefix) and key > start_after
     )
     text = f"<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>"
     return text.encode()

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -62,6 +64,53 @@ def test_list_below_prefix_in_key_order(bucket: Bucket) -> None:
         bucket.put(key, b"x")
     assert [entry.key for entry in bucket.list("in/")] == ["in/a", "in/b", "in/sub/d"]
     assert len(list(bucket.list())) == 4
+
+
+HOURS = [f"a/2026/{day:02}/{n:02}/f" for day in (1, 2, 10) for n in (0, 9, 23)]
+
+
+@pytest.mark.parametrize(
+    ("start", "first"),
+    [
+        ("a/2026/01/09", 1),
+        ("a/2026/01/09/f", 2),
+        ("a/2026/02", 3),
+        ("a/2026/02/10", 5),
+        ("a/2026/1", 6),
+        ("a/0", 0),
+        ("b", 9),
+    ],
+)
+def test_list_from_a_key_on(bucket: Bucket, start: str, first: int) -> None:
+    for key in [*HOURS, "b/2026/01/00/f"]:
+        bucket.put(key, b"x")
+    half = bucket.path("a/2026/10/23/g#12")
+    assert half
+    half.write_bytes(b"half")
+    whole = list(bucket.list("a/"))
+    assert [entry.key for entry in whole] == HOURS
+    assert list(bucket.list("a/", start=start)) == whole[first:]
+
+
+def test_list_from_a_key_on_opens_no_folder_before_it(bucket: Bucket) -> None:
+    for key in HOURS:
+        bucket.put(key, b"x")
+    with opened_folders() as opened:
+        assert len(list(bucket.list("a/", start="a/2026/10"))) == 3
+    assert not [folder for folder in opened if "2026/01" in folder or "2026/02" in folder]
+
+
+@contextmanager
+def opened_folders() -> Iterator[list[str]]:
+    opened: list[str] = []
+    original = os.scandir
+
+    def scan(folder: Any) -> Any:
+        opened.append(str(folder))
+        return original(folder)
+
+    with patch.object(os, "scandir", scan):
+        yield opened
 
 
 def test_move_and_delete(bucket: Bucket) -> None:

@@ -31,6 +31,13 @@ def test_put_get_head_and_list(bucket: Bucket) -> None:
     assert [entry.key for entry in bucket.list("in/")] == ["in/a", "in/b c"]
 
 
+def test_a_list_begins_where_it_is_wanted(bucket: Bucket) -> None:
+    for hour in ("01", "02", "03"):
+        bucket.put(f"in/2026/{hour}/a", b"x")
+    keys = [entry.key for entry in bucket.list("in/", start="in/2026/02")]
+    assert keys == ["in/2026/02/a", "in/2026/03/a"]
+
+
 def test_the_first_to_create_a_key_has_it(bucket: Bucket) -> None:
     assert bucket.put("lock", b"one", create=True)
     assert not bucket.put("lock", b"two", create=True)
