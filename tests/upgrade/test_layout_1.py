@@ -6,6 +6,7 @@ import json
 import shlex
 from datetime import datetime
 
+import duckdb
 import pytest
 from tests.upgrade.conftest import OldSite
 
@@ -83,3 +84,25 @@ def test_a_rebuild_after_a_run_gives_the_same(old_site: OldSite) -> None:
     rebuilt = old_site.seil("rebuild")
     assert rebuilt.returncode == 0, rebuilt.stderr
     assert {t: old_site.rows(_LIVE.format(table=t)) for t in before} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("name = ''", "empty texts in 1 records of salesforce.account"),
+        ("id = left(id, 15)", "1 Ids of 15 characters in salesforce.account"),
+    ],
+    ids=["empty text", "Id of 15"],
+)
+def test_values_kept_otherwise_before_are_refused_until_a_rebuild(
+    old_site: OldSite, change: str, words: str
+) -> None:
+    one = "WHERE id = (SELECT min(id) FROM salesforce.account)"
+    with duckdb.connect(str(old_site.folder / "seil-data/warehouse.duckdb")) as warehouse:
+        warehouse.execute(f"UPDATE salesforce.account SET {change} {one}")
+    refused = old_site.seil("load")
+    assert refused.returncode == 3
+    assert words in refused.stderr
+    assert "seil rebuild" in refused.stderr
+    assert old_site.seil("rebuild").returncode == 0
+    assert old_site.seil("load").returncode == 0

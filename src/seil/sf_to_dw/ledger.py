@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from seil.sf_to_dw.earlier_values import refuse_earlier_values
 from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import Sql, compose, joined, literal, translated
 
@@ -220,9 +221,14 @@ class LedgerRow:
 def prepare_ledger(warehouse: Warehouse) -> None:
     """Makes the tables, columns and the view where they are missing: all of them, or none after a
     kill. A column that an earlier version did not have is null in its rows.
+
+    Raises WarehouseError where the tables hold what an earlier version kept otherwise.
     """
-    if _stored_fingerprint(warehouse) == _FINGERPRINT:
+    stored = _stored_fingerprint(warehouse)
+    if stored == _FINGERPRINT:
         return
+    if not stored and LOADS.name in warehouse.tables(LOADS.schema):
+        refuse_earlier_values(warehouse)
     with warehouse.transaction():
         for table in _COLUMNS:
             _complete(warehouse, table)
