@@ -367,6 +367,17 @@ def test_status_asks_for_somebody_when_rows_are_missing(seil: Seil, loaded: Path
     assert ran.out.splitlines()[-1] == "1 of 1 do not balance."
 
 
+def test_status_names_a_column_that_was_lost(seil: Seil, loaded: Path) -> None:
+    copy = Path("seil-data/warehouse.read.duckdb")
+    copy.chmod(0o644)
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("UPDATE seil.loads SET columns_lost = 'Size__c' WHERE object = 'Order'")
+    ran = seil("status", "Order")
+    first = ran.out.splitlines()[0]
+    assert (ran.code, "Order: Size__c did not reach the warehouse" in first) == (6, True)
+    assert "seil run --full Order" in ran.out
+
+
 def test_status_before_anything(seil: Seil) -> None:
     ran = seil("status")
     assert ran.code == 0

@@ -117,6 +117,12 @@ def test_ledger_says_what_does_not_balance(capsys: pytest.CaptureFixture[str]) -
     ]
 
 
+def test_ledger_names_columns_that_were_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    row = LedgerRow("Order", "run-1", "full", None, NOON, 4, 4, 4, 0, 4, balanced=False)
+    reports.ledger([replace(row, columns_read=3, columns_merged=2, columns_lost="Size__c")])
+    assert said(capsys)[2].endswith("4 merged; column(s) lost on the way: Size__c")
+
+
 def run_report(*, updated: int, rejected: int = 0) -> RunReport:
     """Of an hour in which 33 objects were read again, of which one may have changes."""
     names = [f"Object{number}__c" for number in range(33)]

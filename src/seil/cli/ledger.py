@@ -30,9 +30,10 @@ def show_ledger(rows: Sequence[LedgerRow], names: Mapping[str, str]) -> None:
 
 def difference(row: LedgerRow) -> str:
     reported = "nothing said how many" if row.reported is None else f"{row.reported:,} reported"
+    lost = f"; column(s) lost on the way: {row.columns_lost}" if row.columns_lost else ""
     return (
         f"{row.object}, {row.mode}, run {row.flow_run_id}: {reported}, {row.landed:,} landed, "
-        f"{row.curated:,} curated, {row.set_aside:,} set aside, {row.merged:,} merged"
+        f"{row.curated:,} curated, {row.set_aside:,} set aside, {row.merged:,} merged{lost}"
     )
 
 

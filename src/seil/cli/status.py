@@ -240,7 +240,11 @@ def _of_files(context: Context, files: dict[State, list[FileInfo]]) -> Iterator[
 
 
 def _of_ledger(ledger: Ledger, *, has_error_files: bool) -> Iterator[Finding]:
-    off = [row for row in ledger.rows if not row.balanced]
+    for row in ledger.rows:
+        if row.columns_lost:
+            message = f"{row.columns_lost} did not reach the warehouse in run {row.flow_run_id}"
+            yield Finding("failed", row.object, message, next=f"`seil run --full {row.object}`")
+    off = [row for row in ledger.rows if not row.balanced and not row.columns_lost]
     if off and not has_error_files:
         names = ", ".join(dict.fromkeys(row.object for row in off))
         message = f"the ledger does not balance for {names}: not every row has arrived"
