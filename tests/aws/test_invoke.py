@@ -95,9 +95,10 @@ def test_refusal_of_lambda_is_down_and_asked_once(
     lambda_api: LambdaApi, error: str, status: int
 ) -> None:
     lambda_api.replies = [Reply(error=error, status=status), Reply(OK.to_json())]
-    with pytest.raises(DownstreamDownError, match=f"Lambda says {error}"):
+    with pytest.raises(DownstreamDownError, match=f"Lambda says {error}") as caught:
         called()
     assert len(lambda_api.invoked) == 1
+    assert caught.value.reached is (status >= 500)
 
 
 @pytest.mark.parametrize(("repeatable", "times"), [(True, 2), (False, 1)])

@@ -23,9 +23,9 @@ EDGE = b"<html><head><title>Sorry</title></head><body><p>We are setting things u
 MARKUP = {"Content-Type": "text/html;charset=UTF-8"}
 
 OBJECT_REFUSED = [
-    (400, "INVALIDENTITY", "Entity 'X' is not supported by the Bulk API.", "disable it"),
-    (400, "INVALID_FIELD", "No such column 'f' on entity 'X'", "Exclude the field"),
-    (400, "INVALID_FIELD", "Selecting compound data not supported in Bulk Query", "Exclude"),
+    (400, "INVALIDENTITY", "Entity 'X' is not supported by the Bulk API.", "enabled = false"),
+    (400, "INVALID_FIELD", "No such column 'f' on entity 'X'", "exclude it"),
+    (400, "INVALID_FIELD", "Selecting compound data not supported in Bulk Query", "exclude it"),
     (400, "API_ERROR", "Account does not support query", "View All Data"),
     (400, "API_ERROR", "Implementation restriction: filter on Id", "View All Data"),
     (
@@ -34,8 +34,8 @@ OBJECT_REFUSED = [
         "We can't complete the action because enabled transaction security policies took too long",
         "transaction security",
     ),
-    (400, "QUERY_TIMEOUT", "Your query request was running for too long.", "smaller window"),
-    (400, "OPERATION_TOO_LARGE", "exceeded 100000 distinct ids", "smaller window"),
+    (400, "QUERY_TIMEOUT", "Your query request was running for too long.", "Exclude fields"),
+    (400, "OPERATION_TOO_LARGE", "exceeded 100000 distinct ids", "View All Data"),
     (400, "MALFORMED_QUERY", "unexpected token: 'FORM'", ""),
     (403, "FORBIDDEN", "insufficient rights", "API Enabled"),
     (404, "NOT_FOUND", "The requested resource does not exist", "spelling"),
