@@ -213,7 +213,7 @@ def test_all_is_well_again_after_a_run_that_goes_well(seil: Seil, serve: Serve, 
     assert seil("run", "Account").code == 0
     ran = seil("status")
     lines = ran.out.splitlines()
-    assert lines[0].startswith("In step: 1 flow(s) read until 20")
+    assert lines[0].startswith("In step: 1 flow is read until 20")
     assert ran.code == 0
     assert len(lines) < 8, "healthy flows are one line"
     runs = seil("events", "--type", "run", "--json").json["events"]

@@ -146,6 +146,11 @@ def duration(value: timedelta) -> str:
     return " ".join(parts[:2])
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def size(count: int) -> str:
     amount = float(count)
     for unit in ("B", "KB", "MB", "GB"):

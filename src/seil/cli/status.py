@@ -201,7 +201,9 @@ def _in_step(flows: Sequence[FlowStatus], last: RunRecord | None) -> str:
     read = [flow.committed for flow in flows if flow.committed]
     parts = ["In step: no flow has been read by SEIL"]
     if read:
-        parts = [f"In step: {len(read):,} flow(s) read until {output.text(min(read))} or later"]
+        verb = "is" if len(read) == 1 else "are"
+        flows_read = f"{output.counted(len(read), 'flow')} {verb}"
+        parts = [f"In step: {flows_read} read until {output.text(min(read))} or later"]
     if last and last.ended_at:
         parts.append(f"the last run ended {ago(last.ended_at, now)}")
     return "; ".join(parts)
@@ -225,15 +227,15 @@ def _of_files(context: Context, files: dict[State, list[FileInfo]]) -> Iterator[
         newest = failed[-1]
         name = newest.key.rpartition("/")[2]
         reason = why(context.lake, journal, newest.key).reason
-        message = f"{len(failed):,} file(s) could not be taken in, the newest {name}: {reason}"
+        message = f"{output.counted(len(failed), 'file')} could not be taken in, the newest {name}: {reason}"
         look = f"seil files why {newest.key}" if len(failed) == 1 else "seil files --state error"
         yield Finding("failed", "", message, failed[0].modified, f"`{look}`")
     if waiting := files["in"]:
-        message = f"{len(waiting):,} file(s) lie in in/, for the next run"
+        message = f"for the next run: {output.counted(len(waiting), 'file')} in in/"
         since = min(file.modified for file in waiting)
         yield Finding("waiting", "", message, since, "`seil ingest`", needs_person=False)
     if aside := files["exceptions"]:
-        message = f"records set aside lie in {len(aside):,} file(s)"
+        message = f"records set aside, in {output.counted(len(aside), 'file')}"
         since = min(file.modified for file in aside)
         look = "`seil files --state exceptions`"
         yield Finding("waiting", "", message, since, look, needs_person=False)
@@ -256,13 +258,14 @@ def _of_dead(letters: Sequence[DeadLetter]) -> Iterator[Finding]:
     if dead:
         newest = dead[-1]
         message = (
-            f"{len(dead):,} event(s) could not be handled, the newest by {newest.subscriber}:"
+            f"{output.counted(len(dead), 'event')} could not be handled, the newest by"
+            f" {newest.subscriber}:"
             f" {newest.reason}"
         )
         since = min(letter.died_at for letter in dead)
         yield Finding("failed", "", message, since, "`seil events dead`")
     if back := len(letters) - len(dead):
-        message = f"{back:,} event(s) are to be delivered again"
+        message = f"to be delivered again: {output.counted(back, 'event')}"
         yield Finding("waiting", "", message, next="`seil listen`", needs_person=False)
 
 
@@ -334,7 +337,7 @@ def _print(site: Site, *, every: bool) -> None:
 def _print_short(site: Site) -> None:
     healthy = [flow for flow in site.flows if flow.committed and not flow.late]
     reached = [flow.committed for flow in healthy if flow.committed]
-    if reached:
+    if reached and site.verdict.state != "in step":
         until = f"{output.text(min(reached))} or later"
         output.line(f"{len(healthy):,} of {len(site.flows):,} flows are read until {until}.")
     if site.ledger.problem:
