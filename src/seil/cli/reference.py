@@ -15,7 +15,6 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from seil.cli.answer_page import json_page
 from seil.settings import Secret, Settings
 
 _WIDTH = 100
@@ -179,6 +178,9 @@ def _duration(value: timedelta) -> str:
 
 
 def write(folder: Path) -> None:
+    # `seil init` reads the settings from here, and needs none of what the answers are made of.
+    from seil.cli.answer_page import json_page
+
     folder.joinpath("cli.md").write_text(cli_page(), "utf-8")
     folder.joinpath("configuration.md").write_text(configuration_page(), "utf-8")
     folder.joinpath("json.md").write_text(json_page(), "utf-8")

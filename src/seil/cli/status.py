@@ -227,7 +227,8 @@ def _of_files(context: Context, files: dict[State, list[FileInfo]]) -> Iterator[
         newest = failed[-1]
         name = newest.key.rpartition("/")[2]
         reason = why(context.lake, journal, newest.key).reason
-        message = f"{output.counted(len(failed), 'file')} could not be taken in, the newest {name}: {reason}"
+        count = output.counted(len(failed), "file")
+        message = f"{count} could not be taken in, the newest {name}: {reason}"
         look = f"seil files why {newest.key}" if len(failed) == 1 else "seil files --state error"
         yield Finding("failed", "", message, failed[0].modified, f"`{look}`")
     if waiting := files["in"]:

@@ -153,9 +153,11 @@ class Bucket:
             return bytes(obstore.get(self._store, key).bytes())
 
     def find(self, key: str) -> bytes | None:
-        """None when there is no such key."""
+        """None when there is no such key, nor can be one."""
         try:
             return self.get(key)
+        except ValueError:  # `..`, or not UTF-8.
+            return None
         except LakeError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return None
