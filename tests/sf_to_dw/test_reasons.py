@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from seil.errors import LakeError
+from seil.lake import Lake
 from seil.lake.keys import ERROR_PREFIX
 from seil.sf_to_dw.files import key_of, list_files, why
 from seil.sf_to_dw.files_retry import retry
 from seil.sf_to_dw.reasons import read_reason
+from seil.sf_to_dw.schemas import SchemaRegistry
 from seil.sf_to_dw.set_aside import records_set_aside
 
 GOOD = {"Id": ["a", "b"], "Size": [1, 2]}
@@ -148,3 +150,16 @@ def test_a_damaged_clean_copy_is_made_again_by_a_retry(intake: Any) -> None:
     [again] = intake.ingestor.sweep().files
     assert again.curated_key == result.curated_key
     assert intake.rows(again, "Id", "Size") == [{"Id": "a", "Size": 1}, {"Id": "b", "Size": 2}]
+
+
+def test_reason_comes_and_goes_on_s3(intake: Any, s3_url: str) -> None:
+    intake.lake = Lake.at(s3_url, env="dev", project="seil")
+    intake.registry = SchemaRegistry(intake.lake)
+    result = intake.take_in(b"garbage")
+    assert in_error(intake) == [result.archived_key, f"{result.archived_key}.reason.json"]
+    [file] = list_files(intake.lake, "error")
+    assert file.place == intake.lake.landing.uri(result.archived_key)
+    assert key_of(intake.lake, file.place) == file.key
+    [retried] = retry(intake.lake, intake.bus, [file.key])
+    assert retried.target == result.key
+    assert in_error(intake) == []
