@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from seil.catalog import Catalog
@@ -12,6 +13,7 @@ from seil.errors import ConfigurationError, LakeError
 from seil.sf_to_dw import feed as module
 from seil.sf_to_dw.build import build
 from seil.sf_to_dw.feed import Feed, export_feed, packaged_feeds
+from seil.sf_to_dw.load import load
 from seil.sf_to_dw.model import load_models
 from seil.warehouse import Warehouse
 
@@ -67,8 +69,15 @@ def test_values_are_written_as_documented(
         ]
 
 
+@pytest.fixture
+def loaded(warehouse: Warehouse, catalog: Catalog, curator: Any) -> None:
+    """A file without rows: nothing at all would not be exported."""
+    curator.file(pa.table({"Id": pa.array([], pa.string())}))
+    assert load(warehouse, curator.lake, catalog).ok
+
+
 def test_the_packaged_feeds_have_the_legacy_headers(
-    warehouse: Warehouse, catalog: Catalog, tmp_path: Path
+    warehouse: Warehouse, catalog: Catalog, tmp_path: Path, loaded: None
 ) -> None:
     build(warehouse, load_models(catalog))
     written = export_feed(warehouse, tmp_path.as_uri(), at=AT, prefix="Test")
@@ -78,7 +87,9 @@ def test_the_packaged_feeds_have_the_legacy_headers(
         assert file.read_bytes() == (",".join(feed.columns) + "\r\n").encode()
 
 
-def test_chosen_feeds_only(warehouse: Warehouse, catalog: Catalog, tmp_path: Path) -> None:
+def test_chosen_feeds_only(
+    warehouse: Warehouse, catalog: Catalog, tmp_path: Path, loaded: None
+) -> None:
     build(warehouse, load_models(catalog), tables=["products"])
     (written,) = export_feed(warehouse, tmp_path.as_uri(), at=AT, feeds=["Product"])
     assert written.url == f"{tmp_path.as_uri()}/Synth-Product_2024-06-01 003005.csv"
