@@ -29,8 +29,8 @@ def test_release_of_a_version(version: str, expected: str) -> None:
     [
         ("68.0", ""),
         ("69.0", ""),
-        ("67.0", "1 release behind the org's 68.0 (Winter '27)"),
-        ("62.0", "6 releases behind the org's 68.0 (Winter '27)"),
+        ("67.0", "1 release behind the org's 68.0 of Winter '27"),
+        ("62.0", "6 releases behind the org's 68.0 of Winter '27"),
     ],
 )
 def test_age(version: str, expected: str) -> None:

@@ -241,8 +241,9 @@ def _version(org: Org, version: str, *, objects: int) -> Check:
     from seil.salesforce import versions
 
     newest = org.newest_version() or version
-    notes = (f"{versions.release(version)}", versions.age(version, newest))
-    detail = f"version {version} ({', '.join(filter(None, notes))}), {objects:,} objects to be seen"
+    notes = (versions.release(version), versions.age(version, newest))
+    words = ", ".join(filter(None, (*notes, f"{objects:,} objects to be seen")))
+    detail = f"version {version} of {words}"
     if ends := versions.end(version, newest):
         cure = f'set api_version = "{newest}" in [salesforce]'
         return Check("API", "warn", f"{detail}: {ends}", cure)

@@ -27,7 +27,7 @@ def age(version: str, newest: str) -> str:
     if behind <= 0:
         return ""
     count = "1 release" if behind == 1 else f"{behind} releases"
-    return f"{count} behind the org's {newest} ({release(newest)})"
+    return f"{count} behind the org's {newest} of {release(newest)}"
 
 
 def end(version: str, newest: str) -> str:
