@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Partitions = Mapping[str, str | None]
 
+# What the flow run ids of imported files begin with.
+IMPORT_RUN = "import-"
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 # These name the object, and are no column of it.
 _NAMING = frozenset({"object", "sobject", "table"})
@@ -78,6 +80,8 @@ def remember_partitions(lake: Lake, key: str, values: Partitions) -> None:
 
 
 def partitions_of(lake: Lake, key: str) -> dict[str, str | None]:
+    if f"/{IMPORT_RUN}" not in key:
+        return {}
     stored = lake.staging.find(_key(key))
     return dict(json.loads(stored)) if stored else {}
 

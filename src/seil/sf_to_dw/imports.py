@@ -19,6 +19,7 @@ from seil.events.bus import Bus
 from seil.lake import Lake, LandedFile
 from seil.sf_to_dw.deliveries import is_taken_in
 from seil.sf_to_dw.folders import (
+    IMPORT_RUN,
     Partitions,
     partition,
     partitions,
@@ -151,7 +152,7 @@ class _Importer:
             obj = self._object(path)
             digest = _digest(path)
             values = _partitions(path, self.folder)
-            run = f"import-{_run(digest, values)}"
+            run = f"{IMPORT_RUN}{_run(digest, values)}"
             landed = LandedFile(self.lake.env, obj.landing_name, run, _safe(path.name))
             if is_taken_in(self.lake, landed.key, digest):
                 return Imported(path, "known", landed.key, obj.api_name)
