@@ -135,6 +135,28 @@ def test_counts_are_what_happened(passed: Passed) -> None:
     assert min(total.undeleted, total.hard_deleted, total.moved) > 0
 
 
+STARTS = """
+    FROM (FROM vlocity_cmt__OrderItemAdPlacement__c SELECT Id,
+        timezone('{zone}', timezone('UTC', vlocity_cmt__AdRequestedStartDate__c)) AS shown)
+    SELECT count(*), count(*) FILTER (CAST(shown AS TIME) = TIME '00:00')"""
+
+
+@pytest.mark.parametrize("zone", ["Australia/Sydney", "Europe/London", "no zone"])
+def test_what_is_booked_begins_at_midnight_in_the_orgs_time_zone(
+    store: OrgStore, zone: str
+) -> None:
+    kept = "Australia/Sydney" if zone == "no zone" else zone
+    ((every, at_midnight),) = store.cursor().execute(STARTS.format(zone=kept)).fetchall()
+    assert (every > 1000, at_midnight == every) == (True, kept == "Australia/Sydney")
+    with store.write() as cursor:
+        cursor.execute('UPDATE main."Organization" SET TimeZoneSidKey = ?', [zone])
+    before = item_of_placement(store)
+    tick(store, share=0.05, now=NOW)
+    added = STARTS.format(zone=kept) + " WHERE Id NOT IN (SELECT unnest(?))"
+    ((every, at_midnight),) = store.cursor().execute(added, [list(before)]).fetchall()
+    assert 0 < every == at_midnight
+
+
 def test_touched_records_carry_the_time_and_no_others(passed: Passed) -> None:
     assert passed.report.at == NOW.replace(microsecond=123000)
     stamp = passed.report.at.replace(tzinfo=None)

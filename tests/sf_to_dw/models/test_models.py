@@ -224,6 +224,12 @@ def test_sql_names_its_columns_and_drops_no_row(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_sql_cuts_no_day_in_utc(name: str) -> None:
+    parsed = sqlglot.parse_one(sql(name), read="duckdb")
+    assert not [cast for cast in parsed.find_all(exp.Cast) if cast.is_type("date")]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_sql_leaves_deleted_records_out_of_every_import(name: str) -> None:
     parsed = sqlglot.parse_one(sql(name), read="duckdb")
     for table in parsed.find_all(exp.Table):
