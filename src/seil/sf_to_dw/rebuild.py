@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -25,6 +26,7 @@ from seil.settings import WarehouseSettings
 from seil.sf_to_dw.build import BuildReport, build
 from seil.sf_to_dw.ledger import LOADS
 from seil.sf_to_dw.load import SOURCE, LoadReport, load
+from seil.sf_to_dw.merged import VIEW as MERGED_RECORDS
 from seil.sf_to_dw.outbox import Outbox
 from seil.warehouse import open_warehouse
 from seil.warehouse.embedded_errors import is_broken
@@ -41,7 +43,7 @@ log = logging.getLogger(__name__)
 _NEW = ".rebuild"
 _BROKEN = ".broken"
 _NAMED = 3
-_OWN_SCHEMAS = ("seil", "seil_versions", "salesforce_history")
+_OWN_SCHEMAS = re.compile(r"seil|seil_\w+|salesforce_history")
 
 
 class Open(Protocol):
@@ -192,7 +194,7 @@ class Rebuild:
 
     def _users(self, warehouse: Warehouse) -> list[UserObject]:
         current = {TableName("salesforce", obj.table) for obj in self.catalog.values()}
-        own = {*current, *_loaded_tables(warehouse)}
+        own = {*current, *_loaded_tables(warehouse), MERGED_RECORDS}
         own |= {TableName("", model.name) for model in self.models.values()}
         return user_objects(warehouse, own_schemas=_OWN_SCHEMAS, own_tables=own)
 

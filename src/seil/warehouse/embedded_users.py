@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from re import Pattern
 from typing import TYPE_CHECKING
 
 from seil.errors import WarehouseError
@@ -55,16 +56,16 @@ class UserObject:
 
 
 def user_objects(
-    warehouse: Warehouse, *, own_schemas: Collection[str], own_tables: Collection[TableName]
+    warehouse: Warehouse, *, own_schemas: Pattern[str], own_tables: Collection[TableName]
 ) -> list[UserObject]:
-    """All but `own_schemas`, with what is in them, and `own_tables`, with their indexes."""
+    """All but schemas of such names, with what is in them, and `own_tables`, with their indexes."""
     found = [UserObject(**row) for row in warehouse.query(_LISTED).to_pylist()]
     tables = {(table.schema or "main", table.name) for table in own_tables}
     holding = {schema for schema, _ in tables}
     return [
         entry
         for entry in found
-        if entry.schema not in own_schemas
+        if not own_schemas.fullmatch(entry.schema)
         and (entry.schema, entry.name) not in tables
         and not (entry.kind == "schema" and entry.schema in holding)
     ]
