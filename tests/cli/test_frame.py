@@ -228,6 +228,17 @@ def test_an_unknown_error_keeps_its_traceback() -> None:
     assert isinstance(result.exception, ZeroDivisionError)
 
 
+def test_an_unknown_error_is_an_error_object_besides() -> None:
+    def fail(call: frame.Call) -> None:
+        raise ZeroDivisionError("odd")
+
+    result = CliRunner().invoke(probe(fail), ["probe", "--json"])
+    assert isinstance(result.exception, ZeroDivisionError)
+    error = json.loads(result.stdout)["error"]
+    assert (error["type"], error["exit_code"]) == ("internal", 1)
+    assert error["message"] == "ZeroDivisionError: odd"
+
+
 @pytest.mark.parametrize("returned", [None, 0, 1])
 def test_a_command_returns_its_exit_code(returned: int | None) -> None:
     assert CliRunner().invoke(probe(lambda call: returned), ["probe"]).exit_code == (returned or 0)

@@ -20,6 +20,7 @@ from seil.events.envelope import Event
 from seil.events.journal import Journal
 from seil.lake import Lake
 from seil.settings import IngestSettings, WarehouseSettings
+from seil.sf_to_dw.health import Health
 from seil.sf_to_dw.ingest import Ingested, Ingestor
 from seil.sf_to_dw.landing import landed_event
 from seil.sf_to_dw.listen import Listener, Told
@@ -319,6 +320,20 @@ def test_a_lake_that_fails_for_a_while_is_waited_for(
     assert site.ids() == ["001A"]
     assert caplog.text.count("it is tried again in 0:00:00.05") == 2
     assert dead_letters(site.journal) == []
+
+
+def test_what_a_listener_waits_for_is_seen_by_status(
+    site: Site, listening: Callable[[], Listener]
+) -> None:
+    key = site.land("001A")
+    site.failures[key] = [LakeError("file:///x", "write", "no space left")] * 10_000
+    listening()
+    until(lambda: bool(Health(site.lake).troubles()))
+    [trouble] = Health(site.lake).troubles()
+    assert (trouble.command, trouble.kind) == ("listen", "lake")
+    site.failures[key].clear()
+    until(lambda: not Health(site.lake).troubles())
+    until(lambda: site.ids() == ["001A"])
 
 
 def test_a_load_that_was_killed_before_its_build_is_built(site: Site) -> None:

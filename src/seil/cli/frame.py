@@ -159,7 +159,8 @@ class RootGroup(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
-        with _told(json=getattr(self, "answers_json", False)):
+        json = getattr(self, "answers_json", False)
+        with _documented(json=json), _told(json=json):
             answer = super().invoke(ctx)
             sys.stdout.flush()
             return answer
@@ -286,6 +287,20 @@ def _told(*, json: bool) -> Iterator[None]:
         raise typer.Exit(_tell_of_the_machine(error, json=json)) from error
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _documented(*, json: bool) -> Iterator[None]:
+    """A fault of ours keeps its traceback; what reads JSON gets its document all the same."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort, typer.TyperException):
+        raise
+    except Exception as error:
+        if json:
+            message = f"{type(error).__name__}: {error}"
+            _print_error(failure(1, message, kind="internal") or {})
+        raise
 
 
 def _tell_of_the_machine(error: OSError, *, json: bool) -> int:

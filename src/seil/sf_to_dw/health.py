@@ -217,6 +217,16 @@ class Health:
             if other.run_id == run.run_id or not other.is_alive:
                 self._bucket.delete(f"{_UNDER_WAY}{other.run_id}.json")
 
+    def note_stop(self, command: str, error: SeilError) -> None:
+        """Of a command that goes on by itself, until `clear_stops`."""
+        kind = error_type(error)
+        self._keep(Trouble("stop", kind, kind, error.message, error.hint, command=command))
+
+    def clear_stops(self, command: str) -> None:
+        for trouble in self.troubles():
+            if trouble.step == "stop" and trouble.command == command:
+                self._bucket.delete(trouble.key)
+
     def _is_succeeded(self, run: RunRecord) -> bool:
         last = self.last_run()
         return bool(run.error == "lease_lost" and last and last.started_at > run.started_at)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -23,8 +23,10 @@ from seil.catalog import Catalog, SyncedObject
 from seil.errors import (
     AlreadyRunningError,
     ConfigurationError,
+    ConflictError,
     FileRejectedError,
     JournalError,
+    LakeError,
     ObjectRejectedError,
     SeilError,
 )
@@ -36,6 +38,7 @@ from seil.lake.keys import LANDING_PREFIX
 from seil.sf_to_dw.build import build
 from seil.sf_to_dw.deliveries import settle_pending
 from seil.sf_to_dw.file_events import INGESTION, SOURCE
+from seil.sf_to_dw.health import Health
 from seil.sf_to_dw.ingest import Ingested, Ingestor
 from seil.sf_to_dw.landing import LANDED, landed_event
 from seil.sf_to_dw.load import load
@@ -100,6 +103,7 @@ class Listener:
     stop: threading.Event = field(default_factory=threading.Event)
     _young: dict[str, Entry] = field(default_factory=dict)
     _is_ok: bool = True
+    _is_noted_well: bool = False
     # Until it is known better: a process may have been killed between a load and its build.
     _is_build_due: bool = True
     _dispatcher: Dispatcher = field(init=False)
@@ -133,12 +137,25 @@ class Listener:
                         self._catch_up()
                         tidied = time.monotonic()
                     self._until_next_sweep(sweep)
+                    self._note(None)
                 except (ConfigurationError, JournalError):
                     raise
                 except SeilError as error:
                     if not self.stop.is_set():
                         log.warning("it is tried again in %s: %s", sweep, error)
+                        self._note(error)
                         self.stop.wait(sweep.total_seconds())
+
+    def _note(self, error: SeilError | None) -> None:
+        """For `seil status`; what an earlier listener has left is over with the first sweep."""
+        if error is None and self._is_noted_well:
+            return
+        with suppress(LakeError, ConflictError):
+            if error:
+                Health(self.lake).note_stop("listen", error)
+            else:
+                Health(self.lake).clear_stops("listen")
+        self._is_noted_well = error is None
 
     def publish_landed(self, *, settled: timedelta = _SETTLED) -> int:
         """Tells of each file in in/ that is not being written any more; returns how many are.
