@@ -82,12 +82,14 @@ def next_time(store: OrgStore, now: datetime | None) -> datetime:
     seen = [_newest(store)]
     if ticked := store.setting("now"):
         seen.append(datetime.fromisoformat(ticked))
-    return max(wanted, *(at + _MILLISECOND for at in seen if at))
+    return max([wanted, *(at + _MILLISECOND for at in seen if at)])
 
 
 def _newest(store: OrgStore) -> datetime | None:
     """When the org last changed: its clients write at any time."""
     stamped = [name for name, entry in store.objects.items() if entry.field("SystemModstamp")]
+    if not stamped:
+        return None
     tables = " UNION ALL ".join(
         f"FROM main.{quoted(name)} SELECT SystemModstamp" for name in stamped
     )
