@@ -11,7 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 from seil.errors import ConfigurationError
-from seil.settings import Secret, Settings, config_file, load_settings, unknown_variables
+from seil.secret import Secret
+from seil.settings import Settings, config_file, load_settings, unknown_variables
 
 
 @pytest.fixture(autouse=True)

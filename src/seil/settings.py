@@ -22,87 +22,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from seil.catalog.model import Duration
 from seil.errors import ConfigurationError, Problem
 from seil.ports import ADMANAGER_PORT, API_PORT, SANDBOX_PORT, TECHONE_PORT
+from seil.secret import Secret
 
 CONFIG_FILE = "seil.toml"
 _PREFIX = "SEIL_"
 # Read elsewhere: the file's name here, those of the kill tests there.
 _OTHERS = frozenset({"SEIL_CONFIG", "SEIL_KILL_LIVES", "SEIL_KILL_SEED"})
-
-_SECRETS = ("env", "file", "aws", "plain")
-
-
-class Secret:
-    """A reference to a secret. Its repr shows where the secret is kept, never what it is."""
-
-    def __init__(self, reference: str) -> None:
-        self._reference = reference
-
-    def __repr__(self) -> str:
-        return f"Secret({self.place})"
-
-    __str__ = __repr__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._reference == self._reference
-
-    def __hash__(self) -> int:
-        return hash(self._reference)
-
-    @property
-    def file(self) -> Path | None:
-        """Where a `file:` reference points."""
-        scheme, _, rest = self._reference.partition(":")
-        return Path(rest).expanduser() if scheme == "file" else None
-
-    @property
-    def place(self) -> str:
-        scheme, _, rest = self._reference.partition(":")
-        return f"{scheme}:****" if scheme == "plain" else f"{scheme}:{rest}"
-
-    def reveal(self) -> str:
-        """Raises ConfigurationError naming the place when there is nothing there.
-
-        UnavailableError where Secrets Manager cannot be asked now.
-        """
-        scheme, _, rest = self._reference.partition(":")
-        if scheme == "plain":
-            return rest
-        if scheme == "env":
-            if value := os.environ.get(rest):
-                return value
-            raise ConfigurationError([Problem(self.place, "this variable is not set")])
-        if scheme == "aws":
-            from seil.aws.secrets import secret
-
-            return secret(rest)
-        try:
-            return Path(rest).expanduser().read_text("utf-8").strip()
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ConfigurationError([Problem(self.place, reason)]) from error
-
-    def anchored(self, base: Path) -> Secret:
-        """The same place, when a relative `file:` is meant from `base`."""
-        scheme, _, rest = self._reference.partition(":")
-        return Secret(f"file:{base / Path(rest).expanduser()}") if scheme == "file" else self
-
-    @classmethod
-    def parse(cls, value: object) -> Secret:
-        if isinstance(value, Secret):
-            return value
-        if isinstance(value, str) and value.partition(":")[0] in _SECRETS:
-            return cls(value)
-        raise ValueError(
-            "a secret is a reference: env:NAME, file:PATH or aws:NAME, not the secret itself"
-        )
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_plain_validator_function(
-            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(repr)
-        )
 
 
 def _listed(value: object) -> object:

@@ -13,7 +13,8 @@ import pytest
 from seil.admanager.client import AdManager
 from seil.sandbox.admanager.options import Options
 from seil.sandbox.admanager.server import Server
-from seil.settings import AdManagerSettings, Secret
+from seil.secret import Secret
+from seil.settings import AdManagerSettings
 
 
 class Wire:

@@ -26,7 +26,8 @@ from seil.errors import (
     UnexpectedAnswerError,
 )
 from seil.observe.correlation import correlated
-from seil.settings import AdManagerSettings, Secret
+from seil.secret import Secret
+from seil.settings import AdManagerSettings
 
 GET = GetOrder(order_id=7)
 NEW = CreateOrder.model_validate(

@@ -26,7 +26,8 @@ import uvicorn
 from tests.ministack import Ministack, ministack
 
 from seil.api.local import build_local
-from seil.settings import AdManagerSettings, ApiSettings, Secret, Settings, TechOneSettings
+from seil.secret import Secret
+from seil.settings import AdManagerSettings, ApiSettings, Settings, TechOneSettings
 
 NAMES = ("one-process", "aws")
 READ = "seil-dev-oauth-rs/get"

@@ -8,7 +8,8 @@ import pytest
 
 from seil.api.default_secrets import check_secrets
 from seil.errors import ConfigurationError
-from seil.settings import AdManagerSettings, ApiSettings, Secret, Settings, TechOneSettings
+from seil.secret import Secret
+from seil.settings import AdManagerSettings, ApiSettings, Settings, TechOneSettings
 
 OWN = Secret("env:OWN")
 API, TECHONE = "api.client_secret", "techone.client_secret"

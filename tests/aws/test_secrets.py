@@ -15,7 +15,7 @@ from tests.ministack import Ministack
 import seil.aws.secrets
 from seil.aws.secrets import Secrets
 from seil.errors import ConfigurationError, UnavailableError
-from seil.settings import Secret
+from seil.secret import Secret
 
 
 @pytest.fixture

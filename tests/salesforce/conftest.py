@@ -16,7 +16,8 @@ import pytest
 from typing_extensions import override
 
 from seil.salesforce.org import Org
-from seil.settings import SalesforceSettings, Secret
+from seil.secret import Secret
+from seil.settings import SalesforceSettings
 
 DATA = "/services/data/v66.0"
 TOKEN = "/services/oauth2/token"

@@ -20,7 +20,8 @@ from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.options import Options
 from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import OrgStore
-from seil.settings import SalesforceSettings, Secret
+from seil.secret import Secret
+from seil.settings import SalesforceSettings
 
 PATIENCE = 60
 

@@ -21,7 +21,8 @@ from seil.errors import (
 )
 from seil.salesforce.allowance import ApiUsage, PerAppUsage
 from seil.salesforce.org import Org
-from seil.settings import SalesforceSettings, Secret
+from seil.secret import Secret
+from seil.settings import SalesforceSettings
 
 OBJECTS = f"{DATA}/sobjects"
 JOBS = f"{DATA}/jobs/query"

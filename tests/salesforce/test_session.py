@@ -15,7 +15,8 @@ from tests.salesforce.conftest import TOKEN, FarEnd, Reply, Request
 from seil.errors import ConfigurationError, LoginError, UnavailableError
 from seil.salesforce.org import Org
 from seil.salesforce.session import Session, audiences, client_secret
-from seil.settings import SalesforceSettings, Secret
+from seil.secret import Secret
+from seil.settings import SalesforceSettings
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 

@@ -29,7 +29,8 @@ from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.options import Options, Quotas
 from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import OrgStore
-from seil.settings import SalesforceSettings, Secret
+from seil.secret import Secret
+from seil.settings import SalesforceSettings
 
 NAME = "Booking__c"
 SYSTEM = [

@@ -29,7 +29,8 @@ from seil.sandbox.salesforce.metadata import SObject
 from seil.sandbox.salesforce.options import Options, Quotas
 from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import OrgStore
-from seil.settings import ExtractSettings, SalesforceSettings, Secret
+from seil.secret import Secret
+from seil.settings import ExtractSettings, SalesforceSettings
 from seil.sf_to_dw.extract import Extractor, ExtractReport
 from seil.sf_to_dw.flows import FlowStates, manifest_key
 from seil.sf_to_dw.plan import plan

@@ -13,7 +13,8 @@ import pytest
 
 from seil.sandbox.techone.faults import Fault
 from seil.sandbox.techone.server import Server
-from seil.settings import Secret, TechOneSettings
+from seil.secret import Secret
+from seil.settings import TechOneSettings
 from seil.techone.client import TechOne
 
 SECRET = "s3cret/+%:ä"

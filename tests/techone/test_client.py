@@ -30,7 +30,8 @@ from seil.errors import (
 )
 from seil.observe.correlation import correlated
 from seil.sandbox.techone.faults import KINDS
-from seil.settings import Secret, TechOneSettings
+from seil.secret import Secret
+from seil.settings import TechOneSettings
 from seil.techone.client import TechOne
 from seil.techone.models import CreditRequest, RateRequest
 

@@ -6,7 +6,8 @@ import ipaddress
 from collections.abc import Collection
 
 from seil.errors import ConfigurationError, Problem, SeilError
-from seil.settings import AdManagerSettings, ApiSettings, Secret, Settings, TechOneSettings
+from seil.secret import Secret
+from seil.settings import AdManagerSettings, ApiSettings, Settings, TechOneSettings
 
 __all__ = ["check_secrets", "refuse_defaults"]
 

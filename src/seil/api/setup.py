@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from seil.api.edge.app import EdgeOptions
 from seil.api.edge.dispatch import Limits
 from seil.api.tokens import Expected, RemoteKeys, Verifier
-from seil.settings import Secret, Settings
+from seil.secret import Secret
+from seil.settings import Settings
 
 __all__ = ["edge_options", "remote_verifier"]
 

@@ -148,7 +148,7 @@ def _space(name: str, setting: str, folder: Path) -> Check | None:
 
 def _secrets(settings: Settings) -> Iterator[Check]:
     """Files that keep a secret: there, readable, and only for whoever runs SEIL."""
-    from seil.settings import Secret
+    from seil.secret import Secret
 
     kept = {
         f"[{section}] {name}": Path(value.place.removeprefix("file:")).expanduser()

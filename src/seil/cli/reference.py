@@ -15,7 +15,8 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from seil.settings import Secret, Settings
+from seil.secret import Secret
+from seil.settings import Settings
 
 _WIDTH = 100
 

@@ -89,7 +89,8 @@ def _with_stand_ins(settings: Settings, held: ExitStack) -> Settings:
     """Starts both stand-ins beside the API's own state, and points the settings at them."""
     from seil.sandbox.admanager.server import Server as AdManagerServer
     from seil.sandbox.techone.server import Server as TechOneServer
-    from seil.settings import AdManagerSettings, Secret, TechOneSettings
+    from seil.secret import Secret
+    from seil.settings import AdManagerSettings, TechOneSettings
 
     folder = settings.api.state / "sandbox"
     network = held.enter_context(AdManagerServer(folder / "admanager"))

@@ -22,7 +22,8 @@ from seil.salesforce.token_endpoint import (
     is_loopback,
     is_safe,
 )
-from seil.settings import SalesforceSettings, Secret
+from seil.secret import Secret
+from seil.settings import SalesforceSettings
 
 logger = logging.getLogger(__name__)
 
