@@ -67,6 +67,7 @@ WORDS = [
     ["sandbox", "salesforce", "--port", "{}"],
     ["sandbox", "admanager", "--state", "file/{}"],
     ["sandbox", "techone", "--state", "file/{}"],
+    ["login", "--no-browser", "--wait", "1s", "--port", "{}"],
     ["serve", "--port", "{}", "--host", "256.0.0.1"],
     ["demo", "--folder", "file/{}"],
     ["demo", "--folder", "file", "--orders", "{}"],
@@ -153,6 +154,23 @@ def test_no_stream_ends_in_a_traceback(site: Path, line: str, codes: set[int], s
     assert said in err
     assert "Traceback" not in err
     assert "Error:" not in err
+
+
+@pytest.mark.parametrize("url", ["duckdb:mine", "duckdb:/", "duckdb:..", "duckdb::memory:", "x"])
+@pytest.mark.parametrize(
+    "line", [["status"], ["query", "SELECT 1"], ["load"], ["rebuild"]], ids=str
+)
+def test_what_is_no_warehouse_file_is_refused(
+    home: Path, seil: Seil, line: list[str], url: str
+) -> None:
+    """A rebuild moves no folder of the user's away as a broken warehouse."""
+    (home / "mine").mkdir()
+    (home / "mine" / "kept").touch()
+    (home / "seil.toml").write_text(f"[warehouse]\nurl = '{url}'\n")
+    ran = seil(*line)
+    assert ran.code == (0 if ran.out.startswith("Nothing has been read yet") else 2)
+    assert line == ["status"] or "warehouse.url: " in ran.err
+    assert (home / "mine" / "kept").exists()
 
 
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.15, 0.4, 1.0])

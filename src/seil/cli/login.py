@@ -29,7 +29,10 @@ def login(
     call: Call,
     *,
     port: Annotated[
-        int, typer.Option(help="Of the app's callback URL: http://localhost:1717/callback.")
+        int,
+        typer.Option(
+            min=1, max=65535, help="Of the app's callback URL: http://localhost:1717/callback."
+        ),
     ] = 1717,
     wait: Annotated[str, typer.Option(help="How long the browser is waited for.")] = "5m",
     browser: Annotated[

@@ -28,7 +28,7 @@ from seil.sf_to_dw.ledger import LOADS
 from seil.sf_to_dw.load import SOURCE, LoadReport, load
 from seil.sf_to_dw.merged import VIEW as MERGED_RECORDS
 from seil.sf_to_dw.outbox import Outbox
-from seil.warehouse import open_warehouse
+from seil.warehouse import open_warehouse, warehouse_file
 from seil.warehouse.embedded_errors import is_broken
 from seil.warehouse.embedded_users import UserObject, copy_user_objects, user_objects
 from seil.warehouse.protocol import TableName
@@ -123,7 +123,7 @@ class Rebuild:
 
     def run(self, *, anyway: bool = False) -> RebuildReport:
         """`anyway` puts the new one in place even when it lacks what the old one has."""
-        file = Path(self.settings.url.partition(":")[2])
+        file = warehouse_file(self.settings)
         new = file.with_name(f"{file.name}{_NEW}")
         old = self._old(file)
         if not anyway and (refused := tuple(old.not_copied())):

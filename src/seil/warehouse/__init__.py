@@ -9,7 +9,15 @@ from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse.protocol import Fence, Outcome, StagedFile, TableName, Warehouse
 
-__all__ = ["Fence", "Outcome", "StagedFile", "TableName", "Warehouse", "open_warehouse"]
+__all__ = [
+    "Fence",
+    "Outcome",
+    "StagedFile",
+    "TableName",
+    "Warehouse",
+    "open_warehouse",
+    "warehouse_file",
+]
 
 _SCHEMAS = frozenset(
     {
@@ -39,22 +47,9 @@ def open_warehouse(
     that lost the run lock. Read-only, nothing outside the
     warehouse can be reached either.
     """
-    kind, _, location = settings.url.partition(":")
-    if kind != "duckdb" or not location:
-        cure = "write duckdb:<file>"
-        raise ConfigurationError([Problem("warehouse.url", f"{settings.url!r} is unknown", cure)])
-    file = Path(location)
-    if file.name == ":memory:":
-        reason = f"duckdb:{file.name} keeps nothing from one command to the next"
-        cure = "write duckdb:<file>, as in duckdb:warehouse.duckdb"
-        raise ConfigurationError([Problem("warehouse.url", reason, cure)])
     from seil.warehouse.embedded import EmbeddedWarehouse
 
-    if file.stem.lower() in _SCHEMAS:
-        # DuckDB calls the database after the file, and `seil.loads` could then mean two things.
-        cure = f"write duckdb:{file.with_name('warehouse.duckdb')}"
-        reason = f"{file.name!r} is called like a schema in it"
-        raise ConfigurationError([Problem("warehouse.url", reason, cure)])
+    file = warehouse_file(settings)
     if not read_only:
         _make_folder(settings.url, file.parent)
     return EmbeddedWarehouse(
@@ -65,6 +60,26 @@ def open_warehouse(
         wait=wait,
         fence=fence,
     )
+
+
+def warehouse_file(settings: WarehouseSettings) -> Path:
+    """Raises ConfigurationError where `[warehouse] url` names no file that can hold one."""
+    kind, _, location = settings.url.partition(":")
+    file = Path(location)
+    cure = "write duckdb:<file>, as in duckdb:warehouse.duckdb"
+    if kind != "duckdb" or not location:
+        reason = f"{settings.url!r} is unknown"
+    elif file.name == ":memory:":
+        reason = f"duckdb:{file.name} keeps nothing from one command to the next"
+    elif not file.name or file.is_dir():
+        reason = f"{file} is a folder, not a file"
+    elif file.stem.lower() in _SCHEMAS:
+        # DuckDB calls the database after the file, and `seil.loads` could then mean two things.
+        reason = f"{file.name!r} is called like a schema in it"
+        cure = f"write duckdb:{file.with_name('warehouse.duckdb')}"
+    else:
+        return file
+    raise ConfigurationError([Problem("warehouse.url", reason, cure)])
 
 
 def _make_folder(url: str, folder: Path) -> None:

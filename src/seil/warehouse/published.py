@@ -25,7 +25,7 @@ from typing import IO, Literal
 
 from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
-from seil.warehouse import LOCK_WAIT, open_warehouse
+from seil.warehouse import LOCK_WAIT, open_warehouse, warehouse_file
 from seil.warehouse.protocol import Warehouse
 
 log = logging.getLogger(__name__)
@@ -143,8 +143,8 @@ class PublishedCopy:
 
 def published_copy(settings: WarehouseSettings) -> PublishedCopy | None:
     """None where the warehouse is not a file."""
-    kind, _, location = settings.url.partition(":")
-    return PublishedCopy(Path(location)) if kind == "duckdb" and location else None
+    is_file = settings.url.startswith("duckdb:")
+    return PublishedCopy(warehouse_file(settings)) if is_file else None
 
 
 def publish(settings: WarehouseSettings, *, anew: bool = False) -> Publication:

@@ -346,3 +346,13 @@ def test_memory_limit_is_kept_to(tmp_path: Path) -> None:
 
 def test_quoted_names_cannot_break_out() -> None:
     assert quoted('a"b') == '"a""b"'
+
+
+def test_an_interrupt_that_meets_the_commit_is_what_ends_it(store: OrgStore) -> None:
+    """Ctrl-C can come when DuckDB has committed, and Python not yet gone on."""
+    with pytest.raises(KeyboardInterrupt), store.write() as cursor:
+        cursor.execute("INSERT INTO Ship__c (Id) VALUES ('a01')")
+        cursor.commit()
+        raise KeyboardInterrupt
+    assert ids(store) == ["a01"]
+    assert add(store) in ids(store)

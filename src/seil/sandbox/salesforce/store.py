@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -118,7 +118,11 @@ class OrgStore:
         ConflictError while another process holds it.
         """
         if not (folder / FILE_NAME).exists():
-            raise _unusable(folder, "there is no stand-in org here", "generate one first")
+            raise _unusable(
+                folder,
+                "there is no stand-in org here",
+                "start one with `seil sandbox salesforce`, or name its folder with --state",
+            )
         connection = _connect(folder, memory_limit)
         try:
             _check_format(folder, connection)
@@ -168,7 +172,9 @@ class OrgStore:
                 self._writing.commit()
             except BaseException:
                 self._objects = objects
-                self._writing.rollback()
+                # An interrupt can reach the commit when it is done: nothing is left to undo.
+                with suppress(duckdb.TransactionException):
+                    self._writing.rollback()
                 raise
             finally:
                 self._threads.writes = False
