@@ -109,8 +109,10 @@ def test_both_orgs_are_shown(site: Path, seil: Seil) -> None:
 
 def test_adopted_org_is_read_from_the_beginning(site: Path, seil: Seil) -> None:
     with served(site, OTHER):
+        assert seil("extract", "Account").code == 2
         adopted = seil("org", "adopt", "--yes", "--json")
         assert (adopted.code, adopted.json["adopted"]) == (0, True)
+        assert "leads to org" not in seil("status").out
         ran = seil("extract", "Account", "--json")
         assert ran.code == 0
         assert '"mode": "full"' in ran.out

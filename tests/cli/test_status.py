@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from seil.cli.context import Context
-from seil.errors import LakeError
+from seil.cli.verdict import Finding, of_runs, verdict
+from seil.errors import LakeError, LoginError, WarehouseError
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
 from seil.lake import Bucket
@@ -171,7 +172,7 @@ def _no_space(self: Bucket, key: str) -> Any:
         (permission, "Broken", "extract Secret__c: ", "`seil doctor`", 6),
         (drift, "Broken", "Size__c was ", "`seil schema accept Account.Size__c --as text`", 6),
         (error_files, "Broken", "the file is not Parquet", "`seil files why error/", 6),
-        (lock, "Behind", "Another run holds ", "`seil run", 0),
+        (lock, "Behind", "Another run holds ", "wait for it to end, then `seil run`", 0),
         (full_disk, "Broken", "No space left on device", "free some space, then `seil run`", 6),
         (quota, "Behind", "allowance is used up", "`seil plan`", 0),
         (late, "Behind", "no run has read Account in time", "`seil run`", 6),
@@ -236,6 +237,45 @@ def test_a_failure_keeps_the_time_when_it_began(context: Context) -> None:
     assert trouble.since < last.started_at
 
 
+def test_a_login_that_works_again_is_said_before_the_run_ends(
+    seil: Seil, serve: Serve, seil_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    serve(job_delay=30.0)
+    with Context(load_settings()) as context:
+        health = Health(context.lake)
+        health.note_stop("run", LoginError("https://acme.example", "invalid_grant", "expired"))
+    with seil_process("run", "Account") as running:
+        while health.troubles():
+            assert running.poll() is None
+        running.send_signal(signal.SIGKILL)
+    assert seil("status").out.startswith("Behind since 20")
+
+
+def test_what_ended_the_last_run_is_named_first(context: Context, seil: Seil) -> None:
+    """What ended earlier ones may be mended: the run did not get as far as to tell."""
+    for error in (LakeError("file:///l", "write", "full"), WarehouseError("w", "locked")):
+        with pytest.raises(type(error)), recorded_run(context.lake, context.journal, "run"):
+            raise error
+    first = seil("status").out.splitlines()[0]
+    assert ": Warehouse w: locked (1 more below)" in first
+
+
+def test_what_waits_says_nothing_of_since_when_it_is_broken() -> None:
+    failed = Finding("failed", "", "no", NOW)
+    waiting = Finding("waiting", "", "set aside", NOW - timedelta(days=9), needs_person=False)
+    assert verdict([failed, waiting], in_step="").since == NOW
+
+
+def test_runs_that_died_one_after_the_other_are_one_finding() -> None:
+    dead = [
+        replace(RunRecord.begin("run"), process_start="1", started_at=NOW - timedelta(hours=hour))
+        for hour in range(3)
+    ]
+    [finding] = of_runs(dead, None)
+    assert finding.since == NOW - timedelta(hours=2)
+    assert "; 2 before it did, too)" in finding.message
+
+
 def test_a_typing_mistake_breaks_nothing(seil: Seil) -> None:
     assert seil("load", "Leed").code == 2
     assert seil("run", "Leed").code == 2
@@ -281,5 +321,5 @@ def test_no_space_is_said_even_where_nothing_could_be_written(
     usage = shutil.disk_usage(home)._replace(free=1_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     ran = seil("status")
-    assert ran.out.startswith("Broken: the disk is full: 1.0 KB are free for ")
+    assert ran.out.startswith("Broken: the disk is full, or nearly: 1.0 KB are free for ")
     assert ran.code == 6

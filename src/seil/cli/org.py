@@ -65,6 +65,7 @@ def adopt(
 
     For an org that took the place of the one before: a refreshed sandbox has a new id.
     """
+    from seil.sf_to_dw.health import Health
     from seil.sf_to_dw.lock import run_lock
     from seil.sf_to_dw.org_identity import adopt_org, kept_identity
 
@@ -80,6 +81,7 @@ def adopt(
             if not yes:
                 typer.confirm("Adopt it?", abort=True)
             adopt_org(context.lake, login)
+            Health(context.lake).clear_login()
     if call.json:
         body = {"before": _document(site), "org": _document(login), "adopted": changes}
         call.answer("seil.org-adopt/1", body)

@@ -126,8 +126,10 @@ def look(context: Context, names: Sequence[str], *, states: Sequence[State] = _T
     dead = _dead_letters(context)
     health = Health(context.lake)
     under_way, last = health.under_way(), health.last_run()
+    # What ended the last run is met first; what ended earlier ones may be mended.
+    troubles = sorted(health.troubles(), key=lambda t: last is not None and t.run_id != last.run_id)
     findings = [
-        *map(of_trouble, health.troubles()),
+        *map(of_trouble, troubles),
         *_space(context),
         *of_runs(under_way, last),
         *_of_files(context, files),

@@ -40,6 +40,8 @@ _NEXT = {
 }
 # Their errors say what to do with the machine.
 _BY_HINT = frozenset({"lake", "warehouse", "journal"})
+# Refused again until the other run has ended.
+_WAIT = frozenset({"already_running"})
 _SPACE = "free some space, then `seil run`"
 
 
@@ -70,7 +72,9 @@ class Verdict:
 
     @property
     def since(self) -> datetime | None:
-        return min((f.since for f in self.findings if f.since), default=None)
+        """What only waits for the next run does not count: it may be old while all is in step."""
+        moments = [f.since for f in self.findings if f.since and f.kind != "waiting"]
+        return min(moments, default=None)
 
     @property
     def needs_person(self) -> bool:
@@ -115,17 +119,20 @@ def of_trouble(trouble: Trouble) -> Finding:
 
 def of_runs(under_way: Iterable[RunRecord], last: RunRecord | None) -> Iterable[Finding]:
     """Runs that died or were interrupted: the next one goes on where they stopped."""
-    for run in under_way:
-        if not run.is_alive:
-            message = f"`seil {run.command}` died before it ended (process {run.pid} on {run.host})"
-            yield Finding("failed", "", message, run.started_at, needs_person=False)
+    if dead := sorted((r for r in under_way if not r.is_alive), key=lambda run: run.started_at):
+        newest = dead[-1]
+        facts = f"process {newest.pid} on {newest.host}"
+        if len(dead) > 1:
+            facts += f"; {len(dead) - 1:,} before it did, too"
+        message = f"`seil {newest.command}` died before it ended ({facts})"
+        yield Finding("failed", "", message, dead[0].started_at, needs_person=False)
     if last and last.outcome == "interrupted":
         message = f"`seil {last.command}` was interrupted before it ended"
         yield Finding("failed", "", message, last.ended_at, needs_person=False)
 
 
 def of_space(place: str, free: int) -> Finding:
-    message = f"the disk is full: {output.size(free)} are free for {place}"
+    message = f"the disk is full, or nearly: {output.size(free)} are free for {place}"
     return Finding("failed", "", message, next=_SPACE)
 
 
@@ -143,6 +150,8 @@ def _next(trouble: Trouble) -> str:
     if found := _COMMAND.search(trouble.hint):
         return f"`{(found[1] or found[2]).strip().rstrip('.')}`"
     command = trouble.command or "run"
+    if trouble.kind in _WAIT:
+        return f"wait for it to end, then `seil {command}`"
     if trouble.hint and trouble.kind in _BY_HINT:
         act, _, _ = trouble.hint.rpartition(": ")[2].partition(", then run the same command")
         return f"{act[:1].lower()}{act[1:]}, then `seil {command}`"

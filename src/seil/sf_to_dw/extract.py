@@ -25,6 +25,7 @@ from seil.observe.progress import SILENT, Progress
 from seil.settings import ExtractSettings
 from seil.sf_to_dw.deletions import read_deletions
 from seil.sf_to_dw.flow_run import FlowContext, FlowResult, FlowRunner
+from seil.sf_to_dw.health import Health
 from seil.sf_to_dw.org_identity import OrgIdentity, keep_identity
 from seil.sf_to_dw.partials import DELETIONS
 from seil.sf_to_dw.plan import quota
@@ -112,7 +113,9 @@ class Extractor:
 
     def keep_identity(self) -> OrgIdentity:
         """Before anything is read or written for it. Raises OtherOrgError."""
-        return keep_identity(self._org, self._context.lake)
+        identity = keep_identity(self._org, self._context.lake)
+        Health(self._context.lake).clear_login()
+        return identity
 
     def _check_quota(self) -> None:
         left = quota(self._org)

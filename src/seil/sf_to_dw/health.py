@@ -48,6 +48,7 @@ _TROUBLES = "health/troubles/"
 # What ended a run is over when a command that meets the same far end gets through; each command
 # takes the lock, reads the lake and writes the journal.
 _ORG = frozenset({"run", "extract", "reconcile"})
+_LOGIN = frozenset({"login", "other_org"})
 _WAREHOUSE = frozenset({"run", "load", "build", "rebuild", "reconcile"})
 _ANY = _ORG | _WAREHOUSE | {"ingest"}
 _CLEARED_BY: dict[str, frozenset[str]] = {
@@ -225,6 +226,12 @@ class Health:
     def clear_stops(self, command: str) -> None:
         for trouble in self.troubles():
             if trouble.step == "stop" and trouble.command == command:
+                self._bucket.delete(trouble.key)
+
+    def clear_login(self) -> None:
+        """The login works, to the site's own org: said at once, since a run can take hours yet."""
+        for trouble in self.troubles():
+            if trouble.step == "stop" and trouble.kind in _LOGIN:
                 self._bucket.delete(trouble.key)
 
     def _is_succeeded(self, run: RunRecord) -> bool:
