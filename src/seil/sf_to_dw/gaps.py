@@ -2,9 +2,9 @@
 
 A field that this user may not read any more, or that is gone, is in no file from then on. The
 values that were read last are kept: before files without it are merged, those of the table go to
-where partial files put theirs (seil.sf_to_dw.partials_load), which lays them over the new versions.
-`seil_gaps.<table>` names the columns that a file lacks, so that of two readings the later one that
-has the column counts, in whatever order they come.
+`seil_kept`, each with the stamps of its version, and seil.sf_to_dw.partials_load lays them over the
+new versions. `seil_gaps.<table>` names the columns that a file lacks, so that of two versions the
+newer one that has the column counts, in whatever order they come.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ import pyarrow as pa
 from seil.sf_to_dw.column_names import table_column
 from seil.sf_to_dw.flows import PARTIAL_MODES
 from seil.sf_to_dw.load_columns import MISSING
-from seil.sf_to_dw.partials_load import GAPS_SCHEMA, OWN_COLUMNS, table_apart
+from seil.sf_to_dw.partials_load import (
+    GAPS_SCHEMA,
+    KEPT_SCHEMA,
+    OWN_COLUMNS,
+    table_apart,
+    version_order,
+)
 from seil.warehouse.protocol import Outcome, TableName
 from seil.warehouse.sql import Name, Sql, compose, joined, literal, translated
 from seil.warehouse.types import TEXT
@@ -32,6 +38,8 @@ if TYPE_CHECKING:
 _COLUMNS = pa.schema([pa.field("file", TEXT), pa.field("columns", TEXT)])
 # The row of no file: values of these columns are kept as far as the table has any.
 _KEPT = ""
+# They tell which version is the newer one.
+_STAMPS = ("systemmodstamp", "lastmodifieddate")
 
 
 class Gaps:
@@ -76,13 +84,12 @@ class Gaps:
         for file in files:
             if file.mode in PARTIAL_MODES:
                 continue
-            told = {n: c for n, c in _told(file).items() if n in known or n == self._key}
+            told = {n: c for n, c in _told(file).items() if n in {*known, *_STAMPS, self._key}}
             self._forget(told.keys() & known)
-            if outcomes[file.key].superseded and len(told) > 1:
+            if outcomes[file.key].superseded and told.keys() & known:
                 columns = self._warehouse.columns(self._table)
                 types = {n: columns.field(n).type for n in told} if columns is not None else {}
-                apart = table_apart(self._table, types)
-                self._warehouse.create_table(apart, pa.schema({**types, **OWN_COLUMNS}))
+                apart = self._apart(types)
                 self._warehouse.merge(apart, [replace(file.staged, columns=told)], key=self._key)
 
     def note_new_columns(self, names: Collection[str]) -> None:
@@ -96,29 +103,58 @@ class Gaps:
         self._warehouse.append(self._noted, pa.Table.from_pylist(rows, schema=_COLUMNS))
 
     def _keep(self, names: Collection[str], columns: pa.Schema) -> None:
-        """What the table says of these columns, unless it is kept already."""
+        """What the table says of these columns, unless it is kept already. Records whose files have
+        the same of them go together: the others are of an earlier version, and kept with that.
+        """
         noted = self._column("SELECT columns FROM {noted} WHERE file = {kept}", kept=_KEPT)
         if _written(names) in noted:
             return
-        types = {self._key: TEXT, **{name: columns.field(name).type for name in sorted(names)}}
-        apart = table_apart(self._table, types)
-        self._warehouse.create_table(apart, pa.schema({**types, **OWN_COLUMNS}))
+        files = self._column(
+            "SELECT DISTINCT string_agg(columns, '') FROM {noted} WHERE file <> {kept}"
+            " GROUP BY file",
+            kept=_KEPT,
+        )
+        lacked = {frozenset(n for n in names if f"|{n}|" in written) for written in ["", *files]}
+        for lacks in lacked:
+            if told := frozenset(names) - lacks:
+                self._keep_told(told, lacks, columns)
+        self._note({_KEPT: names})
+
+    def _keep_told(self, told: Collection[str], lacks: Collection[str], columns: pa.Schema) -> None:
+        """Of the records whose files have the columns `told`, and not those that it `lacks`."""
+        stamps = [name for name in _STAMPS if name in columns.names]
+        names = sorted({*told, *stamps})
+        types = {self._key: TEXT, **{name: columns.field(name).type for name in names}}
+        apart = self._apart(types)
         values = [compose("t.{name}", name=Name(name)) for name in (*types, *OWN_COLUMNS)]
         self._run(
             """
             CREATE OR REPLACE TEMP TABLE _seil_kept AS
             SELECT {values} FROM {table} AS t
             LEFT JOIN {apart} AS w ON w.{key} = t.{key}
+            LEFT JOIN (SELECT file, string_agg(columns, '') AS columns FROM {noted} GROUP BY file)
+                AS g ON g.file = t._file
             WHERE (w.{key} IS NOT NULL OR {any})
-            AND (w.{key} IS NULL OR w._extracted_at < t._extracted_at)
-            AND NOT EXISTS (SELECT 1 FROM {noted} AS g WHERE g.file = t._file AND {lacks})""",
+            AND (w.{key} IS NULL OR {kept} < {version})
+            AND {same}""",
             values=joined(", ", values),
             table=self._table,
             apart=apart,
             key=Name(self._key),
-            any=joined(" OR ", (f"{value} IS NOT NULL" for value in values[1 : len(types)])),
             noted=self._noted,
-            lacks=joined(" AND ", (lacks_column("g.columns", name) for name in names)),
+            any=joined(" OR ", (compose("t.{n} IS NOT NULL", n=Name(n)) for n in sorted(told))),
+            kept=version_order(pa.schema(types), "w"),
+            version=version_order(columns, "t"),
+            same=joined(
+                " AND ",
+                (
+                    compose("{lacks} = {is_lacked}", lacks=lacked, is_lacked=Sql(value))
+                    for group, value in ((told, "false"), (lacks, "true"))
+                    for lacked in (
+                        lacks_column("coalesce(g.columns, '')", name) for name in sorted(group)
+                    )
+                ),
+            ),
         )
         self._run(
             "DELETE FROM {apart} WHERE {key} IN (SELECT {key} FROM temp.main._seil_kept)",
@@ -127,7 +163,11 @@ class Gaps:
         )
         self._run("INSERT INTO {apart} BY NAME FROM temp.main._seil_kept", apart=apart)
         self._run("DROP TABLE temp.main._seil_kept")
-        self._note({_KEPT: names})
+
+    def _apart(self, types: Mapping[str, pa.DataType]) -> TableName:
+        apart = table_apart(self._table, types, KEPT_SCHEMA)
+        self._warehouse.create_table(apart, pa.schema({**types, **OWN_COLUMNS}))
+        return apart
 
     def _forget(self, names: Collection[str]) -> None:
         """The table has newer values of them."""

@@ -5,6 +5,9 @@ They are kept apart: `seil_deletions.<table>` holds every deletion that was repo
 newest version says, with these laid over it where they were read later. So neither the order of
 files nor a repeat makes a difference: an older version that arrives late is laid over again, and a
 record that was seen alive after its deletion was read is alive, whether or not its stamp moved.
+
+`seil_kept.<table>_<columns>` holds what whole versions said of columns that other files lack: see
+seil.sf_to_dw.gaps. Such a value is as old as its version, whenever the file landed.
 """
 
 from __future__ import annotations
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
 DELETIONS_SCHEMA = "seil_deletions"
 FORMULAS_SCHEMA = "seil_formulas"
 GAPS_SCHEMA = "seil_gaps"
+KEPT_SCHEMA = "seil_kept"
 OWN_COLUMNS: dict[str, pa.DataType] = {EXTRACTED_AT: TIMESTAMP, FILE: TEXT}
+_NONE = pa.schema([])
 _PATCH = Sql("temp.main._seil_patch")
 
 
@@ -60,6 +65,17 @@ class PartialTables:
     deletions: frozenset[str]
     formulas: tuple[str, ...]
     gaps: frozenset[str]
+    kept: tuple[str, ...]
+
+    def values_of(self, table: TableName) -> list[TableName]:
+        """Tables with values to lay over the records of this one."""
+        names = {FORMULAS_SCHEMA: self.formulas, KEPT_SCHEMA: self.kept}
+        return [
+            TableName(schema, name)
+            for schema, listed in names.items()
+            for name in listed
+            if name.rpartition("_")[0] == table.name
+        ]
 
 
 def partial_tables(warehouse: Warehouse) -> PartialTables:
@@ -67,6 +83,7 @@ def partial_tables(warehouse: Warehouse) -> PartialTables:
         frozenset(warehouse.tables(DELETIONS_SCHEMA)),
         tuple(warehouse.tables(FORMULAS_SCHEMA)),
         frozenset(warehouse.tables(GAPS_SCHEMA)),
+        tuple(warehouse.tables(KEPT_SCHEMA)),
     )
 
 
@@ -74,11 +91,13 @@ def deletions_of(table: TableName) -> TableName:
     return TableName(DELETIONS_SCHEMA, table.name)
 
 
-def table_apart(table: TableName, types: Mapping[str, pa.DataType]) -> TableName:
+def table_apart(
+    table: TableName, types: Mapping[str, pa.DataType], schema: str = FORMULAS_SCHEMA
+) -> TableName:
     """Values of the same columns and types share a table, so that none of its nulls is a gap."""
     told = repr(sorted((name, str(kind)) for name, kind in types.items()))
     name = f"{table.name}_{hashlib.sha256(told.encode()).hexdigest()[:8]}"
-    return TableName(FORMULAS_SCHEMA, name)
+    return TableName(schema, name)
 
 
 def lay_partials_over(
@@ -92,8 +111,8 @@ def lay_partials_over(
     """After each merge of `files`, in its transaction: into whatever records it is newer than, and
     those whose files say nothing of the column.
     """
-    formulas = [name for name in among.formulas if name.rpartition("_")[0] == table.name]
-    if not formulas and table.name not in among.deletions:
+    apart = among.values_of(table)
+    if not apart and table.name not in among.deletions:
         return
     columns = warehouse.columns(table)
     if columns is None:
@@ -104,11 +123,11 @@ def lay_partials_over(
             columns = columns.append(pa.field("isdeleted", pa.bool_()))
         _patch(warehouse, table, key, _deleted(table, deletions_of(table), key, columns))
     gaps = TableName(GAPS_SCHEMA, table.name) if table.name in among.gaps else None
-    for group, told in _formula_groups(warehouse, formulas, key).items():
+    for group, told in _groups(warehouse, apart, key).items():
         names = [name for name in told if name in columns.names]
         if names:
             overlay = _Overlay(table, key, columns, gaps, frozenset(files))
-            _patch(warehouse, table, key, overlay.patch(group, names))
+            _patch(warehouse, table, key, overlay.patch(warehouse, group, names))
 
 
 def stays_deleted(record: str, deletion: str, stamp: Sql) -> Sql:
@@ -156,13 +175,23 @@ def _deleted(table: TableName, deletions: TableName, key: str, columns: pa.Schem
     )
 
 
-def _formula_groups(
-    warehouse: Warehouse, tables: Iterable[str], key: str
+def version_order(columns: pa.Schema, alias: str) -> Sql:
+    """A row that compares as a merge does: see seil.warehouse.embedded_sql."""
+    modified = [pa.field(n, TEXT) for n in columns.names if n == "lastmodifieddate"]
+    return compose(
+        "row({stamp}, {modified}, {t}._extracted_at, {t}._file)",
+        stamp=version_stamp(columns, alias),
+        modified=version_stamp(pa.schema(modified), alias),
+        t=Sql(alias),
+    )
+
+
+def _groups(
+    warehouse: Warehouse, tables: Iterable[TableName], key: str
 ) -> dict[tuple[TableName, ...], list[str]]:
     """Columns by the tables that tell of them: one table, unless formulas came or went."""
     tellers: dict[str, tuple[TableName, ...]] = {}
-    for name in tables:
-        apart = TableName(FORMULAS_SCHEMA, name)
+    for apart in tables:
         columns = warehouse.columns(apart)
         for column in columns.names if columns is not None else ():
             if column not in (key, *OWN_COLUMNS):
@@ -183,36 +212,33 @@ class _Overlay:
     gaps: TableName | None
     files: frozenset[str]
 
-    def patch(self, group: Sequence[TableName], names: Sequence[str]) -> Sql:
-        """The newest values of each record, where they are newer than its version or that does not
-        have them, and where they differ.
+    def patch(self, warehouse: Warehouse, group: Sequence[TableName], names: Sequence[str]) -> Sql:
+        """Per record the newest value that was read by itself, where it is newer than the record's
+        version, and the newest that a whole version had, where its newest does not have the column;
+        those that differ from the table.
         """
-        types = {name: _type(self.columns.field(name).type) for name in names}
-        listed = [
-            compose(
-                "SELECT {key}, {values}, _extracted_at, _file FROM {apart}",
-                key=Name(self.key),
-                values=joined(", ", _values(types)),
-                apart=apart,
-            )
-            for apart in group
-        ]
         values = {name: self._value(name) for name in names}
         return compose(
             """
-            SELECT * FROM (
-                SELECT t.{key} AS {key}, {settled} FROM (
+            WITH newest AS (
+                SELECT * FROM (
                     SELECT *, row_number() OVER (
-                        PARTITION BY {key} ORDER BY _extracted_at DESC, _file DESC
+                        PARTITION BY {key}, _is_kept ORDER BY _version DESC
                     ) AS _place
                     FROM ({listed}) WHERE {key} IN ({touched})
-                ) AS o JOIN {table} AS t ON t.{key} = o.{key} {gaps}
-                WHERE o._place = 1 AND ({differs}))""",
+                ) WHERE _place = 1
+            )
+            SELECT * FROM (
+                SELECT t.{key} AS {key}, {settled}
+                FROM (SELECT DISTINCT {key} FROM newest) AS n JOIN {table} AS t ON t.{key} = n.{key}
+                LEFT JOIN (SELECT * FROM newest WHERE NOT _is_kept) AS o ON o.{key} = t.{key}
+                LEFT JOIN (SELECT * FROM newest WHERE _is_kept) AS w ON w.{key} = t.{key} {gaps}
+                WHERE {differs})""",
             key=Name(self.key),
             settled=joined(
                 ", ", (compose("{v} AS {n}", v=v, n=Name(n)) for n, v in values.items())
             ),
-            listed=joined(" UNION ALL ", listed),
+            listed=joined(" UNION ALL ", (self._listed(warehouse, a, names) for a in group)),
             touched=self._touched(group),
             table=self.table,
             gaps=self._joined_gaps(),
@@ -222,12 +248,39 @@ class _Overlay:
             ),
         )
 
+    def _listed(self, warehouse: Warehouse, apart: TableName, names: Sequence[str]) -> Sql:
+        """`_read_at` is when the org said so, as far as that is known."""
+        is_kept = apart.schema == KEPT_SCHEMA
+        stamps = (warehouse.columns(apart) or _NONE) if is_kept else _NONE
+        return compose(
+            """
+            SELECT {key}, {values}, {is_kept} AS _is_kept, {version} AS _version,
+                   CASE WHEN {is_kept} AND NOT regexp_matches(a._file, {own})
+                        THEN {stamp} ELSE a._extracted_at END AS _read_at
+            FROM {apart} AS a""",
+            key=Name(self.key),
+            values=joined(
+                ", ", _values({name: _type(self.columns.field(name).type) for name in names})
+            ),
+            is_kept=Sql(str(is_kept).lower()),
+            version=version_order(stamps, "a"),
+            own=OWN_CURATED,
+            stamp=version_stamp(stamps, "a"),
+            apart=apart,
+        )
+
     def _value(self, name: str) -> Sql:
         lacks = Sql("false")
         if self.gaps:
             lacks = compose("coalesce(contains(g.columns, {name}), false)", name=f"|{name}|")
         return compose(
-            "CASE WHEN o._extracted_at >= t._extracted_at OR {lacks} THEN o.{n} ELSE t.{n} END",
+            """
+            CASE WHEN o.{key} IS NOT NULL AND CASE
+                     WHEN {lacks} THEN w.{key} IS NULL OR o._read_at >= w._read_at
+                     ELSE o._read_at >= t._extracted_at END THEN o.{n}
+                 WHEN {lacks} AND w.{key} IS NOT NULL THEN w.{n}
+                 ELSE t.{n} END""",
+            key=Name(self.key),
             lacks=lacks,
             n=Name(name),
         )

@@ -27,6 +27,8 @@ _SCHEMAS = frozenset(
         "seil_changes",
         "seil_deletions",
         "seil_formulas",
+        "seil_gaps",
+        "seil_kept",
         "seil_versions",
     }
 )

@@ -152,3 +152,37 @@ def test_a_formula_that_comes_later_keeps_its_own_readings(
     assert load(warehouse, lake, catalog, objects=["Order"]).ok
     rows = warehouse.query("SELECT one__c, two__c FROM salesforce.order").to_pylist()
     assert rows == [{"one__c": "3", "two__c": "2"}]
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_of_versions_without_some_columns_the_newest_that_has_one_counts(
+    data: st.DataObject,
+    curator: Any,
+    catalog: Catalog,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Files of other tools: when they landed says nothing of the versions in them."""
+    columns = st.frozensets(st.sampled_from(["One__c", "Two__c"]))
+    held = data.draw(st.lists(columns, min_size=1, max_size=4))
+    folder = tmp_path_factory.mktemp("way")
+    way = Way(type(curator), folder, catalog)
+    last: dict[str, str | None] = {"one__c": None, "two__c": None}
+    landings = data.draw(st.permutations(range(len(held))))
+    with open_warehouse(
+        WarehouseSettings(url=f"duckdb:{folder / 'w.duckdb'}", memory="256MB", threads=1)
+    ) as warehouse:
+        for landed, stamp in enumerate(landings):
+            values = {name: pa.array([str(stamp)]) for name in sorted(held[stamp])}
+            stamps = pa.array([at(stamp)], pa.timestamp("us", tz="UTC"))
+            rows = pa.table({"Id": pa.array(["a"]), "SystemModstamp": stamps, **values})
+            way.curator.file(rows, run=f"import-{stamp}", end=at(landed).isoformat())
+            if data.draw(st.booleans()):
+                way.load(warehouse)
+        way.load(warehouse)
+        for stamp, names in enumerate(held):
+            last |= {name.lower(): str(stamp) for name in names}
+        (row,) = warehouse.query("SELECT * FROM salesforce.order").to_pylist()
+        assert {name: row.get(name) for name in last} == last
