@@ -122,3 +122,8 @@ def test_the_tree_at_the_top_of_the_module_is_complete() -> None:
     for name, kind in inspect.getmembers(errors, inspect.isclass):
         if issubclass(kind, SeilError):
             assert re.search(rf"\b{name}\b", tree), name
+
+
+def test_a_message_that_ends_in_a_full_stop_gets_no_second_one() -> None:
+    error = SeilError("It ran for too long.", hint="Run `seil doctor`")
+    assert str(error) == "It ran for too long. Run `seil doctor`"

@@ -40,7 +40,8 @@ class SeilError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(f"{message}. {hint}" if hint else message)
+        # A far end's words may end in a full stop already.
+        super().__init__(f"{message.removesuffix('.')}. {hint}" if hint else message)
         self.message = message
         self.hint = hint
 

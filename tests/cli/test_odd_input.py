@@ -173,16 +173,30 @@ def test_what_is_no_warehouse_file_is_refused(
     assert (home / "mine" / "kept").exists()
 
 
+# Before that, a signal meets the interpreter and not SEIL.
+_SAYS_WHEN_MAIN_IMPORTS = """
+import sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "seil.cli.app":
+            print("up", flush=True)
+
+sys.meta_path.insert(0, Finder())
+from seil.cli import main
+main()
+"""
+
+
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.15, 0.4, 1.0])
 @pytest.mark.parametrize(
     "line", [["sandbox", "salesforce", "--state", "org", "--orders", "300", "--port", "0"]]
 )
 def test_ctrl_c_at_any_moment(home: Path, line: list[str], after: float) -> None:
     """Also while typer is imported, and while the org is made."""
-    probe = "from seil.cli import main; print('up', flush=True); main()"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SEIL")}
     with subprocess.Popen(
-        [sys.executable, "-c", probe, *line],
+        [sys.executable, "-c", _SAYS_WHEN_MAIN_IMPORTS, *line],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

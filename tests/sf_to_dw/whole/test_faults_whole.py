@@ -72,6 +72,8 @@ CODES = {
     "locator-stuck": (INCOMPLETE, INCOMPLETE),
     "locator-refused": (INCOMPLETE, INCOMPLETE),
     "job-aborted": (INCOMPLETE, INCOMPLETE),
+    # However small the window is.
+    "job-times-out": (INCOMPLETE, INCOMPLETE),
     "job-forbidden": (INCOMPLETE, INCOMPLETE),
     "object-unsupported": (INCOMPLETE, INCOMPLETE),
     "field-gone": (INCOMPLETE, INCOMPLETE),
