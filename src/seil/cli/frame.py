@@ -160,7 +160,7 @@ class RootGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         json = getattr(self, "answers_json", False)
-        with _documented(json=json), _told(json=json):
+        with _documented(json=json), _print_outcome(json=json):
             answer = super().invoke(ctx)
             sys.stdout.flush()
             return answer
@@ -257,7 +257,7 @@ def ctrl_c_in_duckdb() -> Iterator[None]:
 
 
 @contextmanager
-def _told(*, json: bool) -> Iterator[None]:
+def _print_outcome(*, json: bool) -> Iterator[None]:
     def terminate(_signal: int, _frame: FrameType | None) -> None:
         raise _TerminatedError
 

@@ -81,13 +81,13 @@ class Arrivals:
         self._notices = self._stored_notices()
         self._all = {obj.api_name for obj in objects if everything or self._lists_all(obj)}
         self._listed = {o.api_name: self._list(o) for o in objects if o.api_name not in self._all}
-        self._loaded, self._recorded = self._known(self._listed.values())
+        self._loaded, self._recorded = self._merged_and_recorded(self._listed.values())
 
     def of(self, obj: SyncedObject) -> Arrived:
         name = obj.api_name
         if name in self._all:
             listed = self._list_all(obj)
-            loaded, recorded = self._known([listed], of=obj)
+            loaded, recorded = self._merged_and_recorded([listed], of=obj)
         else:
             listed, loaded, recorded = self._listed[name], self._loaded, self._recorded
         files = [entry for entry in listed.curated if loaded.get(entry.key) != entry.modified]
@@ -163,7 +163,7 @@ class Arrivals:
         rows = self._warehouse.query(translated(select, self._warehouse.dialect)).to_pylist()
         return [row for row in rows if row["object"] in self._objects]
 
-    def _known(
+    def _merged_and_recorded(
         self, listed: Iterable[_Listed], *, of: SyncedObject | None = None
     ) -> tuple[dict[str, datetime], set[str]]:
         """When each of the listed files that are merged had been written; runs recorded."""

@@ -61,7 +61,7 @@ class FieldComparison:
         # The column of that name holds values of an earlier type.
         kept_apart = {column for column, entry in decided if entry.policy != "text"}
         left_out = {obj.key.lower(), *kept_apart}
-        wanted = [f for f in self._wanted(described) if f.name.lower() not in left_out]
+        wanted = [f for f in self._fields_to_read(described) if f.name.lower() not in left_out]
         if key and wanted:
             self._schema = ObjectSchema(obj.api_name, (key, *wanted))
             names = [f.name for f in self._schema.fields]
@@ -76,7 +76,7 @@ class FieldComparison:
             soql = select(names, obj.api_name)
             self._spool.write(queried(context, soql, self._schema, deleted=deleted))
 
-    def _wanted(self, described: ObjectSchema) -> list[Field]:
+    def _fields_to_read(self, described: ObjectSchema) -> list[Field]:
         if self.mode == FORMULAS:
             return [f for f in described.fields if f.calculated]
         due = FlowStates(self._context.lake).get(self.obj).due_fields

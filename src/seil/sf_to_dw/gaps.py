@@ -63,7 +63,9 @@ class Gaps:
         if columns is None:
             return False
         lacking = {
-            file.key: frozenset(columns.names).difference(_told(file), OWN_COLUMNS, self._decided)
+            file.key: frozenset(columns.names).difference(
+                _own_columns(file), OWN_COLUMNS, self._decided
+            )
             for file in files
             if file.mode not in PARTIAL_MODES
         }
@@ -84,7 +86,9 @@ class Gaps:
         for file in files:
             if file.mode in PARTIAL_MODES:
                 continue
-            told = {n: c for n, c in _told(file).items() if n in {*known, *_STAMPS, self._key}}
+            told = {
+                n: c for n, c in _own_columns(file).items() if n in {*known, *_STAMPS, self._key}
+            }
             self._forget(told.keys() & known)
             if outcomes[file.key].superseded and told.keys() & known:
                 columns = self._warehouse.columns(self._table)
@@ -192,7 +196,7 @@ class Gaps:
         self._warehouse.execute(translated(compose(template, **parts), self._warehouse.dialect))
 
 
-def _told(file: CuratedFile) -> dict[str, Column]:
+def _own_columns(file: CuratedFile) -> dict[str, Column]:
     """Without the columns that ingest has added to the clean copy."""
     missing = {table_column(name) for name in json.loads(file.metadata.get(MISSING, "[]"))}
     return {name: column for name, column in file.columns.items() if name not in missing}

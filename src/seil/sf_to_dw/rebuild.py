@@ -95,7 +95,7 @@ class _Old:
             if not entry.is_copied:
                 yield f"{entry} is not SEIL's and cannot be copied: keep its text, then drop it"
 
-    def known(self, catalog: Catalog) -> _Old:
+    def in_catalog(self, catalog: Catalog) -> _Old:
         """Without the files of objects that the catalog does not name any more."""
         files = {name: keys for name, keys in self.files.items() if catalog.find(name)}
         return replace(self, files=files)
@@ -133,7 +133,7 @@ class Rebuild:
             with self._opened(new) as warehouse:
                 loaded = load(warehouse, self.lake, self.catalog, progress=self.progress)
                 built = build(warehouse, self.models, progress=self.progress)
-                lacking = list(_lacks(warehouse, old.known(self.catalog), loaded, built))
+                lacking = list(_lacks(warehouse, old.in_catalog(self.catalog), loaded, built))
                 kept, failed = _keep(warehouse, file, old.users)
                 refused = () if anyway else (*lacking, *failed)
                 warehouse.execute("CHECKPOINT")

@@ -103,13 +103,13 @@ def _make(warehouse: Warehouse, wanted: Sequence[UserObject]) -> None:
         waiting = [entry for entry in wanted if entry.kind == kind]
         # Tables may refer to, and views read, others that come later: those are tried again.
         while waiting:
-            left = [entry for entry in waiting if not _made(warehouse, entry)]
+            left = [entry for entry in waiting if not _try_to_create(warehouse, entry)]
             if len(left) == len(waiting):
                 _create(warehouse, left[0])
             waiting = left
 
 
-def _made(warehouse: Warehouse, entry: UserObject) -> bool:
+def _try_to_create(warehouse: Warehouse, entry: UserObject) -> bool:
     try:
         _create(warehouse, entry)
     except WarehouseError:
