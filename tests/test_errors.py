@@ -97,12 +97,19 @@ def test_configuration_error_lists_every_problem_and_place() -> None:
         searched=["seil.toml", "SEIL_* variables"],
     )
     assert str(error).splitlines() == [
-        "2 problem(s) in the configuration",
+        "2 problems in the configuration",
         "  extract.flows: is 0 (1 or more)",
         "  env:KEY: is not set",
         "  searched: seil.toml, SEIL_* variables",
     ]
     assert error.exit_code == 2
+
+
+def test_what_was_typed_wrong_is_not_called_a_problem_of_the_configuration() -> None:
+    typed = Problem("Leed", "is not an object of the catalog", "did you mean Lead?")
+    one, two = ConfigurationError([typed]), ConfigurationError([typed, Problem("", "is no table")])
+    assert str(one) == "Leed: is not an object of the catalog (did you mean Lead?)"
+    assert str(two).splitlines()[0] == "2 problems"
 
 
 def test_errors_keep_their_facts() -> None:

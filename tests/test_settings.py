@@ -201,6 +201,41 @@ def test_a_missing_secret_is_named(reference: str, message: str) -> None:
     assert [str(problem) for problem in caught.value.problems] == [message]
 
 
+@pytest.mark.parametrize(
+    ("setting", "cure"),
+    [
+        ("refresh_token", "`seil login` gets one"),
+        ("private_key", "docs/connect-an-org.md tells how to make the key"),
+        ("client_secret", "put the secret there, or name another place"),
+    ],
+)
+def test_a_missing_secret_of_a_file_names_its_setting_and_what_to_do(
+    tmp_path: Path, setting: str, cure: str
+) -> None:
+    (tmp_path / "seil.toml").write_text(f'[salesforce]\n{setting} = "file:none"\n')
+    secret = getattr(load_settings(tmp_path / "seil.toml").salesforce, setting)
+    with pytest.raises(ConfigurationError) as caught:
+        secret.reveal()
+    reason = f"file:{tmp_path}/none: No such file or directory"
+    said = [str(problem) for problem in caught.value.problems]
+    assert said == [f"salesforce.{setting}: {reason} ({cure})"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lake.url", "feed.url", "events.journal", "catalog.file", "salesforce.token_file",
+        "admanager.wsdl_cache", "api.state",
+    ],
+)  # fmt: skip
+def test_an_empty_place_is_not_the_folder_of_the_settings(tmp_path: Path, name: str) -> None:
+    section, _, setting = name.partition(".")
+    (tmp_path / "seil.toml").write_text(f'[{section}]\n{setting} = ""\n')
+    with pytest.raises(ConfigurationError, match="is empty") as caught:
+        load_settings(tmp_path / "seil.toml")
+    assert [problem.place.partition(" ")[0] for problem in caught.value.problems] == [name]
+
+
 def test_a_secret_shows_its_place_and_never_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEPT", "s3cr3t")
     shown = [repr(Secret("env:KEPT")), str(Secret("plain:s3cr3t")), f"{Secret('file:/etc/key')}"]

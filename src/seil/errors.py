@@ -177,11 +177,16 @@ class Problem:
 
 
 class ConfigurationError(AbortError):
+    """Settings, or what was typed. `searched` is where settings were looked for."""
+
     exit_code = 2
 
     def __init__(self, problems: Sequence[Problem], *, searched: Sequence[str] = ()) -> None:
-        lines = [f"{len(problems)} problem(s) in the configuration"]
-        lines += [f"  {problem}" for problem in problems]
+        lines = [str(problem) for problem in problems]
+        if len(lines) > 1 or searched:
+            count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+            title = f"{count} in the configuration" if searched else count
+            lines = [title, *(f"  {line}" for line in lines)]
         if searched:
             lines.append("  searched: " + ", ".join(searched))
         super().__init__("\n".join(lines))

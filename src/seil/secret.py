@@ -9,13 +9,21 @@ from typing import Any
 from seil.errors import ConfigurationError, Problem
 
 _SCHEMES = ("env", "file", "aws", "plain")
+_CURES = {
+    "salesforce.refresh_token": "`seil login` gets one",
+    "salesforce.private_key": "docs/connect-an-org.md tells how to make the key",
+}
 
 
 class Secret:
-    """A reference to a secret. Its repr shows where the secret is kept, never what it is."""
+    """A reference to a secret. Its repr shows where the secret is kept, never what it is.
 
-    def __init__(self, reference: str) -> None:
+    `setting` is the one that holds it, for errors.
+    """
+
+    def __init__(self, reference: str, setting: str = "") -> None:
         self._reference = reference
+        self._setting = setting
 
     def __repr__(self) -> str:
         return f"Secret({self.place})"
@@ -50,7 +58,7 @@ class Secret:
         if scheme == "env":
             if value := os.environ.get(rest):
                 return value
-            raise ConfigurationError([Problem(self.place, "this variable is not set")])
+            raise self._nothing("this variable is not set")
         if scheme == "aws":
             from seil.aws.secrets import secret
 
@@ -58,13 +66,19 @@ class Secret:
         try:
             return Path(rest).expanduser().read_text("utf-8").strip()
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise ConfigurationError([Problem(self.place, reason)]) from error
+            raise self._nothing(error.strerror or str(error)) from error
 
-    def anchored(self, base: Path) -> Secret:
+    def _nothing(self, reason: str) -> ConfigurationError:
+        if not self._setting:
+            return ConfigurationError([Problem(self.place, reason)])
+        cure = _CURES.get(self._setting, "put the secret there, or name another place")
+        return ConfigurationError([Problem(self._setting, f"{self.place}: {reason}", cure)])
+
+    def anchored(self, base: Path, setting: str = "") -> Secret:
         """The same place, when a relative `file:` is meant from `base`."""
         scheme, _, rest = self._reference.partition(":")
-        return Secret(f"file:{base / Path(rest).expanduser()}") if scheme == "file" else self
+        place = f"file:{base / Path(rest).expanduser()}" if scheme == "file" else self._reference
+        return Secret(place, setting)
 
     @classmethod
     def parse(cls, value: object) -> Secret:

@@ -47,6 +47,17 @@ def _paired(value: object) -> object:
     return {name.strip(): text.strip() for name, _, text in pairs}
 
 
+def _filled(value: object) -> object:
+    """Of a place: empty text would be the folder of the settings file."""
+    if value == "":
+        raise ValueError("is empty")
+    return value
+
+
+Place = Annotated[Path, BeforeValidator(_filled)]
+PlaceUrl = Annotated[str, BeforeValidator(_filled)]
+
+
 def _zone(value: str) -> str:
     # Looked up only where one is set: few commands need zones.
     from seil.time_zones import time_zone
@@ -88,7 +99,7 @@ class SalesforceSettings(_Section):
     refresh_token: Secret | None = Field(
         None, description="The token, for refresh_token: `seil login` gets one."
     )
-    token_file: Path = Field(
+    token_file: Place = Field(
         Path("seil-data/salesforce-token.json"),
         description="Where a refresh token that the org rotated is kept, readable by you alone.",
     )
@@ -129,7 +140,7 @@ class IngestSettings(_Section):
 class LakeSettings(_Section):
     """Where the files are."""
 
-    url: str = Field(
+    url: PlaceUrl = Field(
         "seil-data/lake", description="A folder, file:///... or s3://...: the buckets' parent."
     )
 
@@ -156,7 +167,7 @@ class WarehouseSettings(_Section):
 class EventSettings(_Section):
     """Where events are kept."""
 
-    journal: Path = Field(
+    journal: Place = Field(
         Path("seil-data/journal.sqlite"), description="The embedded journal's file."
     )
     keep: Duration = Field(timedelta(days=14), description="Events are kept this long.")
@@ -165,7 +176,7 @@ class EventSettings(_Section):
 class CatalogSettings(_Section):
     """Which objects are synced."""
 
-    file: Path | None = Field(
+    file: Annotated[Path | None, BeforeValidator(_filled)] = Field(
         None, description="Your own objects and rules; default: objects.toml where it exists."
     )
 
@@ -173,7 +184,7 @@ class CatalogSettings(_Section):
 class FeedSettings(_Section):
     """The legacy CSV feed."""
 
-    url: str = Field(
+    url: PlaceUrl = Field(
         "seil-data/feed", description="Where the legacy CSV files go: folder or s3://."
     )
     prefix: str = Field("Synth", description="First part of a feed file's name.")
@@ -204,7 +215,7 @@ class AdManagerSettings(_Section):
     attempts: int = Field(
         3, ge=1, description="Tries of a call that is safe to repeat, and of a concurrent change."
     )
-    wsdl_cache: Path = Field(
+    wsdl_cache: Place = Field(
         Path("seil-data/cache/wsdl"), description="Where SOAP's interface descriptions are kept."
     )
     wsdl_age: Duration = Field(timedelta(days=7), description="They are read again after this.")
@@ -258,7 +269,7 @@ class ApiSettings(_Section):
     token_lifetime: Duration = Field(
         timedelta(hours=1), description="Lifetime of the own issuer's tokens."
     )
-    state: Path = Field(
+    state: Place = Field(
         Path("seil-data/api"), description="The own issuer's key and the requests seen before."
     )
     body_limit: int = Field(1 << 20, ge=1024, description="Longest request body, in bytes.")
@@ -515,17 +526,18 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     def url(value: str) -> str:
         return value if "://" in value else (base / value).as_uri()
 
-    def section(values: _Section) -> dict[str, Any]:
-        return {
-            name: value.anchored(base) if isinstance(value, Secret) else base / value
+    def section(place: str, values: _Section) -> dict[str, Any]:
+        secrets = {
+            name: value.anchored(base, f"{place}.{name}")
             for name, value in values
-            if isinstance(value, Secret | Path)
+            if isinstance(value, Secret)
         }
+        return secrets | {name: base / value for name, value in values if isinstance(value, Path)}
 
     return settings.model_copy(
         update={
             **{
-                name: values.model_copy(update=section(values))
+                name: values.model_copy(update=section(name, values))
                 for name, values in settings
                 if name in ("salesforce", "admanager", "techone", "api")
             },

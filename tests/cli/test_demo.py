@@ -152,8 +152,25 @@ def test_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     assert "demo: is a file, not a folder" in done.stderr
 
 
-def test_interrupted_demo_ends_with_130_and_one_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "seil", "demo", "--orders", "60", "--quiet"]
+@pytest.mark.parametrize("name", ["file/below", "dangling"])
+def test_folder_that_cannot_be_made_is_named_with_the_way_out(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    done = seil(tmp_path, "demo", "--orders", "5", "--folder", name)
+    assert done.returncode == 2
+    assert f"{name}: cannot be made: " in done.stderr
+    assert "(name another folder with --folder)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "again"),
+    [([], "demo stays; the next `seil demo`"), (["--folder", "a b"], "`seil demo --folder 'a b'`")],
+    ids=["usual", "another folder"],
+)
+def test_interrupted_demo_ends_with_130_and_one_line(
+    tmp_path: Path, options: list[str], again: str
+) -> None:
+    command = [sys.executable, "-m", "seil", "demo", "--orders", "60", "--quiet", *options]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as demo:
@@ -163,4 +180,4 @@ def test_interrupted_demo_ends_with_130_and_one_line(tmp_path: Path) -> None:
         demo.send_signal(signal.SIGINT)
         said = demo.stderr.read()
     assert demo.returncode == 130
-    assert said == "interrupted. demo stays; the next `seil demo` starts over\n"
+    assert re.fullmatch(rf"interrupted\. .*{re.escape(again)} starts over\n", said)

@@ -169,7 +169,7 @@ def test_an_object_that_fails_does_not_stop_the_others(seil: Seil, org: Server, 
     [
         ("", ["-c", "no.toml", "run"], 2, "no.toml: no such file (create one with `seil init`)"),
         ("env = ", ["run"], 2, "seil.toml: is not TOML"),
-        ("colour = 1\n[extract]\nflows = 0", ["run"], 2, "2 problem(s) in the configuration"),
+        ("colour = 1\n[extract]\nflows = 0", ["run"], 2, "2 problems in the configuration"),
         (
             '[salesforce]\nclient_secret = "env:SEIL_TEST_NOT_SET"',
             ["run"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from seil.cli.frame import UNBALANCED, Call, RootGroup, command, ctrl_c_in_duckdb
 
+_DEMO = Path("demo")
 # Each command, and the module of this package whose `register` adds it.
 _MODULES = {
     "init": "init",
@@ -89,7 +91,7 @@ def seil(
 def demo(
     call: Call,
     *,
-    folder: Annotated[Path, typer.Option(help="Where all of it is put.")] = Path("demo"),
+    folder: Annotated[Path, typer.Option(help="Where all of it is put.")] = _DEMO,
     orders: Annotated[int, typer.Option(min=1, help="The size of the org.")] = 2000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same org.")] = 1,
 ) -> int:
@@ -104,7 +106,8 @@ def demo(
         with ctrl_c_in_duckdb():
             return 0 if shown.run() else UNBALANCED
     except KeyboardInterrupt as error:
-        hint = f"{folder} stays; the next `seil demo` starts over"
+        where = "" if folder == _DEMO else f" --folder {shlex.quote(str(folder))}"
+        hint = f"{folder} stays; the next `seil demo{where}` starts over"
         raise KeyboardInterrupt(hint) from error
 
 

@@ -20,6 +20,7 @@ _OWN = re.compile(
 # Of a landed file's key: the folder of a flow run, or of an imported copy.
 _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}|import-[0-9a-f]{16}")
 _NAMED = 3
+_OTHER = "name another folder with --folder"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class DemoFolder:
         """
         self._check()
         if not self.path.exists() or not any(self.path.iterdir()):
-            self.path.mkdir(parents=True, exist_ok=True)
+            self._make()
             return ""
         was = "finished" if (self.path / _DONE).exists() else "broken off"
         # The mark of the whole goes last: what a kill leaves is still known as a demo's.
@@ -55,10 +56,16 @@ class DemoFolder:
     def finish(self) -> None:
         (self.path / _DONE).touch()
 
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"cannot be made: {error.strerror}"
+            raise ConfigurationError([Problem(str(self.path), reason, _OTHER)]) from error
+
     def _check(self) -> None:
-        cure = "name another folder with --folder"
         if self.path.exists() and not self.path.is_dir():
-            raise ConfigurationError([Problem(str(self.path), "is a file, not a folder", cure)])
+            raise ConfigurationError([Problem(str(self.path), "is a file, not a folder", _OTHER)])
         if not self.path.exists():
             return
         foreign = [str(path.relative_to(self.path)) for path in _foreign(self)]
@@ -66,7 +73,7 @@ class DemoFolder:
             more = f" and {len(foreign) - _NAMED:,} more" if len(foreign) > _NAMED else ""
             names = ", ".join(foreign[:_NAMED]) + more
             reason = f"holds what no demo has made: {names}"
-            cure = "move that away, or name another folder with --folder"
+            cure = f"move that away, or {_OTHER}"
             raise ConfigurationError([Problem(str(self.path), reason, cure)])
 
 
