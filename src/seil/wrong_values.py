@@ -34,6 +34,7 @@ _NOT = {
     "time_delta": "not a duration; write 90s, 10m, 1h or 2d",
 }
 _LIMITS = {
+    "string_too_short": ("min_length", "shorter than"),
     "greater_than_equal": ("ge", "less than"),
     "less_than_equal": ("le", "more than"),
     "greater_than": ("gt", "not more than"),

@@ -132,6 +132,13 @@ sql = "split_part(Email, '@', 2)"
     ("text", "expected"),
     [
         ("[objects.Lead]\ncolour = 'red'", "line 2): is unknown"),
+        ("[object.Lead]", "object: is unknown (did you mean objects?)"),
+        ("[colour]", "colour: is unknown (known are objects, defaults)"),
+        ("objects = 3", "objects: is 3, not a table (write [objects] ...)"),
+        ("[objects]\nLead = 3", "objects.Lead: is 3, not a table (write [objects.Lead])"),
+        ("[objects.'']", "'' is no API name of an object"),
+        ("[objects.'Lead ']", "'Lead ' is no API name of an object"),
+        ("[objects.Lead]\nkey = ''", "shorter than 1"),
         ("[objects.Lead.flow]\nmode = 'weekly'", "is 'weekly', not one of 'incremental' or 'full'"),
         ("[objects.Lead.flow]\nlag = 'soon'", "'soon' is not a duration"),
         ("[objects.Lead]\ntable = 'Bad Name'", "is 'Bad Name', which does not match"),

@@ -206,6 +206,7 @@ def test_what_is_left_out_is_named_once_with_the_reason(intake: Any, tmp_path: P
         make_text(tmp_path / name)
     (tmp_path / "link").symlink_to(tmp_path / "target")
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop.parquet").symlink_to("loop.parquet")
     found = land(intake, tmp_path, own=[tmp_path / "journal.sqlite", tmp_path / "feed"])
     left = {f.path.relative_to(tmp_path).as_posix(): f.reason for f in found if f.state == "left"}
     assert left == {
@@ -221,6 +222,7 @@ def test_what_is_left_out_is_named_once_with_the_reason(intake: Any, tmp_path: P
         "lake/seil-dev-sf-to-dw-landing": "is SEIL's own",
         "lake/seil-dev-sf-to-dw-staging": "is SEIL's own",
         "link": "is a link to a folder",
+        "loop.parquet": "is no file",
         "other/seil-prod-sf-to-dw-curated": "is SEIL's own",
     }
     assert not any(file.unplaced for file in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -98,6 +99,10 @@ class Catalog(Mapping[str, SyncedObject]):
         return f"did you mean {' or '.join(likely)}? {where}" if likely else where
 
 
+_SECTIONS = ("objects", "defaults")
+_API_NAME = re.compile(r"[A-Za-z]\w*")
+
+
 def load_catalog(file: Path | None = None) -> Catalog:
     """Packaged objects, each overlaid key by key with the same object of `file`, then its new ones.
 
@@ -105,12 +110,13 @@ def load_catalog(file: Path | None = None) -> Catalog:
     """
     packaged = tomllib.loads(resources.files(__name__).joinpath("objects.toml").read_text("utf-8"))
     own = _read(file) if file else {}
+    if problems := list(_misshapen(own)):
+        raise ConfigurationError(problems, searched=[str(file)])
     entries = {name.lower(): (name, entry) for name, entry in packaged["objects"].items()}
     for name, entry in own.get("objects", {}).items():
         known, base = entries.get(name.lower(), (name, {}))
         entries[name.lower()] = (known, _merged(base, entry))
     defaults = _merged(packaged.get("defaults", {}), own.get("defaults", {}))
-    problems: list[Problem] = []
     objects: list[SyncedObject] = []
     for name, entry in entries.values():
         try:
@@ -150,6 +156,26 @@ def _read(file: Path) -> dict[str, Any]:
         reason = error.strerror or str(error)
         cure = "correct [catalog] file in seil.toml, or the rights on it"
         raise ConfigurationError([Problem(str(file), reason, cure)]) from error
+
+
+def _misshapen(own: dict[str, Any]) -> Iterator[Problem]:
+    """What is no table, or under no name that could mean anything: it would be left out unsaid."""
+    for name, value in own.items():
+        if name not in _SECTIONS:
+            near = get_close_matches(name.lower(), _SECTIONS, n=1)
+            cure = f"did you mean {near[0]}?" if near else f"known are {', '.join(_SECTIONS)}"
+            yield Problem(name, "is unknown", cure)
+        elif not isinstance(value, dict):
+            yield Problem(name, f"is {value!r}, not a table", f"write [{name}] ...")
+    objects = own.get("objects", {})
+    for name, entry in objects.items() if isinstance(objects, dict) else ():
+        if not _API_NAME.fullmatch(name):
+            cure = "write it as in Lead or Integration_Job__c"
+            yield Problem(f"objects.{name}", f"{name!r} is no API name of an object", cure)
+        elif not isinstance(entry, dict):
+            yield Problem(
+                f"objects.{name}", f"is {entry!r}, not a table", f"write [objects.{name}]"
+            )
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -117,7 +117,7 @@ class SyncedObject(_Entry):
     table: str = Field(default="", pattern=r"^[a-z0-9_]*$")
     enabled: bool = True
     flow: Flow = Field(default_factory=Flow)
-    key: str = "Id"
+    key: str = Field(default="Id", min_length=1)
     required: tuple[str, ...] = ("Id",)
     exclude: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()

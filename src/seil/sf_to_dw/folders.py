@@ -8,6 +8,7 @@ https://spark.apache.org/docs/latest/sql-data-sources-parquet.html#partition-dis
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,14 +38,19 @@ def partition(folder: str) -> tuple[str, str | None] | None:
     return unquote(name), None if value in ("", _NULL) else unquote(value)
 
 
+def real_path(path: Path) -> Path:
+    """Unlike `Path.resolve`, it gives a link that leads to itself back as it is."""
+    return Path(os.path.realpath(path))
+
+
 def partitions(path: Path, folder: Path) -> dict[str, str | None]:
     """What the names of the folders from `folder` down to the file give, and of those right above.
 
     Raises ValueError when two of them give one column different values.
     """
     found: dict[str, tuple[str, str | None]] = {}
-    top = folder.resolve()
-    for parent in path.resolve().parents:
+    top = real_path(folder)
+    for parent in real_path(path).parents:
         part = partition(parent.name)
         if part is None and not (parent != top and parent.is_relative_to(top)):
             break

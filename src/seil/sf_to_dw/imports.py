@@ -23,6 +23,7 @@ from seil.sf_to_dw.folders import (
     Partitions,
     partition,
     partitions,
+    real_path,
     remember_partitions,
     table_format,
 )
@@ -77,14 +78,14 @@ def land_folder(
     if not folder.exists():
         raise ConfigurationError([Problem(str(folder), "no such folder")])
     _check_not_in_the_lake(folder, lake)
-    if reason := next(filter(None, map(table_format, [folder, *folder.resolve().parents])), ""):
+    if reason := next(filter(None, map(table_format, [folder, *real_path(folder).parents])), ""):
         return [Imported(folder, "left", reason=reason, unplaced=True)]
     importer = _Importer(lake, catalog, folder, obj, bus)
     if folder.is_file():
         # Somebody named this very file: leaving it is never what they wanted.
         taken = importer.take(folder)
         return [replace(taken, unplaced=taken.state == "left")]
-    written = frozenset(Path(f"{path.resolve()}{mark}") for path in own for mark in _COMPANIONS)
+    written = frozenset(Path(f"{real_path(path)}{mark}") for path in own for mark in _COMPANIONS)
     return [
         Imported(path, "left", reason=error.reason, unplaced=error.unplaced)
         if error
@@ -96,7 +97,7 @@ def land_folder(
 def _check_not_in_the_lake(folder: Path, lake: Lake) -> None:
     for bucket in (lake.landing, lake.curated, lake.staging):
         root = bucket.path("")
-        if root and folder.resolve().is_relative_to(root.resolve()):
+        if root and real_path(folder).is_relative_to(real_path(root)):
             cure = "use `seil files retry` for files that failed"
             raise ConfigurationError([Problem(str(folder), "is in SEIL's own lake", cure)])
 
@@ -121,7 +122,7 @@ def _found(folder: Path, own: frozenset[Path]) -> Iterator[tuple[Path, _LeftErro
 
 def _reason_to_leave(path: Path, own: frozenset[Path]) -> str:
     """Hidden ones, too: other tools keep their markers, checksums and unfinished files there."""
-    if path.resolve() in own or (path.is_dir() and _BUCKET.fullmatch(path.name)):
+    if real_path(path) in own or (path.is_dir() and _BUCKET.fullmatch(path.name)):
         return "is SEIL's own"
     if path.name.startswith((".", "_")):
         return f"is hidden: its name begins with {path.name[0]}"
@@ -209,8 +210,8 @@ def _names(path: Path, folder: Path) -> list[str]:
     stem = path.name
     while stem.lower().endswith(_SUFFIXES):
         stem = stem.rpartition(".")[0]
-    top = folder.resolve() if folder.is_dir() else path.resolve().parent
-    folders = [parent for parent in path.resolve().parents if parent.is_relative_to(top)]
+    top = real_path(folder) if folder.is_dir() else real_path(path).parent
+    folders = [parent for parent in real_path(path).parents if parent.is_relative_to(top)]
     return [stem, *(parent.name for parent in folders if partition(parent.name) is None)]
 
 
