@@ -223,16 +223,16 @@ class _Overlay:
             WITH newest AS (
                 SELECT * FROM (
                     SELECT *, row_number() OVER (
-                        PARTITION BY {key}, _is_kept ORDER BY _version DESC
-                    ) AS _place
+                        PARTITION BY {key}, _seil_kept ORDER BY _seil_version DESC
+                    ) AS _seil_place
                     FROM ({listed}) WHERE {key} IN ({touched})
-                ) WHERE _place = 1
+                ) WHERE _seil_place = 1
             )
             SELECT * FROM (
                 SELECT t.{key} AS {key}, {settled}
                 FROM (SELECT DISTINCT {key} FROM newest) AS n JOIN {table} AS t ON t.{key} = n.{key}
-                LEFT JOIN (SELECT * FROM newest WHERE NOT _is_kept) AS o ON o.{key} = t.{key}
-                LEFT JOIN (SELECT * FROM newest WHERE _is_kept) AS w ON w.{key} = t.{key} {gaps}
+                LEFT JOIN (SELECT * FROM newest WHERE NOT _seil_kept) AS o ON o.{key} = t.{key}
+                LEFT JOIN (SELECT * FROM newest WHERE _seil_kept) AS w ON w.{key} = t.{key} {gaps}
                 WHERE {differs})""",
             key=Name(self.key),
             settled=joined(
@@ -249,14 +249,14 @@ class _Overlay:
         )
 
     def _listed(self, warehouse: Warehouse, apart: TableName, names: Sequence[str]) -> Sql:
-        """`_read_at` is when the org said so, as far as that is known."""
+        """`_seil_read_at` is when the org said so, as far as that is known."""
         is_kept = apart.schema == KEPT_SCHEMA
         stamps = (warehouse.columns(apart) or _NONE) if is_kept else _NONE
         return compose(
             """
-            SELECT {key}, {values}, {is_kept} AS _is_kept, {version} AS _version,
+            SELECT {key}, {values}, {is_kept} AS _seil_kept, {version} AS _seil_version,
                    CASE WHEN {is_kept} AND NOT regexp_matches(a._file, {own})
-                        THEN {stamp} ELSE a._extracted_at END AS _read_at
+                        THEN {stamp} ELSE a._extracted_at END AS _seil_read_at
             FROM {apart} AS a""",
             key=Name(self.key),
             values=joined(
@@ -276,8 +276,8 @@ class _Overlay:
         return compose(
             """
             CASE WHEN o.{key} IS NOT NULL AND CASE
-                     WHEN {lacks} THEN w.{key} IS NULL OR o._read_at >= w._read_at
-                     ELSE o._read_at >= t._extracted_at END THEN o.{n}
+                     WHEN {lacks} THEN w.{key} IS NULL OR o._seil_read_at >= w._seil_read_at
+                     ELSE o._seil_read_at >= t._extracted_at END THEN o.{n}
                  WHEN {lacks} AND w.{key} IS NOT NULL THEN w.{n}
                  ELSE t.{n} END""",
             key=Name(self.key),

@@ -186,3 +186,35 @@ def test_of_versions_without_some_columns_the_newest_that_has_one_counts(
             last |= {name.lower(): str(stamp) for name in names}
         (row,) = warehouse.query("SELECT * FROM salesforce.order").to_pylist()
         assert {name: row.get(name) for name in last} == last
+
+
+OURS = [
+    "_version",
+    "_read_at",
+    "_place",
+    "_is_kept",
+    "key",
+    "stamp",
+    "modified",
+    "deleted",
+    "columns",
+    "file",
+    "known",
+]
+
+
+@pytest.mark.parametrize("mode", ["full", "formulas"])
+def test_kept_columns_may_be_called_as_a_statement_calls_its_own(
+    curator: Any, catalog: Catalog, lake: Lake, warehouse: Warehouse, mode: str
+) -> None:
+    stamps = [pa.array([at(n)], pa.timestamp("us", tz="UTC")) for n in (0, 1)]
+    values = {name: [f"is {name}"] for name in OURS}
+    bare = {"Id": ["a"], "SystemModstamp": stamps[1]}
+    whole = {"Id": ["a"], "SystemModstamp": stamps[0], **values}
+    curator.file(pa.table(whole), run="r0", end=at(0).isoformat())
+    assert load(warehouse, lake, catalog, objects=["Order"]).ok
+    told = bare if mode == "full" else {"Id": ["a"], **values}
+    curator.file(pa.table(told), run="r1", end=at(1).isoformat(), mode=mode)
+    assert load(warehouse, lake, catalog, objects=["Order"]).ok
+    (row,) = warehouse.query("SELECT * FROM salesforce.order").to_pylist()
+    assert {name: row[name] for name in OURS} == {name: value[0] for name, value in values.items()}
