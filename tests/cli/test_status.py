@@ -26,6 +26,7 @@ from seil.errors import LakeError, LoginError, WarehouseError
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
 from seil.lake import Bucket
+from seil.sandbox.salesforce.faults import Fault
 from seil.sandbox.salesforce.options import Options, Quotas
 from seil.sandbox.salesforce.server import Server
 from seil.settings import load_settings
@@ -249,6 +250,38 @@ def test_a_login_that_works_again_is_said_before_the_run_ends(
             assert running.poll() is None
         running.send_signal(signal.SIGKILL)
     assert seil("status").out.startswith("Behind since 20")
+
+
+@pytest.mark.parametrize(
+    ("command", "fault", "state"),
+    [
+        (("run", "Account"), Fault(path="/deleted", status=500), "Behind"),
+        (("extract", "Account"), Fault(path="/deleted", status=500), "Behind"),
+        (
+            ("run", "Account"),
+            Fault(path="/deleted", status=403, code="INSUFFICIENT_ACCESS", message="no right"),
+            "Broken",
+        ),
+        (
+            ("reconcile", "Account", "--ids"),
+            Fault(method="POST", path="/jobs/query", status=500),
+            "Behind",
+        ),
+    ],
+    ids=["list", "list of an extract", "right taken away", "comparison of Ids"],
+)
+def test_a_comparison_that_failed_is_over_once_it_goes_well(
+    seil: Seil, serve: Serve, *, command: tuple[str, ...], fault: Fault, state: str
+) -> None:
+    """Also where there is nothing to read in it then, as mostly."""
+    server = serve()
+    assert seil("run", "Account").code == 0
+    server.faults.add(fault)
+    assert seil(*command).code == 1
+    assert seil("status").out.startswith(f"{state} since 20")
+    server.faults.clear()
+    assert seil("run", "Account").code == 0
+    assert seil("status").out.startswith("In step: ")
 
 
 def test_what_ended_the_last_run_is_named_first(context: Context, seil: Seil) -> None:

@@ -76,6 +76,7 @@ def extract(call: Call, objects: arguments.Objects = None, *, full: Full = False
         ):
             report = context.extractor.run(chosen, full=full, progress=progress)
             results.extracted([*report.flows, *report.deletions])
+            results.checked((name, "deletions") for name in report.checked)
         reports.extracted(call, report, context.catalog.display_names)
     return UNBALANCED if report.failed else 0
 

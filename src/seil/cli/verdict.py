@@ -21,6 +21,8 @@ _HEALING = {"quota_exhausted", "unavailable", "too_slow", "unexpected_answer"} |
     "conflict",
     "already_running",
     "lease_lost",
+    # All that a run creates in the org is query jobs: the next one makes its own.
+    "outcome_unknown",
 }
 _BLOCKED = frozenset({"blocked"})
 _DECISIONS = "seil schema accept"

@@ -36,6 +36,8 @@ _REACH = timedelta(days=30) - timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
 _GAP = "INVALID_REPLICATION_DATE"
 _TOO_MANY = "EXCEEDED_ID_LIMIT"
+# Somebody has taken a right away; an object without a list is refused otherwise.
+_NO_ACCESS = "INSUFFICIENT_ACCESS"
 
 
 def read_deletions(
@@ -43,7 +45,8 @@ def read_deletions(
 ) -> FlowResult | None:
     """Lands what was deleted since the last time; None when that is nothing, or not told.
 
-    `now` is the org's clock when the flow began. Raises RetryError; then it is asked again.
+    `now` is the org's clock when the flow began. Raises RetryError, and RejectError where the
+    right to read it is missing; then it is asked again.
     """
     states = PartialStates(context.lake)
     state = states.get(obj)
@@ -95,6 +98,8 @@ class _Reader:
         try:
             records = self._asked(start, asked_until)
         except (ObjectRejectedError, RequestRejectedError) as error:
+            if error.code.startswith(_NO_ACCESS):
+                raise
             # One call a run, in case the reason passes; the comparison of Ids stands behind it.
             log.info("%s has no list of deletions: %s", self._obj.api_name, error)
             return None

@@ -39,10 +39,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ExtractReport:
-    """One result per object, in the order they were asked for, and its deletions if any."""
+    """One result per object, in the order they were asked for, and its deletions if any.
+
+    `checked` names the objects whose list of deletions was read, whatever was in it.
+    """
 
     flows: list[FlowResult]
     deletions: list[FlowResult] = field(default_factory=list)
+    checked: list[str] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
@@ -69,7 +73,7 @@ class Extractor:
         self._settings = settings
         self._stop = threading.Event()
         self._context = FlowContext(org, lake, bus, settings, registry, self._stop)
-        self._deletions: dict[str, FlowResult] = {}
+        self._deletions: dict[str, FlowResult | None] = {}
 
     @property
     def context(self) -> FlowContext:
@@ -108,8 +112,12 @@ class Extractor:
                 self._stop.set()
                 pool.shutdown(cancel_futures=True)
                 raise
-        deletions = [self._deletions[o.api_name] for o in objects if o.api_name in self._deletions]
-        return ExtractReport([results[obj.api_name] for obj in objects], deletions)
+        told = [self._deletions.get(obj.api_name) for obj in objects]
+        deletions = [result for result in told if result]
+        checked = [
+            name for name, result in self._deletions.items() if not (result and result.error)
+        ]
+        return ExtractReport([results[obj.api_name] for obj in objects], deletions, checked)
 
     def keep_identity(self) -> OrgIdentity:
         """Before anything is read or written for it. Raises OtherOrgError."""
@@ -155,5 +163,4 @@ class Extractor:
             log.warning("the deletions of %s cannot be read: %s", obj.api_name, error)
             self._context.publish(obj, "error", mode=DELETIONS, message=str(error))
             found = FlowResult(obj.api_name, mode=DELETIONS, error=error)
-        if found:
-            self._deletions[obj.api_name] = found
+        self._deletions[obj.api_name] = found

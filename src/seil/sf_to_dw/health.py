@@ -143,6 +143,10 @@ class RunResults:
             self._note("extract", about, flow.error)
             self._count("rows", flow.landed)
 
+    def checked(self, compared: Iterable[tuple[str, str]]) -> None:
+        """Objects and modes that were compared: mostly there is nothing to read, and no flow."""
+        self.known.update(("extract", f"{name} {mode}") for name, mode in compared)
+
     def ingested(self, report: IngestReport) -> None:
         """A file that failed lies in error/, where it is seen."""
         self._count("files", len(report.taken_in))
@@ -162,6 +166,7 @@ class RunResults:
 
     def ran(self, report: RunReport) -> None:
         self.extracted([*report.extract.flows, *report.beside])
+        self.checked(report.checked)
         self.ingested(report.ingest)
         self.loaded(report.load)
         self.built(report.build)

@@ -17,10 +17,12 @@ from seil.observe.progress import SILENT, Progress
 from seil.sf_to_dw.build import BuildReport, build
 from seil.sf_to_dw.extract import Extractor, ExtractReport
 from seil.sf_to_dw.flow_run import FlowResult
+from seil.sf_to_dw.flows import Mode
 from seil.sf_to_dw.ingest import Ingested, Ingestor, IngestReport
 from seil.sf_to_dw.ledger import LedgerRow, ledger
 from seil.sf_to_dw.load import LoadReport, load
 from seil.sf_to_dw.lock import run_lock
+from seil.sf_to_dw.partials import DELETIONS
 from seil.sf_to_dw.reconcile import Kind, Reconciliation
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ log = logging.getLogger(__name__)
 class RunReport:
     """What each step did, and the ledger of the flow runs it brought in.
 
-    `beside` is what was read besides the flows: deletions, formulas, what had not arrived.
+    `beside` is what was read besides the flows: deletions, formulas, what had not arrived;
+    `checked` the objects and modes that were compared, with or without something to read.
     """
 
     extract: ExtractReport
@@ -45,6 +48,7 @@ class RunReport:
     ledger: list[LedgerRow] = field(default_factory=list)
     beside: list[FlowResult] = field(default_factory=list)
     publish_problem: str = ""
+    checked: list[tuple[str, Mode]] = field(default_factory=list)
 
     @property
     def problems(self) -> list[str]:
@@ -170,7 +174,11 @@ class Pipeline:
             entries = ledger(warehouse, flow_runs=runs) if runs else []
         # With the warehouse closed, so that its write-ahead log is in it.
         copy = self.publish()
-        return RunReport(extracted, ingested, loaded, built, entries, results, copy.problem)
+        lists: list[tuple[str, Mode]] = [(name, DELETIONS) for name in extracted.checked]
+        checked = [*lists, *beside.checked]
+        return RunReport(
+            extracted, ingested, loaded, built, entries, results, copy.problem, checked
+        )
 
     def _load(
         self, warehouse: Warehouse, objects: Sequence[SyncedObject], progress: Progress

@@ -39,11 +39,13 @@ Comparison = IdComparison | FieldComparison
 class Reconciliation:
     """`read_due` or `read_now`, then `compare`, then `read_missing`.
 
-    `results` are what has landed, and what failed. Every step raises AbortError.
+    `results` are what has landed, and what failed; `checked` what was compared, whatever came of
+    it. Every step raises AbortError.
     """
 
     def __init__(self, context: FlowContext) -> None:
         self.results: list[FlowResult] = []
+        self.checked: list[tuple[str, Mode]] = []
         self._context = context
         self._comparisons: list[Comparison] = []
         self._open = ExitStack()
@@ -116,6 +118,7 @@ class Reconciliation:
             self._fail(obj, DELETIONS, error)
         else:
             self.results += [found] if found else []
+            self.checked.append((obj.api_name, DELETIONS))
 
     def _read(self, obj: SyncedObject, mode: Mode, *, believe: bool = False) -> None:
         try:
@@ -128,6 +131,7 @@ class Reconciliation:
             self._open.callback(comparison.close)
             comparison.read()
         except (RejectError, RetryError) as error:
+            self._keep_due(obj, mode)
             self._fail(obj, mode, error)
         else:
             self._comparisons.append(comparison)
@@ -138,14 +142,21 @@ class Reconciliation:
                 self.results.append(result)
         except (RejectError, RetryError) as error:
             self._comparisons.remove(comparison)
+            self._keep_due(comparison.obj, comparison.mode)
             self._fail(comparison.obj, comparison.mode, error)
             return False
         return True
 
     def _finish(self, comparison: Comparison) -> None:
         self._comparisons.remove(comparison)
+        self.checked.append((comparison.obj.api_name, comparison.mode))
         comparison.finish()
         comparison.close()
+
+    def _keep_due(self, obj: SyncedObject, mode: Mode) -> None:
+        """A comparison of Ids that failed is made again by the next run, also one made by hand."""
+        if mode == DELETIONS:
+            PartialStates(self._context.lake).change(obj, is_compare_due=True)
 
     def _fail(self, obj: SyncedObject, mode: Mode, error: SeilError) -> None:
         log.warning("%s of %s cannot be compared: %s", mode, obj.api_name, error)
