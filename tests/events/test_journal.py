@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -344,3 +345,20 @@ def test_any_detail_comes_back_as_it_was(tmp_path: Path, detail: dict[str, objec
         journal.publish([event])
         [(_, stored)] = journal.read(limit=1, newest_first=True)
     assert stored.detail == json.loads(json.dumps(detail))
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["beside a writer", "alone"])
+def test_who_may_only_read_it_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_open: bool
+) -> None:
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as writer:
+        writer.publish([Event("seil.test", "x", {})])
+        last = writer.last()
+        if not is_open:
+            writer.close()
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        with Journal(path) as reader:
+            assert reader.last() == last
+            with pytest.raises(JournalError, match="readonly"):
+                reader.publish([Event("seil.test", "x", {})])

@@ -8,6 +8,7 @@ fsync per call of publish, and events come one per file, not one per record.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sqlite3
 import threading
@@ -102,7 +103,11 @@ class JournalFile:
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(
-                self.path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
+                self._uri(),
+                uri=True,
+                timeout=LOCK_TIMEOUT,
+                isolation_level=None,
+                check_same_thread=False,
             )
             try:
                 self._prepare(connection)
@@ -111,6 +116,17 @@ class JournalFile:
                 raise
             self._connection = connection
         return self._connection
+
+    def _uri(self) -> str:
+        """Who may only read it, may read it (https://www.sqlite.org/wal.html#readonly)."""
+        uri = self.path.absolute().as_uri()
+        if not self.path.exists() or all(
+            os.access(p, os.W_OK) for p in (self.path, self.path.parent)
+        ):
+            return uri
+        # Without a log nobody writes just now, and nobody here could make the file for readers.
+        log = self.path.with_name(f"{self.path.name}-wal")
+        return f"{uri}?mode=ro" if log.exists() else f"{uri}?mode=ro&immutable=1"
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         # In one snapshot: another process may be making the tables.

@@ -21,7 +21,7 @@ from seil.sf_to_dw.layout import migrate
 
 KEY = "run.lock"
 # For a brief holder, and for one who is just writing down who it is.
-_PATIENCE, _STARTING_PATIENCE = 600.0, 1.0
+_PATIENCE, _STARTING_PATIENCE = 600.0, 10.0
 _POLL, _REMOTE_POLL = 0.1, 1.0
 
 
