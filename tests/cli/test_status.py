@@ -22,7 +22,7 @@ import pytest
 
 from seil.cli.context import Context
 from seil.cli.verdict import Finding, of_runs, verdict
-from seil.errors import LakeError, LoginError, WarehouseError
+from seil.errors import LakeError, LoginError
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
 from seil.lake import Bucket
@@ -33,6 +33,7 @@ from seil.settings import load_settings
 from seil.sf_to_dw.flows import FlowStates
 from seil.sf_to_dw.health import Health, RunRecord, recorded_run
 from seil.sf_to_dw.lock import run_lock
+from seil.warehouse.embedded_errors import translated
 
 Seil = Callable[..., Any]
 Serve = Callable[..., Server]
@@ -286,11 +287,12 @@ def test_a_comparison_that_failed_is_over_once_it_goes_well(
 
 def test_what_ended_the_last_run_is_named_first(context: Context, seil: Seil) -> None:
     """What ended earlier ones may be mended: the run did not get as far as to tell."""
-    for error in (LakeError("file:///l", "write", "full"), WarehouseError("w", "locked")):
+    held = translated("w", duckdb.IOException("set lock on file: held in python (PID 7)"))
+    for error in (LakeError("file:///l", "write", "full"), held):
         with pytest.raises(type(error)), recorded_run(context.lake, context.journal, "run"):
             raise error
     first = seil("status").out.splitlines()[0]
-    assert ": Warehouse w: locked (1 more below)" in first
+    assert " (1 more below). Next: close that program or wait until it is done, then" in first
 
 
 def test_what_waits_says_nothing_of_since_when_it_is_broken() -> None:

@@ -30,7 +30,7 @@ _REBUILD = (
 # Advice for DuckDB's own command line, which is not what the reader has run.
 _NOT_OURS = re.compile(r"\.? However, you would be able to open this database.*", re.DOTALL)
 _HINTS = {
-    _LOCKED: "Close that program or wait until it is done; readers wait for a writer as well",
+    _LOCKED: "Close that program or wait until it is done",
     _IN_USE: "Close the other connection to this file first",
     _FULL: "The disk is full: free some space, then run the same command again; nothing is lost",
     _MISSING: "Load something first: `seil run`, or `seil load` where files are waiting",
