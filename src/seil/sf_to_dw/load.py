@@ -22,7 +22,7 @@ from seil.sf_to_dw.ledger import prepare_ledger
 from seil.sf_to_dw.load_events import ObjectLoad
 from seil.sf_to_dw.load_object import BatchLimits, ObjectLoader
 from seil.sf_to_dw.load_records import append_runs, known_tables, record_loads
-from seil.sf_to_dw.merged import MASTER, has_merged_records, show_merged_records
+from seil.sf_to_dw.merged import MASTER, has_merged_records, make_way, show_merged_records
 from seil.sf_to_dw.outbox import Outbox
 from seil.warehouse.protocol import Outcome
 
@@ -91,13 +91,13 @@ def load(
         for obj in chosen
     )
     loaded: list[ObjectLoad] = []
-    tells_of_merges = False
+    tells_of_merges, has_no_view = False, make_way(warehouse, catalog.values())
     for group in _groups(loaders, limits):
         _load_group(warehouse, group, limits, progress)
         outbox.publish([event for loader in group for event in loader.events()])
         loaded += [loader.report() for loader in group]
         tells_of_merges |= any(loader.can_tell(MASTER) for loader in group)
-    if tells_of_merges or not has_merged_records(warehouse):
+    if not has_no_view and (tells_of_merges or not has_merged_records(warehouse)):
         show_merged_records(warehouse, catalog.values())
     arrivals.settle({entry.object: entry.left for entry in loaded})
     outbox.clear()

@@ -27,6 +27,15 @@ _NONE = Sql(
 _LONGEST_CHAIN = 100
 
 
+def make_way(warehouse: Warehouse, objects: Iterable[SyncedObject]) -> bool:
+    """Where an object's table has the view's name, there is no view: whether that is so."""
+    if all(obj.table != VIEW.name for obj in objects):
+        return False
+    if has_merged_records(warehouse) and VIEW.name not in warehouse.tables(VIEW.schema):
+        warehouse.execute(translated(compose("DROP VIEW {view}", view=VIEW), warehouse.dialect))
+    return True
+
+
 def show_merged_records(warehouse: Warehouse, objects: Iterable[SyncedObject]) -> None:
     """Makes the view anew, over those of the objects' tables that have the column."""
     if not warehouse.tables(VIEW.schema):

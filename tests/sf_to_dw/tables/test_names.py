@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.sf_to_dw.tables.conftest import Curator
 
 from seil.catalog import Catalog, SyncedObject
 from seil.errors import ConfigurationError
@@ -136,3 +137,20 @@ def test_a_warehouse_file_is_not_named_like_a_schema_in_it(tmp_path: Path, name:
     settings = WarehouseSettings(url=f"duckdb:{tmp_path / name}.duckdb")
     with pytest.raises(ConfigurationError, match=r"duckdb:.*warehouse\.duckdb"):
         open_warehouse(settings)
+
+
+def test_the_view_of_merges_gives_way_to_an_object_of_its_name(
+    lake: Lake, warehouse: Warehouse
+) -> None:
+    accounts = SyncedObject(api_name="Account")
+    own = SyncedObject(api_name="Merged_Records__c")
+    loser = {"Id": "a", "IsDeleted": True, "MasterRecordId": "b", "Name": "x"}
+    Curator(lake, "Account", "Account").file([loser])
+    assert load(warehouse, lake, Catalog([accounts])).ok
+    assert warehouse.query("SELECT loser_id FROM salesforce.merged_records").num_rows == 1
+    Curator(lake, "Merged-Records", own.api_name).file([{"Id": "m", "Name": "mine"}], run="r2")
+    assert load(warehouse, lake, Catalog([accounts, own])).ok
+    Curator(lake, "Account", "Account").file([loser], run="r3")
+    assert load(warehouse, lake, Catalog([accounts, own])).ok
+    found = warehouse.query("SELECT name FROM salesforce.merged_records").to_pylist()
+    assert found == [{"name": "mine"}]

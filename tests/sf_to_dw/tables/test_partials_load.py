@@ -188,19 +188,7 @@ def test_of_versions_without_some_columns_the_newest_that_has_one_counts(
         assert {name: row.get(name) for name in last} == last
 
 
-OURS = [
-    "_version",
-    "_read_at",
-    "_place",
-    "_is_kept",
-    "key",
-    "stamp",
-    "modified",
-    "deleted",
-    "columns",
-    "file",
-    "known",
-]
+OURS = ["_version", "_read_at", "_place", "_is_kept", "key", "stamp", "modified", "deleted"]
 
 
 @pytest.mark.parametrize("mode", ["full", "formulas"])
