@@ -45,8 +45,8 @@ class Records:
     def create(self, name: str, values: Mapping[str, Any]) -> str:
         """The new record's Id. Raises OutcomeUnknownError rather than creating a second one."""
         look = self._look_for_new(name)
-        answer = self._once(name, lambda table: table.create(dict(values)), look=look)
-        if not isinstance(answer, dict) or not answer.get("success"):
+        answer = self._once(name, lambda table: _outcome(table.create(dict(values))), look=look)
+        if not answer.get("success"):
             raise _refused(answer)
         return str(answer["id"])
 
@@ -62,23 +62,21 @@ class Records:
         """
         path = "/".join(quote(part, safe="") for part in key)
 
-        def send(table: SFType) -> requests.Response:
+        def send(table: SFType) -> Mapping[str, Any]:
             response: requests.Response = table.upsert(path, dict(values), raw_response=True)
-            return response
+            # Before version 46 a record that was there is changed without a word.
+            return {"id": ""} if response.status_code == 204 else _outcome(response.json())
 
         try:
             look = f"Look for the record by its {key[0]}"
-            response = self._once(name, send, look=look)
+            answer = self._once(name, send, look=look)
         except OutcomeUnknownError:
             if not self._is_unique(name, key[0]):
                 raise
-            response = self._again(name, send)
-        content = response.json() if response.content else {}
-        if content.get("errors"):
-            raise _refused(content)
-        return Upserted(
-            content.get("id") or "", content.get("created", response.status_code == 201)
-        )
+            answer = self._again(name, send)
+        if answer.get("errors"):
+            raise _refused(answer)
+        return Upserted(answer.get("id") or "", answer.get("created", False))
 
     def delete(self, name: str, record_id: str) -> None:
         """One that is deleted already is as wanted: the request before may have done it."""
@@ -181,6 +179,13 @@ class _Patient:
         return self._session.request(
             method, url, timeout=self._timeout, allow_redirects=False, **options
         )
+
+
+def _outcome(answer: Any) -> Mapping[str, Any]:
+    """An answer of success that names no record, such as a gateway's page, says nothing of it."""
+    if isinstance(answer, dict) and not answer.keys().isdisjoint(("id", "errors", "success")):
+        return answer
+    raise UnavailableError(SERVICE, "the answer does not say what was done")
 
 
 def _was_sent(error: requests.RequestException) -> bool:
