@@ -154,6 +154,15 @@ def test_an_idle_run_is_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_what_a_comparison_found_is_new(capsys: pytest.CaptureFixture[str]) -> None:
+    found = FlowResult("Object7__c", mode="fields", reported=15, landed=15, files=1)
+    reports.ran(TEXT, replace(run_report(updated=0), beside=[found]), {})
+    lines = said(capsys)
+    assert "Besides: 15 records by fields, of 1 objects" in lines
+    assert any(line.split()[:1] == ["Object7__c"] for line in lines)
+    assert not any(line.startswith("Nothing is new") for line in lines)
+
+
 def test_a_run_lists_what_changed_or_was_set_aside(capsys: pytest.CaptureFixture[str]) -> None:
     reports.ran(TEXT, run_report(updated=1, rejected=2), {"Object7__c": "Seventh"})
     lines = said(capsys)

@@ -89,6 +89,8 @@ def _changed(report: RunReport, names: Mapping[str, str]) -> list[LedgerRow]:
         for entry in report.load.objects
         if entry.outcome.inserted or entry.outcome.updated or entry.outcome.deleted
     }
+    # A comparison lands only what differs, of versions that the table has already.
+    new |= {flow.object for flow in report.beside if flow.landed}
     rows = [row for row in report.ledger if row.object in new or row.set_aside or not row.balanced]
     order = {name: number for number, name in enumerate(names)}
     return sorted(rows, key=lambda row: (order.get(row.object, len(order)), row.object, row.mode))
