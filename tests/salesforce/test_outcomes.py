@@ -29,6 +29,7 @@ FIELDS = [
     SField.of("Loose__c", "string", flags=("external_id",)),
 ]
 SAYS_NOTHING_OF_IT = {
+    "408": {"status": 408},
     "500": {"status": 500, "code": "UNKNOWN_EXCEPTION"},
     "502": {"status": 502, "html": "<html>Bad Gateway</html>"},
     "503 page": {"status": 503, "html": "<html>Service Unavailable</html>"},
@@ -96,13 +97,12 @@ def test_create_cut_off_before_its_commit_is_unknown_too(
     [
         {"status": 503, "code": "SERVER_UNAVAILABLE"},
         {"status": 429, "code": "TOO_MANY_REQUESTS"},
-        {"status": 408},
         {"status": 420, "html": "<html>setting things up</html>"},
         {"status": 403, "code": "REQUEST_LIMIT_EXCEEDED", "message": "ConcurrentRequests Limit"},
         {"status": 400, "code": "UNABLE_TO_LOCK_ROW"},
         {"expire_session": True},
     ],
-    ids=["503", "429", "408", "edge", "concurrent", "locked", "session"],
+    ids=["503", "429", "edge", "concurrent", "locked", "session"],
 )
 def test_create_that_surely_was_not_done_is_repeated(
     server: Server, things: Org, action: dict[str, Any]

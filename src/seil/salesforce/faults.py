@@ -30,9 +30,9 @@ QUERY_TIMEOUT = "QUERY_TIMEOUT"
 
 TRANSIENT_STATUS = frozenset({406, 408, 420, 425, 429, 500, 502, 503, 504})
 _TRANSIENT_CODES = frozenset({"SERVER_UNAVAILABLE", "REQUEST_RUNNING_TOO_LONG"})
-# Turned away before anything was done: RFC 9110, 15.5.9 (408), RFC 6585 (429), RFC 8470 (425); 420
-# is the edge's, which knows no instance for the org yet.
-_UNPROCESSED_STATUS = frozenset({408, 420, 425, 429})
+# Turned away before anything was done: RFC 6585 (429), RFC 8470 (425); 420 is the edge's, which
+# knows no instance for the org yet. Not 408: gateways also say so of requests they have passed on.
+_UNPROCESSED_STATUS = frozenset({420, 425, 429})
 _SESSION_CODES = frozenset({"INVALID_SESSION_ID", "Bad_OAuth_Token"})
 _QUOTA_CODES = frozenset({"REQUEST_LIMIT_EXCEEDED", "LIMIT_EXCEEDED"})
 _QUOTA_TEXT = re.compile(
