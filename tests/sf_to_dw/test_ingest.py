@@ -318,13 +318,22 @@ def test_a_file_without_a_rules_column_is_taken_in(intake: Any, described: bool)
     assert with_size.check == "rule"
 
 
-def test_rule_that_cannot_be_evaluated_stops_and_leaves_the_file(intake: Any) -> None:
+def test_rule_that_cannot_be_evaluated_blocks_its_object_alone(intake: Any) -> None:
     intake.ruled("Nothing = 1")
-    intake.land(records(1))
+    blocked = intake.land(records(1))
+    intake.land(records(1), name="Account")
     with pytest.raises(ConfigurationError, match=r"objects\.Thing__c\.columns\.Size"):
-        intake.ingestor.sweep()
-    assert intake.keys() == ["in/dev-Salesforce-Thing/run-1/page.parquet"]
-    assert intake.curated_keys() == []
+        intake.ingestor.take_in(blocked)
+    report = intake.ingestor.sweep()
+    assert {file.object: file.state for file in report.files} == {
+        "Account": "success",
+        "Thing__c": "blocked",
+    }
+    assert "objects.Thing__c.columns.Size" in report.blocked[0].message
+    assert not report.ok
+    left = intake.keys()
+    assert "in/dev-Salesforce-Thing/run-1/page.parquet" in left
+    assert intake.ruled("Size >= 0").ingestor.sweep().ok
 
 
 @settings(

@@ -55,7 +55,7 @@ class FileTakenIn(TypedDict):
     """What became of one landed file."""
 
     key: str
-    state: Literal["success", "error", "waiting", "gone"]
+    state: Literal["success", "error", "waiting", "blocked", "gone"]
     message: str
     object: str
     flow_run_id: str

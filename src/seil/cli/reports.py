@@ -106,7 +106,7 @@ def ingested(report: IngestReport) -> None:
             [
                 (
                     file.key,
-                    Bad(file.state) if file.state == "error" else file.state,
+                    Bad(file.state) if file.state in ("error", "blocked") else file.state,
                     file.rejected_rows or None,
                     file.message,
                 )

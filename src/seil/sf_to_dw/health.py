@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Outcome = Literal["running", "success", "incomplete", "error", "interrupted", "refused", "misused"]
-Step = Literal["stop", "extract", "load", "build"]
+Step = Literal["stop", "extract", "ingest", "load", "build"]
 
 _LAST_RUN = "health/last_run.json"
 _UNDER_WAY = "health/under-way/"
@@ -148,7 +148,11 @@ class RunResults:
         self.known.update(("extract", f"{name} {mode}") for name, mode in compared)
 
     def ingested(self, report: IngestReport) -> None:
-        """A file that failed lies in error/, where it is seen."""
+        """A file that failed lies in error/, where it is seen; one that is blocked lies in in/."""
+        self.known.update(("ingest", file.object) for file in report.taken_in)
+        for name, file in {file.object: file for file in report.blocked}.items():
+            self.known.add(("ingest", name))
+            self.troubles.append(Trouble("ingest", name, "configuration", file.message, file.hint))
         self._count("files", len(report.taken_in))
         self._count("failed_files", len(report.failed))
         self._count("set_aside", report.rejected_rows)

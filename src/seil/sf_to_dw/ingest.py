@@ -19,7 +19,7 @@ import pyarrow as pa
 from seil import __version__
 from seil.arrow_memory import use_frugal_pool
 from seil.catalog import Catalog, SyncedObject
-from seil.errors import LakeError
+from seil.errors import ConfigurationError, LakeError
 from seil.events.bus import Bus
 from seil.lake import Entry, Lake, LandedFile, landed_file
 from seil.lake.keys import LANDING_PREFIX, UNRECOGNISED_PREFIX
@@ -41,11 +41,12 @@ class Ingested:
     """What became of one landed file.
 
     success: its clean copy is in curated. error: it was moved to error/, `check` and `message` say
-    why. waiting: it is still being written and stays. gone: it is not in in/ any more.
+    why. waiting: it is still being written and stays. blocked: it stays until a rule or mapping of
+    its object is corrected. gone: it is not in in/ any more.
     """
 
     key: str
-    state: Literal["success", "error", "waiting", "gone"]
+    state: Literal["success", "error", "waiting", "blocked", "gone"]
     message: str
     object: str = ""
     flow_run_id: str = ""
@@ -63,7 +64,7 @@ class Ingested:
 
     @property
     def ok(self) -> bool:
-        return self.state != "error" and not self.rejected_rows
+        return self.state not in ("error", "blocked") and not self.rejected_rows
 
     def __str__(self) -> str:
         hint = f". {self.hint}" if self.hint else ""
@@ -87,6 +88,10 @@ class IngestReport:
     @property
     def failed(self) -> list[Ingested]:
         return [file for file in self.files if file.state == "error"]
+
+    @property
+    def blocked(self) -> list[Ingested]:
+        return [file for file in self.files if file.state == "blocked"]
 
     @property
     def curated_rows(self) -> int:
@@ -133,8 +138,8 @@ class Ingestor:
         """Takes in all that lies in in/, or what lies there of `objects`.
 
         A bad file is reported and the others go on. `on_file` is called in this thread as each
-        file ends. Raises AbortError when the lake fails or a rule cannot be evaluated: files not
-        yet taken in stay in in/.
+        file ends. Files of an object with a rule that cannot be evaluated stay in in/. Raises
+        LakeError: files not yet taken in stay, too.
         """
         settle_pending(self._lake, self._bus)
         keys = [entry.key for entry in self._landed(objects)]
@@ -143,7 +148,7 @@ class Ingestor:
             progress.step("ingest") as step,
             ThreadPoolExecutor(self._workers, thread_name_prefix="ingest") as pool,
         ):
-            running = [pool.submit(in_context(self.take_in), key, step) for key in keys]
+            running = [pool.submit(in_context(self._take_in_or_leave), key, step) for key in keys]
             try:
                 for ended in as_completed(running):
                     result = ended.result()
@@ -160,6 +165,25 @@ class Ingestor:
             landed = landed_file(entry.key)
             if not wanted or (landed and landed.landing_name.lower() in wanted):
                 yield entry
+
+    def _take_in_or_leave(self, key: str, step: Step) -> Ingested:
+        try:
+            return self.take_in(key, step)
+        except ConfigurationError as error:
+            log.warning("ingest blocked: %s: %s", key, error, extra={"file": key})
+            return self._blocked(key, error)
+
+    def _blocked(self, key: str, error: ConfigurationError) -> Ingested:
+        landed = landed_file(key)
+        obj = self._catalog.by_landing_name(landed.landing_name) if landed else None
+        return Ingested(
+            key,
+            "blocked",
+            "; ".join(map(str, error.problems)),
+            object=obj.api_name if obj else "",
+            flow_run_id=landed.flow_run_id if landed else "",
+            hint="Correct it in objects.toml, then run `seil ingest`; `seil doctor` checks it",
+        )
 
     def take_in(self, key: str, step: Step | None = None) -> Ingested:
         """Takes one file in. Raises LakeError and ConfigurationError; the file then stays."""

@@ -63,7 +63,7 @@ class RunReport:
             for f in self.beside
             if f.error
         ]
-        files = [f"ingest {file}" for file in self.ingest.failed]
+        files = [f"ingest {file}" for file in (*self.ingest.failed, *self.ingest.blocked)]
         loads = [f"load: {error}" for entry in self.load.objects for error in entry.errors]
         builds = [
             f"build {table.table}: {table.message}"
