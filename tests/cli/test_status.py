@@ -358,3 +358,16 @@ def test_no_space_is_said_even_where_nothing_could_be_written(
     ran = seil("status")
     assert ran.out.startswith("Broken: the disk is full, or nearly: 1.0 KB are free for ")
     assert ran.code == 6
+
+
+def test_a_rule_that_cannot_be_evaluated_is_named_with_its_place(
+    seil: Seil, serve: Serve, home: Path
+) -> None:
+    serve()
+    mapping = '[[objects.Account.mappings]]\ntarget = "X"\nsql = "nothing(Name)"\n'
+    (home / "objects.toml").write_text(mapping)
+    assert seil("run", "Account").code == 1
+    first = seil("status").out.splitlines()[0]
+    assert first.startswith("Broken since")
+    assert "objects.Account.mappings.X" in first
+    assert first.endswith("Next: `seil doctor`")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from seil.catalog import SyncedObject
     from seil.events.dispatch_state import DeadLetter
     from seil.sf_to_dw.files import FileInfo, State
-    from seil.sf_to_dw.health import RunRecord
+    from seil.sf_to_dw.health import RunRecord, Trouble
     from seil.sf_to_dw.ledger import LedgerRow
 
 # What somebody may have to look at; how much is processed and curated is asked for.
@@ -133,7 +133,7 @@ def look(context: Context, names: Sequence[str], *, states: Sequence[State] = _T
         *_space(context),
         *of_runs(under_way, last),
         *_of_files(context, files),
-        *_of_ledger(ledger, has_error_files=bool(files["error"])),
+        *_of_ledger(ledger, troubles, has_error_files=bool(files["error"])),
         *_of_dead(dead),
         *_of_flows(flows, running=any(run.is_alive for run in under_way)),
     ]
@@ -244,12 +244,20 @@ def _of_files(context: Context, files: dict[State, list[FileInfo]]) -> Iterator[
         yield Finding("waiting", "", message, since, look, needs_person=False)
 
 
-def _of_ledger(ledger: Ledger, *, has_error_files: bool) -> Iterator[Finding]:
+def _of_ledger(
+    ledger: Ledger, troubles: Sequence[Trouble], *, has_error_files: bool
+) -> Iterator[Finding]:
+    # Rows of a file that was not taken in or merged are missing for that reason.
+    explained = {trouble.about for trouble in troubles if trouble.step in ("ingest", "load")}
     for row in ledger.rows:
         if row.columns_lost:
             message = f"{row.columns_lost} did not reach the warehouse in run {row.flow_run_id}"
             yield Finding("failed", row.object, message, next=f"`seil run --full {row.object}`")
-    off = [row for row in ledger.rows if not row.balanced and not row.columns_lost]
+    off = [
+        row
+        for row in ledger.rows
+        if not row.balanced and not row.columns_lost and row.object not in explained
+    ]
     if off and not has_error_files:
         names = ", ".join(dict.fromkeys(row.object for row in off))
         message = f"the ledger does not balance for {names}: not every row has arrived"

@@ -182,7 +182,7 @@ class Ingestor:
             "; ".join(map(str, error.problems)),
             object=obj.api_name if obj else "",
             flow_run_id=landed.flow_run_id if landed else "",
-            hint="Correct it in objects.toml, then run `seil ingest`; `seil doctor` checks it",
+            hint="Correct it in objects.toml, as `seil doctor` shows, then run `seil ingest`",
         )
 
     def take_in(self, key: str, step: Step | None = None) -> Ingested:
