@@ -106,8 +106,9 @@ def demo(
         with ctrl_c_in_duckdb():
             return 0 if shown.run() else UNBALANCED
     except KeyboardInterrupt as error:
-        where = "" if folder == _DEMO else f" --folder {shlex.quote(str(folder))}"
-        hint = f"{folder} stays; the next `seil demo{where}` starts over"
+        place = shlex.quote(str(folder))
+        again = "`seil demo`" if folder == _DEMO else f"`seil demo --folder {place}`"
+        hint = f"{folder} stays; the next {again} starts over"
         raise KeyboardInterrupt(hint) from error
 
 

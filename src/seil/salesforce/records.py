@@ -65,7 +65,9 @@ class Records:
         def send(table: SFType) -> Mapping[str, Any]:
             response: requests.Response = table.upsert(path, dict(values), raw_response=True)
             # Before version 46 a record that was there is changed without a word.
-            return {"id": ""} if response.status_code == 204 else _outcome(response.json())
+            if response.status_code == 204:
+                return {"id": ""}
+            return {"created": response.status_code == 201, **_outcome(response.json())}
 
         try:
             look = f"Look for the record by its {key[0]}"
