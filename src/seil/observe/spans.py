@@ -9,17 +9,46 @@ from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
-__all__ = ["client_span", "server_span"]
+__all__ = ["client_span", "name_by_route", "server_span"]
 
 _tracer = trace.get_tracer("seil.api")
 _NONE = nullcontext(trace.INVALID_SPAN)
 _FIELDS = tuple(propagate.get_global_textmap().fields)
+_METHODS = frozenset(
+    ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
+)
 
 
-def server_span(name: str, headers: Mapping[str, str]) -> AbstractContextManager[trace.Span]:
-    """Of a request with these headers, in its caller's trace."""
-    told = any(field in headers for field in _FIELDS)
-    return _span(name, SpanKind.SERVER, propagate.extract(headers) if told else None)
+def server_span(method: str, headers: Mapping[str, str]) -> AbstractContextManager[trace.Span]:
+    """Of a request with these headers, in its caller's trace; see `name_by_route`."""
+    in_trace = any(field in headers for field in _FIELDS)
+    return _span(_name(method), SpanKind.SERVER, propagate.extract(headers) if in_trace else None)
+
+
+def name_by_route(span: trace.Span, method: str, route: str, *, path: str, status: int) -> None:
+    """Names a server span by its route, which only the answer knows; `route` may be "".
+
+    A path would give each order a name of its own, and a made-up method or path as many as somebody
+    likes: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name
+    """
+    if not span.is_recording():
+        return
+    known = method in _METHODS
+    attributes: dict[str, str | int] = {
+        "http.request.method": method if known else "_OTHER",
+        "http.response.status_code": status,
+        "url.path": path,
+    }
+    if not known:
+        attributes["http.request.method_original"] = method
+    if route:
+        attributes["http.route"] = route
+        span.update_name(f"{_name(method)} {route}")
+    span.set_attributes(attributes)
+
+
+def _name(method: str) -> str:
+    return method if method in _METHODS else "HTTP"
 
 
 def client_span(name: str) -> AbstractContextManager[trace.Span]:

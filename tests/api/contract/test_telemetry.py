@@ -93,9 +93,17 @@ token_url = "{s.techone}/oauth2/token"
 state = "{folder}/api"
 """
 _CHAINS = {
-    RATE: ("techone.rate", "techone rate"),
-    "/v1/gam/order/3000000000": ("gam.get-order", "Ad Manager get_order"),
-    "/v1/gam/proposal/1": ("gam.get-proposal", "Ad Manager getProposalsByStatement"),
+    RATE: (RATE, "techone.rate", "techone rate"),
+    "/v1/gam/order/3000000000": (
+        "/v1/gam/order/{orderid}",
+        "gam.get-order",
+        "Ad Manager get_order",
+    ),
+    "/v1/gam/proposal/1": (
+        "/v1/gam/proposal/{proposalid}",
+        "gam.get-proposal",
+        "Ad Manager getProposalsByStatement",
+    ),
 }
 
 
@@ -109,11 +117,11 @@ def test_one_trace_goes_through_edge_service_and_external_call(
 
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    for (path, (operation, external)), line in zip(
-        _CHAINS.items(), output.splitlines(), strict=True
+    for (route, operation, external), line in zip(
+        _CHAINS.values(), output.splitlines(), strict=True
     ):
         spans = {span["name"]: span for span in json.loads(line)["spans"]}
-        chain = [f"GET {path}", f"call {operation}", f"run {operation}", external]
+        chain = [f"GET {route}", f"call {operation}", f"run {operation}", external]
         assert {span["trace"] for span in spans.values()} == {_PARENT.split("-")[1]}
         parents = [spans[name]["parent"] for name in chain]
         assert parents == [_PARENT.split("-")[2], *(spans[name]["id"] for name in chain[:-1])]

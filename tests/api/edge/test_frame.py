@@ -10,6 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.api.edge.conftest import READ, WRITE, Build, Downstream, Edge
 
 from seil.api.calls import Answer, Call, Fault
@@ -210,22 +214,33 @@ async def test_one_line_is_logged_with_what_is_needed_and_no_body(
     assert "Acme" not in str(seen)
 
 
-async def test_the_trace_of_the_caller_goes_on_to_the_service(edge: Edge) -> None:
-    from opentelemetry import trace
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
+@pytest.fixture(scope="module")
+def all_spans() -> InMemorySpanExporter:
+    """Of this process: it has one provider, once and for all."""
     spans = InMemorySpanExporter()
-    provider = TracerProvider()
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):
+        trace.set_tracer_provider(TracerProvider())
+    provider = trace.get_tracer_provider()
+    assert isinstance(provider, TracerProvider)
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    trace.set_tracer_provider(provider)
+    return spans
+
+
+@pytest.fixture
+def spans(all_spans: InMemorySpanExporter) -> InMemorySpanExporter:
+    all_spans.clear()
+    return all_spans
+
+
+async def test_the_trace_of_the_caller_goes_on_to_the_service(
+    edge: Edge, spans: InMemorySpanExporter
+) -> None:
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
     await edge.send("GET", ORDER, headers={"traceparent": parent})
 
     names = {span.name: span for span in spans.get_finished_spans()}
-    server, client = names[f"GET {ORDER}"], names["call gam.get-order"]
+    server, client = names["GET /v1/gam/order/{orderid}"], names["call gam.get-order"]
     assert f"{server.context.trace_id:032x}" == "0af7651916cd43dd8448eb211c80319c"
     assert client.parent is not None
     assert client.parent.span_id == server.context.span_id
@@ -234,6 +249,30 @@ async def test_the_trace_of_the_caller_goes_on_to_the_service(edge: Edge) -> Non
         f"{client.context.trace_id:032x}",
         f"{client.context.span_id:016x}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("GET", "/v1/gam/order/12", "GET /v1/gam/order/{orderid}"),
+        ("GET", "/v1/gam/order/x", "GET /v1/gam/order/{orderid}"),
+        ("GET", "/v1/gam/nothing/12", "GET"),
+        ("DELETE", "/v1/gam/order/12", "DELETE /v1/gam/order/{orderid}"),
+        ("BREW", "/v1/gam/nothing/12", "HTTP"),
+        ("GET", "/healthz", "GET /healthz"),
+    ],
+)
+async def test_a_span_is_named_by_its_route_whatever_path_is_sent(
+    edge: Edge, spans: InMemorySpanExporter, method: str, path: str, name: str
+) -> None:
+    await edge.send(method, path)
+
+    (span,) = (one for one in spans.get_finished_spans() if one.kind is trace.SpanKind.SERVER)
+    attributes = dict(span.attributes or {})
+    assert span.name == name
+    assert attributes["url.path"] == path
+    assert attributes.get("http.route", "") == name.partition(" ")[2]
+    assert attributes["http.request.method"] == ("_OTHER" if method == "BREW" else method)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from seil.api.edge import problems
 from seil.api.edge.exchange import Exchange
 from seil.api.edge.gate import Gate
 from seil.observe.correlation import correlated, new_id, valid_id
-from seil.observe.spans import server_span
+from seil.observe.spans import name_by_route, server_span
 
 __all__ = ["Frame"]
 
@@ -80,7 +80,7 @@ class Frame:
         exchange.attach(scope)
         with (
             correlated(identity),
-            server_span(f"{exchange.method} {exchange.path}", headers) as span,
+            server_span(exchange.method, headers) as span,
         ):
             await self._framed(_Sender(send, exchange, span), scope, receive, headers)
 
@@ -175,8 +175,12 @@ class _Sender:
 
     def tell(self, scope: MutableMapping[str, Any]) -> None:
         route = getattr(scope.get("route"), "path", "")
-        self._span.set_attributes(
-            {"http.response.status_code": self.status, "http.route": route or self.exchange.path}
+        name_by_route(
+            self._span,
+            self.exchange.method,
+            route,
+            path=self.exchange.path,
+            status=self.status,
         )
         if not _log.isEnabledFor(logging.INFO):
             return

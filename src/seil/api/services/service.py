@@ -71,12 +71,14 @@ class Service:
         """Never raises: what goes wrong is in the answer."""
         context = propagate.extract({"traceparent": call.traceparent} if call.traceparent else {})
         begun = time.perf_counter()
+        # An operation that there is not would be a span name of the caller's making.
+        known = call.operation if call.operation in self._operations else "unknown operation"
         with (
             correlated(call.correlation_id),
             deadline(self._seconds),
             deadline(call.seconds),
             _tracer.start_as_current_span(
-                f"run {call.operation}", context=context, kind=trace.SpanKind.SERVER
+                f"run {known}", context=context, kind=trace.SpanKind.SERVER
             ) as span,
         ):
             answer = self._answered(call)
