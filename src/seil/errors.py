@@ -280,6 +280,10 @@ class StatementError(WarehouseError):
     pass
 
 
+class LostReasonError(WarehouseError):
+    """A statement failed, and the warehouse does not say why. The same again says it, mostly."""
+
+
 class AlreadyRunningError(AbortError):
     exit_code = 5
 

@@ -29,6 +29,7 @@ from seil.sf_to_dw.file_events import event_id
 from seil.sf_to_dw.ledger import BUILDS, ledger_schema, prepare_ledger
 from seil.sf_to_dw.model import Model, Models
 from seil.sf_to_dw.outbox import Outbox
+from seil.warehouse.lost_reasons import with_reason
 from seil.warehouse.sql import translated
 
 if TYPE_CHECKING:
@@ -158,11 +159,14 @@ class _Build:
     def run(self, step: Step) -> BuildReport:
         while True:
             try:
-                with self.warehouse.transaction():
-                    return self._attempt(step)
+                return with_reason(lambda: self._in_transaction(step))
             except _FailedStatementError:
                 again = ", ".join([*self.refused, *self.full_for])
                 log.info("building again, because of %s", again)
+
+    def _in_transaction(self, step: Step) -> BuildReport:
+        with self.warehouse.transaction():
+            return self._attempt(step)
 
     def _attempt(self, step: Step) -> BuildReport:
         self.planner = new_planner(

@@ -43,6 +43,7 @@ from seil.sf_to_dw.schema_review import (
     routed,
 )
 from seil.sf_to_dw.schemas import SchemaRegistry, known_schema
+from seil.warehouse.lost_reasons import with_reason
 from seil.warehouse.protocol import EXTRACTED_AT, FILE, Outcome, TableName
 from seil.warehouse.types import TEXT, TIMESTAMP
 
@@ -201,7 +202,7 @@ class ObjectLoader:
         """Files for which the table cannot be changed are found by halving, and left out."""
         files = self.files
         try:
-            self._change_table()
+            with_reason(self._change_table, self.roll_back)
         except StatementError as error:
             self.roll_back()
             if len(files) == 1:
@@ -331,7 +332,7 @@ class ObjectLoader:
         refused for what they say, are found and left out, so that they do not hold back others.
         """
         try:
-            return work(batch)
+            return with_reason(lambda: work(batch), self.roll_back)
         except WarehouseError as error:
             self.roll_back()
             sound = [file for file in batch if self._is_sound(file)]

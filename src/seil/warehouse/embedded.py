@@ -22,10 +22,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seil.errors import StatementError, WarehouseError
+from seil.errors import LostReasonError, StatementError, WarehouseError
 from seil.warehouse import embedded_sql
 from seil.warehouse.embedded_errors import translated_batches, translated_errors
 from seil.warehouse.fencing import admit
+from seil.warehouse.lost_reasons import with_reason
 from seil.warehouse.protocol import (
     EXTRACTED_AT,
     FILE,
@@ -101,6 +102,7 @@ class EmbeddedWarehouse:
             self._connection.execute("SET TimeZone = 'UTC'")
             named = self._connection.execute("SELECT current_database()").fetchone()
             self._database = str(named[0]) if named else ""
+            self._in_transaction = False
             if read_only:
                 # A read-only file alone would still let COPY write and read_csv read others.
                 self._connection.execute("SET enable_external_access = false")
@@ -124,6 +126,7 @@ class EmbeddedWarehouse:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         self.execute("BEGIN")
+        self._in_transaction = True
         try:
             if self._fence:
                 admit(self, self._fence)
@@ -136,13 +139,18 @@ class EmbeddedWarehouse:
             with suppress(WarehouseError):
                 self.execute("ROLLBACK")
             raise
+        finally:
+            self._in_transaction = False
 
     def execute(self, sql: str) -> None:
         self._run(sql)
 
     def query(self, sql: str) -> pa.Table:
-        with translated_errors(self.url):
-            return self._run(sql).to_arrow_table()
+        def run() -> pa.Table:
+            with translated_errors(self.url):
+                return self._run(sql).to_arrow_table()
+
+        return run() if self._in_transaction else with_reason(run)
 
     def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
         try:
@@ -161,10 +169,25 @@ class EmbeddedWarehouse:
         if not self._holds_statement(sql):
             # Of nothing, DuckDB gives no result, whatever is asked of it then.
             raise StatementError(self.url, "there is no statement in it")
+        reader = self._reader(sql)
+        yield pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, sql))
+
+    def _reader(self, sql: str) -> pa.RecordBatchReader:
         with translated_errors(self.url):
-            reader = self._run(sql).to_arrow_reader(_BATCH_ROWS)
-        batches = translated_batches(self.url, reader)
-        yield pa.RecordBatchReader.from_batches(reader.schema, batches)
+            return self._run(sql).to_arrow_reader(_BATCH_ROWS)
+
+    def _batches(self, reader: pa.RecordBatchReader, sql: str) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from translated_batches(self.url, reader)
+        except LostReasonError:
+            if self._in_transaction:
+                raise
+            with_reason(lambda: self._read_through(sql))
+            raise
+
+    def _read_through(self, sql: str) -> None:
+        for _ in translated_batches(self.url, self._reader(sql)):
+            pass
 
     def _holds_statement(self, sql: str) -> bool:
         sql.encode()  # What is not UTF-8, DuckDB takes for no text at all.

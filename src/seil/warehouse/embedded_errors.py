@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
-from seil.errors import StatementError, WarehouseError
+from seil.errors import LostReasonError, StatementError, WarehouseError
 
 # DuckDB has one exception class for everything the file system answers, so its words decide.
 _LOCKED = r"set lock on file.*held in"
@@ -23,6 +23,9 @@ _BROKEN = (
 _FORBIDDEN = r"Permission denied|Read-only file system|Operation not permitted"
 _NO_FOLDER = r"No such file or directory|Not a directory"
 _MEMORY = r"Out of Memory|could not allocate"
+# Where one of its threads fails, DuckDB stops the others, and now and then names the stopping as
+# the error: https://github.com/duckdb/duckdb/pull/25902. Ctrl-C comes in other words.
+_STOPPED = r"INTERRUPT Error"
 
 _REBUILD = (
     "Run `seil rebuild`: it makes all of it anew from curated files, and keeps this one as .broken"
@@ -38,6 +41,7 @@ _HINTS = {
     _FORBIDDEN: "Give this user the right to write there, or change [warehouse] url in seil.toml",
     _NO_FOLDER: "Check [warehouse] url in seil.toml",
     _MEMORY: "Raise [warehouse] memory in seil.toml",
+    _STOPPED: "Nothing of it was done. Run the same command again: it names the reason",
 }
 
 _REFUSED = (
@@ -81,5 +85,7 @@ def _described(url: str, text: str, kind: type[WarehouseError]) -> WarehouseErro
     reason = message.split("\n\nLINE ", 1)[0].replace("\n", " ").removeprefix("IO Error: ")
     for pattern, hint in _HINTS.items():
         if re.search(pattern, message, re.DOTALL):
+            if pattern == _STOPPED:
+                return LostReasonError(url, "a statement failed, DuckDB lost its reason", hint=hint)
             return WarehouseError(url, reason, hint=hint)
     return kind(url, reason)

@@ -121,7 +121,8 @@ class Fence(Protocol):
 class Warehouse(Protocol):
     """Errors leave as `WarehouseError`; a statement refused for what it says, as `StatementError`.
 
-    After an error inside `transaction()` nothing of that transaction remains.
+    One that failed without a reason is `LostReasonError`: in a transaction only, as elsewhere it is
+    tried again. After an error inside `transaction()` nothing of that transaction remains.
     """
 
     @property

@@ -1,0 +1,74 @@
+"""DuckDB names the stopping of a statement's other threads as its error, one time in six here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from seil.errors import LostReasonError, StatementError
+from seil.settings import WarehouseSettings
+from seil.warehouse import Warehouse, open_warehouse
+from seil.warehouse.lost_reasons import with_reason
+
+_BAD = "SELECT CAST(if(range = 900000, 'x', '1') AS INTEGER) AS n FROM range(1000000)"
+_TIMES = 40
+
+
+@pytest.fixture
+def wide(settings: WarehouseSettings) -> Iterator[Warehouse]:
+    with open_warehouse(settings.model_copy(update={"threads": 16})) as opened:
+        yield opened
+
+
+def _query(warehouse: Warehouse) -> None:
+    warehouse.query(_BAD)
+
+
+def _stream(warehouse: Warehouse) -> None:
+    with warehouse.stream(_BAD) as batches:
+        list(batches)
+
+
+def _transaction(warehouse: Warehouse) -> None:
+    def insert() -> None:
+        with warehouse.transaction():
+            warehouse.execute(f"INSERT INTO numbers {_BAD}")
+
+    with_reason(insert)
+
+
+@pytest.mark.parametrize("run", [_query, _stream, _transaction])
+def test_the_reason_is_the_value_that_failed(
+    wide: Warehouse, run: Callable[[Warehouse], None]
+) -> None:
+    wide.execute("CREATE TABLE numbers (n INTEGER)")
+    for _ in range(_TIMES):
+        with pytest.raises(StatementError, match="Could not convert string 'x'"):
+            run(wide)
+    assert wide.query("SELECT count(*) AS n FROM numbers").to_pylist() == [{"n": 0}]
+
+
+def test_what_is_left_behind_is_taken_away_between_attempts() -> None:
+    left: list[int] = []
+
+    def action() -> int:
+        if left:
+            raise AssertionError("left behind")
+        left.append(1)
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise LostReasonError("duckdb:w", "lost")
+        return len(attempts)
+
+    attempts: list[int] = []
+    assert with_reason(action, left.clear) == 3
+
+
+def test_where_no_attempt_gives_a_reason_the_error_says_what_to_do() -> None:
+    def action() -> None:
+        raise LostReasonError("duckdb:w", "a statement failed", hint="Run it again")
+
+    with pytest.raises(LostReasonError, match="a statement failed") as error:
+        with_reason(action)
+    assert error.value.hint == "Run it again"
