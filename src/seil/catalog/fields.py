@@ -51,6 +51,7 @@ _FLAGS = frozenset(
         "required",
         "read_only",
         "calculated",
+        "defaulted",
         "external_id",
         "unique",
         "auto_number",
@@ -87,8 +88,9 @@ def described_field(
 ) -> dict[str, Any]:
     """A field as describe answers it, with the type's defaults for what is not given.
 
-    `flags`: required, read_only, calculated, external_id, unique, auto_number, name (the record's
-    name), master (master-detail), html.
+    `flags`: required, read_only, calculated, defaulted (a new record gets a value by itself),
+    external_id, unique, auto_number, name (the record's name), master (master-detail), html.
+    A reference to several kinds of object is polymorphic.
     """
     marks = frozenset(flags)
     if unknown := marks - _FLAGS:
@@ -98,6 +100,8 @@ def described_field(
     targets = list(reference_to)
     return {
         **_traits(field_type, size, marks),
+        "namePointing": len(targets) > 1,
+        "polymorphicForeignKey": len(targets) > 1,
         "byteLength": size if field_type in ("id", "reference") else size * 3,
         "compoundFieldName": compound or None,
         "custom": name.lower().endswith("__c"),
@@ -163,7 +167,7 @@ def _traits(field_type: str, length: int, marks: frozenset[str]) -> dict[str, An
         "createable": not fixed,
         "defaultValue": False if boolean else None,
         "defaultValueFormula": None,
-        "defaultedOnCreate": boolean or bool(marks & {"read_only", "auto_number"}),
+        "defaultedOnCreate": boolean or bool(marks & {"defaulted", "read_only", "auto_number"}),
         "dependentPicklist": False,
         "deprecatedAndHidden": False,
         "displayLocationInDecimal": False,
@@ -181,10 +185,8 @@ def _traits(field_type: str, length: int, marks: frozenset[str]) -> dict[str, An
         "mask": None,
         "maskType": None,
         "nameField": "name" in marks,
-        "namePointing": False,
         "nillable": not (marks & {"required", "auto_number"} or boolean),
         "permissionable": not marks & {"required", "master"},
-        "polymorphicForeignKey": False,
         "queryByDistance": compound,
         "referenceTargetField": None,
         "restrictedDelete": False,

@@ -65,7 +65,9 @@ def tiny_objects() -> list[SObject]:
             *KEY,
             SField.of("Name", "string", flags=["name", "required"]),
             SField.of("Description", "textarea", length=32000),
-            SField.of("OwnerId", "reference", reference_to=["User"], flags=["required"]),
+            SField.of(
+                "OwnerId", "reference", reference_to=["User"], flags=["required", "defaulted"]
+            ),
             SField.of("ParentId", "reference", reference_to=["Account"]),
             SField.of("Ext__c", "string", length=40, flags=["external_id", "unique"]),
             SField.of("Code__c", "double", precision=18, scale=0, flags=["external_id"]),

@@ -162,7 +162,7 @@ def test_upsert_by_external_id(org: Org) -> None:
     assert made.status_code == 201
     assert made.json()["created"] is True
     again = org.http.patch(f"{ACCOUNT}/Ext__c/NEW ONE", json={"Name": "Newer"})
-    assert again.status_code == 204
+    assert (again.status_code, again.json()["created"]) == (200, False)
     record = _account(org, made.json()["id"])
     assert (record["Name"], record["Ext__c"]) == ("Newer", "NEW ONE")
     several = org.http.patch(f"{ACCOUNT}/Code__c/20", json={"Name": "x"})
@@ -170,6 +170,16 @@ def test_upsert_by_external_id(org: Org) -> None:
     assert len(several.json()) == 2
     assert org.http.patch(f"{ACCOUNT}/Staff__c/5", json={}).status_code == 404
     assert _error(org.http.patch(f"{ACCOUNT}/Ext__c/other", json={}))[1] == "REQUIRED_FIELD_MISSING"
+
+
+@pytest.mark.parametrize(("version", "status"), [("45.0", 204), ("46.0", 200), ("68.0", 200)])
+def test_upsert_of_a_record_that_is_there(org: Org, version: str, status: int) -> None:
+    url = f"{org.server.url}/services/data/v{version}/sobjects/Account/Ext__c/A-1"
+    answer = org.http.patch(url, json={"Staff__c": 6})
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.json() == {"id": ONE, "success": True, "errors": [], "created": False}
+    assert _account(org, ONE)["Staff__c"] == 6
 
 
 def test_deleting_takes_details_along(org: Org) -> None:
@@ -229,7 +239,8 @@ def test_collections(org: Org) -> None:
     assert [result["success"] for result in changed] == [True, True]
     keyed = [{**rows("c")[0], "Ext__c": "c"}, {**rows("d")[0], "Ext__c": "A-1"}]
     upserted = org.http.patch("/composite/sobjects/Account/Ext__c", json={"records": keyed}).json()
-    assert upserted[1]["id"] == ONE
+    assert [result["created"] for result in upserted] == [True, False]
+    assert upserted[1] == {"id": ONE, "success": True, "errors": [], "created": False}
     gone = org.http.delete("/composite/sobjects", params={"ids": ",".join(ids)}).json()
     assert [result["success"] for result in gone] == [True, True]
 

@@ -74,7 +74,7 @@ def test_records(salesforce: Any) -> None:
     assert account.get(made["id"])["Name"] == "Made"
     assert account.update(made["id"], {"Staff__c": 3}) == 204
     assert account.get_by_custom_id("Ext__c", "made one")["Staff__c"] == 3
-    assert account.upsert("Ext__c/made one", {"Name": "Again"}) == 204
+    assert account.upsert("Ext__c/made one", {"Name": "Again"}) == 200
     assert account.upsert("Ext__c/other", {"Name": "Other"}) == 201
     assert account.delete(made["id"]) == 204
     with pytest.raises(SalesforceResourceNotFound):

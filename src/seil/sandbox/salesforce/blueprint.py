@@ -34,6 +34,7 @@ class Traits:
     moves: tuple[Move, ...]
     grows: bool
     fixed: bool
+    createable: bool = True
 
 
 @cache
@@ -61,6 +62,7 @@ def _traits(name: str, entry: Mapping[str, Any]) -> Traits:
         moves=tuple(_move(move) for move in entry.get("moves", ())),
         grows=entry.get("grows", False),
         fixed=entry.get("fixed", False),
+        createable=entry.get("createable", True),
     )
 
 

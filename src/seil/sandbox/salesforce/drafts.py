@@ -27,6 +27,10 @@ def sound(drafts: Iterable[Draft]) -> list[Draft]:
 
 def misplaced(entity: SObject, draft: Draft, trait: str) -> RowError | None:
     """`trait` is createable or updateable."""
+    if not entity.raw.get(trait, True):
+        done = "inserted" if trait == "createable" else "updated"
+        reason = f"entity type cannot be {done}: {entity.label}"
+        return RowError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", reason)
     if trait == "createable" and draft.values.get("Id"):
         return RowError(
             "INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ("Id",)
@@ -54,7 +58,7 @@ def missing(entity: SObject, draft: Draft) -> RowError | None:
         and not known.nillable
         and known.type != "boolean"
         and not known.raw.get("defaultedOnCreate")
-        and known.name not in ("Id", "OwnerId")
+        and known.type != "id"
         and draft.values.get(known.name) is None
     )
     return _required(tuple(absent))

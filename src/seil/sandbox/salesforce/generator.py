@@ -100,7 +100,8 @@ def packaged_object(entry: Traits) -> SObject:
     """The object as our own list describes it."""
     fields = (SField(described) for described in packaged_fields(entry.name))
     made = SObject.of(entry.name, fields, key_prefix=entry.prefix, label=entry.label)
-    return SObject({**made.raw, "labelPlural": entry.plural}, made.fields)
+    own = {"labelPlural": entry.plural, "createable": entry.createable}
+    return SObject({**made.raw, **own}, made.fields)
 
 
 def _sizes(orders: int) -> Mapping[str, int]:

@@ -184,6 +184,14 @@ class SField:
         return tuple(str(c["value"]) for c in choices if c.get("active", True))
 
     @property
+    def default_choice(self) -> str | None:
+        """What a new record gets of a picklist that is not sent."""
+        choices = self.raw.get("picklistValues") or ()
+        marked = (str(c["value"]) for c in choices if c.get("defaultValue"))
+        first = self.values[:1] if self.raw.get("defaultedOnCreate") and self.createable else ()
+        return next(marked, next(iter(first), None))
+
+    @property
     def stored(self) -> bool:
         """Compound and binary fields are described, but have no column."""
         return self.type not in _NOT_STORED

@@ -1,4 +1,8 @@
-"""Single records and collections of them over REST, and what changed or went in a time."""
+"""Single records and collections of them over REST, and what changed or went in a time.
+
+An upsert of a record that is there answers 200 with `created` from v46 on, 204 before:
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/dome_upsert.htm
+"""
 
 from __future__ import annotations
 
@@ -21,8 +25,21 @@ from seil.sandbox.salesforce.store import OrgStore, quoted
 
 _MAX_COLLECTION = 200
 _DELETED_KEPT = timedelta(days=15)
+_UPSERT_ANSWERS_SINCE = 46.0
 _NOT_THERE = frozenset({"INVALID_CROSS_REFERENCE_KEY", "MALFORMED_ID"})
 _UNSAFE_FIELDS = re.compile(r"[^\w.,\s]")
+
+
+def _created(outcome: Outcome) -> dict[str, Any]:
+    return {"id": outcome.id, "success": True, "errors": []}
+
+
+def _upserted(outcome: Outcome) -> dict[str, Any]:
+    return {**_created(outcome), "created": outcome.created}
+
+
+def _refused(outcome: Outcome) -> dict[str, Any]:
+    return {"success": False, "errors": [outcome.error.as_json()] if outcome.error else []}
 
 
 class RecordRoutes:
@@ -111,9 +128,9 @@ class RecordRoutes:
         if outcome.error and outcome.error.code == "DUPLICATE_EXTERNAL_ID":
             return self._get_by_key(call)
         _raise(outcome)
-        if outcome.created:
-            return Reply(201, {**_created(outcome), "created": True})
-        return NO_CONTENT
+        if not outcome.created and float(call.version) < _UPSERT_ANSWERS_SINCE:
+            return NO_CONTENT
+        return Reply(201 if outcome.created else 200, _upserted(outcome))
 
     def _create_many(self, call: Call) -> Reply:
         return self._written_many(call, self._records.insert)
@@ -128,7 +145,7 @@ class RecordRoutes:
         def write(name: str, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
             return self._records.upsert(name, rows, key=key)
 
-        return self._written_many(call, write)
+        return self._written_many(call, write, result=_upserted)
 
     def _delete_many(self, call: Call) -> Reply:
         ids = [part.strip() for part in call.params.get("ids", "").split(",") if part.strip()]
@@ -139,7 +156,11 @@ class RecordRoutes:
         return Reply(200, self._grouped(rows, self._records.delete, all_or_none=all_or_none))
 
     def _written_many(
-        self, call: Call, write: Callable[[str, Sequence[Mapping[str, Any]]], list[Outcome]]
+        self,
+        call: Call,
+        write: Callable[[str, Sequence[Mapping[str, Any]]], list[Outcome]],
+        *,
+        result: Callable[[Outcome], dict[str, Any]] = _created,
     ) -> Reply:
         body = call.json_object()
         sent = body.get("records")
@@ -147,7 +168,8 @@ class RecordRoutes:
             raise unreadable_json("records must be a list of objects")
         _check_size(sent)
         rows = [(str(row.get("attributes", {}).get("type", "")), row) for row in sent]
-        return Reply(200, self._grouped(rows, write, all_or_none=bool(body.get("allOrNone"))))
+        all_or_none = bool(body.get("allOrNone"))
+        return Reply(200, self._grouped(rows, write, all_or_none=all_or_none, result=result))
 
     def _grouped(
         self,
@@ -155,6 +177,7 @@ class RecordRoutes:
         write: Callable[[str, Any], list[Outcome]],
         *,
         all_or_none: bool,
+        result: Callable[[Outcome], dict[str, Any]] = _created,
     ) -> list[dict[str, Any]]:
         """Runs of the same object are written together, in the order sent."""
         results: list[dict[str, Any]] = []
@@ -162,8 +185,8 @@ class RecordRoutes:
             with self._store.write():
                 for name, values in _runs(rows):
                     outcomes = write(described(self._store, name).name, values)
-                    results += [_result(outcome) for outcome in outcomes]
-                if all_or_none and not all(result["success"] for result in results):
+                    results += [_refused(o) if o.error else result(o) for o in outcomes]
+                if all_or_none and not all(entry["success"] for entry in results):
                     raise _RolledBackError
         except _RolledBackError:
             results = [r if not r["success"] else _ROLLED_BACK for r in results]
@@ -274,16 +297,6 @@ def _raise(outcome: Outcome) -> None:
     if error.code in _NOT_THERE and error.fields in ((), ("Id",)):
         raise not_found("Provided external ID field does not exist or is not accessible: ")
     raise ApiError(400, error.code, error.message, fields=error.fields)
-
-
-def _created(outcome: Outcome) -> dict[str, Any]:
-    return {"id": outcome.id, "success": True, "errors": []}
-
-
-def _result(outcome: Outcome) -> dict[str, Any]:
-    if outcome.error is None:
-        return _created(outcome)
-    return {"success": False, "errors": [outcome.error.as_json()]}
 
 
 def _runs(rows: Sequence[tuple[str, Any]]) -> list[tuple[str, list[Any]]]:

@@ -234,6 +234,8 @@ class Records:
                 values[known.name] = now
             elif known.name in ("CreatedById", "OwnerId"):
                 values[known.name] = self._user_id
+            elif default := known.default_choice:
+                values[known.name] = default
             elif known.auto_number:
                 values[known.name] = f"{number:08d}"
         return values

@@ -7,6 +7,7 @@ SELECT
     'en_US' AS "LanguageLocaleKey",
     '$time_zone' AS "TimeZoneSidKey",
     7 AS "FiscalYearStartMonth",
+    CAST(NULL AS VARCHAR) AS "NamespacePrefix",
     'CS5g' AS "InstanceName",
     TRUE AS "IsSandbox",
     FALSE AS "IsReadOnly",
