@@ -15,7 +15,8 @@ from tests.api.contract.booking import new_order
 from tests.api.deployments import READ, WRITE, Deployment, StandIns, deployed
 from tests.ministack import REGION, Ministack
 
-from seil.api.tokens import Expected, InvalidTokenError, RemoteKeys, Verifier
+from seil.api.keys import RemoteKeys
+from seil.api.tokens import Expected, InvalidTokenError, Verifier
 
 RATE = "/v1/techone/foreign-exchange-rate/aud-usd"
 

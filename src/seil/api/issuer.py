@@ -23,7 +23,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from seil.api.tokens import KeysUnavailableError
+from seil.api.keys import KeysUnavailableError
 from seil.errors import ConfigurationError, Problem
 
 __all__ = ["Grant", "Issuer", "TokenRequestError"]

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from seil.api.edge.app import EdgeOptions
 from seil.api.edge.dispatch import Limits
-from seil.api.tokens import Expected, RemoteKeys, Verifier
+from seil.api.keys import RemoteKeys
+from seil.api.tokens import Expected, Verifier
 from seil.secret import Secret
 from seil.settings import Settings
 
@@ -42,7 +43,12 @@ def remote_verifier(settings: Settings) -> tuple[Verifier, Callable[[], Awaitabl
     url = api.jwks_url or f"{api.issuer.rstrip('/')}/.well-known/jwks.json"
     keys = RemoteKeys(url, client, age=api.keys_age.total_seconds())
     expected = Expected(api.issuer, frozenset(api.clients), api.audience)
-    return Verifier(expected, keys), client.aclose
+
+    async def close() -> None:
+        await keys.close()
+        await client.aclose()
+
+    return Verifier(expected, keys), close
 
 
 def _revealed(secret: Secret) -> None:

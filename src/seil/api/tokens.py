@@ -1,37 +1,30 @@
 """Access tokens as Cognito gives them out: signed JWTs, verified against the issuer's keys.
 
-RFC 7519 (JWT), RFC 7517 (JWKS), RFC 8725 (what to check); the claims are those of
+RFC 7519 (JWT), RFC 8725 (what to check); the claims are those of
 https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import json
-import logging
+import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Annotated, Any, Literal
 
 import jwt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-if TYPE_CHECKING:
-    import httpx
+from seil.api.keys import KeySource
 
 __all__ = [
     "Claims",
     "Expected",
     "InvalidTokenError",
-    "KeySource",
-    "KeysUnavailableError",
-    "RemoteKeys",
     "Verifier",
 ]
-
-_log = logging.getLogger(__name__)
 
 # Never taken from the token: "none" and HMAC with a public key are the classic forgeries.
 ALGORITHMS = ("RS256",)
@@ -39,16 +32,14 @@ _LEEWAY = 30
 _LONGEST_TOKEN = 8192
 _REMEMBERED = 2048
 _REMEMBERED_SECONDS = 300.0
-_BETWEEN_FETCHES = 10.0
-_FETCH_SECONDS = 5.0
+# RFC 7515, section 7.1: three parts of base64url without padding; an encrypted token has five.
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+# The last second of the year 9999: what is beyond it is no date.
+_Date = Annotated[float, Field(ge=0, le=253_402_300_799)]
 
 
 class InvalidTokenError(Exception):
     """The token proves nothing; its message is for the log, not for the caller."""
-
-
-class KeysUnavailableError(Exception):
-    """The issuer's keys cannot be had, so that no token can be judged."""
 
 
 @dataclass(frozen=True)
@@ -69,100 +60,17 @@ class Expected:
     audience: str = ""
 
 
-class KeySource(Protocol):
-    async def key(self, kid: str) -> jwt.PyJWK | None:
-        """The public key of that id. Raises KeysUnavailableError."""
-        ...
+class _Payload(BaseModel):
+    """The claims that are looked at. A date is a number of seconds (RFC 7519, section 2)."""
 
-    async def check(self) -> None:
-        """Raises KeysUnavailableError where there are no keys to judge by."""
-        ...
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
-
-class RemoteKeys:
-    """An issuer's keys, read anew after `age` seconds or when a token names an unknown one.
-
-    Unknown key ids make at most one request in ten seconds, so that garbage cannot be used to flood
-    the issuer. While the issuer is away the keys that were read last stay good.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        client: httpx.AsyncClient,
-        *,
-        age: float = 3600,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.url = url
-        self._client = client
-        self._age = age
-        self._clock = clock
-        self._keys: Mapping[str, jwt.PyJWK] = {}
-        self._read_at = float("-inf")
-        self._tried_at = float("-inf")
-        self._lock = asyncio.Lock()
-
-    async def key(self, kid: str) -> jwt.PyJWK | None:
-        # Where they are being read anew, what is known is good enough: the issuer may be slow.
-        if kid not in self._keys or (self._stale and not self._lock.locked()):
-            await self._refresh(kid)
-        return self._keys.get(kid)
-
-    async def check(self) -> None:
-        if not self._keys or self._stale:
-            await self._refresh("")
-
-    @property
-    def _stale(self) -> bool:
-        return self._clock() - self._read_at >= self._age
-
-    async def _refresh(self, kid: str) -> None:
-        async with self._lock:
-            if kid in self._keys and not self._stale:
-                return
-            if self._clock() - self._tried_at >= _BETWEEN_FETCHES:
-                self._tried_at = self._clock()
-                await self._read()
-            if not self._keys:
-                raise KeysUnavailableError(f"no keys could be read from {self.url}")
-
-    async def _read(self) -> None:
-        import httpx
-
-        try:
-            answer = await self._client.get(self.url, timeout=_FETCH_SECONDS)
-            answer.raise_for_status()
-            self._keys = _usable(answer.json())
-        except (httpx.HTTPError, ValueError, TypeError, KeyError, jwt.PyJWTError) as error:
-            _log.warning("keys of %s could not be read: %s", self.url, type(error).__name__)
-            return
-        self._read_at = self._clock()
-
-
-def _usable(document: Any) -> dict[str, jwt.PyJWK]:
-    """The RSA signature keys of a JWKS; others, and broken ones, are passed over (RFC 7517, section
-    5).
-    """
-    found = {}
-    for entry in document["keys"]:
-        if key := _signing_key(entry):
-            found[entry["kid"]] = key
-    if not found:
-        raise ValueError("there is no RSA key in it")
-    return found
-
-
-def _signing_key(entry: Any) -> jwt.PyJWK | None:
-    if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str):
-        return None
-    if entry.get("kty") != "RSA" or entry.get("use", "sig") != "sig":
-        return None
-    try:
-        return jwt.PyJWK(entry, algorithm="RS256")
-    except (ValueError, TypeError, KeyError, jwt.PyJWTError) as error:
-        _log.warning("the issuer's key %s cannot be used: %s", entry["kid"], type(error).__name__)
-        return None
+    exp: _Date
+    iat: _Date | None = None
+    nbf: _Date | None = None
+    token_use: Literal["access"] = "access"  # noqa: S105 - a kind, no secret
+    client_id: Annotated[str, Field(min_length=1, max_length=255)]
+    scope: str = ""
 
 
 class Verifier:
@@ -178,9 +86,9 @@ class Verifier:
 
     async def verify(self, token: str) -> Claims:
         """Raises InvalidTokenError or KeysUnavailableError."""
-        if len(token) > _LONGEST_TOKEN:
-            raise InvalidTokenError("it is too long")
-        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        if len(token) > _LONGEST_TOKEN or not _COMPACT.fullmatch(token):
+            raise InvalidTokenError("it is no signed token in compact form, or too long")
+        digest = hashlib.sha256(token.encode("ascii")).digest()
         if (known := self._good.get(digest)) and self._clock() < known[0]:
             return known[1]
         claims = await self._judged(token)
@@ -203,10 +111,10 @@ class Verifier:
             raise InvalidTokenError("it is signed with a key that the issuer does not have")
         return self._checked(self._decoded(token, key))
 
-    def _decoded(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
+    def _decoded(self, token: str, key: jwt.PyJWK) -> _Payload:
         audience = self.expected.audience
         try:
-            found: dict[str, Any] = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
                 algorithms=list(ALGORITHMS),
@@ -215,16 +123,15 @@ class Verifier:
                 leeway=_LEEWAY,
                 options={"require": ["exp", "iss"], "verify_aud": bool(audience)},
             )
-        except (jwt.PyJWTError, ValueError, json.JSONDecodeError) as error:
+            return _Payload.model_validate(claims)
+        except ValidationError as error:
+            wrong = sorted({str(one["loc"][0]) for one in error.errors()})
+            raise InvalidTokenError(f"its claims are wrong: {', '.join(wrong)}") from error
+        except (jwt.PyJWTError, ValueError) as error:
             raise InvalidTokenError(str(error)) from error
-        return found
 
-    def _checked(self, found: dict[str, Any]) -> Claims:
-        if found.get("token_use", "access") != "access":
-            raise InvalidTokenError("it is an identity token, not an access token")
-        client, scope = found.get("client_id"), found.get("scope", "")
-        if not isinstance(client, str) or not client or not isinstance(scope, str):
-            raise InvalidTokenError("it does not say whose it is")
+    def _checked(self, claims: _Payload) -> Claims:
+        client = claims.client_id
         if self.expected.clients and client not in self.expected.clients:
             raise InvalidTokenError("its client is not one that may call")
-        return Claims(client, frozenset(scope.split()), float(found["exp"]))
+        return Claims(client, frozenset(claims.scope.split()), claims.exp)

@@ -162,7 +162,7 @@ def test_an_audience_that_is_asked_for(tmp_path: Path, far_ends: StandIns, issue
 def test_rotated_keys_are_read_again(
     tmp_path: Path, far_ends: StandIns, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seil.api.tokens._BETWEEN_FETCHES", 0.0)
+    monkeypatch.setattr("seil.api.keys._BETWEEN_FETCHES", 0.0)
     with _api(tmp_path, far_ends, issuer) as client:
         before = issuer.token()
         assert _asked(client, before) == 200
@@ -175,7 +175,7 @@ def test_rotated_keys_are_read_again(
 def test_an_issuer_that_is_not_there(
     tmp_path: Path, far_ends: StandIns, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seil.api.tokens._BETWEEN_FETCHES", 0.0)
+    monkeypatch.setattr("seil.api.keys._BETWEEN_FETCHES", 0.0)
     issuer.up = False
     with _api(tmp_path, far_ends, issuer) as client:
         headers = {"Authorization": f"Bearer {issuer.token()}"}

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from seil.api.calls import Answer, Fault
 from seil.api.edge.exchange import Exchange, plain
-from seil.api.tokens import Claims, InvalidTokenError, KeysUnavailableError, Verifier
+from seil.api.keys import KeysUnavailableError
+from seil.api.tokens import Claims, InvalidTokenError, Verifier
 
 if TYPE_CHECKING:
     from starlette.responses import Response

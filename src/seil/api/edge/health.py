@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import plain
-from seil.api.tokens import KeySource, KeysUnavailableError
+from seil.api.keys import KeySource, KeysUnavailableError
 from seil.errors import SeilError
 
 __all__ = ["Check", "health_router"]
