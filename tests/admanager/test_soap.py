@@ -191,11 +191,43 @@ def test_pause_takes_a_reason_to_ad_manager(gam: AdManager, stand_in: Server) ->
         act(gam, made.id, "pause", reason="creatives are late")
 
 
-def test_retract_ends_the_negotiation(gam: AdManager, stand_in: Server) -> None:
-    made = new_proposal(gam)
-    stand_in.faults.add(Fault(body="TerminateNegotiations", error="quota"))
-    with pytest.raises(UnavailableError, match="QuotaError"):
-        act(gam, made.id, "retract")
+def _sent(gam: AdManager, action: str) -> int:
+    made = new_proposal(
+        gam,
+        advertiser={"companyId": seed.ADVERTISER_ID, "type": "ADVERTISER"},
+        primarySalesperson={"userId": seed.SALESPERSON_ID},
+        primaryTraffickerId=seed.TRAFFICKER_ID,
+        sellerContactIds=[seed.SALESPERSON_ID],
+    )
+    new_lines(gam, made.id)
+    act(gam, made.id, action)
+    return made.id
+
+
+@pytest.mark.parametrize("action", ["request-buyer-acceptance", "request-buyer-review"])
+def test_retract_takes_a_proposal_back_from_the_buyer(gam: AdManager, action: str) -> None:
+    number = _sent(gam, action)
+    assert act(gam, number, "retract") == 1
+    found = gam.get_proposal(GetProposal(proposal_id=number))
+    assert (found.status, found.marketplace_info.has_local_version_edits) == ("DRAFT", True)  # type: ignore[union-attr]
+    (line,) = gam.get_proposal_line_items(GetProposalLineItems(proposal_id=number)).wire()[
+        "proposalLineitems"
+    ]
+    changes = {"id": line["id"], "netRate": {"currencyCode": "AUD", "microAmount": 8_000_000}}
+    gam.update_proposal_line_items(
+        UpdateProposalLineItems.model_validate({"proposalLineitems": [changes]})
+    )
+    assert act(gam, number, action) == 1
+
+
+def test_retract_of_what_the_buyer_does_not_have_is_refused(gam: AdManager) -> None:
+    """Nothing is opened by it: neither a draft nor what is over."""
+    number = _sent(gam, "request-buyer-acceptance")
+    act(gam, number, "terminate-negotiations")
+    for one, status in ((new_proposal(gam).id, "SELLER_INITIATED"), (number, "CANCELLED")):
+        with pytest.raises(RequestRejectedError, match=f"its negotiation is {status}") as caught:
+            act(gam, one, "retract")
+        assert caught.value.status == 400
 
 
 def test_custom_fields_and_labels_survive_soap(gam: AdManager) -> None:

@@ -366,6 +366,11 @@ def test_a_proposals_negotiation(caller: Caller, gam: FarEnd, levers: Levers) ->
         return int(found["numChanges"])
 
     assert act("requestBuyerAcceptance") == 1
+    assert act("retract") == 1
+    retracted = caller.data("GET", f"/v1/gam/proposal/{number}")
+    assert retracted["status"] == "DRAFT"
+    assert retracted["marketplaceInfo"]["hasLocalVersionEdits"] is True
+    assert act("request acceptance") == 1
     levers.admanager(f"proposals/{number}/accept")
     proposal = caller.data("GET", f"/v1/gam/proposal/{number}")
     assert proposal["marketplaceInfo"]["negotiationStatus"] == "FINALIZED"
@@ -373,8 +378,10 @@ def test_a_proposals_negotiation(caller: Caller, gam: FarEnd, levers: Levers) ->
     items = caller.data("GET", f"/v1/gam/proposallineitem/{number}")["proposalLineitems"]
     assert [i["id"] for i in items] == [item]
     assert act("edit for negotiation") == 1
-    assert act("ARCHIVE") == 1
-    assert gam.thing("proposals", number)["isArchived"] is True
+    path = f"/v1/gam/proposal/{number}"
+    sold = caller.deployment.call("PUT", path, params={"action": "ARCHIVE"})
+    assert sold.status_code == 400
+    assert "DealError.CANNOT_ARCHIVE_PROPOSAL_WHEN_SOLD" in sold.text
 
 
 def test_proposal_line_items_are_created_as_they_were_given(caller: Caller, gam: FarEnd) -> None:

@@ -156,6 +156,13 @@ class Soap:
         """A new proposal line item."""
         return self.lines.createProposalLineItems([_set(proposal_line(proposal, now, **fields))])[0]
 
+    def lines_of(self, proposal: int) -> Any:
+        """Its line items, by id."""
+        ad_manager = importlib.import_module("googleads.ad_manager")
+        statement = ad_manager.StatementBuilder(version="v202608").Where("proposalId = :id")
+        statement.WithBindVariable("id", proposal).OrderBy("id")
+        return self.lines.getProposalLineItemsByStatement(statement.ToStatement())["results"]
+
     def act(self, kind: str, proposal: int, **fields: Any) -> int:
         """How many proposals the action changed."""
         done = self.proposals.performProposalAction(

@@ -191,23 +191,124 @@ def test_archived_proposal_comes_back(soap: Soap) -> None:
     assert not soap.read(number)["isArchived"]
 
 
+_NOT_NOW = "ProposalActionError.NOT_APPLICABLE"
+_NOT_OPEN = "DealError.CAN_ONLY_EXECUTE_IF_LOCAL_EDITS"
+_STATES = ("draft", "review", "acceptance", "back", "final", "reopened", "terminated")
+# Each action in each of these states: changed, or refused with its reason.
+_MATRIX: dict[str, tuple[str, ...]] = {
+    "RequestBuyerReview": ("", _NOT_OPEN, _NOT_OPEN, _NOT_OPEN, _NOT_OPEN, "", _NOT_NOW),
+    "RequestBuyerAcceptance": ("", _NOT_OPEN, _NOT_OPEN, "", _NOT_OPEN, "", _NOT_NOW),
+    "EditProposalsForNegotiation": (_NOT_NOW, "", "", "", "", _NOT_NOW, _NOT_NOW),
+    "DiscardLocalVersionEdits": (
+        *(_NOT_NOW, _NOT_OPEN, _NOT_OPEN, _NOT_OPEN, _NOT_OPEN, "", _NOT_OPEN),
+    ),
+    "PauseProposals": (_NOT_NOW, _NOT_NOW, _NOT_NOW, _NOT_NOW, "", _NOT_NOW, _NOT_NOW),
+    "ResumeProposals": (_NOT_NOW,) * 7,
+    "TerminateNegotiations": (_NOT_NOW, "", "", "", _NOT_NOW, _NOT_NOW, _NOT_NOW),
+    "ReserveProposals": ("", "", "", "", _NOT_NOW, _NOT_NOW, _NOT_NOW),
+    "UpdateOrderWithSellerData": (
+        *(_NOT_NOW, _NOT_NOW, _NOT_NOW, _NOT_NOW),
+        *("DealError.NO_PROPOSAL_CHANGES_FOUND", "DealError.NO_PROPOSAL_CHANGES_FOUND"),
+        _NOT_NOW,
+    ),
+    "ArchiveProposals": (
+        *("", _NOT_NOW, _NOT_NOW, ""),
+        *("DealError.CANNOT_ARCHIVE_PROPOSAL_WHEN_SOLD",) * 2,
+        "",
+    ),
+    "UnarchiveProposals": (_NOT_NOW,) * 7,
+}
+
+
+def _in_state(soap: Soap, http: httpx.Client, clock: Time, state: str) -> int:
+    review = state in ("review", "back")
+    if state == "draft":
+        number = int(soap.proposal()["id"])
+        soap.line(number, clock.now)
+        return number
+    number, _ = _sent(soap, clock, "RequestBuyerReview" if review else "RequestBuyerAcceptance")
+    if state in ("back", "final", "reopened"):
+        http.post(f"/sandbox/proposals/{number}/accept").raise_for_status()
+    if state in ("reopened", "terminated"):
+        reopens = state == "reopened"
+        soap.act("EditProposalsForNegotiation" if reopens else "TerminateNegotiations", number)
+    return number
+
+
 @pytest.mark.parametrize(
-    "action",
+    ("action", "state", "reason"),
     [
-        "PauseProposals",
-        "ResumeProposals",
-        "UpdateOrderWithSellerData",
-        "EditProposalsForNegotiation",
-        "DiscardLocalVersionEdits",
-        "TerminateNegotiations",
-        "UnarchiveProposals",
+        pytest.param(action, state, reason, id=f"{action}-{state}")
+        for action, reasons in _MATRIX.items()
+        for state, reason in zip(_STATES, reasons, strict=True)
     ],
 )
-def test_action_on_a_new_proposal_is_refused(soap: Soap, action: str) -> None:
-    number = soap.proposal()["id"]
+def test_action_is_taken_or_refused_by_the_state(
+    soap: Soap, http: httpx.Client, clock: Time, action: str, state: str, reason: str
+) -> None:
+    number = _in_state(soap, http, clock, state)
+    if not reason:
+        assert soap.act(action, number) == 1
+        return
     with pytest.raises(GoogleAdsServerFault) as error:
         soap.act(action, number)
-    assert _fault(error) == "ProposalActionError.NOT_APPLICABLE"
+    assert _fault(error) == reason
+
+
+def test_terminated_renegotiation_leaves_the_sold_deal(
+    soap: Soap, google: Google, http: httpx.Client, clock: Time
+) -> None:
+    number = _in_state(soap, http, clock, "final")
+    soap.act("EditProposalsForNegotiation", number)
+    line = soap.lines_of(number)[0]
+    line["netRate"]["microAmount"] = 20_000_000
+    soap.lines.updateProposalLineItems([line])
+    soap.act("RequestBuyerAcceptance", number)
+    soap.act("TerminateNegotiations", number)
+    assert _state(soap, number) == ("APPROVED", "FINALIZED", False)
+    assert _line(soap, line["id"])["netRate"]["microAmount"] == 12_500_000
+    order = google.orders.get_order(name=f"{NETWORK}/orders/{soap.read(number)['dfpOrderId']}")
+    assert order.status == order.status.APPROVED
+
+
+def test_sold_line_item_is_archived_with_the_buyers_consent(
+    soap: Soap, google: Google, http: httpx.Client, clock: Time
+) -> None:
+    number = soap.proposal()["id"]
+    first, second = (soap.line(number, clock.now, name=name)["id"] for name in "ab")
+    soap.act("RequestBuyerAcceptance", number)
+    http.post(f"/sandbox/proposals/{number}/accept").raise_for_status()
+    _line_refused(soap, "Archive", first, "DealError.CANNOT_ARCHIVE_LINE_ITEM_WHEN_SOLD")
+    _line_action(soap, "Pause", first)
+    soap.act("EditProposalsForNegotiation", number)
+    reason = "ProposalLineItemActionError.CANNOT_ARCHIVE_ONGOING_PROPOSAL_LINE_ITEM"
+    _line_refused(soap, "Archive", second, reason)
+    _line_action(soap, "Archive", first)
+    reason = "CANNOT_UNARCHIVE_SOLD_PROGRAMMATIC_PROPOSAL_LINE_ITEM"
+    _line_refused(soap, "Unarchive", first, f"ProposalLineItemActionError.{reason}")
+    soap.act("RequestBuyerAcceptance", number)
+    http.post(f"/sandbox/proposals/{number}/accept").raise_for_status()
+    name = f"{NETWORK}/lineItems/{_line(soap, first)['dfpLineItemId']}"
+    assert google.line_items.get_line_item(name=name).archived
+
+
+def test_order_is_updated_with_what_needs_no_buyer(
+    soap: Soap, google: Google, http: httpx.Client, clock: Time
+) -> None:
+    number = _in_state(soap, http, clock, "reopened")
+    line = soap.lines_of(number)[0]
+    line["name"] = "Another line"
+    soap.lines.updateProposalLineItems([line])
+    assert soap.act("UpdateOrderWithSellerData", number) == 1
+    assert _state(soap, number) == ("APPROVED", "FINALIZED", False)
+    item = google.line_items.get_line_item(name=f"{NETWORK}/lineItems/{line['dfpLineItemId']}")
+    assert item.display_name == "Another line"
+    soap.act("EditProposalsForNegotiation", number)
+    line["netRate"]["microAmount"] = 20_000_000
+    soap.lines.updateProposalLineItems([line])
+    with pytest.raises(GoogleAdsServerFault, match="netRate") as error:
+        soap.act("UpdateOrderWithSellerData", number)
+    assert _fault(error) == "DealError.CANNOT_CHANGE_FIELD_REQUIRING_BUYER_APPROVAL"
 
 
 @pytest.mark.parametrize(
@@ -227,8 +328,12 @@ def test_buyer_can_end_it(soap: Soap, http: httpx.Client, clock: Time) -> None:
     assert _state(soap, proposal) == ("REJECTED", "CANCELLED", False)
 
 
-def test_proposal_without_line_items_is_not_sent(soap: Soap) -> None:
+def test_proposal_without_line_items_is_not_sent(soap: Soap, clock: Time) -> None:
     number = soap.proposal()["id"]
+    with pytest.raises(GoogleAdsServerFault) as error:
+        soap.act("RequestBuyerReview", number)
+    assert _fault(error) == "DealError.MISSING_PROPOSAL_LINE_ITEMS"
+    _line_action(soap, "Archive", soap.line(number, clock.now)["id"])
     with pytest.raises(GoogleAdsServerFault) as error:
         soap.act("RequestBuyerReview", number)
     assert _fault(error) == "ProposalError.HAS_NO_UNARCHIVED_PROPOSAL_LINEITEMS"
@@ -323,6 +428,12 @@ def _line_action(soap: Soap, kind: str, line: int) -> int:
         {"xsi_type": f"{kind}ProposalLineItems"}, by_id(line).ToStatement()
     )
     return int(done["numChanges"])
+
+
+def _line_refused(soap: Soap, kind: str, line: int, reason: str) -> None:
+    with pytest.raises(GoogleAdsServerFault) as error:
+        _line_action(soap, kind, line)
+    assert _fault(error) == reason
 
 
 def test_proposal_line_item_follows_its_actions(

@@ -25,7 +25,7 @@ _ACTIONS = {
     "request-buyer-acceptance": "RequestBuyerAcceptance",
     "request-acceptance": "RequestBuyerAcceptance",
     "request-buyer-review": "RequestBuyerReview",
-    "retract": "RetractProposals",
+    "retract": "EditProposalsForNegotiation",
     "pause": "PauseProposals",
     "resume": "ResumeProposals",
     "archive": "ArchiveProposals",
@@ -36,9 +36,7 @@ _ACTIONS = {
     "discard-local-version-edits": "DiscardLocalVersionEdits",
     "update-order-with-seller-data": "UpdateOrderWithSellerData",
 }
-# Ad Manager took RetractProposals away when proposals went to the marketplace: what takes an offer
-# back from its buyer there is to end the negotiation.
-_INSTEAD = {"RetractProposals": "TerminateNegotiations"}
+_WITH_BUYER = ("AWAITING_BUYER_REVIEW", "ONLY_SELLER_ACCEPTED")
 
 
 class Proposals:
@@ -84,10 +82,16 @@ class Proposals:
         return after_conflicts(self._attempts, once)
 
     def act(self, request: ActOnProposal) -> NumChanges:
-        self._found(request.proposal_id)
+        """Performs the action of Google's that the word means.
+
+        None of them is a retraction any more
+        (https://developers.google.com/ad-manager/api/reference/v202608/ProposalService.ProposalAction):
+        `retract` opens for edit what is with the buyer, and nothing else.
+        """
+        proposal = self._found(request.proposal_id)
+        if request.action == "retract":
+            _check_with_buyer(proposal)
         kind = _ACTIONS[request.action]
-        if kind in _INSTEAD and not self._soap.has_type(_SERVICE, kind):
-            kind = _INSTEAD[kind]
         action: dict[str, Any] = {"xsi_type": kind}
         if request.reason is not None:
             action["reason"] = request.reason
@@ -102,6 +106,17 @@ class Proposals:
             reason = f"there is no proposal {identity}"
             raise RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)
         return found
+
+
+def _check_with_buyer(proposal: Any) -> None:
+    info = proposal.marketplaceInfo
+    status = info.negotiationStatus if info else None
+    if status not in _WITH_BUYER:
+        reason = (
+            f"proposal {proposal.id} is not with its buyer: its negotiation is {status};"
+            " edit-for-negotiation opens what the buyer has answered or accepted"
+        )
+        raise RequestRejectedError(SERVICE, "NOT_WITH_BUYER", reason, status=400)
 
 
 def _set(target: Any, part: str, name: str, value: Any) -> None:

@@ -20,7 +20,6 @@ from lxml.etree import LxmlError
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
 from zeep.exceptions import Error as ZeepError
-from zeep.exceptions import LookupError as ZeepLookupError
 from zeep.transports import Transport
 
 from seil.admanager.calls import SERVICE, Calls, before_effect, time_for_call
@@ -68,14 +67,6 @@ class Soap:
     def effect(self, service: str, method: str, *arguments: Any) -> Any:
         call = self._bound(service, method, arguments)
         return self._renewing(lambda: self._calls.effect(method, call))
-
-    def has_type(self, service: str, name: str) -> bool:
-        namespace = f"https://www.google.com/apis/ads/publisher/{self.version}"
-        try:
-            self._service(service).zeep_client.get_type(f"{{{namespace}}}{name}")
-        except ZeepLookupError:
-            return False
-        return True
 
     def _renewing(self, run: Callable[[], Any]) -> Any:
         """Once more with another token where the first is refused: nothing was done with that.

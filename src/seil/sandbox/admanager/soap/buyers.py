@@ -53,12 +53,7 @@ class Buyers:
 
     def terminate(self, number: int) -> Thing:
         proposal = self._proposal(number, _ANSWERABLE)
-        proposal["status"] = "REJECTED"
-        proposal["marketplaceInfo"] |= {
-            "negotiationStatus": "CANCELLED",
-            "hasLocalVersionEdits": False,
-        }
-        return self._told(proposal)
+        return self._told(self._negotiation.terminate(proposal, status="REJECTED"))
 
     def _proposal(self, number: int, allowed: tuple[str, ...]) -> Thing:
         try:

@@ -1,4 +1,4 @@
-"""The interface of the SOAP services: `types.txt` as types, as XML Schema and as WSDL."""
+"""The SOAP services' interface: `types.txt` and `errors.txt` as types, XML Schema and WSDL."""
 
 from __future__ import annotations
 
@@ -14,37 +14,6 @@ from seil.sandbox.admanager.soap.xml import etree
 
 VERSIONS = ("v202511", "v202602", "v202605", "v202608")
 SCALARS = frozenset({"string", "long", "int", "boolean", "double"})
-ERROR_KINDS: Mapping[str, str] = {
-    "AuthenticationError": "MISSING_AUTHENTICATION_HTTP_HEADER AUTHENTICATION_FAILED"
-    " NETWORK_NOT_FOUND NETWORK_CODE_REQUIRED MISSING_SOAP_REQUEST_HEADER",
-    "CollectionSizeError": "TOO_LARGE TOO_SMALL",
-    "CommonError": "NOT_FOUND ALREADY_EXISTS NOT_APPLICABLE DUPLICATE_OBJECT CANNOT_UPDATE"
-    " UNSUPPORTED_OPERATION CONCURRENT_MODIFICATION",
-    "CompanyError": "INVALID_COMPANY_TYPE",
-    "DateError": "DATE_IN_PAST START_DATE_AFTER_END_DATE END_DATE_BEFORE_START_DATE",
-    "ForecastError": "NOT_ENOUGH_INVENTORY",
-    "InventoryTargetingError": "AT_LEAST_ONE_PLACEMENT_OR_INVENTORY_UNIT_REQUIRED",
-    "ParseError": "UNPARSABLE",
-    "PermissionError": "PERMISSION_DENIED",
-    "ProgrammaticError": "INVALID_BUYER",
-    "ProposalActionError": "NOT_APPLICABLE IS_ARCHIVED",
-    "ProposalError": "UPDATE_PROPOSAL_NOT_ALLOWED HAS_NO_UNARCHIVED_PROPOSAL_LINEITEMS"
-    " UPDATE_ADVERTISER_NOT_ALLOWED",
-    "ProposalLineItemActionError": "NOT_APPLICABLE PROPOSAL_NOT_EDITABLE"
-    " CANNOT_ARCHIVE_ONGOING_PROPOSAL_LINE_ITEM"
-    " CANNOT_UNARCHIVE_SOLD_PROGRAMMATIC_PROPOSAL_LINE_ITEM",
-    "ProposalLineItemError": "LINE_ITEM_TYPE_NOT_ALLOWED END_DATE_TIME_NOT_AFTER_START_TIME"
-    " START_DATE_TIME_IS_IN_PAST END_DATE_TIME_IS_IN_PAST UPDATE_PROPOSAL_LINE_ITEM_NOT_ALLOWED"
-    " SIZE_REQUIRED",
-    "PublisherQueryLanguageContextError": "UNEXECUTABLE",
-    "PublisherQueryLanguageSyntaxError": "UNPARSABLE",
-    "QuotaError": "EXCEEDED_QUOTA",
-    "RequestError": "INVALID_INPUT UNSUPPORTED_VERSION",
-    "RequiredError": "REQUIRED",
-    "ServerError": "SERVER_ERROR SERVER_BUSY",
-    "StatementError": "VARIABLE_NOT_BOUND_TO_VALUE",
-    "StringLengthError": "TOO_LONG TOO_SHORT",
-}
 
 
 @dataclass(frozen=True)
@@ -106,10 +75,19 @@ def contract() -> Contract:
             abstract = bool(match[1])
             inner = _elements(match[4])
             types[match[2]] = Type(match[2], match[3] or "", inner, abstract=abstract)
-    for kind, reasons in ERROR_KINDS.items():
-        enums[f"{kind}.Reason"] = (*reasons.split(), "UNKNOWN")
-        types[kind] = Type(kind, "ApiError", _elements(f"reason:{kind}.Reason"))
+    for kind, reasons in error_kinds().items():
+        types[kind] = Type(kind, "ApiError", _elements(f"reason:{kind}.Reason" if reasons else ""))
+        if reasons:
+            enums[f"{kind}.Reason"] = (*reasons, "UNKNOWN")
     return Contract(types, enums, services)
+
+
+@functools.cache
+def error_kinds() -> Mapping[str, tuple[str, ...]]:
+    """The reasons of each kind of error, as `errors.txt` lists them."""
+    lines = _lines(Path(__file__).with_name("errors.txt").read_text("utf-8"))
+    parts = (line.partition(":") for line in lines)
+    return {kind: tuple(reasons.split()) for kind, _, reasons in parts}
 
 
 def _lines(text: str) -> Iterator[str]:

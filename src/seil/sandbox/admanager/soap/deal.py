@@ -32,21 +32,21 @@ class Deals:
             line["isSold"] = True
             line["reservationStatus"] = "CHECK_LINE_ITEM_RESERVATION_STATUS"
 
-    def rename(self, proposal: Mapping[str, Any], lines: Sequence[Thing]) -> None:
-        """What can be changed without the buyer: names and who is responsible."""
-        self._order({**proposal})
-        for line in lines:
-            if number := line.get("dfpLineItemId"):
-                item = self._network.get("lineItems", self._network.name("lineItems", number))
-                item["displayName"] = line["name"]
-                self._network.put("lineItems", item)
-
     def pause(self, lines: Sequence[Thing], *, paused: bool) -> None:
         for line in lines:
             if number := line.get("dfpLineItemId"):
                 item = self._network.get("lineItems", self._network.name("lineItems", number))
                 order = self._network.get("orders", item["order"])
                 self._line_items.save({**item, "_paused": paused}, order)
+
+    def archive(self, lines: Sequence[Thing]) -> None:
+        """Ends the delivery of what both sides took out of the deal."""
+        for line in lines:
+            if number := line.get("dfpLineItemId"):
+                item = self._network.get("lineItems", self._network.name("lineItems", number))
+                order = self._network.get("orders", item["order"])
+                ended = {"archived": True, "reservationStatus": "UNRESERVED"}
+                self._line_items.save({**item, **ended}, order)
 
     def _new_item(self) -> int:
         return self._network.new_id("lineItems")

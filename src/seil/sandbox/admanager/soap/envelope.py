@@ -9,10 +9,10 @@ from typing import Any
 from seil.sandbox.admanager.errors import ApiError
 from seil.sandbox.admanager.messages import XML, Reply
 from seil.sandbox.admanager.soap.contract import (
-    ERROR_KINDS,
     VERSIONS,
     Element,
     contract,
+    error_kinds,
     namespace,
     schema,
 )
@@ -138,7 +138,8 @@ def fault_reply(path: str, error: ApiError) -> Reply:
 
 def _described(error: ApiError) -> Mapping[str, Any]:
     """An error that SOAP has no type for is given as the nearest: a bad request."""
-    known = error.reason in ERROR_KINDS.get(error.kind, "").split()
+    reasons = error_kinds().get(error.kind)
+    known = reasons is not None and (error.reason in reasons or not reasons)
     return {
         KIND: error.kind if known else "RequestError",
         "fieldPath": error.field,

@@ -7,20 +7,27 @@ https://developers.google.com/ad-manager/api/reference/v202608/ProposalService.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seil.sandbox.admanager.errors import ApiError, not_applicable, required
+from seil.sandbox.admanager.errors import required
 from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing
 from seil.sandbox.admanager.orders import Orders
 from seil.sandbox.admanager.soap.deal import Deals
 from seil.sandbox.admanager.soap.proposal_checks import check_line
 from seil.sandbox.admanager.soap.proposals import Proposals
-from seil.sandbox.admanager.soap.states import LINE_ACTIONS, PROPOSAL_ACTIONS, is_open
+from seil.sandbox.admanager.soap.states import (
+    allows,
+    check_action,
+    check_line_action,
+    is_open,
+    refused,
+)
+from seil.sandbox.admanager.soap.versions import Versions
 
 _FIRST_MARKETPLACE = 9_000_000
+_NEEDED_TO_SEND = ("advertiser", "primarySalesperson", "primaryTraffickerId", "sellerContactIds")
 
 
 class Negotiation:
@@ -29,68 +36,67 @@ class Negotiation:
     ) -> None:
         self._network = network
         self._proposals = proposals
+        self._versions = Versions(proposals)
         self._deals = Deals(network, orders, line_items)
 
     def act(self, action: Mapping[str, Any], chosen: Sequence[Thing]) -> int:
         """How many proposals it changed: all that were chosen, or none."""
         kind = action.get("_type", "")
         for proposal in [self._proposals.get(one["id"]) for one in chosen]:
-            allowed = PROPOSAL_ACTIONS[kind]
-            if proposal["isArchived"] != (kind == "UnarchiveProposals"):
-                reason = "NOT_APPLICABLE" if kind == "UnarchiveProposals" else "IS_ARCHIVED"
-                raise _action_refused("ProposalActionError", reason, proposal)
-            if not allowed(proposal):
-                raise _action_refused("ProposalActionError", "NOT_APPLICABLE", proposal)
-            self._perform(kind, proposal)
+            check_action(kind, proposal, self._shown_lines(proposal))
+            self._perform(kind, proposal, action)
         return len(chosen)
 
-    def _perform(self, kind: str, proposal: Thing) -> None:
+    def _perform(self, kind: str, proposal: Thing, action: Mapping[str, Any]) -> None:
         info = proposal["marketplaceInfo"]
         match kind:
             case "RequestBuyerAcceptance" | "RequestBuyerReview":
                 self._send(proposal, accepted=kind == "RequestBuyerAcceptance")
             case "EditProposalsForNegotiation":
-                self._publish(proposal)
+                self._versions.publish(proposal)
                 info["hasLocalVersionEdits"], proposal["status"] = True, "DRAFT"
             case "DiscardLocalVersionEdits":
-                proposal = self._restored(proposal)
+                proposal = self._discard(proposal)
             case "TerminateNegotiations":
-                info |= {"negotiationStatus": "CANCELLED", "hasLocalVersionEdits": False}
+                proposal = self.terminate(proposal)
             case "ArchiveProposals" | "UnarchiveProposals":
                 proposal["isArchived"] = kind == "ArchiveProposals"
-            case _:
-                self._perform_on_deal(kind, proposal)
+            case "PauseProposals" | "ResumeProposals" | "ReserveProposals":
+                self._perform_on_deal(kind, proposal, action)
+            case "UpdateOrderWithSellerData":
+                self._update_order(proposal)
         self._proposals.save(proposal)
 
-    def _perform_on_deal(self, kind: str, proposal: Thing) -> None:
-        lines = self._proposals.lines(proposal)
-        match kind:
-            case "PauseProposals" | "ResumeProposals":
-                self._deals.pause(lines, paused=kind == "PauseProposals")
-            case "ReserveProposals":
-                for line in lines:
-                    self._proposals.save_line({**line, "reservationStatus": "RESERVED"})
-            case "UpdateOrderWithSellerData":
-                self._deals.rename(proposal, lines)
+    def _perform_on_deal(self, kind: str, proposal: Thing, action: Mapping[str, Any]) -> None:
+        """On those of its line items that the action can change."""
+        for shown in self._shown_lines(proposal):
+            if allows(f"{kind.removesuffix('Proposals')}ProposalLineItems", shown, proposal):
+                line = self._proposals.line(shown["id"])
+                self._perform_on_line(kind.removesuffix("Proposals"), line, action)
+
+    def _update_order(self, proposal: Thing) -> None:
+        """Pushes what needs no consent of the buyer's:
+        https://support.google.com/admanager/answer/6239632.
+        """
+        own, both = self._versions.edits(proposal)
+        if both:
+            reason = "CANNOT_CHANGE_FIELD_REQUIRING_BUYER_APPROVAL"
+            raise refused("DealError", reason, {**proposal, "name": ", ".join(sorted(both))})
+        if not own:
+            raise refused("DealError", "NO_PROPOSAL_CHANGES_FOUND", proposal)
+        self.finalise(proposal)
 
     def act_on_lines(self, action: Mapping[str, Any], chosen: Sequence[Thing]) -> int:
         """How many line items it changed: all that were chosen, or none."""
         kind = action.get("_type", "")
         for shown in chosen:
+            check_line_action(kind, shown, self._proposals.get(shown["proposalId"]))
             line = self._proposals.line(shown["id"])
-            error = "ProposalLineItemActionError"
-            if line["isArchived"] != (kind == "UnarchiveProposalLineItems"):
-                raise _action_refused(error, "NOT_APPLICABLE", line)
-            needs_editing, allowed = LINE_ACTIONS[kind]
-            if needs_editing and not is_open(self._proposals.get(line["proposalId"])):
-                raise _action_refused(error, "PROPOSAL_NOT_EDITABLE", line)
-            if not allowed(shown):
-                raise _action_refused(error, "NOT_APPLICABLE", line)
-            self._perform_on_line(kind, line, action)
+            self._perform_on_line(kind.removesuffix("ProposalLineItems"), line, action)
         return len(chosen)
 
-    def _perform_on_line(self, kind: str, line: Thing, action: Mapping[str, Any]) -> None:
-        match kind.removesuffix("ProposalLineItems"):
+    def _perform_on_line(self, verb: str, line: Thing, action: Mapping[str, Any]) -> None:
+        match verb:
             case "Archive":
                 line["isArchived"] = True
             case "Unarchive":
@@ -112,38 +118,28 @@ class Negotiation:
     def _send(self, proposal: Thing, *, accepted: bool) -> None:
         """To the buyer, as the programmatic guide says it must be by then."""
         info = proposal["marketplaceInfo"]
-        if info["isNewVersionFromBuyer"]:
-            message = "NEW_VERSION_FROM_BUYER: discard the local edits, then make them again"
-            raise not_applicable("ProposalActionError", message)
-        for field in (
-            "advertiser",
-            "primarySalesperson",
-            "primaryTraffickerId",
-            "sellerContactIds",
-        ):
+        for field in _NEEDED_TO_SEND:
             if not proposal.get(field):
                 raise required(f"proposals.{field}")
-        lines = [line for line in self._proposals.lines(proposal) if not line["isArchived"]]
-        if not lines:
-            reason = "HAS_NO_UNARCHIVED_PROPOSAL_LINEITEMS"
-            raise _action_refused("ProposalError", reason, proposal)
-        for line in lines:
-            check_line(self._network, line, "proposalLineItems", new=not line["isSold"])
+        for line in self._proposals.lines(proposal):
+            if not line["isArchived"]:
+                check_line(self._network, line, "proposalLineItems", new=not line["isSold"])
         if "marketplaceId" not in info:
             number = self._network.store.next_id("marketplace", _FIRST_MARKETPLACE)
             info["marketplaceId"] = f"MP{number}"
-        buyer_agreed = proposal.pop("_agreed", False) and not info["hasLocalVersionEdits"]
+        buyer_agreed = proposal.pop("_agreed", False) and not is_open(proposal)
         info["hasLocalVersionEdits"] = False
         proposal["status"] = "PENDING_APPROVAL"
         info["negotiationStatus"] = "ONLY_SELLER_ACCEPTED" if accepted else "AWAITING_BUYER_REVIEW"
-        self._publish(proposal)
+        self._versions.publish(proposal)
         if accepted and buyer_agreed:
             self.finalise(proposal)
 
     def finalise(self, proposal: Thing) -> None:
-        """Both have accepted: the order and its line items are there now."""
-        lines = [line for line in self._proposals.lines(proposal) if not line["isArchived"]]
-        self._deals.book(proposal, lines)
+        """Both have accepted: the order and its line items are there now, as they agreed."""
+        lines = self._proposals.lines(proposal)
+        self._deals.book(proposal, [line for line in lines if not line["isArchived"]])
+        self._deals.archive([line for line in lines if line["isArchived"]])
         for line in lines:
             self._proposals.save_line(line)
         proposal["status"], proposal["isSold"] = "APPROVED", True
@@ -151,25 +147,25 @@ class Negotiation:
             "negotiationStatus": "FINALIZED",
             "hasLocalVersionEdits": False,
         }
-        self._publish(proposal)
+        self._versions.publish(proposal, accepted=True)
 
-    def _publish(self, proposal: Thing) -> None:
-        """Keeps what both sides know, for when local edits are thrown away."""
-        known = {name: value for name, value in proposal.items() if name != "_published"}
-        kept = {"proposal": known, "lines": self._proposals.lines(proposal)}
-        proposal["_published"] = copy.deepcopy(kept)
+    def terminate(self, proposal: Thing, *, status: str | None = None) -> Thing:
+        """Ends the negotiation; what was sold before is again as both accepted it:
+        https://support.google.com/admanager/answer/7457983.
+        """
+        if proposal["isSold"]:
+            return self._versions.accepted(proposal)
+        proposal["status"] = status or proposal["status"]
+        proposal["marketplaceInfo"] |= {
+            "negotiationStatus": "CANCELLED",
+            "hasLocalVersionEdits": False,
+        }
+        return proposal
 
-    def _restored(self, proposal: Thing) -> Thing:
+    def _discard(self, proposal: Thing) -> Thing:
         """The version of the buyer where that is newer, else the one before the edits."""
-        kept = proposal["_published"]
         newest = proposal.pop("_from_buyer", None)
-        known = {line["id"] for line in kept["lines"]}
-        for line in self._proposals.lines(proposal):
-            if line["id"] not in known:
-                self._proposals.remove_line(line["id"])
-        for line in kept["lines"]:
-            self._proposals.save_line(line)
-        restored: Thing = {**kept["proposal"], "_published": kept}
+        restored = self._versions.published(proposal)
         if newest is not None:
             self.apply(restored, newest)
         return restored
@@ -193,9 +189,7 @@ class Negotiation:
             "isNewVersionFromBuyer": False,
         }
         proposal["status"] = "DRAFT"
-        self._publish(proposal)
+        self._versions.publish(proposal)
 
-
-def _action_refused(kind: str, reason: str, thing: Mapping[str, Any]) -> ApiError:
-    message = f"{thing.get('name')} ({thing.get('id')}): {reason.lower().replace('_', ' ')}"
-    return not_applicable(kind, message, reason=reason)
+    def _shown_lines(self, proposal: Thing) -> list[Thing]:
+        return [self._proposals.shown_line(line) for line in self._proposals.lines(proposal)]

@@ -1,11 +1,25 @@
-"""In which state a proposal or one of its line items allows what."""
+"""In which state a proposal or one of its line items allows what, and how a refusal is named.
+
+Statuses: NegotiationStatus and ProposalStatus; reasons: ProposalActionError, ProposalError and
+DealError in https://developers.google.com/ad-manager/api/reference/v202608/ProposalService,
+ProposalLineItemActionError in
+https://developers.google.com/ad-manager/api/reference/v202608/ProposalLineItemService.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-Rule: TypeAlias = Callable[[Mapping[str, Any]], bool]
+from seil.sandbox.admanager.errors import ApiError, not_applicable
+from seil.sandbox.admanager.life_cycle import RUNNING
+
+Given: TypeAlias = Mapping[str, Any]
+Rule: TypeAlias = Callable[[Given, Sequence[Given]], bool]
+"""Of a proposal and its line items."""
+LineRule: TypeAlias = Callable[[Given, Given], bool]
+"""Of a proposal line item and its proposal."""
 
 READ_ONLY = frozenset(
     {
@@ -55,62 +69,181 @@ FREE_FIELDS = frozenset(
         "sellerContactIds",
     }
 )
-"""Fields of a proposal that can be changed without opening it for edit."""
+"""Fields of a proposal that can be changed without opening it for edit, and without the buyer."""
+SELLER_LINE_FIELDS = frozenset(
+    {
+        "name",
+        "internalNotes",
+        "deliveryRateType",
+        "lineItemPriority",
+        "frequencyCaps",
+        "appliedLabels",
+        "customFieldValues",
+        "targeting",
+        "disableSameAdvertiserCompetitiveExclusion",
+    }
+)
+"""Fields of a proposal line item that need no approval of the buyer's:
+https://support.google.com/admanager/answer/6239632.
+"""
 
-_WITH_BUYER = ("AWAITING_BUYER_REVIEW", "ONLY_SELLER_ACCEPTED")
-_RUNNING = ("READY", "DELIVERING", "DELIVERY_EXTENDED")
+WITH_BUYER = ("AWAITING_BUYER_REVIEW", "ONLY_SELLER_ACCEPTED")
 _PAUSED = ("PAUSED", "PAUSED_INVENTORY_RELEASED")
+_RESERVED = ("RESERVED", "CHECK_LINE_ITEM_RESERVATION_STATUS")
 
 
-def is_open(proposal: Mapping[str, Any]) -> bool:
+@dataclass(frozen=True)
+class Need:
+    """What an action needs of a proposal, and how it is refused without it."""
+
+    holds: Rule
+    reason: str = "NOT_APPLICABLE"
+    kind: str = "ProposalActionError"
+
+
+@dataclass(frozen=True)
+class LineNeed:
+    """What an action needs of a proposal line item."""
+
+    holds: LineRule
+    reason: str = "NOT_APPLICABLE"
+    kind: str = "ProposalLineItemActionError"
+
+
+def is_open(proposal: Given) -> bool:
     """Open for edit: what is served can be changed."""
     return bool(proposal["marketplaceInfo"]["hasLocalVersionEdits"])
 
 
-def _negotiation(proposal: Mapping[str, Any]) -> str:
+def was_sent(proposal: Given) -> bool:
+    return "marketplaceId" in proposal["marketplaceInfo"]
+
+
+def is_reserved(lines: Sequence[Given]) -> bool:
+    return any(line["reservationStatus"] in _RESERVED for line in lines)
+
+
+def check_action(action: str, proposal: Given, lines: Sequence[Given]) -> None:
+    for need in PROPOSAL_ACTIONS[action]:
+        if not need.holds(proposal, lines):
+            raise refused(need.kind, need.reason, proposal)
+
+
+def check_line_action(action: str, line: Given, proposal: Given) -> None:
+    for need in LINE_ACTIONS[action]:
+        if not need.holds(line, proposal):
+            raise refused(need.kind, need.reason, line)
+
+
+def allows(action: str, line: Given, proposal: Given) -> bool:
+    return all(need.holds(line, proposal) for need in LINE_ACTIONS[action])
+
+
+def refused(kind: str, reason: str, thing: Given) -> ApiError:
+    message = f"{thing.get('name')} ({thing.get('id')}): {reason.lower().replace('_', ' ')}"
+    return not_applicable(kind, message, reason=reason)
+
+
+def _negotiation(proposal: Given) -> str:
     return str(proposal["marketplaceInfo"]["negotiationStatus"])
 
 
-def _sendable(proposal: Mapping[str, Any]) -> bool:
-    """Open for edit, or just back from the buyer and agreed to as it is."""
-    return is_open(proposal) or _negotiation(proposal) == "AWAITING_SELLER_REVIEW"
+def _unarchived(lines: Sequence[Given]) -> list[Given]:
+    return [line for line in lines if not line["isArchived"]]
 
 
-def _is_sold(proposal: Mapping[str, Any]) -> bool:
-    return proposal["status"] == "APPROVED" and _negotiation(proposal) == "FINALIZED"
+def _runs(line: Given) -> bool:
+    return line.get("computedStatus") in RUNNING
 
 
-def _any(_thing: Mapping[str, Any]) -> bool:
-    return True
+def _is_paused(line: Given) -> bool:
+    return line.get("computedStatus") in _PAUSED
 
 
-PROPOSAL_ACTIONS: Mapping[str, Rule] = {
-    "RequestBuyerReview": lambda p: is_open(p) and _negotiation(p) != "CANCELLED",
-    "RequestBuyerAcceptance": lambda p: _sendable(p) and _negotiation(p) != "CANCELLED",
-    "EditProposalsForNegotiation": lambda p: (
-        not is_open(p) and _negotiation(p) not in ("CANCELLED", "SELLER_INITIATED")
+_KEPT = Need(lambda p, _: not p["isArchived"], "IS_ARCHIVED")
+# A terminated proposal cannot be reopened, renegotiated or edited again:
+# https://support.google.com/admanager/answer/7457983.
+_LIVE = Need(lambda p, _: _negotiation(p) != "CANCELLED")
+_LOCAL = Need(lambda p, _: is_open(p), "CAN_ONLY_EXECUTE_IF_LOCAL_EDITS", "DealError")
+# Back from the buyer as it was sent, or open for edit.
+_TURN = Need(
+    lambda p, _: is_open(p) or _negotiation(p) == "AWAITING_SELLER_REVIEW",
+    "CAN_ONLY_EXECUTE_IF_LOCAL_EDITS",
+    "DealError",
+)
+_CURRENT = Need(
+    lambda p, _: not p["marketplaceInfo"]["isNewVersionFromBuyer"],
+    "NEW_VERSION_FROM_BUYER",
+    "DealError",
+)
+_HAS_LINES = Need(lambda _, lines: bool(lines), "MISSING_PROPOSAL_LINE_ITEMS", "DealError")
+_HAS_UNARCHIVED = Need(
+    lambda _, lines: bool(_unarchived(lines)),
+    "HAS_NO_UNARCHIVED_PROPOSAL_LINEITEMS",
+    "ProposalError",
+)
+_FINAL = Need(lambda p, _: p["status"] == "APPROVED" and _negotiation(p) == "FINALIZED")
+_UNSOLD = Need(lambda p, _: not p["isSold"], "CANNOT_ARCHIVE_PROPOSAL_WHEN_SOLD", "DealError")
+
+PROPOSAL_ACTIONS: Mapping[str, Sequence[Need]] = {
+    "RequestBuyerReview": (_KEPT, _LIVE, _LOCAL, _CURRENT, _HAS_LINES, _HAS_UNARCHIVED),
+    "RequestBuyerAcceptance": (_KEPT, _LIVE, _TURN, _CURRENT, _HAS_LINES, _HAS_UNARCHIVED),
+    "EditProposalsForNegotiation": (_KEPT, _LIVE, Need(lambda p, _: not is_open(p))),
+    "DiscardLocalVersionEdits": (_KEPT, _LOCAL, Need(lambda p, _: was_sent(p))),
+    "PauseProposals": (_KEPT, _FINAL, Need(lambda _, lines: any(map(_runs, lines)))),
+    "ResumeProposals": (_KEPT, _FINAL, Need(lambda _, lines: any(map(_is_paused, lines)))),
+    # Nothing to end before it is sent; what is finalised cannot be ended:
+    # https://support.google.com/admanager/answer/6239629.
+    "TerminateNegotiations": (
+        _KEPT,
+        _LIVE,
+        Need(lambda p, _: was_sent(p) and _negotiation(p) != "FINALIZED"),
     ),
-    "DiscardLocalVersionEdits": lambda p: is_open(p) and "_published" in p,
-    "PauseProposals": _is_sold,
-    "ResumeProposals": _is_sold,
-    "TerminateNegotiations": lambda p: (
-        _negotiation(p) not in ("CANCELLED", "FINALIZED", "SELLER_INITIATED")
+    "ReserveProposals": (
+        _KEPT,
+        _LIVE,
+        Need(lambda p, _: _negotiation(p) != "FINALIZED"),
+        _HAS_LINES,
+        _HAS_UNARCHIVED,
+        Need(lambda _, lines: not all(is_reserved([line]) for line in _unarchived(lines))),
     ),
-    "ReserveProposals": lambda p: is_open(p) or _negotiation(p) in _WITH_BUYER,
-    "UpdateOrderWithSellerData": _is_sold,
-    "ArchiveProposals": lambda p: _negotiation(p) not in _WITH_BUYER,
-    "UnarchiveProposals": _any,
+    "UpdateOrderWithSellerData": (
+        _KEPT,
+        Need(lambda p, _: p["isSold"] and _negotiation(p) == "FINALIZED"),
+    ),
+    "ArchiveProposals": (_KEPT, _UNSOLD, Need(lambda p, _: _negotiation(p) not in WITH_BUYER)),
+    "UnarchiveProposals": (Need(lambda p, _: p["isArchived"]),),
 }
 
-LINE_ACTIONS: Mapping[str, tuple[bool, Rule]] = {
-    "ArchiveProposalLineItems": (True, lambda line: not line["isSold"]),
-    "UnarchiveProposalLineItems": (True, _any),
-    "ReserveProposalLineItems": (False, lambda line: line["reservationStatus"] != "RESERVED"),
+_LINE_KEPT = LineNeed(lambda line, _: not line["isArchived"])
+_LINE_EDITABLE = LineNeed(lambda _, proposal: is_open(proposal), "PROPOSAL_NOT_EDITABLE")
+
+LINE_ACTIONS: Mapping[str, Sequence[LineNeed]] = {
+    # A sold proposal's line items are archived once it is reopened, with the buyer's consent:
+    # https://support.google.com/admanager/answer/7180073.
+    "ArchiveProposalLineItems": (
+        _LINE_KEPT,
+        LineNeed(
+            lambda _, proposal: is_open(proposal) or not proposal["isSold"],
+            "CANNOT_ARCHIVE_LINE_ITEM_WHEN_SOLD",
+            "DealError",
+        ),
+        _LINE_EDITABLE,
+        LineNeed(lambda line, _: not _runs(line), "CANNOT_ARCHIVE_ONGOING_PROPOSAL_LINE_ITEM"),
+    ),
+    "UnarchiveProposalLineItems": (
+        LineNeed(lambda line, _: line["isArchived"]),
+        LineNeed(
+            lambda line, _: not line["isSold"],
+            "CANNOT_UNARCHIVE_SOLD_PROGRAMMATIC_PROPOSAL_LINE_ITEM",
+        ),
+        _LINE_EDITABLE,
+    ),
+    "ReserveProposalLineItems": (_LINE_KEPT, LineNeed(lambda line, _: not is_reserved([line]))),
     "ReleaseProposalLineItems": (
-        False,
-        lambda line: line["reservationStatus"] == "RESERVED" and not line["isSold"],
+        _LINE_KEPT,
+        LineNeed(lambda line, _: line["reservationStatus"] == "RESERVED" and not line["isSold"]),
     ),
-    "PauseProposalLineItems": (False, lambda line: line.get("computedStatus") in _RUNNING),
-    "ResumeProposalLineItems": (False, lambda line: line.get("computedStatus") in _PAUSED),
+    "PauseProposalLineItems": (_LINE_KEPT, LineNeed(lambda line, _: _runs(line))),
+    "ResumeProposalLineItems": (_LINE_KEPT, LineNeed(lambda line, _: _is_paused(line))),
 }
-"""Whether the proposal has to be open for edit, and what the line item has to be."""

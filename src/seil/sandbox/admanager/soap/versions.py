@@ -1,0 +1,80 @@
+"""The versions of a proposal: the one that the buyer sees, and the one that both have accepted.
+
+https://support.google.com/admanager/answer/7520509: edits stay here until they are sent, and can
+be thrown away for the version that the buyer has.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from seil.sandbox.admanager.network import Thing, public
+from seil.sandbox.admanager.soap.proposals import Proposals
+from seil.sandbox.admanager.soap.states import (
+    FREE_FIELDS,
+    READ_ONLY,
+    READ_ONLY_LINE,
+    SELLER_LINE_FIELDS,
+)
+
+_PUBLISHED, _ACCEPTED = "_published", "_accepted"
+_PAUSE = ("pauseRole", "pauseReason")
+_IGNORED = READ_ONLY | {"marketplaceInfo"}
+_IGNORED_IN_LINES = READ_ONLY_LINE - {"isArchived"}
+
+
+class Versions:
+    def __init__(self, proposals: Proposals) -> None:
+        self._proposals = proposals
+
+    def publish(self, proposal: Thing, *, accepted: bool = False) -> None:
+        """Keeps what the buyer sees from now on; `accepted`: by both."""
+        kept = {"proposal": public(proposal), "lines": self._proposals.lines(proposal)}
+        proposal[_PUBLISHED] = copy.deepcopy(kept)
+        if accepted:
+            proposal[_ACCEPTED] = copy.deepcopy(kept)
+
+    def published(self, proposal: Mapping[str, Any]) -> Thing:
+        """The proposal as the buyer sees it, its line items too: edits are gone."""
+        return self._restored(proposal, proposal[_PUBLISHED])
+
+    def accepted(self, proposal: Mapping[str, Any]) -> Thing:
+        """The proposal as both accepted it last: a renegotiation is gone."""
+        return self._restored(proposal, proposal[_ACCEPTED])
+
+    def edits(self, proposal: Thing) -> tuple[frozenset[str], frozenset[str]]:
+        """The fields that differ from what both accepted: of the seller alone, of both sides."""
+        before = proposal[_ACCEPTED]
+        fields = _changed(before["proposal"], public(proposal), _IGNORED)
+        lines = self._line_edits(before["lines"], self._proposals.lines(proposal))
+        own = (fields & FREE_FIELDS) | (lines & SELLER_LINE_FIELDS)
+        return own, (fields - FREE_FIELDS) | (lines - SELLER_LINE_FIELDS)
+
+    def _line_edits(self, before: list[Thing], after: list[Thing]) -> frozenset[str]:
+        known = {line["id"]: line for line in before}
+        if known.keys() != {line["id"] for line in after}:
+            return frozenset({"proposalLineItems"})
+        changes = (_changed(known[line["id"]], line, _IGNORED_IN_LINES) for line in after)
+        return frozenset().union(*changes)
+
+    def _restored(self, proposal: Mapping[str, Any], version: Mapping[str, Any]) -> Thing:
+        now = {line["id"]: line for line in self._proposals.lines(proposal)}
+        for number in now.keys() - {line["id"] for line in version["lines"]}:
+            self._proposals.remove_line(number)
+        for line in version["lines"]:
+            # Delivery is paused and resumed outside of the negotiation.
+            kept = {k: v for k, v in line.items() if k not in _PAUSE}
+            pause = {k: v for k, v in now.get(line["id"], line).items() if k in _PAUSE}
+            self._proposals.save_line({**kept, **pause})
+        restored: Thing = copy.deepcopy(version["proposal"])
+        if _ACCEPTED in proposal:
+            restored[_ACCEPTED] = proposal[_ACCEPTED]
+        restored[_PUBLISHED] = copy.deepcopy(dict(version))
+        return restored
+
+
+def _changed(before: Thing, after: Thing, ignored: Iterable[str]) -> frozenset[str]:
+    names = (before.keys() | after.keys()).difference(ignored)
+    return frozenset(name for name in names if before.get(name) != after.get(name))
