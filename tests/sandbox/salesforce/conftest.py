@@ -108,6 +108,18 @@ def tiny_objects() -> list[SObject]:
         ],
         key_prefix="a01",
     )
+    task = SObject.of(
+        "Task",
+        [
+            *KEY,
+            SField.of("Subject", "string", flags=["name"]),
+            SField.of("OwnerId", "reference", reference_to=["Group", "User"], flags=["defaulted"]),
+            SField.of("WhatId", "reference", reference_to=["Account", "Line__c", "Case"]),
+            SField.of("WhoId", "reference", reference_to=["Contact", "Lead"]),
+            *AUDIT,
+        ],
+        key_prefix="00T",
+    )
     version = SObject.of(
         "ContentVersion",
         [
@@ -123,7 +135,7 @@ def tiny_objects() -> list[SObject]:
     )
     locked = SObject.of("Locked__c", [KEY[0]], key_prefix="a02")
     locked = SObject({**locked.raw, "queryable": False}, locked.fields)
-    return [user, organization, account, contact, line, version, locked]
+    return [user, organization, account, contact, line, task, version, locked]
 
 
 ACCOUNTS = """

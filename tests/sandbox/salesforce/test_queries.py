@@ -183,6 +183,88 @@ def test_counts_and_groups(shared: Org) -> None:
     ]
 
 
+def test_grouped_fields_take_an_alias(shared: Org) -> None:
+    found = shared.query(
+        "SELECT BillingCity city, Parent.Name, COUNT(Id), MAX(Staff__c) most, COUNT(Name)"
+        " FROM Account WHERE BillingCity != null GROUP BY BillingCity, Parent.Name"
+        " ORDER BY BillingCity"
+    )
+    assert found == [
+        {"city": "Perth", "Name": None, "expr0": 1, "most": 5, "expr1": 1},
+        {"city": "Sydney", "Name": "Acme", "expr0": 1, "most": 50, "expr1": 1},
+    ]
+
+
+def test_fields_and_relationships_come_in_the_order_of_the_select(shared: Org) -> None:
+    text = "SELECT Staff__c, Parent.Name, Name, Owner.Name, Parent.Owner.Name, Parent.Id, Id"
+    found = shared.query(f"{text} FROM Account WHERE Id = '{TWO}'")
+    assert list(found[0]) == ["Staff__c", "Parent", "Name", "Owner", "Id"]
+    assert list(found[0]["Parent"]) == ["attributes", "Name", "Owner", "Id"]
+    assert list(found[0]["Owner"]) == ["attributes", "Name"]
+    header = shared.csv(f"{text} FROM Account").splitlines()[0].replace('"', "")
+    assert f"SELECT {header.replace(',', ', ')}" == text
+
+
+def test_labels_are_named_as_their_field(shared: Org) -> None:
+    query = f"SELECT toLabel(BillingCity), Name FROM Account WHERE Id = '{ONE}'"
+    assert shared.query(query) == [{"BillingCity": "Perth", "Name": "Acme"}]
+
+
+def _columns(org: Org, query: str) -> dict[str, Any]:
+    answer = org.http.get("/query", params={"q": query, "columns": "true"})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def test_columns_are_described_without_their_rows(shared: Org) -> None:
+    answer = _columns(shared, "SELECT Id, Parent.Name, Amount__c, Parent.Owner.Name FROM Account")
+    names = answer.pop("columnMetadata")
+    assert answer == {
+        "entityName": "Account",
+        "groupBy": False,
+        "idSelected": True,
+        "keyPrefix": "001",
+    }
+    identifier, parent, amount = names
+    assert identifier == {
+        "aggregate": False,
+        "apexType": "Id",
+        "booleanType": False,
+        "columnName": "Id",
+        "custom": False,
+        "displayName": "Id",
+        "foreignKeyName": None,
+        "insertable": False,
+        "joinColumns": [],
+        "numberType": False,
+        "textType": False,
+        "updatable": False,
+    }
+    assert (parent["columnName"], parent["foreignKeyName"]) == ("Parent", "ParentId")
+    assert [column["columnName"] for column in parent["joinColumns"]] == ["Name", "Owner"]
+    assert parent["joinColumns"][1]["joinColumns"][0]["textType"] is True
+    traits = ("apexType", "custom", "numberType", "insertable", "updatable")
+    assert [amount[trait] for trait in traits] == ["Double", True, True, True, True]
+
+
+def test_columns_of_groups_are_described(shared: Org) -> None:
+    query = "SELECT BillingCity city, AVG(Amount__c), MAX(Name) top FROM Account"
+    answer = _columns(shared, f"{query} GROUP BY BillingCity")
+    assert (answer["groupBy"], answer["idSelected"]) == (True, False)
+    found = [
+        (column["columnName"], column["displayName"], column["aggregate"], column["numberType"])
+        for column in answer["columnMetadata"]
+    ]
+    assert found == [
+        ("city", "BillingCity", False, False),
+        ("expr0", "avg(Amount__c)", True, True),
+        ("top", "max(Name)", True, False),
+    ]
+    assert _columns(shared, "SELECT COUNT() FROM Account")["columnMetadata"] == []
+    wrong = shared.http.get("/query", params={"q": "SELECT Foo FROM Account", "columns": "true"})
+    assert wrong.json()[0]["errorCode"] == "INVALID_FIELD"
+
+
 def test_fields_group(shared: Org) -> None:
     (record,) = shared.query("SELECT FIELDS(STANDARD) FROM Account LIMIT 1")
     assert "Name" in record
@@ -229,6 +311,31 @@ E1 = "ERROR at Row:1:Column:8\nNo such column 'Foo' on entity 'Account'. If you 
         ("SELECT Id FROM Account ORDER BY Tags__c", "INVALID_FIELD", "can not be sorted"),
         ("SELECT Id FROM Account WHERE BillingAddress = 'a'", "INVALID_FIELD", "filtered"),
         ("SELECT Name, COUNT(Id) FROM Account", "MALFORMED_QUERY", "must be grouped or aggregated"),
+        ("SELECT Id, Name, id FROM Account", "INVALID_FIELD", "duplicate field selected: Id"),
+        ("SELECT Owner.Name, Owner.Name FROM Account", "INVALID_FIELD", "selected: Owner.Name"),
+        ("SELECT Account.Id, Id FROM Account", "INVALID_FIELD", "duplicate field selected: Id"),
+        ("SELECT Id, FIELDS(ALL) FROM Account LIMIT 9", "INVALID_FIELD", "field selected: Id"),
+        (
+            "SELECT Name, Owner.Name, COUNT(Id) FROM Account GROUP BY Name, Owner.Name",
+            "MALFORMED_QUERY",
+            "duplicate alias: Name",
+        ),
+        (
+            "SELECT Name n, COUNT(Id) N FROM Account GROUP BY Name",
+            "MALFORMED_QUERY",
+            "duplicate alias: N",
+        ),
+        (
+            "SELECT Id Name FROM Account",
+            "MALFORMED_QUERY",
+            "only aggregate expressions use field aliasing",
+        ),
+        (
+            "SELECT Name last, COUNT(Id) FROM Account GROUP BY Name",
+            "MALFORMED_QUERY",
+            "unexpected token: 'last'",
+        ),
+        ("SELECT COUNT(Id) first FROM Account", "MALFORMED_QUERY", "unexpected token: 'first'"),
         ("SELECT NOW(Id) FROM Account", "MALFORMED_QUERY", "Invalid function: NOW"),
         ("SELECT SUM(Name) FROM Account", "INVALID_FIELD", "does not support the function SUM"),
         ("SELECT SUM() FROM Account", "MALFORMED_QUERY", "SUM of nothing"),

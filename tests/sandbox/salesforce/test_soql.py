@@ -52,7 +52,7 @@ def test_parse_accepts(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("SELECT Id FRM X", "ERROR at Row:1:Column:11\nunexpected token: 'FRM'"),
+        ("SELECT Id FRM X", "ERROR at Row:1:Column:15\nunexpected token: 'X'"),
         ("SELECT Id FROM X WHERE", "unexpected token: '<EOF>'"),
         ("SELECT Id FROM X WHERE A = 1 AND B = 2 OR C = 3", "unexpected token: 'OR'"),
         ("SELECT Id FROM X WHERE A = 'O'Brien'", "unexpected token: 'Brien'"),

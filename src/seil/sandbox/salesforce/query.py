@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from seil.sandbox.salesforce import soql
+from seil.sandbox.salesforce.column_metadata import column_metadata
 from seil.sandbox.salesforce.errors import ApiError
 from seil.sandbox.salesforce.messages import Call, Reply, Route
 from seil.sandbox.salesforce.options import Options
@@ -72,10 +73,19 @@ class Queries:
         }
 
     def _query(self, call: Call) -> Reply:
-        return Reply(200, self.answer(_text(call), call, deleted_too=False))
+        return Reply(200, self._answered(call, deleted_too=False))
 
     def _query_all(self, call: Call) -> Reply:
-        return Reply(200, self.answer(_text(call), call, deleted_too=True))
+        return Reply(200, self._answered(call, deleted_too=True))
+
+    def _answered(self, call: Call, *, deleted_too: bool) -> dict[str, Any]:
+        """With `columns=true` the query's columns are described and it is not run."""
+        text = _text(call)
+        if call.params.get("columns", "").lower() != "true":
+            return self.answer(text, call, deleted_too=deleted_too)
+        query = soql.parse(text)
+        translation = translate(self._store.objects, query, deleted_too=deleted_too)
+        return column_metadata(translation, group_by=bool(query.group))
 
     def _more(self, call: Call) -> Reply:
         match = _LOCATOR.fullmatch(call.args["locator"])

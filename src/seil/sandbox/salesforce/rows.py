@@ -26,12 +26,13 @@ _ADDRESS_PARTS = (
 class Renderer:
     """Made from a translation, or again from what `spec` kept of one.
 
-    A row holds the record's Id, its parents' Ids, then the columns, compound ones as their parts.
+    A row holds the record's Id, its parents' Ids (those of a polymorphic relationship with their
+    objects), then the columns, compound ones as their parts.
     """
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self._entity: str | None = spec["entity"]
-        self._parents = [(tuple(path), entity) for path, entity in spec["parents"]]
+        self._parents = [(tuple(path), entity, bool(of)) for path, entity, *of in spec["parents"]]
         self._columns: list[tuple[tuple[str, ...], str, list[str]]] = [
             (tuple(path), kind, parts) for path, kind, parts in spec["columns"]
         ]
@@ -41,7 +42,10 @@ class Renderer:
         """JSON values enough to render the rows later."""
         return {
             "entity": None if translation.grouped else translation.entity.name,
-            "parents": [[parent.path, parent.entity] for parent in translation.parents],
+            "parents": [
+                [parent.path, parent.entity, *([True] if parent.type_sql else [])]
+                for parent in translation.parents
+            ],
             "columns": [
                 [column.path, column.type, [part.path[0] for part in column.parts]]
                 for column in translation.columns
@@ -52,7 +56,9 @@ class Renderer:
     def expressions(translation: Translation) -> str:
         """The SELECT list that gives the rows."""
         own = "NULL" if translation.grouped else translation.id_sql
-        found = [own, *(parent.id_sql for parent in translation.parents)]
+        found = [own]
+        for parent in translation.parents:
+            found += filter(None, (parent.id_sql, parent.type_sql))
         for column in translation.columns:
             found += [part.sql for part in column.parts] if column.parts else [column.sql]
         return ", ".join(f"{sql} AS c{n}" for n, sql in enumerate(found))
@@ -64,14 +70,13 @@ class Renderer:
         record: dict[str, Any] = {"attributes": _attributes(self._entity, row[0], root)}
         values = iter(row[1:])
         parents: dict[tuple[str, ...], dict[str, Any] | None] = {(): record}
-        for path, entity in self._parents:
-            identifier = next(values)
-            above = parents[path[:-1]]
-            made = {"attributes": _attributes(entity, identifier, root)} if identifier else None
-            parents[path] = made
-            if above is not None:
-                above[path[-1]] = made
+        for path, entity, polymorphic in self._parents:
+            identifier, kind = next(values), next(values) if polymorphic else entity
+            url = f"{root}/sobjects/{kind}/{identifier}"
+            attributes = {"attributes": {"type": entity, "url": url}}
+            parents[path] = attributes if identifier else None
         for path, kind, parts in self._columns:
+            _place(parents, path[:-1])
             value = (
                 _compound(parts, [next(values) for _ in parts])
                 if parts
@@ -85,6 +90,14 @@ class Renderer:
         if kind == "base64" and value is not None:
             return f"{root}/sobjects/{self._entity}/{value}/{name}"
         return json_value(value)
+
+
+def _place(parents: Mapping[tuple[str, ...], dict[str, Any] | None], path: tuple[str, ...]) -> None:
+    """Puts the parent into the record where the first of its fields was selected."""
+    for depth in range(len(path)):
+        above = parents[path[:depth]]
+        if above is not None:
+            above.setdefault(path[depth], parents[path[: depth + 1]])
 
 
 def json_value(value: Any) -> Any:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.errors import ApiError, query_error
 from seil.sandbox.salesforce.metadata import SField, SObject
+from seil.sandbox.salesforce.polymorphic import NAME, is_polymorphic, name_table
 from seil.sandbox.salesforce.store import quoted
 
 _MAX_LEVELS = 5
@@ -67,11 +68,22 @@ class Resolved:
 
 
 @dataclass(frozen=True)
-class _Joined:
+class Joined:
+    """The records a relationship leads to; of which object each is, if that differs, by `Type`."""
+
     table: str
     entity: SObject
+    reference: SField
     spelling: str
     clause: str
+
+    @property
+    def id_sql(self) -> str:
+        return f'{self.table}."Id"'
+
+    @property
+    def type_sql(self) -> str | None:
+        return f'{self.table}."Type"' if self.entity is NAME else None
 
 
 class Scope:
@@ -89,7 +101,7 @@ class Scope:
         self.table = bound.table()
         self._objects = objects
         self._own_names = {n.lower() for n in (query.alias, query.object) if n}
-        self._joined: dict[tuple[str, ...], _Joined] = {}
+        self._joined: dict[tuple[str, ...], Joined] = {}
 
     @property
     def from_clause(self) -> str:
@@ -108,17 +120,16 @@ class Scope:
         table, entity = self.table, self.entity
         spelling: tuple[str, ...] = ()
         for depth in range(len(path) - 1):
-            joined = self._join(path[: depth + 1], (table, entity), path[depth + 1], name.at)
+            joined = self._join(path[: depth + 1], (table, entity), name.at)
             table, entity = joined.table, joined.entity
             spelling = (*spelling, joined.spelling)
         if not (found := entity.field(path[-1])):
             raise self.unknown_field(path[-1], entity, name.at)
         return Resolved((*spelling, found.name), entity, found, table)
 
-    def parent(self, path: tuple[str, ...]) -> tuple[SObject, str]:
-        """The object a path already looked up leads to, and the SQL of the record's Id."""
-        joined = self._joined[tuple(part.lower() for part in path)]
-        return joined.entity, f'{joined.table}."Id"'
+    def parent(self, path: tuple[str, ...]) -> Joined:
+        """What a path already looked up leads to."""
+        return self._joined[tuple(part.lower() for part in path)]
 
     def unknown_field(self, name: str, entity: SObject, at: int) -> ApiError:
         reason = f"No such column '{name}' on entity '{entity.name}'. {_APPEND_C}"
@@ -128,14 +139,12 @@ class Scope:
         own = len(path) > 1 and path[0].lower() in self._own_names
         return path[1:] if own and not _reference(self.entity, path[0]) else path
 
-    def _join(
-        self, path: tuple[str, ...], parent: tuple[str, SObject], wanted: str, at: int
-    ) -> _Joined:
+    def _join(self, path: tuple[str, ...], parent: tuple[str, SObject], at: int) -> Joined:
         key = tuple(part.lower() for part in path)
         if key not in self._joined:
             table, entity = parent
             reference = _reference(entity, path[-1])
-            target = self._target(reference, wanted) if reference else None
+            target = self._target(reference) if reference else None
             if not reference or not target:
                 raise self.bound.error(
                     at,
@@ -143,20 +152,19 @@ class Scope:
                     f"Didn't understand relationship '{path[-1]}' in field path. {_APPEND_R}",
                 )
             alias = self.bound.table()
+            own = f"main.{quoted(target.name)}"
+            records = name_table(self._objects, reference) if target is NAME else own
             clause = (
-                f"LEFT JOIN main.{quoted(target.name)} AS {alias}"
-                f' ON {alias}."Id" = {table}.{quoted(reference.name)}'
+                f'LEFT JOIN {records} AS {alias} ON {alias}."Id" = {table}.{quoted(reference.name)}'
             )
             spelling = reference.relationship_name or path[-1]
-            self._joined[key] = _Joined(alias, target, spelling, clause)
+            self._joined[key] = Joined(alias, target, reference, spelling, clause)
         return self._joined[key]
 
-    def _target(self, reference: SField, wanted: str) -> SObject | None:
-        """A reference to several objects is read as one to users, or to the first that fits."""
-        known = [self._objects[n] for n in reference.reference_to if n in self._objects]
-        users = [entity for entity in known if entity.name == "User"]
-        fitting = [entity for entity in known if entity.field(wanted)]
-        return next(iter([*users, *fitting, *known]), None)
+    def _target(self, reference: SField) -> SObject | None:
+        if is_polymorphic(reference):
+            return NAME
+        return next((self._objects[n] for n in reference.reference_to if n in self._objects), None)
 
 
 def _reference(entity: SObject, relationship: str) -> SField | None:

@@ -39,6 +39,14 @@ Operand: TypeAlias = Field | Function
 
 
 @dataclass(frozen=True)
+class SelectedField:
+    """A field with an alias, as grouped queries take it."""
+
+    field: Field
+    alias: str
+
+
+@dataclass(frozen=True)
 class SelectedFunction:
     function: Function
     alias: str | None
@@ -126,7 +134,7 @@ class OrderItem:
 class Query:
     """`text` is the whole query, of a subquery too: offsets point into it."""
 
-    select: tuple[Field | SelectedFunction | FieldGroup | TypeOf | Query, ...]
+    select: tuple[Field | SelectedField | SelectedFunction | FieldGroup | TypeOf | Query, ...]
     object: str
     at: int
     alias: str | None = None
@@ -234,6 +242,10 @@ class _Tree(Transformer[Token, Query]):
     def function(self, children: list[Any]) -> Function:
         name, argument = children
         return Function(name.upper(), argument, name.start_pos)
+
+    def selected_field(self, children: list[Any]) -> Field | SelectedField:
+        field, alias = children
+        return SelectedField(field, str(alias)) if alias else field
 
     def selected_function(self, children: list[Any]) -> SelectedFunction:
         function, alias = children

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.conditions import NUMBERS, Conditions, Term
 from seil.sandbox.salesforce.errors import ApiError
-from seil.sandbox.salesforce.metadata import SObject
+from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.scope import Bound, Resolved, Scope
 
 COMPOUND = frozenset({"address", "location", "complexvalue"})
@@ -43,26 +44,43 @@ _SCALARS: Mapping[str, tuple[str, str | None]] = {
     "WEEK_IN_MONTH": ("((day({0}) - 1) // 7 + 1)", "int"),
     "WEEK_IN_YEAR": ("((dayofyear({0}) - 1) // 7 + 1)", "int"),
 }
-_DATE_PARTS = frozenset(_SCALARS) - {"TOLABEL", "FORMAT", "CONVERTCURRENCY", "CONVERTTIMEZONE"}
+_RENDERINGS = frozenset({"TOLABEL", "FORMAT", "CONVERTCURRENCY"})
+_DATE_PARTS = frozenset(_SCALARS) - {*_RENDERINGS, "CONVERTTIMEZONE"}
+# https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_alias.htm
+_NO_ALIASES = re.compile(
+    "AND|ASC|DESC|EXCLUDES|FIRST|FROM|GROUP|HAVING|IN|INCLUDES|LAST|LIKE|LIMIT|NOT|NULL|NULLS|OR"
+    "|SELECT|USING|WHERE|WITH",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
 class Column:
-    """`path` names it in the reply; a compound value is made of `parts`, a binary one of its id."""
+    """`path` names it in the reply; a compound value is made of `parts`, a binary one of its id.
+
+    `field` is the field as described, `call` the function that was selected instead.
+    """
 
     path: tuple[str, ...]
     type: str
     sql: str
     parts: tuple[Column, ...] = ()
+    field: SField | None = None
+    call: str = ""
 
 
 @dataclass(frozen=True)
 class Parent:
-    """A record that some column is read from: `path` leads to it, `id_sql` is its Id."""
+    """A record that some column is read from: `path` leads to it, `id_sql` is its Id.
+
+    `key` is the field that refers to it, `type_sql` its object where it can be one of several.
+    """
 
     path: tuple[str, ...]
     entity: str
+    key: str
     id_sql: str
+    type_sql: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +113,7 @@ def translate(
     statement = _Statement(objects, query, bound, deleted_too=deleted_too or query.all_rows)
     if bulk:
         _refuse_in_bulk(query)
-    columns = () if statement.counted else tuple(statement.columns())
+    columns = () if statement.counted else statement.columns()
     if bulk:
         _refuse_columns_in_bulk(columns)
     return statement.translation(columns)
@@ -136,17 +154,37 @@ class _Statement:
             self.counted,
         )
 
-    def columns(self) -> Iterator[Column]:
+    def columns(self) -> tuple[Column, ...]:
+        """As selected, each name once.
+
+        https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_groupby_alias.htm
+        """
+        columns: dict[tuple[str, ...], Column] = {}
+        for column in self._selected():
+            name = ".".join(column.path)
+            key = tuple(part.lower() for part in column.path)
+            if key in columns and self.grouped:
+                raise ApiError(400, "MALFORMED_QUERY", f"duplicate alias: {name}")
+            if key in columns:
+                raise ApiError(400, "INVALID_FIELD", f"duplicate field selected: {name}")
+            columns[key] = column
+        return tuple(columns.values())
+
+    def _selected(self) -> Iterator[Column]:
         unnamed = 0
         for item in self._query.select:
             match item:
                 case soql.Field():
                     yield self._field_column(item)
+                case soql.SelectedField(field, alias):
+                    yield self._aliased(field, alias)
                 case soql.SelectedFunction(function, alias):
+                    implied = None if self.grouped else self._labelled(function)
+                    name = (alias,) if alias else implied or (f"expr{unnamed}",)
+                    unnamed += not alias and not implied
+                    self._refuse_keyword(alias, function.at)
                     term = self._function(function)
-                    name = alias or f"expr{unnamed}"
-                    unnamed += alias is None
-                    yield Column((name,), term.type, term.sql)
+                    yield Column(name, term.type, term.sql, call=_call(function))
                 case soql.FieldGroup():
                     yield from self._field_group(item)
                 case _:
@@ -158,8 +196,10 @@ class _Statement:
     def _parents(self, columns: tuple[Column, ...]) -> Iterator[Parent]:
         paths = {column.path[:n] for column in columns for n in range(1, len(column.path))}
         for path in sorted(paths, key=len):
-            entity, id_sql = self._scope.parent(path)
-            yield Parent(path, entity.name, id_sql)
+            joined = self._scope.parent(path)
+            yield Parent(
+                path, joined.entity.name, joined.reference.name, joined.id_sql, joined.type_sql
+            )
 
     def _field_column(self, name: soql.Field) -> Column:
         if self.grouped and not self._is_grouped(name):
@@ -168,6 +208,23 @@ class _Statement:
                 name.at, "MALFORMED_QUERY", f"Field must be grouped or aggregated: {text}"
             )
         return self._column(self._scope.resolve(name))
+
+    def _aliased(self, name: soql.Field, alias: str) -> Column:
+        if not self.grouped:
+            reason = "only aggregate expressions use field aliasing"
+            raise self._bound.error(name.at, "MALFORMED_QUERY", reason)
+        self._refuse_keyword(alias, name.at)
+        return replace(self._field_column(name), path=(alias,))
+
+    def _refuse_keyword(self, alias: str | None, at: int) -> None:
+        if _NO_ALIASES.fullmatch(alias or ""):
+            raise self._bound.error(at, "MALFORMED_QUERY", f"unexpected token: '{alias}'")
+
+    def _labelled(self, function: soql.Function) -> tuple[str, ...] | None:
+        """toLabel(Status) and its like are named as their field, outside of groups."""
+        if function.name in _RENDERINGS and isinstance(function.argument, soql.Field):
+            return self._scope.resolve(function.argument).path
+        return None
 
     def _column(self, found: Resolved) -> Column:
         entry = found.field
@@ -178,10 +235,9 @@ class _Statement:
                 for part in found.owner.parts(entry.name)
                 if part.stored
             )
-            return Column(path, entry.type, "NULL", parts)
-        if entry.type == "base64":
-            return Column(path, entry.type, f'{found.table}."Id"')
-        return Column(path, entry.type, found.sql)
+            return Column(path, entry.type, "NULL", parts, field=entry)
+        sql = f'{found.table}."Id"' if entry.type == "base64" else found.sql
+        return Column(path, entry.type, sql, field=entry)
 
     def _field_group(self, group: soql.FieldGroup) -> Iterator[Column]:
         limit = self._query.limit
@@ -238,12 +294,12 @@ class _Statement:
 
     def _subquery(self, query: soql.Query) -> str:
         inner = _Statement(self._objects, query, self._bound, deleted_too=self._deleted_too)
-        columns = list(inner.columns())
+        columns = inner.columns()
         if len(columns) != 1 or inner.counted:
             raise self._bound.error(
                 query.at, "MALFORMED_QUERY", "The inner query must select exactly one field"
             )
-        made = inner.translation(tuple(columns))
+        made = inner.translation(columns)
         return made.select(columns[0].sql)
 
     def _term(self, operand: soql.Operand) -> Term:
@@ -304,6 +360,13 @@ def _is_count(query: soql.Query) -> bool:
             return True
         case _:
             return False
+
+
+def _call(function: soql.Function) -> str:
+    argument = function.argument
+    inner = _call(argument) if isinstance(argument, soql.Function) else ""
+    path = ".".join(argument.path) if isinstance(argument, soql.Field) else inner
+    return f"{function.name.lower()}({path})"
 
 
 def _aggregates(item: object) -> bool:
