@@ -269,6 +269,16 @@ class ApiSettings(_Section):
     token_lifetime: Duration = Field(
         timedelta(hours=1), description="Lifetime of the own issuer's tokens."
     )
+    token_rate: int = Field(
+        120,
+        ge=1,
+        description="Token requests a minute at the own issuer, of each client and each address.",
+    )
+    token_failures: int = Field(
+        10,
+        ge=1,
+        description="Wrong secrets a minute that it judges, of one client from one address.",
+    )
     state: Place = Field(
         Path("seil-data/api"), description="The own issuer's key and the requests seen before."
     )

@@ -192,7 +192,7 @@ def served(settings: Settings, *, grace: int | None = None) -> Iterator[str]:
 
 @contextmanager
 def _one_process(folder: Path, found: StandIns) -> Iterator[Deployment]:
-    settings = local_settings(folder, found, rate=_MANY, breaker_failures=_MANY)
+    settings = local_settings(folder, found, rate=_MANY, token_rate=_MANY, breaker_failures=_MANY)
     client = (settings.api.client_id, settings.api.client_secret.reveal())
     with served(settings) as url:
         yield Deployment(

@@ -24,21 +24,27 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from seil.api.keys import KeysUnavailableError
+from seil.api.token_limits import TokenLimits
 from seil.errors import ConfigurationError, Problem
 
 __all__ = ["Grant", "Issuer", "TokenRequestError"]
 
 _KEY_BITS = 2048
 _KEYS = "signing-*.pem"
+_LONGEST_FORM = 16 * 1024
 
 
 class TokenRequestError(Exception):
-    """`code` is RFC 6749's (section 5.2), `status` the HTTP status that goes with it."""
+    """`code` is RFC 6749's (section 5.2), `status` the HTTP status that goes with it.
 
-    def __init__(self, code: str, *, status: int = 400) -> None:
+    `retry_after` is in seconds.
+    """
+
+    def __init__(self, code: str, *, status: int = 400, retry_after: float | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.status = status
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
@@ -66,12 +72,14 @@ class Issuer:
         grants: Mapping[str, Grant],
         *,
         lifetime: float = 3600,
+        limits: TokenLimits | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.url = url
         self.lifetime = int(lifetime)
         self._folder = folder
         self._grants = dict(grants)
+        self._limits = limits or TokenLimits()
         self._clock = clock
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -117,16 +125,17 @@ class Issuer:
         if not self._keys:
             raise KeysUnavailableError("the issuer has no key")
 
-    def answer(self, body: bytes, authorization: str = "") -> dict[str, Any]:
+    def answer(self, body: bytes, authorization: str = "", *, address: str = "") -> dict[str, Any]:
         """The token endpoint: a form and perhaps Basic credentials in, a token out.
 
-        Raises TokenRequestError.
+        `address` is where the request comes from. Raises TokenRequestError.
         """
         form = _form(body)
         if form.get("grant_type") != "client_credentials":
             named = "grant_type" in form
             raise TokenRequestError("unsupported_grant_type" if named else "invalid_request")
-        client_id = self._authenticated(form, authorization)
+        client_id, secret = _credentials(form, authorization)
+        self._authenticate(client_id, secret, address)
         allowed = self._grants[client_id].scopes
         wanted = frozenset(form.get("scope", "").split()) or allowed
         if not wanted <= allowed:
@@ -154,21 +163,32 @@ class Issuer:
         }
         return jwt.encode(claims, key, algorithm="RS256", headers={"kid": kid})
 
-    def _authenticated(self, form: Mapping[str, str], authorization: str) -> str:
-        client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
-        scheme, _, credentials = authorization.partition(" ")
-        if scheme.lower() == "basic":
-            client_id, secret = _basic(credentials)
-        known = self._grants.get(client_id)
-        # The comparison runs for unknown clients, too, so that its time tells nothing.
-        expected = known.secret if known else ""
-        same = hmac.compare_digest(secret.encode(), expected.encode())
-        if not (known and expected and same):
+    def _authenticate(self, client_id: str, secret: str, address: str) -> None:
+        """Raises TokenRequestError."""
+        _wait(self._limits.wait(client_id, address))
+        grant = self._grants.get(client_id)
+        # Digests of one length, of unknown clients, too, so that the time tells nothing.
+        expected = grant.secret if grant else ""
+        same = hmac.compare_digest(_digest(secret), _digest(expected))
+        if not (grant and expected and same):
+            self._limits.count_wrong(client_id, address)
             raise TokenRequestError("invalid_client", status=401)
-        return client_id
+        _wait(self._limits.count_right(client_id, address))
+
+
+def _wait(seconds: float | None) -> None:
+    """Raises TokenRequestError where there are any; RFC 6585, section 4."""
+    if seconds is not None:
+        raise TokenRequestError("temporarily_unavailable", status=429, retry_after=seconds)
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
 
 
 def _form(body: bytes) -> dict[str, str]:
+    if len(body) > _LONGEST_FORM:
+        raise TokenRequestError("invalid_request", status=413)
     try:
         pairs = parse_qsl(body.decode("ascii"), strict_parsing=True) if body else []
     except ValueError as error:
@@ -176,6 +196,16 @@ def _form(body: bytes) -> dict[str, str]:
     if len(form := dict(pairs)) < len(pairs):
         raise TokenRequestError("invalid_request")
     return form
+
+
+def _credentials(form: Mapping[str, str], authorization: str) -> tuple[str, str]:
+    """RFC 6749, section 2.3: in one way, not in both."""
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return form.get("client_id", ""), form.get("client_secret", "")
+    if "client_secret" in form:
+        raise TokenRequestError("invalid_request")
+    return _basic(credentials)
 
 
 def _basic(credentials: str) -> tuple[str, str]:

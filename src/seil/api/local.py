@@ -16,6 +16,7 @@ from seil.api.in_process import InProcess
 from seil.api.issuer import Grant, Issuer
 from seil.api.services.idempotency import SqliteStore
 from seil.api.setup import edge_options, remote_verifier
+from seil.api.token_limits import TokenLimits
 from seil.api.tokens import Expected, Verifier
 from seil.settings import Settings
 
@@ -70,7 +71,11 @@ def _issuer(settings: Settings, url: str) -> Issuer:
     api = settings.api
     grant = Grant(api.client_secret.reveal(), frozenset(scopes_of(settings.project, settings.env)))
     return Issuer(
-        api.state, url, {api.client_id: grant}, lifetime=api.token_lifetime.total_seconds()
+        api.state,
+        url,
+        {api.client_id: grant},
+        lifetime=api.token_lifetime.total_seconds(),
+        limits=TokenLimits(api.token_rate, api.token_failures),
     )
 
 

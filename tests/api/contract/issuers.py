@@ -24,6 +24,7 @@ class Issuer:
     keys: dict[str, rsa.RSAPrivateKey] = field(default_factory=dict)
     up: bool = True
     asked: int = 0
+    nonsense: bytes = b""
 
     def jwks(self) -> bytes:
         keys = []
@@ -53,7 +54,7 @@ def issuing(key: rsa.RSAPrivateKey) -> Iterator[Issuer]:
             if not found.up:
                 self.close_connection = True
                 return
-            body = found.jwks()
+            body = found.nonsense or found.jwks()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -132,6 +132,7 @@ def test_another_issuers_tokens(tmp_path: Path, far_ends: StandIns, issuer: Issu
             "good": _asked(client, issuer.token()),
             "expired": _asked(client, issuer.token(exp=now - 60)),
             "not yet": _asked(client, issuer.token(nbf=now + 120)),
+            "an end beyond time": _asked(client, issuer.token(exp=10**400)),
             "no end": _asked(client, issuer.token(exp=None)),
             "another issuer": _asked(client, issuer.token(iss="http://127.0.0.1:1")),
             "no issuer": _asked(client, issuer.token(iss=None)),
@@ -191,3 +192,15 @@ def test_an_issuer_that_is_not_there(
         assert client.get("/readyz").status_code == 200
         issuer.up = False
         assert _asked(client, issuer.token(client_id="another")) == 200
+
+
+@pytest.mark.parametrize("nonsense", [b"[" * 100_000, b'{"keys": 7}'], ids=["brackets", "number"])
+def test_an_issuer_that_answers_nonsense(
+    tmp_path: Path, far_ends: StandIns, issuer: Issuer, nonsense: bytes
+) -> None:
+    issuer.nonsense = nonsense
+    with _api(tmp_path, far_ends, issuer) as client:
+        headers = {"Authorization": f"Bearer {issuer.token()}"}
+        answer = client.get(RATE, headers=headers)
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (502, "EC50205")

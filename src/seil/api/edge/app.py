@@ -17,9 +17,10 @@ from seil.api.edge import problems
 from seil.api.edge.dispatch import Dispatch, Limits
 from seil.api.edge.document import complete
 from seil.api.edge.frame import Frame
-from seil.api.edge.gate import Gate, RateLimit, scopes_of
+from seil.api.edge.gate import Gate, scopes_of
 from seil.api.edge.health import Check, health_router
 from seil.api.edge.refusals import operation_id
+from seil.api.rate import RateLimit
 from seil.api.tokens import Verifier
 
 __all__ = ["EdgeOptions", "RouterOf", "build_edge"]

@@ -6,8 +6,7 @@ The answers without an envelope are those of API Gateway's JWT authorizer.
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
@@ -15,63 +14,25 @@ from typing import TYPE_CHECKING
 from seil.api.calls import Answer, Fault
 from seil.api.edge.exchange import Exchange, plain
 from seil.api.keys import KeysUnavailableError
+from seil.api.rate import RateLimit
 from seil.api.tokens import Claims, InvalidTokenError, Verifier
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-__all__ = ["Gate", "RateLimit", "scopes_of"]
+__all__ = ["Gate", "scopes_of"]
 
 _log = logging.getLogger(__name__)
 
 # RFC 6750, section 3.
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _GET = ("GET", "HEAD")
-_MINUTE = 60.0
 
 
 def scopes_of(project: str, env: str) -> tuple[str, str]:
     """The scope for reading and the one for everything else."""
     server = f"{project}-{env}-oauth-rs"
     return f"{server}/get", f"{server}/post"
-
-
-@dataclass(slots=True)
-class _Count:
-    """A caller's requests in a minute of the clock, and in the one before it."""
-
-    minute: float
-    before: int
-    now: int = 0
-
-
-class RateLimit:
-    """So many requests a minute and caller, over a sliding window, in this process.
-
-    Each minute of the clock is counted. The one before counts as far as it still lies within the
-    last sixty seconds, as if its requests had come evenly.
-    """
-
-    def __init__(self, a_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = a_minute
-        self._clock = clock
-        # One for each client that the issuer knows: they are few.
-        self._counts: dict[str, _Count] = {}
-
-    def wait(self, caller: str) -> float | None:
-        """Seconds until the caller may come again; None: this one passes."""
-        minute, passed = divmod(self._clock(), _MINUTE)
-        count = self._counts.get(caller)
-        if count is None or count.minute != minute:
-            before = count.now if count and count.minute == minute - 1 else 0
-            count = self._counts[caller] = _Count(minute, before)
-        free = self._most - count.now
-        if free > count.before * (1 - passed / _MINUTE):
-            count.now += 1
-            return None
-        # Nothing is free before the next minute, or before enough of the last one is behind.
-        until = _MINUTE * (1 - free / count.before) if free > 0 else _MINUTE
-        return max(1.0, until - passed)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from seil.api.edge.exchange import plain
+from seil.api.edge.refusals import RETRY_AFTER
 from seil.api.issuer import Issuer, TokenRequestError
 
 __all__ = ["issuing_router"]
@@ -73,6 +76,15 @@ _FORM = {
 }
 
 
+def _refusal(error: TokenRequestError) -> Response:
+    headers = {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Basic"
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(ceil(error.retry_after))
+    return plain({"error": error.code}, status=error.status, headers=headers)
+
+
 def issuing_router(issuer: Issuer) -> APIRouter:
     router = APIRouter(tags=["tokens"])
 
@@ -83,16 +95,23 @@ def issuing_router(issuer: Issuer) -> APIRouter:
         responses={
             400: {"model": TokenError, "description": "The request is not right"},
             401: {"model": TokenError, "description": "Unknown client or wrong secret"},
+            413: {"model": TokenError, "description": "The form is longer than 16 kB"},
+            429: {
+                "model": TokenError,
+                "description": "Too many requests, or too many with a wrong secret",
+                "headers": RETRY_AFTER,
+            },
         },
         openapi_extra={"requestBody": _FORM},
     )
     async def token(request: Request) -> Response:
+        authorization = request.headers.get("authorization", "")
+        address = request.client.host if request.client else ""
         try:
-            found = issuer.answer(await request.body(), request.headers.get("authorization", ""))
+            answer = issuer.answer(await request.body(), authorization, address=address)
         except TokenRequestError as error:
-            basic = {"WWW-Authenticate": "Basic"} if error.status == 401 else {}
-            return plain({"error": error.code}, status=error.status, headers=basic)
-        return plain(found, status=200)
+            return _refusal(error)
+        return plain(answer, status=200)
 
     @router.get(
         "/.well-known/jwks.json",

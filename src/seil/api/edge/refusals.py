@@ -11,8 +11,11 @@ from fastapi.routing import APIRoute
 from seil.api.contract.envelope import CORRELATION, TIME, Failure, Refusal
 from seil.api.edge.bodies import JsonRoute
 
-__all__ = ["operation_id", "system_router"]
+__all__ = ["RETRY_AFTER", "operation_id", "system_router"]
 
+RETRY_AFTER: dict[str, Any] = {
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+}
 _FAILURES = {
     400: ("The request is not right, or the system refuses it", "EC40001", "name: Field required"),
     404: ("There is no such thing", "EC40402", "There is no order 1"),
@@ -51,9 +54,7 @@ def _refusals() -> dict[int | str, dict[str, Any]]:
         example = _example(code, fault, message)
         found[code] = {"model": Failure, "description": text, "content": _json(example)}
         if code in (429, 502, 504):
-            found[code]["headers"] = {
-                "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
-            }
+            found[code]["headers"] = dict(RETRY_AFTER)
     return found
 
 

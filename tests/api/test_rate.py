@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seil.api.edge.gate import RateLimit
+from seil.api.rate import RateLimit
 
 
 class Clock:
