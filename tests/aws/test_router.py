@@ -1,4 +1,4 @@
-"""A router function: the events of an HTTP API and of an ALB, in and out."""
+"""A router function: the events of gateways, load balancers and function URLs, in and out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import pytest
 from tests.api.deployments import READ, SCOPES
+from tests.aws import events
 from tests.aws.conftest import LambdaApi, Reply
 
 from seil.api.calls import Answer, Call
@@ -21,7 +21,6 @@ from seil.api.issuer import Issuer
 from seil.aws.router import Router
 
 ORDER = {"orders": [{"name": "Füße 🎈", "advertiserId": 1, "traffickerId": 2}]}
-Event = dict[str, Any]
 
 
 class Downstream:
@@ -80,70 +79,17 @@ def token(issuer: Issuer) -> str:
     return issuer.token("booking", frozenset(SCOPES))
 
 
-def gateway_event(
-    method: str,
-    path: str,
-    *,
-    query: Mapping[str, str] | None = None,
-    headers: Mapping[str, str] | None = None,
-    body: bytes | None = None,
-) -> Event:
-    """Payload format 2.0, as docs.aws.amazon.com shows it."""
-    event: Event = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": urlencode(query or {}, quote_via=quote),
-        "headers": {"host": "api.example.com", "x-forwarded-proto": "https", **(headers or {})},
-        "requestContext": {
-            "http": {
-                "method": method,
-                "path": path,
-                "sourceIp": "192.0.2.1",
-                "protocol": "HTTP/1.1",
-            },
-            "stage": "$default",
-        },
-        "isBase64Encoded": False,
-    }
-    if body is not None:
-        event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
-    return event
-
-
-def alb_event(
-    method: str,
-    path: str,
-    *,
-    query: Mapping[str, str] | None = None,
-    headers: Mapping[str, str] | None = None,
-    body: bytes | None = None,
-) -> Event:
-    """A load balancer decodes nothing; a body that is text comes as it is."""
-    target = "arn:aws:elasticloadbalancing:ap-southeast-2:1:targetgroup/t/1"
-    return {
-        "requestContext": {"elb": {"targetGroupArn": target}},
-        "httpMethod": method,
-        "path": quote(path),
-        "queryStringParameters": {k: quote(v, safe="") for k, v in (query or {}).items()},
-        "headers": {"host": "api.example.com", "x-forwarded-for": "192.0.2.1", **(headers or {})},
-        "body": (body or b"").decode(),
-        "isBase64Encoded": False,
-    }
-
-
-def multi_value_alb_event(*args: Any, **options: Any) -> Event:
-    event = alb_event(*args, **options)
-    event["multiValueHeaders"] = {k: [v] for k, v in event.pop("headers").items()}
-    query = event.pop("queryStringParameters")
-    event["multiValueQueryStringParameters"] = {k: [v] for k, v in query.items()}
-    return event
-
-
 KINDS = pytest.mark.parametrize(
     "kind",
-    [gateway_event, alb_event, multi_value_alb_event],
-    ids=["http-api", "alb", "alb-multi-value"],
+    [
+        events.http_api,
+        events.http_api_1,
+        events.rest_api,
+        events.function_url,
+        events.alb,
+        events.alb_lists,
+    ],
+    ids=["http-api", "http-api-1.0", "rest-api", "function-url", "alb", "alb-multi-value"],
 )
 
 
@@ -190,8 +136,8 @@ def test_query_and_path_arrive_decoded(
     router: Router, downstream: Downstream, token: str, kind: Any
 ) -> None:
     headers = {"authorization": f"Bearer {token}"}
-    router(kind("GET", "/v1/gam/lineitem", query={"orderid": "12"}, headers=headers), None)
-    router(kind("PUT", "/v1/gam/order/34", query={"action": "approve"}, headers=headers), None)
+    router(kind("GET", "/v1/gam/lineitem", query=[("orderid", "12")], headers=headers), None)
+    router(kind("PUT", "/v1/gam/order/34", query=[("action", "approve")], headers=headers), None)
     assert downstream.calls[0].request["orderId"] == 12
     assert downstream.calls[1].request == {"orderId": 34, "action": "approve"}
     found = told(router(kind("GET", "/v1/gam/order/1 or 1=1", headers=headers), None))
@@ -282,8 +228,8 @@ def test_body_over_the_limit_is_413(
         {"version": "2.0", "requestContext": {"http": {}}},
         {"requestContext": {"elb": {}}},
         {"version": "2.0", "requestContext": {"http": {"method": 1, "path": [], "sourceIp": 0}}},
-        {**gateway_event("POST", "/v1/gam/order"), "body": "?", "isBase64Encoded": True},
-        {**gateway_event("GET", "/healthz"), "headers": None},
+        {**events.http_api("POST", "/v1/gam/order"), "body": "?", "isBase64Encoded": True},
+        {**events.http_api("GET", "/healthz"), "headers": None},
         {"Records": [{"eventSource": "aws:sqs"}]},
     ],
     ids=lambda event: json.dumps(event)[:40],
@@ -304,7 +250,7 @@ def test_router_that_is_not_set_up_says_so_in_the_log_only(
 ) -> None:
     monkeypatch.delenv(missing)
     router = Router("gam", gam_router)
-    found = told(router(gateway_event("GET", "/healthz"), None))
+    found = told(router(events.http_api("GET", "/healthz"), None))
     router.close()
     assert (found["status"], found["body"]) == (502, {"message": "The function is not set up"})
     assert missing in capsys.readouterr().err
@@ -313,7 +259,7 @@ def test_router_that_is_not_set_up_says_so_in_the_log_only(
 def test_default_secrets_are_no_matter_for_a_router(router: Router, token: str) -> None:
     headers = {"authorization": f"Bearer {token}"}
     assert (
-        told(router(gateway_event("GET", "/v1/gam/order/1", headers=headers), None))["status"]
+        told(router(events.http_api("GET", "/v1/gam/order/1", headers=headers), None))["status"]
         == 200
     )
 
@@ -324,7 +270,7 @@ def test_client_function_is_invoked_through_lambda(
     lambda_api.replies = [Reply(Answer(200, {"id": 7}).to_json())]
     router = Router("gam", gam_router)
     headers = {"authorization": f"Bearer {token}"}
-    found = told(router(gateway_event("GET", "/v1/gam/order/7", headers=headers), None))
+    found = told(router(events.http_api("GET", "/v1/gam/order/7", headers=headers), None))
     router.close()
     assert (found["status"], found["body"]["data"]) == (200, {"id": 7})
     name, event = lambda_api.invoked[0]
@@ -337,7 +283,7 @@ def test_client_function_is_invoked_through_lambda(
 
 
 def test_openapi_document_is_of_the_one_system(router: Router) -> None:
-    found = told(router(gateway_event("GET", "/openapi.json"), None))
+    found = told(router(events.http_api("GET", "/openapi.json"), None))
     paths = set(found["body"]["paths"])
     assert any(path.startswith("/v1/gam/") for path in paths)
     assert not any(path.startswith("/v1/techone/") for path in paths)

@@ -28,7 +28,7 @@ def test_spans_are_sent_before_the_function_freezes(monkeypatch: pytest.MonkeyPa
 
 
 def test_without_traces_there_is_nothing_to_send() -> None:
-    flush_traces()
+    flush_traces(None)
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-__all__ = ["Answer", "Call", "Downstream", "DownstreamDownError", "DownstreamSlowError", "Fault"]
+__all__ = [
+    "Answer",
+    "Call",
+    "Downstream",
+    "DownstreamDownError",
+    "DownstreamSlowError",
+    "Fault",
+    "no_time",
+    "too_long",
+]
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,19 @@ class Answer:
         """Raises TypeError or KeyError where `values` does not have an answer's keys."""
         errors = tuple(Fault(**fault) for fault in values["errors"])
         return cls(**{**values, "errors": errors})
+
+
+def no_time(system: str) -> Answer:
+    """Of a call that was not made, since whoever was to wait for it has no time left."""
+    fault = Fault("EC50402", f"No time was left to call {system}: nothing was done")
+    return Answer(504, errors=(fault,), retry_after=1)
+
+
+def too_long(operation: str, reason: str, *, effect: bool) -> Answer:
+    """Instead of an answer that cannot be carried to the caller: `reason` says by whom."""
+    advice = "It was done: do not repeat it, read" if effect else "Ask for less at a time"
+    text = f"The answer of {operation} is too long: {reason}. {advice}"
+    return Answer(502, errors=(Fault("EC50208", text),))
 
 
 class DownstreamDownError(Exception):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
-from seil.api.calls import Answer, Call, Fault
+from seil.api.calls import Answer, Call, Fault, no_time, too_long
 from seil.api.services.service import Service
-from seil.aws.runtime import flush_traces, start
+from seil.aws.limits import LONGEST_PAYLOAD, length, seconds_left
+from seil.aws.runtime import RESERVE, flush_traces, start
+from seil.deadline import deadline, remaining
 from seil.errors import SeilError
 from seil.settings import Settings
 
@@ -17,6 +21,10 @@ __all__ = ["Client"]
 
 _log = logging.getLogger(__name__)
 
+# Seconds before the end at which a call is given up on that goes beyond its deadline.
+_LAST = 0.7
+# One for the event, the others for calls that were given up on and still wait.
+_THREADS = 8
 _TEXTS = ("operation", "correlation_id", "application_label", "caller")
 _OPTIONAL_TEXTS = ("idempotency_key", "traceparent")
 
@@ -25,7 +33,8 @@ class Client:
     """The handler of `system`: an event is Call.to_json(), what it gives back Answer.to_json().
 
     The service is built when the first event comes. It never raises: an exception would carry its
-    stack trace to whoever asked.
+    stack trace to whoever asked. Neither is it killed by Lambda before it has answered, nor does it
+    answer more than Lambda carries.
     """
 
     def __init__(self, system: str, build: Callable[[Settings], Service]) -> None:
@@ -33,12 +42,32 @@ class Client:
         self._build = build
         self._lock = threading.Lock()
         self._service: Service | None = None
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"seil-{system}")
 
-    def __call__(self, event: Any, _context: Any) -> dict[str, Any]:
+    def __call__(self, event: Any, context: Any) -> dict[str, Any]:
         try:
-            return self._answer(event).to_json()
+            with deadline(seconds_left(context, reserve=RESERVE)):
+                return self._in_time(event, context).to_json()
         finally:
-            flush_traces()
+            flush_traces(context)
+
+    def _in_time(self, event: Any, context: Any) -> Answer:
+        """In a thread of its own, since not every wait of every library knows of the deadline.
+
+        What is given up on goes on when the function is thawed for its next event, so that its
+        outcome is known in the end. Should that never be, its claim of a key grows old.
+        """
+        seconds = seconds_left(context, reserve=_LAST)
+        if seconds is None:
+            return self._answer(event)
+        answer = self._threads.submit(copy_context().run, self._answer, event)
+        try:
+            return answer.result(seconds)
+        except TimeoutError:
+            if answer.cancel():
+                return no_time(self._system)
+            _log.error("%s has no time left: what came of the call is not known", self._system)
+            return _fault(504, "EC50401", f"{self._system} did not answer in time")
 
     def _answer(self, event: Any) -> Answer:
         try:
@@ -53,13 +82,24 @@ class Client:
         except Exception:  # noqa: BLE001 - the outermost barrier: the caller learns no details
             _log.exception("%s cannot be served", self._system)
             return _fault(500, "EC50001", f"{self._system} cannot be served")
-        return service.run(call)
+        if not remaining(1):
+            return no_time(self._system)
+        return _carried(service.run(call), call, service)
 
     def _built(self) -> Service:
         with self._lock:
             if self._service is None:
                 self._service = self._build(start())
             return self._service
+
+
+def _carried(answer: Answer, call: Call, service: Service) -> Answer:
+    """The answer, or one that says that it is too long."""
+    if length(answer.to_json()) <= LONGEST_PAYLOAD:
+        return answer
+    _log.error("the answer of %s is longer than Lambda carries", call.operation)
+    reason = f"Lambda carries {LONGEST_PAYLOAD} bytes"
+    return too_long(call.operation, reason, effect=service.changes(call.operation))
 
 
 def _call(event: Any) -> Call:

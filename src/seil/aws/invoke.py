@@ -12,8 +12,16 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from seil.api.calls import Answer, Call, DownstreamDownError, DownstreamSlowError
+from seil.api.calls import (
+    Answer,
+    Call,
+    DownstreamDownError,
+    DownstreamSlowError,
+    Fault,
+    too_long,
+)
 from seil.api.workers import Workers
+from seil.aws.limits import LONGEST_PAYLOAD
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -25,6 +33,8 @@ _log = logging.getLogger(__name__)
 _STARTING = "CodeArtifactUserPendingException"
 _RETRIES = 3
 _TIMED_OUT = "Sandbox.Timedout"
+_ANSWER_TOO_LONG = "Function.ResponseSizeTooLarge"
+_REQUEST_TOO_LONG = "RequestTooLargeException"
 # A router is frozen between events; meanwhile its connections may have been dropped unseen.
 _IDLE_SECONDS = 45.0
 
@@ -89,15 +99,18 @@ class LambdaInvoke:
         )
 
         begun = time.perf_counter()
+        event = json.dumps(call.to_json())
+        if len(event) > LONGEST_PAYLOAD:
+            return _request_too_long(call)
         try:
-            found = self._connected().invoke(
-                FunctionName=self._functions[system], Payload=json.dumps(call.to_json())
-            )
+            found = self._connected().invoke(FunctionName=self._functions[system], Payload=event)
             payload = found["Payload"].read()
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code == _STARTING:
                 raise _StartingError from error
+            if code == _REQUEST_TOO_LONG:
+                return _request_too_long(call)
             # Throttled, not there, not allowed: the function was not run. Of a 500 nobody knows.
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
             reached = status >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -110,7 +123,7 @@ class LambdaInvoke:
             raise DownstreamDownError(type(error).__name__) from error
         took = (time.perf_counter() - begun) * 1000
         _log.info("invoked %s in %.0f ms", self._functions[system], took)
-        return _answer(system, payload, failed="FunctionError" in found)
+        return _answer(call, payload, failed="FunctionError" in found)
 
     def _connected(self) -> LambdaClient:
         with self._lock:
@@ -122,12 +135,21 @@ class LambdaInvoke:
             return self._client
 
 
-def _answer(system: str, payload: bytes, *, failed: bool) -> Answer:
+def _request_too_long(call: Call) -> Answer:
+    text = f"{call.operation} is longer than Lambda carries, {LONGEST_PAYLOAD} bytes: send less"
+    return Answer(413, errors=(Fault("EC41301", text),))
+
+
+def _answer(call: Call, payload: bytes, *, failed: bool) -> Answer:
     """What the function gave back. Its own words stay here: a stack trace may be among them."""
+    system = call.operation.partition(".")[0]
     try:
         values = json.loads(payload)
         if failed:
-            raise _broken(system, str(values.get("errorType", "no reason given")))
+            kind = str(values.get("errorType", "no reason given"))
+            if kind == _ANSWER_TOO_LONG:  # Whether it changed anything is not known here.
+                return too_long(call.operation, "Lambda refuses it", effect=True)
+            raise _broken(system, kind)
         return _whole(Answer.from_json(values))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DownstreamDownError(f"the function of {system} gave no answer") from error

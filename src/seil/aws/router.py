@@ -1,4 +1,4 @@
-"""A router function: the edge for one system, behind an API Gateway (HTTP API) or an ALB."""
+"""A router function: the edge for one system, behind an API Gateway, an ALB or a function URL."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from mangum import Mangum
 
 from seil.api.calls import Downstream
 from seil.api.edge.app import RouterOf, build_edge
+from seil.api.edge.exchange import ANSWER_LIMIT
 from seil.api.setup import edge_options, remote_verifier
+from seil.aws import events
 from seil.aws.invoke import LambdaInvoke, lambda_client
-from seil.aws.runtime import flush_traces, start
+from seil.aws.limits import LONGEST_BALANCED, LONGEST_PAYLOAD, length, seconds_left
+from seil.aws.runtime import RESERVE, flush_traces, start
+from seil.deadline import deadline
 from seil.errors import ConfigurationError, Problem
 from seil.settings import Settings
 
@@ -29,11 +35,14 @@ __all__ = ["Router"]
 _log = logging.getLogger(__name__)
 
 _CURE = "set it with the function's environment"
+# Of an answer beside its body: status, headers, and the names of it all.
+_ENVELOPE = 8192
 
 
 class Router:
     """The handler of `system`, built when the first event comes. It never raises.
 
+    A request ends before the function is killed, with an envelope that says what is known of it.
     `invoke` makes the way to the client function of the settings.
     """
 
@@ -53,19 +62,20 @@ class Router:
         self._closing: list[Callable[[], Any]] = []
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
-        if not _is_http(event):
+        if not events.is_http(event):
             return _plain(400, "This function takes the events of an API Gateway or an ALB")
-        with self._lock:
+        with self._lock, deadline(seconds_left(context, reserve=RESERVE)):
             try:
-                return self._answered(event, context)
+                answer = self._answered(event, context)
             except ConfigurationError as error:
                 _log.critical("%s", error.message)
-                return _plain(502, "The function is not set up")
+                answer = _plain(502, "The function is not set up")
             except Exception:  # noqa: BLE001 - the outermost barrier: the caller learns no details
                 _log.exception("the event could not be read")
-                return _plain(400, "The event could not be read")
+                answer = _plain(400, "The event could not be read")
             finally:
-                flush_traces()
+                flush_traces(context)
+        return _described(answer) if events.is_balanced(event) else answer
 
     def close(self) -> None:
         """Closes what was built; Lambda itself never does."""
@@ -90,11 +100,11 @@ class Router:
         settings = start()
         _check(settings, self._system)
         # The secrets are the client functions' alone: there is nothing to look after here.
-        options = replace(edge_options(settings), checks={})
+        options = replace(edge_options(settings), checks={}, docs=False)
         verifier, close = remote_verifier(settings)
         self._closing.append(close)
         app = build_edge(verifier, self._invoke(settings), options, [self._routes])
-        return Mangum(cast("ASGI", _measured(app)), lifespan="off")
+        return Mangum(cast("ASGI", _mended(app, f"/v1/{self._system}")), lifespan="off")
 
 
 def _check(settings: Settings, system: str) -> None:
@@ -121,26 +131,60 @@ def _lambdas(settings: Settings) -> Downstream:
     )
 
 
-def _measured(app: ASGIApp) -> ASGIApp:
-    """With the length of the body that the event has; HTTP/2 does not ask callers to say it."""
+def _mended(app: ASGIApp, routes: str) -> ASGIApp:
+    """With what the event says, and Mangum does not read out of it: see `_scope`."""
 
-    async def measured(scope: Scope, receive: Receive, send: Send) -> None:
+    async def mended(scope: Scope, receive: Receive, send: Send) -> None:
         message = await receive()
-        length = str(len(message["body"])).encode()
-        others = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
         given = iter([message])
 
         async def replay() -> Message:
             return next(given, None) or await receive()
 
-        await app({**scope, "headers": [*others, (b"content-length", length)]}, replay, send)
+        await app(_scope(scope, len(message["body"]), routes), replay, send)
 
-    return measured
+    return mended
 
 
-def _is_http(event: Any) -> bool:
-    context = event.get("requestContext") if isinstance(event, Mapping) else None
-    return isinstance(context, Mapping) and ("http" in context or "elb" in context)
+def _scope(scope: Scope, body: int, routes: str) -> Scope:
+    """The path without what a gateway put before it; the body's length, which HTTP/2 does not ask
+    callers to say; and how long the answer may be.
+    """
+    event = scope["aws.event"]
+    prefix, path = events.split_path(event, scope["path"], routes)
+    headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
+    return {
+        **scope,
+        "path": path,
+        # Names the stage in the OpenAPI document. Where a path of ours begins like it, the
+        # framework would take it off that.
+        "root_path": "" if path.startswith(prefix) else prefix,
+        "headers": [*headers, (b"content-length", str(body).encode())],
+        ANSWER_LIMIT: _over_balanced if events.is_balanced(event) else _over_payload,
+    }
+
+
+def _over_balanced(body: bytes) -> str:
+    return _over(body, LONGEST_BALANCED, "the load balancer")
+
+
+def _over_payload(body: bytes) -> str:
+    return _over(body, LONGEST_PAYLOAD, "Lambda")
+
+
+def _over(body: bytes, limit: int, carrier: str) -> str:
+    if len(body) * 6 + _ENVELOPE <= limit:  # JSON in JSON: no byte becomes more than \u0000.
+        return ""
+    long = length(body.decode("utf-8", "replace")) + _ENVELOPE > limit
+    return f"{carrier} carries {limit} bytes" if long else ""
+
+
+def _described(answer: dict[str, Any]) -> dict[str, Any]:
+    """As a load balancer's documentation shows it, with the status in words."""
+    status = answer["statusCode"]
+    with suppress(ValueError):
+        return {**answer, "statusDescription": f"{status} {HTTPStatus(status).phrase}"}
+    return answer
 
 
 def _plain(status: int, message: str) -> dict[str, Any]:

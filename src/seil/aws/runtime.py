@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
+from seil.aws.limits import seconds_left
 from seil.observe import logs, traces
 from seil.settings import Settings, load_settings
 
-__all__ = ["flush_traces", "start"]
+__all__ = ["RESERVE", "flush_traces", "start"]
 
-_FLUSH_MILLISECONDS = 2000
+# Seconds that a function keeps of its time: for what is to be noted of a call, answer and spans.
+RESERVE = 1.5
+_FLUSH_SECONDS = 2.0
+_FLUSH_RESERVE = 0.3
 
 
 def start() -> Settings:
@@ -26,13 +31,19 @@ def start() -> Settings:
     return settings
 
 
-def flush_traces() -> None:
-    """Sends the spans now: after an answer the function is frozen, and perhaps never thawed."""
+def flush_traces(context: Any) -> None:
+    """Sends the spans now: after an answer the function is frozen, and perhaps never thawed.
+
+    An answer is worth more than its spans: there is an end to it before the function is killed.
+    """
     from opentelemetry import trace
 
     # The API's provider, where no traces are set, has nothing to send.
-    if send := getattr(trace.get_tracer_provider(), "force_flush", None):
-        send(_FLUSH_MILLISECONDS)
+    send = getattr(trace.get_tracer_provider(), "force_flush", None)
+    left = seconds_left(context, reserve=_FLUSH_RESERVE)
+    seconds = _FLUSH_SECONDS if left is None else min(_FLUSH_SECONDS, left)
+    if send and seconds:
+        send(int(seconds * 1000))
 
 
 def _drop_own_handler() -> None:

@@ -40,7 +40,7 @@ RouterOf = Callable[[Dispatch], APIRouter]
 class EdgeOptions:
     """`body_limit` is in bytes, `rate` in requests a minute and caller.
 
-    `token_url` is where the docs page gets its tokens.
+    `token_url` is where the docs page gets its tokens; without `docs` there is no such page.
     """
 
     project: str
@@ -50,6 +50,7 @@ class EdgeOptions:
     limits: Limits = field(default_factory=Limits)
     token_url: str = "/oauth2/token"  # noqa: S105 - a path, no secret
     checks: Mapping[str, Check] = field(default_factory=dict)
+    docs: bool = True
 
 
 def build_edge(
@@ -65,7 +66,8 @@ def build_edge(
 
     `closer` is entered while the app runs: what it built is closed with it.
     """
-    app = FastAPIOffline(
+    app = (FastAPIOffline if options.docs else FastAPI)(
+        docs_url="/docs" if options.docs else None,
         redoc_url=None,
         title="SEIL",
         version=seil.__version__,

@@ -20,7 +20,9 @@ from seil.api.calls import (
     DownstreamDownError,
     DownstreamSlowError,
     Fault,
+    no_time,
 )
+from seil.deadline import remaining
 from seil.observe.spans import client_span
 
 __all__ = ["Dispatch", "Limits"]
@@ -29,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 _BROKEN = (502, 504)
 # The downstream answers, if not as it should: leaving it alone would not help it.
-_ALIVE = frozenset({"EC50202", "EC50204"})
+_ALIVE = frozenset({"EC50202", "EC50204", "EC50208"})
 _TRIES = 2
 _PAUSE = 0.2
 
@@ -71,6 +73,8 @@ class Dispatch:
     async def answer(self, call: Call, *, repeatable: bool) -> Answer:
         """`repeatable`: the operation has no effect, so that it may be tried again."""
         system = call.operation.partition(".")[0]
+        if not remaining(self._limits.timeout):
+            return no_time(system)
         breaker = await self._breakers.get_breaker(system)
         if breaker.context.state == HALF_OPENED:  # It is for as long as the try takes.
             return self._left_alone(system)
@@ -108,7 +112,8 @@ class Dispatch:
             return found
 
     async def _in_time(self, call: Call, system: str, *, repeatable: bool) -> Answer:
-        deadline = time.monotonic() + self._limits.timeout
+        limit = remaining(self._limits.timeout)
+        deadline = time.monotonic() + limit
         for left in reversed(range(_TRIES if repeatable else 1)):
             seconds = deadline - time.monotonic()
             try:
@@ -124,7 +129,7 @@ class Dispatch:
                 await asyncio.sleep(_PAUSE)
             except (DownstreamSlowError, TimeoutError):
                 break
-        text = f"{system} did not answer within {self._limits.timeout:g} seconds"
+        text = f"{system} did not answer within {limit:.3g} seconds"
         return _fault(504, "EC50401", text)
 
     def _note(self, name: str, kind: str, event: Any) -> None:

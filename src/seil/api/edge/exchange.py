@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -15,9 +15,11 @@ from starlette.responses import Response
 
 from seil.api.calls import Answer, Fault
 
-__all__ = ["Exchange", "exchange_of", "plain"]
+__all__ = ["ANSWER_LIMIT", "Exchange", "exchange_of", "plain"]
 
 _SCOPE_KEY = "seil.exchange"
+# A scope has here what says of a body why it is too long to be carried to the caller, or "".
+ANSWER_LIMIT = "seil.answer_limit"
 
 
 @dataclass
@@ -30,9 +32,11 @@ class Exchange:
     application_label: str | None
     caller: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
+    too_long: Callable[[bytes], str] = field(default=lambda _body: "", repr=False)
 
     def attach(self, scope: MutableMapping[str, Any]) -> None:
         scope[_SCOPE_KEY] = self
+        self.too_long = scope.get(ANSWER_LIMIT, self.too_long)
 
     def success(self, data: Mapping[str, Any]) -> Response:
         return plain(

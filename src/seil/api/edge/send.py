@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
-from seil.api.calls import Answer, Call
+from seil.api.calls import Answer, Call, too_long
 from seil.api.contract.envelope import Success
 from seil.api.contract.operation import AnyOperation, Operation
 from seil.api.edge.dispatch import Dispatch
@@ -80,7 +80,10 @@ class Sender:
         )
         found = await self._dispatch.answer(call, repeatable=not operation.effect)
         if found.code == 200 and found.data is not None:
-            return exchange.success(found.data)
+            response = exchange.success(found.data)
+            if not (reason := exchange.too_long(bytes(response.body))):
+                return response
+            found = too_long(operation.name, reason, effect=operation.effect)
         return exchange.failure(found)
 
 

@@ -67,6 +67,10 @@ class Service:
         self._keys = keys
         self._seconds = seconds
 
+    def changes(self, operation: str) -> bool:
+        """Whether it has an effect that must not be repeated blindly."""
+        return operation in self._operations and self._operations[operation][0].effect
+
     def run(self, call: Call) -> Answer:
         """Never raises: what goes wrong is in the answer."""
         context = propagate.extract({"traceparent": call.traceparent} if call.traceparent else {})

@@ -1,0 +1,65 @@
+"""The events of HTTP: what Mangum leaves to us of API Gateways, load balancers, function URLs.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+__all__ = ["is_balanced", "is_http", "split_path"]
+
+_DEFAULT_STAGE = "$default"
+
+Event = Mapping[str, Any]
+
+
+def is_http(event: Any) -> bool:
+    """Payloads 2.0 and 1.0 of an HTTP API, a REST API, a load balancer, a function URL."""
+    context = event.get("requestContext") if isinstance(event, Mapping) else None
+    if not isinstance(context, Mapping):
+        return False
+    return "http" in context or "elb" in context or isinstance(event.get("httpMethod"), str)
+
+
+def is_balanced(event: Event) -> bool:
+    return "elb" in event["requestContext"]
+
+
+def split_path(event: Event, path: str, routes: str) -> tuple[str, str]:
+    """What a gateway put before the path, and the path; `routes` begins every route of ours.
+
+    A path has the stage before it, or the base path of a custom domain, or neither. The same event
+    may say a stage that its path does not have, and a stage may be called as our routes begin.
+    """
+    if path.startswith(f"{routes}/"):
+        return "", path
+    for prefix in _prefixes(event, path):
+        if path.startswith(f"{prefix}/"):
+            return prefix, path.removeprefix(prefix)
+    return "", path
+
+
+def _prefixes(event: Event, path: str) -> Iterator[str]:
+    resource = _resource(event)
+    if resource and path.endswith(resource) and (mapped := path.removesuffix(resource)):
+        yield mapped
+    stage = event["requestContext"].get("stage")
+    if isinstance(stage, str) and stage and stage != _DEFAULT_STAGE:
+        yield f"/{stage}"
+
+
+def _resource(event: Event) -> str:
+    """The path as the API's own route has it, with its parameters filled in."""
+    route = event.get("resource") or str(event.get("routeKey", "")).partition(" ")[2]
+    if not isinstance(route, str) or not route.startswith("/"):
+        return ""
+    for name, value in (event.get("pathParameters") or {}).items():
+        text = unquote(str(value))
+        route = route.replace(f"{{{name}+}}", text).replace(f"{{{name}}}", text)
+    return route
