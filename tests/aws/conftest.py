@@ -32,6 +32,16 @@ def aws_environment(aws: Ministack, monkeypatch: pytest.MonkeyPatch) -> Ministac
     return aws
 
 
+class Context:
+    """Of a function that is killed in so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self._ends - time.monotonic()) * 1000)
+
+
 @dataclass
 class Reply:
     """What the Lambda API answers: `error` is its own, `failed` the function's."""

@@ -14,6 +14,7 @@ from tests.aws.conftest import LambdaApi, Reply
 from seil.api.calls import Answer, Call, DownstreamDownError, DownstreamSlowError, Fault
 from seil.api.edge.dispatch import Dispatch, Limits
 from seil.aws.invoke import LambdaInvoke, lambda_client
+from seil.deadline import deadline
 
 ARN = "arn:aws:lambda:ap-southeast-2:111122223333:function:dev-gamClient"
 CALL = Call("gam.create-order", {"name": "Füße 🎈"}, "c", "label", "booking", "key", "00-1", 20.0)
@@ -127,6 +128,46 @@ def test_function_that_ran_out_of_its_time_is_slow(lambda_api: LambdaApi) -> Non
     lambda_api.replies = [Reply(message, failed="Unhandled")]
     with pytest.raises(DownstreamSlowError):
         called()
+
+
+def test_request_longer_than_lambda_carries_is_refused_and_not_sent(lambda_api: LambdaApi) -> None:
+    lambda_api.replies = [Reply(OK.to_json())]
+    answer = called(replace(CALL, request={"name": "é" * 1_100_000}))
+    assert (answer.code, answer.errors[0].code) == (413, "EC41301")
+    assert not lambda_api.invoked
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "fault"),
+    [
+        (Reply(error="RequestTooLargeException", status=413), 413, "EC41301"),
+        (
+            Reply({"errorType": "Function.ResponseSizeTooLarge"}, failed="Unhandled"),
+            *(502, "EC50208"),
+        ),
+    ],
+    ids=["request", "answer"],
+)
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_what_lambda_finds_too_long_is_told_and_asked_once(
+    lambda_api: LambdaApi, reply: Reply, code: int, fault: str, repeatable: bool
+) -> None:
+    lambda_api.replies = [reply]
+    answer = asyncio.run(Dispatch(invoke(), Limits()).answer(CALL, repeatable=repeatable))
+    assert (answer.code, answer.errors[0].code) == (code, fault)
+    assert len(lambda_api.invoked) == 1
+
+
+def test_starting_function_is_asked_again_only_in_the_time_that_is_left(
+    lambda_api: LambdaApi,
+) -> None:
+    lambda_api.replies = [STARTING]
+    begun = time.monotonic()
+    with deadline(1):
+        answer = asyncio.run(Dispatch(invoke(pause=0.4), Limits()).answer(CALL, repeatable=False))
+    assert time.monotonic() - begun < 5
+    assert answer.errors[0].code in ("EC50201", "EC50401")
+    assert len(lambda_api.invoked) <= 3
 
 
 @pytest.mark.parametrize(

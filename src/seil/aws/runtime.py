@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from seil.aws.limits import seconds_left
@@ -31,10 +33,29 @@ def start() -> Settings:
     return settings
 
 
+class _Flush:
+    """Sends the spans in a thread, one at a time: the SDK does not keep to its own time limit.
+
+    https://github.com/open-telemetry/opentelemetry-python/issues/4568
+    """
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+
+    def wait(self, send: Callable[[], Any], seconds: float) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=send, name="seil-spans", daemon=True)
+            self._thread.start()
+        self._thread.join(seconds)
+
+
+_flush = _Flush()
+
+
 def flush_traces(context: Any) -> None:
     """Sends the spans now: after an answer the function is frozen, and perhaps never thawed.
 
-    An answer is worth more than its spans: there is an end to it before the function is killed.
+    An answer is worth more than its spans: they are given up on before the function is killed.
     """
     from opentelemetry import trace
 
@@ -43,7 +64,7 @@ def flush_traces(context: Any) -> None:
     left = seconds_left(context, reserve=_FLUSH_RESERVE)
     seconds = _FLUSH_SECONDS if left is None else min(_FLUSH_SECONDS, left)
     if send and seconds:
-        send(int(seconds * 1000))
+        _flush.wait(send, seconds)
 
 
 def _drop_own_handler() -> None:

@@ -1,0 +1,207 @@
+"""What AWS puts in a router's way: stages before its paths, limits of answers and of time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytest
+from tests.aws import events
+from tests.aws.conftest import Context
+from tests.aws.events import Event
+from tests.aws.test_router import KINDS, issuer, settings, token, told
+
+from seil.api.calls import Answer, Call
+from seil.api.edge.routes_gam import gam_router
+from seil.aws.router import Router
+
+__all__ = ["issuer", "settings", "token"]
+
+ORDER = {"orders": [{"name": "Acme", "advertiserId": 1, "traffickerId": 2}]}
+
+
+@dataclass
+class Downstream:
+    data: dict[str, Any] = field(default_factory=lambda: {"id": 7})
+    seconds: float = 0
+    calls: list[Call] = field(default_factory=list)
+
+    async def call(self, call: Call) -> Answer:
+        self.calls.append(call)
+        await asyncio.sleep(self.seconds)
+        return Answer(200, self.data)
+
+
+@pytest.fixture
+def downstream() -> Downstream:
+    return Downstream()
+
+
+@pytest.fixture
+def router(settings: None, downstream: Downstream) -> Iterator[Router]:
+    found = Router("gam", gam_router, invoke=lambda _settings: downstream)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+PROXY: dict[str, Any] = {"resource": "/v1/gam/{proxy+}", "parameters": {"proxy": "order/7"}}
+STAGES = pytest.mark.parametrize(
+    ("event", "path", "server"),
+    [
+        (partial(events.http_api, stage="dev"), "/dev/v1/gam/order/7", "/dev"),
+        (partial(events.http_api, stage="dev"), "/v1/gam/order/7", ""),
+        (partial(events.http_api, stage="v1"), "/v1/v1/gam/order/7", "/v1"),
+        (partial(events.http_api, stage="v1"), "/v1/gam/order/7", ""),
+        (partial(events.http_api_1, stage="dev"), "/dev/v1/gam/order/7", "/dev"),
+        (partial(events.http_api_1, stage="dev"), "/v1/gam/order/7", ""),
+        (partial(events.http_api_1, **PROXY), "/booking/v1/gam/order/7", "/booking"),
+        (partial(events.rest_api, stage="dev"), "/v1/gam/order/7", ""),
+        (partial(events.rest_api, **PROXY), "/booking/v1/gam/order/7", "/booking"),
+        (events.function_url, "/v1/gam/order/7", ""),
+    ],
+    ids=[
+        *("http-api", "http-api-domain", "stage-v1", "stage-v1-domain"),
+        *("1.0", "1.0-domain", "1.0-mapping", "rest-api", "rest-api-mapping", "function-url"),
+    ],
+)
+
+
+@STAGES
+def test_route_answers_with_its_stage_and_without(
+    router: Router, bearer: dict[str, str], event: Callable[..., Event], path: str, server: str
+) -> None:
+    found = told(router(event("GET", path, headers=bearer), None))
+    assert (found["status"], found["body"]["path"]) == (200, "/v1/gam/order/7"), found
+    assert told(router(event("GET", path), None))["status"] == 401
+
+
+@pytest.mark.parametrize(
+    ("event", "servers"),
+    [
+        (events.http_api("GET", "/dev/openapi.json", stage="dev"), ["/dev"]),
+        (events.http_api("GET", "/v1/openapi.json", stage="v1"), ["/v1"]),
+        (events.rest_api("GET", "/openapi.json"), []),
+        (
+            events.rest_api(
+                "GET", "/booking/openapi.json", resource="/openapi.json", parameters={}
+            ),
+            ["/booking"],
+        ),
+    ],
+    ids=["stage", "stage-v1", "rest-api", "rest-api-mapping"],
+)
+def test_document_names_the_server_with_its_stage(
+    router: Router, event: Event, servers: list[str]
+) -> None:
+    document = told(router(event, None))["body"]
+    assert [one["url"] for one in document.get("servers", [])][: len(servers)] == servers
+    assert "/v1/gam/order" in document["paths"]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/static-offline-docs/swagger-ui.css", "/redoc"])
+def test_there_is_no_docs_page(router: Router, path: str) -> None:
+    found = told(router(events.http_api("GET", path), None))
+    assert (found["status"], found["body"]["errors"][0]["code"]) == (404, "EC40401")
+
+
+@KINDS
+def test_parameter_given_again_is_refused_where_the_event_tells(
+    router: Router, bearer: dict[str, str], kind: Any
+) -> None:
+    query = [("orderid", "1"), ("orderid", "2")]
+    found = told(router(kind("GET", "/v1/gam/lineitem", query=query, headers=bearer), None))
+    if kind is events.alb:  # It hands the last on, whatever the function does.
+        assert found["status"] == 200
+    else:
+        assert "given more than once" in found["body"]["errors"][0]["message"]
+
+
+@KINDS
+def test_query_is_decoded_once(router: Router, bearer: dict[str, str], kind: Any) -> None:
+    query = [("orderid", "%31")]
+    found = told(router(kind("GET", "/v1/gam/lineitem", query=query, headers=bearer), None))
+    assert (found["status"], "%31" in json.dumps(found["body"])) == (400, True), found
+
+
+@KINDS
+def test_answer_to_a_load_balancer_has_its_status_in_words(router: Router, kind: Any) -> None:
+    answer = router(kind("GET", "/healthz"), None)
+    balanced = kind in (events.alb, events.alb_lists)
+    assert answer.get("statusDescription") == ("200 OK" if balanced else None)
+    assert ("multiValueHeaders" in answer and "headers" not in answer) is (kind is events.alb_lists)
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit"),
+    [(events.alb, 1_000_000), (events.alb_lists, 1_000_000), (events.http_api, 6 * 1024 * 1024)],
+    ids=["alb", "alb-multi-value", "http-api"],
+)
+@pytest.mark.parametrize("text", ["x", '"', "é", "\U0001f388"], ids=ascii)
+def test_answer_that_aws_would_not_carry_is_an_envelope(
+    router: Router, downstream: Downstream, bearer: dict[str, str], kind: Any, limit: int, text: str
+) -> None:
+    """Just below the limit it goes, just above it does not."""
+    event = kind("GET", "/v1/gam/lineitem", query=[("orderid", "1")], headers=bearer)
+    carried = len(json.dumps(json.dumps(text, ensure_ascii=False))) - 6
+    downstream.data = {"lineItems": text * ((limit - 10_000) // carried)}
+    answer = router(event, None)
+    assert answer["statusCode"] == 200
+    assert limit - 20_000 < len(json.dumps(answer)) < limit
+
+    downstream.data = {"lineItems": text * (limit // carried)}
+    found = told(router(event, None))
+    (fault,) = found["body"]["errors"]
+    assert (found["status"], fault["code"]) == (502, "EC50208")
+    assert f"{limit} bytes. Ask for less at a time" in fault["message"]
+
+
+def test_answer_too_long_of_an_effect_says_that_it_was_done(
+    router: Router, downstream: Downstream, bearer: dict[str, str]
+) -> None:
+    downstream.data = {"name": "x" * 1_000_000}
+    event = partial(events.alb, "POST", "/v1/gam/order", body=json.dumps(ORDER).encode())
+    headers = {**bearer, "content-type": "application/json"}
+    for _ in range(7):  # It is no failure of the system: nothing is left alone for it.
+        (fault,) = told(router(event(headers=headers), None))["body"]["errors"]
+        assert fault["code"] == "EC50208"
+        assert "It was done: do not repeat it" in fault["message"]
+
+
+def test_the_document_fits_through_a_load_balancer(router: Router) -> None:
+    assert len(json.dumps(router(events.alb("GET", "/openapi.json"), None))) < 1_000_000
+
+
+def test_request_ends_before_the_function_does(
+    router: Router, downstream: Downstream, bearer: dict[str, str]
+) -> None:
+    downstream.seconds = 3600
+    router(events.http_api("GET", "/healthz"), None)
+    context = Context(3)
+    begun = time.monotonic()
+    found = told(router(events.http_api("GET", "/v1/gam/order/7", headers=bearer), context))
+    assert context.get_remaining_time_in_millis() > 0, time.monotonic() - begun
+    assert (found["status"], found["body"]["errors"][0]["code"]) == (504, "EC50401")
+    (call,) = downstream.calls
+    assert call.seconds is not None
+    assert call.seconds <= 1.5
+
+
+def test_request_that_has_no_time_is_not_begun(
+    router: Router, downstream: Downstream, bearer: dict[str, str]
+) -> None:
+    for _ in range(7):  # It is no failure of the system either.
+        event = events.http_api("GET", "/v1/gam/order/7", headers=bearer)
+        found = told(router(event, Context(1)))
+        assert (found["status"], found["body"]["errors"][0]["code"]) == (504, "EC50402")
+        assert found["headers"]["retry-after"] == "1"
+    assert not downstream.calls
