@@ -16,8 +16,10 @@ import httpx
 import pytest
 from tests.cli.conftest import Seil
 
+from seil.sandbox.admanager.server import Server as AdManagerServer
 from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import FILE_NAME, OrgStore
+from seil.sandbox.techone.server import Server as TechOneServer
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -215,3 +217,15 @@ def test_reset_removes_the_org_and_nothing_else(seil: Seil, org: Path) -> None:
 def test_reset_as_json(seil: Seil, org: Path) -> None:
     ran = seil("sandbox", "reset", "--state", str(org), "-y", "--json")
     assert ran.json == {"schema": "seil.sandbox-reset/1", "removed": str(org), "error": None}
+
+
+@pytest.mark.parametrize("name", ["salesforce", "admanager", "techone"])
+def test_faults_are_listed_as_a_running_stand_in_lists_them(
+    seil: Seil, home: Path, org: Path, name: str
+) -> None:
+    listed = json.loads(seil("sandbox", "faults", name, "--json").out)["faults"]
+    makers = {"salesforce": Server, "admanager": AdManagerServer, "techone": TechOneServer}
+    with makers[name](org if name == "salesforce" else home / name) as running:
+        kinds = httpx.get(f"{running.url}/sandbox/faults/kinds").json()
+    assert listed == {name: kinds}
+    assert all(fault in seil("sandbox", "faults").out for fault in kinds)

@@ -352,6 +352,7 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
         {"url": str, "token_url": str, "warehouse": str, "state": str, "client_id": str},
     ),
     "seil.sandbox-tick/1": ("seil sandbox tick", {"changes": dict[str, Any]}),
+    "seil.sandbox-faults/1": ("seil sandbox faults", {"faults": dict[str, Any]}),
     "seil.sandbox-reset/1": ("seil sandbox reset", {"removed": str}),
     "seil.error/1": ("any command that fails before it has an answer", {}),
 }

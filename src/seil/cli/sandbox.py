@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seil.cli import output, sandbox_admanager, sandbox_techone
+from seil.cli import output, sandbox_admanager, sandbox_faults, sandbox_techone
 from seil.cli.context import shown_progress
 from seil.cli.frame import Call, command, group
 from seil.cli.stand_in import FaultTexts, Host, Port, faults_of, set_up_logging
@@ -36,6 +36,7 @@ State = Annotated[Path, typer.Option(help="The folder that holds the org.")]
 def register(root: typer.Typer) -> None:
     sandbox_admanager.register(app)
     sandbox_techone.register(app)
+    sandbox_faults.register(app)
     root.add_typer(app, name="sandbox")
 
 
@@ -57,7 +58,7 @@ def salesforce(
         typer.Option(
             "--object",
             metavar="DESCRIBE.json[:ROWS]",
-            help="A describe answer: a new org gets that object too. May be repeated.",
+            help="A describe answer: a new org has that object as it says. May be repeated.",
         ),
     ] = None,
     daily_requests: Annotated[int, typer.Option(min=0, help="API requests a day.")] = 100_000,

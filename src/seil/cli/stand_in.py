@@ -25,7 +25,7 @@ FaultTexts = Annotated[
     typer.Option(
         "--fault",
         metavar="NAME|KEY=VALUE,...",
-        help="Something to go wrong, see docs/sandbox.md. May be repeated.",
+        help="Something to go wrong; `seil sandbox faults` lists names. May be repeated.",
     ),
 ]
 
@@ -50,7 +50,13 @@ def faults_of(
         try:
             found += ordered(text)
         except ValueError as error:
-            problems.append(Problem(f"--fault {text}", described(error), "see docs/sandbox.md"))
+            problems.append(
+                Problem(
+                    f"--fault {text}",
+                    described(error),
+                    "see `seil sandbox faults` and docs/sandbox.md",
+                )
+            )
     if problems:
         raise ConfigurationError(problems)
     return tuple(found)

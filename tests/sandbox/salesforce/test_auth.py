@@ -54,7 +54,7 @@ def test_client_credentials_in_the_form(shared: Org) -> None:
     body = answer.json()
     assert answer.status_code == 200
     assert body["instance_url"] == shared.server.url
-    assert body["id"] == f"https://login.salesforce.com/id/{ORG_ID}/{USER_ID}"
+    assert body["id"] == f"{shared.server.url}/id/{ORG_ID}/{USER_ID}"
     assert body["token_type"] == "Bearer"
     assert {"issued_at", "signature", "scope"} <= set(body)
     assert _works(shared, body["access_token"])

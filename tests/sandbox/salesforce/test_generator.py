@@ -12,8 +12,8 @@ from seil.errors import ConfigurationError, ConflictError
 from seil.observe.progress import SILENT
 from seil.salesforce.ids import id18
 from seil.sandbox.salesforce.blueprint import traits
-from seil.sandbox.salesforce.generator import generate
-from seil.sandbox.salesforce.metadata import SField, SObject
+from seil.sandbox.salesforce.generator import generate, packaged_object
+from seil.sandbox.salesforce.metadata import SObject
 from seil.sandbox.salesforce.store import OrgStore, quoted
 from seil.sandbox.salesforce.values import ODD_LONG_TEXTS, ODD_TEXTS
 
@@ -417,18 +417,52 @@ def test_an_unseen_object_gets_values_of_every_type(store: OrgStore) -> None:
     assert 0 < abs(value(store, "FROM Wide__c SELECT max(Fine__c)")) < 1
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="no real describe answers at hand")
-def test_a_real_describe_adds_the_fields_an_object_lacks(tmp_path: Path) -> None:
-    file = tmp_path / "Order.json"
-    new = described_field("Extra__c", "currency")
-    described = json.loads((REAL / "Account.json").read_text("utf-8"))
-    described["fields"].append(new)
-    file.write_text(json.dumps(described), "utf-8")
-    with generate(tmp_path / "org", orders=5, as_of=AS_OF, extra=[file]) as made:
+def _account_describe(*, without: str = "") -> dict[str, Any]:
+    """Some of an account's fields, one of them another type than ours, and one we never saw."""
+    names = ["Id", "IsDeleted", "Name", "OwnerId", "CreatedDate", "SystemModstamp"]
+    fields = [f.raw for f in packaged_object(traits()["Account"]).fields if f.name in names]
+    fields += [described_field("Type", "int"), described_field("Extra__c", "currency")]
+    fields = [entry for entry in fields if entry["name"] != without]
+    return {"name": "Account", "label": "Client", "keyPrefix": "001", "fields": fields}
+
+
+def test_a_describe_of_an_object_that_is_there_is_taken_whole(tmp_path: Path) -> None:
+    file = tmp_path / "Account.json"
+    given = _account_describe()
+    file.write_text(json.dumps(given), "utf-8")
+    with generate(tmp_path / "org", orders=5, as_of=AS_OF, extra=[(file, 50)]) as made:
         account = made.object("Account")
-        assert account.field("SWM_ABN__c") is not None
-        assert account.field("Extra__c") == SField(new)
-        assert value(made, "FROM Account SELECT count(Name)") == 20
+        assert account.label == "Client"
+        assert [entry.raw for entry in account.fields] == given["fields"]
+        assert value(made, "FROM Account SELECT count(Name)") == 50
+        owned = 'FROM Account JOIN "User" u ON u.Id = OwnerId SELECT count(*)'
+        assert value(made, owned) == 50
+
+
+def test_fewer_records_than_others_refer_to_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "Account.json"
+    file.write_text(json.dumps(_account_describe()), "utf-8")
+    with pytest.raises(ConfigurationError, match="3 records are fewer than the 20"):
+        generate(tmp_path / "org", orders=5, as_of=AS_OF, extra=[(file, 3)])
+
+
+def test_a_describe_without_what_records_are_made_with_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "Account.json"
+    file.write_text(json.dumps(_account_describe(without="IsDeleted")), "utf-8")
+    with pytest.raises(ConfigurationError, match=r'lacks a field: .*"IsDeleted"'):
+        generate(tmp_path / "org", orders=5, as_of=AS_OF, extra=[file])
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="no real describe answers at hand")
+@pytest.mark.parametrize("name", ["Account", "Contact", "Opportunity", "OpportunityContactRole"])
+def test_a_real_describe_is_taken_whole(tmp_path: Path, name: str) -> None:
+    given = json.loads((REAL / f"{name}.json").read_text("utf-8"))
+    with generate(
+        tmp_path / "org", orders=5, as_of=AS_OF, extra=[(REAL / f"{name}.json", 100)]
+    ) as made:
+        entity = made.object(name)
+        assert [entry.raw for entry in entity.fields] == given["fields"]
+        assert value(made, f"FROM {quoted(name)} SELECT count(Id)") == 100
 
 
 @pytest.mark.parametrize(

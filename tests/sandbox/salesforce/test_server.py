@@ -117,6 +117,18 @@ def test_tls_with_its_own_certificate(folder: Path) -> None:
     assert (folder / "tls.key").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_certificate_follows_the_host(folder: Path) -> None:
+    with Server(folder, host="localhost", options=Options(tls=True)):
+        key = (folder / "tls.key").read_bytes()
+        known = (folder / "tls.crt").read_bytes()
+    with Server(folder, host="localhost", options=Options(tls=True)):
+        assert (folder / "tls.crt").read_bytes() == known
+    with Server(folder, host="127.0.0.1", options=Options(tls=True)) as server:
+        trusted = ssl.create_default_context(cafile=str(folder / "tls.crt"))
+        assert httpx.get(f"{server.url}/services/data", verify=trusted).status_code == 200
+    assert (folder / "tls.key").read_bytes() == key
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_until_a_signal(folder: Path, number: signal.Signals) -> None:
     server = Server(folder)

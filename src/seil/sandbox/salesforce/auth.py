@@ -11,6 +11,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -22,7 +23,7 @@ from seil.sandbox.salesforce.messages import Call, Reply, Route
 from seil.sandbox.salesforce.options import Options
 from seil.sandbox.salesforce.state import State
 
-_SCOPE = "api refresh_token offline_access"
+SCOPE = "api refresh_token offline_access"
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LOGIN_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
 _XML = "text/xml;charset=UTF-8"
@@ -31,15 +32,23 @@ _CODE_LIFETIME = 900.0
 _NO_SOAP_LOGIN_SINCE = 65.0
 
 
+@dataclass(frozen=True)
+class Session:
+    """`expires` is the time it runs out, in seconds since 1970; None: never."""
+
+    client_id: str
+    expires: float | None
+
+
 class Logins:
-    """Token endpoint, SOAP login, userinfo and revocation, over the sessions kept in `state`."""
+    """Token endpoint, SOAP login and revocation, over the sessions kept in `state`."""
 
     def __init__(self, state: State, options: Options, *, public_key: Path, user_id: str) -> None:
         self._state = state
         self._options = options
         self._public_key = public_key
-        self._org_id = options.org_id
-        self._user_id = user_id
+        self.org_id = options.org_id
+        self.user_id = user_id
         self._grants: dict[str, Callable[[Call, Mapping[str, str]], dict[str, Any]]] = {
             "client_credentials": self._client_credentials,
             "refresh_token": self._refresh,
@@ -50,6 +59,15 @@ class Logins:
         if not state.has_tokens("refresh"):
             self._remember_refresh_token(options.credentials.refresh_token)
 
+    @property
+    def identity_path(self) -> str:
+        """Of the integration user; the login host and the instance are one here."""
+        return f"/id/{self.org_id}/{self.user_id}"
+
+    @property
+    def lifetime(self) -> float:
+        return self._options.token_lifetime
+
     def routes(self) -> list[Route]:
         oauth = "/services/oauth2"
         return [
@@ -57,14 +75,12 @@ class Logins:
             Route("POST", f"{oauth}/token", self.token, open=True),
             Route("POST", f"{oauth}/revoke", self.revoke, open=True),
             Route("GET", f"{oauth}/revoke", self.revoke, open=True),
-            Route("GET", f"{oauth}/userinfo", self.userinfo, open=True),
-            Route("POST", f"{oauth}/userinfo", self.userinfo, open=True),
             Route("POST", "/services/Soap/u/{soap_version}", self.soap_login, open=True),
         ]
 
     def require_session(self, headers: Mapping[str, str]) -> None:
         """Raises ApiError INVALID_SESSION_ID, as for a session that has run out."""
-        if self._session(headers) is None:
+        if self.session(headers) is None:
             raise session_expired()
 
     def end_all_sessions(self) -> None:
@@ -111,11 +127,11 @@ class Logins:
 
     def _authorization_code(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
         """A code serves once, and only whoever holds the verifier of its challenge (RFC 7636)."""
-        client = self._client(call, form, secret_needed="client_secret" in form)
+        client = self.client(call, form, secret_needed="client_secret" in form)
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         presented = f"{form.get('code', '')} {form.get('redirect_uri', '')} {challenge}"
-        if not self._state.token_owner(presented, kind="code", now=time.time()):
+        if not self._state.token(presented, kind="code", now=time.time()):
             raise OAuthError(400, "invalid_grant", "invalid code or code verifier")
         self._state.forget_token(presented)
         token = f"5Aep{secrets.token_urlsafe(48)}"
@@ -127,31 +143,6 @@ class Logins:
         if not self._state.forget_token(form.get("token", "")):
             raise OAuthError(400, "unsupported_token_type", "this token type is not supported")
         return Reply(200, b"", "")
-
-    def userinfo(self, call: Call) -> Reply:
-        if self._session(call.headers) is None:
-            return Reply(403, b"Bad_OAuth_Token", "text/html;charset=UTF-8")
-        user = self._options.credentials.username
-        return Reply(
-            200,
-            {
-                "sub": f"{call.base_url}/id/{self._org_id}/{self._user_id}",
-                "user_id": self._user_id,
-                "organization_id": self._org_id,
-                "preferred_username": user,
-                "email": user,
-                "name": "Integration User",
-                "active": True,
-                "user_type": "STANDARD",
-                "language": "en_US",
-                "urls": {
-                    "rest": f"{call.base_url}/services/data/v{{version}}/",
-                    "sobjects": f"{call.base_url}/services/data/v{{version}}/sobjects/",
-                    "query": f"{call.base_url}/services/data/v{{version}}/query/",
-                    "enterprise": f"{call.base_url}/services/Soap/c/{{version}}/{self._org_id}",
-                },
-            },
-        )
 
     def soap_login(self, call: Call) -> Reply:
         known = self._options.credentials
@@ -175,14 +166,14 @@ class Logins:
 
     def _soap_result(self, call: Call, session: str) -> str:
         version = call.args["soap_version"]
-        address = f"{call.base_url}/services/Soap/u/{version}/{self._org_id[:15]}"
+        address = f"{call.base_url}/services/Soap/u/{version}/{self.org_id[:15]}"
         result = {
-            "metadataServerUrl": f"{call.base_url}/services/Soap/m/{version}/{self._org_id[:15]}",
+            "metadataServerUrl": f"{call.base_url}/services/Soap/m/{version}/{self.org_id[:15]}",
             "passwordExpired": "false",
             "sandbox": "true",
             "serverUrl": address,
             "sessionId": session,
-            "userId": self._user_id,
+            "userId": self.user_id,
         }
         fields = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in result.items())
         lasts = int(self._options.token_lifetime)
@@ -191,20 +182,20 @@ class Logins:
             ' xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
             ' xmlns="urn:partner.soap.sforce.com"'
             ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><loginResponse>'
-            f"<result>{fields}<userInfo><organizationId>{self._org_id}</organizationId>"
-            f"<sessionSecondsValid>{lasts}</sessionSecondsValid><userId>{self._user_id}</userId>"
+            f"<result>{fields}<userInfo><organizationId>{self.org_id}</organizationId>"
+            f"<sessionSecondsValid>{lasts}</sessionSecondsValid><userId>{self.user_id}</userId>"
             f"<userName>{escape(self._options.credentials.username)}</userName></userInfo>"
             "</result></loginResponse></soapenv:Body></soapenv:Envelope>"
         )
 
     def _client_credentials(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
-        return self._granted(call, self._client(call, form))
+        return self._granted(call, self.client(call, form))
 
     def _refresh(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
         secret_sent = "client_secret" in form or "Authorization" in call.headers
-        client = self._client(call, form, secret_needed=secret_sent)
+        client = self.client(call, form, secret_needed=secret_sent)
         presented = form.get("refresh_token", "")
-        if not self._state.token_owner(presented, kind="refresh", now=time.time()):
+        if not self._state.token(presented, kind="refresh", now=time.time()):
             raise OAuthError(400, "invalid_grant", "expired access/refresh token")
         granted = self._granted(call, client)
         if self._options.rotate_refresh_tokens:
@@ -214,7 +205,7 @@ class Logins:
         return granted
 
     def _password(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
-        client = self._client(call, form)
+        client = self.client(call, form)
         right_user = form.get("username") == self._options.credentials.username
         if not right_user or not self._password_fits(form.get("password", "")):
             raise OAuthError(400, "invalid_grant", "authentication failure")
@@ -285,7 +276,7 @@ class Logins:
         if not fits:
             raise OAuthError(400, "invalid_grant", "audience is invalid")
 
-    def _client(self, call: Call, form: Mapping[str, str], *, secret_needed: bool = True) -> str:
+    def client(self, call: Call, form: Mapping[str, str], *, secret_needed: bool = True) -> str:
         client_id, secret = _basic(call.headers) or (
             form.get("client_id", ""),
             form.get("client_secret", ""),
@@ -306,12 +297,12 @@ class Logins:
 
     def _granted(self, call: Call, client_id: str) -> dict[str, Any]:
         issued = str(int(time.time() * 1000))
-        identity = f"https://login.salesforce.com/id/{self._org_id}/{self._user_id}"
+        identity = f"{call.base_url}{self.identity_path}"
         signed = hashlib.sha256((identity + issued).encode()).digest()
         return {
             "access_token": self._open_session(client_id),
             "signature": base64.b64encode(signed).decode(),
-            "scope": _SCOPE,
+            "scope": SCOPE,
             "instance_url": call.base_url,
             "id": identity,
             "token_type": "Bearer",
@@ -320,7 +311,7 @@ class Logins:
 
     def _open_session(self, client_id: str) -> str:
         secret = secrets.token_urlsafe(72).replace("-", ".")
-        token = f"{self._org_id[:15]}!{secret}"
+        token = f"{self.org_id[:15]}!{secret}"
         expires = time.time() + self._options.token_lifetime
         self._state.remember_token(token, kind="access", client_id=client_id, expires=expires)
         return token
@@ -329,11 +320,16 @@ class Logins:
         client_id = self._options.credentials.client_id
         self._state.remember_token(token, kind="refresh", client_id=client_id, expires=None)
 
-    def _session(self, headers: Mapping[str, str]) -> str | None:
+    def session(self, headers: Mapping[str, str]) -> Session | None:
         scheme, _, token = headers.get("Authorization", "").partition(" ")
         if scheme.lower() not in ("bearer", "oauth"):
             token = headers.get("X-SFDC-Session", "")
-        return self._state.token_owner(token.strip(), kind="access", now=time.time())
+        return self.token_session(token.strip(), kind="access")
+
+    def token_session(self, token: str, *, kind: str) -> Session | None:
+        """`kind` is access or refresh."""
+        alive = self._state.token(token, kind=kind, now=time.time())
+        return Session(*alive) if alive else None
 
 
 def verifying_key(file: Path) -> Any:

@@ -43,7 +43,8 @@ class Batch:
 
     `start` and `until` bound, in UTC, when the records were created and last changed; `sizes` are
     numbers the scripts name. Record numbers count on from those already in the store. A `growing`
-    org already has records, some perhaps gone: only what the scripts relate is related.
+    org already has records, some perhaps gone: only what the scripts relate is related. The fields
+    of `described` objects are a file's: what a script has for one of them may not fit.
     """
 
     store: OrgStore
@@ -54,6 +55,7 @@ class Batch:
     orders: int
     sizes: Mapping[str, int] = field(default_factory=dict)
     growing: bool = False
+    described: frozenset[str] = frozenset()
     lists: set[str] = field(default_factory=set)
 
     def open(self) -> None:
@@ -129,7 +131,7 @@ class Batch:
             target = self.store.object(column.reference_to[0])
             return id_sql(target.key_prefix, quoted(column.name))
         # A field that was changed since may not take what the script has for it.
-        cast = "TRY_CAST" if self.growing else "CAST"
+        cast = "TRY_CAST" if self.growing or entry.name in self.described else "CAST"
         return f"{cast}({quoted(column.name)} AS {column.column_type})"
 
     def _draw(self, entry: SObject, *, dense: bool) -> Draw:

@@ -11,12 +11,11 @@ from seil.sandbox.salesforce.messages import Call, Reply, Route
 from seil.sandbox.salesforce.metadata import SObject
 from seil.sandbox.salesforce.store import OrgStore
 
-_NEWEST = 68  # Winter '27
+NEWEST = 68  # Winter '27
 _OLDEST = 31  # Summer '14
 _SEASONS = ("Summer", "Winter", "Spring")
 _RESOURCES = (
     "composite",
-    "connect",
     "jobs",
     "limits",
     "query",
@@ -27,8 +26,11 @@ _MAX_BATCH = 200
 
 
 class Describe:
-    def __init__(self, store: OrgStore) -> None:
+    """`identity_path` is where the integration user is described."""
+
+    def __init__(self, store: OrgStore, *, identity_path: str) -> None:
         self._store = store
+        self._identity_path = identity_path
         self._changed = datetime.now(UTC).replace(microsecond=0)
 
     def routes(self) -> list[Route]:
@@ -37,9 +39,13 @@ class Describe:
         return [
             Route("GET", "/services/data", self._versions, open=True),
             Route("GET", base, self._resources),
+            Route("GET", f"{base}/jobs", self._jobs),
+            Route("GET", f"{base}/composite", self._composite),
             Route("GET", f"{base}/sobjects", self._global),
             Route("GET", one, self._metadata),
             Route("GET", f"{one}/describe", self._describe),
+            Route("GET", f"{one}/describe/compactLayouts", self._compact_layouts),
+            Route("GET", f"{one}/describe/approvalLayouts", self._approval_layouts),
             Route("GET", f"{one}/describe/layouts", self._layouts),
             Route("GET", f"{one}/describe/layouts/{{layout}}", self._layouts),
         ]
@@ -57,7 +63,7 @@ class Describe:
 
     def _versions(self, _call: Call) -> Reply:
         versions = []
-        for number in range(_OLDEST, _NEWEST + 1):
+        for number in range(_OLDEST, NEWEST + 1):
             year, season = divmod(number - _OLDEST, 3)
             label = f"{_SEASONS[season]} '{14 + year + (season > 0)}"
             versions.append(
@@ -66,7 +72,43 @@ class Describe:
         return Reply(200, versions)
 
     def _resources(self, call: Call) -> Reply:
-        return Reply(200, {name: f"{call.root}/{name}" for name in _RESOURCES})
+        """An org lists more; what is not there is not named."""
+        resources = {name: f"{call.root}/{name}" for name in _RESOURCES}
+        return Reply(200, {**resources, "identity": f"{call.base_url}{self._identity_path}"})
+
+    def _jobs(self, call: Call) -> Reply:
+        return Reply(200, {name: f"{call.root}/jobs/{name}" for name in ("ingest", "query")})
+
+    def _composite(self, call: Call) -> Reply:
+        names = ("batch", "sobjects")
+        return Reply(200, {name: f"{call.root}/composite/{name}" for name in names})
+
+    def _compact_layouts(self, call: Call) -> Reply:
+        """The system's own: the name alone."""
+        entity = self.object(call)
+        named = entity.name_field
+        fields = (
+            [{"label": named.raw.get("label", named.name), "value": named.name}] if named else []
+        )
+        layout = {
+            "fieldItems": fields,
+            "id": None,
+            "label": "System Default",
+            "name": "SYSTEM",
+            "objectType": entity.name,
+        }
+        return Reply(
+            200,
+            {
+                "compactLayouts": [layout],
+                "defaultCompactLayoutId": None,
+                "recordTypeCompactLayoutMappings": [],
+            },
+        )
+
+    def _approval_layouts(self, call: Call) -> Reply:
+        self.object(call)
+        return Reply(200, {"approvalLayouts": []})
 
     def _global(self, call: Call) -> Reply:
         objects = [

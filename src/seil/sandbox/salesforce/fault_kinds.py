@@ -382,6 +382,6 @@ def ordered(text: str) -> tuple[Fault, ...]:
     if "=" not in name and not name.startswith("{"):
         raise ValueError(
             "a fault is written key=value,key=value or as a JSON object, or has a name:"
-            f" {name} is none (GET /sandbox/faults/kinds lists them)"
+            f" {name} is none (`seil sandbox faults salesforce` lists them)"
         )
     return (Fault.parse(text),)

@@ -10,9 +10,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from seil.catalog.fields import packaged_fields
 from seil.errors import ConfigurationError, Problem
@@ -44,14 +47,18 @@ def generate(
 
     The same arguments make the same org. Its three years end at the midnight (UTC) that begins
     `as_of`, by default today. `extra` are files with describe answers, each with the number of
-    records to make: an object the org lacks is added, one it has gets the fields it lacks.
+    records to make, all of them described as the file says. An object that the org has anyway
+    keeps the records that others refer to, and gets more up to that number.
     Raises ConflictError where there is an org already, ConfigurationError for a file that is no
-    describe answer.
+    describe answer, lacks a field that the org's records are made with, or asks for fewer records
+    than an org of that size has.
     """
     day = as_of or datetime.now(UTC).date()
     midnight = datetime.combine(day, time())
-    objects, rows = _objects(extra)
-    store = OrgStore.create(folder, objects, memory_limit=memory_limit, unfinished=True)
+    described = [_described(given) for given in extra]
+    objects = {name.lower(): packaged_object(entry) for name, entry in traits().items()}
+    objects |= {each.entity.name.lower(): each.entity for each in described}
+    store = OrgStore.create(folder, objects.values(), memory_limit=memory_limit, unfinished=True)
     try:
         with store.write() as cursor:
             batch = Batch(
@@ -62,8 +69,9 @@ def generate(
                 until=midnight - timedelta(milliseconds=1),
                 orders=orders,
                 sizes=_sizes(orders),
+                described=frozenset(each.entity.name for each in described),
             )
-            _fill(batch, rows, progress)
+            _fill(batch, described, progress)
             for key, value in (("seed", seed), ("orders", orders), ("as_of", day)):
                 store.keep_setting(key, str(value))
             store.keep_setting("now", batch.until.isoformat())
@@ -75,25 +83,19 @@ def generate(
     return store
 
 
-def _fill(batch: Batch, rows: Mapping[str, int], progress: Progress) -> None:
+def _fill(batch: Batch, described: Iterable[_Described], progress: Progress) -> None:
     batch.open()
-    batch.make_all(traits(), progress)
-    for name, count in rows.items():
-        with progress.step(f"make {name}", count) as step:
-            step.advance(batch.make_described(batch.store.object(name), count))
-
-
-def _objects(extra: Sequence[Extra]) -> tuple[list[SObject], dict[str, int]]:
-    """All objects, and how many records to make of those that `extra` alone describes."""
-    objects = {name.lower(): packaged_object(entry) for name, entry in traits().items()}
-    rows: dict[str, int] = {}
-    for given in extra:
-        entry, count = _described(given)
-        known = objects.get(entry.name.lower())
-        objects[entry.name.lower()] = _united(known, entry) if known else entry
-        if known is None:
-            rows[entry.name] = count
-    return list(objects.values()), rows
+    try:
+        made = batch.make_all(traits(), progress)
+    except duckdb.BinderException as error:
+        files = ", ".join(str(each.file) for each in described)
+        reason = str(error).partition("\n")[0]
+        cure = "add the field to the describe, or leave the file out"
+        raise ConfigurationError([Problem(files, f"lacks a field: {reason}", cure)]) from error
+    for each in described:
+        rows = each.missing(made)
+        with progress.step(f"make {each.entity.name}", rows) as step:
+            step.advance(batch.make_described(batch.store.object(each.entity.name), rows))
 
 
 def packaged_object(entry: Traits) -> SObject:
@@ -115,8 +117,30 @@ def _sizes(orders: int) -> Mapping[str, int]:
     }
 
 
-def _described(entry: Extra) -> tuple[SObject, int]:
-    path, rows = entry if isinstance(entry, tuple) else (entry, EXTRA_ROWS)
+@dataclass(frozen=True)
+class _Described:
+    """`rows` is None where the file names no number."""
+
+    file: Path
+    entity: SObject
+    rows: int | None
+
+    def missing(self, made: Mapping[str, int]) -> int:
+        """How many records are still to be made."""
+        own = made.get(self.entity.name)
+        if own is None:
+            return EXTRA_ROWS if self.rows is None else self.rows
+        if self.rows is None:
+            return 0
+        if self.rows < own:
+            reason = f"{self.rows} records are fewer than the {own} that an org of this size has"
+            cure = f"name {own} or more, or a smaller --orders"
+            raise ConfigurationError([Problem(f"{self.file}:{self.rows}", reason, cure)])
+        return self.rows - own
+
+
+def _described(entry: Extra) -> _Described:
+    path, rows = entry if isinstance(entry, tuple) else (entry, None)
     try:
         answer = json.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -126,7 +150,7 @@ def _described(entry: Extra) -> tuple[SObject, int]:
     if not _is_describe(answer):
         cure = "save the answer of GET /sobjects/<object>/describe"
         raise ConfigurationError([Problem(str(path), "is not a describe answer", cure)])
-    return SObject.from_describe(answer), rows
+    return _Described(path, SObject.from_describe(answer), rows)
 
 
 def _is_describe(answer: Any) -> bool:
@@ -135,10 +159,3 @@ def _is_describe(answer: Any) -> bool:
         isinstance(entry, dict) and isinstance(entry.get("name"), str) and "type" in entry
         for entry in ({"name": answer.get("name"), "type": ""}, *fields)
     )
-
-
-def _united(known: SObject, described: SObject) -> SObject:
-    missing: Iterable[SField] = (f for f in described.fields if known.field(f.name) is None)
-    for entry in missing:
-        known = known.with_field(entry)
-    return known

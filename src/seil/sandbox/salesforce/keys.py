@@ -15,7 +15,10 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
 )
+
+from seil.errors import ConfigurationError, Problem
 
 _BITS = 2048
 _VALID = timedelta(days=825)
@@ -33,30 +36,52 @@ def key_pair(folder: Path) -> Path:
 
 
 def certificate(folder: Path, host: str) -> tuple[Path, Path]:
-    """A self-signed certificate and its key. It also names Salesforce's own login hosts: clients
-    that have those built in reach the stand-in once their addresses are overridden.
+    """A self-signed certificate for `host`, and its key. It also names Salesforce's own login
+    hosts: clients that have those built in reach the stand-in once their addresses are overridden.
+
+    One that is there already is kept while it is valid and names the host.
     """
     chain, private = folder / "tls.crt", folder / "tls.key"
     if not (chain.exists() and private.exists()):
-        key = _new_key(private)
-        now = datetime.now(UTC)
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "SEIL stand-in org")])
-        names: list[x509.GeneralName] = [x509.DNSName(known) for known in _NAMES]
-        names.append(_general_name(host))
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + _VALID)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        chain.write_bytes(made.public_bytes(Encoding.PEM))
+        _new_key(private)
+        chain.unlink(missing_ok=True)
+    if not chain.exists() or not _serves(chain, host):
+        chain.write_bytes(_signed(_known_key(private), host))
     return chain, private
+
+
+def _serves(chain: Path, host: str) -> bool:
+    try:
+        known = x509.load_pem_x509_certificate(chain.read_bytes())
+    except ValueError:
+        return False
+    names = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return _general_name(host) in names and datetime.now(UTC) < known.not_valid_after_utc
+
+
+def _signed(key: rsa.RSAPrivateKey, host: str) -> bytes:
+    now = datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "SEIL stand-in org")])
+    names = dict.fromkeys([*(x509.DNSName(known) for known in _NAMES), _general_name(host)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + _VALID)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    )
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def _known_key(file: Path) -> rsa.RSAPrivateKey:
+    key = load_pem_private_key(file.read_bytes(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ConfigurationError([Problem(str(file), "is no RSA key", "remove it")])
+    return key
 
 
 def _new_key(file: Path) -> rsa.RSAPrivateKey:

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from seil.sandbox.listening import Listener, StandIn
 from seil.sandbox.salesforce.auth import Logins
+from seil.sandbox.salesforce.bulk_v1 import BulkV1
 from seil.sandbox.salesforce.composite import Batch
 from seil.sandbox.salesforce.control import Control
 from seil.sandbox.salesforce.describe import Describe
@@ -17,6 +18,7 @@ from seil.sandbox.salesforce.extras import Files, UsageSummaries
 from seil.sandbox.salesforce.fault_routes import FaultRoutes
 from seil.sandbox.salesforce.faults import Fault, Faults
 from seil.sandbox.salesforce.frame import Frame
+from seil.sandbox.salesforce.identity import Identity
 from seil.sandbox.salesforce.ingest_jobs import IngestJobs
 from seil.sandbox.salesforce.jobs import Workers
 from seil.sandbox.salesforce.keys import certificate, key_pair
@@ -101,7 +103,7 @@ class _Parts:
         self.workers = Workers()
         records = Records(self.store, user_id=_USER)
         self.queries = Queries(self.store, self.state, options, folder / "queries")
-        describe = Describe(self.store)
+        describe = Describe(self.store, identity_path=self.logins.identity_path)
         batch = Batch()
         self.query_jobs = QueryJobs(
             self.store,
@@ -124,6 +126,8 @@ class _Parts:
         )
         resources = (
             self.logins,
+            Identity(self.store, self.logins),
+            BulkV1(self.logins),
             FaultRoutes(faults),
             Control(self.store, self.usage, describe),
             UsageSummaries(),

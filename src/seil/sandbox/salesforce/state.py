@@ -64,16 +64,16 @@ class State:
             expires,
         )
 
-    def token_owner(self, token: str, *, kind: str, now: float) -> str | None:
-        """The client id of a token that is alive."""
+    def token(self, token: str, *, kind: str, now: float) -> tuple[str, float | None] | None:
+        """The client id and the expiry of a token that is alive."""
         found = self._run(
-            "SELECT client_id FROM tokens"
+            "SELECT client_id, expires FROM tokens"
             " WHERE digest = ? AND kind = ? AND (expires IS NULL OR expires > ?)",
             _digest(token),
             kind,
             now,
         )
-        return found[0][0] if found else None
+        return found[0] if found else None
 
     def forget_token(self, token: str) -> bool:
         """False when there was none."""

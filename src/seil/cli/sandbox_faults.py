@@ -1,0 +1,53 @@
+"""`seil sandbox faults`: what can be made to go wrong, without starting anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from seil.cli import output
+from seil.cli.frame import Call, command
+
+
+class StandInName(StrEnum):
+    SALESFORCE = "salesforce"
+    ADMANAGER = "admanager"
+    TECHONE = "techone"
+
+
+def register(app: typer.Typer) -> None:
+    """Under `seil sandbox`."""
+    command(app)(faults)
+
+
+def faults(
+    call: Call,
+    stand_in: Annotated[
+        StandInName | None, typer.Argument(help="One stand-in; default: all three.")
+    ] = None,
+) -> None:
+    """List the faults that --fault takes by name, and what each does."""
+    names = [stand_in] if stand_in else list(StandInName)
+    kinds = {name.value: _kinds(name) for name in names}
+    if call.json:
+        call.answer("seil.sandbox-faults/1", {"faults": kinds})
+        return
+    rows = [[name, fault, about] for name, each in kinds.items() for fault, about in each.items()]
+    output.table(["stand-in", "fault", "what happens"], rows)
+
+
+def _kinds(name: StandInName) -> Mapping[str, str]:
+    if name is StandInName.SALESFORCE:
+        from seil.sandbox.salesforce.fault_kinds import KINDS as SALESFORCE
+
+        return {fault: kind.about for fault, kind in SALESFORCE.items()}
+    if name is StandInName.ADMANAGER:
+        from seil.sandbox.admanager.faults import KINDS as ADMANAGER
+
+        return {fault: about for fault, (about, _) in ADMANAGER.items()}
+    from seil.sandbox.techone.faults import KINDS as TECHONE
+
+    return {fault: about for fault, (about, _) in TECHONE.items()}

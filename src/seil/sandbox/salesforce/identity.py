@@ -1,0 +1,162 @@
+"""Who a session belongs to: the identity URL, userinfo and introspection.
+
+https://developer.salesforce.com/docs/platform/mobile-sdk/guide/oauth-using-identity-urls.html
+https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oidc_token_introspection.htm
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from seil.salesforce.ids import full_id
+from seil.sandbox.salesforce.auth import SCOPE, Logins, Session
+from seil.sandbox.salesforce.describe import NEWEST
+from seil.sandbox.salesforce.messages import Call, Reply, Route
+from seil.sandbox.salesforce.store import OrgStore
+
+_TEXT = "text/html;charset=UTF-8"
+_NO_VERSION = "{version}"
+_ADDRESS = ("Street", "City", "State", "PostalCode", "Country")
+
+
+class Identity:
+    """What is told of a user is what the User record says."""
+
+    def __init__(self, store: OrgStore, logins: Logins) -> None:
+        self._store = store
+        self._logins = logins
+
+    def routes(self) -> list[Route]:
+        oauth = "/services/oauth2"
+        return [
+            Route("GET", f"{oauth}/userinfo", self.userinfo, open=True),
+            Route("POST", f"{oauth}/userinfo", self.userinfo, open=True),
+            Route("POST", f"{oauth}/introspect", self.introspect, open=True),
+            Route("GET", "/id/{org}/{user}", self.identity, open=True),
+            Route("POST", "/id/{org}/{user}", self.identity, open=True),
+        ]
+
+    def identity(self, call: Call) -> Reply:
+        """The token may stand in `oauth_token` as well; `version` fills in the addresses."""
+        presented = call.params.get("oauth_token")
+        if not presented and "Authorization" not in call.headers:
+            return Reply(403, b"Missing_OAuth_Token", _TEXT)
+        headers = {"Authorization": f"Bearer {presented}"} if presented else call.headers
+        if self._logins.session(headers) is None:
+            return Reply(403, b"Bad_OAuth_Token", _TEXT)
+        if full_id(call.args["org"]) != self._logins.org_id:
+            return Reply(403, b"Wrong_Org", _TEXT)
+        user = self._user(call.args["user"])
+        if user is None:
+            return Reply(404, b"Bad_Id", _TEXT)
+        wanted = call.params.get("version") or _NO_VERSION
+        version = f"{NEWEST}.0" if wanted == "latest" else wanted
+        return Reply(200, self._of(call, user, version))
+
+    def userinfo(self, call: Call) -> Reply:
+        session = self._logins.session(call.headers)
+        user = self._user(self._logins.user_id)
+        if session is None or user is None:
+            return Reply(403, b"Bad_OAuth_Token", _TEXT)
+        answer = {
+            "sub": f"{call.base_url}{self._logins.identity_path}",
+            "user_id": user["Id"],
+            "organization_id": self._logins.org_id,
+            "preferred_username": user["Username"],
+            "nickname": user.get("CommunityNickname"),
+            "name": user["Name"],
+            "given_name": user.get("FirstName"),
+            "family_name": user.get("LastName"),
+            "email": user.get("Email"),
+            "email_verified": True,
+            "zoneinfo": user.get("TimeZoneSidKey"),
+            "locale": user.get("LocaleSidKey"),
+            "language": user.get("LanguageLocaleKey"),
+            "active": user.get("IsActive", True),
+            "user_type": "STANDARD",
+            "updated_at": _written(user.get("LastModifiedDate")),
+            "is_app_installed": True,
+            "urls": _urls(call, _NO_VERSION),
+        }
+        return Reply(200, {name: value for name, value in answer.items() if value is not None})
+
+    def introspect(self, call: Call) -> Reply:
+        """RFC 7662; whoever asks is the app that the token was given to."""
+        form = dict(parse_qsl(call.text(), keep_blank_values=True)) | dict(call.params)
+        self._logins.client(call, form)
+        hint = form.get("token_type_hint", "")
+        kinds = ("refresh", "access") if hint == "refresh_token" else ("access", "refresh")
+        for kind in kinds:
+            if session := self._logins.token_session(form.get("token", ""), kind=kind):
+                return Reply(200, self._introspected(call, session, kind))
+        return Reply(200, {"active": False})
+
+    def _introspected(self, call: Call, session: Session, kind: str) -> dict[str, Any]:
+        user = self._user(self._logins.user_id) or {}
+        answer: dict[str, Any] = {
+            "active": True,
+            "scope": SCOPE,
+            "client_id": session.client_id,
+            "username": user.get("Username"),
+            "sub": f"{call.base_url}{self._logins.identity_path}",
+            "token_type": f"{kind}_token",
+        }
+        if session.expires is not None:
+            issued = int(session.expires - self._logins.lifetime)
+            answer |= {"exp": int(session.expires), "iat": issued, "nbf": issued}
+        return answer
+
+    def _of(self, call: Call, user: dict[str, Any], version: str) -> dict[str, Any]:
+        address = {f"addr_{_snake(name)}": user.get(name) for name in _ADDRESS}
+        return {
+            "id": f"{call.base_url}/id/{self._logins.org_id}/{user['Id']}",
+            "asserted_user": user["Id"] == self._logins.user_id,
+            "user_id": user["Id"],
+            "organization_id": self._logins.org_id,
+            "username": user["Username"],
+            "nick_name": user.get("CommunityNickname"),
+            "display_name": user["Name"],
+            "email": user.get("Email"),
+            "email_verified": True,
+            "first_name": user.get("FirstName"),
+            "last_name": user.get("LastName"),
+            "timezone": user.get("TimeZoneSidKey"),
+            **address,
+            "mobile_phone": user.get("MobilePhone"),
+            "mobile_phone_verified": False,
+            "is_lightning_login_user": False,
+            "status": {"created_date": None, "body": None},
+            "urls": _urls(call, version),
+            "active": user.get("IsActive", True),
+            "user_type": "STANDARD",
+            "language": user.get("LanguageLocaleKey"),
+            "locale": user.get("LocaleSidKey"),
+            "last_modified_date": _written(user.get("LastModifiedDate")),
+            "is_app_installed": True,
+        }
+
+    def _user(self, identifier: str) -> dict[str, Any] | None:
+        sql = 'SELECT * FROM main."User" WHERE "Id" = ?'
+        result = self._store.cursor().execute(sql, [full_id(identifier)])
+        rows = result.to_arrow_table().to_pylist()
+        return rows[0] if rows else None
+
+
+def _urls(call: Call, version: str) -> dict[str, str]:
+    """Of what answers here; an org names its SOAP, search and Chatter services as well."""
+    data = f"{call.base_url}/services/data/v{version}"
+    return {
+        "rest": f"{data}/",
+        "sobjects": f"{data}/sobjects/",
+        "query": f"{data}/query/",
+        "custom_domain": call.base_url,
+    }
+
+
+def _snake(name: str) -> str:
+    return "zip" if name == "PostalCode" else name.lower()
+
+
+def _written(moment: Any) -> str | None:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}Z" if moment else None
