@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 import socket
@@ -12,7 +11,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import uvicorn
+
 from seil.api.calls import Answer
+from seil.api.serving.server import HttpServer
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -90,10 +92,6 @@ def edge() -> tuple[ASGIApp, str]:
 
 
 def _main(name: str) -> None:
-    import uvicorn
-
-    from seil.api.heads import ImpatientProtocol
-
     app, token = {"bare": bare, "edge": edge}[name]()
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # for TCP_NODELAY
@@ -102,10 +100,12 @@ def _main(name: str) -> None:
         # As `seil serve` has it, for both.
         gc.collect()
         gc.freeze()
-        http: type[asyncio.Protocol] | str = ImpatientProtocol if name == "edge" else "h11"
+        if name == "edge":
+            HttpServer(app, listening, connections=_MANY, announce=lambda: None).run()
+            return
         config = uvicorn.Config(
             app,
-            http=http,
+            http="h11",
             log_config=None,
             access_log=False,
             proxy_headers=False,

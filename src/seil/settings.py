@@ -289,6 +289,12 @@ class ApiSettings(_Section):
     )
     rate: int = Field(600, ge=1, description="Requests a minute and caller.")
     workers: int = Field(40, ge=1, description="Calls to a downstream system at once.")
+    connections: int | None = Field(
+        None,
+        ge=1,
+        description="Connections at once; default: what `ulimit -n` leaves beside calls and files, "
+        "10000 at most.",
+    )
     breaker_failures: int = Field(
         5, ge=1, description="A downstream that failed so often in a row is left alone."
     )

@@ -11,7 +11,6 @@ import base64
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,10 +21,10 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from tests.ministack import Ministack, ministack
 
 from seil.api.local import build_local
+from seil.api.serving.server import HttpServer
 from seil.secret import Secret
 from seil.settings import AdManagerSettings, ApiSettings, Settings, TechOneSettings
 
@@ -156,33 +155,25 @@ def local_settings(folder: Path, found: StandIns, **api: Any) -> Settings:
 
 
 @contextmanager
-def served(settings: Settings, *, grace: int | None = None) -> Iterator[str]:
-    """The API of these settings under uvicorn, in a thread; where it is.
+def served(settings: Settings, *, grace: int = 10) -> Iterator[str]:
+    """The API of these settings in a thread; where it is.
 
     `grace` is how many seconds requests have to end in when it stops.
     """
-    server = uvicorn.Server(
-        uvicorn.Config(
-            "",
-            port=0,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=grace,
-        )
-    )
     # With its protocol named asyncio sets TCP_NODELAY, without it answers wait 40 ms.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-    server.config.app = build_local(settings, url)
-    thread = threading.Thread(target=lambda: server.run(sockets=[bound]), name="api")
+    listens = threading.Event()
+    server = HttpServer(
+        build_local(settings, url), bound, connections=1000, announce=listens.set, grace=grace
+    )
+    thread = threading.Thread(target=server.run, name="api")
     thread.start()
     try:
-        while not server.started:
+        while not listens.wait(0.05):
             if not thread.is_alive():
                 raise RuntimeError("the API does not start")
-            time.sleep(0.01)
         yield url
     finally:
         server.should_exit = True

@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,14 +53,9 @@ def serving(folder: Path, environment: Mapping[str, str] | None = None) -> Itera
 
 def _authorized(client: httpx.Client) -> httpx.Client:
     form = {"grant_type": "client_credentials"}
-    while True:
-        try:
-            granted = client.post("/oauth2/token", data=form, auth=("seil-demo", "demo-secret"))
-        except httpx.ConnectError:
-            time.sleep(0.1)
-            continue
-        client.headers["Authorization"] = f"Bearer {granted.json()['access_token']}"
-        return client
+    granted = client.post("/oauth2/token", data=form, auth=("seil-demo", "demo-secret"))
+    client.headers["Authorization"] = f"Bearer {granted.json()['access_token']}"
+    return client
 
 
 def sent(client: httpx.Client, line: str) -> httpx.Response:

@@ -7,6 +7,7 @@ import gc
 import socket
 import sys
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,9 +18,6 @@ from seil.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
     from seil.settings import Settings
-
-_GRACE_SECONDS = 10
-_LONGEST_HEADERS = 32 * 1024
 
 
 def register(app: typer.Typer) -> None:
@@ -42,16 +40,18 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the HTTP API: Ad Manager and TechOne behind one door. Ctrl-C stops it."""
-    import uvicorn
-
-    from seil.api.heads import ImpatientProtocol
     from seil.api.local import build_local, check_secrets
+    from seil.api.serving.connections import connection_limit
+    from seil.api.serving.server import HttpServer
     from seil.observe import logs, traces
     from seil.settings import load_settings
 
     settings = load_settings(call.config)
     address = host or settings.api.host
     check_secrets(settings, address)
+    limit = connection_limit(
+        settings.api.connections, workers=settings.api.workers, sandbox=sandbox
+    )
     logs.configure("DEBUG" if call.verbose else settings.log.level, settings.log.format)
     with ExitStack() as held:
         held.callback(traces.configure(settings.trace))
@@ -60,27 +60,19 @@ def serve(
         url = f"http://{_named(address)}:{listening.getsockname()[1]}"
         if sandbox:
             settings = _with_stand_ins(settings, held)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                build_local(settings, url),
-                http=ImpatientProtocol,
-                log_config=None,
-                access_log=False,
-                # Nothing here asks where a request came from: no header has a say in it.
-                proxy_headers=False,
-                server_header=False,
-                h11_max_incomplete_event_size=_LONGEST_HEADERS,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-            )
+        server = HttpServer(
+            build_local(settings, url),
+            listening,
+            connections=limit,
+            announce=partial(_announce, call, settings, url),
         )
-        _announce(call, settings, url)
         # What stays until the end need not be searched for garbage again and again: such a search
         # stops every request for some 50 ms.
         gc.collect()
         gc.freeze()
         # uvicorn raises the signal again when everything is closed.
         with suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
+            server.run()
     if not call.json:
         output.line("The API has stopped.")
 

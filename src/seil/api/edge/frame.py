@@ -21,7 +21,7 @@ from seil.api.edge.gate import Gate
 from seil.observe.correlation import correlated, new_id, valid_id
 from seil.observe.spans import name_by_route, server_span
 
-__all__ = ["Frame"]
+__all__ = ["Frame", "with_frame_headers"]
 
 _log = logging.getLogger(__name__)
 
@@ -170,7 +170,9 @@ class _Sender:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
-            message["headers"] = _with_ours(message["headers"], self.exchange.correlation_id)
+            message["headers"] = with_frame_headers(
+                message["headers"], self.exchange.correlation_id
+            )
         await self._send(message)
 
     def tell(self, scope: MutableMapping[str, Any]) -> None:
@@ -205,7 +207,7 @@ def _first_of_each(headers: Sequence[_Header]) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(headers)}
 
 
-def _with_ours(headers: Sequence[_Header], identity: str) -> list[_Header]:
+def with_frame_headers(headers: Sequence[_Header], identity: str) -> list[_Header]:
     """What the app says for itself stays."""
     given = dict(headers)
     page = given.get(b"content-type", b"").startswith(b"text/html")

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
+from tests.api.serving.servers import serving
 
-from seil.api.heads import ImpatientProtocol
+from seil.api.serving.protocol import HttpProtocol
 
 ASK = b"GET /%s HTTP/1.1\r\nHost: edge.test\r\n\r\n"
 
 
-class Quick(ImpatientProtocol):
-    seconds = 0.3
+class Quick(HttpProtocol):
+    head_seconds = 0.3
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -32,14 +31,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    bound = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=Quick, log_config=None, access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: server.run(sockets=[bound]))
-    thread.start()
-    yield int(bound.getsockname()[1])
-    server.should_exit = True
-    thread.join()
+    with serving(app, protocol=Quick) as found:
+        yield found
 
 
 @pytest.fixture

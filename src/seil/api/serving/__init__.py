@@ -1,0 +1,1 @@
+"""The API's HTTP/1.1 server: uvicorn, with limits for connections that it does not have."""

@@ -1,0 +1,166 @@
+"""HTTP/1.1 on one connection, with a limit for everything that uvicorn waits for without one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, ClassVar
+
+import h11
+from typing_extensions import override
+from uvicorn import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from seil.api.serving.connections import Connections
+from seil.api.serving.refusals import not_http
+
+__all__ = ["HttpProtocol"]
+
+_log = logging.getLogger(__name__)
+
+
+class HttpProtocol(H11Protocol):
+    """Gives up a connection whose client does not send a request's head, does not send what is
+    left of a body after the answer, or does not read its answer. A body before the answer is the
+    frame's matter, a silent connection between two requests uvicorn's.
+    """
+
+    # A head has to arrive in these.
+    head_seconds: ClassVar[float] = 10
+    # Of an answer something has to be read in these.
+    stall_seconds: ClassVar[float] = 30
+
+    _head_timer: asyncio.TimerHandle | None = None
+    _stall_timer: asyncio.TimerHandle | None = None
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        *,
+        connections: Connections,
+    ) -> None:
+        super().__init__(config, server_state, app_state)
+        self._connections = connections
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        super().connection_made(transport)
+        self.flow = _ReadAhead(self, transport)
+        # Writing is paused whenever something is unsent, so that `pause_writing` tells of it.
+        transport.set_write_buffer_limits(high=0)
+        self._head_timer = self.loop.call_later(self.head_seconds, self._give_up)
+        self._note()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._unasked:
+            self._forget_head()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.head_seconds, self._give_up)
+        self._note()
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._note()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_head()
+        self._forget_stall()
+        self._connections.release(self)
+        super().connection_lost(exc)
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch(self.transport.get_write_buffer_size())
+        self._note()
+
+    @override
+    def resume_writing(self) -> None:
+        self._forget_stall()
+        super().resume_writing()
+        self._note()
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        """The base class breaks where the answer has begun, or is complete, before the request."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.write(not_http())
+        self.transport.close()
+        if not self._unasked:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+    @override
+    def _should_upgrade(self) -> bool:
+        """Ignored, as RFC 9110, section 7.8, allows; uvicorn logs two warnings for each."""
+        return False
+
+    def leave(self) -> None:
+        self.transport.close()
+
+    @property
+    def ahead(self) -> int:
+        """How many bytes were received that nobody has taken yet."""
+        body = len(self.cycle.body) if self.cycle else 0
+        return body + len(self.conn.trailing_data[0])
+
+    @property
+    def _unasked(self) -> bool:
+        """There is no request that waits for its answer."""
+        # None at first, whatever its type says.
+        return not self.cycle or self.cycle.response_complete
+
+    def _note(self) -> None:
+        if self._unasked and not self.flow.write_paused:
+            self._connections.idle(self)
+        else:
+            self._connections.busy(self)
+
+    def _forget_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        self._head_timer = None
+        if self._unasked:
+            self.transport.close()
+
+    def _watch(self, unsent: int) -> None:
+        self._stall_timer = self.loop.call_later(self.stall_seconds, self._drop_stalled, unsent)
+
+    def _drop_stalled(self, before: int) -> None:
+        unsent = self.transport.get_write_buffer_size()
+        if unsent < before:
+            self._watch(unsent)
+            return
+        _log.info("a client that does not read its answer was dropped: %d bytes are unsent", unsent)
+        self.transport.abort()
+
+    def _forget_stall(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+
+class _ReadAhead(FlowControl):
+    """Reads on behind a request that is being answered: only so is it seen when a client leaves
+    that sent several at once.
+    """
+
+    def __init__(self, protocol: HttpProtocol, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._protocol = protocol
+
+    @override
+    def pause_reading(self) -> None:
+        if self._protocol.ahead > HIGH_WATER_LIMIT:
+            super().pause_reading()

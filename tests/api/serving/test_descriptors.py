@@ -1,0 +1,134 @@
+"""`seil serve` in a process that may have few descriptors."""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from seil.api.serving.connections import connection_limit
+from seil.errors import ConfigurationError
+
+DESCRIPTORS = 256
+CLIENTS = 1000
+_TOKEN = {"grant_type": "client_credentials"}
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """With stand-ins; what it logs is in `folder`/log."""
+    limited = ["sh", "-c", f'ulimit -n {DESCRIPTORS}; exec "$@"', "sh"]
+    command = [sys.executable, "-m", "seil", "--json", "serve", "--sandbox", "--port", "0"]
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(
+            [*limited, *command], cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True
+        ) as api,
+    ):
+        try:
+            assert api.stdout
+            yield json.loads(api.stdout.readline())["url"]
+        finally:
+            api.terminate()
+
+
+@pytest.fixture
+def many() -> Iterator[None]:
+    """Descriptors for the clients, in the process of the tests."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = CLIENTS + 200
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        pytest.fail(f"this test needs {needed} descriptors, `ulimit -Hn` allows {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    with serving(tmp_path) as found:
+        yield found
+
+
+def connected(url: str, held: ExitStack) -> socket.socket:
+    address = urlsplit(url)
+    connection = socket.create_connection((address.hostname, address.port), timeout=60)
+    return held.enter_context(connection)
+
+
+def soon_answered(url: str) -> bool:
+    """Within 5 seconds, by one who comes again where there is no room."""
+    ends = time.monotonic() + 5
+    while time.monotonic() < ends:
+        if httpx.get(f"{url}/healthz", timeout=5).status_code == 200:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def lines(folder: Path) -> list[str]:
+    return (folder / "log").read_text("utf-8").splitlines()
+
+
+def test_address_is_printed_when_it_listens(url: str) -> None:
+    assert httpx.get(f"{url}/healthz", timeout=30).status_code == 200
+
+
+@pytest.mark.usefixtures("many")
+def test_clients_that_hold_connections_lock_nobody_out(url: str, tmp_path: Path) -> None:
+    with ExitStack() as held:
+        for _ in range(CLIENTS):
+            connected(url, held)
+        time.sleep(1.1)  # Younger connections are not taken for idle.
+        assert httpx.get(f"{url}/healthz", timeout=30).status_code == 200
+    assert soon_answered(url)
+    log = lines(tmp_path)
+    assert not [line for line in log if "Traceback" in line]
+    assert len(log) < 10
+
+
+@pytest.mark.usefixtures("many")
+def test_callers_that_leave_at_once_keep_nobody_waiting(url: str, tmp_path: Path) -> None:
+    auth = ("seil-demo", "demo-secret")
+    token = httpx.post(f"{url}/oauth2/token", data=_TOKEN, auth=auth).json()["access_token"]
+    ask = (
+        "GET /v1/techone/foreign-exchange-rate/aud-usd HTTP/1.1\r\nHost: edge.test\r\n"
+        f"Authorization: Bearer {token}\r\n\r\n"
+    ).encode()
+    for _ in range(CLIENTS):
+        with ExitStack() as held:
+            connected(url, held).sendall(ask)
+    assert soon_answered(url)
+    assert not [line for line in lines(tmp_path) if "Traceback" in line]
+
+
+def test_too_few_descriptors_are_told_with_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (128, 128))
+    with pytest.raises(ConfigurationError, match=r"ulimit -n 176"):
+        connection_limit(None, workers=40)
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "setting", "limit"),
+    [
+        pytest.param(1024, None, 864, id="what is left"),
+        pytest.param(1024, 50, 50, id="as it is set"),
+        pytest.param(1_048_576, None, 10_000, id="not more than memory has room for"),
+        pytest.param(resource.RLIM_INFINITY, None, 10_000, id="without a limit"),
+    ],
+)
+def test_limit_follows_the_descriptors_of_the_process(
+    descriptors: int, setting: int | None, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (descriptors, descriptors))
+    assert connection_limit(setting, workers=40) == limit
