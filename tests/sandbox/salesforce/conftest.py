@@ -92,6 +92,12 @@ def tiny_objects() -> list[SObject]:
             SField.of("LastName", "string", flags=["required"]),
             SField.of("AccountId", "reference", reference_to=["Account"]),
             SField.of("Email", "email"),
+            SField(
+                {
+                    **SField.of("Level__c", "picklist", values=["Primary", "Secondary"]).raw,
+                    "restrictedPicklist": True,
+                }
+            ),
             *AUDIT,
         ],
         key_prefix="003",

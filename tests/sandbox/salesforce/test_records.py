@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.sandbox.salesforce.conftest import Org
 
+USER = "0055g0000000001AAA"
 ONE, TWO, THREE, FOUR, FIVE = (f"0015g000000000{n}AAA" for n in range(1, 6))
 ACCOUNT = "/sobjects/Account"
 
@@ -70,7 +71,11 @@ def test_get_takes_chosen_fields(org: Org) -> None:
         ({}, "REQUIRED_FIELD_MISSING", "Required fields are missing: [Name]"),
         ({"Name": ""}, "REQUIRED_FIELD_MISSING", "[Name]"),
         ({"Name": "x", "Foo": 1}, "INVALID_FIELD", "No such column 'Foo' on sobject of type Acc"),
-        ({"Name": "x", "BillingAddress": "x"}, "INVALID_FIELD", "BillingAddress"),
+        (
+            {"Name": "x", "BillingAddress": {"city": "x"}},
+            "INVALID_FIELD_FOR_INSERT_UPDATE",
+            "update fields: BillingAddress",
+        ),
         ({"Name": "x", "Id": ONE}, "INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id"),
         (
             {"Name": "x", "Size__c": "L"},
@@ -78,15 +83,11 @@ def test_get_takes_chosen_fields(org: Org) -> None:
             "update fields: Size__c",
         ),
         ({"Name": "x" * 256}, "STRING_TOO_LONG", "max length=255"),
-        ({"Name": ["x"]}, "INVALID_TYPE_ON_FIELD_IN_RECORD", "Account: value not of required"),
-        ({"Name": "x", "Staff__c": "many"}, "INVALID_TYPE_ON_FIELD_IN_RECORD", "many"),
-        ({"Name": "x", "Staff__c": 1.5}, "INVALID_TYPE_ON_FIELD_IN_RECORD", "1.5"),
-        ({"Name": "x", "Amount__c": True}, "INVALID_TYPE_ON_FIELD_IN_RECORD", "True"),
         ({"Name": "x", "Amount__c": 1e17}, "NUMBER_OUTSIDE_VALID_RANGE", "1e+17"),
-        ({"Name": "x", "Active__c": "maybe"}, "INVALID_TYPE_ON_FIELD_IN_RECORD", "maybe"),
-        ({"Name": "x", "Since__c": "2024-02-30"}, "INVALID_TYPE_ON_FIELD_IN_RECORD", "02-30"),
+        ({"Name": "x", "Staff__c": 10**30}, "NUMBER_OUTSIDE_VALID_RANGE", "Staff"),
         ({"Name": "x", "ParentId": "x"}, "MALFORMED_ID", "id value of incorrect type: x"),
         ({"Name": "x", "ParentId": FIVE}, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference"),
+        ({"Name": "x", "ParentId": USER}, "FIELD_INTEGRITY_EXCEPTION", f"incorrect type: {USER}"),
         ({"Name": "x", "Ext__c": "a-1"}, "DUPLICATE_VALUE", f"record with id: {ONE}"),
         ({"Name": "x", "Parent": {"Ext__c": "none"}}, "INVALID_FIELD", "Foreign key external ID"),
         ({"Name": "x", "Parent": {"Foo": "none"}}, "INVALID_FIELD", "No such column 'Foo'"),
@@ -103,18 +104,17 @@ def test_create_converts_what_clients_send(org: Org) -> None:
     row = {
         "attributes": {"type": "Account"},
         "Name": "x",
-        "Active__c": "TRUE",
+        "Active__c": True,
         "Staff__c": "7",
         "Amount__c": "1.005",
         "OpenAt__c": "08:30:00Z",
         "Parent": {"attributes": {"type": "Account"}, "Ext__c": "A-1"},
-        "Description": 12,
     }
     made = org.http.post(ACCOUNT, json=row).json()["id"]
     record = _account(org, made)
     assert record["ParentId"] == ONE
     assert (record["Active__c"], record["Staff__c"], record["Amount__c"]) == (True, 7, 1.01)
-    assert (record["OpenAt__c"], record["Description"]) == ("08:30:00.000Z", "12")
+    assert record["OpenAt__c"] == "08:30:00.000Z"
 
 
 def test_create_fills_what_the_org_makes(org: Org) -> None:
@@ -285,8 +285,6 @@ def test_unknown_object_or_bad_body(shared: Org) -> None:
     headers = {"Content-Type": "application/json"}
     broken = shared.http.post(ACCOUNT, content=b"{", headers=headers)
     assert _error(broken)[:2] == (400, "JSON_PARSER_ERROR")
-    listed = shared.http.post(ACCOUNT, content=b"[]", headers=headers)
-    assert _error(listed)[1] == "JSON_PARSER_ERROR"
     latin = shared.http.post(ACCOUNT, content=b'{"Name": "\xe9"}', headers=headers)
     assert _error(latin)[1] == "JSON_PARSER_ERROR"
     posted = shared.http.post(f"{ACCOUNT}/{ONE}", json={})

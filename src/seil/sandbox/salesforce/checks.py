@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from seil.salesforce.ids import full_id
@@ -50,11 +50,10 @@ class Checks:
                 for identifier, deleted in self._states(self._store.object(target), wanted).items()
                 if not deleted
             }
+            prefixes = {self._store.object(target).key_prefix for target in targets}
             for draft in sound(drafts):
                 if (value := draft.values.get(known.name)) and value not in there:
-                    draft.error = RowError(
-                        "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (known.name,)
-                    )
+                    draft.error = _dangling(known, value, prefixes)
 
     def unique(self, entity: SObject, drafts: Sequence[Draft]) -> None:
         for known in entity.stored_fields:
@@ -119,6 +118,13 @@ class Checks:
             [list(ids)],
         )
         return dict(found.fetchall())
+
+
+def _dangling(known: SField, value: str, prefixes: Collection[str]) -> RowError:
+    if value[:3] not in prefixes:
+        reason = f"{known.raw.get('label', known.name)}: id value of incorrect type: {value}"
+        return RowError("FIELD_INTEGRITY_EXCEPTION", reason, (known.name,))
+    return RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (known.name,))
 
 
 def folded(value: Any) -> Any:

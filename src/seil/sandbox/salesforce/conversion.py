@@ -17,6 +17,8 @@ from seil.sandbox.salesforce.metadata import SField, SObject
 _TRUE = frozenset({"true", "1", "yes"})
 _FALSE = frozenset({"false", "0", "no"})
 _EXACT = Context(prec=60)
+_EMAIL = re.compile(r"[^\s@<>(),;:\"\\]+@[^\s@.]+(\.[^\s@.]+)+")
+_LARGEST = {"int": 2**31 - 1, "long": 2**63 - 1}
 _DECIMAL = frozenset({"double", "currency", "percent"})
 _ARROW: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
@@ -75,10 +77,6 @@ def converted(entity: SObject, field: SField, value: Any) -> Any:
 
 
 def _text(field: SField, value: Any) -> str:
-    if not isinstance(value, str):
-        if isinstance(value, dict | list):
-            raise TypeError(type(value))
-        value = str(value).lower() if isinstance(value, bool) else str(value)
     if 0 < field.length < len(value):
         shown = value[:100]
         raise RowError(
@@ -88,6 +86,25 @@ def _text(field: SField, value: Any) -> str:
             (field.name,),
         )
     return str(value)
+
+
+def _email(field: SField, value: Any) -> str:
+    text = _text(field, value)
+    if not _EMAIL.fullmatch(text):
+        reason = f"{field.raw.get('label', field.name)}: invalid email address: {text}"
+        raise RowError("INVALID_EMAIL_ADDRESS", reason, (field.name,))
+    return text
+
+
+def _choice(field: SField, value: Any) -> str:
+    text = _text(field, value)
+    chosen = text.split(";") if field.type == "multipicklist" else [text]
+    wrong = next((part for part in chosen if part not in field.values), None)
+    if wrong is not None and field.raw.get("restrictedPicklist"):
+        label = field.raw.get("label", field.name)
+        reason = f"{label}: bad value for restricted picklist field: {wrong}"
+        raise RowError("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", reason, (field.name,))
+    return text
 
 
 def _identifier(field: SField, value: Any) -> str:
@@ -104,26 +121,27 @@ def _boolean(_field: SField, value: Any) -> bool:
     return text in _TRUE
 
 
-def _integer(_field: SField, value: Any) -> int:
+def _integer(field: SField, value: Any) -> int:
     number = Decimal(str(value))
+    if abs(number) > _LARGEST[field.type]:
+        raise _out_of_range(field, value)
     if number != number.to_integral_value():
         raise ValueError(value)
     return int(number)
 
 
 def _decimal(field: SField, value: Any) -> Decimal:
-    if isinstance(value, bool):
-        raise TypeError("a truth value is no number")
     precision, scale = _digits(field)
     number = Decimal(str(value)).quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, _EXACT)
     if number.adjusted() >= precision - scale:
-        raise RowError(
-            "NUMBER_OUTSIDE_VALID_RANGE",
-            f"{field.raw.get('label', field.name)}: value outside of valid range on numeric field:"
-            f" {value}",
-            (field.name,),
-        )
+        raise _out_of_range(field, value)
     return number
+
+
+def _out_of_range(field: SField, value: Any) -> RowError:
+    label = field.raw.get("label", field.name)
+    reason = f"{label}: value outside of valid range on numeric field: {value}"
+    return RowError("NUMBER_OUTSIDE_VALID_RANGE", reason, (field.name,))
 
 
 def _date(_field: SField, value: Any) -> date:
@@ -144,6 +162,9 @@ def _time(_field: SField, value: Any) -> time:
 _CONVERSIONS: Mapping[str, Callable[[SField, Any], Any]] = {
     "id": _identifier,
     "reference": _identifier,
+    "email": _email,
+    "picklist": _choice,
+    "multipicklist": _choice,
     "boolean": _boolean,
     "int": _integer,
     "long": _integer,

@@ -40,13 +40,15 @@ def misplaced(entity: SObject, draft: Draft, trait: str) -> RowError | None:
         for name in draft.values
         if name != "Id" and (known := entity.field(name)) and not known.raw.get(trait, True)
     )
-    if not wrong:
-        return None
+    return not_writable(*wrong) if wrong else None
+
+
+def not_writable(*names: str) -> RowError:
     return RowError(
         "INVALID_FIELD_FOR_INSERT_UPDATE",
-        f"Unable to create/update fields: {', '.join(wrong)}. Please check the security settings of"
+        f"Unable to create/update fields: {', '.join(names)}. Please check the security settings of"
         " this field and verify that it is read/write for your profile or permission set.",
-        wrong,
+        names,
     )
 
 

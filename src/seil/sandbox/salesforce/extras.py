@@ -12,6 +12,8 @@ from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.csv_text import Dialect, line_sql
 from seil.sandbox.salesforce.errors import ApiError, not_found
+from seil.sandbox.salesforce.json_rows import check_record
+from seil.sandbox.salesforce.json_text import Source
 from seil.sandbox.salesforce.messages import CSV, Call, FileRange, Reply, Route
 from seil.sandbox.salesforce.records import Records
 from seil.sandbox.salesforce.store import OrgStore
@@ -62,7 +64,7 @@ class Files:
         ]
 
     def _create(self, call: Call) -> Reply:
-        row = call.json_object()
+        row = check_record(self._store.object(_VERSION), call.json_object(), Source(call.text()))
         try:
             data = base64.b64decode(row.pop(_DATA, "") or "", validate=True)
         except (binascii.Error, TypeError, ValueError) as error:

@@ -49,8 +49,8 @@ class IngestFile:
                 raise BadFileError(f"InvalidBatch : The '{operation}' batch must contain only 'Id'")
             return
         for name in self.header:
-            relation = name.partition(".")[0].lower()
-            related = any((f.relationship_name or "").lower() == relation for f in entity.fields)
+            relation = name.partition(".")[0]
+            related = entity.relationship(relation) is not None
             if not entity.field(name) and not ("." in name and related):
                 raise BadFileError(f"InvalidBatch : Field name not found : {name}")
 

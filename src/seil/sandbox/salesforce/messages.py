@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any, BinaryIO, TypeAlias
 from urllib.parse import unquote_plus
 
 from seil.sandbox.salesforce.errors import ApiError, method_refused, not_found, unreadable_json
+from seil.sandbox.salesforce.json_text import parse
 
 JSON = "application/json;charset=UTF-8"
 CSV = "text/csv; charset=UTF-8"
@@ -50,11 +50,7 @@ class Call:
             raise unreadable_json(f"The body is not UTF-8: {error}") from error
 
     def json(self) -> Any:
-        text = self.text()
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise unreadable_json(str(error)) from error
+        return parse(self.text())
 
     def json_object(self) -> dict[str, Any]:
         value = self.json()

@@ -268,6 +268,11 @@ class SObject:
     def field(self, name: str) -> SField | None:
         return self._by_name.get(name.lower())
 
+    def relationship(self, name: str) -> SField | None:
+        """The reference field that a path or a nested record goes by."""
+        lower = name.lower()
+        return next((f for f in self.fields if (f.relationship_name or "").lower() == lower), None)
+
     def parts(self, compound: str) -> tuple[SField, ...]:
         """The fields a compound field is made of."""
         return tuple(e for e in self.fields if (e.compound or "").lower() == compound.lower())

@@ -16,6 +16,8 @@ from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.conditions import NUMBERS
 from seil.sandbox.salesforce.describe import described
 from seil.sandbox.salesforce.errors import AmbiguousIdError, ApiError, not_found, unreadable_json
+from seil.sandbox.salesforce.json_rows import check_record, object_name
+from seil.sandbox.salesforce.json_text import Source, parse
 from seil.sandbox.salesforce.messages import NO_CONTENT, Call, Reply, Route
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.query import Queries
@@ -89,17 +91,15 @@ class RecordRoutes:
 
     def _create(self, call: Call) -> Reply:
         entity = self._entity(call)
-        (outcome,) = self._records.insert(entity.name, [call.json_object()])
+        (outcome,) = self._records.insert(entity.name, [_record(entity, call)])
         _raise(outcome)
         address = f"{call.root}/sobjects/{entity.name}/{outcome.id}"
         return Reply(201, _created(outcome), headers={"Location": address})
 
     def _update(self, call: Call) -> Reply:
-        row = call.json_object()
-        if any(name.lower() == "id" for name in row):
-            reason = "The Id field should not be specified in the sobject data."
-            raise ApiError(400, "INVALID_FIELD", reason, fields=["Id"])
-        (outcome,) = self._records.update(self._entity(call).name, [{**row, "Id": call.args["id"]}])
+        entity = self._entity(call)
+        row = _record(entity, call, without="Id")
+        (outcome,) = self._records.update(entity.name, [{**row, "Id": call.args["id"]}])
         _raise(outcome)
         return NO_CONTENT
 
@@ -123,7 +123,7 @@ class RecordRoutes:
     def _upsert(self, call: Call) -> Reply:
         entity = self._entity(call)
         key = _key(entity, call.args["key"])
-        row = {**call.json_object(), key.name: call.args["value"]}
+        row = {**_record(entity, call, without=key.name), key.name: call.args["value"]}
         (outcome,) = self._records.upsert(entity.name, [row], key=key)
         if outcome.error and outcome.error.code == "DUPLICATE_EXTERNAL_ID":
             return self._get_by_key(call)
@@ -167,7 +167,11 @@ class RecordRoutes:
         if not isinstance(sent, list) or not all(isinstance(row, dict) for row in sent):
             raise unreadable_json("records must be a list of objects")
         _check_size(sent)
-        rows = [(str(row.get("attributes", {}).get("type", "")), row) for row in sent]
+        source = Source(call.text(), ("records",))
+        rows = []
+        for number, row in enumerate(sent):
+            entity = described(self._store, object_name(row))
+            rows.append((entity.name, check_record(entity, row, source.inside(number))))
         all_or_none = bool(body.get("allOrNone"))
         return Reply(200, self._grouped(rows, write, all_or_none=all_or_none, result=result))
 
@@ -261,6 +265,16 @@ class RecordRoutes:
 
     def _entity(self, call: Call) -> SObject:
         return described(self._store, call.args["object"])
+
+
+def _record(entity: SObject, call: Call, *, without: str = "") -> dict[str, Any]:
+    """The body as a record; `without` is the field that the address says."""
+    text = call.text()
+    row = check_record(entity, parse(text), Source(text))
+    if without.lower() in (name.lower() for name in row):
+        reason = f"The {without} field should not be specified in the sobject data."
+        raise ApiError(400, "INVALID_FIELD", reason, fields=[without])
+    return row
 
 
 class _RolledBackError(Exception):

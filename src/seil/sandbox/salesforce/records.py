@@ -97,7 +97,7 @@ class Records:
                 reference, identifier = self._parent(entity, name, value)
                 values[reference.name] = identifier
             elif not known.stored:
-                raise _unknown_field(entity, name)
+                raise checks_alone.not_writable(known.name)
             else:
                 values[known.name] = (
                     value if known.name == "Id" else converted(entity, known, value)
@@ -107,13 +107,13 @@ class Records:
     def _parent(self, entity: SObject, name: str, value: Any) -> tuple[SField, str | None]:
         """By external id: `Account.Ext__c` in CSV, {"Account": {"Ext__c": ...}} in JSON."""
         relation, _, key = name.partition(".")
+        kind = ""
         if isinstance(value, Mapping):
+            kind = str((value.get("attributes") or {}).get("type", ""))
             pairs = {k: v for k, v in value.items() if k != "attributes"}
             key, value = next(iter(pairs.items())) if len(pairs) == 1 else ("", None)
-        reference = _relation(entity, relation) if key else None
-        targets = (
-            [n for n in reference.reference_to if n in self._store.objects] if reference else []
-        )
+        reference = entity.relationship(relation) if key else None
+        targets = self._targets(reference, kind) if reference else []
         if reference is None or not targets:
             raise _unknown_field(entity, name)
         if value in (None, ""):
@@ -130,6 +130,11 @@ class Records:
                 f" {target.name}",
             )
         return reference, ids[0]
+
+    def _targets(self, reference: SField, kind: str) -> list[str]:
+        """The objects referred to that the org has; of several, the one whose kind is sent."""
+        held = [name for name in reference.reference_to if name in self._store.objects]
+        return [name for name in held if name.lower() == kind.lower()] or held
 
     def _insert(self, entity: SObject, drafts: Sequence[Draft]) -> None:
         for draft in sound(drafts):
@@ -247,11 +252,6 @@ class Records:
             "SystemModstamp": now,
         }
         return {name: value for name, value in stamps.items() if entity.field(name)}
-
-
-def _relation(entity: SObject, name: str) -> SField | None:
-    lower = name.lower()
-    return next((f for f in entity.fields if (f.relationship_name or "").lower() == lower), None)
 
 
 def _fill_name(entity: SObject, values: dict[str, Any]) -> None:

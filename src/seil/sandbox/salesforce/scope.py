@@ -137,13 +137,13 @@ class Scope:
 
     def _without_own_name(self, path: tuple[str, ...]) -> tuple[str, ...]:
         own = len(path) > 1 and path[0].lower() in self._own_names
-        return path[1:] if own and not _reference(self.entity, path[0]) else path
+        return path[1:] if own and not self.entity.relationship(path[0]) else path
 
     def _join(self, path: tuple[str, ...], parent: tuple[str, SObject], at: int) -> Joined:
         key = tuple(part.lower() for part in path)
         if key not in self._joined:
             table, entity = parent
-            reference = _reference(entity, path[-1])
+            reference = entity.relationship(path[-1])
             target = self._target(reference) if reference else None
             if not reference or not target:
                 raise self.bound.error(
@@ -165,8 +165,3 @@ class Scope:
         if is_polymorphic(reference):
             return NAME
         return next((self._objects[n] for n in reference.reference_to if n in self._objects), None)
-
-
-def _reference(entity: SObject, relationship: str) -> SField | None:
-    lower = relationship.lower()
-    return next((f for f in entity.fields if (f.relationship_name or "").lower() == lower), None)

@@ -1,0 +1,137 @@
+"""Records in JSON, held against the types of their fields before anything else is judged.
+
+Salesforce refuses the whole request with JSON_PARSER_ERROR for a value of another type, and with
+INVALID_FIELD for a member that is no field. A number may come as text, which its own example of
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/dome_composite_sobject_tree_flat.htm
+does; a truth value may not, nor may a number for a text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+from typing import Any
+
+from seil.sandbox.salesforce.errors import ApiError, unreadable_json
+from seil.sandbox.salesforce.json_text import Source
+from seil.sandbox.salesforce.metadata import SObject
+
+_ATTRIBUTES = "attributes"
+_INTEGER = re.compile(r"[+-]?\d+")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATETIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,3})?(Z|[+-]\d\d:?\d\d)")
+_TIME = re.compile(r"(\d\d:\d\d:\d\d)(\.\d{1,3})?Z?")
+_SOBJECT = "sobject"
+
+
+def check_record(entity: SObject, row: Any, source: Source) -> dict[str, Any]:
+    """The record, whose members are fields and relationships of the object and of their types."""
+    if not isinstance(row, dict):
+        raise ApiError(
+            400,
+            "INVALID_FIELD",
+            "Json Deserialization failed on token 'null' and has left off in the middle of parsing"
+            " a row. Will go to end of row to begin parsing the next row",
+        )
+    for name, value in row.items():
+        kind = _kind(entity, name)
+        if value is not None and not _TYPES.get(kind, _is_text)(value):
+            token, shown = _token(value)
+            raise unreadable_json(
+                f"Cannot deserialize instance of {kind} from {token} value {shown} or request may"
+                f" be missing a required field at {source.inside(name).place}"
+            )
+    return row
+
+
+def object_name(row: Mapping[str, Any]) -> str:
+    """What a record of a collection says it is."""
+    attributes = row.get(_ATTRIBUTES)
+    return str(attributes.get("type", "")) if isinstance(attributes, dict) else ""
+
+
+def _kind(entity: SObject, name: str) -> str:
+    """The type of the field; that of a relationship is an object."""
+    if name.lower() == _ATTRIBUTES:
+        return _ATTRIBUTES
+    if field := entity.field(name):
+        return field.type
+    if entity.relationship(name):
+        return _SOBJECT
+    reason = f"No such column '{name}' on sobject of type {entity.name}"
+    raise ApiError(400, "INVALID_FIELD", reason)
+
+
+def _token(value: Any) -> tuple[str, str]:
+    match value:
+        case bool():
+            return f"VALUE_{str(value).upper()}", str(value).lower()
+        case int():
+            return "VALUE_NUMBER_INT", str(value)
+        case float():
+            return "VALUE_NUMBER_FLOAT", str(value)
+        case list():
+            return "START_ARRAY", "["
+        case dict():
+            return "START_OBJECT", "{"
+    return "VALUE_STRING", str(value)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_integer(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(_INTEGER.fullmatch(value))
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(_NUMBER.fullmatch(value))
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_date(value: Any) -> bool:
+    if not isinstance(value, str) or not _DATE.fullmatch(value[:10]):
+        return False
+    return _exists(date.fromisoformat, value) if len(value) == 10 else _is_datetime(value)
+
+
+def _is_datetime(value: Any) -> bool:
+    match = _DATETIME.fullmatch(value) if isinstance(value, str) else None
+    return match is not None and _exists(datetime.fromisoformat, match[1])
+
+
+def _is_time(value: Any) -> bool:
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    return match is not None and _exists(time.fromisoformat, match[1])
+
+
+def _exists(read: Callable[[str], object], text: str) -> bool:
+    try:
+        read(text)
+    except ValueError:
+        return False
+    return True
+
+
+_TYPES: Mapping[str, Callable[[Any], bool]] = {
+    "boolean": lambda value: isinstance(value, bool),
+    "int": _is_integer,
+    "long": _is_integer,
+    "double": _is_number,
+    "currency": _is_number,
+    "percent": _is_number,
+    "date": _is_date,
+    "datetime": _is_datetime,
+    "time": _is_time,
+    **dict.fromkeys((_ATTRIBUTES, _SOBJECT, "address", "location", "complexvalue"), _is_object),
+}

@@ -1,0 +1,103 @@
+"""JSON as the REST API reads it: what is malformed, and where in the text a value stands."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seil.sandbox.salesforce.errors import unreadable_json
+
+_NO_BODY = "The HTTP entity body is required, but this request has no entity body."
+_SPACE = re.compile(r"[ \t\r\n]*")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_DECODER = json.JSONDecoder()
+
+
+def parse(text: str) -> Any:
+    """Raises ApiError JSON_PARSER_ERROR that points at what is wrong."""
+    if not text.strip():
+        raise unreadable_json(_NO_BODY)
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise unreadable_json(f"{_trouble(text, error)} at {_place(text, error.pos)}") from error
+    except RecursionError as error:
+        raise unreadable_json("The body is nested too deeply") from error
+    except ValueError as error:
+        raise unreadable_json(str(error)) from error
+    return value
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a value came from: the whole text, and the members and positions that lead to it."""
+
+    text: str
+    path: tuple[str | int, ...] = ()
+
+    def inside(self, *steps: str | int) -> Source:
+        return Source(self.text, (*self.path, *steps))
+
+    @property
+    def place(self) -> str:
+        """As Salesforce writes it: [line:1, column:12]."""
+        return _place(self.text, _offset(self.text, self.path))
+
+
+def _place(text: str, at: int) -> str:
+    line = text.count("\n", 0, at) + 1
+    return f"[line:{line}, column:{at - text.rfind(chr(10), 0, at)}]"
+
+
+def _offset(text: str, path: Sequence[str | int]) -> int:
+    at = _after_space(text, 0)
+    for step in path:
+        at = _member(text, at, step) if isinstance(step, str) else _element(text, at, step)
+    return at
+
+
+def _member(text: str, at: int, name: str) -> int:
+    """Where the value of the object's last member of that name begins."""
+    found = at
+    at = _after_space(text, at + 1)
+    while text[at] != "}":
+        key, end = _DECODER.raw_decode(text, at)
+        value = _after_space(text, _after_space(text, end) + 1)
+        found = value if key == name else found
+        at = _next(text, value)
+    return found
+
+
+def _element(text: str, at: int, number: int) -> int:
+    at = _after_space(text, at + 1)
+    for _ in range(number):
+        at = _next(text, at)
+    return at
+
+
+def _next(text: str, at: int) -> int:
+    """Past the value that begins here and the comma behind it."""
+    _, end = _DECODER.raw_decode(text, at)
+    end = _after_space(text, end)
+    return _after_space(text, end + 1) if text[end] == "," else end
+
+
+def _after_space(text: str, at: int) -> int:
+    space = _SPACE.match(text, at)
+    return space.end() if space else at
+
+
+def _trouble(text: str, error: json.JSONDecodeError) -> str:
+    if error.pos >= len(text.rstrip()):
+        return "Unexpected end-of-input: expected close marker for OBJECT"
+    char = text[error.pos]
+    return f"Unexpected character ('{char}' (code {ord(char)})): {error.msg}"
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"Non-standard token '{name}': enable JsonParser.Feature")
