@@ -26,8 +26,8 @@ Body = dict[str, Any]
 
 _numbers = itertools.count(1)
 _RUN = uuid.uuid4().hex[:8]
-# Nothing can be booked for a time that is over: far off, so that it does not come.
-YEAR = 2047
+# Nothing can be booked for a time that is over, nor beyond 1 January 2037.
+YEAR = 2036
 RATE = "/v1/techone/foreign-exchange-rate/aud-usd"
 
 

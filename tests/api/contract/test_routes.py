@@ -193,14 +193,16 @@ def test_an_order_is_read(caller: Caller) -> None:
 
 def test_an_orders_life(caller: Caller, gam: FarEnd) -> None:
     order = caller.order()
-    caller.line_item(order)
+    item = caller.line_item(order)
 
     seen = []
     for action in ("approve", "pause", "resume", "archive"):
         assert caller.data("PUT", f"/v1/gam/order/{order}?action={action}") == {"numChanges": 1}
-        seen.append(gam.thing("orders", order)["status"])
+        found = caller.data("GET", f"/v1/gam/lineitem?lineitemid={item}")["lineItems"][0]
+        seen.append((gam.thing("orders", order)["status"], found["status"]))
 
-    assert seen == ["APPROVED", "PAUSED", "APPROVED", "APPROVED"]
+    states = ("INACTIVE", "PAUSED", "INACTIVE", "PAUSED")
+    assert seen == [("APPROVED", state) for state in states]
     assert gam.thing("orders", order)["archived"] is True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -110,11 +110,14 @@ def test_action_on_an_inactive_line_item_is_refused(
     assert _reason(error) == reason
 
 
-def test_far_end_is_an_end(google: Google, clock: Time) -> None:
-    order, last = google.order().name, datetime(9999, 12, 31, 23, tzinfo=UTC)
-    item = google.line_item(order, clock.now, target_end_time=last, auto_extension_days=7)
+def test_line_item_without_an_end_has_a_forecast(google: Google, clock: Time) -> None:
+    order = google.order().name
+    goal = {"goal_type": "DAILY", "unit_type": "IMPRESSIONS", "units": 50}
+    kind = {"line_item_type": "SPONSORSHIP", "goal": goal}
+    without = {"end_time_unlimited": True, "target_end_time": None}
+    item = google.line_item(order, clock.now, **kind, **without)
     assert item.status == Status.DRAFT
-    assert google.orders.get_order(name=order).end_time.year == 9999
+    assert google.orders.get_order(name=order).unlimited_end_time
     assert _forecast(google, item.name).matched_units > 0
 
 
@@ -160,12 +163,12 @@ def _bad_items() -> list[tuple[str, dict[str, Any], str]]:
         ("unknown-placement", {"targeting": placement}, "CommonError.NOT_FOUND"),
         ("no-inventory", {"targeting": {}},
          "InventoryTargetingError.AT_LEAST_ONE_PLACEMENT_OR_INVENTORY_UNIT_REQUIRED"),
-        ("no-goal", {"goal": None}, "RequestError.INVALID_INPUT"),
+        ("no-goal", {"goal": None}, "RequiredError.REQUIRED"),
         ("sponsored", {"line_item_type": "SPONSORSHIP", "goal": goal},
          "ReservationDetailsError.PERCENTAGE_UNITS_BOUGHT_TOO_HIGH"),
         ("no-end-for-ever", {"end_time_unlimited": True},
          "ReservationDetailsError.UNLIMITED_END_DATE_TIME_NOT_ALLOWED"),
-        ("extended", {"auto_extension_days": 8}, "RequestError.INVALID_INPUT"),
+        ("extended", {"auto_extension_days": 8}, "RangeError.TOO_HIGH"),
     ]  # fmt: skip
 
 
@@ -183,9 +186,18 @@ def test_bad_line_item_is_refused(
     assert _reason(error) == reason
 
 
-@pytest.mark.parametrize(("start", "end"), [(-1, 5), (0, 5), (5, 5), (5, 4)])
+@pytest.mark.parametrize(
+    ("start", "end", "reason"),
+    [
+        (-1, 5, "START_DATE_TIME_IS_IN_PAST"),
+        (0, 5, "START_DATE_TIME_IS_IN_PAST"),
+        (5, 5, "END_DATE_TIME_NOT_AFTER_START_TIME"),
+        (5, 4, "END_DATE_TIME_NOT_AFTER_START_TIME"),
+        (5, 4000, "END_DATE_TIME_TOO_LATE"),
+    ],
+)
 def test_dates_have_to_be_in_order_and_ahead(
-    google: Google, clock: Time, start: int, end: int
+    google: Google, clock: Time, start: int, end: int, reason: str
 ) -> None:
     with pytest.raises(BadRequest) as error:
         google.line_item(
@@ -194,7 +206,7 @@ def test_dates_have_to_be_in_order_and_ahead(
             start_time=clock.now + timedelta(days=start),
             target_end_time=clock.now + timedelta(days=end),
         )
-    assert _reason(error) == "LineItemError.INVALID_LINE_ITEM_DATE_TIME"
+    assert _reason(error) == f"LineItemFlightDateError.{reason}"
 
 
 def test_batch_makes_all_or_none(google: Google, clock: Time) -> None:

@@ -42,7 +42,7 @@ _PATHS = [
     (["approve_orders_without_reservation"], Status.APPROVED),
     (["submit_orders_for_approval_and_overbook", "disapprove_orders"], Status.DISAPPROVED),
     (["submit_orders_for_approval", "retract_orders"], Status.DRAFT),
-    (["approve_orders", "pause_orders"], Status.PAUSED),
+    (["approve_orders", "pause_orders"], Status.APPROVED),
     (["approve_and_overbook_orders", "pause_orders", "resume_orders"], Status.APPROVED),
     (["approve_orders", "archive_orders", "unarchive_orders"], Status.APPROVED),
     (["delete_orders"], Status.DELETED),
@@ -106,10 +106,9 @@ _ALLOWED: dict[str, tuple[list[str], set[str]]] = {
         ["submit_orders_for_approval", "disapprove_orders"],
         {*_DRAFTS_ACTIONS, *_APPROVALS, *_RETRACTIONS, "archive_orders", "delete_orders"},
     ),
-    "approved": (["approve_orders"], {"pause_orders", "archive_orders", "delete_orders"}),
-    "paused": (
-        ["approve_orders", "pause_orders"],
-        {*_RESUMPTIONS, "archive_orders", "delete_orders"},
+    "approved": (
+        ["approve_orders"],
+        {"pause_orders", *_RESUMPTIONS, "archive_orders", "delete_orders"},
     ),
     "archived": (["archive_orders"], {"unarchive_orders"}),
     "deleted": (["delete_orders"], set()),
@@ -332,7 +331,7 @@ def test_total_is_counted_where_it_is_asked_for(google: Google) -> None:
     assert without.total_size == 0
     mask = [("x-goog-fieldmask", "orders.name,totalSize")]
     page = google.orders.list_orders(request=request, metadata=mask)
-    assert page.total_size == 4
+    assert page.total_size == 5
     assert page.orders[0].name
     assert not page.orders[0].display_name
 

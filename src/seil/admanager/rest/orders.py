@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from seil.admanager.calls import SERVICE, before_effect
@@ -91,6 +90,8 @@ _BATCHES = {
     "retract-without-reservation-changes": "batch_retract_orders_without_reservation_changes",
     "delete": "batch_delete_orders",
 }
+_PAUSING = frozenset({"pause", "resume", "resume-and-overbook"})
+_PAUSED = frozenset({"PAUSED", "PAUSED_INVENTORY_RELEASED"})
 
 
 class Orders:
@@ -118,24 +119,39 @@ class Orders:
         return answered(Order, order_of_rest(as_json(answer), self._network))
 
     def act(self, request: ActOnOrder) -> NumChanges:
-        """What changed is seen by looking: the REST API answers nothing."""
+        """What changed is seen by looking: the REST API answers nothing.
+
+        Pausing and resuming change the line items and not the order
+        (https://developers.google.com/ad-manager/api/beta/reference/rest/v1/OrderStatus): the order
+        counts as changed where one of them did.
+        """
         name = self._network.names.of("orders", request.order_id)
         with before_effect():
-            before = self._states([name])
+            before = self._states(name, request.action)
         if not before:
             reason = f"there is no order {request.order_id}"
             raise RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)
         self._rest.effect(
             "Order", _BATCHES[request.action], {"parent": self._rest.network, "names": [name]}
         )
-        return NumChanges(num_changes=changed(before, self._states([name])))
+        return NumChanges(num_changes=changed(before, self._states(name, request.action)))
 
-    def _states(self, names: Iterable[str]) -> dict[str, Any]:
-        request = {"parent": self._rest.network, "filter": equals("name", *names)}
+    def _states(self, name: str, action: str) -> dict[str, Any]:
+        request = {"parent": self._rest.network, "filter": equals("name", name)}
+        items = self._pauses(name) if action in _PAUSING else {}
         return {
-            order.name: (order.status, order.archived)
+            order.name: (order.status, order.archived, items)
             for page in self._rest.pages("Order", "list_orders", request)
             for order in page.orders
+        }
+
+    def _pauses(self, order: str) -> dict[str, bool]:
+        """Whether each of its line items is paused."""
+        request = {"parent": self._rest.network, "filter": equals("order", order)}
+        return {
+            item.name: item.status.name in _PAUSED
+            for page in self._rest.pages("LineItem", "list_line_items", request)
+            for item in page.line_items
         }
 
 

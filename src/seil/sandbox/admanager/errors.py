@@ -35,6 +35,14 @@ HTTP_STATUS: dict[str, int] = {
 }
 
 _DOMAIN = "admanager.googleapis.com"
+# What some collections' ids are refused with; those of the others are CommonError.NOT_FOUND.
+_DANGLING = {
+    "geoTargets": ("GeoTargetingError", "UNTARGETABLE_LOCATION"),
+    "customTargetingKeys": ("CustomTargetingError", "KEY_NOT_FOUND"),
+    "customTargetingValues": ("CustomTargetingError", "VALUE_NOT_FOUND"),
+    "audienceSegments": ("CustomTargetingError", "INVALID_AUDIENCE_SEGMENTS"),
+    "customFields": ("CustomFieldValueError", "CUSTOM_FIELD_NOT_FOUND"),
+}
 
 
 class ApiError(Exception):
@@ -98,6 +106,14 @@ class ApiError(Exception):
         }
 
 
+def rejection(
+    kind: str, reason: str, message: str, *, field: str = "", trigger: object = ""
+) -> ApiError:
+    """A value that breaks a rule of Ad Manager's own."""
+    text = str(trigger)
+    return ApiError("INVALID_ARGUMENT", kind, reason, message, field=field, trigger=text)
+
+
 def invalid(message: str, *, field: str = "", trigger: str = "") -> ApiError:
     return ApiError(
         "INVALID_ARGUMENT", "RequestError", "INVALID_INPUT", message, field=field, trigger=trigger
@@ -116,16 +132,10 @@ def not_found(what: str, *, field: str = "") -> ApiError:
     )
 
 
-def dangling(what: str, *, field: str) -> ApiError:
+def dangling(what: str, *, field: str, collection: str = "") -> ApiError:
     """A field that names something which is not there."""
-    return ApiError(
-        "INVALID_ARGUMENT",
-        "CommonError",
-        "NOT_FOUND",
-        f"{what} was not found",
-        field=field,
-        trigger=what,
-    )
+    kind, reason = _DANGLING.get(collection, ("CommonError", "NOT_FOUND"))
+    return rejection(kind, reason, f"{what} was not found", field=field, trigger=what)
 
 
 def not_applicable(kind: str, message: str, *, reason: str = "NOT_APPLICABLE") -> ApiError:

@@ -20,12 +20,18 @@ from seil.sandbox.admanager.delivery import span
 
 RESERVABLE = frozenset({"STANDARD", "SPONSORSHIP"})
 RUNNING = frozenset({"READY", "DELIVERING", "DELIVERY_EXTENDED"})
+PAUSABLE_BY_ORDER = RUNNING | {"INACTIVE"}
 _ALL = frozenset({"DRAFT", "PENDING_APPROVAL", "APPROVED", "DISAPPROVED", "PAUSED", "CANCELED"})
 
 
 @dataclass(frozen=True)
 class OrderAction:
-    """`reservation` is what becomes of the reservable line items."""
+    """`reservation` is what becomes of the reservable line items.
+
+    Pausing and resuming act on the line items and leave the order APPROVED; PAUSED is a status of
+    orders from before: https://developers.google.com/ad-manager/api/reference/v202608/OrderService.PauseOrders
+    and https://developers.google.com/ad-manager/api/beta/reference/rest/v1/OrderStatus.
+    """
 
     allowed: frozenset[str]
     becomes: str = ""
@@ -33,7 +39,7 @@ class OrderAction:
 
 
 def _action(
-    allowed: str, becomes: str, reservation: Literal["", "reserve", "overbook", "release"] = ""
+    allowed: str, becomes: str = "", reservation: Literal["", "reserve", "overbook", "release"] = ""
 ) -> OrderAction:
     return OrderAction(frozenset(allowed.split()), becomes, reservation)
 
@@ -53,9 +59,9 @@ ORDER_ACTIONS: Mapping[str, OrderAction] = {
     "BatchDisapproveOrdersWithoutReservationChanges": _action("PENDING_APPROVAL", "DISAPPROVED"),
     "BatchRetractOrders": _action(_RETRACTABLE, "DRAFT", "release"),
     "BatchRetractOrdersWithoutReservationChanges": _action(_RETRACTABLE, "DRAFT"),
-    "BatchPauseOrders": _action("APPROVED", "PAUSED"),
-    "BatchResumeOrders": _action("PAUSED", "APPROVED", "reserve"),
-    "BatchResumeAndOverbookOrders": _action("PAUSED", "APPROVED", "overbook"),
+    "BatchPauseOrders": _action("APPROVED"),
+    "BatchResumeOrders": _action("APPROVED PAUSED", "APPROVED", "reserve"),
+    "BatchResumeAndOverbookOrders": _action("APPROVED PAUSED", "APPROVED", "overbook"),
     "BatchArchiveOrders": OrderAction(_ALL - {"PENDING_APPROVAL"}, reservation="release"),
     "BatchUnarchiveOrders": OrderAction(_ALL),
     "BatchDeleteOrders": OrderAction(_ALL, "DELETED", "release"),
@@ -100,6 +106,13 @@ def _running_status(item: Mapping[str, Any], now: datetime) -> str:
     if extension and now >= end - extension:
         return "DELIVERY_EXTENDED"
     return "DELIVERING"
+
+
+def eligible_once(item: Mapping[str, Any]) -> bool:
+    """Whether it has ever been eligible to serve, and can no more be deleted:
+    https://developers.google.com/ad-manager/api/reference/v202608/LineItemService.DeleteLineItems.
+    """
+    return bool(item["_windows"])
 
 
 def started(item: Mapping[str, Any], now: datetime) -> bool:

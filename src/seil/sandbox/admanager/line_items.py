@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seil.sandbox.admanager.checks import bad_date, check_line_item, refused
+from seil.sandbox.admanager.checks import check_line_item, flight_error, refused
 from seil.sandbox.admanager.clock import moment, stamp
 from seil.sandbox.admanager.delivery import delivered, span
-from seil.sandbox.admanager.errors import not_applicable
+from seil.sandbox.admanager.errors import not_applicable, rejection
 from seil.sandbox.admanager.inventory import availability, demand_of
 from seil.sandbox.admanager.life_cycle import (
     LINE_ITEM_ACTIONS,
+    PAUSABLE_BY_ORDER,
     RESERVABLE,
     computed_status,
+    eligible_once,
     started,
 )
 from seil.sandbox.admanager.network import Network, Thing, ident, kept, public
+from seil.sandbox.admanager.reservation import TERMS
 
 _KEPT = ("name", "order", "createTime", "archived", "reservationStatus")
+_NEGOTIATED = (
+    *("startTime", "targetEndTime", "endTimeUnlimited", "autoExtensionDays", "lineItemType"),
+    *("rate", "costType", "discount", "goal", "secondaryGoals", "contractedUnitsBought"),
+    *("creativePlaceholders", "environmentType", "roadblockingType", "targeting", "dealInfo"),
+)
+_SET, _BROWSER = "CREATIVE_SET", "BROWSER"
 _PRICED = {"CPM": 1000, "VCPM": 1000}
 
 _FLAGS = frozenset(
@@ -49,8 +58,11 @@ class LineItems:
         network = self._network
         order = self._order(given, at)
         now = network.clock.now()
+        if order.get("programmatic") and order["status"] == "APPROVED":
+            reason = "CANNOT_CREATE_LINE_ITEM_FOR_APPROVED_ORDER"
+            raise refused("ProgrammaticError", reason, order)
         if moment(given["startTime"]) <= now:
-            raise bad_date("startTime has to be in the future", f"{at}.startTime")
+            raise flight_error("START_DATE_TIME_IS_IN_PAST", f"{at}.startTime", given["startTime"])
         creatives = network.options.creatives
         item = {
             "endTimeUnlimited": False,
@@ -67,6 +79,7 @@ class LineItems:
             "_windows": [],
         }
         check_line_item(network, item, at)
+        item.setdefault("priority", TERMS[item["lineItemType"]].priority[0])
         reserve = given.get("reserveOnCreation") or order["status"] in ("APPROVED", "PAUSED")
         if reserve and item["lineItemType"] in RESERVABLE:
             skip = given.get("skipInventoryCheck") or given.get("allowOverbook")
@@ -82,19 +95,27 @@ class LineItems:
             raise refused("LineItemError", "UPDATE_ARCHIVED_LINE_ITEM_NOT_ALLOWED", before)
         if (status := self._status(before, order)) in ("CANCELED", "PENDING_APPROVAL"):
             raise refused("LineItemError", f"UPDATE_{status}_LINE_ITEM_NOT_ALLOWED", before)
-        now = network.clock.now()
-        if moment(changed["startTime"]) != moment(before["startTime"]):
-            if started(before, now):
-                raise refused("LineItemError", "ALREADY_STARTED", before)
-            if moment(changed["startTime"]) <= now:
-                raise bad_date("startTime has to be in the future", f"{at}.startTime")
+        _check_negotiated(before, changed, order, at)
+        self._check_moved(before, changed, at)
         check_line_item(network, changed, at)
+        _check_fixed(before, changed, at)
         wanted = {name: value for name, value in changed.items() if name not in _FLAGS}
         item = {**wanted, **kept(before, _KEPT)}
         if item["reservationStatus"] == "RESERVED" and item.get("goal") != before.get("goal"):
             skip = changed.get("skipInventoryCheck") or changed.get("allowOverbook")
             self._reserve(item, check=not skip)
         return self.save(item, order)
+
+    def _check_moved(self, before: Thing, changed: Thing, at: str) -> None:
+        """Whether the dates may change as they do, now."""
+        now, start, end = self._network.clock.now(), changed["startTime"], "targetEndTime"
+        if moment(start) != moment(before["startTime"]):
+            if started(before, now):
+                raise refused("LineItemError", "ALREADY_STARTED", before)
+            if moment(start) <= now:
+                raise flight_error("START_DATE_TIME_IS_IN_PAST", f"{at}.startTime", start)
+        if changed.get(end, "") not in ("", before.get(end, "")) and moment(changed[end]) <= now:
+            raise flight_error("END_DATE_TIME_IS_IN_PAST", f"{at}.{end}", changed[end])
 
     def act(self, method: str, names: Sequence[str]) -> int:
         """Performs a batch action of the client's name; how many line items it changed."""
@@ -114,6 +135,11 @@ class LineItems:
         item = self._network.get("lineItems", name)
         item["_creatives"] = item["_active"] = True
         return self.save(item, self._network.get("orders", item["order"]))
+
+    def pause(self, item: Thing, order: Thing, *, paused: bool) -> None:
+        """With its order: one that has completed stays as it is. The caller saves it."""
+        if not paused or self._status(item, order) in PAUSABLE_BY_ORDER:
+            item["_paused"] = paused
 
     def follow(self, item: Thing, order: Thing, reservation: str, *, skip_check: bool) -> None:
         """An action on its order."""
@@ -164,7 +190,7 @@ class LineItems:
             raise refused(kind, "NOT_APPLICABLE", item)
         if unarchives and order["archived"]:
             raise refused(kind, "NOT_ALLOWED", item)
-        if method == "BatchDeleteLineItems" and self.impressions(item):
+        if method == "BatchDeleteLineItems" and eligible_once(item):
             raise refused(kind, "CANNOT_DELETE_DELIVERED_LINE_ITEM", item)
         if method in LINE_ITEM_ACTIONS:
             self._check_status(method, item, self._status(item, order))
@@ -190,10 +216,9 @@ class LineItems:
                 item["_paused"] = True
             case "Resume" | "ResumeAndOverbook" as verb:
                 item["_paused"] = False
-                if item.pop("_released", False):
+                if item.get("_released"):
                     self._reserve(item, check=verb == "Resume")
             case "Reserve" | "ReserveAndOverbook" as verb:
-                item.pop("_released", None)
                 self._reserve(item, check=verb == "Reserve")
             case "Release":
                 item["reservationStatus"], item["_released"] = "UNRESERVED", True
@@ -214,6 +239,7 @@ class LineItems:
                     reason="NOT_ENOUGH_INVENTORY",
                 )
         item["reservationStatus"] = "RESERVED"
+        item.pop("_released", None)
 
     def _status(self, item: Mapping[str, Any], order: Mapping[str, Any]) -> str:
         goal = item.get("goal", {})
@@ -237,6 +263,42 @@ class LineItems:
         item["updateSource"] = "stand-in"
         self._network.put("lineItems", item)
         return self.shown(item)
+
+
+def _check_negotiated(before: Thing, changed: Thing, order: Thing, at: str) -> None:
+    """Of a sold programmatic line item, what the buyer agreed to changes by negotiation alone:
+    https://developers.google.com/ad-manager/api/reference/v202608/LineItemService.ProgrammaticError.
+    """
+    if not order.get("programmatic") or order["status"] != "APPROVED":
+        return
+    for name in _NEGOTIATED:
+        if _significant(before.get(name)) != _significant(changed.get(name)):
+            reason = "CANNOT_UPDATE_FIELD_FOR_APPROVED_LINE_ITEMS"
+            message = f"{before['name']} was sold by a proposal: {name} changes there"
+            raise rejection("ProgrammaticError", reason, message, field=f"{at}.{name}")
+
+
+def _significant(value: Any) -> Any:
+    """Without the members that protobuf's JSON leaves out: zeros, and what is empty."""
+    if isinstance(value, Mapping):
+        found = {name: _significant(inner) for name, inner in value.items()}
+        return {name: inner for name, inner in found.items() if inner}
+    if isinstance(value, list):
+        return [_significant(inner) for inner in value]
+    return value
+
+
+def _check_fixed(before: Thing, changed: Thing, at: str) -> None:
+    """What stays as it was created."""
+    was, becomes = (one.get("roadblockingType") for one in (before, changed))
+    if was != becomes and _SET in (was, becomes):
+        reason = "CANNOT_UPDATE_TO_OR_FROM_CREATIVE_SET_ROADBLOCK"
+        message = f"The roadblocking type cannot change from {was} to {becomes}"
+        raise rejection("LineItemError", reason, message, field=f"{at}.roadblockingType")
+    if before.get("environmentType", _BROWSER) != changed.get("environmentType", _BROWSER):
+        reason, field = "UPDATE_ENVIRONMENT_TYPE_NOT_ALLOWED", f"{at}.environmentType"
+        message = "The environment type cannot change"
+        raise rejection("LineItemError", reason, message, field=field)
 
 
 def _budget(item: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -53,7 +53,7 @@ class Network:
         """What a field names: raises ApiError INVALID_ARGUMENT."""
         found = self.store.get(kind, self.number(kind, name, field=field))
         if found is None:
-            raise dangling(name, field=field)
+            raise dangling(name, field=field, collection=kind)
         return found
 
     def put(self, kind: str, thing: Thing) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seil.sandbox.admanager.checks import check_length, refused
+from seil.sandbox.admanager.checks import check_order, refused
 from seil.sandbox.admanager.clock import moment, stamp
 from seil.sandbox.admanager.delivery import span
-from seil.sandbox.admanager.errors import ApiError
-from seil.sandbox.admanager.life_cycle import ORDER_ACTIONS
+from seil.sandbox.admanager.life_cycle import ORDER_ACTIONS, RESERVABLE, eligible_once
 from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing, ident, kept, public
 
 _KEPT = ("name", "orderId", "status", "archived", "creator", "currencyCode", "programmatic")
 _ARCHIVING = ("BatchArchiveOrders", "BatchUnarchiveOrders")
+_PAUSING = ("BatchPauseOrders", "BatchResumeOrders", "BatchResumeAndOverbookOrders")
 
 
 class Orders:
@@ -30,7 +30,7 @@ class Orders:
 
     def create(self, given: Thing, *, at: str = "order") -> Thing:
         network = self._network
-        self._check(given, at)
+        check_order(network, given, at)
         name = network.new_name("orders")
         order = {
             **given,
@@ -52,7 +52,7 @@ class Orders:
         status = "CANCELED" if before["status"] == "DELETED" else before["status"]
         if status in ("CANCELED", "PENDING_APPROVAL"):
             raise refused("OrderError", f"UPDATE_{status}_ORDER_NOT_ALLOWED", before)
-        self._check(changed, at)
+        check_order(self._network, changed, at)
         return self.save({**changed, **kept(before, _KEPT)})
 
     def act(self, method: str, names: Sequence[str], *, skip_check: bool = False) -> int:
@@ -64,21 +64,10 @@ class Orders:
 
     def _act(self, method: str, order: Thing, *, skip_check: bool) -> None:
         action = ORDER_ACTIONS[method]
-        unarchives = method == "BatchUnarchiveOrders"
-        if order["archived"] != unarchives:
-            reason = "NOT_APPLICABLE" if unarchives else "IS_ARCHIVED"
-            raise refused("OrderActionError", reason, order)
-        if order["status"] not in action.allowed:
-            raise refused("OrderActionError", "NOT_APPLICABLE", order)
         items = self._line_items.of(order["name"])
-        if method == "BatchDeleteOrders":
-            if any(int(self._line_items.impressions(item)) for item in items):
-                reason = "CANNOT_DELETE_ORDER_WITH_DELIVERED_LINEITEMS"
-                raise refused("OrderActionError", reason, order)
-        elif method in ("BatchPauseOrders", "BatchResumeOrders") and _ended(items, self._network):
-            raise refused("OrderActionError", "HAS_ENDED", order)
+        self._check_action(method, order, items)
         if method in _ARCHIVING:
-            order["archived"] = not unarchives
+            order["archived"] = method == "BatchArchiveOrders"
         order["status"] = action.becomes or order["status"]
         self.save(order)
         for item in items:
@@ -86,28 +75,30 @@ class Orders:
                 item["archived"] = order["archived"]
             elif item["archived"] and order["status"] != "DELETED":
                 continue  # It stays as it was laid aside.
+            if method in _PAUSING:
+                self._line_items.pause(item, order, paused=method == "BatchPauseOrders")
             self._line_items.follow(item, order, action.reservation, skip_check=skip_check)
 
-    def _check(self, order: Mapping[str, Any], at: str) -> None:
-        network = self._network
-        check_length(order["displayName"], f"{at}.displayName")
-        for field, wanted in (("advertiser", "ADVERTISER"), ("agency", "AGENCY")):
-            if field in order:
-                place = f"{at}.{field}"
-                company = network.referred("companies", order[field], field=place)
-                if company["type"] != wanted:
-                    raise ApiError(
-                        "INVALID_ARGUMENT",
-                        "CompanyError",
-                        "INVALID_COMPANY_TYPE",
-                        f"{order[field]} is of type {company['type']}, not {wanted}",
-                        field=place,
-                        trigger=order[field],
-                    )
-        for field in ("trafficker", "salesperson", "secondaryTraffickers", "secondarySalespeople"):
-            users = order.get(field, [])
-            for user in users if isinstance(users, list) else [users]:
-                network.referred("users", user, field=f"{at}.{field}")
+    def _check_action(self, method: str, order: Thing, items: Sequence[Thing]) -> None:
+        unarchives = method == "BatchUnarchiveOrders"
+        if order["archived"] != unarchives:
+            reason = "NOT_APPLICABLE" if unarchives else "IS_ARCHIVED"
+            raise refused("OrderActionError", reason, order)
+        if order["status"] not in ORDER_ACTIONS[method].allowed:
+            raise refused("OrderActionError", "NOT_APPLICABLE", order)
+        if reason := self._objection(method, items):
+            raise refused("OrderActionError", reason, order)
+
+    def _objection(self, method: str, items: Sequence[Thing]) -> str:
+        """What the line items have against it."""
+        if method == "BatchDeleteOrders" and any(map(eligible_once, items)):
+            return "CANNOT_DELETE_ORDER_WITH_DELIVERED_LINEITEMS"
+        if method in _PAUSING and _ended(items, self._network):
+            return "HAS_ENDED"
+        # https://developers.google.com/ad-manager/api/reference/v202608/OrderService.ApproveOrdersWithoutReservationChanges
+        if method == "BatchApproveOrdersWithoutReservation" and any(map(_unreserved, items)):
+            return "CANNOT_APPROVE_WITH_UNRESERVED_LINE_ITEMS"
+        return ""
 
     def save(self, order: Thing) -> Thing:
         order["updateTime"] = stamp(self._network.clock.now())
@@ -129,6 +120,11 @@ class Orders:
         found["impressionsDelivered"] = str(sum(s["impressionsDelivered"] for s in stats))
         found["totalClicksDelivered"] = str(sum(s["clicksDelivered"] for s in stats))
         return found
+
+
+def _unreserved(item: Mapping[str, Any]) -> bool:
+    reservable = item["lineItemType"] in RESERVABLE and not item["archived"]
+    return reservable and item["reservationStatus"] != "RESERVED"
 
 
 def _ended(items: Sequence[Mapping[str, Any]], network: Network) -> bool:

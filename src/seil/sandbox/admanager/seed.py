@@ -12,6 +12,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from seil.sandbox.admanager.account import EMAIL
+from seil.sandbox.admanager.catalog import catalog
 from seil.sandbox.admanager.clock import Clock, stamp
 from seil.sandbox.admanager.network import CODE_FACT, Thing
 from seil.sandbox.admanager.options import Options
@@ -21,6 +22,7 @@ ADVERTISER_ID = 4_500_000_001
 AGENCY_ID = 4_500_000_009
 TRAFFICKER_ID = 240_000_001
 SALESPERSON_ID = 240_000_003
+INACTIVE_USER_ID = 240_000_006
 ROOT_AD_UNIT_ID = 21_700_000_001
 AD_UNIT_ID = 21_700_000_003
 PLACEMENT_ID = 31_000_001
@@ -46,8 +48,10 @@ _SIZES = ((300, 250), (728, 90), (970, 250), (320, 50))
 
 
 def plant(store: Store, clock: Clock, options: Options) -> bool:
-    """Whether it made a network: there may be one already."""
-    if store.fact(CODE_FACT):
+    """Whether it made a network: there may be one already, made before it had a catalog."""
+    if code := store.fact(CODE_FACT):
+        with store.transaction():
+            _plant_catalog(store, code)
         return False
     with store.transaction():
         store.set_fact(CODE_FACT, options.network_code)
@@ -57,7 +61,18 @@ def plant(store: Store, clock: Clock, options: Options) -> bool:
         for kind, things in seedling.everything():
             for number, thing in things:
                 store.put(kind, number, thing)
+        _plant_catalog(store, options.network_code)
     return True
+
+
+def _plant_catalog(store: Store, code: str) -> None:
+    def name(kind: str, number: int) -> str:
+        return f"networks/{code}/{kind}/{number}"
+
+    kinds = store.counts().keys()
+    for kind, number, thing in catalog(name, advertiser=ADVERTISER_ID, agency=AGENCY_ID):
+        if kind not in kinds:
+            store.put(kind, number, thing)
 
 
 class _Seedling:
@@ -183,7 +198,8 @@ class _Seedling:
             orders.append((order, self._order(order, f"{title} {at + 1}", status, at)))
             for line in range(1 + self._chance.randrange(3)):
                 number = order + 1 + line
-                items.append((number, self._line_item(number, order, status, (start, end))))
+                item = self._line_item(number, order, status, (start, end))
+                items.append((number, self._on_hold(item) if at == _ON_HOLD else item))
         yield "orders", orders
         yield "lineItems", items
 
@@ -206,7 +222,7 @@ class _Seedling:
 
     def _line_item(self, number: int, order: int, status: str, days: tuple[int, int]) -> Thing:
         start, end = (self._at(days=day) for day in days)
-        approved = status in ("APPROVED", "PAUSED")
+        approved = status == "APPROVED"
         size = self._chance.choice(_SIZES)
         unit = AD_UNIT_ID - 1 + 2 * self._chance.randrange(len(_SECTIONS))
         units = 10_000 * self._chance.randrange(5, 60)
@@ -241,10 +257,11 @@ class _Seedling:
             "reservationStatus": "RESERVED" if approved else "UNRESERVED",
             "_active": approved,
             "_creatives": approved,
-            "_windows": [[start, self._at(days=-1) if status == "PAUSED" else None]]
-            if approved
-            else [],
+            "_windows": [[start, None]] if approved else [],
         }
+
+    def _on_hold(self, item: Thing) -> Thing:
+        return {**item, "_paused": True, "_windows": [[item["startTime"], self._at(days=-1)]]}
 
     def _at(self, *, days: int) -> str:
         """A midnight of the network's zone."""
@@ -265,9 +282,10 @@ _ORDERS = (
     ("Summer plan", "APPROVED", 10, 40),
     ("Winter draft", "DRAFT", 20, 50),
     ("Awaiting approval", "PENDING_APPROVAL", 15, 45),
-    ("On hold", "PAUSED", -15, 30),
+    ("On hold", "APPROVED", -15, 30),
 )
 ORDER_IDS = tuple(_FIRST_BOOKING + 10 * at for at in range(len(_ORDERS)))
-"""Delivering twice, completed, ready, draft, pending approval, paused; their line items are at + 1
-to at most + 3.
+"""Delivering twice, completed, ready, draft, pending approval, with paused line items. Their line
+items are at + 1 to at most + 3.
 """
+_ON_HOLD = len(_ORDERS) - 1

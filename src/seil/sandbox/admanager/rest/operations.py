@@ -27,6 +27,19 @@ _READ_ONLY = {
     "AdUnit": "adUnits",
     "Placement": "placements",
     "ProgrammaticBuyer": "programmaticBuyers",
+    "GeoTarget": "geoTargets",
+    "CustomTargetingKey": "customTargetingKeys",
+    "CustomTargetingValue": "customTargetingValues",
+    "AudienceSegment": "audienceSegments",
+    "CustomField": "customFields",
+    "Label": "labels",
+    "Team": "teams",
+    "Contact": "contacts",
+    "DeviceCategory": "deviceCategories",
+    "Browser": "browsers",
+    "BrowserLanguage": "browserLanguages",
+    "OperatingSystem": "operatingSystems",
+    "BandwidthGroup": "bandwidthGroups",
 }
 
 

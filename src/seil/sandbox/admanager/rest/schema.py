@@ -29,6 +29,19 @@ _SERVICES = (
     "user",
     "ad_unit",
     "placement",
+    "geo_target",
+    "custom_targeting_key",
+    "custom_targeting_value",
+    "audience_segment",
+    "custom_field",
+    "label",
+    "team",
+    "contact",
+    "device_category",
+    "browser",
+    "browser_language",
+    "operating_system",
+    "bandwidth_group",
 )
 _PACKAGE = "google.ads.admanager.v1."
 _FIELD = re.compile(r"^ {8}(\w+) \(.+?\):\n((?: {12}.*\n|\n)+)", re.MULTILINE)
