@@ -43,3 +43,11 @@ def test_errors_beyond_those_that_are_told_are_counted_and_not_looked_at() -> No
 def test_errors_that_all_have_a_place_are_all_told() -> None:
     told = faults_of(Errors(50))
     assert (len(told), told[-1].message) == (50, "field49: Field required")
+
+
+def test_place_that_is_long_is_told_by_its_ends() -> None:
+    error = {"type": "missing", "loc": ("body", "a" * 100_000, 3, "z"), "msg": "Field required"}
+    message = faults_of([error])[0].message
+    assert message.startswith("aaa")
+    assert message.endswith("aaa[3].z: Field required")
+    assert len(message) < 300

@@ -6,25 +6,42 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from seil.api.calls import Fault
 
-__all__ = ["faults_of"]
+__all__ = ["MOST_FAULTS", "faults_of", "place_of", "validation_faults"]
 
-_MOST_FAULTS = 50
+MOST_FAULTS = 50
 _LONGEST_VALUE = 60
+_LONGEST_PLACE = 200
+# The type of the error with which a list of seil.admanager.models.lists ends early.
+_UNJUDGED = "unjudged"
 _PREFIX = "Value error, "
 # Parts of a location that the framework adds and the caller never wrote.
 _OURS = ("body", "query", "path", "header")
 
 
-def faults_of(errors: Sequence[Any]) -> tuple[Fault, ...]:
-    """What pydantic found wrong, a fault each: where, what, and the value where it is short."""
+def validation_faults(error: ValidationError, *place: str) -> tuple[Fault, ...]:
+    """What pydantic found wrong with what stands at `place`: "body", or the request as a whole."""
+    errors = error.errors(include_url=False)
+    judged = [{**one, "loc": (*place, *one["loc"])} for one in errors if one["type"] != _UNJUDGED]
+    return faults_of(judged, whole=len(judged) == len(errors))
+
+
+def faults_of(errors: Sequence[Any], *, whole: bool = True) -> tuple[Fault, ...]:
+    """Pydantic's errors, a fault each: where, what, and the value where it is short.
+
+    `whole` is False where there may be more of them: a list was judged no further.
+    """
     faults = [
         Fault(_code(e["loc"]), f"{_place(e['loc'])}: {e['msg'].removeprefix(_PREFIX)}{_given(e)}")
-        for e in errors[:_MOST_FAULTS]
+        for e in errors[:MOST_FAULTS]
     ]
-    if (more := len(errors) - _MOST_FAULTS) > 0:
-        faults.append(Fault("EC40001", f"and {more} more"))
+    if (more := len(errors) - MOST_FAULTS) > 0:
+        faults.append(
+            Fault("EC40001", f"and {more} more" if whole else f"and at least {more} more")
+        )
     return tuple(faults)
 
 
@@ -38,6 +55,7 @@ def _given(error: Any) -> str:
         error["type"] == "missing"
         or "input" not in error
         or not isinstance(value, str | int | float | bool | None)
+        or (isinstance(value, str) and len(value) > _LONGEST_VALUE)
     ):
         return ""
     text = json.dumps(value)
@@ -48,7 +66,14 @@ def _place(location: Sequence[Any]) -> str:
     parts = list(location)
     if parts and parts[0] in _OURS:
         parts = parts[1:] or parts
+    return place_of(parts) or "the request"
+
+
+def place_of(parts: Sequence[str | int]) -> str:
+    """As orders[0].name; of a long one both ends."""
     text = ""
     for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text or "the request"
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    if len(text) <= _LONGEST_PLACE:
+        return text
+    return f"{text[: _LONGEST_PLACE // 2]}...{text[-_LONGEST_PLACE // 2 :]}"

@@ -150,6 +150,48 @@ def test_limits_of_64_bits_are_exact(document: Body) -> None:
     assert (amount["minimum"], amount["maximum"]) == (-(2**63), 2**63 - 1)
 
 
+BOUNDS = {
+    "array": {"maxItems"},
+    "string": {"maxLength", "pattern", "enum", "const"},
+    "integer": {"maximum"},
+}
+
+
+def _parts(document: Body, schema: Body, place: str, seen: set[str]) -> Iterator[tuple[str, Body]]:
+    """The schemas that a schema is made of, each with its place; a model once."""
+    if name := schema.get("$ref", "").rpartition("/")[2]:
+        if name not in seen:
+            seen.add(name)
+            yield from _parts(document, document["components"]["schemas"][name], name, seen)
+        return
+    yield place, schema
+    inner = [(f"{place}.{name}", part) for name, part in schema.get("properties", {}).items()]
+    inner += [(f"{place}[]", schema["items"])] if "items" in schema else []
+    inner += [(place, kind) for key in ("anyOf", "oneOf") for kind in schema.get(key, [])]
+    for inside, part in inner:
+        yield from _parts(document, part, inside, seen)
+
+
+def test_all_that_a_caller_sends_is_bounded(document: Body) -> None:
+    seen: set[str] = set()
+    bodies = [
+        media["schema"]
+        for path, operations in document["paths"].items()
+        if path.startswith("/v1/")
+        for operation in operations.values()
+        for media in operation.get("requestBody", {}).get("content", {}).values()
+    ]
+    unbounded = [
+        place
+        for body in bodies
+        for place, part in _parts(document, body, "", seen)
+        if (kind := part.get("type")) in BOUNDS and not BOUNDS[kind] & part.keys()
+    ]
+
+    assert len(seen) > 60
+    assert unbounded == []
+
+
 def test_the_document_is_the_same_both_ways(document: Body, aws: Deployment) -> None:
     theirs = aws.request("GET", "/openapi.json").json()
 

@@ -19,6 +19,7 @@ from seil.admanager.models.base import (
     check_once_each,
     one_of,
 )
+from seil.admanager.models.lists import BATCH, CREATIVES, IDS, SEVERAL, entries
 from seil.admanager.models.targeting import CreativeTargeting, Targeting
 from seil.admanager.models.values import (
     AppliedLabel,
@@ -63,7 +64,6 @@ LINE_ITEM_TYPE = one_of(
     "PREFERRED_DEAL",
 )
 _COST_TYPE = one_of("CPA", "CPC", "CPD", "CPM", "VCPM", "CPM_IN_TARGET", "CPF", "CPCV")
-MOST = 100  # A batch of the REST API holds no more.
 
 
 class CustomPacingGoal(Shape):
@@ -83,7 +83,7 @@ class CustomPacingCurve(Shape):
         str | None, one_of("ABSOLUTE", "MILLI_PERCENT"), about("The amounts' unit.", "ABSOLUTE")
     ] = None
     custom_pacing_goals: Annotated[
-        list[CustomPacingGoal] | None, about("The points.", [{"amount": 50_000}])
+        list[CustomPacingGoal] | None, entries(SEVERAL), about("The points.", [{"amount": 50_000}])
     ] = None
 
 
@@ -136,6 +136,7 @@ class LineItemFields(Shape):
     ] = None
     frequency_caps: Annotated[
         list[FrequencyCap] | None,
+        entries(SEVERAL),
         about(
             "How often one sees it.", [{"maxImpressions": 3, "numTimeUnits": 1, "timeUnit": "DAY"}]
         ),
@@ -151,13 +152,16 @@ class LineItemFields(Shape):
     discount: Annotated[float | None, about("A percentage or an amount.", 10.0)] = None
     contracted_units_bought: Annotated[Long | None, about("Units sold.", 100_000)] = None
     creative_placeholders: Annotated[
-        list[CreativePlaceholder] | None, about("Creatives expected.", PLACEHOLDERS)
+        list[CreativePlaceholder] | None,
+        entries(CREATIVES),
+        about("Creatives expected.", PLACEHOLDERS),
     ] = None
     environment_type: Annotated[
         str | None, one_of("BROWSER", "VIDEO_PLAYER"), about("Where it is shown.", "BROWSER")
     ] = None
     allowed_formats: Annotated[
         list[Annotated[str, one_of("AUDIO", "VIDEO", "DISPLAY")]] | None,
+        entries(SEVERAL),
         about("Formats.", ["VIDEO"]),
     ] = None
     companion_delivery_option: Annotated[
@@ -170,9 +174,9 @@ class LineItemFields(Shape):
     ] = None
     reserve_at_creation: Annotated[bool | None, about("Reserve at once.", example=False)] = None
     web_property_code: Annotated[Text | None, about("AdSense's code.", "ca-pub-1")] = None
-    applied_labels: Annotated[list[AppliedLabel] | None, about("Labels.", [{"labelId": 8211}])] = (
-        None
-    )
+    applied_labels: Annotated[
+        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8211}])
+    ] = None
     disable_same_advertiser_competitive_exclusion: Annotated[
         bool | None, about("Beside others of the advertiser.", example=False)
     ] = None
@@ -182,6 +186,7 @@ class LineItemFields(Shape):
     ] = None
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
+        entries(SEVERAL),
         about("Custom fields.", [{"customFieldId": 4401, "value": {"value": "Q4 brand"}}]),
     ] = None
     programmatic_creative_source: Annotated[
@@ -200,11 +205,13 @@ class LineItemFields(Shape):
         Goal | None,
         about("The goal.", GOAL),
     ] = None
-    secondary_goals: Annotated[list[Goal] | None, about("Further goals.", [])] = None
+    secondary_goals: Annotated[list[Goal] | None, entries(SEVERAL), about("Further goals.", [])] = (
+        None
+    )
     grp_settings: Annotated[GrpSettings | None, about("Whom a GRP goal is for.")] = None
     deal_info: Annotated[DealInfo | None, about("A programmatic deal.")] = None
     viewability_provider_company_ids: Annotated[
-        list[Id] | None, about("Who measures viewability.", [5110030])
+        list[Id] | None, entries(SEVERAL), about("Who measures viewability.", [5110030])
     ] = None
     child_content_eligibility: Annotated[
         str | None, one_of("DISALLOWED", "ALLOWED"), about("Among children's.", "DISALLOWED")
@@ -215,7 +222,7 @@ class LineItemFields(Shape):
     ] = None
     targeting: Annotated[Targeting | None, about("Whom, where and when.", TARGETING)] = None
     creative_targetings: Annotated[
-        list[CreativeTargeting] | None, about("Of some of the creatives.", [])
+        list[CreativeTargeting] | None, entries(CREATIVES), about("Of some of the creatives.", [])
     ] = None
 
 
@@ -228,7 +235,7 @@ class NewLineItem(LineItemFields):
     cost_per_unit: Annotated[Money, about("What a unit costs.", PRICE)]
     cost_type: Annotated[str, _COST_TYPE, about("What a unit is.", "CPM")]
     creative_placeholders: Annotated[
-        list[CreativePlaceholder], about("Creatives expected.", PLACEHOLDERS)
+        list[CreativePlaceholder], entries(CREATIVES), about("Creatives expected.", PLACEHOLDERS)
     ]
     targeting: Annotated[Targeting, about("Whom, where and when.", TARGETING)]
 
@@ -266,7 +273,8 @@ class CreateLineItems(Shape):
 
     line_items: Annotated[
         list[NewLineItem],
-        Field(min_length=1, max_length=MOST),
+        Field(min_length=1),
+        entries(BATCH),
         about(
             "The line items.",
             [
@@ -307,7 +315,8 @@ class UpdateLineItems(Shape):
 
     line_items: Annotated[
         list[LineItemChanges],
-        Field(min_length=1, max_length=MOST),
+        Field(min_length=1),
+        entries(BATCH),
         about("Changes of each.", [{"id": 6544331122, "orderId": 3102455871, "priority": 6}]),
     ]
 
@@ -346,6 +355,6 @@ class ActOnLineItems(Shape):
     """What shall be done to line items."""
 
     ids: Annotated[
-        list[Id], Field(min_length=1, max_length=500), about("The line items.", [6544331122])
+        list[Id], Field(min_length=1), entries(IDS), about("The line items.", [6544331122])
     ]
     action: Annotated[LineItemAction, about("What to do.", "pause")]

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from seil.admanager.models.actions import OrderAction
 from seil.admanager.models.base import Count, Id, Int, Name, Shape, Text, Words, about
+from seil.admanager.models.lists import SEVERAL, entries
 from seil.admanager.models.values import AppliedLabel, CustomFieldValue, DateTime
 
 _AT = {
@@ -22,20 +23,27 @@ _AT = {
 class _OrderFields(Shape):
     agency_id: Annotated[Id | None, about("The agency, a company.", 5110022)] = None
     advertiser_contact_ids: Annotated[
-        list[Id] | None, about("The advertiser's contacts.", [9120])
+        list[Id] | None, entries(SEVERAL), about("The advertiser's contacts.", [9120])
     ] = None
-    agency_contact_ids: Annotated[list[Id] | None, about("The agency's contacts.", [9121])] = None
+    agency_contact_ids: Annotated[
+        list[Id] | None, entries(SEVERAL), about("The agency's contacts.", [9121])
+    ] = None
     salesperson_id: Annotated[Id | None, about("Who sold it, a user.", 244001)] = None
-    secondary_salesperson_ids: Annotated[list[Id] | None, about("Who helped.", [244002])] = None
-    secondary_trafficker_ids: Annotated[
-        list[Id] | None, about("Who else may traffic it.", [244003])
+    secondary_salesperson_ids: Annotated[
+        list[Id] | None, entries(SEVERAL), about("Who helped.", [244002])
     ] = None
-    applied_team_ids: Annotated[list[Id] | None, about("Teams that see it.", [7001])] = None
-    applied_labels: Annotated[list[AppliedLabel] | None, about("Labels.", [{"labelId": 8211}])] = (
-        None
-    )
+    secondary_trafficker_ids: Annotated[
+        list[Id] | None, entries(SEVERAL), about("Who else may traffic it.", [244003])
+    ] = None
+    applied_team_ids: Annotated[
+        list[Id] | None, entries(SEVERAL), about("Teams that see it.", [7001])
+    ] = None
+    applied_labels: Annotated[
+        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8211}])
+    ] = None
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
+        entries(SEVERAL),
         about("Custom fields.", [{"customFieldId": 4401, "value": {"value": "Q4 brand"}}]),
     ] = None
     external_order_id: Annotated[

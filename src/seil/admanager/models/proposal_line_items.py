@@ -23,11 +23,11 @@ from seil.admanager.models.line_items import (
     AT,
     GOAL,
     LINE_ITEM_TYPE,
-    MOST,
     PLACEHOLDERS,
     PRICE,
     TARGETING,
 )
+from seil.admanager.models.lists import BATCH, CREATIVES, IDS, SEVERAL, entries
 from seil.admanager.models.targeting import Targeting
 from seil.admanager.models.values import (
     AppliedLabel,
@@ -64,7 +64,9 @@ class _Fields(Shape):
         Goal | None,
         about("The goal.", GOAL),
     ] = None
-    secondary_goals: Annotated[list[Goal] | None, about("Further goals.", [])] = None
+    secondary_goals: Annotated[list[Goal] | None, entries(SEVERAL), about("Further goals.", [])] = (
+        None
+    )
     contracted_units_bought: Annotated[Long | None, about("Units sold.", 100_000)] = None
     delivery_rate_type: Annotated[
         str | None, _DELIVERY_RATE, about("How delivery is spread.", "EVENLY")
@@ -85,6 +87,7 @@ class _Fields(Shape):
     ] = None
     frequency_caps: Annotated[
         list[FrequencyCap] | None,
+        entries(SEVERAL),
         about(
             "How often one sees it.", [{"maxImpressions": 3, "numTimeUnits": 1, "timeUnit": "DAY"}]
         ),
@@ -93,16 +96,19 @@ class _Fields(Shape):
     line_item_priority: Annotated[Int | None, about("1 is first.", 8)] = None
     rate_type: Annotated[str | None, _RATE_TYPE, about("What a unit is.", "CPM")] = None
     creative_placeholders: Annotated[
-        list[CreativePlaceholder] | None, about("Creatives expected.", PLACEHOLDERS)
+        list[CreativePlaceholder] | None,
+        entries(CREATIVES),
+        about("Creatives expected.", PLACEHOLDERS),
     ] = None
     targeting: Annotated[Targeting | None, about("Whom, where and when.", TARGETING)] = None
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
+        entries(SEVERAL),
         about("Custom fields.", [{"customFieldId": 4401, "value": {"value": "Q4 brand"}}]),
     ] = None
-    applied_labels: Annotated[list[AppliedLabel] | None, about("Labels.", [{"labelId": 8211}])] = (
-        None
-    )
+    applied_labels: Annotated[
+        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8211}])
+    ] = None
     disable_same_advertiser_competitive_exclusion: Annotated[
         bool | None, about("Beside others of the advertiser.", example=False)
     ] = None
@@ -113,6 +119,7 @@ class _Fields(Shape):
     ] = None
     allowed_formats: Annotated[
         list[Annotated[str, one_of("AUDIO", "VIDEO", "DISPLAY")]] | None,
+        entries(SEVERAL),
         about("Formats.", ["VIDEO"]),
     ] = None
     additional_terms: Annotated[Text | None, about("Terms.", "None")] = None
@@ -139,7 +146,7 @@ class NewProposalLineItem(_Fields):
     net_rate: Annotated[Money, about("What a unit costs.", PRICE)]
     targeting: Annotated[Targeting, about("Whom, where and when.", TARGETING)]
     creative_placeholders: Annotated[
-        list[CreativePlaceholder], about("Creatives expected.", PLACEHOLDERS)
+        list[CreativePlaceholder], entries(CREATIVES), about("Creatives expected.", PLACEHOLDERS)
     ]
     rate_type: Annotated[str, _RATE_TYPE, about("What a unit is.", "CPM")]
     line_item_type: Annotated[str, LINE_ITEM_TYPE, about("Its kind.", "STANDARD")]
@@ -181,7 +188,8 @@ class CreateProposalLineItems(Shape):
 
     proposal_lineitems: Annotated[
         list[NewProposalLineItem],
-        Field(min_length=1, max_length=MOST, alias="proposalLineitems"),
+        Field(min_length=1, alias="proposalLineitems"),
+        entries(BATCH),
         about(
             "The proposal line items.",
             [
@@ -208,7 +216,8 @@ class UpdateProposalLineItems(Shape):
 
     proposal_lineitems: Annotated[
         list[ProposalLineItemChanges],
-        Field(min_length=1, max_length=MOST, alias="proposalLineitems"),
+        Field(min_length=1, alias="proposalLineitems"),
+        entries(BATCH),
         about("Changes of each.", [{"id": 88120011, "name": "Homepage MREC, v2"}]),
     ]
 
@@ -239,7 +248,8 @@ class ActOnProposalLineItems(Shape):
 
     proposal_line_item_ids: Annotated[
         list[Id],
-        Field(min_length=1, max_length=500),
+        Field(min_length=1),
+        entries(IDS),
         about("The proposal line items.", [88120011]),
     ]
     action: Annotated[ProposalLineItemAction, about("What to do.", "archive")]

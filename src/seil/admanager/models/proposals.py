@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from seil.admanager.models.actions import PauseReason, ProposalAction, check_reason
 from seil.admanager.models.base import Id, Name, Shape, Text, about
 from seil.admanager.models.line_items import AT
+from seil.admanager.models.lists import SEVERAL, entries
 from seil.admanager.models.targeting import Targeting
 from seil.admanager.models.values import (
     AppliedLabel,
@@ -26,7 +27,7 @@ class CompanyAssociation(Shape):
 
     company_id: Annotated[Id, about("The company.", 5110021)]
     type: Annotated[Text | None, about("Its part.", "ADVERTISER")] = None
-    contact_ids: Annotated[list[Id] | None, about("Its contacts.", [9120])] = None
+    contact_ids: Annotated[list[Id] | None, entries(SEVERAL), about("Its contacts.", [9120])] = None
 
 
 class SalespersonSplit(Shape):
@@ -85,22 +86,31 @@ class _ProposalFields(Shape):
         bool | None, about("Proposals of a network are programmatic.", example=True)
     ] = None
     advertiser: Annotated[CompanyAssociation | None, about("The advertiser.")] = None
-    agencies: Annotated[list[CompanyAssociation] | None, about("The agencies.", [])] = None
+    agencies: Annotated[
+        list[CompanyAssociation] | None, entries(SEVERAL), about("The agencies.", [])
+    ] = None
     internal_notes: Annotated[Text | None, about("Notes that the buyer does not see.", "-")] = None
     primary_salesperson: Annotated[
         SalespersonSplit | None, about("Who sells it.", {"userId": 244001})
     ] = None
-    sales_planner_ids: Annotated[list[Id] | None, about("Who plans it.", [244002])] = None
+    sales_planner_ids: Annotated[
+        list[Id] | None, entries(SEVERAL), about("Who plans it.", [244002])
+    ] = None
     primary_trafficker_id: Annotated[Id | None, about("Who traffics it.", 244003)] = None
-    seller_contact_ids: Annotated[list[Id] | None, about("Our contacts.", [9130])] = None
-    applied_team_ids: Annotated[list[Id] | None, about("Teams that see it.", [7001])] = None
+    seller_contact_ids: Annotated[
+        list[Id] | None, entries(SEVERAL), about("Our contacts.", [9130])
+    ] = None
+    applied_team_ids: Annotated[
+        list[Id] | None, entries(SEVERAL), about("Teams that see it.", [7001])
+    ] = None
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
+        entries(SEVERAL),
         about("Custom fields.", [{"customFieldId": 4401, "value": {"value": "Q4 brand"}}]),
     ] = None
-    applied_labels: Annotated[list[AppliedLabel] | None, about("Labels.", [{"labelId": 8211}])] = (
-        None
-    )
+    applied_labels: Annotated[
+        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8211}])
+    ] = None
     currency_code: Annotated[
         Annotated[str, Field(pattern="^[A-Z]{3}$")] | None, about("Its currency.", "AUD")
     ] = None

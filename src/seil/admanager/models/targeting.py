@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from seil.admanager.models.base import Id, Int, Shape, Text, about, one_of
+from seil.admanager.models.lists import CRITERIA, entries
 from seil.admanager.models.values import DateTime, Size
 
 _TARGETED = "True: only these; false: all but these."
@@ -24,8 +25,12 @@ class Location(Shape):
 class GeoTargeting(Shape):
     """Places."""
 
-    targeted_locations: Annotated[list[Location] | None, about("In these.", [{"id": 2036}])] = None
-    excluded_locations: Annotated[list[Location] | None, about("Not in these.", [])] = None
+    targeted_locations: Annotated[
+        list[Location] | None, entries(CRITERIA), about("In these.", [{"id": 2036}])
+    ] = None
+    excluded_locations: Annotated[
+        list[Location] | None, entries(CRITERIA), about("Not in these.", [])
+    ] = None
 
 
 class AdUnitTargeting(Shape):
@@ -40,10 +45,15 @@ class InventoryTargeting(Shape):
 
     targeted_ad_units: Annotated[
         list[AdUnitTargeting] | None,
+        entries(CRITERIA),
         about("On these.", [{"adUnitId": 21777001, "includeDescendants": True}]),
     ] = None
-    excluded_ad_units: Annotated[list[AdUnitTargeting] | None, about("Not on these.", [])] = None
-    targeted_placement_ids: Annotated[list[Id] | None, about("In these placements.", [3311])] = None
+    excluded_ad_units: Annotated[
+        list[AdUnitTargeting] | None, entries(CRITERIA), about("Not on these.", [])
+    ] = None
+    targeted_placement_ids: Annotated[
+        list[Id] | None, entries(CRITERIA), about("In these placements.", [3311])
+    ] = None
 
 
 class TimeOfDay(Shape):
@@ -70,7 +80,7 @@ class DayPart(Shape):
 class DayPartTargeting(Shape):
     """Times of the week. REST does not have it: line items cannot be booked with it."""
 
-    day_parts: Annotated[list[DayPart] | None, about("The times.", [])] = None
+    day_parts: Annotated[list[DayPart] | None, entries(CRITERIA), about("The times.", [])] = None
     time_zone: Annotated[
         str | None, one_of("PUBLISHER", "BROWSER"), about("Whose clock.", "PUBLISHER")
     ] = None
@@ -86,7 +96,9 @@ class DateTimeRange(Shape):
 class DateTimeRangeTargeting(Shape):
     """Times of the calendar. REST does not have it."""
 
-    targeted_date_time_ranges: Annotated[list[DateTimeRange] | None, about("The times.", [])] = None
+    targeted_date_time_ranges: Annotated[
+        list[DateTimeRange] | None, entries(CRITERIA), about("The times.", [])
+    ] = None
 
 
 class Technology(Shape):
@@ -94,15 +106,17 @@ class Technology(Shape):
 
     id: Annotated[Id, about("The technology.", 30000)]
     name: Annotated[Text | None, about("Its name; read only.", "Desktop")] = None
-    major_version: Annotated[str | int | None, about("Read only.", "17")] = None
-    minor_version: Annotated[str | int | None, about("Read only.", "2")] = None
-    micro_version: Annotated[int | None, about("Read only.", 0)] = None
+    major_version: Annotated[Text | Int | None, about("Read only.", "17")] = None
+    minor_version: Annotated[Text | Int | None, about("Read only.", "2")] = None
+    micro_version: Annotated[Int | None, about("Read only.", 0)] = None
     manufacturer_criterion_id: Annotated[Id | None, about("Read only.", 40001)] = None
     mobile_device_criterion_id: Annotated[Id | None, about("Read only.", 640001)] = None
     device_manufacturer_criterion_id: Annotated[Id | None, about("Read only.", 40001)] = None
 
 
-_Technologies = Annotated[list[Technology] | None, about("The technologies.", [{"id": 30000}])]
+_Technologies = Annotated[
+    list[Technology] | None, entries(CRITERIA), about("The technologies.", [{"id": 30000}])
+]
 _Targeted = Annotated[bool | None, about(_TARGETED, example=True)]
 
 
@@ -221,7 +235,9 @@ class CustomCriteria(Shape):
     """A key with values."""
 
     key_id: Annotated[Id, about("The key.", 9001)]
-    value_ids: Annotated[list[Id] | None, about("One of these values.", [77001])] = None
+    value_ids: Annotated[
+        list[Id] | None, entries(CRITERIA), about("One of these values.", [77001])
+    ] = None
     operator: Annotated[str | None, one_of("IS", "IS_NOT"), about("Is, or is not.", "IS")] = None
     xsi_type: Annotated[
         Literal["CustomCriteria"] | None,
@@ -233,7 +249,7 @@ class CustomCriteria(Shape):
 class AudienceSegmentCriteria(Shape):
     """Audience segments."""
 
-    audience_segment_ids: Annotated[list[Id], about("In one of these.", [88001])]
+    audience_segment_ids: Annotated[list[Id], entries(CRITERIA), about("In one of these.", [88001])]
     operator: Annotated[str | None, one_of("IS", "IS_NOT"), about("Is, or is not.", "IS")] = None
     xsi_type: Annotated[
         Literal["AudienceSegmentCriteria"] | None,
@@ -245,7 +261,7 @@ class AudienceSegmentCriteria(Shape):
 class CmsMetadataCriteria(Shape):
     """Values of a content management system."""
 
-    cms_metadata_value_ids: Annotated[list[Id], about("One of these.", [66001])]
+    cms_metadata_value_ids: Annotated[list[Id], entries(CRITERIA), about("One of these.", [66001])]
     operator: Annotated[
         str | None, one_of("EQUALS", "NOT_EQUALS"), about("Is, or is not.", "EQUALS")
     ] = None
@@ -309,6 +325,7 @@ class CustomCriteriaSet(Shape):
     ] = None
     children: Annotated[
         list[CriteriaNode] | None,
+        entries(CRITERIA),
         about(
             "Sets or criteria.",
             [
@@ -329,17 +346,27 @@ class CustomCriteriaSet(Shape):
 class UserDomainTargeting(Shape):
     """Domains of the reader's network."""
 
-    domains: Annotated[list[Text] | None, about("The domains.", ["example.com"])] = None
+    domains: Annotated[
+        list[Text] | None, entries(CRITERIA), about("The domains.", ["example.com"])
+    ] = None
     targeted: Annotated[bool | None, about(_TARGETED, example=True)] = None
 
 
 class ContentTargeting(Shape):
     """Video content."""
 
-    targeted_content_ids: Annotated[list[Id] | None, about("These.", [55001])] = None
-    excluded_content_ids: Annotated[list[Id] | None, about("Not these.", [])] = None
-    targeted_video_content_bundle_ids: Annotated[list[Id] | None, about("These.", [])] = None
-    excluded_video_content_bundle_ids: Annotated[list[Id] | None, about("Not these.", [])] = None
+    targeted_content_ids: Annotated[
+        list[Id] | None, entries(CRITERIA), about("These.", [55001])
+    ] = None
+    excluded_content_ids: Annotated[list[Id] | None, entries(CRITERIA), about("Not these.", [])] = (
+        None
+    )
+    targeted_video_content_bundle_ids: Annotated[
+        list[Id] | None, entries(CRITERIA), about("These.", [])
+    ] = None
+    excluded_video_content_bundle_ids: Annotated[
+        list[Id] | None, entries(CRITERIA), about("Not these.", [])
+    ] = None
 
 
 class VideoPosition(Shape):
@@ -377,6 +404,7 @@ class VideoPositionTargeting(Shape):
 
     targeted_positions: Annotated[
         list[VideoPositionTarget] | None,
+        entries(CRITERIA),
         about("The places.", [{"videoPosition": {"positionType": "PREROLL"}}]),
     ] = None
 
@@ -384,7 +412,9 @@ class VideoPositionTargeting(Shape):
 class MobileApplicationTargeting(Shape):
     """Mobile applications."""
 
-    mobile_application_ids: Annotated[list[Id] | None, about("The applications.", [44001])] = None
+    mobile_application_ids: Annotated[
+        list[Id] | None, entries(CRITERIA), about("The applications.", [44001])
+    ] = None
     is_targeted: _Targeted = None
 
 
@@ -405,21 +435,29 @@ class InventoryUrl(Shape):
 class InventoryUrlTargeting(Shape):
     """Inventory URLs. REST does not have it."""
 
-    targeted_urls: Annotated[list[InventoryUrl] | None, about("These.", [])] = None
-    excluded_urls: Annotated[list[InventoryUrl] | None, about("Not these.", [])] = None
+    targeted_urls: Annotated[list[InventoryUrl] | None, entries(CRITERIA), about("These.", [])] = (
+        None
+    )
+    excluded_urls: Annotated[
+        list[InventoryUrl] | None, entries(CRITERIA), about("Not these.", [])
+    ] = None
 
 
 class VerticalTargeting(Shape):
     """Subjects. REST does not have it."""
 
-    targeted_vertical_ids: Annotated[list[Id] | None, about("These.", [])] = None
-    excluded_vertical_ids: Annotated[list[Id] | None, about("Not these.", [])] = None
+    targeted_vertical_ids: Annotated[list[Id] | None, entries(CRITERIA), about("These.", [])] = None
+    excluded_vertical_ids: Annotated[
+        list[Id] | None, entries(CRITERIA), about("Not these.", [])
+    ] = None
 
 
 class ContentLabelTargeting(Shape):
     """Labels of content. REST does not have it."""
 
-    excluded_content_label_ids: Annotated[list[Id] | None, about("Not these.", [])] = None
+    excluded_content_label_ids: Annotated[
+        list[Id] | None, entries(CRITERIA), about("Not these.", [])
+    ] = None
 
 
 class RequestPlatformTargeting(Shape):
@@ -427,6 +465,7 @@ class RequestPlatformTargeting(Shape):
 
     targeted_request_platforms: Annotated[
         list[Annotated[str, one_of("BROWSER", "MOBILE_APP", "VIDEO_PLAYER")]] | None,
+        entries(CRITERIA),
         about("From these.", ["BROWSER"]),
     ] = None
 
@@ -441,14 +480,20 @@ class InventorySizeTargeting(Shape):
     """Sizes. REST does not have it."""
 
     is_targeted: _Targeted = None
-    targeted_sizes: Annotated[list[TargetedSize] | None, about("The sizes.", [])] = None
+    targeted_sizes: Annotated[
+        list[TargetedSize] | None, entries(CRITERIA), about("The sizes.", [])
+    ] = None
 
 
 class PublisherProvidedSignalsTargeting(Shape):
     """Signals of the publisher. REST does not have it."""
 
-    targeted_taxonomy_category_ids: Annotated[list[Id] | None, about("These.", [])] = None
-    excluded_taxonomy_category_ids: Annotated[list[Id] | None, about("Not these.", [])] = None
+    targeted_taxonomy_category_ids: Annotated[
+        list[Id] | None, entries(CRITERIA), about("These.", [])
+    ] = None
+    excluded_taxonomy_category_ids: Annotated[
+        list[Id] | None, entries(CRITERIA), about("Not these.", [])
+    ] = None
 
 
 class Targeting(Shape):

@@ -17,10 +17,10 @@ from seil.admanager.models.base import (
     Long,
     Shape,
     Text,
-    Words,
     about,
     one_of,
 )
+from seil.admanager.models.lists import SEVERAL, entries
 
 
 @lru_cache(maxsize=512)
@@ -98,12 +98,16 @@ class CreativePlaceholder(Shape):
 
     size: Annotated[Size, about("The size.", {"width": 300, "height": 250})]
     creative_template_id: Annotated[Id | None, about("A native creative's template.", 10004)] = None
-    companions: Annotated[list[CreativePlaceholder] | None, about("Companions of a video.", [])] = (
+    companions: Annotated[
+        list[CreativePlaceholder] | None, entries(SEVERAL), about("Companions of a video.", [])
+    ] = None
+    applied_labels: Annotated[list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [])] = (
         None
     )
-    applied_labels: Annotated[list[AppliedLabel] | None, about("Labels.", [])] = None
     effective_applied_labels: Annotated[
-        list[AppliedLabel] | None, about("Labels, inherited ones too; read only.", [])
+        list[AppliedLabel] | None,
+        entries(SEVERAL),
+        about("Labels, inherited ones too; read only.", []),
     ] = None
     expected_creative_count: Annotated[
         Int | None, about("How many creatives of it are expected.", 1)
@@ -157,7 +161,7 @@ class FrequencyCap(Shape):
 class CustomValue(Shape):
     """A custom field's value: a text, a number or a switch."""
 
-    value: Annotated[Words | bool | float, about("The value.", "Q4 brand")]
+    value: Annotated[Text | bool | float, about("The value.", "Q4 brand")]
     xsi_type: Annotated[
         Literal["TextValue", "NumberValue", "BooleanValue"] | None,
         Field(alias="xsi_type", exclude=True),

@@ -17,7 +17,8 @@ from seil.admanager.models import (
     NumUpdated,
     UpdateLineItems,
 )
-from seil.admanager.models.line_items import MOST, LineItemChanges
+from seil.admanager.models.line_items import LineItemChanges
+from seil.admanager.models.lists import BATCH
 from seil.admanager.rest.codecs import Network
 from seil.admanager.rest.line_item_fields import mask, new_to_rest, of_rest, to_rest
 from seil.admanager.rest.messages import answered, as_json, message
@@ -163,7 +164,7 @@ class LineItemsService:
             yield from page.line_items
 
 
-def _batches(names: Iterable[str], size: int = MOST) -> Iterator[list[str]]:
+def _batches(names: Iterable[str], size: int = BATCH) -> Iterator[list[str]]:
     left = iter(names)
     while some := list(islice(left, size)):
         yield some

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 import seil
@@ -87,32 +95,59 @@ def build_edge(
     app.include_router(health_router(verifier.keys, dispatch, options.checks))
     if issuing:
         app.include_router(issuing)
-    _secure(app, options.token_url, {read: "Read", write: "Change"})
+    document = _Document(app, options.token_url, {read: "Read", write: "Change"})
+    # In place of the framework's own, which makes it in the loop.
+    app.router.routes[:] = [route for route in app.routes if _path(route) != app.openapi_url]
+    app.add_route(str(app.openapi_url), document.answer, include_in_schema=False)
     gate = Gate(verifier, read, write, RateLimit(options.rate))
     return Frame(app, gate=gate, body_limit=options.body_limit)
+
+
+def _path(route: BaseRoute) -> str:
+    return getattr(route, "path", "")
 
 
 def _lifespan(closer: Closer | None) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        if closer is None:
-            yield
-            return
-        async with closer():
+        # What the process is made of is no garbage. To search it takes a quarter of a second, for
+        # which everybody waits, and a large body makes the collector do so.
+        gc.collect()
+        gc.freeze()
+        async with closer() if closer else nullcontext():
             yield
 
     return lifespan
 
 
-def _secure(app: FastAPI, token_url: str, scopes: Mapping[str, str]) -> None:
-    """Says in the OpenAPI document what the gate asks for, before the framework is reached."""
-    made = app.openapi
+class _Document:
+    """The OpenAPI document, with what the gate asks for before the framework is reached.
 
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema:
-            return app.openapi_schema
-        document = made()
-        complete(document, token_url, scopes)
+    It is made beside the loop: it takes a second, the first time.
+    """
+
+    def __init__(self, app: FastAPI, token_url: str, scopes: Mapping[str, str]) -> None:
+        self._make = app.openapi
+        self._complete = partial(complete, token_url=token_url, scopes=scopes)
+        self._lock = threading.Lock()
+        # By the prefix that a proxy in front takes off: its settings name it, no caller.
+        self._contents: dict[str, bytes] = {}
+
+    async def answer(self, request: Request) -> Response:
+        prefix = request.scope.get("root_path", "").rstrip("/")
+        content = self._contents.get(prefix) or await asyncio.to_thread(self._content, prefix)
+        return Response(content, media_type="application/json")
+
+    def _content(self, prefix: str) -> bytes:
+        with self._lock:
+            document = self._document
+            if prefix:
+                servers = document.get("servers", [])
+                document = {**document, "servers": [{"url": prefix}, *servers]}
+            return self._contents.setdefault(prefix, to_json(document))
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        document = self._make()
+        self._complete(document)
         return document
-
-    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -20,6 +20,11 @@ __all__ = ["ANSWER_LIMIT", "Exchange", "exchange_of", "plain"]
 _SCOPE_KEY = "seil.exchange"
 # A scope has here what says of a body why it is too long to be carried to the caller, or "".
 ANSWER_LIMIT = "seil.answer_limit"
+# In bytes of JSON: a refusal stays under 16 kB, whatever was sent.
+_LONGEST_PATH = 1_000
+_LONGEST_ERRORS = 14_000
+# Of each message, where all of them are too long.
+_LONGEST_MESSAGE = 500
 
 
 @dataclass
@@ -61,7 +66,7 @@ class Exchange:
                 "message": HTTPStatus(answer.code).phrase,
                 "status": f"{answer.code}000",
                 **self._common(),
-                "errors": [{"code": f.code, "message": _utf8(f.message)} for f in answer.errors],
+                "errors": _errors(answer.errors),
             },
             status=answer.code,
             headers=headers,
@@ -75,7 +80,7 @@ class Exchange:
             "applicationLabel": self.application_label,
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "correlationId": self.correlation_id,
-            "path": self.path,
+            "path": _cut(self.path, _LONGEST_PATH),
             "method": self.method,
         }
 
@@ -83,6 +88,30 @@ class Exchange:
 def exchange_of(request: Request) -> Exchange:
     found: Exchange = request.scope[_SCOPE_KEY]
     return found
+
+
+def _errors(faults: Sequence[Fault]) -> list[dict[str, str]]:
+    """All of them, or of too many as much as there is room for, and how many more there are."""
+    errors = [{"code": fault.code, "message": _utf8(fault.message)} for fault in faults]
+    if len(to_json(errors)) <= _LONGEST_ERRORS:
+        return errors
+    kept: list[dict[str, str]] = []
+    room = _LONGEST_ERRORS - 100
+    for at, error in enumerate(errors):
+        short = {**error, "message": _cut(error["message"], _LONGEST_MESSAGE)}
+        room -= len(to_json(short)) + 1
+        if room < 0:
+            return [*kept, {**error, "message": f"and at least {len(errors) - at} more"}]
+        kept.append(short)
+    return kept
+
+
+def _cut(text: str, most: int) -> str:
+    """Its beginning, where the JSON of it is longer than `most` bytes."""
+    whole = text
+    while (length := len(to_json(text))) > most:
+        text = text[: len(text) * (most - 5) // length]
+    return text if text is whole else f"{text}..."
 
 
 def _utf8(text: str) -> str:

@@ -30,6 +30,8 @@ _Header = tuple[bytes, bytes]
 _GUARDED = "/v1"
 _LONGEST_LABEL = 100
 _BODY_SECONDS = 10.0
+# Of bodies that are read before anybody has shown a token: a token request has some hundred bytes.
+_OPEN_BODY_LIMIT = 16 << 10
 _CLIENT_GONE = 499
 
 _HEADERS = (
@@ -75,7 +77,7 @@ class Frame:
             method=scope["method"],
             path=scope["path"],
             correlation_id=identity,
-            application_label=headers.get("x-application-label"),
+            application_label=_label(headers),
         )
         exchange.attach(scope)
         with (
@@ -109,13 +111,11 @@ class Frame:
             sender.tell(scope)
 
     async def _refusal(self, exchange: Exchange, headers: Mapping[str, str]) -> Response | None:
-        if exchange.path != _GUARDED and not exchange.path.startswith(f"{_GUARDED}/"):
+        if not _guarded(exchange.path):
             return None
         if refusal := await self._gate.refusal(exchange, headers):
             return refusal
-        label = exchange.application_label
-        if label is not None and not _printable(label):
-            exchange.application_label = None
+        if "x-application-label" in headers and exchange.application_label is None:
             text = f"X-Application-Label: 1 to {_LONGEST_LABEL} printable ASCII characters"
             return exchange.refused(400, "EC40004", text)
         return None
@@ -127,8 +127,9 @@ class Frame:
         announced = headers.get("content-length", "")
         if not announced and "transfer-encoding" not in headers:
             return b""
-        if announced.isdecimal() and int(announced) > self._body_limit:
-            raise _RefusedError(self._too_long(exchange))
+        most = self._body_limit if _guarded(exchange.path) else _OPEN_BODY_LIMIT
+        if announced.isdecimal() and int(announced) > most:
+            raise _RefusedError(_too_long(exchange, most))
         chunks: list[bytes] = []
         length = 0
         try:
@@ -139,8 +140,8 @@ class Frame:
                         raise _ClientGoneError
                     chunks.append(message.get("body", b""))
                     length += len(chunks[-1])
-                    if length > self._body_limit:
-                        raise _RefusedError(self._too_long(exchange))
+                    if length > most:
+                        raise _RefusedError(_too_long(exchange, most))
                     if not message.get("more_body", False):
                         return b"".join(chunks)
         except TimeoutError as error:
@@ -149,10 +150,6 @@ class Frame:
             # The rest of it may come bit by bit, for ever: RFC 9110, section 15.5.9.
             response.headers["Connection"] = "close"
             raise _RefusedError(response) from error
-
-    def _too_long(self, exchange: Exchange) -> Response:
-        text = f"The body is longer than {self._body_limit} bytes"
-        return exchange.refused(413, "EC41301", text)
 
 
 class _Sender:
@@ -202,6 +199,14 @@ class _Sender:
         _log.handle(record)
 
 
+def _guarded(path: str) -> bool:
+    return path == _GUARDED or path.startswith(f"{_GUARDED}/")
+
+
+def _too_long(exchange: Exchange, most: int) -> Response:
+    return exchange.refused(413, "EC41301", f"The body is longer than {most} bytes")
+
+
 def _first_of_each(headers: Sequence[_Header]) -> dict[str, str]:
     """By name; the first counts where one is given again."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(headers)}
@@ -215,8 +220,11 @@ def with_frame_headers(headers: Sequence[_Header], identity: str) -> list[_Heade
     return [*headers, *ours, (b"x-correlation-id", identity.encode())]
 
 
-def _printable(label: str) -> bool:
-    return 0 < len(label) <= _LONGEST_LABEL and label.isascii() and label.isprintable()
+def _label(headers: Mapping[str, str]) -> str | None:
+    """X-Application-Label, where it is one."""
+    label = headers.get("x-application-label", "")
+    fits = 0 < len(label) <= _LONGEST_LABEL and label.isascii() and label.isprintable()
+    return label if fits else None
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

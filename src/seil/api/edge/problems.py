@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seil.api.calls import Answer
-from seil.api.edge.bodies import AmbiguousBodyError
+from seil.api.edge.bodies import BodyError
 from seil.api.edge.exchange import Exchange, exchange_of
 from seil.api.faults import faults_of
 
@@ -21,7 +21,7 @@ _CODES = {400: "EC40002", 404: "EC40401", 405: "EC40501"}
 
 def install(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_invalid)
-    app.exception_handler(AmbiguousBodyError)(_ambiguous)
+    app.exception_handler(BodyError)(_unfit)
     app.exception_handler(HTTPException)(_refused)
     # The framework raises it again after the answer, for the frame to log.
     app.exception_handler(Exception)(_broken)
@@ -41,7 +41,7 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
     return exchange.failure(Answer(400, errors=faults_of(error.errors())))
 
 
-async def _ambiguous(request: Request, error: AmbiguousBodyError) -> Response:
+async def _unfit(request: Request, error: BodyError) -> Response:
     return exchange_of(request).failure(Answer(400, errors=error.faults))
 
 

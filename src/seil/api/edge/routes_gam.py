@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import ConfigDict, Field
@@ -16,11 +17,13 @@ from seil.admanager.models.actions import (
     ProposalLineItemAction,
 )
 from seil.admanager.models.base import Id, Shape, about
+from seil.admanager.models.lists import BATCH, IDS, entries
 from seil.api.contract import gam
+from seil.api.edge.bodies import beside
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import exchange_of
 from seil.api.edge.refusals import system_router
-from seil.api.edge.send import IdempotencyKey, Sender, success
+from seil.api.edge.send import IdempotencyKey, Sender, success, values_of
 
 __all__ = ["gam_router"]
 
@@ -47,10 +50,6 @@ class ProposalBody(models.ProposalChanges):
     ] = None
     reason: PauseReason = None
 
-    def given(self) -> dict[str, Any]:
-        """What the caller wrote; null stays, since it takes a value away."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-
 
 class ProposalLineItemsBody(Shape):
     """Changes of proposal line items; with an action, the ids of those to do it to."""
@@ -67,14 +66,13 @@ class ProposalLineItemsBody(Shape):
     proposal_lineitems: Annotated[
         list[models.ProposalLineItemChanges] | None,
         Field(alias="proposalLineitems"),
+        entries(BATCH),
         about("Changes of each.", [{"id": 88120011, "name": "Homepage MREC, v2"}]),
     ] = None
-    proposal_line_item_ids: Annotated[list[Id] | None, about("With an action.", [88120011])] = None
+    proposal_line_item_ids: Annotated[
+        list[Id] | None, entries(IDS), about("With an action.", [88120011])
+    ] = None
     reason: PauseReason = None
-
-    def given(self) -> dict[str, Any]:
-        """What the caller wrote; null stays, since it takes a value away."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def gam_router(dispatch: Dispatch) -> APIRouter:
@@ -198,7 +196,7 @@ def _proposals(router: APIRouter, send: Sender) -> None:
         ] = None,
         body: ProposalBody | None = None,
     ) -> Response:
-        values = body.given() if body else {}
+        values = await beside(request, partial(values_of, body)) if body else {}
         if action is not None:
             told = {"proposalId": proposalid, "action": action}
             return await send.composed(request, gam.PROPOSAL_ACTION, values | told)
@@ -234,7 +232,7 @@ def _proposal_line_items(router: APIRouter, send: Sender) -> None:
             ProposalLineItemAction | None, Query(description="What to do.", examples=["archive"])
         ] = None,
     ) -> Response:
-        values = body.given()
+        values = await beside(request, partial(values_of, body))
         if action is None:
             return await send.composed(request, gam.UPDATE_PROPOSAL_LINE_ITEMS, values)
         return await send.composed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Header, Request
@@ -14,11 +15,12 @@ from starlette.responses import Response
 from seil.api.calls import Answer, Call, too_long
 from seil.api.contract.envelope import Success
 from seil.api.contract.operation import AnyOperation, Operation
+from seil.api.edge.bodies import beside
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import exchange_of
-from seil.api.faults import faults_of
+from seil.api.faults import validation_faults
 
-__all__ = ["IdempotencyKey", "Sender", "success"]
+__all__ = ["IdempotencyKey", "Sender", "success", "values_of"]
 
 Asked = TypeVar("Asked", bound=BaseModel)
 
@@ -59,9 +61,9 @@ class Sender:
         """For a request that stands in the path and the query as well as in the body."""
         _known_parameters(request)  # A misspelt one is named, not missed in what it leaves.
         try:
-            body = operation.request.model_validate(values)
+            body = await beside(request, partial(operation.request.model_validate, values))
         except ValidationError as error:
-            answer = Answer(400, errors=faults_of(error.errors()))
+            answer = Answer(400, errors=validation_faults(error))
             return exchange_of(request).failure(answer)
         return await self._sent(request, operation, body, None)
 
@@ -72,7 +74,7 @@ class Sender:
         exchange.notes["operation"] = operation.name
         call = Call(
             operation.name,
-            body.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            await beside(request, partial(values_of, body)),
             correlation_id=exchange.correlation_id,
             application_label=exchange.application_label or "",
             caller=exchange.caller,
@@ -85,6 +87,11 @@ class Sender:
                 return response
             found = too_long(operation.name, reason, effect=operation.effect)
         return exchange.failure(found)
+
+
+def values_of(body: BaseModel) -> dict[str, Any]:
+    """What the caller wrote; null stays, since it takes a value away."""
+    return body.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def success(operation: AnyOperation) -> Any:
@@ -101,15 +108,15 @@ def _known_parameters(request: Request) -> None:
     route: APIRoute = request.scope["route"]
     known = {field.alias for field in route.dependant.query_params}
     takes = f"it takes {', '.join(sorted(known))}" if known else "the route takes none"
-    given = Counter(name for name, _ in request.query_params.multi_items())
+    counts = Counter(name for name, _ in request.query_params.multi_items())
     wrong = [
         {"type": "extra_forbidden", "loc": ("query", name), "msg": f"is unknown: {takes}"}
-        for name in given
+        for name in counts
         if name not in known
     ]
     wrong += [
         {"type": "too_many", "loc": ("query", name), "msg": "is given more than once"}
-        for name, count in given.items()
+        for name, count in counts.items()
         if name in known and count > 1
     ]
     if wrong:

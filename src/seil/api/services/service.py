@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from seil.api.calls import Answer, Call, Fault
 from seil.api.contract.operation import AnyOperation, Operation
-from seil.api.faults import faults_of
+from seil.api.faults import validation_faults
 from seil.api.services.idempotency import IdempotencyStore, State, fingerprint, key_of
 from seil.deadline import deadline
 from seil.errors import (
@@ -110,7 +110,7 @@ class Service:
         try:
             request = operation.request.model_validate(call.request)
         except ValidationError as error:
-            return Answer(400, errors=faults_of(error.errors()))
+            return Answer(400, errors=validation_faults(error))
         if not (call.idempotency_key and operation.effect):
             return self._outcome(operation, handler, request)[0]
         return self._once(call, lambda: self._outcome(operation, handler, request))

@@ -1,0 +1,103 @@
+"""How long the contract's lists may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import (
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
+
+from seil.admanager.models.base import ANSWER
+
+# The most entries of a list. Google's own limits are those of a batch of the REST API
+# (BatchCreateLineItemsRequest: "A maximum of 100 objects can be created in a batch") and of
+# https://support.google.com/admanager/answer/1628457: criteria and creatives of a line item.
+BATCH = 100
+CRITERIA = 800
+CREATIVES = 260
+# An action's ids, which go to Google in batches.
+IDS = 500
+# Where Google names no limit: labels, teams, contacts, custom fields and the like.
+SEVERAL = 100
+# A list in which more is wrong than that is judged no further, and says so by an error of a type
+# of its own.
+ENOUGH = 50
+UNJUDGED = "unjudged"
+
+_ERROR_TYPES = frozenset(get_args(core_schema.ErrorType))
+
+
+@dataclass(frozen=True)
+class Entries:
+    """At most so many entries in requests; in answers any, since Ad Manager's limits may grow.
+
+    A longer list is refused unread. Entries are judged one by one and no further than ENOUGH
+    faults: pydantic would go on, and make an error of each of a hundred thousand.
+    """
+
+    most: int
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.with_info_wrap_validator_function(self._judge, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = handler(schema)
+        if handler.mode == "validation":
+            lists = (part for part in found.get("anyOf", [found]) if part.get("type") == "array")
+            next(lists)["maxItems"] = self.most
+        return found
+
+    def _judge(self, values: Any, judge: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        if info.context == ANSWER or not isinstance(values, list) or not values:
+            return judge(values)
+        if (length := len(values)) > self.most:
+            facts = {"field_type": "List", "max_length": self.most, "actual_length": length}
+            raise PydanticKnownError("too_long", facts)
+        judged: list[Any] = []
+        faults: list[InitErrorDetails] = []
+        for at, value in enumerate(values):
+            try:
+                judged += judge([value])
+            except ValidationError as error:
+                faults += _faults_at(at, error)
+                if len(faults) > ENOUGH:
+                    faults.append(_unjudged(at + 1))
+                    break
+        if faults:
+            raise ValidationError.from_exception_data("list", faults)
+        return judged
+
+
+def entries(most: int) -> Entries:
+    return Entries(most)
+
+
+def _unjudged(at: int) -> InitErrorDetails:
+    error = PydanticCustomError(UNJUDGED, "this entry and those after it were not judged")
+    return InitErrorDetails(type=error, loc=(at,), input=None)
+
+
+def _faults_at(at: int, error: ValidationError) -> Iterator[InitErrorDetails]:
+    """The faults of a list of one entry, as those of the entry `at`."""
+    for fault in error.errors(include_url=False):
+        kind: str | PydanticCustomError = fault["type"]
+        if kind not in _ERROR_TYPES:
+            kind = PydanticCustomError(fault["type"], fault["msg"])
+        yield InitErrorDetails(
+            type=kind,
+            loc=(at, *fault["loc"][1:]),
+            input=fault["input"],
+            ctx=fault.get("ctx", {}),
+        )
