@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["deadline", "remaining"]
+__all__ = ["deadline", "remaining", "unlimited"]
 
 _ends: ContextVar[float | None] = ContextVar("deadline", default=None)
 
@@ -24,6 +24,16 @@ def deadline(seconds: float | None) -> Iterator[None]:
     outer = _ends.get()
     ends = time.monotonic() + seconds
     token = _ends.set(ends if outer is None else min(ends, outer))
+    try:
+        yield
+    finally:
+        _ends.reset(token)
+
+
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """Within the block outer blocks do not count: for what others than the caller wait for, too."""
+    token = _ends.set(None)
     try:
         yield
     finally:

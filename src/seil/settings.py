@@ -218,7 +218,9 @@ class AdManagerSettings(_Section):
     wsdl_cache: Place = Field(
         Path("seil-data/cache/wsdl"), description="Where SOAP's interface descriptions are kept."
     )
-    wsdl_age: Duration = Field(timedelta(days=7), description="They are read again after this.")
+    wsdl_age: Duration = Field(
+        timedelta(days=7), description="They are renewed after this, beside their use."
+    )
 
 
 class TechOneSettings(_Section):

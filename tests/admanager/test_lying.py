@@ -144,7 +144,7 @@ def proposals(
     wire.reply(httpx.get(url).content.replace(far_end.url.encode(), wire.url.encode()))
     settings = AdManagerSettings(soap_endpoint=wire.url, wsdl_cache=tmp_path_factory.mktemp("wsdl"))
     client = AdManager(settings, AnonymousCredentials())
-    assert client._soap._service("ProposalLineItem")
+    assert client._soap._services.get("ProposalLineItem")
     yield client, wire
     wire.stop()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,6 @@ from google.auth.credentials import Credentials
 from googleads import ad_manager
 from googleads.common import ZeepServiceProxy
 from googleads.errors import (
-    GoogleAdsError,
     GoogleAdsValueError,
 )
 from lxml.etree import LxmlError
@@ -25,6 +23,7 @@ from zeep.transports import Transport
 from seil.admanager.calls import SERVICE, Calls, before_effect, time_for_call
 from seil.admanager.rest.transport import CONNECTIONS
 from seil.admanager.soap.errors import answered_with, translated
+from seil.admanager.soap.services import Services
 from seil.admanager.soap.wsdl import Given, WsdlFolder
 from seil.errors import (
     ConfigurationError,
@@ -56,8 +55,7 @@ class Soap:
         self._server = settings.soap_endpoint.rstrip("/")
         self._folder = WsdlFolder(settings.wsdl_cache, settings.wsdl_age)
         self._tokens = _Tokens(credentials)
-        self._services: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        self._services = Services(self._built, seconds=self._timeout)
         self._calls = Calls(timeout=self._timeout, attempts=settings.attempts, translate=translated)
 
     def read(self, service: str, method: str, *arguments: Any) -> Any:
@@ -86,7 +84,7 @@ class Soap:
         self, service: str, method: str, arguments: tuple[Any, ...]
     ) -> Callable[[float], Any]:
         with before_effect():
-            proxy = self._service(service)
+            proxy = self._services.get(service)
 
         def call(_seconds: float) -> Any:
             try:
@@ -100,32 +98,32 @@ class Soap:
 
         return call
 
-    def _service(self, name: str) -> Any:
-        with self._lock:
-            if name not in self._services:
-                self._services[name] = self._calls.read(
-                    f"{name}Service?wsdl", lambda _seconds: self._built(f"{name}Service")
-                )
-            return self._services[name]
-
     def _built(self, name: str) -> Any:
-        """From the folder; else fetched; else from a file that is too old, better than none."""
-        url = f"{self._server}/apis/ads/publisher/{self.version}/{name}?wsdl"
-        if kept := self._folder.fresh(url):
+        """From the folder, where an old file is better than to wait; else fetched."""
+        url = self._address(name)
+        fresh = self._folder.fresh(url)
+        if kept := fresh or self._folder.any_age(url):
             try:
-                return self._loaded(name, Given(kept))
+                service = self._loaded(name, Given(kept))
             except UnexpectedAnswerError:
                 _log.warning("The kept description of %s is of no use: it is fetched anew", name)
-        cache = Given(None)
-        try:
+            else:
+                if not fresh:
+                    self._services.renew(name, self._fetched)
+                return service
+        return self._fetched(name)
+
+    def _fetched(self, name: str) -> Any:
+        def fetch(_seconds: float) -> Any:
+            cache = Given(None)
             service = self._loaded(name, cache)
-        except (GoogleAdsError, UnexpectedAnswerError, requests.exceptions.RequestException):
-            if not (old := self._folder.any_age(url)):
-                raise
-            _log.warning("The description of %s cannot be fetched: an old one is used", name)
-            return self._loaded(name, Given(old))
-        self._keep(name, cache)
-        return service
+            self._keep(name, cache)
+            return service
+
+        return self._calls.read(f"{name}Service?wsdl", fetch)
+
+    def _address(self, name: str) -> str:
+        return f"{self._server}/apis/ads/publisher/{self.version}/{name}Service?wsdl"
 
     def _keep(self, name: str, cache: Given) -> None:
         try:
@@ -146,7 +144,7 @@ class Soap:
             )
         try:
             service: ZeepServiceProxy = client.GetService(
-                name, version=self.version, server=self._server
+                f"{name}Service", version=self.version, server=self._server
             )
         except GoogleAdsValueError as error:
             raise ConfigurationError([Problem("admanager.soap_version", str(error))]) from error

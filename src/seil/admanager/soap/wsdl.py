@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from typing_extensions import override
 from zeep.cache import Base
 
 _MARK = b"seil-wsdl-1 "
+_PART = ".part"
+# Nobody writes for so long: a part that is older was left by a process that was killed.
+_PART_SECONDS = 3600
 
 
 class WsdlFolder:
@@ -38,9 +42,13 @@ class WsdlFolder:
         return content if head == _MARK + _digest(content) else None
 
     def keep(self, url: str, content: bytes) -> None:
-        """Readers see the old file or the new one, never half of it. Raises OSError."""
+        """Readers see the old file or the new one, never half of it. Raises OSError.
+
+        Of processes that write the same one at once, the last one's stays.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
+        self._clear()
+        descriptor, name = tempfile.mkstemp(dir=self._folder, suffix=_PART)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(_MARK + _digest(content) + b"\n" + content)
@@ -48,6 +56,12 @@ class WsdlFolder:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+    def _clear(self) -> None:
+        for part in self._folder.glob(f"*{_PART}"):
+            with suppress(FileNotFoundError):  # Another process clears, too.
+                if time.time() - part.stat().st_mtime > _PART_SECONDS:
+                    part.unlink()
 
     def _file(self, url: str) -> Path:
         return self._folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.wsdl"
