@@ -245,6 +245,35 @@ def test_collections(org: Org) -> None:
     assert [result["success"] for result in gone] == [True, True]
 
 
+def test_collections_are_read_in_the_order_of_the_ids(shared: Org) -> None:
+    url = "/composite/sobjects/Account"
+    ids = [TWO, "0015g0000000099AAA", ONE[:15], FIVE, "nonsense"]
+    asked = {"ids": ",".join(ids), "fields": "id,name,Owner.Name"}
+    got = shared.http.get(url, params=asked).json()
+    assert [record and record["Name"] for record in got] == ["ACME north", None, "Acme", None, None]
+    assert list(got[0]) == ["attributes", "Id", "Name", "Owner"]
+    assert got[0]["attributes"]["url"].endswith(f"/sobjects/Account/{TWO}")
+    posted = shared.http.post(url, json={"ids": ids, "fields": ["Staff__c"]}).json()
+    assert [record and record["Staff__c"] for record in posted] == [50, None, 5, None, None]
+    assert list(posted[0]) == ["attributes", "Staff__c"]
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"ids": ONE}, "MISSING_ARGUMENT"),
+        ({"fields": "Name"}, "MISSING_ARGUMENT"),
+        ({"ids": ONE, "fields": "Foo"}, "INVALID_FIELD"),
+        ({"ids": ONE, "fields": "Name,Name"}, None),
+    ],
+)
+def test_collections_read_refused(shared: Org, params: dict[str, str], code: str | None) -> None:
+    answer = shared.http.get("/composite/sobjects/Account", params=params)
+    assert answer.status_code == (400 if code else 200)
+    if code:
+        assert _error(answer)[1] == code
+
+
 def test_collections_all_or_none(org: Org) -> None:
     body = {
         "allOrNone": True,
@@ -262,7 +291,7 @@ def test_collections_all_or_none(org: Org) -> None:
 def test_collections_refused(shared: Org) -> None:
     too_many = {"records": [{"attributes": {"type": "Account"}}] * 201}
     answer = shared.http.post("/composite/sobjects", json=too_many)
-    assert _error(answer)[1] == "EXCEEDED_MAX_SIZE_REQUEST"
+    assert _error(answer)[1] == "EXCEEDED_ID_LIMIT"
     assert shared.http.post("/composite/sobjects", json={"records": "x"}).status_code == 400
     unknown = {"records": [{"attributes": {"type": "Foo"}}]}
     assert shared.http.post("/composite/sobjects", json=unknown).status_code == 404

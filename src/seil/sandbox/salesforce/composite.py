@@ -1,72 +1,219 @@
-"""Several requests in one.
+"""Several requests in one: batches, composites whose requests build on each other, graphs of them.
 
-https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_batch.htm
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite.htm
 """
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Mapping
-from dataclasses import replace
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
-from seil.sandbox.salesforce.errors import ApiError
-from seil.sandbox.salesforce.messages import Call, FileRange, Reply, Route, Router
+from seil.sandbox.salesforce.errors import ApiError, not_found, processing_halted, unreadable_json
+from seil.sandbox.salesforce.json_text import Source
+from seil.sandbox.salesforce.messages import Call, Reply, Route
+from seil.sandbox.salesforce.references import check_name, resolve
+from seil.sandbox.salesforce.store import OrgStore, RollBack
+from seil.sandbox.salesforce.subrequests import Subrequests
 
 _MOST = 25
+_MOST_QUERIES = 5
+_MOST_GRAPHS = 75
+_MOST_NODES = 500
+_GRAPHS_SINCE = 50.0
+_QUERY = re.compile(r"/services/data/v[\d.]+/(query|queryAll|composite/sobjects)\b")
+_SUPPORTED = re.compile(r"/services/data/v[\d.]+/(sobjects|query|queryAll|composite/sobjects)\b.*")
+_NODE = re.compile(r"/services/data/v[\d.]+/sobjects/.*")
+_ROLLED_BACK = (
+    "The transaction was rolled back since another operation in the same transaction failed."
+)
 
 
-class Batch:
-    """Finds the requests' own handlers in the router that it is itself a part of."""
-
-    def __init__(self) -> None:
-        self._router: Router | None = None
+class Composite:
+    def __init__(self, store: OrgStore, subrequests: Subrequests) -> None:
+        self._store = store
+        self._subrequests = subrequests
 
     def routes(self) -> list[Route]:
-        return [Route("POST", "/services/data/{version}/composite/batch", self._batch)]
-
-    def use(self, router: Router) -> None:
-        self._router = router
+        base = "/services/data/{version}/composite"
+        return [
+            Route("POST", base, self._composite),
+            Route("POST", f"{base}/batch", self._batch),
+            Route("POST", f"{base}/graph", self._graphs),
+        ]
 
     def _batch(self, call: Call) -> Reply:
         body = call.json_object()
-        wanted = body.get("batchRequests")
-        if not isinstance(wanted, list) or not wanted:
+        requests = body.get("batchRequests")
+        if not isinstance(requests, list) or not requests:
             raise ApiError(400, "INVALID_BATCH_REQUEST", "batchRequests must be a list of requests")
-        if len(wanted) > _MOST:
-            reason = f"The batch has {len(wanted)} requests; at most {_MOST} are allowed"
+        if len(requests) > _MOST:
+            reason = f"The batch has {len(requests)} requests; at most {_MOST} are allowed"
             raise ApiError(400, "INVALID_BATCH_REQUEST", reason)
         results: list[dict[str, Any]] = []
-        for request in wanted:
+        for request in requests:
             failed = any(result["statusCode"] >= 400 for result in results)
             if failed and body.get("haltOnError"):
                 skipped = ApiError(412, "BATCH_PROCESSING_HALTED", "Batch processing halted")
                 results.append({"statusCode": 412, "result": skipped.body})
             else:
-                results.append(self._one(request, call))
+                results.append(self._batched(request, call))
         has_errors = any(result["statusCode"] >= 400 for result in results)
         return Reply(200, {"hasErrors": has_errors, "results": results})
 
-    def _one(self, request: Mapping[str, Any], call: Call) -> dict[str, Any]:
-        if self._router is None:
-            raise RuntimeError("use() was not called")
-        parts = urlsplit(str(request.get("url", "")))
-        path = "/" + parts.path.lstrip("/")
-        path = path if path.startswith("/services/") else f"/services/data{path}"
-        try:
-            route, args = self._router.find(str(request.get("method", "GET")).upper(), path)
-            inner = replace(
-                call,
-                method=route.method,
-                path=path,
-                params=dict(parse_qsl(parts.query)),
-                body=io.BytesIO(json.dumps(request.get("richInput")).encode()),
-                args=args,
+    def _batched(self, request: Mapping[str, Any], call: Call) -> dict[str, Any]:
+        url = "/" + str(request.get("url", "")).lstrip("/")
+        url = url if url.startswith("/services/") else f"/services/data{url}"
+        method = str(request.get("method", "GET"))
+        reply = self._subrequests.answer(call, method, url, body=request.get("richInput"))
+        return {"statusCode": reply.status, "result": reply.content}
+
+    def _composite(self, call: Call) -> Reply:
+        body = call.json_object()
+        requests = _requests(body, Source(call.text()))
+        _check_count(len(requests), _MOST, "subrequests")
+        queries = [r for r in requests if _QUERY.match(str(r["url"]))]
+        _check_count(len(queries), _MOST_QUERIES, "query or collection subrequests")
+        results, _ = self._run(
+            call, requests, supported=_SUPPORTED, all_or_none=body.get("allOrNone") is True
+        )
+        return Reply(200, {"compositeResponse": results})
+
+    def _graphs(self, call: Call) -> Reply:
+        """Each graph is done whole or not at all, whatever becomes of the others."""
+        if float(call.version) < _GRAPHS_SINCE:
+            raise not_found()
+        source, body = Source(call.text()), call.json_object()
+        graphs = body.get("graphs")
+        if not isinstance(graphs, list) or not all(isinstance(graph, dict) for graph in graphs):
+            raise _missing(source)
+        _check_count(len(graphs), _MOST_GRAPHS, "graphs")
+        nodes = [_requests(g, source.inside("graphs", n)) for n, g in enumerate(graphs)]
+        _check_count(sum(map(len, nodes)), _MOST_NODES, "nodes")
+        answers = []
+        for graph, requests in zip(graphs, nodes, strict=True):
+            results, done = self._run(call, requests, supported=_NODE, all_or_none=True)
+            answers.append(
+                {
+                    "graphId": graph.get("graphId"),
+                    "graphResponse": {"compositeResponse": results},
+                    "isSuccessful": done,
+                }
             )
-            reply = route.handler(inner)
+        return Reply(200, {"graphs": answers})
+
+    def _run(
+        self,
+        call: Call,
+        requests: Sequence[Mapping[str, Any]],
+        *,
+        supported: re.Pattern[str],
+        all_or_none: bool,
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """The results in the order of the requests, and whether what they did is kept."""
+
+        def answer(request: Mapping[str, Any], answers: Mapping[str, Any]) -> Reply:
+            return self._answered(call, request, answers, supported)
+
+        if not all_or_none:
+            return _in_turn(requests, answer, halt=False), True
+        results: list[dict[str, Any]] = []
+        try:
+            with self._store.write():
+                results = _in_turn(requests, answer, halt=True)
+                if _failed(results):
+                    raise RollBack
+        except RollBack:
+            body = processing_halted(_ROLLED_BACK).body
+            failed = len(results) - 1
+            return [
+                results[failed] if number == failed else _result(request, Reply(400, body))
+                for number, request in enumerate(requests)
+            ], False
+        return results, True
+
+    def _answered(
+        self,
+        call: Call,
+        request: Mapping[str, Any],
+        answers: Mapping[str, Any],
+        supported: re.Pattern[str],
+    ) -> Reply:
+        try:
+            check_name(str(request["referenceId"]))
+            url, body = resolve(str(request["url"]), answers), resolve(request.get("body"), answers)
         except ApiError as error:
-            return {"statusCode": error.status, "result": error.body}
-        content = None if isinstance(reply.content, bytes | FileRange) else reply.content
-        return {"statusCode": reply.status, "result": content}
+            return Reply(error.status, error.body)
+        if not supported.fullmatch(url):
+            return Reply(404, not_found().body)
+        headers = {str(k): str(v) for k, v in (request.get("httpHeaders") or {}).items()}
+        method = str(request["method"])
+        return self._subrequests.answer(call, method, url, body=body, headers=headers)
+
+
+def _in_turn(
+    requests: Sequence[Mapping[str, Any]],
+    answer: Callable[[Mapping[str, Any], Mapping[str, Any]], Reply],
+    *,
+    halt: bool,
+) -> list[dict[str, Any]]:
+    """Up to the first that fails, if it shall `halt` there."""
+    answers: dict[str, Any] = {}
+    results: list[dict[str, Any]] = []
+    for request in requests:
+        reply = answer(request, answers)
+        answers[str(request["referenceId"])] = reply.content
+        results.append(_result(request, reply))
+        if halt and _failed(results):
+            break
+    return results
+
+
+def _failed(results: Sequence[Mapping[str, Any]]) -> bool:
+    """Also a collection of which some records were refused."""
+    return any(
+        result["httpStatusCode"] >= 400
+        or (isinstance(result["body"], list) and not all(map(_is_success, result["body"])))
+        for result in results
+    )
+
+
+def _is_success(outcome: Any) -> bool:
+    return not isinstance(outcome, dict) or outcome.get("success", True)
+
+
+def _result(request: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
+    return {
+        "body": reply.content,
+        "httpHeaders": dict(reply.headers),
+        "httpStatusCode": reply.status,
+        "referenceId": request["referenceId"],
+    }
+
+
+def _requests(body: Mapping[str, Any], source: Source) -> list[dict[str, Any]]:
+    requests = body.get("compositeRequest")
+    if not isinstance(requests, list) or not requests:
+        raise _missing(source)
+    seen: set[str] = set()
+    for number, request in enumerate(requests):
+        names = ("method", "url", "referenceId")
+        if not isinstance(request, dict) or not all(request.get(name) for name in names):
+            raise _missing(source.inside("compositeRequest", number))
+        if (name := str(request["referenceId"])) in seen:
+            raise ApiError(400, "INVALID_INPUT", f"Duplicate referenceId in the request: {name}")
+        seen.add(name)
+    return requests
+
+
+def _missing(source: Source) -> ApiError:
+    return unreadable_json(
+        "Cannot deserialize instance of <unknown> from null value null or request may be missing a"
+        f" required field at {source.place}"
+    )
+
+
+def _check_count(count: int, most: int, what: str) -> None:
+    if count > most:
+        reason = f"The request has {count} {what}; at most {most} are allowed"
+        raise ApiError(400, "LIMIT_EXCEEDED", reason)

@@ -80,7 +80,7 @@ class Describe:
         return Reply(200, {name: f"{call.root}/jobs/{name}" for name in ("ingest", "query")})
 
     def _composite(self, call: Call) -> Reply:
-        names = ("batch", "sobjects")
+        names = ("batch", "graph", "sobjects")
         return Reply(200, {name: f"{call.root}/composite/{name}" for name in names})
 
     def _compact_layouts(self, call: Call) -> Reply:

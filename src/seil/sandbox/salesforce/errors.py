@@ -61,6 +61,10 @@ def unreadable_json(reason: str) -> ApiError:
     return ApiError(400, "JSON_PARSER_ERROR", reason)
 
 
+def processing_halted(reason: str) -> ApiError:
+    return ApiError(400, "PROCESSING_HALTED", reason)
+
+
 def method_refused(method: str, allowed: Sequence[str]) -> ApiError:
     wanted = ", ".join(sorted(allowed))
     return ApiError(

@@ -72,6 +72,13 @@ class Queries:
             "records": records,
         }
 
+    def records(self, text: str, root: str) -> list[dict[str, Any]]:
+        """All records of a query, without pages."""
+        translation = translate(self._store.objects, soql.parse(text), deleted_too=False)
+        expressions = translation.select(Renderer.expressions(translation))
+        rows = self._store.cursor().execute(expressions, list(translation.values)).fetchall()
+        return Renderer(Renderer.spec(translation)).records(rows, root)
+
     def _query(self, call: Call) -> Reply:
         return Reply(200, self._answered(call, deleted_too=False))
 

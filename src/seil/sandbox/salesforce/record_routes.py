@@ -23,9 +23,10 @@ from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.query import Queries
 from seil.sandbox.salesforce.records import Outcome, Records
 from seil.sandbox.salesforce.rows import datetime_text
-from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.store import OrgStore, RollBack, quoted
 
 _MAX_COLLECTION = 200
+_MOST_RETRIEVED = 2_000
 _DELETED_KEPT = timedelta(days=15)
 _UPSERT_ANSWERS_SINCE = 46.0
 _NOT_THERE = frozenset({"INVALID_CROSS_REFERENCE_KEY", "MALFORMED_ID"})
@@ -68,13 +69,16 @@ class RecordRoutes:
             Route("POST", many, self._create_many),
             Route("PATCH", many, self._update_many),
             Route("DELETE", many, self._delete_many),
+            Route("GET", f"{many}/{{object}}", self._retrieve),
+            Route("POST", f"{many}/{{object}}", self._retrieve_by_post),
             Route("PATCH", f"{many}/{{object}}/{{key}}", self._upsert_many),
         ]
 
     def _get(self, call: Call) -> Reply:
         entity = self._entity(call)
         identifier = full_id(call.args["id"])
-        records = self._selected(entity, "Id", [identifier], call) if identifier else []
+        wanted, held = call.params.get("fields", ""), [identifier] if identifier else []
+        records = self._selected(entity, "Id", held, wanted=wanted, root=call.root)
         if not records:
             raise not_found()
         return Reply(200, records[0])
@@ -82,7 +86,8 @@ class RecordRoutes:
     def _get_by_key(self, call: Call) -> Reply:
         entity = self._entity(call)
         key = _key(entity, call.args["key"])
-        records = self._selected(entity, key.name, [call.args["value"]], call)
+        wanted, value = call.params.get("fields", ""), call.args["value"]
+        records = self._selected(entity, key.name, [value], wanted=wanted, root=call.root)
         if not records:
             raise not_found()
         if len(records) > 1:
@@ -132,6 +137,39 @@ class RecordRoutes:
             return NO_CONTENT
         return Reply(201 if outcome.created else 200, _upserted(outcome))
 
+    def _retrieve(self, call: Call) -> Reply:
+        ids, fields = (_listed(call.params.get(name, "")) for name in ("ids", "fields"))
+        return self._retrieved(call, ids, fields)
+
+    def _retrieve_by_post(self, call: Call) -> Reply:
+        body = call.json_object()
+        lists = [body.get(name) for name in ("ids", "fields")]
+        if not all(isinstance(names, list) for names in lists):
+            raise unreadable_json("ids and fields must be lists of texts")
+        ids, fields = ([str(name) for name in names or ()] for names in lists)
+        return self._retrieved(call, ids, fields)
+
+    def _retrieved(self, call: Call, ids: list[str], fields: list[str]) -> Reply:
+        """In the order of the Ids, null for one that is not there.
+
+        https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_sobjects_collections_retrieve.htm
+        """
+        if not ids or not fields:
+            name = "fields" if ids else "ids"
+            reason = f"The {name} parameter is required and must name at least one"
+            raise ApiError(400, "MISSING_ARGUMENT", reason)
+        _check_size(ids, _MOST_RETRIEVED)
+        entity = self._entity(call)
+        known = [full_id(identifier) for identifier in ids]
+        wanted = ",".join(dict.fromkeys([*(_spelled(entity, name) for name in fields), "Id"]))
+        held = [identifier for identifier in known if identifier]
+        records = self._selected(entity, "Id", held, wanted=wanted, root=call.root)
+        by_id = {record["Id"]: record for record in records}
+        if "id" not in map(str.lower, fields):
+            for record in records:
+                del record["Id"]
+        return Reply(200, [by_id.get(identifier or "") for identifier in known])
+
     def _create_many(self, call: Call) -> Reply:
         return self._written_many(call, self._records.insert)
 
@@ -148,7 +186,7 @@ class RecordRoutes:
         return self._written_many(call, write, result=_upserted)
 
     def _delete_many(self, call: Call) -> Reply:
-        ids = [part.strip() for part in call.params.get("ids", "").split(",") if part.strip()]
+        ids = _listed(call.params.get("ids", ""))
         _check_size(ids)
         by_prefix = {e.key_prefix: e.name for e in self._store.objects.values()}
         rows = [(by_prefix.get(i[:3], ""), i) for i in ids]
@@ -191,8 +229,8 @@ class RecordRoutes:
                     outcomes = write(described(self._store, name).name, values)
                     results += [_refused(o) if o.error else result(o) for o in outcomes]
                 if all_or_none and not all(entry["success"] for entry in results):
-                    raise _RolledBackError
-        except _RolledBackError:
+                    raise RollBack
+        except RollBack:
             results = [r if not r["success"] else _ROLLED_BACK for r in results]
         return results
 
@@ -251,17 +289,19 @@ class RecordRoutes:
         return found.fetchall()
 
     def _selected(
-        self, entity: SObject, key: str, values: Iterable[str], call: Call
+        self, entity: SObject, key: str, values: Iterable[str], *, wanted: str, root: str
     ) -> list[dict[str, Any]]:
-        wanted = call.params.get("fields") or ",".join(f.name for f in entity.fields)
+        values = list(values)
+        if not values:
+            return []
+        wanted = wanted or ",".join(f.name for f in entity.fields)
         if _UNSAFE_FIELDS.search(wanted):
             raise ApiError(400, "INVALID_FIELD", f"No such columns: {wanted}")
         known = entity.field(key)
         numeric = known is not None and known.type in NUMBERS
         listed = ", ".join(value if numeric else soql.quote(value) for value in values)
         text = f"SELECT {wanted} FROM {entity.name} WHERE {key} IN ({listed})"  # noqa: S608  (SOQL)
-        answer = self._queries.answer(text, call, deleted_too=False)
-        return list(answer["records"])
+        return self._queries.records(text, root)
 
     def _entity(self, call: Call) -> SObject:
         return described(self._store, call.args["object"])
@@ -275,10 +315,6 @@ def _record(entity: SObject, call: Call, *, without: str = "") -> dict[str, Any]
         reason = f"The {without} field should not be specified in the sobject data."
         raise ApiError(400, "INVALID_FIELD", reason, fields=[without])
     return row
-
-
-class _RolledBackError(Exception):
-    pass
 
 
 _ROLLED_BACK = {
@@ -323,14 +359,19 @@ def _runs(rows: Sequence[tuple[str, Any]]) -> list[tuple[str, list[Any]]]:
     return runs
 
 
-def _check_size(sent: Sequence[Any]) -> None:
-    if len(sent) > _MAX_COLLECTION:
-        raise ApiError(
-            400,
-            "EXCEEDED_MAX_SIZE_REQUEST",
-            f"record limit reached. cannot submit more than {_MAX_COLLECTION} records in this"
-            " request",
-        )
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _spelled(entity: SObject, name: str) -> str:
+    known = entity.field(name)
+    return known.name if known else name
+
+
+def _check_size(sent: Sequence[Any], most: int = _MAX_COLLECTION) -> None:
+    if len(sent) > most:
+        reason = f"record limit reached. cannot submit more than {most} records into this call"
+        raise ApiError(400, "EXCEEDED_ID_LIMIT", reason)
 
 
 def _window(call: Call) -> tuple[datetime, datetime]:

@@ -11,7 +11,7 @@ from typing_extensions import override
 from seil.sandbox.listening import Listener, StandIn
 from seil.sandbox.salesforce.auth import Logins
 from seil.sandbox.salesforce.bulk_v1 import BulkV1
-from seil.sandbox.salesforce.composite import Batch
+from seil.sandbox.salesforce.composite import Composite
 from seil.sandbox.salesforce.control import Control
 from seil.sandbox.salesforce.describe import Describe
 from seil.sandbox.salesforce.extras import Files, UsageSummaries
@@ -31,6 +31,8 @@ from seil.sandbox.salesforce.record_routes import RecordRoutes
 from seil.sandbox.salesforce.records import Records
 from seil.sandbox.salesforce.state import State
 from seil.sandbox.salesforce.store import OrgStore
+from seil.sandbox.salesforce.subrequests import Subrequests
+from seil.sandbox.salesforce.tree import Tree
 from seil.sandbox.salesforce.usage import Usage
 
 _LONGEST_LINE = 1 << 20
@@ -104,7 +106,7 @@ class _Parts:
         records = Records(self.store, user_id=_USER)
         self.queries = Queries(self.store, self.state, options, folder / "queries")
         describe = Describe(self.store, identity_path=self.logins.identity_path)
-        batch = Batch()
+        subrequests = Subrequests()
         self.query_jobs = QueryJobs(
             self.store,
             self.state,
@@ -135,13 +137,14 @@ class _Parts:
             describe,
             self.usage,
             self.queries,
-            batch,
+            Composite(self.store, subrequests),
+            Tree(self.store, records),
             self.query_jobs,
             self.ingest_jobs,
             RecordRoutes(self.store, records, self.queries),
         )
         router = Router(route for resource in resources for route in resource.routes())
-        batch.use(router)
+        subrequests.use(router)
         self.frame = Frame(
             router,
             self.logins,

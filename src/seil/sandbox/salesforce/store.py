@@ -61,6 +61,10 @@ class Objects(Mapping[str, SObject]):
         return Objects({**self._by_name, entry.name.lower(): entry}.values())
 
 
+class RollBack(Exception):  # noqa: N818  (no error: it ends a transaction that is not wanted)
+    """Raised inside `OrgStore.write`, and caught around it."""
+
+
 class OrgStore:
     """The org in a folder. `create` or `open` one; `close` it, or use it in a `with` block."""
 
