@@ -73,14 +73,19 @@ def new_proposal(gam: AdManager, **more: Any) -> Proposal:
     return gam.create_proposal(CreateProposal.model_validate({"proposals": [values]}))
 
 
+def sydney(days: int) -> dict[str, Any]:
+    """Deals keep to the network's zone."""
+    return {**at(days), "timeZoneId": "Australia/Sydney"}
+
+
 def proposal_line_item(proposal: int, **more: Any) -> dict[str, Any]:
     return {
         "proposalId": proposal,
         "name": f"Line {uuid.uuid4()}",
         "deliveryRateType": "EVENLY",
-        "startDateTime": at(30),
-        "endDateTime": at(60),
-        "netRate": {"currencyCode": "AUD", "microAmount": 9_000_001},
+        "startDateTime": sydney(30),
+        "endDateTime": sydney(60),
+        "netRate": {"currencyCode": "AUD", "microAmount": 9_000_100},
         "rateType": "CPM",
         "lineItemType": "STANDARD",
         "goal": {"goalType": "LIFETIME", "unitType": "IMPRESSIONS", "units": 5_000},
@@ -305,14 +310,14 @@ def test_only_what_is_given_of_a_proposal_line_item_changes(gam: AdManager) -> N
     proposal = new_proposal(gam).id
     first, second = new_lines(gam, proposal, 2)
     changes = [
-        {"id": second, "netRate": {"currencyCode": "AUD", "microAmount": 7}},
+        {"id": second, "netRate": {"currencyCode": "AUD", "microAmount": 700}},
         {"id": first, "name": "New"},
     ]
     request = UpdateProposalLineItems.model_validate({"proposalLineitems": changes})
     after = gam.update_proposal_line_items(request).proposal_lineitems
     assert [item.id for item in after] == [second, first]
     assert after[0].net_rate is not None
-    assert (after[0].net_rate.micro_amount, after[1].name) == (7, "New")
+    assert (after[0].net_rate.micro_amount, after[1].name) == (700, "New")
     assert after[1].targeting is not None
     assert after[1].targeting.wire() == TARGETING
 

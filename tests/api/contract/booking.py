@@ -93,7 +93,7 @@ def new_proposal_line_item(proposal: int, **fields: Any) -> Body:
         "deliveryRateType": "EVENLY",
         "startDateTime": at(YEAR, 1, 1, 9, 30, 15),
         "endDateTime": at(YEAR, 7, 1, 23, 59, 59),
-        "netRate": money(12_345_678),
+        "netRate": money(12_345_600),
         "targeting": TARGETING,
         "creativePlaceholders": [{"size": {"width": 300, "height": 250}}],
         "rateType": "CPM",

@@ -404,12 +404,12 @@ def test_proposal_line_items_are_created_as_they_were_given(caller: Caller, gam:
 
 def test_proposal_line_items_are_changed_and_archived(caller: Caller, gam: FarEnd) -> None:
     item = caller.proposal_line_item(caller.proposal())
-    changes = {"id": item, "name": "Renamed", "netRate": money(1)}
+    changes = {"id": item, "name": "Renamed", "netRate": money(100)}
 
     body = {"proposalLineitems": [changes]}
     found = caller.data("PUT", "/v1/gam/proposallineitem", json=body)["proposalLineitems"]
 
-    assert [(i["id"], i["name"], i["netRate"]) for i in found] == [(item, "Renamed", money(1))]
+    assert [(i["id"], i["name"], i["netRate"]) for i in found] == [(item, "Renamed", money(100))]
     archived = {"proposalLineItemIds": [item]}
     path = "/v1/gam/proposallineitem?action=archive"
     assert caller.data("PUT", path, json=archived) == {"numChanges": 1}

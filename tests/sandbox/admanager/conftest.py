@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -189,13 +190,14 @@ def mask(*paths: str) -> Any:
     return kind(paths=paths)
 
 
-def soap_time(when: datetime) -> dict[str, Any]:
+def soap_time(when: datetime, zone: str = "Australia/Sydney") -> dict[str, Any]:
+    local = when.astimezone(ZoneInfo(zone))
     return {
-        "date": {"year": when.year, "month": when.month, "day": when.day},
-        "hour": when.hour,
-        "minute": when.minute,
-        "second": when.second,
-        "timeZoneId": "UTC",
+        "date": {"year": local.year, "month": local.month, "day": local.day},
+        "hour": local.hour,
+        "minute": local.minute,
+        "second": local.second,
+        "timeZoneId": zone,
     }
 
 

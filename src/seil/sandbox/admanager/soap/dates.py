@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from seil.sandbox.admanager.errors import invalid, required
+from seil.sandbox.admanager.errors import invalid, rejection, required
 
 
 def from_soap(given: Mapping[str, Any], field: str) -> datetime:
@@ -15,8 +15,8 @@ def from_soap(given: Mapping[str, Any], field: str) -> datetime:
     day = given.get("date")
     if not day or not given.get("timeZoneId"):
         raise required(f"{field}.{'timeZoneId' if day else 'date'}")
+    zone = _zone(given["timeZoneId"], f"{field}.timeZoneId")
     try:
-        zone = ZoneInfo(given["timeZoneId"])
         return datetime(
             day.get("year", 0),
             day.get("month", 0),
@@ -26,8 +26,17 @@ def from_soap(given: Mapping[str, Any], field: str) -> datetime:
             given.get("second", 0),
             tzinfo=zone,
         )
-    except (ValueError, ZoneInfoNotFoundError) as error:
+    except ValueError as error:
         raise invalid(f"{field}: {error}", field=field) from error
+
+
+def _zone(name: str, field: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        message = f"{name!r} is no time zone"
+        reason = "INVALID_TIMEZONE_ID"
+        raise rejection("TimeZoneError", reason, message, field=field, trigger=name) from error
 
 
 def to_soap(when: datetime, zone: ZoneInfo) -> dict[str, Any]:

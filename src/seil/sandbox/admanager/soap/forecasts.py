@@ -15,7 +15,7 @@ from seil.sandbox.admanager.inventory import Demand, availability, demand_of, na
 from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing
 from seil.sandbox.admanager.soap.dates import from_soap
-from seil.sandbox.admanager.soap.proposal_checks import check_inventory
+from seil.sandbox.admanager.soap.line_checks import check_inventory
 
 _NEEDED = ("lineItemType", "targeting", "creativePlaceholders")
 _AT = "lineItem.lineItem"

@@ -15,7 +15,7 @@ from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing
 from seil.sandbox.admanager.orders import Orders
 from seil.sandbox.admanager.soap.deal import Deals
-from seil.sandbox.admanager.soap.proposal_checks import check_line
+from seil.sandbox.admanager.soap.line_checks import check_line, check_start
 from seil.sandbox.admanager.soap.proposals import Proposals
 from seil.sandbox.admanager.soap.states import (
     allows,
@@ -27,6 +27,7 @@ from seil.sandbox.admanager.soap.states import (
 from seil.sandbox.admanager.soap.versions import Versions
 
 _FIRST_MARKETPLACE = 9_000_000
+_LINES = "proposalLineItems"
 _NEEDED_TO_SEND = ("advertiser", "primarySalesperson", "primaryTraffickerId", "sellerContactIds")
 
 
@@ -123,7 +124,9 @@ class Negotiation:
                 raise required(f"proposals.{field}")
         for line in self._proposals.lines(proposal):
             if not line["isArchived"]:
-                check_line(self._network, line, "proposalLineItems", new=not line["isSold"])
+                check_line(self._network, line, proposal["currencyCode"], _LINES)
+            if not line["isArchived"] and not line["isSold"]:
+                check_start(self._network, line, _LINES)
         if "marketplaceId" not in info:
             number = self._network.store.next_id("marketplace", _FIRST_MARKETPLACE)
             info["marketplaceId"] = f"MP{number}"

@@ -1,140 +1,147 @@
-"""What a proposal and its line items need: the "required" of Google's reference, and references."""
+"""What a proposal has to be, and whom it names.
+
+Requirements: https://developers.google.com/ad-manager/api/reference/v202608/ProposalService.Proposal;
+reasons: ProposalError, CurrencyCodeError, ProgrammaticError and CommonError below
+https://developers.google.com/ad-manager/api/reference/v202608/ProposalService.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seil.sandbox.admanager.checks import check_length
-from seil.sandbox.admanager.errors import ApiError, Status, dangling, required
+from seil.sandbox.admanager.errors import ApiError, dangling, rejection, required
 from seil.sandbox.admanager.network import Network
-from seil.sandbox.admanager.soap.dates import from_soap
 
-_BAD: Status = "INVALID_ARGUMENT"
-_LINE_FIELDS = (
-    "proposalId",
-    "name",
-    "startDateTime",
-    "endDateTime",
-    "lineItemType",
-    "rateType",
-    "netRate",
-    "creativePlaceholders",
-    "targeting",
-)
-_TYPES = ("STANDARD", "SPONSORSHIP", "PREFERRED_DEAL")
-_GOALS = {"STANDARD": "LIFETIME", "SPONSORSHIP": "DAILY"}
+_LONGEST_NOTES = 65_535
+_MOST_PLANNERS = 8
+_PRIMARY = "PRIMARY_AGENCY"
 
 
 def check_proposal(network: Network, proposal: Mapping[str, Any], at: str) -> None:
     if "name" not in proposal:
         raise required(f"{at}.name")
     check_length(proposal["name"], f"{at}.name")
-    number = proposal.get("marketplaceInfo", {}).get("buyerAccountId")
-    if number is None:
-        raise required(f"{at}.marketplaceInfo.buyerAccountId")
-    buyer = network.store.get("programmaticBuyers", number)
-    if buyer is None or not buyer["programmaticGuaranteedEnabled"]:
-        raise ApiError(
-            _BAD,
-            "ProgrammaticError",
-            "INVALID_BUYER",
-            f"{number} is no buyer for programmatic guaranteed deals",
-            field=f"{at}.marketplaceInfo.buyerAccountId",
-            trigger=str(number),
-        )
+    if notes := proposal.get("internalNotes"):
+        check_length(notes, f"{at}.internalNotes", _LONGEST_NOTES)
+    _check_buyer(network, proposal.get("marketplaceInfo", {}), f"{at}.marketplaceInfo")
+    _check_currency(network, proposal, f"{at}.currencyCode")
     if advertiser := proposal.get("advertiser"):
-        _check_company(network, advertiser, f"{at}.advertiser")
+        _check_advertiser(network, advertiser, f"{at}.advertiser")
+    _check_agencies(network, proposal.get("agencies", []), f"{at}.agencies")
     _check_users(network, proposal, at)
 
 
-def _check_company(network: Network, given: Mapping[str, Any], at: str) -> None:
-    if "companyId" not in given:
-        raise required(f"{at}.companyId")
-    company = network.store.get("companies", given["companyId"])
+def _check_buyer(network: Network, info: Mapping[str, Any], at: str) -> None:
+    field = f"{at}.buyerAccountId"
+    number = info.get("buyerAccountId")
+    if number is None:
+        raise required(field)
+    buyer = network.store.get("programmaticBuyers", number)
+    if buyer is None or not buyer["programmaticGuaranteedEnabled"]:
+        message = f"{number} is no buyer for programmatic guaranteed deals"
+        kind, reason = "ProgrammaticError", "INVALID_BUYER"
+        raise rejection(kind, reason, message, field=field, trigger=number)
+
+
+def _check_currency(network: Network, proposal: Mapping[str, Any], field: str) -> None:
+    """The network's: the stand-in's has no secondary currencies."""
+    own = network.store.fact("currency")
+    given = proposal.get("currencyCode", own)
+    if not re.fullmatch("[A-Z]{3}", given):
+        message = f"{given!r} is no code of ISO 4217"
+        raise rejection("CurrencyCodeError", "INVALID", message, field=field, trigger=given)
+    if given != own:
+        raise _error("UNSUPPORTED_PROPOSAL_CURRENCY_CODE", field, given)
+
+
+def _check_advertiser(network: Network, given: Mapping[str, Any], at: str) -> None:
+    if _association(given, at) != "ADVERTISER":
+        reason = "UNSUPPORTED_COMPANY_ASSOCIATION_TYPE_FOR_PROGRAMMATIC_PROPOSAL"
+        raise _error(reason, f"{at}.type", given["type"])
+    if given.get("contactIds"):
+        reason = "CONTACT_UNSUPPORTED_FOR_ADVERTISER"
+        raise _error(reason, f"{at}.contactIds", given["contactIds"][0])
+    _check_company(network, given["companyId"], "ADVERTISER", f"{at}.companyId")
+
+
+def _check_agencies(network: Network, agencies: Sequence[Mapping[str, Any]], at: str) -> None:
+    """A programmatic proposal has a primary agency at most, as its order has one."""
+    seen: set[tuple[str, int]] = set()
+    for number, given in enumerate(agencies):
+        place = f"{at}[{number}]"
+        kind = _association(given, place)
+        if kind != _PRIMARY:
+            reason = "UNSUPPORTED_COMPANY_ASSOCIATION_TYPE_FOR_PROGRAMMATIC_PROPOSAL"
+            raise _error(reason, f"{place}.type", kind)
+        if (kind, given["companyId"]) in seen:
+            raise _error("DUPLICATED_COMPANY_ASSOCIATION", place, given["companyId"])
+        seen.add((kind, given["companyId"]))
+        _check_company(network, given["companyId"], "AGENCY", f"{place}.companyId")
+        _check_contacts(network, given, f"{place}.contactIds")
+    if len(seen) > 1:
+        raise _error("PRIMARY_AGENCY_NOT_UNIQUE", at, _PRIMARY)
+
+
+def _association(given: Mapping[str, Any], at: str) -> str:
+    for field in ("companyId", "type"):
+        if field not in given:
+            raise required(f"{at}.{field}")
+    return str(given["type"])
+
+
+def _check_company(network: Network, number: int, kind: str, field: str) -> None:
+    company = network.store.get("companies", number)
     if company is None:
-        raise dangling(str(given["companyId"]), field=f"{at}.companyId")
-    if company["type"] != "ADVERTISER":
-        raise ApiError(
-            _BAD,
-            "CompanyError",
-            "INVALID_COMPANY_TYPE",
-            f"{given['companyId']} is of type {company['type']}, not ADVERTISER",
-            field=f"{at}.companyId",
-            trigger=str(given["companyId"]),
-        )
+        raise dangling(str(number), field=field)
+    if company["type"] != kind:
+        message = f"{number} is of type {company['type']}, not {kind}"
+        reason = "INVALID_COMPANY_TYPE"
+        raise rejection("CompanyError", reason, message, field=field, trigger=number)
+
+
+def _check_contacts(network: Network, given: Mapping[str, Any], field: str) -> None:
+    company = network.name("companies", given["companyId"])
+    contacts = given.get("contactIds", [])
+    if len(set(contacts)) < len(contacts):
+        raise _error("DUPLICATED_CONTACT", field, contacts[0])
+    for number in contacts:
+        contact = network.store.get("contacts", number)
+        if contact is None or contact["company"] != company:
+            raise _error("INVALID_CONTACT", field, number)
 
 
 def _check_users(network: Network, proposal: Mapping[str, Any], at: str) -> None:
+    planners = proposal.get("salesPlannerIds", [])
+    if len(planners) > _MOST_PLANNERS:
+        message = f"A proposal has {_MOST_PLANNERS} sales planners at most, not {len(planners)}"
+        field = f"{at}.salesPlannerIds"
+        raise rejection("CollectionSizeError", "TOO_LARGE", message, field=field)
+    if len(set(planners)) < len(planners):
+        raise _error("DUPLICATED_SALES_PLANNER", f"{at}.salesPlannerIds", planners[0])
+    if "userId" not in (salesperson := proposal.get("primarySalesperson", {"userId": None})):
+        raise required(f"{at}.primarySalesperson.userId")
     named = {
         "primaryTraffickerId": [proposal.get("primaryTraffickerId")],
-        "primarySalesperson.userId": [proposal.get("primarySalesperson", {}).get("userId")],
-        "salesPlannerIds": proposal.get("salesPlannerIds", []),
+        "primarySalesperson.userId": [salesperson["userId"]],
+        "salesPlannerIds": planners,
         "sellerContactIds": proposal.get("sellerContactIds", []),
     }
     for field, users in named.items():
         for user in users:
-            if user is not None and network.store.get("users", user) is None:
-                raise dangling(str(user), field=f"{at}.{field}")
+            if user is not None:
+                _check_user(network, user, f"{at}.{field}")
 
 
-def check_line(network: Network, line: Mapping[str, Any], at: str, *, new: bool) -> None:
-    """`new`: it may not have begun yet."""
-    for field in _LINE_FIELDS:
-        if line.get(field) in (None, [], {}):
-            raise required(f"{at}.{field}")
-    check_length(line["name"], f"{at}.name")
-    _check_dates(network, line, at, new=new)
-    if line["lineItemType"] not in _TYPES:
-        raise _line_error("LINE_ITEM_TYPE_NOT_ALLOWED", f"{at}.lineItemType", line["lineItemType"])
-    goal = line.get("goal", {})
-    if goal.get("goalType", "NONE") != _GOALS.get(line["lineItemType"], "NONE"):
-        raise required(f"{at}.goal.goalType")
-    if line["lineItemType"] in _GOALS and goal.get("units", 0) <= 0:
-        raise required(f"{at}.goal.units")
-    for member in ("currencyCode", "microAmount"):
-        if member not in line["netRate"]:
-            raise required(f"{at}.netRate.{member}")
-    for number, placeholder in enumerate(line["creativePlaceholders"]):
-        if not {"width", "height"} <= placeholder.get("size", {}).keys():
-            place = f"{at}.creativePlaceholders[{number}].size"
-            raise _line_error("SIZE_REQUIRED", place, "")
-    check_inventory(network, line["targeting"], at)
+def _check_user(network: Network, number: int, field: str) -> None:
+    """The reference names no reason for an inactive user: refused like one who is not there."""
+    user = network.store.get("users", number)
+    if user is None or not user["active"]:
+        raise dangling(str(number), field=field)
 
 
-def check_inventory(network: Network, targeting: Mapping[str, Any], at: str) -> None:
-    place = f"{at}.targeting.inventoryTargeting"
-    inventory = targeting.get("inventoryTargeting", {})
-    if not inventory.get("targetedAdUnits") and not inventory.get("targetedPlacementIds"):
-        raise ApiError(
-            _BAD,
-            "InventoryTargetingError",
-            "AT_LEAST_ONE_PLACEMENT_OR_INVENTORY_UNIT_REQUIRED",
-            "At least one ad unit or placement has to be targeted",
-            field=place,
-        )
-    for member in ("targetedAdUnits", "excludedAdUnits"):
-        for unit in inventory.get(member, []):
-            number = unit.get("adUnitId", "")
-            if not number.isdecimal() or network.store.get("adUnits", int(number)) is None:
-                raise dangling(number, field=f"{place}.{member}.adUnitId")
-    for number in inventory.get("targetedPlacementIds", []):
-        if network.store.get("placements", number) is None:
-            raise dangling(str(number), field=f"{place}.targetedPlacementIds")
-
-
-def _check_dates(network: Network, line: Mapping[str, Any], at: str, *, new: bool) -> None:
-    start = from_soap(line["startDateTime"], f"{at}.startDateTime")
-    end = from_soap(line["endDateTime"], f"{at}.endDateTime")
-    now = network.clock.now()
-    if end <= start:
-        raise _line_error("END_DATE_TIME_NOT_AFTER_START_TIME", f"{at}.endDateTime", "")
-    if new and start <= now:
-        raise _line_error("START_DATE_TIME_IS_IN_PAST", f"{at}.startDateTime", "")
-    if end <= now:
-        raise _line_error("END_DATE_TIME_IS_IN_PAST", f"{at}.endDateTime", "")
-
-
-def _line_error(reason: str, field: str, trigger: str) -> ApiError:
+def _error(reason: str, field: str, trigger: object) -> ApiError:
     message = f"{field}: {reason.lower().replace('_', ' ')}"
-    return ApiError(_BAD, "ProposalLineItemError", reason, message, field=field, trigger=trigger)
+    return rejection("ProposalError", reason, message, field=field, trigger=trigger)

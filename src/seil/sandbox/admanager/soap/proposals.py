@@ -9,20 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from seil.sandbox.admanager.errors import ApiError, dangling, required
+from seil.sandbox.admanager.errors import dangling, required
 from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing
 from seil.sandbox.admanager.soap.dates import from_soap, to_soap
-from seil.sandbox.admanager.soap.proposal_checks import check_line, check_proposal
+from seil.sandbox.admanager.soap.line_checks import (
+    check_change,
+    check_line,
+    check_siblings,
+    check_start,
+    line_error,
+)
+from seil.sandbox.admanager.soap.proposal_checks import check_proposal
 from seil.sandbox.admanager.soap.states import (
     FREE_FIELDS,
     READ_ONLY,
     READ_ONLY_LINE,
     is_open,
+    is_reserved,
+    refused,
 )
 
 PROPOSALS = "proposals"
 LINES = "proposalLineItems"
+_FIXED_ONCE_RESERVED = {
+    "advertiser": "UPDATE_ADVERTISER_NOT_ALLOWED",
+    "currencyCode": "UPDATE_CURRENCY_NOT_ALLOWED",
+}
 
 
 class Proposals:
@@ -87,21 +100,19 @@ class Proposals:
             raise required(f"{at}.id")
         before = self.get(given["id"])
         if before["isArchived"]:
-            raise _update_refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", at)
+            raise refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
         after = {name: value for name, value in given.items() if name not in READ_ONLY}
         kept = {k: v for k, v in before.items() if k in READ_ONLY or k.startswith("_")}
         after = {**after, **kept}
-        told = given.get("marketplaceInfo", {})
-        info = {**before["marketplaceInfo"]}
-        if "marketplaceComment" in told:
-            info["marketplaceComment"] = told["marketplaceComment"]
-        if told.get("buyerAccountId", info["buyerAccountId"]) != info["buyerAccountId"]:
-            raise _update_refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", at)
-        after["marketplaceInfo"] = info
+        after["marketplaceInfo"] = _marketplace(before, given.get("marketplaceInfo", {}))
         after.setdefault("currencyCode", before["currencyCode"])
         changes = {name for name in {*before, *after} if before.get(name) != after.get(name)}
         if changes - FREE_FIELDS and not is_open(before):
-            raise _update_refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", at)
+            raise refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
+        if is_reserved(self.lines(before)):
+            for field, reason in _FIXED_ONCE_RESERVED.items():
+                if field in changes:
+                    raise refused("ProposalError", reason, before)
         check_proposal(self._network, after, at)
         return self.save(after)
 
@@ -110,8 +121,14 @@ class Proposals:
 
     def _create_line(self, given: Thing, at: str) -> Thing:
         line = {name: value for name, value in given.items() if name not in READ_ONLY_LINE}
-        check_line(self._network, line, at, new=True)
-        self._editable(line["proposalId"], at)
+        if "proposalId" not in line:
+            raise required(f"{at}.proposalId")
+        proposal = self._editable(line["proposalId"], at)
+        if proposal["isSold"]:
+            raise refused("DealError", "CANNOT_ADD_LINE_ITEM_WHEN_SOLD", proposal)
+        check_line(self._network, line, proposal["currencyCode"], at)
+        check_start(self._network, line, at)
+        check_siblings(line, self.lines(proposal), at)
         line |= {
             "id": self._network.new_id(LINES),
             "isArchived": False,
@@ -132,22 +149,37 @@ class Proposals:
             raise dangling(str(given["id"]), field=f"{at}.id")
         if before["isArchived"]:
             kind = "ProposalLineItemError"
-            raise _update_refused(kind, "UPDATE_PROPOSAL_LINE_ITEM_NOT_ALLOWED", at)
+            raise refused(kind, "UPDATE_PROPOSAL_LINE_ITEM_NOT_ALLOWED", before)
         after = {name: value for name, value in given.items() if name not in READ_ONLY_LINE}
         after |= {name: value for name, value in before.items() if name in READ_ONLY_LINE}
         after["proposalId"] = before["proposalId"]
-        self._editable(before["proposalId"], at)
-        moved = _start(after, at) != _start(before, at)
-        check_line(self._network, after, at, new=moved)
+        proposal = self._editable(before["proposalId"], at)
+        check_line(self._network, after, proposal["currencyCode"], at)
+        if _start(after, at) != _start(before, at):
+            check_start(self._network, after, at)
+        check_change(before, after, proposal, at)
+        others = [line for line in self.lines(proposal) if line["id"] != before["id"]]
+        check_siblings(after, others, at)
+        self._check_delivered(after, at)
         return self.save_line(after)
 
-    def _editable(self, number: int, at: str) -> None:
+    def _editable(self, number: int, at: str) -> Thing:
+        """The proposal, open for edit. What is sold takes no more line items even then."""
         proposal = self._network.store.get(PROPOSALS, number)
         if proposal is None:
             raise dangling(str(number), field=f"{at}.proposalId")
-        if proposal["isArchived"] or not is_open(proposal):
-            kind = "ProposalLineItemError"
-            raise _update_refused(kind, "UPDATE_PROPOSAL_LINE_ITEM_NOT_ALLOWED", at)
+        if proposal["isArchived"]:
+            raise refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", proposal)
+        if not is_open(proposal):
+            raise refused("DealError", "CAN_ONLY_EXECUTE_IF_LOCAL_EDITS", proposal)
+        return proposal
+
+    def _check_delivered(self, line: Mapping[str, Any], at: str) -> None:
+        if not (number := line.get("dfpLineItemId")) or line["goal"]["goalType"] != "LIFETIME":
+            return
+        item = self._network.store.get("lineItems", number)
+        if item and line["goal"]["units"] < self._line_items.impressions(item):
+            raise line_error("CONTRACTED_UNITS_LESS_THAN_DELIVERED", f"{at}.goal.units")
 
     def save(self, proposal: Thing) -> Thing:
         proposal["lastModifiedDateTime"] = self.now()
@@ -226,6 +258,11 @@ def _start(line: Mapping[str, Any], at: str) -> Any:
     return from_soap(line["startDateTime"], f"{at}.startDateTime")
 
 
-def _update_refused(kind: str, reason: str, at: str) -> ApiError:
-    message = f"{at} cannot be changed in its state"
-    return ApiError("FAILED_PRECONDITION", kind, reason, message, field=at)
+def _marketplace(before: Mapping[str, Any], given: Mapping[str, Any]) -> Thing:
+    """A comment can be written; the buyer stays who it is."""
+    info: Thing = {**before["marketplaceInfo"]}
+    if given.get("buyerAccountId", info["buyerAccountId"]) != info["buyerAccountId"]:
+        raise refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
+    if "marketplaceComment" in given:
+        info["marketplaceComment"] = given["marketplaceComment"]
+    return info

@@ -1,0 +1,157 @@
+"""What a proposal line item has to be, at once and beside the others of its proposal.
+
+Requirements:
+https://developers.google.com/ad-manager/api/reference/v202608/ProposalLineItemService.ProposalLineItem;
+reasons: ProposalLineItemError, ProposalLineItemProgrammaticError and DealError below
+https://developers.google.com/ad-manager/api/reference/v202608/ProposalLineItemService.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from seil.sandbox.admanager.checks import check_length
+from seil.sandbox.admanager.errors import ApiError, dangling, rejection, required
+from seil.sandbox.admanager.network import Network
+from seil.sandbox.admanager.soap.dates import from_soap
+from seil.sandbox.admanager.soap.line_sizes import check_placeholders, sizes
+from seil.sandbox.admanager.soap.line_terms import check_prices, check_terms
+from seil.sandbox.admanager.soap.states import was_sent
+
+_FIELDS = (
+    "proposalId",
+    "name",
+    "startDateTime",
+    "endDateTime",
+    "deliveryRateType",
+    "lineItemType",
+    "rateType",
+    "netRate",
+    "goal",
+    "creativePlaceholders",
+    "targeting",
+)
+_LONGEST_NOTES = 65_535
+_LAST_END = datetime(2037, 1, 1, tzinfo=UTC)
+_PREFERRED = "PREFERRED_DEAL"
+
+
+def check_line(network: Network, line: Mapping[str, Any], currency: str, at: str) -> None:
+    """Alone; `currency` is its proposal's."""
+    for field in _FIELDS:
+        if line.get(field) in (None, [], {}):
+            raise required(f"{at}.{field}")
+    check_length(line["name"], f"{at}.name")
+    if notes := line.get("internalNotes"):
+        check_length(notes, f"{at}.internalNotes", _LONGEST_NOTES)
+    _check_dates(network, line, at)
+    check_terms(line, at)
+    check_prices(line, currency, at)
+    _check_video(line, at)
+    check_placeholders(line, f"{at}.creativePlaceholders")
+    check_inventory(network, line["targeting"], at)
+
+
+def check_start(network: Network, line: Mapping[str, Any], at: str) -> None:
+    """What is not sold yet, or begins at another time than before, has not begun."""
+    if from_soap(line["startDateTime"], f"{at}.startDateTime") <= network.clock.now():
+        raise line_error("START_DATE_TIME_IS_IN_PAST", f"{at}.startDateTime")
+
+
+def check_siblings(line: Mapping[str, Any], others: Sequence[Mapping[str, Any]], at: str) -> None:
+    """`others` are the line items of the same proposal."""
+    for other in others:
+        if other["name"] == line["name"]:
+            message = f"{line['name']!r} is the name of line item {other['id']} too"
+            raise rejection("UniqueError", "", message, field=f"{at}.name", trigger=line["name"])
+        preferred = (other["lineItemType"] == _PREFERRED, line["lineItemType"] == _PREFERRED)
+        if not other["isArchived"] and len(set(preferred)) > 1:
+            reason = "MIX_GUARANTEED_AND_PREFERRED_DEAL_NOT_ALLOWED"
+            raise _programmatic(reason, f"{at}.lineItemType", line["lineItemType"])
+
+
+def check_change(
+    before: Mapping[str, Any], after: Mapping[str, Any], proposal: Mapping[str, Any], at: str
+) -> None:
+    """What stays as it is once the buyer has seen it, or bought it."""
+    changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    # https://support.google.com/admanager/answer/6239632: not even before it serves.
+    if "startDateTime" in changed and before["isSold"]:
+        message = "The start of a line item that was sold cannot be changed"
+        field = f"{at}.startDateTime"
+        raise rejection("CommonError", "CANNOT_UPDATE", message, field=field)
+    if not was_sent(proposal):
+        return
+    if "programmaticCreativeSource" in changed:
+        reason = "CANNOT_UPDATE_PROGRAMMATIC_CREATIVE_SOURCE"
+        raise _programmatic(reason, f"{at}.programmaticCreativeSource", "")
+    # https://support.google.com/admanager/answer/7647446: fixed when it is sent.
+    if before.get("environmentType", "BROWSER") != after.get("environmentType", "BROWSER"):
+        raise line_error("INVALID_ENVIRONMENT_TYPE", f"{at}.environmentType")
+    if after.get("programmaticCreativeSource") == "PUBLISHER" and sizes(before) != sizes(after):
+        raise _programmatic("CANNOT_UPDATE_SIZES", f"{at}.creativePlaceholders", "")
+
+
+def check_inventory(network: Network, targeting: Mapping[str, Any], at: str) -> None:
+    place = f"{at}.targeting.inventoryTargeting"
+    inventory = targeting.get("inventoryTargeting", {})
+    if not inventory.get("targetedAdUnits") and not inventory.get("targetedPlacementIds"):
+        raise rejection(
+            "InventoryTargetingError",
+            "AT_LEAST_ONE_PLACEMENT_OR_INVENTORY_UNIT_REQUIRED",
+            "At least one ad unit or placement has to be targeted",
+            field=place,
+        )
+    for member in ("targetedAdUnits", "excludedAdUnits"):
+        for unit in inventory.get(member, []):
+            number = unit.get("adUnitId", "")
+            if not number.isdecimal() or network.store.get("adUnits", int(number)) is None:
+                raise dangling(number, field=f"{place}.{member}.adUnitId")
+    for number in inventory.get("targetedPlacementIds", []):
+        if network.store.get("placements", number) is None:
+            raise dangling(str(number), field=f"{place}.targetedPlacementIds")
+
+
+def _check_dates(network: Network, line: Mapping[str, Any], at: str) -> None:
+    start = from_soap(line["startDateTime"], f"{at}.startDateTime")
+    end = from_soap(line["endDateTime"], f"{at}.endDateTime")
+    for field in ("startDateTime", "endDateTime"):
+        zone = line[field]["timeZoneId"]
+        if zone != network.clock.zone.key:
+            raise line_error("INVALID_TIME_ZONE_FOR_DEALS", f"{at}.{field}.timeZoneId", zone)
+    if end <= start:
+        raise line_error("END_DATE_TIME_NOT_AFTER_START_TIME", f"{at}.endDateTime")
+    if end <= network.clock.now():
+        raise line_error("END_DATE_TIME_IS_IN_PAST", f"{at}.endDateTime")
+    if end > _LAST_END.replace(tzinfo=network.clock.zone):
+        raise line_error("END_DATE_TIME_TOO_LATE", f"{at}.endDateTime")
+
+
+def _check_video(line: Mapping[str, Any], at: str) -> None:
+    """What is for videos alone, or for everything but videos."""
+    video = line.get("environmentType") == "VIDEO_PLAYER"
+    if line.get("videoMaxDuration") is not None:
+        if not video:
+            reason = "CANNOT_SET_VIDEO_DURATION_ON_NON_VIDEO_DEAL"
+            raise line_error(reason, f"{at}.videoMaxDuration", line["videoMaxDuration"])
+        if line["videoMaxDuration"] <= 0:
+            reason = "INVALID_MAX_VIDEO_CREATIVE_DURATION"
+            raise _programmatic(reason, f"{at}.videoMaxDuration", line["videoMaxDuration"])
+    if line.get("videoCreativeSkippableAdType") and not video:
+        field = f"{at}.videoCreativeSkippableAdType"
+        raise line_error("SKIPPABLE_AD_TYPE_NOT_ALLOWED", field)
+    if video and line.get("roadblockingType", "ONE_OR_MORE") != "ONE_OR_MORE":
+        raise line_error("VIDEO_INVALID_ROADBLOCKING", f"{at}.roadblockingType")
+
+
+def line_error(reason: str, field: str, trigger: object = "") -> ApiError:
+    message = f"{field}: {reason.lower().replace('_', ' ')}"
+    return rejection("ProposalLineItemError", reason, message, field=field, trigger=trigger)
+
+
+def _programmatic(reason: str, field: str, trigger: object) -> ApiError:
+    message = f"{field}: {reason.lower().replace('_', ' ')}"
+    kind = "ProposalLineItemProgrammaticError"
+    return rejection(kind, reason, message, field=field, trigger=trigger)
