@@ -398,3 +398,65 @@ async def test_a_client_that_goes_away_leaves_no_error(
 
     assert vars(caplog.records[-1])["status"] == 499
     assert edge.downstream.calls == []
+
+
+@pytest.mark.parametrize(
+    "path", [ORDER, "/healthz", "/openapi.json", "/docs", "/.well-known/jwks.json", "/nowhere"]
+)
+async def test_head_is_answered_as_get_is_without_the_body(edge: Edge, path: str) -> None:
+    same = {"X-Correlation-Id": str(uuid.uuid4())}
+    get = await edge.send("GET", path, headers=same, scopes=(READ,))
+    head = await edge.send("HEAD", path, headers=same, scopes=(READ,))
+
+    assert (head.status_code, head.headers) == (get.status_code, get.headers)
+    assert int(head.headers["Content-Length"]) == len(get.content) > 0
+    assert head.content == b""
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        pytest.param("DELETE", "/v1/gam/lineitem", "GET, HEAD, POST, PUT", id="three routes"),
+        pytest.param("PATCH", ORDER, "GET, HEAD, PUT", id="two routes"),
+        pytest.param("OPTIONS", "/v1/gam/order", "POST", id="one"),
+        pytest.param("HEAD", "/v1/gam/order", "POST", id="HEAD where GET is not"),
+        pytest.param("POST", "/healthz", "GET, HEAD", id="health"),
+        pytest.param("GET", "/oauth2/token", "POST", id="token"),
+        pytest.param("POST", "/openapi.json", "GET, HEAD", id="document"),
+        pytest.param("PUT", "/static-offline-docs/swagger-ui.css", "GET, HEAD", id="files"),
+    ],
+)
+async def test_allow_names_every_method_of_the_path(
+    edge: Edge, method: str, path: str, allow: str
+) -> None:
+    answer = await edge.send(method, path)
+
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allow)
+
+
+@pytest.mark.parametrize("other", ["same", "other"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Authorization", ""),
+        ("Content-Type", "application/json"),
+        ("Idempotency-Key", "k-1"),
+        ("X-Correlation-Id", str(uuid.uuid4())),
+        ("X-Application-Label", "salesforce"),
+    ],
+)
+async def test_header_of_one_value_that_is_given_twice_is_refused(
+    edge: Edge, name: str, value: str, other: str
+) -> None:
+    token = f"Bearer {edge.token(READ, WRITE)}"
+    value = value or token
+    headers = [("Authorization", token)] if name != "Authorization" else []
+    headers += [(name, value), (name, value if other == "same" else f"{value}x")]
+
+    answer = await edge.client.post("/v1/gam/order", headers=headers, json=NEW_ORDER)
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "EC40004")
+    assert name in answer.json()["errors"][0]["message"]
+    challenge = 'Bearer error="invalid_request"' if name == "Authorization" else None
+    assert answer.headers.get("WWW-Authenticate") == challenge
+    assert edge.downstream.calls == []

@@ -91,10 +91,11 @@ def build_edge(
     dispatch = Dispatch(downstream, options.limits)
     read, write = scopes_of(options.project, options.env)
     # Taken over rather than included: an included router is searched twice for each request.
-    app.router.routes[:0] = [route for router in routers for route in router(dispatch).routes]
-    app.include_router(health_router(verifier.keys, dispatch, options.checks))
+    parts = [router(dispatch) for router in routers]
+    parts.append(health_router(verifier.keys, dispatch, options.checks))
     if issuing:
-        app.include_router(issuing)
+        parts.append(issuing)
+    app.router.routes[:0] = [route for part in parts for route in part.routes]
     document = _Document(app, options.token_url, {read: "Read", write: "Change"})
     # In place of the framework's own, which makes it in the loop.
     app.router.routes[:] = [route for route in app.routes if _path(route) != app.openapi_url]

@@ -81,7 +81,8 @@ class Exchange:
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "correlationId": self.correlation_id,
             "path": _cut(self.path, _LONGEST_PATH),
-            "method": self.method,
+            # A HEAD's Content-Length is that of the GET: RFC 9110, section 8.6.
+            "method": "GET" if self.method == "HEAD" else self.method,
         }
 
 

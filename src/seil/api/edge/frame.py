@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
@@ -33,6 +34,12 @@ _BODY_SECONDS = 10.0
 # Of bodies that are read before anybody has shown a token: a token request has some hundred bytes.
 _OPEN_BODY_LIMIT = 16 << 10
 _CLIENT_GONE = 499
+_HEAD = "HEAD"
+_TOKEN_HEADER = "Authorization"  # noqa: S105 - a name, no secret
+_SINGLE = (
+    *(_TOKEN_HEADER, "Content-Type", "Idempotency-Key"),
+    *("X-Correlation-Id", "X-Application-Label"),
+)
 
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -71,10 +78,14 @@ class Frame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        method = scope["method"]
+        if method == _HEAD:
+            # Answered as GET is, without the body: RFC 9110, section 9.3.2.
+            scope = {**scope, "method": "GET"}
         headers = _first_of_each(scope["headers"])
         identity = valid_id(headers.get("x-correlation-id", "")) or new_id()
         exchange = Exchange(
-            method=scope["method"],
+            method=method,
             path=scope["path"],
             correlation_id=identity,
             application_label=_label(headers),
@@ -91,6 +102,8 @@ class Frame:
     ) -> None:
         exchange = sender.exchange
         try:
+            if len(headers) < len(scope["headers"]):
+                _refuse_repeated(exchange, scope["headers"])
             if response := await self._refusal(exchange, headers):
                 raise _RefusedError(response)
             body = await self._body(exchange, headers, receive)
@@ -170,6 +183,8 @@ class _Sender:
             message["headers"] = with_frame_headers(
                 message["headers"], self.exchange.correlation_id
             )
+        elif self.exchange.method == _HEAD:
+            message["body"] = b""
         await self._send(message)
 
     def tell(self, scope: MutableMapping[str, Any]) -> None:
@@ -205,6 +220,21 @@ def _guarded(path: str) -> bool:
 
 def _too_long(exchange: Exchange, most: int) -> Response:
     return exchange.refused(413, "EC41301", f"The body is longer than {most} bytes")
+
+
+def _refuse_repeated(exchange: Exchange, headers: Sequence[_Header]) -> None:
+    """Raises _RefusedError: who is first, who last, is read differently by others on the way.
+
+    RFC 9110, section 5.3; for a token RFC 6750, section 3.1.
+    """
+    given = Counter(name for name, _ in headers)
+    repeated = [name for name in _SINGLE if given[name.lower().encode()] > 1]
+    if not repeated:
+        return
+    response = exchange.refused(400, "EC40004", f"{', '.join(repeated)}: given more than once")
+    if _TOKEN_HEADER in repeated:
+        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_request"'
+    raise _RefusedError(response)
 
 
 def _first_of_each(headers: Sequence[_Header]) -> dict[str, str]:

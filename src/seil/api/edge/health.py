@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import plain
+from seil.api.edge.refusals import operation_id
 from seil.api.keys import KeySource, KeysUnavailableError
 from seil.errors import SeilError
 
@@ -32,7 +33,7 @@ class Health(BaseModel):
 
 def health_router(keys: KeySource, dispatch: Dispatch, checks: Mapping[str, Check]) -> APIRouter:
     """`checks` are each system's own: whether its settings and secrets are there."""
-    router = APIRouter(tags=["health"])
+    router = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
 
     @router.get("/healthz", response_model=Health, summary="The process answers")
     async def healthz() -> Response:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seil.api.edge.exchange import plain
-from seil.api.edge.refusals import RETRY_AFTER
+from seil.api.edge.refusals import RETRY_AFTER, operation_id
 from seil.api.issuer import Issuer, TokenRequestError
 
 __all__ = ["issuing_router"]
@@ -86,7 +86,7 @@ def _refusal(error: TokenRequestError) -> Response:
 
 
 def issuing_router(issuer: Issuer) -> APIRouter:
-    router = APIRouter(tags=["tokens"])
+    router = APIRouter(tags=["tokens"], generate_unique_id_function=operation_id)
 
     @router.post(
         "/oauth2/token",

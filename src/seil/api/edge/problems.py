@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from seil.api.calls import Answer
 from seil.api.edge.bodies import BodyError
@@ -55,7 +58,20 @@ async def _refused(request: Request, error: HTTPException) -> Response:
     fault = _CODES.get(error.status_code, f"EC{error.status_code}01")
     response = exchange.refused(error.status_code, fault, text)
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return response
+
+
+def _methods(request: Request) -> set[str]:
+    """All that the path takes: the framework looks no further than the first route of it."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    if not found:  # The docs page's files, which are mounted.
+        found = {"GET"}
+    return found | {"HEAD"} if "GET" in found else found
 
 
 def broken(exchange: Exchange) -> Response:

@@ -11,7 +11,7 @@ from seil.api.edge.exchange import Exchange
 from seil.api.edge.frame import with_frame_headers
 from seil.observe.correlation import new_id
 
-__all__ = ["no_room", "not_http"]
+__all__ = ["no_room", "not_http", "unclear"]
 
 _RETRY_SECONDS = 1
 
@@ -19,25 +19,29 @@ _RETRY_SECONDS = 1
 def no_room(limit: int) -> bytes:
     """For a connection beyond the limit. Its request is not read: it costs as little as it can."""
     text = f"All {limit} connections are taken: nothing was read or done"
-    return _closing(Answer(503, errors=(Fault("EC50301", text),), retry_after=_RETRY_SECONDS))
+    answer = Answer(503, errors=(Fault("EC50301", text),), retry_after=_RETRY_SECONDS)
+    return _wire(_closing(answer))
 
 
 def not_http() -> bytes:
-    """RFC 9112, section 2.2 and 6.3: what cannot be understood is refused, and not read on."""
-    text = "This is no HTTP/1.1 request, or it has no clear end"
+    return _wire(unclear("This is no HTTP/1.1 request"))
+
+
+def unclear(text: str) -> Response:
+    """What cannot be understood is refused, and not read on: RFC 9112, sections 2.2 and 6.3."""
     return _closing(Answer(400, errors=(Fault("EC40005", text),)))
 
 
-def _closing(answer: Answer) -> bytes:
+def _closing(answer: Answer) -> Response:
     exchange = Exchange(method="", path="", correlation_id=new_id(), application_label=None)
     response = exchange.failure(answer)
     response.headers["Connection"] = "close"
-    return _wire(response, exchange.correlation_id)
+    response.raw_headers[:] = with_frame_headers(response.raw_headers, exchange.correlation_id)
+    return response
 
 
-def _wire(response: Response, correlation_id: str) -> bytes:
-    headers = with_frame_headers(response.raw_headers, correlation_id)
+def _wire(response: Response) -> bytes:
     code = HTTPStatus(response.status_code)
     head = f"HTTP/1.1 {code.value} {code.phrase}\r\n".encode()
-    lines = (name + b": " + value + b"\r\n" for name, value in headers)
+    lines = (name + b": " + value + b"\r\n" for name, value in response.raw_headers)
     return head + b"".join(lines) + b"\r\n" + bytes(response.body)

@@ -10,6 +10,7 @@ import uvicorn
 from typing_extensions import override
 
 from seil.api.serving.connections import Connections
+from seil.api.serving.framing import Framing
 from seil.api.serving.listener import Listener
 from seil.api.serving.protocol import HttpProtocol
 
@@ -41,7 +42,7 @@ class HttpServer(uvicorn.Server):
     ) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                Framing(app),
                 http="h11",
                 ws="none",
                 log_config=None,

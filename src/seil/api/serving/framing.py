@@ -1,0 +1,42 @@
+"""Requests whose end others on the way could see elsewhere, refused before they reach the app.
+
+What h11 does not understand at all it refuses itself: two lengths, other codings, bad chunks.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from seil.api.serving.refusals import unclear
+
+__all__ = ["Framing"]
+
+_log = logging.getLogger(__name__)
+
+
+class Framing:
+    """ASGI middleware. For the server alone: on AWS others have taken the request apart."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (reason := _doubt(scope)):
+            _log.warning("request refused: %s", reason)
+            await unclear(reason)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def _doubt(scope: Scope) -> str | None:
+    """RFC 9112, section 6.1."""
+    names = {name for name, _ in scope["headers"]}
+    if b"transfer-encoding" not in names:
+        return None
+    if b"content-length" in names:
+        return "Transfer-Encoding and Content-Length are given both"
+    if scope["http_version"] == "1.0":
+        return "HTTP/1.0 has no Transfer-Encoding"
+    return None
