@@ -1,26 +1,109 @@
-"""Time zones by their IANA names."""
+"""Time zones by their IANA names, and what their clocks show."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from difflib import get_close_matches
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from functools import cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+# Names of POSIX's, which IANA keeps as zones, and where their clocks are. ECMA-402 replaces them
+# in the same way; Factory is that of a machine that nobody has set up.
+_OF_POSIX = {
+    "CST6CDT": "America/Chicago",
+    "EST5EDT": "America/New_York",
+    "MST7MDT": "America/Denver",
+    "PST8PDT": "America/Los_Angeles",
+    "Factory": "Etc/UTC",
+    "UTC": "UTC",
+}
+
+
+@cache
+def _zones() -> Mapping[str, str]:
+    """IANA's names in their own spelling, each with the canonical one.
+
+    A link is canonical where zone.tab has it as a country's own name, such as Europe/Oslo, or
+    others would lose theirs: https://tc39.es/ecma402/#sec-use-of-iana-time-zone-database.
+    """
+    data = files("tzdata.zoneinfo")
+    table = (data / "zone.tab").read_text("utf-8").splitlines()
+    own = {line.split("\t")[2] for line in table if not line.startswith("#")}
+    zones: dict[str, str] = {}
+    for line in (data / "tzdata.zi").read_text("utf-8").splitlines():
+        match line.split():
+            case ["Z", name, *_]:
+                zones[name] = name
+            case ["L", target, name]:
+                zones[name] = name if name in own else target
+    return zones | _OF_POSIX
+
+
+@cache
+def _spellings() -> Mapping[str, str]:
+    return {name.lower(): name for name in _zones()}
 
 
 def is_time_zone(name: str) -> bool:
-    try:
-        return bool(name) and bool(ZoneInfo(name).key)
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        return False
+    return name in _zones()
+
+
+def canonical_name(name: str) -> str | None:
+    """IANA's canonical name of the zone; None where it has no such name."""
+    return _zones().get(name)
+
+
+def canonical_zone(name: str) -> str:
+    """The name itself. Raises ValueError with the canonical name where it is another one's.
+
+    It does not look for similar names, as time_zone does: anybody may ask, and that takes long.
+    """
+    zones = _zones()
+    canonical = zones.get(name) or zones.get(_spellings().get(name.lower(), ""))
+    if canonical == name:
+        return name
+    cure = canonical or "one, such as Australia/Sydney"
+    raise ValueError(f"{name!r} is not IANA's canonical name of a time zone; give {cure}")
 
 
 def time_zone(name: str) -> str:
     """The name itself. Raises ValueError with the nearest names where there is no such zone."""
     if is_time_zone(name):
         return name
-    zones = sorted(available_timezones())
+    zones = sorted(set(_zones().values()))
     by_city = {zone.rpartition("/")[2].lower(): zone for zone in zones}
     near = get_close_matches(name, zones, 2, 0.6)
     wanted = name.rpartition("/")[2].strip().replace(" ", "_").lower()
     near = near or [by_city[city] for city in get_close_matches(wanted, by_city, 2, 0.7)]
     cure = f"did you mean {' or '.join(near)}?" if near else "give its IANA name: Australia/Sydney"
     raise ValueError(f"{name!r} is no time zone; {cure}")
+
+
+def check_clock(local: datetime, zone: str) -> None:
+    """Raises ValueError with both readings of a time that the zone's clocks skip or show twice.
+
+    PEP 495 tells the two apart by their fold.
+    """
+    first = local.replace(tzinfo=ZoneInfo(zone), fold=0)
+    second = first.replace(fold=1)
+    before, after = first.utcoffset(), second.utcoffset()
+    if before is None or after is None or before == after:
+        return
+    how = "is skipped" if before < after else "comes twice"
+    readings = " or ".join(_reading(moment) for moment in sorted((first, second), key=_moment))
+    raise ValueError(
+        f"{local:%H:%M:%S} {how} on that day in {zone}: {readings}; give the one that is meant"
+    )
+
+
+def _moment(local: datetime) -> datetime:
+    return local.astimezone(UTC)
+
+
+def _reading(local: datetime) -> str:
+    """As 2030-10-06T03:30:00+11:00 (2030-10-05T16:30:00 in Etc/UTC)."""
+    moment = _moment(local)
+    clock = moment.astimezone(local.tzinfo)
+    return f"{clock.isoformat()} ({moment.replace(tzinfo=None).isoformat()} in Etc/UTC)"

@@ -389,3 +389,28 @@ def test_placeholder_lists_its_words_for_requests_only() -> None:
     answer = CreativePlaceholder.model_json_schema(mode="serialization")
     placeholder = answer["$defs"]["CreativePlaceholder"]["properties"]["creativeSizeType"]
     assert "enum" not in placeholder["anyOf"][0]
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "reason"),
+    [
+        pytest.param("US/Eastern", 9, "give America/New_York", id="link"),
+        pytest.param("australia/sydney", 9, "give Australia/Sydney", id="case"),
+        pytest.param("localtime", 9, "give one, such as", id="file"),
+        pytest.param("Australia/Sydney", 2, "02:00:00 is skipped on that day", id="hour"),
+    ],
+)
+def test_time_is_of_a_canonical_zone_and_on_its_clocks(zone: str, hour: int, reason: str) -> None:
+    day = {"year": 2030, "month": 10, "day": 6}
+    with pytest.raises(ValidationError, match=reason):
+        DateTime.model_validate({"date": day, "hour": hour, "timeZoneId": zone})
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("Asia/Calcutta", "Asia/Kolkata"), ("Australia/Sydney", "Australia/Sydney"), ("X/Y", "X/Y")],
+)
+def test_zone_of_an_answer_is_called_as_requests_call_it(theirs: str, ours: str) -> None:
+    day = {"year": 2030, "month": 10, "day": 6}
+    found = DateTime.of_answer({"date": day, "hour": 2, "timeZoneId": theirs})
+    assert found.time_zone_id == ours

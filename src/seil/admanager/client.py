@@ -12,9 +12,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seil.admanager import models
-from seil.admanager.models.values import known_zone
 from seil.errors import ConfigurationError, Problem
 from seil.settings import AdManagerSettings
+from seil.time_zones import is_time_zone
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -199,7 +199,7 @@ class AdManager:
         from seil.admanager.rest.codecs import Network
 
         zone = self._settings.time_zone
-        if not known_zone(zone):
+        if not is_time_zone(zone):
             problem = Problem("admanager.time_zone", f"{zone!r} is not an IANA time zone")
             raise ConfigurationError([problem])
         return Network.of(self._settings.network_code, zone)

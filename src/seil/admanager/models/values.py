@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import date as calendar_date
-from functools import lru_cache
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from datetime import datetime
+from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
@@ -21,15 +20,7 @@ from seil.admanager.models.base import (
     one_of,
 )
 from seil.admanager.models.lists import SEVERAL, entries
-
-
-@lru_cache(maxsize=512)
-def known_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, OSError, ValueError):  # Not found is a KeyError.
-        return False
-    return True
+from seil.time_zones import canonical_name, canonical_zone, check_clock
 
 
 class Money(Shape):
@@ -67,15 +58,26 @@ class DateTime(Shape):
     minute: Annotated[int, Field(ge=0, le=59), about("The minute.", 30)] = 0
     second: Annotated[int, Field(ge=0, le=59), about("The second.", 0)] = 0
     time_zone_id: Annotated[
-        str, Field(min_length=1, max_length=64), about("An IANA time zone.", "Australia/Sydney")
+        str,
+        Field(min_length=1, max_length=64),
+        about("IANA's canonical name of a time zone.", "Australia/Sydney"),
     ]
 
     @field_validator("time_zone_id")
     @classmethod
     def _zone(cls, value: str, info: ValidationInfo) -> str:
-        if info.context != ANSWER and not known_zone(value):
-            raise ValueError(f"{value!r} is not an IANA time zone")
-        return value
+        if info.context != ANSWER:
+            return canonical_zone(value)
+        # Google may have an older name, such as Asia/Calcutta: what is read can be sent again.
+        return canonical_name(value) or value
+
+    @model_validator(mode="after")
+    def _once(self, info: ValidationInfo) -> Self:
+        if info.context != ANSWER:
+            day = (self.date.year, self.date.month, self.date.day)
+            local = datetime(*day, self.hour, self.minute, self.second)  # noqa: DTZ001 - a clock's
+            check_clock(local, self.time_zone_id)
+        return self
 
 
 class Size(Shape):
