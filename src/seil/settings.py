@@ -254,6 +254,16 @@ class ApiSettings(_Section):
     issuer: str = Field(
         "", description="Who gives out tokens; default: the issuer that `seil serve` comes with."
     )
+    token_url: str = Field(
+        "",
+        description="Where its tokens are had, for the OpenAPI document: of Cognito the domain's; "
+        "default: <issuer>/oauth2/token.",
+    )
+    contact: str = Field(
+        "",
+        description="Whom callers may ask, for the OpenAPI document: an e-mail address, or the "
+        "URL of a page.",
+    )
     jwks_url: str = Field(
         "", description="The issuer's keys; default: <issuer>/.well-known/jwks.json."
     )

@@ -31,7 +31,6 @@ __all__ = ["Grant", "Issuer", "TokenRequestError"]
 
 _KEY_BITS = 2048
 _KEYS = "signing-*.pem"
-_LONGEST_FORM = 16 * 1024
 
 
 class TokenRequestError(Exception):
@@ -187,8 +186,6 @@ def _digest(secret: str) -> bytes:
 
 
 def _form(body: bytes) -> dict[str, str]:
-    if len(body) > _LONGEST_FORM:
-        raise TokenRequestError("invalid_request", status=413)
     try:
         pairs = parse_qsl(body.decode("ascii"), strict_parsing=True) if body else []
     except ValueError as error:

@@ -26,7 +26,8 @@ def edge_options(settings: Settings) -> EdgeOptions:
             failures=api.breaker_failures,
             pause=api.breaker_pause.total_seconds(),
         ),
-        token_url=f"{api.issuer}/oauth2/token",
+        contact=api.contact,
+        token_url=api.token_url or f"{api.issuer}/oauth2/token",
         checks={
             "gam": lambda: _revealed(settings.admanager.service_account_key),
             "techone": lambda: _revealed(settings.techone.client_secret),

@@ -38,22 +38,24 @@ def test_wrong_secrets_are_answered_with_429_and_when_to_come_again(url: str) ->
 
 
 @pytest.mark.parametrize(
-    ("body", "headers", "status"),
+    ("body", "headers", "status", "error"),
     [
-        pytest.param(b"a=" + b"b" * 17_000, {}, 413, id="too long"),
-        pytest.param(b"&" * 16_000, {}, 400, id="empty fields"),
+        pytest.param(b"a=" + b"b" * 17_000, {}, 413, "EC41301", id="too long"),
+        pytest.param(b"&" * 16_000, {}, 400, "invalid_request", id="empty fields"),
         pytest.param(
             b"grant_type=client_credentials&client_secret=demo-secret",
             {"Authorization": "Basic " + base64.b64encode(b"seil-demo:demo-secret").decode()},
             400,
+            "invalid_request",
             id="credentials twice",
         ),
     ],
 )
 def test_a_request_that_is_none_is_refused(
-    url: str, body: bytes, headers: dict[str, str], status: int
+    url: str, body: bytes, headers: dict[str, str], status: int, error: str
 ) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded", **headers}
     answer = httpx.post(f"{url}/oauth2/token", content=body, headers=form)
 
-    assert (answer.status_code, answer.json()) == (status, {"error": "invalid_request"})
+    assert answer.status_code == status
+    assert error in answer.text

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from typing_extensions import override
 
 __all__ = ["CORRELATION", "TIME", "Failure", "Fault", "Refusal", "Success"]
 
@@ -35,9 +36,17 @@ class _Envelope(BaseModel):
 class Success(_Envelope, Generic[Data]):
     """What was asked for is in `data`."""
 
+    # The doc of a generic class is not that of its kinds.
+    model_config = ConfigDict(json_schema_extra={"description": "What was asked for is in `data`."})
+
+    @classmethod
+    @override
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        return f"{params[0].__name__}Success"
+
     code: Literal[200] = Field(description="The HTTP status.", examples=[200])
     status: Literal["200000"] = Field(description="The code, finer.", examples=["200000"])
-    data: Data
+    data: Data = Field(description="What was asked for.")
 
 
 class Fault(BaseModel):

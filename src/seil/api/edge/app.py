@@ -40,6 +40,8 @@ Every answer under `/v1` is in the envelope shown below each route, and carries 
 `X-Correlation-Id`. Errors are told by `errors[].code`.
 """
 
+_LICENSE = {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
+
 Closer = Callable[[], AbstractAsyncContextManager[None]]
 RouterOf = Callable[[Dispatch], APIRouter]
 
@@ -49,6 +51,7 @@ class EdgeOptions:
     """`body_limit` is in bytes, `rate` in requests a minute and caller.
 
     `token_url` is where the docs page gets its tokens; without `docs` there is no such page.
+    `contact` is an e-mail address or a page's.
     """
 
     project: str
@@ -56,6 +59,7 @@ class EdgeOptions:
     body_limit: int = 1 << 20
     rate: int = 600
     limits: Limits = field(default_factory=Limits)
+    contact: str = ""
     token_url: str = "/oauth2/token"  # noqa: S105 - a path, no secret
     checks: Mapping[str, Check] = field(default_factory=dict)
     docs: bool = True
@@ -80,6 +84,8 @@ def build_edge(
         title="SEIL",
         version=seil.__version__,
         description=_ABOUT,
+        contact=_contact(options.contact),
+        license_info=dict(_LICENSE),
         lifespan=_lifespan(closer),
         generate_unique_id_function=operation_id,
         separate_input_output_schemas=True,
@@ -121,6 +127,11 @@ def _lifespan(closer: Closer | None) -> Any:
     return lifespan
 
 
+def _contact(address: str) -> dict[str, str]:
+    kind = "email" if "@" in address else "url"
+    return {"name": "Whoever operates this API", **({kind: address} if address else {})}
+
+
 class _Document:
     """The OpenAPI document, with what the gate asks for before the framework is reached.
 
@@ -142,9 +153,8 @@ class _Document:
     def _content(self, prefix: str) -> bytes:
         with self._lock:
             document = self._document
-            if prefix:
-                servers = document.get("servers", [])
-                document = {**document, "servers": [{"url": prefix}, *servers]}
+            servers = [{**one, "url": prefix or one["url"]} for one in document["servers"]]
+            document = {**document, "servers": servers}
             return self._contents.setdefault(prefix, to_json(document))
 
     @cached_property

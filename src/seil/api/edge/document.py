@@ -6,10 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seil.api.contract.envelope import CORRELATION
+from seil.api.edge.schema_names import name_schemas
 
 __all__ = ["complete"]
 
 _HIGHEST = 2**63 - 1
+_TAGS = {
+    "gam": "Google Ad Manager: orders, line items, forecasts, programmatic proposals.",
+    "health": "Whether the process runs and can do its work. Without a token.",
+    "techone": "TechOne, the ERP: exchange rates and credit.",
+    "tokens": "The issuer of access tokens that comes with the API. Without a token.",
+}
+# Wherever it is read from: behind a proxy or a stage the process does not know its own address.
+_SERVERS = ({"url": "/", "description": "Where this document was read from."},)
 _REQUEST_HEADERS = (
     {
         "name": "X-Correlation-Id",
@@ -43,20 +52,23 @@ def complete(document: dict[str, Any], token_url: str, scopes: Mapping[str, str]
     components["securitySchemes"] = {
         "oauth2": {"type": "oauth2", "flows": {"clientCredentials": flow}}
     }
-    schemas = components.setdefault("schemas", {})
-    # A wrong value is answered with 400, in the envelope.
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
+    _drop_validation_errors(document)
+    name_schemas(document)
+    document["servers"] = list(_SERVERS)
+    document["tags"] = _tags(document)
     _exact(document)
-    examples = _Examples(schemas)
+    examples = _Examples(components["schemas"])
     read, write = scopes
     for path, method, operation in _operations(document):
-        operation["responses"].pop("422", None)
         if path.startswith("/v1/"):
             operation["security"] = [{"oauth2": [read if method == "get" else write]}]
             operation.setdefault("parameters", []).extend(_REQUEST_HEADERS)
+            if method == "get":  # Nothing is changed that somebody else could change meanwhile.
+                operation["responses"].pop("409", None)
         for response in operation["responses"].values():
             response.setdefault("headers", {})["X-Correlation-Id"] = _RESPONSE_HEADER
+        _without_null(operation)
+        _describe_body(operation, components["schemas"])
         examples.add(path, method, operation)
 
 
@@ -64,6 +76,42 @@ def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[st
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             yield path, method, operation
+
+
+def _drop_validation_errors(document: dict[str, Any]) -> None:
+    """A wrong value is answered with 400, in the envelope."""
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    for _, _, operation in _operations(document):
+        operation["responses"].pop("422", None)
+
+
+def _tags(document: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Of the routes that are there: on AWS each system has a document of its own."""
+    used = {tag for _, _, operation in _operations(document) for tag in operation["tags"]}
+    return [{"name": tag, "description": text} for tag, text in _TAGS.items() if tag in used]
+
+
+def _without_null(operation: Mapping[str, Any]) -> None:
+    """A parameter or body that may be left out is not null where it is there: generators take that
+    for another type.
+    """
+    media = operation.get("requestBody", {}).get("content", {}).values()
+    for place in (*operation.get("parameters", ()), *media):
+        kinds = [kind for kind in _kinds(place["schema"]) if kind != {"type": "null"}]
+        if len(kinds) == 1:
+            place["schema"] = {**place["schema"], **kinds[0]}
+            place["schema"].pop("anyOf", None)
+        elif "anyOf" in place["schema"]:
+            place["schema"]["anyOf"] = kinds
+
+
+def _describe_body(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    body = operation.get("requestBody", {})
+    for media in body.get("content", {}).values():
+        schema = _kinds(media["schema"])[0]
+        if reference := schema.get("$ref"):
+            body["description"] = schemas[reference.rpartition("/")[2]]["description"]
 
 
 def _exact(value: Any) -> None:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import plain
-from seil.api.edge.refusals import operation_id
+from seil.api.edge.refusals import failures, operation_id
 from seil.api.keys import KeySource, KeysUnavailableError
 from seil.errors import SeilError
 
@@ -27,16 +27,25 @@ Check = Callable[[], None]
 class Health(BaseModel):
     """`status` is ok or failing; `checks` says of each part what is wrong, or ok."""
 
-    status: str = Field(examples=["ok"])
-    checks: dict[str, str] = Field({}, examples=[{"tokens": "ok", "gam": "ok"}])
+    status: str = Field(description="ok, or failing.", examples=["ok"])
+    checks: dict[str, str] = Field(
+        {},
+        description="Of each part: ok, or what is wrong.",
+        examples=[{"tokens": "ok", "gam": "ok"}],
+    )
 
 
 def health_router(keys: KeySource, dispatch: Dispatch, checks: Mapping[str, Check]) -> APIRouter:
     """`checks` are each system's own: whether its settings and secrets are there."""
-    router = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
+    router = APIRouter(
+        tags=["health"],
+        responses=failures(408, 413, 500),
+        generate_unique_id_function=operation_id,
+    )
 
     @router.get("/healthz", response_model=Health, summary="The process answers")
     async def healthz() -> Response:
+        """Says that the process runs. Nothing else is looked at; no token is needed."""
         return plain({"status": "ok", "checks": {}}, status=200)
 
     @router.get(
@@ -46,6 +55,9 @@ def health_router(keys: KeySource, dispatch: Dispatch, checks: Mapping[str, Chec
         responses={503: {"model": Health, "description": "Something is missing"}},
     )
     async def readyz() -> Response:
+        """Says whether requests would succeed; 503 where not, and what is missing. No token is
+        needed.
+        """
         # Not in the loop: a secret may be read over the network.
         told = [asyncio.to_thread(_told, name, check) for name, check in checks.items()]
         found = dict(zip(checks, await asyncio.gather(*told), strict=True))

@@ -9,36 +9,43 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from seil.api.edge.exchange import plain
-from seil.api.edge.refusals import RETRY_AFTER, operation_id
+from seil.api.edge.exchange import exchange_of, plain
+from seil.api.edge.refusals import RETRY_AFTER, failures, operation_id
 from seil.api.issuer import Issuer, TokenRequestError
 
 __all__ = ["issuing_router"]
 
 
+_LONGEST_FORM = 16 * 1024
+
+
 class Token(BaseModel):
     """RFC 6749, section 5.1."""
 
-    access_token: str = Field(examples=["eyJraWQiOi..."])
-    expires_in: int = Field(examples=[3600])
-    token_type: str = Field(examples=["Bearer"])
+    access_token: str = Field(
+        description="For the header Authorization, after Bearer.", examples=["eyJraWQiOi..."]
+    )
+    expires_in: int = Field(description="Seconds that it is good for.", examples=[3600])
+    token_type: str = Field(description="How it is sent.", examples=["Bearer"])
 
 
 class TokenError(BaseModel):
     """RFC 6749, section 5.2."""
 
-    error: str = Field(examples=["invalid_client"])
+    error: str = Field(description="What is wrong, in one word.", examples=["invalid_client"])
 
 
 class Key(BaseModel):
     """RFC 7517: the public half of a key."""
 
-    kty: str = Field(examples=["RSA"])
-    use: str = Field(examples=["sig"])
-    alg: str = Field(examples=["RS256"])
-    kid: str = Field(examples=["b1f5c0"])
-    n: str = Field(examples=["0vx7agoebGcQSuuPiLJXZptN9nnd..."])
-    e: str = Field(examples=["AQAB"])
+    kty: str = Field(description="The kind of key.", examples=["RSA"])
+    use: str = Field(description="What it is for: signatures.", examples=["sig"])
+    alg: str = Field(description="The algorithm of the signatures.", examples=["RS256"])
+    kid: str = Field(description="Its id, as tokens name it.", examples=["b1f5c0"])
+    n: str = Field(
+        description="The modulus, in base64url.", examples=["0vx7agoebGcQSuuPiLJXZptN9nnd..."]
+    )
+    e: str = Field(description="The exponent, in base64url.", examples=["AQAB"])
 
 
 class Keys(BaseModel):
@@ -50,27 +57,46 @@ class Keys(BaseModel):
 class Discovery(BaseModel):
     """RFC 8414, section 2."""
 
-    issuer: str = Field(examples=["http://127.0.0.1:8730"])
-    token_endpoint: str = Field(examples=["http://127.0.0.1:8730/oauth2/token"])
-    jwks_uri: str = Field(examples=["http://127.0.0.1:8730/.well-known/jwks.json"])
-    grant_types_supported: list[str] = Field(examples=[["client_credentials"]])
-    token_endpoint_auth_methods_supported: list[str] = Field(examples=[["client_secret_basic"]])
+    issuer: str = Field(
+        description="iss of the tokens.",
+        examples=["http://127.0.0.1:8730"],
+    )
+    token_endpoint: str = Field(
+        description="Where tokens are had.", examples=["http://127.0.0.1:8730/oauth2/token"]
+    )
+    jwks_uri: str = Field(
+        description="Where the keys are.",
+        examples=["http://127.0.0.1:8730/.well-known/jwks.json"],
+    )
+    grant_types_supported: list[str] = Field(
+        description="How tokens are had.", examples=[["client_credentials"]]
+    )
+    token_endpoint_auth_methods_supported: list[str] = Field(
+        description="How a client shows who it is.", examples=[["client_secret_basic"]]
+    )
 
 
+_FIELDS = {
+    "grant_type": {
+        "type": "string",
+        "enum": ["client_credentials"],
+        "description": "The only way there is.",
+    },
+    "scope": {"type": "string", "description": "Scopes with spaces between; default: all."},
+    "client_id": {"type": "string", "description": "The client, where it is not in the header."},
+    "client_secret": {
+        "type": "string",
+        "format": "password",
+        "description": "Its secret, where it is not in the header.",
+    },
+}
+# The framework would have to read the form itself to describe it.
 _FORM = {
+    "description": "RFC 6749, section 4.4.2. The credentials may come as Basic instead.",
     "required": True,
     "content": {
         "application/x-www-form-urlencoded": {
-            "schema": {
-                "type": "object",
-                "required": ["grant_type"],
-                "properties": {
-                    "grant_type": {"type": "string", "enum": ["client_credentials"]},
-                    "scope": {"type": "string"},
-                    "client_id": {"type": "string"},
-                    "client_secret": {"type": "string", "format": "password"},
-                },
-            }
+            "schema": {"type": "object", "required": ["grant_type"], "properties": _FIELDS}
         }
     },
 }
@@ -86,7 +112,11 @@ def _refusal(error: TokenRequestError) -> Response:
 
 
 def issuing_router(issuer: Issuer) -> APIRouter:
-    router = APIRouter(tags=["tokens"], generate_unique_id_function=operation_id)
+    router = APIRouter(
+        tags=["tokens"],
+        responses=failures(408, 413, 500),
+        generate_unique_id_function=operation_id,
+    )
 
     @router.post(
         "/oauth2/token",
@@ -95,7 +125,6 @@ def issuing_router(issuer: Issuer) -> APIRouter:
         responses={
             400: {"model": TokenError, "description": "The request is not right"},
             401: {"model": TokenError, "description": "Unknown client or wrong secret"},
-            413: {"model": TokenError, "description": "The form is longer than 16 kB"},
             429: {
                 "model": TokenError,
                 "description": "Too many requests, or too many with a wrong secret",
@@ -105,10 +134,17 @@ def issuing_router(issuer: Issuer) -> APIRouter:
         openapi_extra={"requestBody": _FORM},
     )
     async def token(request: Request) -> Response:
+        """Gives out an access token for a client's id and secret. It is good for an hour unless
+        the settings say otherwise: use it until then, since requests are limited.
+        """
+        body = await request.body()
+        if len(body) > _LONGEST_FORM:
+            text = f"The form is longer than {_LONGEST_FORM} bytes"
+            return exchange_of(request).refused(413, "EC41301", text)
         authorization = request.headers.get("authorization", "")
         address = request.client.host if request.client else ""
         try:
-            answer = issuer.answer(await request.body(), authorization, address=address)
+            answer = issuer.answer(body, authorization, address=address)
         except TokenRequestError as error:
             return _refusal(error)
         return plain(answer, status=200)
@@ -119,12 +155,14 @@ def issuing_router(issuer: Issuer) -> APIRouter:
         summary="The keys that tokens are signed with",
     )
     async def jwks() -> Response:
+        """Lists the public keys, the one that signs now and those that did before."""
         return plain(issuer.jwks(), status=200)
 
     @router.get(
         "/.well-known/openid-configuration", response_model=Discovery, summary="Where what is"
     )
     async def discovery() -> Response:
+        """Names the issuer's addresses (RFC 8414)."""
         return plain(issuer.discovery(), status=200)
 
     return router

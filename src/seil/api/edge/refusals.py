@@ -7,11 +7,12 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from pydantic.alias_generators import to_camel
 
 from seil.api.contract.envelope import CORRELATION, TIME, Failure, Refusal
 from seil.api.edge.bodies import JsonRoute
 
-__all__ = ["RETRY_AFTER", "operation_id", "system_router"]
+__all__ = ["RETRY_AFTER", "failures", "operation_id", "system_router"]
 
 RETRY_AFTER: dict[str, Any] = {
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
@@ -41,21 +42,29 @@ def system_router(system: str) -> APIRouter:
 
 
 def operation_id(route: APIRoute) -> str:
-    return route.name.replace("_", "-")
+    """A function's name in every language that clients are generated in."""
+    return to_camel(route.name)
 
 
 def _refusals() -> dict[int | str, dict[str, Any]]:
     """The answers that every route under /v1 can give, with an example each."""
-    found: dict[int | str, dict[str, Any]] = {
+    return {
         401: _refusal("No token, or none that is good", "Unauthorized"),
         403: _refusal("The token does not have the scope", "Forbidden"),
+        **failures(*_FAILURES),
     }
-    for code, (text, fault, message) in _FAILURES.items():
+
+
+def failures(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """The answers with these codes in the envelope, with an example each."""
+    answers: dict[int | str, dict[str, Any]] = {}
+    for code in codes:
+        text, fault, message = _FAILURES[code]
         example = _example(code, fault, message)
-        found[code] = {"model": Failure, "description": text, "content": _json(example)}
+        answers[code] = {"model": Failure, "description": text, "content": _json(example)}
         if code in (429, 502, 504):
-            found[code]["headers"] = dict(RETRY_AFTER)
-    return found
+            answers[code]["headers"] = dict(RETRY_AFTER)
+    return answers
 
 
 def _refusal(text: str, message: str) -> dict[str, Any]:

@@ -90,10 +90,14 @@ def _orders(router: APIRouter, send: Sender) -> None:
     async def create_order(
         request: Request, body: models.CreateOrder, key: IdempotencyKey = None
     ) -> Response:
+        """Creates one order, as a draft. Its name has to be unique in the network. Send an
+        `Idempotency-Key`, so that a repeated request does not create another one.
+        """
         return await send(request, gam.CREATE_ORDER, body, key=key)
 
     @router.get("/order/{orderid}", summary="Read an order", response_model=success(gam.GET_ORDER))
     async def get_order(request: Request, orderid: OrderId) -> Response:
+        """Reads one order, with everything that Ad Manager says of it."""
         return await send(request, gam.GET_ORDER, models.GetOrder(order_id=orderid))
 
     @router.put(
@@ -106,6 +110,9 @@ def _orders(router: APIRouter, send: Sender) -> None:
         orderid: OrderId,
         action: Annotated[OrderAction, Query(description="What to do.", examples=["approve"])],
     ) -> Response:
+        """Does something to one order. The action may be written in camelCase, snake_case or
+        words; `numChanges` counts what changed.
+        """
         body = models.ActOnOrder(order_id=orderid, action=action)
         return await send(request, gam.ORDER_ACTION, body)
 
@@ -117,6 +124,9 @@ def _line_items(router: APIRouter, send: Sender) -> None:
         response_model=success(gam.FORECAST),
     )
     async def forecast(request: Request, body: models.GetForecast) -> Response:
+        """Forecasts how many units are available for one line item that has not been booked.
+        Nothing is booked by it.
+        """
         return await send(request, gam.FORECAST, body)
 
     @router.post(
@@ -125,12 +135,18 @@ def _line_items(router: APIRouter, send: Sender) -> None:
     async def create_line_items(
         request: Request, body: models.CreateLineItems, key: IdempotencyKey = None
     ) -> Response:
+        """Creates line items: all of them, or none. Send an `Idempotency-Key`, so that a
+        repeated request does not create others.
+        """
         return await send(request, gam.CREATE_LINE_ITEMS, body, key=key)
 
     @router.put(
         "/lineitem", summary="Change line items", response_model=success(gam.UPDATE_LINE_ITEMS)
     )
     async def update_line_items(request: Request, body: models.UpdateLineItems) -> Response:
+        """Changes the fields that are given and leaves the others. Archived line items are left
+        alone and not counted; a concurrent modification is tried again, three times in all.
+        """
         return await send(request, gam.UPDATE_LINE_ITEMS, body)
 
     @router.get(
@@ -149,6 +165,7 @@ def _line_items(router: APIRouter, send: Sender) -> None:
             Query(description="The order; exactly one of the two.", examples=[3102455871]),
         ] = None,
     ) -> Response:
+        """Reads one line item by its id, or all of an order: exactly one of the two parameters."""
         given = {"lineItemId": lineitemid, "orderId": orderid}
         values = {name: value for name, value in given.items() if value is not None}
         return await send.composed(request, gam.GET_LINE_ITEMS, values)
@@ -159,6 +176,9 @@ def _line_items(router: APIRouter, send: Sender) -> None:
         response_model=success(gam.LINE_ITEM_ACTION),
     )
     async def act_on_line_items(request: Request, body: models.ActOnLineItems) -> Response:
+        """Does something to line items. Ids that are not there are left out, unless none is;
+        `numChanges` counts what changed.
+        """
         return await send(request, gam.LINE_ITEM_ACTION, body)
 
 
@@ -171,6 +191,10 @@ def _proposals(router: APIRouter, send: Sender) -> None:
     async def create_proposal(
         request: Request, body: models.CreateProposal, key: IdempotencyKey = None
     ) -> Response:
+        """Creates one proposal, as a draft. `buyerAccountId` may be a buyer's account or a
+        partner client's id; it has to be exactly one of the network's programmatic buyers. Send
+        an `Idempotency-Key`, so that a repeated request does not create another one.
+        """
         return await send(request, gam.CREATE_PROPOSAL, body, key=key)
 
     @router.get(
@@ -179,6 +203,7 @@ def _proposals(router: APIRouter, send: Sender) -> None:
         response_model=success(gam.GET_PROPOSAL),
     )
     async def get_proposal(request: Request, proposalid: ProposalId) -> Response:
+        """Reads one proposal, with the state of its negotiation."""
         body = models.GetProposal(proposal_id=proposalid)
         return await send(request, gam.GET_PROPOSAL, body)
 
@@ -196,6 +221,10 @@ def _proposals(router: APIRouter, send: Sender) -> None:
         ] = None,
         body: ProposalBody | None = None,
     ) -> Response:
+        """Without `action`: changes the fields that are given, and answers the whole proposal.
+        With `action`: does it, and answers `numChanges`; only pause takes a body, with its
+        `reason`.
+        """
         values = await beside(request, partial(values_of, body)) if body else {}
         if action is not None:
             told = {"proposalId": proposalid, "action": action}
@@ -217,6 +246,9 @@ def _proposal_line_items(router: APIRouter, send: Sender) -> None:
     async def create_proposal_line_items(
         request: Request, body: models.CreateProposalLineItems, key: IdempotencyKey = None
     ) -> Response:
+        """Creates line items of one or more proposals: all of them, or none. Send an
+        `Idempotency-Key`, so that a repeated request does not create others.
+        """
         return await send(request, gam.CREATE_PROPOSAL_LINE_ITEMS, body, key=key)
 
     @router.put(
@@ -232,6 +264,9 @@ def _proposal_line_items(router: APIRouter, send: Sender) -> None:
             ProposalLineItemAction | None, Query(description="What to do.", examples=["archive"])
         ] = None,
     ) -> Response:
+        """Without `action`: changes the fields that are given, and answers the whole line items.
+        With `action`: does it to `proposalLineItemIds`, and answers `numChanges`.
+        """
         values = await beside(request, partial(values_of, body))
         if action is None:
             return await send.composed(request, gam.UPDATE_PROPOSAL_LINE_ITEMS, values)
@@ -245,5 +280,6 @@ def _proposal_line_items(router: APIRouter, send: Sender) -> None:
         response_model=success(gam.GET_PROPOSAL_LINE_ITEMS),
     )
     async def get_proposal_line_items(request: Request, proposalid: ProposalId) -> Response:
+        """Reads all line items of one proposal."""
         body = models.GetProposalLineItems(proposal_id=proposalid)
         return await send(request, gam.GET_PROPOSAL_LINE_ITEMS, body)

@@ -35,6 +35,7 @@ def techone_router(dispatch: Dispatch) -> APIRouter:
         response_model=success(techone.RATE),
     )
     async def get_exchange_rate(request: Request) -> Response:
+        """Reads the rate of AUD to USD that TechOne has for today."""
         return await send(request, techone.RATE, RateRequest())
 
     @router.get(
@@ -43,6 +44,7 @@ def techone_router(dispatch: Dispatch) -> APIRouter:
         response_model=success(techone.CREDIT),
     )
     async def get_remaining_credit_limit(request: Request, debtor_number: DebtorNumber) -> Response:
+        """Reads how much a debtor may still buy before its credit limit is reached."""
         return await send(request, techone.CREDIT, CreditRequest(debtor_number=debtor_number))
 
     return router
