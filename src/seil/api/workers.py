@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 
 from seil.api.calls import Answer, Call, Fault
+from seil.api.departures import CallerLeftError, departure
 
 __all__ = ["Workers"]
 
@@ -32,24 +34,29 @@ class Workers:
         """What `ask` gives, whenever that is: to give up in time is the caller's part.
 
         Half of its time a call waits for a thread at most: what begins later has no time to end.
+        Raises CallerLeftError where the caller left while it waited.
         """
         full = len(self._asked) >= self._count
         asked = self._threads.submit(copy_context().run, _late(ask) if full else ask, call)
         self._asked.add(asked)
         asked.add_done_callback(self._asked.discard)
         answer = asyncio.wrap_future(asked)
-        if not full or call.seconds is None:
+        if not full:
             return await answer
-        # It has no effect on what has begun.
-        timer = asyncio.get_running_loop().call_later(call.seconds / 2, asked.cancel)
+        # Cancelling has no effect on what has begun.
+        with departure().withdrawing(asked.cancel), _after(call.seconds, asked.cancel):
+            return await self._turn(answer)
+
+    async def _turn(self, answer: asyncio.Future[Answer]) -> Answer:
+        """Raises CallerLeftError where the caller left before the call began."""
         try:
             return await answer
         except asyncio.CancelledError:
             if (task := asyncio.current_task()) and task.cancelling():
                 raise
+            if departure().happened:
+                raise CallerLeftError from None
             return self._busy()
-        finally:
-            timer.cancel()
 
     def close(self) -> None:
         """Waits for the calls that have begun; others are not made."""
@@ -58,6 +65,19 @@ class Workers:
     def _busy(self) -> Answer:
         text = f"All {self._count} calls to {self._system} at once are under way: nothing was done"
         return Answer(504, errors=(Fault("EC50402", text),), retry_after=_RETRY_SECONDS)
+
+
+@contextmanager
+def _after(seconds: float | None, give_up: Callable[[], object]) -> Iterator[None]:
+    """Calls `give_up` when half of the time is over, if the block is not."""
+    if seconds is None:
+        yield
+        return
+    timer = asyncio.get_running_loop().call_later(seconds / 2, give_up)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _late(ask: Callable[[Call], Answer]) -> Callable[[Call], Answer]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from seil.api.calls import Answer, Call, DownstreamDownError, DownstreamSlowError, Fault
+from seil.api.departures import CallerLeftError
 from seil.api.edge.dispatch import Dispatch, Limits
 
 READ = Call("gam.get-order", {"orderId": 1}, "c")
@@ -231,3 +232,31 @@ def test_many_calls_are_under_way_at_once() -> None:
         return await asyncio.wait_for(asyncio.gather(*calls), 5)
 
     assert asyncio.run(run()) == [OK] * 50
+
+
+def test_call_that_was_withdrawn_is_no_success_and_no_failure() -> None:
+    downstream = Downstream(DOWN, DOWN, CallerLeftError(), DOWN)
+
+    async def run() -> None:
+        dispatch = Dispatch(downstream, Limits(failures=3))
+        for _ in range(2):
+            await dispatch.answer(WRITE, repeatable=False)
+        with pytest.raises(CallerLeftError):
+            await dispatch.answer(WRITE, repeatable=False)
+        assert dispatch.open() == []
+        await dispatch.answer(WRITE, repeatable=False)
+        assert dispatch.open() == ["gam"]
+
+    asyncio.run(run())
+
+
+def test_try_that_was_withdrawn_leaves_the_next_call_to_be_one() -> None:
+    downstream = Downstream(DOWN, DOWN, CallerLeftError(), DOWN, OK)
+
+    async def run(dispatch: Dispatch) -> None:
+        with pytest.raises(CallerLeftError):
+            await dispatch.answer(WRITE, repeatable=False)
+        assert codes([await dispatch.answer(WRITE, repeatable=False)]) == [(502, "EC50201")]
+        assert codes([await dispatch.answer(WRITE, repeatable=False)]) == [(502, "EC50203")]
+
+    recovering(downstream, run)

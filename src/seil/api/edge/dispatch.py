@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import propagate
 from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import HALF_OPENED, OpenedState
+from purgatory.domain.model import HALF_OPENED, Context, OpenedState
 
 from seil.api.calls import (
     Answer,
@@ -22,8 +24,12 @@ from seil.api.calls import (
     Fault,
     no_time,
 )
+from seil.api.departures import CallerLeftError
 from seil.deadline import remaining
 from seil.observe.spans import client_span
+
+if TYPE_CHECKING:
+    from purgatory.service._async.circuitbreaker import AsyncCircuitBreaker
 
 __all__ = ["Dispatch", "Limits"]
 
@@ -66,7 +72,6 @@ class Dispatch:
         self._breakers = AsyncCircuitBreakerFactory(
             default_threshold=limits.failures,
             default_ttl=limits.pause,
-            exclude=[asyncio.CancelledError],
         )
         self._breakers.add_listener(self._note)
 
@@ -79,7 +84,7 @@ class Dispatch:
         if breaker.context.state == HALF_OPENED:  # It is for as long as the try takes.
             return self._left_alone(system)
         try:
-            async with breaker:
+            async with _counting(breaker):
                 found = await self._traced(call, system, repeatable=repeatable)
                 if found.code in _BROKEN and not _ALIVE & {fault.code for fault in found.errors}:
                     raise _BrokenError(found)
@@ -140,6 +145,29 @@ class Dispatch:
             self._opened[name] = time.monotonic()
         elif event.state == "closed":
             self._opened.pop(name, None)
+
+
+@asynccontextmanager
+async def _counting(breaker: AsyncCircuitBreaker) -> AsyncIterator[None]:
+    """The breaker; a call that was withdrawn or cancelled is no success for it and no failure."""
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(breaker)
+        try:
+            yield
+        except (asyncio.CancelledError, CallerLeftError):
+            held.pop_all()
+            if breaker.context.state == HALF_OPENED:
+                _open_again(breaker.context)
+            raise
+
+
+def _open_again(context: Context) -> None:
+    """The try told nothing: the next call is one."""
+    opened = OpenedState(context.name)
+    opened.opened_at = 0.0
+    context.set_state(opened)
+    # Nobody needs to hear of it: it was open before.
+    context.messages.clear()
 
 
 def _fault(code: int, fault: str, message: str) -> Answer:

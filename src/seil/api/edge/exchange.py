@@ -17,6 +17,8 @@ from seil.api.calls import Answer, Fault
 
 __all__ = ["ANSWER_LIMIT", "Exchange", "exchange_of", "plain"]
 
+# For the log: nobody is there to read it.
+CALLER_LEFT = 499
 _SCOPE_KEY = "seil.exchange"
 # A scope has here what says of a body why it is too long to be carried to the caller, or "".
 ANSWER_LIMIT = "seil.answer_limit"

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seil.api.edge import problems
-from seil.api.edge.exchange import Exchange
+from seil.api.edge.exchange import CALLER_LEFT, Exchange
 from seil.api.edge.gate import Gate
 from seil.observe.correlation import correlated, new_id, valid_id
 from seil.observe.spans import name_by_route, server_span
@@ -33,7 +33,6 @@ _LONGEST_LABEL = 100
 _BODY_SECONDS = 10.0
 # Of bodies that are read before anybody has shown a token: a token request has some hundred bytes.
 _OPEN_BODY_LIMIT = 16 << 10
-_CLIENT_GONE = 499
 _HEAD = "HEAD"
 _TOKEN_HEADER = "Authorization"  # noqa: S105 - a name, no secret
 _SINGLE = (
@@ -57,7 +56,7 @@ _PAGE_POLICY = (
 _PAGE_HEADERS = (*_HEADERS[:-1], (b"content-security-policy", _PAGE_POLICY))
 
 
-class _ClientGoneError(Exception):
+class _CallerLeftError(Exception):
     pass
 
 
@@ -110,8 +109,8 @@ class Frame:
             await self._app(scope, _replayed(body, receive), sender)
         except _RefusedError as refused:
             await refused.response(scope, receive, sender)
-        except _ClientGoneError:
-            sender.status = _CLIENT_GONE
+        except _CallerLeftError:
+            sender.status = CALLER_LEFT
         except asyncio.CancelledError:  # The server stops, and waits no longer.
             if not sender.started:
                 await problems.stopping(exchange)(scope, receive, sender)
@@ -150,7 +149,7 @@ class Frame:
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise _ClientGoneError
+                        raise _CallerLeftError
                     chunks.append(message.get("body", b""))
                     length += len(chunks[-1])
                     if length > most:

@@ -15,9 +15,10 @@ from starlette.responses import Response
 from seil.api.calls import Answer, Call, too_long
 from seil.api.contract.envelope import Success
 from seil.api.contract.operation import AnyOperation, Operation
+from seil.api.departures import Callers
 from seil.api.edge.bodies import beside
 from seil.api.edge.dispatch import Dispatch
-from seil.api.edge.exchange import exchange_of
+from seil.api.edge.exchange import CALLER_LEFT, exchange_of
 from seil.api.faults import validation_faults
 
 __all__ = ["IdempotencyKey", "Sender", "success", "values_of"]
@@ -43,6 +44,7 @@ class Sender:
 
     def __init__(self, dispatch: Dispatch) -> None:
         self._dispatch = dispatch
+        self._callers = Callers()
 
     async def __call__(
         self,
@@ -80,7 +82,10 @@ class Sender:
             caller=exchange.caller,
             idempotency_key=key,
         )
-        found = await self._dispatch.answer(call, repeatable=not operation.effect)
+        ask = partial(self._dispatch.answer, call, repeatable=not operation.effect)
+        found = await self._callers.answer(request.receive, ask)
+        if found is None:
+            return Response(status_code=CALLER_LEFT)
         if found.code == 200 and found.data is not None:
             response = exchange.success(found.data)
             if not (reason := exchange.too_long(bytes(response.body))):
