@@ -17,6 +17,12 @@ install: .venv/.installed ## Install everything into .venv, from the lock file
 	$(UV) sync --frozen --quiet --compile-bytecode --python $(PYTHON)
 	@touch $@
 
+# Other people's clients, which tests run against the stand-ins.
+.venv-clients/.installed: tests/clients/uv.lock tests/clients/pyproject.toml $(UV)
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-clients $(UV) sync --project tests/clients --frozen --quiet
+		--python $(PYTHON)
+	@touch $@
+
 $(UV):
 	$(PYTHON) -m venv .tools
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
@@ -24,7 +30,7 @@ $(UV):
 demo: install ## Full load, changes, hourly delta: a whole org to a warehouse, with proof
 	@$(RUN) seil demo
 
-test: install ## Run every test, offline
+test: install .venv-clients/.installed ## Run every test, offline
 	$(RUN) pytest $(PYTEST_ARGS)
 
 # The lives are numbered from SEED; `make kill SEED=<number> LIVES=1` is one of them again.
@@ -58,4 +64,4 @@ lock: $(UV) ## Resolve pyproject.toml anew into uv.lock
 	$(UV) lock --upgrade
 
 clean: ## Remove what was installed and what the demo wrote
-	rm -rf .venv .venv-bench .tools demo
+	rm -rf .venv .venv-bench .venv-clients .tools demo

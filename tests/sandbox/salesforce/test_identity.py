@@ -122,7 +122,7 @@ def _advertised(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for each in value.values():
             yield from _advertised(each)
-    elif isinstance(value, str) and ("/services/" in value or "/id/" in value):
+    elif isinstance(value, str) and (value.startswith("http") or "/services/" in value):
         yield value
 
 

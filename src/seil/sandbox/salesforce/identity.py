@@ -6,18 +6,32 @@ https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oidc_token_intr
 
 from __future__ import annotations
 
+import base64
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce.auth import SCOPE, Logins, Session
 from seil.sandbox.salesforce.describe import NEWEST
+from seil.sandbox.salesforce.errors import not_found
 from seil.sandbox.salesforce.messages import Call, Reply, Route
 from seil.sandbox.salesforce.store import OrgStore
 
 _TEXT = "text/html;charset=UTF-8"
 _NO_VERSION = "{version}"
-_ADDRESS = ("Street", "City", "State", "PostalCode", "Country")
+_PHOTO = "/profilephoto/005"
+_PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
+)
+_ADDRESS = {
+    "street": "Street",
+    "city": "City",
+    "state": "State",
+    "zip": "PostalCode",
+    "country": "Country",
+}
 
 
 class Identity:
@@ -32,6 +46,9 @@ class Identity:
         return [
             Route("GET", f"{oauth}/userinfo", self.userinfo, open=True),
             Route("POST", f"{oauth}/userinfo", self.userinfo, open=True),
+            Route("GET", f"{_PHOTO}/{{size}}", self._photo, open=True),
+            Route("GET", "/", self._page, open=True),
+            Route("GET", "/{user}", self._profile, open=True),
             Route("POST", f"{oauth}/introspect", self.introspect, open=True),
             Route("GET", "/id/{org}/{user}", self.identity, open=True),
             Route("POST", "/id/{org}/{user}", self.identity, open=True),
@@ -59,27 +76,33 @@ class Identity:
         user = self._user(self._logins.user_id)
         if session is None or user is None:
             return Reply(403, b"Bad_OAuth_Token", _TEXT)
+        base = call.base_url
         answer = {
-            "sub": f"{call.base_url}{self._logins.identity_path}",
+            "sub": f"{base}{self._logins.identity_path}",
             "user_id": user["Id"],
             "organization_id": self._logins.org_id,
             "preferred_username": user["Username"],
             "nickname": user.get("CommunityNickname"),
             "name": user["Name"],
-            "given_name": user.get("FirstName"),
-            "family_name": user.get("LastName"),
             "email": user.get("Email"),
             "email_verified": True,
+            "given_name": user.get("FirstName"),
+            "family_name": user.get("LastName"),
             "zoneinfo": user.get("TimeZoneSidKey"),
-            "locale": user.get("LocaleSidKey"),
-            "language": user.get("LanguageLocaleKey"),
+            "photos": {"picture": f"{base}{_PHOTO}/F", "thumbnail": f"{base}{_PHOTO}/T"},
+            "profile": f"{base}/{user['Id']}",
+            "picture": f"{base}{_PHOTO}/F",
+            "address": _address(user),
+            "urls": _urls(call, _NO_VERSION),
             "active": user.get("IsActive", True),
             "user_type": "STANDARD",
+            "language": user.get("LanguageLocaleKey"),
+            "locale": user.get("LocaleSidKey"),
+            "utcOffset": _utc_offset(user.get("TimeZoneSidKey")),
             "updated_at": _written(user.get("LastModifiedDate")),
             "is_app_installed": True,
-            "urls": _urls(call, _NO_VERSION),
         }
-        return Reply(200, {name: value for name, value in answer.items() if value is not None})
+        return Reply(200, answer)
 
     def introspect(self, call: Call) -> Reply:
         """RFC 7662; whoever asks is the app that the token was given to."""
@@ -91,6 +114,18 @@ class Identity:
             if session := self._logins.token_session(form.get("token", ""), kind=kind):
                 return Reply(200, self._introspected(call, session, kind))
         return Reply(200, {"active": False})
+
+    def _photo(self, _call: Call) -> Reply:
+        return Reply(200, _PIXEL, "image/png")
+
+    def _profile(self, call: Call) -> Reply:
+        if self._user(call.args["user"]) is None:
+            raise not_found()
+        return self._page(call)
+
+    def _page(self, _call: Call) -> Reply:
+        """Where a browser would find the org."""
+        return Reply(200, b"<html><body>The stand-in org has no pages.</body></html>", _TEXT)
 
     def _introspected(self, call: Call, session: Session, kind: str) -> dict[str, Any]:
         user = self._user(self._logins.user_id) or {}
@@ -108,7 +143,6 @@ class Identity:
         return answer
 
     def _of(self, call: Call, user: dict[str, Any], version: str) -> dict[str, Any]:
-        address = {f"addr_{_snake(name)}": user.get(name) for name in _ADDRESS}
         return {
             "id": f"{call.base_url}/id/{self._logins.org_id}/{user['Id']}",
             "asserted_user": user["Id"] == self._logins.user_id,
@@ -122,7 +156,7 @@ class Identity:
             "first_name": user.get("FirstName"),
             "last_name": user.get("LastName"),
             "timezone": user.get("TimeZoneSidKey"),
-            **address,
+            **{f"addr_{name}": user.get(field) for name, field in _ADDRESS.items()},
             "mobile_phone": user.get("MobilePhone"),
             "mobile_phone_verified": False,
             "is_lightning_login_user": False,
@@ -154,8 +188,25 @@ def _urls(call: Call, version: str) -> dict[str, str]:
     }
 
 
-def _snake(name: str) -> str:
-    return "zip" if name == "PostalCode" else name.lower()
+def _address(user: dict[str, Any]) -> dict[str, str]:
+    """In OpenID Connect's names; without what the user does not have."""
+    names = {
+        "street_address": "Street",
+        "locality": "City",
+        "region": "State",
+        "postal_code": "PostalCode",
+        "country": "Country",
+    }
+    return {name: user[field] for name, field in names.items() if user.get(field)}
+
+
+def _utc_offset(zone: str | None) -> int:
+    """In milliseconds, without daylight saving time."""
+    if zone is None:
+        return 0
+    now = datetime.now(ZoneInfo(zone))
+    offset = (now.utcoffset() or timedelta()) - (now.dst() or timedelta())
+    return round(offset.total_seconds() * 1000)
 
 
 def _written(moment: Any) -> str | None:

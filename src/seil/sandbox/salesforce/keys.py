@@ -39,30 +39,34 @@ def certificate(folder: Path, host: str) -> tuple[Path, Path]:
     """A self-signed certificate for `host`, and its key. It also names Salesforce's own login
     hosts: clients that have those built in reach the stand-in once their addresses are overridden.
 
-    One that is there already is kept while it is valid and names the host.
+    One that is there already is kept while it is valid and names the host; a new one keeps its
+    names.
     """
     chain, private = folder / "tls.crt", folder / "tls.key"
     if not (chain.exists() and private.exists()):
         _new_key(private)
         chain.unlink(missing_ok=True)
-    if not chain.exists() or not _serves(chain, host):
-        chain.write_bytes(_signed(_known_key(private), host))
+    known, wanted = _known_certificate(chain), _general_name(host)
+    names = _names(known) if known else [x509.DNSName(name) for name in _NAMES]
+    if known is None or wanted not in names or known.not_valid_after_utc < datetime.now(UTC):
+        chain.write_bytes(_signed(_known_key(private), list(dict.fromkeys([*names, wanted]))))
     return chain, private
 
 
-def _serves(chain: Path, host: str) -> bool:
+def _known_certificate(chain: Path) -> x509.Certificate | None:
     try:
-        known = x509.load_pem_x509_certificate(chain.read_bytes())
-    except ValueError:
-        return False
-    names = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return _general_name(host) in names and datetime.now(UTC) < known.not_valid_after_utc
+        return x509.load_pem_x509_certificate(chain.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
 
 
-def _signed(key: rsa.RSAPrivateKey, host: str) -> bytes:
+def _names(known: x509.Certificate) -> list[x509.GeneralName]:
+    return list(known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+
+
+def _signed(key: rsa.RSAPrivateKey, names: list[x509.GeneralName]) -> bytes:
     now = datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "SEIL stand-in org")])
-    names = dict.fromkeys([*(x509.DNSName(known) for known in _NAMES), _general_name(host)])
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -1,0 +1,106 @@
+"""Other people's clients, unmodified, each in a process of the environment that they share.
+
+They insist on HTTPS and on Salesforce's addresses: a proxy leads those to the stand-in, whose
+certificate they are told to trust.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.sandbox.salesforce.proxy import proxy_to
+
+from seil.sandbox.salesforce.keys import certificate
+from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.server import Server
+
+_ROOT = Path(__file__).parents[3]
+_PYTHON = _ROOT / ".venv-clients" / "bin" / "python"
+_SCRIPTS = _ROOT / "tests" / "clients"
+_NAMES = ["Acme", "ACME north", "Zoë & Co_", "O'Brien 100%"]
+
+
+@dataclass
+class Clients:
+    server: Server
+    proxy: str
+
+    def run(self, name: str) -> dict[str, Any]:
+        certificate = str(self.server.folder / "tls.crt")
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.server.folder),
+            "HTTPS_PROXY": self.proxy,
+            "https_proxy": self.proxy,
+            "SSL_CERT_FILE": certificate,
+            "REQUESTS_CA_BUNDLE": certificate,
+        }
+        ran = subprocess.run(
+            [_PYTHON, _SCRIPTS / f"{name}_client.py"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        seen: dict[str, Any] = json.loads(ran.stdout)
+        return seen
+
+
+@pytest.fixture
+def clients(folder: Path) -> Iterator[Clients]:
+    assert _PYTHON.exists(), "run `make test`, or `make .venv-clients/.installed` first"
+    certificate(folder, "acme.my.salesforce.com")
+    with ExitStack() as held:
+        options = Options(tls=True, query_page_rows=2)
+        server = held.enter_context(Server(folder, options=options))
+        yield Clients(server, held.enter_context(proxy_to(server.host, server.port)))
+
+
+@pytest.mark.parametrize(
+    ("name", "left", "more"),
+    [
+        pytest.param(
+            "aio_sf", 4, {"created by upsert": False, "token's end is known": True}, id="aio-sf"
+        ),
+        pytest.param(
+            "aiosalesforce", 6, {"created by upsert": False, "bulk": 2}, id="aiosalesforce"
+        ),
+        pytest.param("forcepy", 4, {"limits": True}, id="forcepy"),
+        pytest.param("kinetic_core", 4, {"bulk": 4, "fields": True}, id="kinetic-core"),
+        pytest.param("salesforce_api", 4, {"bulk": 2}, id="salesforce-api"),
+        pytest.param("salesforcepy", 4, {"fields": True}, id="salesforcepy"),
+        pytest.param("salesforcerestapi", 6, {"bulk": 2}, id="salesforcerestapi"),
+        pytest.param("sf_toolkit", 4, {"user": "uma@sandbox.example"}, id="sf-toolkit"),
+    ],
+)
+def test_a_client_reads_and_writes(
+    clients: Clients, name: str, left: int, more: dict[str, Any]
+) -> None:
+    seen = clients.run(name)
+    assert seen["names"] == _NAMES
+    assert len(seen["created"]) == 18
+    assert seen["changed"] == "Changed"
+    assert (seen["left"], seen["more"]) == (left, more)
+
+
+def test_singers_tap_reads_a_whole_object(clients: Clients) -> None:
+    seen = clients.run("tap_salesforce")
+    assert seen["names"] == [*_NAMES, "Gone"]
+    assert seen["more"] == {"deleted": 1}
+
+
+def test_sfq_batches_queries(clients: Clients) -> None:
+    seen = clients.run("sfq")
+    assert seen["names"] == _NAMES
+    assert seen["left"] == 3
+    assert seen["more"] == {"contacts": 3, "deleted": 1, "prefix": "Account"}
