@@ -19,7 +19,7 @@ install: .venv/.installed ## Install everything into .venv, from the lock file
 
 # Other people's clients, which tests run against the stand-ins.
 .venv-clients/.installed: tests/clients/uv.lock tests/clients/pyproject.toml $(UV)
-	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-clients $(UV) sync --project tests/clients --frozen --quiet
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-clients $(UV) sync --project tests/clients --frozen --quiet \
 		--python $(PYTHON)
 	@touch $@
 
