@@ -49,7 +49,7 @@ def test_batch_halts_on_error_when_told_to(org: Org) -> None:
 
 
 @pytest.mark.parametrize(
-    "requests", [None, [], "x", [{"method": "GET", "url": "v62.0/limits"}] * 26]
+    "requests", [None, [], "x", [5], [{"method": "GET", "url": "v62.0/limits"}] * 26]
 )
 def test_batch_refused(shared: Org, requests: Any) -> None:
     answer = shared.http.post("/composite/batch", json={"batchRequests": requests})
@@ -177,11 +177,12 @@ def test_composite_refuses_a_name(shared: Org, reference: str) -> None:
         (None, "JSON_PARSER_ERROR"),
         ([], "JSON_PARSER_ERROR"),
         ([{"method": "GET", "url": "/services/data/v62.0/limits"}], "JSON_PARSER_ERROR"),
+        ([{**_sub("r", "GET", "sobjects"), "httpHeaders": 5}], "JSON_PARSER_ERROR"),
         ([_sub(f"r{n}", "GET", "sobjects") for n in range(26)], "LIMIT_EXCEEDED"),
         ([_sub(f"r{n}", "GET", "query?q=x") for n in range(6)], "LIMIT_EXCEEDED"),
         ([_sub("r", "GET", "sobjects"), _sub("r", "GET", "sobjects")], "INVALID_INPUT"),
     ],
-    ids=["none", "empty", "no-reference", "26", "six-queries", "one-name-twice"],
+    ids=["none", "empty", "no-reference", "headers", "26", "six-queries", "one-name-twice"],
 )
 def test_composite_refused(shared: Org, requests: Any, code: str) -> None:
     answer = shared.http.post("/composite", json={"compositeRequest": requests})

@@ -336,6 +336,30 @@ E1 = "ERROR at Row:1:Column:8\nNo such column 'Foo' on entity 'Account'. If you 
             "unexpected token: 'last'",
         ),
         ("SELECT COUNT(Id) first FROM Account", "MALFORMED_QUERY", "unexpected token: 'first'"),
+        (
+            "SELECT COUNT(Id) FROM Account ORDER BY Name",
+            "MALFORMED_QUERY",
+            "Ordered field must be grouped or aggregated: Name",
+        ),
+        ("SELECT Id FROM Account ORDER BY COUNT(Id)", "MALFORMED_QUERY", "Ordered field must be"),
+        (
+            "SELECT CALENDAR_YEAR(CreatedDate) FROM Account GROUP BY Name",
+            "MALFORMED_QUERY",
+            "Field must be grouped or aggregated: calendar_year(CreatedDate)",
+        ),
+        (
+            "SELECT Name FROM Account GROUP BY Name HAVING Ext__c = 'x'",
+            "MALFORMED_QUERY",
+            "Field must be grouped or aggregated: Ext__c",
+        ),
+        ("SELECT Id FROM Account WHERE COUNT(Id) > 1", "MALFORMED_QUERY", "count(Id) is only for"),
+        ("SELECT MAX(COUNT(Id)) FROM Account", "MALFORMED_QUERY", "cannot be an argument of MAX"),
+        ("SELECT COUNT(Id) FROM Account GROUP BY MAX(Name)", "MALFORMED_QUERY", "grouped by"),
+        (
+            "SELECT Description FROM Account GROUP BY Description",
+            "INVALID_FIELD",
+            "field 'Description' can not be grouped in a query call",
+        ),
         ("SELECT NOW(Id) FROM Account", "MALFORMED_QUERY", "Invalid function: NOW"),
         ("SELECT SUM(Name) FROM Account", "INVALID_FIELD", "does not support the function SUM"),
         ("SELECT SUM() FROM Account", "MALFORMED_QUERY", "SUM of nothing"),
@@ -355,6 +379,37 @@ def test_query_refused(shared: Org, query: str, code: str, told: str) -> None:
     error = shared.refused(query)
     assert error["errorCode"] == code
     assert told in error["message"]
+
+
+_SELECTED = (
+    "Id Name What.Type Who.FirstName Owner.Profile.Name COUNT(Id) COUNT() MAX(What.Name)"
+    " toLabel(What.Type) CALENDAR_YEAR(CreatedDate) FIELDS(ALL) Subject BillingAddress"
+).split()
+_CLAUSES = (
+    ["", "a", "Id", "expr0", "last"],
+    ["", "WHERE What.Type IN ('Account', null)", "WHERE Id IN (SELECT WhatId FROM Task)"],
+    ["", "GROUP BY What.Type", "GROUP BY Name", "GROUP BY CALENDAR_YEAR(CreatedDate)"],
+    ["", "HAVING COUNT(Id) > 0", "HAVING Name = 'x'"],
+    ["", "ORDER BY What.Type", "ORDER BY COUNT(Id) DESC", "ORDER BY Name"],
+    ["", "LIMIT 5"],
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.sampled_from(_SELECTED), min_size=1, max_size=3),
+    st.sampled_from(["Task", "Account"]),
+    st.tuples(*map(st.sampled_from, _CLAUSES)),
+)
+def test_any_combination_is_answered_or_refused(
+    shared: Org, selected: list[str], name: str, clauses: tuple[str, ...]
+) -> None:
+    alias, *rest = clauses
+    text = f"SELECT {', '.join(selected)} {alias} FROM {name} {' '.join(rest)}"
+    answer = shared.http.get("/query", params={"q": text})
+    assert answer.status_code in (200, 400), text
 
 
 @settings(

@@ -91,6 +91,11 @@ def test_get_takes_chosen_fields(org: Org) -> None:
         ({"Name": "x", "Ext__c": "a-1"}, "DUPLICATE_VALUE", f"record with id: {ONE}"),
         ({"Name": "x", "Parent": {"Ext__c": "none"}}, "INVALID_FIELD", "Foreign key external ID"),
         ({"Name": "x", "Parent": {"Foo": "none"}}, "INVALID_FIELD", "No such column 'Foo'"),
+        (
+            {"Name": "x", "Parent": {"attributes": "x", "Ext__c": "none"}},
+            "INVALID_FIELD",
+            "Foreign key external ID",
+        ),
         ({"Name": "x", "Foo": {"Ext__c": "none"}}, "INVALID_FIELD", "No such column 'Foo'"),
     ],
 )

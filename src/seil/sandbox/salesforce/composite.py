@@ -45,7 +45,7 @@ class Composite:
     def _batch(self, call: Call) -> Reply:
         body = call.json_object()
         requests = body.get("batchRequests")
-        if not isinstance(requests, list) or not requests:
+        if not isinstance(requests, list) or not all(isinstance(r, dict) for r in requests or [0]):
             raise ApiError(400, "INVALID_BATCH_REQUEST", "batchRequests must be a list of requests")
         if len(requests) > _MOST:
             reason = f"The batch has {len(requests)} requests; at most {_MOST} are allowed"
@@ -200,6 +200,8 @@ def _requests(body: Mapping[str, Any], source: Source) -> list[dict[str, Any]]:
         names = ("method", "url", "referenceId")
         if not isinstance(request, dict) or not all(request.get(name) for name in names):
             raise _missing(source.inside("compositeRequest", number))
+        if not isinstance(request.get("httpHeaders") or {}, dict):
+            raise _missing(source.inside("compositeRequest", number, "httpHeaders"))
         if (name := str(request["referenceId"])) in seen:
             raise ApiError(400, "INVALID_INPUT", f"Duplicate referenceId in the request: {name}")
         seen.add(name)

@@ -47,7 +47,7 @@ def check_record(entity: SObject, row: Any, source: Source) -> dict[str, Any]:
 
 
 def object_name(row: Mapping[str, Any]) -> str:
-    """What a record of a collection says it is."""
+    """What a record says it is, by its attributes."""
     attributes = row.get(_ATTRIBUTES)
     return str(attributes.get("type", "")) if isinstance(attributes, dict) else ""
 

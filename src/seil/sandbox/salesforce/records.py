@@ -13,6 +13,7 @@ from seil.sandbox.salesforce import drafts as checks_alone
 from seil.sandbox.salesforce.checks import Checks
 from seil.sandbox.salesforce.conversion import RowError, arrow_type, converted
 from seil.sandbox.salesforce.drafts import Draft, columns_of, merged_by_id, sound
+from seil.sandbox.salesforce.json_rows import object_name
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.record_ids import record_id
 from seil.sandbox.salesforce.store import OrgStore, quoted
@@ -109,7 +110,7 @@ class Records:
         relation, _, key = name.partition(".")
         kind = ""
         if isinstance(value, Mapping):
-            kind = str((value.get("attributes") or {}).get("type", ""))
+            kind = object_name(value)
             pairs = {k: v for k, v in value.items() if k != "attributes"}
             key, value = next(iter(pairs.items())) if len(pairs) == 1 else ("", None)
         reference = entity.relationship(relation) if key else None

@@ -134,6 +134,7 @@ class _Statement:
         self._deleted_too = deleted_too
         self._scope = Scope(objects, query, bound)
         self._conditions = Conditions(bound, self._filtered, self._subquery)
+        self._group_conditions = Conditions(bound, self._filtered_group, self._subquery)
         self.counted = _is_count(query)
         self.grouped = bool(query.group) or any(map(_aggregates, query.select))
 
@@ -183,6 +184,7 @@ class _Statement:
                     name = (alias,) if alias else implied or (f"expr{unnamed}",)
                     unnamed += not alias and not implied
                     self._refuse_keyword(alias, function.at)
+                    self._require_group(function, "Field")
                     term = self._function(function)
                     yield Column(name, term.type, term.sql, call=_call(function))
                 case soql.FieldGroup():
@@ -202,11 +204,7 @@ class _Statement:
             )
 
     def _field_column(self, name: soql.Field) -> Column:
-        if self.grouped and not self._is_grouped(name):
-            text = ".".join(name.path)
-            raise self._bound.error(
-                name.at, "MALFORMED_QUERY", f"Field must be grouped or aggregated: {text}"
-            )
+        self._require_group(name, "Field")
         return self._column(self._scope.resolve(name))
 
     def _aliased(self, name: soql.Field, alias: str) -> Column:
@@ -247,7 +245,7 @@ class _Statement:
         for entry in self._scope.entity.fields:
             custom = entry.name.lower().endswith("__c")
             if group.kind == "ALL" or custom == (group.kind == "CUSTOM"):
-                yield self._column(self._scope.resolve(soql.Field((entry.name,), group.at)))
+                yield self._field_column(soql.Field((entry.name,), group.at))
 
     def _where(self) -> str:
         wanted = []
@@ -258,12 +256,12 @@ class _Statement:
         return f"WHERE {' AND '.join(wanted)}" if wanted else ""
 
     def _group(self) -> str:
-        terms = [self._term(operand).sql for operand in self._query.group]
+        terms = [self._groupable(operand).sql for operand in self._query.group]
         return f"GROUP BY {', '.join(terms)}" if terms else ""
 
     def _having(self) -> str:
         having = self._query.having
-        return f"HAVING {self._conditions.sql(having)}" if having is not None else ""
+        return f"HAVING {self._group_conditions.sql(having)}" if having is not None else ""
 
     def _order(self, columns: tuple[Column, ...]) -> str:
         """An alias of a function can be ordered by too."""
@@ -310,10 +308,42 @@ class _Statement:
         return Term(found.sql, found.field.type, name, operand.at)
 
     def _filtered(self, operand: soql.Operand) -> Term:
+        if isinstance(operand, soql.Function) and operand.name in _AGGREGATES:
+            reason = f"Aggregate function {_call(operand)} is only for SELECT, HAVING, ORDER BY"
+            raise self._bound.error(operand.at, "MALFORMED_QUERY", reason)
+        return self._usable(operand, "filterable", "filtered")
+
+    def _filtered_group(self, operand: soql.Operand) -> Term:
+        self._require_group(operand, "Field")
         return self._usable(operand, "filterable", "filtered")
 
     def _sorted(self, operand: soql.Operand) -> Term:
+        self._require_group(operand, "Ordered field")
         return self._usable(operand, "sortable", "sorted")
+
+    def _groupable(self, operand: soql.Operand) -> Term:
+        if isinstance(operand, soql.Function) and operand.name in _AGGREGATES:
+            reason = f"Aggregate function {_call(operand)} cannot be grouped by"
+            raise self._bound.error(operand.at, "MALFORMED_QUERY", reason)
+        return self._usable(operand, "groupable", "grouped")
+
+    def _require_group(self, operand: soql.Operand, what: str) -> None:
+        """In groups a value is one of theirs; outside of them there are no aggregates."""
+        aggregate = isinstance(operand, soql.Function) and operand.name in _AGGREGATES
+        if self._in_groups(operand) if self.grouped else not aggregate:
+            return
+        name = _call(operand) if isinstance(operand, soql.Function) else ".".join(operand.path)
+        reason = f"{what} must be grouped or aggregated: {name}"
+        raise self._bound.error(operand.at, "MALFORMED_QUERY", reason)
+
+    def _in_groups(self, operand: soql.Operand) -> bool:
+        """Aggregated, grouped by, or made of what is grouped by."""
+        function = operand if isinstance(operand, soql.Function) else None
+        if function and function.name in _AGGREGATES:
+            return True
+        groups = {self._term(group).sql for group in self._query.group}
+        inner = function.argument if function else None
+        return self._term(operand).sql in groups or (inner is not None and self._in_groups(inner))
 
     def _usable(self, operand: soql.Operand, trait: str, done: str) -> Term:
         if isinstance(operand, soql.Field):
@@ -333,6 +363,9 @@ class _Statement:
                 return Term("count(*)", "int", "COUNT()", function.at)
             raise self._bound.error(function.at, "MALFORMED_QUERY", f"{function.name} of nothing")
         argument = self._term(function.argument)
+        if isinstance(function.argument, soql.Function) and function.argument.name in _AGGREGATES:
+            reason = f"{_call(function.argument)} cannot be an argument of {function.name}"
+            raise self._bound.error(function.at, "MALFORMED_QUERY", reason)
         known = {**_AGGREGATES, **_SCALARS}.get(function.name)
         if known is None:
             reason = f"Invalid function: {function.name}"
@@ -347,11 +380,6 @@ class _Statement:
             )
         sql, result = known
         return Term(sql.format(argument.sql), result or argument.type, argument.name, function.at)
-
-    def _is_grouped(self, name: soql.Field) -> bool:
-        wanted = self._scope.resolve(name).sql
-        fields = [g for g in self._query.group if isinstance(g, soql.Field)]
-        return any(self._scope.resolve(g).sql == wanted for g in fields)
 
 
 def _is_count(query: soql.Query) -> bool:
