@@ -382,9 +382,10 @@ def test_query_refused(shared: Org, query: str, code: str, told: str) -> None:
 
 
 _SELECTED = (
-    "Id Name What.Type Who.FirstName Owner.Profile.Name COUNT(Id) COUNT() MAX(What.Name)"
-    " toLabel(What.Type) CALENDAR_YEAR(CreatedDate) FIELDS(ALL) Subject BillingAddress"
-).split()
+    *("Id", "Name", "Subject", "What.Type", "Who.FirstName", "Owner.Profile.Name"),
+    *("COUNT(Id)", "COUNT()", "MAX(What.Name)", "toLabel(What.Type)", "FIELDS(ALL)"),
+    *("CALENDAR_YEAR(CreatedDate)", "BillingAddress"),
+)
 _CLAUSES = (
     ["", "a", "Id", "expr0", "last"],
     ["", "WHERE What.Type IN ('Account', null)", "WHERE Id IN (SELECT WhatId FROM Task)"],

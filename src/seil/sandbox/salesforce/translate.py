@@ -359,9 +359,9 @@ class _Statement:
 
     def _function(self, function: soql.Function) -> Term:
         if function.argument is None:
-            if function.name == "COUNT":
-                return Term("count(*)", "int", "COUNT()", function.at)
-            raise self._bound.error(function.at, "MALFORMED_QUERY", f"{function.name} of nothing")
+            alone = "COUNT() stands alone, without GROUP BY, HAVING and ORDER BY; use COUNT(Id)"
+            reason = alone if function.name == "COUNT" else f"{function.name} of nothing"
+            raise self._bound.error(function.at, "MALFORMED_QUERY", reason)
         argument = self._term(function.argument)
         if isinstance(function.argument, soql.Function) and function.argument.name in _AGGREGATES:
             reason = f"{_call(function.argument)} cannot be an argument of {function.name}"
@@ -383,6 +383,8 @@ class _Statement:
 
 
 def _is_count(query: soql.Query) -> bool:
+    if query.group or query.having or query.order:
+        return False
     match query.select:
         case (soql.SelectedFunction(soql.Function("COUNT", None), None),):
             return True
