@@ -148,6 +148,45 @@ def test_load_balancer_reaches_the_router(deployment: Deployment) -> None:
     assert httpx.get(f"{url}/v1/gam/order/1").json() == {"message": "Unauthorized"}
 
 
+def test_stages_of_gateways_and_function_urls_reach_the_router(deployment: Deployment) -> None:
+    aws = deployment.ministack
+    assert aws is not None
+    (api,) = aws.client("apigatewayv2").get_apis()["Items"]
+    aws.client("apigatewayv2").create_stage(ApiId=api["ApiId"], StageName="dev", AutoDeploy=True)
+    router = aws.client("lambda").get_function(FunctionName="dev-tech1_router")
+    arn = router["Configuration"]["FunctionArn"]
+    function_url = aws.client("lambda").create_function_url_config(
+        FunctionName="dev-tech1_router", AuthType="NONE"
+    )["FunctionUrl"]
+    port = deployment.url.rpartition(":")[2]
+    rest = {"Host": f"{_rest_api(aws, arn, stage='sit')}.execute-api.127.0.0.1:{port}"}
+    for path, headers in [
+        (f"/dev{RATE}", {}),
+        (f"/sit{RATE}", rest),
+        (RATE, {"Host": httpx.URL(function_url).host}),
+    ]:
+        answer = deployment.call("GET", path, headers=headers)
+        assert (answer.status_code, answer.json()["path"]) == (200, RATE), answer.text
+
+
+def _rest_api(aws: Ministack, function: str, *, stage: str) -> str:
+    """The id of one whose every path goes to the function."""
+    gateway = aws.client("apigateway")
+    api = {"restApiId": gateway.create_rest_api(name="rest")["id"]}
+    (root,) = gateway.get_resources(**api)["items"]
+    proxy = gateway.create_resource(**api, parentId=root["id"], pathPart="{proxy+}")["id"]
+    method = {**api, "resourceId": proxy, "httpMethod": "ANY"}
+    gateway.put_method(**method, authorizationType="NONE")
+    gateway.put_integration(
+        **method,
+        type="AWS_PROXY",
+        integrationHttpMethod="POST",
+        uri=f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function}/invocations",
+    )
+    gateway.create_deployment(**api, stageName=stage)
+    return str(api["restApiId"])
+
+
 # Tries what the event says with the credentials that the function has.
 _PROBE = """
 import boto3

@@ -55,30 +55,29 @@ def bearer(token: str) -> dict[str, str]:
 
 
 PROXY: dict[str, Any] = {"resource": "/v1/gam/{proxy+}", "parameters": {"proxy": "order/7"}}
-STAGES = pytest.mark.parametrize(
-    ("event", "path", "server"),
+
+
+@pytest.mark.parametrize(
+    ("event", "path"),
     [
-        (partial(events.http_api, stage="dev"), "/dev/v1/gam/order/7", "/dev"),
-        (partial(events.http_api, stage="dev"), "/v1/gam/order/7", ""),
-        (partial(events.http_api, stage="v1"), "/v1/v1/gam/order/7", "/v1"),
-        (partial(events.http_api, stage="v1"), "/v1/gam/order/7", ""),
-        (partial(events.http_api_1, stage="dev"), "/dev/v1/gam/order/7", "/dev"),
-        (partial(events.http_api_1, stage="dev"), "/v1/gam/order/7", ""),
-        (partial(events.http_api_1, **PROXY), "/booking/v1/gam/order/7", "/booking"),
-        (partial(events.rest_api, stage="dev"), "/v1/gam/order/7", ""),
-        (partial(events.rest_api, **PROXY), "/booking/v1/gam/order/7", "/booking"),
-        (events.function_url, "/v1/gam/order/7", ""),
+        (partial(events.http_api, stage="dev"), "/dev/v1/gam/order/7"),
+        (partial(events.http_api, stage="dev"), "/v1/gam/order/7"),
+        (partial(events.http_api, stage="v1"), "/v1/v1/gam/order/7"),
+        (partial(events.http_api, stage="v1"), "/v1/gam/order/7"),
+        (partial(events.http_api_1, stage="dev"), "/dev/v1/gam/order/7"),
+        (partial(events.http_api_1, stage="dev"), "/v1/gam/order/7"),
+        (partial(events.http_api_1, **PROXY), "/booking/v1/gam/order/7"),
+        (partial(events.rest_api, stage="dev"), "/v1/gam/order/7"),
+        (partial(events.rest_api, **PROXY), "/booking/v1/gam/order/7"),
+        (events.function_url, "/v1/gam/order/7"),
     ],
     ids=[
         *("http-api", "http-api-domain", "stage-v1", "stage-v1-domain"),
         *("1.0", "1.0-domain", "1.0-mapping", "rest-api", "rest-api-mapping", "function-url"),
     ],
 )
-
-
-@STAGES
 def test_route_answers_with_its_stage_and_without(
-    router: Router, bearer: dict[str, str], event: Callable[..., Event], path: str, server: str
+    router: Router, bearer: dict[str, str], event: Callable[..., Event], path: str
 ) -> None:
     found = told(router(event("GET", path, headers=bearer), None))
     assert (found["status"], found["body"]["path"]) == (200, "/v1/gam/order/7"), found
@@ -90,7 +89,8 @@ def test_route_answers_with_its_stage_and_without(
     [
         (events.http_api("GET", "/dev/openapi.json", stage="dev"), ["/dev"]),
         (events.http_api("GET", "/v1/openapi.json", stage="v1"), ["/v1"]),
-        (events.rest_api("GET", "/openapi.json"), []),
+        (events.http_api("GET", "/openapi.json", stage="dev"), []),
+        (events.rest_api("GET", "/openapi.json", stage="dev"), ["/dev"]),
         (
             events.rest_api(
                 "GET", "/booking/openapi.json", resource="/openapi.json", parameters={}
@@ -98,7 +98,7 @@ def test_route_answers_with_its_stage_and_without(
             ["/booking"],
         ),
     ],
-    ids=["stage", "stage-v1", "rest-api", "rest-api-mapping"],
+    ids=["stage", "stage-v1", "domain", "rest-api", "rest-api-mapping"],
 )
 def test_document_names_the_server_with_its_stage(
     router: Router, event: Event, servers: list[str]

@@ -32,22 +32,26 @@ def is_balanced(event: Event) -> bool:
 
 
 def split_path(event: Event, path: str, routes: str) -> tuple[str, str]:
-    """What a gateway put before the path, and the path; `routes` begins every route of ours.
+    """What callers put before the path, and the path; `routes` begins every route of ours.
 
     A path has the stage before it, or the base path of a custom domain, or neither. The same event
     may say a stage that its path does not have, and a stage may be called as our routes begin.
     """
-    if path.startswith(f"{routes}/"):
-        return "", path
-    for prefix in _prefixes(event, path):
-        if path.startswith(f"{prefix}/"):
-            return prefix, path.removeprefix(prefix)
-    return "", path
+    if not path.startswith(f"{routes}/"):
+        for prefix in _prefixes(event, path):
+            if path.startswith(f"{prefix}/"):
+                return prefix, path.removeprefix(prefix)
+    return _before(str(event["requestContext"].get("path", "")), path), path
+
+
+def _before(whole: str, path: str) -> str:
+    """Payload 1.0 has the path as it was called beside the one without the stage."""
+    return whole.removesuffix(path) if whole.endswith(path) else ""
 
 
 def _prefixes(event: Event, path: str) -> Iterator[str]:
     resource = _resource(event)
-    if resource and path.endswith(resource) and (mapped := path.removesuffix(resource)):
+    if resource and (mapped := _before(path, resource)):
         yield mapped
     stage = event["requestContext"].get("stage")
     if isinstance(stage, str) and stage and stage != _DEFAULT_STAGE:
