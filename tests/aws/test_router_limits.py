@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -134,6 +135,30 @@ def test_query_is_decoded_once(router: Router, bearer: dict[str, str], kind: Any
 
 
 @KINDS
+@pytest.mark.parametrize("path", ["/healthz", "/v1/gam/order/7"])
+def test_head_is_answered_as_get_is_without_a_body(
+    router: Router, bearer: dict[str, str], kind: Any, path: str
+) -> None:
+    get, head = (router(kind(name, path, headers=bearer), None) for name in ("GET", "HEAD"))
+    assert (head["statusCode"], head["body"]) == (200, "")
+    assert get["body"]
+
+
+@KINDS
+def test_second_authorization_header_is_refused_where_the_event_tells(
+    router: Router, bearer: dict[str, str], kind: Any
+) -> None:
+    event = kind("GET", "/v1/gam/order/7", headers=bearer)
+    value = bearer["authorization"]
+    if "multiValueHeaders" in event:
+        event["multiValueHeaders"]["authorization"] *= 2
+    elif kind is not events.alb:  # A gateway joins them; a load balancer hands on the last.
+        event["headers"]["authorization"] = f"{value},{value}"
+    status = router(event, None)["statusCode"]
+    assert status == 200 if kind is events.alb else status in (400, 401)
+
+
+@KINDS
 def test_answer_to_a_load_balancer_has_its_status_in_words(router: Router, kind: Any) -> None:
     answer = router(kind("GET", "/healthz"), None)
     balanced = kind in (events.alb, events.alb_lists)
@@ -196,9 +221,25 @@ def test_request_ends_before_the_function_does(
     assert call.seconds <= 1.5
 
 
+def test_issuer_that_does_not_answer_is_told_of_before_the_function_ends(
+    settings: None, monkeypatch: pytest.MonkeyPatch, bearer: dict[str, str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        url = f"http://127.0.0.1:{held.getsockname()[1]}/jwks.json"
+        monkeypatch.setenv("SEIL_API__JWKS_URL", url)
+        router = Router("gam", gam_router, invoke=lambda _settings: Downstream())
+        router(events.http_api("GET", "/healthz"), None)
+        context = Context(3)
+        found = told(router(events.http_api("GET", "/v1/gam/order/7", headers=bearer), context))
+        assert context.get_remaining_time_in_millis() > 0
+        assert (found["status"], found["body"]["errors"][0]["code"]) == (502, "EC50205")
+        router.close()
+
+
 def test_request_that_has_no_time_is_not_begun(
     router: Router, downstream: Downstream, bearer: dict[str, str]
 ) -> None:
+    router(events.http_api("GET", "/readyz"), None)
     for _ in range(7):  # It is no failure of the system either.
         event = events.http_api("GET", "/v1/gam/order/7", headers=bearer)
         found = told(router(event, Context(1)))

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 import jwt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from seil.deadline import remaining
+
 if TYPE_CHECKING:
     import httpx
 
@@ -110,7 +112,7 @@ class RemoteKeys:
             self._tried_at = self._clock()
             self._reading = asyncio.create_task(self._read(), name="issuer's keys")
             self._reading.add_done_callback(self._end)
-        await asyncio.wait({self._reading}, timeout=seconds)
+        await asyncio.wait({self._reading}, timeout=remaining(seconds))
 
     def _end(self, _task: asyncio.Task[None]) -> None:
         self._reading = None
