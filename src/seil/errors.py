@@ -3,14 +3,18 @@
 SeilError
 ├── RetryError            the same call may succeed later
 │   ├── UnavailableError      the far end is down, slow or throttling (retry_after in seconds)
-│   │   └── TooSlowError           it did not answer in time: what it did is not known
+│   │   ├── TooSlowError           it did not answer in time: what it did is not known
+│   │   └── ThrottledError         it turns us away for asking too often: nothing was done
 │   ├── UnexpectedAnswerError  an answer that does not have the promised shape
 │   └── ConflictError         somebody else holds it; try again when they are done
 ├── RejectError           set this one thing aside, go on with the rest
 │   ├── FileRejectedError     a landed file that fails a check
 │   ├── ObjectRejectedError   a Salesforce object that cannot be synced as it is
 │   ├── RequestRejectedError  a request the far end refused for what it says
-│   └── OutcomeUnknownError   it may have been done or not, and a second time could do it twice
+│   ├── OutcomeUnknownError   it may have been done or not, and a second time could do it twice
+│   ├── NotSentError          what was to come before it failed
+│   ├── PartialOutcomeError   of several things some were done and others not
+│   └── UncountedError        it was done; how much that changed could not be read
 └── AbortError            stop: nothing will work until somebody changes something
     ├── ConfigurationError    settings or catalog, every problem at once
     ├── LoginError            the org refuses these credentials
@@ -19,7 +23,8 @@ SeilError
     ├── QuotaExhaustedError   the org's API allowance is used up
     ├── LakeError             the lake cannot be read or written
     ├── WarehouseError        the warehouse cannot be read or written
-    │   └── StatementError        it refused a statement for what that says
+    │   ├── StatementError        it refused a statement for what that says
+    │   └── LostReasonError       a statement failed, and it does not say why
     ├── JournalError          the event journal cannot be read or written
     ├── AlreadyRunningError   another run holds the lock
     └── LeaseLostError        this run does not hold the lock any more
@@ -45,6 +50,11 @@ class SeilError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether what was asked for may have been done all the same."""
+        return False
+
     def without(self, name: str) -> str:
         """The text where `name` stands before it anyway: not `Order: Order: ...`."""
         return str(self).removeprefix(f"{name}: ")
@@ -56,15 +66,20 @@ def error_type(error: SeilError) -> str:
 
 
 class RetryError(SeilError):
+    """`reached` is False where the request surely was not carried out: it never got there, or was
+    turned away before anything was done.
+    """
+
     exit_code = 3
+    reached = True
+
+    @property
+    def in_doubt(self) -> bool:
+        return self.reached
 
 
 class UnavailableError(RetryError):
-    """`retry_after` is in seconds, None when the far end did not say.
-
-    `reached` is False where the request surely was not carried out: it never got there, or was
-    turned away before anything was done.
-    """
+    """`retry_after` is in seconds, None when the far end did not say."""
 
     def __init__(
         self,
@@ -95,6 +110,18 @@ class TooSlowError(UnavailableError):
         self.seconds = seconds
 
 
+class ThrottledError(UnavailableError):
+    def __init__(
+        self,
+        service: str,
+        reason: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(service, reason, status=status, retry_after=retry_after, reached=False)
+
+
 class UnexpectedAnswerError(RetryError):
     """`reason` says what of the answer is not as promised, without its values."""
 
@@ -108,7 +135,7 @@ class UnexpectedAnswerError(RetryError):
 
 
 class ConflictError(RetryError):
-    pass
+    reached = False
 
 
 class RejectError(SeilError):
@@ -158,6 +185,50 @@ class OutcomeUnknownError(RejectError):
         self.sent = sent
         self.reason = reason
         self.look = look
+
+    @property
+    def in_doubt(self) -> bool:
+        return True
+
+
+class NotSentError(RejectError):
+    def __init__(self, service: str) -> None:
+        super().__init__(f"{service}: it was not sent, since what was to come before it failed")
+
+
+@dataclass(frozen=True)
+class Undone:
+    """Things that one request was about, and why it was not done to them, or is not known."""
+
+    ids: tuple[int, ...]
+    error: SeilError
+
+
+class PartialOutcomeError(RejectError):
+    """`done` are the ids of what was done, `undone` all others; the first of them is the cause."""
+
+    def __init__(self, service: str, done: Sequence[int], undone: Sequence[Undone]) -> None:
+        left = sum(len(part.ids) for part in undone)
+        super().__init__(
+            f"{service}: done for {len(done)} of {len(done) + left}: {undone[0].error.message}",
+            hint="Only the rest can be sent again",
+        )
+        self.service = service
+        self.done = tuple(done)
+        self.undone = tuple(undone)
+
+
+class UncountedError(RejectError):
+    """`done` are the ids of what was done."""
+
+    def __init__(self, service: str, done: Sequence[int], reason: str) -> None:
+        super().__init__(
+            f"{service}: it was done, but how much that changed could not be read: {reason}",
+            hint="It need not be sent again",
+        )
+        self.service = service
+        self.done = tuple(done)
+        self.reason = reason
 
 
 class AbortError(SeilError):

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-
 import pytest
 from tests.salesforce.conftest import DATA, FarEnd, Reply, errors
 
@@ -15,7 +12,6 @@ from seil.errors import (
     SeilError,
     UnavailableError,
 )
-from seil.salesforce.faults import retry_after
 from seil.salesforce.org import Org
 
 SOQL = "SELECT Id FROM Account"
@@ -208,17 +204,3 @@ def test_error_never_shows_the_query(far: FarEnd, org: Org) -> None:
         list(org.query("SELECT Id FROM Contact WHERE Email = 'someone@example.com'"))
     assert caught.value.login_url == f"{far.url}{DATA}/query"
     assert "example.com" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [("7", 7.0), ("0.5", 0.5), ("-3", 0.0), ("soon", None), ("", None), (None, None)],
-)
-def test_retry_after_number(header: str | None, seconds: float | None) -> None:
-    assert retry_after(header) == seconds
-
-
-def test_retry_after_date() -> None:
-    moment = datetime.now(UTC) + timedelta(seconds=90)
-    assert retry_after(format_datetime(moment, usegmt=True)) == pytest.approx(90, abs=2)
-    assert retry_after(format_datetime(moment - timedelta(days=1), usegmt=True)) == 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -22,7 +22,14 @@ from tenacity import (
 )
 
 from seil.deadline import remaining
-from seil.errors import ConflictError, SeilError, TooSlowError, UnavailableError
+from seil.errors import (
+    ConflictError,
+    RetryError,
+    SeilError,
+    TooSlowError,
+    UnavailableError,
+    UncountedError,
+)
 
 SERVICE = "Ad Manager"
 
@@ -98,9 +105,18 @@ def before_effect() -> Iterator[None]:
     """What fails inside has changed nothing yet: its error says so."""
     try:
         yield
-    except UnavailableError as error:
+    except RetryError as error:
         error.reached = False
         raise
+
+
+@contextmanager
+def after_effect(ids: Sequence[int]) -> Iterator[None]:
+    """What fails inside takes nothing back: raises UncountedError instead."""
+    try:
+        yield
+    except SeilError as error:
+        raise UncountedError(SERVICE, ids, error.message) from error
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 __all__ = [
     "Answer",
@@ -12,9 +12,12 @@ __all__ = [
     "DownstreamDownError",
     "DownstreamSlowError",
     "Fault",
+    "Outcome",
     "no_time",
     "too_long",
 ]
+
+Outcome = Literal["notDone", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -58,20 +61,30 @@ class Call:
 
 @dataclass(frozen=True)
 class Fault:
-    """One reason of a refusal: `code` is one of docs/api.md's, as EC40001."""
+    """One reason of a refusal: `code` is one of docs/api.md's, as EC40001.
+
+    Where a request was done in part, `ids` are those that it is the reason of, and `outcome` says
+    whether these were not done or nobody knows.
+    """
 
     code: str
     message: str
+    ids: tuple[int, ...] = ()
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`code` as HTTP has it; `data` where it is 200, else `errors`. `retry_after` is in seconds."""
+    """`code` as HTTP has it; `data` where it is 200, else `errors`. `retry_after` is in seconds.
+
+    `done` are the ids for which it was done, where it was not done for all.
+    """
 
     code: int
     data: dict[str, Any] | None = None
     errors: tuple[Fault, ...] = ()
     retry_after: float | None = None
+    done: tuple[int, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -79,8 +92,14 @@ class Answer:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Answer:
         """Raises TypeError or KeyError where `values` does not have an answer's keys."""
-        errors = tuple(Fault(**fault) for fault in values["errors"])
-        return cls(**{**values, "errors": errors})
+        errors = tuple(_fault(fault) for fault in values["errors"])
+        done = values.get("done")
+        return cls(**{**values, "errors": errors, "done": None if done is None else tuple(done)})
+
+
+def _fault(values: dict[str, Any]) -> Fault:
+    """One without its ids is of an earlier version: answers are kept for a day."""
+    return Fault(**{**values, "ids": tuple(values.get("ids", ()))})
 
 
 def no_time(system: str) -> Answer:

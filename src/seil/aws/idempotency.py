@@ -32,6 +32,9 @@ _LASTING = frozenset(
 class DynamoStore:
     """One conditional write claims a key, so that of many at once one gets it.
 
+    Whether an instance of a function lives nobody can see, but how long it can: a claim holds as
+    long as its function had left.
+
     `age` is in seconds: DynamoDB removes older items when it likes to, so that a claim looks at
     their time itself.
     """
@@ -60,6 +63,7 @@ class DynamoStore:
             "state": {"S": State.RUNNING.value},
             "owner": {"S": owner},
             "claimed_at": {"N": f"{now:.6f}"},
+            "ends_at": {"N": f"{now + lease:.6f}"},
             "expires_at": {"N": str(int(now + self._age) + 1)},
         }
         held = self._asked(
@@ -73,7 +77,7 @@ class DynamoStore:
         # The client sends a write again when the answer to it was lost: then the key is ours.
         if held is None or held["owner"]["S"] == owner:
             return Claim(State.CLAIMED, fingerprint)
-        return _claim(held, now - lease)
+        return _claim(held, now)
 
     def settle(self, key: str, answer: Answer) -> None:
         self._update(
@@ -129,9 +133,10 @@ class DynamoStore:
             return self._client
 
 
-def _claim(held: Mapping[str, Any], oldest: float) -> Claim:
+def _claim(held: Mapping[str, Any], now: float) -> Claim:
     state = State(held["state"]["S"])
-    if state is State.RUNNING and float(held["claimed_at"]["N"]) < oldest:
+    # Without an end the claim is of an earlier version, whose functions have ended.
+    if state is State.RUNNING and ("ends_at" not in held or now > float(held["ends_at"]["N"])):
         state = State.UNKNOWN
     answer = held.get("answer")
     kept = Answer.from_json(json.loads(answer["S"])) if answer else None

@@ -10,8 +10,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +22,7 @@ from seil.errors import (
     SeilError,
     UnavailableError,
 )
+from seil.retry_after import retry_after
 
 SERVICE = "Salesforce"
 QUERY_TIMEOUT = "QUERY_TIMEOUT"
@@ -127,21 +126,6 @@ class Answer:
     def address(self) -> str:
         """Without the query string: that may hold a query's text."""
         return self.url.partition("?")[0]
-
-
-def retry_after(header: str | None) -> float | None:
-    """Seconds to wait, from a Retry-After header: a number, or a date (RFC 9110, 10.2.3)."""
-    if not header:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
 def code_and_reason(answer: Answer) -> tuple[str, str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -15,9 +14,11 @@ from pydantic import ValidationError
 from seil.errors import (
     LoginError,
     RequestRejectedError,
+    ThrottledError,
     UnavailableError,
     UnexpectedAnswerError,
 )
+from seil.retry_after import retry_after
 from seil.techone.models import Credit, Rate
 from seil.techone.wire import SERVICE
 
@@ -38,13 +39,15 @@ _LONGEST_TEXT = 300
 
 def unavailable(answer: httpx.Response) -> UnavailableError | None:
     """The error where the same request may be answered later."""
-    if answer.status_code not in _TRANSIENT:
+    status = answer.status_code
+    if status not in _TRANSIENT:
         return None
-    return UnavailableError(
+    error = ThrottledError if status == HTTPStatus.TOO_MANY_REQUESTS else UnavailableError
+    return error(
         SERVICE,
         answer.reason_phrase or "no reason given",
-        status=answer.status_code,
-        retry_after=_retry_after(answer.headers.get("Retry-After", "")),
+        status=status,
+        retry_after=retry_after(answer.headers.get("Retry-After")),
     )
 
 
@@ -195,16 +198,3 @@ def _reason(found: Any) -> str:
     if not isinstance(found, dict):
         return ""
     return next((v for k, v in found.items() if k.lower() == "message" and isinstance(v, str)), "")
-
-
-def _retry_after(text: str) -> float | None:
-    """Seconds or a date: RFC 9110, section 10.2.3."""
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -102,11 +102,11 @@ def test_every_route_of_the_contract_says_who_may_call_and_what_goes_wrong(docum
         assert {"200", *errors} == set(operation["responses"]), path
         headers = {p["name"] for p in operation["parameters"] if p["in"] == "header"}
         wanted = {"X-Correlation-Id", "X-Application-Label"}
-        assert headers == wanted | ({"Idempotency-Key"} if _creates(path, method) else set())
+        assert headers == wanted | ({"Idempotency-Key"} if _changes(path, method) else set())
 
 
-def _creates(path: str, method: str) -> bool:
-    return method == "post" and not path.endswith("forecast")
+def _changes(path: str, method: str) -> bool:
+    return method != "get" and not path.endswith("forecast")
 
 
 def test_a_schema_has_one_name_and_no_other_has_it(document: Body) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +58,8 @@ def test_settled_key_has_its_answer(store: IdempotencyStore) -> None:
 
 
 def test_answer_with_faults_comes_back_whole(store: IdempotencyStore) -> None:
-    told = Answer(409, None, (Fault("EC40901", "Modified"), Fault("EC40001", "x")), 2.5)
+    faults = (Fault("EC40901", "Modified", (3, 4), "notDone"), Fault("EC40001", "x"))
+    told = Answer(409, None, faults, 2.5, (1, 2))
     claimed(store)
     store.settle("k", told)
     assert claimed(store).answer == told
@@ -183,6 +186,83 @@ def test_store_does_what_a_dictionary_would(make_store: MakeStore, steps: Any) -
             model.change(step, key)
 
 
+_OLD_TABLE = """
+create table request (
+    key text primary key, fingerprint text not null, state text not null, answer text,
+    claimed_at real not null
+) without rowid
+"""
+_ROW = "insert into request (key, fingerprint, state, answer, claimed_at) values (?, ?, ?, ?, ?)"
+_CLAIMING = """
+import sys
+from pathlib import Path
+from seil.api.services.idempotency import SqliteStore
+
+store = SqliteStore(Path(sys.argv[1]))
+print(store.claim("k", "m", lease=3600).state, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_claim_of_a_process_that_was_killed_is_unknown_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "requests.sqlite"
+    command = [sys.executable, "-c", _CLAIMING, str(file)]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
+        closing(SqliteStore(file)) as neighbour,
+    ):
+        assert process.stdout
+        assert process.stdout.readline() == b"claimed\n"
+        assert claimed(neighbour).state is State.RUNNING
+        process.kill()
+        process.wait()
+        assert claimed(neighbour) == Claim(State.UNKNOWN, "m")
+    with closing(SqliteStore(file)) as restarted:
+        assert claimed(restarted).state is State.UNKNOWN
+        assert len(list((tmp_path / "requests.owners").iterdir())) == 1
+
+
+def test_claim_of_a_store_that_was_closed_is_unknown(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "requests.sqlite")) as first:
+        claimed(first)
+    with closing(SqliteStore(tmp_path / "requests.sqlite")) as second:
+        assert claimed(second).state is State.UNKNOWN
+    assert list((tmp_path / "requests.owners").iterdir()) == []
+
+
+def test_claim_whose_outcome_cannot_be_written_down_does_not_run_any_more(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "requests.sqlite")) as store:
+        claimed(store)
+        store._connection.execute("pragma query_only = 1")
+        with pytest.raises(UnavailableError):
+            store.settle("k", DONE)
+        store._connection.execute("pragma query_only = 0")
+        assert claimed(store).state is State.UNKNOWN
+
+
+def test_claim_lasts_as_long_as_the_caller_said_that_has_it(make_store: MakeStore) -> None:
+    clock = Clock()
+    store = make_store(clock=clock)
+    claimed(store)
+    clock.now += 30
+    assert store.claim("k", "m", lease=1).state is State.RUNNING
+    clock.now += 31
+    assert store.claim("k", "m", lease=3600).state is State.UNKNOWN
+
+
+def test_keys_of_an_earlier_version_are_kept(tmp_path: Path) -> None:
+    file = tmp_path / "requests.sqlite"
+    with closing(sqlite3.connect(file)) as old, old:
+        old.execute(_OLD_TABLE)
+        answer = '{"code": 200, "data": {"id": 7}, "errors": [], "retry_after": null}'
+        old.execute(_ROW, ("k", "m", "done", answer, time.time()))
+        old.execute(_ROW, ("k2", "m", "running", None, time.time()))
+    for _ in range(2):
+        with closing(SqliteStore(file)) as store:
+            assert claimed(store) == Claim(State.DONE, "m", Answer(200, {"id": 7}))
+            assert claimed(store, "k2").state is State.UNKNOWN
+
+
 def call(**changes: Any) -> Call:
     values = {"operation": "gam.create-order", "request": {}, "correlation_id": "c"}
     return Call(**{**values, "caller": "x", "idempotency_key": "1", **changes})
@@ -217,7 +297,7 @@ def test_claim_does_not_look_through_all_keys(tmp_path: Path) -> None:
     with closing(SqliteStore(tmp_path / "requests.sqlite")) as store:
         with closing(sqlite3.connect(tmp_path / "requests.sqlite")) as many, many:
             rows = [(f"k{at}", "m", "done", None, time.time()) for at in range(5_000)]
-            many.executemany("insert into request values (?, ?, ?, ?, ?)", rows)
+            many.executemany(_ROW, rows)
         store._connection.set_progress_handler(count, 1)
         assert claimed(store).state is State.CLAIMED
     assert 10 < steps < 1_000

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from tests.api.conftest import Clock
+from tests.api.services.conftest import MakeStore
 
+from seil.admanager.calls import before_effect
 from seil.admanager.models import CreatedOrder, CreateOrder, GetOrder, Order
 from seil.api.calls import Answer, Call, Fault
 from seil.api.contract import gam
 from seil.api.contract.operation import AnyOperation
+from seil.api.edge.exchange import Exchange
 from seil.api.services.idempotency import Claim, SqliteStore
 from seil.api.services.service import Service
 from seil.deadline import remaining
@@ -27,13 +30,19 @@ from seil.errors import (
     ConfigurationError,
     ConflictError,
     LoginError,
+    NotSentError,
     OutcomeUnknownError,
+    PartialOutcomeError,
     Problem,
     QuotaExhaustedError,
     RequestRejectedError,
+    RetryError,
     SeilError,
+    ThrottledError,
     TooSlowError,
     UnavailableError,
+    UncountedError,
+    Undone,
     UnexpectedAnswerError,
 )
 
@@ -136,6 +145,8 @@ def test_handler_gets_the_request_as_a_model(keys: SqliteStore) -> None:
         (LoginError("http://x", "invalid_grant", "secret!"), 502, "EC50204", "our settings"),
         (ConfigurationError([Problem("p", "secret!")]), 502, "EC50204", "our settings"),
         (QuotaExhaustedError("S", "r"), 502, "EC50204", "our settings"),
+        (ThrottledError("S", "quota"), 429, "EC42902", "quota"),
+        (UncountedError("S", [1], "no answer"), 502, "EC50209", "It was done"),
         (SeilError("secret!"), 502, "EC50201", "gam is not available"),
         (RuntimeError("secret!"), 500, "EC50001", "failed unexpectedly"),
     ],
@@ -169,8 +180,26 @@ def test_effect_that_may_have_been_done_is_not_to_be_tried_again(
 
 
 def test_wait_that_the_far_end_asks_for_is_passed_on(keys: SqliteStore) -> None:
-    error = UnavailableError("S", "throttled", status=429, retry_after=7)
+    error = UnavailableError("S", "down", status=503, retry_after=7)
     assert answered(keys, raising(error)).retry_after == 7
+    assert answered(keys, raising(ThrottledError("S", "quota", retry_after=7))).retry_after == 7
+    assert answered(keys, raising(ThrottledError("S", "quota"))).retry_after == 5
+
+
+def test_outcome_in_part_says_of_each_id_what_became_of_it_and_why(keys: SqliteStore) -> None:
+    undone = [
+        Undone((3, 4), UnavailableError("S", "connection lost", retry_after=3)),
+        Undone((5,), NotSentError("S")),
+        Undone((6,), RequestRejectedError("S", "NOT_FOUND", "there is none", status=404)),
+    ]
+    found = answered(keys, raising(PartialOutcomeError("S", (1, 2), undone)), CREATE)
+    assert (found.code, found.done, found.retry_after) == (502, (1, 2), None)
+    assert [(fault.code, fault.ids, fault.outcome) for fault in found.errors] == [
+        ("EC50207", (3, 4), "unknown"),
+        ("EC42401", (5,), "notDone"),
+        ("EC40402", (6,), "notDone"),
+    ]
+    assert "connection lost" in found.errors[0].message
 
 
 def test_unexpected_error_is_logged_with_its_trace(
@@ -297,20 +326,65 @@ def test_many_at_once_create_once(keys: SqliteStore, desk: Desk) -> None:
     assert service.run(CREATE).data == {"id": 1, "name": "x", "status": "DRAFT"}
 
 
-@pytest.mark.parametrize(
-    "failure",
-    [
-        TooSlowError("S", 20),
-        UnavailableError("S", "connection lost"),
-        UnexpectedAnswerError("S", "no list"),
-        RuntimeError("bug"),
-        KeyboardInterrupt(),
-    ],
-    ids=lambda failure: type(failure).__name__,
-)
-def test_after_an_unknown_outcome_a_repeat_is_told_to_look(
-    service: Service, desk: Desk, failure: BaseException
+def _before(error: RetryError) -> RetryError:
+    with suppress(RetryError), before_effect():
+        raise error
+    return error
+
+
+IN_DOUBT = [
+    TooSlowError("S", 20),
+    UnavailableError("S", "connection lost"),
+    UnavailableError("S", "internal", status=500, retry_after=3),
+    UnexpectedAnswerError("S", "no list"),
+    OutcomeUnknownError("S", "a write", "504", look="Look"),
+    RuntimeError("bug"),
+    KeyboardInterrupt(),
+]
+NOT_DONE = [
+    RequestRejectedError("S", "X", "too long"),
+    RequestRejectedError("S", "X", "gone", status=404),
+    ConflictError("modified"),
+    UnavailableError("S", "no connection", reached=False),
+    ThrottledError("S", "quota"),
+    ThrottledError("S", "slow down", status=429, retry_after=3),
+    _before(UnexpectedAnswerError("S", "no list")),
+    NotSentError("S"),
+    LoginError("http://x", "invalid_grant", ""),
+    ConfigurationError([Problem("p", "r")]),
+    QuotaExhaustedError("S", "r"),
+]
+DONE = [
+    PartialOutcomeError("S", (1,), [Undone((2,), RequestRejectedError("S", "X", "too long"))]),
+    PartialOutcomeError(
+        "S", (), [Undone((1,), TooSlowError("S", 2)), Undone((2,), NotSentError("S"))]
+    ),
+    UncountedError("S", (1,), "no connection"),
+]
+
+
+def _name(value: object) -> str:
+    return type(value).__name__
+
+
+@pytest.mark.parametrize("failure", DONE, ids=_name)
+def test_after_an_outcome_in_part_a_repeat_is_told_the_same(
+    make_store: MakeStore, desk: Desk, failure: SeilError
 ) -> None:
+    service = Service("gam", [(gam.CREATE_ORDER, desk)], make_store())
+    desk.failure = failure
+    first = service.run(CREATE)
+    desk.failure = None
+    assert service.run(CREATE) == first
+    assert first.code >= 400
+    assert desk.orders == 0
+
+
+@pytest.mark.parametrize("failure", IN_DOUBT, ids=_name)
+def test_after_an_unknown_outcome_a_repeat_is_told_to_look(
+    make_store: MakeStore, desk: Desk, failure: BaseException
+) -> None:
+    service = Service("gam", [(gam.CREATE_ORDER, desk)], make_store())
     desk.failure = failure
     if isinstance(failure, Exception):
         assert service.run(CREATE).code >= 500
@@ -324,20 +398,11 @@ def test_after_an_unknown_outcome_a_repeat_is_told_to_look(
     assert desk.orders == 0
 
 
-@pytest.mark.parametrize(
-    "failure",
-    [
-        RequestRejectedError("S", "X", "too long"),
-        ConflictError("modified"),
-        UnavailableError("S", "no connection", reached=False),
-        LoginError("http://x", "invalid_grant", ""),
-        ConfigurationError([Problem("p", "r")]),
-    ],
-    ids=lambda failure: type(failure).__name__,
-)
+@pytest.mark.parametrize("failure", NOT_DONE, ids=_name)
 def test_after_a_sure_refusal_the_key_is_free(
-    service: Service, desk: Desk, failure: SeilError
+    make_store: MakeStore, desk: Desk, failure: SeilError
 ) -> None:
+    service = Service("gam", [(gam.CREATE_ORDER, desk)], make_store())
     desk.failure = failure
     assert service.run(CREATE).code >= 400
     desk.failure = None
@@ -351,7 +416,7 @@ def test_claim_of_a_process_that_died_is_unknown_after_its_lease(
 ) -> None:
     from seil.api.services.idempotency import fingerprint, key_of
 
-    keys.claim(key_of(CREATE), fingerprint(CREATE.request), lease=1)
+    keys.claim(key_of(CREATE), fingerprint(CREATE.request), lease=120)
     assert codes(service.run(CREATE)) == (409, ["EC40902"])
     clock.now += 121
     assert codes(service.run(CREATE)) == (409, ["EC40903"])
@@ -386,3 +451,15 @@ def test_fault_and_answer_survive_the_wire() -> None:
     told = Answer(409, None, (Fault("EC40901", "m"),), 1.5)
     assert Answer.from_json(json.loads(json.dumps(told.to_json()))) == told
     assert Call.from_json(json.loads(json.dumps(CREATE.to_json()))) == CREATE
+
+
+def test_outcome_in_part_of_as_many_ids_as_there_may_be_is_short(keys: SqliteStore) -> None:
+    ids = range(10**18, 10**18 + 500)
+    wordy = RequestRejectedError("S", "X", "Füße 🎈 " * 1000)
+    undone = [Undone(tuple(ids[1:2]), wordy), Undone(tuple(ids[2:]), NotSentError("S"))]
+    found = answered(keys, raising(PartialOutcomeError("S", ids[:1], undone)), CREATE)
+    told = Exchange("PUT", "/v1/gam/lineitem/action", "c", "label").failure(found)
+    assert len(told.body) < 16_000
+    assert [*ids[1:]] == [
+        one for fault in json.loads(bytes(told.body))["errors"] for one in fault["ids"]
+    ]

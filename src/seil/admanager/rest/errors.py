@@ -16,10 +16,12 @@ from seil.errors import (
     LoginError,
     RequestRejectedError,
     SeilError,
+    ThrottledError,
     TooSlowError,
     UnavailableError,
     UnexpectedAnswerError,
 )
+from seil.retry_after import retry_after
 
 _HINT = "Check [admanager] in seil.toml and what the service account may do in Ad Manager"
 
@@ -82,9 +84,11 @@ def _answered(error: GoogleAPICallError) -> SeilError:
         return LoginError(SERVICE, word, reason, hint=_HINT)
     if word == "ABORTED" or "CONCURRENT_MODIFICATION" in reason:
         return ConflictError(f"{SERVICE}: somebody else changed it at the same time: {reason}")
-    if status in (408, 429) or status >= 500 or not status:
-        text = reason if told else "it does not say why"
-        after = retry_after(getattr(error.response, "headers", {}))
+    text = reason if told else "it does not say why"
+    after = _pause(getattr(error.response, "headers", {}), told)
+    if status == 429 or word == "RESOURCE_EXHAUSTED":
+        return ThrottledError(SERVICE, text, status=status, retry_after=after)
+    if status == 408 or status >= 500 or not status:
         return UnavailableError(SERVICE, text, status=status or None, retry_after=after)
     if not told:  # A proxy's, or of whoever else answers there: not the caller's fault.
         return UnexpectedAnswerError(SERVICE, f"status {status} without an error of Google's")
@@ -101,11 +105,11 @@ def _body(error: GoogleAPICallError) -> dict[str, Any]:
     return told if known else {}
 
 
-def retry_after(headers: Any) -> float | None:
-    try:
-        return max(0.0, float(headers.get("Retry-After")))
-    except (AttributeError, TypeError, ValueError):
-        return None
+def _pause(headers: Any, told: dict[str, Any]) -> float | None:
+    """The header's, else that of a google.rpc.RetryInfo: "retryDelay": "3.5s"."""
+    delays = (one.get("retryDelay") for one in _objects(told.get("details")))
+    told_so = next((one for one in delays if isinstance(one, str)), "")
+    return retry_after(headers.get("Retry-After") or told_so.removesuffix("s"))
 
 
 def reasons(told: dict[str, Any]) -> str:

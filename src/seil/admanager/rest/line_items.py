@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from seil.admanager.calls import SERVICE, after_conflicts, before_effect
+from seil.admanager.batches import send_in_batches
+from seil.admanager.calls import SERVICE, after_conflicts, after_effect, before_effect
 from seil.admanager.models import (
     ActOnLineItems,
     CreatedLineItems,
@@ -25,7 +26,7 @@ from seil.admanager.rest.messages import answered, as_json, message
 from seil.admanager.rest.names import equals, id_of
 from seil.admanager.rest.orders import changed
 from seil.admanager.rest.transport import Rest
-from seil.errors import RequestRejectedError, UnexpectedAnswerError
+from seil.errors import RequestRejectedError, Undone, UnexpectedAnswerError
 
 _BATCHES = {
     "archive": "batch_archive_line_items",
@@ -141,11 +142,17 @@ class LineItemsService:
             before = self._states(request.ids)
         if not before:
             raise _no_such([str(identity) for identity in request.ids])
-        for names in _batches(before):
-            self._rest.effect(
-                "LineItem", _BATCHES[request.action], {"parent": self._rest.network, "names": names}
-            )
-        return NumChanges(num_changes=changed(before, self._states(request.ids)))
+        there = {id_of(name) for name in before}
+        ids = [identity for identity in dict.fromkeys(request.ids) if identity in there]
+
+        def send(some: Sequence[int]) -> None:
+            names = self._network.names.all_of("lineItems", some)
+            values = {"parent": self._rest.network, "names": names}
+            self._rest.effect("LineItem", _BATCHES[request.action], values)
+
+        send_in_batches(ids, send, size=BATCH, left_out=_left_out(request.ids, there))
+        with after_effect(ids):
+            return NumChanges(num_changes=changed(before, self._states(request.ids)))
 
     def _states(self, identities: Iterable[int]) -> dict[str, Any]:
         return {
@@ -164,12 +171,20 @@ class LineItemsService:
             yield from page.line_items
 
 
-def _batches(names: Iterable[str], size: int = BATCH) -> Iterator[list[str]]:
+def _batches(names: Iterable[str], size: int) -> Iterator[list[str]]:
     left = iter(names)
     while some := list(islice(left, size)):
         yield some
 
 
+def _left_out(identities: Iterable[int], there: Container[int]) -> list[Undone]:
+    absent = tuple(one for one in dict.fromkeys(identities) if one not in there)
+    return [Undone(absent, _absent("there is no such line item"))] if absent else []
+
+
 def _no_such(identities: list[str]) -> RequestRejectedError:
-    reason = f"there is no line item {', '.join(identities)}"
+    return _absent(f"there is no line item {', '.join(identities)}")
+
+
+def _absent(reason: str) -> RequestRejectedError:
     return RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)

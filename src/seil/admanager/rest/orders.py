@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seil.admanager.calls import SERVICE, before_effect
+from seil.admanager.calls import SERVICE, after_effect, before_effect
 from seil.admanager.models import (
     ActOnOrder,
     CreatedOrder,
@@ -134,7 +134,8 @@ class Orders:
         self._rest.effect(
             "Order", _BATCHES[request.action], {"parent": self._rest.network, "names": [name]}
         )
-        return NumChanges(num_changes=changed(before, self._states(name, request.action)))
+        with after_effect([request.order_id]):
+            return NumChanges(num_changes=changed(before, self._states(name, request.action)))
 
     def _states(self, name: str, action: str) -> dict[str, Any]:
         request = {"parent": self._rest.network, "filter": equals("name", name)}

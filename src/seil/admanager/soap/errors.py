@@ -13,19 +13,22 @@ from zeep.exceptions import LookupError as ZeepLookupError
 from zeep.exceptions import TransportError, ValidationError
 
 from seil.admanager.calls import SERVICE
-from seil.admanager.rest.errors import one_reason, retry_after, tidy, transport_failed, unauthorized
+from seil.admanager.rest.errors import one_reason, tidy, transport_failed, unauthorized
 from seil.errors import (
     ConflictError,
     LoginError,
     RequestRejectedError,
     SeilError,
+    ThrottledError,
     UnavailableError,
     UnexpectedAnswerError,
 )
+from seil.retry_after import retry_after
 
 _HINT = "Check [admanager] in seil.toml and what the service account may do in Ad Manager"
 _ABORTING = ("AuthenticationError.", "PermissionError.", "ApiVersionError.")
-_BUSY = ("ServerError.", "QuotaError.", "InternalApiError.")
+_BUSY = ("ServerError.", "InternalApiError.")
+_THROTTLED = "QuotaError."
 
 
 def translated(error: Exception, seconds: float) -> SeilError | None:
@@ -55,8 +58,10 @@ def answered_with(status: int, headers: Any) -> SeilError:
     """Of an HTTP status instead of a SOAP answer."""
     if status in (401, 403):
         return LoginError(SERVICE, str(status), "it refuses the access token", hint=_HINT)
-    if status == 429 or status >= 500:
-        reason, after = "it does not say why", retry_after(headers)
+    reason, after = "it does not say why", retry_after(headers.get("Retry-After"))
+    if status == 429:
+        return ThrottledError(SERVICE, reason, status=status, retry_after=after)
+    if status >= 500:
         return UnavailableError(SERVICE, reason, status=status, retry_after=after)
     return UnexpectedAnswerError(SERVICE, f"status {status} without a SOAP answer")
 
@@ -70,6 +75,8 @@ def _fault(error: googleads.GoogleAdsServerFault) -> SeilError:
         return ConflictError(f"{SERVICE}: somebody else changed it at the same time: {text}")
     if any(one.startswith(_ABORTING) for one in codes):
         return LoginError(SERVICE, code, text, hint=_HINT)
+    if any(one.startswith(_THROTTLED) for one in codes):
+        return ThrottledError(SERVICE, text)
     if any(one.startswith(_BUSY) for one in codes):
         return UnavailableError(SERVICE, text)
     if not found and _of_server(error):

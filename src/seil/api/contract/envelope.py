@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
+from seil.api.calls import Outcome
+
 __all__ = ["CORRELATION", "TIME", "Failure", "Fault", "Refusal", "Success"]
 
 Data = TypeVar("Data", bound=BaseModel)
@@ -50,10 +52,19 @@ class Success(_Envelope, Generic[Data]):
 
 
 class Fault(BaseModel):
-    """One reason."""
+    """One reason. `ids` and `outcome` are there where the request was done in part."""
 
     code: Annotated[str, Field(pattern=r"^EC\d{5}$", description="docs/api.md lists them.")]
     message: str = Field(description="What is wrong, and with what.")
+    ids: Annotated[
+        list[int], Field(description="What this is the reason for, where another part was done.")
+    ] = []
+    outcome: Annotated[
+        Outcome | None,
+        Field(
+            description="Of these ids: it was not done, or it is not known.", examples=["notDone"]
+        ),
+    ] = None
 
 
 class Failure(_Envelope):
@@ -62,6 +73,10 @@ class Failure(_Envelope):
     code: int = Field(description="The HTTP status.", ge=400, le=599)
     status: str = Field(description="The code, finer.", pattern=r"^\d{6}$")
     errors: list[Fault] = Field(description="The reasons.", min_length=1)
+    done: Annotated[
+        list[int] | None,
+        Field(description="The ids for which it was done, where it was not done for all."),
+    ] = None
 
 
 class Refusal(BaseModel):

@@ -86,7 +86,7 @@ class Dispatch:
         try:
             async with _counting(breaker):
                 found = await self._traced(call, system, repeatable=repeatable)
-                if found.code in _BROKEN and not _ALIVE & {fault.code for fault in found.errors}:
+                if _is_broken(found):
                     raise _BrokenError(found)
                 return found
         except _BrokenError as broken:
@@ -168,6 +168,12 @@ def _open_again(context: Context) -> None:
     context.set_state(opened)
     # Nobody needs to hear of it: it was open before.
     context.messages.clear()
+
+
+def _is_broken(answer: Answer) -> bool:
+    """What was done in part is answered again from memory: the system is not asked then."""
+    codes = {fault.code for fault in answer.errors}
+    return answer.code in _BROKEN and answer.done is None and not _ALIVE & codes
 
 
 def _fault(code: int, fault: str, message: str) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -68,7 +68,8 @@ class Exchange:
                 "message": HTTPStatus(answer.code).phrase,
                 "status": f"{answer.code}000",
                 **self._common(),
-                "errors": _errors(answer.errors),
+                "errors": _errors(answer),
+                **({} if answer.done is None else {"done": answer.done}),
             },
             status=answer.code,
             headers=headers,
@@ -93,12 +94,20 @@ def exchange_of(request: Request) -> Exchange:
     return found
 
 
-def _errors(faults: Sequence[Fault]) -> list[dict[str, str]]:
-    """All of them, or of too many as much as there is room for, and how many more there are."""
-    errors = [{"code": fault.code, "message": _utf8(fault.message)} for fault in faults]
-    if len(to_json(errors)) <= _LONGEST_ERRORS:
+def _told(fault: Fault) -> dict[str, Any]:
+    told = {"code": fault.code, "message": _utf8(fault.message)}
+    return told if fault.outcome is None else {**told, "ids": fault.ids, "outcome": fault.outcome}
+
+
+def _errors(answer: Answer) -> list[dict[str, Any]]:
+    """All of them, or of too many as much as there is room for, and how many more there are.
+
+    Those of what was done in part are short enough, and every id is needed.
+    """
+    errors = [_told(fault) for fault in answer.errors]
+    if answer.done is not None or len(to_json(errors)) <= _LONGEST_ERRORS:
         return errors
-    kept: list[dict[str, str]] = []
+    kept: list[dict[str, Any]] = []
     room = _LONGEST_ERRORS - 100
     for at, error in enumerate(errors):
         short = {**error, "message": _cut(error["message"], _LONGEST_MESSAGE)}

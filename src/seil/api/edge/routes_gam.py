@@ -109,12 +109,13 @@ def _orders(router: APIRouter, send: Sender) -> None:
         request: Request,
         orderid: OrderId,
         action: Annotated[OrderAction, Query(description="What to do.", examples=["approve"])],
+        key: IdempotencyKey = None,
     ) -> Response:
         """Does something to one order. The action may be written in camelCase, snake_case or
         words; `numChanges` counts what changed.
         """
         body = models.ActOnOrder(order_id=orderid, action=action)
-        return await send(request, gam.ORDER_ACTION, body)
+        return await send(request, gam.ORDER_ACTION, body, key=key)
 
 
 def _line_items(router: APIRouter, send: Sender) -> None:
@@ -143,11 +144,13 @@ def _line_items(router: APIRouter, send: Sender) -> None:
     @router.put(
         "/lineitem", summary="Change line items", response_model=success(gam.UPDATE_LINE_ITEMS)
     )
-    async def update_line_items(request: Request, body: models.UpdateLineItems) -> Response:
+    async def update_line_items(
+        request: Request, body: models.UpdateLineItems, key: IdempotencyKey = None
+    ) -> Response:
         """Changes the fields that are given and leaves the others. Archived line items are left
         alone and not counted; a concurrent modification is tried again, three times in all.
         """
-        return await send(request, gam.UPDATE_LINE_ITEMS, body)
+        return await send(request, gam.UPDATE_LINE_ITEMS, body, key=key)
 
     @router.get(
         "/lineitem",
@@ -175,11 +178,13 @@ def _line_items(router: APIRouter, send: Sender) -> None:
         summary="Archive, pause, resume, activate, reserve, release or delete line items",
         response_model=success(gam.LINE_ITEM_ACTION),
     )
-    async def act_on_line_items(request: Request, body: models.ActOnLineItems) -> Response:
+    async def act_on_line_items(
+        request: Request, body: models.ActOnLineItems, key: IdempotencyKey = None
+    ) -> Response:
         """Does something to line items. Ids that are not there are left out, unless none is;
         `numChanges` counts what changed.
         """
-        return await send(request, gam.LINE_ITEM_ACTION, body)
+        return await send(request, gam.LINE_ITEM_ACTION, body, key=key)
 
 
 def _proposals(router: APIRouter, send: Sender) -> None:
@@ -215,11 +220,13 @@ def _proposals(router: APIRouter, send: Sender) -> None:
     async def update_proposal(
         request: Request,
         proposalid: ProposalId,
+        *,
         action: Annotated[
             ProposalAction | None,
             Query(description="What to do.", examples=["request-buyer-acceptance"]),
         ] = None,
         body: ProposalBody | None = None,
+        key: IdempotencyKey = None,
     ) -> Response:
         """Without `action`: changes the fields that are given, and answers the whole proposal.
         With `action`: does it, and answers `numChanges`; only pause takes a body, with its
@@ -228,12 +235,12 @@ def _proposals(router: APIRouter, send: Sender) -> None:
         values = await beside(request, partial(values_of, body)) if body else {}
         if action is not None:
             told = {"proposalId": proposalid, "action": action}
-            return await send.composed(request, gam.PROPOSAL_ACTION, values | told)
+            return await send.composed(request, gam.PROPOSAL_ACTION, values | told, key=key)
         if not values:
             text = "The request has neither a body with changes nor an action"
             return exchange_of(request).refused(400, "EC40003", text)
         return await send.composed(
-            request, gam.UPDATE_PROPOSAL, values | {"proposalId": proposalid}
+            request, gam.UPDATE_PROPOSAL, values | {"proposalId": proposalid}, key=key
         )
 
 
@@ -263,15 +270,16 @@ def _proposal_line_items(router: APIRouter, send: Sender) -> None:
         action: Annotated[
             ProposalLineItemAction | None, Query(description="What to do.", examples=["archive"])
         ] = None,
+        key: IdempotencyKey = None,
     ) -> Response:
         """Without `action`: changes the fields that are given, and answers the whole line items.
         With `action`: does it to `proposalLineItemIds`, and answers `numChanges`.
         """
         values = await beside(request, partial(values_of, body))
         if action is None:
-            return await send.composed(request, gam.UPDATE_PROPOSAL_LINE_ITEMS, values)
+            return await send.composed(request, gam.UPDATE_PROPOSAL_LINE_ITEMS, values, key=key)
         return await send.composed(
-            request, gam.PROPOSAL_LINE_ITEM_ACTION, values | {"action": action}
+            request, gam.PROPOSAL_LINE_ITEM_ACTION, values | {"action": action}, key=key
         )
 
     @router.get(

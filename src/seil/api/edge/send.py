@@ -58,7 +58,12 @@ class Sender:
         return await self._sent(request, operation, body, key)
 
     async def composed(
-        self, request: Request, operation: AnyOperation, values: dict[str, Any]
+        self,
+        request: Request,
+        operation: AnyOperation,
+        values: dict[str, Any],
+        *,
+        key: str | None = None,
     ) -> Response:
         """For a request that stands in the path and the query as well as in the body."""
         _known_parameters(request)  # A misspelt one is named, not missed in what it leaves.
@@ -67,7 +72,7 @@ class Sender:
         except ValidationError as error:
             answer = Answer(400, errors=validation_faults(error))
             return exchange_of(request).failure(answer)
-        return await self._sent(request, operation, body, None)
+        return await self._sent(request, operation, body, key)
 
     async def _sent(
         self, request: Request, operation: AnyOperation, body: BaseModel, key: str | None

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from seil.api.calls import Answer, Call
+from seil.api.services.presence import Presence
 from seil.errors import ConfigurationError, Problem, UnavailableError
 
 __all__ = ["Claim", "IdempotencyStore", "SqliteStore", "State", "fingerprint", "key_of"]
@@ -25,10 +26,16 @@ __all__ = ["Claim", "IdempotencyStore", "SqliteStore", "State", "fingerprint", "
 _SCHEMA = """
 create table if not exists request (
     key text primary key, fingerprint text not null, state text not null, answer text,
-    claimed_at real not null
+    claimed_at real not null, owner text not null default '', ends_at real not null default 0
 ) without rowid;
 create index if not exists request_claimed_at on request (claimed_at)
 """
+_CLAIM = """
+insert into request (key, fingerprint, state, claimed_at, owner, ends_at)
+values (?, ?, 'running', ?, ?, ?)
+"""
+# What earlier versions' tables lack. Whoever claimed a key then does not run any more.
+_ADDED = {"owner": "text not null default ''", "ends_at": "real not null default 0"}
 
 
 class State(StrEnum):
@@ -56,7 +63,10 @@ class IdempotencyStore(Protocol):
     """
 
     def claim(self, key: str, fingerprint: str, *, lease: float) -> Claim:
-        """Takes a free key, or tells who has it. Running for longer than `lease` is UNKNOWN."""
+        """Takes a free key, for a call that ends within `lease` seconds; or says what became of it.
+
+        UNKNOWN where whoever claimed it died, as far as that can be seen, or outlived its lease.
+        """
         ...
 
     def settle(self, key: str, answer: Answer) -> None:
@@ -83,7 +93,10 @@ def fingerprint(request: dict[str, Any]) -> str:
 
 
 class SqliteStore:
-    """Keys in a file, so that a restart does not forget them. Raises ConfigurationError."""
+    """Keys in a file, so that a restart does not forget them. Raises ConfigurationError.
+
+    A claim carries its process, so that one whose process died is UNKNOWN at once.
+    """
 
     def __init__(
         self, path: Path, *, age: float = 86_400, clock: Callable[[], float] = time.time
@@ -91,53 +104,73 @@ class SqliteStore:
         self._age = age
         self._clock = clock
         self._lock = threading.Lock()
+        self._running: set[str] = set()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._connection = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=10
-            )
-            # FULL: a claim that a power cut takes away would let the effect happen twice.
-            self._connection.execute("pragma journal_mode = wal")
-            self._connection.execute("pragma synchronous = full")
-            self._connection.executescript(_SCHEMA)
+            self._connection = _opened(path)
+            self._presence = Presence(path.with_suffix(".owners"))
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError([Problem(str(path), f"cannot be used: {error}")]) from error
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+            self._presence.close()
 
     def claim(self, key: str, fingerprint: str, *, lease: float) -> Claim:
         now = self._clock()
         with self._lock, _Transaction(self._connection) as run:
             run("delete from request where claimed_at < ?", now - self._age)
             found = run(
-                "select fingerprint, state, answer, claimed_at from request where key = ?", key
+                "select fingerprint, state, answer, owner, ends_at from request where key = ?", key
             ).fetchone()
             if found is None:
-                run("insert into request values (?, ?, 'running', null, ?)", key, fingerprint, now)
+                run(_CLAIM, key, fingerprint, now, self._presence.name, now + lease)
+                self._running.add(key)
                 return Claim(State.CLAIMED, fingerprint)
-        known, state, answer, claimed_at = found
-        if state == State.RUNNING and now - claimed_at > lease:
-            state = State.UNKNOWN
+            known, state, answer, owner, ends_at = found
+            if state == State.RUNNING and not (now <= ends_at and self._runs(key, owner)):
+                state = State.UNKNOWN
         return Claim(State(state), known, Answer.from_json(json.loads(answer)) if answer else None)
 
     def settle(self, key: str, answer: Answer) -> None:
-        self._run(
-            "update request set state = 'done', answer = ? where key = ?",
-            json.dumps(answer.to_json()),
-            key,
-        )
+        told = json.dumps(answer.to_json())
+        self._end(key, "update request set answer = ?, state = 'done' where key = ?", told)
 
     def doubt(self, key: str) -> None:
-        self._run("update request set state = 'unknown' where key = ?", key)
+        self._end(key, "update request set state = 'unknown' where key = ?")
 
     def release(self, key: str) -> None:
-        self._run("delete from request where key = ?", key)
+        self._end(key, "delete from request where key = ?")
 
-    def _run(self, statement: str, *values: Any) -> None:
-        with self._lock, _Transaction(self._connection) as run:
-            run(statement, *values)
+    def _runs(self, key: str, owner: str) -> bool:
+        if owner == self._presence.name:
+            return key in self._running
+        return self._presence.lives(owner)
+
+    def _end(self, key: str, statement: str, *values: Any) -> None:
+        with self._lock:
+            self._running.discard(key)  # Even where it cannot be written down.
+            with _Transaction(self._connection) as run:
+                run(statement, *values, key)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    try:
+        # FULL: a claim that a power cut takes away would let the effect happen twice.
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+        connection.executescript(_SCHEMA)
+        with _Transaction(connection) as run:
+            there = {column[1] for column in run("pragma table_info (request)")}
+            for name, kind in _ADDED.items():
+                if name not in there:
+                    run(f"alter table request add column {name} {kind}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 class _Transaction:

@@ -13,19 +13,10 @@ from pydantic import BaseModel, ValidationError
 from seil.api.calls import Answer, Call, Fault
 from seil.api.contract.operation import AnyOperation, Operation
 from seil.api.faults import validation_faults
+from seil.api.services.errors import Effect, answer_of, effect_of
 from seil.api.services.idempotency import IdempotencyStore, State, fingerprint, key_of
-from seil.deadline import deadline
-from seil.errors import (
-    AbortError,
-    ConflictError,
-    OutcomeUnknownError,
-    RequestRejectedError,
-    RetryError,
-    SeilError,
-    TooSlowError,
-    UnavailableError,
-    UnexpectedAnswerError,
-)
+from seil.deadline import deadline, remaining
+from seil.errors import SeilError
 from seil.observe.correlation import correlated
 
 __all__ = ["Served", "Service", "served"]
@@ -38,9 +29,8 @@ Told = TypeVar("Told", bound=BaseModel)
 Handler = Callable[[Any], BaseModel]
 Served = tuple[AnyOperation, Handler]
 
-# A claim that is older belongs to a call that died: services give up long before.
-_LEASE = 120.0
-_DOWN = "EC50201"
+# A call that runs longer than so beyond its time has died, or hangs.
+_GRACE_SECONDS = 5.0
 
 
 def served(operation: Operation[Asked, Told], handler: Callable[[Asked], Told]) -> Served:
@@ -115,96 +105,56 @@ class Service:
             return self._outcome(operation, handler, request)[0]
         return self._once(call, lambda: self._outcome(operation, handler, request))
 
-    def _once(self, call: Call, run: Callable[[], tuple[Answer, bool]]) -> Answer:
+    def _once(self, call: Call, run: Callable[[], tuple[Answer, Effect]]) -> Answer:
         key, mark = key_of(call), fingerprint(call.request)
+        lease = remaining(self._seconds) + _GRACE_SECONDS
         try:
-            claim = self._keys.claim(key, mark, lease=_LEASE)
+            claim = self._keys.claim(key, mark, lease=lease)
         except SeilError as error:
             _log.error("%s was not done: its key cannot be kept: %s", call.operation, error)
             return _fault(500, "EC50001", "The Idempotency-Key cannot be kept: nothing was done")
         if claim.state is not State.CLAIMED:
             return _repeated(claim.state, claim.answer, same=claim.fingerprint == mark)
         try:
-            answer, known = run()
+            answer, effect = run()
         except BaseException:
             self._keys.doubt(key)
             raise
         try:
-            self._keep(key, answer, known=known)
+            self._keep(key, answer, effect)
         except SeilError as error:
             # It has happened, and the caller gets to know. A repeat is told that nobody knows.
             _log.error("what came of %s cannot be kept: %s", call.operation, error)
         return answer
 
-    def _keep(self, key: str, answer: Answer, *, known: bool) -> None:
-        if not known:
-            self._keys.doubt(key)
-        elif answer.code == 200:
-            self._keys.settle(key, answer)
-        else:
-            self._keys.release(key)
+    def _keep(self, key: str, answer: Answer, effect: Effect) -> None:
+        match effect:
+            case Effect.TOLD:
+                self._keys.settle(key, answer)
+            case Effect.NONE:
+                self._keys.release(key)
+            case Effect.UNKNOWN:
+                self._keys.doubt(key)
 
     def _outcome(
         self, operation: AnyOperation, handler: Handler, request: BaseModel
-    ) -> tuple[Answer, bool]:
-        """The answer, and whether it is known what happened."""
+    ) -> tuple[Answer, Effect]:
         try:
             data = handler(request).model_dump(mode="json", by_alias=True, exclude_none=True)
         except SeilError as error:
-            known = _known(error)
-            answer = self._refused(error)
-            if operation.effect and not known and answer.errors[0].code == _DOWN:
-                answer = _in_doubt(operation.name, answer)
+            answer = answer_of(error, self.system, operation)
             _log.log(
                 logging.INFO if answer.code < 500 else logging.WARNING,
                 "%s: %s",
                 operation.name,
                 error,
             )
-            return answer, known
+            return answer, effect_of(error)
         except Exception:  # noqa: BLE001 - the outermost barrier: the caller learns no details
             _log.exception("%s broke", operation.name)
-            return _fault(500, "EC50001", f"{operation.name} failed unexpectedly"), False
-        return Answer(200, data), True
-
-    def _refused(self, error: SeilError) -> Answer:
-        retry_after = None
-        match error:
-            case RequestRejectedError(status=404):
-                told = (404, "EC40402", error.reason)
-            case RequestRejectedError(status=409) | ConflictError():
-                told = (409, "EC40901", error.message)
-            case RequestRejectedError():
-                told = (400, "EC40010", error.reason)
-            case TooSlowError():
-                told = (504, "EC50401", f"{self.system} did not answer in time")
-            case UnexpectedAnswerError():
-                told = (502, "EC50202", error.message)
-            case UnavailableError():
-                retry_after = error.retry_after
-                told = (502, _DOWN, f"{self.system} is not available: {error.reason}")
-            case AbortError():
-                told = (502, "EC50204", f"{self.system} does not accept our settings")
-            case _:
-                told = (502, _DOWN, f"{self.system} is not available")
-        code, fault, text = told
-        return Answer(code, errors=(Fault(fault, text),), retry_after=retry_after)
-
-
-def _in_doubt(operation: str, answer: Answer) -> Answer:
-    """Trying it again later, as EC50201 advises, could do it twice."""
-    reasons = "; ".join(fault.message for fault in answer.errors)
-    text = f"What came of {operation} is not known: read, then decide ({reasons})"
-    return _fault(502, "EC50207", text)
-
-
-def _known(error: SeilError) -> bool:
-    """Whether it is sure that nothing happened."""
-    if isinstance(error, OutcomeUnknownError):
-        return False
-    if isinstance(error, UnavailableError):
-        return not error.reached
-    return not isinstance(error, RetryError) or isinstance(error, ConflictError)
+            text = f"{operation.name} failed unexpectedly"
+            return _fault(500, "EC50001", text), Effect.UNKNOWN
+        return Answer(200, data), Effect.TOLD
 
 
 def _repeated(state: State, answer: Answer | None, *, same: bool) -> Answer:

@@ -1,0 +1,113 @@
+"""What a client raised, in the contract's codes; and what it means for the far end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum, auto
+
+from seil.api.calls import Answer, Fault
+from seil.api.contract.operation import AnyOperation
+from seil.errors import (
+    AbortError,
+    ConflictError,
+    NotSentError,
+    PartialOutcomeError,
+    RequestRejectedError,
+    SeilError,
+    ThrottledError,
+    TooSlowError,
+    UnavailableError,
+    UncountedError,
+    Undone,
+    UnexpectedAnswerError,
+)
+
+__all__ = ["Effect", "answer_of", "effect_of"]
+
+_DOWN = "EC50201"
+# As Google advises of QuotaError.EXCEEDED_QUOTA:
+# https://developers.google.com/ad-manager/api/reference/latest/ForecastService.QuotaError.Reason
+_THROTTLED_SECONDS = 5.0
+# There are up to 500 ids of 19 digits beside it, and an answer has to stay short.
+_LONGEST_REASON = 1000
+
+
+class Effect(Enum):
+    """Of a request: the answer says all of it, nothing was done, or nobody knows."""
+
+    TOLD = auto()
+    NONE = auto()
+    UNKNOWN = auto()
+
+
+def effect_of(error: SeilError) -> Effect:
+    if isinstance(error, PartialOutcomeError | UncountedError):
+        return Effect.TOLD
+    return Effect.UNKNOWN if error.in_doubt else Effect.NONE
+
+
+def answer_of(error: SeilError, system: str, operation: AnyOperation) -> Answer:
+    match error:
+        case PartialOutcomeError():
+            return _in_part(error, system, operation)
+        case UncountedError():
+            text = f"It was done; how much that changed could not be read: {error.reason}"
+            return Answer(502, errors=(Fault("EC50209", text),), done=error.done)
+    answer = _refusal(error, system)
+    if operation.effect and error.in_doubt and answer.errors[0].code == _DOWN:
+        return _in_doubt(operation.name, answer)
+    return answer
+
+
+def _in_part(error: PartialOutcomeError, system: str, operation: AnyOperation) -> Answer:
+    """Its code is that of the first part that was not done: the others were not sent for that."""
+    answers = [answer_of(part.error, system, operation) for part in error.undone]
+    errors = (
+        _reason(fault, part)
+        for part, answer in zip(error.undone, answers, strict=True)
+        for fault in answer.errors
+    )
+    return replace(answers[0], errors=tuple(errors), done=error.done)
+
+
+def _reason(fault: Fault, part: Undone) -> Fault:
+    text = fault.message
+    if len(text) > _LONGEST_REASON:
+        text = f"{text[:_LONGEST_REASON]}..."
+    return Fault(fault.code, text, part.ids, "unknown" if part.error.in_doubt else "notDone")
+
+
+def _refusal(error: SeilError, system: str) -> Answer:
+    retry_after = None
+    match error:
+        case RequestRejectedError(status=404):
+            told = (404, "EC40402", error.reason)
+        case RequestRejectedError(status=409) | ConflictError():
+            told = (409, "EC40901", error.message)
+        case RequestRejectedError():
+            told = (400, "EC40010", error.reason)
+        case NotSentError():
+            told = (424, "EC42401", "Not sent, since what was to come before it failed")
+        case TooSlowError():
+            told = (504, "EC50401", f"{system} did not answer in time")
+        case UnexpectedAnswerError():
+            told = (502, "EC50202", error.message)
+        case ThrottledError():
+            retry_after = error.retry_after or _THROTTLED_SECONDS
+            told = (429, "EC42902", f"{system} refuses more calls for now: {error.reason}")
+        case UnavailableError():
+            retry_after = error.retry_after
+            told = (502, _DOWN, f"{system} is not available: {error.reason}")
+        case AbortError():
+            told = (502, "EC50204", f"{system} does not accept our settings")
+        case _:
+            told = (502, _DOWN, f"{system} is not available")
+    code, fault, text = told
+    return Answer(code, errors=(Fault(fault, text),), retry_after=retry_after)
+
+
+def _in_doubt(operation: str, answer: Answer) -> Answer:
+    """Trying it again later, as EC50201 advises, could do it twice."""
+    reasons = "; ".join(fault.message for fault in answer.errors)
+    text = f"What came of {operation} is not known: read, then decide ({reasons})"
+    return Answer(502, errors=(Fault("EC50207", text),))
