@@ -25,7 +25,7 @@ some_ids = st.lists(ids, min_size=1, max_size=3, unique=True)
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1)
 money = st.builds(
     lambda amount: {"currencyCode": "AUD", "microAmount": amount},
-    st.integers(-(10**15), 10**15),
+    st.integers(0, 10**15),
 )
 
 
@@ -194,7 +194,7 @@ line_items = st.fixed_dictionaries(
         "externalId": words,
         "valueCostPerUnit": money,
         "priority": st.integers(1, 16),
-        "discount": st.floats(0.5, 100),
+        "discount": st.integers(1, 100).map(float),
         "discountType": st.sampled_from(["ABSOLUTE_VALUE", "PERCENTAGE"]),
         "contractedUnitsBought": st.integers(0, 10**12),
         "primaryGoal": goals,

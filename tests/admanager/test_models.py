@@ -18,6 +18,7 @@ from seil.admanager.models import (
     GetForecast,
     GetLineItems,
     GetOrder,
+    LineItem,
     UpdateLineItems,
     UpdateProposal,
     UpdateProposalLineItems,
@@ -329,11 +330,23 @@ def test_date_time_that_is_none_is_refused(values: dict[str, Any], place: str) -
         ({"currencyCode": "aud", "microAmount": 1}, "currencyCode"),
         ({"currencyCode": "AUD", "microAmount": 1.5}, "microAmount"),
         ({"currencyCode": "AUD", "microAmount": 2**63}, "microAmount"),
+        ({"currencyCode": "AUD", "microAmount": -1}, "microAmount"),
         ({"currencyCode": "AUD"}, "microAmount"),
     ],
 )
 def test_money_that_is_none_is_refused(values: dict[str, Any], place: str) -> None:
     assert set(problems(Money, values)) == {place}
+
+
+def test_what_ad_manager_has_is_read_whatever_it_is() -> None:
+    """Its own bounds may be wider than those of requests: ADMOB has priority 21."""
+    odd = {"id": 1, "priority": 21, "discount": 10.5, "autoExtensionDays": 30}
+    cap = {"maxImpressions": 0, "numTimeUnits": 0, "timeUnit": "DAY"}
+    price = {"currencyCode": "AUD", "microAmount": -5}
+    placeholder = {"size": {"width": 0, "height": 0}, "expectedCreativeCount": 0}
+    values = {**odd, "frequencyCaps": [cap], "costPerUnit": price}
+    read = LineItem.of_answer({**values, "creativePlaceholders": [placeholder]})
+    assert read.wire() == {**values, "creativePlaceholders": [placeholder]}
 
 
 def test_criteria_are_told_by_their_fields_or_by_soaps_name() -> None:

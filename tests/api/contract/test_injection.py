@@ -146,7 +146,7 @@ def test_json_of_the_odd_kind(local: Caller, body: str | bytes, code: str) -> No
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
 @pytest.mark.parametrize("path", ["lineitem", "forecast"])
 def test_a_number_is_finite(local: Caller, path: str, number: str) -> None:
-    item = new_line_item(1, discount=0.125)
+    item = new_line_item(1, discount=0.125, discountType="ABSOLUTE_VALUE")
     body = {"lineItems": [item] if path == "lineitem" else [{"lineItem": item}]}
 
     answer = local.deployment.call(

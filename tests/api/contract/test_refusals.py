@@ -14,6 +14,7 @@ from tests.api.contract.booking import (
     Caller,
     FarEnd,
     Levers,
+    at,
     faults,
     new_line_item,
     new_order,
@@ -21,7 +22,12 @@ from tests.api.contract.booking import (
     new_proposal_line_item,
 )
 
-from seil.sandbox.admanager.seed import BUYER_ACCOUNT_ID, ORDER_IDS, SHARED_PARTNER_CLIENT_ID
+from seil.sandbox.admanager.seed import (
+    BUYER_ACCOUNT_ID,
+    INACTIVE_USER_ID,
+    ORDER_IDS,
+    SHARED_PARTNER_CLIENT_ID,
+)
 
 NOBODY = 999_999_999
 OLD_ORDER = ORDER_IDS[0]
@@ -359,8 +365,25 @@ class TestWhatAnyRouteRefuses:
             {"targeting": {"inventoryTargeting": {"targetedAdUnits": [{"adUnitId": "x'"}]}}},
             {"targeting": {"inventoryTargting": {}}},
             {"targeting": []},
+            {"creativePlaceholders": [{"size": {"width": 0, "height": 250}}]},
+            {
+                "creativePlaceholders": [
+                    {"size": {"width": 1, "height": 1}, "expectedCreativeCount": 0}
+                ]
+            },
             {"priority": "high"},
+            {"priority": 0},
+            {"priority": 99},
             {"primaryGoal": {"units": 1.5}},
+            {"costPerUnit": {"currencyCode": "AUD", "microAmount": -1}},
+            {"valueCostPerUnit": {"currencyCode": "AUD", "microAmount": -1}},
+            {"discount": 500},
+            {"discount": -1},
+            {"discount": 10.5},
+            {"contractedUnitsBought": -1},
+            {"autoExtensionDays": 8},
+            {"frequencyCaps": [{"maxImpressions": 0, "numTimeUnits": 1, "timeUnit": "DAY"}]},
+            {"frequencyCaps": [{"maxImpressions": 3, "numTimeUnits": 0, "timeUnit": "DAY"}]},
         ],
     )
     @pytest.mark.parametrize("path", ["/v1/gam/lineitem", "/v1/gam/forecast"])
@@ -469,6 +492,44 @@ def test_what_the_systems_refuse(
     local: Caller, method: str, path: str, body: Body | None, status: int, code: str
 ) -> None:
     _refused(local.deployment.call(method, path, json=body), code, status)
+
+
+_DAILY = {"goalType": "DAILY", "unitType": "IMPRESSIONS", "units": 50}
+GOOGLES: list[tuple[Body, str]] = [
+    ({"priority": 15}, "LineItemError.INVALID_PRIORITY_FOR_LINE_ITEM_TYPE"),
+    ({"costType": "CPC"}, "ReservationDetailsError.COST_TYPE_UNIT_TYPE_MISMATCH_NOT_ALLOWED"),
+    ({"primaryGoal": _DAILY}, "ReservationDetailsError.DURATION_NOT_ALLOWED"),
+    (
+        {"costPerUnit": {"currencyCode": "USD", "microAmount": 1}},
+        "LineItemError.INVALID_LINE_ITEM_CURRENCY",
+    ),
+    ({"endDateTime": at(2037, 1, 2)}, "LineItemFlightDateError.END_DATE_TIME_TOO_LATE"),
+    ({"startDateTime": at(2020, 1, 2)}, "LineItemFlightDateError.START_DATE_TIME_IS_IN_PAST"),
+    ({"appliedLabels": [{"labelId": NOBODY}]}, "CommonError.NOT_FOUND"),
+    (
+        {"customFieldValues": [{"customFieldId": NOBODY, "value": {"value": "x"}}]},
+        "CustomFieldValueError.CUSTOM_FIELD_NOT_FOUND",
+    ),
+    ({"roadblockingType": "CREATIVE_SET"}, "RequiredCollectionError.REQUIRED"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), GOOGLES)
+def test_what_google_refuses_comes_with_its_reason(
+    local: Caller, changes: Body, reason: str
+) -> None:
+    answer = local.deployment.call("POST", "/v1/gam/lineitem", json=_line_item(**changes))
+
+    _refused(answer, "EC40010")
+    assert reason in answer.text
+
+
+def test_an_inactive_user_books_nothing(local: Caller) -> None:
+    body = _order(traffickerId=INACTIVE_USER_ID)
+
+    answer = local.deployment.call("POST", "/v1/gam/order", json=body)
+
+    _refused(answer, "EC40010", about="is not active")
 
 
 def _without_chance(answer: httpx.Response) -> tuple[int, Body, list[tuple[str, str]]]:

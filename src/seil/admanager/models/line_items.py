@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from seil.admanager.models.actions import LineItemAction
 from seil.admanager.models.base import (
+    ANSWER,
     Count,
     Id,
     Int,
@@ -19,6 +20,7 @@ from seil.admanager.models.base import (
     check_once_each,
     one_of,
 )
+from seil.admanager.models.bounds import at_least, between
 from seil.admanager.models.lists import BATCH, CREATIVES, IDS, SEVERAL, entries
 from seil.admanager.models.targeting import CreativeTargeting, Targeting
 from seil.admanager.models.values import (
@@ -63,6 +65,7 @@ LINE_ITEM_TYPE = one_of(
     "BUMPER",
     "PREFERRED_DEAL",
 )
+_WHOLE = 100  # Percent.
 _COST_TYPE = one_of("CPA", "CPC", "CPD", "CPM", "VCPM", "CPM_IN_TARGET", "CPF", "CPCV")
 
 
@@ -106,7 +109,9 @@ class LineItemFields(Shape):
         about("REST knows USE_START_DATE_TIME only.", "USE_START_DATE_TIME"),
     ] = None
     end_date_time: Annotated[DateTime | None, about("When it ends.", AT)] = None
-    auto_extension_days: Annotated[Int | None, about("Days it may run over.", 0)] = None
+    auto_extension_days: Annotated[
+        Int | None, between(0, 7), about("Days it may run over, 7 at most.", 0)
+    ] = None
     unlimited_end_date_time: Annotated[bool | None, about("It has no end.", example=False)] = None
     creative_rotation_type: Annotated[
         str | None,
@@ -142,15 +147,21 @@ class LineItemFields(Shape):
         ),
     ] = None
     line_item_type: Annotated[str | None, LINE_ITEM_TYPE, about("Its kind.", "STANDARD")] = None
-    priority: Annotated[Int | None, about("1 is first.", 8)] = None
+    priority: Annotated[
+        Int | None, between(1, 16), about("1 is first, 16 last; each type has a range.", 8)
+    ] = None
     cost_per_unit: Annotated[Money | None, about("What a unit costs.", PRICE)] = None
     value_cost_per_unit: Annotated[Money | None, about("What a unit is worth.", PRICE)] = None
     cost_type: Annotated[str | None, _COST_TYPE, about("What a unit is.", "CPM")] = None
     discount_type: Annotated[
         str | None, one_of("ABSOLUTE_VALUE", "PERCENTAGE"), about("What it is of.", "PERCENTAGE")
     ] = None
-    discount: Annotated[float | None, about("A percentage or an amount.", 10.0)] = None
-    contracted_units_bought: Annotated[Long | None, about("Units sold.", 100_000)] = None
+    discount: Annotated[
+        float | None, at_least(0), about("A whole percentage or an amount.", 10.0)
+    ] = None
+    contracted_units_bought: Annotated[Long | None, at_least(0), about("Units sold.", 100_000)] = (
+        None
+    )
     creative_placeholders: Annotated[
         list[CreativePlaceholder] | None,
         entries(CREATIVES),
@@ -224,6 +235,17 @@ class LineItemFields(Shape):
     creative_targetings: Annotated[
         list[CreativeTargeting] | None, entries(CREATIVES), about("Of some of the creatives.", [])
     ] = None
+
+    @field_validator("discount")
+    @classmethod
+    def _percentage(cls, value: float | None, info: ValidationInfo) -> float | None:
+        """https://developers.google.com/ad-manager/api/beta/reference/rest/v1/LineItemDiscount."""
+        absolute = info.data.get("discount_type") == "ABSOLUTE_VALUE"
+        if value is None or absolute or info.context == ANSWER:
+            return value
+        if value > _WHOLE or value != int(value):
+            raise ValueError("a percentage is a whole number, 0 to 100")
+        return value
 
 
 class NewLineItem(LineItemFields):

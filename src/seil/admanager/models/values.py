@@ -19,6 +19,7 @@ from seil.admanager.models.base import (
     about,
     one_of,
 )
+from seil.admanager.models.bounds import at_least
 from seil.admanager.models.lists import SEVERAL, entries
 from seil.time_zones import canonical_name, canonical_zone, check_clock
 
@@ -29,7 +30,9 @@ class Money(Shape):
     currency_code: Annotated[
         str, Field(pattern="^[A-Z]{3}$"), about("ISO 4217 code of the currency.", "AUD")
     ]
-    micro_amount: Annotated[Long, about("Millionths of a unit: 12.50 is 12500000.", 12_500_000)]
+    micro_amount: Annotated[
+        Long, at_least(0), about("Millionths of a unit: 12.50 is 12500000.", 12_500_000)
+    ]
 
 
 class Date(Shape):
@@ -83,8 +86,8 @@ class DateTime(Shape):
 class Size(Shape):
     """A creative's size."""
 
-    width: Annotated[int, Field(ge=0, le=2**31 - 1), about("In pixels.", 300)]
-    height: Annotated[int, Field(ge=0, le=2**31 - 1), about("In pixels.", 250)]
+    width: Annotated[int, Field(ge=0, le=2**31 - 1), at_least(1), about("In pixels.", 300)]
+    height: Annotated[int, Field(ge=0, le=2**31 - 1), at_least(1), about("In pixels.", 250)]
     is_aspect_ratio: Annotated[bool | None, about("The size is a ratio.", example=False)] = None
 
 
@@ -112,7 +115,7 @@ class CreativePlaceholder(Shape):
         about("Labels, inherited ones too; read only.", []),
     ] = None
     expected_creative_count: Annotated[
-        Int | None, about("How many creatives of it are expected.", 1)
+        Int | None, at_least(1), about("How many creatives of it are expected.", 1)
     ] = None
     creative_size_type: Annotated[
         str | None,
@@ -151,8 +154,12 @@ class Goal(Shape):
 class FrequencyCap(Shape):
     """How often one person may see it."""
 
-    max_impressions: Annotated[int, Field(ge=0, le=2**31 - 1), about("Impressions at most.", 3)]
-    num_time_units: Annotated[int, Field(ge=0, le=2**31 - 1), about("In so many units.", 1)]
+    max_impressions: Annotated[
+        int, Field(ge=0, le=2**31 - 1), at_least(1), about("Impressions at most.", 3)
+    ]
+    num_time_units: Annotated[
+        int, Field(ge=0, le=2**31 - 1), at_least(1), about("In so many units.", 1)
+    ]
     time_unit: Annotated[
         str,
         one_of("MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "LIFETIME", "POD", "STREAM"),
