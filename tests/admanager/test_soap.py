@@ -40,7 +40,7 @@ from seil.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
-from seil.sandbox.admanager import seed
+from seil.sandbox.admanager import catalog, seed
 from seil.sandbox.admanager.faults import Fault
 from seil.sandbox.admanager.server import Server
 from seil.settings import AdManagerSettings
@@ -55,8 +55,12 @@ TARGETING = {
             {
                 "logicalOperator": "AND",
                 "children": [
-                    {"keyId": 1, "valueIds": [2, 3], "operator": "IS_NOT"},
-                    {"audienceSegmentIds": [4], "operator": "IS"},
+                    {
+                        "keyId": catalog.KEY_ID,
+                        "valueIds": [catalog.VALUE_ID, catalog.VALUE_ID + 1],
+                        "operator": "IS_NOT",
+                    },
+                    {"audienceSegmentIds": [catalog.SEGMENT_ID], "operator": "IS"},
                 ],
             }
         ],
@@ -237,10 +241,13 @@ def test_retract_of_what_the_buyer_does_not_have_is_refused(gam: AdManager) -> N
 
 def test_custom_fields_and_labels_survive_soap(gam: AdManager) -> None:
     fields = [
-        {"customFieldId": 1, "value": {"value": "a & b"}},
-        {"customFieldId": 2, "value": {"value": True}},
-        {"customFieldId": 3, "value": {"value": 12.5}},
-        {"customFieldId": 4, "customFieldOptionId": 40},
+        {"customFieldId": catalog.PROPOSAL_FIELD_ID, "value": {"value": "a & b"}},
+        {"customFieldId": catalog.PROPOSAL_FIELD_ID + 1, "value": {"value": True}},
+        {"customFieldId": catalog.PROPOSAL_FIELD_ID + 2, "value": {"value": 12.5}},
+        {
+            "customFieldId": catalog.PROPOSAL_FIELD_ID + 3,
+            "customFieldOptionId": catalog.OPTION_ID,
+        },
     ]
     made = new_proposal(gam, customFieldValues=fields)
     assert made.wire()["customFieldValues"] == fields

@@ -5,6 +5,7 @@ import importlib
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -174,6 +175,15 @@ class Soap:
     def read(self, proposal: int) -> Any:
         page = self.proposals.getProposalsByStatement(by_id(proposal).ToStatement())
         return page["results"][0]
+
+
+@contextmanager
+def refused(reason: str) -> Iterator[None]:
+    """The SOAP client raises a fault with this reason."""
+    fault: Any = importlib.import_module("googleads.errors").GoogleAdsServerFault
+    with pytest.raises(fault) as error:
+        yield
+    assert error.value.errors[0]["errorString"] == reason
 
 
 def by_id(number: int) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -20,10 +20,8 @@ from tests.sandbox.admanager.conftest import (
 
 from seil.sandbox.admanager.seed import (
     ADVERTISER_ID,
-    AGENCY_ID,
     ORDER_IDS,
     PARTNER_CLIENT_ID,
-    SALESPERSON_ID,
 )
 
 GoogleAdsServerFault: Any = importlib.import_module("googleads.errors").GoogleAdsServerFault
@@ -356,65 +354,6 @@ def test_proposal_is_not_sent_before_it_is_whole(soap: Soap, clock: Time, field:
     assert _fault(error) == "RequiredError.REQUIRED"
 
 
-def _company(number: int, kind: str = "ADVERTISER", **more: Any) -> dict[str, Any]:
-    return {"companyId": number, "type": kind, **more}
-
-
-def _agency(number: int = AGENCY_ID, **more: Any) -> dict[str, Any]:
-    return _company(number, "PRIMARY_AGENCY", **more)
-
-
-INACTIVE = 240_000_006
-_UNSUPPORTED_COMPANY = (
-    "ProposalError.UNSUPPORTED_COMPANY_ASSOCIATION_TYPE_FOR_PROGRAMMATIC_PROPOSAL"
-)
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"name": None}, "RequiredError.REQUIRED"),
-        ({"name": "x" * 256}, "StringLengthError.TOO_LONG"),
-        ({"marketplaceInfo": None}, "RequiredError.REQUIRED"),
-        ({"marketplaceInfo": {"buyerAccountId": 1}}, "ProgrammaticError.INVALID_BUYER"),
-        ({"marketplaceInfo": {"buyerAccountId": 550_009}}, "ProgrammaticError.INVALID_BUYER"),
-        ({"primaryTraffickerId": 1}, "CommonError.NOT_FOUND"),
-        ({"sellerContactIds": [1]}, "CommonError.NOT_FOUND"),
-        ({"primaryTraffickerId": INACTIVE}, "CommonError.NOT_FOUND"),
-        ({"primarySalesperson": {"userId": INACTIVE}}, "CommonError.NOT_FOUND"),
-        ({"salesPlannerIds": [INACTIVE]}, "CommonError.NOT_FOUND"),
-        ({"salesPlannerIds": [SALESPERSON_ID] * 9}, "CollectionSizeError.TOO_LARGE"),
-        ({"salesPlannerIds": [SALESPERSON_ID] * 2}, "ProposalError.DUPLICATED_SALES_PLANNER"),
-        ({"internalNotes": "x" * 65_536}, "StringLengthError.TOO_LONG"),
-        ({"currencyCode": "USD"}, "ProposalError.UNSUPPORTED_PROPOSAL_CURRENCY_CODE"),
-        ({"currencyCode": "dollars"}, "CurrencyCodeError.INVALID"),
-        ({"advertiser": _company(1)}, "CommonError.NOT_FOUND"),
-        ({"advertiser": {"type": "ADVERTISER"}}, "RequiredError.REQUIRED"),
-        ({"advertiser": {"companyId": ADVERTISER_ID}}, "RequiredError.REQUIRED"),
-        ({"advertiser": _company(AGENCY_ID)}, "CompanyError.INVALID_COMPANY_TYPE"),
-        (
-            {"advertiser": _company(ADVERTISER_ID, contactIds=[1])},
-            "ProposalError.CONTACT_UNSUPPORTED_FOR_ADVERTISER",
-        ),
-        ({"advertiser": _company(ADVERTISER_ID, "OTHER_AGENCY")}, _UNSUPPORTED_COMPANY),
-        ({"agencies": [_company(AGENCY_ID, "BILLING_AGENCY")]}, _UNSUPPORTED_COMPANY),
-        ({"agencies": [_agency(1)]}, "CommonError.NOT_FOUND"),
-        ({"agencies": [_agency(ADVERTISER_ID)]}, "CompanyError.INVALID_COMPANY_TYPE"),
-        ({"agencies": [_agency(contactIds=[1])]}, "ProposalError.INVALID_CONTACT"),
-        ({"agencies": [_agency(), _agency()]}, "ProposalError.DUPLICATED_COMPANY_ASSOCIATION"),
-        (
-            {"agencies": [_agency(), _agency(AGENCY_ID + 1)]},
-            "ProposalError.PRIMARY_AGENCY_NOT_UNIQUE",
-        ),
-    ],
-    ids=str,
-)
-def test_bad_proposal_is_refused(soap: Soap, fields: dict[str, Any], reason: str) -> None:
-    with pytest.raises(GoogleAdsServerFault) as error:
-        soap.proposal(**fields)
-    assert _fault(error) == reason
-
-
 def test_update_replaces_the_whole_of_a_proposal(soap: Soap) -> None:
     made = soap.proposal(internalNotes="old")
     del made["internalNotes"]
@@ -434,216 +373,6 @@ def test_update_of_a_proposal_with_the_buyer_is_refused(soap: Soap, clock: Time)
     with pytest.raises(GoogleAdsServerFault) as error:
         soap.lines.updateProposalLineItems([_line(soap, line)])
     assert _fault(error) == _NOT_OPEN
-
-
-_AHEAD = datetime(2026, 3, 20, 9, tzinfo=UTC)
-_LINE, _DEAL = "ProposalLineItemError", "ProposalLineItemProgrammaticError"
-_TERMS, _PREFERRED_ERROR = "ReservationDetailsError", "PreferredDealError"
-_SPONSORED = {
-    "lineItemType": "SPONSORSHIP",
-    "goal": {"goalType": "DAILY", "unitType": "IMPRESSIONS", "units": 50},
-}
-_CAPPED = [{"goalType": "LIFETIME", "unitType": "IMPRESSIONS", "units": 1_000}]
-_PREFERRED = {
-    "lineItemType": "PREFERRED_DEAL",
-    "goal": {"goalType": "NONE"},
-    "deliveryRateType": "FRONTLOADED",
-    "estimatedMinimumImpressions": 1_000,
-}
-
-
-def _goal(**members: Any) -> dict[str, Any]:
-    return {"goal": {"goalType": "LIFETIME", "unitType": "IMPRESSIONS", "units": 5, **members}}
-
-
-def _rate(amount: int, currency: str = "AUD", *, field: str = "netRate") -> dict[str, Any]:
-    return {field: {"currencyCode": currency, "microAmount": amount}}
-
-
-def _placed(*sizes: tuple[int, int], **members: Any) -> dict[str, Any]:
-    placeholders = [{"size": {"width": w, "height": h}, **members} for w, h in sizes]
-    return {"creativePlaceholders": placeholders}
-
-
-def _targeted(**inventory: Any) -> dict[str, Any]:
-    return {"targeting": {"inventoryTargeting": inventory}}
-
-
-_BAD_LINES: dict[str, tuple[dict[str, Any], str]] = {
-    "nobody's proposal": ({"proposalId": 1}, "CommonError.NOT_FOUND"),
-    "no rate": ({"netRate": None}, "RequiredError.REQUIRED"),
-    "no amount": ({"netRate": {"currencyCode": "AUD"}}, "RequiredError.REQUIRED"),
-    "no delivery": ({"deliveryRateType": None}, "RequiredError.REQUIRED"),
-    "long name": ({"name": "x" * 256}, "StringLengthError.TOO_LONG"),
-    "rate 0": (_rate(0), f"{_DEAL}.ZERO_COST_PER_UNIT_NOT_SUPPORTED"),
-    "rate below 0": (_rate(-100), "RangeError.TOO_LOW"),
-    "rate too exact": (_rate(12_500_001), "PrecisionError.WRONG_PRECISION"),
-    "cost too exact": (_rate(100, field="netCost"), "PrecisionError.WRONG_PRECISION"),
-    "other currency": (_rate(100, "USD"), "CurrencyCodeError.UNSUPPORTED"),
-    "start past": (
-        {"startDateTime": soap_time(datetime(2026, 3, 3, tzinfo=UTC))},
-        f"{_LINE}.START_DATE_TIME_IS_IN_PAST",
-    ),
-    "end before start": (
-        {"endDateTime": soap_time(datetime(2026, 3, 4, 2, tzinfo=UTC))},
-        f"{_LINE}.END_DATE_TIME_NOT_AFTER_START_TIME",
-    ),
-    "end too late": (
-        {"endDateTime": soap_time(datetime(2037, 1, 2, tzinfo=UTC))},
-        f"{_LINE}.END_DATE_TIME_TOO_LATE",
-    ),
-    "other zone": (
-        {"startDateTime": soap_time(_AHEAD, "UTC")},
-        f"{_LINE}.INVALID_TIME_ZONE_FOR_DEALS",
-    ),
-    "no zone": (
-        {"startDateTime": {**soap_time(_AHEAD), "timeZoneId": "Mars/Base"}},
-        "TimeZoneError.INVALID_TIMEZONE_ID",
-    ),
-    "type": ({"lineItemType": "HOUSE"}, f"{_DEAL}.INVALID_PROPOSAL_LINE_ITEM_TYPE"),
-    "rate of standard": ({"rateType": "CPD"}, f"{_DEAL}.INVALID_RATE_TYPE"),
-    "viewable": ({"rateType": "VCPM"}, f"{_DEAL}.INVALID_RATE_TYPE"),
-    "goal of standard": (_goal(goalType="DAILY"), f"{_TERMS}.DURATION_NOT_ALLOWED"),
-    "goal without units": ({"goal": {"goalType": "LIFETIME"}}, "RequiredError.REQUIRED"),
-    "clicks": (_goal(unitType="CLICKS"), f"{_TERMS}.UNIT_TYPE_NOT_ALLOWED"),
-    "units of a rate": (
-        _goal(unitType="IN_TARGET_IMPRESSIONS"),
-        f"{_TERMS}.COST_TYPE_UNIT_TYPE_MISMATCH_NOT_ALLOWED",
-    ),
-    "no units": (_goal(units=0), f"{_DEAL}.INVALID_NUM_UNITS"),
-    "cap of standard": ({"secondaryGoals": _CAPPED}, "CommonError.NOT_APPLICABLE"),
-    "sponsorship over 100": (
-        {**_SPONSORED, "goal": {**_SPONSORED["goal"], "units": 101}},  # type: ignore[dict-item]
-        f"{_TERMS}.PERCENTAGE_UNITS_BOUGHT_TOO_HIGH",
-    ),
-    "sponsorship for life": (
-        {**_SPONSORED, **_goal()},
-        f"{_TERMS}.DURATION_NOT_ALLOWED",
-    ),
-    "sponsorship by day": (
-        {**_SPONSORED, "rateType": "CPD"},
-        f"{_DEAL}.INVALID_SPONSORSHIP_CONTRACTED_UNITS_BOUGHT",
-    ),
-    "sponsorship without cap": (_SPONSORED, "RequiredError.REQUIRED"),
-    "preferred by day": (
-        {**_PREFERRED, "rateType": "CPD"},
-        f"{_PREFERRED_ERROR}.INVALID_RATE_TYPE",
-    ),
-    "preferred with a goal": ({**_PREFERRED, **_goal()}, f"{_TERMS}.DURATION_NOT_ALLOWED"),
-    "preferred evenly": (
-        {**_PREFERRED, "deliveryRateType": "EVENLY"},
-        f"{_PREFERRED_ERROR}.INVALID_DELIVERY_RATE_TYPE",
-    ),
-    "preferred capped": (
-        {
-            **_PREFERRED,
-            "frequencyCaps": [{"maxImpressions": 1, "numTimeUnits": 1, "timeUnit": "DAY"}],
-        },
-        f"{_PREFERRED_ERROR}.INVALID_FREQUENCY_CAPS",
-    ),
-    "preferred together": (
-        {**_PREFERRED, "roadblockingType": "ONLY_ONE"},
-        f"{_PREFERRED_ERROR}.INVALID_ROADBLOCKING_TYPE",
-    ),
-    "preferred without an estimate": (
-        {**_PREFERRED, "estimatedMinimumImpressions": None},
-        "RequiredError.REQUIRED",
-    ),
-    "priority": ({"lineItemPriority": 4}, f"{_LINE}.INVALID_PRIORITY_FOR_LINE_ITEM_TYPE"),
-    "creative set": ({"roadblockingType": "CREATIVE_SET"}, f"{_DEAL}.ROADBLOCKING_NOT_SUPPORTED"),
-    "companions": (
-        {"companionDeliveryOption": "ALL"},
-        f"{_LINE}.INVALID_COMPANION_DELIVERY_OPTION_FOR_ROADBLOCKING_TYPE",
-    ),
-    "no size": ({"creativePlaceholders": [{"isAmpOnly": True}]}, f"{_LINE}.SIZE_REQUIRED"),
-    "odd size": (_placed((301, 251)), "ProgrammaticError.SIZE_NOT_SUPPORTED"),
-    "ratio": (
-        _placed((4, 1), creativeSizeType="ASPECT_RATIO"),
-        "ProgrammaticError.SIZE_NOT_SUPPORTED",
-    ),
-    "any size": (
-        _placed((1, 1), creativeSizeType="IGNORED"),
-        "ProgrammaticError.SIZE_NOT_SUPPORTED",
-    ),
-    "size of a native": (
-        _placed((300, 250), creativeSizeType="NATIVE", creativeTemplateId=1),
-        "ProgrammaticError.SIZE_NOT_SUPPORTED",
-    ),
-    "native without template": (
-        _placed((1, 1), creativeSizeType="NATIVE"),
-        f"{_LINE}.CANNOT_INCLUDE_NATIVE_PLACEHOLDER_WITHOUT_TEMPLATE_ID",
-    ),
-    "banner with template": (
-        _placed((300, 250), creativeTemplateId=1),
-        f"{_LINE}.CANNOT_HAVE_CREATIVE_TEMPLATE",
-    ),
-    "size twice": (_placed((300, 250), (300, 250)), f"{_LINE}.DUPLICATED_MASTER_SIZE"),
-    "companion size": (
-        _placed((300, 250), companions=[{"size": {"width": 88, "height": 31}}]),
-        f"{_LINE}.COMPANION_NOT_ALLOWED",
-    ),
-    "no creatives": (
-        _placed((300, 250), expectedCreativeCount=0),
-        f"{_LINE}.INVALID_EXPECTED_CREATIVE_COUNT",
-    ),
-    "duration of a banner": (
-        {"videoMaxDuration": 30_000},
-        f"{_LINE}.CANNOT_SET_VIDEO_DURATION_ON_NON_VIDEO_DEAL",
-    ),
-    "skippable banner": (
-        {"videoCreativeSkippableAdType": "ANY"},
-        f"{_LINE}.SKIPPABLE_AD_TYPE_NOT_ALLOWED",
-    ),
-    "video together": (
-        {"environmentType": "VIDEO_PLAYER", "roadblockingType": "ONLY_ONE"},
-        f"{_LINE}.VIDEO_INVALID_ROADBLOCKING",
-    ),
-    "nobody's ad unit": (_targeted(targetedAdUnits=[{"adUnitId": "1"}]), "CommonError.NOT_FOUND"),
-    "nobody's placement": (_targeted(targetedPlacementIds=[1]), "CommonError.NOT_FOUND"),
-    "no inventory": (
-        {"targeting": {"userDomainTargeting": {"domains": ["a.example"], "targeted": True}}},
-        "InventoryTargetingError.AT_LEAST_ONE_PLACEMENT_OR_INVENTORY_UNIT_REQUIRED",
-    ),
-}
-
-
-@pytest.mark.parametrize(("fields", "reason"), _BAD_LINES.values(), ids=_BAD_LINES)
-def test_bad_proposal_line_item_is_refused(
-    soap: Soap, clock: Time, fields: dict[str, Any], reason: str
-) -> None:
-    number = soap.proposal()["id"]
-    with pytest.raises(GoogleAdsServerFault) as error:
-        soap.line(number, clock.now, **fields)
-    assert _fault(error) == reason
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {},
-        {**_SPONSORED, "secondaryGoals": _CAPPED},
-        {**_SPONSORED, "rateType": "CPD", "contractedUnitsBought": 1_000},
-        _PREFERRED,
-        {"lineItemPriority": 6, "roadblockingType": "ONLY_ONE"},
-        _placed((300, 250), (728, 90)),
-        {**_placed((1, 1), creativeSizeType="NATIVE", creativeTemplateId=1)},
-        {"environmentType": "VIDEO_PLAYER", "videoMaxDuration": 30_000, **_placed((640, 361))},
-    ],
-    ids=["standard", "share", "days", "preferred", "priority", "sizes", "native", "video"],
-)
-def test_good_proposal_line_item_is_made(soap: Soap, clock: Time, fields: dict[str, Any]) -> None:
-    assert soap.line(soap.proposal()["id"], clock.now, **fields)["reservationStatus"]
-
-
-def test_line_items_of_a_proposal_go_together(soap: Soap, clock: Time) -> None:
-    number = soap.proposal()["id"]
-    soap.line(number, clock.now)
-    with pytest.raises(GoogleAdsServerFault) as error:
-        soap.line(number, clock.now)
-    assert _fault(error) == "UniqueError"
-    with pytest.raises(GoogleAdsServerFault) as error:
-        soap.line(number, clock.now, name="Other", **_PREFERRED)
-    assert _fault(error) == f"{_DEAL}.MIX_GUARANTEED_AND_PREFERRED_DEAL_NOT_ALLOWED"
 
 
 def _update_refused(soap: Soap, line: Any, reason: str) -> None:
@@ -666,41 +395,6 @@ def test_sold_deal_is_changed_only_once_it_is_reopened(
     assert _fault(error) == "DealError.CANNOT_ADD_LINE_ITEM_WHEN_SOLD"
     line["startDateTime"] = soap_time(clock.now + timedelta(days=3))
     _update_refused(soap, line, "CommonError.CANNOT_UPDATE")
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        (
-            {"programmaticCreativeSource": "ADVERTISER"},
-            "CANNOT_UPDATE_PROGRAMMATIC_CREATIVE_SOURCE",
-        ),
-        (_placed((728, 90)), "CANNOT_UPDATE_SIZES"),
-    ],
-    ids=["source", "sizes"],
-)
-def test_what_the_buyer_has_seen_is_not_changed(
-    soap: Soap, clock: Time, fields: dict[str, Any], reason: str
-) -> None:
-    number = soap.proposal()["id"]
-    soap.line(number, clock.now, programmaticCreativeSource="PUBLISHER")
-    soap.act("RequestBuyerReview", number)
-    soap.act("EditProposalsForNegotiation", number)
-    line = soap.lines_of(number)[0]
-    for name, value in fields.items():
-        line[name] = value
-    _update_refused(soap, line, f"{_DEAL}.{reason}")
-
-
-def test_advertiser_stays_once_inventory_is_reserved(soap: Soap, clock: Time) -> None:
-    number = soap.proposal()["id"]
-    soap.line(number, clock.now)
-    soap.act("ReserveProposals", number)
-    found = soap.read(number)
-    found["advertiser"]["companyId"] = ADVERTISER_ID + 1
-    with pytest.raises(GoogleAdsServerFault) as error:
-        soap.proposals.updateProposals([found])
-    assert _fault(error) == "ProposalError.UPDATE_ADVERTISER_NOT_ALLOWED"
 
 
 def _line_action(soap: Soap, kind: str, line: int) -> int:

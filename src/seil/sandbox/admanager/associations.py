@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 from seil.sandbox.admanager.errors import ApiError, dangling, rejection
 from seil.sandbox.admanager.network import Network
 
-Entity: TypeAlias = Literal["ORDER", "LINE_ITEM"]
+Entity: TypeAlias = Literal["ORDER", "LINE_ITEM", "PROPOSAL", "PROPOSAL_LINE_ITEM"]
 
 _PEOPLE = (("trafficker", "secondaryTraffickers"), ("salesperson", "secondarySalespeople"))
 _CONTACTS = (("advertiser", "advertiserContacts"), ("agency", "agencyContacts"))

@@ -10,6 +10,7 @@ from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing, ident
 from seil.sandbox.admanager.orders import Orders
 from seil.sandbox.admanager.soap.dates import from_soap
+from seil.sandbox.admanager.soap.named import rest_targeting
 
 _NANOS = 10**9
 _MICROS = 10**6
@@ -97,40 +98,12 @@ class Deals:
             "costType": line["rateType"],
             "goal": {**goal, "units": str(goal["units"])} if "units" in goal else goal,
             "creativePlaceholders": [_placeholder(one) for one in line["creativePlaceholders"]],
-            "targeting": self._targeting(line["targeting"]),
+            "targeting": rest_targeting(network, line["targeting"]),
             "archived": False,
             "reservationStatus": "RESERVED",
             "_active": True,
             "_creatives": True,
         }
-
-    def _targeting(self, given: Mapping[str, Any]) -> Thing:
-        """Inventory and places; the rest is kept with the proposal alone."""
-        network = self._network
-        inventory = given["inventoryTargeting"]
-        made: Thing = {}
-        for member in ("targetedAdUnits", "excludedAdUnits"):
-            made[member] = [
-                {
-                    "adUnit": network.name("adUnits", unit["adUnitId"]),
-                    "includeDescendants": unit.get("includeDescendants", True),
-                }
-                for unit in inventory.get(member, [])
-            ]
-        made["targetedPlacements"] = [
-            network.name("placements", number)
-            for number in inventory.get("targetedPlacementIds", [])
-        ]
-        found: Thing = {"inventoryTargeting": {k: v for k, v in made.items() if v}}
-        if places := given.get("geoTargeting"):
-            found["geoTargeting"] = {
-                f"{kind}Geos": [
-                    network.name("geoTargets", place["id"])
-                    for place in places.get(f"{kind}Locations", [])
-                ]
-                for kind in ("targeted", "excluded")
-            }
-        return found
 
 
 def _money(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from seil.sandbox.admanager.inventory import Demand, availability, demand_of, na
 from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing
 from seil.sandbox.admanager.soap.dates import from_soap
-from seil.sandbox.admanager.soap.line_checks import check_inventory
+from seil.sandbox.admanager.soap.named import check_targeting
 
 _NEEDED = ("lineItemType", "targeting", "creativePlaceholders")
 _AT = "lineItem.lineItem"
@@ -55,7 +55,7 @@ class Forecasts:
         return {**found, **kept, "deliveredUnits": 0}
 
     def _check_references(self, wish: Mapping[str, Any], item: Mapping[str, Any]) -> None:
-        check_inventory(self._network, item["targeting"], _AT)
+        check_targeting(self._network, item["targeting"], f"{_AT}.targeting")
         for kind, number, field in (
             ("companies", wish.get("advertiserId"), "lineItem.advertiserId"),
             ("orders", item.get("orderId"), f"{_AT}.orderId"),

@@ -12,12 +12,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from seil.sandbox.admanager.checks import check_length
-from seil.sandbox.admanager.errors import ApiError, dangling, rejection, required
+from seil.sandbox.admanager.checks import check_caps, check_length
+from seil.sandbox.admanager.errors import ApiError, rejection, required
 from seil.sandbox.admanager.network import Network
 from seil.sandbox.admanager.soap.dates import from_soap
 from seil.sandbox.admanager.soap.line_sizes import check_placeholders, sizes
 from seil.sandbox.admanager.soap.line_terms import check_prices, check_terms
+from seil.sandbox.admanager.soap.named import (
+    check_applied_labels,
+    check_field_values,
+    check_targeting,
+)
 from seil.sandbox.admanager.soap.states import was_sent
 
 _FIELDS = (
@@ -50,8 +55,14 @@ def check_line(network: Network, line: Mapping[str, Any], currency: str, at: str
     check_terms(line, at)
     check_prices(line, currency, at)
     _check_video(line, at)
+    check_caps(line.get("frequencyCaps", ()), f"{at}.frequencyCaps", amount="numTimeUnits")
     check_placeholders(line, f"{at}.creativePlaceholders")
-    check_inventory(network, line["targeting"], at)
+    for number, one in enumerate(line["creativePlaceholders"]):
+        place = f"{at}.creativePlaceholders[{number}].appliedLabels"
+        check_applied_labels(network, one.get("appliedLabels", ()), place)
+    check_targeting(network, line["targeting"], f"{at}.targeting")
+    check_applied_labels(network, line.get("appliedLabels", ()), f"{at}.appliedLabels")
+    check_field_values(network, line, at, "PROPOSAL_LINE_ITEM")
 
 
 def check_start(network: Network, line: Mapping[str, Any], at: str) -> None:
@@ -92,26 +103,6 @@ def check_change(
         raise line_error("INVALID_ENVIRONMENT_TYPE", f"{at}.environmentType")
     if after.get("programmaticCreativeSource") == "PUBLISHER" and sizes(before) != sizes(after):
         raise _programmatic("CANNOT_UPDATE_SIZES", f"{at}.creativePlaceholders", "")
-
-
-def check_inventory(network: Network, targeting: Mapping[str, Any], at: str) -> None:
-    place = f"{at}.targeting.inventoryTargeting"
-    inventory = targeting.get("inventoryTargeting", {})
-    if not inventory.get("targetedAdUnits") and not inventory.get("targetedPlacementIds"):
-        raise rejection(
-            "InventoryTargetingError",
-            "AT_LEAST_ONE_PLACEMENT_OR_INVENTORY_UNIT_REQUIRED",
-            "At least one ad unit or placement has to be targeted",
-            field=place,
-        )
-    for member in ("targetedAdUnits", "excludedAdUnits"):
-        for unit in inventory.get(member, []):
-            number = unit.get("adUnitId", "")
-            if not number.isdecimal() or network.store.get("adUnits", int(number)) is None:
-                raise dangling(number, field=f"{place}.{member}.adUnitId")
-    for number in inventory.get("targetedPlacementIds", []):
-        if network.store.get("placements", number) is None:
-            raise dangling(str(number), field=f"{place}.targetedPlacementIds")
 
 
 def _check_dates(network: Network, line: Mapping[str, Any], at: str) -> None:

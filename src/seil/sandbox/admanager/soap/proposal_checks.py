@@ -14,6 +14,11 @@ from typing import Any
 from seil.sandbox.admanager.checks import check_length
 from seil.sandbox.admanager.errors import ApiError, dangling, rejection, required
 from seil.sandbox.admanager.network import Network
+from seil.sandbox.admanager.soap.named import (
+    check_applied_labels,
+    check_field_values,
+    check_teams,
+)
 
 _LONGEST_NOTES = 65_535
 _MOST_PLANNERS = 8
@@ -32,6 +37,9 @@ def check_proposal(network: Network, proposal: Mapping[str, Any], at: str) -> No
         _check_advertiser(network, advertiser, f"{at}.advertiser")
     _check_agencies(network, proposal.get("agencies", []), f"{at}.agencies")
     _check_users(network, proposal, at)
+    check_teams(network, proposal.get("appliedTeamIds", ()), f"{at}.appliedTeamIds")
+    check_applied_labels(network, proposal.get("appliedLabels", ()), f"{at}.appliedLabels")
+    check_field_values(network, proposal, at, "PROPOSAL")
 
 
 def _check_buyer(network: Network, info: Mapping[str, Any], at: str) -> None:

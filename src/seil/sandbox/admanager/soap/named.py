@@ -1,0 +1,201 @@
+"""Whom and what SOAP's things name by id: held against the network as REST's names are.
+
+Types: https://developers.google.com/ad-manager/api/reference/v202608/ProposalLineItemService.Targeting,
+AppliedLabel and BaseCustomFieldValue beside it. They are put as REST has them and judged there, so
+that both APIs know the same rules; what is refused is named by SOAP's fields and ids.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from seil.sandbox.admanager import targeting as rest
+from seil.sandbox.admanager.associations import Entity, check_custom_fields, check_labels
+from seil.sandbox.admanager.errors import ApiError, dangling, required
+from seil.sandbox.admanager.network import Network, Thing
+
+_REFERENCES = {
+    "targetedLocations": "geoTargets",
+    "excludedLocations": "geoTargets",
+    "bandwidthGroups": "bandwidthGroups",
+    "browsers": "browsers",
+    "browserLanguages": "browserLanguages",
+    "targetedDeviceCapabilities": "deviceCapabilities",
+    "excludedDeviceCapabilities": "deviceCapabilities",
+    "targetedDeviceCategories": "deviceCategories",
+    "excludedDeviceCategories": "deviceCategories",
+    "deviceManufacturers": "deviceManufacturers",
+    "mobileCarriers": "mobileCarriers",
+    "targetedMobileDevices": "mobileDevices",
+    "excludedMobileDevices": "mobileDevices",
+    "targetedMobileDeviceSubmodels": "mobileDeviceSubmodels",
+    "excludedMobileDeviceSubmodels": "mobileDeviceSubmodels",
+    "operatingSystems": "operatingSystems",
+    "targetedOperatingSystemVersions": "operatingSystemVersions",
+    "excludedOperatingSystemVersions": "operatingSystemVersions",
+    "targetedContentIds": "content",
+    "excludedContentIds": "content",
+    "targetedVideoContentBundleIds": "contentBundles",
+    "excludedVideoContentBundleIds": "contentBundles",
+    "mobileApplicationIds": "applications",
+    "targetedPlacementIds": "placements",
+    "adUnitId": "adUnits",
+    "keyId": "customTargetingKeys",
+    "valueIds": "customTargetingValues",
+    "audienceSegmentIds": "audienceSegments",
+    "cmsMetadataValueIds": "cmsMetadataValues",
+}
+"""The collection of what a field of a targeting names."""
+_FIELDS = {
+    "targetedGeos": "targetedLocations",
+    "excludedGeos": "excludedLocations",
+    "adUnit": "adUnitId",
+    "targetedPlacements": "targetedPlacementIds",
+    "customTargetingClauses": "children",
+    "customTargetingLiterals": "children",
+    "audienceSegmentTargetings": "children",
+    "customTargetingKey": "keyId",
+    "customTargetingValues": "valueIds",
+    "audienceSegments": "audienceSegmentIds",
+    "customField": "customFieldId",
+}
+"""What SOAP calls a field of REST's."""
+_VALUES = {"TextValue": "stringValue", "NumberValue": "numberValue", "BooleanValue": "toggleValue"}
+
+
+def check_targeting(network: Network, targeting: Mapping[str, Any], at: str) -> None:
+    for collection, number, field in _references(targeting, at):
+        known = number.isdecimal() and network.store.get(collection, int(number)) is not None
+        if not known:
+            raise dangling(number, field=field, collection=collection)
+    with _in_soap_terms():
+        rest.check_targeting(network, rest_targeting(network, targeting), at)
+
+
+def check_applied_labels(network: Network, labels: Sequence[Mapping[str, Any]], at: str) -> None:
+    for label in labels:
+        if "labelId" not in label:
+            raise required(f"{at}.labelId")
+    applied = [
+        {"label": network.name("labels", one["labelId"]), "negated": one.get("isNegated", False)}
+        for one in labels
+    ]
+    with _in_soap_terms():
+        check_labels(network, applied, at)
+
+
+def check_teams(network: Network, numbers: Sequence[int], at: str) -> None:
+    for number in numbers:
+        if network.store.get("teams", number) is None:
+            raise dangling(str(number), field=at)
+
+
+def check_field_values(network: Network, thing: Mapping[str, Any], at: str, on: Entity) -> None:
+    given = thing.get("customFieldValues", [])
+    for number, value in enumerate(given):
+        if "customFieldId" not in value:
+            raise required(f"{at}.customFieldValues[{number}].customFieldId")
+    values = [_field_value(network, value) for value in given]
+    with _in_soap_terms():
+        check_custom_fields(network, {"customFieldValues": values}, at, on)
+
+
+def rest_targeting(network: Network, given: Mapping[str, Any]) -> Thing:
+    """Inventory, places, keys and segments; the rest is kept with the proposal alone."""
+    found: Thing = {"inventoryTargeting": _inventory(network, given.get("inventoryTargeting", {}))}
+    if places := given.get("geoTargeting"):
+        found["geoTargeting"] = {
+            f"{kind}Geos": [
+                network.name("geoTargets", place.get("id", ""))
+                for place in places.get(f"{kind}Locations", [])
+            ]
+            for kind in ("targeted", "excluded")
+        }
+    if criteria := given.get("customTargeting"):
+        clauses = [_clause(network, leaves) for leaves in _conjunctions(criteria)]
+        found["customTargeting"] = {"customTargetingClauses": clauses}
+    return found
+
+
+def _inventory(network: Network, given: Mapping[str, Any]) -> Thing:
+    found: Thing = {}
+    for member in ("targetedAdUnits", "excludedAdUnits"):
+        found[member] = [
+            {
+                "adUnit": network.name("adUnits", unit.get("adUnitId", "")),
+                "includeDescendants": unit.get("includeDescendants", True),
+            }
+            for unit in given.get(member, [])
+        ]
+    found["targetedPlacements"] = [
+        network.name("placements", number) for number in given.get("targetedPlacementIds", [])
+    ]
+    return {name: value for name, value in found.items() if value}
+
+
+def _conjunctions(criteria: Mapping[str, Any]) -> Iterator[list[Mapping[str, Any]]]:
+    """The leaves of each set that holds any: a set of sets is any of them."""
+    children = criteria.get("children", [])
+    if leaves := [child for child in children if "children" not in child]:
+        yield leaves
+    for child in children:
+        if "children" in child:
+            yield from _conjunctions(child)
+
+
+def _clause(network: Network, leaves: Sequence[Mapping[str, Any]]) -> Thing:
+    clause: Thing = {}
+    for leaf in leaves:
+        negative = leaf.get("operator") in ("IS_NOT", "NOT_EQUALS")
+        if "keyId" in leaf:
+            literal = {
+                "customTargetingKey": network.name("customTargetingKeys", leaf["keyId"]),
+                "customTargetingValues": _names(network, leaf, "valueIds"),
+                "negative": negative,
+            }
+            clause.setdefault("customTargetingLiterals", []).append(literal)
+        elif "audienceSegmentIds" in leaf:
+            segments = {"audienceSegments": _names(network, leaf, "audienceSegmentIds")}
+            clause.setdefault("audienceSegmentTargetings", []).append(
+                {**segments, "negative": negative}
+            )
+    return clause
+
+
+def _names(network: Network, leaf: Mapping[str, Any], field: str) -> list[str]:
+    return [network.name(_REFERENCES[field], number) for number in leaf.get(field, [])]
+
+
+def _field_value(network: Network, given: Mapping[str, Any]) -> Thing:
+    name = network.name("customFields", given["customFieldId"])
+    if "customFieldOptionId" in given:
+        return {"customField": name, "value": {"dropdownValue": given["customFieldOptionId"]}}
+    value = given.get("value", {})
+    kind = _VALUES.get(value.get("_type", ""), "stringValue")
+    return {"customField": name, "value": {kind: value.get("value")}}
+
+
+def _references(value: Mapping[str, Any], at: str) -> Iterator[tuple[str, str, str]]:
+    """Collection, id and field of whatever is named in it."""
+    for name, inner in value.items():
+        place = f"{at}.{name}"
+        for one in inner if isinstance(inner, list) else [inner]:
+            if name in _REFERENCES:
+                named = one.get("id", "") if isinstance(one, Mapping) else one
+                yield _REFERENCES[name], str(named), place
+            elif isinstance(one, Mapping):
+                yield from _references(one, place)
+
+
+@contextmanager
+def _in_soap_terms() -> Iterator[None]:
+    try:
+        yield
+    except ApiError as error:
+        names = "|".join(_FIELDS)
+        error.field = re.sub(rf"\b({names})\b", lambda match: _FIELDS[match[1]], error.field)
+        error.trigger = error.trigger.rpartition("/")[2]
+        raise
