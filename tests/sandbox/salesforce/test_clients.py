@@ -58,7 +58,7 @@ class Clients:
 
 @pytest.fixture
 def clients(folder: Path) -> Iterator[Clients]:
-    assert _PYTHON.exists(), "run `make test`, or `make .venv-clients/.installed` first"
+    assert _PYTHON.exists(), "run `make install` first"
     certificate(folder, "acme.my.salesforce.com")
     with ExitStack() as held:
         options = Options(tls=True, query_page_rows=2)
