@@ -441,7 +441,7 @@ async def test_allow_names_every_method_of_the_path(
         ("Authorization", ""),
         ("Content-Type", "application/json"),
         ("Idempotency-Key", "k-1"),
-        ("X-Correlation-Id", str(uuid.uuid4())),
+        ("X-Correlation-Id", "7d0cbd3e-34b1-4c3b-8a30-6b1a0f7f3c11"),
         ("X-Application-Label", "salesforce"),
     ],
 )

@@ -1,6 +1,7 @@
 """A body, whatever is in it, holds up nobody but its sender."""
 
 import asyncio
+import gc
 import json
 import threading
 from typing import Annotated, Any
@@ -177,6 +178,51 @@ async def test_long_request_gets_a_short_answer(
     )
     assert 400 <= found.status_code < 500
     assert len(found.content) < MOST_BYTES
+
+
+async def test_depth_is_bounded(edge: Edge) -> None:
+    """The place of each fault gets longer at every level."""
+    criteria: Any = {"keyId": 1, "valueIds": ["x"] * 60}
+    for _ in range(250):
+        criteria = {"children": [criteria]}
+    body = {"lineItems": [{**LINE_ITEM, "targeting": {"customTargeting": criteria}}]}
+    found = await edge.send("POST", "/v1/gam/lineitem", json=body)
+
+    fault = {"code": "EC40002", "message": "The body is nested more than 16 deep"}
+    assert (found.status_code, found.json()["errors"]) == (400, [fault])
+
+
+async def test_targeting_of_three_levels_is_taken(edge: Edge) -> None:
+    criteria: Any = {"keyId": 1, "valueIds": [2], "operator": "IS"}
+    for operator in ("AND", "OR"):
+        criteria = {"logicalOperator": operator, "children": [criteria]}
+    targeting = {"customTargeting": criteria}
+    item = {**LINE_ITEM, "targeting": targeting}
+    item["creativeTargetings"] = [{"name": "mobile", "targeting": targeting}]
+    found = await edge.send("POST", "/v1/gam/lineitem", json={"lineItems": [item]})
+
+    assert found.status_code == 200
+
+
+async def test_start_of_the_app_is_no_garbage(issuer: Issuer) -> None:
+    """To search it takes a quarter of a second, and the values of a large body make that happen."""
+    verifier = Verifier(Expected(issuer.url), issuer)
+    app = build_edge(verifier, Downstream(), EdgeOptions("seil", "dev"), [])
+    told: list[str] = []
+    steps = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive() -> Any:
+        return next(steps)
+
+    async def send(message: Any) -> None:
+        told.append(message["type"])
+
+    try:
+        await app({"type": "lifespan", "state": {}}, receive, send)
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+    assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
 async def test_faults_of_several_entries_are_all_named(edge: Edge) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -36,6 +36,9 @@ _MOST_MARKS = 100_000
 _MARKS = ",[{"
 # The largest object of the contract has 70 fields.
 _MOST_FIELDS = 100
+
+# The contract goes 12 deep. Faults get a longer place at every level, for each level around them.
+_DEEPEST = 16
 
 # One thread of the process: under the GIL more would only keep the loop waiting longer.
 _judge = ThreadPoolExecutor(1, thread_name_prefix="seil-judge")
@@ -107,7 +110,7 @@ def _read(content: bytes) -> Any:
         reason = f"has {marks} commas and opening brackets, at most {_MOST_MARKS} are read"
         raise BodyError(Fault("EC40001", f"body: {reason}"))
     try:
-        return _decode(text)
+        values = _decode(text)
     except _TwiceError:
         places = islice(_twice(_decode_pairs(text), None), MOST_FAULTS)
         named = (place_of(_parts(place)) for place in places)
@@ -115,7 +118,29 @@ def _read(content: bytes) -> Any:
             *(Fault("EC40001", f"{name}: is given more than once") for name in named)
         ) from None
     except RecursionError:
-        raise BodyError(Fault("EC40002", "The body is nested too deeply to be read")) from None
+        raise _too_deep() from None
+    if _deeper_than(_DEEPEST, values):
+        raise _too_deep()
+    return values
+
+
+def _too_deep() -> BodyError:
+    return BodyError(Fault("EC40002", f"The body is nested more than {_DEEPEST} deep"))
+
+
+def _deeper_than(levels: int, value: Any) -> bool:
+    level = [value]
+    for _ in range(levels):
+        level = [inner for one in level for inner in _inside(one)]
+        if not level:
+            return False
+    return any(isinstance(one, dict | list) for one in level)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 class _TwiceError(Exception):
