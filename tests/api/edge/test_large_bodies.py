@@ -66,7 +66,9 @@ class Work:
 
     def router(self, _dispatch: Dispatch) -> APIRouter:
         """Of a route whose bodies take long to judge, and its document to make."""
-        slow = create_model("Slow", name=Annotated[str, AfterValidator(self.hold)])
+        slow = create_model(
+            "Slow", __doc__="A text.", name=Annotated[str, AfterValidator(self.hold)]
+        )
         slow.model_config["json_schema_extra"] = self.hold
         router = system_router("gam")
 
