@@ -244,6 +244,9 @@ class TechOneSettings(_Section):
     )
     timeout: Duration = Field(timedelta(seconds=20), description="Longest wait for one call.")
     attempts: int = Field(3, ge=1, description="Tries of one call before it counts as failed.")
+    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
+        "Australia/Sydney", description="The business's zone: whose day a rate has to hold on."
+    )
 
 
 class ApiSettings(_Section):

@@ -8,7 +8,10 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 import httpx
 from opentelemetry import trace
@@ -18,6 +21,7 @@ from seil.errors import TooSlowError, UnavailableError
 from seil.settings import TechOneSettings
 from seil.techone.answers import credit_of, object_of, rate_of, unavailable
 from seil.techone.models import Credit, CreditRequest, Rate, RateRequest
+from seil.techone.periods import check_holds
 from seil.techone.session import Token, Tokens
 from seil.techone.wire import Wire
 
@@ -36,8 +40,12 @@ class TechOne:
     ConfigurationError.
     """
 
-    def __init__(self, settings: TechOneSettings) -> None:
+    def __init__(
+        self, settings: TechOneSettings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._settings = settings
+        self._zone = ZoneInfo(settings.time_zone)
+        self._now = now
         self._seconds = settings.timeout.total_seconds()
         self._wire = Wire(self._seconds)
         self._tokens = Tokens(settings, self._wire)
@@ -52,9 +60,13 @@ class TechOne:
         self._wire.close()
 
     def rate(self, _request: RateRequest) -> Rate:
-        """The one rate of the configured report."""
+        """The one rate of the configured report, where it is today's."""
+        asked = self._today()
         found, _ = self._asked("rate", "GET", self._settings.rate_path)
-        return rate_of(found)
+        rate = rate_of(found)
+        # Midnight may have passed meanwhile.
+        check_holds(rate, (asked, self._today()), self._zone)
+        return rate
 
     def credit(self, request: CreditRequest) -> Credit:
         """What a debtor may still buy: the number at the end of TechOne's message."""
@@ -66,6 +78,9 @@ class TechOne:
         }
         found, token = self._asked("credit", "POST", self._settings.credit_path, json=body)
         return credit_of(found, request.debtor_number, token.value)
+
+    def _today(self) -> date:
+        return self._now().astimezone(self._zone).date()
 
     def _asked(
         self, name: str, method: str, path: str, **options: Any

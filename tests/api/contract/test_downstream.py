@@ -154,6 +154,16 @@ def test_a_techone_with_another_shape(
     assert faults(quick.get(path)) == (502, ["EC50202"])
 
 
+@pytest.mark.parametrize("kind", ["rate-over", "rate-ahead"])
+def test_a_rate_of_another_day_is_none(local: Caller, levers: Levers, kind: str) -> None:
+    levers.techone("faults", kind=kind)
+
+    answer = local.deployment.call("GET", RATE)
+
+    assert faults(answer) == (404, ["EC40402"])
+    assert "holds from 2" in answer.json()["errors"][0]["message"]
+
+
 def test_the_same_is_told_both_ways(caller: Caller, levers: Levers) -> None:
     levers.admanager("faults", kind="html-answer")
     levers.techone("faults", kind="wrong-shape")

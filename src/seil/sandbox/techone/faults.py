@@ -114,6 +114,14 @@ KINDS: Mapping[str, tuple[str, Fault]] = {
     "cut-answer": ("Answers break off.", Fault(path=_API, cut=20)),
     "no-rate": ("The report of rates is empty.", _rates()),
     "two-rates": ("The report of rates has two rows.", _rates(_RATE, _RATE)),
+    "rate-over": (
+        "The report's rate was that of January 2020.",
+        _rates({**_RATE, "START_DATEI": "2020-01-01T00:00:00", "END_DATEI": "2020-01-31T00:00:00"}),
+    ),
+    "rate-ahead": (
+        "The report's rate is that of January 2999.",
+        _rates({**_RATE, "START_DATEI": "2999-01-01T00:00:00", "END_DATEI": "2999-01-31T00:00:00"}),
+    ),
     "rate-without-amount": (
         "The report's row has no amount.",
         _rates({name: value for name, value in _RATE.items() if name != "EXCH_RATE_AMT"}),

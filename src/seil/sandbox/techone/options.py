@@ -50,4 +50,5 @@ class Options:
     wsdl: Path | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
     debtors: Mapping[str, str] = field(default_factory=lambda: DEBTORS)
+    time_zone: str = _SETTINGS.time_zone
     now: Callable[[], datetime] = _now

@@ -6,6 +6,7 @@ import calendar
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from seil.sandbox.techone.messages import Call, RefusedError, Reply
 from seil.sandbox.techone.options import Options
@@ -24,7 +25,7 @@ class Rest:
 
     def rate(self, _call: Call) -> Reply:
         """One row, for the month: the same month has the same rate."""
-        today = self._options.now().date()
+        today = self._options.now().astimezone(ZoneInfo(self._options.time_zone)).date()
         last = calendar.monthrange(today.year, today.month)[1]
         return Reply.json(
             {

@@ -1,0 +1,38 @@
+"""The days that a rate holds: another day's rate would be somebody's wrong price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from seil.errors import RequestRejectedError, UnexpectedAnswerError
+from seil.techone.models import Rate
+from seil.techone.wire import SERVICE
+
+__all__ = ["check_holds"]
+
+
+def check_holds(rate: Rate, days: Iterable[date], zone: ZoneInfo) -> None:
+    """Raises RequestRejectedError, 404, where it holds on none of `days`.
+
+    Both ends are days that it holds. TechOne's dates have no zone, they are of the business; where
+    one has, it is read as the day in `zone`. Raises UnexpectedAnswerError where one cannot be read.
+    """
+    start = _day(rate.start_datei, "START_DATEI", zone)
+    end = _day(rate.end_datei, "END_DATEI", zone)
+    days = tuple(days)
+    if not any(start <= day <= end for day in days):
+        reason = (
+            f"there is no rate for {days[-1]} ({zone.key}): the one there is holds from {start}"
+            f" to {end}"
+        )
+        raise RequestRejectedError(SERVICE, "NO_RATE", reason, status=404)
+
+
+def _day(text: str, name: str, zone: ZoneInfo) -> date:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise UnexpectedAnswerError(SERVICE, f"{name} is no day of ISO 8601") from error
+    return (moment.astimezone(zone) if moment.tzinfo else moment).date()
