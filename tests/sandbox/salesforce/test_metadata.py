@@ -107,6 +107,19 @@ def test_custom_children_are_reached_through_a_custom_relationship() -> None:
     assert found["relationshipName"] == "Sails__r"
 
 
+def test_child_relationships_have_names_of_their_own() -> None:
+    parent = SObject.of("Boat__c", [SField.of("Id", "id")])
+    names = ("BoatId", "SpareId", "Other__c", "Third__c")
+    fields = [SField.of(name, "reference", reference_to=["Boat__c"]) for name in names]
+    children = parent.describe([SObject.of("Sail", fields)])["childRelationships"]
+    assert [child["relationshipName"] for child in children] == [
+        "Sails",
+        None,
+        "Sails__r",
+        "Sails1__r",
+    ]
+
+
 def test_global_describe_has_no_fields() -> None:
     entry = packaged("Account").global_describe()
     assert entry["name"] == "Account"

@@ -279,6 +279,36 @@ def test_collections_read_refused(shared: Org, params: dict[str, str], code: str
         assert _error(answer)[1] == code
 
 
+def test_collections_delete_what_they_can(org: Org) -> None:
+    ids = [ONE, "nonsense", "0015g0000000099AAA", FIVE]
+    results = org.http.delete("/composite/sobjects", params={"ids": ",".join(ids)}).json()
+    codes = [r["success"] or r["errors"][0]["statusCode"] for r in results]
+    assert codes == [True, "MALFORMED_ID", "INVALID_CROSS_REFERENCE_KEY", "ENTITY_IS_DELETED"]
+
+
+def test_collections_are_of_few_runs_of_an_object(shared: Org) -> None:
+    kinds = ["Account", "Contact"] * 6
+    rows = [{"attributes": {"type": kind}} for kind in kinds]
+    answer = shared.http.post("/composite/sobjects", json={"records": rows})
+    _, code, message = _error(answer)
+    assert code == "LIMIT_EXCEEDED"
+    assert message.startswith("Cannot have more than 10 chunks in a single operation.")
+
+
+@pytest.mark.parametrize(
+    ("identifier", "code", "told"),
+    [
+        (FIVE, "ENTITY_IS_DELETED", "entity is deleted"),
+        ("0015g0000000099AAA", "NOT_FOUND", "The requested resource does not exist"),
+        ("nonsense", "NOT_FOUND", "does not exist or is not accessible: nonsense"),
+    ],
+)
+def test_a_record_that_is_not_there(shared: Org, identifier: str, code: str, told: str) -> None:
+    status, found, message = _error(shared.http.get(f"{ACCOUNT}/{identifier}"))
+    assert (status, found) == (404, code)
+    assert told in message
+
+
 def test_collections_all_or_none(org: Org) -> None:
     body = {
         "allOrNone": True,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 from seil.catalog.fields import described_field
@@ -283,7 +284,8 @@ class SObject:
         `urls` is left to the server, which knows the API version asked for.
         """
         answer = {**self.raw, "fields": [dict(entry.raw) for entry in self.fields]}
-        if children := [_child(other, entry) for other, entry in self._referring(others)]:
+        taken: set[str | None] = set()
+        if children := [_child(other, entry, taken) for other, entry in self._referring(others)]:
             answer["childRelationships"] = children
         return answer
 
@@ -319,7 +321,10 @@ class SObject:
         return {entry.name.lower(): entry for entry in self.fields}
 
 
-def _child(other: SObject, entry: SField) -> dict[str, Any]:
+def _child(other: SObject, entry: SField, taken: set[str | None]) -> dict[str, Any]:
+    """`taken` are the names of the object's child relationships so far; this one's is added."""
+    name = next(n for n in _child_names(other, entry) if n is None or n not in taken)
+    taken.add(name)
     return {
         "cascadeDelete": entry.cascade_delete,
         "childSObject": other.name,
@@ -327,14 +332,19 @@ def _child(other: SObject, entry: SField) -> dict[str, Any]:
         "field": entry.name,
         "junctionIdListNames": [],
         "junctionReferenceTo": [],
-        "relationshipName": _plural(other),
+        "relationshipName": name,
         "restrictedDelete": False,
     }
 
 
-def _plural(other: SObject) -> str:
+def _child_names(other: SObject, entry: SField) -> Iterator[str | None]:
+    """The first that is free is used; a standard field's relationship may have none."""
     joined = str(other.raw.get("labelPlural") or other.label).replace(" ", "")
-    return f"{joined}__r" if other.custom else joined
+    if not entry.raw.get("custom"):
+        yield from (f"{joined}__r" if other.custom else joined, None)
+    yield f"{joined}__r"
+    for number in count(1):
+        yield f"{joined}{number}__r"
 
 
 def _prefix(name: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.conditions import NUMBERS
+from seil.sandbox.salesforce.conversion import RowError
 from seil.sandbox.salesforce.describe import described
 from seil.sandbox.salesforce.errors import AmbiguousIdError, ApiError, not_found, unreadable_json
 from seil.sandbox.salesforce.json_rows import check_record, object_name
@@ -30,6 +31,8 @@ _MOST_RETRIEVED = 2_000
 _DELETED_KEPT = timedelta(days=15)
 _UPSERT_ANSWERS_SINCE = 46.0
 _NOT_THERE = frozenset({"INVALID_CROSS_REFERENCE_KEY", "MALFORMED_ID"})
+_NO_KEY = "Provided external ID field does not exist or is not accessible: "
+_MOST_CHUNKS = 10
 _UNSAFE_FIELDS = re.compile(r"[^\w.,\s]")
 
 
@@ -80,8 +83,16 @@ class RecordRoutes:
         wanted, held = call.params.get("fields", ""), [identifier] if identifier else []
         records = self._selected(entity, "Id", held, wanted=wanted, root=call.root)
         if not records:
-            raise not_found()
+            raise self._absent(entity, identifier, call.args["id"])
         return Reply(200, records[0])
+
+    def _absent(self, entity: SObject, identifier: str | None, sent: str) -> ApiError:
+        if identifier is None:
+            return not_found(f"{_NO_KEY}{sent}")
+        text = f"SELECT Id FROM {entity.name} WHERE Id = {soql.quote(identifier)} ALL ROWS"  # noqa: S608  (SOQL)
+        if self._queries.records(text, ""):
+            return ApiError(404, "ENTITY_IS_DELETED", "entity is deleted")
+        return not_found()
 
     def _get_by_key(self, call: Call) -> Reply:
         entity = self._entity(call)
@@ -223,10 +234,15 @@ class RecordRoutes:
     ) -> list[dict[str, Any]]:
         """Runs of the same object are written together, in the order sent."""
         results: list[dict[str, Any]] = []
+        runs = _runs(rows)
+        if len(runs) > _MOST_CHUNKS:
+            reason = f"Cannot have more than {_MOST_CHUNKS} chunks in a single operation."
+            advice = "Please rearrange the data to reduce chunking."
+            raise ApiError(400, "LIMIT_EXCEEDED", f"{reason} {advice}")
         try:
             with self._store.write():
-                for name, values in _runs(rows):
-                    outcomes = write(described(self._store, name).name, values)
+                for name, values in runs:
+                    outcomes = write(name, values) if name else [_malformed(v) for v in values]
                     results += [_refused(o) if o.error else result(o) for o in outcomes]
                 if all_or_none and not all(entry["success"] for entry in results):
                     raise RollBack
@@ -333,8 +349,7 @@ _ROLLED_BACK = {
 def _key(entity: SObject, name: str) -> SField:
     key = entity.field(name)
     if key is None or not (key.external_id or key.id_lookup or key.type == "id"):
-        reason = f"Provided external ID field does not exist or is not accessible: {name}"
-        raise not_found(reason)
+        raise not_found(f"{_NO_KEY}{name}")
     return key
 
 
@@ -345,7 +360,7 @@ def _raise(outcome: Outcome) -> None:
     if error.code == "ENTITY_IS_DELETED":
         raise ApiError(404, error.code, error.message, fields=[])
     if error.code in _NOT_THERE and error.fields in ((), ("Id",)):
-        raise not_found("Provided external ID field does not exist or is not accessible: ")
+        raise not_found(f"{_NO_KEY}{outcome.id or ''}")
     raise ApiError(400, error.code, error.message, fields=error.fields)
 
 
@@ -357,6 +372,12 @@ def _runs(rows: Sequence[tuple[str, Any]]) -> list[tuple[str, list[Any]]]:
         else:
             runs.append((name, [value]))
     return runs
+
+
+def _malformed(identifier: str) -> Outcome:
+    return Outcome(
+        None, created=False, error=RowError("MALFORMED_ID", f"malformed id {identifier}")
+    )
 
 
 def _listed(text: str) -> list[str]:

@@ -104,12 +104,9 @@ class Tree:
 
     def _child(self, entity: SObject, name: str) -> tuple[SObject, str]:
         """The object that a child relationship holds, and its field that refers back."""
-        children = entity.describe(self._store.objects.values())["childRelationships"]
-        called = [c for c in children if str(c["relationshipName"]).lower() == name.lower()]
-        # Where several fields refer to the object, the one that is named after it.
-        called.sort(key=lambda c: c["field"] != f"{entity.name}Id")
-        if called:
-            return self._store.object(called[0]["childSObject"]), str(called[0]["field"])
+        for child in entity.describe(self._store.objects.values())["childRelationships"]:
+            if (child["relationshipName"] or "").lower() == name.lower():
+                return self._store.object(child["childSObject"]), str(child["field"])
         reason = f"No such column '{name}' on sobject of type {entity.name}"
         raise ApiError(400, "INVALID_FIELD", reason)
 
