@@ -68,6 +68,12 @@ class Logins:
     def lifetime(self) -> float:
         return self._options.token_lifetime
 
+    @property
+    def user(self) -> dict[str, str]:
+        """Who logs in, as an org that holds no users knows it."""
+        username = self._options.credentials.username
+        return {"Id": self.user_id, "Username": username, "Name": username}
+
     def routes(self) -> list[Route]:
         oauth = "/services/oauth2"
         return [

@@ -171,6 +171,8 @@ class Identity:
         }
 
     def _user(self, identifier: str) -> dict[str, Any] | None:
+        if "User" not in self._store.objects:
+            return self._logins.user if full_id(identifier) == self._logins.user_id else None
         sql = 'SELECT * FROM main."User" WHERE "Id" = ?'
         result = self._store.cursor().execute(sql, [full_id(identifier)])
         rows = result.to_arrow_table().to_pylist()
