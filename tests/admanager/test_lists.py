@@ -65,4 +65,4 @@ def test_list_of_many_faults_is_judged_until_there_are_enough() -> None:
         GeoTargeting.model_validate({"targetedLocations": [{}] * 800})
 
     *faults, last = refusal.value.errors()
-    assert (len(faults), last["type"], last["loc"]) == (51, "unjudged", ("targetedLocations", 51))
+    assert (len(faults), last["type"], last["loc"]) == (51, "truncation", ("targetedLocations", 51))

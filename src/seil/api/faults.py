@@ -16,7 +16,7 @@ MOST_FAULTS = 50
 _LONGEST_VALUE = 60
 _LONGEST_PLACE = 200
 # The type of the error with which a list of seil.admanager.models.lists ends early.
-_UNJUDGED = "unjudged"
+_TRUNCATION = "truncation"
 _PREFIX = "Value error, "
 # Parts of a location that the framework adds and the caller never wrote.
 _OURS = ("body", "query", "path", "header")
@@ -25,8 +25,8 @@ _OURS = ("body", "query", "path", "header")
 def validation_faults(error: ValidationError, *place: str) -> tuple[Fault, ...]:
     """What pydantic found wrong with what stands at `place`: "body", or the request as a whole."""
     errors = error.errors(include_url=False)
-    judged = [{**one, "loc": (*place, *one["loc"])} for one in errors if one["type"] != _UNJUDGED]
-    return faults_of(judged, whole=len(judged) == len(errors))
+    faults = [{**one, "loc": (*place, *one["loc"])} for one in errors if one["type"] != _TRUNCATION]
+    return faults_of(faults, whole=len(faults) == len(errors))
 
 
 def faults_of(errors: Sequence[Any], *, whole: bool = True) -> tuple[Fault, ...]:

@@ -143,6 +143,18 @@ def test_json_of_the_odd_kind(local: Caller, body: str | bytes, code: str) -> No
     assert set(faults(answer)[1]) == {code}
 
 
+@pytest.mark.parametrize("entry", ["7", "{}", '""'])
+def test_a_list_without_end_gets_a_short_answer(caller: Caller, entry: str) -> None:
+    """240,000 entries, as much as a body of 1 MB has room for."""
+    body = f'{{"action": "archive", "ids": [{",".join([entry] * 240_000)}]}}'
+    answer = caller.deployment.call(
+        "PUT", "/v1/gam/lineitem/action", content=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert faults(answer) == (400, ["EC40001"])
+    assert len(answer.content) < 16_000
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
 @pytest.mark.parametrize("path", ["lineitem", "forecast"])
 def test_a_number_is_finite(local: Caller, path: str, number: str) -> None:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, create_model
 from starlette.responses import Response
 from tests.api.edge.conftest import READ, WRITE, Downstream, Edge
 
+from seil.api.calls import Answer, Call, Fault
 from seil.api.edge.app import EdgeOptions, build_edge
 from seil.api.edge.bodies import LARGE_BODY
 from seil.api.edge.dispatch import Dispatch
@@ -210,21 +211,41 @@ async def test_start_of_the_app_is_no_garbage(issuer: Issuer) -> None:
     """To search it takes a quarter of a second, and the values of a large body make that happen."""
     verifier = Verifier(Expected(issuer.url), issuer)
     app = build_edge(verifier, Downstream(), EdgeOptions("seil", "dev"), [])
-    told: list[str] = []
+    answers: list[str] = []
     steps = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
 
     async def receive() -> Any:
         return next(steps)
 
     async def send(message: Any) -> None:
-        told.append(message["type"])
+        answers.append(message["type"])
 
     try:
         await app({"type": "lifespan", "state": {}}, receive, send)
         assert gc.get_freeze_count() > 0
     finally:
         gc.unfreeze()
-    assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert answers == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+@pytest.mark.parametrize(
+    ("errors", "last"),
+    [
+        pytest.param((Fault("EC40010", "x" * 14_000 + "y"),), "xx...", id="one"),
+        pytest.param((Fault("EC40010", "\0" * 300),) * 99, "and at least 73 more", id="many"),
+    ],
+)
+async def test_long_reasons_of_a_system_are_cut(
+    edge: Edge, errors: tuple[Fault, ...], last: str
+) -> None:
+    async def refuse(_call: Call) -> Answer:
+        return Answer(400, errors=errors)
+
+    edge.downstream.reply = refuse
+    found = await edge.send("GET", "/v1/gam/order/1")
+
+    assert len(found.content) < MOST_BYTES
+    assert found.json()["errors"][-1]["message"].endswith(last)
 
 
 async def test_faults_of_several_entries_are_all_named(edge: Edge) -> None:

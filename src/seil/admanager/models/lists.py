@@ -30,7 +30,7 @@ SEVERAL = 100
 # A list in which more is wrong than that is judged no further, and says so by an error of a type
 # of its own.
 ENOUGH = 50
-UNJUDGED = "unjudged"
+TRUNCATION = "truncation"
 
 _ERROR_TYPES = frozenset(get_args(core_schema.ErrorType))
 
@@ -62,30 +62,31 @@ class Entries:
     def _judge(self, values: Any, judge: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         if info.context == ANSWER or not isinstance(values, list) or not values:
             return judge(values)
-        if (length := len(values)) > self.most:
+        length = len(values)
+        if length > self.most:
             facts = {"field_type": "List", "max_length": self.most, "actual_length": length}
             raise PydanticKnownError("too_long", facts)
-        judged: list[Any] = []
+        results: list[Any] = []
         faults: list[InitErrorDetails] = []
         for at, value in enumerate(values):
             try:
-                judged += judge([value])
+                results += judge([value])
             except ValidationError as error:
                 faults += _faults_at(at, error)
-                if len(faults) > ENOUGH:
-                    faults.append(_unjudged(at + 1))
+                if len(faults) > ENOUGH and at + 1 < length:
+                    faults.append(_truncation(at + 1))
                     break
         if faults:
             raise ValidationError.from_exception_data("list", faults)
-        return judged
+        return results
 
 
 def entries(most: int) -> Entries:
     return Entries(most)
 
 
-def _unjudged(at: int) -> InitErrorDetails:
-    error = PydanticCustomError(UNJUDGED, "this entry and those after it were not judged")
+def _truncation(at: int) -> InitErrorDetails:
+    error = PydanticCustomError(TRUNCATION, "this entry and those after it were not judged")
     return InitErrorDetails(type=error, loc=(at,), input=None)
 
 

@@ -61,7 +61,7 @@ class JsonRoute(APIRoute):
         if not self.body_field:
             return handle
         model: Any = self.body_field.field_info.annotation
-        judge = partial(_judged, TypeAdapter(model))
+        judge = partial(_validate, TypeAdapter(model))
 
         async def read(request: Request) -> Response:
             return await handle(_JsonRequest(request, judge))
@@ -95,7 +95,7 @@ class _JsonRequest(Request):
         return await beside(self, partial(self._judge, content))
 
 
-def _judged(adapter: TypeAdapter[Any], content: bytes) -> Any:
+def _validate(adapter: TypeAdapter[Any], content: bytes) -> Any:
     """The body's model. Raises BodyError, or JSONDecodeError."""
     try:
         return adapter.validate_python(_read(content))
@@ -113,9 +113,9 @@ def _read(content: bytes) -> Any:
         values = _decode(text)
     except _TwiceError:
         places = islice(_twice(_decode_pairs(text), None), MOST_FAULTS)
-        named = (place_of(_parts(place)) for place in places)
+        names = (place_of(_parts(place)) for place in places)
         raise BodyError(
-            *(Fault("EC40001", f"{name}: is given more than once") for name in named)
+            *(Fault("EC40001", f"{name}: is given more than once") for name in names)
         ) from None
     except RecursionError:
         raise _too_deep() from None

@@ -102,20 +102,23 @@ def _told(fault: Fault) -> dict[str, Any]:
 def _errors(answer: Answer) -> list[dict[str, Any]]:
     """All of them, or of too many as much as there is room for, and how many more there are.
 
-    Those of what was done in part are short enough, and every id is needed.
+    Where something was done, every error stays: its ids are needed.
     """
     errors = [_told(fault) for fault in answer.errors]
-    if answer.done is not None or len(to_json(errors)) <= _LONGEST_ERRORS:
+    if len(to_json(errors)) <= _LONGEST_ERRORS:
         return errors
-    kept: list[dict[str, Any]] = []
+    errors = [{**error, "message": _cut(error["message"], _LONGEST_MESSAGE)} for error in errors]
+    if answer.done is not None:
+        return errors
+    first: list[dict[str, Any]] = []
     room = _LONGEST_ERRORS - 100
     for at, error in enumerate(errors):
-        short = {**error, "message": _cut(error["message"], _LONGEST_MESSAGE)}
-        room -= len(to_json(short)) + 1
+        room -= len(to_json(error)) + 1
         if room < 0:
-            return [*kept, {**error, "message": f"and at least {len(errors) - at} more"}]
-        kept.append(short)
-    return kept
+            more = f"and at least {len(errors) - at} more"
+            return [*first, {"code": error["code"], "message": more}]
+        first.append(error)
+    return first
 
 
 def _cut(text: str, most: int) -> str:
