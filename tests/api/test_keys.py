@@ -225,6 +225,32 @@ async def test_a_private_key_that_is_published_is_used_as_the_public_one(
     assert await remote.key(key["kid"])
 
 
+async def test_a_good_token_does_not_wait_while_a_bad_one_makes_a_slow_issuer_be_asked(
+    issuer: Issuer, published: Published, clock: Clock
+) -> None:
+    go_on = asyncio.Event()
+    go_on.set()
+
+    async def slowly(request: httpx.Request) -> httpx.Response:
+        await go_on.wait()
+        return published(request)
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(slowly))
+    remote = RemoteKeys("http://issuer.test/jwks", client, clock=clock)
+    (key,) = issuer.jwks()["keys"]
+    await remote.check()
+    clock.now += 11
+    go_on.clear()
+    bad = [asyncio.create_task(remote.key(f"unknown {n}")) for n in range(20)]
+    await asyncio.sleep(0)
+
+    assert await remote.key(key["kid"])
+    assert not any(task.done() for task in bad)
+    go_on.set()
+    assert await asyncio.gather(*bad) == [None] * 20
+    assert published.reads == 2
+
+
 async def test_a_caller_who_leaves_does_not_break_the_read_off(
     issuer: Issuer, published: Published, clock: Clock
 ) -> None:

@@ -141,6 +141,8 @@ OTHER = [
     ),
     ("200 but a page", Reply(200, EDGE, MARKUP), UnavailableError, "the answer is a web page"),
     ("200 but not JSON", Reply(200, b'{"sobj'), UnavailableError, "the answer is not JSON"),
+    ("200 but deep", Reply(200, b"[" * 100_000), UnavailableError, "the answer is not JSON"),
+    ("400 but deep", Reply(400, b"[" * 100_000), RequestRejectedError, "HTTP_400: [["),
     ("200 but empty", Reply(200), UnavailableError, "the answer is not JSON"),
     ("200 but a list", Reply(200, []), UnavailableError, "the answer has no sobjects"),
     (

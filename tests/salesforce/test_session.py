@@ -334,9 +334,10 @@ def test_login_refused(
         Reply(400, {"error": "unknown_error", "error_description": "retry your request"}),
         Reply(503),
         Reply(200, b"<html>setting things up</html>"),
+        Reply(200, b"[" * 100_000),
         Reply(hang_up=True),
     ],
-    ids=["unknown", "503", "page", "hung up"],
+    ids=["unknown", "503", "page", "deep", "hung up"],
 )
 def test_login_that_fails_in_passing_is_repeated(
     far: FarEnd, settings: SalesforceSettings, failure: Reply

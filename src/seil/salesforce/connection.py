@@ -135,7 +135,7 @@ class Connection:
             response = self._answered(call, stream=False)
             try:
                 return json.loads(response.content, parse_float=Decimal)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 # A page of the edge servers: the request got no further. Half an answer: it did.
                 page = response.content.lstrip()[:1] == b"<"
                 words = "the answer is a web page" if page else "the answer is not JSON"

@@ -132,7 +132,7 @@ def code_and_reason(answer: Answer) -> tuple[str, str]:
     """The far end's own words: a list of errors, one error, an OAuth error, or anything else."""
     try:
         content = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         text = _plain(answer.body)
         return (text, "") if text in _SESSION_CODES else ("", text)
     first = content[0] if isinstance(content, list) and content else content

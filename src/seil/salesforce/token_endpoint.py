@@ -130,5 +130,5 @@ def _not_a_login(login_url: str, answer: Answer, description: str) -> LoginError
 def _json(response: httpx.Response) -> Any:
     try:
         return response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
