@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ from seil.sandbox.admanager.seed import (
 from seil.sandbox.admanager.server import Server
 
 NETWORK = "networks/1234567"
+_numbers = itertools.count(1)
 
 
 class Time:
@@ -65,10 +67,10 @@ class Google:
     def line_items(self) -> Any:
         return self.client(gam.LineItemServiceClient)
 
-    def order(self, name: str = "An order", **fields: Any) -> Any:
-        """A new order."""
+    def order(self, name: str = "", **fields: Any) -> Any:
+        """A new order, of a name of its own."""
         order = gam.Order(
-            display_name=name,
+            display_name=name or f"Order {next(_numbers)}",
             **{
                 "advertiser": f"{NETWORK}/companies/{ADVERTISER_ID}",
                 "trafficker": f"{NETWORK}/users/{TRAFFICKER_ID}",

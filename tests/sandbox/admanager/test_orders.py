@@ -262,7 +262,7 @@ def test_update_changes_what_the_mask_names(google: Google) -> None:
 
 
 def test_update_without_a_mask_changes_what_is_given(google: Google) -> None:
-    made = google.order(po_number="PO-1")
+    made = google.order("An order", po_number="PO-1")
     changed = _update(google, gam.Order(name=made.name, notes="new"))
     assert (changed.notes, changed.po_number, changed.display_name) == ("new", "PO-1", "An order")
 

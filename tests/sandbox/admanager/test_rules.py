@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +14,15 @@ import httpx
 import pytest
 from google.ads import admanager_v1 as gam
 from google.api_core.exceptions import BadRequest
-from tests.sandbox.admanager.conftest import NETWORK, Google, Soap, Time, line_item, mask
+from tests.sandbox.admanager.conftest import (
+    NETWORK,
+    Google,
+    Soap,
+    Time,
+    line_item,
+    mask,
+    proposal_line,
+)
 
 from seil.sandbox.admanager import catalog, seed
 from seil.sandbox.admanager.rest import schema
@@ -21,6 +30,7 @@ from seil.sandbox.admanager.server import Server
 from seil.sandbox.admanager.store import FILE_NAME
 from seil.sandbox.admanager.targeting import REFERENCES
 
+GoogleAdsServerFault: Any = importlib.import_module("googleads.errors").GoogleAdsServerFault
 Fields = dict[str, Any]
 
 _AD_UNIT = f"{NETWORK}/adUnits/{seed.AD_UNIT_ID}"
@@ -317,6 +327,21 @@ def test_order_against_the_rules_is_refused(google: Google, fields: Fields, reas
     assert field.startswith("requests[0].order.")
 
 
+@pytest.mark.parametrize("renamed", [False, True])
+def test_name_of_an_order_is_given_once(google: Google, renamed: bool) -> None:
+    name = google.order("Summer").name
+    google.orders.batch_archive_orders(parent=NETWORK, names=[name])
+    other = google.order("Winter")
+    with pytest.raises(BadRequest) as error:
+        if renamed:
+            change = {"name": other.name, "display_name": "Summer"}
+            update = {"order": change, "update_mask": mask("display_name")}
+            google.orders.batch_update_orders(request={"parent": NETWORK, "requests": [update]})
+        else:
+            google.order("Summer")
+    assert _reason(error) == ("UniqueError", "requests[0].order.displayName")
+
+
 def test_order_names_whom_and_what_there_is(google: Google) -> None:
     made = google.order(
         salesperson=f"{NETWORK}/users/{seed.SALESPERSON_ID}",
@@ -405,6 +430,37 @@ def test_notes_of_a_sold_line_item_change(google: Google, sold: Any) -> None:
     assert changed.notes == "Ours alone"
 
 
+_WISHES: list[tuple[Fields, str]] = [
+    ({"costType": "CPC"}, f"{_RESERVATION}.COST_TYPE_UNIT_TYPE_MISMATCH_NOT_ALLOWED"),
+    ({"priority": 99}, "LineItemError.INVALID_PRIORITY_FOR_LINE_ITEM_TYPE"),
+    (
+        {"costPerUnit": {"currencyCode": "USD", "microAmount": 1}},
+        "LineItemError.INVALID_LINE_ITEM_CURRENCY",
+    ),
+    (
+        {"frequencyCaps": [{"maxImpressions": 0, "numTimeUnits": 1, "timeUnit": "DAY"}]},
+        "FrequencyCapError.IMPRESSIONS_TOO_LOW",
+    ),
+]
+
+
+@pytest.mark.filterwarnings("ignore:The 'warn' method:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("fields", "reason"), _WISHES, ids=[str(next(iter(f))) for f, _ in _WISHES]
+)
+def test_forecast_of_what_cannot_be_booked_is_refused(
+    soap: Soap, clock: Time, fields: Fields, reason: str
+) -> None:
+    line = proposal_line(0, clock.now)
+    kept = ("lineItemType", "startDateTime", "endDateTime", "targeting", "creativePlaceholders")
+    wish = {**{name: line[name] for name in kept}, "primaryGoal": line["goal"], "costType": "CPM"}
+    with pytest.raises(GoogleAdsServerFault) as error:
+        soap.service("ForecastService").getAvailabilityForecast(
+            {"lineItem": {**wish, **fields}}, {}
+        )
+    assert error.value.errors[0]["errorString"] == reason
+
+
 def test_order_with_unreserved_line_items_is_not_approved_as_it_is(
     google: Google, clock: Time
 ) -> None:
@@ -440,6 +496,18 @@ def test_pausing_an_order_pauses_its_line_items_and_resuming_resumes_them(
         order = google.orders.get_order(name=item.order).status.name
         seen.append((order, google.line_items.get_line_item(name=item.name).status.name))
     assert seen == [("APPROVED", "INACTIVE"), ("APPROVED", "PAUSED"), ("APPROVED", "INACTIVE")]
+
+
+def test_daily_goal_of_a_priced_line_item_is_a_number_not_a_share(
+    google: Google, clock: Time, http: httpx.Client
+) -> None:
+    fields = _typed("PRICE_PRIORITY", _goal("DAILY", 5000))
+    item = google.line_item(google.order().name, clock.now, **fields)
+    http.post(f"/sandbox/lineItems/{item.name.rpartition('/')[2]}/creatives")
+    google.orders.batch_approve_orders(request={"parent": NETWORK, "names": [item.order]})
+    clock.pass_by(days=2)
+    delivered = google.line_items.get_line_item(name=item.name).stats.impressions_delivered
+    assert 3000 < delivered < 7000
 
 
 _CATALOG = (

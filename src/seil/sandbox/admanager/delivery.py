@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from seil.sandbox.admanager.clock import moment
 from seil.sandbox.admanager.network import ident
+from seil.sandbox.admanager.reservation import PERCENTAGES
 
 _UNLIMITED_DAILY = 5_000
 _SPONSORED_DAILY = 20_000
@@ -89,7 +90,7 @@ def _daily(item: Mapping[str, Any], day: date, _zone: ZoneInfo) -> float:
         start, end = span(item)
         base = _impressions(item, units) / max((end - start).total_seconds() / _SECONDS, 1.0)
     elif goal.get("goalType") == "DAILY":
-        base = _SPONSORED_DAILY * units / 100
+        base = _SPONSORED_DAILY * units / 100 if item["lineItemType"] in PERCENTAGES else units
     else:
         base = _UNLIMITED_DAILY
     weekend = _WEEKEND if day.weekday() >= 5 else 1.05

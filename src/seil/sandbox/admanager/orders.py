@@ -8,6 +8,7 @@ from typing import Any
 from seil.sandbox.admanager.checks import check_order, refused
 from seil.sandbox.admanager.clock import moment, stamp
 from seil.sandbox.admanager.delivery import span
+from seil.sandbox.admanager.errors import rejection
 from seil.sandbox.admanager.life_cycle import ORDER_ACTIONS, RESERVABLE, eligible_once
 from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing, ident, kept, public
@@ -31,6 +32,7 @@ class Orders:
     def create(self, given: Thing, *, at: str = "order") -> Thing:
         network = self._network
         check_order(network, given, at)
+        self._check_unique(given, at)
         name = network.new_name("orders")
         order = {
             **given,
@@ -53,7 +55,19 @@ class Orders:
         if status in ("CANCELED", "PENDING_APPROVAL"):
             raise refused("OrderError", f"UPDATE_{status}_ORDER_NOT_ALLOWED", before)
         check_order(self._network, changed, at)
+        self._check_unique(changed, at)
         return self.save({**changed, **kept(before, _KEPT)})
+
+    def _check_unique(self, order: Thing, at: str) -> None:
+        """No two orders of a network have one name, archived ones included:
+        https://developers.google.com/ad-manager/api/reference/v202608/OrderService.UniqueError.
+        """
+        title = order["displayName"]
+        for other in self._network.store.titled("orders", title):
+            if other["name"] != order.get("name") and other["status"] != "DELETED":
+                message = f"{title!r} is the name of {other['name']} too"
+                field = f"{at}.displayName"
+                raise rejection("UniqueError", "", message, field=field, trigger=title)
 
     def act(self, method: str, names: Sequence[str], *, skip_check: bool = False) -> int:
         """Performs a batch action of the client's name; how many orders it changed."""

@@ -59,8 +59,8 @@ _UNITS_OF_COST = {
 }
 
 
-def check_terms(item: Mapping[str, Any], at: str, *, cost: str = "costType") -> None:
-    """`cost` is the name of the cost type's field. Raises ApiError for what does not fit."""
+def check_terms(item: Mapping[str, Any], at: str, *, goal: str = "goal") -> None:
+    """`goal` is what the field is called. Raises ApiError for what does not fit."""
     kind = item["lineItemType"]
     terms = TERMS.get(kind)
     if terms is None:
@@ -72,9 +72,9 @@ def check_terms(item: Mapping[str, Any], at: str, *, cost: str = "costType") -> 
             field=f"{at}.lineItemType",
             trigger=kind,
         )
-    _check_cost(kind, terms, item[cost], f"{at}.{cost}")
-    _check_goal(kind, terms, item.get("goal", {}), f"{at}.goal")
-    _check_units_of_cost(terms, item[cost], item.get("goal", {}), f"{at}.{cost}")
+    _check_cost(kind, terms, item["costType"], f"{at}.costType")
+    _check_goal(kind, terms, item.get(goal, {}), f"{at}.{goal}")
+    _check_units_of_cost(terms, item["costType"], item.get(goal, {}), f"{at}.costType")
     _check_priority(kind, terms, item.get("priority"), f"{at}.priority")
 
 

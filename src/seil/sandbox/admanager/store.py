@@ -85,6 +85,11 @@ class Store:
         found = self._rows("SELECT body FROM things WHERE kind = ? ORDER BY id", kind)
         return [json.loads(body) for (body,) in found]
 
+    def titled(self, kind: str, title: str) -> list[dict[str, Any]]:
+        """Those of this display name, by id."""
+        sql = "SELECT body FROM things WHERE kind = ? AND body ->> '$.displayName' = ? ORDER BY id"
+        return [json.loads(body) for (body,) in self._rows(sql, kind, title)]
+
     def counts(self) -> dict[str, int]:
         return dict(self._rows("SELECT kind, count(*) FROM things GROUP BY kind ORDER BY kind"))
 

@@ -10,15 +10,27 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from seil.sandbox.admanager.checks import check_caps, check_currency
 from seil.sandbox.admanager.errors import ApiError, dangling, required
 from seil.sandbox.admanager.inventory import Demand, availability, demand_of, narrowings
 from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing
+from seil.sandbox.admanager.reservation import check_terms
 from seil.sandbox.admanager.soap.dates import from_soap
 from seil.sandbox.admanager.soap.named import check_targeting
 
 _NEEDED = ("lineItemType", "targeting", "creativePlaceholders")
 _AT = "lineItem.lineItem"
+
+
+def _check_booking(network: Network, item: Mapping[str, Any]) -> None:
+    """What is given of a line item's terms has to fit, as it has to when it is booked."""
+    if "costType" in item and "primaryGoal" in item:
+        check_terms(item, _AT, goal="primaryGoal")
+    for name in ("costPerUnit", "valueCostPerUnit"):
+        if name in item:
+            check_currency(network, item[name].get("currencyCode", ""), f"{_AT}.{name}")
+    check_caps(item.get("frequencyCaps", ()), f"{_AT}.frequencyCaps", amount="numTimeUnits")
 
 
 class Forecasts:
@@ -50,6 +62,8 @@ class Forecasts:
             if not item.get(field):
                 raise required(f"{_AT}.{field}")
         self._check_references(wish, item)
+        if item is wish.get("lineItem"):
+            _check_booking(self._network, item)
         found = self._forecast(self._demand(item), goal)
         kept = {"lineItemId": item.get("id"), "orderId": item.get("orderId")}
         return {**found, **kept, "deliveredUnits": 0}
