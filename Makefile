@@ -18,9 +18,11 @@ install: .venv/.installed .venv-clients/.installed .venv-openapi/.installed ## I
 	@touch $@
 
 # Other people's clients, which tests run against the stand-ins.
-.venv-clients/.installed: tests/clients/uv.lock tests/clients/pyproject.toml $(UV)
+.venv-clients/.installed: tests/clients/uv.lock tests/clients/airbyte/uv.lock $(UV)
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-clients $(UV) sync --project tests/clients --frozen --quiet \
 		--python $(PYTHON)
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-airbyte $(UV) sync --project tests/clients/airbyte --frozen \
+		--quiet --python $(PYTHON)
 	@touch $@
 
 # What tests read the API's OpenAPI document with: a generator of clients, and a linter with its node.
@@ -76,4 +78,4 @@ lock: $(UV) ## Resolve each pyproject.toml anew into its uv.lock
 	$(UV) lock --upgrade --project tests/openapi
 
 clean: ## Remove what was installed and what the demo wrote
-	rm -rf .venv .venv-bench .venv-clients .venv-openapi .tools demo
+	rm -rf .venv .venv-airbyte .venv-bench .venv-clients .venv-openapi .tools demo

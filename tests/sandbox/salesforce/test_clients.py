@@ -23,7 +23,6 @@ from seil.sandbox.salesforce.options import Options
 from seil.sandbox.salesforce.server import Server
 
 _ROOT = Path(__file__).parents[3]
-_PYTHON = _ROOT / ".venv-clients" / "bin" / "python"
 _SCRIPTS = _ROOT / "tests" / "clients"
 _NAMES = ["Acme", "ACME north", "Zoë & Co_", "O'Brien 100%"]
 
@@ -33,9 +32,11 @@ class Clients:
     server: Server
     proxy: str
 
-    def run(self, name: str) -> dict[str, Any]:
+    def run(self, name: str, *, environment: str = ".venv-clients") -> dict[str, Any]:
+        python = _ROOT / environment / "bin" / "python"
+        assert python.exists(), "run `make install` first"
         certificate = str(self.server.folder / "tls.crt")
-        environment = {
+        variables = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.server.folder),
             "HTTPS_PROXY": self.proxy,
@@ -44,8 +45,8 @@ class Clients:
             "REQUESTS_CA_BUNDLE": certificate,
         }
         ran = subprocess.run(
-            [_PYTHON, _SCRIPTS / f"{name}_client.py"],
-            env=environment,
+            [python, _SCRIPTS / f"{name}_client.py"],
+            env=variables,
             capture_output=True,
             text=True,
             timeout=300,
@@ -58,7 +59,6 @@ class Clients:
 
 @pytest.fixture
 def clients(folder: Path) -> Iterator[Clients]:
-    assert _PYTHON.exists(), "run `make install` first"
     certificate(folder, "acme.my.salesforce.com")
     with ExitStack() as held:
         options = Options(tls=True, query_page_rows=2)
@@ -104,3 +104,9 @@ def test_sfq_batches_queries(clients: Clients) -> None:
     assert seen["names"] == _NAMES
     assert seen["left"] == 3
     assert seen["more"] == {"contacts": 3, "deleted": 1, "prefix": "Account"}
+
+
+def test_airbyte_reads_a_whole_object_in_bulk(clients: Clients) -> None:
+    seen = clients.run("airbyte", environment=".venv-airbyte")
+    assert seen["names"] == [*_NAMES, "Gone"]
+    assert seen["more"] == {"amounts": [100.5, 0.01, None, -5.0, 7.0]}
