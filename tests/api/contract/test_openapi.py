@@ -33,7 +33,7 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
-ERRORS = {"400", "401", "403", "404", "408", "409", "413", "429", "500", "502", "504"}
+ERRORS = {"400", "401", "403", "404", "408", "409", "413", "429", "500", "502", "503", "504"}
 EXAMPLES = 8
 # Each takes a tenth of a second to make.
 EXAMPLES_OF_LINE_ITEMS = 4

@@ -110,8 +110,9 @@ def _describe_body(operation: dict[str, Any], schemas: Mapping[str, Any]) -> Non
     body = operation.get("requestBody", {})
     for media in body.get("content", {}).values():
         schema = _kinds(media["schema"])[0]
-        if reference := schema.get("$ref"):
-            body["description"] = schemas[reference.rpartition("/")[2]]["description"]
+        model = schemas.get(schema.get("$ref", "").rpartition("/")[2], {})
+        if text := model.get("description"):
+            body["description"] = text
 
 
 def _exact(value: Any) -> None:

@@ -26,6 +26,7 @@ _FAILURES = {
     429: ("Too many requests", "EC42901", "Too many requests; try again in 12 seconds"),
     500: ("Something unexpected", "EC50001", "Something unexpected happened"),
     502: ("The system behind is down, or answers nonsense", "EC50201", "gam is not reachable"),
+    503: ("No connection is free: nothing was done", "EC50301", "All 864 connections are taken"),
     504: ("The system behind is too slow", "EC50401", "gam did not answer within 29 seconds"),
 }
 
@@ -62,7 +63,7 @@ def failures(*codes: int) -> dict[int | str, dict[str, Any]]:
         text, fault, message = _FAILURES[code]
         example = _example(code, fault, message)
         answers[code] = {"model": Failure, "description": text, "content": _json(example)}
-        if code in (429, 502, 504):
+        if code in (429, 502, 503, 504):
             answers[code]["headers"] = dict(RETRY_AFTER)
     return answers
 

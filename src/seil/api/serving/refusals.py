@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -42,6 +43,7 @@ def _closing(answer: Answer) -> Response:
 
 def _wire(response: Response) -> bytes:
     code = HTTPStatus(response.status_code)
-    head = f"HTTP/1.1 {code.value} {code.phrase}\r\n".encode()
+    date = formatdate(usegmt=True)
+    head = f"HTTP/1.1 {code.value} {code.phrase}\r\ndate: {date}\r\n".encode()
     lines = (name + b": " + value + b"\r\n" for name, value in response.raw_headers)
     return head + b"".join(lines) + b"\r\n" + bytes(response.body)
