@@ -266,7 +266,25 @@ async def test_a_span_is_named_by_its_route_whatever_path_is_sent(
     edge: Edge, spans: InMemorySpanExporter, method: str, path: str, name: str
 ) -> None:
     await edge.send(method, path)
+    _assert_named(spans, method, path, name)
 
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("GET", "/v1/gam/order/12", "GET /v1/gam/order/{orderid}"),
+        ("DELETE", "/v1/gam/order/12", "DELETE /v1/gam/order/{orderid}"),
+        ("GET", "/v1/gam/nothing/12", "GET"),
+    ],
+)
+async def test_a_span_of_a_refused_request_is_named_by_its_route(
+    edge: Edge, spans: InMemorySpanExporter, method: str, path: str, name: str
+) -> None:
+    assert (await edge.client.request(method, path)).status_code == 401
+    _assert_named(spans, method, path, name)
+
+
+def _assert_named(spans: InMemorySpanExporter, method: str, path: str, name: str) -> None:
     (span,) = (one for one in spans.get_finished_spans() if one.kind is trace.SpanKind.SERVER)
     attributes = dict(span.attributes or {})
     assert span.name == name

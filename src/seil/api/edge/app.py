@@ -16,8 +16,8 @@ from fastapi_offline import FastAPIOffline
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
-from starlette.types import ASGIApp
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Scope
 
 import seil
 from seil.api.calls import Downstream
@@ -107,7 +107,18 @@ def build_edge(
     app.router.routes[:] = [route for route in app.routes if _path(route) != app.openapi_url]
     app.add_route(str(app.openapi_url), document.answer, include_in_schema=False)
     gate = Gate(verifier, read, write, RateLimit(options.rate))
-    return Frame(app, gate=gate, body_limit=options.body_limit)
+    return Frame(
+        app,
+        gate=gate,
+        body_limit=options.body_limit,
+        route_of=partial(_route_of, app.router.routes),
+    )
+
+
+def _route_of(routes: Iterable[BaseRoute], scope: Scope) -> str:
+    """The route's path where there is one, whether it takes the method or not."""
+    fits = (route for route in routes if route.matches(scope)[0] is not Match.NONE)
+    return next(map(_path, fits), "")
 
 
 def _path(route: BaseRoute) -> str:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from opentelemetry import trace
@@ -66,12 +66,18 @@ class _RefusedError(Exception):
 
 
 class Frame:
-    """ASGI middleware; `body_limit` is in bytes."""
+    """ASGI middleware; `body_limit` is in bytes.
 
-    def __init__(self, app: ASGIApp, *, gate: Gate, body_limit: int) -> None:
+    `route_of` is for requests that are refused before the app looks for their route.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, gate: Gate, body_limit: int, route_of: Callable[[Scope], str]
+    ) -> None:
         self._app = app
         self._gate = gate
         self._body_limit = body_limit
+        self._route_of = route_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -108,6 +114,7 @@ class Frame:
             body = await self._body(exchange, headers, receive)
             await self._app(scope, _replayed(body, receive), sender)
         except _RefusedError as refused:
+            sender.route = self._route_of(scope)
             await refused.response(scope, receive, sender)
         except _CallerLeftError:
             sender.status = CALLER_LEFT
@@ -174,6 +181,7 @@ class _Sender:
         self.exchange = exchange
         self.started = False
         self.status = 500
+        self.route = ""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -187,7 +195,7 @@ class _Sender:
         await self._send(message)
 
     def tell(self, scope: MutableMapping[str, Any]) -> None:
-        route = getattr(scope.get("route"), "path", "")
+        route = self.route or getattr(scope.get("route"), "path", "")
         name_by_route(
             self._span,
             self.exchange.method,
