@@ -41,6 +41,10 @@ class Context:
     def get_remaining_time_in_millis(self) -> int:
         return int((self._ends - time.monotonic()) * 1000)
 
+    def is_over(self, *, by: float) -> bool:
+        """A busy machine stands still now and then, which is nothing of ours."""
+        return time.monotonic() - self._ends > by
+
 
 @dataclass
 class Reply:

@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,15 @@ def answered(client: Client, call: Call, seconds: float | None = None) -> tuple[
     """The code of the answer, and the first reason; it came before the function was killed."""
     context = None if seconds is None else Context(seconds)
     answer = Answer.from_json(json.loads(json.dumps(client(call.to_json(), context))))
-    assert context is None or context.get_remaining_time_in_millis() > 0
+    assert context is None or not context.is_over(by=5)
     fault = answer.errors[0] if answer.errors else None
     return answer.code, fault.code if fault else "", fault.message if fault else ""
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Iterator[SqliteStore]:
+    with closing(SqliteStore(tmp_path / "keys.sqlite")) as store:
+        yield store
 
 
 def bookings(stand_in: Server, keys: IdempotencyStore, folder: Path) -> Client:
@@ -74,10 +81,10 @@ def stand_in(stand_in_of_all: Server) -> Iterator[Server]:
 
 
 def test_effect_that_is_late_is_unknown_before_the_function_ends(
-    stand_in: Server, tmp_path: Path
+    stand_in: Server, keys: SqliteStore, tmp_path: Path
 ) -> None:
     """What the key is worth then is noted, too."""
-    client = bookings(stand_in, SqliteStore(tmp_path / "keys.sqlite"), tmp_path)
+    client = bookings(stand_in, keys, tmp_path)
     assert answered(client, Call("gam.get-order", {"orderId": 1}, "c"))[0] == 404  # It is built.
     stand_in.faults.add(Fault(path="batchCreate", delay=6))
 
@@ -85,8 +92,8 @@ def test_effect_that_is_late_is_unknown_before_the_function_ends(
     assert answered(client, CREATE, 29)[:2] == (409, "EC40903")
 
 
-def test_call_without_time_is_not_made(stand_in: Server, tmp_path: Path) -> None:
-    client = bookings(stand_in, SqliteStore(tmp_path / "keys.sqlite"), tmp_path)
+def test_call_without_time_is_not_made(stand_in: Server, keys: SqliteStore, tmp_path: Path) -> None:
+    client = bookings(stand_in, keys, tmp_path)
     stand_in.faults.add(Fault(path="batchCreate", after=10**6))
 
     assert answered(client, CREATE, 1)[:2] == (504, "EC50402")
@@ -102,8 +109,8 @@ def test_wait_that_knows_of_no_deadline_is_given_up_on(
         url = f"http://127.0.0.1:{held.getsockname()[1]}"
         for name, value in Ministack(url).environment.items():
             monkeypatch.setenv(name, value)
-        keys = request_store(ApiSettings(requests_table="requests"))
-        client = bookings(stand_in, keys, tmp_path)
+        table = request_store(ApiSettings(requests_table="requests"))
+        client = bookings(stand_in, table, tmp_path)
         assert answered(client, CREATE, 2)[:2] == (504, "EC50401")
 
 
@@ -124,13 +131,13 @@ class Text(BaseModel):
     ids=["reads", "changes"],
 )
 def test_answer_that_lambda_would_not_carry_is_told_of(
-    operation: Any, advice: str, tmp_path: Path
+    operation: Any, advice: str, keys: SqliteStore
 ) -> None:
     texts = iter(["x" * 6_000_000, "x" * 6_300_000, "é" * 1_100_000])
     service = Service(
         "gam",
         [served(operation, lambda _: Text(text=next(texts)))],
-        SqliteStore(tmp_path / "keys.sqlite"),
+        keys,
     )
     client = Client("gam", lambda _settings: service)
     call = Call("gam.long", {}, "c")
@@ -161,5 +168,5 @@ def test_spans_are_not_waited_for_beyond_the_end(monkeypatch: pytest.MonkeyPatch
         for _ in range(2):
             context = Context(1)
             flush_traces(context)
-            assert context.get_remaining_time_in_millis() > 0
+            assert not context.is_over(by=1)
     provider.shutdown()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -134,6 +133,12 @@ def test_query_is_decoded_once(router: Router, bearer: dict[str, str], kind: Any
     assert (found["status"], "%31" in json.dumps(found["body"])) == (400, True), found
 
 
+@pytest.mark.parametrize("kind", [events.alb, events.alb_lists, events.http_api])
+@pytest.mark.parametrize("host", ["[2001:db8::1]:443", "a:b", "a:1:2", ":", ""])
+def test_strange_host_is_no_obstacle(router: Router, kind: Any, host: str) -> None:
+    assert router(kind("GET", "/healthz", headers={"host": host}), None)["statusCode"] == 200
+
+
 @KINDS
 @pytest.mark.parametrize("path", ["/healthz", "/v1/gam/order/7"])
 def test_head_is_answered_as_get_is_without_a_body(
@@ -212,9 +217,8 @@ def test_request_ends_before_the_function_does(
     downstream.seconds = 3600
     router(events.http_api("GET", "/healthz"), None)
     context = Context(3)
-    begun = time.monotonic()
     found = told(router(events.http_api("GET", "/v1/gam/order/7", headers=bearer), context))
-    assert context.get_remaining_time_in_millis() > 0, time.monotonic() - begun
+    assert not context.is_over(by=1)
     assert (found["status"], found["body"]["errors"][0]["code"]) == (504, "EC50401")
     (call,) = downstream.calls
     assert call.seconds is not None
@@ -231,7 +235,7 @@ def test_issuer_that_does_not_answer_is_told_of_before_the_function_ends(
         router(events.http_api("GET", "/healthz"), None)
         context = Context(3)
         found = told(router(events.http_api("GET", "/v1/gam/order/7", headers=bearer), context))
-        assert context.get_remaining_time_in_millis() > 0
+        assert not context.is_over(by=1)
         assert (found["status"], found["body"]["errors"][0]["code"]) == (502, "EC50205")
         router.close()
 

@@ -8,13 +8,15 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-__all__ = ["is_balanced", "is_http", "split_path"]
+__all__ = ["is_balanced", "is_http", "readable", "split_path"]
 
 _DEFAULT_STAGE = "$default"
+_HOST = re.compile(r"[^:]*(:\d{1,5})?")
 
 Event = Mapping[str, Any]
 
@@ -29,6 +31,26 @@ def is_http(event: Any) -> bool:
 
 def is_balanced(event: Event) -> bool:
     return "elb" in event["requestContext"]
+
+
+def readable(event: Event) -> dict[str, Any]:
+    """Without a Host that Mangum cannot take apart, an IPv6 address for instance.
+
+    A load balancer hands on what callers send; nothing of ours asks for it.
+    """
+    return {
+        **event,
+        **{
+            name: {key: value for key, value in event[name].items() if not _strange(key, value)}
+            for name in ("headers", "multiValueHeaders")
+            if event.get(name)
+        },
+    }
+
+
+def _strange(name: str, value: Any) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return name.lower() == "host" and not all(_HOST.fullmatch(str(one)) for one in values)
 
 
 def split_path(event: Event, path: str, routes: str) -> tuple[str, str]:

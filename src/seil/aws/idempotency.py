@@ -9,10 +9,11 @@ import json
 import threading
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from seil.api.calls import Answer
+from seil.api.calls import Answer, too_long
 from seil.api.services.idempotency import Claim, State
 from seil.errors import ConfigurationError, Problem, SeilError, UnavailableError
 from seil.settings import ApiSettings
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["DynamoStore", "request_store"]
 
 _SERVICE = "DynamoDB"
+# An item has 400 KB, its names included:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+_LONGEST_PLAIN = 50_000
+_LONGEST_PACKED = 380_000
 _REFUSED = "ConditionalCheckFailedException"
 _LASTING = frozenset(
     {"AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException"}
@@ -83,7 +88,7 @@ class DynamoStore:
         self._update(
             key,
             "SET #state = :state, answer = :answer",
-            {":state": {"S": State.DONE.value}, ":answer": {"S": json.dumps(answer.to_json())}},
+            {":state": {"S": State.DONE.value}, ":answer": _packed(answer)},
         )
 
     def doubt(self, key: str) -> None:
@@ -139,8 +144,24 @@ def _claim(held: Mapping[str, Any], now: float) -> Claim:
     if state is State.RUNNING and ("ends_at" not in held or now > float(held["ends_at"]["N"])):
         state = State.UNKNOWN
     answer = held.get("answer")
-    kept = Answer.from_json(json.loads(answer["S"])) if answer else None
+    kept = _unpacked(answer) if answer else None
     return Claim(state, held["fingerprint"]["S"], kept)
+
+
+def _packed(answer: Answer) -> Any:
+    """As an attribute; one that is still too long is not kept, only that there was one."""
+    text = json.dumps(answer.to_json())
+    if len(text) <= _LONGEST_PLAIN:
+        return {"S": text}
+    content = zlib.compress(text.encode())
+    if len(content) > _LONGEST_PACKED:
+        return _packed(too_long("the first request", "it could not be kept", effect=True))
+    return {"B": content}
+
+
+def _unpacked(attribute: Mapping[str, Any]) -> Answer:
+    text = zlib.decompress(attribute["B"]) if "B" in attribute else attribute["S"]
+    return Answer.from_json(json.loads(text))
 
 
 def request_store(settings: ApiSettings) -> DynamoStore:

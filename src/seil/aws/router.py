@@ -66,7 +66,7 @@ class Router:
             return _plain(400, "This function takes the events of an API Gateway or an ALB")
         with self._lock, deadline(seconds_left(context, reserve=RESERVE)):
             try:
-                answer = self._answered(event, context)
+                answer = self._answered(events.readable(event), context)
             except ConfigurationError as error:
                 _log.critical("%s", error.message)
                 answer = _plain(502, "The function is not set up")
