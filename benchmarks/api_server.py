@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,13 +97,15 @@ def _main(name: str) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # for TCP_NODELAY
         listening.bind(("127.0.0.1", 0))
-        print(f"http://127.0.0.1:{listening.getsockname()[1]}{PATH} {token}", flush=True)
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}{PATH} {token}"
         # As `seil serve` has it, for both.
         gc.collect()
         gc.freeze()
         if name == "edge":
-            HttpServer(app, listening, connections=_MANY, announce=lambda: None).run()
+            announce = partial(print, address, flush=True)
+            HttpServer(app, listening, connections=_MANY, announce=announce).run()
             return
+        print(address, flush=True)
         config = uvicorn.Config(
             app,
             http="h11",
