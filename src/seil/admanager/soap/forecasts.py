@@ -16,7 +16,7 @@ class Forecasts:
 
     def of(self, request: GetForecast) -> Forecast:
         asked = request.line_items[0]
-        prospective: dict[str, Any] = {"lineItem": packed(asked.line_item.wire())}
+        prospective: dict[str, Any] = {"lineItem": packed(asked.line_item.wire(), self._soap.zone)}
         if asked.advertiser_id is not None:
             prospective["advertiserId"] = asked.advertiser_id
         options = {"includeTargetingCriteriaBreakdown": False, "includeContendingLineItems": False}

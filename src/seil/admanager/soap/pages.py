@@ -53,7 +53,7 @@ def only(found: Any, count: int) -> list[Any]:
     return results
 
 
-def overlay(target: Any, changes: Shape, *, but: Iterable[str] = ()) -> None:
+def overlay(target: Any, changes: Shape, zone: str, *, but: Iterable[str] = ()) -> None:
     """Lays what is given over what is there: SOAP takes objects whole. Null takes away."""
     values = changes.wire()
     for name in changes.model_fields_set - set(but):
@@ -61,4 +61,4 @@ def overlay(target: Any, changes: Shape, *, but: Iterable[str] = ()) -> None:
         if alias not in dir(target):
             reason = f"{alias}: this version of the SOAP API does not have it"
             raise RequestRejectedError(SERVICE, "NOT_SUPPORTED", reason, status=400)
-        setattr(target, alias, packed(values.get(alias)))
+        setattr(target, alias, packed(values.get(alias), zone))

@@ -43,7 +43,7 @@ class ProposalLineItemsService:
         self._finder = Finder(soap, _SERVICE, "getProposalLineItemsByStatement")
 
     def create(self, request: CreateProposalLineItems) -> ProposalLineItems:
-        items = [packed(item.wire()) for item in request.proposal_lineitems]
+        items = [packed(item.wire(), self._soap.zone) for item in request.proposal_lineitems]
         made = self._soap.effect(_SERVICE, "createProposalLineItems", items)
         return _told(only(made, len(items)))
 
@@ -65,7 +65,7 @@ class ProposalLineItemsService:
             found = self._found(item.id for item in request.proposal_lineitems)
             _check_proposals(request.proposal_lineitems, found)
             for changes in request.proposal_lineitems:
-                overlay(found[changes.id], changes, but={"id"})
+                overlay(found[changes.id], changes, self._soap.zone, but={"id"})
             items = [found[changes.id] for changes in request.proposal_lineitems]
             changed = self._soap.effect(_SERVICE, "updateProposalLineItems", items)
             return _told(only(changed, len(items)))

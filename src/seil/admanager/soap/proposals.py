@@ -52,7 +52,7 @@ class Proposals:
         values["marketplaceInfo"]["buyerAccountId"] = self._buyers.account(
             new.marketplace_info.buyer_account_id
         )
-        made = self._soap.effect(_SERVICE, "createProposals", [packed(values)])
+        made = self._soap.effect(_SERVICE, "createProposals", [packed(values, self._soap.zone)])
         return answered(Proposal, plain(only(made, 1)[0]))
 
     def get(self, request: GetProposal) -> Proposal:
@@ -67,13 +67,13 @@ class Proposals:
 
         def once() -> Proposal:
             proposal = self._found(request.proposal_id)
-            overlay(proposal, changes, but={"id", "marketplace_info"})
+            overlay(proposal, changes, self._soap.zone, but={"id", "marketplace_info"})
             if marketplace is not None:
                 info = proposal.marketplaceInfo
                 if info is None:
-                    proposal.marketplaceInfo = packed(marketplace.wire())
+                    proposal.marketplaceInfo = packed(marketplace.wire(), self._soap.zone)
                 else:
-                    overlay(info, marketplace)
+                    overlay(info, marketplace, self._soap.zone)
                 if account is not None:
                     _set(proposal, "marketplaceInfo", "buyerAccountId", account)
             changed = self._soap.effect(_SERVICE, "updateProposals", [proposal])

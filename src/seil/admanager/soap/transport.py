@@ -50,6 +50,7 @@ class Soap:
 
     def __init__(self, settings: AdManagerSettings, credentials: Credentials) -> None:
         self.version = settings.soap_version
+        self.zone = settings.time_zone
         self._settings = settings
         self._timeout = settings.timeout.total_seconds()
         self._server = settings.soap_endpoint.rstrip("/")

@@ -9,21 +9,27 @@ from googleads.ad_manager import StatementBuilder
 from zeep.xsd import CompoundValue
 
 from seil.admanager.rest.names import checked
+from seil.time_zones import canonical_name
 
 Json = Any
 
 PAGE = 500
 
 
-def packed(value: Json) -> Json:
-    """For the SOAP client: where a type has kinds, each part says which it is by `xsi_type`."""
+def packed(value: Json, zone: str) -> Json:
+    """For the SOAP client: where a type has kinds, each part says which it is by `xsi_type`.
+
+    The network's own zone is called `zone`, as Google calls it: times of deals have to be in it.
+    """
     if isinstance(value, list):
-        return [packed(part) for part in value]
+        return [packed(part, zone) for part in value]
     if not isinstance(value, dict):
         return value
     if "customFieldId" in value and "value" in value:
         return _custom_field(value)
-    found = {name: packed(part) for name, part in value.items()}
+    found = {name: packed(part, zone) for name, part in value.items()}
+    if found.get("timeZoneId") == canonical_name(zone):
+        found["timeZoneId"] = zone
     if "adUnitId" in found:  # A text in SOAP.
         found["adUnitId"] = str(found["adUnitId"])
     kind = _kind(value)

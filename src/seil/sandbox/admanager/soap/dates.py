@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from seil.sandbox.admanager.errors import invalid, rejection, required
+from seil.time_zones import is_time_zone
 
 
 def from_soap(given: Mapping[str, Any], field: str) -> datetime:
@@ -31,12 +32,10 @@ def from_soap(given: Mapping[str, Any], field: str) -> datetime:
 
 
 def _zone(name: str, field: str) -> ZoneInfo:
-    try:
+    if is_time_zone(name):
         return ZoneInfo(name)
-    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-        message = f"{name!r} is no time zone"
-        reason = "INVALID_TIMEZONE_ID"
-        raise rejection("TimeZoneError", reason, message, field=field, trigger=name) from error
+    message = f"{name!r} is no time zone"
+    raise rejection("TimeZoneError", "INVALID_TIMEZONE_ID", message, field=field, trigger=name)
 
 
 def to_soap(when: datetime, zone: ZoneInfo) -> dict[str, Any]:
