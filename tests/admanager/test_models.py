@@ -50,8 +50,8 @@ PROPOSAL_LINE_ITEM = {
     "name": "Homepage",
     "deliveryRateType": "EVENLY",
     "startDateTime": AT,
-    "endDateTime": AT,
-    "netRate": {"currencyCode": "AUD", "microAmount": 1},
+    "endDateTime": {**AT, "hour": 23},
+    "netRate": {"currencyCode": "AUD", "microAmount": 100},
     "targeting": {},
     "creativePlaceholders": [],
     "rateType": "CPM",
@@ -427,3 +427,111 @@ def test_zone_of_an_answer_is_called_as_requests_call_it(theirs: str, ours: str)
     day = {"year": 2030, "month": 10, "day": 6}
     found = DateTime.of_answer({"date": day, "hour": 2, "timeZoneId": theirs})
     assert found.time_zone_id == ours
+
+
+def _deal(**fields: Any) -> dict[str, Any]:
+    return {"proposalLineitems": [{**PROPOSAL_LINE_ITEM, **fields}]}
+
+
+def _rate(amount: int, *, field: str = "netRate", currency: str = "AUD") -> dict[str, Any]:
+    return {field: {"currencyCode": currency, "microAmount": amount}}
+
+
+_PREFERRED = {
+    "lineItemType": "PREFERRED_DEAL",
+    "deliveryRateType": "FRONTLOADED",
+    "estimatedMinimumImpressions": 1,
+}
+_SIZE = {"size": {"width": 300, "height": 250}}
+_DEALS: dict[str, tuple[dict[str, Any], str]] = {
+    "rate 0": (_rate(0), "netRate.microAmount"),
+    "rate below 0": (_rate(-100), "netRate.microAmount"),
+    "rate too exact": (_rate(12_345_678), "netRate.microAmount"),
+    "cost too exact": (_rate(100, field="netCost"), "netCost.microAmount"),
+    "other currency": (_rate(10_000, field="netCost", currency="USD"), "netCost.currencyCode"),
+    "end at start": ({"endDateTime": AT}, "endDateTime"),
+    "end too late": (
+        {"endDateTime": {**AT, "date": {"year": 2037, "month": 1, "day": 2}}},
+        "endDateTime",
+    ),
+    "type": ({"lineItemType": "HOUSE"}, "lineItemType"),
+    "unknown rate": ({"rateType": "CPC"}, "rateType"),
+    "rate of standard": ({"rateType": "CPD"}, "rateType"),
+    "rate of preferred": ({**_PREFERRED, "rateType": "VCPM"}, "rateType"),
+    "goal of standard": ({"goal": {"goalType": "DAILY"}}, "goal.goalType"),
+    "clicks": ({"goal": {"unitType": "CLICKS"}}, "goal.unitType"),
+    "no units": ({"goal": {"units": 0}}, "goal.units"),
+    "share over 100": ({"lineItemType": "SPONSORSHIP", "goal": {"units": 101}}, "goal.units"),
+    "no daily minimum": (
+        {"lineItemType": "SPONSORSHIP", "rateType": "CPD"},
+        "contractedUnitsBought",
+    ),
+    "preferred with a goal": ({**_PREFERRED, "goal": {"goalType": "LIFETIME"}}, "goal.goalType"),
+    "preferred evenly": ({**_PREFERRED, "deliveryRateType": "EVENLY"}, "deliveryRateType"),
+    "preferred together": ({**_PREFERRED, "roadblockingType": "ONLY_ONE"}, "roadblockingType"),
+    "preferred capped": (
+        {
+            **_PREFERRED,
+            "frequencyCaps": [{"maxImpressions": 1, "numTimeUnits": 1, "timeUnit": "DAY"}],
+        },
+        "frequencyCaps",
+    ),
+    "preferred without an estimate": (
+        {**_PREFERRED, "estimatedMinimumImpressions": None},
+        "estimatedMinimumImpressions",
+    ),
+    "creative set": ({"roadblockingType": "CREATIVE_SET"}, "roadblockingType"),
+    "ratio": (
+        {"creativePlaceholders": [_SIZE, {**_SIZE, "creativeSizeType": "ASPECT_RATIO"}]},
+        "creativePlaceholders.1.creativeSizeType",
+    ),
+    "companions": (
+        {"creativePlaceholders": [{**_SIZE, "companions": [_SIZE]}]},
+        "creativePlaceholders.0.companions",
+    ),
+    "format": ({"allowedFormats": ["VIDEO"]}, "allowedFormats.0"),
+}
+
+
+@pytest.mark.parametrize(("fields", "place"), _DEALS.values(), ids=_DEALS)
+def test_deal_that_google_never_takes_is_refused_by_its_field(
+    fields: dict[str, Any], place: str
+) -> None:
+    found = problems(CreateProposalLineItems, _deal(**fields))
+    assert list(found) == [f"proposalLineitems.0.{place}"]
+
+
+@pytest.mark.parametrize("name", ["rate 0", "end at start", "goal of standard", "share over 100"])
+def test_change_of_a_deal_is_judged_by_what_it_gives(name: str) -> None:
+    fields, place = _DEALS[name]
+    both = {"startDateTime": AT, "lineItemType": "STANDARD", **fields}
+    found = problems(UpdateProposalLineItems, {"proposalLineitems": [{"id": 1, **both}]})
+    assert list(found) == [f"proposalLineitems.0.{place}"]
+    alone = {"endDateTime": AT, "goal": {"goalType": "DAILY", "units": 101}}
+    UpdateProposalLineItems.model_validate({"proposalLineitems": [{"id": 1, **alone}]})
+
+
+def test_line_items_of_a_proposal_have_names_of_their_own() -> None:
+    same = [PROPOSAL_LINE_ITEM, {**PROPOSAL_LINE_ITEM, "proposalId": 8}, PROPOSAL_LINE_ITEM]
+    found = problems(CreateProposalLineItems, {"proposalLineitems": same})
+    assert list(found) == ["proposalLineitems.2.name"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"advertiser": {"companyId": 1}}, "advertiser.type"),
+        ({"advertiser": {"companyId": 1, "type": "OTHER_AGENCY"}}, "advertiser.type"),
+        (
+            {"advertiser": {"companyId": 1, "type": "ADVERTISER", "contactIds": [1]}},
+            "advertiser.contactIds",
+        ),
+        ({"agencies": [{"companyId": 1, "type": "ADVERTISER"}]}, "agencies.0.type"),
+        ({"salesPlannerIds": list(range(9))}, "salesPlannerIds"),
+        ({"salesPlannerIds": [1, 1]}, "salesPlannerIds"),
+    ],
+    ids=["no type", "type", "contacts", "agency", "planners", "planner twice"],
+)
+def test_parties_that_google_never_takes_are_refused(fields: dict[str, Any], place: str) -> None:
+    found = problems(CreateProposal, {"proposals": [{**PROPOSAL, **fields}]})
+    assert list(found) == [f"proposals.0.{place}"]

@@ -19,10 +19,10 @@ from seil.admanager.models.base import (
     check_once_each,
     one_of,
 )
+from seil.admanager.models.deal_rules import check_deal, check_names
 from seil.admanager.models.line_items import (
     AT,
     GOAL,
-    LINE_ITEM_TYPE,
     PLACEHOLDERS,
     PRICE,
     TARGETING,
@@ -43,7 +43,9 @@ from seil.admanager.models.values import (
     ThirdPartyMeasurementSettings,
 )
 
-_RATE_TYPE = one_of("CPM", "CPC", "CPD", "CPA", "VCPM", "CPF", "CPCV", "CPM_IN_TARGET")
+# The words of the WSDLs.
+_RATE_TYPE = one_of("CPM", "CPD", "VCPM", "CPM_IN_TARGET")
+_TYPE = one_of("SPONSORSHIP", "STANDARD", "PREFERRED_DEAL")
 _DELIVERY_RATE = one_of("EVENLY", "FRONTLOADED", "AS_FAST_AS_POSSIBLE")
 
 
@@ -54,7 +56,9 @@ class MakegoodInfo(Shape):
     reason: Annotated[str | None, about("Why.", "UNDERDELIVERY")] = None
 
 
-class _Fields(Shape):
+class ProposalLineItemFields(Shape):
+    """What requests and answers have in common."""
+
     proposal_id: Annotated[Id | None, about("The proposal.", 77120011)] = None
     name: Annotated[Name | None, about("Its name.", "Homepage MREC")] = None
     start_date_time: Annotated[DateTime | None, about("When it starts.", AT)] = None
@@ -73,7 +77,7 @@ class _Fields(Shape):
     ] = None
     roadblocking_type: Annotated[
         str | None,
-        one_of("ONLY_ONE", "ONE_OR_MORE", "AS_MANY_AS_POSSIBLE", "ALL_ROADBLOCK", "CREATIVE_SET"),
+        one_of("ONLY_ONE", "ONE_OR_MORE", "AS_MANY_AS_POSSIBLE", "ALL_ROADBLOCK"),
         about("How many creatives a page shows.", "ONE_OR_MORE"),
     ] = None
     companion_delivery_option: Annotated[
@@ -92,7 +96,7 @@ class _Fields(Shape):
             "How often one sees it.", [{"maxImpressions": 3, "numTimeUnits": 1, "timeUnit": "DAY"}]
         ),
     ] = None
-    line_item_type: Annotated[str | None, LINE_ITEM_TYPE, about("Its kind.", "STANDARD")] = None
+    line_item_type: Annotated[str | None, _TYPE, about("Its kind.", "STANDARD")] = None
     line_item_priority: Annotated[Int | None, about("1 is first.", 8)] = None
     rate_type: Annotated[str | None, _RATE_TYPE, about("What a unit is.", "CPM")] = None
     creative_placeholders: Annotated[
@@ -118,9 +122,9 @@ class _Fields(Shape):
         str | None, one_of("BROWSER", "VIDEO_PLAYER"), about("Where it is shown.", "BROWSER")
     ] = None
     allowed_formats: Annotated[
-        list[Annotated[str, one_of("AUDIO", "VIDEO", "DISPLAY")]] | None,
+        list[Annotated[str, one_of("AUDIO")]] | None,
         entries(SEVERAL),
-        about("Formats.", ["VIDEO"]),
+        about("Formats.", ["AUDIO"]),
     ] = None
     additional_terms: Annotated[Text | None, about("Terms.", "None")] = None
     programmatic_creative_source: Annotated[
@@ -135,7 +139,7 @@ class _Fields(Shape):
     ] = None
 
 
-class NewProposalLineItem(_Fields):
+class NewProposalLineItem(ProposalLineItemFields):
     """A proposal line item to be created."""
 
     proposal_id: Annotated[Id, about("The proposal.", 77120011)]
@@ -149,16 +153,26 @@ class NewProposalLineItem(_Fields):
         list[CreativePlaceholder], entries(CREATIVES), about("Creatives expected.", PLACEHOLDERS)
     ]
     rate_type: Annotated[str, _RATE_TYPE, about("What a unit is.", "CPM")]
-    line_item_type: Annotated[str, LINE_ITEM_TYPE, about("Its kind.", "STANDARD")]
+    line_item_type: Annotated[str, _TYPE, about("Its kind.", "STANDARD")]
+
+    @model_validator(mode="after")
+    def _deal(self) -> Self:
+        check_deal(self, whole=True)
+        return self
 
 
-class ProposalLineItemChanges(_Fields):
+class ProposalLineItemChanges(ProposalLineItemFields):
     """A proposal line item's changes: only what is given changes, null takes away."""
 
     id: Annotated[Id, about("The proposal line item.", 88120011)]
 
+    @model_validator(mode="after")
+    def _deal(self) -> Self:
+        check_deal(self, whole=False)
+        return self
 
-class ProposalLineItem(_Fields):
+
+class ProposalLineItem(ProposalLineItemFields):
     """A proposal line item, whole."""
 
     id: Annotated[Id, about("Its id.", 88120011)]
@@ -209,6 +223,11 @@ class CreateProposalLineItems(Shape):
             ],
         ),
     ]
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        check_names(self.proposal_lineitems, "proposalLineitems")
+        return self
 
 
 class UpdateProposalLineItems(Shape):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from seil.admanager.models.actions import PauseReason, ProposalAction, check_reason
-from seil.admanager.models.base import Id, Name, Shape, Text, about
+from seil.admanager.models.base import Id, Name, Shape, Text, about, check_once_each, one_of
 from seil.admanager.models.line_items import AT
 from seil.admanager.models.lists import SEVERAL, entries
 from seil.admanager.models.targeting import Targeting
@@ -19,6 +19,8 @@ from seil.admanager.models.values import (
     Money,
 )
 
+# https://developers.google.com/ad-manager/api/reference/v202608/ProposalService.Proposal: at most.
+_PLANNERS = 8
 _BUYER = "The buyer: a BuyerAccountId, or a PartnerClientId of the network's buyers."
 
 
@@ -27,6 +29,25 @@ class CompanyAssociation(Shape):
 
     company_id: Annotated[Id, about("The company.", 5110021)]
     type: Annotated[Text | None, about("Its part.", "ADVERTISER")] = None
+    contact_ids: Annotated[list[Id] | None, about("Its contacts.", [9120])] = None
+
+
+class Advertiser(Shape):
+    """The advertiser of a proposal: programmatic ones name no contacts of it."""
+
+    company_id: Annotated[Id, about("The company.", 5110021)]
+    type: Annotated[Literal["ADVERTISER"], about("Its part.", "ADVERTISER")]
+
+
+class Agency(Shape):
+    """An agency of a proposal."""
+
+    company_id: Annotated[Id, about("The company.", 5110021)]
+    type: Annotated[
+        str,
+        one_of("PRIMARY_AGENCY", "BILLING_AGENCY", "BRANDING_AGENCY", "OTHER_AGENCY"),
+        about("Its part.", "PRIMARY_AGENCY"),
+    ]
     contact_ids: Annotated[list[Id] | None, entries(SEVERAL), about("Its contacts.", [9120])] = None
 
 
@@ -85,16 +106,12 @@ class _ProposalFields(Shape):
     is_programmatic: Annotated[
         bool | None, about("Proposals of a network are programmatic.", example=True)
     ] = None
-    advertiser: Annotated[CompanyAssociation | None, about("The advertiser.")] = None
-    agencies: Annotated[
-        list[CompanyAssociation] | None, entries(SEVERAL), about("The agencies.", [])
-    ] = None
     internal_notes: Annotated[Text | None, about("Notes that the buyer does not see.", "-")] = None
     primary_salesperson: Annotated[
         SalespersonSplit | None, about("Who sells it.", {"userId": 244001})
     ] = None
     sales_planner_ids: Annotated[
-        list[Id] | None, entries(SEVERAL), about("Who plans it.", [244002])
+        list[Id] | None, entries(_PLANNERS), about("Who plans it.", [244002])
     ] = None
     primary_trafficker_id: Annotated[Id | None, about("Who traffics it.", 244003)] = None
     seller_contact_ids: Annotated[
@@ -119,7 +136,18 @@ class _ProposalFields(Shape):
     ] = None
 
 
-class NewProposal(_ProposalFields):
+class _ProposalRequest(_ProposalFields):
+    advertiser: Annotated[Advertiser | None, about("The advertiser.")] = None
+    agencies: Annotated[list[Agency] | None, entries(SEVERAL), about("The agencies.", [])] = None
+
+    @field_validator("sales_planner_ids")
+    @classmethod
+    def _once_each(cls, value: list[int] | None) -> list[int] | None:
+        check_once_each(value or ())
+        return value
+
+
+class NewProposal(_ProposalRequest):
     """A proposal to be created."""
 
     name: Annotated[Name, about("Its name.", "Acme PG summer")]
@@ -131,7 +159,7 @@ class NewProposal(_ProposalFields):
     ] = None
 
 
-class ProposalChanges(_ProposalFields):
+class ProposalChanges(_ProposalRequest):
     """A proposal's changes: only what is given changes, what is null is taken away."""
 
     id: Annotated[Id | None, about("The proposal, as in the path.", 77120011)] = None
@@ -172,6 +200,8 @@ class Proposal(_ProposalFields):
 
     id: Annotated[Id, about("Its id.", 77120011)]
     name: Annotated[str, about("Its name.", "Acme PG summer")]
+    advertiser: Annotated[CompanyAssociation | None, about("The advertiser.")] = None
+    agencies: Annotated[list[CompanyAssociation] | None, about("The agencies.", [])] = None
     status: Annotated[str | None, about("DRAFT, PENDING_APPROVAL, APPROVED, ...", "DRAFT")] = None
     dfp_order_id: Annotated[Id | None, about("The order made of it.", 3102455871)] = None
     is_archived: Annotated[bool | None, about("It is archived.", example=False)] = None
