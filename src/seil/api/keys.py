@@ -81,21 +81,23 @@ class RemoteKeys:
             await self._refresh(_FETCH_SECONDS)
         elif self._stale and not self._reading:
             await self._refresh(_PATIENCE)
-        if not self._keys:
-            raise KeysUnavailableError(f"no keys could be read from {self.url}")
+        self._require_keys()
         return self._keys.get(kid)
 
     async def check(self) -> None:
         if not self._keys or self._stale:
             await self._refresh(_FETCH_SECONDS)
-        if not self._keys:
-            raise KeysUnavailableError(f"no keys could be read from {self.url}")
+        self._require_keys()
 
     async def close(self) -> None:
         if self._reading:
             self._reading.cancel()
             with suppress(asyncio.CancelledError):
                 await self._reading
+
+    def _require_keys(self) -> None:
+        if not self._keys:
+            raise KeysUnavailableError(f"no keys could be read from {self.url}")
 
     @property
     def _stale(self) -> bool:
@@ -166,7 +168,7 @@ class _Key(BaseModel):
     n: _Number
     e: _Number
 
-    def loaded(self) -> jwt.PyJWK:
+    def public_key(self) -> jwt.PyJWK:
         """Raises ValueError or PyJWTError."""
         if (bits := _integer(self.n).bit_length()) not in _KEY_BITS:
             raise ValueError(f"it has {bits} bits")
@@ -188,7 +190,7 @@ def _usable(document: bytes) -> dict[str, jwt.PyJWK]:
         try:
             published = _Key.model_validate(entry)
             if published.kid not in keys:
-                keys[published.kid] = published.loaded()
+                keys[published.kid] = published.public_key()
         except (ValueError, jwt.PyJWTError) as error:
             _log.info("a key of the issuer cannot be used: %s", _reason(error))
     if not keys:

@@ -44,7 +44,7 @@ def generate(document: Path, package: Path) -> str:
 
 
 @contextmanager
-def imported(package: Path) -> Iterator[ModuleType]:
+def import_package(package: Path) -> Iterator[ModuleType]:
     sys.path.insert(0, str(package.parent))
     try:
         yield importlib.import_module(package.name)

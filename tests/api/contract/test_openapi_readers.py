@@ -15,7 +15,7 @@ from tests.api.contract.booking import (
     new_proposal,
     new_proposal_line_item,
 )
-from tests.api.contract.readers import Generated, findings, generate, imported
+from tests.api.contract.readers import Generated, findings, generate, import_package
 from tests.api.deployments import Deployment
 from tests.aws import events
 
@@ -67,7 +67,7 @@ def generated(document: Body, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("generated")
     (folder / "openapi.json").write_text(json.dumps(document), "utf-8")
     generate(folder / "openapi.json", folder / "generated_client")
-    with imported(folder / "generated_client") as package:
+    with import_package(folder / "generated_client") as package:
         yield Generated(package, document)
 
 
@@ -82,13 +82,13 @@ class Journey:
 
     def data(self, operation: str, kind: str, **arguments: Any) -> Any:
         """What the answer of this kind has in it."""
-        self._refused(operation, 401, "Refusal", self._stranger, arguments)
+        self._refusal(operation, 401, "Refusal", self._stranger, arguments)
         wrong = {**arguments, "x_application_label": LONG_LABEL}
-        failure = self._refused(operation, 400, "Failure", self._caller, wrong)
+        failure = self._refusal(operation, 400, "Failure", self._caller, wrong)
         assert [fault.code for fault in failure.errors] == ["EC40004"]
-        return self.parsed(operation, kind, **arguments).data
+        return self.answer(operation, kind, **arguments).data
 
-    def parsed(self, operation: str, kind: str, **arguments: Any) -> Any:
+    def answer(self, operation: str, kind: str, **arguments: Any) -> Any:
         answer = self._generated.ask(self._caller, operation, **arguments)
         assert answer.status_code == 200, answer.content
         assert type(answer.parsed).__name__ == kind
@@ -96,10 +96,10 @@ class Journey:
         assert {**read, "time": None} == {**told, "time": None}
         return answer.parsed
 
-    def refused(self, operation: str, status: int, kind: str, **arguments: Any) -> Any:
-        return self._refused(operation, status, kind, self._caller, arguments)
+    def refusal(self, operation: str, status: int, kind: str, **arguments: Any) -> Any:
+        return self._refusal(operation, status, kind, self._caller, arguments)
 
-    def _refused(
+    def _refusal(
         self, operation: str, status: int, kind: str, client: Any, arguments: dict[str, Any]
     ) -> Any:
         answer = self._generated.ask(client, operation, **arguments)
@@ -187,22 +187,22 @@ def _techone(journey: Journey) -> None:
 
 
 def _without_token(journey: Journey, deployment: Deployment) -> None:
-    assert journey.parsed("healthz", "Health").status == "ok"
-    assert journey.parsed("readyz", "Health").status == "ok"
-    assert journey.parsed("jwks", "Keys").keys[0].alg == "RS256"
-    assert journey.parsed("discovery", "Discovery").issuer == deployment.issuer
+    assert journey.answer("healthz", "Health").status == "ok"
+    assert journey.answer("readyz", "Health").status == "ok"
+    assert journey.answer("jwks", "Keys").keys[0].alg == "RS256"
+    assert journey.answer("discovery", "Discovery").issuer == deployment.issuer
     form = {"grant_type": "client_credentials", "client_id": "seil-demo"}
     good = journey.model("TokenBody", {**form, "client_secret": deployment.client_secret})
-    assert journey.parsed("token", "Token", body=good).token_type == "Bearer"
+    assert journey.answer("token", "Token", body=good).token_type == "Bearer"
     bad = journey.model("TokenBody", {**form, "client_secret": "wrong"})
-    assert journey.refused("token", 401, "TokenError", body=bad).error == "invalid_client"
+    assert journey.refusal("token", 401, "TokenError", body=bad).error == "invalid_client"
 
 
 @pytest.mark.timeout(600)
 def test_reasons_are_read_through_the_generated_client(journey: Journey) -> None:
-    missing = journey.refused("getOrder", 404, "Failure", orderid=1)
+    missing = journey.refusal("getOrder", 404, "Failure", orderid=1)
     assert [fault.code for fault in missing.errors] == ["EC40402"]
     body = journey.model("CreateOrder", {"orders": [{**new_order(), "name": ""}]})
-    wrong = journey.refused("createOrder", 400, "Failure", body=body)
+    wrong = journey.refusal("createOrder", 400, "Failure", body=body)
     assert [fault.code for fault in wrong.errors] == ["EC40001"]
     assert "orders[0].name" in wrong.errors[0].message
