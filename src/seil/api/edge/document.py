@@ -98,12 +98,10 @@ def _without_null(operation: Mapping[str, Any]) -> None:
     """
     media = operation.get("requestBody", {}).get("content", {}).values()
     for place in (*operation.get("parameters", ()), *media):
-        kinds = [kind for kind in _kinds(place["schema"]) if kind != {"type": "null"}]
-        if len(kinds) == 1:
-            place["schema"] = {**place["schema"], **kinds[0]}
-            place["schema"].pop("anyOf", None)
-        elif "anyOf" in place["schema"]:
-            place["schema"]["anyOf"] = kinds
+        if "anyOf" not in place["schema"]:
+            continue
+        kinds = [kind for kind in place["schema"].pop("anyOf") if kind != {"type": "null"}]
+        place["schema"].update(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
 
 
 def _describe_body(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
