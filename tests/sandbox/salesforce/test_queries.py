@@ -353,6 +353,7 @@ E1 = "ERROR at Row:1:Column:8\nNo such column 'Foo' on entity 'Account'. If you 
             "Field must be grouped or aggregated: Ext__c",
         ),
         ("SELECT Id FROM Account WHERE COUNT(Id) > 1", "MALFORMED_QUERY", "count(Id) is only for"),
+        ("SELECT Id FROM Account HAVING Name = 'x'", "MALFORMED_QUERY", "only behind GROUP BY"),
         ("SELECT MAX(COUNT(Id)) FROM Account", "MALFORMED_QUERY", "cannot be an argument of MAX"),
         ("SELECT COUNT(Id) FROM Account GROUP BY MAX(Name)", "MALFORMED_QUERY", "grouped by"),
         (

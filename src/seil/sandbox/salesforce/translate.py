@@ -261,6 +261,9 @@ class _Statement:
 
     def _having(self) -> str:
         having = self._query.having
+        if having is not None and not self._query.group:
+            reason = "HAVING is only behind GROUP BY: unexpected token: 'HAVING'"
+            raise self._bound.error(self._query.at, "MALFORMED_QUERY", reason)
         return f"HAVING {self._group_conditions.sql(having)}" if having is not None else ""
 
     def _order(self, columns: tuple[Column, ...]) -> str:
