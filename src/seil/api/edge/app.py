@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -128,10 +127,6 @@ def _path(route: BaseRoute) -> str:
 def _lifespan(closer: Closer | None) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        # What the process is made of is no garbage. To search it takes a quarter of a second, for
-        # which everybody waits, and a large body makes the collector do so.
-        gc.collect()
-        gc.freeze()
         async with closer() if closer else nullcontext():
             yield
 
