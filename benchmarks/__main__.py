@@ -9,7 +9,17 @@ from pathlib import Path
 
 from benchmarks.command import shared_options
 
-BENCHES = ("extract", "ingest", "models", "end_to_end", "idle", "publishing", "startup", "api")
+BENCHES = (
+    "extract",
+    "ingest",
+    "models",
+    "end_to_end",
+    "idle",
+    "publishing",
+    "startup",
+    "api",
+    "bodies",
+)
 
 
 def _main() -> None:
