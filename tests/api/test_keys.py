@@ -318,3 +318,11 @@ async def test_an_issuer_that_never_ends_is_left(
             with pytest.raises(KeysUnavailableError):
                 await asyncio.wait_for(remote.check(), 60)
             await remote.close()
+
+
+@pytest.mark.parametrize("url", ["http://[", "keys.json", "file:///etc/passwd", "http://a\nb/"])
+async def test_an_address_that_is_none_gives_no_keys(url: str) -> None:
+    async with httpx.AsyncClient() as client:
+        remote = RemoteKeys(url, client)
+        with pytest.raises(KeysUnavailableError):
+            await remote.check()

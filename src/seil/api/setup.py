@@ -27,7 +27,7 @@ def edge_options(settings: Settings) -> EdgeOptions:
             pause=api.breaker_pause.total_seconds(),
         ),
         contact=api.contact,
-        token_url=api.token_url or f"{api.issuer}/oauth2/token",
+        token_url=api.token_url or f"{api.issuer.rstrip('/')}/oauth2/token",
         checks={
             "gam": lambda: _revealed(settings.admanager.service_account_key),
             "techone": lambda: _revealed(settings.techone.client_secret),
