@@ -191,6 +191,20 @@ _CREATIVES = [
     ("viewability", {"viewability_provider_companies": [f"{NETWORK}/companies/1"]},
      "LineItemError.INVALID_VIEWABILITY_PROVIDER_COMPANY"),
 ]  # fmt: skip
+_VIDEO = {"environment_type": "VIDEO_PLAYER", "max_video_creative_duration": timedelta(seconds=30)}
+_VIDEOS = [
+    ("endless-video", {"environment_type": "VIDEO_PLAYER"}, "RequiredError.REQUIRED"),
+    ("video-of-no-time", {**_VIDEO, "max_video_creative_duration": timedelta()},
+     "LineItemError.INVALID_MAX_VIDEO_CREATIVE_DURATION"),
+    ("video-roadblock", {**_VIDEO, "roadblocking_type": "ONLY_ONE"},
+     "LineItemError.VIDEO_INVALID_ROADBLOCKING"),
+    ("native-video", {**_VIDEO, **_size(1, 1, "NATIVE")},
+     "LineItemError.INVALID_SIZE_FOR_ENVIRONMENT"),
+    ("audio-banner", _size(1, 1, "AUDIO"), "LineItemError.INVALID_SIZE_FOR_ENVIRONMENT"),
+    ("skippable-banner", {"skippable_ad_type": "ENABLED"},
+     "LineItemError.SKIPPABLE_AD_TYPE_NOT_ALLOWED"),
+    ("cap-a-pod", {"frequency_caps": [_cap(unit="POD")]}, "LineItemError.INVALID_ENVIRONMENT_TYPE"),
+]  # fmt: skip
 _TARGETED = [
     ("place-of-nobody", _places([99_999], []), "GeoTargetingError.UNTARGETABLE_LOCATION"),
     ("excluded-nowhere", _places([], [99_999]), "GeoTargetingError.UNTARGETABLE_LOCATION"),
@@ -241,7 +255,10 @@ _NAMED = [
 
 @pytest.mark.parametrize(
     ("fields", "reason"),
-    [pytest.param(f, r, id=name) for name, f, r in (*_COST, *_CREATIVES, *_TARGETED, *_NAMED)],
+    [
+        pytest.param(f, r, id=name)
+        for name, f, r in (*_COST, *_CREATIVES, *_VIDEOS, *_TARGETED, *_NAMED)
+    ],
 )
 def test_line_item_against_the_rules_is_refused(
     google: Google, clock: Time, fields: Fields, reason: str
@@ -269,6 +286,7 @@ _GOOD = [
     ("discount", _percent(100)),
     ("absolute-discount", _percent(500.5, "ABSOLUTE_VALUE")),
     ("native", _size(1, 1, "NATIVE")),
+    ("video", {**_VIDEO, "frequency_caps": [_cap(unit="POD")], "skippable_ad_type": "ENABLED"}),
     ("set", {"roadblocking_type": "CREATIVE_SET",
              **_size(300, 250, companions=_size(728, 90)["creative_placeholders"])}),
     ("places", _places([catalog.AUSTRALIA_ID, 2554], [catalog.SYDNEY_ID])),
@@ -469,6 +487,15 @@ def test_order_with_unreserved_line_items_is_not_approved_as_it_is(
     with pytest.raises(BadRequest) as error:
         google.orders.batch_approve_orders_without_reservation(request=request)
     assert _reason(error)[0] == "OrderActionError.CANNOT_APPROVE_WITH_UNRESERVED_LINE_ITEMS"
+
+
+def test_order_that_has_ended_is_not_approved_but_archived(google: Google, clock: Time) -> None:
+    names = [google.line_item(google.order().name, clock.now).order]
+    clock.pass_by(days=30)
+    with pytest.raises(BadRequest) as error:
+        google.orders.batch_approve_orders(request={"parent": NETWORK, "names": names})
+    assert _reason(error)[0] == "OrderActionError.HAS_ENDED"
+    google.orders.batch_archive_orders(parent=NETWORK, names=names)
 
 
 def test_what_was_once_ready_is_not_deleted(

@@ -24,6 +24,7 @@ from seil.sandbox.admanager.network import Network
 from seil.sandbox.admanager.placeholders import check_placeholders
 from seil.sandbox.admanager.reservation import check_terms
 from seil.sandbox.admanager.targeting import check_criteria, check_targeting
+from seil.sandbox.admanager.video import check_video
 
 _NAME_LENGTH = 255
 _UNLIMITED = frozenset({"SPONSORSHIP", "NETWORK", "PRICE_PRIORITY", "HOUSE"})
@@ -58,6 +59,7 @@ def check_line_item(network: Network, item: Mapping[str, Any], at: str) -> None:
     _check_prices(network, item, at)
     check_caps(item.get("frequencyCaps", ()), f"{at}.frequencyCaps")
     _check_backfill(item, at)
+    check_video(item, at)
     check_placeholders(item, at)
     check_targeting(network, item.get("targeting", {}), f"{at}.targeting")
     for number, one in enumerate(item.get("creativeTargetings", ())):
@@ -100,7 +102,7 @@ def _check_prices(network: Network, item: Mapping[str, Any], at: str) -> None:
     for name in ("rate", "valueCpm"):
         if name in item:
             check_currency(network, item[name].get("currencyCode", ""), f"{at}.{name}")
-            check_range(_nanos(item[name]), (0, None), f"{at}.{name}")
+            check_range(_amount(item[name]), (0, None), f"{at}.{name}")
     _check_discount(item.get("discount", {}), f"{at}.discount")
     bought = int(item.get("contractedUnitsBought", 0))
     check_range(bought, (0, None), f"{at}.contractedUnitsBought")
@@ -186,8 +188,8 @@ def refused(kind: str, reason: str, thing: Mapping[str, Any]) -> ApiError:
     return not_applicable(kind, message, reason=reason)
 
 
-def _nanos(money: Mapping[str, Any]) -> int:
-    return int(money.get("units", 0)) * _NANOS + int(money.get("nanos", 0))
+def _amount(money: Mapping[str, Any]) -> float:
+    return int(money.get("units", 0)) + int(money.get("nanos", 0)) / _NANOS
 
 
 def _cap_error(reason: str, message: str, field: str) -> ApiError:

@@ -97,8 +97,8 @@ class LineItems:
             raise refused("LineItemError", f"UPDATE_{status}_LINE_ITEM_NOT_ALLOWED", before)
         _check_negotiated(before, changed, order, at)
         self._check_moved(before, changed, at)
-        check_line_item(network, changed, at)
         _check_fixed(before, changed, at)
+        check_line_item(network, changed, at)
         wanted = {name: value for name, value in changed.items() if name not in _FLAGS}
         item = {**wanted, **kept(before, _KEPT)}
         if item["reservationStatus"] == "RESERVED" and item.get("goal") != before.get("goal"):

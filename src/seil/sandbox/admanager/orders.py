@@ -107,7 +107,9 @@ class Orders:
         """What the line items have against it."""
         if method == "BatchDeleteOrders" and any(map(eligible_once, items)):
             return "CANNOT_DELETE_ORDER_WITH_DELIVERED_LINEITEMS"
-        if method in _PAUSING and _ended(items, self._network):
+        # "An OrderAction cannot be applied to a order that has ended": but it can be laid aside.
+        begins = ORDER_ACTIONS[method].becomes in ("PENDING_APPROVAL", "APPROVED")
+        if (begins or method in _PAUSING) and _ended(items, self._network):
             return "HAS_ENDED"
         # https://developers.google.com/ad-manager/api/reference/v202608/OrderService.ApproveOrdersWithoutReservationChanges
         if method == "BatchApproveOrdersWithoutReservation" and any(map(_unreserved, items)):
