@@ -105,7 +105,7 @@ def _check_value(field: Mapping[str, Any], value: Mapping[str, Any], at: str) ->
 
 
 def _order_error(reason: str, field: str, trigger: str) -> ApiError:
-    message = f"{field}: {reason.lower().replace('_', ' ')}"
+    message = reason.lower().replace("_", " ")
     return rejection("OrderError", reason, message, field=field, trigger=trigger)
 
 

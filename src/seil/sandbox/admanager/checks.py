@@ -178,7 +178,7 @@ def check_range(value: float, bounds: tuple[float, float | None], field: str) ->
 
 
 def flight_error(reason: str, field: str, trigger: str = "") -> ApiError:
-    message = f"{field}: {reason.lower().replace('_', ' ')}"
+    message = reason.lower().replace("_", " ")
     return rejection("LineItemFlightDateError", reason, message, field=field, trigger=trigger)
 
 

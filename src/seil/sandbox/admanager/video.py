@@ -53,5 +53,5 @@ def _check_other(item: Mapping[str, Any], at: str) -> None:
 
 
 def _error(reason: str, field: str, trigger: str) -> ApiError:
-    message = f"{field}: {reason.lower().replace('_', ' ')}"
+    message = reason.lower().replace("_", " ")
     return rejection("LineItemError", reason, message, field=field, trigger=trigger)
