@@ -172,3 +172,38 @@ def test_threads_at_once_ask_once(clock: Clock) -> None:
         assert set(pool.map(reveal, range(8))) == {"s3cr3t"}
     assert manager.asked == 1
     assert "s3cr3t" not in repr(secrets._held)
+
+
+class HeldManager(Manager):
+    """Whose answers wait until somebody lets them go."""
+
+    def __init__(self) -> None:
+        super().__init__("old", "old", "new")
+        self.asking, self.free = threading.Event(), threading.Event()
+        self.free.set()
+
+    def get_secret_value(self, SecretId: str) -> Any:  # noqa: N803 - boto3's name
+        self.asking.set()
+        self.free.wait(60)
+        return super().get_secret_value(SecretId)
+
+
+@pytest.mark.parametrize("name", ["known", "expired"])
+def test_secret_that_is_held_up_holds_up_nobody_who_has_one(clock: Clock, name: str) -> None:
+    manager = HeldManager()
+    secrets = held(manager, clock)
+    assert secrets.reveal("expired") == "old"
+    clock.now += 301
+    assert secrets.reveal("known") == "old"
+    manager.asking.clear()
+    manager.free.clear()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(secrets.reveal, "expired")
+        assert manager.asking.wait(60)
+        late = threading.Timer(5, manager.free.set)
+        late.start()
+        assert secrets.reveal(name) == "old"
+        assert not waiting.done()
+        late.cancel()
+        manager.free.set()
+        assert waiting.result() == "new"

@@ -94,10 +94,15 @@ def time_for_call(limit: float) -> float:
     """Seconds that a call may take. Raises TooSlowError, not `reached`, where there are none."""
     seconds = remaining(limit)
     if seconds <= 0:
-        error = TooSlowError(SERVICE, limit)
-        error.reached = False
-        raise error
+        raise too_late(limit)
     return seconds
+
+
+def too_late(limit: float) -> TooSlowError:
+    """For what took its time before anything was sent."""
+    error = TooSlowError(SERVICE, limit)
+    error.reached = False
+    return error
 
 
 @contextmanager

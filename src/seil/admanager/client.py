@@ -205,9 +205,13 @@ class AdManager:
         return Network.of(self._settings.network_code, zone)
 
     def _once(self, name: str, build: Callable[[], Part]) -> Part:
-        """Built by the first thread that needs it, then shared."""
-        with self._lock:
-            if name not in self._parts:
-                self._parts[name] = build()
-            part: Part = self._parts[name]
-            return part
+        """Built by the first thread that needs it, then shared.
+
+        Who needs nothing that is not there waits for nobody: to build may be to read a secret.
+        """
+        if name not in self._parts:
+            with self._lock:
+                if name not in self._parts:
+                    self._parts[name] = build()
+        part: Part = self._parts[name]
+        return part

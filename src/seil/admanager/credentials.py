@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.oauth2 import service_account
 from typing_extensions import override
 
-from seil.admanager.calls import time_for_call
+from seil.admanager.calls import time_for_call, too_late
 from seil.errors import ConfigurationError, Problem
 from seil.settings import AdManagerSettings
 
@@ -41,13 +42,23 @@ class AccountCredentials(google.auth.credentials.Credentials):
 
     @override
     def refresh(self, request: Any) -> None:
-        """Raises google.auth.exceptions.GoogleAuthError."""
+        """Raises google.auth.exceptions.GoogleAuthError or TooSlowError."""
         refused = self.token
-        with self._lock:
+        with self._alone():
             if self.token != refused and self.valid:
                 return  # Another thread has just got a new one.
             self._account.refresh(self._timely)
             self.token, self.expiry = self._account.token, self._account.expiry
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Whoever waits for another thread's token waits no longer than for one of its own."""
+        if not self._lock.acquire(timeout=time_for_call(self._timeout)):
+            raise too_late(self._timeout)
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     @override
     def before_request(

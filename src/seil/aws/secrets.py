@@ -60,6 +60,7 @@ class Secrets:
         self._lock = threading.Lock()
         self._client: SecretsManagerClient | None = None
         self._held: dict[str, _Held] = {}
+        self._reading: dict[str, threading.Lock] = {}
 
     def reveal(self, reference: str) -> str:
         """Raises ConfigurationError, or UnavailableError where it was never read before."""
@@ -76,26 +77,38 @@ class Secrets:
         return value
 
     def _text(self, name: str) -> str:
+        """Whoever has it, if an old one, waits for nobody who reads it anew, or reads another."""
+        held = self._held.get(name)
+        if held and self._clock() < held.until:
+            return held.text
         with self._lock:
-            held = self._held.get(name)
-            if held and self._clock() < held.until:
-                return held.text
-            try:
-                text = self._read(name)
-            except UnavailableError as error:
-                if not held:
-                    raise
-                _log.warning("aws:%s is used as it was read before: %s", name, error.reason)
-                text = held.text
-            self._held[name] = _Held(text, self._clock() + self._age)
-            return text
+            reading = self._reading.setdefault(name, threading.Lock())
+        if held and reading.locked():
+            return held.text
+        with reading:
+            return self._renewed(name)
+
+    def _renewed(self, name: str) -> str:
+        held = self._held.get(name)
+        if held and self._clock() < held.until:  # Since it was looked for without the lock.
+            return held.text
+        try:
+            text = self._read(name)
+        except UnavailableError as error:
+            if not held:
+                raise
+            _log.warning("aws:%s is used as it was read before: %s", name, error.reason)
+            text = held.text
+        self._held[name] = _Held(text, self._clock() + self._age)
+        return text
 
     def _read(self, name: str) -> str:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            if self._client is None:
-                self._client = self._build()
+            with self._lock:
+                if self._client is None:
+                    self._client = self._build()
             found = self._client.get_secret_value(SecretId=name)
         except ClientError as error:
             code = error.response["Error"]["Code"]

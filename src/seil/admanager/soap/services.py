@@ -10,9 +10,9 @@ from concurrent.futures import Future
 from contextvars import copy_context
 from typing import Any
 
-from seil.admanager.calls import SERVICE, time_for_call
+from seil.admanager.calls import time_for_call, too_late
 from seil.deadline import unlimited
-from seil.errors import SeilError, TooSlowError
+from seil.errors import SeilError
 
 _log = logging.getLogger(__name__)
 
@@ -45,9 +45,7 @@ class Services:
         try:
             return building.result(time_for_call(self._seconds))
         except TimeoutError:
-            error = TooSlowError(SERVICE, self._seconds)
-            error.reached = False
-            raise error from None
+            raise too_late(self._seconds) from None
 
     def renew(self, name: str, build: Build) -> None:
         """Builds it anew beside its use; the one there is stays until then, or where that fails."""
