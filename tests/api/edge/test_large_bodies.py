@@ -61,7 +61,7 @@ class Work:
 
     def hold(self, value: Any) -> Any:
         self.begun.set()
-        self.ended_in_time = self.may_end.wait(5)
+        self.ended_in_time = self.may_end.wait(30)
         return value
 
     def router(self, _dispatch: Dispatch) -> APIRouter:
