@@ -7,7 +7,9 @@ import logging
 import threading
 import time
 from concurrent.futures import CancelledError
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -21,6 +23,9 @@ from seil.errors import (
 )
 from seil.observe.correlation import correlation_id
 
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
 __all__ = ["SERVICE", "Wire"]
 
 _log = logging.getLogger(__name__)
@@ -33,13 +38,14 @@ _OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
 class Wire:
     """`exchanged` can be called by many threads at once.
 
-    httpx limits each wait on the network: an answer that drips in would have no end. Here requests
-    run on an event loop in a thread of its own, where they can be called off at any point.
+    Blocking clients limit each wait on the network: an answer that drips in would have no end. Here
+    requests run on an event loop in a thread of its own, where they can be called off at any point;
+    by aiohttp, which costs a tenth of the CPU of httpx there (benchmarks/api_cpu.py).
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._http = httpx.AsyncClient(timeout=seconds, follow_redirects=False)
+        self._session: ClientSession | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="techone", daemon=True)
         self._thread.start()
@@ -65,15 +71,8 @@ class Wire:
         begun = time.perf_counter()
         try:
             answer = self._awaited(seconds, method, url, headers=headers, **options)
-        except (TimeoutError, httpx.TimeoutException) as error:
+        except TimeoutError as error:
             raise self.too_slow() from error
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            problem = Problem("techone", "base_url or token_url is no address")
-            raise ConfigurationError([problem]) from error
-        except httpx.ConnectError as error:
-            raise UnavailableError(SERVICE, "no connection", reached=False) from error
-        except httpx.HTTPError as error:
-            raise UnavailableError(SERVICE, type(error).__name__) from error
         except CancelledError as error:
             raise UnavailableError(SERVICE, "the client was closed") from error
         took = (time.perf_counter() - begun) * 1000
@@ -98,16 +97,49 @@ class Wire:
     async def _exchanged(
         self, seconds: float, method: str, url: str, **options: Any
     ) -> httpx.Response:
-        async with asyncio.timeout(seconds), self._http.stream(method, url, **options) as answer:
+        import aiohttp
+
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._read(method, url, **options)
+        except TimeoutError:  # One of aiohttp's is a ClientError, too.
+            raise
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, httpx.InvalidURL) as error:
+            problem = Problem("techone", "base_url or token_url is no address")
+            raise ConfigurationError([problem]) from error
+        except aiohttp.ClientConnectorError as error:
+            raise UnavailableError(SERVICE, "no connection", reached=False) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise UnavailableError(SERVICE, type(error).__name__) from error
+
+    async def _read(self, method: str, url: str, **options: Any) -> httpx.Response:
+        asked = httpx.Request(method, url)
+        if asked.url.userinfo:  # It would be credentials beside our own.
+            url = str(asked.url.copy_with(userinfo=b""))
+        proxy = _proxy(asked.url.scheme, asked.url.host)
+        session = self._opened()
+        async with session.request(
+            method, url, allow_redirects=False, proxy=proxy, **options
+        ) as answer:
             body = bytearray()
-            async for chunk in answer.aiter_bytes():
+            async for chunk in answer.content.iter_any():
                 body += chunk
                 if len(body) > _LONGEST_ANSWER:
                     raise UnexpectedAnswerError(SERVICE, f"it is over {_LONGEST_ANSWER} bytes")
-        kept = {name: value for name, value in answer.headers.items() if name not in _OF_THE_BODY}
-        return httpx.Response(
-            answer.status_code, headers=kept, content=bytes(body), request=answer.request
-        )
+        kept = [part for part in answer.headers.items() if part[0].lower() not in _OF_THE_BODY]
+        return httpx.Response(answer.status, headers=kept, content=bytes(body), request=asked)
+
+    def _opened(self) -> ClientSession:
+        """Made by the first request, on the loop that it belongs to: a Lambda starts the sooner."""
+        if self._session is None:
+            import aiohttp
+
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=httpx.create_ssl_context()),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),
+            )
+        return self._session
 
     async def _closed(self) -> None:
         this = asyncio.current_task()
@@ -115,4 +147,11 @@ class Wire:
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
-        await self._http.aclose()
+        if self._session:
+            await self._session.close()
+
+
+@cache
+def _proxy(scheme: str, host: str) -> str | None:
+    """Of HTTPS_PROXY and the like; aiohttp's `trust_env` looks for a .netrc at every request."""
+    return None if proxy_bypass(host) else getproxies().get(scheme)

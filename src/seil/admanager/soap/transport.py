@@ -15,13 +15,12 @@ from googleads.errors import (
     GoogleAdsValueError,
 )
 from lxml.etree import LxmlError
-from requests.adapters import HTTPAdapter
 from typing_extensions import override
 from zeep.exceptions import Error as ZeepError
 from zeep.transports import Transport
 
 from seil.admanager.calls import SERVICE, Calls, before_effect, time_for_call
-from seil.admanager.rest.transport import CONNECTIONS
+from seil.admanager.rest.transport import prepare_session
 from seil.admanager.soap.errors import answered_with, translated
 from seil.admanager.soap.services import Services
 from seil.admanager.soap.wsdl import Given, WsdlFolder
@@ -153,7 +152,7 @@ class Soap:
             reason = f"the description of {name} is none"
             raise UnexpectedAnswerError(SERVICE, reason) from error
         zeep_client = service.zeep_client
-        zeep_client.transport = _Posts(zeep_client.transport.session, self._timeout)
+        zeep_client.transport = _Posts(zeep_client.transport.session, self._timeout, self._server)
         # The first puts the token in; the second would log bodies.
         zeep_client.plugins = zeep_client.plugins[:1]
         return service
@@ -185,13 +184,12 @@ class _Tokens:
 class _Posts(Transport):
     """Posts with what time the call has left, and logs nothing."""
 
-    def __init__(self, session: requests.Session, timeout: float) -> None:
+    def __init__(self, session: requests.Session, timeout: float, server: str) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
             session=session, timeout=timeout, operation_timeout=timeout
         )
         self._limit = timeout
-        session.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
-        session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
+        prepare_session(session, server)
 
     @override
     def post(self, address: str, message: Any, headers: Any) -> requests.Response:
