@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
 
-from seil.api.calls import Answer
-
-if TYPE_CHECKING:
-    from starlette.types import Receive
-
-__all__ = ["CallerLeftError", "Callers", "Departure", "departure"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["CallerLeftError", "Departure", "attending", "departure"]
 
 
 class CallerLeftError(Exception):
@@ -48,60 +38,16 @@ class Departure:
 _current: ContextVar[Departure | None] = ContextVar("departure", default=None)
 
 
+@contextmanager
+def attending(one: Departure) -> Iterator[None]:
+    """The server, which sees connections end, says whose departure counts within the block."""
+    token = _current.set(one)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 def departure() -> Departure:
-    """That of the caller who is being answered; elsewhere one that never happens."""
+    """That of the caller who is being answered; one that never happens where no server tells."""
     return _current.get() or Departure()
-
-
-class Callers:
-    """Waits for answers no longer than those who asked do."""
-
-    def __init__(self) -> None:
-        self._unattended: set[asyncio.Task[Answer]] = set()
-
-    async def answer(
-        self, receive: Receive, ask: Callable[[], Coroutine[Any, Any, Answer]]
-    ) -> Answer | None:
-        """None where the caller left, as `receive` tells (ASGI's http.disconnect).
-
-        A call that waits for its turn is not made then. One that has begun goes on unattended: its
-        outcome is kept, and counts for whether the system is left alone.
-        """
-        left = asyncio.create_task(_left(receive))
-        try:
-            await asyncio.sleep(0)  # For `left` to see what has happened already.
-            if left.done():
-                return None
-            departing = Departure()
-            task = asyncio.create_task(_within(departing, ask))
-            try:
-                await asyncio.wait((task, left), return_when=asyncio.FIRST_COMPLETED)
-            except asyncio.CancelledError:
-                task.cancel()
-                raise
-        finally:
-            left.cancel()
-        if task.done():
-            return task.result()
-        self._unattended.add(task)
-        task.add_done_callback(self._end)
-        departing.happen()
-        return None
-
-    def _end(self, task: asyncio.Task[Answer]) -> None:
-        self._unattended.discard(task)
-        if task.cancelled():
-            return
-        error = task.exception()
-        if error is not None and not isinstance(error, CallerLeftError):
-            _log.error("a call whose caller left broke", exc_info=error)
-
-
-async def _within(departing: Departure, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-    _current.set(departing)  # In this task's own context.
-    return await ask()
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

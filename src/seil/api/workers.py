@@ -34,8 +34,10 @@ class Workers:
         """What `ask` gives, whenever that is: to give up in time is the caller's part.
 
         Half of its time a call waits for a thread at most: what begins later has no time to end.
-        Raises CallerLeftError where the caller left while it waited.
+        Raises CallerLeftError where the caller left before it began.
         """
+        if departure().happened:
+            raise CallerLeftError
         full = len(self._asked) >= self._count
         asked = self._threads.submit(copy_context().run, _late(ask) if full else ask, call)
         self._asked.add(asked)

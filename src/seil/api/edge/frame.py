@@ -16,6 +16,7 @@ from opentelemetry import trace
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from seil.api.departures import departure
 from seil.api.edge import problems
 from seil.api.edge.exchange import CALLER_LEFT, Exchange
 from seil.api.edge.gate import Gate
@@ -127,6 +128,8 @@ class Frame:
             if not sender.started:
                 await problems.broken(exchange)(scope, receive, sender)
         finally:
+            if departure().happened:
+                sender.status = CALLER_LEFT
             sender.tell(scope)
 
     async def _refusal(self, exchange: Exchange, headers: Mapping[str, str]) -> Response | None:

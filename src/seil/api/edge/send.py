@@ -15,7 +15,7 @@ from starlette.responses import Response
 from seil.api.calls import Answer, Call, too_long
 from seil.api.contract.envelope import Success
 from seil.api.contract.operation import AnyOperation, Operation
-from seil.api.departures import Callers
+from seil.api.departures import CallerLeftError
 from seil.api.edge.bodies import beside
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import CALLER_LEFT, exchange_of
@@ -44,7 +44,6 @@ class Sender:
 
     def __init__(self, dispatch: Dispatch) -> None:
         self._dispatch = dispatch
-        self._callers = Callers()
 
     async def __call__(
         self,
@@ -87,9 +86,9 @@ class Sender:
             caller=exchange.caller,
             idempotency_key=key,
         )
-        ask = partial(self._dispatch.answer, call, repeatable=not operation.effect)
-        found = await self._callers.answer(request.receive, ask)
-        if found is None:
+        try:
+            found = await self._dispatch.answer(call, repeatable=not operation.effect)
+        except CallerLeftError:
             return Response(status_code=CALLER_LEFT)
         if found.code == 200 and found.data is not None:
             response = exchange.success(found.data)

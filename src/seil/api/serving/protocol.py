@@ -13,6 +13,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from seil.api.departures import Departure, attending
 from seil.api.serving.connections import Connections
 from seil.api.serving.refusals import not_http
 
@@ -45,6 +46,9 @@ class HttpProtocol(H11Protocol):
     ) -> None:
         super().__init__(config, server_state, app_state)
         self._connections = connections
+        self._departure: Departure | None = None
+        self._inner = self.app
+        self.app = self._attended
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
@@ -75,6 +79,8 @@ class HttpProtocol(H11Protocol):
         self._forget_stall()
         self._connections.release(self)
         super().connection_lost(exc)
+        if self._departure is not None and not self._unasked:
+            self._departure.happen()
 
     @override
     def pause_writing(self) -> None:
@@ -102,6 +108,14 @@ class HttpProtocol(H11Protocol):
     def _should_upgrade(self) -> bool:
         """Ignored, as RFC 9110, section 7.8, allows; uvicorn logs two warnings for each."""
         return False
+
+    async def _attended(self, scope: Any, receive: Any, send: Any) -> None:
+        """The app, which gets to know when the caller leaves without listening for it all along."""
+        self._departure = Departure()
+        if self.transport.is_closing():
+            self._departure.happen()
+        with attending(self._departure):
+            await self._inner(scope, receive, send)
 
     def leave(self) -> None:
         self.transport.close()
