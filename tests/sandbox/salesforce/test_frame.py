@@ -96,7 +96,7 @@ def test_wrong_method_path_or_content_type(shared: Org) -> None:
     wrong = shared.http.put("/limits")
     assert (wrong.status_code, wrong.json()[0]["errorCode"]) == (405, "METHOD_NOT_ALLOWED")
     assert shared.http.get("/nothing").json()[0]["errorCode"] == "NOT_FOUND"
-    assert httpx.get(f"{shared.server.url}/").status_code == 404
+    assert httpx.get(f"{shared.server.url}/nowhere").status_code == 404
     text = shared.http.post(
         "/sobjects/Account", content=b"x", headers={"Content-Type": "text/plain"}
     )
@@ -140,3 +140,10 @@ def test_a_client_that_goes_away_does_no_harm(shared: Org) -> None:
             f"GET /services/data/v62.0/sobjects HTTP/1.1\r\nAuthorization: {token}".encode()
         )
     assert shared.http.get("/limits").status_code == 200
+
+
+def test_an_address_may_begin_with_two_slashes(shared: Org) -> None:
+    """`sf` puts the path behind an instance address that ends in a slash."""
+    answer = shared.http.get(f"{shared.server.url}//services/data/v62.0/limits")
+    assert answer.status_code == 200
+    assert "Sforce-Limit-Info" in answer.headers

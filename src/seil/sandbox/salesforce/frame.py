@@ -99,7 +99,7 @@ class Frame:
         if refusal := _head_too_large(request):
             return refusal
         try:
-            route, args = self._router.find(request.method, request.rel_url.raw_path)
+            route, args = self._router.find(request.method, _path(request))
             await _read(request, body, limit=route.max_body)
         except ApiError as error:
             return Reply(error.status, error.body)
@@ -128,7 +128,7 @@ class Frame:
         route, args = aim
         call = Call(
             request.method,
-            request.rel_url.raw_path,
+            _path(request),
             request.query,
             request.headers,
             body,
@@ -155,7 +155,7 @@ class Frame:
             return Reply(500, ApiError(500, "UNKNOWN_EXCEPTION", message).body)
 
     def _metered(self, request: web.Request, reply: Reply) -> Reply:
-        if not request.path.startswith(_METERED):
+        if not _path(request).startswith(_METERED):
             return reply
         headers = {
             "Date": format_datetime(self._clock(), usegmt=True),
@@ -227,6 +227,11 @@ async def _read(request: web.Request, into: BinaryIO, *, limit: int) -> None:
             raise ApiError(413, "REQUEST_TOO_LARGE", f"The request body exceeds {limit} bytes")
         into.write(chunk)
     into.seek(0)
+
+
+def _path(request: web.Request) -> str:
+    """Still percent-encoded. Salesforce's own clients begin it with two slashes at times."""
+    return "/" + request.rel_url.raw_path.lstrip("/")
 
 
 def _head_too_large(request: web.Request) -> Reply | None:
