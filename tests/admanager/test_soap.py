@@ -200,7 +200,7 @@ def test_pause_takes_a_reason_to_ad_manager(gam: AdManager, stand_in: Server) ->
         act(gam, made.id, "pause", reason="creatives are late")
 
 
-def _sent(gam: AdManager, action: str) -> int:
+def _draft(gam: AdManager) -> int:
     made = new_proposal(
         gam,
         advertiser={"companyId": seed.ADVERTISER_ID, "type": "ADVERTISER"},
@@ -208,9 +208,14 @@ def _sent(gam: AdManager, action: str) -> int:
         primaryTraffickerId=seed.TRAFFICKER_ID,
         sellerContactIds=[seed.SALESPERSON_ID],
     )
-    new_lines(gam, made.id)
-    act(gam, made.id, action)
     return made.id
+
+
+def _sent(gam: AdManager, action: str) -> int:
+    number = _draft(gam)
+    new_lines(gam, number)
+    act(gam, number, action)
+    return number
 
 
 @pytest.mark.parametrize("action", ["request-buyer-acceptance", "request-buyer-review"])
@@ -227,6 +232,21 @@ def test_retract_takes_a_proposal_back_from_the_buyer(gam: AdManager, action: st
         UpdateProposalLineItems.model_validate({"proposalLineitems": [changes]})
     )
     assert act(gam, number, action) == 1
+
+
+def test_more_than_there_is_is_sold_by_overbooking(gam: AdManager) -> None:
+    number = _draft(gam)
+    (line,) = new_lines(gam, number)
+    goal = {"goalType": "LIFETIME", "unitType": "IMPRESSIONS", "units": 10**12}
+    gam.update_proposal_line_items(
+        UpdateProposalLineItems.model_validate({"proposalLineitems": [{"id": line, "goal": goal}]})
+    )
+    with pytest.raises(RequestRejectedError, match="NOT_ENOUGH_INVENTORY"):
+        act(gam, number, "request-buyer-acceptance")
+    values = {"proposalLineItemIds": [line], "action": "reserve-and-overbook"}
+    request = ActOnProposalLineItems.model_validate(values)
+    assert gam.act_on_proposal_line_items(request).num_changes == 1
+    assert act(gam, number, "RequestBuyerAcceptanceAndOverbook") == 1
 
 
 def test_retract_of_what_the_buyer_does_not_have_is_refused(gam: AdManager) -> None:

@@ -134,7 +134,8 @@ def test_sold_proposal_is_paused_resumed_and_renamed(
     http.post(f"/sandbox/proposals/{proposal}/accept").raise_for_status()
     clock.pass_by(days=3)
     soap.act("PauseProposals", proposal, reason="holiday")
-    assert _line(soap, line)["computedStatus"] == "PAUSED"
+    paused = _line(soap, line)
+    assert (paused["computedStatus"], paused["pauseReason"]) == ("PAUSED", "holiday")
     soap.act("ResumeProposals", proposal)
     assert _line(soap, line)["computedStatus"] == "DELIVERING"
     sold = soap.read(proposal)
@@ -324,6 +325,26 @@ def test_buyer_has_no_say_before_it_is_asked(
     number = soap.proposal()["id"]
     assert http.post(f"/sandbox/proposals/{number}/{lever}", json=body).status_code == 400
     assert http.post(f"/sandbox/proposals/1/{lever}", json=body).status_code == 404
+
+
+@pytest.mark.parametrize("action", ["RequestBuyerAcceptance", "ReserveProposals"])
+def test_more_than_there_is_has_to_be_overbooked(soap: Soap, clock: Time, action: str) -> None:
+    number = soap.proposal()["id"]
+    goal = {"goalType": "LIFETIME", "unitType": "IMPRESSIONS", "units": 10**9}
+    soap.line(number, clock.now, goal=goal)
+    with pytest.raises(GoogleAdsServerFault) as error:
+        soap.act(action, number)
+    assert _fault(error) == "ForecastError.NOT_ENOUGH_INVENTORY"
+    assert soap.act(action, number, allowOverbook=True) == 1
+
+
+@pytest.mark.parametrize("wishes", [{"netRate": 0}, {"netRate": 101}, {"units": 0}], ids=str)
+def test_buyer_asks_for_what_can_be(
+    soap: Soap, http: httpx.Client, clock: Time, wishes: dict[str, int]
+) -> None:
+    number, _ = _sent(soap, clock)
+    answer = http.post(f"/sandbox/proposals/{number}/counter", json=wishes)
+    assert answer.status_code == 400
 
 
 def test_buyer_can_end_it(soap: Soap, http: httpx.Client, clock: Time) -> None:

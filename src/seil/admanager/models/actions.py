@@ -58,6 +58,7 @@ _OrderAction = Literal[
 _LineItemAction = Literal["archive", "pause", "resume", "activate", "reserve", "release", "delete"]
 _ProposalAction = Literal[
     "request-buyer-acceptance",
+    "request-buyer-acceptance-and-overbook",
     "request-acceptance",
     "request-buyer-review",
     "retract",
@@ -66,12 +67,15 @@ _ProposalAction = Literal[
     "archive",
     "unarchive",
     "reserve",
+    "reserve-and-overbook",
     "edit-for-negotiation",
     "terminate-negotiations",
     "discard-local-version-edits",
     "update-order-with-seller-data",
 ]
-_ProposalLineItemAction = Literal["archive", "unarchive", "pause", "resume", "reserve", "release"]
+_ProposalLineItemAction = Literal[
+    "archive", "unarchive", "pause", "resume", "reserve", "reserve-and-overbook", "release"
+]
 OrderAction = Annotated[_OrderAction, BeforeValidator(_reader(_OrderAction))]
 LineItemAction = Annotated[_LineItemAction, BeforeValidator(_reader(_LineItemAction))]
 ProposalAction = Annotated[_ProposalAction, BeforeValidator(_reader(_ProposalAction))]

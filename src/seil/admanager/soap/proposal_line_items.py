@@ -20,7 +20,7 @@ from seil.admanager.rest.messages import answered
 from seil.admanager.soap.pages import Finder, only, overlay
 from seil.admanager.soap.proposals import Proposals
 from seil.admanager.soap.transport import Soap
-from seil.admanager.soap.values import packed, plain, statement
+from seil.admanager.soap.values import action_of, packed, plain, statement
 from seil.errors import RequestRejectedError
 
 _SERVICE = "ProposalLineItem"
@@ -74,9 +74,7 @@ class ProposalLineItemsService:
 
     def act(self, request: ActOnProposalLineItems) -> NumChanges:
         found = self._found(request.proposal_line_item_ids)
-        action: dict[str, Any] = {"xsi_type": _ACTIONS[request.action]}
-        if request.reason is not None:
-            action["reason"] = request.reason
+        action = action_of(_ACTIONS, request.action, request.reason)
         which = statement(self._soap.version, "id", *found)
         result = self._soap.effect(_SERVICE, "performProposalLineItemAction", action, which)
         return answered(NumChanges, plain(result))

@@ -17,7 +17,7 @@ from seil.admanager.rest.buyers import Buyers
 from seil.admanager.rest.messages import answered
 from seil.admanager.soap.pages import Finder, only, overlay
 from seil.admanager.soap.transport import Soap
-from seil.admanager.soap.values import packed, plain, statement
+from seil.admanager.soap.values import action_of, packed, plain, statement
 from seil.errors import RequestRejectedError
 
 _SERVICE = "Proposal"
@@ -91,10 +91,7 @@ class Proposals:
         proposal = self._found(request.proposal_id)
         if request.action == "retract":
             _check_with_buyer(proposal)
-        kind = _ACTIONS[request.action]
-        action: dict[str, Any] = {"xsi_type": kind}
-        if request.reason is not None:
-            action["reason"] = request.reason
+        action = action_of(_ACTIONS, request.action, request.reason)
         which = statement(self._soap.version, "id", request.proposal_id)
         result = self._soap.effect(_SERVICE, "performProposalAction", action, which)
         return answered(NumChanges, plain(result))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,17 @@ from seil.time_zones import canonical_name
 Json = Any
 
 PAGE = 500
+_OVERBOOK = "-and-overbook"
+
+
+def action_of(kinds: Mapping[str, str], word: str, reason: str | None) -> dict[str, Any]:
+    """The action that the contract's word means, by its type's name in SOAP."""
+    action: dict[str, Any] = {"xsi_type": kinds[word.removesuffix(_OVERBOOK)]}
+    if word.endswith(_OVERBOOK):
+        action["allowOverbook"] = True
+    if reason is not None:
+        action["reason"] = reason
+    return action
 
 
 def packed(value: Json, zone: str) -> Json:

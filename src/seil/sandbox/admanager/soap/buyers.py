@@ -16,6 +16,7 @@ from seil.sandbox.admanager.soap.proposals import Proposals
 from seil.sandbox.admanager.soap.states import is_open
 
 _ANSWERABLE = ("AWAITING_BUYER_REVIEW", "ONLY_SELLER_ACCEPTED", "AWAITING_SELLER_REVIEW")
+_STEP = 100
 _COUNTERS = {"netRate": int, "units": int, "comment": str}
 
 
@@ -43,6 +44,10 @@ class Buyers:
             wanted = {name: _COUNTERS[name](value) for name, value in wishes.items()}
         except (TypeError, ValueError) as error:
             raise invalid(str(error)) from error
+        if min(wanted.get("netRate", _STEP), wanted.get("units", 1)) < 1:
+            raise invalid("netRate and units are above 0")
+        if wanted.get("netRate", _STEP) % _STEP:
+            raise invalid(f"netRate is a multiple of {_STEP} micros")
         proposal = self._proposal(number, _ANSWERABLE)
         if is_open(proposal):
             proposal["marketplaceInfo"]["isNewVersionFromBuyer"] = True

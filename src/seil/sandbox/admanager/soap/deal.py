@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seil.sandbox.admanager.clock import stamp
+from seil.sandbox.admanager.errors import ApiError
+from seil.sandbox.admanager.inventory import availability
 from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing, ident
 from seil.sandbox.admanager.orders import Orders
 from seil.sandbox.admanager.soap.dates import from_soap
+from seil.sandbox.admanager.soap.forecasts import soap_demand
 from seil.sandbox.admanager.soap.named import rest_targeting
 
 _NANOS = 10**9
@@ -22,6 +25,18 @@ class Deals:
         self._network = network
         self._orders = orders
         self._line_items = line_items
+
+    def check_available(self, line: Mapping[str, Any]) -> None:
+        """Raises ApiError for an overbook: `allowOverbook` of an action is what skips this."""
+        if line["goal"]["goalType"] != "LIFETIME":
+            return
+        start, end = (from_soap(line[name], name) for name in ("startDateTime", "endDateTime"))
+        known = line.get("dfpLineItemId", 0)
+        found = availability(self._network, soap_demand(line["targeting"], start, end, known))
+        if found.available < line["goal"]["units"]:
+            message = f"{found.available} units are available, {line['goal']['units']} are wanted"
+            reason = "NOT_ENOUGH_INVENTORY"
+            raise ApiError("FAILED_PRECONDITION", "ForecastError", reason, message)
 
     def book(self, proposal: Thing, lines: Sequence[Thing]) -> None:
         """Makes the order, or brings it up to date; writes the ids into proposal and lines."""

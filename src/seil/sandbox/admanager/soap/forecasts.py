@@ -87,15 +87,7 @@ class Forecasts:
                 "The end has to be after the start",
                 field=f"{_AT}.endDateTime",
             )
-        targeting = item["targeting"]
-        units = targeting["inventoryTargeting"].get("targetedAdUnits", [])
-        return Demand(
-            start,
-            end,
-            frozenset(int(unit["adUnitId"]) for unit in units),
-            narrowings(targeting),
-            item.get("id", 0),
-        )
+        return soap_demand(item["targeting"], start, end, item.get("id", 0))
 
     def _start(self, item: Mapping[str, Any]) -> datetime:
         now = self._network.clock.now()
@@ -124,3 +116,10 @@ class Forecasts:
             "possibleUnits": found.possible,
             "reservedUnits": int(goal.get("units", 0)),
         }
+
+
+def soap_demand(targeting: Mapping[str, Any], start: datetime, end: datetime, item: int) -> Demand:
+    """Of a targeting as SOAP has it; `item` is the line item's id, 0 where it has none."""
+    units = targeting["inventoryTargeting"].get("targetedAdUnits", [])
+    named = frozenset(int(unit["adUnitId"]) for unit in units)
+    return Demand(start, end, named, narrowings(targeting), item)

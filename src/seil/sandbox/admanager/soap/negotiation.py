@@ -22,6 +22,7 @@ from seil.sandbox.admanager.soap.states import (
     check_action,
     check_line_action,
     is_open,
+    is_reserved,
     refused,
 )
 from seil.sandbox.admanager.soap.versions import Versions
@@ -52,6 +53,8 @@ class Negotiation:
         info = proposal["marketplaceInfo"]
         match kind:
             case "RequestBuyerAcceptance" | "RequestBuyerReview":
+                if kind == "RequestBuyerAcceptance" and not action.get("allowOverbook"):
+                    self._check_available(proposal)
                 self._send(proposal, accepted=kind == "RequestBuyerAcceptance")
             case "EditProposalsForNegotiation":
                 self._versions.publish(proposal)
@@ -103,6 +106,8 @@ class Negotiation:
             case "Unarchive":
                 line["isArchived"] = False
             case "Reserve":
+                if not action.get("allowOverbook"):
+                    self._deals.check_available(line)
                 line["reservationStatus"] = "RESERVED"
                 line["lastReservationDateTime"] = self._proposals.now()
             case "Release":
@@ -115,6 +120,12 @@ class Negotiation:
                 line.pop("pauseRole", None)
                 line.pop("pauseReason", None)
         self._proposals.save_line(line)
+
+    def _check_available(self, proposal: Thing) -> None:
+        """Of what is not reserved yet."""
+        for line in self._proposals.lines(proposal):
+            if not line["isArchived"] and not is_reserved([line]):
+                self._deals.check_available(line)
 
     def _send(self, proposal: Thing, *, accepted: bool) -> None:
         """To the buyer, as the programmatic guide says it must be by then."""
