@@ -109,7 +109,8 @@ def test_request_without_a_clear_end_is_refused_and_closed(port: int, request_: 
     ],
 )
 def test_request_with_a_clear_end_is_taken(port: int, request_: bytes) -> None:
-    assert answers(port, request_).startswith(b"HTTP/1.1 200 ")
+    once = request_.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+    assert answers(port, once).startswith(b"HTTP/1.1 200 ")
 
 
 def test_nonsense_behind_an_early_answer_closes_and_logs_no_traceback(
