@@ -1,4 +1,4 @@
-"""What the API's edge adds to a bare FastAPI route, and how long its Lambda handlers import."""
+"""What the edge adds to a bare FastAPI route, what requests cost, and how long handlers import."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from statistics import median, quantiles
 
 import aiohttp
 
+from benchmarks.api_cpu import cpu_table
 from benchmarks.command import run_alone
 from benchmarks.measure import process, say, with_bytecode
 from benchmarks.report import aligned, publish
@@ -41,6 +42,7 @@ class Load:
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=1, help="of each round")
     parser.add_argument("--rounds", type=int, default=15, help="of each, in turns")
+    parser.add_argument("--requests", type=int, default=500, help="of each kind, for their CPU")
     parser.add_argument("--starts", type=int, default=7, help="imports of each handler")
 
 
@@ -53,7 +55,10 @@ def run(args: argparse.Namespace) -> None:
     ):
         lines = [line for callers in _CALLERS for line in _compared(bare, edge, callers, args)]
     head = ("subject", "callers", "requests/s", "p50 ms", "p99 ms", "against bare", "target", "")
-    body = f"{aligned([head, *lines])}\n\n{_imports(args.starts)}"
+    folder = Path(args.work, "cpu")
+    folder.mkdir()
+    cpu = cpu_table(folder, requests=args.requests, rounds=args.rounds)
+    body = f"{aligned([head, *lines])}\n\n{cpu}\n\n{_imports(args.starts)}"
     publish("api", body, write=args.write)
 
 
