@@ -376,3 +376,13 @@ def test_key_that_is_missing_is_told_by_its_place(tmp_path: Path) -> None:
     client = AdManager(AdManagerSettings(service_account_key=Secret(f"file:{tmp_path}/none.json")))
     with pytest.raises(ConfigurationError, match=r"none\.json"):
         client.get_order(GET)
+
+
+def test_netrc_takes_no_tokens_place(
+    wire: Wire, wired: AdManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("default login somebody password else")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    wire.reply(ORDER)
+    wired.get_order(GET)
+    assert "Basic" not in wire.requests[-1][2].get("Authorization", "")

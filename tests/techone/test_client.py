@@ -438,3 +438,20 @@ def test_a_missing_debtor_may_also_come_as_404(far_end: FarEnd, wired: TechOne) 
     with pytest.raises(RequestRejectedError) as caught:
         wired.credit(DEBTOR)
     assert (caught.value.status, caught.value.code) == (404, "E1")
+
+
+def test_a_proxy_of_the_environment_is_used(
+    far_end: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", far_end.url)
+    far_end.answer = far_end.token
+    url = "http://techone.invalid"
+    settings = TechOneSettings(base_url=url, token_url=f"{url}/oauth2/token", attempts=1)
+    with TechOne(settings) as client, pytest.raises(UnexpectedAnswerError, match="no DataSet"):
+        client.rate(RATE)
+    assert [path for path, _, _ in far_end.sent] == [
+        f"{url}/oauth2/token",
+        f"{url}{settings.rate_path}",
+    ]
