@@ -480,14 +480,9 @@ _DEALS: dict[str, tuple[dict[str, Any], str]] = {
         {**_PREFERRED, "estimatedMinimumImpressions": None},
         "estimatedMinimumImpressions",
     ),
-    "creative set": ({"roadblockingType": "CREATIVE_SET"}, "roadblockingType"),
     "ratio": (
         {"creativePlaceholders": [_SIZE, {**_SIZE, "creativeSizeType": "ASPECT_RATIO"}]},
         "creativePlaceholders.1.creativeSizeType",
-    ),
-    "companions": (
-        {"creativePlaceholders": [{**_SIZE, "companions": [_SIZE]}]},
-        "creativePlaceholders.0.companions",
     ),
     "format": ({"allowedFormats": ["VIDEO"]}, "allowedFormats.0"),
 }

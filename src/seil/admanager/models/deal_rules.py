@@ -150,12 +150,10 @@ def _preferred_faults(item: ProposalLineItemFields) -> Iterator[Fault]:
 
 def _size_faults(item: ProposalLineItemFields) -> Iterator[Fault]:
     for number, one in enumerate(item.creative_placeholders or ()):
-        place = ("creativePlaceholders", number)
+        place = ("creativePlaceholders", number, "creativeSizeType")
         if one.creative_size_type in _SIZELESS or one.size.is_aspect_ratio:
             given = one.creative_size_type
-            yield (*place, "creativeSizeType"), "deals are sold by sizes in pixels", given
-        if one.companions:
-            yield (*place, "companions"), "deals have no companions", _NO_VALUE
+            yield place, "deals are sold by sizes in pixels", given
 
 
 def _missing(item: ProposalLineItemFields) -> Iterator[Fault]:

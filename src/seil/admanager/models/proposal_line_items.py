@@ -77,7 +77,7 @@ class ProposalLineItemFields(Shape):
     ] = None
     roadblocking_type: Annotated[
         str | None,
-        one_of("ONLY_ONE", "ONE_OR_MORE", "AS_MANY_AS_POSSIBLE", "ALL_ROADBLOCK"),
+        one_of("ONLY_ONE", "ONE_OR_MORE", "AS_MANY_AS_POSSIBLE", "ALL_ROADBLOCK", "CREATIVE_SET"),
         about("How many creatives a page shows.", "ONE_OR_MORE"),
     ] = None
     companion_delivery_option: Annotated[

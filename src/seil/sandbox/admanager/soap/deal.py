@@ -13,7 +13,7 @@ from seil.sandbox.admanager.network import Network, Thing, ident
 from seil.sandbox.admanager.orders import Orders
 from seil.sandbox.admanager.soap.dates import from_soap
 from seil.sandbox.admanager.soap.forecasts import soap_demand
-from seil.sandbox.admanager.soap.named import rest_targeting
+from seil.sandbox.admanager.soap.references import rest_targeting
 
 _NANOS = 10**9
 _MICROS = 10**6
@@ -31,10 +31,10 @@ class Deals:
         if line["goal"]["goalType"] != "LIFETIME":
             return
         start, end = (from_soap(line[name], name) for name in ("startDateTime", "endDateTime"))
-        known = line.get("dfpLineItemId", 0)
-        found = availability(self._network, soap_demand(line["targeting"], start, end, known))
-        if found.available < line["goal"]["units"]:
-            message = f"{found.available} units are available, {line['goal']['units']} are wanted"
+        demand = soap_demand(line["targeting"], start, end, line.get("dfpLineItemId", 0))
+        units, available = line["goal"]["units"], availability(self._network, demand).available
+        if available < units:
+            message = f"{available} units are available, {units} are wanted"
             reason = "NOT_ENOUGH_INVENTORY"
             raise ApiError("FAILED_PRECONDITION", "ForecastError", reason, message)
 

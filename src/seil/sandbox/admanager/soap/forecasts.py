@@ -17,7 +17,7 @@ from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing
 from seil.sandbox.admanager.reservation import check_terms
 from seil.sandbox.admanager.soap.dates import from_soap
-from seil.sandbox.admanager.soap.named import check_targeting
+from seil.sandbox.admanager.soap.references import check_targeting
 
 _NEEDED = ("lineItemType", "targeting", "creativePlaceholders")
 _AT = "lineItem.lineItem"

@@ -18,7 +18,7 @@ from seil.sandbox.admanager.network import Network
 from seil.sandbox.admanager.soap.dates import from_soap
 from seil.sandbox.admanager.soap.line_sizes import check_placeholders, sizes
 from seil.sandbox.admanager.soap.line_terms import check_prices, check_terms
-from seil.sandbox.admanager.soap.named import (
+from seil.sandbox.admanager.soap.references import (
     check_applied_labels,
     check_field_values,
     check_targeting,

@@ -39,6 +39,8 @@ _TERMS = {
     "PREFERRED_DEAL": Terms("NONE", {"CPM": "IMPRESSIONS"}, None),
 }
 
+_UNITS = frozenset(unit for terms in _TERMS.values() for unit in terms.units.values())
+
 
 def check_terms(line: Mapping[str, Any], at: str) -> None:
     kind = line["lineItemType"]
@@ -117,8 +119,9 @@ def _check_goal(line: Mapping[str, Any], terms: Terms, at: str) -> None:
         if field not in goal:
             raise required(f"{at}.{field}")
     if goal["unitType"] != unit:
-        known = goal["unitType"] in {unit for one in _TERMS.values() for unit in one.units.values()}
-        reason = "COST_TYPE_UNIT_TYPE_MISMATCH_NOT_ALLOWED" if known else "UNIT_TYPE_NOT_ALLOWED"
+        of_another_rate = goal["unitType"] in _UNITS
+        mismatch = "COST_TYPE_UNIT_TYPE_MISMATCH_NOT_ALLOWED"
+        reason = mismatch if of_another_rate else "UNIT_TYPE_NOT_ALLOWED"
         raise _reservation(reason, f"{at}.unitType", goal["unitType"])
     if goal["units"] < 1:
         raise _deal("INVALID_NUM_UNITS", f"{at}.units", goal["units"])

@@ -168,7 +168,7 @@ class Negotiation:
         https://support.google.com/admanager/answer/7457983.
         """
         if proposal["isSold"]:
-            return self._versions.accepted(proposal)
+            return self._versions.of_both(proposal)
         proposal["status"] = status or proposal["status"]
         proposal["marketplaceInfo"] |= {
             "negotiationStatus": "CANCELLED",
@@ -179,7 +179,7 @@ class Negotiation:
     def _discard(self, proposal: Thing) -> Thing:
         """The version of the buyer where that is newer, else the one before the edits."""
         newest = proposal.pop("_from_buyer", None)
-        restored = self._versions.published(proposal)
+        restored = self._versions.of_buyer(proposal)
         if newest is not None:
             self.apply(restored, newest)
         return restored

@@ -14,7 +14,7 @@ from typing import Any
 from seil.sandbox.admanager.checks import check_length
 from seil.sandbox.admanager.errors import ApiError, dangling, rejection, required
 from seil.sandbox.admanager.network import Network
-from seil.sandbox.admanager.soap.named import (
+from seil.sandbox.admanager.soap.references import (
     check_applied_labels,
     check_field_values,
     check_teams,

@@ -36,13 +36,13 @@ class Versions:
         if accepted:
             proposal[_ACCEPTED] = copy.deepcopy(kept)
 
-    def published(self, proposal: Mapping[str, Any]) -> Thing:
+    def of_buyer(self, proposal: Mapping[str, Any]) -> Thing:
         """The proposal as the buyer sees it, its line items too: edits are gone."""
-        return self._restored(proposal, proposal[_PUBLISHED])
+        return self._restore(proposal, proposal[_PUBLISHED])
 
-    def accepted(self, proposal: Mapping[str, Any]) -> Thing:
+    def of_both(self, proposal: Mapping[str, Any]) -> Thing:
         """The proposal as both accepted it last: a renegotiation is gone."""
-        return self._restored(proposal, proposal[_ACCEPTED])
+        return self._restore(proposal, proposal[_ACCEPTED])
 
     def edits(self, proposal: Thing) -> tuple[frozenset[str], frozenset[str]]:
         """The fields that differ from what both accepted: of the seller alone, of both sides."""
@@ -59,7 +59,7 @@ class Versions:
         changes = (_changed(known[line["id"]], line, _IGNORED_IN_LINES) for line in after)
         return frozenset().union(*changes)
 
-    def _restored(self, proposal: Mapping[str, Any], version: Mapping[str, Any]) -> Thing:
+    def _restore(self, proposal: Mapping[str, Any], version: Mapping[str, Any]) -> Thing:
         now = {line["id"]: line for line in self._proposals.lines(proposal)}
         for number in now.keys() - {line["id"] for line in version["lines"]}:
             self._proposals.remove_line(number)

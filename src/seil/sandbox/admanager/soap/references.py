@@ -68,8 +68,7 @@ _VALUES = {"TextValue": "stringValue", "NumberValue": "numberValue", "BooleanVal
 
 def check_targeting(network: Network, targeting: Mapping[str, Any], at: str) -> None:
     for collection, number, field in _references(targeting, at):
-        known = number.isdecimal() and network.store.get(collection, int(number)) is not None
-        if not known:
+        if not number.isdecimal() or network.store.get(collection, int(number)) is None:
             raise dangling(number, field=field, collection=collection)
     with _in_soap_terms():
         rest.check_targeting(network, rest_targeting(network, targeting), at)
@@ -184,8 +183,8 @@ def _references(value: Mapping[str, Any], at: str) -> Iterator[tuple[str, str, s
         place = f"{at}.{name}"
         for one in inner if isinstance(inner, list) else [inner]:
             if name in _REFERENCES:
-                named = one.get("id", "") if isinstance(one, Mapping) else one
-                yield _REFERENCES[name], str(named), place
+                number = one.get("id", "") if isinstance(one, Mapping) else one
+                yield _REFERENCES[name], str(number), place
             elif isinstance(one, Mapping):
                 yield from _references(one, place)
 
