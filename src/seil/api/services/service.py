@@ -16,7 +16,7 @@ from seil.api.faults import validation_faults
 from seil.api.services.errors import Effect, answer_of, effect_of
 from seil.api.services.idempotency import IdempotencyStore, State, fingerprint, key_of
 from seil.deadline import deadline, remaining
-from seil.errors import SeilError
+from seil.errors import PartialOutcomeError, RequestRejectedError, SeilError
 from seil.observe.correlation import correlated
 
 __all__ = ["Served", "Service", "served"]
@@ -147,7 +147,7 @@ class Service:
                 logging.INFO if answer.code < 500 else logging.WARNING,
                 "%s: %s",
                 operation.name,
-                error,
+                _loggable(error),
             )
             return answer, effect_of(error)
         except Exception:  # noqa: BLE001 - the outermost barrier: the caller learns no details
@@ -155,6 +155,16 @@ class Service:
             text = f"{operation.name} failed unexpectedly"
             return _fault(500, "EC50001", text), Effect.UNKNOWN
         return Answer(200, data), Effect.TOLD
+
+
+def _loggable(error: SeilError) -> str:
+    """Without the far end's reasons: they quote the caller's words, which are for no log."""
+    match error:
+        case RequestRejectedError():
+            return f"{error.service} refused the request: {error.code}"
+        case PartialOutcomeError():
+            return f"{error.service}: done in part: {_loggable(error.undone[0].error)}"
+    return str(error)
 
 
 def _repeated(state: State, answer: Answer | None, *, same: bool) -> Answer:
