@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.admanager.conftest import Wire
 
+from seil.admanager import calls
 from seil.admanager.client import AdManager
 from seil.admanager.models import CreateOrder, GetOrder
 from seil.deadline import deadline
@@ -220,6 +224,24 @@ def test_every_call_is_logged_without_its_body(
     assert len(lines) == 1
     assert lines[0].getMessage().startswith("Ad Manager batch_create_orders: ok in ")
     assert "Acme" not in caplog.text
+
+
+def test_span_of_a_refusal_does_not_quote_the_request(
+    wire: Wire, wired: AdManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr(calls, "_tracer", provider.get_tracer("test"))
+    taken = {**AD_MANAGER, "errorCode": "UniqueError", "trigger": "Acme"}
+    wire.reply(google_error(400, "INVALID_ARGUMENT", "Acme is taken", taken), 400)
+    with pytest.raises(RequestRejectedError, match="Acme"):
+        wired.create_order(NEW)
+    (span,) = spans.get_finished_spans()
+    assert (span.status.status_code.name, span.status.description) == (
+        "ERROR",
+        "RequestRejectedError",
+    )
+    assert "Acme" not in span.to_json()
 
 
 def account_key(token_uri: str) -> str:
