@@ -128,6 +128,17 @@ def test_action_counts_what_it_changed(gam: AdManager) -> None:
     assert gam.get_order(GetOrder(order_id=order)).is_archived
 
 
+def test_paused_order_counts_where_a_line_item_of_it_changed(gam: AdManager) -> None:
+    order = new_order(gam)
+    new_line_items(gam, order, 2)
+    counts = []
+    for action in ("approve", "pause", "pause", "resume", "resume"):
+        request = ActOnOrder.model_validate({"orderId": order, "action": action})
+        counts.append(gam.act_on_order(request).num_changes)
+    assert counts == [1, 1, 0, 1, 0]
+    assert gam.get_order(GetOrder(order_id=order)).status == "APPROVED"
+
+
 def test_action_on_an_order_that_is_not_there_is_told(gam: AdManager) -> None:
     with pytest.raises(RequestRejectedError, match="there is no order 5") as caught:
         gam.act_on_order(ActOnOrder.model_validate({"orderId": 5, "action": "approve"}))

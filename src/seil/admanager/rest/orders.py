@@ -139,9 +139,9 @@ class Orders:
 
     def _states(self, name: str, action: str) -> dict[str, Any]:
         request = {"parent": self._rest.network, "filter": equals("name", name)}
-        items = self._pauses(name) if action in _PAUSING else {}
+        pausing = action in _PAUSING
         return {
-            order.name: (order.status, order.archived, items)
+            order.name: (order.status, order.archived, self._pauses(name) if pausing else {})
             for page in self._rest.pages("Order", "list_orders", request)
             for order in page.orders
         }
