@@ -75,6 +75,12 @@ class Desk:
         return CreatedOrder.model_validate({"id": self.orders, "name": "x", "status": "DRAFT"})
 
 
+def _before(error: RetryError) -> RetryError:
+    with suppress(RetryError), before_effect():
+        raise error
+    return error
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -177,6 +183,19 @@ def test_effect_that_may_have_been_done_is_not_to_be_tried_again(
     found = answered(keys, raising(error), replace(CREATE, idempotency_key=None))
     assert codes(found) == (502, [fault])
     assert found.retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [(TooSlowError("S", 20), "EC50401"), (_before(TooSlowError("S", 20)), "EC50402")],
+    ids=["in the change", "before it"],
+)
+def test_change_that_was_too_slow_says_whether_it_may_have_been_done(
+    keys: SqliteStore, error: SeilError, fault: str
+) -> None:
+    found = answered(keys, raising(error), replace(CREATE, idempotency_key=None))
+    assert codes(found) == (504, [fault])
+    assert (found.retry_after is None) == (fault == "EC50401")
 
 
 def test_wait_that_the_far_end_asks_for_is_passed_on(keys: SqliteStore) -> None:
@@ -324,12 +343,6 @@ def test_many_at_once_create_once(keys: SqliteStore, desk: Desk) -> None:
     assert desk.orders == 1
     assert {codes(answer)[0] for answer in found} <= {200, 409}
     assert service.run(CREATE).data == {"id": 1, "name": "x", "status": "DRAFT"}
-
-
-def _before(error: RetryError) -> RetryError:
-    with suppress(RetryError), before_effect():
-        raise error
-    return error
 
 
 IN_DOUBT = [

@@ -28,6 +28,7 @@ _DOWN = "EC50201"
 # As Google advises of QuotaError.EXCEEDED_QUOTA:
 # https://developers.google.com/ad-manager/api/reference/latest/ForecastService.QuotaError.Reason
 _THROTTLED_SECONDS = 5.0
+_NO_TIME_SECONDS = 1.0
 # There are up to 500 ids of 19 digits beside it, and an answer has to stay short.
 _LONGEST_REASON = 1000
 
@@ -53,6 +54,9 @@ def answer_of(error: SeilError, system: str, operation: AnyOperation) -> Answer:
         case UncountedError():
             text = f"It was done; how much that changed could not be read: {error.reason}"
             return Answer(502, errors=(Fault("EC50209", text),), done=error.done)
+    if operation.effect and isinstance(error, TooSlowError) and not error.in_doubt:
+        fault = Fault("EC50402", f"{system} was too slow for anything to be done")
+        return Answer(504, errors=(fault,), retry_after=_NO_TIME_SECONDS)
     answer = _refusal(error, system)
     if operation.effect and error.in_doubt and answer.errors[0].code == _DOWN:
         return _in_doubt(operation.name, answer)
