@@ -34,8 +34,9 @@ WRITE = "seil-dev-oauth-rs/post"
 SCOPES = (READ, WRITE)
 
 _PROJECT, _ENV = "seil", "dev"
-# Of the deployments: how long a stand-in may take until it counts as too slow.
-EXTERNAL_SECONDS = 5
+# Of the deployments: how long each stand-in may take until it counts as too slow.
+ADMANAGER_SECONDS = 20
+TECHONE_SECONDS = 5
 _MANY = 1_000_000
 # Of the functions' roles; beside these they need to write their logs, as every function does.
 _SECRET = ["secretsmanager:GetSecretValue"]
@@ -143,12 +144,12 @@ def local_settings(folder: Path, found: StandIns, **api: Any) -> Settings:
             network_code=found.network_code,
             service_account_key=Secret(f"file:{found.key_file}"),
             wsdl_cache=folder / "wsdl",
-            timeout=timedelta(seconds=EXTERNAL_SECONDS),
+            timeout=timedelta(seconds=ADMANAGER_SECONDS),
         ),
         techone=TechOneSettings(
             base_url=found.techone,
             token_url=f"{found.techone}/oauth2/token",
-            timeout=timedelta(seconds=EXTERNAL_SECONDS),
+            timeout=timedelta(seconds=TECHONE_SECONDS),
         ),
         api=ApiSettings(state=folder / "api", **api),
     )
@@ -273,7 +274,7 @@ def _functions(aws: Ministack, found: StandIns, pool: _Pool, folder: Path) -> di
                 "SEIL_ADMANAGER__SOAP_ENDPOINT": found.admanager,
                 "SEIL_ADMANAGER__NETWORK_CODE": found.network_code,
                 "SEIL_ADMANAGER__SERVICE_ACCOUNT_KEY": f"aws:{key}",
-                "SEIL_ADMANAGER__TIMEOUT": f"{EXTERNAL_SECONDS}s",
+                "SEIL_ADMANAGER__TIMEOUT": f"{ADMANAGER_SECONDS}s",
                 "SEIL_ADMANAGER__WSDL_CACHE": str(folder / "wsdl"),
             },
             role=aws.role(f"{_ENV}-gamClient", {key_arn: _SECRET, table: _KEYS}),
@@ -286,7 +287,7 @@ def _functions(aws: Ministack, found: StandIns, pool: _Pool, folder: Path) -> di
                 **store,
                 "SEIL_TECHONE__BASE_URL": found.techone,
                 "SEIL_TECHONE__TOKEN_URL": f"{found.techone}/oauth2/token",
-                "SEIL_TECHONE__TIMEOUT": f"{EXTERNAL_SECONDS}s",
+                "SEIL_TECHONE__TIMEOUT": f"{TECHONE_SECONDS}s",
                 "SEIL_TECHONE__CLIENT_ID": own["client_id"],
                 "SEIL_TECHONE__CLIENT_SECRET": f"aws:{client}#client_secret",
             },

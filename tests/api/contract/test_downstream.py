@@ -29,7 +29,7 @@ from tests.api.contract.booking import (
 )
 from tests.api.contract.issuers import Issuer
 from tests.api.contract.liar import Liar
-from tests.api.deployments import StandIns, local_settings, served
+from tests.api.deployments import TECHONE_SECONDS, StandIns, local_settings, served
 
 from seil.sandbox.admanager.seed import ORDER_IDS
 from seil.settings import Settings
@@ -174,13 +174,9 @@ def test_the_same_is_told_both_ways(caller: Caller, levers: Levers) -> None:
 
 
 def test_what_is_too_slow_both_ways(caller: Caller, levers: Levers) -> None:
-    levers.techone("faults", path="^/(?!oauth2)", delay=8)
+    levers.techone("faults", path="^/(?!oauth2)", delay=TECHONE_SECONDS + 3)
 
-    begun = time.monotonic()
-    answer = caller.deployment.call("GET", RATE)
-
-    assert faults(answer) == (504, ["EC50401"])
-    assert time.monotonic() - begun < 7.5
+    assert faults(caller.deployment.call("GET", RATE)) == (504, ["EC50401"])
 
 
 @pytest.mark.parametrize(
