@@ -254,9 +254,17 @@ def test_retract_of_what_the_buyer_does_not_have_is_refused(gam: AdManager) -> N
     number = _sent(gam, "request-buyer-acceptance")
     act(gam, number, "terminate-negotiations")
     for one, status in ((new_proposal(gam).id, "SELLER_INITIATED"), (number, "CANCELLED")):
-        with pytest.raises(RequestRejectedError, match=f"its negotiation is {status}") as caught:
+        with pytest.raises(RequestRejectedError, match=f"its negotiation {status}") as caught:
             act(gam, one, "retract")
         assert caught.value.status == 400
+
+
+def test_refused_action_says_in_which_state_the_proposal_is(gam: AdManager) -> None:
+    number = _sent(gam, "request-buyer-acceptance")
+    state = f"{number} is PENDING_APPROVAL, its negotiation ONLY_SELLER_ACCEPTED, not open for edit"
+    for action in ("archive", "request-buyer-acceptance"):
+        with pytest.raises(RequestRejectedError, match=state):
+            act(gam, number, action)
 
 
 def test_custom_fields_and_labels_survive_soap(gam: AdManager) -> None:

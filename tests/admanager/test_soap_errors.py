@@ -33,8 +33,8 @@ class Told:
         self.trigger = trigger
 
 
-def fault(*told: Told) -> Exception:
-    error: Exception = GoogleAdsServerFault(None, errors=told, message="plain")
+def fault(*told: Told, text: str = "plain") -> Exception:
+    error: Exception = GoogleAdsServerFault(None, errors=told, message=text)
     return error
 
 
@@ -51,6 +51,16 @@ FAULTS: list[Any] = [
         r"a\.b \(RequiredError\.REQUIRED; trigger: x\); c \(RangeError\.TOO_HIGH\)",
     ),
     (fault(), RequestRejectedError, "FAULT: plain"),
+    (
+        fault(Told("ParseError.UNPARSABLE"), text="[ParseError.UNPARSABLE @ ] PAGE is no scope"),
+        RequestRejectedError,
+        r"PAGE is no scope \(ParseError\.UNPARSABLE\)",
+    ),
+    (
+        fault(Told("DealError.X"), text="[DealError.X @ ]"),
+        RequestRejectedError,
+        r"DealError\.X: DealError\.X$",
+    ),
     (fault(Told("CommonError.CONCURRENT_MODIFICATION")), ConflictError, "somebody else"),
     (fault(Told("PermissionError.PERMISSION_DENIED")), LoginError, "PERMISSION_DENIED"),
     (fault(Told("ApiVersionError.UPDATE_TO_NEWER_VERSION")), LoginError, "NEWER_VERSION"),

@@ -38,6 +38,19 @@ def test_every_route_is_shown(client: httpx.Client) -> None:
         assert {method.upper() for method in operations} <= found, path
 
 
+def test_every_body_of_the_document_is_taken_by_the_stand_ins(tmp_path: Path) -> None:
+    """In the document's order, as a reader of /docs sends them."""
+    with serving(tmp_path) as client:
+        for path, operations in client.get("/openapi.json").json()["paths"].items():
+            for method, operation in operations.items():
+                if not path.startswith("/v1/") or "requestBody" not in operation:
+                    continue
+                shown = {one["name"]: one["example"] for one in operation.get("parameters", [])}
+                media = operation["requestBody"]["content"]["application/json"]
+                answer = client.request(method, path.format(**shown), json=media["example"])
+                assert answer.status_code == 200, answer.text
+
+
 def _method(line: str) -> str:
     named = re.search(r"-X (\w+)", line)
     return named[1] if named else "POST" if " -d " in line else "GET"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import httpx
 import pytest
@@ -21,6 +23,7 @@ from tests.api.contract.booking import (
     new_proposal,
     new_proposal_line_item,
 )
+from tests.api.deployments import Deployment
 
 from seil.sandbox.admanager.seed import (
     BUYER_ACCOUNT_ID,
@@ -627,3 +630,14 @@ def test_the_buyer_is_found_by_account(local: Caller) -> None:
     body = _proposal(marketplaceInfo={"buyerAccountId": BUYER_ACCOUNT_ID})
 
     assert local.deployment.call("POST", "/v1/gam/proposal", json=body).status_code == 200
+
+
+def test_caller_who_sends_a_long_body_whole_before_reading_is_answered(
+    one_process: Deployment,
+) -> None:
+    """As urllib does, which asks for the connection to be closed too."""
+    request = Request(f"{one_process.url}/v1/gam/order", data=b" " * 20_000_000)
+    with pytest.raises(HTTPError) as refused:
+        urlopen(request, timeout=60)
+    assert refused.value.code == 401
+    refused.value.close()

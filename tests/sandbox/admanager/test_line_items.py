@@ -125,6 +125,7 @@ def test_completed_line_item_cannot_be_resumed(google: Google) -> None:
     with pytest.raises(BadRequest) as error:
         _act(google, "resume", f"{NETWORK}/lineItems/{ORDER_IDS[2] + 1}")
     assert _reason(error) == "LineItemOperationError.HAS_COMPLETED"
+    assert "is COMPLETED" in str(error.value)
 
 
 def test_archived_line_item_comes_back(google: Google, clock: Time) -> None:

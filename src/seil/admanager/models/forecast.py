@@ -13,7 +13,7 @@ from seil.admanager.models.line_items import AT, GOAL, PRICE, TARGETING, LineIte
 class ForecastLineItem(LineItemFields):
     """A line item that may be booked, or one that exists (`id`) with what would change."""
 
-    id: Annotated[Id | None, about("A line item that exists.", 6544331122)] = None
+    id: Annotated[Id | None, about("A line item that exists.", 3100000000)] = None
 
 
 class ProspectiveLineItem(Shape):
@@ -26,7 +26,7 @@ class ProspectiveLineItem(Shape):
             {
                 "lineItemType": "STANDARD",
                 "startDateTime": AT,
-                "endDateTime": {**AT, "date": {"year": 2026, "month": 12, "day": 31}},
+                "endDateTime": {**AT, "date": {"year": 2030, "month": 12, "day": 31}},
                 "costPerUnit": PRICE,
                 "costType": "CPM",
                 "primaryGoal": GOAL,
@@ -36,7 +36,7 @@ class ProspectiveLineItem(Shape):
         ),
     ]
     advertiser_id: Annotated[
-        Id | None, about("Whose; matters for exclusions and labels.", 5110021)
+        Id | None, about("Whose; matters for exclusions and labels.", 4500000001)
     ] = None
 
 
@@ -51,8 +51,8 @@ class GetForecast(Shape):
 class Forecast(Shape):
     """What is available for a line item."""
 
-    line_item_id: Annotated[Id | None, about("The line item, where it exists.", 6544331122)] = None
-    order_id: Annotated[Id | None, about("Its order, where it exists.", 3102455871)] = None
+    line_item_id: Annotated[Id | None, about("The line item, where it exists.", 3100000000)] = None
+    order_id: Annotated[Id | None, about("Its order, where it exists.", 3100000000)] = None
     unit_type: Annotated[str, about("What the numbers count.", "IMPRESSIONS")]
     available_units: Annotated[Count, about("Can be booked.", 812_000)]
     delivered_units: Annotated[Count, about("Were delivered already.", 0)] = 0

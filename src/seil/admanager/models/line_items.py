@@ -39,7 +39,7 @@ from seil.admanager.models.values import (
 )
 
 AT = {
-    "date": {"year": 2026, "month": 12, "day": 1},
+    "date": {"year": 2030, "month": 12, "day": 1},
     "hour": 0,
     "minute": 0,
     "second": 0,
@@ -49,7 +49,9 @@ PRICE = {"currencyCode": "AUD", "microAmount": 12_500_000}
 PLACEHOLDERS = [{"size": {"width": 300, "height": 250}, "expectedCreativeCount": 1}]
 TARGETING = {
     "geoTargeting": {"targetedLocations": [{"id": 2036}]},
-    "inventoryTargeting": {"targetedAdUnits": [{"adUnitId": 21777001, "includeDescendants": True}]},
+    "inventoryTargeting": {
+        "targetedAdUnits": [{"adUnitId": 21700000003, "includeDescendants": True}]
+    },
 }
 GOAL = {"goalType": "LIFETIME", "unitType": "IMPRESSIONS", "units": 100_000}
 LINE_ITEM_TYPE = one_of(
@@ -99,7 +101,7 @@ class DealInfo(Shape):
 class LineItemFields(Shape):
     """What of a line item can be given."""
 
-    order_id: Annotated[Id | None, about("The order that it belongs to.", 3102455871)] = None
+    order_id: Annotated[Id | None, about("The order that it belongs to.", 3100000000)] = None
     name: Annotated[Name | None, about("Its name.", "Homepage MREC")] = None
     external_id: Annotated[Text | None, about("Its number elsewhere.", "802A1")] = None
     start_date_time: Annotated[DateTime | None, about("When it starts.", AT)] = None
@@ -186,7 +188,7 @@ class LineItemFields(Shape):
     reserve_at_creation: Annotated[bool | None, about("Reserve at once.", example=False)] = None
     web_property_code: Annotated[Text | None, about("AdSense's code.", "ca-pub-1")] = None
     applied_labels: Annotated[
-        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8211}])
+        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8200001}])
     ] = None
     disable_same_advertiser_competitive_exclusion: Annotated[
         bool | None, about("Beside others of the advertiser.", example=False)
@@ -198,7 +200,7 @@ class LineItemFields(Shape):
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
         entries(SEVERAL),
-        about("Custom fields.", [{"customFieldId": 4401, "value": {"value": "Q4 brand"}}]),
+        about("Custom fields.", [{"customFieldId": 4400001, "value": {"value": "Q4 brand"}}]),
     ] = None
     programmatic_creative_source: Annotated[
         str | None,
@@ -265,16 +267,16 @@ class NewLineItem(LineItemFields):
 class LineItemChanges(LineItemFields):
     """A line item's changes: only what is given changes, what is null is taken away."""
 
-    id: Annotated[Id, about("The line item.", 6544331122)]
-    order_id: Annotated[Id, about("Its order.", 3102455871)]
+    id: Annotated[Id, about("The line item.", 3100000000)]
+    order_id: Annotated[Id, about("Its order.", 3100000000)]
 
 
 class LineItem(LineItemFields):
     """A line item, whole."""
 
-    id: Annotated[Id, about("Its id.", 6544331122)]
+    id: Annotated[Id, about("Its id.", 3100000000)]
     status: Annotated[str | None, about("DRAFT, READY, DELIVERING, ...", "DELIVERING")] = None
-    order_name: Annotated[str | None, about("Its order's name.", "Acme summer 2026")] = None
+    order_name: Annotated[str | None, about("Its order's name.", "Acme summer 2030")] = None
     stats: Annotated[Stats | None, about("What was delivered.")] = None
     delivery_indicator: Annotated[DeliveryIndicator | None, about("How it stands.")] = None
     delivery_data: Annotated[DeliveryData | None, about("The last days.")] = None
@@ -301,11 +303,11 @@ class CreateLineItems(Shape):
             "The line items.",
             [
                 {
-                    "orderId": 3102455871,
+                    "orderId": 3100000000,
                     "name": "Homepage MREC",
                     "lineItemType": "STANDARD",
                     "startDateTime": AT,
-                    "endDateTime": {**AT, "date": {"year": 2026, "month": 12, "day": 31}},
+                    "endDateTime": {**AT, "date": {"year": 2030, "month": 12, "day": 31}},
                     "costPerUnit": PRICE,
                     "costType": "CPM",
                     "primaryGoal": GOAL,
@@ -320,8 +322,8 @@ class CreateLineItems(Shape):
 class CreatedLineItem(Shape):
     """A line item that was created."""
 
-    id: Annotated[Id, about("Its id.", 6544331122)]
-    order_id: Annotated[Id, about("Its order.", 3102455871)]
+    id: Annotated[Id, about("Its id.", 3100000000)]
+    order_id: Annotated[Id, about("Its order.", 3100000000)]
     name: Annotated[str, about("Its name.", "Homepage MREC")]
     status: Annotated[str, about("Its status.", "DRAFT")]
 
@@ -339,7 +341,7 @@ class UpdateLineItems(Shape):
         list[LineItemChanges],
         Field(min_length=1),
         entries(BATCH),
-        about("Changes of each.", [{"id": 6544331122, "orderId": 3102455871, "priority": 6}]),
+        about("Changes of each.", [{"id": 3100000000, "orderId": 3100000000, "priority": 6}]),
     ]
 
     @model_validator(mode="after")
@@ -357,8 +359,8 @@ class NumUpdated(Shape):
 class GetLineItems(Shape):
     """One line item, or all of an order: exactly one of the two ids."""
 
-    line_item_id: Annotated[Id | None, about("The line item.", 6544331122)] = None
-    order_id: Annotated[Id | None, about("The order.", 3102455871)] = None
+    line_item_id: Annotated[Id | None, about("The line item.", 3100000000)] = None
+    order_id: Annotated[Id | None, about("The order.", 3100000000)] = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -377,6 +379,6 @@ class ActOnLineItems(Shape):
     """What shall be done to line items."""
 
     ids: Annotated[
-        list[Id], Field(min_length=1), entries(IDS), about("The line items.", [6544331122])
+        list[Id], Field(min_length=1), entries(IDS), about("The line items.", [3100000000])
     ]
-    action: Annotated[LineItemAction, about("What to do.", "pause")]
+    action: Annotated[LineItemAction, about("What to do.", "archive")]

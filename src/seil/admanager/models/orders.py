@@ -12,7 +12,7 @@ from seil.admanager.models.lists import SEVERAL, entries
 from seil.admanager.models.values import AppliedLabel, CustomFieldValue, DateTime
 
 _AT = {
-    "date": {"year": 2026, "month": 12, "day": 1},
+    "date": {"year": 2030, "month": 12, "day": 1},
     "hour": 9,
     "minute": 0,
     "second": 0,
@@ -21,30 +21,30 @@ _AT = {
 
 
 class _OrderFields(Shape):
-    agency_id: Annotated[Id | None, about("The agency, a company.", 5110022)] = None
+    agency_id: Annotated[Id | None, about("The agency, a company.", 4500000009)] = None
     advertiser_contact_ids: Annotated[
-        list[Id] | None, entries(SEVERAL), about("The advertiser's contacts.", [9120])
+        list[Id] | None, entries(SEVERAL), about("The advertiser's contacts.", [9100001])
     ] = None
     agency_contact_ids: Annotated[
-        list[Id] | None, entries(SEVERAL), about("The agency's contacts.", [9121])
+        list[Id] | None, entries(SEVERAL), about("The agency's contacts.", [9100002])
     ] = None
-    salesperson_id: Annotated[Id | None, about("Who sold it, a user.", 244001)] = None
+    salesperson_id: Annotated[Id | None, about("Who sold it, a user.", 240000001)] = None
     secondary_salesperson_ids: Annotated[
-        list[Id] | None, entries(SEVERAL), about("Who helped.", [244002])
+        list[Id] | None, entries(SEVERAL), about("Who helped.", [240000002])
     ] = None
     secondary_trafficker_ids: Annotated[
-        list[Id] | None, entries(SEVERAL), about("Who else may traffic it.", [244003])
+        list[Id] | None, entries(SEVERAL), about("Who else may traffic it.", [240000001])
     ] = None
     applied_team_ids: Annotated[
-        list[Id] | None, entries(SEVERAL), about("Teams that see it.", [7001])
+        list[Id] | None, entries(SEVERAL), about("Teams that see it.", [7000001])
     ] = None
     applied_labels: Annotated[
-        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8211}])
+        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8200001}])
     ] = None
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
         entries(SEVERAL),
-        about("Custom fields.", [{"customFieldId": 4401, "value": {"value": "Q4 brand"}}]),
+        about("Custom fields.", [{"customFieldId": 4400001, "value": {"value": "Q4 brand"}}]),
     ] = None
     external_order_id: Annotated[
         Int | None, about("The order's number in another system.", 80034512)
@@ -59,9 +59,9 @@ class _OrderFields(Shape):
 class NewOrder(_OrderFields):
     """An order to be created."""
 
-    name: Annotated[Name, about("Its name, unique in the network.", "Acme summer 2026")]
-    advertiser_id: Annotated[Id, about("The advertiser, a company.", 5110021)]
-    trafficker_id: Annotated[Id, about("Who traffics it, a user.", 244001)]
+    name: Annotated[Name, about("Its name, unique in the network.", "Acme summer 2030")]
+    advertiser_id: Annotated[Id, about("The advertiser, a company.", 4500000001)]
+    trafficker_id: Annotated[Id, about("Who traffics it, a user.", 240000001)]
 
 
 class CreateOrder(Shape):
@@ -72,7 +72,7 @@ class CreateOrder(Shape):
         Field(min_length=1, max_length=1),
         about(
             "Exactly one order.",
-            [{"name": "Acme summer 2026", "advertiserId": 5110021, "traffickerId": 244001}],
+            [{"name": "Acme summer 2030", "advertiserId": 4500000001, "traffickerId": 240000001}],
         ),
     ]
 
@@ -80,27 +80,27 @@ class CreateOrder(Shape):
 class CreatedOrder(Shape):
     """The order that was created."""
 
-    id: Annotated[Id, about("Its id.", 3102455871)]
-    name: Annotated[str, about("Its name.", "Acme summer 2026")]
+    id: Annotated[Id, about("Its id.", 3100000000)]
+    name: Annotated[str, about("Its name.", "Acme summer 2030")]
     status: Annotated[str, about("Its status.", "DRAFT")]
 
 
 class GetOrder(Shape):
     """Which order."""
 
-    order_id: Annotated[Id, about("The order.", 3102455871)]
+    order_id: Annotated[Id, about("The order.", 3100000000)]
 
 
 class Order(_OrderFields):
     """An order, whole."""
 
-    id: Annotated[Id, about("Its id.", 3102455871)]
-    name: Annotated[str, about("Its name.", "Acme summer 2026")]
+    id: Annotated[Id, about("Its id.", 3100000000)]
+    name: Annotated[str, about("Its name.", "Acme summer 2030")]
     status: Annotated[str, about("DRAFT, PENDING_APPROVAL, APPROVED, ...", "APPROVED")]
-    advertiser_id: Annotated[Id | None, about("The advertiser.", 5110021)] = None
-    trafficker_id: Annotated[Id | None, about("Who traffics it.", 244001)] = None
+    advertiser_id: Annotated[Id | None, about("The advertiser.", 4500000001)] = None
+    trafficker_id: Annotated[Id | None, about("Who traffics it.", 240000001)] = None
     currency_code: Annotated[str | None, about("The network's currency.", "AUD")] = None
-    creator_id: Annotated[Id | None, about("Who created it.", 244001)] = None
+    creator_id: Annotated[Id | None, about("Who created it.", 240000001)] = None
     start_date_time: Annotated[DateTime | None, about("When its first line item starts.", _AT)] = (
         None
     )
@@ -121,7 +121,7 @@ class Order(_OrderFields):
 class ActOnOrder(Shape):
     """What shall be done to an order."""
 
-    order_id: Annotated[Id, about("The order.", 3102455871)]
+    order_id: Annotated[Id, about("The order.", 3100000000)]
     action: Annotated[
         OrderAction, about("What to do; camelCase, snake_case and words are understood.", "approve")
     ]

@@ -52,14 +52,14 @@ _DELIVERY_RATE = one_of("EVENLY", "FRONTLOADED", "AS_FAST_AS_POSSIBLE")
 class MakegoodInfo(Shape):
     """What a makegood makes good."""
 
-    original_proposal_line_item_id: Annotated[Id | None, about("The first.", 88120011)] = None
+    original_proposal_line_item_id: Annotated[Id | None, about("The first.", 3100000000)] = None
     reason: Annotated[str | None, about("Why.", "UNDERDELIVERY")] = None
 
 
 class ProposalLineItemFields(Shape):
     """What requests and answers have in common."""
 
-    proposal_id: Annotated[Id | None, about("The proposal.", 77120011)] = None
+    proposal_id: Annotated[Id | None, about("The proposal.", 3100000000)] = None
     name: Annotated[Name | None, about("Its name.", "Homepage MREC")] = None
     start_date_time: Annotated[DateTime | None, about("When it starts.", AT)] = None
     end_date_time: Annotated[DateTime | None, about("When it ends.", AT)] = None
@@ -108,10 +108,10 @@ class ProposalLineItemFields(Shape):
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
         entries(SEVERAL),
-        about("Custom fields.", [{"customFieldId": 4401, "value": {"value": "Q4 brand"}}]),
+        about("Custom fields.", [{"customFieldId": 4400001, "value": {"value": "Q4 brand"}}]),
     ] = None
     applied_labels: Annotated[
-        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8211}])
+        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8200001}])
     ] = None
     disable_same_advertiser_competitive_exclusion: Annotated[
         bool | None, about("Beside others of the advertiser.", example=False)
@@ -142,7 +142,7 @@ class ProposalLineItemFields(Shape):
 class NewProposalLineItem(ProposalLineItemFields):
     """A proposal line item to be created."""
 
-    proposal_id: Annotated[Id, about("The proposal.", 77120011)]
+    proposal_id: Annotated[Id, about("The proposal.", 3100000000)]
     name: Annotated[Name, about("Its name.", "Homepage MREC")]
     delivery_rate_type: Annotated[str, _DELIVERY_RATE, about("How delivery is spread.", "EVENLY")]
     start_date_time: Annotated[DateTime, about("When it starts.", AT)]
@@ -164,7 +164,7 @@ class NewProposalLineItem(ProposalLineItemFields):
 class ProposalLineItemChanges(ProposalLineItemFields):
     """A proposal line item's changes: only what is given changes, null takes away."""
 
-    id: Annotated[Id, about("The proposal line item.", 88120011)]
+    id: Annotated[Id, about("The proposal line item.", 3100000000)]
 
     @model_validator(mode="after")
     def _deal(self) -> Self:
@@ -175,11 +175,11 @@ class ProposalLineItemChanges(ProposalLineItemFields):
 class ProposalLineItem(ProposalLineItemFields):
     """A proposal line item, whole."""
 
-    id: Annotated[Id, about("Its id.", 88120011)]
+    id: Annotated[Id, about("Its id.", 3100000000)]
     supply_path: Annotated[str | None, about("How it is sold.", "DIRECT")] = None
     is_archived: Annotated[bool | None, about("It is archived.", example=False)] = None
     buyer_permission_type: Annotated[str | None, about("The buyer may.", "BIDDER")] = None
-    dfp_line_item_id: Annotated[Id | None, about("The line item made of it.", 6544331122)] = None
+    dfp_line_item_id: Annotated[Id | None, about("The line item made of it.", 3100000000)] = None
     effective_applied_labels: Annotated[
         list[AppliedLabel] | None, about("Labels, inherited ones too.", [])
     ] = None
@@ -208,11 +208,11 @@ class CreateProposalLineItems(Shape):
             "The proposal line items.",
             [
                 {
-                    "proposalId": 77120011,
+                    "proposalId": 3100000000,
                     "name": "Homepage MREC",
                     "lineItemType": "STANDARD",
                     "startDateTime": AT,
-                    "endDateTime": {**AT, "date": {"year": 2026, "month": 12, "day": 31}},
+                    "endDateTime": {**AT, "date": {"year": 2030, "month": 12, "day": 31}},
                     "rateType": "CPM",
                     "netRate": PRICE,
                     "deliveryRateType": "EVENLY",
@@ -237,7 +237,7 @@ class UpdateProposalLineItems(Shape):
         list[ProposalLineItemChanges],
         Field(min_length=1, alias="proposalLineitems"),
         entries(BATCH),
-        about("Changes of each.", [{"id": 88120011, "name": "Homepage MREC, v2"}]),
+        about("Changes of each.", [{"id": 3100000000, "name": "Homepage MREC, v2"}]),
     ]
 
     @model_validator(mode="after")
@@ -249,7 +249,7 @@ class UpdateProposalLineItems(Shape):
 class GetProposalLineItems(Shape):
     """Of which proposal."""
 
-    proposal_id: Annotated[Id, about("The proposal.", 77120011)]
+    proposal_id: Annotated[Id, about("The proposal.", 3100000000)]
 
 
 class ProposalLineItems(Shape):
@@ -269,7 +269,7 @@ class ActOnProposalLineItems(Shape):
         list[Id],
         Field(min_length=1),
         entries(IDS),
-        about("The proposal line items.", [88120011]),
+        about("The proposal line items.", [3100000000]),
     ]
     action: Annotated[ProposalLineItemAction, about("What to do.", "archive")]
     reason: PauseReason = None

@@ -27,40 +27,42 @@ _BUYER = "The buyer: a BuyerAccountId, or a PartnerClientId of the network's buy
 class CompanyAssociation(Shape):
     """A company's part in a proposal."""
 
-    company_id: Annotated[Id, about("The company.", 5110021)]
+    company_id: Annotated[Id, about("The company.", 4500000001)]
     type: Annotated[Text | None, about("Its part.", "ADVERTISER")] = None
-    contact_ids: Annotated[list[Id] | None, about("Its contacts.", [9120])] = None
+    contact_ids: Annotated[list[Id] | None, about("Its contacts.", [9100001])] = None
 
 
 class Advertiser(Shape):
     """The advertiser of a proposal: programmatic ones name no contacts of it."""
 
-    company_id: Annotated[Id, about("The company.", 5110021)]
+    company_id: Annotated[Id, about("The company.", 4500000001)]
     type: Annotated[Literal["ADVERTISER"], about("Its part.", "ADVERTISER")]
 
 
 class Agency(Shape):
     """An agency of a proposal."""
 
-    company_id: Annotated[Id, about("The company.", 5110021)]
+    company_id: Annotated[Id, about("The company.", 4500000001)]
     type: Annotated[
         str,
         one_of("PRIMARY_AGENCY", "BILLING_AGENCY", "BRANDING_AGENCY", "OTHER_AGENCY"),
         about("Its part.", "PRIMARY_AGENCY"),
     ]
-    contact_ids: Annotated[list[Id] | None, entries(SEVERAL), about("Its contacts.", [9120])] = None
+    contact_ids: Annotated[list[Id] | None, entries(SEVERAL), about("Its contacts.", [9100001])] = (
+        None
+    )
 
 
 class SalespersonSplit(Shape):
     """Who sells it."""
 
-    user_id: Annotated[Id, about("The user.", 244001)]
+    user_id: Annotated[Id, about("The user.", 240000001)]
 
 
 class NewMarketplaceInfo(Shape):
     """The other side of a deal."""
 
-    buyer_account_id: Annotated[Id, about(_BUYER, 1900233)]
+    buyer_account_id: Annotated[Id, about(_BUYER, 550001)]
     marketplace_comment: Annotated[
         Text | None, about("A comment to the buyer.", "As discussed")
     ] = None
@@ -69,7 +71,7 @@ class NewMarketplaceInfo(Shape):
 class MarketplaceChanges(Shape):
     """The other side of a deal, changed."""
 
-    buyer_account_id: Annotated[Id | None, about(_BUYER, 1900233)] = None
+    buyer_account_id: Annotated[Id | None, about(_BUYER, 550001)] = None
     marketplace_comment: Annotated[
         Text | None, about("A comment to the buyer.", "As discussed")
     ] = None
@@ -85,7 +87,7 @@ class MarketplaceChanges(Shape):
 class MarketplaceInfo(Shape):
     """The other side of a deal, and how the negotiation stands."""
 
-    buyer_account_id: Annotated[Id | None, about("The buyer's account.", 1900233)] = None
+    buyer_account_id: Annotated[Id | None, about("The buyer's account.", 550001)] = None
     partner_client_id: Annotated[str | None, about("The buyer's client.", "777123")] = None
     marketplace_id: Annotated[str | None, about("The deal in the marketplace.", "MP123")] = None
     has_local_version_edits: Annotated[
@@ -108,25 +110,25 @@ class _ProposalFields(Shape):
     ] = None
     internal_notes: Annotated[Text | None, about("Notes that the buyer does not see.", "-")] = None
     primary_salesperson: Annotated[
-        SalespersonSplit | None, about("Who sells it.", {"userId": 244001})
+        SalespersonSplit | None, about("Who sells it.", {"userId": 240000001})
     ] = None
     sales_planner_ids: Annotated[
-        list[Id] | None, entries(_PLANNERS), about("Who plans it.", [244002])
+        list[Id] | None, entries(_PLANNERS), about("Who plans it.", [240000002])
     ] = None
-    primary_trafficker_id: Annotated[Id | None, about("Who traffics it.", 244003)] = None
+    primary_trafficker_id: Annotated[Id | None, about("Who traffics it.", 240000001)] = None
     seller_contact_ids: Annotated[
         list[Id] | None, entries(SEVERAL), about("Our contacts.", [9130])
     ] = None
     applied_team_ids: Annotated[
-        list[Id] | None, entries(SEVERAL), about("Teams that see it.", [7001])
+        list[Id] | None, entries(SEVERAL), about("Teams that see it.", [7000001])
     ] = None
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
         entries(SEVERAL),
-        about("Custom fields.", [{"customFieldId": 4401, "value": {"value": "Q4 brand"}}]),
+        about("Custom fields.", [{"customFieldId": 4400001, "value": {"value": "Q4 brand"}}]),
     ] = None
     applied_labels: Annotated[
-        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8211}])
+        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8200001}])
     ] = None
     currency_code: Annotated[
         Annotated[str, Field(pattern="^[A-Z]{3}$")] | None, about("Its currency.", "AUD")
@@ -151,9 +153,7 @@ class NewProposal(_ProposalRequest):
     """A proposal to be created."""
 
     name: Annotated[Name, about("Its name.", "Acme PG summer")]
-    marketplace_info: Annotated[
-        NewMarketplaceInfo, about("The buyer.", {"buyerAccountId": 1900233})
-    ]
+    marketplace_info: Annotated[NewMarketplaceInfo, about("The buyer.", {"buyerAccountId": 550001})]
     is_programmatic: Annotated[
         Literal[True] | None, about("No others can be created.", example=True)
     ] = None
@@ -162,7 +162,7 @@ class NewProposal(_ProposalRequest):
 class ProposalChanges(_ProposalRequest):
     """A proposal's changes: only what is given changes, what is null is taken away."""
 
-    id: Annotated[Id | None, about("The proposal, as in the path.", 77120011)] = None
+    id: Annotated[Id | None, about("The proposal, as in the path.", 3100000000)] = None
     name: Annotated[Name | None, about("Its name.", "Acme PG summer")] = None
     marketplace_info: Annotated[
         MarketplaceChanges | None, about("The buyer.", {"marketplaceComment": "As discussed"})
@@ -198,12 +198,12 @@ class BuyerRfp(Shape):
 class Proposal(_ProposalFields):
     """A proposal, whole."""
 
-    id: Annotated[Id, about("Its id.", 77120011)]
+    id: Annotated[Id, about("Its id.", 3100000000)]
     name: Annotated[str, about("Its name.", "Acme PG summer")]
     advertiser: Annotated[CompanyAssociation | None, about("The advertiser.")] = None
     agencies: Annotated[list[CompanyAssociation] | None, about("The agencies.", [])] = None
     status: Annotated[str | None, about("DRAFT, PENDING_APPROVAL, APPROVED, ...", "DRAFT")] = None
-    dfp_order_id: Annotated[Id | None, about("The order made of it.", 3102455871)] = None
+    dfp_order_id: Annotated[Id | None, about("The order made of it.", 3100000000)] = None
     is_archived: Annotated[bool | None, about("It is archived.", example=False)] = None
     is_sold: Annotated[bool | None, about("It is sold.", example=False)] = None
     supply_path: Annotated[str | None, about("How it is sold.", "DIRECT")] = None
@@ -224,7 +224,7 @@ class CreateProposal(Shape):
         Field(min_length=1, max_length=1),
         about(
             "Exactly one proposal.",
-            [{"name": "Acme PG summer", "marketplaceInfo": {"buyerAccountId": 1900233}}],
+            [{"name": "Acme PG summer", "marketplaceInfo": {"buyerAccountId": 550001}}],
         ),
     ]
 
@@ -232,13 +232,13 @@ class CreateProposal(Shape):
 class GetProposal(Shape):
     """Which proposal."""
 
-    proposal_id: Annotated[Id, about("The proposal.", 77120011)]
+    proposal_id: Annotated[Id, about("The proposal.", 3100000000)]
 
 
 class UpdateProposal(Shape):
     """Changes of a proposal: `{"proposals": [{...}]}`, or the changes alone."""
 
-    proposal_id: Annotated[Id, about("The proposal.", 77120011)]
+    proposal_id: Annotated[Id, about("The proposal.", 3100000000)]
     proposals: Annotated[
         list[ProposalChanges],
         Field(min_length=1, max_length=1),
@@ -269,7 +269,7 @@ class UpdateProposal(Shape):
 class ActOnProposal(Shape):
     """What shall be done to a proposal."""
 
-    proposal_id: Annotated[Id, about("The proposal.", 77120011)]
+    proposal_id: Annotated[Id, about("The proposal.", 3100000000)]
     action: Annotated[
         ProposalAction,
         about("What to do; camelCase and words are understood.", "request-buyer-acceptance"),

@@ -36,7 +36,7 @@ class GeoTargeting(Shape):
 class AdUnitTargeting(Shape):
     """An ad unit."""
 
-    ad_unit_id: Annotated[Id, about("The ad unit.", 21777001)]
+    ad_unit_id: Annotated[Id, about("The ad unit.", 21700000003)]
     include_descendants: Annotated[bool | None, about("With those below it.", example=True)] = None
 
 
@@ -46,13 +46,13 @@ class InventoryTargeting(Shape):
     targeted_ad_units: Annotated[
         list[AdUnitTargeting] | None,
         entries(CRITERIA),
-        about("On these.", [{"adUnitId": 21777001, "includeDescendants": True}]),
+        about("On these.", [{"adUnitId": 21700000003, "includeDescendants": True}]),
     ] = None
     excluded_ad_units: Annotated[
         list[AdUnitTargeting] | None, entries(CRITERIA), about("Not on these.", [])
     ] = None
     targeted_placement_ids: Annotated[
-        list[Id] | None, entries(CRITERIA), about("In these placements.", [3311])
+        list[Id] | None, entries(CRITERIA), about("In these placements.", [31000001])
     ] = None
 
 
@@ -234,9 +234,9 @@ _XSI = "SOAP's name of the type; may be left out."
 class CustomCriteria(Shape):
     """A key with values."""
 
-    key_id: Annotated[Id, about("The key.", 9001)]
+    key_id: Annotated[Id, about("The key.", 9000001)]
     value_ids: Annotated[
-        list[Id] | None, entries(CRITERIA), about("One of these values.", [77001])
+        list[Id] | None, entries(CRITERIA), about("One of these values.", [77000001])
     ] = None
     operator: Annotated[str | None, one_of("IS", "IS_NOT"), about("Is, or is not.", "IS")] = None
     xsi_type: Annotated[
@@ -249,7 +249,9 @@ class CustomCriteria(Shape):
 class AudienceSegmentCriteria(Shape):
     """Audience segments."""
 
-    audience_segment_ids: Annotated[list[Id], entries(CRITERIA), about("In one of these.", [88001])]
+    audience_segment_ids: Annotated[
+        list[Id], entries(CRITERIA), about("In one of these.", [6000001])
+    ]
     operator: Annotated[str | None, one_of("IS", "IS_NOT"), about("Is, or is not.", "IS")] = None
     xsi_type: Annotated[
         Literal["AudienceSegmentCriteria"] | None,
@@ -331,7 +333,7 @@ class CustomCriteriaSet(Shape):
             [
                 {
                     "logicalOperator": "AND",
-                    "children": [{"keyId": 9001, "valueIds": [77001], "operator": "IS"}],
+                    "children": [{"keyId": 9000001, "valueIds": [77000001], "operator": "IS"}],
                 }
             ],
         ),
@@ -506,7 +508,7 @@ class Targeting(Shape):
         InventoryTargeting | None,
         about(
             "Ad units and placements.",
-            {"targetedAdUnits": [{"adUnitId": 21777001, "includeDescendants": True}]},
+            {"targetedAdUnits": [{"adUnitId": 21700000003, "includeDescendants": True}]},
         ),
     ] = None
     day_part_targeting: Annotated[DayPartTargeting | None, about("Times of the week.")] = None
@@ -525,7 +527,7 @@ class Targeting(Shape):
                 "children": [
                     {
                         "logicalOperator": "AND",
-                        "children": [{"keyId": 9001, "valueIds": [77001], "operator": "IS"}],
+                        "children": [{"keyId": 9000001, "valueIds": [77000001], "operator": "IS"}],
                     }
                 ],
             },

@@ -38,7 +38,7 @@ class Money(Shape):
 class Date(Shape):
     """A day of the calendar."""
 
-    year: Annotated[int, Field(ge=1, le=9999), about("The year.", 2026)]
+    year: Annotated[int, Field(ge=1, le=9999), about("The year.", 2030)]
     month: Annotated[int, Field(ge=1, le=12), about("The month, 1 to 12.", 12)]
     day: Annotated[int, Field(ge=1, le=31), about("The day of the month.", 1)]
 
@@ -56,7 +56,7 @@ class Date(Shape):
 class DateTime(Shape):
     """A time of day in a zone, as a clock there shows it."""
 
-    date: Annotated[Date, about("The day.", {"year": 2026, "month": 12, "day": 1})]
+    date: Annotated[Date, about("The day.", {"year": 2030, "month": 12, "day": 1})]
     hour: Annotated[int, Field(ge=0, le=23), about("The hour, 0 to 23.", 9)] = 0
     minute: Annotated[int, Field(ge=0, le=59), about("The minute.", 30)] = 0
     second: Annotated[int, Field(ge=0, le=59), about("The second.", 0)] = 0
@@ -94,7 +94,7 @@ class Size(Shape):
 class AppliedLabel(Shape):
     """A label, or that it shall not be inherited."""
 
-    label_id: Annotated[Id, about("The label.", 8211)]
+    label_id: Annotated[Id, about("The label.", 8200001)]
     is_negated: Annotated[bool | None, about("It is taken away, not given.", example=False)] = None
 
 
@@ -181,7 +181,7 @@ class CustomValue(Shape):
 class CustomFieldText(Shape):
     """A custom field that holds a text, a number or a switch."""
 
-    custom_field_id: Annotated[Id, about("The custom field.", 4401)]
+    custom_field_id: Annotated[Id, about("The custom field.", 4400002)]
     value: Annotated[CustomValue | None, about("Its value.", {"value": "Q4 brand"})] = None
     xsi_type: Annotated[
         Literal["CustomFieldValue"] | None,
@@ -193,8 +193,8 @@ class CustomFieldText(Shape):
 class CustomFieldOption(Shape):
     """A custom field that is chosen from a list."""
 
-    custom_field_id: Annotated[Id, about("The custom field.", 4402)]
-    custom_field_option_id: Annotated[Id, about("The option chosen.", 90210)]
+    custom_field_id: Annotated[Id, about("The custom field.", 4400003)]
+    custom_field_option_id: Annotated[Id, about("The option chosen.", 4490001)]
     xsi_type: Annotated[
         Literal["DropDownCustomFieldValue"] | None,
         Field(alias="xsi_type", exclude=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import requests
@@ -29,6 +30,8 @@ _HINT = "Check [admanager] in seil.toml and what the service account may do in A
 _ABORTING = ("AuthenticationError.", "PermissionError.", "ApiVersionError.")
 _BUSY = ("ServerError.", "InternalApiError.")
 _THROTTLED = "QuotaError."
+# A fault's text begins with what its errors say: [ProposalActionError.NOT_APPLICABLE @ a.b].
+_ERRORS = re.compile(r"^\[[^]]*]\s*")
 
 
 def translated(error: Exception, seconds: float) -> SeilError | None:
@@ -69,7 +72,7 @@ def answered_with(status: int, headers: Any) -> SeilError:
 def _fault(error: googleads.GoogleAdsServerFault) -> SeilError:
     found = list(error.errors or ())
     codes = [str(getattr(one, "errorString", None) or "") for one in found]
-    text = tidy("; ".join(dict.fromkeys(filter(None, map(_reason, found)))) or error)
+    text = tidy(_reasons(found, codes, str(error)))
     code = next(filter(None, codes), "FAULT")
     if any(one.endswith("CONCURRENT_MODIFICATION") for one in codes):
         return ConflictError(f"{SERVICE}: somebody else changed it at the same time: {text}")
@@ -88,6 +91,13 @@ def _of_server(error: googleads.GoogleAdsServerFault) -> bool:
     """Whether the fault says that it is not of the request (SOAP 1.1, section 4.4.1)."""
     code = str(getattr(error.__context__, "code", None) or "")
     return code.rpartition(":")[2].split(".")[0] == "Server"
+
+
+def _reasons(found: list[Any], codes: list[str], fault: str) -> str:
+    """Each with its place; where none has one, the fault's own words."""
+    if any(getattr(one, name, None) for one in found for name in ("fieldPath", "trigger")):
+        return "; ".join(dict.fromkeys(filter(None, map(_reason, found))))
+    return one_reason(_ERRORS.sub("", fault), "", "; ".join(filter(None, codes)))
 
 
 def _reason(one: Any) -> str:

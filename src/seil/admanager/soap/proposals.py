@@ -86,14 +86,19 @@ class Proposals:
 
         None of them is a retraction any more
         (https://developers.google.com/ad-manager/api/reference/v202608/ProposalService.ProposalAction):
-        `retract` opens for edit what is with the buyer, and nothing else.
+        `retract` opens for edit what is with the buyer, and nothing else. A refusal says in
+        which state the proposal was, as Google's reasons do not.
         """
         proposal = self._found(request.proposal_id)
         if request.action == "retract":
             _check_with_buyer(proposal)
         action = action_of(_ACTIONS, request.action, request.reason)
         which = statement(self._soap.version, "id", request.proposal_id)
-        result = self._soap.effect(_SERVICE, "performProposalAction", action, which)
+        try:
+            result = self._soap.effect(_SERVICE, "performProposalAction", action, which)
+        except RequestRejectedError as error:
+            reason = f"{error.reason}; {_state(proposal)}"
+            raise RequestRejectedError(SERVICE, error.code, reason, status=error.status) from error
         return answered(NumChanges, plain(result))
 
     def _found(self, identity: int) -> Any:
@@ -107,13 +112,20 @@ class Proposals:
 
 def _check_with_buyer(proposal: Any) -> None:
     info = proposal.marketplaceInfo
-    status = info.negotiationStatus if info else None
-    if status not in _WITH_BUYER:
-        reason = (
-            f"proposal {proposal.id} is not with its buyer: its negotiation is {status};"
-            " edit-for-negotiation opens what the buyer has answered or accepted"
-        )
-        raise RequestRejectedError(SERVICE, "NOT_WITH_BUYER", reason, status=400)
+    is_open = bool(info and info.hasLocalVersionEdits)
+    if info and info.negotiationStatus in _WITH_BUYER and not is_open:
+        return
+    cure = "" if is_open else "; edit-for-negotiation opens what the buyer has answered or accepted"
+    reason = f"the buyer does not have it: {_state(proposal)}{cure}"
+    raise RequestRejectedError(SERVICE, "NOT_WITH_BUYER", reason, status=400)
+
+
+def _state(proposal: Any) -> str:
+    info = proposal.marketplaceInfo
+    negotiation = info.negotiationStatus if info else None
+    edit = "open" if info and info.hasLocalVersionEdits else "not open"
+    state = f"{proposal.status}, its negotiation {negotiation}, {edit} for edit"
+    return f"proposal {proposal.id} is {'archived' if proposal.isArchived else state}"
 
 
 def _set(target: Any, part: str, name: str, value: Any) -> None:

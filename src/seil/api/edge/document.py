@@ -42,7 +42,7 @@ _RESPONSE_HEADER = {
     "schema": {"type": "string", "format": "uuid"},
     "example": CORRELATION,
 }
-_ID = 3102455871
+_ID = 3100000000
 
 
 def complete(document: dict[str, Any], token_url: str, scopes: Mapping[str, str]) -> None:
@@ -164,10 +164,10 @@ class _Examples:
         }
 
     def _of(self, schema: Mapping[str, Any]) -> Any:
-        if "$ref" in schema:
-            return self._of(self._schemas[schema["$ref"].rpartition("/")[2]])
         if given := schema.get("examples", schema.get("enum")):
             return given[0]
+        if "$ref" in schema:
+            return self._of(self._schemas[schema["$ref"].rpartition("/")[2]])
         if kinds := schema.get("anyOf"):
             return self._of(kinds[0])
         if schema["type"] == "object":

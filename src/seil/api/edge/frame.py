@@ -10,6 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from opentelemetry import trace
@@ -32,6 +33,7 @@ _Header = tuple[bytes, bytes]
 _GUARDED = "/v1"
 _LONGEST_LABEL = 100
 _BODY_SECONDS = 10.0
+_LINGER_SECONDS = 5.0
 # Of bodies that are read before anybody has shown a token: a token request has some hundred bytes.
 _OPEN_BODY_LIMIT = 16 << 10
 _HEAD = "HEAD"
@@ -116,7 +118,9 @@ class Frame:
             await self._app(scope, _replayed(body, receive), sender)
         except _RefusedError as refused:
             sender.route = self._route_of(scope)
-            await refused.response(scope, receive, sender)
+            closes = headers.get("connection", "").lower() == "close"
+            send = _lingering(sender, receive) if closes else sender
+            await refused.response(scope, receive, send)
         except _CallerLeftError:
             sender.status = CALLER_LEFT
         except asyncio.CancelledError:  # The server stops, and waits no longer.
@@ -258,6 +262,27 @@ def with_frame_headers(headers: Sequence[_Header], identity: str) -> list[_Heade
     page = given.get(b"content-type", b"").startswith(b"text/html")
     ours = [one for one in (_PAGE_HEADERS if page else _HEADERS) if one[0] not in given]
     return [*headers, *ours, (b"x-correlation-id", identity.encode())]
+
+
+def _lingering(send: Send, receive: Receive) -> Send:
+    """Ends an answer once the body has been read, and thrown away, for a while.
+
+    A caller who sends all of it first would see a reset connection and no answer: RFC 9112,
+    section 9.6. Where the connection is kept the server reads on anyway.
+    """
+
+    async def lingering(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while (await receive()).get("more_body", False):
+                    pass
+        await send({"type": "http.response.body"})
+
+    return lingering
 
 
 def _label(headers: Mapping[str, str]) -> str | None:

@@ -29,11 +29,11 @@ __all__ = ["gam_router"]
 
 # `examples` would be lost: an Id brings its own JSON schema.
 OrderId = Annotated[
-    Id, Path(description="The order's id.", openapi_examples={"an order": {"value": 3102455871}})
+    Id, Path(description="The order's id.", openapi_examples={"an order": {"value": 3000000050}})
 ]
 ProposalId = Annotated[
     Id,
-    Path(description="The proposal's id.", openapi_examples={"a proposal": {"value": 77120011}}),
+    Path(description="The proposal's id.", openapi_examples={"a proposal": {"value": 3100000000}}),
 ]
 
 
@@ -57,8 +57,8 @@ class ProposalLineItemsBody(Shape):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"proposalLineitems": [{"id": 88120011, "name": "Homepage MREC, v2"}]},
-                {"proposalLineItemIds": [88120011]},
+                {"proposalLineitems": [{"id": 3100000000, "name": "Homepage MREC, v2"}]},
+                {"proposalLineItemIds": [3100000000]},
             ]
         }
     )
@@ -67,10 +67,10 @@ class ProposalLineItemsBody(Shape):
         list[models.ProposalLineItemChanges] | None,
         Field(alias="proposalLineitems"),
         entries(BATCH),
-        about("Changes of each.", [{"id": 88120011, "name": "Homepage MREC, v2"}]),
+        about("Changes of each.", [{"id": 3100000000, "name": "Homepage MREC, v2"}]),
     ] = None
     proposal_line_item_ids: Annotated[
-        list[Id] | None, entries(IDS), about("With an action.", [88120011])
+        list[Id] | None, entries(IDS), about("With an action.", [3100000000])
     ] = None
     reason: PauseReason = None
 
@@ -161,11 +161,11 @@ def _line_items(router: APIRouter, send: Sender) -> None:
         request: Request,
         lineitemid: Annotated[
             Id | None,
-            Query(description="The line item; exactly one of the two.", examples=[6544331122]),
+            Query(description="The line item; exactly one of the two.", examples=[3000000051]),
         ] = None,
         orderid: Annotated[
             Id | None,
-            Query(description="The order; exactly one of the two.", examples=[3102455871]),
+            Query(description="The order; exactly one of the two.", examples=[3000000050]),
         ] = None,
     ) -> Response:
         """Reads one line item by its id, or all of an order: exactly one of the two parameters."""

@@ -20,7 +20,7 @@ DebtorNumber = Annotated[
     Path(
         pattern="^[A-Za-z0-9]{3,10}$",
         description="3 to 10 letters or digits.",
-        examples=["C100234"],
+        examples=["D10042"],
     ),
 ]
 

@@ -183,7 +183,7 @@ def flight_error(reason: str, field: str, trigger: str = "") -> ApiError:
 
 
 def refused(kind: str, reason: str, thing: Mapping[str, Any]) -> ApiError:
-    state = "archived" if thing.get("archived") else thing.get("status", "in its state")
+    state = "archived" if thing.get("archived") else thing.get("status", "live")
     message = f"{thing['name']} is {state}: {reason.lower().replace('_', ' ')}"
     return not_applicable(kind, message, reason=reason)
 

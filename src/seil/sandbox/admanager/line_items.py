@@ -197,6 +197,7 @@ class LineItems:
 
     def _check_status(self, method: str, item: Thing, status: str) -> None:
         kind, allowed = "LineItemOperationError", LINE_ITEM_ACTIONS[method]
+        item = {**item, "status": status}
         if status == "COMPLETED":
             raise refused(kind, "HAS_COMPLETED", item)
         if status not in allowed:
