@@ -196,13 +196,14 @@ def _form(body: bytes) -> dict[str, str]:
 
 
 def _credentials(form: Mapping[str, str], authorization: str) -> tuple[str, str]:
-    """RFC 6749, section 2.3: in one way, not in both."""
+    """RFC 6749, section 2.3: in one way, not in both; nor those of two clients."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "basic":
         return form.get("client_id", ""), form.get("client_secret", "")
-    if "client_secret" in form:
+    client_id, secret = _basic(credentials)
+    if "client_secret" in form or form.get("client_id", client_id) != client_id:
         raise TokenRequestError("invalid_request")
-    return _basic(credentials)
+    return client_id, secret
 
 
 def _basic(credentials: str) -> tuple[str, str]:

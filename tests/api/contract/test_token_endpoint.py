@@ -49,6 +49,13 @@ def test_wrong_secrets_are_answered_with_429_and_when_to_come_again(url: str) ->
             "invalid_request",
             id="credentials twice",
         ),
+        pytest.param(
+            b"grant_type=client_credentials&client_id=somebody-else",
+            {"Authorization": "Basic " + base64.b64encode(b"seil-demo:demo-secret").decode()},
+            400,
+            "invalid_request",
+            id="two clients",
+        ),
     ],
 )
 def test_a_request_that_is_none_is_refused(

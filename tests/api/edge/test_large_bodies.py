@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import threading
 from typing import Annotated, Any
 
@@ -157,6 +158,7 @@ async def test_body_of_many_faults_gets_a_short_answer(edge: Edge, path: str, bo
 LONG_REQUESTS: list[Any] = [
     pytest.param("GET", f"/v1/gam/{'%00' * 5_000}", {}, id="path of control characters"),
     pytest.param("GET", f"/{'%F0%9F%98%80' * 5_000}", {}, id="path of emoji"),
+    pytest.param("A" * 60_000, "/healthz", {}, id="method"),
     pytest.param("GET", "/nowhere", {"X-Application-Label": "x" * 16_000}, id="label"),
     pytest.param("GET", f"/v1/gam/lineitem?{'a' * 15_000}=1", {}, id="parameter"),
     pytest.param("PUT", f"/v1/gam/order/1?action={'%00' * 5_000}", {}, id="action"),
@@ -171,8 +173,10 @@ LONG_REQUESTS: list[Any] = [
 
 @pytest.mark.parametrize(("method", "path", "headers"), LONG_REQUESTS)
 async def test_long_request_gets_a_short_answer(
-    edge: Edge, method: str, path: str, headers: dict[str, str]
+    edge: Edge, method: str, path: str, headers: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """And a short line of the log."""
+    caplog.set_level(logging.INFO, "seil.api")
     given = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     bearer = (b"Authorization", f"Bearer {edge.token(READ, WRITE)}".encode())
     found = await edge.client.request(
@@ -180,6 +184,7 @@ async def test_long_request_gets_a_short_answer(
     )
     assert 400 <= found.status_code < 500
     assert len(found.content) < MOST_BYTES
+    assert all(len(str(vars(record))) < MOST_BYTES for record in caplog.records)
 
 
 async def test_depth_is_bounded(edge: Edge) -> None:

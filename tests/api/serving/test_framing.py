@@ -113,6 +113,21 @@ def test_request_with_a_clear_end_is_taken(port: int, request_: bytes) -> None:
     assert answers(port, once).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        pytest.param(b"http://edge.test/healthz?a=http://b", "/healthz", id="path"),
+        pytest.param(b"HTTPS://edge.test:443/v1/%2Fa", "/v1//a", id="capitals, port"),
+        pytest.param(b"http://edge.test", "/", id="host alone"),
+        pytest.param(b"/http://edge.test/", "/http://edge.test/", id="within a path"),
+    ],
+)
+def test_target_in_absolute_form_is_its_path(port: int, target: bytes, path: str) -> None:
+    sent = b"GET " + target + b" HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\n\r\n"
+    assert answers(port, sent).startswith(b"HTTP/1.1 200 ")
+    assert asked == [path]
+
+
 def test_nonsense_behind_an_early_answer_closes_and_logs_no_traceback(
     port: int, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,7 +22,8 @@ CALLER_LEFT = 499
 _SCOPE_KEY = "seil.exchange"
 # A scope has here what says of a body why it is too long to be carried to the caller, or "".
 ANSWER_LIMIT = "seil.answer_limit"
-# In bytes of JSON: a refusal stays under 16 kB, whatever was sent.
+# In bytes of JSON: a refusal stays under 16 kB, and so does a line of the log, whatever was sent.
+_LONGEST_METHOD = 50
 _LONGEST_PATH = 1_000
 _LONGEST_ERRORS = 14_000
 # Of each message, where all of them are too long.
@@ -31,7 +32,10 @@ _LONGEST_MESSAGE = 500
 
 @dataclass
 class Exchange:
-    """What is known of a request before anybody looks into its body."""
+    """What is known of a request before anybody looks into its body.
+
+    Of a long path or method it keeps the beginning.
+    """
 
     method: str
     path: str
@@ -40,6 +44,10 @@ class Exchange:
     caller: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
     too_long: Callable[[bytes], str] = field(default=lambda _body: "", repr=False)
+
+    def __post_init__(self) -> None:
+        self.method = _cut(self.method, _LONGEST_METHOD)
+        self.path = _cut(self.path, _LONGEST_PATH)
 
     def attach(self, scope: MutableMapping[str, Any]) -> None:
         scope[_SCOPE_KEY] = self
@@ -83,7 +91,7 @@ class Exchange:
             "applicationLabel": self.application_label,
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "correlationId": self.correlation_id,
-            "path": _cut(self.path, _LONGEST_PATH),
+            "path": self.path,
             # A HEAD's Content-Length is that of the GET: RFC 9110, section 8.6.
             "method": "GET" if self.method == "HEAD" else self.method,
         }

@@ -1,4 +1,4 @@
-"""Requests whose end others on the way could see elsewhere, refused before they reach the app.
+"""Requests that others on the way could read differently: refused, or brought into one form.
 
 What h11 does not understand at all it refuses itself: two lengths, other codings, bad chunks.
 """
@@ -6,6 +6,8 @@ What h11 does not understand at all it refuses itself: two lengths, other coding
 from __future__ import annotations
 
 import logging
+import re
+from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -15,6 +17,8 @@ __all__ = ["Framing"]
 
 _log = logging.getLogger(__name__)
 
+_ORIGIN = re.compile(rb"https?://[^/]*", re.IGNORECASE)
+
 
 class Framing:
     """ASGI middleware. For the server alone: on AWS others have taken the request apart."""
@@ -23,11 +27,13 @@ class Framing:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (reason := _doubt(scope)):
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif reason := _doubt(scope):
             _log.warning("request refused: %s", reason)
             await unclear(reason)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+        else:
+            await self._app(_in_origin_form(scope), receive, send)
 
 
 def _doubt(scope: Scope) -> str | None:
@@ -40,3 +46,12 @@ def _doubt(scope: Scope) -> str | None:
     if scope["http_version"] == "1.0":
         return "HTTP/1.0 has no Transfer-Encoding"
     return None
+
+
+def _in_origin_form(scope: Scope) -> Scope:
+    """Every server has to take http://host/path as well: RFC 9112, section 3.2.2."""
+    origin = _ORIGIN.match(scope["raw_path"])
+    if not origin:
+        return scope
+    raw = scope["raw_path"][origin.end() :] or b"/"
+    return {**scope, "raw_path": raw, "path": unquote(raw.decode("ascii"))}
