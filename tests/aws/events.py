@@ -9,7 +9,7 @@ Function URL: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -59,6 +59,13 @@ def http_api(
         },
         **_encoded(body),
     }
+
+
+def on_domain(make: Callable[..., Event], base: str, method: str, path: str, **more: Any) -> Event:
+    """As a custom domain hands it on that maps the base path to a stage: the path has the base."""
+    event = make(method, f"{base}{path}", **more)
+    event["requestContext"] |= {"domainName": "api.example.com", "domainPrefix": "api"}
+    return event
 
 
 def function_url(method: str, path: str, **options: Any) -> Event:

@@ -108,6 +108,26 @@ def test_document_names_the_server_with_its_stage(
     assert "/v1/gam/order" in document["paths"]
 
 
+@pytest.mark.parametrize("base", ["", "/booking", "/booking/au"])
+@pytest.mark.parametrize("make", [events.http_api, partial(events.http_api_1, stage="dev")])
+def test_default_route_answers_behind_a_base_path(
+    router: Router, bearer: dict[str, str], make: Callable[..., Event], base: str
+) -> None:
+    ask = partial(events.on_domain, make, base, "GET")
+    found = told(router(ask("/v1/gam/order/7", headers=bearer), None))
+    assert (found["status"], found["body"]["path"]) == (200, "/v1/gam/order/7"), found
+    assert told(router(ask("/healthz"), None))["status"] == 200
+    document = told(router(ask("/openapi.json"), None))["body"]
+    assert document["servers"][0]["url"] == (base or "/")
+
+
+def test_path_before_a_route_is_none_without_a_custom_domain(
+    router: Router, bearer: dict[str, str]
+) -> None:
+    event = events.http_api("GET", "/booking/v1/gam/order/7", headers=bearer)
+    assert told(router(event, None))["status"] == 404
+
+
 @pytest.mark.parametrize("path", ["/docs", "/static-offline-docs/swagger-ui.css", "/redoc"])
 def test_there_is_no_docs_page(router: Router, path: str) -> None:
     found = told(router(events.http_api("GET", path), None))

@@ -16,6 +16,8 @@ from urllib.parse import unquote
 __all__ = ["is_balanced", "is_http", "readable", "split_path"]
 
 _DEFAULT_STAGE = "$default"
+# Paths that answer without a token, beside the routes.
+_OPEN = ("/healthz", "/readyz", "/openapi.json")
 _HOST = re.compile(r"[^:]*(:\d{1,5})?")
 
 Event = Mapping[str, Any]
@@ -60,7 +62,7 @@ def split_path(event: Event, path: str, routes: str) -> tuple[str, str]:
     may say a stage that its path does not have, and a stage may be called as our routes begin.
     """
     if not path.startswith(f"{routes}/"):
-        for prefix in _prefixes(event, path):
+        for prefix in _prefixes(event, path, routes):
             if path.startswith(f"{prefix}/"):
                 return prefix, path.removeprefix(prefix)
     return _before(str(event["requestContext"].get("path", "")), path), path
@@ -71,13 +73,25 @@ def _before(whole: str, path: str) -> str:
     return whole.removesuffix(path) if whole.endswith(path) else ""
 
 
-def _prefixes(event: Event, path: str) -> Iterator[str]:
+def _prefixes(event: Event, path: str, routes: str) -> Iterator[str]:
     resource = _resource(event)
     if resource and (mapped := _before(path, resource)):
         yield mapped
     stage = event["requestContext"].get("stage")
     if isinstance(stage, str) and stage and stage != _DEFAULT_STAGE:
         yield f"/{stage}"
+    # A $default route says nothing of the path: the base path is what stands before one of ours.
+    if _has_custom_domain(event["requestContext"]):
+        before, found, _ = path.partition(f"{routes}/")
+        if found:
+            yield before
+        yield from (path.removesuffix(one) for one in _OPEN if path.endswith(one))
+
+
+def _has_custom_domain(context: Mapping[str, Any]) -> bool:
+    """The name of an API's own domain begins with its id."""
+    domain = context.get("domainName")
+    return isinstance(domain, str) and not domain.startswith(f"{context.get('apiId')}.")
 
 
 def _resource(event: Event) -> str:
