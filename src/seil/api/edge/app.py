@@ -36,7 +36,7 @@ _ABOUT = """
 Books and checks advertising in Google Ad Manager, and asks TechOne for rates and credit.
 
 Every answer under `/v1` is in the envelope shown below each route, and carries the header
-`X-Correlation-Id`. Errors are told by `errors[].code`.
+`X-Correlation-Id`. `errors[].code` says which error it is.
 """
 
 _LICENSE = {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}

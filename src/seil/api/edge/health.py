@@ -51,7 +51,7 @@ def health_router(keys: KeySource, dispatch: Dispatch, checks: Mapping[str, Chec
     @router.get(
         "/readyz",
         response_model=Health,
-        summary="Tokens can be judged and no system is left alone",
+        summary="The process can do its work",
         responses={503: {"model": Health, "description": "Something is missing"}},
     )
     async def readyz() -> Response:
