@@ -244,13 +244,14 @@ class Org:
         assert self.finished("query", job)["state"] == "JobComplete"
         return self.http.get(f"/jobs/query/{job}/results").content.decode()
 
-    def ingest(self, name: str, operation: str, text: str, **details: Any) -> dict[str, Any]:
+    def ingest(
+        self, name: str, operation: str, text: str | bytes, **details: Any
+    ) -> dict[str, Any]:
         body = {"operation": operation, "object": name, "contentType": "CSV", **details}
         job = self.http.post("/jobs/ingest", json=body).json()["id"]
         url = f"/jobs/ingest/{job}"
-        put = self.http.put(
-            f"{url}/batches", content=text.encode(), headers={"Content-Type": "text/csv"}
-        )
+        data = text if isinstance(text, bytes) else text.encode()
+        put = self.http.put(f"{url}/batches", content=data, headers={"Content-Type": "text/csv"})
         assert put.status_code == 201, put.text
         self.http.patch(url, json={"state": "UploadComplete"})
         return self.finished("ingest", job)

@@ -189,6 +189,40 @@ def test_composite_refused(shared: Org, requests: Any, code: str) -> None:
     assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, code)
 
 
+_RECORD = {"attributes": {"type": "Account"}, "Name": "x"}
+_LIMITS = {"method": "GET", "url": "v62.0/limits"}
+_GRAPH = {"graphId": "g", "compositeRequest": [_sub("r", "GET", f"sobjects/Account/{ONE}")]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code", "told"),
+    [
+        ("sobjects", {"allOrNone": "false", "records": [_RECORD]}, "JSON", "of boolean from"),
+        ("sobjects", {"allOrNothing": True, "records": [_RECORD]}, "JSON", '"allOrNothing" at [li'),
+        ("", {"allOrNone": 1, **_GRAPH}, "JSON", "graphId"),
+        ("", {"allOrNone": 1, "compositeRequest": []}, "JSON", "VALUE_NUMBER_INT value 1"),
+        (
+            "",
+            {"compositeRequest": [{**_sub("r", "GET", "sobjects"), "headers": {}}]},
+            "JSON",
+            'Unrecognized field "headers" at [line:1, column:',
+        ),
+        ("batch", {"batchRequests": [_LIMITS], "haltOnError": "no"}, "JSON", "value no or"),
+        ("batch", {"batchRequests": [{"method": "GET"}]}, "JSON", "missing a required field"),
+        ("graph", {"graphs": [{**_GRAPH, "graphId": None}]}, "JSON", "missing a required field"),
+        ("graph", {"graphs": [_GRAPH, _GRAPH]}, "INVALID_INPUT", "Duplicate graphId"),
+        ("tree/Account", {"allOrNone": True, "records": [_RECORD]}, "JSON", '"allOrNone"'),
+    ],
+)
+def test_what_a_request_does_not_have_is_refused(
+    shared: Org, path: str, body: dict[str, Any], code: str, told: str
+) -> None:
+    answer = shared.http.post(f"/composite/{path}", json=body)
+    (error,) = answer.json()
+    assert (answer.status_code, told in error["message"]) == (400, True), error
+    assert error["errorCode"].startswith(code)
+
+
 def test_graphs_are_done_whole_or_not_at_all(org: Org) -> None:
     contact = {"LastName": "x", "AccountId": "@{refAccount.id}"}
     bad = _sub("bad", "POST", "sobjects/Contact", {**contact, "Email": "no email"})

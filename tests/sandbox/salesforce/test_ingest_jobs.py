@@ -14,7 +14,7 @@ from seil.sandbox.salesforce.conversion import RowError
 from seil.sandbox.salesforce.csv_text import Dialect
 from seil.sandbox.salesforce.ingest_file import IngestFile, Results
 from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.records import Outcome
+from seil.sandbox.salesforce.records import Outcome, Records
 
 ONE, TWO, THREE, FOUR, FIVE = (f"0015g000000000{n}AAA" for n in range(1, 6))
 
@@ -136,15 +136,31 @@ def test_a_user_has_no_recycle_bin(org: Org) -> None:
         ("insert", "Name,Staff__c\nx\n", "1 values for 2 columns"),
         ("insert", 'Name\n"x', "InvalidBatch"),
         ("delete", "Id,Name\nx,y\n", "must contain only 'Id'"),
+        ("insert", "Name,name\nx,y\n", "Duplicate column : Name"),
+        ("insert", b"Name\n\xe9\n", "cannot be read as CSV"),
+        ("insert", b"Name\n" + b"x\n" * 9_000 + b"\xe9\n", "can't decode byte 0xe9"),
     ],
 )
 def test_a_file_that_cannot_be_taken_fails_the_job(
-    org: Org, operation: str, text: str, told: str
+    org: Org, operation: str, text: str | bytes, told: str
 ) -> None:
     job = org.ingest("Account", operation, text)
     assert job["state"] == "Failed"
     assert told in job["errorMessage"]
     assert len(org.query("SELECT Id FROM Account")) == 4
+
+
+def test_a_job_that_breaks_has_failed(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Records, "insert", broken)
+    job = org.ingest("Account", "insert", "Name\nx\n")
+    assert (job["state"], "InternalServerError" in job["errorMessage"]) == ("Failed", True)
+
+
+def test_deleting_takes_the_column_in_any_case(org: Org) -> None:
+    assert org.ingest("Account", "delete", f"id\n{ONE}\n")["numberRecordsFailed"] == 0
 
 
 def test_rows_not_reached_are_unprocessed(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:

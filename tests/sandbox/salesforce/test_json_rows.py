@@ -36,8 +36,6 @@ def _error(answer: Any) -> tuple[int, str, str]:
         ("Amount__c", False, "currency", "VALUE_FALSE", "false"),
         ("Code__c", {"a": 1}, "double", "START_OBJECT", "{"),
         ("Name", 12, "string", "VALUE_NUMBER_INT", "12"),
-        ("Name", ["x"], "string", "START_ARRAY", "["),
-        ("Tags__c", ["red"], "multipicklist", "START_ARRAY", "["),
         ("ParentId", 1, "reference", "VALUE_NUMBER_INT", "1"),
         ("Since__c", "2024-13-01", "date", "VALUE_STRING", "2024-13-01"),
         ("Since__c", "2024-02-30", "date", "VALUE_STRING", "2024-02-30"),
@@ -62,6 +60,15 @@ def test_a_value_of_another_type(
         f"Cannot deserialize instance of {kind} from {token} value {shown} or request may be"
         f" missing a required field at [line:1, column:{column}]"
     )
+    assert _error(answer) == (400, "JSON_PARSER_ERROR", reason)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("Name", "string"), ("Tags__c", "multipicklist")])
+def test_a_list_for_a_value(shared: Org, name: str, kind: str) -> None:
+    """In words of their own: https://github.com/verbb/formie/issues/2124"""
+    answer = shared.http.post(ACCOUNT, json={name: ["x"]})
+    place = f"[line:1, column:{len(name) + 5}]"
+    reason = f"Cannot deserialize instance of {kind} from START_ARRAY value {place}"
     assert _error(answer) == (400, "JSON_PARSER_ERROR", reason)
 
 

@@ -78,7 +78,10 @@ SHORT_ONE = ONE[:15]
         ("Account.Name = 'Acme'", "1"),
         ("Id IN (SELECT AccountId FROM Contact)", "12"),
         ("Id NOT IN (SELECT AccountId FROM Contact WHERE LastName = 'hopper')", "134"),
-        ("Id IN (SELECT ParentId FROM Account WHERE Parent.Name = 'Acme')", "1"),
+        (
+            "Active__c = true AND Id IN (SELECT AccountId FROM Contact WHERE FirstName = 'Ada')",
+            "1",
+        ),
         ("CALENDAR_YEAR(CreatedDate) = 2025", "4"),
         ("(Name = 'Acme' OR Name = 'Zoë & Co_') AND Active__c = TRUE", "13"),
     ],
@@ -183,6 +186,15 @@ def test_counts_and_groups(shared: Org) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("page", "total"), [("LIMIT 3", 3), ("LIMIT 9", 4), ("OFFSET 3", 1), ("LIMIT 0", 0)]
+)
+def test_a_count_is_of_what_limit_and_offset_leave(shared: Org, page: str, total: int) -> None:
+    params = {"q": f"SELECT COUNT() FROM Account {page}"}
+    answer = shared.http.get("/query", params=params).json()
+    assert answer == {"totalSize": total, "done": True, "records": []}
+
+
 def test_grouped_fields_take_an_alias(shared: Org) -> None:
     found = shared.query(
         "SELECT BillingCity city, Parent.Name, COUNT(Id), MAX(Staff__c) most, COUNT(Name)"
@@ -273,6 +285,7 @@ def test_fields_group(shared: Org) -> None:
     assert record["Ext__c"] == "A-1"
 
 
+NESTED = "SELECT AccountId FROM Contact WHERE AccountId IN (SELECT Id FROM Account)"
 E1 = "ERROR at Row:1:Column:8\nNo such column 'Foo' on entity 'Account'. If you are attempting"
 
 
@@ -374,6 +387,58 @@ E1 = "ERROR at Row:1:Column:8\nNo such column 'Foo' on entity 'Account'. If you 
             "exactly one field",
         ),
         ("", "MALFORMED_QUERY", "has to be specified"),
+        ("SELECT Id FROM Account WHERE Active__c = 'true'", "INVALID_FIELD", "type boolean and"),
+        (
+            "SELECT Id FROM Account WHERE Name IN (SELECT AccountId FROM Contact)",
+            "MALFORMED_QUERY",
+            "can only query id fields, cannot use: 'Name'",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT LastName FROM Contact)",
+            "MALFORMED_QUERY",
+            "can only query id fields, cannot use: 'LastName'",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT ParentId FROM Account)",
+            "MALFORMED_QUERY",
+            "should not be on the same object type",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT CreatedById FROM Contact)",
+            "MALFORMED_QUERY",
+            "The selected field 'CreatedById' in the subquery and the left operand field 'Id'",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Parent.Id IN (SELECT AccountId FROM Contact)",
+            "MALFORMED_QUERY",
+            "fields of the object itself",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact LIMIT 1)",
+            "MALFORMED_QUERY",
+            "LIMIT and OFFSET are not allowed",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Staff__c = 1 OR Id IN (SELECT AccountId FROM Contact)",
+            "MALFORMED_QUERY",
+            "not allowed with the 'OR' operator",
+        ),
+        (
+            "SELECT Id FROM Account WHERE NOT Id IN (SELECT AccountId FROM Contact)",
+            "MALFORMED_QUERY",
+            "not allowed with the 'NOT' operator",
+        ),
+        (
+            "SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact)"
+            + " AND Id NOT IN (SELECT Account__c FROM Line__c)" * 2,
+            "MALFORMED_QUERY",
+            "Max of 2 semi join sub-selects are allowed, 3 were specified",
+        ),
+        (
+            f"SELECT Id FROM Line__c WHERE Account__c IN ({NESTED})",
+            "MALFORMED_QUERY",
+            "Nesting of semi join sub-selects",
+        ),
     ],
 )
 def test_query_refused(shared: Org, query: str, code: str, told: str) -> None:

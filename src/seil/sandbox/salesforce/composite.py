@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from seil.sandbox.salesforce.errors import ApiError, not_found, processing_halted, unreadable_json
+from seil.sandbox.salesforce.json_rows import is_set
 from seil.sandbox.salesforce.json_text import Source
 from seil.sandbox.salesforce.messages import Call, Reply, Route
 from seil.sandbox.salesforce.references import check_name, resolve
@@ -21,6 +22,7 @@ _MOST_QUERIES = 5
 _MOST_GRAPHS = 75
 _MOST_NODES = 500
 _GRAPHS_SINCE = 50.0
+_OF_SUBREQUEST = ("body", "httpHeaders", "method", "referenceId", "url")
 _QUERY = re.compile(r"/services/data/v[\d.]+/(query|queryAll|composite/sobjects)\b")
 _SUPPORTED = re.compile(r"/services/data/v[\d.]+/(sobjects|query|queryAll|composite/sobjects)\b.*")
 _NODE = re.compile(r"/services/data/v[\d.]+/sobjects/.*")
@@ -43,17 +45,21 @@ class Composite:
         ]
 
     def _batch(self, call: Call) -> Reply:
-        body = call.json_object()
+        body = call.json_object("batchRequests", "haltOnError")
+        halt = is_set(body, "haltOnError", source=Source(call.text()))
         requests = body.get("batchRequests")
         if not isinstance(requests, list) or not all(isinstance(r, dict) for r in requests or [0]):
             raise ApiError(400, "INVALID_BATCH_REQUEST", "batchRequests must be a list of requests")
         if len(requests) > _MOST:
             reason = f"The batch has {len(requests)} requests; at most {_MOST} are allowed"
             raise ApiError(400, "INVALID_BATCH_REQUEST", reason)
+        for number, request in enumerate(requests):
+            if not all(isinstance(request.get(name), str) for name in ("method", "url")):
+                raise _missing(Source(call.text()).inside("batchRequests", number))
         results: list[dict[str, Any]] = []
         for request in requests:
             failed = any(result["statusCode"] >= 400 for result in results)
-            if failed and body.get("haltOnError"):
+            if failed and halt:
                 skipped = ApiError(412, "BATCH_PROCESSING_HALTED", "Batch processing halted")
                 results.append({"statusCode": 412, "result": skipped.body})
             else:
@@ -69,25 +75,26 @@ class Composite:
         return {"statusCode": reply.status, "result": reply.content}
 
     def _composite(self, call: Call) -> Reply:
-        body = call.json_object()
-        requests = _requests(body, Source(call.text()))
+        source = Source(call.text())
+        body = call.json_object("allOrNone", "collateSubrequests", "compositeRequest")
+        all_or_none = is_set(body, "allOrNone", source=source)
+        requests = _requests(body, source)
         _check_count(len(requests), _MOST, "subrequests")
         queries = [r for r in requests if _QUERY.match(str(r["url"]))]
         _check_count(len(queries), _MOST_QUERIES, "query or collection subrequests")
-        results, _ = self._run(
-            call, requests, supported=_SUPPORTED, all_or_none=body.get("allOrNone") is True
-        )
+        results, _ = self._run(call, requests, supported=_SUPPORTED, all_or_none=all_or_none)
         return Reply(200, {"compositeResponse": results})
 
     def _graphs(self, call: Call) -> Reply:
         """Each graph is done whole or not at all, whatever becomes of the others."""
         if float(call.version) < _GRAPHS_SINCE:
             raise not_found()
-        source, body = Source(call.text()), call.json_object()
+        source, body = Source(call.text()), call.json_object("graphs")
         graphs = body.get("graphs")
         if not isinstance(graphs, list) or not all(isinstance(graph, dict) for graph in graphs):
             raise _missing(source)
         _check_count(len(graphs), _MOST_GRAPHS, "graphs")
+        _check_graph_ids(graphs, source)
         nodes = [_requests(g, source.inside("graphs", n)) for n, g in enumerate(graphs)]
         _check_count(sum(map(len, nodes)), _MOST_NODES, "nodes")
         answers = []
@@ -200,12 +207,25 @@ def _requests(body: Mapping[str, Any], source: Source) -> list[dict[str, Any]]:
         names = ("method", "url", "referenceId")
         if not isinstance(request, dict) or not all(request.get(name) for name in names):
             raise _missing(source.inside("compositeRequest", number))
+        source.inside("compositeRequest", number).check_members(request, _OF_SUBREQUEST)
         if not isinstance(request.get("httpHeaders") or {}, dict):
             raise _missing(source.inside("compositeRequest", number, "httpHeaders"))
         if (name := str(request["referenceId"])) in seen:
             raise ApiError(400, "INVALID_INPUT", f"Duplicate referenceId in the request: {name}")
         seen.add(name)
     return requests
+
+
+def _check_graph_ids(graphs: Sequence[Mapping[str, Any]], source: Source) -> None:
+    seen: set[str] = set()
+    for number, graph in enumerate(graphs):
+        place = source.inside("graphs", number)
+        place.check_members(graph, ("graphId", "compositeRequest"))
+        if not isinstance(graph.get("graphId"), str):
+            raise _missing(place)
+        if (name := graph["graphId"]) in seen:
+            raise ApiError(400, "INVALID_INPUT", f"Duplicate graphId in the request: {name}")
+        seen.add(name)
 
 
 def _missing(source: Source) -> ApiError:

@@ -23,7 +23,7 @@ IDS = frozenset({"id", "reference"})
 _UNQUOTED = NUMBERS | {"boolean", "date", "datetime", "time"}
 _NAMED_OTHERWISE = {"datetime": "dateTime"}
 
-Subquery: TypeAlias = Callable[[soql.Query], str]
+Subquery: TypeAlias = Callable[[soql.In, soql.Query], str]
 
 
 class Term:
@@ -120,7 +120,7 @@ class Conditions:
         term = self._term(condition.operand)
         among = condition.among
         if isinstance(among, soql.Query):
-            either = f"{term.sql} IN ({self._subquery(among)})"
+            either = f"{term.sql} IN ({self._subquery(condition, among)})"
         elif any(self._days(term, value) for value in among):
             alike = (self._compare(soql.Compare(condition.operand, "=", v)) for v in among)
             either = f"({' OR '.join(alike)})"
@@ -178,7 +178,8 @@ class Conditions:
         if term.type in NUMBERS:
             return _number(value)
         if term.type == "boolean":
-            return {"true": True, "false": False}.get(value.text.lower())
+            words = {"true": True, "false": False}
+            return words.get(value.text.lower()) if value.kind == "WORD" else None
         return _moment(value) if value.kind.lower() == term.type else None
 
     def _wrong_type(self, term: Term, value: soql.Value) -> ApiError:

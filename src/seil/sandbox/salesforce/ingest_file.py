@@ -44,8 +44,11 @@ class IngestFile:
         if not self.path.exists() or not self.header:
             raise BadFileError("InvalidBatch : The file is empty or cannot be read as CSV")
         self._check_line_ending()
+        names = [name.lower() for name in self.header]
+        if twice := next((name for name in self.header if names.count(name.lower()) > 1), None):
+            raise BadFileError(f"InvalidBatch : Duplicate column : {twice}")
         if operation in ("delete", "hardDelete"):
-            if [name.lower() for name in self.header] != ["id"]:
+            if names != ["id"]:
                 raise BadFileError(f"InvalidBatch : The '{operation}' batch must contain only 'Id'")
             return
         for name in self.header:
@@ -58,8 +61,8 @@ class IngestFile:
         """Raises BadFileError at the row that cannot be read."""
         with self._open() as file:
             reader = self._reader(file)
-            next(reader, None)
             try:
+                next(reader, None)
                 while batch := list(itertools.islice(reader, rows)):
                     yield [row for row in batch if row]
             except (csv.Error, UnicodeDecodeError) as error:

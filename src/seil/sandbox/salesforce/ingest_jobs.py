@@ -211,7 +211,7 @@ class IngestJobs(Jobs):
     def _written(self, info: Mapping[str, Any], rows: list[dict[str, str | None]]) -> list[Outcome]:
         name, operation = info["object"], info["operation"]
         if operation in ("delete", "hardDelete"):
-            ids = [row.get("Id") or "" for row in rows]
+            ids = [next(iter(row.values()), None) or "" for row in rows]
             return self._records.delete(name, ids, hard=operation == "hardDelete")
         if operation == "upsert":
             entity = self._store.object(name)

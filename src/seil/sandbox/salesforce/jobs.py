@@ -23,6 +23,7 @@ from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.usage import Usage
 
 _log = logging.getLogger(__name__)
+_BROKEN = "InternalServerError : An unexpected error occurred; the stand-in's log has the details"
 
 TERMINAL = frozenset({"JobComplete", "Failed", "Aborted"})
 _WORKERS = 2
@@ -109,8 +110,17 @@ class Jobs:
             if job is None or job["info"]["state"] in TERMINAL:
                 return
             set_state(job, "InProgress")
-        outcome = self._outcome(job)
+        try:
+            outcome = self._outcome(job)
+        except Stopped:
+            raise
+        except Exception:
+            self._end(job_id, started, {"error": _BROKEN})
+            raise
         self._workers.wait(self._options.job_delay)
+        self._end(job_id, started, outcome)
+
+    def _end(self, job_id: str, started: float, outcome: Mapping[str, Any]) -> None:
         with self._state.changing_job(job_id) as job:
             if job is None:
                 return

@@ -38,12 +38,16 @@ def check_record(entity: SObject, row: Any, source: Source) -> dict[str, Any]:
     for name, value in row.items():
         kind = _kind(entity, name)
         if value is not None and not _TYPES.get(kind, _is_text)(value):
-            token, shown = _token(value)
-            raise unreadable_json(
-                f"Cannot deserialize instance of {kind} from {token} value {shown} or request may"
-                f" be missing a required field at {source.inside(name).place}"
-            )
+            raise _mistyped(kind, value, source.inside(name).place)
     return row
+
+
+def is_set(body: Mapping[str, Any], name: str, *, source: Source) -> bool:
+    """A switch of a request, off where it is not sent."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise _mistyped("boolean", value, source.inside(name).place)
+    return value is True
 
 
 def object_name(row: Mapping[str, Any]) -> str:
@@ -62,6 +66,14 @@ def _kind(entity: SObject, name: str) -> str:
         return _SOBJECT
     reason = f"No such column '{name}' on sobject of type {entity.name}"
     raise ApiError(400, "INVALID_FIELD", reason)
+
+
+def _mistyped(kind: str, value: Any, place: str) -> ApiError:
+    """As seen at Salesforce, where the bracket of a list runs into that of the place."""
+    token, shown = _token(value)
+    missing = "or request may be missing a required field at "
+    where = place if isinstance(value, list) else f"{shown} {missing}{place}"
+    return unreadable_json(f"Cannot deserialize instance of {kind} from {token} value {where}")
 
 
 def _token(value: Any) -> tuple[str, str]:

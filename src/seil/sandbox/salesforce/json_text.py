@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,12 @@ class Source:
 
     def inside(self, *steps: str | int) -> Source:
         return Source(self.text, (*self.path, *steps))
+
+    def check_members(self, value: Mapping[str, Any], members: Collection[str]) -> None:
+        """Raises ApiError JSON_PARSER_ERROR for one that is none of them."""
+        for name in value:
+            if name not in members:
+                raise unreadable_json(f'Unrecognized field "{name}" at {self.inside(name).place}')
 
     @property
     def place(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeAlias
 from urllib.parse import unquote_plus
 
 from seil.sandbox.salesforce.errors import ApiError, method_refused, not_found, unreadable_json
-from seil.sandbox.salesforce.json_text import parse
+from seil.sandbox.salesforce.json_text import Source, parse
 
 JSON = "application/json;charset=UTF-8"
 CSV = "text/csv; charset=UTF-8"
@@ -52,10 +52,13 @@ class Call:
     def json(self) -> Any:
         return parse(self.text())
 
-    def json_object(self) -> dict[str, Any]:
+    def json_object(self, *members: str) -> dict[str, Any]:
+        """With no other members than those, if any are named."""
         value = self.json()
         if not isinstance(value, dict):
             raise unreadable_json("The HTTP entity body is required to be a JSON object")
+        if members:
+            Source(self.text()).check_members(value, members)
         return value
 
 

@@ -55,7 +55,7 @@ class Queries:
         translation = translate(self._store.objects, soql.parse(text), deleted_too=deleted_too)
         cursor, values = self._store.cursor(), list(translation.values)
         if translation.counted:
-            (total,) = cursor.execute(translation.select("count(*)"), values).fetchall()[0]
+            (total,) = cursor.execute(translation.count(), values).fetchall()[0]
             return {"totalSize": total, "done": True, "records": []}
         statement = cursor.execute(translation.select(Renderer.expressions(translation)), values)
         pages = _pages(statement.to_arrow_reader(_MOST), self._page_rows(call))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from seil.sandbox.salesforce.conditions import NUMBERS
 from seil.sandbox.salesforce.conversion import RowError
 from seil.sandbox.salesforce.describe import described
 from seil.sandbox.salesforce.errors import AmbiguousIdError, ApiError, not_found, unreadable_json
-from seil.sandbox.salesforce.json_rows import check_record, object_name
+from seil.sandbox.salesforce.json_rows import check_record, is_set, object_name
 from seil.sandbox.salesforce.json_text import Source, parse
 from seil.sandbox.salesforce.messages import NO_CONTENT, Call, Reply, Route
 from seil.sandbox.salesforce.metadata import SField, SObject
@@ -96,6 +97,9 @@ class RecordRoutes:
 
     def _get_by_key(self, call: Call) -> Reply:
         entity = self._entity(call)
+        blob = entity.field(call.args["value"])
+        if blob and blob.type == "base64" and (identifier := full_id(call.args["key"])):
+            return self._blob(entity, identifier)
         key = _key(entity, call.args["key"])
         wanted, value = call.params.get("fields", ""), call.args["value"]
         records = self._selected(entity, key.name, [value], wanted=wanted, root=call.root)
@@ -104,6 +108,12 @@ class RecordRoutes:
         if len(records) > 1:
             raise AmbiguousIdError([record["attributes"]["url"] for record in records])
         return Reply(200, records[0])
+
+    def _blob(self, entity: SObject, identifier: str) -> Reply:
+        """A record's binary field, whose address queries name: some bytes of its own."""
+        if not self._selected(entity, "Id", [identifier], wanted="Id", root=""):
+            raise not_found()
+        return Reply(200, f"{entity.name} {identifier}".encode(), "application/octet-stream")
 
     def _create(self, call: Call) -> Reply:
         entity = self._entity(call)
@@ -120,7 +130,10 @@ class RecordRoutes:
         return NO_CONTENT
 
     def _update_by_post(self, call: Call) -> Reply:
-        """For clients that cannot send PATCH."""
+        """For clients that cannot send PATCH; by Id without a value, an upsert that creates."""
+        if call.args["id"].lower() == "id":
+            created = self._create(call)
+            return replace(created, content={**created.content, "created": True})
         if call.params.get("_HttpMethod", "").upper() != "PATCH":
             raise ApiError(405, "METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed")
         return self._update(call)
@@ -139,6 +152,8 @@ class RecordRoutes:
     def _upsert(self, call: Call) -> Reply:
         entity = self._entity(call)
         key = _key(entity, call.args["key"])
+        if call.params.get("updateOnly", "").lower() == "true":
+            self._get_by_key(call)
         row = {**_record(entity, call, without=key.name), key.name: call.args["value"]}
         (outcome,) = self._records.upsert(entity.name, [row], key=key)
         if outcome.error and outcome.error.code == "DUPLICATE_EXTERNAL_ID":
@@ -153,7 +168,7 @@ class RecordRoutes:
         return self._retrieved(call, ids, fields)
 
     def _retrieve_by_post(self, call: Call) -> Reply:
-        body = call.json_object()
+        body = call.json_object("ids", "fields")
         lists = [body.get(name) for name in ("ids", "fields")]
         if not all(isinstance(names, list) for names in lists):
             raise unreadable_json("ids and fields must be lists of texts")
@@ -192,12 +207,17 @@ class RecordRoutes:
         key = _key(entity, call.args["key"])
 
         def write(name: str, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+            if name != entity.name:
+                reason = f"Records of type {name} cannot be upserted as {entity.name}"
+                raise ApiError(400, "INVALID_TYPE", reason)
             return self._records.upsert(name, rows, key=key)
 
         return self._written_many(call, write, result=_upserted)
 
     def _delete_many(self, call: Call) -> Reply:
         ids = _listed(call.params.get("ids", ""))
+        if not ids:
+            raise ApiError(400, "MISSING_ARGUMENT", "The ids parameter is required")
         _check_size(ids)
         by_prefix = {e.key_prefix: e.name for e in self._store.objects.values()}
         rows = [(by_prefix.get(i[:3], ""), i) for i in ids]
@@ -211,7 +231,7 @@ class RecordRoutes:
         *,
         result: Callable[[Outcome], dict[str, Any]] = _created,
     ) -> Reply:
-        body = call.json_object()
+        body = call.json_object("allOrNone", "records")
         sent = body.get("records")
         if not isinstance(sent, list) or not all(isinstance(row, dict) for row in sent):
             raise unreadable_json("records must be a list of objects")
@@ -221,7 +241,7 @@ class RecordRoutes:
         for number, row in enumerate(sent):
             entity = described(self._store, object_name(row))
             rows.append((entity.name, check_record(entity, row, source.inside(number))))
-        all_or_none = bool(body.get("allOrNone"))
+        all_or_none = is_set(body, "allOrNone", source=Source(call.text()))
         return Reply(200, self._grouped(rows, write, all_or_none=all_or_none, result=result))
 
     def _grouped(
@@ -285,7 +305,8 @@ class RecordRoutes:
         start, end = _window(call)
         alive = '"IsDeleted" IS NOT TRUE' if entity.soft_deletes else "true"
         ids = [identifier for identifier, _ in self._between(entity, start, end, alive)]
-        return Reply(200, {"ids": ids, "latestDateCovered": datetime_text(end)})
+        covered = min(end, datetime.now(UTC).replace(tzinfo=None))
+        return Reply(200, {"ids": ids, "latestDateCovered": datetime_text(covered)})
 
     def _between(
         self, entity: SObject, start: datetime, end: datetime, condition: str

@@ -11,6 +11,7 @@ from seil.sandbox.salesforce.conditions import NUMBERS, Conditions, Term
 from seil.sandbox.salesforce.errors import ApiError
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.scope import Bound, Resolved, Scope
+from seil.sandbox.salesforce.semi_joins import check_semi_join, check_semi_joins
 
 COMPOUND = frozenset({"address", "location", "complexvalue"})
 _MAX_OFFSET = 2_000
@@ -101,6 +102,10 @@ class Translation:
     def select(self, expressions: str) -> str:
         return f"SELECT {expressions} {self.body}{self.order}{self.page}"
 
+    def count(self) -> str:
+        """How many rows there are, of those that LIMIT and OFFSET leave."""
+        return f"SELECT count(*) FROM (SELECT 1 {self.body}{self.page})"  # noqa: S608  (bound)
+
 
 def translate(
     objects: Mapping[str, SObject], query: soql.Query, *, deleted_too: bool, bulk: bool = False
@@ -133,6 +138,7 @@ class _Statement:
         self._bound = bound
         self._deleted_too = deleted_too
         self._scope = Scope(objects, query, bound)
+        check_semi_joins(query, self._scope)
         self._conditions = Conditions(bound, self._filtered, self._subquery)
         self._group_conditions = Conditions(bound, self._filtered_group, self._subquery)
         self.counted = _is_count(query)
@@ -293,13 +299,14 @@ class _Statement:
         page = f" LIMIT {limit}" if limit is not None else ""
         return f"{page} OFFSET {offset}" if offset else page
 
-    def _subquery(self, query: soql.Query) -> str:
+    def _subquery(self, condition: soql.In, query: soql.Query) -> str:
         inner = _Statement(self._objects, query, self._bound, deleted_too=self._deleted_too)
         columns = inner.columns()
         if len(columns) != 1 or inner.counted:
             raise self._bound.error(
                 query.at, "MALFORMED_QUERY", "The inner query must select exactly one field"
             )
+        check_semi_join(condition, self._scope, query, inner._scope)
         made = inner.translation(columns)
         return made.select(columns[0].sql)
 

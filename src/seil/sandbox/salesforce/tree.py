@@ -65,7 +65,7 @@ class Tree:
     def _create(self, call: Call) -> Reply:
         entity = described(self._store, call.args["object"])
         source = Source(call.text())
-        levels = self._levels(_Node(entity, call.json_object(), source))
+        levels = self._levels(_Node(entity, call.json_object(_RECORDS), source))
         nodes = [node for level in levels for node in level]
         if len(nodes) > _MOST_RECORDS:
             reason = f"record limit reached. cannot submit more than {_MOST_RECORDS} records"

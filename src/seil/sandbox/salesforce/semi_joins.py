@@ -1,0 +1,87 @@
+"""What Salesforce refuses of `field IN (SELECT ...)`.
+
+https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_comparisonoperators.htm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from seil.sandbox.salesforce import soql
+from seil.sandbox.salesforce.conditions import IDS
+from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.scope import Resolved, Scope
+
+_MOST = 2
+
+
+def check_semi_joins(query: soql.Query, scope: Scope) -> None:
+    """Whether there may be as many, and where they stand. Raises ApiError MALFORMED_QUERY."""
+    found = list(_semi_joins(query.where, beneath=""))
+    if len(found) > _MOST:
+        reason = f"Max of {_MOST} semi join sub-selects are allowed, {len(found)} were specified"
+        raise _refused(scope, found[_MOST][0], reason)
+    for inner, operator in found:
+        if operator:
+            reason = f"Semi join sub-selects are not allowed with the '{operator}' operator"
+            raise _refused(scope, inner, reason)
+        if any(_semi_joins(inner.where, beneath="")):
+            raise _refused(scope, inner, "Nesting of semi join sub-selects is not supported")
+        if inner.order or inner.limit is not None or inner.offset is not None:
+            reason = "ORDER BY, LIMIT and OFFSET are not allowed in semi join sub-selects"
+            raise _refused(scope, inner, reason)
+
+
+def check_semi_join(condition: soql.In, outer: Scope, query: soql.Query, inner: Scope) -> None:
+    """Whether both sides are ids of the same kind of object. Raises ApiError MALFORMED_QUERY."""
+    left, selected = _resolved(outer, condition.operand), _resolved(inner, query.select[0])
+    if left is None or selected is None:
+        reason = "Semi join sub-selects compare id fields with id fields of the object itself"
+        raise _refused(outer, query, reason)
+    for side in (left, selected):
+        if side.field.type not in IDS:
+            name = side.field.name
+            reason = f"Semi join sub-selects can only query id fields, cannot use: '{name}'"
+            raise _refused(outer, query, reason)
+    if outer.entity.name == inner.entity.name:
+        reason = "The inner and outer selects should not be on the same object type"
+        raise _refused(outer, query, reason)
+    if not _objects(left) & _objects(selected):
+        raise _refused(
+            outer,
+            query,
+            f"The selected field '{selected.field.name}' in the subquery and the left operand field"
+            f" '{left.field.name}' in the where expression in the outer query should point to the"
+            " same object type",
+        )
+
+
+def _semi_joins(
+    condition: soql.Condition | None, *, beneath: str
+) -> Iterator[tuple[soql.Query, str]]:
+    """Each with the operator it stands beneath and must not."""
+    match condition:
+        case soql.In(among=soql.Query() as query):
+            yield query, beneath
+        case soql.AllOf(conditions):
+            for part in conditions:
+                yield from _semi_joins(part, beneath=beneath)
+        case soql.AnyOf(conditions):
+            for part in conditions:
+                yield from _semi_joins(part, beneath="OR")
+        case soql.Not(negated):
+            yield from _semi_joins(negated, beneath="NOT")
+
+
+def _resolved(scope: Scope, operand: object) -> Resolved | None:
+    """The field, if it is one of the object itself."""
+    found = scope.resolve(operand) if isinstance(operand, soql.Field) else None
+    return found if found and found.table == scope.table else None
+
+
+def _objects(side: Resolved) -> set[str]:
+    return {side.owner.name} if side.field.type == "id" else set(side.field.reference_to)
+
+
+def _refused(scope: Scope, query: soql.Query, reason: str) -> ApiError:
+    return scope.bound.error(query.at, "MALFORMED_QUERY", reason)
