@@ -84,3 +84,16 @@ async def test_body_that_is_no_json_is_still_told(edge: Edge, content: bytes) ->
     found = await edge.send("POST", "/v1/gam/order", content=content, headers=JSON)
     assert found.status_code == 400
     assert found.json()["errors"][0]["code"] in ("EC40002", "EC40003")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        pytest.param("POST", "/v1/gam/order", id="body required"),
+        pytest.param("PUT", "/v1/gam/proposal/1?action=pause", id="body optional"),
+    ],
+)
+async def test_null_is_no_body(edge: Edge, method: str, path: str) -> None:
+    found = await edge.send(method, path, content="null", headers=JSON)
+    assert found.json()["errors"] == [{"code": "EC40001", "message": "body: null is not an object"}]
+    assert edge.downstream.calls == []

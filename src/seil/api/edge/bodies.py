@@ -97,8 +97,11 @@ class _JsonRequest(Request):
 
 def _validate(adapter: TypeAdapter[Any], content: bytes) -> Any:
     """The body's model. Raises BodyError, or JSONDecodeError."""
+    values = _read(content)
+    if values is None:  # Where a body may be left out, the framework would take it for none.
+        raise BodyError(Fault("EC40001", "body: null is not an object"))
     try:
-        return adapter.validate_python(_read(content))
+        return adapter.validate_python(values)
     except ValidationError as error:
         raise BodyError(*validation_faults(error, "body")) from None
 
