@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, overload
 
+import pytest
+from pydantic import ValidationError
+
+from seil.admanager.models import ActOnLineItems, CreateOrder
 from seil.api.calls import Fault
-from seil.api.faults import faults_of
+from seil.api.faults import faults_of, validation_faults
 
 
 class Errors(Sequence[Any]):
@@ -51,3 +55,30 @@ def test_place_that_is_long_is_told_by_its_ends() -> None:
     assert message.startswith("aaa")
     assert message.endswith("aaa[3].z: Field required")
     assert len(message) < 300
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "message"),
+    [
+        (
+            CreateOrder,
+            {"orders": [{"name": "x" * 256, "advertiserId": 1, "traffickerId": 2}]},
+            "orders[0].name: has 256 characters, at most 255 may be given",
+        ),
+        (
+            ActOnLineItems,
+            {"ids": list(range(501)), "action": "pause"},
+            "ids: has 501 entries, at most 500 may be given",
+        ),
+        (
+            ActOnLineItems,
+            {"ids": [], "action": "pause"},
+            "ids: has 0 entries, at least 1 must be given",
+        ),
+    ],
+    ids=["text", "long-list", "empty-list"],
+)
+def test_length_is_in_characters_or_entries(model: Any, values: Any, message: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        model.model_validate(values)
+    assert [fault.message for fault in validation_faults(error.value)] == [message]

@@ -35,7 +35,7 @@ def faults_of(errors: Sequence[Any], *, whole: bool = True) -> tuple[Fault, ...]
     `whole` is False where there may be more of them: a list was judged no further.
     """
     faults = [
-        Fault(_code(e["loc"]), f"{_place(e['loc'])}: {e['msg'].removeprefix(_PREFIX)}{_given(e)}")
+        Fault(_code(e["loc"]), f"{_place(e['loc'])}: {_message(e)}{_given(e)}")
         for e in errors[:MOST_FAULTS]
     ]
     if (more := len(errors) - MOST_FAULTS) > 0:
@@ -47,6 +47,22 @@ def faults_of(errors: Sequence[Any], *, whole: bool = True) -> tuple[Fault, ...]
 
 def _code(location: Sequence[Any]) -> str:
     return "EC40004" if location and location[0] == "header" else "EC40001"
+
+
+def _message(error: Any) -> str:
+    """Pydantic's own, which speaks of a text's items and of what comes after validation."""
+    facts = error.get("ctx", {})
+    unit = "entries" if isinstance(error.get("input"), list) else "characters"
+    match error["type"]:
+        case "too_long":
+            return (
+                f"has {facts['actual_length']} {unit}, at most {facts['max_length']} may be given"
+            )
+        case "too_short":
+            return (
+                f"has {facts['actual_length']} {unit}, at least {facts['min_length']} must be given"
+            )
+    return str(error["msg"]).removeprefix(_PREFIX)
 
 
 def _given(error: Any) -> str:
