@@ -219,7 +219,7 @@ class AdManagerSettings(_Section):
         Path("seil-data/cache/wsdl"), description="Where SOAP's interface descriptions are kept."
     )
     wsdl_age: Duration = Field(
-        timedelta(days=7), description="They are renewed after this, beside their use."
+        timedelta(days=7), description="Age at which they are read again, in the background."
     )
 
 
@@ -245,7 +245,7 @@ class TechOneSettings(_Section):
     timeout: Duration = Field(timedelta(seconds=20), description="Longest wait for one call.")
     attempts: int = Field(3, ge=1, description="Tries of one call before it counts as failed.")
     time_zone: Annotated[str, AfterValidator(_zone)] = Field(
-        "Australia/Sydney", description="The business's zone: whose day a rate has to hold on."
+        "Australia/Sydney", description="The business's zone: a rate has to be valid today there."
     )
 
 
@@ -255,12 +255,12 @@ class ApiSettings(_Section):
     host: str = Field("127.0.0.1", description="The address to listen at.")
     port: int = Field(API_PORT, ge=0, le=65535, description="The port; 0: any that is free.")
     issuer: str = Field(
-        "", description="Who gives out tokens; default: the issuer that `seil serve` comes with."
+        "", description="The tokens' issuer; default: the built-in one of `seil serve`."
     )
     token_url: str = Field(
         "",
-        description="Where its tokens are had, for the OpenAPI document: of Cognito the domain's; "
-        "default: <issuer>/oauth2/token.",
+        description="Its token endpoint, for the OpenAPI document; set it for Cognito. Default: "
+        "<issuer>/oauth2/token.",
     )
     contact: str = Field(
         "",
@@ -276,26 +276,29 @@ class ApiSettings(_Section):
     audience: str = Field(
         "", description="aud that a token has to have; default: none, as Cognito's have none."
     )
-    keys_age: Duration = Field(timedelta(hours=1), description="The keys are read anew after this.")
-    client_id: str = Field("seil-demo", description="The client that the own issuer knows.")
+    keys_age: Duration = Field(
+        timedelta(hours=1), description="The keys are read again after this."
+    )
+    client_id: str = Field("seil-demo", description="The built-in issuer's client.")
     client_secret: Secret = Field(
         Secret("plain:demo-secret"), description="Its secret. Outside the local profile: your own."
     )
     token_lifetime: Duration = Field(
-        timedelta(hours=1), description="Lifetime of the own issuer's tokens."
+        timedelta(hours=1), description="Lifetime of the built-in issuer's tokens."
     )
     token_rate: int = Field(
         120,
         ge=1,
-        description="Token requests a minute at the own issuer, of each client and each address.",
+        description="Token requests a minute at the built-in issuer, per client and per address.",
     )
     token_failures: int = Field(
         10,
         ge=1,
-        description="Wrong secrets a minute that it judges, of one client from one address.",
+        description="Wrong secrets a minute there, of one client from one address.",
     )
     state: Place = Field(
-        Path("seil-data/api"), description="The own issuer's key and the requests seen before."
+        Path("seil-data/api"),
+        description="The built-in issuer's key, and the Idempotency-Keys seen.",
     )
     body_limit: int = Field(1 << 20, ge=1024, description="Longest request body, in bytes.")
     timeout: Duration = Field(timedelta(seconds=29), description="Longest wait for an answer.")
@@ -311,10 +314,10 @@ class ApiSettings(_Section):
         "10000 at most.",
     )
     breaker_failures: int = Field(
-        5, ge=1, description="A downstream that failed so often in a row is left alone."
+        5, ge=1, description="A downstream that failed so often in a row is not called."
     )
     breaker_pause: Duration = Field(
-        timedelta(seconds=30), description="How long it is left alone before the next try."
+        timedelta(seconds=30), description="How long it is not called before the next try."
     )
     idempotency_age: Duration = Field(
         timedelta(hours=24),
@@ -327,7 +330,7 @@ class ApiSettings(_Section):
         "`gam=<name>,techone=<name>`.",
     )
     requests_table: str = Field(
-        "", description="On AWS: the DynamoDB table of the requests seen before."
+        "", description="On AWS: the DynamoDB table of the Idempotency-Keys seen."
     )
 
 
