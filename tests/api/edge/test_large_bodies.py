@@ -4,6 +4,8 @@ import asyncio
 import json
 import logging
 import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import httpx
@@ -14,6 +16,7 @@ from starlette.responses import Response
 from tests.api.edge.conftest import READ, WRITE, Downstream, Edge
 
 from seil.api.calls import Answer, Call, Fault
+from seil.api.edge import bodies
 from seil.api.edge.app import EdgeOptions, build_edge
 from seil.api.edge.bodies import LARGE_BODY
 from seil.api.edge.dispatch import Dispatch
@@ -59,8 +62,10 @@ class Work:
         self.begun = threading.Event()
         self.may_end = threading.Event()
         self.ended_in_time = False
+        self.order: list[str] = []
 
     def hold(self, value: Any) -> Any:
+        self.order.append(str(value)[:2])
         self.begun.set()
         self.ended_in_time = self.may_end.wait(30)
         return value
@@ -105,6 +110,51 @@ async def test_others_are_answered_meanwhile(
 
     assert (other.status_code, found.status_code) == (200, 200)
     assert work.ended_in_time
+
+
+@asynccontextmanager
+async def several(issuer: Issuer, work: Work) -> AsyncIterator[Callable[[str, str], Any]]:
+    """Sends a large body of a caller: its answer, some time. The first one is being judged."""
+    verifier = Verifier(Expected(issuer.url), issuer)
+    app = build_edge(verifier, Downstream(), EdgeOptions("seil", "dev"), [work.router])
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
+
+        def send(caller: str, name: str) -> asyncio.Task[httpx.Response]:
+            bearer = {"Authorization": f"Bearer {issuer.token(caller, frozenset({WRITE}))}"}
+            body = {"name": name + "x" * LARGE_BODY}
+            return asyncio.create_task(client.post("/v1/gam/slow", json=body, headers=bearer))
+
+        try:
+            first = send("a", "a1")
+            assert await asyncio.to_thread(work.begun.wait, 30)
+            yield send
+        finally:
+            work.may_end.set()
+        assert (await first).status_code == 200
+
+
+async def test_large_body_waits_for_one_of_another_caller_alone(issuer: Issuer) -> None:
+    work = Work()
+    async with several(issuer, work) as send:
+        sent = [send("a", "a2"), send("a", "a3"), send("b", "b1")]
+        for _ in range(200):  # As far as each comes without the judge.
+            await asyncio.sleep(0)
+    assert [(await one).status_code for one in sent] == [200, 200, 200]
+    assert work.order == ["a1", "b1", "a2", "a3"]
+
+
+async def test_large_body_behind_too_many_is_refused(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "_TURN_SECONDS", 0.01)
+    work = Work()
+    async with several(issuer, work) as send:
+        refused = await send("a", "a2")
+    assert refused.status_code == 429
+    assert refused.json()["errors"][0]["code"] == "EC42901"
+    assert refused.headers["Retry-After"] == "1"
+    assert work.order == ["a1"]
 
 
 UNFIT: list[Any] = [

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from fastapi import HTTPException, Request
 from fastapi.routing import APIRoute
@@ -22,6 +24,8 @@ from starlette.responses import Response
 from typing_extensions import override
 
 from seil.api.calls import Fault
+from seil.api.departures import CallerLeftError, departure
+from seil.api.edge.exchange import exchange_of
 from seil.api.faults import MOST_FAULTS, place_of, validation_faults
 
 __all__ = ["LARGE_BODY", "BodyError", "JsonRoute", "beside"]
@@ -42,14 +46,18 @@ _DEEPEST = 16
 
 # One thread of the process: under the GIL more would only keep the loop waiting longer.
 _judge = ThreadPoolExecutor(1, thread_name_prefix="seil-judge")
+# A large body waits so long for those of its caller that came before it.
+_TURN_SECONDS = 10.0
+_turns: WeakValueDictionary[tuple[Any, str], asyncio.Lock] = WeakValueDictionary()
 
 
 class BodyError(HTTPException):
-    """What is wrong with a body, as the caller is told."""
+    """What is wrong with a body, as the caller is told. `retry_after` is in seconds."""
 
-    def __init__(self, *faults: Fault) -> None:
-        super().__init__(400)
+    def __init__(self, *faults: Fault, status: int = 400, retry_after: float | None = None) -> None:
+        super().__init__(status)
         self.faults = faults
+        self.retry_after = retry_after
 
 
 class JsonRoute(APIRoute):
@@ -92,7 +100,33 @@ class _JsonRequest(Request):
     async def json(self) -> Any:
         content = await self.body()
         self.large = len(content) > LARGE_BODY
-        return await beside(self, partial(self._judge, content))
+        if not self.large:
+            return self._judge(content)
+        async with _turn(exchange_of(self).caller):
+            return await beside(self, partial(self._judge, content))
+
+
+@asynccontextmanager
+async def _turn(caller: str) -> AsyncIterator[None]:
+    """One large body of each caller at a time is handed to the judge: nobody waits for more than
+    one of another's.
+
+    Raises BodyError where it takes too long, and CallerLeftError.
+    """
+    turn = _turns.setdefault((asyncio.get_running_loop(), caller), asyncio.Lock())
+    try:
+        async with asyncio.timeout(_TURN_SECONDS):
+            await turn.acquire()
+    except TimeoutError:
+        text = f"The large bodies you sent before took more than {_TURN_SECONDS:g} seconds to read"
+        fault = Fault("EC42901", f"{text}: nothing was done")
+        raise BodyError(fault, status=429, retry_after=_TURN_SECONDS) from None
+    try:
+        if departure().happened:
+            raise CallerLeftError
+        yield
+    finally:
+        turn.release()
 
 
 def _validate(adapter: TypeAdapter[Any], content: bytes) -> Any:

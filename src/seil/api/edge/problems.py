@@ -45,7 +45,8 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
 
 
 async def _unfit(request: Request, error: BodyError) -> Response:
-    return exchange_of(request).failure(Answer(400, errors=error.faults))
+    answer = Answer(error.status_code, errors=error.faults, retry_after=error.retry_after)
+    return exchange_of(request).failure(answer)
 
 
 async def _refused(request: Request, error: HTTPException) -> Response:
