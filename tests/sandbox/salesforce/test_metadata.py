@@ -107,6 +107,20 @@ def test_custom_children_are_reached_through_a_custom_relationship() -> None:
     assert found["relationshipName"] == "Sails__r"
 
 
+def test_a_given_describe_keeps_the_child_relationships_it_names() -> None:
+    sign = {"childSObject": "Contract", "field": "SignedId", "relationshipName": "ContractsSigned"}
+    elsewhere = {"childSObject": "Case", "field": "ContactId", "relationshipName": "Cases"}
+    answer = {"name": "Contact", "label": "Contact", "fields": []}
+    contact = SObject.from_describe({**answer, "childRelationships": [sign, elsewhere]})
+    fields = [
+        SField.of(name, "reference", reference_to=["Contact"]) for name in ("SignedId", "OtherId")
+    ]
+    contract = SObject.of("Contract", fields)
+    children = contact.describe([contact, contract])["childRelationships"]
+    assert children[:2] == [sign, elsewhere]
+    assert [child["field"] for child in children[2:]] == ["OtherId"]
+
+
 def test_child_relationships_have_names_of_their_own() -> None:
     parent = SObject.of("Boat__c", [SField.of("Id", "id")])
     names = ("BoatId", "SpareId", "Other__c", "Third__c")

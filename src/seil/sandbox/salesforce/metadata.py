@@ -279,15 +279,21 @@ class SObject:
         return tuple(e for e in self.fields if (e.compound or "").lower() == compound.lower())
 
     def describe(self, others: Iterable[SObject] = ()) -> dict[str, Any]:
-        """The describe answer; `others` are the org's objects, for the child relationships.
+        """The describe answer; `others` are the org's objects, whose references to this one are
+        child relationships too.
 
         `urls` is left to the server, which knows the API version asked for.
         """
         answer = {**self.raw, "fields": [dict(entry.raw) for entry in self.fields]}
-        taken: set[str | None] = set()
-        if children := [_child(other, entry, taken) for other, entry in self._referring(others)]:
-            answer["childRelationships"] = children
-        return answer
+        described = list(self.raw.get("childRelationships") or ())
+        places = {(c["childSObject"].lower(), c["field"].lower()) for c in described}
+        taken: set[str | None] = {c["relationshipName"] for c in described}
+        children = [
+            _child(other, entry, taken)
+            for other, entry in self._referring(others)
+            if (other.name.lower(), entry.name.lower()) not in places
+        ]
+        return {**answer, "childRelationships": [*described, *children]}
 
     def global_describe(self) -> dict[str, Any]:
         """The object's entry in the answer of GET /sobjects."""

@@ -105,7 +105,8 @@ class Tree:
     def _child(self, entity: SObject, name: str) -> tuple[SObject, str]:
         """The object that a child relationship holds, and its field that refers back."""
         for child in entity.describe(self._store.objects.values())["childRelationships"]:
-            if (child["relationshipName"] or "").lower() == name.lower():
+            there = child["childSObject"] in self._store.objects
+            if there and (child["relationshipName"] or "").lower() == name.lower():
                 return self._store.object(child["childSObject"]), str(child["field"])
         reason = f"No such column '{name}' on sobject of type {entity.name}"
         raise ApiError(400, "INVALID_FIELD", reason)
