@@ -260,6 +260,29 @@ def test_soap_login_refused(shared: Org) -> None:
     assert "UNKNOWN_EXCEPTION" in httpx.post(url, content=b"<").text
 
 
+def _soap_call(org: Org, operation: str, session: str) -> httpx.Response:
+    body = f"""<se:Envelope xmlns:se="http://schemas.xmlsoap.org/soap/envelope/"><se:Header>
+      <SessionHeader xmlns="urn:partner.soap.sforce.com"><sessionId>{session}</sessionId>
+      </SessionHeader></se:Header>
+      <se:Body><{operation} xmlns="urn:partner.soap.sforce.com"/></se:Body></se:Envelope>"""
+    headers = {"Content-Type": "text/xml", "SOAPAction": '""'}
+    url = f"{org.server.url}/services/Soap/u/62.0"
+    return httpx.post(url, content=body.encode(), headers=headers)
+
+
+def test_soap_logout_ends_the_session(shared: Org) -> None:
+    login = ET.fromstring(_soap(shared, USER, "sandbox-password").text)
+    session = next(e.text or "" for e in login.iter() if e.tag.endswith("}sessionId"))
+    assert _soap_call(shared, "logout", session).status_code == 200
+    assert not _works(shared, session)
+    assert "INVALID_SESSION_ID" in _soap_call(shared, "logout", session).text
+
+
+def test_soap_has_no_other_calls(shared: Org) -> None:
+    answer = _soap_call(shared, "convertLead", "any")
+    assert (answer.status_code, "no SOAP call convertLead" in answer.text) == (500, True)
+
+
 @pytest.mark.parametrize(("version", "status"), [("64.0", 200), ("65.0", 500), ("68.0", 500)])
 def test_soap_login_ends_with_version_65(shared: Org, version: str, status: int) -> None:
     answer = _soap(shared, USER, "sandbox-password", version=version)

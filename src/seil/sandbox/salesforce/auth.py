@@ -81,7 +81,7 @@ class Logins:
             Route("POST", f"{oauth}/token", self.token, open=True),
             Route("POST", f"{oauth}/revoke", self.revoke, open=True),
             Route("GET", f"{oauth}/revoke", self.revoke, open=True),
-            Route("POST", "/services/Soap/u/{soap_version}", self.soap_login, open=True),
+            Route("POST", "/services/Soap/u/{soap_version}", self.soap, open=True),
         ]
 
     def require_session(self, headers: Mapping[str, str]) -> None:
@@ -150,17 +150,26 @@ class Logins:
             raise OAuthError(400, "unsupported_token_type", "this token type is not supported")
         return Reply(200, b"", "")
 
-    def soap_login(self, call: Call) -> Reply:
+    def soap(self, call: Call) -> Reply:
+        try:
+            tree = ET.fromstring(call.text())  # noqa: S314  (the client is on loopback)
+        except ET.ParseError as error:
+            return _soap_fault("UNKNOWN_EXCEPTION", str(error))
+        if (operation := _operation(tree)) == "login":
+            return self._soap_login(call, tree)
+        if operation != "logout":
+            return _soap_fault("UNKNOWN_EXCEPTION", f"The stand-in has no SOAP call {operation}")
+        if not self._state.forget_token(_element(tree, "sessionId")):
+            return _soap_fault("INVALID_SESSION_ID", "INVALID_SESSION_ID: Invalid Session ID")
+        return Reply(200, _soap_envelope("<logoutResponse/>").encode(), _XML)
+
+    def _soap_login(self, call: Call, tree: ET.Element) -> Reply:
         known = self._options.credentials
         version = call.args["soap_version"]
         if version.partition(".")[0].isdecimal() and float(version) >= _NO_SOAP_LOGIN_SINCE:
             words = "The SOAP Login operation is not available in the API version specified"
             advice = "Refer to the documentation for supported versions."
             return _soap_fault("INVALID_OPERATION", f"{words} ({version}). {advice}")
-        try:
-            tree = ET.fromstring(call.text())  # noqa: S314  (the client is on loopback)
-        except ET.ParseError as error:
-            return _soap_fault("UNKNOWN_EXCEPTION", str(error))
         username, password = (_element(tree, name) for name in ("username", "password"))
         if username != known.username or not self._password_fits(password):
             return _soap_fault(
@@ -183,15 +192,11 @@ class Logins:
         }
         fields = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in result.items())
         lasts = int(self._options.token_lifetime)
-        return (
-            '<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope'
-            ' xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
-            ' xmlns="urn:partner.soap.sforce.com"'
-            ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><loginResponse>'
-            f"<result>{fields}<userInfo><organizationId>{self.org_id}</organizationId>"
+        return _soap_envelope(
+            f"<loginResponse><result>{fields}<userInfo><organizationId>{self.org_id}</organizationId>"
             f"<sessionSecondsValid>{lasts}</sessionSecondsValid><userId>{self.user_id}</userId>"
             f"<userName>{escape(self._options.credentials.username)}</userName></userInfo>"
-            "</result></loginResponse></soapenv:Body></soapenv:Envelope>"
+            "</result></loginResponse>"
         )
 
     def _client_credentials(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
@@ -367,6 +372,22 @@ def _element(tree: ET.Element, name: str) -> str:
 def _error_page(code: str, words: str) -> Reply:
     """Not sent to an address that may be anybody's."""
     return Reply(400, f"error={code}&error_description={words}".encode(), "text/html;charset=UTF-8")
+
+
+def _operation(tree: ET.Element) -> str:
+    """The name of what the SOAP body asks for."""
+    body = next((child for child in tree if child.tag.endswith("}Body")), ())
+    return next((child.tag.rpartition("}")[2] for child in body), "")
+
+
+def _soap_envelope(answer: str) -> str:
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope'
+        ' xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
+        ' xmlns="urn:partner.soap.sforce.com"'
+        ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+        f"<soapenv:Body>{answer}</soapenv:Body></soapenv:Envelope>"
+    )
 
 
 def _soap_fault(code: str, message: str) -> Reply:
