@@ -434,6 +434,27 @@ def test_criteria_of_fewer_levels_mean_the_same(criteria: dict[str, Any], clause
     assert sum(len(clause["customTargetingLiterals"]) for clause in found) == 2
 
 
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        pytest.param(
+            {"targeting": {"geoTargeting": {"targetedLocations": [{"id": 2**63}]}}},
+            "targeting.geoTargeting.targetedLocations",
+            id="in a targeting",
+        ),
+        pytest.param(
+            {"appliedLabels": [{"labelId": 2**63}]}, "appliedLabels[0].labelId", id="label"
+        ),
+        pytest.param({"orderId": 2**63}, "orderId", id="order"),
+    ],
+)
+def test_id_beyond_all_ids_is_refused_by_its_place(values: dict[str, Any], place: str) -> None:
+    with pytest.raises(RequestRejectedError) as refused:
+        to_rest(values, SYDNEY, "lineItems[0]")
+    assert refused.value.status == 400
+    assert refused.value.reason == f"lineItems[0].{place}: there is nothing with the id {2**63}"
+
+
 def test_mask_names_the_fields_as_protobuf_does() -> None:
     names = {"costPerUnit", "discountType", "creativePlaceholders", "unlimitedEndDateTime"}
     assert sorted(mask(names)) == [

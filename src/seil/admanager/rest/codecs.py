@@ -54,10 +54,20 @@ class Field:
 def written(fields: Sequence[Field], values: Mapping[str, Json], to: Network, path: str) -> Json:
     """REST JSON of the fields that are given."""
     return {
-        field.rest: field.codec.write(values[field.name], to, f"{path}.{field.name}")
+        field.rest: _write(field, values[field.name], to, f"{path}.{field.name}")
         for field in fields
         if values.get(field.name) is not None
     }
+
+
+def _write(field: Field, value: Json, to: Network, path: str) -> Json:
+    """An id of nobody in a field is a wrong field; the thing asked about is not missing."""
+    try:
+        return field.codec.write(value, to, path)
+    except RequestRejectedError as error:
+        if error.status != 404:
+            raise
+        raise refused(path, error.reason) from error
 
 
 def read(fields: Sequence[Field], values: Mapping[str, Json], of: Network) -> Json:
