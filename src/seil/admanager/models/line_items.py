@@ -200,7 +200,7 @@ class LineItemFields(Shape):
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
         entries(SEVERAL),
-        about("Custom fields.", [{"customFieldId": 4400001, "value": {"value": "Q4 brand"}}]),
+        about("Custom fields.", [{"customFieldId": 4400002, "value": {"value": "Q4 brand"}}]),
     ] = None
     programmatic_creative_source: Annotated[
         str | None,

@@ -108,7 +108,7 @@ class ProposalLineItemFields(Shape):
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
         entries(SEVERAL),
-        about("Custom fields.", [{"customFieldId": 4400001, "value": {"value": "Q4 brand"}}]),
+        about("Custom fields.", [{"customFieldId": 4400015, "value": {"value": "Q4 brand"}}]),
     ] = None
     applied_labels: Annotated[
         list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8200001}])

@@ -125,7 +125,7 @@ class _ProposalFields(Shape):
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
         entries(SEVERAL),
-        about("Custom fields.", [{"customFieldId": 4400001, "value": {"value": "Q4 brand"}}]),
+        about("Custom fields.", [{"customFieldId": 4400011, "value": {"value": "Q4 brand"}}]),
     ] = None
     applied_labels: Annotated[
         list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8200001}])
