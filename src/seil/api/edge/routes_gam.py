@@ -181,8 +181,8 @@ def _line_items(router: APIRouter, send: Sender) -> None:
     async def act_on_line_items(
         request: Request, body: models.ActOnLineItems, key: IdempotencyKey = None
     ) -> Response:
-        """Does something to line items. Ids that are not there are left out, unless none is;
-        `numChanges` counts what changed.
+        """Does something to line items. Unknown ids are ignored, unless all are unknown;
+        `numChanges` counts the line items that changed.
         """
         return await send(request, gam.LINE_ITEM_ACTION, body, key=key)
 
@@ -229,7 +229,7 @@ def _proposals(router: APIRouter, send: Sender) -> None:
         key: IdempotencyKey = None,
     ) -> Response:
         """Without `action`: changes the fields that are given, and answers the whole proposal.
-        With `action`: does it, and answers `numChanges`; only pause takes a body, with its
+        With `action`: does it, and answers `numChanges`; only pause may have a body, with a
         `reason`.
         """
         values = await beside(request, partial(values_of, body)) if body else {}
