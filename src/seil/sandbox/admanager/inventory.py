@@ -84,8 +84,8 @@ def narrowings(targeting: Mapping[str, Any]) -> tuple[str, ...]:
 def _reserved(network: Network) -> Iterable[Mapping[str, Any]]:
     return (
         item
-        for item in network.store.all("lineItems")
-        if item.get("reservationStatus") == "RESERVED" and item["lineItemType"] in RESERVABLE
+        for item in network.store.having("lineItems", "reservationStatus", "RESERVED")
+        if item["lineItemType"] in RESERVABLE
     )
 
 

@@ -52,7 +52,7 @@ class LineItems:
         return [self.shown(item) for item in self._network.store.all("lineItems")]
 
     def of(self, order: str) -> list[Thing]:
-        return [item for item in self._network.store.all("lineItems") if item["order"] == order]
+        return self._network.store.having("lineItems", "order", order)
 
     def create(self, given: Thing, *, at: str = "lineItem") -> Thing:
         network = self._network

@@ -63,7 +63,7 @@ class Orders:
         https://developers.google.com/ad-manager/api/reference/v202608/OrderService.UniqueError.
         """
         title = order["displayName"]
-        for other in self._network.store.titled("orders", title):
+        for other in self._network.store.having("orders", "displayName", title):
             if other["name"] != order.get("name") and other["status"] != "DELETED":
                 message = f"{title!r} is the name of {other['name']} too"
                 field = f"{at}.displayName"

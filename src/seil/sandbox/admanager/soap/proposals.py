@@ -56,8 +56,7 @@ class Proposals:
         return [self.shown_line(line) for line in self._network.store.all(LINES)]
 
     def lines(self, proposal: Mapping[str, Any]) -> list[Thing]:
-        every = self._network.store.all(LINES)
-        return [line for line in every if line["proposalId"] == proposal["id"]]
+        return self._network.store.having(LINES, "proposalId", proposal["id"])
 
     def create(self, given: Sequence[Thing]) -> list[Thing]:
         return [self._create(one, f"proposals[{at}]") for at, one in enumerate(given)]
