@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -104,32 +105,51 @@ Text = Annotated[Words, Field(max_length=65_535)]
 Name = Annotated[Words, Field(min_length=1, max_length=255)]
 
 
-@dataclass(frozen=True)
-class OneOf:
-    """A word of these in requests; in answers any, since Ad Manager adds words as it grows."""
+class RequestLimit(ABC):
+    """What requests are held to; answers are not, since what Ad Manager has may grow."""
 
-    words: tuple[str, ...]
+    json_types: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    def keywords(self) -> dict[str, Any]:
+        """The limit in JSON Schema's words."""
+
+    @abstractmethod
+    def check(self, value: Any) -> None:
+        """Raises ValueError, as pydantic's errors are."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        return core_schema.with_info_after_validator_function(self._checked, handler(source))
+        return core_schema.with_info_after_validator_function(self._judge, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         found = handler(schema)
         if handler.mode == "validation":
-            text = next(
-                part for part in found.get("anyOf", [found]) if part.get("type") == "string"
-            )
-            text["enum"] = list(self.words)
+            parts = found.get("anyOf", [found])
+            next(p for p in parts if p.get("type") in self.json_types).update(self.keywords())
         return found
 
-    def _checked(self, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and value not in self.words and info.context != ANSWER:
-            raise ValueError(f"is none of {', '.join(self.words)}")
+    def _judge(self, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.context != ANSWER:
+            self.check(value)
         return value
+
+
+@dataclass(frozen=True)
+class OneOf(RequestLimit):
+    words: tuple[str, ...]
+
+    json_types = frozenset({"string"})
+
+    def keywords(self) -> dict[str, Any]:
+        return {"enum": list(self.words)}
+
+    def check(self, value: Any) -> None:
+        if value not in self.words:
+            raise ValueError(f"is none of {', '.join(self.words)}")
 
 
 def one_of(*words: str) -> OneOf:

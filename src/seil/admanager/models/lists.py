@@ -8,14 +8,13 @@ from typing import Any, get_args
 
 from pydantic import (
     GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
 
-from seil.admanager.models.base import ANSWER
+from seil.admanager.models.base import ANSWER, RequestLimit
 
 # The most entries of a list. Google's own limits are those of a batch of the REST API
 # (BatchCreateLineItemsRequest: "A maximum of 100 objects can be created in a batch") and of
@@ -36,8 +35,8 @@ _ERROR_TYPES = frozenset(get_args(core_schema.ErrorType))
 
 
 @dataclass(frozen=True)
-class Entries:
-    """At most so many entries in requests; in answers any, since Ad Manager's limits may grow.
+class Entries(RequestLimit):
+    """At most so many entries.
 
     A longer list is refused unread. Entries are judged one by one and no further than ENOUGH
     faults: pydantic would go on, and make an error of each of a hundred thousand.
@@ -45,27 +44,27 @@ class Entries:
 
     most: int
 
+    json_types = frozenset({"array"})
+
+    def keywords(self) -> dict[str, Any]:
+        return {"maxItems": self.most}
+
+    def check(self, value: Any) -> None:
+        if len(value) > self.most:
+            facts = {"field_type": "List", "max_length": self.most, "actual_length": len(value)}
+            raise PydanticKnownError("too_long", facts)
+
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        return core_schema.with_info_wrap_validator_function(self._judge, handler(source))
+        return core_schema.with_info_wrap_validator_function(self._judge_each, handler(source))
 
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        found = handler(schema)
-        if handler.mode == "validation":
-            lists = (part for part in found.get("anyOf", [found]) if part.get("type") == "array")
-            next(lists)["maxItems"] = self.most
-        return found
-
-    def _judge(self, values: Any, judge: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    def _judge_each(
+        self, values: Any, judge: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
         if info.context == ANSWER or not isinstance(values, list) or not values:
             return judge(values)
-        length = len(values)
-        if length > self.most:
-            facts = {"field_type": "List", "max_length": self.most, "actual_length": length}
-            raise PydanticKnownError("too_long", facts)
+        self.check(values)
         results: list[Any] = []
         faults: list[InitErrorDetails] = []
         for at, value in enumerate(values):
@@ -73,7 +72,7 @@ class Entries:
                 results += judge([value])
             except ValidationError as error:
                 faults += _faults_at(at, error)
-                if len(faults) > ENOUGH and at + 1 < length:
+                if len(faults) > ENOUGH and at + 1 < len(values):
                     faults.append(_truncation(at + 1))
                     break
         if faults:

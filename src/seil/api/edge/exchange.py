@@ -102,9 +102,9 @@ def exchange_of(request: Request) -> Exchange:
     return found
 
 
-def _told(fault: Fault) -> dict[str, Any]:
-    told = {"code": fault.code, "message": _utf8(fault.message)}
-    return told if fault.outcome is None else {**told, "ids": fault.ids, "outcome": fault.outcome}
+def _error(fault: Fault) -> dict[str, Any]:
+    error = {"code": fault.code, "message": _utf8(fault.message)}
+    return error if fault.outcome is None else {**error, "ids": fault.ids, "outcome": fault.outcome}
 
 
 def _errors(answer: Answer) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ def _errors(answer: Answer) -> list[dict[str, Any]]:
 
     Where something was done, every error stays: its ids are needed.
     """
-    errors = [_told(fault) for fault in answer.errors]
+    errors = [_error(fault) for fault in answer.errors]
     if len(to_json(errors)) <= _LONGEST_ERRORS:
         return errors
     errors = [{**error, "message": _cut(error["message"], _LONGEST_MESSAGE)} for error in errors]

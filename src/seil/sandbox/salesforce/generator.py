@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -83,11 +83,13 @@ def generate(
     return store
 
 
-def _fill(batch: Batch, described: Iterable[_Described], progress: Progress) -> None:
+def _fill(batch: Batch, described: Sequence[_Described], progress: Progress) -> None:
     batch.open()
     try:
         made = batch.make_all(traits(), progress)
     except duckdb.BinderException as error:
+        if not described:
+            raise
         files = ", ".join(str(each.file) for each in described)
         reason = str(error).partition("\n")[0]
         cure = "add the field to the describe, or leave the file out"
