@@ -473,6 +473,12 @@ def test_a_real_describe_is_taken_whole(tmp_path: Path, name: str) -> None:
         pytest.param("[]", "is not a describe answer", id="a list"),
         pytest.param('{"name": "X"}', "is not a describe answer", id="no fields"),
         pytest.param('{"name": "X", "fields": [1]}', "is not a describe answer", id="no field"),
+        pytest.param('{"name": "Account", "fields": []}', "has no field Id", id="no Id"),
+        pytest.param(
+            '{"name": "X", "fields": [{"name": "Id", "type": "id"}, {"name": "ID", "type": "id"}]}',
+            "has two fields called id",
+            id="a field twice",
+        ),
     ],
 )
 def test_what_is_no_describe(tmp_path: Path, text: str | None, message: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -152,6 +153,11 @@ def _described(entry: Extra) -> _Described:
     if not _is_describe(answer):
         cure = "save the answer of GET /sobjects/<object>/describe"
         raise ConfigurationError([Problem(str(path), "is not a describe answer", cure)])
+    names = Counter(field["name"].lower() for field in answer["fields"])
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ConfigurationError([Problem(str(path), f"has two fields called {twice[0]}")])
+    if "id" not in names:
+        raise ConfigurationError([Problem(str(path), "has no field Id", "describe a whole object")])
     return _Described(path, SObject.from_describe(answer), rows)
 
 
