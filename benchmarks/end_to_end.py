@@ -135,7 +135,7 @@ def _timed_calls(spans: _Spans) -> Iterator[None]:
     with spans.span(_START):
         from seil.cli.context import Context
         from seil.sf_to_dw import pipeline
-        from seil.sf_to_dw.reconcile import Reconciliation
+        from seil.sf_to_dw.compare.reconcile import Reconciliation
 
     places: dict[str, tuple[Any, str]] = {
         "reconcile": (Reconciliation, "compare"),

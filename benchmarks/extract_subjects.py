@@ -33,8 +33,8 @@ def seil(clock: Clock, *, url: str, name: str, pages: int, work: str) -> int:
     from seil.lake import Lake
     from seil.salesforce.org import Org
     from seil.settings import ExtractSettings, SalesforceSettings
-    from seil.sf_to_dw.extract import Extractor
-    from seil.sf_to_dw.schemas import SchemaRegistry
+    from seil.sf_to_dw.extract.extractor import Extractor
+    from seil.sf_to_dw.schema.registry import SchemaRegistry
 
     with (
         _folder(work) as folder,

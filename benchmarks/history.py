@@ -14,7 +14,7 @@ from seil.events.envelope import Event
 from seil.events.journal import Journal
 from seil.lake import Bucket, Lake
 from seil.lake.keys import LandedFile, hour
-from seil.sf_to_dw.flows import manifest_key
+from seil.sf_to_dw.extract.flows import manifest_key
 
 # The inode of a file system has room for so many names at least.
 _NAMES_OF_A_FILE = 30_000

@@ -114,7 +114,7 @@ def seil_run(clock: Clock, *, url: str, folder: str) -> int:
 
 
 def seil_load(clock: Clock, *, url: str, folder: str, everything: bool = False) -> int:
-    from seil.sf_to_dw.load import load
+    from seil.sf_to_dw.load.loader import load
 
     with _site(url, folder) as context:
         lake, catalog = context.lake, context.catalog

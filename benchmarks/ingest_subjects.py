@@ -16,8 +16,8 @@ def seil(clock: Clock, *, file: str, folder: str) -> int:
     from seil.events.journal import Journal
     from seil.lake import Lake, LandedFile
     from seil.settings import IngestSettings
-    from seil.sf_to_dw.ingest import Ingestor
-    from seil.sf_to_dw.schemas import SchemaRegistry
+    from seil.sf_to_dw.ingest.ingestor import Ingestor
+    from seil.sf_to_dw.schema.registry import SchemaRegistry
 
     with (
         tempfile.TemporaryDirectory(dir=folder) as work,

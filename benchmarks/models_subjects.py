@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
     from sqlglot import exp
 
-    from seil.sf_to_dw.model import Models
+    from seil.modeling.model import Models
 
 MEMORY = "4GB"
 _NEWEST = """
@@ -28,10 +28,10 @@ def seil(clock: Clock, *, lake: str, warehouse: str, full: bool) -> dict[str, An
     """Loads what is not loaded yet, and builds. `full` makes every table anew."""
     from seil.catalog import load_catalog
     from seil.lake import Lake
+    from seil.modeling.build import build
+    from seil.modeling.model import load_models
     from seil.settings import WarehouseSettings
-    from seil.sf_to_dw.build import build
-    from seil.sf_to_dw.load import load
-    from seil.sf_to_dw.model import load_models
+    from seil.sf_to_dw.load.loader import load
     from seil.warehouse import open_warehouse
 
     catalog = load_catalog()
@@ -152,7 +152,7 @@ def _translated(sql: str) -> str:
 
 def _models() -> Models:
     from seil.catalog import load_catalog
-    from seil.sf_to_dw.model import load_models
+    from seil.modeling.model import load_models
 
     return load_models(load_catalog())
 

@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 
 from seil.cli.context import Context
+from seil.modeling.model import Models, load_models
 from seil.sandbox.salesforce.options import Options
 from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import OrgStore
 from seil.settings import Settings, WarehouseSettings, load_settings
-from seil.sf_to_dw.model import Models, load_models
 from seil.sf_to_dw.pipeline import RunReport
 from seil.sf_to_dw.rebuild import Rebuild, RebuildReport
 from seil.warehouse import Fence, Warehouse, open_warehouse

@@ -10,7 +10,7 @@ import pytest
 
 from seil.cli import reports
 from seil.cli.frame import Call
-from seil.sf_to_dw.build_plan import SourceChange, TablePlan
+from seil.modeling.plan import SourceChange, TablePlan
 from seil.warehouse import TableName
 
 ACCOUNT = SourceChange(TableName("salesforce", "account"), 2)

@@ -14,7 +14,7 @@ from seil.lake import Lake
 from seil.sandbox.salesforce.options import Options
 from seil.sandbox.salesforce.record_ids import ORG_ID, record_id
 from seil.sandbox.salesforce.server import Server
-from seil.sf_to_dw.org_identity import kept_identity
+from seil.sf_to_dw.extract.org_identity import kept_identity
 
 Seil = Callable[..., Any]
 OTHER = record_id("00D", 2)

@@ -432,13 +432,16 @@ def test_log_lines_of_a_run_carry_run_object_file_and_counts(
         lines[-1]["run_id"]
     }
     by_logger = {line["logger"]: line for line in lines if "rows" in line or "landed_rows" in line}
-    read, taken = by_logger["seil.sf_to_dw.flow_run"], by_logger["seil.sf_to_dw.ingest"]
+    read, taken = (
+        by_logger["seil.sf_to_dw.extract.flow_run"],
+        by_logger["seil.sf_to_dw.ingest.ingestor"],
+    )
     assert read["object"] == taken["object"] == "Account"
     assert read["flow_run_id"] == taken["flow_run_id"]
     assert taken["file"].startswith("in/dev-Salesforce-Account/")
     assert read["rows"] >= taken["landed_rows"] == taken["curated_rows"] > 0
-    loads = [line for line in lines if line["logger"] == "seil.sf_to_dw.load_object"]
+    loads = [line for line in lines if line["logger"] == "seil.sf_to_dw.load.object_loader"]
     assert loads[0]["flow_run_ids"] == [read["flow_run_id"]]
     assert {line["flow_run_id"] for line in loads[1:]} == {read["flow_run_id"]}
-    built = [line for line in lines if line["logger"] == "seil.sf_to_dw.build"]
+    built = [line for line in lines if line["logger"] == "seil.modeling.build"]
     assert all({"table", "rows", "inserted", "build_id"} <= set(line) for line in built)

@@ -19,21 +19,21 @@ from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
 from seil.events.journal import Journal
 from seil.lake import Bucket
+from seil.modeling.build import BuildReport, TableBuild
+from seil.modeling.tests import TestFailure
 from seil.salesforce.allowance import Limits
 from seil.salesforce.schema import ObjectSchema, described_schema
 from seil.settings import load_settings
-from seil.sf_to_dw.build import BuildReport, TableBuild
-from seil.sf_to_dw.build_tests import TestFailure
-from seil.sf_to_dw.extract import ExtractReport
-from seil.sf_to_dw.flow_run import FlowResult
-from seil.sf_to_dw.flows import FlowRun, FlowState, FlowStates, LandedPage, Window
-from seil.sf_to_dw.ingest import IngestReport
-from seil.sf_to_dw.ledger import LedgerRow
-from seil.sf_to_dw.load import LoadReport
-from seil.sf_to_dw.load_drift import SchemaChange
-from seil.sf_to_dw.load_events import ObjectLoad
+from seil.sf_to_dw.extract.extractor import ExtractReport
+from seil.sf_to_dw.extract.flow_run import FlowResult
+from seil.sf_to_dw.extract.flows import FlowRun, FlowState, FlowStates, LandedPage, Window
+from seil.sf_to_dw.extract.plan import Plan, PlannedObject
+from seil.sf_to_dw.ingest.ingestor import IngestReport
+from seil.sf_to_dw.load.drift import SchemaChange
+from seil.sf_to_dw.load.events import ObjectLoad
+from seil.sf_to_dw.load.ledger import LedgerRow
+from seil.sf_to_dw.load.loader import LoadReport
 from seil.sf_to_dw.pipeline import RunReport
-from seil.sf_to_dw.plan import Plan, PlannedObject
 from seil.warehouse.protocol import Outcome
 
 Seil = Callable[..., Any]

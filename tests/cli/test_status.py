@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from seil.app.health import Health, RunRecord, recorded_run
 from seil.cli.context import Context
 from seil.cli.verdict import Finding, of_runs, verdict
 from seil.errors import LakeError, LoginError
@@ -30,10 +31,9 @@ from seil.sandbox.salesforce.faults import Fault
 from seil.sandbox.salesforce.options import Options, Quotas
 from seil.sandbox.salesforce.server import Server
 from seil.settings import load_settings
-from seil.sf_to_dw.flows import FlowStates
-from seil.sf_to_dw.health import Health, RunRecord, recorded_run
+from seil.sf_to_dw.extract.flows import FlowStates
 from seil.sf_to_dw.lock import run_lock
-from seil.warehouse.embedded_errors import translated
+from seil.warehouse.duckdb.errors import translated
 
 Seil = Callable[..., Any]
 Serve = Callable[..., Server]

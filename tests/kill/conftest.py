@@ -27,7 +27,7 @@ from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.tick import tick
 from seil.settings import load_settings
-from seil.sf_to_dw.flows import FlowRun, FlowStates
+from seil.sf_to_dw.extract.flows import FlowRun, FlowStates
 
 OBJECTS = ("Account", "Contact", "Order", "OrderItem")
 TABLES = ("sales_orders", "sales_order_line_items", "sales_order_contacts")

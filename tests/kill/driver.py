@@ -33,11 +33,11 @@ import seil.salesforce.org
 import seil.sf_to_dw.listen
 import seil.sf_to_dw.pipeline
 import seil.sf_to_dw.rebuild
-import seil.warehouse.embedded
+import seil.warehouse.duckdb.warehouse
 from seil.catalog import load_catalog
-from seil.sf_to_dw import model
-from seil.sf_to_dw.build_select import columns_read
-from seil.sf_to_dw.model_blocks import UnanalysableError, model_block
+from seil.modeling import model
+from seil.modeling.blocks import UnanalysableError, model_block
+from seil.modeling.select import columns_read
 
 _NAMING = ("seil.loads", "seil.builds")
 TABLES = ("sales_orders", "sales_order_line_items", "sales_order_contacts")

@@ -17,7 +17,7 @@ import pytest
 from seil.catalog.fields import packaged_fields
 from seil.lake.keys import landed_file
 from seil.sandbox.salesforce.store import OrgStore
-from seil.sf_to_dw.schema_review import Decisions
+from seil.sf_to_dw.schema.review import Decisions
 
 pytestmark = pytest.mark.timeout(900)
 

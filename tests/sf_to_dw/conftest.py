@@ -16,8 +16,8 @@ from seil.events.envelope import Event
 from seil.lake import Lake
 from seil.salesforce.schema import Field, ObjectSchema
 from seil.settings import IngestSettings
-from seil.sf_to_dw.ingest import Ingested, Ingestor
-from seil.sf_to_dw.schemas import SchemaRegistry
+from seil.sf_to_dw.ingest.ingestor import Ingested, Ingestor
+from seil.sf_to_dw.schema.registry import SchemaRegistry
 
 
 class Recorder:

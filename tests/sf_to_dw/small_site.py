@@ -11,8 +11,8 @@ from typing import Any
 from tests.small_org import SmallOrg, moment
 
 from seil.cli.context import Context
+from seil.modeling.model import Models
 from seil.settings import load_settings
-from seil.sf_to_dw.model import Models
 from seil.sf_to_dw.rebuild import Rebuild
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)

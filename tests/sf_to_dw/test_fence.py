@@ -21,9 +21,9 @@ from seil.errors import AlreadyRunningError
 from seil.lake import Lake
 from seil.salesforce.schema import ObjectSchema
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw.flows import FlowStates, Manifest
+from seil.sf_to_dw.extract.flows import FlowStates, Manifest
 from seil.sf_to_dw.lock import run_lock
-from seil.sf_to_dw.schemas import SchemaRegistry
+from seil.sf_to_dw.schema.registry import SchemaRegistry
 from seil.warehouse import open_warehouse
 
 THING = SyncedObject(api_name="Thing__c", columns=())

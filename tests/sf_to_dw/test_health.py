@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from seil.app.health import Health, Trouble, recorded_run
 from seil.errors import LeaseLostError
 from seil.events.journal import Journal
 from seil.lake import Lake
-from seil.sf_to_dw.health import Health, Trouble, recorded_run
 
 NEXT_DAY = datetime(2026, 11, 30, 10, tzinfo=UTC)
 

@@ -13,21 +13,21 @@ from typing import Any
 
 import pytest
 
+from seil.app.health import Health
 from seil.catalog import load_catalog
 from seil.errors import AlreadyRunningError, LakeError
 from seil.events.dispatch import dead_letters, redeliver
 from seil.events.envelope import Event
 from seil.events.journal import Journal
 from seil.lake import Lake
+from seil.modeling.model import Models, load_models
 from seil.settings import IngestSettings, WarehouseSettings
-from seil.sf_to_dw.health import Health
-from seil.sf_to_dw.ingest import Ingested, Ingestor
-from seil.sf_to_dw.landing import landed_event
+from seil.sf_to_dw.extract.landing import landed_event
+from seil.sf_to_dw.ingest.ingestor import Ingested, Ingestor
 from seil.sf_to_dw.listen import Listener, Told
-from seil.sf_to_dw.load import load
+from seil.sf_to_dw.load.loader import load
 from seil.sf_to_dw.lock import run_lock
-from seil.sf_to_dw.model import Models, load_models
-from seil.sf_to_dw.schemas import SchemaRegistry
+from seil.sf_to_dw.schema.registry import SchemaRegistry
 from seil.warehouse import open_warehouse
 
 MODIFIED = datetime(2026, 3, 9, tzinfo=UTC)

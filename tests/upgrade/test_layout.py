@@ -8,7 +8,7 @@ from tests.upgrade.conftest import OldSite
 
 from seil.errors import NewerSiteError
 from seil.lake import Lake
-from seil.sf_to_dw.layout import KEY, LAYOUT, Migration, migrate, refuse_newer, site_layout
+from seil.lake.site_layout import KEY, LAYOUT, Migration, migrate, refuse_newer, site_layout
 from seil.sf_to_dw.lock import run_lock
 
 

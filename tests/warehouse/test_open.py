@@ -18,7 +18,7 @@ import pytest
 from seil.errors import ConfigurationError, StatementError, WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse import Warehouse, open_warehouse
-from seil.warehouse.embedded_errors import translated
+from seil.warehouse.duckdb.errors import translated
 
 NO_WAIT = timedelta(0)
 

@@ -16,7 +16,7 @@ import pytest
 
 from seil.settings import WarehouseSettings
 from seil.warehouse import open_warehouse
-from seil.warehouse.published import PublishedCopy, open_reading, publish, published_copy
+from seil.warehouse.duckdb.published import PublishedCopy, open_reading, publish, published_copy
 
 NO_WAIT = timedelta(0)
 
@@ -218,7 +218,7 @@ def test_a_file_that_somebody_writes_to_is_not_copied(
 _FULL = """
 import resource, signal, sys
 from seil.settings import WarehouseSettings
-from seil.warehouse.published import publish
+from seil.warehouse.duckdb.published import publish
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
@@ -246,7 +246,7 @@ from pathlib import Path
 import duckdb
 from seil.settings import WarehouseSettings
 from seil.warehouse import open_warehouse
-from seil.warehouse.published import open_reading, publish
+from seil.warehouse.duckdb.published import open_reading, publish
 
 settings = WarehouseSettings(url=sys.argv[1], threads=1)
 done = Path(sys.argv[2])

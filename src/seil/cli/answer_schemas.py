@@ -12,16 +12,16 @@ from typing import Any, Literal, NotRequired, TypedDict
 from seil.cli.doctor_machine import Check
 from seil.cli.verdict import Finding
 from seil.errors import Problem
-from seil.sf_to_dw.build_tests import TestFailure
+from seil.modeling.lineage import Origin, Use
+from seil.modeling.tests import TestFailure
+from seil.sf_to_dw.extract.org_identity import OrgIdentity
 from seil.sf_to_dw.feed import FeedFile
-from seil.sf_to_dw.files import FileInfo
-from seil.sf_to_dw.files_retry import Retried
-from seil.sf_to_dw.imports import Imported
-from seil.sf_to_dw.ledger import LedgerRow
-from seil.sf_to_dw.lineage import Origin, Use
-from seil.sf_to_dw.org_identity import OrgIdentity
-from seil.sf_to_dw.schema_diff import ColumnChange
-from seil.sf_to_dw.schema_review import Decision
+from seil.sf_to_dw.ingest.files import FileInfo
+from seil.sf_to_dw.ingest.imports import Imported
+from seil.sf_to_dw.ingest.retry import Retried
+from seil.sf_to_dw.load.ledger import LedgerRow
+from seil.sf_to_dw.schema.diff import ColumnChange
+from seil.sf_to_dw.schema.review import Decision
 
 
 class Failure(TypedDict):

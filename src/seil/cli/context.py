@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
+    from seil.app.health import RunResults
     from seil.catalog import Catalog
     from seil.cli.frame import Call
     from seil.events.journal import Journal
     from seil.lake import Lake
+    from seil.modeling.business_date import BusinessZone
+    from seil.modeling.model import Models
     from seil.observe.progress import Progress
     from seil.salesforce.org import Org
     from seil.settings import Settings
-    from seil.sf_to_dw.business_date import BusinessZone
-    from seil.sf_to_dw.extract import Extractor
-    from seil.sf_to_dw.health import RunResults
-    from seil.sf_to_dw.ingest import Ingestor
-    from seil.sf_to_dw.model import Models
+    from seil.sf_to_dw.extract.extractor import Extractor
+    from seil.sf_to_dw.ingest.ingestor import Ingestor
     from seil.sf_to_dw.pipeline import Pipeline
-    from seil.sf_to_dw.schemas import SchemaRegistry
+    from seil.sf_to_dw.schema.registry import SchemaRegistry
     from seil.warehouse import Warehouse
-    from seil.warehouse.published import Publication, Reading
+    from seil.warehouse.duckdb.published import Publication, Reading
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Context:
     def lake(self) -> Lake:
         """Raises NewerSiteError."""
         from seil.lake import Lake
-        from seil.sf_to_dw.layout import refuse_newer
+        from seil.lake.site_layout import refuse_newer
 
         settings = self.settings
         lake = Lake.at(settings.lake.url, env=settings.env, project=settings.project)
@@ -79,7 +79,7 @@ class Context:
     def org(self) -> Org:
         """The site's org: a login that leads to another one is refused."""
         from seil.salesforce.org import Org
-        from seil.sf_to_dw.org_identity import refuse_other_org
+        from seil.sf_to_dw.extract.org_identity import refuse_other_org
 
         settings = self.settings.salesforce
         admit = refuse_other_org(self.lake, settings.login_url)
@@ -87,25 +87,25 @@ class Context:
 
     @cached_property
     def registry(self) -> SchemaRegistry:
-        from seil.sf_to_dw.schemas import SchemaRegistry
+        from seil.sf_to_dw.schema.registry import SchemaRegistry
 
         return SchemaRegistry(self.lake)
 
     @cached_property
     def models(self) -> Models:
-        from seil.sf_to_dw.model import load_models
+        from seil.modeling.model import load_models
 
         return load_models(self.catalog, zone=self.business_zone)
 
     def business_zone(self) -> BusinessZone:
         """Not kept: the first run learns the org's own on its way."""
-        from seil.sf_to_dw.business_date import business_zone
+        from seil.sf_to_dw.extract.business_zone import business_zone
 
         return business_zone(self.settings.warehouse.time_zone, self.lake)
 
     @cached_property
     def extractor(self) -> Extractor:
-        from seil.sf_to_dw.extract import Extractor
+        from seil.sf_to_dw.extract.extractor import Extractor
 
         return Extractor(
             self.org, self.lake, self.journal, self.settings.extract, registry=self.registry
@@ -113,7 +113,7 @@ class Context:
 
     @cached_property
     def ingestor(self) -> Ingestor:
-        from seil.sf_to_dw.ingest import Ingestor
+        from seil.sf_to_dw.ingest.ingestor import Ingestor
 
         return Ingestor(
             self.lake,
@@ -178,13 +178,13 @@ class Context:
         `wait` is for a run, where there is no copy for readers.
         """
         from seil.warehouse import LOCK_WAIT
-        from seil.warehouse.published import open_reading
+        from seil.warehouse.duckdb.published import open_reading
 
         return open_reading(self.settings.warehouse, wait=LOCK_WAIT if wait is None else wait)
 
     def publish(self) -> Publication:
         """Brings the readers' copy up to date, with the run lock held and the warehouse closed."""
-        from seil.warehouse.published import publish
+        from seil.warehouse.duckdb.published import publish
 
         return publish(self.settings.warehouse)
 
@@ -218,7 +218,7 @@ def _set_up_logging(call: Call, settings: Settings) -> None:
 @contextmanager
 def recorded_run(context: Context, command: str) -> Iterator[RunResults]:
     """How this run ends is written down, for `seil status`. Wrong usage is no run."""
-    from seil.sf_to_dw import health
+    from seil.app import health
 
     with health.recorded_run(context.lake, context.journal, command) as results:
         yield results

@@ -20,8 +20,8 @@ from seil.errors import UnavailableError
 from seil.settings import load_settings
 
 if TYPE_CHECKING:
+    from seil.modeling.build import BuildReport
     from seil.observe.progress import Progress
-    from seil.sf_to_dw.build import BuildReport
     from seil.sf_to_dw.pipeline import RunReport
 
 _CONFIG = f"""{MARK} Its stand-in org answers here while it runs.

@@ -189,7 +189,7 @@ def _org(context: Context) -> Iterator[Check]:
 
 def _site_org(context: Context) -> str:
     """The login was refused had it led to another org than the one that was read before."""
-    from seil.sf_to_dw.org_identity import kept_identity
+    from seil.sf_to_dw.extract.org_identity import kept_identity
 
     kept = kept_identity(context.lake)
     return f", org {kept.org_id} as before" if kept else ""
@@ -205,7 +205,7 @@ def _clock(org: Org) -> Check:
 
 
 def _quota(context: Context) -> Check:
-    from seil.sf_to_dw.plan import quota
+    from seil.sf_to_dw.extract.plan import quota
 
     left = quota(context.org)
     if left is None:
@@ -251,7 +251,7 @@ def _version(org: Org, version: str, *, objects: int) -> Check:
 
 
 def _object(context: Context, obj: SyncedObject, *, readable: bool | None) -> Iterator[Check]:
-    from seil.sf_to_dw.rules import validate_rules
+    from seil.sf_to_dw.ingest.rules import validate_rules
 
     name = f"object {obj.api_name}"
     disable = f"or set enabled = false for objects.{obj.api_name} in objects.toml"

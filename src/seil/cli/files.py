@@ -14,9 +14,9 @@ from seil.cli.frame import UNBALANCED, Call, command, default_command, group
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
-    from seil.sf_to_dw.files import FileInfo
-    from seil.sf_to_dw.imports import Imported
-    from seil.sf_to_dw.set_aside import SetAside
+    from seil.sf_to_dw.ingest.files import FileInfo
+    from seil.sf_to_dw.ingest.imports import Imported
+    from seil.sf_to_dw.ingest.set_aside import SetAside
 
 _files = group(
     "List the lake's files, say why they lie there, send them round again.", has_default=True
@@ -57,7 +57,7 @@ def ingest(
     Files that are plainly no Parquet are listed and left; exit code 1 tells of a Parquet file that
     could not be placed, or a --object without any.
     """
-    from seil.sf_to_dw.imports import land_folder
+    from seil.sf_to_dw.ingest.imports import land_folder
     from seil.sf_to_dw.lock import run_lock
 
     if object_ and not from_:
@@ -91,7 +91,7 @@ def ingest(
 @default_command(_files)
 def listed(call: Call, *, state: State = None, object_: OneObject = "", limit: Limit = 50) -> None:
     """List the files of the lake, newest last."""
-    from seil.sf_to_dw.files import list_files
+    from seil.sf_to_dw.ingest.files import list_files
 
     with opened(call) as context:
         found = sorted(
@@ -119,8 +119,8 @@ command(_files, "list")(listed)
 @command(_files)
 def why(call: Call, key: Annotated[str, typer.Argument(help="Its key, now or before.")]) -> int:
     """Say why a file lies where it does, and what happened to it."""
-    from seil.sf_to_dw.files import key_of
-    from seil.sf_to_dw.files import why as told
+    from seil.sf_to_dw.ingest.files import key_of
+    from seil.sf_to_dw.ingest.files import why as told
 
     with opened(call) as context:
         journal = context.journal if context.has_journal else None
@@ -161,8 +161,8 @@ def show(
     """Show the records that were set aside, with the reasons. --json shows whole records."""
     from itertools import islice
 
-    from seil.sf_to_dw.files import key_of, list_files
-    from seil.sf_to_dw.set_aside import records_set_aside
+    from seil.sf_to_dw.ingest.files import key_of, list_files
+    from seil.sf_to_dw.ingest.set_aside import records_set_aside
 
     with opened(call) as context:
         obj = _object(context, object_)
@@ -209,8 +209,8 @@ def retry(
     ] = False,
 ) -> int:
     """Move files that failed back to in/, where the next ingest takes them."""
-    from seil.sf_to_dw.files import key_of
-    from seil.sf_to_dw.files_retry import retry as retried
+    from seil.sf_to_dw.ingest.files import key_of
+    from seil.sf_to_dw.ingest.retry import retry as retried
     from seil.sf_to_dw.lock import run_lock
 
     if sum(map(bool, (keys, object_, all_))) != 1:
@@ -237,7 +237,7 @@ def retry(
 
 
 def _failed(context: Context, obj: SyncedObject | None, *, exceptions: bool) -> list[str]:
-    from seil.sf_to_dw.files import list_files
+    from seil.sf_to_dw.ingest.files import list_files
 
     keys = [file.key for file in list_files(context.lake, "error", obj)]
     if exceptions:

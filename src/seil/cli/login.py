@@ -72,7 +72,7 @@ def _has_browser() -> bool:
 
 
 def _report(call: Call, context: Context, grant: Grant, file: Path) -> None:
-    from seil.sf_to_dw.org_identity import OrgIdentity, kept_identity
+    from seil.sf_to_dw.extract.org_identity import OrgIdentity, kept_identity
 
     settings = context.settings.salesforce
     wanted = {

@@ -12,7 +12,7 @@ from seil.cli.context import Context, opened
 from seil.cli.frame import UNBALANCED, Call, command, default_command, group
 
 if TYPE_CHECKING:
-    from seil.sf_to_dw.org_identity import OrgIdentity
+    from seil.sf_to_dw.extract.org_identity import OrgIdentity
 
 _MEANING = """\
 - The cursors and unfinished runs of {site} are void:
@@ -38,7 +38,7 @@ def show(call: Call) -> int:
 
     Exit code 1 if they are two.
     """
-    from seil.sf_to_dw.org_identity import kept_identity
+    from seil.sf_to_dw.extract.org_identity import kept_identity
 
     with opened(call) as context:
         site, login = kept_identity(context.lake), _login_org(context)
@@ -65,9 +65,9 @@ def adopt(
 
     For an org that took the place of the one before: a refreshed sandbox has a new id.
     """
-    from seil.sf_to_dw.health import Health
+    from seil.app.health import Health
+    from seil.sf_to_dw.extract.org_identity import adopt_org, kept_identity
     from seil.sf_to_dw.lock import run_lock
-    from seil.sf_to_dw.org_identity import adopt_org, kept_identity
 
     if call.json and not yes:
         raise typer.BadParameter("nobody can be asked with --json: add --yes", param_hint="--json")
@@ -94,7 +94,7 @@ def adopt(
 def _login_org(context: Context) -> OrgIdentity:
     """Whatever org it is; nothing but its name is asked for."""
     from seil.salesforce.org import Org
-    from seil.sf_to_dw.org_identity import login_identity
+    from seil.sf_to_dw.extract.org_identity import login_identity
 
     with Org(context.settings.salesforce) as org:
         return login_identity(org)

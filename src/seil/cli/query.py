@@ -77,8 +77,8 @@ def lineage(
     ] = False,
 ) -> None:
     """Show where a column comes from, or what a Salesforce field feeds."""
-    from seil.sf_to_dw.lineage import downstream
-    from seil.sf_to_dw.lineage import lineage as traced
+    from seil.modeling.lineage import downstream
+    from seil.modeling.lineage import lineage as traced
 
     table, _, column = name.rpartition(".") if "." in name else (name, "", "")
     with opened(call) as context:

@@ -11,7 +11,7 @@ from seil.cli.context import opened, recorded_run, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
 
 if TYPE_CHECKING:
-    from seil.sf_to_dw.reconcile import Kind
+    from seil.sf_to_dw.compare.reconcile import Kind
 
 
 def register(app: typer.Typer) -> None:

@@ -11,16 +11,16 @@ from seil.cli.output import Bad
 
 if TYPE_CHECKING:
     from seil.cli.frame import Call
-    from seil.sf_to_dw.build import BuildReport, TableBuild
-    from seil.sf_to_dw.build_plan import TablePlan
-    from seil.sf_to_dw.extract import ExtractReport
-    from seil.sf_to_dw.flow_run import FlowResult
-    from seil.sf_to_dw.ingest import IngestReport
-    from seil.sf_to_dw.ledger import LedgerRow
-    from seil.sf_to_dw.load import LoadReport
-    from seil.sf_to_dw.load_events import ObjectLoad
+    from seil.modeling.build import BuildReport, TableBuild
+    from seil.modeling.plan import TablePlan
+    from seil.sf_to_dw.extract.extractor import ExtractReport
+    from seil.sf_to_dw.extract.flow_run import FlowResult
+    from seil.sf_to_dw.extract.plan import Plan, PlannedObject
+    from seil.sf_to_dw.ingest.ingestor import IngestReport
+    from seil.sf_to_dw.load.events import ObjectLoad
+    from seil.sf_to_dw.load.ledger import LedgerRow
+    from seil.sf_to_dw.load.loader import LoadReport
     from seil.sf_to_dw.pipeline import RunReport
-    from seil.sf_to_dw.plan import Plan, PlannedObject
 
 
 def planned(call: Call, plan: Plan, names: Mapping[str, str] | None = None) -> None:

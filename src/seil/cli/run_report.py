@@ -14,9 +14,9 @@ from seil.cli.ledger import show_ledger
 
 if TYPE_CHECKING:
     from seil.cli.frame import Call
-    from seil.sf_to_dw.extract import ExtractReport
-    from seil.sf_to_dw.flow_run import FlowResult
-    from seil.sf_to_dw.ledger import LedgerRow
+    from seil.sf_to_dw.extract.extractor import ExtractReport
+    from seil.sf_to_dw.extract.flow_run import FlowResult
+    from seil.sf_to_dw.load.ledger import LedgerRow
     from seil.sf_to_dw.pipeline import RunReport
 
 _NAMED = 3

@@ -14,7 +14,7 @@ from seil.errors import RejectError
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
-    from seil.sf_to_dw.schema_diff import ObjectDiff
+    from seil.sf_to_dw.schema.diff import ObjectDiff
 
 _NAMED = 8
 
@@ -46,7 +46,7 @@ def diff(
 
     Exit code 1 if an object waits for a decision.
     """
-    from seil.sf_to_dw.schema_diff import object_diff
+    from seil.sf_to_dw.schema.diff import object_diff
 
     with opened(call) as context:
         found: list[ObjectDiff] = []
@@ -89,9 +89,9 @@ def accept(
     ] = "",
 ) -> int:
     """Accept how an object's fields have changed, so that it is read again."""
-    from seil.sf_to_dw import schema_accept
     from seil.sf_to_dw.lock import run_lock
-    from seil.sf_to_dw.schema_review import SchemaReview, decision
+    from seil.sf_to_dw.schema import acceptance as schema_accept
+    from seil.sf_to_dw.schema.review import SchemaReview, decision
 
     chosen = _POLICIES.get(policy)
     if chosen is None:

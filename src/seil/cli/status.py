@@ -28,11 +28,11 @@ from seil.cli.verdict import (
 from seil.errors import StatementError, WarehouseError
 
 if TYPE_CHECKING:
+    from seil.app.health import RunRecord, Trouble
     from seil.catalog import SyncedObject
     from seil.events.dispatch_state import DeadLetter
-    from seil.sf_to_dw.files import FileInfo, State
-    from seil.sf_to_dw.health import RunRecord, Trouble
-    from seil.sf_to_dw.ledger import LedgerRow
+    from seil.sf_to_dw.ingest.files import FileInfo, State
+    from seil.sf_to_dw.load.ledger import LedgerRow
 
 # What somebody may have to look at; how much is processed and curated is asked for.
 _TELLING: tuple[State, ...] = ("in", "error", "exceptions")
@@ -117,7 +117,7 @@ def status(
 
 
 def look(context: Context, names: Sequence[str], *, states: Sequence[State] = _TELLING) -> Site:
-    from seil.sf_to_dw.health import Health
+    from seil.app.health import Health
 
     chosen = context.catalog.select(names)
     flows = flow_statuses(context, chosen)
@@ -144,7 +144,7 @@ def look(context: Context, names: Sequence[str], *, states: Sequence[State] = _T
 
 
 def flow_statuses(context: Context, objects: Sequence[SyncedObject]) -> list[FlowStatus]:
-    from seil.sf_to_dw.flows import FlowStates
+    from seil.sf_to_dw.extract.flows import FlowStates
 
     states = FlowStates(context.lake)
     now = datetime.now(UTC)
@@ -169,7 +169,7 @@ def flow_statuses(context: Context, objects: Sequence[SyncedObject]) -> list[Flo
 
 
 def _files(context: Context, state: State, objects: Sequence[SyncedObject]) -> list[FileInfo]:
-    from seil.sf_to_dw.files import list_files
+    from seil.sf_to_dw.ingest.files import list_files
 
     wanted: Sequence[SyncedObject | None] = objects or [None]
     return [file for obj in wanted for file in list_files(context.lake, state, obj)]
@@ -179,7 +179,7 @@ def read_ledger(context: Context, objects: Sequence[str]) -> Ledger:
     """Where there is no copy for readers, a run that writes is not waited for."""
     if not context.has_warehouse:
         return Ledger(problem="there is no warehouse yet; `seil run` makes it")
-    from seil.sf_to_dw.ledger import telling_rows
+    from seil.sf_to_dw.load.ledger import telling_rows
 
     try:
         with context.reading(wait=timedelta(0)) as reading:
@@ -222,7 +222,7 @@ def _space(context: Context) -> Iterator[Finding]:
 
 
 def _of_files(context: Context, files: dict[State, list[FileInfo]]) -> Iterator[Finding]:
-    from seil.sf_to_dw.files import why
+    from seil.sf_to_dw.ingest.files import why
 
     if failed := sorted(files["error"], key=lambda file: file.modified):
         journal = context.journal if context.has_journal else None

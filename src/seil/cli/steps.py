@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seil.catalog import SyncedObject
-    from seil.warehouse.published import Publication
+    from seil.warehouse.duckdb.published import Publication
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 def plan(call: Call, objects: arguments.Objects = None, *, full: Full = False) -> int:
     """Show what a run would read, and what it would cost. Exit code 1 if it exceeds the quota."""
-    from seil.sf_to_dw.plan import plan as planned
+    from seil.sf_to_dw.extract.plan import plan as planned
 
     with opened(call) as context:
         chosen = context.catalog.select(objects or ())
@@ -100,7 +100,7 @@ def load(
     ] = False,
 ) -> int:
     """Merge curated files into the warehouse's current records."""
-    from seil.sf_to_dw.load import load as loaded
+    from seil.sf_to_dw.load.loader import load as loaded
     from seil.sf_to_dw.lock import run_lock
 
     with (
@@ -140,8 +140,8 @@ def build(
     ] = False,
 ) -> int:
     """Bring the tables up to date with the current records, and test them."""
-    from seil.sf_to_dw.build import build as built
-    from seil.sf_to_dw.build import explain
+    from seil.modeling.build import build as built
+    from seil.modeling.build import explain
     from seil.sf_to_dw.lock import run_lock
 
     with opened(call) as context:
@@ -219,7 +219,7 @@ def due(
 
     An object that has no schedule of its own does not wait longer than `within`, the interval.
     """
-    from seil.sf_to_dw.flows import FlowStates
+    from seil.sf_to_dw.extract.flows import FlowStates
 
     states = FlowStates(context.lake)
     soon = datetime.now(UTC) + within / 2

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from seil.cli import output
 
 if TYPE_CHECKING:
-    from seil.sf_to_dw.health import RunRecord, Trouble
+    from seil.app.health import RunRecord, Trouble
 
 State = Literal["in step", "behind", "broken", "new"]
 Kind = Literal["failed", "blocked", "late", "waiting"]

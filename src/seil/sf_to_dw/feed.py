@@ -24,9 +24,9 @@ import yaml
 
 from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.lake import Bucket
+from seil.modeling.model import unknown
 from seil.observe.progress import SILENT, Progress, Step
-from seil.sf_to_dw.ledger import LOADS
-from seil.sf_to_dw.model import unknown
+from seil.sf_to_dw.load.ledger import LOADS
 from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import Name, Sql, compose, joined, quoted, translated
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
+from seil.app.health import Health
 from seil.catalog import Catalog, SyncedObject
 from seil.errors import (
     AlreadyRunningError,
@@ -32,24 +33,23 @@ from seil.errors import (
 )
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
+from seil.events.file_events import INGESTION, SOURCE
 from seil.events.journal import Journal
 from seil.lake import Entry, Lake
 from seil.lake.keys import LANDING_PREFIX
-from seil.sf_to_dw.build import build
-from seil.sf_to_dw.deliveries import settle_pending
-from seil.sf_to_dw.file_events import INGESTION, SOURCE
-from seil.sf_to_dw.health import Health
-from seil.sf_to_dw.ingest import Ingested, Ingestor
-from seil.sf_to_dw.landing import LANDED, landed_event
-from seil.sf_to_dw.load import load
-from seil.sf_to_dw.load_events import ObjectLoad
-from seil.sf_to_dw.load_object import SCHEMA
+from seil.modeling.build import build
+from seil.sf_to_dw.extract.landing import LANDED, landed_event
+from seil.sf_to_dw.ingest.deliveries import settle_pending
+from seil.sf_to_dw.ingest.ingestor import Ingested, Ingestor
+from seil.sf_to_dw.load.events import ObjectLoad
+from seil.sf_to_dw.load.loader import load
+from seil.sf_to_dw.load.object_loader import SCHEMA
 from seil.sf_to_dw.lock import run_lock
 
 if TYPE_CHECKING:
-    from seil.sf_to_dw.model import Models
+    from seil.modeling.model import Models
+    from seil.warehouse.duckdb.published import Publication
     from seil.warehouse.protocol import Warehouse
-    from seil.warehouse.published import Publication
 
 log = logging.getLogger(__name__)
 

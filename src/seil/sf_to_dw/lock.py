@@ -17,7 +17,7 @@ from seil.errors import AlreadyRunningError
 from seil.lake import Bucket, Lake
 from seil.lake.lease import FREE_AFTER, LEASE, HeldError, Holder, Lease, Record
 from seil.lake.local_lease import LocalLease, record_key
-from seil.sf_to_dw.layout import migrate
+from seil.lake.site_layout import migrate
 
 KEY = "run.lock"
 # For a brief holder, and for one who is just writing down who it is.

@@ -13,22 +13,22 @@ from seil.catalog import Catalog, SyncedObject
 from seil.errors import AbortError
 from seil.events.bus import Bus
 from seil.lake import Lake
+from seil.modeling.build import BuildReport, build
 from seil.observe.progress import SILENT, Progress
-from seil.sf_to_dw.build import BuildReport, build
-from seil.sf_to_dw.extract import Extractor, ExtractReport
-from seil.sf_to_dw.flow_run import FlowResult
-from seil.sf_to_dw.flows import Mode
-from seil.sf_to_dw.ingest import Ingested, Ingestor, IngestReport
-from seil.sf_to_dw.ledger import LedgerRow, ledger
-from seil.sf_to_dw.load import LoadReport, load
+from seil.sf_to_dw.compare.reconcile import Kind, Reconciliation
+from seil.sf_to_dw.extract.extractor import Extractor, ExtractReport
+from seil.sf_to_dw.extract.flow_run import FlowResult
+from seil.sf_to_dw.extract.flows import Mode
+from seil.sf_to_dw.extract.partials import DELETIONS
+from seil.sf_to_dw.ingest.ingestor import Ingested, Ingestor, IngestReport
+from seil.sf_to_dw.load.ledger import LedgerRow, ledger
+from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.sf_to_dw.lock import run_lock
-from seil.sf_to_dw.partials import DELETIONS
-from seil.sf_to_dw.reconcile import Kind, Reconciliation
 
 if TYPE_CHECKING:
-    from seil.sf_to_dw.model import Models
+    from seil.modeling.model import Models
+    from seil.warehouse.duckdb.published import Publication
     from seil.warehouse.protocol import Warehouse
-    from seil.warehouse.published import Publication
 
 log = logging.getLogger(__name__)
 

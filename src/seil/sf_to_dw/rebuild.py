@@ -21,21 +21,21 @@ from seil.errors import WarehouseError
 from seil.events.bus import Bus
 from seil.events.envelope import Event
 from seil.lake import Fence, Lake
+from seil.modeling.build import BuildReport, build
 from seil.observe.progress import SILENT, Progress
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw.build import BuildReport, build
-from seil.sf_to_dw.ledger import LOADS
-from seil.sf_to_dw.load import SOURCE, LoadReport, load
-from seil.sf_to_dw.merged import VIEW as MERGED_RECORDS
-from seil.sf_to_dw.outbox import Outbox
+from seil.sf_to_dw.load.ledger import LOADS
+from seil.sf_to_dw.load.loader import SOURCE, LoadReport, load
+from seil.sf_to_dw.load.merged import VIEW as MERGED_RECORDS
+from seil.sf_to_dw.load.outbox import Outbox
 from seil.warehouse import open_warehouse, warehouse_file
-from seil.warehouse.embedded_errors import is_broken
-from seil.warehouse.embedded_users import UserObject, copy_user_objects, user_objects
+from seil.warehouse.duckdb.errors import is_broken
+from seil.warehouse.duckdb.published import publish
+from seil.warehouse.duckdb.user_objects import UserObject, copy_user_objects, user_objects
 from seil.warehouse.protocol import TableName
-from seil.warehouse.published import publish
 
 if TYPE_CHECKING:
-    from seil.sf_to_dw.model import Models
+    from seil.modeling.model import Models
     from seil.warehouse.protocol import Warehouse
 
 log = logging.getLogger(__name__)

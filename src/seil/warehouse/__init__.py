@@ -49,7 +49,7 @@ def open_warehouse(
     that lost the run lock. Read-only, nothing outside the
     warehouse can be reached either.
     """
-    from seil.warehouse.embedded import EmbeddedWarehouse
+    from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
 
     file = warehouse_file(settings)
     if not read_only:

@@ -17,16 +17,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from seil.catalog import load_catalog
+from seil.modeling.build import BuildReport, TableBuild, build
+from seil.modeling.business_date import BusinessZone
+from seil.modeling.model import Models, load_models
+from seil.modeling.select import columns_read, runnable_select
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw.build import BuildReport, TableBuild, build
-from seil.sf_to_dw.build_select import columns_read, runnable_select
-from seil.sf_to_dw.business_date import BusinessZone
-from seil.sf_to_dw.changes import change_log, record_change
-from seil.sf_to_dw.ledger import prepare_ledger
-from seil.sf_to_dw.load_files import CuratedFile
-from seil.sf_to_dw.model import Models, load_models
-from seil.sf_to_dw.partials import DELETIONS
-from seil.sf_to_dw.partials_load import lay_partials_over, merge_partials, partial_tables
+from seil.sf_to_dw.extract.partials import DELETIONS
+from seil.sf_to_dw.load.changes import change_log, record_change
+from seil.sf_to_dw.load.files import CuratedFile
+from seil.sf_to_dw.load.ledger import prepare_ledger
+from seil.sf_to_dw.load.partials import lay_partials_over, merge_partials, partial_tables
 from seil.warehouse import StagedFile, TableName, Warehouse, open_warehouse
 from seil.warehouse.types import TEXT, TIMESTAMP, stored_type
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seil.catalog import load_catalog
-from seil.sf_to_dw.model import load_models
+from seil.modeling.model import load_models
 
 Org = Any
 ORDER = 'salesforce."order"'

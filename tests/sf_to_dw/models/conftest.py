@@ -11,10 +11,10 @@ import pytest
 
 from seil.catalog import load_catalog
 from seil.catalog.fields import packaged_fields
+from seil.modeling.business_date import BusinessZone
+from seil.modeling.model import load_models
+from seil.modeling.select import runnable_select
 from seil.salesforce.schema import described_schema
-from seil.sf_to_dw.build_select import runnable_select
-from seil.sf_to_dw.business_date import BusinessZone
-from seil.sf_to_dw.model import load_models
 from seil.warehouse import TableName
 
 Given = Mapping[str, Sequence[Mapping[str, Any]]]

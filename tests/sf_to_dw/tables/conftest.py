@@ -16,9 +16,9 @@ import pytest
 from seil.catalog import Catalog, load_catalog
 from seil.events.envelope import Event
 from seil.lake import Lake
+from seil.lake.notices import announce
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw.flows import manifest_key
-from seil.sf_to_dw.notices import announce
+from seil.sf_to_dw.extract.flows import manifest_key
 from seil.warehouse import Warehouse, open_warehouse
 
 UTC_MICROS = pa.timestamp("us", tz="UTC")

@@ -13,10 +13,10 @@ import pytest
 from seil.catalog import Catalog
 from seil.lake import Bucket, Entry, Lake
 from seil.lake.keys import hour
-from seil.sf_to_dw.flows import Manifest, manifest_key
-from seil.sf_to_dw.ledger import ledger
-from seil.sf_to_dw.load import LoadReport, load
-from seil.sf_to_dw.notices import announce
+from seil.lake.notices import announce
+from seil.sf_to_dw.extract.flows import Manifest, manifest_key
+from seil.sf_to_dw.load.ledger import ledger
+from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.warehouse import Warehouse
 
 DAY = timedelta(days=1)

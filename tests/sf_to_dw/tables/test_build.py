@@ -10,9 +10,9 @@ import pytest
 from seil.catalog import Catalog
 from seil.errors import WarehouseError
 from seil.lake import Lake
-from seil.sf_to_dw.build import BuildReport, build
-from seil.sf_to_dw.load import load
-from seil.sf_to_dw.model import Models, load_models
+from seil.modeling.build import BuildReport, build
+from seil.modeling.model import Models, load_models
+from seil.sf_to_dw.load.loader import load
 from seil.warehouse import TableName, Warehouse
 
 Curator = Any

@@ -15,9 +15,10 @@ import pytest
 from seil.catalog import Catalog
 from seil.errors import ConfigurationError
 from seil.lake import Lake
-from seil.sf_to_dw.build import BuildReport, build, explain
-from seil.sf_to_dw.business_date import BusinessZone, business_zone
-from seil.sf_to_dw.model import Models, load_models
+from seil.modeling.build import BuildReport, build, explain
+from seil.modeling.business_date import BusinessZone
+from seil.modeling.model import Models, load_models
+from seil.sf_to_dw.extract.business_zone import business_zone
 from seil.warehouse import TableName, Warehouse
 from seil.warehouse.types import TEXT, TIMESTAMP
 

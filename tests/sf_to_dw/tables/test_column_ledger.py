@@ -12,16 +12,16 @@ import pytest
 
 from seil.catalog import Catalog, SyncedObject
 from seil.lake import Lake
+from seil.modeling.build import BuildReport
 from seil.salesforce.schema import ObjectSchema, described_schema
 from seil.settings import IngestSettings
-from seil.sf_to_dw.build import BuildReport
-from seil.sf_to_dw.extract import ExtractReport
-from seil.sf_to_dw.ingest import Ingestor, IngestReport
-from seil.sf_to_dw.ledger import LedgerRow, ledger
-from seil.sf_to_dw.load import LoadReport, load
+from seil.sf_to_dw.extract.extractor import ExtractReport
+from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestReport
+from seil.sf_to_dw.load.ledger import LedgerRow, ledger
+from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.sf_to_dw.pipeline import RunReport
-from seil.sf_to_dw.schema_review import Decision, Decisions
-from seil.sf_to_dw.schemas import SchemaRegistry
+from seil.sf_to_dw.schema.registry import SchemaRegistry
+from seil.sf_to_dw.schema.review import Decision, Decisions
 from seil.warehouse import Warehouse
 
 REAL = Path(__file__).parents[4] / "shared/real/describe"

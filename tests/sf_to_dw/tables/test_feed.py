@@ -10,11 +10,11 @@ import pytest
 
 from seil.catalog import Catalog
 from seil.errors import ConfigurationError, LakeError
+from seil.modeling.build import build
+from seil.modeling.model import load_models
 from seil.sf_to_dw import feed as module
-from seil.sf_to_dw.build import build
 from seil.sf_to_dw.feed import Feed, export_feed, packaged_feeds
-from seil.sf_to_dw.load import load
-from seil.sf_to_dw.model import load_models
+from seil.sf_to_dw.load.loader import load
 from seil.warehouse import Warehouse
 
 AT = datetime(2024, 6, 1, 10, 30, 5, tzinfo=timezone(timedelta(hours=10)))

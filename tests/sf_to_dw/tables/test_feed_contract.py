@@ -19,10 +19,10 @@ import pyarrow as pa
 import pytest
 
 from seil.catalog import Catalog
-from seil.sf_to_dw.build import build
-from seil.sf_to_dw.build_select import columns_read
+from seil.modeling.build import build
+from seil.modeling.model import Models, load_models
+from seil.modeling.select import columns_read
 from seil.sf_to_dw.feed import export_feed
-from seil.sf_to_dw.model import Models, load_models
 from seil.warehouse import TableName, Warehouse
 from seil.warehouse.types import TEXT, stored_type
 

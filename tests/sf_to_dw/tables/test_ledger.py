@@ -7,7 +7,7 @@ import pytest
 
 from seil.catalog import Catalog
 from seil.lake import Lake
-from seil.sf_to_dw.ledger import (
+from seil.sf_to_dw.load.ledger import (
     LOADS,
     OUTBOX,
     LedgerRow,
@@ -16,7 +16,7 @@ from seil.sf_to_dw.ledger import (
     prepare_ledger,
     telling_rows,
 )
-from seil.sf_to_dw.load import load
+from seil.sf_to_dw.load.loader import load
 from seil.warehouse import Warehouse
 
 Curator = Any

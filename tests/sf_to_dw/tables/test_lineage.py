@@ -8,8 +8,8 @@ import pytest
 
 from seil.catalog import Catalog, load_catalog
 from seil.errors import ConfigurationError
-from seil.sf_to_dw.lineage import downstream, lineage
-from seil.sf_to_dw.model import Models, load_models
+from seil.modeling.lineage import downstream, lineage
+from seil.modeling.model import Models, load_models
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from seil.catalog import Catalog, load_catalog
 from seil.errors import ConfigurationError, WarehouseError
 from seil.lake import Lake
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw.load import LoadReport, load
-from seil.sf_to_dw.load_object import BatchLimits
+from seil.sf_to_dw.load.loader import LoadReport, load
+from seil.sf_to_dw.load.object_loader import BatchLimits
 from seil.warehouse import Outcome, Warehouse, open_warehouse
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -479,7 +479,8 @@ import os, signal, sys
 from seil.catalog import load_catalog
 from seil.lake import Lake
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw import load as module, load_object
+from seil.sf_to_dw.load import loader as module
+from seil.sf_to_dw.load import object_loader
 from seil.warehouse import open_warehouse
 
 url, lake, moment = sys.argv[1:]
@@ -490,7 +491,7 @@ def die(*arguments):
         append(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
 
-module.record_loads = load_object.record_loads = die
+module.record_loads = object_loader.record_loads = die
 with open_warehouse(WarehouseSettings(url=url)) as warehouse:
     module.load(warehouse, Lake.at(lake, env="dev", project="seil"), load_catalog())
 """

@@ -12,7 +12,7 @@ import pytest
 
 from seil.catalog import Catalog
 from seil.lake import Lake
-from seil.sf_to_dw.load import LoadReport, load
+from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.warehouse import TableName, Warehouse
 from seil.warehouse.types import type_name
 

@@ -6,7 +6,7 @@ import pytest
 
 from seil.catalog import Catalog, load_catalog
 from seil.errors import ConfigurationError
-from seil.sf_to_dw.model import load_models
+from seil.modeling.model import load_models
 
 Write = dict[str, str]
 

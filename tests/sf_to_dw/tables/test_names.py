@@ -16,9 +16,9 @@ from seil.catalog import Catalog, SyncedObject
 from seil.errors import ConfigurationError
 from seil.lake import Lake
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw.column_names import beside, table_column
-from seil.sf_to_dw.load import LoadReport, load
-from seil.sf_to_dw.load_object import BatchLimits
+from seil.sf_to_dw.load.loader import LoadReport, load
+from seil.sf_to_dw.load.object_loader import BatchLimits
+from seil.sf_to_dw.schema.column_names import beside, table_column
 from seil.warehouse import Warehouse, open_warehouse
 
 OURS = ["_file", "_extracted_at", "_seil_row", "_seil_file", "_SEIL_anything", "field__file"]

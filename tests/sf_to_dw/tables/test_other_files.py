@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from seil.catalog import Catalog
 from seil.catalog.fields import packaged_fields
 from seil.lake import Lake
+from seil.modeling.build import build
+from seil.modeling.model import load_models
 from seil.salesforce.ids import id18
 from seil.settings import IngestSettings
-from seil.sf_to_dw.build import build
-from seil.sf_to_dw.ingest import Ingestor, IngestReport
-from seil.sf_to_dw.load import load
-from seil.sf_to_dw.model import load_models
-from seil.sf_to_dw.schemas import SchemaRegistry
+from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestReport
+from seil.sf_to_dw.load.loader import load
+from seil.sf_to_dw.schema.registry import SchemaRegistry
 from seil.warehouse import Warehouse
 
 Land = Callable[..., IngestReport]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from seil.catalog import Catalog
 from seil.lake import Lake
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw.load import load
+from seil.sf_to_dw.load.loader import load
 from seil.warehouse import Warehouse, open_warehouse
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

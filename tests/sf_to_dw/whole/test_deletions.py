@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.sites import Site
 
-from seil.sf_to_dw.partials import PartialStates
+from seil.sf_to_dw.extract.partials import PartialStates
 
 
 def live(site: Site, table: str = "account") -> set[str]:

@@ -19,13 +19,13 @@ import pytest
 
 from seil.cli.context import Context
 from seil.errors import SeilError
+from seil.modeling.model import Models, load_models
 from seil.sandbox.salesforce.fault_kinds import KINDS
 from seil.sandbox.salesforce.faults import Fault
 from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.tick import tick
 from seil.settings import load_settings
-from seil.sf_to_dw.model import Models, load_models
 
 # Narrow ones: this is about the way, not about the load.
 OBJECTS = ("vlocity_cmt__AccountAdServer__c", "vlocity_cmt__AdServer__c")

@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 from seil.cli.app import app
 from seil.errors import ObjectRejectedError, QuotaExhaustedError
 from seil.sandbox.salesforce.faults import Fault
-from seil.sf_to_dw.flows import FlowStates
-from seil.sf_to_dw.partials import PartialStates
-from seil.sf_to_dw.plan import plan
-from seil.sf_to_dw.schema_accept import accept
-from seil.sf_to_dw.schema_review import Policy, SchemaReview, decision
+from seil.sf_to_dw.extract.flows import FlowStates
+from seil.sf_to_dw.extract.partials import PartialStates
+from seil.sf_to_dw.extract.plan import plan
+from seil.sf_to_dw.schema.acceptance import accept
+from seil.sf_to_dw.schema.review import Policy, SchemaReview, decision
 
 OFF = 'compare_ids = "off"\n'
 RULE = """

@@ -1,0 +1,339 @@
+"""The tables, built from the current records: all of them in one transaction.
+
+Each is made under a working name and tested; then those that passed take the place of the old ones
+together. A table that fails keeps its old content, and so do the tables that read it. Where changes
+can be followed, only the rows that they reach are made, and those that differ replaced.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+
+from seil.errors import ConfigurationError, StatementError
+from seil.events.bus import Bus
+from seil.events.envelope import Event
+from seil.events.file_events import event_id
+from seil.modeling.model import Model, Models
+from seil.modeling.plan import Mode, TablePlan, new_planner
+from seil.modeling.tests import Tested, TestFailure, broken_tests, tests_passed
+from seil.modeling.work import Work
+from seil.observe.progress import SILENT, Progress, Step
+from seil.sf_to_dw.load.changes import Built, last_change, record_built
+from seil.sf_to_dw.load.ledger import BUILDS, ledger_schema, prepare_ledger
+from seil.sf_to_dw.load.outbox import Outbox
+from seil.warehouse.lost_reasons import with_reason
+from seil.warehouse.sql import translated
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+
+log = logging.getLogger(__name__)
+
+SOURCE = "seil.sf-to-dw"
+State = Literal["built", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class TableBuild:
+    """One table: `notes` say what was read as null, `message` why it is not built, `reason` why it
+    was built in this `mode`; `deleted` and `inserted` are the rows that a change touched.
+    """
+
+    table: str
+    state: State
+    rows: int = 0
+    seconds: float = 0.0
+    mode: Mode = "full"
+    reason: str = ""
+    deleted: int = 0
+    inserted: int = 0
+    message: str = ""
+    notes: tuple[str, ...] = ()
+    failures: tuple[TestFailure, ...] = ()
+
+    @property
+    def is_built(self) -> bool:
+        return self.state == "built"
+
+    @property
+    def warnings(self) -> tuple[TestFailure, ...]:
+        return tuple(failure for failure in self.failures if failure.level == "warning")
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """`loads` is how many loaded files the tables hold, the last at `last_loaded_at`."""
+
+    build_id: str
+    tables: tuple[TableBuild, ...]
+    loads: int = 0
+    last_loaded_at: datetime | None = None
+
+    @property
+    def ok(self) -> bool:
+        return all(table.is_built for table in self.tables)
+
+
+def build(
+    warehouse: Warehouse,
+    models: Models,
+    *,
+    tables: Iterable[str] = (),
+    full: bool = False,
+    bus: Bus | None = None,
+    progress: Progress = SILENT,
+) -> BuildReport:
+    """Brings the named tables up to date, all when none is named; `full` makes them anew.
+
+    Raises ConfigurationError for a name that is no table. A model that fails is in the report.
+    """
+    selected = models.select(tables)
+    prepare_ledger(warehouse)
+    outbox = Outbox(warehouse, bus)
+    started = datetime.now(UTC)
+    with progress.step("build") as step:
+        report = _Build(warehouse, models, selected, started, outbox, full).run(step)
+    for table in report.tables:
+        quiet = logging.DEBUG if table.mode == "unchanged" else logging.INFO
+        level = quiet if table.is_built else logging.WARNING
+        about = (table.table, table.state, table.mode, table.rows, table.message)
+        log.log(level, "%s: %s (%s), %d rows. %s", *about, extra=_log_fields(report, table))
+    outbox.publish([_event(report)])
+    outbox.clear()
+    return report
+
+
+def _log_fields(report: BuildReport, table: TableBuild) -> dict[str, object]:
+    names = ("table", "state", "mode", "rows", "deleted", "inserted")
+    return {"build_id": report.build_id, **{name: getattr(table, name) for name in names}}
+
+
+class _FailedStatementError(Exception):
+    """A statement failed, and with it the transaction: it is done again without that table."""
+
+
+class _ExplainedError(Exception):
+    """Ends the transaction that only looked."""
+
+
+def explain(
+    warehouse: Warehouse, models: Models, *, tables: Iterable[str] = (), full: bool = False
+) -> list[TablePlan]:
+    """What a build would do to each table, and why. Changes nothing."""
+    selected = models.select(tables)
+    prepare_ledger(warehouse)
+    plans: list[TablePlan] = []
+    with suppress(_ExplainedError), warehouse.transaction():
+        planner = new_planner(warehouse, models, full=full)
+        modes: dict[str, Mode] = {}
+        for model in selected:
+            plans.append(planner.plan(model, modes))
+            modes[model.name] = plans[-1].mode
+        raise _ExplainedError
+    return plans
+
+
+@dataclass
+class _Build:
+    """`refused` are the tables whose statements the warehouse refused, with its reason; `full_for`
+    those of them that are tried anew, because they were not made anew at first.
+    """
+
+    warehouse: Warehouse
+    models: Models
+    selected: Sequence[Model]
+    started: datetime
+    outbox: Outbox
+    full: bool = False
+    refused: dict[str, str] = field(default_factory=dict)
+    full_for: dict[str, str] = field(default_factory=dict)
+
+    def run(self, step: Step) -> BuildReport:
+        while True:
+            try:
+                return with_reason(lambda: self._in_transaction(step))
+            except _FailedStatementError:
+                again = ", ".join([*self.refused, *self.full_for])
+                log.info("building again, because of %s", again)
+
+    def _in_transaction(self, step: Step) -> BuildReport:
+        with self.warehouse.transaction():
+            return self._attempt(step)
+
+    def _attempt(self, step: Step) -> BuildReport:
+        self.planner = new_planner(
+            self.warehouse, self.models, full=self.full, full_for=self.full_for
+        )
+        self.sequence = last_change(self.warehouse)
+        self.work: dict[str, Work] = {}
+        tables: dict[str, TableBuild] = {}
+        for model in self.selected:
+            tables[model.name] = self._made(model, tables)
+            step.advance(tables[model.name].inserted)
+        tested = self._tested_against(tables)
+        for model in self.selected:
+            if tables[model.name].is_built:
+                tables[model.name] = self._tested(model, tables[model.name], tested)
+        for model in self.selected:
+            if model.name in self.work:
+                tables[model.name] = self._settled(model, tables)
+        self._remember(tables)
+        return self._recorded(tuple(tables.values()))
+
+    def _made(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild:
+        if reason := self.refused.get(model.name):
+            return TableBuild(model.name, "failed", message=reason)
+        if blocked := self._blocked(model, tables):
+            return blocked
+        begun = time.monotonic()
+        modes = {n: work.plan.mode for n, work in self.work.items() if work.differs}
+        with self._refusable(model, "incremental"):
+            plan = self.planner.plan(model, modes)
+        work = Work(self.warehouse, self.planner, model, plan)
+        working = {name: other.working for name, other in self.work.items()}
+        try:
+            with self._refusable(model, plan.mode):
+                made = work.make(working)
+        except ConfigurationError as error:
+            reasons = "; ".join(map(str, error.problems))
+            return TableBuild(model.name, "failed", message=reasons)
+        self.work[model.name] = work
+        return TableBuild(
+            model.name,
+            "built",
+            rows=made.rows,
+            seconds=time.monotonic() - begun,
+            mode=plan.mode,
+            reason=plan.reason,
+            deleted=made.deleted,
+            inserted=made.inserted,
+            notes=made.notes,
+        )
+
+    def _tested_against(self, tables: Mapping[str, TableBuild]) -> Tested:
+        made = {name: work for name, work in self.work.items() if tables[name].is_built}
+        return Tested(
+            {name: work.working for name, work in made.items() if work.differs},
+            {name: work.change for name, work in made.items() if work.plan.mode != "full"},
+            {name: entry.version for name, entry in self.planner.built.items()},
+        )
+
+    def _tested(self, model: Model, made: TableBuild, tested: Tested) -> TableBuild:
+        known = self.planner.built.get(model.name)
+        with self._refusable(model, made.mode):
+            passed = known.checked if known else {}
+            failures = tuple(broken_tests(model, self.warehouse, tested, passed))
+        errors = [str(failure) for failure in failures if failure.level == "error"]
+        state: State = "failed" if errors else "built"
+        return replace(made, state=state, message="; ".join(errors), failures=failures)
+
+    def _settled(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild:
+        """Puts rows that passed in their place, and lets go of those that did not."""
+        table = tables[model.name]
+        if table.is_built and (blocked := self._blocked(model, tables)):
+            table = replace(blocked, notes=table.notes, failures=table.failures)
+        work = self.work[model.name]
+        if table.is_built:
+            work.put_in_place()
+        else:
+            work.let_go()
+        return table
+
+    def _remember(self, tables: Mapping[str, TableBuild]) -> None:
+        """Up to which change the tables that are built have seen, and what they read."""
+        known = dict(self.planner.built)
+        built = [model for model in self.selected if tables[model.name].is_built]
+        for model in built:
+            differs = self.work[model.name].differs
+            version = self._build_id if differs else known[model.name].version
+            known[model.name] = Built(model.name, "", self.sequence, version)
+        versions = {name: entry.version for name, entry in known.items()}
+        in_doubt = {name for name, table in tables.items() if not table.is_built}
+        firm = {name: version for name, version in versions.items() if name not in in_doubt}
+        for model in built:
+            known[model.name] = replace(
+                known[model.name],
+                fingerprint=self.work[model.name].fingerprint(known),
+                checked=tests_passed(model, tables[model.name].failures, firm),
+            )
+        record_built(
+            self.warehouse,
+            [known[model.name] for model in built],
+            {model.name: self.planner.read(model) for model in built},
+            known=self.models,
+        )
+
+    def _blocked(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild | None:
+        upstream = sorted(self.models.upstream(model.name))
+        failed = [name for name in upstream if name in tables and not tables[name].is_built]
+        if not failed:
+            return None
+        reason = f"reads {', '.join(failed)}, which was not built"
+        return TableBuild(model.name, "skipped", message=reason)
+
+    @contextmanager
+    def _refusable(self, model: Model, mode: Mode) -> Iterator[None]:
+        try:
+            yield
+        except StatementError as error:
+            if mode == "full" or model.name in self.full_for:
+                self.refused[model.name] = error.reason
+            else:
+                self.full_for[model.name] = error.reason
+            raise _FailedStatementError from error
+
+    @property
+    def _build_id(self) -> str:
+        return f"{self.started:%Y%m%dT%H%M%S.%fZ}"
+
+    def _recorded(self, tables: tuple[TableBuild, ...]) -> BuildReport:
+        select = "SELECT count(*) AS loads, max(loaded_at) AS last_loaded_at FROM seil.loads"
+        included = self.warehouse.query(translated(select, self.warehouse.dialect)).to_pylist()[0]
+        report = BuildReport(self._build_id, tables, **included)
+        rows = [
+            {
+                "build_id": report.build_id,
+                "table_name": table.table,
+                "state": table.state,
+                "row_count": table.rows,
+                "message": table.message,
+                **included,
+                "started_at": self.started,
+                "finished_at": datetime.now(UTC),
+            }
+            for table in tables
+        ]
+        self.warehouse.append(BUILDS, pa.Table.from_pylist(rows, schema=ledger_schema(BUILDS)))
+        self.outbox.put([_event(report)])
+        return report
+
+
+def _event(report: BuildReport) -> Event:
+    tables = [
+        {
+            "table": t.table,
+            "state": t.state,
+            "mode": t.mode,
+            "rows": t.rows,
+            "deleted": t.deleted,
+            "inserted": t.inserted,
+            "message": t.message,
+        }
+        for t in report.tables
+    ]
+    detail = {
+        "state": "success" if report.ok else "error",
+        "build_id": report.build_id,
+        "loads": report.loads,
+        "tables": tables,
+        "warnings": [str(failure) for t in report.tables for failure in t.warnings],
+    }
+    return Event(SOURCE, "build", detail, id=event_id("build", report.build_id))

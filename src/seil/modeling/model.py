@@ -1,0 +1,319 @@
+"""The models: an SQL file a table, with a .yml that states its grain, key, columns and tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import sqlglot
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.scope import traverse_scope
+from typing_extensions import TypeIs
+
+from seil.catalog import Catalog
+from seil.errors import ConfigurationError, Problem
+from seil.modeling.business_date import BusinessZone, check_calls, cut_columns
+from seil.modeling.sources import SOURCE_SCHEMA, Source, catalog_sources
+from seil.warehouse.protocol import TableName
+from seil.warehouse.sql import WRITTEN_IN
+
+_PACKAGE = "seil.sf_to_dw"
+_FEEDS = "feeds"
+_LISTED = 30
+Level = Literal["error", "warning"]
+_KINDS = ("unique", "not_null", "accepted_values", "relationships", "expression")
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _as_text(value: object) -> object:
+    """As the warehouse writes it: YAML reads true and 1 as more than text."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+class _Values(_Entry):
+    values: tuple[Annotated[str, BeforeValidator(_as_text)], ...]
+
+
+class _Target(_Entry):
+    to: str
+    field: str
+
+
+class ModelTest(_Entry):
+    """One test of a column or, with its columns named or as an expression, of the table.
+
+    In the .yml a test without arguments is just its name. unique: `columns` together; nulls of a
+    single column do not count. accepted_values, relationships, expression: null passes.
+    """
+
+    level: Level = "error"
+    unique: tuple[str, ...] = ()
+    not_null: tuple[str, ...] = ()
+    accepted_values: _Values | None = None
+    relationships: _Target | None = None
+    expression: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            data = {data: ()}
+        kinds = [kind for kind in _KINDS if kind in data] if isinstance(data, dict) else []
+        if len(kinds) != 1:
+            raise ValueError(f"a test is one of {', '.join(_KINDS)}")
+        return data
+
+    @property
+    def kind(self) -> str:
+        return next(kind for kind in _KINDS if kind in self.model_fields_set)
+
+
+class ModelColumn(_Entry):
+    name: str
+    type: str = ""
+    description: str = ""
+    tests: tuple[ModelTest, ...] = ()
+
+
+class ModelDescription(_Entry):
+    """What the .yml says: `driving` is the Salesforce table whose records make the rows."""
+
+    name: str
+    description: str = ""
+    grain: str = ""
+    key: tuple[str, ...] = ()
+    driving: str = ""
+    columns: tuple[ModelColumn, ...] = ()
+    tests: tuple[ModelTest, ...] = ()
+
+
+@dataclass(frozen=True)
+class Model:
+    """One table: its SELECT and its description."""
+
+    name: str
+    sql: str
+    described: ModelDescription
+
+    @property
+    def query(self) -> exp.Query:
+        """Parsed, the caller's own to change."""
+        return parsed(self.sql).copy()
+
+    @property
+    def cut_columns(self) -> frozenset[str]:
+        """Names of the columns that business dates are cut from."""
+        return _cut_columns(self.sql)
+
+    @property
+    def reads(self) -> frozenset[TableName]:
+        """The tables it reads, lower-cased; those of the default schema are other models."""
+        return _reads(self.sql)
+
+
+class Models(Mapping[str, Model]):
+    """Models by table name, each after those it reads.
+
+    `sources` are the current-record tables that models may read; `zone` gives the time zone in
+    force, asked at each build, since an org says its own only when it has been read. Raises
+    ConfigurationError naming every table nobody knows, and every circle.
+    """
+
+    def __init__(
+        self,
+        models: Iterable[Model],
+        sources: Mapping[str, Source],
+        *,
+        zone: Callable[[], BusinessZone] = BusinessZone,
+    ) -> None:
+        self._models = {model.name: model for model in models}
+        self.sources = sources
+        self.zone = zone
+        problems = [problem for model in self._models.values() for problem in self._unknown(model)]
+        if problems:
+            raise ConfigurationError(problems)
+        needs = {name: self.upstream(name) for name in sorted(self._models)}
+        try:
+            self._order = tuple(TopologicalSorter(needs).static_order())
+        except CycleError as error:
+            circle = " reads ".join(reversed(error.args[1]))
+            problem = Problem(f"models/{error.args[1][0]}.sql", f"reads itself: {circle}")
+            raise ConfigurationError([problem]) from error
+
+    def __getitem__(self, name: str) -> Model:
+        return self._models[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def upstream(self, name: str) -> frozenset[str]:
+        """The models this one reads itself."""
+        return frozenset(table.name for table in self[name].reads if not table.schema)
+
+    def select(self, names: Iterable[str]) -> list[Model]:
+        """The named models, all when none is named, in the order of building.
+
+        A table comes with those that its rows refer to: left as they were, they would lack the rows
+        that new ones point at.
+        """
+        wanted = [name.lower() for name in names]
+        problems = [unknown(name, "a table that is built", self) for name in wanted]
+        if found := [problem for problem in problems if problem]:
+            raise ConfigurationError(found)
+        along = set(wanted)
+        while more := {to for name in along for to in self._parents(self[name])} - along:
+            along |= more
+        return [self[name] for name in self if name in along or not wanted]
+
+    def _parents(self, model: Model) -> Iterator[str]:
+        """The models that its relationship tests look into."""
+        for column in model.described.columns:
+            for test in column.tests:
+                if test.relationships and test.relationships.to in self:
+                    yield test.relationships.to
+
+    def _unknown(self, model: Model) -> Iterator[Problem]:
+        for table in sorted(model.reads):
+            if table.schema == SOURCE_SCHEMA:
+                known = [str(TableName(SOURCE_SCHEMA, name)) for name in self.sources]
+            else:
+                known = list(self._models)
+            if problem := unknown(str(table), "a table", known, at=f"models/{model.name}.sql"):
+                yield problem
+
+
+def load_models(
+    catalog: Catalog,
+    folder: Path | None = None,
+    *,
+    zone: Callable[[], BusinessZone] = BusinessZone,
+) -> Models:
+    """The packaged models, overlaid by those of `folder`: a file of the same name replaces.
+
+    `zone` is asked at each build for the time zone that business dates are cut in.
+    """
+    files = _read(resources.files(_PACKAGE).joinpath("models"))
+    if folder:
+        files |= _read(folder)
+    problems: list[Problem] = []
+    models: list[Model] = []
+    for name in sorted({stem for stem, _ in files} - {_FEEDS}):
+        try:
+            models.append(_model(name, files))
+        except (ValueError, yaml.YAMLError, SqlglotError) as error:
+            problems += _problems(name, error)
+    if problems:
+        raise ConfigurationError(problems)
+    return Models(models, catalog_sources(catalog), zone=zone)
+
+
+@cache
+def parsed(sql: str) -> exp.Query:
+    """Shared: not to be changed."""
+    parsed = sqlglot.parse_one(sql, read=WRITTEN_IN)
+    if not isinstance(parsed, exp.Query):
+        raise SqlglotError("is not a SELECT")
+    return parsed
+
+
+@cache
+def _cut_columns(sql: str) -> frozenset[str]:
+    return cut_columns(parsed(sql))
+
+
+@cache
+def _reads(sql: str) -> frozenset[TableName]:
+    return frozenset(table_name(table) for table in tables_of(parsed(sql)))
+
+
+def tables_of(query: exp.Query) -> list[exp.Table]:
+    """The tables a query reads, where it reads them: not its own CTEs, not table functions."""
+    found = [
+        source
+        for scope in traverse_scope(query)
+        for _, source in scope.selected_sources.values()
+        if is_table(source)
+    ]
+    return list({id(table): table for table in found}.values())
+
+
+def is_table(source: object) -> TypeIs[exp.Table]:
+    return isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
+
+
+def table_name(table: exp.Table) -> TableName:
+    return TableName(table.db.lower(), table.name.lower())
+
+
+def unknown(name: str, kind: str, known: Iterable[str], *, at: str = "") -> Problem | None:
+    """What to say about a name that is not among those known; None when it is."""
+    names = list(known)
+    if name in names:
+        return None
+    near = get_close_matches(name, names, 3, 0.5)
+    cure = f"did you mean {' or '.join(near)}?" if near else _listing(names)
+    if at:
+        return Problem(at, f"{name} is not {kind}", cure)
+    return Problem(name, f"is not {kind}", cure)
+
+
+def _listing(names: Collection[str]) -> str:
+    return f"there are {', '.join(sorted(names))}" if len(names) <= _LISTED else ""
+
+
+def _read(folder: Path | Traversable) -> dict[tuple[str, str], str]:
+    return {
+        (Path(file.name).stem.lower(), Path(file.name).suffix): file.read_text("utf-8")
+        for file in folder.iterdir()
+        if file.name.endswith((".sql", ".yml"))
+    }
+
+
+def _model(name: str, files: Mapping[tuple[str, str], str]) -> Model:
+    if (name, ".sql") not in files:
+        raise ValueError(f"there is no {name}.sql beside it")
+    described = _yaml(files.get((name, ".yml"), "")) or {}
+    model = Model(
+        name, files[name, ".sql"], ModelDescription.model_validate({"name": name, **described})
+    )
+    if model.described.name != name:
+        raise ValueError(f"is named {model.described.name!r} inside")
+    _reads(model.sql)
+    check_calls(parsed(model.sql))
+    return model
+
+
+def _yaml(text: str) -> Any:
+    """As yaml.safe_load, which does not use libyaml, and so takes six times as long."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
+def _problems(name: str, error: Exception) -> Iterator[Problem]:
+    if isinstance(error, ValidationError):
+        from seil.wrong_values import problems_of
+
+        yield from problems_of(error, lambda at: f"models/{name}.yml: {'.'.join(map(str, at))}")
+    else:
+        file = f"models/{name}.{'sql' if isinstance(error, SqlglotError) else 'yml'}"
+        yield Problem(file, str(error).strip().split("\n", 1)[0])

@@ -1,0 +1,308 @@
+"""How each table is to be built: not at all, row by row, or anew, and why."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Literal
+
+from seil.modeling.blocks import Block, UnanalysableError, VolatileError, model_block
+from seil.modeling.business_date import BusinessZone, is_date
+from seil.modeling.model import Model, Models
+from seil.modeling.reach import Reach, Scope, model_scope
+from seil.modeling.select import Columns, columns_read, source_types
+from seil.modeling.sources import SOURCE_SCHEMA
+from seil.sf_to_dw.load.changes import (
+    IS_OLD,
+    SEQUENCE,
+    Built,
+    Change,
+    built_tables,
+    changes_kept,
+    images,
+)
+from seil.warehouse.protocol import TableName
+from seil.warehouse.sql import Name, Sql, compose, joined, quoted, translated
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+
+Mode = Literal["full", "incremental", "unchanged"]
+
+# Raise it when tables have to be built anew because they are built in another way.
+_BUILT_THIS_WAY = "1"
+WITHOUT_SCOPE = "without scope"
+_FULL_SHARE = 0.3
+_FULL_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class SourceChange:
+    """Changes of a source table that a table has not seen."""
+
+    source: TableName
+    rows: int
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.rows:,} changed"
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """`keys` is how many driving records are affected, None where that was not asked."""
+
+    table: str
+    mode: Mode
+    reason: str = ""
+    changed: tuple[SourceChange, ...] = ()
+    keys: int | None = None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a model's SQL says about following changes; `refused` where it says too little."""
+
+    block: Block | None
+    scope: Scope | None
+    refused: str = ""
+    is_volatile: bool = False
+
+
+@dataclass
+class Planner:
+    """Plans the tables of one build; only within its transaction."""
+
+    warehouse: Warehouse
+    models: Models
+    columns: Columns
+    changes: Sequence[Change]
+    built: Mapping[str, Built]
+    zone: BusinessZone
+    full: bool = False
+    full_for: Mapping[str, str] = field(default_factory=dict)
+    _analyses: dict[str, Analysis] = field(default_factory=dict)
+
+    def plan(self, model: Model, upstream: Mapping[str, Mode]) -> TablePlan:
+        """Leaves the affected values of the scope in the temporary table `keys_table`.
+
+        `upstream` is how the tables of this build are built that come before it.
+        """
+        changed = tuple(self._changed(model))
+        if reason := self._reason(model, upstream):
+            return TablePlan(model.name, "full", reason, changed)
+        if not changed:
+            return TablePlan(model.name, "unchanged", "nothing it reads has changed")
+        try:
+            keys = self._keys(model, [change.source for change in changed])
+        except UnanalysableError as error:
+            return TablePlan(model.name, "full", f"cannot follow the changes: {error}", changed)
+        if keys > max(_FULL_ROWS, _FULL_SHARE * self._rows(TableName("", model.name))):
+            reason = f"{keys:,} driving records are affected"
+            return TablePlan(model.name, "full", reason, changed, keys)
+        if not keys:
+            reason = "no row can have changed"
+            return TablePlan(model.name, "unchanged", reason, changed, keys)
+        return TablePlan(model.name, "incremental", "", changed, keys)
+
+    def analysis(self, model: Model) -> Analysis:
+        if model.name not in self._analyses:
+            self._analyses[model.name] = self._analysed(model)
+        return self._analyses[model.name]
+
+    def followed(self, model: Model) -> tuple[Block, Scope]:
+        """Raises UnanalysableError when changes cannot be followed through the model."""
+        analysis = self.analysis(model)
+        if analysis.block is None or analysis.scope is None:
+            raise UnanalysableError(analysis.refused)
+        return analysis.block, analysis.scope
+
+    def fingerprint(self, model: Model, built: Mapping[str, Built]) -> str:
+        """Differs where the model, or what it reads, is not what it was; `built` are the other
+        models' tables. The time zone stands behind the rest where the table depends on it.
+        """
+        inputs = [_BUILT_THIS_WAY, model.sql, model.described.model_dump_json()]
+        for name in sorted(self.models.upstream(model.name)):
+            inputs += [name, built[name].version if name in built else ""]
+        for source, names in sorted(self.read(model).items()):
+            known = self.columns(source)
+            have = set(known.names) if known is not None else set()
+            types = [
+                f"{name} {known.field(name).type if known is not None and name in have else ''}"
+                for name in sorted(names)
+            ]
+            inputs += [str(source), str(known is None), *types]
+        digest = hashlib.sha256("\n".join(inputs).encode()).hexdigest()
+        return f"{digest} {self.zone.name}" if self._depends_on_zone(model) else digest
+
+    def read(self, model: Model) -> dict[TableName, frozenset[str]]:
+        """The columns that a model reads of each source table."""
+        read = dict(columns_read(model.sql))
+        for source, names in read.items():
+            if "*" in names or self.analysis(model).refused:
+                known = self.columns(source)
+                read[source] = names.union(known.names if known is not None else ())
+        return read
+
+    def _depends_on_zone(self, model: Model) -> bool:
+        """Not where all that it cuts days from are days already, in this org.
+
+        Asked in every build: only names are compared, so more can depend on it than do.
+        """
+        type_of = source_types(self.models.sources, self.columns)
+        read = columns_read(model.sql)
+
+        def is_day(name: str) -> bool:
+            types = [type_of(source, name) for source, names in read.items() if name in names]
+            return bool(types) and all(map(is_date, types))
+
+        return not all(map(is_day, model.cut_columns))
+
+    @cached_property
+    def _source_keys(self) -> dict[TableName, str]:
+        return {
+            TableName(SOURCE_SCHEMA, name): source.object.key.lower()
+            for name, source in self.models.sources.items()
+        }
+
+    def _analysed(self, model: Model) -> Analysis:
+        try:
+            block = model_block(model.sql)
+            scope = model_scope(block, self._source_keys, model.described.key)
+        except UnanalysableError as error:
+            return Analysis(None, None, str(error), is_volatile=isinstance(error, VolatileError))
+        return Analysis(block, scope)
+
+    def _reason(self, model: Model, upstream: Mapping[str, Mode]) -> str:
+        """Why a table has to be built anew, whatever has changed; empty where it need not be."""
+        built = self.built.get(model.name)
+        if self.full:
+            return "asked for"
+        if reason := self.full_for.get(model.name):
+            return f"row by row it failed: {reason}"
+        if built is None or self.columns(TableName("", model.name)) is None:
+            return "it has not been built"
+        return self._outdated(model, built) or self._refused(model, upstream)
+
+    def _outdated(self, model: Model, built: Built) -> str:
+        if built.fingerprint == WITHOUT_SCOPE:
+            return "it has rows without a driving record"
+        if built.fingerprint != (now := self.fingerprint(model, self.built)):
+            return _difference(built.fingerprint, now)
+        whole = {str(change.source) for change in self._unseen(model) if change.is_whole}
+        return f"much of {', '.join(sorted(whole))} has changed" if whole else ""
+
+    def _refused(self, model: Model, upstream: Mapping[str, Mode]) -> str:
+        reads = self.models.upstream(model.name)
+        if moved := sorted(
+            name for name in reads if upstream.get(name, "unchanged") != "unchanged"
+        ):
+            return f"it reads {', '.join(moved)}"
+        analysis = self.analysis(model)
+        if analysis.is_volatile or (analysis.refused and self._unseen(model)):
+            return f"cannot follow changes: {analysis.refused}"
+        return ""
+
+    def _unseen(self, model: Model) -> list[Change]:
+        built = self.built.get(model.name)
+        seen = built.sequence if built else 0
+        return [c for c in self.changes if c.sequence > seen and c.source in model.reads]
+
+    def _changed(self, model: Model) -> list[SourceChange]:
+        rows: dict[TableName, int] = {}
+        for change in self._unseen(model):
+            rows[change.source] = rows.get(change.source, 0) + change.rows
+        return [SourceChange(source, number) for source, number in sorted(rows.items())]
+
+    def _keys(self, model: Model, sources: Sequence[TableName]) -> int:
+        """Makes the table of affected scopes; says how many there are."""
+        block, scope = self.followed(model)
+        read = self.read(model)
+
+        def changed(source: TableName) -> Sql:
+            return self._changed_records(model, source, read[source])
+
+        def has(source: TableName, column: str) -> bool:
+            known = self.columns(source)
+            return known is not None and column in known.names
+
+        select = Reach(changed, has).keys(block, scope, sources)
+        if select is None:
+            return 0
+        table = TableName("", keys_table(model.name))
+        self._run(
+            compose("CREATE OR REPLACE TEMP TABLE {t} AS {select}", t=table, select=select),
+        )
+        return self._rows(table)
+
+    def _changed_records(self, model: Model, source: TableName, read: frozenset[str]) -> Sql:
+        """Records that differ in a column that is read, as they were and as they are.
+
+        What a record was in between is left out, and so is one that came back to what it was.
+        """
+        key = self._source_keys[source]
+        known = self.columns(images(source))
+        names = sorted(set(known.names if known is not None else ()) & (read | {key}))
+        changes = [change for change in self._unseen(model) if change.source == source]
+        first_and_last = """
+            QUALIFY {sequence} = CASE WHEN {is_old}
+                THEN min({sequence}) OVER (PARTITION BY {key})
+                ELSE max({sequence}) OVER (PARTITION BY {key}) END"""
+        ends = compose(
+            first_and_last if len(changes) > 1 else "",
+            key=Name(key),
+            sequence=Name(SEQUENCE),
+            is_old=Name(IS_OLD),
+        )
+        return compose(
+            """
+            SELECT {columns} FROM (
+                SELECT {columns} FROM {images} WHERE {sequence} >= {first} {ends}
+            ) AS c GROUP BY {columns} HAVING count(*) = 1""",
+            columns=joined(", ", map(quoted, names)),
+            images=images(source),
+            sequence=Name(SEQUENCE),
+            first=min(change.sequence for change in changes),
+            ends=ends,
+        )
+
+    def _rows(self, table: TableName) -> int:
+        counted = compose("SELECT count(*) AS n FROM {table}", table=table)
+        found = self.warehouse.query(translated(counted, self.warehouse.dialect))
+        return int(found["n"][0].as_py())
+
+    def _run(self, sql: Sql) -> None:
+        self.warehouse.execute(translated(sql, self.warehouse.dialect))
+
+
+def new_planner(
+    warehouse: Warehouse,
+    models: Models,
+    *,
+    full: bool = False,
+    full_for: Mapping[str, str] | None = None,
+) -> Planner:
+    """`full_for` are tables that have to be built anew, with the reason."""
+    return Planner(
+        warehouse,
+        models,
+        columns=cache(warehouse.columns),
+        changes=changes_kept(warehouse),
+        built=built_tables(warehouse),
+        zone=models.zone(),
+        full=full,
+        full_for=full_for or {},
+    )
+
+
+def _difference(before: str, now: str) -> str:
+    """Between two fingerprints."""
+    (old, _, old_zone), (new, _, new_zone) = before.partition(" "), now.partition(" ")
+    if old == new:
+        return f"its days were cut in {old_zone}, and are in {new_zone} now"
+    return "its model, or something that it reads, is not what it was"
+
+
+def keys_table(name: str) -> str:
+    return f"{name}__keys"

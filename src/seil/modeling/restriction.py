@@ -1,0 +1,120 @@
+"""A model's SELECT for some of its driving records only, so that it costs as little as they are.
+
+The restriction goes into the import of the driving record. What is joined to it is restricted to
+the values that are looked up in it, windows and sums over whole tables included. Each use of a CTE
+gets a copy of its own, since each needs other rows of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from seil.modeling.blocks import Block, Column, UnanalysableError
+from seil.modeling.reach import Scope
+from seil.warehouse.protocol import TableName
+from seil.warehouse.sql import WRITTEN_IN, Name, compose, joined, quoted
+
+
+def restricted(block: Block, scope: Scope, keys: str) -> exp.Select:
+    """The model's rows whose scope is among those of `keys`, a SELECT of one column."""
+    restriction = _Restriction()
+    root = block.root
+    column = block.same(scope.output)
+    if column and column.alias != root:
+        equalities = block.equalities[column.alias]
+        column = next(e.other[0] for e in equalities if e.own == (column,))
+    if column is None:
+        raise UnanalysableError(f"{scope.output} is not a column of what is read")
+    select = restriction.of(block, column, keys)
+    for name, body in restriction.ctes:
+        select.with_(exp.to_identifier(name, quoted=True), as_=body, copy=False)
+    return select
+
+
+@dataclass
+class _Restriction:
+    ctes: list[tuple[str, exp.Select]] = field(default_factory=list)
+    _whole: dict[int, str] = field(default_factory=dict)
+
+    def of(self, block: Block, column: Column | None, keys: str) -> exp.Select:
+        """A copy of the block with the rows that have `keys` in a column of its root; without a
+        column, all of its rows.
+        """
+        select = block.select.copy()
+        select.set("with_", None)
+        reads = dict(_reads(select))
+        narrowed: dict[str, str] = {}
+        for alias, relation in block.relations.items():
+            if alias == block.root and column:
+                if isinstance(relation, TableName):
+                    wanted = f"{quoted(reads[alias].alias_or_name)}.{quoted(column.name)}"
+                    select.where(f"{wanted} IN ({keys})", dialect=WRITTEN_IN, copy=False)
+                    continue
+                name, is_narrow = self._named(relation, column.name, keys)
+            elif isinstance(relation, TableName):
+                continue
+            else:
+                name, is_narrow = self._looked_up(block, alias, relation, narrowed)
+            if is_narrow:
+                narrowed[alias] = name
+            _rename(reads[alias], name)
+        return select
+
+    def _looked_up(
+        self, block: Block, alias: str, relation: Block, narrowed: dict[str, str]
+    ) -> tuple[str, bool]:
+        for equality in block.equalities[alias]:
+            if len(equality.own) == 1 and {c.alias for c in equality.other} <= narrowed.keys():
+                select = "SELECT r.{column} FROM {relation} AS r"
+                keys = joined(
+                    " UNION ALL ",
+                    (
+                        compose(select, column=Name(c.name), relation=Name(narrowed[c.alias]))
+                        for c in equality.other
+                    ),
+                )
+                return self._named(relation, equality.own[0].name, keys)
+        return self._complete(relation), False
+
+    def _named(self, block: Block, output: str, keys: str) -> tuple[str, bool]:
+        column = _pushed(block, output)
+        if column is None:
+            return self._complete(block), False
+        return self._added(block, self.of(block, column, keys)), True
+
+    def _complete(self, block: Block) -> str:
+        if id(block) not in self._whole:
+            self._whole[id(block)] = self._added(block, self.of(block, None, ""))
+        return self._whole[id(block)]
+
+    def _added(self, block: Block, select: exp.Select) -> str:
+        name = f"{block.name}__{len(self.ctes)}"
+        self.ctes.append((name, select))
+        return name
+
+
+def _pushed(block: Block, output: str) -> Column | None:
+    """The root's column to restrict by, where that leaves out no row with a wanted `output` and
+    changes none.
+    """
+    try:
+        columns = block.trace(output)
+    except UnanalysableError:
+        return None
+    is_root = len(columns) == 1 and columns[0].alias == block.root
+    return columns[0] if is_root and block.keeps_together(columns[0]) else None
+
+
+def _reads(select: exp.Select) -> Iterator[tuple[str, exp.Expression]]:
+    for source in (select.args["from_"], *(select.args.get("joins") or [])):
+        yield source.this.alias_or_name.lower(), source.this
+
+
+def _rename(read: exp.Expression, name: str) -> None:
+    table = exp.to_table(quoted(name), dialect=WRITTEN_IN)
+    alias = exp.to_identifier(read.alias_or_name, quoted=True)
+    table.set("alias", exp.TableAlias(this=alias))
+    read.replace(table)

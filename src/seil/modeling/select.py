@@ -1,0 +1,189 @@
+"""A model's SELECT as this warehouse can run it today.
+
+What an org does not have is read as null: an object without a table as no rows, a column that the
+table lacks as nulls of the type the packaged field list gives. Tables built in the same transaction
+are read under their working names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+from sqlglot.optimizer.scope import Scope, traverse_scope
+
+from seil.errors import ConfigurationError
+from seil.modeling.business_date import BusinessZone, TypeOf, expand
+from seil.modeling.model import Model, is_table, parsed, table_name, unknown
+from seil.modeling.sources import SOURCE_SCHEMA, Source
+from seil.warehouse.sql import WRITTEN_IN
+from seil.warehouse.types import TEXT, sql_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from seil.warehouse.protocol import TableName
+
+
+@dataclass(frozen=True)
+class Select:
+    """`notes` say what was read as null, and so does not come from the org, and which days dates
+    are where nobody said.
+    """
+
+    sql: str
+    notes: tuple[str, ...]
+
+
+Columns = Callable[["TableName"], "pa.Schema | None"]
+"""What a warehouse answers; asked often for the same table, so a build remembers it."""
+
+
+def runnable_select(
+    model: Model,
+    dialect: str,
+    *,
+    sources: Mapping[str, Source],
+    columns: Columns,
+    working: Mapping[str, str],
+    zone: BusinessZone,
+    query: exp.Query | None = None,
+) -> Select:
+    """`query` is the model's SELECT in another form, read instead of its own; `columns` are those
+    of the source tables as they are, None where there is no such table; `working` maps tables of
+    this build to the names they have until it ends; `zone` is where business dates are cut.
+
+    Raises ConfigurationError when the model reads a column that neither the table nor the field
+    list has.
+    """
+    query = query or model.query
+    notes: dict[str, None] = {}
+    if model.cut_columns:
+        matters = expand(query, zone.name, source_types(sources, columns))
+        notes |= dict.fromkeys([zone.note] if zone.note and matters else [])
+    for scope in traverse_scope(query):
+        for alias, (_, table) in scope.selected_sources.items():
+            if not is_table(table):
+                continue
+            name = table_name(table)
+            if name.schema == SOURCE_SCHEMA:
+                read = _Read(model, sources[name.name], columns(name))
+                missing = read.missing(set(_columns_read(scope, alias, read.source)))
+                if missing or read.known is None:
+                    table.replace(read.stand_in(table, missing))
+                    notes |= dict.fromkeys(read.notes(missing))
+            elif name.name in working:
+                _rename(table, working[name.name])
+    return Select(query.sql(dialect=dialect), tuple(notes))
+
+
+@cache
+def columns_read(sql: str) -> Mapping[TableName, frozenset[str]]:
+    """The columns that a model's SQL reads of each source table, lower-cased; `*` for all.
+
+    A column that is not said to be of some table counts for all that it can be of.
+    """
+    read: dict[TableName, set[str]] = {}
+    for scope in traverse_scope(parsed(sql)):
+        for alias, (_, table) in scope.selected_sources.items():
+            if is_table(table) and (name := table_name(table)).schema == SOURCE_SCHEMA:
+                of_it = (c.name for c in scope.columns if c.table.lower() in ("", alias.lower()))
+                found = {"*"} if scope.expression.is_star else set[str]()
+                read.setdefault(name, set()).update(found, (column.lower() for column in of_it))
+    return {name: frozenset(columns) for name, columns in read.items()}
+
+
+def source_types(sources: Mapping[str, Source], columns: Columns) -> TypeOf:
+    """Those of source tables, as they are, else as the packaged field list has them."""
+
+    def type_of(table: TableName, column: str) -> pa.DataType | None:
+        if table.schema != SOURCE_SCHEMA:
+            return None
+        known = columns(table)
+        if known is not None and column in known.names:
+            found: pa.DataType = known.field(column).type
+            return found
+        field = sources[table.name].fields.get(column)
+        return field.arrow if field else None
+
+    return type_of
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One place where a model reads a source table; `known` is None while there is no such."""
+
+    model: Model
+    source: Source
+    known: pa.Schema | None
+
+    @property
+    def table(self) -> str:
+        return f"{SOURCE_SCHEMA}.{self.source.table}"
+
+    def missing(self, wanted: set[str]) -> list[str]:
+        """Columns the model reads that have to be made up, sorted."""
+        have = set(self.known.names) if self.known is not None else set()
+        every = set(self.source.fields) if "*" in wanted else set()
+        missing = sorted((wanted | every) - have - {"*"})
+        if have or self.source.fields:
+            known = [*have, *self.source.fields]
+            place = f"models/{self.model.name}.sql"
+            problems = [
+                unknown(name, f"a column of {self.table}", known, at=place) for name in missing
+            ]
+            if found := [problem for problem in problems if problem]:
+                raise ConfigurationError(found)
+        return missing
+
+    def stand_in(self, table: exp.Table, missing: list[str]) -> exp.Subquery:
+        """A subquery with the table's rows, if any, and every column the model reads."""
+        nulls = [
+            exp.alias_(
+                exp.cast(exp.null(), self._type(name), dialect=WRITTEN_IN), name, quoted=True
+            )
+            for name in missing
+        ]
+        bare = table.copy()
+        bare.set("alias", None)
+        if self.known is None:
+            # Joined without reading a column of it, it still needs one.
+            some = nulls or [exp.alias_(exp.null(), "nothing")]
+            select = exp.select(*some).where(exp.false())
+        else:
+            select = exp.select(exp.Star(), *nulls).from_(bare)
+        return select.subquery(table.alias_or_name)
+
+    def notes(self, missing: list[str]) -> Iterator[str]:
+        if self.known is None:
+            yield f"{self.table} has not been loaded: read as empty"
+        elif missing:
+            yield f"{self.table} has no {', '.join(missing)}: read as null"
+
+    def _type(self, column: str) -> str:
+        field = self.source.fields.get(column)
+        return sql_type(field.arrow if field else TEXT)
+
+
+def _columns_read(scope: Scope, alias: str, source: Source) -> Iterator[str]:
+    """Lower-cased names; `*` for all.
+
+    A column that is not said to be of some table is this one's where it is the only one there, or
+    has such a field.
+    """
+    if scope.expression.is_star:
+        yield "*"
+    alone = len(scope.selected_sources) == 1
+    for column in scope.columns:
+        name, of = column.name.lower(), column.table.lower()
+        if of == alias.lower() or (not of and (alone or name in source.fields)):
+            yield name
+
+
+def _rename(table: exp.Table, name: str) -> None:
+    alias = table.alias_or_name
+    table.set("this", exp.to_identifier(name, quoted=True))
+    table.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))

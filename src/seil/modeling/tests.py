@@ -1,0 +1,388 @@
+"""Tests of a built table: which rows break what its .yml promises."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
+from seil.modeling.model import Level, Model, ModelTest
+from seil.warehouse.protocol import TableName
+from seil.warehouse.sql import Name, Sql, compose, joined, literal, quoted, translated
+from seil.warehouse.types import stored_type, type_name
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+
+_EXAMPLES = 5
+ROW = "_seil_row"
+
+
+@dataclass(frozen=True)
+class TestFailure:
+    """A broken promise: how many rows break it, and the key of up to five of them."""
+
+    __test__ = False  # not a test case, whatever its name says to pytest
+
+    table: str
+    test: str
+    level: Level
+    count: int
+    examples: tuple[Mapping[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        return self._text(self.examples)
+
+    @property
+    def brief(self) -> str:
+        """With one example, for a screen."""
+        return self._text(self.examples[:1])
+
+    def _text(self, examples: Sequence[Mapping[str, Any]]) -> str:
+        if not examples:
+            return f"{self.table}: {self.test}"
+        rows = "; ".join(
+            ", ".join(f"{name} = {value}" for name, value in example.items())
+            for example in examples
+        )
+        return f"{self.table}: {self.test} is broken by {self.count} row(s): {rows}"
+
+
+@dataclass(frozen=True)
+class RowChange:
+    """How a table differs from what it was: by rows of the table `rows`, which are new where their
+    ROW is null, and gone where it is not.
+    """
+
+    rows: str
+
+    @property
+    def new(self) -> Sql:
+        return compose("SELECT * FROM {t} WHERE {row} IS NULL", t=Name(self.rows), row=Name(ROW))
+
+    @property
+    def gone(self) -> Sql:
+        return compose(
+            "SELECT * FROM {t} WHERE {row} IS NOT NULL", t=Name(self.rows), row=Name(ROW)
+        )
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What tests are run against: `working` are the tables' names until the build ends, `changes`
+    how those differ that are not made anew, None where nothing does, `versions` what they held.
+    """
+
+    working: Mapping[str, str]
+    changes: Mapping[str, RowChange | None]
+    versions: Mapping[str, str]
+
+
+def broken_tests(
+    model: Model, warehouse: Warehouse, tested: Tested, passed: Mapping[str, str]
+) -> Iterator[TestFailure]:
+    """Runs every test of the model, over changed rows alone where the others have passed: `passed`
+    gives, by test, the version of the other table it was passed with.
+    """
+    if model.name not in tested.changes:
+        yield from _broken_description(model, warehouse, tested.working)
+    tests = [_Test(model, column, test, tested, passed) for column, test in _tests(model)]
+    runnable = [test.is_there(warehouse) for test in tests]
+    broken = _broken(list(compress(tests, runnable)), warehouse)
+    for test, can_run in zip(tests, runnable, strict=True):
+        if not can_run:
+            text = f"{test.name} cannot be checked: there is no table {test.other} yet"
+            yield TestFailure(model.name, text, "warning", 0)
+        elif test.name in broken:
+            yield test.failure(warehouse)
+
+
+def _broken(tests: Sequence[_Test], warehouse: Warehouse) -> set[str]:
+    """The names of those that some row breaks: all are asked in one statement, and those that look
+    at single rows in one pass.
+    """
+    of_rows: dict[Sql, list[Sql]] = {}
+    asked: list[Sql] = []
+    counted: dict[str, str] = {}
+    for number, test in enumerate(tests):
+        column = f"n_{number}"
+        if test.is_of_one_row and (rows := test.rows):
+            count = compose("count(*) FILTER ({b}) AS {n}", b=test.broken, n=Name(column))
+            of_rows.setdefault(rows, []).append(count)
+        elif not test.is_of_one_row and (select := test.breaking):
+            asked.append(
+                compose("SELECT count(*) AS {n} FROM ({s}) AS s", n=Name(column), s=select)
+            )
+        counted[column] = test.name
+    for rows, counts in of_rows.items():
+        asked.append(compose("SELECT {c} FROM ({r}) AS t", c=joined(", ", counts), r=rows))
+    if not asked:
+        return set()
+    parts = joined(
+        ", ", (compose("({a}) AS {n}", a=a, n=Name(f"q_{n}")) for n, a in enumerate(asked))
+    )
+    sql = translated(compose("SELECT * FROM {parts}", parts=parts), warehouse.dialect)
+    found = warehouse.query(sql).to_pylist()[0]
+    return {counted[column] for column, count in found.items() if count}
+
+
+def tests_passed(
+    model: Model, failures: Collection[TestFailure], versions: Mapping[str, str]
+) -> dict[str, str]:
+    """The tests that did not fail, with the version of the other table they concern."""
+    failed = {failure.test for failure in failures}
+    nothing = Tested({}, {}, {})
+    tests = [_Test(model, column, test, nothing, {}) for column, test in _tests(model)]
+    return {t.name: versions.get(t.other, "") for t in tests if not _failed(t.name, failed)}
+
+
+def _failed(name: str, failed: Collection[str]) -> bool:
+    return any(failure.startswith(name) for failure in failed)
+
+
+def _tests(model: Model) -> Iterator[tuple[str, ModelTest]]:
+    for test in model.described.tests:
+        yield "", test
+    for column in model.described.columns:
+        for test in column.tests:
+            yield column.name, test
+
+
+def _broken_description(
+    model: Model, warehouse: Warehouse, working: Mapping[str, str]
+) -> Iterator[TestFailure]:
+    """The columns there are, against those described; nothing described promises nothing."""
+    described = {column.name: column.type for column in model.described.columns}
+    built = warehouse.columns(TableName("", working[model.name]))
+    if not described or built is None:
+        return
+    found = {column.name: stored_type(column.type) or column.type for column in built}
+    for name in described.keys() - found.keys():
+        yield TestFailure(model.name, f"column {name} is described, but not built", "error", 1)
+    for name in found.keys() - described.keys():
+        yield TestFailure(model.name, f"column {name} is built, but not described", "warning", 1)
+    for name in described.keys() & found.keys():
+        is_type, wanted = type_name(found[name]).partition("(")[0], described[name]
+        if wanted and is_type != wanted.partition("(")[0]:
+            text = f"column {name} is {is_type}, but described as {wanted}"
+            yield TestFailure(model.name, text, "warning", 1)
+
+
+@dataclass(frozen=True)
+class _Test:
+    model: Model
+    column: str
+    test: ModelTest
+    tested: Tested
+    passed: Mapping[str, str]
+
+    @property
+    def working(self) -> Mapping[str, str]:
+        return self.tested.working
+
+    @property
+    def other(self) -> str:
+        """The table it concerns beside its own."""
+        target = self.test.relationships
+        return target.to if target else ""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether rows that have not changed still pass it."""
+        if self.model.name not in self.tested.changes or self.name not in self.passed:
+            return False
+        if not self.other:
+            return True
+        known = self.tested.versions.get(self.other)
+        is_followed = self.other in self.tested.changes or self.other not in self.working
+        return is_followed and known is not None and self.passed[self.name] == known
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        named = self.test.unique or self.test.not_null
+        return named or ((self.column,) if self.column else ())
+
+    @property
+    def name(self) -> str:
+        detail = ", ".join(self.columns) or self.test.expression
+        if self.column and self.test.expression:
+            detail = f"{self.column}: {self.test.expression}"
+        if target := self.test.relationships:
+            detail = f"{self.column} to {target.to}.{target.field}"
+        return f"{self.test.kind}({detail})"
+
+    @property
+    def is_of_one_row(self) -> bool:
+        """Whether a row breaks it or not, whatever the others are."""
+        return self.test.kind in ("not_null", "accepted_values", "expression")
+
+    @property
+    def rows(self) -> Sql | None:
+        """What a test of single rows has to look at; None when there is nothing."""
+        if not self.is_partial:
+            return compose("SELECT * FROM {table}", table=self._whole)
+        return self._change.new if self._change else None
+
+    @property
+    def breaking(self) -> Sql | None:
+        """A SELECT of something when rows break the test; None when none can."""
+        if self.test.kind == "unique":
+            if not self.is_partial:
+                return self._repeated
+            return self._repeated_by(self._change) if self._change else None
+        if not self.is_partial:
+            return compose("SELECT 1 FROM {t} AS t WHERE {b}", t=self._whole, b=self.broken)
+        return self._dangling
+
+    def failure(self, warehouse: Warehouse) -> TestFailure:
+        rows = warehouse.query(translated(self._broken_rows(), warehouse.dialect)).to_pylist()
+        count = int(rows[0]["_count"]) if rows else 0
+        examples = tuple({k: v for k, v in row.items() if k != "_count"} for row in rows)
+        return TestFailure(self.model.name, self.name, self.test.level, count, examples)
+
+    def is_there(self, warehouse: Warehouse) -> bool:
+        """Whether the other table is."""
+        if not self.other or self.other in self.working or self.other in self.tested.changes:
+            return True
+        return warehouse.columns(_related(self.other, self.working)) is not None
+
+    def _broken_rows(self) -> Sql:
+        shown = [*dict.fromkeys([*self.model.described.key, *self.columns])]
+        return compose(
+            "SELECT {shown}, count(*) OVER () AS _count FROM {rows} AS t WHERE {broken} "
+            "ORDER BY {order} LIMIT {limit}",
+            shown=joined(", ", (f"t.{quoted(name)}" for name in shown)) if shown else Sql("t.*"),
+            rows=self._counted if self.test.kind == "unique" else self._whole,
+            broken=self.broken,
+            order=Sql(", ".join(str(n) for n in range(1, max(len(shown), 1) + 1))),
+            limit=_EXAMPLES,
+        )
+
+    @property
+    def _change(self) -> RowChange | None:
+        return self.tested.changes.get(self.model.name)
+
+    @property
+    def _whole(self) -> Sql:
+        return quoted(self.working.get(self.model.name, self.model.name))
+
+    @property
+    def _dangling(self) -> Sql | None:
+        """Rows that point at what is not there: only what they newly point at, and what is newly
+        gone, has to be looked for.
+        """
+        field = Name(self.test.relationships.field if self.test.relationships else "")
+        column = Name(self.columns[0])
+        parts = []
+        if own := self._change:
+            parts.append(_less(column, own.new, own.gone))
+        if other := self.tested.changes.get(self.other):
+            parts.append(_less(field, other.gone, other.new))
+        if not parts:
+            return None
+        return compose(
+            """
+            WITH suspects AS ({suspects}), missing AS (
+                SELECT v FROM suspects WHERE v IS NOT NULL EXCEPT
+                SELECT o.{field} FROM {other} AS o WHERE o.{field} IN (SELECT v FROM suspects)
+            )
+            SELECT 1 FROM {whole} AS t WHERE t.{column} IN (SELECT v FROM missing)""",
+            suspects=joined(" UNION ", parts),
+            field=field,
+            other=_related(self.other, self.working),
+            whole=self._whole,
+            column=column,
+        )
+
+    @property
+    def _listed(self) -> Sql:
+        return joined(", ", map(quoted, self.columns))
+
+    @property
+    def _told(self) -> Sql:
+        """Nulls of a single column are no repetition."""
+        alone = len(self.columns) == 1
+        return compose("{c} IS NOT NULL", c=Name(self.columns[0])) if alone else Sql("true")
+
+    @property
+    def _repeated(self) -> Sql:
+        return compose(
+            "SELECT 1 FROM {table} WHERE {told} GROUP BY {columns} HAVING count(*) > 1",
+            table=self._whole,
+            told=self._told,
+            columns=self._listed,
+        )
+
+    def _repeated_by(self, change: RowChange) -> Sql:
+        """What is there more often than once, and more often than before."""
+        same = (compose("w.{c} IS NOT DISTINCT FROM m.{c}", c=Name(c)) for c in self.columns)
+        return compose(
+            """
+            WITH versions AS (
+                SELECT {columns}, 1 AS _one FROM ({new}) AS n WHERE {told}
+                UNION ALL SELECT {columns}, -1 FROM ({gone}) AS g WHERE {told}
+            ), more AS (
+                SELECT {columns} FROM versions GROUP BY {columns} HAVING sum(_one) > 0
+            )
+            SELECT 1 FROM (
+                SELECT {columns}, _one FROM versions
+                UNION ALL SELECT {columns}, 1 FROM {table} AS w SEMI JOIN more AS m ON {same}
+            ) AS t GROUP BY {columns} HAVING sum(_one) > 1""",
+            columns=self._listed,
+            new=change.new,
+            gone=change.gone,
+            told=self._told,
+            table=Name(self.model.name),
+            same=joined(" AND ", same),
+        )
+
+    @property
+    def _counted(self) -> Sql:
+        """The table's rows, each with how many are like it."""
+        return compose(
+            "(SELECT w.*, count(*) OVER (PARTITION BY {columns}) AS _same FROM {table} AS w)",
+            columns=self._listed,
+            table=self._whole,
+        )
+
+    @property
+    def broken(self) -> Sql:
+        """A condition; of a unique test, on the rows of `_counted`."""
+        name = Name(self.columns[0]) if self.columns else Name("")
+        if self.test.kind == "not_null":
+            return joined(" OR ", (f"t.{quoted(column)} IS NULL" for column in self.columns))
+        if self.test.kind == "unique":
+            alone = len(self.columns) == 1
+            not_null = compose("t.{name} IS NOT NULL", name=name) if alone else Sql("true")
+            return compose("_same > 1 AND {not_null}", not_null=not_null)
+        if values := self.test.accepted_values:
+            texts = joined(", ", (literal(value) for value in values.values))
+            return compose("CAST(t.{name} AS VARCHAR) NOT IN ({texts})", name=name, texts=texts)
+        if target := self.test.relationships:
+            return compose(
+                "t.{name} IS NOT NULL AND NOT EXISTS "
+                "(SELECT 1 FROM {target} AS o WHERE o.{field} = t.{name})",
+                name=name,
+                target=_related(target.to, self.working),
+                field=Name(target.field),
+            )
+        return Sql(f"({self.test.expression}) IS FALSE")
+
+
+def _less(column: Name, some: Sql, others: Sql) -> Sql:
+    """Values of a column in rows of `some` that are in none of the others."""
+    return compose(
+        """
+        SELECT v FROM (
+            SELECT {column} AS v FROM ({some}) AS s EXCEPT SELECT {column} FROM ({others}) AS o
+        ) AS l""",
+        column=column,
+        some=some,
+        others=others,
+    )
+
+
+def _related(to: str, working: Mapping[str, str]) -> TableName:
+    schema, _, name = to.rpartition(".")
+    return TableName(schema, name if schema else working.get(name, name))

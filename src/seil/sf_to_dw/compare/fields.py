@@ -1,0 +1,152 @@
+"""Fields whose values come without any timestamp, so that no window brings them.
+
+Calculated fields are read on a schedule; a field that is new, or may be read again, once for all
+records. Id and these fields are compared with the warehouse, value by value, and only the records
+that differ are landed, with nothing but these columns.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from seil.catalog import SyncedObject
+from seil.salesforce.schema import Field, ObjectSchema
+from seil.salesforce.soql import select
+from seil.sf_to_dw.compare.spool import Spool, spooled_table
+from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
+from seil.sf_to_dw.extract.flows import FlowStates, Mode
+from seil.sf_to_dw.extract.partials import FIELDS, FORMULAS, PartialStates, Reading, land, queried
+from seil.sf_to_dw.schema.review import Decisions
+from seil.warehouse.protocol import TableName
+from seil.warehouse.sql import Name, Sql, compose, joined, translated
+from seil.warehouse.types import TEXT
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+
+log = logging.getLogger(__name__)
+
+
+class FieldComparison:
+    """First `read`, then `compare`. `now` is the org's clock before. `mode` is FORMULAS for the
+    calculated fields, FIELDS for those that the flow's state has due.
+    """
+
+    lacks_records = False
+
+    def __init__(
+        self, context: FlowContext, obj: SyncedObject, mode: Mode, *, now: datetime
+    ) -> None:
+        self.obj = obj
+        self.mode = mode
+        self._context = context
+        self._now = now
+        self._spool = Spool()
+        self._schema = ObjectSchema(obj.api_name, ())
+        self._left: tuple[str, ...] = ()
+
+    def close(self) -> None:
+        self._spool.close()
+
+    def read(self) -> None:
+        """Raises RejectError and RetryError."""
+        obj, context = self.obj, self._context
+        described = context.org.describe(obj.api_name)
+        described = described.without(obj.exclude, "excluded in the catalog")
+        key = described.get(obj.key)
+        decided = Decisions(context.lake).by_column(obj).items()
+        # The column of that name holds values of an earlier type.
+        kept_apart = {column for column, entry in decided if entry.policy != "text"}
+        left_out = {obj.key.lower(), *kept_apart}
+        wanted = [f for f in self._fields_to_read(described) if f.name.lower() not in left_out]
+        if key and wanted:
+            self._schema = ObjectSchema(obj.api_name, (key, *wanted))
+            names = [f.name for f in self._schema.fields]
+            if self.mode == FIELDS:
+                log.warning(
+                    "%s: %s came, or came back: read for all records",
+                    obj.api_name,
+                    ", ".join(names[1:]),
+                )
+            # A record in the recycle bin has a new field as well; its formulas do not matter.
+            deleted = self.mode == FIELDS
+            soql = select(names, obj.api_name)
+            self._spool.write(queried(context, soql, self._schema, deleted=deleted))
+
+    def _fields_to_read(self, described: ObjectSchema) -> list[Field]:
+        if self.mode == FORMULAS:
+            return [f for f in described.fields if f.calculated]
+        due = FlowStates(self._context.lake).get(self.obj).due_fields
+        return [field for name in due if (field := described.get(name))]
+
+    def compare(self, warehouse: Warehouse) -> Iterator[FlowResult]:
+        """Lands what differs."""
+        table = TableName("salesforce", self.obj.table)
+        columns = warehouse.columns(table)
+        known = set(columns.names) if columns is not None else set()
+        read = self._schema.arrow.names[1:]
+        names = [name for name in read if name.lower() in known]
+        self._left = tuple(name for name in read if name.lower() not in known)
+        if not names:
+            return
+        apart = TableName("seil", f"refreshed_{self.obj.table}")
+        with spooled_table(warehouse, apart, self._schema.arrow, self._spool):
+            differing = _Differing(warehouse, table, apart, self.obj.key).rows(names)
+            counted = compose("SELECT count(*) AS n FROM ({rows})", rows=differing)
+            found = warehouse.query(translated(counted, warehouse.dialect))
+            rows = int(found["n"][0].as_py())
+            if not rows:
+                return
+            with warehouse.stream(translated(differing, warehouse.dialect)) as batches:
+                log.info("%s: %s of %d records differ", self.obj.api_name, self.mode, rows)
+                end = self._now - self.obj.flow.lag
+                reading = Reading(self.mode, None, end, batches.schema, rows)
+                yield land(self._context, self.obj, reading, batches)
+
+    def read_missing(self) -> Iterator[FlowResult]:
+        """No field lacks a record."""
+        yield from ()
+
+    def finish(self) -> None:
+        if self.mode == FORMULAS:
+            PartialStates(self._context.lake).change(self.obj, refreshed_at=self._now)
+        else:
+            # Nothing else reads the org meanwhile: the next run finds a field that came since.
+            FlowStates(self._context.lake).change(self.obj, due_fields=self._left)
+
+
+class _Differing:
+    """Which of the rows read are not what the table says."""
+
+    def __init__(self, warehouse: Warehouse, table: TableName, read: TableName, key: str) -> None:
+        self._warehouse = warehouse
+        self._table = table
+        self._read = read
+        self._key = key
+
+    def rows(self, names: list[str]) -> Sql:
+        return compose(
+            """
+            SELECT {values} FROM {read} AS n JOIN {table} AS t ON t.{key} = n.{key}
+            WHERE {differs}""",
+            values=joined(", ", (compose("n.{c}", c=Name(c)) for c in (self._key, *names))),
+            read=self._read,
+            table=self._table,
+            key=Name(self._key.lower()),
+            differs=joined(" OR ", map(self._differs, names)),
+        )
+
+    def _differs(self, name: str) -> Sql:
+        kinds = [
+            columns.field(spelt).type
+            for table, spelt in ((self._table, name.lower()), (self._read, name))
+            if (columns := self._warehouse.columns(table)) is not None
+        ]
+        # What either side keeps as text is compared as text.
+        template = "t.{old} IS DISTINCT FROM n.{new}"
+        if TEXT in kinds:
+            template = "CAST(t.{old} AS VARCHAR) IS DISTINCT FROM CAST(n.{new} AS VARCHAR)"
+        return compose(template, old=Name(name.lower()), new=Name(name))

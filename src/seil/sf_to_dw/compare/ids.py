@@ -1,0 +1,244 @@
+"""The backstop: all Ids of the org against those of the warehouse, once in a while.
+
+A record that the warehouse holds and the org has not, not even in the recycle bin, was deleted for
+good. One that the org has and the warehouse lacks, or holds as deleted, is read again, whole: while
+it was out of sight, no window has shown its changes. Records created or changed since the
+comparison began are neither: the next delta brings them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from seil.catalog import SyncedObject
+from seil.errors import ObjectRejectedError
+from seil.salesforce.org import DeletedRecord
+from seil.salesforce.schema import ObjectSchema
+from seil.salesforce.soql import select
+from seil.sf_to_dw.compare.exceptions import rules_digest, versions_set_aside
+from seil.sf_to_dw.compare.spool import Spool, spooled_table
+from seil.sf_to_dw.extract.cursor import choose_cursor
+from seil.sf_to_dw.extract.deletions import SCHEMA, deleted_rows
+from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
+from seil.sf_to_dw.extract.flows import FlowStates, Mode
+from seil.sf_to_dw.extract.partials import DELETIONS, REREAD, PartialStates, Reading, land, queried
+from seil.warehouse.protocol import TableName
+from seil.warehouse.sql import Name, Sql, compose, translated
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+
+log = logging.getLogger(__name__)
+
+# So large a part of an object's records does not vanish without a word in the list of deletions; a
+# user who may no longer see them is likelier.
+_SUSPICIOUS_SHARE = 0.3
+# A query takes 100,000 characters.
+_IDS_PER_QUERY = 2000
+_MOST_REREAD = 20_000
+_IS_DELETED = "IsDeleted"
+
+
+class IdComparison:
+    """First `read`, then `compare`, then `read_missing`. `now` is the org's clock before.
+
+    With `believe`, any number of records may be gone.
+    """
+
+    mode: Mode = DELETIONS
+
+    def __init__(
+        self, context: FlowContext, obj: SyncedObject, *, now: datetime, believe: bool = False
+    ) -> None:
+        self.obj = obj
+        self._context = context
+        self._now = now
+        self._believe = believe
+        self._spool = Spool()
+        self._missing: list[str] = []
+
+    def close(self) -> None:
+        self._spool.close()
+
+    def read(self) -> None:
+        """Raises RejectError and RetryError, as `read_missing` does."""
+        described = self._context.org.describe(self.obj.api_name)
+        self._schema = described.without(self.obj.exclude, "excluded in the catalog")
+        self._cursor = choose_cursor(self.obj.flow, self._schema).name
+        names = dict.fromkeys(filter(None, (self.obj.key, self._cursor, _IS_DELETED)))
+        fields = tuple(f for name in names if (f := self._schema.get(name)))
+        self._read = ObjectSchema(self.obj.api_name, fields)
+        soql = select([f.name for f in fields], self.obj.api_name)
+        self._spool.write(queried(self._context, soql, self._read, deleted=True))
+
+    def compare(self, warehouse: Warehouse) -> Iterator[FlowResult]:
+        """Lands what is gone. Raises RejectError when that is too much to be believed."""
+        if warehouse.columns(TableName("salesforce", self.obj.table)) is None:
+            return
+        ids = TableName("seil", f"compared_{self.obj.table}")
+        with spooled_table(warehouse, ids, self._read.arrow, self._spool):
+            match = _Match(warehouse, self.obj, ids, self._cursor)
+            gone = match.gone(self._now)
+            if not self._believe:
+                self._check(len(gone), match.alive())
+            self._missing = self._kept(match.missing(self._committed))
+            self._missing += match.hidden(self._committed)
+        if gone:
+            yield self._deleted(gone)
+
+    @property
+    def lacks_records(self) -> bool:
+        return bool(self._missing)
+
+    def read_missing(self) -> Iterator[FlowResult]:
+        """Lands what the warehouse lacks or takes for deleted."""
+        name, missing = self.obj.api_name, self._missing
+        log.warning("%s: %d records were missing, they are read again", name, len(missing))
+        if len(missing) > _MOST_REREAD:
+            reason = f"{len(missing):,} records of the org are not in the warehouse"
+            raise ObjectRejectedError(name, reason, hint=f"Run `seil run --full {name}`")
+        for first in range(0, len(missing), _IDS_PER_QUERY):
+            listed = ", ".join(f"'{found}'" for found in missing[first : first + _IDS_PER_QUERY])
+            where = f"{self.obj.key} IN ({listed})"
+            soql = select([f.name for f in self._schema.fields], name, where)
+            found = queried(self._context, soql, self._schema, deleted=True)
+            # Pages differ where a value needed a wider column.
+            for schema, page in groupby(found, key=lambda batch: batch.schema):
+                batches = list(page)
+                rows = sum(batch.num_rows for batch in batches)
+                reading = Reading(REREAD, None, self._end, schema, rows)
+                yield land(self._context, self.obj, reading, batches)
+
+    def finish(self) -> None:
+        states = PartialStates(self._context.lake)
+        rules = rules_digest(self.obj)
+        states.change(self.obj, compared_at=self._now, is_compare_due=False, rules=rules)
+
+    def _check(self, gone: int, alive: int) -> None:
+        """One record of several may go; of a small object, too, not a large part at once."""
+        if gone <= _SUSPICIOUS_SHARE * alive or (gone == 1 and alive > 1):
+            return
+        name = self.obj.api_name
+        raise ObjectRejectedError(
+            name,
+            f"{gone:,} of its {alive:,} records are not in the org any more, which is too many to"
+            " be believed; nothing was marked as deleted",
+            hint="Check that the user of [salesforce] still sees all records. If they are gone:"
+            f" `seil reconcile {name} --ids --believe {name}`",
+        )
+
+    def _kept(self, missing: Sequence[tuple[str, Any]]) -> list[str]:
+        """But for versions that the rules of today have set aside."""
+        lake = self._context.lake
+        compared = PartialStates(lake).get(self.obj).rules
+        if missing and compared in ("", rules_digest(self.obj)):
+            aside = versions_set_aside(lake, self.obj, self._cursor)
+            missing = [version for version in missing if version not in aside]
+        return [found for found, _ in missing]
+
+    def _deleted(self, gone: Sequence[str]) -> FlowResult:
+        log.warning("%s: %d records were deleted for good unnoticed", self.obj.api_name, len(gone))
+        rows = deleted_rows(DeletedRecord(id=found, deleted_at=self._now) for found in gone)
+        reading = Reading(DELETIONS, None, self._end, SCHEMA, len(gone))
+        return land(self._context, self.obj, reading, [rows])
+
+    @property
+    def _end(self) -> datetime:
+        return self._now - self.obj.flow.lag
+
+    @property
+    def _committed(self) -> datetime | None:
+        """Up to where the windows have been read."""
+        return FlowStates(self._context.lake).get(self.obj).committed
+
+
+class _Match:
+    """The Ids of the org, in table `ids`, beside those of the warehouse."""
+
+    def __init__(
+        self, warehouse: Warehouse, obj: SyncedObject, ids: TableName, cursor: str
+    ) -> None:
+        self._warehouse = warehouse
+        self._ids = ids
+        self._table = TableName("salesforce", obj.table)
+        self._key = Name(obj.key.lower())
+        self._cursor = cursor.lower()
+
+    def alive(self) -> int:
+        counted = compose(
+            "SELECT count(*) AS n FROM {table} AS t WHERE {lives}",
+            table=self._table,
+            lives=self._lives(self._table, "t"),
+        )
+        return int(self._query(counted)["n"][0].as_py())
+
+    def gone(self, now: datetime) -> list[str]:
+        """Alive in the warehouse, in a version from before the comparison, and not in the org."""
+        found = compose(
+            """
+            SELECT t.{key} AS id FROM {table} AS t LEFT JOIN {ids} AS i ON i.{key} = t.{key}
+            WHERE i.{key} IS NULL AND t.{key} IS NOT NULL AND {lives} AND {before} ORDER BY 1""",
+            key=self._key,
+            table=self._table,
+            ids=self._ids,
+            lives=self._lives(self._table, "t"),
+            before=self._before("t", now),
+        )
+        return [str(value) for value in self._query(found)["id"].to_pylist()]
+
+    def missing(self, committed: datetime | None) -> list[tuple[str, Any]]:
+        """In the org, from before the window that was last read, and not in the warehouse: with
+        the cursor's value.
+        """
+        return self._of_org(committed, compose("t.{key} IS NULL", key=self._key))
+
+    def hidden(self, committed: datetime | None) -> list[str]:
+        """Alive in the org, as of the window that was last read, and deleted in the warehouse."""
+        lives = self._lives(self._table, "t")
+        wanted = compose(
+            "t.{key} IS NOT NULL AND NOT ({lives}) AND {seen}",
+            key=self._key,
+            lives=lives,
+            seen=self._lives(self._ids, "i"),
+        )
+        return [found for found, _ in self._of_org(committed, wanted)]
+
+    def _of_org(self, committed: datetime | None, wanted: Sql) -> list[tuple[str, Any]]:
+        if committed is None:
+            return []
+        found = compose(
+            """
+            SELECT i.{key} AS id, {stamp} AS stamp
+            FROM {ids} AS i LEFT JOIN {table} AS t ON t.{key} = i.{key}
+            WHERE {wanted} AND {before} ORDER BY 1""",
+            key=self._key,
+            stamp=compose("i.{c}", c=Name(self._cursor)) if self._cursor else Sql("NULL"),
+            table=self._table,
+            ids=self._ids,
+            wanted=wanted,
+            before=self._before("i", committed),
+        )
+        return [(row["id"], row["stamp"]) for row in self._query(found).to_pylist()]
+
+    def _lives(self, table: TableName, alias: str) -> Sql:
+        columns = self._warehouse.columns(table)
+        if columns is None or _IS_DELETED.lower() not in map(str.lower, columns.names):
+            return Sql("true")
+        return Sql(f"coalesce(TRY_CAST({alias}.isdeleted AS BOOLEAN), false) = false")
+
+    def _before(self, alias: str, moment: datetime) -> Sql:
+        if not self._cursor:
+            return Sql("true")
+        return compose(
+            "coalesce(TRY_CAST({alias}.{cursor} AS TIMESTAMPTZ) < CAST({at} AS TIMESTAMPTZ), true)",
+            alias=Sql(alias),
+            cursor=Name(self._cursor),
+            at=moment.isoformat(),
+        )
+
+    def _query(self, sql: Sql) -> Any:
+        return self._warehouse.query(translated(sql, self._warehouse.dialect))

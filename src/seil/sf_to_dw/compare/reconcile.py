@@ -1,0 +1,179 @@
+"""What no window shows, when its time has come: the comparison of Ids, the refresh of formulas,
+fields that came.
+
+In three steps, so that the warehouse is closed while the org is waited for: what has to be compared
+is read from the org; it is compared with the warehouse; what the warehouse lacks is read again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from seil.catalog import SyncedObject
+from seil.errors import ObjectRejectedError, RejectError, RetryError, SeilError
+from seil.sf_to_dw.compare.fields import FieldComparison
+from seil.sf_to_dw.compare.ids import IdComparison
+from seil.sf_to_dw.extract.deletions import list_deletions
+from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
+from seil.sf_to_dw.extract.flows import FlowStates, Mode
+from seil.sf_to_dw.extract.partials import DELETIONS, FIELDS, FORMULAS, PartialStates
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+
+log = logging.getLogger(__name__)
+
+_FIRST = "Run `seil run` first"
+
+Kind = Literal["deletions", "ids", "formulas"]
+"""What can be asked for: the org's list of deletions, all Ids, the calculated fields."""
+
+Comparison = IdComparison | FieldComparison
+
+
+class Reconciliation:
+    """`read_due` or `read_now`, then `compare`, then `read_missing`.
+
+    `results` are what has landed, and what failed; `checked` what was compared, whatever came of
+    it. Every step raises AbortError.
+    """
+
+    def __init__(self, context: FlowContext) -> None:
+        self.results: list[FlowResult] = []
+        self.checked: list[tuple[str, Mode]] = []
+        self._context = context
+        self._comparisons: list[Comparison] = []
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def read_due(self, objects: Sequence[SyncedObject], flows: Iterable[FlowResult]) -> None:
+        """What is due after these `flows`."""
+        read = {flow.object: flow for flow in flows if flow.window}
+        for obj in objects:
+            if (flow := read.get(obj.api_name)) and flow.window:
+                for mode in _due(self._context, obj, flow.window.end + obj.flow.lag):
+                    self._read(obj, mode)
+                if FlowStates(self._context.lake).get(obj).due_fields:
+                    self._read(obj, FIELDS)
+
+    def read_now(
+        self,
+        objects: Sequence[SyncedObject],
+        kinds: Collection[Kind],
+        *,
+        believe: Collection[str] = (),
+    ) -> None:
+        """What is asked for, due or not. Of objects to `believe` any number may be gone."""
+        lake = self._context.lake
+        for obj in objects:
+            if FlowStates(lake).get(obj).committed is None:
+                reason = "was never read: there is nothing to compare"
+                error = ObjectRejectedError(obj.api_name, reason, hint=_FIRST)
+                self.results.append(FlowResult(obj.api_name, error=error))
+                continue
+            if "deletions" in kinds:
+                self._list_deletions(obj)
+            # Whatever that list has told, or the lack of it, the comparison is made once.
+            due = PartialStates(lake).get(obj).is_compare_due
+            if "ids" in kinds or (due and "deletions" in kinds):
+                self._read(obj, DELETIONS, believe=obj.api_name in believe)
+            if "formulas" in kinds:
+                self._read(obj, FORMULAS)
+
+    def compare(self, warehouse: Warehouse) -> None:
+        for comparison in list(self._comparisons):
+            is_done = self._attempt(comparison, comparison.compare(warehouse))
+            if is_done and not comparison.lacks_records:
+                self._finish(comparison)
+
+    @property
+    def lacks_records(self) -> bool:
+        """Whether there is anything for `read_missing`."""
+        return bool(self._comparisons)
+
+    def read_missing(self) -> None:
+        for comparison in list(self._comparisons):
+            if self._attempt(comparison, comparison.read_missing()):
+                self._finish(comparison)
+
+    def _list_deletions(self, obj: SyncedObject) -> None:
+        try:
+            found = list_deletions(self._context, obj, now=self._context.org.now())
+        except (RejectError, RetryError) as error:
+            self._fail(obj, DELETIONS, error)
+        else:
+            self.results += [found] if found else []
+            self.checked.append((obj.api_name, DELETIONS))
+
+    def _read(self, obj: SyncedObject, mode: Mode, *, believe: bool = False) -> None:
+        try:
+            now = self._context.org.now()
+            comparison: Comparison
+            if mode == DELETIONS:
+                comparison = IdComparison(self._context, obj, now=now, believe=believe)
+            else:
+                comparison = FieldComparison(self._context, obj, mode, now=now)
+            self._open.callback(comparison.close)
+            comparison.read()
+        except (RejectError, RetryError) as error:
+            self._keep_due(obj, mode)
+            self._fail(obj, mode, error)
+        else:
+            self._comparisons.append(comparison)
+
+    def _attempt(self, comparison: Comparison, landed: Iterable[FlowResult]) -> bool:
+        try:
+            for result in landed:
+                self.results.append(result)
+        except (RejectError, RetryError) as error:
+            self._comparisons.remove(comparison)
+            self._keep_due(comparison.obj, comparison.mode)
+            self._fail(comparison.obj, comparison.mode, error)
+            return False
+        return True
+
+    def _finish(self, comparison: Comparison) -> None:
+        self._comparisons.remove(comparison)
+        self.checked.append((comparison.obj.api_name, comparison.mode))
+        comparison.finish()
+        comparison.close()
+
+    def _keep_due(self, obj: SyncedObject, mode: Mode) -> None:
+        """A comparison of Ids that failed is made again by the next run, also one made by hand."""
+        if mode == DELETIONS:
+            PartialStates(self._context.lake).change(obj, is_compare_due=True)
+
+    def _fail(self, obj: SyncedObject, mode: Mode, error: SeilError) -> None:
+        log.warning("%s of %s cannot be compared: %s", mode, obj.api_name, error)
+        self._context.publish(obj, "error", mode=mode, message=str(error))
+        self.results.append(FlowResult(obj.api_name, mode=mode, error=error))
+
+
+def _due(context: FlowContext, obj: SyncedObject, now: datetime) -> list[Mode]:
+    """The time between two comparisons begins when the first could have been."""
+    states = PartialStates(context.lake)
+    state = states.get(obj)
+    begun = {}
+    if obj.flow.compare_ids is not None and state.compared_at is None and not state.is_compare_due:
+        begun["compared_at"] = now
+    if obj.flow.refresh_formulas is not None and state.refreshed_at is None:
+        begun["refreshed_at"] = now
+    due = state.due(obj.flow, now)
+    if begun:
+        states.change(obj, **begun)
+    return due

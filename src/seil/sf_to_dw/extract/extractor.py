@@ -1,0 +1,166 @@
+"""Salesforce -> landing: one Bulk API 2.0 query job per object and window, page by page.
+
+The order of effects is what makes a kill harmless: a page is whole under its final key, then the
+flow's state names it; all pages are there and add up, then the manifest, then the window is
+committed. A repeat finds the job and the pages that are done, and goes on behind them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from seil.app.health import Health
+from seil.catalog import SyncedObject
+from seil.errors import QuotaExhaustedError, RejectError, RetryError
+from seil.events.bus import Bus
+from seil.lake import Lake
+from seil.observe.fields import in_context, log_fields
+from seil.observe.progress import SILENT, Progress
+from seil.settings import ExtractSettings
+from seil.sf_to_dw.extract.deletions import read_deletions
+from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult, FlowRunner
+from seil.sf_to_dw.extract.org_identity import OrgIdentity, keep_identity
+from seil.sf_to_dw.extract.partials import DELETIONS
+from seil.sf_to_dw.extract.plan import quota
+from seil.sf_to_dw.schema.registry import SchemaRegistry
+
+if TYPE_CHECKING:
+    from seil.salesforce.org import Org
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExtractReport:
+    """One result per object, in the order they were asked for, and its deletions if any.
+
+    `checked` names the objects whose list of deletions was read, whatever was in it.
+    """
+
+    flows: list[FlowResult]
+    deletions: list[FlowResult] = field(default_factory=list)
+    checked: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        return sum(flow.landed for flow in self.flows)
+
+    @property
+    def failed(self) -> list[FlowResult]:
+        return [flow for flow in (*self.flows, *self.deletions) if flow.error]
+
+
+class Extractor:
+    """Runs the flows of several objects at once against one org."""
+
+    def __init__(
+        self,
+        org: Org,
+        lake: Lake,
+        bus: Bus,
+        settings: ExtractSettings,
+        *,
+        registry: SchemaRegistry,
+    ) -> None:
+        self._org = org
+        self._settings = settings
+        self._stop = threading.Event()
+        self._context = FlowContext(org, lake, bus, settings, registry, self._stop)
+        self._deletions: dict[str, FlowResult | None] = {}
+
+    @property
+    def context(self) -> FlowContext:
+        return self._context
+
+    def run(
+        self,
+        objects: Sequence[SyncedObject],
+        *,
+        full: bool = False,
+        progress: Progress = SILENT,
+        on_flow: Callable[[FlowResult], None] = lambda _: None,
+    ) -> ExtractReport:
+        """Reads every object; one that fails is reported, the others go on.
+
+        `on_flow` is called in this thread as each flow ends. Raises AbortError (login, quota,
+        lake) as soon as one flow meets it: what is not committed then is read again next time.
+        """
+        self._stop.clear()
+        self._deletions.clear()
+        self.keep_identity()
+        self._check_quota()
+        now = self._org.now()
+        results: dict[str, FlowResult] = {}
+        with ThreadPoolExecutor(self._settings.flows, thread_name_prefix="flow") as pool:
+            running = [
+                pool.submit(in_context(self._flow), obj, now=now, full=full, progress=progress)
+                for obj in objects
+            ]
+            try:
+                for ended in as_completed(running):
+                    result = ended.result()
+                    results[result.object] = result
+                    on_flow(result)
+            except BaseException:
+                self._stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+        told = [self._deletions.get(obj.api_name) for obj in objects]
+        deletions = [result for result in told if result]
+        checked = [
+            name for name, result in self._deletions.items() if not (result and result.error)
+        ]
+        return ExtractReport([results[obj.api_name] for obj in objects], deletions, checked)
+
+    def keep_identity(self) -> OrgIdentity:
+        """Before anything is read or written for it. Raises OtherOrgError."""
+        identity = keep_identity(self._org, self._context.lake)
+        Health(self._context.lake).clear_login()
+        return identity
+
+    def _check_quota(self) -> None:
+        left = quota(self._org)
+        if left and not left.available:
+            raise QuotaExhaustedError(
+                "Salesforce API request",
+                f"{left.remaining:,} of {left.allowed:,} calls are left today,"
+                f" {left.reserve:,} are reserved for others",
+            )
+
+    def _flow(
+        self, obj: SyncedObject, *, now: datetime, full: bool, progress: Progress
+    ) -> FlowResult:
+        with log_fields(object=obj.api_name):
+            return self._read(obj, now=now, full=full, progress=progress)
+
+    def _read(
+        self, obj: SyncedObject, *, now: datetime, full: bool, progress: Progress
+    ) -> FlowResult:
+        started = time.monotonic()
+        try:
+            with progress.step(f"extract {obj.display_name}") as step:
+                result = FlowRunner(self._context, obj).run(step, now=now, full=full)
+        except (RejectError, RetryError) as error:
+            log.warning("extract %s failed: %s", obj.api_name, error)
+            self._context.publish(obj, "error", message=str(error))
+            result = FlowResult(obj.api_name, error=error)
+        else:
+            self._read_deletions(obj, result, now=now)
+        return replace(result, seconds=time.monotonic() - started)
+
+    def _read_deletions(self, obj: SyncedObject, flow: FlowResult, *, now: datetime) -> None:
+        """The flow is committed, whatever becomes of this."""
+        try:
+            found = read_deletions(self._context, obj, flow, now=now)
+        except (RejectError, RetryError) as error:
+            log.warning("the deletions of %s cannot be read: %s", obj.api_name, error)
+            self._context.publish(obj, "error", mode=DELETIONS, message=str(error))
+            found = FlowResult(obj.api_name, mode=DELETIONS, error=error)
+        self._deletions[obj.api_name] = found

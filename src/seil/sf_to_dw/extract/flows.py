@@ -1,0 +1,292 @@
+"""The state of each flow: what is committed, and how far a run under way has come.
+
+One document per object in staging, `flows/Salesforce-<landing name>.json`, changed after every
+page, so that a killed run goes on with the same job at the first page it had not landed.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from seil.lake.notices import announce
+
+if TYPE_CHECKING:
+    from seil.catalog import Flow, SyncedObject
+    from seil.lake import Document, Lake
+
+Mode = Literal["full", "delta", "deletions", "formulas", "fields", "reread"]
+
+# Files of these modes hold a part of each record: see seil.sf_to_dw.extract.partials.
+PARTIAL_MODES: frozenset[Mode] = frozenset({"deletions", "formulas", "fields"})
+
+_RUN_ID = r"\d{8}T\d{6}Z-[0-9a-f]{8}"
+_OWN_RUN = re.compile(_RUN_ID)
+OWN_CURATED = rf"/curated_{_RUN_ID}-\d{{5}}\.parquet$"
+"""Matches the curated key of a page that a flow has landed."""
+_PASSES_TO_GROW = 4
+_LONGEST = 100 * 366 * 86_400.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """Half open, [start, end), UTC, on the cursor; no start reads everything before `end`."""
+
+    start: datetime | None
+    end: datetime
+
+    @property
+    def mode(self) -> Mode:
+        return "delta" if self.start else "full"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The part of a window that one job reads: `start <= cursor < end`, `first_id <= Id < last_id`.
+
+    No start and empty Ids leave that side open. `lowest_id` and `highest_id` are those that there
+    were when it was cut by Id.
+    """
+
+    start: datetime | None
+    end: datetime
+    first_id: str = ""
+    last_id: str = ""
+    lowest_id: str = ""
+    highest_id: str = ""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much one job is asked for: seconds of the cursor, and numbers of Ids; None: all of it.
+
+    `passes` counts the jobs of that size that passed: after some of them it is doubled.
+    """
+
+    seconds: float | None = None
+    ids: int | None = None
+    passes: int = 0
+
+    def passed(self) -> Self:
+        if self.passes + 1 < _PASSES_TO_GROW:
+            return replace(self, passes=self.passes + 1)
+        seconds = 2 * self.seconds if self.seconds and self.seconds < _LONGEST else None
+        return replace(self, seconds=seconds, ids=2 * self.ids if self.ids else None, passes=0)
+
+
+@dataclass(frozen=True)
+class LandedPage:
+    """A result page that is whole in the landing zone; `next` is the locator after it."""
+
+    number: int
+    locator: str
+    next: str | None
+    key: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class FlowRun:
+    """A run under way. `page_rows` is part of what a locator means, so it stays with the job.
+
+    `job_id` reads the part `cut`, None for the whole window; it is empty where the job has yet to
+    be started. `reported` and `first_page` count what the parts before have landed. `cursor` is the
+    field of the window, None where a version before did not say.
+    """
+
+    flow_run_id: str
+    window: Window
+    job_id: str
+    fingerprint: str
+    page_rows: int
+    started_at: datetime
+    pages: tuple[LandedPage, ...] = ()
+    cursor: str | None = None
+    cut: Slice | None = None
+    pace: Pace = field(default_factory=Pace)
+    reported: int = 0
+    first_page: int = 0
+
+    @property
+    def part(self) -> Slice:
+        return self.cut or Slice(self.window.start, self.window.end)
+
+    @property
+    def landed(self) -> int:
+        return sum(page.rows for page in self.pages)
+
+    @property
+    def next_page(self) -> int:
+        return max((page.number + 1 for page in self.pages), default=0)
+
+    @property
+    def pages_of_part(self) -> list[LandedPage]:
+        """Numbered as in their job."""
+        return [
+            replace(page, number=page.number - self.first_page)
+            for page in self.pages
+            if page.number >= self.first_page
+        ]
+
+    def with_page(self, page: LandedPage) -> Self:
+        pages = sorted({*self.pages, page}, key=lambda p: p.number)
+        return replace(self, pages=tuple(pages))
+
+
+@dataclass(frozen=True)
+class FlowState:
+    """`committed` is the upper bound up to which every record is safely landed; `pace` how much the
+    last jobs could be asked for; `due_fields` those that came after most records had been read.
+    """
+
+    committed: datetime | None = None
+    last_run_id: str = ""
+    finished_at: datetime | None = None
+    running: FlowRun | None = None
+    pace: Pace = field(default_factory=Pace)
+    due_fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FlowStates:
+    """Flow states in the lake's staging bucket."""
+
+    lake: Lake
+
+    def get(self, obj: SyncedObject) -> FlowState:
+        body = self._document(obj).read()
+        return FlowState() if body is None else _state(body)
+
+    def change(self, obj: SyncedObject, **values: Any) -> None:
+        """Sets these fields of FlowState; another writer's change of others is kept."""
+        self._document(obj).update(object=obj.api_name, **values)
+
+    def _document(self, obj: SyncedObject) -> Document:
+        return self.lake.document(
+            f"flows/Salesforce-{obj.landing_name}.json",
+            cure="the next run reads the object in full",
+        )
+
+
+@dataclass
+class Manifest:
+    """What a finished run reported and landed, for the ledger. `columns` are the fields it read, of
+    whole records; `left_out` those that it did not, with the reason.
+    """
+
+    object: str
+    flow_run_id: str
+    mode: Mode
+    window_start: datetime | None
+    window_end: datetime
+    job_id: str
+    reported: int
+    landed: int
+    started_at: datetime
+    finished_at: datetime
+    pages: list[dict[str, Any]] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    columns: list[str] = field(default_factory=list)
+
+    def write(self, lake: Lake, obj: SyncedObject) -> None:
+        """A resumed run writes its own again; one that lost its lease is refused."""
+        name = obj.landing_name
+        key = manifest_key(name, self.flow_run_id)
+        if begun := _begun(self.flow_run_id):
+            announce(lake, name, "staging", key, of=begun)
+        lake.document(key).change(lambda _: vars(self))
+
+
+MANIFESTS = "manifests/"
+EARLIER_MANIFESTS = "runs/"
+"""Where versions before 2026-11-29 wrote them, all of an object's in one folder."""
+
+
+def manifest_key(landing_name: str, flow_run_id: str) -> str:
+    """Below the day that a run began, where its id says so, else behind all days."""
+    begun = _begun(flow_run_id)
+    day = f"{begun:%Y/%m/%d}" if begun else "other"
+    return f"{MANIFESTS}Salesforce-{landing_name}/{day}/{flow_run_id}.json"
+
+
+def find_manifest(lake: Lake, landing_name: str, flow_run_id: str) -> bytes | None:
+    earlier = f"{EARLIER_MANIFESTS}Salesforce-{landing_name}/{flow_run_id}.json"
+    key = manifest_key(landing_name, flow_run_id)
+    return lake.staging.find(key) or lake.staging.find(earlier)
+
+
+def _begun(flow_run_id: str) -> datetime | None:
+    """None for a run that is not ours."""
+    if not is_own_run(flow_run_id):
+        return None
+    try:
+        return datetime.strptime(flow_run_id[:16], "%Y%m%dT%H%M%S%z")
+    except ValueError:
+        return None
+
+
+def next_window(flow: Flow, state: FlowState, *, now: datetime, full: bool = False) -> Window:
+    """`[committed - lookback, now - lag)`; no lower bound for a full load or a first run.
+
+    `now` is the org's clock. The window never ends before what is already committed.
+    """
+    end = now - flow.lag
+    if full or flow.mode == "full" or state.committed is None:
+        return Window(None, end)
+    return Window(state.committed - flow.lookback, max(end, state.committed))
+
+
+def new_run_id(at: datetime) -> str:
+    return f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def is_own_run(flow_run_id: str) -> bool:
+    """Whether `new_run_id` made it."""
+    return _OWN_RUN.fullmatch(flow_run_id) is not None
+
+
+def _state(body: dict[str, Any]) -> FlowState:
+    return FlowState(
+        committed=_time(body.get("committed")),
+        last_run_id=body.get("last_run_id", ""),
+        finished_at=_time(body.get("finished_at")),
+        running=_run(body["running"]) if body.get("running") else None,
+        pace=_pace(body.get("pace")),
+        due_fields=tuple(body.get("due_fields", ())),
+    )
+
+
+def _run(body: dict[str, Any]) -> FlowRun:
+    window = body["window"]
+    return FlowRun(
+        flow_run_id=body["flow_run_id"],
+        window=Window(_time(window["start"]), datetime.fromisoformat(window["end"])),
+        job_id=body["job_id"],
+        fingerprint=body["fingerprint"],
+        page_rows=body["page_rows"],
+        started_at=datetime.fromisoformat(body["started_at"]),
+        pages=tuple(LandedPage(**page) for page in body["pages"]),
+        cursor=body.get("cursor"),
+        cut=_slice(body.get("cut")),
+        pace=_pace(body.get("pace")),
+        reported=body.get("reported", 0),
+        first_page=body.get("first_page", 0),
+    )
+
+
+def _slice(body: dict[str, Any] | None) -> Slice | None:
+    if body is None:
+        return None
+    bounds = {"start": _time(body["start"]), "end": datetime.fromisoformat(body["end"])}
+    return Slice(**{**body, **bounds})
+
+
+def _pace(body: dict[str, Any] | None) -> Pace:
+    return Pace(**body) if body else Pace()
+
+
+def _time(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None

@@ -1,0 +1,117 @@
+"""Which result pages of a job are still to be landed, and landing them several at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+from seil.errors import UnavailableError
+from seil.observe.fields import in_context, log_fields
+from seil.sf_to_dw.extract.flows import LandedPage
+
+PageRef = tuple[int, str]
+"""A page's number in its job, from 0, and its locator; the first page's locator may be empty."""
+
+
+class PagePlan:
+    """With a list of locators all pages are known at once; without, each one names the next."""
+
+    def __init__(self, done: Iterable[LandedPage], locators: Sequence[str] | None) -> None:
+        self._done = {page.number: page for page in done}
+        self._locators = locators
+        self._opened: set[int] = set()
+        self._named = {page.locator for page in self._done.values()}
+
+    def first(self) -> list[PageRef]:
+        if self._locators is None:
+            return self._unlanded(0, "")
+        pages = enumerate(self._locators)
+        return [(number, locator) for number, locator in pages if number not in self._done]
+
+    def after(self, number: int, following: str | None) -> list[PageRef]:
+        """What page `number` opens up, given the locator it names; said twice, it counts once.
+
+        Raises UnavailableError when that was another page's already: it would have no end.
+        """
+        if self._locators is not None or not following or number in self._opened:
+            return []
+        self._opened.add(number)
+        if following in self._named and number + 1 not in self._done:
+            raise UnavailableError(
+                "Salesforce", f"page {number} names a page before it as its next"
+            )
+        self._named.add(following)
+        return self._unlanded(number + 1, following)
+
+    def _unlanded(self, number: int, locator: str) -> list[PageRef]:
+        while page := self._done.get(number):
+            if page.next is None:
+                return []
+            number, locator = number + 1, page.next
+        return [(number, locator)]
+
+
+LandPage = Callable[[int, str, Callable[[str | None], None]], None]
+"""Lands one page; calls back with the next page's locator as soon as its headers are read."""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    number: int
+    following: str | None
+
+
+@dataclass(frozen=True)
+class _Ended:
+    error: BaseException | None = None
+
+
+def land_pages(plan: PagePlan, land: LandPage, *, workers: int, stop: threading.Event) -> None:
+    """The first error sets `stop`, and is raised once the pages under way have ended."""
+    notices: SimpleQueue[_Opened | _Ended] = SimpleQueue()
+
+    def task(number: int, locator: str) -> None:
+        try:
+            if not stop.is_set():
+                with log_fields(page=number):
+                    land(number, locator, lambda following: notices.put(_Opened(number, following)))
+        except BaseException as error:  # noqa: BLE001 (raised again by the waiting thread)
+            stop.set()
+            notices.put(_Ended(error))
+        else:
+            notices.put(_Ended())
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="page") as pool:
+        try:
+            error = _collect(notices, plan, lambda page: pool.submit(in_context(task), *page))
+        except BaseException:
+            stop.set()
+            raise
+    if error is not None:
+        raise error
+
+
+def _collect(
+    notices: SimpleQueue[_Opened | _Ended],
+    plan: PagePlan,
+    submit: Callable[[PageRef], object],
+) -> BaseException | None:
+    pages = plan.first()
+    running = 0
+    failure: BaseException | None = None
+    while True:
+        for page in pages:
+            submit(page)
+        running += len(pages)
+        if not running:
+            return failure
+        notice = notices.get()
+        if isinstance(notice, _Opened):
+            pages = plan.after(notice.number, notice.following)
+            continue
+        pages = []
+        running -= 1
+        failure = failure or notice.error

@@ -1,0 +1,161 @@
+"""What a run would read and what it would cost, before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from seil.catalog import SyncedObject
+from seil.errors import RejectError
+from seil.lake import Lake
+from seil.salesforce.soql import window_condition
+from seil.settings import ExtractSettings
+from seil.sf_to_dw.extract.cursor import Cursor, choose_cursor
+from seil.sf_to_dw.extract.flows import FlowStates, Mode, Window, next_window
+from seil.sf_to_dw.extract.partials import DELETIONS, PartialStates
+
+if TYPE_CHECKING:
+    from seil.salesforce.org import Org
+
+# describe, create job, a few polls, delete job; pages and their lists come on top.
+_CALLS_PER_JOB = 6
+_LOCATORS_PER_CALL = 5
+
+
+@dataclass(frozen=True)
+class PlannedObject:
+    """`estimated_rows` is None where the org would not count; `problem` says why. `note` says why
+    the window is not on the field that the catalog names.
+
+    `beside` is what is due besides the window, in `jobs` and `calls` already: the list of
+    deletions is one call; a comparison of Ids or formulas is a job that reads every record.
+    """
+
+    object: str
+    mode: Mode
+    window_start: datetime | None
+    window_end: datetime
+    estimated_rows: int | None
+    jobs: int
+    calls: int
+    resumes: bool = False
+    problem: str = ""
+    beside: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Quota:
+    """API calls of the org's day; `reserve` is what stays untouched for others."""
+
+    allowed: int
+    remaining: int
+    reserve: int
+
+    @property
+    def used(self) -> int:
+        return self.allowed - self.remaining
+
+    @property
+    def available(self) -> int:
+        return max(self.remaining - self.reserve, 0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`quota` is None where the org does not say."""
+
+    objects: list[PlannedObject]
+    quota: Quota | None
+
+    @property
+    def calls(self) -> int:
+        return sum(planned.calls for planned in self.objects)
+
+    @property
+    def rows(self) -> int:
+        return sum(planned.estimated_rows or 0 for planned in self.objects)
+
+    @property
+    def fits(self) -> bool:
+        return self.quota is None or self.calls <= self.quota.available
+
+
+def plan(
+    org: Org,
+    lake: Lake,
+    objects: Sequence[SyncedObject],
+    settings: ExtractSettings,
+    *,
+    full: bool = False,
+) -> Plan:
+    """Costs two API calls per object, one describe and one count; one more count where a
+    comparison is due.
+    """
+    now = org.now()
+    planner = _Planner(org, FlowStates(lake), PartialStates(lake), settings, now)
+    return Plan([planner.planned(obj, full=full) for obj in objects], quota(org))
+
+
+def quota(org: Org) -> Quota | None:
+    """None where the org has no limits resource."""
+    calls = org.limits().get("DailyApiRequests")
+    if calls is None:
+        return None
+    return Quota(calls.max, calls.remaining, org.budget.reserved(calls.max))
+
+
+@dataclass(frozen=True)
+class _Planner:
+    org: Org
+    flows: FlowStates
+    partials: PartialStates
+    settings: ExtractSettings
+    now: datetime
+
+    def planned(self, obj: SyncedObject, *, full: bool) -> PlannedObject:
+        state = self.flows.get(obj)
+        window = next_window(obj.flow, state, now=self.now, full=full)
+        partial = self.partials.get(obj)
+        comparisons = partial.due(obj.flow, self.now)
+        rows: int | None = None
+        every = 0
+        problem = ""
+        cursor = Cursor("")
+        try:
+            cursor = choose_cursor(obj.flow, self.org.describe(obj.api_name))
+            if not cursor.name:
+                window = Window(None, window.end)
+            rows = self._count(obj, window_condition(cursor.name, window.start, window.end))
+            every = self._count(obj) if comparisons and window.start else rows
+        except RejectError as error:
+            problem = error.without(obj.api_name)
+        is_asked = obj.flow.deletions and (window.start or partial.deletions_until)
+        lists = ("deletions",) if is_asked else ()
+        compared = tuple("Ids" if mode == DELETIONS else mode for mode in comparisons)
+        return PlannedObject(
+            obj.api_name,
+            window.mode,
+            window.start,
+            window.end,
+            rows,
+            jobs=1 + len(comparisons),
+            calls=self._calls(rows or 0) + len(lists) + len(comparisons) * self._calls(every),
+            resumes=state.running is not None,
+            problem=problem,
+            beside=(*lists, *compared),
+            note=cursor.note,
+        )
+
+    def _count(self, obj: SyncedObject, where: str = "") -> int:
+        return self.org.count(obj.api_name, where)
+
+    def _calls(self, rows: int) -> int:
+        """Of a job that finds so many rows. One page is read without a list of pages, and where
+        there are none.
+        """
+        pages = max(1, -(-rows // self.settings.page_rows))
+        lists = -(-pages // _LOCATORS_PER_CALL) if pages > 1 else 0
+        return _CALLS_PER_JOB + pages + lists

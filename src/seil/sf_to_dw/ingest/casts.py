@@ -1,0 +1,477 @@
+"""Columns of landed files as the types they are kept in, without losing anything.
+
+A text column is read as what it should be; a number may come as another number type. A value that
+cannot be kept exactly is never rounded: either the type must grow (`TooNarrowError`) or the column
+is not what it should be (`MisfitError`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from math import isinf
+from typing import Any
+
+import pyarrow as pa
+
+from seil.salesforce.ids import ID_LETTERS, id18
+from seil.salesforce.schema import UTC_MICROS
+from seil.sf_to_dw.ingest.arrow import Column, nulls, pc
+
+_DECIMALS = (pa.Decimal32Type, pa.Decimal64Type, pa.Decimal128Type, pa.Decimal256Type)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+_SHORT_ID_LENGTH = 15
+# Numbers all the same, to whoever wrote them.
+_NO_DECIMAL = re.compile(
+    r"[+-]?(nan|inf|infinity|(\d+\.?\d*|\.\d+)e[+-]?\d+)", re.ASCII | re.IGNORECASE
+)
+_NANOS = 1000
+_MAX_DIGITS = 38
+_INT64_DIGITS = 19
+_INT64 = range(-(2**63), 2**63)
+_SHOWN = 80
+# Wide enough for every literal, so that normalising never rounds.
+_WIDE = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+
+
+class MisfitError(Exception):
+    """The value at `position` (from 0) is nothing that the column can hold."""
+
+    def __init__(self, position: int, value: object, reason: str) -> None:
+        super().__init__(position, value, reason)
+        self.position = position
+        self.value = value if len(str(value)) <= _SHOWN else f"{str(value)[:_SHOWN]}..."
+        self.reason = reason
+
+
+class NoDecimalError(MisfitError):
+    """Numbers that nothing can hold exactly beside the column's others: NaN, Infinity, too many
+    digits. `values` are all of them and why, by position.
+    """
+
+    def __init__(self, values: Mapping[int, tuple[object, str]]) -> None:
+        position = min(values)
+        super().__init__(position, *values[position])
+        self.values = {at: MisfitError(at, *found) for at, found in values.items()}
+
+
+class TooNarrowError(Exception):
+    """The values are right, and `needed` is the type that holds them and all earlier ones."""
+
+    def __init__(self, needed: pa.DataType) -> None:
+        super().__init__(needed)
+        self.needed = needed
+
+
+class UnknownTypeError(Exception):
+    """A type that no field of Salesforce has."""
+
+
+def kept_type(landed: pa.DataType) -> pa.DataType:
+    """The type in which a column of a landed file is kept when nothing else says what it is.
+
+    Raises UnknownTypeError.
+    """
+    landed = _plain_type(landed)
+    if pa.types.is_uint64(landed):
+        return pa.decimal128(20, 0)
+    if isinstance(landed, _DECIMALS):
+        return pa.decimal128(min(landed.precision, _MAX_DIGITS), landed.scale)
+    for matches, kept in _KEPT:
+        if matches(landed):
+            return kept
+    raise UnknownTypeError(str(landed))
+
+
+def cast(column: Column, target: pa.DataType) -> Column:
+    """Raises MisfitError or TooNarrowError."""
+    plain = _plain(column)
+    if plain.null_count == len(plain):
+        return nulls(len(plain), target)
+    if pa.types.is_string(plain.type) and pa.types.is_string(target):
+        return _without_empty(plain)
+    if plain.type == target:
+        return plain
+    if pa.types.is_string(plain.type):
+        return _from_text(plain, target)
+    convert = _CONVERSIONS.get((_kind(plain.type), _kind(target)))
+    if convert is None or pa.types.is_nested(plain.type):
+        position = pc.index(pc.is_valid(plain), value=True).as_py()
+        reason = f"is of type {plain.type}, expected {_said(target)}"
+        raise MisfitError(position, _shown(plain, position), reason)
+    return convert(plain, target)
+
+
+def cast_known(column: Column, target: pa.DataType) -> tuple[Column, Mapping[int, MisfitError]]:
+    """Like `cast`, but null where no decimal holds the number; these are returned by position."""
+    try:
+        return cast(column, target), {}
+    except NoDecimalError as error:
+        plain = _plain(column)
+        lost = pa.array([position in error.values for position in range(len(plain))])
+        return cast(pc.if_else(lost, pa.scalar(None, plain.type), plain), target), error.values
+
+
+def as_written(column: Column) -> Column:
+    """Values of any type as text."""
+    if pa.types.is_nested(column.type):
+        return as_json(column)
+    return _without_empty(_plain(column).cast(pa.string()))
+
+
+def _from_text(text: Column, target: pa.DataType) -> Column:
+    filled = _without_empty(text)
+    kind = _kind(target)
+    if kind in ("decimal", "int"):
+        return _numbers_from_text(filled, target)
+    return _converted(filled, _TEXT[kind], target)
+
+
+def _without_empty(text: Column) -> Column:
+    """Salesforce has no empty text: some tools write it for null."""
+    empty = pc.equal(pc.binary_length(text), 0)
+    if not pc.any(empty).as_py():
+        return text
+    return pc.if_else(empty, pa.scalar(None, pa.string()), text)
+
+
+def with_full_ids(ids: Column) -> Column:
+    """Well-formed Ids of 15 characters get their checksum; all else stays as it is."""
+    no = pa.scalar(value=False)
+    short = pc.fill_null(pc.equal(pc.binary_length(ids), _SHORT_ID_LENGTH), no)
+    if not pc.any(short).as_py():
+        return ids
+    short = pc.and_(short, pc.fill_null(pc.match_substring_regex(ids, ID_LETTERS), no))
+    full = [id18(text) for text in ids.filter(short).to_pylist()]
+    return pc.replace_with_mask(ids, short, pa.array(full, pa.string()))
+
+
+def _converted(column: Column, convert: Callable[[Column], Column], target: pa.DataType) -> Column:
+    try:
+        return convert(column)
+    except pa.ArrowInvalid:
+        position = _first_failing(column, convert)
+        reason = f"is not {_said(target)}"
+        raise MisfitError(position, _shown(column, position), reason) from None
+
+
+def _first_failing(column: Column, convert: Callable[[Column], Column]) -> int:
+    low, high = 0, len(column)
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            convert(column.slice(low, middle - low))
+        except pa.ArrowInvalid:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def _text_to_time_stamp(text: Column) -> Column:
+    """ISO 8601 with `Z`, `+0000` or `+00:00`; without a zone it is UTC, a date is its midnight."""
+    whole = pc.replace_substring_regex(
+        text, pattern=r"^(\d{4}-\d\d-\d\d)$", replacement=r"\1T00:00"
+    )
+    micros = pc.replace_substring_regex(whole, pattern=r"(\.\d{6})0+", replacement=r"\1")
+    zoned = pc.match_substring_regex(micros, r"(Z|[+-]\d\d(:?\d\d)?)$")
+    # A date's own hyphens look like a zone only where no time follows, which was dealt with above.
+    return pc.if_else(zoned, micros, pc.binary_join_element_wise(micros, "Z", "")).cast(UTC_MICROS)
+
+
+def _text_to_date(text: Column) -> Column:
+    try:
+        return text.cast(pa.date32())
+    except pa.ArrowInvalid:
+        return _midnight(_text_to_time_stamp(text))
+
+
+def _midnight(stamps: Column) -> Column:
+    days = stamps.cast(pa.date32())
+    if not pc.all(pc.equal(days.cast(stamps.type), stamps), min_count=0).as_py():
+        raise pa.ArrowInvalid("a time of day where a date is expected")
+    return days
+
+
+def _text_to_time(text: Column) -> Column:
+    bare = pc.replace_substring_regex(text, pattern=r"Z$", replacement="")
+    stamps = pc.binary_join_element_wise("1970-01-01T", bare, "")
+    return stamps.cast(pa.timestamp("us")).cast(pa.time64("us"))
+
+
+def _numbers_from_text(text: Column, target: pa.DataType) -> Column:
+    try:
+        return text.cast(target)
+    except pa.ArrowInvalid:
+        pass
+    numbers: list[Decimal | None] = []
+    others: dict[int, tuple[object, str]] = {}
+    for position, value in enumerate(text.to_pylist()):
+        is_number = value is not None and _NUMBER.fullmatch(value)
+        numbers.append(Decimal(value) if is_number else None)
+        if value is not None and not is_number:
+            others[position] = (value, f"is not {_said(target)}")
+            if not _NO_DECIMAL.fullmatch(value):
+                raise MisfitError(position, *others[position])
+    return _exact(numbers, target, others)
+
+
+def _numbers(column: Column, target: pa.DataType) -> Column:
+    try:
+        if pa.types.is_integer(column.type) and pa.types.is_decimal(target):
+            column = column.cast(pa.decimal128(20, 0))
+        return column.cast(target)
+    except pa.ArrowInvalid:
+        return _exact([None if v is None else Decimal(v) for v in column.to_pylist()], target)
+
+
+def _floats(column: Column, target: pa.DataType) -> Column:
+    """A double stands for the number that its 15 sure digits say; NaN is no value."""
+    values = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    # A float32 stands for its own shortest text: as a double, 0.1 would read 0.10000000149.
+    if not pa.types.is_float64(values.type):
+        values = values.cast(pa.string()).cast(pa.float64())
+    try:
+        kept = values.cast(target)
+        if pc.all(pc.equal(kept.cast(pa.float64()), values), min_count=0).as_py():
+            return kept
+    except pa.ArrowInvalid:
+        pass
+    found = values.to_pylist()
+    infinite = {n: (v, f"is not {_said(target)}") for n, v in enumerate(found) if v and isinf(v)}
+    numbers = [None if n in infinite else _sure(value) for n, value in enumerate(found)]
+    return _exact(numbers, target, infinite)
+
+
+def _sure(value: float | None) -> Decimal | None:
+    return None if value is None else Decimal(f"{value:.15g}")
+
+
+def _exact(
+    numbers: Sequence[Decimal | None],
+    target: pa.DataType,
+    others: Mapping[int, tuple[object, str]] | None = None,
+) -> Column:
+    """Raises TooNarrowError with the decimal that holds these numbers and `target`'s others.
+
+    Raises NoDecimalError when that would take too many digits, and when there are `others`: what is
+    no such number.
+    """
+    unheld = dict(others or {})
+    is_int = pa.types.is_integer(target)
+    digits, scale = _room(target)
+    fits = True
+    for position, number in enumerate(numbers):
+        if not number:
+            continue
+        whole, fraction = _digits(number)
+        if max(digits, whole) + max(scale, fraction) > _MAX_DIGITS:
+            unheld[position] = (number, f"needs more than {_MAX_DIGITS} digits to keep")
+            continue
+        fits &= (
+            (fraction == 0 and int(number) in _INT64)
+            if is_int
+            else (whole <= digits and fraction <= scale)
+        )
+        digits, scale = max(digits, whole), max(scale, fraction)
+    if unheld:
+        raise NoDecimalError(unheld)
+    if not fits:
+        raise TooNarrowError(pa.decimal128(digits + scale, scale))
+    values: list[Any] = (
+        [int(n) if n is not None else None for n in numbers] if is_int else [*numbers]
+    )
+    return pa.array(values, target)
+
+
+def _room(target: pa.DataType) -> tuple[int, int]:
+    """How many digits it has before and behind the point."""
+    if isinstance(target, pa.Decimal128Type):
+        return target.precision - target.scale, target.scale
+    return _INT64_DIGITS, 0
+
+
+def _digits(number: Decimal) -> tuple[int, int]:
+    """How many digits stand before and behind the point, trailing zeros not counted."""
+    bare = number.normalize(_WIDE)
+    scale = -int(bare.as_tuple().exponent)
+    return max(bare.adjusted() + 1, 0), max(scale, 0)
+
+
+def _truths(column: Column, target: pa.DataType) -> Column:
+    return _converted(column, lambda part: part.cast(pa.string()).cast(target), target)
+
+
+def is_finer(column: Column) -> bool:
+    """Whether it has times that are finer than a microsecond."""
+    if not _is_nanoseconds(column.type):
+        return False
+    return not pc.all(pc.equal(_nanoseconds(_micros(column)), column), min_count=0).as_py()
+
+
+def _is_nanoseconds(kind: pa.DataType) -> bool:
+    is_timed = pa.types.is_timestamp(kind) or pa.types.is_time64(kind)
+    return is_timed and getattr(kind, "unit", "") == "ns"
+
+
+def _micros(column: Column) -> Column:
+    """Nanoseconds cut, to the earlier microsecond, as Parquet's INT96 are when they are read."""
+    counts = column.view(pa.int64())
+    rest = pc.subtract(counts, pc.multiply(pc.divide(counts, _NANOS), _NANOS))
+    floor = pc.subtract(pc.divide(counts, _NANOS), pc.cast(pc.less(rest, 0), pa.int64()))
+    return floor.view(_with_unit(column.type, "us"))
+
+
+def _nanoseconds(column: Column) -> Column:
+    return pc.multiply(column.view(pa.int64()), _NANOS).view(_with_unit(column.type, "ns"))
+
+
+def _with_unit(kind: Any, unit: Any) -> pa.DataType:
+    return pa.timestamp(unit, kind.tz) if pa.types.is_timestamp(kind) else pa.time64(unit)
+
+
+def _times(column: Column, target: pa.DataType) -> Column:
+    return _recast(_micros(column) if _is_nanoseconds(column.type) else column, target)
+
+
+def _recast(column: Column, target: pa.DataType) -> Column:
+    return _converted(column, lambda part: part.cast(target), target)
+
+
+def _days(column: Column, target: pa.DataType) -> Column:
+    micros = _micros(column) if _is_nanoseconds(column.type) else column
+    return _converted(micros, lambda part: _midnight(part.cast(UTC_MICROS)), target)
+
+
+def kept(column: Column) -> Column:
+    """As `kept_type` says, structures as JSON."""
+    if pa.types.is_nested(column.type):
+        return as_json(column)
+    return cast(column, kept_type(column.type))
+
+
+def as_json(column: Column) -> Column:
+    """Structures and lists, which no field of Salesforce is, as text."""
+    texts = [
+        None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+        for value in column.to_pylist()
+    ]
+    return pa.array(texts, pa.string())
+
+
+def is_convertible(landed: pa.DataType, target: pa.DataType) -> bool:
+    """False when no value of a `landed` column can be kept as `target`."""
+    landed = _plain_type(landed)
+    if landed == target or _is_text(landed) or pa.types.is_null(landed):
+        return True
+    return not pa.types.is_nested(landed) and (_kind(landed), _kind(target)) in _CONVERSIONS
+
+
+def _shown(column: Column, position: int) -> str:
+    # Not as_py: a timestamp in nanoseconds would need pandas.
+    one = column.slice(position, 1)
+    try:
+        return str(one.cast(pa.string())[0].as_py())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return str(one.to_pylist()[0])
+
+
+def _plain_type(landed: pa.DataType) -> pa.DataType:
+    if isinstance(landed, pa.BaseExtensionType):
+        return _plain_type(landed.storage_type)
+    if isinstance(landed, pa.DictionaryType):
+        return _plain_type(landed.value_type)
+    return landed
+
+
+def _plain(column: Column) -> Column:
+    if isinstance(column, pa.ExtensionArray):
+        return _plain(column.storage)
+    if pa.types.is_dictionary(column.type):
+        return _plain(column.dictionary_decode())
+    if _is_text(column.type) and not pa.types.is_string(column.type):
+        return _converted(column, lambda part: part.cast(pa.string()), pa.string())
+    return column
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )
+
+
+_KEPT: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
+    (_is_text, pa.string()),
+    (pa.types.is_boolean, pa.bool_()),
+    (pa.types.is_integer, pa.int64()),
+    (pa.types.is_floating, pa.float64()),
+    (pa.types.is_timestamp, UTC_MICROS),
+    (pa.types.is_date, pa.date32()),
+    (pa.types.is_time, pa.time64("us")),
+    (pa.types.is_null, pa.null()),
+    (pa.types.is_nested, pa.string()),
+)
+
+_KINDS: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
+    (pa.types.is_boolean, "bool"),
+    (pa.types.is_integer, "int"),
+    (pa.types.is_decimal, "decimal"),
+    (pa.types.is_floating, "float"),
+    (pa.types.is_timestamp, "timestamp"),
+    (pa.types.is_date, "date"),
+    (pa.types.is_time, "time"),
+)
+
+
+def _kind(kind: pa.DataType) -> str:
+    return next((name for matches, name in _KINDS if matches(kind)), "text")
+
+
+_SAID = {
+    "bool": "a truth value (true, false)",
+    "int": "a whole number",
+    "float": "a number",
+    "timestamp": "a date and time (ISO 8601)",
+    "date": "a date (yyyy-mm-dd)",
+    "time": "a time of day",
+    "text": "text",
+}
+
+
+def _said(target: pa.DataType) -> str:
+    if pa.types.is_decimal(target):
+        return f"a number, {target}"
+    return _SAID[_kind(target)]
+
+
+_TEXT: dict[str, Callable[[Column], Column]] = {
+    "bool": lambda text: text.cast(pa.bool_()),
+    "float": lambda text: text.cast(pa.float64()),
+    "timestamp": _text_to_time_stamp,
+    "date": _text_to_date,
+    "time": _text_to_time,
+}
+
+_CONVERSIONS: dict[tuple[str, str], Callable[[Column, pa.DataType], Column]] = {
+    ("int", "int"): _numbers,
+    ("int", "decimal"): _numbers,
+    ("decimal", "int"): _numbers,
+    ("decimal", "decimal"): _numbers,
+    ("float", "int"): _floats,
+    ("float", "decimal"): _floats,
+    ("float", "float"): _recast,
+    ("int", "float"): _recast,
+    ("decimal", "float"): _recast,
+    ("int", "bool"): _truths,
+    ("timestamp", "timestamp"): _times,
+    ("date", "timestamp"): _recast,
+    ("timestamp", "date"): _days,
+    ("date", "date"): _recast,
+    ("time", "time"): _times,
+}

@@ -1,0 +1,207 @@
+"""Where a landed file's copies go, and which events are still owed: what makes a repeat harmless.
+
+Kept in staging:
+ingested/<landing path>/<content>.json   where this content of this landed file went the first time
+claims/<curated key>                     which content of which landed file owns a curated key, and
+                                         nothing where it was given up
+pending/<landing path>.json              a move that was decided, with the events it owes
+
+Receipts and claims are written once, on condition that nobody else did; a note is of one landed
+file, and its events have the same ids whoever publishes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from seil.errors import ConflictError
+from seil.events.bus import Bus
+from seil.events.envelope import Event
+from seil.lake import Bucket, Entry, Lake, LandedFile, landed_file
+from seil.lake.keys import LANDING_PREFIX
+from seil.sf_to_dw.extract.flows import is_own_run
+from seil.sf_to_dw.ingest.reasons import keep_reasons
+
+_SUFFIX = 8
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One content (`digest`: SHA-256) of one landed file; `landed_at`: when it first landed."""
+
+    landed_key: str
+    digest: str
+    landed_at: datetime
+    curated_key: str
+    archived_key: str
+
+
+def content_digest(bucket: Bucket, key: str) -> str:
+    digest = hashlib.sha256()
+    with bucket.reader(key) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def delivery_of(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> Delivery:
+    """The same answer every time for one content under one landing key, whenever it is delivered.
+
+    The hour in its keys is that of its first delivery; a key that belongs to something else gets a
+    suffix made from what this is.
+    """
+    receipt = lake.document(_receipt(entry.key, digest))
+    known = receipt.read()
+    if not known:
+        first = _first(lake, landed, entry, digest)
+        known = receipt.change(lambda body: None if body else first)
+    return Delivery(**{**known, "landed_at": datetime.fromisoformat(known["landed_at"])})
+
+
+def _first(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> dict[str, str]:
+    """The receipt of a content's first delivery."""
+    curated_key = _claimed(lake, landed, entry, digest)
+    archived_key = landed.archived("processed", entry.modified)
+    if lake.landing.head(archived_key):
+        archived_key = _suffixed(archived_key, digest)
+    return {
+        "landed_key": entry.key,
+        "digest": digest,
+        "landed_at": entry.modified.isoformat(),
+        "curated_key": curated_key,
+        "archived_key": archived_key,
+    }
+
+
+def is_taken_in(lake: Lake, landed_key: str, digest: str) -> bool:
+    receipt = lake.document(_receipt(landed_key, digest)).read()
+    return bool(receipt and lake.curated.head(receipt["curated_key"]))
+
+
+def made_from(lake: Lake, curated_key: str) -> tuple[str, str] | None:
+    """Where the landed file of a clean copy lies, and where it landed; None for no clean copy."""
+    if (claim := lake.staging.find(f"claims/{curated_key}")) is None:
+        return None
+    landed_key, _, digest = claim.decode().rpartition(" ")
+    receipt = lake.staging.find(_receipt(landed_key, digest))
+    return (json.loads(receipt)["archived_key"], landed_key) if receipt else None
+
+
+def give_up(lake: Lake, delivery: Delivery) -> None:
+    """Frees the names of a file that did not get into curated, for the corrected one."""
+    if lake.curated.head(delivery.curated_key) is None:
+        lake.document(_receipt(delivery.landed_key, delivery.digest)).change(lambda _: {})
+        claim = f"claims/{delivery.curated_key}"
+        stored = lake.staging.version(claim)
+        if stored and stored.data == _owner(delivery.landed_key, delivery.digest):
+            with suppress(ConflictError):
+                lake.staging.put_if(claim, b"", stored.tag)
+
+
+def _receipt(landed_key: str, digest: str) -> str:
+    return f"ingested/{_path(landed_key)}/{digest[:16]}.json"
+
+
+def _claimed(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> str:
+    owner = _owner(entry.key, digest)
+    plain = landed.curated(entry.modified)
+    for key in (plain, _suffixed(plain, entry.key)):
+        if _claim(lake, key, owner):
+            return key
+    return _suffixed(plain, owner.decode())
+
+
+def _claim(lake: Lake, key: str, owner: bytes) -> bool:
+    """Whether the curated key is the owner's: nobody else has it, or what they gave up came to
+    nothing.
+    """
+    claim = f"claims/{key}"
+    stored = lake.staging.version(claim)
+    if stored and stored.data:
+        return stored.data == owner
+    if stored and lake.curated.head(key):
+        return False
+    try:
+        lake.staging.put_if(claim, owner, stored.tag if stored else None)
+    except ConflictError:
+        return _claim(lake, key, owner)
+    return True
+
+
+def _owner(landed_key: str, digest: str) -> bytes:
+    return f"{landed_key} {digest}".encode()
+
+
+def _suffixed(key: str, made_from: str) -> str:
+    path = PurePosixPath(key)
+    mark = hashlib.sha256(made_from.encode()).hexdigest()[:_SUFFIX]
+    return str(path.with_name(f"{path.stem}-{mark}{path.suffix}"))
+
+
+def free_key(bucket: Bucket, source: str, target: str) -> str:
+    """`target`, or a name beside it where something else than the content of `source` has it."""
+    if bucket.head(target) is None:
+        return target
+    digest = content_digest(bucket, source)
+    return target if content_digest(bucket, target) == digest else _suffixed(target, digest)
+
+
+def settle(lake: Lake, bus: Bus, entry: Entry, *, target: str, events: Sequence[Event]) -> None:
+    """Moves the landed file to `target`, writes beside it why if that is in error/, then publishes;
+    a kill in between leaves a note.
+    """
+    note = f"pending/{_path(entry.key)}.json"
+    body: dict[str, Any] = {
+        "source": entry.key,
+        "modified": entry.modified.isoformat(),
+        "target": target,
+        "events": [event.to_dict() for event in events],
+    }
+    lake.staging.put(note, json.dumps(body, default=str).encode())
+    lake.landing.move(entry.key, target)
+    landed = landed_file(entry.key)
+    if landed and is_own_run(landed.flow_run_id):
+        # In a folder of their own making, others may be about to put the next file.
+        lake.landing.drop_folder(entry.key)
+    keep_reasons(lake.landing, events)
+    bus.publish(events)
+    _forget(lake, note)
+
+
+def settle_pending(lake: Lake, bus: Bus, key: str = "") -> int:
+    """Publishes what a killed run still owed, for one landing key or all; returns for how many."""
+    if key:
+        return int(_settled(lake, bus, f"pending/{_path(key)}.json"))
+    return sum(_settled(lake, bus, note.key) for note in lake.staging.list("pending/"))
+
+
+def _settled(lake: Lake, bus: Bus, note: str) -> bool:
+    stored = lake.staging.find(note)
+    if stored is None:
+        return False
+    body = json.loads(stored)
+    landed = lake.landing.head(body["source"])
+    if landed and landed.modified.isoformat() == body["modified"]:
+        return False  # The move did not happen: the file is taken in again, from its start.
+    events = [Event.from_dict(event) for event in body["events"]]
+    keep_reasons(lake.landing, events)
+    bus.publish(events)
+    _forget(lake, note)
+    return True
+
+
+def _forget(lake: Lake, note: str) -> None:
+    lake.staging.delete(note)
+    lake.staging.drop_folder(note)
+
+
+def _path(landed_key: str) -> str:
+    return landed_key.removeprefix(LANDING_PREFIX)

@@ -1,0 +1,251 @@
+"""Parquet files that other tools made, under whatever names, put into the landing zone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seil.catalog import Catalog, SyncedObject
+from seil.errors import ConfigurationError, Problem
+from seil.events.bus import Bus
+from seil.lake import Lake, LandedFile
+from seil.sf_to_dw.extract.landing import landed_event
+from seil.sf_to_dw.ingest.deliveries import is_taken_in
+from seil.sf_to_dw.ingest.folders import (
+    IMPORT_RUN,
+    Partitions,
+    partition,
+    partitions,
+    real_path,
+    remember_partitions,
+    table_format,
+)
+from seil.sf_to_dw.ingest.object_names import ObjectNames
+
+_CHUNK = 1 << 20
+_RUN_DIGITS = 16
+_MAGIC = b"PAR1"
+_SUFFIXES = (".parquet", ".parq", ".pq")
+# Of any environment, see Lake.at. A folder of this kind can still be named itself.
+_BUCKET = re.compile(r".+-sf-to-dw-(landing|curated|staging|dwmock)")
+# A database's own file, and what DuckDB and SQLite put beside theirs. They must not even be opened:
+# closing them would drop the locks this process has on them (https://sqlite.org/howtocorrupt.html).
+_COMPANIONS = ("", ".wal", ".tmp", "-wal", "-shm", "-journal")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._=-]+")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of one file of the folder.
+
+    landed: a copy lies under `key`, for the next ingest. known: it was taken in before, under
+    `key`. left: nothing was copied, for `reason`; `unplaced` when it should have been. What is left
+    can be a folder, with all that is in it.
+    """
+
+    path: Path
+    state: Literal["landed", "known", "left"]
+    key: str = ""
+    object: str = ""
+    reason: str = ""
+    unplaced: bool = False
+
+
+def land_folder(
+    lake: Lake,
+    catalog: Catalog,
+    folder: Path,
+    *,
+    obj: SyncedObject | None = None,
+    bus: Bus | None = None,
+    own: Sequence[Path] = (),
+) -> list[Imported]:
+    """Copies the Parquet files below `folder` (or the one file it is) into in/, a run a file.
+
+    Whose records a file holds is said by `obj`, else by its metadata, else by its name or that of
+    the nearest folder. Run and key are made from the content, so a repeat lands nothing twice.
+    Lakes below `folder` are left out, and so are `own`: files and folders that SEIL itself writes.
+    Raises ConfigurationError when there is no such folder or it is the lake's, LakeError.
+    """
+    if not folder.exists():
+        raise ConfigurationError([Problem(str(folder), "no such folder")])
+    _check_not_in_the_lake(folder, lake)
+    if reason := next(filter(None, map(table_format, [folder, *real_path(folder).parents])), ""):
+        return [Imported(folder, "left", reason=reason, unplaced=True)]
+    importer = _Importer(lake, catalog, folder, obj, bus)
+    if folder.is_file():
+        # Somebody named this very file: leaving it is never what they wanted.
+        taken = importer.take(folder)
+        return [replace(taken, unplaced=taken.state == "left")]
+    written = frozenset(Path(f"{real_path(path)}{mark}") for path in own for mark in _COMPANIONS)
+    return [
+        Imported(path, "left", reason=error.reason, unplaced=error.unplaced)
+        if error
+        else importer.take(path)
+        for path, error in _found(folder, written)
+    ]
+
+
+def _check_not_in_the_lake(folder: Path, lake: Lake) -> None:
+    for bucket in (lake.landing, lake.curated, lake.staging):
+        root = bucket.path("")
+        if root and real_path(folder).is_relative_to(real_path(root)):
+            cure = "use `seil files retry` for files that failed"
+            raise ConfigurationError([Problem(str(folder), "is in SEIL's own lake", cure)])
+
+
+def _found(folder: Path, own: frozenset[Path]) -> Iterator[tuple[Path, _LeftError | None]]:
+    """Every file below, except in folders that are left out: these stand for all they hold."""
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        yield folder, _LeftError(f"cannot be read: {error.strerror}", unplaced=True)
+        return
+    for path in paths:
+        if reason := _reason_to_leave(path, own):
+            yield path, _LeftError(reason)
+        elif path.is_dir() and (reason := table_format(path)):
+            yield path, _LeftError(reason, unplaced=True)
+        elif path.is_dir():
+            yield from _found(path, own)
+        else:
+            yield path, None
+
+
+def _reason_to_leave(path: Path, own: frozenset[Path]) -> str:
+    """Hidden ones, too: other tools keep their markers, checksums and unfinished files there."""
+    if real_path(path) in own or (path.is_dir() and _BUCKET.fullmatch(path.name)):
+        return "is SEIL's own"
+    if path.name.startswith((".", "_")):
+        return f"is hidden: its name begins with {path.name[0]}"
+    if path.is_symlink() and path.is_dir():
+        return "is a link to a folder"
+    return "" if path.is_dir() or path.is_file() else "is no file"
+
+
+class _LeftError(Exception):
+    """The file is not imported, for this reason; `unplaced` when it should have been."""
+
+    def __init__(self, reason: str, *, unplaced: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.unplaced = unplaced
+
+
+@dataclass(frozen=True)
+class _Importer:
+    lake: Lake
+    catalog: Catalog
+    folder: Path
+    obj: SyncedObject | None
+    bus: Bus | None
+
+    def take(self, path: Path) -> Imported:
+        try:
+            obj = self._object(path)
+            digest = _digest(path)
+            values = _partitions(path, self.folder)
+            run = f"{IMPORT_RUN}{_run(digest, values)}"
+            landed = LandedFile(self.lake.env, obj.landing_name, run, _safe(path.name))
+            if is_taken_in(self.lake, landed.key, digest):
+                return Imported(path, "known", landed.key, obj.api_name)
+            if values:
+                remember_partitions(self.lake, landed.key, values)
+            self._copy(path, landed.key)
+        except _LeftError as error:
+            return Imported(path, "left", reason=error.reason, unplaced=error.unplaced)
+        return Imported(path, "landed", landed.key, obj.api_name)
+
+    def _object(self, path: Path) -> SyncedObject:
+        if not _is_parquet(path):
+            raise _LeftError("is not Parquet")
+        if self.obj:
+            return self.obj
+        if named := _metadata_object(path):
+            if found := self.catalog.find(named):
+                return found
+            reason = f"holds {named} records, and {named} is not in the catalog"
+            raise _LeftError(reason, unplaced=True)
+        return self._named(path)
+
+    def _named(self, path: Path) -> SyncedObject:
+        try:
+            return ObjectNames(self.catalog).told_by(_names(path, self.folder))
+        except LookupError as error:
+            raise _LeftError(str(error.args[0]), unplaced=True) from error
+
+    def _copy(self, path: Path, key: str) -> None:
+        landing = self.lake.landing
+        with landing.writer(key) as target:
+            for chunk in _chunks(path):
+                target.write(chunk)
+        if self.bus and (entry := landing.head(key)):
+            self.bus.publish([landed_event(landing, entry)])
+
+
+def _partitions(path: Path, folder: Path) -> dict[str, str | None]:
+    try:
+        return partitions(path, folder if folder.is_dir() else folder.parent)
+    except ValueError as error:
+        raise _LeftError(str(error), unplaced=True) from error
+
+
+def _run(digest: str, values: Partitions) -> str:
+    """Files of the same content in other partitions are others."""
+    if values:
+        digest = hashlib.sha256(f"{digest} {json.dumps(values)}".encode()).hexdigest()
+    return digest[:_RUN_DIGITS]
+
+
+def _names(path: Path, folder: Path) -> list[str]:
+    """The file's, then those of its folders, nearest first, up to the one that was given."""
+    stem = path.name
+    while stem.lower().endswith(_SUFFIXES):
+        stem = stem.rpartition(".")[0]
+    top = real_path(folder) if folder.is_dir() else real_path(path).parent
+    folders = [parent for parent in real_path(path).parents if parent.is_relative_to(top)]
+    return [stem, *(parent.name for parent in folders if partition(parent.name) is None)]
+
+
+def _is_parquet(path: Path) -> bool:
+    """By content; by name, too, so that a broken file is landed and its rejection recorded."""
+    if path.name.lower().endswith(_SUFFIXES):
+        return True
+    return next(_chunks(path, len(_MAGIC)), b"") == _MAGIC
+
+
+def _metadata_object(path: Path) -> str:
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except (pa.ArrowException, OSError):
+        return ""  # Ingest says what is wrong with it.
+    return metadata.get(b"seil.object", b"").decode("utf-8", "replace")
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    for chunk in _chunks(path):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _chunks(path: Path, size: int = _CHUNK) -> Iterator[bytes]:
+    # Translated here: inside the lake's writer an OSError would count as the lake's.
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(size):
+                yield chunk
+    except OSError as error:
+        raise _LeftError(f"cannot be read: {error.strerror}", unplaced=True) from error
+
+
+def _safe(name: str) -> str:
+    return _UNSAFE.sub("-", name).strip("-.") or "file"

@@ -1,0 +1,380 @@
+"""Landing -> curated: one landed file at a time, checked, cleaned, and moved out of the way.
+
+The order of effects is what makes a kill harmless: set-aside records, clean copy, move, event. A
+repeat writes the same keys, and a move whose event is still owed is noted in staging.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from seil import __version__
+from seil.arrow_memory import use_frugal_pool
+from seil.catalog import Catalog, SyncedObject
+from seil.errors import ConfigurationError, LakeError
+from seil.events.bus import Bus
+from seil.events.file_events import drift_event, file_event
+from seil.lake import Entry, Lake, LandedFile, landed_file
+from seil.lake.keys import LANDING_PREFIX, UNRECOGNISED_PREFIX
+from seil.observe.fields import in_context, log_fields
+from seil.observe.progress import SILENT, Progress, Step
+from seil.settings import IngestSettings
+from seil.sf_to_dw.ingest.checks import UnfitError, check_object
+from seil.sf_to_dw.ingest.cleaning import ChangedError, Cleaned, Cleaner, Task
+from seil.sf_to_dw.ingest.curated import exceptions_key
+from seil.sf_to_dw.ingest.deliveries import free_key, settle, settle_pending
+from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What became of one landed file.
+
+    success: its clean copy is in curated. error: it was moved to error/, `check` and `message` say
+    why. waiting: it is still being written and stays. blocked: it stays until a rule or mapping of
+    its object is corrected. gone: it is not in in/ any more.
+    """
+
+    key: str
+    state: Literal["success", "error", "waiting", "blocked", "gone"]
+    message: str
+    object: str = ""
+    flow_run_id: str = ""
+    check: str = ""
+    hint: str = ""
+    archived_key: str = ""
+    curated_key: str = ""
+    exceptions_key: str = ""
+    landed_rows: int = 0
+    curated_rows: int = 0
+    rejected_rows: int = 0
+    rules: tuple[Mapping[str, Any], ...] = ()
+    drift: SchemaDiff = field(default_factory=SchemaDiff)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return self.state not in ("error", "blocked") and not self.rejected_rows
+
+    def __str__(self) -> str:
+        hint = f". {self.hint}" if self.hint else ""
+        return f"{self.state}: {self.key}: {self.message}{hint}"
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """One result per file, in the order of their keys."""
+
+    files: list[Ingested]
+
+    @property
+    def ok(self) -> bool:
+        return all(file.ok for file in self.files)
+
+    @property
+    def taken_in(self) -> list[Ingested]:
+        return [file for file in self.files if file.state == "success"]
+
+    @property
+    def failed(self) -> list[Ingested]:
+        return [file for file in self.files if file.state == "error"]
+
+    @property
+    def blocked(self) -> list[Ingested]:
+        return [file for file in self.files if file.state == "blocked"]
+
+    @property
+    def curated_rows(self) -> int:
+        return sum(file.curated_rows for file in self.files)
+
+    @property
+    def rejected_rows(self) -> int:
+        return sum(file.rejected_rows for file in self.files)
+
+
+class Ingestor:
+    """Takes landed files in. Thread-safe; on one lake, one process at a time."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        catalog: Catalog,
+        *,
+        settings: IngestSettings,
+        bus: Bus,
+        registry: SchemaRegistry,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        function_name: str = "seil-ingest",
+        function_version: str = __version__,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        use_frugal_pool()
+        self._lake = lake
+        self._catalog = catalog
+        self._workers = settings.workers
+        self._bus = bus
+        self._cleaner = Cleaner(lake, catalog, registry, settings)
+        self._clock = clock
+        self._function = {"function_name": function_name, "function_version": function_version}
+        self._new_id = new_id
+
+    def sweep(
+        self,
+        objects: Sequence[SyncedObject] = (),
+        progress: Progress = SILENT,
+        *,
+        on_file: Callable[[Ingested], None] = lambda _: None,
+    ) -> IngestReport:
+        """Takes in all that lies in in/, or what lies there of `objects`.
+
+        A bad file is reported and the others go on. `on_file` is called in this thread as each
+        file ends. Files of an object with a rule that cannot be evaluated stay in in/. Raises
+        LakeError: files not yet taken in stay, too.
+        """
+        settle_pending(self._lake, self._bus)
+        keys = [entry.key for entry in self._landed(objects)]
+        results: dict[str, Ingested] = {}
+        with (
+            progress.step("ingest") as step,
+            ThreadPoolExecutor(self._workers, thread_name_prefix="ingest") as pool,
+        ):
+            running = [pool.submit(in_context(self._take_in_or_leave), key, step) for key in keys]
+            try:
+                for ended in as_completed(running):
+                    result = ended.result()
+                    results[result.key] = result
+                    on_file(result)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        return IngestReport([results[key] for key in keys])
+
+    def _landed(self, objects: Sequence[SyncedObject]) -> Iterator[Entry]:
+        wanted = {obj.landing_name.lower() for obj in objects}
+        for entry in self._lake.landing.list(LANDING_PREFIX):
+            landed = landed_file(entry.key)
+            if not wanted or (landed and landed.landing_name.lower() in wanted):
+                yield entry
+
+    def _take_in_or_leave(self, key: str, step: Step) -> Ingested:
+        try:
+            return self.take_in(key, step)
+        except ConfigurationError as error:
+            log.warning("ingest blocked: %s: %s", key, error, extra={"file": key})
+            return self._blocked(key, error)
+
+    def _blocked(self, key: str, error: ConfigurationError) -> Ingested:
+        landed = landed_file(key)
+        obj = self._catalog.by_landing_name(landed.landing_name) if landed else None
+        return Ingested(
+            key,
+            "blocked",
+            "; ".join(map(str, error.problems)),
+            object=obj.api_name if obj else "",
+            flow_run_id=landed.flow_run_id if landed else "",
+            hint="Correct it in objects.toml, as `seil doctor` shows, then run `seil ingest`",
+        )
+
+    def take_in(self, key: str, step: Step | None = None) -> Ingested:
+        """Takes one file in. Raises LakeError and ConfigurationError; the file then stays."""
+        with log_fields(file=key):
+            return self._take_in(key, step)
+
+    def _take_in(self, key: str, step: Step | None) -> Ingested:
+        settle_pending(self._lake, self._bus, key)
+        entry = self._lake.landing.head(key)
+        if entry is None:
+            return _gone(key, "it is not in in/ any more")
+        with SILENT.step("ingest") as silent:
+            try:
+                result = self._taken_in(entry, step or silent)
+            except LakeError as error:
+                if not isinstance(error.__cause__, FileNotFoundError) or self._lake.landing.head(
+                    key
+                ):
+                    raise
+                result = _gone(key, "it was taken away while it was read")
+        level = logging.WARNING if result.state == "error" else logging.INFO
+        log.log(level, "ingest %s", result, extra=_log_fields(result))
+        return result
+
+    def _taken_in(self, entry: Entry, step: Step) -> Ingested:
+        landed = landed_file(entry.key)
+        if landed is None or landed.env != self._lake.env:
+            return self._unrecognised(entry)
+        try:
+            obj = check_object(landed, self._catalog)
+            landed = replace(landed, landing_name=obj.landing_name)
+            task = self._task(entry, landed, obj, step)
+            return self._succeeded(task, self._cleaner.clean(task))
+        except UnfitError as error:
+            # A file that somebody is still copying into the folder looks cut off.
+            if self._lake.landing.head(entry.key) != entry:
+                return _waiting(landed, entry.key)
+            return self._failed(entry, landed, error)
+        except ChangedError:
+            return _waiting(landed, entry.key)
+        except pa.ArrowException as error:
+            # What pyarrow makes of an odd file must not keep the others from being taken in.
+            if isinstance(error, MemoryError):
+                raise
+            log.warning("%s", entry.key, exc_info=True)
+            reason = f"the file cannot be read: {str(error).strip().partition(chr(10))[0]}"
+            return self._failed(entry, landed, UnfitError("whole", reason))
+
+    def _task(self, entry: Entry, landed: LandedFile, obj: SyncedObject, step: Step) -> Task:
+        lineage = {
+            "filename": self._lake.landing.uri(entry.key),
+            **self._function,
+            "aws_request_id": self._new_id(),
+            "appflow_id": landed.flow_run_id,
+            "processed_ts": self._clock(),
+        }
+        return Task(entry, landed, obj, lineage, step)
+
+    def _succeeded(self, task: Task, cleaned: Cleaned) -> Ingested:
+        result = Ingested(
+            task.entry.key,
+            "success",
+            _success_message(task.obj, cleaned),
+            object=task.obj.api_name,
+            flow_run_id=task.landed.flow_run_id,
+            archived_key=cleaned.delivery.archived_key,
+            curated_key=cleaned.delivery.curated_key,
+            exceptions_key=exceptions_key(cleaned.delivery.curated_key)
+            if cleaned.rejected_rows
+            else "",
+            landed_rows=cleaned.landed_rows,
+            curated_rows=cleaned.curated_rows,
+            rejected_rows=cleaned.rejected_rows,
+            rules=tuple(count.to_dict() for count in cleaned.rules),
+            drift=cleaned.drift,
+            notes=tuple(cleaned.notes),
+        )
+        at = self._clock()
+        detail = {
+            **_detail(result),
+            "processing_id": task.lineage["aws_request_id"],
+            **self._function,
+            "digest": cleaned.delivery.digest,
+            "mode": cleaned.metadata.get("seil.mode", ""),
+            "set_aside": dict(cleaned.reasons),
+            "missing": cleaned.plan.missing,
+            "left_out": dict(cleaned.plan.left_out),
+            "cut": list(cleaned.cut),
+        }
+        events = [file_event(self._lake, task.entry, "success", detail, at=at)]
+        if cleaned.drift:
+            drift = cleaned.drift.to_dict()
+            events.insert(0, drift_event(task.entry, task.obj.api_name, drift, at=at))
+        settle(self._lake, self._bus, task.entry, target=result.archived_key, events=events)
+        return result
+
+    def _failed(self, entry: Entry, landed: LandedFile, error: UnfitError) -> Ingested:
+        obj = self._catalog.by_landing_name(landed.landing_name)
+        target = landed.archived("error", entry.modified)
+        return self._set_aside(
+            entry,
+            target,
+            error,
+            object_name=obj.api_name if obj else landed.landing_name,
+            flow_run_id=landed.flow_run_id,
+        )
+
+    def _unrecognised(self, entry: Entry) -> Ingested:
+        error = UnfitError(
+            "place",
+            f"a landed file lies at in/{self._lake.env}-Salesforce-<landing name>/<run>/<file>",
+            "For files with other names, use `seil ingest --from <folder>`",
+        )
+        target = UNRECOGNISED_PREFIX + entry.key.removeprefix(LANDING_PREFIX)
+        return self._set_aside(entry, target, error)
+
+    def _set_aside(
+        self,
+        entry: Entry,
+        target: str,
+        error: UnfitError,
+        *,
+        object_name: str = "",
+        flow_run_id: str = "",
+    ) -> Ingested:
+        result = Ingested(
+            entry.key,
+            "error",
+            error.reason,
+            object=object_name,
+            flow_run_id=flow_run_id,
+            check=error.check,
+            hint=error.hint,
+            archived_key=free_key(self._lake.landing, entry.key, target),
+        )
+        event = file_event(self._lake, entry, "error", _detail(result), at=self._clock())
+        settle(self._lake, self._bus, entry, target=result.archived_key, events=[event])
+        return result
+
+
+def _log_fields(result: Ingested) -> dict[str, Any]:
+    names = ("object", "flow_run_id", "state", "landed_rows", "curated_rows", "rejected_rows")
+    return {name: getattr(result, name) for name in names}
+
+
+def _gone(key: str, message: str) -> Ingested:
+    return Ingested(key, "gone", message)
+
+
+def _waiting(landed: LandedFile, key: str) -> Ingested:
+    message = "it is still being written; the next ingest looks again"
+    return Ingested(key, "waiting", message, flow_run_id=landed.flow_run_id)
+
+
+def _success_message(obj: SyncedObject, cleaned: Cleaned) -> str:
+    parts = [f"{cleaned.curated_rows:,} of {cleaned.landed_rows:,} rows curated"]
+    if cleaned.rejected_rows:
+        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in cleaned.reasons.items())
+        parts.append(f"{cleaned.rejected_rows:,} set aside ({reasons})")
+    parts += [
+        f"to keep such values: `seil schema accept {obj.api_name}.{column} --as text`, then"
+        f" `seil files retry --object {obj.api_name} --exceptions`"
+        for column in cleaned.unheld
+    ]
+    parts += [
+        f"warning: {count.records:,} rows: {count.rule.message}"
+        for count in cleaned.rules
+        if count.rule.validation.level == "warning"
+    ]
+    for word, columns in (("added", cleaned.drift.added), ("widened", cleaned.drift.widened)):
+        if columns:
+            parts.append(f"{word} {', '.join(columns)}")
+    return "; ".join([*parts, *cleaned.notes])
+
+
+def _detail(result: Ingested) -> dict[str, Any]:
+    """What the event says, apart from key, state and size; empty texts are left out."""
+    said = {
+        "object": result.object,
+        "message": result.message,
+        "flow_run_id": result.flow_run_id,
+        "check": result.check,
+        "hint": result.hint,
+        "archived_key": result.archived_key,
+        "curated_key": result.curated_key,
+        "exceptions_key": result.exceptions_key,
+    }
+    counts = {
+        "landed_rows": result.landed_rows,
+        "curated_rows": result.curated_rows,
+        "rejected_rows": result.rejected_rows,
+        "rules": [dict(rule) for rule in result.rules],
+    }
+    return {**{name: text for name, text in said.items() if text}, **counts}

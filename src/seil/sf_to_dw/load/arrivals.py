@@ -1,0 +1,230 @@
+"""Which curated files and manifests a load has not seen, without listing all there ever were.
+
+Per object, `seil.positions` says at which hour the next listing begins, and `seil.waiting` names
+what was listed but not merged. What is written under an older hour is announced: see
+seil.lake.notices. Once a day all is listed, so that a file put into curated by hand is found.
+A warehouse without a position, a new one or a rebuilt one, lists all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from seil.lake.keys import hour
+from seil.lake.notices import LISTED_AGAIN, Notice, Place, notices
+from seil.sf_to_dw.extract.flows import EARLIER_MANIFESTS, MANIFESTS
+from seil.sf_to_dw.load.ledger import POSITIONS, WAITING, ledger_schema
+from seil.warehouse.sql import Sql, compose, joined, literal, translated
+
+if TYPE_CHECKING:
+    from seil.catalog import SyncedObject
+    from seil.lake import Bucket, Entry, Lake
+    from seil.warehouse.protocol import TableName, Warehouse
+
+log = logging.getLogger(__name__)
+
+_ALL_EVERY = timedelta(days=1)
+# Of so many keys, all of an object's are asked for instead.
+_MOST_NAMED = 2_000
+
+Key = tuple[Place, str]
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Of one object: curated files that no load has merged as they are now, and manifests that none
+    has recorded. `again` are those of the files that were merged before in an earlier copy.
+    """
+
+    files: list[Entry] = field(default_factory=list)
+    manifests: list[Entry] = field(default_factory=list)
+    again: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Position:
+    begins: datetime
+    all_at: datetime
+
+
+@dataclass(frozen=True)
+class _Listed:
+    curated: list[Entry]
+    manifests: list[Entry]
+
+
+class Arrivals:
+    """Of `objects`, for one load: `of` each of them, then `settle`. `everything` lists all."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        lake: Lake,
+        objects: Sequence[SyncedObject],
+        *,
+        everything: bool = False,
+    ) -> None:
+        self._warehouse = warehouse
+        self._lake = lake
+        self._objects = {obj.api_name: obj for obj in objects}
+        self._begun = datetime.now(UTC)
+        self._positions = self._stored_positions()
+        self._waiting = self._stored_waiting()
+        self._notices = self._stored_notices()
+        self._all = {obj.api_name for obj in objects if everything or self._lists_all(obj)}
+        self._listed = {o.api_name: self._list(o) for o in objects if o.api_name not in self._all}
+        self._loaded, self._recorded = self._merged_and_recorded(self._listed.values())
+
+    def of(self, obj: SyncedObject) -> Arrived:
+        name = obj.api_name
+        if name in self._all:
+            listed = self._list_all(obj)
+            loaded, recorded = self._merged_and_recorded([listed], of=obj)
+        else:
+            listed, loaded, recorded = self._listed[name], self._loaded, self._recorded
+        files = [entry for entry in listed.curated if loaded.get(entry.key) != entry.modified]
+        return Arrived(
+            files,
+            [entry for entry in listed.manifests if _stem(entry) not in recorded],
+            frozenset(entry.key for entry in files if entry.key in loaded),
+        )
+
+    def settle(self, left: Mapping[str, Collection[Key]]) -> None:
+        """After what is merged was committed; `left` is, by object, what was not. From here on a
+        kill loses nothing: the next load begins where this one did, or behind it.
+        """
+        self._store_waiting({name: frozenset(left.get(name, ())) for name in self._objects})
+        self._store_positions()
+        for notice in self._notices:
+            bucket = self._bucket(notice.place)
+            if notice.is_answered(bucket.head(notice.key)):
+                self._lake.staging.delete(notice.entry.key)
+
+    def _lists_all(self, obj: SyncedObject) -> bool:
+        """Also where the position is of a time to come: the clock was wrong then, or is now."""
+        position = self._positions.get(obj.api_name)
+        if position is None:
+            return True
+        return not position.all_at <= self._begun < position.all_at + _ALL_EVERY
+
+    def _list(self, obj: SyncedObject) -> _Listed:
+        begins = self._positions[obj.api_name].begins
+        name = f"Salesforce-{obj.landing_name}/"
+        curated = list(self._lake.curated.list(name, start=f"{name}{hour(begins)}"))
+        # A day's manifests lie in one folder, and their names begin with the time.
+        folder = f"{MANIFESTS}{name}"
+        start = f"{folder}{begins:%Y/%m/%d}/{begins:%Y%m%dT%H}"
+        manifests = list(self._lake.staging.list(folder, start=start))
+        named = {("curated", e.key) for e in curated} | {("staging", e.key) for e in manifests}
+        for place, key in sorted(self._called(obj) - named):
+            if entry := self._bucket(place).head(key):
+                (curated if place == "curated" else manifests).append(entry)
+        return _Listed(_parquet(curated), manifests)
+
+    def _list_all(self, obj: SyncedObject) -> _Listed:
+        name = f"Salesforce-{obj.landing_name}/"
+        staging = self._lake.staging
+        manifests = [*staging.list(EARLIER_MANIFESTS + name), *staging.list(MANIFESTS + name)]
+        return _Listed(_parquet(self._lake.curated.list(name)), manifests)
+
+    def _called(self, obj: SyncedObject) -> set[Key]:
+        """What is looked at by its name: what waits, and what notices name."""
+        of_notices = {(n.place, n.key) for n in self._notices if n.landing_name == obj.landing_name}
+        return of_notices | self._waiting.get(obj.api_name, frozenset())
+
+    def _bucket(self, place: Place) -> Bucket:
+        return self._lake.curated if place == "curated" else self._lake.staging
+
+    def _stored_positions(self) -> dict[str, _Position]:
+        rows = self._rows(POSITIONS)
+        return {row["object"]: _Position(row["list_from"], row["all_at"]) for row in rows}
+
+    def _stored_waiting(self) -> dict[str, frozenset[Key]]:
+        found: dict[str, set[Key]] = defaultdict(set)
+        for row in self._rows(WAITING):
+            found[row["object"]].add((row["place"], row["key"]))
+        return {name: frozenset(keys) for name, keys in found.items()}
+
+    def _stored_notices(self) -> list[Notice]:
+        """A warehouse that lists all needs none: they stay for the one that it may not replace."""
+        named = [obj.landing_name for n, obj in self._objects.items() if n in self._positions]
+        return notices(self._lake, named) if named else []
+
+    def _rows(self, table: TableName) -> list[dict[str, Any]]:
+        select = compose("SELECT * FROM {table}", table=table)
+        rows = self._warehouse.query(translated(select, self._warehouse.dialect)).to_pylist()
+        return [row for row in rows if row["object"] in self._objects]
+
+    def _merged_and_recorded(
+        self, listed: Iterable[_Listed], *, of: SyncedObject | None = None
+    ) -> tuple[dict[str, datetime], set[str]]:
+        """When each of the listed files that are merged had been written; runs recorded."""
+        each = list(listed)
+        keys = [entry.key for one in each for entry in one.curated]
+        runs = [_stem(entry) for one in each for entry in one.manifests]
+        loads = "SELECT curated_key, curated_at FROM seil.loads WHERE {among}"
+        recorded = "SELECT flow_run_id FROM seil.runs WHERE {among}"
+        found = self._pairs(loads, "curated_key", keys, of)
+        return dict(found), {str(run) for (run,) in self._pairs(recorded, "flow_run_id", runs, of)}
+
+    def _pairs(
+        self, select: str, column: str, values: Sequence[str], of: SyncedObject | None
+    ) -> Iterator[Any]:
+        if not values:
+            return iter(())
+        names = [of.api_name] if of else list(self._objects)
+        among = _among("object", names) if len(values) > _MOST_NAMED else _among(column, values)
+        sql = translated(compose(select, among=among), self._warehouse.dialect)
+        found = self._warehouse.query(sql)
+        return zip(*(values.to_pylist() for values in found.columns), strict=True)
+
+    def _store_waiting(self, left: Mapping[str, frozenset[Key]]) -> None:
+        changed = {n: keys for n, keys in left.items() if keys != self._waiting.get(n, frozenset())}
+        rows = [
+            {"object": name, "place": place, "key": key}
+            for name, keys in changed.items()
+            for place, key in sorted(keys)
+        ]
+        self._replace(WAITING, changed, rows)
+
+    def _store_positions(self) -> None:
+        begins = (self._begun - LISTED_AGAIN).replace(minute=0, second=0, microsecond=0)
+        rows: list[dict[str, Any]] = []
+        for name in self._objects:
+            known = self._positions.get(name)
+            all_at = self._begun if known is None or name in self._all else known.all_at
+            if known != _Position(begins, all_at):
+                rows.append({"object": name, "list_from": begins, "all_at": all_at})
+        self._replace(POSITIONS, [row["object"] for row in rows], rows)
+
+    def _replace(
+        self, table: TableName, names: Collection[str], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        if not names:
+            return
+        delete = compose("DELETE FROM {table} WHERE {of}", table=table, of=_among("object", names))
+        with self._warehouse.transaction():
+            self._warehouse.execute(translated(delete, self._warehouse.dialect))
+            if rows:
+                schema = ledger_schema(table)
+                self._warehouse.append(table, pa.Table.from_pylist(list(rows), schema=schema))
+
+
+def _among(column: str, values: Iterable[str]) -> Sql:
+    return Sql(f"{column} IN ({joined(', ', map(literal, sorted(values)))})")
+
+
+def _parquet(entries: Iterable[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.key.endswith(".parquet")]
+
+
+def _stem(manifest: Entry) -> str:
+    return PurePosixPath(manifest.key).stem

@@ -1,0 +1,256 @@
+"""What changed in the current records since each of the tables was built.
+
+A build writes to `seil.watched` the columns that its tables read. From then on each merge keeps, in
+schema `seil_changes`, how those columns of the records it changes were and became, and a row of
+`seil.changes`, in the transaction of the merge. `seil.built` says up to which change each table has
+been built; what all of them have seen is removed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from seil.sf_to_dw.load.ledger import BUILT, CHANGES, WATCHED, ledger_schema
+from seil.warehouse.protocol import ChangeLog, TableName
+from seil.warehouse.sql import Sql, compose, joined, literal, translated
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+
+SEQUENCE, IS_OLD = "_sequence", "_is_old"
+_SCHEMA = "seil_changes"
+_OWN: list[Any] = [pa.field(SEQUENCE, pa.int64()), pa.field(IS_OLD, pa.bool_())]
+
+# Following this large a part of a table's records costs more than building anew.
+_WHOLE_SHARE = 0.3
+_WHOLE_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Change:
+    """A merge that changed `rows` records; `is_whole` where it did not write down which."""
+
+    sequence: int
+    source: TableName
+    is_whole: bool
+    rows: int
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a table holds. `version` changes with its rows. `checked` says, for each test of the
+    table that concerns another one, which version of that it was passed with, and of those that
+    were not passed, "".
+    """
+
+    table: str
+    fingerprint: str
+    sequence: int
+    version: str
+    checked: Mapping[str, str] = field(default_factory=dict)
+
+
+def images(source: TableName) -> TableName:
+    """Where the changed records of a source are kept."""
+    return TableName(_SCHEMA, source.name)
+
+
+def change_log(
+    warehouse: Warehouse, table: TableName, key: str, *, watched: Collection[str] | None = None
+) -> ChangeLog | None:
+    """For the next merge into a table; None when no table that has been built reads it.
+
+    `watched` are the columns that are read, where they have been asked for already.
+    """
+    found = _watched(warehouse, table) if watched is None else watched
+    columns = warehouse.columns(table) if found else None
+    if columns is None:
+        return None
+    wanted = pa.schema([c for c in columns if c.name in {*found, key}])
+    sequence = last_change(warehouse) + 1
+    if not _made(warehouse, images(table), wanted):
+        record_whole_change(warehouse, table)
+        sequence += 1
+    return ChangeLog(images(table), tuple(wanted.names), sequence)
+
+
+def _watched(warehouse: Warehouse, table: TableName) -> list[str]:
+    watched = compose(
+        "SELECT DISTINCT column_name FROM seil.watched WHERE source_table = {name}", name=str(table)
+    )
+    return [str(name) for name in _query(warehouse, watched)["column_name"].to_pylist()]
+
+
+def _made(warehouse: Warehouse, table: TableName, wanted: pa.Schema) -> bool:
+    """Makes a table able to take the columns. False when what it held had to be thrown away."""
+    known = warehouse.columns(table)
+    is_kept = known is None or all(
+        known.field(c.name).type == c.type for c in wanted if c.name in known.names
+    )
+    if not is_kept:
+        warehouse.drop(table)
+        known = None
+    if known is None:
+        warehouse.create_table(table, pa.schema([*_OWN, *wanted]))
+        return is_kept
+    for column in wanted:
+        if column.name not in known.names:
+            warehouse.add_column(table, column)
+    return True
+
+
+def record_change(warehouse: Warehouse, table: TableName, log: ChangeLog) -> None:
+    """After the merge, in its transaction.
+
+    What a table that fails again and again has not seen is kept for it only so far.
+    """
+    counted = compose(
+        "SELECT (SELECT count(*) FROM {table}) AS all_rows, "
+        "coalesce(max(changed) FILTER (_sequence = {sequence}), 0) AS changed, "
+        "coalesce(sum(changed), 0) AS kept FROM (SELECT _sequence, greatest("
+        "sum(CAST(_is_old AS INTEGER)), sum(CAST(NOT _is_old AS INTEGER))) AS changed "
+        "FROM {log} GROUP BY ALL)",
+        table=table,
+        log=log.table,
+        sequence=log.sequence,
+    )
+    row = _query(warehouse, counted).to_pylist()[0]
+    if row["kept"] > max(_WHOLE_ROWS, _WHOLE_SHARE * int(row["all_rows"])):
+        record_whole_change(warehouse, table)
+    elif row["changed"]:
+        _record(warehouse, Change(log.sequence, table, is_whole=False, rows=int(row["changed"])))
+
+
+def record_whole_change(warehouse: Warehouse, table: TableName) -> None:
+    """Any record may have changed: every table that reads these is built anew.
+
+    For whoever changes a table of schema `salesforce` other than by a merge.
+    """
+    if warehouse.columns(images(table)) is not None:
+        _run(warehouse, compose("DELETE FROM {images}", images=images(table)))
+    counted = _query(warehouse, compose("SELECT count(*) AS n FROM {table}", table=table))
+    rows = int(counted["n"][0].as_py())
+    sequence = last_change(warehouse) + 1
+    forget = "DELETE FROM seil.changes WHERE source_table = {name}"
+    _run(warehouse, compose(forget, name=str(table)))
+    _record(warehouse, Change(sequence, table, is_whole=True, rows=rows))
+
+
+def last_change(warehouse: Warehouse) -> int:
+    select = """
+        SELECT greatest((SELECT coalesce(max(sequence), 0) FROM seil.changes),
+                        (SELECT coalesce(max(sequence), 0) FROM seil.built)) AS n"""
+    return int(_query(warehouse, Sql(select))["n"][0].as_py())
+
+
+def changes_kept(warehouse: Warehouse) -> list[Change]:
+    select = "SELECT sequence, source_table, is_whole, row_count FROM seil.changes ORDER BY 1"
+    return [
+        Change(row["sequence"], _source(row["source_table"]), row["is_whole"], row["row_count"])
+        for row in _query(warehouse, Sql(select)).to_pylist()
+    ]
+
+
+def built_tables(warehouse: Warehouse) -> dict[str, Built]:
+    select = "SELECT table_name, fingerprint, sequence, version, checked FROM seil.built"
+    return {
+        row["table_name"]: Built(
+            row["table_name"],
+            row["fingerprint"],
+            row["sequence"],
+            row["version"],
+            json.loads(row["checked"]),
+        )
+        for row in _query(warehouse, Sql(select)).to_pylist()
+    }
+
+
+def record_built(
+    warehouse: Warehouse,
+    built: Iterable[Built],
+    watched: Mapping[str, Mapping[TableName, Collection[str]]],
+    *,
+    known: Collection[str],
+) -> None:
+    """`watched` are the columns that newly built tables read, by table and source; `known` the
+    tables that there are: what is written of others is forgotten.
+    """
+    rows = [
+        {
+            "table_name": entry.table,
+            "fingerprint": entry.fingerprint,
+            "sequence": entry.sequence,
+            "version": entry.version,
+            "checked": json.dumps(entry.checked),
+            "built_at": datetime.now(UTC),
+        }
+        for entry in built
+    ]
+    _replace(warehouse, BUILT, rows, known=known)
+    read = [
+        {"table_name": table, "source_table": str(source), "column_name": column}
+        for table, sources in watched.items()
+        for source, columns in sources.items()
+        for column in sorted(columns)
+    ]
+    _replace(warehouse, WATCHED, read, known=known)
+    _forget_seen(warehouse)
+
+
+def _replace(
+    warehouse: Warehouse, table: TableName, rows: list[dict[str, Any]], *, known: Collection[str]
+) -> None:
+    names = {row["table_name"] for row in rows}
+    keep = sorted(set(known) - names)
+    listed = joined(", ", map(literal, keep)) if keep else Sql("''")
+    delete = "DELETE FROM {table} WHERE table_name NOT IN ({keep})"
+    _run(warehouse, compose(delete, table=table, keep=listed))
+    if rows:
+        warehouse.append(table, pa.Table.from_pylist(rows, schema=ledger_schema(table)))
+
+
+def _forget_seen(warehouse: Warehouse) -> None:
+    found = _query(warehouse, Sql("SELECT coalesce(min(sequence), 0) AS n FROM seil.built"))
+    seen = int(found["n"][0].as_py())
+    kept = changes_kept(warehouse)
+    unseen = {change.source for change in kept if change.sequence > seen}
+    for source in {change.source for change in kept if change.sequence <= seen}:
+        columns = warehouse.columns(images(source))
+        if columns is not None and source in unseen:
+            delete = "DELETE FROM {images} WHERE _sequence <= {seen}"
+            _run(warehouse, compose(delete, images=images(source), seen=seen))
+        elif columns is not None:
+            # To delete every row would cost more than all else that a build commits.
+            warehouse.drop(images(source))
+            warehouse.create_table(images(source), columns)
+    _run(warehouse, compose("DELETE FROM seil.changes WHERE sequence <= {seen}", seen=seen))
+
+
+def _record(warehouse: Warehouse, change: Change) -> None:
+    row = {
+        "sequence": change.sequence,
+        "source_table": str(change.source),
+        "is_whole": change.is_whole,
+        "row_count": change.rows,
+        "recorded_at": datetime.now(UTC),
+    }
+    warehouse.append(CHANGES, pa.Table.from_pylist([row], schema=ledger_schema(CHANGES)))
+
+
+def _source(name: str) -> TableName:
+    schema, _, table = name.partition(".")
+    return TableName(schema, table)
+
+
+def _query(warehouse: Warehouse, sql: Sql) -> pa.Table:
+    return warehouse.query(translated(sql, warehouse.dialect))
+
+
+def _run(warehouse: Warehouse, sql: Sql) -> None:
+    warehouse.execute(translated(sql, warehouse.dialect))

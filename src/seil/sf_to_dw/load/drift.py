@@ -1,0 +1,160 @@
+"""How a current-record table changes so that new files fit in.
+
+| in the table | in the file | what happens |
+|---|---|---|
+| no such column | any | the column is added |
+| any | no such column | its values stay as last read; null in new records |
+| narrower | wider | the column is widened: bigint, decimal; date, timestamp; bigint, double |
+| wider | narrower | the file's values are widened |
+| text | any | the file's values become text (*) |
+| not text | text | its values are read as the column's type; when one cannot be, it is left out |
+| not text | another kind | the file is left out |
+
+(*) A column that is text only because nothing described it is narrowed instead, when every value in
+it reads as the new type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+
+from seil.errors import FileRejectedError
+from seil.sf_to_dw.load.files import CuratedFile
+from seil.warehouse.types import TEXT, common_type, stored_type, type_name
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import StagedFile, TableName, Warehouse
+
+
+@dataclass(frozen=True)
+class SchemaChange:
+    """One column of a table that changes; `old_type` is empty for a new one."""
+
+    table: str
+    column: str
+    change: Literal["new-column", "new-type"]
+    old_type: str
+    new_type: str
+    curated_key: str
+    provisional: bool = False
+
+    def __str__(self) -> str:
+        was = f" (was {self.old_type})" if self.old_type else ""
+        return f"{self.table}.{self.column}: {self.change} {self.new_type}{was}"
+
+
+@dataclass
+class _Planned:
+    """A column as it will be; `texts` are where it holds text now, `since` the file that set it."""
+
+    type: pa.DataType
+    provisional: bool
+    since: str = ""
+    texts: list[TableName | StagedFile] = field(default_factory=list)
+
+
+@dataclass
+class TablePlan:
+    """What the table has to look like once every accepted file is merged.
+
+    `known` is None while there is no table; `provisional` are its columns that are text only
+    because nothing described them; `as_text` the columns somebody has allowed to become text.
+    """
+
+    warehouse: Warehouse
+    table: TableName
+    known: pa.Schema | None
+    provisional: Collection[str] = ()
+    as_text: Collection[str] = ()
+
+    def __post_init__(self) -> None:
+        self._columns: dict[str, _Planned] = {}
+        for column in self.known or ():
+            planned = _Planned(column.type, column.name in self.provisional)
+            if column.type == TEXT:
+                planned.texts.append(self.table)
+            self._columns[column.name] = planned
+
+    def accept(self, file: CuratedFile) -> None:
+        """Takes a file into the plan, or raises FileRejectedError and leaves the plan as it is."""
+        changed = {name: self._planned(file, name) for name in file.columns}
+        for name, planned in changed.items():
+            if stored_type(file.columns[name].type) == TEXT:
+                planned.texts.append(file.staged)
+            self._columns[name] = planned
+
+    @property
+    def columns(self) -> pa.Schema:
+        return pa.schema([pa.field(name, planned.type) for name, planned in self._columns.items()])
+
+    def changes(self) -> list[SchemaChange]:
+        """In the table's order. Of a new table only its provisional columns, to be known again."""
+        known: Mapping[str, pa.DataType] = {c.name: c.type for c in self.known or ()}
+        is_new = self.known is None
+        return [
+            SchemaChange(
+                table=str(self.table),
+                column=name,
+                change="new-type" if name in known else "new-column",
+                old_type=type_name(known[name]) if name in known else "",
+                new_type=type_name(planned.type),
+                curated_key=planned.since,
+                provisional=planned.provisional,
+            )
+            for name, planned in self._columns.items()
+            if known.get(name) != planned.type and (planned.provisional or not is_new)
+        ]
+
+    def _planned(self, file: CuratedFile, name: str) -> _Planned:
+        arriving = stored_type(file.columns[name].type) or TEXT
+        current = self._columns.get(name)
+        if current is None:
+            return _Planned(arriving, arriving == TEXT and _says_nothing(file, name), file.key)
+        if current.type == arriving:
+            provisional = current.provisional and _says_nothing(file, name)
+            return _Planned(current.type, provisional, current.since, [*current.texts])
+        wanted = self._common(file, name, current)
+        since = current.since if wanted == current.type else file.key
+        return _Planned(wanted, current.provisional and wanted == TEXT, since, [*current.texts])
+
+    def _common(self, file: CuratedFile, name: str, current: _Planned) -> pa.DataType:
+        arriving = stored_type(file.columns[name].type) or TEXT
+        if name in self.as_text:
+            return TEXT
+        if current.type == TEXT:
+            narrowed = current.provisional and self._read_as(current, name, arriving)
+            return arriving if narrowed else TEXT
+        if arriving == TEXT:
+            count, example = self.warehouse.misfits(file.staged, name, current.type)
+            if not count:
+                return current.type
+            raise self._incompatible(file, name, current, f"; {count} do not, such as {example!r}")
+        wider = common_type(current.type, arriving)
+        if wider is None:
+            raise self._incompatible(file, name, current, "")
+        return wider
+
+    def _read_as(self, current: _Planned, name: str, wanted: pa.DataType) -> bool:
+        return not any(self.warehouse.misfits(text, name, wanted)[0] for text in current.texts)
+
+    def _incompatible(
+        self, file: CuratedFile, name: str, current: _Planned, detail: str
+    ) -> FileRejectedError:
+        column = f"{self.table.name}.{name}"
+        return FileRejectedError(
+            file.key,
+            "column-type",
+            f"column {self.table}.{name} is {type_name(current.type)}, "
+            f"but the file has {type_name(file.columns[name].type)} there, "
+            f"which cannot be stored without loss{detail}",
+            hint=f"Correct the data and deliver it again; if the field's type was changed in "
+            f"Salesforce, let the column become text with `seil load --as-text {column}`",
+        )
+
+
+def _says_nothing(file: CuratedFile, name: str) -> bool:
+    return file.untyped or pa.types.is_null(file.columns[name].type)

@@ -1,0 +1,56 @@
+"""What became of one object's pending files, as a report and as events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+
+from seil.events.envelope import Event
+from seil.events.file_events import SOURCE, event_id
+from seil.sf_to_dw.load.arrivals import Key
+from seil.sf_to_dw.load.drift import SchemaChange
+from seil.warehouse.protocol import Outcome
+
+
+@dataclass(frozen=True)
+class ObjectLoad:
+    """What became of one object's pending files; `errors` are those left out, with the reason.
+
+    `left` are the keys that no load has merged or recorded after this one, by their place.
+    """
+
+    object: str
+    table: str
+    files: int = 0
+    runs: int = 0
+    outcome: Outcome = field(default_factory=Outcome)
+    changes: tuple[SchemaChange, ...] = ()
+    errors: tuple[str, ...] = ()
+    left: frozenset[Key] = frozenset()
+
+    @property
+    def rows(self) -> int:
+        return self.outcome.rows
+
+    @property
+    def ok(self) -> bool:
+        return not self.errors
+
+
+def load_events(entry: ObjectLoad, load_id: str) -> Iterator[Event]:
+    """One load of one object is one event, however often and however far on it is told."""
+    about = {"object": entry.object, "table": entry.table}
+    if entry.files or entry.errors:
+        detail = {
+            "state": "error" if entry.errors else "success",
+            **about,
+            "files": entry.files,
+            "rows": entry.rows,
+            **asdict(entry.outcome),
+            "errors": list(entry.errors),
+        }
+        yield Event(SOURCE, "load", detail, id=event_id("load", entry.object, load_id))
+    for change in entry.changes:
+        detail = {**about, **asdict(change), "message": str(change)}
+        same = event_id("schema-drift", load_id, *asdict(change).values())
+        yield Event(SOURCE, "schema-drift", detail, id=same)

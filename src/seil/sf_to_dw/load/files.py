@@ -1,0 +1,156 @@
+"""Curated files as the load sees them: where they came from, what columns they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seil.errors import FileRejectedError
+from seil.lake import landed_file
+from seil.sf_to_dw.schema.column_names import lineage_of, table_column
+from seil.warehouse.protocol import StagedFile
+from seil.warehouse.types import TEXT, stored_type
+
+if TYPE_CHECKING:
+    from seil.lake import Bucket, Entry
+    from seil.warehouse.types import Column
+
+
+@dataclass(frozen=True)
+class CuratedFile:
+    """One file of the curated bucket.
+
+    `columns` by their name in the table, without lineage; `untyped` when all of them are text
+    because nothing described the object.
+    """
+
+    key: str
+    size: int
+    written_at: datetime
+    rows: int
+    metadata: dict[str, str]
+    columns: dict[str, Column]
+    untyped: bool
+    staged: StagedFile
+
+    @property
+    def flow_run_id(self) -> str:
+        """By where it landed: what is delivered again elsewhere is no part of the run it names."""
+        landed = landed_file(self.metadata.get("seil.landed_key", ""))
+        return landed.flow_run_id if landed else self.metadata.get("seil.flow_run_id", "")
+
+    @property
+    def mode(self) -> str:
+        return self.metadata.get("seil.mode", "")
+
+    @property
+    def window_start(self) -> datetime | None:
+        return _time(self.metadata.get("seil.window_start", ""))
+
+    @property
+    def window_end(self) -> datetime | None:
+        return _time(self.metadata.get("seil.window_end", ""))
+
+    def count(self, name: str) -> int:
+        """A row count from the metadata; a file that has none holds all that landed."""
+        value = self.metadata.get(f"seil.{name}", "")
+        return int(value) if value.isdecimal() else 0 if name == "rejected_rows" else self.rows
+
+
+def read_footer(curated: Bucket, entry: Entry) -> CuratedFile:
+    """Raises FileRejectedError when the file cannot be merged whatever the table looks like."""
+    key = entry.key
+    try:
+        with curated.reader(key) as file:
+            footer = pq.read_metadata(file)
+        schema = footer.schema.to_arrow_schema()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _unreadable(key, error) from error
+    metadata = {
+        name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+        for name, value in (footer.metadata or {}).items()
+        if name.startswith(b"seil.")
+    }
+    columns = _columns(key, schema, lineage_of(metadata))
+    return CuratedFile(
+        key=key,
+        size=entry.size,
+        written_at=entry.modified,
+        rows=footer.num_rows,
+        metadata=metadata,
+        columns=columns,
+        untyped="seil.schema_fingerprint" not in metadata
+        and all(stored_type(column.type) == TEXT for column in columns.values()),
+        staged=StagedFile(
+            key=key,
+            file=key,
+            extracted_at=_extracted_at(key, metadata),
+            columns=columns,
+            path=curated.path(key),
+            open=partial(curated.reader, key),
+        ),
+    )
+
+
+def check_readable(curated: Bucket, file: CuratedFile) -> None:
+    """Reads all of it. Raises FileRejectedError when a page in it is damaged."""
+    try:
+        with curated.reader(file.key) as source:
+            for _ in pq.ParquetFile(source).iter_batches():
+                pass
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(file.key, error) from error
+
+
+def _unreadable(key: str, error: Exception) -> FileRejectedError:
+    reason = f"is not a whole Parquet file: {error}".split("\n", 1)[0]
+    hint = f"Run `seil files retry {key}`, then `seil run`: it is made again from its landed file"
+    return FileRejectedError(key, "readable", reason, hint=hint)
+
+
+def _columns(key: str, schema: pa.Schema, lineage: Collection[str]) -> dict[str, Column]:
+    found: dict[str, Column] = {}
+    for column in schema:
+        if column.name in lineage:
+            continue
+        name = table_column(column.name)
+        if name in found:
+            reason = f"columns {found[name].name!r} and {column.name!r} differ only in case"
+            raise FileRejectedError(
+                key,
+                "columns",
+                reason,
+                hint="Let one of them go by another name where the file is made",
+            )
+        if stored_type(column.type) is None:
+            reason = f"column {column.name!r} has the type {column.type}, which no table holds"
+            hint = f'Exclude it in objects.toml: exclude = ["{column.name}"], under its object'
+            raise FileRejectedError(key, "columns", reason, hint=hint)
+        found[name] = column
+    return found
+
+
+def _extracted_at(key: str, metadata: dict[str, str]) -> datetime:
+    """The window's end, else when the file landed, else the hour it was curated in."""
+    for name in ("seil.window_end", "seil.landed_at"):
+        if found := _time(metadata.get(name, "")):
+            return found
+    hour = "/".join(key.split("/")[1:5])
+    try:
+        return datetime.strptime(hour, "%Y/%m/%d/%H").replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,158 @@
+"""Curated files into the warehouse: per object, the current record of every key.
+
+Each transaction carries some files, their rows of the ledger, and the changes of the tables that
+they need, so a load that is killed or repeated leaves the same tables as one that was not. Objects
+with little to load share a transaction; should it fail, each of them gets one of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seil.catalog import Catalog
+from seil.errors import SeilError
+from seil.events.bus import Bus
+from seil.lake import Lake
+from seil.observe.progress import SILENT, Progress
+from seil.sf_to_dw.load.arrivals import Arrivals
+from seil.sf_to_dw.load.events import ObjectLoad
+from seil.sf_to_dw.load.ledger import prepare_ledger
+from seil.sf_to_dw.load.merged import MASTER, has_merged_records, make_way, show_merged_records
+from seil.sf_to_dw.load.object_loader import BatchLimits, ObjectLoader
+from seil.sf_to_dw.load.outbox import Outbox
+from seil.sf_to_dw.load.records import append_runs, known_tables, record_loads
+from seil.warehouse.protocol import Outcome
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+
+log = logging.getLogger(__name__)
+
+SOURCE = "seil.sf-to-dw"
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    objects: tuple[ObjectLoad, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return all(entry.ok for entry in self.objects)
+
+    @property
+    def files(self) -> int:
+        return sum(entry.files for entry in self.objects)
+
+    @property
+    def outcome(self) -> Outcome:
+        return sum((entry.outcome for entry in self.objects), Outcome())
+
+
+_LIMITS = BatchLimits()
+
+
+def load(
+    warehouse: Warehouse,
+    lake: Lake,
+    catalog: Catalog,
+    *,
+    objects: Iterable[str] = (),
+    as_text: Iterable[str] = (),
+    everything: bool = False,
+    limits: BatchLimits = _LIMITS,
+    bus: Bus | None = None,
+    progress: Progress = SILENT,
+) -> LoadReport:
+    """Merges every curated file that no load has merged yet, in whatever order they came.
+
+    A file that cannot be merged stays where it is and is named in the report; the others go on.
+    `as_text` are columns, as `<table>.<column>`, that may become text to take in what does not fit.
+    `everything` looks through all of curated, as the first load of a day does.
+    """
+    prepare_ledger(warehouse)
+    chosen = catalog.select(objects)
+    arrivals = Arrivals(warehouse, lake, chosen, everything=everything)
+    outbox = Outbox(warehouse, bus)
+    known = known_tables(warehouse)
+    allowed = frozenset(as_text)
+    loaders = (
+        ObjectLoader(
+            warehouse,
+            lake,
+            obj,
+            arrivals.of(obj),
+            known=known,
+            as_text=allowed,
+            outbox=outbox,
+        )
+        for obj in chosen
+    )
+    loaded: list[ObjectLoad] = []
+    tells_of_merges, has_no_view = False, make_way(warehouse, catalog.values())
+    for group in _groups(loaders, limits):
+        _load_group(warehouse, group, limits, progress)
+        outbox.publish([event for loader in group for event in loader.events()])
+        loaded += [loader.report() for loader in group]
+        tells_of_merges |= any(loader.can_tell(MASTER) for loader in group)
+    if not has_no_view and (tells_of_merges or not has_merged_records(warehouse)):
+        show_merged_records(warehouse, catalog.values())
+    arrivals.settle({entry.object: entry.left for entry in loaded})
+    outbox.clear()
+    return LoadReport(tuple(loaded))
+
+
+def _groups(loaders: Iterable[ObjectLoader], limits: BatchLimits) -> Iterator[list[ObjectLoader]]:
+    """Neighbours that fit into one transaction; what is large or changes a table goes alone."""
+    group: list[ObjectLoader] = []
+    files, size = 0, 0
+    for loader in loaders:
+        loader.look()
+        files += len(loader.files)
+        size += loader.size
+        fits = files <= limits.files and size <= min(limits.shared, limits.size)
+        if group and (loader.alters or not fits):
+            yield group
+            group, files, size = [], len(loader.files), loader.size
+        group.append(loader)
+        if loader.alters:
+            yield group
+            group, files, size = [], 0, 0
+    if group:
+        yield group
+
+
+def _load_group(
+    warehouse: Warehouse, group: Sequence[ObjectLoader], limits: BatchLimits, progress: Progress
+) -> None:
+    manifests = [row for loader in group for row in loader.manifests]
+    if manifests:
+        with warehouse.transaction():
+            append_runs(warehouse, manifests)
+    for loader in group:
+        loader.keep_earlier_versions(limits)
+    waiting = [loader for loader in group if loader.files]
+    if len(waiting) > 1 and _load_together(warehouse, waiting, progress):
+        return
+    for loader in waiting:
+        loader.load(limits, progress)
+
+
+def _load_together(warehouse: Warehouse, group: Sequence[ObjectLoader], progress: Progress) -> bool:
+    """All or nothing. What fails is found out one by one."""
+    try:
+        with warehouse.transaction():
+            merged = [loader.merge_whole(progress) for loader in group]
+            record_loads(warehouse, [file for files in merged for file in files])
+            pairs = zip(group, merged, strict=True)
+            group[0].outbox.put([event for loader, own in pairs for event in loader.events(own)])
+    except SeilError as error:
+        log.info("each object gets a transaction of its own, as one for all failed: %s", error)
+        for loader in group:
+            loader.roll_back()
+        return False
+    for loader, files in zip(group, merged, strict=True):
+        loader.take(files)
+    return True

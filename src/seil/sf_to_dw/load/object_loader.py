@@ -1,0 +1,448 @@
+"""One object's pending files: which of them fit, what they change, and their merge."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from seil.catalog import SyncedObject
+from seil.errors import FileRejectedError, StatementError, WarehouseError
+from seil.events.envelope import Event
+from seil.lake import Entry, Lake
+from seil.observe.progress import Progress, Step
+from seil.salesforce.ids import holds_ids
+from seil.sf_to_dw.extract.flows import PARTIAL_MODES
+from seil.sf_to_dw.load.arrivals import Arrived, Key
+from seil.sf_to_dw.load.changes import change_log, record_change
+from seil.sf_to_dw.load.columns import ColumnCount, columns_read, count_columns
+from seil.sf_to_dw.load.drift import SchemaChange, TablePlan
+from seil.sf_to_dw.load.events import ObjectLoad, load_events
+from seil.sf_to_dw.load.files import CuratedFile, check_readable, read_footer
+from seil.sf_to_dw.load.gaps import Gaps
+from seil.sf_to_dw.load.history import files_without_versions, keep_current, keep_versions
+from seil.sf_to_dw.load.outbox import Outbox
+from seil.sf_to_dw.load.partials import lay_partials_over, merge_partials, partial_tables
+from seil.sf_to_dw.load.records import (
+    KnownTables,
+    MergedFile,
+    append_changes,
+    read_manifests,
+    record_loads,
+)
+from seil.sf_to_dw.schema.column_names import LINEAGE_NAMES
+from seil.sf_to_dw.schema.registry import SchemaRegistry, known_schema
+from seil.sf_to_dw.schema.review import (
+    Decisions,
+    as_text_columns,
+    decision,
+    record_decisions,
+    routed,
+)
+from seil.warehouse.lost_reasons import with_reason
+from seil.warehouse.protocol import EXTRACTED_AT, FILE, Outcome, TableName
+from seil.warehouse.types import TEXT, TIMESTAMP
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "salesforce"
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """What one transaction may carry: the backlog of a week commits step by step. Several objects
+    share one only up to the size `shared`: rows take memory until they are committed, and should it
+    fail it is done again.
+    """
+
+    files: int = 200
+    size: int = 1 << 30
+    shared: int = 16 << 20
+
+
+class ObjectLoader:
+    """First `look`, then either `load`, or `merge_whole` in a transaction and `take`."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        lake: Lake,
+        obj: SyncedObject,
+        arrived: Arrived,
+        *,
+        known: KnownTables,
+        as_text: frozenset[str],
+        outbox: Outbox,
+    ) -> None:
+        self._warehouse = warehouse
+        self._lake = lake
+        self._known = known
+        self._as_text = as_text
+        self._arrived = arrived
+        self._left: set[Key] = {("curated", entry.key) for entry in arrived.files}
+        self._load_id = uuid.uuid4().hex
+        self.outbox = outbox
+        self.object = obj
+        self.table = TableName(SCHEMA, obj.table)
+        self.manifests: list[dict[str, Any]] = []
+        self.files: list[CuratedFile] = []
+        self.changes: list[SchemaChange] = []
+        self.is_new = False
+        self.outcomes: list[Outcome] = []
+        self.errors: list[str] = []
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+    @property
+    def alters(self) -> bool:
+        """Whether a table that is there gets other columns."""
+        return bool(self.changes) and not self.is_new
+
+    def can_tell(self, column: str) -> bool:
+        """Whether there are files for a table that has the column."""
+        return bool(self.files) and column in self._plan.columns.names
+
+    @property
+    def _key(self) -> str:
+        return self.object.key.lower()
+
+    def look(self) -> None:
+        """Finds what is pending, and how the table has to be for it."""
+        self.manifests, unreadable = read_manifests(self._lake, self._arrived.manifests)
+        self._left |= {("staging", key) for key in unreadable}
+        self.errors += unreadable.values()
+        self._decided = Decisions(self._lake).by_column(self.object)
+        as_text = as_text_columns(self._decided.values()) | self._allowed()
+        if not self._arrived.files:
+            return
+        self._allowed_text = as_text
+        self._take_up(self._readable(self._arrived.files))
+
+    def _readable(self, entries: Iterable[Entry]) -> Iterator[CuratedFile]:
+        """The others are left out."""
+        for entry in entries:
+            try:
+                file = routed(self._footer(entry), self._decided)
+                if self._key not in file.columns:
+                    reason = f"has no column {self.object.key}"
+                    hint = f"Add it, or set key for objects.{self.object.api_name} in objects.toml"
+                    raise FileRejectedError(entry.key, "columns", reason, hint=hint)
+            except FileRejectedError as error:
+                self._leave_out(entry.key, error)
+            else:
+                yield file
+
+    def _footer(self, entry: Entry) -> CuratedFile:
+        """Of files from before Ids were kept with 18 characters, those of 15 are completed."""
+        file = read_footer(self._lake.curated, entry)
+        if LINEAGE_NAMES in file.metadata:
+            return file
+        known = known_schema(SchemaRegistry(self._lake), self.object)
+        kinds = {field.name.lower(): field.type for field in known.fields} if known else {}
+        key = self.object.key
+        ids = {name for name in file.columns if holds_ids(name, kinds.get(name, ""), key)}
+        return replace(file, staged=replace(file.staged, ids=frozenset(ids)))
+
+    def _take_up(self, files: Iterable[CuratedFile]) -> None:
+        """Those of them that fit are the ones to load, and the table is planned for them."""
+        self._plan = self._new_plan(self._allowed_text)
+        self.is_new = self._plan.known is None
+        self.files = []
+        for file in files:
+            try:
+                self._plan.accept(file)
+            except FileRejectedError as error:
+                self._leave_out(file.key, error)
+            except StatementError as error:
+                self._leave_out(file.key, _refused(file, error))
+            else:
+                self.files.append(file)
+        self.changes = self._plan.changes() if self.files else []
+
+    def keep_earlier_versions(self, limits: BatchLimits) -> None:
+        """Of the files that were merged before anybody wanted the object's history."""
+        if not self.object.history:
+            return
+        late = files_without_versions(self._warehouse, self.table, self.object.api_name)
+        late -= {file.key for file in self.files}
+        if not late:
+            return
+        prefix = f"Salesforce-{self.object.landing_name}/"
+        found = [entry for entry in self._lake.curated.list(prefix) if entry.key in late]
+        gone = late - {entry.key for entry in found}
+        words = "%s: its history takes in the versions of %d merged files; %d are gone from curated"
+        about = {"object": self.object.api_name}
+        log.info(words, self.object.api_name, len(found), len(gone), extra=about)
+        with self._warehouse.transaction():
+            keep_current(self._warehouse, self.table, gone)
+        files = list(self._readable(found))
+        for batch in _batches(files, limits):
+            self._narrowed(batch, self._keep_versions)
+
+    def _keep_versions(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
+        with self._warehouse.transaction():
+            keep_versions(self._warehouse, self.table, batch, key=self._key)
+        return []
+
+    def load(self, limits: BatchLimits, progress: Progress) -> None:
+        """In transactions of its own."""
+        with self._step(progress) as step:
+            self._load(limits, step)
+
+    def _load(self, limits: BatchLimits, step: Step) -> None:
+        """Files for which the table cannot be changed are found by halving, and left out."""
+        files = self.files
+        try:
+            with_reason(self._change_table, self.roll_back)
+        except StatementError as error:
+            self.roll_back()
+            if len(files) == 1:
+                self._leave_out(files[0].key, _refused(files[0], error))
+                self.changes = []
+                return
+            changes: list[SchemaChange] = []
+            middle = len(files) // 2
+            for half in (files[:middle], files[middle:]):
+                self._take_up(half)
+                if self.files:
+                    self._load(limits, step)
+                    changes += self.changes
+            self.changes = changes
+            return
+        for batch in _batches(files, limits):
+            merged = self._narrowed(batch, self._merge_together)
+            self.take(merged)
+            step.advance(sum(entry.outcome.rows for entry in merged))
+
+    def _change_table(self) -> None:
+        if self.is_new or self.changes or self._decided:
+            with self._warehouse.transaction():
+                self._prepare()
+                self.outbox.put(self.events())
+
+    def merge_whole(self, progress: Progress) -> list[MergedFile]:
+        """All files, in the caller's transaction. What is returned has yet to be recorded."""
+        with self._step(progress) as step:
+            self._prepare()
+            merged = self._merged(self.files)
+            step.advance(sum(entry.outcome.rows for entry in merged))
+        return merged
+
+    def roll_back(self) -> None:
+        """After a transaction that failed: tables it has made are gone."""
+        self._known.partials = None
+
+    def take(self, merged: Iterable[MergedFile]) -> None:
+        """Counts what has been committed."""
+        merged = list(merged)
+        self._left -= {("curated", entry.file.key) for entry in merged}
+        outcomes = [entry.outcome for entry in merged]
+        self.outcomes += outcomes
+        total = sum(outcomes, Outcome())
+        if total.without_key:
+            name = self.object.api_name
+            self.errors.append(f"{total.without_key} row(s) of {name} have no {self._key}")
+        name, files = self.object.api_name, len(outcomes)
+        runs = sorted({entry.file.flow_run_id for entry in merged if entry.file.flow_run_id})
+        extra = {"object": name, "flow_run_ids": runs, "files": files, **vars(total)}
+        log.info("%s: %d file(s), %s", name, files, total, extra=extra)
+        for entry in merged:
+            about = {"object": name, "file": entry.file.key, **vars(entry.outcome)}
+            about["flow_run_id"] = entry.file.flow_run_id
+            log.debug("%s is merged: %s", entry.file.key, entry.outcome, extra=about)
+
+    def report(self, merged: Iterable[MergedFile] = ()) -> ObjectLoad:
+        """Of what has been committed; `merged` will be with it."""
+        outcomes = [*self.outcomes, *(entry.outcome for entry in merged)]
+        return ObjectLoad(
+            self.object.api_name,
+            str(self.table),
+            files=len(outcomes),
+            runs=len(self.manifests),
+            outcome=sum(outcomes, Outcome()),
+            changes=() if self.is_new else tuple(self.changes),
+            errors=tuple(self.errors),
+            left=frozenset(self._left),
+        )
+
+    def events(self, merged: Iterable[MergedFile] = ()) -> list[Event]:
+        return list(load_events(self.report(merged), self._load_id))
+
+    def _step(self, progress: Progress) -> Any:
+        return progress.step(f"load {self.table.name}", sum(file.rows for file in self.files))
+
+    def _new_plan(self, as_text: set[str]) -> TablePlan:
+        known = self._warehouse.columns(self.table)
+        if known is not None:
+            known = pa.schema([c for c in known if c.name not in (EXTRACTED_AT, FILE)])
+        return TablePlan(
+            self._warehouse,
+            self.table,
+            known,
+            provisional=self._known.provisional.get(str(self.table), frozenset()),
+            as_text=as_text,
+        )
+
+    def _allowed(self) -> set[str]:
+        """Kept as decisions, so that a rebuild takes in what this load does."""
+        named = {
+            name.partition(".")[2].lower()
+            for name in self._as_text
+            if name.partition(".")[0].lower() == self.table.name
+        }
+        new = sorted(named - as_text_columns(self._decided.values()))
+        made = [decision("text", by="seil load --as-text", column=column) for column in new]
+        if made:
+            Decisions(self._lake).add(self.object, made)
+        return named
+
+    def _prepare(self) -> None:
+        """The table as the files need it."""
+        wanted = self._plan.columns
+        if self.is_new:
+            own = [pa.field(EXTRACTED_AT, TIMESTAMP), pa.field(FILE, TEXT)]
+            self._warehouse.create_table(self.table, pa.schema([*wanted, *own]))
+        for change in self.changes if self.alters else ():
+            column = wanted.field(change.column)
+            if change.change == "new-column":
+                self._warehouse.add_column(self.table, column)
+            else:
+                self._warehouse.change_type(self.table, column)
+        new = [change.column for change in self.changes if change.change == "new-column"]
+        if self.alters and new:
+            Gaps(self._warehouse, self.table, self._key).note_new_columns(new)
+        append_changes(self._warehouse, self.changes)
+        record_decisions(self._warehouse, self.table, self._decided.values())
+
+    def _narrowed(
+        self,
+        batch: Sequence[CuratedFile],
+        work: Callable[[Sequence[CuratedFile]], list[MergedFile]],
+    ) -> list[MergedFile]:
+        """What `work` makes of the files, in one transaction; those that are damaged, or that are
+        refused for what they say, are found and left out, so that they do not hold back others.
+        """
+        try:
+            return with_reason(lambda: work(batch), self.roll_back)
+        except WarehouseError as error:
+            self.roll_back()
+            sound = [file for file in batch if self._is_sound(file)]
+            if len(sound) == len(batch):
+                if not isinstance(error, StatementError):
+                    raise
+                if len(batch) == 1:
+                    self._leave_out(batch[0].key, _refused(batch[0], error))
+                    return []
+        middle = (len(sound) + 1) // 2 if len(sound) == len(batch) else len(sound)
+        halves = (sound[:middle], sound[middle:])
+        return [merged for half in halves if half for merged in self._narrowed(half, work)]
+
+    def _merge_together(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
+        with self._warehouse.transaction():
+            merged = self._merged(batch)
+            record_loads(self._warehouse, merged)
+            self.outbox.put(self.events(merged))
+        return merged
+
+    def _merged(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
+        warehouse, table, key = self._warehouse, self.table, self._key
+        staged = [file.staged for file in batch if file.mode not in PARTIAL_MODES]
+        outcomes: dict[str, Outcome] = {}
+        elsewhere = {c for c, entry in self._decided.items() if entry.policy in ("column", "drop")}
+        gaps = Gaps(warehouse, table, key, decided=elsewhere)
+        if self.object.history:
+            keep_versions(warehouse, table, batch, key=key)
+        if staged:
+            if gaps.keep_values(batch):
+                self._known.partials = None
+            watched = self._known.watched.get(str(table))
+            log = change_log(warehouse, table, key, watched=watched or ())
+            outcomes |= warehouse.merge(table, staged, key=key, log=log)
+            if log:
+                record_change(warehouse, table, log)
+            gaps.keep_losers(batch, outcomes)
+        if told := merge_partials(warehouse, table, batch, key=key):
+            outcomes |= told
+            self._known.partials = None
+        for file in batch:
+            if outcomes[file.key].rows != file.rows:
+                reason = (
+                    f"{file.key} has {file.rows} rows, but {outcomes[file.key].rows} of them "
+                    f"were merged into {table}"
+                )
+                raise WarehouseError(warehouse.url, reason, hint="Nothing was committed")
+        if self._known.partials is None:
+            self._known.partials = partial_tables(warehouse)
+        files = [file.key for file in batch]
+        lay_partials_over(warehouse, table, key, self._known.partials, files=files)
+        counts = self._column_counts(batch)
+        return [
+            MergedFile(
+                self.object,
+                file,
+                outcomes[file.key],
+                again=file.key in self._arrived.again,
+                columns=counts.get(file.key),
+            )
+            for file in batch
+        ]
+
+    def _column_counts(self, batch: Sequence[CuratedFile]) -> dict[str, ColumnCount]:
+        """By file, of those whose run said which fields it read."""
+        whole = [file for file in batch if file.mode not in PARTIAL_MODES]
+        runs = {file.flow_run_id for file in whole}
+        read = {run: columns_read(self._lake, self.object, run) for run in runs if run}
+        table = self._warehouse.columns(self.table) if any(read.values()) else None
+        if table is None:
+            return {}
+        return {
+            file.key: count_columns(
+                read[file.flow_run_id],
+                file,
+                frozenset(table.names),
+                excluded=self.object.exclude,
+                decided=self._decided,
+            )
+            for file in whole
+            if read.get(file.flow_run_id)
+        }
+
+    def _is_sound(self, file: CuratedFile) -> bool:
+        try:
+            check_readable(self._lake.curated, file)
+        except FileRejectedError as error:
+            self._leave_out(file.key, error)
+            return False
+        return True
+
+    def _leave_out(self, key: str, error: FileRejectedError) -> None:
+        about = {"object": self.object.api_name, "file": key}
+        log.warning("%s is left out: %s", key, error, extra=about)
+        self.errors.append(str(error))
+
+
+def _refused(file: CuratedFile, error: StatementError) -> FileRejectedError:
+    hint = "It stays in curated, the object's other files were loaded. Deliver it again corrected"
+    return FileRejectedError(file.key, "merge", f"cannot be merged: {error.reason}", hint=hint)
+
+
+def _batches(files: Iterable[CuratedFile], limits: BatchLimits) -> Iterator[list[CuratedFile]]:
+    batch: list[CuratedFile] = []
+    size = 0
+    for file in files:
+        if batch and (len(batch) >= limits.files or size + file.size > limits.size):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += file.size
+    if batch:
+        yield batch

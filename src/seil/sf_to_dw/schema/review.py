@@ -1,0 +1,260 @@
+"""Changes of an object's fields: which of them flow through, and what was decided on the others.
+
+Decisions stand in staging, `decisions/Salesforce-<landing name>.json`, so that a rebuild follows
+them as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+
+from seil.catalog import SyncedObject
+from seil.errors import ObjectRejectedError
+from seil.lake import Document, Lake
+from seil.salesforce.schema import ObjectSchema
+from seil.sf_to_dw.load.ledger import SCHEMA_CHANGES, ledger_schema
+from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry, compare, stored_type
+from seil.warehouse.sql import compose, translated
+from seil.warehouse.types import TEXT, common_type, type_name
+from seil.warehouse.types import stored_type as kept_as
+
+if TYPE_CHECKING:
+    from seil.sf_to_dw.load.files import CuratedFile
+    from seil.warehouse.protocol import TableName, Warehouse
+
+Policy = Literal["text", "column", "drop", "read"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """On a column, in lower case; an empty one stands for all changes up to `fingerprint`.
+
+    text: the table's column becomes text. column: values of the new type go into `target`, those of
+    the old one stay where they are. drop: the column is not read any more; read: it is again.
+    """
+
+    column: str
+    policy: Policy | Literal["accept"]
+    by: str
+    at: str
+    old: str = ""
+    new: str = ""
+    target: str = ""
+    fingerprint: str = ""
+
+    def __str__(self) -> str:
+        into = f" {self.target}" if self.target else ""
+        return f"accepted by {self.by}: {self.column or 'all changes'} {self.policy}{into}"
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Of all objects, in the lake's staging bucket."""
+
+    lake: Lake
+
+    def get(self, obj: SyncedObject) -> list[Decision]:
+        """Oldest first; of those on one column the last counts."""
+        return _decisions(self._document(obj).read())
+
+    def add(self, obj: SyncedObject, decisions: Iterable[Decision]) -> None:
+        """Keeps what others have decided meanwhile."""
+        new = list(decisions)
+
+        def edit(body: dict[str, Any] | None) -> dict[str, Any]:
+            kept = [asdict(entry) for entry in (*_decisions(body), *new)]
+            return {**(body or {}), "object": obj.api_name, "decisions": kept}
+
+        self._document(obj).change(edit)
+
+    def by_column(self, obj: SyncedObject) -> dict[str, Decision]:
+        return in_force(self.get(obj))
+
+    def _document(self, obj: SyncedObject) -> Document:
+        return self.lake.document(
+            f"decisions/Salesforce-{obj.landing_name}.json",
+            cure="Put it back from a backup; without it, decide again with `seil schema accept`",
+        )
+
+
+def _decisions(body: Mapping[str, Any] | None) -> list[Decision]:
+    names = {field.name for field in fields(Decision)}
+    entries = body["decisions"] if body else ()
+    return [
+        Decision(**{name: value for name, value in entry.items() if name in names})
+        for entry in entries
+    ]
+
+
+def in_force(decisions: Iterable[Decision]) -> dict[str, Decision]:
+    """By column."""
+    last = {entry.column: entry for entry in decisions if entry.column}
+    return {column: entry for column, entry in last.items() if entry.policy != "read"}
+
+
+@dataclass(frozen=True)
+class Review:
+    """An object's fields as they are in the org, against those that were last accepted.
+
+    `blocked` are the columns whose new type the table cannot take in, without a decision yet.
+    """
+
+    schema: ObjectSchema
+    diff: SchemaDiff
+    blocked: Mapping[str, tuple[str, str]]
+    is_accepted: bool
+
+    def stops(self, obj: SyncedObject) -> bool:
+        return bool(self.blocked) or (
+            obj.drift == "review" and bool(self.diff) and not self.is_accepted
+        )
+
+
+@dataclass(frozen=True)
+class SchemaReview:
+    """`readable` is, throughout, the org's describe without what the catalog excludes."""
+
+    lake: Lake
+    registry: SchemaRegistry
+
+    def of(
+        self,
+        obj: SyncedObject,
+        readable: ObjectSchema,
+        decisions: Sequence[Decision] | None = None,
+    ) -> Review:
+        """With those `decisions` instead of the ones that were taken."""
+        if decisions is None:
+            decisions = Decisions(self.lake).get(obj)
+        decided = in_force(decisions)
+        dropped = [name for name, entry in decided.items() if entry.policy == "drop"]
+        schema = readable.without(dropped, "dropped by `seil schema accept`")
+        known = self.registry.get(obj)
+        diff = _sorted(compare(known, schema)) if known else SchemaDiff()
+        blocked = {
+            name: (old, new)
+            for name, (old, new) in diff.incompatible.items()
+            if not _is_decided(decided.get(name.lower()), new)
+        }
+        accepted = {entry.fingerprint for entry in decisions}
+        return Review(schema, diff, blocked, schema.fingerprint in accepted)
+
+    def passed(self, obj: SyncedObject, readable: ObjectSchema) -> ObjectSchema:
+        """The fields to read. Raises ObjectRejectedError where a change needs a decision first."""
+        found = self.of(obj, readable)
+        if not found.stops(obj):
+            return found.schema
+        name = obj.api_name
+        if not found.blocked:
+            changes = "; ".join(_listed(found.diff))
+            hint = f"See `seil schema diff {name}`, then run `seil schema accept {name}`"
+            raise ObjectRejectedError(name, f"its fields changed: {changes}", hint=hint)
+        changes = "; ".join(
+            f"{column} was {named(old)} and is {named(new)} now"
+            for column, (old, new) in found.blocked.items()
+        )
+        first = next(iter(found.blocked))
+        raise ObjectRejectedError(
+            name,
+            f"{changes}: the table cannot take that in, nothing of the object is read",
+            hint=f"Decide with `seil schema accept {name}.{first} --as text` (or column, or drop)",
+        )
+
+
+def record_decisions(warehouse: Warehouse, table: TableName, decisions: Iterable[Decision]) -> None:
+    """Rows of seil.schema_changes for those that have none yet."""
+    rows = [
+        {
+            "table_name": str(table),
+            "column_name": entry.column,
+            "change": f"accepted-{entry.policy}",
+            "old_type": named(entry.old) if entry.old else "",
+            "new_type": named(entry.new) if entry.new else "",
+            "provisional": False,
+            "curated_key": "",
+            "changed_at": datetime.fromisoformat(entry.at),
+        }
+        for entry in decisions
+        if entry.column
+    ]
+    if not rows:
+        return
+    known = compose(
+        "SELECT column_name, change, changed_at FROM seil.schema_changes "
+        "WHERE table_name = {table}",
+        table=str(table),
+    )
+    found = warehouse.query(translated(known, warehouse.dialect)).to_pylist()
+    told = {(row["column_name"], row["change"], row["changed_at"]) for row in found}
+    new = [r for r in rows if (r["column_name"], r["change"], r["changed_at"]) not in told]
+    if new:
+        schema = ledger_schema(SCHEMA_CHANGES)
+        warehouse.append(SCHEMA_CHANGES, pa.Table.from_pylist(new, schema=schema))
+
+
+def as_text_columns(decisions: Iterable[Decision]) -> set[str]:
+    return {entry.column for entry in decisions if entry.policy == "text"}
+
+
+def routed(file: CuratedFile, decisions: Mapping[str, Decision]) -> CuratedFile:
+    """Values of a new type under the name that was decided for them."""
+    columns = dict(file.columns)
+    for name, entry in decisions.items():
+        column = columns.get(name)
+        if column is None or file.untyped or not entry.old:
+            continue
+        arriving = kept_as(column.type)
+        if arriving is None or not _is_blocking(entry.old, str(arriving)):
+            continue
+        if entry.policy in ("column", "drop"):
+            del columns[name]
+        if entry.policy == "column":
+            columns[entry.target] = column
+    if columns == file.columns:
+        return file
+    return replace(file, columns=columns, staged=replace(file.staged, columns=columns))
+
+
+def _is_blocking(old: str, new: str) -> bool:
+    """A text column takes anything; others what has a type in common with theirs."""
+    before, now = _kept(old), _kept(new)
+    return before not in (TEXT, now) and common_type(before, now) is None
+
+
+def _sorted(diff: SchemaDiff) -> SchemaDiff:
+    """By what the table takes: text holds any value, but a table's number does not become text."""
+    changed = {**diff.widened, **diff.incompatible}
+    blocking = {name: types for name, types in changed.items() if _is_blocking(*types)}
+    widened = {name: types for name, types in changed.items() if name not in blocking}
+    return replace(diff, widened=widened, incompatible=blocking)
+
+
+def _is_decided(decision: Decision | None, new: str) -> bool:
+    return decision is not None and (decision.policy == "text" or decision.new == new)
+
+
+def _kept(name: str) -> pa.DataType:
+    return kept_as(stored_type(name)) or TEXT
+
+
+def named(name: str) -> str:
+    return type_name(stored_type(name))
+
+
+def _listed(diff: SchemaDiff) -> Iterator[str]:
+    for word in ("added", "removed", "widened", "incompatible"):
+        names: Sequence[str] = list(getattr(diff, word))
+        if names:
+            yield f"{word} {', '.join(names)}"
+
+
+def decision(
+    policy: Policy | Literal["accept"], *, by: str, column: str = "", target: str = ""
+) -> Decision:
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    return Decision(column, policy, by, at, target=target)

@@ -1,0 +1,1 @@
+"""DuckDB, in a file on this machine."""
