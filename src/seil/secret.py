@@ -60,7 +60,7 @@ class Secret:
                 return value
             raise self._nothing("this variable is not set")
         if scheme == "aws":
-            from seil.aws.secrets import secret
+            from seil.secrets_manager import secret
 
             return secret(rest)
         try:

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from seil.catalog.model import Duration
+from seil.durations import Duration
 from seil.errors import ConfigurationError, Problem
 from seil.ports import ADMANAGER_PORT, API_PORT, SANDBOX_PORT, TECHONE_PORT
 from seil.secret import Secret

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from seil.errors import Problem
-from seil.observe.logs import mask
+from seil.masking import mask
 
 Place = tuple[str | int, ...]
 

@@ -14,11 +14,11 @@ import pytest
 from tests.api.deployments import StandIns
 from tests.ministack import Ministack
 
-import seil.aws.secrets
+import seil.secrets_manager
 from seil.api.calls import Answer, Call
 from seil.aws import gam_client, runtime, tech1_client
 from seil.aws.client import Client
-from seil.aws.secrets import Secrets
+from seil.secrets_manager import Secrets
 from seil.settings import TechOneSettings
 from seil.techone.client import TechOne
 
@@ -29,8 +29,8 @@ ORDER = Call("gam.get-order", {"orderId": 1}, "c").to_json()
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    fresh = Secrets(seil.aws.secrets._client)
-    monkeypatch.setattr(seil.aws.secrets, "_secrets", fresh)
+    fresh = Secrets(seil.secrets_manager._client)
+    monkeypatch.setattr(seil.secrets_manager, "_secrets", fresh)
 
 
 def codes(found: dict[str, Any]) -> tuple[int, list[str]]:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from seil.observe.logs import configure, mask
+from seil.masking import mask
+from seil.observe.logs import configure
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiIzTVZHOSJ9.c2lnbmF0dXJl-_x"
 SESSION = "00D5g000004XyZ1!AQcAQH0.dMHZfz972Szmpkb58urFRkgeBGsxL_QJWwYMfAbUeeG7c1E6"

@@ -4,32 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d{1,9})\s*([smhd])")
-
-
-def duration(value: Any) -> Any:
-    """`90s`, `10m`, `1h`, `2d`, or a number of seconds."""
-    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-    if isinstance(value, str):
-        raise ValueError(f"{value!r} is not a duration; write 90s, 10m, 1h or 2d")
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(duration)]
-
-
-def interval(value: Any) -> Any:
-    """A duration, or `off`."""
-    return None if value == "off" else duration(value)
-
-
-Interval = Annotated[timedelta | None, BeforeValidator(interval)]
+from seil.durations import Duration, Interval
 
 
 class _Entry(BaseModel):

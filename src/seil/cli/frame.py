@@ -321,7 +321,7 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _exit(error: SeilError, *, json: bool) -> typer.Exit:
-    from seil.observe.logs import mask
+    from seil.masking import mask
 
     if json:
         _print_error(error_document(error))

@@ -44,7 +44,7 @@ def line(text: str = "", *, style: str = "") -> None:
 
 def emit_error(error: Mapping[str, Any]) -> None:
     """In one line, so that it ends a stream of documents as well as it stands for one."""
-    from seil.observe.logs import mask
+    from seil.masking import mask
 
     emit_line({"schema": ERROR, "error": {k: _masked(v, mask) for k, v in error.items()}})
 

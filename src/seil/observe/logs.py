@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,41 +13,12 @@ from typing import Any, Literal, TextIO
 from pydantic_core import to_json
 from typing_extensions import override
 
+from seil.masking import looks_secret, mask, mask_values
 from seil.observe.correlation import CorrelationFilter
 from seil.observe.fields import FieldsFilter
 
-__all__ = ["configure", "mask", "unconfigure"]
+__all__ = ["configure", "unconfigure"]
 
-_MASKED = "****"
-_REFERENCES = ("env:", "file:", _MASKED)
-_NAMES = (
-    "access_token|refresh_token|id_token|client_secret|consumer_secret|assertion|password|passwd"
-    "|private_key|session_?id|secret|api_?key"
-)
-_QUOTES = r"[\\'\"]*"
-_VALUE = _QUOTES + r"[^\s\\'\"&,;})\]]+"
-# The last line of defence: the code that holds a secret does not log it in the first place.
-_SECRETS = (
-    re.compile(
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)", re.DOTALL
-    ),
-    re.compile(r"(?i:(?<=\bBearer )|(?<=\bBasic ))[\w.~+/!-]{6,}=*"),
-    re.compile(r"eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*"),
-    # A Salesforce session id: the org's id, an exclamation mark, the token.
-    re.compile(r"\b00D\w{12,15}!(?:[\w.]|%2E)+"),
-    re.compile(rf"(?i:<(?P<tag>(?:\w+:)?(?:{_NAMES}))>)[^<]+"),
-    re.compile(rf"(?i:\b(?:{_NAMES})\b{_QUOTES}\s*=\s*)(?P<value>{_VALUE})"),
-    re.compile(rf"(?i:(?<=['\"])(?:{_NAMES})\b{_QUOTES}\s*:\s*)(?P<value>{_VALUE})"),
-    # Without quotes a colon can be prose ("private_key: is missing"): no word has digits in it.
-    re.compile(rf"(?i:\b(?:{_NAMES}):\s*)(?P<value>(?=\S*\d|\S{{16}}){_VALUE})"),
-    re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
-)
-_SECRET_NAME = re.compile(rf"(?i:{_NAMES})")
-# Each pattern above needs one of these: most lines have none, and nine searches less to pay for.
-_SIGNS = (
-    *("-----begin", "bearer", "basic", "eyj", "00d", "token", "secret", "assertion", "passw"),
-    *("private_key", "session", "api_key", "apikey", "://"),
-)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _AS_THEY_ARE = frozenset({str, int, bool, type(None)})
 _DEEPEST = 20
@@ -56,52 +26,6 @@ _DEEPEST = 20
 _CONTROLS = {
     code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
 }
-
-
-def mask(text: str) -> str:
-    """`text` with everything that looks like a credential replaced by ****."""
-    return _masked(text) if _suspicious(text) else text
-
-
-def _suspicious(text: str) -> bool:
-    lower = text.lower()
-    return any(map(lower.__contains__, _SIGNS))
-
-
-def _masked(text: str) -> str:
-    for secret in _SECRETS:
-        text = secret.sub(_without_secret, text)
-    return text
-
-
-def _without_secret(match: re.Match[str]) -> str:
-    found = match.groupdict()
-    if tag := found.get("tag"):
-        return f"<{tag}>{_MASKED}"
-    if value := found.get("value"):
-        quote = re.match(r"[\\'\"]*", value)
-        reference = value.lstrip("\\'\"").startswith(_REFERENCES)
-        kept = value if reference else (quote[0] if quote else "") + _MASKED
-        return match[0].removesuffix(value) + kept
-    return _MASKED
-
-
-def _masked_in(value: Any) -> Any:
-    """What _plain gives, masked text by text: in its JSON a mask could take a quote away."""
-    if isinstance(value, str):
-        return _masked(value)
-    if isinstance(value, list):
-        return [_masked_in(held) for held in value]
-    if isinstance(value, dict):
-        return {_masked(name): _masked_under(name, held) for name, held in value.items()}
-    return value
-
-
-def _masked_under(name: str, value: Any) -> Any:
-    if not _SECRET_NAME.fullmatch(name) or value is None:
-        return _masked_in(value)
-    reference = isinstance(value, str) and value.startswith(_REFERENCES)
-    return value if reference else _MASKED
 
 
 def _plain(value: Any, depth: int = _DEEPEST) -> Any:
@@ -163,7 +87,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         text = _json(line)
-        return _json(_masked_in(line)) if _suspicious(text) else text
+        return _json(mask_values(line)) if looks_secret(text) else text
 
 
 class _StandardError(logging.StreamHandler[TextIO]):

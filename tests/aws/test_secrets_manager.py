@@ -12,10 +12,10 @@ import pytest
 from tests.api.conftest import Clock
 from tests.ministack import Ministack
 
-import seil.aws.secrets
-from seil.aws.secrets import Secrets
+import seil.secrets_manager
 from seil.errors import ConfigurationError, UnavailableError
 from seil.secret import Secret
+from seil.secrets_manager import Secrets
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def test_binary_secret_is_text(aws: Ministack, secrets: Secrets, name: str) -> N
 def test_settings_reference_is_resolved_by_boto3(
     aws_environment: Ministack, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh = Secrets(seil.aws.secrets._client)
-    monkeypatch.setattr(seil.aws.secrets, "_secrets", fresh)
+    fresh = Secrets(seil.secrets_manager._client)
+    monkeypatch.setattr(seil.secrets_manager, "_secrets", fresh)
     stored(aws_environment, name, '{"client_secret": "s3cr3t"}')
     secret = Secret.parse(f"aws:{name}#client_secret")
     assert secret.reveal() == "s3cr3t"

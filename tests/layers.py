@@ -1,0 +1,128 @@
+"""Who may import whom: the layers of src/seil, and what breaks them.
+
+Every import counts: those inside functions and under TYPE_CHECKING, too.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+# Bottom first. A unit is a module or a package with all that is in it; it may import units of the
+# layers below its own, and none of its own layer.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("seil",),
+    ("seil.errors", "seil.arrow_memory", "seil.ports", "seil.durations", "seil.masking"),
+    ("seil.deadline", "seil.retry_after", "seil.secrets_manager", "seil.time_zones"),
+    ("seil.secret", "seil.wrong_values"),
+    ("seil.settings",),
+    ("seil.observe",),
+    ("seil.catalog", "seil.lake", "seil.admanager", "seil.techone"),
+    ("seil.events", "seil.salesforce", "seil.state"),
+    ("seil.warehouse",),
+    ("seil.modeling",),
+    ("seil.sf_to_dw.schema",),
+    ("seil.sf_to_dw.extract",),
+    ("seil.sf_to_dw.compare", "seil.sf_to_dw.ingest"),
+    ("seil.sf_to_dw.load",),
+    ("seil.sf_to_dw", "seil.api"),
+    ("seil.app", "seil.sandbox"),
+    ("seil.aws", "seil.cli"),
+    ("seil.__main__",),
+)
+
+
+class Import(NamedTuple):
+    """`name` is what is taken from the module, empty where the module itself is imported."""
+
+    importer: str
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.importer} imports {self.module}" + (f".{self.name}" if self.name else "")
+
+
+def read_imports(source: Path) -> list[Import]:
+    """Every import of a module below `source` by another one there."""
+    files = {_module(path.relative_to(source)): path for path in source.rglob("*.py")}
+    return [found for name, path in files.items() for found in _imports(name, path, files)]
+
+
+def _module(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports(importer: str, path: Path, files: Mapping[str, Path]) -> Iterator[Import]:
+    is_package = path.name == "__init__.py"
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name in files:
+                    yield Import(importer, alias.name, "")
+        elif isinstance(node, ast.ImportFrom):
+            module = _absolute(importer, node, is_package=is_package)
+            for alias in node.names:
+                inner = f"{module}.{alias.name}"
+                if inner in files:
+                    yield Import(importer, inner, "")
+                elif module in files:
+                    yield Import(importer, module, alias.name)
+
+
+def _absolute(importer: str, node: ast.ImportFrom, *, is_package: bool) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = importer.split(".")
+    base = parts[: len(parts) - node.level + is_package]
+    return ".".join([*base, *([node.module] if node.module else [])])
+
+
+def upward(imports: Sequence[Import], layers: Sequence[Sequence[str]] = LAYERS) -> set[Import]:
+    """Imports of the same layer or of one above. Raises LookupError for a module in no layer."""
+    ranks = {unit: rank for rank, units in enumerate(layers) for unit in units}
+
+    def unit(module: str) -> str:
+        parts = module.split(".")
+        for length in range(len(parts), 0, -1):
+            name = ".".join(parts[:length])
+            # The root is itself alone: a module without a layer is not in it.
+            if name in ranks and (name != layers[0][0] or name == module):
+                return name
+        raise LookupError(f"{module} is in no layer: add it to tests/layers.py")
+
+    return {
+        found
+        for found in imports
+        if unit(found.importer) != unit(found.module)
+        and ranks[unit(found.module)] >= ranks[unit(found.importer)]
+    }
+
+
+def private(imports: Sequence[Import]) -> set[Import]:
+    """Names and modules with a leading underscore, taken from outside their package."""
+    return {
+        found
+        for found in imports
+        if (found.name.startswith("_") and not found.name.startswith("__"))
+        or (
+            any(part.startswith("_") and part != "__main__" for part in found.module.split("."))
+            and found.importer.rpartition(".")[0] != found.module.rpartition(".")[0]
+        )
+    }
+
+
+def circle(imports: Sequence[Import]) -> list[str]:
+    """The modules of an import circle, in order; empty where there is none."""
+    graph: dict[str, set[str]] = {}
+    for found in imports:
+        graph.setdefault(found.importer, set()).add(found.module)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []

@@ -1,0 +1,93 @@
+"""Arrows go down only: the layers of src/seil hold, and the check finds what breaks them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.layers import Import, circle, private, read_imports, upward
+
+SOURCE = Path(__file__).parents[1] / "src"
+
+# Arrows that are still wrong, as (importer, module): whoever turns one round deletes it here.
+OPEN = {
+    ("seil.admanager.models.deal_rules", "seil.admanager.models.proposal_line_items"),
+    ("seil.cli.run_report", "seil.cli.reports"),
+    ("seil.modeling.build", "seil.sf_to_dw.load.changes"),
+    ("seil.modeling.build", "seil.sf_to_dw.load.ledger"),
+    ("seil.modeling.build", "seil.sf_to_dw.load.outbox"),
+    ("seil.modeling.plan", "seil.sf_to_dw.load.changes"),
+    ("seil.modeling.work", "seil.sf_to_dw.load.changes"),
+    ("seil.sf_to_dw.extract.extractor", "seil.app.health"),
+    ("seil.sf_to_dw.ingest.cleaning", "seil.sf_to_dw.load.columns"),
+    ("seil.sf_to_dw.listen", "seil.app.health"),
+    ("seil.sf_to_dw.schema.review", "seil.sf_to_dw.load.files"),
+    ("seil.sf_to_dw.schema.review", "seil.sf_to_dw.load.ledger"),
+}
+
+
+@pytest.fixture(scope="module")
+def imports() -> list[Import]:
+    return read_imports(SOURCE)
+
+
+def test_no_module_imports_a_layer_above_or_beside_its_own(imports: list[Import]) -> None:
+    wrong = {found for found in upward(imports) if (found.importer, found.module) not in OPEN}
+    assert sorted(map(str, wrong)) == []
+
+
+def test_no_module_takes_private_names_of_another(imports: list[Import]) -> None:
+    assert sorted(map(str, private(imports))) == []
+
+
+def test_no_modules_import_each_other_in_a_circle(imports: list[Import]) -> None:
+    kept = [found for found in imports if (found.importer, found.module) not in OPEN]
+    assert circle(kept) == []
+
+
+PLANTED = {
+    "at the top": "from low.errors import Error\nfrom high.run import run\n",
+    "module itself": "import high.run\n",
+    "inside a function": "def f():\n    from high.run import run\n    return run\n",
+    "for types": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import high.run\n",
+    "from the package": "from high import run\n",
+    "relative": "from ..high import run\n",
+}
+
+
+@pytest.mark.parametrize("text", PLANTED.values(), ids=PLANTED)
+def test_a_planted_arrow_upwards_is_found(tmp_path: Path, text: str) -> None:
+    write(tmp_path, {"low/errors": "", "low/base": text, "high/run": "def run(): ..."})
+    layers = (("root",), ("low",), ("high",))
+    assert {(f.importer, f.module) for f in upward(read_imports(tmp_path), layers)} == {
+        ("low.base", "high.run")
+    }
+
+
+def test_a_planted_arrow_sideways_is_found(tmp_path: Path) -> None:
+    write(tmp_path, {"one/a": "from two.b import B\n", "two/b": "class B: ..."})
+    assert upward(read_imports(tmp_path), (("root",), ("one", "two")))
+
+
+def test_a_module_without_a_layer_is_named(tmp_path: Path) -> None:
+    write(tmp_path, {"one/a": "import new.b\n", "new/b": ""})
+    with pytest.raises(LookupError, match=r"new\.b is in no layer"):
+        upward(read_imports(tmp_path), (("root",), ("one",)))
+
+
+def test_a_planted_circle_is_found_inside_functions_too(tmp_path: Path) -> None:
+    write(tmp_path, {"one/a": "import one.b\n", "one/b": "def f():\n    from one.a import x\n"})
+    assert set(circle(read_imports(tmp_path))) == {"one.a", "one.b"}
+
+
+def test_a_planted_private_name_is_found(tmp_path: Path) -> None:
+    write(tmp_path, {"one/a": "from one.b import _x\n", "one/b": "_x = 1\n"})
+    assert [str(found) for found in private(read_imports(tmp_path))] == ["one.a imports one.b._x"]
+
+
+def write(folder: Path, modules: dict[str, str]) -> None:
+    for name, text in modules.items():
+        path = folder / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        (path.parent / "__init__.py").touch()
+        path.write_text(text)
