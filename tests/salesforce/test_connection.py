@@ -116,7 +116,6 @@ CALLS: dict[str, Callable[[Org], object]] = {
     "identity": Org.identity,
     "query": lambda org: list(org.query(SOQL)),
     "job": lambda org: org.bulk.start(SOQL),
-    "create": lambda org: org.create("Lead", {"LastName": "x"}),
 }
 
 

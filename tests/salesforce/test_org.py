@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-import socket
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.salesforce.conftest import DATA, TOKEN, FarEnd, Reply, Request, errors
+from tests.salesforce.conftest import DATA, FarEnd, Reply, Request, errors
 
-from seil.errors import ObjectRejectedError, OutcomeUnknownError, RejectError, UnavailableError
+from seil.errors import ObjectRejectedError, UnavailableError
 from seil.salesforce.allowance import Allowance, Limits
 from seil.salesforce.org import (
     DeletedRecord,
@@ -56,7 +55,7 @@ def test_describe_of_nothing(far: FarEnd, org: Org) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "Lead/describe", "../limits", "Lead'--", "9x"])
 def test_names_that_no_object_has(far: FarEnd, org: Org, name: str) -> None:
-    for call in (org.describe, org.count, lambda n: org.delete(n, "1")):
+    for call in (org.describe, org.count):
         with pytest.raises(ObjectRejectedError, match="is not an API name"):
             call(name)
     assert far.requests == []
@@ -187,121 +186,3 @@ def test_everything_follows_the_instance(far: FarEnd, settings: SalesforceSettin
         org.objects()
     hosts = [r.headers["Host"] for r in far.requests]
     assert hosts == [f"localhost:{port}", f"127.0.0.1:{port}"]
-
-
-# Single records.
-
-
-def test_create(far: FarEnd, org: Org) -> None:
-    done = {"id": "00Q1", "success": True, "errors": []}
-    usage = {"Sforce-Limit-Info": "api-usage=7/5000"}
-    far.on("POST", f"{DATA}/sobjects/Lead/", Reply(201, done, usage))
-    assert org.create("Lead", {"LastName": "Übel", "Rating": None}) == "00Q1"
-    assert far.requests[-1].json == {"LastName": "Übel", "Rating": None}
-    assert org.usage is not None
-    assert org.usage.used == 7
-
-
-def test_update_and_delete(far: FarEnd, org: Org) -> None:
-    far.on("PATCH", f"{DATA}/sobjects/Lead/00Q1", Reply(204))
-    far.on("DELETE", f"{DATA}/sobjects/Lead/00Q1", Reply(204))
-    org.update("Lead", "00Q1", {"Rating": "Hot"})
-    org.delete("Lead", "00Q1")
-    assert [r.method for r in far.requests[1:]] == ["PATCH", "DELETE"]
-    assert far.requests[1].json == {"Rating": "Hot"}
-
-
-@pytest.mark.parametrize(
-    ("reply", "created", "record_id"),
-    [
-        (Reply(201, {"id": "00Q1", "success": True, "errors": []}), True, "00Q1"),
-        (Reply(200, {"id": "00Q1", "success": True, "created": False}), False, "00Q1"),
-        (Reply(204), False, ""),
-    ],
-    ids=["201", "200", "204"],
-)
-def test_upsert(far: FarEnd, org: Org, reply: Reply, created: bool, record_id: str) -> None:
-    far.on("PATCH", f"{DATA}/sobjects/Lead/Key__c/a%2Fb%20%26%20c", reply)
-    outcome = org.upsert("Lead", ("Key__c", "a/b & c"), {"Rating": "Hot"})
-    assert (outcome.created, outcome.id) == (created, record_id)
-
-
-@pytest.mark.parametrize(
-    ("reply", "words"),
-    [
-        (
-            Reply(400, errors("REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName]")),
-            "REQUIRED_FIELD_MISSING: Required fields are missing",
-        ),
-        (Reply(300, ["/a", "/b"]), "MULTIPLE_RECORDS"),
-        (NOT_FOUND, "NOT_FOUND"),
-        (
-            Reply(
-                200,
-                {
-                    "success": False,
-                    "errors": [{"statusCode": "DUPLICATE_VALUE", "message": "twice"}],
-                },
-            ),
-            "DUPLICATE_VALUE: twice",
-        ),
-        (Reply(200, {"success": False, "errors": [7]}), "UNKNOWN: no reason given"),
-    ],
-    ids=["400", "300", "404", "errors", "odd errors"],
-)
-def test_write_refused(far: FarEnd, org: Org, reply: Reply, words: str) -> None:
-    far.on("POST", f"{DATA}/sobjects/Lead/", reply)
-    far.on("PATCH", f"{DATA}/sobjects/Lead/K__c/1", reply)
-    with pytest.raises(RejectError, match=words):
-        org.create("Lead", {})
-    with pytest.raises(RejectError, match=words):
-        org.upsert("Lead", ("K__c", "1"), {})
-
-
-def test_write_in_passing_trouble(far: FarEnd, org: Org, pauses: list[float]) -> None:
-    far.on(
-        "PATCH",
-        f"{DATA}/sobjects/Lead/00Q1",
-        Reply(400, errors("UNABLE_TO_LOCK_ROW", "locked")),
-        Reply(503, b"", {"Retry-After": "3"}),
-        Reply(204),
-    )
-    org.update("Lead", "00Q1", {})
-    assert pauses[1] == 3.0
-    far.on("PATCH", f"{DATA}/sobjects/Lead/00Q1", Reply(hang_up=True), Reply(204))
-    org.update("Lead", "00Q1", {})
-
-
-def test_write_with_an_expired_session(far: FarEnd, org: Org) -> None:
-    expired = Reply(401, errors("INVALID_SESSION_ID", "Session expired or invalid"))
-    far.on("DELETE", f"{DATA}/sobjects/Lead/00Q1", expired, Reply(204))
-    org.delete("Lead", "00Q1")
-    tokens = [r.headers["Authorization"] for r in far.requests if r.method == "DELETE"]
-    assert tokens == ["Bearer token-1", "Bearer token-2"]
-
-
-def test_create_is_not_repeated_when_its_answer_got_lost(far: FarEnd, org: Org) -> None:
-    far.on("POST", f"{DATA}/sobjects/Lead/", Reply(hang_up=True))
-    with pytest.raises(OutcomeUnknownError, match="the call broke: ConnectionError"):
-        org.create("Lead", {})
-    assert len(far.paths("POST")) == 1
-
-
-def test_create_is_repeated_when_nothing_was_sent(
-    far: FarEnd, org: Org, pauses: list[float]
-) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        far.on("POST", TOKEN, Reply(body={"access_token": "t", "instance_url": nowhere}))
-        with pytest.raises(UnavailableError, match="the call broke: ConnectionError"):
-            org.create("Lead", {})
-    assert len(pauses) == 2
-
-
-def test_log_of_a_write_has_no_key(far: FarEnd, org: Org, caplog: pytest.LogCaptureFixture) -> None:
-    far.on("PATCH", f"{DATA}/sobjects/Lead/Email__c/.*", Reply(204))
-    with caplog.at_level("DEBUG"):
-        org.upsert("Lead", ("Email__c", "someone@example.com"), {})
-    assert f"PATCH {DATA}/sobjects/Lead 204" in caplog.text
-    assert "someone" not in caplog.text

@@ -14,7 +14,6 @@ from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import httpcore
 import httpx
 
 import seil
@@ -27,12 +26,8 @@ from seil.salesforce.token_endpoint import is_loopback
 from seil.settings import SalesforceSettings
 
 logger = logging.getLogger(__name__)
-# They log whole URLs, and with them a query's text or an external id. Our own line does not.
-for _name in ("httpx", "urllib3.connectionpool"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
-
-# Result pages are hundreds of megabytes, and each piece of 64 kB passes through four layers.
-httpcore.HTTP11Connection.READ_NUM_BYTES = 256 << 10
+# It logs whole URLs, and with them a query's text. Our own line does not.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 T = TypeVar("T")
 
@@ -93,26 +88,23 @@ class Connection:
         loopback = is_loopback(settings.login_url)
         zipped = settings.gzip if settings.gzip is not None else not loopback
         seconds = settings.timeout.total_seconds()
-        self.timeout = httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS), pool=None)
         # The callers decide how much is read at once; the pool must not hold them back.
         limits = httpx.Limits(
             max_connections=None,
             max_keepalive_connections=_IDLE_CONNECTIONS,
             keepalive_expiry=_IDLE_SECONDS,
         )
-        self.headers = {
-            "User-Agent": f"seil/{seil.__version__}",
-            "Accept-Encoding": "gzip" if zipped else "identity",
-        }
-        # A proxy from the environment cannot reach this machine's loopback.
-        self.uses_environment = not loopback
         self._client = httpx.Client(
             transport=transport,
-            timeout=self.timeout,
+            timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS), pool=None),
             limits=limits,
-            headers=self.headers,
-            trust_env=self.uses_environment,
-            verify=_trust(environment=self.uses_environment),
+            headers={
+                "User-Agent": f"seil/{seil.__version__}",
+                "Accept-Encoding": "gzip" if zipped else "identity",
+            },
+            # A proxy from the environment cannot reach this machine's loopback.
+            trust_env=not loopback,
+            verify=_trust(environment=not loopback),
         )
         self.retries = Retries(settings.attempts, settings.max_wait.total_seconds(), sleep)
         self.sessions = Sessions(Login(settings, self.post_form), admit)
@@ -157,7 +149,7 @@ class Connection:
         finally:
             response.close()
 
-    def authorized(self, attempt: Callable[[Session], Any]) -> Any:
+    def _authorized(self, attempt: Callable[[Session], T]) -> T:
         """`attempt` with the session; again with a new one when the org refuses this one.
 
         A login that this needs is one try of the call: whoever tries the call again, logs in again.
@@ -191,18 +183,7 @@ class Connection:
             logger.info("the session has expired; logged in again")
         return renewed
 
-    def once(
-        self, attempt: Callable[[], T], sent: str, *, look: str, attempts: int | None = None
-    ) -> T:
-        """What must not be done twice. Raises OutcomeUnknownError where it may have been done."""
-        try:
-            return self.retries.call(attempt, idempotent=False, attempts=attempts)
-        except UnavailableError as error:
-            if not error.reached:
-                raise
-            raise OutcomeUnknownError(SERVICE, sent, error.message, look=look) from error
-
-    def url(self, session: Session, path: str) -> str:
+    def _url(self, session: Session, path: str) -> str:
         if path.startswith(("/", "http")):
             # Whatever host it names, the token goes to the instance only.
             parts = urlsplit(path)
@@ -211,19 +192,23 @@ class Connection:
         return f"{session.instance_url}/services/data/v{self.settings.api_version}/{path}"
 
     def _carry_out(self, call: Call, attempt: Callable[[], T]) -> T:
-        if call.idempotent:
-            return self.retries.call(attempt, idempotent=True, attempts=call.attempts)
-        sent = f"{call.method} {call.path}"
-        return self.once(attempt, sent, look=call.look, attempts=call.attempts)
+        """Raises OutcomeUnknownError where what must not be done twice may have been done."""
+        idempotent = bool(call.idempotent)
+        try:
+            return self.retries.call(attempt, idempotent=idempotent, attempts=call.attempts)
+        except UnavailableError as error:
+            if idempotent or not error.reached:
+                raise
+            sent = f"{call.method} {call.path}"
+            raise OutcomeUnknownError(SERVICE, sent, error.message, look=call.look) from error
 
     def _answered(self, call: Call, *, stream: bool) -> httpx.Response:
-        response: httpx.Response = self.authorized(lambda s: self._attempt(call, s, stream=stream))
-        return response
+        return self._authorized(lambda session: self._attempt(call, session, stream=stream))
 
     def _attempt(self, call: Call, session: Session, *, stream: bool) -> httpx.Response:
         request = self._client.build_request(
             call.method,
-            self.url(session, call.path),
+            self._url(session, call.path),
             params=call.params,
             json=call.body,
             headers={"Authorization": f"Bearer {session.access_token}", "Accept": call.accept},
@@ -263,7 +248,9 @@ class Connection:
         except httpx.DecodingError as error:
             raise UnavailableError(SERVICE, "the answer is damaged: not gzip") from error
         finally:
-            log_call(request.method, request.url.path, status, started)
+            took = (time.perf_counter() - started) * 1000
+            result = status or "no answer"
+            logger.debug("%s %s %s %.0f ms", request.method, request.url.path, result, took)
         return response
 
 
@@ -271,12 +258,6 @@ class Connection:
 def _trust(*, environment: bool) -> ssl.SSLContext:
     """Reading the certificates takes longer than a call does; one reading is enough."""
     return httpx.create_ssl_context(trust_env=environment)
-
-
-def log_call(method: str, path: str, status: int, started: float) -> None:
-    """One line for a call that took from `started` (perf_counter) to now; 0: no answer."""
-    took = (time.perf_counter() - started) * 1000
-    logger.debug("%s %s %s %.0f ms", method, path, status or "no answer", took)
 
 
 def _unavailable(error: httpx.TransportError) -> SeilError:

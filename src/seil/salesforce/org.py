@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,7 +18,6 @@ from seil.salesforce.budget import Budget
 from seil.salesforce.bulk import BulkQuery
 from seil.salesforce.connection import Call, Connection
 from seil.salesforce.faults import SERVICE
-from seil.salesforce.records import Records, Upserted
 from seil.salesforce.schema import ObjectSchema, described_schema
 from seil.salesforce.session import Admit, Session, admit_any
 from seil.salesforce.soql import literal, object_name, queried_object
@@ -96,7 +95,6 @@ class Org:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._connection = Connection(settings, admit=admit, transport=transport, sleep=sleep)
-        self._records = Records(self._connection)
         self._bulk = BulkQuery(self._connection, sleep)
 
     def __enter__(self) -> Self:
@@ -234,23 +232,6 @@ class Org:
         soql = " ".join([*clauses, "WHERE", where] if where else clauses)
         call = Call("GET", "queryAll" if deleted else "query", {"q": soql}, about=name)
         return int(_member(self._connection.json(call), "totalSize"))
-
-    def create(self, name: str, values: Mapping[str, Any]) -> str:
-        """The new record's Id. Raises RequestRejectedError, as the three below do.
-
-        Raises OutcomeUnknownError, as `upsert` may, where it may have been created: not repeated.
-        """
-        return self._records.create(name, values)
-
-    def update(self, name: str, record_id: str, values: Mapping[str, Any]) -> None:
-        self._records.update(name, record_id, values)
-
-    def upsert(self, name: str, key: tuple[str, str], values: Mapping[str, Any]) -> Upserted:
-        """`key` is an external id field and its value."""
-        return self._records.upsert(name, key, values)
-
-    def delete(self, name: str, record_id: str) -> None:
-        self._records.delete(name, record_id)
 
     def deleted(self, name: str, start: datetime, end: datetime) -> DeletedRecords:
         """What was deleted, for good or not, in `[start, end)`: at most the last 15 days.
