@@ -6,12 +6,12 @@ RUN := $(UV) run --frozen
 PYTEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench demo test kill lint types check format coverage lock clean
+.PHONY: help install bench demo docs test kill lint types check format coverage lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-install: .venv/.installed .venv-clients/.installed .venv-openapi/.installed ## Install from the lock files
+install: .venv/.installed .venv-clients/.installed .venv-docs/.installed .venv-openapi/.installed ## Install from the lock files
 
 .venv/.installed: uv.lock pyproject.toml $(UV)
 	$(UV) sync --frozen --quiet --compile-bytecode --python $(PYTHON)
@@ -59,6 +59,15 @@ bench: $(UV) ## Measure every step against references; BENCH names some, and opt
 	UV_PROJECT_ENVIRONMENT=.venv-bench $(UV) run --frozen --quiet --python $(PYTHON) --no-default-groups \
 		--group bench python -m benchmarks $(BENCH)
 
+docs: .venv-docs/.installed ## Build the docs into build/docs, a site that needs no server
+	for page in docs/diagrams/*.d2; do .venv-docs/bin/d2 --omit-version --layout elk -t 0 $$page $${page%.d2}.svg; done
+	.venv-docs/bin/sphinx-build -q -W --keep-going -c docs/_site docs build/docs
+	@echo "Open build/docs/index.html"
+
+.venv-docs/.installed: docs/_site/uv.lock $(UV)
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-docs $(UV) sync --project docs/_site --frozen --quiet --python $(PYTHON)
+	@touch $@
+
 lint: install ## Check style and format
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
@@ -76,6 +85,7 @@ lock: $(UV) ## Resolve each pyproject.toml anew into its uv.lock
 	$(UV) lock --upgrade
 	$(UV) lock --upgrade --project tests/clients
 	$(UV) lock --upgrade --project tests/openapi
+	$(UV) lock --upgrade --project docs/_site
 
 clean: ## Remove what was installed and what the demo wrote
-	rm -rf .venv .venv-airbyte .venv-bench .venv-clients .venv-openapi .tools demo
+	rm -rf .venv .venv-airbyte .venv-bench .venv-clients .venv-docs .venv-openapi .tools demo
