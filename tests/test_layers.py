@@ -19,10 +19,7 @@ OPEN = {
     ("seil.modeling.plan", "seil.sf_to_dw.load.changes"),
     ("seil.modeling.work", "seil.sf_to_dw.load.changes"),
     ("seil.sf_to_dw.extract.extractor", "seil.app.health"),
-    ("seil.sf_to_dw.ingest.cleaning", "seil.sf_to_dw.load.columns"),
     ("seil.sf_to_dw.listen", "seil.app.health"),
-    ("seil.sf_to_dw.schema.review", "seil.sf_to_dw.load.files"),
-    ("seil.sf_to_dw.schema.review", "seil.sf_to_dw.load.ledger"),
 }
 
 

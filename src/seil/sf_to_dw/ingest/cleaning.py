@@ -23,7 +23,7 @@ from seil.sf_to_dw.ingest.deliveries import Delivery, content_digest, delivery_o
 from seil.sf_to_dw.ingest.folders import Partitions, partitions_of
 from seil.sf_to_dw.ingest.readahead import ahead
 from seil.sf_to_dw.ingest.rules import RuleBook, RuleCount
-from seil.sf_to_dw.load.columns import MISSING
+from seil.sf_to_dw.schema.column_names import MISSING
 from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry, known_schema
 from seil.sf_to_dw.schema.review import Decisions, as_text_columns
 

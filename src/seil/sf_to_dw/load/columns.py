@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seil.sf_to_dw.extract.flows import find_manifest
-from seil.sf_to_dw.schema.column_names import table_column
+from seil.sf_to_dw.schema.column_names import missing_columns, table_column
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
     from seil.lake import Lake
     from seil.sf_to_dw.load.files import CuratedFile
     from seil.sf_to_dw.schema.review import Decision
-
-# In a curated file's metadata: columns of it that the landed file did not have, as JSON.
-MISSING = "seil.missing"
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ def count_columns(
     decided: Mapping[str, Decision],
 ) -> ColumnCount:
     """`table` are the columns of the table; `excluded` those of the catalog."""
-    missing = {table_column(name) for name in json.loads(file.metadata.get(MISSING, "[]"))}
+    missing = missing_columns(file.metadata)
     unread = {name.lower() for name in excluded}
     left_out: dict[str, str] = {}
     lost: list[str] = []

@@ -9,7 +9,6 @@ newer one that has the column counts, in whatever order they come.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from seil.sf_to_dw.extract.flows import PARTIAL_MODES
-from seil.sf_to_dw.load.columns import MISSING
 from seil.sf_to_dw.load.partials import (
     GAPS_SCHEMA,
     KEPT_SCHEMA,
@@ -25,7 +23,7 @@ from seil.sf_to_dw.load.partials import (
     table_apart,
     version_order,
 )
-from seil.sf_to_dw.schema.column_names import table_column
+from seil.sf_to_dw.schema.column_names import missing_columns
 from seil.warehouse.protocol import Outcome, TableName
 from seil.warehouse.sql import Name, Sql, compose, joined, literal, translated
 from seil.warehouse.types import TEXT
@@ -198,7 +196,7 @@ class Gaps:
 
 def _own_columns(file: CuratedFile) -> dict[str, Column]:
     """Without the columns that ingest has added to the clean copy."""
-    missing = {table_column(name) for name in json.loads(file.metadata.get(MISSING, "[]"))}
+    missing = missing_columns(file.metadata)
     return {name: column for name, column in file.columns.items() if name not in missing}
 
 

@@ -20,6 +20,7 @@ from seil.sf_to_dw.extract.flows import PARTIAL_MODES
 from seil.sf_to_dw.load.arrivals import Arrived, Key
 from seil.sf_to_dw.load.changes import change_log, record_change
 from seil.sf_to_dw.load.columns import ColumnCount, columns_read, count_columns
+from seil.sf_to_dw.load.decided import record_decisions, routed
 from seil.sf_to_dw.load.drift import SchemaChange, TablePlan
 from seil.sf_to_dw.load.events import ObjectLoad, load_events
 from seil.sf_to_dw.load.files import CuratedFile, check_readable, read_footer
@@ -40,8 +41,6 @@ from seil.sf_to_dw.schema.review import (
     Decisions,
     as_text_columns,
     decision,
-    record_decisions,
-    routed,
 )
 from seil.warehouse.lost_reasons import with_reason
 from seil.warehouse.protocol import EXTRACTED_AT, FILE, Outcome, TableName

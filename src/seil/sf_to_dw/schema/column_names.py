@@ -11,6 +11,7 @@ A column without a name is `field_unnamed` in the warehouse. Names differ by mor
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 
@@ -26,6 +27,9 @@ LINEAGE = (
 )
 # In a curated file's metadata: what its lineage columns are called, in the order of LINEAGE.
 LINEAGE_NAMES = "seil.lineage"
+# In a curated file's metadata: columns of it that the landed file did not have, as JSON. They are
+# null in every row, which says nothing of the records.
+MISSING = "seil.missing"
 _FIELD = "field_"
 _UNNAMED = "unnamed"
 # With names that already begin so, no two columns of a file ever get one name.
@@ -62,3 +66,8 @@ def lineage_of(metadata: Mapping[str, str]) -> tuple[str, ...]:
     """
     said = metadata.get(LINEAGE_NAMES, "")
     return tuple(said.split(",")) if said else LINEAGE
+
+
+def missing_columns(metadata: Mapping[str, str]) -> frozenset[str]:
+    """Columns, by their name in the table, that ingest has added to a curated file."""
+    return frozenset(table_column(name) for name in json.loads(metadata.get(MISSING, "[]")))

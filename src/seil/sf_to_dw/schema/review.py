@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -17,15 +17,9 @@ from seil.catalog import SyncedObject
 from seil.errors import ObjectRejectedError
 from seil.lake import Document, Lake
 from seil.salesforce.schema import ObjectSchema
-from seil.sf_to_dw.load.ledger import SCHEMA_CHANGES, ledger_schema
 from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry, compare, stored_type
-from seil.warehouse.sql import compose, translated
 from seil.warehouse.types import TEXT, common_type, type_name
 from seil.warehouse.types import stored_type as kept_as
-
-if TYPE_CHECKING:
-    from seil.sf_to_dw.load.files import CuratedFile
-    from seil.warehouse.protocol import TableName, Warehouse
 
 Policy = Literal["text", "column", "drop", "read"]
 
@@ -166,61 +160,11 @@ class SchemaReview:
         )
 
 
-def record_decisions(warehouse: Warehouse, table: TableName, decisions: Iterable[Decision]) -> None:
-    """Rows of seil.schema_changes for those that have none yet."""
-    rows = [
-        {
-            "table_name": str(table),
-            "column_name": entry.column,
-            "change": f"accepted-{entry.policy}",
-            "old_type": named(entry.old) if entry.old else "",
-            "new_type": named(entry.new) if entry.new else "",
-            "provisional": False,
-            "curated_key": "",
-            "changed_at": datetime.fromisoformat(entry.at),
-        }
-        for entry in decisions
-        if entry.column
-    ]
-    if not rows:
-        return
-    known = compose(
-        "SELECT column_name, change, changed_at FROM seil.schema_changes "
-        "WHERE table_name = {table}",
-        table=str(table),
-    )
-    found = warehouse.query(translated(known, warehouse.dialect)).to_pylist()
-    told = {(row["column_name"], row["change"], row["changed_at"]) for row in found}
-    new = [r for r in rows if (r["column_name"], r["change"], r["changed_at"]) not in told]
-    if new:
-        schema = ledger_schema(SCHEMA_CHANGES)
-        warehouse.append(SCHEMA_CHANGES, pa.Table.from_pylist(new, schema=schema))
-
-
 def as_text_columns(decisions: Iterable[Decision]) -> set[str]:
     return {entry.column for entry in decisions if entry.policy == "text"}
 
 
-def routed(file: CuratedFile, decisions: Mapping[str, Decision]) -> CuratedFile:
-    """Values of a new type under the name that was decided for them."""
-    columns = dict(file.columns)
-    for name, entry in decisions.items():
-        column = columns.get(name)
-        if column is None or file.untyped or not entry.old:
-            continue
-        arriving = kept_as(column.type)
-        if arriving is None or not _is_blocking(entry.old, str(arriving)):
-            continue
-        if entry.policy in ("column", "drop"):
-            del columns[name]
-        if entry.policy == "column":
-            columns[entry.target] = column
-    if columns == file.columns:
-        return file
-    return replace(file, columns=columns, staged=replace(file.staged, columns=columns))
-
-
-def _is_blocking(old: str, new: str) -> bool:
+def is_blocking(old: str, new: str) -> bool:
     """A text column takes anything; others what has a type in common with theirs."""
     before, now = _kept(old), _kept(new)
     return before not in (TEXT, now) and common_type(before, now) is None
@@ -229,7 +173,7 @@ def _is_blocking(old: str, new: str) -> bool:
 def _sorted(diff: SchemaDiff) -> SchemaDiff:
     """By what the table takes: text holds any value, but a table's number does not become text."""
     changed = {**diff.widened, **diff.incompatible}
-    blocking = {name: types for name, types in changed.items() if _is_blocking(*types)}
+    blocking = {name: types for name, types in changed.items() if is_blocking(*types)}
     widened = {name: types for name, types in changed.items() if name not in blocking}
     return replace(diff, widened=widened, incompatible=blocking)
 
