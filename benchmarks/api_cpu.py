@@ -7,18 +7,21 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import aiohttp
-import httpx
 
 from benchmarks.measure import process, say, with_bytecode
 from benchmarks.report import aligned
+from seil.api.edge.gate import scopes_of
+from seil.sandbox.issuer.issuer import Issuer
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _MANY = 10_000_000
@@ -42,6 +45,7 @@ base_url = "{techone}"
 token_url = "{techone}/oauth2/token"
 [api]
 state = "{folder}/api"
+issuer = "{issuer}"
 rate = {rate}
 """
 
@@ -82,7 +86,7 @@ def cpu_table(folder: Path, *, requests: int, rounds: int) -> str:
     found: dict[str, list[float]] = {name: [] for name in _PATHS}
     with process("benchmarks.api_stand_ins", str(folder)) as line:
         far_ends = json.loads(line)
-        with _served(folder, far_ends) as server:
+        with _issuer(folder) as issuer, _served(folder, far_ends, issuer) as server:
             paths = {name: path.format(**far_ends) for name, path in _PATHS.items()}
             for path in paths.values():
                 server.milliseconds(path, _WARM_UP)
@@ -106,9 +110,9 @@ def cpu_table(folder: Path, *, requests: int, rounds: int) -> str:
 
 
 @contextmanager
-def _served(folder: Path, far_ends: Mapping[str, Any]) -> Iterator[_Server]:
+def _served(folder: Path, far_ends: Mapping[str, Any], issuer: Issuer) -> Iterator[_Server]:
     config = folder / "seil.toml"
-    config.write_text(_CONFIG.format(folder=folder, rate=_MANY, **far_ends))
+    config.write_text(_CONFIG.format(folder=folder, rate=_MANY, issuer=issuer.url, **far_ends))
     seil = [sys.executable, "-m", "seil", "--config", str(config)]
     with (
         (folder / "serve.log").open("w") as log,
@@ -123,12 +127,30 @@ def _served(folder: Path, far_ends: Mapping[str, Any]) -> Iterator[_Server]:
         try:
             line = running.stdout.readline() if running.stdout else ""
             url = str(json.loads(line)["url"])
-            yield _Server(url, _token(url), running.pid)
+            token = issuer.token("bench", frozenset(scopes_of("seil", "dev")))
+            yield _Server(url, token, running.pid)
         finally:
             running.terminate()
 
 
-def _token(url: str) -> str:
-    form, own = {"grant_type": "client_credentials"}, ("seil-demo", "demo-secret")
-    answer = httpx.post(f"{url}/oauth2/token", data=form, auth=own, timeout=60)
-    return str(answer.raise_for_status().json()["access_token"])
+@contextmanager
+def _issuer(folder: Path) -> Iterator[Issuer]:
+    """Its JWKS is served until the end."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(issuer.jwks()).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        issuer = Issuer(folder / "issuer", f"http://127.0.0.1:{server.server_port}", {})
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield issuer
+        finally:
+            server.shutdown()
+            thread.join()

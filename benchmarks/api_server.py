@@ -78,9 +78,9 @@ def edge() -> tuple[ASGIApp, str]:
     from seil.api.edge.gate import scopes_of
     from seil.api.edge.routes_gam import gam_router
     from seil.api.in_process import InProcess
-    from seil.api.issuer import Grant, Issuer
     from seil.api.tokens import Expected, Verifier
     from seil.observe import logs
+    from seil.sandbox.issuer.issuer import Grant, Issuer
 
     logs.configure("INFO", "json")
     scopes = frozenset(scopes_of("seil", "dev"))

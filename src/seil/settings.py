@@ -255,7 +255,9 @@ class ApiSettings(_Section):
     host: str = Field("127.0.0.1", description="The address to listen at.")
     port: int = Field(API_PORT, ge=0, le=65535, description="The port; 0: any that is free.")
     issuer: str = Field(
-        "", description="The tokens' issuer; default: the built-in one of `seil serve`."
+        "",
+        description="The tokens' issuer, such as a Cognito user pool; `seil serve --sandbox` has a "
+        "stand-in.",
     )
     token_url: str = Field(
         "",
@@ -279,17 +281,17 @@ class ApiSettings(_Section):
     keys_age: Duration = Field(
         timedelta(hours=1), description="The keys are read again after this."
     )
-    client_id: str = Field("seil-demo", description="The built-in issuer's client.")
+    client_id: str = Field("seil-demo", description="The stand-in issuer's client.")
     client_secret: Secret = Field(
         Secret("plain:demo-secret"), description="Its secret. Outside the local profile: your own."
     )
     token_lifetime: Duration = Field(
-        timedelta(hours=1), description="Lifetime of the built-in issuer's tokens."
+        timedelta(hours=1), description="Lifetime of the stand-in issuer's tokens."
     )
     token_rate: int = Field(
         120,
         ge=1,
-        description="Token requests a minute at the built-in issuer, per client and per address.",
+        description="Token requests a minute at the stand-in issuer, per client and per address.",
     )
     token_failures: int = Field(
         10,
@@ -298,7 +300,7 @@ class ApiSettings(_Section):
     )
     state: Place = Field(
         Path("seil-data/api"),
-        description="The built-in issuer's key, and the Idempotency-Keys seen.",
+        description="The Idempotency-Keys seen, and what `seil serve --sandbox` keeps.",
     )
     body_limit: int = Field(1 << 20, ge=1024, description="Longest request body, in bytes.")
     timeout: Duration = Field(timedelta(seconds=29), description="Longest wait for an answer.")

@@ -1,6 +1,6 @@
 """The API twice, behind one interface: in one process, and as it is on AWS.
 
-One process: `build_local` under uvicorn, with its own issuer. AWS, on ministack: a Cognito pool, an
+One process, under uvicorn, with the stand-in issuer. AWS, on ministack: a Cognito pool, an
 HTTP API with a JWT authorizer, for each system a router function that invokes a client function,
 secrets in Secrets Manager and a DynamoDB table. Both call the same stand-ins over HTTP.
 """
@@ -23,8 +23,8 @@ import httpx
 import pytest
 from tests.ministack import Ministack, ministack
 
-from seil.api.local import build_local
 from seil.api.serving.server import HttpServer
+from seil.sandbox.beside_api import build_with_issuer
 from seil.secret import Secret
 from seil.settings import AdManagerSettings, ApiSettings, Settings, TechOneSettings
 
@@ -167,7 +167,7 @@ def served(settings: Settings, *, grace: int = 10) -> Iterator[str]:
     url = f"http://127.0.0.1:{bound.getsockname()[1]}"
     listens = threading.Event()
     server = HttpServer(
-        build_local(settings, url), bound, connections=1000, announce=listens.set, grace=grace
+        build_with_issuer(settings, url), bound, connections=1000, announce=listens.set, grace=grace
     )
     thread = threading.Thread(target=server.run, name="api")
     thread.start()

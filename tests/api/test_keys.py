@@ -13,8 +13,8 @@ import httpx
 import jwt
 import pytest
 
-from seil.api.issuer import Issuer
 from seil.api.keys import KeysUnavailableError, RemoteKeys
+from seil.sandbox.issuer.issuer import Issuer
 
 pytestmark = pytest.mark.anyio
 

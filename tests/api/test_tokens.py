@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seil.api.issuer import Issuer
 from seil.api.tokens import Expected, InvalidTokenError, Verifier
+from seil.sandbox.issuer.issuer import Issuer
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ import time
 from dataclasses import replace
 
 import pytest
-from tests.api.conftest import Clock
 from tests.aws.conftest import LambdaApi, Reply
+from tests.issuers import Clock
 
 from seil.api.calls import Answer, Call, DownstreamDownError, DownstreamSlowError, Fault
 from seil.api.edge.dispatch import Dispatch, Limits

@@ -17,8 +17,8 @@ from tests.aws.conftest import LambdaApi, Reply
 
 from seil.api.calls import Answer, Call
 from seil.api.edge.routes_gam import gam_router
-from seil.api.issuer import Issuer
 from seil.aws.router import Router
+from seil.sandbox.issuer.issuer import Issuer
 
 ORDER = {"orders": [{"name": "Füße 🎈", "advertiserId": 1, "traffickerId": 2}]}
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.api.conftest import Clock
+from tests.issuers import Clock
 from tests.ministack import Ministack
 
 import seil.secrets_manager

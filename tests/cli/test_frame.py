@@ -320,3 +320,11 @@ def test_ctrl_c_in_a_statement_is_an_interrupt() -> None:
         raise RuntimeError("Query interrupted")
     with pytest.raises(RuntimeError, match="odd"), ctrl_c_in_duckdb():
         raise RuntimeError("odd")
+
+
+def test_serve_without_an_issuer_says_what_to_set(seil: Seil) -> None:
+    ran = seil("serve", "--port", "0")
+
+    assert ran.code == 2
+    assert "api.issuer: is not set" in ran.err
+    assert "`seil serve --sandbox`" in ran.err

@@ -68,7 +68,7 @@ WORDS = [
     ["sandbox", "admanager", "--state", "file/{}"],
     ["sandbox", "techone", "--state", "file/{}"],
     ["login", "--no-browser", "--wait", "1s", "--port", "{}"],
-    ["serve", "--port", "{}", "--host", "256.0.0.1"],
+    ["serve", "--sandbox", "--port", "{}", "--host", "256.0.0.1"],
     ["demo", "--folder", "file/{}"],
     ["demo", "--folder", "file", "--orders", "{}"],
     ["{}"],

@@ -1,4 +1,4 @@
-"""The secrets that everybody knows, and where they are refused."""
+"""Well-known default secrets, and where they are refused."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _CURE = "set your own: env:NAME, file:PATH or aws:NAME"
 
 
 def check_secrets(settings: Settings, host: str) -> None:
-    """Raises ConfigurationError for secrets that everybody knows, where others could use them.
+    """Raises ConfigurationError for well-known secrets where others could use them.
 
-    That is outside the local profile, and on an address that other machines can reach.
+    That is outside the local profile, and on an address that other machines can reach. Without
+    `[api] issuer` the API's client secret is the stand-in issuer's.
     """
     abroad = settings.profile != "local"
     refused = []
@@ -30,7 +31,7 @@ def check_secrets(settings: Settings, host: str) -> None:
 
 
 def refuse_defaults(settings: Settings, names: Collection[str]) -> None:
-    """Raises ConfigurationError where a secret of `names` is the one that everybody knows."""
+    """Raises ConfigurationError if a secret of `names` is the well-known default."""
     key = AdManagerSettings().service_account_key.place.removeprefix("file:")
     known = {
         _DOOR: _DOOR in names and _opens_the_door(settings.api.client_secret),

@@ -1,53 +1,57 @@
-"""Edge, services and issuer in one process, as `seil serve` runs them."""
+"""Edge and services in one process, as `seil serve` runs them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from seil.api.default_secrets import check_secrets
 from seil.api.edge.app import build_edge
-from seil.api.edge.gate import scopes_of
-from seil.api.edge.issuing import issuing_router
 from seil.api.edge.routes_gam import gam_router
 from seil.api.edge.routes_techone import techone_router
 from seil.api.in_process import InProcess
-from seil.api.issuer import Grant, Issuer
 from seil.api.services.idempotency import SqliteStore
-from seil.api.setup import edge_options, remote_verifier
-from seil.api.token_limits import TokenLimits
-from seil.api.tokens import Expected, Verifier
+from seil.api.setup import check_issuer, edge_options, expected_tokens, remote_verifier
+from seil.api.tokens import Verifier
 from seil.settings import Settings
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
     from starlette.types import ASGIApp
 
-__all__ = ["build_local", "check_secrets"]
+    from seil.api.keys import KeySource
+
+__all__ = ["build_local"]
 
 
-def build_local(settings: Settings, url: str) -> ASGIApp:
-    """`url` is where it is served: the own issuer's name. Raises ConfigurationError."""
+def build_local(
+    settings: Settings, *, keys: KeySource | None = None, routers: Iterable[APIRouter] = ()
+) -> ASGIApp:
+    """`keys` are those of `[api] issuer`; default: read from its JWKS. `routers` are served beside
+    the API's own, without a token.
+
+    Raises ConfigurationError, also if `[api] issuer` is not set.
+    """
     from seil.admanager.client import AdManager
     from seil.api.services.gam import gam_service
     from seil.api.services.techone import techone_service
     from seil.techone.client import TechOne
 
+    check_issuer(settings)
     api = settings.api
-    issuer = None if api.issuer else _issuer(settings, url)
     held = ExitStack()
-    keys = SqliteStore(api.state / "requests.sqlite", age=api.idempotency_age.total_seconds())
-    held.callback(keys.close)
+    requests = SqliteStore(api.state / "requests.sqlite", age=api.idempotency_age.total_seconds())
+    held.callback(requests.close)
     techone = held.enter_context(TechOne(settings.techone))
     seconds = api.service_timeout.total_seconds()
     services = {
-        "gam": gam_service(AdManager(settings.admanager), keys, seconds=seconds),
-        "techone": techone_service(techone, keys, seconds=seconds),
+        "gam": gam_service(AdManager(settings.admanager), requests, seconds=seconds),
+        "techone": techone_service(techone, requests, seconds=seconds),
     }
     downstream = InProcess(services, workers=api.workers)
     # Held last, it goes first: outcomes are kept before what keeps them is closed.
     held.callback(downstream.close)
-    verifier, close_keys = _verifier(settings, issuer)
+    verifier, close_keys = _verifier(settings, keys)
 
     @asynccontextmanager
     async def closer() -> AsyncIterator[None]:
@@ -62,30 +66,17 @@ def build_local(settings: Settings, url: str) -> ASGIApp:
         downstream,
         edge_options(settings),
         (gam_router, techone_router),
-        issuing=issuing_router(issuer) if issuer else None,
+        beside=routers,
         closer=closer,
     )
 
 
-def _issuer(settings: Settings, url: str) -> Issuer:
-    api = settings.api
-    grant = Grant(api.client_secret.reveal(), frozenset(scopes_of(settings.project, settings.env)))
-    return Issuer(
-        api.state,
-        url,
-        {api.client_id: grant},
-        lifetime=api.token_lifetime.total_seconds(),
-        limits=TokenLimits(api.token_rate, api.token_failures),
-    )
-
-
 def _verifier(
-    settings: Settings, issuer: Issuer | None
+    settings: Settings, keys: KeySource | None
 ) -> tuple[Verifier, Callable[[], Awaitable[None]]]:
-    if issuer:
-        api = settings.api
-        expected = Expected(issuer.url, frozenset(api.clients), api.audience)
-        return Verifier(expected, issuer), _nothing
+    """With what closes its connections."""
+    if keys:
+        return Verifier(expected_tokens(settings), keys), _nothing
     return remote_verifier(settings)
 
 

@@ -8,10 +8,19 @@ from seil.api.edge.app import EdgeOptions
 from seil.api.edge.dispatch import Limits
 from seil.api.keys import RemoteKeys
 from seil.api.tokens import Expected, Verifier
+from seil.errors import ConfigurationError, Problem
 from seil.secret import Secret
 from seil.settings import Settings
 
-__all__ = ["edge_options", "remote_verifier"]
+__all__ = ["check_issuer", "edge_options", "expected_tokens", "remote_verifier"]
+
+
+def check_issuer(settings: Settings) -> None:
+    """Raises ConfigurationError if nobody is named who issues the callers' tokens."""
+    if settings.api.issuer:
+        return
+    cure = "set it to the URL of your tokens' issuer, or start `seil serve --sandbox`"
+    raise ConfigurationError([Problem("api.issuer", "is not set", cure)])
 
 
 def edge_options(settings: Settings) -> EdgeOptions:
@@ -43,13 +52,17 @@ def remote_verifier(settings: Settings) -> tuple[Verifier, Callable[[], Awaitabl
     client = httpx.AsyncClient()
     url = api.jwks_url or f"{api.issuer.rstrip('/')}/.well-known/jwks.json"
     keys = RemoteKeys(url, client, age=api.keys_age.total_seconds())
-    expected = Expected(api.issuer, frozenset(api.clients), api.audience)
 
     async def close() -> None:
         await keys.close()
         await client.aclose()
 
-    return Verifier(expected, keys), close
+    return Verifier(expected_tokens(settings), keys), close
+
+
+def expected_tokens(settings: Settings) -> Expected:
+    api = settings.api
+    return Expected(api.issuer, frozenset(api.clients), api.audience)
 
 
 def _revealed(secret: Secret) -> None:

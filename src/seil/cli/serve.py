@@ -17,6 +17,8 @@ from seil.cli.frame import Call, command
 from seil.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from seil.settings import Settings
 
 
@@ -36,18 +38,22 @@ def serve(
     ] = None,
     sandbox: Annotated[
         bool,
-        typer.Option("--sandbox", help="With stand-ins for Ad Manager and TechOne, to try it all."),
+        typer.Option("--sandbox", help="With stand-ins for Cognito, Ad Manager and TechOne."),
     ] = False,
 ) -> None:
     """Serve the HTTP API: Ad Manager and TechOne behind one door. Ctrl-C stops it."""
-    from seil.api.local import build_local, check_secrets
+    from seil.api.default_secrets import check_secrets
+    from seil.api.local import build_local
     from seil.api.serving.connections import connection_limit
     from seil.api.serving.server import HttpServer
+    from seil.api.setup import check_issuer
     from seil.observe import logs, traces
     from seil.settings import load_settings
 
     settings = load_settings(call.config)
     address = host or settings.api.host
+    if not sandbox:
+        check_issuer(settings)
     check_secrets(settings, address)
     limit = connection_limit(
         settings.api.connections, workers=settings.api.workers, sandbox=sandbox
@@ -58,10 +64,9 @@ def serve(
         port = settings.api.port if port is None else port
         listening = held.enter_context(_bound(address, port))
         url = f"http://{_named(address)}:{listening.getsockname()[1]}"
-        if sandbox:
-            settings = _with_stand_ins(settings, held)
+        app = _with_stand_ins(settings, url, held) if sandbox else build_local(settings)
         server = HttpServer(
-            build_local(settings, url),
+            app,
             listening,
             connections=limit,
             announce=partial(_announce, call, settings, url),
@@ -77,34 +82,10 @@ def serve(
         output.line("The API has stopped.")
 
 
-def _with_stand_ins(settings: Settings, held: ExitStack) -> Settings:
-    """Starts both stand-ins beside the API's own state, and points the settings at them."""
-    from seil.sandbox.admanager.server import Server as AdManagerServer
-    from seil.sandbox.techone.server import Server as TechOneServer
-    from seil.secret import Secret
-    from seil.settings import AdManagerSettings, TechOneSettings
+def _with_stand_ins(settings: Settings, url: str, held: ExitStack) -> ASGIApp:
+    from seil.sandbox.beside_api import build_with_issuer, far_ends
 
-    folder = settings.api.state / "sandbox"
-    network = held.enter_context(AdManagerServer(folder / "admanager"))
-    ledger = held.enter_context(TechOneServer(folder / "techone"))
-    admanager = {
-        "endpoint": network.url,
-        "soap_endpoint": network.url,
-        "network_code": AdManagerSettings().network_code,
-        "service_account_key": Secret(f"file:{network.service_account_key}"),
-    }
-    techone = {
-        "client_id": TechOneSettings().client_id,
-        "client_secret": TechOneSettings().client_secret,
-        "base_url": ledger.url,
-        "token_url": f"{ledger.url}/oauth2/token",
-    }
-    return settings.model_copy(
-        update={
-            "admanager": settings.admanager.model_copy(update=admanager),
-            "techone": settings.techone.model_copy(update=techone),
-        }
-    )
+    return build_with_issuer(held.enter_context(far_ends(settings)), url)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -44,7 +44,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from seil.api.local import build_local
+from seil.sandbox.beside_api import build_with_issuer
 from seil.settings import load_settings
 
 spans = InMemorySpanExporter()
@@ -54,7 +54,7 @@ trace.set_tracer_provider(provider)
 
 async def main():
     settings = load_settings(Path(sys.argv[1]))
-    app = build_local(settings, "http://edge.test")
+    app = build_with_issuer(settings, "http://edge.test")
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
         form = {"grant_type": "client_credentials"}

@@ -1,4 +1,4 @@
-"""The own issuer's endpoint, through HTTP."""
+"""The stand-in issuer's endpoint beside the API, through HTTP."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ import pytest
 from seil.api.calls import Answer, Call
 from seil.api.edge.app import EdgeOptions, build_edge
 from seil.api.edge.dispatch import Limits
-from seil.api.edge.issuing import issuing_router
 from seil.api.edge.routes_gam import gam_router
 from seil.api.edge.routes_techone import techone_router
-from seil.api.issuer import Issuer
 from seil.api.tokens import Expected, Verifier
+from seil.sandbox.issuer.issuer import Issuer
+from seil.sandbox.issuer.routes import issuer_router
 
 READ, WRITE = "seil-dev-oauth-rs/get", "seil-dev-oauth-rs/post"
 
@@ -70,7 +70,7 @@ def build(issuer: Issuer, downstream: Downstream) -> Build:
             downstream,
             EdgeOptions("seil", "dev", limits=limits, **options),
             (gam_router, techone_router),
-            issuing=issuing_router(issuer),
+            beside=[issuer_router(issuer)],
         )
         transport = httpx.ASGITransport(app)
         return Edge(

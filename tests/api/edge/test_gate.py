@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from seil.api.edge.exchange import Exchange
 from seil.api.edge.gate import Gate
-from seil.api.issuer import Issuer
 from seil.api.rate import RateLimit
 from seil.api.tokens import Expected, Verifier
+from seil.sandbox.issuer.issuer import Issuer
 
 # As h11 takes them: any byte but the control characters, read as latin-1.
 BYTES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=200)

@@ -22,8 +22,8 @@ from seil.api.edge.bodies import LARGE_BODY
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import plain
 from seil.api.edge.refusals import system_router
-from seil.api.issuer import Issuer
 from seil.api.tokens import Expected, Verifier
+from seil.sandbox.issuer.issuer import Issuer
 
 pytestmark = pytest.mark.anyio
 

@@ -16,8 +16,8 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.api.conftest import Clock
 from tests.api.services.conftest import MakeStore
+from tests.issuers import Clock
 from tests.ministack import Ministack
 
 from seil.api.calls import Answer, Call, Fault

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from tests.api.conftest import Clock
 from tests.api.services.conftest import MakeStore
+from tests.issuers import Clock
 
 from seil.admanager.calls import before_effect
 from seil.admanager.models import CreatedOrder, CreateOrder, GetOrder, Order

@@ -18,8 +18,8 @@ from seil.api.edge.app import EdgeOptions, build_edge
 from seil.api.edge.dispatch import Limits
 from seil.api.edge.routes_gam import gam_router
 from seil.api.in_process import InProcess
-from seil.api.issuer import Issuer
 from seil.api.tokens import Expected, Verifier
+from seil.sandbox.issuer.issuer import Issuer
 
 NEW_ORDER = b'{"orders": [{"name": "Acme", "advertiserId": "5110021", "traffickerId": 244001}]}'
 

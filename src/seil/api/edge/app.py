@@ -70,10 +70,10 @@ def build_edge(
     options: EdgeOptions,
     routers: Iterable[RouterOf],
     *,
-    issuing: APIRouter | None = None,
+    beside: Iterable[APIRouter] = (),
     closer: Closer | None = None,
 ) -> ASGIApp:
-    """`routers` make the routes of a system each, `issuing` those of an issuer in this process.
+    """`routers` make the routes of a system each; the routes of `beside` need no token.
 
     `closer` is entered while the app runs: what it built is closed with it.
     """
@@ -98,8 +98,7 @@ def build_edge(
     # Taken over rather than included: an included router is searched twice for each request.
     parts = [router(dispatch) for router in routers]
     parts.append(health_router(verifier.keys, dispatch, options.checks))
-    if issuing:
-        parts.append(issuing)
+    parts += beside
     app.router.routes[:0] = [route for part in parts for route in part.routes]
     document = _Document(app, options.token_url, {read: "Read", write: "Change"})
     # In place of the framework's own, which makes it in the loop.

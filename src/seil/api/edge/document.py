@@ -15,7 +15,7 @@ _TAGS = {
     "gam": "Google Ad Manager: orders, line items, forecasts, programmatic proposals.",
     "health": "Whether the process runs and can do its work. Without a token.",
     "techone": "TechOne, the ERP: exchange rates and credit.",
-    "tokens": "The issuer of access tokens that comes with the API. Without a token.",
+    "tokens": "The stand-in issuer of access tokens. Without a token.",
 }
 # Wherever it is read from: behind a proxy or a stage the process does not know its own address.
 _SERVERS = ({"url": "/", "description": "Where this document was read from."},)

@@ -1,7 +1,7 @@
-"""How often the token endpoint may be asked, and secrets be guessed at it.
+"""Rate limits of the token endpoint, and of wrong secrets.
 
-Wrong secrets count against where they come from, so that nobody can lock a client out from
-elsewhere: https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies,
+Wrong secrets count against the address they come from, so that nobody can lock a client out from
+another one: https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies,
 with the address in the cookie's place.
 """
 
@@ -29,7 +29,7 @@ class TokenLimits:
     secrets a minute of one client from one address.
 
     A client that had a token from its address before is measured by the pair of the two alone:
-    what others guess, from that address or at that client, does not hold it up.
+    wrong secrets of others, from that address or for that client, do not hold it up.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class TokenLimits:
         self._proven: OrderedDict[_Pair, None] = OrderedDict()
 
     def wait(self, client: str, address: str) -> float | None:
-        """Seconds until a secret of the client from there is judged again; None: now."""
+        """Seconds until a secret of the client from this address is checked; None: now."""
         pair = client, address = _pair(client, address)
         waits = [self._wrong_of_pair.peek(pair)]
         if pair not in self._proven:
@@ -52,7 +52,7 @@ class TokenLimits:
                 self._wrong_from_address.peek(address),
             ]
         blocked = [seconds for seconds in waits if seconds is not None]
-        # What is not judged does not use the address's share up: others may be behind it.
+        # A request that is not checked does not count for the address: others may be behind it.
         return max(blocked) if blocked else self._addresses.wait(address)
 
     def count_wrong(self, client: str, address: str) -> None:
@@ -63,7 +63,7 @@ class TokenLimits:
             self._wrong_from_address.wait(address)
 
     def count_right(self, client: str, address: str) -> float | None:
-        """Seconds until the client may have a token; None: now. Nobody else uses its share up."""
+        """Seconds until the client may have a token; None: now. Each client has its own limit."""
         pair = _pair(client, address)
         self._proven[pair] = None
         self._proven.move_to_end(pair)
@@ -77,7 +77,7 @@ def _pair(client: str, address: str) -> _Pair:
 
 
 def _network(address: str) -> str:
-    """One line of a provider's has 2**64 addresses of IPv6: they count as one (RFC 6177)."""
+    """An IPv6 customer has 2**64 addresses: they count as one (RFC 6177)."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

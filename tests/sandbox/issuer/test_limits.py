@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seil.api.token_limits import TokenLimits
+from seil.sandbox.issuer.limits import TokenLimits
 
 
 class Clock:

@@ -7,8 +7,8 @@ from pathlib import Path
 import jwt
 import pytest
 
-from seil.api.issuer import Grant, Issuer, TokenRequestError
 from seil.errors import ConfigurationError
+from seil.sandbox.issuer.issuer import Grant, Issuer, TokenRequestError
 
 
 def basic(client_id: str, secret: str) -> str:
@@ -18,7 +18,7 @@ def basic(client_id: str, secret: str) -> str:
 def test_a_token_has_the_claims_of_cognitos(issuer: Issuer) -> None:
     form = b"grant_type=client_credentials&client_id=booking&client_secret=s3cret"
 
-    answer = issuer.answer(form)
+    answer = issuer.grant(form)
 
     keys = jwt.PyJWKSet.from_dict(issuer.jwks())
     kid = jwt.get_unverified_header(answer["access_token"])["kid"]
@@ -31,7 +31,7 @@ def test_a_token_has_the_claims_of_cognitos(issuer: Issuer) -> None:
 
 
 def test_credentials_may_come_as_basic(issuer: Issuer) -> None:
-    answer = issuer.answer(
+    answer = issuer.grant(
         b"grant_type=client_credentials&scope=seil-dev-oauth-rs%2Fget", basic("booking", "s3cret")
     )
 
@@ -71,7 +71,7 @@ def test_a_wrong_token_request_is_refused(
     issuer: Issuer, form: str, authorization: str, code: str, status: int
 ) -> None:
     with pytest.raises(TokenRequestError) as caught:
-        issuer.answer(form.encode(), authorization)
+        issuer.grant(form.encode(), authorization)
 
     assert (caught.value.code, caught.value.status) == (code, status)
 
@@ -98,7 +98,7 @@ def test_after_a_rotation_old_tokens_stay_good(issuer: Issuer, clock: object) ->
 def test_a_folder_that_cannot_be_used_is_a_configuration_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(ConfigurationError, match="no key can be kept"):
+    with pytest.raises(ConfigurationError, match="no signing key can be stored"):
         Issuer(tmp_path / "file", "http://issuer.test", {})
 
 

@@ -1,4 +1,4 @@
-"""The routes of the issuer that `seil serve` comes with."""
+"""The issuer's routes: token endpoint, JWKS and metadata."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from seil.api.edge.exchange import exchange_of, plain
+from seil.api.edge.exchange import plain
 from seil.api.edge.refusals import RETRY_AFTER, failures, operation_id
-from seil.api.issuer import Issuer, TokenRequestError
+from seil.sandbox.issuer.issuer import Issuer, TokenRequestError
 
-__all__ = ["issuing_router"]
-
-
-_LONGEST_FORM = 16 * 1024
+__all__ = ["issuer_router"]
 
 
 class Token(BaseModel):
@@ -25,7 +22,7 @@ class Token(BaseModel):
     access_token: str = Field(
         description="For the header Authorization, after Bearer.", examples=["eyJraWQiOi..."]
     )
-    expires_in: int = Field(description="Seconds that it is good for.", examples=[3600])
+    expires_in: int = Field(description="Seconds that it is valid for.", examples=[3600])
     token_type: str = Field(description="How it is sent.", examples=["Bearer"])
 
 
@@ -62,17 +59,17 @@ class Discovery(BaseModel):
         examples=["http://127.0.0.1:8730"],
     )
     token_endpoint: str = Field(
-        description="Where tokens are had.", examples=["http://127.0.0.1:8730/oauth2/token"]
+        description="The token endpoint.", examples=["http://127.0.0.1:8730/oauth2/token"]
     )
     jwks_uri: str = Field(
-        description="Where the keys are.",
+        description="The JWKS's address.",
         examples=["http://127.0.0.1:8730/.well-known/jwks.json"],
     )
     grant_types_supported: list[str] = Field(
-        description="How tokens are had.", examples=[["client_credentials"]]
+        description="The grants on offer.", examples=[["client_credentials"]]
     )
     token_endpoint_auth_methods_supported: list[str] = Field(
-        description="How a client shows who it is.", examples=[["client_secret_basic"]]
+        description="How a client authenticates.", examples=[["client_secret_basic"]]
     )
 
 
@@ -80,7 +77,7 @@ _FIELDS = {
     "grant_type": {
         "type": "string",
         "enum": ["client_credentials"],
-        "description": "The only way there is.",
+        "description": "The only grant on offer.",
     },
     "scope": {"type": "string", "description": "Scopes with spaces between; default: all."},
     "client_id": {"type": "string", "description": "The client, where it is not in the header."},
@@ -111,7 +108,7 @@ def _refusal(error: TokenRequestError) -> Response:
     return plain({"error": error.code}, status=error.status, headers=headers)
 
 
-def issuing_router(issuer: Issuer) -> APIRouter:
+def issuer_router(issuer: Issuer) -> APIRouter:
     router = APIRouter(
         tags=["tokens"],
         responses=failures(408, 413, 500),
@@ -134,20 +131,17 @@ def issuing_router(issuer: Issuer) -> APIRouter:
         openapi_extra={"requestBody": _FORM},
     )
     async def token(request: Request) -> Response:
-        """Gives out an access token for a client's id and secret. It is good for an hour unless
+        """Issues an access token for a client's id and secret. It is valid for an hour unless
         the settings say otherwise: use it until then, since requests are limited.
         """
         body = await request.body()
-        if len(body) > _LONGEST_FORM:
-            text = f"The form is longer than {_LONGEST_FORM} bytes"
-            return exchange_of(request).refused(413, "EC41301", text)
         authorization = request.headers.get("authorization", "")
         address = request.client.host if request.client else ""
         try:
-            answer = issuer.answer(body, authorization, address=address)
+            granted = issuer.grant(body, authorization, address=address)
         except TokenRequestError as error:
             return _refusal(error)
-        return plain(answer, status=200)
+        return plain(granted, status=200)
 
     @router.get(
         "/.well-known/jwks.json",
@@ -155,11 +149,13 @@ def issuing_router(issuer: Issuer) -> APIRouter:
         summary="The keys that tokens are signed with",
     )
     async def jwks() -> Response:
-        """Lists the public keys, the one that signs now and those that did before."""
+        """Lists the public keys: the one that signs now, and earlier ones."""
         return plain(issuer.jwks(), status=200)
 
     @router.get(
-        "/.well-known/openid-configuration", response_model=Discovery, summary="Where what is"
+        "/.well-known/openid-configuration",
+        response_model=Discovery,
+        summary="The issuer's metadata",
     )
     async def discovery() -> Response:
         """Names the issuer's addresses (RFC 8414)."""

@@ -1,4 +1,4 @@
-"""The issuer that `seil serve` comes with, so that the API can be called without a Cognito.
+"""The stand-in for Cognito: it issues the access tokens of `seil serve --sandbox`.
 
 Client credentials only (RFC 6749, section 4.4); the tokens have the claims of Cognito's.
 """
@@ -23,9 +23,8 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from seil.api.keys import KeysUnavailableError
-from seil.api.token_limits import TokenLimits
 from seil.errors import ConfigurationError, Problem
+from seil.sandbox.issuer.limits import TokenLimits
 
 __all__ = ["Grant", "Issuer", "TokenRequestError"]
 
@@ -58,10 +57,11 @@ class Grant:
 
 
 class Issuer:
-    """Gives out tokens signed with a key of its own, kept in `folder`.
+    """Issues tokens signed with a key of its own, stored in `folder`.
 
     The newest key signs; older ones are published until their file is removed, so that tokens
-    outlive a rotation. Raises ConfigurationError where the folder cannot be used.
+    outlive a rotation. `key` and `check` make it a KeySource of the API in the same process.
+    Raises ConfigurationError if the folder cannot be used.
     """
 
     def __init__(
@@ -82,16 +82,15 @@ class Issuer:
         self._clock = clock
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._keys = _loaded(folder)
+            self._keys = _load_keys(folder)
             if not self._keys:
                 self.rotate()
         except (OSError, ValueError) as error:
-            raise ConfigurationError([Problem(str(folder), f"no key can be kept: {error}")]) from (
-                error
-            )
+            problem = Problem(str(folder), f"no signing key can be stored: {error}")
+            raise ConfigurationError([problem]) from error
 
     def rotate(self) -> str:
-        """Makes a new signing key and returns its id; the ones before stay published."""
+        """Creates a new signing key and returns its id; earlier keys stay published."""
         key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
         pem = key.private_bytes(
             serialization.Encoding.PEM,
@@ -107,7 +106,7 @@ class Issuer:
         return {"keys": [_public(kid, key) for kid, key in self._keys.items()]}
 
     def discovery(self) -> dict[str, Any]:
-        """RFC 8414's metadata, as far as there is something to say."""
+        """Authorization server metadata (RFC 8414)."""
         return {
             "issuer": self.url,
             "token_endpoint": f"{self.url}/oauth2/token",
@@ -121,13 +120,12 @@ class Issuer:
         return jwt.PyJWK(_public(kid, key), algorithm="RS256") if key else None
 
     async def check(self) -> None:
-        if not self._keys:
-            raise KeysUnavailableError("the issuer has no key")
+        """Its keys are always available."""
 
-    def answer(self, body: bytes, authorization: str = "", *, address: str = "") -> dict[str, Any]:
-        """The token endpoint: a form and perhaps Basic credentials in, a token out.
+    def grant(self, body: bytes, authorization: str = "", *, address: str = "") -> dict[str, Any]:
+        """Answers a token request: a form, and possibly Basic credentials.
 
-        `address` is where the request comes from. Raises TokenRequestError.
+        `address` is the caller's. Raises TokenRequestError.
         """
         form = _form(body)
         if form.get("grant_type") != "client_credentials":
@@ -164,19 +162,19 @@ class Issuer:
 
     def _authenticate(self, client_id: str, secret: str, address: str) -> None:
         """Raises TokenRequestError."""
-        _wait(self._limits.wait(client_id, address))
+        _refuse_for(self._limits.wait(client_id, address))
         grant = self._grants.get(client_id)
-        # Digests of one length, of unknown clients, too, so that the time tells nothing.
+        # Digests of equal length, for unknown clients too: the time leaks nothing.
         expected = grant.secret if grant else ""
         same = hmac.compare_digest(_digest(secret), _digest(expected))
         if not (grant and expected and same):
             self._limits.count_wrong(client_id, address)
             raise TokenRequestError("invalid_client", status=401)
-        _wait(self._limits.count_right(client_id, address))
+        _refuse_for(self._limits.count_right(client_id, address))
 
 
-def _wait(seconds: float | None) -> None:
-    """Raises TokenRequestError where there are any; RFC 6585, section 4."""
+def _refuse_for(seconds: float | None) -> None:
+    """Raises TokenRequestError unless `seconds` is None; RFC 6585, section 4."""
     if seconds is not None:
         raise TokenRequestError("temporarily_unavailable", status=429, retry_after=seconds)
 
@@ -196,7 +194,7 @@ def _form(body: bytes) -> dict[str, str]:
 
 
 def _credentials(form: Mapping[str, str], authorization: str) -> tuple[str, str]:
-    """RFC 6749, section 2.3: in one way, not in both; nor those of two clients."""
+    """RFC 6749, section 2.3: one method of authentication, and one client."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "basic":
         return form.get("client_id", ""), form.get("client_secret", "")
@@ -215,7 +213,7 @@ def _basic(credentials: str) -> tuple[str, str]:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
-def _loaded(folder: Path) -> dict[str, rsa.RSAPrivateKey]:
+def _load_keys(folder: Path) -> dict[str, rsa.RSAPrivateKey]:
     keys = {}
     for path in sorted(folder.glob(_KEYS)):
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
