@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 # Set by `make kill`; a seed of its own lives again.
 LIVES = int(os.environ.get("SEIL_KILL_LIVES", "0"))
 FIRST_SEED = int(os.environ.get("SEIL_KILL_SEED", "1"))
+
+# All of these lives take many minutes: they are shared out among tests.
+PARTS = 4 if LIVES else 1
 
 NewSite = Callable[..., Any]
 Orgs = tuple[Path, Path]
@@ -124,12 +127,14 @@ def later(moments: Sequence[str], share: float) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0] if LIVES else [1.0])
+@pytest.mark.parametrize("part", range(PARTS))
 def test_killed_late_at_a_commit_point(
-    orgs: Orgs, undisturbed: Any, new_site: NewSite, tmp_path: Path, share: float
+    orgs: Orgs, undisturbed: Any, new_site: NewSite, tmp_path: Path, *, share: float, part: int
 ) -> None:
     chance = random.Random(share)
     chosen = [list(later(moments, share)) for moments in undisturbed.moments]
-    for n, kill in enumerate(chosen[0] if LIVES else chance.sample(chosen[0], 1)):
+    kills = chosen[0] if LIVES else chance.sample(chosen[0], 1)
+    for n, kill in list(enumerate(kills))[part::PARTS]:
         site = new_site()
         site.folder = tmp_path / str(n)
         site.folder.mkdir()

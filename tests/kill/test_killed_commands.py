@@ -13,15 +13,19 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.kill.conftest import move_formula
 
-from seil.catalog.fields import packaged_fields
 from seil.lake.keys import landed_file
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sf_to_dw.schema.review import Decisions
 
-pytestmark = pytest.mark.timeout(900)
-
 LIVES = "SEIL_KILL_LIVES" in os.environ
+# All the lives of one command take many minutes: they are shared out among tests.
+PARTS = 8 if LIVES else 1
+
+IN_PARTS = pytest.mark.parametrize("part", range(PARTS))
+
+pytestmark = pytest.mark.timeout(1800)
 KILLED = -9
 Orgs = tuple[Path, Path]
 # Nothing is read again or compared but what is asked for.
@@ -51,16 +55,18 @@ def killings(moments: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
 
 
 def compare(
-    ready: Any, asked: tuple[str, ...], told: Callable[[Any], Any], *, folder: Path
+    ready: Any, asked: tuple[str, ...], told: Callable[[Any], Any], *, folder: Path, part: int
 ) -> list[str]:
-    """`ready` as it was left, lived through without a kill and with. Returns what was done."""
+    """`ready` as it was left, lived through without a kill and with, every life of this part.
+    Returns what was done.
+    """
     undisturbed = ready.copied(folder / "undisturbed")
     with undisturbed.serve(catalog=CATALOG):
         undisturbed.finish(*asked)
         moments: list[str] = undisturbed.moments()
         undisturbed.finish("run")
     expected, expected_told = undisturbed.contents(), told(undisturbed)
-    for number, kills in enumerate(killings(moments)):
+    for number, kills in enumerate([*killings(moments)][part::PARTS]):
         site = ready.copied(folder / str(number))
         with site.serve(catalog=CATALOG):
             for kill in kills:
@@ -112,15 +118,16 @@ def retried(site: Any) -> set[str]:
     return {event.detail["archived_key"] for event in events}
 
 
+@IN_PARTS
 @pytest.mark.parametrize("policy", ["column", "drop"] if LIVES else ["column"])
-def test_a_decision_on_a_column(site: Any, tmp_path: Path, policy: str) -> None:
+def test_a_decision_on_a_column(site: Any, tmp_path: Path, policy: str, part: int) -> None:
     with site.serve(catalog=CATALOG) as server:
         number = {"object": "Account", "action": "change", "field": "NumberOfEmployees"}
         body = {**number, "type": "string", "length": 40}
         httpx.post(f"{server.url}/sandbox/schema", json=body).raise_for_status()
         httpx.post(f"{server.url}/sandbox/tick", json={"share": 0.1}, timeout=60).raise_for_status()
     asked = ("schema", "accept", "Account.NumberOfEmployees", "--as", policy)
-    compare(site, asked, decided, folder=tmp_path)
+    compare(site, asked, decided, folder=tmp_path, part=part)
 
 
 @pytest.fixture
@@ -133,7 +140,8 @@ def extracted(site: Any) -> Any:
     return site
 
 
-def test_sending_files_and_records_round_again(extracted: Any, tmp_path: Path) -> None:
+@IN_PARTS
+def test_sending_files_and_records_round_again(extracted: Any, tmp_path: Path, part: int) -> None:
     """Those that have failed, and those that a rule has set aside, which is no rule any more."""
     with extracted.open() as context:
         landing = context.lake.landing
@@ -143,25 +151,25 @@ def test_sending_files_and_records_round_again(extracted: Any, tmp_path: Path) -
             assert file
             landing.move(entry.key, file.archived("error", entry.modified))
     asked = ("files", "retry", "--all", "--exceptions")
-    moments = compare(extracted, asked, retried, folder=tmp_path)
+    moments = compare(extracted, asked, retried, folder=tmp_path, part=part)
     assert moments.count("after move to landing/in") > len(failed) > 1
 
 
+@IN_PARTS
 @pytest.mark.parametrize("how", ["all ways", *(["--ids", "--formulas"] if LIVES else ())])
-def test_a_comparison_with_the_org(site: Any, tmp_path: Path, how: str) -> None:
-    fields = packaged_fields("Contact")
-    name = next(f["name"] for f in fields if f["calculated"] and f["type"] == "string")
-    with closing(OrgStore.open(site.folder / "org")) as store, store.write() as cursor:
-        cursor.execute(f"UPDATE main.\"Contact\" SET \"{name}\" = 'anew' WHERE Id > '003F'")
-        gone = cursor.execute(
-            'DELETE FROM main."OrderItem" WHERE Id IN (SELECT Id FROM main."OrderItem"'
-            " WHERE NOT IsDeleted ORDER BY Id LIMIT 6) RETURNING Id"
-        ).fetchall()
+def test_a_comparison_with_the_org(site: Any, tmp_path: Path, how: str, part: int) -> None:
+    with closing(OrgStore.open(site.folder / "org")) as store:
+        move_formula(store, "anew")
+        with store.write() as cursor:
+            gone = cursor.execute(
+                'DELETE FROM main."OrderItem" WHERE Id IN (SELECT Id FROM main."OrderItem"'
+                " WHERE NOT IsDeleted ORDER BY Id LIMIT 6) RETURNING Id"
+            ).fetchall()
         told = [row[0] for row in gone[:3]]
         store.remember_hard_deleted("OrderItem", told, datetime.now(UTC))
     before = site.contents()
     asked = ("reconcile", *([] if how == "all ways" else [how]))
-    compare(site, asked, lambda s: s.contents() != before, folder=tmp_path)
+    compare(site, asked, lambda s: s.contents() != before, folder=tmp_path, part=part)
     assert replace(site, folder=tmp_path / "undisturbed").contents() != before
 
 

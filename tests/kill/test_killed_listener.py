@@ -21,7 +21,7 @@ MOMENTS: Sequence[str] = (
 )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_listener_killed_at_a_commit_point(
     orgs: tuple[Path, Path], new_site: Callable[..., Any], tmp_path: Path
 ) -> None:
