@@ -29,13 +29,13 @@ def seil(clock: Clock, *, lake: str, warehouse: str, full: bool) -> dict[str, An
     from seil.catalog import load_catalog
     from seil.lake import Lake
     from seil.modeling.build import build
-    from seil.modeling.model import load_models
     from seil.settings import WarehouseSettings
     from seil.sf_to_dw.load.loader import load
+    from seil.sf_to_dw.site_models import site_models
     from seil.warehouse import open_warehouse
 
     catalog = load_catalog()
-    models = load_models(catalog)
+    models = site_models(catalog)
     lakes = Lake.at(Path(lake).as_uri(), env="dev", project="seil")
     settings = WarehouseSettings(url=f"duckdb:{warehouse}", memory=MEMORY)
     with clock, open_warehouse(settings) as opened:
@@ -152,9 +152,9 @@ def _translated(sql: str) -> str:
 
 def _models() -> Models:
     from seil.catalog import load_catalog
-    from seil.modeling.model import load_models
+    from seil.sf_to_dw.site_models import site_models
 
-    return load_models(load_catalog())
+    return site_models(load_catalog())
 
 
 def _files(lake: str) -> Iterator[tuple[str, list[str]]]:

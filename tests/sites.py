@@ -14,13 +14,14 @@ import httpx
 from tests.rest_writes import write
 
 from seil.cli.context import Context
-from seil.modeling.model import Models, load_models
+from seil.modeling.model import Models
 from seil.sandbox.salesforce.options import Options
 from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import OrgStore
 from seil.settings import Settings, WarehouseSettings, load_settings
 from seil.sf_to_dw.pipeline import RunReport
 from seil.sf_to_dw.rebuild import Rebuild, RebuildReport
+from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import Fence, Warehouse, open_warehouse
 
 Records = dict[str, dict[str, Any]]
@@ -164,7 +165,7 @@ class _Context(Context):
         """Read once for all: that takes as long as a build of some."""
         names = tuple(obj.api_name for obj in self.catalog.values())
         if names not in _MODELS:
-            _MODELS[names] = load_models(self.catalog)
+            _MODELS[names] = site_models(self.catalog)
         known = _MODELS[names]
         return Models(known.select(self._tables), known.sources, zone=self.business_zone)
 

@@ -35,9 +35,10 @@ import seil.sf_to_dw.pipeline
 import seil.sf_to_dw.rebuild
 import seil.warehouse.duckdb.warehouse
 from seil.catalog import load_catalog
-from seil.modeling import model
 from seil.modeling.blocks import UnanalysableError, model_block
+from seil.modeling.model import Models
 from seil.modeling.select import columns_read
+from seil.sf_to_dw import site_models
 
 _NAMING = ("seil.loads", "seil.builds")
 TABLES = ("sales_orders", "sales_order_line_items", "sales_order_contacts")
@@ -189,14 +190,14 @@ def watch_wire() -> None:
 
 def build_some() -> None:
     """Three of the tables: the rest of them would take most of the time, and commit with these."""
-    load_all = model.load_models
+    load_all = site_models.site_models
 
-    def load_some(*args: Any, **options: Any) -> model.Models:
-        found = load_all(*args, **options)
-        return model.Models(found.select(TABLES), found.sources, zone=found.zone)
+    def load_some(*args: Any, **options: Any) -> Models:
+        models = load_all(*args, **options)
+        return Models(models.select(TABLES), models.sources, zone=models.zone)
 
-    model.load_models = load_some
-    some = model.load_models(load_catalog(None))
+    site_models.site_models = load_some
+    some = load_some(load_catalog(None))
     for name in some:
         # Kept by the functions that make it, for all forks.
         columns_read(some[name].sql)

@@ -20,7 +20,7 @@ from seil.events.dispatch import dead_letters, redeliver
 from seil.events.envelope import Event
 from seil.events.journal import Journal
 from seil.lake import Lake
-from seil.modeling.model import Models, load_models
+from seil.modeling.model import Models
 from seil.settings import IngestSettings, WarehouseSettings
 from seil.sf_to_dw.extract.landing import landed_event
 from seil.sf_to_dw.ingest.ingestor import Ingested, Ingestor
@@ -28,6 +28,7 @@ from seil.sf_to_dw.listen import Listener, Told
 from seil.sf_to_dw.load.loader import load
 from seil.sf_to_dw.lock import run_lock
 from seil.sf_to_dw.schema.registry import SchemaRegistry
+from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import open_warehouse
 
 MODIFIED = datetime(2026, 3, 9, tzinfo=UTC)
@@ -97,7 +98,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def models() -> Models:
-    packaged = load_models(load_catalog())
+    packaged = site_models(load_catalog())
     return Models([packaged["sales_order_accounts"]], packaged.sources)
 
 

@@ -93,9 +93,9 @@ class Context:
 
     @cached_property
     def models(self) -> Models:
-        from seil.modeling.model import load_models
+        from seil.sf_to_dw.site_models import site_models
 
-        return load_models(self.catalog, zone=self.business_zone)
+        return site_models(self.catalog, zone=self.business_zone)
 
     def business_zone(self) -> BusinessZone:
         """Not kept: the first run learns the org's own on its way."""

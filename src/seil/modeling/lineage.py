@@ -12,8 +12,9 @@ from sqlglot.lineage import Node
 from sqlglot.lineage import lineage as parsed_lineage
 
 from seil.errors import ConfigurationError, Problem
-from seil.modeling.model import Model, Models, table_name, tables_of, unknown
-from seil.modeling.sources import SOURCE_SCHEMA, Source
+from seil.modeling.model import Model, Models, name_problem, table_name, tables_of
+from seil.modeling.sources import Source
+from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import WRITTEN_IN
 from seil.warehouse.types import TEXT, sql_type, stored_type
 
@@ -29,8 +30,8 @@ _Schema = dict[str, dict[str, dict[str, str]]]
 class Origin:
     """A column, or a step on the way to it, with what it is made from.
 
-    A leaf is a column of a current-record table: then `field` is its Salesforce name
-    (`Order.OrderNumber`) and `landing` the folder its values land in. The origin of a whole table
+    A leaf is a column of a source: then `field` is what the system it comes from calls it
+    (`Order.OrderNumber`) and `landing` the folder its values arrive in. The origin of a whole table
     has its columns as `sources`.
     """
 
@@ -42,8 +43,7 @@ class Origin:
 
     def leaves(self) -> Iterator[Origin]:
         """The source columns below, each once."""
-        found = dict.fromkeys(self.walk())
-        yield from (origin for origin in found if origin.field)
+        yield from (origin for origin in dict.fromkeys(self.walk()) if origin.field)
 
     def lines(self) -> Iterator[str]:
         """As a tree to print."""
@@ -70,7 +70,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Use:
-    """A warehouse column that a Salesforce field feeds, as `expression`."""
+    """A model's column that a source's field feeds, as `expression`."""
 
     field: str
     column: str
@@ -86,16 +86,16 @@ def lineage(
 ) -> Origin:
     """The origin of a column, or of every column of a table.
 
-    `schema` gives columns of source tables that the packaged field list does not know, by table.
+    `schema` gives columns of source tables that are not described, by table.
     Raises ConfigurationError with near matches when there is no such table or column.
     """
-    if problem := unknown(table.lower(), "a table that is built", models):
+    if problem := name_problem(table.lower(), "a table that is built", models):
         raise ConfigurationError([problem])
     reader = _Reader(models, schema or {})
     columns = reader.columns(table.lower())
     if column is None:
         return Origin(table.lower(), sources=tuple(columns.values()))
-    if problem := unknown(column.lower(), f"a column of {table.lower()}", columns):
+    if problem := name_problem(column.lower(), f"a column of {table.lower()}", columns):
         raise ConfigurationError([problem])
     return columns[column.lower()]
 
@@ -107,22 +107,22 @@ def downstream(
     *,
     schema: Mapping[str, pa.Schema] | None = None,
 ) -> list[Use]:
-    """The warehouse columns that a Salesforce object, or one field of it, feeds.
+    """The models' columns that a source, or one field of it, feeds.
 
-    `table` is the object by its API, landing or table name. Raises ConfigurationError with near
-    matches when there is no such object or field.
+    `table` is the source's table, label or alias. Raises ConfigurationError with near matches when
+    there is no such source or field.
     """
     source = _source(models, table)
     reader = _Reader(models, schema or {})
     if column is not None:
-        known = reader.source_columns(source.table)
-        if problem := unknown(column.lower(), f"a field of {source.object.api_name}", known):
+        columns = reader.source_columns(source.table)
+        if problem := name_problem(column.lower(), f"a field of {source.label}", columns):
             raise ConfigurationError([problem])
-    prefix = f"{SOURCE_SCHEMA}.{source.table}."
+    prefix = f"{source.table}."
     return [
-        Use(leaf.field, f"{name}.{found}", origin.expression)
+        Use(leaf.field, f"{name}.{output}", origin.expression)
         for name in models
-        for found, origin in reader.columns(name).items()
+        for output, origin in reader.columns(name).items()
         for leaf in origin.leaves()
         if leaf.name.startswith(prefix) and (column is None or leaf.name == prefix + column.lower())
     ]
@@ -132,17 +132,17 @@ class _Reader:
     def __init__(self, models: Models, schema: Mapping[str, pa.Schema]) -> None:
         self._models = models
         self._schema = schema
-        self._known: dict[str, dict[str, Origin]] = {}
+        self._traced: dict[str, dict[str, Origin]] = {}
 
     def columns(self, name: str) -> dict[str, Origin]:
         """A model's columns in order, each traced to the source tables."""
-        if name not in self._known:
+        if name not in self._traced:
             model = self._models[name]
             nodes = self._nodes(model)
-            self._known[name] = {
-                found: self._column(f"{name}.{found}", node) for found, node in nodes.items()
+            self._traced[name] = {
+                column: self._column(f"{name}.{column}", node) for column, node in nodes.items()
             }
-        return self._known[name]
+        return self._traced[name]
 
     def _nodes(self, model: Model) -> dict[str, Node]:
         try:
@@ -154,7 +154,7 @@ class _Reader:
                 trim_selects=False,
             )
         except SqlglotError as error:
-            problem = Problem(f"models/{model.name}.sql", str(error).split("\n", 1)[0])
+            problem = Problem(model.file, str(error).split("\n", 1)[0])
             raise ConfigurationError([problem]) from error
 
     def _column(self, name: str, node: Node) -> Origin:
@@ -176,33 +176,32 @@ class _Reader:
         name = table_name(table)
         if name.schema == _MODELS:
             return self.columns(name.name)[column]
-        source = self._models.sources[name.name]
-        field = source.fields.get(column)
-        api_name = source.object.api_name
+        source = self._models.sources[name]
+        described = source.columns.get(column)
         return Origin(
             f"{name}.{column}",
-            field=f"{api_name}.{field.name if field else column}",
-            landing=f"Salesforce-{source.object.landing_name}",
+            field=f"{source.label}.{described.label if described else column}",
+            landing=source.landing,
         )
 
     def _schema_of(self, model: Model) -> _Schema:
         """Types of every column the model can read, as sqlglot wants them."""
-        found: _Schema = {}
+        schema: _Schema = {}
         for name in model.reads:
-            if name.schema == SOURCE_SCHEMA:
-                columns = self.source_columns(name.name)
+            if name.schema:
+                columns = self.source_columns(name)
             else:
                 columns = dict.fromkeys(self.columns(name.name), sql_type(TEXT))
             if columns:
-                found.setdefault(name.schema or _MODELS, {})[name.name] = columns
-        return found
+                schema.setdefault(name.schema or _MODELS, {})[name.name] = columns
+        return schema
 
-    def source_columns(self, table: str) -> dict[str, str]:
-        fields = self._models.sources[table].fields
-        known = {name: sql_type(field.arrow) for name, field in fields.items()}
-        for column in self._schema.get(table, ()):
-            known.setdefault(column.name.lower(), sql_type(stored_type(column.type) or TEXT))
-        return known
+    def source_columns(self, table: TableName) -> dict[str, str]:
+        described = self._models.sources[table].columns
+        types = {name: sql_type(column.type) for name, column in described.items()}
+        for column in self._schema.get(table.name, ()):
+            types.setdefault(column.name.lower(), sql_type(stored_type(column.type) or TEXT))
+        return types
 
 
 def _qualified(model: Model) -> exp.Query:
@@ -215,15 +214,14 @@ def _qualified(model: Model) -> exp.Query:
 
 
 def _source(models: Models, name: str) -> Source:
-    wanted = name.lower().removeprefix(f"{SOURCE_SCHEMA}.")
     named = {
         alias.lower(): source
         for source in models.sources.values()
-        for alias in (source.object.landing_name, source.object.api_name, source.table)
+        for alias in (str(source.table), source.table.name, source.label, *source.aliases)
     }
-    if problem := unknown(wanted, "an object that is synced", named):
+    if problem := name_problem(name.lower(), "a source of the models", named):
         raise ConfigurationError([problem])
-    return named[wanted]
+    return named[name.lower()]
 
 
 def _distinct(origins: Iterable[Origin]) -> tuple[Origin, ...]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,15 +20,12 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
 from typing_extensions import TypeIs
 
-from seil.catalog import Catalog
 from seil.errors import ConfigurationError, Problem
 from seil.modeling.business_date import BusinessZone, check_calls, cut_columns
-from seil.modeling.sources import SOURCE_SCHEMA, Source, catalog_sources
+from seil.modeling.sources import Sources
 from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import WRITTEN_IN
 
-_PACKAGE = "seil.sf_to_dw"
-_FEEDS = "feeds"
 _LISTED = 30
 Level = Literal["error", "warning"]
 _KINDS = ("unique", "not_null", "accepted_values", "relationships", "expression")
@@ -90,7 +86,7 @@ class ModelColumn(_Entry):
 
 
 class ModelDescription(_Entry):
-    """What the .yml says: `driving` is the Salesforce table whose records make the rows."""
+    """What the .yml says: `driving` is the source table whose records make the rows."""
 
     name: str
     description: str = ""
@@ -103,11 +99,12 @@ class ModelDescription(_Entry):
 
 @dataclass(frozen=True)
 class Model:
-    """One table: its SELECT and its description."""
+    """One table: its SELECT, its description, and the SQL file's name in messages."""
 
     name: str
     sql: str
     described: ModelDescription
+    file: str = ""
 
     @property
     def query(self) -> exp.Query:
@@ -128,15 +125,15 @@ class Model:
 class Models(Mapping[str, Model]):
     """Models by table name, each after those it reads.
 
-    `sources` are the current-record tables that models may read; `zone` gives the time zone in
-    force, asked at each build, since an org says its own only when it has been read. Raises
-    ConfigurationError naming every table nobody knows, and every circle.
+    `sources` are the tables that models may read besides each other; `zone` is called at each build
+    for the time zone then in force. Raises ConfigurationError naming every unknown table, and a
+    circle.
     """
 
     def __init__(
         self,
         models: Iterable[Model],
-        sources: Mapping[str, Source],
+        sources: Sources,
         *,
         zone: Callable[[], BusinessZone] = BusinessZone,
     ) -> None:
@@ -151,7 +148,7 @@ class Models(Mapping[str, Model]):
             self._order = tuple(TopologicalSorter(needs).static_order())
         except CycleError as error:
             circle = " reads ".join(reversed(error.args[1]))
-            problem = Problem(f"models/{error.args[1][0]}.sql", f"reads itself: {circle}")
+            problem = Problem(self[error.args[1][0]].file, f"reads itself: {circle}")
             raise ConfigurationError([problem]) from error
 
     def __getitem__(self, name: str) -> Model:
@@ -174,9 +171,9 @@ class Models(Mapping[str, Model]):
         that new ones point at.
         """
         wanted = [name.lower() for name in names]
-        problems = [unknown(name, "a table that is built", self) for name in wanted]
-        if found := [problem for problem in problems if problem]:
-            raise ConfigurationError(found)
+        checked = [name_problem(name, "a table that is built", self) for name in wanted]
+        if problems := [problem for problem in checked if problem]:
+            raise ConfigurationError(problems)
         along = set(wanted)
         while more := {to for name in along for to in self._parents(self[name])} - along:
             along |= more
@@ -191,37 +188,35 @@ class Models(Mapping[str, Model]):
 
     def _unknown(self, model: Model) -> Iterator[Problem]:
         for table in sorted(model.reads):
-            if table.schema == SOURCE_SCHEMA:
-                known = [str(TableName(SOURCE_SCHEMA, name)) for name in self.sources]
-            else:
-                known = list(self._models)
-            if problem := unknown(str(table), "a table", known, at=f"models/{model.name}.sql"):
+            names = map(str, self.sources) if table.schema else self._models
+            if problem := name_problem(str(table), "a table", names, at=model.file):
                 yield problem
 
 
 def load_models(
-    catalog: Catalog,
-    folder: Path | None = None,
+    folders: Iterable[tuple[str, Path | Traversable]],
+    sources: Sources,
     *,
     zone: Callable[[], BusinessZone] = BusinessZone,
 ) -> Models:
-    """The packaged models, overlaid by those of `folder`: a file of the same name replaces.
+    """The models of several folders, each with its name in messages: a file replaces one of the
+    same name in those before.
 
-    `zone` is asked at each build for the time zone that business dates are cut in.
+    Raises ConfigurationError naming everything that is wrong with them.
     """
-    files = _read(resources.files(_PACKAGE).joinpath("models"))
-    if folder:
-        files |= _read(folder)
+    files: dict[tuple[str, str], _File] = {}
+    for shown, folder in folders:
+        files |= _read(shown, folder)
     problems: list[Problem] = []
     models: list[Model] = []
-    for name in sorted({stem for stem, _ in files} - {_FEEDS}):
+    for name in sorted({stem for stem, _ in files}):
         try:
             models.append(_model(name, files))
         except (ValueError, yaml.YAMLError, SqlglotError) as error:
-            problems += _problems(name, error)
+            problems += _problems(name, error, files)
     if problems:
         raise ConfigurationError(problems)
-    return Models(models, catalog_sources(catalog), zone=zone)
+    return Models(models, sources, zone=zone)
 
 
 @cache
@@ -245,13 +240,13 @@ def _reads(sql: str) -> frozenset[TableName]:
 
 def tables_of(query: exp.Query) -> list[exp.Table]:
     """The tables a query reads, where it reads them: not its own CTEs, not table functions."""
-    found = [
+    tables = [
         source
         for scope in traverse_scope(query)
         for _, source in scope.selected_sources.values()
         if is_table(source)
     ]
-    return list({id(table): table for table in found}.values())
+    return list({id(table): table for table in tables}.values())
 
 
 def is_table(source: object) -> TypeIs[exp.Table]:
@@ -262,9 +257,9 @@ def table_name(table: exp.Table) -> TableName:
     return TableName(table.db.lower(), table.name.lower())
 
 
-def unknown(name: str, kind: str, known: Iterable[str], *, at: str = "") -> Problem | None:
-    """What to say about a name that is not among those known; None when it is."""
-    names = list(known)
+def name_problem(name: str, kind: str, among: Iterable[str], *, at: str = "") -> Problem | None:
+    """The problem with a name that is not among others, with near matches; None when it is."""
+    names = list(among)
     if name in names:
         return None
     near = get_close_matches(name, names, 3, 0.5)
@@ -278,20 +273,33 @@ def _listing(names: Collection[str]) -> str:
     return f"there are {', '.join(sorted(names))}" if len(names) <= _LISTED else ""
 
 
-def _read(folder: Path | Traversable) -> dict[tuple[str, str], str]:
+@dataclass(frozen=True)
+class _File:
+    text: str
+    shown: str
+
+
+def _read(shown: str, folder: Path | Traversable) -> dict[tuple[str, str], _File]:
+    """By table name and suffix."""
     return {
-        (Path(file.name).stem.lower(), Path(file.name).suffix): file.read_text("utf-8")
+        (Path(file.name).stem.lower(), Path(file.name).suffix): _File(
+            file.read_text("utf-8"), f"{shown}/{file.name}"
+        )
         for file in folder.iterdir()
         if file.name.endswith((".sql", ".yml"))
     }
 
 
-def _model(name: str, files: Mapping[tuple[str, str], str]) -> Model:
+def _model(name: str, files: Mapping[tuple[str, str], _File]) -> Model:
     if (name, ".sql") not in files:
         raise ValueError(f"there is no {name}.sql beside it")
-    described = _yaml(files.get((name, ".yml"), "")) or {}
+    sql = files[name, ".sql"]
+    described = _yaml(files[name, ".yml"].text) if (name, ".yml") in files else None
     model = Model(
-        name, files[name, ".sql"], ModelDescription.model_validate({"name": name, **described})
+        name,
+        sql.text,
+        ModelDescription.model_validate({"name": name, **(described or {})}),
+        sql.shown,
     )
     if model.described.name != name:
         raise ValueError(f"is named {model.described.name!r} inside")
@@ -309,11 +317,17 @@ def _yaml(text: str) -> Any:
         loader.dispose()
 
 
-def _problems(name: str, error: Exception) -> Iterator[Problem]:
+def _problems(
+    name: str, error: Exception, files: Mapping[tuple[str, str], _File]
+) -> Iterator[Problem]:
+    sql, yml = (
+        files[name, suffix].shown if (name, suffix) in files else f"{name}{suffix}"
+        for suffix in (".sql", ".yml")
+    )
     if isinstance(error, ValidationError):
         from seil.wrong_values import problems_of
 
-        yield from problems_of(error, lambda at: f"models/{name}.yml: {'.'.join(map(str, at))}")
+        yield from problems_of(error, lambda at: f"{yml}: {'.'.join(map(str, at))}")
     else:
-        file = f"models/{name}.{'sql' if isinstance(error, SqlglotError) else 'yml'}"
+        file = sql if isinstance(error, SqlglotError) else yml
         yield Problem(file, str(error).strip().split("\n", 1)[0])

@@ -13,7 +13,6 @@ from seil.modeling.business_date import BusinessZone, is_date
 from seil.modeling.model import Model, Models
 from seil.modeling.reach import Reach, Scope, model_scope
 from seil.modeling.select import Columns, columns_read, source_types
-from seil.modeling.sources import SOURCE_SCHEMA
 from seil.sf_to_dw.load.changes import (
     IS_OLD,
     SEQUENCE,
@@ -161,10 +160,7 @@ class Planner:
 
     @cached_property
     def _source_keys(self) -> dict[TableName, str]:
-        return {
-            TableName(SOURCE_SCHEMA, name): source.object.key.lower()
-            for name, source in self.models.sources.items()
-        }
+        return {table: source.key for table, source in self.models.sources.items()}
 
     def _analysed(self, model: Model) -> Analysis:
         try:

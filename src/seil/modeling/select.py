@@ -1,7 +1,7 @@
 """A model's SELECT as this warehouse can run it today.
 
-What an org does not have is read as null: an object without a table as no rows, a column that the
-table lacks as nulls of the type the packaged field list gives. Tables built in the same transaction
+What a site does not have is read as null: a source without a table as no rows, a column that the
+table lacks as nulls of the type the source describes. Tables built in the same transaction
 are read under their working names.
 """
 
@@ -17,8 +17,8 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from seil.errors import ConfigurationError
 from seil.modeling.business_date import BusinessZone, TypeOf, expand
-from seil.modeling.model import Model, is_table, parsed, table_name, unknown
-from seil.modeling.sources import SOURCE_SCHEMA, Source
+from seil.modeling.model import Model, is_table, name_problem, parsed, table_name
+from seil.modeling.sources import Source, Sources
 from seil.warehouse.sql import WRITTEN_IN
 from seil.warehouse.types import TEXT, sql_type
 
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Select:
-    """`notes` say what was read as null, and so does not come from the org, and which days dates
-    are where nobody said.
-    """
+    """`notes` say what was read as null, and that days are cut in UTC where no zone is set."""
 
     sql: str
     notes: tuple[str, ...]
@@ -46,7 +44,7 @@ def runnable_select(
     model: Model,
     dialect: str,
     *,
-    sources: Mapping[str, Source],
+    sources: Sources,
     columns: Columns,
     working: Mapping[str, str],
     zone: BusinessZone,
@@ -69,10 +67,10 @@ def runnable_select(
             if not is_table(table):
                 continue
             name = table_name(table)
-            if name.schema == SOURCE_SCHEMA:
-                read = _Read(model, sources[name.name], columns(name))
+            if name.schema:
+                read = _Read(model, sources[name], columns(name))
                 missing = read.missing(set(_columns_read(scope, alias, read.source)))
-                if missing or read.known is None:
+                if missing or read.schema is None:
                     table.replace(read.stand_in(table, missing))
                     notes |= dict.fromkeys(read.notes(missing))
             elif name.name in working:
@@ -89,54 +87,48 @@ def columns_read(sql: str) -> Mapping[TableName, frozenset[str]]:
     read: dict[TableName, set[str]] = {}
     for scope in traverse_scope(parsed(sql)):
         for alias, (_, table) in scope.selected_sources.items():
-            if is_table(table) and (name := table_name(table)).schema == SOURCE_SCHEMA:
-                of_it = (c.name for c in scope.columns if c.table.lower() in ("", alias.lower()))
-                found = {"*"} if scope.expression.is_star else set[str]()
-                read.setdefault(name, set()).update(found, (column.lower() for column in of_it))
+            if is_table(table) and (name := table_name(table)).schema:
+                own = (c.name for c in scope.columns if c.table.lower() in ("", alias.lower()))
+                every = {"*"} if scope.expression.is_star else set[str]()
+                read.setdefault(name, set()).update(every, (column.lower() for column in own))
     return {name: frozenset(columns) for name, columns in read.items()}
 
 
-def source_types(sources: Mapping[str, Source], columns: Columns) -> TypeOf:
-    """Those of source tables, as they are, else as the packaged field list has them."""
+def source_types(sources: Sources, columns: Columns) -> TypeOf:
+    """Those of source tables, as they are, else as they are described."""
 
     def type_of(table: TableName, column: str) -> pa.DataType | None:
-        if table.schema != SOURCE_SCHEMA:
+        if not table.schema:
             return None
-        known = columns(table)
-        if known is not None and column in known.names:
-            found: pa.DataType = known.field(column).type
-            return found
-        field = sources[table.name].fields.get(column)
-        return field.arrow if field else None
+        schema = columns(table)
+        if schema is not None and column in schema.names:
+            stored: pa.DataType = schema.field(column).type
+            return stored
+        described = sources[table].columns.get(column)
+        return described.type if described else None
 
     return type_of
 
 
 @dataclass(frozen=True)
 class _Read:
-    """One place where a model reads a source table; `known` is None while there is no such."""
+    """One place where a model reads a source table; `schema` is None while there is no such."""
 
     model: Model
     source: Source
-    known: pa.Schema | None
-
-    @property
-    def table(self) -> str:
-        return f"{SOURCE_SCHEMA}.{self.source.table}"
+    schema: pa.Schema | None
 
     def missing(self, wanted: set[str]) -> list[str]:
-        """Columns the model reads that have to be made up, sorted."""
-        have = set(self.known.names) if self.known is not None else set()
-        every = set(self.source.fields) if "*" in wanted else set()
+        """Columns the model reads that the table lacks, sorted."""
+        have = set(self.schema.names) if self.schema is not None else set()
+        every = set(self.source.columns) if "*" in wanted else set()
         missing = sorted((wanted | every) - have - {"*"})
-        if have or self.source.fields:
-            known = [*have, *self.source.fields]
-            place = f"models/{self.model.name}.sql"
-            problems = [
-                unknown(name, f"a column of {self.table}", known, at=place) for name in missing
-            ]
-            if found := [problem for problem in problems if problem]:
-                raise ConfigurationError(found)
+        if have or self.source.columns:
+            among = [*have, *self.source.columns]
+            kind = f"a column of {self.source.table}"
+            checked = [name_problem(name, kind, among, at=self.model.file) for name in missing]
+            if problems := [problem for problem in checked if problem]:
+                raise ConfigurationError(problems)
         return missing
 
     def stand_in(self, table: exp.Table, missing: list[str]) -> exp.Subquery:
@@ -149,7 +141,7 @@ class _Read:
         ]
         bare = table.copy()
         bare.set("alias", None)
-        if self.known is None:
+        if self.schema is None:
             # Joined without reading a column of it, it still needs one.
             some = nulls or [exp.alias_(exp.null(), "nothing")]
             select = exp.select(*some).where(exp.false())
@@ -158,14 +150,14 @@ class _Read:
         return select.subquery(table.alias_or_name)
 
     def notes(self, missing: list[str]) -> Iterator[str]:
-        if self.known is None:
-            yield f"{self.table} has not been loaded: read as empty"
+        if self.schema is None:
+            yield f"{self.source.table} has not been loaded: read as empty"
         elif missing:
-            yield f"{self.table} has no {', '.join(missing)}: read as null"
+            yield f"{self.source.table} has no {', '.join(missing)}: read as null"
 
     def _type(self, column: str) -> str:
-        field = self.source.fields.get(column)
-        return sql_type(field.arrow if field else TEXT)
+        described = self.source.columns.get(column)
+        return sql_type(described.type if described else TEXT)
 
 
 def _columns_read(scope: Scope, alias: str, source: Source) -> Iterator[str]:
@@ -179,7 +171,7 @@ def _columns_read(scope: Scope, alias: str, source: Source) -> Iterator[str]:
     alone = len(scope.selected_sources) == 1
     for column in scope.columns:
         name, of = column.name.lower(), column.table.lower()
-        if of == alias.lower() or (not of and (alone or name in source.fields)):
+        if of == alias.lower() or (not of and (alone or name in source.columns)):
             yield name
 
 

@@ -1,40 +1,45 @@
-"""The current-record tables of schema `salesforce`, as models and lineage see them."""
+"""The tables that models read but do not build, as whoever fills them describes them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from seil.catalog import Catalog, SyncedObject, load_catalog
-from seil.catalog.fields import packaged_fields
-from seil.salesforce.schema import described_schema
+from seil.warehouse.protocol import TableName
 
 if TYPE_CHECKING:
-    from seil.salesforce.schema import Field
+    import pyarrow as pa
 
-SOURCE_SCHEMA = "salesforce"
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """`label` is the column's name in the system it comes from."""
+
+    type: pa.DataType
+    label: str
 
 
 @dataclass(frozen=True)
 class Source:
-    """A synced object's table, with the fields the packaged list knows by lower-cased name."""
+    """A table in a schema of its own. `key` is the column that identifies a row.
 
-    object: SyncedObject
+    `label` is what the system it comes from calls it, `aliases` what else a person may call it, and
+    `landing` the folder its values arrive in. `describe` gives the columns by lower-cased name; it
+    is called once, when they are first needed.
+    """
 
-    @property
-    def table(self) -> str:
-        return self.object.table
+    table: TableName
+    key: str
+    label: str
+    aliases: tuple[str, ...] = ()
+    landing: str = ""
+    describe: Callable[[], Mapping[str, SourceColumn]] = field(default=dict, repr=False)
 
     @cached_property
-    def fields(self) -> Mapping[str, Field]:
-        name = self.object.api_name
-        described = described_schema({"name": name, "fields": packaged_fields(name)})
-        return {field.name.lower(): field for field in described.fields}
+    def columns(self) -> Mapping[str, SourceColumn]:
+        return self.describe()
 
 
-def catalog_sources(catalog: Catalog) -> Mapping[str, Source]:
-    """By table name. Packaged objects that are switched off are there too: models may read them."""
-    objects = [*load_catalog().values(), *catalog.values()]
-    return {obj.table: Source(obj) for obj in objects}
+Sources = Mapping[TableName, Source]

@@ -24,7 +24,7 @@ import yaml
 
 from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.lake import Bucket
-from seil.modeling.model import unknown
+from seil.modeling.model import name_problem
 from seil.observe.progress import SILENT, Progress, Step
 from seil.sf_to_dw.load.ledger import LOADS
 from seil.warehouse.protocol import TableName
@@ -62,7 +62,7 @@ class FeedFile:
 
 def packaged_feeds() -> dict[str, Feed]:
     """By name, in the order of feeds.yml."""
-    text = resources.files(__package__).joinpath("models/feeds.yml").read_text("utf-8")
+    text = resources.files(__package__).joinpath("feeds.yml").read_text("utf-8")
     return {name: Feed(name, **entry) for name, entry in yaml.safe_load(text).items()}
 
 
@@ -109,7 +109,7 @@ def _has_rows(warehouse: Warehouse, table: TableName) -> bool:
 def _selected(names: Iterable[str]) -> list[Feed]:
     known = packaged_feeds()
     wanted = list(names)
-    problems = [unknown(name, "a feed", known) for name in wanted]
+    problems = [name_problem(name, "a feed", known) for name in wanted]
     if found := [problem for problem in problems if problem]:
         raise ConfigurationError(found)
     return [feed for name, feed in known.items() if name in wanted or not wanted]

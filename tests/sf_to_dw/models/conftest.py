@@ -12,9 +12,9 @@ import pytest
 from seil.catalog import load_catalog
 from seil.catalog.fields import packaged_fields
 from seil.modeling.business_date import BusinessZone
-from seil.modeling.model import load_models
 from seil.modeling.select import runnable_select
 from seil.salesforce.schema import described_schema
+from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import TableName
 
 Given = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -39,7 +39,7 @@ def source() -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.fixture(scope="session")
 def select_of(source: duckdb.DuckDBPyConnection) -> Callable[..., str]:
     """What runs for a model, in a dialect and with business dates cut in a zone."""
-    models = load_models(load_catalog())
+    models = site_models(load_catalog())
 
     @cache
     def columns(table: TableName) -> Any:

@@ -84,7 +84,9 @@ def described(name: str) -> dict[str, Any]:
 
 @cache
 def feeds() -> dict[str, dict[str, Any]]:
-    document: dict[str, dict[str, Any]] = yaml.safe_load((MODELS / "feeds.yml").read_text("utf-8"))
+    document: dict[str, dict[str, Any]] = yaml.safe_load(
+        (MODELS.parent / "feeds.yml").read_text("utf-8")
+    )
     return document
 
 

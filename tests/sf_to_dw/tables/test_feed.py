@@ -11,10 +11,10 @@ import pytest
 from seil.catalog import Catalog
 from seil.errors import ConfigurationError, LakeError
 from seil.modeling.build import build
-from seil.modeling.model import load_models
 from seil.sf_to_dw import feed as module
 from seil.sf_to_dw.feed import Feed, export_feed, packaged_feeds
 from seil.sf_to_dw.load.loader import load
+from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import Warehouse
 
 AT = datetime(2024, 6, 1, 10, 30, 5, tzinfo=timezone(timedelta(hours=10)))
@@ -79,7 +79,7 @@ def loaded(warehouse: Warehouse, catalog: Catalog, curator: Any) -> None:
 def test_the_packaged_feeds_have_the_legacy_headers(
     warehouse: Warehouse, catalog: Catalog, tmp_path: Path, loaded: None
 ) -> None:
-    build(warehouse, load_models(catalog))
+    build(warehouse, site_models(catalog))
     written = export_feed(warehouse, tmp_path.as_uri(), at=AT, prefix="Test")
     assert [entry.feed for entry in written] == list(packaged_feeds())
     for feed in packaged_feeds().values():
@@ -90,7 +90,7 @@ def test_the_packaged_feeds_have_the_legacy_headers(
 def test_chosen_feeds_only(
     warehouse: Warehouse, catalog: Catalog, tmp_path: Path, loaded: None
 ) -> None:
-    build(warehouse, load_models(catalog), tables=["products"])
+    build(warehouse, site_models(catalog), tables=["products"])
     (written,) = export_feed(warehouse, tmp_path.as_uri(), at=AT, feeds=["Product"])
     assert written.url == f"{tmp_path.as_uri()}/Synth-Product_2024-06-01 003005.csv"
 

@@ -19,10 +19,13 @@ import pyarrow as pa
 import pytest
 
 from seil.catalog import Catalog
+from seil.catalog.fields import packaged_fields
 from seil.modeling.build import build
-from seil.modeling.model import Models, load_models
+from seil.modeling.model import Models
 from seil.modeling.select import columns_read
+from seil.salesforce.schema import described_schema
 from seil.sf_to_dw.feed import export_feed
+from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import TableName, Warehouse
 from seil.warehouse.types import TEXT, stored_type
 
@@ -42,8 +45,8 @@ def columns(models: Models) -> dict[str, dict[str, pa.DataType]]:
     found: dict[str, dict[str, pa.DataType]] = {}
     for model in models.values():
         for source, names in columns_read(model.sql).items():
-            fields = models.sources[source.name].fields
-            types = {n: stored_type(fields[n].arrow) or TEXT for n in sorted(names) if n in fields}
+            fields = models.sources[source].columns
+            types = {n: stored_type(fields[n].type) or TEXT for n in sorted(names) if n in fields}
             found.setdefault(source.name, {"id": TEXT, "isdeleted": pa.bool_()}).update(types)
     return {name: types for name, types in found.items() if name not in WITHOUT_FORMATS}
 
@@ -70,9 +73,11 @@ class Org:
         random = Random(seed)
         self.columns = columns(models)
         self.tables: dict[str, Table] = {}
-        tables = {source.object.api_name: name for name, source in models.sources.items()}
+        tables = {source.label: table.name for table, source in models.sources.items()}
         for table, types in self.columns.items():
-            fields = models.sources[table].fields
+            api_name = models.sources[TableName("salesforce", table)].label
+            described = described_schema({"name": api_name, "fields": packaged_fields(api_name)})
+            fields = {field.name.lower(): field for field in described.fields}
             once = random.sample(LETTERS, len(LETTERS))
             self.tables[table] = {}
             for number, letter in enumerate(LETTERS):
@@ -258,7 +263,7 @@ def expected(org: Org, feed: str) -> list[list[str]]:
 def test_every_line_of_every_feed_is_what_the_contract_says(
     warehouse: Warehouse, catalog: Catalog, tmp_path: Path, seed: int
 ) -> None:
-    models = load_models(catalog)
+    models = site_models(catalog)
     org = Org(models, seed)
     org.store(warehouse)
     assert build(warehouse, models).ok
@@ -280,7 +285,7 @@ def test_delivery_of_many_days_is_one_line_a_placement(
         made = pa.Table.from_pylist(rows)
         warehouse.create_table(TableName("salesforce", table), made.schema)
         warehouse.append(TableName("salesforce", table), made)
-    build(warehouse, load_models(catalog))
+    build(warehouse, site_models(catalog))
     feed = "Sales_Line_Item_Booked_Delivered"
     (written,) = export_feed(warehouse, tmp_path.as_uri(), at=AT, feeds=[feed])
     delivered = warehouse.query("SELECT count(*) AS n FROM sales_line_items_booked_delivered")

@@ -16,12 +16,12 @@ from seil.catalog import Catalog
 from seil.catalog.fields import packaged_fields
 from seil.lake import Lake
 from seil.modeling.build import build
-from seil.modeling.model import load_models
 from seil.salesforce.ids import id18
 from seil.settings import IngestSettings
 from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestReport
 from seil.sf_to_dw.load.loader import load
 from seil.sf_to_dw.schema.registry import SchemaRegistry
+from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import Warehouse
 
 Land = Callable[..., IngestReport]
@@ -76,7 +76,7 @@ def test_an_empty_name_does_not_stand_before_the_one_behind_it(
 ) -> None:
     columns = {field["name"]: [""] for field in packaged_fields("Order")}
     take_in(("Order", {**columns, "Id": ["801"], "Name": ["Spring"]}))
-    assert build(warehouse, load_models(catalog)).ok
+    assert build(warehouse, site_models(catalog)).ok
     select = "SELECT order_name, sales_order_name FROM sales_order_accounts"
     assert rows(warehouse, select) == [{"order_name": "Spring", "sales_order_name": None}]
 
@@ -91,7 +91,7 @@ def test_files_of_some_columns_are_taken_in_and_every_table_builds(
     ]
     report = take_in(*files)
     assert [str(file) for file in report.failed] == []
-    built = build(warehouse, load_models(catalog))
+    built = build(warehouse, site_models(catalog))
     assert [table.message for table in built.tables if not table.is_built] == []
     (row,) = rows(warehouse, "SELECT id, name, stagename FROM salesforce.opportunity")
     assert (row["id"] != "", row["stagename"]) == (True, None)

@@ -19,13 +19,14 @@ import pytest
 
 from seil.cli.context import Context
 from seil.errors import SeilError
-from seil.modeling.model import Models, load_models
+from seil.modeling.model import Models
 from seil.sandbox.salesforce.fault_kinds import KINDS
 from seil.sandbox.salesforce.faults import Fault
 from seil.sandbox.salesforce.server import Server
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.tick import tick
 from seil.settings import load_settings
+from seil.sf_to_dw.site_models import site_models
 
 # Narrow ones: this is about the way, not about the load.
 OBJECTS = ("vlocity_cmt__AccountAdServer__c", "vlocity_cmt__AdServer__c")
@@ -96,7 +97,7 @@ Contents = dict[str, list[Any]]
 def models() -> Models:
     """Reading them takes longer than a run of these."""
     with Context(load_settings(None)) as context:
-        return load_models(context.catalog)
+        return site_models(context.catalog)
 
 
 class _Context(Context):

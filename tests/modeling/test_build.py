@@ -11,8 +11,9 @@ from seil.catalog import Catalog
 from seil.errors import WarehouseError
 from seil.lake import Lake
 from seil.modeling.build import BuildReport, build
-from seil.modeling.model import Models, load_models
+from seil.modeling.model import Models
 from seil.sf_to_dw.load.loader import load
+from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import TableName, Warehouse
 
 Curator = Any
@@ -30,7 +31,7 @@ def own(catalog: Catalog, tmp_path: Path) -> Callable[..., Models]:
         for name, text in files.items():
             stem, _, kind = name.rpartition("_")
             (folder / f"{stem}.{kind}").write_text(text, "utf-8")
-        return load_models(catalog, folder)
+        return site_models(catalog, folder)
 
     return made
 
@@ -46,7 +47,7 @@ def states(report: BuildReport) -> Mapping[str, str]:
 def test_an_empty_warehouse_builds_all_sixteen_empty(
     warehouse: Warehouse, catalog: Catalog, bus: Any
 ) -> None:
-    report = build(warehouse, load_models(catalog), bus=bus)
+    report = build(warehouse, site_models(catalog), bus=bus)
     assert report.ok
     assert len(report.tables) == 16
     assert {table.rows for table in report.tables} == {0}
@@ -65,7 +66,7 @@ def test_an_org_with_less_builds_with_nulls(
     curator.landing_name, curator.object = "Account", "Account"
     curator.file([{"Id": "001", "Name": "Acme"}], run="run-2")
     load(warehouse, lake, catalog)
-    report = build(warehouse, load_models(catalog), tables=["sales_orders"])
+    report = build(warehouse, site_models(catalog), tables=["sales_orders"])
     assert states(report) == {"sales_orders": "built", "sales_stages": "built"}
     found = rows(warehouse, "SELECT id, order_id, account_name, total_amount FROM sales_orders")
     assert found == [{"id": "801", "order_id": "7", "account_name": "Acme", "total_amount": None}]
@@ -82,7 +83,7 @@ def test_an_org_with_less_builds_with_nulls(
 def test_rebuilding_follows_what_is_loaded(
     warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
 ) -> None:
-    models = load_models(catalog)
+    models = site_models(catalog)
     curator.file([{"Id": "a", "IsDeleted": False}, {"Id": "b", "IsDeleted": False}])
     load(warehouse, lake, catalog)
     build(warehouse, models)
@@ -96,7 +97,7 @@ def test_rebuilding_follows_what_is_loaded(
 
 
 def test_descriptions_stand_in_the_warehouse(warehouse: Warehouse, catalog: Catalog) -> None:
-    build(warehouse, load_models(catalog), tables=["sales_orders"])
+    build(warehouse, site_models(catalog), tables=["sales_orders"])
     (table,) = rows(
         warehouse, "SELECT comment FROM duckdb_tables() WHERE table_name = 'sales_orders'"
     )
@@ -313,7 +314,7 @@ def test_an_object_of_ones_own_is_read_as_text_until_it_is_loaded(
     folder = tmp_path / "models"
     folder.mkdir()
     (folder / "things.sql").write_text("SELECT colour__c FROM salesforce.thing", "utf-8")
-    report = build(warehouse, load_models(load_catalog(objects), folder), tables=["things"])
+    report = build(warehouse, site_models(load_catalog(objects), folder), tables=["things"])
     assert report.ok
     assert rows(warehouse, "FROM things") == []
 
@@ -351,6 +352,6 @@ def test_a_named_table_brings_those_its_rows_refer_to(warehouse: Warehouse, own:
 
 
 def test_a_publisher_ad_brings_its_orders_and_lines(catalog: Catalog) -> None:
-    names = {model.name for model in load_models(catalog).select(["publisher_system_ads"])}
+    names = {model.name for model in site_models(catalog).select(["publisher_system_ads"])}
     assert {"sales_orders", "sales_order_line_items", "production_line_items"} <= names
     assert "ad_slots" not in names

@@ -6,7 +6,8 @@ import pytest
 
 from seil.catalog import Catalog, load_catalog
 from seil.errors import ConfigurationError
-from seil.modeling.model import load_models
+from seil.sf_to_dw.site_models import site_models
+from seil.warehouse import TableName
 
 Write = dict[str, str]
 
@@ -19,7 +20,7 @@ def write(folder: Path, files: Write) -> Path:
 
 
 def test_the_sixteen_packaged_models_are_read(catalog: Catalog) -> None:
-    models = load_models(catalog)
+    models = site_models(catalog)
     assert len(models) == 16
     assert models["Sales_Orders"].described.key == ("id",)
     assert "salesforce.order" in {str(name) for name in models["sales_orders"].reads}
@@ -34,7 +35,7 @@ def test_a_users_folder_adds_and_replaces(catalog: Catalog, tmp_path: Path) -> N
             "busy_accounts.sql": "SELECT account_id, count(*) AS n FROM sales_orders GROUP BY 1",
         },
     )
-    models = load_models(catalog, folder)
+    models = site_models(catalog, folder)
     assert len(models) == 17
     assert models.upstream("busy_accounts") == {"sales_orders"}
     assert models["ad_slots"].sql == "SELECT id FROM salesforce.account_ad_server"
@@ -49,7 +50,7 @@ def test_models_come_after_those_they_read(catalog: Catalog, tmp_path: Path) -> 
             "c.sql": "SELECT id FROM sales_orders",
         },
     )
-    models = load_models(catalog, folder)
+    models = site_models(catalog, folder)
     order = list(models)
     positions = [order.index(name) for name in ("sales_orders", "c", "b", "a")]
     assert positions == sorted(positions)
@@ -59,7 +60,7 @@ def test_models_come_after_those_they_read(catalog: Catalog, tmp_path: Path) -> 
 def test_an_object_that_is_switched_off_can_still_be_read(tmp_path: Path) -> None:
     own = tmp_path / "objects.toml"
     own.write_text("[objects.Quote]\nenabled = false\n", "utf-8")
-    assert "quote" in load_models(load_catalog(own)).sources
+    assert TableName("salesforce", "quote") in site_models(load_catalog(own)).sources
 
 
 @pytest.mark.parametrize(
@@ -94,22 +95,22 @@ def test_what_is_wrong_with_a_model_is_said(
     catalog: Catalog, tmp_path: Path, files: Write, message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        load_models(catalog, write(tmp_path / "models", files))
+        site_models(catalog, write(tmp_path / "models", files))
 
 
 def test_every_wrong_model_is_named_at_once(catalog: Catalog, tmp_path: Path) -> None:
     folder = write(tmp_path / "models", {"a.sql": "SELECT (", "b.yml": "x: 1", "c.sql": "SELEC"})
     with pytest.raises(ConfigurationError) as caught:
-        load_models(catalog, folder)
-    assert [problem.place for problem in caught.value.problems] == [
-        "models/a.sql",
-        "models/b.yml",
-        "models/c.sql",
+        site_models(catalog, folder)
+    assert [Path(problem.place) for problem in caught.value.problems] == [
+        folder / "a.sql",
+        folder / "b.yml",
+        folder / "c.sql",
     ]
 
 
 def test_asking_for_a_table_nobody_builds_names_the_nearest(catalog: Catalog) -> None:
     with pytest.raises(ConfigurationError, match="did you mean products"):
-        load_models(catalog).select(["product"])
+        site_models(catalog).select(["product"])
     with pytest.raises(ConfigurationError, match="there are ad_slots, "):
-        load_models(catalog).select(["zzzzzz"])
+        site_models(catalog).select(["zzzzzz"])

@@ -9,12 +9,14 @@ import pytest
 from seil.catalog import Catalog, load_catalog
 from seil.errors import ConfigurationError
 from seil.modeling.lineage import downstream, lineage
-from seil.modeling.model import Models, load_models
+from seil.modeling.model import Models
+from seil.sf_to_dw.site_models import site_models
+from seil.warehouse import TableName
 
 
 @pytest.fixture(scope="session")
 def models(catalog: Catalog) -> Models:
-    return load_models(catalog)
+    return site_models(catalog)
 
 
 def fields(models: Models, table: str, column: str) -> list[str]:
@@ -67,8 +69,8 @@ def test_every_column_of_every_table_ends_at_a_described_field(models: Models) -
         named = [source.name.partition(".")[2] for source in origin.sources]
         assert named == [column.name for column in model.described.columns]
         for leaf in origin.leaves():
-            _, source, column = leaf.name.split(".")
-            assert column in models.sources[source].fields, leaf
+            schema, source, column = leaf.name.split(".")
+            assert column in models.sources[TableName(schema, source)].columns, leaf
 
 
 def test_a_tree_can_be_written_as_json(models: Models) -> None:
@@ -117,7 +119,7 @@ def test_unknown_names_get_near_matches(
 @pytest.mark.parametrize(
     ("table", "column", "message"),
     [
-        ("Ordr", None, r"is not an object that is synced \(did you mean order"),
+        ("Ordr", None, r"is not a source of the models \(did you mean order"),
         ("Order", "TotalAmout", r"is not a field of Order \(did you mean totalamount"),
     ],
 )
@@ -137,7 +139,7 @@ def own(tmp_path: Path) -> Models:
     (folder / "all_things.sql").write_text(
         "SELECT t.*, n.n, 1 AS one FROM salesforce.thing AS t, names AS n", "utf-8"
     )
-    return load_models(load_catalog(tmp_path / "objects.toml"), folder)
+    return site_models(load_catalog(tmp_path / "objects.toml"), folder)
 
 
 def test_a_model_that_reads_models_is_traced_through_them(own: Models) -> None:
@@ -157,5 +159,5 @@ def test_a_model_that_reads_models_is_traced_through_them(own: Models) -> None:
 def test_a_model_that_cannot_be_traced_is_named(catalog: Catalog, tmp_path: Path) -> None:
     sql = 'SELECT id FROM salesforce."order" AS o, salesforce.account AS o'
     (tmp_path / "twins.sql").write_text(sql, "utf-8")
-    with pytest.raises(ConfigurationError, match=r"models/twins\.sql"):
-        lineage(load_models(catalog, tmp_path), "twins")
+    with pytest.raises(ConfigurationError, match=r"/twins\.sql"):
+        lineage(site_models(catalog, tmp_path), "twins")

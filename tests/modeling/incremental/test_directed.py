@@ -13,7 +13,7 @@ import pytest
 import seil.sf_to_dw
 from seil.catalog import load_catalog
 from seil.modeling.build import explain
-from seil.modeling.model import load_models
+from seil.sf_to_dw.site_models import site_models
 
 Org = Any
 MODELS = Path(seil.sf_to_dw.__file__).parent / "models"
@@ -254,7 +254,7 @@ def test_a_table_whose_test_fails_keeps_its_rows_and_its_changes(
     strict = (MODELS / "products.yml").read_text("utf-8").replace("level: warning", "level: error")
     (tmp_path / "products.yml").write_text(strict, "utf-8")
     shutil.copy(MODELS / "products.sql", tmp_path)
-    filled.models = load_models(load_catalog(), tmp_path)
+    filled.models = site_models(load_catalog(), tmp_path)
     modes = {name: table.mode for name, table in filled.built().items()}
     assert [name for name, mode in modes.items() if mode != "unchanged"] == ["products"]
     filled.merge("product", [{"id": "p3", "name": None}])

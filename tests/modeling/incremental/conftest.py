@@ -19,7 +19,7 @@ import pytest
 from seil.catalog import load_catalog
 from seil.modeling.build import BuildReport, TableBuild, build
 from seil.modeling.business_date import BusinessZone
-from seil.modeling.model import Models, load_models
+from seil.modeling.model import Models
 from seil.modeling.select import columns_read, runnable_select
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.extract.partials import DELETIONS
@@ -27,6 +27,7 @@ from seil.sf_to_dw.load.changes import change_log, record_change
 from seil.sf_to_dw.load.files import CuratedFile
 from seil.sf_to_dw.load.ledger import prepare_ledger
 from seil.sf_to_dw.load.partials import lay_partials_over, merge_partials, partial_tables
+from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import StagedFile, TableName, Warehouse, open_warehouse
 from seil.warehouse.types import TEXT, TIMESTAMP, stored_type
 
@@ -44,10 +45,10 @@ def source_columns(models: Models) -> dict[str, pa.Schema]:
     wanted: dict[str, dict[str, pa.DataType]] = {}
     for model in models.values():
         for source, names in columns_read(model.sql).items():
-            fields = models.sources[source.name].fields
+            fields = models.sources[source].columns
             columns = wanted.setdefault(source.name, {"id": TEXT, **_EXTRA})
             for name in sorted(names):
-                known = stored_type(fields[name].arrow) if name in fields else TEXT
+                known = stored_type(fields[name].type) if name in fields else TEXT
                 columns.setdefault(name, known or TEXT)
     return {table: pa.schema(list(columns.items())) for table, columns in sorted(wanted.items())}
 
@@ -185,7 +186,7 @@ def selects_of(models: Models, warehouse: Warehouse) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def models() -> Models:
-    return load_models(load_catalog())
+    return site_models(load_catalog())
 
 
 @pytest.fixture(scope="session")

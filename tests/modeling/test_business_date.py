@@ -17,8 +17,9 @@ from seil.errors import ConfigurationError
 from seil.lake import Lake
 from seil.modeling.build import BuildReport, build, explain
 from seil.modeling.business_date import BusinessZone
-from seil.modeling.model import Models, load_models
+from seil.modeling.model import Models
 from seil.sf_to_dw.extract.business_zone import business_zone
+from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import TableName, Warehouse
 from seil.warehouse.types import TEXT, TIMESTAMP
 
@@ -55,7 +56,7 @@ class Site:
 
     @property
     def models(self) -> Models:
-        return load_models(self.catalog, zone=lambda: self.zone)
+        return site_models(self.catalog, zone=lambda: self.zone)
 
     def store(self, table: str, column: str, kind: pa.DataType, values: list[Any]) -> None:
         ids = pa.array([f"{n:02d}" for n in range(len(values))], TEXT)
@@ -137,7 +138,7 @@ def test_a_table_of_an_earlier_version_is_made_anew(site: Site, tmp_path: Path) 
     own.mkdir()
     before = site.models["products"].sql.replace("BUSINESS_DATE(products.lastmodifieddate)", "NULL")
     (own / "products.sql").write_text(before, "utf-8")
-    build(site.warehouse, load_models(site.catalog, own))
+    build(site.warehouse, site_models(site.catalog, own))
     tables = {table.table: table.mode for table in site.build(zone=SYDNEY).tables}
     assert tables["products"] == "full"
     assert tables["sales_orders"] == "unchanged"
@@ -182,4 +183,4 @@ def test_a_call_with_two_values_is_refused_when_models_are_read(
     sql = "SELECT id, BUSINESS_DATE(createddate, 'UTC') AS day FROM salesforce.product"
     (tmp_path / "mine.sql").write_text(sql, "utf-8")
     with pytest.raises(ConfigurationError, match="BUSINESS_DATE takes one value"):
-        load_models(catalog, tmp_path)
+        site_models(catalog, tmp_path)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seil.catalog import load_catalog
-from seil.modeling.model import load_models
+from seil.sf_to_dw.site_models import site_models
 
 Org = Any
 ORDER = 'salesforce."order"'
@@ -16,7 +16,7 @@ ORDER = 'salesforce."order"'
 
 def with_model(org: Org, folder: Path, sql: str) -> None:
     (folder / "mine.sql").write_text(sql, "utf-8")
-    org.models = load_models(load_catalog(), folder)
+    org.models = site_models(load_catalog(), folder)
     org.merge("account", [{"id": f"a{n}", "name": f"Account {n}"} for n in range(4)])
     orders = [{"id": f"o{n}", "accountid": f"a{n % 3}", "name": "x"} for n in range(9)]
     org.merge("order", orders)
@@ -157,7 +157,7 @@ def test_tests_of_changed_rows_find_what_they_break(org: Org, tmp_path: Path) ->
     """Each breaks one promise by a change, and keeps the others."""
     with_model(org, tmp_path, f"SELECT id, accountid, name FROM {ORDER} WHERE NOT isdeleted")
     (tmp_path / "mine.yml").write_text(PROMISES, "utf-8")
-    org.models = load_models(load_catalog(), tmp_path)
+    org.models = site_models(load_catalog(), tmp_path)
     broken: dict[str, Any] = {
         "unique(name)": {"name": "same"},
         "not_null(accountid)": {"accountid": None},

@@ -1,0 +1,57 @@
+"""The models of a site: the packaged ones and its own, over the tables of its catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import resources
+from pathlib import Path
+
+from seil.catalog import Catalog, SyncedObject, load_catalog
+from seil.catalog.fields import packaged_fields
+from seil.modeling.business_date import BusinessZone
+from seil.modeling.model import Models, load_models
+from seil.modeling.sources import Source, SourceColumn, Sources
+from seil.salesforce.schema import described_schema
+from seil.warehouse.protocol import TableName
+
+_SCHEMA = "salesforce"
+
+
+def site_models(
+    catalog: Catalog,
+    folder: Path | None = None,
+    *,
+    zone: Callable[[], BusinessZone] = BusinessZone,
+) -> Models:
+    """The packaged models and those of `folder`, where a file of the same name replaces one.
+
+    `zone` is called at each build for the time zone that business dates are cut in. Raises
+    ConfigurationError naming everything that is wrong with the models.
+    """
+    packaged = resources.files(__package__).joinpath("models")
+    folders = [("models", packaged), *([(str(folder), folder)] if folder else [])]
+    return load_models(folders, catalog_sources(catalog), zone=zone)
+
+
+def catalog_sources(catalog: Catalog) -> Sources:
+    """The current-record tables. Packaged objects that are switched off are included."""
+    objects = [*load_catalog().values(), *catalog.values()]
+    return {source.table: source for source in map(_source, objects)}
+
+
+def _source(obj: SyncedObject) -> Source:
+    return Source(
+        TableName(_SCHEMA, obj.table),
+        key=obj.key.lower(),
+        label=obj.api_name,
+        aliases=(obj.landing_name, obj.table),
+        landing=f"Salesforce-{obj.landing_name}",
+        describe=partial(_packaged_columns, obj.api_name),
+    )
+
+
+def _packaged_columns(name: str) -> Mapping[str, SourceColumn]:
+    """The fields of the packaged list; empty for an object it does not have."""
+    described = described_schema({"name": name, "fields": packaged_fields(name)})
+    return {f.name.lower(): SourceColumn(f.arrow, f.name) for f in described.fields}
