@@ -16,7 +16,13 @@ from typing import NamedTuple
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("seil",),
     ("seil.errors", "seil.arrow_memory", "seil.ports", "seil.durations", "seil.masking"),
-    ("seil.deadline", "seil.retry_after", "seil.secrets_manager", "seil.time_zones"),
+    (
+        "seil.deadline",
+        "seil.retry_after",
+        "seil.secrets_manager",
+        "seil.sqlite_file",
+        "seil.time_zones",
+    ),
     ("seil.secret", "seil.wrong_values"),
     ("seil.settings",),
     ("seil.observe",),

@@ -26,6 +26,7 @@ SeilError
     │   ├── StatementError        it refused a statement for what that says
     │   └── LostReasonError       a statement failed, and it does not say why
     ├── JournalError          the event journal cannot be read or written
+    ├── StateError            the durable state cannot be read or written
     ├── AlreadyRunningError   another run holds the lock
     └── LeaseLostError        this run does not hold the lock any more
 """
@@ -343,6 +344,16 @@ class JournalError(AbortError):
     def __init__(self, path: str, operation: str, reason: str, *, hint: str = "") -> None:
         super().__init__(f"Cannot {operation} the journal {path}: {reason}", hint=hint)
         self.path = path
+        self.operation = operation
+        self.reason = reason
+
+
+class StateError(AbortError):
+    """`place` is the file, or the URL without its password."""
+
+    def __init__(self, place: str, operation: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"Cannot {operation} the state {place}: {reason}", hint=hint)
+        self.place = place
         self.operation = operation
         self.reason = reason
 

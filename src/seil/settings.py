@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -171,6 +172,31 @@ class EventSettings(_Section):
         Path("seil-data/journal.sqlite"), description="The embedded journal's file."
     )
     keep: Duration = Field(timedelta(days=14), description="Events are kept this long.")
+
+
+def _state_url(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("sqlite", "postgresql") or not parts.path):
+        raise ValueError("it is sqlite:<file>, or postgresql://<user>@<host>/<database>")
+    if parts.password is not None:
+        raise ValueError("a password does not belong in it: set [state] password to a reference")
+    return value
+
+
+class StateSettings(_Section):
+    """Runs, decisions and what else a rebuild cannot give back."""
+
+    url: Annotated[str, AfterValidator(_state_url)] = Field(
+        "",
+        description="sqlite:<file>, or postgresql://<user>@<host>/<database> where several "
+        "machines write; default: state.sqlite beside the journal.",
+    )
+    password: Secret | None = Field(None, description="The password, for postgresql.")
+    keep: Duration = Field(timedelta(days=90), description="Runs' reports are kept this long.")
+    keep_runs: int = Field(10_000, ge=1, description="The most runs whose reports are kept.")
+    log_lines: int = Field(
+        200, ge=0, description="Log lines kept of each attempt of a step: the last ones."
+    )
 
 
 class CatalogSettings(_Section):
@@ -376,6 +402,7 @@ class Settings(_Plain):
     lake: LakeSettings = Field(default_factory=LakeSettings.model_construct)
     warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings.model_construct)
     events: EventSettings = Field(default_factory=EventSettings.model_construct)
+    state: StateSettings = Field(default_factory=StateSettings.model_construct)
     catalog: CatalogSettings = Field(default_factory=CatalogSettings.model_construct)
     feed: FeedSettings = Field(default_factory=FeedSettings.model_construct)
     admanager: AdManagerSettings = Field(default_factory=AdManagerSettings.model_construct)
@@ -558,6 +585,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     catalog = settings.catalog.file or (own if own.exists() else None)
     kind, _, location = settings.warehouse.url.partition(":")
     warehouse = f"duckdb:{base / location}" if kind == "duckdb" else settings.warehouse.url
+    journal = base / settings.events.journal
 
     def url(value: str) -> str:
         return value if "://" in value else (base / value).as_uri()
@@ -580,11 +608,23 @@ def _anchored(settings: Settings, base: Path) -> Settings:
             "lake": settings.lake.model_copy(update={"url": url(settings.lake.url)}),
             "feed": settings.feed.model_copy(update={"url": url(settings.feed.url)}),
             "warehouse": settings.warehouse.model_copy(update={"url": warehouse}),
-            "events": settings.events.model_copy(
-                update={"journal": base / settings.events.journal}
+            "events": settings.events.model_copy(update={"journal": journal}),
+            "state": settings.state.model_copy(
+                update={
+                    **section("state", settings.state),
+                    "url": _state_place(settings.state.url, base, journal),
+                }
             ),
             "catalog": settings.catalog.model_copy(
                 update={"file": base / catalog if catalog else None}
             ),
         }
     )
+
+
+def _state_place(url: str, base: Path, journal: Path) -> str:
+    scheme, _, rest = url.partition(":")
+    if scheme == "postgresql":
+        return url
+    file = base / rest.removeprefix("//") if rest else journal.with_name("state.sqlite")
+    return f"sqlite:{file}"

@@ -323,7 +323,7 @@ def test_a_full_disk_is_named_and_loses_nothing(journal: Journal) -> None:
 
 
 def test_a_locked_journal_is_named(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seil.events.journal_file.LOCK_TIMEOUT", 0.05)
+    monkeypatch.setattr("seil.sqlite_file.LOCK_TIMEOUT", 0.05)
     with (
         Journal(journal.path) as holder,
         holder.file.transaction(),

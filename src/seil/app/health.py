@@ -23,9 +23,7 @@ from urllib.parse import quote
 
 from seil.errors import AlreadyRunningError, ConfigurationError, SeilError, error_type
 from seil.events.envelope import Event
-from seil.observe.correlation import correlated
-from seil.observe.fields import log_fields
-from seil.sf_to_dw.extract.flows import new_run_id
+from seil.observe.run_context import in_run, new_run_id
 
 if TYPE_CHECKING:
     from seil.events.bus import Bus
@@ -282,7 +280,7 @@ def recorded_run(lake: Lake, bus: Bus, command: str) -> Iterator[RunResults]:
     health.begin(run)
     bus.publish([_event(run, results)])
     try:
-        with correlated(run.run_id), log_fields(run_id=run.run_id, command=command):
+        with in_run(run.run_id, command):
             yield results
     except AlreadyRunningError as error:
         _write_down(health, bus, run.ended("refused", error), results)

@@ -12,10 +12,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from seil.observe.run_context import current_run
+
 
 @dataclass(frozen=True)
 class Event:
-    """`time` is UTC, kept to the second in JSON as EventBridge does; `detail` holds JSON values."""
+    """`time` is UTC, kept to the second in JSON as EventBridge does; `detail` holds JSON values.
+
+    `run_id` is that of the run that it comes from, in its detail.
+    """
 
     source: str
     detail_type: str
@@ -25,6 +30,7 @@ class Event:
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
     account: str = "000000000000"
     region: str = "local"
+    run_id: str = field(default_factory=current_run)
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"), default=str)
@@ -39,7 +45,7 @@ class Event:
             "time": self.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "region": self.region,
             "resources": list(self.resources),
-            "detail": dict(self.detail),
+            "detail": {**({"run_id": self.run_id} if self.run_id else {}), **self.detail},
         }
 
     @classmethod
@@ -53,4 +59,5 @@ class Event:
             time=datetime.fromisoformat(body["time"]),
             account=body.get("account", ""),
             region=body.get("region", ""),
+            run_id=body["detail"].get("run_id", ""),
         )

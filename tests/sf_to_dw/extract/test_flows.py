@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from seil.catalog import Flow, SyncedObject
 from seil.lake import Lake
+from seil.observe.run_context import new_run_id
 from seil.sf_to_dw.extract.flows import (
     FlowRun,
     FlowState,
@@ -18,7 +19,6 @@ from seil.sf_to_dw.extract.flows import (
     Pace,
     Slice,
     Window,
-    new_run_id,
     next_window,
 )
 

@@ -19,6 +19,7 @@ from seil.events.file_events import event_id
 from seil.lake import Lake
 from seil.observe.fields import add_log_fields
 from seil.observe.progress import Step
+from seil.observe.run_context import new_run_id
 from seil.salesforce.schema import ObjectSchema
 from seil.salesforce.soql import select
 from seil.settings import ExtractSettings
@@ -31,7 +32,6 @@ from seil.sf_to_dw.extract.flows import (
     Manifest,
     Mode,
     Window,
-    new_run_id,
     next_window,
 )
 from seil.sf_to_dw.extract.landing import landed_event, page_file, page_metadata, write_page

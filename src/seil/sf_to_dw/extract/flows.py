@@ -7,12 +7,12 @@ page, so that a killed run goes on with the same job at the first page it had no
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from seil.lake.notices import announce
+from seil.observe.run_context import current_run
 
 if TYPE_CHECKING:
     from seil.catalog import Flow, SyncedObject
@@ -174,7 +174,7 @@ class FlowStates:
 @dataclass
 class Manifest:
     """What a finished run reported and landed, for the ledger. `columns` are the fields it read, of
-    whole records; `left_out` those that it did not, with the reason.
+    whole records; `left_out` those that it did not, with the reason. `run_id` is the command's.
     """
 
     object: str
@@ -190,6 +190,7 @@ class Manifest:
     pages: list[dict[str, Any]] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)
+    run_id: str = field(default_factory=current_run)
 
     def write(self, lake: Lake, obj: SyncedObject) -> None:
         """A resumed run writes its own again; one that lost its lease is refused."""
@@ -237,10 +238,6 @@ def next_window(flow: Flow, state: FlowState, *, now: datetime, full: bool = Fal
     if full or flow.mode == "full" or state.committed is None:
         return Window(None, end)
     return Window(state.committed - flow.lookback, max(end, state.committed))
-
-
-def new_run_id(at: datetime) -> str:
-    return f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
 def is_own_run(flow_run_id: str) -> bool:

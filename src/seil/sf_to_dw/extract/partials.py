@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from seil.catalog import Flow, SyncedObject
 from seil.errors import UnavailableError
 from seil.lake import Document, Lake
+from seil.observe.run_context import new_run_id
 from seil.salesforce.schema import ObjectSchema
 from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
-from seil.sf_to_dw.extract.flows import FlowRun, Manifest, Mode, Window, new_run_id
+from seil.sf_to_dw.extract.flows import FlowRun, Manifest, Mode, Window
 from seil.sf_to_dw.extract.landing import landed_event, page_file, page_metadata, write_page
 
 if TYPE_CHECKING:

@@ -1,0 +1,205 @@
+"""A SQLite file that threads and processes share: opening it, transactions, one kind of error.
+
+WAL, so that other processes read while one writes. synchronous=FULL, because a commit is a promise:
+with NORMAL a power cut takes back the last commits of a WAL database
+(https://www.sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seil.errors import SeilError
+
+APPLICATION_ID = 0x5345494C  # "SEIL"
+IN_MEMORY = ":memory:"
+LOCK_TIMEOUT = 30.0
+_WAL_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the file is. `error` takes path, operation, reason and hint; `setting` names its place,
+    `cure` says what to do with a file that is broken, {path} standing for its name in a shell.
+    """
+
+    setting: str
+    cure: str
+    error: Callable[[str, str, str, str], SeilError]
+
+
+class SqliteFile:
+    """One connection, shared by the threads of a process; opened at first use.
+
+    `create(connection)` makes the tables of a new file, `check(connection)` looks at those of any
+    other, both inside one transaction; `check` raises what `error` gives.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        kind: Kind,
+        create: Callable[[sqlite3.Connection], None],
+        check: Callable[[sqlite3.Connection], None],
+    ) -> None:
+        self.path = path
+        self._kind = kind
+        self._create = create
+        self._check = check
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    def rows(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
+        with self._lock, self.translated("read"):
+            return self._open().execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """Writers queue up for the one write lock; all of the block is stored, or none of it.
+
+        One that is not `durable` outlives the process, but perhaps not a power cut.
+        """
+        with self._lock, self.translated("write to"):
+            connection = self._open()
+            if not durable:
+                connection.execute("PRAGMA synchronous = NORMAL")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                except BaseException:
+                    connection.rollback()
+                    raise
+                connection.commit()
+            finally:
+                if not durable:
+                    connection.execute("PRAGMA synchronous = FULL")
+
+    def shrink(self) -> None:
+        """Gives the pages of deleted rows back to the file system."""
+        with self._lock, self.translated("write to"):
+            # execute() would step once, which is one page.
+            self._open().executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def copy(self, target: Path) -> None:
+        """A consistent copy, while others write (https://www.sqlite.org/backup.html)."""
+        with self._lock, self.translated("copy"), sqlite3.connect(target) as copied:
+            self._open().backup(copied)
+            copied.execute("PRAGMA journal_mode = DELETE")
+        copied.close()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection:
+                self._connection.close()
+            self._connection = None
+
+    def error(self, operation: str, reason: str, hint: str = "") -> SeilError:
+        place = shlex.quote(str(self.path))
+        return self._kind.error(str(self.path), operation, reason, hint.replace("{path}", place))
+
+    @contextmanager
+    def translated(self, operation: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise self.error(operation, reason, self._hint(error)) from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self._uri(),
+                uri=True,
+                timeout=LOCK_TIMEOUT,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            try:
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _uri(self) -> str:
+        """Who may only read it, may read it (https://www.sqlite.org/wal.html#readonly)."""
+        if str(self.path) == IN_MEMORY:
+            return f"file:{IN_MEMORY}"
+        uri = self.path.absolute().as_uri()
+        if not self.path.exists() or all(
+            os.access(p, os.W_OK) for p in (self.path, self.path.parent)
+        ):
+            return uri
+        # Without a log nobody writes just now, and nobody here could make the file for readers.
+        log = self.path.with_name(f"{self.path.name}-wal")
+        return f"{uri}?mode=ro" if log.exists() else f"{uri}?mode=ro&immutable=1"
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        # In one snapshot: another process may be making the tables.
+        connection.execute("BEGIN")
+        is_new = self._is_new(connection)
+        connection.rollback()
+        if is_new:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            _switch_to_wal(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            if self._is_new(connection):
+                self._create(connection)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.commit()
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+
+    def _is_new(self, connection: sqlite3.Connection) -> bool:
+        application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if application_id == 0 and not tables:
+            return True
+        if application_id != APPLICATION_ID:
+            reason = "it is another program's SQLite database"
+            raise self.error("open", reason, f"Point {self._kind.setting} at a file of its own")
+        self._check(connection)
+        return False
+
+    def _hint(self, error: Exception) -> str:
+        rights = f"Give this user the right to write there, or change {self._kind.setting}"
+        if isinstance(error, OSError):
+            return rights
+        hints = {
+            sqlite3.SQLITE_NOTADB: self._kind.cure,
+            sqlite3.SQLITE_CORRUPT: self._kind.cure,
+            sqlite3.SQLITE_FULL: "The disk is full: free some space, then run the same command"
+            " again",
+            sqlite3.SQLITE_BUSY: "Another process holds it for long; run the same command again",
+            sqlite3.SQLITE_READONLY: rights,
+            sqlite3.SQLITE_CANTOPEN: rights,
+        }
+        # The low byte is the primary code: https://www.sqlite.org/rescode.html
+        return hints.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    # SQLite does not wait for the lock here when two connections switch at once.
+    deadline = time.monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

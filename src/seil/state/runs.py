@@ -1,0 +1,309 @@
+"""Runs and their reports: written as they go on, readable meanwhile and after one died.
+
+A run has attempts, one a step and object (`extract` of `Account`), and each attempt its last log
+lines. One process writes a run; any may read it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from seil.errors import SeilError, error_type
+from seil.observe.run_context import new_run_id
+from seil.state.database import Database, Row, Transaction, moment, moment_or_none, stamp
+
+Outcome = Literal[
+    "running", "success", "incomplete", "error", "interrupted", "refused", "misused", "died"
+]
+AttemptOutcome = Literal["running", "success", "error", "interrupted"]
+# What was refused before it did anything says nothing on the site.
+_IDLE = "'refused', 'misused'"
+_PRUNED_AT_ONCE = 500
+
+_RUN = (
+    "run_id, command, started_at, ended_at, outcome, message, hint, error, exit_code, host, pid, "
+    "process_start, plan, counts"
+)
+_PUT_RUN = f"""
+INSERT INTO runs ({_RUN}) VALUES (:run_id, :command, :started_at, :ended_at, :outcome, :message,
+    :hint, :error, :exit_code, :host, :pid, :process_start, :plan, :counts)
+ON CONFLICT (run_id) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
+    message = excluded.message, hint = excluded.hint, error = excluded.error,
+    exit_code = excluded.exit_code, plan = excluded.plan, counts = excluded.counts"""  # noqa: S608
+_ATTEMPT = "step, about, attempt, number, started_at, ended_at, outcome, done, error, message"
+_PUT_ATTEMPT = f"""
+INSERT INTO run_attempts (run_id, {_ATTEMPT}) VALUES (:run_id, :step, :about, :attempt, :number,
+    :started_at, :ended_at, :outcome, :done, :error, :message)
+ON CONFLICT (run_id, number) DO UPDATE SET ended_at = excluded.ended_at,
+    outcome = excluded.outcome, done = excluded.done, error = excluded.error,
+    message = excluded.message"""  # noqa: S608
+_PUT_LINE = """
+INSERT INTO run_lines (run_id, number, line, logged_at, level, text)
+VALUES (:run_id, :number, :line, :logged_at, :level, :text)
+ON CONFLICT (run_id, number, line) DO NOTHING"""
+_CUT_LINES = "DELETE FROM run_lines WHERE run_id = :run_id AND number = :number AND line <= :upto"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of one command. `ended_at` is None while it is under way, and where it died.
+
+    `plan` is what it was asked to do, `counts` what it did.
+    """
+
+    run_id: str
+    command: str
+    started_at: datetime
+    outcome: Outcome = "running"
+    ended_at: datetime | None = None
+    message: str = ""
+    hint: str = ""
+    error: str = ""
+    exit_code: int = 0
+    host: str = field(default_factory=socket.gethostname)
+    pid: int = field(default_factory=os.getpid)
+    process_start: str = field(default_factory=lambda: _process_start(os.getpid()))
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, command: str, plan: Mapping[str, Any] | None = None) -> Self:
+        now = datetime.now(UTC)
+        return cls(new_run_id(now), command, now, plan=plan or {})
+
+    def ended(self, outcome: Outcome, error: BaseException | None = None) -> Self:
+        said = replace(self, outcome=outcome, ended_at=datetime.now(UTC))
+        if isinstance(error, SeilError):
+            facts = (error.message, error.hint, error_type(error), error.exit_code)
+            return replace(
+                said, message=facts[0], hint=facts[1], error=facts[2], exit_code=facts[3]
+            )
+        if error is not None:
+            return replace(said, message=str(error), error=type(error).__name__, exit_code=1)
+        return said
+
+    @property
+    def is_alive(self) -> bool:
+        """Of another machine nothing is known: its run counts until a later one has ended."""
+        if self.host != socket.gethostname():
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # Somebody else's.
+            return True
+        return self.process_start in ("", _process_start(self.pid))
+
+    @property
+    def has_died(self) -> bool:
+        return self.outcome == "died" or (self.outcome == "running" and not self.is_alive)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try of a step. `number` counts all of a run's, `attempt` those of this step and object;
+    `done` is in rows, or in what the step counts.
+    """
+
+    step: str
+    about: str
+    attempt: int
+    number: int
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: AttemptOutcome = "running"
+    done: int = 0
+    error: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """`number` is its attempt's, 0 outside of any; `line` counts the lines of the attempt."""
+
+    number: int
+    line: int
+    logged_at: datetime
+    level: str
+    text: str
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """`before` is a run id: those that began before it. Times are aware, `since` inclusive."""
+
+    command: str = ""
+    outcome: str = ""
+    since: datetime | None = None
+    before: str = ""
+
+
+@dataclass(frozen=True)
+class Runs:
+    database: Database
+
+    def put(self, run: RunRecord) -> None:
+        with self.database.transaction() as transaction:
+            put_run(transaction, run)
+
+    def put_attempt(self, run_id: str, attempt: Attempt, lines: Iterable[LogLine] = ()) -> None:
+        with self.database.transaction(durable=False) as transaction:
+            _put_lines(transaction, run_id, lines)
+            transaction.execute(_PUT_ATTEMPT, **_attempt_values(run_id, attempt))
+
+    def put_lines(self, run_id: str, lines: Iterable[LogLine]) -> None:
+        with self.database.transaction(durable=False) as transaction:
+            _put_lines(transaction, run_id, lines)
+
+    def cut_lines(self, run_id: str, upto: Mapping[int, int]) -> None:
+        """Deletes the first lines of attempts, up to and with the given ones."""
+        with self.database.transaction(durable=False) as transaction:
+            for number, line in upto.items():
+                transaction.execute(_CUT_LINES, run_id=run_id, number=number, upto=line)
+
+    def get(self, run_id: str) -> RunRecord | None:
+        rows = self.database.rows(
+            f"SELECT {_RUN} FROM runs WHERE run_id = :run_id",  # noqa: S608
+            run_id=run_id,
+        )
+        return _run(rows[0]) if rows else None
+
+    def find(self, where: RunFilter = RunFilter(), *, limit: int = 50) -> list[RunRecord]:
+        """Newest first."""
+        conditions, values = ["1 = 1"], {"limit": limit}
+        given: dict[str, Any] = {"command": where.command, "outcome": where.outcome}
+        for name, value in given.items():
+            if value:
+                conditions.append(f"{name} = :{name}")
+        if where.since:
+            conditions.append("started_at >= :since")
+            given["since"] = stamp(where.since)
+        if where.before:
+            conditions.append(
+                "(started_at, run_id) < "
+                "(SELECT started_at, run_id FROM runs WHERE run_id = :before)"
+            )
+            given["before"] = where.before
+        sql = (
+            f"SELECT {_RUN} FROM runs WHERE {' AND '.join(conditions)} "  # noqa: S608
+            "ORDER BY started_at DESC, run_id DESC LIMIT :limit"
+        )
+        used = {name: value for name, value in given.items() if value}
+        return [_run(row) for row in self.database.rows(sql, **used, **values)]
+
+    def last(self) -> RunRecord | None:
+        """The newest that has ended, and was not refused."""
+        rows = self.database.rows(
+            f"SELECT {_RUN} FROM runs WHERE ended_at <> '' AND outcome NOT IN ({_IDLE}, 'died') "  # noqa: S608
+            "ORDER BY started_at DESC, run_id DESC LIMIT 1"
+        )
+        return _run(rows[0]) if rows else None
+
+    def under_way(self) -> list[RunRecord]:
+        """Those that have not ended: alive or dead; a later run that ended outlives them."""
+        last = self.last()
+        running = self.find(RunFilter(outcome="running"), limit=1000)
+        return [run for run in running if last is None or run.started_at >= last.started_at]
+
+    def attempts(self, run_id: str) -> list[Attempt]:
+        rows = self.database.rows(
+            f"SELECT {_ATTEMPT} FROM run_attempts WHERE run_id = :run_id ORDER BY number",  # noqa: S608
+            run_id=run_id,
+        )
+        return [_attempt(row) for row in rows]
+
+    def lines(self, run_id: str) -> list[LogLine]:
+        """In the order in which they were logged."""
+        rows = self.database.rows(
+            "SELECT number, line, logged_at, level, text FROM run_lines WHERE run_id = :run_id "
+            "ORDER BY logged_at, number, line",
+            run_id=run_id,
+        )
+        return [
+            LogLine(number, line, moment(at), level, text) for number, line, at, level, text in rows
+        ]
+
+    def prune(self, keep: timedelta, most: int, *, now: datetime | None = None) -> int:
+        """Deletes the reports of runs that began longer than `keep` ago, and of all but the newest
+        `most`; returns how many. The last that ended stays.
+        """
+        before = stamp((now or datetime.now(UTC)) - keep)
+        last = self.last()
+        sql = (
+            "SELECT run_id FROM runs WHERE run_id <> :last AND outcome <> 'running' AND "
+            "(started_at < :before OR run_id NOT IN "
+            "(SELECT run_id FROM runs ORDER BY started_at DESC, run_id DESC LIMIT :most)) "
+            "ORDER BY started_at LIMIT :page"
+        )
+        values = {"last": last.run_id if last else "", "before": before, "most": most}
+        rows = self.database.rows(sql, **values, page=_PRUNED_AT_ONCE)
+        if rows:
+            with self.database.transaction(durable=False) as transaction:
+                for (run_id,) in rows:
+                    for table in ("run_lines", "run_attempts", "runs"):
+                        delete = f"DELETE FROM {table} WHERE run_id = :run_id"  # noqa: S608
+                        transaction.execute(delete, run_id=run_id)
+        return len(rows)
+
+
+def put_run(transaction: Transaction, run: RunRecord) -> None:
+    transaction.execute(_PUT_RUN, **_run_values(run))
+
+
+def bury_dead(transaction: Transaction, runs: Iterable[RunRecord], before: datetime) -> None:
+    """Of `runs`, those that began earlier and have no end yet: they died."""
+    sql = "UPDATE runs SET outcome = 'died' WHERE run_id = :run_id AND outcome = 'running'"
+    for run in runs:
+        if run.started_at < before and (run.host != socket.gethostname() or not run.is_alive):
+            transaction.execute(sql, run_id=run.run_id)
+
+
+def _put_lines(transaction: Transaction, run_id: str, lines: Iterable[LogLine]) -> None:
+    transaction.execute_many(
+        _PUT_LINE,
+        [{"run_id": run_id, **vars(line), "logged_at": stamp(line.logged_at)} for line in lines],
+    )
+
+
+def _run_values(run: RunRecord) -> dict[str, Any]:
+    return {
+        **vars(run),
+        "started_at": stamp(run.started_at),
+        "ended_at": stamp(run.ended_at) if run.ended_at else "",
+        "plan": json.dumps(run.plan, ensure_ascii=False, default=str),
+        "counts": json.dumps(run.counts),
+    }
+
+
+def _run(row: Row) -> RunRecord:
+    run_id, command, started, ended, outcome, *rest, plan, counts = row
+    times: list[Any] = [moment(started), outcome, moment_or_none(ended)]
+    return RunRecord(*[run_id, command, *times, *rest, json.loads(plan), json.loads(counts)])
+
+
+def _attempt_values(run_id: str, attempt: Attempt) -> dict[str, Any]:
+    ended = stamp(attempt.ended_at) if attempt.ended_at else ""
+    times = {"started_at": stamp(attempt.started_at), "ended_at": ended}
+    return {"run_id": run_id, **vars(attempt), **times}
+
+
+def _attempt(row: Row) -> Attempt:
+    step, about, attempt, number, started, ended, *rest = row
+    return Attempt(step, about, attempt, number, moment(started), moment_or_none(ended), *rest)
+
+
+def _process_start(pid: int) -> str:
+    """When the kernel started it (proc(5), stat, field 22); empty where that cannot be told."""
+    with suppress(OSError, IndexError):
+        return re.sub(r".*\)", "", Path(f"/proc/{pid}/stat").read_text("utf-8")).split()[19]
+    return ""

@@ -1,0 +1,118 @@
+"""The state's tables, as ordered migrations: `MIGRATIONS[n]` leads from version n to n + 1.
+
+A migration that was released is never edited. `meta` holds the version, and who wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from seil import __version__
+from seil.errors import NewerSiteError
+from seil.state.database import Row, Transaction
+
+MIGRATIONS = (
+    """
+CREATE TABLE runs (
+    run_id TEXT PRIMARY KEY,
+    command TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    ended_at TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    message TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    error TEXT NOT NULL,
+    exit_code BIGINT NOT NULL,
+    host TEXT NOT NULL,
+    pid BIGINT NOT NULL,
+    process_start TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    counts TEXT NOT NULL
+);
+CREATE INDEX runs_started ON runs (started_at, run_id);
+CREATE TABLE run_attempts (
+    run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
+    step TEXT NOT NULL,
+    about TEXT NOT NULL,
+    attempt BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    started_at TEXT NOT NULL,
+    ended_at TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    done BIGINT NOT NULL,
+    error TEXT NOT NULL,
+    message TEXT NOT NULL,
+    PRIMARY KEY (run_id, number)
+);
+CREATE TABLE run_lines (
+    run_id TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    line BIGINT NOT NULL,
+    logged_at TEXT NOT NULL,
+    level TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (run_id, number, line)
+);
+CREATE TABLE troubles (
+    step TEXT NOT NULL,
+    about TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    message TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    since TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    command TEXT NOT NULL,
+    PRIMARY KEY (step, about)
+);
+CREATE TABLE decisions (
+    object TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    column_name TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    decided_by TEXT NOT NULL,
+    decided_at TEXT NOT NULL,
+    old_type TEXT NOT NULL,
+    new_type TEXT NOT NULL,
+    target TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    PRIMARY KEY (object, number)
+)
+""",
+)
+VERSION = len(MIGRATIONS)
+# In an order in which each may refer to those before it.
+TABLES = ("runs", "run_attempts", "run_lines", "troubles", "decisions")
+
+META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
+SET_META = (
+    "INSERT INTO meta (name, value) VALUES (:name, :value) "
+    "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+_GET_META = "SELECT name, value FROM meta"
+
+
+def is_current(place: str, meta: list[Row]) -> bool:
+    """Raises NewerSiteError of a state that a later version has migrated."""
+    held = {str(name): str(value) for name, value in meta}
+    version = int(held.get("version", "0"))
+    if version > VERSION:
+        raise NewerSiteError(place, version, VERSION, held.get("written_by", ""))
+    return version == VERSION
+
+
+def migrate(place: str, transaction: Transaction) -> None:
+    """For whoever holds the one write lock of the database."""
+    transaction.execute(META)
+    rows = transaction.rows(_GET_META)
+    if is_current(place, rows):
+        return
+    held = {str(name): str(value) for name, value in rows}
+    for migration in MIGRATIONS[int(held.get("version", "0")) :]:
+        for statement in migration.split(";\n"):
+            transaction.execute(statement)
+    for name, value in (("version", str(VERSION)), ("written_by", __version__)):
+        transaction.execute(SET_META, name=name, value=value)
+
+
+def read_meta(rows: Callable[[str], list[Row]]) -> list[Row]:
+    return rows(_GET_META)

@@ -1,0 +1,63 @@
+"""The state of a site: its stores, and where they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from seil.sqlite_file import IN_MEMORY
+from seil.state.decisions import Decisions
+from seil.state.runs import Runs
+from seil.state.sqlite import SqliteDatabase
+from seil.state.troubles import Troubles
+
+if TYPE_CHECKING:
+    from seil.settings import StateSettings
+    from seil.state.database import Database
+
+
+@dataclass(frozen=True)
+class State:
+    database: Database
+
+    @cached_property
+    def runs(self) -> Runs:
+        return Runs(self.database)
+
+    @cached_property
+    def troubles(self) -> Troubles:
+        return Troubles(self.database)
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        return Decisions(self.database)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def open_state(settings: StateSettings) -> State:
+    """Connects at first use."""
+    scheme, _, rest = settings.url.partition(":")
+    if scheme == "sqlite":
+        return State(SqliteDatabase(Path(rest)))
+    raise NotImplementedError(scheme)
+
+
+def state_in_memory() -> State:
+    """Empty, and gone with the process: for who only looks at a site that has none yet."""
+    return State(SqliteDatabase(Path(IN_MEMORY)))

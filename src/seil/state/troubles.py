@@ -1,0 +1,85 @@
+"""What failed and has not gone right since: what `seil status` reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from seil.errors import SeilError, error_type
+from seil.state.database import Database, Row, Transaction, moment, stamp
+
+Step = Literal["stop", "extract", "ingest", "load", "build"]
+
+_LOGIN = ("login", "other_org")
+_ALL = """
+SELECT step, about, kind, message, hint, since, run_id, command
+FROM troubles ORDER BY since, step, about"""
+# What fails again in the same way keeps since when it has.
+_PUT = """
+INSERT INTO troubles (step, about, kind, message, hint, since, run_id, command)
+VALUES (:step, :about, :kind, :message, :hint, :since, :run_id, :command)
+ON CONFLICT (step, about) DO UPDATE SET
+    since = CASE WHEN troubles.kind = excluded.kind THEN troubles.since ELSE excluded.since END,
+    kind = excluded.kind, message = excluded.message, hint = excluded.hint,
+    run_id = excluded.run_id, command = excluded.command"""
+_DELETE = "DELETE FROM troubles WHERE step = :step AND about = :about"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that failed: `about` is the object, the table, or the kind of what ended a run.
+
+    `since` is when it failed first without having gone well in between.
+    """
+
+    step: Step
+    about: str
+    kind: str
+    message: str
+    hint: str = ""
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    run_id: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Troubles:
+    database: Database
+
+    def all(self) -> list[Trouble]:
+        """Oldest first."""
+        return [_trouble(row) for row in self.database.rows(_ALL)]
+
+    def note_stop(self, command: str, error: SeilError) -> None:
+        """Of a command that goes on by itself, until `clear_stops`."""
+        kind = error_type(error)
+        stop = Trouble("stop", kind, kind, error.message, error.hint, command=command)
+        with self.database.transaction() as transaction:
+            put_trouble(transaction, stop)
+
+    def clear_stops(self, command: str) -> None:
+        self._clear("command = :command", command=command)
+
+    def clear_login(self) -> None:
+        """The login works, to the site's own org: said at once, since a run can take hours yet."""
+        self._clear("kind IN (:login, :other)", login=_LOGIN[0], other=_LOGIN[1])
+
+    def _clear(self, condition: str, **values: Any) -> None:
+        among = f"troubles WHERE step = 'stop' AND {condition}"
+        if self.database.rows(f"SELECT 1 FROM {among}", **values):  # noqa: S608
+            with self.database.transaction() as transaction:
+                transaction.execute(f"DELETE FROM {among}", **values)  # noqa: S608
+
+
+def put_trouble(transaction: Transaction, trouble: Trouble) -> None:
+    transaction.execute(_PUT, **{**vars(trouble), "since": stamp(trouble.since)})
+
+
+def delete_trouble(transaction: Transaction, trouble: Trouble) -> None:
+    transaction.execute(_DELETE, step=trouble.step, about=trouble.about)
+
+
+def _trouble(row: Row) -> Trouble:
+    step, about, kind, message, hint, since, run_id, command = row
+    return Trouble(step, about, kind, message, hint, moment(since), run_id, command)
