@@ -22,7 +22,7 @@ from seil.settings import Settings, WarehouseSettings, load_settings
 from seil.sf_to_dw.pipeline import RunReport
 from seil.sf_to_dw.rebuild import Rebuild, RebuildReport
 from seil.sf_to_dw.site_models import site_models
-from seil.warehouse import Fence, Warehouse, open_warehouse
+from seil.warehouse import Fence, OpenUrl, Warehouse, open_warehouse
 
 Records = dict[str, dict[str, Any]]
 
@@ -151,8 +151,9 @@ class Site:
         return found
 
 
-def _opened_soon(settings: WarehouseSettings, *, fence: Fence) -> Warehouse:
-    return open_warehouse(settings, wait=timedelta(seconds=0.2), fence=fence)
+def _opened_soon(settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl) -> Warehouse:
+    wait = timedelta(seconds=0.2)
+    return open_warehouse(settings, wait=wait, fence=fence, open_url=open_url)
 
 
 class _Context(Context):

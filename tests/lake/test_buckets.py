@@ -337,3 +337,12 @@ def test_a_folder_dropped_while_files_come_loses_none(bucket: Bucket) -> None:
     finally:
         done.set()
         dropping.join()
+
+
+def test_a_lake_opens_the_url_of_a_file_in_any_of_its_buckets(tmp_path: Path) -> None:
+    lake = Lake.at(tmp_path.as_uri(), env="dev", project="p")
+    lake.curated.put("a b/x", b"1")
+    with lake.open_url(lake.curated.uri("a b/x")) as file:
+        assert file.read() == b"1"
+    with pytest.raises(LakeError, match="in no bucket"):
+        lake.open_url("s3://elsewhere/x")

@@ -170,7 +170,13 @@ class Context:
         patience = LOCK_WAIT if wait is None else wait
         fence = None if read_only else self.lake.fence
         settings = self.settings.warehouse
-        return open_warehouse(settings, read_only=read_only, wait=patience, fence=fence)
+        return open_warehouse(
+            settings,
+            read_only=read_only,
+            wait=patience,
+            fence=fence,
+            open_url=None if read_only else self.lake.open_url,
+        )
 
     def reading(self, *, wait: timedelta | None = None) -> AbstractContextManager[Reading]:
         """The warehouse for what only looks at it: no run waits for it, nor it for a run.

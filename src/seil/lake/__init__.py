@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import IO
 
+from seil.errors import LakeError
 from seil.lake.buckets import Bucket, Entry, Version
 from seil.lake.documents import Document
 from seil.lake.fence import Fence
@@ -53,6 +56,16 @@ class Lake:
             staging=Bucket(f"{stem}-staging", guard=fence.check),
             fence=fence,
         )
+
+    def open_url(self, url: str) -> AbstractContextManager[IO[bytes]]:
+        """Like `Bucket.reader`, for the `uri` of a file in any of the buckets.
+
+        Raises LakeError for a URL outside of them.
+        """
+        for bucket in (self.curated, self.landing, self.staging):
+            if url.startswith(f"{bucket.url}/"):
+                return bucket.reader(url.removeprefix(f"{bucket.url}/"))
+        raise LakeError(url, "read", "it is in no bucket of this lake")
 
     def document(self, key: str, *, cure: str = "") -> Document:
         """A state document in staging; `cure` is what follows when it is deleted."""

@@ -32,7 +32,7 @@ from seil.warehouse import open_warehouse, warehouse_file
 from seil.warehouse.duckdb.errors import is_broken
 from seil.warehouse.duckdb.published import publish
 from seil.warehouse.duckdb.user_objects import UserObject, copy_user_objects, user_objects
-from seil.warehouse.protocol import TableName
+from seil.warehouse.protocol import OpenUrl, TableName
 
 if TYPE_CHECKING:
     from seil.modeling.model import Models
@@ -48,7 +48,7 @@ _OWN_SCHEMAS = re.compile(r"seil|seil_\w+|salesforce_history")
 
 class Open(Protocol):
     def __call__(
-        self, settings: WarehouseSettings, *, fence: Fence
+        self, settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl
     ) -> AbstractContextManager[Warehouse]: ...
 
 
@@ -158,7 +158,7 @@ class Rebuild:
 
     def _opened(self, file: Path) -> AbstractContextManager[Warehouse]:
         settings = self.settings.model_copy(update={"url": f"duckdb:{file}"})
-        return self.open(settings, fence=self.lake.fence)
+        return self.open(settings, fence=self.lake.fence, open_url=self.lake.open_url)
 
     @contextmanager
     def _fenced(self, file: Path, old: _Old) -> Iterator[None]:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.settings import WarehouseSettings
-from seil.warehouse.protocol import Fence, Outcome, StagedFile, TableName, Warehouse
+from seil.warehouse.protocol import Fence, OpenUrl, Outcome, StagedFile, TableName, Warehouse
 
 __all__ = [
     "Fence",
+    "OpenUrl",
     "Outcome",
     "StagedFile",
     "TableName",
@@ -42,12 +43,13 @@ def open_warehouse(
     read_only: bool = False,
     wait: timedelta = LOCK_WAIT,
     fence: Fence | None = None,
+    open_url: OpenUrl | None = None,
 ) -> Warehouse:
     """Close it as soon as it is not needed: an embedded one is locked while it is open.
 
     `wait` is how long a lock of another process is waited for; `fence` refuses the commits of a run
-    that lost the run lock. Read-only, nothing outside the
-    warehouse can be reached either.
+    that lost the run lock; `open_url` reads staged files that are not on this machine. Read-only,
+    nothing outside the warehouse can be reached either.
     """
     from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
 
@@ -61,6 +63,7 @@ def open_warehouse(
         read_only=read_only,
         wait=wait,
         fence=fence,
+        open_url=open_url,
     )
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, NamedTuple, Protocol, Self
 
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
 EXTRACTED_AT = "_extracted_at"
 FILE = "_file"
+
+OpenUrl = Callable[[str], AbstractContextManager["IO[bytes]"]]
+"""A seekable binary file of a URL: how an engine reads what it cannot reach by itself."""
 
 
 class TableName(NamedTuple):
@@ -40,16 +42,15 @@ class StagedFile:
     `key` names it in outcomes; `file` and `extracted_at` become the columns `_file` and
     `_extracted_at` of its rows; `columns` gives the columns to merge, as they stand in the file, by
     their name in the table.
-    `path` is None where the file is remote: then it is read through `open`. Ids of 15 characters in
-    the columns `ids` get the checksum of those of 18.
+    `url` is `file:///...`, percent-encoded, or `s3://<bucket>/<key>`. Ids of 15 characters in the
+    columns `ids` get the checksum of those of 18.
     """
 
     key: str
     file: str
     extracted_at: datetime
     columns: Mapping[str, Column]
-    path: Path | None
-    open: Callable[[], AbstractContextManager[IO[bytes]]]
+    url: str
     ids: frozenset[str] = frozenset()
 
 

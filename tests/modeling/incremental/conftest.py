@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from io import BytesIO
@@ -59,8 +59,8 @@ class Org:
 
     warehouse: Warehouse
     models: Models
+    files: dict[str, bytes]
     stamp: int = 0
-    files: int = field(default=0)
 
     @cached_property
     def columns(self) -> dict[str, pa.Schema]:
@@ -119,18 +119,13 @@ class Org:
         self.merge(table, [kept | values])
 
     def _staged(self, rows: pa.Table) -> StagedFile:
-        self.files += 1
         buffer = BytesIO()
         pq.write_table(rows, buffer)
         columns = {column.name: column for column in rows.schema}
         at = EPOCH + timedelta(minutes=self.stamp)
-
-        @contextmanager
-        def opened() -> Iterator[BytesIO]:
-            yield BytesIO(buffer.getvalue())
-
-        name = f"file-{self.files:06d}"
-        return StagedFile(name, name, at, columns, None, opened)
+        name = f"file-{len(self.files) + 1:06d}"
+        self.files[f"memory://{name}"] = buffer.getvalue()
+        return StagedFile(name, name, at, columns, f"memory://{name}")
 
     def cut_days_in(self, zone: str) -> None:
         """From now on business dates are those of this time zone."""
@@ -194,7 +189,7 @@ def empty_org(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse file: all source tables, without a row, and the tables built from them."""
     file = tmp_path_factory.mktemp("org") / "empty.duckdb"
     with open_warehouse(settings(file)) as warehouse:
-        org = Org(warehouse, models)
+        org = Org(warehouse, models, {})
         org.create()
         assert org.build().ok
     return file
@@ -206,8 +201,13 @@ def open_org(empty_org: Path, models: Models) -> Callable[..., Any]:
     def opened(folder: Path, template: Path = empty_org) -> Iterator[Org]:
         file = folder / "org.duckdb"
         shutil.copy(template, file)
-        with open_warehouse(settings(file)) as warehouse:
-            yield Org(warehouse, models)
+        files: dict[str, bytes] = {}
+
+        def open_url(url: str) -> AbstractContextManager[BytesIO]:
+            return nullcontext(BytesIO(files[url]))
+
+        with open_warehouse(settings(file), open_url=open_url) as warehouse:
+            yield Org(warehouse, models, files)
 
     return opened
 

@@ -14,7 +14,7 @@ from seil.lake import Fence
 from seil.lake.keys import PROCESSED_PREFIX, archived_file
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.rebuild import Rebuild
-from seil.warehouse import Warehouse, open_warehouse
+from seil.warehouse import OpenUrl, Warehouse, open_warehouse
 
 NewSite = Callable[..., Site]
 # Than the token of any run that has made the site.
@@ -51,7 +51,7 @@ def _deliver_again(site: Site) -> None:
 def test_a_rebuild_that_lost_its_lease_replaces_nothing(site: Site) -> None:
     """Meanwhile its successor has committed to the old file."""
 
-    def open_late(settings: WarehouseSettings, *, fence: Fence) -> Warehouse:
+    def open_late(settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl) -> Warehouse:
         if settings.url.endswith(".rebuild"):
             successor = Fence()
             url = settings.url.removesuffix(".rebuild")
@@ -62,7 +62,7 @@ def test_a_rebuild_that_lost_its_lease_replaces_nothing(site: Site) -> None:
                 warehouse.transaction(),
             ):
                 warehouse.execute("CREATE TABLE IF NOT EXISTS theirs AS SELECT 1 AS number")
-        return open_warehouse(settings, fence=fence)
+        return open_warehouse(settings, fence=fence, open_url=open_url)
 
     with site.open() as context, context.lake.fence.guarding(Holder(LATER)):
         parts = (context.lake, context.catalog, context.models)

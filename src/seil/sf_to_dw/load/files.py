@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -92,8 +91,7 @@ def read_footer(curated: Bucket, entry: Entry) -> CuratedFile:
             file=key,
             extracted_at=_extracted_at(key, metadata),
             columns=columns,
-            path=curated.path(key),
-            open=partial(curated.reader, key),
+            url=path.as_uri() if (path := curated.path(key)) else curated.uri(key),
         ),
     )
 

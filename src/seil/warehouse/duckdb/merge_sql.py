@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
@@ -14,6 +16,12 @@ from seil.warehouse.types import TEXT, sql_type, stored_type
 
 if TYPE_CHECKING:
     from seil.warehouse.types import Column
+
+
+def local_path(url: str) -> Path | None:
+    """None where the file is not on this machine."""
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def described(columns: pa.Schema) -> Sql:
@@ -90,7 +98,7 @@ def rows_of(files: Sequence[tuple[int, StagedFile]], columns: pa.Schema) -> Sql:
             FROM read_parquet({path}, file_row_number = true, hive_partitioning = false)""",
             projection=projection(first, columns),
             origin=_origin(*files[0]),
-            path=str(first.path),
+            path=str(local_path(first.url)),
         )
     return compose(
         """
@@ -102,13 +110,13 @@ def rows_of(files: Sequence[tuple[int, StagedFile]], columns: pa.Schema) -> Sql:
                               hive_partitioning = false)
         ) AS p JOIN ({origins}) AS f ON f._seil_path = p._seil_path""",
         projection=projection(first, columns),
-        paths=joined(", ", (literal(str(file.path)) for _, file in files)),
+        paths=joined(", ", (literal(str(local_path(file.url))) for _, file in files)),
         origins=joined(
             " UNION ALL ",
             (
                 compose(
                     "SELECT {path} AS _seil_path, {origin}",
-                    path=str(file.path),
+                    path=str(local_path(file.url)),
                     origin=_origin(n, file),
                 )
                 for n, file in files

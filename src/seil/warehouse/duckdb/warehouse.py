@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from seil.errors import LostReasonError, StatementError, WarehouseError
 from seil.warehouse.duckdb import merge_sql
 from seil.warehouse.duckdb.errors import translated_batches, translated_errors
+from seil.warehouse.duckdb.merge_sql import local_path
 from seil.warehouse.fencing import admit
 from seil.warehouse.lost_reasons import with_reason
 from seil.warehouse.protocol import (
@@ -32,6 +33,7 @@ from seil.warehouse.protocol import (
     FILE,
     ChangeLog,
     Fence,
+    OpenUrl,
     Outcome,
     StagedFile,
     TableName,
@@ -75,8 +77,10 @@ class EmbeddedWarehouse:
         read_only: bool = False,
         wait: timedelta = timedelta(0),
         fence: Fence | None = None,
+        open_url: OpenUrl | None = None,
     ) -> None:
         self._fence = fence
+        self._open_url = open_url
         self.url = f"duckdb:{file}"
         self.read_only = read_only
         config: dict[str, _Setting] = {
@@ -328,10 +332,17 @@ class EmbeddedWarehouse:
         wanted = {name: file.columns[name] for name in columns.names if name in file.columns}
         named = replace(file, columns={name: wanted[name].with_name(name) for name in wanted})
         with (
-            file.open() as source,
+            self._opened(file.url) as source,
             self._registered("_seil_batches", _numbered(source, wanted)),
         ):
             self.execute(merge_sql.copy_batches(number, named, columns))
+
+    def _opened(self, url: str) -> AbstractContextManager[IO[bytes]]:
+        if path := local_path(url):
+            return path.open("rb")
+        if self._open_url is None:
+            raise WarehouseError(self.url, f"cannot read {url}: opened without a way to it")
+        return self._open_url(url)
 
     @contextmanager
     def _registered(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
@@ -411,8 +422,9 @@ def _is_local(file: StagedFile) -> bool:
     pattern, and does not read a column beside one of its own of that name.
     """
     names = {column.name.lower() for column in file.columns.values()}
-    is_plain = not _GLOB_CHARACTERS & set(str(file.path)) and not _UNREADABLE_NAMES & names
-    return file.path is not None and is_plain
+    path = local_path(file.url)
+    is_plain = not _GLOB_CHARACTERS & set(str(path)) and not _UNREADABLE_NAMES & names
+    return path is not None and is_plain
 
 
 def _layout(numbered: tuple[int, StagedFile]) -> str:

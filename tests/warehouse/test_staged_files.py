@@ -1,0 +1,54 @@
+"""A staged file is named by its URL: on this machine whatever its name, and far away."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from seil.errors import WarehouseError
+from seil.settings import WarehouseSettings
+from seil.warehouse import StagedFile, TableName, Warehouse, open_warehouse
+from seil.warehouse.types import TEXT, TIMESTAMP
+
+TABLE = TableName("salesforce", "account")
+ROWS = pa.table({"Id": ["a"]})
+COLUMNS = pa.schema({"id": TEXT, "_extracted_at": cast("pa.DataType", TIMESTAMP), "_file": TEXT})
+
+
+def staged(url: str) -> StagedFile:
+    columns = {"id": ROWS.schema.field("Id")}
+    return StagedFile("key", "a.parquet", datetime(2026, 1, 1, tzinfo=UTC), columns, url)
+
+
+def merged(warehouse: Warehouse, url: str) -> list[str]:
+    warehouse.create_table(TABLE, COLUMNS)
+    assert warehouse.merge(TABLE, [staged(url)], key="id")["key"].inserted == 1
+    return [str(value) for value in warehouse.query(f"SELECT id FROM {TABLE}")["id"].to_pylist()]
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a b%20[1]*.parquet", "ä#?.parquet"])
+def test_a_file_of_any_name_on_this_machine_is_read(
+    warehouse: Warehouse, tmp_path: Path, name: str
+) -> None:
+    pq.write_table(ROWS, tmp_path / name)
+    assert merged(warehouse, (tmp_path / name).as_uri()) == ["a"]
+
+
+def test_a_remote_file_is_read_as_it_was_opened_for(settings: WarehouseSettings) -> None:
+    content = BytesIO()
+    pq.write_table(ROWS, content)
+    remote = {"s3://bucket/a.parquet": content}
+    with open_warehouse(settings, open_url=lambda url: nullcontext(remote[url])) as warehouse:
+        assert merged(warehouse, "s3://bucket/a.parquet") == ["a"]
+
+
+def test_a_remote_file_without_a_way_to_it_is_refused_by_name(warehouse: Warehouse) -> None:
+    with pytest.raises(WarehouseError, match="cannot read s3://bucket/a"):
+        merged(warehouse, "s3://bucket/a.parquet")
