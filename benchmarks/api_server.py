@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import socket
 import sys
@@ -98,9 +97,6 @@ def _main(name: str) -> None:
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # for TCP_NODELAY
         listening.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{listening.getsockname()[1]}{PATH} {token}"
-        # As `seil serve` has it, for both.
-        gc.collect()
-        gc.freeze()
         if name == "edge":
             announce = partial(print, address, flush=True)
             HttpServer(app, listening, connections=_MANY, announce=announce).run()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -11,7 +9,6 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from seil.aws.client import Client
-from seil.aws.cold_start import uncollected
 from seil.aws.runtime import flush_traces
 
 
@@ -29,16 +26,3 @@ def test_spans_are_sent_before_the_function_freezes(monkeypatch: pytest.MonkeyPa
 
 def test_without_traces_there_is_nothing_to_send() -> None:
     flush_traces(None)
-
-
-@pytest.mark.parametrize("enabled", [True, False])
-def test_garbage_is_collected_again_after_the_start(enabled: bool) -> None:
-    (gc.enable if enabled else gc.disable)()
-    try:
-        with pytest.raises(ImportError), uncollected():
-            assert not gc.isenabled()
-            raise ImportError
-        assert gc.isenabled() is enabled
-    finally:
-        gc.enable()
-        gc.unfreeze()

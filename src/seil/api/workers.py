@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import replace
 
 from seil.api.calls import Answer, Call, Fault
 from seil.api.departures import CallerLeftError, departure
@@ -89,6 +90,7 @@ def _late(ask: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
     def asked(call: Call) -> Answer:
         if call.seconds is None:
             return ask(call)
-        return ask(call.within(max(0.0, call.seconds - (time.monotonic() - since))))
+        left = max(0.0, call.seconds - (time.monotonic() - since))
+        return ask(replace(call, seconds=left))
 
     return asked

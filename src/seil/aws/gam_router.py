@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from seil.aws.cold_start import uncollected
-
-with uncollected():
-    from seil.api.edge.routes_gam import gam_router
-    from seil.aws.router import Router
+from seil.api.edge.routes_gam import gam_router
+from seil.aws.router import Router
 
 handler = Router("gam", gam_router)

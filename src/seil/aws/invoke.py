@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ class LambdaInvoke:
             seconds = None if ends is None else max(0.0, ends - time.monotonic())
             try:
                 return await self._workers[system].run(
-                    partial(self._asked, system), call.within(seconds)
+                    partial(self._asked, system), replace(call, seconds=seconds)
                 )
             except _StartingError as error:
                 if not left or (ends is not None and ends - time.monotonic() <= self._pause):

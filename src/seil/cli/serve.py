@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import socket
 import sys
 from contextlib import ExitStack, suppress
@@ -71,10 +70,6 @@ def serve(
             connections=limit,
             announce=partial(_announce, call, settings, url),
         )
-        # What stays until the end need not be searched for garbage again and again: such a search
-        # stops every request for some 50 ms.
-        gc.collect()
-        gc.freeze()
         # uvicorn raises the signal again when everything is closed.
         with suppress(KeyboardInterrupt):
             server.run()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
-from random import Random
 
 from typing_extensions import override
 
@@ -19,21 +16,7 @@ _current: ContextVar[str] = ContextVar("correlation_id", default="")
 
 
 def new_id() -> str:
-    """A GUID that is unlike any other; it can be guessed (RFC 9562, section 6.9)."""
-    return str(uuid.UUID(int=_numbers().getrandbits(128), version=4))
-
-
-@cache
-def _numbers() -> Random:
-    """Seeded when the first id is made: a function that is restored from a snapshot has none yet.
-
-    The system's own random numbers would cost a call, for each of which the threads take turns.
-    """
-    return Random()
-
-
-# A child process would make the same ids as its parent.
-os.register_at_fork(after_in_child=_numbers.cache_clear)
+    return str(uuid.uuid4())
 
 
 def valid_id(text: str) -> str | None:

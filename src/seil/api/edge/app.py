@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi_offline import FastAPIOffline
-from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 import seil
 from seil.api.calls import Downstream
 from seil.api.edge import problems
 from seil.api.edge.dispatch import Dispatch, Limits
-from seil.api.edge.document import complete
+from seil.api.edge.document import OpenApiDocument
 from seil.api.edge.frame import Frame
 from seil.api.edge.gate import Gate, scopes_of
 from seil.api.edge.health import Check, health_router
 from seil.api.edge.refusals import operation_id
+from seil.api.edge.routes import path_of
 from seil.api.rate import RateLimit
 from seil.api.tokens import Verifier
 
@@ -40,6 +37,9 @@ Every answer under `/v1` is in the envelope shown below each route, and carries 
 """
 
 _LICENSE = {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
+
+_DOCUMENT = "/openapi.json"
+_DOCS_FILES = "/static-offline-docs"
 
 Closer = Callable[[], AbstractAsyncContextManager[None]]
 RouterOf = Callable[[Dispatch], APIRouter]
@@ -77,9 +77,16 @@ def build_edge(
 
     `closer` is entered while the app runs: what it built is closed with it.
     """
-    app = (FastAPIOffline if options.docs else FastAPI)(
-        docs_url="/docs" if options.docs else None,
-        redoc_url=None,
+    dispatch = Dispatch(downstream, options.limits)
+    parts = [router(dispatch) for router in routers]
+    parts.append(health_router(verifier.keys, dispatch, options.checks))
+    parts += beside
+    app = FastAPI(
+        # A list, as included routers are each searched on their own, and matched twice.
+        routes=[route for part in parts for route in part.routes],
+        # Both are served below: the document beside the loop, the page without a far server.
+        openapi_url=None,
+        docs_url=None,
         title="SEIL",
         version=seil.__version__,
         description=_ABOUT,
@@ -93,34 +100,33 @@ def build_edge(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     problems.install(app)
-    dispatch = Dispatch(downstream, options.limits)
     read, write = scopes_of(options.project, options.env)
-    # Taken over rather than included: an included router is searched twice for each request.
-    parts = [router(dispatch) for router in routers]
-    parts.append(health_router(verifier.keys, dispatch, options.checks))
-    parts += beside
-    app.router.routes[:0] = [route for part in parts for route in part.routes]
-    document = _Document(app, options.token_url, {read: "Read", write: "Change"})
-    # In place of the framework's own, which makes it in the loop.
-    app.router.routes[:] = [route for route in app.routes if _path(route) != app.openapi_url]
-    app.add_route(str(app.openapi_url), document.answer, include_in_schema=False)
+    document = OpenApiDocument(app, options.token_url, {read: "Read", write: "Change"})
+    app.add_route(_DOCUMENT, document.response, include_in_schema=False)
+    if options.docs:
+        _add_docs_page(app)
     gate = Gate(verifier, read, write, RateLimit(options.rate))
-    return Frame(
-        app,
-        gate=gate,
-        body_limit=options.body_limit,
-        route_of=partial(_route_of, app.router.routes),
-    )
+    return Frame(app, gate=gate, body_limit=options.body_limit, route_of=partial(path_of, app))
 
 
-def _route_of(routes: Iterable[BaseRoute], scope: Scope) -> str:
-    """The route's path where there is one, whether it takes the method or not."""
-    fits = (route for route in routes if route.matches(scope)[0] is not Match.NONE)
-    return next(map(_path, fits), "")
+def _add_docs_page(app: FastAPI) -> None:
+    import fastapi_offline
+    from fastapi.openapi.docs import get_swagger_ui_html
+    from fastapi.staticfiles import StaticFiles
 
+    files = Path(fastapi_offline.__file__).parent / "static"
+    app.mount(_DOCS_FILES, StaticFiles(directory=files))
 
-def _path(route: BaseRoute) -> str:
-    return getattr(route, "path", "")
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        prefix = request.scope.get("root_path", "")
+        return get_swagger_ui_html(
+            openapi_url=f"{prefix}{_DOCUMENT}",
+            title=app.title,
+            swagger_js_url=f"{prefix}{_DOCS_FILES}/swagger-ui-bundle.js",
+            swagger_css_url=f"{prefix}{_DOCS_FILES}/swagger-ui.css",
+            swagger_favicon_url=f"{prefix}{_DOCS_FILES}/favicon.png",
+        )
 
 
 def _lifespan(closer: Closer | None) -> Any:
@@ -135,35 +141,3 @@ def _lifespan(closer: Closer | None) -> Any:
 def _contact(address: str) -> dict[str, str]:
     kind = "email" if "@" in address else "url"
     return {"name": "Whoever operates this API", **({kind: address} if address else {})}
-
-
-class _Document:
-    """The OpenAPI document, with what the gate asks for before the framework is reached.
-
-    It is made beside the loop: it takes a second, the first time.
-    """
-
-    def __init__(self, app: FastAPI, token_url: str, scopes: Mapping[str, str]) -> None:
-        self._make = app.openapi
-        self._complete = partial(complete, token_url=token_url, scopes=scopes)
-        self._lock = threading.Lock()
-        # By the prefix that a proxy in front takes off: its settings name it, no caller.
-        self._contents: dict[str, bytes] = {}
-
-    async def answer(self, request: Request) -> Response:
-        prefix = request.scope.get("root_path", "").rstrip("/")
-        content = self._contents.get(prefix) or await asyncio.to_thread(self._content, prefix)
-        return Response(content, media_type="application/json")
-
-    def _content(self, prefix: str) -> bytes:
-        with self._lock:
-            document = self._document
-            servers = [{**one, "url": prefix or one["url"]} for one in document["servers"]]
-            document = {**document, "servers": servers}
-            return self._contents.setdefault(prefix, to_json(document))
-
-    @cached_property
-    def _document(self) -> dict[str, Any]:
-        document = self._make()
-        self._complete(document)
-        return document

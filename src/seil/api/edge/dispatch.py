@@ -123,7 +123,7 @@ class Dispatch:
             seconds = deadline - time.monotonic()
             try:
                 async with asyncio.timeout(seconds):
-                    return await self._downstream.call(call.within(seconds))
+                    return await self._downstream.call(replace(call, seconds=seconds))
             except DownstreamDownError as error:
                 _log.warning("%s is down: %s", system, error)
                 if error.reached and not repeatable:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator, Mapping
+from functools import cached_property, partial
 from typing import Any
+
+from fastapi import FastAPI
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
 
 from seil.api.contract.envelope import CORRELATION
 from seil.api.edge.schema_names import name_schemas
 
-__all__ = ["complete"]
+__all__ = ["OpenApiDocument"]
 
 _HIGHEST = 2**63 - 1
 _TAGS = {
@@ -45,7 +53,39 @@ _RESPONSE_HEADER = {
 _ID = 3100000000
 
 
-def complete(document: dict[str, Any], token_url: str, scopes: Mapping[str, str]) -> None:
+class OpenApiDocument:
+    """The OpenAPI document as JSON, completed with what the framework does not know of.
+
+    Generated in a thread, since that takes a second.
+    """
+
+    def __init__(self, app: FastAPI, token_url: str, scopes: Mapping[str, str]) -> None:
+        self._make = app.openapi
+        self._complete = partial(_complete, token_url=token_url, scopes=scopes)
+        self._lock = threading.Lock()
+        # By the path prefix that a proxy in front strips: its settings name it, no caller.
+        self._contents: dict[str, bytes] = {}
+
+    async def response(self, request: Request) -> Response:
+        prefix = request.scope.get("root_path", "").rstrip("/")
+        content = self._contents.get(prefix) or await asyncio.to_thread(self._content, prefix)
+        return Response(content, media_type="application/json")
+
+    def _content(self, prefix: str) -> bytes:
+        with self._lock:
+            document = self._document
+            servers = [{**one, "url": prefix or one["url"]} for one in document["servers"]]
+            document = {**document, "servers": servers}
+            return self._contents.setdefault(prefix, to_json(document))
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        document = self._make()
+        self._complete(document)
+        return document
+
+
+def _complete(document: dict[str, Any], token_url: str, scopes: Mapping[str, str]) -> None:
     """`scopes` are described by their name, the one for reading first."""
     components = document.setdefault("components", {})
     flow = {"tokenUrl": token_url, "scopes": dict(scopes)}

@@ -210,22 +210,22 @@ class _Sender:
             path=self.exchange.path,
             status=self.status,
         )
-        if not _log.isEnabledFor(logging.INFO):
-            return
-        asked = (self.exchange.method, self.exchange.path, self.status)
-        # One for each request: Logger.info would look for where in the code it is logged.
-        record = logging.LogRecord(_log.name, logging.INFO, "", 0, "%s %s %d", asked, None)
-        vars(record).update(
-            self.exchange.notes,
-            method=self.exchange.method,
-            path=self.exchange.path,
-            route=route,
-            status=self.status,
-            milliseconds=round((time.perf_counter() - self._begun) * 1000, 2),
-            caller=self.exchange.caller,
-            application_label=self.exchange.application_label,
+        _log.info(
+            "%s %s %d",
+            self.exchange.method,
+            self.exchange.path,
+            self.status,
+            extra={
+                **self.exchange.notes,
+                "method": self.exchange.method,
+                "path": self.exchange.path,
+                "route": route,
+                "status": self.status,
+                "milliseconds": round((time.perf_counter() - self._begun) * 1000, 2),
+                "caller": self.exchange.caller,
+                "application_label": self.exchange.application_label,
+            },
         )
-        _log.handle(record)
 
 
 def _guarded(path: str) -> bool:

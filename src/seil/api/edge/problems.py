@@ -9,11 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
 
 from seil.api.calls import Answer
 from seil.api.edge.bodies import BodyError
 from seil.api.edge.exchange import Exchange, exchange_of
+from seil.api.edge.routes import methods_of
 from seil.api.faults import faults_of
 
 __all__ = ["broken", "install", "stopping"]
@@ -60,19 +60,8 @@ async def _refused(request: Request, error: HTTPException) -> Response:
     response = exchange.refused(error.status_code, fault, text)
     response.headers.update(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        response.headers["Allow"] = ", ".join(sorted(_methods(request)))
+        response.headers["Allow"] = ", ".join(sorted(methods_of(request.app, request.scope)))
     return response
-
-
-def _methods(request: Request) -> set[str]:
-    """All that the path takes: the framework looks no further than the first route of it."""
-    found: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            found |= route.methods or set()
-    if not found:  # The docs page's files, which are mounted.
-        found = {"GET"}
-    return found | {"HEAD"} if "GET" in found else found
 
 
 def broken(exchange: Exchange) -> Response:
