@@ -36,6 +36,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -44,6 +45,8 @@ class SeilError(Exception):
     """Root of the tree; `hint` is the next step for whoever reads the message."""
 
     exit_code = 1
+    cure: ClassVar[str] = ""
+    """What to do about it, for the reference page."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         # A far end's words may end in a full stop already.
@@ -61,14 +64,16 @@ class SeilError(Exception):
         return str(self).removeprefix(f"{name}: ")
 
 
-def error_type(error: SeilError) -> str:
+def error_type(error: SeilError | type[SeilError]) -> str:
     """Its class for a machine: `quota_exhausted` of a QuotaExhaustedError."""
-    return _WORD.sub("_", type(error).__name__.removesuffix("Error")).lower()
+    kind = error if isinstance(error, type) else type(error)
+    return _WORD.sub("_", kind.__name__.removesuffix("Error")).lower()
 
 
 class RetryError(SeilError):
-    """`reached` is False where the request surely was not carried out: it never got there, or was
-    turned away before anything was done.
+    """The same call may succeed later.
+
+    `reached` is False where the request was surely not carried out.
     """
 
     exit_code = 3
@@ -80,7 +85,12 @@ class RetryError(SeilError):
 
 
 class UnavailableError(RetryError):
-    """`retry_after` is in seconds, None when the far end did not say."""
+    """The far end is down, slow or throttling.
+
+    `retry_after` is in seconds, None when it did not say.
+    """
+
+    cure = "Run the same command again later; `seil doctor` shows which far end answers."
 
     def __init__(
         self,
@@ -104,7 +114,9 @@ class UnavailableError(RetryError):
 
 
 class TooSlowError(UnavailableError):
-    """`seconds` is how long the answer was waited for."""
+    """The far end did not answer within `seconds`: whether it acted is unknown."""
+
+    cure = "Run the same command again; a request that changes something says how to look first."
 
     def __init__(self, service: str, seconds: float) -> None:
         super().__init__(service, f"no answer within {seconds:g} seconds")
@@ -112,6 +124,10 @@ class TooSlowError(UnavailableError):
 
 
 class ThrottledError(UnavailableError):
+    """The far end refused the call because of its rate limit: nothing was done."""
+
+    cure = "Wait as long as it says, then run the same command again."
+
     def __init__(
         self,
         service: str,
@@ -124,7 +140,9 @@ class ThrottledError(UnavailableError):
 
 
 class UnexpectedAnswerError(RetryError):
-    """`reason` says what of the answer is not as promised, without its values."""
+    """The far end's answer lacks its promised shape. `reason` names the part, without values."""
+
+    cure = "`seil doctor`, then the same command again; if it stays, the far end changed its API."
 
     def __init__(self, service: str, reason: str) -> None:
         super().__init__(
@@ -136,15 +154,24 @@ class UnexpectedAnswerError(RetryError):
 
 
 class ConflictError(RetryError):
+    """Another writer holds the document or key."""
+
+    cure = "Run the same command again when the other writer is done."
+
     reached = False
 
 
 class RejectError(SeilError):
-    pass
+    """Set this one thing aside and go on with the rest."""
 
 
 class FileRejectedError(RejectError):
-    """`check` is the name of the sanity check that failed."""
+    """A landed file failed the sanity check `check`."""
+
+    cure = (
+        "`seil files show FILE` gives the reason; `seil files retry FILE` takes it in "
+        "again once its cause is removed."
+    )
 
     def __init__(self, key: str, check: str, reason: str, *, hint: str = "") -> None:
         super().__init__(f"{key}: {reason}", hint=hint)
@@ -154,6 +181,15 @@ class FileRejectedError(RejectError):
 
 
 class ObjectRejectedError(RejectError):
+    """A Salesforce object cannot be synced as it is: missing, not readable, or with changed
+    fields.
+    """
+
+    cure = (
+        "The hint names the command: mostly `seil schema diff`, `seil schema accept`, or "
+        "permissions in the org."
+    )
+
     def __init__(self, object_name: str, reason: str, *, code: str = "", hint: str = "") -> None:
         super().__init__(f"{object_name}: {reason}", hint=hint)
         self.object_name = object_name
@@ -162,7 +198,12 @@ class ObjectRejectedError(RejectError):
 
 
 class RequestRejectedError(RejectError):
-    """`code` is the far end's own error code, `status` its HTTP status."""
+    """The far end refused a request for its content.
+
+    `code` is its error code, `status` its HTTP status.
+    """
+
+    cure = "Correct the request; the code is documented by the far end."
 
     def __init__(
         self, service: str, code: str, reason: str, *, status: int | None = None, hint: str = ""
@@ -175,7 +216,12 @@ class RequestRejectedError(RejectError):
 
 
 class OutcomeUnknownError(RejectError):
-    """`sent` is what was asked for, `look` how to find out whether it was done."""
+    """A request that is not idempotent was sent and its answer was lost.
+
+    `sent` is the request, `look` how to find out.
+    """
+
+    cure = "Look whether it was done before sending it again."
 
     def __init__(self, service: str, sent: str, reason: str, *, look: str) -> None:
         super().__init__(
@@ -193,6 +239,10 @@ class OutcomeUnknownError(RejectError):
 
 
 class NotSentError(RejectError):
+    """A request was not sent, because one before it failed."""
+
+    cure = "Send it again once the one before it is settled."
+
     def __init__(self, service: str) -> None:
         super().__init__(f"{service}: it was not sent, since what was to come before it failed")
 
@@ -206,7 +256,11 @@ class Undone:
 
 
 class PartialOutcomeError(RejectError):
-    """`done` are the ids of what was done, `undone` all others; the first of them is the cause."""
+    """Some items of a batch were done: `done` are their ids, `undone` the others with their
+    errors.
+    """
+
+    cure = "Send only the rest again."
 
     def __init__(self, service: str, done: Sequence[int], undone: Sequence[Undone]) -> None:
         left = sum(len(part.ids) for part in undone)
@@ -220,7 +274,12 @@ class PartialOutcomeError(RejectError):
 
 
 class UncountedError(RejectError):
-    """`done` are the ids of what was done."""
+    """The request was carried out, but the number of changed items could not be read.
+
+    `done` are the ids.
+    """
+
+    cure = "Nothing: do not send it again."
 
     def __init__(self, service: str, done: Sequence[int], reason: str) -> None:
         super().__init__(
@@ -233,6 +292,8 @@ class UncountedError(RejectError):
 
 
 class AbortError(SeilError):
+    """Stop: nothing will work until somebody changes something."""
+
     exit_code = 3
 
 
@@ -249,7 +310,12 @@ class Problem:
 
 
 class ConfigurationError(AbortError):
-    """Settings, or what was typed. `searched` is where settings were looked for."""
+    """Settings, catalog or arguments are wrong; every problem is listed.
+
+    `searched` is where settings were looked for.
+    """
+
+    cure = "Correct each named place; `seil init` writes a file with every setting."
 
     exit_code = 2
 
@@ -267,7 +333,12 @@ class ConfigurationError(AbortError):
 
 
 class LoginError(AbortError):
-    """`code` is the OAuth error (RFC 6749, section 5.2) or Salesforce's own."""
+    """The org refused the credentials.
+
+    `code` is the OAuth error (RFC 6749, section 5.2) or Salesforce's own.
+    """
+
+    cure = "Check [salesforce] in seil.toml, then run `seil doctor`."
 
     def __init__(self, login_url: str, code: str, description: str, *, hint: str = "") -> None:
         super().__init__(
@@ -280,7 +351,11 @@ class LoginError(AbortError):
 
 
 class OtherOrgError(AbortError):
-    """`site_org` is the id of the org that this site was read from, `login_org` the login's."""
+    """The login leads to another org (`login_org`) than the one this site was read from
+    (`site_org`).
+    """
+
+    cure = "Correct login_url in [salesforce]; `seil org` shows both orgs and what can be done."
 
     exit_code = 2
 
@@ -296,7 +371,9 @@ class OtherOrgError(AbortError):
 
 
 class NewerSiteError(AbortError):
-    """A site's layout is beyond `known`, the last that this version knows."""
+    """The site's layout is newer than `known`, the last this version understands."""
+
+    cure = "Install the version that wrote it, or a later one."
 
     exit_code = 2
 
@@ -313,6 +390,10 @@ class NewerSiteError(AbortError):
 
 
 class QuotaExhaustedError(AbortError):
+    """The org's API allowance is used up."""
+
+    cure = "`seil plan` shows what is left; run again once it is renewed."
+
     exit_code = 4
 
     def __init__(self, service: str, reason: str) -> None:
@@ -326,6 +407,10 @@ class QuotaExhaustedError(AbortError):
 
 
 class LakeError(AbortError):
+    """The lake cannot be read or written."""
+
+    cure = "Check `[lake] url`, rights and free space; `seil doctor` tries each bucket."
+
     def __init__(self, url: str, operation: str, reason: str, *, hint: str = "") -> None:
         super().__init__(f"Cannot {operation} {url}: {reason}", hint=hint)
         self.url = url
@@ -334,6 +419,10 @@ class LakeError(AbortError):
 
 
 class WarehouseError(AbortError):
+    """The warehouse cannot be read or written."""
+
+    cure = "Check `[warehouse] url`, rights, free space and who else has it open."
+
     def __init__(self, url: str, reason: str, *, hint: str = "") -> None:
         super().__init__(f"Warehouse {url}: {reason}", hint=hint)
         self.url = url
@@ -341,6 +430,10 @@ class WarehouseError(AbortError):
 
 
 class JournalError(AbortError):
+    """The event journal cannot be read or written."""
+
+    cure = "Check `[events] journal`, rights and free space."
+
     def __init__(self, path: str, operation: str, reason: str, *, hint: str = "") -> None:
         super().__init__(f"Cannot {operation} the journal {path}: {reason}", hint=hint)
         self.path = path
@@ -349,7 +442,12 @@ class JournalError(AbortError):
 
 
 class StateError(AbortError):
-    """`place` is the file, or the URL without its password."""
+    """The durable state cannot be read or written.
+
+    `place` is the file, or the URL without its password.
+    """
+
+    cure = "Check `[state] url`, rights and free space."
 
     def __init__(self, place: str, operation: str, reason: str, *, hint: str = "") -> None:
         super().__init__(f"Cannot {operation} the state {place}: {reason}", hint=hint)
@@ -359,14 +457,24 @@ class StateError(AbortError):
 
 
 class StatementError(WarehouseError):
-    pass
+    """The warehouse refused a statement for its content."""
+
+    cure = (
+        "The message quotes the engine; for a model, correct its SQL, for a file see `seil files`."
+    )
 
 
 class LostReasonError(WarehouseError):
-    """A statement failed, and the warehouse does not say why. The same again says it, mostly."""
+    """A statement failed and the engine gave no reason; repeated, it mostly does."""
+
+    cure = "Run the same command again."
 
 
 class AlreadyRunningError(AbortError):
+    """Another run holds the lock of this site."""
+
+    cure = "Wait for it to end; `seil status` shows which it is."
+
     exit_code = 5
 
     def __init__(self, lock: str, holder: str, *, hint: str = "") -> None:
@@ -379,7 +487,12 @@ class AlreadyRunningError(AbortError):
 
 
 class LeaseLostError(AbortError):
-    """`lock` is what was held; no write gets through after this."""
+    """The run lost `lock`: a later run took over, or the lease ran out.
+
+    Its writes are refused from then on.
+    """
+
+    cure = "Run the same command again to go on; what was committed stays."
 
     exit_code = 5
 
