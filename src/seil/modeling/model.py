@@ -12,7 +12,6 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import sqlglot
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from sqlglot import exp
@@ -23,8 +22,8 @@ from typing_extensions import TypeIs
 from seil.errors import ConfigurationError, Problem
 from seil.modeling.business_date import BusinessZone, check_calls, cut_columns
 from seil.modeling.sources import Sources
+from seil.warehouse.dialect import parse_select
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import WRITTEN_IN
 
 _LISTED = 30
 Level = Literal["error", "warning"]
@@ -222,10 +221,7 @@ def load_models(
 @cache
 def parsed(sql: str) -> exp.Query:
     """Shared: not to be changed."""
-    parsed = sqlglot.parse_one(sql, read=WRITTEN_IN)
-    if not isinstance(parsed, exp.Query):
-        raise SqlglotError("is not a SELECT")
-    return parsed
+    return parse_select(sql)
 
 
 @cache

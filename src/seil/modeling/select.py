@@ -19,7 +19,7 @@ from seil.errors import ConfigurationError
 from seil.modeling.business_date import BusinessZone, TypeOf, expand
 from seil.modeling.model import Model, is_table, name_problem, parsed, table_name
 from seil.modeling.sources import Source, Sources
-from seil.warehouse.sql import WRITTEN_IN
+from seil.warehouse.dialect import WRITTEN_IN, render
 from seil.warehouse.types import TEXT, sql_type
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def runnable_select(
     of the source tables as they are, None where there is no such table; `working` maps tables of
     this build to the names they have until it ends; `zone` is where business dates are cut.
 
-    Raises ConfigurationError when the model reads a column that neither the table nor the field
-    list has.
+    Raises ConfigurationError when the model reads a column that its source does not have, or the
+    dialect lacks what the model says.
     """
     query = query or model.query
     notes: dict[str, None] = {}
@@ -75,7 +75,7 @@ def runnable_select(
                     notes |= dict.fromkeys(read.notes(missing))
             elif name.name in working:
                 _rename(table, working[name.name])
-    return Select(query.sql(dialect=dialect), tuple(notes))
+    return Select(render(query, dialect, place=model.file), tuple(notes))
 
 
 @cache

@@ -1,0 +1,83 @@
+"""SEIL's SQL, in the dialect of a warehouse: it is written once, as DuckDB would read it."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError
+
+from seil.errors import ConfigurationError, Problem
+from seil.warehouse.common_sql import outside
+
+WRITTEN_IN = "duckdb"
+_SHOWN = 60
+
+
+def parse_select(sql: str) -> exp.Query:
+    """SEIL's own dialect. Raises SqlglotError where it is not one SELECT."""
+    # sqlglot takes DuckDB's 0x1F for a zero called x1F.
+    if hexadecimal := re.search(r"\b0[xX][0-9a-fA-F]+", _without_texts(sql)):
+        raise SqlglotError(f"{hexadecimal[0]} is not understood: write it as a decimal")
+    statements = sqlglot.parse(sql, read=WRITTEN_IN)
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise SqlglotError("is not a SELECT" if len(statements) == 1 else "is not one SELECT")
+    return statements[0]
+
+
+def render(sql: str | exp.Query, dialect: str, *, place: str = "") -> str:
+    """A SELECT for a warehouse of that dialect, with the same rows as in SEIL's own.
+
+    Raises ConfigurationError naming each construct that the dialect lacks or reads otherwise;
+    `place` says where it stands, such as a model's file.
+    """
+    if dialect == WRITTEN_IN:
+        return sql if isinstance(sql, str) else sql.sql(WRITTEN_IN)
+    if isinstance(sql, str):
+        return _render_text(sql, dialect, place)
+    return _render(sql, dialect, place)
+
+
+@lru_cache(512)
+def _render_text(sql: str, dialect: str, place: str) -> str:
+    try:
+        query = parse_select(sql)
+    except SqlglotError as error:
+        raise _refusal(place, [f"{_shown(sql)}: {str(error).splitlines()[0]}"]) from error
+    return _render(query, dialect, place)
+
+
+def _render(query: exp.Query, dialect: str, place: str) -> str:
+    reasons = [
+        f"{_shown(node.sql(WRITTEN_IN) or type(node).__name__)} has no equal in {dialect}"
+        for node in outside(query, dialect)
+    ]
+    if reasons:
+        raise _refusal(place, list(dict.fromkeys(reasons)))
+    try:
+        # Names are not quoted in SEIL's SQL unless they have to be, and have no case there.
+        return query.transform(_lowered).sql(dialect, unsupported_level=ErrorLevel.RAISE)
+    except SqlglotError as error:
+        raise _refusal(place, [str(error).split("\n", 1)[0]]) from error
+
+
+def _lowered(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Identifier):
+        node.set("this", node.name.lower())
+    return node
+
+
+def _without_texts(sql: str) -> str:
+    return re.sub(r"'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*", "", sql)
+
+
+def _refusal(place: str, reasons: list[str]) -> ConfigurationError:
+    cure = "docs/add-a-model.md lists what can be written"
+    return ConfigurationError([Problem(place or "SQL", reason, cure) for reason in reasons])
+
+
+def _shown(sql: str) -> str:
+    text = " ".join(sql.split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
