@@ -10,7 +10,8 @@ import pytest
 
 from seil.errors import StatementError
 from seil.settings import WarehouseSettings
-from seil.warehouse import TableName, Warehouse, open_warehouse
+from seil.warehouse import Records, TableName, Warehouse, open_warehouse
+from seil.warehouse.merges import Misfits
 from seil.warehouse.types import TEXT, TIMESTAMP
 
 ORDERS = TableName("salesforce", "order")
@@ -137,14 +138,14 @@ def test_misfits_are_texts_that_lose_something(
     table = TableName("", "t")
     warehouse.create_table(table, pa.schema([pa.field("v", TEXT)]))
     warehouse.append(table, pa.table({"v": [*fits, None, "", " "]}))
-    assert warehouse.misfits(table, "v", wanted) == (0, "")
+    assert warehouse.misfits(table, "v", wanted) == Misfits(0, "")
     warehouse.append(table, pa.table({"v": misfits}))
-    assert warehouse.misfits(table, "v", wanted) == (len(misfits), min(misfits))
+    assert warehouse.misfits(table, "v", wanted) == Misfits(len(misfits), min(misfits))
 
 
 def test_merging_into_no_table_is_refused(warehouse: Warehouse) -> None:
     with pytest.raises(StatementError, match="there is no table"):
-        warehouse.merge(ORDERS, [], key="id")
+        warehouse.merge(Records(ORDERS, "id"), [])
 
 
 def test_what_does_not_fit_in_memory_goes_to_a_folder_beside_the_file(

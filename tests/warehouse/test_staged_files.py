@@ -14,7 +14,7 @@ import pytest
 
 from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
-from seil.warehouse import StagedFile, TableName, Warehouse, open_warehouse
+from seil.warehouse import Records, StagedFile, TableName, Warehouse, open_warehouse
 from seil.warehouse.types import TEXT, TIMESTAMP
 
 TABLE = TableName("salesforce", "account")
@@ -29,7 +29,7 @@ def staged(url: str) -> StagedFile:
 
 def merged(warehouse: Warehouse, url: str) -> list[str]:
     warehouse.create_table(TABLE, COLUMNS)
-    assert warehouse.merge(TABLE, [staged(url)], key="id")["key"].inserted == 1
+    assert warehouse.merge(Records(TABLE, "id"), [staged(url)])["key"].inserted == 1
     return [str(value) for value in warehouse.query(f"SELECT id FROM {TABLE}")["id"].to_pylist()]
 
 

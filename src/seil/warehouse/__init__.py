@@ -7,12 +7,21 @@ from pathlib import Path
 
 from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.settings import WarehouseSettings
-from seil.warehouse.protocol import Fence, OpenUrl, Outcome, StagedFile, TableName, Warehouse
+from seil.warehouse.protocol import (
+    Fence,
+    OpenUrl,
+    Outcome,
+    Records,
+    StagedFile,
+    TableName,
+    Warehouse,
+)
 
 __all__ = [
     "Fence",
     "OpenUrl",
     "Outcome",
+    "Records",
     "StagedFile",
     "TableName",
     "Warehouse",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from seil.warehouse.protocol import TableName
+from seil.warehouse.tables import TableName
 
 WRITTEN_IN = "duckdb"
 

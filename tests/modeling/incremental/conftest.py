@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from io import BytesIO
@@ -22,13 +22,10 @@ from seil.modeling.business_date import BusinessZone
 from seil.modeling.model import Models
 from seil.modeling.select import columns_read, runnable_select
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw.extract.partials import DELETIONS
 from seil.sf_to_dw.load.changes import change_log, record_change
-from seil.sf_to_dw.load.files import CuratedFile
 from seil.sf_to_dw.load.ledger import prepare_ledger
-from seil.sf_to_dw.load.partials import lay_partials_over, merge_partials, partial_tables
 from seil.sf_to_dw.site_models import site_models
-from seil.warehouse import StagedFile, TableName, Warehouse, open_warehouse
+from seil.warehouse import Records, StagedFile, TableName, Warehouse, open_warehouse
 from seil.warehouse.types import TEXT, TIMESTAMP, stored_type
 
 Record = Mapping[str, Any]
@@ -78,11 +75,13 @@ class Org:
         newest = {"systemmodstamp": EPOCH + timedelta(minutes=self.stamp), "isdeleted": False}
         schema = self.columns[table]
         rows = [dict.fromkeys(schema.names) | newest | dict(r) for r in records]
+        self._merge(table, self._staged(pa.Table.from_pylist(rows, schema=schema)))
+
+    def _merge(self, table: str, staged: StagedFile) -> None:
         name = TableName("salesforce", table)
         with self.warehouse.transaction():
             log = change_log(self.warehouse, name, "id")
-            staged = self._staged(pa.Table.from_pylist(rows, schema=schema))
-            self.warehouse.merge(name, [staged], key="id", log=log)
+            self.warehouse.merge(Records(name, "id"), [staged], log=log)
             if log:
                 record_change(self.warehouse, name, log)
 
@@ -93,22 +92,8 @@ class Org:
         told = pa.schema(
             [self.columns[table].field(name) for name in ("id", "isdeleted", "systemmodstamp")]
         )
-        staged = self._staged(pa.Table.from_pylist([{"id": id_, **gone} for id_ in ids], told))
-        file = CuratedFile(
-            staged.key,
-            size=0,
-            written_at=EPOCH,
-            rows=len(ids),
-            metadata={"seil.mode": DELETIONS},
-            columns=dict(staged.columns),
-            untyped=False,
-            staged=staged,
-        )
-        name = TableName("salesforce", table)
-        with self.warehouse.transaction():
-            merge_partials(self.warehouse, name, [file], key="id")
-            among = partial_tables(self.warehouse)
-            lay_partials_over(self.warehouse, name, "id", among, files=[file.key])
+        rows = pa.Table.from_pylist([{"id": id_, **gone} for id_ in ids], told)
+        self._merge(table, replace(self._staged(rows), holds="deletions"))
 
     def update(self, table: str, id_: str, **values: Any) -> None:
         """A newer version of a record that is there, with other values."""

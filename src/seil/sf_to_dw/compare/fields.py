@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING
 from seil.catalog import SyncedObject
 from seil.salesforce.schema import Field, ObjectSchema
 from seil.salesforce.soql import select
-from seil.sf_to_dw.compare.spool import Spool, spooled_table
+from seil.sf_to_dw.compare.spool import Spool
 from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
 from seil.sf_to_dw.extract.flows import FlowStates, Mode
 from seil.sf_to_dw.extract.partials import FIELDS, FORMULAS, PartialStates, Reading, land, queried
 from seil.sf_to_dw.schema.review import Decisions
-from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import Name, Sql, compose, joined, translated
-from seil.warehouse.types import TEXT
+from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
@@ -92,18 +90,15 @@ class FieldComparison:
         self._left = tuple(name for name in read if name.lower() not in known)
         if not names:
             return
-        apart = TableName("seil", f"refreshed_{self.obj.table}")
-        with spooled_table(warehouse, apart, self._schema.arrow, self._spool):
-            differing = _Differing(warehouse, table, apart, self.obj.key).rows(names)
-            counted = compose("SELECT count(*) AS n FROM ({rows})", rows=differing)
-            found = warehouse.query(translated(counted, warehouse.dialect))
-            rows = int(found["n"][0].as_py())
-            if not rows:
-                return
-            with warehouse.stream(translated(differing, warehouse.dialect)) as batches:
-                log.info("%s: %s of %d records differ", self.obj.api_name, self.mode, rows)
+        rows = self._spool.rows(self._schema.arrow)
+        with (
+            warehouse.compare(table, rows, key=self.obj.key) as comparison,
+            comparison.differing(names) as (count, batches),
+        ):
+            if count:
+                log.info("%s: %s of %d records differ", self.obj.api_name, self.mode, count)
                 end = self._now - self.obj.flow.lag
-                reading = Reading(self.mode, None, end, batches.schema, rows)
+                reading = Reading(self.mode, None, end, batches.schema, count)
                 yield land(self._context, self.obj, reading, batches)
 
     def read_missing(self) -> Iterator[FlowResult]:
@@ -116,37 +111,3 @@ class FieldComparison:
         else:
             # Nothing else reads the org meanwhile: the next run finds a field that came since.
             FlowStates(self._context.lake).change(self.obj, due_fields=self._left)
-
-
-class _Differing:
-    """Which of the rows read are not what the table says."""
-
-    def __init__(self, warehouse: Warehouse, table: TableName, read: TableName, key: str) -> None:
-        self._warehouse = warehouse
-        self._table = table
-        self._read = read
-        self._key = key
-
-    def rows(self, names: list[str]) -> Sql:
-        return compose(
-            """
-            SELECT {values} FROM {read} AS n JOIN {table} AS t ON t.{key} = n.{key}
-            WHERE {differs}""",
-            values=joined(", ", (compose("n.{c}", c=Name(c)) for c in (self._key, *names))),
-            read=self._read,
-            table=self._table,
-            key=Name(self._key.lower()),
-            differs=joined(" OR ", map(self._differs, names)),
-        )
-
-    def _differs(self, name: str) -> Sql:
-        kinds = [
-            columns.field(spelt).type
-            for table, spelt in ((self._table, name.lower()), (self._read, name))
-            if (columns := self._warehouse.columns(table)) is not None
-        ]
-        # What either side keeps as text is compared as text.
-        template = "t.{old} IS DISTINCT FROM n.{new}"
-        if TEXT in kinds:
-            template = "CAST(t.{old} AS VARCHAR) IS DISTINCT FROM CAST(n.{new} AS VARCHAR)"
-        return compose(template, old=Name(name.lower()), new=Name(name))

@@ -20,14 +20,13 @@ from seil.salesforce.org import DeletedRecord
 from seil.salesforce.schema import ObjectSchema
 from seil.salesforce.soql import select
 from seil.sf_to_dw.compare.exceptions import rules_digest, versions_set_aside
-from seil.sf_to_dw.compare.spool import Spool, spooled_table
+from seil.sf_to_dw.compare.spool import Spool
 from seil.sf_to_dw.extract.cursor import choose_cursor
 from seil.sf_to_dw.extract.deletions import SCHEMA, deleted_rows
 from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
 from seil.sf_to_dw.extract.flows import FlowStates, Mode
 from seil.sf_to_dw.extract.partials import DELETIONS, REREAD, PartialStates, Reading, land, queried
-from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import Name, Sql, compose, translated
+from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
@@ -77,16 +76,17 @@ class IdComparison:
 
     def compare(self, warehouse: Warehouse) -> Iterator[FlowResult]:
         """Lands what is gone. Raises RejectError when that is too much to be believed."""
-        if warehouse.columns(TableName("salesforce", self.obj.table)) is None:
+        table = TableName("salesforce", self.obj.table)
+        if warehouse.columns(table) is None:
             return
-        ids = TableName("seil", f"compared_{self.obj.table}")
-        with spooled_table(warehouse, ids, self._read.arrow, self._spool):
-            match = _Match(warehouse, self.obj, ids, self._cursor)
-            gone = match.gone(self._now)
+        rows = self._spool.rows(self._read.arrow)
+        with warehouse.compare(table, rows, key=self.obj.key, cursor=self._cursor) as comparison:
+            gone = comparison.gone(self._now)
             if not self._believe:
-                self._check(len(gone), match.alive())
-            self._missing = self._kept(match.missing(self._committed))
-            self._missing += match.hidden(self._committed)
+                self._check(len(gone), comparison.living())
+            if committed := self._committed:
+                self._missing = self._kept(comparison.missing(committed))
+                self._missing += comparison.hidden(committed)
         if gone:
             yield self._deleted(gone)
 
@@ -154,91 +154,3 @@ class IdComparison:
     def _committed(self) -> datetime | None:
         """Up to where the windows have been read."""
         return FlowStates(self._context.lake).get(self.obj).committed
-
-
-class _Match:
-    """The Ids of the org, in table `ids`, beside those of the warehouse."""
-
-    def __init__(
-        self, warehouse: Warehouse, obj: SyncedObject, ids: TableName, cursor: str
-    ) -> None:
-        self._warehouse = warehouse
-        self._ids = ids
-        self._table = TableName("salesforce", obj.table)
-        self._key = Name(obj.key.lower())
-        self._cursor = cursor.lower()
-
-    def alive(self) -> int:
-        counted = compose(
-            "SELECT count(*) AS n FROM {table} AS t WHERE {lives}",
-            table=self._table,
-            lives=self._lives(self._table, "t"),
-        )
-        return int(self._query(counted)["n"][0].as_py())
-
-    def gone(self, now: datetime) -> list[str]:
-        """Alive in the warehouse, in a version from before the comparison, and not in the org."""
-        found = compose(
-            """
-            SELECT t.{key} AS id FROM {table} AS t LEFT JOIN {ids} AS i ON i.{key} = t.{key}
-            WHERE i.{key} IS NULL AND t.{key} IS NOT NULL AND {lives} AND {before} ORDER BY 1""",
-            key=self._key,
-            table=self._table,
-            ids=self._ids,
-            lives=self._lives(self._table, "t"),
-            before=self._before("t", now),
-        )
-        return [str(value) for value in self._query(found)["id"].to_pylist()]
-
-    def missing(self, committed: datetime | None) -> list[tuple[str, Any]]:
-        """In the org, from before the window that was last read, and not in the warehouse: with
-        the cursor's value.
-        """
-        return self._of_org(committed, compose("t.{key} IS NULL", key=self._key))
-
-    def hidden(self, committed: datetime | None) -> list[str]:
-        """Alive in the org, as of the window that was last read, and deleted in the warehouse."""
-        lives = self._lives(self._table, "t")
-        wanted = compose(
-            "t.{key} IS NOT NULL AND NOT ({lives}) AND {seen}",
-            key=self._key,
-            lives=lives,
-            seen=self._lives(self._ids, "i"),
-        )
-        return [found for found, _ in self._of_org(committed, wanted)]
-
-    def _of_org(self, committed: datetime | None, wanted: Sql) -> list[tuple[str, Any]]:
-        if committed is None:
-            return []
-        found = compose(
-            """
-            SELECT i.{key} AS id, {stamp} AS stamp
-            FROM {ids} AS i LEFT JOIN {table} AS t ON t.{key} = i.{key}
-            WHERE {wanted} AND {before} ORDER BY 1""",
-            key=self._key,
-            stamp=compose("i.{c}", c=Name(self._cursor)) if self._cursor else Sql("NULL"),
-            table=self._table,
-            ids=self._ids,
-            wanted=wanted,
-            before=self._before("i", committed),
-        )
-        return [(row["id"], row["stamp"]) for row in self._query(found).to_pylist()]
-
-    def _lives(self, table: TableName, alias: str) -> Sql:
-        columns = self._warehouse.columns(table)
-        if columns is None or _IS_DELETED.lower() not in map(str.lower, columns.names):
-            return Sql("true")
-        return Sql(f"coalesce(TRY_CAST({alias}.isdeleted AS BOOLEAN), false) = false")
-
-    def _before(self, alias: str, moment: datetime) -> Sql:
-        if not self._cursor:
-            return Sql("true")
-        return compose(
-            "coalesce(TRY_CAST({alias}.{cursor} AS TIMESTAMPTZ) < CAST({at} AS TIMESTAMPTZ), true)",
-            alias=Sql(alias),
-            cursor=Name(self._cursor),
-            at=moment.isoformat(),
-        )
-
-    def _query(self, sql: Sql) -> Any:
-        return self._warehouse.query(translated(sql, self._warehouse.dialect))

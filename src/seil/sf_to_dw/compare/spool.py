@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import groupby
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seil.errors import LakeError
+from seil.warehouse.merges import SourceRows
 from seil.warehouse.types import TEXT, common_type, stored_type
-
-if TYPE_CHECKING:
-    from seil.warehouse.protocol import TableName, Warehouse
 
 
 class Spool:
@@ -30,11 +28,13 @@ class Spool:
 
     def __init__(self) -> None:
         self._files: list[IO[bytes]] = []
+        self._schemas: list[pa.Schema] = []
         self._open = ExitStack()
 
     def close(self) -> None:
         self._open.close()
         self._files.clear()
+        self._schemas.clear()
 
     def write(self, batches: Iterable[pa.RecordBatch]) -> None:
         """Raises LakeError when the disk is full, and what reading the batches raises."""
@@ -49,35 +49,20 @@ class Spool:
                 reason = error.strerror or str(error)
                 raise LakeError(tempfile.gettempdir(), "write to", reason, hint=hint) from error
             self._files.append(file)
+            self._schemas.append(schema)
+
+    def rows(self, columns: pa.Schema) -> SourceRows:
+        """`columns` are those that were asked for; a page's is wider where a value did not fit."""
+        types = {c.name: stored_type(c.type) or TEXT for c in columns}
+        for schema in self._schemas:
+            for column in schema:
+                types[column.name] = _wider(types[column.name], stored_type(column.type) or TEXT)
+        return SourceRows(pa.schema(types), self)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         for file in self._files:
             yield from pq.ParquetFile(file).iter_batches()
 
 
-@contextmanager
-def spooled_table(
-    warehouse: Warehouse, table: TableName, columns: pa.Schema, spool: Spool
-) -> Iterator[None]:
-    """The rows as a table of the warehouse for the length of the block."""
-    warehouse.drop(table)
-    try:
-        warehouse.create_table(table, columns)
-        for batch in spool:
-            _widen(warehouse, table, batch.schema)
-            warehouse.append(table, pa.Table.from_batches([batch]))
-        yield
-    finally:
-        warehouse.drop(table)
-
-
-def _widen(warehouse: Warehouse, table: TableName, page: pa.Schema) -> None:
-    """A page's column is wider where a value did not fit."""
-    columns = warehouse.columns(table)
-    for column in page:
-        known = columns.field(column.name).type if columns is not None else column.type
-        arriving = stored_type(column.type) or TEXT
-        if known not in (arriving, TEXT):
-            wider = common_type(known, arriving) or TEXT
-            if wider != known:
-                warehouse.change_type(table, column.with_type(wider))
+def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    return common_type(one, other) or TEXT

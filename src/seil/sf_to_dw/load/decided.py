@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,7 @@ def routed(file: CuratedFile, decisions: Mapping[str, Decision]) -> CuratedFile:
             columns[entry.target] = column
     if columns == file.columns:
         return file
-    return replace(file, columns=columns, staged=replace(file.staged, columns=columns))
+    return file.with_columns(columns)
 
 
 def record_decisions(warehouse: Warehouse, table: TableName, decisions: Iterable[Decision]) -> None:

@@ -129,17 +129,18 @@ class TablePlan:
             narrowed = current.provisional and self._read_as(current, name, arriving)
             return arriving if narrowed else TEXT
         if arriving == TEXT:
-            count, example = self.warehouse.misfits(file.staged, name, current.type)
-            if not count:
+            misfits = self.warehouse.misfits(file.staged, name, current.type)
+            if not misfits.count:
                 return current.type
-            raise self._incompatible(file, name, current, f"; {count} do not, such as {example!r}")
+            detail = f"; {misfits.count} do not, such as {misfits.example!r}"
+            raise self._incompatible(file, name, current, detail)
         wider = common_type(current.type, arriving)
         if wider is None:
             raise self._incompatible(file, name, current, "")
         return wider
 
     def _read_as(self, current: _Planned, name: str, wanted: pa.DataType) -> bool:
-        return not any(self.warehouse.misfits(text, name, wanted)[0] for text in current.texts)
+        return not any(self.warehouse.misfits(text, name, wanted).count for text in current.texts)
 
     def _incompatible(
         self, file: CuratedFile, name: str, current: _Planned, detail: str

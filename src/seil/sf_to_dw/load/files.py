@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 
 from seil.errors import FileRejectedError
 from seil.lake import landed_file
-from seil.sf_to_dw.schema.column_names import lineage_of, table_column
-from seil.warehouse.protocol import StagedFile
+from seil.sf_to_dw.extract.flows import PARTIAL_MODES
+from seil.sf_to_dw.extract.partials import DELETIONS
+from seil.sf_to_dw.schema.column_names import lineage_of, missing_columns, table_column
+from seil.warehouse.merges import Holds, StagedFile
 from seil.warehouse.types import TEXT, stored_type
 
 if TYPE_CHECKING:
@@ -56,6 +58,10 @@ class CuratedFile:
     def window_end(self) -> datetime | None:
         return _time(self.metadata.get("seil.window_end", ""))
 
+    def with_columns(self, columns: dict[str, Column]) -> CuratedFile:
+        staged = replace(self.staged, columns=_merged(columns, self.metadata))
+        return replace(self, columns=columns, staged=staged)
+
     def count(self, name: str) -> int:
         """A row count from the metadata; a file that has none holds all that landed."""
         value = self.metadata.get(f"seil.{name}", "")
@@ -90,10 +96,23 @@ def read_footer(curated: Bucket, entry: Entry) -> CuratedFile:
             key=key,
             file=key,
             extracted_at=_extracted_at(key, metadata),
-            columns=columns,
+            columns=_merged(columns, metadata),
             url=path.as_uri() if (path := curated.path(key)) else curated.uri(key),
+            holds=_holds(metadata.get("seil.mode", "")),
         ),
     )
+
+
+def _merged(columns: dict[str, Column], metadata: dict[str, str]) -> dict[str, Column]:
+    """Those that the landed file had: of others it says nothing."""
+    missing = missing_columns(metadata)
+    return {name: column for name, column in columns.items() if name not in missing}
+
+
+def _holds(mode: str) -> Holds:
+    if mode == DELETIONS:
+        return "deletions"
+    return "values" if mode in PARTIAL_MODES else "versions"
 
 
 def check_readable(curated: Bucket, file: CuratedFile) -> None:

@@ -150,8 +150,6 @@ def _load_together(warehouse: Warehouse, group: Sequence[ObjectLoader], progress
             group[0].outbox.put([event for loader, own in pairs for event in loader.events(own)])
     except SeilError as error:
         log.info("each object gets a transaction of its own, as one for all failed: %s", error)
-        for loader in group:
-            loader.roll_back()
         return False
     for loader, files in zip(group, merged, strict=True):
         loader.take(files)

@@ -16,7 +16,7 @@ from seil.events.envelope import Event
 from seil.lake import Entry, Lake
 from seil.observe.progress import Progress, Step
 from seil.salesforce.ids import holds_ids
-from seil.sf_to_dw.extract.flows import PARTIAL_MODES
+from seil.sf_to_dw.extract.flows import OWN_CURATED, PARTIAL_MODES
 from seil.sf_to_dw.load.arrivals import Arrived, Key
 from seil.sf_to_dw.load.changes import change_log, record_change
 from seil.sf_to_dw.load.columns import ColumnCount, columns_read, count_columns
@@ -24,10 +24,7 @@ from seil.sf_to_dw.load.decided import record_decisions, routed
 from seil.sf_to_dw.load.drift import SchemaChange, TablePlan
 from seil.sf_to_dw.load.events import ObjectLoad, load_events
 from seil.sf_to_dw.load.files import CuratedFile, check_readable, read_footer
-from seil.sf_to_dw.load.gaps import Gaps
-from seil.sf_to_dw.load.history import files_without_versions, keep_current, keep_versions
 from seil.sf_to_dw.load.outbox import Outbox
-from seil.sf_to_dw.load.partials import lay_partials_over, merge_partials, partial_tables
 from seil.sf_to_dw.load.records import (
     KnownTables,
     MergedFile,
@@ -43,7 +40,8 @@ from seil.sf_to_dw.schema.review import (
     decision,
 )
 from seil.warehouse.lost_reasons import with_reason
-from seil.warehouse.protocol import EXTRACTED_AT, FILE, Outcome, TableName
+from seil.warehouse.merges import EXTRACTED_AT, FILE, Outcome, Records
+from seil.warehouse.tables import TableName
 from seil.warehouse.types import TEXT, TIMESTAMP
 
 if TYPE_CHECKING:
@@ -114,6 +112,17 @@ class ObjectLoader:
     def _key(self) -> str:
         return self.object.key.lower()
 
+    @property
+    def _records(self) -> Records:
+        elsewhere = {c for c, entry in self._decided.items() if entry.policy in ("column", "drop")}
+        return Records(
+            self.table,
+            self._key,
+            history=self.object.history,
+            given_up=frozenset(elsewhere),
+            timed_files=OWN_CURATED,
+        )
+
     def look(self) -> None:
         """Finds what is pending, and how the table has to be for it."""
         self.manifests, unreadable = read_manifests(self._lake, self._arrived.manifests)
@@ -171,7 +180,8 @@ class ObjectLoader:
         """Of the files that were merged before anybody wanted the object's history."""
         if not self.object.history:
             return
-        late = files_without_versions(self._warehouse, self.table, self.object.api_name)
+        name = self.object.api_name
+        late = self._warehouse.files_without_versions(self._records, name)
         late -= {file.key for file in self.files}
         if not late:
             return
@@ -179,17 +189,17 @@ class ObjectLoader:
         found = [entry for entry in self._lake.curated.list(prefix) if entry.key in late]
         gone = late - {entry.key for entry in found}
         words = "%s: its history takes in the versions of %d merged files; %d are gone from curated"
-        about = {"object": self.object.api_name}
-        log.info(words, self.object.api_name, len(found), len(gone), extra=about)
+        about = {"object": name}
+        log.info(words, name, len(found), len(gone), extra=about)
         with self._warehouse.transaction():
-            keep_current(self._warehouse, self.table, gone)
+            self._warehouse.keep_current_versions(self._records, gone)
         files = list(self._readable(found))
         for batch in _batches(files, limits):
             self._narrowed(batch, self._keep_versions)
 
     def _keep_versions(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
         with self._warehouse.transaction():
-            keep_versions(self._warehouse, self.table, batch, key=self._key)
+            self._warehouse.keep_versions(self._records, [file.staged for file in batch])
         return []
 
     def load(self, limits: BatchLimits, progress: Progress) -> None:
@@ -201,9 +211,8 @@ class ObjectLoader:
         """Files for which the table cannot be changed are found by halving, and left out."""
         files = self.files
         try:
-            with_reason(self._change_table, self.roll_back)
+            with_reason(self._change_table)
         except StatementError as error:
-            self.roll_back()
             if len(files) == 1:
                 self._leave_out(files[0].key, _refused(files[0], error))
                 self.changes = []
@@ -235,10 +244,6 @@ class ObjectLoader:
             merged = self._merged(self.files)
             step.advance(sum(entry.outcome.rows for entry in merged))
         return merged
-
-    def roll_back(self) -> None:
-        """After a transaction that failed: tables it has made are gone."""
-        self._known.partials = None
 
     def take(self, merged: Iterable[MergedFile]) -> None:
         """Counts what has been committed."""
@@ -310,15 +315,12 @@ class ObjectLoader:
         if self.is_new:
             own = [pa.field(EXTRACTED_AT, TIMESTAMP), pa.field(FILE, TEXT)]
             self._warehouse.create_table(self.table, pa.schema([*wanted, *own]))
-        for change in self.changes if self.alters else ():
-            column = wanted.field(change.column)
-            if change.change == "new-column":
-                self._warehouse.add_column(self.table, column)
-            else:
-                self._warehouse.change_type(self.table, column)
-        new = [change.column for change in self.changes if change.change == "new-column"]
-        if self.alters and new:
-            Gaps(self._warehouse, self.table, self._key).note_new_columns(new)
+        changes = self.changes if self.alters else []
+        for change in changes:
+            if change.change == "new-type":
+                self._warehouse.change_type(self.table, wanted.field(change.column))
+        if new := [wanted.field(c.column) for c in changes if c.change == "new-column"]:
+            self._warehouse.add_columns(self._records, pa.schema(new))
         append_changes(self._warehouse, self.changes)
         record_decisions(self._warehouse, self.table, self._decided.values())
 
@@ -331,9 +333,8 @@ class ObjectLoader:
         refused for what they say, are found and left out, so that they do not hold back others.
         """
         try:
-            return with_reason(lambda: work(batch), self.roll_back)
+            return with_reason(lambda: work(batch))
         except WarehouseError as error:
-            self.roll_back()
             sound = [file for file in batch if self._is_sound(file)]
             if len(sound) == len(batch):
                 if not isinstance(error, StatementError):
@@ -353,25 +354,12 @@ class ObjectLoader:
         return merged
 
     def _merged(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
-        warehouse, table, key = self._warehouse, self.table, self._key
-        staged = [file.staged for file in batch if file.mode not in PARTIAL_MODES]
-        outcomes: dict[str, Outcome] = {}
-        elsewhere = {c for c, entry in self._decided.items() if entry.policy in ("column", "drop")}
-        gaps = Gaps(warehouse, table, key, decided=elsewhere)
-        if self.object.history:
-            keep_versions(warehouse, table, batch, key=key)
-        if staged:
-            if gaps.keep_values(batch):
-                self._known.partials = None
-            watched = self._known.watched.get(str(table))
-            log = change_log(warehouse, table, key, watched=watched or ())
-            outcomes |= warehouse.merge(table, staged, key=key, log=log)
-            if log:
-                record_change(warehouse, table, log)
-            gaps.keep_losers(batch, outcomes)
-        if told := merge_partials(warehouse, table, batch, key=key):
-            outcomes |= told
-            self._known.partials = None
+        warehouse, table = self._warehouse, self.table
+        watched = self._known.watched.get(str(table))
+        log = change_log(warehouse, table, self._key, watched=watched or ())
+        outcomes = warehouse.merge(self._records, [file.staged for file in batch], log=log)
+        if log:
+            record_change(warehouse, table, log)
         for file in batch:
             if outcomes[file.key].rows != file.rows:
                 reason = (
@@ -379,10 +367,6 @@ class ObjectLoader:
                     f"were merged into {table}"
                 )
                 raise WarehouseError(warehouse.url, reason, hint="Nothing was committed")
-        if self._known.partials is None:
-            self._known.partials = partial_tables(warehouse)
-        files = [file.key for file in batch]
-        lay_partials_over(warehouse, table, key, self._known.partials, files=files)
         counts = self._column_counts(batch)
         return [
             MergedFile(

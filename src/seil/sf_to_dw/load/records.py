@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.load.columns import ColumnCount
     from seil.sf_to_dw.load.drift import SchemaChange
     from seil.sf_to_dw.load.files import CuratedFile
-    from seil.sf_to_dw.load.partials import PartialTables
     from seil.warehouse.protocol import Outcome, TableName, Warehouse
 
 
@@ -28,13 +27,11 @@ class KnownTables:
     """What the ledger says of all tables, read once for a whole load.
 
     `provisional` are columns that are text only because nothing described them when they came;
-    `watched` those that built tables read. Both by table. `partials` is None while it has to be
-    asked for (again).
+    `watched` those that built tables read. Both by table.
     """
 
     provisional: Mapping[str, frozenset[str]]
     watched: Mapping[str, frozenset[str]]
-    partials: PartialTables | None = None
 
 
 def known_tables(warehouse: Warehouse) -> KnownTables:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 
 from seil.salesforce.ids import CHECK, ID_LETTERS
-from seil.warehouse.protocol import ChangeLog, StagedFile
+from seil.warehouse.merges import ChangeLog, StagedFile
 from seil.warehouse.sql import Name, Sql, compose, joined, literal
 from seil.warehouse.types import TEXT, sql_type, stored_type
 

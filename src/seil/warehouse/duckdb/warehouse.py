@@ -9,36 +9,38 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import groupby
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from seil.errors import LostReasonError, StatementError, WarehouseError
-from seil.warehouse.duckdb import merge_sql
+from seil.warehouse.duckdb import history, merge_sql
+from seil.warehouse.duckdb.comparison import TableComparison, compared
 from seil.warehouse.duckdb.errors import translated_batches, translated_errors
-from seil.warehouse.duckdb.merge_sql import local_path
+from seil.warehouse.duckdb.merged_records import show_merged_records
+from seil.warehouse.duckdb.merging import Merging
+from seil.warehouse.duckdb.row_merge import DEFAULT_SCHEMA, RowMerge, qualified
 from seil.warehouse.fencing import admit
 from seil.warehouse.lost_reasons import with_reason
-from seil.warehouse.protocol import (
-    EXTRACTED_AT,
-    FILE,
+from seil.warehouse.merges import (
     ChangeLog,
-    Fence,
+    MergeSource,
+    Misfits,
     OpenUrl,
     Outcome,
+    Records,
+    SourceRows,
     StagedFile,
-    TableName,
 )
-from seil.warehouse.sql import Name, Sql, compose, joined, literal, quoted
+from seil.warehouse.protocol import Fence
+from seil.warehouse.sql import Name, Sql, compose, literal, quoted
+from seil.warehouse.tables import TableName
 from seil.warehouse.types import sql_type
 
 if TYPE_CHECKING:
@@ -46,16 +48,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_DEFAULT_SCHEMA = "main"
 _LOCK_POLL_SECONDS = 0.1
 # By another process; by another thread of this one, which reads where we write or the reverse.
 _IN_USE = ("lock on file", "different configuration")
-_GLOB_CHARACTERS = frozenset("*?[{")
 # DuckDB looks for a file `w.salesforce.json` where there is no such table.
 _FILE_KINDS = frozenset(
     {"arrow", "avro", "csv", "ipc", "json", "jsonl", "ndjson", "parquet", "tsv", "xlsx"}
 )
-_UNREADABLE_NAMES = frozenset({"", "file_row_number", "_seil_path"})
 _BATCH_ROWS = 16_384
 
 _Setting = str | bool | int | float | list[str]
@@ -80,7 +79,8 @@ class EmbeddedWarehouse:
         open_url: OpenUrl | None = None,
     ) -> None:
         self._fence = fence
-        self._open_url = open_url
+        self._rows = RowMerge(self, open_url)
+        self._merging = Merging(self)
         self.url = f"duckdb:{file}"
         self.read_only = read_only
         config: dict[str, _Setting] = {
@@ -142,6 +142,7 @@ class EmbeddedWarehouse:
             # A failed COMMIT, or a database that DuckDB has shut down, leaves nothing to roll back.
             with suppress(WarehouseError):
                 self.execute("ROLLBACK")
+            self._merging.forget()
             raise
         finally:
             self._in_transaction = False
@@ -204,7 +205,7 @@ class EmbeddedWarehouse:
                 "SELECT table_name FROM duckdb_tables() WHERE NOT temporary "
                 "AND database_name = current_database() AND schema_name = {schema} "
                 "ORDER BY table_name",
-                schema=schema or _DEFAULT_SCHEMA,
+                schema=schema or DEFAULT_SCHEMA,
             )
         )
         return [str(name) for name in found["table_name"].to_pylist()]
@@ -217,7 +218,7 @@ class EmbeddedWarehouse:
         select = compose(
             "SELECT * FROM {database}.{table} LIMIT 0",
             database=quoted(self._database),
-            table=_full(table),
+            table=qualified(table),
         )
         with translated_errors(self.url):
             try:
@@ -230,18 +231,18 @@ class EmbeddedWarehouse:
         if table.schema:
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(table.schema)}")
         columns_sql = merge_sql.described(columns)
-        self.execute(f"CREATE TABLE IF NOT EXISTS {_full(table)} ({columns_sql})")
+        self.execute(f"CREATE TABLE IF NOT EXISTS {qualified(table)} ({columns_sql})")
 
     def add_column(self, table: TableName, column: Column) -> None:
         columns_sql = merge_sql.described(pa.schema([column]))
-        self.execute(f"ALTER TABLE {_full(table)} ADD COLUMN {columns_sql}")
+        self.execute(f"ALTER TABLE {qualified(table)} ADD COLUMN {columns_sql}")
 
     def change_type(self, table: TableName, column: Column) -> None:
         known = self._known(table).field(column.name)
         self.execute(
             compose(
                 "ALTER TABLE {table} ALTER COLUMN {name} SET DATA TYPE {type} USING {value}",
-                table=_full(table),
+                table=qualified(table),
                 name=Name(column.name),
                 type=Sql(sql_type(column.type)),
                 value=merge_sql.cast(known, column.type),
@@ -249,41 +250,36 @@ class EmbeddedWarehouse:
         )
 
     def append(self, table: TableName, rows: pa.Table) -> None:
-        with self._registered("_seil_rows", rows):
+        with self.registered("_seil_rows", rows):
             insert = "INSERT INTO {table} BY NAME SELECT * FROM _seil_rows"
-            self.execute(compose(insert, table=_full(table)))
+            self.execute(compose(insert, table=qualified(table)))
 
     def replace(self, table: TableName, select: str) -> int:
-        self.execute(f"CREATE OR REPLACE TABLE {_full(table)} AS {select}")
-        counted = self.query(compose("SELECT count(*) AS n FROM {table}", table=_full(table)))
+        self.execute(f"CREATE OR REPLACE TABLE {qualified(table)} AS {select}")
+        counted = self.query(compose("SELECT count(*) AS n FROM {table}", table=qualified(table)))
         return int(counted["n"][0].as_py())
 
     def rename(self, table: TableName, name: str) -> None:
         self.drop(TableName(table.schema, name))
-        self.execute(f"ALTER TABLE {_full(table)} RENAME TO {quoted(name)}")
+        self.execute(f"ALTER TABLE {qualified(table)} RENAME TO {quoted(name)}")
 
     def drop(self, table: TableName) -> None:
-        self.execute(f"DROP TABLE IF EXISTS {_full(table)}")
+        self.execute(f"DROP TABLE IF EXISTS {qualified(table)}")
+
+    def drop_view(self, view: TableName) -> None:
+        if self.columns(view) is not None and view.name not in self.tables(view.schema):
+            self.execute(f"DROP VIEW {qualified(view)}")
 
     def comment(self, table: TableName, text: str, columns: Mapping[str, str]) -> None:
-        self.execute(f"COMMENT ON TABLE {_full(table)} IS {literal(text)}")
+        self.execute(f"COMMENT ON TABLE {qualified(table)} IS {literal(text)}")
         for name, described in columns.items():
-            place = f"{_full(table)}.{quoted(name)}"
+            place = f"{qualified(table)}.{quoted(name)}"
             self.execute(f"COMMENT ON COLUMN {place} IS {literal(described)}")
 
-    def misfits(
-        self, source: TableName | StagedFile, column: str, wanted: pa.DataType
-    ) -> tuple[int, str]:
-        if isinstance(source, TableName):
-            return self._misfits(_full(source), column, wanted)
-        with self._staged([source], pa.schema([pa.field(column, pa.string())])) as rows:
-            return self._misfits(Sql(f"({rows})"), column, wanted)
+    def misfits(self, source: TableName | StagedFile, column: str, wanted: pa.DataType) -> Misfits:
+        return self._rows.misfits(source, column, wanted)
 
-    def _misfits(self, relation: Sql, column: str, wanted: pa.DataType) -> tuple[int, str]:
-        found = self.query(merge_sql.misfits(relation, column, wanted)).to_pylist()[0]
-        return int(found["number"]), str(found["example"] or "")
-
-    def merge(
+    def merge_rows(
         self,
         table: TableName,
         files: Sequence[StagedFile],
@@ -292,16 +288,32 @@ class EmbeddedWarehouse:
         log: ChangeLog | None = None,
         every_version: bool = False,
     ) -> Mapping[str, Outcome]:
-        known = self._known(table)
-        columns = pa.schema([field for field in known if field.name not in (EXTRACTED_AT, FILE)])
-        if every_version:
-            key = merge_sql.version_key(key, columns)
-        with self._staged(files, columns) as rows:
-            merge = _Merge(self, table, rows, key, columns)
-            counted = {} if log else merge.into_empty()
-            if not counted:
-                counted = merge.by_version(log)
-        return {file.key: counted.get(n, Outcome()) for n, file in enumerate(files)}
+        return self._rows.merge(table, files, key=key, log=log, every_version=every_version)
+
+    def merge(
+        self, records: Records, files: Sequence[StagedFile], *, log: ChangeLog | None = None
+    ) -> Mapping[str, Outcome]:
+        return self._merging.merge(records, files, log)
+
+    def add_columns(self, records: Records, columns: pa.Schema) -> None:
+        self._merging.add_columns(records, columns)
+
+    def keep_versions(self, records: Records, files: Sequence[StagedFile]) -> None:
+        history.keep_versions(self, records, files)
+
+    def keep_current_versions(self, records: Records, files: Collection[str]) -> None:
+        history.keep_current_versions(self, records, files)
+
+    def files_without_versions(self, records: Records, object_name: str) -> frozenset[str]:
+        return history.files_without_versions(self, records, object_name)
+
+    def show_merged_records(self, view: TableName, sources: Sequence[MergeSource]) -> None:
+        show_merged_records(self, view, sources)
+
+    def compare(
+        self, table: TableName, rows: SourceRows, *, key: str, cursor: str = ""
+    ) -> AbstractContextManager[TableComparison]:
+        return compared(self, table, rows, key=key, cursor=cursor)
 
     def _known(self, table: TableName) -> pa.Schema:
         columns = self.columns(table)
@@ -310,93 +322,13 @@ class EmbeddedWarehouse:
         return columns
 
     @contextmanager
-    def _staged(self, files: Sequence[StagedFile], columns: pa.Schema) -> Iterator[Sql]:
-        """A SELECT over the rows of all files: read where they lie, or copied when remote."""
-        numbered = list(enumerate(files))
-        local = sorted((entry for entry in numbered if _is_local(entry[1])), key=_layout)
-        parts = [
-            merge_sql.rows_of(list(group), columns) for _, group in groupby(local, key=_layout)
-        ]
-        remote = [entry for entry in numbered if not _is_local(entry[1])]
-        if remote:
-            self.execute(merge_sql.staging_table(columns))
-            parts.append(Sql("SELECT * FROM temp.main._seil_staged"))
-        for number, file in remote:
-            self._copy(number, file, columns)
-        yield joined(" UNION ALL ", parts)
-        if remote:
-            self.execute("DROP TABLE temp.main._seil_staged")
-
-    def _copy(self, number: int, file: StagedFile, columns: pa.Schema) -> None:
-        """Under the table's names: those of the file can be any."""
-        wanted = {name: file.columns[name] for name in columns.names if name in file.columns}
-        named = replace(file, columns={name: wanted[name].with_name(name) for name in wanted})
-        with (
-            self._opened(file.url) as source,
-            self._registered("_seil_batches", _numbered(source, wanted)),
-        ):
-            self.execute(merge_sql.copy_batches(number, named, columns))
-
-    def _opened(self, url: str) -> AbstractContextManager[IO[bytes]]:
-        if path := local_path(url):
-            return path.open("rb")
-        if self._open_url is None:
-            raise WarehouseError(self.url, f"cannot read {url}: opened without a way to it")
-        return self._open_url(url)
-
-    @contextmanager
-    def _registered(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
+    def registered(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
         with translated_errors(self.url):
             self._connection.register(name, rows)
         try:
             yield
         finally:
             self._connection.unregister(name)
-
-
-@dataclass(frozen=True)
-class _Merge:
-    """Of staged `rows`. The outcomes are by the files' numbers."""
-
-    warehouse: EmbeddedWarehouse
-    table: TableName
-    rows: Sql
-    key: str
-    columns: pa.Schema
-
-    def into_empty(self) -> dict[int, Outcome]:
-        """Where nothing has to be compared: an empty table, and keys that come once. Elsewhere it
-        does nothing. Ranking that many rows would take longer than reading them.
-        """
-        target = _full(self.table)
-        if self.warehouse.query(compose("SELECT 1 FROM {table} LIMIT 1", table=target)).num_rows:
-            return {}
-        select = merge_sql.first_rows(self.rows, self.key, self.columns)
-        found = self.warehouse.query(select).to_pylist()
-        keys = {row.pop("_keys") for row in found}
-        counted = {row.pop("_seil_file"): Outcome(**row) for row in found}
-        if keys != {sum(outcome.rows for outcome in counted.values())}:
-            return {}
-        self.warehouse.execute(merge_sql.insert_winners(target, self.rows, all_win=True))
-        return counted
-
-    def by_version(self, log: ChangeLog | None) -> dict[int, Outcome]:
-        target, execute = _full(self.table), self.warehouse.execute
-        execute(merge_sql.ranked(self.rows, target, self.key, self.columns))
-        outcomes = self.warehouse.query(merge_sql.OUTCOMES).to_pylist()
-        replaced = sum(row.pop("_replaced") for row in outcomes)
-        won = sum(row.pop("_won") for row in outcomes)
-        counted = {row.pop("_seil_file"): Outcome(**row) for row in outcomes}
-        if log and won:
-            logged = (_full(log.table), log)
-            execute(merge_sql.log_changes(target, self.rows, self.key, logged))
-        if replaced:
-            execute(merge_sql.delete_replaced(target, self.key))
-        if won:
-            all_win = won == sum(outcome.rows for outcome in counted.values())
-            execute(merge_sql.insert_winners(target, self.rows, all_win=all_win))
-        execute("DROP TABLE temp.main._seil_ranked")
-        return counted
 
 
 def _connect(
@@ -411,40 +343,3 @@ def _connect(
             if not in_use or time.monotonic() >= give_up:
                 raise
             time.sleep(_LOCK_POLL_SECONDS)
-
-
-def _full(table: TableName) -> Sql:
-    return quoted(TableName(table.schema or _DEFAULT_SCHEMA, table.name))
-
-
-def _is_local(file: StagedFile) -> bool:
-    """Whether DuckDB can read it where it lies: it would take a path with these characters for a
-    pattern, and does not read a column beside one of its own of that name.
-    """
-    names = {column.name.lower() for column in file.columns.values()}
-    path = local_path(file.url)
-    is_plain = not _GLOB_CHARACTERS & set(str(path)) and not _UNREADABLE_NAMES & names
-    return path is not None and is_plain
-
-
-def _layout(numbered: tuple[int, StagedFile]) -> str:
-    columns = numbered[1].columns.values()
-    return repr(([(field.name, str(field.type)) for field in columns], sorted(numbered[1].ids)))
-
-
-def _numbered(source: IO[bytes], wanted: Mapping[str, Column]) -> pa.RecordBatchReader:
-    """The wanted columns under their new names, with each row's position in the file."""
-    file = pq.ParquetFile(source)
-    names = [column.name for column in wanted.values()]
-    fields = [file.schema_arrow.field(column.name).with_name(new) for new, column in wanted.items()]
-    schema = pa.schema([*fields, pa.field("_seil_row", pa.int64())])
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        first = 0
-        for batch in file.iter_batches(_BATCH_ROWS, columns=names):
-            rows = pa.array(range(first, first + batch.num_rows), pa.int64())
-            columns = [batch.column(name) for name in names]
-            yield pa.RecordBatch.from_arrays([*columns, rows], schema=schema)
-            first += batch.num_rows
-
-    return pa.RecordBatchReader.from_batches(schema, batches())

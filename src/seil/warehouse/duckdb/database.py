@@ -1,0 +1,58 @@
+"""What the parts of the DuckDB warehouse ask of its connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from seil.warehouse.merges import ChangeLog, Outcome, StagedFile
+    from seil.warehouse.tables import TableName
+    from seil.warehouse.types import Column
+
+
+class Database(Protocol):
+    @property
+    def url(self) -> str: ...
+
+    def execute(self, sql: str) -> None: ...
+
+    def query(self, sql: str) -> pa.Table: ...
+
+    def stream(self, sql: str) -> AbstractContextManager[pa.RecordBatchReader]: ...
+
+    def tables(self, schema: str = "") -> list[str]: ...
+
+    def columns(self, table: TableName) -> pa.Schema | None: ...
+
+    def create_table(self, table: TableName, columns: pa.Schema) -> None: ...
+
+    def add_column(self, table: TableName, column: Column) -> None: ...
+
+    def change_type(self, table: TableName, column: Column) -> None: ...
+
+    def append(self, table: TableName, rows: pa.Table) -> None: ...
+
+    def registered(
+        self, name: str, rows: pa.Table | pa.RecordBatchReader
+    ) -> AbstractContextManager[None]:
+        """Rows as a relation of this name for the length of the block."""
+        ...
+
+    def merge_rows(
+        self,
+        table: TableName,
+        files: Sequence[StagedFile],
+        *,
+        key: str,
+        log: ChangeLog | None = None,
+        every_version: bool = False,
+    ) -> Mapping[str, Outcome]:
+        """Makes the table hold, per key, the newest version among its own row and the files'.
+
+        With `every_version`, the key and systemmodstamp together tell rows apart.
+        """
+        ...

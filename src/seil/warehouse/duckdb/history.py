@@ -1,0 +1,160 @@
+"""Every version of a record, for tables whose records have a history.
+
+`seil_versions.<table>` holds one row per record and SystemModstamp, the last reading of it, and
+`seil_versions.<table>__deleted` each deletion that was read from a list. The view
+`salesforce_history.<table>` makes intervals of them. So a version that comes late splits the
+interval it belongs in, and one that comes twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from seil.warehouse.duckdb.versions_sql import stays_deleted, version_stamp
+from seil.warehouse.merges import EXTRACTED_AT, FILE, Records, StagedFile
+from seil.warehouse.sql import Name, Sql, compose, joined, literal, quoted
+from seil.warehouse.tables import TableName
+from seil.warehouse.types import TEXT, TIMESTAMP
+
+if TYPE_CHECKING:
+    from seil.warehouse.duckdb.database import Database
+
+_STORE = "seil_versions"
+_VIEWS = "salesforce_history"
+_INTERVAL = ("valid_from", "valid_to", "is_current")
+_DELETED: dict[str, pa.DataType] = {
+    "isdeleted": pa.bool_(),
+    "systemmodstamp": TIMESTAMP,
+    EXTRACTED_AT: TIMESTAMP,
+    FILE: TEXT,
+}
+
+
+def keep_versions(database: Database, records: Records, files: Sequence[StagedFile]) -> None:
+    """Before the current records change."""
+    table, key = records.table, records.key
+    columns = database.columns(table)
+    if columns is None:
+        return
+    versions = TableName(_STORE, table.name)
+    deleted = TableName(_STORE, f"{table.name}__deleted")
+    _prepare(database, versions, columns)
+    database.create_table(deleted, pa.schema({key: TEXT, **_DELETED}))
+    if whole := [file for file in files if file.holds == "versions"]:
+        database.merge_rows(versions, whole, key=key, every_version=True)
+    if deletions := [file for file in files if file.holds == "deletions"]:
+        database.merge_rows(deleted, deletions, key=key, every_version=True)
+    _note(database, table, [file.key for file in files])
+    database.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(_VIEWS)}")
+    database.execute(_view(records, versions, deleted, columns))
+
+
+def files_without_versions(
+    database: Database, records: Records, object_name: str
+) -> frozenset[str]:
+    noted = _noted(records.table)
+    kept = Sql("false")
+    if database.columns(noted) is not None:
+        kept = compose("curated_key IN (SELECT file FROM {files})", files=noted)
+    select = "SELECT curated_key FROM seil.loads WHERE object = {object} AND NOT {kept}"
+    keys = database.query(compose(select, object=object_name, kept=kept))
+    return frozenset(map(str, keys["curated_key"].to_pylist()))
+
+
+def keep_current_versions(database: Database, records: Records, files: Collection[str]) -> None:
+    columns = database.columns(records.table)
+    if columns is None or not files:
+        return
+    versions = TableName(_STORE, records.table.name)
+    _prepare(database, versions, columns)
+    insert = "INSERT INTO {versions} BY NAME SELECT * FROM {table} WHERE _file IN ({files})"
+    listed = joined(", ", map(literal, sorted(files)))
+    database.execute(compose(insert, versions=versions, table=records.table, files=listed))
+    _note(database, records.table, sorted(files))
+
+
+def _note(database: Database, table: TableName, keys: list[str]) -> None:
+    rows = pa.table({"file": pa.array(keys, TEXT)})
+    database.create_table(_noted(table), rows.schema)
+    database.append(_noted(table), rows)
+
+
+def _noted(table: TableName) -> TableName:
+    return TableName(_STORE, f"{table.name}__files")
+
+
+def _prepare(database: Database, versions: TableName, columns: pa.Schema) -> None:
+    """The columns of the current records, whatever they have become."""
+    existing = database.columns(versions)
+    if existing is None:
+        database.create_table(versions, columns)
+        return
+    for column in columns:
+        if column.name not in existing.names:
+            database.add_column(versions, column)
+        elif existing.field(column.name).type != column.type:
+            database.change_type(versions, column)
+
+
+def _view(records: Records, versions: TableName, deleted: TableName, columns: pa.Schema) -> Sql:
+    """A deletion read later than the version of the same second ends that version at once. One
+    after which the version was seen alive was none.
+    """
+    is_deleted = "isdeleted" in columns.names
+    since, until, current = _interval(columns.names)
+    return compose(
+        """
+        CREATE OR REPLACE VIEW {view} AS
+        WITH versions AS (
+            SELECT v.*, nullif({stamp}, TIMESTAMPTZ '-infinity') AS _seil_moment,
+                   false AS _seil_told, {deleted_flag} AS _seil_gone
+            FROM {versions} AS v
+        ), moments AS (
+            SELECT * FROM versions
+            UNION ALL BY NAME
+            SELECT {key}, _extracted_at, systemmodstamp AS _seil_moment, true AS _seil_told,
+                   true AS _seil_gone
+            FROM {deleted} AS d WHERE NOT EXISTS (
+                SELECT 1 FROM versions AS v
+                WHERE v.{key} = d.{key} AND NOT v._seil_gone AND {stamp} <= d.systemmodstamp
+                AND NOT {holds})
+        ), placed AS (
+            SELECT *, lead(_seil_moment) OVER (
+                PARTITION BY {key} ORDER BY _seil_moment NULLS FIRST, _extracted_at, _seil_told
+            ) AS _seil_end
+            FROM moments
+        )
+        SELECT {columns}, _seil_moment AS {since}, _seil_end AS {until},
+               _seil_end IS NULL AS {current}
+        FROM placed
+        WHERE NOT _seil_gone
+        AND (_seil_end IS NULL OR _seil_moment IS NULL OR _seil_end > _seil_moment)""",
+        view=TableName(_VIEWS, records.table.name),
+        versions=versions,
+        deleted=deleted,
+        key=Name(records.key),
+        stamp=version_stamp(columns, "v"),
+        holds=stays_deleted(records, "v", "d", version_stamp(columns, "v")),
+        deleted_flag=Sql(
+            "coalesce(TRY_CAST(v.isdeleted AS BOOLEAN), false)" if is_deleted else "false"
+        ),
+        columns=joined(", ", (compose("{name}", name=Name(name)) for name in columns.names)),
+        since=Name(since),
+        until=Name(until),
+        current=Name(current),
+    )
+
+
+def _interval(taken: Collection[str]) -> tuple[str, ...]:
+    """The names of an interval's columns: where the records have them, `seil_<name>`."""
+    used = {name.lower() for name in taken}
+    names = []
+    for name in _INTERVAL:
+        free = name
+        while free in used:
+            free = f"seil_{free}"
+        names.append(free)
+    return tuple(names)

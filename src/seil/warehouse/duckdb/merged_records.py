@@ -1,0 +1,64 @@
+"""The view of merged records: which record was merged into which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from seil.warehouse.duckdb.versions_sql import version_stamp
+from seil.warehouse.sql import Name, Sql, compose, joined
+
+if TYPE_CHECKING:
+    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.merges import MergeSource
+    from seil.warehouse.tables import TableName
+
+_NONE = Sql(
+    "SELECT '' AS object, '' AS loser_id, '' AS winner_id, TIMESTAMPTZ '-infinity' AS merged_at"
+    " WHERE false"
+)
+# More merges in a row than anybody makes; and the end of a circle, which no org should have.
+_LONGEST_CHAIN = 100
+
+
+def show_merged_records(
+    database: Database, view: TableName, sources: Sequence[MergeSource]
+) -> None:
+    database.execute(
+        compose(
+            """
+        CREATE OR REPLACE VIEW {view} AS
+        WITH RECURSIVE merged AS ({merges}), chains AS (
+            SELECT object, loser_id, winner_id, merged_at, 1 AS steps FROM merged
+            UNION ALL
+            SELECT c.object, c.loser_id, m.winner_id, c.merged_at, c.steps + 1
+            FROM chains AS c JOIN merged AS m ON m.object = c.object AND m.loser_id = c.winner_id
+            WHERE c.steps < {longest}
+        ), placed AS (
+            SELECT *, row_number() OVER (PARTITION BY object, loser_id ORDER BY steps DESC) AS place
+            FROM chains
+        )
+        SELECT object, loser_id, winner_id, merged_at FROM placed WHERE place = 1""",
+            view=view,
+            merges=joined(" UNION ALL ", (_NONE, *_merges(database, sources))),
+            longest=_LONGEST_CHAIN,
+        )
+    )
+
+
+def _merges(database: Database, sources: Sequence[MergeSource]) -> Iterator[Sql]:
+    for source in sources:
+        columns = database.columns(source.table)
+        if columns is None:
+            continue
+        yield compose(
+            """
+            SELECT {name} AS object, CAST(t.{key} AS VARCHAR) AS loser_id,
+                   CAST(t.masterrecordid AS VARCHAR) AS winner_id, {stamp} AS merged_at
+            FROM {table} AS t
+            WHERE t.masterrecordid IS NOT NULL AND TRY_CAST(t.isdeleted AS BOOLEAN)""",
+            name=source.object,
+            key=Name(source.key),
+            stamp=version_stamp(columns, "t"),
+            table=source.table,
+        )

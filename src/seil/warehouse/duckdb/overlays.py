@@ -1,0 +1,321 @@
+"""What is laid over the current records.
+
+Deletions from lists, values read by themselves, and values of columns that newer files lack.
+
+They are kept apart: `seil_deletions.<table>` holds every deletion that was reported,
+`seil_formulas.<table>_<columns>` the newest values of each record, and
+`seil_kept.<table>_<columns>` what whole versions said of columns that other files lack: see
+seil.warehouse.duckdb.gaps. A value of the last kind is as old as its version, whenever its file
+landed. A current record is what its newest version says, with these laid over it where they were
+read later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from seil.warehouse.duckdb.versions_sql import (
+    is_timed,
+    stays_deleted,
+    version_order,
+    version_stamp,
+)
+from seil.warehouse.merges import EXTRACTED_AT, FILE, ChangeLog, Outcome, Records, StagedFile
+from seil.warehouse.sql import Name, Sql, compose, joined, literal
+from seil.warehouse.tables import TableName
+from seil.warehouse.types import TEXT, TIMESTAMP, sql_type, stored_type
+
+if TYPE_CHECKING:
+    from seil.warehouse.duckdb.database import Database
+
+DELETIONS_SCHEMA = "seil_deletions"
+VALUES_SCHEMA = "seil_formulas"
+GAPS_SCHEMA = "seil_gaps"
+KEPT_SCHEMA = "seil_kept"
+OWN_COLUMNS: dict[str, pa.DataType] = {EXTRACTED_AT: TIMESTAMP, FILE: TEXT}
+_NONE = pa.schema([])
+_PATCH = Sql("temp.main._seil_patch")
+
+
+@dataclass(frozen=True)
+class OverlayTables:
+    """Which tables there are, since listing them takes longer than a small merge."""
+
+    deletions: frozenset[str]
+    values: tuple[str, ...]
+    gaps: frozenset[str]
+    kept: tuple[str, ...]
+
+    def values_of(self, table: TableName) -> list[TableName]:
+        """Tables with values to lay over the records of this one."""
+        names = {VALUES_SCHEMA: self.values, KEPT_SCHEMA: self.kept}
+        return [
+            TableName(schema, name)
+            for schema, listed in names.items()
+            for name in listed
+            if name.rpartition("_")[0] == table.name
+        ]
+
+
+def overlay_tables(database: Database) -> OverlayTables:
+    return OverlayTables(
+        frozenset(database.tables(DELETIONS_SCHEMA)),
+        tuple(database.tables(VALUES_SCHEMA)),
+        frozenset(database.tables(GAPS_SCHEMA)),
+        tuple(database.tables(KEPT_SCHEMA)),
+    )
+
+
+def keep_apart(
+    database: Database, records: Records, files: Sequence[StagedFile]
+) -> Mapping[str, Outcome]:
+    """Deletions and values of files. `inserted` in their outcomes is what is new to the table that
+    keeps them.
+    """
+    outcomes: dict[str, Outcome] = {}
+    for file in files:
+        types = {name: stored_type(c.type) or TEXT for name, c in file.columns.items()}
+        # An earlier deletion can be the one that counts, where a later one was taken back.
+        every = file.holds == "deletions"
+        apart = _deletions_of(records.table) if every else table_apart(records.table, types)
+        database.create_table(apart, pa.schema({**types, **OWN_COLUMNS}))
+        outcomes |= database.merge_rows(apart, [file], key=records.key, every_version=every)
+    return outcomes
+
+
+def table_apart(
+    table: TableName, types: Mapping[str, pa.DataType], schema: str = VALUES_SCHEMA
+) -> TableName:
+    """Values of the same columns and types share a table, so that none of its nulls is a gap."""
+    described = repr(sorted((name, str(kind)) for name, kind in types.items()))
+    name = f"{table.name}_{hashlib.sha256(described.encode()).hexdigest()[:8]}"
+    return TableName(schema, name)
+
+
+def _deletions_of(table: TableName) -> TableName:
+    return TableName(DELETIONS_SCHEMA, table.name)
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """To be laid over after each merge, in its transaction; changed records go into `log`."""
+
+    database: Database
+    records: Records
+    log: ChangeLog | None = None
+
+    def lay(self, among: OverlayTables, files: Iterable[str]) -> None:
+        """Over the records that `files` have touched."""
+        table = self.records.table
+        apart = among.values_of(table)
+        has_deletions = table.name in among.deletions
+        columns = self.database.columns(table) if apart or has_deletions else None
+        if columns is None:
+            return
+        if has_deletions:
+            if "isdeleted" not in columns.names:
+                self.database.add_column(table, pa.field("isdeleted", pa.bool_()))
+                columns = columns.append(pa.field("isdeleted", pa.bool_()))
+            self._patch(self._deletions(columns))
+        gaps = TableName(GAPS_SCHEMA, table.name) if table.name in among.gaps else None
+        for group, names in self._groups(apart).items():
+            if names := [name for name in names if name in columns.names]:
+                values = _Values(self.database, self.records, columns, gaps, frozenset(files))
+                self._patch(values.patch(group, names))
+
+    def _deletions(self, columns: pa.Schema) -> Sql:
+        stamp = version_stamp(columns, "t")
+        return compose(
+            """
+            SELECT t.{key} AS {key}, CAST(true AS {type}) AS isdeleted
+            FROM {table} AS t
+            WHERE coalesce(TRY_CAST(t.isdeleted AS BOOLEAN), false) = false
+            AND EXISTS (SELECT 1 FROM {deletions} AS d WHERE d.{key} = t.{key} AND {holds})""",
+            key=Name(self.records.key),
+            type=_type(columns.field("isdeleted").type),
+            table=self.records.table,
+            deletions=_deletions_of(self.records.table),
+            holds=stays_deleted(self.records, "t", "d", stamp),
+        )
+
+    def _groups(self, tables: Iterable[TableName]) -> dict[tuple[TableName, ...], list[str]]:
+        """Columns by the tables that have them: one table, unless columns came or went."""
+        holders: dict[str, tuple[TableName, ...]] = {}
+        for apart in tables:
+            columns = self.database.columns(apart)
+            for column in columns.names if columns is not None else ():
+                if column not in (self.records.key, *OWN_COLUMNS):
+                    holders[column] = (*holders.get(column, ()), apart)
+        groups: dict[tuple[TableName, ...], list[str]] = {}
+        for column, group in holders.items():
+            groups.setdefault(group, []).append(column)
+        return groups
+
+    def _patch(self, patch: Sql) -> None:
+        """Puts the values of `patch` into the records it names."""
+        database, key = self.database, self.records.key
+        database.execute(
+            compose("CREATE OR REPLACE TEMP TABLE _seil_patch AS {patch}", patch=patch)
+        )
+        first = database.query(compose("SELECT * FROM {patch} LIMIT 1", patch=_PATCH))
+        if first.num_rows:
+            self._log(is_old=True)
+            settings = (
+                compose("{name} = p.{name}", name=Name(name))
+                for name in first.column_names
+                if name != key
+            )
+            database.execute(
+                compose(
+                    "UPDATE {table} AS t SET {settings} FROM {patch} AS p WHERE t.{key} = p.{key}",
+                    table=self.records.table,
+                    settings=joined(", ", settings),
+                    patch=_PATCH,
+                    key=Name(key),
+                )
+            )
+            self._log(is_old=False)
+        database.execute(compose("DROP TABLE {patch}", patch=_PATCH))
+
+    def _log(self, *, is_old: bool) -> None:
+        if not self.log:
+            return
+        self.database.execute(
+            compose(
+                """
+                INSERT INTO {log} BY NAME
+                SELECT {sequence}::BIGINT AS _sequence, {is_old} AS _is_old, {columns}
+                FROM {table} AS t WHERE t.{key} IN (SELECT {key} FROM {patch})""",
+                log=self.log.table,
+                sequence=self.log.sequence,
+                is_old=Sql(str(is_old).lower()),
+                columns=joined(
+                    ", ", (compose("t.{name}", name=Name(name)) for name in self.log.columns)
+                ),
+                table=self.records.table,
+                key=Name(self.records.key),
+                patch=_PATCH,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _Values:
+    """Kept apart, over the records of a table that `files` have touched."""
+
+    database: Database
+    records: Records
+    columns: pa.Schema
+    gaps: TableName | None
+    files: frozenset[str]
+
+    def patch(self, group: Sequence[TableName], names: Sequence[str]) -> Sql:
+        """Per record the newest value that was read by itself, where it is newer than the record's
+        version, and the newest that a whole version had, where its newest does not have the column;
+        those that differ from the table.
+        """
+        values = {name: self._value(name) for name in names}
+        return compose(
+            """
+            WITH newest AS (
+                SELECT * FROM (
+                    SELECT *, row_number() OVER (
+                        PARTITION BY {key}, _seil_kept ORDER BY _seil_version DESC
+                    ) AS _seil_place
+                    FROM ({listed}) WHERE {key} IN ({touched})
+                ) WHERE _seil_place = 1
+            )
+            SELECT * FROM (
+                SELECT t.{key} AS {key}, {settled}
+                FROM (SELECT DISTINCT {key} FROM newest) AS n JOIN {table} AS t ON t.{key} = n.{key}
+                LEFT JOIN (SELECT * FROM newest WHERE NOT _seil_kept) AS o ON o.{key} = t.{key}
+                LEFT JOIN (SELECT * FROM newest WHERE _seil_kept) AS w ON w.{key} = t.{key} {gaps}
+                WHERE {differs})""",
+            key=Name(self.records.key),
+            settled=joined(
+                ", ", (compose("{v} AS {n}", v=v, n=Name(n)) for n, v in values.items())
+            ),
+            listed=joined(" UNION ALL ", (self._listed(a, names) for a in group)),
+            touched=self._touched(group),
+            table=self.records.table,
+            gaps=self._joined_gaps(),
+            differs=joined(
+                " OR ",
+                (compose("t.{n} IS DISTINCT FROM {v}", n=Name(n), v=v) for n, v in values.items()),
+            ),
+        )
+
+    def _listed(self, apart: TableName, names: Sequence[str]) -> Sql:
+        """`_seil_read_at` is when the source said so, as far as that is known."""
+        is_kept = apart.schema == KEPT_SCHEMA
+        stamps = (self.database.columns(apart) or _NONE) if is_kept else _NONE
+        return compose(
+            """
+            SELECT {key}, {values}, {is_kept} AS _seil_kept, {version} AS _seil_version,
+                   CASE WHEN {is_kept} AND NOT {timed}
+                        THEN {stamp} ELSE a._extracted_at END AS _seil_read_at
+            FROM {apart} AS a""",
+            key=Name(self.records.key),
+            values=joined(
+                ", ", _values({name: _type(self.columns.field(name).type) for name in names})
+            ),
+            is_kept=Sql(str(is_kept).lower()),
+            version=version_order(stamps, "a"),
+            timed=is_timed(self.records, "a"),
+            stamp=version_stamp(stamps, "a"),
+            apart=apart,
+        )
+
+    def _value(self, name: str) -> Sql:
+        lacks = Sql("false")
+        if self.gaps:
+            lacks = compose("coalesce(contains(g.columns, {name}), false)", name=f"|{name}|")
+        return compose(
+            """
+            CASE WHEN o.{key} IS NOT NULL AND CASE
+                     WHEN {lacks} THEN w.{key} IS NULL OR o._seil_read_at >= w._seil_read_at
+                     ELSE o._seil_read_at >= t._extracted_at END THEN o.{n}
+                 WHEN {lacks} AND w.{key} IS NOT NULL THEN w.{n}
+                 ELSE t.{n} END""",
+            key=Name(self.records.key),
+            lacks=lacks,
+            n=Name(name),
+        )
+
+    def _joined_gaps(self) -> Sql:
+        if self.gaps is None:
+            return Sql("")
+        return compose(
+            "LEFT JOIN (SELECT file, string_agg(columns, '') AS columns FROM {gaps} GROUP BY file)"
+            " AS g ON g.file = t._file",
+            gaps=self.gaps,
+        )
+
+    def _touched(self, group: Sequence[TableName]) -> Sql:
+        files = joined(", ", map(literal, sorted(self.files)))
+        return joined(
+            " UNION ALL ",
+            (
+                compose(
+                    "SELECT {key} FROM {place} WHERE _file IN ({files})",
+                    key=Name(self.records.key),
+                    place=place,
+                    files=files,
+                )
+                for place in (self.records.table, *group)
+            ),
+        )
+
+
+def _values(types: Mapping[str, Sql]) -> Iterator[Sql]:
+    for name, kind in types.items():
+        yield compose("CAST({name} AS {type}) AS {name}", name=Name(name), type=kind)
+
+
+def _type(kind: pa.DataType) -> Sql:
+    return Sql(sql_type(stored_type(kind) or TEXT))

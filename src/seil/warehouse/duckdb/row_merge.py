@@ -1,0 +1,199 @@
+"""Rows of Parquet files into a table that holds the newest of each key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import IO, TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seil.errors import StatementError, WarehouseError
+from seil.warehouse.duckdb import merge_sql
+from seil.warehouse.duckdb.merge_sql import local_path
+from seil.warehouse.merges import (
+    EXTRACTED_AT,
+    FILE,
+    ChangeLog,
+    Misfits,
+    OpenUrl,
+    Outcome,
+    StagedFile,
+)
+from seil.warehouse.sql import Sql, compose, joined, quoted
+from seil.warehouse.tables import TableName
+
+if TYPE_CHECKING:
+    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.types import Column
+
+DEFAULT_SCHEMA = "main"
+_GLOB_CHARACTERS = frozenset("*?[{")
+_UNREADABLE_NAMES = frozenset({"", "file_row_number", "_seil_path"})
+_BATCH_ROWS = 16_384
+
+
+def qualified(table: TableName) -> Sql:
+    return quoted(TableName(table.schema or DEFAULT_SCHEMA, table.name))
+
+
+@dataclass(frozen=True)
+class RowMerge:
+    """`open_url` is for files that DuckDB cannot read where they lie."""
+
+    database: Database
+    open_url: OpenUrl | None
+
+    def misfits(self, source: TableName | StagedFile, column: str, wanted: pa.DataType) -> Misfits:
+        if isinstance(source, TableName):
+            return self._misfits(qualified(source), column, wanted)
+        with self._staged([source], pa.schema([pa.field(column, pa.string())])) as rows:
+            return self._misfits(Sql(f"({rows})"), column, wanted)
+
+    def _misfits(self, relation: Sql, column: str, wanted: pa.DataType) -> Misfits:
+        found = self.database.query(merge_sql.misfits(relation, column, wanted)).to_pylist()[0]
+        return Misfits(int(found["number"]), str(found["example"] or ""))
+
+    def merge(
+        self,
+        table: TableName,
+        files: Sequence[StagedFile],
+        *,
+        key: str,
+        log: ChangeLog | None = None,
+        every_version: bool = False,
+    ) -> Mapping[str, Outcome]:
+        known = self._columns(table)
+        columns = pa.schema([field for field in known if field.name not in (EXTRACTED_AT, FILE)])
+        if every_version:
+            key = merge_sql.version_key(key, columns)
+        with self._staged(files, columns) as rows:
+            merge = _Merge(self.database, table, rows, key, columns)
+            counted = {} if log else merge.into_empty()
+            if not counted:
+                counted = merge.by_version(log)
+        return {file.key: counted.get(n, Outcome()) for n, file in enumerate(files)}
+
+    def _columns(self, table: TableName) -> pa.Schema:
+        columns = self.database.columns(table)
+        if columns is None:
+            raise StatementError(self.database.url, f"there is no table {table}")
+        return columns
+
+    @contextmanager
+    def _staged(self, files: Sequence[StagedFile], columns: pa.Schema) -> Iterator[Sql]:
+        """A SELECT over the rows of all files: read where they lie, or copied when remote."""
+        numbered = list(enumerate(files))
+        local = sorted((entry for entry in numbered if _is_local(entry[1])), key=_layout)
+        parts = [
+            merge_sql.rows_of(list(group), columns) for _, group in groupby(local, key=_layout)
+        ]
+        remote = [entry for entry in numbered if not _is_local(entry[1])]
+        if remote:
+            self.database.execute(merge_sql.staging_table(columns))
+            parts.append(Sql("SELECT * FROM temp.main._seil_staged"))
+        for number, file in remote:
+            self._copy(number, file, columns)
+        yield joined(" UNION ALL ", parts)
+        if remote:
+            self.database.execute("DROP TABLE temp.main._seil_staged")
+
+    def _copy(self, number: int, file: StagedFile, columns: pa.Schema) -> None:
+        """Under the table's names: those of the file can be any."""
+        wanted = {name: file.columns[name] for name in columns.names if name in file.columns}
+        named = replace(file, columns={name: wanted[name].with_name(name) for name in wanted})
+        with (
+            self._opened(file.url) as source,
+            self.database.registered("_seil_batches", _numbered(source, wanted)),
+        ):
+            self.database.execute(merge_sql.copy_batches(number, named, columns))
+
+    def _opened(self, url: str) -> AbstractContextManager[IO[bytes]]:
+        if path := local_path(url):
+            return path.open("rb")
+        if self.open_url is None:
+            raise WarehouseError(
+                self.database.url, f"cannot read {url}: opened without a way to it"
+            )
+        return self.open_url(url)
+
+
+@dataclass(frozen=True)
+class _Merge:
+    """Of staged `rows`. The outcomes are by the files' numbers."""
+
+    database: Database
+    table: TableName
+    rows: Sql
+    key: str
+    columns: pa.Schema
+
+    def into_empty(self) -> dict[int, Outcome]:
+        """Where nothing has to be compared: an empty table, and keys that come once. Elsewhere it
+        does nothing. Ranking that many rows would take longer than reading them.
+        """
+        target = qualified(self.table)
+        if self.database.query(compose("SELECT 1 FROM {table} LIMIT 1", table=target)).num_rows:
+            return {}
+        select = merge_sql.first_rows(self.rows, self.key, self.columns)
+        found = self.database.query(select).to_pylist()
+        keys = {row.pop("_keys") for row in found}
+        counted = {row.pop("_seil_file"): Outcome(**row) for row in found}
+        if keys != {sum(outcome.rows for outcome in counted.values())}:
+            return {}
+        self.database.execute(merge_sql.insert_winners(target, self.rows, all_win=True))
+        return counted
+
+    def by_version(self, log: ChangeLog | None) -> dict[int, Outcome]:
+        target, execute = qualified(self.table), self.database.execute
+        execute(merge_sql.ranked(self.rows, target, self.key, self.columns))
+        outcomes = self.database.query(merge_sql.OUTCOMES).to_pylist()
+        replaced = sum(row.pop("_replaced") for row in outcomes)
+        won = sum(row.pop("_won") for row in outcomes)
+        counted = {row.pop("_seil_file"): Outcome(**row) for row in outcomes}
+        if log and won:
+            logged = (qualified(log.table), log)
+            execute(merge_sql.log_changes(target, self.rows, self.key, logged))
+        if replaced:
+            execute(merge_sql.delete_replaced(target, self.key))
+        if won:
+            all_win = won == sum(outcome.rows for outcome in counted.values())
+            execute(merge_sql.insert_winners(target, self.rows, all_win=all_win))
+        execute("DROP TABLE temp.main._seil_ranked")
+        return counted
+
+
+def _is_local(file: StagedFile) -> bool:
+    """Whether DuckDB can read it where it lies: it would take a path with these characters for a
+    pattern, and does not read a column beside one of its own of that name.
+    """
+    names = {column.name.lower() for column in file.columns.values()}
+    path = local_path(file.url)
+    is_plain = not _GLOB_CHARACTERS & set(str(path)) and not _UNREADABLE_NAMES & names
+    return path is not None and is_plain
+
+
+def _layout(numbered: tuple[int, StagedFile]) -> str:
+    columns = numbered[1].columns.values()
+    return repr(([(field.name, str(field.type)) for field in columns], sorted(numbered[1].ids)))
+
+
+def _numbered(source: IO[bytes], wanted: Mapping[str, Column]) -> pa.RecordBatchReader:
+    """The wanted columns under their new names, with each row's position in the file."""
+    file = pq.ParquetFile(source)
+    names = [column.name for column in wanted.values()]
+    fields = [file.schema_arrow.field(column.name).with_name(new) for new, column in wanted.items()]
+    schema = pa.schema([*fields, pa.field("_seil_row", pa.int64())])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        first = 0
+        for batch in file.iter_batches(_BATCH_ROWS, columns=names):
+            rows = pa.array(range(first, first + batch.num_rows), pa.int64())
+            columns = [batch.column(name) for name in names]
+            yield pa.RecordBatch.from_arrays([*columns, rows], schema=schema)
+            first += batch.num_rows
+
+    return pa.RecordBatchReader.from_batches(schema, batches())

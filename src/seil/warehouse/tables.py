@@ -1,0 +1,56 @@
+"""Tables by name: what is there, and how their columns change.
+
+Types are Arrow's, in the reduced form of `seil.warehouse.types`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from seil.warehouse.types import Column
+
+
+class TableName(NamedTuple):
+    """`schema` is empty for the warehouse's default one."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+class Tables(Protocol):
+    def tables(self, schema: str = "") -> list[str]: ...
+
+    def columns(self, table: TableName) -> pa.Schema | None:
+        """None when there is no such table or view."""
+        ...
+
+
+class TableEditor(Protocol):
+    def create_table(self, table: TableName, columns: pa.Schema) -> None:
+        """Does nothing when the table is there. Creates the schema as well."""
+        ...
+
+    def add_column(self, table: TableName, column: Column) -> None: ...
+
+    def change_type(self, table: TableName, column: Column) -> None:
+        """Casts what is there; raises when a value does not fit."""
+        ...
+
+    def drop(self, table: TableName) -> None:
+        """No error when it is not there."""
+        ...
+
+    def drop_view(self, view: TableName) -> None:
+        """No error when it is not there, or is a table, which stays."""
+        ...
+
+    def comment(self, table: TableName, text: str, columns: Mapping[str, str]) -> None:
+        """Keeps descriptions beside the table, where the engine can."""
+        ...
