@@ -133,13 +133,13 @@ def _label(active: Mapping[str, int]) -> str:
 def _timed_calls(spans: _Spans) -> Iterator[None]:
     """The pipeline calls each of these by a name of its module."""
     with spans.span(_START):
-        from seil.cli.context import Context
+        from seil.app.site import Site
         from seil.sf_to_dw import pipeline
         from seil.sf_to_dw.compare.reconcile import Reconciliation
 
     places: dict[str, tuple[Any, str]] = {
         "reconcile": (Reconciliation, "compare"),
-        "publish": (Context, "publish"),
+        "publish": (Site, "publish"),
     }
 
     def timed(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -157,7 +157,7 @@ def _timed_calls(spans: _Spans) -> Iterator[None]:
 
 
 def seil(clock: Clock, *, url: str, folder: str, full: bool, lookback: str) -> dict[str, Any]:
-    from seil.cli.context import Context
+    from seil.app.site import Site
     from seil.settings import Settings
 
     base = Path(folder)
@@ -173,7 +173,7 @@ def seil(clock: Clock, *, url: str, folder: str, full: bool, lookback: str) -> d
         }
     )
     spans = _Spans()
-    with clock, _timed_calls(spans), Context(settings) as context:
+    with clock, _timed_calls(spans), Site(settings) as context:
         with spans.span(_START):
             pipeline, objects = context.pipeline, context.catalog.select(())
         report = pipeline.run(objects, full=full, progress=spans)

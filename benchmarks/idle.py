@@ -84,7 +84,7 @@ def _table(found: dict[str, Result], rounds: int) -> str:
 
 @contextmanager
 def _site(url: str, folder: str) -> Iterator[Any]:
-    from seil.cli.context import Context
+    from seil.app.site import Site
     from seil.settings import Settings
 
     base = Path(folder)
@@ -99,7 +99,7 @@ def _site(url: str, folder: str) -> Iterator[Any]:
             "catalog": {"file": catalog},
         }
     )
-    with Context(settings) as context:
+    with Site(settings) as context:
         yield context
 
 

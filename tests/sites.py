@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from tests.rest_writes import write
 
-from seil.cli.context import Context
+import seil.app.site
 from seil.modeling.model import Models
 from seil.sandbox.salesforce.options import Options
 from seil.sandbox.salesforce.server import Server
@@ -94,8 +94,8 @@ class Site:
             rows = store.cursor().execute(f'SELECT "Id", "{column}" FROM main."{name}"').fetchall()
         return dict(rows)
 
-    def open(self) -> Context:
-        return _Context(load_settings(self.folder / "seil.toml"), self.tables)
+    def open(self) -> seil.app.site.Site:
+        return _OpenSite(load_settings(self.folder / "seil.toml"), self.tables)
 
     def run(self, *, full: bool = False) -> RunReport:
         with self.open() as context:
@@ -156,7 +156,7 @@ def _opened_soon(settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl
     return open_warehouse(settings, wait=wait, fence=fence, open_url=open_url)
 
 
-class _Context(Context):
+class _OpenSite(seil.app.site.Site):
     def __init__(self, settings: Settings, tables: tuple[str, ...]) -> None:
         super().__init__(settings)
         self._tables = tables

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from seil.app.site import Site
 from seil.cli.answer_page import fields_of, is_list, is_optional, is_shape, is_table
 from seil.cli.answer_schemas import ANSWERS, Failure
-from seil.cli.context import Context
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
 from seil.sandbox.salesforce.options import Options
@@ -180,7 +180,7 @@ def _die() -> None:
     def refuse(event: Event) -> None:
         raise ValueError("odd")
 
-    with Context(load_settings()) as context:
+    with Site(load_settings()) as context:
         everything = Pattern({"source": [{"exists": True}]})
         context.journal.publish([Event("seil.test", "x", {})])
         subscriber = Subscriber("s", everything, refuse, attempts=1, replay=True)

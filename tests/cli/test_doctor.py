@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from seil.app.site import Site
 from seil.cli import doctor_machine
-from seil.cli.context import Context
 from seil.cli.doctor_machine import Check, bytes_of, machine_checks, machine_memory
 from seil.settings import load_settings
 
@@ -22,7 +22,7 @@ Seil = Callable[..., Any]
 
 def checks(home: Path, config: str = "") -> dict[str, Check]:
     (home / "seil.toml").write_text(config)
-    with Context(load_settings()) as context:
+    with Site(load_settings()) as context:
         return {check.name: check for check in machine_checks(context)}
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from seil.app.site import Site
 from seil.cli import doctor
-from seil.cli.context import Context
 from seil.cli.steps import due
 from seil.sandbox.salesforce.options import Options, Quotas
 from seil.sandbox.salesforce.server import Server
@@ -321,7 +321,7 @@ def test_run_every_ends_when_a_person_has_to_act(seil: Seil, home: Path) -> None
 
 def test_every_is_the_schedule_of_objects_without_one(seil: Seil, org: Server) -> None:
     seil("extract", "Account", "Contact")
-    with Context(load_settings()) as context:
+    with Site(load_settings()) as context:
         chosen = context.catalog.select(["Account", "Contact"])
         assert due(context, chosen, within=timedelta(hours=20)) == chosen
         assert due(context, chosen, within=timedelta(seconds=0.001)) == chosen
@@ -367,7 +367,7 @@ def test_an_object_waits_for_its_own_schedule(seil: Seil, org: Server, home: Pat
     daily = '[objects.Account.flow]\nschedule = "1d"\n'
     (home / "objects.toml").write_text(NO_LAG + daily)
     seil("extract", "Account", "Contact")
-    with Context(load_settings()) as context:
+    with Site(load_settings()) as context:
         chosen = context.catalog.select(["Account", "Contact", "Order"])
         names = [obj.api_name for obj in due(context, chosen, within=timedelta(hours=2))]
     assert names == ["Contact", "Order"]
@@ -404,7 +404,7 @@ def test_doctor_minds_dead_letters_and_a_broken_rule(seil: Seil, org: Server, ho
 def until_locked() -> None:
     """Until the other process holds the run lock."""
     deadline = time.monotonic() + 20
-    with Context(load_settings()) as context:
+    with Site(load_settings()) as context:
         lake = context.lake
     while not (holder := lock_holder(lake)) or not holder.pid:
         assert time.monotonic() < deadline

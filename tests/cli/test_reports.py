@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from seil.app.site import Site
 from seil.cli import doctor, output, reports, steps
-from seil.cli.context import Context
 from seil.cli.frame import Call
 from seil.cli.status import flow_statuses
 from seil.errors import ObjectRejectedError, UnavailableError
@@ -42,8 +42,8 @@ TEXT = Call()
 
 
 @pytest.fixture
-def context(home: Path) -> Iterator[Context]:
-    with Context(load_settings()) as opened:
+def context(home: Path) -> Iterator[Site]:
+    with Site(load_settings()) as opened:
         yield opened
 
 
@@ -175,7 +175,7 @@ def test_a_run_lists_what_changed_or_was_set_aside(capsys: pytest.CaptureFixture
     assert listed[4].endswith("31 more ledger rows balance, of objects without changes.")
 
 
-def test_status_of_a_late_flow_and_of_one_under_way(seil: Seil, context: Context) -> None:
+def test_status_of_a_late_flow_and_of_one_under_way(seil: Seil, context: Site) -> None:
     account, order = context.catalog.select(["Account", "Order"])
     page = LandedPage(0, "", None, "in/x", 10)
     window = Window(None, NOON)
@@ -189,7 +189,7 @@ def test_status_of_a_late_flow_and_of_one_under_way(seil: Seil, context: Context
     assert "1 pages landed, not committed" in seil("status", "Order", "--all").out
 
 
-def test_status_and_doctor_point_at_dead_letters(seil: Seil, context: Context) -> None:
+def test_status_and_doctor_point_at_dead_letters(seil: Seil, context: Site) -> None:
     def refuse(event: Event) -> None:
         raise ValueError("odd")
 
@@ -207,7 +207,7 @@ def test_status_and_doctor_point_at_dead_letters(seil: Seil, context: Context) -
     [(10**9, "warn", "but only 1.0 GB are free"), (10**12, "ok", "1.0 TB free"), (None, "ok", "")],
 )
 def test_doctor_minds_the_space(
-    context: Context,
+    context: Site,
     monkeypatch: pytest.MonkeyPatch,
     free: int | None,
     state: str,
@@ -271,7 +271,7 @@ class _Org:
     ids=["fine", "not queryable", "not described", "no key", "no cursor"],
 )
 def test_doctor_looks_at_each_object(
-    context: Context, home: Path, org: _Org, state: str, detail: str
+    context: Site, home: Path, org: _Org, state: str, detail: str
 ) -> None:
     from seil.catalog import SyncedObject
 
@@ -283,13 +283,13 @@ def test_doctor_looks_at_each_object(
     assert all(detail in check.detail and check.cure for check in checks)
 
 
-def test_doctor_says_when_the_allowance_is_not_told(context: Context) -> None:
+def test_doctor_says_when_the_allowance_is_not_told(context: Site) -> None:
     context.__dict__["org"] = _Org(["Id"])
     assert doctor._quota(context).state == "warn"
 
 
 def test_doctor_says_when_the_version_is_not_spoken(
-    context: Context, monkeypatch: pytest.MonkeyPatch
+    context: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(self: _Org) -> list[Any]:
         raise UnavailableError("Salesforce", "no such version")
@@ -343,7 +343,7 @@ def test_progress_is_bars_on_a_terminal_and_silence_on_request(
 
 
 def test_a_journal_is_closed_with_its_context(home: Path) -> None:
-    with Context(load_settings()) as context:
+    with Site(load_settings()) as context:
         context.journal.publish([Event("seil.test", "x", {})])
         held: Journal = context.journal
     assert held.file._connection is None

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from seil.app.health import Health, RunRecord, recorded_run
-from seil.cli.context import Context
+from seil.app.site import Site
 from seil.cli.verdict import Finding, of_runs, verdict
 from seil.errors import LakeError, LoginError
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
@@ -67,8 +67,8 @@ def serve(generated: Path, home: Path) -> Iterator[Serve]:
 
 
 @pytest.fixture
-def context(home: Path) -> Iterator[Context]:
-    with Context(load_settings()) as opened:
+def context(home: Path) -> Iterator[Site]:
+    with Site(load_settings()) as opened:
         yield opened
 
 
@@ -118,7 +118,7 @@ def error_files(seil: Seil, serve: Serve, home: Path) -> None:
 
 def lock(seil: Seil, serve: Serve, home: Path) -> None:
     serve()
-    with Context(load_settings()) as context, run_lock(context.lake):
+    with Site(load_settings()) as context, run_lock(context.lake):
         assert seil("run", "Account").code == 5
 
 
@@ -128,7 +128,7 @@ def quota(seil: Seil, serve: Serve, home: Path) -> None:
 
 
 def late(seil: Seil, serve: Serve, home: Path) -> None:
-    with Context(load_settings()) as context:
+    with Site(load_settings()) as context:
         [obj] = context.catalog.select(["Account"])
         states = FlowStates(context.lake)
         states.change(obj, committed=NOW - timedelta(days=9), last_run_id="r0", finished_at=NOW)
@@ -148,7 +148,7 @@ def dead_letter(seil: Seil, serve: Serve, home: Path) -> None:
         raise ValueError("odd")
 
     everything = Pattern({"source": [{"exists": True}]})
-    with Context(load_settings()) as context:
+    with Site(load_settings()) as context:
         subscriber = Subscriber("crm", everything, refuse, attempts=1)
         dispatcher = Dispatcher(context.journal, [subscriber])
         context.journal.publish([Event("seil.test", "x", {})])
@@ -229,7 +229,7 @@ def test_all_is_well_again_after_a_run_that_goes_well(seil: Seil, serve: Serve, 
     assert runs[1]["detail"]["error"] == "login"
 
 
-def test_a_failure_keeps_the_time_when_it_began(context: Context) -> None:
+def test_a_failure_keeps_the_time_when_it_began(context: Site) -> None:
     for _ in range(2):
         with pytest.raises(LakeError), recorded_run(context.lake, context.journal, "run"):
             raise LakeError("file:///l", "write", "full")
@@ -243,7 +243,7 @@ def test_a_login_that_works_again_is_said_before_the_run_ends(
     seil: Seil, serve: Serve, seil_process: Callable[..., subprocess.Popen[str]]
 ) -> None:
     serve(job_delay=30.0)
-    with Context(load_settings()) as context:
+    with Site(load_settings()) as context:
         health = Health(context.lake)
         health.note_stop("run", LoginError("https://acme.example", "invalid_grant", "expired"))
     with seil_process("run", "Account") as running:
@@ -285,7 +285,7 @@ def test_a_comparison_that_failed_is_over_once_it_goes_well(
     assert seil("status").out.startswith("In step: ")
 
 
-def test_what_ended_the_last_run_is_named_first(context: Context, seil: Seil) -> None:
+def test_what_ended_the_last_run_is_named_first(context: Site, seil: Seil) -> None:
     """What ended earlier ones may be mended: the run did not get as far as to tell."""
     held = translated("w", duckdb.IOException("set lock on file: held in python (PID 7)"))
     for error in (LakeError("file:///l", "write", "full"), held):
@@ -332,14 +332,14 @@ def test_a_run_that_was_killed_is_seen(
     assert f"`seil run` died before it ended (process {running.pid} " in first
 
 
-def test_a_process_of_the_same_number_is_not_the_run(context: Context) -> None:
+def test_a_process_of_the_same_number_is_not_the_run(context: Site) -> None:
     mine = RunRecord.begin("run")
     assert mine.is_alive
     assert not replace(mine, process_start="1").is_alive
     assert replace(mine, host="elsewhere", pid=1).is_alive
 
 
-def test_documents_of_a_later_version_are_read(context: Context) -> None:
+def test_documents_of_a_later_version_are_read(context: Site) -> None:
     with recorded_run(context.lake, context.journal, "run"):
         pass
     bucket = context.lake.staging

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 from tests.shared import made_once
 
+import seil.app.site
 from seil.catalog.fields import packaged_fields
-from seil.cli.context import Context
 from seil.sandbox.salesforce.generator import generate
 from seil.sandbox.salesforce.options import Options
 from seil.sandbox.salesforce.server import Server
@@ -147,8 +147,8 @@ class Site:
         """What the last command did, by name, in order."""
         return (self.folder / "moments-0").read_text().split("\n")[:-1]
 
-    def open(self) -> Context:
-        return Context(load_settings(self.folder / "seil.toml"))
+    def open(self) -> seil.app.site.Site:
+        return seil.app.site.Site(load_settings(self.folder / "seil.toml"))
 
     def running(self, name: str) -> FlowRun | None:
         with self.open() as context:

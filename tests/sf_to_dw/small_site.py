@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.small_org import SmallOrg, moment
 
-from seil.cli.context import Context
+from seil.app.site import Site
 from seil.modeling.model import Models
 from seil.settings import load_settings
 from seil.sf_to_dw.rebuild import Rebuild
@@ -40,7 +40,7 @@ compare_ids = "off"
 """
 
 
-class _Context(Context):
+class _Site(Site):
     @cached_property
     def models(self) -> Models:
         return Models([], {})
@@ -69,12 +69,12 @@ class SmallSite:
     def pass_time(self, **passed: float) -> None:
         self.now += timedelta(**passed)
 
-    def open(self) -> Context:
+    def open(self) -> Site:
         config = self.folder / "seil.toml"
         config.write_text(CONFIG.format(url=self.org.url))
         catalog = CATALOG.format(name=self.org.name, catalog=self.catalog)
         (self.folder / "objects.toml").write_text(catalog)
-        return _Context(load_settings(config))
+        return _Site(load_settings(config))
 
     def run(self, *, full: bool = False) -> Any:
         self.pass_time(seconds=1)

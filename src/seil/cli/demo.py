@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seil.cli.context import Context
+from seil.app.site import Site
 from seil.cli.demo_folder import MARK, DemoFolder
 from seil.cli.demo_ledger import show_ledger
 from seil.cli.output import line, table
@@ -120,9 +120,9 @@ class Demo:
             store.close()
 
     def _pipeline(self) -> RunReport:
-        with Context(load_settings(self.folder.config)) as context, self.shown() as progress:
-            objects = context.catalog.select([])
-            return context.pipeline.run(objects, progress=progress)
+        with Site(load_settings(self.folder.config)) as site, self.shown() as progress:
+            objects = site.catalog.select([])
+            return site.pipeline.run(objects, progress=progress)
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -136,7 +136,7 @@ class Demo:
         table(["table", "rows"], sorted((built.table, built.rows) for built in report.tables))
 
     def _say_query(self) -> None:
-        with Context(load_settings(self.folder.config)) as context, context.reading() as reading:
+        with Site(load_settings(self.folder.config)) as site, site.reading() as reading:
             found = reading.warehouse.query(QUERY)
         line("\nLine items of the last seven days' orders:", style="bold")
         line(QUERY, style="dim")
@@ -146,8 +146,8 @@ class Demo:
             line(f"... {found.num_rows - _SHOWN:,} more")
 
     def _say_ledger(self, full: RunReport, delta: RunReport) -> bool:
-        with Context(load_settings(self.folder.config)) as context:
-            names = context.catalog.display_names
+        with Site(load_settings(self.folder.config)) as site:
+            names = site.catalog.display_names
         return show_ledger(names, full.ledger, delta.ledger)
 
     def _say_next(self, url: str) -> None:

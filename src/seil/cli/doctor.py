@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from seil.app.site import Site
 from seil.cli import output
-from seil.cli.context import Context
 from seil.cli.doctor_machine import Check, machine_checks
 from seil.cli.frame import UNBALANCED, Call, command
 from seil.errors import ConfigurationError, LoginError, SeilError, UnavailableError
@@ -64,9 +64,9 @@ def examined(call: Call) -> Iterator[Check]:
     # Whoever calls a doctor wants the answer now, not after every try.
     salesforce = settings.salesforce.model_copy(update={"attempts": 1})
     yield from _variables(settings)
-    with Context(settings.model_copy(update={"salesforce": salesforce})) as context:
+    with Site(settings.model_copy(update={"salesforce": salesforce})) as site:
         failed = set()
-        for check in machine_checks(context):
+        for check in machine_checks(site):
             if check.state == "fail":
                 failed.add(check.name)
             yield check
@@ -74,7 +74,7 @@ def examined(call: Call) -> Iterator[Check]:
             if name in failed:
                 continue
             try:
-                yield from look(context)
+                yield from look(site)
             except SeilError as error:
                 yield from _failures(name, error)
                 if isinstance(error, ConfigurationError) and name == "catalog":
@@ -105,32 +105,32 @@ def _python() -> Check:
     return Check("seil", "ok", f"{__version__}, Python {found}, SQLite {sqlite3.sqlite_version}")
 
 
-def _catalog(context: Context) -> Iterator[Check]:
-    objects = context.catalog.values()
+def _catalog(site: Site) -> Iterator[Check]:
+    objects = site.catalog.values()
     rules = sum(len(column.validations) for obj in objects for column in obj.columns)
-    own = context.settings.catalog.file
-    detail = f"{len(context.catalog):,} objects, {rules:,} record rules"
+    own = site.settings.catalog.file
+    detail = f"{len(site.catalog):,} objects, {rules:,} record rules"
     yield Check("catalog", "ok", detail + (f", {own}" if own else ", as packaged"))
-    yield Check("models", "ok", f"{len(context.models):,} tables")
+    yield Check("models", "ok", f"{len(site.models):,} tables")
 
 
-def _lake(context: Context) -> Iterator[Check]:
+def _lake(site: Site) -> Iterator[Check]:
     from seil.sf_to_dw.lock import lock_holder
 
-    for bucket in (context.lake.landing, context.lake.curated, context.lake.staging):
+    for bucket in (site.lake.landing, site.lake.curated, site.lake.staging):
         bucket.put(_PROBE, b"seil doctor")
         bucket.delete(_PROBE)
-    if not context.lake.staging.refuses_stale_tags(_PROBE):
+    if not site.lake.staging.refuses_stale_tags(_PROBE):
         yield Check(
             "lake",
             "fail",
-            f"{context.settings.lake.url} ignores If-Match, so that two runs could hold the lock",
+            f"{site.settings.lake.url} ignores If-Match, so that two runs could hold the lock",
             "use a store that honours conditional writes: docs/run-lock.md",
         )
         return
-    free = context.lake.landing.free_bytes()
-    detail = f"{context.settings.lake.url} can be written"
-    if holder := lock_holder(context.lake):
+    free = site.lake.landing.free_bytes()
+    detail = f"{site.settings.lake.url} can be written"
+    if holder := lock_holder(site.lake):
         detail += f" ({holder} holds the run lock)"
     if free is None:
         yield Check("lake", "ok", detail)
@@ -141,13 +141,13 @@ def _lake(context: Context) -> Iterator[Check]:
         yield Check("lake", "ok", f"{detail}, {output.size(free)} free")
 
 
-def _journal(context: Context) -> Iterator[Check]:
+def _journal(site: Site) -> Iterator[Check]:
     from seil.events.dispatch import dead_letters
 
-    with context.journal.file.transaction():
-        count = context.journal.last()
-    dead = len(dead_letters(context.journal))
-    detail = f"{context.journal.path}, {count:,} events"
+    with site.journal.file.transaction():
+        count = site.journal.last()
+    dead = len(dead_letters(site.journal))
+    detail = f"{site.journal.path}, {count:,} events"
     if dead:
         detail += f", {dead:,} dead letter(s)"
         yield Check("journal", "warn", detail, "see `seil events dead`")
@@ -155,20 +155,20 @@ def _journal(context: Context) -> Iterator[Check]:
         yield Check("journal", "ok", detail)
 
 
-def _warehouse(context: Context) -> Iterator[Check]:
-    url = context.settings.warehouse.url
-    if not context.has_warehouse:
+def _warehouse(site: Site) -> Iterator[Check]:
+    url = site.settings.warehouse.url
+    if not site.has_warehouse:
         yield Check("warehouse", "ok", f"{url}, to be made by the first run")
         return
-    with context.warehouse() as warehouse:
+    with site.warehouse() as warehouse:
         current = len(warehouse.tables("salesforce"))
         yield Check("warehouse", "ok", f"{url}, {current:,} objects loaded")
 
 
-def _org(context: Context) -> Iterator[Check]:
-    settings = context.settings.salesforce
+def _org(site: Site) -> Iterator[Check]:
+    settings = site.settings.salesforce
     try:
-        identity = context.org.identity()
+        identity = site.org.identity()
     except UnavailableError as error:
         cure = "check login_url in [salesforce], the network, and status.salesforce.com"
         if "127.0.0.1" in settings.login_url:
@@ -180,18 +180,18 @@ def _org(context: Context) -> Iterator[Check]:
         return
     kind = {True: ", a sandbox", False: ", production", None: ""}[identity.is_sandbox]
     who = f" as {identity.username}" if identity.username else ""
-    where = f"{identity.instance_url}{kind}{_site_org(context)}"
+    where = f"{identity.instance_url}{kind}{_site_org(site)}"
     yield Check("login", "ok", f"{settings.auth}{who} at {where}")
-    yield _clock(context.org)
-    yield _quota(context)
-    yield from _objects(context)
+    yield _clock(site.org)
+    yield _quota(site)
+    yield from _objects(site)
 
 
-def _site_org(context: Context) -> str:
+def _site_org(site: Site) -> str:
     """The login was refused had it led to another org than the one that was read before."""
     from seil.sf_to_dw.extract.org_identity import kept_identity
 
-    kept = kept_identity(context.lake)
+    kept = kept_identity(site.lake)
     return f", org {kept.org_id} as before" if kept else ""
 
 
@@ -204,10 +204,10 @@ def _clock(org: Org) -> Check:
     return Check("clock", "warn" if abs(ahead) > _SKEW_WARNED else "ok", detail, cure)
 
 
-def _quota(context: Context) -> Check:
+def _quota(site: Site) -> Check:
     from seil.sf_to_dw.extract.plan import quota
 
-    left = quota(context.org)
+    left = quota(site.org)
     if left is None:
         cure = "give the user 'View Setup and Configuration' to watch the allowance"
         return Check("quota", "warn", "the org does not tell its API allowance", cure)
@@ -218,23 +218,23 @@ def _quota(context: Context) -> Check:
     return Check("quota", "fail", detail, "wait for tomorrow, or lower reserve in [salesforce]")
 
 
-def _objects(context: Context) -> Iterator[Check]:
+def _objects(site: Site) -> Iterator[Check]:
     """That the API version is spoken and that the user may read what the catalog names."""
-    version = context.settings.salesforce.api_version
+    version = site.settings.salesforce.api_version
     try:
-        readable = {entry.name.lower(): entry.queryable for entry in context.org.objects()}
+        readable = {entry.name.lower(): entry.queryable for entry in site.org.objects()}
     except SeilError as error:
         cure = "check api_version in [salesforce], and 'API Enabled' of the user"
         yield Check("API", "fail", f"version {version}: {error.message}", cure)
         return
-    yield _version(context.org, version, objects=len(readable))
+    yield _version(site.org, version, objects=len(readable))
     wrong = 0
-    for obj in context.catalog.values():
-        for check in _object(context, obj, readable=readable.get(obj.api_name.lower())):
+    for obj in site.catalog.values():
+        for check in _object(site, obj, readable=readable.get(obj.api_name.lower())):
             wrong += 1
             yield check
     if not wrong:
-        yield Check("objects", "ok", f"all {len(context.catalog):,} of the catalog can be read")
+        yield Check("objects", "ok", f"all {len(site.catalog):,} of the catalog can be read")
 
 
 def _version(org: Org, version: str, *, objects: int) -> Check:
@@ -250,7 +250,7 @@ def _version(org: Org, version: str, *, objects: int) -> Check:
     return Check("API", "ok", detail)
 
 
-def _object(context: Context, obj: SyncedObject, *, readable: bool | None) -> Iterator[Check]:
+def _object(site: Site, obj: SyncedObject, *, readable: bool | None) -> Iterator[Check]:
     from seil.sf_to_dw.ingest.rules import validate_rules
 
     name = f"object {obj.api_name}"
@@ -261,7 +261,7 @@ def _object(context: Context, obj: SyncedObject, *, readable: bool | None) -> It
         yield Check(name, "fail", f"{seen} by this user", cure)
         return
     try:
-        described = context.org.describe(obj.api_name)
+        described = site.org.describe(obj.api_name)
     except SeilError as error:
         yield Check(name, "fail", error.message, error.hint or disable)
         return
@@ -277,7 +277,7 @@ def _object(context: Context, obj: SyncedObject, *, readable: bool | None) -> It
         yield Check(name, "warn", f"has no field {obj.flow.cursor} to tell what changed", cure)
 
 
-_LOOKS: tuple[tuple[str, Callable[[Context], Iterator[Check]]], ...] = (
+_LOOKS: tuple[tuple[str, Callable[[Site], Iterator[Check]]], ...] = (
     ("catalog", _catalog),
     ("lake", _lake),
     ("journal", _journal),

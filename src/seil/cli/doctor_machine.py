@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from seil.cli import output
 
 if TYPE_CHECKING:
-    from seil.cli.context import Context
+    from seil.app.site import Site
     from seil.settings import Settings
 
 State = Literal["ok", "warn", "fail"]
@@ -42,11 +42,11 @@ class Check:
     cure: str = ""
 
 
-def machine_checks(context: Context) -> Iterator[Check]:
-    settings = context.settings
+def machine_checks(site: Site) -> Iterator[Check]:
+    settings = site.settings
     yield _memory(settings)
     yield _threads(settings)
-    yield from _places(context)
+    yield from _places(site)
     yield from _secrets(settings)
     if settings.trace.endpoint:
         yield _traces(settings.trace.endpoint)
@@ -95,9 +95,9 @@ def machine_memory() -> int | None:
     return min(found, default=None)
 
 
-def _places(context: Context) -> Iterator[Check]:
+def _places(site: Site) -> Iterator[Check]:
     """Every place that SEIL writes apart from the lake, which is tried by writing."""
-    settings, wrong = context.settings, 0
+    settings, wrong = site.settings, 0
     kind, _, location = settings.warehouse.url.partition(":")
     places = [("journal", "[events] journal", settings.events.journal)]
     if kind == "duckdb":

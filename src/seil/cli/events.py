@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seil.app.site import Site
 from seil.cli import arguments, output
-from seil.cli.context import Context, opened
+from seil.cli.context import opened
 from seil.cli.frame import Call, command, default_command, group
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def listed(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
 ) -> None:
     """List the newest events, oldest first."""
-    with opened(call) as context:
+    with opened(call) as site:
         where: Where = {
-            "object": arguments.object_name(context.catalog, object_) if object_ else None,
+            "object": arguments.object_name(site.catalog, object_) if object_ else None,
             "detail_type": type_,
             "state": state,
             "source": source,
@@ -55,9 +56,9 @@ def listed(
             "text": text,
         }
         if follow:
-            _follow(call, context, where, limit)
+            _follow(call, site, where, limit)
             return
-        found = _newest(context, where, limit)
+        found = _newest(site, where, limit)
         if call.json:
             call.answer("seil.events/1", {"events": [document(seq, event) for seq, event in found]})
         elif found:
@@ -74,8 +75,8 @@ def dead(
     """List the events that a subscriber could not handle, with the reason. Exit code 1 if any."""
     from seil.events.dispatch import dead_letters
 
-    with opened(call) as context:
-        letters = dead_letters(context.journal, subscriber or None) if context.has_journal else []
+    with opened(call) as site:
+        letters = dead_letters(site.journal, subscriber or None) if site.has_journal else []
         if call.json:
             call.answer(
                 "seil.dead-letters/1",
@@ -118,10 +119,10 @@ def redeliver(
 
     if (number is None) is not all_:
         raise typer.BadParameter("name one event, or --all")
-    with opened(call) as context:
+    with opened(call) as site:
         count = 0
-        if context.has_journal and (number or 0) <= _LAST_NUMBER:
-            count = dispatch.redeliver(context.journal, subscriber=subscriber or None, seq=number)
+        if site.has_journal and (number or 0) <= _LAST_NUMBER:
+            count = dispatch.redeliver(site.journal, subscriber=subscriber or None, seq=number)
         if call.json:
             call.answer("seil.redeliver/1", {"redelivered": count}, problem="no such dead letter")
         else:
@@ -129,17 +130,17 @@ def redeliver(
     return 0 if count else 1
 
 
-def _newest(context: Context, where: Where, limit: int) -> list[tuple[int, Event]]:
-    if not context.has_journal:
+def _newest(site: Site, where: Where, limit: int) -> list[tuple[int, Event]]:
+    if not site.has_journal:
         return []
-    return list(context.journal.read(limit=limit, newest_first=True, **where))[::-1]
+    return list(site.journal.read(limit=limit, newest_first=True, **where))[::-1]
 
 
-def _follow(call: Call, context: Context, where: Where, limit: int) -> None:
-    begun = context.journal.last()
-    found = _newest(context, where, limit)
+def _follow(call: Call, site: Site, where: Where, limit: int) -> None:
+    begun = site.journal.last()
+    found = _newest(site, where, limit)
     _stream(call, found)
-    _stream(call, context.journal.follow(found[-1][0] if found else begun, **where))
+    _stream(call, site.journal.follow(found[-1][0] if found else begun, **where))
 
 
 def _stream(call: Call, found: Iterable[tuple[int, Event]]) -> None:

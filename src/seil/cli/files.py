@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from seil.app.site import Site
 from seil.cli import arguments, events, output, reports
-from seil.cli.context import Context, opened, recorded_run, shown_progress
+from seil.cli.context import opened, recorded_run, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command, default_command, group
 
 if TYPE_CHECKING:
@@ -63,24 +64,24 @@ def ingest(
     if object_ and not from_:
         raise typer.BadParameter("--object goes with --from; to take in one object, name it")
     with (
-        opened(call) as context,
-        recorded_run(context, "ingest") as results,
-        run_lock(context.lake),
+        opened(call) as site,
+        recorded_run(site, "ingest") as results,
+        run_lock(site.lake),
     ):
-        chosen = context.catalog.select(objects or ())
+        chosen = site.catalog.select(objects or ())
         imported: list[Imported] = []
         if from_:
-            held = context.catalog.select([object_])[0] if object_ else None
+            held = site.catalog.select([object_])[0] if object_ else None
             imported = land_folder(
-                context.lake,
-                context.catalog,
+                site.lake,
+                site.catalog,
                 from_,
                 obj=held,
-                bus=context.journal,
-                own=context.own_paths,
+                bus=site.journal,
+                own=site.own_paths,
             )
         with shown_progress(call) as progress:
-            report = context.ingestor.sweep(chosen if objects else (), progress)
+            report = site.ingestor.sweep(chosen if objects else (), progress)
         results.ingested(report)
         _say_ingested(call, imported if from_ else None, report)
     unplaced = any(file.unplaced for file in imported)
@@ -93,9 +94,9 @@ def listed(call: Call, *, state: State = None, object_: OneObject = "", limit: L
     """List the files of the lake, newest last."""
     from seil.sf_to_dw.ingest.files import list_files
 
-    with opened(call) as context:
+    with opened(call) as site:
         found = sorted(
-            list_files(context.lake, state, _object(context, object_)),
+            list_files(site.lake, state, _object(site, object_)),
             key=lambda file: (file.modified, file.key),
         )
     shown = found[-limit:] if limit else found
@@ -122,10 +123,10 @@ def why(call: Call, key: Annotated[str, typer.Argument(help="Its key, now or bef
     from seil.sf_to_dw.ingest.files import key_of
     from seil.sf_to_dw.ingest.files import why as told
 
-    with opened(call) as context:
-        journal = context.journal if context.has_journal else None
-        key = key_of(context.lake, key)
-        story = told(context.lake, journal, key)
+    with opened(call) as site:
+        journal = site.journal if site.has_journal else None
+        key = key_of(site.lake, key)
+        story = told(site.lake, journal, key)
     if call.json:
         call.answer(
             "seil.file/1",
@@ -164,13 +165,13 @@ def show(
     from seil.sf_to_dw.ingest.files import key_of, list_files
     from seil.sf_to_dw.ingest.set_aside import records_set_aside
 
-    with opened(call) as context:
-        obj = _object(context, object_)
-        newest = sorted(list_files(context.lake, "exceptions", obj), key=lambda file: file.modified)
-        wanted = [key_of(context.lake, key) for key in keys or ()]
+    with opened(call) as site:
+        obj = _object(site, object_)
+        newest = sorted(list_files(site.lake, "exceptions", obj), key=lambda file: file.modified)
+        wanted = [key_of(site.lake, key) for key in keys or ()]
         wanted = wanted or [file.key for file in reversed(newest)]
-        found = list(islice(records_set_aside(context.lake, wanted), limit + 1))
-        known = {o.landing_name: o for o in context.catalog.values()}
+        found = list(islice(records_set_aside(site.lake, wanted), limit + 1))
+        known = {o.landing_name: o for o in site.catalog.values()}
     shown = found[:limit]
     if call.json:
         call.answer("seil.files-show/1", {"records": [dict(vars(entry)) for entry in shown]})
@@ -215,10 +216,10 @@ def retry(
 
     if sum(map(bool, (keys, object_, all_))) != 1:
         raise typer.BadParameter("name keys, or --object, or --all")
-    with opened(call) as context, run_lock(context.lake):
-        given = [key_of(context.lake, key) for key in keys or ()]
-        wanted = given or _failed(context, _object(context, object_), exceptions=exceptions)
-        done = retried(context.lake, context.journal, wanted)
+    with opened(call) as site, run_lock(site.lake):
+        given = [key_of(site.lake, key) for key in keys or ()]
+        wanted = given or _failed(site, _object(site, object_), exceptions=exceptions)
+        done = retried(site.lake, site.journal, wanted)
     if call.json:
         call.answer("seil.files-retry/1", {"files": [dict(vars(one)) for one in done]})
     else:
@@ -236,17 +237,17 @@ def retry(
     return UNBALANCED if any(one.refused for one in done) else 0
 
 
-def _failed(context: Context, obj: SyncedObject | None, *, exceptions: bool) -> list[str]:
+def _failed(site: Site, obj: SyncedObject | None, *, exceptions: bool) -> list[str]:
     from seil.sf_to_dw.ingest.files import list_files
 
-    keys = [file.key for file in list_files(context.lake, "error", obj)]
+    keys = [file.key for file in list_files(site.lake, "error", obj)]
     if exceptions:
-        keys += [file.key for file in list_files(context.lake, "exceptions", obj)]
+        keys += [file.key for file in list_files(site.lake, "exceptions", obj)]
     return keys
 
 
-def _object(context: Context, name: str) -> SyncedObject | None:
-    return context.catalog.select([name])[0] if name else None
+def _object(site: Site, name: str) -> SyncedObject | None:
+    return site.catalog.select([name])[0] if name else None
 
 
 def _state(file: FileInfo) -> Any:

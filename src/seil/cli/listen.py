@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seil.app.site import Site
 from seil.cli import arguments, output
-from seil.cli.context import Context, opened
+from seil.cli.context import opened
 from seil.cli.frame import UNBALANCED, Call, command
 
 if TYPE_CHECKING:
@@ -29,19 +30,19 @@ def listen(
 ) -> int:
     """Take in files as they land, load and build what came: on events instead of on the clock."""
     interval = arguments.interval(sweep)
-    with opened(call) as context:
-        listener = _listener(call, context)
+    with opened(call) as site:
+        listener = _listener(call, site)
         if once:
             return 0 if listener.drain() else UNBALANCED
         if not (call.json or call.quiet):
-            where = context.lake.landing.uri("in/")
+            where = site.lake.landing.uri("in/")
             output.line(f"Listens for files in {where}; Ctrl-C ends it.")
             sys.stdout.flush()
         listener.listen(interval)
     return 0
 
 
-def _listener(call: Call, context: Context) -> Listener:
+def _listener(call: Call, site: Site) -> Listener:
     from seil.sf_to_dw.listen import Listener
 
     def tell(told: Told) -> None:
@@ -54,14 +55,14 @@ def _listener(call: Call, context: Context) -> Listener:
             sys.stdout.flush()
 
     return Listener(
-        lake=context.lake,
-        catalog=context.catalog,
-        journal=context.journal,
-        ingestor=context.ingestor,
-        open_warehouse=context.warehouse,
-        publish=context.publish,
-        models=context.models,
-        workers=context.settings.ingest.workers,
-        keep=context.settings.events.keep,
+        lake=site.lake,
+        catalog=site.catalog,
+        journal=site.journal,
+        ingestor=site.ingestor,
+        open_warehouse=site.warehouse,
+        publish=site.publish,
+        models=site.models,
+        workers=site.settings.ingest.workers,
+        keep=site.settings.events.keep,
         tell=tell,
     )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seil.app.site import Site
 from seil.cli import arguments, output
-from seil.cli.context import Context, opened
+from seil.cli.context import opened
 from seil.cli.frame import Call, command
 from seil.errors import ConfigurationError, Problem
 
@@ -48,10 +49,10 @@ def login(
     from seil.salesforce.refresh_token import write_private
 
     seconds = arguments.interval(wait).total_seconds()
-    with opened(call) as context:
-        settings = context.settings.salesforce
+    with opened(call) as site:
+        settings = site.settings.salesforce
         own = settings.refresh_token.file if settings.refresh_token else None
-        file = own or context.settings.events.journal.parent / _FILE
+        file = own or site.settings.events.journal.parent / _FILE
         with open_callback(port) as callback:
             begun = BrowserLogin(settings, callback)
             typer.echo(f"Log in as the integration user at:\n\n{begun.url}\n", err=True)
@@ -62,7 +63,7 @@ def login(
             write_private(file, grant.refresh_token)
         except OSError as error:
             raise ConfigurationError([Problem(str(file), error.strerror or str(error))]) from error
-        _report(call, context, grant, file)
+        _report(call, site, grant, file)
 
 
 def _has_browser() -> bool:
@@ -71,10 +72,10 @@ def _has_browser() -> bool:
     return bool(screen) or sys.platform in ("darwin", "win32")
 
 
-def _report(call: Call, context: Context, grant: Grant, file: Path) -> None:
+def _report(call: Call, site: Site, grant: Grant, file: Path) -> None:
     from seil.sf_to_dw.extract.org_identity import OrgIdentity, kept_identity
 
-    settings = context.settings.salesforce
+    settings = site.settings.salesforce
     wanted = {
         "login_url": settings.login_url,
         "auth": "refresh_token",
@@ -96,7 +97,7 @@ def _report(call: Call, context: Context, grant: Grant, file: Path) -> None:
         for name, value in wanted.items():
             output.line(f'{name} = "{value}"')
         output.line("")
-    kept = kept_identity(context.lake)
+    kept = kept_identity(site.lake)
     if kept and not kept.is_same(OrgIdentity(grant.session.org_id)):
         output.line(f"This site was read from another org, {kept.org_id}: see `seil org`.")
     output.line("Next: `seil doctor`.")

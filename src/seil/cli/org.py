@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seil.app.site import Site
 from seil.cli import output
-from seil.cli.context import Context, opened
+from seil.cli.context import opened
 from seil.cli.frame import UNBALANCED, Call, command, default_command, group
 
 if TYPE_CHECKING:
@@ -40,18 +41,18 @@ def show(call: Call) -> int:
     """
     from seil.sf_to_dw.extract.org_identity import kept_identity
 
-    with opened(call) as context:
-        site, login = kept_identity(context.lake), _login_org(context)
-    same = site is None or site.is_same(login)
+    with opened(call) as site:
+        kept, login = kept_identity(site.lake), _login_org(site)
+    same = kept is None or kept.is_same(login)
     if call.json:
-        body = {"site": _document(site), "login": _document(login), "same": same}
+        body = {"site": _document(kept), "login": _document(login), "same": same}
         call.answer("seil.org/1", body, problem="the login leads to another org")
         return 0 if same else UNBALANCED
-    output.line(f"read from      {site or 'no org yet'}")
+    output.line(f"read from      {kept or 'no org yet'}")
     output.line(f"login leads to {login}")
-    if site and not same:
+    if kept and not same:
         output.line("\nTwo orgs: mend login_url in [salesforce], or `seil org adopt`, which means:")
-        output.line(_MEANING.format(site=site.org_id, login=login.org_id))
+        output.line(_MEANING.format(site=kept.org_id, login=login.org_id))
     return 0 if same else UNBALANCED
 
 
@@ -71,19 +72,19 @@ def adopt(
 
     if call.json and not yes:
         raise typer.BadParameter("nobody can be asked with --json: add --yes", param_hint="--json")
-    with opened(call) as context, run_lock(context.lake):
-        site, login = kept_identity(context.lake), _login_org(context)
-        changes = site is not None and not site.is_same(login)
-        if site and changes:
+    with opened(call) as site, run_lock(site.lake):
+        kept, login = kept_identity(site.lake), _login_org(site)
+        changes = kept is not None and not kept.is_same(login)
+        if kept and changes:
             if not call.json:
-                output.line(f"From {site} to {login}:")
-                output.line(_MEANING.format(site=site.org_id, login=login.org_id))
+                output.line(f"From {kept} to {login}:")
+                output.line(_MEANING.format(site=kept.org_id, login=login.org_id))
             if not yes:
                 typer.confirm("Adopt it?", abort=True)
-            adopt_org(context.lake, login)
-            Health(context.lake).clear_login()
+            adopt_org(site.lake, login)
+            Health(site.lake).clear_login()
     if call.json:
-        body = {"before": _document(site), "org": _document(login), "adopted": changes}
+        body = {"before": _document(kept), "org": _document(login), "adopted": changes}
         call.answer("seil.org-adopt/1", body)
     elif changes:
         output.line(f"This site is read from {login.org_id} now. Next: `seil run`.")
@@ -91,12 +92,12 @@ def adopt(
         output.line(f"Nothing to adopt: the login leads to {login}, as before.")
 
 
-def _login_org(context: Context) -> OrgIdentity:
+def _login_org(site: Site) -> OrgIdentity:
     """Whatever org it is; nothing but its name is asked for."""
     from seil.salesforce.org import Org
     from seil.sf_to_dw.extract.org_identity import login_identity
 
-    with Org(context.settings.salesforce) as org:
+    with Org(site.settings.salesforce) as org:
         return login_identity(org)
 
 

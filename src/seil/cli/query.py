@@ -51,7 +51,7 @@ def query(
         raise typer.BadParameter("--csv or --json, not both")
     text = sys.stdin.read() if sql == "-" else sql
     most = limit if limit is not None else (0 if csv_ or call.json else _SHOWN)
-    with opened(call) as context, context.reading() as reading:
+    with opened(call) as site, site.reading() as reading:
         try:
             with reading.warehouse.stream(text) as reader:
                 if csv_:
@@ -81,9 +81,9 @@ def lineage(
     from seil.modeling.lineage import lineage as traced
 
     table, _, column = name.rpartition(".") if "." in name else (name, "", "")
-    with opened(call) as context:
+    with opened(call) as site:
         if down:
-            uses = downstream(context.models, table, column or None)
+            uses = downstream(site.models, table, column or None)
             if call.json:
                 call.answer("seil.uses/1", {"uses": [dict(vars(use)) for use in uses]})
             elif uses:
@@ -92,7 +92,7 @@ def lineage(
             else:
                 output.line(f"No table uses {name}.")
             return
-        origin = traced(context.models, table, column or None)
+        origin = traced(site.models, table, column or None)
     if call.json:
         call.answer("seil.lineage/1", {"lineage": origin.to_dict()})
     else:
@@ -111,10 +111,10 @@ def feed(
 
     from seil.sf_to_dw.feed import export_feed
 
-    with opened(call) as context:
-        settings = context.settings.feed
+    with opened(call) as site:
+        settings = site.settings.feed
         url = to if "://" in to else Path(to).resolve().as_uri() if to else settings.url
-        with shown_progress(call) as progress, context.reading() as reading:
+        with shown_progress(call) as progress, site.reading() as reading:
             written = export_feed(
                 reading.warehouse,
                 url,

@@ -28,17 +28,17 @@ def rebuild(
     from seil.sf_to_dw.rebuild import Rebuild
 
     with (
-        opened(call) as context,
-        recorded_run(context, "rebuild") as results,
-        run_lock(context.lake),
+        opened(call) as site,
+        recorded_run(site, "rebuild") as results,
+        run_lock(site.lake),
     ):
         with shown_progress(call) as progress:
             report = Rebuild(
-                context.settings.warehouse,
-                context.lake,
-                context.catalog,
-                context.models,
-                bus=context.journal,
+                site.settings.warehouse,
+                site.lake,
+                site.catalog,
+                site.models,
+                bus=site.journal,
                 progress=progress,
             ).run(anyway=anyway)
         if report.is_replaced:

@@ -43,14 +43,14 @@ def reconcile(
     """Compare the org with the warehouse now, whatever is due; all three ways if none is named."""
     asked: dict[Kind, bool] = {"deletions": deletions, "ids": ids, "formulas": formulas}
     kinds = [kind for kind, wanted in asked.items() if wanted] or list(asked)
-    with opened(call) as context:
-        chosen = context.catalog.select(objects or ())
-        believed = {obj.api_name for obj in context.catalog.select(believe)} if believe else set()
+    with opened(call) as site:
+        chosen = site.catalog.select(objects or ())
+        believed = {obj.api_name for obj in site.catalog.select(believe)} if believe else set()
         with (
-            recorded_run(context, "reconcile") as results,
+            recorded_run(site, "reconcile") as results,
             shown_progress(call) as progress,
         ):
-            report = context.pipeline.reconcile(chosen, kinds, believe=believed, progress=progress)
+            report = site.pipeline.reconcile(chosen, kinds, believe=believed, progress=progress)
             results.ran(report)
-        reports.ran(call, report, context.catalog.display_names)
+        reports.ran(call, report, site.catalog.display_names)
     return 0 if report.ok else UNBALANCED

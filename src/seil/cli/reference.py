@@ -120,13 +120,13 @@ def cli_page() -> str:
 
 
 def _helps(found: Any, path: list[str], parent: Any = None) -> Iterator[tuple[list[str], str]]:
-    context = found.make_context(
+    site = found.make_context(
         path[-1], [], parent=parent, resilient_parsing=True, terminal_width=_WIDTH
     )
-    yield path, found.get_help(context).strip()
+    yield path, found.get_help(site).strip()
     for name, child in getattr(found, "commands", {}).items():
         if not child.hidden:
-            yield from _helps(child, [*path, name], context)
+            yield from _helps(child, [*path, name], site)
 
 
 def _is_section(field: FieldInfo) -> bool:

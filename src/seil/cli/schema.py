@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from seil.app.site import Site
 from seil.cli import arguments, output
-from seil.cli.context import Context, opened
+from seil.cli.context import opened
 from seil.cli.frame import UNBALANCED, Call, command, group
 from seil.errors import RejectError
 
@@ -48,17 +49,17 @@ def diff(
     """
     from seil.sf_to_dw.schema.diff import object_diff
 
-    with opened(call) as context:
+    with opened(call) as site:
         found: list[ObjectDiff] = []
         failed: dict[str, str] = {}
-        for obj in context.catalog.select(objects or ()):
+        for obj in site.catalog.select(objects or ()):
             try:
-                readable = _readable(context, obj)
+                readable = _readable(site, obj)
             except RejectError as error:
                 failed[obj.api_name] = str(error)
                 continue
-            columns = _columns(context, obj)
-            found.append(object_diff(context.lake, context.registry, obj, (readable, columns)))
+            columns = _columns(site, obj)
+            found.append(object_diff(site.lake, site.registry, obj, (readable, columns)))
     if call.json:
         call.answer(
             "seil.schema-diff/1",
@@ -99,13 +100,13 @@ def accept(
             f"{policy!r} is none of text, column, drop, read", param_hint="--as"
         )
     name, _, field = column.partition(".")
-    with opened(call) as context, run_lock(context.lake):
-        obj = context.catalog.select([name])[0]
+    with opened(call) as site, run_lock(site.lake):
+        obj = site.catalog.select([name])[0]
         wanted = decision(chosen, by=getpass.getuser(), column=field, target=target)
-        review = SchemaReview(context.lake, context.registry)
-        readable = _readable(context, obj)
+        review = SchemaReview(site.lake, site.registry)
+        readable = _readable(site, obj)
         made = schema_accept.accept(review, obj, readable, wanted)
-        schema_accept.tell(review, obj, readable, context.journal)
+        schema_accept.tell(review, obj, readable, site.journal)
     if call.json:
         decisions = [dict(vars(entry)) for entry in made]
         call.answer("seil.schema-accept/1", {"object": obj.api_name, "decisions": decisions})
@@ -117,18 +118,18 @@ def accept(
     return 0
 
 
-def _readable(context: Context, obj: SyncedObject) -> Any:
-    described = context.org.describe(obj.api_name)
+def _readable(site: Site, obj: SyncedObject) -> Any:
+    described = site.org.describe(obj.api_name)
     return described.without(obj.exclude, "excluded in the catalog")
 
 
-def _columns(context: Context, obj: SyncedObject) -> Any:
+def _columns(site: Site, obj: SyncedObject) -> Any:
     """None where there is no warehouse, or no table in it."""
     from seil.warehouse import TableName
 
-    if not context.has_warehouse:
+    if not site.has_warehouse:
         return None
-    with context.reading() as reading:
+    with site.reading() as reading:
         return reading.warehouse.columns(TableName("salesforce", obj.table))
 
 

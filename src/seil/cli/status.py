@@ -12,8 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
+from seil.app.site import Site
 from seil.cli import arguments, output, reports
-from seil.cli.context import Context, opened
+from seil.cli.context import opened
 from seil.cli.frame import PERSON_NEEDED, Call, command
 from seil.cli.verdict import (
     Finding,
@@ -78,7 +79,7 @@ class Ledger:
 
 
 @dataclass(frozen=True)
-class Site:
+class SiteStatus:
     """All that status looks at, read once."""
 
     flows: list[FlowStatus]
@@ -106,33 +107,33 @@ def status(
 
     Exit code 0: nobody has to do anything, in step or behind; 6: somebody has to.
     """
-    with opened(call) as context:
-        site = look(context, objects or (), states=_ALL if all_ else _TELLING)
-    found = site.verdict
+    with opened(call) as site:
+        standing = look(site, objects or (), states=_ALL if all_ else _TELLING)
+    found = standing.verdict
     if call.json:
-        call.answer("seil.status/1", _document(site), problem=found.sentence, hint=found.next)
+        call.answer("seil.status/1", _document(standing), problem=found.sentence, hint=found.next)
     else:
-        _print(site, every=all_ or bool(objects))
+        _print(standing, every=all_ or bool(objects))
     return PERSON_NEEDED if found.needs_person else 0
 
 
-def look(context: Context, names: Sequence[str], *, states: Sequence[State] = _TELLING) -> Site:
+def look(site: Site, names: Sequence[str], *, states: Sequence[State] = _TELLING) -> SiteStatus:
     from seil.app.health import Health
 
-    chosen = context.catalog.select(names)
-    flows = flow_statuses(context, chosen)
-    files = {state: _files(context, state, chosen if names else ()) for state in states}
-    ledger = read_ledger(context, [o.api_name for o in chosen] if names else [])
-    dead = _dead_letters(context)
-    health = Health(context.lake)
+    chosen = site.catalog.select(names)
+    flows = flow_statuses(site, chosen)
+    files = {state: _files(site, state, chosen if names else ()) for state in states}
+    ledger = read_ledger(site, [o.api_name for o in chosen] if names else [])
+    dead = _dead_letters(site)
+    health = Health(site.lake)
     under_way, last = health.under_way(), health.last_run()
     # What ended the last run is met first; what ended earlier ones may be mended.
     troubles = sorted(health.troubles(), key=lambda t: last is not None and t.run_id != last.run_id)
     findings = [
         *map(of_trouble, troubles),
-        *_space(context),
+        *_space(site),
         *of_runs(under_way, last),
-        *_of_files(context, files),
+        *_of_files(site, files),
         *_of_ledger(ledger, troubles, has_error_files=bool(files["error"])),
         *_of_dead(dead),
         *_of_flows(flows, running=any(run.is_alive for run in under_way)),
@@ -140,13 +141,13 @@ def look(context: Context, names: Sequence[str], *, states: Sequence[State] = _T
     found = verdict(findings, in_step=_in_step(flows, last))
     if not findings and not any(flow.committed for flow in flows) and not last:
         found = Verdict("new", "Nothing has been read yet. Next: `seil run`")
-    return Site(flows, files, ledger, dead, under_way, last, found)
+    return SiteStatus(flows, files, ledger, dead, under_way, last, found)
 
 
-def flow_statuses(context: Context, objects: Sequence[SyncedObject]) -> list[FlowStatus]:
+def flow_statuses(site: Site, objects: Sequence[SyncedObject]) -> list[FlowStatus]:
     from seil.sf_to_dw.extract.flows import FlowStates
 
-    states = FlowStates(context.lake)
+    states = FlowStates(site.lake)
     now = datetime.now(UTC)
     found = []
     for obj in objects:
@@ -168,21 +169,21 @@ def flow_statuses(context: Context, objects: Sequence[SyncedObject]) -> list[Flo
     return found
 
 
-def _files(context: Context, state: State, objects: Sequence[SyncedObject]) -> list[FileInfo]:
+def _files(site: Site, state: State, objects: Sequence[SyncedObject]) -> list[FileInfo]:
     from seil.sf_to_dw.ingest.files import list_files
 
     wanted: Sequence[SyncedObject | None] = objects or [None]
-    return [file for obj in wanted for file in list_files(context.lake, state, obj)]
+    return [file for obj in wanted for file in list_files(site.lake, state, obj)]
 
 
-def read_ledger(context: Context, objects: Sequence[str]) -> Ledger:
+def read_ledger(site: Site, objects: Sequence[str]) -> Ledger:
     """Where there is no copy for readers, a run that writes is not waited for."""
-    if not context.has_warehouse:
+    if not site.has_warehouse:
         return Ledger(problem="there is no warehouse yet; `seil run` makes it")
     from seil.sf_to_dw.load.ledger import telling_rows
 
     try:
-        with context.reading(wait=timedelta(0)) as reading:
+        with site.reading(wait=timedelta(0)) as reading:
             return Ledger(telling_rows(reading.warehouse, objects), as_of=reading.as_of)
     except StatementError:
         raise
@@ -190,12 +191,12 @@ def read_ledger(context: Context, objects: Sequence[str]) -> Ledger:
         return Ledger(problem=f"cannot be read now: {error}")
 
 
-def _dead_letters(context: Context) -> list[DeadLetter]:
-    if not context.has_journal:
+def _dead_letters(site: Site) -> list[DeadLetter]:
+    if not site.has_journal:
         return []
     from seil.events.dispatch_state import dead_letters
 
-    return dead_letters(context.journal)
+    return dead_letters(site.journal)
 
 
 def _in_step(flows: Sequence[FlowStatus], last: RunRecord | None) -> str:
@@ -211,24 +212,24 @@ def _in_step(flows: Sequence[FlowStatus], last: RunRecord | None) -> str:
     return "; ".join(parts)
 
 
-def _space(context: Context) -> Iterator[Finding]:
-    lake = urlsplit(context.settings.lake.url)
+def _space(site: Site) -> Iterator[Finding]:
+    lake = urlsplit(site.settings.lake.url)
     places = [Path(unquote(lake.path))] if lake.scheme == "file" else []
-    for place in (*places, *context.own_paths):
+    for place in (*places, *site.own_paths):
         held = next((p for p in (place, *place.parents) if p.exists()), None)
         if held and (free := shutil.disk_usage(held).free) < _NO_SPACE:
             yield of_space(str(place), free)
             return
 
 
-def _of_files(context: Context, files: dict[State, list[FileInfo]]) -> Iterator[Finding]:
+def _of_files(site: Site, files: dict[State, list[FileInfo]]) -> Iterator[Finding]:
     from seil.sf_to_dw.ingest.files import why
 
     if failed := sorted(files["error"], key=lambda file: file.modified):
-        journal = context.journal if context.has_journal else None
+        journal = site.journal if site.has_journal else None
         newest = failed[-1]
         name = newest.key.rpartition("/")[2]
-        reason = why(context.lake, journal, newest.key).reason
+        reason = why(site.lake, journal, newest.key).reason
         count = output.counted(len(failed), "file")
         message = f"{count} could not be taken in, the newest {name}: {reason}"
         look = f"seil files why {newest.key}" if len(failed) == 1 else "seil files --state error"
@@ -291,9 +292,9 @@ def _of_flows(flows: Sequence[FlowStatus], *, running: bool) -> Iterator[Finding
         yield Finding("waiting", "", f"never read: {shown}", needs_person=False)
 
 
-def _document(site: Site) -> dict[str, Any]:
-    found, as_of = site.verdict, site.ledger.as_of
-    counts = {state: _count(files) for state, files in site.files.items()}
+def _document(standing: SiteStatus) -> dict[str, Any]:
+    found, as_of = standing.verdict, standing.ledger.as_of
+    counts = {state: _count(files) for state, files in standing.files.items()}
     return {
         "state": found.state.replace(" ", "_"),
         "sentence": found.sentence,
@@ -301,16 +302,16 @@ def _document(site: Site) -> dict[str, Any]:
         "next": found.next,
         "person_needed": found.needs_person,
         "findings": [dict(vars(finding)) for finding in found.findings],
-        "flows": [dict(vars(flow)) for flow in site.flows],
+        "flows": [dict(vars(flow)) for flow in standing.flows],
         "files": {state: dict(vars(count)) for state, count in counts.items()},
-        "ledger": [reports.ledger_document(row) for row in site.ledger.rows],
-        "ledger_problem": site.ledger.problem,
+        "ledger": [reports.ledger_document(row) for row in standing.ledger.rows],
+        "ledger_problem": standing.ledger.problem,
         "as_of": as_of,
         "age_seconds": as_of and (datetime.now(UTC) - as_of).total_seconds(),
-        "balanced": site.ledger.balanced,
-        "dead_letters": len(site.dead),
-        "last_run": _run_document(site.last_run) if site.last_run else None,
-        "under_way": [_run_document(run) for run in site.under_way],
+        "balanced": standing.ledger.balanced,
+        "dead_letters": len(standing.dead),
+        "last_run": _run_document(standing.last_run) if standing.last_run else None,
+        "under_way": [_run_document(run) for run in standing.under_way],
     }
 
 
@@ -324,44 +325,44 @@ def _count(files: Sequence[FileInfo]) -> FileCount:
     return FileCount(len(files), sum(file.size for file in files))
 
 
-def _print(site: Site, *, every: bool) -> None:
+def _print(standing: SiteStatus, *, every: bool) -> None:
     styles = {"broken": "red", "behind": "yellow"}
-    output.line(site.verdict.sentence, style=styles.get(site.verdict.state, ""))
-    for finding in site.verdict.findings:
+    output.line(standing.verdict.sentence, style=styles.get(standing.verdict.state, ""))
+    for finding in standing.verdict.findings:
         since = f" since {output.text(finding.since)}" if finding.since else ""
         output.line(
             f"  {finding.kind}{since}: {finding.text}",
             style="red" if finding.needs_person else "",
         )
         output.line(f"    -> {finding.next}")
-    for run in site.under_way:
+    for run in standing.under_way:
         if run.is_alive:
             begun = ago(run.started_at, datetime.now(UTC))
             output.line(f"  under way: `seil {run.command}`, begun {begun}, process {run.pid}")
     if every:
-        _print_all(site)
+        _print_all(standing)
     else:
-        _print_short(site)
-    output.age(site.ledger.as_of)
+        _print_short(standing)
+    output.age(standing.ledger.as_of)
 
 
-def _print_short(site: Site) -> None:
-    healthy = [flow for flow in site.flows if flow.committed and not flow.late]
+def _print_short(standing: SiteStatus) -> None:
+    healthy = [flow for flow in standing.flows if flow.committed and not flow.late]
     reached = [flow.committed for flow in healthy if flow.committed]
-    if reached and site.verdict.state != "in step":
+    if reached and standing.verdict.state != "in step":
         until = f"{output.text(min(reached))} or later"
-        output.line(f"{len(healthy):,} of {len(site.flows):,} flows are read until {until}.")
-    if site.ledger.problem:
-        output.line(f"Ledger: {site.ledger.problem}")
-    elif off := [row for row in site.ledger.rows if not row.balanced]:
+        output.line(f"{len(healthy):,} of {len(standing.flows):,} flows are read until {until}.")
+    if standing.ledger.problem:
+        output.line(f"Ledger: {standing.ledger.problem}")
+    elif off := [row for row in standing.ledger.rows if not row.balanced]:
         reports.ledger(off)
-    elif site.ledger.rows:
-        output.line(f"Ledger: the last run of {len(site.ledger.rows):,} flows balances.")
+    elif standing.ledger.rows:
+        output.line(f"Ledger: the last run of {len(standing.ledger.rows):,} flows balances.")
     if reached:
         output.line("`seil status --all` shows every flow, the files and the ledger.")
 
 
-def _print_all(site: Site) -> None:
+def _print_all(standing: SiteStatus) -> None:
     output.line()
     output.table(
         ("object", "mode", "read until", "lag", "now"),
@@ -373,20 +374,20 @@ def _print_all(site: Site) -> None:
                 output.Bad(flow.lag) if flow.late else flow.lag,
                 _now(flow),
             )
-            for flow in site.flows
+            for flow in standing.flows
         ],
     )
     output.line()
-    counts = [(state, _count(files)) for state, files in site.files.items()]
+    counts = [(state, _count(files)) for state, files in standing.files.items()]
     output.table(
         ("files", "count", "size"),
         [(_state(state, count), count.files, output.size(count.bytes)) for state, count in counts],
     )
     output.line()
-    if site.ledger.problem:
-        output.line(f"Ledger: {site.ledger.problem}")
+    if standing.ledger.problem:
+        output.line(f"Ledger: {standing.ledger.problem}")
     else:
-        reports.ledger(site.ledger.rows)
+        reports.ledger(standing.ledger.rows)
 
 
 def _state(state: str, count: FileCount) -> Any:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seil.app.site import Site
 from seil.cli import arguments, output, reports
-from seil.cli.context import Context, opened, recorded_run, shown_progress
+from seil.cli.context import opened, recorded_run, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
 from seil.errors import ConfigurationError, LoginError, SeilError
 
@@ -36,10 +37,10 @@ def plan(call: Call, objects: arguments.Objects = None, *, full: Full = False) -
     """Show what a run would read, and what it would cost. Exit code 1 if it exceeds the quota."""
     from seil.sf_to_dw.extract.plan import plan as planned
 
-    with opened(call) as context:
-        chosen = context.catalog.select(objects or ())
-        made = planned(context.org, context.lake, chosen, context.settings.extract, full=full)
-        reports.planned(call, made, context.catalog.display_names)
+    with opened(call) as site:
+        chosen = site.catalog.select(objects or ())
+        made = planned(site.org, site.lake, chosen, site.settings.extract, full=full)
+        reports.planned(call, made, site.catalog.display_names)
     return 0 if made.fits and not any(entry.problem for entry in made.objects) else UNBALANCED
 
 
@@ -59,25 +60,25 @@ def run(
     interval = arguments.interval(every) if every else None
     if interval:
         _run_every(call, objects or (), interval, full=full)
-    with opened(call) as context:
-        return _run_once(call, context, context.catalog.select(objects or ()), full=full)
+    with opened(call) as site:
+        return _run_once(call, site, site.catalog.select(objects or ()), full=full)
 
 
 def extract(call: Call, objects: arguments.Objects = None, *, full: Full = False) -> int:
     """Read what changed from Salesforce into the landing zone."""
     from seil.sf_to_dw.lock import run_lock
 
-    with opened(call) as context:
-        chosen = context.catalog.select(objects or ())
+    with opened(call) as site:
+        chosen = site.catalog.select(objects or ())
         with (
-            recorded_run(context, "extract") as results,
-            run_lock(context.lake),
+            recorded_run(site, "extract") as results,
+            run_lock(site.lake),
             shown_progress(call) as progress,
         ):
-            report = context.extractor.run(chosen, full=full, progress=progress)
+            report = site.extractor.run(chosen, full=full, progress=progress)
             results.extracted([*report.flows, *report.deletions])
             results.checked((name, "deletions") for name in report.checked)
-        reports.extracted(call, report, context.catalog.display_names)
+        reports.extracted(call, report, site.catalog.display_names)
     return UNBALANCED if report.failed else 0
 
 
@@ -104,25 +105,25 @@ def load(
     from seil.sf_to_dw.lock import run_lock
 
     with (
-        opened(call) as context,
-        recorded_run(context, "load") as results,
-        run_lock(context.lake),
+        opened(call) as site,
+        recorded_run(site, "load") as results,
+        run_lock(site.lake),
     ):
-        chosen = [o.api_name for o in context.catalog.select(objects)] if objects else ()
-        with shown_progress(call) as progress, context.warehouse() as warehouse:
+        chosen = [o.api_name for o in site.catalog.select(objects)] if objects else ()
+        with shown_progress(call) as progress, site.warehouse() as warehouse:
             report = loaded(
                 warehouse,
-                context.lake,
-                context.catalog,
+                site.lake,
+                site.catalog,
                 objects=chosen,
                 as_text=as_text or (),
                 everything=everything,
-                bus=context.journal,
+                bus=site.journal,
                 progress=progress,
             )
         results.loaded(report)
         reports.loaded(call, report)
-        copy = _published(call, context)
+        copy = _published(call, site)
     return 0 if report.ok and copy.ok else UNBALANCED
 
 
@@ -144,47 +145,47 @@ def build(
     from seil.modeling.build import explain
     from seil.sf_to_dw.lock import run_lock
 
-    with opened(call) as context:
+    with opened(call) as site:
         if explained:
-            with run_lock(context.lake), context.warehouse() as warehouse:
-                plans = explain(warehouse, context.models, tables=tables or (), full=full)
+            with run_lock(site.lake), site.warehouse() as warehouse:
+                plans = explain(warehouse, site.models, tables=tables or (), full=full)
             reports.build_planned(call, plans)
             return 0
     with (
-        opened(call) as context,
-        recorded_run(context, "build") as results,
-        run_lock(context.lake),
+        opened(call) as site,
+        recorded_run(site, "build") as results,
+        run_lock(site.lake),
     ):
-        with shown_progress(call) as progress, context.warehouse() as warehouse:
+        with shown_progress(call) as progress, site.warehouse() as warehouse:
             report = built(
                 warehouse,
-                context.models,
+                site.models,
                 tables=tables or (),
                 full=full,
-                bus=context.journal,
+                bus=site.journal,
                 progress=progress,
             )
         results.built(report)
         reports.built(call, report)
-        copy = _published(call, context)
+        copy = _published(call, site)
     return 0 if report.ok and copy.ok else UNBALANCED
 
 
-def _published(call: Call, context: Context) -> Publication:
+def _published(call: Call, site: Site) -> Publication:
     """As logged where the answer is JSON."""
-    copy = context.publish()
+    copy = site.publish()
     if copy.problem and not call.json:
         output.line(f"  {copy.problem}", style="red")
     return copy
 
 
-def _run_once(call: Call, context: Context, objects: Sequence[SyncedObject], *, full: bool) -> int:
-    context.journal.prune(context.settings.events.keep)
-    with recorded_run(context, "run") as results:
+def _run_once(call: Call, site: Site, objects: Sequence[SyncedObject], *, full: bool) -> int:
+    site.journal.prune(site.settings.events.keep)
+    with recorded_run(site, "run") as results:
         with shown_progress(call) as progress:
-            report = context.pipeline.run(objects, full=full, progress=progress)
+            report = site.pipeline.run(objects, full=full, progress=progress)
         results.ran(report)
-    reports.ran(call, report, context.catalog.display_names)
+    reports.ran(call, report, site.catalog.display_names)
     return 0 if report.ok else UNBALANCED
 
 
@@ -193,10 +194,10 @@ def _run_every(call: Call, names: Sequence[str], interval: timedelta, *, full: b
     while True:
         begun = time.monotonic()
         try:
-            with opened(call) as context:
-                chosen = due(context, context.catalog.select(names), within=interval)
+            with opened(call) as site:
+                chosen = due(site, site.catalog.select(names), within=interval)
                 if chosen:
-                    call.release(_run_once(call, context, chosen, full=full))
+                    call.release(_run_once(call, site, chosen, full=full))
         except (ConfigurationError, LoginError):
             raise
         except SeilError as error:
@@ -212,18 +213,16 @@ def _run_every(call: Call, names: Sequence[str], interval: timedelta, *, full: b
         time.sleep(left)
 
 
-def due(
-    context: Context, objects: Sequence[SyncedObject], *, within: timedelta
-) -> list[SyncedObject]:
+def due(site: Site, objects: Sequence[SyncedObject], *, within: timedelta) -> list[SyncedObject]:
     """Those whose time has come, or will before half of the next interval is over.
 
     An object that has no schedule of its own does not wait longer than `within`, the interval.
     """
     from seil.sf_to_dw.extract.flows import FlowStates
 
-    states = FlowStates(context.lake)
+    states = FlowStates(site.lake)
     soon = datetime.now(UTC) + within / 2
-    usual = context.catalog.usual_schedule
+    usual = site.catalog.usual_schedule
 
     def is_due(obj: SyncedObject) -> bool:
         finished = states.get(obj).finished_at

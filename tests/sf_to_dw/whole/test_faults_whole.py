@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from seil.cli.context import Context
+import seil.app.site
 from seil.errors import SeilError
 from seil.modeling.model import Models
 from seil.sandbox.salesforce.fault_kinds import KINDS
@@ -96,11 +96,11 @@ Contents = dict[str, list[Any]]
 @cache
 def models() -> Models:
     """Reading them takes longer than a run of these."""
-    with Context(load_settings(None)) as context:
+    with seil.app.site.Site(load_settings(None)) as context:
         return site_models(context.catalog)
 
 
-class _Context(Context):
+class _OpenSite(seil.app.site.Site):
     """Its runs build the tables of these objects."""
 
     @cached_property
@@ -132,7 +132,7 @@ class Site:
         for fault in faults:
             server.faults.add(fault)
         try:
-            with _Context(load_settings(config)) as context:
+            with _OpenSite(load_settings(config)) as context:
                 report = context.pipeline.run(context.catalog.select(OBJECTS))
         except SeilError as error:
             return Ended(error.exit_code, str(error))
@@ -163,7 +163,7 @@ class Site:
         """Every row of every table, but for when and from which file it came."""
         found = {}
         settings = load_settings(self.folder / "seil.toml")
-        with Context(settings) as context, context.warehouse() as warehouse:
+        with seil.app.site.Site(settings) as context, context.warehouse() as warehouse:
             tables = warehouse.query(
                 "SELECT schema_name AS s, table_name AS t FROM duckdb_tables()"
                 " WHERE schema_name IN ('main', 'salesforce') ORDER BY ALL"

@@ -1,0 +1,187 @@
+"""An opened site: each part is built from the settings when it is first used."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, ExitStack
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from seil.catalog import Catalog
+    from seil.events.journal import Journal
+    from seil.lake import Lake
+    from seil.modeling.business_date import BusinessZone
+    from seil.modeling.model import Models
+    from seil.salesforce.org import Org
+    from seil.settings import Settings
+    from seil.sf_to_dw.extract.extractor import Extractor
+    from seil.sf_to_dw.ingest.ingestor import Ingestor
+    from seil.sf_to_dw.pipeline import Pipeline
+    from seil.sf_to_dw.schema.registry import SchemaRegistry
+    from seil.warehouse import Warehouse
+    from seil.warehouse.duckdb.published import Publication, Reading
+
+
+class Site:
+    """One environment's parts. Files and connections are closed when it is left."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        from seil.catalog import load_catalog
+
+        return load_catalog(self.settings.catalog.file)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """Raises NewerSiteError."""
+        from seil.lake import Lake
+        from seil.lake.site_layout import refuse_newer
+
+        settings = self.settings
+        lake = Lake.at(settings.lake.url, env=settings.env, project=settings.project)
+        refuse_newer(lake)
+        return lake
+
+    @cached_property
+    def journal(self) -> Journal:
+        from seil.events.journal import Journal
+
+        return self._open.enter_context(Journal(self.settings.events.journal))
+
+    @cached_property
+    def org(self) -> Org:
+        """The site's org: a login that leads to another one is refused."""
+        from seil.salesforce.org import Org
+        from seil.sf_to_dw.extract.org_identity import refuse_other_org
+
+        settings = self.settings.salesforce
+        admit = refuse_other_org(self.lake, settings.login_url)
+        return self._open.enter_context(Org(settings, admit=admit))
+
+    @cached_property
+    def registry(self) -> SchemaRegistry:
+        from seil.sf_to_dw.schema.registry import SchemaRegistry
+
+        return SchemaRegistry(self.lake)
+
+    @cached_property
+    def models(self) -> Models:
+        from seil.sf_to_dw.site_models import site_models
+
+        return site_models(self.catalog, zone=self.business_zone)
+
+    def business_zone(self) -> BusinessZone:
+        """Not kept: the first run learns the org's own on its way."""
+        from seil.sf_to_dw.extract.business_zone import business_zone
+
+        return business_zone(self.settings.warehouse.time_zone, self.lake)
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        from seil.sf_to_dw.extract.extractor import Extractor
+
+        return Extractor(
+            self.org, self.lake, self.journal, self.settings.extract, registry=self.registry
+        )
+
+    @cached_property
+    def ingestor(self) -> Ingestor:
+        from seil.sf_to_dw.ingest.ingestor import Ingestor
+
+        return Ingestor(
+            self.lake,
+            self.catalog,
+            settings=self.settings.ingest,
+            bus=self.journal,
+            registry=self.registry,
+        )
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        from seil.sf_to_dw.pipeline import Pipeline
+
+        return Pipeline(
+            lake=self.lake,
+            catalog=self.catalog,
+            bus=self.journal,
+            extractor=self.extractor,
+            ingestor=self.ingestor,
+            open_warehouse=self.warehouse,
+            publish=self.publish,
+            models=self.models,
+        )
+
+    @property
+    def own_paths(self) -> list[Path]:
+        """What SEIL writes on this machine, apart from the lake."""
+        kind, _, location = self.settings.warehouse.url.partition(":")
+        feed = urlsplit(self.settings.feed.url)
+        return [
+            self.settings.events.journal,
+            *([Path(location)] if kind == "duckdb" else []),
+            *([Path(unquote(feed.path))] if feed.scheme == "file" else []),
+        ]
+
+    @property
+    def has_journal(self) -> bool:
+        """Looking at a journal that was never written does not make one."""
+        return self.settings.events.journal.exists()
+
+    @property
+    def has_warehouse(self) -> bool:
+        """Whether a run has made it already; true for one that is not a file."""
+        kind, _, location = self.settings.warehouse.url.partition(":")
+        return kind != "duckdb" or Path(location).exists()
+
+    def warehouse(self, *, read_only: bool = False, wait: timedelta | None = None) -> Warehouse:
+        """Close it as soon as it is not needed: it is locked while it is open.
+
+        `wait` is for another process that has it open; None waits as long as is usual.
+        """
+        from seil.warehouse import LOCK_WAIT, open_warehouse
+
+        patience = LOCK_WAIT if wait is None else wait
+        fence = None if read_only else self.lake.fence
+        settings = self.settings.warehouse
+        return open_warehouse(
+            settings,
+            read_only=read_only,
+            wait=patience,
+            fence=fence,
+            open_url=None if read_only else self.lake.open_url,
+        )
+
+    def reading(self, *, wait: timedelta | None = None) -> AbstractContextManager[Reading]:
+        """The warehouse for what only looks at it: no run waits for it, nor it for a run.
+
+        `wait` is for a run, where there is no copy for readers.
+        """
+        from seil.warehouse import LOCK_WAIT
+        from seil.warehouse.duckdb.published import open_reading
+
+        return open_reading(self.settings.warehouse, wait=LOCK_WAIT if wait is None else wait)
+
+    def publish(self) -> Publication:
+        """Brings the readers' copy up to date, with the run lock held and the warehouse closed."""
+        from seil.warehouse.duckdb.published import publish
+
+        return publish(self.settings.warehouse)
