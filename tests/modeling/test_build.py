@@ -15,6 +15,7 @@ from seil.modeling.model import Models
 from seil.sf_to_dw.load.loader import load
 from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import TableName, Warehouse
+from seil.warehouse.duckdb.builds import EmbeddedBuilder
 
 Curator = Any
 Build = Callable[..., BuildReport]
@@ -327,7 +328,7 @@ def test_trouble_with_the_warehouse_ends_the_build_and_changes_nothing(
     def full(*arguments: object) -> None:
         raise WarehouseError(warehouse.url, "No space left on device")
 
-    monkeypatch.setattr(warehouse, "rename", full)
+    monkeypatch.setattr(EmbeddedBuilder, "publish", full)
     with pytest.raises(WarehouseError, match="No space left"):
         build(warehouse, own(base_sql="SELECT 2 AS a"), tables=["base"])
     assert rows(warehouse, "FROM base") == [{"a": 1}]

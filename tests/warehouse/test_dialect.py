@@ -71,7 +71,7 @@ def test_every_packaged_model_can_be_said(name: str, dialect: str) -> None:
         dialect,
         sources=MODELS.sources,
         columns=columns,
-        working={},
+        relations={},
         zone=BusinessZone("Australia/Sydney"),
     )
     assert select.sql.startswith("WITH ")

@@ -1,6 +1,6 @@
 """The tables, built from the current records: all of them in one transaction.
 
-Each is made under a working name and tested; then those that passed take the place of the old ones
+Each is staged and tested; then those that passed take the place of the old ones
 together. A table that fails keeps its old content, and so do the tables that read it. Where changes
 can be followed, only the rows that they reach are made, and those that differ replaced.
 """
@@ -176,19 +176,17 @@ class _Build:
         self.work: dict[str, Work] = {}
         tables: dict[str, TableBuild] = {}
         for model in self.selected:
-            tables[model.name] = self._made(model, tables)
+            tables[model.name] = self._stage(model, tables)
             step.advance(tables[model.name].inserted)
         tested = self._tested_against(tables)
         for model in self.selected:
             if tables[model.name].is_built:
                 tables[model.name] = self._tested(model, tables[model.name], tested)
-        for model in self.selected:
-            if model.name in self.work:
-                tables[model.name] = self._settled(model, tables)
+        self._settle(tables)
         self._remember(tables)
         return self._recorded(tuple(tables.values()))
 
-    def _made(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild:
+    def _stage(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild:
         if reason := self.refused.get(model.name):
             return TableBuild(model.name, "failed", message=reason)
         if blocked := self._blocked(model, tables):
@@ -198,10 +196,10 @@ class _Build:
         with self._refusable(model, "incremental"):
             plan = self.planner.plan(model, modes)
         work = Work(self.warehouse, self.planner, model, plan)
-        working = {name: other.working for name, other in self.work.items()}
+        relations = {name: other.staged.relation for name, other in self.work.items()}
         try:
             with self._refusable(model, plan.mode):
-                made = work.make(working)
+                staged = work.stage(relations)
         except ConfigurationError as error:
             reasons = "; ".join(map(str, error.problems))
             return TableBuild(model.name, "failed", message=reasons)
@@ -209,20 +207,20 @@ class _Build:
         return TableBuild(
             model.name,
             "built",
-            rows=made.rows,
+            rows=staged.rows,
             seconds=time.monotonic() - begun,
             mode=plan.mode,
             reason=plan.reason,
-            deleted=made.deleted,
-            inserted=made.inserted,
-            notes=made.notes,
+            deleted=staged.deleted,
+            inserted=staged.inserted,
+            notes=work.notes,
         )
 
     def _tested_against(self, tables: Mapping[str, TableBuild]) -> Tested:
-        made = {name: work for name, work in self.work.items() if tables[name].is_built}
+        staged = {name: work for name, work in self.work.items() if tables[name].is_built}
         return Tested(
-            {name: work.working for name, work in made.items() if work.differs},
-            {name: work.change for name, work in made.items() if work.plan.mode != "full"},
+            {name: work.staged.relation for name, work in staged.items() if work.differs},
+            {name: work.change for name, work in staged.items() if work.plan.mode != "full"},
             {name: entry.version for name, entry in self.planner.built.items()},
         )
 
@@ -235,17 +233,20 @@ class _Build:
         state: State = "failed" if errors else "built"
         return replace(made, state=state, message="; ".join(errors), failures=failures)
 
-    def _settled(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild:
-        """Puts rows that passed in their place, and lets go of those that did not."""
-        table = tables[model.name]
-        if table.is_built and (blocked := self._blocked(model, tables)):
-            table = replace(blocked, notes=table.notes, failures=table.failures)
-        work = self.work[model.name]
-        if table.is_built:
-            work.put_in_place()
-        else:
-            work.let_go()
-        return table
+    def _settle(self, tables: dict[str, TableBuild]) -> None:
+        """Publishes the tables that passed, together, and discards the others."""
+        for name, work in self.work.items():
+            table = tables[name]
+            if table.is_built and (blocked := self._blocked(work.model, tables)):
+                tables[name] = replace(blocked, notes=table.notes, failures=table.failures)
+        staged = [work for work in self.work.values() if work.is_staged]
+        passed = [work for work in staged if tables[work.model.name].is_built]
+        builder = self.warehouse.builder
+        builder.publish([work.staged for work in passed])
+        builder.discard([work.staged for work in staged if work not in passed])
+        for work in passed:
+            if work.plan.mode == "full":
+                work.describe()
 
     def _remember(self, tables: Mapping[str, TableBuild]) -> None:
         """Up to which change the tables that are built have seen, and what they read."""

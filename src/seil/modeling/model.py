@@ -106,6 +106,10 @@ class Model:
     file: str = ""
 
     @property
+    def table(self) -> TableName:
+        return TableName("", self.name)
+
+    @property
     def query(self) -> exp.Query:
         """Parsed, the caller's own to change."""
         return parsed(self.sql).copy()

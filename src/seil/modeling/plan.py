@@ -22,8 +22,9 @@ from seil.sf_to_dw.load.changes import (
     changes_kept,
     images,
 )
+from seil.warehouse.dialect import render
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import Name, Sql, compose, joined, quoted, translated
+from seil.warehouse.sql import Name, Sql, compose, joined, quoted
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
@@ -35,6 +36,7 @@ _BUILT_THIS_WAY = "1"
 WITHOUT_SCOPE = "without scope"
 _FULL_SHARE = 0.3
 _FULL_ROWS = 20_000
+_EVERY = Sql("true")
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Planner:
     _analyses: dict[str, Analysis] = field(default_factory=dict)
 
     def plan(self, model: Model, upstream: Mapping[str, Mode]) -> TablePlan:
-        """Leaves the affected values of the scope in the temporary table `keys_table`.
+        """Has the affected values of the scope held for the change.
 
         `upstream` is how the tables of this build are built that come before it.
         """
@@ -97,7 +99,7 @@ class Planner:
             keys = self._keys(model, [change.source for change in changed])
         except UnanalysableError as error:
             return TablePlan(model.name, "full", f"cannot follow the changes: {error}", changed)
-        if keys > max(_FULL_ROWS, _FULL_SHARE * self._rows(TableName("", model.name))):
+        if keys > max(_FULL_ROWS, _FULL_SHARE * self.count(model.name)):
             reason = f"{keys:,} driving records are affected"
             return TablePlan(model.name, "full", reason, changed, keys)
         if not keys:
@@ -125,13 +127,13 @@ class Planner:
         for name in sorted(self.models.upstream(model.name)):
             inputs += [name, built[name].version if name in built else ""]
         for source, names in sorted(self.read(model).items()):
-            known = self.columns(source)
-            have = set(known.names) if known is not None else set()
+            schema = self.columns(source)
+            have = set(schema.names) if schema is not None else set()
             types = [
-                f"{name} {known.field(name).type if known is not None and name in have else ''}"
+                f"{name} {schema.field(name).type if schema is not None and name in have else ''}"
                 for name in sorted(names)
             ]
-            inputs += [str(source), str(known is None), *types]
+            inputs += [str(source), str(schema is None), *types]
         digest = hashlib.sha256("\n".join(inputs).encode()).hexdigest()
         return f"{digest} {self.zone.name}" if self._depends_on_zone(model) else digest
 
@@ -140,8 +142,8 @@ class Planner:
         read = dict(columns_read(model.sql))
         for source, names in read.items():
             if "*" in names or self.analysis(model).refused:
-                known = self.columns(source)
-                read[source] = names.union(known.names if known is not None else ())
+                schema = self.columns(source)
+                read[source] = names.union(schema.names if schema is not None else ())
         return read
 
     def _depends_on_zone(self, model: Model) -> bool:
@@ -177,7 +179,7 @@ class Planner:
             return "asked for"
         if reason := self.full_for.get(model.name):
             return f"row by row it failed: {reason}"
-        if built is None or self.columns(TableName("", model.name)) is None:
+        if built is None or self.columns(model.table) is None:
             return "it has not been built"
         return self._outdated(model, built) or self._refused(model, upstream)
 
@@ -212,7 +214,7 @@ class Planner:
         return [SourceChange(source, number) for source, number in sorted(rows.items())]
 
     def _keys(self, model: Model, sources: Sequence[TableName]) -> int:
-        """Makes the table of affected scopes; says how many there are."""
+        """Holds the affected values of the scope; returns how many there are."""
         block, scope = self.followed(model)
         read = self.read(model)
 
@@ -220,17 +222,14 @@ class Planner:
             return self._changed_records(model, source, read[source])
 
         def has(source: TableName, column: str) -> bool:
-            known = self.columns(source)
-            return known is not None and column in known.names
+            schema = self.columns(source)
+            return schema is not None and column in schema.names
 
         select = Reach(changed, has).keys(block, scope, sources)
         if select is None:
             return 0
-        table = TableName("", keys_table(model.name))
-        self._run(
-            compose("CREATE OR REPLACE TEMP TABLE {t} AS {select}", t=table, select=select),
-        )
-        return self._rows(table)
+        rendered = render(select, self.warehouse.dialect, place=model.file)
+        return self.warehouse.builder.hold_keys(model.table, rendered)
 
     def _changed_records(self, model: Model, source: TableName, read: frozenset[str]) -> Sql:
         """Records that differ in a column that is read, as they were and as they are.
@@ -238,8 +237,8 @@ class Planner:
         What a record was in between is left out, and so is one that came back to what it was.
         """
         key = self._source_keys[source]
-        known = self.columns(images(source))
-        names = sorted(set(known.names if known is not None else ()) & (read | {key}))
+        schema = self.columns(images(source))
+        names = sorted(set(schema.names if schema is not None else ()) & (read | {key}))
         changes = [change for change in self._unseen(model) if change.source == source]
         first_and_last = """
             QUALIFY {sequence} = CASE WHEN {is_old}
@@ -263,13 +262,10 @@ class Planner:
             ends=ends,
         )
 
-    def _rows(self, table: TableName) -> int:
-        counted = compose("SELECT count(*) AS n FROM {table}", table=table)
-        found = self.warehouse.query(translated(counted, self.warehouse.dialect))
-        return int(found["n"][0].as_py())
-
-    def _run(self, sql: Sql) -> None:
-        self.warehouse.execute(translated(sql, self.warehouse.dialect))
+    def count(self, relation: str, where: Sql = _EVERY) -> int:
+        counted = compose("SELECT count(*) AS n FROM {t} WHERE {w}", t=Name(relation), w=where)
+        rows = self.warehouse.query(render(counted, self.warehouse.dialect))
+        return int(rows["n"][0].as_py())
 
 
 def new_planner(
@@ -298,7 +294,3 @@ def _difference(before: str, now: str) -> str:
     if old == new:
         return f"its days were cut in {old_zone}, and are in {new_zone} now"
     return "its model, or something that it reads, is not what it was"
-
-
-def keys_table(name: str) -> str:
-    return f"{name}__keys"

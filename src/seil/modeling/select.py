@@ -2,7 +2,7 @@
 
 What a site does not have is read as null: a source without a table as no rows, a column that the
 table lacks as nulls of the type the source describes. Tables built in the same transaction
-are read under their working names.
+are read as they are staged.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ def runnable_select(
     *,
     sources: Sources,
     columns: Columns,
-    working: Mapping[str, str],
+    relations: Mapping[str, str],
     zone: BusinessZone,
     query: exp.Query | None = None,
 ) -> Select:
     """`query` is the model's SELECT in another form, read instead of its own; `columns` are those
-    of the source tables as they are, None where there is no such table; `working` maps tables of
-    this build to the names they have until it ends; `zone` is where business dates are cut.
+    of the source tables as they are, None where there is no such table; `relations` says as
+    what tables of this build are read until it ends; `zone` is where business dates are cut.
 
     Raises ConfigurationError when the model reads a column that its source does not have, or the
     dialect lacks what the model says.
@@ -73,8 +73,8 @@ def runnable_select(
                 if missing or read.schema is None:
                     table.replace(read.stand_in(table, missing))
                     notes |= dict.fromkeys(read.notes(missing))
-            elif name.name in working:
-                _rename(table, working[name.name])
+            elif name.name in relations:
+                _rename(table, relations[name.name])
     return Select(render(query, dialect, place=model.file), tuple(notes))
 
 

@@ -8,15 +8,16 @@ from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from seil.modeling.model import Level, Model, ModelTest
+from seil.warehouse.builds import RowChange
+from seil.warehouse.dialect import render
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import Name, Sql, compose, joined, literal, quoted, translated
+from seil.warehouse.sql import Name, Sql, compose, joined, literal, quoted
 from seil.warehouse.types import stored_type, type_name
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
 
 _EXAMPLES = 5
-ROW = "_seil_row"
 
 
 @dataclass(frozen=True)
@@ -50,31 +51,13 @@ class TestFailure:
 
 
 @dataclass(frozen=True)
-class RowChange:
-    """How a table differs from what it was: by rows of the table `rows`, which are new where their
-    ROW is null, and gone where it is not.
-    """
-
-    rows: str
-
-    @property
-    def new(self) -> Sql:
-        return compose("SELECT * FROM {t} WHERE {row} IS NULL", t=Name(self.rows), row=Name(ROW))
-
-    @property
-    def gone(self) -> Sql:
-        return compose(
-            "SELECT * FROM {t} WHERE {row} IS NOT NULL", t=Name(self.rows), row=Name(ROW)
-        )
-
-
-@dataclass(frozen=True)
 class Tested:
-    """What tests are run against: `working` are the tables' names until the build ends, `changes`
-    how those differ that are not made anew, None where nothing does, `versions` what they held.
+    """What tests are run against: `relations` are what the tables of this build are read as until
+    it ends, `changes` how those differ that are not made anew, None where nothing does, `versions`
+    what they held.
     """
 
-    working: Mapping[str, str]
+    relations: Mapping[str, str]
     changes: Mapping[str, RowChange | None]
     versions: Mapping[str, str]
 
@@ -86,7 +69,7 @@ def broken_tests(
     gives, by test, the version of the other table it was passed with.
     """
     if model.name not in tested.changes:
-        yield from _broken_description(model, warehouse, tested.working)
+        yield from _broken_description(model, warehouse, tested.relations)
     tests = [_Test(model, column, test, tested, passed) for column, test in _tests(model)]
     runnable = [test.is_there(warehouse) for test in tests]
     broken = _broken(list(compress(tests, runnable)), warehouse)
@@ -122,7 +105,7 @@ def _broken(tests: Sequence[_Test], warehouse: Warehouse) -> set[str]:
     parts = joined(
         ", ", (compose("({a}) AS {n}", a=a, n=Name(f"q_{n}")) for n, a in enumerate(asked))
     )
-    sql = translated(compose("SELECT * FROM {parts}", parts=parts), warehouse.dialect)
+    sql = render(compose("SELECT * FROM {parts}", parts=parts), warehouse.dialect)
     found = warehouse.query(sql).to_pylist()[0]
     return {counted[column] for column, count in found.items() if count}
 
@@ -150,11 +133,11 @@ def _tests(model: Model) -> Iterator[tuple[str, ModelTest]]:
 
 
 def _broken_description(
-    model: Model, warehouse: Warehouse, working: Mapping[str, str]
+    model: Model, warehouse: Warehouse, relations: Mapping[str, str]
 ) -> Iterator[TestFailure]:
     """The columns there are, against those described; nothing described promises nothing."""
     described = {column.name: column.type for column in model.described.columns}
-    built = warehouse.columns(TableName("", working[model.name]))
+    built = warehouse.columns(TableName("", relations[model.name]))
     if not described or built is None:
         return
     found = {column.name: stored_type(column.type) or column.type for column in built}
@@ -178,8 +161,8 @@ class _Test:
     passed: Mapping[str, str]
 
     @property
-    def working(self) -> Mapping[str, str]:
-        return self.tested.working
+    def relations(self) -> Mapping[str, str]:
+        return self.tested.relations
 
     @property
     def other(self) -> str:
@@ -195,7 +178,7 @@ class _Test:
         if not self.other:
             return True
         known = self.tested.versions.get(self.other)
-        is_followed = self.other in self.tested.changes or self.other not in self.working
+        is_followed = self.other in self.tested.changes or self.other not in self.relations
         return is_followed and known is not None and self.passed[self.name] == known
 
     @property
@@ -222,7 +205,7 @@ class _Test:
         """What a test of single rows has to look at; None when there is nothing."""
         if not self.is_partial:
             return compose("SELECT * FROM {table}", table=self._whole)
-        return self._change.new if self._change else None
+        return _rows(self._change.added) if self._change else None
 
     @property
     def breaking(self) -> Sql | None:
@@ -236,16 +219,16 @@ class _Test:
         return self._dangling
 
     def failure(self, warehouse: Warehouse) -> TestFailure:
-        rows = warehouse.query(translated(self._broken_rows(), warehouse.dialect)).to_pylist()
+        rows = warehouse.query(render(self._broken_rows(), warehouse.dialect)).to_pylist()
         count = int(rows[0]["_count"]) if rows else 0
         examples = tuple({k: v for k, v in row.items() if k != "_count"} for row in rows)
         return TestFailure(self.model.name, self.name, self.test.level, count, examples)
 
     def is_there(self, warehouse: Warehouse) -> bool:
         """Whether the other table is."""
-        if not self.other or self.other in self.working or self.other in self.tested.changes:
+        if not self.other or self.other in self.relations or self.other in self.tested.changes:
             return True
-        return warehouse.columns(_related(self.other, self.working)) is not None
+        return warehouse.columns(_related(self.other, self.relations)) is not None
 
     def _broken_rows(self) -> Sql:
         shown = [*dict.fromkeys([*self.model.described.key, *self.columns])]
@@ -265,7 +248,7 @@ class _Test:
 
     @property
     def _whole(self) -> Sql:
-        return quoted(self.working.get(self.model.name, self.model.name))
+        return quoted(self.relations.get(self.model.name, self.model.name))
 
     @property
     def _dangling(self) -> Sql | None:
@@ -276,9 +259,9 @@ class _Test:
         column = Name(self.columns[0])
         parts = []
         if own := self._change:
-            parts.append(_less(column, own.new, own.gone))
+            parts.append(_less(column, _rows(own.added), _rows(own.removed)))
         if other := self.tested.changes.get(self.other):
-            parts.append(_less(field, other.gone, other.new))
+            parts.append(_less(field, _rows(other.removed), _rows(other.added)))
         if not parts:
             return None
         return compose(
@@ -290,7 +273,7 @@ class _Test:
             SELECT 1 FROM {whole} AS t WHERE t.{column} IN (SELECT v FROM missing)""",
             suspects=joined(" UNION ", parts),
             field=field,
-            other=_related(self.other, self.working),
+            other=_related(self.other, self.relations),
             whole=self._whole,
             column=column,
         )
@@ -300,17 +283,17 @@ class _Test:
         return joined(", ", map(quoted, self.columns))
 
     @property
-    def _told(self) -> Sql:
-        """Nulls of a single column are no repetition."""
+    def _counts(self) -> Sql:
+        """A single-column unique test ignores nulls."""
         alone = len(self.columns) == 1
         return compose("{c} IS NOT NULL", c=Name(self.columns[0])) if alone else Sql("true")
 
     @property
     def _repeated(self) -> Sql:
         return compose(
-            "SELECT 1 FROM {table} WHERE {told} GROUP BY {columns} HAVING count(*) > 1",
+            "SELECT 1 FROM {table} WHERE {counted} GROUP BY {columns} HAVING count(*) > 1",
             table=self._whole,
-            told=self._told,
+            counted=self._counts,
             columns=self._listed,
         )
 
@@ -320,8 +303,8 @@ class _Test:
         return compose(
             """
             WITH versions AS (
-                SELECT {columns}, 1 AS _one FROM ({new}) AS n WHERE {told}
-                UNION ALL SELECT {columns}, -1 FROM ({gone}) AS g WHERE {told}
+                SELECT {columns}, 1 AS _one FROM {added} WHERE {counted}
+                UNION ALL SELECT {columns}, -1 AS _one FROM {removed} WHERE {counted}
             ), more AS (
                 SELECT {columns} FROM versions GROUP BY {columns} HAVING sum(_one) > 0
             )
@@ -330,9 +313,9 @@ class _Test:
                 UNION ALL SELECT {columns}, 1 FROM {table} AS w SEMI JOIN more AS m ON {same}
             ) AS t GROUP BY {columns} HAVING sum(_one) > 1""",
             columns=self._listed,
-            new=change.new,
-            gone=change.gone,
-            told=self._told,
+            added=Name(change.added),
+            removed=Name(change.removed),
+            counted=self._counts,
             table=Name(self.model.name),
             same=joined(" AND ", same),
         )
@@ -364,10 +347,14 @@ class _Test:
                 "t.{name} IS NOT NULL AND NOT EXISTS "
                 "(SELECT 1 FROM {target} AS o WHERE o.{field} = t.{name})",
                 name=name,
-                target=_related(target.to, self.working),
+                target=_related(target.to, self.relations),
                 field=Name(target.field),
             )
         return Sql(f"({self.test.expression}) IS FALSE")
+
+
+def _rows(relation: str) -> Sql:
+    return compose("SELECT * FROM {r}", r=Name(relation))
 
 
 def _less(column: Name, some: Sql, others: Sql) -> Sql:
@@ -383,6 +370,6 @@ def _less(column: Name, some: Sql, others: Sql) -> Sql:
     )
 
 
-def _related(to: str, working: Mapping[str, str]) -> TableName:
+def _related(to: str, relations: Mapping[str, str]) -> TableName:
     schema, _, name = to.rpartition(".")
-    return TableName(schema, name if schema else working.get(name, name))
+    return TableName(schema, name if schema else relations.get(name, name))

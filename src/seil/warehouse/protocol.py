@@ -31,6 +31,8 @@ from seil.warehouse.tables import TableEditor, TableName, Tables
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from seil.warehouse.builds import Builder
+
 __all__ = [
     "EXTRACTED_AT",
     "FILE",
@@ -95,6 +97,11 @@ class Warehouse(Tables, TableEditor, Merges, Merger, Protocol):
         ...
 
     def execute(self, sql: str) -> None: ...
+
+    @property
+    def builder(self) -> Builder:
+        """Used within a transaction."""
+        ...
 
     def query(self, sql: str) -> pa.Table: ...
 

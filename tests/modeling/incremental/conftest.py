@@ -157,7 +157,7 @@ def selects_of(models: Models, warehouse: Warehouse) -> dict[str, str]:
                 "duckdb",
                 sources=models.sources,
                 columns=warehouse.columns,
-                working={},
+                relations={},
                 zone=zone,
             )
             _SELECTS[name, zone.name] = select.sql

@@ -53,7 +53,7 @@ def select_of(source: duckdb.DuckDBPyConnection) -> Callable[..., str]:
             dialect,
             sources=models.sources,
             columns=columns,
-            working={},
+            relations={},
             zone=BusinessZone(zone),
         ).sql
 

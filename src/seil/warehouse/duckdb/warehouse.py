@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from seil.errors import LostReasonError, StatementError, WarehouseError
 from seil.warehouse.duckdb import history, merge_sql
+from seil.warehouse.duckdb.builds import EmbeddedBuilder
 from seil.warehouse.duckdb.comparison import TableComparison, compared
 from seil.warehouse.duckdb.errors import translated_batches, translated_errors
 from seil.warehouse.duckdb.merged_records import show_merged_records
@@ -146,6 +147,10 @@ class EmbeddedWarehouse:
             raise
         finally:
             self._in_transaction = False
+
+    @property
+    def builder(self) -> EmbeddedBuilder:
+        return EmbeddedBuilder(self)
 
     def execute(self, sql: str) -> None:
         self._run(sql)

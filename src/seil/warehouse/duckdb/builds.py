@@ -1,0 +1,131 @@
+"""Staging and publishing of built tables in DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from seil.warehouse.builds import RowChange, Staged, held_keys
+from seil.warehouse.sql import Name, Sql, compose, joined, quoted
+from seil.warehouse.tables import TableName
+
+if TYPE_CHECKING:
+    from seil.warehouse.duckdb.database import Database
+
+# rowid numbers a table's rows until the transaction ends. A row that is made as it was is in
+# neither part, however often it is there. What is too many of is named by its rowid; what is
+# missing has none.
+_DIFFERENCE = """
+    CREATE OR REPLACE TEMP TABLE {rows} AS
+    SELECT {columns}, unnest(
+        CASE WHEN _more > 0 THEN list_resize(CAST([] AS BIGINT[]), _more) ELSE _there[:-_more] END
+    ) AS {row}
+    FROM (
+        SELECT {columns}, CAST(sum(_one) AS BIGINT) AS _more,
+               list({row}) FILTER ({row} IS NOT NULL) AS _there
+        FROM (
+            SELECT {columns}, 1 AS _one, CAST(NULL AS BIGINT) AS {row} FROM {made}
+            UNION ALL
+            SELECT {columns}, -1, rowid FROM {table} WHERE {scope} IN (SELECT scope FROM {keys})
+        ) AS versions
+        GROUP BY {columns} HAVING sum(_one) <> 0
+    ) AS differing"""
+_NEXT = """
+    CREATE OR REPLACE TEMP VIEW {next} AS
+    SELECT {columns} FROM {table} AS t ANTI JOIN {rows} AS r ON r.{row} = t.rowid
+    UNION ALL SELECT {columns} FROM {rows} WHERE {row} IS NULL"""
+_ADDED = "CREATE OR REPLACE TEMP VIEW {added} AS SELECT {columns} FROM {rows} WHERE {row} IS NULL"
+_REMOVED = """
+    CREATE OR REPLACE TEMP VIEW {removed} AS SELECT {columns} FROM {rows} WHERE {row} IS NOT NULL"""
+_COUNTS = """
+    SELECT (SELECT count(*) FROM {table}) AS before, count({row}) AS removed,
+           count(*) - count({row}) AS added
+    FROM {rows}"""
+_DELETE = "DELETE FROM {table} WHERE rowid IN (SELECT {row} FROM {rows})"
+_INSERT = "INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows} WHERE {row} IS NULL"
+_ROW = "_seil_row"
+
+
+class EmbeddedBuilder:
+    """Within a transaction of the warehouse."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def hold_keys(self, table: TableName, select: str) -> int:
+        keys = Name(held_keys(table))
+        hold = "CREATE OR REPLACE TEMP TABLE {keys} AS {select}"
+        self._run(hold, keys=keys, select=Sql(select))
+        return self._count(keys)
+
+    def stage_table(self, table: TableName, select: str) -> Staged:
+        relation = _next(table)
+        self._run("CREATE OR REPLACE TABLE {t} AS {select}", t=Name(relation), select=Sql(select))
+        rows = self._count(Name(relation))
+        return Staged(table, relation, rows, inserted=rows)
+
+    def stage_change(self, table: TableName, select: str, *, scope: str) -> Staged:
+        names = self._names(table)
+        self._run("CREATE OR REPLACE TEMP TABLE {made} AS {select}", **names, select=Sql(select))
+        self._run(_DIFFERENCE, **names, scope=Name(scope))
+        self._run("DROP TABLE {made}", **names)
+        self._run("DROP TABLE {keys}", **names)
+        for view in (_NEXT, _ADDED, _REMOVED):
+            self._run(view, **names)
+        (counts,) = self._database.query(compose(_COUNTS, **names)).to_pylist()
+        before, removed, added = (int(counts[n]) for n in ("before", "removed", "added"))
+        relation = _next(table) if removed or added else table.name
+        change = RowChange(str(names["added"]), str(names["removed"]))
+        return Staged(table, relation, before - removed + added, removed, added, change)
+
+    def publish(self, staged: Sequence[Staged]) -> None:
+        for entry in staged:
+            names = self._names(entry.table)
+            if entry.change is None:
+                self._run("DROP TABLE IF EXISTS {table}", **names)
+                self._run("ALTER TABLE {next} RENAME TO {name}", **names)
+                continue
+            if entry.deleted:
+                self._run(_DELETE, **names)
+            if entry.inserted:
+                self._run(_INSERT, **names)
+            self._drop_change(names)
+
+    def discard(self, staged: Sequence[Staged]) -> None:
+        for entry in staged:
+            names = self._names(entry.table)
+            if entry.change is None:
+                self._run("DROP TABLE {next}", **names)
+            else:
+                self._drop_change(names)
+
+    def _drop_change(self, names: dict[str, str | TableName]) -> None:
+        for view in ("added", "removed", "next"):
+            self._run("DROP VIEW {view}", view=names[view])
+        self._run("DROP TABLE {rows}", **names)
+
+    def _names(self, table: TableName) -> dict[str, str | TableName]:
+        schema = self._database.columns(table)
+        return {
+            "table": table,
+            "name": Name(table.name),
+            "next": Name(_next(table)),
+            "made": Name(f"{table.name}__made"),
+            "rows": Name(f"{table.name}__rows"),
+            "added": Name(f"{table.name}__added"),
+            "removed": Name(f"{table.name}__removed"),
+            "row": Name(_ROW),
+            "keys": Name(held_keys(table)),
+            "columns": joined(", ", map(quoted, schema.names if schema is not None else [])),
+        }
+
+    def _count(self, relation: Name) -> int:
+        counted = self._database.query(compose("SELECT count(*) AS n FROM {t}", t=relation))
+        return int(counted["n"][0].as_py())
+
+    def _run(self, template: str, **parts: str | TableName) -> None:
+        self._database.execute(compose(template, **parts))
+
+
+def _next(table: TableName) -> str:
+    return f"{table.name}__new"
