@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -55,23 +56,45 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
         thread.join()
 
 
+def set_up(patch: pytest.MonkeyPatch, folder: Path, issuer: Issuer) -> None:
+    patch.chdir(folder)
+    patch.setenv("SEIL_API__ISSUER", issuer.url)
+    patch.setenv("SEIL_API__FUNCTIONS", "gam=dev-gamClient, techone=dev-tech1Client")
+
+
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, issuer: Issuer) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SEIL_API__ISSUER", issuer.url)
-    monkeypatch.setenv("SEIL_API__FUNCTIONS", "gam=dev-gamClient, techone=dev-tech1Client")
+    set_up(monkeypatch, tmp_path, issuer)
 
 
-@pytest.fixture
-def downstream() -> Downstream:
+@contextmanager
+def running_router(downstream: Any, folder: Path, issuer: Issuer) -> Iterator[Router]:
+    """Built already, for all tests of a module: that takes longer than most of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        set_up(patch, folder, issuer)
+        router = Router("gam", gam_router, invoke=lambda _settings: downstream)
+        assert router(events.http_api("GET", "/healthz"), None)["statusCode"] == 200
+    yield router
+    router.close()
+
+
+@pytest.fixture(scope="module")
+def shared_downstream() -> Downstream:
     return Downstream()
 
 
 @pytest.fixture
-def router(settings: None, downstream: Downstream) -> Iterator[Router]:
-    found = Router("gam", gam_router, invoke=lambda _settings: downstream)
-    yield found
-    found.close()
+def downstream(shared_downstream: Downstream) -> Downstream:
+    shared_downstream.calls.clear()
+    return shared_downstream
+
+
+@pytest.fixture(scope="module")
+def router(
+    shared_downstream: Downstream, tmp_path_factory: pytest.TempPathFactory, issuer: Issuer
+) -> Iterator[Router]:
+    with running_router(shared_downstream, tmp_path_factory.mktemp("router"), issuer) as found:
+        yield found
 
 
 @pytest.fixture

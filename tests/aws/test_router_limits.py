@@ -6,7 +6,6 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,22 +13,26 @@ import pytest
 from tests.aws import events
 from tests.aws.conftest import Context
 from tests.aws.events import Event
-from tests.aws.test_router import KINDS, issuer, settings, token, told
+from tests.aws.test_router import KINDS, issuer, running_router, settings, token, told
 
 from seil.api.calls import Answer, Call
 from seil.api.edge.routes_gam import gam_router
 from seil.aws.router import Router
+from seil.sandbox.issuer.issuer import Issuer
 
 __all__ = ["issuer", "settings", "token"]
 
 ORDER = {"orders": [{"name": "Acme", "advertiserId": 1, "traffickerId": 2}]}
 
 
-@dataclass
 class Downstream:
-    data: dict[str, Any] = field(default_factory=lambda: {"id": 7})
-    seconds: float = 0
-    calls: list[Call] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.data: dict[str, Any] = {"id": 7}
+        self.seconds = 0.0
+        self.calls: list[Call] = []
 
     async def call(self, call: Call) -> Answer:
         self.calls.append(call)
@@ -37,16 +40,23 @@ class Downstream:
         return Answer(200, self.data)
 
 
-@pytest.fixture
-def downstream() -> Downstream:
+@pytest.fixture(scope="module")
+def shared_downstream() -> Downstream:
     return Downstream()
 
 
-@pytest.fixture
-def router(settings: None, downstream: Downstream) -> Iterator[Router]:
-    found = Router("gam", gam_router, invoke=lambda _settings: downstream)
-    yield found
-    found.close()
+@pytest.fixture(autouse=True)
+def downstream(shared_downstream: Downstream) -> Downstream:
+    shared_downstream.reset()
+    return shared_downstream
+
+
+@pytest.fixture(scope="module")
+def router(
+    shared_downstream: Downstream, tmp_path_factory: pytest.TempPathFactory, issuer: Issuer
+) -> Iterator[Router]:
+    with running_router(shared_downstream, tmp_path_factory.mktemp("router"), issuer) as found:
+        yield found
 
 
 @pytest.fixture

@@ -228,4 +228,5 @@ def test_faults_are_listed_as_a_running_stand_in_lists_them(
     with makers[name](org if name == "salesforce" else home / name) as running:
         kinds = httpx.get(f"{running.url}/sandbox/faults/kinds").json()
     assert listed == {name: kinds}
-    assert all(fault in seil("sandbox", "faults").out for fault in kinds)
+    printed = seil("sandbox", "faults").out
+    assert all(fault in printed for fault in kinds)

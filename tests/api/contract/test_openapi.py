@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 from tests.api.contract.booking import Body, Caller
 from tests.api.deployments import READ, WRITE, Deployment
+from tests.examples import examples
 
 CHECKS = [
     not_a_server_error,
@@ -34,9 +35,9 @@ CHECKS = [
     negative_data_rejection,
 ]
 ERRORS = {"400", "401", "403", "404", "408", "409", "413", "429", "500", "502", "503", "504"}
-EXAMPLES = 8
+EXAMPLES = examples(4, many=40)
 # Each takes a tenth of a second to make.
-EXAMPLES_OF_LINE_ITEMS = 4
+EXAMPLES_OF_LINE_ITEMS = examples(2, many=12)
 
 
 def _operations(document: Body) -> Iterator[tuple[str, str, Body]]:

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.api.services.conftest import MakeStore
+from tests.examples import examples
 from tests.issuers import Clock
 from tests.ministack import Ministack
 
@@ -167,7 +168,7 @@ class Model:
 
 
 @settings(
-    max_examples=25,
+    max_examples=examples(10, many=100),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from seil.warehouse.types import Column
@@ -209,7 +210,11 @@ def counts(org: Org) -> list[dict[str, Any]]:
 
 # It takes half a minute; what it finds is made small for some minutes more.
 @pytest.mark.timeout(600)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=examples(6, many=60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(builds=steps)
 def test_an_incremental_build_is_a_full_build(
     open_org: Any, filled: Any, builds: list[tuple[str | None, list[list[Any]]]]

@@ -12,6 +12,7 @@ import duckdb
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 import seil.sf_to_dw
 
@@ -242,7 +243,7 @@ def broken_relationships(source: duckdb.DuckDBPyConnection, name: str) -> Iterat
                     yield f"{name}.{column['name']}"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(12, many=120), deadline=None)
 @given(org=orgs)
 def test_every_table_has_its_grain(
     source: duckdb.DuckDBPyConnection, select_of: Callable[[str], str], org: Org

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from seil.catalog import Catalog, SyncedObject
 from seil.lake import Lake
@@ -104,7 +105,9 @@ def opened(folder: Path, name: str) -> Warehouse:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(8, many=60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(some=st.lists(versions, min_size=1, max_size=10).map(distinct), data=st.data())
 def test_history_does_not_depend_on_the_order(

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from seil.catalog import Catalog, load_catalog
 from seil.errors import ConfigurationError, WarehouseError
@@ -396,7 +397,9 @@ files = st.lists(
 
 @given(files=files, data=st.data())
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(12, many=100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_any_order_of_delivery_gives_the_newest_versions(
     catalog: Catalog,

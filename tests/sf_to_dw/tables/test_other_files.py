@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from seil.catalog import Catalog
 from seil.catalog.fields import packaged_fields
@@ -163,7 +164,9 @@ def test_only_ids_are_kept_with_18_characters(
 
 @given(order=st.permutations([0, 1, 2]), again=st.integers(0, 2))
 @settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(3, many=18),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_no_order_and_no_repeat_makes_two_records_of_one(
     tmp_path_factory: pytest.TempPathFactory,

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from seil.catalog import Catalog
 from seil.lake import Lake
@@ -111,7 +112,9 @@ class Way:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(12, many=100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(told=st.lists(words, min_size=1, max_size=8).map(distinct), data=st.data())
 def test_order_and_batches_make_no_difference(
@@ -155,7 +158,9 @@ def test_a_formula_that_comes_later_keeps_its_own_readings(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(12, many=100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_of_versions_without_some_columns_the_newest_that_has_one_counts(
