@@ -8,12 +8,15 @@ import threading
 from pathlib import Path
 
 from seil.sandbox.admanager.seed import ORDER_IDS
-from seil.sandbox.admanager.server import Server as AdManager
-from seil.sandbox.techone.server import Server as TechOne
+from seil.sandbox.admanager.server import AdManagerServer
+from seil.sandbox.techone.server import TechOneServer
 
 
 def _main(folder: Path) -> None:
-    with AdManager(folder / "admanager") as admanager, TechOne(folder / "techone") as techone:
+    with (
+        AdManagerServer(folder / "admanager") as admanager,
+        TechOneServer(folder / "techone") as techone,
+    ):
         told = {
             "admanager": admanager.url,
             "techone": techone.url,

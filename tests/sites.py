@@ -15,8 +15,8 @@ from tests.rest_writes import write
 
 import seil.app.site
 from seil.modeling.model import Models
-from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.options import OrgOptions
+from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 from seil.settings import Settings, WarehouseSettings, load_settings
 from seil.sf_to_dw.pipeline import RunReport
@@ -71,8 +71,8 @@ class Site:
         (self.folder / "objects.toml").write_text(CATALOG + catalog)
 
     @contextmanager
-    def serve(self, catalog: str = "") -> Iterator[Server]:
-        with Server(self.org, options=Options(clock=self._clock)) as server:
+    def serve(self, catalog: str = "") -> Iterator[OrgServer]:
+        with OrgServer(self.org, options=OrgOptions(clock=self._clock)) as server:
             self.url = server.url
             self.configure(catalog)
             yield server

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from seil.admanager.client import AdManager
-from seil.sandbox.admanager.options import Options
-from seil.sandbox.admanager.server import Server
+from seil.sandbox.admanager.options import AdManagerOptions
+from seil.sandbox.admanager.server import AdManagerServer
 from seil.secret import Secret
 from seil.settings import AdManagerSettings
 
@@ -81,21 +81,21 @@ def wire() -> Iterator[Wire]:
 
 
 @pytest.fixture(scope="session")
-def far_end(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def far_end(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdManagerServer]:
     """The stand-in, one for all tests: each makes what it needs."""
-    options = Options(report_polls=0)
-    with Server(tmp_path_factory.mktemp("admanager"), options=options) as server:
+    options = AdManagerOptions(report_polls=0)
+    with AdManagerServer(tmp_path_factory.mktemp("admanager"), options=options) as server:
         yield server
 
 
 @pytest.fixture
-def stand_in(far_end: Server) -> Iterator[Server]:
+def stand_in(far_end: AdManagerServer) -> Iterator[AdManagerServer]:
     yield far_end
     far_end.faults.clear()
 
 
 @pytest.fixture
-def settings(far_end: Server, tmp_path: Path) -> AdManagerSettings:
+def settings(far_end: AdManagerServer, tmp_path: Path) -> AdManagerSettings:
     return AdManagerSettings(
         network_code=far_end.network_code,
         endpoint=far_end.url,
@@ -106,7 +106,7 @@ def settings(far_end: Server, tmp_path: Path) -> AdManagerSettings:
 
 
 @pytest.fixture(scope="session")
-def shared(far_end: Server, tmp_path_factory: pytest.TempPathFactory) -> AdManager:
+def shared(far_end: AdManagerServer, tmp_path_factory: pytest.TempPathFactory) -> AdManager:
     return AdManager(
         AdManagerSettings(
             network_code=far_end.network_code,
@@ -119,7 +119,7 @@ def shared(far_end: Server, tmp_path_factory: pytest.TempPathFactory) -> AdManag
 
 
 @pytest.fixture
-def gam(shared: AdManager, stand_in: Server) -> AdManager:
+def gam(shared: AdManager, stand_in: AdManagerServer) -> AdManager:
     """The client in front of the stand-in."""
     return shared
 

@@ -11,15 +11,15 @@ from seil.admanager.client import AdManager
 from seil.admanager.models import GetOrder
 from seil.deadline import deadline
 from seil.errors import RequestRejectedError, TooSlowError
-from seil.sandbox.admanager.faults import Fault
-from seil.sandbox.admanager.server import Server
+from seil.sandbox.admanager.faults import AdManagerFault
+from seil.sandbox.admanager.server import AdManagerServer
 from seil.settings import AdManagerSettings
 
 
 def test_thread_waits_for_anothers_token_no_longer_than_it_has(
-    settings: AdManagerSettings, stand_in: Server
+    settings: AdManagerSettings, stand_in: AdManagerServer
 ) -> None:
-    stand_in.faults.add(Fault(path="^/token$", delay=8))
+    stand_in.faults.add(AdManagerFault(path="^/token$", delay=8))
     gam = AdManager(settings)
 
     def ask() -> None:
@@ -28,7 +28,7 @@ def test_thread_waits_for_anothers_token_no_longer_than_it_has(
 
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(ask)
-        while not any(one["seen"] for one in stand_in.faults.listed()):
+        while not any(one["seen"] for one in stand_in.faults.entries()):
             time.sleep(0.01)
         with deadline(0.2), pytest.raises(TooSlowError) as caught:
             gam.get_order(GetOrder(order_id=1))

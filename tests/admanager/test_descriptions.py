@@ -21,8 +21,8 @@ from seil.admanager.models import GetProposal
 from seil.admanager.soap.wsdl import WsdlFolder
 from seil.deadline import deadline
 from seil.errors import RequestRejectedError, TooSlowError
-from seil.sandbox.admanager.faults import Fault
-from seil.sandbox.admanager.server import Server
+from seil.sandbox.admanager.faults import AdManagerFault
+from seil.sandbox.admanager.server import AdManagerServer
 from seil.settings import AdManagerSettings
 
 __all__ = ["counted"]
@@ -56,13 +56,13 @@ for number in range(10**9):
 
 
 @pytest.fixture
-def held(stand_in: Server) -> Server:
+def held(stand_in: AdManagerServer) -> AdManagerServer:
     """Whose descriptions of proposals come so late that nobody waits for them."""
-    stand_in.faults.add(Fault(path=r"ProposalService\?wsdl", delay=8))
+    stand_in.faults.add(AdManagerFault(path=r"ProposalService\?wsdl", delay=8))
     return stand_in
 
 
-def asking(far_end: Server, folder: Path, code: str = _ASK) -> subprocess.Popen[str]:
+def asking(far_end: AdManagerServer, folder: Path, code: str = _ASK) -> subprocess.Popen[str]:
     values = {
         "network_code": far_end.network_code,
         "endpoint": far_end.url,
@@ -94,7 +94,9 @@ def age(file: Path, days: int) -> None:
     os.utime(file, (then, then))
 
 
-def test_two_processes_fill_an_empty_folder_at_once(stand_in: Server, tmp_path: Path) -> None:
+def test_two_processes_fill_an_empty_folder_at_once(
+    stand_in: AdManagerServer, tmp_path: Path
+) -> None:
     found = answers(asking(stand_in, tmp_path), asking(stand_in, tmp_path))
     assert [given for given, _ in found] == [True, True], found
     assert len(list(tmp_path.iterdir())) == 1
@@ -125,7 +127,7 @@ def test_process_killed_while_it_writes_leaves_the_file_whole(tmp_path: Path) ->
     ids=["read-only", "full"],
 )
 def test_folder_that_takes_nothing_is_no_obstacle(
-    stand_in: Server, tmp_path: Path, folder: str, code: str
+    stand_in: AdManagerServer, tmp_path: Path, folder: str, code: str
 ) -> None:
     place = tmp_path / folder
     ((given, errors),) = answers(asking(stand_in, place, code))
@@ -135,13 +137,13 @@ def test_folder_that_takes_nothing_is_no_obstacle(
 
 
 def test_description_that_is_held_up_holds_up_nobody_else(
-    settings: AdManagerSettings, held: Server
+    settings: AdManagerSettings, held: AdManagerServer
 ) -> None:
     gam = AdManager(settings)
     gam.forecast(prospect())
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(ask_with, gam, seconds=6)
-        while not any(one["seen"] for one in held.faults.listed()):
+        while not any(one["seen"] for one in held.faults.entries()):
             time.sleep(0.01)
         gam.forecast(prospect())
         assert not waiting.done()
@@ -155,7 +157,7 @@ def ask_with(gam: AdManager, *, seconds: float) -> None:
 
 
 def test_description_that_came_too_late_for_one_is_there_for_the_next(
-    settings: AdManagerSettings, held: Server
+    settings: AdManagerSettings, held: AdManagerServer
 ) -> None:
     """It is fetched once, whoever has given up on it meanwhile."""
     gam = AdManager(settings)
@@ -169,13 +171,13 @@ def test_description_that_came_too_late_for_one_is_there_for_the_next(
 
 
 def test_old_description_is_used_while_a_new_one_is_held_up(
-    settings: AdManagerSettings, stand_in: Server
+    settings: AdManagerSettings, stand_in: AdManagerServer
 ) -> None:
     AdManager(settings).forecast(prospect())
     (file,) = settings.wsdl_cache.iterdir()
     age(file, days=30)
     before = file.stat().st_mtime
-    stand_in.faults.add(Fault(path=r"\?wsdl", delay=3))
+    stand_in.faults.add(AdManagerFault(path=r"\?wsdl", delay=3))
     gam = AdManager(settings)
     gam.forecast(prospect())
     assert file.stat().st_mtime == before
@@ -188,9 +190,9 @@ def test_old_description_is_used_while_a_new_one_is_held_up(
 
 
 def test_threads_that_wait_for_a_description_see_its_failure_each(
-    settings: AdManagerSettings, stand_in: Server
+    settings: AdManagerSettings, stand_in: AdManagerServer
 ) -> None:
-    stand_in.faults.add(Fault(path=r"\?wsdl", status=404, html="<html>", delay=0.2))
+    stand_in.faults.add(AdManagerFault(path=r"\?wsdl", status=404, html="<html>", delay=0.2))
     gam = AdManager(settings.model_copy(update={"attempts": 1}))
     failed = threading.Barrier(4, timeout=_WAIT)
 

@@ -26,7 +26,7 @@ from seil.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
-from seil.sandbox.admanager.server import Server
+from seil.sandbox.admanager.server import AdManagerServer
 from seil.settings import AdManagerSettings
 
 NETWORK = "networks/1234567"
@@ -136,7 +136,7 @@ SOAP_LIES = {
 
 @pytest.fixture(scope="module")
 def proposals(
-    far_end: Server, tmp_path_factory: pytest.TempPathFactory
+    far_end: AdManagerServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[AdManager, Wire]]:
     """A client that has read the stand-in's interface description, and whom it asks since."""
     url = f"{far_end.url}/apis/ads/publisher/v202608/ProposalLineItemService?wsdl"

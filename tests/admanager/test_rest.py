@@ -31,8 +31,8 @@ from seil.errors import (
     UnexpectedAnswerError,
 )
 from seil.sandbox.admanager import seed
-from seil.sandbox.admanager.faults import Fault
-from seil.sandbox.admanager.server import Server
+from seil.sandbox.admanager.faults import AdManagerFault
+from seil.sandbox.admanager.server import AdManagerServer
 from seil.settings import AdManagerSettings
 
 
@@ -191,20 +191,24 @@ def test_archived_line_items_are_left_alone(gam: AdManager) -> None:
     assert (one(gam, kept).notes, one(gam, archived).notes) == ("x", None)
 
 
-def test_update_is_repeated_after_a_concurrent_change(gam: AdManager, stand_in: Server) -> None:
+def test_update_is_repeated_after_a_concurrent_change(
+    gam: AdManager, stand_in: AdManagerServer
+) -> None:
     order = new_order(gam)
     (identity,) = new_line_items(gam, order)
-    stand_in.faults.add(Fault(path="batchUpdate", error="concurrent-modification", times=2))
+    stand_in.faults.add(
+        AdManagerFault(path="batchUpdate", error="concurrent-modification", times=2)
+    )
     assert update(gam, {"id": identity, "orderId": order, "notes": "x"}) == 1
 
 
-def test_update_gives_up_after_three_tries(gam: AdManager, stand_in: Server) -> None:
+def test_update_gives_up_after_three_tries(gam: AdManager, stand_in: AdManagerServer) -> None:
     order = new_order(gam)
     (identity,) = new_line_items(gam, order)
-    stand_in.faults.add(Fault(path="batchUpdate", error="concurrent-modification"))
+    stand_in.faults.add(AdManagerFault(path="batchUpdate", error="concurrent-modification"))
     with pytest.raises(ConflictError, match="somebody else changed it"):
         update(gam, {"id": identity, "orderId": order, "notes": "x"})
-    assert stand_in.faults.listed()[0]["struck"] == 3
+    assert stand_in.faults.entries()[0]["struck"] == 3
 
 
 @pytest.mark.parametrize(

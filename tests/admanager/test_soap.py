@@ -41,8 +41,8 @@ from seil.errors import (
     UnexpectedAnswerError,
 )
 from seil.sandbox.admanager import catalog, seed
-from seil.sandbox.admanager.faults import Fault
-from seil.sandbox.admanager.server import Server
+from seil.sandbox.admanager.faults import AdManagerFault
+from seil.sandbox.admanager.server import AdManagerServer
 from seil.settings import AdManagerSettings
 
 TARGETING = {
@@ -166,10 +166,10 @@ def test_null_takes_a_field_away(gam: AdManager) -> None:
 
 
 def test_change_of_a_proposal_is_repeated_after_a_concurrent_one(
-    gam: AdManager, stand_in: Server
+    gam: AdManager, stand_in: AdManagerServer
 ) -> None:
     made = new_proposal(gam)
-    conflict = Fault(body="updateProposals", error="concurrent-modification", times=2)
+    conflict = AdManagerFault(body="updateProposals", error="concurrent-modification", times=2)
     stand_in.faults.add(conflict)
     values = {"proposalId": made.id, "internalNotes": "x"}
     assert gam.update_proposal(UpdateProposal.model_validate(values)).internal_notes == "x"
@@ -192,10 +192,10 @@ def test_action_that_cannot_be_is_refused_with_the_reason(gam: AdManager) -> Non
     assert caught.value.status == 400
 
 
-def test_pause_takes_a_reason_to_ad_manager(gam: AdManager, stand_in: Server) -> None:
+def test_pause_takes_a_reason_to_ad_manager(gam: AdManager, stand_in: AdManagerServer) -> None:
     """The stand-in refuses the pause itself: what is seen here is that the reason was sent."""
     made = new_proposal(gam)
-    stand_in.faults.add(Fault(body="PauseProposals.*creatives are late", error="quota"))
+    stand_in.faults.add(AdManagerFault(body="PauseProposals.*creatives are late", error="quota"))
     with pytest.raises(UnavailableError, match="QuotaError"):
         act(gam, made.id, "pause", reason="creatives are late")
 
@@ -368,11 +368,11 @@ def test_a_proposal_line_item_without_changes_is_refused(
 
 
 def test_a_proposal_line_item_of_another_proposal_is_refused(
-    gam: AdManager, stand_in: Server
+    gam: AdManager, stand_in: AdManagerServer
 ) -> None:
     proposal = new_proposal(gam).id
     (line,) = new_lines(gam, proposal, 1)
-    stand_in.faults.add(Fault(body="updateProposalLineItems", error="quota"))
+    stand_in.faults.add(AdManagerFault(body="updateProposalLineItems", error="quota"))
     changes = {"id": line, "proposalId": new_proposal(gam).id, "name": "New"}
     request = UpdateProposalLineItems.model_validate({"proposalLineitems": [changes]})
     with pytest.raises(RequestRejectedError, match=r"\[0\]\.proposalId: .* another") as caught:
@@ -423,7 +423,9 @@ def test_forecast_of_a_line_item_that_may_be(gam: AdManager) -> None:
     assert found.matched_units >= found.available_units > 0
 
 
-def test_field_that_the_version_lacks_is_refused_by_name(gam: AdManager, stand_in: Server) -> None:
+def test_field_that_the_version_lacks_is_refused_by_name(
+    gam: AdManager, stand_in: AdManagerServer
+) -> None:
     soap = gam._soap
     with pytest.raises(RequestRejectedError, match="bogus: v202608 of the SOAP API"):
         soap.read("Forecast", "getAvailabilityForecast", {"bogus": 1}, {})
@@ -432,21 +434,39 @@ def test_field_that_the_version_lacks_is_refused_by_name(gam: AdManager, stand_i
 
 
 FAULTS: list[Any] = [
-    pytest.param(Fault(error="unauthenticated", times=9), LoginError, "Authentication", id="401"),
-    pytest.param(Fault(error="quota", times=9), UnavailableError, "QuotaError", id="quota"),
-    pytest.param(Fault(error="internal", times=9), UnavailableError, "ServerError", id="internal"),
-    pytest.param(Fault(status=503, html="<html>", times=9), UnavailableError, "503", id="503"),
-    pytest.param(Fault(status=403, text="", times=9), LoginError, "refuses", id="403"),
-    pytest.param(Fault(html="<p>login"), UnexpectedAnswerError, "without a SOAP", id="html"),
-    pytest.param(Fault(text=""), UnexpectedAnswerError, "without a SOAP answer", id="empty"),
-    pytest.param(Fault(cut=40, times=9), UnavailableError, "the connection broke", id="cut"),
-    pytest.param(Fault(reset="before", times=9), UnavailableError, "broke", id="reset"),
+    pytest.param(
+        AdManagerFault(error="unauthenticated", times=9), LoginError, "Authentication", id="401"
+    ),
+    pytest.param(
+        AdManagerFault(error="quota", times=9), UnavailableError, "QuotaError", id="quota"
+    ),
+    pytest.param(
+        AdManagerFault(error="internal", times=9), UnavailableError, "ServerError", id="internal"
+    ),
+    pytest.param(
+        AdManagerFault(status=503, html="<html>", times=9), UnavailableError, "503", id="503"
+    ),
+    pytest.param(AdManagerFault(status=403, text="", times=9), LoginError, "refuses", id="403"),
+    pytest.param(
+        AdManagerFault(html="<p>login"), UnexpectedAnswerError, "without a SOAP", id="html"
+    ),
+    pytest.param(
+        AdManagerFault(text=""), UnexpectedAnswerError, "without a SOAP answer", id="empty"
+    ),
+    pytest.param(
+        AdManagerFault(cut=40, times=9), UnavailableError, "the connection broke", id="cut"
+    ),
+    pytest.param(AdManagerFault(reset="before", times=9), UnavailableError, "broke", id="reset"),
 ]
 
 
 @pytest.mark.parametrize(("fault", "error", "text"), FAULTS)
 def test_soap_that_goes_wrong_is_translated(
-    gam: AdManager, stand_in: Server, fault: Fault, error: type[SeilError], text: str
+    gam: AdManager,
+    stand_in: AdManagerServer,
+    fault: AdManagerFault,
+    error: type[SeilError],
+    text: str,
 ) -> None:
     gam.forecast(prospect())
     stand_in.faults.add(fault.model_copy(update={"path": "^/apis/", "method": "POST"}))
@@ -454,70 +474,72 @@ def test_soap_that_goes_wrong_is_translated(
         gam.forecast(prospect())
 
 
-def test_token_that_soap_refuses_is_renewed(gam: AdManager, stand_in: Server) -> None:
+def test_token_that_soap_refuses_is_renewed(gam: AdManager, stand_in: AdManagerServer) -> None:
     proposal = new_proposal(gam).id
-    stand_in.faults.add(Fault(path="^/token$", after=10**6))
-    stand_in.faults.add(Fault(path="^/apis/", end_tokens=True, times=1))
+    stand_in.faults.add(AdManagerFault(path="^/token$", after=10**6))
+    stand_in.faults.add(AdManagerFault(path="^/apis/", end_tokens=True, times=1))
     values = {"proposalId": proposal, "internalNotes": "x"}
     assert gam.update_proposal(UpdateProposal.model_validate(values)).internal_notes == "x"
     assert gam.get_proposal(GetProposal(proposal_id=proposal)).internal_notes == "x"
-    assert stand_in.faults.listed()[0]["seen"] == 1
+    assert stand_in.faults.entries()[0]["seen"] == 1
 
 
 def test_threads_with_a_token_that_soap_refuses_renew_it_once(
-    gam: AdManager, stand_in: Server
+    gam: AdManager, stand_in: AdManagerServer
 ) -> None:
     gam.forecast(prospect())
-    stand_in.faults.add(Fault(path="^/token$", after=10**6))
-    stand_in.faults.add(Fault(path="^/apis/", end_tokens=True, times=1))
+    stand_in.faults.add(AdManagerFault(path="^/token$", after=10**6))
+    stand_in.faults.add(AdManagerFault(path="^/apis/", end_tokens=True, times=1))
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda _: gam.forecast(prospect()).unit_type, range(8)))
     assert found == ["IMPRESSIONS"] * 8
-    assert stand_in.faults.listed()[0]["seen"] == 1
+    assert stand_in.faults.entries()[0]["seen"] == 1
 
 
 def test_token_that_soap_refuses_for_ever_is_a_login_error(
-    gam: AdManager, stand_in: Server
+    gam: AdManager, stand_in: AdManagerServer
 ) -> None:
     gam.forecast(prospect())
-    stand_in.faults.add(Fault(path="^/token$", after=10**6))
-    stand_in.faults.add(Fault(path="^/apis/", error="unauthenticated"))
+    stand_in.faults.add(AdManagerFault(path="^/token$", after=10**6))
+    stand_in.faults.add(AdManagerFault(path="^/apis/", error="unauthenticated"))
     with pytest.raises(LoginError, match="AUTHENTICATION_FAILED"):
         gam.forecast(prospect())
-    assert [fault["seen"] for fault in stand_in.faults.listed()] == [1, 2]
+    assert [fault["seen"] for fault in stand_in.faults.entries()] == [1, 2]
 
 
-def test_effect_over_soap_is_not_repeated(gam: AdManager, stand_in: Server) -> None:
+def test_effect_over_soap_is_not_repeated(gam: AdManager, stand_in: AdManagerServer) -> None:
     proposal = new_proposal(gam).id
-    stand_in.faults.add(Fault(body="updateProposals", reset="after"))
+    stand_in.faults.add(AdManagerFault(body="updateProposals", reset="after"))
     values = {"proposalId": proposal, "internalNotes": "x"}
     with pytest.raises(UnavailableError) as caught:
         gam.update_proposal(UpdateProposal.model_validate(values))
-    assert (caught.value.reached, stand_in.faults.listed()[0]["struck"]) == (True, 1)
+    assert (caught.value.reached, stand_in.faults.entries()[0]["struck"]) == (True, 1)
 
 
-def test_soap_that_is_late_is_too_slow(gam: AdManager, stand_in: Server) -> None:
+def test_soap_that_is_late_is_too_slow(gam: AdManager, stand_in: AdManagerServer) -> None:
     gam.forecast(prospect())
-    stand_in.faults.add(Fault(path="^/apis/", delay=0.5))
+    stand_in.faults.add(AdManagerFault(path="^/apis/", delay=0.5))
     with deadline(0.2), pytest.raises(TooSlowError):
         gam.forecast(prospect())
 
 
-def descriptions(stand_in: Server) -> int:
-    return sum(entry["seen"] for entry in stand_in.faults.listed())
+def descriptions(stand_in: AdManagerServer) -> int:
+    return sum(entry["seen"] for entry in stand_in.faults.entries())
 
 
 @pytest.fixture
-def counted(stand_in: Server) -> Server:
+def counted(stand_in: AdManagerServer) -> AdManagerServer:
     """Counts how often a description is fetched, but for what earlier tests still renew."""
     for thread in threading.enumerate():
         if thread.name == "seil-description":
             thread.join(60)
-    stand_in.faults.add(Fault(path=r"\?wsdl", after=10**6))
+    stand_in.faults.add(AdManagerFault(path=r"\?wsdl", after=10**6))
     return stand_in
 
 
-def test_description_is_fetched_once_and_kept(settings: AdManagerSettings, counted: Server) -> None:
+def test_description_is_fetched_once_and_kept(
+    settings: AdManagerSettings, counted: AdManagerServer
+) -> None:
     for _ in range(2):
         gam = AdManager(settings)
         gam.forecast(prospect())
@@ -527,7 +549,7 @@ def test_description_is_fetched_once_and_kept(settings: AdManagerSettings, count
 
 @pytest.mark.parametrize("spoilt", [b"", b"half", "cut"])
 def test_description_that_is_spoilt_is_fetched_again(
-    settings: AdManagerSettings, counted: Server, spoilt: bytes | str
+    settings: AdManagerSettings, counted: AdManagerServer, spoilt: bytes | str
 ) -> None:
     AdManager(settings).forecast(prospect())
     (file,) = settings.wsdl_cache.iterdir()
@@ -537,7 +559,7 @@ def test_description_that_is_spoilt_is_fetched_again(
 
 
 def test_description_that_is_no_description_is_fetched_again(
-    settings: AdManagerSettings, counted: Server
+    settings: AdManagerSettings, counted: AdManagerServer
 ) -> None:
     folder = WsdlFolder(settings.wsdl_cache, settings.wsdl_age)
     url = f"{settings.soap_endpoint}/apis/ads/publisher/v202608/ForecastService?wsdl"
@@ -548,7 +570,7 @@ def test_description_that_is_no_description_is_fetched_again(
 
 @pytest.mark.parametrize("days", [-31, 31])
 def test_description_of_another_time_is_fetched_again(
-    settings: AdManagerSettings, counted: Server, days: int
+    settings: AdManagerSettings, counted: AdManagerServer, days: int
 ) -> None:
     AdManager(settings).forecast(prospect())
     (file,) = settings.wsdl_cache.iterdir()
@@ -564,19 +586,19 @@ def test_description_of_another_time_is_fetched_again(
 
 
 def test_old_description_is_used_when_it_cannot_be_renewed(
-    settings: AdManagerSettings, stand_in: Server
+    settings: AdManagerSettings, stand_in: AdManagerServer
 ) -> None:
     AdManager(settings).forecast(prospect())
-    stand_in.faults.add(Fault(path=r"\?wsdl", status=503, html="<html>"))
+    stand_in.faults.add(AdManagerFault(path=r"\?wsdl", status=503, html="<html>"))
     old = settings.model_copy(update={"wsdl_age": timedelta(0)})
     assert AdManager(old).forecast(prospect()).matched_units > 0
 
 
 def test_description_that_cannot_be_had_leaves_the_effect_undone(
-    settings: AdManagerSettings, stand_in: Server
+    settings: AdManagerSettings, stand_in: AdManagerServer
 ) -> None:
     gam = AdManager(settings.model_copy(update={"attempts": 1}))
-    stand_in.faults.add(Fault(path=r"\?wsdl", status=503, html="<html>"))
+    stand_in.faults.add(AdManagerFault(path=r"\?wsdl", status=503, html="<html>"))
     with pytest.raises(UnavailableError) as caught:
         new_proposal(gam)
     assert not caught.value.reached
@@ -599,7 +621,7 @@ def test_no_part_of_a_file_is_left_when_it_cannot_be_put_in_place(tmp_path: Path
 
 
 def test_first_calls_of_many_threads_share_the_services(
-    settings: AdManagerSettings, counted: Server
+    settings: AdManagerSettings, counted: AdManagerServer
 ) -> None:
     gam = AdManager(settings)
     found: list[str] = []

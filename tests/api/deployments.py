@@ -116,8 +116,8 @@ class Deployment:
 
 @contextmanager
 def stand_ins(folder: Path) -> Iterator[StandIns]:
-    from seil.sandbox.admanager.server import Server as AdManagerServer
-    from seil.sandbox.techone.server import Server as TechOneServer
+    from seil.sandbox.admanager.server import AdManagerServer
+    from seil.sandbox.techone.server import TechOneServer
 
     with (
         AdManagerServer(folder / "admanager") as admanager,

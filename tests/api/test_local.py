@@ -12,17 +12,17 @@ from pathlib import Path
 import httpx
 from tests.api.deployments import StandIns, local_settings, served
 
-from seil.sandbox.admanager.faults import Fault
+from seil.sandbox.admanager.faults import AdManagerFault
 from seil.sandbox.admanager.seed import ADVERTISER_ID, TRAFFICKER_ID
-from seil.sandbox.admanager.server import Server
+from seil.sandbox.admanager.server import AdManagerServer
 from seil.settings import ApiSettings
 
 ORDER = {"name": "Summer", "advertiserId": ADVERTISER_ID, "traffickerId": TRAFFICKER_ID}
 
 
 def test_stop_keeps_the_outcome_of_a_call_that_nobody_waits_for_any_more(tmp_path: Path) -> None:
-    slow = Fault(method="POST", path="orders", delay=2)
-    with Server(tmp_path / "admanager", faults=(slow,)) as s:
+    slow = AdManagerFault(method="POST", path="orders", delay=2)
+    with AdManagerServer(tmp_path / "admanager", faults=(slow,)) as s:
         found = StandIns(s.url, "http://127.0.0.1:9", s.service_account_key, s.network_code)
         with ThreadPoolExecutor(1) as caller:
             with served(local_settings(tmp_path, found), grace=1) as url:

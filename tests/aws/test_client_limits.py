@@ -23,8 +23,8 @@ from seil.api.services.idempotency import IdempotencyStore, SqliteStore
 from seil.api.services.service import Service, served
 from seil.aws.client import Client
 from seil.aws.idempotency import request_store
-from seil.sandbox.admanager.faults import Fault
-from seil.sandbox.admanager.server import Server
+from seil.sandbox.admanager.faults import AdManagerFault
+from seil.sandbox.admanager.server import AdManagerServer
 from seil.secret import Secret
 from seil.settings import AdManagerSettings, ApiSettings
 
@@ -55,7 +55,7 @@ def keys(tmp_path: Path) -> Iterator[SqliteStore]:
         yield store
 
 
-def bookings(stand_in: Server, keys: IdempotencyStore, folder: Path) -> Client:
+def bookings(stand_in: AdManagerServer, keys: IdempotencyStore, folder: Path) -> Client:
     admanager = AdManager(
         AdManagerSettings(
             network_code=stand_in.network_code,
@@ -69,40 +69,42 @@ def bookings(stand_in: Server, keys: IdempotencyStore, folder: Path) -> Client:
 
 
 @pytest.fixture(scope="module")
-def stand_in_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("admanager")) as server:
+def stand_in_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdManagerServer]:
+    with AdManagerServer(tmp_path_factory.mktemp("admanager")) as server:
         yield server
 
 
 @pytest.fixture
-def stand_in(stand_in_of_all: Server) -> Iterator[Server]:
+def stand_in(stand_in_of_all: AdManagerServer) -> Iterator[AdManagerServer]:
     yield stand_in_of_all
     stand_in_of_all.faults.clear()
 
 
 def test_effect_that_is_late_is_unknown_before_the_function_ends(
-    stand_in: Server, keys: SqliteStore, tmp_path: Path
+    stand_in: AdManagerServer, keys: SqliteStore, tmp_path: Path
 ) -> None:
     """What the key is worth then is noted, too."""
     client = bookings(stand_in, keys, tmp_path)
     assert answered(client, Call("gam.get-order", {"orderId": 1}, "c"))[0] == 404  # It is built.
-    stand_in.faults.add(Fault(path="batchCreate", delay=6))
+    stand_in.faults.add(AdManagerFault(path="batchCreate", delay=6))
 
     assert answered(client, CREATE, 4)[:2] == (504, "EC50401")
     assert answered(client, CREATE, 29)[:2] == (409, "EC40903")
 
 
-def test_call_without_time_is_not_made(stand_in: Server, keys: SqliteStore, tmp_path: Path) -> None:
+def test_call_without_time_is_not_made(
+    stand_in: AdManagerServer, keys: SqliteStore, tmp_path: Path
+) -> None:
     client = bookings(stand_in, keys, tmp_path)
-    stand_in.faults.add(Fault(path="batchCreate", after=10**6))
+    stand_in.faults.add(AdManagerFault(path="batchCreate", after=10**6))
 
     assert answered(client, CREATE, 1)[:2] == (504, "EC50402")
-    assert [one["seen"] for one in stand_in.faults.listed()] == [0]
+    assert [one["seen"] for one in stand_in.faults.entries()] == [0]
     assert answered(client, CREATE)[0] == 200
 
 
 def test_wait_that_knows_of_no_deadline_is_given_up_on(
-    stand_in: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stand_in: AdManagerServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of boto3, say, for a table that takes connections and does not answer."""
     with socket.create_server(("127.0.0.1", 0)) as held:

@@ -21,8 +21,8 @@ from seil.cli.answer_page import fields_of, is_list, is_optional, is_shape, is_t
 from seil.cli.answer_schemas import ANSWERS, Failure
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
-from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.options import OrgOptions
+from seil.sandbox.salesforce.server import OrgServer
 from seil.settings import load_settings
 
 Seil = Callable[..., Any]
@@ -99,7 +99,7 @@ def made(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     (home / "exported").mkdir()
     pq.write_table(pa.table(columns), home / "exported" / "Contact.parquet")
     (home / "exported" / "Order.parquet").write_bytes(b"garbage " * 20)
-    with Server(home / "org", options=Options()) as server:
+    with OrgServer(home / "org", options=OrgOptions()) as server:
         (home / "seil.toml").write_text(
             f'[salesforce]\nlogin_url = "{server.url}"\n[extract]\npoll = 0.05\n'
         )

@@ -13,17 +13,17 @@ import httpx
 import pytest
 
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.options import OrgOptions
+from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def org(home: Path) -> Iterator[Server]:
+def org(home: Path) -> Iterator[OrgServer]:
     OrgStore.create(home / "org", [SObject.of("Thing__c", [SField.of("Id", "id")])]).close()
-    with Server(home / "org", options=Options(rotate_refresh_tokens=True)) as server:
+    with OrgServer(home / "org", options=OrgOptions(rotate_refresh_tokens=True)) as server:
         (home / "seil.toml").write_text(f'[salesforce]\nlogin_url = "{server.url}"\n')
         yield server
 
@@ -35,7 +35,7 @@ def address(process: subprocess.Popen[str]) -> str:
 
 
 def test_token_is_kept_and_the_settings_to_make_are_printed(
-    org: Server, home: Path, seil_process: Start, seil: Callable[..., Any], unused_port: int
+    org: OrgServer, home: Path, seil_process: Start, seil: Callable[..., Any], unused_port: int
 ) -> None:
     process = seil_process("login", "--no-browser", "--port", str(unused_port))
     assert httpx.get(address(process), follow_redirects=True).status_code == 200
@@ -50,14 +50,14 @@ def test_token_is_kept_and_the_settings_to_make_are_printed(
         assert seil("org").code == 0
 
 
-def test_settings_as_json(org: Server, seil_process: Start, unused_port: int) -> None:
+def test_settings_as_json(org: OrgServer, seil_process: Start, unused_port: int) -> None:
     process = seil_process("login", "--no-browser", "--json", "--port", str(unused_port))
     httpx.get(address(process), follow_redirects=True)
     out, _ = process.communicate(timeout=60)
     assert json.loads(out)["settings"]["auth"] == "refresh_token"
 
 
-def test_interrupted(org: Server, home: Path, seil_process: Start, unused_port: int) -> None:
+def test_interrupted(org: OrgServer, home: Path, seil_process: Start, unused_port: int) -> None:
     process = seil_process("login", "--no-browser", "--port", str(unused_port))
     address(process)
     process.send_signal(signal.SIGINT)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from seil.lake import Lake
-from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.options import OrgOptions
 from seil.sandbox.salesforce.record_ids import ORG_ID, record_id
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.server import OrgServer
 from seil.sf_to_dw.extract.org_identity import kept_identity
 
 Seil = Callable[..., Any]
@@ -30,8 +30,8 @@ def site(generated: Path, home: Path, seil: Seil) -> Path:
 
 
 @contextmanager
-def served(home: Path, org_id: str = ORG_ID) -> Iterator[Server]:
-    with Server(home / "org", options=Options(org_id=org_id)) as server:
+def served(home: Path, org_id: str = ORG_ID) -> Iterator[OrgServer]:
+    with OrgServer(home / "org", options=OrgOptions(org_id=org_id)) as server:
         config = f'[salesforce]\nlogin_url = "{server.url}"\nattempts = 1\n'
         (home / "seil.toml").write_text(config + "[extract]\npoll = 0.05\n")
         yield server

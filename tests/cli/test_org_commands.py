@@ -17,14 +17,14 @@ import pytest
 from seil.app.site import Site
 from seil.cli import doctor
 from seil.cli.steps import due
-from seil.sandbox.salesforce.options import Options, Quotas
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.options import OrgOptions, Quotas
+from seil.sandbox.salesforce.server import OrgServer
 from seil.settings import load_settings
 from seil.sf_to_dw.lock import lock_holder
 
 Seil = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[str]"]
-Serve = Callable[..., Server]
+Serve = Callable[..., OrgServer]
 
 CONFIG = """\
 [salesforce]
@@ -42,11 +42,11 @@ NO_LAG = '[defaults.flow]\nlag = "0s"\n'
 @pytest.fixture
 def serve(generated: Path, home: Path) -> Iterator[Serve]:
     """Serves a copy of the org, and writes a seil.toml that points at it."""
-    running: list[Server] = []
+    running: list[OrgServer] = []
 
-    def start(**options: Any) -> Server:
+    def start(**options: Any) -> OrgServer:
         shutil.copytree(generated, home / "org", dirs_exist_ok=True)
-        server = Server(home / "org", options=Options(**options)).start()
+        server = OrgServer(home / "org", options=OrgOptions(**options)).start()
         running.append(server)
         configure(home, server.url)
         return server
@@ -57,7 +57,7 @@ def serve(generated: Path, home: Path) -> Iterator[Serve]:
 
 
 @pytest.fixture
-def org(serve: Serve) -> Server:
+def org(serve: Serve) -> OrgServer:
     return serve()
 
 
@@ -70,7 +70,7 @@ def ledger(seil: Seil) -> dict[str, bool]:
     return {row["object"]: row["balanced"] for row in seil("status", "--json").json["ledger"]}
 
 
-def test_doctor_finds_everything_in_order(seil: Seil, org: Server) -> None:
+def test_doctor_finds_everything_in_order(seil: Seil, org: OrgServer) -> None:
     ran = seil("doctor")
     assert ran.code == 0
     checks = dict(line[6:].split(": ", 1) for line in ran.out.splitlines()[:-1])
@@ -85,7 +85,7 @@ def test_doctor_finds_everything_in_order(seil: Seil, org: Server) -> None:
     assert seil("doctor", "--json").json["ok"] is True
 
 
-def test_plan_tells_the_cost(seil: Seil, org: Server) -> None:
+def test_plan_tells_the_cost(seil: Seil, org: OrgServer) -> None:
     plan = seil("plan", "--json").json
     assert len(plan["objects"]) == 33
     assert {entry["mode"] for entry in plan["objects"]} == {"full"}
@@ -106,7 +106,7 @@ def test_plan_says_that_it_does_not_fit(seil: Seil, serve: Serve) -> None:
     assert ran.out.splitlines()[-1] == "This does not fit into what is left."
 
 
-def test_run_goes_the_whole_way_and_again(seil: Seil, org: Server) -> None:
+def test_run_goes_the_whole_way_and_again(seil: Seil, org: OrgServer) -> None:
     first = seil("run", "--json")
     assert first.code == 0
     assert first.json["ok"] is True
@@ -128,7 +128,7 @@ def test_run_goes_the_whole_way_and_again(seil: Seil, org: Server) -> None:
     )
 
 
-def test_the_steps_one_by_one_come_to_the_same(seil: Seil, org: Server) -> None:
+def test_the_steps_one_by_one_come_to_the_same(seil: Seil, org: OrgServer) -> None:
     extracted = seil("extract", "Account", "Contact", "--json")
     assert extracted.code == 0
     assert [flow["object"] for flow in extracted.json["flows"]] == ["Account", "Contact"]
@@ -142,13 +142,15 @@ def test_the_steps_one_by_one_come_to_the_same(seil: Seil, org: Server) -> None:
     assert text[1].split()[:2] == ["Account", "delta"]
 
 
-def test_a_full_run_reads_everything_again(seil: Seil, org: Server) -> None:
+def test_a_full_run_reads_everything_again(seil: Seil, org: OrgServer) -> None:
     [first] = seil("extract", "Account", "--json").json["flows"]
     [full] = seil("extract", "Account", "--full", "--json").json["flows"]
     assert (full["mode"], full["landed"]) == ("full", first["landed"])
 
 
-def test_an_object_that_fails_does_not_stop_the_others(seil: Seil, org: Server, home: Path) -> None:
+def test_an_object_that_fails_does_not_stop_the_others(
+    seil: Seil, org: OrgServer, home: Path
+) -> None:
     (home / "objects.toml").write_text(NO_LAG + "[objects.Nothing__c]\n")
     ran = seil("extract", "Nothing__c", "Account", "--json")
     assert ran.code == 1
@@ -204,7 +206,7 @@ def test_doctor_names_every_wrong_setting(seil: Seil, home: Path, config: str) -
     assert ran.out.count("fail  configuration: ") == (2 if "colour" in config else 1)
 
 
-def test_a_wrong_secret(seil: Seil, org: Server, home: Path) -> None:
+def test_a_wrong_secret(seil: Seil, org: OrgServer, home: Path) -> None:
     text = (home / "seil.toml").read_text()
     wrong = text.replace("attempts = 2", 'attempts = 2\nclient_secret = "plain:wrong-one"')
     (home / "seil.toml").write_text(wrong)
@@ -319,7 +321,7 @@ def test_run_every_ends_when_a_person_has_to_act(seil: Seil, home: Path) -> None
     assert seil("run", "Account", "--every", "1h").code == 2
 
 
-def test_every_is_the_schedule_of_objects_without_one(seil: Seil, org: Server) -> None:
+def test_every_is_the_schedule_of_objects_without_one(seil: Seil, org: OrgServer) -> None:
     seil("extract", "Account", "Contact")
     with Site(load_settings()) as context:
         chosen = context.catalog.select(["Account", "Contact"])
@@ -327,7 +329,7 @@ def test_every_is_the_schedule_of_objects_without_one(seil: Seil, org: Server) -
         assert due(context, chosen, within=timedelta(seconds=0.001)) == chosen
 
 
-def test_a_tick_shows_in_the_next_run(seil: Seil, org: Server, home: Path) -> None:
+def test_a_tick_shows_in_the_next_run(seil: Seil, org: OrgServer, home: Path) -> None:
     """With the catalog as it is packaged, which stays a minute behind the clock."""
     (home / "objects.toml").unlink()
     seil("run", "Account", "Contact", "--quiet")
@@ -337,7 +339,7 @@ def test_a_tick_shows_in_the_next_run(seil: Seil, org: Server, home: Path) -> No
     assert sum(entry["updated"] for entry in ran["load"]) > 0
 
 
-def test_what_is_wrong_is_said_once_for_all_objects(seil: Seil, org: Server) -> None:
+def test_what_is_wrong_is_said_once_for_all_objects(seil: Seil, org: OrgServer) -> None:
     told = seil("reconcile", "Account", "Order", "Contact")
     assert told.code == 1
     [line] = [line for line in told.out.splitlines() if "never read" in line]
@@ -347,7 +349,7 @@ def test_what_is_wrong_is_said_once_for_all_objects(seil: Seil, org: Server) -> 
     )
 
 
-def test_schema_diff_does_not_judge_what_was_never_read(seil: Seil, org: Server) -> None:
+def test_schema_diff_does_not_judge_what_was_never_read(seil: Seil, org: OrgServer) -> None:
     told = seil("schema", "diff", "Account", "Order")
     assert told.code == 0
     assert told.out.splitlines() == [
@@ -363,7 +365,7 @@ def test_an_empty_warehouse_exports_no_feed(seil: Seil, home: Path) -> None:
     assert not (home / "out").exists()
 
 
-def test_an_object_waits_for_its_own_schedule(seil: Seil, org: Server, home: Path) -> None:
+def test_an_object_waits_for_its_own_schedule(seil: Seil, org: OrgServer, home: Path) -> None:
     daily = '[objects.Account.flow]\nschedule = "1d"\n'
     (home / "objects.toml").write_text(NO_LAG + daily)
     seil("extract", "Account", "Contact")
@@ -390,7 +392,9 @@ def test_doctor_minds_the_clock(seconds: float, state: str) -> None:
     assert bool(check.cure) is True
 
 
-def test_doctor_minds_dead_letters_and_a_broken_rule(seil: Seil, org: Server, home: Path) -> None:
+def test_doctor_minds_dead_letters_and_a_broken_rule(
+    seil: Seil, org: OrgServer, home: Path
+) -> None:
     rule = (
         '[[objects.Account.columns]]\nname = "Naem"\n'
         "validations = [{type = 're', rule = 'x', level = 'reject'}]\n"

@@ -16,10 +16,10 @@ import httpx
 import pytest
 from tests.cli.conftest import Seil
 
-from seil.sandbox.admanager.server import Server as AdManagerServer
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.admanager.server import AdManagerServer
+from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import FILE_NAME, OrgStore
-from seil.sandbox.techone.server import Server as TechOneServer
+from seil.sandbox.techone.server import TechOneServer
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -150,7 +150,7 @@ def test_wrong_faults_and_keys_are_named_all_at_once(seil: Seil, home: Path) -> 
     ran = seil(*arguments)
     assert ran.code == 2
     assert "--fault foo=1: foo: is unknown" in ran.err
-    assert "--fault nonsense: a fault is written key=value" in ran.err
+    assert "--fault nonsense: no fault is called nonsense: `seil sandbox faults`" in ran.err
     (home / "key.pem").write_text("nonsense")
     ran = seil("sandbox", "salesforce", "--public-key", "key.pem")
     assert ran.code == 2
@@ -171,7 +171,7 @@ def test_tick_of_a_folder_and_of_a_server(seil: Seil, org: Path) -> None:
     ran = seil("sandbox", "tick", "--url", NOBODY, "--state", str(org), "--share", "0.5", "--json")
     assert ran.code == 0
     assert ran.json["changes"]["OrderItem"]["changed"] > 0
-    with Server(org) as server:
+    with OrgServer(org) as server:
         ran = seil("sandbox", "tick", "--url", server.url, "--share", "0.5")
     assert ran.code == 0
     assert ran.out.splitlines()[0].split() == [
@@ -187,7 +187,7 @@ def test_tick_of_nobody(seil: Seil, home: Path) -> None:
 
 
 def test_tick_of_somebody_else(seil: Seil, org: Path) -> None:
-    with Server(org) as server:
+    with OrgServer(org) as server:
         ran = seil("sandbox", "tick", "--url", f"{server.url}/services")
     assert ran.code == 2
     assert "no stand-in org answers here" in ran.err
@@ -201,7 +201,7 @@ def test_tick_of_somebody_else(seil: Seil, org: Path) -> None:
 
 
 def test_reset_removes_the_org_and_nothing_else(seil: Seil, org: Path) -> None:
-    with Server(org):
+    with OrgServer(org):
         held = seil("sandbox", "reset", "--state", str(org), "--yes")
     assert held.code == 3
     (org / "notes.txt").write_text("mine")
@@ -224,7 +224,7 @@ def test_faults_are_listed_as_a_running_stand_in_lists_them(
     seil: Seil, home: Path, org: Path, name: str
 ) -> None:
     listed = json.loads(seil("sandbox", "faults", name, "--json").out)["faults"]
-    makers = {"salesforce": Server, "admanager": AdManagerServer, "techone": TechOneServer}
+    makers = {"salesforce": OrgServer, "admanager": AdManagerServer, "techone": TechOneServer}
     with makers[name](org if name == "salesforce" else home / name) as running:
         kinds = httpx.get(f"{running.url}/sandbox/faults/kinds").json()
     assert listed == {name: kinds}

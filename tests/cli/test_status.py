@@ -27,16 +27,16 @@ from seil.errors import LakeError, LoginError
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
 from seil.lake import Bucket
-from seil.sandbox.salesforce.faults import Fault
-from seil.sandbox.salesforce.options import Options, Quotas
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.faults import OrgFault
+from seil.sandbox.salesforce.options import OrgOptions, Quotas
+from seil.sandbox.salesforce.server import OrgServer
 from seil.settings import load_settings
 from seil.sf_to_dw.extract.flows import FlowStates
 from seil.sf_to_dw.lock import run_lock
 from seil.warehouse.duckdb.errors import translated
 
 Seil = Callable[..., Any]
-Serve = Callable[..., Server]
+Serve = Callable[..., OrgServer]
 NOW = datetime.now(UTC)
 
 CONFIG = """\
@@ -51,11 +51,11 @@ poll = 0.05
 
 @pytest.fixture
 def serve(generated: Path, home: Path) -> Iterator[Serve]:
-    running: list[Server] = []
+    running: list[OrgServer] = []
 
-    def start(**options: Any) -> Server:
+    def start(**options: Any) -> OrgServer:
         shutil.copytree(generated, home / "org", dirs_exist_ok=True)
-        server = Server(home / "org", options=Options(**options)).start()
+        server = OrgServer(home / "org", options=OrgOptions(**options)).start()
         running.append(server)
         (home / "seil.toml").write_text(CONFIG.format(url=server.url))
         (home / "objects.toml").write_text('[defaults.flow]\nlag = "0s"\n')
@@ -256,23 +256,23 @@ def test_a_login_that_works_again_is_said_before_the_run_ends(
 @pytest.mark.parametrize(
     ("command", "fault", "state"),
     [
-        (("run", "Account"), Fault(path="/deleted", status=500), "Behind"),
-        (("extract", "Account"), Fault(path="/deleted", status=500), "Behind"),
+        (("run", "Account"), OrgFault(path="/deleted", status=500), "Behind"),
+        (("extract", "Account"), OrgFault(path="/deleted", status=500), "Behind"),
         (
             ("run", "Account"),
-            Fault(path="/deleted", status=403, code="INSUFFICIENT_ACCESS", message="no right"),
+            OrgFault(path="/deleted", status=403, code="INSUFFICIENT_ACCESS", message="no right"),
             "Broken",
         ),
         (
             ("reconcile", "Account", "--ids"),
-            Fault(method="POST", path="/jobs/query", status=500),
+            OrgFault(method="POST", path="/jobs/query", status=500),
             "Behind",
         ),
     ],
     ids=["list", "list of an extract", "right taken away", "comparison of Ids"],
 )
 def test_a_comparison_that_failed_is_over_once_it_goes_well(
-    seil: Seil, serve: Serve, *, command: tuple[str, ...], fault: Fault, state: str
+    seil: Seil, serve: Serve, *, command: tuple[str, ...], fault: OrgFault, state: str
 ) -> None:
     """Also where there is nothing to read in it then, as mostly."""
     server = serve()

@@ -22,8 +22,8 @@ from tests.shared import made_once
 import seil.app.site
 from seil.catalog.fields import packaged_fields
 from seil.sandbox.salesforce.generator import generate
-from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.options import OrgOptions
+from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.tick import tick
 from seil.settings import load_settings
@@ -102,13 +102,13 @@ class Site:
     kills: int = field(default=0, init=False)
 
     @contextmanager
-    def serve(self, org: Path | None = None, catalog: str = CATALOG) -> Iterator[Server]:
+    def serve(self, org: Path | None = None, catalog: str = CATALOG) -> Iterator[OrgServer]:
         """The org as it is in that folder, else as it was left."""
         if org:
             shutil.rmtree(self.folder / "org", ignore_errors=True)
             shutil.copytree(org, self.folder / "org")
         # A window ends before the second that the clock says: this way it holds what is there.
-        with Server(self.folder / "org", options=Options(clock=a_second_ahead)) as server:
+        with OrgServer(self.folder / "org", options=OrgOptions(clock=a_second_ahead)) as server:
             (self.folder / "seil.toml").write_text(
                 CONFIG.format(url=server.url, page_rows=self.page_rows)
             )

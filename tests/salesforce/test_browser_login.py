@@ -17,8 +17,8 @@ from seil.errors import ConfigurationError, LoginError
 from seil.salesforce.browser_login import BrowserLogin, Callback, Grant, open_callback
 from seil.salesforce.org import Org
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.options import OrgOptions
+from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 from seil.secret import Secret
 from seil.settings import SalesforceSettings
@@ -34,8 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
-    with Server(folder) as running:
+def server(folder: Path) -> Iterator[OrgServer]:
+    with OrgServer(folder) as running:
         yield running
 
 
@@ -51,12 +51,12 @@ def callback() -> Iterator[Callback]:
         yield listener
 
 
-def public(server: Server) -> SalesforceSettings:
+def public(server: OrgServer) -> SalesforceSettings:
     return SalesforceSettings(login_url=server.url, client_secret=None)
 
 
 def test_browser_login_gives_a_refresh_token_that_works(
-    server: Server, callback: Callback, tmp_path: Path
+    server: OrgServer, callback: Callback, tmp_path: Path
 ) -> None:
     settings = public(server)
     login = BrowserLogin(settings, callback)
@@ -76,7 +76,7 @@ def test_browser_login_gives_a_refresh_token_that_works(
         assert org.id() == server.options.org_id
 
 
-def test_code_serves_only_whoever_holds_the_verifier(server: Server, callback: Callback) -> None:
+def test_code_serves_only_whoever_holds_the_verifier(server: OrgServer, callback: Callback) -> None:
     login = BrowserLogin(public(server), callback)
     sent = httpx.get(login.url).headers["Location"]
     code = dict(parse_qsl(urlsplit(sent).query))["code"]
@@ -106,7 +106,7 @@ def test_answer_with_another_state_is_not_used(far: FarEnd, callback: Callback) 
 
 
 def test_denied_in_the_browser(folder: Path, callback: Callback) -> None:
-    with Server(folder, options=Options(user_approved=False)) as server:
+    with OrgServer(folder, options=OrgOptions(user_approved=False)) as server:
         login = BrowserLogin(public(server), callback)
         with waited(login) as granted:
             page = httpx.get(login.url, follow_redirects=True)

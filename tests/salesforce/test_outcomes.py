@@ -12,9 +12,9 @@ from tests.salesforce.conftest import DATA, FarEnd, Reply
 from seil.errors import OutcomeUnknownError, RejectError
 from seil.salesforce.connection import Call
 from seil.salesforce.org import Org
-from seil.sandbox.salesforce.faults import Fault
+from seil.sandbox.salesforce.faults import OrgFault
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 from seil.settings import SalesforceSettings
 
@@ -37,28 +37,28 @@ SAYS_NOTHING_OF_IT = {
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(tmp_path: Path) -> Iterator[OrgServer]:
     OrgStore.create(tmp_path / "org", [SObject.of(THING, FIELDS)]).close()
-    with Server(tmp_path / "org") as running:
+    with OrgServer(tmp_path / "org") as running:
         yield running
 
 
 @pytest.fixture
-def things(server: Server) -> Iterator[Org]:
+def things(server: OrgServer) -> Iterator[Org]:
     settings = SalesforceSettings(login_url=server.url, attempts=4)
     with Org(settings, sleep=lambda _: None) as opened:
         yield opened
 
 
-def strike(server: Server, method: str, path: str, **action: Any) -> None:
+def strike(server: OrgServer, method: str, path: str, **action: Any) -> None:
     fault = {"method": method, "path": path, "times": 1, **action}
-    server.faults.add(Fault.model_validate(fault))
+    server.faults.add(OrgFault.model_validate(fault))
 
 
 @pytest.mark.parametrize("commit", [True, False], ids=["after", "before"])
 @pytest.mark.parametrize("action", SAYS_NOTHING_OF_IT.values(), ids=SAYS_NOTHING_OF_IT)
 def test_query_job_is_created_once(
-    server: Server, things: Org, action: dict[str, Any], commit: bool
+    server: OrgServer, things: Org, action: dict[str, Any], commit: bool
 ) -> None:
     strike(server, "POST", "/jobs/query", commit=commit, **action)
     with pytest.raises(OutcomeUnknownError, match=r"POST jobs/query.*Bulk Data Load Jobs"):

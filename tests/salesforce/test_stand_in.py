@@ -24,10 +24,10 @@ from seil.salesforce.bulk import JobFailedError, JobGoneError
 from seil.salesforce.org import Org
 from seil.salesforce.schema import described_schema
 from seil.salesforce.soql import select, window_condition
-from seil.sandbox.salesforce.faults import Fault
+from seil.sandbox.salesforce.faults import OrgFault
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.options import Options, Quotas
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.options import OrgOptions, Quotas
+from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 from seil.secret import Secret
 from seil.settings import SalesforceSettings
@@ -58,7 +58,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]
     """An org with a record for each note, and their ids; each test works on a copy."""
     folder = tmp_path_factory.mktemp("template") / "org"
     OrgStore.create(folder, [SObject.of(NAME, [*SYSTEM, *OWN])]).close()
-    with Server(folder) as running:
+    with OrgServer(folder) as running:
         created = [
             write(running.url, "POST", NAME, values(n, note)) for n, note in enumerate(NOTES)
         ]
@@ -71,15 +71,15 @@ def ids(template: tuple[Path, list[str]]) -> list[str]:
 
 
 @pytest.fixture
-def server(template: tuple[Path, list[str]], tmp_path: Path) -> Iterator[Server]:
+def server(template: tuple[Path, list[str]], tmp_path: Path) -> Iterator[OrgServer]:
     shutil.copytree(template[0], tmp_path / "org")
-    options = Options(result_page_rows=2, quotas=Quotas(query_jobs=20))
-    with Server(tmp_path / "org", options=options) as running:
+    options = OrgOptions(result_page_rows=2, quotas=Quotas(query_jobs=20))
+    with OrgServer(tmp_path / "org", options=options) as running:
         yield running
 
 
 @pytest.fixture
-def org(server: Server) -> Iterator[Org]:
+def org(server: OrgServer) -> Iterator[Org]:
     settings = SalesforceSettings(login_url=server.url, attempts=3)
     with Org(settings, sleep=lambda _: None) as opened:
         yield opened
@@ -122,7 +122,7 @@ def finished(org: Org) -> str:
     return org.bulk.wait(job.id, poll=0.05, timeout=20).id
 
 
-def test_values_make_the_round_trip(org: Org, server: Server, ids: list[str]) -> None:
+def test_values_make_the_round_trip(org: Org, server: OrgServer, ids: list[str]) -> None:
     write(server.url, "DELETE", f"{NAME}/{ids[0]}")
     job_id = finished(org)
     rows = {row["Id"]: row for row in read_all(org, job_id)}
@@ -136,7 +136,7 @@ def test_values_make_the_round_trip(org: Org, server: Server, ids: list[str]) ->
     assert org.bulk.info(job_id).rows == 7
 
 
-def test_pages_by_locator(server: Server, ids: list[str]) -> None:
+def test_pages_by_locator(server: OrgServer, ids: list[str]) -> None:
     older = SalesforceSettings(login_url=server.url, api_version="57.0")
     with Org(older) as org:
         job_id = finished(org)
@@ -155,22 +155,22 @@ def test_pages_by_locator(server: Server, ids: list[str]) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(path="/results", times=1, status=503, retry_after="1"),
-        Fault(path="/jobs/query$", times=1, status=429),
-        Fault(path="/results", after=1, times=1, expire_session=True),
-        Fault(path="/resultPages", times=1, html="<html>setting things up</html>", status=420),
-        Fault(path="/results", lower_case_headers=True),
-        Fault(path="/results", nul_bytes=True),
-        Fault(path="/results", bom=True),
-        Fault(path="/results", charset=""),
-        Fault(path="/results", charset="UTF-16-LE"),
-        Fault(path="/results", drip=7, drip_delay=0),
-        Fault(path="/results", drop_headers=("Sforce-Locator", "Sforce-Limit-Info")),
-        Fault(path="/resultPages", status=404, code="NOT_FOUND"),
+        OrgFault(path="/results", times=1, status=503, retry_after="1"),
+        OrgFault(path="/jobs/query$", times=1, status=429),
+        OrgFault(path="/results", after=1, times=1, expire_session=True),
+        OrgFault(path="/resultPages", times=1, html="<html>setting things up</html>", status=420),
+        OrgFault(path="/results", lower_case_headers=True),
+        OrgFault(path="/results", nul_bytes=True),
+        OrgFault(path="/results", bom=True),
+        OrgFault(path="/results", charset=""),
+        OrgFault(path="/results", charset="UTF-16-LE"),
+        OrgFault(path="/results", drip=7, drip_delay=0),
+        OrgFault(path="/results", drop_headers=("Sforce-Locator", "Sforce-Limit-Info")),
+        OrgFault(path="/resultPages", status=404, code="NOT_FOUND"),
     ],
     ids=lambda f: ",".join(sorted(f.model_fields_set - {"path", "times"})),
 )
-def test_a_bad_day(server: Server, ids: list[str], fault: Fault) -> None:
+def test_a_bad_day(server: OrgServer, ids: list[str], fault: OrgFault) -> None:
     server.faults.add(fault)
     settings = SalesforceSettings(login_url=server.url, gzip=True)
     with Org(settings, sleep=lambda _: None) as org:
@@ -186,24 +186,24 @@ def test_a_bad_day(server: Server, ids: list[str], fault: Fault) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(path="/results", cut=40),
-        Fault(path="/results", cut=200),
-        Fault(path="/results", number_of_records="+1"),
-        Fault(path="/results", number_of_records="-1"),
-        Fault(path="/results", drop_headers=("Sforce-NumberOfRecords",)),
-        Fault(path="/results", status=503),
+        OrgFault(path="/results", cut=40),
+        OrgFault(path="/results", cut=200),
+        OrgFault(path="/results", number_of_records="+1"),
+        OrgFault(path="/results", number_of_records="-1"),
+        OrgFault(path="/results", drop_headers=("Sforce-NumberOfRecords",)),
+        OrgFault(path="/results", status=503),
     ],
     ids=lambda f: ",".join(sorted(f.model_fields_set - {"path"})),
 )
-def test_a_page_that_is_not_whole(server: Server, org: Org, fault: Fault) -> None:
+def test_a_page_that_is_not_whole(server: OrgServer, org: Org, fault: OrgFault) -> None:
     job_id = finished(org)
     server.faults.add(fault)
     with pytest.raises(UnavailableError):
         read_all(org, job_id)
 
 
-def test_a_job_that_fails(server: Server, org: Org) -> None:
-    server.faults.add(Fault(path="/jobs/query$", fail_job="Retried more than 15 times"))
+def test_a_job_that_fails(server: OrgServer, org: Org) -> None:
+    server.faults.add(OrgFault(path="/jobs/query$", fail_job="Retried more than 15 times"))
     with pytest.raises(JobFailedError, match="Retried more than 15 times"):
         finished(org)
 
@@ -222,7 +222,7 @@ def test_quota_of_jobs(org: Org) -> None:
             org.bulk.start(f"SELECT Id FROM {NAME}")
 
 
-def test_rest(org: Org, server: Server, ids: list[str]) -> None:
+def test_rest(org: Org, server: OrgServer, ids: list[str]) -> None:
     write(server.url, "PATCH", f"{NAME}/{ids[1]}", {"Note__c": "changed"})
     write(server.url, "PATCH", f"{NAME}/Key__c/k%2F2", {"Note__c": "found"})
     write(server.url, "PATCH", f"{NAME}/Key__c/k%20%26%20new", {"Name": "B-new"})
@@ -239,7 +239,7 @@ def test_rest(org: Org, server: Server, ids: list[str]) -> None:
     assert set(ids[1:]) <= set(org.updated(NAME, start, end).ids)
 
 
-def test_what_the_org_says_of_itself(org: Org, server: Server) -> None:
+def test_what_the_org_says_of_itself(org: Org, server: OrgServer) -> None:
     assert NAME in [entry.name for entry in org.objects() if entry.queryable]
     requests = org.limits().get("DailyApiRequests")
     assert requests is not None
@@ -262,7 +262,7 @@ def test_what_the_org_refuses(org: Org) -> None:
 
 
 @pytest.mark.parametrize("auth", ["jwt", "refresh_token", "client_credentials"])
-def test_every_login(server: Server, auth: Any, tmp_path: Path) -> None:
+def test_every_login(server: OrgServer, auth: Any, tmp_path: Path) -> None:
     settings = SalesforceSettings(
         login_url=server.url,
         auth=auth,
@@ -281,7 +281,7 @@ def test_jwt_login_where_one_audience_is_taken(
     template: tuple[Path, list[str]], tmp_path: Path, audience: Any
 ) -> None:
     shutil.copytree(template[0], tmp_path / "org")
-    with Server(tmp_path / "org", options=Options(audience=audience)) as server:
+    with OrgServer(tmp_path / "org", options=OrgOptions(audience=audience)) as server:
         settings = SalesforceSettings(
             login_url=server.url,
             auth="jwt",
@@ -292,7 +292,7 @@ def test_jwt_login_where_one_audience_is_taken(
             assert org.objects()
 
 
-def test_wrong_secret(server: Server) -> None:
+def test_wrong_secret(server: OrgServer) -> None:
     settings = SalesforceSettings(login_url=server.url, client_secret=Secret("plain:wr0ng"))
     with Org(settings) as org, pytest.raises(LoginError, match="invalid_client") as caught:
         org.login()

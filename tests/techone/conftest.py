@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from seil.sandbox.techone.faults import Fault
-from seil.sandbox.techone.server import Server
+from seil.sandbox.techone.faults import TechOneFault
+from seil.sandbox.techone.server import TechOneServer
 from seil.secret import Secret
 from seil.settings import TechOneSettings
 from seil.techone.client import TechOne
@@ -23,7 +23,7 @@ SECRET = "s3cret/+%:ä"
 class StandIn:
     """The stand-in, and what a test asks of it."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: TechOneServer) -> None:
         self.server = server
 
     def settings(self, **changed: Any) -> TechOneSettings:
@@ -34,7 +34,7 @@ class StandIn:
         return TechOne(self.settings(timeout=timedelta(seconds=seconds), **changed))
 
     def fault(self, **fault: Any) -> None:
-        self.server.faults.add(Fault.model_validate({"path": "^/Api", **fault}))
+        self.server.faults.add(TechOneFault.model_validate({"path": "^/Api", **fault}))
 
     @property
     def requests(self) -> dict[str, int]:
@@ -48,13 +48,13 @@ class StandIn:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("techone")) as server:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TechOneServer]:
+    with TechOneServer(tmp_path_factory.mktemp("techone")) as server:
         yield server
 
 
 @pytest.fixture
-def stand_in(running: Server) -> Iterator[StandIn]:
+def stand_in(running: TechOneServer) -> Iterator[StandIn]:
     yield StandIn(running)
     running.faults.clear()
 

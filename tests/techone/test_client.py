@@ -101,7 +101,7 @@ def test_a_refused_token_makes_one_new_login(stand_in: StandIn) -> None:
     with stand_in.client() as client:
         client.rate(RATE)
         before = stand_in.logins
-        stand_in.server.faults.add(KINDS["token-refused"][1])
+        stand_in.server.faults.add(*KINDS["token-refused"].faults)
         with pytest.raises(LoginError) as caught:
             client.rate(RATE)
     assert stand_in.logins == before + 1
@@ -110,7 +110,7 @@ def test_a_refused_token_makes_one_new_login(stand_in: StandIn) -> None:
 
 @pytest.mark.parametrize("name", ["unavailable", "throttled", "internal", "login-unavailable"])
 def test_passing_trouble_is_waited_out(stand_in: StandIn, name: str) -> None:
-    quick = KINDS[name][1].model_copy(update={"retry_after": "0"})
+    quick = KINDS[name].faults[0].model_copy(update={"retry_after": "0"})
     stand_in.server.faults.add(quick)
     with stand_in.client() as client:
         assert client.credit(DEBTOR).remaining_credit_limit == 1597.14
@@ -191,7 +191,7 @@ def test_who_waits_for_anothers_login_keeps_its_own_deadline(stand_in: StandIn) 
     stand_in.fault(path="/oauth2/token", delay=1.5, times=1)
     with stand_in.client() as client, ThreadPoolExecutor(1) as threads:
         first = threads.submit(client.rate, RATE)
-        while not stand_in.server.faults.listed()[0]["struck"]:
+        while not stand_in.server.faults.entries()[0]["struck"]:
             time.sleep(0.01)
         with taking_less_than(1.2), deadline(0.2), pytest.raises(TooSlowError):
             client.rate(RATE)
@@ -241,7 +241,7 @@ def test_closing_ends_what_is_under_way(stand_in: StandIn) -> None:
     client = stand_in.client(attempts=1)
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(client.rate, RATE)
-        while not stand_in.server.faults.listed()[0]["struck"]:
+        while not stand_in.server.faults.entries()[0]["struck"]:
             time.sleep(0.01)
         with taking_less_than(1.5):
             client.close()
@@ -269,14 +269,14 @@ def test_closing_ends_what_is_under_way(stand_in: StandIn) -> None:
 def test_wrong_shapes_say_what_is_wrong(
     stand_in: StandIn, name: str, ask: str, reason: str
 ) -> None:
-    stand_in.server.faults.add(KINDS[name][1])
+    stand_in.server.faults.add(*KINDS[name].faults)
     with stand_in.client() as client, pytest.raises(UnexpectedAnswerError) as caught:
         client.rate(RATE) if ask == "rate" else client.credit(DEBTOR)
     assert caught.value.reason == reason
 
 
 def test_an_error_of_the_function_is_a_rejection(stand_in: StandIn) -> None:
-    stand_in.server.faults.add(KINDS["credit-refused"][1])
+    stand_in.server.faults.add(*KINDS["credit-refused"].faults)
     with stand_in.client() as client, pytest.raises(RequestRejectedError) as caught:
         client.credit(DEBTOR)
     assert caught.value.status == 400

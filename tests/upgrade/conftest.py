@@ -22,7 +22,7 @@ import duckdb
 import pytest
 from tests.shared import made_once
 
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 
 ARCHIVE = Path(__file__).with_name("layout_1.tar.xz")
@@ -64,7 +64,7 @@ class OldSite:
 
     def run(self) -> None:
         """Against the org that the site was read from. 1: some record is set aside."""
-        with Server(self.folder / "org") as server:
+        with OrgServer(self.folder / "org") as server:
             ran = self.seil("run", SEIL_SALESFORCE__LOGIN_URL=server.url)
         assert ran.returncode in (0, 1), ran.stderr
 

@@ -18,8 +18,8 @@ from seil.sandbox.salesforce.options import Audience
 from seil.sandbox.salesforce.record_ids import ORG_ID
 
 if TYPE_CHECKING:
-    from seil.sandbox.salesforce.options import Options
-    from seil.sandbox.salesforce.server import Server
+    from seil.sandbox.salesforce.options import OrgOptions
+    from seil.sandbox.salesforce.server import OrgServer
 
 app = group("A stand-in for Salesforce on this machine, with an org's data in it.")
 
@@ -89,13 +89,13 @@ def salesforce(
     faults: FaultTexts = None,
 ) -> None:
     """Serve a stand-in org; its first start makes a new one. Ctrl-C stops it."""
-    from seil.sandbox.listening import check_address, serve
-    from seil.sandbox.salesforce.fault_kinds import ordered
-    from seil.sandbox.salesforce.options import Options, Quotas
-    from seil.sandbox.salesforce.server import Server
+    from seil.sandbox.base.listening import check_address, serve
+    from seil.sandbox.salesforce.fault_kinds import KINDS
+    from seil.sandbox.salesforce.options import OrgOptions, Quotas
+    from seil.sandbox.salesforce.server import OrgServer
 
     set_up_logging(call)
-    options = Options(
+    options = OrgOptions(
         quotas=Quotas(api_requests=daily_requests, query_jobs=daily_query_jobs),
         token_lifetime=token_lifetime,
         rotate_refresh_tokens=rotate_refresh_tokens,
@@ -108,10 +108,10 @@ def salesforce(
         tls=tls,
     )
     _check_key(options)
-    found = faults_of(faults, ordered)
+    parsed = faults_of(faults, KINDS)
     check_address(host, port)
     made = _made(call, state, orders=orders, seed=seed, as_of=as_of, extra=objects or [])
-    server = Server(state, host=host, port=port, options=options, faults=found)
+    server = OrgServer(state, host=host, port=port, options=options, faults=parsed)
     serve(server, started=lambda: _announce(call, server, made=made))
     if not call.json:
         output.line("The stand-in org has stopped; the next start goes on where it was.")
@@ -208,7 +208,7 @@ def _extra(text: str) -> Path | tuple[Path, int]:
     return (Path(path), int(rows)) if path and rows.isdecimal() else Path(text)
 
 
-def _check_key(options: Options) -> None:
+def _check_key(options: OrgOptions) -> None:
     from seil.sandbox.salesforce.auth import verifying_key
 
     if options.public_key is None:
@@ -220,7 +220,7 @@ def _check_key(options: Options) -> None:
         raise ConfigurationError([problem]) from error
 
 
-def _announce(call: Call, server: Server, *, made: bool) -> None:
+def _announce(call: Call, server: OrgServer, *, made: bool) -> None:
     known = server.options.credentials
     if call.json:
         call.answer_line(

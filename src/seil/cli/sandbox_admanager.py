@@ -21,7 +21,7 @@ from seil.errors import ConfigurationError, Problem
 from seil.ports import ADMANAGER_PORT
 
 if TYPE_CHECKING:
-    from seil.sandbox.admanager.server import Server
+    from seil.sandbox.admanager.server import AdManagerServer
 
 _STATE = Path("seil-data/sandbox/admanager")
 
@@ -49,29 +49,29 @@ def admanager(
     faults: FaultTexts = None,
 ) -> None:
     """Serve a stand-in Ad Manager; its first start makes a new network. Ctrl-C stops it."""
-    from seil.sandbox.admanager.faults import ordered
-    from seil.sandbox.admanager.options import Options
-    from seil.sandbox.admanager.server import Server
-    from seil.sandbox.listening import serve
+    from seil.sandbox.admanager.faults import KINDS
+    from seil.sandbox.admanager.options import AdManagerOptions
+    from seil.sandbox.admanager.server import AdManagerServer
+    from seil.sandbox.base.listening import serve
 
     set_up_logging(call)
     if not (network_code.isascii() and network_code.isdigit()):
         raise ConfigurationError([Problem("--network-code", f"{network_code} is not all digits")])
-    options = Options(
+    options = AdManagerOptions(
         network_code=network_code,
         seed=seed,
         creatives=creatives,
         report_polls=report_polls,
         token_lifetime=token_lifetime,
     )
-    found = faults_of(faults, lambda text: [ordered(text)])
-    server = Server(state, host=host, port=port, options=options, faults=found)
+    parsed = faults_of(faults, KINDS)
+    server = AdManagerServer(state, host=host, port=port, options=options, faults=parsed)
     serve(server, started=lambda: _announce(call, server))
     if not call.json:
         output.line("The stand-in Ad Manager has stopped; the next start goes on where it was.")
 
 
-def _announce(call: Call, server: Server) -> None:
+def _announce(call: Call, server: AdManagerServer) -> None:
     if call.json:
         call.answer_line(
             "seil.sandbox-admanager/1",

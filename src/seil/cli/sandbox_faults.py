@@ -40,14 +40,15 @@ def faults(
 
 
 def _kinds(name: StandInName) -> Mapping[str, str]:
+    """What each fault does, by its name."""
     if name is StandInName.SALESFORCE:
         from seil.sandbox.salesforce.fault_kinds import KINDS as SALESFORCE
 
-        return {fault: kind.about for fault, kind in SALESFORCE.items()}
+        return SALESFORCE.about()
     if name is StandInName.ADMANAGER:
         from seil.sandbox.admanager.faults import KINDS as ADMANAGER
 
-        return {fault: about for fault, (about, _) in ADMANAGER.items()}
+        return ADMANAGER.about()
     from seil.sandbox.techone.faults import KINDS as TECHONE
 
-    return {fault: about for fault, (about, _) in TECHONE.items()}
+    return TECHONE.about()

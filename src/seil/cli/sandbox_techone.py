@@ -21,7 +21,7 @@ from seil.errors import ConfigurationError, Problem
 from seil.ports import TECHONE_PORT
 
 if TYPE_CHECKING:
-    from seil.sandbox.techone.server import Server
+    from seil.sandbox.techone.server import TechOneServer
 
 _STATE = Path("seil-data/sandbox/techone")
 
@@ -53,19 +53,19 @@ def techone(
     faults: FaultTexts = None,
 ) -> None:
     """Serve a stand-in TechOne; its first start seeds the debtors. Ctrl-C stops it."""
-    from seil.sandbox.listening import serve
-    from seil.sandbox.techone.faults import ordered
-    from seil.sandbox.techone.options import Options
-    from seil.sandbox.techone.server import Server
+    from seil.sandbox.base.listening import serve
+    from seil.sandbox.techone.faults import KINDS
+    from seil.sandbox.techone.options import TechOneOptions
+    from seil.sandbox.techone.server import TechOneServer
 
     set_up_logging(call)
-    options = Options(token_lifetime=token_lifetime, wsdl=wsdl, keys=_keys(keys or []))
-    server = Server(
+    options = TechOneOptions(token_lifetime=token_lifetime, wsdl=wsdl, keys=_keys(keys or []))
+    server = TechOneServer(
         state,
         host=host,
         port=port,
         options=options,
-        faults=faults_of(faults, lambda text: [ordered(text)]),
+        faults=faults_of(faults, KINDS),
     )
     serve(server, started=lambda: _announce(call, server))
     if not call.json:
@@ -85,7 +85,7 @@ def _keys(texts: list[str]) -> dict[str, str]:
     return {place: column for place, _, column in pairs.values()}
 
 
-def _announce(call: Call, server: Server) -> None:
+def _announce(call: Call, server: TechOneServer) -> None:
     options = server.options
     if call.json:
         call.answer_line(

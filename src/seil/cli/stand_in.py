@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from seil.cli.frame import Call
 from seil.errors import ConfigurationError, Problem
 
+if TYPE_CHECKING:
+    from seil.sandbox.base.faults import FaultKinds, Occasion
+
 __all__ = ["FaultTexts", "Host", "Port", "TokenLifetime", "faults_of", "set_up_logging"]
 
-Fault = TypeVar("Fault")
+F = TypeVar("F", bound="Occasion")
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")]
 Host = Annotated[str, typer.Option(help="The address to listen at.")]
@@ -38,25 +40,18 @@ def set_up_logging(call: Call) -> None:
     logs.configure("DEBUG" if call.verbose else "WARNING" if watched else "INFO", "auto")
 
 
-def faults_of(
-    texts: list[str] | None, ordered: Callable[[str], Iterable[Fault]]
-) -> tuple[Fault, ...]:
-    """Raises ConfigurationError with all that `ordered` could not read."""
-    from seil.sandbox.fault_table import described
+def faults_of(texts: list[str] | None, kinds: FaultKinds[F]) -> tuple[F, ...]:
+    """Raises ConfigurationError with every text that is no fault."""
+    from seil.sandbox.base.faults import fault_problems
 
-    found: list[Fault] = []
+    faults: list[F] = []
     problems = []
     for text in texts or []:
         try:
-            found += ordered(text)
+            faults += kinds.parse(text)
         except ValueError as error:
-            problems.append(
-                Problem(
-                    f"--fault {text}",
-                    described(error),
-                    "see `seil sandbox faults` and docs/sandbox.md",
-                )
-            )
+            cure = "see `seil sandbox faults` and docs/sandbox.md"
+            problems.append(Problem(f"--fault {text}", fault_problems(error), cure))
     if problems:
         raise ConfigurationError(problems)
-    return tuple(found)
+    return tuple(faults)

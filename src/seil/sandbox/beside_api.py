@@ -54,8 +54,8 @@ def _issuer(settings: Settings, url: str) -> Issuer:
 @contextmanager
 def far_ends(settings: Settings) -> Iterator[Settings]:
     """Runs the stand-ins for Ad Manager and TechOne; the settings with their addresses."""
-    from seil.sandbox.admanager.server import Server as AdManagerServer
-    from seil.sandbox.techone.server import Server as TechOneServer
+    from seil.sandbox.admanager.server import AdManagerServer
+    from seil.sandbox.techone.server import TechOneServer
 
     folder = settings.api.state / "sandbox"
     with (

@@ -19,7 +19,7 @@ from google.ads import admanager_v1 as gam
 from google.api_core.client_options import ClientOptions
 from google.oauth2 import service_account
 
-from seil.sandbox.admanager.options import Options
+from seil.sandbox.admanager.options import AdManagerOptions
 from seil.sandbox.admanager.seed import (
     AD_UNIT_ID,
     ADVERTISER_ID,
@@ -27,7 +27,7 @@ from seil.sandbox.admanager.seed import (
     SALESPERSON_ID,
     TRAFFICKER_ID,
 )
-from seil.sandbox.admanager.server import Server
+from seil.sandbox.admanager.server import AdManagerServer
 
 NETWORK = "networks/1234567"
 _numbers = itertools.count(1)
@@ -50,7 +50,7 @@ class Time:
 class Google:
     """The official REST client, unmodified, for a stand-in."""
 
-    server: Server
+    server: AdManagerServer
 
     def client(self, kind: Callable[..., Any]) -> Any:
         credentials = service_account.Credentials.from_service_account_file(
@@ -113,7 +113,7 @@ def line_item(order: str, now: datetime, **fields: Any) -> gam.LineItem:
 class Soap:
     """The official SOAP client, unmodified, for a stand-in."""
 
-    def __init__(self, server: Server, network_code: str = "1234567") -> None:
+    def __init__(self, server: AdManagerServer, network_code: str = "1234567") -> None:
         ad_manager, common, oauth2 = (
             importlib.import_module(f"googleads.{name}")
             for name in ("ad_manager", "common", "oauth2")
@@ -258,7 +258,7 @@ class Running:
 
     def __init__(self, folder: Path) -> None:
         self.clock = Time()
-        self.server = Server(folder, options=Options(now=self.clock)).start()
+        self.server = AdManagerServer(folder, options=AdManagerOptions(now=self.clock)).start()
         self.google = Google(self.server)
         assert self.server._parts is not None
         self._db = self.server._parts.store._db
@@ -287,7 +287,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-def server(running: Running) -> Server:
+def server(running: Running) -> AdManagerServer:
     running.reset()
     return running.server
 
@@ -305,19 +305,19 @@ def folder(tmp_path: Path, key_folder: Path) -> Path:
 
 
 @pytest.fixture
-def google(running: Running, server: Server) -> Google:
+def google(running: Running, server: AdManagerServer) -> Google:
     assert running.server is server
     return running.google
 
 
 @pytest.fixture
-def soap(running: Running, server: Server) -> Soap:
+def soap(running: Running, server: AdManagerServer) -> Soap:
     assert running.server is server
     return running.soap
 
 
 @pytest.fixture
-def http(server: Server) -> Iterator[httpx.Client]:
+def http(server: AdManagerServer) -> Iterator[httpx.Client]:
     """Without a token: for the levers."""
     with httpx.Client(base_url=server.url, timeout=30) as client:
         yield client

@@ -12,7 +12,7 @@ from google.ads import admanager_v1 as gam
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seil.sandbox.admanager.errors import ApiError
+from seil.sandbox.admanager.errors import AdManagerApiError
 from seil.sandbox.admanager.rest import schema
 from seil.sandbox.admanager.rest.filters import filter_test
 from seil.sandbox.admanager.soap.pql import selected
@@ -31,11 +31,11 @@ _THING = {
 }
 
 
-def _refusal(read: Callable[[], object]) -> ApiError | None:
-    """Anything but an ApiError is a failure."""
+def _refusal(read: Callable[[], object]) -> AdManagerApiError | None:
+    """Anything but an AdManagerApiError is a failure."""
     try:
         read()
-    except ApiError as error:
+    except AdManagerApiError as error:
         return error
     return None
 
@@ -77,7 +77,7 @@ def _passes(text: str) -> bool:
 )
 def test_filter_means_what_it_says(text: str, expected: bool | None) -> None:
     if expected is None:
-        with pytest.raises(ApiError):
+        with pytest.raises(AdManagerApiError):
             _passes(text)
     else:
         assert _passes(text) is expected
@@ -169,7 +169,7 @@ def test_value_of_a_wrong_kind_is_refused_or_matches_nothing(value: dict[str, An
 
 def test_date_that_no_calendar_has_is_refused() -> None:
     wrong = _value("Date", {"year": 2026, "month": 2, "day": 31})
-    with pytest.raises(ApiError, match="bound date"):
+    with pytest.raises(AdManagerApiError, match="bound date"):
         _ids("WHERE at = :day", day=wrong)
 
 

@@ -26,7 +26,7 @@ from tests.sandbox.admanager.conftest import (
 
 from seil.sandbox.admanager import catalog, seed
 from seil.sandbox.admanager.rest import schema
-from seil.sandbox.admanager.server import Server
+from seil.sandbox.admanager.server import AdManagerServer
 from seil.sandbox.admanager.store import FILE_NAME
 from seil.sandbox.admanager.targeting import REFERENCES
 
@@ -564,11 +564,11 @@ def test_what_can_be_named_can_be_looked_up(
 
 
 def test_network_made_before_the_catalog_gets_it(folder: Path) -> None:
-    with Server(folder):
+    with AdManagerServer(folder):
         pass
     with closing(sqlite3.connect(folder / FILE_NAME)) as db, db:
         db.execute("DELETE FROM things WHERE kind = 'labels'")
-    with Server(folder) as server:
+    with AdManagerServer(folder) as server:
         counts = httpx.get(f"{server.url}/sandbox/summary").json()["counts"]
     assert counts["labels"] == 4
 

@@ -16,22 +16,23 @@ from google.api_core import exceptions
 from tests.sandbox.admanager.conftest import NETWORK, Google, Soap, Time, line_item
 
 from seil.errors import ConfigurationError, ConflictError
-from seil.sandbox.admanager.faults import KINDS, Fault, ordered
-from seil.sandbox.admanager.options import READ_ONLY, READ_WRITE, SOAP_ONLY, Options
+from seil.sandbox.admanager.faults import KINDS, AdManagerFault
+from seil.sandbox.admanager.options import READ_ONLY, READ_WRITE, SOAP_ONLY, AdManagerOptions
 from seil.sandbox.admanager.seed import ORDER_IDS
-from seil.sandbox.admanager.server import Server
+from seil.sandbox.admanager.server import AdManagerServer
+from seil.sandbox.base.faults import FaultTable
 
 _ORDERS = f"/v1/{NETWORK}/orders"
 _SOAP = "/apis/ads/publisher/v202608/ProposalService"
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-def _account(server: Server) -> dict[str, Any]:
+def _account(server: AdManagerServer) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(server.service_account_key.read_text())
     return found
 
 
-def _assertion(server: Server, **claims: Any) -> str:
+def _assertion(server: AdManagerServer, **claims: Any) -> str:
     account, now = _account(server), int(time.time())
     known = {
         "iss": account["client_email"],
@@ -49,14 +50,14 @@ def _token(http: httpx.Client, assertion: str, grant: str = _GRANT) -> httpx.Res
 
 
 @pytest.fixture
-def bearer(server: Server, http: httpx.Client) -> httpx.Client:
+def bearer(server: AdManagerServer, http: httpx.Client) -> httpx.Client:
     """With a token."""
     token = _token(http, _assertion(server)).json()["access_token"]
     http.headers["Authorization"] = f"Bearer {token}"
     return http
 
 
-def test_key_file_is_googles_and_its_owners_alone(server: Server) -> None:
+def test_key_file_is_googles_and_its_owners_alone(server: AdManagerServer) -> None:
     account = _account(server)
     assert account["type"] == "service_account"
     assert account["client_email"].endswith("@stand-in.invalid")
@@ -78,13 +79,15 @@ def test_key_file_is_googles_and_its_owners_alone(server: Server) -> None:
     ids=str,
 )
 def test_assertion_that_is_not_good_gets_no_token(
-    server: Server, http: httpx.Client, claims: dict[str, Any], error: str
+    server: AdManagerServer, http: httpx.Client, claims: dict[str, Any], error: str
 ) -> None:
     answer = _token(http, _assertion(server, **claims))
     assert (answer.status_code, answer.json()["error"]) == (400, error)
 
 
-def test_assertion_of_another_key_or_none_gets_no_token(server: Server, http: httpx.Client) -> None:
+def test_assertion_of_another_key_or_none_gets_no_token(
+    server: AdManagerServer, http: httpx.Client
+) -> None:
     unsigned = jwt.encode({"iss": "x"}, "", algorithm="none")
     for assertion in ("", "garbage", unsigned):
         assert _token(http, assertion).json()["error"] == "invalid_grant"
@@ -107,7 +110,7 @@ def test_request_without_a_good_token_is_refused(http: httpx.Client) -> None:
     [(READ_WRITE, 200, 400, True), (READ_ONLY, 200, 403, False), (SOAP_ONLY, 403, 403, True)],
 )
 def test_scope_opens_what_it_is_for(
-    server: Server, http: httpx.Client, scope: str, reads: int, writes: int, soap: bool
+    server: AdManagerServer, http: httpx.Client, scope: str, reads: int, writes: int, soap: bool
 ) -> None:
     token = _token(http, _assertion(server, scope=scope)).json()["access_token"]
     http.headers["Authorization"] = f"Bearer {token}"
@@ -117,8 +120,11 @@ def test_scope_opens_what_it_is_for(
 
 
 def test_token_ends(folder: Path, clock: Time) -> None:
-    options = Options(now=clock, token_lifetime=0)
-    with Server(folder, options=options) as server, httpx.Client(base_url=server.url) as http:
+    options = AdManagerOptions(now=clock, token_lifetime=0)
+    with (
+        AdManagerServer(folder, options=options) as server,
+        httpx.Client(base_url=server.url) as http,
+    ):
         token = _token(http, _assertion(server)).json()["access_token"]
         assert http.get(_ORDERS, headers={"Authorization": f"Bearer {token}"}).status_code == 401
 
@@ -245,7 +251,9 @@ def test_soap_that_is_none_is_refused(bearer: httpx.Client, content: bytes | str
 
 
 @pytest.mark.parametrize("version", ["v202511", "v202602", "v202605", "v202608"])
-def test_wsdl_names_its_own_address(server: Server, http: httpx.Client, version: str) -> None:
+def test_wsdl_names_its_own_address(
+    server: AdManagerServer, http: httpx.Client, version: str
+) -> None:
     path = f"/apis/ads/publisher/{version}/NetworkService"
     text = http.get(f"{path}?wsdl").text
     assert f'location="{server.url}{path}"' in text
@@ -264,8 +272,10 @@ _FAILS: dict[str, type[Exception] | tuple[type[Exception], ...]] = {
 
 
 @pytest.mark.parametrize("kind", _FAILS)
-def test_fault_is_met_by_the_official_client(google: Google, server: Server, kind: str) -> None:
-    server.faults.add(ordered(kind))
+def test_fault_is_met_by_the_official_client(
+    google: Google, server: AdManagerServer, kind: str
+) -> None:
+    server.faults.add(*KINDS[kind].faults)
     with pytest.raises(_FAILS[kind]):
         google.orders.batch_approve_orders(
             request={"parent": NETWORK, "names": [f"{NETWORK}/orders/1"]},
@@ -283,32 +293,34 @@ def test_fault_is_met_by_the_official_client(google: Google, server: Server, kin
     ],
 )
 def test_fault_spoils_the_answer(
-    server: Server, http: httpx.Client, kind: str, status: int, said: str
+    server: AdManagerServer, http: httpx.Client, kind: str, status: int, said: str
 ) -> None:
-    fault = ordered(kind)
+    (fault,) = KINDS[kind].faults
     server.faults.add(fault.model_copy(update={"delay": min(fault.delay, 0.05)}))
     answer = http.get(_ORDERS)
     assert (answer.status_code, said in answer.text) == (status, True)
 
 
 @pytest.mark.parametrize("kind", ["reset", "cut-answer"])
-def test_fault_breaks_the_connection(server: Server, http: httpx.Client, kind: str) -> None:
-    server.faults.add(ordered(kind))
+def test_fault_breaks_the_connection(
+    server: AdManagerServer, http: httpx.Client, kind: str
+) -> None:
+    server.faults.add(*KINDS[kind].faults)
     with pytest.raises(httpx.TransportError):
         http.get(_ORDERS)
 
 
-def test_lost_answer_leaves_the_order_made(google: Google, server: Server) -> None:
-    server.faults.add(ordered("answer-lost"))
+def test_lost_answer_leaves_the_order_made(google: Google, server: AdManagerServer) -> None:
+    server.faults.add(*KINDS["answer-lost"].faults)
     with pytest.raises(Exception, match=r"[Cc]onnection"):
         google.order("Lost")
     assert "Lost" in {order.display_name for order in google.orders.list_orders(parent=NETWORK)}
 
 
 def test_token_that_ends_in_the_middle(folder: Path, clock: Time) -> None:
-    faults = (ordered("token-expired"),)
+    faults = KINDS["token-expired"].faults
     with (
-        Server(folder, options=Options(now=clock), faults=faults) as server,
+        AdManagerServer(folder, options=AdManagerOptions(now=clock), faults=faults) as server,
         httpx.Client(base_url=server.url) as http,
     ):
         token = _token(http, _assertion(server)).json()["access_token"]
@@ -317,9 +329,9 @@ def test_token_that_ends_in_the_middle(folder: Path, clock: Time) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The 'warn' method:DeprecationWarning")
-def test_concurrent_modification_is_a_soap_fault_once(soap: Soap, server: Server) -> None:
+def test_concurrent_modification_is_a_soap_fault_once(soap: Soap, server: AdManagerServer) -> None:
     made = soap.proposal()
-    server.faults.add(ordered("concurrent-modification"))
+    server.faults.add(*KINDS["concurrent-modification"].faults)
     with pytest.raises(Exception, match=r"CommonError\.CONCURRENT_MODIFICATION"):
         soap.proposals.updateProposals([made])
     assert soap.proposals.updateProposals([made])[0]["id"] == made["id"]
@@ -345,14 +357,12 @@ def test_request_orders_a_fault_for_itself(http: httpx.Client) -> None:
 @pytest.mark.parametrize("text", ["nothing", "path=[", "status=9", "colour=red", "{", "a,b=c"])
 def test_fault_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  (pydantic's own words)
-        ordered(text)
+        KINDS.parse(text)
 
 
 def test_fault_waits_and_comes_back() -> None:
-    fault = Fault.parse("path=/v1/,after=1,every=2,times=2,status=500")
-    from seil.sandbox.admanager.faults import Faults
-
-    faults = Faults((fault,))
+    fault = AdManagerFault.parse("path=/v1/,after=1,every=2,times=2,status=500")
+    faults = FaultTable((fault,))
     struck = [faults.strike("GET", "/v1/x") is not None for _ in range(7)]
     assert struck == [False, True, False, True, False, False, False]
 
@@ -371,8 +381,8 @@ def test_clock_can_be_set(http: httpx.Client, google: Google) -> None:
 
 
 def test_restart_goes_on_where_it_was(folder: Path, clock: Time) -> None:
-    options = Options(now=clock)
-    with Server(folder, options=options) as first:
+    options = AdManagerOptions(now=clock)
+    with AdManagerServer(folder, options=options) as first:
         google = Google(first)
         order = google.order("Stays")
         item = google.line_item(order.name, clock.now)
@@ -381,7 +391,7 @@ def test_restart_goes_on_where_it_was(folder: Path, clock: Time) -> None:
         operation = google.client(gam.ReportServiceClient)
         httpx.post(f"{first.url}/sandbox/clock", json={"hours": 1})
         key = json.loads(first.service_account_key.read_text())
-    with Server(folder, options=options) as second:
+    with AdManagerServer(folder, options=options) as second:
         again = Google(second)
         assert again.orders.get_order(name=order.name).display_name == "Stays"
         assert again.line_items.get_line_item(name=item.name) == item
@@ -400,8 +410,8 @@ def test_networks_of_one_seed_are_the_same(tmp_path: Path, key_folder: Path, clo
         (tmp_path / folder).mkdir()
         key = (key_folder / "service-account.json").read_bytes()
         (tmp_path / folder / "service-account.json").write_bytes(key)
-        options = Options(now=clock, seed=seed, network_code="77")
-        with Server(tmp_path / folder, options=options) as server:
+        options = AdManagerOptions(now=clock, seed=seed, network_code="77")
+        with AdManagerServer(tmp_path / folder, options=options) as server:
             assert server.network_code == "77"
             assert server._parts is not None
             return [order["displayName"] for order in server._parts.store.all("orders")]
@@ -409,30 +419,30 @@ def test_networks_of_one_seed_are_the_same(tmp_path: Path, key_folder: Path, clo
     assert names("a", 1) == names("b", 1) != names("c", 2)
 
 
-def test_taken_port_and_foreign_file_are_told(server: Server, tmp_path: Path) -> None:
+def test_taken_port_and_foreign_file_are_told(server: AdManagerServer, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="already in use"):
-        Server(tmp_path / "other", port=server.port).start()
+        AdManagerServer(tmp_path / "other", port=server.port).start()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "network.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(ConfigurationError, match="not a database"):
-        Server(tmp_path / "broken").start()
+        AdManagerServer(tmp_path / "broken").start()
     (tmp_path / "folder" / "network.sqlite").mkdir(parents=True)
     with pytest.raises(ConfigurationError, match=r"network\.sqlite: unable to open"):
-        Server(tmp_path / "folder").start()
+        AdManagerServer(tmp_path / "folder").start()
     with pytest.raises(RuntimeError, match="already running"):
         server.start()
 
 
 def test_second_server_leaves_the_firsts_key_alone(folder: Path, clock: Time) -> None:
-    with Server(folder, options=Options(now=clock)) as first:
+    with AdManagerServer(folder, options=AdManagerOptions(now=clock)) as first:
         with pytest.raises(ConflictError, match=f"Another stand-in runs in {folder}"):
-            Server(folder, options=Options(now=clock)).start()
+            AdManagerServer(folder, options=AdManagerOptions(now=clock)).start()
         key = json.loads(first.service_account_key.read_text())
         assert key["token_uri"] == f"{first.url}/token"
 
 
 def test_creatives_can_be_there_at_once(folder: Path, clock: Time) -> None:
-    with Server(folder, options=Options(now=clock, creatives=True)) as server:
+    with AdManagerServer(folder, options=AdManagerOptions(now=clock, creatives=True)) as server:
         google = Google(server)
         order = google.order()
         item = google.line_items.create_line_item(

@@ -16,8 +16,8 @@ import pytest
 from seil.sandbox.salesforce.generator import generate
 from seil.sandbox.salesforce.keys import certificate, key_pair
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.options import OrgOptions
+from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 
 VERSION = "62.0"
@@ -203,11 +203,11 @@ def make_org(folder: Path) -> Path:
 class Org:
     """A logged-in client of a server; paths are relative to /services/data/v62.0."""
 
-    server: Server
+    server: OrgServer
     http: httpx.Client
 
     @classmethod
-    def of(cls, server: Server, *, version: str = VERSION) -> Org:
+    def of(cls, server: OrgServer, *, version: str = VERSION) -> Org:
         token = login(server)["access_token"]
         client = httpx.Client(
             base_url=f"{server.url}/services/data/v{version}",
@@ -260,7 +260,7 @@ class Org:
         return self.http.get(f"/jobs/ingest/{job['id']}/{which}").content.decode()
 
 
-def login(server: Server, **form: str) -> dict[str, Any]:
+def login(server: OrgServer, **form: str) -> dict[str, Any]:
     known = server.options.credentials
     wanted = {
         "grant_type": "client_credentials",
@@ -314,15 +314,15 @@ def store(folder: Path) -> Iterator[OrgStore]:
 
 
 @pytest.fixture(scope="module")
-def shared_server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def shared_server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrgServer]:
     """For tests that leave the org as it is."""
     folder = shutil.copytree(template, tmp_path_factory.mktemp("shared") / "org")
-    with Server(Path(folder)) as server:
+    with OrgServer(Path(folder)) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def shared(shared_server: Server) -> Iterator[Org]:
+def shared(shared_server: OrgServer) -> Iterator[Org]:
     org = Org.of(shared_server)
     yield org
     org.http.close()
@@ -331,7 +331,7 @@ def shared(shared_server: Server) -> Iterator[Org]:
 @pytest.fixture
 def org(folder: Path) -> Iterator[Org]:
     """For tests that change it."""
-    with Server(folder) as server:
+    with OrgServer(folder) as server:
         org = Org.of(server)
         yield org
         org.http.close()
@@ -348,9 +348,9 @@ def serving(folder: Path) -> Iterator[Callable[..., Org]]:
             org.http.close()
             org.server.stop()
 
-    def start(options: Options | None = None, **details: Any) -> Org:
+    def start(options: OrgOptions | None = None, **details: Any) -> Org:
         stop()
-        running.append(Org.of(Server(folder, options=options, **details).start()))
+        running.append(Org.of(OrgServer(folder, options=options, **details).start()))
         return running[-1]
 
     yield start

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.sandbox.salesforce.conftest import Org
 
 from seil.sandbox.salesforce.keys import certificate
-from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.options import OrgOptions
 
 CLIENT = {"client_id": "seil-sandbox", "client_secret": "sandbox-secret"}
 USER = "integration@sandbox.example"
@@ -89,7 +89,7 @@ def test_refresh_token_needs_no_secret_and_stays_good(shared: Org) -> None:
 
 
 def test_refresh_tokens_rotate_when_told_to(serving: Callable[..., Org]) -> None:
-    org = serving(Options(rotate_refresh_tokens=True))
+    org = serving(OrgOptions(rotate_refresh_tokens=True))
     form = {"grant_type": "refresh_token", "refresh_token": "sandbox-refresh-token", **CLIENT}
     replacement = _token(org, form).json()["refresh_token"]
     spent = _token(org, form)
@@ -98,7 +98,7 @@ def test_refresh_tokens_rotate_when_told_to(serving: Callable[..., Org]) -> None
         "error": "invalid_grant",
         "error_description": "expired access/refresh token",
     }
-    org = serving(Options(rotate_refresh_tokens=True))
+    org = serving(OrgOptions(rotate_refresh_tokens=True))
     assert "access_token" in _token(org, {**form, "refresh_token": replacement}).json()
 
 
@@ -152,7 +152,7 @@ def test_jwt_with_another_key_or_none(shared: Org) -> None:
 
 
 def test_jwt_of_a_user_who_was_not_approved(serving: Callable[..., Org]) -> None:
-    org = serving(Options(user_approved=False))
+    org = serving(OrgOptions(user_approved=False))
     answer = _token(org, _assertion(org))
     assert answer.json()["error_description"] == "user hasn't approved this consumer"
 
@@ -161,7 +161,7 @@ def test_jwt_verified_with_a_registered_certificate(
     serving: Callable[..., Org], tmp_path: Path
 ) -> None:
     chain, private = certificate(tmp_path, "localhost")
-    org = serving(Options(public_key=chain))
+    org = serving(OrgOptions(public_key=chain))
     assert "access_token" in _token(org, _assertion(org, key=private.read_bytes())).json()
 
 
@@ -226,7 +226,7 @@ FORMS = {"login": "https://login.salesforce.com", "test": "https://test.salesfor
 def test_audience_of_one_form_only(
     serving: Callable[..., Org], audience: Any, sent: str, error: str | None
 ) -> None:
-    org = serving(Options(audience=audience))
+    org = serving(OrgOptions(audience=audience))
     answer = _token(org, _assertion(org, aud=FORMS.get(sent, org.server.url)))
     assert answer.json().get("error") == error
 
@@ -330,7 +330,7 @@ def test_userinfo_and_revoke(org: Org) -> None:
 
 
 def test_sessions_run_out(serving: Callable[..., Org]) -> None:
-    org = serving(Options(token_lifetime=0))
+    org = serving(OrgOptions(token_lifetime=0))
     answer = org.http.get("/limits")
     assert answer.status_code == 401
     assert answer.json() == [

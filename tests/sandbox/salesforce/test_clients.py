@@ -19,8 +19,8 @@ import pytest
 from tests.sandbox.salesforce.proxy import proxy_to
 
 from seil.sandbox.salesforce.keys import certificate
-from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.options import OrgOptions
+from seil.sandbox.salesforce.server import OrgServer
 
 _ROOT = Path(__file__).parents[3]
 _SCRIPTS = _ROOT / "tests" / "clients"
@@ -29,7 +29,7 @@ _NAMES = ["Acme", "ACME north", "Zoë & Co_", "O'Brien 100%"]
 
 @dataclass
 class Clients:
-    server: Server
+    server: OrgServer
     proxy: str
 
     def run(self, name: str, *, environment: str = ".venv-clients") -> dict[str, Any]:
@@ -61,8 +61,8 @@ class Clients:
 def clients(folder: Path) -> Iterator[Clients]:
     certificate(folder, "acme.my.salesforce.com")
     with ExitStack() as held:
-        options = Options(tls=True, query_page_rows=2)
-        server = held.enter_context(Server(folder, options=options))
+        options = OrgOptions(tls=True, query_page_rows=2)
+        server = held.enter_context(OrgServer(folder, options=options))
         yield Clients(server, held.enter_context(proxy_to(server.host, server.port)))
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.sandbox.salesforce.conftest import Org
 
 from seil.sandbox.salesforce.blueprint import traits
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.server import OrgServer
 
 USER = "0055g0000000001AAA"
 _SAMPLES: Mapping[str, Any] = {
@@ -29,7 +29,7 @@ _SAMPLES: Mapping[str, Any] = {
 @pytest.fixture(scope="module")
 def made(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Org]:
     folder = shutil.copytree(generated, tmp_path_factory.mktemp("created") / "org")
-    with Server(Path(folder)) as server:
+    with OrgServer(Path(folder)) as server:
         org = Org.of(server)
         yield org
         org.http.close()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from seil.sandbox.salesforce.bodies import chunks
 from seil.sandbox.salesforce.csv_text import DELIMITERS, LINE_ENDINGS, Dialect, LineFile, line_sql
-from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.errors import OrgApiError
 from seil.sandbox.salesforce.translate import Column
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size=20)
@@ -111,5 +111,5 @@ def test_a_page_whose_file_was_cut_is_not_passed_off_as_whole(tmp_path: Path) ->
 
 @pytest.mark.parametrize("names", [("COLON", "LF"), ("COMMA", "CR")])
 def test_dialect_unknown(names: tuple[str, str]) -> None:
-    with pytest.raises(ApiError, match="is none of"):
+    with pytest.raises(OrgApiError, match="is none of"):
         Dialect.named(*names)

@@ -11,7 +11,7 @@ import pytest
 from tests.sandbox.salesforce.conftest import Org
 
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 
 ONE = "0015g0000000001AAA"
@@ -73,7 +73,7 @@ def test_the_orgs_own_files_are_billing_extracts(folder: Path) -> None:
             SELECT 'line ' || n AS "Id" FROM range(1000) r(n)""")
         cursor.execute("""INSERT INTO main."ContentVersion" BY NAME
             SELECT '0685g0000000001AAA' AS "Id", 'Billing' AS "Title", false AS "IsDeleted" """)
-    with Server(folder) as server:
+    with OrgServer(folder) as server:
         org = Org.of(server)
         answer = org.http.get("/connect/files/0685g0000000001/content")
         org.http.close()

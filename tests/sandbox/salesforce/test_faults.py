@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 from tests.sandbox.salesforce.conftest import Org
 
-from seil.sandbox.salesforce.fault_kinds import KINDS, ordered
-from seil.sandbox.salesforce.faults import Fault, Faults
+from seil.sandbox.base.faults import FaultTable
+from seil.sandbox.salesforce.fault_kinds import KINDS
+from seil.sandbox.salesforce.faults import OrgFault
 
 
 @pytest.fixture
@@ -33,14 +34,14 @@ def _page(org: Org, soql: str = "SELECT Id, Name FROM Account", **sending: Any) 
 
 
 def test_matching_counts_after_and_times() -> None:
-    faults = Faults((Fault(method="get", path="/a$", after=1, times=2), Fault(path="/b")))
+    faults = FaultTable((OrgFault(method="get", path="/a$", after=1, times=2), OrgFault(path="/b")))
     struck = [faults.strike("GET", "/x/a") is not None for _ in range(5)]
     assert struck == [False, True, True, False, False]
     assert faults.strike("POST", "/x/a") is None
     assert faults.strike("POST", "/x/b?c") is not None
-    assert [(e["seen"], e["struck"]) for e in faults.listed()] == [(5, 2), (1, 1)]
+    assert [(e["seen"], e["struck"]) for e in faults.entries()] == [(5, 2), (1, 1)]
     faults.clear(1)
-    assert [entry["id"] for entry in faults.listed()] == [2]
+    assert [entry["id"] for entry in faults.entries()] == [2]
 
 
 @pytest.mark.parametrize(
@@ -53,13 +54,13 @@ def test_matching_counts_after_and_times() -> None:
     ],
 )
 def test_parse(text: str, expected: dict[str, Any]) -> None:
-    assert expected.items() <= Fault.parse(text).model_dump().items()
+    assert expected.items() <= OrgFault.parse(text).model_dump().items()
 
 
 @pytest.mark.parametrize("text", ["nonsense", "status=x", "foo=1", "path=(", "times=0", "{"])
 def test_parse_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        Fault.parse(text)
+        OrgFault.parse(text)
 
 
 def test_wrong_fault_is_refused_over_http(shared: Org) -> None:
@@ -69,7 +70,7 @@ def test_wrong_fault_is_refused_over_http(shared: Org) -> None:
     assert "status:" in answer.json()[0]["message"]
     assert "foo:" in answer.json()[0]["message"]
     with pytest.raises(ValidationError):
-        Fault.model_validate({"status": 42})
+        OrgFault.model_validate({"status": 42})
 
 
 def test_the_table_can_be_read_and_cleared(faulty: Org) -> None:
@@ -212,14 +213,14 @@ def test_faults_can_be_ordered_by_name(faulty: Org) -> None:
     assert (answer.status_code, len(answer.json()["ids"])) == (201, 2)
     unknown = httpx.post(url, json={"kind": "bad-luck"})
     assert (unknown.status_code, "bad-luck" in unknown.text) == (400, True)
-    assert ordered("down") == KINDS["down"].faults
-    assert ordered("path=/x,cut=1") == (Fault(path="/x", cut=1),)
+    assert KINDS.parse("down") == KINDS["down"].faults
+    assert KINDS.parse("path=/x,cut=1") == (OrgFault(path="/x", cut=1),)
 
 
 def test_every_action_is_among_the_kinds() -> None:
     """So that whoever adds one has the pipeline tested with it."""
     used = {name for kind in KINDS.values() for f in kind.faults for name in f.model_fields_set}
-    assert set(Fault.model_fields) - used == {"body"}
+    assert set(OrgFault.model_fields) - used == {"body"}
 
 
 def test_a_request_may_order_a_fault_for_itself(faulty: Org) -> None:
@@ -231,7 +232,7 @@ def test_a_request_may_order_a_fault_for_itself(faulty: Org) -> None:
 
 
 def test_every_strikes_the_first_of_so_many() -> None:
-    faults = Faults((Fault(after=1, every=3, times=2),))
+    faults = FaultTable((OrgFault(after=1, every=3, times=2),))
     struck = [faults.strike("GET", "/x") is not None for _ in range(9)]
     assert struck == [False, True, False, False, True, False, False, False, False]
 

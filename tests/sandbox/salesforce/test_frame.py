@@ -11,7 +11,7 @@ import pytest
 from tests.sandbox.salesforce.conftest import Org
 
 from seil.sandbox.salesforce.describe import Describe
-from seil.sandbox.salesforce.options import Options, Quotas
+from seil.sandbox.salesforce.options import OrgOptions, Quotas
 
 
 def _raw(org: Org, request: str) -> bytes:
@@ -53,10 +53,10 @@ def test_header_names_leave_in_title_case(shared: Org) -> None:
 
 
 def test_limit_info_counts_every_request(serving: Callable[..., Org]) -> None:
-    org = serving(Options(quotas=Quotas(api_requests=5000)))
+    org = serving(OrgOptions(quotas=Quotas(api_requests=5000)))
     used = [org.http.get(path).headers["Sforce-Limit-Info"] for path in ("/limits", "/sobjects/X")]
     assert used == ["api-usage=1/5000", "api-usage=2/5000"]
-    org = serving(Options(quotas=Quotas(api_requests=5000), app_name="app"))
+    org = serving(OrgOptions(quotas=Quotas(api_requests=5000), app_name="app"))
     assert org.http.get("/limits/").headers["Sforce-Limit-Info"] == (
         "api-usage=3/5000; per-app-api-usage=3/250(appName=app)"
     )
@@ -71,7 +71,7 @@ def test_limit_info_counts_every_request(serving: Callable[..., Org]) -> None:
 
 
 def test_quota_gone(serving: Callable[..., Org]) -> None:
-    org = serving(Options(quotas=Quotas(api_requests=1)))
+    org = serving(OrgOptions(quotas=Quotas(api_requests=1)))
     assert org.http.get("/limits").status_code == 200
     refused = org.http.get("/limits")
     assert refused.status_code == 403

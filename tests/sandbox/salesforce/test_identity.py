@@ -11,8 +11,8 @@ import httpx
 import pytest
 from tests.sandbox.salesforce.conftest import Org, login
 
-from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.options import OrgOptions
+from seil.sandbox.salesforce.server import OrgServer
 
 CLIENT = {"client_id": "seil-sandbox", "client_secret": "sandbox-secret"}
 ORG_ID, USER_ID = "00D5g0000000001EAA", "0055g0000000001AAA"
@@ -21,7 +21,7 @@ ORG_ID, USER_ID = "00D5g0000000001EAA", "0055g0000000001AAA"
 @pytest.fixture(scope="module")
 def generated_org(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Org]:
     folder = shutil.copytree(generated, tmp_path_factory.mktemp("identity") / "org")
-    with Server(Path(folder)) as server:
+    with OrgServer(Path(folder)) as server:
         org = Org.of(server)
         yield org
         org.http.close()
@@ -87,7 +87,7 @@ def test_userinfo_agrees_with_the_user_record(generated_org: Org) -> None:
         "LocaleSidKey": info["locale"],
     }
     assert {name: user[name] for name in told} == told
-    assert info["preferred_username"] == Options().credentials.username
+    assert info["preferred_username"] == OrgOptions().credentials.username
     assert info["sub"] == login(generated_org.server)["id"]
 
 
@@ -100,7 +100,7 @@ def test_a_session_is_introspected(shared: Org) -> None:
     assert answer["active"] is True
     assert answer["client_id"] == "seil-sandbox"
     assert answer["token_type"] == "access_token"
-    assert answer["exp"] - answer["iat"] == Options().token_lifetime
+    assert answer["exp"] - answer["iat"] == OrgOptions().token_lifetime
     assert answer["iat"] <= time.time() < answer["exp"]
 
 

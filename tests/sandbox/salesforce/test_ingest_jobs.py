@@ -13,7 +13,7 @@ from seil.sandbox.salesforce import ingest_jobs
 from seil.sandbox.salesforce.conversion import RowError
 from seil.sandbox.salesforce.csv_text import Dialect
 from seil.sandbox.salesforce.ingest_file import IngestFile, Results
-from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.options import OrgOptions
 from seil.sandbox.salesforce.records import Outcome, Records
 
 ONE, TWO, THREE, FOUR, FIVE = (f"0015g000000000{n}AAA" for n in range(1, 6))
@@ -209,7 +209,7 @@ def test_an_open_job_can_be_aborted(org: Org) -> None:
 
 
 def test_a_job_aborted_on_its_way_writes_nothing_more(serving: Callable[..., Org]) -> None:
-    org = serving(Options(job_delay=0.3))
+    org = serving(OrgOptions(job_delay=0.3))
     job = org.http.post("/jobs/ingest", json={"operation": "insert", "object": "Account"}).json()
     url = f"/jobs/ingest/{job['id']}"
     org.http.put(f"{url}/batches", content=b"Name\nx\n", headers={"Content-Type": "text/csv"})
@@ -260,7 +260,7 @@ def test_a_restart_writes_the_rest_and_nothing_twice(
     serving: Callable[..., Org], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ingest_jobs, "_BATCH_ROWS", 2)
-    org = serving(Options(job_delay=30))
+    org = serving(OrgOptions(job_delay=30))
     job = org.http.post("/jobs/ingest", json={"operation": "insert", "object": "Account"}).json()
     url = f"/jobs/ingest/{job['id']}"
     rows = "".join(f"row {n}\n" for n in range(5))
@@ -269,7 +269,7 @@ def test_a_restart_writes_the_rest_and_nothing_twice(
     )
     org.http.patch(url, json={"state": "UploadComplete"})
     folder = org.server.folder
-    org = serving(Options(job_delay=30))  # still waiting; now pretend one batch was done
+    org = serving(OrgOptions(job_delay=30))  # still waiting; now pretend one batch was done
     org.server.stop()
     _write_first_batch(folder, job["id"])
     org = serving()
@@ -294,7 +294,7 @@ def _write_first_batch(folder: Path, job_id: str) -> None:
 def test_old_jobs_are_dropped(serving: Callable[..., Org]) -> None:
     org = serving()
     job = org.ingest("Account", "insert", "Name\nx\n")
-    org = serving(Options(job_lifetime=-1))
+    org = serving(OrgOptions(job_lifetime=-1))
     assert org.http.get(f"/jobs/ingest/{job['id']}").status_code == 404
 
 

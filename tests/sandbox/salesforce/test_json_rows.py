@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.sandbox.salesforce.conftest import Org
 
-from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.errors import OrgApiError
 from seil.sandbox.salesforce.json_text import Source, parse
 
 ONE = "0015g0000000001AAA"
@@ -171,5 +171,5 @@ def test_the_place_is_that_of_the_value(row: dict[str, Any], indent: int | None)
 
 
 def test_parse_points_at_what_is_wrong() -> None:
-    with pytest.raises(ApiError, match=r"\[line:2, column:5\]"):
+    with pytest.raises(OrgApiError, match=r"\[line:2, column:5\]"):
         parse('{"a":\n    oops}')

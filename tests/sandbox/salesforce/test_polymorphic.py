@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.sandbox.salesforce.conftest import Org
 
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.server import OrgServer
 
 ACCOUNT, CONTACT = "0015g0000000001AAA", "0035g0000000001AAA"
 _TASKS = (
@@ -22,7 +22,7 @@ _TASKS = (
 @pytest.fixture(scope="module")
 def tasks(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Org]:
     folder = shutil.copytree(template, tmp_path_factory.mktemp("tasks") / "org")
-    with Server(Path(folder)) as server:
+    with OrgServer(Path(folder)) as server:
         org = Org.of(server)
         line = org.http.post("/sobjects/Line__c", json={"Account__c": ACCOUNT}).json()["id"]
         call, count, check = _TASKS

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.sandbox.salesforce.conftest import Org
 
 from seil.sandbox.salesforce import soql
-from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.options import OrgOptions
 from seil.sandbox.salesforce.store import OrgStore
 
 ONE, TWO, THREE, FOUR, FIVE = (f"0015g000000000{n}AAA" for n in range(1, 6))
@@ -535,7 +535,7 @@ def test_pages_hold_while_records_change_and_the_server_restarts(
 def test_pages_end_with_their_lifetime(folder: Any, serving: Callable[..., Org]) -> None:
     with OrgStore.open(folder) as store:
         _add_accounts(store, 300)
-    org = serving(Options(query_page_rows=100))
+    org = serving(OrgOptions(query_page_rows=100))
     first = org.http.get("/query", params={"q": "SELECT Id FROM Account"}).json()
     locator = first["nextRecordsUrl"].rpartition("/")[2]
     cursor = locator.partition("-")[0]
@@ -545,6 +545,6 @@ def test_pages_end_with_their_lifetime(folder: Any, serving: Callable[..., Org])
         assert answer.json()[0]["errorCode"] == "INVALID_QUERY_LOCATOR"
     kept = org.server.folder / "queries"
     assert len(list(kept.iterdir())) == 1
-    later = serving(Options(cursor_lifetime=-timedelta(days=1).total_seconds()))
+    later = serving(OrgOptions(cursor_lifetime=-timedelta(days=1).total_seconds()))
     assert later.http.get(f"/query/{locator}").status_code == 400
     assert list(kept.iterdir()) == []

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.sandbox.salesforce.conftest import Org, wait_for
 
-from seil.sandbox.salesforce.options import Options, Quotas
+from seil.sandbox.salesforce.options import OrgOptions, Quotas
 from seil.sandbox.salesforce.store import OrgStore
 
 ACCOUNTS = "SELECT Id, Name, Parent.Name, Amount__c, Active__c, CreatedDate FROM Account"
@@ -99,7 +99,7 @@ def test_result_pages_go_on(folder: Path, serving: Callable[..., Org]) -> None:
     with OrgStore.open(folder) as store, store.write() as cursor:
         cursor.execute("""INSERT INTO main."Contact" BY NAME SELECT 'x' || n AS "Id"
             FROM range(9) r(n)""")
-    org = serving(Options(result_page_rows=2))
+    org = serving(OrgOptions(result_page_rows=2))
     job = org.query_job("SELECT Id FROM Contact")
     assert org.finished("query", job)["numberRecordsProcessed"] == 12
     first = org.http.get(f"/jobs/query/{job}/resultPages").json()
@@ -140,7 +140,7 @@ def test_gzip_only_when_asked(folder: Path, serving: Callable[..., Org]) -> None
 
 
 def test_abort_and_delete_only_where_allowed(serving: Callable[..., Org]) -> None:
-    org = serving(Options(job_delay=30))
+    org = serving(OrgOptions(job_delay=30))
     job = org.query_job("SELECT Id FROM Account")
     url = f"/jobs/query/{job}"
     assert org.http.delete(url).json()[0]["errorCode"] == "INVALIDJOBSTATE"
@@ -157,7 +157,7 @@ def test_abort_and_delete_only_where_allowed(serving: Callable[..., Org]) -> Non
 
 
 def test_states_advance_one_after_the_other(serving: Callable[..., Org]) -> None:
-    org = serving(Options(job_delay=0.2))
+    org = serving(OrgOptions(job_delay=0.2))
     job = org.query_job("SELECT Id FROM Account")
     seen: list[str] = []
 
@@ -267,7 +267,7 @@ def test_a_restart_takes_up_running_jobs_and_keeps_finished_ones(
     org.finished("query", done)
     page = org.http.get(f"/jobs/query/{done}/results", params={"maxRecords": 2})
     locator = page.headers["Sforce-Locator"]
-    org = serving(Options(job_delay=30))
+    org = serving(OrgOptions(job_delay=30))
     running = org.query_job("SELECT Id FROM Contact")
     org = serving()
     assert org.finished("query", running)["numberRecordsProcessed"] == 3
@@ -281,13 +281,13 @@ def test_jobs_are_dropped_after_their_time(serving: Callable[..., Org]) -> None:
     job = org.query_job("SELECT Id FROM Account")
     org.finished("query", job)
     assert (org.server.folder / "jobs" / job).exists()
-    org = serving(Options(job_lifetime=-1))
+    org = serving(OrgOptions(job_lifetime=-1))
     assert org.http.get(f"/jobs/query/{job}").status_code == 404
     assert not (org.server.folder / "jobs" / job).exists()
 
 
 def test_a_field_dropped_meanwhile_fails_the_job(serving: Callable[..., Org]) -> None:
-    org = serving(Options(job_delay=0.3))
+    org = serving(OrgOptions(job_delay=0.3))
     job = org.query_job("SELECT Id, Email FROM Contact")
     change = {"object": "Contact", "action": "drop", "field": "Email"}
     assert org.http.post(f"{org.server.url}/sandbox/schema", json=change).status_code == 200
@@ -297,7 +297,7 @@ def test_a_field_dropped_meanwhile_fails_the_job(serving: Callable[..., Org]) ->
 
 
 def test_quotas_of_jobs_and_results(serving: Callable[..., Org]) -> None:
-    org = serving(Options(quotas=Quotas(query_jobs=1)))
+    org = serving(OrgOptions(quotas=Quotas(query_jobs=1)))
     org.query_job("SELECT Id FROM Account")
     refused = org.http.post(
         "/jobs/query", json={"operation": "query", "query": "SELECT Id FROM Account"}
@@ -306,7 +306,7 @@ def test_quotas_of_jobs_and_results(serving: Callable[..., Org]) -> None:
     assert refused.json()[0]["message"] == (
         "Max bulk v2 query jobs (1) per 24 hrs has been reached (2)"
     )
-    org = serving(Options(quotas=Quotas(query_result_mb=0)))
+    org = serving(OrgOptions(quotas=Quotas(query_result_mb=0)))
     refused = org.http.post(
         "/jobs/query", json={"operation": "query", "query": "SELECT Id FROM Account"}
     )

@@ -14,16 +14,16 @@ import pytest
 from tests.sandbox.salesforce.conftest import Org, login, wait_for
 
 from seil.errors import ConfigurationError, ConflictError
-from seil.sandbox.listening import check_address, serve
-from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.base.listening import check_address, serve
+from seil.sandbox.salesforce.options import OrgOptions
+from seil.sandbox.salesforce.server import OrgServer
 
 
 def test_a_generated_org_is_told_whole(generated: Path, tmp_path: Path) -> None:
     """Every described field of every object can be read in bulk, and every row comes."""
     folder = tmp_path / "org"
     shutil.copytree(generated, folder)
-    with Server(folder) as server:
+    with OrgServer(folder) as server:
         org = Org.of(server)
         counts = httpx.get(f"{server.url}/sandbox/summary").json()["objects"]
         for name, count in counts.items():
@@ -39,7 +39,7 @@ def test_a_generated_org_is_told_whole(generated: Path, tmp_path: Path) -> None:
 def test_time_passes_in_a_generated_org(generated: Path, tmp_path: Path) -> None:
     folder = tmp_path / "org"
     shutil.copytree(generated, folder)
-    with Server(folder) as server:
+    with OrgServer(folder) as server:
         org = Org.of(server)
         wishes = {"share": 0.2, "seed": 3, "now": "2027-01-01T00:00:00Z"}
         changes = httpx.post(f"{server.url}/sandbox/tick", json=wishes, timeout=60).json()
@@ -56,30 +56,30 @@ def test_time_passes_in_a_generated_org(generated: Path, tmp_path: Path) -> None
 
 
 def test_one_folder_one_server(folder: Path) -> None:
-    with Server(folder), pytest.raises(ConflictError, match="already open"):
-        Server(folder).start()
+    with OrgServer(folder), pytest.raises(ConflictError, match="already open"):
+        OrgServer(folder).start()
 
 
 def test_no_org_no_server(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no stand-in org here"):
-        Server(tmp_path).start()
+        OrgServer(tmp_path).start()
 
 
 def test_a_port_in_use_is_named(folder: Path, shared: Org, tmp_path: Path) -> None:
     port = shared.server.port
     with pytest.raises(ConfigurationError, match=rf"127\.0\.0\.1:{port}: .*already in use"):
-        Server(folder, port=port).start()
+        OrgServer(folder, port=port).start()
     with pytest.raises(ConfigurationError, match=r"already in use .*name another --port"):
         check_address("127.0.0.1", port)
     with pytest.raises(ConfigurationError, match="name an IPv4 address of this machine as --host"):
         check_address("192.0.2.1", 0)
-    with Server(folder) as server:  # the folder was let go of
+    with OrgServer(folder) as server:  # the folder was let go of
         check_address("127.0.0.1", 0)
         assert login(server)["access_token"]
 
 
 def test_start_and_stop_twice(folder: Path) -> None:
-    server = Server(folder)
+    server = OrgServer(folder)
     server.stop()
     server.start()
     with pytest.raises(RuntimeError, match="already running"):
@@ -94,14 +94,14 @@ def test_start_and_stop_twice(folder: Path) -> None:
 def test_a_state_file_that_is_no_database(folder: Path) -> None:
     (folder / "service.sqlite").write_text("nonsense " * 100)
     with pytest.raises(ConfigurationError, match=r"service\.sqlite"):
-        Server(folder).start()
+        OrgServer(folder).start()
     (folder / "service.sqlite").unlink()
-    with Server(folder) as server:
+    with OrgServer(folder) as server:
         assert login(server)["access_token"]
 
 
 def test_tls_with_its_own_certificate(folder: Path) -> None:
-    with Server(folder, host="localhost", options=Options(tls=True)) as server:
+    with OrgServer(folder, host="localhost", options=OrgOptions(tls=True)) as server:
         assert server.url.startswith("https://localhost:")
         trusted = ssl.create_default_context(cafile=str(folder / "tls.crt"))
         versions = httpx.get(f"{server.url}/services/data", verify=trusted)
@@ -118,12 +118,12 @@ def test_tls_with_its_own_certificate(folder: Path) -> None:
 
 
 def test_the_certificate_follows_the_host(folder: Path) -> None:
-    with Server(folder, host="localhost", options=Options(tls=True)):
+    with OrgServer(folder, host="localhost", options=OrgOptions(tls=True)):
         key = (folder / "tls.key").read_bytes()
         known = (folder / "tls.crt").read_bytes()
-    with Server(folder, host="localhost", options=Options(tls=True)):
+    with OrgServer(folder, host="localhost", options=OrgOptions(tls=True)):
         assert (folder / "tls.crt").read_bytes() == known
-    with Server(folder, host="127.0.0.1", options=Options(tls=True)) as server:
+    with OrgServer(folder, host="127.0.0.1", options=OrgOptions(tls=True)) as server:
         trusted = ssl.create_default_context(cafile=str(folder / "tls.crt"))
         assert httpx.get(f"{server.url}/services/data", verify=trusted).status_code == 200
     assert (folder / "tls.key").read_bytes() == key
@@ -131,7 +131,7 @@ def test_the_certificate_follows_the_host(folder: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_until_a_signal(folder: Path, number: signal.Signals) -> None:
-    server = Server(folder)
+    server = OrgServer(folder)
     before = signal.getsignal(number)
     answers: list[int] = []
 
@@ -153,7 +153,7 @@ def test_serve_until_a_signal(folder: Path, number: signal.Signals) -> None:
         httpx.get(f"{server.url}/services/data")
 
 
-def _status(server: Server) -> int:
+def _status(server: OrgServer) -> int:
     try:
         return httpx.get(f"{server.url}/services/data").status_code
     except httpx.ConnectError:

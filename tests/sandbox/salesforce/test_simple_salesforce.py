@@ -19,8 +19,8 @@ from simple_salesforce.exceptions import (
 )
 from tests.sandbox.salesforce.conftest import Org, login
 
-from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.options import OrgOptions
+from seil.sandbox.salesforce.server import OrgServer
 
 ONE = "0015g0000000001AAA"
 
@@ -33,8 +33,11 @@ def _connected(**details: Any) -> Any:
 @pytest.fixture
 def salesforce(folder: Path) -> Iterator[Any]:
     """Over HTTPS, which it insists on; nothing but the certificate is special."""
-    options = Options(tls=True, query_page_rows=2)
-    with Server(folder, host="localhost", options=options) as server, requests.Session() as session:
+    options = OrgOptions(tls=True, query_page_rows=2)
+    with (
+        OrgServer(folder, host="localhost", options=options) as server,
+        requests.Session() as session,
+    ):
         session.trust_env = False  # a certificate bundle in the environment would go first
         session.verify = str(folder / "tls.crt")
         answer = session.post(

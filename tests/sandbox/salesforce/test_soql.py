@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.dates import literal_range
-from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.errors import OrgApiError
 
 
 def test_parse_keeps_names_values_and_order() -> None:
@@ -63,7 +63,7 @@ def test_parse_accepts(text: str) -> None:
     ],
 )
 def test_parse_points_at_what_is_wrong(text: str, told: str) -> None:
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(OrgApiError) as refused:
         soql.parse(text)
     assert (refused.value.status, refused.value.code) == (400, "MALFORMED_QUERY")
     assert told in refused.value.message

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from seil.sandbox.techone.server import Server
+from seil.sandbox.techone.server import TechOneServer
 
 REAL = Path(__file__).parents[4] / "shared/real/techone/warehouse.wsdl"
 FUNCTION = "$E1.BI.WHT.DOIMP.WS"
@@ -44,7 +44,7 @@ def rows_request(rows: list[str], columns: str = "ID,NAME", **changed: Any) -> d
 class Http:
     """A client that has logged in."""
 
-    server: Server
+    server: TechOneServer
     token: str = ""
 
     def login(self) -> None:
@@ -74,19 +74,19 @@ class Http:
         return found
 
 
-def logged_in(server: Server) -> Http:
+def logged_in(server: TechOneServer) -> Http:
     http = Http(server)
     http.login()
     return http
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("techone")) as server:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TechOneServer]:
+    with TechOneServer(tmp_path_factory.mktemp("techone")) as server:
         yield server
 
 
 @pytest.fixture
-def http(running: Server) -> Iterator[Http]:
+def http(running: TechOneServer) -> Iterator[Http]:
     yield logged_in(running)
     running.faults.clear()

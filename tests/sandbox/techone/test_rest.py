@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.sandbox.techone.conftest import Http, logged_in
 
-from seil.sandbox.techone.options import DEBTORS, Options
-from seil.sandbox.techone.server import Server
+from seil.sandbox.techone.options import DEBTORS, TechOneOptions
+from seil.sandbox.techone.server import TechOneServer
 
 
 def asked(debtor: Any, **changed: Any) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def without(name: str) -> dict[str, Any]:
 
 def test_the_rate_is_the_months(tmp_path: Path) -> None:
     now = datetime(2028, 2, 3, 23, 59, tzinfo=UTC)
-    with Server(tmp_path, options=Options(now=lambda: now)) as server:
+    with TechOneServer(tmp_path, options=TechOneOptions(now=lambda: now)) as server:
         answer = logged_in(server).rate()
         now = datetime(2028, 3, 1, tzinfo=UTC)
         later = logged_in(server).rate()

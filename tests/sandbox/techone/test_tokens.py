@@ -7,15 +7,15 @@ import httpx
 import pytest
 from tests.sandbox.techone.conftest import Http, logged_in
 
-from seil.sandbox.techone.options import Options
-from seil.sandbox.techone.server import Server
+from seil.sandbox.techone.options import TechOneOptions
+from seil.sandbox.techone.server import TechOneServer
 
 _GRANT = {"grant_type": "client_credentials"}
 _FORM = {"client_id": "seil-sandbox", "client_secret": "sandbox-secret"}
 _BASIC = ("seil-sandbox", "sandbox-secret")
 
 
-def test_a_client_logs_in_either_way(running: Server) -> None:
+def test_a_client_logs_in_either_way(running: TechOneServer) -> None:
     by_form = httpx.post(running.token_url, data={**_GRANT, **_FORM})
     by_basic = httpx.post(running.token_url, data=_GRANT, auth=_BASIC)
     for answer in (by_form, by_basic):
@@ -27,8 +27,8 @@ def test_a_client_logs_in_either_way(running: Server) -> None:
 
 
 def test_basic_credentials_are_form_encoded(tmp_path: Path) -> None:
-    options = Options(client_id="a:b", client_secret="c +%d")
-    with Server(tmp_path, options=options) as server:
+    options = TechOneOptions(client_id="a:b", client_secret="c +%d")
+    with TechOneServer(tmp_path, options=options) as server:
         answer = httpx.post(server.token_url, data=_GRANT, auth=("a%3Ab", "c+%2B%25d"))
     assert answer.status_code == 200
 
@@ -47,7 +47,7 @@ def test_basic_credentials_are_form_encoded(tmp_path: Path) -> None:
     ],
 )
 def test_refused_logins(
-    running: Server,
+    running: TechOneServer,
     form: dict[str, str],
     auth: tuple[str, str] | None,
     status: int,
@@ -61,7 +61,7 @@ def test_refused_logins(
 
 
 @pytest.mark.parametrize("header", ["Basic ???", "Basic bm9jb2xvbg==", "Digest x", "Basic"])
-def test_authorization_that_cannot_be_read(running: Server, header: str) -> None:
+def test_authorization_that_cannot_be_read(running: TechOneServer, header: str) -> None:
     answer = httpx.post(running.token_url, data=_GRANT, headers={"Authorization": header})
     assert answer.json()["error"] == "invalid_client"
 
@@ -70,15 +70,15 @@ def test_authorization_that_cannot_be_read(running: Server, header: str) -> None
     ("kind", "body"),
     [("application/json", b"{}"), ("application/x-www-form-urlencoded", b"\xff")],
 )
-def test_a_form_that_is_none(running: Server, kind: str, body: bytes) -> None:
+def test_a_form_that_is_none(running: TechOneServer, kind: str, body: bytes) -> None:
     answer = httpx.post(running.token_url, content=body, headers={"Content-Type": kind})
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
 def test_a_token_ends(tmp_path: Path) -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
-    options = Options(token_lifetime=60, now=lambda: now)
-    with Server(tmp_path, options=options) as server:
+    options = TechOneOptions(token_lifetime=60, now=lambda: now)
+    with TechOneServer(tmp_path, options=options) as server:
         http = logged_in(server)
         assert http.rate().status_code == 200
         now += timedelta(seconds=60)
@@ -86,7 +86,7 @@ def test_a_token_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer x", "Basic x", b"Bearer \xff\xfe"])
-def test_without_a_good_token(running: Server, header: str | bytes) -> None:
+def test_without_a_good_token(running: TechOneServer, header: str | bytes) -> None:
     http = Http(running)
     answer = http.rate(headers={"Authorization": header})
     assert answer.status_code == 401
@@ -95,7 +95,7 @@ def test_without_a_good_token(running: Server, header: str | bytes) -> None:
     assert httpx.post(f"{running.url}{running.options.credit_path}", json={}).status_code == 401
 
 
-def test_secrets_are_in_no_repr_and_not_on_disk(running: Server, http: Http) -> None:
+def test_secrets_are_in_no_repr_and_not_on_disk(running: TechOneServer, http: Http) -> None:
     assert "sandbox-secret" not in repr(running.options)
     assert "sandbox-password" not in repr(running.options)
     for file in running.folder.iterdir():

@@ -11,8 +11,8 @@ from lxml import etree
 from tests.sandbox.techone.conftest import AUTH, FUNCTION, REAL, Http, rows_request, soap_client
 
 from seil.errors import ConfigurationError
-from seil.sandbox.techone.options import Options
-from seil.sandbox.techone.server import Server
+from seil.sandbox.techone.options import TechOneOptions
+from seil.sandbox.techone.server import TechOneServer
 from seil.sandbox.techone.wsdl import PROBLEMS, SERVICES, Wsdl
 
 _PORTS = ("E1WAR_ServicesSoap", "E1WAR_ServicesSoap12")
@@ -23,24 +23,26 @@ needs_real = pytest.mark.skipif(not REAL.exists(), reason="the real WSDL is not 
 Call = Callable[..., Any]
 
 
-def calling(client: Any, port: str, server: Server) -> Any:
+def calling(client: Any, port: str, server: TechOneServer) -> Any:
     binding = client.wsdl.services["E1WAR_Services"].ports[port].binding.name.text
     return client.create_service(binding, server.warehouse_url)
 
 
 @pytest.fixture(scope="module")
-def client(running: Server) -> Any:
+def client(running: TechOneServer) -> Any:
     return soap_client(f"{running.warehouse_url}?wsdl")
 
 
 @pytest.fixture
-def keyed(tmp_path: Path) -> Iterator[Server]:
-    with Server(tmp_path, options=Options(keys={"SALESFORCE/ARDATA": "ID"})) as server:
+def keyed(tmp_path: Path) -> Iterator[TechOneServer]:
+    with TechOneServer(
+        tmp_path, options=TechOneOptions(keys={"SALESFORCE/ARDATA": "ID"})
+    ) as server:
         yield server
 
 
 @pytest.fixture
-def keyed_import(keyed: Server, client: Any) -> Call:
+def keyed_import(keyed: TechOneServer, client: Any) -> Call:
     service = calling(client, _PORTS[0], keyed)
     return lambda *rows, **changed: service.Warehouse_DoImport(
         request=rows_request(list(rows), **changed)
@@ -52,7 +54,7 @@ def errors_of(result: Any) -> list[str]:
     return [item["Description"] for item in result["Items"]["ErrorItem"]] if result["Items"] else []
 
 
-def raw(server: Server, message: str, **headers: str) -> httpx.Response:
+def raw(server: TechOneServer, message: str, **headers: str) -> httpx.Response:
     text = f'<e:Envelope xmlns:e="{_V11}"><e:Body>{message}</e:Body></e:Envelope>'
     sent = {
         "Content-Type": "text/xml",
@@ -153,7 +155,7 @@ def shape(element: Any) -> Any:
 
 @needs_real
 def test_the_real_wsdl_can_be_served_and_validated_against(tmp_path: Path) -> None:
-    with Server(tmp_path, options=Options(wsdl=REAL)) as server:
+    with TechOneServer(tmp_path, options=TechOneOptions(wsdl=REAL)) as server:
         served = soap_client(f"{server.warehouse_url}?wsdl")
         result = served.service.Warehouse_DoImport(request=rows_request(["1,a"]))
         assert not result["IsError"]
@@ -162,7 +164,7 @@ def test_the_real_wsdl_can_be_served_and_validated_against(tmp_path: Path) -> No
 
 
 @needs_real
-def test_answers_are_as_the_real_wsdl_describes_them(running: Server) -> None:
+def test_answers_are_as_the_real_wsdl_describes_them(running: TechOneServer) -> None:
     real, caller = Wsdl(REAL), soap_client(REAL)
     for body in (rows_request(["1,a"]), rows_request(["1"])):
         message = caller.create_message(caller.service, "Warehouse_DoImport", request=body)
@@ -229,7 +231,7 @@ def test_without_a_key_rows_are_taken_twice(client: Any, http: Http) -> None:
     assert len(http.rows(table="TWICE")) == 2
 
 
-def test_a_key_is_taken_once(keyed: Server, keyed_import: Call) -> None:
+def test_a_key_is_taken_once(keyed: TechOneServer, keyed_import: Call) -> None:
     assert errors_of(keyed_import("1,a", "2,b")) == []
     assert errors_of(keyed_import("3,c", "2,x")) == ["Row 2: ID '2' is there already."]
     assert errors_of(keyed_import("4,d", "4,e")) == ["Row 2: ID '4' is there already."]
@@ -237,7 +239,7 @@ def test_a_key_is_taken_once(keyed: Server, keyed_import: Call) -> None:
     assert errors_of(keyed_import("x", columns="NAME")) == ["The columns lack the key ID."]
 
 
-def test_rows_are_updated_by_key(keyed: Server, keyed_import: Call) -> None:
+def test_rows_are_updated_by_key(keyed: TechOneServer, keyed_import: Call) -> None:
     keyed_import("1,a", "2,b")
     assert errors_of(keyed_import("2,c", ImportMode="UpdateMode")) == []
     assert errors_of(keyed_import("3,c", ImportMode="UpdateMode")) == [
@@ -248,7 +250,7 @@ def test_rows_are_updated_by_key(keyed: Server, keyed_import: Call) -> None:
     assert found == {"1": "z", "2": "c", "3": "c"}
 
 
-def test_rows_are_read_and_deleted(keyed: Server, keyed_import: Call, client: Any) -> None:
+def test_rows_are_read_and_deleted(keyed: TechOneServer, keyed_import: Call, client: Any) -> None:
     keyed_import("1,a", '2,"b, c"')
     service = calling(client, _PORTS[0], keyed)
     asked = {
@@ -307,14 +309,14 @@ _EMPTY = f'<Warehouse_DoImport xmlns="{SERVICES}"/>'
     ],
 )
 def test_messages_that_soap_refuses(
-    running: Server, message: str, headers: dict[str, str], text: str
+    running: TechOneServer, message: str, headers: dict[str, str], text: str
 ) -> None:
     answer = raw(running, message, **headers)
     assert answer.status_code == 500
     assert text in fault_of(answer)
 
 
-def test_nothing_outside_the_message_is_read(running: Server, tmp_path: Path) -> None:
+def test_nothing_outside_the_message_is_read(running: TechOneServer, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("not for you")
     text = (
@@ -331,7 +333,7 @@ def test_nothing_outside_the_message_is_read(running: Server, tmp_path: Path) ->
     [("", 200), (f'; action="{SERVICES}/Warehouse_DoImport"', 200), ('; action="x"', 400)],
 )
 def test_soap_12_names_its_action_in_the_content_type(
-    running: Server, action: str, status: int
+    running: TechOneServer, action: str, status: int
 ) -> None:
     answer = httpx.post(
         running.warehouse_url,
@@ -344,7 +346,7 @@ def test_soap_12_names_its_action_in_the_content_type(
         assert "SOAPAction: x." in fault_of(answer)
 
 
-def test_a_version_in_the_others_clothes(running: Server) -> None:
+def test_a_version_in_the_others_clothes(running: TechOneServer) -> None:
     answer = raw(running, _EMPTY, Content_Type="application/soap+xml")
     assert "no envelope of http://www.w3.org/2003/05/soap-envelope" in fault_of(answer)
     assert raw(running, _EMPTY, Content_Type="application/json").status_code == 415
@@ -386,4 +388,4 @@ def test_a_wsdl_that_is_none(tmp_path: Path, text: str | None, reason: str) -> N
     if text is not None:
         file.write_text(text)
     with pytest.raises(ConfigurationError, match=reason):
-        Server(tmp_path / "state", options=Options(wsdl=file)).start()
+        TechOneServer(tmp_path / "state", options=TechOneOptions(wsdl=file)).start()

@@ -26,8 +26,8 @@ from seil.events.envelope import Event
 from seil.lake import Lake
 from seil.salesforce.org import Org
 from seil.sandbox.salesforce.metadata import SObject
-from seil.sandbox.salesforce.options import Options, Quotas
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.options import OrgOptions, Quotas
+from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 from seil.secret import Secret
 from seil.settings import ExtractSettings, SalesforceSettings
@@ -54,9 +54,9 @@ EMPTY = {
 
 
 @pytest.fixture
-def server(generated: Path, tmp_path: Path) -> Iterator[Server]:
+def server(generated: Path, tmp_path: Path) -> Iterator[OrgServer]:
     shutil.copytree(generated, tmp_path / "org")
-    with Server(tmp_path / "org", options=Options(result_page_rows=60)) as running:
+    with OrgServer(tmp_path / "org", options=OrgOptions(result_page_rows=60)) as running:
         yield running
 
 
@@ -130,7 +130,7 @@ class Site:
 
 
 @pytest.fixture
-def site(server: Server, tmp_path: Path) -> Site:
+def site(server: OrgServer, tmp_path: Path) -> Site:
     return Site(server.url, tmp_path / "lake")
 
 
@@ -182,7 +182,7 @@ def test_empty_full_load_lands_the_columns(generated: Path, tmp_path: Path) -> N
     with closing(OrgStore.open(tmp_path / "org")) as store:
         store.add_object(SObject.from_describe(EMPTY))
     empty = SyncedObject(api_name="Empty__c", flow=NO_LAG)
-    with Server(tmp_path / "org") as server:
+    with OrgServer(tmp_path / "org") as server:
         site = Site(server.url, tmp_path / "lake")
         (first,) = site.run(empty).flows
         (second,) = site.run(empty).flows
@@ -310,8 +310,8 @@ def test_wrong_secret_stops_the_run(site: Site) -> None:
 
 def test_used_up_quota_stops_before_any_job(generated: Path, tmp_path: Path) -> None:
     shutil.copytree(generated, tmp_path / "org")
-    options = Options(quotas=Quotas(api_requests=20))
-    with Server(tmp_path / "org", options=options) as server:
+    options = OrgOptions(quotas=Quotas(api_requests=20))
+    with OrgServer(tmp_path / "org", options=options) as server:
         site = Site(server.url, tmp_path / "lake", reserve=95)
         with pytest.raises(QuotaExhaustedError, match="of 20 calls are left today"):
             site.run(ACCOUNT)
@@ -322,14 +322,14 @@ def test_budget_gone_in_the_middle_leaves_the_window_open_and_goes_on_later(
     generated: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(generated, tmp_path / "org")
-    options = Options(quotas=Quotas(api_requests=40))
-    with Server(tmp_path / "org", options=options) as server:
+    options = OrgOptions(quotas=Quotas(api_requests=40))
+    with OrgServer(tmp_path / "org", options=options) as server:
         site = Site(server.url, tmp_path / "lake", api_version="57.0", reserve=75)
         with pytest.raises(QuotaExhaustedError, match="of 40 calls are left today, 30 are"):
             site.run(ORDER_ITEM, ACCOUNT)
     state = FlowStates(site.lake).get(ORDER_ITEM)
     assert state.committed is None
-    with Server(tmp_path / "org") as server:
+    with OrgServer(tmp_path / "org") as server:
         site = Site(server.url, tmp_path / "lake", api_version="57.0")
         report = site.run(ORDER_ITEM, ACCOUNT)
         assert report.failed == []

@@ -21,8 +21,8 @@ import seil.app.site
 from seil.errors import SeilError
 from seil.modeling.model import Models
 from seil.sandbox.salesforce.fault_kinds import KINDS
-from seil.sandbox.salesforce.faults import Fault
-from seil.sandbox.salesforce.server import Server
+from seil.sandbox.salesforce.faults import OrgFault
+from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.tick import tick
 from seil.settings import load_settings
@@ -120,10 +120,10 @@ class Site:
     """`before` and `after` serve the org as it was and as it became."""
 
     folder: Path
-    before: Server
-    after: Server
+    before: OrgServer
+    after: OrgServer
 
-    def run(self, server: Server, *faults: Fault, page_rows: int = 4) -> Ended:
+    def run(self, server: OrgServer, *faults: OrgFault, page_rows: int = 4) -> Ended:
         (self.folder / "objects.toml").write_text(CATALOG)
         config = self.folder / "seil.toml"
         # Only a fault that is slow on purpose is to be given up.
@@ -141,7 +141,7 @@ class Site:
         self.assert_balanced(report.ledger)
         return Ended(FINE if report.ok else INCOMPLETE, "\n".join(report.problems))
 
-    def caught_up(self, server: Server, *faults: Fault) -> Ended:
+    def caught_up(self, server: OrgServer, *faults: OrgFault) -> Ended:
         """The run under the faults, and where that fails the next one without."""
         ended = self.run(server, *faults)
         self.assert_no_half_files()
@@ -192,7 +192,9 @@ def spell_in_latin_1(store: OrgStore) -> None:
 
 
 @pytest.fixture(scope="module")
-def orgs(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, ...]]:
+def orgs(
+    generated: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[OrgServer, ...]]:
     folder = tmp_path_factory.mktemp("orgs")
     for name in ("before", "after"):
         shutil.copytree(generated, folder / name)
@@ -201,17 +203,17 @@ def orgs(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 tick(store, share=0.4, hard=0.1, seed=3)
             spell_in_latin_1(store)
     with ExitStack() as stack:
-        yield tuple(stack.enter_context(Server(folder / name)) for name in ("before", "after"))
+        yield tuple(stack.enter_context(OrgServer(folder / name)) for name in ("before", "after"))
 
 
 @pytest.fixture
-def site(orgs: tuple[Server, ...], tmp_path: Path) -> Site:
+def site(orgs: tuple[OrgServer, ...], tmp_path: Path) -> Site:
     return Site(tmp_path, *orgs)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(
-    orgs: tuple[Server, ...], tmp_path_factory: pytest.TempPathFactory
+    orgs: tuple[OrgServer, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Contents, Contents]:
     """The tables after the full load, and after the delta."""
     site = Site(tmp_path_factory.mktemp("undisturbed"), *orgs)

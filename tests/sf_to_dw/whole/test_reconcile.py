@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from seil.cli.app import app
 from seil.errors import ObjectRejectedError, QuotaExhaustedError
-from seil.sandbox.salesforce.faults import Fault
+from seil.sandbox.salesforce.faults import OrgFault
 from seil.sf_to_dw.extract.flows import FlowStates
 from seil.sf_to_dw.extract.partials import PartialStates
 from seil.sf_to_dw.extract.plan import plan
@@ -93,7 +93,7 @@ def test_the_warehouse_is_closed_whenever_the_org_is_asked(
 def test_a_job_that_reports_nothing_is_not_believed(site: Any, kind: str, name: str) -> None:
     before = live(site)
     with site.serve(OFF) as server, site.open() as context:
-        server.faults.add(Fault(path=r"/jobs/query/\w+$", members={"numberRecordsProcessed": 0}))
+        server.faults.add(OrgFault(path=r"/jobs/query/\w+$", members={"numberRecordsProcessed": 0}))
         objects = context.catalog.select([name])
         (problem,) = context.pipeline.reconcile(objects, [kind]).problems
     assert "reported 0 rows, its pages held" in problem
@@ -182,7 +182,9 @@ def test_a_comparison_that_the_quota_ends_stays_due(site: Any) -> None:
     with site.serve(OFF) as server:
         told = {"Sforce-Limit-Info": "api-usage=100000/100000"}
         # The comparison's job asks for little; the flow's for every field.
-        server.faults.add(Fault(body="SELECT Id, SystemModstamp, IsDeleted FROM", set_headers=told))
+        server.faults.add(
+            OrgFault(body="SELECT Id, SystemModstamp, IsDeleted FROM", set_headers=told)
+        )
         with pytest.raises(QuotaExhaustedError) as stopped:
             site.run()
         assert stopped.value.exit_code == 4
@@ -214,7 +216,7 @@ def test_a_list_that_is_too_long_is_read_in_halves(site: Any) -> None:
     site.purge("Account", gone)
     with site.serve(OFF) as server:
         server.faults.add(
-            Fault(path="/deleted/", status=400, code="EXCEEDED_ID_LIMIT", message="x", times=2)
+            OrgFault(path="/deleted/", status=400, code="EXCEEDED_ID_LIMIT", message="x", times=2)
         )
         assert now(site, "deletions") == [("deletions", 3)]
         assert httpx.get(f"{server.url}/sandbox/faults").json()[0]["seen"] > 4
@@ -224,7 +226,7 @@ def test_a_list_that_is_too_long_is_read_in_halves(site: Any) -> None:
 @pytest.mark.parametrize(("times", "due"), [(1, False), (2, True)])
 def test_a_refused_date_is_first_taken_for_the_end(site: Any, times: int, due: bool) -> None:
     """With no lag the end lies within the minute that is not over."""
-    refused = Fault(
+    refused = OrgFault(
         path="/deleted/", status=400, code="INVALID_REPLICATION_DATE", message="x", times=times
     )
     gone = sorted(live(site))[:1]
@@ -237,7 +239,7 @@ def test_a_refused_date_is_first_taken_for_the_end(site: Any, times: int, due: b
 
 def test_with_a_lag_no_end_lies_ahead(site: Any) -> None:
     with site.serve(OFF + '[objects.Account.flow]\nlag = "1m"\n') as server:
-        server.faults.add(Fault(path="/deleted/", members={"deletedRecords": []}))
+        server.faults.add(OrgFault(path="/deleted/", members={"deletedRecords": []}))
         seen: list[tuple[datetime, datetime]] = []
         with site.open() as context:
             ask = context.org.deleted
@@ -257,7 +259,7 @@ def test_a_list_that_ends_early_is_continued_from_there(site: Any) -> None:
     behind = datetime.now(UTC) - timedelta(hours=3)
     with site.serve(OFF) as server:
         server.faults.add(
-            Fault(
+            OrgFault(
                 path="/deleted/",
                 members={"latestDateCovered": behind.isoformat(), "deletedRecords": []},
                 times=1,
@@ -271,7 +273,7 @@ def test_a_list_that_ends_early_is_continued_from_there(site: Any) -> None:
 
 def test_an_object_without_a_list_is_left_to_the_comparison(site: Any) -> None:
     site.purge("Account", sorted(live(site))[:1])
-    refused = Fault(path="/deleted/", status=400, code="INVALID_TYPE", message="cannot")
+    refused = OrgFault(path="/deleted/", status=400, code="INVALID_TYPE", message="cannot")
     with site.serve(OFF) as server:
         server.faults.add(refused)
         assert now(site, "deletions") == []

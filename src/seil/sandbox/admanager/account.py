@@ -23,10 +23,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from seil.sandbox.admanager.errors import ApiError, unauthenticated
-from seil.sandbox.admanager.messages import Call, Reply
+from seil.sandbox.admanager.errors import AdManagerApiError, unauthenticated
+from seil.sandbox.admanager.messages import AdManagerRequest, json_reply
 from seil.sandbox.admanager.options import SCOPES
-from seil.sandbox.admanager.store import Store
+from seil.sandbox.admanager.store import NetworkStore
+from seil.sandbox.base.messages import Reply
 
 FILE_NAME = "service-account.json"
 EMAIL = "seil@stand-in.invalid"
@@ -86,10 +87,10 @@ def _write(file: Path, text: str) -> None:
     part.replace(file)
 
 
-class Tokens:
+class AdManagerTokens:
     """POST /token, and whether a bearer token is one of ours."""
 
-    def __init__(self, store: Store, file: Path, lifetime: float) -> None:
+    def __init__(self, store: NetworkStore, file: Path, lifetime: float) -> None:
         account: dict[str, Any] = json.loads(file.read_text("utf-8"))
         private = load_pem_private_key(account["private_key"].encode(), password=None)
         self._public = private.public_key().public_bytes(
@@ -100,8 +101,10 @@ class Tokens:
         self._store = store
         self._lifetime = lifetime
 
-    def answer(self, call: Call) -> Reply:
-        form = {name: values[0] for name, values in parse_qs(call.body.decode("latin-1")).items()}
+    def answer(self, request: AdManagerRequest) -> Reply:
+        form = {
+            name: values[0] for name, values in parse_qs(request.body.decode("latin-1")).items()
+        }
         if form.get("grant_type") != _GRANT:
             return _refused("unsupported_grant_type", f"Invalid grant_type: expected {_GRANT}")
         try:
@@ -110,29 +113,29 @@ class Tokens:
             return _refused(*error.args)
         token = f"ya29.{secrets.token_urlsafe(48)}"
         self._store.remember_token(token, scopes, time.time() + self._lifetime)
-        return Reply.json(
+        return json_reply(
             {"access_token": token, "expires_in": int(self._lifetime), "token_type": "Bearer"}
         )
 
-    def require(self, call: Call, allowed: Collection[str]) -> None:
-        """Raises ApiError where the request has no token, or none for any of these scopes."""
-        scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+    def require(self, request: AdManagerRequest, allowed: Collection[str]) -> None:
+        """Raises AdManagerApiError without a token for one of these scopes."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise unauthenticated("MISSING_AUTHENTICATION_HTTP_HEADER")
         scopes = self._store.token_scopes(token.strip(), time.time())
         if scopes is None and token.count(".") == _DOTS_OF_JWT:
-            scopes = self._self_signed(token.strip(), call)
+            scopes = self._self_signed(token.strip(), request)
         if scopes is None:
             raise unauthenticated("AUTHENTICATION_FAILED")
         if not scopes & set(allowed):
-            raise ApiError(
+            raise AdManagerApiError(
                 "PERMISSION_DENIED",
                 "PermissionError",
                 "PERMISSION_DENIED",
                 "Request had insufficient authentication scopes.",
             )
 
-    def _self_signed(self, token: str, call: Call) -> frozenset[str] | None:
+    def _self_signed(self, token: str, request: AdManagerRequest) -> frozenset[str] | None:
         """A JWT of the account instead of a token: https://google.aip.dev/auth/4111.
 
         It names the API as its audience, or scopes. SOAP takes none.
@@ -150,11 +153,11 @@ class Tokens:
             )
         except jwt.InvalidTokenError:
             return None
-        if call.path.startswith("/apis/") or claims["sub"] != self._email:
+        if request.path.startswith("/apis/") or claims["sub"] != self._email:
             return None
         if scope := claims.get("scope"):
             return frozenset(str(scope).split())
-        known = (_API, call.base_url, self._audience.removesuffix("/token"))
+        known = (_API, request.base_url, self._audience.removesuffix("/token"))
         named = str(claims.get("aud", "")).rstrip("/")
         return frozenset(SCOPES) if named in (*known, *map(_over_tls, known)) else None
 
@@ -192,4 +195,4 @@ def _over_tls(url: str) -> str:
 
 
 def _refused(error: str, description: str) -> Reply:
-    return Reply.json({"error": error, "error_description": description}, 400)
+    return json_reply({"error": error, "error_description": description}, 400)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from seil.sandbox.admanager.errors import ApiError, dangling, rejection
+from seil.sandbox.admanager.errors import AdManagerApiError, dangling, rejection
 from seil.sandbox.admanager.network import Network
 
 Entity: TypeAlias = Literal["ORDER", "LINE_ITEM", "PROPOSAL", "PROPOSAL_LINE_ITEM"]
@@ -104,17 +104,17 @@ def _check_value(field: Mapping[str, Any], value: Mapping[str, Any], at: str) ->
         raise _field_error("CUSTOM_FIELD_OPTION_NOT_FOUND", at, str(value["dropdownValue"]))
 
 
-def _order_error(reason: str, field: str, trigger: str) -> ApiError:
+def _order_error(reason: str, field: str, trigger: str) -> AdManagerApiError:
     message = reason.lower().replace("_", " ")
     return rejection("OrderError", reason, message, field=field, trigger=trigger)
 
 
-def _label_error(reason: str, field: str, trigger: str) -> ApiError:
+def _label_error(reason: str, field: str, trigger: str) -> AdManagerApiError:
     message = f"{trigger}: {reason.lower().replace('_', ' ')}"
     kind = "LabelEntityAssociationError"
     return rejection(kind, reason, message, field=field, trigger=trigger)
 
 
-def _field_error(reason: str, field: str, trigger: str) -> ApiError:
+def _field_error(reason: str, field: str, trigger: str) -> AdManagerApiError:
     message = f"{trigger}: {reason.lower().replace('_', ' ')}"
     return rejection("CustomFieldValueError", reason, message, field=field, trigger=trigger)

@@ -19,7 +19,7 @@ from seil.sandbox.admanager.associations import (
     check_teams,
 )
 from seil.sandbox.admanager.clock import moment
-from seil.sandbox.admanager.errors import ApiError, not_applicable, rejection, required
+from seil.sandbox.admanager.errors import AdManagerApiError, not_applicable, rejection, required
 from seil.sandbox.admanager.network import Network
 from seil.sandbox.admanager.placeholders import check_placeholders
 from seil.sandbox.admanager.reservation import check_terms
@@ -177,12 +177,12 @@ def check_range(value: float, bounds: tuple[float, float | None], field: str) ->
         raise rejection("RangeError", "TOO_HIGH", message, field=field, trigger=value)
 
 
-def flight_error(reason: str, field: str, trigger: str = "") -> ApiError:
+def flight_error(reason: str, field: str, trigger: str = "") -> AdManagerApiError:
     message = reason.lower().replace("_", " ")
     return rejection("LineItemFlightDateError", reason, message, field=field, trigger=trigger)
 
 
-def refused(kind: str, reason: str, thing: Mapping[str, Any]) -> ApiError:
+def refused(kind: str, reason: str, thing: Mapping[str, Any]) -> AdManagerApiError:
     state = "archived" if thing.get("archived") else thing.get("status", "live")
     message = f"{thing['name']} is {state}: {reason.lower().replace('_', ' ')}"
     return not_applicable(kind, message, reason=reason)
@@ -192,5 +192,5 @@ def _amount(money: Mapping[str, Any]) -> float:
     return int(money.get("units", 0)) + int(money.get("nanos", 0)) / _NANOS
 
 
-def _cap_error(reason: str, message: str, field: str) -> ApiError:
+def _cap_error(reason: str, message: str, field: str) -> AdManagerApiError:
     return rejection("FrequencyCapError", reason, message, field=field)

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from seil.sandbox.admanager.store import Store
+from seil.sandbox.admanager.store import NetworkStore
 
 _FACT = "clock ahead"
 ZONE = "Australia/Sydney"
 
 
 class Clock:
-    def __init__(self, store: Store, real: Callable[[], datetime]) -> None:
+    def __init__(self, store: NetworkStore, real: Callable[[], datetime]) -> None:
         self._store = store
         self._real = real
         self.zone = ZoneInfo(ZONE)

@@ -45,7 +45,7 @@ _DANGLING = {
 }
 
 
-class ApiError(Exception):
+class AdManagerApiError(Exception):
     """`kind` and `reason` are those of the SOAP API (`OrderActionError`, `NOT_APPLICABLE`), `field`
     is the path of what is wrong, `trigger` its value.
     """
@@ -108,43 +108,43 @@ class ApiError(Exception):
 
 def rejection(
     kind: str, reason: str, message: str, *, field: str = "", trigger: object = ""
-) -> ApiError:
+) -> AdManagerApiError:
     """A value that breaks a rule of Ad Manager's own."""
     text = str(trigger)
-    return ApiError("INVALID_ARGUMENT", kind, reason, message, field=field, trigger=text)
+    return AdManagerApiError("INVALID_ARGUMENT", kind, reason, message, field=field, trigger=text)
 
 
-def invalid(message: str, *, field: str = "", trigger: str = "") -> ApiError:
-    return ApiError(
+def invalid(message: str, *, field: str = "", trigger: str = "") -> AdManagerApiError:
+    return AdManagerApiError(
         "INVALID_ARGUMENT", "RequestError", "INVALID_INPUT", message, field=field, trigger=trigger
     )
 
 
-def required(field: str) -> ApiError:
-    return ApiError(
+def required(field: str) -> AdManagerApiError:
+    return AdManagerApiError(
         "INVALID_ARGUMENT", "RequiredError", "REQUIRED", f"{field} is required", field=field
     )
 
 
-def not_found(what: str, *, field: str = "") -> ApiError:
-    return ApiError(
+def not_found(what: str, *, field: str = "") -> AdManagerApiError:
+    return AdManagerApiError(
         "NOT_FOUND", "CommonError", "NOT_FOUND", f"{what} was not found", field=field, trigger=what
     )
 
 
-def dangling(what: str, *, field: str, collection: str = "") -> ApiError:
+def dangling(what: str, *, field: str, collection: str = "") -> AdManagerApiError:
     """A field that names something which is not there."""
     kind, reason = _DANGLING.get(collection, ("CommonError", "NOT_FOUND"))
     return rejection(kind, reason, f"{what} was not found", field=field, trigger=what)
 
 
-def not_applicable(kind: str, message: str, *, reason: str = "NOT_APPLICABLE") -> ApiError:
+def not_applicable(kind: str, message: str, *, reason: str = "NOT_APPLICABLE") -> AdManagerApiError:
     """An action on something in a state that does not allow it."""
-    return ApiError("FAILED_PRECONDITION", kind, reason, message)
+    return AdManagerApiError("FAILED_PRECONDITION", kind, reason, message)
 
 
-def modified_concurrently() -> ApiError:
-    return ApiError(
+def modified_concurrently() -> AdManagerApiError:
+    return AdManagerApiError(
         "ABORTED",
         "CommonError",
         "CONCURRENT_MODIFICATION",
@@ -152,17 +152,17 @@ def modified_concurrently() -> ApiError:
     )
 
 
-def quota_exceeded() -> ApiError:
-    return ApiError(
+def quota_exceeded() -> AdManagerApiError:
+    return AdManagerApiError(
         "RESOURCE_EXHAUSTED", "QuotaError", "EXCEEDED_QUOTA", "The network's quota is used up"
     )
 
 
-def unauthenticated(reason: str) -> ApiError:
+def unauthenticated(reason: str) -> AdManagerApiError:
     messages = {
         "MISSING_AUTHENTICATION_HTTP_HEADER": "Request is missing required authentication"
         " credential. Expected OAuth 2 access token.",
         "AUTHENTICATION_FAILED": "Request had invalid authentication credentials."
         " Expected OAuth 2 access token.",
     }
-    return ApiError("UNAUTHENTICATED", "AuthenticationError", reason, messages[reason])
+    return AdManagerApiError("UNAUTHENTICATED", "AuthenticationError", reason, messages[reason])

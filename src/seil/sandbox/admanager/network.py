@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from seil.sandbox.admanager.clock import Clock
 from seil.sandbox.admanager.errors import dangling, invalid, not_found
-from seil.sandbox.admanager.options import Options
-from seil.sandbox.admanager.store import Store
+from seil.sandbox.admanager.options import AdManagerOptions
+from seil.sandbox.admanager.store import NetworkStore
 
 Thing: TypeAlias = dict[str, Any]
 """A resource as protobuf's JSON writes it; members that begin with _ are never given out."""
@@ -20,7 +20,7 @@ _ID = re.compile(r"[0-9]{1,19}")
 
 
 class Network:
-    def __init__(self, store: Store, clock: Clock, options: Options) -> None:
+    def __init__(self, store: NetworkStore, clock: Clock, options: AdManagerOptions) -> None:
         self.store = store
         self.clock = clock
         self.options = options
@@ -35,7 +35,7 @@ class Network:
         return f"{self.parent}/{kind}/{number}"
 
     def number(self, kind: str, name: str, *, field: str = "name") -> int:
-        """The id that a resource name ends with. Raises ApiError for another form."""
+        """The id that a resource name ends with. Raises AdManagerApiError for another form."""
         start = f"{self.parent}/{kind}/"
         if not name.startswith(start) or not _ID.fullmatch(name.removeprefix(start)):
             message = f"{name!r} is not a name of the form {self.parent}/{kind}/{{id}}"
@@ -43,14 +43,14 @@ class Network:
         return int(name.removeprefix(start))
 
     def get(self, kind: str, name: str, *, field: str = "name") -> Thing:
-        """What is asked for: raises ApiError NOT_FOUND."""
+        """What is asked for: raises AdManagerApiError NOT_FOUND."""
         found = self.store.get(kind, self.number(kind, name, field=field))
         if found is None:
             raise not_found(name, field=field)
         return found
 
     def referred(self, kind: str, name: str, *, field: str) -> Thing:
-        """What a field names: raises ApiError INVALID_ARGUMENT."""
+        """What a field names: raises AdManagerApiError INVALID_ARGUMENT."""
         found = self.store.get(kind, self.number(kind, name, field=field))
         if found is None:
             raise dangling(name, field=field, collection=kind)

@@ -1,10 +1,12 @@
-"""How the stand-in behaves."""
+"""How the stand-in Ad Manager behaves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+
+from seil.sandbox.base.clock import utc_now
 
 _AUTH = "https://www.googleapis.com/auth/"
 READ_WRITE = f"{_AUTH}admanager"
@@ -16,12 +18,8 @@ the SOAP client asks for.
 """
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True)
-class Options:
+class AdManagerOptions:
     """`token_lifetime` is in seconds. `report_polls` is how often an operation says that it is not
     done yet. With `creatives`, every new line item has its creatives at once. The network's code
     and `seed` count when the network is made, that is on the first start.
@@ -32,4 +30,4 @@ class Options:
     token_lifetime: float = 3600.0
     report_polls: int = 2
     creatives: bool = False
-    now: Callable[[], datetime] = _now
+    now: Callable[[], datetime] = utc_now

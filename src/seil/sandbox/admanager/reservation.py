@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seil.sandbox.admanager.errors import ApiError, rejection, required
+from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required
 
 PERCENTAGES = frozenset({"SPONSORSHIP", "NETWORK", "HOUSE"})
 """Their daily goal is a share of the impressions."""
@@ -60,7 +60,7 @@ _UNITS_OF_COST = {
 
 
 def check_terms(item: Mapping[str, Any], at: str, *, goal: str = "goal") -> None:
-    """`goal` is what the field is called. Raises ApiError for what does not fit."""
+    """`goal` is what the field is called. Raises AdManagerApiError for what does not fit."""
     kind = item["lineItemType"]
     terms = TERMS.get(kind)
     if terms is None:
@@ -140,7 +140,7 @@ def _check_priority(kind: str, terms: Terms, priority: int | None, field: str) -
         raise rejection("LineItemError", reason, message, field=field, trigger=priority)
 
 
-def _reservation(reason: str, message: str, field: str, trigger: object) -> ApiError:
+def _reservation(reason: str, message: str, field: str, trigger: object) -> AdManagerApiError:
     return rejection("ReservationDetailsError", reason, message, field=field, trigger=trigger)
 
 

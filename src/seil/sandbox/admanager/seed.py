@@ -15,8 +15,8 @@ from seil.sandbox.admanager.account import EMAIL
 from seil.sandbox.admanager.catalog import catalog
 from seil.sandbox.admanager.clock import Clock, stamp
 from seil.sandbox.admanager.network import CODE_FACT, Thing
-from seil.sandbox.admanager.options import Options
-from seil.sandbox.admanager.store import Store
+from seil.sandbox.admanager.options import AdManagerOptions
+from seil.sandbox.admanager.store import NetworkStore
 
 ADVERTISER_ID = 4_500_000_001
 AGENCY_ID = 4_500_000_009
@@ -47,7 +47,7 @@ _ROLES = (
 _SIZES = ((300, 250), (728, 90), (970, 250), (320, 50))
 
 
-def plant(store: Store, clock: Clock, options: Options) -> bool:
+def plant(store: NetworkStore, clock: Clock, options: AdManagerOptions) -> bool:
     """Whether it made a network: there may be one already, made before it had a catalog."""
     if code := store.fact(CODE_FACT):
         with store.transaction():
@@ -65,7 +65,7 @@ def plant(store: Store, clock: Clock, options: Options) -> bool:
     return True
 
 
-def _plant_catalog(store: Store, code: str) -> None:
+def _plant_catalog(store: NetworkStore, code: str) -> None:
     def name(kind: str, number: int) -> str:
         return f"networks/{code}/{kind}/{number}"
 

@@ -1,4 +1,4 @@
-"""A stand-in Ad Manager that listens, in a thread of its own or as a process."""
+"""The stand-in Ad Manager, put together."""
 
 from __future__ import annotations
 
@@ -8,41 +8,39 @@ from aiohttp import web
 from typing_extensions import override
 
 from seil.sandbox.admanager.account import FILE_NAME as KEY_NAME
-from seil.sandbox.admanager.account import Tokens, key_file
+from seil.sandbox.admanager.account import AdManagerTokens, key_file
 from seil.sandbox.admanager.clock import Clock
-from seil.sandbox.admanager.control import Control
-from seil.sandbox.admanager.faults import Fault, Faults
-from seil.sandbox.admanager.frame import Frame
+from seil.sandbox.admanager.control import NetworkControl
+from seil.sandbox.admanager.faults import AdManagerFault
+from seil.sandbox.admanager.frame import AdManagerFrame
 from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network
-from seil.sandbox.admanager.options import Options
+from seil.sandbox.admanager.options import AdManagerOptions
 from seil.sandbox.admanager.orders import Orders
 from seil.sandbox.admanager.seed import plant
-from seil.sandbox.admanager.store import FILE_NAME, Store
-from seil.sandbox.listening import StandIn
+from seil.sandbox.admanager.store import FILE_NAME, NetworkStore
+from seil.sandbox.base.faults import FaultTable
+from seil.sandbox.base.listening import StandIn
 
 
-class Server(StandIn["_Parts"]):
-    """The network of a folder over HTTP; port 0 takes any that is free.
+class AdManagerServer(StandIn["_Parts", AdManagerOptions, AdManagerFault]):
+    """The network of a folder over HTTP.
 
-    The first start makes a new network and its service account's key; a later server on the same
-    folder goes on where this one stopped. `url` is what `endpoint` and `soap_endpoint` are set to.
-    Raises ConfigurationError where the folder cannot be used or the port is taken.
+    The first start makes a new network and its service account's key. `url` is what `endpoint` and
+    `soap_endpoint` are set to.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        options: Options | None = None,
-        faults: tuple[Fault, ...] = (),
-    ) -> None:
-        super().__init__("sandbox-admanager", folder, host, port)
-        self.options = options or Options()
-        self.faults = Faults(faults)
-        self.network_code = self.options.network_code
+    name = "sandbox-admanager"
+
+    @classmethod
+    @override
+    def default_options(cls) -> AdManagerOptions:
+        return AdManagerOptions()
+
+    @property
+    def network_code(self) -> str:
+        """Of the network in the folder; until it is opened, that of the options."""
+        return self._parts.network.code if self._parts else self.options.network_code
 
     @property
     def service_account_key(self) -> Path:
@@ -51,21 +49,21 @@ class Server(StandIn["_Parts"]):
 
     @override
     def _open(self) -> _Parts:
-        parts = _Parts(self.folder, self.url, self.options, self.faults)
-        self.network_code = parts.network.code
-        return parts
+        return _Parts(self.folder, self.url, self.options, self.faults)
 
 
 class _Parts:
     """What one running server is made of, in the order it is opened."""
 
-    def __init__(self, folder: Path, url: str, options: Options, faults: Faults) -> None:
-        self.store = Store(folder / FILE_NAME)
+    def __init__(
+        self, folder: Path, url: str, options: AdManagerOptions, faults: FaultTable[AdManagerFault]
+    ) -> None:
+        self.store = NetworkStore(folder / FILE_NAME)
         try:
             clock = Clock(self.store, options.now)
             plant(self.store, clock, options)
             self.network = Network(self.store, clock, options)
-            tokens = Tokens(self.store, key_file(folder, url), options.token_lifetime)
+            tokens = AdManagerTokens(self.store, key_file(folder, url), options.token_lifetime)
             self.frame = _frame(self.network, tokens, faults)
         except BaseException:
             self.store.close()
@@ -74,17 +72,19 @@ class _Parts:
     def application(self) -> web.Application:
         return self.frame.application()
 
-    def listening(self) -> None: ...
+    def start(self) -> None: ...
 
     def close(self) -> None:
         self.frame.close()
         self.store.close()
 
 
-def _frame(network: Network, tokens: Tokens, faults: Faults) -> Frame:
+def _frame(
+    network: Network, tokens: AdManagerTokens, faults: FaultTable[AdManagerFault]
+) -> AdManagerFrame:
     """Google's types take a second to import: only a server that starts pays for them."""
     from seil.sandbox.admanager.rest import forecasts
-    from seil.sandbox.admanager.rest.gateway import Rest
+    from seil.sandbox.admanager.rest.gateway import NetworkRest
     from seil.sandbox.admanager.rest.operations import operations
     from seil.sandbox.admanager.rest.reports import Reports
     from seil.sandbox.admanager.soap.buyers import Buyers
@@ -95,12 +95,12 @@ def _frame(network: Network, tokens: Tokens, faults: Faults) -> Frame:
 
     line_items = LineItems(network)
     orders = Orders(network, line_items)
-    carried_out = {
+    served = {
         **operations(network, orders, line_items),
         **forecasts.operations(network, line_items),
         **Reports(network).operations(),
     }
-    rest = Rest(network, tokens, carried_out)
+    rest = NetworkRest(network, tokens, served)
     proposals = Proposals(network, line_items)
     negotiation = Negotiation(network, proposals, orders, line_items)
     soap = Soap(
@@ -115,6 +115,6 @@ def _frame(network: Network, tokens: Tokens, faults: Faults) -> Frame:
         "/token": tokens.answer,
         "/v1/": rest.answer,
         "/apis/ads/publisher/": soap.answer,
-        "/sandbox/": Control(network, faults, line_items, buyers).answer,
+        "/sandbox/": NetworkControl(network, faults, line_items, buyers).answer,
     }
-    return Frame(handlers, network.store, faults)
+    return AdManagerFrame(handlers, network.store, faults)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from seil.sandbox.admanager.errors import ApiError, rejection, required
+from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required
 from seil.sandbox.admanager.network import Network
 
 _LISTS = {
@@ -156,11 +156,11 @@ def _check_literal(network: Network, literal: Mapping[str, Any], at: str) -> Non
             raise _custom("INVALID_VALUE_FOR_KEY", value, f"{at}.customTargetingValues")
 
 
-def _inventory(reason: str, name: str, at: str) -> ApiError:
+def _inventory(reason: str, name: str, at: str) -> AdManagerApiError:
     message = f"{name}: {reason.lower().replace('_', ' ')}"
     return rejection("InventoryTargetingError", reason, message, field=at, trigger=name)
 
 
-def _custom(reason: str, name: str, field: str) -> ApiError:
+def _custom(reason: str, name: str, field: str) -> AdManagerApiError:
     message = f"{name}: {reason.lower().replace('_', ' ')}"
     return rejection("CustomTargetingError", reason, message, field=field, trigger=name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seil.sandbox.admanager.errors import ApiError, rejection, required
+from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required
 
 _VIDEO = "VIDEO_PLAYER"
 _STREAMS = frozenset({"POD", "STREAM"})
@@ -52,6 +52,6 @@ def _check_other(item: Mapping[str, Any], at: str) -> None:
             raise _error("INVALID_ENVIRONMENT_TYPE", field, cap["timeUnit"])
 
 
-def _error(reason: str, field: str, trigger: str) -> ApiError:
+def _error(reason: str, field: str, trigger: str) -> AdManagerApiError:
     message = reason.lower().replace("_", " ")
     return rejection("LineItemError", reason, message, field=field, trigger=trigger)

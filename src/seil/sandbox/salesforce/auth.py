@@ -19,9 +19,9 @@ from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from seil.sandbox.salesforce.errors import OAuthError, session_expired
-from seil.sandbox.salesforce.messages import Call, Reply, Route
-from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.state import State
+from seil.sandbox.salesforce.messages import OrgReply, OrgRequest, OrgRoute
+from seil.sandbox.salesforce.options import OrgOptions
+from seil.sandbox.salesforce.state import ServiceState
 
 SCOPE = "api refresh_token offline_access"
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -43,13 +43,15 @@ class Session:
 class Logins:
     """Token endpoint, SOAP login and revocation, over the sessions kept in `state`."""
 
-    def __init__(self, state: State, options: Options, *, public_key: Path, user_id: str) -> None:
+    def __init__(
+        self, state: ServiceState, options: OrgOptions, *, public_key: Path, user_id: str
+    ) -> None:
         self._state = state
         self._options = options
         self._public_key = public_key
         self.org_id = options.org_id
         self.user_id = user_id
-        self._grants: dict[str, Callable[[Call, Mapping[str, str]], dict[str, Any]]] = {
+        self._grants: dict[str, Callable[[OrgRequest, Mapping[str, str]], dict[str, Any]]] = {
             "client_credentials": self._client_credentials,
             "refresh_token": self._refresh,
             "password": self._password,
@@ -74,34 +76,34 @@ class Logins:
         username = self._options.credentials.username
         return {"Id": self.user_id, "Username": username, "Name": username}
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[OrgRoute]:
         oauth = "/services/oauth2"
         return [
-            Route("GET", f"{oauth}/authorize", self.authorize, open=True),
-            Route("POST", f"{oauth}/token", self.token, open=True),
-            Route("POST", f"{oauth}/revoke", self.revoke, open=True),
-            Route("GET", f"{oauth}/revoke", self.revoke, open=True),
-            Route("POST", "/services/Soap/u/{soap_version}", self.soap, open=True),
+            OrgRoute("GET", f"{oauth}/authorize", self.authorize, open=True),
+            OrgRoute("POST", f"{oauth}/token", self.token, open=True),
+            OrgRoute("POST", f"{oauth}/revoke", self.revoke, open=True),
+            OrgRoute("GET", f"{oauth}/revoke", self.revoke, open=True),
+            OrgRoute("POST", "/services/Soap/u/{soap_version}", self.soap, open=True),
         ]
 
     def require_session(self, headers: Mapping[str, str]) -> None:
-        """Raises ApiError INVALID_SESSION_ID, as for a session that has run out."""
+        """Raises OrgApiError INVALID_SESSION_ID, as for a session that has run out."""
         if self.session(headers) is None:
             raise session_expired()
 
     def end_all_sessions(self) -> None:
         self._state.forget_access_tokens()
 
-    def token(self, call: Call) -> Reply:
+    def token(self, call: OrgRequest) -> OrgReply:
         form = dict(parse_qsl(call.text(), keep_blank_values=True)) | dict(call.params)
         wanted = form.get("grant_type", "")
         if not wanted:
             raise OAuthError(400, "invalid_request", "grant_type is required")
         if not (grant := self._grants.get(wanted)):
             raise OAuthError(400, "unsupported_grant_type", "grant type not supported")
-        return Reply(200, grant(call, form), headers={"Cache-Control": "no-cache, no-store"})
+        return OrgReply(200, grant(call, form), headers={"Cache-Control": "no-cache, no-store"})
 
-    def authorize(self, call: Call) -> Reply:
+    def authorize(self, call: OrgRequest) -> OrgReply:
         """As if the integration user were logged in in the browser, and allowed it at once."""
         asked = dict(call.params)
         callback = asked.get("redirect_uri", "")
@@ -119,7 +121,7 @@ class Logins:
         else:
             answer = {"code": self._code(callback, asked["code_challenge"])}
         state = {"state": asked["state"]} if "state" in asked else {}
-        return Reply(302, b"", headers={"Location": f"{callback}?{urlencode(answer | state)}"})
+        return OrgReply(302, b"", headers={"Location": f"{callback}?{urlencode(answer | state)}"})
 
     def _code(self, callback: str, challenge: str) -> str:
         code = f"aPrx{secrets.token_urlsafe(32)}"
@@ -131,7 +133,7 @@ class Logins:
         )
         return code
 
-    def _authorization_code(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
+    def _authorization_code(self, call: OrgRequest, form: Mapping[str, str]) -> dict[str, Any]:
         """A code serves once, and only whoever holds the verifier of its challenge (RFC 7636)."""
         client = self.client(call, form, secret_needed="client_secret" in form)
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
@@ -144,13 +146,13 @@ class Logins:
         self._remember_refresh_token(token)
         return {**self._granted(call, client), "refresh_token": token}
 
-    def revoke(self, call: Call) -> Reply:
+    def revoke(self, call: OrgRequest) -> OrgReply:
         form = dict(parse_qsl(call.text())) | dict(call.params)
         if not self._state.forget_token(form.get("token", "")):
             raise OAuthError(400, "unsupported_token_type", "this token type is not supported")
-        return Reply(200, b"", "")
+        return OrgReply(200, b"", "")
 
-    def soap(self, call: Call) -> Reply:
+    def soap(self, call: OrgRequest) -> OrgReply:
         try:
             tree = ET.fromstring(call.text())  # noqa: S314  (the client is on loopback)
         except ET.ParseError as error:
@@ -161,9 +163,9 @@ class Logins:
             return _soap_fault("UNKNOWN_EXCEPTION", f"The stand-in has no SOAP call {operation}")
         if not self._state.forget_token(_element(tree, "sessionId")):
             return _soap_fault("INVALID_SESSION_ID", "INVALID_SESSION_ID: Invalid Session ID")
-        return Reply(200, _soap_envelope("<logoutResponse/>").encode(), _XML)
+        return OrgReply(200, _soap_envelope("<logoutResponse/>").encode(), _XML)
 
-    def _soap_login(self, call: Call, tree: ET.Element) -> Reply:
+    def _soap_login(self, call: OrgRequest, tree: ET.Element) -> OrgReply:
         known = self._options.credentials
         version = call.args["soap_version"]
         if version.partition(".")[0].isdecimal() and float(version) >= _NO_SOAP_LOGIN_SINCE:
@@ -177,9 +179,9 @@ class Logins:
                 "INVALID_LOGIN: Invalid username, password, security token; or user locked out.",
             )
         session = self._open_session(known.client_id)
-        return Reply(200, self._soap_result(call, session).encode(), _XML)
+        return OrgReply(200, self._soap_result(call, session).encode(), _XML)
 
-    def _soap_result(self, call: Call, session: str) -> str:
+    def _soap_result(self, call: OrgRequest, session: str) -> str:
         version = call.args["soap_version"]
         address = f"{call.base_url}/services/Soap/u/{version}/{self.org_id[:15]}"
         result = {
@@ -199,10 +201,10 @@ class Logins:
             "</result></loginResponse>"
         )
 
-    def _client_credentials(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
+    def _client_credentials(self, call: OrgRequest, form: Mapping[str, str]) -> dict[str, Any]:
         return self._granted(call, self.client(call, form))
 
-    def _refresh(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
+    def _refresh(self, call: OrgRequest, form: Mapping[str, str]) -> dict[str, Any]:
         secret_sent = "client_secret" in form or "Authorization" in call.headers
         client = self.client(call, form, secret_needed=secret_sent)
         presented = form.get("refresh_token", "")
@@ -215,14 +217,14 @@ class Logins:
             self._remember_refresh_token(replacement)
         return granted
 
-    def _password(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
+    def _password(self, call: OrgRequest, form: Mapping[str, str]) -> dict[str, Any]:
         client = self.client(call, form)
         right_user = form.get("username") == self._options.credentials.username
         if not right_user or not self._password_fits(form.get("password", "")):
             raise OAuthError(400, "invalid_grant", "authentication failure")
         return self._granted(call, client)
 
-    def _jwt(self, call: Call, form: Mapping[str, str]) -> dict[str, Any]:
+    def _jwt(self, call: OrgRequest, form: Mapping[str, str]) -> dict[str, Any]:
         import jwt
 
         assertion = form.get("assertion", "")
@@ -257,7 +259,7 @@ class Logins:
         except jwt.InvalidTokenError as error:
             raise OAuthError(400, "invalid_grant", "invalid assertion") from error
 
-    def _check_claims(self, call: Call, claims: Mapping[str, Any]) -> None:
+    def _check_claims(self, call: OrgRequest, claims: Mapping[str, Any]) -> None:
         """In the words of the real service: it calls a late assertion an authorization code."""
         self._check_audience(claims.get("aud"), call)
         try:
@@ -270,7 +272,7 @@ class Logins:
         if subject != self._options.credentials.username or not self._options.user_approved:
             raise OAuthError(400, "invalid_grant", "user hasn't approved this consumer")
 
-    def _check_audience(self, audience: object, call: Call) -> None:
+    def _check_audience(self, audience: object, call: OrgRequest) -> None:
         """What an External Client App says to the old form is not that the audience is wrong."""
         listed = audience if isinstance(audience, list) else [audience]
         parts = [urlsplit(entry) for entry in listed if isinstance(entry, str)]
@@ -287,7 +289,9 @@ class Logins:
         if not fits:
             raise OAuthError(400, "invalid_grant", "audience is invalid")
 
-    def client(self, call: Call, form: Mapping[str, str], *, secret_needed: bool = True) -> str:
+    def client(
+        self, call: OrgRequest, form: Mapping[str, str], *, secret_needed: bool = True
+    ) -> str:
         client_id, secret = _basic(call.headers) or (
             form.get("client_id", ""),
             form.get("client_secret", ""),
@@ -306,7 +310,7 @@ class Logins:
         known = self._options.credentials
         return password in (known.password, known.password + known.security_token)
 
-    def _granted(self, call: Call, client_id: str) -> dict[str, Any]:
+    def _granted(self, call: OrgRequest, client_id: str) -> dict[str, Any]:
         issued = str(int(time.time() * 1000))
         identity = f"{call.base_url}{self.identity_path}"
         signed = hashlib.sha256((identity + issued).encode()).digest()
@@ -369,9 +373,11 @@ def _element(tree: ET.Element, name: str) -> str:
     return next((e.text or "" for e in tree.iter() if e.tag.rpartition("}")[2] == name), "")
 
 
-def _error_page(code: str, words: str) -> Reply:
+def _error_page(code: str, words: str) -> OrgReply:
     """Not sent to an address that may be anybody's."""
-    return Reply(400, f"error={code}&error_description={words}".encode(), "text/html;charset=UTF-8")
+    return OrgReply(
+        400, f"error={code}&error_description={words}".encode(), "text/html;charset=UTF-8"
+    )
 
 
 def _operation(tree: ET.Element) -> str:
@@ -390,7 +396,7 @@ def _soap_envelope(answer: str) -> str:
     )
 
 
-def _soap_fault(code: str, message: str) -> Reply:
+def _soap_fault(code: str, message: str) -> OrgReply:
     text = escape(message)
     body = (
         '<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope'
@@ -402,4 +408,4 @@ def _soap_fault(code: str, message: str) -> Reply:
         f"<sf:exceptionMessage>{text}</sf:exceptionMessage></sf:LoginFault></detail>"
         "</soapenv:Fault></soapenv:Body></soapenv:Envelope>"
     )
-    return Reply(500, body.encode(), _XML)
+    return OrgReply(500, body.encode(), _XML)

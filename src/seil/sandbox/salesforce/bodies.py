@@ -9,14 +9,14 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from seil.sandbox.salesforce.faults import Fault
-from seil.sandbox.salesforce.messages import FileRange, Reply
+from seil.sandbox.salesforce.faults import OrgFault
+from seil.sandbox.salesforce.messages import FileRange, OrgReply
 
 _CHUNK = 1 << 20
 _FAST = 1
 
 
-def rendered(reply: Reply, *, pretty: bool) -> bytes | FileRange:
+def rendered(reply: OrgReply, *, pretty: bool) -> bytes | FileRange:
     if isinstance(reply.content, bytes | FileRange):
         return reply.content
     separators = None if pretty else (",", ":")
@@ -56,7 +56,7 @@ def compressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield gzip.flush()
 
 
-def spoiled(pieces: Iterator[bytes], fault: Fault) -> Iterator[bytes]:
+def spoiled(pieces: Iterator[bytes], fault: OrgFault) -> Iterator[bytes]:
     """What a fault does to the text of a body, before it is compressed."""
     if fault.nul_bytes:
         pieces = (piece.replace(b'"', b'\x00"') for piece in pieces)
@@ -67,7 +67,7 @@ def spoiled(pieces: Iterator[bytes], fault: Fault) -> Iterator[bytes]:
     return pieces
 
 
-def slowed(pieces: Iterator[bytes], fault: Fault) -> Iterator[bytes]:
+def slowed(pieces: Iterator[bytes], fault: OrgFault) -> Iterator[bytes]:
     """The bytes on the wire in a fault's small pieces, up to where it cuts them off."""
     if fault.cut is not None:
         pieces = _cut(pieces, fault.cut)
@@ -76,7 +76,7 @@ def slowed(pieces: Iterator[bytes], fault: Fault) -> Iterator[bytes]:
     return pieces
 
 
-def content_type(reply: Reply, fault: Fault | None) -> str:
+def content_type(reply: OrgReply, fault: OrgFault | None) -> str:
     if fault is None or fault.charset is None:
         return reply.content_type
     bare = reply.content_type.partition(";")[0]

@@ -6,7 +6,7 @@ https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/asy
 from __future__ import annotations
 
 from seil.sandbox.salesforce.auth import Logins
-from seil.sandbox.salesforce.messages import Call, Reply, Route
+from seil.sandbox.salesforce.messages import OrgReply, OrgRequest, OrgRoute
 
 _NAMESPACE = "http://www.force.com/2009/06/asyncapi/dataload"
 
@@ -17,22 +17,22 @@ class BulkV1:
     def __init__(self, logins: Logins) -> None:
         self._logins = logins
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[OrgRoute]:
         path = "/services/async/{rest*}"
-        return [Route(method, path, self._refuse, open=True) for method in ("GET", "POST")]
+        return [OrgRoute(method, path, self._refuse, open=True) for method in ("GET", "POST")]
 
-    def _refuse(self, call: Call) -> Reply:
+    def _refuse(self, call: OrgRequest) -> OrgReply:
         if self._logins.session(call.headers) is None:
             return _error(call, "InvalidSessionId", "Invalid session id")
         return _error(call, "FeatureNotEnabled", "Async API not enabled")
 
 
-def _error(call: Call, code: str, message: str) -> Reply:
+def _error(call: OrgRequest, code: str, message: str) -> OrgReply:
     if call.headers.get("Content-Type", "").startswith("application/json"):
         body = {"exceptionCode": code, "exceptionMessage": message}
-        return Reply(400, body, "application/json")
+        return OrgReply(400, body, "application/json")
     text = (
         f'<?xml version="1.0" encoding="UTF-8"?><error xmlns="{_NAMESPACE}">'
         f"<exceptionCode>{code}</exceptionCode><exceptionMessage>{message}</exceptionMessage></error>"
     )
-    return Reply(400, text.encode(), "application/xml")
+    return OrgReply(400, text.encode(), "application/xml")

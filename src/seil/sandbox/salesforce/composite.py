@@ -9,10 +9,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from seil.sandbox.salesforce.errors import ApiError, not_found, processing_halted, unreadable_json
+from seil.sandbox.salesforce.errors import (
+    OrgApiError,
+    not_found,
+    processing_halted,
+    unreadable_json,
+)
 from seil.sandbox.salesforce.json_rows import is_set
 from seil.sandbox.salesforce.json_text import Source
-from seil.sandbox.salesforce.messages import Call, Reply, Route
+from seil.sandbox.salesforce.messages import OrgReply, OrgRequest, OrgRoute
 from seil.sandbox.salesforce.references import check_name, resolve
 from seil.sandbox.salesforce.store import OrgStore, RollBack
 from seil.sandbox.salesforce.subrequests import Subrequests
@@ -36,23 +41,25 @@ class Composite:
         self._store = store
         self._subrequests = subrequests
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[OrgRoute]:
         base = "/services/data/{version}/composite"
         return [
-            Route("POST", base, self._composite),
-            Route("POST", f"{base}/batch", self._batch),
-            Route("POST", f"{base}/graph", self._graphs),
+            OrgRoute("POST", base, self._composite),
+            OrgRoute("POST", f"{base}/batch", self._batch),
+            OrgRoute("POST", f"{base}/graph", self._graphs),
         ]
 
-    def _batch(self, call: Call) -> Reply:
+    def _batch(self, call: OrgRequest) -> OrgReply:
         body = call.json_object("batchRequests", "haltOnError")
         halt = is_set(body, "haltOnError", source=Source(call.text()))
         requests = body.get("batchRequests")
         if not isinstance(requests, list) or not all(isinstance(r, dict) for r in requests or [0]):
-            raise ApiError(400, "INVALID_BATCH_REQUEST", "batchRequests must be a list of requests")
+            raise OrgApiError(
+                400, "INVALID_BATCH_REQUEST", "batchRequests must be a list of requests"
+            )
         if len(requests) > _MOST:
             reason = f"The batch has {len(requests)} requests; at most {_MOST} are allowed"
-            raise ApiError(400, "INVALID_BATCH_REQUEST", reason)
+            raise OrgApiError(400, "INVALID_BATCH_REQUEST", reason)
         for number, request in enumerate(requests):
             if not all(isinstance(request.get(name), str) for name in ("method", "url")):
                 raise _missing(Source(call.text()).inside("batchRequests", number))
@@ -60,21 +67,21 @@ class Composite:
         for request in requests:
             failed = any(result["statusCode"] >= 400 for result in results)
             if failed and halt:
-                skipped = ApiError(412, "BATCH_PROCESSING_HALTED", "Batch processing halted")
+                skipped = OrgApiError(412, "BATCH_PROCESSING_HALTED", "Batch processing halted")
                 results.append({"statusCode": 412, "result": skipped.body})
             else:
                 results.append(self._batched(request, call))
         has_errors = any(result["statusCode"] >= 400 for result in results)
-        return Reply(200, {"hasErrors": has_errors, "results": results})
+        return OrgReply(200, {"hasErrors": has_errors, "results": results})
 
-    def _batched(self, request: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    def _batched(self, request: Mapping[str, Any], call: OrgRequest) -> dict[str, Any]:
         url = "/" + str(request.get("url", "")).lstrip("/")
         url = url if url.startswith("/services/") else f"/services/data{url}"
         method = str(request.get("method", "GET"))
         reply = self._subrequests.answer(call, method, url, body=request.get("richInput"))
         return {"statusCode": reply.status, "result": reply.content}
 
-    def _composite(self, call: Call) -> Reply:
+    def _composite(self, call: OrgRequest) -> OrgReply:
         source = Source(call.text())
         body = call.json_object("allOrNone", "collateSubrequests", "compositeRequest")
         all_or_none = is_set(body, "allOrNone", source=source)
@@ -83,9 +90,9 @@ class Composite:
         queries = [r for r in requests if _QUERY.match(str(r["url"]))]
         _check_count(len(queries), _MOST_QUERIES, "query or collection subrequests")
         results, _ = self._run(call, requests, supported=_SUPPORTED, all_or_none=all_or_none)
-        return Reply(200, {"compositeResponse": results})
+        return OrgReply(200, {"compositeResponse": results})
 
-    def _graphs(self, call: Call) -> Reply:
+    def _graphs(self, call: OrgRequest) -> OrgReply:
         """Each graph is done whole or not at all, whatever becomes of the others."""
         if float(call.version) < _GRAPHS_SINCE:
             raise not_found()
@@ -107,11 +114,11 @@ class Composite:
                     "isSuccessful": done,
                 }
             )
-        return Reply(200, {"graphs": answers})
+        return OrgReply(200, {"graphs": answers})
 
     def _run(
         self,
-        call: Call,
+        call: OrgRequest,
         requests: Sequence[Mapping[str, Any]],
         *,
         supported: re.Pattern[str],
@@ -119,7 +126,7 @@ class Composite:
     ) -> tuple[list[dict[str, Any]], bool]:
         """The results in the order of the requests, and whether what they did is kept."""
 
-        def answer(request: Mapping[str, Any], answers: Mapping[str, Any]) -> Reply:
+        def answer(request: Mapping[str, Any], answers: Mapping[str, Any]) -> OrgReply:
             return self._answered(call, request, answers, supported)
 
         if not all_or_none:
@@ -134,25 +141,25 @@ class Composite:
             body = processing_halted(_ROLLED_BACK).body
             failed = len(results) - 1
             return [
-                results[failed] if number == failed else _result(request, Reply(400, body))
+                results[failed] if number == failed else _result(request, OrgReply(400, body))
                 for number, request in enumerate(requests)
             ], False
         return results, True
 
     def _answered(
         self,
-        call: Call,
+        call: OrgRequest,
         request: Mapping[str, Any],
         answers: Mapping[str, Any],
         supported: re.Pattern[str],
-    ) -> Reply:
+    ) -> OrgReply:
         try:
             check_name(str(request["referenceId"]))
             url, body = resolve(str(request["url"]), answers), resolve(request.get("body"), answers)
-        except ApiError as error:
-            return Reply(error.status, error.body)
+        except OrgApiError as error:
+            return OrgReply(error.status, error.body)
         if not supported.fullmatch(url):
-            return Reply(404, not_found().body)
+            return OrgReply(404, not_found().body)
         headers = {str(k): str(v) for k, v in (request.get("httpHeaders") or {}).items()}
         method = str(request["method"])
         return self._subrequests.answer(call, method, url, body=body, headers=headers)
@@ -160,7 +167,7 @@ class Composite:
 
 def _in_turn(
     requests: Sequence[Mapping[str, Any]],
-    answer: Callable[[Mapping[str, Any], Mapping[str, Any]], Reply],
+    answer: Callable[[Mapping[str, Any], Mapping[str, Any]], OrgReply],
     *,
     halt: bool,
 ) -> list[dict[str, Any]]:
@@ -189,7 +196,7 @@ def _is_success(outcome: Any) -> bool:
     return not isinstance(outcome, dict) or outcome.get("success", True)
 
 
-def _result(request: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
+def _result(request: Mapping[str, Any], reply: OrgReply) -> dict[str, Any]:
     return {
         "body": reply.content,
         "httpHeaders": dict(reply.headers),
@@ -211,7 +218,7 @@ def _requests(body: Mapping[str, Any], source: Source) -> list[dict[str, Any]]:
         if not isinstance(request.get("httpHeaders") or {}, dict):
             raise _missing(source.inside("compositeRequest", number, "httpHeaders"))
         if (name := str(request["referenceId"])) in seen:
-            raise ApiError(400, "INVALID_INPUT", f"Duplicate referenceId in the request: {name}")
+            raise OrgApiError(400, "INVALID_INPUT", f"Duplicate referenceId in the request: {name}")
         seen.add(name)
     return requests
 
@@ -224,11 +231,11 @@ def _check_graph_ids(graphs: Sequence[Mapping[str, Any]], source: Source) -> Non
         if not isinstance(graph.get("graphId"), str):
             raise _missing(place)
         if (name := graph["graphId"]) in seen:
-            raise ApiError(400, "INVALID_INPUT", f"Duplicate graphId in the request: {name}")
+            raise OrgApiError(400, "INVALID_INPUT", f"Duplicate graphId in the request: {name}")
         seen.add(name)
 
 
-def _missing(source: Source) -> ApiError:
+def _missing(source: Source) -> OrgApiError:
     return unreadable_json(
         "Cannot deserialize instance of <unknown> from null value null or request may be missing a"
         f" required field at {source.place}"
@@ -238,4 +245,4 @@ def _missing(source: Source) -> ApiError:
 def _check_count(count: int, most: int, what: str) -> None:
     if count > most:
         reason = f"The request has {count} {what}; at most {most} are allowed"
-        raise ApiError(400, "LIMIT_EXCEEDED", reason)
+        raise OrgApiError(400, "LIMIT_EXCEEDED", reason)

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.dates import literal_range
-from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.errors import OrgApiError
 from seil.sandbox.salesforce.scope import Bound
 
 NUMBERS = frozenset({"int", "long", "double", "currency", "percent"})
@@ -182,7 +182,7 @@ class Conditions:
             return words.get(value.text.lower()) if value.kind == "WORD" else None
         return _moment(value) if value.kind.lower() == term.type else None
 
-    def _wrong_type(self, term: Term, value: soql.Value) -> ApiError:
+    def _wrong_type(self, term: Term, value: soql.Value) -> OrgApiError:
         unquoted = term.type in _UNQUOTED
         wanted = _NAMED_OTHERWISE.get(term.type, term.type if unquoted else "string")
         quoting = "should not be" if unquoted else "should be"
@@ -193,7 +193,7 @@ class Conditions:
             f" and {quoting} enclosed in quotes",
         )
 
-    def _refused(self, term: Term, reason: str) -> ApiError:
+    def _refused(self, term: Term, reason: str) -> OrgApiError:
         return self._bound.error(term.at, "INVALID_QUERY_FILTER_OPERATOR", reason)
 
 

@@ -1,4 +1,4 @@
-"""The stand-in's own levers, which the real service does not have: /sandbox/..."""
+"""/sandbox/: control of the stand-in, for people and tests, without a session."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from seil.errors import ConflictError
+from seil.sandbox.base.control import FaultControl
+from seil.sandbox.base.faults import FaultTable
 from seil.sandbox.salesforce.describe import Describe, described
-from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.errors import OrgApiError
+from seil.sandbox.salesforce.fault_kinds import KINDS
+from seil.sandbox.salesforce.faults import OrgFault
 from seil.sandbox.salesforce.merge import merge
-from seil.sandbox.salesforce.messages import Call, Reply, Route
+from seil.sandbox.salesforce.messages import NO_CONTENT, OrgReply, OrgRequest, OrgRoute
 from seil.sandbox.salesforce.metadata import SField
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.tick import TickCount, summary, tick
@@ -25,39 +29,44 @@ _TICK_WISHES: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-class Control:
-    def __init__(self, store: OrgStore, usage: Usage, describe: Describe) -> None:
+class OrgControl:
+    def __init__(
+        self, store: OrgStore, usage: Usage, describe: Describe, faults: FaultTable[OrgFault]
+    ) -> None:
         self._store = store
+        self._fault_control = FaultControl(faults, KINDS, reply=_reply, refusal=_bad_fault)
         self._usage = usage
         self._describe = describe
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[OrgRoute]:
+        faults = self._fault_control.routes("/sandbox")
         return [
-            Route("GET", "/sandbox/summary", self._summary, open=True),
-            Route("POST", "/sandbox/schema", self._schema, open=True),
-            Route("POST", "/sandbox/tick", self._tick, open=True),
-            Route("POST", "/sandbox/merge", self._merge, open=True),
+            *(OrgRoute(method, path, handler, open=True) for method, path, handler in faults),
+            OrgRoute("GET", "/sandbox/summary", self._summary, open=True),
+            OrgRoute("POST", "/sandbox/schema", self._schema, open=True),
+            OrgRoute("POST", "/sandbox/tick", self._tick, open=True),
+            OrgRoute("POST", "/sandbox/merge", self._merge, open=True),
         ]
 
-    def _summary(self, _call: Call) -> Reply:
+    def _summary(self, _call: OrgRequest) -> OrgReply:
         objects = {name: asdict(counts) for name, counts in summary(self._store).items()}
         rows = sum(sum(counts.values()) for counts in objects.values())
-        return Reply(200, {"rows": rows, "objects": objects, "limits": self._usage.limits()})
+        return OrgReply(200, {"rows": rows, "objects": objects, "limits": self._usage.limits()})
 
-    def _tick(self, call: Call) -> Reply:
-        return Reply(200, ticked(self._store, call.json_object()))
+    def _tick(self, call: OrgRequest) -> OrgReply:
+        return OrgReply(200, ticked(self._store, call.json_object()))
 
-    def _merge(self, call: Call) -> Reply:
+    def _merge(self, call: OrgRequest) -> OrgReply:
         """{"object", "winner", "losers": [...]}."""
         body = call.json_object()
         entity = described(self._store, str(body.get("object", "")))
         losers = body.get("losers")
         if not isinstance(losers, list):
-            raise ApiError(400, "INVALID_MERGE", "losers is a list of Ids")
+            raise OrgApiError(400, "INVALID_MERGE", "losers is a list of Ids")
         changed = merge(self._store, entity, str(body.get("winner", "")), [str(i) for i in losers])
-        return Reply(200, {"object": entity.name, "changed": changed})
+        return OrgReply(200, {"object": entity.name, "changed": changed})
 
-    def _schema(self, call: Call) -> Reply:
+    def _schema(self, call: OrgRequest) -> OrgReply:
         """{"object", "action": add|drop|change, "field", "type", ...attributes of the field}."""
         body = call.json_object()
         entity = described(self._store, str(body.pop("object", "")))
@@ -70,24 +79,24 @@ class Control:
                 change = self._store.add_field if action == "add" else self._store.change_field
                 change(entity.name, made)
             else:
-                raise ApiError(400, "INVALID_SCHEMA", f"action is add, drop or change: {action}")
+                raise OrgApiError(400, "INVALID_SCHEMA", f"action is add, drop or change: {action}")
         except (KeyError, TypeError, ConflictError) as error:
-            raise ApiError(400, "INVALID_SCHEMA", str(error)) from error
+            raise OrgApiError(400, "INVALID_SCHEMA", str(error)) from error
         self._describe.schema_changed()
-        return Reply(200, {"object": entity.name, "field": name, "action": action})
+        return OrgReply(200, {"object": entity.name, "field": name, "action": action})
 
 
 def ticked(store: OrgStore, wishes: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """What happened to how many records, by object; each record counts once.
 
-    `wishes`: share, hard, seed and now (an ISO time), see `tick`. Raises ApiError for any other.
+    `wishes`: share, hard, seed and now (an ISO time), see `tick`. Raises OrgApiError for any other.
     """
     if unknown := wishes.keys() - _TICK_WISHES.keys():
-        raise ApiError(400, "INVALID_TICK", f"unknown: {', '.join(sorted(unknown))}")
+        raise OrgApiError(400, "INVALID_TICK", f"unknown: {', '.join(sorted(unknown))}")
     try:
         given: dict[str, Any] = {name: _TICK_WISHES[name](wishes[name]) for name in wishes}
     except (TypeError, ValueError) as error:
-        raise ApiError(400, "INVALID_TICK", str(error)) from error
+        raise OrgApiError(400, "INVALID_TICK", str(error)) from error
     report = tick(store, **given)
     return {name: _once(count) for name, count in report.objects.items()}
 
@@ -95,3 +104,11 @@ def ticked(store: OrgStore, wishes: Mapping[str, Any]) -> dict[str, dict[str, in
 def _once(count: TickCount) -> dict[str, int]:
     """Without those moved, which are among the changed."""
     return {name: value for name, value in asdict(count).items() if name != "moved"}
+
+
+def _reply(status: int, content: Any) -> OrgReply:
+    return NO_CONTENT if status == NO_CONTENT.status else OrgReply(status, content)
+
+
+def _bad_fault(problem: str) -> OrgApiError:
+    return OrgApiError(400, "INVALID_FAULT", problem)

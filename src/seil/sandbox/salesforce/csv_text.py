@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.errors import OrgApiError
 from seil.sandbox.salesforce.messages import FileRange
 from seil.sandbox.salesforce.translate import Column
 
@@ -41,11 +41,11 @@ class Dialect:
 
     @classmethod
     def named(cls, delimiter: str, line_ending: str) -> Dialect:
-        """By the names the API gives them; raises ApiError for any other."""
+        """By the names the API gives them; raises OrgApiError for any other."""
         for name, known in ((delimiter, DELIMITERS), (line_ending, LINE_ENDINGS)):
             if name not in known:
                 wanted = ", ".join(known)
-                raise ApiError(400, "INVALIDJOB", f"{name} is none of {wanted}")
+                raise OrgApiError(400, "INVALIDJOB", f"{name} is none of {wanted}")
         return cls(DELIMITERS[delimiter], LINE_ENDINGS[line_ending])
 
     def line(self, values: Iterable[str]) -> str:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
-from seil.sandbox.salesforce.errors import ApiError, not_found
-from seil.sandbox.salesforce.messages import Call, Reply, Route
+from seil.sandbox.salesforce.errors import OrgApiError, not_found
+from seil.sandbox.salesforce.messages import OrgReply, OrgRequest, OrgRoute
 from seil.sandbox.salesforce.metadata import SObject
 from seil.sandbox.salesforce.store import OrgStore
 
@@ -33,35 +33,35 @@ class Describe:
         self._identity_path = identity_path
         self._changed = datetime.now(UTC).replace(microsecond=0)
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[OrgRoute]:
         base = "/services/data/{version}"
         one = f"{base}/sobjects/{{object}}"
         return [
-            Route("GET", "/services/data", self._versions, open=True),
-            Route("GET", base, self._resources),
-            Route("GET", f"{base}/jobs", self._jobs),
-            Route("GET", f"{base}/composite", self._composite),
-            Route("GET", f"{base}/sobjects", self._global),
-            Route("GET", one, self._metadata),
-            Route("GET", f"{one}/describe", self._describe),
-            Route("GET", f"{one}/describe/compactLayouts", self._compact_layouts),
-            Route("GET", f"{one}/describe/approvalLayouts", self._approval_layouts),
-            Route("GET", f"{one}/describe/layouts", self._layouts),
-            Route("GET", f"{one}/describe/layouts/{{layout}}", self._layouts),
+            OrgRoute("GET", "/services/data", self._versions, open=True),
+            OrgRoute("GET", base, self._resources),
+            OrgRoute("GET", f"{base}/jobs", self._jobs),
+            OrgRoute("GET", f"{base}/composite", self._composite),
+            OrgRoute("GET", f"{base}/sobjects", self._global),
+            OrgRoute("GET", one, self._metadata),
+            OrgRoute("GET", f"{one}/describe", self._describe),
+            OrgRoute("GET", f"{one}/describe/compactLayouts", self._compact_layouts),
+            OrgRoute("GET", f"{one}/describe/approvalLayouts", self._approval_layouts),
+            OrgRoute("GET", f"{one}/describe/layouts", self._layouts),
+            OrgRoute("GET", f"{one}/describe/layouts/{{layout}}", self._layouts),
         ]
 
     def schema_changed(self) -> None:
         """Whoever asks with If-Modified-Since gets an answer again."""
         self._changed = datetime.now(UTC).replace(microsecond=0)
 
-    def object(self, call: Call) -> SObject:
+    def object(self, call: OrgRequest) -> SObject:
         return described(self._store, call.args["object"])
 
     def answer(self, entity: SObject, root: str) -> dict[str, Any]:
         answer = entity.describe(self._store.objects.values())
         return {**answer, "urls": _urls(entity, root)}
 
-    def _versions(self, _call: Call) -> Reply:
+    def _versions(self, _call: OrgRequest) -> OrgReply:
         versions = []
         for number in range(_OLDEST, NEWEST + 1):
             year, season = divmod(number - _OLDEST, 3)
@@ -69,21 +69,21 @@ class Describe:
             versions.append(
                 {"label": label, "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
             )
-        return Reply(200, versions)
+        return OrgReply(200, versions)
 
-    def _resources(self, call: Call) -> Reply:
+    def _resources(self, call: OrgRequest) -> OrgReply:
         """An org lists more; what is not there is not named."""
         resources = {name: f"{call.root}/{name}" for name in _RESOURCES}
-        return Reply(200, {**resources, "identity": f"{call.base_url}{self._identity_path}"})
+        return OrgReply(200, {**resources, "identity": f"{call.base_url}{self._identity_path}"})
 
-    def _jobs(self, call: Call) -> Reply:
-        return Reply(200, {name: f"{call.root}/jobs/{name}" for name in ("ingest", "query")})
+    def _jobs(self, call: OrgRequest) -> OrgReply:
+        return OrgReply(200, {name: f"{call.root}/jobs/{name}" for name in ("ingest", "query")})
 
-    def _composite(self, call: Call) -> Reply:
+    def _composite(self, call: OrgRequest) -> OrgReply:
         names = ("batch", "graph", "sobjects")
-        return Reply(200, {name: f"{call.root}/composite/{name}" for name in names})
+        return OrgReply(200, {name: f"{call.root}/composite/{name}" for name in names})
 
-    def _compact_layouts(self, call: Call) -> Reply:
+    def _compact_layouts(self, call: OrgRequest) -> OrgReply:
         """The system's own: the name alone."""
         entity = self.object(call)
         named = entity.name_field
@@ -97,7 +97,7 @@ class Describe:
             "name": "SYSTEM",
             "objectType": entity.name,
         }
-        return Reply(
+        return OrgReply(
             200,
             {
                 "compactLayouts": [layout],
@@ -106,11 +106,11 @@ class Describe:
             },
         )
 
-    def _approval_layouts(self, call: Call) -> Reply:
+    def _approval_layouts(self, call: OrgRequest) -> OrgReply:
         self.object(call)
-        return Reply(200, {"approvalLayouts": []})
+        return OrgReply(200, {"approvalLayouts": []})
 
-    def _global(self, call: Call) -> Reply:
+    def _global(self, call: OrgRequest) -> OrgReply:
         objects = [
             {**entity.global_describe(), "urls": _urls(entity, call.root)}
             for entity in self._store.objects.values()
@@ -119,15 +119,15 @@ class Describe:
             call, {"encoding": "UTF-8", "maxBatchSize": _MAX_BATCH, "sobjects": objects}
         )
 
-    def _metadata(self, call: Call) -> Reply:
+    def _metadata(self, call: OrgRequest) -> OrgReply:
         entity = self.object(call)
         described = {**entity.global_describe(), "urls": _urls(entity, call.root)}
-        return Reply(200, {"objectDescribe": described, "recentItems": []})
+        return OrgReply(200, {"objectDescribe": described, "recentItems": []})
 
-    def _describe(self, call: Call) -> Reply:
+    def _describe(self, call: OrgRequest) -> OrgReply:
         return self._cached(call, self.answer(self.object(call), call.root))
 
-    def _layouts(self, call: Call) -> Reply:
+    def _layouts(self, call: OrgRequest) -> OrgReply:
         """One section with every field that a page can show."""
         entity = self.object(call)
         rows = [
@@ -152,15 +152,15 @@ class Describe:
             "editLayoutSections": [section],
         }
         if call.args.get("layout"):
-            return Reply(200, layout)
-        return Reply(200, {"layouts": [layout], "recordTypeMappings": []})
+            return OrgReply(200, layout)
+        return OrgReply(200, {"layouts": [layout], "recordTypeMappings": []})
 
-    def _cached(self, call: Call, answer: dict[str, Any]) -> Reply:
+    def _cached(self, call: OrgRequest, answer: dict[str, Any]) -> OrgReply:
         headers = {"Last-Modified": format_datetime(self._changed, usegmt=True)}
         since = call.headers.get("If-Modified-Since", "")
         if since and _moment(since) >= self._changed:
-            return Reply(304, b"", "", headers)
-        return Reply(200, answer, headers=headers)
+            return OrgReply(304, b"", "", headers)
+        return OrgReply(200, answer, headers=headers)
 
 
 def described(store: OrgStore, name: str) -> SObject:
@@ -173,7 +173,7 @@ def _moment(text: str) -> datetime:
     try:
         moment = parsedate_to_datetime(text)
     except ValueError as error:
-        raise ApiError(400, "INVALID_HEADER", f"If-Modified-Since is no date: {text}") from error
+        raise OrgApiError(400, "INVALID_HEADER", f"If-Modified-Since is no date: {text}") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

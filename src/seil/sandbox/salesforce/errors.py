@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 
-class ApiError(Exception):
+class OrgApiError(Exception):
     """Answered with `status` and `body`; raise it anywhere below a request handler."""
 
     def __init__(
@@ -29,7 +29,7 @@ class ApiError(Exception):
         return [entry]
 
 
-class OAuthError(ApiError):
+class OAuthError(OrgApiError):
     """An error object, not a list: RFC 6749, section 5.2."""
 
     @property
@@ -37,7 +37,7 @@ class OAuthError(ApiError):
         return {"error": self.code, "error_description": self.message}
 
 
-class AmbiguousIdError(ApiError):
+class AmbiguousIdError(OrgApiError):
     """An external id that several records carry is answered with the addresses of all of them."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
@@ -49,30 +49,30 @@ class AmbiguousIdError(ApiError):
         return list(self.addresses)
 
 
-def not_found(message: str = "The requested resource does not exist") -> ApiError:
-    return ApiError(404, "NOT_FOUND", message)
+def not_found(message: str = "The requested resource does not exist") -> OrgApiError:
+    return OrgApiError(404, "NOT_FOUND", message)
 
 
-def session_expired() -> ApiError:
-    return ApiError(401, "INVALID_SESSION_ID", "Session expired or invalid")
+def session_expired() -> OrgApiError:
+    return OrgApiError(401, "INVALID_SESSION_ID", "Session expired or invalid")
 
 
-def unreadable_json(reason: str) -> ApiError:
-    return ApiError(400, "JSON_PARSER_ERROR", reason)
+def unreadable_json(reason: str) -> OrgApiError:
+    return OrgApiError(400, "JSON_PARSER_ERROR", reason)
 
 
-def processing_halted(reason: str) -> ApiError:
-    return ApiError(400, "PROCESSING_HALTED", reason)
+def processing_halted(reason: str) -> OrgApiError:
+    return OrgApiError(400, "PROCESSING_HALTED", reason)
 
 
-def method_refused(method: str, allowed: Sequence[str]) -> ApiError:
+def method_refused(method: str, allowed: Sequence[str]) -> OrgApiError:
     wanted = ", ".join(sorted(allowed))
-    return ApiError(
+    return OrgApiError(
         405, "METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are {wanted}"
     )
 
 
-def query_error(text: str, at: int, code: str, reason: str) -> ApiError:
+def query_error(text: str, at: int, code: str, reason: str) -> OrgApiError:
     """`at` is the offset in the query at which the trouble begins; the reply points at it."""
     start = max(0, at - 40)
     shown = " ".join(text[start : at + 40].splitlines())
@@ -80,4 +80,4 @@ def query_error(text: str, at: int, code: str, reason: str) -> ApiError:
     column = at - text.rfind("\n", 0, at)
     pointer = " " * (at - start) + "^"
     where = f"ERROR at Row:{row}:Column:{column}"
-    return ApiError(400, code, f"\n{shown}\n{pointer}\n{where}\n{reason}")
+    return OrgApiError(400, code, f"\n{shown}\n{pointer}\n{where}\n{reason}")

@@ -11,10 +11,10 @@ from pathlib import Path
 from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.csv_text import Dialect, line_sql
-from seil.sandbox.salesforce.errors import ApiError, not_found
+from seil.sandbox.salesforce.errors import OrgApiError, not_found
 from seil.sandbox.salesforce.json_rows import check_record
 from seil.sandbox.salesforce.json_text import Source
-from seil.sandbox.salesforce.messages import CSV, Call, FileRange, Reply, Route
+from seil.sandbox.salesforce.messages import CSV, FileRange, OrgReply, OrgRequest, OrgRoute
 from seil.sandbox.salesforce.records import Records
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.translate import translate
@@ -32,17 +32,17 @@ _USAGES_OF_DAY = (
 class UsageSummaries:
     """The Apex service that answers the SOQL for the usage records of a day."""
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[OrgRoute]:
         path = "/services/apexrest/UsageSummary/fetchUsages{rest*}"
-        return [Route("POST", path, self._fetch), Route("GET", path, self._fetch)]
+        return [OrgRoute("POST", path, self._fetch), OrgRoute("GET", path, self._fetch)]
 
-    def _fetch(self, call: Call) -> Reply:
+    def _fetch(self, call: OrgRequest) -> OrgReply:
         body = call.json_object() if call.method == "POST" else dict(call.params)
         text = str(body.get("usageDate", ""))
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", text) or not _is_date(text):
             reason = f"usageDate must be a date such as 2026-01-31: {text!r}"
-            raise ApiError(400, "APEX_ERROR", reason)
-        return Reply(200, _USAGES_OF_DAY + text)
+            raise OrgApiError(400, "APEX_ERROR", reason)
+        return OrgReply(200, _USAGES_OF_DAY + text)
 
 
 class Files:
@@ -54,28 +54,28 @@ class Files:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[OrgRoute]:
         base = "/services/data/{version}"
         one = f"{base}/sobjects/{_VERSION}"
         return [
-            Route("POST", one, self._create),
-            Route("GET", f"{one}/{{id}}/{_DATA}", self._content),
-            Route("GET", f"{base}/connect/files/{{id}}/content", self._content),
+            OrgRoute("POST", one, self._create),
+            OrgRoute("GET", f"{one}/{{id}}/{_DATA}", self._content),
+            OrgRoute("GET", f"{base}/connect/files/{{id}}/content", self._content),
         ]
 
-    def _create(self, call: Call) -> Reply:
+    def _create(self, call: OrgRequest) -> OrgReply:
         row = check_record(self._store.object(_VERSION), call.json_object(), Source(call.text()))
         try:
             data = base64.b64decode(row.pop(_DATA, "") or "", validate=True)
         except (binascii.Error, TypeError, ValueError) as error:
-            raise ApiError(
+            raise OrgApiError(
                 400, "INVALID_BASE64", f"{_DATA} is not base64", fields=[_DATA]
             ) from error
         with self._store.write() as cursor:
             (outcome,) = self._records.insert(_VERSION, [row])
             if outcome.error is not None:
                 error_found = outcome.error
-                raise ApiError(
+                raise OrgApiError(
                     400, error_found.code, error_found.message, fields=error_found.fields
                 )
             cursor.execute(
@@ -83,9 +83,9 @@ class Files:
                 [len(data), outcome.id],
             )
             (self._folder / str(outcome.id)).write_bytes(data)
-        return Reply(201, {"id": outcome.id, "success": True, "errors": []})
+        return OrgReply(201, {"id": outcome.id, "success": True, "errors": []})
 
-    def _content(self, call: Call) -> Reply:
+    def _content(self, call: OrgRequest) -> OrgReply:
         """By the id of a version or of its document."""
         wanted = full_id(call.args["id"])
         found = (
@@ -104,8 +104,8 @@ class Files:
         file = self._folder / str(identifier)
         if file.exists():
             content = FileRange(b"", file, 0, file.stat().st_size)
-            return Reply(200, content, "application/octet-stream", headers)
-        return Reply(200, self._billing_extract(str(identifier)), CSV, headers)
+            return OrgReply(200, content, "application/octet-stream", headers)
+        return OrgReply(200, self._billing_extract(str(identifier)), CSV, headers)
 
     def _billing_extract(self, identifier: str) -> bytes:
         """The same lines for the same file, other ones for another."""

@@ -1,21 +1,16 @@
-"""Faults by name: every bad day that clients of Salesforce tell of, ready to be ordered.
+"""Faults by name: what clients of Salesforce report.
 
-The names can be given wherever a fault can. SEIL's own tests run the pipeline through each of them.
+A name can be given wherever a fault can. SEIL's own tests run the pipeline through each of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TypeAlias
 
-from seil.sandbox.salesforce.faults import Fault
+from seil.sandbox.base.faults import FaultKind, FaultKinds
+from seil.sandbox.salesforce.faults import OrgFault
 
-
-@dataclass(frozen=True)
-class Kind:
-    about: str
-    faults: tuple[Fault, ...]
-
+Kind: TypeAlias = FaultKind[OrgFault]
 
 _DATA = "/services/data/"
 _LOGIN = "/oauth2/token"
@@ -30,7 +25,7 @@ _UPDATING = "<html><body><h1>We are setting things up</h1></body></html>"
 
 
 def _kind(about: str, path: str, **action: object) -> Kind:
-    return Kind(about, (Fault.model_validate({"path": path, **action}),))
+    return Kind(about, (OrgFault.model_validate({"path": path, **action}),))
 
 
 def _refused(about: str, path: str, code: str, message: str, **action: object) -> Kind:
@@ -40,11 +35,11 @@ def _refused(about: str, path: str, code: str, message: str, **action: object) -
 
 def _chained(about: str, **action: object) -> Kind:
     """Pages that name each other, as before API version 58."""
-    return Kind(about, (Fault(path=_PAGE_LIST, status=404, code="NOT_FOUND"), _page(**action)))
+    return Kind(about, (OrgFault(path=_PAGE_LIST, status=404, code="NOT_FOUND"), _page(**action)))
 
 
-def _page(**action: object) -> Fault:
-    return Fault.model_validate({"path": _PAGE, **action})
+def _page(**action: object) -> OrgFault:
+    return OrgFault.model_validate({"path": _PAGE, **action})
 
 
 _SESSIONS = {
@@ -358,30 +353,20 @@ _DELETIONS = {
     ),
 }  # fmt: skip
 
-KINDS: Mapping[str, Kind] = {
-    **_SESSIONS,
-    **_MOVED,
-    **_BUSY,
-    **_WIRE,
-    **_HEADERS,
-    **_TEXT,
-    **_COUNTS,
-    **_PAGES,
-    **_JOBS,
-    **_REFUSALS,
-    **_QUOTAS,
-    **_DELETIONS,
-}
-
-
-def ordered(text: str) -> tuple[Fault, ...]:
-    """The faults of a name, or the one that is spelt out. Raises ValueError for neither."""
-    name = text.strip()
-    if kind := KINDS.get(name):
-        return kind.faults
-    if "=" not in name and not name.startswith("{"):
-        raise ValueError(
-            "a fault is written key=value,key=value or as a JSON object, or has a name:"
-            f" {name} is none (`seil sandbox faults salesforce` lists them)"
-        )
-    return (Fault.parse(text),)
+KINDS = FaultKinds(
+    OrgFault,
+    {
+        **_SESSIONS,
+        **_MOVED,
+        **_BUSY,
+        **_WIRE,
+        **_HEADERS,
+        **_TEXT,
+        **_COUNTS,
+        **_PAGES,
+        **_JOBS,
+        **_REFUSALS,
+        **_QUOTAS,
+        **_DELETIONS,
+    },
+)

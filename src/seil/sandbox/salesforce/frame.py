@@ -1,7 +1,4 @@
-"""Between the socket and the handlers: sizes, sessions, usage, faults, and how a reply leaves.
-
-Handlers are plain functions that run in threads; only this module knows of aiohttp.
-"""
+"""An org's frame: sizes, sessions, usage, and how long replies leave."""
 
 from __future__ import annotations
 
@@ -9,20 +6,22 @@ import asyncio
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from email.utils import format_datetime
 from typing import BinaryIO, TypeAlias, cast
 
 from aiohttp import web
 from multidict import CIMultiDict
+from typing_extensions import override
 
+from seil.sandbox.base.faults import FaultTable, fault_problems
+from seil.sandbox.base.frame import Frame, reset_connection
 from seil.sandbox.salesforce import bodies
 from seil.sandbox.salesforce.auth import Logins
-from seil.sandbox.salesforce.errors import ApiError
-from seil.sandbox.salesforce.fault_routes import own_fault
-from seil.sandbox.salesforce.faults import Fault, Faults
-from seil.sandbox.salesforce.messages import Call, FileRange, Reply, Route, Router
+from seil.sandbox.salesforce.errors import OrgApiError
+from seil.sandbox.salesforce.fault_kinds import KINDS
+from seil.sandbox.salesforce.faults import OrgFault
+from seil.sandbox.salesforce.messages import FileRange, OrgReply, OrgRequest, OrgRoute, OrgRouter
 from seil.sandbox.salesforce.usage import Usage
 
 _log = logging.getLogger(__name__)
@@ -32,101 +31,94 @@ _IN_MEMORY = 1 << 20
 _WORTH_COMPRESSING = 1_024
 _METERED = ("/services/data/", "/services/apexrest/")
 _TAKES_JSON = ("POST", "PATCH")
-_FAULT = web.RequestKey("fault", Fault)
-_CONTROL = "/sandbox/"
+_FAULT = web.RequestKey("fault", OrgFault)
 _NO_MORE = b""
 _SERVER = "sfdcedge"
 _WITHOUT_BODY = (204, 304)
 
-_Aim: TypeAlias = tuple[Route, dict[str, str]]
+_Aim: TypeAlias = tuple[OrgRoute, dict[str, str]]
 
 
-class Frame:
+class OrgFrame(Frame[OrgFault]):
     def __init__(
         self,
-        router: Router,
+        router: OrgRouter,
         logins: Logins,
         usage: Usage,
-        faults: Faults,
+        faults: FaultTable[OrgFault],
         *,
         expire_jobs: Callable[[], None],
         clock: Callable[[], datetime],
     ) -> None:
+        super().__init__(faults, KINDS, name="sandbox-request", threads=16)
         self._router = router
         self._logins = logins
         self._expire_jobs = expire_jobs
         self._clock = clock
         self._usage = usage
-        self._faults = faults
-        self._threads = ThreadPoolExecutor(16, thread_name_prefix="sandbox-request")
 
+    @override
     def application(self) -> web.Application:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        app = super().application()
         app.on_response_prepare.append(_spoil_headers)
         return app
 
-    def close(self) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    @override
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
             body = cast(BinaryIO, spool)
             aim = await self._received(request, body)
             try:
-                fault = await self._struck(request, body)
-            except ApiError as error:
-                aim, fault = Reply(error.status, error.body), None
+                fault = self.strike(request, body.read(_IN_MEMORY))
+            except ValueError as error:
+                wrong = OrgApiError(400, "INVALID_FAULT", fault_problems(error))
+                aim, fault = OrgReply(wrong.status, wrong.body), None
+            if fault is not None:
+                await self._prepare(request, fault)
             if fault is not None and fault.reset == "before":
-                return _reset(request)
+                return reset_connection(request)
             reply = await self._replied(request, body, aim, fault)
         if fault is not None and fault.reset:
-            return _reset(request)
+            return reset_connection(request)
         _log.debug("%s %s answered %d", request.method, request.path, reply.status)
         return await self._send(request, self._metered(request, reply), fault)
 
     async def _replied(
-        self, request: web.Request, body: BinaryIO, aim: _Aim | Reply, fault: Fault | None
-    ) -> Reply:
+        self, request: web.Request, body: BinaryIO, aim: _Aim | OrgReply, fault: OrgFault | None
+    ) -> OrgReply:
         answers = fault.reply() if fault is not None and fault.answers else None
         if answers and not (fault and fault.commit):
             return answers
-        reply = aim if isinstance(aim, Reply) else await self._answered(request, body, aim, fault)
+        reply = (
+            aim if isinstance(aim, OrgReply) else await self._answered(request, body, aim, fault)
+        )
         return answers or reply
 
-    async def _received(self, request: web.Request, body: BinaryIO) -> _Aim | Reply:
+    async def _received(self, request: web.Request, body: BinaryIO) -> _Aim | OrgReply:
         """What the request is aimed at, its body read; or the reply that refuses it."""
         if refusal := _head_too_large(request):
             return refusal
         try:
             route, args = self._router.find(request.method, _path(request))
             await _read(request, body, limit=route.max_body)
-        except ApiError as error:
-            return Reply(error.status, error.body)
+        except OrgApiError as error:
+            return OrgReply(error.status, error.body)
         return route, args
 
-    async def _struck(self, request: web.Request, body: BinaryIO) -> Fault | None:
-        if request.path.startswith(_CONTROL):
-            return None
-        text = body.read(_IN_MEMORY).decode(errors="replace")
-        fault = own_fault(request.headers) or self._faults.strike(
-            request.method, request.raw_path, text
-        )
-        if fault:
-            request[_FAULT] = fault
-            await asyncio.sleep(fault.delay)
-            if fault.expire_session:
-                self._logins.end_all_sessions()
-            if fault.expire_jobs:
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._threads, self._expire_jobs)
-        return fault
+    async def _prepare(self, request: web.Request, fault: OrgFault) -> None:
+        """What a fault does before the request is carried out."""
+        request[_FAULT] = fault
+        await asyncio.sleep(fault.delay)
+        if fault.expire_session:
+            self._logins.end_all_sessions()
+        if fault.expire_jobs:
+            await self.in_thread(self._expire_jobs)
 
     async def _answered(
-        self, request: web.Request, body: BinaryIO, aim: _Aim, fault: Fault | None
-    ) -> Reply:
+        self, request: web.Request, body: BinaryIO, aim: _Aim, fault: OrgFault | None
+    ) -> OrgReply:
         route, args = aim
-        call = Call(
+        call = OrgRequest(
             request.method,
             _path(request),
             request.query,
@@ -136,10 +128,9 @@ class Frame:
             args=args,
             fail_job=fault.fail_job if fault else "",
         )
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._run, route, call)
+        return await self.in_thread(self._run, route, call)
 
-    def _run(self, route: Route, call: Call) -> Reply:
+    def _run(self, route: OrgRoute, call: OrgRequest) -> OrgReply:
         """In a thread. Whatever a handler did not foresee is answered, and logged in full."""
         try:
             if not route.open:
@@ -147,14 +138,14 @@ class Frame:
                 self._usage.spend_request()
                 _check_content_type(route, call)
             return route.handler(call)
-        except ApiError as error:
-            return Reply(error.status, error.body)
+        except OrgApiError as error:
+            return OrgReply(error.status, error.body)
         except Exception:  # noqa: BLE001  (the last barrier: answered as 500, logged in full)
             _log.exception("%s %s failed", call.method, call.path)
             message = "An unexpected error occurred; the stand-in's log has the details"
-            return Reply(500, ApiError(500, "UNKNOWN_EXCEPTION", message).body)
+            return OrgReply(500, OrgApiError(500, "UNKNOWN_EXCEPTION", message).body)
 
-    def _metered(self, request: web.Request, reply: Reply) -> Reply:
+    def _metered(self, request: web.Request, reply: OrgReply) -> OrgReply:
         if not _path(request).startswith(_METERED):
             return reply
         headers = {
@@ -162,10 +153,10 @@ class Frame:
             "Sforce-Limit-Info": self._usage.limit_info(),
             **reply.headers,
         }
-        return Reply(reply.status, reply.content, reply.content_type, headers)
+        return OrgReply(reply.status, reply.content, reply.content_type, headers)
 
     async def _send(
-        self, request: web.Request, reply: Reply, fault: Fault | None
+        self, request: web.Request, reply: OrgReply, fault: OrgFault | None
     ) -> web.StreamResponse:
         response, pieces = _prepared(request, reply, fault)
         try:
@@ -183,18 +174,17 @@ class Frame:
     async def _write(
         self, response: web.StreamResponse, pieces: Iterator[bytes], *, pause: float
     ) -> None:
-        loop = asyncio.get_running_loop()
-        while piece := await loop.run_in_executor(self._threads, next, pieces, _NO_MORE):
+        while piece := await self.in_thread(next, pieces, _NO_MORE):
             await response.write(piece)
             await asyncio.sleep(pause)
 
 
 def _prepared(
-    request: web.Request, reply: Reply, fault: Fault | None
+    request: web.Request, reply: OrgReply, fault: OrgFault | None
 ) -> tuple[web.StreamResponse, Iterator[bytes]]:
     if fault and not fault.answers:
-        content = fault.retold(reply.content, request.raw_path)
-        reply = Reply(reply.status, content, reply.content_type, reply.headers)
+        content = fault.spoiled(reply.content, request.raw_path)
+        reply = OrgReply(reply.status, content, reply.content_type, reply.headers)
     content = bodies.rendered(reply, pretty=request.headers.get("X-PrettyPrint") == "1")
     size = content.size if isinstance(content, FileRange) else len(content)
     response = web.StreamResponse(status=reply.status, headers=CIMultiDict(reply.headers))
@@ -224,7 +214,7 @@ async def _read(request: web.Request, into: BinaryIO, *, limit: int) -> None:
     async for chunk in request.content.iter_chunked(_IN_MEMORY):
         size += len(chunk)
         if size > limit:
-            raise ApiError(413, "REQUEST_TOO_LARGE", f"The request body exceeds {limit} bytes")
+            raise OrgApiError(413, "REQUEST_TOO_LARGE", f"The request body exceeds {limit} bytes")
         into.write(chunk)
     into.seek(0)
 
@@ -234,7 +224,7 @@ def _path(request: web.Request) -> str:
     return "/" + request.rel_url.raw_path.lstrip("/")
 
 
-def _head_too_large(request: web.Request) -> Reply | None:
+def _head_too_large(request: web.Request) -> OrgReply | None:
     """The edge in front of the real service answers these, in HTML."""
     head = sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
     if len(request.raw_path) > _MAX_HEAD:
@@ -244,26 +234,19 @@ def _head_too_large(request: web.Request) -> Reply | None:
     return None
 
 
-def _edge_error(status: int, reason: str) -> Reply:
+def _edge_error(status: int, reason: str) -> OrgReply:
     page = f"<h1>Bad Message {status}</h1><pre>reason: {reason}</pre>"
-    return Reply(status, page.encode(), "text/html;charset=iso-8859-1")
+    return OrgReply(status, page.encode(), "text/html;charset=iso-8859-1")
 
 
-def _check_content_type(route: Route, call: Call) -> None:
+def _check_content_type(route: OrgRoute, call: OrgRequest) -> None:
     sent = call.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if call.method in (*_TAKES_JSON, "PUT") and sent and sent not in route.accepts:
-        raise ApiError(
+        raise OrgApiError(
             415,
             "UNSUPPORTED_MEDIA_TYPE",
             f"Content type not supported: {sent}. Supported are {', '.join(route.accepts)}",
         )
-
-
-def _reset(request: web.Request) -> web.StreamResponse:
-    """The client sees its connection broken, and no answer."""
-    if request.transport:
-        request.transport.abort()
-    return web.Response()
 
 
 async def _spoil_headers(request: web.Request, response: web.StreamResponse) -> None:

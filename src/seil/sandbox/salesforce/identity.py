@@ -16,7 +16,7 @@ from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce.auth import SCOPE, Logins, Session
 from seil.sandbox.salesforce.describe import NEWEST
 from seil.sandbox.salesforce.errors import not_found
-from seil.sandbox.salesforce.messages import Call, Reply, Route
+from seil.sandbox.salesforce.messages import OrgReply, OrgRequest, OrgRoute
 from seil.sandbox.salesforce.store import OrgStore
 
 _TEXT = "text/html;charset=UTF-8"
@@ -41,41 +41,41 @@ class Identity:
         self._store = store
         self._logins = logins
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[OrgRoute]:
         oauth = "/services/oauth2"
         return [
-            Route("GET", f"{oauth}/userinfo", self.userinfo, open=True),
-            Route("POST", f"{oauth}/userinfo", self.userinfo, open=True),
-            Route("GET", f"{_PHOTO}/{{size}}", self._photo, open=True),
-            Route("GET", "/", self._page, open=True),
-            Route("GET", "/{user}", self._profile, open=True),
-            Route("POST", f"{oauth}/introspect", self.introspect, open=True),
-            Route("GET", "/id/{org}/{user}", self.identity, open=True),
-            Route("POST", "/id/{org}/{user}", self.identity, open=True),
+            OrgRoute("GET", f"{oauth}/userinfo", self.userinfo, open=True),
+            OrgRoute("POST", f"{oauth}/userinfo", self.userinfo, open=True),
+            OrgRoute("GET", f"{_PHOTO}/{{size}}", self._photo, open=True),
+            OrgRoute("GET", "/", self._page, open=True),
+            OrgRoute("GET", "/{user}", self._profile, open=True),
+            OrgRoute("POST", f"{oauth}/introspect", self.introspect, open=True),
+            OrgRoute("GET", "/id/{org}/{user}", self.identity, open=True),
+            OrgRoute("POST", "/id/{org}/{user}", self.identity, open=True),
         ]
 
-    def identity(self, call: Call) -> Reply:
+    def identity(self, call: OrgRequest) -> OrgReply:
         """The token may stand in `oauth_token` as well; `version` fills in the addresses."""
         presented = call.params.get("oauth_token")
         if not presented and "Authorization" not in call.headers:
-            return Reply(403, b"Missing_OAuth_Token", _TEXT)
+            return OrgReply(403, b"Missing_OAuth_Token", _TEXT)
         headers = {"Authorization": f"Bearer {presented}"} if presented else call.headers
         if self._logins.session(headers) is None:
-            return Reply(403, b"Bad_OAuth_Token", _TEXT)
+            return OrgReply(403, b"Bad_OAuth_Token", _TEXT)
         if full_id(call.args["org"]) != self._logins.org_id:
-            return Reply(403, b"Wrong_Org", _TEXT)
+            return OrgReply(403, b"Wrong_Org", _TEXT)
         user = self._user(call.args["user"])
         if user is None:
-            return Reply(404, b"Bad_Id", _TEXT)
+            return OrgReply(404, b"Bad_Id", _TEXT)
         wanted = call.params.get("version") or _NO_VERSION
         version = f"{NEWEST}.0" if wanted == "latest" else wanted
-        return Reply(200, self._of(call, user, version))
+        return OrgReply(200, self._of(call, user, version))
 
-    def userinfo(self, call: Call) -> Reply:
+    def userinfo(self, call: OrgRequest) -> OrgReply:
         session = self._logins.session(call.headers)
         user = self._user(self._logins.user_id)
         if session is None or user is None:
-            return Reply(403, b"Bad_OAuth_Token", _TEXT)
+            return OrgReply(403, b"Bad_OAuth_Token", _TEXT)
         base = call.base_url
         answer = {
             "sub": f"{base}{self._logins.identity_path}",
@@ -102,9 +102,9 @@ class Identity:
             "updated_at": _written(user.get("LastModifiedDate")),
             "is_app_installed": True,
         }
-        return Reply(200, answer)
+        return OrgReply(200, answer)
 
-    def introspect(self, call: Call) -> Reply:
+    def introspect(self, call: OrgRequest) -> OrgReply:
         """RFC 7662; whoever asks is the app that the token was given to."""
         form = dict(parse_qsl(call.text(), keep_blank_values=True)) | dict(call.params)
         self._logins.client(call, form)
@@ -112,22 +112,22 @@ class Identity:
         kinds = ("refresh", "access") if hint == "refresh_token" else ("access", "refresh")
         for kind in kinds:
             if session := self._logins.token_session(form.get("token", ""), kind=kind):
-                return Reply(200, self._introspected(call, session, kind))
-        return Reply(200, {"active": False})
+                return OrgReply(200, self._introspected(call, session, kind))
+        return OrgReply(200, {"active": False})
 
-    def _photo(self, _call: Call) -> Reply:
-        return Reply(200, _PIXEL, "image/png")
+    def _photo(self, _call: OrgRequest) -> OrgReply:
+        return OrgReply(200, _PIXEL, "image/png")
 
-    def _profile(self, call: Call) -> Reply:
+    def _profile(self, call: OrgRequest) -> OrgReply:
         if self._user(call.args["user"]) is None:
             raise not_found()
         return self._page(call)
 
-    def _page(self, _call: Call) -> Reply:
+    def _page(self, _call: OrgRequest) -> OrgReply:
         """Where a browser would find the org."""
-        return Reply(200, b"<html><body>The stand-in org has no pages.</body></html>", _TEXT)
+        return OrgReply(200, b"<html><body>The stand-in org has no pages.</body></html>", _TEXT)
 
-    def _introspected(self, call: Call, session: Session, kind: str) -> dict[str, Any]:
+    def _introspected(self, call: OrgRequest, session: Session, kind: str) -> dict[str, Any]:
         user = self._user(self._logins.user_id) or {}
         answer: dict[str, Any] = {
             "active": True,
@@ -142,7 +142,7 @@ class Identity:
             answer |= {"exp": int(session.expires), "iat": issued, "nbf": issued}
         return answer
 
-    def _of(self, call: Call, user: dict[str, Any], version: str) -> dict[str, Any]:
+    def _of(self, call: OrgRequest, user: dict[str, Any], version: str) -> dict[str, Any]:
         return {
             "id": f"{call.base_url}/id/{self._logins.org_id}/{user['Id']}",
             "asserted_user": user["Id"] == self._logins.user_id,
@@ -179,7 +179,7 @@ class Identity:
         return rows[0] if rows else None
 
 
-def _urls(call: Call, version: str) -> dict[str, str]:
+def _urls(call: OrgRequest, version: str) -> dict[str, str]:
     """Of what answers here; an org names its SOAP, search and Chatter services as well."""
     data = f"{call.base_url}/services/data/v{version}"
     return {

@@ -13,7 +13,7 @@ from typing import Any
 from typing_extensions import override
 
 from seil.sandbox.salesforce.csv_text import Dialect
-from seil.sandbox.salesforce.errors import ApiError, not_found
+from seil.sandbox.salesforce.errors import OrgApiError, not_found
 from seil.sandbox.salesforce.ingest_file import BadFileError, IngestFile, Results
 from seil.sandbox.salesforce.jobs import (
     TERMINAL,
@@ -28,10 +28,10 @@ from seil.sandbox.salesforce.jobs import (
 from seil.sandbox.salesforce.messages import (
     CSV,
     NO_CONTENT,
-    Call,
     FileRange,
-    Reply,
-    Route,
+    OrgReply,
+    OrgRequest,
+    OrgRoute,
     required,
 )
 from seil.sandbox.salesforce.metadata import SField, SObject
@@ -53,31 +53,31 @@ class IngestJobs(Jobs):
         super().__init__(*parts, **kept)
         self._records = records
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[OrgRoute]:
         base = "/services/data/{version}/jobs/ingest"
         one = f"{base}/{{job}}"
         csv = ("text/csv",)
         return [
-            Route("POST", base, self._create),
-            Route("GET", base, self._list),
-            Route("GET", one, self._get),
-            Route("PATCH", one, self._change),
-            Route("DELETE", one, self._delete),
-            Route("PUT", f"{one}/batches", self._upload, accepts=csv, max_body=_MAX_UPLOAD),
-            Route("GET", f"{one}/successfulResults", self._successful),
-            Route("GET", f"{one}/failedResults", self._failed),
-            Route("GET", f"{one}/unprocessedRecords", self._unprocessed),
-            Route("GET", f"{one}/unprocessedrecords", self._unprocessed),
+            OrgRoute("POST", base, self._create),
+            OrgRoute("GET", base, self._list),
+            OrgRoute("GET", one, self._get),
+            OrgRoute("PATCH", one, self._change),
+            OrgRoute("DELETE", one, self._delete),
+            OrgRoute("PUT", f"{one}/batches", self._upload, accepts=csv, max_body=_MAX_UPLOAD),
+            OrgRoute("GET", f"{one}/successfulResults", self._successful),
+            OrgRoute("GET", f"{one}/failedResults", self._failed),
+            OrgRoute("GET", f"{one}/unprocessedRecords", self._unprocessed),
+            OrgRoute("GET", f"{one}/unprocessedrecords", self._unprocessed),
         ]
 
-    def _create(self, call: Call) -> Reply:
+    def _create(self, call: OrgRequest) -> OrgReply:
         body = call.json_object()
         required(body, ("operation", "object"))
         if body["operation"] not in _OPERATIONS:
-            raise ApiError(400, "INVALIDJOB", f"Unsupported operation: {body['operation']}")
+            raise OrgApiError(400, "INVALIDJOB", f"Unsupported operation: {body['operation']}")
         if body["object"] not in self._store.objects:
             reason = f"InvalidJob : Unable to find object: {body['object']}"
-            raise ApiError(400, "INVALIDJOB", reason)
+            raise OrgApiError(400, "INVALIDJOB", reason)
         form = csv_form(body)
         entity = self._store.object(body["object"])
         details = {
@@ -92,9 +92,9 @@ class IngestJobs(Jobs):
         info["contentUrl"] = f"{call.root.lstrip('/')}/jobs/ingest/{info['id']}/batches"
         inner = {"fail": call.fail_job, "created": time.time()}
         self._state.add_job(KIND, info["id"], {"info": info, "inner": inner})
-        return Reply(200, info)
+        return OrgReply(200, info)
 
-    def _get(self, call: Call) -> Reply:
+    def _get(self, call: OrgRequest) -> OrgReply:
         job = known_job(self._state, KIND, call)
         inner = job["inner"]
         took = inner.get("milliseconds", 0)
@@ -109,16 +109,16 @@ class IngestJobs(Jobs):
         }
         if "error" in inner:
             answer["errorMessage"] = inner["error"]
-        return Reply(200, answer)
+        return OrgReply(200, answer)
 
-    def _upload(self, call: Call) -> Reply:
+    def _upload(self, call: OrgRequest) -> OrgReply:
         job = known_job(self._state, KIND, call)
         job_id = job["info"]["id"]
         if job["info"]["state"] != "Open":
             raise wrong_state(f"Data cannot be uploaded in state {job['info']['state']}")
         file = self._folder_of(job_id) / "upload.csv"
         if file.exists():
-            raise ApiError(
+            raise OrgApiError(
                 400,
                 "INVALIDJOBSTATE",
                 f"Found multiple contents for job: <{job_id}>, please 'Close' / 'Abort' / 'Delete'"
@@ -132,12 +132,12 @@ class IngestJobs(Jobs):
             shutil.copyfileobj(call.body, target)
         partial.rename(file)
         self._usage.spend_bulk_request()
-        return Reply(201, b"", "")
+        return OrgReply(201, b"", "")
 
-    def _change(self, call: Call) -> Reply:
+    def _change(self, call: OrgRequest) -> OrgReply:
         wanted = call.json_object().get("state")
         if wanted not in ("UploadComplete", "Aborted"):
-            raise ApiError(400, "INVALIDJOB", f"A job cannot be given the state {wanted}")
+            raise OrgApiError(400, "INVALIDJOB", f"A job cannot be given the state {wanted}")
         job_id = known_job(self._state, KIND, call)["info"]["id"]
         with self._state.changing_job(job_id) as job:
             if job is None:
@@ -149,32 +149,32 @@ class IngestJobs(Jobs):
             info = listed(job)
         if wanted == "UploadComplete":
             self._workers.submit(self._run, job_id)
-        return Reply(200, info)
+        return OrgReply(200, info)
 
-    def _delete(self, call: Call) -> Reply:
+    def _delete(self, call: OrgRequest) -> OrgReply:
         info = known_job(self._state, KIND, call)["info"]
         if info["state"] not in TERMINAL and info["state"] != "UploadComplete":
             raise wrong_state(f"Deleting a job in state {info['state']} is not allowed")
         self._forget(info["id"])
         return NO_CONTENT
 
-    def _successful(self, call: Call) -> Reply:
+    def _successful(self, call: OrgRequest) -> OrgReply:
         return self._result(call, "successful")
 
-    def _failed(self, call: Call) -> Reply:
+    def _failed(self, call: OrgRequest) -> OrgReply:
         return self._result(call, "failed")
 
-    def _unprocessed(self, call: Call) -> Reply:
+    def _unprocessed(self, call: OrgRequest) -> OrgReply:
         return self._result(call, "unprocessed")
 
-    def _result(self, call: Call, which: str) -> Reply:
+    def _result(self, call: OrgRequest, which: str) -> OrgReply:
         info = known_job(self._state, KIND, call)["info"]
         if info["state"] not in TERMINAL:
             raise wrong_state(f"The job's results cannot be read in state {info['state']}")
         file = self._folder_of(info["id"]) / f"{which}.csv"
         if not file.exists():
-            return Reply(200, b"", CSV)
-        return Reply(200, FileRange(b"", file, 0, file.stat().st_size), CSV)
+            return OrgReply(200, b"", CSV)
+        return OrgReply(200, FileRange(b"", file, 0, file.stat().st_size), CSV)
 
     @override
     def _outcome(self, job: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,10 +228,10 @@ class IngestJobs(Jobs):
 def _upsert_key(entity: SObject, body: Mapping[str, Any]) -> SField:
     name = str(body.get("externalIdFieldName") or "")
     if not name:
-        raise ApiError(400, "INVALIDJOB", "InvalidJob : External ID was blank for an upsert")
+        raise OrgApiError(400, "INVALIDJOB", "InvalidJob : External ID was blank for an upsert")
     key = entity.field(name)
     if key is None or not (key.external_id or key.name == "Id"):
-        raise ApiError(
+        raise OrgApiError(
             400,
             "INVALIDJOB",
             f"InvalidJob : Field name provided, {name} does not match an External ID, Salesforce"

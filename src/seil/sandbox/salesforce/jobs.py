@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from seil.sandbox.salesforce.csv_text import Dialect
-from seil.sandbox.salesforce.errors import ApiError, not_found
-from seil.sandbox.salesforce.messages import Call, Reply
-from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.errors import OrgApiError, not_found
+from seil.sandbox.salesforce.messages import OrgReply, OrgRequest
+from seil.sandbox.salesforce.options import OrgOptions
 from seil.sandbox.salesforce.record_ids import record_id
 from seil.sandbox.salesforce.rows import datetime_text
-from seil.sandbox.salesforce.state import State
+from seil.sandbox.salesforce.state import ServiceState
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.usage import Usage
 
@@ -73,11 +73,11 @@ class Jobs:
     def __init__(
         self,
         store: OrgStore,
-        state: State,
+        state: ServiceState,
         usage: Usage,
         workers: Workers,
         *,
-        options: Options,
+        options: OrgOptions,
         folder: Path,
         user_id: str,
     ) -> None:
@@ -99,8 +99,8 @@ class Jobs:
             elif job["info"]["state"] in self.resumed:
                 self._workers.submit(self._run, job_id)
 
-    def _list(self, call: Call) -> Reply:
-        return Reply(200, job_list(self._state, self.kind, call))
+    def _list(self, call: OrgRequest) -> OrgReply:
+        return OrgReply(200, job_list(self._state, self.kind, call))
 
     def _run(self, job_id: str) -> None:
         """Leaves alone what was aborted or deleted meanwhile."""
@@ -143,15 +143,17 @@ class Jobs:
 
 
 def csv_form(body: Mapping[str, Any]) -> dict[str, str]:
-    """The form of a job's rows, as it is told in the job. Raises ApiError."""
+    """The form of a job's rows, as it is told in the job. Raises OrgApiError."""
     if body.get("contentType", "CSV") != "CSV":
-        raise ApiError(400, "INVALIDJOB", "Only content type CSV is supported")
+        raise OrgApiError(400, "INVALIDJOB", "Only content type CSV is supported")
     delimiter, line_ending = body.get("columnDelimiter", "COMMA"), body.get("lineEnding", "LF")
     Dialect.named(delimiter, line_ending)
     return {"lineEnding": line_ending, "columnDelimiter": delimiter}
 
 
-def new_job(state: State, call: Call, user_id: str, details: dict[str, Any]) -> dict[str, Any]:
+def new_job(
+    state: ServiceState, call: OrgRequest, user_id: str, details: dict[str, Any]
+) -> dict[str, Any]:
     """What creating a job answers; `details` begin with its operation and object."""
     now = datetime_text(datetime.now(UTC))
     return {
@@ -166,8 +168,8 @@ def new_job(state: State, call: Call, user_id: str, details: dict[str, Any]) -> 
     }
 
 
-def known_job(state: State, kind: str, call: Call) -> dict[str, Any]:
-    """The stored job that the path names; raises ApiError NOT_FOUND."""
+def known_job(state: ServiceState, kind: str, call: OrgRequest) -> dict[str, Any]:
+    """The stored job that the path names; raises OrgApiError NOT_FOUND."""
     identifier = call.args["job"]
     jobs = (state.job(kind, identifier),) if len(identifier) == 18 else state.jobs(kind)
     for job in jobs:
@@ -176,7 +178,7 @@ def known_job(state: State, kind: str, call: Call) -> dict[str, Any]:
     raise not_found()
 
 
-def job_list(state: State, kind: str, call: Call) -> dict[str, Any]:
+def job_list(state: ServiceState, kind: str, call: OrgRequest) -> dict[str, Any]:
     """Newest first, a thousand at a time."""
     jobs = [listed(job) for job in reversed(state.jobs(kind))]
     wanted = call.params.get("jobType")
@@ -198,15 +200,15 @@ def set_state(job: dict[str, Any], state: str, **details: Any) -> None:
     job["inner"].update(details)
 
 
-def refuse_other_version(job: dict[str, Any], call: Call) -> None:
+def refuse_other_version(job: dict[str, Any], call: OrgRequest) -> None:
     made = job["info"]["apiVersion"]
     if float(call.version) != made:
-        raise ApiError(
+        raise OrgApiError(
             409,
             "API_VERSION_MISMATCH",
             f"The job was created with API version {made}, not {float(call.version)}",
         )
 
 
-def wrong_state(message: str) -> ApiError:
-    return ApiError(400, "INVALIDJOBSTATE", message)
+def wrong_state(message: str) -> OrgApiError:
+    return OrgApiError(400, "INVALIDJOBSTATE", message)

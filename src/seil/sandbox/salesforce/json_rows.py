@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
-from seil.sandbox.salesforce.errors import ApiError, unreadable_json
+from seil.sandbox.salesforce.errors import OrgApiError, unreadable_json
 from seil.sandbox.salesforce.json_text import Source
 from seil.sandbox.salesforce.metadata import SObject
 
@@ -29,7 +29,7 @@ _SOBJECT = "sobject"
 def check_record(entity: SObject, row: Any, source: Source) -> dict[str, Any]:
     """The record, whose members are fields and relationships of the object and of their types."""
     if not isinstance(row, dict):
-        raise ApiError(
+        raise OrgApiError(
             400,
             "INVALID_FIELD",
             "Json Deserialization failed on token 'null' and has left off in the middle of parsing"
@@ -65,10 +65,10 @@ def _kind(entity: SObject, name: str) -> str:
     if entity.relationship(name):
         return _SOBJECT
     reason = f"No such column '{name}' on sobject of type {entity.name}"
-    raise ApiError(400, "INVALID_FIELD", reason)
+    raise OrgApiError(400, "INVALID_FIELD", reason)
 
 
-def _mistyped(kind: str, value: Any, place: str) -> ApiError:
+def _mistyped(kind: str, value: Any, place: str) -> OrgApiError:
     """As seen at Salesforce, where the bracket of a list runs into that of the place."""
     token, shown = _token(value)
     missing = "or request may be missing a required field at "

@@ -17,7 +17,7 @@ _DECODER = json.JSONDecoder()
 
 
 def parse(text: str) -> Any:
-    """Raises ApiError JSON_PARSER_ERROR that points at what is wrong."""
+    """Raises OrgApiError JSON_PARSER_ERROR that points at what is wrong."""
     if not text.strip():
         raise unreadable_json(_NO_BODY)
     try:
@@ -44,7 +44,7 @@ class Source:
         return Source(self.text, (*self.path, *steps))
 
     def check_members(self, value: Mapping[str, Any], members: Collection[str]) -> None:
-        """Raises ApiError JSON_PARSER_ERROR for one that is none of them."""
+        """Raises OrgApiError JSON_PARSER_ERROR for one that is none of them."""
         for name in value:
             if name not in members:
                 raise unreadable_json(f'Unrecognized field "{name}" at {self.inside(name).place}')

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.errors import OrgApiError
 from seil.sandbox.salesforce.metadata import SObject
 from seil.sandbox.salesforce.store import OrgStore, quoted
 from seil.sandbox.salesforce.tick import next_time
@@ -19,12 +19,12 @@ _STAMPS = ("SystemModstamp", "LastModifiedDate")
 
 def merge(store: OrgStore, entity: SObject, winner: str, losers: Sequence[str]) -> int:
     """The losers are deleted and name the winner; what referred to them refers to it. Returns how
-    many records were changed. Raises ApiError for what cannot be merged.
+    many records were changed. Raises OrgApiError for what cannot be merged.
     """
     if not entity.field(_MASTER):
-        raise ApiError(400, "INVALID_MERGE", f"{entity.name} has no {_MASTER}")
+        raise OrgApiError(400, "INVALID_MERGE", f"{entity.name} has no {_MASTER}")
     if winner in losers or not losers:
-        raise ApiError(400, "INVALID_MERGE", "A record is merged with others")
+        raise OrgApiError(400, "INVALID_MERGE", "A record is merged with others")
     with store.write() as cursor:
         at = next_time(store, None)
         found = cursor.execute(
@@ -33,7 +33,7 @@ def merge(store: OrgStore, entity: SObject, winner: str, losers: Sequence[str]) 
             [[winner, *losers]],
         ).fetchone()
         if not found or found[0] != len(losers) + 1:
-            raise ApiError(400, "INVALID_MERGE", f"{winner} or {', '.join(losers)} is not there")
+            raise OrgApiError(400, "INVALID_MERGE", f"{winner} or {', '.join(losers)} is not there")
         changed = 0
         for other, name in _references(store, entity):
             stamps = _stamps(other)

@@ -1,16 +1,15 @@
-"""A request and its reply, free of the HTTP server, and the table that brings them together."""
+"""An org's requests, replies and routes. Bodies may be too long for memory."""
 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
-from urllib.parse import unquote_plus
 
-from seil.sandbox.salesforce.errors import ApiError, method_refused, not_found, unreadable_json
+from seil.sandbox.base.messages import NoRouteError, RouteTable
+from seil.sandbox.salesforce.errors import OrgApiError, method_refused, not_found, unreadable_json
 from seil.sandbox.salesforce.json_text import Source, parse
 
 JSON = "application/json;charset=UTF-8"
@@ -18,7 +17,7 @@ CSV = "text/csv; charset=UTF-8"
 
 
 @dataclass(frozen=True)
-class Call:
+class OrgRequest:
     """`path` is still percent-encoded, `args` are the decoded parts of it that the route names.
 
     `base_url` is the address the client used. `fail_job` makes the job that this call creates fail.
@@ -77,7 +76,7 @@ class FileRange:
 
 
 @dataclass(frozen=True)
-class Reply:
+class OrgReply:
     """`content` is a JSON value where `content_type` is JSON."""
 
     status: int = 200
@@ -86,14 +85,14 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-NO_CONTENT = Reply(204, b"", "")
+NO_CONTENT = OrgReply(204, b"", "")
 
-Handler: TypeAlias = Callable[[Call], Reply]
+Handler: TypeAlias = Callable[[OrgRequest], OrgReply]
 
 
 @dataclass(frozen=True)
-class Route:
-    """`template` is a path with {names}; {version} stands for v62.0 and the like.
+class OrgRoute:
+    """`template` is as in a RouteTable.
 
     An `open` route needs no session; `accepts` are the content types of its body, of at most
     `max_body` bytes.
@@ -107,44 +106,23 @@ class Route:
     max_body: int = 50 << 20
 
 
-@dataclass(frozen=True)
-class _Compiled:
-    pattern: re.Pattern[str]
-    routes: dict[str, Route]
+class OrgRouter:
+    """The routes by method and path."""
 
+    def __init__(self, routes: Iterable[OrgRoute]) -> None:
+        self._table = RouteTable((route.method, route.template, route) for route in routes)
 
-class Router:
-    """The first template that fits decides; a slash at the end of a path changes nothing."""
-
-    def __init__(self, routes: Iterable[Route]) -> None:
-        table: dict[str, dict[str, Route]] = {}
-        for route in routes:
-            table.setdefault(route.template, {})[route.method] = route
-        self._table = [_Compiled(_pattern(t), methods) for t, methods in table.items()]
-
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
-        """Raises ApiError 404 or 405."""
-        allowed: set[str] = set()
-        for entry in self._table:
-            if not (match := entry.pattern.fullmatch(path)):
-                continue
-            wanted = "GET" if method == "HEAD" else method
-            if route := entry.routes.get(wanted):
-                return route, {k: unquote_plus(v) for k, v in match.groupdict().items()}
-            allowed |= set(entry.routes)
-        if allowed:
-            raise method_refused(method, sorted(allowed))
-        raise not_found()
+    def find(self, method: str, path: str) -> tuple[OrgRoute, dict[str, str]]:
+        """Raises OrgApiError 404 or 405."""
+        try:
+            return self._table.find(method, path)
+        except NoRouteError as error:
+            if error.allowed:
+                raise method_refused(method, error.allowed) from error
+            raise not_found() from error
 
 
 def required(body: Mapping[str, Any], names: Sequence[str], *, code: str = "INVALIDJOB") -> None:
     for name in names:
         if body.get(name) in (None, ""):
-            raise ApiError(400, code, f"Required field missing: {name}")
-
-
-def _pattern(template: str) -> re.Pattern[str]:
-    expression = template.replace("{version}", r"v(?P<version>\d\d\.\d)")
-    expression = re.sub(r"\{(\w+)\*\}", r"(?P<\1>.*)", expression)
-    expression = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", expression)
-    return re.compile(expression + "/?")
+            raise OrgApiError(400, code, f"Required field missing: {name}")

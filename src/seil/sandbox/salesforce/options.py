@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from seil.sandbox.base.clock import utc_now
 from seil.sandbox.salesforce.record_ids import ORG_ID
 
 Audience = Literal["any", "my_domain", "login"]
@@ -36,12 +37,8 @@ class Quotas:
     ingest_records: int = 150_000_000
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True)
-class Options:
+class OrgOptions:
     """`token_lifetime`, `job_delay` (between two states of a job) and `cursor_lifetime` in seconds.
 
     `public_key` verifies JWT logins (PEM public key or certificate); default: the pair that the
@@ -67,4 +64,4 @@ class Options:
     cursor_lifetime: float = 2 * 24 * 3600.0
     job_lifetime: float = 7 * 24 * 3600.0
     tls: bool = False
-    clock: Callable[[], datetime] = _now
+    clock: Callable[[], datetime] = utc_now

@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.column_metadata import column_metadata
-from seil.sandbox.salesforce.errors import ApiError
-from seil.sandbox.salesforce.messages import Call, Reply, Route
-from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.errors import OrgApiError
+from seil.sandbox.salesforce.messages import OrgReply, OrgRequest, OrgRoute
+from seil.sandbox.salesforce.options import OrgOptions
 from seil.sandbox.salesforce.rows import Renderer
-from seil.sandbox.salesforce.state import State
+from seil.sandbox.salesforce.state import ServiceState
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.translate import Translation, translate
 
@@ -28,20 +28,22 @@ _LOCATOR = re.compile(r"(01g[A-Za-z0-9]{15})-(\d+)")
 class Queries:
     """The rows of a query that needs several pages are kept in an Arrow file, a batch a page."""
 
-    def __init__(self, store: OrgStore, state: State, options: Options, folder: Path) -> None:
+    def __init__(
+        self, store: OrgStore, state: ServiceState, options: OrgOptions, folder: Path
+    ) -> None:
         self._store = store
         self._state = state
         self._options = options
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[OrgRoute]:
         base = "/services/data/{version}"
         return [
-            Route("GET", f"{base}/query", self._query),
-            Route("GET", f"{base}/queryAll", self._query_all),
-            Route("GET", f"{base}/query/{{locator}}", self._more),
-            Route("GET", f"{base}/queryAll/{{locator}}", self._more),
+            OrgRoute("GET", f"{base}/query", self._query),
+            OrgRoute("GET", f"{base}/queryAll", self._query_all),
+            OrgRoute("GET", f"{base}/query/{{locator}}", self._more),
+            OrgRoute("GET", f"{base}/queryAll/{{locator}}", self._more),
         ]
 
     def expire(self) -> None:
@@ -50,8 +52,8 @@ class Queries:
         for cursor_id in self._state.expire_cursors(before):
             self._file(cursor_id).unlink(missing_ok=True)
 
-    def answer(self, text: str, call: Call, *, deleted_too: bool) -> dict[str, Any]:
-        """The first page; raises ApiError for a query that cannot be run."""
+    def answer(self, text: str, call: OrgRequest, *, deleted_too: bool) -> dict[str, Any]:
+        """The first page; raises OrgApiError for a query that cannot be run."""
         translation = translate(self._store.objects, soql.parse(text), deleted_too=deleted_too)
         cursor, values = self._store.cursor(), list(translation.values)
         if translation.counted:
@@ -79,13 +81,13 @@ class Queries:
         rows = self._store.cursor().execute(expressions, list(translation.values)).fetchall()
         return Renderer(Renderer.spec(translation)).records(rows, root)
 
-    def _query(self, call: Call) -> Reply:
-        return Reply(200, self._answered(call, deleted_too=False))
+    def _query(self, call: OrgRequest) -> OrgReply:
+        return OrgReply(200, self._answered(call, deleted_too=False))
 
-    def _query_all(self, call: Call) -> Reply:
-        return Reply(200, self._answered(call, deleted_too=True))
+    def _query_all(self, call: OrgRequest) -> OrgReply:
+        return OrgReply(200, self._answered(call, deleted_too=True))
 
-    def _answered(self, call: Call, *, deleted_too: bool) -> dict[str, Any]:
+    def _answered(self, call: OrgRequest, *, deleted_too: bool) -> dict[str, Any]:
         """With `columns=true` the query's columns are described and it is not run."""
         text = _text(call)
         if call.params.get("columns", "").lower() != "true":
@@ -94,18 +96,18 @@ class Queries:
         translation = translate(self._store.objects, query, deleted_too=deleted_too)
         return column_metadata(translation, group_by=bool(query.group))
 
-    def _more(self, call: Call) -> Reply:
+    def _more(self, call: OrgRequest) -> OrgReply:
         match = _LOCATOR.fullmatch(call.args["locator"])
         kept = self._state.cursor(match[1]) if match else None
         if not match or not kept or kept["created"] < time.time() - self._options.cursor_lifetime:
-            raise ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
+            raise OrgApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
         with (
             pa.OSFile(str(self._file(match[1])), "rb") as source,
             pa.ipc.open_file(source) as pages,
         ):
             number, inside = divmod(int(match[2]), kept["page_rows"])
             if inside or number >= pages.num_record_batches:
-                raise ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
+                raise OrgApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
             page = pages.get_batch(number)
         answer = {
             "totalSize": kept["total"],
@@ -116,7 +118,7 @@ class Queries:
         if reached < kept["total"]:
             answer["done"] = False
             answer["nextRecordsUrl"] = f"{call.root}/query/{match[1]}-{reached}"
-        return Reply(200, answer)
+        return OrgReply(200, answer)
 
     def _keep(
         self,
@@ -144,7 +146,7 @@ class Queries:
         self._state.add_cursor(cursor_id, kept, created)
         return cursor_id, total
 
-    def _page_rows(self, call: Call) -> int:
+    def _page_rows(self, call: OrgRequest) -> int:
         asked = re.search(r"batchSize\s*=\s*(\d+)", call.headers.get("Sforce-Query-Options", ""))
         if not asked:
             return self._options.query_page_rows
@@ -154,9 +156,9 @@ class Queries:
         return self._folder / f"{cursor_id}.arrow"
 
 
-def _text(call: Call) -> str:
+def _text(call: OrgRequest) -> str:
     if not (text := call.params.get("q", "")):
-        raise ApiError(400, "MALFORMED_QUERY", "A query string has to be specified")
+        raise OrgApiError(400, "MALFORMED_QUERY", "A query string has to be specified")
     return text
 
 

@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.csv_text import Dialect, LineFile, line_sql
-from seil.sandbox.salesforce.errors import ApiError, not_found
+from seil.sandbox.salesforce.errors import OrgApiError, not_found
 from seil.sandbox.salesforce.jobs import (
     TERMINAL,
     Jobs,
@@ -32,7 +32,14 @@ from seil.sandbox.salesforce.jobs import (
     set_state,
     wrong_state,
 )
-from seil.sandbox.salesforce.messages import CSV, NO_CONTENT, Call, Reply, Route, required
+from seil.sandbox.salesforce.messages import (
+    CSV,
+    NO_CONTENT,
+    OrgReply,
+    OrgRequest,
+    OrgRoute,
+    required,
+)
 from seil.sandbox.salesforce.translate import Translation, translate
 
 _log = logging.getLogger(__name__)
@@ -47,16 +54,16 @@ class QueryJobs(Jobs):
     kind = KIND
     resumed = frozenset({"UploadComplete", "InProgress"})
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[OrgRoute]:
         base = "/services/data/{version}/jobs/query"
         return [
-            Route("POST", base, self._create),
-            Route("GET", base, self._list),
-            Route("GET", f"{base}/{{job}}", self._get),
-            Route("PATCH", f"{base}/{{job}}", self._abort),
-            Route("DELETE", f"{base}/{{job}}", self._delete),
-            Route("GET", f"{base}/{{job}}/results", self._results),
-            Route("GET", f"{base}/{{job}}/resultPages", self._result_pages),
+            OrgRoute("POST", base, self._create),
+            OrgRoute("GET", base, self._list),
+            OrgRoute("GET", f"{base}/{{job}}", self._get),
+            OrgRoute("PATCH", f"{base}/{{job}}", self._abort),
+            OrgRoute("DELETE", f"{base}/{{job}}", self._delete),
+            OrgRoute("GET", f"{base}/{{job}}/results", self._results),
+            OrgRoute("GET", f"{base}/{{job}}/resultPages", self._result_pages),
         ]
 
     def forget_all(self) -> None:
@@ -64,11 +71,11 @@ class QueryJobs(Jobs):
         for job in self._state.jobs(KIND):
             self._forget(job["info"]["id"])
 
-    def _create(self, call: Call) -> Reply:
+    def _create(self, call: OrgRequest) -> OrgReply:
         body = call.json_object()
         required(body, ("operation", "query"))
         if body["operation"] not in ("query", "queryAll"):
-            raise ApiError(400, "INVALIDJOB", f"Unsupported operation: {body['operation']}")
+            raise OrgApiError(400, "INVALIDJOB", f"Unsupported operation: {body['operation']}")
         form = csv_form(body)
         translation = self._translation(body)
         self._usage.spend_query_job()
@@ -82,9 +89,9 @@ class QueryJobs(Jobs):
         inner = {"query": body["query"], "fail": call.fail_job, "created": time.time()}
         self._state.add_job(KIND, info["id"], {"info": info, "inner": inner})
         self._workers.submit(self._run, info["id"])
-        return Reply(200, info)
+        return OrgReply(200, info)
 
-    def _get(self, call: Call) -> Reply:
+    def _get(self, call: OrgRequest) -> OrgReply:
         job = known_job(self._state, KIND, call)
         inner = job["inner"]
         answer = {
@@ -96,11 +103,13 @@ class QueryJobs(Jobs):
         }
         if "error" in inner:
             answer["errorMessage"] = inner["error"]
-        return Reply(200, answer)
+        return OrgReply(200, answer)
 
-    def _abort(self, call: Call) -> Reply:
+    def _abort(self, call: OrgRequest) -> OrgReply:
         if call.json_object().get("state") != "Aborted":
-            raise ApiError(400, "INVALIDJOB", "The only state a query job can be given is Aborted")
+            raise OrgApiError(
+                400, "INVALIDJOB", "The only state a query job can be given is Aborted"
+            )
         job_id = known_job(self._state, KIND, call)["info"]["id"]
         with self._state.changing_job(job_id) as job:
             if job is None:
@@ -108,16 +117,16 @@ class QueryJobs(Jobs):
             if job["info"]["state"] in TERMINAL:
                 raise wrong_state("Aborting already Completed Job not allowed")
             set_state(job, "Aborted")
-            return Reply(200, listed(job))
+            return OrgReply(200, listed(job))
 
-    def _delete(self, call: Call) -> Reply:
+    def _delete(self, call: OrgRequest) -> OrgReply:
         info = known_job(self._state, KIND, call)["info"]
         if info["state"] not in TERMINAL:
             raise wrong_state(f"Deleting a job in state {info['state']} is not allowed")
         self._forget(info["id"])
         return NO_CONTENT
 
-    def _results(self, call: Call) -> Reply:
+    def _results(self, call: OrgRequest) -> OrgReply:
         job = self._finished(call)
         inner = job["inner"]
         first, size = _read_locator(call.params.get("locator", ""), inner["rows"])
@@ -130,9 +139,9 @@ class QueryJobs(Jobs):
             "Sforce-NumberOfRecords": str(last - first),
             "Sforce-Locator": _locator(last, last - first) if more else _NO_LOCATOR,
         }
-        return Reply(200, page, CSV, headers)
+        return OrgReply(200, page, CSV, headers)
 
-    def _result_pages(self, call: Call) -> Reply:
+    def _result_pages(self, call: OrgRequest) -> OrgReply:
         if float(call.version) < _PARALLEL_SINCE:
             raise not_found()
         job = self._finished(call)
@@ -154,9 +163,9 @@ class QueryJobs(Jobs):
         if not answer["done"]:
             rest = _query(_locator(starts[_PAGES_IN_ANSWER], size))
             answer["nextRecordsUrl"] = f"{base}/resultPages?{rest}"
-        return Reply(200, answer)
+        return OrgReply(200, answer)
 
-    def _finished(self, call: Call) -> dict[str, Any]:
+    def _finished(self, call: OrgRequest) -> dict[str, Any]:
         job = known_job(self._state, KIND, call)
         refuse_other_version(job, call)
         if (state := job["info"]["state"]) != "JobComplete":
@@ -177,7 +186,7 @@ class QueryJobs(Jobs):
             sql = translation.select(line_sql(translation.columns, dialect))
             cursor = self._store.cursor().execute(sql, list(translation.values))
             rows = lines.write(cursor)
-        except ApiError as error:
+        except OrgApiError as error:
             return {"error": error.message}
         except (duckdb.Error, OSError) as error:
             _log.exception("Query job %s failed", job_id)
@@ -194,7 +203,7 @@ class QueryJobs(Jobs):
         if not found.entity.raw.get("queryable", True):
             name = found.entity.name
             reason = f"Entity '{name}' is not supported by the Bulk API."
-            raise ApiError(400, "INVALIDENTITY", reason)
+            raise OrgApiError(400, "INVALIDENTITY", reason)
         return found
 
     def _lines(self, job_id: str) -> LineFile:
@@ -217,12 +226,12 @@ def _read_locator(text: str, rows: int) -> tuple[int, int]:
             return int(first), int(size)
     except (ValueError, binascii.Error):
         pass
-    raise ApiError(400, "INVALIDLOCATOR", f"Invalid locator: {text}")
+    raise OrgApiError(400, "INVALIDLOCATOR", f"Invalid locator: {text}")
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise ApiError(400, "INVALIDPARAMETER", f"maxRecords must be a positive number: {text}")
+        raise OrgApiError(400, "INVALIDPARAMETER", f"maxRecords must be a positive number: {text}")
     return int(text)
 
 

@@ -17,10 +17,10 @@ from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.conditions import NUMBERS
 from seil.sandbox.salesforce.conversion import RowError
 from seil.sandbox.salesforce.describe import described
-from seil.sandbox.salesforce.errors import AmbiguousIdError, ApiError, not_found, unreadable_json
+from seil.sandbox.salesforce.errors import AmbiguousIdError, OrgApiError, not_found, unreadable_json
 from seil.sandbox.salesforce.json_rows import check_record, is_set, object_name
 from seil.sandbox.salesforce.json_text import Source, parse
-from seil.sandbox.salesforce.messages import NO_CONTENT, Call, Reply, Route
+from seil.sandbox.salesforce.messages import NO_CONTENT, OrgReply, OrgRequest, OrgRoute
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.query import Queries
 from seil.sandbox.salesforce.records import Outcome, Records
@@ -55,47 +55,47 @@ class RecordRoutes:
         self._records = records
         self._queries = queries
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[OrgRoute]:
         base = "/services/data/{version}"
         one = f"{base}/sobjects/{{object}}"
         many = f"{base}/composite/sobjects"
         return [
-            Route("GET", f"{one}/deleted", self._deleted),
-            Route("GET", f"{one}/updated", self._updated),
-            Route("POST", one, self._create),
-            Route("GET", f"{one}/{{id}}", self._get),
-            Route("PATCH", f"{one}/{{id}}", self._update),
-            Route("POST", f"{one}/{{id}}", self._update_by_post),
-            Route("DELETE", f"{one}/{{id}}", self._delete),
-            Route("GET", f"{one}/{{key}}/{{value}}", self._get_by_key),
-            Route("PATCH", f"{one}/{{key}}/{{value}}", self._upsert),
-            Route("DELETE", f"{one}/{{key}}/{{value}}", self._delete_by_key),
-            Route("POST", many, self._create_many),
-            Route("PATCH", many, self._update_many),
-            Route("DELETE", many, self._delete_many),
-            Route("GET", f"{many}/{{object}}", self._retrieve),
-            Route("POST", f"{many}/{{object}}", self._retrieve_by_post),
-            Route("PATCH", f"{many}/{{object}}/{{key}}", self._upsert_many),
+            OrgRoute("GET", f"{one}/deleted", self._deleted),
+            OrgRoute("GET", f"{one}/updated", self._updated),
+            OrgRoute("POST", one, self._create),
+            OrgRoute("GET", f"{one}/{{id}}", self._get),
+            OrgRoute("PATCH", f"{one}/{{id}}", self._update),
+            OrgRoute("POST", f"{one}/{{id}}", self._update_by_post),
+            OrgRoute("DELETE", f"{one}/{{id}}", self._delete),
+            OrgRoute("GET", f"{one}/{{key}}/{{value}}", self._get_by_key),
+            OrgRoute("PATCH", f"{one}/{{key}}/{{value}}", self._upsert),
+            OrgRoute("DELETE", f"{one}/{{key}}/{{value}}", self._delete_by_key),
+            OrgRoute("POST", many, self._create_many),
+            OrgRoute("PATCH", many, self._update_many),
+            OrgRoute("DELETE", many, self._delete_many),
+            OrgRoute("GET", f"{many}/{{object}}", self._retrieve),
+            OrgRoute("POST", f"{many}/{{object}}", self._retrieve_by_post),
+            OrgRoute("PATCH", f"{many}/{{object}}/{{key}}", self._upsert_many),
         ]
 
-    def _get(self, call: Call) -> Reply:
+    def _get(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
         identifier = full_id(call.args["id"])
         wanted, held = call.params.get("fields", ""), [identifier] if identifier else []
         records = self._selected(entity, "Id", held, wanted=wanted, root=call.root)
         if not records:
             raise self._absent(entity, identifier, call.args["id"])
-        return Reply(200, records[0])
+        return OrgReply(200, records[0])
 
-    def _absent(self, entity: SObject, identifier: str | None, sent: str) -> ApiError:
+    def _absent(self, entity: SObject, identifier: str | None, sent: str) -> OrgApiError:
         if identifier is None:
             return not_found(f"{_NO_KEY}{sent}")
         text = f"SELECT Id FROM {entity.name} WHERE Id = {soql.quote(identifier)} ALL ROWS"  # noqa: S608  (SOQL)
         if self._queries.records(text, ""):
-            return ApiError(404, "ENTITY_IS_DELETED", "entity is deleted")
+            return OrgApiError(404, "ENTITY_IS_DELETED", "entity is deleted")
         return not_found()
 
-    def _get_by_key(self, call: Call) -> Reply:
+    def _get_by_key(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
         blob = entity.field(call.args["value"])
         if blob and blob.type == "base64" and (identifier := full_id(call.args["key"])):
@@ -107,49 +107,49 @@ class RecordRoutes:
             raise not_found()
         if len(records) > 1:
             raise AmbiguousIdError([record["attributes"]["url"] for record in records])
-        return Reply(200, records[0])
+        return OrgReply(200, records[0])
 
-    def _blob(self, entity: SObject, identifier: str) -> Reply:
+    def _blob(self, entity: SObject, identifier: str) -> OrgReply:
         """A record's binary field, whose address queries name: some bytes of its own."""
         if not self._selected(entity, "Id", [identifier], wanted="Id", root=""):
             raise not_found()
-        return Reply(200, f"{entity.name} {identifier}".encode(), "application/octet-stream")
+        return OrgReply(200, f"{entity.name} {identifier}".encode(), "application/octet-stream")
 
-    def _create(self, call: Call) -> Reply:
+    def _create(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
         (outcome,) = self._records.insert(entity.name, [_record(entity, call)])
         _raise(outcome)
         address = f"{call.root}/sobjects/{entity.name}/{outcome.id}"
-        return Reply(201, _created(outcome), headers={"Location": address})
+        return OrgReply(201, _created(outcome), headers={"Location": address})
 
-    def _update(self, call: Call) -> Reply:
+    def _update(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
         row = _record(entity, call, without="Id")
         (outcome,) = self._records.update(entity.name, [{**row, "Id": call.args["id"]}])
         _raise(outcome)
         return NO_CONTENT
 
-    def _update_by_post(self, call: Call) -> Reply:
+    def _update_by_post(self, call: OrgRequest) -> OrgReply:
         """For clients that cannot send PATCH; by Id without a value, an upsert that creates."""
         if call.args["id"].lower() == "id":
             created = self._create(call)
             return replace(created, content={**created.content, "created": True})
         if call.params.get("_HttpMethod", "").upper() != "PATCH":
-            raise ApiError(405, "METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed")
+            raise OrgApiError(405, "METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed")
         return self._update(call)
 
-    def _delete(self, call: Call) -> Reply:
+    def _delete(self, call: OrgRequest) -> OrgReply:
         (outcome,) = self._records.delete(self._entity(call).name, [call.args["id"]])
         _raise(outcome)
         return NO_CONTENT
 
-    def _delete_by_key(self, call: Call) -> Reply:
+    def _delete_by_key(self, call: OrgRequest) -> OrgReply:
         found = self._get_by_key(call).content
         (outcome,) = self._records.delete(self._entity(call).name, [found["Id"]])
         _raise(outcome)
         return NO_CONTENT
 
-    def _upsert(self, call: Call) -> Reply:
+    def _upsert(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
         key = _key(entity, call.args["key"])
         if call.params.get("updateOnly", "").lower() == "true":
@@ -161,13 +161,13 @@ class RecordRoutes:
         _raise(outcome)
         if not outcome.created and float(call.version) < _UPSERT_ANSWERS_SINCE:
             return NO_CONTENT
-        return Reply(201 if outcome.created else 200, _upserted(outcome))
+        return OrgReply(201 if outcome.created else 200, _upserted(outcome))
 
-    def _retrieve(self, call: Call) -> Reply:
+    def _retrieve(self, call: OrgRequest) -> OrgReply:
         ids, fields = (_listed(call.params.get(name, "")) for name in ("ids", "fields"))
         return self._retrieved(call, ids, fields)
 
-    def _retrieve_by_post(self, call: Call) -> Reply:
+    def _retrieve_by_post(self, call: OrgRequest) -> OrgReply:
         body = call.json_object("ids", "fields")
         lists = [body.get(name) for name in ("ids", "fields")]
         if not all(isinstance(names, list) for names in lists):
@@ -175,7 +175,7 @@ class RecordRoutes:
         ids, fields = ([str(name) for name in names or ()] for names in lists)
         return self._retrieved(call, ids, fields)
 
-    def _retrieved(self, call: Call, ids: list[str], fields: list[str]) -> Reply:
+    def _retrieved(self, call: OrgRequest, ids: list[str], fields: list[str]) -> OrgReply:
         """In the order of the Ids, null for one that is not there.
 
         https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_sobjects_collections_retrieve.htm
@@ -183,7 +183,7 @@ class RecordRoutes:
         if not ids or not fields:
             name = "fields" if ids else "ids"
             reason = f"The {name} parameter is required and must name at least one"
-            raise ApiError(400, "MISSING_ARGUMENT", reason)
+            raise OrgApiError(400, "MISSING_ARGUMENT", reason)
         _check_size(ids, _MOST_RETRIEVED)
         entity = self._entity(call)
         known = [full_id(identifier) for identifier in ids]
@@ -194,43 +194,43 @@ class RecordRoutes:
         if "id" not in map(str.lower, fields):
             for record in records:
                 del record["Id"]
-        return Reply(200, [by_id.get(identifier or "") for identifier in known])
+        return OrgReply(200, [by_id.get(identifier or "") for identifier in known])
 
-    def _create_many(self, call: Call) -> Reply:
+    def _create_many(self, call: OrgRequest) -> OrgReply:
         return self._written_many(call, self._records.insert)
 
-    def _update_many(self, call: Call) -> Reply:
+    def _update_many(self, call: OrgRequest) -> OrgReply:
         return self._written_many(call, self._records.update)
 
-    def _upsert_many(self, call: Call) -> Reply:
+    def _upsert_many(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
         key = _key(entity, call.args["key"])
 
         def write(name: str, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
             if name != entity.name:
                 reason = f"Records of type {name} cannot be upserted as {entity.name}"
-                raise ApiError(400, "INVALID_TYPE", reason)
+                raise OrgApiError(400, "INVALID_TYPE", reason)
             return self._records.upsert(name, rows, key=key)
 
         return self._written_many(call, write, result=_upserted)
 
-    def _delete_many(self, call: Call) -> Reply:
+    def _delete_many(self, call: OrgRequest) -> OrgReply:
         ids = _listed(call.params.get("ids", ""))
         if not ids:
-            raise ApiError(400, "MISSING_ARGUMENT", "The ids parameter is required")
+            raise OrgApiError(400, "MISSING_ARGUMENT", "The ids parameter is required")
         _check_size(ids)
         by_prefix = {e.key_prefix: e.name for e in self._store.objects.values()}
         rows = [(by_prefix.get(i[:3], ""), i) for i in ids]
         all_or_none = call.params.get("allOrNone", "false").lower() == "true"
-        return Reply(200, self._grouped(rows, self._records.delete, all_or_none=all_or_none))
+        return OrgReply(200, self._grouped(rows, self._records.delete, all_or_none=all_or_none))
 
     def _written_many(
         self,
-        call: Call,
+        call: OrgRequest,
         write: Callable[[str, Sequence[Mapping[str, Any]]], list[Outcome]],
         *,
         result: Callable[[Outcome], dict[str, Any]] = _created,
-    ) -> Reply:
+    ) -> OrgReply:
         body = call.json_object("allOrNone", "records")
         sent = body.get("records")
         if not isinstance(sent, list) or not all(isinstance(row, dict) for row in sent):
@@ -242,7 +242,7 @@ class RecordRoutes:
             entity = described(self._store, object_name(row))
             rows.append((entity.name, check_record(entity, row, source.inside(number))))
         all_or_none = is_set(body, "allOrNone", source=Source(call.text()))
-        return Reply(200, self._grouped(rows, write, all_or_none=all_or_none, result=result))
+        return OrgReply(200, self._grouped(rows, write, all_or_none=all_or_none, result=result))
 
     def _grouped(
         self,
@@ -258,7 +258,7 @@ class RecordRoutes:
         if len(runs) > _MOST_CHUNKS:
             reason = f"Cannot have more than {_MOST_CHUNKS} chunks in a single operation."
             advice = "Please rearrange the data to reduce chunking."
-            raise ApiError(400, "LIMIT_EXCEEDED", f"{reason} {advice}")
+            raise OrgApiError(400, "LIMIT_EXCEEDED", f"{reason} {advice}")
         try:
             with self._store.write():
                 for name, values in runs:
@@ -270,7 +270,7 @@ class RecordRoutes:
             results = [r if not r["success"] else _ROLLED_BACK for r in results]
         return results
 
-    def _deleted(self, call: Call) -> Reply:
+    def _deleted(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
         start, end = _window(call)
         rows: list[tuple[str, datetime]] = []
@@ -291,7 +291,7 @@ class RecordRoutes:
         ]
         now = datetime.now(UTC)
         earliest = now - _DELETED_KEPT
-        return Reply(
+        return OrgReply(
             200,
             {
                 "deletedRecords": deleted,
@@ -300,13 +300,13 @@ class RecordRoutes:
             },
         )
 
-    def _updated(self, call: Call) -> Reply:
+    def _updated(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
         start, end = _window(call)
         alive = '"IsDeleted" IS NOT TRUE' if entity.soft_deletes else "true"
         ids = [identifier for identifier, _ in self._between(entity, start, end, alive)]
         covered = min(end, datetime.now(UTC).replace(tzinfo=None))
-        return Reply(200, {"ids": ids, "latestDateCovered": datetime_text(covered)})
+        return OrgReply(200, {"ids": ids, "latestDateCovered": datetime_text(covered)})
 
     def _between(
         self, entity: SObject, start: datetime, end: datetime, condition: str
@@ -317,7 +317,7 @@ class RecordRoutes:
         )
         if stamp is None:
             reason = f"object {entity.name} cannot be replicated"
-            raise ApiError(400, "INVALID_TYPE", reason)
+            raise OrgApiError(400, "INVALID_TYPE", reason)
         found = self._store.cursor().execute(
             f'SELECT "Id", {quoted(stamp)} FROM main.{quoted(entity.name)}'  # noqa: S608  (bound)
             f" WHERE {condition} AND {quoted(stamp)} >= $1 AND {quoted(stamp)} < $2 ORDER BY 2, 1",
@@ -333,24 +333,24 @@ class RecordRoutes:
             return []
         wanted = wanted or ",".join(f.name for f in entity.fields)
         if _UNSAFE_FIELDS.search(wanted):
-            raise ApiError(400, "INVALID_FIELD", f"No such columns: {wanted}")
+            raise OrgApiError(400, "INVALID_FIELD", f"No such columns: {wanted}")
         known = entity.field(key)
         numeric = known is not None and known.type in NUMBERS
         listed = ", ".join(value if numeric else soql.quote(value) for value in values)
         text = f"SELECT {wanted} FROM {entity.name} WHERE {key} IN ({listed})"  # noqa: S608  (SOQL)
         return self._queries.records(text, root)
 
-    def _entity(self, call: Call) -> SObject:
+    def _entity(self, call: OrgRequest) -> SObject:
         return described(self._store, call.args["object"])
 
 
-def _record(entity: SObject, call: Call, *, without: str = "") -> dict[str, Any]:
+def _record(entity: SObject, call: OrgRequest, *, without: str = "") -> dict[str, Any]:
     """The body as a record; `without` is the field that the address says."""
     text = call.text()
     row = check_record(entity, parse(text), Source(text))
     if without.lower() in (name.lower() for name in row):
         reason = f"The {without} field should not be specified in the sobject data."
-        raise ApiError(400, "INVALID_FIELD", reason, fields=[without])
+        raise OrgApiError(400, "INVALID_FIELD", reason, fields=[without])
     return row
 
 
@@ -379,10 +379,10 @@ def _raise(outcome: Outcome) -> None:
     if (error := outcome.error) is None:
         return
     if error.code == "ENTITY_IS_DELETED":
-        raise ApiError(404, error.code, error.message, fields=[])
+        raise OrgApiError(404, error.code, error.message, fields=[])
     if error.code in _NOT_THERE and error.fields in ((), ("Id",)):
         raise not_found(f"{_NO_KEY}{outcome.id or ''}")
-    raise ApiError(400, error.code, error.message, fields=error.fields)
+    raise OrgApiError(400, error.code, error.message, fields=error.fields)
 
 
 def _runs(rows: Sequence[tuple[str, Any]]) -> list[tuple[str, list[Any]]]:
@@ -413,10 +413,10 @@ def _spelled(entity: SObject, name: str) -> str:
 def _check_size(sent: Sequence[Any], most: int = _MAX_COLLECTION) -> None:
     if len(sent) > most:
         reason = f"record limit reached. cannot submit more than {most} records into this call"
-        raise ApiError(400, "EXCEEDED_ID_LIMIT", reason)
+        raise OrgApiError(400, "EXCEEDED_ID_LIMIT", reason)
 
 
-def _window(call: Call) -> tuple[datetime, datetime]:
+def _window(call: OrgRequest) -> tuple[datetime, datetime]:
     """Without a zone, as the columns are: in UTC."""
     moments = []
     for name in ("start", "end"):
@@ -425,9 +425,11 @@ def _window(call: Call) -> tuple[datetime, datetime]:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError as error:
-            raise ApiError(400, "INVALID_REPLICATION_DATE", f"{name} is no date: {text}") from error
+            raise OrgApiError(
+                400, "INVALID_REPLICATION_DATE", f"{name} is no date: {text}"
+            ) from error
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         moments.append(moment.astimezone(UTC).replace(tzinfo=None))
     if moments[0] >= moments[1]:
-        raise ApiError(400, "INVALID_REPLICATION_DATE", "startDate before endDate expected")
+        raise OrgApiError(400, "INVALID_REPLICATION_DATE", "startDate before endDate expected")
     return moments[0], moments[1]

@@ -27,7 +27,7 @@ def check_name(name: str) -> None:
 def resolve(value: Any, answers: Mapping[str, Any]) -> Any:
     """`value` with the references in its texts replaced; one that is the whole text keeps its type.
 
-    Raises ApiError PROCESSING_HALTED for one that has no value.
+    Raises OrgApiError PROCESSING_HALTED for one that has no value.
     """
     match value:
         case str():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from seil.sandbox.salesforce import soql
-from seil.sandbox.salesforce.errors import ApiError, query_error
+from seil.sandbox.salesforce.errors import OrgApiError, query_error
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.polymorphic import NAME, is_polymorphic, name_table
 from seil.sandbox.salesforce.store import quoted
@@ -46,7 +46,7 @@ class Bound:
         self.tables += 1
         return f"t{self.tables}"
 
-    def error(self, at: int, code: str, reason: str) -> ApiError:
+    def error(self, at: int, code: str, reason: str) -> OrgApiError:
         return query_error(self.text, at, code, reason)
 
 
@@ -131,7 +131,7 @@ class Scope:
         """What a path already looked up leads to."""
         return self._joined[tuple(part.lower() for part in path)]
 
-    def unknown_field(self, name: str, entity: SObject, at: int) -> ApiError:
+    def unknown_field(self, name: str, entity: SObject, at: int) -> OrgApiError:
         reason = f"No such column '{name}' on entity '{entity.name}'. {_APPEND_C}"
         return self.bound.error(at, "INVALID_FIELD", reason)
 

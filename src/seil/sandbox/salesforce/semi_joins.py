@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.conditions import IDS
-from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.errors import OrgApiError
 from seil.sandbox.salesforce.scope import Resolved, Scope
 
 _MOST = 2
 
 
 def check_semi_joins(query: soql.Query, scope: Scope) -> None:
-    """Whether there may be as many, and where they stand. Raises ApiError MALFORMED_QUERY."""
+    """Whether there may be as many, and where they stand. Raises OrgApiError MALFORMED_QUERY."""
     found = list(_semi_joins(query.where, beneath=""))
     if len(found) > _MOST:
         reason = f"Max of {_MOST} semi join sub-selects are allowed, {len(found)} were specified"
@@ -33,7 +33,7 @@ def check_semi_joins(query: soql.Query, scope: Scope) -> None:
 
 
 def check_semi_join(condition: soql.In, outer: Scope, query: soql.Query, inner: Scope) -> None:
-    """Whether both sides are ids of the same kind of object. Raises ApiError MALFORMED_QUERY."""
+    """Whether both sides are ids of the same kind of object. Raises OrgApiError MALFORMED_QUERY."""
     left, selected = _resolved(outer, condition.operand), _resolved(inner, query.select[0])
     if left is None or selected is None:
         reason = "Semi join sub-selects compare id fields with id fields of the object itself"
@@ -83,5 +83,5 @@ def _objects(side: Resolved) -> set[str]:
     return {side.owner.name} if side.field.type == "id" else set(side.field.reference_to)
 
 
-def _refused(scope: Scope, query: soql.Query, reason: str) -> ApiError:
+def _refused(scope: Scope, query: soql.Query, reason: str) -> OrgApiError:
     return scope.bound.error(query.at, "MALFORMED_QUERY", reason)

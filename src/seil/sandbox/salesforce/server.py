@@ -1,4 +1,4 @@
-"""A stand-in org that listens: everything put together, in a thread of its own or as a process."""
+"""The stand-in org, put together."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from pathlib import Path
 from aiohttp import web
 from typing_extensions import override
 
-from seil.sandbox.listening import Listener, StandIn
+from seil.sandbox.base.faults import FaultTable
+from seil.sandbox.base.listening import PortListener, StandIn
 from seil.sandbox.salesforce.auth import Logins
 from seil.sandbox.salesforce.bulk_v1 import BulkV1
 from seil.sandbox.salesforce.composite import Composite
-from seil.sandbox.salesforce.control import Control
+from seil.sandbox.salesforce.control import OrgControl
 from seil.sandbox.salesforce.describe import Describe
 from seil.sandbox.salesforce.extras import Files, UsageSummaries
-from seil.sandbox.salesforce.fault_routes import FaultRoutes
-from seil.sandbox.salesforce.faults import Fault, Faults
-from seil.sandbox.salesforce.frame import Frame
+from seil.sandbox.salesforce.faults import OrgFault
+from seil.sandbox.salesforce.frame import OrgFrame
 from seil.sandbox.salesforce.identity import Identity
 from seil.sandbox.salesforce.ingest_jobs import IngestJobs
 from seil.sandbox.salesforce.jobs import Workers
 from seil.sandbox.salesforce.keys import certificate, key_pair
-from seil.sandbox.salesforce.messages import Router
-from seil.sandbox.salesforce.options import Options
+from seil.sandbox.salesforce.messages import OrgRouter
+from seil.sandbox.salesforce.options import OrgOptions
 from seil.sandbox.salesforce.query import Queries
 from seil.sandbox.salesforce.query_jobs import QueryJobs
 from seil.sandbox.salesforce.record_ids import record_id
 from seil.sandbox.salesforce.record_routes import RecordRoutes
 from seil.sandbox.salesforce.records import Records
-from seil.sandbox.salesforce.state import State
+from seil.sandbox.salesforce.state import ServiceState
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.subrequests import Subrequests
 from seil.sandbox.salesforce.tree import Tree
@@ -39,26 +39,15 @@ _LONGEST_LINE = 1 << 20
 _USER = record_id("005", 1)
 
 
-class Server(StandIn["_Parts"]):
-    """The org of a folder over HTTP; port 0 takes any that is free.
+class OrgServer(StandIn["_Parts", OrgOptions, OrgFault]):
+    """The org of a folder over HTTP, jobs under way included."""
 
-    `start` returns when it listens, `stop` when all is safely on disk; or use it in a `with`
-    block. A later server on the same folder goes on where this one stopped, jobs included.
-    Raises ConfigurationError where the folder holds no org or the port is taken.
-    """
+    name = "sandbox-salesforce"
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        options: Options | None = None,
-        faults: tuple[Fault, ...] = (),
-    ) -> None:
-        super().__init__("sandbox-salesforce", folder, host, port)
-        self.options = options or Options()
-        self.faults = Faults(faults)
+    @classmethod
+    @override
+    def default_options(cls) -> OrgOptions:
+        return OrgOptions()
 
     @property
     @override
@@ -76,9 +65,9 @@ class Server(StandIn["_Parts"]):
         return _Parts(self.folder, self.options, self.faults)
 
     @override
-    def _listen(self, listener: Listener, app: web.Application) -> None:
+    def _listen(self, listener: PortListener, app: web.Application) -> None:
         # What is too long for the real service is answered by our own frame, as it does.
-        listener.start(app, self._name, tls=self._tls(), longest_line=_LONGEST_LINE)
+        listener.start(app, self.name, tls=self._tls(), longest_line=_LONGEST_LINE)
 
     def _tls(self) -> ssl.SSLContext | None:
         if not self.options.tls:
@@ -92,10 +81,10 @@ class Server(StandIn["_Parts"]):
 class _Parts:
     """What one running server is made of, in the order it is opened."""
 
-    def __init__(self, folder: Path, options: Options, faults: Faults) -> None:
+    def __init__(self, folder: Path, options: OrgOptions, faults: FaultTable[OrgFault]) -> None:
         self.store = OrgStore.open(folder)
         try:
-            self.state = State(folder / "service.sqlite")
+            self.state = ServiceState(folder / "service.sqlite")
         except BaseException:
             self.store.close()
             raise
@@ -130,8 +119,7 @@ class _Parts:
             self.logins,
             Identity(self.store, self.logins),
             BulkV1(self.logins),
-            FaultRoutes(faults),
-            Control(self.store, self.usage, describe),
+            OrgControl(self.store, self.usage, describe, faults),
             UsageSummaries(),
             Files(self.store, records, folder / "files"),
             describe,
@@ -143,9 +131,9 @@ class _Parts:
             self.ingest_jobs,
             RecordRoutes(self.store, records, self.queries),
         )
-        router = Router(route for resource in resources for route in resource.routes())
+        router = OrgRouter(route for resource in resources for route in resource.routes())
         subrequests.use(router)
-        self.frame = Frame(
+        self.frame = OrgFrame(
             router,
             self.logins,
             self.usage,
@@ -157,7 +145,7 @@ class _Parts:
     def application(self) -> web.Application:
         return self.frame.application()
 
-    def listening(self) -> None:
+    def start(self) -> None:
         self.queries.expire()
         self.query_jobs.resume()
         self.ingest_jobs.resume()

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 from lark import Discard, Lark, Token, Transformer
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from seil.sandbox.salesforce.errors import ApiError, query_error
+from seil.sandbox.salesforce.errors import OrgApiError, query_error
 
 ValueKind: TypeAlias = Literal["STRING", "DATETIME", "DATE", "TIME", "NUMBER", "WORD"]
 
@@ -149,7 +149,7 @@ class Query:
 
 
 def parse(text: str) -> Query:
-    """Raises ApiError MALFORMED_QUERY pointing at the first thing that cannot stand there."""
+    """Raises OrgApiError MALFORMED_QUERY pointing at the first thing that cannot stand there."""
     try:
         tree = _parser().parse(text)
     except UnexpectedInput as error:
@@ -208,7 +208,7 @@ def _parser() -> Lark:
     return Lark(grammar, start="query", parser="lalr", maybe_placeholders=True)
 
 
-def _malformed(text: str, error: UnexpectedInput) -> ApiError:
+def _malformed(text: str, error: UnexpectedInput) -> OrgApiError:
     at, reason = error.pos_in_stream or 0, "unexpected token: '<EOF>'"
     if isinstance(error, UnexpectedToken):
         token = error.token

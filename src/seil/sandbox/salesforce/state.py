@@ -1,20 +1,17 @@
-"""What the service itself remembers, apart from records: sessions, usage, jobs, query cursors.
+"""The service's own state beside the records: sessions, usage, jobs, query cursors.
 
-One SQLite file beside the records, so that a restart goes on where the last process stopped.
+One SQLite file beside the records, so that a restart goes on where it stopped.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sqlite3
-import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seil.errors import ConfigurationError, Problem
+from seil.sandbox.base.store import SqliteFile, token_digest
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS tokens (
@@ -32,33 +29,18 @@ CREATE TABLE IF NOT EXISTS cursors (
 """
 
 
-class State:
-    """Thread-safe. Tokens are kept as digests: the file gives no access to anything.
-
-    Raises ConfigurationError for a file that is something else.
-    """
+class ServiceState(SqliteFile):
+    """Tokens are stored as digests: the file gives access to nothing."""
 
     def __init__(self, file: Path) -> None:
-        self._lock = threading.RLock()
-        self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        try:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            self._db.close()
-            raise ConfigurationError([Problem(str(file), str(error), "remove it")]) from error
-
-    def close(self) -> None:
-        with self._lock:
-            self._db.close()
+        super().__init__(file, _SCHEMA)
 
     def remember_token(
         self, token: str, *, kind: str, client_id: str, expires: float | None
     ) -> None:
-        self._run(
+        self._rows(
             "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?)",
-            _digest(token),
+            token_digest(token),
             kind,
             client_id,
             expires,
@@ -66,87 +48,79 @@ class State:
 
     def token(self, token: str, *, kind: str, now: float) -> tuple[str, float | None] | None:
         """The client id and the expiry of a token that is alive."""
-        found = self._run(
+        rows = self._rows(
             "SELECT client_id, expires FROM tokens"
             " WHERE digest = ? AND kind = ? AND (expires IS NULL OR expires > ?)",
-            _digest(token),
+            token_digest(token),
             kind,
             now,
         )
-        return found[0] if found else None
+        return rows[0] if rows else None
 
     def forget_token(self, token: str) -> bool:
         """False when there was none."""
         sql = "DELETE FROM tokens WHERE digest = ? RETURNING 1"
-        return bool(self._run(sql, _digest(token)))
+        return bool(self._rows(sql, token_digest(token)))
 
     def has_tokens(self, kind: str) -> bool:
-        return bool(self._run("SELECT 1 FROM tokens WHERE kind = ? LIMIT 1", kind))
+        return bool(self._rows("SELECT 1 FROM tokens WHERE kind = ? LIMIT 1", kind))
 
     def forget_access_tokens(self) -> None:
-        self._run("DELETE FROM tokens WHERE kind = 'access'")
+        self._rows("DELETE FROM tokens WHERE kind = 'access'")
 
     def count(self, day: str, name: str, amount: int = 1) -> int:
         """Adds to a day's counter; its new value."""
-        found = self._run(
+        rows = self._rows(
             "INSERT INTO usage VALUES (?, ?, ?)"
             " ON CONFLICT (day, name) DO UPDATE SET used = used + excluded.used RETURNING used",
             day,
             name,
             amount,
         )
-        return int(found[0][0])
+        return int(rows[0][0])
 
     def used(self, day: str) -> dict[str, int]:
-        return dict(self._run("SELECT name, used FROM usage WHERE day = ?", day))
+        return dict(self._rows("SELECT name, used FROM usage WHERE day = ?", day))
 
     def next_job_number(self) -> int:
         """Never given twice, not even after the job is deleted."""
         return self.count("ever", "jobs")
 
     def add_job(self, kind: str, job_id: str, body: dict[str, Any]) -> None:
-        self._run(
+        self._rows(
             "INSERT INTO jobs (id, kind, body) VALUES (?, ?, ?)", job_id, kind, json.dumps(body)
         )
 
     def job(self, kind: str, job_id: str) -> dict[str, Any] | None:
         sql = "SELECT body FROM jobs WHERE id = ? AND kind = ?"
-        found = self._run(sql, job_id, kind)
-        return json.loads(found[0][0]) if found else None
+        rows = self._rows(sql, job_id, kind)
+        return json.loads(rows[0][0]) if rows else None
 
     def jobs(self, kind: str) -> list[dict[str, Any]]:
         sql = "SELECT body FROM jobs WHERE kind = ? ORDER BY number"
-        return [json.loads(body) for (body,) in self._run(sql, kind)]
+        return [json.loads(body) for (body,) in self._rows(sql, kind)]
 
     @contextmanager
     def changing_job(self, job_id: str) -> Iterator[dict[str, Any] | None]:
         """The job's body to edit in place, None when it is gone; stored on leaving the block."""
         with self._lock:
-            found = self._run("SELECT body FROM jobs WHERE id = ?", job_id)
-            body: dict[str, Any] | None = json.loads(found[0][0]) if found else None
+            rows = self._rows("SELECT body FROM jobs WHERE id = ?", job_id)
+            body: dict[str, Any] | None = json.loads(rows[0][0]) if rows else None
             yield body
             if body is not None:
-                self._run("UPDATE jobs SET body = ? WHERE id = ?", json.dumps(body), job_id)
+                self._rows("UPDATE jobs SET body = ? WHERE id = ?", json.dumps(body), job_id)
 
     def forget_job(self, job_id: str) -> None:
-        self._run("DELETE FROM jobs WHERE id = ?", job_id)
+        self._rows("DELETE FROM jobs WHERE id = ?", job_id)
 
     def add_cursor(self, cursor_id: str, body: dict[str, Any], created: float) -> None:
-        self._run("INSERT INTO cursors VALUES (?, ?, ?)", cursor_id, json.dumps(body), created)
+        self._rows("INSERT INTO cursors VALUES (?, ?, ?)", cursor_id, json.dumps(body), created)
 
     def cursor(self, cursor_id: str) -> dict[str, Any] | None:
-        found = self._run("SELECT body FROM cursors WHERE id = ?", cursor_id)
-        return json.loads(found[0][0]) if found else None
+        rows = self._rows("SELECT body FROM cursors WHERE id = ?", cursor_id)
+        return json.loads(rows[0][0]) if rows else None
 
     def expire_cursors(self, before: float) -> list[str]:
         """Forgets the cursors older than `before`; their ids."""
         sql = "DELETE FROM cursors WHERE created < ? RETURNING id"
-        return [found for (found,) in self._run(sql, before)]
-
-    def _run(self, sql: str, *values: object) -> list[Any]:
-        with self._lock, closing(self._db.execute(sql, values)) as cursor:
-            return cursor.fetchall()
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+        return [cursor_id for (cursor_id,) in self._rows(sql, before)]

@@ -11,28 +11,28 @@ from urllib.parse import parse_qsl, urlsplit
 
 from multidict import CIMultiDict
 
-from seil.sandbox.salesforce.errors import ApiError
-from seil.sandbox.salesforce.messages import Call, FileRange, Reply, Router
+from seil.sandbox.salesforce.errors import OrgApiError
+from seil.sandbox.salesforce.messages import FileRange, OrgReply, OrgRequest, OrgRouter
 
 
 class Subrequests:
     """Finds the requests' own handlers in the router that its users are themselves a part of."""
 
     def __init__(self) -> None:
-        self._router: Router | None = None
+        self._router: OrgRouter | None = None
 
-    def use(self, router: Router) -> None:
+    def use(self, router: OrgRouter) -> None:
         self._router = router
 
     def answer(
         self,
-        outer: Call,
+        outer: OrgRequest,
         method: str,
         url: str,
         *,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Reply:
+    ) -> OrgReply:
         """Also where it is refused. `url` is an address below /services/data."""
         if self._router is None:
             raise RuntimeError("use() was not called")
@@ -49,7 +49,7 @@ class Subrequests:
                 args=args,
             )
             reply = route.handler(inner)
-        except ApiError as error:
-            return Reply(error.status, error.body)
+        except OrgApiError as error:
+            return OrgReply(error.status, error.body)
         binary = isinstance(reply.content, bytes | FileRange)
         return replace(reply, content=None) if binary else reply

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.conditions import NUMBERS, Conditions, Term
-from seil.sandbox.salesforce.errors import ApiError
+from seil.sandbox.salesforce.errors import OrgApiError
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.scope import Bound, Resolved, Scope
 from seil.sandbox.salesforce.semi_joins import check_semi_join, check_semi_joins
@@ -110,7 +110,7 @@ class Translation:
 def translate(
     objects: Mapping[str, SObject], query: soql.Query, *, deleted_too: bool, bulk: bool = False
 ) -> Translation:
-    """Raises ApiError for what the org does not know or the kind of query does not take.
+    """Raises OrgApiError for what the org does not know or the kind of query does not take.
 
     Rows come in the order asked for, then by Id, so that pages do not depend on chance.
     """
@@ -171,9 +171,9 @@ class _Statement:
             name = ".".join(column.path)
             key = tuple(part.lower() for part in column.path)
             if key in columns and self.grouped:
-                raise ApiError(400, "MALFORMED_QUERY", f"duplicate alias: {name}")
+                raise OrgApiError(400, "MALFORMED_QUERY", f"duplicate alias: {name}")
             if key in columns:
-                raise ApiError(400, "INVALID_FIELD", f"duplicate field selected: {name}")
+                raise OrgApiError(400, "INVALID_FIELD", f"duplicate field selected: {name}")
             columns[key] = column
         return tuple(columns.values())
 
@@ -291,7 +291,7 @@ class _Statement:
     def _page(self) -> str:
         limit, offset = self._query.limit, self._query.offset
         if (offset or 0) > _MAX_OFFSET:
-            raise ApiError(
+            raise OrgApiError(
                 400,
                 "NUMBER_OUTSIDE_VALID_RANGE",
                 f"Maximum SOQL offset allowed is {_MAX_OFFSET}",
@@ -423,22 +423,22 @@ def _refuse_in_bulk(query: soql.Query) -> None:
     }
     for name, present in refused.items():
         if present:
-            raise ApiError(400, "API_ERROR", f"{name} not supported in Bulk V2 Query")
+            raise OrgApiError(400, "API_ERROR", f"{name} not supported in Bulk V2 Query")
     if any(isinstance(item, soql.Query) for item in query.select):
         reason = "Aggregate Relationships not supported in Bulk V2 Query with CSV content type."
-        raise ApiError(400, "API_ERROR", reason)
+        raise OrgApiError(400, "API_ERROR", reason)
 
 
 def _refuse_columns_in_bulk(columns: tuple[Column, ...]) -> None:
     for column in columns:
         if column.type in COMPOUND:
-            raise ApiError(
+            raise OrgApiError(
                 400,
                 "FUNCTIONALITY_NOT_ENABLED",
                 "Selecting compound data not supported in Bulk Query",
             )
         if column.type == "base64":
-            raise ApiError(
+            raise OrgApiError(
                 400,
                 "FUNCTIONALITY_NOT_ENABLED",
                 f"Selecting binary data not supported in Bulk Query: {'.'.join(column.path)}",

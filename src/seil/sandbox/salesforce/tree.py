@@ -12,10 +12,10 @@ from typing import Any
 
 from seil.sandbox.salesforce.conversion import RowError
 from seil.sandbox.salesforce.describe import described
-from seil.sandbox.salesforce.errors import ApiError, unreadable_json
+from seil.sandbox.salesforce.errors import OrgApiError, unreadable_json
 from seil.sandbox.salesforce.json_rows import check_record
 from seil.sandbox.salesforce.json_text import Source
-from seil.sandbox.salesforce.messages import Call, Reply, Route
+from seil.sandbox.salesforce.messages import OrgReply, OrgRequest, OrgRoute
 from seil.sandbox.salesforce.metadata import SObject
 from seil.sandbox.salesforce.records import Records
 from seil.sandbox.salesforce.store import OrgStore, RollBack
@@ -59,21 +59,21 @@ class Tree:
         self._store = store
         self._records = records
 
-    def routes(self) -> list[Route]:
-        return [Route("POST", "/services/data/{version}/composite/tree/{object}", self._create)]
+    def routes(self) -> list[OrgRoute]:
+        return [OrgRoute("POST", "/services/data/{version}/composite/tree/{object}", self._create)]
 
-    def _create(self, call: Call) -> Reply:
+    def _create(self, call: OrgRequest) -> OrgReply:
         entity = described(self._store, call.args["object"])
         source = Source(call.text())
         levels = self._levels(_Node(entity, call.json_object(_RECORDS), source))
         nodes = [node for level in levels for node in level]
         if len(nodes) > _MOST_RECORDS:
             reason = f"record limit reached. cannot submit more than {_MOST_RECORDS} records"
-            raise ApiError(400, "EXCEEDED_ID_LIMIT", reason)
+            raise OrgApiError(400, "EXCEEDED_ID_LIMIT", reason)
         if errors := _reference_errors(nodes) or self._write(levels):
-            return Reply(400, {"hasErrors": True, "results": errors})
+            return OrgReply(400, {"hasErrors": True, "results": errors})
         results = [{"referenceId": node.reference, "id": node.id} for node in nodes]
-        return Reply(201, {"hasErrors": False, "results": results})
+        return OrgReply(201, {"hasErrors": False, "results": results})
 
     def _write(self, levels: list[list[_Node]]) -> list[dict[str, Any]]:
         """All of them, or what is wrong with some."""
@@ -90,7 +90,7 @@ class Tree:
         level = list(_nodes(root))
         while level:
             if len(levels) == _MOST_LEVELS:
-                raise ApiError(400, "INVALID_INPUT", f"A tree has at most {_MOST_LEVELS} levels")
+                raise OrgApiError(400, "INVALID_INPUT", f"A tree has at most {_MOST_LEVELS} levels")
             for node in level:
                 node.check()
             levels.append(level)
@@ -109,7 +109,7 @@ class Tree:
             if there and (child["relationshipName"] or "").lower() == name.lower():
                 return self._store.object(child["childSObject"]), str(child["field"])
         reason = f"No such column '{name}' on sobject of type {entity.name}"
-        raise ApiError(400, "INVALID_FIELD", reason)
+        raise OrgApiError(400, "INVALID_FIELD", reason)
 
     def _written(self, level: list[_Node]) -> Iterator[dict[str, Any]]:
         """What is wrong with the records of a level; those below a refused one are not tried."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from seil.sandbox.salesforce.errors import ApiError
-from seil.sandbox.salesforce.messages import Call, Reply, Route
-from seil.sandbox.salesforce.options import Options
-from seil.sandbox.salesforce.state import State
+from seil.sandbox.salesforce.errors import OrgApiError
+from seil.sandbox.salesforce.messages import OrgReply, OrgRequest, OrgRoute
+from seil.sandbox.salesforce.options import OrgOptions
+from seil.sandbox.salesforce.state import ServiceState
 
 _REQUESTS = "api_requests"
 _BULK = "bulk_requests"
@@ -20,36 +20,36 @@ _PER_APP_SHARE = 20
 
 
 class Usage:
-    def __init__(self, state: State, options: Options) -> None:
+    def __init__(self, state: ServiceState, options: OrgOptions) -> None:
         self._state = state
         self._quotas = options.quotas
         self._app_name = options.app_name
 
-    def routes(self) -> list[Route]:
-        return [Route("GET", "/services/data/{version}/limits", self._limits)]
+    def routes(self) -> list[OrgRoute]:
+        return [OrgRoute("GET", "/services/data/{version}/limits", self._limits)]
 
     def spend_request(self) -> None:
         used = self._state.count(_today(), _REQUESTS)
         if used > self._quotas.api_requests:
             self._state.count(_today(), _REQUESTS, -1)
-            raise ApiError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+            raise OrgApiError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
 
     def spend_bulk_request(self) -> None:
         self._state.count(_today(), _BULK)
 
     def spend_query_job(self) -> None:
-        """Raises ApiError LIMIT_EXCEEDED when the day's jobs or result bytes are used up."""
+        """Raises OrgApiError LIMIT_EXCEEDED when the day's jobs or result bytes are used up."""
         used = self._state.count(_today(), _JOBS)
         allowed = self._quotas.query_jobs
         if used > allowed:
-            raise ApiError(
+            raise OrgApiError(
                 400,
                 "LIMIT_EXCEEDED",
                 f"Max bulk v2 query jobs ({allowed}) per 24 hrs has been reached ({used})",
             )
         stored, room = self._used().get(_RESULT_BYTES, 0), self._quotas.query_result_mb * _MB
         if stored >= room > 0 or room == 0:
-            raise ApiError(
+            raise OrgApiError(
                 400,
                 "LIMIT_EXCEEDED",
                 f"Max bulk v2 query result size stored ({room // 1000}) kb"
@@ -92,8 +92,8 @@ class Usage:
             "SingleEmail": left(5_000, 0),
         }
 
-    def _limits(self, _call: Call) -> Reply:
-        return Reply(200, self.limits())
+    def _limits(self, _call: OrgRequest) -> OrgReply:
+        return OrgReply(200, self.limits())
 
     def _used(self) -> dict[str, int]:
         return self._state.used(_today())

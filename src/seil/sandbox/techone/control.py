@@ -1,86 +1,79 @@
-"""/sandbox/, as at the other stand-ins, or /control/: the levers of a person or a test.
-
-They need no token.
-"""
+"""/sandbox/, as at the other stand-ins, or /control/: for people and tests, without a token."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from seil.sandbox.fault_table import FaultTable, described
-from seil.sandbox.techone.faults import KINDS, Fault, ordered
-from seil.sandbox.techone.messages import Call, Handler, RefusedError, Reply
-from seil.sandbox.techone.store import Store
+from seil.sandbox.base.control import FaultControl
+from seil.sandbox.base.faults import FaultTable
+from seil.sandbox.base.messages import NoRouteError, Reply, RouteTable
+from seil.sandbox.techone.faults import KINDS, TechOneFault
+from seil.sandbox.techone.messages import (
+    JSON,
+    Handler,
+    TechOneApiError,
+    TechOneRequest,
+    json_reply,
+)
+from seil.sandbox.techone.store import TechOneStore
 
-_NO_CONTENT = Reply(204, b"")
 
-
-class Control:
-    """`requests` tells what was asked for so far."""
+class TechOneControl:
+    """`requests` counts the requests so far, by method and path."""
 
     def __init__(
-        self, store: Store, faults: FaultTable[Fault], requests: Callable[[], dict[str, int]]
+        self,
+        store: TechOneStore,
+        faults: FaultTable[TechOneFault],
+        requests: Callable[[], dict[str, int]],
     ) -> None:
         self._store = store
-        self._faults = faults
         self._requests = requests
-        self._routes: dict[tuple[str, str], Handler] = {
-            ("GET", r"/faults"): lambda _call: Reply.json(faults.listed()),
-            ("GET", r"/faults/kinds"): _kinds,
-            ("POST", r"/faults"): self._order_fault,
-            ("DELETE", r"/faults(/\d+)?"): self._clear_faults,
-            ("GET", r"/summary"): self._summary,
-            ("GET", r"/rows"): self._rows,
-            ("GET", r"/debtors"): lambda _call: Reply.json(store.debtors()),
-            ("POST", r"/debtors"): self._set_credit,
-        }
+        fault_control = FaultControl(faults, KINDS, reply=_reply, refusal=_refusal)
+        own: list[tuple[str, str, Handler]] = [
+            ("GET", "/summary", self._summary),
+            ("GET", "/rows", self._rows),
+            ("GET", "/debtors", lambda _request: json_reply(store.debtors())),
+            ("POST", "/debtors", self._set_credit),
+        ]
+        self._routes: RouteTable[Handler] = RouteTable([*fault_control.routes(""), *own])
 
-    def answer(self, call: Call) -> Reply:
-        for (method, pattern), handler in self._routes.items():
-            if method == call.method and re.fullmatch(f"/(?:sandbox|control){pattern}", call.path):
-                return handler(call)
-        raise RefusedError(404, f"There is no {call.method} {call.path}.")
-
-    def _order_fault(self, call: Call) -> Reply:
-        """A fault, or {"kind": name}; answers its number."""
-        body = call.json_object()
+    def answer(self, request: TechOneRequest) -> Reply:
+        path = "/" + request.path.split("/", 2)[2]
         try:
-            fault = ordered(str(body["kind"])) if "kind" in body else Fault.model_validate(body)
-        except ValueError as error:
-            raise RefusedError(400, described(error)) from error
-        return Reply.json({"id": self._faults.add(fault)}, 201)
+            handler, args = self._routes.find(request.method, path)
+        except NoRouteError as error:
+            text = f"There is no {request.method} {request.path}."
+            raise TechOneApiError(404, text) from error
+        return handler(replace(request, args=args))
 
-    def _clear_faults(self, call: Call) -> Reply:
-        last = call.path.rpartition("/")[2]
-        self._faults.clear(int(last) if last.isdecimal() else None)
-        return _NO_CONTENT
+    def _summary(self, _request: TechOneRequest) -> Reply:
+        return json_reply(
+            {
+                "requests": self._requests(),
+                "debtors": self._store.debtors(),
+                "rows": self._store.places(),
+            }
+        )
 
-    def _summary(self, _call: Call) -> Reply:
-        found: dict[str, Any] = {
-            "requests": self._requests(),
-            "debtors": self._store.debtors(),
-            "rows": self._store.places(),
-        }
-        return Reply.json(found)
-
-    def _rows(self, call: Call) -> Reply:
+    def _rows(self, request: TechOneRequest) -> Reply:
         """?warehouse=SALESFORCE&table=ARDATA"""
-        place = f"{call.params.get('warehouse', '')}/{call.params.get('table', '')}"
-        return Reply.json([row for _, row in self._store.rows(place)])
+        place = f"{request.params.get('warehouse', '')}/{request.params.get('table', '')}"
+        return json_reply([row for _, row in self._store.rows(place)])
 
-    def _set_credit(self, call: Call) -> Reply:
+    def _set_credit(self, request: TechOneRequest) -> Reply:
         """{"D10042": "12.50", ...}"""
-        body = call.json_object()
+        body = request.json_object()
         for debtor, credit in body.items():
             if not isinstance(credit, str) or not _is_amount(credit):
-                raise RefusedError(400, f"{debtor}: an amount in quotes is expected.")
+                raise TechOneApiError(400, f"{debtor}: an amount in quotes is expected.")
         with self._store.transaction():
             for debtor, credit in body.items():
                 self._store.set_credit(debtor, credit)
-        return Reply.json(self._store.debtors())
+        return json_reply(self._store.debtors())
 
 
 def _is_amount(text: str) -> bool:
@@ -90,5 +83,9 @@ def _is_amount(text: str) -> bool:
         return False
 
 
-def _kinds(_call: Call) -> Reply:
-    return Reply.json({name: about for name, (about, _) in KINDS.items()})
+def _reply(status: int, content: Any) -> Reply:
+    return Reply(204, b"", JSON) if status == 204 else json_reply(content, status)
+
+
+def _refusal(problem: str) -> TechOneApiError:
+    return TechOneApiError(400, problem)

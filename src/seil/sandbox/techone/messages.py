@@ -1,62 +1,47 @@
-"""A request and its reply, free of the HTTP server."""
+"""TechOne's side of a request: JSON replies and errors, in the shapes of ASP.NET Web API."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pydantic_core import from_json
+from typing_extensions import override
+
+from seil.sandbox.base.messages import ReceivedRequest, Reply
 
 JSON = "application/json; charset=utf-8"
 
 
 @dataclass(frozen=True)
-class Call:
-    """`path` is decoded; `base_url` is the address that the client used."""
-
-    method: str
-    path: str
-    params: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    base_url: str = ""
-
+class TechOneRequest(ReceivedRequest):
+    @override
     def json_object(self) -> dict[str, Any]:
-        """Raises RefusedError for anything else."""
+        """Raises TechOneApiError for a body that is not a JSON object."""
         try:
             value = from_json(self.body, allow_inf_nan=False)
         except ValueError as error:
-            raise RefusedError(400, "The request body is not JSON.") from error
+            raise TechOneApiError(400, "The request body is not JSON.") from error
         if not isinstance(value, dict):
-            raise RefusedError(400, "The request body is not a JSON object.")
+            raise TechOneApiError(400, "The request body is not a JSON object.")
         return value
 
 
-@dataclass(frozen=True)
-class Reply:
-    status: int
-    body: bytes
-    content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def json(
-        cls, content: Any, status: int = 200, headers: Mapping[str, str] | None = None
-    ) -> Reply:
-        body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-        return cls(status, body, headers=headers or {})
-
-
-class RefusedError(Exception):
-    """A request that is answered with an error, in the shape of ASP.NET Web API."""
+class TechOneApiError(Exception):
+    """Answered with `reply`; raise it anywhere below a handler."""
 
     def __init__(
         self, status: int, message: str, *, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message)
-        self.reply = Reply.json({"Message": message}, status, headers)
+        self.reply = json_reply({"Message": message}, status, headers)
 
 
-Handler: TypeAlias = Callable[[Call], Reply]
+Handler: TypeAlias = Callable[[TechOneRequest], Reply]
+
+
+def json_reply(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return Reply(status, body, JSON, headers or {})

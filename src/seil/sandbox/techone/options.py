@@ -1,12 +1,13 @@
-"""How the stand-in behaves."""
+"""How the stand-in TechOne behaves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from seil.sandbox.base.clock import utc_now
 from seil.settings import TechOneSettings
 
 _SETTINGS = TechOneSettings()
@@ -20,12 +21,8 @@ DEBTORS: Mapping[str, str] = {
 """Who is there at the first start, and what each may still buy. N2000 has bought too much."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True)
-class Login:
+class WarehouseLogin:
     """What the SOAP requests' Auth has to say."""
 
     user: str = "sandbox-user"
@@ -34,7 +31,7 @@ class Login:
 
 
 @dataclass(frozen=True)
-class Options:
+class TechOneOptions:
     """`token_lifetime` is in seconds. `wsdl` is served and validated against instead of the own.
 
     `keys` names the key column of a warehouse table: {"SALESFORCE/ARDATA": "INVOICE_LINE"}. A table
@@ -46,9 +43,9 @@ class Options:
     token_lifetime: float = 3600.0
     rate_path: str = _SETTINGS.rate_path
     credit_path: str = _SETTINGS.credit_path
-    login: Login = Login()
+    login: WarehouseLogin = WarehouseLogin()
     wsdl: Path | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
     debtors: Mapping[str, str] = field(default_factory=lambda: DEBTORS)
     time_zone: str = _SETTINGS.time_zone
-    now: Callable[[], datetime] = _now
+    now: Callable[[], datetime] = utc_now

@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from seil.sandbox.techone.messages import Call, RefusedError, Reply
-from seil.sandbox.techone.options import Options
-from seil.sandbox.techone.store import Store
+from seil.sandbox.base.messages import Reply
+from seil.sandbox.techone.messages import TechOneApiError, TechOneRequest, json_reply
+from seil.sandbox.techone.options import TechOneOptions
+from seil.sandbox.techone.store import TechOneStore
 
 _LOWEST = Decimal("0.6400")
 _STEP = Decimal("0.0017")
@@ -18,16 +19,16 @@ _STEPS = 23
 _EXECUTE = {"IgnoreOverride": False, "System": "DEFAULT", "Name": "DEBTOR_REMAINING_CREDIT"}
 
 
-class Rest:
-    def __init__(self, store: Store, options: Options) -> None:
+class TechOneRest:
+    def __init__(self, store: TechOneStore, options: TechOneOptions) -> None:
         self._store = store
         self._options = options
 
-    def rate(self, _call: Call) -> Reply:
+    def rate(self, _request: TechOneRequest) -> Reply:
         """One row, for the month: the same month has the same rate."""
         today = self._options.now().astimezone(ZoneInfo(self._options.time_zone)).date()
         last = calendar.monthrange(today.year, today.month)[1]
-        return Reply.json(
+        return json_reply(
             {
                 "DataSet": [
                     {
@@ -41,8 +42,8 @@ class Rest:
             }
         )
 
-    def credit(self, call: Call) -> Reply:
-        debtor = _debtor(call.json_object())
+    def credit(self, request: TechOneRequest) -> Reply:
+        debtor = _debtor(request.json_object())
         credit = self._store.credit(debtor)
         if credit is None:
             return _message("DEBTOR_NOT_FOUND", "Error", f"Debtor {debtor} does not exist")
@@ -51,7 +52,7 @@ class Rest:
 
 
 def _message(code: str, kind: str, text: str) -> Reply:
-    return Reply.json({"Messages": [{"Code": code, "NotificationType": kind, "Message": text}]})
+    return json_reply({"Messages": [{"Code": code, "NotificationType": kind, "Message": text}]})
 
 
 def _midnight(day: date) -> str:
@@ -68,19 +69,19 @@ def _debtor(body: dict[str, Any]) -> str:
     _check_keys("The body", body, {*_EXECUTE, "Data"})
     for name, value in _EXECUTE.items():
         if body[name] != value or type(body[name]) is not type(value):
-            raise RefusedError(400, f"{name} has to be {value}.")
+            raise TechOneApiError(400, f"{name} has to be {value}.")
     _check_keys("Data", body["Data"], {"Variables"})
     _check_keys("Variables", body["Data"]["Variables"], {"DebtorNumber"})
     debtor = body["Data"]["Variables"]["DebtorNumber"]
     if not isinstance(debtor, str) or not debtor:
-        raise RefusedError(400, "DebtorNumber has to be a text.")
+        raise TechOneApiError(400, "DebtorNumber has to be a text.")
     return debtor
 
 
 def _check_keys(name: str, found: object, wanted: set[str]) -> None:
     if not isinstance(found, dict):
-        raise RefusedError(400, f"{name} has to be an object.")
+        raise TechOneApiError(400, f"{name} has to be an object.")
     wrong = [f"{key} is missing" for key in sorted(wanted - found.keys())]
     wrong += [f"{key} is not known" for key in sorted(found.keys() - wanted)]
     if wrong:
-        raise RefusedError(400, f"{name}: {', '.join(wrong)}.")
+        raise TechOneApiError(400, f"{name}: {', '.join(wrong)}.")

@@ -1,4 +1,4 @@
-"""A stand-in TechOne that listens, in a thread of its own or as a process."""
+"""The stand-in TechOne, put together."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from typing_extensions import override
 
-from seil.sandbox.fault_table import FaultTable
-from seil.sandbox.listening import StandIn
-from seil.sandbox.techone.control import Control
-from seil.sandbox.techone.faults import Fault
-from seil.sandbox.techone.frame import CONTROL, Frame
-from seil.sandbox.techone.messages import Call, Handler, RefusedError
-from seil.sandbox.techone.options import Options
-from seil.sandbox.techone.rest import Rest
-from seil.sandbox.techone.store import FILE_NAME, Store
-from seil.sandbox.techone.tokens import PATH, Tokens
+from seil.sandbox.base.faults import FaultTable
+from seil.sandbox.base.listening import StandIn
+from seil.sandbox.techone.control import TechOneControl
+from seil.sandbox.techone.faults import TechOneFault
+from seil.sandbox.techone.frame import CONTROL, TechOneFrame
+from seil.sandbox.techone.messages import Handler, TechOneApiError, TechOneRequest
+from seil.sandbox.techone.options import TechOneOptions
+from seil.sandbox.techone.rest import TechOneRest
+from seil.sandbox.techone.store import FILE_NAME, TechOneStore
+from seil.sandbox.techone.tokens import PATH, TechOneTokens
 
 if TYPE_CHECKING:
     from seil.sandbox.techone.soap import Endpoint
@@ -25,26 +25,19 @@ if TYPE_CHECKING:
 WAREHOUSE_PATH = "/Warehouse.asmx"
 
 
-class Server(StandIn["_Parts"]):
-    """The TechOne of a folder over HTTP; port 0 takes any that is free.
+class TechOneServer(StandIn["_Parts", TechOneOptions, TechOneFault]):
+    """The TechOne of a folder over HTTP.
 
-    The first start seeds its debtors; a later server on the same folder goes on where this one
-    stopped. `url` is what `base_url` is set to. Raises ConfigurationError where the folder or the
-    WSDL cannot be used, or the port is taken.
+    The first start seeds its debtors. `url` is what `base_url` is set to. Raises ConfigurationError
+    also if the WSDL cannot be used.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        options: Options | None = None,
-        faults: tuple[Fault, ...] = (),
-    ) -> None:
-        super().__init__("sandbox-techone", folder, host, port)
-        self.options = options or Options()
-        self.faults = FaultTable(faults)
+    name = "sandbox-techone"
+
+    @classmethod
+    @override
+    def default_options(cls) -> TechOneOptions:
+        return TechOneOptions()
 
     @property
     def token_url(self) -> str:
@@ -63,19 +56,21 @@ class Server(StandIn["_Parts"]):
 class _Parts:
     """What one running server is made of, in the order it is opened."""
 
-    def __init__(self, folder: Path, options: Options, faults: FaultTable[Fault]) -> None:
-        self.store = Store(folder / FILE_NAME)
+    def __init__(
+        self, folder: Path, options: TechOneOptions, faults: FaultTable[TechOneFault]
+    ) -> None:
+        self.store = TechOneStore(folder / FILE_NAME)
         try:
             _seed(self.store, options)
-            self._tokens = Tokens(self.store, options)
-            self.frame = Frame(self._found, faults, end_tokens=self.store.forget_tokens)
+            self._tokens = TechOneTokens(self.store, options)
+            self.frame = TechOneFrame(self._find, faults, end_tokens=self.store.forget_tokens)
             self._warehouse = _warehouse(self.store, options)
-            rest = Rest(self.store, options)
+            rest = TechOneRest(self.store, options)
             self._rest = {
                 options.rate_path: ("GET", rest.rate),
                 options.credit_path: ("POST", rest.credit),
             }
-            self._control = Control(self.store, faults, self.frame.requests)
+            self._control = TechOneControl(self.store, faults, self.frame.requests)
         except BaseException:
             self.store.close()
             raise
@@ -83,30 +78,30 @@ class _Parts:
     def application(self) -> web.Application:
         return self.frame.application()
 
-    def listening(self) -> None: ...
+    def start(self) -> None: ...
 
     def close(self) -> None:
         self.frame.close()
         self.store.close()
 
-    def _found(self, call: Call) -> Handler:
-        if call.path.startswith(CONTROL):
+    def _find(self, request: TechOneRequest) -> Handler:
+        if request.path.startswith(CONTROL):
             return self._control.answer
-        if call.path == PATH:
-            return _only("POST", call, self._tokens.answer)
-        if call.path.lower() == WAREHOUSE_PATH.lower():
+        if request.path == PATH:
+            return _only("POST", request, self._tokens.answer)
+        if request.path.lower() == WAREHOUSE_PATH.lower():
             return self._warehouse.answer
-        found = self._rest.get(call.path)
+        found = self._rest.get(request.path)
         if found is None:
-            resource = f"{call.base_url}{call.path}"
+            resource = f"{request.base_url}{request.path}"
             text = f"No HTTP resource was found that matches the request URI '{resource}'."
-            raise RefusedError(404, text)
-        self._tokens.require(call)
+            raise TechOneApiError(404, text)
+        self._tokens.require(request)
         method, handler = found
-        return _only(method, call, handler)
+        return _only(method, request, handler)
 
 
-def _warehouse(store: Store, options: Options) -> Endpoint:
+def _warehouse(store: TechOneStore, options: TechOneOptions) -> Endpoint:
     """Only a server that starts pays for lxml."""
     from seil.sandbox.techone.soap import Endpoint
     from seil.sandbox.techone.warehouse import Warehouse
@@ -115,15 +110,15 @@ def _warehouse(store: Store, options: Options) -> Endpoint:
     return Endpoint(Wsdl(options.wsdl), Warehouse(store, options).operations())
 
 
-def _seed(store: Store, options: Options) -> None:
-    if store.new:
+def _seed(store: TechOneStore, options: TechOneOptions) -> None:
+    if store.is_new:
         with store.transaction():
             for debtor, credit in options.debtors.items():
                 store.set_credit(debtor, credit)
 
 
-def _only(method: str, call: Call, handler: Handler) -> Handler:
-    if call.method != method:
-        text = f"The requested resource does not support http method '{call.method}'."
-        raise RefusedError(405, text, headers={"Allow": method})
+def _only(method: str, request: TechOneRequest, handler: Handler) -> Handler:
+    if request.method != method:
+        text = f"The requested resource does not support http method '{request.method}'."
+        raise TechOneApiError(405, text, headers={"Allow": method})
     return handler

@@ -9,7 +9,8 @@ from typing import Any
 
 from lxml import etree
 
-from seil.sandbox.techone.messages import Call, RefusedError, Reply
+from seil.sandbox.base.messages import Reply
+from seil.sandbox.techone.messages import TechOneApiError, TechOneRequest
 from seil.sandbox.techone.wsdl import SERVICES, Wsdl, parsed
 
 
@@ -48,35 +49,36 @@ class Endpoint:
         self._wsdl = wsdl
         self._operations = operations
 
-    def answer(self, call: Call) -> Reply:
-        if call.method == "GET" and "wsdl" in {name.lower() for name in call.params}:
-            text = self._wsdl.served(f"{call.base_url}{call.path}")
+    def answer(self, request: TechOneRequest) -> Reply:
+        if request.method == "GET" and "wsdl" in {name.lower() for name in request.params}:
+            text = self._wsdl.served(f"{request.base_url}{request.path}")
             return Reply(200, text, "text/xml; charset=utf-8")
-        if call.method != "POST":
-            raise RefusedError(405, "Only POST is supported.", headers={"Allow": "POST"})
-        sent = _content_type(call)
+        if request.method != "POST":
+            raise TechOneApiError(405, "Only POST is supported.", headers={"Allow": "POST"})
+        sent = _content_type(request)
         version = _VERSIONS.get(sent.get_content_type())
         if version is None:
-            raise RefusedError(415, "Send text/xml, or application/soap+xml for SOAP 1.2.")
+            raise TechOneApiError(415, "Send text/xml, or application/soap+xml for SOAP 1.2.")
         try:
-            return self._carried_out(call, version, str(sent.get_param("action", "")))
+            return self._carried_out(request, version, str(sent.get_param("action", "")))
         except FaultError as error:
             return _fault(version, str(error))
 
-    def _carried_out(self, call: Call, version: _Version, action: str) -> Reply:
-        message = _message(call.body, version)
+    def _carried_out(self, request: TechOneRequest, version: _Version, action: str) -> Reply:
+        message = _message(request.body, version)
         name = etree.QName(message).localname
-        self._check_action(call, version, action, name)
+        self._check_action(request, version, action, name)
         if problem := self._wsdl.problem(message):
             raise FaultError(f"The request is not as the WSDL describes it: {problem}")
-        request = message.find(f"{{{SERVICES}}}request")
-        result = self._operations[name](request)
+        result = self._operations[name](message.find(f"{{{SERVICES}}}request"))
         answered = etree.Element(f"{{{SERVICES}}}{name}Response", nsmap={None: SERVICES})
         answered.append(result)
         return Reply(200, _envelope(version, answered), version.content_type)
 
-    def _check_action(self, call: Call, version: _Version, action: str, name: str) -> None:
-        told = call.headers.get("SOAPAction", "").strip('"') if version is _V11 else action
+    def _check_action(
+        self, request: TechOneRequest, version: _Version, action: str, name: str
+    ) -> None:
+        told = request.headers.get("SOAPAction", "").strip('"') if version is _V11 else action
         # SOAP 1.2, part 2, section 6.5.3: the action may be left out.
         if version is _V12 and not told:
             told = f"{SERVICES}/{name}"
@@ -88,9 +90,9 @@ class Endpoint:
             raise FaultError(f"SOAPAction names {meant}, the message is {name}.")
 
 
-def _content_type(call: Call) -> Message:
+def _content_type(request: TechOneRequest) -> Message:
     message = Message()
-    message["Content-Type"] = call.headers.get("Content-Type", "")
+    message["Content-Type"] = request.headers.get("Content-Type", "")
     return message
 
 

@@ -9,24 +9,25 @@ import secrets
 from collections import Counter
 from urllib.parse import parse_qsl, unquote_plus
 
-from seil.sandbox.techone.messages import Call, RefusedError, Reply
-from seil.sandbox.techone.options import Options
-from seil.sandbox.techone.store import Store
+from seil.sandbox.base.messages import Reply
+from seil.sandbox.techone.messages import TechOneApiError, TechOneRequest, json_reply
+from seil.sandbox.techone.options import TechOneOptions
+from seil.sandbox.techone.store import TechOneStore
 
 PATH = "/oauth2/token"
 _FORM = "application/x-www-form-urlencoded"
 _NOT_CACHED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
-class Tokens:
-    def __init__(self, store: Store, options: Options) -> None:
+class TechOneTokens:
+    def __init__(self, store: TechOneStore, options: TechOneOptions) -> None:
         self._store = store
         self._options = options
 
-    def answer(self, call: Call) -> Reply:
+    def answer(self, request: TechOneRequest) -> Reply:
         try:
-            form = _form(call)
-            self._check_client(call, form)
+            form = _form(request)
+            self._check_client(request, form)
             _check_grant(form)
         except _GrantError as error:
             return error.reply
@@ -34,21 +35,21 @@ class Tokens:
         lifetime = self._options.token_lifetime
         self._store.remember_token(token, self._options.now().timestamp() + lifetime)
         granted = {"access_token": token, "token_type": "Bearer", "expires_in": int(lifetime)}
-        return Reply.json(granted, headers=_NOT_CACHED)
+        return json_reply(granted, headers=_NOT_CACHED)
 
-    def require(self, call: Call) -> None:
-        """Raises RefusedError where the request has no token that is good."""
-        scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+    def require(self, request: TechOneRequest) -> None:
+        """Raises TechOneApiError where the request has no token that is good."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         now = self._options.now().timestamp()
         if scheme.lower() != "bearer" or not self._store.knows_token(token.strip(), now):
-            raise RefusedError(
+            raise TechOneApiError(
                 401,
                 "Authorization has been denied for this request.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
-    def _check_client(self, call: Call, form: dict[str, str]) -> None:
-        header = call.headers.get("Authorization", "")
+    def _check_client(self, request: TechOneRequest, form: dict[str, str]) -> None:
+        header = request.headers.get("Authorization", "")
         in_form = "client_secret" in form
         if header and in_form:
             raise _GrantError(400, "invalid_request", "The client may log in in one way only.")
@@ -68,16 +69,16 @@ class _GrantError(Exception):
         super().__init__(description)
         challenge = {"WWW-Authenticate": 'Basic realm="TechOne"'} if status == 401 else {}
         told = {"error": error, "error_description": description}
-        self.reply = Reply.json(told, status, {**_NOT_CACHED, **challenge})
+        self.reply = json_reply(told, status, {**_NOT_CACHED, **challenge})
 
 
-def _form(call: Call) -> dict[str, str]:
+def _form(request: TechOneRequest) -> dict[str, str]:
     """A parameter must not be there twice: section 3.2."""
-    sent = call.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    sent = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if sent != _FORM:
         raise _GrantError(400, "invalid_request", f"The request is to be sent as {_FORM}.")
     try:
-        pairs = parse_qsl(call.body.decode("utf-8"), keep_blank_values=True)
+        pairs = parse_qsl(request.body.decode("utf-8"), keep_blank_values=True)
     except ValueError as error:
         raise _GrantError(400, "invalid_request", "The form cannot be read.") from error
     if twice := [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]:

@@ -14,9 +14,9 @@ from typing import Any
 
 from lxml import etree
 
-from seil.sandbox.techone.options import Options
+from seil.sandbox.techone.options import TechOneOptions
 from seil.sandbox.techone.soap import Operation
-from seil.sandbox.techone.store import Store
+from seil.sandbox.techone.store import TechOneStore
 from seil.sandbox.techone.wsdl import PROBLEMS, SERVICES
 
 IMPORT_FUNCTION = "$E1.BI.WHT.DOIMP.WS"
@@ -40,7 +40,7 @@ class _WrongError(Exception):
 
 
 class Warehouse:
-    def __init__(self, store: Store, options: Options) -> None:
+    def __init__(self, store: TechOneStore, options: TechOneOptions) -> None:
         self._store = store
         self._login = options.login
         self._keys = options.keys

@@ -15,7 +15,7 @@ from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import LarkError, VisitError
 
 from seil.sandbox.admanager.clock import moment
-from seil.sandbox.admanager.errors import ApiError, invalid
+from seil.sandbox.admanager.errors import AdManagerApiError, invalid
 from seil.sandbox.admanager.rest import schema
 from seil.sandbox.admanager.rest.protobuf import Field, FieldDescriptor, Message
 
@@ -49,13 +49,13 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def filter_test(text: str, resource: Message, allowed: frozenset[str]) -> Test:
-    """Raises ApiError for a filter that cannot be read or names what cannot be filtered by."""
+    """Raises AdManagerApiError for a syntax error or a field that cannot be filtered by."""
     if not text.strip():
         return lambda _thing: True
     try:
         test: Test = _Tests(resource, allowed).transform(_parser().parse(text))
     except VisitError as error:
-        if isinstance(error.orig_exc, ApiError):
+        if isinstance(error.orig_exc, AdManagerApiError):
             raise error.orig_exc from error
         raise
     except (LarkError, RecursionError) as error:

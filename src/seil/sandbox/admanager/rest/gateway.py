@@ -9,15 +9,16 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from seil.sandbox.admanager.account import Tokens
-from seil.sandbox.admanager.errors import ApiError, invalid, not_found
-from seil.sandbox.admanager.messages import Call, Reply
+from seil.sandbox.admanager.account import AdManagerTokens
+from seil.sandbox.admanager.errors import AdManagerApiError, invalid, not_found
+from seil.sandbox.admanager.messages import JSON, AdManagerRequest
 from seil.sandbox.admanager.network import Network
 from seil.sandbox.admanager.options import READ_ONLY, READ_WRITE
 from seil.sandbox.admanager.rest import schema
 from seil.sandbox.admanager.rest.checks import check_message
 from seil.sandbox.admanager.rest.masks import masked
 from seil.sandbox.admanager.rest.protobuf import Field, FieldDescriptor, json_format
+from seil.sandbox.base.messages import Reply
 
 Request: TypeAlias = dict[str, Any]
 Operation: TypeAlias = Callable[[Request], dict[str, Any]]
@@ -44,43 +45,47 @@ _SYSTEM = frozenset(
 )
 
 
-class Rest:
+class NetworkRest:
     """`operations` by the client's method name; what it knows and they do not is UNIMPLEMENTED."""
 
     def __init__(
-        self, network: Network, tokens: Tokens, operations: Mapping[str, Operation]
+        self, network: Network, tokens: AdManagerTokens, operations: Mapping[str, Operation]
     ) -> None:
         self._network = network
         self._tokens = tokens
         self._operations = operations
         self._methods = schema.methods()
 
-    def answer(self, call: Call) -> Reply:
-        reading = call.method == "GET"
+    def answer(self, request: AdManagerRequest) -> Reply:
+        reading = request.method == "GET"
         with self._network.store.transaction():
-            self._tokens.require(call, {READ_WRITE, READ_ONLY} if reading else {READ_WRITE})
-            method, variables = self._found(call)
+            self._tokens.require(request, {READ_WRITE, READ_ONLY} if reading else {READ_WRITE})
+            method, variables = self._found(request)
             operation = self._operations.get(method.name)
             if operation is None:
-                message = f"The stand-in does not carry out {method.name}"
-                raise ApiError("UNIMPLEMENTED", "CommonError", "UNSUPPORTED_OPERATION", message)
-            request = _parsed(method, call, variables)
+                text = f"The stand-in does not carry out {method.name}"
+                raise AdManagerApiError(
+                    "UNIMPLEMENTED", "CommonError", "UNSUPPORTED_OPERATION", text
+                )
+            message = _message(method, request, variables)
             self._check_network(variables)
-            wanted = call.param("$fields", "fields") or call.headers.get("X-Goog-FieldMask", "")
-            answer = operation({**request, "_mask": wanted} if wanted else request)
-        return _rendered(method, call, masked(answer, wanted))
+            wanted = request.param("$fields", "fields") or request.headers.get(
+                "X-Goog-FieldMask", ""
+            )
+            answer = operation({**message, "_mask": wanted} if wanted else message)
+        return _rendered(method, request, masked(answer, wanted))
 
-    def _found(self, call: Call) -> tuple[schema.Method, dict[str, str]]:
+    def _found(self, request: AdManagerRequest) -> tuple[schema.Method, dict[str, str]]:
         for method in self._methods:
-            if method.verb == call.method and (match := method.pattern.fullmatch(call.path)):
+            if method.verb == request.method and (match := method.pattern.fullmatch(request.path)):
                 return method, match.groupdict()
-        raise not_found(f"{call.method} {call.path}")
+        raise not_found(f"{request.method} {request.path}")
 
     def _check_network(self, variables: Mapping[str, str]) -> None:
         for name in variables.values():
             parts = name.split("/")
             if parts[0] == "networks" and parts[1] != self._network.code:
-                raise ApiError(
+                raise AdManagerApiError(
                     "PERMISSION_DENIED",
                     "AuthenticationError",
                     "NETWORK_NOT_FOUND",
@@ -88,24 +93,26 @@ class Rest:
                 )
 
 
-def _parsed(method: schema.Method, call: Call, variables: Mapping[str, str]) -> Request:
+def _message(
+    method: schema.Method, request: AdManagerRequest, variables: Mapping[str, str]
+) -> Request:
     raw: dict[str, Any] = {}
     descriptor = schema.descriptor_of(method.request)
-    for name, value in call.params:
+    for name, value in request.params.items():
         if name not in _SYSTEM:
             _bind(raw, _query_field(descriptor, name), name, value)
     if method.body == "*":
-        raw |= call.json_object()
+        raw |= request.json_object()
     elif method.body:
         field = descriptor.fields_by_name[method.body]
-        raw[field.json_name] = call.json_object()
-    elif call.body.strip():
+        raw[field.json_name] = request.json_object()
+    elif request.body.strip():
         raise invalid("A body is not expected here")
     for variable, value in variables.items():
         _place(raw, [_camel(part) for part in variable.split("__")], value)
-    request = _strict(method.request, raw)
-    check_message(descriptor, request)
-    return request
+    message = _strict(method.request, raw)
+    check_message(descriptor, message)
+    return message
 
 
 def _strict(kind: type[Any], raw: Mapping[str, Any]) -> Request:
@@ -172,13 +179,13 @@ def _camel(name: str) -> str:
     return head + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
-def _rendered(method: schema.Method, call: Call, answer: Mapping[str, Any]) -> Reply:
+def _rendered(method: schema.Method, request: AdManagerRequest, answer: Mapping[str, Any]) -> Reply:
     """Parsed once more on the way out: the stand-in cannot say what the client has no type for."""
     if method.response is None:
-        return Reply(200, b"{}")
+        return Reply(200, b"{}", JSON)
     kind = method.response
     message = schema.new(kind)
     json_format.ParseDict(answer, message)
-    numbers = "enum-encoding=int" in call.param("$alt", "alt")
+    numbers = "enum-encoding=int" in request.param("$alt", "alt")
     content = json_format.MessageToDict(message, use_integers_for_enums=numbers)
-    return Reply(200, json.dumps(content, ensure_ascii=False).encode())
+    return Reply(200, json.dumps(content, ensure_ascii=False).encode(), JSON)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from seil.sandbox.admanager.clock import ZONE
-from seil.sandbox.admanager.errors import ApiError, invalid
+from seil.sandbox.admanager.errors import AdManagerApiError, invalid
 from seil.sandbox.admanager.life_cycle import LINE_ITEM_ACTIONS, ORDER_ACTIONS
 from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing
@@ -213,7 +213,7 @@ def _names(request: Request) -> list[str]:
 
 def _check_size(members: list[Any], field: str) -> None:
     if not 1 <= len(members) <= _LARGEST_BATCH:
-        raise ApiError(
+        raise AdManagerApiError(
             "INVALID_ARGUMENT",
             "CollectionSizeError",
             "TOO_LARGE" if members else "TOO_SMALL",

@@ -12,7 +12,7 @@ from typing import Any
 
 from seil.sandbox.admanager.clock import stamp
 from seil.sandbox.admanager.delivery import Delivered, delivered_on, span
-from seil.sandbox.admanager.errors import ApiError, invalid, not_found, required
+from seil.sandbox.admanager.errors import AdManagerApiError, invalid, not_found, required
 from seil.sandbox.admanager.network import Network, Thing, ident, public
 from seil.sandbox.admanager.rest.checks import check_mask, check_resource, without_output
 from seil.sandbox.admanager.rest.gateway import Operation, Request
@@ -273,10 +273,10 @@ def _parts(day: date) -> dict[str, int]:
     return {"year": day.year, "month": day.month, "day": day.day}
 
 
-def _report_error(reason: str, message: str, field: str) -> ApiError:
-    return ApiError("INVALID_ARGUMENT", "ReportError", reason, message, field=field)
+def _report_error(reason: str, message: str, field: str) -> AdManagerApiError:
+    return AdManagerApiError("INVALID_ARGUMENT", "ReportError", reason, message, field=field)
 
 
-def _unsupported(field: str, value: str) -> ApiError:
+def _unsupported(field: str, value: str) -> AdManagerApiError:
     message = f"The stand-in has no reports with {value or 'nothing'} as {field}"
     return invalid(message, field=field, trigger=value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seil.sandbox.admanager.errors import ApiError, invalid, not_found
+from seil.sandbox.admanager.errors import AdManagerApiError, invalid, not_found
 from seil.sandbox.admanager.network import Thing
 from seil.sandbox.admanager.soap.negotiation import Negotiation
 from seil.sandbox.admanager.soap.proposals import Proposals
@@ -63,7 +63,7 @@ class Buyers:
     def _proposal(self, number: int, allowed: tuple[str, ...]) -> Thing:
         try:
             proposal = self._proposals.get(number)
-        except ApiError as error:
+        except AdManagerApiError as error:
             raise not_found(f"proposal {number}") from error
         if proposal["marketplaceInfo"]["negotiationStatus"] not in allowed:
             raise _wrong_state(proposal)
@@ -79,7 +79,9 @@ class Buyers:
         }
 
 
-def _wrong_state(proposal: Thing) -> ApiError:
+def _wrong_state(proposal: Thing) -> AdManagerApiError:
     state = proposal["marketplaceInfo"]["negotiationStatus"]
     message = f"The proposal is not with the buyer: it is {proposal['status']}, {state}"
-    return ApiError("FAILED_PRECONDITION", "ProposalActionError", "NOT_APPLICABLE", message)
+    return AdManagerApiError(
+        "FAILED_PRECONDITION", "ProposalActionError", "NOT_APPLICABLE", message
+    )

@@ -12,7 +12,7 @@ from seil.time_zones import is_time_zone
 
 
 def from_soap(given: Mapping[str, Any], field: str) -> datetime:
-    """Raises ApiError for a date that no calendar has, or a zone that nobody knows."""
+    """Raises AdManagerApiError for a date that no calendar has, or a zone that nobody knows."""
     day = given.get("date")
     if not day or not given.get("timeZoneId"):
         raise required(f"{field}.{'timeZoneId' if day else 'date'}")

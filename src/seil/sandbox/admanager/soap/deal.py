@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seil.sandbox.admanager.clock import stamp
-from seil.sandbox.admanager.errors import ApiError
+from seil.sandbox.admanager.errors import AdManagerApiError
 from seil.sandbox.admanager.inventory import availability
 from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing, ident
@@ -27,7 +27,7 @@ class Deals:
         self._line_items = line_items
 
     def check_available(self, line: Mapping[str, Any]) -> None:
-        """Raises ApiError for an overbook: `allowOverbook` of an action is what skips this."""
+        """Raises AdManagerApiError for an overbook; not called with `allowOverbook`."""
         if line["goal"]["goalType"] != "LIFETIME":
             return
         start, end = (from_soap(line[name], name) for name in ("startDateTime", "endDateTime"))
@@ -36,7 +36,7 @@ class Deals:
         if available < units:
             message = f"{available} units are available, {units} are wanted"
             reason = "NOT_ENOUGH_INVENTORY"
-            raise ApiError("FAILED_PRECONDITION", "ForecastError", reason, message)
+            raise AdManagerApiError("FAILED_PRECONDITION", "ForecastError", reason, message)
 
     def book(self, proposal: Thing, lines: Sequence[Thing]) -> None:
         """Makes the order, or brings it up to date; writes the ids into proposal and lines."""

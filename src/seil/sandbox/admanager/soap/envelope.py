@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from seil.sandbox.admanager.errors import ApiError
-from seil.sandbox.admanager.messages import XML, Reply
+from seil.sandbox.admanager.errors import AdManagerApiError
+from seil.sandbox.admanager.messages import XML
 from seil.sandbox.admanager.soap.contract import (
     VERSIONS,
     Element,
@@ -17,6 +17,7 @@ from seil.sandbox.admanager.soap.contract import (
     schema,
 )
 from seil.sandbox.admanager.soap.xml import etree
+from seil.sandbox.base.messages import Reply
 
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -29,8 +30,9 @@ KIND = "_type"
 def unmarshalled(
     body: bytes, service: str, version: str
 ) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """The operation, its arguments, and the request header. Raises ApiError for anything that the
-    schema does not allow.
+    """The operation, its arguments, and the request header.
+
+    Raises AdManagerApiError for anything that the schema does not allow.
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     try:
@@ -62,9 +64,9 @@ def _validate(element: Any, service: str, version: str) -> None:
         raise _unparsable("; ".join(entry.message for entry in validator.error_log)[:1000])
 
 
-def _unparsable(reason: str) -> ApiError:
+def _unparsable(reason: str) -> AdManagerApiError:
     message = f"Unmarshalling Error: {reason}"
-    return ApiError("INVALID_ARGUMENT", "ParseError", "UNPARSABLE", message)
+    return AdManagerApiError("INVALID_ARGUMENT", "ParseError", "UNPARSABLE", message)
 
 
 def _read_all(parent: Any, elements: tuple[Element, ...]) -> dict[str, Any]:
@@ -120,7 +122,7 @@ def _write(parent: Any, element: Element, value: Any, ns: str) -> None:
                 _write(child, inner, one[inner.name], ns)
 
 
-def fault_reply(path: str, error: ApiError) -> Reply:
+def fault_reply(path: str, error: AdManagerApiError) -> Reply:
     """An ApiExceptionFault: https://developers.google.com/ad-manager/api/troubleshooting."""
     version = _version(path)
     ns = namespace(version)
@@ -136,7 +138,7 @@ def fault_reply(path: str, error: ApiError) -> Reply:
     return _enveloped(500, fault, version)
 
 
-def _described(error: ApiError) -> Mapping[str, Any]:
+def _described(error: AdManagerApiError) -> Mapping[str, Any]:
     """An error that SOAP has no type for is given as the nearest: a bad request."""
     reasons = error_kinds().get(error.kind)
     known = reasons is not None and (error.reason in reasons or not reasons)

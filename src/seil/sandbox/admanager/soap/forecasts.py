@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from seil.sandbox.admanager.checks import check_caps, check_currency
-from seil.sandbox.admanager.errors import ApiError, dangling, required
+from seil.sandbox.admanager.errors import AdManagerApiError, dangling, required
 from seil.sandbox.admanager.inventory import Demand, availability, demand_of, narrowings
 from seil.sandbox.admanager.line_items import LineItems
 from seil.sandbox.admanager.network import Network, Thing
@@ -80,7 +80,7 @@ class Forecasts:
     def _demand(self, item: Mapping[str, Any]) -> Demand:
         start, end = self._start(item), self._end(item)
         if end <= start:
-            raise ApiError(
+            raise AdManagerApiError(
                 "INVALID_ARGUMENT",
                 "DateError",
                 "END_DATE_BEFORE_START_DATE",

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from seil.sandbox.admanager.account import Tokens
+from seil.sandbox.admanager.account import AdManagerTokens
 from seil.sandbox.admanager.clock import ZONE
-from seil.sandbox.admanager.errors import ApiError, required
-from seil.sandbox.admanager.messages import XML, Call, Reply
+from seil.sandbox.admanager.errors import AdManagerApiError, required
+from seil.sandbox.admanager.messages import XML, AdManagerRequest
 from seil.sandbox.admanager.network import Network, Thing
 from seil.sandbox.admanager.options import READ_WRITE, SOAP_ONLY
 from seil.sandbox.admanager.seed import ROOT_AD_UNIT_ID
@@ -19,6 +19,7 @@ from seil.sandbox.admanager.soap.forecasts import Forecasts
 from seil.sandbox.admanager.soap.negotiation import Negotiation
 from seil.sandbox.admanager.soap.pql import Page, selected
 from seil.sandbox.admanager.soap.proposals import Proposals
+from seil.sandbox.base.messages import Reply
 
 Arguments: TypeAlias = Mapping[str, Any]
 _PATH = re.compile(r"/apis/ads/publisher/(v\d{6})/(\w+)")
@@ -28,7 +29,7 @@ class Soap:
     def __init__(
         self,
         network: Network,
-        tokens: Tokens,
+        tokens: AdManagerTokens,
         *,
         proposals: Proposals,
         negotiation: Negotiation,
@@ -57,17 +58,17 @@ class Soap:
             "getAvailabilityForecastById": forecasts.existing,
         }
 
-    def answer(self, call: Call) -> Reply:
-        found = _PATH.fullmatch(call.path)
+    def answer(self, request: AdManagerRequest) -> Reply:
+        found = _PATH.fullmatch(request.path)
         version, service = found.groups() if found else ("", "")
         if version not in VERSIONS or service not in contract().services:
             return Reply(404, b"<html><title>Error 404 (Not Found)!!1</title></html>", "text/html")
-        if call.method == "GET":
-            address = f"{call.base_url}{call.path}"
+        if request.method == "GET":
+            address = f"{request.base_url}{request.path}"
             return Reply(200, wsdl(service, version, address).encode(), XML)
         with self._network.store.transaction():
-            self._tokens.require(call, {READ_WRITE, SOAP_ONLY})
-            operation, given, header = unmarshalled(call.body, service, version)
+            self._tokens.require(request, {READ_WRITE, SOAP_ONLY})
+            operation, given, header = unmarshalled(request.body, service, version)
             if operation != "getAllNetworks":
                 self._check_network(header)
             result = self._operations[operation](given)
@@ -151,5 +152,5 @@ def _paged(page: Page) -> Thing:
     }
 
 
-def _denied(reason: str, message: str) -> ApiError:
-    return ApiError("UNAUTHENTICATED", "AuthenticationError", reason, message)
+def _denied(reason: str, message: str) -> AdManagerApiError:
+    return AdManagerApiError("UNAUTHENTICATED", "AuthenticationError", reason, message)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seil.sandbox.admanager.checks import check_caps, check_length
-from seil.sandbox.admanager.errors import ApiError, rejection, required
+from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required
 from seil.sandbox.admanager.network import Network
 from seil.sandbox.admanager.soap.dates import from_soap
 from seil.sandbox.admanager.soap.line_sizes import check_placeholders, sizes
@@ -137,12 +137,12 @@ def _check_video(line: Mapping[str, Any], at: str) -> None:
         raise line_error("VIDEO_INVALID_ROADBLOCKING", f"{at}.roadblockingType")
 
 
-def line_error(reason: str, field: str, trigger: object = "") -> ApiError:
+def line_error(reason: str, field: str, trigger: object = "") -> AdManagerApiError:
     message = f"{field}: {reason.lower().replace('_', ' ')}"
     return rejection("ProposalLineItemError", reason, message, field=field, trigger=trigger)
 
 
-def _programmatic(reason: str, field: str, trigger: object) -> ApiError:
+def _programmatic(reason: str, field: str, trigger: object) -> AdManagerApiError:
     message = f"{field}: {reason.lower().replace('_', ' ')}"
     kind = "ProposalLineItemProgrammaticError"
     return rejection(kind, reason, message, field=field, trigger=trigger)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seil.sandbox.admanager.errors import ApiError, rejection
+from seil.sandbox.admanager.errors import AdManagerApiError, rejection
 
 _SIZES = """
     88x31 120x60 120x240 120x600 125x125 160x600 180x150 200x200 234x60 240x400 250x250 250x360
@@ -96,6 +96,6 @@ def _size(placeholder: Mapping[str, Any]) -> str:
     return f"{placeholder['size']['width']}x{placeholder['size']['height']}"
 
 
-def _error(reason: str, field: str, trigger: object) -> ApiError:
+def _error(reason: str, field: str, trigger: object) -> AdManagerApiError:
     message = f"{field}: {reason.lower().replace('_', ' ')}"
     return rejection("ProposalLineItemError", reason, message, field=field, trigger=trigger)

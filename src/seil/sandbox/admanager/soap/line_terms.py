@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seil.sandbox.admanager.errors import ApiError, rejection, required
+from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required
 
 _WHOLE = 100
 _RATE_PRECISION = 100
@@ -152,23 +152,23 @@ def _check_quantities(line: Mapping[str, Any], at: str) -> None:
         raise _deal("INVALID_NUM_UNITS", f"{field}[0].units", caps[0].get("units"))
 
 
-def _rate_error(kind: str, field: str, rate: str) -> ApiError:
+def _rate_error(kind: str, field: str, rate: str) -> AdManagerApiError:
     fault = _preferred if kind == "PREFERRED_DEAL" else _deal
     return fault("INVALID_RATE_TYPE", field, rate)
 
 
-def _deal(reason: str, field: str, trigger: object) -> ApiError:
+def _deal(reason: str, field: str, trigger: object) -> AdManagerApiError:
     return _error("ProposalLineItemProgrammaticError", reason, field, trigger)
 
 
-def _preferred(reason: str, field: str, trigger: object) -> ApiError:
+def _preferred(reason: str, field: str, trigger: object) -> AdManagerApiError:
     return _error("PreferredDealError", reason, field, trigger)
 
 
-def _reservation(reason: str, field: str, trigger: object) -> ApiError:
+def _reservation(reason: str, field: str, trigger: object) -> AdManagerApiError:
     return _error("ReservationDetailsError", reason, field, trigger)
 
 
-def _error(kind: str, reason: str, field: str, trigger: object) -> ApiError:
+def _error(kind: str, reason: str, field: str, trigger: object) -> AdManagerApiError:
     message = f"{field}: {reason.lower().replace('_', ' ')}"
     return rejection(kind, reason, message, field=field, trigger=trigger)

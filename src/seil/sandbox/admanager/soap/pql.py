@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import LarkError, VisitError
 
-from seil.sandbox.admanager.errors import ApiError
+from seil.sandbox.admanager.errors import AdManagerApiError
 from seil.sandbox.admanager.soap.dates import from_soap
 from seil.sandbox.admanager.soap.envelope import KIND
 
@@ -47,7 +47,7 @@ def selected(
     columns: Mapping[str, Column],
     zone: ZoneInfo,
 ) -> Page:
-    """The things that a Statement selects, a page of them. Raises ApiError as Ad Manager does."""
+    """A page of the things that a Statement selects. Raises AdManagerApiError."""
     query = statement.get("query", "")
     bound = {
         entry.get("key", ""): _bound(entry.get("value", {}), zone)
@@ -78,11 +78,11 @@ def _parsed(query: str, columns: Mapping[str, Column], bound: Mapping[str, Any])
     try:
         made: _Parsed = _Tests(query, columns, bound).transform(_parser().parse(query))
     except VisitError as error:
-        if isinstance(error.orig_exc, ApiError):
+        if isinstance(error.orig_exc, AdManagerApiError):
             raise error.orig_exc from error
         raise
     except (LarkError, RecursionError) as error:
-        raise ApiError(
+        raise AdManagerApiError(
             "INVALID_ARGUMENT",
             "PublisherQueryLanguageSyntaxError",
             "UNPARSABLE",
@@ -128,8 +128,8 @@ def _number(text: str) -> float | int:
         raise _unexecutable(f"{text!r} is no number") from error
 
 
-def _unexecutable(reason: str) -> ApiError:
-    return ApiError(
+def _unexecutable(reason: str) -> AdManagerApiError:
+    return AdManagerApiError(
         "INVALID_ARGUMENT",
         "PublisherQueryLanguageContextError",
         "UNEXECUTABLE",
@@ -210,7 +210,7 @@ class _Tests(Transformer[Token, Any]):
 
     def bound(self, name: Token) -> Any:
         if name not in self._values:
-            raise ApiError(
+            raise AdManagerApiError(
                 "INVALID_ARGUMENT",
                 "StatementError",
                 "VARIABLE_NOT_BOUND_TO_VALUE",

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seil.sandbox.admanager.checks import check_length
-from seil.sandbox.admanager.errors import ApiError, dangling, rejection, required
+from seil.sandbox.admanager.errors import AdManagerApiError, dangling, rejection, required
 from seil.sandbox.admanager.network import Network
 from seil.sandbox.admanager.soap.references import (
     check_applied_labels,
@@ -150,6 +150,6 @@ def _check_user(network: Network, number: int, field: str) -> None:
         raise dangling(str(number), field=field)
 
 
-def _error(reason: str, field: str, trigger: object) -> ApiError:
+def _error(reason: str, field: str, trigger: object) -> AdManagerApiError:
     message = f"{field}: {reason.lower().replace('_', ' ')}"
     return rejection("ProposalError", reason, message, field=field, trigger=trigger)

@@ -14,7 +14,7 @@ from typing import Any
 
 from seil.sandbox.admanager import targeting as rest
 from seil.sandbox.admanager.associations import Entity, check_custom_fields, check_labels
-from seil.sandbox.admanager.errors import ApiError, dangling, required
+from seil.sandbox.admanager.errors import AdManagerApiError, dangling, required
 from seil.sandbox.admanager.network import Network, Thing
 
 _REFERENCES = {
@@ -193,7 +193,7 @@ def _references(value: Mapping[str, Any], at: str) -> Iterator[tuple[str, str, s
 def _in_soap_terms() -> Iterator[None]:
     try:
         yield
-    except ApiError as error:
+    except AdManagerApiError as error:
         names = "|".join(_FIELDS)
         error.field = re.sub(rf"\b({names})\b", lambda match: _FIELDS[match[1]], error.field)
         error.trigger = error.trigger.rpartition("/")[2]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from seil.sandbox.admanager.errors import ApiError, not_applicable
+from seil.sandbox.admanager.errors import AdManagerApiError, not_applicable
 from seil.sandbox.admanager.life_cycle import RUNNING
 
 Given: TypeAlias = Mapping[str, Any]
@@ -139,7 +139,7 @@ def allows(action: str, line: Given, proposal: Given) -> bool:
     return all(need.holds(line, proposal) for need in LINE_ACTIONS[action])
 
 
-def refused(kind: str, reason: str, thing: Given) -> ApiError:
+def refused(kind: str, reason: str, thing: Given) -> AdManagerApiError:
     message = f"{thing.get('name')} ({thing.get('id')}): {reason.lower().replace('_', ' ')}"
     return not_applicable(kind, message, reason=reason)
 

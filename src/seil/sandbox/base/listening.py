@@ -1,4 +1,4 @@
-"""What every stand-in does to listen: in a thread of its own for a test, or as a command."""
+"""How a stand-in listens: in a thread of its own for a test, or as a command."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 from aiohttp import web
 
 from seil.errors import ConfigurationError, Problem
+from seil.sandbox.base.faults import FaultTable, Occasion
+
+__all__ = ["Parts", "PortListener", "StandIn", "check_address", "serve"]
 
 _log = logging.getLogger(__name__)
 
@@ -31,14 +34,14 @@ _CURES = {
 }
 
 
-class Listener:
-    """Takes its port when it is made, so that an application can know its own address.
+class PortListener:
+    """Binds its port when it is made, so that an application can know its own address.
 
-    Raises ConfigurationError where nobody can listen there.
+    Raises ConfigurationError if the port or address cannot be bound.
     """
 
     def __init__(self, host: str, port: int) -> None:
-        self._socket = _bound(host, port)
+        self._socket = _bind(host, port)
         self.port = int(self._socket.getsockname()[1])
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
@@ -66,7 +69,7 @@ class Listener:
         asyncio.run_coroutine_threadsafe(listening, self._loop).result()
 
     def stop(self) -> None:
-        """Ends when the last request has."""
+        """Returns when the last request has ended."""
         if self._thread is not None:
             if self._runner is not None:
                 done = asyncio.run_coroutine_threadsafe(_shut_down(self._runner), self._loop)
@@ -82,7 +85,7 @@ class Parts(Protocol):
 
     def application(self) -> web.Application: ...
 
-    def listening(self) -> None:
+    def start(self) -> None:
         """Called when it listens."""
         ...
 
@@ -90,21 +93,40 @@ class Parts(Protocol):
 
 
 P = TypeVar("P", bound=Parts)
+OptionsT = TypeVar("OptionsT")
+F = TypeVar("F", bound=Occasion)
 
 
-class StandIn(ABC, Generic[P]):
-    """One that listens from `start` to `stop`, or in a `with` block; port 0 takes any free one.
+class StandIn(ABC, Generic[P, OptionsT, F]):
+    """A server on a folder, from `start` to `stop` or in a `with` block; port 0 takes a free one.
 
-    Subclasses open its parts. The port is taken before, since they may tell its number.
+    A later server on the same folder goes on where this one stopped. `faults` may be changed while
+    it runs. Subclasses open its parts; the port is bound before, since they may name it. Raises
+    ConfigurationError if the folder cannot be used or the port cannot be bound.
     """
 
-    def __init__(self, name: str, folder: Path, host: str, port: int) -> None:
+    name: ClassVar[str]
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        options: OptionsT | None = None,
+        faults: tuple[F, ...] = (),
+    ) -> None:
         self.folder = folder
         self.host = host
         self.port = port
-        self._name = name
-        self._listener: Listener | None = None
+        self.options = self.default_options() if options is None else options
+        self.faults = FaultTable(faults)
+        self._listener: PortListener | None = None
         self._parts: P | None = None
+
+    @classmethod
+    @abstractmethod
+    def default_options(cls) -> OptionsT: ...
 
     @property
     def url(self) -> str:
@@ -113,16 +135,16 @@ class StandIn(ABC, Generic[P]):
     def start(self) -> Self:
         if self._listener is not None:
             raise RuntimeError("The server is already running")
-        self._listener = Listener(self.host, self.port)
+        self._listener = PortListener(self.host, self.port)
         try:
             self.port = self._listener.port
             self._parts = self._open()
             self._listen(self._listener, self._parts.application())
-            self._parts.listening()
+            self._parts.start()
         except BaseException:
             self.stop()
             raise
-        _log.info("%s in %s listens at %s", self._name, self.folder, self.url)
+        _log.info("%s in %s listens at %s", self.name, self.folder, self.url)
         return self
 
     def stop(self) -> None:
@@ -147,11 +169,11 @@ class StandIn(ABC, Generic[P]):
     @abstractmethod
     def _open(self) -> P: ...
 
-    def _listen(self, listener: Listener, app: web.Application) -> None:
-        listener.start(app, self._name)
+    def _listen(self, listener: PortListener, app: web.Application) -> None:
+        listener.start(app, self.name)
 
 
-def serve(server: StandIn[P], started: Callable[[], None]) -> None:
+def serve(server: StandIn[P, OptionsT, F], started: Callable[[], None]) -> None:
     """Runs until SIGINT or SIGTERM; `started` is called when it listens. For the main thread."""
     stop = threading.Event()
 
@@ -169,8 +191,8 @@ def serve(server: StandIn[P], started: Callable[[], None]) -> None:
 
 
 def check_address(host: str, port: int) -> None:
-    """Raises ConfigurationError where nobody can listen, before anything is made or opened."""
-    _bound(host, port).close()
+    """Raises ConfigurationError if the port cannot be bound, before anything is made or opened."""
+    _bind(host, port).close()
 
 
 async def _listen(runner: web.AppRunner, bound: socket.socket, tls: ssl.SSLContext | None) -> None:
@@ -179,14 +201,14 @@ async def _listen(runner: web.AppRunner, bound: socket.socket, tls: ssl.SSLConte
 
 
 async def _shut_down(runner: web.AppRunner) -> None:
-    """A request's thread cannot be stopped, and may be writing: it is waited for."""
+    """Waits for requests' threads, which cannot be stopped and may be writing."""
     await runner.cleanup()
     this = asyncio.current_task()
     if under_way := [task for task in asyncio.all_tasks() if task is not this]:
         await asyncio.wait(under_way)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,0 +1,1 @@
+"""What the stand-ins' servers share: frame, faults, control, store, listening."""

@@ -1,0 +1,171 @@
+"""Between the socket and the handlers: faults, threads, errors, and how a reply leaves.
+
+Handlers are plain functions that run in threads; only frames know of aiohttp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar, Generic, TypeVar
+
+from aiohttp import web
+from multidict import CIMultiDict
+from typing_extensions import override
+
+from seil.sandbox.base.faults import (
+    FAULT_HEADER,
+    FaultKinds,
+    FaultTable,
+    HttpFault,
+    TokenFault,
+    fault_problems,
+)
+from seil.sandbox.base.messages import ReceivedRequest, Reply
+
+__all__ = ["Frame", "WholeBodyFrame", "reset_connection"]
+
+_log = logging.getLogger(__name__)
+
+F = TypeVar("F", bound=HttpFault)
+T = TypeVar("T", bound=TokenFault)
+R = TypeVar("R", bound=ReceivedRequest)
+V = TypeVar("V")
+
+
+class Frame(ABC, Generic[F]):
+    """One aiohttp application for every path. Paths of `control` meet no faults."""
+
+    control: ClassVar[tuple[str, ...]] = ("/sandbox/",)
+    max_body: ClassVar[int] = 1 << 20
+
+    def __init__(
+        self, faults: FaultTable[F], kinds: FaultKinds[F], *, name: str, threads: int
+    ) -> None:
+        self._faults = faults
+        self._kinds = kinds
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    def application(self) -> web.Application:
+        app = web.Application(client_max_size=self.max_body)
+        app.router.add_route("*", "/{path:.*}", self.handle)
+        return app
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    @abstractmethod
+    async def handle(self, request: web.Request) -> web.StreamResponse: ...
+
+    def strike(self, request: web.Request, body: bytes) -> F | None:
+        """The fault that the request asks for, or else the one of the table that strikes it.
+
+        Raises ValueError where it asks for something that is no fault.
+        """
+        if request.path.startswith(self.control):
+            return None
+        if text := request.headers.get(FAULT_HEADER):
+            return self._kinds.parse(text)[-1]
+        text = body.decode(errors="replace")
+        return self._faults.strike(request.method, request.raw_path, text)
+
+    async def in_thread(self, function: Callable[..., V], *arguments: Any) -> V:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, function, *arguments)
+
+
+class WholeBodyFrame(Frame[T], Generic[T, R]):
+    """Of a service whose requests and replies fit into memory."""
+
+    server_header: ClassVar[str]
+
+    @abstractmethod
+    def received(self, request: web.Request, body: bytes) -> R: ...
+
+    @abstractmethod
+    def answer(self, received: R) -> Reply:
+        """In a thread. An error of the service's own is answered here, any other one raised."""
+
+    @abstractmethod
+    def internal_error(self, received: R) -> Reply:
+        """The answer where a handler raised an error of another kind; the log has it in full."""
+
+    @abstractmethod
+    def no_fault(self, problem: str) -> Reply:
+        """The answer to a request that asks for something that is no fault."""
+
+    @abstractmethod
+    def fault_reply(self, fault: T, received: R) -> Reply:
+        """What a fault answers instead of the service."""
+
+    @abstractmethod
+    def end_tokens(self) -> None: ...
+
+    def spoiled(self, reply: Reply, fault: T) -> Reply:
+        """A reply of the service with what the fault puts into it."""
+        return reply
+
+    @override
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        received = self.received(request, await request.read())
+        try:
+            fault = self.strike(request, received.body)
+        except ValueError as error:
+            return await self._send(request, self.no_fault(fault_problems(error)), None)
+        if fault is None:
+            return await self._send(request, await self._answered(received), None)
+        await asyncio.sleep(fault.delay)
+        if fault.end_tokens:
+            self.end_tokens()
+        if fault.reset == "before":
+            return reset_connection(request)
+        if fault.answers:
+            reply = self.fault_reply(fault, received)
+        else:
+            reply = self.spoiled(await self._answered(received), fault)
+        return reset_connection(request) if fault.reset else await self._send(request, reply, fault)
+
+    async def _answered(self, received: R) -> Reply:
+        reply = await self.in_thread(self._run, received)
+        _log.debug("%s %s answered %d", received.method, received.path, reply.status)
+        return reply
+
+    def _run(self, received: R) -> Reply:
+        try:
+            return self.answer(received)
+        except Exception:  # noqa: BLE001  (the last barrier: answered as 500, logged in full)
+            _log.exception("%s %s failed", received.method, received.path)
+            return self.internal_error(received)
+
+    async def _send(
+        self, request: web.Request, reply: Reply, fault: HttpFault | None
+    ) -> web.StreamResponse:
+        headers = CIMultiDict(reply.headers)
+        headers["Content-Type"] = reply.content_type
+        headers["Server"] = self.server_header
+        if fault is None or (fault.cut is None and fault.drip is None):
+            return web.Response(status=reply.status, body=reply.body, headers=headers)
+        response = web.StreamResponse(status=reply.status, headers=headers)
+        response.content_length = len(reply.body)
+        body = reply.body[: fault.cut]
+        size = fault.drip or len(body) or 1
+        try:
+            await response.prepare(request)
+            for start in range(0, len(body), size):
+                await response.write(body[start : start + size])
+                await asyncio.sleep(fault.drip_delay if fault.drip else 0)
+        except ConnectionError:
+            _log.info("%s: the client went away", request.path)
+        if fault.cut is not None and request.transport:
+            request.transport.close()
+        return response
+
+
+def reset_connection(request: web.Request) -> web.StreamResponse:
+    """The client sees its connection broken, and no answer."""
+    if request.transport:
+        request.transport.abort()
+    return web.Response()
