@@ -1,0 +1,90 @@
+"""The seam around the warehouse holds: no SQL, engine or driver outside of the places for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.seam import offences
+
+SOURCE = Path(__file__).parents[1] / "src"
+
+# What a person asks a warehouse, in its own dialect.
+QUESTIONS = {"seil.cli.query", "seil.cli.demo"}
+# Modules that still reach through the seam: whoever cures one deletes it here.
+OPEN = {
+    "seil.app.site",
+    "seil.cli.context",
+    "seil.cli.doctor",
+    "seil.cli.steps",
+    "seil.sf_to_dw.feed",
+    "seil.sf_to_dw.listen",
+    "seil.sf_to_dw.load.arrivals",
+    "seil.sf_to_dw.load.changes",
+    "seil.sf_to_dw.load.decided",
+    "seil.sf_to_dw.load.earlier_values",
+    "seil.sf_to_dw.load.ledger",
+    "seil.sf_to_dw.load.outbox",
+    "seil.sf_to_dw.load.records",
+    "seil.sf_to_dw.pipeline",
+    "seil.sf_to_dw.rebuild",
+}
+
+
+def test_nothing_reaches_through_the_seam() -> None:
+    wrong = [found for found in offences(SOURCE) if found.module not in OPEN | QUESTIONS]
+    assert [str(found) for found in wrong] == []
+
+
+PLANTED = {
+    "a statement": 'SQL = "SELECT 1"',
+    "a statement on several lines": 'SQL = """\n    INSERT INTO t\n    SELECT 1"""',
+    "the beginning of an f-string": 'name = "t"\nSQL = f"DELETE FROM {name}"',
+    "an update": 'SQL = "UPDATE {table} AS t SET a = 1"',
+    "a table": 'SQL = "CREATE TEMP TABLE t (a INTEGER)"',
+    "a view": 'SQL = "DROP VIEW v"',
+    "a part of one": 'SQL = " UNION ALL SELECT 1"',
+    "a query that is a with": 'SQL = "WITH a AS (SELECT 1) SELECT * FROM a"',
+    "in an argument": 'def f(warehouse, run):\n    run("CHECKPOINT")',
+    "a call": "def f(warehouse, sql):\n    warehouse.execute(sql)",
+    "a call on an attribute": "def f(self, sql):\n    self._warehouse.query(sql)",
+    "rows of its own": "def f(context, t, rows):\n    context.warehouse.append(t, rows)",
+    "composed SQL": "from seil.warehouse.sql import compose",
+    "composed SQL, as a module": "from seil.warehouse import sql",
+    "an engine": "from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse",
+    "an engine, inside a function": "def f():\n    import seil.warehouse.duckdb",
+    "a driver": "import duckdb",
+    "a driver, inside a function": "def f():\n    from duckdb import connect",
+    "a parser of SQL": "from sqlglot import exp",
+    "a store of its own": "import sqlite3",
+}
+
+
+@pytest.mark.parametrize("text", PLANTED.values(), ids=PLANTED)
+def test_a_planted_offence_is_found(tmp_path: Path, text: str) -> None:
+    write(tmp_path, "seil/sf_to_dw/load/planted", text)
+    assert {found.module for found in offences(tmp_path)} == {"seil.sf_to_dw.load.planted"}
+
+
+RIGHTFUL = {
+    "SQL of an engine": ("seil/warehouse/duckdb/merge_sql", PLANTED["a statement"]),
+    "SQL about a model": ("seil/modeling/plan", PLANTED["composed SQL"]),
+    "a record rule": ("seil/sf_to_dw/ingest/rules", PLANTED["a driver"]),
+    "a store": ("seil/state/runs", PLANTED["a store of its own"]),
+    "a docstring": ("seil/app/runs", 'def f():\n    """SELECT is not run here."""'),
+    "prose": ("seil/app/runs", 'TEXT = "Select an object, or create a table of it."'),
+    "a list": ("seil/app/runs", "def f(rows, row):\n    rows.append(row)"),
+    "SOQL": ("seil/salesforce/soql", PLANTED["a statement"]),
+}
+
+
+@pytest.mark.parametrize(("module", "text"), RIGHTFUL.values(), ids=RIGHTFUL)
+def test_what_is_in_its_place_is_no_offence(tmp_path: Path, module: str, text: str) -> None:
+    write(tmp_path, module, text)
+    assert offences(tmp_path) == []
+
+
+def write(folder: Path, module: str, text: str) -> None:
+    file = folder / f"{module}.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(text, "utf-8")
