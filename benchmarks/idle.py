@@ -130,10 +130,10 @@ def seil_load_all(clock: Clock, *, url: str, folder: str) -> int:
 def seil_status(clock: Clock, *, url: str, folder: str) -> int:
     import duckdb  # noqa: F401
 
-    from seil.cli.status import look
+    from seil.app.status import site_status
 
     with _site(url, folder) as context, clock:
-        site = look(context, ())
+        site = site_status(context, ())
     return len(site.ledger.rows)
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from seil.app import doctor_machine
+from seil.app.doctor_machine import Check, bytes_of, machine_checks, machine_memory
 from seil.app.site import Site
-from seil.cli import doctor_machine
-from seil.cli.doctor_machine import Check, bytes_of, machine_checks, machine_memory
 from seil.settings import load_settings
 
 Seil = Callable[..., Any]

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from seil.app import doctor
 from seil.app.site import Site
-from seil.cli import doctor
 from seil.cli.steps import due
 from seil.sandbox.salesforce.options import OrgOptions, Quotas
 from seil.sandbox.salesforce.server import OrgServer

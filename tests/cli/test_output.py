@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from seil.app import wording
 from seil.cli import output
 from seil.cli.output import Bad
 
@@ -58,7 +59,7 @@ def test_text(value: Any, plain: str, exact: str) -> None:
     [(0, "0s"), (59, "59s"), (61, "1m 1s"), (3600, "1h"), (90_061, "1d 1h"), (-61, "-1m 1s")],
 )
 def test_duration(seconds: int, expected: str) -> None:
-    assert output.duration(timedelta(seconds=seconds)) == expected
+    assert wording.duration(timedelta(seconds=seconds)) == expected
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_duration(seconds: int, expected: str) -> None:
     [(0, "0 B"), (999, "999 B"), (1_500, "1.5 KB"), (2_000_000, "2.0 MB"), (5 * 10**12, "5.0 TB")],
 )
 def test_size(count: int, expected: str) -> None:
-    assert output.size(count) == expected
+    assert wording.size(count) == expected
 
 
 def test_plain_table(capsys: pytest.CaptureFixture[str]) -> None:

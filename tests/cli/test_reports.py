@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from seil.app import doctor
 from seil.app.site import Site
-from seil.cli import doctor, output, reports, steps
+from seil.app.status import flow_statuses
+from seil.cli import output, reports, steps
 from seil.cli.frame import Call
-from seil.cli.status import flow_statuses
 from seil.errors import ObjectRejectedError, UnavailableError
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event

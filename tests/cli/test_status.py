@@ -22,7 +22,7 @@ import pytest
 
 from seil.app.health import Health, RunRecord, recorded_run
 from seil.app.site import Site
-from seil.cli.verdict import Finding, of_runs, verdict
+from seil.app.verdict import Finding, of_runs, verdict
 from seil.errors import LakeError, LoginError
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event

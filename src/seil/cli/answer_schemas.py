@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Literal, NotRequired, TypedDict
 
-from seil.cli.doctor_machine import Check
-from seil.cli.verdict import Finding
+from seil.app.doctor_machine import Check
+from seil.app.verdict import Finding
 from seil.errors import Problem
 from seil.modeling.lineage import Origin, Use
 from seil.modeling.tests import TestFailure

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from seil.app import wording
 from seil.app.site import Site
 from seil.cli import arguments, events, output, reports
 from seil.cli.context import opened, recorded_run, shown_progress
@@ -108,7 +109,7 @@ def listed(call: Call, *, state: State = None, object_: OneObject = "", limit: L
         return
     output.table(
         ("state", "modified", "size", "place"),
-        [(_state(file), file.modified, output.size(file.size), file.place) for file in shown],
+        [(_state(file), file.modified, wording.size(file.size), file.place) for file in shown],
     )
     if len(shown) < len(found):
         output.line(f"The newest {len(shown):,} of {len(found):,}; --limit 0 lists all.")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from seil.app.wording import duration, moment
 from seil.cli.answers import ERROR
 
 if TYPE_CHECKING:
@@ -125,39 +126,12 @@ def text(value: Any, *, exact: bool = False) -> str:
         case int() if not exact:
             found = f"{shown:,}"
         case datetime():
-            found = _moment(shown, exact=exact)
+            found = moment(shown, exact=exact)
         case timedelta():
             found = duration(shown)
         case _:
             found = str(shown)
     return _CONTROL.sub(lambda control: ascii(control[0])[1:-1], found)
-
-
-def duration(value: timedelta) -> str:
-    """The two largest units: `2d 3h`, `5m 10s`, `12s`."""
-    left = int(value.total_seconds())
-    if left < 0:
-        return f"-{duration(-value)}"
-    parts: list[str] = []
-    for unit, seconds in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        count, left = divmod(left, seconds)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count}{unit}")
-    return " ".join(parts[:2])
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def size(count: int) -> str:
-    amount = float(count)
-    for unit in ("B", "KB", "MB", "GB"):
-        if amount < 1_000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1_000
-    return f"{amount:.1f} TB"
 
 
 def _draw(
@@ -188,13 +162,6 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, Bad):
         return _is_number(value.value)
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-
-
-def _moment(value: datetime, *, exact: bool) -> str:
-    if value.tzinfo:
-        value = value.astimezone(UTC)
-    kept = value.isoformat(" ", "auto" if exact else "seconds")
-    return kept.replace("+00:00", "Z")
 
 
 def _plain(value: Any) -> Any:

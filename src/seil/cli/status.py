@@ -1,94 +1,28 @@
-"""`seil status`: in step or not, since when, why, and what to do. Reads only."""
+"""`seil status`: in step or not, since when, why, and what to do."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import unquote, urlsplit
 
 import typer
 
-from seil.app.site import Site
+from seil.app import wording
+from seil.app.status import (
+    EVERY_STATE,
+    NEEDING_ATTENTION,
+    FileCount,
+    count_files,
+    site_status,
+    status_document,
+)
+from seil.app.verdict import ago
 from seil.cli import arguments, output, reports
 from seil.cli.context import opened
 from seil.cli.frame import PERSON_NEEDED, Call, command
-from seil.cli.verdict import (
-    Finding,
-    Verdict,
-    ago,
-    of_late,
-    of_runs,
-    of_space,
-    of_trouble,
-    verdict,
-)
-from seil.errors import StatementError, WarehouseError
 
 if TYPE_CHECKING:
-    from seil.app.health import RunRecord, Trouble
-    from seil.catalog import SyncedObject
-    from seil.events.dispatch_state import DeadLetter
-    from seil.sf_to_dw.ingest.files import FileInfo, State
-    from seil.sf_to_dw.load.ledger import LedgerRow
-
-# What somebody may have to look at; how much is processed and curated is asked for.
-_TELLING: tuple[State, ...] = ("in", "error", "exceptions")
-_ALL: tuple[State, ...] = ("in", "processed", "error", "curated", "exceptions")
-# Less than this, and neither a file nor a warehouse can be written.
-_NO_SPACE = 50_000_000
-
-
-@dataclass(frozen=True)
-class FlowStatus:
-    """`lag` is the age of the newest record that can have been read; None before the first run."""
-
-    object: str
-    mode: str
-    committed: datetime | None
-    finished_at: datetime | None
-    flow_run_id: str
-    lag: timedelta | None
-    late: bool
-    running_pages: int | None
-
-
-@dataclass(frozen=True)
-class FileCount:
-    files: int = 0
-    bytes: int = 0
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """The last run of each object, and every run that does not balance; `problem`: unreadable.
-
-    `as_of` is when the copy that it was read from was published, None of the warehouse itself.
-    """
-
-    rows: list[LedgerRow] = field(default_factory=list)
-    problem: str = ""
-    as_of: datetime | None = None
-
-    @property
-    def balanced(self) -> bool:
-        return all(row.balanced for row in self.rows)
-
-
-@dataclass(frozen=True)
-class SiteStatus:
-    """All that status looks at, read once."""
-
-    flows: list[FlowStatus]
-    files: dict[State, list[FileInfo]]
-    ledger: Ledger
-    dead: list[DeadLetter]
-    under_way: list[RunRecord]
-    last_run: RunRecord | None
-    verdict: Verdict
+    from seil.app.status import FlowStatus, SiteStatus
 
 
 def register(app: typer.Typer) -> None:
@@ -108,221 +42,17 @@ def status(
     Exit code 0: nobody has to do anything, in step or behind; 6: somebody has to.
     """
     with opened(call) as site:
-        standing = look(site, objects or (), states=_ALL if all_ else _TELLING)
+        standing = site_status(
+            site, objects or (), states=EVERY_STATE if all_ else NEEDING_ATTENTION
+        )
     found = standing.verdict
     if call.json:
-        call.answer("seil.status/1", _document(standing), problem=found.sentence, hint=found.next)
+        call.answer(
+            "seil.status/1", status_document(standing), problem=found.sentence, hint=found.next
+        )
     else:
         _print(standing, every=all_ or bool(objects))
     return PERSON_NEEDED if found.needs_person else 0
-
-
-def look(site: Site, names: Sequence[str], *, states: Sequence[State] = _TELLING) -> SiteStatus:
-    from seil.app.health import Health
-
-    chosen = site.catalog.select(names)
-    flows = flow_statuses(site, chosen)
-    files = {state: _files(site, state, chosen if names else ()) for state in states}
-    ledger = read_ledger(site, [o.api_name for o in chosen] if names else [])
-    dead = _dead_letters(site)
-    health = Health(site.lake)
-    under_way, last = health.under_way(), health.last_run()
-    # What ended the last run is met first; what ended earlier ones may be mended.
-    troubles = sorted(health.troubles(), key=lambda t: last is not None and t.run_id != last.run_id)
-    findings = [
-        *map(of_trouble, troubles),
-        *_space(site),
-        *of_runs(under_way, last),
-        *_of_files(site, files),
-        *_of_ledger(ledger, troubles, has_error_files=bool(files["error"])),
-        *_of_dead(dead),
-        *_of_flows(flows, running=any(run.is_alive for run in under_way)),
-    ]
-    found = verdict(findings, in_step=_in_step(flows, last))
-    if not findings and not any(flow.committed for flow in flows) and not last:
-        found = Verdict("new", "Nothing has been read yet. Next: `seil run`")
-    return SiteStatus(flows, files, ledger, dead, under_way, last, found)
-
-
-def flow_statuses(site: Site, objects: Sequence[SyncedObject]) -> list[FlowStatus]:
-    from seil.sf_to_dw.extract.flows import FlowStates
-
-    states = FlowStates(site.lake)
-    now = datetime.now(UTC)
-    found = []
-    for obj in objects:
-        state = states.get(obj)
-        lag = now - state.committed if state.committed else None
-        found.append(
-            FlowStatus(
-                obj.api_name,
-                obj.flow.mode,
-                state.committed,
-                state.finished_at,
-                state.last_run_id,
-                lag,
-                # One missed turn can be a slow run; two are an outage.
-                late=lag is not None and lag > 2 * obj.flow.schedule + obj.flow.lag,
-                running_pages=len(state.running.pages) if state.running else None,
-            )
-        )
-    return found
-
-
-def _files(site: Site, state: State, objects: Sequence[SyncedObject]) -> list[FileInfo]:
-    from seil.sf_to_dw.ingest.files import list_files
-
-    wanted: Sequence[SyncedObject | None] = objects or [None]
-    return [file for obj in wanted for file in list_files(site.lake, state, obj)]
-
-
-def read_ledger(site: Site, objects: Sequence[str]) -> Ledger:
-    """Where there is no copy for readers, a run that writes is not waited for."""
-    if not site.has_warehouse:
-        return Ledger(problem="there is no warehouse yet; `seil run` makes it")
-    from seil.sf_to_dw.load.ledger import telling_rows
-
-    try:
-        with site.reading(wait=timedelta(0)) as reading:
-            return Ledger(telling_rows(reading.warehouse, objects), as_of=reading.as_of)
-    except StatementError:
-        raise
-    except WarehouseError as error:
-        return Ledger(problem=f"cannot be read now: {error}")
-
-
-def _dead_letters(site: Site) -> list[DeadLetter]:
-    if not site.has_journal:
-        return []
-    from seil.events.dispatch_state import dead_letters
-
-    return dead_letters(site.journal)
-
-
-def _in_step(flows: Sequence[FlowStatus], last: RunRecord | None) -> str:
-    now = datetime.now(UTC)
-    read = [flow.committed for flow in flows if flow.committed]
-    parts = ["In step: no flow has been read by SEIL"]
-    if read:
-        verb = "is" if len(read) == 1 else "are"
-        flows_read = f"{output.counted(len(read), 'flow')} {verb}"
-        parts = [f"In step: {flows_read} read until {output.text(min(read))} or later"]
-    if last and last.ended_at:
-        parts.append(f"the last run ended {ago(last.ended_at, now)}")
-    return "; ".join(parts)
-
-
-def _space(site: Site) -> Iterator[Finding]:
-    lake = urlsplit(site.settings.lake.url)
-    places = [Path(unquote(lake.path))] if lake.scheme == "file" else []
-    for place in (*places, *site.own_paths):
-        held = next((p for p in (place, *place.parents) if p.exists()), None)
-        if held and (free := shutil.disk_usage(held).free) < _NO_SPACE:
-            yield of_space(str(place), free)
-            return
-
-
-def _of_files(site: Site, files: dict[State, list[FileInfo]]) -> Iterator[Finding]:
-    from seil.sf_to_dw.ingest.files import why
-
-    if failed := sorted(files["error"], key=lambda file: file.modified):
-        journal = site.journal if site.has_journal else None
-        newest = failed[-1]
-        name = newest.key.rpartition("/")[2]
-        reason = why(site.lake, journal, newest.key).reason
-        count = output.counted(len(failed), "file")
-        message = f"{count} could not be taken in, the newest {name}: {reason}"
-        look = f"seil files why {newest.key}" if len(failed) == 1 else "seil files --state error"
-        yield Finding("failed", "", message, failed[0].modified, f"`{look}`")
-    if waiting := files["in"]:
-        message = f"for the next run: {output.counted(len(waiting), 'file')} in in/"
-        since = min(file.modified for file in waiting)
-        yield Finding("waiting", "", message, since, "`seil ingest`", needs_person=False)
-    if aside := files["exceptions"]:
-        message = f"records set aside, in {output.counted(len(aside), 'file')}"
-        since = min(file.modified for file in aside)
-        look = "`seil files --state exceptions`"
-        yield Finding("waiting", "", message, since, look, needs_person=False)
-
-
-def _of_ledger(
-    ledger: Ledger, troubles: Sequence[Trouble], *, has_error_files: bool
-) -> Iterator[Finding]:
-    # Rows of a file that was not taken in or merged are missing for that reason.
-    explained = {trouble.about for trouble in troubles if trouble.step in ("ingest", "load")}
-    for row in ledger.rows:
-        if row.columns_lost:
-            message = f"{row.columns_lost} did not reach the warehouse in run {row.flow_run_id}"
-            yield Finding("failed", row.object, message, next=f"`seil run --full {row.object}`")
-    off = [
-        row
-        for row in ledger.rows
-        if not row.balanced and not row.columns_lost and row.object not in explained
-    ]
-    if off and not has_error_files:
-        names = ", ".join(dict.fromkeys(row.object for row in off))
-        message = f"the ledger does not balance for {names}: not every row has arrived"
-        yield Finding("failed", "", message, next="`seil load`")
-
-
-def _of_dead(letters: Sequence[DeadLetter]) -> Iterator[Finding]:
-    dead = [letter for letter in letters if not letter.waiting]
-    if dead:
-        newest = dead[-1]
-        message = (
-            f"{output.counted(len(dead), 'event')} could not be handled, the newest by"
-            f" {newest.subscriber}:"
-            f" {newest.reason}"
-        )
-        since = min(letter.died_at for letter in dead)
-        yield Finding("failed", "", message, since, "`seil events dead`")
-    if back := len(letters) - len(dead):
-        message = f"to be delivered again: {output.counted(back, 'event')}"
-        yield Finding("waiting", "", message, next="`seil listen`", needs_person=False)
-
-
-def _of_flows(flows: Sequence[FlowStatus], *, running: bool) -> Iterator[Finding]:
-    late = [flow for flow in flows if flow.late]
-    if late:
-        since = min(flow.committed for flow in late if flow.committed)
-        yield of_late([flow.object for flow in late], since, running=running)
-    never = [flow.object for flow in flows if not flow.committed]
-    if never and len(never) < len(flows):
-        shown = ", ".join(never[:3]) + (f" and {len(never) - 3:,} more" if len(never) > 3 else "")
-        yield Finding("waiting", "", f"never read: {shown}", needs_person=False)
-
-
-def _document(standing: SiteStatus) -> dict[str, Any]:
-    found, as_of = standing.verdict, standing.ledger.as_of
-    counts = {state: _count(files) for state, files in standing.files.items()}
-    return {
-        "state": found.state.replace(" ", "_"),
-        "sentence": found.sentence,
-        "since": found.since,
-        "next": found.next,
-        "person_needed": found.needs_person,
-        "findings": [dict(vars(finding)) for finding in found.findings],
-        "flows": [dict(vars(flow)) for flow in standing.flows],
-        "files": {state: dict(vars(count)) for state, count in counts.items()},
-        "ledger": [reports.ledger_document(row) for row in standing.ledger.rows],
-        "ledger_problem": standing.ledger.problem,
-        "as_of": as_of,
-        "age_seconds": as_of and (datetime.now(UTC) - as_of).total_seconds(),
-        "balanced": standing.ledger.balanced,
-        "dead_letters": len(standing.dead),
-        "last_run": _run_document(standing.last_run) if standing.last_run else None,
-        "under_way": [_run_document(run) for run in standing.under_way],
-    }
-
-
-def _run_document(run: RunRecord) -> dict[str, Any]:
-    left_out = ("host", "pid", "process_start")
-    body = {name: value for name, value in vars(run).items() if name not in left_out}
-    return {**body, "host": run.host, "pid": run.pid, "is_alive": not run.ended_at and run.is_alive}
-
-
-def _count(files: Sequence[FileInfo]) -> FileCount:
-    return FileCount(len(files), sum(file.size for file in files))
 
 
 def _print(standing: SiteStatus, *, every: bool) -> None:
@@ -378,10 +108,10 @@ def _print_all(standing: SiteStatus) -> None:
         ],
     )
     output.line()
-    counts = [(state, _count(files)) for state, files in standing.files.items()]
+    counts = [(state, count_files(files)) for state, files in standing.files.items()]
     output.table(
         ("files", "count", "size"),
-        [(_state(state, count), count.files, output.size(count.bytes)) for state, count in counts],
+        [(_state(state, count), count.files, wording.size(count.bytes)) for state, count in counts],
     )
     output.line()
     if standing.ledger.problem:

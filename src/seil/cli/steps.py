@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seil.app import wording
 from seil.app.site import Site
 from seil.cli import arguments, output, reports
 from seil.cli.context import opened, recorded_run, shown_progress
@@ -205,7 +206,7 @@ def _run_every(call: Call, names: Sequence[str], interval: timedelta, *, full: b
         # Only the first one reads everything.
         full = False
         left = max(interval.total_seconds() - (time.monotonic() - begun), 0)
-        wait = output.duration(timedelta(seconds=left))
+        wait = wording.duration(timedelta(seconds=left))
         logger.info("next run in %s", wait)
         if not (call.json or call.quiet):
             output.line(f"Next run in {wait}; Ctrl-C ends it.")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
-from seil.cli import output
+from seil.app import wording
 
 if TYPE_CHECKING:
     from seil.app.site import Site
@@ -58,12 +58,12 @@ def _memory(settings: Settings) -> Check:
     detail = f"[warehouse] memory is {given}"
     cure = "set memory in [warehouse] to about half of what this machine has"
     if has is not None and wanted > has:
-        return Check("memory", "fail", f"{detail}, this machine has {output.size(has)}", cure)
+        return Check("memory", "fail", f"{detail}, this machine has {wording.size(has)}", cure)
     if wanted < _LITTLE_MEMORY:
         return Check("memory", "warn", f"{detail}: a build needs 256MB and more", cure)
     if has is not None and wanted > 0.8 * has:
-        return Check("memory", "warn", f"{detail} of {output.size(has)}", cure)
-    return Check("memory", "ok", detail + (f" of {output.size(has)}" if has else ""))
+        return Check("memory", "warn", f"{detail} of {wording.size(has)}", cure)
+    return Check("memory", "ok", detail + (f" of {wording.size(has)}" if has else ""))
 
 
 def _threads(settings: Settings) -> Check:
@@ -143,7 +143,7 @@ def _space(name: str, setting: str, folder: Path) -> Check | None:
         return None
     state: State = "fail" if free < _NO_SPACE else "warn"
     cure = f"free some space, or point {setting} elsewhere"
-    return Check(name, state, f"only {output.size(free)} are free in {folder}", cure)
+    return Check(name, state, f"only {wording.size(free)} are free in {folder}", cure)
 
 
 def _secrets(settings: Settings) -> Iterator[Check]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from seil.cli import output
+from seil.app import wording
 
 if TYPE_CHECKING:
     from seil.app.health import RunRecord, Trouble
@@ -98,7 +98,7 @@ def verdict(findings: Sequence[Finding], *, in_step: str) -> Verdict:
     ordered = tuple(sorted(findings, key=_weight))
     broken = any(finding.needs_person and finding.kind != "late" for finding in ordered)
     found = Verdict("broken" if broken else "behind", "", ordered)
-    since = f" since {output.text(found.since)}" if found.since else ""
+    since = f" since {wording.moment(found.since)}" if found.since else ""
     more = f" ({len(serious) - 1:,} more below)" if len(serious) > 1 else ""
     first = ordered[0]
     sentence = f"{found.state.capitalize()}{since}: {first.text}{more}. Next: {first.next}"
@@ -134,7 +134,7 @@ def of_runs(under_way: Iterable[RunRecord], last: RunRecord | None) -> Iterable[
 
 
 def of_space(place: str, free: int) -> Finding:
-    message = f"the disk is full, or nearly: {output.size(free)} are free for {place}"
+    message = f"the disk is full, or nearly: {wording.size(free)} are free for {place}"
     return Finding("failed", "", message, next=_SPACE)
 
 
@@ -145,7 +145,7 @@ def of_late(names: Sequence[str], since: datetime, *, running: bool) -> Finding:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    return f"{output.duration(max(now - moment, timedelta()))} ago"
+    return f"{wording.duration(max(now - moment, timedelta()))} ago"
 
 
 def _next(trouble: Trouble) -> str:

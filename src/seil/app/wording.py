@@ -1,0 +1,40 @@
+"""Numbers, durations and times as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+
+def duration(value: timedelta) -> str:
+    """The two largest units: `2d 3h`, `5m 10s`, `12s`."""
+    left = int(value.total_seconds())
+    if left < 0:
+        return f"-{duration(-value)}"
+    parts: list[str] = []
+    for unit, seconds in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, seconds)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2])
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def size(count: int) -> str:
+    amount = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 1_000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1_000
+    return f"{amount:.1f} TB"
+
+
+def moment(value: datetime, *, exact: bool = False) -> str:
+    """In UTC where it has a zone: `2026-11-30 10:00:00Z`; `exact` keeps fractions of a second."""
+    if value.tzinfo:
+        value = value.astimezone(UTC)
+    kept = value.isoformat(" ", "auto" if exact else "seconds")
+    return kept.replace("+00:00", "Z")
