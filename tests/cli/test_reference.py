@@ -62,6 +62,8 @@ def test_the_variables_named_are_those_that_work(
             choices = [word.strip("`, ") for word in setting.kind.split() if "`" in word]
             value = choices[-1] if choices else values.get(setting.kind, "62.0")
             value = bounded.get(setting.name, value)
+            if setting.variable == "SEIL_STATE__URL":
+                value = "sqlite:state.sqlite"
             monkeypatch.setenv(setting.variable, value)
     loaded = load_settings()
     assert loaded.env == "x1"
