@@ -10,7 +10,7 @@ import pytest
 
 from seil.errors import StatementError
 from seil.settings import WarehouseSettings
-from seil.warehouse import Records, TableName, Warehouse, open_warehouse
+from seil.warehouse import TableName, Warehouse, open_warehouse
 from seil.warehouse.merges import Misfits
 from seil.warehouse.types import TEXT, TIMESTAMP
 
@@ -141,11 +141,6 @@ def test_misfits_are_texts_that_lose_something(
     assert warehouse.misfits(table, "v", wanted) == Misfits(0, "")
     warehouse.append(table, pa.table({"v": misfits}))
     assert warehouse.misfits(table, "v", wanted) == Misfits(len(misfits), min(misfits))
-
-
-def test_merging_into_no_table_is_refused(warehouse: Warehouse) -> None:
-    with pytest.raises(StatementError, match="there is no table"):
-        warehouse.merge(Records(ORDERS, "id"), [])
 
 
 def test_what_does_not_fit_in_memory_goes_to_a_folder_beside_the_file(
