@@ -15,7 +15,7 @@ QUESTIONS = {"seil.cli.query", "seil.cli.demo"}
 OPEN = {
     "seil.app.site",
     "seil.cli.context",
-    "seil.cli.doctor",
+    "seil.app.doctor",
     "seil.cli.steps",
     "seil.sf_to_dw.feed",
     "seil.sf_to_dw.listen",
