@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from seil.app.document_shapes import ANSWERS, Failure
 from seil.app.site import Site
 from seil.cli.answer_page import fields_of, is_list, is_optional, is_shape, is_table
-from seil.cli.answer_schemas import ANSWERS, Failure
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
 from seil.sandbox.salesforce.options import OrgOptions

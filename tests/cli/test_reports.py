@@ -15,6 +15,7 @@ from seil.app.site import Site
 from seil.app.status import flow_statuses
 from seil.cli import output, reports, steps
 from seil.cli.frame import Call
+from seil.cli.run_report import ran
 from seil.errors import ObjectRejectedError, UnavailableError
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
@@ -145,7 +146,7 @@ def run_report(*, updated: int, rejected: int = 0) -> RunReport:
 
 
 def test_an_idle_run_is_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    reports.ran(TEXT, run_report(updated=0), {})
+    ran(TEXT, run_report(updated=0), {})
     assert said(capsys) == [
         "Extract: 33 objects read, 99 rows of 33 of them",
         "Ingest: 0 files taken in, 0 rows curated, 0 set aside, 0 files rejected",
@@ -157,7 +158,7 @@ def test_an_idle_run_is_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_a_comparison_found_is_new(capsys: pytest.CaptureFixture[str]) -> None:
     found = FlowResult("Object7__c", mode="fields", reported=15, landed=15, files=1)
-    reports.ran(TEXT, replace(run_report(updated=0), beside=[found]), {})
+    ran(TEXT, replace(run_report(updated=0), beside=[found]), {})
     lines = said(capsys)
     assert "Besides: 15 records by fields, of 1 objects" in lines
     assert any(line.split()[:1] == ["Object7__c"] for line in lines)
@@ -165,7 +166,7 @@ def test_what_a_comparison_found_is_new(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_run_lists_what_changed_or_was_set_aside(capsys: pytest.CaptureFixture[str]) -> None:
-    reports.ran(TEXT, run_report(updated=1, rejected=2), {"Object7__c": "Seventh"})
+    ran(TEXT, run_report(updated=1, rejected=2), {"Object7__c": "Seventh"})
     lines = said(capsys)
     listed = lines[lines.index("") + 1 :]
     assert [line.split() for line in listed[1:3]] == [

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from seil.cli.answer_schemas import ANSWERS, Failure
+from seil.app.document_shapes import ANSWERS, Failure
 
 _HEAD = """\
 # The JSON answers

@@ -1,7 +1,7 @@
 """What `--json` answers with: a document that names its schema and says what its exit code means.
 
 Each schema has a version of its own, which grows when a field goes or changes its meaning; a new
-field does not change it. docs/json.md lists all of them, from seil.cli.answer_schemas.
+field does not change it. docs/json.md lists all of them, from seil.app.document_shapes.
 """
 
 from __future__ import annotations

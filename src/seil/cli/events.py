@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seil.app import documents
 from seil.app.site import Site
 from seil.cli import arguments, output
 from seil.cli.context import opened
@@ -60,7 +61,10 @@ def listed(
             return
         found = _newest(site, where, limit)
         if call.json:
-            call.answer("seil.events/1", {"events": [document(seq, event) for seq, event in found]})
+            call.answer(
+                "seil.events/1",
+                {"events": [documents.event_document(seq, event) for seq, event in found]},
+            )
         elif found:
             show(found)
         else:
@@ -80,19 +84,7 @@ def dead(
         if call.json:
             call.answer(
                 "seil.dead-letters/1",
-                {
-                    "dead_letters": [
-                        {
-                            **document(letter.seq, letter.event),
-                            "subscriber": letter.subscriber,
-                            "reason": letter.reason,
-                            "attempts": letter.attempts,
-                            "died_at": letter.died_at,
-                            "waiting": letter.waiting,
-                        }
-                        for letter in letters
-                    ]
-                },
+                {"dead_letters": [documents.dead_letter_document(letter) for letter in letters]},
             )
         elif letters:
             output.table(
@@ -146,7 +138,7 @@ def _follow(call: Call, site: Site, where: Where, limit: int) -> None:
 def _stream(call: Call, found: Iterable[tuple[int, Event]]) -> None:
     for seq, event in found:
         if call.json:
-            call.answer_line("seil.event/1", document(seq, event))
+            call.answer_line("seil.event/1", documents.event_document(seq, event))
         else:
             _, time, *rest = (output.text(value) for value in _row(seq, event))
             print(f"{seq:>8,}  {time}  {'  '.join(part for part in rest if part)}", flush=True)
@@ -154,10 +146,6 @@ def _stream(call: Call, found: Iterable[tuple[int, Event]]) -> None:
 
 def show(found: Sequence[tuple[int, Event]]) -> None:
     output.table(_COLUMNS, [_row(seq, event) for seq, event in found])
-
-
-def document(seq: int, event: Event) -> dict[str, Any]:
-    return {"number": seq, **event.to_dict()}
 
 
 def _row(seq: int, event: Event) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from seil.app import wording
+from seil.app import documents, wording
 from seil.app.site import Site
 from seil.cli import arguments, events, output, reports
 from seil.cli.context import opened, recorded_run, shown_progress
@@ -135,7 +135,7 @@ def why(call: Call, key: Annotated[str, typer.Argument(help="Its key, now or bef
                 "key": key,
                 "state": story.file and story.file.state,
                 "reason": story.reason,
-                "events": [events.document(seq, event) for seq, event in story.events],
+                "events": [documents.event_document(seq, event) for seq, event in story.events],
             },
             problem=story.reason,
         )
@@ -261,7 +261,7 @@ def _say_ingested(call: Call, imported: Sequence[Imported] | None, report: Any) 
             "seil.ingest/1",
             {
                 "imported": [dict(vars(file)) for file in imported or ()],
-                "files": reports.ingest_documents(report),
+                "files": documents.ingest_documents(report),
             },
         )
         return

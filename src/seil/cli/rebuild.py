@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from seil.app import documents
 from seil.cli import output, reports
 from seil.cli.context import opened, recorded_run, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
@@ -45,19 +46,7 @@ def rebuild(
             results.loaded(report.load)
             results.built(report.build)
         if call.json:
-            call.answer(
-                "seil.rebuild/1",
-                {
-                    "replaced": report.is_replaced,
-                    "was": report.state,
-                    "refused": list(report.refused),
-                    "kept": list(report.kept),
-                    "left_out": list(report.left_out),
-                    "files": report.load.files,
-                    **vars(report.load.outcome),
-                    "tables": {table.table: table.rows for table in report.build.tables},
-                },
-            )
+            call.answer("seil.rebuild/1", documents.rebuild_document(report))
         else:
             if report.load.files:
                 reports.loaded(call, report.load)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seil.cli import arguments, reports
+from seil.cli import arguments, run_report
 from seil.cli.context import opened, recorded_run, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
 
@@ -52,5 +52,5 @@ def reconcile(
         ):
             report = site.pipeline.reconcile(chosen, kinds, believe=believed, progress=progress)
             results.ran(report)
-        reports.ran(call, report, site.catalog.display_names)
+        run_report.ran(call, report, site.catalog.display_names)
     return 0 if report.ok else UNBALANCED

@@ -6,27 +6,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from seil.app import documents
 from seil.cli import output
 from seil.cli.output import Bad
 
 if TYPE_CHECKING:
     from seil.cli.frame import Call
-    from seil.modeling.build import BuildReport, TableBuild
+    from seil.modeling.build import BuildReport
     from seil.modeling.plan import TablePlan
     from seil.sf_to_dw.extract.extractor import ExtractReport
     from seil.sf_to_dw.extract.flow_run import FlowResult
     from seil.sf_to_dw.extract.plan import Plan, PlannedObject
     from seil.sf_to_dw.ingest.ingestor import IngestReport
-    from seil.sf_to_dw.load.events import ObjectLoad
     from seil.sf_to_dw.load.ledger import LedgerRow
     from seil.sf_to_dw.load.loader import LoadReport
-    from seil.sf_to_dw.pipeline import RunReport
 
 
 def planned(call: Call, plan: Plan, names: Mapping[str, str] | None = None) -> None:
     """`names` are display names by API name."""
     if call.json:
-        call.answer("seil.plan/1", _plan_document(plan))
+        call.answer("seil.plan/1", documents.plan_document(plan))
         return
     output.table(
         ("object", "mode", "from", "rows", "jobs", "calls", "note"),
@@ -45,7 +44,7 @@ def planned(call: Call, plan: Plan, names: Mapping[str, str] | None = None) -> N
     )
     output.line()
     output.line(
-        f"{len(plan.objects):,} objects, {plan.rows:,} rows, {_jobs(plan):,} jobs,"
+        f"{len(plan.objects):,} objects, {plan.rows:,} rows, {plan.jobs:,} jobs,"
         f" {plan.calls:,} API calls"
     )
     if plan.quota is None:
@@ -72,7 +71,9 @@ def _plan_note(entry: PlannedObject) -> str | None:
 def extracted(call: Call, report: ExtractReport, names: Mapping[str, str]) -> None:
     """`names` are display names by API name."""
     if call.json:
-        call.answer("seil.extract/1", {"flows": [_flow_document(flow) for flow in report.flows]})
+        call.answer(
+            "seil.extract/1", {"flows": [documents.flow_document(flow) for flow in report.flows]}
+        )
         return
     output.table(
         ("object", "mode", "rows", "files", "seconds", "note"),
@@ -88,10 +89,6 @@ def extracted(call: Call, report: ExtractReport, names: Mapping[str, str]) -> No
             for flow in report.flows
         ],
     )
-
-
-def ingest_documents(report: IngestReport) -> list[dict[str, Any]]:
-    return [{**vars(file), "drift": file.drift.to_dict()} for file in report.files]
 
 
 def ingested(report: IngestReport) -> None:
@@ -120,7 +117,7 @@ def ingested(report: IngestReport) -> None:
 
 def loaded(call: Call, report: LoadReport) -> None:
     if call.json:
-        body = {"objects": [_load_document(entry) for entry in report.objects]}
+        body = {"objects": [documents.load_document(entry) for entry in report.objects]}
         call.answer("seil.load/1", body)
         return
     total = report.outcome
@@ -143,7 +140,9 @@ def loaded(call: Call, report: LoadReport) -> None:
 
 def build_planned(call: Call, plans: Sequence[TablePlan]) -> None:
     if call.json:
-        call.answer("seil.build-plan/1", {"tables": [_plan_of_table(plan) for plan in plans]})
+        call.answer(
+            "seil.build-plan/1", {"tables": [documents.table_plan_document(plan) for plan in plans]}
+        )
         return
     output.table(
         ("table", "build", "driving keys", "why"),
@@ -159,14 +158,9 @@ def build_planned(call: Call, plans: Sequence[TablePlan]) -> None:
     )
 
 
-def _plan_of_table(plan: TablePlan) -> dict[str, Any]:
-    changed = [{"source": str(change.source), "rows": change.rows} for change in plan.changed]
-    return {**vars(plan), "changed": changed}
-
-
 def built(call: Call, report: BuildReport) -> None:
     if call.json:
-        body = {"tables": [_build_document(table) for table in report.tables]}
+        body = {"tables": [documents.table_document(table) for table in report.tables]}
         call.answer("seil.build/1", body)
         return
     rows = sum(table.rows for table in report.tables)
@@ -202,28 +196,6 @@ def built(call: Call, report: BuildReport) -> None:
         output.line(f"  {note} (by {count:,} tables)" if count > 1 else f"  {note}", style="dim")
 
 
-def ran(call: Call, report: RunReport, names: Mapping[str, str]) -> None:
-    """`names` are display names by API name."""
-    if not call.json:
-        from seil.cli.run_report import show_run
-
-        show_run(call, report, names)
-        return
-    call.answer(
-        "seil.run/1",
-        {
-            "ok": report.ok,
-            "extract": [_flow_document(flow) for flow in report.extract.flows],
-            "beside": [_flow_document(flow) for flow in report.beside],
-            "ingest": ingest_documents(report.ingest),
-            "load": [_load_document(entry) for entry in report.load.objects],
-            "build": [_build_document(table) for table in report.build.tables],
-            "ledger": [ledger_document(row) for row in report.ledger],
-        },
-        problem="; ".join(report.problems),
-    )
-
-
 def ledger(rows: Sequence[LedgerRow], names: Mapping[str, str] | None = None) -> None:
     """`names` are display names by API name."""
     from seil.cli.ledger import show_ledger
@@ -234,32 +206,6 @@ def ledger(rows: Sequence[LedgerRow], names: Mapping[str, str] | None = None) ->
         output.line("Nothing was loaded yet: `seil run` reads the org and loads what it reads.")
 
 
-def ledger_document(row: LedgerRow) -> dict[str, Any]:
-    return dict(vars(row))
-
-
-def _jobs(plan: Plan) -> int:
-    return sum(entry.jobs for entry in plan.objects)
-
-
-def _plan_document(plan: Plan) -> dict[str, Any]:
-    quota = plan.quota
-    return {
-        "objects": [dict(vars(entry)) for entry in plan.objects],
-        "rows": plan.rows,
-        "jobs": _jobs(plan),
-        "calls": plan.calls,
-        "quota": quota
-        and {
-            "allowed": quota.allowed,
-            "used": quota.used,
-            "remaining": quota.remaining,
-            "reserve": quota.reserve,
-        },
-        "fits": plan.fits,
-    }
-
-
 def _flow_note(flow: FlowResult) -> Any:
     if flow.error:
         return Bad(flow.error.without(flow.object))
@@ -267,29 +213,3 @@ def _flow_note(flow: FlowResult) -> Any:
     if flow.left_out:
         notes.append(f"without {', '.join(sorted(flow.left_out))}")
     return "; ".join(notes)
-
-
-def _flow_document(flow: FlowResult) -> dict[str, Any]:
-    start, end = (flow.window.start, flow.window.end) if flow.window else (None, None)
-    return {
-        **{name: value for name, value in vars(flow).items() if name not in ("window", "error")},
-        "window_start": start,
-        "window_end": end,
-        "error": str(flow.error) if flow.error else None,
-    }
-
-
-def _load_document(entry: ObjectLoad) -> dict[str, Any]:
-    return {
-        "object": entry.object,
-        "table": entry.table,
-        "files": entry.files,
-        "rows": entry.rows,
-        **vars(entry.outcome),
-        "changes": [str(change) for change in entry.changes],
-        "errors": list(entry.errors),
-    }
-
-
-def _build_document(table: TableBuild) -> dict[str, Any]:
-    return {**vars(table), "failures": [dict(vars(failure)) for failure in table.failures]}

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from seil.app import documents
 from seil.cli import output, reports
 from seil.cli.ledger import show_ledger
 
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
 _NAMED = 3
 
 
-def show_run(call: Call, report: RunReport, names: Mapping[str, str]) -> None:
+def ran(call: Call, report: RunReport, names: Mapping[str, str]) -> None:
+    """`names` are display names by API name."""
+    if not call.json:
+        _show_run(call, report, names)
+        return
+    call.answer(
+        "seil.run/1",
+        documents.run_document(report),
+        problem="; ".join(report.problems),
+    )
+
+
+def _show_run(call: Call, report: RunReport, names: Mapping[str, str]) -> None:
     """`names` are display names by API name."""
     _extracted(report.extract, names)
     _beside(report)

@@ -12,7 +12,7 @@ import typer
 
 from seil.app import wording
 from seil.app.site import Site
-from seil.cli import arguments, output, reports
+from seil.cli import arguments, output, reports, run_report
 from seil.cli.context import opened, recorded_run, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
 from seil.errors import ConfigurationError, LoginError, SeilError
@@ -186,7 +186,7 @@ def _run_once(call: Call, site: Site, objects: Sequence[SyncedObject], *, full: 
         with shown_progress(call) as progress:
             report = site.pipeline.run(objects, full=full, progress=progress)
         results.ran(report)
-    reports.ran(call, report, site.catalog.display_names)
+    run_report.ran(call, report, site.catalog.display_names)
     return 0 if report.ok else UNBALANCED
 
 

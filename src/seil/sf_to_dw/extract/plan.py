@@ -75,6 +75,10 @@ class Plan:
         return sum(planned.calls for planned in self.objects)
 
     @property
+    def jobs(self) -> int:
+        return sum(planned.jobs for planned in self.objects)
+
+    @property
     def rows(self) -> int:
         return sum(planned.estimated_rows or 0 for planned in self.objects)
 
