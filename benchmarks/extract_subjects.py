@@ -35,6 +35,7 @@ def seil(clock: Clock, *, url: str, name: str, pages: int, work: str) -> int:
     from seil.settings import ExtractSettings, SalesforceSettings
     from seil.sf_to_dw.extract.extractor import Extractor
     from seil.sf_to_dw.schema.registry import SchemaRegistry
+    from seil.state import state_in_memory
 
     with (
         _folder(work) as folder,
@@ -43,7 +44,9 @@ def seil(clock: Clock, *, url: str, name: str, pages: int, work: str) -> int:
     ):
         lake = Lake.at(folder.as_uri(), env="dev", project="seil")
         settings = ExtractSettings(flows=1, pages=pages)
-        extractor = Extractor(org, lake, journal, settings, registry=SchemaRegistry(lake))
+        extractor = Extractor(
+            org, lake, journal, settings, registry=SchemaRegistry(lake), state=state_in_memory()
+        )
         with clock:
             report = extractor.run(load_catalog().select([name]))
         if report.failed:

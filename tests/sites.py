@@ -106,7 +106,15 @@ class Site:
             settings = context.settings.warehouse
             lake, catalog, models = context.lake, context.catalog, context.models
             journal = context.journal
-            rebuild = Rebuild(settings, lake, catalog, models, bus=journal, open=_opened_soon)
+            rebuild = Rebuild(
+                settings,
+                lake,
+                catalog,
+                models,
+                bus=journal,
+                decisions=context.state.decisions,
+                open=_opened_soon,
+            )
             return rebuild.run(anyway=anyway)
 
     def tick(self, **wanted: Any) -> None:

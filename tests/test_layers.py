@@ -18,8 +18,6 @@ OPEN = {
     ("seil.modeling.build", "seil.sf_to_dw.load.outbox"),
     ("seil.modeling.plan", "seil.sf_to_dw.load.changes"),
     ("seil.modeling.work", "seil.sf_to_dw.load.changes"),
-    ("seil.sf_to_dw.extract.extractor", "seil.app.health"),
-    ("seil.sf_to_dw.listen", "seil.app.health"),
 }
 
 

@@ -37,7 +37,7 @@ def served(home: Path, org_id: str = ORG_ID) -> Iterator[OrgServer]:
         yield server
 
 
-NOTES_OF_RUNS = ("run.lock", "run.lease", "conditional#0", "health", "site.json")
+NOTES_OF_RUNS = ("run.lock", "run.lease", "conditional#0", "site.json")
 
 
 def files(home: Path) -> dict[str, bytes]:

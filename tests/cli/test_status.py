@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -20,7 +19,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seil.app.health import Health, RunRecord, recorded_run
 from seil.app.site import Site
 from seil.app.verdict import Finding, of_runs, verdict
 from seil.errors import LakeError, LoginError
@@ -33,6 +31,7 @@ from seil.sandbox.salesforce.server import OrgServer
 from seil.settings import load_settings
 from seil.sf_to_dw.extract.flows import FlowStates
 from seil.sf_to_dw.lock import run_lock
+from seil.state.runs import RunRecord
 from seil.warehouse.duckdb.errors import translated
 
 Seil = Callable[..., Any]
@@ -231,10 +230,10 @@ def test_all_is_well_again_after_a_run_that_goes_well(seil: Seil, serve: Serve, 
 
 def test_a_failure_keeps_the_time_when_it_began(context: Site) -> None:
     for _ in range(2):
-        with pytest.raises(LakeError), recorded_run(context.lake, context.journal, "run"):
+        with pytest.raises(LakeError), context.runs.run("run"):
             raise LakeError("file:///l", "write", "full")
-    [trouble] = Health(context.lake).troubles()
-    last = Health(context.lake).last_run()
+    [trouble] = context.state.troubles.all()
+    last = context.state.runs.last()
     assert last
     assert trouble.since < last.started_at
 
@@ -244,10 +243,10 @@ def test_a_login_that_works_again_is_said_before_the_run_ends(
 ) -> None:
     serve(job_delay=30.0)
     with Site(load_settings()) as context:
-        health = Health(context.lake)
-        health.note_stop("run", LoginError("https://acme.example", "invalid_grant", "expired"))
+        troubles = context.state.troubles
+        troubles.note_stop("run", LoginError("https://acme.example", "invalid_grant", "expired"))
     with seil_process("run", "Account") as running:
-        while health.troubles():
+        while troubles.all():
             assert running.poll() is None
         running.send_signal(signal.SIGKILL)
     assert seil("status").out.startswith("Behind since 20")
@@ -289,7 +288,7 @@ def test_what_ended_the_last_run_is_named_first(context: Site, seil: Seil) -> No
     """What ended earlier ones may be mended: the run did not get as far as to tell."""
     held = translated("w", duckdb.IOException("set lock on file: held in python (PID 7)"))
     for error in (LakeError("file:///l", "write", "full"), held):
-        with pytest.raises(type(error)), recorded_run(context.lake, context.journal, "run"):
+        with pytest.raises(type(error)), context.runs.run("run"):
             raise error
     first = seil("status").out.splitlines()[0]
     assert " (1 more below). Next: close that program or wait until it is done, then" in first
@@ -337,17 +336,6 @@ def test_a_process_of_the_same_number_is_not_the_run(context: Site) -> None:
     assert mine.is_alive
     assert not replace(mine, process_start="1").is_alive
     assert replace(mine, host="elsewhere", pid=1).is_alive
-
-
-def test_documents_of_a_later_version_are_read(context: Site) -> None:
-    with recorded_run(context.lake, context.journal, "run"):
-        pass
-    bucket = context.lake.staging
-    body = json.loads(bucket.get("health/last_run.json"))
-    bucket.put("health/last_run.json", json.dumps({**body, "colour": "red"}).encode())
-    last = Health(context.lake).last_run()
-    assert last
-    assert last.outcome == "success"
 
 
 def test_no_space_is_said_even_where_nothing_could_be_written(

@@ -74,6 +74,7 @@ def test_every_event_delivered_twice_and_backwards(site: Any, undisturbed: Any) 
             lake=context.lake,
             catalog=context.catalog,
             journal=context.journal,
+            state=context.state,
             ingestor=context.ingestor,
             open_warehouse=context.warehouse,
             models=context.models,

@@ -17,7 +17,6 @@ from tests.kill.conftest import move_formula
 
 from seil.lake.keys import landed_file
 from seil.sandbox.salesforce.store import OrgStore
-from seil.sf_to_dw.schema.review import Decisions
 
 LIVES = "SEIL_KILL_LIVES" in os.environ
 # All the lives of one command take many minutes: they are shared out among tests.
@@ -96,7 +95,7 @@ def decided(site: Any) -> list[list[dict[str, Any]]]:
     """What was decided, what the events say of it, each once, and how often history does."""
     with site.open() as context:
         account = context.catalog["Account"]
-        kept = [vars(entry) for entry in Decisions(context.lake).get(account)]
+        kept = [vars(entry) for entry in context.state.decisions.get("Account")]
         told = [
             entry
             for _, event in context.journal.read(detail_type="schema-accepted")

@@ -18,6 +18,7 @@ from seil.salesforce.schema import Field, ObjectSchema
 from seil.settings import IngestSettings
 from seil.sf_to_dw.ingest.ingestor import Ingested, Ingestor
 from seil.sf_to_dw.schema.registry import SchemaRegistry
+from seil.state import state_in_memory
 
 
 class Recorder:
@@ -48,6 +49,7 @@ class Intake:
         self.catalog = Catalog([*own, *objects])
         self.bus = Recorder()
         self.registry = SchemaRegistry(self.lake)
+        self.decisions = state_in_memory().decisions
         self.workers = 2
 
     @property
@@ -58,6 +60,7 @@ class Intake:
             settings=IngestSettings(workers=self.workers),
             bus=self.bus,
             registry=self.registry,
+            decisions=self.decisions,
             clock=lambda: datetime(2026, 3, 9, 12, 30, tzinfo=UTC),
             new_id=lambda: "processing-1",
         )

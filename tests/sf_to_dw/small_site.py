@@ -92,7 +92,12 @@ class SmallSite:
         with self.open() as context:
             settings = context.settings.warehouse
             rebuild = Rebuild(
-                settings, context.lake, context.catalog, context.models, bus=context.journal
+                settings,
+                context.lake,
+                context.catalog,
+                context.models,
+                bus=context.journal,
+                decisions=context.state.decisions,
             )
             report = rebuild.run()
         assert report.is_replaced, report.refused

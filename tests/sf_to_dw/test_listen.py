@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from seil.app.health import Health
 from seil.catalog import load_catalog
 from seil.errors import AlreadyRunningError, LakeError
 from seil.events.dispatch import dead_letters, redeliver
@@ -29,6 +28,7 @@ from seil.sf_to_dw.load.loader import load
 from seil.sf_to_dw.lock import run_lock
 from seil.sf_to_dw.schema.registry import SchemaRegistry
 from seil.sf_to_dw.site_models import site_models
+from seil.state import State, state_in_memory
 from seil.warehouse import open_warehouse
 
 MODIFIED = datetime(2026, 3, 9, tzinfo=UTC)
@@ -56,6 +56,7 @@ class Site:
     models: Models
     failures: dict[str, list[BaseException]] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
+    state: State = field(default_factory=state_in_memory)
 
     @property
     def lake(self) -> Lake:
@@ -75,6 +76,7 @@ class Site:
             lake=self.lake,
             catalog=self.intake.catalog,
             journal=self.journal,
+            state=self.state,
             ingestor=ingestor,
             open_warehouse=partial(open_warehouse, self.settings),
             models=self.models,
@@ -329,11 +331,11 @@ def test_what_a_listener_waits_for_is_seen_by_status(
     key = site.land("001A")
     site.failures[key] = [LakeError("file:///x", "write", "no space left")] * 10_000
     listening()
-    until(lambda: bool(Health(site.lake).troubles()))
-    [trouble] = Health(site.lake).troubles()
+    until(lambda: bool(site.state.troubles.all()))
+    [trouble] = site.state.troubles.all()
     assert (trouble.command, trouble.kind) == ("listen", "lake")
     site.failures[key].clear()
-    until(lambda: not Health(site.lake).troubles())
+    until(lambda: not site.state.troubles.all())
     until(lambda: site.ids() == ["001A"])
 
 

@@ -24,6 +24,8 @@ from tests.shared import made_once
 
 from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
+from seil.settings import StateSettings
+from seil.state import State, open_state
 
 ARCHIVE = Path(__file__).with_name("layout_1.tar.xz")
 
@@ -40,6 +42,9 @@ class OldSite:
 
     def documents(self, kind: str) -> dict[str, Any]:
         return {path.name: json.loads(path.read_text()) for path in self.staging.glob(f"{kind}/*")}
+
+    def state(self) -> State:
+        return open_state(StateSettings(url=f"sqlite:{self.folder / 'seil-data/state.sqlite'}"))
 
     def rows(self, sql: str) -> list[Any]:
         """Read as any DuckDB client does."""

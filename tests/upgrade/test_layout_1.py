@@ -48,9 +48,12 @@ def test_the_ledger_is_kept_and_goes_on(as_it_was: OldSite, upgraded: OldSite) -
 
 
 def test_decisions_are_kept(as_it_was: OldSite, upgraded: OldSite) -> None:
-    after = upgraded.documents("decisions")
-    for name, entries in as_it_was.documents("decisions").items():
-        assert after[name]["decisions"][: len(entries["decisions"])] == entries["decisions"]
+    with upgraded.state() as state:
+        for body in as_it_was.documents("decisions").values():
+            after = [vars(entry) for entry in state.decisions.get(body["object"])]
+            assert after[: len(body["decisions"])] == body["decisions"]
+    assert as_it_was.documents("decisions")
+    assert upgraded.documents("decisions") == {}
     columns = {row[0] for row in upgraded.rows("DESCRIBE salesforce.lead")}
     assert {"annualrevenue_date", "numberofemployees_text", "score__c"} <= columns
 

@@ -21,7 +21,7 @@ from seil.sf_to_dw.ingest.imports import Imported
 from seil.sf_to_dw.ingest.retry import Retried
 from seil.sf_to_dw.load.ledger import LedgerRow
 from seil.sf_to_dw.schema.diff import ColumnChange
-from seil.sf_to_dw.schema.review import Decision
+from seil.state.decisions import Decision
 
 
 class Failure(TypedDict):

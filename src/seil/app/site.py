@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
+    from seil.app.runs import RunBook
     from seil.catalog import Catalog
     from seil.events.journal import Journal
     from seil.lake import Lake
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.ingest.ingestor import Ingestor
     from seil.sf_to_dw.pipeline import Pipeline
     from seil.sf_to_dw.schema.registry import SchemaRegistry
+    from seil.state import State
     from seil.warehouse import Warehouse
     from seil.warehouse.duckdb.published import Publication, Reading
 
@@ -68,6 +70,34 @@ class Site:
         return self._open.enter_context(Journal(self.settings.events.journal))
 
     @cached_property
+    def state(self) -> State:
+        """What an earlier layout kept in the lake is taken over first."""
+        from seil.app.adoption import adopt
+        from seil.state import open_state
+
+        state = self._open.enter_context(open_state(self.settings.state))
+        adopt(self.lake, state)
+        return state
+
+    @cached_property
+    def state_to_read(self) -> State:
+        """Looking at a site makes no state."""
+        from seil.app.adoption import adopt_for_reading
+        from seil.state import is_stored, state_in_memory
+
+        if is_stored(self.settings.state):
+            return self.state
+        state = self._open.enter_context(state_in_memory())
+        adopt_for_reading(self.lake, state)
+        return state
+
+    @cached_property
+    def runs(self) -> RunBook:
+        from seil.app.runs import RunBook
+
+        return RunBook.of(self.state, self.journal, self.settings.state)
+
+    @cached_property
     def org(self) -> Org:
         """The site's org: a login that leads to another one is refused."""
         from seil.salesforce.org import Org
@@ -100,7 +130,12 @@ class Site:
         from seil.sf_to_dw.extract.extractor import Extractor
 
         return Extractor(
-            self.org, self.lake, self.journal, self.settings.extract, registry=self.registry
+            self.org,
+            self.lake,
+            self.journal,
+            self.settings.extract,
+            registry=self.registry,
+            state=self.state,
         )
 
     @cached_property
@@ -113,6 +148,7 @@ class Site:
             settings=self.settings.ingest,
             bus=self.journal,
             registry=self.registry,
+            decisions=self.state.decisions,
         )
 
     @cached_property
@@ -123,6 +159,7 @@ class Site:
             lake=self.lake,
             catalog=self.catalog,
             bus=self.journal,
+            decisions=self.state.decisions,
             extractor=self.extractor,
             ingestor=self.ingestor,
             open_warehouse=self.warehouse,
@@ -134,9 +171,11 @@ class Site:
     def own_paths(self) -> list[Path]:
         """What SEIL writes on this machine, apart from the lake."""
         kind, _, location = self.settings.warehouse.url.partition(":")
+        engine, _, state = self.settings.state.url.partition(":")
         feed = urlsplit(self.settings.feed.url)
         return [
             self.settings.events.journal,
+            *([Path(state)] if engine == "sqlite" else []),
             *([Path(location)] if kind == "duckdb" else []),
             *([Path(unquote(feed.path))] if feed.scheme == "file" else []),
         ]

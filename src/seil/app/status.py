@@ -24,12 +24,13 @@ from seil.app.verdict import (
 from seil.errors import StatementError, WarehouseError
 
 if TYPE_CHECKING:
-    from seil.app.health import RunRecord, Trouble
     from seil.app.site import Site
     from seil.catalog import SyncedObject
     from seil.events.dispatch_state import DeadLetter
     from seil.sf_to_dw.ingest.files import FileInfo, State
     from seil.sf_to_dw.load.ledger import LedgerRow
+    from seil.state.runs import RunRecord
+    from seil.state.troubles import Trouble
 
 # What somebody may have to look at; how much is processed and curated is asked for.
 NEEDING_ATTENTION: tuple[State, ...] = ("in", "error", "exceptions")
@@ -90,17 +91,16 @@ class SiteStatus:
 def site_status(
     site: Site, names: Sequence[str], *, states: Sequence[State] = NEEDING_ATTENTION
 ) -> SiteStatus:
-    from seil.app.health import Health
-
     chosen = site.catalog.select(names)
     flows = flow_statuses(site, chosen)
     files = {state: _files(site, state, chosen if names else ()) for state in states}
     ledger = read_ledger(site, [o.api_name for o in chosen] if names else [])
     dead = _dead_letters(site)
-    health = Health(site.lake)
-    under_way, last = health.under_way(), health.last_run()
+    stored = site.state_to_read
+    under_way, last = stored.runs.under_way(), stored.runs.last()
     # What ended the last run is met first; what ended earlier ones may be mended.
-    troubles = sorted(health.troubles(), key=lambda t: last is not None and t.run_id != last.run_id)
+    last_id = last.run_id if last else ""
+    troubles = sorted(stored.troubles.all(), key=lambda t: bool(last_id) and t.run_id != last_id)
     findings = [
         *map(of_trouble, troubles),
         *_space(site),

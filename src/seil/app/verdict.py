@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from seil.app import wording
 
 if TYPE_CHECKING:
-    from seil.app.health import RunRecord, Trouble
+    from seil.state.runs import RunRecord
+    from seil.state.troubles import Trouble
 
 State = Literal["in step", "behind", "broken", "new"]
 Kind = Literal["failed", "blocked", "late", "waiting"]

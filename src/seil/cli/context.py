@@ -6,10 +6,10 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seil.app.health import RunResults
+    from seil.app.runs import Run
     from seil.app.site import Site
     from seil.cli.frame import Call
     from seil.observe.progress import Progress
@@ -46,12 +46,10 @@ def _set_up_logging(call: Call, settings: Settings) -> None:
 
 
 @contextmanager
-def recorded_run(site: Site, command: str) -> Iterator[RunResults]:
+def recorded_run(site: Site, command: str, **plan: Any) -> Iterator[Run]:
     """How this run ends is written down, for `seil status`. Wrong usage is no run."""
-    from seil.app import health
-
-    with health.recorded_run(site.lake, site.journal, command) as results:
-        yield results
+    with site.runs.run(command, **plan) as run:
+        yield run
 
 
 @contextmanager

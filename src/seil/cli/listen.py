@@ -58,6 +58,7 @@ def _listener(call: Call, site: Site) -> Listener:
         lake=site.lake,
         catalog=site.catalog,
         journal=site.journal,
+        state=site.state,
         ingestor=site.ingestor,
         open_warehouse=site.warehouse,
         publish=site.publish,

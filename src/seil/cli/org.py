@@ -66,7 +66,6 @@ def adopt(
 
     For an org that took the place of the one before: a refreshed sandbox has a new id.
     """
-    from seil.app.health import Health
     from seil.sf_to_dw.extract.org_identity import adopt_org, kept_identity
     from seil.sf_to_dw.lock import run_lock
 
@@ -82,7 +81,7 @@ def adopt(
             if not yes:
                 typer.confirm("Adopt it?", abort=True)
             adopt_org(site.lake, login)
-            Health(site.lake).clear_login()
+            site.state.troubles.clear_login()
     if call.json:
         body = {"before": _document(kept), "org": _document(login), "adopted": changes}
         call.answer("seil.org-adopt/1", body)

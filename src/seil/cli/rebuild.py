@@ -40,6 +40,7 @@ def rebuild(
                 site.catalog,
                 site.models,
                 bus=site.journal,
+                decisions=site.state.decisions,
                 progress=progress,
             ).run(anyway=anyway)
         if report.is_replaced:

@@ -59,7 +59,8 @@ def diff(
                 failed[obj.api_name] = str(error)
                 continue
             columns = _columns(site, obj)
-            found.append(object_diff(site.lake, site.registry, obj, (readable, columns)))
+            decisions = site.state_to_read.decisions
+            found.append(object_diff(decisions, site.registry, obj, (readable, columns)))
     if call.json:
         call.answer(
             "seil.schema-diff/1",
@@ -103,7 +104,7 @@ def accept(
     with opened(call) as site, run_lock(site.lake):
         obj = site.catalog.select([name])[0]
         wanted = decision(chosen, by=getpass.getuser(), column=field, target=target)
-        review = SchemaReview(site.lake, site.registry)
+        review = SchemaReview(site.state.decisions, site.registry)
         readable = _readable(site, obj)
         made = schema_accept.accept(review, obj, readable, wanted)
         schema_accept.tell(review, obj, readable, site.journal)

@@ -119,6 +119,7 @@ def load(
                 objects=chosen,
                 as_text=as_text or (),
                 everything=everything,
+                decisions=site.state.decisions,
                 bus=site.journal,
                 progress=progress,
             )

@@ -42,6 +42,8 @@ def _nothing(_: Lake) -> None:
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, "state documents may carry a fencing token and an org's identity", _nothing),
     Migration(3, "manifests lie in a folder a day, manifests/; those in runs/ stay", _nothing),
+    # By who opens the state: it is not the lake's.
+    Migration(4, "decisions, runs and what failed are kept in the state", _nothing),
 )
 LAYOUT = MIGRATIONS[-1].to
 

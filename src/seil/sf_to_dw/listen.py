@@ -19,17 +19,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from seil.app.health import Health
 from seil.catalog import Catalog, SyncedObject
 from seil.errors import (
     AlreadyRunningError,
     ConfigurationError,
-    ConflictError,
     FileRejectedError,
     JournalError,
-    LakeError,
     ObjectRejectedError,
     SeilError,
+    StateError,
 )
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
@@ -45,6 +43,7 @@ from seil.sf_to_dw.load.events import ObjectLoad
 from seil.sf_to_dw.load.loader import load
 from seil.sf_to_dw.load.object_loader import SCHEMA
 from seil.sf_to_dw.lock import run_lock
+from seil.state import State
 
 if TYPE_CHECKING:
     from seil.modeling.model import Models
@@ -92,6 +91,7 @@ class Listener:
     lake: Lake
     catalog: Catalog
     journal: Journal
+    state: State
     ingestor: Ingestor
     open_warehouse: Callable[[], AbstractContextManager[Warehouse]]
     models: Models
@@ -150,11 +150,11 @@ class Listener:
         """For `seil status`; what an earlier listener has left is over with the first sweep."""
         if error is None and self._is_noted_well:
             return
-        with suppress(LakeError, ConflictError):
+        with suppress(StateError):
             if error:
-                Health(self.lake).note_stop("listen", error)
+                self.state.troubles.note_stop("listen", error)
             else:
-                Health(self.lake).clear_stops("listen")
+                self.state.troubles.clear_stops("listen")
         self._is_noted_well = error is None
 
     def publish_landed(self, *, settled: timedelta = _SETTLED) -> int:
@@ -244,7 +244,14 @@ class Listener:
         if not names:
             return left
         with self.open_warehouse() as warehouse:
-            report = load(warehouse, self.lake, self.catalog, objects=names, bus=self.journal)
+            report = load(
+                warehouse,
+                self.lake,
+                self.catalog,
+                objects=names,
+                decisions=self.state.decisions,
+                bus=self.journal,
+            )
             for entry in report.objects:
                 if entry.files or entry.errors:
                     self._say(_told_of_load(entry))

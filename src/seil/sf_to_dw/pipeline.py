@@ -24,6 +24,7 @@ from seil.sf_to_dw.ingest.ingestor import Ingested, Ingestor, IngestReport
 from seil.sf_to_dw.load.ledger import LedgerRow, ledger
 from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.sf_to_dw.lock import run_lock
+from seil.state.decisions import DecisionStore
 
 if TYPE_CHECKING:
     from seil.modeling.model import Models
@@ -93,6 +94,7 @@ class Pipeline:
     lake: Lake
     catalog: Catalog
     bus: Bus
+    decisions: DecisionStore
     extractor: Extractor
     ingestor: Ingestor
     open_warehouse: Callable[[], AbstractContextManager[Warehouse]]
@@ -188,6 +190,7 @@ class Pipeline:
             self.lake,
             self.catalog,
             objects=[obj.api_name for obj in objects],
+            decisions=self.decisions,
             bus=self.bus,
             progress=progress,
         )

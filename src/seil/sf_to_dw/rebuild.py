@@ -28,6 +28,7 @@ from seil.sf_to_dw.load.ledger import LOADS
 from seil.sf_to_dw.load.loader import SOURCE, LoadReport, load
 from seil.sf_to_dw.load.merged import VIEW as MERGED_RECORDS
 from seil.sf_to_dw.load.outbox import Outbox
+from seil.state.decisions import DecisionStore
 from seil.warehouse import open_warehouse, warehouse_file
 from seil.warehouse.duckdb.errors import is_broken
 from seil.warehouse.duckdb.published import publish
@@ -118,6 +119,7 @@ class Rebuild:
     catalog: Catalog
     models: Models
     bus: Bus
+    decisions: DecisionStore
     progress: Progress = SILENT
     open: Open = field(default=open_warehouse)
 
@@ -131,7 +133,13 @@ class Rebuild:
         _remove(new)
         try:
             with self._opened(new) as warehouse:
-                loaded = load(warehouse, self.lake, self.catalog, progress=self.progress)
+                loaded = load(
+                    warehouse,
+                    self.lake,
+                    self.catalog,
+                    decisions=self.decisions,
+                    progress=self.progress,
+                )
                 built = build(warehouse, self.models, progress=self.progress)
                 lacking = list(_lacks(warehouse, old.in_catalog(self.catalog), loaded, built))
                 kept, failed = _keep(warehouse, file, old.users)

@@ -77,6 +77,9 @@ class NoDecisions:
         raise NotImplementedError(f"a decision on {name} without a state to keep it in")
 
 
+NO_DECISIONS = NoDecisions()
+
+
 def insert(transaction: Transaction, name: str, decisions: Sequence[Decision]) -> None:
     transaction.execute_many(_ADD, [{"object": name, **vars(entry)} for entry in decisions])
 

@@ -58,6 +58,12 @@ def open_state(settings: StateSettings) -> State:
     raise NotImplementedError(scheme)
 
 
+def is_stored(settings: StateSettings) -> bool:
+    """Whether it has been made already; taken for granted of one that is not a file."""
+    scheme, _, rest = settings.url.partition(":")
+    return scheme != "sqlite" or Path(rest).exists()
+
+
 def state_in_memory() -> State:
     """Empty, and gone with the process: for who only looks at a site that has none yet."""
     return State(SqliteDatabase(Path(IN_MEMORY)))

@@ -35,6 +35,7 @@ from seil.sf_to_dw.extract.extractor import Extractor, ExtractReport
 from seil.sf_to_dw.extract.flows import FlowStates, manifest_key
 from seil.sf_to_dw.extract.plan import plan
 from seil.sf_to_dw.schema.registry import SchemaRegistry
+from seil.state import state_in_memory
 
 NO_LAG = Flow(lag=timedelta(0))
 ACCOUNT = SyncedObject(api_name="Account", flow=NO_LAG)
@@ -101,7 +102,9 @@ class Site:
 
     def extractor(self, org: Org) -> Extractor:
         registry = SchemaRegistry(self.lake)
-        return Extractor(org, self.lake, self.bus, self.settings, registry=registry)
+        return Extractor(
+            org, self.lake, self.bus, self.settings, registry=registry, state=state_in_memory()
+        )
 
     def run(self, *objects: SyncedObject, full: bool = False) -> ExtractReport:
         with self.org() as org:

@@ -10,7 +10,7 @@ import pytest
 from seil.catalog import SyncedObject
 from seil.sf_to_dw.ingest.conform import LINEAGE
 from seil.sf_to_dw.schema.registry import known_schema
-from seil.sf_to_dw.schema.review import Decision, Decisions
+from seil.state.decisions import Decision
 
 THING = SyncedObject(api_name="Thing__c")
 MONEY = pa.decimal128(18, 2)
@@ -249,7 +249,7 @@ def test_a_column_accepted_as_text_is_kept_as_written(
     """What is known of it stays, so that the org's change of its type is noticed."""
     intake.describe(Id=pa.string(), Ratio=RATIO)
     decision = Decision("ratio", "text", "me", "2026-01-01T00:00:00+00:00")
-    Decisions(intake.lake).add(intake.catalog["Thing__c"], [decision])
+    intake.decisions.add("Thing__c", [decision])
     ids = [str(n) for n in range(len(values))]
     result = intake.take_in(pa.table({"Id": ids, "Ratio": pa.array(values, kind)}))
     assert [row["Ratio"] for row in intake.rows(result, "Ratio")] == texts

@@ -21,7 +21,8 @@ from seil.sf_to_dw.load.ledger import LedgerRow, ledger
 from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.sf_to_dw.pipeline import RunReport
 from seil.sf_to_dw.schema.registry import SchemaRegistry
-from seil.sf_to_dw.schema.review import Decision, Decisions
+from seil.state import state_in_memory
+from seil.state.decisions import Decision
 from seil.warehouse import Warehouse
 
 REAL = Path(__file__).parents[4] / "shared/real/describe"
@@ -54,7 +55,9 @@ def arrived(
     return counted(lake, warehouse, obj, [f.name for f in schema.fields])
 
 
-def counted(lake: Lake, warehouse: Warehouse, obj: SyncedObject, columns: list[str]) -> LedgerRow:
+def counted(
+    lake: Lake, warehouse: Warehouse, obj: SyncedObject, columns: list[str], **options: Any
+) -> LedgerRow:
     """Once its manifest says that it read these columns."""
     body = {
         **dict.fromkeys(("object", "flow_run_id", "mode", "job_id"), "full"),
@@ -67,7 +70,7 @@ def counted(lake: Lake, warehouse: Warehouse, obj: SyncedObject, columns: list[s
     }
     manifest = f"runs/Salesforce-{obj.landing_name}/run-1.json"
     lake.staging.put(manifest, json.dumps(body).encode())
-    assert load(warehouse, lake, Catalog([obj])).ok
+    assert load(warehouse, lake, Catalog([obj]), **options).ok
     (row,) = ledger(warehouse)
     return row
 
@@ -128,9 +131,10 @@ def test_a_decided_field_is_where_it_was_decided(
     obj = SyncedObject(api_name="Order")
     decision = Decision("size", policy, "me", "2026-01-01T00:00:00+00:00")
     decision = Decision(**{**vars(decision), "old": "int64", "new": "string", "target": "size_2"})
-    Decisions(lake).add(obj, [decision])
+    decisions = state_in_memory().decisions
+    decisions.add("Order", [decision])
     curator.file([{"Id": "a", "Size": "x"}])
-    row = counted(lake, warehouse, obj, ["Id", "Size"])
+    row = counted(lake, warehouse, obj, ["Id", "Size"], decisions=decisions)
     assert row.balanced
     assert row.columns_left_out == (
         "Size: dropped by `seil schema accept`" if policy == "drop" else ""

@@ -66,7 +66,13 @@ def test_a_rebuild_that_lost_its_lease_replaces_nothing(site: Site) -> None:
 
     with site.open() as context, context.lake.fence.guarding(Holder(LATER)):
         parts = (context.lake, context.catalog, context.models)
-        rebuild = Rebuild(context.settings.warehouse, *parts, bus=context.journal, open=open_late)
+        rebuild = Rebuild(
+            context.settings.warehouse,
+            *parts,
+            bus=context.journal,
+            decisions=context.state.decisions,
+            open=open_late,
+        )
         with pytest.raises(LeaseLostError, match=f"under token {LATER + 1}, this run has {LATER}"):
             rebuild.run(anyway=True)
     with site.open() as context, context.warehouse(read_only=True) as warehouse:

@@ -21,7 +21,8 @@ from seil.sf_to_dw.extract.flows import FlowStates
 from seil.sf_to_dw.extract.partials import PartialStates
 from seil.sf_to_dw.extract.plan import plan
 from seil.sf_to_dw.schema.acceptance import accept
-from seil.sf_to_dw.schema.review import Policy, SchemaReview, decision
+from seil.sf_to_dw.schema.review import SchemaReview, decision
+from seil.state.decisions import Policy
 
 OFF = 'compare_ids = "off"\n'
 RULE = """
@@ -200,7 +201,7 @@ def test_a_dropped_column_is_read_again(site: Any) -> None:
     with site.serve(OFF):
         with site.open() as context:
             obj = context.catalog["Account"]
-            review = SchemaReview(context.lake, context.registry)
+            review = SchemaReview(context.state.decisions, context.registry)
             readable = context.org.describe("Account")
             decided: list[tuple[Policy, bool]] = [("drop", False), ("read", True)]
             for policy, kept in decided:

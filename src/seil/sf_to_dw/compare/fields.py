@@ -19,7 +19,7 @@ from seil.sf_to_dw.compare.spool import Spool
 from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
 from seil.sf_to_dw.extract.flows import FlowStates, Mode
 from seil.sf_to_dw.extract.partials import FIELDS, FORMULAS, PartialStates, Reading, land, queried
-from seil.sf_to_dw.schema.review import Decisions
+from seil.state.decisions import in_force
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class FieldComparison:
         described = context.org.describe(obj.api_name)
         described = described.without(obj.exclude, "excluded in the catalog")
         key = described.get(obj.key)
-        decided = Decisions(context.lake).by_column(obj).items()
+        decided = in_force(context.decisions.get(obj.api_name)).items()
         # The column of that name holds values of an earlier type.
         kept_apart = {column for column, entry in decided if entry.policy != "text"}
         left_out = {obj.key.lower(), *kept_apart}

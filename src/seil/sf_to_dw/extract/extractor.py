@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from seil.app.health import Health
 from seil.catalog import SyncedObject
 from seil.errors import QuotaExhaustedError, RejectError, RetryError
 from seil.events.bus import Bus
@@ -30,6 +29,7 @@ from seil.sf_to_dw.extract.org_identity import OrgIdentity, keep_identity
 from seil.sf_to_dw.extract.partials import DELETIONS
 from seil.sf_to_dw.extract.plan import quota
 from seil.sf_to_dw.schema.registry import SchemaRegistry
+from seil.state import State
 
 if TYPE_CHECKING:
     from seil.salesforce.org import Org
@@ -68,11 +68,13 @@ class Extractor:
         settings: ExtractSettings,
         *,
         registry: SchemaRegistry,
+        state: State,
     ) -> None:
         self._org = org
         self._settings = settings
         self._stop = threading.Event()
-        self._context = FlowContext(org, lake, bus, settings, registry, self._stop)
+        self._context = FlowContext(org, lake, bus, settings, registry, state.decisions, self._stop)
+        self._state = state
         self._deletions: dict[str, FlowResult | None] = {}
 
     @property
@@ -122,7 +124,7 @@ class Extractor:
     def keep_identity(self) -> OrgIdentity:
         """Before anything is read or written for it. Raises OtherOrgError."""
         identity = keep_identity(self._org, self._context.lake)
-        Health(self._context.lake).clear_login()
+        self._state.troubles.clear_login()
         return identity
 
     def _check_quota(self) -> None:

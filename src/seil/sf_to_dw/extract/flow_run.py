@@ -40,6 +40,7 @@ from seil.sf_to_dw.extract.slices import Slicer, pace_to_keep, ran_too_long, sli
 from seil.sf_to_dw.schema.acceptance import tell
 from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry, compare
 from seil.sf_to_dw.schema.review import SchemaReview
+from seil.state.decisions import DecisionStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,6 +85,7 @@ class FlowContext:
     bus: Bus
     settings: ExtractSettings
     registry: SchemaRegistry
+    decisions: DecisionStore
     stop: threading.Event
 
     def publish(self, obj: SyncedObject, state: str, **detail: object) -> None:
@@ -133,7 +135,7 @@ class FlowRunner:
         self._state = self._states.get(self._obj)
         described = self._context.org.describe(self._obj.api_name)
         readable = described.without(self._obj.exclude, "excluded in the catalog")
-        review = SchemaReview(self._context.lake, self._context.registry)
+        review = SchemaReview(self._context.decisions, self._context.registry)
         tell(review, self._obj, readable, self._context.bus)
         schema = review.passed(self._obj, readable)
         cursor = choose_cursor(self._obj.flow, schema)

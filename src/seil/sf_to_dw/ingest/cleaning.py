@@ -25,7 +25,8 @@ from seil.sf_to_dw.ingest.readahead import ahead
 from seil.sf_to_dw.ingest.rules import RuleBook, RuleCount
 from seil.sf_to_dw.schema.column_names import MISSING
 from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry, known_schema
-from seil.sf_to_dw.schema.review import Decisions, as_text_columns
+from seil.sf_to_dw.schema.review import as_text_columns
+from seil.state.decisions import DecisionStore, in_force
 
 BATCH_ROWS = 1 << 12
 BATCH_BYTES = 8 << 20
@@ -105,6 +106,7 @@ class Cleaner:
     catalog: Catalog
     registry: SchemaRegistry
     settings: IngestSettings
+    decisions: DecisionStore
 
     def clean(self, task: Task) -> Cleaned:
         """Raises UnfitError, with nothing in curated, when the file fails a check.
@@ -175,7 +177,7 @@ class Cleaner:
             plan = plan.with_nulls(_ruled(_held_to(obj, reading.metadata)))
         if _is_partial(reading.metadata):
             plan = replace(plan, targets=tuple(t for t in plan.targets if not t.is_empty))
-        texts = as_text_columns(Decisions(self.lake).by_column(obj).values())
+        texts = as_text_columns(in_force(self.decisions.get(obj.api_name)).values())
         return plan.widened(reading.needed).with_texts(texts)
 
     def _write(self, reading: _Reading, plan: Plan) -> Cleaned:

@@ -32,6 +32,7 @@ from seil.sf_to_dw.ingest.cleaning import ChangedError, Cleaned, Cleaner, Task
 from seil.sf_to_dw.ingest.curated import exceptions_key
 from seil.sf_to_dw.ingest.deliveries import free_key, settle, settle_pending
 from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry
+from seil.state.decisions import NO_DECISIONS, DecisionStore
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +114,7 @@ class Ingestor:
         settings: IngestSettings,
         bus: Bus,
         registry: SchemaRegistry,
+        decisions: DecisionStore = NO_DECISIONS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         function_name: str = "seil-ingest",
         function_version: str = __version__,
@@ -123,7 +125,7 @@ class Ingestor:
         self._catalog = catalog
         self._workers = settings.workers
         self._bus = bus
-        self._cleaner = Cleaner(lake, catalog, registry, settings)
+        self._cleaner = Cleaner(lake, catalog, registry, settings, decisions)
         self._clock = clock
         self._function = {"function_name": function_name, "function_version": function_version}
         self._new_id = new_id

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seil.catalog import SyncedObject
     from seil.lake import Lake
     from seil.sf_to_dw.load.files import CuratedFile
-    from seil.sf_to_dw.schema.review import Decision
+    from seil.state.decisions import Decision
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from seil.warehouse.types import stored_type
 
 if TYPE_CHECKING:
     from seil.sf_to_dw.load.files import CuratedFile
-    from seil.sf_to_dw.schema.review import Decision
+    from seil.state.decisions import Decision
     from seil.warehouse.protocol import TableName, Warehouse
 
 

@@ -24,6 +24,7 @@ from seil.sf_to_dw.load.merged import MASTER, has_merged_records, make_way, show
 from seil.sf_to_dw.load.object_loader import BatchLimits, ObjectLoader
 from seil.sf_to_dw.load.outbox import Outbox
 from seil.sf_to_dw.load.records import append_runs, known_tables, record_loads
+from seil.state.decisions import NO_DECISIONS, DecisionStore
 from seil.warehouse.protocol import Outcome
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def load(
     as_text: Iterable[str] = (),
     everything: bool = False,
     limits: BatchLimits = _LIMITS,
+    decisions: DecisionStore = NO_DECISIONS,
     bus: Bus | None = None,
     progress: Progress = SILENT,
 ) -> LoadReport:
@@ -86,6 +88,7 @@ def load(
             arrivals.of(obj),
             known=known,
             as_text=allowed,
+            decisions=decisions,
             outbox=outbox,
         )
         for obj in chosen

@@ -35,10 +35,10 @@ from seil.sf_to_dw.load.records import (
 from seil.sf_to_dw.schema.column_names import LINEAGE_NAMES
 from seil.sf_to_dw.schema.registry import SchemaRegistry, known_schema
 from seil.sf_to_dw.schema.review import (
-    Decisions,
     as_text_columns,
     decision,
 )
+from seil.state.decisions import DecisionStore, in_force
 from seil.warehouse.lost_reasons import with_reason
 from seil.warehouse.merges import EXTRACTED_AT, FILE, Outcome, Records
 from seil.warehouse.tables import TableName
@@ -76,12 +76,14 @@ class ObjectLoader:
         *,
         known: KnownTables,
         as_text: frozenset[str],
+        decisions: DecisionStore,
         outbox: Outbox,
     ) -> None:
         self._warehouse = warehouse
         self._lake = lake
         self._known = known
         self._as_text = as_text
+        self._decisions = decisions
         self._arrived = arrived
         self._left: set[Key] = {("curated", entry.key) for entry in arrived.files}
         self._load_id = uuid.uuid4().hex
@@ -128,7 +130,7 @@ class ObjectLoader:
         self.manifests, unreadable = read_manifests(self._lake, self._arrived.manifests)
         self._left |= {("staging", key) for key in unreadable}
         self.errors += unreadable.values()
-        self._decided = Decisions(self._lake).by_column(self.object)
+        self._decided = in_force(self._decisions.get(self.object.api_name))
         as_text = as_text_columns(self._decided.values()) | self._allowed()
         if not self._arrived.files:
             return
@@ -306,7 +308,7 @@ class ObjectLoader:
         new = sorted(named - as_text_columns(self._decided.values()))
         made = [decision("text", by="seil load --as-text", column=column) for column in new]
         if made:
-            Decisions(self._lake).add(self.object, made)
+            self._decisions.add(self.object.api_name, made)
         return named
 
     def _prepare(self) -> None:

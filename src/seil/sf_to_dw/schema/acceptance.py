@@ -17,7 +17,8 @@ from seil.events.bus import Bus
 from seil.events.envelope import Event
 from seil.events.file_events import SOURCE, event_id
 from seil.salesforce.schema import ObjectSchema
-from seil.sf_to_dw.schema.review import Decision, Decisions, Review, SchemaReview, named
+from seil.sf_to_dw.schema.review import Review, SchemaReview, named
+from seil.state.decisions import Decision
 
 _WORDS = {"timestamp with time zone": "timestamp"}
 
@@ -30,7 +31,7 @@ def accept(
 
     Raises ObjectRejectedError when `wanted` is no policy for what it is about.
     """
-    kept = Decisions(review.lake).get(obj)
+    kept = review.decisions.get(obj.api_name)
     last = {entry.column: entry for entry in kept}
     if wanted.policy == "read":
         _check_dropped(obj, wanted.column, last)
@@ -48,7 +49,7 @@ def accept(
     if not then.blocked:
         made.append(_on_all(wanted, then.schema.fingerprint, kept))
     if new := [entry for entry in made if entry not in kept]:
-        Decisions(review.lake).add(obj, new)
+        review.decisions.add(obj.api_name, new)
     return made
 
 
@@ -56,7 +57,7 @@ def tell(review: SchemaReview, obj: SyncedObject, readable: ObjectSchema, bus: B
     """An event for the decisions that were taken together, and an entry of the history for each,
     where they are missing.
     """
-    kept = Decisions(review.lake).get(obj)
+    kept = review.decisions.get(obj.api_name)
     untold = _untold(kept, review.registry.history(obj)) if kept else []
     if not untold:
         return

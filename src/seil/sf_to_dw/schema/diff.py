@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seil.catalog import SyncedObject
-from seil.lake import Lake
 from seil.salesforce.schema import ObjectSchema
 from seil.sf_to_dw.schema.registry import SchemaRegistry, stored_type
 from seil.sf_to_dw.schema.review import Review, SchemaReview
+from seil.state.decisions import DecisionStore
 from seil.warehouse.types import type_name
 
 if TYPE_CHECKING:
@@ -62,14 +62,14 @@ class ObjectDiff:
 
 
 def object_diff(
-    lake: Lake,
+    decisions: DecisionStore,
     registry: SchemaRegistry,
     obj: SyncedObject,
     found: tuple[ObjectSchema, pa.Schema | None],
 ) -> ObjectDiff:
     """`found` are the readable fields of the org, and the columns of the table, if there is one."""
     readable, columns = found
-    review = SchemaReview(lake, registry).of(obj, readable)
+    review = SchemaReview(decisions, registry).of(obj, readable)
     is_read = registry.get(obj) is not None
     changes = (*_changes(obj, review), *_not_loaded(review, columns)) if is_read else ()
     history = tuple(registry.history(obj))

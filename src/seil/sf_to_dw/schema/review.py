@@ -1,94 +1,21 @@
-"""Changes of an object's fields: which of them flow through, and what was decided on the others.
-
-Decisions stand in staging, `decisions/Salesforce-<landing name>.json`, so that a rebuild follows
-them as well.
-"""
+"""Changes of an object's fields: which of them flow through, and which wait for a decision."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 
 from seil.catalog import SyncedObject
 from seil.errors import ObjectRejectedError
-from seil.lake import Document, Lake
 from seil.salesforce.schema import ObjectSchema
 from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry, compare, stored_type
+from seil.state.decisions import Decision, DecisionStore, Policy, in_force
 from seil.warehouse.types import TEXT, common_type, type_name
 from seil.warehouse.types import stored_type as kept_as
-
-Policy = Literal["text", "column", "drop", "read"]
-
-
-@dataclass(frozen=True)
-class Decision:
-    """On a column, in lower case; an empty one stands for all changes up to `fingerprint`.
-
-    text: the table's column becomes text. column: values of the new type go into `target`, those of
-    the old one stay where they are. drop: the column is not read any more; read: it is again.
-    """
-
-    column: str
-    policy: Policy | Literal["accept"]
-    by: str
-    at: str
-    old: str = ""
-    new: str = ""
-    target: str = ""
-    fingerprint: str = ""
-
-    def __str__(self) -> str:
-        into = f" {self.target}" if self.target else ""
-        return f"accepted by {self.by}: {self.column or 'all changes'} {self.policy}{into}"
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """Of all objects, in the lake's staging bucket."""
-
-    lake: Lake
-
-    def get(self, obj: SyncedObject) -> list[Decision]:
-        """Oldest first; of those on one column the last counts."""
-        return _decisions(self._document(obj).read())
-
-    def add(self, obj: SyncedObject, decisions: Iterable[Decision]) -> None:
-        """Keeps what others have decided meanwhile."""
-        new = list(decisions)
-
-        def edit(body: dict[str, Any] | None) -> dict[str, Any]:
-            kept = [asdict(entry) for entry in (*_decisions(body), *new)]
-            return {**(body or {}), "object": obj.api_name, "decisions": kept}
-
-        self._document(obj).change(edit)
-
-    def by_column(self, obj: SyncedObject) -> dict[str, Decision]:
-        return in_force(self.get(obj))
-
-    def _document(self, obj: SyncedObject) -> Document:
-        return self.lake.document(
-            f"decisions/Salesforce-{obj.landing_name}.json",
-            cure="Put it back from a backup; without it, decide again with `seil schema accept`",
-        )
-
-
-def _decisions(body: Mapping[str, Any] | None) -> list[Decision]:
-    names = {field.name for field in fields(Decision)}
-    entries = body["decisions"] if body else ()
-    return [
-        Decision(**{name: value for name, value in entry.items() if name in names})
-        for entry in entries
-    ]
-
-
-def in_force(decisions: Iterable[Decision]) -> dict[str, Decision]:
-    """By column."""
-    last = {entry.column: entry for entry in decisions if entry.column}
-    return {column: entry for column, entry in last.items() if entry.policy != "read"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +40,7 @@ class Review:
 class SchemaReview:
     """`readable` is, throughout, the org's describe without what the catalog excludes."""
 
-    lake: Lake
+    decisions: DecisionStore
     registry: SchemaRegistry
 
     def of(
@@ -124,7 +51,7 @@ class SchemaReview:
     ) -> Review:
         """With those `decisions` instead of the ones that were taken."""
         if decisions is None:
-            decisions = Decisions(self.lake).get(obj)
+            decisions = self.decisions.get(obj.api_name)
         decided = in_force(decisions)
         dropped = [name for name, entry in decided.items() if entry.policy == "drop"]
         schema = readable.without(dropped, "dropped by `seil schema accept`")

@@ -1,0 +1,139 @@
+"""A run of a command, from its start to its end: its id, its report, its outcome.
+
+The id is in every event, log line and manifest that comes of it. Outcome and report are written to
+the state, and `seil status` and `seil runs` read them there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from seil.app.run_recorder import RecordedProgress, RunRecorder
+from seil.app.run_results import USES_ORG, RunResults, stop_of
+from seil.errors import AlreadyRunningError, ConfigurationError, SeilError
+from seil.events.envelope import Event
+from seil.observe.progress import SILENT, Progress
+from seil.observe.run_context import in_run
+from seil.settings import StateSettings
+from seil.state.runs import Outcome, RunRecord, bury_dead, put_run
+from seil.state.troubles import delete_trouble, put_trouble
+
+if TYPE_CHECKING:
+    from seil.events.bus import Bus
+    from seil.state import State
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Run(RunResults):
+    """A run under way; fill in what went well and what failed."""
+
+    run_id: str = ""
+    recorder: RunRecorder = field(kw_only=True)
+
+    def progress(self, shown: Progress = SILENT) -> Progress:
+        """Steps that are shown are steps of the report."""
+        return RecordedProgress(shown, self.recorder)
+
+
+@dataclass(frozen=True)
+class RunBook:
+    """Where runs are written down."""
+
+    state: State
+    bus: Bus
+    keep: timedelta = timedelta(days=90)
+    keep_runs: int = 10_000
+    log_lines: int = 200
+
+    @classmethod
+    def of(cls, state: State, bus: Bus, settings: StateSettings) -> RunBook:
+        return cls(state, bus, settings.keep, settings.keep_runs, settings.log_lines)
+
+    @contextmanager
+    def run(self, command: str, **plan: Any) -> Iterator[Run]:
+        """Writes down how a run ends, however it ends. `plan` is what it was asked to do."""
+        record = RunRecord.begin(command, plan)
+        self.state.runs.put(record)
+        recorder = RunRecorder(self.state.runs, record.run_id, log_lines=self.log_lines)
+        run = Run(run_id=record.run_id, recorder=recorder)
+        with in_run(record.run_id, command):
+            self.bus.publish([_event(record, run)])
+            try:
+                with recorder.capture():
+                    yield run
+            except BaseException as error:
+                ended = record.ended(_outcome(command, error), _told(error))
+                self._write_down(ended, run)
+                raise
+            outcome: Outcome = "incomplete" if run.troubles else "success"
+            self._write_down(record.ended(outcome), run)
+
+    def _write_down(self, record: RunRecord, run: Run) -> None:
+        """Where that fails, a full disk say, what ended the run is what is raised."""
+        writes: tuple[Callable[[], object], ...] = (
+            lambda: self._end(record, run),
+            lambda: self.bus.publish([_event(record, run)]),
+            lambda: self.state.runs.prune(self.keep, self.keep_runs),
+        )
+        for write in writes:
+            try:
+                write()
+            except SeilError as error:
+                log.warning("how the run ended cannot be written down: %s", error)
+
+    def _end(self, record: RunRecord, run: Run) -> None:
+        """What its successor has written while it was paused stays."""
+        under_way = self.state.runs.under_way()
+        troubles = self.state.troubles.all()
+        with self.state.database.transaction() as transaction:
+            if not self._is_succeeded(record):
+                new = [*run.troubles, *stop_of(record)]
+                again = {(trouble.step, trouble.about) for trouble in new}
+                for trouble in troubles:
+                    is_new = (trouble.step, trouble.about) in again
+                    if not is_new and run.settles(trouble, record):
+                        delete_trouble(transaction, trouble)
+                for trouble in new:
+                    named = replace(trouble, run_id=record.run_id, command=record.command)
+                    put_trouble(transaction, named)
+            put_run(transaction, replace(record, counts=run.counts))
+            bury_dead(transaction, under_way, record.started_at)
+
+    def _is_succeeded(self, record: RunRecord) -> bool:
+        last = self.state.runs.last()
+        return bool(record.error == "lease_lost" and last and last.started_at > record.started_at)
+
+
+def _outcome(command: str, error: BaseException) -> Outcome:
+    if isinstance(error, AlreadyRunningError):
+        return "refused"
+    if isinstance(error, ConfigurationError):
+        # The commands that work on one machine alone meet it only in what was typed.
+        return "error" if command in USES_ORG else "misused"
+    return "error" if isinstance(error, Exception) else "interrupted"
+
+
+def _told(error: BaseException) -> BaseException | None:
+    return error if isinstance(error, Exception) else None
+
+
+def _event(record: RunRecord, run: RunResults) -> Event:
+    texts = {"message": record.message, "hint": record.hint, "error": record.error}
+    failed = [f"{trouble.step} {trouble.about}" for trouble in run.troubles]
+    detail = {
+        "state": "started" if record.outcome == "running" else record.outcome,
+        "run_id": record.run_id,
+        "command": record.command,
+        **{name: text for name, text in texts.items() if text},
+        **({"exit_code": record.exit_code} if record.exit_code else {}),
+        **run.counts,
+        **({"failed": failed} if record.ended_at else {}),
+    }
+    return Event("seil.sf-to-dw", "run", detail)
