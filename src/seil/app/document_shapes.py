@@ -316,6 +316,7 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
         "seil schema diff",
         {"objects": list[SchemaOfObject], "errors": dict[str, str]},
     ),
+    "seil.state/1": ("seil state backup, restore", {"file": str, "rows": dict[str, int]}),
     "seil.schema-accept/1": ("seil schema accept", {"object": str, "decisions": list[Decision]}),
     "seil.events/1": ("seil events", {"events": list[JournalEvent]}),
     "seil.event/1": ("seil events --follow, a line each", JournalEvent.__annotations__),

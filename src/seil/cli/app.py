@@ -27,6 +27,7 @@ _MODULES = {
     "reconcile": "reconcile",
     "rebuild": "rebuild",
     "status": "status",
+    "state": "state",
     "files": "files",
     "schema": "schema",
     "events": "events",

@@ -50,6 +50,11 @@ class SqliteDatabase:
         self._migrate()
         self._file.copy(target)
 
+    def settle(self) -> None:
+        """All in the one file, for who moves it."""
+        self._file.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._file.rows("PRAGMA journal_mode = DELETE")
+
     def close(self) -> None:
         self._file.close()
 

@@ -54,9 +54,11 @@ class Troubles:
     def note_stop(self, command: str, error: SeilError) -> None:
         """Of a command that goes on by itself, until `clear_stops`."""
         kind = error_type(error)
-        stop = Trouble("stop", kind, kind, error.message, error.hint, command=command)
+        self.put(Trouble("stop", kind, kind, error.message, error.hint, command=command))
+
+    def put(self, trouble: Trouble) -> None:
         with self.database.transaction() as transaction:
-            put_trouble(transaction, stop)
+            put_trouble(transaction, trouble)
 
     def clear_stops(self, command: str) -> None:
         self._clear("command = :command", command=command)

@@ -1,0 +1,57 @@
+"""`seil state backup`, `restore`: what a rebuild cannot give back, in a file and back from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seil.cli import output
+from seil.cli.context import opened
+from seil.cli.frame import Call, command, group
+
+
+def register(root: typer.Typer) -> None:
+    app = group("Back up and restore runs, decisions and what else a rebuild cannot give back.")
+    command(app)(backup)
+    command(app)(restore)
+    root.add_typer(app, name="state")
+
+
+def backup(call: Call, file: Annotated[Path, typer.Argument(help="A file to make.")]) -> int:
+    """Copy the state into a file; runs may go on meanwhile."""
+    from seil.state.backup import back_up
+
+    with opened(call) as context:
+        counts = back_up(context.state.database, file)
+    _show(call, file, counts, "holds")
+    return 0
+
+
+def restore(
+    call: Call,
+    file: Annotated[Path, typer.Argument(help="What `seil state backup` made.")],
+    *,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put it in the place of what the state holds.")
+    ] = False,
+) -> int:
+    """Put a backup back, into a state of either kind; no run may be under way."""
+    from seil.sf_to_dw.lock import run_lock
+    from seil.state.backup import restore as restored
+
+    with opened(call) as context:
+        state = context.state
+        with run_lock(context.lake):
+            counts = restored(state.database, file, replace=replace)
+    _show(call, file, counts, "was restored:")
+    return 0
+
+
+def _show(call: Call, file: Path, counts: dict[str, int], verb: str) -> None:
+    if call.json:
+        call.answer("seil.state/1", {"file": str(file), "rows": counts})
+    else:
+        rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        output.line(f"{file} {verb} {rows}")

@@ -1,0 +1,106 @@
+"""A copy of the whole state in one file, and back from it: always a SQLite state, of either engine.
+
+So a state on PostgreSQL can be restored into a file, and the other way round.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from seil.errors import StateError
+from seil.state.database import Database, Transaction
+from seil.state.schema import META_OF_ITS_OWN, TABLES
+from seil.state.sqlite import SqliteDatabase
+
+_ALL_TABLES = ("meta", *TABLES)
+
+
+def back_up(database: Database, target: Path) -> dict[str, int]:
+    """One moment's state, while others write. The file appears whole or not at all. Returns the
+    rows of each table.
+
+    Raises StateError where there is a file of that name.
+    """
+    if target.exists():
+        raise StateError(
+            database.place, "back up", f"{target} exists already", hint="Name another file"
+        )
+    part = target.with_name(f"{target.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        with closing(SqliteDatabase(part)) as copy:
+            if isinstance(database, SqliteDatabase):
+                database.copy(part)
+            else:
+                with database.snapshot() as source, copy.transaction() as destination:
+                    _copy(copy, source, destination)
+            counts = {name: _count(copy, name) for name in TABLES}
+            copy.settle()
+        part.replace(target)
+    finally:
+        for left in target.parent.glob(f"{part.name}*"):
+            left.unlink(missing_ok=True)
+    return counts
+
+
+def restore(database: Database, source: Path, *, replace: bool = False) -> dict[str, int]:
+    """In one transaction; a backup of an earlier version is migrated on the way. Returns the rows
+    of each table.
+
+    Raises StateError for a file that is no backup, and where the state holds something, unless it
+    is to `replace` that.
+    """
+    if not source.is_file():
+        raise StateError(str(source), "read", "no such file")
+    with _opened_copy(source) as copy, database.transaction() as destination:
+        held = [name for name in TABLES if _count(destination, name)]
+        if held and not replace:
+            raise StateError(
+                database.place,
+                "restore",
+                f"it holds {', '.join(held)} already",
+                hint="Add --replace to put the backup in its place",
+            )
+        for name in reversed(TABLES):
+            destination.execute(f"DELETE FROM {name}")  # noqa: S608
+        with copy.snapshot() as origin:
+            _copy(copy, origin, destination)
+        return {name: _count(destination, name) for name in TABLES}
+
+
+@contextmanager
+def _opened_copy(source: Path) -> Iterator[SqliteDatabase]:
+    """The backup itself stays as it is."""
+    with tempfile.TemporaryDirectory(prefix="seil-restore-") as folder:
+        copied = Path(folder) / source.name
+        shutil.copyfile(source, copied)
+        with closing(SqliteDatabase(copied)) as database:
+            yield database
+
+
+def _copy(shape: SqliteDatabase, source: Transaction, destination: Transaction) -> None:
+    for table in _ALL_TABLES:
+        names = [str(name) for (name,) in shape.rows(_COLUMNS, table=table)]
+        conflict = " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        insert = (
+            f"INSERT INTO {table} ({', '.join(names)}) "  # noqa: S608
+            f"VALUES ({', '.join(f':{name}' for name in names)})"
+        )
+        rows = source.rows(f"SELECT {', '.join(names)} FROM {table}")  # noqa: S608
+        many: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
+        if table == "meta":
+            insert += conflict
+            many = [entry for entry in many if entry["name"] not in META_OF_ITS_OWN]
+        destination.execute_many(insert, many)
+
+
+_COLUMNS = "SELECT name FROM pragma_table_info(:table) ORDER BY cid"
+
+
+def _count(reader: Database | Transaction, table: str) -> int:
+    return int(reader.rows(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608

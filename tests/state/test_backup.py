@@ -1,0 +1,100 @@
+"""A state in a file and back from it, while others write."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from seil.errors import StateError
+from seil.state import State
+from seil.state.backup import back_up, restore
+from seil.state.decisions import Decision
+from seil.state.runs import Attempt, LogLine, RunRecord
+from seil.state.sqlite import SqliteDatabase
+from seil.state.troubles import Trouble
+
+NOW = datetime(2026, 11, 30, 10, tzinfo=UTC)
+DECISION = Decision("size", "text", "mé", "2026-01-01T00:00:00+00:00", "int64", "string")
+
+
+def filled(state: State) -> RunRecord:
+    run = RunRecord.begin("run", {"objects": ["Account"]})
+    attempt = Attempt("extract", "Account", 1, 1, NOW, done=7)
+    state.runs.put(run)
+    state.runs.put_attempt(run.run_id, attempt, [LogLine(1, 1, NOW, "INFO", "50% read\n'ok'")])
+    state.decisions.add("Account", [DECISION])
+    state.troubles.put(Trouble("load", "Account", "load", "no", since=NOW))
+    return run
+
+
+def contents(state: State) -> list[object]:
+    runs = state.runs.find()
+    reports = [(state.runs.attempts(r.run_id), state.runs.lines(r.run_id)) for r in runs]
+    return [runs, reports, state.decisions.get("Account"), state.troubles.all()]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State(SqliteDatabase(tmp_path / "state.sqlite"))
+
+
+def test_a_backup_restored_gives_the_same(state: State, tmp_path: Path) -> None:
+    filled(state)
+    back_up(state.database, tmp_path / "backup")
+    other = State(SqliteDatabase(tmp_path / "other.sqlite"))
+    assert restore(other.database, tmp_path / "backup")["run_attempts"] == 1
+    assert contents(other) == contents(state)
+    assert sorted(path.name for path in tmp_path.glob("backup*")) == ["backup"]
+
+
+def test_a_state_that_holds_something_is_replaced_only_on_demand(
+    state: State, tmp_path: Path
+) -> None:
+    filled(state)
+    back_up(state.database, tmp_path / "backup")
+    before = contents(state)
+    state.decisions.add("Account", [DECISION])
+    with pytest.raises(StateError, match=r"it holds runs.*--replace"):
+        restore(state.database, tmp_path / "backup")
+    restore(state.database, tmp_path / "backup", replace=True)
+    assert contents(state) == before
+
+
+def test_a_backup_is_whole_while_others_write(state: State, tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def write() -> None:
+        writer = State(SqliteDatabase(tmp_path / "state.sqlite"))
+        while not stop.is_set():
+            writer.decisions.add("Account", [DECISION] * 2)
+        writer.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        counts = [back_up(state.database, tmp_path / f"b{n}")["decisions"] for n in range(5)]
+    finally:
+        stop.set()
+        thread.join()
+    assert all(count % 2 == 0 for count in counts)
+
+
+@pytest.mark.parametrize("kind", ["none", "text", "journal"])
+def test_a_file_that_is_no_backup_changes_nothing(state: State, tmp_path: Path, kind: str) -> None:
+    filled(state)
+    before = contents(state)
+    source = tmp_path / "backup"
+    if kind == "text":
+        source.write_text("not a database" * 100)
+    if kind == "journal":
+        from seil.events.journal import Journal
+
+        with Journal(source) as journal:
+            journal.publish([])
+            journal.last()
+    with pytest.raises(StateError):
+        restore(state.database, source, replace=True)
+    assert contents(state) == before
