@@ -23,8 +23,8 @@ def backup(call: Call, file: Annotated[Path, typer.Argument(help="A file to make
     """Copy the state into a file; runs may go on meanwhile."""
     from seil.state.backup import back_up
 
-    with opened(call) as context:
-        counts = back_up(context.state.database, file)
+    with opened(call) as site:
+        counts = back_up(site.state.database, file)
     _show(call, file, counts, "holds")
     return 0
 
@@ -41,9 +41,9 @@ def restore(
     from seil.sf_to_dw.lock import run_lock
     from seil.state.backup import restore as restored
 
-    with opened(call) as context:
-        state = context.state
-        with run_lock(context.lake):
+    with opened(call) as site:
+        state = site.state
+        with run_lock(site.lake):
             counts = restored(state.database, file, replace=replace)
     _show(call, file, counts, "was restored:")
     return 0
