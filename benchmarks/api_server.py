@@ -79,12 +79,12 @@ def edge() -> tuple[ASGIApp, str]:
     from seil.api.in_process import InProcess
     from seil.api.tokens import Expected, Verifier
     from seil.observe import logs
-    from seil.sandbox.issuer.issuer import Grant, Issuer
+    from seil.sandbox.issuer.issuer import ClientGrant, Issuer
 
     logs.configure("INFO", "json")
     scopes = frozenset(scopes_of("seil", "dev"))
     folder = Path(tempfile.mkdtemp(prefix="seil-bench-"))
-    issuer = Issuer(folder, "http://127.0.0.1", {"bench": Grant("", scopes)})
+    issuer = Issuer(folder, "http://127.0.0.1", {"bench": ClientGrant("", scopes)})
     options = EdgeOptions("seil", "dev", rate=_MANY)
     services = InProcess({"gam": Service(Order)}, workers=_WORKERS)
     app = build_edge(Verifier(Expected(issuer.url), issuer), services, options, [gam_router])

@@ -14,7 +14,7 @@ from seil.catalog.fields import described_field, packaged_fields
 from seil.salesforce.schema import described_schema
 from seil.sandbox.salesforce.csv_text import Dialect, LineFile, line_sql
 from seil.sandbox.salesforce.store import OrgStore
-from seil.sandbox.salesforce.translate import Column
+from seil.sandbox.salesforce.translate import SelectedColumn
 
 _OFFSET = 8
 _ID = "'{}' || lpad(CAST({} AS VARCHAR), 15, '0')"
@@ -51,7 +51,7 @@ _NARROW: Sequence[tuple[str, str, str]] = (
 def narrow_pages(folder: Path, rows: int, page_rows: int) -> Path:
     """Accounts of 25 columns."""
     fields = [described_field(name, kind) for name, kind, _ in _NARROW]
-    columns = [Column((name,), kind, f"({value})") for name, kind, value in _NARROW]
+    columns = [SelectedColumn((name,), kind, f"({value})") for name, kind, value in _NARROW]
     lines = LineFile(folder / "body", folder / "index")
     folder.mkdir(parents=True)
     source = f"SELECT {line_sql(columns, Dialect())} FROM range({rows}) AS t(i)"
@@ -67,7 +67,7 @@ def wide_pages(folder: Path, rows: int, page_rows: int, work: Path) -> Path:
     names = [field.name for field in described_schema({"name": "", "fields": fields}).fields]
     with OrgStore.open(base_org(work)) as store:
         described = {field.name: field for field in store.object("OrderItem").fields}
-        columns = [Column((name,), described[name].type, f'"{name}"') for name in names]
+        columns = [SelectedColumn((name,), described[name].type, f'"{name}"') for name in names]
         made = lines.write(
             store.cursor().execute(f'SELECT {line_sql(columns, Dialect())} FROM main."OrderItem"')
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seil.sandbox.issuer.issuer import Grant, Issuer
+from seil.sandbox.issuer.issuer import ClientGrant, Issuer
 
 __all__ = ["Clock", "clock", "issuer", "keys_folder"]
 
@@ -42,5 +42,8 @@ def clock() -> Clock:
 def issuer(keys_folder: Path, tmp_path: Path, clock: Clock) -> Issuer:
     for path in keys_folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    grants = {"booking": Grant("s3cret", SCOPES), "reader": Grant("other", frozenset({"a/get"}))}
+    grants = {
+        "booking": ClientGrant("s3cret", SCOPES),
+        "reader": ClientGrant("other", frozenset({"a/get"})),
+    }
     return Issuer(tmp_path, "http://issuer.test", grants, clock=clock)

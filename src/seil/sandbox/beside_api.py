@@ -37,11 +37,13 @@ def build_with_issuer(settings: Settings, url: str) -> ASGIApp:
 
 def _issuer(settings: Settings, url: str) -> Issuer:
     from seil.api.edge.gate import scopes_of
-    from seil.sandbox.issuer.issuer import Grant, Issuer
+    from seil.sandbox.issuer.issuer import ClientGrant, Issuer
     from seil.sandbox.issuer.limits import TokenLimits
 
     api = settings.api
-    grant = Grant(api.client_secret.reveal(), frozenset(scopes_of(settings.project, settings.env)))
+    grant = ClientGrant(
+        api.client_secret.reveal(), frozenset(scopes_of(settings.project, settings.env))
+    )
     return Issuer(
         api.state / "sandbox" / "issuer",
         url,

@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from seil.errors import ConfigurationError
-from seil.sandbox.issuer.issuer import Grant, Issuer, TokenRequestError
+from seil.sandbox.issuer.issuer import ClientGrant, Issuer, TokenRequestError
 
 
 def basic(client_id: str, secret: str) -> str:
@@ -103,4 +103,4 @@ def test_a_folder_that_cannot_be_used_is_a_configuration_error(tmp_path: Path) -
 
 
 def test_a_grants_repr_does_not_tell_its_secret() -> None:
-    assert "s3cret" not in repr(Grant("s3cret", frozenset()))
+    assert "s3cret" not in repr(ClientGrant("s3cret", frozenset()))

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from seil.sandbox.salesforce.bodies import chunks
 from seil.sandbox.salesforce.csv_text import DELIMITERS, LINE_ENDINGS, Dialect, LineFile, line_sql
 from seil.sandbox.salesforce.errors import OrgApiError
-from seil.sandbox.salesforce.translate import Column
+from seil.sandbox.salesforce.translate import SelectedColumn
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size=20)
 DIALECTS = st.tuples(st.sampled_from(sorted(DELIMITERS)), st.sampled_from(sorted(LINE_ENDINGS)))
 
 
 def _written(
-    folder: Path, dialect: Dialect, columns: list[Column], rows: pa.Table
+    folder: Path, dialect: Dialect, columns: list[SelectedColumn], rows: pa.Table
 ) -> tuple[LineFile, int]:
     with duckdb.connect() as connection:
         connection.register("given", rows)
@@ -51,7 +51,7 @@ def _written(
 )
 def test_line_sql_writes(kind: str, sql: str, text: str) -> None:
     with duckdb.connect() as connection:
-        line = line_sql([Column(("A",), kind, "x")], Dialect())
+        line = line_sql([SelectedColumn(("A",), kind, "x")], Dialect())
         found = connection.execute(f"SELECT {line} FROM (SELECT {sql} AS x)").fetchone()
     assert found == (text + "\n",)
 
@@ -65,7 +65,7 @@ def test_lines_read_back_as_written(
 ) -> None:
     dialect = Dialect.named(*names)
     table = pa.table({"a": [a for a, _ in rows], "b": [b for _, b in rows]})
-    columns = [Column(("A",), "string", "a"), Column(("B",), "string", "b")]
+    columns = [SelectedColumn(("A",), "string", "a"), SelectedColumn(("B",), "string", "b")]
     lines, count = _written(tmp_path, dialect, columns, table)
     assert count == len(rows)
     text = lines.body.read_bytes().decode()
@@ -84,7 +84,7 @@ def test_lines_read_back_as_written(
 
 def test_every_page_is_the_rows_it_names(tmp_path: Path) -> None:
     table = pa.table({"a": [f"line\n{n}" * (n % 7) for n in range(25_000)]})
-    lines, count = _written(tmp_path, Dialect(), [Column(("A",), "string", "a")], table)
+    lines, count = _written(tmp_path, Dialect(), [SelectedColumn(("A",), "string", "a")], table)
     assert count == 25_000
     for first, last in ((0, 1), (9_999, 10_002), (24_990, 25_000), (5, 5)):
         page = b"".join(chunks(lines.page(b'"A"\n', first, last))).decode()
@@ -95,14 +95,14 @@ def test_every_page_is_the_rows_it_names(tmp_path: Path) -> None:
 
 def test_no_rows_make_an_empty_page(tmp_path: Path) -> None:
     table = pa.table({"a": pa.array([], pa.string())})
-    lines, count = _written(tmp_path, Dialect(), [Column(("A",), "string", "a")], table)
+    lines, count = _written(tmp_path, Dialect(), [SelectedColumn(("A",), "string", "a")], table)
     assert count == 0
     assert b"".join(chunks(lines.page(b"head", 0, 0))) == b"head"
 
 
 def test_a_page_whose_file_was_cut_is_not_passed_off_as_whole(tmp_path: Path) -> None:
     table = pa.table({"a": ["one", "two"]})
-    lines, _ = _written(tmp_path, Dialect(), [Column(("A",), "string", "a")], table)
+    lines, _ = _written(tmp_path, Dialect(), [SelectedColumn(("A",), "string", "a")], table)
     page = lines.page(b"", 0, 2)
     lines.body.write_bytes(b'"one"')
     with pytest.raises(OSError, match=r"rows\.csv ends at 5, before 12"):

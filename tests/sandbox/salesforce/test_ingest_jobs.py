@@ -14,7 +14,7 @@ from seil.sandbox.salesforce.conversion import RowError
 from seil.sandbox.salesforce.csv_text import Dialect
 from seil.sandbox.salesforce.ingest_file import IngestFile, Results
 from seil.sandbox.salesforce.options import OrgOptions
-from seil.sandbox.salesforce.records import Outcome, Records
+from seil.sandbox.salesforce.records import OrgRecords, WriteOutcome
 
 ONE, TWO, THREE, FOUR, FIVE = (f"0015g000000000{n}AAA" for n in range(1, 6))
 
@@ -154,7 +154,7 @@ def test_a_job_that_breaks_has_failed(org: Org, monkeypatch: pytest.MonkeyPatch)
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(Records, "insert", broken)
+    monkeypatch.setattr(OrgRecords, "insert", broken)
     job = org.ingest("Account", "insert", "Name\nx\n")
     assert (job["state"], "InternalServerError" in job["errorMessage"]) == ("Failed", True)
 
@@ -285,7 +285,7 @@ def _write_first_batch(folder: Path, job_id: str) -> None:
     from seil.sandbox.salesforce.store import OrgStore
 
     file = IngestFile(folder / "jobs" / job_id / "upload.csv", Dialect())
-    outcomes = [Outcome(f"id {n}", created=True, error=None) for n in range(2)]
+    outcomes = [WriteOutcome(f"id {n}", created=True, error=None) for n in range(2)]
     Results(file).keep(0, [["row 0"], ["row 1"]], outcomes)
     with OrgStore.open(folder) as store:
         store.keep_setting(f"ingest:{job_id}", "1")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.sandbox.salesforce.conftest import Org
 
 from seil.sandbox.salesforce.errors import OrgApiError
-from seil.sandbox.salesforce.json_text import Source, parse
+from seil.sandbox.salesforce.json_text import JsonSource, parse
 
 ONE = "0015g0000000001AAA"
 ACCOUNT = "/sobjects/Account"
@@ -164,7 +164,7 @@ def test_the_place_is_that_of_the_value(row: dict[str, Any], indent: int | None)
     text = json.dumps({"records": [1, row]}, indent=indent, ensure_ascii=False)
     lines = text.split("\n")
     for name, value in row.items():
-        place = Source(text, ("records", 1)).inside(name).place
+        place = JsonSource(text, ("records", 1)).inside(name).place
         line, column = (int(part.partition(":")[2]) for part in place.strip("[]").split(", "))
         rest = "\n".join([lines[line - 1][column - 1 :], *lines[line:]])
         assert json.JSONDecoder().raw_decode(rest)[0] == value

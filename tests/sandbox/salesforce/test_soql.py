@@ -17,7 +17,7 @@ def test_parse_keeps_names_values_and_order() -> None:
         "select Id, Account.Name from Order o where o.Amount >= -1.5 and Status != 'x'"
         " order by Id desc nulls last limit 5 offset 2 all rows"
     )
-    assert [field.path for field in query.select if isinstance(field, soql.Field)] == [
+    assert [field.path for field in query.select if isinstance(field, soql.FieldPath)] == [
         ("Id",),
         ("Account", "Name"),
     ]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from seil.sandbox.admanager.errors import AdManagerApiError, dangling, rejection
-from seil.sandbox.admanager.network import Network
+from seil.sandbox.admanager.network import SandboxNetwork
 
 Entity: TypeAlias = Literal["ORDER", "LINE_ITEM", "PROPOSAL", "PROPOSAL_LINE_ITEM"]
 
@@ -22,7 +22,7 @@ _TYPES = {"dropdownValue": "DROP_DOWN", "stringValue": "STRING", "numberValue": 
 _TYPES["toggleValue"] = "TOGGLE"
 
 
-def check_people(network: Network, order: Mapping[str, Any], at: str) -> None:
+def check_people(network: SandboxNetwork, order: Mapping[str, Any], at: str) -> None:
     """Traffickers and salespeople are active users, each in one part alone."""
     for primary, secondary in _PEOPLE:
         names = order.get(secondary, [])
@@ -37,7 +37,7 @@ def check_people(network: Network, order: Mapping[str, Any], at: str) -> None:
             _check_user(network, name, f"{at}.{secondary}")
 
 
-def _check_user(network: Network, name: str, field: str) -> None:
+def _check_user(network: SandboxNetwork, name: str, field: str) -> None:
     """The reference names no reason for an inactive user: refused like one who is not there."""
     if not network.referred("users", name, field=field)["active"]:
         raise rejection(
@@ -45,7 +45,7 @@ def _check_user(network: Network, name: str, field: str) -> None:
         )
 
 
-def check_companies(network: Network, order: Mapping[str, Any], at: str) -> None:
+def check_companies(network: SandboxNetwork, order: Mapping[str, Any], at: str) -> None:
     """The advertiser, the agency, and who works there."""
     for field, contacts in _CONTACTS:
         if field in order:
@@ -56,19 +56,19 @@ def check_companies(network: Network, order: Mapping[str, Any], at: str) -> None
                 raise dangling(f"{name} of the order's {field}", field=place)
 
 
-def _check_company(network: Network, name: str, kind: str, field: str) -> None:
+def _check_company(network: SandboxNetwork, name: str, kind: str, field: str) -> None:
     company = network.referred("companies", name, field=field)
     if company["type"] != kind:
         message = f"{name} is of type {company['type']}, not {kind}"
         raise rejection("CompanyError", "INVALID_COMPANY_TYPE", message, field=field, trigger=name)
 
 
-def check_teams(network: Network, order: Mapping[str, Any], at: str) -> None:
+def check_teams(network: SandboxNetwork, order: Mapping[str, Any], at: str) -> None:
     for name in order.get("appliedTeams", ()):
         network.referred("teams", name, field=f"{at}.appliedTeams")
 
 
-def check_labels(network: Network, applied: Sequence[Mapping[str, Any]], at: str) -> None:
+def check_labels(network: SandboxNetwork, applied: Sequence[Mapping[str, Any]], at: str) -> None:
     """`at` is the path of the list."""
     seen: dict[str, bool] = {}
     for label in applied:
@@ -82,7 +82,9 @@ def check_labels(network: Network, applied: Sequence[Mapping[str, Any]], at: str
         seen[name] = negated
 
 
-def check_custom_fields(network: Network, thing: Mapping[str, Any], at: str, on: Entity) -> None:
+def check_custom_fields(
+    network: SandboxNetwork, thing: Mapping[str, Any], at: str, on: Entity
+) -> None:
     for number, given in enumerate(thing.get("customFieldValues", ())):
         place = f"{at}.customFieldValues[{number}]"
         name = given["customField"]

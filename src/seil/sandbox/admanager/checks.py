@@ -20,7 +20,7 @@ from seil.sandbox.admanager.associations import (
 )
 from seil.sandbox.admanager.clock import moment
 from seil.sandbox.admanager.errors import AdManagerApiError, not_applicable, rejection, required
-from seil.sandbox.admanager.network import Network
+from seil.sandbox.admanager.network import SandboxNetwork
 from seil.sandbox.admanager.placeholders import check_placeholders
 from seil.sandbox.admanager.reservation import check_terms
 from seil.sandbox.admanager.targeting import check_criteria, check_targeting
@@ -35,7 +35,7 @@ _LAST_YEAR = 2037
 _NANOS = 10**9
 
 
-def check_order(network: Network, order: Mapping[str, Any], at: str) -> None:
+def check_order(network: SandboxNetwork, order: Mapping[str, Any], at: str) -> None:
     check_length(order["displayName"], f"{at}.displayName")
     check_companies(network, order, at)
     check_people(network, order, at)
@@ -52,7 +52,7 @@ def check_length(text: str, field: str, longest: int = _NAME_LENGTH) -> None:
         raise rejection("StringLengthError", "TOO_LONG", message, field=field)
 
 
-def check_line_item(network: Network, item: Mapping[str, Any], at: str) -> None:
+def check_line_item(network: SandboxNetwork, item: Mapping[str, Any], at: str) -> None:
     check_length(item["displayName"], f"{at}.displayName")
     _check_dates(network, item, at)
     check_terms(item, at)
@@ -73,7 +73,7 @@ def check_line_item(network: Network, item: Mapping[str, Any], at: str) -> None:
     _check_measurement(item, at)
 
 
-def _check_dates(network: Network, item: Mapping[str, Any], at: str) -> None:
+def _check_dates(network: SandboxNetwork, item: Mapping[str, Any], at: str) -> None:
     field, unlimited = f"{at}.targetEndTime", item.get("endTimeUnlimited")
     if unlimited and item["lineItemType"] not in _UNLIMITED:
         message = f"A line item of type {item['lineItemType']} has an end"
@@ -98,7 +98,7 @@ def check_flight(start: str, end: str, zone: ZoneInfo, field: str) -> None:
         raise flight_error("END_DATE_TIME_TOO_LATE", field, end)
 
 
-def _check_prices(network: Network, item: Mapping[str, Any], at: str) -> None:
+def _check_prices(network: SandboxNetwork, item: Mapping[str, Any], at: str) -> None:
     for name in ("rate", "valueCpm"):
         if name in item:
             check_currency(network, item[name].get("currencyCode", ""), f"{at}.{name}")
@@ -108,7 +108,7 @@ def _check_prices(network: Network, item: Mapping[str, Any], at: str) -> None:
     check_range(bought, (0, None), f"{at}.contractedUnitsBought")
 
 
-def check_currency(network: Network, code: str, field: str) -> None:
+def check_currency(network: SandboxNetwork, code: str, field: str) -> None:
     """Prices are in the order's currency, which is the network's."""
     if not code:
         raise required(f"{field}.currencyCode")

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any
 from seil.sandbox.admanager.clock import moment, stamp
 from seil.sandbox.admanager.errors import invalid, not_found
 from seil.sandbox.admanager.faults import KINDS, AdManagerFault
-from seil.sandbox.admanager.line_items import LineItems
+from seil.sandbox.admanager.line_items import SandboxLineItems
 from seil.sandbox.admanager.messages import JSON, AdManagerRequest, Handler, json_reply
-from seil.sandbox.admanager.network import Network, ident
+from seil.sandbox.admanager.network import SandboxNetwork, ident
 from seil.sandbox.base.control import FaultControl
 from seil.sandbox.base.faults import FaultTable
 from seil.sandbox.base.messages import NoRouteError, Reply, RouteTable
 
 if TYPE_CHECKING:
-    from seil.sandbox.admanager.soap.buyers import Buyers
+    from seil.sandbox.admanager.soap.buyers import SandboxBuyers
 
 
 class NetworkControl:
     def __init__(
         self,
-        network: Network,
+        network: SandboxNetwork,
         faults: FaultTable[AdManagerFault],
-        line_items: LineItems,
-        buyers: Buyers,
+        line_items: SandboxLineItems,
+        buyers: SandboxBuyers,
     ) -> None:
         self._network = network
         self._line_items = line_items

@@ -25,28 +25,30 @@ _FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Delivered:
+class DeliveredUnits:
     impressions: int
     clicks: int
 
 
-def delivered(item: Mapping[str, Any], until: datetime, zone: ZoneInfo) -> Delivered:
+def delivered(item: Mapping[str, Any], until: datetime, zone: ZoneInfo) -> DeliveredUnits:
     """From the line item's start on."""
     served = sum(
         _daily(item, day, zone) * seconds / _SECONDS for day, seconds in _served(item, until, zone)
     )
     units = _lifetime_units(item)
     impressions = int(served if units is None else min(served, units))
-    return Delivered(impressions, int(impressions * click_rate(item)))
+    return DeliveredUnits(impressions, int(impressions * click_rate(item)))
 
 
-def delivered_on(item: Mapping[str, Any], day: date, until: datetime, zone: ZoneInfo) -> Delivered:
+def delivered_on(
+    item: Mapping[str, Any], day: date, until: datetime, zone: ZoneInfo
+) -> DeliveredUnits:
     """On a day of the network's zone, as far as `until`."""
     start = datetime.combine(day, time(), zone)
     end = datetime.combine(day + timedelta(days=1), time(), zone)
     before = delivered(item, min(start, until), zone)
     after = delivered(item, min(end, until), zone)
-    return Delivered(after.impressions - before.impressions, after.clicks - before.clicks)
+    return DeliveredUnits(after.impressions - before.impressions, after.clicks - before.clicks)
 
 
 def click_rate(item: Mapping[str, Any]) -> float:

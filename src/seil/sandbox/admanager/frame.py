@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from aiohttp import web
 from typing_extensions import override
 
 from seil.sandbox.admanager.errors import AdManagerApiError, invalid
@@ -24,6 +23,7 @@ class AdManagerFrame(WholeBodyFrame[AdManagerFault, AdManagerRequest]):
 
     max_body = 10 << 20
     server_header = "ESF"
+    request_type = AdManagerRequest
 
     def __init__(
         self,
@@ -34,17 +34,6 @@ class AdManagerFrame(WholeBodyFrame[AdManagerFault, AdManagerRequest]):
         super().__init__(faults, KINDS, name="sandbox-admanager", threads=8)
         self._handlers = handlers
         self._store = store
-
-    @override
-    def received(self, request: web.Request, body: bytes) -> AdManagerRequest:
-        return AdManagerRequest(
-            request.method,
-            request.path,
-            request.query,
-            request.headers,
-            body,
-            base_url=f"{request.scheme}://{request.host}",
-        )
 
     @override
     def answer(self, received: AdManagerRequest) -> Reply:

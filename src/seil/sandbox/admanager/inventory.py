@@ -13,7 +13,7 @@ from typing import Any
 
 from seil.sandbox.admanager.delivery import noise, span
 from seil.sandbox.admanager.life_cycle import RESERVABLE
-from seil.sandbox.admanager.network import Network, ident
+from seil.sandbox.admanager.network import SandboxNetwork, ident
 
 _LONGEST = timedelta(days=365)
 _SECONDS = 86_400
@@ -42,7 +42,7 @@ class Availability:
     available: int
 
 
-def availability(network: Network, demand: Demand) -> Availability:
+def availability(network: SandboxNetwork, demand: Demand) -> Availability:
     daily = sum(map(daily_traffic, demand.ad_units)) if demand.ad_units else _WHOLE_NETWORK
     share = 1.0
     for narrowing in demand.narrowings:
@@ -81,7 +81,7 @@ def narrowings(targeting: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _reserved(network: Network) -> Iterable[Mapping[str, Any]]:
+def _reserved(network: SandboxNetwork) -> Iterable[Mapping[str, Any]]:
     return (
         item
         for item in network.store.having("lineItems", "reservationStatus", "RESERVED")

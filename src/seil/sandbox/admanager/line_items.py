@@ -18,7 +18,7 @@ from seil.sandbox.admanager.life_cycle import (
     eligible_once,
     started,
 )
-from seil.sandbox.admanager.network import Network, Thing, ident, kept, public
+from seil.sandbox.admanager.network import SandboxNetwork, Thing, ident, kept, public
 from seil.sandbox.admanager.reservation import TERMS
 
 _KEPT = ("name", "order", "createTime", "archived", "reservationStatus")
@@ -41,8 +41,8 @@ _FLAGS = frozenset(
 """Input only: for the request that carries them, not kept."""
 
 
-class LineItems:
-    def __init__(self, network: Network) -> None:
+class SandboxLineItems:
+    def __init__(self, network: SandboxNetwork) -> None:
         self._network = network
 
     def get(self, name: str) -> Thing:

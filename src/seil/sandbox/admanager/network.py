@@ -19,7 +19,7 @@ _FIRST_ID = 3_100_000_000
 _ID = re.compile(r"[0-9]{1,19}")
 
 
-class Network:
+class SandboxNetwork:
     def __init__(self, store: NetworkStore, clock: Clock, options: AdManagerOptions) -> None:
         self.store = store
         self.clock = clock

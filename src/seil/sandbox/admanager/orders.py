@@ -10,16 +10,16 @@ from seil.sandbox.admanager.clock import moment, stamp
 from seil.sandbox.admanager.delivery import span
 from seil.sandbox.admanager.errors import rejection
 from seil.sandbox.admanager.life_cycle import ORDER_ACTIONS, RESERVABLE, eligible_once
-from seil.sandbox.admanager.line_items import LineItems
-from seil.sandbox.admanager.network import Network, Thing, ident, kept, public
+from seil.sandbox.admanager.line_items import SandboxLineItems
+from seil.sandbox.admanager.network import SandboxNetwork, Thing, ident, kept, public
 
 _KEPT = ("name", "orderId", "status", "archived", "creator", "currencyCode", "programmatic")
 _ARCHIVING = ("BatchArchiveOrders", "BatchUnarchiveOrders")
 _PAUSING = ("BatchPauseOrders", "BatchResumeOrders", "BatchResumeAndOverbookOrders")
 
 
-class Orders:
-    def __init__(self, network: Network, line_items: LineItems) -> None:
+class SandboxOrders:
+    def __init__(self, network: SandboxNetwork, line_items: SandboxLineItems) -> None:
         self._network = network
         self._line_items = line_items
 
@@ -143,6 +143,6 @@ def _unreserved(item: Mapping[str, Any]) -> bool:
     return reservable and item["reservationStatus"] != "RESERVED"
 
 
-def _ended(items: Sequence[Mapping[str, Any]], network: Network) -> bool:
+def _ended(items: Sequence[Mapping[str, Any]], network: SandboxNetwork) -> bool:
     now = network.clock.now()
     return bool(items) and all(span(item)[1] <= now for item in items)

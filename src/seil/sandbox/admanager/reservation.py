@@ -21,7 +21,7 @@ _WHOLE = 100
 
 
 @dataclass(frozen=True)
-class Terms:
+class ReservationTerms:
     """`priority` is the default, the lowest and the highest."""
 
     goals: frozenset[str]
@@ -30,15 +30,15 @@ class Terms:
     priority: tuple[int, int, int]
 
 
-def _terms(goals: str, costs: str, units: str, priority: tuple[int, int, int]) -> Terms:
-    return Terms(
+def _terms(goals: str, costs: str, units: str, priority: tuple[int, int, int]) -> ReservationTerms:
+    return ReservationTerms(
         frozenset(goals.split()), frozenset(costs.split()), frozenset(units.split()), priority
     )
 
 
 _STANDARD_UNITS = "IMPRESSIONS CLICKS VIEWABLE_IMPRESSIONS IN_TARGET_IMPRESSIONS COMPLETED_VIEWS"
 # Of the last four types the reference names no cost type: CPM, as the user interface has it.
-TERMS: Mapping[str, Terms] = {
+TERMS: Mapping[str, ReservationTerms] = {
     "SPONSORSHIP": _terms("DAILY", "CPC CPD CPM CPF", "IMPRESSIONS", (4, 2, 5)),
     "STANDARD": _terms("LIFETIME", "CPC CPM VCPM CPM_IN_TARGET CPCV", _STANDARD_UNITS, (8, 6, 10)),
     "NETWORK": _terms("DAILY", "CPC CPD CPM", "IMPRESSIONS", (12, 11, 14)),
@@ -78,7 +78,7 @@ def check_terms(item: Mapping[str, Any], at: str, *, goal: str = "goal") -> None
     _check_priority(kind, terms, item.get("priority"), f"{at}.priority")
 
 
-def _check_cost(kind: str, terms: Terms, cost: str, field: str) -> None:
+def _check_cost(kind: str, terms: ReservationTerms, cost: str, field: str) -> None:
     if cost == "CPA":
         raise _reservation("CPA_DEPRECATED", "CPA can only be read since 2024", field, cost)
     if cost not in terms.costs:
@@ -86,7 +86,7 @@ def _check_cost(kind: str, terms: Terms, cost: str, field: str) -> None:
         raise _reservation("COST_TYPE_NOT_ALLOWED", message, field, cost)
 
 
-def _check_goal(kind: str, terms: Terms, goal: Mapping[str, Any], field: str) -> None:
+def _check_goal(kind: str, terms: ReservationTerms, goal: Mapping[str, Any], field: str) -> None:
     duration = goal.get("goalType", "NONE" if "NONE" in terms.goals else "")
     if not duration:
         raise required(f"{field}.goalType")
@@ -100,7 +100,7 @@ def _check_goal(kind: str, terms: Terms, goal: Mapping[str, Any], field: str) ->
         _check_units(kind, terms, goal, field)
 
 
-def _check_units(kind: str, terms: Terms, goal: Mapping[str, Any], field: str) -> None:
+def _check_units(kind: str, terms: ReservationTerms, goal: Mapping[str, Any], field: str) -> None:
     for name in ("unitType", "units"):
         if name not in goal:
             raise required(f"{field}.{name}")
@@ -120,7 +120,9 @@ def _check_units(kind: str, terms: Terms, goal: Mapping[str, Any], field: str) -
         raise _reservation(reason, message, f"{field}.units", units)
 
 
-def _check_units_of_cost(terms: Terms, cost: str, goal: Mapping[str, Any], field: str) -> None:
+def _check_units_of_cost(
+    terms: ReservationTerms, cost: str, goal: Mapping[str, Any], field: str
+) -> None:
     """Clicks are paid by the click, and what is paid by the click has clicks for a goal, where its
     type may have them.
     """
@@ -132,7 +134,7 @@ def _check_units_of_cost(terms: Terms, cost: str, goal: Mapping[str, Any], field
         raise _reservation("COST_TYPE_UNIT_TYPE_MISMATCH_NOT_ALLOWED", message, field, cost)
 
 
-def _check_priority(kind: str, terms: Terms, priority: int | None, field: str) -> None:
+def _check_priority(kind: str, terms: ReservationTerms, priority: int | None, field: str) -> None:
     _, lowest, highest = terms.priority
     if priority is not None and not lowest <= priority <= highest:
         message = f"A {kind} line item's priority is {lowest} to {highest}, not {priority}"

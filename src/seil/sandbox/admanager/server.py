@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aiohttp import web
 from typing_extensions import override
 
 from seil.sandbox.admanager.account import FILE_NAME as KEY_NAME
@@ -13,14 +12,14 @@ from seil.sandbox.admanager.clock import Clock
 from seil.sandbox.admanager.control import NetworkControl
 from seil.sandbox.admanager.faults import AdManagerFault
 from seil.sandbox.admanager.frame import AdManagerFrame
-from seil.sandbox.admanager.line_items import LineItems
-from seil.sandbox.admanager.network import Network
+from seil.sandbox.admanager.line_items import SandboxLineItems
+from seil.sandbox.admanager.network import SandboxNetwork
 from seil.sandbox.admanager.options import AdManagerOptions
-from seil.sandbox.admanager.orders import Orders
+from seil.sandbox.admanager.orders import SandboxOrders
 from seil.sandbox.admanager.seed import plant
 from seil.sandbox.admanager.store import FILE_NAME, NetworkStore
 from seil.sandbox.base.faults import FaultTable
-from seil.sandbox.base.listening import StandIn
+from seil.sandbox.base.listening import FrameParts, StandIn
 
 
 class AdManagerServer(StandIn["_Parts", AdManagerOptions, AdManagerFault]):
@@ -52,8 +51,10 @@ class AdManagerServer(StandIn["_Parts", AdManagerOptions, AdManagerFault]):
         return _Parts(self.folder, self.url, self.options, self.faults)
 
 
-class _Parts:
+class _Parts(FrameParts):
     """What one running server is made of, in the order it is opened."""
+
+    store: NetworkStore
 
     def __init__(
         self, folder: Path, url: str, options: AdManagerOptions, faults: FaultTable[AdManagerFault]
@@ -62,55 +63,46 @@ class _Parts:
         try:
             clock = Clock(self.store, options.now)
             plant(self.store, clock, options)
-            self.network = Network(self.store, clock, options)
+            self.network = SandboxNetwork(self.store, clock, options)
             tokens = AdManagerTokens(self.store, key_file(folder, url), options.token_lifetime)
             self.frame = _frame(self.network, tokens, faults)
         except BaseException:
             self.store.close()
             raise
 
-    def application(self) -> web.Application:
-        return self.frame.application()
-
-    def start(self) -> None: ...
-
-    def close(self) -> None:
-        self.frame.close()
-        self.store.close()
-
 
 def _frame(
-    network: Network, tokens: AdManagerTokens, faults: FaultTable[AdManagerFault]
+    network: SandboxNetwork, tokens: AdManagerTokens, faults: FaultTable[AdManagerFault]
 ) -> AdManagerFrame:
     """Google's types take a second to import: only a server that starts pays for them."""
     from seil.sandbox.admanager.rest import forecasts
-    from seil.sandbox.admanager.rest.gateway import NetworkRest
+    from seil.sandbox.admanager.rest.gateway import RestGateway
     from seil.sandbox.admanager.rest.operations import operations
-    from seil.sandbox.admanager.rest.reports import Reports
-    from seil.sandbox.admanager.soap.buyers import Buyers
-    from seil.sandbox.admanager.soap.forecasts import Forecasts
-    from seil.sandbox.admanager.soap.gateway import Soap
+    from seil.sandbox.admanager.rest.reports import SandboxReports
+    from seil.sandbox.admanager.soap.buyers import SandboxBuyers
+    from seil.sandbox.admanager.soap.forecasts import SandboxForecasts
+    from seil.sandbox.admanager.soap.gateway import SoapGateway
     from seil.sandbox.admanager.soap.negotiation import Negotiation
-    from seil.sandbox.admanager.soap.proposals import Proposals
+    from seil.sandbox.admanager.soap.proposals import SandboxProposals
 
-    line_items = LineItems(network)
-    orders = Orders(network, line_items)
+    line_items = SandboxLineItems(network)
+    orders = SandboxOrders(network, line_items)
     served = {
         **operations(network, orders, line_items),
         **forecasts.operations(network, line_items),
-        **Reports(network).operations(),
+        **SandboxReports(network).operations(),
     }
-    rest = NetworkRest(network, tokens, served)
-    proposals = Proposals(network, line_items)
+    rest = RestGateway(network, tokens, served)
+    proposals = SandboxProposals(network, line_items)
     negotiation = Negotiation(network, proposals, orders, line_items)
-    soap = Soap(
+    soap = SoapGateway(
         network,
         tokens,
         proposals=proposals,
         negotiation=negotiation,
-        forecasts=Forecasts(network, line_items),
+        forecasts=SandboxForecasts(network, line_items),
     )
-    buyers = Buyers(proposals, negotiation)
+    buyers = SandboxBuyers(proposals, negotiation)
     handlers = {
         "/token": tokens.answer,
         "/v1/": rest.answer,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required
-from seil.sandbox.admanager.network import Network
+from seil.sandbox.admanager.network import SandboxNetwork
 
 _LISTS = {
     "Geos": "geoTargets",
@@ -44,12 +44,12 @@ REFERENCES: Mapping[str, str] = {
 _ANCESTRIES = (("TARGETED", "TARGETED"), ("TARGETED", "EXCLUDED"), ("EXCLUDED", "EXCLUDED"))
 
 
-def check_targeting(network: Network, targeting: Mapping[str, Any], at: str) -> None:
+def check_targeting(network: SandboxNetwork, targeting: Mapping[str, Any], at: str) -> None:
     _check_inventory(network, targeting.get("inventoryTargeting", {}), f"{at}.inventoryTargeting")
     check_criteria(network, targeting, at)
 
 
-def check_criteria(network: Network, targeting: Mapping[str, Any], at: str) -> None:
+def check_criteria(network: SandboxNetwork, targeting: Mapping[str, Any], at: str) -> None:
     """Of a creative's targeting: it may go without inventory."""
     for kind, name, field in _references(targeting, at):
         network.referred(kind, name, field=field)
@@ -71,7 +71,7 @@ def _references(value: Mapping[str, Any], at: str) -> Iterator[tuple[str, str, s
                 yield REFERENCES[name], one, place
 
 
-def _check_places(network: Network, geo: Mapping[str, Any], at: str) -> None:
+def _check_places(network: SandboxNetwork, geo: Mapping[str, Any], at: str) -> None:
     targeted, excluded = set(geo.get("targetedGeos", ())), set(geo.get("excludedGeos", ()))
     if both := targeted & excluded:
         name = min(both)
@@ -89,7 +89,7 @@ def _check_places(network: Network, geo: Mapping[str, Any], at: str) -> None:
             )
 
 
-def _check_inventory(network: Network, inventory: Mapping[str, Any], at: str) -> None:
+def _check_inventory(network: SandboxNetwork, inventory: Mapping[str, Any], at: str) -> None:
     targeted, excluded = (inventory.get(f"{how}AdUnits", []) for how in ("targeted", "excluded"))
     if not targeted and not inventory.get("targetedPlacements"):
         raise rejection(
@@ -121,7 +121,7 @@ def _names(units: Iterable[Mapping[str, Any]]) -> set[str]:
     return {unit["adUnit"] for unit in units}
 
 
-def _above(network: Network, kind: str, name: str, parent: str) -> Iterator[str]:
+def _above(network: SandboxNetwork, kind: str, name: str, parent: str) -> Iterator[str]:
     """All that it lies in."""
     thing = network.referred(kind, name, field=parent)
     while parent in thing:
@@ -129,7 +129,7 @@ def _above(network: Network, kind: str, name: str, parent: str) -> Iterator[str]
         thing = network.referred(kind, thing[parent], field=parent)
 
 
-def _check_clause(network: Network, clause: Mapping[str, Any], at: str) -> None:
+def _check_clause(network: SandboxNetwork, clause: Mapping[str, Any], at: str) -> None:
     for number, literal in enumerate(clause.get("customTargetingLiterals", ())):
         _check_literal(network, literal, f"{at}.customTargetingLiterals[{number}]")
     for number, targeting in enumerate(clause.get("audienceSegmentTargetings", ())):
@@ -140,7 +140,7 @@ def _check_clause(network: Network, clause: Mapping[str, Any], at: str) -> None:
                 raise _custom("CANNOT_TARGET_INACTIVE_AUDIENCE_SEGMENT", name, place)
 
 
-def _check_literal(network: Network, literal: Mapping[str, Any], at: str) -> None:
+def _check_literal(network: SandboxNetwork, literal: Mapping[str, Any], at: str) -> None:
     if "customTargetingKey" not in literal:
         raise required(f"{at}.customTargetingKey")
     name = literal["customTargetingKey"]

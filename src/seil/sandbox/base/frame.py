@@ -26,7 +26,7 @@ from seil.sandbox.base.faults import (
 )
 from seil.sandbox.base.messages import ReceivedRequest, Reply
 
-__all__ = ["Frame", "WholeBodyFrame", "reset_connection"]
+__all__ = ["ServerFrame", "WholeBodyFrame", "reset_connection"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ R = TypeVar("R", bound=ReceivedRequest)
 V = TypeVar("V")
 
 
-class Frame(ABC, Generic[F]):
+class ServerFrame(ABC, Generic[F]):
     """One aiohttp application for every path. Paths of `control` meet no faults."""
 
     control: ClassVar[tuple[str, ...]] = ("/sandbox/",)
@@ -77,13 +77,11 @@ class Frame(ABC, Generic[F]):
         return await loop.run_in_executor(self._threads, function, *arguments)
 
 
-class WholeBodyFrame(Frame[T], Generic[T, R]):
+class WholeBodyFrame(ServerFrame[T], Generic[T, R]):
     """Of a service whose requests and replies fit into memory."""
 
     server_header: ClassVar[str]
-
-    @abstractmethod
-    def received(self, request: web.Request, body: bytes) -> R: ...
+    request_type: type[R]
 
     @abstractmethod
     def answer(self, received: R) -> Reply:
@@ -110,7 +108,14 @@ class WholeBodyFrame(Frame[T], Generic[T, R]):
 
     @override
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        received = self.received(request, await request.read())
+        received = self.request_type(
+            request.method,
+            request.path,
+            request.query,
+            request.headers,
+            await request.read(),
+            base_url=f"{request.scheme}://{request.host}",
+        )
         try:
             fault = self.strike(request, received.body)
         except ValueError as error:

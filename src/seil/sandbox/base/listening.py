@@ -13,14 +13,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from aiohttp import web
 
 from seil.errors import ConfigurationError, Problem
 from seil.sandbox.base.faults import FaultTable, Occasion
+from seil.sandbox.base.frame import ServerFrame
+from seil.sandbox.base.store import StateFile
 
-__all__ = ["Parts", "PortListener", "StandIn", "check_address", "serve"]
+__all__ = ["FrameParts", "Parts", "PortListener", "StandIn", "check_address", "serve"]
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +92,22 @@ class Parts(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class FrameParts:
+    """One frame on one store; subclasses open both."""
+
+    frame: ServerFrame[Any]
+    store: StateFile
+
+    def application(self) -> web.Application:
+        return self.frame.application()
+
+    def start(self) -> None: ...
+
+    def close(self) -> None:
+        self.frame.close()
+        self.store.close()
 
 
 P = TypeVar("P", bound=Parts)

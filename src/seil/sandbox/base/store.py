@@ -15,12 +15,12 @@ from typing_extensions import override
 
 from seil.errors import ConfigurationError, ConflictError, Problem
 
-__all__ = ["FolderStore", "SqliteFile", "lock_folder", "token_digest"]
+__all__ = ["FolderStore", "StateFile", "lock_folder", "token_digest"]
 
 _LOCK_NAME = "in-use"
 
 
-class SqliteFile:
+class StateFile:
     """An SQLite file with this schema, created if missing; safe to use from several threads.
 
     `is_new` says that it held no table before. Raises ConfigurationError for any other file.
@@ -62,7 +62,7 @@ class SqliteFile:
             return self._db.execute(sql, values).fetchall()
 
 
-class FolderStore(SqliteFile):
+class FolderStore(StateFile):
     """An SQLite file whose folder no other stand-in may use until it is closed.
 
     Raises ConflictError if another one does, ConfigurationError if the folder or file is unusable.

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from seil.errors import ConfigurationError, Problem
 from seil.sandbox.issuer.limits import TokenLimits
 
-__all__ = ["Grant", "Issuer", "TokenRequestError"]
+__all__ = ["ClientGrant", "Issuer", "TokenRequestError"]
 
 _KEY_BITS = 2048
 _KEYS = "signing-*.pem"
@@ -46,7 +46,7 @@ class TokenRequestError(Exception):
 
 
 @dataclass(frozen=True)
-class Grant:
+class ClientGrant:
     """A client's secret and the scopes it may ask for."""
 
     secret: str
@@ -68,7 +68,7 @@ class Issuer:
         self,
         folder: Path,
         url: str,
-        grants: Mapping[str, Grant],
+        grants: Mapping[str, ClientGrant],
         *,
         lifetime: float = 3600,
         limits: TokenLimits | None = None,

@@ -33,7 +33,7 @@ _NO_SOAP_LOGIN_SINCE = 65.0
 
 
 @dataclass(frozen=True)
-class Session:
+class OrgSession:
     """`expires` is the time it runs out, in seconds since 1970; None: never."""
 
     client_id: str
@@ -335,16 +335,16 @@ class Logins:
         client_id = self._options.credentials.client_id
         self._state.remember_token(token, kind="refresh", client_id=client_id, expires=None)
 
-    def session(self, headers: Mapping[str, str]) -> Session | None:
+    def session(self, headers: Mapping[str, str]) -> OrgSession | None:
         scheme, _, token = headers.get("Authorization", "").partition(" ")
         if scheme.lower() not in ("bearer", "oauth"):
             token = headers.get("X-SFDC-Session", "")
         return self.token_session(token.strip(), kind="access")
 
-    def token_session(self, token: str, *, kind: str) -> Session | None:
+    def token_session(self, token: str, *, kind: str) -> OrgSession | None:
         """`kind` is access or refresh."""
         alive = self._state.token(token, kind=kind, now=time.time())
-        return Session(*alive) if alive else None
+        return OrgSession(*alive) if alive else None
 
 
 def verifying_key(file: Path) -> Any:

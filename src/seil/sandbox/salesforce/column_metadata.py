@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seil.sandbox.salesforce.conditions import IDS, NUMBERS
-from seil.sandbox.salesforce.translate import COMPOUND, Column, Translation
+from seil.sandbox.salesforce.translate import COMPOUND, SelectedColumn, Translation
 
 _APEX = {
     "boolean": "Boolean",
@@ -39,11 +39,11 @@ def column_metadata(translation: Translation, *, group_by: bool) -> dict[str, An
 
 
 def _columns(
-    columns: Sequence[Column], above: tuple[str, ...], keys: dict[tuple[str, ...], str]
+    columns: Sequence[SelectedColumn], above: tuple[str, ...], keys: dict[tuple[str, ...], str]
 ) -> list[dict[str, Any]]:
     """Fields of one relationship are joined columns of one entry, where the first of them is."""
     depth = len(above)
-    entries: dict[str, list[Column]] = {}
+    entries: dict[str, list[SelectedColumn]] = {}
     for column in columns:
         entries.setdefault(column.path[depth], []).append(column)
     answer = []
@@ -57,7 +57,7 @@ def _columns(
     return answer
 
 
-def _column(name: str, column: Column) -> dict[str, Any]:
+def _column(name: str, column: SelectedColumn) -> dict[str, Any]:
     described = column.field.raw if column.field else {}
     apex = "Id" if column.type in IDS else _APEX.get(column.type, "String")
     return _entry(

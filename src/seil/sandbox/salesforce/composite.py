@@ -16,7 +16,7 @@ from seil.sandbox.salesforce.errors import (
     unreadable_json,
 )
 from seil.sandbox.salesforce.json_rows import is_set
-from seil.sandbox.salesforce.json_text import Source
+from seil.sandbox.salesforce.json_text import JsonSource
 from seil.sandbox.salesforce.messages import OrgReply, OrgRequest, OrgRoute
 from seil.sandbox.salesforce.references import check_name, resolve
 from seil.sandbox.salesforce.store import OrgStore, RollBack
@@ -51,7 +51,7 @@ class Composite:
 
     def _batch(self, call: OrgRequest) -> OrgReply:
         body = call.json_object("batchRequests", "haltOnError")
-        halt = is_set(body, "haltOnError", source=Source(call.text()))
+        halt = is_set(body, "haltOnError", source=JsonSource(call.text()))
         requests = body.get("batchRequests")
         if not isinstance(requests, list) or not all(isinstance(r, dict) for r in requests or [0]):
             raise OrgApiError(
@@ -62,7 +62,7 @@ class Composite:
             raise OrgApiError(400, "INVALID_BATCH_REQUEST", reason)
         for number, request in enumerate(requests):
             if not all(isinstance(request.get(name), str) for name in ("method", "url")):
-                raise _missing(Source(call.text()).inside("batchRequests", number))
+                raise _missing(JsonSource(call.text()).inside("batchRequests", number))
         results: list[dict[str, Any]] = []
         for request in requests:
             failed = any(result["statusCode"] >= 400 for result in results)
@@ -82,7 +82,7 @@ class Composite:
         return {"statusCode": reply.status, "result": reply.content}
 
     def _composite(self, call: OrgRequest) -> OrgReply:
-        source = Source(call.text())
+        source = JsonSource(call.text())
         body = call.json_object("allOrNone", "collateSubrequests", "compositeRequest")
         all_or_none = is_set(body, "allOrNone", source=source)
         requests = _requests(body, source)
@@ -96,7 +96,7 @@ class Composite:
         """Each graph is done whole or not at all, whatever becomes of the others."""
         if float(call.version) < _GRAPHS_SINCE:
             raise not_found()
-        source, body = Source(call.text()), call.json_object("graphs")
+        source, body = JsonSource(call.text()), call.json_object("graphs")
         graphs = body.get("graphs")
         if not isinstance(graphs, list) or not all(isinstance(graph, dict) for graph in graphs):
             raise _missing(source)
@@ -205,7 +205,7 @@ def _result(request: Mapping[str, Any], reply: OrgReply) -> dict[str, Any]:
     }
 
 
-def _requests(body: Mapping[str, Any], source: Source) -> list[dict[str, Any]]:
+def _requests(body: Mapping[str, Any], source: JsonSource) -> list[dict[str, Any]]:
     requests = body.get("compositeRequest")
     if not isinstance(requests, list) or not requests:
         raise _missing(source)
@@ -223,7 +223,7 @@ def _requests(body: Mapping[str, Any], source: Source) -> list[dict[str, Any]]:
     return requests
 
 
-def _check_graph_ids(graphs: Sequence[Mapping[str, Any]], source: Source) -> None:
+def _check_graph_ids(graphs: Sequence[Mapping[str, Any]], source: JsonSource) -> None:
     seen: set[str] = set()
     for number, graph in enumerate(graphs):
         place = source.inside("graphs", number)
@@ -235,7 +235,7 @@ def _check_graph_ids(graphs: Sequence[Mapping[str, Any]], source: Source) -> Non
         seen.add(name)
 
 
-def _missing(source: Source) -> OrgApiError:
+def _missing(source: JsonSource) -> OrgApiError:
     return unreadable_json(
         "Cannot deserialize instance of <unknown> from null value null or request may be missing a"
         f" required field at {source.place}"

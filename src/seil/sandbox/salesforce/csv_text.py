@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from seil.sandbox.salesforce.errors import OrgApiError
 from seil.sandbox.salesforce.messages import FileRange
-from seil.sandbox.salesforce.translate import Column
+from seil.sandbox.salesforce.translate import SelectedColumn
 
 DELIMITERS = {
     "COMMA": ",",
@@ -53,7 +53,7 @@ class Dialect:
         return '"' + f'"{self.delimiter}"'.join(quoted) + f'"{self.line_ending}'
 
 
-def line_sql(columns: Sequence[Column], dialect: Dialect) -> str:
+def line_sql(columns: Sequence[SelectedColumn], dialect: Dialect) -> str:
     """One row's line as an SQL expression."""
     values = ", ".join(f"coalesce({_text(column)}, '')" for column in columns)
     return (
@@ -91,7 +91,7 @@ class LineFile:
         return FileRange(head, self.body, start, end)
 
 
-def _text(column: Column) -> str:
+def _text(column: SelectedColumn) -> str:
     if column.type == "datetime":
         return f"strftime({column.sql}, '%Y-%m-%dT%H:%M:%S.%gZ')"
     if column.type == "time":

@@ -13,9 +13,9 @@ from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.csv_text import Dialect, line_sql
 from seil.sandbox.salesforce.errors import OrgApiError, not_found
 from seil.sandbox.salesforce.json_rows import check_record
-from seil.sandbox.salesforce.json_text import Source
+from seil.sandbox.salesforce.json_text import JsonSource
 from seil.sandbox.salesforce.messages import CSV, FileRange, OrgReply, OrgRequest, OrgRoute
-from seil.sandbox.salesforce.records import Records
+from seil.sandbox.salesforce.records import OrgRecords
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.translate import translate
 
@@ -48,7 +48,7 @@ class UsageSummaries:
 class Files:
     """What was uploaded as VersionData is kept; the org's own files are billing extracts."""
 
-    def __init__(self, store: OrgStore, records: Records, folder: Path) -> None:
+    def __init__(self, store: OrgStore, records: OrgRecords, folder: Path) -> None:
         self._store = store
         self._records = records
         self._folder = folder
@@ -64,7 +64,9 @@ class Files:
         ]
 
     def _create(self, call: OrgRequest) -> OrgReply:
-        row = check_record(self._store.object(_VERSION), call.json_object(), Source(call.text()))
+        row = check_record(
+            self._store.object(_VERSION), call.json_object(), JsonSource(call.text())
+        )
         try:
             data = base64.b64decode(row.pop(_DATA, "") or "", validate=True)
         except (binascii.Error, TypeError, ValueError) as error:

@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from typing_extensions import override
 
 from seil.sandbox.base.faults import FaultTable, fault_problems
-from seil.sandbox.base.frame import Frame, reset_connection
+from seil.sandbox.base.frame import ServerFrame, reset_connection
 from seil.sandbox.salesforce import bodies
 from seil.sandbox.salesforce.auth import Logins
 from seil.sandbox.salesforce.errors import OrgApiError
@@ -39,7 +39,7 @@ _WITHOUT_BODY = (204, 304)
 _Aim: TypeAlias = tuple[OrgRoute, dict[str, str]]
 
 
-class OrgFrame(Frame[OrgFault]):
+class OrgFrame(ServerFrame[OrgFault]):
     def __init__(
         self,
         router: OrgRouter,

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from seil.salesforce.ids import full_id
-from seil.sandbox.salesforce.auth import SCOPE, Logins, Session
+from seil.sandbox.salesforce.auth import SCOPE, Logins, OrgSession
 from seil.sandbox.salesforce.describe import NEWEST
 from seil.sandbox.salesforce.errors import not_found
 from seil.sandbox.salesforce.messages import OrgReply, OrgRequest, OrgRoute
@@ -34,7 +34,7 @@ _ADDRESS = {
 }
 
 
-class Identity:
+class IdentityRoutes:
     """What is told of a user is what the User record says."""
 
     def __init__(self, store: OrgStore, logins: Logins) -> None:
@@ -127,7 +127,7 @@ class Identity:
         """Where a browser would find the org."""
         return OrgReply(200, b"<html><body>The stand-in org has no pages.</body></html>", _TEXT)
 
-    def _introspected(self, call: OrgRequest, session: Session, kind: str) -> dict[str, Any]:
+    def _introspected(self, call: OrgRequest, session: OrgSession, kind: str) -> dict[str, Any]:
         user = self._user(self._logins.user_id) or {}
         answer: dict[str, Any] = {
             "active": True,

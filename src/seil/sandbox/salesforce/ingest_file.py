@@ -12,7 +12,7 @@ from typing import TextIO
 
 from seil.sandbox.salesforce.csv_text import Dialect
 from seil.sandbox.salesforce.metadata import SObject
-from seil.sandbox.salesforce.records import Outcome
+from seil.sandbox.salesforce.records import WriteOutcome
 
 _NULL = "#N/A"
 _MAX_FIELD = 1 << 27
@@ -102,7 +102,9 @@ class Results:
         self._file = file
         self._folder = file.path.parent
 
-    def keep(self, number: int, rows: Sequence[Sequence[str]], outcomes: Sequence[Outcome]) -> None:
+    def keep(
+        self, number: int, rows: Sequence[Sequence[str]], outcomes: Sequence[WriteOutcome]
+    ) -> None:
         line = self._file.dialect.line
         good, bad = [], []
         for row, outcome in zip(rows, outcomes, strict=True):

@@ -35,7 +35,7 @@ from seil.sandbox.salesforce.messages import (
     required,
 )
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.records import Outcome, Records
+from seil.sandbox.salesforce.records import OrgRecords, WriteOutcome
 
 KIND = "ingest"
 _OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
@@ -48,7 +48,7 @@ class IngestJobs(Jobs):
     kind = KIND
     resumed = frozenset({"UploadComplete", "InProgress"})
 
-    def __init__(self, *parts: Any, records: Records, **kept: Any) -> None:
+    def __init__(self, *parts: Any, records: OrgRecords, **kept: Any) -> None:
         """`parts` and `kept` are those of all jobs; `records` writes the rows."""
         super().__init__(*parts, **kept)
         self._records = records
@@ -208,7 +208,9 @@ class IngestJobs(Jobs):
                 self._store.keep_setting(done_key, str(number + 1))
             self._usage.spend_ingest(len(rows))
 
-    def _written(self, info: Mapping[str, Any], rows: list[dict[str, str | None]]) -> list[Outcome]:
+    def _written(
+        self, info: Mapping[str, Any], rows: list[dict[str, str | None]]
+    ) -> list[WriteOutcome]:
         name, operation = info["object"], info["operation"]
         if operation in ("delete", "hardDelete"):
             ids = [next(iter(row.values()), None) or "" for row in rows]

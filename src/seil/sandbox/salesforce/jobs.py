@@ -34,7 +34,7 @@ class Stopped(Exception):  # noqa: N818  (no error: the server is going down, th
     """The work is to be left as it is; the next start takes it up again."""
 
 
-class Workers:
+class JobWorkers:
     """Runs jobs in the background, a few at a time."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Jobs:
         store: OrgStore,
         state: ServiceState,
         usage: Usage,
-        workers: Workers,
+        workers: JobWorkers,
         *,
         options: OrgOptions,
         folder: Path,

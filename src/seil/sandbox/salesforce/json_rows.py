@@ -14,7 +14,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from seil.sandbox.salesforce.errors import OrgApiError, unreadable_json
-from seil.sandbox.salesforce.json_text import Source
+from seil.sandbox.salesforce.json_text import JsonSource
 from seil.sandbox.salesforce.metadata import SObject
 
 _ATTRIBUTES = "attributes"
@@ -26,7 +26,7 @@ _TIME = re.compile(r"(\d\d:\d\d:\d\d)(\.\d{1,3})?Z?")
 _SOBJECT = "sobject"
 
 
-def check_record(entity: SObject, row: Any, source: Source) -> dict[str, Any]:
+def check_record(entity: SObject, row: Any, source: JsonSource) -> dict[str, Any]:
     """The record, whose members are fields and relationships of the object and of their types."""
     if not isinstance(row, dict):
         raise OrgApiError(
@@ -42,7 +42,7 @@ def check_record(entity: SObject, row: Any, source: Source) -> dict[str, Any]:
     return row
 
 
-def is_set(body: Mapping[str, Any], name: str, *, source: Source) -> bool:
+def is_set(body: Mapping[str, Any], name: str, *, source: JsonSource) -> bool:
     """A switch of a request, off where it is not sent."""
     value = body.get(name)
     if value is not None and not isinstance(value, bool):

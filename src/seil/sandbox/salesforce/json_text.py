@@ -34,14 +34,14 @@ def parse(text: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Source:
+class JsonSource:
     """Where a value came from: the whole text, and the members and positions that lead to it."""
 
     text: str
     path: tuple[str | int, ...] = ()
 
-    def inside(self, *steps: str | int) -> Source:
-        return Source(self.text, (*self.path, *steps))
+    def inside(self, *steps: str | int) -> JsonSource:
+        return JsonSource(self.text, (*self.path, *steps))
 
     def check_members(self, value: Mapping[str, Any], members: Collection[str]) -> None:
         """Raises OrgApiError JSON_PARSER_ERROR for one that is none of them."""

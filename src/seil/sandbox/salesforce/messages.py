@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 from seil.sandbox.base.messages import NoRouteError, RouteTable
 from seil.sandbox.salesforce.errors import OrgApiError, method_refused, not_found, unreadable_json
-from seil.sandbox.salesforce.json_text import Source, parse
+from seil.sandbox.salesforce.json_text import JsonSource, parse
 
 JSON = "application/json;charset=UTF-8"
 CSV = "text/csv; charset=UTF-8"
@@ -57,7 +57,7 @@ class OrgRequest:
         if not isinstance(value, dict):
             raise unreadable_json("The HTTP entity body is required to be a JSON object")
         if members:
-            Source(self.text()).check_members(value, members)
+            JsonSource(self.text()).check_members(value, members)
         return value
 
 

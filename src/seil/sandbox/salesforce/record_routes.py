@@ -19,11 +19,11 @@ from seil.sandbox.salesforce.conversion import RowError
 from seil.sandbox.salesforce.describe import described
 from seil.sandbox.salesforce.errors import AmbiguousIdError, OrgApiError, not_found, unreadable_json
 from seil.sandbox.salesforce.json_rows import check_record, is_set, object_name
-from seil.sandbox.salesforce.json_text import Source, parse
+from seil.sandbox.salesforce.json_text import JsonSource, parse
 from seil.sandbox.salesforce.messages import NO_CONTENT, OrgReply, OrgRequest, OrgRoute
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.query import Queries
-from seil.sandbox.salesforce.records import Outcome, Records
+from seil.sandbox.salesforce.records import OrgRecords, WriteOutcome
 from seil.sandbox.salesforce.rows import datetime_text
 from seil.sandbox.salesforce.store import OrgStore, RollBack, quoted
 
@@ -37,20 +37,20 @@ _MOST_CHUNKS = 10
 _UNSAFE_FIELDS = re.compile(r"[^\w.,\s]")
 
 
-def _created(outcome: Outcome) -> dict[str, Any]:
+def _created(outcome: WriteOutcome) -> dict[str, Any]:
     return {"id": outcome.id, "success": True, "errors": []}
 
 
-def _upserted(outcome: Outcome) -> dict[str, Any]:
+def _upserted(outcome: WriteOutcome) -> dict[str, Any]:
     return {**_created(outcome), "created": outcome.created}
 
 
-def _refused(outcome: Outcome) -> dict[str, Any]:
+def _refused(outcome: WriteOutcome) -> dict[str, Any]:
     return {"success": False, "errors": [outcome.error.as_json()] if outcome.error else []}
 
 
 class RecordRoutes:
-    def __init__(self, store: OrgStore, records: Records, queries: Queries) -> None:
+    def __init__(self, store: OrgStore, records: OrgRecords, queries: Queries) -> None:
         self._store = store
         self._records = records
         self._queries = queries
@@ -206,7 +206,7 @@ class RecordRoutes:
         entity = self._entity(call)
         key = _key(entity, call.args["key"])
 
-        def write(name: str, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        def write(name: str, rows: Sequence[Mapping[str, Any]]) -> list[WriteOutcome]:
             if name != entity.name:
                 reason = f"Records of type {name} cannot be upserted as {entity.name}"
                 raise OrgApiError(400, "INVALID_TYPE", reason)
@@ -227,30 +227,30 @@ class RecordRoutes:
     def _written_many(
         self,
         call: OrgRequest,
-        write: Callable[[str, Sequence[Mapping[str, Any]]], list[Outcome]],
+        write: Callable[[str, Sequence[Mapping[str, Any]]], list[WriteOutcome]],
         *,
-        result: Callable[[Outcome], dict[str, Any]] = _created,
+        result: Callable[[WriteOutcome], dict[str, Any]] = _created,
     ) -> OrgReply:
         body = call.json_object("allOrNone", "records")
         sent = body.get("records")
         if not isinstance(sent, list) or not all(isinstance(row, dict) for row in sent):
             raise unreadable_json("records must be a list of objects")
         _check_size(sent)
-        source = Source(call.text(), ("records",))
+        source = JsonSource(call.text(), ("records",))
         rows = []
         for number, row in enumerate(sent):
             entity = described(self._store, object_name(row))
             rows.append((entity.name, check_record(entity, row, source.inside(number))))
-        all_or_none = is_set(body, "allOrNone", source=Source(call.text()))
+        all_or_none = is_set(body, "allOrNone", source=JsonSource(call.text()))
         return OrgReply(200, self._grouped(rows, write, all_or_none=all_or_none, result=result))
 
     def _grouped(
         self,
         rows: Sequence[tuple[str, Any]],
-        write: Callable[[str, Any], list[Outcome]],
+        write: Callable[[str, Any], list[WriteOutcome]],
         *,
         all_or_none: bool,
-        result: Callable[[Outcome], dict[str, Any]] = _created,
+        result: Callable[[WriteOutcome], dict[str, Any]] = _created,
     ) -> list[dict[str, Any]]:
         """Runs of the same object are written together, in the order sent."""
         results: list[dict[str, Any]] = []
@@ -347,7 +347,7 @@ class RecordRoutes:
 def _record(entity: SObject, call: OrgRequest, *, without: str = "") -> dict[str, Any]:
     """The body as a record; `without` is the field that the address says."""
     text = call.text()
-    row = check_record(entity, parse(text), Source(text))
+    row = check_record(entity, parse(text), JsonSource(text))
     if without.lower() in (name.lower() for name in row):
         reason = f"The {without} field should not be specified in the sobject data."
         raise OrgApiError(400, "INVALID_FIELD", reason, fields=[without])
@@ -374,7 +374,7 @@ def _key(entity: SObject, name: str) -> SField:
     return key
 
 
-def _raise(outcome: Outcome) -> None:
+def _raise(outcome: WriteOutcome) -> None:
     """One record's error is the error of the whole request."""
     if (error := outcome.error) is None:
         return
@@ -395,8 +395,8 @@ def _runs(rows: Sequence[tuple[str, Any]]) -> list[tuple[str, list[Any]]]:
     return runs
 
 
-def _malformed(identifier: str) -> Outcome:
-    return Outcome(
+def _malformed(identifier: str) -> WriteOutcome:
+    return WriteOutcome(
         None, created=False, error=RowError("MALFORMED_ID", f"malformed id {identifier}")
     )
 

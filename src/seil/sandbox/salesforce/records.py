@@ -22,7 +22,7 @@ _INCOMING = "seil_incoming"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class WriteOutcome:
     """What became of one record."""
 
     id: str | None
@@ -30,11 +30,11 @@ class Outcome:
     error: RowError | None
 
     @classmethod
-    def of(cls, draft: Draft) -> Outcome:
+    def of(cls, draft: Draft) -> WriteOutcome:
         return cls(draft.id, created=draft.created, error=draft.error)
 
 
-class Records:
+class OrgRecords:
     """Every write sets the audit fields. Formula fields are not computed anew."""
 
     def __init__(self, store: OrgStore, *, user_id: str) -> None:
@@ -42,22 +42,24 @@ class Records:
         self._user_id = user_id
         self._checks = Checks(store)
 
-    def insert(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+    def insert(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[WriteOutcome]:
         entity = self._store.object(name)
         with self._store.write():
             drafts = self._drafted(entity, rows)
             self._insert(entity, drafts)
-        return [Outcome.of(draft) for draft in drafts]
+        return [WriteOutcome.of(draft) for draft in drafts]
 
-    def update(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+    def update(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[WriteOutcome]:
         """Each row with its Id."""
         entity = self._store.object(name)
         with self._store.write():
             drafts = self._drafted(entity, rows)
             self._update(entity, drafts)
-        return [Outcome.of(draft) for draft in drafts]
+        return [WriteOutcome.of(draft) for draft in drafts]
 
-    def upsert(self, name: str, rows: Sequence[Mapping[str, Any]], *, key: SField) -> list[Outcome]:
+    def upsert(
+        self, name: str, rows: Sequence[Mapping[str, Any]], *, key: SField
+    ) -> list[WriteOutcome]:
         """Updates the record that carries the row's value of `key`, inserts one where none does."""
         entity = self._store.object(name)
         with self._store.write():
@@ -68,16 +70,16 @@ class Records:
             unknown = [d for d in drafts if d.id is None and not d.values.get("Id")]
             self._update(entity, known)
             self._insert(entity, unknown)
-        return [Outcome.of(draft) for draft in drafts]
+        return [WriteOutcome.of(draft) for draft in drafts]
 
-    def delete(self, name: str, ids: Sequence[str], *, hard: bool = False) -> list[Outcome]:
+    def delete(self, name: str, ids: Sequence[str], *, hard: bool = False) -> list[WriteOutcome]:
         """Into the recycle bin, with what hangs on them; or for good."""
         entity = self._store.object(name)
         with self._store.write():
             drafts = [Draft({"Id": identifier}, {"Id": identifier}) for identifier in ids]
             self._checks.existing(entity, drafts, deleted_too=hard)
             self._remove(entity, [d.id for d in sound(drafts) if d.id], hard=hard)
-        return [Outcome.of(draft) for draft in drafts]
+        return [WriteOutcome.of(draft) for draft in drafts]
 
     def _drafted(self, entity: SObject, rows: Sequence[Mapping[str, Any]]) -> list[Draft]:
         drafts = [Draft(row) for row in rows]

@@ -86,7 +86,7 @@ class Joined:
         return f'{self.table}."Type"' if self.entity is NAME else None
 
 
-class Scope:
+class QueryScope:
     """One SELECT's FROM clause. Looking a name up adds the join it needs."""
 
     def __init__(self, objects: Mapping[str, SObject], query: soql.Query, bound: Bound) -> None:
@@ -109,7 +109,7 @@ class Scope:
         clauses = [f"FROM main.{quoted(self.entity.name)} AS {self.table}"]
         return " ".join([*clauses, *(joined.clause for joined in self._joined.values())])
 
-    def resolve(self, name: soql.Field) -> Resolved:
+    def resolve(self, name: soql.FieldPath) -> Resolved:
         path = self._without_own_name(name.path)
         if len(path) - 1 > _MAX_LEVELS:
             raise self.bound.error(

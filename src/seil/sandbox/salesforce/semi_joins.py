@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.conditions import IDS
 from seil.sandbox.salesforce.errors import OrgApiError
-from seil.sandbox.salesforce.scope import Resolved, Scope
+from seil.sandbox.salesforce.scope import QueryScope, Resolved
 
 _MOST = 2
 
 
-def check_semi_joins(query: soql.Query, scope: Scope) -> None:
+def check_semi_joins(query: soql.Query, scope: QueryScope) -> None:
     """Whether there may be as many, and where they stand. Raises OrgApiError MALFORMED_QUERY."""
     found = list(_semi_joins(query.where, beneath=""))
     if len(found) > _MOST:
@@ -32,7 +32,9 @@ def check_semi_joins(query: soql.Query, scope: Scope) -> None:
             raise _refused(scope, inner, reason)
 
 
-def check_semi_join(condition: soql.In, outer: Scope, query: soql.Query, inner: Scope) -> None:
+def check_semi_join(
+    condition: soql.In, outer: QueryScope, query: soql.Query, inner: QueryScope
+) -> None:
     """Whether both sides are ids of the same kind of object. Raises OrgApiError MALFORMED_QUERY."""
     left, selected = _resolved(outer, condition.operand), _resolved(inner, query.select[0])
     if left is None or selected is None:
@@ -73,9 +75,9 @@ def _semi_joins(
             yield from _semi_joins(negated, beneath="NOT")
 
 
-def _resolved(scope: Scope, operand: object) -> Resolved | None:
+def _resolved(scope: QueryScope, operand: object) -> Resolved | None:
     """The field, if it is one of the object itself."""
-    found = scope.resolve(operand) if isinstance(operand, soql.Field) else None
+    found = scope.resolve(operand) if isinstance(operand, soql.FieldPath) else None
     return found if found and found.table == scope.table else None
 
 
@@ -83,5 +85,5 @@ def _objects(side: Resolved) -> set[str]:
     return {side.owner.name} if side.field.type == "id" else set(side.field.reference_to)
 
 
-def _refused(scope: Scope, query: soql.Query, reason: str) -> OrgApiError:
+def _refused(scope: QueryScope, query: soql.Query, reason: str) -> OrgApiError:
     return scope.bound.error(query.at, "MALFORMED_QUERY", reason)

@@ -18,9 +18,9 @@ from seil.sandbox.salesforce.describe import Describe
 from seil.sandbox.salesforce.extras import Files, UsageSummaries
 from seil.sandbox.salesforce.faults import OrgFault
 from seil.sandbox.salesforce.frame import OrgFrame
-from seil.sandbox.salesforce.identity import Identity
+from seil.sandbox.salesforce.identity import IdentityRoutes
 from seil.sandbox.salesforce.ingest_jobs import IngestJobs
-from seil.sandbox.salesforce.jobs import Workers
+from seil.sandbox.salesforce.jobs import JobWorkers
 from seil.sandbox.salesforce.keys import certificate, key_pair
 from seil.sandbox.salesforce.messages import OrgRouter
 from seil.sandbox.salesforce.options import OrgOptions
@@ -28,7 +28,7 @@ from seil.sandbox.salesforce.query import Queries
 from seil.sandbox.salesforce.query_jobs import QueryJobs
 from seil.sandbox.salesforce.record_ids import record_id
 from seil.sandbox.salesforce.record_routes import RecordRoutes
-from seil.sandbox.salesforce.records import Records
+from seil.sandbox.salesforce.records import OrgRecords
 from seil.sandbox.salesforce.state import ServiceState
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.subrequests import Subrequests
@@ -91,8 +91,8 @@ class _Parts:
         public_key = options.public_key or key_pair(folder)
         self.logins = Logins(self.state, options, public_key=public_key, user_id=_USER)
         self.usage = Usage(self.state, options)
-        self.workers = Workers()
-        records = Records(self.store, user_id=_USER)
+        self.workers = JobWorkers()
+        records = OrgRecords(self.store, user_id=_USER)
         self.queries = Queries(self.store, self.state, options, folder / "queries")
         describe = Describe(self.store, identity_path=self.logins.identity_path)
         subrequests = Subrequests()
@@ -117,7 +117,7 @@ class _Parts:
         )
         resources = (
             self.logins,
-            Identity(self.store, self.logins),
+            IdentityRoutes(self.store, self.logins),
             BulkV1(self.logins),
             OrgControl(self.store, self.usage, describe, faults),
             UsageSummaries(),

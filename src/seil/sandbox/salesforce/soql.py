@@ -21,7 +21,7 @@ _STRING_ESCAPES = frozenset("nNrRtTbBfF\"'\\_%")
 
 
 @dataclass(frozen=True)
-class Field:
+class FieldPath:
     """A dotted path of names; `at` is its offset in the query."""
 
     path: tuple[str, ...]
@@ -31,18 +31,18 @@ class Field:
 @dataclass(frozen=True)
 class Function:
     name: str
-    argument: Field | Function | None
+    argument: FieldPath | Function | None
     at: int
 
 
-Operand: TypeAlias = Field | Function
+Operand: TypeAlias = FieldPath | Function
 
 
 @dataclass(frozen=True)
 class SelectedField:
     """A field with an alias, as grouped queries take it."""
 
-    field: Field
+    field: FieldPath
     alias: str
 
 
@@ -134,7 +134,7 @@ class OrderItem:
 class Query:
     """`text` is the whole query, of a subquery too: offsets point into it."""
 
-    select: tuple[Field | SelectedField | SelectedFunction | FieldGroup | TypeOf | Query, ...]
+    select: tuple[FieldPath | SelectedField | SelectedFunction | FieldGroup | TypeOf | Query, ...]
     object: str
     at: int
     alias: str | None = None
@@ -235,15 +235,15 @@ class _Tree(Transformer[Token, Query]):
         found = {"object": str(name), "at": name.start_pos, "alias": alias and str(alias)}
         return "source", found
 
-    def field(self, children: list[Token]) -> Field:
+    def field(self, children: list[Token]) -> FieldPath:
         (token,) = children
-        return Field(tuple(re.split(r"\s*\.\s*", token)), token.start_pos or 0)
+        return FieldPath(tuple(re.split(r"\s*\.\s*", token)), token.start_pos or 0)
 
     def function(self, children: list[Any]) -> Function:
         name, argument = children
         return Function(name.upper(), argument, name.start_pos)
 
-    def selected_field(self, children: list[Any]) -> Field | SelectedField:
+    def selected_field(self, children: list[Any]) -> FieldPath | SelectedField:
         field, alias = children
         return SelectedField(field, str(alias)) if alias else field
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seil.sandbox.base.store import SqliteFile, token_digest
+from seil.sandbox.base.store import StateFile, token_digest
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS tokens (
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS cursors (
 """
 
 
-class ServiceState(SqliteFile):
+class ServiceState(StateFile):
     """Tokens are stored as digests: the file gives access to nothing."""
 
     def __init__(self, file: Path) -> None:

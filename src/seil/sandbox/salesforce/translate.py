@@ -10,7 +10,7 @@ from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.conditions import NUMBERS, Conditions, Term
 from seil.sandbox.salesforce.errors import OrgApiError
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.scope import Bound, Resolved, Scope
+from seil.sandbox.salesforce.scope import Bound, QueryScope, Resolved
 from seil.sandbox.salesforce.semi_joins import check_semi_join, check_semi_joins
 
 COMPOUND = frozenset({"address", "location", "complexvalue"})
@@ -56,7 +56,7 @@ _NO_ALIASES = re.compile(
 
 
 @dataclass(frozen=True)
-class Column:
+class SelectedColumn:
     """`path` names it in the reply; a compound value is made of `parts`, a binary one of its id.
 
     `field` is the field as described, `call` the function that was selected instead.
@@ -65,7 +65,7 @@ class Column:
     path: tuple[str, ...]
     type: str
     sql: str
-    parts: tuple[Column, ...] = ()
+    parts: tuple[SelectedColumn, ...] = ()
     field: SField | None = None
     call: str = ""
 
@@ -89,7 +89,7 @@ class Translation:
     """`body` is everything from FROM on; `order` its ORDER BY, which a count can do without."""
 
     entity: SObject
-    columns: tuple[Column, ...]
+    columns: tuple[SelectedColumn, ...]
     parents: tuple[Parent, ...]
     id_sql: str
     body: str
@@ -137,14 +137,14 @@ class _Statement:
         self._query = query
         self._bound = bound
         self._deleted_too = deleted_too
-        self._scope = Scope(objects, query, bound)
+        self._scope = QueryScope(objects, query, bound)
         check_semi_joins(query, self._scope)
         self._conditions = Conditions(bound, self._filtered, self._subquery)
         self._group_conditions = Conditions(bound, self._filtered_group, self._subquery)
         self.counted = _is_count(query)
         self.grouped = bool(query.group) or any(map(_aggregates, query.select))
 
-    def translation(self, columns: tuple[Column, ...]) -> Translation:
+    def translation(self, columns: tuple[SelectedColumn, ...]) -> Translation:
         clauses = [self._where(), self._group(), self._having()]
         order, page = self._order(columns), self._page()
         body = " ".join([self._scope.from_clause, *filter(None, clauses)])
@@ -161,12 +161,12 @@ class _Statement:
             self.counted,
         )
 
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[SelectedColumn, ...]:
         """As selected, each name once.
 
         https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_groupby_alias.htm
         """
-        columns: dict[tuple[str, ...], Column] = {}
+        columns: dict[tuple[str, ...], SelectedColumn] = {}
         for column in self._selected():
             name = ".".join(column.path)
             key = tuple(part.lower() for part in column.path)
@@ -177,11 +177,11 @@ class _Statement:
             columns[key] = column
         return tuple(columns.values())
 
-    def _selected(self) -> Iterator[Column]:
+    def _selected(self) -> Iterator[SelectedColumn]:
         unnamed = 0
         for item in self._query.select:
             match item:
-                case soql.Field():
+                case soql.FieldPath():
                     yield self._field_column(item)
                 case soql.SelectedField(field, alias):
                     yield self._aliased(field, alias)
@@ -192,7 +192,7 @@ class _Statement:
                     self._refuse_keyword(alias, function.at)
                     self._require_group(function, "Field")
                     term = self._function(function)
-                    yield Column(name, term.type, term.sql, call=_call(function))
+                    yield SelectedColumn(name, term.type, term.sql, call=_call(function))
                 case soql.FieldGroup():
                     yield from self._field_group(item)
                 case _:
@@ -201,7 +201,7 @@ class _Statement:
                         item.at, "MALFORMED_QUERY", f"{kind} is not supported by this stand-in"
                     )
 
-    def _parents(self, columns: tuple[Column, ...]) -> Iterator[Parent]:
+    def _parents(self, columns: tuple[SelectedColumn, ...]) -> Iterator[Parent]:
         paths = {column.path[:n] for column in columns for n in range(1, len(column.path))}
         for path in sorted(paths, key=len):
             joined = self._scope.parent(path)
@@ -209,11 +209,11 @@ class _Statement:
                 path, joined.entity.name, joined.reference.name, joined.id_sql, joined.type_sql
             )
 
-    def _field_column(self, name: soql.Field) -> Column:
+    def _field_column(self, name: soql.FieldPath) -> SelectedColumn:
         self._require_group(name, "Field")
         return self._column(self._scope.resolve(name))
 
-    def _aliased(self, name: soql.Field, alias: str) -> Column:
+    def _aliased(self, name: soql.FieldPath, alias: str) -> SelectedColumn:
         if not self.grouped:
             reason = "only aggregate expressions use field aliasing"
             raise self._bound.error(name.at, "MALFORMED_QUERY", reason)
@@ -226,24 +226,24 @@ class _Statement:
 
     def _labelled(self, function: soql.Function) -> tuple[str, ...] | None:
         """toLabel(Status) and its like are named as their field, outside of groups."""
-        if function.name in _RENDERINGS and isinstance(function.argument, soql.Field):
+        if function.name in _RENDERINGS and isinstance(function.argument, soql.FieldPath):
             return self._scope.resolve(function.argument).path
         return None
 
-    def _column(self, found: Resolved) -> Column:
+    def _column(self, found: Resolved) -> SelectedColumn:
         entry = found.field
         path = found.path[-1:] if self.grouped else found.path
         if entry.type in COMPOUND:
             parts = tuple(
-                Column((part.name,), part.type, found.part(part))
+                SelectedColumn((part.name,), part.type, found.part(part))
                 for part in found.owner.parts(entry.name)
                 if part.stored
             )
-            return Column(path, entry.type, "NULL", parts, field=entry)
+            return SelectedColumn(path, entry.type, "NULL", parts, field=entry)
         sql = f'{found.table}."Id"' if entry.type == "base64" else found.sql
-        return Column(path, entry.type, sql, field=entry)
+        return SelectedColumn(path, entry.type, sql, field=entry)
 
-    def _field_group(self, group: soql.FieldGroup) -> Iterator[Column]:
+    def _field_group(self, group: soql.FieldGroup) -> Iterator[SelectedColumn]:
         limit = self._query.limit
         if group.kind != "STANDARD" and (limit is None or limit > _MAX_GROUP_LIMIT):
             reason = f"The SOQL FIELDS function must have a LIMIT of at most {_MAX_GROUP_LIMIT}"
@@ -251,7 +251,7 @@ class _Statement:
         for entry in self._scope.entity.fields:
             custom = entry.name.lower().endswith("__c")
             if group.kind == "ALL" or custom == (group.kind == "CUSTOM"):
-                yield self._field_column(soql.Field((entry.name,), group.at))
+                yield self._field_column(soql.FieldPath((entry.name,), group.at))
 
     def _where(self) -> str:
         wanted = []
@@ -272,12 +272,12 @@ class _Statement:
             raise self._bound.error(self._query.at, "MALFORMED_QUERY", reason)
         return f"HAVING {self._group_conditions.sql(having)}" if having is not None else ""
 
-    def _order(self, columns: tuple[Column, ...]) -> str:
+    def _order(self, columns: tuple[SelectedColumn, ...]) -> str:
         """An alias of a function can be ordered by too."""
         by_alias = {c.path[0].lower(): c for c in columns if len(c.path) == 1}
         items = []
         for item in self._query.order:
-            name = item.operand.path[-1].lower() if isinstance(item.operand, soql.Field) else ""
+            name = item.operand.path[-1].lower() if isinstance(item.operand, soql.FieldPath) else ""
             if self.grouped and name in by_alias:
                 sql = by_alias[name].sql
             else:
@@ -356,7 +356,7 @@ class _Statement:
         return self._term(operand).sql in groups or (inner is not None and self._in_groups(inner))
 
     def _usable(self, operand: soql.Operand, trait: str, done: str) -> Term:
-        if isinstance(operand, soql.Field):
+        if isinstance(operand, soql.FieldPath):
             entry = self._scope.resolve(operand).field
             if not entry.stored or not entry.raw.get(trait, True):
                 name = ".".join(operand.path)
@@ -405,7 +405,7 @@ def _is_count(query: soql.Query) -> bool:
 def _call(function: soql.Function) -> str:
     argument = function.argument
     inner = _call(argument) if isinstance(argument, soql.Function) else ""
-    path = ".".join(argument.path) if isinstance(argument, soql.Field) else inner
+    path = ".".join(argument.path) if isinstance(argument, soql.FieldPath) else inner
     return f"{function.name.lower()}({path})"
 
 
@@ -429,7 +429,7 @@ def _refuse_in_bulk(query: soql.Query) -> None:
         raise OrgApiError(400, "API_ERROR", reason)
 
 
-def _refuse_columns_in_bulk(columns: tuple[Column, ...]) -> None:
+def _refuse_columns_in_bulk(columns: tuple[SelectedColumn, ...]) -> None:
     for column in columns:
         if column.type in COMPOUND:
             raise OrgApiError(

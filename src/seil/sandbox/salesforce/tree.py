@@ -14,10 +14,10 @@ from seil.sandbox.salesforce.conversion import RowError
 from seil.sandbox.salesforce.describe import described
 from seil.sandbox.salesforce.errors import OrgApiError, unreadable_json
 from seil.sandbox.salesforce.json_rows import check_record
-from seil.sandbox.salesforce.json_text import Source
+from seil.sandbox.salesforce.json_text import JsonSource
 from seil.sandbox.salesforce.messages import OrgReply, OrgRequest, OrgRoute
 from seil.sandbox.salesforce.metadata import SObject
-from seil.sandbox.salesforce.records import Records
+from seil.sandbox.salesforce.records import OrgRecords
 from seil.sandbox.salesforce.store import OrgStore, RollBack
 
 _MOST_RECORDS = 200
@@ -31,7 +31,7 @@ class _Node:
 
     entity: SObject
     row: Mapping[str, Any]
-    source: Source
+    source: JsonSource
     above: _Node | None = None
     key: str = ""
     id: str | None = None
@@ -55,7 +55,7 @@ class _Node:
 
 
 class Tree:
-    def __init__(self, store: OrgStore, records: Records) -> None:
+    def __init__(self, store: OrgStore, records: OrgRecords) -> None:
         self._store = store
         self._records = records
 
@@ -64,7 +64,7 @@ class Tree:
 
     def _create(self, call: OrgRequest) -> OrgReply:
         entity = described(self._store, call.args["object"])
-        source = Source(call.text())
+        source = JsonSource(call.text())
         levels = self._levels(_Node(entity, call.json_object(_RECORDS), source))
         nodes = [node for level in levels for node in level]
         if len(nodes) > _MOST_RECORDS:

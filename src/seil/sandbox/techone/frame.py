@@ -27,6 +27,7 @@ class TechOneFrame(WholeBodyFrame[TechOneFault, TechOneRequest]):
     control = CONTROL
     max_body = 64 << 20
     server_header = "Microsoft-IIS/10.0"
+    request_type = TechOneRequest
 
     def __init__(
         self,
@@ -45,17 +46,6 @@ class TechOneFrame(WholeBodyFrame[TechOneFault, TechOneRequest]):
         """How often each method and path was requested since the start."""
         with self._lock:
             return dict(sorted(self._requests.items()))
-
-    @override
-    def received(self, request: web.Request, body: bytes) -> TechOneRequest:
-        return TechOneRequest(
-            request.method,
-            request.path,
-            request.query,
-            request.headers,
-            body,
-            base_url=f"{request.scheme}://{request.host}",
-        )
 
     @override
     def strike(self, request: web.Request, body: bytes) -> TechOneFault | None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohttp import web
 from typing_extensions import override
 
 from seil.sandbox.base.faults import FaultTable
-from seil.sandbox.base.listening import StandIn
+from seil.sandbox.base.listening import FrameParts, StandIn
 from seil.sandbox.techone.control import TechOneControl
 from seil.sandbox.techone.faults import TechOneFault
 from seil.sandbox.techone.frame import CONTROL, TechOneFrame
@@ -53,8 +52,10 @@ class TechOneServer(StandIn["_Parts", TechOneOptions, TechOneFault]):
         return _Parts(self.folder, self.options, self.faults)
 
 
-class _Parts:
+class _Parts(FrameParts):
     """What one running server is made of, in the order it is opened."""
+
+    store: TechOneStore
 
     def __init__(
         self, folder: Path, options: TechOneOptions, faults: FaultTable[TechOneFault]
@@ -74,15 +75,6 @@ class _Parts:
         except BaseException:
             self.store.close()
             raise
-
-    def application(self) -> web.Application:
-        return self.frame.application()
-
-    def start(self) -> None: ...
-
-    def close(self) -> None:
-        self.frame.close()
-        self.store.close()
 
     def _find(self, request: TechOneRequest) -> Handler:
         if request.path.startswith(CONTROL):
@@ -104,10 +96,10 @@ class _Parts:
 def _warehouse(store: TechOneStore, options: TechOneOptions) -> Endpoint:
     """Only a server that starts pays for lxml."""
     from seil.sandbox.techone.soap import Endpoint
-    from seil.sandbox.techone.warehouse import Warehouse
+    from seil.sandbox.techone.warehouse import WarehouseService
     from seil.sandbox.techone.wsdl import Wsdl
 
-    return Endpoint(Wsdl(options.wsdl), Warehouse(store, options).operations())
+    return Endpoint(Wsdl(options.wsdl), WarehouseService(store, options).operations())
 
 
 def _seed(store: TechOneStore, options: TechOneOptions) -> None:

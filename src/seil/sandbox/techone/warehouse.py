@@ -39,7 +39,7 @@ class _WrongError(Exception):
         self.found = found
 
 
-class Warehouse:
+class WarehouseService:
     def __init__(self, store: TechOneStore, options: TechOneOptions) -> None:
         self._store = store
         self._login = options.login

@@ -6,12 +6,12 @@ from typing import Any
 
 from seil.sandbox.admanager.errors import required
 from seil.sandbox.admanager.inventory import availability, demand_of
-from seil.sandbox.admanager.line_items import LineItems
-from seil.sandbox.admanager.network import Network
+from seil.sandbox.admanager.line_items import SandboxLineItems
+from seil.sandbox.admanager.network import SandboxNetwork
 from seil.sandbox.admanager.rest.gateway import Operation, Request
 
 
-def operations(network: Network, line_items: LineItems) -> dict[str, Operation]:
+def operations(network: SandboxNetwork, line_items: SandboxLineItems) -> dict[str, Operation]:
     def run(request: Request) -> dict[str, Any]:
         if not (name := request.get("existingLineItem")):
             raise required("existing_line_item")

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from seil.sandbox.admanager.account import AdManagerTokens
 from seil.sandbox.admanager.errors import AdManagerApiError, invalid, not_found
 from seil.sandbox.admanager.messages import JSON, AdManagerRequest
-from seil.sandbox.admanager.network import Network
+from seil.sandbox.admanager.network import SandboxNetwork
 from seil.sandbox.admanager.options import READ_ONLY, READ_WRITE
 from seil.sandbox.admanager.rest import schema
 from seil.sandbox.admanager.rest.checks import check_message
@@ -45,11 +45,11 @@ _SYSTEM = frozenset(
 )
 
 
-class NetworkRest:
+class RestGateway:
     """`operations` by the client's method name; what it knows and they do not is UNIMPLEMENTED."""
 
     def __init__(
-        self, network: Network, tokens: AdManagerTokens, operations: Mapping[str, Operation]
+        self, network: SandboxNetwork, tokens: AdManagerTokens, operations: Mapping[str, Operation]
     ) -> None:
         self._network = network
         self._tokens = tokens

@@ -9,9 +9,9 @@ from typing import Any
 from seil.sandbox.admanager.clock import ZONE
 from seil.sandbox.admanager.errors import AdManagerApiError, invalid
 from seil.sandbox.admanager.life_cycle import LINE_ITEM_ACTIONS, ORDER_ACTIONS
-from seil.sandbox.admanager.line_items import LineItems
-from seil.sandbox.admanager.network import Network, Thing
-from seil.sandbox.admanager.orders import Orders
+from seil.sandbox.admanager.line_items import SandboxLineItems
+from seil.sandbox.admanager.network import SandboxNetwork, Thing
+from seil.sandbox.admanager.orders import SandboxOrders
 from seil.sandbox.admanager.rest.checks import check_mask, check_resource, without_output
 from seil.sandbox.admanager.rest.gateway import Operation, Request
 from seil.sandbox.admanager.rest.lists import listed
@@ -43,7 +43,9 @@ _READ_ONLY = {
 }
 
 
-def operations(network: Network, orders: Orders, line_items: LineItems) -> dict[str, Operation]:
+def operations(
+    network: SandboxNetwork, orders: SandboxOrders, line_items: SandboxLineItems
+) -> dict[str, Operation]:
     found: dict[str, Operation] = {
         **_network_operations(network),
         **_order_operations(orders),
@@ -56,15 +58,15 @@ def operations(network: Network, orders: Orders, line_items: LineItems) -> dict[
     return found
 
 
-def _got(network: Network, kind: str, request: Request) -> Thing:
+def _got(network: SandboxNetwork, kind: str, request: Request) -> Thing:
     return network.get(kind, request["name"])
 
 
-def _all(network: Network, message: str, kind: str, request: Request) -> Thing:
+def _all(network: SandboxNetwork, message: str, kind: str, request: Request) -> Thing:
     return listed(request, network.store.all(kind), message=message, member=kind)
 
 
-def _network_operations(network: Network) -> dict[str, Operation]:
+def _network_operations(network: SandboxNetwork) -> dict[str, Operation]:
     def get(_request: Request) -> Thing:
         return {
             "name": network.parent,
@@ -81,7 +83,7 @@ def _network_operations(network: Network) -> dict[str, Operation]:
     return {"GetNetwork": get, "ListNetworks": lambda request: {"networks": [get(request)]}}
 
 
-def _order_operations(orders: Orders) -> dict[str, Operation]:
+def _order_operations(orders: SandboxOrders) -> dict[str, Operation]:
     def create(request: Request) -> Thing:
         at = "requests[{}].order"
         return {
@@ -115,7 +117,7 @@ def _order_operations(orders: Orders) -> dict[str, Operation]:
     }
 
 
-def _line_item_operations(line_items: LineItems) -> dict[str, Operation]:
+def _line_item_operations(line_items: SandboxLineItems) -> dict[str, Operation]:
     def create_one(given: Mapping[str, Any], at: str) -> Thing:
         return line_items.create(_new(_LINE_ITEM, given, at), at=at)
 

@@ -11,9 +11,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from seil.sandbox.admanager.clock import stamp
-from seil.sandbox.admanager.delivery import Delivered, delivered_on, span
+from seil.sandbox.admanager.delivery import DeliveredUnits, delivered_on, span
 from seil.sandbox.admanager.errors import AdManagerApiError, invalid, not_found, required
-from seil.sandbox.admanager.network import Network, Thing, ident, public
+from seil.sandbox.admanager.network import SandboxNetwork, Thing, ident, public
 from seil.sandbox.admanager.rest.checks import check_mask, check_resource, without_output
 from seil.sandbox.admanager.rest.gateway import Operation, Request
 from seil.sandbox.admanager.rest.lists import listed, page_bounds, page_token
@@ -33,7 +33,7 @@ _DIMENSIONS: Mapping[str, Callable[[Thing, Thing, date], dict[str, Any]]] = {
     "ORDER_NAME": lambda _item, order, _day: {"stringValue": order["displayName"]},
     "DATE": lambda _item, _order, day: {"intValue": day.strftime("%Y%m%d")},
 }
-_METRICS: Mapping[str, Callable[[Delivered], dict[str, Any]]] = {
+_METRICS: Mapping[str, Callable[[DeliveredUnits], dict[str, Any]]] = {
     "AD_SERVER_IMPRESSIONS": lambda found: {"intValue": str(found.impressions)},
     "AD_SERVER_CLICKS": lambda found: {"intValue": str(found.clicks)},
     "AD_SERVER_CTR": lambda found: {
@@ -51,8 +51,8 @@ _RELATIVE: Mapping[str, tuple[int, int]] = {
 _FILTERED = ("LINE_ITEM_ID", "ORDER_ID")
 
 
-class Reports:
-    def __init__(self, network: Network) -> None:
+class SandboxReports:
+    def __init__(self, network: SandboxNetwork) -> None:
         self._network = network
 
     def operations(self) -> dict[str, Operation]:
@@ -205,19 +205,21 @@ class Reports:
         """Summed up over what is no dimension; without rows that delivered nothing."""
         dimensions = definition.get("dimensions", [])
         conditions = list(_conditions(definition.get("filters", [])))
-        sums: dict[str, tuple[list[Thing], Delivered]] = {}
+        sums: dict[str, tuple[list[Thing], DeliveredUnits]] = {}
         for item, order, day, found in self._delivered(days):
             if not all(condition(item) for condition in conditions):
                 continue
             values = [_DIMENSIONS[name](item, order, day) for name in dimensions]
-            before = sums.get(str(values), (values, Delivered(0, 0)))[1]
-            total = Delivered(before.impressions + found.impressions, before.clicks + found.clicks)
+            before = sums.get(str(values), (values, DeliveredUnits(0, 0)))[1]
+            total = DeliveredUnits(
+                before.impressions + found.impressions, before.clicks + found.clicks
+            )
             sums[str(values)] = (values, total)
         for values, total in sums.values():
             metrics = [_METRICS[name](total) for name in definition.get("metrics", [])]
             yield {"dimensionValues": values, "metricValueGroups": [{"primaryValues": metrics}]}
 
-    def _delivered(self, days: list[date]) -> Iterator[tuple[Thing, Thing, date, Delivered]]:
+    def _delivered(self, days: list[date]) -> Iterator[tuple[Thing, Thing, date, DeliveredUnits]]:
         network, zone = self._network, self._network.clock.zone
         now = network.clock.now()
         for item in network.store.all("lineItems"):

@@ -12,7 +12,7 @@ from typing import Any
 from seil.sandbox.admanager.errors import AdManagerApiError, invalid, not_found
 from seil.sandbox.admanager.network import Thing
 from seil.sandbox.admanager.soap.negotiation import Negotiation
-from seil.sandbox.admanager.soap.proposals import Proposals
+from seil.sandbox.admanager.soap.proposals import SandboxProposals
 from seil.sandbox.admanager.soap.states import is_open
 
 _ANSWERABLE = ("AWAITING_BUYER_REVIEW", "ONLY_SELLER_ACCEPTED", "AWAITING_SELLER_REVIEW")
@@ -20,8 +20,8 @@ _STEP = 100
 _COUNTERS = {"netRate": int, "units": int, "comment": str}
 
 
-class Buyers:
-    def __init__(self, proposals: Proposals, negotiation: Negotiation) -> None:
+class SandboxBuyers:
+    def __init__(self, proposals: SandboxProposals, negotiation: Negotiation) -> None:
         self._proposals = proposals
         self._negotiation = negotiation
 

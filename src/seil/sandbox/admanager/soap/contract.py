@@ -34,7 +34,7 @@ class Type:
 
 
 @dataclass(frozen=True)
-class Operation:
+class SoapOperation:
     name: str
     parameters: tuple[Element, ...]
     result: Element
@@ -44,7 +44,7 @@ class Operation:
 class Contract:
     types: Mapping[str, Type]
     enums: Mapping[str, tuple[str, ...]]
-    services: Mapping[str, Mapping[str, Operation]]
+    services: Mapping[str, Mapping[str, SoapOperation]]
 
     def elements(self, name: str) -> tuple[Element, ...]:
         """In the order of the wire: the base's come first."""
@@ -59,7 +59,7 @@ class Contract:
 def contract() -> Contract:
     types: dict[str, Type] = {}
     enums: dict[str, tuple[str, ...]] = {}
-    services: dict[str, dict[str, Operation]] = {}
+    services: dict[str, dict[str, SoapOperation]] = {}
     service = ""
     for line in _lines(Path(__file__).with_name("types.txt").read_text("utf-8")):
         if line.startswith("service "):
@@ -67,7 +67,7 @@ def contract() -> Contract:
             services[service] = {}
         elif match := re.fullmatch(r"(\w+)\((.*)\) (\S+)", line):
             result = _element(f"rval:{match[3]}")
-            made = Operation(match[1], _elements(match[2]), result)
+            made = SoapOperation(match[1], _elements(match[2]), result)
             services[service][made.name] = made
         elif match := re.fullmatch(r"enum (\S+): (.*)", line):
             enums[match[1]] = tuple(match[2].split())

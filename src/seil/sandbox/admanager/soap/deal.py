@@ -8,9 +8,9 @@ from typing import Any
 from seil.sandbox.admanager.clock import stamp
 from seil.sandbox.admanager.errors import AdManagerApiError
 from seil.sandbox.admanager.inventory import availability
-from seil.sandbox.admanager.line_items import LineItems
-from seil.sandbox.admanager.network import Network, Thing, ident
-from seil.sandbox.admanager.orders import Orders
+from seil.sandbox.admanager.line_items import SandboxLineItems
+from seil.sandbox.admanager.network import SandboxNetwork, Thing, ident
+from seil.sandbox.admanager.orders import SandboxOrders
 from seil.sandbox.admanager.soap.dates import from_soap
 from seil.sandbox.admanager.soap.forecasts import soap_demand
 from seil.sandbox.admanager.soap.references import rest_targeting
@@ -21,7 +21,9 @@ _FIRST_DEAL = 700_000_000
 
 
 class Deals:
-    def __init__(self, network: Network, orders: Orders, line_items: LineItems) -> None:
+    def __init__(
+        self, network: SandboxNetwork, orders: SandboxOrders, line_items: SandboxLineItems
+    ) -> None:
         self._network = network
         self._orders = orders
         self._line_items = line_items

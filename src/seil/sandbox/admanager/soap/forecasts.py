@@ -13,8 +13,8 @@ from typing import Any
 from seil.sandbox.admanager.checks import check_caps, check_currency
 from seil.sandbox.admanager.errors import AdManagerApiError, dangling, required
 from seil.sandbox.admanager.inventory import Demand, availability, demand_of, narrowings
-from seil.sandbox.admanager.line_items import LineItems
-from seil.sandbox.admanager.network import Network, Thing
+from seil.sandbox.admanager.line_items import SandboxLineItems
+from seil.sandbox.admanager.network import SandboxNetwork, Thing
 from seil.sandbox.admanager.reservation import check_terms
 from seil.sandbox.admanager.soap.dates import from_soap
 from seil.sandbox.admanager.soap.references import check_targeting
@@ -23,7 +23,7 @@ _NEEDED = ("lineItemType", "targeting", "creativePlaceholders")
 _AT = "lineItem.lineItem"
 
 
-def _check_booking(network: Network, item: Mapping[str, Any]) -> None:
+def _check_booking(network: SandboxNetwork, item: Mapping[str, Any]) -> None:
     """What is given of a line item's terms has to fit, as it has to when it is booked."""
     if "costType" in item and "primaryGoal" in item:
         check_terms(item, _AT, goal="primaryGoal")
@@ -33,8 +33,8 @@ def _check_booking(network: Network, item: Mapping[str, Any]) -> None:
     check_caps(item.get("frequencyCaps", ()), f"{_AT}.frequencyCaps", amount="numTimeUnits")
 
 
-class Forecasts:
-    def __init__(self, network: Network, line_items: LineItems) -> None:
+class SandboxForecasts:
+    def __init__(self, network: SandboxNetwork, line_items: SandboxLineItems) -> None:
         self._network = network
         self._line_items = line_items
 

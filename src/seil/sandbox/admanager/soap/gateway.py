@@ -10,30 +10,30 @@ from seil.sandbox.admanager.account import AdManagerTokens
 from seil.sandbox.admanager.clock import ZONE
 from seil.sandbox.admanager.errors import AdManagerApiError, required
 from seil.sandbox.admanager.messages import XML, AdManagerRequest
-from seil.sandbox.admanager.network import Network, Thing
+from seil.sandbox.admanager.network import SandboxNetwork, Thing
 from seil.sandbox.admanager.options import READ_WRITE, SOAP_ONLY
 from seil.sandbox.admanager.seed import ROOT_AD_UNIT_ID
 from seil.sandbox.admanager.soap.contract import VERSIONS, contract, wsdl
 from seil.sandbox.admanager.soap.envelope import answered, unmarshalled
-from seil.sandbox.admanager.soap.forecasts import Forecasts
+from seil.sandbox.admanager.soap.forecasts import SandboxForecasts
 from seil.sandbox.admanager.soap.negotiation import Negotiation
 from seil.sandbox.admanager.soap.pql import Page, selected
-from seil.sandbox.admanager.soap.proposals import Proposals
+from seil.sandbox.admanager.soap.proposals import SandboxProposals
 from seil.sandbox.base.messages import Reply
 
 Arguments: TypeAlias = Mapping[str, Any]
 _PATH = re.compile(r"/apis/ads/publisher/(v\d{6})/(\w+)")
 
 
-class Soap:
+class SoapGateway:
     def __init__(
         self,
-        network: Network,
+        network: SandboxNetwork,
         tokens: AdManagerTokens,
         *,
-        proposals: Proposals,
+        proposals: SandboxProposals,
         negotiation: Negotiation,
-        forecasts: Forecasts,
+        forecasts: SandboxForecasts,
     ) -> None:
         self._network = network
         self._tokens = tokens

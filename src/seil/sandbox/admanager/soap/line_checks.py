@@ -14,7 +14,7 @@ from typing import Any
 
 from seil.sandbox.admanager.checks import check_caps, check_length
 from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required
-from seil.sandbox.admanager.network import Network
+from seil.sandbox.admanager.network import SandboxNetwork
 from seil.sandbox.admanager.soap.dates import from_soap
 from seil.sandbox.admanager.soap.line_sizes import check_placeholders, sizes
 from seil.sandbox.admanager.soap.line_terms import check_prices, check_terms
@@ -43,7 +43,7 @@ _LAST_END = datetime(2037, 1, 1, tzinfo=UTC)
 _PREFERRED = "PREFERRED_DEAL"
 
 
-def check_line(network: Network, line: Mapping[str, Any], currency: str, at: str) -> None:
+def check_line(network: SandboxNetwork, line: Mapping[str, Any], currency: str, at: str) -> None:
     """Alone; `currency` is its proposal's."""
     for field in _FIELDS:
         if line.get(field) in (None, [], {}):
@@ -65,7 +65,7 @@ def check_line(network: Network, line: Mapping[str, Any], currency: str, at: str
     check_field_values(network, line, at, "PROPOSAL_LINE_ITEM")
 
 
-def check_start(network: Network, line: Mapping[str, Any], at: str) -> None:
+def check_start(network: SandboxNetwork, line: Mapping[str, Any], at: str) -> None:
     """What is not sold yet, or begins at another time than before, has not begun."""
     if from_soap(line["startDateTime"], f"{at}.startDateTime") <= network.clock.now():
         raise line_error("START_DATE_TIME_IS_IN_PAST", f"{at}.startDateTime")
@@ -105,7 +105,7 @@ def check_change(
         raise _programmatic("CANNOT_UPDATE_SIZES", f"{at}.creativePlaceholders", "")
 
 
-def _check_dates(network: Network, line: Mapping[str, Any], at: str) -> None:
+def _check_dates(network: SandboxNetwork, line: Mapping[str, Any], at: str) -> None:
     start = from_soap(line["startDateTime"], f"{at}.startDateTime")
     end = from_soap(line["endDateTime"], f"{at}.endDateTime")
     for field in ("startDateTime", "endDateTime"):

@@ -22,7 +22,7 @@ _COST_PRECISION = 10_000
 
 
 @dataclass(frozen=True)
-class Terms:
+class DealTerms:
     """`units` by the rate that they go with; `priority` is the lowest and the highest."""
 
     goal: str
@@ -31,12 +31,12 @@ class Terms:
 
 
 _TERMS = {
-    "STANDARD": Terms(
+    "STANDARD": DealTerms(
         "LIFETIME", {"CPM": "IMPRESSIONS", "CPM_IN_TARGET": "IN_TARGET_IMPRESSIONS"}, (6, 10)
     ),
-    "SPONSORSHIP": Terms("DAILY", {"CPM": "IMPRESSIONS", "CPD": "IMPRESSIONS"}, (2, 5)),
+    "SPONSORSHIP": DealTerms("DAILY", {"CPM": "IMPRESSIONS", "CPD": "IMPRESSIONS"}, (2, 5)),
     # Its priority is fixed: https://support.google.com/admanager/answer/6239628.
-    "PREFERRED_DEAL": Terms("NONE", {"CPM": "IMPRESSIONS"}, None),
+    "PREFERRED_DEAL": DealTerms("NONE", {"CPM": "IMPRESSIONS"}, None),
 }
 
 _UNITS = frozenset(unit for terms in _TERMS.values() for unit in terms.units.values())
@@ -79,7 +79,7 @@ def check_prices(line: Mapping[str, Any], currency: str, at: str) -> None:
         raise _deal("ZERO_COST_PER_UNIT_NOT_SUPPORTED", f"{at}.netRate.microAmount", 0)
 
 
-def _check_priority(line: Mapping[str, Any], terms: Terms, field: str) -> None:
+def _check_priority(line: Mapping[str, Any], terms: DealTerms, field: str) -> None:
     priority = line.get("lineItemPriority")
     lowest, highest = terms.priority or (1, 0)
     if priority is not None and not lowest <= priority <= highest:
@@ -107,7 +107,7 @@ def _check_delivery(line: Mapping[str, Any], at: str) -> None:
         raise required(f"{at}.estimatedMinimumImpressions")
 
 
-def _check_goal(line: Mapping[str, Any], terms: Terms, at: str) -> None:
+def _check_goal(line: Mapping[str, Any], terms: DealTerms, at: str) -> None:
     goal, unit = line["goal"], terms.units[line["rateType"]]
     if "goalType" not in goal:
         raise required(f"{at}.goalType")

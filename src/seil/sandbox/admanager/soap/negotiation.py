@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seil.sandbox.admanager.errors import required
-from seil.sandbox.admanager.line_items import LineItems
-from seil.sandbox.admanager.network import Network, Thing
-from seil.sandbox.admanager.orders import Orders
+from seil.sandbox.admanager.line_items import SandboxLineItems
+from seil.sandbox.admanager.network import SandboxNetwork, Thing
+from seil.sandbox.admanager.orders import SandboxOrders
 from seil.sandbox.admanager.soap.deal import Deals
 from seil.sandbox.admanager.soap.line_checks import check_line, check_start
-from seil.sandbox.admanager.soap.proposals import Proposals
+from seil.sandbox.admanager.soap.proposals import SandboxProposals
 from seil.sandbox.admanager.soap.states import (
     allows,
     check_action,
@@ -34,7 +34,11 @@ _NEEDED_TO_SEND = ("advertiser", "primarySalesperson", "primaryTraffickerId", "s
 
 class Negotiation:
     def __init__(
-        self, network: Network, proposals: Proposals, orders: Orders, line_items: LineItems
+        self,
+        network: SandboxNetwork,
+        proposals: SandboxProposals,
+        orders: SandboxOrders,
+        line_items: SandboxLineItems,
     ) -> None:
         self._network = network
         self._proposals = proposals

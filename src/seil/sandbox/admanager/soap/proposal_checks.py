@@ -13,7 +13,7 @@ from typing import Any
 
 from seil.sandbox.admanager.checks import check_length
 from seil.sandbox.admanager.errors import AdManagerApiError, dangling, rejection, required
-from seil.sandbox.admanager.network import Network
+from seil.sandbox.admanager.network import SandboxNetwork
 from seil.sandbox.admanager.soap.references import (
     check_applied_labels,
     check_field_values,
@@ -25,7 +25,7 @@ _MOST_PLANNERS = 8
 _PRIMARY = "PRIMARY_AGENCY"
 
 
-def check_proposal(network: Network, proposal: Mapping[str, Any], at: str) -> None:
+def check_proposal(network: SandboxNetwork, proposal: Mapping[str, Any], at: str) -> None:
     if "name" not in proposal:
         raise required(f"{at}.name")
     check_length(proposal["name"], f"{at}.name")
@@ -42,7 +42,7 @@ def check_proposal(network: Network, proposal: Mapping[str, Any], at: str) -> No
     check_field_values(network, proposal, at, "PROPOSAL")
 
 
-def _check_buyer(network: Network, info: Mapping[str, Any], at: str) -> None:
+def _check_buyer(network: SandboxNetwork, info: Mapping[str, Any], at: str) -> None:
     field = f"{at}.buyerAccountId"
     number = info.get("buyerAccountId")
     if number is None:
@@ -54,7 +54,7 @@ def _check_buyer(network: Network, info: Mapping[str, Any], at: str) -> None:
         raise rejection(kind, reason, message, field=field, trigger=number)
 
 
-def _check_currency(network: Network, proposal: Mapping[str, Any], field: str) -> None:
+def _check_currency(network: SandboxNetwork, proposal: Mapping[str, Any], field: str) -> None:
     """The network's: the stand-in's has no secondary currencies."""
     own = network.store.fact("currency")
     given = proposal.get("currencyCode", own)
@@ -65,7 +65,7 @@ def _check_currency(network: Network, proposal: Mapping[str, Any], field: str) -
         raise _error("UNSUPPORTED_PROPOSAL_CURRENCY_CODE", field, given)
 
 
-def _check_advertiser(network: Network, given: Mapping[str, Any], at: str) -> None:
+def _check_advertiser(network: SandboxNetwork, given: Mapping[str, Any], at: str) -> None:
     if _association(given, at) != "ADVERTISER":
         reason = "UNSUPPORTED_COMPANY_ASSOCIATION_TYPE_FOR_PROGRAMMATIC_PROPOSAL"
         raise _error(reason, f"{at}.type", given["type"])
@@ -75,7 +75,9 @@ def _check_advertiser(network: Network, given: Mapping[str, Any], at: str) -> No
     _check_company(network, given["companyId"], "ADVERTISER", f"{at}.companyId")
 
 
-def _check_agencies(network: Network, agencies: Sequence[Mapping[str, Any]], at: str) -> None:
+def _check_agencies(
+    network: SandboxNetwork, agencies: Sequence[Mapping[str, Any]], at: str
+) -> None:
     """A programmatic proposal has a primary agency at most, as its order has one."""
     seen: set[tuple[str, int]] = set()
     for number, given in enumerate(agencies):
@@ -100,7 +102,7 @@ def _association(given: Mapping[str, Any], at: str) -> str:
     return str(given["type"])
 
 
-def _check_company(network: Network, number: int, kind: str, field: str) -> None:
+def _check_company(network: SandboxNetwork, number: int, kind: str, field: str) -> None:
     company = network.store.get("companies", number)
     if company is None:
         raise dangling(str(number), field=field)
@@ -110,7 +112,7 @@ def _check_company(network: Network, number: int, kind: str, field: str) -> None
         raise rejection("CompanyError", reason, message, field=field, trigger=number)
 
 
-def _check_contacts(network: Network, given: Mapping[str, Any], field: str) -> None:
+def _check_contacts(network: SandboxNetwork, given: Mapping[str, Any], field: str) -> None:
     company = network.name("companies", given["companyId"])
     contacts = given.get("contactIds", [])
     if len(set(contacts)) < len(contacts):
@@ -121,7 +123,7 @@ def _check_contacts(network: Network, given: Mapping[str, Any], field: str) -> N
             raise _error("INVALID_CONTACT", field, number)
 
 
-def _check_users(network: Network, proposal: Mapping[str, Any], at: str) -> None:
+def _check_users(network: SandboxNetwork, proposal: Mapping[str, Any], at: str) -> None:
     planners = proposal.get("salesPlannerIds", [])
     if len(planners) > _MOST_PLANNERS:
         message = f"A proposal has {_MOST_PLANNERS} sales planners at most, not {len(planners)}"
@@ -143,7 +145,7 @@ def _check_users(network: Network, proposal: Mapping[str, Any], at: str) -> None
                 _check_user(network, user, f"{at}.{field}")
 
 
-def _check_user(network: Network, number: int, field: str) -> None:
+def _check_user(network: SandboxNetwork, number: int, field: str) -> None:
     """The reference names no reason for an inactive user: refused like one who is not there."""
     user = network.store.get("users", number)
     if user is None or not user["active"]:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from seil.sandbox.admanager.errors import dangling, required
-from seil.sandbox.admanager.line_items import LineItems
-from seil.sandbox.admanager.network import Network, Thing
+from seil.sandbox.admanager.line_items import SandboxLineItems
+from seil.sandbox.admanager.network import SandboxNetwork, Thing
 from seil.sandbox.admanager.soap.dates import from_soap, to_soap
 from seil.sandbox.admanager.soap.line_checks import (
     check_change,
@@ -38,8 +38,8 @@ _FIXED_ONCE_RESERVED = {
 }
 
 
-class Proposals:
-    def __init__(self, network: Network, line_items: LineItems) -> None:
+class SandboxProposals:
+    def __init__(self, network: SandboxNetwork, line_items: SandboxLineItems) -> None:
         self._network = network
         self._line_items = line_items
 

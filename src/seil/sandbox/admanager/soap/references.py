@@ -15,7 +15,7 @@ from typing import Any
 from seil.sandbox.admanager import targeting as rest
 from seil.sandbox.admanager.associations import Entity, check_custom_fields, check_labels
 from seil.sandbox.admanager.errors import AdManagerApiError, dangling, required
-from seil.sandbox.admanager.network import Network, Thing
+from seil.sandbox.admanager.network import SandboxNetwork, Thing
 
 _REFERENCES = {
     "targetedLocations": "geoTargets",
@@ -66,7 +66,7 @@ _FIELDS = {
 _VALUES = {"TextValue": "stringValue", "NumberValue": "numberValue", "BooleanValue": "toggleValue"}
 
 
-def check_targeting(network: Network, targeting: Mapping[str, Any], at: str) -> None:
+def check_targeting(network: SandboxNetwork, targeting: Mapping[str, Any], at: str) -> None:
     for collection, number, field in _references(targeting, at):
         if not number.isdecimal() or network.store.get(collection, int(number)) is None:
             raise dangling(number, field=field, collection=collection)
@@ -74,7 +74,9 @@ def check_targeting(network: Network, targeting: Mapping[str, Any], at: str) -> 
         rest.check_targeting(network, rest_targeting(network, targeting), at)
 
 
-def check_applied_labels(network: Network, labels: Sequence[Mapping[str, Any]], at: str) -> None:
+def check_applied_labels(
+    network: SandboxNetwork, labels: Sequence[Mapping[str, Any]], at: str
+) -> None:
     for label in labels:
         if "labelId" not in label:
             raise required(f"{at}.labelId")
@@ -86,13 +88,15 @@ def check_applied_labels(network: Network, labels: Sequence[Mapping[str, Any]], 
         check_labels(network, applied, at)
 
 
-def check_teams(network: Network, numbers: Sequence[int], at: str) -> None:
+def check_teams(network: SandboxNetwork, numbers: Sequence[int], at: str) -> None:
     for number in numbers:
         if network.store.get("teams", number) is None:
             raise dangling(str(number), field=at)
 
 
-def check_field_values(network: Network, thing: Mapping[str, Any], at: str, on: Entity) -> None:
+def check_field_values(
+    network: SandboxNetwork, thing: Mapping[str, Any], at: str, on: Entity
+) -> None:
     given = thing.get("customFieldValues", [])
     for number, value in enumerate(given):
         if "customFieldId" not in value:
@@ -102,7 +106,7 @@ def check_field_values(network: Network, thing: Mapping[str, Any], at: str, on: 
         check_custom_fields(network, {"customFieldValues": values}, at, on)
 
 
-def rest_targeting(network: Network, given: Mapping[str, Any]) -> Thing:
+def rest_targeting(network: SandboxNetwork, given: Mapping[str, Any]) -> Thing:
     """Inventory, places, keys and segments; the rest is kept with the proposal alone."""
     found: Thing = {"inventoryTargeting": _inventory(network, given.get("inventoryTargeting", {}))}
     if places := given.get("geoTargeting"):
@@ -119,7 +123,7 @@ def rest_targeting(network: Network, given: Mapping[str, Any]) -> Thing:
     return found
 
 
-def _inventory(network: Network, given: Mapping[str, Any]) -> Thing:
+def _inventory(network: SandboxNetwork, given: Mapping[str, Any]) -> Thing:
     found: Thing = {}
     for member in ("targetedAdUnits", "excludedAdUnits"):
         found[member] = [
@@ -145,7 +149,7 @@ def _conjunctions(criteria: Mapping[str, Any]) -> Iterator[list[Mapping[str, Any
             yield from _conjunctions(child)
 
 
-def _clause(network: Network, leaves: Sequence[Mapping[str, Any]]) -> Thing:
+def _clause(network: SandboxNetwork, leaves: Sequence[Mapping[str, Any]]) -> Thing:
     clause: Thing = {}
     for leaf in leaves:
         negative = leaf.get("operator") in ("IS_NOT", "NOT_EQUALS")
@@ -164,11 +168,11 @@ def _clause(network: Network, leaves: Sequence[Mapping[str, Any]]) -> Thing:
     return clause
 
 
-def _names(network: Network, leaf: Mapping[str, Any], field: str) -> list[str]:
+def _names(network: SandboxNetwork, leaf: Mapping[str, Any], field: str) -> list[str]:
     return [network.name(_REFERENCES[field], number) for number in leaf.get(field, [])]
 
 
-def _field_value(network: Network, given: Mapping[str, Any]) -> Thing:
+def _field_value(network: SandboxNetwork, given: Mapping[str, Any]) -> Thing:
     name = network.name("customFields", given["customFieldId"])
     if "customFieldOptionId" in given:
         return {"customField": name, "value": {"dropdownValue": given["customFieldOptionId"]}}

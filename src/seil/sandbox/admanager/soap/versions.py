@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from seil.sandbox.admanager.network import Thing, public
-from seil.sandbox.admanager.soap.proposals import Proposals
+from seil.sandbox.admanager.soap.proposals import SandboxProposals
 from seil.sandbox.admanager.soap.states import (
     FREE_FIELDS,
     READ_ONLY,
@@ -26,7 +26,7 @@ _IGNORED_IN_LINES = READ_ONLY_LINE - {"isArchived"}
 
 
 class Versions:
-    def __init__(self, proposals: Proposals) -> None:
+    def __init__(self, proposals: SandboxProposals) -> None:
         self._proposals = proposals
 
     def publish(self, proposal: Thing, *, accepted: bool = False) -> None:
