@@ -27,7 +27,7 @@ SQLITE_STORES = (
 )
 # Record rules are DuckDB expressions whatever the warehouse is; the stand-in for Salesforce keeps
 # its records in a DuckDB of its own.
-DUCKDB_USERS = ("seil.warehouse.duckdb", "seil.sf_to_dw.ingest.rules", "seil.sandbox")
+DUCKDB_USERS = ("seil.warehouse.duckdb", "seil.sf_to_dw.ingest.expressions", "seil.sandbox")
 # SOQL begins like SQL.
 SOQL = ("seil.salesforce",)
 

@@ -22,6 +22,7 @@ from seil.errors import SeilError
 
 APPLICATION_ID = 0x5345494C  # "SEIL"
 IN_MEMORY = ":memory:"
+SQLITE_VERSION = sqlite3.sqlite_version
 LOCK_TIMEOUT = 30.0
 _WAL_BYTES = 64 * 1024 * 1024
 

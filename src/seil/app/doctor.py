@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from seil.app import wording
 from seil.app.doctor_machine import Check, machine_checks
 from seil.app.site import Site
 from seil.errors import ConfigurationError, LoginError, SeilError, UnavailableError
+from seil.sqlite_file import SQLITE_VERSION
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
@@ -79,7 +79,7 @@ def _python() -> Check:
     from seil import __version__
 
     found = ".".join(map(str, sys.version_info[:3]))
-    return Check("seil", "ok", f"{__version__}, Python {found}, SQLite {sqlite3.sqlite_version}")
+    return Check("seil", "ok", f"{__version__}, Python {found}, SQLite {SQLITE_VERSION}")
 
 
 def _catalog(site: Site) -> Iterator[Check]:

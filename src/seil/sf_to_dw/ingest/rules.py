@@ -1,19 +1,17 @@
 """Record rules and mappings of the catalog, evaluated on batches of records.
 
 `re` rules are Python's `re`, run once per distinct value. `sql` rules and mappings are DuckDB
-expressions, run in a database of their own that can reach neither files nor the network.
+expressions: see seil.sf_to_dw.ingest.expressions.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import pyarrow as pa
 
@@ -21,16 +19,11 @@ from seil.catalog import ColumnMapping, SyncedObject, Validation
 from seil.errors import ConfigurationError, Problem
 from seil.salesforce.schema import ObjectSchema
 from seil.sf_to_dw.ingest.arrow import Column, pc, repeated
-from seil.sf_to_dw.ingest.casts import UnknownTypeError, kept, kept_type
+from seil.sf_to_dw.ingest.casts import kept
 from seil.sf_to_dw.ingest.checks import UnfitError
 from seil.sf_to_dw.ingest.conform import LINEAGE, Unheld
+from seil.sf_to_dw.ingest.expressions import Evaluated, ExpressionCheck, Expressions, quoted
 
-if TYPE_CHECKING:
-    import duckdb
-
-    _Opened = Callable[[], duckdb.DuckDBPyConnection]
-
-_RECORD = "record"
 _CURE = "write one DuckDB expression over the record's columns; see docs/ingest.md"
 
 
@@ -132,28 +125,25 @@ def rules_of(obj: SyncedObject) -> list[Rule]:
 def validate_rules(obj: SyncedObject, schema: ObjectSchema | pa.Schema) -> list[Problem]:
     """Everything wrong with the object's rules and mappings, given the columns it has."""
     arrow = schema.arrow if isinstance(schema, ObjectSchema) else schema
-    with ExitStack() as stack:
-
-        @cache
-        def database() -> duckdb.DuckDBPyConnection:
-            """Opened for the first expression: most objects have none, and it takes 15 ms."""
-            opened = stack.enter_context(closing(_database()))
-            return opened.register(_RECORD, arrow.empty_table())
-
-        return [*_rule_problems(obj, arrow, database), *_mapping_problems(obj, arrow, database)]
+    with ExpressionCheck(arrow) as check:
+        return [*_rule_problems(obj, arrow, check), *_mapping_problems(obj, arrow, check)]
 
 
-def _rule_problems(obj: SyncedObject, schema: pa.Schema, database: _Opened) -> Iterator[Problem]:
+def _rule_problems(
+    obj: SyncedObject, schema: pa.Schema, check: ExpressionCheck
+) -> Iterator[Problem]:
     for rule in rules_of(obj):
         if _position(schema, rule.column) is None:
             yield _unknown_column(rule.place, rule.column, obj)
         elif rule.validation.type == "sql" and (
-            reason := _sql_problem(database(), rule.validation.rule, boolean=True)
+            reason := check.problem(rule.validation.rule, boolean=True)
         ):
             yield Problem(rule.place, f"{rule.validation.rule!r}: {reason}", _CURE)
 
 
-def _mapping_problems(obj: SyncedObject, schema: pa.Schema, database: _Opened) -> Iterator[Problem]:
+def _mapping_problems(
+    obj: SyncedObject, schema: pa.Schema, check: ExpressionCheck
+) -> Iterator[Problem]:
     taken = {name.lower() for name in (obj.key, *LINEAGE.names)}
     for mapping in obj.mappings:
         place = f"objects.{obj.api_name}.mappings.{mapping.target}"
@@ -162,9 +152,9 @@ def _mapping_problems(obj: SyncedObject, schema: pa.Schema, database: _Opened) -
         taken.add(mapping.target.lower())
         if mapping.source and _position(schema, mapping.source) is None:
             yield _unknown_column(place, mapping.source, obj)
-        elif mapping.sql and (reason := _sql_problem(database(), mapping.sql)):
+        elif mapping.sql and (reason := check.problem(mapping.sql)):
             yield Problem(place, f"{mapping.sql!r}: {reason}", _CURE)
-        elif reason := _sql_problem(database(), _mapped(mapping), check_single=False):
+        elif reason := check.problem(_mapped(mapping), single=False):
             yield Problem(place, reason, _CURE)
 
 
@@ -172,69 +162,9 @@ def _unknown_column(place: str, column: str, obj: SyncedObject) -> Problem:
     return Problem(place, f"{obj.api_name} has no column {column!r}", "correct the name")
 
 
-def _sql_problem(
-    database: duckdb.DuckDBPyConnection,
-    expression: str,
-    *,
-    boolean: bool = False,
-    check_single: bool = True,
-) -> str:
-    """Why it is not one expression per record; empty when it is."""
-    import duckdb
-
-    try:
-        if check_single:
-            duckdb.SQLExpression(expression)
-        result = database.execute(_select([_tried(expression)])).to_arrow_table()
-        kind = result.schema.field(0).type
-        kept_type(kind)
-    except duckdb.Error as error:
-        return str(error).strip().split("\n", 1)[0]
-    except UnknownTypeError as error:
-        return f"gives {error}, which cannot be kept"
-    if boolean and not pa.types.is_boolean(kind):
-        return f"gives {kind}, not a truth value"
-    return ""
-
-
-def _select(expressions: list[str]) -> str:
-    # Expressions come from the catalog, and all that they can reach is the record.
-    return f"SELECT {', '.join(expressions)} FROM {_RECORD}"  # noqa: S608
-
-
-def _tried(expression: str) -> str:
-    # Under TRY, DuckDB refuses aggregates, windows, subqueries and random(): the record is left.
-    # On lines of its own, so that a comment at its end does not swallow the bracket.
-    return f"TRY((\n{expression}\n))"
-
-
 def _mapped(mapping: ColumnMapping) -> str:
-    origin = mapping.sql or _quoted(mapping.source)
+    origin = mapping.sql or quoted(mapping.source)
     return f"CAST((\n{origin}\n) AS {mapping.type})" if mapping.type else origin
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _database() -> duckdb.DuckDBPyConnection:
-    """A rule is text that somebody typed: it sees the records and nothing else of the machine."""
-    # Most objects have no such rule, and it takes 20 MB.
-    import duckdb
-
-    database = duckdb.connect(
-        ":memory:",
-        config={
-            "enable_external_access": "false",
-            "python_enable_replacements": "false",
-            "threads": "1",
-        },
-    )
-    database.execute("SET TimeZone = 'UTC'")
-    # It computes what several expressions share outside of their TRY, where it is not caught.
-    database.execute("SET disabled_optimizers = 'common_subexpressions'")
-    database.execute("SET lock_configuration = true")
-    return database
 
 
 class RuleBook:
@@ -261,8 +191,8 @@ class RuleBook:
             for rule in rules_of(obj)
             if (position := _position(schema, rule.column)) is not None
         }
-        self._query = self._compiled()
-        self._database = _database() if self._query else None
+        expressions = self._expressions_by_name()
+        self._expressions = Expressions(expressions) if expressions else None
 
     def __enter__(self) -> Self:
         return self
@@ -273,8 +203,8 @@ class RuleBook:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._database:
-            self._database.close()
+        if self._expressions:
+            self._expressions.__exit__(kind, error, trace)
 
     @property
     def counts(self) -> list[RuleCount]:
@@ -294,7 +224,7 @@ class RuleBook:
 
         Raises UnfitError when a record breaks a rule of level `error`.
         """
-        answers = self._ask(batch)
+        answers = self._expressions.evaluate(batch) if self._expressions else {}
         failures = _Failures(unheld=unheld)
         if self._key is not None:
             failures.add(self._key_message, _empty(batch.column(self._key)))
@@ -309,18 +239,20 @@ class RuleBook:
         for number, mapping in enumerate(self._mappings):
             failures.add(
                 f"{mapping.target} cannot be made from {mapping.source or mapping.sql}",
-                answers[f"mf{number}"],
+                answers[f"m{number}"].failed,
             )
-            mapped.append(answers[f"m{number}"])
+            mapped.append(answers[f"m{number}"].values)
             names.append(mapping.target)
         self._reasons.update(failures.counts())
         return _split(batch, failures, mapped, names)
 
-    def _failing(self, number: int, batch: pa.RecordBatch, answers: dict[str, Column]) -> Column:
+    def _failing(
+        self, number: int, batch: pa.RecordBatch, answers: Mapping[str, Evaluated]
+    ) -> Column:
         rule = self._counts[number].rule
         if rule.validation.type == "sql":
-            denied = _true(pc.invert(answers[f"r{number}"]))
-            return pc.or_(denied, answers[f"rf{number}"])
+            answer = answers[f"r{number}"]
+            return pc.or_(_true(pc.invert(answer.values)), answer.failed)
         pattern = self._patterns[rule.validation.rule]
         return _not_matching(batch.column(self._positions[rule.column]), pattern)
 
@@ -336,33 +268,13 @@ class RuleBook:
             "This rule rejects the whole file; with level `reject` it would set the record aside",
         )
 
-    def _compiled(self) -> str:
-        """For each expression its value, and whether it failed for the record."""
-        asked = []
-        for number, count in enumerate(self._counts):
-            if count.rule.validation.type == "sql":
-                asked += _value_and_failure(count.rule.validation.rule, "r", number)
-        for number, mapping in enumerate(self._mappings):
-            asked += _value_and_failure(_mapped(mapping), "m", number)
-        return _select(asked) if asked else ""
-
-    def _ask(self, batch: pa.RecordBatch) -> dict[str, Column]:
-        if self._database is None:
-            return {}
-        self._database.register(_RECORD, pa.Table.from_batches([batch]))
-        table = self._database.execute(self._query).to_arrow_table()
-        self._database.unregister(_RECORD)
-        columns: list[Column] = [column.combine_chunks() for column in table.columns]
-        return dict(zip(table.column_names, columns, strict=True))
-
-
-def _value_and_failure(expression: str, letter: str, number: int) -> list[str]:
-    """An expression that raises an error is null under TRY, but `IS NOT NULL` of one never is."""
-    known = f"(\n{expression}\n) IS NOT NULL"
-    return [
-        f"{_tried(expression)} AS {letter}{number}",
-        f"{_tried(known)} IS NULL AS {letter}f{number}",
-    ]
+    def _expressions_by_name(self) -> dict[str, str]:
+        rules = {
+            f"r{number}": count.rule.validation.rule
+            for number, count in enumerate(self._counts)
+            if count.rule.validation.type == "sql"
+        }
+        return rules | {f"m{n}": _mapped(mapping) for n, mapping in enumerate(self._mappings)}
 
 
 def _not_matching(column: Column, pattern: re.Pattern[str]) -> Column:
