@@ -207,6 +207,14 @@ class CatalogSettings(_Section):
     )
 
 
+class ModelSettings(_Section):
+    """Your own tables, as SQL files beside the packaged ones."""
+
+    folder: Annotated[Path | None, BeforeValidator(_filled)] = Field(
+        None, description="A folder of SQL models, each with its .yml; default: none."
+    )
+
+
 class FeedSettings(_Section):
     """The legacy CSV feed."""
 
@@ -404,6 +412,7 @@ class Settings(_Plain):
     events: EventSettings = Field(default_factory=EventSettings.model_construct)
     state: StateSettings = Field(default_factory=StateSettings.model_construct)
     catalog: CatalogSettings = Field(default_factory=CatalogSettings.model_construct)
+    models: ModelSettings = Field(default_factory=ModelSettings.model_construct)
     feed: FeedSettings = Field(default_factory=FeedSettings.model_construct)
     admanager: AdManagerSettings = Field(default_factory=AdManagerSettings.model_construct)
     techone: TechOneSettings = Field(default_factory=TechOneSettings.model_construct)
@@ -615,6 +624,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
                     "url": _state_place(settings.state.url, base, journal),
                 }
             ),
+            "models": settings.models.model_copy(update=section("models", settings.models)),
             "catalog": settings.catalog.model_copy(
                 update={"file": base / catalog if catalog else None}
             ),

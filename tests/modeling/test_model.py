@@ -10,6 +10,11 @@ from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import TableName
 
 Write = dict[str, str]
+SLOTS = """
+WITH slots AS (SELECT id, id AS ad_slot_id, name AS ad_slot_name FROM salesforce.account_ad_server)
+SELECT *, 1 AS production_system_id, 'x' AS production_system_name, 'y' AS media_property_name
+FROM slots"""
+POINTING = "columns: [{name: x, tests: [{relationships: {to: products, field: idd}}]}]"
 
 
 def write(folder: Path, files: Write) -> Path:
@@ -30,7 +35,7 @@ def test_a_users_folder_adds_and_replaces(catalog: Catalog, tmp_path: Path) -> N
     folder = write(
         tmp_path / "models",
         {
-            "ad_slots.sql": "SELECT id FROM salesforce.account_ad_server",
+            "ad_slots.sql": SLOTS,
             "ad_slots.yml": "key: [id]",
             "busy_accounts.sql": "SELECT account_id, count(*) AS n FROM sales_orders GROUP BY 1",
         },
@@ -38,7 +43,7 @@ def test_a_users_folder_adds_and_replaces(catalog: Catalog, tmp_path: Path) -> N
     models = site_models(catalog, folder)
     assert len(models) == 17
     assert models.upstream("busy_accounts") == {"sales_orders"}
-    assert models["ad_slots"].sql == "SELECT id FROM salesforce.account_ad_server"
+    assert (models["ad_slots"].sql, models["ad_slots"].described.columns) == (SLOTS, ())
 
 
 def test_models_come_after_those_they_read(catalog: Catalog, tmp_path: Path) -> None:
@@ -77,6 +82,30 @@ def test_an_object_that_is_switched_off_can_still_be_read(tmp_path: Path) -> Non
             r"salesforce.accont is not a table \(did you mean salesforce.account",
         ),
         ({"a.sql": "SELECT FROM WHERE"}, "models/a.sql: "),
+        ({"a.sql": "SELECT 1 AS x; SELECT 2 AS x"}, "models/a.sql: is not one SELECT"),
+        (
+            {"account.sql": "SELECT 1 AS x"},
+            r"models/account.sql: is called like salesforce.account, a source \(rename the file",
+        ),
+        ({"salesforce.sql": "SELECT 1 AS x"}, "salesforce.sql: is called like salesforce."),
+        ({"a__new.sql": "SELECT 1 AS x"}, "a__new.sql: 'a__new' is no name for a table"),
+        ({"my table.sql": "SELECT 1 AS x"}, "'my table' is no name for a table"),
+        (
+            {"a.sql": "SELECT order_nam FROM sales_orders"},
+            r"/sales_orders.sql: has no column order_nam, which \S+ reads \(did you .* order_name",
+        ),
+        (
+            {"a.sql": "SELECT b.x FROM b", "b.sql": "WITH c AS (SELECT 1 AS y) SELECT * FROM c"},
+            r"models/b.sql: has no column x, which \S+/models/a.sql reads \(there are y",
+        ),
+        (
+            {"a.sql": "SELECT b.x FROM b", "b.sql": "SELECT 1 AS y UNION ALL SELECT 2 AS x"},
+            r"models/b.sql: has no column x, which",
+        ),
+        (
+            {"a.sql": "SELECT 1 AS x", "a.yml": POINTING},
+            "models/products.sql: has no column idd, which the relationships test of a.x needs",
+        ),
         ({"a.sql": "DROP TABLE x"}, "models/a.sql: is not a SELECT"),
         ({"a.yml": "key: [id]"}, "models/a.yml: there is no a.sql beside it"),
         ({"a.sql": "SELECT 1 AS x", "a.yml": "name: b"}, "is named 'b' inside"),
@@ -96,6 +125,46 @@ def test_what_is_wrong_with_a_model_is_said(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
         site_models(catalog, write(tmp_path / "models", files))
+
+
+REPLACED = {
+    "a feed": (
+        {"ad_slots.sql": "SELECT id, ad_slot_name FROM salesforce.account_ad_server"},
+        "models/ad_slots.sql: has no column ad_slot_id, which feed Ad_Slot needs for Ad_Slot_ID",
+    ),
+    "another model": (
+        {
+            "sales_stages.sql": "SELECT id AS opportunity_id FROM salesforce.opportunity",
+            "mine.sql": "SELECT s.opportunity_id, s.sales_stage FROM sales_stages AS s",
+        },
+        r"models/sales_stages.sql: has no column sales_stage, which \S+/models/mine.sql reads",
+    ),
+    "a packaged model's test": (
+        {"sales_stages.sql": "SELECT id FROM salesforce.opportunity"},
+        "opportunity_id, which the relationships test of sales_orders.opportunity_id needs",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "message"), REPLACED.values(), ids=REPLACED)
+def test_a_replacement_without_a_column_that_somebody_needs_is_refused(
+    catalog: Catalog, tmp_path: Path, files: Write, message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        site_models(catalog, write(tmp_path / "models", files))
+
+
+def test_columns_that_only_the_warehouse_knows_are_not_missed(tmp_path: Path) -> None:
+    files = {"a.sql": "SELECT * FROM salesforce.lead_like", "b.sql": "SELECT whatever FROM a"}
+    own = tmp_path / "objects.toml"
+    own.write_text('[objects.Lead_Like__c]\ntable = "lead_like"\n', "utf-8")
+    models = site_models(load_catalog(own), write(tmp_path / "models", files))
+    assert models.upstream("b") == {"a"}
+
+
+def test_a_folder_that_is_not_there_is_named(catalog: Catalog, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"mine: there is no such folder \(create it"):
+        site_models(catalog, tmp_path / "mine")
 
 
 def test_every_wrong_model_is_named_at_once(catalog: Catalog, tmp_path: Path) -> None:

@@ -117,7 +117,8 @@ class Site:
     def models(self) -> Models:
         from seil.sf_to_dw.site_models import site_models
 
-        return site_models(self.catalog, zone=self.business_zone)
+        folder = self.settings.models.folder
+        return site_models(self.catalog, folder, zone=self.business_zone)
 
     def business_zone(self) -> BusinessZone:
         """Not kept: the first run learns the org's own on its way."""

@@ -14,7 +14,8 @@ from typing import TypeVar
 from sqlglot import exp
 
 from seil.modeling.business_date import is_call
-from seil.modeling.model import is_table, parsed, table_name
+from seil.modeling.model import parsed
+from seil.modeling.names import is_table, table_name
 from seil.warehouse.protocol import TableName
 
 _UNDERSTOOD_CLAUSES = frozenset(

@@ -12,7 +12,8 @@ from sqlglot.lineage import Node
 from sqlglot.lineage import lineage as parsed_lineage
 
 from seil.errors import ConfigurationError, Problem
-from seil.modeling.model import Model, Models, name_problem, table_name, tables_of
+from seil.modeling.model import Model, Models, tables_of
+from seil.modeling.names import name_problem, table_name
 from seil.modeling.sources import Source
 from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import WRITTEN_IN

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.resources.abc import Traversable
@@ -17,15 +17,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, mo
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
-from typing_extensions import TypeIs
 
 from seil.errors import ConfigurationError, Problem
 from seil.modeling.business_date import BusinessZone, check_calls, cut_columns
+from seil.modeling.names import is_table, name_problem, table_name
+from seil.modeling.needs import Need, unmet_needs
 from seil.modeling.sources import Sources
 from seil.warehouse.dialect import parse_select
 from seil.warehouse.protocol import TableName
 
-_LISTED = 30
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 Level = Literal["error", "warning"]
 _KINDS = ("unique", "not_null", "accepted_values", "relationships", "expression")
 
@@ -110,6 +111,14 @@ class Model:
         return TableName("", self.name)
 
     @property
+    def references(self) -> Iterator[tuple[str, str, str]]:
+        """What its relationship tests look up: (own column, model, that one's column)."""
+        for column in self.described.columns:
+            for test in column.tests:
+                if target := test.relationships:
+                    yield column.name, target.to, target.field
+
+    @property
     def query(self) -> exp.Query:
         """Parsed, the caller's own to change."""
         return parsed(self.sql).copy()
@@ -128,9 +137,10 @@ class Model:
 class Models(Mapping[str, Model]):
     """Models by table name, each after those it reads.
 
-    `sources` are the tables that models may read besides each other; `zone` is called at each build
-    for the time zone then in force. Raises ConfigurationError naming every unknown table, and a
-    circle.
+    `sources` are the tables that models may read besides each other, `needs` the columns that have
+    to be there besides those that models read; `zone` is called at each build for the time zone
+    then in force. Raises ConfigurationError naming every clash of names, unknown table and missing
+    column, and a circle.
     """
 
     def __init__(
@@ -138,21 +148,19 @@ class Models(Mapping[str, Model]):
         models: Iterable[Model],
         sources: Sources,
         *,
+        needs: Iterable[Need] = (),
         zone: Callable[[], BusinessZone] = BusinessZone,
     ) -> None:
         self._models = {model.name: model for model in models}
         self.sources = sources
         self.zone = zone
-        problems = [problem for model in self._models.values() for problem in self._unknown(model)]
-        if problems:
-            raise ConfigurationError(problems)
-        needs = {name: self.upstream(name) for name in sorted(self._models)}
-        try:
-            self._order = tuple(TopologicalSorter(needs).static_order())
-        except CycleError as error:
-            circle = " reads ".join(reversed(error.args[1]))
-            problem = Problem(self[error.args[1][0]].file, f"reads itself: {circle}")
-            raise ConfigurationError([problem]) from error
+        _raise(
+            problem
+            for model in self._models.values()
+            for problem in (*_name_problems(model, sources), *self._unknown(model))
+        )
+        self._order = self._sorted()
+        _raise(unmet_needs(self._models, needs))
 
     def __getitem__(self, name: str) -> Model:
         return self._models[name.lower()]
@@ -174,20 +182,24 @@ class Models(Mapping[str, Model]):
         that new ones point at.
         """
         wanted = [name.lower() for name in names]
-        checked = [name_problem(name, "a table that is built", self) for name in wanted]
-        if problems := [problem for problem in checked if problem]:
-            raise ConfigurationError(problems)
+        _raise(name_problem(name, "a table that is built", self) for name in wanted)
         along = set(wanted)
         while more := {to for name in along for to in self._parents(self[name])} - along:
             along |= more
         return [self[name] for name in self if name in along or not wanted]
 
+    def _sorted(self) -> tuple[str, ...]:
+        upstream = {name: self.upstream(name) for name in sorted(self._models)}
+        try:
+            return tuple(TopologicalSorter(upstream).static_order())
+        except CycleError as error:
+            circle = " reads ".join(reversed(error.args[1]))
+            problem = Problem(self[error.args[1][0]].file, f"reads itself: {circle}")
+            raise ConfigurationError([problem]) from error
+
     def _parents(self, model: Model) -> Iterator[str]:
         """The models that its relationship tests look into."""
-        for column in model.described.columns:
-            for test in column.tests:
-                if test.relationships and test.relationships.to in self:
-                    yield test.relationships.to
+        yield from (table for _, table, _ in model.references if table in self)
 
     def _unknown(self, model: Model) -> Iterator[Problem]:
         for table in sorted(model.reads):
@@ -200,6 +212,7 @@ def load_models(
     folders: Iterable[tuple[str, Path | Traversable]],
     sources: Sources,
     *,
+    needs: Iterable[Need] = (),
     zone: Callable[[], BusinessZone] = BusinessZone,
 ) -> Models:
     """The models of several folders, each with its name in messages: a file replaces one of the
@@ -217,9 +230,21 @@ def load_models(
             models.append(_model(name, files))
         except (ValueError, yaml.YAMLError, SqlglotError) as error:
             problems += _problems(name, error, files)
-    if problems:
-        raise ConfigurationError(problems)
-    return Models(models, sources, zone=zone)
+    _raise(problems)
+    return Models(models, sources, needs=needs, zone=zone)
+
+
+def _raise(problems: Iterable[Problem | None]) -> None:
+    if some := [problem for problem in problems if problem]:
+        raise ConfigurationError(some)
+
+
+def _name_problems(model: Model, sources: Sources) -> Iterator[Problem]:
+    if not _NAME.fullmatch(model.name):
+        reason = f"{model.name!r} is no name for a table"
+        yield Problem(model.file, reason, "use letters, digits and single underscores")
+    if taken := [str(t) for t in sources if model.name in (t.name, t.schema)]:
+        yield Problem(model.file, f"is called like {taken[0]}, a source", "rename the file")
 
 
 @cache
@@ -247,30 +272,6 @@ def tables_of(query: exp.Query) -> list[exp.Table]:
         if is_table(source)
     ]
     return list({id(table): table for table in tables}.values())
-
-
-def is_table(source: object) -> TypeIs[exp.Table]:
-    return isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
-
-
-def table_name(table: exp.Table) -> TableName:
-    return TableName(table.db.lower(), table.name.lower())
-
-
-def name_problem(name: str, kind: str, among: Iterable[str], *, at: str = "") -> Problem | None:
-    """The problem with a name that is not among others, with near matches; None when it is."""
-    names = list(among)
-    if name in names:
-        return None
-    near = get_close_matches(name, names, 3, 0.5)
-    cure = f"did you mean {' or '.join(near)}?" if near else _listing(names)
-    if at:
-        return Problem(at, f"{name} is not {kind}", cure)
-    return Problem(name, f"is not {kind}", cure)
-
-
-def _listing(names: Collection[str]) -> str:
-    return f"there are {', '.join(sorted(names))}" if len(names) <= _LISTED else ""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from seil.errors import ConfigurationError
 from seil.modeling.business_date import BusinessZone, TypeOf, expand
-from seil.modeling.model import Model, is_table, name_problem, parsed, table_name
+from seil.modeling.model import Model, parsed
+from seil.modeling.names import is_table, name_problem, table_name
 from seil.modeling.sources import Source, Sources
 from seil.warehouse.dialect import WRITTEN_IN, render
 from seil.warehouse.types import TEXT, sql_type

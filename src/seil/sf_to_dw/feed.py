@@ -24,7 +24,7 @@ import yaml
 
 from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.lake import Bucket
-from seil.modeling.model import name_problem
+from seil.modeling.names import name_problem
 from seil.observe.progress import SILENT, Progress, Step
 from seil.sf_to_dw.load.ledger import LOADS
 from seil.warehouse.protocol import TableName

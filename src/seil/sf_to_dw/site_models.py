@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import resources
 from pathlib import Path
 
 from seil.catalog import Catalog, SyncedObject, load_catalog
 from seil.catalog.fields import packaged_fields
+from seil.errors import ConfigurationError, Problem
 from seil.modeling.business_date import BusinessZone
 from seil.modeling.model import Models, load_models
+from seil.modeling.needs import Need
 from seil.modeling.sources import Source, SourceColumn, Sources
 from seil.salesforce.schema import described_schema
+from seil.sf_to_dw.feed import packaged_feeds
 from seil.warehouse.protocol import TableName
 
 _SCHEMA = "salesforce"
@@ -26,12 +29,22 @@ def site_models(
 ) -> Models:
     """The packaged models and those of `folder`, where a file of the same name replaces one.
 
-    `zone` is called at each build for the time zone that business dates are cut in. Raises
-    ConfigurationError naming everything that is wrong with the models.
+    The legacy feed's columns have to be in them. `zone` is called at each build for the time zone
+    that business dates are cut in. Raises ConfigurationError naming everything that is wrong.
     """
     packaged = resources.files(__package__).joinpath("models")
+    if folder and not folder.is_dir():
+        cure = "create it, or correct [models] folder in seil.toml"
+        raise ConfigurationError([Problem(str(folder), "there is no such folder", cure)])
     folders = [("models", packaged), *([(str(folder), folder)] if folder else [])]
-    return load_models(folders, catalog_sources(catalog), zone=zone)
+    return load_models(folders, catalog_sources(catalog), needs=_feed_needs(), zone=zone)
+
+
+def _feed_needs() -> Iterator[Need]:
+    for feed in packaged_feeds().values():
+        for header, column in {**feed.columns, "a line": feed.line_of}.items():
+            if column:
+                yield Need(feed.table, column, f"feed {feed.name} needs for {header}")
 
 
 def catalog_sources(catalog: Catalog) -> Sources:

@@ -126,10 +126,14 @@ class Org:
     def rows(self, sql: str) -> list[dict[str, Any]]:
         return list(self.warehouse.query(sql).to_pylist())
 
-    def differing(self) -> dict[str, list[dict[str, Any]]]:
-        """The tables that are not what their model gives now, with rows that are missing."""
+    def differing(self, *tables: str) -> dict[str, list[dict[str, Any]]]:
+        """The tables, of all where none is named, that are not what their model gives now, with
+        rows that are missing.
+        """
         found = {}
-        for name, select in self.selects.items():
+        selects = self.selects
+        for name in tables or selects:
+            select = selects[name]
             missing = f"SELECT * FROM ({select}) EXCEPT ALL SELECT * FROM {name}"
             both = (
                 f"(SELECT count(*) FROM ({select})) AS made, (SELECT count(*) FROM {name}) AS kept"

@@ -1,0 +1,41 @@
+"""Names of tables and columns in SQL, and what to say about those that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from sqlglot import exp
+from typing_extensions import TypeIs
+
+from seil.errors import Problem
+from seil.warehouse.tables import TableName
+
+_LISTED = 30
+
+
+def is_table(source: object) -> TypeIs[exp.Table]:
+    return isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
+
+
+def table_name(table: exp.Table) -> TableName:
+    return TableName(table.db.lower(), table.name.lower())
+
+
+def name_problem(name: str, kind: str, among: Iterable[str], *, at: str = "") -> Problem | None:
+    """The problem with a name that is not among others, with near matches; None when it is."""
+    names = list(among)
+    if name in names:
+        return None
+    cure = near_names(name, names)
+    if at:
+        return Problem(at, f"{name} is not {kind}", cure)
+    return Problem(name, f"is not {kind}", cure)
+
+
+def near_names(name: str, among: Iterable[str]) -> str:
+    """A hint: the names that are near, else all of them where they are few."""
+    names = sorted(among)
+    if near := get_close_matches(name, names, 3, 0.5):
+        return f"did you mean {' or '.join(near)}?"
+    return f"there are {', '.join(names)}" if len(names) <= _LISTED else ""

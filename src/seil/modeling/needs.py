@@ -1,0 +1,114 @@
+"""What models need of each other's columns, checked on their SQL alone before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlglot import exp
+from sqlglot.optimizer.scope import Scope, build_scope, traverse_scope
+
+from seil.errors import Problem
+from seil.modeling.names import near_names, table_name
+
+
+class Model(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def file(self) -> str: ...
+
+    @property
+    def query(self) -> exp.Query: ...
+
+    @property
+    def references(self) -> Iterable[tuple[str, str, str]]:
+        """What its tests look up: (own column, model, that one's column)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Need:
+    """A column of a model that somebody needs: `by` says who, in words that follow "which"."""
+
+    table: str
+    column: str
+    by: str
+
+
+def unmet_needs(models: Mapping[str, Model], needs: Iterable[Need]) -> Iterator[Problem]:
+    """A problem for each needed column that a model's SELECT does not give."""
+    outputs = _Outputs(models)
+    of_models = (need for model in models.values() for need in _needs_of(model))
+    for need in dict.fromkeys([*needs, *of_models]):
+        model = models.get(need.table)
+        columns = outputs.of(need.table) if model else None
+        if model is None or columns is None or need.column.lower() in columns:
+            continue
+        reason = f"has no column {need.column}, which {need.by}"
+        yield Problem(model.file, reason, near_names(need.column, columns))
+
+
+def _needs_of(model: Model) -> Iterator[Need]:
+    for table, column in _columns_read(model.query):
+        yield Need(table, column, f"{model.file} reads")
+    for column, table, field in model.references:
+        yield Need(table, field, f"the relationships test of {model.name}.{column} needs")
+
+
+def _columns_read(query: exp.Query) -> Iterator[tuple[str, str]]:
+    """Of models: (table, column). A column that could be of several relations is left out."""
+    for scope in traverse_scope(query):
+        alone = len(scope.selected_sources) == 1
+        for alias, (_, source) in scope.selected_sources.items():
+            if not isinstance(source, exp.Table) or source.db:
+                continue
+            for column in scope.columns:
+                if column.table.lower() == alias.lower() or (alone and not column.table):
+                    yield table_name(source).name, column.name.lower()
+
+
+@dataclass
+class _Outputs:
+    """The columns of models by table; None where a star is of a table that is not described."""
+
+    models: Mapping[str, Model]
+
+    def __post_init__(self) -> None:
+        self._columns: dict[str, frozenset[str] | None] = {}
+
+    def of(self, name: str) -> frozenset[str] | None:
+        if name not in self._columns:
+            scope = build_scope(self.models[name].query)
+            columns = None if scope is None else self._of_scope(scope)
+            self._columns[name] = None if columns is None else frozenset(columns)
+        return self._columns[name]
+
+    def _of_scope(self, scope: Scope) -> set[str] | None:
+        query = scope.expression
+        if not isinstance(query, exp.Query):
+            return None
+        if isinstance(query, exp.SetOperation):
+            return self._of_scope(scope.set_operation_scopes[0])
+        columns: set[str] = set()
+        for select in query.selects:
+            if not select.is_star:
+                columns.add(select.alias_or_name.lower())
+                continue
+            of = select.table.lower() if isinstance(select, exp.Column) else ""
+            for alias, (_, source) in scope.selected_sources.items():
+                if not of or alias.lower() == of:
+                    more = self._of_source(source)
+                    if more is None:
+                        return None
+                    columns.update(more)
+        return columns
+
+    def _of_source(self, source: object) -> Iterable[str] | None:
+        if isinstance(source, Scope):
+            return self._of_scope(source)
+        if isinstance(source, exp.Table) and not source.db and source.name.lower() in self.models:
+            return self.of(source.name.lower())
+        return None
