@@ -3,10 +3,11 @@ UV_VERSION := 0.13.9
 PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := $(UV) run --frozen
-PYTEST_ARGS ?= -n 2
+# One more than the cores of a small machine: many tests wait for a clock or a process.
+PYTEST_ARGS ?= -n 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench demo docs test kill lint types check format coverage lock clean
+.PHONY: help install bench demo docs test test-all quick kill lint types check format coverage lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +45,35 @@ demo: .venv/.installed ## Full load, changes, hourly delta: a whole org to a war
 
 test: install ## Run every test, offline
 	$(RUN) pytest $(PYTEST_ARGS)
+
+# Tests of single modules: no whole site, no process for each, no hundred examples.
+SLOW := tests/test_end_to_end.py tests/admanager/test_credentials.py \
+	tests/admanager/test_descriptions.py tests/salesforce/test_outcomes.py \
+	tests/sf_to_dw/ingest/test_ingest_failures.py tests/warehouse/test_published.py
+QUICK ?= tests/admanager tests/catalog tests/events tests/lake tests/observe tests/salesforce tests/state \
+	tests/sf_to_dw/ingest tests/sf_to_dw/models tests/sf_to_dw/schema tests/techone tests/warehouse \
+	$(wildcard tests/modeling/test_*.py) $(filter-out $(SLOW),$(wildcard tests/test_*.py))
+QUICK_TESTS = -q -m "not hypothesis" $(addprefix --ignore=,$(SLOW)) $(QUICK)
+
+quick: .venv/.installed ## The inner loop, under a minute: style, types, the quick tests; QUICK names others
+	$(RUN) ruff check -q . && $(RUN) ruff format -q --check .
+	$(RUN) mypy
+	$(RUN) pytest $(PYTEST_ARGS) $(QUICK_TESTS)
+
+# Another Python, where the machine has it: an environment of its own, the quick tests.
+OTHER_PYTHONS ?= 3.12 3.13
+test-all: install ## What takes long beside `make test`: every property at length, kills, other Pythons
+	SEIL_TEST_ALL=1 $(RUN) pytest $(PYTEST_ARGS) --timeout 3600 -m hypothesis
+	$(MAKE) --no-print-directory kill LIVES=20
+	for version in $(OTHER_PYTHONS); do $(MAKE) --no-print-directory python-$$version || exit 1; done
+
+python-%: $(UV)
+	@if ! $(UV) python find --no-python-downloads $* >/dev/null 2>&1; then \
+		echo "Python $* is not on this machine: left out"; \
+	else \
+		UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-$* $(UV) sync --frozen --quiet --python $* && \
+		.venv-$*/bin/pytest $(PYTEST_ARGS) $(QUICK_TESTS); \
+	fi
 
 # The lives are numbered from SEED; `make kill SEED=<number> LIVES=1` is one of them again.
 LIVES ?= 50
@@ -89,4 +119,4 @@ lock: $(UV) ## Resolve each pyproject.toml anew into its uv.lock
 	$(UV) lock --upgrade --project docs/_site
 
 clean: ## Remove what was installed and what the demo wrote
-	rm -rf .venv .venv-airbyte .venv-bench .venv-clients .venv-docs .venv-openapi .tools demo
+	rm -rf .venv .venv-airbyte .venv-bench .venv-clients $(wildcard .venv-3*) .venv-docs .venv-openapi .tools demo

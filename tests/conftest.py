@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.examples import examples
 from tests.ministack import Ministack, ministack
 from tests.shared import made_once
 
@@ -15,13 +16,24 @@ from seil.observe.logs import unconfigure
 
 # How fast a machine makes its examples says nothing of the code.
 settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "any machine",
+    deadline=None,
+    max_examples=examples(100, many=500),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("any machine")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As a shell starts what runs in its background; commands under test would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Each takes so long that it would be alone at the end.
+LONGEST = ("tests/kill/", "tests/cli/test_demo.py", "tests/upgrade/", "tests/test_end_to_end.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(autouse=True)

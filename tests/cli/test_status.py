@@ -36,7 +36,7 @@ from seil.warehouse.duckdb.errors import translated
 
 Seil = Callable[..., Any]
 Serve = Callable[..., OrgServer]
-NOW = datetime.now(UTC)
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 CONFIG = """\
 [salesforce]
@@ -76,7 +76,9 @@ def exported(home: Path, **columns: list[Any]) -> Path:
     folder = home / "exported"
     folder.mkdir()
     (home / "seil.toml").touch()
-    times = {name: [NOW] * len(columns["Id"]) for name in ("SystemModstamp", "CreatedDate")}
+    times = {
+        name: [datetime.now(UTC)] * len(columns["Id"]) for name in ("SystemModstamp", "CreatedDate")
+    }
     pq.write_table(pa.table({**columns, **times}), folder / "Order.parquet")
     return folder
 
@@ -130,7 +132,8 @@ def late(seil: Seil, serve: Serve, home: Path) -> None:
     with Site(load_settings()) as context:
         [obj] = context.catalog.select(["Account"])
         states = FlowStates(context.lake)
-        states.change(obj, committed=NOW - timedelta(days=9), last_run_id="r0", finished_at=NOW)
+        now = datetime.now(UTC)
+        states.change(obj, committed=now - timedelta(days=9), last_run_id="r0", finished_at=now)
 
 
 def model_test(seil: Seil, serve: Serve, home: Path) -> None:

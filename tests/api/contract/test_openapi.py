@@ -273,6 +273,7 @@ def token(local: Caller) -> str:
     return local.deployment.token()
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: str(mode.value))
 @pytest.mark.parametrize(("method", "path"), PATHS)
 def test_answers_are_as_the_document_says(
