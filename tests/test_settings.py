@@ -85,7 +85,7 @@ def test_relative_paths_are_from_the_files_folder(tmp_path: Path) -> None:
     file = written(
         folder,
         '[lake]\nurl = "lake"\n[warehouse]\nurl = "duckdb:w.duckdb"\n'
-        '[catalog]\nfile = "mine.toml"\n'
+        '[catalog]\nfile = "mine.toml"\n[models]\nfolder = "models"\n'
         '[events]\njournal = "j.sqlite"\n[feed]\nurl = "s3://bucket/feed"\n'
         '[salesforce]\nprivate_key = "file:server.key"\nrefresh_token = "file:/etc/token"\n',
     )
@@ -93,6 +93,7 @@ def test_relative_paths_are_from_the_files_folder(tmp_path: Path) -> None:
     assert settings.lake.url == (folder / "lake").as_uri()
     assert settings.warehouse.url == f"duckdb:{folder}/w.duckdb"
     assert settings.catalog.file == folder / "mine.toml"
+    assert settings.models.folder == folder / "models"
     assert settings.events.journal == folder / "j.sqlite"
     assert settings.feed.url == "s3://bucket/feed"
     assert settings.salesforce.private_key == Secret(f"file:{folder}/server.key")
