@@ -24,15 +24,14 @@ import yaml
 
 from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.lake import Bucket
+from seil.modeling.export import export_select, has_rows
 from seil.modeling.names import name_problem
 from seil.observe.progress import SILENT, Progress, Step
 from seil.sf_to_dw.load.ledger import LOADS
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import Name, Sql, compose, joined, quoted, translated
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
-    from seil.warehouse.types import Column
 
 log = logging.getLogger(__name__)
 pc: Any = pyarrow.compute
@@ -85,8 +84,8 @@ def export_feed(
     problems = [problem for feed in selected for problem in _problems(warehouse, feed)]
     if problems:
         raise ConfigurationError(problems)
-    if not any(_has_rows(warehouse, TableName("", feed.table)) for feed in selected) and not (
-        LOADS.name in warehouse.tables(LOADS.schema) and _has_rows(warehouse, LOADS)
+    if not any(has_rows(warehouse, TableName("", feed.table)) for feed in selected) and not (
+        LOADS.name in warehouse.tables(LOADS.schema) and has_rows(warehouse, LOADS)
     ):
         hint = "Run `seil run` first; no feed was written"
         raise WarehouseError(warehouse.url, "nothing was loaded into it yet", hint=hint)
@@ -101,18 +100,13 @@ def export_feed(
     return written
 
 
-def _has_rows(warehouse: Warehouse, table: TableName) -> bool:
-    sql = compose("SELECT 1 FROM {table} LIMIT 1", table=table)
-    return bool(warehouse.query(translated(sql, warehouse.dialect)).num_rows)
-
-
 def _selected(names: Iterable[str]) -> list[Feed]:
-    known = packaged_feeds()
+    feeds = packaged_feeds()
     wanted = list(names)
-    problems = [name_problem(name, "a feed", known) for name in wanted]
-    if found := [problem for problem in problems if problem]:
-        raise ConfigurationError(found)
-    return [feed for name, feed in known.items() if name in wanted or not wanted]
+    checked = [name_problem(name, "a feed", feeds) for name in wanted]
+    if problems := [problem for problem in checked if problem]:
+        raise ConfigurationError(problems)
+    return [feed for name, feed in feeds.items() if name in wanted or not wanted]
 
 
 def _problems(warehouse: Warehouse, feed: Feed) -> Iterator[Problem]:
@@ -129,47 +123,15 @@ def _problems(warehouse: Warehouse, feed: Feed) -> Iterator[Problem]:
 def _write(warehouse: Warehouse, feed: Feed, file: IO[bytes], step: Step) -> int:
     file.write(_csv([list(feed.columns)]))
     rows = 0
-    with warehouse.stream(translated(_select(warehouse, feed), warehouse.dialect)) as batches:
+    columns, table = list(feed.columns.values()), TableName("", feed.table)
+    select = export_select(warehouse, table, columns, line_of=feed.line_of)
+    with warehouse.stream(select) as batches:
         for batch in batches:
             texts = [_texts(column) for column in batch.columns]
             file.write(_csv(zip(*texts, strict=True)))
             rows += batch.num_rows
             step.advance(batch.num_rows)
     return rows
-
-
-def _select(warehouse: Warehouse, feed: Feed) -> Sql:
-    """Ordered by every column, so that the same rows make the same file."""
-    known = warehouse.columns(TableName("", feed.table))
-    columns = [
-        _value(known.field(column)) if known and column else Sql("CAST(NULL AS VARCHAR)")
-        for column in feed.columns.values()
-    ]
-    filled = (str(n) for n, column in enumerate(feed.columns.values(), 1) if column)
-    return compose(
-        "SELECT {columns} FROM {rows} ORDER BY {order}",
-        columns=joined(", ", columns),
-        rows=_rows(feed),
-        order=joined(", ", filled),
-    )
-
-
-def _rows(feed: Feed) -> Sql:
-    if not feed.line_of:
-        return quoted(TableName("", feed.table))
-    read = dict.fromkeys([feed.line_of, *filter(None, feed.columns.values())])
-    return compose(
-        "(SELECT DISTINCT {columns} FROM {table}) AS lines",
-        columns=joined(", ", map(quoted, read)),
-        table=TableName("", feed.table),
-    )
-
-
-def _value(column: Column) -> Sql:
-    """Arrow would write small decimals with an exponent; SQL does not."""
-    is_decimal = pa.types.is_decimal(column.type)
-    template = "CAST({name} AS VARCHAR)" if is_decimal else "{name}"
-    return compose(template, name=Name(column.name))
 
 
 def _csv(rows: Iterable[Iterable[str | None]]) -> bytes:

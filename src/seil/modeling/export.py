@@ -1,0 +1,60 @@
+"""SELECTs that give a built table's rows to whoever writes them to files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from seil.warehouse.dialect import render
+from seil.warehouse.sql import Name, Sql, compose, joined, quoted
+
+if TYPE_CHECKING:
+    from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.tables import TableName
+
+
+def export_select(
+    warehouse: Warehouse, table: TableName, columns: Sequence[str | None], *, line_of: str = ""
+) -> str:
+    """The columns in their order, None for a null; decimals as text with all their places.
+
+    Ordered by every column, so that the same rows make the same file. With `line_of`, rows that
+    differ in neither that column nor the others are one.
+    """
+    schema = warehouse.columns(table)
+    named = {column.name: column for column in schema} if schema is not None else {}
+    values = [
+        _value(named[column]) if column in named else Sql("CAST(NULL AS VARCHAR)")
+        for column in columns
+    ]
+    filled = (str(n) for n, column in enumerate(columns, 1) if column)
+    select = compose(
+        "SELECT {columns} FROM {rows} ORDER BY {order}",
+        columns=joined(", ", values),
+        rows=_distinct(table, columns, line_of) if line_of else quoted(table),
+        order=joined(", ", filled),
+    )
+    return render(select, warehouse.dialect, place=f"the export of {table}")
+
+
+def has_rows(warehouse: Warehouse, table: TableName) -> bool:
+    select = compose("SELECT 1 FROM {table} LIMIT 1", table=table)
+    return bool(warehouse.query(render(select, warehouse.dialect)).num_rows)
+
+
+def _distinct(table: TableName, columns: Sequence[str | None], line_of: str) -> Sql:
+    read = dict.fromkeys([line_of, *filter(None, columns)])
+    return compose(
+        "(SELECT DISTINCT {columns} FROM {table}) AS lines",
+        columns=joined(", ", map(quoted, read)),
+        table=table,
+    )
+
+
+def _value(column: pa.Field[pa.DataType]) -> Sql:
+    """Arrow would write small decimals with an exponent; SQL does not."""
+    is_decimal = pa.types.is_decimal(column.type)
+    template = "CAST({name} AS VARCHAR)" if is_decimal else "{name}"
+    return compose(template, name=Name(column.name))
