@@ -13,11 +13,6 @@ SOURCE = Path(__file__).parents[1] / "src"
 OPEN = {
     ("seil.admanager.models.deal_rules", "seil.admanager.models.proposal_line_items"),
     ("seil.cli.run_report", "seil.cli.reports"),
-    ("seil.modeling.build", "seil.sf_to_dw.load.changes"),
-    ("seil.modeling.build", "seil.sf_to_dw.load.ledger"),
-    ("seil.modeling.build", "seil.sf_to_dw.load.outbox"),
-    ("seil.modeling.plan", "seil.sf_to_dw.load.changes"),
-    ("seil.modeling.work", "seil.sf_to_dw.load.changes"),
 }
 
 

@@ -31,11 +31,10 @@ from seil.sf_to_dw.extract.flow_run import FlowResult
 from seil.sf_to_dw.extract.flows import FlowRun, FlowState, FlowStates, LandedPage, Window
 from seil.sf_to_dw.extract.plan import Plan, PlannedObject
 from seil.sf_to_dw.ingest.ingestor import IngestReport
-from seil.sf_to_dw.load.drift import SchemaChange
 from seil.sf_to_dw.load.events import ObjectLoad
-from seil.sf_to_dw.load.ledger import LedgerRow
 from seil.sf_to_dw.load.loader import LoadReport
 from seil.sf_to_dw.pipeline import RunReport
+from seil.warehouse.bookkeeping import LedgerRow, SchemaChange
 from seil.warehouse.protocol import Outcome
 
 Seil = Callable[..., Any]

@@ -19,9 +19,9 @@ from seil.sf_to_dw.feed import FeedFile
 from seil.sf_to_dw.ingest.files import FileInfo
 from seil.sf_to_dw.ingest.imports import Imported
 from seil.sf_to_dw.ingest.retry import Retried
-from seil.sf_to_dw.load.ledger import LedgerRow
 from seil.sf_to_dw.schema.diff import ColumnChange
 from seil.state.decisions import Decision
+from seil.warehouse.bookkeeping import LedgerRow
 
 
 class Failure(TypedDict):

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.extract.plan import Plan
     from seil.sf_to_dw.ingest.ingestor import IngestReport
     from seil.sf_to_dw.load.events import ObjectLoad
-    from seil.sf_to_dw.load.ledger import LedgerRow
     from seil.sf_to_dw.pipeline import RunReport
     from seil.sf_to_dw.rebuild import RebuildReport
+    from seil.warehouse.bookkeeping import LedgerRow
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from seil.catalog import SyncedObject
     from seil.events.dispatch_state import DeadLetter
     from seil.sf_to_dw.ingest.files import FileInfo, State
-    from seil.sf_to_dw.load.ledger import LedgerRow
     from seil.state.runs import RunRecord
     from seil.state.troubles import Trouble
+    from seil.warehouse.bookkeeping import LedgerRow
 
 # What somebody may have to look at; how much is processed and curated is asked for.
 NEEDING_ATTENTION: tuple[State, ...] = ("in", "error", "exceptions")

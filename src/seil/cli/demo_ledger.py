@@ -9,7 +9,7 @@ from seil.cli.ledger import difference
 from seil.cli.output import Bad, line, table
 
 if TYPE_CHECKING:
-    from seil.sf_to_dw.load.ledger import LedgerRow
+    from seil.warehouse.bookkeeping import LedgerRow
 
 _FLOWS = ("full", "delta")
 _EXPLAINED = """\

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from seil.cli import output
 
 if TYPE_CHECKING:
-    from seil.sf_to_dw.load.ledger import LedgerRow
+    from seil.warehouse.bookkeeping import LedgerRow
 
 _COLUMNS = ("object", "mode", "reported", "landed", "aside", "merged")
 

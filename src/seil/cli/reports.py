@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.extract.flow_run import FlowResult
     from seil.sf_to_dw.extract.plan import Plan, PlannedObject
     from seil.sf_to_dw.ingest.ingestor import IngestReport
-    from seil.sf_to_dw.load.ledger import LedgerRow
     from seil.sf_to_dw.load.loader import LoadReport
+    from seil.warehouse.bookkeeping import LedgerRow
 
 
 def planned(call: Call, plan: Plan, names: Mapping[str, str] | None = None) -> None:

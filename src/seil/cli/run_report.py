@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from seil.cli.frame import Call
     from seil.sf_to_dw.extract.extractor import ExtractReport
     from seil.sf_to_dw.extract.flow_run import FlowResult
-    from seil.sf_to_dw.load.ledger import LedgerRow
     from seil.sf_to_dw.pipeline import RunReport
+    from seil.warehouse.bookkeeping import LedgerRow
 
 _NAMED = 3
 

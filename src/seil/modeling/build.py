@@ -15,8 +15,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-import pyarrow as pa
-
 from seil.errors import ConfigurationError, StatementError
 from seil.events.bus import Bus
 from seil.events.envelope import Event
@@ -26,13 +24,13 @@ from seil.modeling.plan import Mode, TablePlan, new_planner
 from seil.modeling.tests import Tested, TestFailure, broken_tests, tests_passed
 from seil.modeling.work import Work
 from seil.observe.progress import SILENT, Progress, Step
-from seil.sf_to_dw.load.changes import Built, last_change, record_built
-from seil.sf_to_dw.load.ledger import BUILDS, ledger_schema, prepare_ledger
-from seil.sf_to_dw.load.outbox import Outbox
+from seil.warehouse.bookkeeping import BuildRow, BuiltVersion
+from seil.warehouse.commits import commit_id
 from seil.warehouse.lost_reasons import with_reason
-from seil.warehouse.sql import translated
+from seil.warehouse.outbox import Outbox
 
 if TYPE_CHECKING:
+    from seil.warehouse.bookkeeping import Recorder
     from seil.warehouse.protocol import Warehouse
 
 log = logging.getLogger(__name__)
@@ -96,11 +94,11 @@ def build(
     Raises ConfigurationError for a name that is no table. A model that fails is in the report.
     """
     selected = models.select(tables)
-    prepare_ledger(warehouse)
+    warehouse.bookkeeping.prepare()
     outbox = Outbox(warehouse, bus)
     started = datetime.now(UTC)
     with progress.step("build") as step:
-        report = _Build(warehouse, models, selected, started, outbox, full).run(step)
+        report = _Build(warehouse, models, selected, started, outbox, full=full).run(step)
     for table in report.tables:
         quiet = logging.DEBUG if table.mode == "unchanged" else logging.INFO
         level = quiet if table.is_built else logging.WARNING
@@ -129,9 +127,9 @@ def explain(
 ) -> list[TablePlan]:
     """What a build would do to each table, and why. Changes nothing."""
     selected = models.select(tables)
-    prepare_ledger(warehouse)
+    warehouse.bookkeeping.prepare()
     plans: list[TablePlan] = []
-    with suppress(_ExplainedError), warehouse.transaction():
+    with suppress(_ExplainedError), warehouse.commit("explain"):
         planner = new_planner(warehouse, models, full=full)
         modes: dict[str, Mode] = {}
         for model in selected:
@@ -165,14 +163,14 @@ class _Build:
                 log.info("building again, because of %s", again)
 
     def _in_transaction(self, step: Step) -> BuildReport:
-        with self.warehouse.transaction():
-            return self._attempt(step)
+        with self.warehouse.commit(commit_id("build", self._build_id)) as commit:
+            return self._attempt(step, commit.recorder)
 
-    def _attempt(self, step: Step) -> BuildReport:
+    def _attempt(self, step: Step, recorder: Recorder) -> BuildReport:
         self.planner = new_planner(
             self.warehouse, self.models, full=self.full, full_for=self.full_for
         )
-        self.sequence = last_change(self.warehouse)
+        self.sequence = self.warehouse.bookkeeping.last_change()
         self.work: dict[str, Work] = {}
         tables: dict[str, TableBuild] = {}
         for model in self.selected:
@@ -183,8 +181,8 @@ class _Build:
             if tables[model.name].is_built:
                 tables[model.name] = self._tested(model, tables[model.name], tested)
         self._settle(tables)
-        self._remember(tables)
-        return self._recorded(tuple(tables.values()))
+        self._remember(tables, recorder)
+        return self._recorded(tuple(tables.values()), recorder)
 
     def _stage(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild:
         if reason := self.refused.get(model.name):
@@ -248,14 +246,14 @@ class _Build:
             if work.plan.mode == "full":
                 work.describe()
 
-    def _remember(self, tables: Mapping[str, TableBuild]) -> None:
+    def _remember(self, tables: Mapping[str, TableBuild], recorder: Recorder) -> None:
         """Up to which change the tables that are built have seen, and what they read."""
         known = dict(self.planner.built)
         built = [model for model in self.selected if tables[model.name].is_built]
         for model in built:
             differs = self.work[model.name].differs
             version = self._build_id if differs else known[model.name].version
-            known[model.name] = Built(model.name, "", self.sequence, version)
+            known[model.name] = BuiltVersion(model.name, "", self.sequence, version)
         versions = {name: entry.version for name, entry in known.items()}
         in_doubt = {name for name, table in tables.items() if not table.is_built}
         firm = {name: version for name, version in versions.items() if name not in in_doubt}
@@ -265,11 +263,10 @@ class _Build:
                 fingerprint=self.work[model.name].fingerprint(known),
                 checked=tests_passed(model, tables[model.name].failures, firm),
             )
-        record_built(
-            self.warehouse,
+        recorder.record_built(
             [known[model.name] for model in built],
             {model.name: self.planner.read(model) for model in built},
-            known=self.models,
+            among=self.models,
         )
 
     def _blocked(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild | None:
@@ -295,25 +292,25 @@ class _Build:
     def _build_id(self) -> str:
         return f"{self.started:%Y%m%dT%H%M%S.%fZ}"
 
-    def _recorded(self, tables: tuple[TableBuild, ...]) -> BuildReport:
-        select = "SELECT count(*) AS loads, max(loaded_at) AS last_loaded_at FROM seil.loads"
-        included = self.warehouse.query(translated(select, self.warehouse.dialect)).to_pylist()[0]
-        report = BuildReport(self._build_id, tables, **included)
-        rows = [
-            {
-                "build_id": report.build_id,
-                "table_name": table.table,
-                "state": table.state,
-                "row_count": table.rows,
-                "message": table.message,
-                **included,
-                "started_at": self.started,
-                "finished_at": datetime.now(UTC),
-            }
-            for table in tables
-        ]
-        self.warehouse.append(BUILDS, pa.Table.from_pylist(rows, schema=ledger_schema(BUILDS)))
-        self.outbox.put([_event(report)])
+    def _recorded(self, tables: tuple[TableBuild, ...], recorder: Recorder) -> BuildReport:
+        totals = self.warehouse.bookkeeping.load_totals()
+        report = BuildReport(self._build_id, tables, totals.files, totals.last_loaded_at)
+        recorder.record_builds(
+            [
+                BuildRow(
+                    report.build_id,
+                    table.table,
+                    table.state,
+                    table.rows,
+                    table.message,
+                    totals,
+                    self.started,
+                    datetime.now(UTC),
+                )
+                for table in tables
+            ]
+        )
+        self.outbox.put(recorder, [_event(report)])
         return report
 
 

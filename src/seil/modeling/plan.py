@@ -13,15 +13,7 @@ from seil.modeling.business_date import BusinessZone, is_date
 from seil.modeling.model import Model, Models
 from seil.modeling.reach import Reach, Scope, model_scope
 from seil.modeling.select import Columns, columns_read, source_types
-from seil.sf_to_dw.load.changes import (
-    IS_OLD,
-    SEQUENCE,
-    Built,
-    Change,
-    built_tables,
-    changes_kept,
-    images,
-)
+from seil.warehouse.bookkeeping import IS_OLD, SEQUENCE, BuiltVersion, Change, images
 from seil.warehouse.dialect import render
 from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import Name, Sql, compose, joined, quoted
@@ -79,7 +71,7 @@ class Planner:
     models: Models
     columns: Columns
     changes: Sequence[Change]
-    built: Mapping[str, Built]
+    built: Mapping[str, BuiltVersion]
     zone: BusinessZone
     full: bool = False
     full_for: Mapping[str, str] = field(default_factory=dict)
@@ -119,7 +111,7 @@ class Planner:
             raise UnanalysableError(analysis.refused)
         return analysis.block, analysis.scope
 
-    def fingerprint(self, model: Model, built: Mapping[str, Built]) -> str:
+    def fingerprint(self, model: Model, built: Mapping[str, BuiltVersion]) -> str:
         """Differs where the model, or what it reads, is not what it was; `built` are the other
         models' tables. The time zone stands behind the rest where the table depends on it.
         """
@@ -183,7 +175,7 @@ class Planner:
             return "it has not been built"
         return self._outdated(model, built) or self._refused(model, upstream)
 
-    def _outdated(self, model: Model, built: Built) -> str:
+    def _outdated(self, model: Model, built: BuiltVersion) -> str:
         if built.fingerprint == WITHOUT_SCOPE:
             return "it has rows without a driving record"
         if built.fingerprint != (now := self.fingerprint(model, self.built)):
@@ -280,8 +272,8 @@ def new_planner(
         warehouse,
         models,
         columns=cache(warehouse.columns),
-        changes=changes_kept(warehouse),
-        built=built_tables(warehouse),
+        changes=warehouse.bookkeeping.changes(),
+        built=warehouse.bookkeeping.built_versions(),
         zone=models.zone(),
         full=full,
         full_for=full_for or {},

@@ -12,7 +12,7 @@ from seil.modeling.model import Model
 from seil.modeling.plan import WITHOUT_SCOPE, Planner, TablePlan
 from seil.modeling.restriction import restricted
 from seil.modeling.select import runnable_select
-from seil.sf_to_dw.load.changes import Built
+from seil.warehouse.bookkeeping import BuiltVersion
 from seil.warehouse.builds import RowChange, Staged, held_keys
 from seil.warehouse.sql import Name, compose
 
@@ -72,7 +72,7 @@ class Work:
         text = f"{described.description} {described.grain}".strip()
         self.warehouse.comment(self.model.table, text, texts)
 
-    def fingerprint(self, built: Mapping[str, Built]) -> str:
+    def fingerprint(self, built: Mapping[str, BuiltVersion]) -> str:
         """What has to be the same for the next change to be followed."""
         return WITHOUT_SCOPE if self.without_scope else self.planner.fingerprint(self.model, built)
 

@@ -27,7 +27,6 @@ from seil.lake import Bucket
 from seil.modeling.export import export_select, has_rows
 from seil.modeling.names import name_problem
 from seil.observe.progress import SILENT, Progress, Step
-from seil.sf_to_dw.load.ledger import LOADS
 from seil.warehouse.protocol import TableName
 
 if TYPE_CHECKING:
@@ -84,8 +83,9 @@ def export_feed(
     problems = [problem for feed in selected for problem in _problems(warehouse, feed)]
     if problems:
         raise ConfigurationError(problems)
-    if not any(has_rows(warehouse, TableName("", feed.table)) for feed in selected) and not (
-        LOADS.name in warehouse.tables(LOADS.schema) and has_rows(warehouse, LOADS)
+    is_loaded = warehouse.bookkeeping.load_totals().files > 0
+    if not is_loaded and not any(
+        has_rows(warehouse, TableName("", feed.table)) for feed in selected
     ):
         hint = "Run `seil run` first; no feed was written"
         raise WarehouseError(warehouse.url, "nothing was loaded into it yet", hint=hint)

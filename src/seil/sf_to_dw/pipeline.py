@@ -21,10 +21,10 @@ from seil.sf_to_dw.extract.flow_run import FlowResult
 from seil.sf_to_dw.extract.flows import Mode
 from seil.sf_to_dw.extract.partials import DELETIONS
 from seil.sf_to_dw.ingest.ingestor import Ingested, Ingestor, IngestReport
-from seil.sf_to_dw.load.ledger import LedgerRow, ledger
 from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.sf_to_dw.lock import run_lock
 from seil.state.decisions import DecisionStore
+from seil.warehouse.bookkeeping import LedgerRow
 
 if TYPE_CHECKING:
     from seil.modeling.model import Models
@@ -173,7 +173,7 @@ class Pipeline:
             results = [*extracted.deletions, *beside.results]
             built = build(warehouse, self.models, full=full, bus=self.bus, progress=progress)
             runs = {f.flow_run_id for f in (*extracted.flows, *results) if f.flow_run_id}
-            entries = ledger(warehouse, flow_runs=runs) if runs else []
+            entries = warehouse.bookkeeping.ledger(flow_runs=runs) if runs else []
         # With the warehouse closed, so that its write-ahead log is in it.
         copy = self.publish()
         lists: list[tuple[str, Mode]] = [(name, DELETIONS) for name in extracted.checked]

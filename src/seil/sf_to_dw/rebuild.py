@@ -24,16 +24,16 @@ from seil.lake import Fence, Lake
 from seil.modeling.build import BuildReport, build
 from seil.observe.progress import SILENT, Progress
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw.load.ledger import LOADS
 from seil.sf_to_dw.load.loader import SOURCE, LoadReport, load
 from seil.sf_to_dw.load.merged import VIEW as MERGED_RECORDS
-from seil.sf_to_dw.load.outbox import Outbox
 from seil.state.decisions import DecisionStore
 from seil.warehouse import open_warehouse, warehouse_file
 from seil.warehouse.duckdb.errors import is_broken
 from seil.warehouse.duckdb.published import publish
 from seil.warehouse.duckdb.user_objects import UserObject, copy_user_objects, user_objects
-from seil.warehouse.protocol import OpenUrl, TableName
+from seil.warehouse.merges import OpenUrl
+from seil.warehouse.outbox import Outbox
+from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.modeling.model import Models
@@ -189,7 +189,7 @@ class Rebuild:
                     pass
                 # Of what it still owes, the new one knows nothing.
                 Outbox(warehouse, self.bus).clear()
-                files = _merged(warehouse)
+                files = warehouse.bookkeeping.files_by_object()
                 tables = frozenset(warehouse.tables()) & {m.name for m in self.models.values()}
                 users = self._users(warehouse)
                 warehouse.execute("CHECKPOINT")
@@ -202,7 +202,7 @@ class Rebuild:
 
     def _users(self, warehouse: Warehouse) -> list[UserObject]:
         current = {TableName("salesforce", obj.table) for obj in self.catalog.values()}
-        own = {*current, *_loaded_tables(warehouse), MERGED_RECORDS}
+        own = {*current, *warehouse.bookkeeping.loaded_tables(), MERGED_RECORDS}
         own |= {TableName("", model.name) for model in self.models.values()}
         return user_objects(warehouse, own_schemas=_OWN_SCHEMAS, own_tables=own)
 
@@ -211,7 +211,7 @@ def _lacks(
     warehouse: Warehouse, old: _Old, loaded: LoadReport, built: BuildReport
 ) -> Iterator[str]:
     """What the old warehouse has and the new one has not."""
-    merged = _all(_merged(warehouse))
+    merged = _all(warehouse.bookkeeping.files_by_object())
     if gone := sorted(_all(old.files) - merged):
         more = f" and {len(gone) - _NAMED:,} more" if len(gone) > _NAMED else ""
         names = ", ".join(gone[:_NAMED])
@@ -233,26 +233,8 @@ def _keep(
         return (), (error.reason,)
 
 
-def _merged(warehouse: Warehouse) -> dict[str, frozenset[str]]:
-    """The keys of the curated files that are in a warehouse, by object."""
-    if LOADS.name not in warehouse.tables(LOADS.schema):
-        return {}
-    keys: dict[str, set[str]] = {}
-    for row in warehouse.query("SELECT object, curated_key FROM seil.loads").to_pylist():
-        keys.setdefault(row["object"], set()).add(row["curated_key"])
-    return {name: frozenset(found) for name, found in keys.items()}
-
-
 def _all(keys: Mapping[str, frozenset[str]]) -> frozenset[str]:
     return frozenset().union(*keys.values())
-
-
-def _loaded_tables(warehouse: Warehouse) -> Iterator[TableName]:
-    if LOADS.name not in warehouse.tables(LOADS.schema):
-        return
-    for name in warehouse.query("SELECT DISTINCT table_name FROM seil.loads").column(0).to_pylist():
-        schema, _, table = str(name).rpartition(".")
-        yield TableName(schema or "salesforce", table)
 
 
 def _swap(new: Path, file: Path, *, broken: bool) -> None:

@@ -7,6 +7,7 @@ Arrow's, in the reduced form of `seil.warehouse.types`. One warehouse serves one
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -31,7 +32,9 @@ from seil.warehouse.tables import TableEditor, TableName, Tables
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from seil.warehouse.bookkeeping import Bookkeeping
     from seil.warehouse.builds import Builder
+    from seil.warehouse.commits import Commit
 
 __all__ = [
     "EXTRACTED_AT",
@@ -71,6 +74,19 @@ class Fence(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Traits:
+    """What an engine can do. Callers ask these, never for its name.
+
+    atomic_across_tables: a commit is one transaction. Elsewhere each table commits alone under the
+    commit's id and the ledger follows last, so that a commit may be half done and is redone.
+    follows_changes: merges keep which records they changed, so that a build can follow them.
+    """
+
+    atomic_across_tables: bool
+    follows_changes: bool
+
+
 class Warehouse(Tables, TableEditor, Merges, Merger, Protocol):
     """Errors leave as `WarehouseError`; a statement refused for what it says, as `StatementError`.
 
@@ -84,6 +100,21 @@ class Warehouse(Tables, TableEditor, Merges, Merger, Protocol):
     @property
     def dialect(self) -> str:
         """The SQL spoken here, by sqlglot's name for it."""
+        ...
+
+    @property
+    def traits(self) -> Traits: ...
+
+    @property
+    def bookkeeping(self) -> Bookkeeping: ...
+
+    def commit(self, commit_id: str) -> AbstractContextManager[Commit]:
+        """Commits when the block ends; after an error nothing of it remains. Does not nest.
+
+        `commit_id` follows from what is committed, so that the same work has the same id when it is
+        done again; nothing needed to redo a commit may be known only inside it. Raises
+        LeaseLostError where a fence was given at opening and the run has lost its lock.
+        """
         ...
 
     @property

@@ -22,8 +22,6 @@ from seil.modeling.business_date import BusinessZone
 from seil.modeling.model import Models
 from seil.modeling.select import columns_read, runnable_select
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw.load.changes import change_log, record_change
-from seil.sf_to_dw.load.ledger import prepare_ledger
 from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import Records, StagedFile, TableName, Warehouse, open_warehouse
 from seil.warehouse.types import TEXT, TIMESTAMP, stored_type
@@ -64,7 +62,7 @@ class Org:
         return source_columns(self.models)
 
     def create(self) -> None:
-        prepare_ledger(self.warehouse)
+        self.warehouse.bookkeeping.prepare()
         own = [pa.field("_extracted_at", TIMESTAMP), pa.field("_file", TEXT)]
         for table, columns in self.columns.items():
             self.warehouse.create_table(TableName("salesforce", table), pa.schema([*columns, *own]))
@@ -79,11 +77,11 @@ class Org:
 
     def _merge(self, table: str, staged: StagedFile) -> None:
         name = TableName("salesforce", table)
-        with self.warehouse.transaction():
-            log = change_log(self.warehouse, name, "id")
-            self.warehouse.merge(Records(name, "id"), [staged], log=log)
+        with self.warehouse.commit(f"load-{self.stamp}") as commit:
+            log = commit.recorder.follow(name, "id")
+            commit.merger.merge(Records(name, "id"), [staged], log=log)
             if log:
-                record_change(self.warehouse, name, log)
+                commit.recorder.record_change(name, log)
 
     def remove(self, table: str, *ids: str) -> None:
         """One load of Salesforce's list of what was deleted for good: Ids and when, no more."""

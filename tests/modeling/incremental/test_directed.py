@@ -273,7 +273,7 @@ def test_a_table_whose_test_fails_keeps_its_rows_and_its_changes(
 def test_a_table_that_is_never_built_does_not_keep_changes_for_ever(
     filled: Org, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("seil.sf_to_dw.load.changes._WHOLE_ROWS", 4)
+    monkeypatch.setattr("seil.warehouse.duckdb.changes._WHOLE_ROWS", 4)
     monkeypatch.setattr("seil.sf_to_dw.load.changes._WHOLE_SHARE", 0)
     for number in range(12):
         filled.update("account", "a1", name=f"New {number}")
@@ -286,7 +286,7 @@ def test_a_table_that_is_never_built_does_not_keep_changes_for_ever(
 
 
 def test_most_of_a_table_changed_is_built_anew(filled: Org, monkeypatch: Any) -> None:
-    monkeypatch.setattr("seil.sf_to_dw.load.changes._WHOLE_ROWS", 1)
+    monkeypatch.setattr("seil.warehouse.duckdb.changes._WHOLE_ROWS", 1)
     filled.merge("account", [{"id": f"a{n}", "name": "New"} for n in range(9)])
     tables = filled.built()
     assert tables["sales_orders"].mode == "full"

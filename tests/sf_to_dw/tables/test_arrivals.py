@@ -15,7 +15,6 @@ from seil.lake import Bucket, Entry, Lake
 from seil.lake.keys import hour
 from seil.lake.notices import announce
 from seil.sf_to_dw.extract.flows import Manifest, manifest_key
-from seil.sf_to_dw.load.ledger import ledger
 from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.warehouse import Warehouse
 
@@ -75,7 +74,7 @@ def test_a_clean_copy_made_again_is_found_below_its_old_hour(
     curator.file([{"Id": "a"}, {"Id": "b"}])
     assert loads() == 1
     assert merged(warehouse) == 2
-    (row,) = ledger(warehouse)
+    (row,) = warehouse.bookkeeping.ledger()
     assert row.merged == 2
 
 
@@ -164,7 +163,7 @@ def test_a_manifest_of_a_run_that_was_resumed_days_later_is_recorded(
             "Order", run, "delta", OLD, OLD, "750", 0, 0, started_at=OLD, finished_at=OLD
         ).write(lake, catalog.select(["Order"])[0])
         loads()
-    assert len(ledger(warehouse)) == 2
+    assert len(warehouse.bookkeeping.ledger()) == 2
 
 
 def test_a_manifest_of_an_earlier_version_is_recorded(
@@ -175,7 +174,7 @@ def test_a_manifest_of_an_earlier_version_is_recorded(
     key = manifest_key("Order", run)
     lake.staging.move(key, f"runs/Salesforce-Order/{run}.json")
     loads()
-    assert [row.flow_run_id for row in ledger(warehouse)] == [run]
+    assert [row.flow_run_id for row in warehouse.bookkeeping.ledger()] == [run]
 
 
 class Listed:

@@ -17,13 +17,13 @@ from seil.salesforce.schema import ObjectSchema, described_schema
 from seil.settings import IngestSettings
 from seil.sf_to_dw.extract.extractor import ExtractReport
 from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestReport
-from seil.sf_to_dw.load.ledger import LedgerRow, ledger
 from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.sf_to_dw.pipeline import RunReport
 from seil.sf_to_dw.schema.registry import SchemaRegistry
 from seil.state import state_in_memory
 from seil.state.decisions import Decision
 from seil.warehouse import Warehouse
+from seil.warehouse.bookkeeping import LedgerRow
 
 REAL = Path(__file__).parents[4] / "shared/real/describe"
 DESCRIBES = sorted(path for path in REAL.glob("*.json") if path.stem != "Global")
@@ -71,7 +71,7 @@ def counted(
     manifest = f"runs/Salesforce-{obj.landing_name}/run-1.json"
     lake.staging.put(manifest, json.dumps(body).encode())
     assert load(warehouse, lake, Catalog([obj]), **options).ok
-    (row,) = ledger(warehouse)
+    (row,) = warehouse.bookkeeping.ledger()
     return row
 
 
@@ -163,6 +163,6 @@ def test_files_of_other_tools_are_not_asked_for_columns(
 ) -> None:
     curator.file([{"Id": "a"}])
     assert load(warehouse, lake, Catalog([SyncedObject(api_name="Order")])).ok
-    (row,) = ledger(warehouse)
+    (row,) = warehouse.bookkeeping.ledger()
     assert columns(row) == (None, None, None)
     assert row.balanced

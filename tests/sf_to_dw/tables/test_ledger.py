@@ -7,17 +7,12 @@ import pytest
 
 from seil.catalog import Catalog
 from seil.lake import Lake
-from seil.sf_to_dw.load.ledger import (
-    LOADS,
-    OUTBOX,
-    LedgerRow,
-    ledger,
-    ledger_schema,
-    prepare_ledger,
-    telling_rows,
-)
+from seil.observe.run_context import in_run
+from seil.sf_to_dw.load.ledger import telling_rows
 from seil.sf_to_dw.load.loader import load
 from seil.warehouse import Warehouse
+from seil.warehouse.bookkeeping import LedgerRow
+from seil.warehouse.bookkeeping_tables import LOADS, OUTBOX, table_schema
 
 Curator = Any
 
@@ -39,27 +34,27 @@ def test_a_ledger_half_made_is_made_again(
     with monkeypatch.context() as patched:
         patched.setattr(warehouse, "execute", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            prepare_ledger(warehouse)
-    prepare_ledger(warehouse)
-    assert ledger(warehouse) == []
+            warehouse.bookkeeping.prepare()
+    warehouse.bookkeeping.prepare()
+    assert warehouse.bookkeeping.ledger() == []
 
 
 def test_a_ledger_of_an_earlier_version_gets_the_columns_it_lacks(warehouse: Warehouse) -> None:
-    prepare_ledger(warehouse)
+    warehouse.bookkeeping.prepare()
     warehouse.execute("DROP TABLE seil.layout")
     warehouse.execute("ALTER TABLE seil.loads DROP COLUMN without_key")
     warehouse.execute("DROP TABLE seil.outbox")
     warehouse.execute("INSERT INTO seil.loads (curated_key, object) VALUES ('kept', 'Order')")
-    prepare_ledger(warehouse)
+    warehouse.bookkeeping.prepare()
     for table in (LOADS, OUTBOX):
         columns = warehouse.columns(table)
         assert columns is not None
-        assert set(columns.names) == set(ledger_schema(table).names)
-    assert [row.object for row in ledger(warehouse)] == ["Order"]
+        assert set(columns.names) == set(table_schema(table).names)
+    assert [row.object for row in warehouse.bookkeeping.ledger()] == ["Order"]
 
 
 def test_an_unloaded_warehouse_has_an_empty_ledger(warehouse: Warehouse) -> None:
-    assert ledger(warehouse) == []
+    assert warehouse.bookkeeping.ledger() == []
 
 
 @pytest.mark.parametrize(
@@ -89,7 +84,7 @@ def test_a_run_balances_when_every_row_is_accounted_for(
         curator.manifest(reported=reported, landed=landed)
     report = load(warehouse, lake, catalog, objects=["Order"])
     assert report.objects[0].runs == (0 if reported is None else 1)
-    (row,) = ledger(warehouse)
+    (row,) = warehouse.bookkeeping.ledger()
     assert (row.object, row.flow_run_id, row.mode) == ("Order", "run-1", "full")
     assert row.window_end == datetime(2024, 1, 2, tzinfo=UTC)
     assert counted(row) == expected
@@ -100,7 +95,7 @@ def test_rows_without_a_key_do_not_balance(
 ) -> None:
     curator.file([{"Id": "a"}, {"Id": None}])
     load(warehouse, lake, catalog, objects=["Order"])
-    assert counted(ledger(warehouse)[0]) == (None, 2, 2, 0, 1, False)
+    assert counted(warehouse.bookkeeping.ledger()[0]) == (None, 2, 2, 0, 1, False)
 
 
 def test_an_empty_run_without_files_balances(
@@ -108,7 +103,7 @@ def test_an_empty_run_without_files_balances(
 ) -> None:
     curator.manifest(reported=0, landed=0)
     load(warehouse, lake, catalog, objects=["Order"])
-    assert counted(ledger(warehouse)[0]) == (0, 0, 0, 0, 0, True)
+    assert counted(warehouse.bookkeeping.ledger()[0]) == (0, 0, 0, 0, 0, True)
 
 
 def test_a_manifest_is_recorded_once_and_may_come_before_its_files(
@@ -116,11 +111,11 @@ def test_a_manifest_is_recorded_once_and_may_come_before_its_files(
 ) -> None:
     curator.manifest(reported=1, landed=1)
     load(warehouse, lake, catalog, objects=["Order"])
-    assert not ledger(warehouse)[0].balanced
+    assert not warehouse.bookkeeping.ledger()[0].balanced
     curator.file([{"Id": "a"}])
     load(warehouse, lake, catalog, objects=["Order"])
     load(warehouse, lake, catalog, objects=["Order"])
-    (row,) = ledger(warehouse)
+    (row,) = warehouse.bookkeeping.ledger()
     assert counted(row) == (1, 1, 1, 0, 1, True)
 
 
@@ -133,10 +128,12 @@ def test_pages_of_a_run_add_up_and_runs_stand_apart(
     curator.landing_name, curator.object = "Account", "Account"
     curator.file([{"Id": "x"}], run="run-3")
     load(warehouse, lake, catalog)
-    rows = {row.flow_run_id: row.merged for row in ledger(warehouse)}
+    rows = {row.flow_run_id: row.merged for row in warehouse.bookkeeping.ledger()}
     assert rows == {"run-1": 3, "run-2": 1, "run-3": 1}
-    assert [row.flow_run_id for row in ledger(warehouse, objects=["Account"])] == ["run-3"]
-    assert [row.merged for row in ledger(warehouse, flow_runs=["run-1", "none"])] == [3]
+    assert [row.flow_run_id for row in warehouse.bookkeeping.ledger(objects=["Account"])] == [
+        "run-3"
+    ]
+    assert [row.merged for row in warehouse.bookkeeping.ledger(flow_runs=["run-1", "none"])] == [3]
 
 
 def test_a_file_without_metadata_counts_what_it_holds(
@@ -145,7 +142,7 @@ def test_a_file_without_metadata_counts_what_it_holds(
     nothing = dict.fromkeys(("flow_run_id", "mode", "landed_rows", "rejected_rows"), "")
     curator.file([{"Id": "a"}, {"Id": "b"}], run="uuid-of-appflow", **nothing)
     load(warehouse, lake, catalog)
-    (row,) = ledger(warehouse)
+    (row,) = warehouse.bookkeeping.ledger()
     assert (row.flow_run_id, row.mode) == ("uuid-of-appflow", "")
     assert counted(row) == (None, 2, 2, 0, 2, True)
 
@@ -216,5 +213,16 @@ def test_named_runs_are_as_the_whole_ledger_has_them(
     curator.manifest("run-3", reported=0, landed=0)
     load(warehouse, lake, catalog, objects=["Order"])
     runs = ["run-1", "run-2", "run-3"]
-    assert len(ledger(warehouse)) == 3
-    assert ledger(warehouse, flow_runs=runs) == ledger(warehouse)
+    assert len(warehouse.bookkeeping.ledger()) == 3
+    assert warehouse.bookkeeping.ledger(flow_runs=runs) == warehouse.bookkeeping.ledger()
+
+
+def test_rows_name_the_command_run_that_wrote_them(
+    warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
+) -> None:
+    curator.file([{"Id": "a"}])
+    curator.manifest(reported=1, landed=1)
+    with in_run("run-of-a-command", "seil load"):
+        load(warehouse, lake, catalog, objects=["Order"])
+    written = "SELECT run_id FROM seil.loads UNION ALL SELECT run_id FROM seil.runs"
+    assert warehouse.query(written)["run_id"].to_pylist() == ["run-of-a-command"] * 2

@@ -483,18 +483,18 @@ from seil.catalog import load_catalog
 from seil.lake import Lake
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.load import loader as module
-from seil.sf_to_dw.load import object_loader
 from seil.warehouse import open_warehouse
+from seil.warehouse.duckdb.recorder import EmbeddedRecorder
 
 url, lake, moment = sys.argv[1:]
-append = module.record_loads
+append = EmbeddedRecorder.record_loads
 
 def die(*arguments):
     if moment == "after":
         append(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
 
-module.record_loads = object_loader.record_loads = die
+EmbeddedRecorder.record_loads = die
 with open_warehouse(WarehouseSettings(url=url)) as warehouse:
     module.load(warehouse, Lake.at(lake, env="dev", project="seil"), load_catalog())
 """

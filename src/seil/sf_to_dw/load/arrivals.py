@@ -9,31 +9,26 @@ A warehouse without a position, a new one or a rebuilt one, lists all.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from seil.lake.keys import hour
 from seil.lake.notices import LISTED_AGAIN, Notice, Place, notices
 from seil.sf_to_dw.extract.flows import EARLIER_MANIFESTS, MANIFESTS
-from seil.sf_to_dw.load.ledger import POSITIONS, WAITING, ledger_schema
-from seil.warehouse.sql import Sql, compose, joined, literal, translated
+from seil.warehouse.bookkeeping import Position
+from seil.warehouse.commits import commit_id
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
     from seil.lake import Bucket, Entry, Lake
-    from seil.warehouse.protocol import TableName, Warehouse
+    from seil.warehouse.protocol import Warehouse
 
 log = logging.getLogger(__name__)
 
 _ALL_EVERY = timedelta(days=1)
-# Of so many keys, all of an object's are asked for instead.
-_MOST_NAMED = 2_000
 
 Key = tuple[Place, str]
 
@@ -47,12 +42,6 @@ class Arrived:
     files: list[Entry] = field(default_factory=list)
     manifests: list[Entry] = field(default_factory=list)
     again: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class _Position:
-    begins: datetime
-    all_at: datetime
 
 
 @dataclass(frozen=True)
@@ -101,8 +90,12 @@ class Arrivals:
         """After what is merged was committed; `left` is, by object, what was not. From here on a
         kill loses nothing: the next load begins where this one did, or behind it.
         """
-        self._store_waiting({name: frozenset(left.get(name, ())) for name in self._objects})
-        self._store_positions()
+        waiting, positions = self._changed_waiting(left), self._changed_positions()
+        if waiting or positions:
+            name = commit_id("positions", self._begun.isoformat(), *self._objects)
+            with self._warehouse.commit(name) as commit:
+                commit.recorder.record_waiting(waiting)
+                commit.recorder.record_positions(positions)
         for notice in self._notices:
             bucket = self._bucket(notice.place)
             if notice.is_answered(bucket.head(notice.key)):
@@ -143,83 +136,47 @@ class Arrivals:
     def _bucket(self, place: Place) -> Bucket:
         return self._lake.curated if place == "curated" else self._lake.staging
 
-    def _stored_positions(self) -> dict[str, _Position]:
-        rows = self._rows(POSITIONS)
-        return {row["object"]: _Position(row["list_from"], row["all_at"]) for row in rows}
+    def _stored_positions(self) -> dict[str, Position]:
+        stored = self._warehouse.bookkeeping.positions()
+        return {name: position for name, position in stored.items() if name in self._objects}
 
     def _stored_waiting(self) -> dict[str, frozenset[Key]]:
-        found: dict[str, set[Key]] = defaultdict(set)
-        for row in self._rows(WAITING):
-            found[row["object"]].add((row["place"], row["key"]))
-        return {name: frozenset(keys) for name, keys in found.items()}
+        stored = self._warehouse.bookkeeping.waiting()
+        return {name: frozenset(stored[name]) for name in self._objects if name in stored}
 
     def _stored_notices(self) -> list[Notice]:
         """A warehouse that lists all needs none: they stay for the one that it may not replace."""
         named = [obj.landing_name for n, obj in self._objects.items() if n in self._positions]
         return notices(self._lake, named) if named else []
 
-    def _rows(self, table: TableName) -> list[dict[str, Any]]:
-        select = compose("SELECT * FROM {table}", table=table)
-        rows = self._warehouse.query(translated(select, self._warehouse.dialect)).to_pylist()
-        return [row for row in rows if row["object"] in self._objects]
-
     def _merged_and_recorded(
         self, listed: Iterable[_Listed], *, of: SyncedObject | None = None
-    ) -> tuple[dict[str, datetime], set[str]]:
+    ) -> tuple[Mapping[str, datetime], frozenset[str]]:
         """When each of the listed files that are merged had been written; runs recorded."""
         each = list(listed)
         keys = [entry.key for one in each for entry in one.curated]
         runs = [_stem(entry) for one in each for entry in one.manifests]
-        loads = "SELECT curated_key, curated_at FROM seil.loads WHERE {among}"
-        recorded = "SELECT flow_run_id FROM seil.runs WHERE {among}"
-        found = self._pairs(loads, "curated_key", keys, of)
-        return dict(found), {str(run) for (run,) in self._pairs(recorded, "flow_run_id", runs, of)}
+        objects = [of.api_name] if of else list(self._objects)
+        bookkeeping = self._warehouse.bookkeeping
+        return (
+            bookkeeping.loaded_files(keys, objects=objects),
+            bookkeeping.recorded_runs(runs, objects=objects),
+        )
 
-    def _pairs(
-        self, select: str, column: str, values: Sequence[str], of: SyncedObject | None
-    ) -> Iterator[Any]:
-        if not values:
-            return iter(())
-        names = [of.api_name] if of else list(self._objects)
-        among = _among("object", names) if len(values) > _MOST_NAMED else _among(column, values)
-        sql = translated(compose(select, among=among), self._warehouse.dialect)
-        found = self._warehouse.query(sql)
-        return zip(*(values.to_pylist() for values in found.columns), strict=True)
+    def _changed_waiting(self, left: Mapping[str, Collection[Key]]) -> dict[str, frozenset[Key]]:
+        now = {name: frozenset(left.get(name, ())) for name in self._objects}
+        before = self._waiting
+        return {n: frozenset(keys) for n, keys in now.items() if keys != before.get(n, frozenset())}
 
-    def _store_waiting(self, left: Mapping[str, frozenset[Key]]) -> None:
-        changed = {n: keys for n, keys in left.items() if keys != self._waiting.get(n, frozenset())}
-        rows = [
-            {"object": name, "place": place, "key": key}
-            for name, keys in changed.items()
-            for place, key in sorted(keys)
-        ]
-        self._replace(WAITING, changed, rows)
-
-    def _store_positions(self) -> None:
+    def _changed_positions(self) -> dict[str, Position]:
         begins = (self._begun - LISTED_AGAIN).replace(minute=0, second=0, microsecond=0)
-        rows: list[dict[str, Any]] = []
+        changed: dict[str, Position] = {}
         for name in self._objects:
-            known = self._positions.get(name)
-            all_at = self._begun if known is None or name in self._all else known.all_at
-            if known != _Position(begins, all_at):
-                rows.append({"object": name, "list_from": begins, "all_at": all_at})
-        self._replace(POSITIONS, [row["object"] for row in rows], rows)
-
-    def _replace(
-        self, table: TableName, names: Collection[str], rows: Sequence[Mapping[str, Any]]
-    ) -> None:
-        if not names:
-            return
-        delete = compose("DELETE FROM {table} WHERE {of}", table=table, of=_among("object", names))
-        with self._warehouse.transaction():
-            self._warehouse.execute(translated(delete, self._warehouse.dialect))
-            if rows:
-                schema = ledger_schema(table)
-                self._warehouse.append(table, pa.Table.from_pylist(list(rows), schema=schema))
-
-
-def _among(column: str, values: Iterable[str]) -> Sql:
-    return Sql(f"{column} IN ({joined(', ', map(literal, sorted(values)))})")
+            stored = self._positions.get(name)
+            all_at = self._begun if stored is None or name in self._all else stored.all_at
+            if stored != Position(begins, all_at):
+                changed[name] = Position(begins, all_at)
+        return changed
 
 
 def _parquet(entries: Iterable[Entry]) -> list[Entry]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from seil.sf_to_dw.extract.flows import find_manifest
 from seil.sf_to_dw.schema.column_names import missing_columns, table_column
+from seil.warehouse.bookkeeping import ColumnCounts
 
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
@@ -30,14 +31,13 @@ class ColumnCount:
     left_out: Mapping[str, str]
     lost: tuple[str, ...]
 
-    def row(self) -> dict[str, object]:
-        """In seil.loads."""
-        return {
-            "columns_curated": self.curated,
-            "columns_merged": self.merged,
-            "columns_left_out": "; ".join(f"{n}: {why}" for n, why in self.left_out.items()),
-            "columns_lost": ", ".join(self.lost),
-        }
+    def counts(self) -> ColumnCounts:
+        return ColumnCounts(
+            self.curated,
+            self.merged,
+            "; ".join(f"{name}: {why}" for name, why in self.left_out.items()),
+            ", ".join(self.lost),
+        )
 
 
 def columns_read(lake: Lake, obj: SyncedObject, flow_run_id: str) -> Sequence[str]:

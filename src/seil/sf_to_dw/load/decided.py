@@ -6,11 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from seil.sf_to_dw.load.ledger import SCHEMA_CHANGES, ledger_schema
 from seil.sf_to_dw.schema.review import is_blocking, named
-from seil.warehouse.sql import compose, translated
+from seil.warehouse.bookkeeping import SchemaChange
 from seil.warehouse.types import stored_type
 
 if TYPE_CHECKING:
@@ -38,32 +35,23 @@ def routed(file: CuratedFile, decisions: Mapping[str, Decision]) -> CuratedFile:
     return file.with_columns(columns)
 
 
-def record_decisions(warehouse: Warehouse, table: TableName, decisions: Iterable[Decision]) -> None:
-    """Rows of seil.schema_changes for those that have none yet."""
-    rows = [
-        {
-            "table_name": str(table),
-            "column_name": entry.column,
-            "change": f"accepted-{entry.policy}",
-            "old_type": named(entry.old) if entry.old else "",
-            "new_type": named(entry.new) if entry.new else "",
-            "provisional": False,
-            "curated_key": "",
-            "changed_at": datetime.fromisoformat(entry.at),
-        }
+def unrecorded_decisions(
+    warehouse: Warehouse, table: TableName, decisions: Iterable[Decision]
+) -> list[SchemaChange]:
+    """The decisions of which the table's schema changes say nothing yet."""
+    taken = [
+        SchemaChange(
+            str(table),
+            entry.column,
+            f"accepted-{entry.policy}",
+            named(entry.old) if entry.old else "",
+            named(entry.new) if entry.new else "",
+            curated_key="",
+            changed_at=datetime.fromisoformat(entry.at),
+        )
         for entry in decisions
         if entry.column
     ]
-    if not rows:
-        return
-    known = compose(
-        "SELECT column_name, change, changed_at FROM seil.schema_changes "
-        "WHERE table_name = {table}",
-        table=str(table),
-    )
-    found = warehouse.query(translated(known, warehouse.dialect)).to_pylist()
-    told = {(row["column_name"], row["change"], row["changed_at"]) for row in found}
-    new = [r for r in rows if (r["column_name"], r["change"], r["changed_at"]) not in told]
-    if new:
-        schema = ledger_schema(SCHEMA_CHANGES)
-        warehouse.append(SCHEMA_CHANGES, pa.Table.from_pylist(new, schema=schema))
+    stored = warehouse.bookkeeping.schema_changes(table) if taken else []
+    recorded = {(change.column, change.change, change.changed_at) for change in stored}
+    return [c for c in taken if (c.column, c.change, c.changed_at) not in recorded]

@@ -18,33 +18,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from seil.errors import FileRejectedError
 from seil.sf_to_dw.load.files import CuratedFile
+from seil.warehouse.bookkeeping import SchemaChange
 from seil.warehouse.types import TEXT, common_type, stored_type, type_name
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import StagedFile, TableName, Warehouse
-
-
-@dataclass(frozen=True)
-class SchemaChange:
-    """One column of a table that changes; `old_type` is empty for a new one."""
-
-    table: str
-    column: str
-    change: Literal["new-column", "new-type"]
-    old_type: str
-    new_type: str
-    curated_key: str
-    provisional: bool = False
-
-    def __str__(self) -> str:
-        was = f" (was {self.old_type})" if self.old_type else ""
-        return f"{self.table}.{self.column}: {self.change} {self.new_type}{was}"
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from seil.events.envelope import Event
 from seil.events.file_events import SOURCE, event_id
 from seil.sf_to_dw.load.arrivals import Key
-from seil.sf_to_dw.load.drift import SchemaChange
+from seil.warehouse.bookkeeping import SchemaChange
 from seil.warehouse.protocol import Outcome
 
 

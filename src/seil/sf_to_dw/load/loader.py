@@ -19,13 +19,13 @@ from seil.lake import Lake
 from seil.observe.progress import SILENT, Progress
 from seil.sf_to_dw.load.arrivals import Arrivals
 from seil.sf_to_dw.load.events import ObjectLoad
-from seil.sf_to_dw.load.ledger import prepare_ledger
 from seil.sf_to_dw.load.merged import MASTER, has_merged_records, make_way, show_merged_records
 from seil.sf_to_dw.load.object_loader import BatchLimits, ObjectLoader
-from seil.sf_to_dw.load.outbox import Outbox
-from seil.sf_to_dw.load.records import append_runs, known_tables, record_loads
+from seil.sf_to_dw.load.records import file_load, known_tables
 from seil.state.decisions import NO_DECISIONS, DecisionStore
-from seil.warehouse.protocol import Outcome
+from seil.warehouse.commits import commit_id
+from seil.warehouse.merges import Outcome
+from seil.warehouse.outbox import Outbox
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
@@ -74,7 +74,7 @@ def load(
     `as_text` are columns, as `<table>.<column>`, that may become text to take in what does not fit.
     `everything` looks through all of curated, as the first load of a day does.
     """
-    prepare_ledger(warehouse)
+    warehouse.bookkeeping.prepare()
     chosen = catalog.select(objects)
     arrivals = Arrivals(warehouse, lake, chosen, everything=everything)
     outbox = Outbox(warehouse, bus)
@@ -132,8 +132,9 @@ def _load_group(
 ) -> None:
     manifests = [row for loader in group for row in loader.manifests]
     if manifests:
-        with warehouse.transaction():
-            append_runs(warehouse, manifests)
+        name = commit_id("runs", *(run.flow_run_id for run in manifests))
+        with warehouse.commit(name) as commit:
+            commit.recorder.record_runs(manifests)
     for loader in group:
         loader.keep_earlier_versions(limits)
     waiting = [loader for loader in group if loader.files]
@@ -146,11 +147,12 @@ def _load_group(
 def _load_together(warehouse: Warehouse, group: Sequence[ObjectLoader], progress: Progress) -> bool:
     """All or nothing. What fails is found out one by one."""
     try:
-        with warehouse.transaction():
-            merged = [loader.merge_whole(progress) for loader in group]
-            record_loads(warehouse, [file for files in merged for file in files])
-            pairs = zip(group, merged, strict=True)
-            group[0].outbox.put([event for loader, own in pairs for event in loader.events(own)])
+        with warehouse.commit(commit_id("load", *(one.commit_id for one in group))) as commit:
+            merged = [loader.merge_whole(commit, progress) for loader in group]
+            pairs = list(zip(group, merged, strict=True))
+            commit.recorder.record_loads([file_load(entry) for files in merged for entry in files])
+            events = [event for one, own in pairs for event in one.events(own)]
+            group[0].outbox.put(commit.recorder, events)
     except SeilError as error:
         log.info("each object gets a transaction of its own, as one for all failed: %s", error)
         return False

@@ -18,20 +18,12 @@ from seil.observe.progress import Progress, Step
 from seil.salesforce.ids import holds_ids
 from seil.sf_to_dw.extract.flows import OWN_CURATED, PARTIAL_MODES
 from seil.sf_to_dw.load.arrivals import Arrived, Key
-from seil.sf_to_dw.load.changes import change_log, record_change
 from seil.sf_to_dw.load.columns import ColumnCount, columns_read, count_columns
-from seil.sf_to_dw.load.decided import record_decisions, routed
-from seil.sf_to_dw.load.drift import SchemaChange, TablePlan
+from seil.sf_to_dw.load.decided import routed, unrecorded_decisions
+from seil.sf_to_dw.load.drift import TablePlan
 from seil.sf_to_dw.load.events import ObjectLoad, load_events
 from seil.sf_to_dw.load.files import CuratedFile, check_readable, read_footer
-from seil.sf_to_dw.load.outbox import Outbox
-from seil.sf_to_dw.load.records import (
-    KnownTables,
-    MergedFile,
-    append_changes,
-    read_manifests,
-    record_loads,
-)
+from seil.sf_to_dw.load.records import KnownTables, MergedFile, file_load, read_manifests
 from seil.sf_to_dw.schema.column_names import LINEAGE_NAMES
 from seil.sf_to_dw.schema.registry import SchemaRegistry, known_schema
 from seil.sf_to_dw.schema.review import (
@@ -39,12 +31,16 @@ from seil.sf_to_dw.schema.review import (
     decision,
 )
 from seil.state.decisions import DecisionStore, in_force
+from seil.warehouse.bookkeeping import FlowRunRow, SchemaChange
+from seil.warehouse.commits import commit_id
 from seil.warehouse.lost_reasons import with_reason
 from seil.warehouse.merges import EXTRACTED_AT, FILE, Outcome, Records
+from seil.warehouse.outbox import Outbox
 from seil.warehouse.tables import TableName
 from seil.warehouse.types import TEXT, TIMESTAMP
 
 if TYPE_CHECKING:
+    from seil.warehouse.commits import Commit
     from seil.warehouse.protocol import Warehouse
 
 log = logging.getLogger(__name__)
@@ -90,7 +86,7 @@ class ObjectLoader:
         self.outbox = outbox
         self.object = obj
         self.table = TableName(SCHEMA, obj.table)
-        self.manifests: list[dict[str, Any]] = []
+        self.manifests: list[FlowRunRow] = []
         self.files: list[CuratedFile] = []
         self.changes: list[SchemaChange] = []
         self.is_new = False
@@ -100,6 +96,11 @@ class ObjectLoader:
     @property
     def size(self) -> int:
         return sum(file.size for file in self.files)
+
+    @property
+    def commit_id(self) -> str:
+        """Of a commit that merges all files."""
+        return _id_of("load", self.files)
 
     @property
     def alters(self) -> bool:
@@ -193,15 +194,15 @@ class ObjectLoader:
         words = "%s: its history takes in the versions of %d merged files; %d are gone from curated"
         about = {"object": name}
         log.info(words, name, len(found), len(gone), extra=about)
-        with self._warehouse.transaction():
-            self._warehouse.keep_current_versions(self._records, gone)
+        with self._warehouse.commit(commit_id("versions", *gone)) as commit:
+            commit.merger.keep_current_versions(self._records, gone)
         files = list(self._readable(found))
         for batch in _batches(files, limits):
             self._narrowed(batch, self._keep_versions)
 
     def _keep_versions(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
-        with self._warehouse.transaction():
-            self._warehouse.keep_versions(self._records, [file.staged for file in batch])
+        with self._warehouse.commit(_id_of("versions", batch)) as commit:
+            commit.merger.keep_versions(self._records, [file.staged for file in batch])
         return []
 
     def load(self, limits: BatchLimits, progress: Progress) -> None:
@@ -235,15 +236,15 @@ class ObjectLoader:
 
     def _change_table(self) -> None:
         if self.is_new or self.changes or self._decided:
-            with self._warehouse.transaction():
-                self._prepare()
-                self.outbox.put(self.events())
+            with self._warehouse.commit(_id_of("tables", self.files)) as commit:
+                self._prepare(commit)
+                self.outbox.put(commit.recorder, self.events())
 
-    def merge_whole(self, progress: Progress) -> list[MergedFile]:
-        """All files, in the caller's transaction. What is returned has yet to be recorded."""
+    def merge_whole(self, commit: Commit, progress: Progress) -> list[MergedFile]:
+        """All files. What is returned has yet to be recorded."""
         with self._step(progress) as step:
-            self._prepare()
-            merged = self._merged(self.files)
+            self._prepare(commit)
+            merged = self._merged(commit, self.files)
             step.advance(sum(entry.outcome.rows for entry in merged))
         return merged
 
@@ -311,20 +312,20 @@ class ObjectLoader:
             self._decisions.add(self.object.api_name, made)
         return named
 
-    def _prepare(self) -> None:
+    def _prepare(self, commit: Commit) -> None:
         """The table as the files need it."""
         wanted = self._plan.columns
         if self.is_new:
             own = [pa.field(EXTRACTED_AT, TIMESTAMP), pa.field(FILE, TEXT)]
-            self._warehouse.create_table(self.table, pa.schema([*wanted, *own]))
+            commit.tables.create_table(self.table, pa.schema([*wanted, *own]))
         changes = self.changes if self.alters else []
         for change in changes:
             if change.change == "new-type":
-                self._warehouse.change_type(self.table, wanted.field(change.column))
+                commit.tables.change_type(self.table, wanted.field(change.column))
         if new := [wanted.field(c.column) for c in changes if c.change == "new-column"]:
-            self._warehouse.add_columns(self._records, pa.schema(new))
-        append_changes(self._warehouse, self.changes)
-        record_decisions(self._warehouse, self.table, self._decided.values())
+            commit.merger.add_columns(self._records, pa.schema(new))
+        decided = unrecorded_decisions(self._warehouse, self.table, self._decided.values())
+        commit.recorder.record_schema_changes([*self.changes, *decided])
 
     def _narrowed(
         self,
@@ -349,35 +350,29 @@ class ObjectLoader:
         return [merged for half in halves if half for merged in self._narrowed(half, work)]
 
     def _merge_together(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
-        with self._warehouse.transaction():
-            merged = self._merged(batch)
-            record_loads(self._warehouse, merged)
-            self.outbox.put(self.events(merged))
+        with self._warehouse.commit(_id_of("load", batch)) as commit:
+            merged = self._merged(commit, batch)
+            commit.recorder.record_loads([file_load(entry) for entry in merged])
+            self.outbox.put(commit.recorder, self.events(merged))
         return merged
 
-    def _merged(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
-        warehouse, table = self._warehouse, self.table
+    def _merged(self, commit: Commit, batch: Sequence[CuratedFile]) -> list[MergedFile]:
+        table, recorder = self.table, commit.recorder
         watched = self._known.watched.get(str(table))
-        log = change_log(warehouse, table, self._key, watched=watched or ())
-        outcomes = warehouse.merge(self._records, [file.staged for file in batch], log=log)
+        log = recorder.follow(table, self._key, watched or ())
+        outcomes = commit.merger.merge(self._records, [file.staged for file in batch], log=log)
         if log:
-            record_change(warehouse, table, log)
+            recorder.record_change(table, log)
         for file in batch:
             if outcomes[file.key].rows != file.rows:
                 reason = (
                     f"{file.key} has {file.rows} rows, but {outcomes[file.key].rows} of them "
                     f"were merged into {table}"
                 )
-                raise WarehouseError(warehouse.url, reason, hint="Nothing was committed")
+                raise WarehouseError(self._warehouse.url, reason, hint="Nothing was committed")
         counts = self._column_counts(batch)
         return [
-            MergedFile(
-                self.object,
-                file,
-                outcomes[file.key],
-                again=file.key in self._arrived.again,
-                columns=counts.get(file.key),
-            )
+            MergedFile(self.object, file, outcomes[file.key], columns=counts.get(file.key))
             for file in batch
         ]
 
@@ -413,6 +408,11 @@ class ObjectLoader:
         about = {"object": self.object.api_name, "file": key}
         log.warning("%s is left out: %s", key, error, extra=about)
         self.errors.append(str(error))
+
+
+def _id_of(kind: str, files: Iterable[CuratedFile]) -> str:
+    """`written_at` tells copies of a file apart."""
+    return commit_id(kind, *(f"{file.key} {file.written_at.isoformat()}" for file in files))
 
 
 def _refused(file: CuratedFile, error: StatementError) -> FileRejectedError:

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -21,11 +22,13 @@ import pyarrow as pa
 
 from seil.errors import LostReasonError, StatementError, WarehouseError
 from seil.warehouse.duckdb import history, merge_sql
+from seil.warehouse.duckdb.bookkeeping import EmbeddedBookkeeping
 from seil.warehouse.duckdb.builds import EmbeddedBuilder
 from seil.warehouse.duckdb.comparison import TableComparison, compared
 from seil.warehouse.duckdb.errors import translated_batches, translated_errors
 from seil.warehouse.duckdb.merged_records import show_merged_records
 from seil.warehouse.duckdb.merging import Merging
+from seil.warehouse.duckdb.recorder import EmbeddedRecorder
 from seil.warehouse.duckdb.row_merge import DEFAULT_SCHEMA, RowMerge, qualified
 from seil.warehouse.fencing import admit
 from seil.warehouse.lost_reasons import with_reason
@@ -39,7 +42,7 @@ from seil.warehouse.merges import (
     SourceRows,
     StagedFile,
 )
-from seil.warehouse.protocol import Fence
+from seil.warehouse.protocol import Fence, Traits
 from seil.warehouse.sql import Name, Sql, compose, literal, quoted
 from seil.warehouse.tables import TableName
 from seil.warehouse.types import sql_type
@@ -67,6 +70,7 @@ class EmbeddedWarehouse:
     """
 
     dialect = "duckdb"
+    traits = Traits(atomic_across_tables=True, follows_changes=True)
 
     def __init__(
         self,
@@ -127,6 +131,15 @@ class EmbeddedWarehouse:
     def close(self) -> None:
         with translated_errors(self.url):
             self._connection.close()
+
+    @property
+    def bookkeeping(self) -> EmbeddedBookkeeping:
+        return EmbeddedBookkeeping(self)
+
+    @contextmanager
+    def commit(self, commit_id: str) -> Iterator[EmbeddedCommit]:
+        with self.transaction():
+            yield EmbeddedCommit(commit_id, self)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -334,6 +347,30 @@ class EmbeddedWarehouse:
             yield
         finally:
             self._connection.unregister(name)
+
+
+@dataclass(frozen=True)
+class EmbeddedCommit:
+    """The transaction that a warehouse has begun."""
+
+    id: str
+    warehouse: EmbeddedWarehouse
+
+    @property
+    def tables(self) -> EmbeddedWarehouse:
+        return self.warehouse
+
+    @property
+    def merger(self) -> EmbeddedWarehouse:
+        return self.warehouse
+
+    @property
+    def builder(self) -> EmbeddedBuilder:
+        return self.warehouse.builder
+
+    @property
+    def recorder(self) -> EmbeddedRecorder:
+        return EmbeddedRecorder(self.warehouse)
 
 
 def _connect(

@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from seil.sf_to_dw.load.ledger import BUILT, CHANGES, WATCHED, ledger_schema
-from seil.warehouse.protocol import ChangeLog, TableName
-from seil.warehouse.sql import Sql, compose, joined, literal, translated
+from seil.warehouse.bookkeeping import IS_OLD, SEQUENCE, BuiltVersion, Change, images
+from seil.warehouse.bookkeeping_tables import BUILT, CHANGES, WATCHED, table_schema
+from seil.warehouse.merges import ChangeLog
+from seil.warehouse.sql import Sql, compose, joined, literal
+from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
-    from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.duckdb.database import Database
 
-SEQUENCE, IS_OLD = "_sequence", "_is_old"
-_SCHEMA = "seil_changes"
 _OWN: list[Any] = [pa.field(SEQUENCE, pa.int64()), pa.field(IS_OLD, pa.bool_())]
 
 # Following this large a part of a table's records costs more than building anew.
@@ -32,80 +31,51 @@ _WHOLE_SHARE = 0.3
 _WHOLE_ROWS = 20_000
 
 
-@dataclass(frozen=True)
-class Change:
-    """A merge that changed `rows` records; `is_whole` where it did not write down which."""
-
-    sequence: int
-    source: TableName
-    is_whole: bool
-    rows: int
-
-
-@dataclass(frozen=True)
-class Built:
-    """What a table holds. `version` changes with its rows. `checked` says, for each test of the
-    table that concerns another one, which version of that it was passed with, and of those that
-    were not passed, "".
-    """
-
-    table: str
-    fingerprint: str
-    sequence: int
-    version: str
-    checked: Mapping[str, str] = field(default_factory=dict)
-
-
-def images(source: TableName) -> TableName:
-    """Where the changed records of a source are kept."""
-    return TableName(_SCHEMA, source.name)
-
-
 def change_log(
-    warehouse: Warehouse, table: TableName, key: str, *, watched: Collection[str] | None = None
+    database: Database, table: TableName, key: str, *, watched: Collection[str] | None = None
 ) -> ChangeLog | None:
     """For the next merge into a table; None when no table that has been built reads it.
 
     `watched` are the columns that are read, where they have been asked for already.
     """
-    found = _watched(warehouse, table) if watched is None else watched
-    columns = warehouse.columns(table) if found else None
+    found = _watched(database, table) if watched is None else watched
+    columns = database.columns(table) if found else None
     if columns is None:
         return None
     wanted = pa.schema([c for c in columns if c.name in {*found, key}])
-    sequence = last_change(warehouse) + 1
-    if not _made(warehouse, images(table), wanted):
-        record_whole_change(warehouse, table)
+    sequence = last_change(database) + 1
+    if not _made(database, images(table), wanted):
+        record_whole_change(database, table)
         sequence += 1
     return ChangeLog(images(table), tuple(wanted.names), sequence)
 
 
-def _watched(warehouse: Warehouse, table: TableName) -> list[str]:
+def _watched(database: Database, table: TableName) -> list[str]:
     watched = compose(
         "SELECT DISTINCT column_name FROM seil.watched WHERE source_table = {name}", name=str(table)
     )
-    return [str(name) for name in _query(warehouse, watched)["column_name"].to_pylist()]
+    return [str(name) for name in database.query(watched)["column_name"].to_pylist()]
 
 
-def _made(warehouse: Warehouse, table: TableName, wanted: pa.Schema) -> bool:
+def _made(database: Database, table: TableName, wanted: pa.Schema) -> bool:
     """Makes a table able to take the columns. False when what it held had to be thrown away."""
-    known = warehouse.columns(table)
+    known = database.columns(table)
     is_kept = known is None or all(
         known.field(c.name).type == c.type for c in wanted if c.name in known.names
     )
     if not is_kept:
-        warehouse.drop(table)
+        database.drop(table)
         known = None
     if known is None:
-        warehouse.create_table(table, pa.schema([*_OWN, *wanted]))
+        database.create_table(table, pa.schema([*_OWN, *wanted]))
         return is_kept
     for column in wanted:
         if column.name not in known.names:
-            warehouse.add_column(table, column)
+            database.add_column(table, column)
     return True
 
 
-def record_change(warehouse: Warehouse, table: TableName, log: ChangeLog) -> None:
+def record_change(database: Database, table: TableName, log: ChangeLog) -> None:
     """After the merge, in its transaction.
 
     What a table that fails again and again has not seen is kept for it only so far.
@@ -120,63 +90,65 @@ def record_change(warehouse: Warehouse, table: TableName, log: ChangeLog) -> Non
         log=log.table,
         sequence=log.sequence,
     )
-    row = _query(warehouse, counted).to_pylist()[0]
+    row = database.query(counted).to_pylist()[0]
     if row["kept"] > max(_WHOLE_ROWS, _WHOLE_SHARE * int(row["all_rows"])):
-        record_whole_change(warehouse, table)
+        record_whole_change(database, table)
     elif row["changed"]:
-        _record(warehouse, Change(log.sequence, table, is_whole=False, rows=int(row["changed"])))
+        _record(database, Change(log.sequence, table, is_whole=False, rows=int(row["changed"])))
 
 
-def record_whole_change(warehouse: Warehouse, table: TableName) -> None:
+def record_whole_change(database: Database, table: TableName) -> None:
     """Any record may have changed: every table that reads these is built anew.
 
     For whoever changes a table of schema `salesforce` other than by a merge.
     """
-    if warehouse.columns(images(table)) is not None:
-        _run(warehouse, compose("DELETE FROM {images}", images=images(table)))
-    counted = _query(warehouse, compose("SELECT count(*) AS n FROM {table}", table=table))
+    if database.columns(images(table)) is not None:
+        database.execute(compose("DELETE FROM {images}", images=images(table)))
+    counted = database.query(compose("SELECT count(*) AS n FROM {table}", table=table))
     rows = int(counted["n"][0].as_py())
-    sequence = last_change(warehouse) + 1
+    sequence = last_change(database) + 1
     forget = "DELETE FROM seil.changes WHERE source_table = {name}"
-    _run(warehouse, compose(forget, name=str(table)))
-    _record(warehouse, Change(sequence, table, is_whole=True, rows=rows))
+    database.execute(compose(forget, name=str(table)))
+    _record(database, Change(sequence, table, is_whole=True, rows=rows))
 
 
-def last_change(warehouse: Warehouse) -> int:
+def last_change(database: Database) -> int:
     select = """
         SELECT greatest((SELECT coalesce(max(sequence), 0) FROM seil.changes),
                         (SELECT coalesce(max(sequence), 0) FROM seil.built)) AS n"""
-    return int(_query(warehouse, Sql(select))["n"][0].as_py())
+    return int(database.query(select)["n"][0].as_py())
 
 
-def changes_kept(warehouse: Warehouse) -> list[Change]:
+def changes(database: Database) -> list[Change]:
     select = "SELECT sequence, source_table, is_whole, row_count FROM seil.changes ORDER BY 1"
     return [
-        Change(row["sequence"], _source(row["source_table"]), row["is_whole"], row["row_count"])
-        for row in _query(warehouse, Sql(select)).to_pylist()
+        Change(
+            row["sequence"], source_table(row["source_table"]), row["is_whole"], row["row_count"]
+        )
+        for row in database.query(select).to_pylist()
     ]
 
 
-def built_tables(warehouse: Warehouse) -> dict[str, Built]:
+def built_versions(database: Database) -> dict[str, BuiltVersion]:
     select = "SELECT table_name, fingerprint, sequence, version, checked FROM seil.built"
     return {
-        row["table_name"]: Built(
+        row["table_name"]: BuiltVersion(
             row["table_name"],
             row["fingerprint"],
             row["sequence"],
             row["version"],
             json.loads(row["checked"]),
         )
-        for row in _query(warehouse, Sql(select)).to_pylist()
+        for row in database.query(select).to_pylist()
     }
 
 
 def record_built(
-    warehouse: Warehouse,
-    built: Iterable[Built],
+    database: Database,
+    built: Iterable[BuiltVersion],
     watched: Mapping[str, Mapping[TableName, Collection[str]]],
     *,
-    known: Collection[str],
+    among: Collection[str],
 ) -> None:
     """`watched` are the columns that newly built tables read, by table and source; `known` the
     tables that there are: what is written of others is forgotten.
@@ -192,47 +164,47 @@ def record_built(
         }
         for entry in built
     ]
-    _replace(warehouse, BUILT, rows, known=known)
+    _replace(database, BUILT, rows, among=among)
     read = [
         {"table_name": table, "source_table": str(source), "column_name": column}
         for table, sources in watched.items()
         for source, columns in sources.items()
         for column in sorted(columns)
     ]
-    _replace(warehouse, WATCHED, read, known=known)
-    _forget_seen(warehouse)
+    _replace(database, WATCHED, read, among=among)
+    _forget_seen(database)
 
 
 def _replace(
-    warehouse: Warehouse, table: TableName, rows: list[dict[str, Any]], *, known: Collection[str]
+    database: Database, table: TableName, rows: list[dict[str, Any]], *, among: Collection[str]
 ) -> None:
     names = {row["table_name"] for row in rows}
-    keep = sorted(set(known) - names)
+    keep = sorted(set(among) - names)
     listed = joined(", ", map(literal, keep)) if keep else Sql("''")
     delete = "DELETE FROM {table} WHERE table_name NOT IN ({keep})"
-    _run(warehouse, compose(delete, table=table, keep=listed))
+    database.execute(compose(delete, table=table, keep=listed))
     if rows:
-        warehouse.append(table, pa.Table.from_pylist(rows, schema=ledger_schema(table)))
+        database.append(table, pa.Table.from_pylist(rows, schema=table_schema(table)))
 
 
-def _forget_seen(warehouse: Warehouse) -> None:
-    found = _query(warehouse, Sql("SELECT coalesce(min(sequence), 0) AS n FROM seil.built"))
+def _forget_seen(database: Database) -> None:
+    found = database.query(Sql("SELECT coalesce(min(sequence), 0) AS n FROM seil.built"))
     seen = int(found["n"][0].as_py())
-    kept = changes_kept(warehouse)
+    kept = changes(database)
     unseen = {change.source for change in kept if change.sequence > seen}
     for source in {change.source for change in kept if change.sequence <= seen}:
-        columns = warehouse.columns(images(source))
+        columns = database.columns(images(source))
         if columns is not None and source in unseen:
             delete = "DELETE FROM {images} WHERE _sequence <= {seen}"
-            _run(warehouse, compose(delete, images=images(source), seen=seen))
+            database.execute(compose(delete, images=images(source), seen=seen))
         elif columns is not None:
             # To delete every row would cost more than all else that a build commits.
-            warehouse.drop(images(source))
-            warehouse.create_table(images(source), columns)
-    _run(warehouse, compose("DELETE FROM seil.changes WHERE sequence <= {seen}", seen=seen))
+            database.drop(images(source))
+            database.create_table(images(source), columns)
+    database.execute(compose("DELETE FROM seil.changes WHERE sequence <= {seen}", seen=seen))
 
 
-def _record(warehouse: Warehouse, change: Change) -> None:
+def _record(database: Database, change: Change) -> None:
     row = {
         "sequence": change.sequence,
         "source_table": str(change.source),
@@ -240,17 +212,9 @@ def _record(warehouse: Warehouse, change: Change) -> None:
         "row_count": change.rows,
         "recorded_at": datetime.now(UTC),
     }
-    warehouse.append(CHANGES, pa.Table.from_pylist([row], schema=ledger_schema(CHANGES)))
+    database.append(CHANGES, pa.Table.from_pylist([row], schema=table_schema(CHANGES)))
 
 
-def _source(name: str) -> TableName:
+def source_table(name: str) -> TableName:
     schema, _, table = name.partition(".")
     return TableName(schema, table)
-
-
-def _query(warehouse: Warehouse, sql: Sql) -> pa.Table:
-    return warehouse.query(translated(sql, warehouse.dialect))
-
-
-def _run(warehouse: Warehouse, sql: Sql) -> None:
-    warehouse.execute(translated(sql, warehouse.dialect))

@@ -13,33 +13,33 @@ import pyarrow as pa
 
 from seil.errors import WarehouseError
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import Name, compose, joined, translated
+from seil.warehouse.sql import Name, compose, joined
 
 if TYPE_CHECKING:
-    from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.duckdb.database import Database
 
 _SCHEMA = "salesforce"
 _NAMED = 3
 
 
-def refuse_earlier_values(warehouse: Warehouse) -> None:
+def refuse_earlier_values(database: Database) -> None:
     """Raises WarehouseError. Reads the texts of every current-record table once."""
-    places = list(_places(warehouse))
+    places = list(_places(database))
     if not places:
         return
     more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
     raise WarehouseError(
-        warehouse.url,
+        database.url,
         f"an earlier version kept {', '.join(places[:_NAMED])}{more}, which are read otherwise now;"
         " nothing was changed",
         hint="Run `seil rebuild`: it makes the tables again from the curated files",
     )
 
 
-def _places(warehouse: Warehouse) -> Iterator[str]:
-    for name in warehouse.tables(_SCHEMA):
+def _places(database: Database) -> Iterator[str]:
+    for name in database.tables(_SCHEMA):
         table = TableName(_SCHEMA, name)
-        columns = warehouse.columns(table)
+        columns = database.columns(table)
         texts = [c.name for c in columns or () if pa.types.is_string(c.type)]
         if not texts:
             continue
@@ -52,7 +52,7 @@ def _places(warehouse: Warehouse) -> Iterator[str]:
             short=joined("", [short]),
             table=table,
         )
-        found = warehouse.query(translated(counts, warehouse.dialect)).to_pylist()[0]
+        found = database.query(counts).to_pylist()[0]
         if found["empty_texts"]:
             yield f"empty texts in {found['empty_texts']:,} records of {table}"
         if found["short_ids"]:

@@ -1,0 +1,151 @@
+"""The tables of schema `seil`, the same in every engine.
+
+`loads` has a row per curated file, `runs` what each flow run said of itself; the view `ledger`
+compares the two. `builds` and `schema_changes` are the history of the tables. `changes`, `built`
+and `watched` say what changed since each table was built. `outbox` holds events until they are
+published. `layout` holds the fingerprint of these tables, so that a warehouse made by an earlier
+version gets what it lacks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seil.warehouse.tables import TableName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LOADS = TableName("seil", "loads")
+RUNS = TableName("seil", "runs")
+BUILDS = TableName("seil", "builds")
+SCHEMA_CHANGES = TableName("seil", "schema_changes")
+CHANGES = TableName("seil", "changes")
+BUILT = TableName("seil", "built")
+WATCHED = TableName("seil", "watched")
+OUTBOX = TableName("seil", "outbox")
+LAYOUT = TableName("seil", "layout")
+POSITIONS = TableName("seil", "positions")
+WAITING = TableName("seil", "waiting")
+UNBALANCED = TableName("seil", "unbalanced")
+
+_TEXT, _COUNT, _TIME, _FLAG = "text", "count", "time", "flag"
+
+COLUMNS: dict[TableName, dict[str, str]] = {
+    LOADS: {
+        "curated_key": _TEXT,
+        "curated_at": _TIME,
+        "object": _TEXT,
+        "table_name": _TEXT,
+        "flow_run_id": _TEXT,
+        "mode": _TEXT,
+        "window_start": _TIME,
+        "window_end": _TIME,
+        "landed_key": _TEXT,
+        "landed_rows": _COUNT,
+        "curated_rows": _COUNT,
+        "rejected_rows": _COUNT,
+        "merged_rows": _COUNT,
+        "inserted": _COUNT,
+        "updated": _COUNT,
+        "deleted": _COUNT,
+        "unchanged": _COUNT,
+        "superseded": _COUNT,
+        "without_key": _COUNT,
+        "columns_curated": _COUNT,
+        "columns_merged": _COUNT,
+        "columns_left_out": _TEXT,
+        "columns_lost": _TEXT,
+        "loaded_at": _TIME,
+        "run_id": _TEXT,
+    },
+    RUNS: {
+        "object": _TEXT,
+        "flow_run_id": _TEXT,
+        "mode": _TEXT,
+        "window_start": _TIME,
+        "window_end": _TIME,
+        "job_id": _TEXT,
+        "reported": _COUNT,
+        "landed": _COUNT,
+        "pages": _COUNT,
+        "columns_read": _COUNT,
+        "started_at": _TIME,
+        "finished_at": _TIME,
+        "run_id": _TEXT,
+    },
+    BUILDS: {
+        "build_id": _TEXT,
+        "table_name": _TEXT,
+        "state": _TEXT,
+        "row_count": _COUNT,
+        "message": _TEXT,
+        "loads": _COUNT,
+        "last_loaded_at": _TIME,
+        "started_at": _TIME,
+        "finished_at": _TIME,
+        "run_id": _TEXT,
+    },
+    SCHEMA_CHANGES: {
+        "table_name": _TEXT,
+        "column_name": _TEXT,
+        "change": _TEXT,
+        "old_type": _TEXT,
+        "new_type": _TEXT,
+        "provisional": _FLAG,
+        "curated_key": _TEXT,
+        "changed_at": _TIME,
+    },
+    CHANGES: {
+        "sequence": _COUNT,
+        "source_table": _TEXT,
+        "is_whole": _FLAG,
+        "row_count": _COUNT,
+        "recorded_at": _TIME,
+    },
+    BUILT: {
+        "table_name": _TEXT,
+        "fingerprint": _TEXT,
+        "sequence": _COUNT,
+        "version": _TEXT,
+        "checked": _TEXT,
+        "built_at": _TIME,
+    },
+    WATCHED: {
+        "table_name": _TEXT,
+        "source_table": _TEXT,
+        "column_name": _TEXT,
+    },
+    OUTBOX: {
+        "event_id": _TEXT,
+        "body": _TEXT,
+        "written_at": _TIME,
+    },
+    POSITIONS: {
+        "object": _TEXT,
+        "list_from": _TIME,
+        "all_at": _TIME,
+    },
+    UNBALANCED: {
+        "object": _TEXT,
+        "flow_run_id": _TEXT,
+    },
+    WAITING: {
+        "object": _TEXT,
+        "place": _TEXT,
+        "key": _TEXT,
+    },
+    LAYOUT: {"fingerprint": _TEXT},
+}
+
+
+def table_schema(table: TableName) -> pa.Schema:
+    import pyarrow as pa
+
+    types = {
+        _TEXT: pa.string(),
+        _COUNT: pa.int64(),
+        _TIME: pa.timestamp("us", tz="UTC"),
+        _FLAG: pa.bool_(),
+    }
+    return pa.schema([pa.field(name, types[kind]) for name, kind in COLUMNS[table].items()])

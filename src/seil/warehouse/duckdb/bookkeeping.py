@@ -1,0 +1,150 @@
+"""What a DuckDB file keeps about its data, read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from seil.events.envelope import Event
+from seil.warehouse.bookkeeping import (
+    BuiltVersion,
+    Change,
+    LedgerRow,
+    LoadTotals,
+    Position,
+    SchemaChange,
+)
+from seil.warehouse.bookkeeping_tables import LOADS, OUTBOX, RUNS
+from seil.warehouse.duckdb import changes
+from seil.warehouse.duckdb.ledger import (
+    LAST_RUNS,
+    among,
+    has_ledger,
+    ledger_rows,
+    prepare_ledger,
+    unbalanced_runs,
+)
+from seil.warehouse.sql import Sql, compose
+from seil.warehouse.tables import TableName
+
+if TYPE_CHECKING:
+    from seil.lake.notices import Place
+    from seil.warehouse.duckdb.database import Database
+
+# Of more values, all that belong to their objects are read instead.
+_MOST_NAMED = 2_000
+_PROVISIONAL = """
+SELECT DISTINCT table_name, column_name FROM seil.schema_changes AS c
+WHERE provisional AND NOT EXISTS (
+    SELECT 1 FROM seil.schema_changes AS later
+    WHERE later.table_name = c.table_name AND later.column_name = c.column_name
+    AND later.changed_at > c.changed_at AND NOT later.provisional)"""
+
+
+@dataclass(frozen=True)
+class EmbeddedBookkeeping:
+    database: Database
+
+    def prepare(self) -> None:
+        prepare_ledger(self.database)
+
+    def ledger(
+        self, *, objects: Collection[str] = (), flow_runs: Collection[str] = ()
+    ) -> list[LedgerRow]:
+        return ledger_rows(self.database, objects, flow_runs) if self._is_there else []
+
+    def unbalanced_runs(self) -> frozenset[str]:
+        return unbalanced_runs(self.database) if self._is_there else frozenset()
+
+    def last_runs(self) -> frozenset[str]:
+        return frozenset(str(row["flow_run_id"]) for row in self._rows(LAST_RUNS))
+
+    def load_totals(self) -> LoadTotals:
+        totals = self._rows("SELECT count(*) AS n, max(loaded_at) AS last FROM seil.loads")
+        return LoadTotals(totals[0]["n"], totals[0]["last"]) if totals else LoadTotals()
+
+    def files_by_object(self) -> Mapping[str, frozenset[str]]:
+        return self._grouped("SELECT object, curated_key FROM seil.loads")
+
+    def loaded_tables(self) -> frozenset[TableName]:
+        rows = self._rows("SELECT DISTINCT table_name FROM seil.loads")
+        return frozenset(changes.source_table(str(row["table_name"])) for row in rows)
+
+    def loaded_files(
+        self, keys: Collection[str], *, objects: Collection[str]
+    ) -> Mapping[str, datetime]:
+        named = _named("curated_key", keys, objects)
+        select = compose(
+            "SELECT curated_key, curated_at FROM {loads} WHERE {named}", loads=LOADS, named=named
+        )
+        rows = self._rows(select) if keys else []
+        return {row["curated_key"]: row["curated_at"] for row in rows}
+
+    def recorded_runs(
+        self, flow_runs: Collection[str], *, objects: Collection[str]
+    ) -> frozenset[str]:
+        named = _named("flow_run_id", flow_runs, objects)
+        select = compose("SELECT flow_run_id FROM {runs} WHERE {named}", runs=RUNS, named=named)
+        rows = self._rows(select) if flow_runs else []
+        return frozenset(str(row["flow_run_id"]) for row in rows)
+
+    def positions(self) -> Mapping[str, Position]:
+        rows = self._rows("SELECT object, list_from, all_at FROM seil.positions")
+        return {row["object"]: Position(row["list_from"], row["all_at"]) for row in rows}
+
+    def waiting(self) -> Mapping[str, frozenset[tuple[Place, str]]]:
+        files: dict[str, set[tuple[Place, str]]] = {}
+        for row in self._rows("SELECT object, place, key FROM seil.waiting"):
+            files.setdefault(row["object"], set()).add((row["place"], row["key"]))
+        return {name: frozenset(keys) for name, keys in files.items()}
+
+    def schema_changes(self, table: TableName) -> list[SchemaChange]:
+        select = """
+            SELECT column_name, change, old_type, new_type, curated_key, provisional, changed_at
+            FROM seil.schema_changes WHERE table_name = {table} ORDER BY changed_at"""
+        rows = self._rows(compose(select, table=str(table)))
+        return [SchemaChange(str(table), row.pop("column_name"), **row) for row in rows]
+
+    def provisional_columns(self) -> Mapping[str, frozenset[str]]:
+        return self._grouped(_PROVISIONAL)
+
+    def watched_columns(self) -> Mapping[str, frozenset[str]]:
+        return self._grouped("SELECT DISTINCT source_table, column_name FROM seil.watched")
+
+    def last_change(self) -> int:
+        return changes.last_change(self.database)
+
+    def changes(self) -> list[Change]:
+        return changes.changes(self.database)
+
+    def built_versions(self) -> Mapping[str, BuiltVersion]:
+        return changes.built_versions(self.database)
+
+    def pending_events(self) -> list[Event]:
+        if OUTBOX.name not in self.database.tables(OUTBOX.schema):
+            return []
+        rows = self._rows("SELECT body FROM seil.outbox ORDER BY written_at")
+        return [Event.from_dict(json.loads(row["body"])) for row in rows]
+
+    @property
+    def _is_there(self) -> bool:
+        return has_ledger(self.database)
+
+    def _rows(self, select: str) -> list[dict[str, Any]]:
+        return self.database.query(select).to_pylist() if self._is_there else []
+
+    def _grouped(self, select: str) -> dict[str, frozenset[str]]:
+        """A SELECT's second column by its first."""
+        groups: dict[str, set[str]] = {}
+        for row in self._rows(select):
+            group, value = row.values()
+            groups.setdefault(group, set()).add(value)
+        return {group: frozenset(values) for group, values in groups.items()}
+
+
+def _named(column: str, values: Collection[str], objects: Collection[str]) -> Sql:
+    is_many = len(values) > _MOST_NAMED
+    return among("object", objects) if is_many and objects else among(column, values)

@@ -1,0 +1,160 @@
+"""The ledger in a DuckDB file: its tables, and what each flow run's rows add up to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from seil.warehouse.bookkeeping import LedgerRow
+from seil.warehouse.bookkeeping_tables import COLUMNS, LAYOUT, LOADS, UNBALANCED, table_schema
+from seil.warehouse.duckdb.earlier_values import refuse_earlier_values
+from seil.warehouse.sql import Sql, compose, joined, literal
+
+if TYPE_CHECKING:
+    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.tables import TableName
+
+# A page that was rejected whole is in no load, so its rows are landed but not curated. Files that
+# came without a manifest (AppFlow's, exported ones) report nothing and land what they hold.
+_ROWS = """
+WITH files AS (
+    SELECT object, flow_run_id,
+           max(mode) AS mode, min(window_start) AS window_start, max(window_end) AS window_end,
+           sum(landed_rows) AS landed, sum(curated_rows) AS curated,
+           sum(rejected_rows) AS set_aside, sum(merged_rows) AS merged,
+           min(columns_curated) AS columns_curated, min(columns_merged) AS columns_merged,
+           max(columns_left_out) AS columns_left_out,
+           string_agg(DISTINCT nullif(columns_lost, ''), ', ') AS columns_lost,
+           max(loaded_at) AS loaded_at
+    FROM seil.loads WHERE {among}
+    GROUP BY object, flow_run_id
+), counted AS (
+    SELECT coalesce(runs.object, files.object) AS object,
+           coalesce(runs.flow_run_id, files.flow_run_id) AS flow_run_id,
+           coalesce(runs.mode, files.mode) AS mode,
+           coalesce(runs.window_start, files.window_start) AS window_start,
+           coalesce(runs.window_end, files.window_end) AS window_end,
+           runs.reported,
+           CAST(coalesce(runs.landed, files.landed, 0) AS BIGINT) AS landed,
+           CAST(coalesce(files.curated, 0) AS BIGINT) AS curated,
+           CAST(coalesce(files.set_aside, 0) AS BIGINT) AS set_aside,
+           CAST(coalesce(files.merged, 0) AS BIGINT) AS merged,
+           runs.columns_read,
+           CAST(files.columns_curated AS BIGINT) AS columns_curated,
+           CAST(files.columns_merged AS BIGINT) AS columns_merged,
+           coalesce(files.columns_left_out, '') AS columns_left_out,
+           coalesce(files.columns_lost, '') AS columns_lost,
+           coalesce(files.loaded_at, runs.finished_at) AS last_at
+    FROM (SELECT * FROM seil.runs WHERE {among}) AS runs
+    FULL JOIN files ON files.object = runs.object AND files.flow_run_id = runs.flow_run_id
+)
+SELECT *,
+       (reported IS NULL OR reported = landed)
+       AND landed = curated + set_aside
+       AND curated = merged
+       AND columns_lost = '' AS balanced
+FROM counted
+"""
+_VIEW = f"CREATE OR REPLACE VIEW seil.ledger AS {_ROWS.format(among='true')}"
+
+
+_FINGERPRINT = hashlib.sha256(repr((COLUMNS, _VIEW)).encode()).hexdigest()[:16]
+
+
+def prepare_ledger(database: Database) -> None:
+    stored = stored_fingerprint(database)
+    if stored == _FINGERPRINT:
+        return
+    if not stored and has_ledger(database):
+        refuse_earlier_values(database)
+    with database.transaction():
+        for table in COLUMNS:
+            _complete(database, table)
+        database.execute(_VIEW)
+        # What balances may be another question now.
+        database.execute(compose("DELETE FROM {table}", table=UNBALANCED))
+        _note_unbalanced(database, Sql("true"))
+        database.execute(compose("DELETE FROM {table}", table=LAYOUT))
+        insert = "INSERT INTO {table} VALUES ({fingerprint})"
+        database.execute(compose(insert, table=LAYOUT, fingerprint=_FINGERPRINT))
+
+
+def has_ledger(database: Database) -> bool:
+    return LOADS.name in database.tables(LOADS.schema)
+
+
+def stored_fingerprint(database: Database) -> str:
+    if database.columns(LAYOUT) is None:
+        return ""
+    stored = database.query(compose("SELECT fingerprint FROM {table}", table=LAYOUT))
+    return "".join(map(str, stored.column(0).to_pylist()))
+
+
+def _complete(database: Database, table: TableName) -> None:
+    existing = database.columns(table)
+    if existing is None:
+        database.create_table(table, table_schema(table))
+        return
+    for column in table_schema(table):
+        if column.name not in existing.names:
+            database.add_column(table, column)
+
+
+def note_balance(database: Database, flow_runs: Collection[str]) -> None:
+    """After rows of these runs were written, in the same transaction: which of them do not balance.
+
+    To ask all runs there ever were takes longer each hour.
+    """
+    if flow_runs:
+        named = among("flow_run_id", flow_runs)
+        delete = "DELETE FROM {table} WHERE {named}"
+        database.execute(compose(delete, table=UNBALANCED, named=named))
+        _note_unbalanced(database, named)
+
+
+def _note_unbalanced(database: Database, named: Sql) -> None:
+    insert = """
+        INSERT INTO {table} SELECT object, flow_run_id FROM ({rows}) AS ledger WHERE NOT balanced"""
+    rows = Sql(_ROWS.format(among=named))
+    database.execute(compose(insert, table=UNBALANCED, rows=rows))
+
+
+def unbalanced_runs(database: Database) -> frozenset[str]:
+    # Before the first load of this version, the table may be missing or of other rules.
+    is_current = stored_fingerprint(database) == _FINGERPRINT
+    stored = "SELECT flow_run_id FROM seil.unbalanced"
+    counted = "SELECT flow_run_id FROM seil.ledger WHERE NOT balanced"
+    rows = database.query(stored if is_current else counted)
+    return frozenset(map(str, rows.column(0).to_pylist()))
+
+
+# Either may be the last one: a run without a file, or a file without a run of ours.
+LAST_RUNS = """
+SELECT max_by(flow_run_id, finished_at) AS flow_run_id FROM seil.runs GROUP BY object
+UNION SELECT max_by(flow_run_id, loaded_at) FROM seil.loads GROUP BY object"""
+
+
+def ledger_rows(
+    database: Database, objects: Collection[str], flow_runs: Collection[str]
+) -> list[LedgerRow]:
+    wanted = compose(
+        # All of its columns: a warehouse that no load has opened since an upgrade has fewer.
+        "SELECT * EXCLUDE (last_at) FROM {ledger} WHERE {objects} AND {runs} "
+        "ORDER BY last_at, flow_run_id, object",
+        ledger=_ledger_of(database, flow_runs),
+        objects=among("object", objects) if objects else Sql("true"),
+        runs=among("flow_run_id", flow_runs) if flow_runs else Sql("true"),
+    )
+    return [LedgerRow(**row) for row in database.query(wanted).to_pylist()]
+
+
+def _ledger_of(database: Database, flow_runs: Collection[str]) -> Sql:
+    """The view would add up all runs there ever were before it leaves out all but these."""
+    if not flow_runs or stored_fingerprint(database) != _FINGERPRINT:
+        return Sql("seil.ledger")
+    return Sql(f"({_ROWS.format(among=among('flow_run_id', flow_runs))}) AS ledger")
+
+
+def among(column: str, values: Collection[str]) -> Sql:
+    return Sql(f"{column} IN ({joined(', ', map(literal, sorted(values)))})")

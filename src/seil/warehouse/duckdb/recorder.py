@@ -1,0 +1,148 @@
+"""What a DuckDB file keeps about its data, written within a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from seil.events.envelope import Event
+from seil.warehouse.bookkeeping import (
+    BuildRow,
+    BuiltVersion,
+    FileLoad,
+    FlowRunRow,
+    Position,
+    SchemaChange,
+)
+from seil.warehouse.bookkeeping_tables import (
+    BUILDS,
+    LOADS,
+    OUTBOX,
+    POSITIONS,
+    RUNS,
+    SCHEMA_CHANGES,
+    WAITING,
+    table_schema,
+)
+from seil.warehouse.duckdb import changes
+from seil.warehouse.duckdb.ledger import among, note_balance
+from seil.warehouse.sql import compose
+from seil.warehouse.tables import TableName
+
+if TYPE_CHECKING:
+    from seil.lake.notices import Place
+    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.merges import ChangeLog
+
+
+@dataclass(frozen=True)
+class EmbeddedRecorder:
+    database: Database
+
+    def record_loads(self, loads: Sequence[FileLoad]) -> None:
+        now = datetime.now(UTC)
+        self._delete(LOADS, "curated_key", [load.curated_key for load in loads])
+        self._append(LOADS, [_load_row(load, now) for load in loads])
+        note_balance(self.database, {load.flow_run_id for load in loads})
+
+    def record_runs(self, runs: Sequence[FlowRunRow]) -> None:
+        self._append(RUNS, [asdict(run) for run in runs])
+        note_balance(self.database, {run.flow_run_id for run in runs})
+
+    def record_schema_changes(self, changes: Iterable[SchemaChange]) -> None:
+        now = datetime.now(UTC)
+        rows = []
+        for change in changes:
+            row = asdict(change)
+            names = {"table_name": row.pop("table"), "column_name": row.pop("column")}
+            rows.append({**names, **row, "changed_at": change.changed_at or now})
+        self._append(SCHEMA_CHANGES, rows)
+
+    def record_positions(self, positions: Mapping[str, Position]) -> None:
+        self._delete(POSITIONS, "object", positions)
+        self._append(
+            POSITIONS,
+            [
+                {"object": name, "list_from": position.begins, "all_at": position.all_at}
+                for name, position in positions.items()
+            ],
+        )
+
+    def record_waiting(self, waiting: Mapping[str, Collection[tuple[Place, str]]]) -> None:
+        self._delete(WAITING, "object", waiting)
+        self._append(
+            WAITING,
+            [
+                {"object": name, "place": place, "key": key}
+                for name, files in waiting.items()
+                for place, key in sorted(files)
+            ],
+        )
+
+    def follow(
+        self, table: TableName, key: str, watched: Collection[str] | None = None
+    ) -> ChangeLog | None:
+        return changes.change_log(self.database, table, key, watched=watched)
+
+    def record_change(self, table: TableName, log: ChangeLog) -> None:
+        changes.record_change(self.database, table, log)
+
+    def record_whole_change(self, table: TableName) -> None:
+        changes.record_whole_change(self.database, table)
+
+    def record_builds(self, builds: Sequence[BuildRow]) -> None:
+        self._append(BUILDS, [_build_row(build) for build in builds])
+
+    def record_built(
+        self,
+        built: Iterable[BuiltVersion],
+        watched: Mapping[str, Mapping[TableName, Collection[str]]],
+        *,
+        among: Collection[str],
+    ) -> None:
+        changes.record_built(self.database, built, watched, among=among)
+
+    def put_events(self, events: Sequence[Event]) -> None:
+        now = datetime.now(UTC)
+        self.remove_events({event.id for event in events})
+        self._append(
+            OUTBOX,
+            [{"event_id": e.id, "body": e.to_json(), "written_at": now} for e in events],
+        )
+
+    def remove_events(self, ids: Collection[str]) -> None:
+        self._delete(OUTBOX, "event_id", ids)
+
+    def _delete(self, table: TableName, column: str, values: Collection[str]) -> None:
+        if values:
+            delete = "DELETE FROM {table} WHERE {named}"
+            named = among(column, values)
+            self.database.execute(compose(delete, table=table, named=named))
+
+    def _append(self, table: TableName, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            typed = pa.Table.from_pylist(list(rows), schema=table_schema(table))
+            self.database.append(table, typed)
+
+
+def _load_row(load: FileLoad, now: datetime) -> dict[str, Any]:
+    row = {**vars(load), **asdict(load.outcome), "loaded_at": now}
+    del row["outcome"], row["table"], row["columns"]
+    columns = asdict(load.columns) if load.columns else {}
+    return {
+        **row,
+        **{f"columns_{name}": value for name, value in columns.items()},
+        "table_name": str(load.table),
+        "merged_rows": load.outcome.merged,
+    }
+
+
+def _build_row(build: BuildRow) -> dict[str, Any]:
+    row = dict(vars(build))
+    loads = row.pop("loads")
+    names = {"table_name": row.pop("table"), "row_count": row.pop("rows")}
+    return {**row, **names, "loads": loads.files, "last_loaded_at": loads.last_loaded_at}

@@ -1,0 +1,47 @@
+"""Events of what the warehouse commits: recorded with it, published after it.
+
+A kill between the two leaves them in the warehouse; the next load or build publishes them then.
+Their ids are those of what happened, so that a bus takes the same event once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from seil.events.bus import Bus
+from seil.events.envelope import Event
+from seil.warehouse.commits import commit_id
+
+if TYPE_CHECKING:
+    from seil.warehouse.bookkeeping import Recorder
+    from seil.warehouse.protocol import Warehouse
+
+
+class Outbox:
+    """Of one load or build, from its start on. Without a bus nothing is recorded or published."""
+
+    def __init__(self, warehouse: Warehouse, bus: Bus | None) -> None:
+        self._warehouse = warehouse
+        self._bus = bus
+        self._published: set[str] = set()
+        if bus is not None:
+            self.publish(warehouse.bookkeeping.pending_events())
+
+    def put(self, recorder: Recorder, events: Sequence[Event]) -> None:
+        """Takes the place of events with the same id."""
+        if self._bus is not None and events:
+            recorder.put_events(events)
+
+    def publish(self, events: Sequence[Event]) -> None:
+        if self._bus is not None and events:
+            self._bus.publish(events)
+            self._published |= {event.id for event in events}
+
+    def clear(self) -> None:
+        """Of what has been published; once at the end, as each commit waits for the disk."""
+        if self._published:
+            name = commit_id("published", *self._published)
+            with self._warehouse.commit(name) as commit:
+                commit.recorder.remove_events(self._published)
+        self._published = set()
