@@ -235,7 +235,7 @@ def test_a_failed_table_keeps_its_old_rows_and_so_do_its_readers(
     ("sql", "reason"),
     [
         ("SELECT CAST(a AS INTEGER) AS a FROM (SELECT 'x' AS a)", "Could not convert string 'x'"),
-        ("SELECT nope FROM base", "nope"),
+        ("SELECT nope FROM (SELECT a FROM base) AS b", "nope"),
         ('SELECT nope FROM salesforce."order"', "salesforce.order.nope|nope is not a column"),
     ],
     ids=["value", "column", "source column"],

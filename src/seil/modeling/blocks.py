@@ -175,17 +175,17 @@ def model_block(sql: str) -> Block:
     return _block(query, {}, "")
 
 
-def _block(query: object, known: Mapping[str, Block], name: str) -> Block:
+def _block(query: object, ctes: Mapping[str, Block], name: str) -> Block:
     if not isinstance(query, exp.Select):
         raise UnanalysableError(f"{name or 'the model'} is not a plain SELECT")
     _check_clauses(query, name)
-    known = dict(known)
+    ctes = dict(ctes)
     for cte in query.ctes:
         if cte.args["alias"].columns:
             raise UnanalysableError(f"{cte.alias} renames its columns")
-        known[cte.alias.lower()] = _block(cte.this, known, cte.alias.lower())
+        ctes[cte.alias.lower()] = _block(cte.this, ctes, cte.alias.lower())
     block = Block(query, name)
-    _read_relations(block, known)
+    _read_relations(block, ctes)
     reads_table = any(isinstance(r, TableName) for r in block.relations.values())
     for column in _own(block, exp.Column):
         if not column.table and reads_table and len(block.relations) > 1:
@@ -207,8 +207,8 @@ def _check_clauses(query: exp.Select, name: str) -> None:
     if with_ and with_.args.get("recursive"):
         raise UnanalysableError(f"{place} is recursive")
     for clause in ("expressions", "where", "having", "qualify", "joins", "group", "order"):
-        found = query.args.get(clause) or []
-        for part in found if isinstance(found, list) else [found]:
+        parts = query.args.get(clause) or []
+        for part in parts if isinstance(parts, list) else [parts]:
             inner = part.find(exp.Query) if clause != "joins" else _inner_query(part)
             if inner:
                 raise UnanalysableError(f"{place} has a query within its {clause.rstrip('_')}")
@@ -219,22 +219,22 @@ def _inner_query(join: exp.Join) -> exp.Expression | None:
     return on.find(exp.Query) if on else None
 
 
-def _read_relations(block: Block, known: Mapping[str, Block]) -> None:
+def _read_relations(block: Block, ctes: Mapping[str, Block]) -> None:
     source = block.select.args.get("from_")
     if source is None:
         raise UnanalysableError(f"{block.name or 'the model'} reads nothing")
-    _read_relation(block, source.this, known)
+    _read_relation(block, source.this, ctes)
     for join in block.select.args.get("joins") or []:
         kind, side = str(join.args.get("kind") or ""), str(join.args.get("side") or "")
         odd = {"using", "method", "pivots"} & {n for n, v in join.args.items() if v}
         if odd or kind not in ("", "INNER", "OUTER", "CROSS") or side not in ("", "LEFT"):
             raise UnanalysableError(f"the join {join.sql('duckdb')[:80]!r} is not understood")
-        alias = _read_relation(block, join.this, known)
+        alias = _read_relation(block, join.this, ctes)
         if not side:
             block.inner.add(alias)
 
 
-def _read_relation(block: Block, source: exp.Expression, known: Mapping[str, Block]) -> str:
+def _read_relation(block: Block, source: exp.Expression, ctes: Mapping[str, Block]) -> str:
     alias = source.alias_or_name.lower()
     if source.args.get("joins") or source.args.get("pivots") or source.args.get("sample"):
         raise UnanalysableError(f"{alias} is not read as a plain table")
@@ -246,10 +246,10 @@ def _read_relation(block: Block, source: exp.Expression, known: Mapping[str, Blo
         if block.relations:
             # It could read columns of what stands before it.
             raise UnanalysableError(f"{alias} is a query within a join")
-        relation = _block(source.this, known, alias)
+        relation = _block(source.this, ctes, alias)
     elif is_table(source):
-        is_cte = not source.db and source.name.lower() in known
-        relation = known[source.name.lower()] if is_cte else table_name(source)
+        is_cte = not source.db and source.name.lower() in ctes
+        relation = ctes[source.name.lower()] if is_cte else table_name(source)
     else:
         raise UnanalysableError(f"{source.sql('duckdb')[:80]!r} is not a table")
     if alias in block.relations or not alias:
@@ -343,12 +343,12 @@ def _own(block: Block, kind: type[_Node], *, windowed: bool = True) -> Iterator[
 
 def _plain(block: Block, expressions: list[exp.Expression]) -> frozenset[Column]:
     """Those of the expressions that are columns; `GROUP BY 1` is the first output."""
-    found = set()
+    columns = set()
     outputs = list(block.outputs.values())
     for expression in expressions:
         is_place = isinstance(expression, exp.Literal) and expression.is_int
         named = outputs[int(expression.name) - 1] if is_place else expression
         plain = named.unalias().unnest()
         if isinstance(plain, exp.Column):
-            found |= set(block.columns(plain))
-    return frozenset(found)
+            columns |= set(block.columns(plain))
+    return frozenset(columns)

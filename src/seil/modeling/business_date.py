@@ -96,5 +96,5 @@ def _column_type(column: exp.Column, scope: Scope, type_of: TypeOf) -> pa.DataTy
     if not isinstance(source, Scope) or not isinstance(source.expression, exp.Query):
         return None
     selected = source.expression.selects
-    found = next((s for s in selected if s.alias_or_name.lower() == name), None)
-    return _type(found, source, type_of) if found else None
+    select = next((s for s in selected if s.alias_or_name.lower() == name), None)
+    return _type(select, source, type_of) if select else None

@@ -52,8 +52,8 @@ class _Target(_Entry):
 class ModelTest(_Entry):
     """One test of a column or, with its columns named or as an expression, of the table.
 
-    In the .yml a test without arguments is just its name. unique: `columns` together; nulls of a
-    single column do not count. accepted_values, relationships, expression: null passes.
+    In the .yml a test without arguments is just its name. unique: `columns` together; of a
+    single column, nulls are ignored. accepted_values, relationships, expression: null passes.
     """
 
     level: Level = "error"

@@ -40,9 +40,9 @@ def model_scope(block: Block, keys: Mapping[TableName, str], described: Iterable
 
     Raises UnanalysableError when no output column says it.
     """
-    found = [scope for name in block.outputs for scope in _scopes(block, name)]
-    by_key = [s for s in found if keys.get(s.source) == s.column]
-    own = [s for s in found if s.output in described and not s.is_joined]
+    scopes = [scope for name in block.outputs for scope in _scopes(block, name)]
+    by_key = [s for s in scopes if keys.get(s.source) == s.column]
+    own = [s for s in scopes if s.output in described and not s.is_joined]
     chosen = sorted(by_key, key=lambda scope: scope.is_joined) or own
     if not chosen:
         raise UnanalysableError("no output column identifies the driving record")
@@ -54,13 +54,13 @@ def _scopes(block: Block, output: str) -> Iterable[Scope]:
     if column is None:
         return
     if column.alias == block.root:
-        if found := _origin(block, column):
-            yield Scope(output, *found)
+        if origin := _origin(block, column):
+            yield Scope(output, *origin)
         return
     for equality in block.equalities[column.alias]:
         is_again = equality.own == (column,) and [c.alias for c in equality.other] == [block.root]
-        if is_again and (found := _origin(block, equality.other[0])):
-            yield Scope(output, *found, is_joined=True)
+        if is_again and (origin := _origin(block, equality.other[0])):
+            yield Scope(output, *origin, is_joined=True)
 
 
 def _origin(block: Block, column: Column) -> tuple[TableName, str] | None:
@@ -89,8 +89,8 @@ class Reach:
 
         None when they reach none. Raises UnanalysableError where they cannot be followed.
         """
-        found = [self._touched(source, block, scope.output) for source in sorted(sources)]
-        values = self._together(found)
+        touched = [self._touched(source, block, scope.output) for source in sorted(sources)]
+        values = self._together(touched)
         if values is None:
             return None
         ctes = joined(", ", (f"{name} AS ({sql})" for sql, name in self._named.items()))
@@ -110,16 +110,16 @@ class Reach:
             return self._values(compose(select, column=Name(column), changed=changed))
         if source not in set(relation.tables()):
             return None
-        found = []
+        touched = []
         for wanted in self._kept_together(relation, column):
             for alias, inner in relation.relations.items():
                 if source in _tables(inner):
 
-                    def known(name: str, inner: Relation = inner) -> _Values | None:
+                    def values_of(name: str, inner: Relation = inner) -> _Values | None:
                         return self._touched(source, inner, name)
 
-                    found.append(self._lead(relation, alias, known, wanted))
-        return self._together(found)
+                    touched.append(self._lead(relation, alias, values_of, wanted))
+        return self._together(touched)
 
     def _kept_together(self, block: Block, column: str) -> Iterable[Column]:
         wanted = block.trace(column)
@@ -129,24 +129,24 @@ class Reach:
         return wanted
 
     def _lead(
-        self, block: Block, at: str, known: Callable[[str], _Values | None], wanted: Column
+        self, block: Block, at: str, values_of: Callable[[str], _Values | None], wanted: Column
     ) -> _Values | None:
-        """Values of `wanted` in the rows whose columns of relation `at` have `known` values."""
+        """Values of `wanted` in the rows whose columns of `at` have the values of `values_of`."""
         if at == wanted.alias:
-            return known(wanted.name)
+            return values_of(wanted.name)
         order = list(block.relations)
         up = order.index(wanted.alias) < order.index(at)
         refused = UnanalysableError(f"{at} is not joined to {wanted.alias} by equal columns")
         for equality in block.equalities[at if up else wanted.alias]:
             try:
                 if up:
-                    values = self._together(known(own.name) for own in equality.own)
+                    values = self._together(values_of(own.name) for own in equality.own)
                     return self._together(
                         self._lead(block, other.alias, self._from(block, other, values), wanted)
                         for other in equality.other
                     )
                 values = self._together(
-                    self._lead(block, at, known, other) for other in equality.other
+                    self._lead(block, at, values_of, other) for other in equality.other
                 )
                 return self._together(
                     self._from(block, own, values)(wanted.name) for own in equality.own
@@ -170,26 +170,26 @@ class Reach:
         if isinstance(relation, TableName):
             if not (self.has(relation, given) and self.has(relation, wanted)):
                 return None
-            found = compose(
+            select = compose(
                 "SELECT DISTINCT {wanted} AS v FROM {table} WHERE {given} IN (SELECT v FROM {v})",
                 wanted=Name(wanted),
                 table=relation,
                 given=Name(given),
                 v=Name(values),
             )
-            return self._values(found)
+            return self._values(select)
         return self._together(
             self._lead(relation, start.alias, self._from(relation, start, values), end)
             for start in relation.trace(given)
             for end in relation.trace(wanted)
         )
 
-    def _together(self, found: Iterable[_Values | None]) -> _Values | None:
-        names = list(dict.fromkeys(part for part in found if part is not None))
+    def _together(self, parts: Iterable[_Values | None]) -> _Values | None:
+        names = list(dict.fromkeys(part for part in parts if part is not None))
         if len(names) < 2:
             return names[0] if names else None
-        parts = [compose("SELECT v FROM {name}", name=Name(name)) for name in names]
-        return self._values(joined(" UNION ", parts))
+        selects = [compose("SELECT v FROM {name}", name=Name(name)) for name in names]
+        return self._values(joined(" UNION ", selects))
 
     def _values(self, sql: str) -> _Values:
         return self._named.setdefault(sql, f"reached_{len(self._named)}")

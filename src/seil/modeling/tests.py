@@ -82,11 +82,11 @@ def broken_tests(
 
 
 def _broken(tests: Sequence[_Test], warehouse: Warehouse) -> set[str]:
-    """The names of those that some row breaks: all are asked in one statement, and those that look
+    """The names of those that some row breaks: one statement counts them all, and those that look
     at single rows in one pass.
     """
     of_rows: dict[Sql, list[Sql]] = {}
-    asked: list[Sql] = []
+    selects: list[Sql] = []
     counted: dict[str, str] = {}
     for number, test in enumerate(tests):
         column = f"n_{number}"
@@ -94,20 +94,20 @@ def _broken(tests: Sequence[_Test], warehouse: Warehouse) -> set[str]:
             count = compose("count(*) FILTER ({b}) AS {n}", b=test.broken, n=Name(column))
             of_rows.setdefault(rows, []).append(count)
         elif not test.is_of_one_row and (select := test.breaking):
-            asked.append(
+            selects.append(
                 compose("SELECT count(*) AS {n} FROM ({s}) AS s", n=Name(column), s=select)
             )
         counted[column] = test.name
-    for rows, counts in of_rows.items():
-        asked.append(compose("SELECT {c} FROM ({r}) AS t", c=joined(", ", counts), r=rows))
-    if not asked:
+    for rows, counted_rows in of_rows.items():
+        selects.append(compose("SELECT {c} FROM ({r}) AS t", c=joined(", ", counted_rows), r=rows))
+    if not selects:
         return set()
     parts = joined(
-        ", ", (compose("({a}) AS {n}", a=a, n=Name(f"q_{n}")) for n, a in enumerate(asked))
+        ", ", (compose("({a}) AS {n}", a=a, n=Name(f"q_{n}")) for n, a in enumerate(selects))
     )
     sql = render(compose("SELECT * FROM {parts}", parts=parts), warehouse.dialect)
-    found = warehouse.query(sql).to_pylist()[0]
-    return {counted[column] for column, count in found.items() if count}
+    counts = warehouse.query(sql).to_pylist()[0]
+    return {counted[column] for column, count in counts.items() if count}
 
 
 def tests_passed(
@@ -140,13 +140,13 @@ def _broken_description(
     built = warehouse.columns(TableName("", relations[model.name]))
     if not described or built is None:
         return
-    found = {column.name: stored_type(column.type) or column.type for column in built}
-    for name in described.keys() - found.keys():
+    types = {column.name: stored_type(column.type) or column.type for column in built}
+    for name in described.keys() - types.keys():
         yield TestFailure(model.name, f"column {name} is described, but not built", "error", 1)
-    for name in found.keys() - described.keys():
+    for name in types.keys() - described.keys():
         yield TestFailure(model.name, f"column {name} is built, but not described", "warning", 1)
-    for name in described.keys() & found.keys():
-        is_type, wanted = type_name(found[name]).partition("(")[0], described[name]
+    for name in described.keys() & types.keys():
+        is_type, wanted = type_name(types[name]).partition("(")[0], described[name]
         if wanted and is_type != wanted.partition("(")[0]:
             text = f"column {name} is {is_type}, but described as {wanted}"
             yield TestFailure(model.name, text, "warning", 1)
@@ -177,9 +177,9 @@ class _Test:
             return False
         if not self.other:
             return True
-        known = self.tested.versions.get(self.other)
+        version = self.tested.versions.get(self.other)
         is_followed = self.other in self.tested.changes or self.other not in self.relations
-        return is_followed and known is not None and self.passed[self.name] == known
+        return is_followed and version is not None and self.passed[self.name] == version
 
     @property
     def columns(self) -> tuple[str, ...]:
