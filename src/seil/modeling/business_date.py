@@ -1,7 +1,7 @@
 """`BUSINESS_DATE(x)` in a model: the day that a time falls on where the business is.
 
 Models are written without a time zone; `expand` puts in the one in force when the SQL is about to
-run. What Salesforce holds as a date is a day already, and stays that day.
+run. What a source holds as a date is a day already, and stays that day.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import pyarrow as pa
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
+from seil.warehouse.dialect import WRITTEN_IN
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import WRITTEN_IN
 
 _NAME = "BUSINESS_DATE"
 

@@ -14,8 +14,9 @@ from sqlglot import exp
 
 from seil.modeling.blocks import Block, Column, UnanalysableError
 from seil.modeling.reach import Scope
+from seil.warehouse.dialect import WRITTEN_IN
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import WRITTEN_IN, Name, compose, joined, quoted
+from seil.warehouse.sql import Name, compose, joined, quoted
 
 
 def restricted(block: Block, scope: Scope, keys: str) -> exp.Select:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import compose, translated
+from seil.warehouse.sql import compose
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Fence, Warehouse
@@ -36,5 +36,4 @@ def admit(warehouse: Warehouse, fence: Fence) -> None:
     if not rows:
         warehouse.append(FENCE, pa.table({"token": [token]}, schema=_COLUMNS))
     elif token != stored:
-        update = compose("UPDATE seil.fence SET token = {token}", token=token)
-        warehouse.execute(translated(update, warehouse.dialect))
+        warehouse.execute(compose("UPDATE seil.fence SET token = {token}", token=token))

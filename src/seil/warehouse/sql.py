@@ -1,13 +1,10 @@
-"""SQL text: written once in DuckDB's dialect, translated for whoever runs it."""
+"""SQL text put together from pieces, in the dialect that SEIL writes its SQL in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 from seil.warehouse.tables import TableName
-
-WRITTEN_IN = "duckdb"
 
 
 class Sql(str):
@@ -47,13 +44,3 @@ def _written(part: str | int | TableName) -> str:
     if isinstance(part, Sql):
         return part
     return literal(part) if isinstance(part, str) else str(part)
-
-
-@lru_cache(512)
-def translated(sql: str, dialect: str) -> str:
-    """SEIL's SQL in the dialect of a warehouse."""
-    if dialect == WRITTEN_IN:
-        return sql
-    import sqlglot
-
-    return sqlglot.transpile(sql, read=WRITTEN_IN, write=dialect)[0]
