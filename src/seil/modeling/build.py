@@ -31,6 +31,7 @@ from seil.warehouse.outbox import Outbox
 
 if TYPE_CHECKING:
     from seil.warehouse.bookkeeping import Recorder
+    from seil.warehouse.commits import Commit
     from seil.warehouse.protocol import Warehouse
 
 log = logging.getLogger(__name__)
@@ -129,8 +130,8 @@ def explain(
     selected = models.select(tables)
     warehouse.bookkeeping.prepare()
     plans: list[TablePlan] = []
-    with suppress(_ExplainedError), warehouse.commit("explain"):
-        planner = new_planner(warehouse, models, full=full)
+    with suppress(_ExplainedError), warehouse.commit("explain") as commit:
+        planner = new_planner(warehouse, commit.builder, models, full=full)
         modes: dict[str, Mode] = {}
         for model in selected:
             plans.append(planner.plan(model, modes))
@@ -164,11 +165,11 @@ class _Build:
 
     def _in_transaction(self, step: Step) -> BuildReport:
         with self.warehouse.commit(commit_id("build", self._build_id)) as commit:
-            return self._attempt(step, commit.recorder)
+            return self._attempt(step, commit)
 
-    def _attempt(self, step: Step, recorder: Recorder) -> BuildReport:
+    def _attempt(self, step: Step, commit: Commit) -> BuildReport:
         self.planner = new_planner(
-            self.warehouse, self.models, full=self.full, full_for=self.full_for
+            self.warehouse, commit.builder, self.models, full=self.full, full_for=self.full_for
         )
         self.sequence = self.warehouse.bookkeeping.last_change()
         self.work: dict[str, Work] = {}
@@ -181,8 +182,8 @@ class _Build:
             if tables[model.name].is_built:
                 tables[model.name] = self._tested(model, tables[model.name], tested)
         self._settle(tables)
-        self._remember(tables, recorder)
-        return self._recorded(tuple(tables.values()), recorder)
+        self._remember(tables, commit.recorder)
+        return self._recorded(tuple(tables.values()), commit.recorder)
 
     def _stage(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild:
         if reason := self.refused.get(model.name):
@@ -239,7 +240,7 @@ class _Build:
                 tables[name] = replace(blocked, notes=table.notes, failures=table.failures)
         staged = [work for work in self.work.values() if work.is_staged]
         passed = [work for work in staged if tables[work.model.name].is_built]
-        builder = self.warehouse.builder
+        builder = self.planner.builder
         builder.publish([work.staged for work in passed])
         builder.discard([work.staged for work in staged if work not in passed])
         for work in passed:

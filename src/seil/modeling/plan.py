@@ -19,6 +19,7 @@ from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import Name, Sql, compose, joined, quoted
 
 if TYPE_CHECKING:
+    from seil.warehouse.builds import Builder
     from seil.warehouse.protocol import Warehouse
 
 Mode = Literal["full", "incremental", "unchanged"]
@@ -68,6 +69,7 @@ class Planner:
     """Plans the tables of one build; only within its transaction."""
 
     warehouse: Warehouse
+    builder: Builder
     models: Models
     columns: Columns
     changes: Sequence[Change]
@@ -221,7 +223,7 @@ class Planner:
         if select is None:
             return 0
         rendered = render(select, self.warehouse.dialect, place=model.file)
-        return self.warehouse.builder.hold_keys(model.table, rendered)
+        return self.builder.hold_keys(model.table, rendered)
 
     def _changed_records(self, model: Model, source: TableName, read: frozenset[str]) -> Sql:
         """Records that differ in a column that is read, as they were and as they are.
@@ -262,6 +264,7 @@ class Planner:
 
 def new_planner(
     warehouse: Warehouse,
+    builder: Builder,
     models: Models,
     *,
     full: bool = False,
@@ -270,6 +273,7 @@ def new_planner(
     """`full_for` are tables that have to be built anew, with the reason."""
     return Planner(
         warehouse,
+        builder,
         models,
         columns=cache(warehouse.columns),
         changes=warehouse.bookkeeping.changes(),

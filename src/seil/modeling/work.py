@@ -38,7 +38,7 @@ class Work:
         Raises ConfigurationError when the model reads a column that its source does not have, or
         says what the warehouse's dialect lacks.
         """
-        builder, table = self.warehouse.builder, self.model.table
+        builder, table = self.planner.builder, self.model.table
         if self.plan.mode == "unchanged":
             self.staged = Staged(table, table.name, self.planner.count(table.name))
         elif self.plan.mode == "full":

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from seil.warehouse.bookkeeping import Bookkeeping
-    from seil.warehouse.builds import Builder
     from seil.warehouse.commits import Commit
 
 __all__ = [
@@ -128,11 +127,6 @@ class Warehouse(Tables, TableEditor, Merges, Merger, Protocol):
         ...
 
     def execute(self, sql: str) -> None: ...
-
-    @property
-    def builder(self) -> Builder:
-        """Used within a transaction."""
-        ...
 
     def query(self, sql: str) -> pa.Table: ...
 
