@@ -22,7 +22,8 @@ from seil.settings import Settings, WarehouseSettings, load_settings
 from seil.sf_to_dw.pipeline import RunReport
 from seil.sf_to_dw.rebuild import Rebuild, RebuildReport
 from seil.sf_to_dw.site_models import site_models
-from seil.warehouse import Fence, OpenUrl, Warehouse, open_warehouse
+from seil.warehouse import Fence, OpenUrl, Warehouse, open_replacement
+from seil.warehouse.replacement import Replacement
 
 Records = dict[str, dict[str, Any]]
 
@@ -159,9 +160,9 @@ class Site:
         return found
 
 
-def _opened_soon(settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl) -> Warehouse:
+def _opened_soon(settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl) -> Replacement:
     wait = timedelta(seconds=0.2)
-    return open_warehouse(settings, wait=wait, fence=fence, open_url=open_url)
+    return open_replacement(settings, wait=wait, fence=fence, open_url=open_url)
 
 
 class _OpenSite(seil.app.site.Site):

@@ -14,19 +14,7 @@ QUESTIONS = {"seil.cli.query", "seil.cli.demo"}
 # Modules that still reach through the seam: whoever cures one deletes it here.
 OPEN = {
     "seil.app.adoption",
-    "seil.app.site",
-    "seil.cli.steps",
     "seil.sf_to_dw.feed",
-    "seil.sf_to_dw.listen",
-    "seil.sf_to_dw.load.arrivals",
-    "seil.sf_to_dw.load.changes",
-    "seil.sf_to_dw.load.decided",
-    "seil.sf_to_dw.load.earlier_values",
-    "seil.sf_to_dw.load.ledger",
-    "seil.sf_to_dw.load.outbox",
-    "seil.sf_to_dw.load.records",
-    "seil.sf_to_dw.pipeline",
-    "seil.sf_to_dw.rebuild",
 }
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.schema.registry import SchemaRegistry
     from seil.state import State
     from seil.warehouse import Warehouse
-    from seil.warehouse.duckdb.published import Publication, Reading
+    from seil.warehouse.readers import Publication, ReadWarehouse
 
 
 class Site:
@@ -210,18 +210,17 @@ class Site:
             open_url=None if read_only else self.lake.open_url,
         )
 
-    def reading(self, *, wait: timedelta | None = None) -> AbstractContextManager[Reading]:
+    def reading(self, *, wait: timedelta | None = None) -> AbstractContextManager[ReadWarehouse]:
         """The warehouse for what only looks at it: no run waits for it, nor it for a run.
 
         `wait` is for a run, where there is no copy for readers.
         """
-        from seil.warehouse import LOCK_WAIT
-        from seil.warehouse.duckdb.published import open_reading
+        from seil.warehouse import LOCK_WAIT, open_reading
 
         return open_reading(self.settings.warehouse, wait=LOCK_WAIT if wait is None else wait)
 
     def publish(self) -> Publication:
         """Brings the readers' copy up to date, with the run lock held and the warehouse closed."""
-        from seil.warehouse.duckdb.published import publish
+        from seil.warehouse import publish
 
         return publish(self.settings.warehouse)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seil.catalog import SyncedObject
-    from seil.warehouse.duckdb.published import Publication
+    from seil.warehouse.readers import Publication
 
 logger = logging.getLogger(__name__)
 

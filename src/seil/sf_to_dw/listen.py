@@ -47,8 +47,8 @@ from seil.state import State
 
 if TYPE_CHECKING:
     from seil.modeling.model import Models
-    from seil.warehouse.duckdb.published import Publication
     from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.readers import Publication
 
 log = logging.getLogger(__name__)
 

@@ -28,8 +28,8 @@ from seil.warehouse.bookkeeping import LedgerRow
 
 if TYPE_CHECKING:
     from seil.modeling.model import Models
-    from seil.warehouse.duckdb.published import Publication
     from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.readers import Publication
 
 log = logging.getLogger(__name__)
 

@@ -1,19 +1,14 @@
 """The warehouse again, from curated and staging alone; the old one stays until the new is whole.
 
-The new one is made in a file beside it and takes its name in one step. What is killed before that
-leaves the old one as it was; the next rebuild starts anew.
+The new one takes its place in one step. A kill before that leaves the old one as it was, and the
+next rebuild starts anew.
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from seil.catalog import Catalog
@@ -27,30 +22,24 @@ from seil.settings import WarehouseSettings
 from seil.sf_to_dw.load.loader import SOURCE, LoadReport, load
 from seil.sf_to_dw.load.merged import VIEW as MERGED_RECORDS
 from seil.state.decisions import DecisionStore
-from seil.warehouse import open_warehouse, warehouse_file
-from seil.warehouse.duckdb.errors import is_broken
-from seil.warehouse.duckdb.published import publish
-from seil.warehouse.duckdb.user_objects import UserObject, copy_user_objects, user_objects
+from seil.warehouse import open_replacement, publish
 from seil.warehouse.merges import OpenUrl
 from seil.warehouse.outbox import Outbox
+from seil.warehouse.replacement import OldState, Replacement, UserObject
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.modeling.model import Models
     from seil.warehouse.protocol import Warehouse
 
-log = logging.getLogger(__name__)
-
-_NEW = ".rebuild"
-_BROKEN = ".broken"
 _NAMED = 3
 _OWN_SCHEMAS = re.compile(r"seil|seil_\w+|salesforce_history")
 
 
-class Open(Protocol):
+class OpenReplacement(Protocol):
     def __call__(
         self, settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl
-    ) -> AbstractContextManager[Warehouse]: ...
+    ) -> Replacement: ...
 
 
 @dataclass(frozen=True)
@@ -86,7 +75,7 @@ class _Old:
     users made beside them.
     """
 
-    state: str
+    state: OldState
     files: Mapping[str, frozenset[str]] = field(default_factory=dict)
     tables: frozenset[str] = frozenset()
     users: tuple[UserObject, ...] = ()
@@ -121,90 +110,70 @@ class Rebuild:
     bus: Bus
     decisions: DecisionStore
     progress: Progress = SILENT
-    open: Open = field(default=open_warehouse)
+    open: OpenReplacement = field(default=open_replacement)
 
     def run(self, *, anyway: bool = False) -> RebuildReport:
         """`anyway` puts the new one in place even when it lacks what the old one has."""
-        file = warehouse_file(self.settings)
-        new = file.with_name(f"{file.name}{_NEW}")
-        old = self._old(file)
+        lake = self.lake
+        replacement = self.open(self.settings, fence=lake.fence, open_url=lake.open_url)
+        old = self._old(replacement)
         if not anyway and (refused := tuple(old.not_copied())):
             return RebuildReport(LoadReport(), BuildReport("", ()), old.state, refused)
-        _remove(new)
         try:
-            with self._opened(new) as warehouse:
-                loaded = load(
-                    warehouse,
-                    self.lake,
-                    self.catalog,
-                    decisions=self.decisions,
-                    progress=self.progress,
-                )
-                built = build(warehouse, self.models, progress=self.progress)
-                lacking = list(_lacks(warehouse, old.in_catalog(self.catalog), loaded, built))
-                kept, failed = _keep(warehouse, file, old.users)
-                refused = () if anyway else (*lacking, *failed)
-                warehouse.execute("CHECKPOINT")
-            if not refused:
-                with self._fenced(file, old):
-                    _swap(new, file, broken=old.state == "broken")
+            report = self._filled(replacement, old, anyway=anyway)
+            if report.is_replaced:
+                replacement.replace()
         finally:
-            _remove(new)
+            replacement.discard()
         copy = publish(self.settings, anew=True)
-        left_out = tuple(old.left_out(self.catalog))
-        report = RebuildReport(
-            loaded,
-            built,
-            old.state,
-            refused,
-            kept=kept,
-            left_out=left_out,
-            publish_problem=copy.problem,
-        )
+        report = replace(report, publish_problem=copy.problem)
         self.bus.publish([_event(report, self.settings.url)])
         return report
 
-    def _opened(self, file: Path) -> AbstractContextManager[Warehouse]:
-        settings = self.settings.model_copy(update={"url": f"duckdb:{file}"})
-        return self.open(settings, fence=self.lake.fence, open_url=self.lake.open_url)
+    def _filled(self, replacement: Replacement, old: _Old, *, anyway: bool) -> RebuildReport:
+        """What the new one holds, and why it is not to replace the old one."""
+        with replacement.new() as warehouse:
+            loaded = load(
+                warehouse,
+                self.lake,
+                self.catalog,
+                decisions=self.decisions,
+                progress=self.progress,
+            )
+            built = build(warehouse, self.models, progress=self.progress)
+            lacking = list(_lacks(warehouse, old.in_catalog(self.catalog), loaded, built))
+            kept, failed = _keep(replacement, old.users)
+        return RebuildReport(
+            loaded,
+            built,
+            old.state,
+            () if anyway else (*lacking, *failed),
+            kept=kept,
+            left_out=tuple(old.left_out(self.catalog)),
+        )
 
-    @contextmanager
-    def _fenced(self, file: Path, old: _Old) -> Iterator[None]:
-        """While the old one is replaced, nobody commits to it, nor has a later run done so."""
-        if old.state != "present":
-            self.lake.fence.check()
-            yield
-            return
-        with self._opened(file) as warehouse, warehouse.transaction():
-            yield
+    def _old(self, replacement: Replacement) -> _Old:
+        def read(warehouse: Warehouse) -> _Old:
+            # Of what it still owes, the new one knows nothing.
+            Outbox(warehouse, self.bus).clear()
+            return _Old(
+                "present",
+                warehouse.bookkeeping.files_by_object(),
+                frozenset(warehouse.tables()) & {model.name for model in self.models.values()},
+                tuple(
+                    replacement.user_objects(
+                        own_schemas=_OWN_SCHEMAS, own_tables=self._own_tables(warehouse)
+                    )
+                ),
+            )
 
-    def _old(self, file: Path) -> _Old:
-        """Opened for writing, so that what stands in its write-ahead log gets into the file."""
-        if not file.exists():
-            return _Old("missing")
-        try:
-            with self._opened(file) as warehouse:
-                with warehouse.transaction():
-                    # Runs before this one commit nothing more to it.
-                    pass
-                # Of what it still owes, the new one knows nothing.
-                Outbox(warehouse, self.bus).clear()
-                files = warehouse.bookkeeping.files_by_object()
-                tables = frozenset(warehouse.tables()) & {m.name for m in self.models.values()}
-                users = self._users(warehouse)
-                warehouse.execute("CHECKPOINT")
-        except WarehouseError as error:
-            if not is_broken(error):
-                raise
-            log.warning("%s", error)
-            return _Old("broken")
-        return _Old("present", files, tables, tuple(users))
+        state, old = replacement.read_old(read)
+        return old or _Old(state)
 
-    def _users(self, warehouse: Warehouse) -> list[UserObject]:
+    def _own_tables(self, warehouse: Warehouse) -> set[TableName]:
         current = {TableName("salesforce", obj.table) for obj in self.catalog.values()}
         own = {*current, *warehouse.bookkeeping.loaded_tables(), MERGED_RECORDS}
-        own |= {TableName("", model.name) for model in self.models.values()}
-        return user_objects(warehouse, own_schemas=_OWN_SCHEMAS, own_tables=own)
+        return own | {TableName("", model.name) for model in self.models.values()}
 
 
 def _lacks(
@@ -224,52 +193,17 @@ def _lacks(
 
 
 def _keep(
-    warehouse: Warehouse, file: Path, users: Sequence[UserObject]
+    replacement: Replacement, users: Sequence[UserObject]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What was copied over, and why the rest cannot be."""
     try:
-        return tuple(map(str, copy_user_objects(warehouse, file, users))), ()
+        return tuple(map(str, replacement.copy_user_objects(users))), ()
     except WarehouseError as error:
         return (), (error.reason,)
 
 
 def _all(keys: Mapping[str, frozenset[str]]) -> frozenset[str]:
     return frozenset().union(*keys.values())
-
-
-def _swap(new: Path, file: Path, *, broken: bool) -> None:
-    with _translated(file):
-        if broken:
-            file.replace(file.with_name(f"{file.name}{_BROKEN}"))
-        # A log belongs to one file; what stood in it is in the old file by now.
-        _wal(file).unlink(missing_ok=True)
-        new.replace(file)
-        folder = os.open(file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _remove(file: Path) -> None:
-    """What a rebuild that was killed has left."""
-    with _translated(file):
-        file.unlink(missing_ok=True)
-        _wal(file).unlink(missing_ok=True)
-        with suppress(FileNotFoundError):
-            shutil.rmtree(f"{file}.tmp")
-
-
-def _wal(file: Path) -> Path:
-    return file.with_name(f"{file.name}.wal")
-
-
-@contextmanager
-def _translated(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise WarehouseError(f"duckdb:{file}", error.strerror or str(error)) from error
 
 
 def _event(report: RebuildReport, url: str) -> Event:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import timedelta
-from pathlib import Path
 
-from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse.protocol import (
+    LOCK_WAIT,
     Fence,
     OpenUrl,
     Outcome,
@@ -16,8 +16,11 @@ from seil.warehouse.protocol import (
     TableName,
     Warehouse,
 )
+from seil.warehouse.readers import Publication, ReadWarehouse
+from seil.warehouse.replacement import Replacement
 
 __all__ = [
+    "LOCK_WAIT",
     "Fence",
     "OpenUrl",
     "Outcome",
@@ -25,25 +28,11 @@ __all__ = [
     "StagedFile",
     "TableName",
     "Warehouse",
+    "open_reading",
+    "open_replacement",
     "open_warehouse",
-    "warehouse_file",
+    "publish",
 ]
-
-_SCHEMAS = frozenset(
-    {
-        "salesforce",
-        "salesforce_history",
-        "seil",
-        "seil_changes",
-        "seil_deletions",
-        "seil_formulas",
-        "seil_gaps",
-        "seil_kept",
-        "seil_versions",
-    }
-)
-# Long enough for another process's query, too short to look like a hang.
-LOCK_WAIT = timedelta(seconds=5)
 
 
 def open_warehouse(
@@ -60,15 +49,10 @@ def open_warehouse(
     that lost the run lock; `open_url` reads staged files that are not on this machine. Read-only,
     nothing outside the warehouse can be reached either.
     """
-    from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
+    from seil.warehouse.duckdb.opening import open_file
 
-    file = warehouse_file(settings)
-    if not read_only:
-        _make_folder(settings.url, file.parent)
-    return EmbeddedWarehouse(
-        file,
-        memory=settings.memory,
-        threads=settings.threads,
+    return open_file(
+        settings,
         read_only=read_only,
         wait=wait,
         fence=fence,
@@ -76,30 +60,34 @@ def open_warehouse(
     )
 
 
-def warehouse_file(settings: WarehouseSettings) -> Path:
-    """Raises ConfigurationError where `[warehouse] url` names no file that can hold one."""
-    kind, _, location = settings.url.partition(":")
-    file = Path(location)
-    cure = "write duckdb:<file>, as in duckdb:warehouse.duckdb"
-    if kind != "duckdb" or not location:
-        reason = f"{settings.url!r} is unknown"
-    elif file.name == ":memory:":
-        reason = f"duckdb:{file.name} keeps nothing from one command to the next"
-    elif not file.name or file.is_dir():
-        reason = f"{file} is a folder, not a file"
-    elif file.stem.lower() in _SCHEMAS:
-        # DuckDB calls the database after the file, and `seil.loads` could then mean two things.
-        reason = f"{file.name!r} is called like a schema in it"
-        cure = f"write duckdb:{file.with_name('warehouse.duckdb')}"
-    else:
-        return file
-    raise ConfigurationError([Problem("warehouse.url", reason, cure)])
+def open_replacement(
+    settings: WarehouseSettings,
+    *,
+    fence: Fence,
+    open_url: OpenUrl | None = None,
+    wait: timedelta = LOCK_WAIT,
+) -> Replacement:
+    """Another warehouse in place of this one; its arguments are those of `open_warehouse`."""
+    from seil.warehouse.duckdb.replacement import FileReplacement
+
+    return FileReplacement(settings, fence, open_url, wait)
 
 
-def _make_folder(url: str, folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = f"cannot make its folder {folder}: {error.strerror}"
-        hint = "Check [warehouse] url in seil.toml, and the rights on that folder"
-        raise WarehouseError(url, reason, hint=hint) from error
+def open_reading(
+    settings: WarehouseSettings, *, wait: timedelta = LOCK_WAIT
+) -> AbstractContextManager[ReadWarehouse]:
+    """For who only reads: no run waits for a reader, nor a reader for a run, where there is a
+    published copy. `wait` is for the warehouse itself.
+    """
+    from seil.warehouse.duckdb.published import open_reading as open_published
+
+    return open_published(settings, wait=wait)
+
+
+def publish(settings: WarehouseSettings, *, anew: bool = False) -> Publication:
+    """Brings what readers see up to date, or takes it away where the settings want none. `anew`:
+    the warehouse was replaced.
+    """
+    from seil.warehouse.duckdb.published import publish as publish_copy
+
+    return publish_copy(settings, anew=anew)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXTRACTED_AT",
     "FILE",
+    "LOCK_WAIT",
     "ChangeLog",
     "Comparison",
     "Fence",
@@ -54,6 +56,10 @@ __all__ = [
     "Tables",
     "Warehouse",
 ]
+
+
+# Long enough for another process's query, too short to look like a hang.
+LOCK_WAIT = timedelta(seconds=5)
 
 
 class Fence(Protocol):

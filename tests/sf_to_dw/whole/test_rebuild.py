@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import duckdb
 import pytest
@@ -14,7 +15,9 @@ from seil.lake import Fence
 from seil.lake.keys import PROCESSED_PREFIX, archived_file
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.rebuild import Rebuild
-from seil.warehouse import OpenUrl, Warehouse, open_warehouse
+from seil.warehouse import LOCK_WAIT, OpenUrl, open_warehouse
+from seil.warehouse.duckdb.replacement import FileReplacement
+from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
 
 NewSite = Callable[..., Site]
 # Than the token of any run that has made the site.
@@ -51,18 +54,23 @@ def _deliver_again(site: Site) -> None:
 def test_a_rebuild_that_lost_its_lease_replaces_nothing(site: Site) -> None:
     """Meanwhile its successor has committed to the old file."""
 
-    def open_late(settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl) -> Warehouse:
-        if settings.url.endswith(".rebuild"):
+    class Late(FileReplacement):
+        @contextmanager
+        def new(self) -> Iterator[EmbeddedWarehouse]:
             successor = Fence()
-            url = settings.url.removesuffix(".rebuild")
-            old = settings.model_copy(update={"url": url})
             with (
                 successor.guarding(Holder(LATER + 1)),
-                open_warehouse(old, fence=successor) as warehouse,
+                open_warehouse(self.settings, fence=successor) as warehouse,
                 warehouse.transaction(),
             ):
                 warehouse.execute("CREATE TABLE IF NOT EXISTS theirs AS SELECT 1 AS number")
-        return open_warehouse(settings, fence=fence, open_url=open_url)
+            with super().new() as made:
+                yield made
+
+    def open_late(
+        settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl
+    ) -> FileReplacement:
+        return Late(settings, fence, open_url, LOCK_WAIT)
 
     with site.open() as context, context.lake.fence.guarding(Holder(LATER)):
         parts = (context.lake, context.catalog, context.models)

@@ -21,16 +21,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
-from seil.warehouse import LOCK_WAIT, open_warehouse, warehouse_file
-from seil.warehouse.protocol import Warehouse
+from seil.warehouse.duckdb.opening import open_file, warehouse_file
+from seil.warehouse.protocol import LOCK_WAIT
+from seil.warehouse.readers import How, Publication, ReadWarehouse
 
 log = logging.getLogger(__name__)
-
-How = Literal["off", "missing", "reflink", "copy", "unchanged", "failed"]
 
 # linux/fs.h: _IOW(0x94, 9, int). Python names it from 3.14 on.
 _FICLONE = 0x40049409
@@ -39,21 +38,6 @@ _CHUNK = 1 << 30
 # history and with the same headers are the same.
 _HEADERS = 3 * 4096
 _ANYBODY_READS = 0o444
-
-
-@dataclass(frozen=True)
-class Publication:
-    """What became of the copy. `problem` says why the old one stays."""
-
-    how: How
-    path: Path | None = None
-    bytes: int = 0
-    seconds: float = 0.0
-    problem: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return not self.problem
 
 
 @dataclass(frozen=True)
@@ -163,7 +147,7 @@ def _write_out(settings: WarehouseSettings, file: Path) -> None:
     """A write-ahead log is left where the last writer was killed: opening applies it."""
     if not _wal(file).exists():
         return
-    with suppress(WarehouseError), open_warehouse(settings) as warehouse:
+    with suppress(WarehouseError), open_file(settings, file=file) as warehouse:
         warehouse.execute("CHECKPOINT")
 
 
@@ -254,36 +238,28 @@ def _problem(path: Path, error: OSError | WarehouseError) -> str:
     return f"{path} is not up to date: {reason}. {cure}"
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A warehouse opened read-only. `as_of` is when the copy was published; None: the file itself,
-    as it is now.
-    """
-
-    warehouse: Warehouse
-    as_of: datetime | None = None
-
-
 @contextmanager
-def open_reading(settings: WarehouseSettings, *, wait: timedelta = LOCK_WAIT) -> Iterator[Reading]:
+def open_reading(
+    settings: WarehouseSettings, *, wait: timedelta = LOCK_WAIT
+) -> Iterator[ReadWarehouse]:
     """The copy; the file where there is none, or where somebody locks it. `wait` is for the file's
     lock.
     """
     reading = _copy_reading(settings)
     if reading is None:
-        reading = Reading(open_warehouse(settings, read_only=True, wait=wait))
+        reading = ReadWarehouse(open_file(settings, read_only=True, wait=wait))
     with reading.warehouse:
         yield reading
 
 
-def _copy_reading(settings: WarehouseSettings) -> Reading | None:
+def _copy_reading(settings: WarehouseSettings) -> ReadWarehouse | None:
     copy = published_copy(settings) if settings.publish else None
     as_of = copy.as_of if copy else None
     if copy is None or as_of is None:
         return None
     at_copy = settings.model_copy(update={"url": f"duckdb:{copy.path}"})
     try:
-        return Reading(open_warehouse(at_copy, read_only=True, wait=timedelta(0)), as_of)
+        return ReadWarehouse(open_file(at_copy, read_only=True, wait=timedelta(0)), as_of)
     except WarehouseError as error:
         log.info("reads %s instead: %s", copy.file, error)
         return None

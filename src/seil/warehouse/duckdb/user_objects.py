@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from re import Pattern
 from typing import TYPE_CHECKING
 
 from seil.errors import WarehouseError
 from seil.warehouse.protocol import TableName
+from seil.warehouse.replacement import UserObject
 from seil.warehouse.sql import compose, quoted
 
 if TYPE_CHECKING:
-    from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.duckdb.database import Database
 
 _OLD = "seil_old_file"
 # In the order in which they can be made again: views may read tables, indexes are on them.
@@ -37,29 +37,11 @@ ORDER BY 1, 2, 3
 """
 
 
-@dataclass(frozen=True, order=True)
-class UserObject:
-    """`kind` is schema, table, view, index, or what cannot be copied: macro, sequence, type."""
-
-    kind: str
-    schema: str
-    name: str
-    sql: str = ""
-
-    @property
-    def is_copied(self) -> bool:
-        return self.kind in _COPIED
-
-    def __str__(self) -> str:
-        name = ".".join(part for part in (self.schema, self.name) if part and part != "main")
-        return f"{self.kind.replace('_', ' ')} {name}"
-
-
 def user_objects(
-    warehouse: Warehouse, *, own_schemas: Pattern[str], own_tables: Collection[TableName]
+    warehouse: Database, *, own_schemas: Pattern[str], own_tables: Collection[TableName]
 ) -> list[UserObject]:
     """All but schemas of such names, with what is in them, and `own_tables`, with their indexes."""
-    found = [UserObject(**row) for row in warehouse.query(_LISTED).to_pylist()]
+    found = list(_entries(warehouse))
     tables = {(table.schema or "main", table.name) for table in own_tables}
     holding = {schema for schema, _ in tables}
     return [
@@ -72,7 +54,7 @@ def user_objects(
 
 
 def copy_user_objects(
-    warehouse: Warehouse, file: Path, objects: Sequence[UserObject]
+    warehouse: Database, file: Path, objects: Sequence[UserObject]
 ) -> list[UserObject]:
     """Makes those of `file` in the warehouse that are not there yet. Returns what it made.
 
@@ -90,12 +72,12 @@ def copy_user_objects(
     return wanted
 
 
-def _entries(warehouse: Warehouse) -> Iterator[UserObject]:
+def _entries(warehouse: Database) -> Iterator[UserObject]:
     for row in warehouse.query(_LISTED).to_pylist():
-        yield UserObject(**row)
+        yield UserObject(**row, is_copied=row["kind"] in _COPIED)
 
 
-def _make(warehouse: Warehouse, wanted: Sequence[UserObject]) -> None:
+def _make(warehouse: Database, wanted: Sequence[UserObject]) -> None:
     schemas = dict.fromkeys(entry.schema for entry in wanted if entry.schema != "main")
     for schema in schemas:
         warehouse.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
@@ -109,7 +91,7 @@ def _make(warehouse: Warehouse, wanted: Sequence[UserObject]) -> None:
             waiting = left
 
 
-def _try_to_create(warehouse: Warehouse, entry: UserObject) -> bool:
+def _try_to_create(warehouse: Database, entry: UserObject) -> bool:
     try:
         _create(warehouse, entry)
     except WarehouseError:
@@ -117,7 +99,7 @@ def _try_to_create(warehouse: Warehouse, entry: UserObject) -> bool:
     return True
 
 
-def _create(warehouse: Warehouse, entry: UserObject) -> None:
+def _create(warehouse: Database, entry: UserObject) -> None:
     try:
         warehouse.execute(entry.sql)
         if entry.kind == "table":

@@ -1,0 +1,79 @@
+"""The file that `[warehouse] url` names, opened."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from seil.errors import ConfigurationError, Problem, WarehouseError
+from seil.settings import WarehouseSettings
+from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
+from seil.warehouse.merges import OpenUrl
+from seil.warehouse.protocol import LOCK_WAIT, Fence
+
+_SCHEMAS = frozenset(
+    {
+        "salesforce",
+        "salesforce_history",
+        "seil",
+        "seil_changes",
+        "seil_deletions",
+        "seil_formulas",
+        "seil_gaps",
+        "seil_kept",
+        "seil_versions",
+    }
+)
+
+
+def open_file(
+    settings: WarehouseSettings,
+    *,
+    file: Path | None = None,
+    read_only: bool = False,
+    wait: timedelta = LOCK_WAIT,
+    fence: Fence | None = None,
+    open_url: OpenUrl | None = None,
+) -> EmbeddedWarehouse:
+    """`file` stands in for the one that the URL names."""
+    file = file or warehouse_file(settings)
+    if not read_only:
+        _make_folder(settings.url, file.parent)
+    return EmbeddedWarehouse(
+        file,
+        memory=settings.memory,
+        threads=settings.threads,
+        read_only=read_only,
+        wait=wait,
+        fence=fence,
+        open_url=open_url,
+    )
+
+
+def warehouse_file(settings: WarehouseSettings) -> Path:
+    """Raises ConfigurationError where `[warehouse] url` names no file that can hold one."""
+    kind, _, location = settings.url.partition(":")
+    file = Path(location)
+    cure = "write duckdb:<file>, as in duckdb:warehouse.duckdb"
+    if kind != "duckdb" or not location:
+        reason = f"{settings.url!r} is unknown"
+    elif file.name == ":memory:":
+        reason = f"duckdb:{file.name} keeps nothing from one command to the next"
+    elif not file.name or file.is_dir():
+        reason = f"{file} is a folder, not a file"
+    elif file.stem.lower() in _SCHEMAS:
+        # DuckDB calls the database after the file, and `seil.loads` could then mean two things.
+        reason = f"{file.name!r} is called like a schema in it"
+        cure = f"write duckdb:{file.with_name('warehouse.duckdb')}"
+    else:
+        return file
+    raise ConfigurationError([Problem("warehouse.url", reason, cure)])
+
+
+def _make_folder(url: str, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"cannot make its folder {folder}: {error.strerror}"
+        hint = "Check [warehouse] url in seil.toml, and the rights on that folder"
+        raise WarehouseError(url, reason, hint=hint) from error

@@ -1,0 +1,153 @@
+"""Another DuckDB file in place of the one in use."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from re import Pattern
+from typing import TypeVar
+
+from seil.errors import WarehouseError
+from seil.settings import WarehouseSettings
+from seil.warehouse.duckdb.errors import is_broken
+from seil.warehouse.duckdb.opening import open_file, warehouse_file
+from seil.warehouse.duckdb.user_objects import copy_user_objects, user_objects
+from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
+from seil.warehouse.merges import OpenUrl
+from seil.warehouse.protocol import Fence
+from seil.warehouse.replacement import OldState, UserObject
+from seil.warehouse.tables import TableName
+
+log = logging.getLogger(__name__)
+
+_NEW = ".rebuild"
+_BROKEN = ".broken"
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class FileReplacement:
+    """Made in a file beside the old one, whose name it takes."""
+
+    settings: WarehouseSettings
+    fence: Fence
+    open_url: OpenUrl | None
+    wait: timedelta
+    state: OldState = "missing"
+    _open: EmbeddedWarehouse | None = field(default=None, init=False)
+
+    def read_old(
+        self, read: Callable[[EmbeddedWarehouse], Result]
+    ) -> tuple[OldState, Result | None]:
+        """Opened for writing, so that what stands in its write-ahead log gets into the file."""
+        if not self.file.exists():
+            return self.state, None
+        try:
+            with self._opened(self.file) as warehouse:
+                with warehouse.transaction():
+                    # The fence is passed: runs before this one commit nothing more.
+                    pass
+                result = read(warehouse)
+                warehouse.execute("CHECKPOINT")
+        except WarehouseError as error:
+            if not is_broken(error):
+                raise
+            log.warning("%s", error)
+            self.state = "broken"
+            return self.state, None
+        self.state = "present"
+        return self.state, result
+
+    def user_objects(
+        self, *, own_schemas: Pattern[str], own_tables: Collection[TableName]
+    ) -> list[UserObject]:
+        return user_objects(self._current, own_schemas=own_schemas, own_tables=own_tables)
+
+    @contextmanager
+    def new(self) -> Iterator[EmbeddedWarehouse]:
+        self.discard()
+        with self._opened(self._new) as warehouse:
+            yield warehouse
+            warehouse.execute("CHECKPOINT")
+
+    def copy_user_objects(self, objects: Sequence[UserObject]) -> list[UserObject]:
+        return copy_user_objects(self._current, self.file, objects)
+
+    def replace(self) -> None:
+        with self._fenced(), _translated(self.file):
+            if self.state == "broken":
+                self.file.replace(self.file.with_name(f"{self.file.name}{_BROKEN}"))
+            # A log belongs to one file; what stood in it is in the old file by now.
+            _wal(self.file).unlink(missing_ok=True)
+            self._new.replace(self.file)
+            folder = os.open(self.file.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def discard(self) -> None:
+        """Also what a rebuild that was killed has left."""
+        with _translated(self._new):
+            self._new.unlink(missing_ok=True)
+            _wal(self._new).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                shutil.rmtree(f"{self._new}.tmp")
+
+    @property
+    def file(self) -> Path:
+        return warehouse_file(self.settings)
+
+    @property
+    def _new(self) -> Path:
+        return self.file.with_name(f"{self.file.name}{_NEW}")
+
+    @property
+    def _current(self) -> EmbeddedWarehouse:
+        if self._open is None:
+            raise RuntimeError("no warehouse of the replacement is open")
+        return self._open
+
+    @contextmanager
+    def _opened(self, file: Path) -> Iterator[EmbeddedWarehouse]:
+        with open_file(
+            self.settings,
+            file=file,
+            wait=self.wait,
+            fence=self.fence,
+            open_url=self.open_url,
+        ) as warehouse:
+            self._open = warehouse
+            try:
+                yield warehouse
+            finally:
+                self._open = None
+
+    @contextmanager
+    def _fenced(self) -> Iterator[None]:
+        """While the old one is replaced, nobody commits to it, nor has a later run done so."""
+        if self.state != "present":
+            self.fence.check()
+            yield
+            return
+        with self._opened(self.file) as warehouse, warehouse.transaction():
+            yield
+
+
+def _wal(file: Path) -> Path:
+    return file.with_name(f"{file.name}.wal")
+
+
+@contextmanager
+def _translated(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WarehouseError(f"duckdb:{file}", error.strerror or str(error)) from error
