@@ -264,8 +264,8 @@ def _tick_served(url: str, wishes: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _tick_folder(state: Path, wishes: dict[str, Any]) -> dict[str, Any]:
-    from seil.sandbox.salesforce.control import ticked
+    from seil.sandbox.salesforce.control import run_tick
     from seil.sandbox.salesforce.store import OrgStore
 
     with OrgStore.open(state) as store:
-        return ticked(store, wishes)
+        return run_tick(store, wishes)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from seil.sandbox.admanager.errors import AdManagerApiError
 from seil.sandbox.admanager.rest import schema
 from seil.sandbox.admanager.rest.filters import filter_test
-from seil.sandbox.admanager.soap.pql import selected
+from seil.sandbox.admanager.soap.pql import select
 
 _ZONE = ZoneInfo("Australia/Sydney")
 _ORDER = schema.descriptor_of(gam.Order)
@@ -115,7 +115,7 @@ _THINGS = [
 
 def _ids(query: str, **values: Any) -> list[int]:
     entries = [{"key": name, "value": value} for name, value in values.items()]
-    page = selected({"query": query, "values": entries}, _THINGS, _COLUMNS, _ZONE)
+    page = select({"query": query, "values": entries}, _THINGS, _COLUMNS, _ZONE)
     return [thing["id"] for thing in page.results]
 
 
@@ -177,9 +177,7 @@ def test_date_that_no_calendar_has_is_refused() -> None:
 def test_bound_text_is_never_read_as_query(text: str) -> None:
     things = [{**_THINGS[0], "name": text}, {**_THINGS[1], "name": text + "x"}]
     given_value = {"key": "name", "value": _value("Text", text)}
-    page = selected(
-        {"query": "WHERE name = :name", "values": [given_value]}, things, _COLUMNS, _ZONE
-    )
+    page = select({"query": "WHERE name = :name", "values": [given_value]}, things, _COLUMNS, _ZONE)
     assert [thing["id"] for thing in page.results] == [1]
 
 

@@ -106,11 +106,11 @@ class AdManagerTokens:
             name: values[0] for name, values in parse_qs(request.body.decode("latin-1")).items()
         }
         if form.get("grant_type") != _GRANT:
-            return _refused("unsupported_grant_type", f"Invalid grant_type: expected {_GRANT}")
+            return _oauth_error("unsupported_grant_type", f"Invalid grant_type: expected {_GRANT}")
         try:
-            scopes = self._believed(form.get("assertion", ""))
-        except _RefusedError as error:
-            return _refused(*error.args)
+            scopes = self._scopes_of(form.get("assertion", ""))
+        except _OAuthError as error:
+            return _oauth_error(*error.args)
         token = f"ya29.{secrets.token_urlsafe(48)}"
         self._store.remember_token(token, scopes, time.time() + self._lifetime)
         return json_reply(
@@ -161,7 +161,7 @@ class AdManagerTokens:
         named = str(claims.get("aud", "")).rstrip("/")
         return frozenset(SCOPES) if named in (*known, *map(_over_tls, known)) else None
 
-    def _believed(self, assertion: str) -> str:
+    def _scopes_of(self, assertion: str) -> str:
         """The scopes that an assertion asks for: RFC 7523, section 3."""
         import jwt
 
@@ -176,16 +176,16 @@ class AdManagerTokens:
                 options={"require": ["iss", "aud", "exp", "iat"]},
             )
         except jwt.InvalidTokenError as error:
-            raise _RefusedError("invalid_grant", f"Invalid JWT: {error}") from error
+            raise _OAuthError("invalid_grant", f"Invalid JWT: {error}") from error
         if claims["exp"] - claims["iat"] > _LONGEST:
-            raise _RefusedError("invalid_grant", "Invalid JWT: it may last an hour at most")
+            raise _OAuthError("invalid_grant", "Invalid JWT: it may last an hour at most")
         scopes = str(claims.get("scope", ""))
         if not scopes.split() or set(scopes.split()) - set(SCOPES):
-            raise _RefusedError("invalid_scope", f"Some requested scopes are invalid: {scopes}")
+            raise _OAuthError("invalid_scope", f"Some requested scopes are invalid: {scopes}")
         return scopes
 
 
-class _RefusedError(Exception):
+class _OAuthError(Exception):
     """An OAuth error code (RFC 6749, section 5.2) and its description."""
 
 
@@ -194,5 +194,5 @@ def _over_tls(url: str) -> str:
     return url.replace("http://", "https://", 1)
 
 
-def _refused(error: str, description: str) -> Reply:
+def _oauth_error(error: str, description: str) -> Reply:
     return json_reply({"error": error, "error_description": description}, 400)

@@ -82,18 +82,18 @@ def catalog(name: Naming, *, advertiser: int, agency: int) -> Iterator[tuple[str
     """Collection, id and resource of each; the contacts are those of the two companies."""
     for number, place in _places(name):
         yield "geoTargets", number, place
-    yield from _numbered("labels", _labels(name))
-    yield from _numbered("customFields", _custom_fields(name))
+    yield from _number("labels", _labels(name))
+    yield from _number("customFields", _custom_fields(name))
     yield from _keys(name)
     yield "teams", TEAM_ID, _team(name)
-    yield from _numbered("contacts", _contacts(name, advertiser, agency))
-    yield from _numbered("audienceSegments", _segments(name))
+    yield from _number("contacts", _contacts(name, advertiser, agency))
+    yield from _number("audienceSegments", _segments(name))
     for kind, things in _PLAIN.items():
         for number, title in things.items():
             yield kind, number, {"name": name(kind, number), "displayName": title}
 
 
-def _numbered(kind: str, things: Iterator[tuple[int, Thing]]) -> Iterator[tuple[str, int, Thing]]:
+def _number(kind: str, things: Iterator[tuple[int, Thing]]) -> Iterator[tuple[str, int, Thing]]:
     return ((kind, number, thing) for number, thing in things)
 
 

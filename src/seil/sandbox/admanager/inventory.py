@@ -49,7 +49,7 @@ def availability(network: SandboxNetwork, demand: Demand) -> Availability:
         share *= 0.25 + 0.5 * noise("share", narrowing)
     matched = int(daily * demand.days * share)
     possible = int(matched * (0.88 + 0.1 * noise("possible", *sorted(demand.ad_units))))
-    promised = sum(_promised(demand, item) for item in _reserved(network))
+    promised = sum(_promise(demand, item) for item in _reservations(network))
     return Availability(matched, possible, max(possible - int(promised * share), 0))
 
 
@@ -81,7 +81,7 @@ def narrowings(targeting: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _reserved(network: SandboxNetwork) -> Iterable[Mapping[str, Any]]:
+def _reservations(network: SandboxNetwork) -> Iterable[Mapping[str, Any]]:
     return (
         item
         for item in network.store.having("lineItems", "reservationStatus", "RESERVED")
@@ -89,7 +89,7 @@ def _reserved(network: SandboxNetwork) -> Iterable[Mapping[str, Any]]:
     )
 
 
-def _promised(demand: Demand, item: Mapping[str, Any]) -> float:
+def _promise(demand: Demand, item: Mapping[str, Any]) -> float:
     """What a reserved line item takes of the demand's ad units while both run."""
     other = demand_of(item)
     if other.line_item == demand.line_item:

@@ -102,7 +102,7 @@ class WholeBodyFrame(ServerFrame[T], Generic[T, R]):
     @abstractmethod
     def end_tokens(self) -> None: ...
 
-    def spoiled(self, reply: Reply, fault: T) -> Reply:
+    def spoil(self, reply: Reply, fault: T) -> Reply:
         """A reply of the service with what the fault puts into it."""
         return reply
 
@@ -121,7 +121,7 @@ class WholeBodyFrame(ServerFrame[T], Generic[T, R]):
         except ValueError as error:
             return await self._send(request, self.no_fault(fault_problems(error)), None)
         if fault is None:
-            return await self._send(request, await self._answered(received), None)
+            return await self._send(request, await self._answer_in_thread(received), None)
         await asyncio.sleep(fault.delay)
         if fault.end_tokens:
             self.end_tokens()
@@ -130,10 +130,10 @@ class WholeBodyFrame(ServerFrame[T], Generic[T, R]):
         if fault.answers:
             reply = self.fault_reply(fault, received)
         else:
-            reply = self.spoiled(await self._answered(received), fault)
+            reply = self.spoil(await self._answer_in_thread(received), fault)
         return reset_connection(request) if fault.reset else await self._send(request, reply, fault)
 
-    async def _answered(self, received: R) -> Reply:
+    async def _answer_in_thread(self, received: R) -> Reply:
         reply = await self.in_thread(self._run, received)
         _log.debug("%s %s answered %d", received.method, received.path, reply.status)
         return reply

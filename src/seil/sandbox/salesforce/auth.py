@@ -144,7 +144,7 @@ class Logins:
         self._state.forget_token(presented)
         token = f"5Aep{secrets.token_urlsafe(48)}"
         self._remember_refresh_token(token)
-        return {**self._granted(call, client), "refresh_token": token}
+        return {**self._grant(call, client), "refresh_token": token}
 
     def revoke(self, call: OrgRequest) -> OrgReply:
         form = dict(parse_qsl(call.text())) | dict(call.params)
@@ -202,7 +202,7 @@ class Logins:
         )
 
     def _client_credentials(self, call: OrgRequest, form: Mapping[str, str]) -> dict[str, Any]:
-        return self._granted(call, self.client(call, form))
+        return self._grant(call, self.client(call, form))
 
     def _refresh(self, call: OrgRequest, form: Mapping[str, str]) -> dict[str, Any]:
         secret_sent = "client_secret" in form or "Authorization" in call.headers
@@ -210,7 +210,7 @@ class Logins:
         presented = form.get("refresh_token", "")
         if not self._state.token(presented, kind="refresh", now=time.time()):
             raise OAuthError(400, "invalid_grant", "expired access/refresh token")
-        granted = self._granted(call, client)
+        granted = self._grant(call, client)
         if self._options.rotate_refresh_tokens:
             granted["refresh_token"] = replacement = f"5Aep{secrets.token_urlsafe(48)}"
             self._state.forget_token(presented)
@@ -222,7 +222,7 @@ class Logins:
         right_user = form.get("username") == self._options.credentials.username
         if not right_user or not self._password_fits(form.get("password", "")):
             raise OAuthError(400, "invalid_grant", "authentication failure")
-        return self._granted(call, client)
+        return self._grant(call, client)
 
     def _jwt(self, call: OrgRequest, form: Mapping[str, str]) -> dict[str, Any]:
         import jwt
@@ -237,7 +237,7 @@ class Logins:
             raise OAuthError(400, "invalid_client_id", "client identifier invalid")
         self._verify_signature(assertion)
         self._check_claims(call, claims)
-        granted = self._granted(call, known.client_id)
+        granted = self._grant(call, known.client_id)
         del granted["issued_at"], granted["signature"]
         return granted
 
@@ -310,7 +310,7 @@ class Logins:
         known = self._options.credentials
         return password in (known.password, known.password + known.security_token)
 
-    def _granted(self, call: OrgRequest, client_id: str) -> dict[str, Any]:
+    def _grant(self, call: OrgRequest, client_id: str) -> dict[str, Any]:
         issued = str(int(time.time() * 1000))
         identity = f"{call.base_url}{self.identity_path}"
         signed = hashlib.sha256((identity + issued).encode()).digest()

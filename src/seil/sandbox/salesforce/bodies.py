@@ -16,7 +16,7 @@ _CHUNK = 1 << 20
 _FAST = 1
 
 
-def rendered(reply: OrgReply, *, pretty: bool) -> bytes | FileRange:
+def render(reply: OrgReply, *, pretty: bool) -> bytes | FileRange:
     if isinstance(reply.content, bytes | FileRange):
         return reply.content
     separators = None if pretty else (",", ":")
@@ -48,7 +48,7 @@ def with_rows_twice(content: bytes | FileRange) -> Iterator[bytes]:
         yield from chunks(replace(content, head=b""))
 
 
-def compressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def compress(pieces: Iterator[bytes]) -> Iterator[bytes]:
     gzip = zlib.compressobj(_FAST, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     for piece in pieces:
         if packed := gzip.compress(piece):
@@ -56,18 +56,18 @@ def compressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield gzip.flush()
 
 
-def spoiled(pieces: Iterator[bytes], fault: OrgFault) -> Iterator[bytes]:
+def spoil(pieces: Iterator[bytes], fault: OrgFault) -> Iterator[bytes]:
     """What a fault does to the text of a body, before it is compressed."""
     if fault.nul_bytes:
         pieces = (piece.replace(b'"', b'\x00"') for piece in pieces)
     if fault.bom:
         pieces = _led_by(codecs.BOM_UTF8, pieces)
     if fault.charset:
-        pieces = _recoded(pieces, fault.charset)
+        pieces = _recode(pieces, fault.charset)
     return pieces
 
 
-def slowed(pieces: Iterator[bytes], fault: OrgFault) -> Iterator[bytes]:
+def slow_down(pieces: Iterator[bytes], fault: OrgFault) -> Iterator[bytes]:
     """The bytes on the wire in a fault's small pieces, up to where it cuts them off."""
     if fault.cut is not None:
         pieces = _cut(pieces, fault.cut)
@@ -88,7 +88,7 @@ def _led_by(lead: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield from pieces
 
 
-def _recoded(pieces: Iterator[bytes], charset: str) -> Iterator[bytes]:
+def _recode(pieces: Iterator[bytes], charset: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder("utf-8")()
     for piece in pieces:
         if text := decoder.decode(piece):

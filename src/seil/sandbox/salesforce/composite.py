@@ -70,11 +70,11 @@ class Composite:
                 skipped = OrgApiError(412, "BATCH_PROCESSING_HALTED", "Batch processing halted")
                 results.append({"statusCode": 412, "result": skipped.body})
             else:
-                results.append(self._batched(request, call))
+                results.append(self._run_in_batch(request, call))
         has_errors = any(result["statusCode"] >= 400 for result in results)
         return OrgReply(200, {"hasErrors": has_errors, "results": results})
 
-    def _batched(self, request: Mapping[str, Any], call: OrgRequest) -> dict[str, Any]:
+    def _run_in_batch(self, request: Mapping[str, Any], call: OrgRequest) -> dict[str, Any]:
         url = "/" + str(request.get("url", "")).lstrip("/")
         url = url if url.startswith("/services/") else f"/services/data{url}"
         method = str(request.get("method", "GET"))
@@ -127,7 +127,7 @@ class Composite:
         """The results in the order of the requests, and whether what they did is kept."""
 
         def answer(request: Mapping[str, Any], answers: Mapping[str, Any]) -> OrgReply:
-            return self._answered(call, request, answers, supported)
+            return self._answer(call, request, answers, supported)
 
         if not all_or_none:
             return _in_turn(requests, answer, halt=False), True
@@ -146,7 +146,7 @@ class Composite:
             ], False
         return results, True
 
-    def _answered(
+    def _answer(
         self,
         call: OrgRequest,
         request: Mapping[str, Any],

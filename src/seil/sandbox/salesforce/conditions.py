@@ -84,8 +84,8 @@ class Conditions:
         if days := self._days(term, value):
             return self._compare_days(term, operator, days)
         if term.type == "boolean" and operator not in ("=", "!="):
-            raise self._refused(term, "invalid operator on boolean field")
-        placed = self._placed(term, value)
+            raise self._refusal(term, "invalid operator on boolean field")
+        placed = self._place(term, value)
         if operator == "!=":
             return f"({term.folded} IS DISTINCT FROM {placed})"
         return f"({term.folded} {operator} {placed})"
@@ -110,7 +110,7 @@ class Conditions:
     def _like(self, condition: soql.Like) -> str:
         term = self._term(condition.operand)
         if term.type in IDS:
-            raise self._refused(term, "invalid operator on id field")
+            raise self._refusal(term, "invalid operator on id field")
         if not term.is_text or condition.value.kind != "STRING":
             raise self._wrong_type(term, condition.value)
         pattern = self._bound.value(soql.like_pattern(condition.value.text))
@@ -132,7 +132,7 @@ class Conditions:
         some = [v for v in values if not v.is_null and (v.kind != "STRING" or v.text)]
         choices = []
         if some:
-            choices.append(f"{term.folded} IN ({', '.join(self._placed(term, v) for v in some)})")
+            choices.append(f"{term.folded} IN ({', '.join(self._place(term, v) for v in some)})")
         if len(some) < len(values):
             choices.append(f"{term.sql} IS NULL")
         return f"({' OR '.join(choices)})"
@@ -141,7 +141,7 @@ class Conditions:
         term = self._term(condition.operand)
         if term.type != "multipicklist":
             name = "EXCLUDES" if condition.negated else "INCLUDES"
-            raise self._refused(term, f"{name} is only for multi-select picklists")
+            raise self._refusal(term, f"{name} is only for multi-select picklists")
         chosen = f"string_split({term.folded}, ';')"
         groups = []
         for value in condition.values:
@@ -156,9 +156,9 @@ class Conditions:
             return None
         return literal_range(value.text, self._bound.now.date())
 
-    def _placed(self, term: Term, value: soql.Value) -> str:
+    def _place(self, term: Term, value: soql.Value) -> str:
         """A placeholder for the value, folded like the term."""
-        converted = self._converted(term, value)
+        converted = self._convert(term, value)
         if converted is None:
             raise self._wrong_type(term, value)
         placed = self._bound.value(converted)
@@ -166,7 +166,7 @@ class Conditions:
             return f"lower({placed})"
         return placed
 
-    def _converted(self, term: Term, value: soql.Value) -> object:
+    def _convert(self, term: Term, value: soql.Value) -> object:
         if term.type in IDS and value.kind == "STRING":
             if found := full_id(soql.unescape(value.text)):
                 return found
@@ -193,7 +193,7 @@ class Conditions:
             f" and {quoting} enclosed in quotes",
         )
 
-    def _refused(self, term: Term, reason: str) -> OrgApiError:
+    def _refusal(self, term: Term, reason: str) -> OrgApiError:
         return self._bound.error(term.at, "INVALID_QUERY_FILTER_OPERATOR", reason)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from seil.errors import ConflictError
 from seil.sandbox.base.control import FaultControl
 from seil.sandbox.base.faults import FaultTable
-from seil.sandbox.salesforce.describe import Describe, described
+from seil.sandbox.salesforce.describe import Describe, find_object
 from seil.sandbox.salesforce.errors import OrgApiError
 from seil.sandbox.salesforce.fault_kinds import KINDS
 from seil.sandbox.salesforce.faults import OrgFault
@@ -54,12 +54,12 @@ class OrgControl:
         return OrgReply(200, {"rows": rows, "objects": objects, "limits": self._usage.limits()})
 
     def _tick(self, call: OrgRequest) -> OrgReply:
-        return OrgReply(200, ticked(self._store, call.json_object()))
+        return OrgReply(200, run_tick(self._store, call.json_object()))
 
     def _merge(self, call: OrgRequest) -> OrgReply:
         """{"object", "winner", "losers": [...]}."""
         body = call.json_object()
-        entity = described(self._store, str(body.get("object", "")))
+        entity = find_object(self._store, str(body.get("object", "")))
         losers = body.get("losers")
         if not isinstance(losers, list):
             raise OrgApiError(400, "INVALID_MERGE", "losers is a list of Ids")
@@ -69,7 +69,7 @@ class OrgControl:
     def _schema(self, call: OrgRequest) -> OrgReply:
         """{"object", "action": add|drop|change, "field", "type", ...attributes of the field}."""
         body = call.json_object()
-        entity = described(self._store, str(body.pop("object", "")))
+        entity = find_object(self._store, str(body.pop("object", "")))
         action, name = body.pop("action", "add"), str(body.pop("field", ""))
         try:
             if action == "drop":
@@ -86,7 +86,7 @@ class OrgControl:
         return OrgReply(200, {"object": entity.name, "field": name, "action": action})
 
 
-def ticked(store: OrgStore, wishes: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+def run_tick(store: OrgStore, wishes: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """What happened to how many records, by object; each record counts once.
 
     `wishes`: share, hard, seed and now (an ISO time), see `tick`. Raises OrgApiError for any other.
@@ -98,10 +98,10 @@ def ticked(store: OrgStore, wishes: Mapping[str, Any]) -> dict[str, dict[str, in
     except (TypeError, ValueError) as error:
         raise OrgApiError(400, "INVALID_TICK", str(error)) from error
     report = tick(store, **given)
-    return {name: _once(count) for name, count in report.objects.items()}
+    return {name: _without_moved(count) for name, count in report.objects.items()}
 
 
-def _once(count: TickCount) -> dict[str, int]:
+def _without_moved(count: TickCount) -> dict[str, int]:
     """Without those moved, which are among the changed."""
     return {name: value for name, value in asdict(count).items() if name != "moved"}
 

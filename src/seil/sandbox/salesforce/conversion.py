@@ -61,13 +61,13 @@ def _digits(field: SField) -> tuple[int, int]:
     return int(precision), int(scale)
 
 
-def converted(entity: SObject, field: SField, value: Any) -> Any:
+def convert(entity: SObject, field: SField, value: Any) -> Any:
     """Raises RowError for a value the field cannot hold. Empty text is null, as everywhere."""
     if value is None or value == "":
         return False if field.type == "boolean" else None
-    convert: Callable[[SField, Any], Any] = _CONVERSIONS.get(field.type, _text)
+    conversion: Callable[[SField, Any], Any] = _CONVERSIONS.get(field.type, _text)
     try:
-        return convert(field, value)
+        return conversion(field, value)
     except (ValueError, TypeError, OverflowError, InvalidOperation) as error:
         raise RowError(
             "INVALID_TYPE_ON_FIELD_IN_RECORD",

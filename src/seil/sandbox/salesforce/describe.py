@@ -55,7 +55,7 @@ class Describe:
         self._changed = datetime.now(UTC).replace(microsecond=0)
 
     def object(self, call: OrgRequest) -> SObject:
-        return described(self._store, call.args["object"])
+        return find_object(self._store, call.args["object"])
 
     def answer(self, entity: SObject, root: str) -> dict[str, Any]:
         answer = entity.describe(self._store.objects.values())
@@ -115,17 +115,17 @@ class Describe:
             {**entity.global_describe(), "urls": _urls(entity, call.root)}
             for entity in self._store.objects.values()
         ]
-        return self._cached(
+        return self._if_modified(
             call, {"encoding": "UTF-8", "maxBatchSize": _MAX_BATCH, "sobjects": objects}
         )
 
     def _metadata(self, call: OrgRequest) -> OrgReply:
         entity = self.object(call)
-        described = {**entity.global_describe(), "urls": _urls(entity, call.root)}
-        return OrgReply(200, {"objectDescribe": described, "recentItems": []})
+        find_object = {**entity.global_describe(), "urls": _urls(entity, call.root)}
+        return OrgReply(200, {"objectDescribe": find_object, "recentItems": []})
 
     def _describe(self, call: OrgRequest) -> OrgReply:
-        return self._cached(call, self.answer(self.object(call), call.root))
+        return self._if_modified(call, self.answer(self.object(call), call.root))
 
     def _layouts(self, call: OrgRequest) -> OrgReply:
         """One section with every field that a page can show."""
@@ -155,7 +155,7 @@ class Describe:
             return OrgReply(200, layout)
         return OrgReply(200, {"layouts": [layout], "recordTypeMappings": []})
 
-    def _cached(self, call: OrgRequest, answer: dict[str, Any]) -> OrgReply:
+    def _if_modified(self, call: OrgRequest, answer: dict[str, Any]) -> OrgReply:
         headers = {"Last-Modified": format_datetime(self._changed, usegmt=True)}
         since = call.headers.get("If-Modified-Since", "")
         if since and _moment(since) >= self._changed:
@@ -163,7 +163,7 @@ class Describe:
         return OrgReply(200, answer, headers=headers)
 
 
-def described(store: OrgStore, name: str) -> SObject:
+def find_object(store: OrgStore, name: str) -> SObject:
     if name not in store.objects:
         raise not_found()
     return store.object(name)

@@ -28,12 +28,12 @@ def _kind(about: str, path: str, **action: object) -> Kind:
     return Kind(about, (OrgFault.model_validate({"path": path, **action}),))
 
 
-def _refused(about: str, path: str, code: str, message: str, **action: object) -> Kind:
+def _refusal(about: str, path: str, code: str, message: str, **action: object) -> Kind:
     given = {"status": 400, "code": code, "message": message, **action}
     return _kind(about, path, **given)
 
 
-def _chained(about: str, **action: object) -> Kind:
+def _linked_pages(about: str, **action: object) -> Kind:
     """Pages that name each other, as before API version 58."""
     return Kind(about, (OrgFault(path=_PAGE_LIST, status=404, code="NOT_FOUND"), _page(**action)))
 
@@ -55,7 +55,7 @@ _SESSIONS = {
         status=400,
         text='{"error": "invalid_grant"}',
     ),
-    "api-disabled": _refused(
+    "api-disabled": _refusal(
         "The user may not use the API.",
         _DATA,
         "API_DISABLED_FOR_ORG",
@@ -79,7 +79,7 @@ _BUSY = {
     "unavailable": _kind(
         "503 with Retry-After, now and then.", _DATA, status=503, retry_after=1, every=4, times=4
     ),
-    "throttled": _refused(
+    "throttled": _refusal(
         "429 with Retry-After, some times.",
         _DATA,
         "REQUEST_LIMIT_EXCEEDED",
@@ -163,7 +163,7 @@ _HEADERS = {
         },
     ),
     "no-date": _kind("No Date header.", _DATA, drop_headers=["Date"]),
-    "no-limits": _refused("No limits resource.", "/limits$", "NOT_FOUND", "", status=404),
+    "no-limits": _refusal("No limits resource.", "/limits$", "NOT_FOUND", "", status=404),
 }
 
 _TEXT = {
@@ -227,14 +227,16 @@ _PAGES = {
         _PAGE_LIST,
         members={"done": False, "nextRecordsUrl": "{path}"},
     ),
-    "no-page-list": _chained("No list of pages: each names the next.", lower_case_headers=True),
-    "locator-missing": _chained(
+    "no-page-list": _linked_pages(
+        "No list of pages: each names the next.", lower_case_headers=True
+    ),
+    "locator-missing": _linked_pages(
         "No list of pages, and none names the next.", drop_headers=["Sforce-Locator"]
     ),
-    "locator-stuck": _chained(
+    "locator-stuck": _linked_pages(
         "No list of pages, and one names itself as the next.", stuck_locator=True
     ),
-    "locator-refused": _refused(
+    "locator-refused": _refusal(
         "A locator is refused.", _PAGE, "INVALIDLOCATOR", "Invalid locator", times=1
     ),
 }
@@ -261,7 +263,7 @@ _JOBS = {
     "job-expired": _kind(
         "The job and its pages are gone when they are read.", _PAGE, expire_jobs=True, times=1
     ),
-    "job-of-other-version": _refused(
+    "job-of-other-version": _refusal(
         "The job belongs to another API version.",
         _PAGE,
         "API_VERSION_MISMATCH",
@@ -274,27 +276,27 @@ _JOBS = {
 
 _REFUSALS = {
     "job-forbidden": _kind("403 and an empty error.", _START, status=403, text="[{}]"),
-    "object-unsupported": _refused(
+    "object-unsupported": _refusal(
         "The Bulk API does not offer the object.",
         _START,
         "INVALIDENTITY",
         "Entity is not supported by the Bulk API.",
     ),
-    "field-gone": _refused(
+    "field-gone": _refusal(
         "A field is gone since the describe.",
         _START,
         "INVALID_FIELD",
         "No such column 'Gone__c' on entity",
         times=1,
     ),
-    "not-found": _refused(
+    "not-found": _refusal(
         "The object is gone.", _DESCRIBE, "NOT_FOUND", "The requested resource does not exist",
         status=404,
     ),
 }  # fmt: skip
 
 _QUOTAS = {
-    "quota-gone": _refused(
+    "quota-gone": _refusal(
         "The day's requests are used up.",
         _DATA,
         "REQUEST_LIMIT_EXCEEDED",
@@ -316,13 +318,13 @@ _QUOTAS = {
         },
         after=4,
     ),
-    "jobs-used-up": _refused(
+    "jobs-used-up": _refusal(
         "The day's query jobs are used up.",
         _START,
         "LIMIT_EXCEEDED",
         "Max bulk v2 query jobs (10000) per 24 hrs has been reached (10021)",
     ),
-    "storage-used-up": _refused(
+    "storage-used-up": _refusal(
         "The day's result storage is used up.",
         _START,
         "LIMIT_EXCEEDED",
@@ -331,15 +333,15 @@ _QUOTAS = {
 }
 
 _DELETIONS = {
-    "deletions-too-many": _refused(
+    "deletions-too-many": _refusal(
         "A list of deletions is too long.", _DELETED, "EXCEEDED_ID_LIMIT",
         "exceeded 600000 ids", times=1,
     ),
-    "deletions-too-old": _refused(
+    "deletions-too-old": _refusal(
         "The list of deletions does not reach back.", _DELETED, "INVALID_REPLICATION_DATE",
         "startDate before org replication enabled date", times=1,
     ),
-    "deletions-unsupported": _refused(
+    "deletions-unsupported": _refusal(
         "There is no list of deletions.", _DELETED, "INVALID_TYPE",
         "sObject type cannot be replicated",
     ),

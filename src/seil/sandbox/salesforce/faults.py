@@ -61,14 +61,14 @@ class OrgFault(HttpFault):
     def changes_size(self) -> bool:
         return self.nul_bytes or self.bom or self.rows_twice or bool(self.charset)
 
-    def counted(self, true: int) -> int:
+    def record_count(self, true: int) -> int:
         """How many records a page says it has."""
         change = self.number_of_records or "+0"
         if change[0] == "*":
             return true * int(change[1:])
         return true + int(change) if change[0] in "+-" else int(change)
 
-    def spoiled(self, content: Any, path: str) -> Any:
+    def spoil(self, content: Any, path: str) -> Any:
         """A JSON answer's content with the fault's members in it."""
         if not isinstance(content, dict):
             return content

@@ -67,7 +67,7 @@ class OrgFrame(ServerFrame[OrgFault]):
     async def handle(self, request: web.Request) -> web.StreamResponse:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
             body = cast(BinaryIO, spool)
-            aim = await self._received(request, body)
+            aim = await self._receive(request, body)
             try:
                 fault = self.strike(request, body.read(_IN_MEMORY))
             except ValueError as error:
@@ -77,24 +77,22 @@ class OrgFrame(ServerFrame[OrgFault]):
                 await self._prepare(request, fault)
             if fault is not None and fault.reset == "before":
                 return reset_connection(request)
-            reply = await self._replied(request, body, aim, fault)
+            reply = await self._reply(request, body, aim, fault)
         if fault is not None and fault.reset:
             return reset_connection(request)
         _log.debug("%s %s answered %d", request.method, request.path, reply.status)
-        return await self._send(request, self._metered(request, reply), fault)
+        return await self._send(request, self._with_usage(request, reply), fault)
 
-    async def _replied(
+    async def _reply(
         self, request: web.Request, body: BinaryIO, aim: _Aim | OrgReply, fault: OrgFault | None
     ) -> OrgReply:
         answers = fault.reply() if fault is not None and fault.answers else None
         if answers and not (fault and fault.commit):
             return answers
-        reply = (
-            aim if isinstance(aim, OrgReply) else await self._answered(request, body, aim, fault)
-        )
+        reply = aim if isinstance(aim, OrgReply) else await self._answer(request, body, aim, fault)
         return answers or reply
 
-    async def _received(self, request: web.Request, body: BinaryIO) -> _Aim | OrgReply:
+    async def _receive(self, request: web.Request, body: BinaryIO) -> _Aim | OrgReply:
         """What the request is aimed at, its body read; or the reply that refuses it."""
         if refusal := _head_too_large(request):
             return refusal
@@ -114,7 +112,7 @@ class OrgFrame(ServerFrame[OrgFault]):
         if fault.expire_jobs:
             await self.in_thread(self._expire_jobs)
 
-    async def _answered(
+    async def _answer(
         self, request: web.Request, body: BinaryIO, aim: _Aim, fault: OrgFault | None
     ) -> OrgReply:
         route, args = aim
@@ -145,7 +143,7 @@ class OrgFrame(ServerFrame[OrgFault]):
             message = "An unexpected error occurred; the stand-in's log has the details"
             return OrgReply(500, OrgApiError(500, "UNKNOWN_EXCEPTION", message).body)
 
-    def _metered(self, request: web.Request, reply: OrgReply) -> OrgReply:
+    def _with_usage(self, request: web.Request, reply: OrgReply) -> OrgReply:
         if not _path(request).startswith(_METERED):
             return reply
         headers = {
@@ -158,7 +156,7 @@ class OrgFrame(ServerFrame[OrgFault]):
     async def _send(
         self, request: web.Request, reply: OrgReply, fault: OrgFault | None
     ) -> web.StreamResponse:
-        response, pieces = _prepared(request, reply, fault)
+        response, pieces = _prepare_response(request, reply, fault)
         try:
             await response.prepare(request)
             if request.method != "HEAD":
@@ -179,13 +177,13 @@ class OrgFrame(ServerFrame[OrgFault]):
             await asyncio.sleep(pause)
 
 
-def _prepared(
+def _prepare_response(
     request: web.Request, reply: OrgReply, fault: OrgFault | None
 ) -> tuple[web.StreamResponse, Iterator[bytes]]:
     if fault and not fault.answers:
-        content = fault.spoiled(reply.content, request.raw_path)
+        content = fault.spoil(reply.content, request.raw_path)
         reply = OrgReply(reply.status, content, reply.content_type, reply.headers)
-    content = bodies.rendered(reply, pretty=request.headers.get("X-PrettyPrint") == "1")
+    content = bodies.render(reply, pretty=request.headers.get("X-PrettyPrint") == "1")
     size = content.size if isinstance(content, FileRange) else len(content)
     response = web.StreamResponse(status=reply.status, headers=CIMultiDict(reply.headers))
     response.headers["Server"] = _SERVER
@@ -197,16 +195,16 @@ def _prepared(
     if fault and fault.rows_twice:
         pieces = bodies.with_rows_twice(content)
     if fault and not fault.answers:
-        pieces = bodies.spoiled(pieces, fault)
+        pieces = bodies.spoil(pieces, fault)
     if "gzip" in request.headers.get("Accept-Encoding", "") and size >= _WORTH_COMPRESSING:
         response.headers["Content-Encoding"] = "gzip"
-        pieces = bodies.compressed(pieces)
+        pieces = bodies.compress(pieces)
         response.enable_chunked_encoding()
     elif fault and fault.changes_size:
         response.enable_chunked_encoding()
     else:
         response.content_length = size
-    return response, bodies.slowed(pieces, fault) if fault else pieces
+    return response, bodies.slow_down(pieces, fault) if fault else pieces
 
 
 async def _read(request: web.Request, into: BinaryIO, *, limit: int) -> None:
@@ -257,7 +255,7 @@ async def _spoil_headers(request: web.Request, response: web.StreamResponse) -> 
     headers = response.headers
     if fault.number_of_records is not None and "Sforce-NumberOfRecords" in headers:
         true = int(headers["Sforce-NumberOfRecords"])
-        headers["Sforce-NumberOfRecords"] = str(fault.counted(true))
+        headers["Sforce-NumberOfRecords"] = str(fault.record_count(true))
     asked = request.query.get("locator")
     if fault.stuck_locator and asked and "Sforce-Locator" in headers:
         headers["Sforce-Locator"] = asked

@@ -112,7 +112,7 @@ class IdentityRoutes:
         kinds = ("refresh", "access") if hint == "refresh_token" else ("access", "refresh")
         for kind in kinds:
             if session := self._logins.token_session(form.get("token", ""), kind=kind):
-                return OrgReply(200, self._introspected(call, session, kind))
+                return OrgReply(200, self._introspect(call, session, kind))
         return OrgReply(200, {"active": False})
 
     def _photo(self, _call: OrgRequest) -> OrgReply:
@@ -127,7 +127,7 @@ class IdentityRoutes:
         """Where a browser would find the org."""
         return OrgReply(200, b"<html><body>The stand-in org has no pages.</body></html>", _TEXT)
 
-    def _introspected(self, call: OrgRequest, session: OrgSession, kind: str) -> dict[str, Any]:
+    def _introspect(self, call: OrgRequest, session: OrgSession, kind: str) -> dict[str, Any]:
         user = self._user(self._logins.user_id) or {}
         answer: dict[str, Any] = {
             "active": True,

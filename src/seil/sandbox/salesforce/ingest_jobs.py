@@ -20,7 +20,7 @@ from seil.sandbox.salesforce.jobs import (
     Jobs,
     csv_form,
     known_job,
-    listed,
+    list_entry,
     new_job,
     set_state,
     wrong_state,
@@ -99,7 +99,7 @@ class IngestJobs(Jobs):
         inner = job["inner"]
         took = inner.get("milliseconds", 0)
         answer = {
-            **listed(job),
+            **list_entry(job),
             "retries": 0,
             "totalProcessingTime": took,
             "apiActiveProcessingTime": took,
@@ -146,7 +146,7 @@ class IngestJobs(Jobs):
             if state in TERMINAL or (wanted == "UploadComplete" and state != "Open"):
                 raise wrong_state(f"A job in state {state} cannot be given the state {wanted}")
             set_state(job, wanted)
-            info = listed(job)
+            info = list_entry(job)
         if wanted == "UploadComplete":
             self._workers.submit(self._run, job_id)
         return OrgReply(200, info)

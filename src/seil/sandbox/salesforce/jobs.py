@@ -180,7 +180,7 @@ def known_job(state: ServiceState, kind: str, call: OrgRequest) -> dict[str, Any
 
 def job_list(state: ServiceState, kind: str, call: OrgRequest) -> dict[str, Any]:
     """Newest first, a thousand at a time."""
-    jobs = [listed(job) for job in reversed(state.jobs(kind))]
+    jobs = [list_entry(job) for job in reversed(state.jobs(kind))]
     wanted = call.params.get("jobType")
     jobs = [job for job in jobs if wanted in (None, "", job["jobType"])]
     start = int(call.params.get("queryLocator") or 0)
@@ -190,7 +190,7 @@ def job_list(state: ServiceState, kind: str, call: OrgRequest) -> dict[str, Any]
     return {"records": jobs[start:after], "done": not more, "nextRecordsUrl": next_url}
 
 
-def listed(job: dict[str, Any]) -> dict[str, Any]:
+def list_entry(job: dict[str, Any]) -> dict[str, Any]:
     return {**job["info"], "jobType": "V2Query" if "query" in job["inner"] else "V2Ingest"}
 
 

@@ -38,7 +38,7 @@ def check_record(entity: SObject, row: Any, source: JsonSource) -> dict[str, Any
     for name, value in row.items():
         kind = _kind(entity, name)
         if value is not None and not _TYPES.get(kind, _is_text)(value):
-            raise _mistyped(kind, value, source.inside(name).place)
+            raise _type_error(kind, value, source.inside(name).place)
     return row
 
 
@@ -46,7 +46,7 @@ def is_set(body: Mapping[str, Any], name: str, *, source: JsonSource) -> bool:
     """A switch of a request, off where it is not sent."""
     value = body.get(name)
     if value is not None and not isinstance(value, bool):
-        raise _mistyped("boolean", value, source.inside(name).place)
+        raise _type_error("boolean", value, source.inside(name).place)
     return value is True
 
 
@@ -68,7 +68,7 @@ def _kind(entity: SObject, name: str) -> str:
     raise OrgApiError(400, "INVALID_FIELD", reason)
 
 
-def _mistyped(kind: str, value: Any, place: str) -> OrgApiError:
+def _type_error(kind: str, value: Any, place: str) -> OrgApiError:
     """As seen at Salesforce, where the bracket of a list runs into that of the place."""
     token, shown = _token(value)
     missing = "or request may be missing a required field at "

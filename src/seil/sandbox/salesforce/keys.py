@@ -49,7 +49,7 @@ def certificate(folder: Path, host: str) -> tuple[Path, Path]:
     known, wanted = _known_certificate(chain), _general_name(host)
     names = _names(known) if known else [x509.DNSName(name) for name in _NAMES]
     if known is None or wanted not in names or known.not_valid_after_utc < datetime.now(UTC):
-        chain.write_bytes(_signed(_known_key(private), list(dict.fromkeys([*names, wanted]))))
+        chain.write_bytes(_sign(_known_key(private), list(dict.fromkeys([*names, wanted]))))
     return chain, private
 
 
@@ -64,7 +64,7 @@ def _names(known: x509.Certificate) -> list[x509.GeneralName]:
     return list(known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
 
 
-def _signed(key: rsa.RSAPrivateKey, names: list[x509.GeneralName]) -> bytes:
+def _sign(key: rsa.RSAPrivateKey, names: list[x509.GeneralName]) -> bytes:
     now = datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "SEIL stand-in org")])
     builder = (

@@ -82,12 +82,12 @@ class Queries:
         return Renderer(Renderer.spec(translation)).records(rows, root)
 
     def _query(self, call: OrgRequest) -> OrgReply:
-        return OrgReply(200, self._answered(call, deleted_too=False))
+        return OrgReply(200, self._answer(call, deleted_too=False))
 
     def _query_all(self, call: OrgRequest) -> OrgReply:
-        return OrgReply(200, self._answered(call, deleted_too=True))
+        return OrgReply(200, self._answer(call, deleted_too=True))
 
-    def _answered(self, call: OrgRequest, *, deleted_too: bool) -> dict[str, Any]:
+    def _answer(self, call: OrgRequest, *, deleted_too: bool) -> dict[str, Any]:
         """With `columns=true` the query's columns are described and it is not run."""
         text = _text(call)
         if call.params.get("columns", "").lower() != "true":

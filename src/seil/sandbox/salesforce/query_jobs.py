@@ -26,7 +26,7 @@ from seil.sandbox.salesforce.jobs import (
     Jobs,
     csv_form,
     known_job,
-    listed,
+    list_entry,
     new_job,
     refuse_other_version,
     set_state,
@@ -95,7 +95,7 @@ class QueryJobs(Jobs):
         job = known_job(self._state, KIND, call)
         inner = job["inner"]
         answer = {
-            **listed(job),
+            **list_entry(job),
             "retries": 0,
             "totalProcessingTime": inner.get("milliseconds", 0),
             "numberRecordsProcessed": inner.get("rows", 0),
@@ -117,7 +117,7 @@ class QueryJobs(Jobs):
             if job["info"]["state"] in TERMINAL:
                 raise wrong_state("Aborting already Completed Job not allowed")
             set_state(job, "Aborted")
-            return OrgReply(200, listed(job))
+            return OrgReply(200, list_entry(job))
 
     def _delete(self, call: OrgRequest) -> OrgReply:
         info = known_job(self._state, KIND, call)["info"]

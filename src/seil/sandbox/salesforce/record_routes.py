@@ -16,7 +16,7 @@ from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.conditions import NUMBERS
 from seil.sandbox.salesforce.conversion import RowError
-from seil.sandbox.salesforce.describe import described
+from seil.sandbox.salesforce.describe import find_object
 from seil.sandbox.salesforce.errors import AmbiguousIdError, OrgApiError, not_found, unreadable_json
 from seil.sandbox.salesforce.json_rows import check_record, is_set, object_name
 from seil.sandbox.salesforce.json_text import JsonSource, parse
@@ -37,15 +37,15 @@ _MOST_CHUNKS = 10
 _UNSAFE_FIELDS = re.compile(r"[^\w.,\s]")
 
 
-def _created(outcome: WriteOutcome) -> dict[str, Any]:
+def _create_result(outcome: WriteOutcome) -> dict[str, Any]:
     return {"id": outcome.id, "success": True, "errors": []}
 
 
-def _upserted(outcome: WriteOutcome) -> dict[str, Any]:
-    return {**_created(outcome), "created": outcome.created}
+def _upsert_result(outcome: WriteOutcome) -> dict[str, Any]:
+    return {**_create_result(outcome), "created": outcome.created}
 
 
-def _refused(outcome: WriteOutcome) -> dict[str, Any]:
+def _error_result(outcome: WriteOutcome) -> dict[str, Any]:
     return {"success": False, "errors": [outcome.error.as_json()] if outcome.error else []}
 
 
@@ -60,8 +60,8 @@ class RecordRoutes:
         one = f"{base}/sobjects/{{object}}"
         many = f"{base}/composite/sobjects"
         return [
-            OrgRoute("GET", f"{one}/deleted", self._deleted),
-            OrgRoute("GET", f"{one}/updated", self._updated),
+            OrgRoute("GET", f"{one}/deleted", self._list_deleted),
+            OrgRoute("GET", f"{one}/updated", self._list_updated),
             OrgRoute("POST", one, self._create),
             OrgRoute("GET", f"{one}/{{id}}", self._get),
             OrgRoute("PATCH", f"{one}/{{id}}", self._update),
@@ -82,7 +82,7 @@ class RecordRoutes:
         entity = self._entity(call)
         identifier = full_id(call.args["id"])
         wanted, held = call.params.get("fields", ""), [identifier] if identifier else []
-        records = self._selected(entity, "Id", held, wanted=wanted, root=call.root)
+        records = self._select(entity, "Id", held, wanted=wanted, root=call.root)
         if not records:
             raise self._absent(entity, identifier, call.args["id"])
         return OrgReply(200, records[0])
@@ -102,7 +102,7 @@ class RecordRoutes:
             return self._blob(entity, identifier)
         key = _key(entity, call.args["key"])
         wanted, value = call.params.get("fields", ""), call.args["value"]
-        records = self._selected(entity, key.name, [value], wanted=wanted, root=call.root)
+        records = self._select(entity, key.name, [value], wanted=wanted, root=call.root)
         if not records:
             raise not_found()
         if len(records) > 1:
@@ -111,7 +111,7 @@ class RecordRoutes:
 
     def _blob(self, entity: SObject, identifier: str) -> OrgReply:
         """A record's binary field, whose address queries name: some bytes of its own."""
-        if not self._selected(entity, "Id", [identifier], wanted="Id", root=""):
+        if not self._select(entity, "Id", [identifier], wanted="Id", root=""):
             raise not_found()
         return OrgReply(200, f"{entity.name} {identifier}".encode(), "application/octet-stream")
 
@@ -120,7 +120,7 @@ class RecordRoutes:
         (outcome,) = self._records.insert(entity.name, [_record(entity, call)])
         _raise(outcome)
         address = f"{call.root}/sobjects/{entity.name}/{outcome.id}"
-        return OrgReply(201, _created(outcome), headers={"Location": address})
+        return OrgReply(201, _create_result(outcome), headers={"Location": address})
 
     def _update(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
@@ -161,10 +161,10 @@ class RecordRoutes:
         _raise(outcome)
         if not outcome.created and float(call.version) < _UPSERT_ANSWERS_SINCE:
             return NO_CONTENT
-        return OrgReply(201 if outcome.created else 200, _upserted(outcome))
+        return OrgReply(201 if outcome.created else 200, _upsert_result(outcome))
 
     def _retrieve(self, call: OrgRequest) -> OrgReply:
-        ids, fields = (_listed(call.params.get(name, "")) for name in ("ids", "fields"))
+        ids, fields = (_split_list(call.params.get(name, "")) for name in ("ids", "fields"))
         return self._retrieved(call, ids, fields)
 
     def _retrieve_by_post(self, call: OrgRequest) -> OrgReply:
@@ -187,9 +187,9 @@ class RecordRoutes:
         _check_size(ids, _MOST_RETRIEVED)
         entity = self._entity(call)
         known = [full_id(identifier) for identifier in ids]
-        wanted = ",".join(dict.fromkeys([*(_spelled(entity, name) for name in fields), "Id"]))
+        wanted = ",".join(dict.fromkeys([*(_spelling(entity, name) for name in fields), "Id"]))
         held = [identifier for identifier in known if identifier]
-        records = self._selected(entity, "Id", held, wanted=wanted, root=call.root)
+        records = self._select(entity, "Id", held, wanted=wanted, root=call.root)
         by_id = {record["Id"]: record for record in records}
         if "id" not in map(str.lower, fields):
             for record in records:
@@ -212,24 +212,24 @@ class RecordRoutes:
                 raise OrgApiError(400, "INVALID_TYPE", reason)
             return self._records.upsert(name, rows, key=key)
 
-        return self._written_many(call, write, result=_upserted)
+        return self._written_many(call, write, result=_upsert_result)
 
     def _delete_many(self, call: OrgRequest) -> OrgReply:
-        ids = _listed(call.params.get("ids", ""))
+        ids = _split_list(call.params.get("ids", ""))
         if not ids:
             raise OrgApiError(400, "MISSING_ARGUMENT", "The ids parameter is required")
         _check_size(ids)
         by_prefix = {e.key_prefix: e.name for e in self._store.objects.values()}
         rows = [(by_prefix.get(i[:3], ""), i) for i in ids]
         all_or_none = call.params.get("allOrNone", "false").lower() == "true"
-        return OrgReply(200, self._grouped(rows, self._records.delete, all_or_none=all_or_none))
+        return OrgReply(200, self._group(rows, self._records.delete, all_or_none=all_or_none))
 
     def _written_many(
         self,
         call: OrgRequest,
         write: Callable[[str, Sequence[Mapping[str, Any]]], list[WriteOutcome]],
         *,
-        result: Callable[[WriteOutcome], dict[str, Any]] = _created,
+        result: Callable[[WriteOutcome], dict[str, Any]] = _create_result,
     ) -> OrgReply:
         body = call.json_object("allOrNone", "records")
         sent = body.get("records")
@@ -239,18 +239,18 @@ class RecordRoutes:
         source = JsonSource(call.text(), ("records",))
         rows = []
         for number, row in enumerate(sent):
-            entity = described(self._store, object_name(row))
+            entity = find_object(self._store, object_name(row))
             rows.append((entity.name, check_record(entity, row, source.inside(number))))
         all_or_none = is_set(body, "allOrNone", source=JsonSource(call.text()))
-        return OrgReply(200, self._grouped(rows, write, all_or_none=all_or_none, result=result))
+        return OrgReply(200, self._group(rows, write, all_or_none=all_or_none, result=result))
 
-    def _grouped(
+    def _group(
         self,
         rows: Sequence[tuple[str, Any]],
         write: Callable[[str, Any], list[WriteOutcome]],
         *,
         all_or_none: bool,
-        result: Callable[[WriteOutcome], dict[str, Any]] = _created,
+        result: Callable[[WriteOutcome], dict[str, Any]] = _create_result,
     ) -> list[dict[str, Any]]:
         """Runs of the same object are written together, in the order sent."""
         results: list[dict[str, Any]] = []
@@ -262,15 +262,15 @@ class RecordRoutes:
         try:
             with self._store.write():
                 for name, values in runs:
-                    outcomes = write(name, values) if name else [_malformed(v) for v in values]
-                    results += [_refused(o) if o.error else result(o) for o in outcomes]
+                    outcomes = write(name, values) if name else [_malformed_id(v) for v in values]
+                    results += [_error_result(o) if o.error else result(o) for o in outcomes]
                 if all_or_none and not all(entry["success"] for entry in results):
                     raise RollBack
         except RollBack:
             results = [r if not r["success"] else _ROLLED_BACK for r in results]
         return results
 
-    def _deleted(self, call: OrgRequest) -> OrgReply:
+    def _list_deleted(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
         start, end = _window(call)
         rows: list[tuple[str, datetime]] = []
@@ -300,7 +300,7 @@ class RecordRoutes:
             },
         )
 
-    def _updated(self, call: OrgRequest) -> OrgReply:
+    def _list_updated(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
         start, end = _window(call)
         alive = '"IsDeleted" IS NOT TRUE' if entity.soft_deletes else "true"
@@ -325,7 +325,7 @@ class RecordRoutes:
         )
         return found.fetchall()
 
-    def _selected(
+    def _select(
         self, entity: SObject, key: str, values: Iterable[str], *, wanted: str, root: str
     ) -> list[dict[str, Any]]:
         values = list(values)
@@ -341,7 +341,7 @@ class RecordRoutes:
         return self._queries.records(text, root)
 
     def _entity(self, call: OrgRequest) -> SObject:
-        return described(self._store, call.args["object"])
+        return find_object(self._store, call.args["object"])
 
 
 def _record(entity: SObject, call: OrgRequest, *, without: str = "") -> dict[str, Any]:
@@ -395,17 +395,17 @@ def _runs(rows: Sequence[tuple[str, Any]]) -> list[tuple[str, list[Any]]]:
     return runs
 
 
-def _malformed(identifier: str) -> WriteOutcome:
+def _malformed_id(identifier: str) -> WriteOutcome:
     return WriteOutcome(
         None, created=False, error=RowError("MALFORMED_ID", f"malformed id {identifier}")
     )
 
 
-def _listed(text: str) -> list[str]:
+def _split_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _spelled(entity: SObject, name: str) -> str:
+def _spelling(entity: SObject, name: str) -> str:
     known = entity.field(name)
     return known.name if known else name
 

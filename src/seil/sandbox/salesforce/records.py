@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from seil.sandbox.salesforce import drafts as checks_alone
 from seil.sandbox.salesforce.checks import Checks
-from seil.sandbox.salesforce.conversion import RowError, arrow_type, converted
+from seil.sandbox.salesforce.conversion import RowError, arrow_type, convert
 from seil.sandbox.salesforce.drafts import Draft, columns_of, merged_by_id, sound
 from seil.sandbox.salesforce.json_rows import object_name
 from seil.sandbox.salesforce.metadata import SField, SObject
@@ -45,7 +45,7 @@ class OrgRecords:
     def insert(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[WriteOutcome]:
         entity = self._store.object(name)
         with self._store.write():
-            drafts = self._drafted(entity, rows)
+            drafts = self._drafts_of(entity, rows)
             self._insert(entity, drafts)
         return [WriteOutcome.of(draft) for draft in drafts]
 
@@ -53,7 +53,7 @@ class OrgRecords:
         """Each row with its Id."""
         entity = self._store.object(name)
         with self._store.write():
-            drafts = self._drafted(entity, rows)
+            drafts = self._drafts_of(entity, rows)
             self._update(entity, drafts)
         return [WriteOutcome.of(draft) for draft in drafts]
 
@@ -63,7 +63,7 @@ class OrgRecords:
         """Updates the record that carries the row's value of `key`, inserts one where none does."""
         entity = self._store.object(name)
         with self._store.write():
-            drafts = self._drafted(entity, rows)
+            drafts = self._drafts_of(entity, rows)
             if key.name != "Id":
                 self._checks.identify(entity, key, drafts)
             known = [d for d in drafts if d.id is not None or d.values.get("Id")]
@@ -81,16 +81,16 @@ class OrgRecords:
             self._remove(entity, [d.id for d in sound(drafts) if d.id], hard=hard)
         return [WriteOutcome.of(draft) for draft in drafts]
 
-    def _drafted(self, entity: SObject, rows: Sequence[Mapping[str, Any]]) -> list[Draft]:
+    def _drafts_of(self, entity: SObject, rows: Sequence[Mapping[str, Any]]) -> list[Draft]:
         drafts = [Draft(row) for row in rows]
         for draft in drafts:
             try:
-                draft.values = self._converted(entity, draft.sent)
+                draft.values = self._convert(entity, draft.sent)
             except RowError as error:
                 draft.error = error
         return drafts
 
-    def _converted(self, entity: SObject, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _convert(self, entity: SObject, row: Mapping[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, value in row.items():
             if name.lower() == "attributes":
@@ -102,9 +102,7 @@ class OrgRecords:
             elif not known.stored:
                 raise checks_alone.not_writable(known.name)
             else:
-                values[known.name] = (
-                    value if known.name == "Id" else converted(entity, known, value)
-                )
+                values[known.name] = value if known.name == "Id" else convert(entity, known, value)
         return values
 
     def _parent(self, entity: SObject, name: str, value: Any) -> tuple[SField, str | None]:
@@ -124,7 +122,7 @@ class OrgRecords:
         target = self._store.object(targets[0])
         if not (known := target.field(key)) or not (known.external_id or known.id_lookup):
             raise _unknown_field(target, key)
-        found = self._checks.holders(target, known, [converted(target, known, value)])
+        found = self._checks.holders(target, known, [convert(target, known, value)])
         ids = [identifier for holders in found.values() for identifier in holders]
         if len(ids) != 1:
             raise RowError(

@@ -20,36 +20,36 @@ def check_semi_joins(query: soql.Query, scope: QueryScope) -> None:
     found = list(_semi_joins(query.where, beneath=""))
     if len(found) > _MOST:
         reason = f"Max of {_MOST} semi join sub-selects are allowed, {len(found)} were specified"
-        raise _refused(scope, found[_MOST][0], reason)
+        raise _refusal(scope, found[_MOST][0], reason)
     for inner, operator in found:
         if operator:
             reason = f"Semi join sub-selects are not allowed with the '{operator}' operator"
-            raise _refused(scope, inner, reason)
+            raise _refusal(scope, inner, reason)
         if any(_semi_joins(inner.where, beneath="")):
-            raise _refused(scope, inner, "Nesting of semi join sub-selects is not supported")
+            raise _refusal(scope, inner, "Nesting of semi join sub-selects is not supported")
         if inner.order or inner.limit is not None or inner.offset is not None:
             reason = "ORDER BY, LIMIT and OFFSET are not allowed in semi join sub-selects"
-            raise _refused(scope, inner, reason)
+            raise _refusal(scope, inner, reason)
 
 
 def check_semi_join(
     condition: soql.In, outer: QueryScope, query: soql.Query, inner: QueryScope
 ) -> None:
     """Whether both sides are ids of the same kind of object. Raises OrgApiError MALFORMED_QUERY."""
-    left, selected = _resolved(outer, condition.operand), _resolved(inner, query.select[0])
+    left, selected = _resolve(outer, condition.operand), _resolve(inner, query.select[0])
     if left is None or selected is None:
         reason = "Semi join sub-selects compare id fields with id fields of the object itself"
-        raise _refused(outer, query, reason)
+        raise _refusal(outer, query, reason)
     for side in (left, selected):
         if side.field.type not in IDS:
             name = side.field.name
             reason = f"Semi join sub-selects can only query id fields, cannot use: '{name}'"
-            raise _refused(outer, query, reason)
+            raise _refusal(outer, query, reason)
     if outer.entity.name == inner.entity.name:
         reason = "The inner and outer selects should not be on the same object type"
-        raise _refused(outer, query, reason)
+        raise _refusal(outer, query, reason)
     if not _objects(left) & _objects(selected):
-        raise _refused(
+        raise _refusal(
             outer,
             query,
             f"The selected field '{selected.field.name}' in the subquery and the left operand field"
@@ -75,7 +75,7 @@ def _semi_joins(
             yield from _semi_joins(negated, beneath="NOT")
 
 
-def _resolved(scope: QueryScope, operand: object) -> Resolved | None:
+def _resolve(scope: QueryScope, operand: object) -> Resolved | None:
     """The field, if it is one of the object itself."""
     found = scope.resolve(operand) if isinstance(operand, soql.FieldPath) else None
     return found if found and found.table == scope.table else None
@@ -85,5 +85,5 @@ def _objects(side: Resolved) -> set[str]:
     return {side.owner.name} if side.field.type == "id" else set(side.field.reference_to)
 
 
-def _refused(scope: QueryScope, query: soql.Query, reason: str) -> OrgApiError:
+def _refusal(scope: QueryScope, query: soql.Query, reason: str) -> OrgApiError:
     return scope.bound.error(query.at, "MALFORMED_QUERY", reason)

@@ -153,7 +153,7 @@ def parse(text: str) -> Query:
     try:
         tree = _parser().parse(text)
     except UnexpectedInput as error:
-        raise _malformed(text, error) from error
+        raise _syntax_error(text, error) from error
     for token in tree.scan_values(lambda leaf: isinstance(leaf, Token)):
         if isinstance(token, Token) and token.type == "STRING":
             _check_escapes(text, token)
@@ -163,7 +163,7 @@ def parse(text: str) -> Query:
 
 def unescape(text: str) -> str:
     """The characters of a string literal."""
-    return _ESCAPE.sub(_unescaped, text)
+    return _ESCAPE.sub(_unescape, text)
 
 
 def like_pattern(text: str) -> str:
@@ -187,7 +187,7 @@ def quote(text: str) -> str:
     return f"'{escaped}'"
 
 
-def _unescaped(match: re.Match[str]) -> str:
+def _unescape(match: re.Match[str]) -> str:
     code = match[1]
     if len(code) == 5:
         return chr(int(code[1:], 16))
@@ -208,7 +208,7 @@ def _parser() -> Lark:
     return Lark(grammar, start="query", parser="lalr", maybe_placeholders=True)
 
 
-def _malformed(text: str, error: UnexpectedInput) -> OrgApiError:
+def _syntax_error(text: str, error: UnexpectedInput) -> OrgApiError:
     at, reason = error.pos_in_stream or 0, "unexpected token: '<EOF>'"
     if isinstance(error, UnexpectedToken):
         token = error.token

@@ -134,7 +134,7 @@ class OrgStore:
             described = connection.execute(
                 "SELECT described FROM seil.objects ORDER BY position"
             ).fetchall()
-            objects = Objects(_described(text) for (text,) in described)
+            objects = Objects(_parse_describe(text) for (text,) in described)
             return cls(folder, connection, objects)
         except BaseException:
             _release(folder, connection)
@@ -254,13 +254,13 @@ class OrgStore:
 
     def drop_field(self, name: str, field: str) -> None:
         entry = self.object(name)
-        dropped = _known(entry, field)
+        dropped = _require_field(entry, field)
         self._alter(entry.without_field(field), dropped, f"DROP COLUMN {quoted(dropped.name)}")
 
     def change_field(self, name: str, changed: SField) -> None:
         """Gives a field another type or size. Values that do not fit the new one are emptied."""
         entry = self.object(name)
-        column = quoted(_known(entry, changed.name).name)
+        column = quoted(_require_field(entry, changed.name).name)
         kind = changed.column_type
         self._alter(
             entry.with_field(changed),
@@ -325,12 +325,12 @@ def _stored_as(field: SField) -> str:
 
 
 @lru_cache(maxsize=256)
-def _described(text: str) -> SObject:
+def _parse_describe(text: str) -> SObject:
     """Parsing the describes takes half the time of opening an org."""
     return SObject.from_describe(json.loads(text))
 
 
-def _known(entry: SObject, field: str) -> SField:
+def _require_field(entry: SObject, field: str) -> SField:
     if (found := entry.field(field)) is None:
         raise KeyError(f"{entry.name} has no field {field}")
     return found

@@ -139,7 +139,7 @@ class _Statement:
         self._deleted_too = deleted_too
         self._scope = QueryScope(objects, query, bound)
         check_semi_joins(query, self._scope)
-        self._conditions = Conditions(bound, self._filtered, self._subquery)
+        self._conditions = Conditions(bound, self._filter_term, self._subquery)
         self._group_conditions = Conditions(bound, self._filtered_group, self._subquery)
         self.counted = _is_count(query)
         self.grouped = bool(query.group) or any(map(_aggregates, query.select))
@@ -167,7 +167,7 @@ class _Statement:
         https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_groupby_alias.htm
         """
         columns: dict[tuple[str, ...], SelectedColumn] = {}
-        for column in self._selected():
+        for column in self._selection():
             name = ".".join(column.path)
             key = tuple(part.lower() for part in column.path)
             if key in columns and self.grouped:
@@ -177,14 +177,14 @@ class _Statement:
             columns[key] = column
         return tuple(columns.values())
 
-    def _selected(self) -> Iterator[SelectedColumn]:
+    def _selection(self) -> Iterator[SelectedColumn]:
         unnamed = 0
         for item in self._query.select:
             match item:
                 case soql.FieldPath():
                     yield self._field_column(item)
                 case soql.SelectedField(field, alias):
-                    yield self._aliased(field, alias)
+                    yield self._alias(field, alias)
                 case soql.SelectedFunction(function, alias):
                     implied = None if self.grouped else self._labelled(function)
                     name = (alias,) if alias else implied or (f"expr{unnamed}",)
@@ -213,7 +213,7 @@ class _Statement:
         self._require_group(name, "Field")
         return self._column(self._scope.resolve(name))
 
-    def _aliased(self, name: soql.FieldPath, alias: str) -> SelectedColumn:
+    def _alias(self, name: soql.FieldPath, alias: str) -> SelectedColumn:
         if not self.grouped:
             reason = "only aggregate expressions use field aliasing"
             raise self._bound.error(name.at, "MALFORMED_QUERY", reason)
@@ -281,7 +281,7 @@ class _Statement:
             if self.grouped and name in by_alias:
                 sql = by_alias[name].sql
             else:
-                sql = self._sorted(item.operand).folded
+                sql = self._sort_term(item.operand).folded
             direction = "DESC" if item.descending else "ASC"
             items.append(f"{sql} {direction} NULLS {'FIRST' if item.nulls_first else 'LAST'}")
         if not self.grouped and not self.counted:
@@ -317,7 +317,7 @@ class _Statement:
         name = ".".join(operand.path)
         return Term(found.sql, found.field.type, name, operand.at)
 
-    def _filtered(self, operand: soql.Operand) -> Term:
+    def _filter_term(self, operand: soql.Operand) -> Term:
         if isinstance(operand, soql.Function) and operand.name in _AGGREGATES:
             reason = f"Aggregate function {_call(operand)} is only for SELECT, HAVING, ORDER BY"
             raise self._bound.error(operand.at, "MALFORMED_QUERY", reason)
@@ -327,7 +327,7 @@ class _Statement:
         self._require_group(operand, "Field")
         return self._usable(operand, "filterable", "filtered")
 
-    def _sorted(self, operand: soql.Operand) -> Term:
+    def _sort_term(self, operand: soql.Operand) -> Term:
         self._require_group(operand, "Ordered field")
         return self._usable(operand, "sortable", "sorted")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seil.sandbox.salesforce.conversion import RowError
-from seil.sandbox.salesforce.describe import described
+from seil.sandbox.salesforce.describe import find_object
 from seil.sandbox.salesforce.errors import OrgApiError, unreadable_json
 from seil.sandbox.salesforce.json_rows import check_record
 from seil.sandbox.salesforce.json_text import JsonSource
@@ -63,7 +63,7 @@ class Tree:
         return [OrgRoute("POST", "/services/data/{version}/composite/tree/{object}", self._create)]
 
     def _create(self, call: OrgRequest) -> OrgReply:
-        entity = described(self._store, call.args["object"])
+        entity = find_object(self._store, call.args["object"])
         source = JsonSource(call.text())
         levels = self._levels(_Node(entity, call.json_object(_RECORDS), source))
         nodes = [node for level in levels for node in level]

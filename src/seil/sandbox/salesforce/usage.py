@@ -47,7 +47,7 @@ class Usage:
                 "LIMIT_EXCEEDED",
                 f"Max bulk v2 query jobs ({allowed}) per 24 hrs has been reached ({used})",
             )
-        stored, room = self._used().get(_RESULT_BYTES, 0), self._quotas.query_result_mb * _MB
+        stored, room = self._used_today().get(_RESULT_BYTES, 0), self._quotas.query_result_mb * _MB
         if stored >= room > 0 or room == 0:
             raise OrgApiError(
                 400,
@@ -63,7 +63,7 @@ class Usage:
         self._state.count(_today(), _INGESTED, records)
 
     def limit_info(self) -> str:
-        used = self._used().get(_REQUESTS, 0)
+        used = self._used_today().get(_REQUESTS, 0)
         info = f"api-usage={used}/{self._quotas.api_requests}"
         if not self._app_name:
             return info
@@ -71,7 +71,7 @@ class Usage:
         return f"{info}; per-app-api-usage={used}/{share}(appName={self._app_name})"
 
     def limits(self) -> dict[str, Any]:
-        quotas, used = self._quotas, self._used()
+        quotas, used = self._quotas, self._used_today()
 
         def left(maximum: int, spent: int) -> dict[str, int]:
             return {"Max": maximum, "Remaining": max(maximum - spent, 0)}
@@ -95,7 +95,7 @@ class Usage:
     def _limits(self, _call: OrgRequest) -> OrgReply:
         return OrgReply(200, self.limits())
 
-    def _used(self) -> dict[str, int]:
+    def _used_today(self) -> dict[str, int]:
         return self._state.used(_today())
 
 

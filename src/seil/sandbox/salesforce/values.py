@@ -163,7 +163,7 @@ def _value(field: SField, draw: Draw) -> str | None:
     if field.type == "reference":
         return _reference(field, draw)
     if field.auto_number or field.unique or field.external_id:
-        return _numbered(field, draw)
+        return _auto_number(field, draw)
     maker = _MAKERS.get(field.type, _text)
     return maker(field, draw)
 
@@ -175,7 +175,7 @@ def _reference(field: SField, draw: Draw) -> str | None:
     return None
 
 
-def _numbered(field: SField, draw: Draw) -> str:
+def _auto_number(field: SField, draw: Draw) -> str:
     """Text that no other record has; numbers with leading zeros, as auto numbers have them."""
     if field.column_type != "VARCHAR":
         return f"CAST({draw.number} AS {field.column_type})"

@@ -28,7 +28,7 @@ class TechOneFault(TokenFault):
             return Reply(status, self.text.encode(), JSON, self.headers)
         return json_reply({"Message": "An error has occurred."}, status, self.headers)
 
-    def spoiled(self, reply: Reply) -> Reply:
+    def spoil(self, reply: Reply) -> Reply:
         """A JSON object with the fault's members in it."""
         if not self.members or not reply.content_type.startswith("application/json"):
             return reply

@@ -74,8 +74,8 @@ class TechOneFrame(WholeBodyFrame[TechOneFault, TechOneRequest]):
         return fault.reply()
 
     @override
-    def spoiled(self, reply: Reply, fault: TechOneFault) -> Reply:
-        return fault.spoiled(reply)
+    def spoil(self, reply: Reply, fault: TechOneFault) -> Reply:
+        return fault.spoil(reply)
 
     @override
     def end_tokens(self) -> None:

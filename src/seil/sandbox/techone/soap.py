@@ -11,7 +11,7 @@ from lxml import etree
 
 from seil.sandbox.base.messages import Reply
 from seil.sandbox.techone.messages import TechOneApiError, TechOneRequest
-from seil.sandbox.techone.wsdl import SERVICES, Wsdl, parsed
+from seil.sandbox.techone.wsdl import SERVICES, Wsdl, parse_xml
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ class Endpoint:
         if version is None:
             raise TechOneApiError(415, "Send text/xml, or application/soap+xml for SOAP 1.2.")
         try:
-            return self._carried_out(request, version, str(sent.get_param("action", "")))
+            return self._run(request, version, str(sent.get_param("action", "")))
         except FaultError as error:
             return _fault(version, str(error))
 
-    def _carried_out(self, request: TechOneRequest, version: _Version, action: str) -> Reply:
+    def _run(self, request: TechOneRequest, version: _Version, action: str) -> Reply:
         message = _message(request.body, version)
         name = etree.QName(message).localname
         self._check_action(request, version, action, name)
@@ -99,7 +99,7 @@ def _content_type(request: TechOneRequest) -> Message:
 def _message(body: bytes, version: _Version) -> Any:
     """The one element in the body."""
     try:
-        envelope = parsed(body)
+        envelope = parse_xml(body)
     except ValueError as error:
         raise FaultError(f"Server was unable to read request: {error}") from error
     if envelope.tag != f"{{{version.namespace}}}Envelope":

@@ -47,29 +47,29 @@ class WarehouseService:
 
     def operations(self) -> dict[str, Operation]:
         return {
-            "Warehouse_DoImport": lambda asked: self._answered("Warehouse_DoImport", asked),
-            "Warehouse_DoRead": lambda asked: self._answered("Warehouse_DoRead", asked),
-            "Warehouse_DoDelete": lambda asked: self._answered("Warehouse_DoDelete", asked),
+            "Warehouse_DoImport": lambda asked: self._result_of("Warehouse_DoImport", asked),
+            "Warehouse_DoRead": lambda asked: self._result_of("Warehouse_DoRead", asked),
+            "Warehouse_DoDelete": lambda asked: self._result_of("Warehouse_DoDelete", asked),
         }
 
-    def _answered(self, name: str, asked: Any) -> Any:
+    def _result_of(self, name: str, asked: Any) -> Any:
         result = etree.Element(f"{{{SERVICES}}}{name}Result")
         carried_out = {
-            "Warehouse_DoImport": self._imported,
+            "Warehouse_DoImport": self._import_rows,
             "Warehouse_DoRead": self._read,
-            "Warehouse_DoDelete": self._deleted,
+            "Warehouse_DoDelete": self._delete_rows,
         }[name]
         errors = etree.SubElement(result, f"{{{SERVICES}}}Errors", nsmap={None: SERVICES})
         try:
             with self._store.transaction():
-                place = self._allowed(name, asked)
+                place = self._check_login(name, asked)
                 result.extend(carried_out(place, asked))
             _tell(errors, ())
         except _WrongError as error:
             _tell(errors, error.found)
         return result
 
-    def _allowed(self, name: str, asked: Any) -> str:
+    def _check_login(self, name: str, asked: Any) -> str:
         """The table that a request is about, when its login is right."""
         if asked is None:
             raise _WrongError(_Wrong("REQUEST", "There is no request."))
@@ -90,7 +90,7 @@ class WarehouseService:
             raise _WrongError(_Wrong("TABLE", f"There is no table {table!r} in {warehouse!r}."))
         return f"{warehouse}/{table}"
 
-    def _imported(self, place: str, asked: Any) -> list[Any]:
+    def _import_rows(self, place: str, asked: Any) -> list[Any]:
         columns = _columns(asked)
         mode = asked.get("ImportMode", "MixedMode")
         key = self._keys.get(place)
@@ -125,14 +125,14 @@ class WarehouseService:
         names = list(dict.fromkeys(name for row in found for name in row))
         answered = []
         if asked.get("RetrieveColumns") in ("true", "1"):
-            answered.append(self._described(place, names, found))
+            answered.append(self._read_answer(place, names, found))
         rows = etree.Element(f"{{{SERVICES}}}Rows")
         for row in found:
             line = etree.SubElement(rows, f"{{{SERVICES}}}Row")
             line.text = _csv([row.get(name, "") for name in names])
         return [*answered, rows]
 
-    def _described(self, place: str, names: list[str], found: list[dict[str, str]]) -> Any:
+    def _read_answer(self, place: str, names: list[str], found: list[dict[str, str]]) -> Any:
         columns = etree.Element(f"{{{SERVICES}}}Columns")
         for index, name in enumerate(names):
             longest = max((len(row.get(name, "")) for row in found), default=0)
@@ -149,7 +149,7 @@ class WarehouseService:
             )
         return columns
 
-    def _deleted(self, place: str, asked: Any) -> list[Any]:
+    def _delete_rows(self, place: str, asked: Any) -> list[Any]:
         for number, _ in self._matching(place, asked):
             self._store.remove_row(number)
         return []

@@ -24,7 +24,7 @@ _SOAP = (
 )
 
 
-def parsed(text: bytes) -> Any:
+def parse_xml(text: bytes) -> Any:
     """Nothing outside the document is ever read. Raises ValueError."""
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True
@@ -44,7 +44,7 @@ class Wsdl:
     def __init__(self, file: Path | None = None) -> None:
         source = file or _OWN
         try:
-            self._root = parsed(source.read_bytes())
+            self._root = parse_xml(source.read_bytes())
             self._schema = _schema(self._root)
         except OSError as error:
             reason = error.strerror or str(error)

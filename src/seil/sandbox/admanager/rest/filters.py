@@ -128,15 +128,15 @@ class _Tests(Transformer[Token, Any]):
             path = path.removeprefix(f"{collection}.")
         field = _field(self._resource, path, self._allowed, "filter")
         values = given if isinstance(given, list) else [given]
-        tests = [_restricted(field, path, str(comparator), value) for value in values]
+        tests = [_restriction(field, path, str(comparator), value) for value in values]
         if comparator == "!=":
             return self.all_of(*tests)
         return self.any_of(*tests)
 
 
-def _restricted(field: Field, path: str, comparator: str, given: _Literal) -> Test:
+def _restriction(field: Field, path: str, comparator: str, given: _Literal) -> Test:
     if comparator == "!=":
-        same = _restricted(field, path, "=", given)
+        same = _restriction(field, path, "=", given)
         return lambda thing: not same(thing)
     way, text = path.split("."), given.text
     convert = _converter(field)

@@ -16,7 +16,7 @@ from seil.sandbox.admanager.network import SandboxNetwork
 from seil.sandbox.admanager.options import READ_ONLY, READ_WRITE
 from seil.sandbox.admanager.rest import schema
 from seil.sandbox.admanager.rest.checks import check_message
-from seil.sandbox.admanager.rest.masks import masked
+from seil.sandbox.admanager.rest.masks import apply_mask
 from seil.sandbox.admanager.rest.protobuf import Field, FieldDescriptor, json_format
 from seil.sandbox.base.messages import Reply
 
@@ -60,7 +60,7 @@ class RestGateway:
         reading = request.method == "GET"
         with self._network.store.transaction():
             self._tokens.require(request, {READ_WRITE, READ_ONLY} if reading else {READ_WRITE})
-            method, variables = self._found(request)
+            method, variables = self._find(request)
             operation = self._operations.get(method.name)
             if operation is None:
                 text = f"The stand-in does not carry out {method.name}"
@@ -73,9 +73,9 @@ class RestGateway:
                 "X-Goog-FieldMask", ""
             )
             answer = operation({**message, "_mask": wanted} if wanted else message)
-        return _rendered(method, request, masked(answer, wanted))
+        return _render(method, request, apply_mask(answer, wanted))
 
-    def _found(self, request: AdManagerRequest) -> tuple[schema.Method, dict[str, str]]:
+    def _find(self, request: AdManagerRequest) -> tuple[schema.Method, dict[str, str]]:
         for method in self._methods:
             if method.verb == request.method and (match := method.pattern.fullmatch(request.path)):
                 return method, match.groupdict()
@@ -179,7 +179,7 @@ def _camel(name: str) -> str:
     return head + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
-def _rendered(method: schema.Method, request: AdManagerRequest, answer: Mapping[str, Any]) -> Reply:
+def _render(method: schema.Method, request: AdManagerRequest, answer: Mapping[str, Any]) -> Reply:
     """Parsed once more on the way out: the stand-in cannot say what the client has no type for."""
     if method.response is None:
         return Reply(200, b"{}", JSON)

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def masked(answer: dict[str, Any], wanted: str) -> dict[str, Any]:
+def apply_mask(answer: dict[str, Any], wanted: str) -> dict[str, Any]:
     """Only the paths of the mask; all of it where none or * is wanted."""
     paths = [path.strip() for path in wanted.split(",") if path.strip()]
     if not paths or "*" in paths:
         return answer
-    found: dict[str, Any] = _picked(answer, [path.split(".") for path in paths])
+    found: dict[str, Any] = _pick(answer, [path.split(".") for path in paths])
     return found
 
 
@@ -24,14 +24,14 @@ def wants(wanted: str, name: str) -> bool:
     return any(path.strip() in (name, "*") for path in wanted.split(","))
 
 
-def _picked(value: Any, paths: list[list[str]]) -> Any:
+def _pick(value: Any, paths: list[list[str]]) -> Any:
     if isinstance(value, list):
-        return [_picked(item, paths) for item in value]
+        return [_pick(item, paths) for item in value]
     if not isinstance(value, dict) or any(not path for path in paths):
         return value
     heads = {path[0] for path in paths}
     return {
-        name: _picked(inner, [path[1:] for path in paths if path[0] == name])
+        name: _pick(inner, [path[1:] for path in paths if path[0] == name])
         for name, inner in value.items()
         if name in heads
     }

@@ -96,7 +96,7 @@ def _order_operations(orders: SandboxOrders) -> dict[str, Operation]:
     def update(request: Request) -> Thing:
         return {
             "orders": [
-                orders.update(_updated(_ORDER, orders.get, one, "order"), at=f"requests[{i}].order")
+                orders.update(_update(_ORDER, orders.get, one, "order"), at=f"requests[{i}].order")
                 for i, one in _batch(request)
             ]
         }
@@ -122,7 +122,7 @@ def _line_item_operations(line_items: SandboxLineItems) -> dict[str, Operation]:
         return line_items.create(_new(_LINE_ITEM, given, at), at=at)
 
     def update_one(request: Request, at: str) -> Thing:
-        return line_items.update(_updated(_LINE_ITEM, line_items.get, request, "lineItem"), at=at)
+        return line_items.update(_update(_LINE_ITEM, line_items.get, request, "lineItem"), at=at)
 
     def create(request: Request) -> Thing:
         made = [
@@ -166,9 +166,7 @@ def _new(full_name: str, given: Mapping[str, Any], at: str) -> Thing:
     return {k: v for k, v in without_output(full_name, given).items() if k != "name"}
 
 
-def _updated(
-    full_name: str, before: Callable[[str], Thing], request: Request, member: str
-) -> Thing:
+def _update(full_name: str, before: Callable[[str], Thing], request: Request, member: str) -> Thing:
     """The whole resource as it shall be: https://google.aip.dev/134."""
     given = request[member]
     if "name" not in given:

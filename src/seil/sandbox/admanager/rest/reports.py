@@ -104,11 +104,11 @@ class SandboxReports:
         """What the stand-in can report on."""
         place = "report.reportDefinition"
         if definition["reportType"] != "HISTORICAL":
-            raise _unsupported(f"{place}.reportType", definition["reportType"])
+            raise _unsupported_value(f"{place}.reportType", definition["reportType"])
         for member, known in (("dimensions", _DIMENSIONS), ("metrics", _METRICS)):
             for name in definition.get(member, []):
                 if name not in known:
-                    raise _unsupported(f"{place}.{member}", name)
+                    raise _unsupported_value(f"{place}.{member}", name)
         self._days(definition["dateRange"])
         list(_conditions(definition.get("filters", [])))
 
@@ -119,7 +119,7 @@ class SandboxReports:
         else:
             relative = given.get("relative", "")
             if relative not in _RELATIVE:
-                raise _unsupported(f"{field}.relative", relative)
+                raise _unsupported_value(f"{field}.relative", relative)
             today = self._network.clock.now().astimezone(self._network.clock.zone).date()
             first, last = (today + timedelta(days=offset) for offset in _RELATIVE[relative])
         if last < first:
@@ -146,7 +146,7 @@ class SandboxReports:
         return self._answered(number, run, done=run["polls"] == 0)
 
     def _operation(self, request: Request) -> Thing:
-        number, run = self._found(request["name"])
+        number, run = self._find(request["name"])
         done = run["polls"] == 0
         if not done:
             run["polls"] -= 1
@@ -154,12 +154,12 @@ class SandboxReports:
         return self._answered(number, run, done=done)
 
     def _cancel(self, request: Request) -> Thing:
-        number, run = self._found(request["name"])
+        number, run = self._find(request["name"])
         if run["polls"]:
             self._network.store.put("runs", number, {**run, "polls": 0, "cancelled": True})
         return {}
 
-    def _found(self, name: str) -> tuple[int, Thing]:
+    def _find(self, name: str) -> tuple[int, Thing]:
         match = _RUN.fullmatch(name)
         run = self._network.store.get("runs", int(match.group(1))) if match else None
         if match is None or run is None:
@@ -206,7 +206,7 @@ class SandboxReports:
         dimensions = definition.get("dimensions", [])
         conditions = list(_conditions(definition.get("filters", [])))
         sums: dict[str, tuple[list[Thing], DeliveredUnits]] = {}
-        for item, order, day, found in self._delivered(days):
+        for item, order, day, found in self._deliveries(days):
             if not all(condition(item) for condition in conditions):
                 continue
             values = [_DIMENSIONS[name](item, order, day) for name in dimensions]
@@ -219,7 +219,7 @@ class SandboxReports:
             metrics = [_METRICS[name](total) for name in definition.get("metrics", [])]
             yield {"dimensionValues": values, "metricValueGroups": [{"primaryValues": metrics}]}
 
-    def _delivered(self, days: list[date]) -> Iterator[tuple[Thing, Thing, date, DeliveredUnits]]:
+    def _deliveries(self, days: list[date]) -> Iterator[tuple[Thing, Thing, date, DeliveredUnits]]:
         network, zone = self._network, self._network.clock.zone
         now = network.clock.now()
         for item in network.store.all("lineItems"):
@@ -244,7 +244,7 @@ def _conditions(filters: list[Thing]) -> Iterator[Callable[[Thing], bool]]:
         dimension = inner.get("field", {}).get("dimension", "")
         operation = inner.get("operation", "IN")
         if dimension not in _FILTERED or operation not in ("IN", "NOT_IN"):
-            raise _unsupported(place, f"{dimension} {operation}".strip())
+            raise _unsupported_value(place, f"{dimension} {operation}".strip())
         yield _among(
             dimension, frozenset(_integers(inner.get("values", []))), inside=operation == "IN"
         )
@@ -279,6 +279,6 @@ def _report_error(reason: str, message: str, field: str) -> AdManagerApiError:
     return AdManagerApiError("INVALID_ARGUMENT", "ReportError", reason, message, field=field)
 
 
-def _unsupported(field: str, value: str) -> AdManagerApiError:
+def _unsupported_value(field: str, value: str) -> AdManagerApiError:
     message = f"The stand-in has no reports with {value or 'nothing'} as {field}"
     return invalid(message, field=field, trigger=value)

@@ -27,7 +27,7 @@ KIND = "_type"
 """Where a value of a more special type says which it is."""
 
 
-def unmarshalled(
+def unmarshal(
     body: bytes, service: str, version: str
 ) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """The operation, its arguments, and the request header.
@@ -100,12 +100,12 @@ def _read(element: Any, kind: str) -> Any:
     return text
 
 
-def answered(service: str, version: str, operation: str, result: Any) -> Reply:
+def response_reply(service: str, version: str, operation: str, result: Any) -> Reply:
     """`result` as dictionaries; members that the types do not have are ours and stay here."""
     ns = namespace(version)
     wrapper = etree.Element(f"{{{ns}}}{operation}Response", nsmap={None: ns, "xsi": _XSI})
     _write(wrapper, contract().services[service][operation].result, result, ns)
-    return _enveloped(200, wrapper, version)
+    return _envelope(200, wrapper, version)
 
 
 def _write(parent: Any, element: Element, value: Any, ns: str) -> None:
@@ -134,11 +134,11 @@ def fault_reply(path: str, error: AdManagerApiError) -> Reply:
     detail = etree.SubElement(fault, "detail")
     exception = etree.SubElement(detail, f"{{{ns}}}ApiExceptionFault", nsmap={None: ns})
     etree.SubElement(exception, f"{{{ns}}}message").text = f"{text} {_clean(error.message)}"
-    _write(exception, Element("errors", "ApiError", many=True), [_described(error)], ns)
-    return _enveloped(500, fault, version)
+    _write(exception, Element("errors", "ApiError", many=True), [_error_members(error)], ns)
+    return _envelope(500, fault, version)
 
 
-def _described(error: AdManagerApiError) -> Mapping[str, Any]:
+def _error_members(error: AdManagerApiError) -> Mapping[str, Any]:
     """An error that SOAP has no type for is given as the nearest: a bad request."""
     reasons = error_kinds().get(error.kind)
     known = reasons is not None and (error.reason in reasons or not reasons)
@@ -161,7 +161,7 @@ def _version(path: str) -> str:
     return next((part for part in path.split("/") if part in VERSIONS), VERSIONS[-1])
 
 
-def _enveloped(status: int, content: Any, version: str) -> Reply:
+def _envelope(status: int, content: Any, version: str) -> Reply:
     ns = namespace(version)
     envelope = etree.Element(f"{{{_SOAP}}}Envelope", nsmap={"soap": _SOAP})
     header = etree.SubElement(envelope, f"{{{_SOAP}}}Header")

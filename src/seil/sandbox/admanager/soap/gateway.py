@@ -14,10 +14,10 @@ from seil.sandbox.admanager.network import SandboxNetwork, Thing
 from seil.sandbox.admanager.options import READ_WRITE, SOAP_ONLY
 from seil.sandbox.admanager.seed import ROOT_AD_UNIT_ID
 from seil.sandbox.admanager.soap.contract import VERSIONS, contract, wsdl
-from seil.sandbox.admanager.soap.envelope import answered, unmarshalled
+from seil.sandbox.admanager.soap.envelope import response_reply, unmarshal
 from seil.sandbox.admanager.soap.forecasts import SandboxForecasts
 from seil.sandbox.admanager.soap.negotiation import Negotiation
-from seil.sandbox.admanager.soap.pql import Page, selected
+from seil.sandbox.admanager.soap.pql import Page, select
 from seil.sandbox.admanager.soap.proposals import SandboxProposals
 from seil.sandbox.base.messages import Reply
 
@@ -40,11 +40,11 @@ class SoapGateway:
         self._proposals = proposals
         self._negotiation = negotiation
         self._operations: dict[str, Callable[[Arguments], Any]] = {
-            "getCurrentNetwork": lambda _given: self._described(),
-            "getAllNetworks": lambda _given: [self._described()],
+            "getCurrentNetwork": lambda _given: self._network_members(),
+            "getAllNetworks": lambda _given: [self._network_members()],
             "createProposals": lambda given: proposals.create(_some(given, "proposals")),
             "updateProposals": lambda given: proposals.update(_some(given, "proposals")),
-            "getProposalsByStatement": lambda given: _paged(self._chosen(given)),
+            "getProposalsByStatement": lambda given: _page_members(self._chosen(given)),
             "performProposalAction": self._act,
             "createProposalLineItems": lambda given: proposals.create_lines(
                 _some(given, "proposalLineItems")
@@ -52,7 +52,9 @@ class SoapGateway:
             "updateProposalLineItems": lambda given: proposals.update_lines(
                 _some(given, "proposalLineItems")
             ),
-            "getProposalLineItemsByStatement": lambda given: _paged(self._chosen_lines(given)),
+            "getProposalLineItemsByStatement": lambda given: _page_members(
+                self._chosen_lines(given)
+            ),
             "performProposalLineItemAction": self._act_on_lines,
             "getAvailabilityForecast": forecasts.prospective,
             "getAvailabilityForecastById": forecasts.existing,
@@ -68,23 +70,23 @@ class SoapGateway:
             return Reply(200, wsdl(service, version, address).encode(), XML)
         with self._network.store.transaction():
             self._tokens.require(request, {READ_WRITE, SOAP_ONLY})
-            operation, given, header = unmarshalled(request.body, service, version)
+            operation, given, header = unmarshal(request.body, service, version)
             if operation != "getAllNetworks":
                 self._check_network(header)
             result = self._operations[operation](given)
-        return answered(service, version, operation, result)
+        return response_reply(service, version, operation, result)
 
     def _check_network(self, header: Thing) -> None:
         if not header:
-            raise _denied("MISSING_SOAP_REQUEST_HEADER", "The request has no RequestHeader")
+            raise _denial("MISSING_SOAP_REQUEST_HEADER", "The request has no RequestHeader")
         if not header.get("applicationName"):
             raise required("RequestHeader.applicationName")
         if not (code := header.get("networkCode")):
-            raise _denied("NETWORK_CODE_REQUIRED", "The request names no network")
+            raise _denial("NETWORK_CODE_REQUIRED", "The request names no network")
         if code != self._network.code:
-            raise _denied("NETWORK_NOT_FOUND", f"The account has no access to network {code}")
+            raise _denial("NETWORK_NOT_FOUND", f"The account has no access to network {code}")
 
-    def _described(self) -> Thing:
+    def _network_members(self) -> Thing:
         network = self._network
         return {
             "id": int(network.code),
@@ -98,7 +100,7 @@ class SoapGateway:
         }
 
     def _chosen(self, given: Arguments) -> Page:
-        return selected(
+        return select(
             _statement(given),
             self._proposals.all(),
             self._proposals.columns(),
@@ -106,7 +108,7 @@ class SoapGateway:
         )
 
     def _chosen_lines(self, given: Arguments) -> Page:
-        return selected(
+        return select(
             _statement(given),
             self._proposals.all_lines(),
             self._proposals.line_columns(),
@@ -144,7 +146,7 @@ def _action(given: Arguments, member: str) -> Thing:
     return found
 
 
-def _paged(page: Page) -> Thing:
+def _page_members(page: Page) -> Thing:
     return {
         "results": page.results,
         "startIndex": page.start,
@@ -152,5 +154,5 @@ def _paged(page: Page) -> Thing:
     }
 
 
-def _denied(reason: str, message: str) -> AdManagerApiError:
+def _denial(reason: str, message: str) -> AdManagerApiError:
     return AdManagerApiError("UNAUTHENTICATED", "AuthenticationError", reason, message)

@@ -41,7 +41,7 @@ class Page:
     total: int
 
 
-def selected(
+def select(
     statement: Mapping[str, Any],
     things: Sequence[Thing],
     columns: Mapping[str, Column],
@@ -50,10 +50,10 @@ def selected(
     """A page of the things that a Statement selects. Raises AdManagerApiError."""
     query = statement.get("query", "")
     bound = {
-        entry.get("key", ""): _bound(entry.get("value", {}), zone)
+        entry.get("key", ""): _bind(entry.get("value", {}), zone)
         for entry in statement.get("values", [])
     }
-    parsed = _parsed(query, columns, bound)
+    parsed = _parse(query, columns, bound)
     found = [thing for thing in things if parsed.test(thing)]
     for column, descending in reversed(parsed.order):
         found.sort(key=functools.partial(_sortable, column), reverse=descending)
@@ -74,7 +74,7 @@ class _Parsed:
     offset: int
 
 
-def _parsed(query: str, columns: Mapping[str, Column], bound: Mapping[str, Any]) -> _Parsed:
+def _parse(query: str, columns: Mapping[str, Column], bound: Mapping[str, Any]) -> _Parsed:
     try:
         made: _Parsed = _Tests(query, columns, bound).transform(_parser().parse(query))
     except VisitError as error:
@@ -99,7 +99,7 @@ def _parser() -> Lark:
     return Lark(grammar, parser="earley", maybe_placeholders=False)
 
 
-def _bound(value: Mapping[str, Any], zone: ZoneInfo) -> Any:
+def _bind(value: Mapping[str, Any], zone: ZoneInfo) -> Any:
     """A Value, https://developers.google.com/ad-manager/api/reference/v202608/ProposalService.Value."""
     inner = value.get("value")
     match value.get(KIND):
@@ -110,7 +110,7 @@ def _bound(value: Mapping[str, Any], zone: ZoneInfo) -> Any:
         case "DateValue":
             return _midnight(inner or {}, zone)
         case "SetValue":
-            return [_bound(one, zone) for one in value.get("values", [])]
+            return [_bind(one, zone) for one in value.get("values", [])]
     return inner
 
 
