@@ -274,7 +274,7 @@ def test_a_table_that_is_never_built_does_not_keep_changes_for_ever(
     filled: Org, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("seil.warehouse.duckdb.changes._WHOLE_ROWS", 4)
-    monkeypatch.setattr("seil.sf_to_dw.load.changes._WHOLE_SHARE", 0)
+    monkeypatch.setattr("seil.warehouse.duckdb.changes._WHOLE_SHARE", 0)
     for number in range(12):
         filled.update("account", "a1", name=f"New {number}")
         assert filled.built("sales_orders")["sales_orders"].is_built
