@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from seil.app import handlers
 from seil.lake.keys import PROCESSED_PREFIX, archived_file
-from seil.sf_to_dw.listen import Listener
 
 LOCKED = 5
 
@@ -70,15 +70,7 @@ def test_curated_files_loaded_in_reverse_order(site: Any, undisturbed: Any) -> N
 def test_every_event_delivered_twice_and_backwards(site: Any, undisturbed: Any) -> None:
     deliver_again(site, elsewhere=True)
     with site.open() as context:
-        listener = Listener(
-            lake=context.lake,
-            catalog=context.catalog,
-            journal=context.journal,
-            state=context.state,
-            ingestor=context.ingestor,
-            open_warehouse=context.warehouse,
-            models=context.models,
-        )
+        listener = handlers.listener(context, lambda _: None)
         listener.publish_landed(settled=timedelta())
         subscribers = listener._subscribers()
         for _ in range(2):

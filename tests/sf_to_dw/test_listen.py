@@ -22,8 +22,9 @@ from seil.lake import Lake
 from seil.modeling.model import Models
 from seil.settings import IngestSettings, WarehouseSettings
 from seil.sf_to_dw.extract.landing import landed_event
+from seil.sf_to_dw.handlers import FileHandlers, StepOutcome
 from seil.sf_to_dw.ingest.ingestor import Ingested, Ingestor
-from seil.sf_to_dw.listen import Listener, Told
+from seil.sf_to_dw.listen import Listener
 from seil.sf_to_dw.load.loader import load
 from seil.sf_to_dw.lock import run_lock
 from seil.sf_to_dw.schema.registry import SchemaRegistry
@@ -55,7 +56,7 @@ class Site:
     settings: WarehouseSettings
     models: Models
     failures: dict[str, list[BaseException]] = field(default_factory=dict)
-    told: list[Told] = field(default_factory=list)
+    told: list[StepOutcome] = field(default_factory=list)
     state: State = field(default_factory=state_in_memory)
 
     @property
@@ -72,16 +73,21 @@ class Site:
             registry=SchemaRegistry(self.lake),
         )
         ingestor.failures = self.failures
-        return Listener(
+        handlers = FileHandlers(
             lake=self.lake,
             catalog=self.intake.catalog,
-            journal=self.journal,
+            bus=self.journal,
             state=self.state,
             ingestor=ingestor,
             open_warehouse=partial(open_warehouse, self.settings),
             models=self.models,
+            report=self.told.append,
+        )
+        return Listener(
+            lake=self.lake,
+            journal=self.journal,
+            handlers=handlers,
             retry_wait=timedelta(milliseconds=1),
-            tell=self.told.append,
         )
 
     def land(self, *ids: str, run: str = "run-1", name: str = "Account") -> str:
@@ -121,7 +127,7 @@ def listening(site: Site) -> Iterator[Callable[[], Listener]]:
 
     def start() -> Listener:
         listener = site.listener()
-        listener.stop = stop
+        listener.handlers.stop = stop
         listener.__post_init__()
 
         def run() -> None:

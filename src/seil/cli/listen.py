@@ -13,7 +13,8 @@ from seil.cli.context import opened
 from seil.cli.frame import UNBALANCED, Call, command
 
 if TYPE_CHECKING:
-    from seil.sf_to_dw.listen import Listener, Told
+    from seil.sf_to_dw.handlers import StepOutcome
+    from seil.sf_to_dw.listen import Listener
 
 
 def register(app: typer.Typer) -> None:
@@ -43,27 +44,15 @@ def listen(
 
 
 def _listener(call: Call, site: Site) -> Listener:
-    from seil.sf_to_dw.listen import Listener
+    from seil.app import handlers
 
-    def tell(told: Told) -> None:
+    def report(outcome: StepOutcome) -> None:
         if call.json:
-            call.answer_line("seil.listen/1", dict(vars(told)))
-        elif not call.quiet or not told.ok:
-            parts = (told.step, told.state, told.about, told.message)
-            line = "  ".join(output.text(part) for part in (told.at, *parts) if part)
-            output.line(line, style="" if told.ok else "red")
+            call.answer_line("seil.listen/1", dict(vars(outcome)))
+        elif not call.quiet or not outcome.ok:
+            parts = (outcome.step, outcome.state, outcome.about, outcome.message)
+            line = "  ".join(output.text(part) for part in (outcome.at, *parts) if part)
+            output.line(line, style="" if outcome.ok else "red")
             sys.stdout.flush()
 
-    return Listener(
-        lake=site.lake,
-        catalog=site.catalog,
-        journal=site.journal,
-        state=site.state,
-        ingestor=site.ingestor,
-        open_warehouse=site.warehouse,
-        publish=site.publish,
-        models=site.models,
-        workers=site.settings.ingest.workers,
-        keep=site.settings.events.keep,
-        tell=tell,
-    )
+    return handlers.listener(site, report)
