@@ -89,7 +89,7 @@ def test_damaged_page_is_found_while_reading(compression: Any) -> None:
     damaged[middle : middle + 64] = bytes(64)
     opened = checks.OpenParquet(io.BytesIO(bytes(damaged)))
     with pytest.raises(UnfitError, match="cannot be read"):
-        list(checks.batches(opened, rows=1000, step_bytes=1 << 20))
+        list(opened.batches(rows=1000, step_bytes=1 << 20))
 
 
 def test_text_that_is_not_utf8_is_found() -> None:
@@ -97,7 +97,7 @@ def test_text_that_is_not_utf8_is_found() -> None:
     pq.write_table(pa.table({"Id": ["aaaaaaaa"]}), sink, compression="none", use_dictionary=False)
     opened = checks.OpenParquet(io.BytesIO(sink.getvalue().replace(b"aaaaaaaa", b"\xff" * 8)))
     with pytest.raises(UnfitError, match="UTF8"):
-        list(checks.batches(opened, rows=10, step_bytes=1000))
+        list(opened.batches(rows=10, step_bytes=1000))
 
 
 def test_failing_disk_is_not_the_files_fault() -> None:
@@ -111,7 +111,7 @@ def test_batches_are_small_where_records_are_large() -> None:
         pa.table({"Id": [f"{n:06d}" + "x" * 10_000 for n in range(1500)]}), sink, compression="none"
     )
     opened = checks.OpenParquet(sink)
-    sizes = [b.num_rows for b in checks.batches(opened, rows=65536, step_bytes=5_000_000)]
+    sizes = [b.num_rows for b in opened.batches(rows=65536, step_bytes=5_000_000)]
     assert max(sizes) < 600
     assert sum(sizes) == 1500
 

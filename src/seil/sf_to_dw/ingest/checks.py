@@ -18,7 +18,6 @@ from seil.catalog import Catalog, SyncedObject
 from seil.lake import LandedFile
 from seil.salesforce.schema import ObjectSchema
 from seil.sf_to_dw.ingest.arrow import Column, pc
-from seil.sf_to_dw.ingest.footers import Footer, FooterError, footer_bytes, footer_size
 
 _MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
@@ -27,9 +26,6 @@ _TAIL = 8
 _MAX_FOOTER = 64 << 20
 # For each column: hundreds are open at once.
 _READ_AHEAD = 128 << 10
-# In memory ten times that.
-_LARGE_FOOTER = 2 << 20
-_FOOTER_SLICE = 1 << 20
 # In microseconds from 1970.
 _NANOSECOND_RANGE = (1 << 63) // 1000
 _AUDIT = frozenset(
@@ -124,40 +120,40 @@ class OpenParquet:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._footer: Footer | None = None
         with readable():
-            if footer_size(file) > _LARGE_FOOTER:
-                self._footer = Footer.parse(footer_bytes(file))
-            whole = _opened(file, self._footer.head() if self._footer else None)
-        self._whole = whole
-        self.schema_arrow: pa.Schema = whole.schema_arrow
-        self.num_rows: int = whole.metadata.num_rows
-        self.metadata: Mapping[bytes, bytes] = whole.metadata.metadata or {}
+            self._opened = _opened(file)
+        self.schema_arrow: pa.Schema = self._opened.schema_arrow
+        self.num_rows: int = self._opened.metadata.num_rows
+        self.metadata: Mapping[bytes, bytes] = self._opened.metadata.metadata or {}
 
     def finer_columns(self) -> set[str]:
         """INT96 columns with times finer than a microsecond, which reading them would not show."""
-        names = [
-            self._whole.schema.column(number).name
-            for number in range(len(self._whole.schema.names))
-            if self._whole.schema.column(number).physical_type == "INT96"
-        ]
+        columns = map(self._opened.schema.column, range(len(self._opened.schema.names)))
+        names = [column.name for column in columns if column.physical_type == "INT96"]
         if not names:
             return set()
         finer: set[str] = set()
         nanos = pq.ParquetFile(self._file).iter_batches(columns=names)
-        micros = _opened(self._file, None).iter_batches(columns=names)
+        micros = _opened(self._file).iter_batches(columns=names)
         with readable():
             for fine, coarse in zip(nanos, micros, strict=True):
                 finer |= {n for n in names if _is_cut(fine.column(n), coarse.column(n))}
         return finer
 
-    def parts(self) -> Iterator[pq.ParquetFile]:
-        """Its row groups. What pyarrow knows of one part is gone before the next one."""
-        if self._footer is None:
-            yield self._whole
-            return
-        for footer in self._footer.slices(_FOOTER_SLICE):
-            yield _opened(self._file, footer)
+    def batches(self, *, rows: int, step_bytes: int) -> Iterator[pa.RecordBatch]:
+        """At most `rows` rows, about `step_bytes` of content each; values are checked (UTF-8)."""
+        footer = self._opened.metadata
+        content = sum(footer.row_group(n).total_byte_size for n in range(footer.num_row_groups))
+        size = max(min(rows, step_bytes * footer.num_rows // max(content, 1)), 256)
+        with readable():
+            found = self._opened.iter_batches(size, use_threads=False)
+        while True:
+            with readable():
+                batch = next(found, None)
+                if batch is None:
+                    return
+                batch.validate(full=True)
+            yield batch
 
 
 def _is_cut(nanos: Column, micros: Column) -> bool:
@@ -168,10 +164,9 @@ def _is_cut(nanos: Column, micros: Column) -> bool:
     return pc.any(pc.and_(known, differ)).as_py() is True
 
 
-def _opened(file: IO[bytes], metadata: pq.FileMetaData | None) -> pq.ParquetFile:
+def _opened(file: IO[bytes]) -> pq.ParquetFile:
     return pq.ParquetFile(
         file,
-        metadata=metadata,
         buffer_size=_READ_AHEAD,
         pre_buffer=False,
         page_checksum_verification=True,
@@ -184,39 +179,12 @@ def readable() -> Iterator[None]:
     """What pyarrow finds wrong with the content is the file's fault; a failing disk is not."""
     try:
         yield
-    except (pa.ArrowException, UnicodeDecodeError, FooterError) as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise UnfitError("whole", f"the file cannot be read: {_first_line(error)}") from error
     except OSError as error:
         if error.errno is not None:
             raise
         raise UnfitError("whole", f"the file cannot be read: {_first_line(error)}") from error
-
-
-def batches(parquet: OpenParquet, *, rows: int, step_bytes: int) -> Iterator[pa.RecordBatch]:
-    """At most `rows` rows, about `step_bytes` of content at once; values are checked (UTF-8)."""
-    parts = parquet.parts()
-    while True:
-        with readable():
-            part = next(parts, None)
-        if part is None:
-            return
-        yield from _batches(part, rows=rows, step_bytes=step_bytes)
-
-
-def _batches(part: pq.ParquetFile, *, rows: int, step_bytes: int) -> Iterator[pa.RecordBatch]:
-    groups = [part.metadata.row_group(number) for number in range(part.num_row_groups)]
-    total = max(sum(group.num_rows for group in groups), 1)
-    content = sum(group.total_byte_size for group in groups)
-    size = max(min(rows, step_bytes * total // max(content, 1)), 256)
-    with readable():
-        found = part.iter_batches(size, use_threads=False)
-    while True:
-        with readable():
-            batch = next(found, None)
-            if batch is None:
-                return
-            batch.validate(full=True)
-        yield batch
 
 
 def check_named_object(metadata: Mapping[str, str], obj: SyncedObject, catalog: Catalog) -> None:

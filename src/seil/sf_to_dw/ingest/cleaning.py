@@ -254,7 +254,7 @@ def _ruled(obj: SyncedObject) -> list[str]:
 def _batches(parquet: OpenParquet) -> Iterator[pa.RecordBatch]:
     """At least one, if an empty one: the clean copy of an empty file has its columns, too."""
     if parquet.num_rows:
-        yield from checks.batches(parquet, rows=BATCH_ROWS, step_bytes=BATCH_BYTES)
+        yield from parquet.batches(rows=BATCH_ROWS, step_bytes=BATCH_BYTES)
     else:
         yield pa.RecordBatch.from_pylist([], schema=parquet.schema_arrow)
 
