@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen
 PYTEST_ARGS ?= -n 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench demo docs test test-all quick kill lint types check format coverage lock clean
+.PHONY: help install bench demo docs wheel test test-all quick kill lint types check format coverage lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,8 +40,19 @@ $(UV):
 	$(PYTHON) -m venv .tools
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-demo: .venv/.installed ## Full load, changes, hourly delta: a whole org to a warehouse, with proof
-	@$(RUN) seil demo
+# The base and the stand-ins are all it needs; what else is installed stays.
+demo: $(UV) ## Full load, changes, hourly delta: a whole org to a warehouse, with proof
+	@$(UV) run --frozen --quiet --python $(PYTHON) --no-default-groups --extra sandbox seil demo
+
+wheel: $(UV) ## Build the wheel, and run its demo in an empty environment
+	rm -rf build/wheel
+	$(UV) build --quiet --wheel --out-dir build/wheel
+	$(UV) export --quiet --frozen --no-default-groups --all-extras --no-emit-project --no-hashes \
+		--output-file build/wheel/versions.txt >/dev/null
+	$(UV) venv --quiet --no-project --python $(PYTHON) build/wheel/empty
+	$(UV) pip install --quiet --no-config --python build/wheel/empty --constraints build/wheel/versions.txt \
+		"$$(echo build/wheel/*.whl)[sandbox]"
+	cd build/wheel && empty/bin/seil demo --orders 200
 
 test: install ## Run every test, offline
 	$(RUN) pytest $(PYTEST_ARGS)

@@ -17,6 +17,7 @@ SeilError
 │   └── UncountedError        it was done; how much that changed could not be read
 └── AbortError            stop: nothing will work until somebody changes something
     ├── ConfigurationError    settings or catalog, every problem at once
+    ├── MissingExtraError     a package of an extra is not installed
     ├── LoginError            the org refuses these credentials
     ├── OtherOrgError         the login leads to another org than this site was read from
     ├── NewerSiteError        a later version wrote this site's documents
@@ -368,6 +369,22 @@ class OtherOrgError(AbortError):
         self.login_url = login_url
         self.site_org = site_org
         self.login_org = login_org
+
+
+class MissingExtraError(AbortError):
+    """A command needs `module`, which only the `extra` of the package installs."""
+
+    cure = "Install the extra that the message names: `pip install 'seil[api]'`."
+
+    exit_code = 2
+
+    def __init__(self, extra: str, module: str) -> None:
+        super().__init__(
+            f"{module} is not installed: it comes with the extra `{extra}`",
+            hint=f"Install it with `pip install 'seil[{extra}]'`, then run the same command again",
+        )
+        self.extra = extra
+        self.module = module
 
 
 class NewerSiteError(AbortError):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seil.errors import ConfigurationError, Problem, UnavailableError
+from seil.extras import requires
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -123,7 +124,8 @@ class Secrets:
 
 def secret(reference: str) -> str:
     """The secret `aws:<reference>`, with one client and one cache for the process."""
-    return _secrets.reveal(reference)
+    with requires("aws"):
+        return _secrets.reveal(reference)
 
 
 def _text_of(name: str, found: Any) -> str:

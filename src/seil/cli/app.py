@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -97,6 +98,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed makes the same org.")] = 1,
 ) -> int:
     """Show it all at once: a stand-in org, a full load, changes, an hourly delta, the proof."""
+    # A process of its own serves it, whose missing packages would be told to nobody.
+    import_module("seil.sandbox.salesforce.server")
     from seil.cli.context import shown_progress
     from seil.cli.demo import Demo
     from seil.cli.demo_folder import DemoFolder
@@ -113,4 +116,4 @@ def demo(
         raise KeyboardInterrupt(hint) from error
 
 
-command(app, json=False)(demo)
+command(app, json=False, extra="sandbox")(demo)

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +26,7 @@ from typer.core import TyperGroup
 
 from seil.cli.answers import error_document, failure
 from seil.errors import SeilError
+from seil.extras import requires
 
 UNBALANCED = 1
 PERSON_NEEDED = 6
@@ -131,17 +132,6 @@ class RootGroup(TyperGroup):
         super().__init__(**options)
         self.commands = LazyCommands(self.commands, self.modules)
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        # To convert an option, even one that is not given, typer imports pydantic, which takes
-        # longer than all the rest of a command's --help.
-        if not args or args[0].startswith("-"):
-            return super().parse_args(ctx, args)
-        options, self.params, self.add_help_option = self.params, [], False
-        try:
-            return super().parse_args(ctx, args)
-        finally:
-            self.params, self.add_help_option = options, True
-
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         given = list(sys.argv[1:] if args is None else args)
         self.answers_json = _wants_json(given)
@@ -172,16 +162,23 @@ def group(help_text: str, *, has_default: bool = False) -> typer.Typer:
 
 
 def command(
-    app: typer.Typer, name: str | None = None, *, json: bool = True, narrated: bool = False
+    app: typer.Typer,
+    name: str | None = None,
+    *,
+    json: bool = True,
+    narrated: bool = False,
+    extra: str = "",
 ) -> Callable[[_Function], _Function]:
     """Registers a function whose first parameter is the `Call`; what it returns is the exit code.
 
+    `extra` of pyproject.toml installs what the function imports beyond the base.
     The common options are taken behind the command's name as well as before it.
     """
 
     def register(function: _Function) -> _Function:
         def run(ctx: typer.Context, **values: Any) -> None:
-            _run(function, _call(ctx, values, narrated=narrated), values)
+            with requires(extra) if extra else nullcontext():
+                _run(function, _call(ctx, values, narrated=narrated), values)
 
         app.command(name)(_with_common_options(function, run, json=json))
         return function

@@ -40,7 +40,7 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="sandbox")
 
 
-@command(app)
+@command(app, extra="sandbox")
 def salesforce(
     call: Call,
     *,
@@ -117,7 +117,7 @@ def salesforce(
         output.line("The stand-in org has stopped; the next start goes on where it was.")
 
 
-@command(app)
+@command(app, extra="sandbox")
 def tick(
     call: Call,
     *,
@@ -141,7 +141,7 @@ def tick(
     output.table([*names, "object"], [row for row in rows if any(row[:-1])])
 
 
-@command(app)
+@command(app, extra="sandbox")
 def reset(
     call: Call,
     *,

@@ -28,7 +28,7 @@ _STATE = Path("seil-data/sandbox/admanager")
 
 def register(app: typer.Typer) -> None:
     """Under `seil sandbox`."""
-    command(app)(admanager)
+    command(app, extra="sandbox")(admanager)
 
 
 def admanager(

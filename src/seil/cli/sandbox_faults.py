@@ -20,7 +20,7 @@ class StandInName(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Under `seil sandbox`."""
-    command(app)(faults)
+    command(app, extra="sandbox")(faults)
 
 
 def faults(

@@ -28,7 +28,7 @@ _STATE = Path("seil-data/sandbox/techone")
 
 def register(app: typer.Typer) -> None:
     """Under `seil sandbox`."""
-    command(app)(techone)
+    command(app, extra="sandbox")(techone)
 
 
 def techone(

@@ -14,6 +14,7 @@ import typer
 from seil.cli import output
 from seil.cli.frame import Call, command
 from seil.errors import ConfigurationError, Problem
+from seil.extras import requires
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    command(app)(serve)
+    command(app, extra="api")(serve)
 
 
 def serve(
@@ -78,9 +79,10 @@ def serve(
 
 
 def _with_stand_ins(settings: Settings, url: str, held: ExitStack) -> ASGIApp:
-    from seil.sandbox.beside_api import build_with_issuer, far_ends
+    with requires("sandbox"):
+        from seil.sandbox.beside_api import build_with_issuer, far_ends
 
-    return build_with_issuer(held.enter_context(far_ends(settings)), url)
+        return build_with_issuer(held.enter_context(far_ends(settings)), url)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -1,0 +1,22 @@
+"""Packages that only some commands need: the extras of pyproject.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from seil.errors import MissingExtraError
+
+__all__ = ["requires"]
+
+
+@contextmanager
+def requires(extra: str) -> Iterator[None]:
+    """Raises MissingExtraError where what runs inside imports a package that is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = error.name or ""
+        if not module or module.partition(".")[0] == "seil":
+            raise
+        raise MissingExtraError(extra, module) from error

@@ -1,0 +1,166 @@
+"""What each part of SEIL imports, its extra installs; the base syncs an org without any extra."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.sites import Site
+
+ROOT = Path(__file__).parents[1]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SOURCE = ROOT / "src/seil"
+# Which extra installs what a package, or a module, imports beside the base.
+EXTRAS = {
+    "admanager": {"api"},
+    "api": {"api"},
+    "aws": {"aws", "api"},
+    "observe/spans.py": {"api"},
+    "observe/traces.py": {"api"},
+    "sandbox": {"sandbox"},
+    "sandbox/beside_api.py": {"sandbox", "api"},
+    "sandbox/issuer": {"sandbox", "api"},
+    "secrets_manager.py": {"aws"},
+    "techone": {"api"},
+    "cli/serve.py": {"api"},
+}
+# Of the same version as boto3 and pydantic, which ask for it.
+PINNED = {"botocore", "pydantic-core"}
+
+
+def names(requirements: list[str]) -> set[str]:
+    found = {re.split(r"[^\w.-]", entry, maxsplit=1)[0].lower() for entry in requirements}
+    return {name.replace("_", "-") for name in found} - {"seil"}
+
+
+def installed_with(requirements: set[str]) -> set[str]:
+    """With what these need in their turn."""
+    found: set[str] = set()
+    waiting = list(requirements)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        try:
+            needed = distribution(name).requires or []
+        except PackageNotFoundError:  # For another version of Python.
+            continue
+        needed = [entry for entry in needed if "extra ==" not in entry]
+        waiting += names(needed)
+    return found
+
+
+BASE = names(PROJECT["dependencies"])
+OPTIONAL = {extra: names(found) for extra, found in PROJECT["optional-dependencies"].items()}
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def allowed(place: str) -> set[str]:
+    fits = [name for name in EXTRAS if place == name or place.startswith(f"{name}/")]
+    extras = EXTRAS[max(fits, key=len)] if fits else set()
+    return BASE.union(*(OPTIONAL[extra] for extra in extras))
+
+
+def test_every_import_is_installed_by_the_base_or_the_extra_of_its_package() -> None:
+    providers = packages_distributions()
+    wrong = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        place = path.relative_to(SOURCE).as_posix()
+        for module in imported(path):
+            top = module.partition(".")[0]
+            known = top in sys.stdlib_module_names or top in {"seil", "google"}
+            if known or top.startswith("mypy_boto3"):  # For types only.
+                continue
+            found = {name.lower().replace("_", "-") for name in providers.get(top, [top])}
+            if not found & (allowed(place) | PINNED):
+                wrong.append(f"{place}: {module}")
+    assert wrong == []
+
+
+def test_all_is_every_extra() -> None:
+    (entry,) = PROJECT["optional-dependencies"]["all"]
+    listed = set(re.findall(r"\w+", entry)) - {"seil"}
+    assert listed == set(OPTIONAL) - {"all"}
+
+
+HIDING = """
+import sys
+hidden = set(sys.argv.pop(1).split(","))
+class Hiding:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in hidden:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hiding())
+from seil.cli import main
+sys.argv[0] = "seil"
+main()
+"""
+
+
+def without(extras: set[str]) -> str:
+    """The modules that are not there where only the base and `extras` are installed."""
+    there = installed_with(BASE.union(*(OPTIONAL[extra] for extra in extras)))
+    return ",".join(
+        module
+        for module, found in packages_distributions().items()
+        if module != "seil" and not {name.lower().replace("_", "-") for name in found} & there
+    )
+
+
+def run(folder: Path, *arguments: str, extras: set[str] = frozenset()) -> Any:  # type: ignore[assignment]
+    command = [sys.executable, "-c", HIDING, without(extras), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "extras", "missing"),
+    [
+        ("serve", set(), "api"),
+        ("serve", {"sandbox"}, "api"),
+        ("serve --sandbox --port 0", {"api"}, "sandbox"),
+        ("demo", set(), "sandbox"),
+        ("sandbox salesforce", set(), "sandbox"),
+        ("sandbox admanager", {"api"}, "sandbox"),
+        ("sandbox techone", set(), "sandbox"),
+    ],
+)
+def test_a_command_whose_extra_is_missing_says_which(
+    tmp_path: Path, line: str, extras: set[str], missing: str
+) -> None:
+    answer = run(tmp_path, *line.split(), extras=extras)
+    assert answer.returncode == 2, answer.stderr
+    assert f"Install it with `pip install 'seil[{missing}]'`" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_secret_of_aws_says_which_extra_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "seil.toml").write_text('[salesforce]\nclient_secret = "aws:salesforce"\n')
+    answer = run(tmp_path, "login")
+    assert (answer.returncode, "pip install 'seil[aws]'" in answer.stderr) == (2, True)
+
+
+def test_the_base_lists_its_commands_and_syncs_an_org(tmp_path: Path, generated: Path) -> None:
+    shutil.copytree(generated, tmp_path / "org")
+    site = Site(tmp_path)
+    with site.serve():
+        site.pass_a_second()
+        for line in ("--help", "sandbox --help", "plan", "run", "status", "query SELECT 1"):
+            answer = run(tmp_path, *line.split(maxsplit=1))
+            assert answer.returncode == 0, (line, answer.stdout + answer.stderr)
