@@ -127,7 +127,7 @@ def test_every_command_of_a_module_is_listed() -> None:
 def test_an_unknown_command_is_met_with_the_likely_one(seil: Seil) -> None:
     answer = seil("statsu")
     assert answer.code == 2
-    assert "No such command 'statsu'. Did you mean 'status'?" in answer.err
+    assert "No such command 'statsu'. Did you mean 'status'" in answer.err
 
 
 def test_commands_can_be_added_and_taken_away() -> None:
