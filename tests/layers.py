@@ -16,6 +16,7 @@ from typing import NamedTuple
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("seil",),
     ("seil.errors", "seil.arrow_memory", "seil.ports", "seil.durations", "seil.masking"),
+    ("seil.extras",),
     (
         "seil.deadline",
         "seil.retry_after",
