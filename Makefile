@@ -76,6 +76,7 @@ OTHER_PYTHONS ?= 3.12 3.13
 test-all: install ## What takes long beside `make test`: every property at length, kills, other Pythons
 	SEIL_TEST_ALL=1 $(RUN) pytest $(PYTEST_ARGS) --timeout 3600 -m hypothesis
 	$(MAKE) --no-print-directory kill LIVES=20
+	$(MAKE) --no-print-directory wheel
 	for version in $(OTHER_PYTHONS); do $(MAKE) --no-print-directory python-$$version || exit 1; done
 
 python-%: $(UV)
