@@ -188,8 +188,7 @@ class StateSettings(_Section):
 
     url: Annotated[str, AfterValidator(_state_url)] = Field(
         "",
-        description="sqlite:<file>, or postgresql://<user>@<host>/<database> where several "
-        "machines write; default: state.sqlite beside the journal.",
+        description="sqlite:<file>; default: state.sqlite beside the journal.",
     )
     password: Secret | None = Field(None, description="The password, for postgresql.")
     keep: Duration = Field(timedelta(days=90), description="Runs' reports are kept this long.")

@@ -198,7 +198,33 @@ class Run(TypedDict):
     exit_code: int
     host: str
     pid: int
+    plan: dict[str, Any]
+    counts: dict[str, int]
     is_alive: bool
+
+
+class RunAttempt(TypedDict):
+    """A try of a step of a run; `number` counts all of the run's."""
+
+    step: str
+    about: str
+    attempt: int
+    number: int
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str
+    done: int
+    error: str
+    message: str
+
+
+class RunLine(TypedDict):
+    """`number` is that of the attempt that logged it, 0 outside of any."""
+
+    number: int
+    logged_at: datetime
+    level: str
+    text: str
 
 
 class SchemaOfObject(TypedDict):
@@ -315,6 +341,11 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
     "seil.schema-diff/1": (
         "seil schema diff",
         {"objects": list[SchemaOfObject], "errors": dict[str, str]},
+    ),
+    "seil.runs/1": ("seil runs, seil runs list", {"runs": list[Run], "next": str | None}),
+    "seil.run-report/1": (
+        "seil runs show",
+        {"run": Run | None, "attempts": list[RunAttempt], "lines": list[RunLine]},
     ),
     "seil.state/1": ("seil state backup, restore", {"file": str, "rows": dict[str, int]}),
     "seil.schema-accept/1": ("seil schema accept", {"object": str, "decisions": list[Decision]}),

@@ -28,6 +28,7 @@ _MODULES = {
     "reconcile": "reconcile",
     "rebuild": "rebuild",
     "status": "status",
+    "runs": "runs",
     "state": "state",
     "files": "files",
     "schema": "schema",

@@ -81,8 +81,8 @@ def ingest(
                 bus=site.journal,
                 own=site.own_paths,
             )
-        with shown_progress(call) as progress:
-            report = site.ingestor.sweep(chosen if objects else (), progress)
+        with shown_progress(call) as shown:
+            report = site.ingestor.sweep(chosen if objects else (), results.progress(shown))
         results.ingested(report)
         _say_ingested(call, imported if from_ else None, report)
     unplaced = any(file.unplaced for file in imported)

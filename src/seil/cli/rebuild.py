@@ -33,7 +33,7 @@ def rebuild(
         recorded_run(site, "rebuild") as results,
         run_lock(site.lake),
     ):
-        with shown_progress(call) as progress:
+        with shown_progress(call) as shown:
             report = Rebuild(
                 site.settings.warehouse,
                 site.lake,
@@ -41,7 +41,7 @@ def rebuild(
                 site.models,
                 bus=site.journal,
                 decisions=site.state.decisions,
-                progress=progress,
+                progress=results.progress(shown),
             ).run(anyway=anyway)
         if report.is_replaced:
             results.loaded(report.load)

@@ -48,8 +48,9 @@ def reconcile(
         believed = {obj.api_name for obj in site.catalog.select(believe)} if believe else set()
         with (
             recorded_run(site, "reconcile") as results,
-            shown_progress(call) as progress,
+            shown_progress(call) as shown,
         ):
+            progress = results.progress(shown)
             report = site.pipeline.reconcile(chosen, kinds, believe=believed, progress=progress)
             results.ran(report)
         run_report.ran(call, report, site.catalog.display_names)

@@ -72,10 +72,11 @@ def extract(call: Call, objects: arguments.Objects = None, *, full: Full = False
     with opened(call) as site:
         chosen = site.catalog.select(objects or ())
         with (
-            recorded_run(site, "extract") as results,
+            recorded_run(site, "extract", objects=objects or [], full=full) as results,
             run_lock(site.lake),
-            shown_progress(call) as progress,
+            shown_progress(call) as shown,
         ):
+            progress = results.progress(shown)
             report = site.extractor.run(chosen, full=full, progress=progress)
             results.extracted([*report.flows, *report.deletions])
             results.checked((name, "deletions") for name in report.checked)
@@ -107,11 +108,11 @@ def load(
 
     with (
         opened(call) as site,
-        recorded_run(site, "load") as results,
+        recorded_run(site, "load", objects=objects or []) as results,
         run_lock(site.lake),
     ):
         chosen = [o.api_name for o in site.catalog.select(objects)] if objects else ()
-        with shown_progress(call) as progress, site.warehouse() as warehouse:
+        with shown_progress(call) as shown, site.warehouse() as warehouse:
             report = loaded(
                 warehouse,
                 site.lake,
@@ -121,7 +122,7 @@ def load(
                 everything=everything,
                 decisions=site.state.decisions,
                 bus=site.journal,
-                progress=progress,
+                progress=results.progress(shown),
             )
         results.loaded(report)
         reports.loaded(call, report)
@@ -155,17 +156,17 @@ def build(
             return 0
     with (
         opened(call) as site,
-        recorded_run(site, "build") as results,
+        recorded_run(site, "build", tables=tables or [], full=full) as results,
         run_lock(site.lake),
     ):
-        with shown_progress(call) as progress, site.warehouse() as warehouse:
+        with shown_progress(call) as shown, site.warehouse() as warehouse:
             report = built(
                 warehouse,
                 site.models,
                 tables=tables or (),
                 full=full,
                 bus=site.journal,
-                progress=progress,
+                progress=results.progress(shown),
             )
         results.built(report)
         reports.built(call, report)
@@ -183,8 +184,10 @@ def _published(call: Call, site: Site) -> Publication:
 
 def _run_once(call: Call, site: Site, objects: Sequence[SyncedObject], *, full: bool) -> int:
     site.journal.prune(site.settings.events.keep)
-    with recorded_run(site, "run") as results:
-        with shown_progress(call) as progress:
+    names = [obj.api_name for obj in objects]
+    with recorded_run(site, "run", objects=names, full=full) as results:
+        with shown_progress(call) as shown:
+            progress = results.progress(shown)
             report = site.pipeline.run(objects, full=full, progress=progress)
         results.ran(report)
     run_report.ran(call, report, site.catalog.display_names)

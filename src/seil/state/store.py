@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from seil.errors import ConfigurationError, Problem
 from seil.sqlite_file import IN_MEMORY
 from seil.state.decisions import Decisions
 from seil.state.runs import Runs
@@ -55,7 +56,8 @@ def open_state(settings: StateSettings) -> State:
     scheme, _, rest = settings.url.partition(":")
     if scheme == "sqlite":
         return State(SqliteDatabase(Path(rest)))
-    raise NotImplementedError(scheme)
+    problem = Problem("state.url", f"{scheme} is not supported yet", "name a file: sqlite:<file>")
+    raise ConfigurationError([problem])
 
 
 def is_stored(settings: StateSettings) -> bool:

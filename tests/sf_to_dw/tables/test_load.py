@@ -291,7 +291,7 @@ def test_a_backlog_commits_step_by_step(
 
     class Watching:
         def step(self, name: str, total: int | None = None) -> Watching:
-            assert (name, total) == ("load order", 10)
+            assert (name, total) == ("load Order", 10)
             return self
 
         def advance(self, rows: int) -> None:

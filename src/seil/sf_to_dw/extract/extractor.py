@@ -147,7 +147,7 @@ class Extractor:
     ) -> FlowResult:
         started = time.monotonic()
         try:
-            with progress.step(f"extract {obj.display_name}") as step:
+            with progress.step(f"extract {obj.api_name}") as step:
                 result = FlowRunner(self._context, obj).run(step, now=now, full=full)
         except (RejectError, RetryError) as error:
             log.warning("extract %s failed: %s", obj.api_name, error)

@@ -145,9 +145,10 @@ class Ingestor:
         """
         settle_pending(self._lake, self._bus)
         keys = [entry.key for entry in self._landed(objects)]
+        names = [obj.api_name for obj in objects] if len(objects) == 1 else []
         results: dict[str, Ingested] = {}
         with (
-            progress.step("ingest") as step,
+            progress.step(" ".join(["ingest", *names])) as step,
             ThreadPoolExecutor(self._workers, thread_name_prefix="ingest") as pool,
         ):
             running = [pool.submit(in_context(self._take_in_or_leave), key, step) for key in keys]

@@ -285,7 +285,7 @@ class ObjectLoader:
         return list(load_events(self.report(merged), self._load_id))
 
     def _step(self, progress: Progress) -> Any:
-        return progress.step(f"load {self.table.name}", sum(file.rows for file in self.files))
+        return progress.step(f"load {self.object.api_name}", sum(file.rows for file in self.files))
 
     def _new_plan(self, as_text: set[str]) -> TablePlan:
         known = self._warehouse.columns(self.table)
