@@ -80,12 +80,11 @@ test-all: install ## What takes long beside `make test`: every property at lengt
 	for version in $(OTHER_PYTHONS); do $(MAKE) --no-print-directory python-$$version || exit 1; done
 
 python-%: $(UV)
-	@if ! $(UV) python find --no-python-downloads $* >/dev/null 2>&1; then \
-		echo "Python $* is not on this machine: left out"; \
-	else \
-		UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-$* $(UV) sync --frozen --quiet --python $* && \
-		.venv-$*/bin/pytest $(PYTEST_ARGS) $(QUICK_TESTS); \
-	fi
+	@for found in $$(command -v python$*) $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$*.*/bin/python$* none; do \
+		[ $$found = none ] || $$found -c pass 2>/dev/null && break; done; \
+	if [ $$found = none ]; then echo "Python $* is not on this machine: left out"; exit; fi; \
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-$* $(UV) sync --frozen --quiet --python $$found && \
+	.venv-$*/bin/pytest $(PYTEST_ARGS) $(QUICK_TESTS)
 
 # The lives are numbered from SEED; `make kill SEED=<number> LIVES=1` is one of them again.
 LIVES ?= 50

@@ -57,9 +57,9 @@ class Cursor:
         """Counts a delivery before it is made: one that kills the process counts as well."""
         with self._file.transaction() as connection:
             row = connection.execute(
-                "UPDATE subscribers SET attempts = iif(trying = ?1, attempts, 0) + 1, trying = ?1,"
-                " seen_at = ?2 WHERE name = ?3 RETURNING attempts",
-                [seq, _now(), self._name],
+                "UPDATE subscribers SET attempts = iif(trying = :seq, attempts, 0) + 1,"
+                " trying = :seq, seen_at = :now WHERE name = :name RETURNING attempts",
+                {"seq": seq, "now": _now(), "name": self._name},
             ).fetchone()
         return int(row[0])
 
@@ -108,9 +108,9 @@ def dead_letters(journal: Journal, subscriber: str | None = None) -> list[DeadLe
     """Oldest first."""
     rows = journal.file.rows(
         "SELECT subscriber, seq, body, reason, attempts, died_at, redeliver"
-        " FROM dead_letters JOIN events USING (seq) WHERE ?1 IS NULL OR subscriber = ?1"
+        " FROM dead_letters JOIN events USING (seq) WHERE :name IS NULL OR subscriber = :name"
         " ORDER BY seq, subscriber",
-        [subscriber],
+        {"name": subscriber},
     )
     return [
         DeadLetter(
@@ -133,9 +133,9 @@ def redeliver(journal: Journal, *, subscriber: str | None = None, seq: int | Non
     """
     with journal.file.transaction() as connection:
         return connection.execute(
-            "UPDATE dead_letters SET redeliver = 1 WHERE (?1 IS NULL OR subscriber = ?1)"
-            " AND (?2 IS NULL OR seq = ?2)",
-            [subscriber, seq],
+            "UPDATE dead_letters SET redeliver = 1 WHERE (:name IS NULL OR subscriber = :name)"
+            " AND (:seq IS NULL OR seq = :seq)",
+            {"name": subscriber, "seq": seq},
         ).rowcount
 
 
