@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from starlette.types import ASGIApp
 
-    from seil.api.calls import Call
+    from seil.api.calls import ServiceCall
 
 PATH = "/v1/gam/order/3102455871"
 # A near downstream that is quick: what the edge adds shows most.
@@ -48,7 +48,7 @@ class Service:
     def __init__(self, order: type[BaseModel]) -> None:
         self._order = order
 
-    def run(self, _call: Call) -> Answer:
+    def run(self, _call: ServiceCall) -> Answer:
         order = self._order.model_validate(downstream())
         return Answer(200, order.model_dump(mode="json", by_alias=True, exclude_none=True))
 

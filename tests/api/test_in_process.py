@@ -10,29 +10,29 @@ from dataclasses import dataclass
 
 import pytest
 
-from seil.api.calls import Answer, Call
+from seil.api.calls import Answer, ServiceCall
 from seil.api.edge.dispatch import Dispatch, Limits
 from seil.api.in_process import InProcess
 from seil.observe.correlation import correlated, correlation_id
 
-RATE = Call("techone.rate", {}, "c")
-ORDER = Call("gam.get-order", {}, "c")
+RATE = ServiceCall("techone.rate", {}, "c")
+ORDER = ServiceCall("gam.get-order", {}, "c")
 
 
 @dataclass
 class Service:
-    run_: Callable[[Call], Answer]
+    run_: Callable[[ServiceCall], Answer]
 
-    def run(self, call: Call) -> Answer:
+    def run(self, call: ServiceCall) -> Answer:
         return self.run_(call)
 
 
-def echo(call: Call) -> Answer:
+def echo(call: ServiceCall) -> Answer:
     return Answer(200, {"operation": call.operation, "thread": threading.get_ident()})
 
 
 def test_each_operation_goes_to_its_systems_service_in_another_thread() -> None:
-    def refuse(_call: Call) -> Answer:
+    def refuse(_call: ServiceCall) -> Answer:
         return Answer(404)
 
     downstream = InProcess({"gam": Service(refuse), "techone": Service(echo)})
@@ -46,7 +46,7 @@ def test_each_operation_goes_to_its_systems_service_in_another_thread() -> None:
 def test_service_sees_the_correlation_id_of_the_request() -> None:
     seen: list[str] = []
 
-    def remember(_call: Call) -> Answer:
+    def remember(_call: ServiceCall) -> Answer:
         seen.append(correlation_id())
         return Answer(200)
 
@@ -58,7 +58,7 @@ def test_service_sees_the_correlation_id_of_the_request() -> None:
 def test_slow_service_is_given_up_on_and_settles_all_the_same() -> None:
     go_on, settled = threading.Event(), threading.Event()
 
-    def slow(_call: Call) -> Answer:
+    def slow(_call: ServiceCall) -> Answer:
         assert go_on.wait(10)
         settled.set()
         return Answer(200)
@@ -79,7 +79,7 @@ def test_slow_service_is_given_up_on_and_settles_all_the_same() -> None:
 def test_slow_system_takes_no_threads_from_another() -> None:
     go_on = threading.Event()
 
-    def slow(_call: Call) -> Answer:
+    def slow(_call: ServiceCall) -> Answer:
         assert go_on.wait(10)
         return Answer(200)
 
@@ -98,7 +98,7 @@ def test_slow_system_takes_no_threads_from_another() -> None:
 def test_no_more_calls_at_once_than_workers() -> None:
     lock, running, most = threading.Lock(), 0, 0
 
-    def count(_call: Call) -> Answer:
+    def count(_call: ServiceCall) -> Answer:
         nonlocal running, most
         with lock:
             running += 1
@@ -120,7 +120,7 @@ def test_slow_calls_that_pile_up_take_no_more_threads() -> None:
     """Each is given up on by its caller; its thread is not."""
     go_on, began = threading.Event(), []
 
-    def slow(call: Call) -> Answer:
+    def slow(call: ServiceCall) -> Answer:
         began.append(call.correlation_id)
         assert go_on.wait(10)
         return Answer(200)
@@ -128,14 +128,14 @@ def test_slow_calls_that_pile_up_take_no_more_threads() -> None:
     async def run() -> None:
         downstream = InProcess({"pile": Service(slow)}, workers=3)
         dispatch = Dispatch(downstream, Limits(timeout=1, failures=100))
-        calls = [Call("pile.up", {}, str(at)) for at in range(12)]
+        calls = [ServiceCall("pile.up", {}, str(at)) for at in range(12)]
         found = await asyncio.gather(*(dispatch.answer(call, repeatable=False) for call in calls))
         threads = [t for t in threading.enumerate() if t.name.startswith("seil-pile")]
         assert (len(threads), len(began)) == (3, 3)
         told = [(answer.code, answer.errors[0].code, answer.retry_after) for answer in found]
         assert told == [(504, "EC50401", None)] * 3 + [(504, "EC50402", 5)] * 9
         go_on.set()
-        again = await downstream.call(Call("pile.up", {}, "again", seconds=10))
+        again = await downstream.call(ServiceCall("pile.up", {}, "again", seconds=10))
         assert again.code == 200
 
     asyncio.run(run())
@@ -145,7 +145,7 @@ def test_slow_calls_that_pile_up_take_no_more_threads() -> None:
 def test_call_that_is_given_up_on_while_it_waits_is_never_made() -> None:
     go_on, made = threading.Event(), []
 
-    def slow(call: Call) -> Answer:
+    def slow(call: ServiceCall) -> Answer:
         made.append(call.correlation_id)
         assert go_on.wait(10)
         return Answer(200)
@@ -154,14 +154,14 @@ def test_call_that_is_given_up_on_while_it_waits_is_never_made() -> None:
         downstream = InProcess({"gam": Service(slow)}, workers=1)
         first = asyncio.create_task(downstream.call(ORDER))
         await asyncio.sleep(0.01)
-        second = asyncio.create_task(downstream.call(Call("gam.get-order", {}, "second")))
+        second = asyncio.create_task(downstream.call(ServiceCall("gam.get-order", {}, "second")))
         await asyncio.sleep(0.01)
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
             await second
         go_on.set()
         assert (await first).code == 200
-        assert (await downstream.call(Call("gam.get-order", {}, "third"))).code == 200
+        assert (await downstream.call(ServiceCall("gam.get-order", {}, "third"))).code == 200
 
     asyncio.run(run())
     assert made == ["c", "third"]
@@ -171,14 +171,14 @@ def test_call_that_waited_for_a_thread_is_told_what_is_left_of_its_time() -> Non
     told: list[float] = []
     go_on = threading.Event()
 
-    def slow(call: Call) -> Answer:
+    def slow(call: ServiceCall) -> Answer:
         told.append(call.seconds or 0)
         assert go_on.wait(10)
         return Answer(200)
 
     async def run() -> None:
         downstream = InProcess({"gam": Service(slow)}, workers=1)
-        call = Call("gam.get-order", {}, "c", seconds=10)
+        call = ServiceCall("gam.get-order", {}, "c", seconds=10)
         waiting = [asyncio.create_task(downstream.call(call)) for _ in range(2)]
         await asyncio.sleep(0.2)
         go_on.set()
@@ -192,14 +192,14 @@ def test_call_that_waited_for_a_thread_is_told_what_is_left_of_its_time() -> Non
 def test_close_waits_for_what_has_begun_and_lets_nothing_begin() -> None:
     go_on, ended = threading.Event(), []
 
-    def slow(call: Call) -> Answer:
+    def slow(call: ServiceCall) -> Answer:
         assert go_on.wait(10)
         ended.append(call.correlation_id)
         return Answer(200)
 
     async def run() -> None:
         downstream = InProcess({"gam": Service(slow)}, workers=1)
-        calls = [Call("gam.get-order", {}, name) for name in ("first", "second")]
+        calls = [ServiceCall("gam.get-order", {}, name) for name in ("first", "second")]
         waiting = [asyncio.create_task(downstream.call(call)) for call in calls]
         await asyncio.sleep(0.01)
         for task in waiting:

@@ -15,15 +15,15 @@ from tests.api.deployments import StandIns
 from tests.ministack import Ministack
 
 import seil.secrets_manager
-from seil.api.calls import Answer, Call
+from seil.api.calls import Answer, ServiceCall
 from seil.aws import gam_client, runtime, tech1_client
 from seil.aws.client import Client
 from seil.secrets_manager import Secrets
 from seil.settings import TechOneSettings
 from seil.techone.client import TechOne
 
-RATE = Call("techone.rate", {}, "7d0cbd3e-34b1-4c3b-8a30-6b1a0f7f3c11").to_json()
-ORDER = Call("gam.get-order", {"orderId": 1}, "c").to_json()
+RATE = ServiceCall("techone.rate", {}, "7d0cbd3e-34b1-4c3b-8a30-6b1a0f7f3c11").to_json()
+ORDER = ServiceCall("gam.get-order", {"orderId": 1}, "c").to_json()
 
 
 @pytest.fixture(autouse=True)

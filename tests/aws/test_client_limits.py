@@ -16,7 +16,7 @@ from tests.aws.conftest import Context
 from tests.ministack import Ministack
 
 from seil.admanager.client import AdManager
-from seil.api.calls import Answer, Call
+from seil.api.calls import Answer, ServiceCall
 from seil.api.contract.operation import changes, reads
 from seil.api.services.gam import gam_service
 from seil.api.services.idempotency import IdempotencyStore, SqliteStore
@@ -29,7 +29,7 @@ from seil.secret import Secret
 from seil.settings import AdManagerSettings, ApiSettings
 
 ORDER = {"orders": [{"name": "Acme", "advertiserId": 4500000001, "traffickerId": 240000001}]}
-CREATE = Call("gam.create-order", ORDER, "c", idempotency_key="one", seconds=29)
+CREATE = ServiceCall("gam.create-order", ORDER, "c", idempotency_key="one", seconds=29)
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     logging.getLogger().setLevel(level)
 
 
-def answered(client: Client, call: Call, seconds: float | None = None) -> tuple[int, str, str]:
+def answered(
+    client: Client, call: ServiceCall, seconds: float | None = None
+) -> tuple[int, str, str]:
     """The code of the answer, and the first reason; it came before the function was killed."""
     context = None if seconds is None else Context(seconds)
     answer = Answer.from_json(json.loads(json.dumps(client(call.to_json(), context))))
@@ -85,7 +87,9 @@ def test_effect_that_is_late_is_unknown_before_the_function_ends(
 ) -> None:
     """What the key is worth then is noted, too."""
     client = bookings(stand_in, keys, tmp_path)
-    assert answered(client, Call("gam.get-order", {"orderId": 1}, "c"))[0] == 404  # It is built.
+    assert (
+        answered(client, ServiceCall("gam.get-order", {"orderId": 1}, "c"))[0] == 404
+    )  # It is built.
     stand_in.faults.add(AdManagerFault(path="batchCreate", delay=6))
 
     assert answered(client, CREATE, 4)[:2] == (504, "EC50401")
@@ -142,7 +146,7 @@ def test_answer_that_lambda_would_not_carry_is_told_of(
         keys,
     )
     client = Client("gam", lambda _settings: service)
-    call = Call("gam.long", {}, "c")
+    call = ServiceCall("gam.long", {}, "c")
     assert answered(client, call)[0] == 200
     for _ in range(2):
         code, fault, message = answered(client, call)

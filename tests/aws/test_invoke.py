@@ -11,13 +11,15 @@ import pytest
 from tests.aws.conftest import LambdaApi, Reply
 from tests.issuers import Clock
 
-from seil.api.calls import Answer, Call, DownstreamDownError, DownstreamSlowError, Fault
+from seil.api.calls import Answer, DownstreamDownError, DownstreamSlowError, Fault, ServiceCall
 from seil.api.edge.dispatch import Dispatch, Limits
 from seil.aws.invoke import LambdaInvoke, lambda_client
 from seil.deadline import deadline
 
 ARN = "arn:aws:lambda:ap-southeast-2:111122223333:function:dev-gamClient"
-CALL = Call("gam.create-order", {"name": "Füße 🎈"}, "c", "label", "booking", "key", "00-1", 20.0)
+CALL = ServiceCall(
+    "gam.create-order", {"name": "Füße 🎈"}, "c", "label", "booking", "key", "00-1", 20.0
+)
 OK = Answer(200, {"id": 1})
 STARTING = Reply(error="CodeArtifactUserPendingException", status=409)
 
@@ -30,7 +32,7 @@ def invoke(*, pause: float = 0.05, seconds: float = 20) -> LambdaInvoke:
     )
 
 
-def called(call: Call = CALL, **options: float) -> Answer:
+def called(call: ServiceCall = CALL, **options: float) -> Answer:
     return asyncio.run(invoke(**options).call(call))
 
 
@@ -41,16 +43,16 @@ def test_call_is_the_event_and_the_payload_is_the_answer(lambda_api: LambdaApi) 
     name, event = lambda_api.invoked[0]
     assert name == ARN
     assert event.pop("seconds") == pytest.approx(20, abs=2)
-    assert Call.from_json({**event, "seconds": 20.0}) == CALL
+    assert ServiceCall.from_json({**event, "seconds": 20.0}) == CALL
 
 
 def test_function_goes_by_the_system(lambda_api: LambdaApi) -> None:
     lambda_api.replies = [Reply(OK.to_json())]
-    called(Call("techone.rate", {}, "c"))
+    called(ServiceCall("techone.rate", {}, "c"))
     assert lambda_api.invoked[0][0] == "dev-tech1Client"
     assert lambda_api.invoked[0][1]["seconds"] is None
     with pytest.raises(DownstreamDownError, match="no function is set for billing"):
-        called(Call("billing.send", {}, "c"))
+        called(ServiceCall("billing.send", {}, "c"))
 
 
 def test_function_that_is_starting_is_asked_again_after_a_pause(lambda_api: LambdaApi) -> None:

@@ -16,7 +16,7 @@ from tests.api.deployments import READ, SCOPES
 from tests.aws import events
 from tests.aws.conftest import LambdaApi, Reply
 
-from seil.api.calls import Answer, Call
+from seil.api.calls import Answer, ServiceCall
 from seil.api.edge.routes_gam import gam_router
 from seil.aws.router import Router
 from seil.sandbox.issuer.issuer import Issuer
@@ -26,9 +26,9 @@ ORDER = {"orders": [{"name": "Füße 🎈", "advertiserId": 1, "traffickerId": 2
 
 class Downstream:
     def __init__(self) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[ServiceCall] = []
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: ServiceCall) -> Answer:
         self.calls.append(call)
         return Answer(200, {"id": 7, "name": "Füße", "status": "DRAFT"})
 

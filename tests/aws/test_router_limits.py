@@ -15,7 +15,7 @@ from tests.aws.conftest import Context
 from tests.aws.events import Event
 from tests.aws.test_router import KINDS, issuer, running_router, settings, token, told
 
-from seil.api.calls import Answer, Call
+from seil.api.calls import Answer, ServiceCall
 from seil.api.edge.routes_gam import gam_router
 from seil.aws.router import Router
 from seil.sandbox.issuer.issuer import Issuer
@@ -32,9 +32,9 @@ class Downstream:
     def reset(self) -> None:
         self.data: dict[str, Any] = {"id": 7}
         self.seconds = 0.0
-        self.calls: list[Call] = []
+        self.calls: list[ServiceCall] = []
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: ServiceCall) -> Answer:
         self.calls.append(call)
         await asyncio.sleep(self.seconds)
         return Answer(200, self.data)

@@ -7,12 +7,12 @@ from typing import Any, Literal, Protocol
 
 __all__ = [
     "Answer",
-    "Call",
     "Downstream",
     "DownstreamDownError",
     "DownstreamSlowError",
     "Fault",
     "Outcome",
+    "ServiceCall",
     "no_time",
     "too_long",
 ]
@@ -21,7 +21,7 @@ Outcome = Literal["notDone", "unknown"]
 
 
 @dataclass(frozen=True)
-class Call:
+class ServiceCall:
     """One operation asked of a service.
 
     `request` is JSON of the operation's request model, `caller` the client id of the token,
@@ -41,7 +41,7 @@ class Call:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Call:
+    def from_json(cls, values: dict[str, Any]) -> ServiceCall:
         """Raises TypeError where `values` has other keys than a call."""
         return cls(**values)
 
@@ -118,7 +118,7 @@ class DownstreamSlowError(Exception):
 
 
 class Downstream(Protocol):
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: ServiceCall) -> Answer:
         """Raises DownstreamDownError or DownstreamSlowError, nothing else.
 
         It need not end within the seconds of the call: whoever calls gives up then, by cancelling.

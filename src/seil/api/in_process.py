@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from seil.api.calls import Answer, Call
+from seil.api.calls import Answer, ServiceCall
 from seil.api.workers import Workers
 
 __all__ = ["InProcess", "Runs"]
 
 
 class Runs(Protocol):
-    def run(self, call: Call) -> Answer: ...
+    def run(self, call: ServiceCall) -> Answer: ...
 
 
 class InProcess:
@@ -30,6 +30,6 @@ class InProcess:
         for workers in self._workers.values():
             workers.close()
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: ServiceCall) -> Answer:
         system = call.operation.partition(".")[0]
         return await self._workers[system].run(self._services[system].run, call)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import replace
 
-from seil.api.calls import Answer, Call, Fault
+from seil.api.calls import Answer, Fault, ServiceCall
 from seil.api.departures import CallerLeftError, departure
 
 __all__ = ["Workers"]
@@ -31,7 +31,7 @@ class Workers:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix=f"seil-{system}")
         self._asked: set[Future[Answer]] = set()
 
-    async def run(self, ask: Callable[[Call], Answer], call: Call) -> Answer:
+    async def run(self, ask: Callable[[ServiceCall], Answer], call: ServiceCall) -> Answer:
         """What `ask` gives, whenever that is: to give up in time is the caller's part.
 
         Half of its time a call waits for a thread at most: what begins later has no time to end.
@@ -83,11 +83,11 @@ def _after(seconds: float | None, give_up: Callable[[], object]) -> Iterator[Non
         timer.cancel()
 
 
-def _late(ask: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
+def _late(ask: Callable[[ServiceCall], Answer]) -> Callable[[ServiceCall], Answer]:
     """Takes off the seconds of a call what it waits from now on."""
     since = time.monotonic()
 
-    def asked(call: Call) -> Answer:
+    def asked(call: ServiceCall) -> Answer:
         if call.seconds is None:
             return ask(call)
         left = max(0.0, call.seconds - (time.monotonic() - since))

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
-from seil.api.calls import Answer, Call, Fault, no_time, too_long
+from seil.api.calls import Answer, Fault, ServiceCall, no_time, too_long
 from seil.api.services.service import Service
 from seil.aws.limits import LONGEST_PAYLOAD, length, seconds_left
 from seil.aws.runtime import RESERVE, flush_traces, start
@@ -30,7 +30,7 @@ _OPTIONAL_TEXTS = ("idempotency_key", "traceparent")
 
 
 class Client:
-    """The handler of `system`: an event is Call.to_json(), what it gives back Answer.to_json().
+    """The handler of `system`: events are ServiceCall.to_json(), results Answer.to_json().
 
     The service is built when the first event comes. It never raises: an exception would carry its
     stack trace to whoever asked. Neither is it killed by Lambda before it has answered, nor does it
@@ -93,7 +93,7 @@ class Client:
             return self._service
 
 
-def _carried(answer: Answer, call: Call, service: Service) -> Answer:
+def _carried(answer: Answer, call: ServiceCall, service: Service) -> Answer:
     """The answer, or one that says that it is too long."""
     if length(answer.to_json()) <= LONGEST_PAYLOAD:
         return answer
@@ -102,12 +102,12 @@ def _carried(answer: Answer, call: Call, service: Service) -> Answer:
     return too_long(call.operation, reason, effect=service.changes(call.operation))
 
 
-def _call(event: Any) -> Call:
+def _call(event: Any) -> ServiceCall:
     """Raises TypeError or ValueError where the event is none; the message repeats no values."""
     if not isinstance(event, Mapping):
         raise TypeError("it is no object")
     try:
-        call = Call.from_json(dict(event))
+        call = ServiceCall.from_json(dict(event))
     except TypeError as error:
         raise TypeError("it has other keys than a call") from error
     if not isinstance(call.request, dict):

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from seil.api.calls import (
     Answer,
-    Call,
     DownstreamDownError,
     DownstreamSlowError,
     Fault,
+    ServiceCall,
     too_long,
 )
 from seil.api.workers import Workers
@@ -71,7 +71,7 @@ class LambdaInvoke:
         self._client: LambdaClient | None = None
         self._workers = {name: Workers(name, workers) for name in functions}
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: ServiceCall) -> Answer:
         system = call.operation.partition(".")[0]
         if system not in self._functions:
             raise DownstreamDownError(f"no function is set for {system}", reached=False)
@@ -90,7 +90,7 @@ class LambdaInvoke:
                 await asyncio.sleep(self._pause)
         raise AssertionError("the last try returns or raises")
 
-    def _asked(self, system: str, call: Call) -> Answer:
+    def _asked(self, system: str, call: ServiceCall) -> Answer:
         from botocore.exceptions import (
             BotoCoreError,
             ClientError,
@@ -136,12 +136,12 @@ class LambdaInvoke:
             return self._client
 
 
-def _request_too_long(call: Call) -> Answer:
+def _request_too_long(call: ServiceCall) -> Answer:
     text = f"{call.operation} is longer than Lambda carries, {LONGEST_PAYLOAD} bytes: send less"
     return Answer(413, errors=(Fault("EC41301", text),))
 
 
-def _answer(call: Call, payload: bytes, *, failed: bool) -> Answer:
+def _answer(call: ServiceCall, payload: bytes, *, failed: bool) -> Answer:
     """What the function gave back. Its own words stay here: a stack trace may be among them."""
     system = call.operation.partition(".")[0]
     try:

@@ -19,7 +19,7 @@ from tests.api.contract.readers import Generated, findings, generate, import_pac
 from tests.api.deployments import Deployment
 from tests.aws import events
 
-from seil.api.calls import Answer, Call, DownstreamDownError
+from seil.api.calls import Answer, DownstreamDownError, ServiceCall
 from seil.api.edge.routes_gam import gam_router
 from seil.api.edge.routes_techone import techone_router
 from seil.aws.router import Router
@@ -28,7 +28,7 @@ LONG_LABEL = "x" * 101
 
 
 class _Nobody:
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: ServiceCall) -> Answer:
         raise DownstreamDownError(call.operation)
 
 

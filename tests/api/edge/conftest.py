@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from seil.api.calls import Answer, Call
+from seil.api.calls import Answer, ServiceCall
 from seil.api.edge.app import EdgeOptions, build_edge
 from seil.api.edge.dispatch import Limits
 from seil.api.edge.routes_gam import gam_router
@@ -23,15 +23,15 @@ READ, WRITE = "seil-dev-oauth-rs/get", "seil-dev-oauth-rs/post"
 class Downstream:
     """A service's stand-in: remembers what it was asked, answers what the test wants."""
 
-    calls: list[Call] = field(default_factory=list)
-    reply: Callable[[Call], Awaitable[Answer]] | None = None
+    calls: list[ServiceCall] = field(default_factory=list)
+    reply: Callable[[ServiceCall], Awaitable[Answer]] | None = None
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: ServiceCall) -> Answer:
         self.calls.append(call)
         return await self.reply(call) if self.reply else Answer(200, {"id": 1})
 
     @property
-    def last(self) -> Call:
+    def last(self) -> ServiceCall:
         return self.calls[-1]
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from seil.api.calls import Answer, Call, DownstreamDownError, DownstreamSlowError, Fault
+from seil.api.calls import Answer, DownstreamDownError, DownstreamSlowError, Fault, ServiceCall
 from seil.api.departures import CallerLeftError
 from seil.api.edge.dispatch import Dispatch, Limits
 
-READ = Call("gam.get-order", {"orderId": 1}, "c")
-WRITE = Call("gam.create-order", {}, "c")
-RATE = Call("techone.rate", {}, "c")
+READ = ServiceCall("gam.get-order", {"orderId": 1}, "c")
+WRITE = ServiceCall("gam.create-order", {}, "c")
+RATE = ServiceCall("techone.rate", {}, "c")
 OK = Answer(200, {"id": 1})
 DOWN = Answer(502, errors=(Fault("EC50201", "down"),))
 
@@ -25,9 +25,9 @@ class Downstream:
 
     def __init__(self, *outcomes: Answer | Exception) -> None:
         self.outcomes = list(outcomes)
-        self.calls: list[Call] = []
+        self.calls: list[ServiceCall] = []
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: ServiceCall) -> Answer:
         self.calls.append(call)
         found = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         if isinstance(found, Exception):
@@ -40,14 +40,14 @@ class Slow:
         self.seconds = seconds
         self.calls = 0
 
-    async def call(self, call: Call) -> Answer:
+    async def call(self, call: ServiceCall) -> Answer:
         self.calls += 1
         await asyncio.sleep(self.seconds)
         return OK
 
 
 def answers(
-    downstream: Any, *calls: tuple[Call, bool], limits: Limits | None = None
+    downstream: Any, *calls: tuple[ServiceCall, bool], limits: Limits | None = None
 ) -> list[Answer]:
     async def run() -> list[Answer]:
         dispatch = Dispatch(downstream, limits or Limits())

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.api.edge.conftest import READ, WRITE, Build, Downstream, Edge
 
-from seil.api.calls import Answer, Call, Fault
+from seil.api.calls import Answer, Fault, ServiceCall
 
 pytestmark = pytest.mark.anyio
 
@@ -185,7 +185,7 @@ async def test_every_answer_has_the_security_headers(edge: Edge) -> None:
 async def test_what_breaks_tells_the_caller_nothing_but_where_to_ask(
     edge: Edge, downstream: Downstream, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(_call: Call) -> Answer:
+    async def broken(_call: ServiceCall) -> Answer:
         raise RuntimeError("the secret reason")
 
     downstream.reply = broken
@@ -304,7 +304,7 @@ def _assert_named(spans: InMemorySpanExporter, method: str, path: str, name: str
 async def test_a_services_refusal_is_handed_on(
     edge: Edge, downstream: Downstream, answer: Answer, code: int, status: str
 ) -> None:
-    async def refused(_call: Call) -> Answer:
+    async def refused(_call: ServiceCall) -> Answer:
         return answer
 
     downstream.reply = refused
@@ -320,7 +320,7 @@ async def test_a_services_refusal_is_handed_on(
 
 
 async def test_a_slow_service_is_given_up(build: Build, downstream: Downstream) -> None:
-    async def slow(_call: Call) -> Answer:
+    async def slow(_call: ServiceCall) -> Answer:
         await asyncio.sleep(30)
         raise AssertionError
 

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, create_model
 from starlette.responses import Response
 from tests.api.edge.conftest import READ, WRITE, Downstream, Edge
 
-from seil.api.calls import Answer, Call, Fault
+from seil.api.calls import Answer, Fault, ServiceCall
 from seil.api.edge import bodies
 from seil.api.edge.app import EdgeOptions, build_edge
 from seil.api.edge.bodies import LARGE_BODY
@@ -271,7 +271,7 @@ async def test_targeting_of_three_levels_is_taken(edge: Edge) -> None:
 async def test_long_reasons_of_a_system_are_cut(
     edge: Edge, errors: tuple[Fault, ...], last: str
 ) -> None:
-    async def refuse(_call: Call) -> Answer:
+    async def refuse(_call: ServiceCall) -> Answer:
         return Answer(400, errors=errors)
 
     edge.downstream.reply = refuse

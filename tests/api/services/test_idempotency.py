@@ -21,7 +21,7 @@ from tests.examples import examples
 from tests.issuers import Clock
 from tests.ministack import Ministack
 
-from seil.api.calls import Answer, Call, Fault
+from seil.api.calls import Answer, Fault, ServiceCall
 from seil.api.services.idempotency import (
     Claim,
     IdempotencyStore,
@@ -264,9 +264,9 @@ def test_keys_of_an_earlier_version_are_kept(tmp_path: Path) -> None:
             assert claimed(store, "k2").state is State.UNKNOWN
 
 
-def call(**changes: Any) -> Call:
+def call(**changes: Any) -> ServiceCall:
     values = {"operation": "gam.create-order", "request": {}, "correlation_id": "c"}
-    return Call(**{**values, "caller": "x", "idempotency_key": "1", **changes})
+    return ServiceCall(**{**values, "caller": "x", "idempotency_key": "1", **changes})
 
 
 def test_key_belongs_to_caller_operation_and_key() -> None:

@@ -19,7 +19,7 @@ from tests.issuers import Clock
 
 from seil.admanager.calls import before_effect
 from seil.admanager.models import CreatedOrder, CreateOrder, GetOrder, Order
-from seil.api.calls import Answer, Call, Fault
+from seil.api.calls import Answer, Fault, ServiceCall
 from seil.api.contract import gam
 from seil.api.contract.operation import AnyOperation
 from seil.api.edge.exchange import Exchange
@@ -47,8 +47,10 @@ from seil.errors import (
 )
 
 ORDER = {"orders": [{"name": "Summer", "advertiserId": 1, "traffickerId": 2}]}
-READ = Call("gam.get-order", {"orderId": 7}, "correlation")
-CREATE = Call("gam.create-order", ORDER, "correlation", caller="booking", idempotency_key="key")
+READ = ServiceCall("gam.get-order", {"orderId": 7}, "correlation")
+CREATE = ServiceCall(
+    "gam.create-order", ORDER, "correlation", caller="booking", idempotency_key="key"
+)
 
 OPERATIONS: dict[str, AnyOperation] = {
     found.name: found for found in (gam.GET_ORDER, gam.CREATE_ORDER)
@@ -102,7 +104,9 @@ def service(keys: SqliteStore, desk: Desk) -> Service:
     return Service("gam", [(gam.CREATE_ORDER, desk)], keys)
 
 
-def answered(keys: SqliteStore, handler: Handler, call: Call = READ, **options: Any) -> Answer:
+def answered(
+    keys: SqliteStore, handler: Handler, call: ServiceCall = READ, **options: Any
+) -> Answer:
     return Service("gam", [(OPERATIONS[call.operation], handler)], keys, **options).run(call)
 
 
@@ -463,7 +467,7 @@ def test_answer_is_given_even_when_it_cannot_be_kept(tmp_path: Path, desk: Desk)
 def test_fault_and_answer_survive_the_wire() -> None:
     told = Answer(409, None, (Fault("EC40901", "m"),), 1.5)
     assert Answer.from_json(json.loads(json.dumps(told.to_json()))) == told
-    assert Call.from_json(json.loads(json.dumps(CREATE.to_json()))) == CREATE
+    assert ServiceCall.from_json(json.loads(json.dumps(CREATE.to_json()))) == CREATE
 
 
 def test_outcome_in_part_of_as_many_ids_as_there_may_be_is_short(keys: SqliteStore) -> None:

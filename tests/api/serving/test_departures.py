@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pytest
 from tests.api.serving.servers import serving
 
-from seil.api.calls import Answer, Call
+from seil.api.calls import Answer, ServiceCall
 from seil.api.edge.app import EdgeOptions, build_edge
 from seil.api.edge.dispatch import Limits
 from seil.api.edge.routes_gam import gam_router
@@ -32,7 +32,7 @@ class Slow:
     ended: list[int] = field(default_factory=list)
     go_on: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, call: Call) -> Answer:
+    def run(self, call: ServiceCall) -> Answer:
         order = int(call.request.get("orderId", 0))
         self.begun.append(order)
         assert self.go_on.wait(60)

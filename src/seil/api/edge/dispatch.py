@@ -17,11 +17,11 @@ from purgatory.domain.model import HALF_OPENED, Context, OpenedState
 
 from seil.api.calls import (
     Answer,
-    Call,
     Downstream,
     DownstreamDownError,
     DownstreamSlowError,
     Fault,
+    ServiceCall,
     no_time,
 )
 from seil.api.departures import CallerLeftError
@@ -75,7 +75,7 @@ class Dispatch:
         )
         self._breakers.add_listener(self._note)
 
-    async def answer(self, call: Call, *, repeatable: bool) -> Answer:
+    async def answer(self, call: ServiceCall, *, repeatable: bool) -> Answer:
         """`repeatable`: the operation has no effect, so that it may be tried again."""
         system = call.operation.partition(".")[0]
         if not remaining(self._limits.timeout):
@@ -106,7 +106,7 @@ class Dispatch:
         text = f"{system} is down and left alone; try again in {ceil(wait)} seconds"
         return Answer(502, errors=(Fault("EC50203", text),), retry_after=wait)
 
-    async def _traced(self, call: Call, system: str, *, repeatable: bool) -> Answer:
+    async def _traced(self, call: ServiceCall, system: str, *, repeatable: bool) -> Answer:
         with client_span(f"call {call.operation}") as span:
             if span.get_span_context().is_valid:
                 carrier: dict[str, str] = {}
@@ -116,7 +116,7 @@ class Dispatch:
             span.set_attribute("seil.code", found.code)
             return found
 
-    async def _in_time(self, call: Call, system: str, *, repeatable: bool) -> Answer:
+    async def _in_time(self, call: ServiceCall, system: str, *, repeatable: bool) -> Answer:
         limit = remaining(self._limits.timeout)
         deadline = time.monotonic() + limit
         for left in reversed(range(_TRIES if repeatable else 1)):

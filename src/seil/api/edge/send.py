@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
-from seil.api.calls import Answer, Call, too_long
+from seil.api.calls import Answer, ServiceCall, too_long
 from seil.api.contract.envelope import Success
 from seil.api.contract.operation import AnyOperation, Operation
 from seil.api.departures import CallerLeftError
@@ -78,7 +78,7 @@ class Sender:
     ) -> Response:
         exchange = exchange_of(request)
         exchange.notes["operation"] = operation.name
-        call = Call(
+        call = ServiceCall(
             operation.name,
             await beside(request, partial(values_of, body)),
             correlation_id=exchange.correlation_id,

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from seil.api.calls import Answer, Call
+from seil.api.calls import Answer, ServiceCall
 from seil.api.services.presence import Presence
 from seil.errors import ConfigurationError, Problem, UnavailableError
 
@@ -82,7 +82,7 @@ class IdempotencyStore(Protocol):
         ...
 
 
-def key_of(call: Call) -> str:
+def key_of(call: ServiceCall) -> str:
     """A caller's keys are its own, and each operation has its own."""
     text = json.dumps([call.caller, call.operation, call.idempotency_key])
     return hashlib.sha256(text.encode()).hexdigest()

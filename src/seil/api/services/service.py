@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from opentelemetry import propagate, trace
 from pydantic import BaseModel, ValidationError
 
-from seil.api.calls import Answer, Call, Fault
+from seil.api.calls import Answer, Fault, ServiceCall
 from seil.api.contract.operation import AnyOperation, Operation
 from seil.api.faults import validation_faults
 from seil.api.services.errors import Effect, answer_of, effect_of
@@ -61,7 +61,7 @@ class Service:
         """Whether it has an effect that must not be repeated blindly."""
         return operation in self._operations and self._operations[operation][0].effect
 
-    def run(self, call: Call) -> Answer:
+    def run(self, call: ServiceCall) -> Answer:
         """Never raises: what goes wrong is in the answer."""
         context = propagate.extract({"traceparent": call.traceparent} if call.traceparent else {})
         begun = time.perf_counter()
@@ -91,7 +91,7 @@ class Service:
             )
             return answer
 
-    def _answered(self, call: Call) -> Answer:
+    def _answered(self, call: ServiceCall) -> Answer:
         found = self._operations.get(call.operation)
         if found is None:
             text = f"{self.system} has no operation {call.operation}"
@@ -105,7 +105,7 @@ class Service:
             return self._outcome(operation, handler, request)[0]
         return self._once(call, lambda: self._outcome(operation, handler, request))
 
-    def _once(self, call: Call, run: Callable[[], tuple[Answer, Effect]]) -> Answer:
+    def _once(self, call: ServiceCall, run: Callable[[], tuple[Answer, Effect]]) -> Answer:
         key, mark = key_of(call), fingerprint(call.request)
         lease = remaining(self._seconds) + _GRACE_SECONDS
         try:
