@@ -14,7 +14,8 @@ from seil.settings import load_settings
 
 def test_a_site_without_runs_has_none_and_gets_no_state(seil: Seil, home: Path) -> None:
     assert seil("runs").out == "No runs.\n"
-    assert seil("runs", "show").code == 1
+    none = seil("runs", "show")
+    assert (none.code, none.out) == (1, "there is no run yet. See `seil runs`\n")
     assert not list(home.rglob("state.sqlite"))
 
 

@@ -82,8 +82,9 @@ def show(
         report = report_document(runs, run) if run else None
     if report is None:
         problem = f"there is no run {run_id}" if run_id else "there is no run yet"
-        call.answer("seil.run-report/1", _NOTHING, problem=problem, hint="See `seil runs`")
-        if not call.json:
+        if call.json:
+            call.answer("seil.run-report/1", _NOTHING, problem=problem, hint="See `seil runs`")
+        else:
             output.line(f"{problem}. See `seil runs`", style="red")
         return UNBALANCED
     if call.json:
