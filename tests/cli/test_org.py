@@ -14,7 +14,7 @@ from seil.lake import Lake
 from seil.sandbox.salesforce.options import OrgOptions
 from seil.sandbox.salesforce.record_ids import ORG_ID, record_id
 from seil.sandbox.salesforce.server import OrgServer
-from seil.sf_to_dw.extract.org_identity import kept_identity
+from seil.sf_to_dw.extract.org_identity import stored_identity
 
 Seil = Callable[..., Any]
 OTHER = record_id("00D", 2)
@@ -53,7 +53,7 @@ def files(home: Path) -> dict[str, bytes]:
 
 def test_identity_is_kept_with_the_state(site: Path) -> None:
     lake = Lake.at((site / "seil-data/lake").as_uri(), env="dev", project="seil")
-    kept = kept_identity(lake)
+    kept = stored_identity(lake)
     assert kept is not None
     assert (kept.org_id, kept.instance, kept.is_sandbox, kept.time_zone) == (
         ORG_ID,

@@ -29,7 +29,7 @@ from seil.settings import load_settings
 from seil.sf_to_dw.extract.extractor import ExtractReport
 from seil.sf_to_dw.extract.flow_run import FlowResult
 from seil.sf_to_dw.extract.flows import FlowRun, FlowState, FlowStates, LandedPage, Window
-from seil.sf_to_dw.extract.plan import Plan, PlannedObject
+from seil.sf_to_dw.extract.plan import ExtractPlan, PlannedObject
 from seil.sf_to_dw.ingest.ingestor import IngestReport
 from seil.sf_to_dw.load.events import ObjectLoad
 from seil.sf_to_dw.load.loader import LoadReport
@@ -55,7 +55,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_plan_says_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
     planned = PlannedObject("Order", "full", None, NOON, None, 1, 6, problem="Order: no such thing")
     resumed = replace(planned, object="Account", problem="", resumes=True)
-    reports.planned(TEXT, Plan([planned, resumed], None))
+    reports.planned(TEXT, ExtractPlan([planned, resumed], None))
     lines = said(capsys)
     assert lines[1].endswith("Order: no such thing")
     assert lines[2].endswith("goes on")

@@ -16,7 +16,7 @@ from seil.events.envelope import Event
 from seil.lake import Lake
 from seil.salesforce.schema import Field, ObjectSchema
 from seil.settings import IngestSettings
-from seil.sf_to_dw.ingest.ingestor import Ingested, Ingestor
+from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestResult
 from seil.sf_to_dw.schema.registry import SchemaRegistry
 from seil.state import state_in_memory
 
@@ -80,7 +80,7 @@ class Intake:
     def describe(self, **types: pa.DataType) -> None:
         """What the org says of Thing__c."""
         fields = tuple(Field(name, "x", arrow) for name, arrow in types.items())
-        self.registry.put(self.catalog["Thing__c"], ObjectSchema("Thing__c", fields))
+        self.registry.store(self.catalog["Thing__c"], ObjectSchema("Thing__c", fields))
 
     def land(
         self,
@@ -109,11 +109,11 @@ class Intake:
         with self.lake.curated.reader(key) as file:
             return pq.read_table(file)
 
-    def rows(self, result: Ingested, *columns: str) -> list[dict[str, Any]]:
+    def rows(self, result: IngestResult, *columns: str) -> list[dict[str, Any]]:
         """What is in curated."""
         return self.read(result.curated_key).select(list(columns)).to_pylist()
 
-    def aside(self, result: Ingested, *columns: str) -> list[dict[str, Any]]:
+    def aside(self, result: IngestResult, *columns: str) -> list[dict[str, Any]]:
         """What was set aside."""
         return self.read(result.exceptions_key).select(list(columns)).to_pylist()
 

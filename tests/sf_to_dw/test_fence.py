@@ -40,7 +40,7 @@ def writes(lake: Lake, database: Path, number: int) -> Iterator[tuple[str, Any]]
     states, registry = FlowStates(lake), SchemaRegistry(lake)
     yield "state", lambda: states.change(THING, last_run_id=f"run {number}")
     yield "manifest", lambda: manifest(number).write(lake, THING)
-    yield "schema", lambda: registry.put(THING, ObjectSchema(f"Thing {number}", ()))
+    yield "schema", lambda: registry.store(THING, ObjectSchema(f"Thing {number}", ()))
     yield "landed", lambda: lake.landing.put("in/page", b"%d" % number)
     yield "moved", lambda: lake.landing.move("in/file", "processed/file")
     yield "curated", lambda: write_curated(lake, number)

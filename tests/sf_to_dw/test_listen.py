@@ -23,7 +23,7 @@ from seil.modeling.model import Models
 from seil.settings import IngestSettings, WarehouseSettings
 from seil.sf_to_dw.extract.landing import landed_event
 from seil.sf_to_dw.handlers import FileHandlers, StepOutcome
-from seil.sf_to_dw.ingest.ingestor import Ingested, Ingestor
+from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestResult
 from seil.sf_to_dw.listen import Listener
 from seil.sf_to_dw.load.loader import load
 from seil.sf_to_dw.lock import run_lock
@@ -41,7 +41,7 @@ class Breaking(Ingestor):
 
     failures: dict[str, list[BaseException]]
 
-    def take_in(self, key: str, *args: Any) -> Ingested:
+    def take_in(self, key: str, *args: Any) -> IngestResult:
         if self.failures.get(key):
             raise self.failures[key].pop(0)
         return super().take_in(key, *args)

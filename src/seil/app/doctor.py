@@ -166,9 +166,9 @@ def _org(site: Site) -> Iterator[Check]:
 
 def _site_org(site: Site) -> str:
     """The login was refused had it led to another org than the one that was read before."""
-    from seil.sf_to_dw.extract.org_identity import kept_identity
+    from seil.sf_to_dw.extract.org_identity import stored_identity
 
-    kept = kept_identity(site.lake)
+    kept = stored_identity(site.lake)
     return f", org {kept.org_id} as before" if kept else ""
 
 

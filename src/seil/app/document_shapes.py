@@ -17,8 +17,8 @@ from seil.modeling.tests import TestFailure
 from seil.sf_to_dw.extract.org_identity import OrgIdentity
 from seil.sf_to_dw.feed import FeedFile
 from seil.sf_to_dw.ingest.files import FileInfo
-from seil.sf_to_dw.ingest.imports import Imported
-from seil.sf_to_dw.ingest.retry import Retried
+from seil.sf_to_dw.ingest.imports import ImportResult
+from seil.sf_to_dw.ingest.retry import RetryResult
 from seil.sf_to_dw.schema.diff import ColumnChange
 from seil.state.decisions import Decision
 from seil.warehouse.bookkeeping import LedgerRow
@@ -305,7 +305,7 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "seil.extract/1": ("seil extract", {"flows": list[Flow]}),
-    "seil.ingest/1": ("seil ingest", {"imported": list[Imported], "files": list[FileTakenIn]}),
+    "seil.ingest/1": ("seil ingest", {"imported": list[ImportResult], "files": list[FileTakenIn]}),
     "seil.load/1": ("seil load", {"objects": list[ObjectLoaded]}),
     "seil.build/1": ("seil build", {"tables": list[TableBuilt]}),
     "seil.build-plan/1": ("seil build --explain", {"tables": list[TablePlanned]}),
@@ -337,7 +337,7 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
         {"key": str, "state": str | None, "reason": str, "events": list[JournalEvent]},
     ),
     "seil.files-show/1": ("seil files show", {"records": list[RecordSetAside]}),
-    "seil.files-retry/1": ("seil files retry", {"files": list[Retried]}),
+    "seil.files-retry/1": ("seil files retry", {"files": list[RetryResult]}),
     "seil.schema-diff/1": (
         "seil schema diff",
         {"objects": list[SchemaOfObject], "errors": dict[str, str]},

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from seil.modeling.build import TableBuild
     from seil.modeling.plan import TablePlan
     from seil.sf_to_dw.extract.flow_run import FlowResult
-    from seil.sf_to_dw.extract.plan import Plan
+    from seil.sf_to_dw.extract.plan import ExtractPlan
     from seil.sf_to_dw.ingest.ingestor import IngestReport
     from seil.sf_to_dw.load.events import ObjectLoad
     from seil.sf_to_dw.pipeline import RunReport
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seil.warehouse.bookkeeping import LedgerRow
 
 
-def plan_document(plan: Plan) -> dict[str, Any]:
+def plan_document(plan: ExtractPlan) -> dict[str, Any]:
     quota = plan.quota
     return {
         "objects": [dict(vars(entry)) for entry in plan.objects],

@@ -152,11 +152,11 @@ def read_ledger(site: Site, objects: Sequence[str]) -> Ledger:
     """Where there is no copy for readers, a run that writes is not waited for."""
     if not site.has_warehouse:
         return Ledger(problem="there is no warehouse yet; `seil run` makes it")
-    from seil.sf_to_dw.load.ledger import telling_rows
+    from seil.sf_to_dw.load.ledger import current_rows
 
     try:
         with site.reading(wait=timedelta(0)) as reading:
-            return Ledger(telling_rows(reading.warehouse, objects), as_of=reading.as_of)
+            return Ledger(current_rows(reading.warehouse, objects), as_of=reading.as_of)
     except StatementError:
         raise
     except WarehouseError as error:

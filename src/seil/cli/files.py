@@ -17,7 +17,7 @@ from seil.cli.frame import UNBALANCED, Call, command, default_command, group
 if TYPE_CHECKING:
     from seil.catalog import SyncedObject
     from seil.sf_to_dw.ingest.files import FileInfo
-    from seil.sf_to_dw.ingest.imports import Imported
+    from seil.sf_to_dw.ingest.imports import ImportResult
     from seil.sf_to_dw.ingest.set_aside import SetAside
 
 _files = group(
@@ -70,7 +70,7 @@ def ingest(
         run_lock(site.lake),
     ):
         chosen = site.catalog.select(objects or ())
-        imported: list[Imported] = []
+        imported: list[ImportResult] = []
         if from_:
             held = site.catalog.select([object_])[0] if object_ else None
             imported = land_folder(
@@ -255,7 +255,7 @@ def _state(file: FileInfo) -> Any:
     return output.Bad(file.state) if file.state in ("error", "exceptions") else file.state
 
 
-def _say_ingested(call: Call, imported: Sequence[Imported] | None, report: Any) -> None:
+def _say_ingested(call: Call, imported: Sequence[ImportResult] | None, report: Any) -> None:
     if call.json:
         call.answer(
             "seil.ingest/1",

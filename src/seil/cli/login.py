@@ -73,7 +73,7 @@ def _has_browser() -> bool:
 
 
 def _report(call: Call, site: Site, grant: Grant, file: Path) -> None:
-    from seil.sf_to_dw.extract.org_identity import OrgIdentity, kept_identity
+    from seil.sf_to_dw.extract.org_identity import OrgIdentity, stored_identity
 
     settings = site.settings.salesforce
     wanted = {
@@ -97,7 +97,7 @@ def _report(call: Call, site: Site, grant: Grant, file: Path) -> None:
         for name, value in wanted.items():
             output.line(f'{name} = "{value}"')
         output.line("")
-    kept = kept_identity(site.lake)
+    kept = stored_identity(site.lake)
     if kept and not kept.is_same(OrgIdentity(grant.session.org_id)):
         output.line(f"This site was read from another org, {kept.org_id}: see `seil org`.")
     output.line("Next: `seil doctor`.")

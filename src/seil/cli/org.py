@@ -39,10 +39,10 @@ def show(call: Call) -> int:
 
     Exit code 1 if they are two.
     """
-    from seil.sf_to_dw.extract.org_identity import kept_identity
+    from seil.sf_to_dw.extract.org_identity import stored_identity
 
     with opened(call) as site:
-        kept, login = kept_identity(site.lake), _login_org(site)
+        kept, login = stored_identity(site.lake), _login_org(site)
     same = kept is None or kept.is_same(login)
     if call.json:
         body = {"site": _document(kept), "login": _document(login), "same": same}
@@ -66,13 +66,13 @@ def adopt(
 
     For an org that took the place of the one before: a refreshed sandbox has a new id.
     """
-    from seil.sf_to_dw.extract.org_identity import adopt_org, kept_identity
+    from seil.sf_to_dw.extract.org_identity import adopt_org, stored_identity
     from seil.sf_to_dw.lock import run_lock
 
     if call.json and not yes:
         raise typer.BadParameter("nobody can be asked with --json: add --yes", param_hint="--json")
     with opened(call) as site, run_lock(site.lake):
-        kept, login = kept_identity(site.lake), _login_org(site)
+        kept, login = stored_identity(site.lake), _login_org(site)
         changes = kept is not None and not kept.is_same(login)
         if kept and changes:
             if not call.json:

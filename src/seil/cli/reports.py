@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from seil.modeling.plan import TablePlan
     from seil.sf_to_dw.extract.extractor import ExtractReport
     from seil.sf_to_dw.extract.flow_run import FlowResult
-    from seil.sf_to_dw.extract.plan import Plan, PlannedObject
+    from seil.sf_to_dw.extract.plan import ExtractPlan, PlannedObject
     from seil.sf_to_dw.ingest.ingestor import IngestReport
     from seil.sf_to_dw.load.loader import LoadReport
     from seil.warehouse.bookkeeping import LedgerRow
 
 
-def planned(call: Call, plan: Plan, names: Mapping[str, str] | None = None) -> None:
+def planned(call: Call, plan: ExtractPlan, names: Mapping[str, str] | None = None) -> None:
     """`names` are display names by API name."""
     if call.json:
         call.answer("seil.plan/1", documents.plan_document(plan))

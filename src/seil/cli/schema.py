@@ -107,7 +107,7 @@ def accept(
         review = SchemaReview(site.state.decisions, site.registry)
         readable = _readable(site, obj)
         made = schema_accept.accept(review, obj, readable, wanted)
-        schema_accept.tell(review, obj, readable, site.journal)
+        schema_accept.publish_decisions(review, obj, readable, site.journal)
     if call.json:
         decisions = [dict(vars(entry)) for entry in made]
         call.answer("seil.schema-accept/1", {"object": obj.api_name, "decisions": decisions})

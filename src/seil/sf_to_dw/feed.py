@@ -79,7 +79,7 @@ def export_feed(
     table is not built or lacks a column; WarehouseError where nothing was ever loaded: empty files
     would tell the downstream team that everything is gone.
     """
-    selected = _selected(feeds)
+    selected = _select(feeds)
     problems = [problem for feed in selected for problem in _problems(warehouse, feed)]
     if problems:
         raise ConfigurationError(problems)
@@ -100,7 +100,7 @@ def export_feed(
     return written
 
 
-def _selected(names: Iterable[str]) -> list[Feed]:
+def _select(names: Iterable[str]) -> list[Feed]:
     feeds = packaged_feeds()
     wanted = list(names)
     checked = [name_problem(name, "a feed", feeds) for name in wanted]

@@ -21,7 +21,7 @@ from seil.events.bus import Bus
 from seil.events.envelope import Event
 from seil.lake import Lake
 from seil.modeling.build import build
-from seil.sf_to_dw.ingest.ingestor import Ingested, Ingestor
+from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestResult
 from seil.sf_to_dw.load.events import ObjectLoad
 from seil.sf_to_dw.load.loader import load
 from seil.sf_to_dw.load.object_loader import SCHEMA
@@ -151,7 +151,7 @@ class FileHandlers:
             message = f"{len(report.tables) - len(failed):,} tables, {rows:,} rows"
             yield StepOutcome("build", "success", "", message)
 
-    def _report_ingested(self, file: Ingested) -> None:
+    def _report_ingested(self, file: IngestResult) -> None:
         if file.state == "gone":
             # A run takes in itself what it has landed, and each of its files was told of.
             log.debug("ingest %s", file)

@@ -20,7 +20,7 @@ from seil.sf_to_dw.extract.extractor import Extractor, ExtractReport
 from seil.sf_to_dw.extract.flow_run import FlowResult
 from seil.sf_to_dw.extract.flows import Mode
 from seil.sf_to_dw.extract.partials import DELETIONS
-from seil.sf_to_dw.ingest.ingestor import Ingested, Ingestor, IngestReport
+from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestReport, IngestResult
 from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.sf_to_dw.lock import run_lock
 from seil.state.decisions import DecisionStore
@@ -118,7 +118,7 @@ class Pipeline:
                 self._to_tables, brought, beside, objects=objects, full=full, progress=progress
             )
             try:
-                beside.read_due(objects, brought[0].flows)
+                beside.start_due(objects, brought[0].flows)
             except AbortError:
                 # It stops the run, but what the flows have landed is loaded first.
                 to_tables()
@@ -139,9 +139,9 @@ class Pipeline:
         Raises as `run` does.
         """
         with run_lock(self.lake), Reconciliation(self.extractor.context) as beside:
-            self.extractor.keep_identity()
+            self.extractor.check_identity()
             brought = ExtractReport([]), self.ingestor.sweep(objects, progress)
-            beside.read_now(objects, kinds, believe=believe)
+            beside.start_now(objects, kinds, believe=believe)
             return self._to_tables(brought, beside, objects=objects, full=False, progress=progress)
 
     def _to_tables(
@@ -164,7 +164,7 @@ class Pipeline:
             beside.compare(warehouse)
             if beside.lacks_records or any(result.files for result in beside.results):
                 opened.close()
-                beside.read_missing()
+                beside.extract_missing()
                 more = self.ingestor.sweep(objects, progress)
                 ingested = IngestReport([*ingested.files, *more.files])
                 warehouse = opened.enter_context(self.open_warehouse())
@@ -198,7 +198,7 @@ class Pipeline:
     def _to_curated(
         self, objects: Sequence[SyncedObject], *, full: bool, progress: Progress
     ) -> tuple[ExtractReport, IngestReport]:
-        ingested: list[Ingested] = []
+        ingested: list[IngestResult] = []
         by_name = {obj.api_name: obj for obj in objects}
 
         def take_in(flow: FlowResult) -> None:

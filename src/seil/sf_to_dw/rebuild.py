@@ -120,7 +120,7 @@ class Rebuild:
         if not anyway and (refused := tuple(old.not_copied())):
             return RebuildReport(LoadReport(), BuildReport("", ()), old.state, refused)
         try:
-            report = self._filled(replacement, old, anyway=anyway)
+            report = self._fill(replacement, old, anyway=anyway)
             if report.is_replaced:
                 replacement.replace()
         finally:
@@ -130,7 +130,7 @@ class Rebuild:
         self.bus.publish([_event(report, self.settings.url)])
         return report
 
-    def _filled(self, replacement: Replacement, old: _Old, *, anyway: bool) -> RebuildReport:
+    def _fill(self, replacement: Replacement, old: _Old, *, anyway: bool) -> RebuildReport:
         """What the new one holds, and why it is not to replace the old one."""
         with replacement.new() as warehouse:
             loaded = load(
@@ -142,7 +142,7 @@ class Rebuild:
             )
             built = build(warehouse, self.models, progress=self.progress)
             lacking = list(_lacks(warehouse, old.in_catalog(self.catalog), loaded, built))
-            kept, failed = _keep(replacement, old.users)
+            kept, failed = _copy_user_objects(replacement, old.users)
         return RebuildReport(
             loaded,
             built,
@@ -192,7 +192,7 @@ def _lacks(
             yield f"table {table.table} cannot be built: {table.message}"
 
 
-def _keep(
+def _copy_user_objects(
     replacement: Replacement, users: Sequence[UserObject]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What was copied over, and why the rest cannot be."""

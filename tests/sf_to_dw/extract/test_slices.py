@@ -172,7 +172,7 @@ def test_a_run_that_is_killed_between_parts_goes_on(site: SmallSite, killed_at: 
 def test_a_pace_only_grows_while_jobs_pass(passes: int, seconds: float) -> None:
     kept = Pace(seconds)
     for _ in range(passes):
-        following = kept.passed()
+        following = kept.after_pass()
         assert following.seconds is None or following.seconds >= (kept.seconds or 0)
         kept = following
 

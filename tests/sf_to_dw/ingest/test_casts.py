@@ -16,8 +16,8 @@ from seil.sf_to_dw.ingest.casts import (
     UnknownTypeError,
     as_json,
     cast,
+    default_type,
     is_convertible,
-    kept_type,
 )
 
 MONEY = pa.decimal128(18, 2)
@@ -205,13 +205,13 @@ def test_doubles_keep_their_sure_digits(values: list[float]) -> None:
     ],
 )
 def test_new_column_gets_a_type_that_is_kept(landed: pa.DataType, kept: pa.DataType) -> None:
-    assert kept_type(landed) == kept
+    assert default_type(landed) == kept
 
 
 @pytest.mark.parametrize("landed", [pa.duration("s"), pa.binary(16), pa.month_day_nano_interval()])
 def test_type_of_no_field_is_refused(landed: pa.DataType) -> None:
     with pytest.raises(UnknownTypeError):
-        kept_type(landed)
+        default_type(landed)
 
 
 def test_extension_column_is_read_as_what_it_stores() -> None:

@@ -118,13 +118,13 @@ def test_batches_are_small_where_records_are_large() -> None:
 
 @pytest.mark.parametrize("named", ["Account", "account", None])
 def test_metadata_that_agrees_with_the_folder_passes(named: str | None) -> None:
-    checks.check_named_object({"seil.object": named} if named else {}, ACCOUNT, CATALOG)
+    checks.check_object_metadata({"seil.object": named} if named else {}, ACCOUNT, CATALOG)
 
 
 @pytest.mark.parametrize("named", ["Contact", "Nothing__c"])
 def test_metadata_that_disagrees_with_the_folder_is_refused(named: str) -> None:
     with pytest.raises(UnfitError, match=f"holds {named} records.*folder of Account"):
-        checks.check_named_object({"seil.object": named}, ACCOUNT, CATALOG)
+        checks.check_object_metadata({"seil.object": named}, ACCOUNT, CATALOG)
 
 
 def test_row_count_must_be_what_was_said() -> None:

@@ -9,7 +9,7 @@ from seil.catalog import SyncedObject
 from seil.events.envelope import Event
 from seil.lake import archived_file
 from seil.sf_to_dw.ingest.files import list_files, why
-from seil.sf_to_dw.ingest.retry import Retried, retry
+from seil.sf_to_dw.ingest.retry import RetryResult, retry
 
 GOOD = {"Id": ["a", "b"], "Size": [1, 2]}
 
@@ -92,7 +92,7 @@ def test_retry_sends_a_failed_file_round_again_and_keeps_its_history(intake: Any
     failed = intake.take_in({"Id": ["a"], "Size": [1]}, "Late")
     intake.using(SyncedObject(api_name="Late__c"))
     (retried,) = retry(intake.lake, intake.bus, [failed.archived_key])
-    assert retried == Retried(failed.archived_key, failed.key)
+    assert retried == RetryResult(failed.archived_key, failed.key)
     assert intake.ingestor.take_in(failed.key).state == "success"
     states = [e.detail["state"] for _, e in intake.bus.history(failed.key) if "state" in e.detail]
     assert states == ["error", "retry", "success"]

@@ -10,7 +10,7 @@ import pytest
 
 from seil.catalog import load_catalog
 from seil.errors import ConfigurationError
-from seil.sf_to_dw.ingest.imports import Imported, land_folder
+from seil.sf_to_dw.ingest.imports import ImportResult, land_folder
 from seil.sf_to_dw.ingest.object_names import ObjectNames
 
 
@@ -21,7 +21,7 @@ def write(path: Path, *, metadata: dict[str, str] | None = None, **columns: list
     return path
 
 
-def land(intake: Any, folder: Path, **options: Any) -> list[Imported]:
+def land(intake: Any, folder: Path, **options: Any) -> list[ImportResult]:
     return land_folder(intake.lake, intake.catalog, folder, bus=intake.bus, **options)
 
 
@@ -51,7 +51,7 @@ def land(intake: Any, folder: Path, **options: Any) -> list[Imported]:
 )
 def test_name_tells_the_object(path: str, api_name: str) -> None:
     stem, *folders = reversed(Path(path.removesuffix(".parquet")).parts)
-    assert ObjectNames(load_catalog()).told_by([stem, *folders]).api_name == api_name
+    assert ObjectNames(load_catalog()).resolve([stem, *folders]).api_name == api_name
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_name_tells_the_object(path: str, api_name: str) -> None:
 )
 def test_name_that_does_not_tell_is_refused(names: list[str], reason: str) -> None:
     with pytest.raises(LookupError, match=reason):
-        ObjectNames(load_catalog()).told_by(names)
+        ObjectNames(load_catalog()).resolve(names)
 
 
 def test_folder_is_landed_taken_in_and_left_as_it_was(intake: Any, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from seil.catalog import SyncedObject
 from seil.sf_to_dw.ingest.conform import LINEAGE
-from seil.sf_to_dw.schema.registry import known_schema
+from seil.sf_to_dw.schema.registry import expected_schema
 from seil.state.decisions import Decision
 
 THING = SyncedObject(api_name="Thing__c")
@@ -39,7 +39,7 @@ def test_new_column_is_taken_in_and_reported_once(intake: Any) -> None:
     assert not second.drift
     (event,) = intake.events("schema-drift")
     assert event.detail["added"] == {"Size": "int64"}
-    known = known_schema(intake.registry, THING)
+    known = expected_schema(intake.registry, THING)
     assert known is not None
     assert [f.name for f in known.fields] == ["Id", "Size"]
 
@@ -88,7 +88,7 @@ def test_misfit_far_down_the_file_is_named_by_its_row(intake: Any) -> None:
 
 def test_custom_field_of_the_packaged_list_is_only_a_guess(intake: Any) -> None:
     """A typed file knows better what an org's own field is; standard fields are held to theirs."""
-    packaged = known_schema(intake.registry, intake.catalog["Account"])
+    packaged = expected_schema(intake.registry, intake.catalog["Account"])
     assert packaged is not None
     guess = next(f for f in packaged.fields if f.name.endswith("__c") and f.arrow == pa.string())
     result = intake.take_in({"Id": ["a"], guess.name: [5]}, "Account")

@@ -13,7 +13,7 @@ from seil.catalog import Column, ColumnMapping, SyncedObject, Validation
 from seil.errors import ConfigurationError
 from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema
 from seil.sf_to_dw.ingest.checks import UnfitError
-from seil.sf_to_dw.ingest.rules import RuleBook, Verdict, validate_rules
+from seil.sf_to_dw.ingest.rules import RuleBook, RuleVerdict, validate_rules
 
 MONEY = pa.decimal128(18, 2)
 TYPES: dict[str, pa.DataType] = {
@@ -50,7 +50,7 @@ def mapped(*mappings: ColumnMapping) -> SyncedObject:
     return SyncedObject(api_name="Thing__c", mappings=mappings)
 
 
-def judge(obj: SyncedObject, *records: dict[str, Any]) -> Verdict:
+def judge(obj: SyncedObject, *records: dict[str, Any]) -> RuleVerdict:
     with RuleBook(obj, SCHEMA) as book:
         return book.judge(batch(*records), 1)
 

@@ -15,8 +15,8 @@ from seil.sf_to_dw.schema.registry import (
     SchemaDiff,
     SchemaRegistry,
     compare,
+    expected_schema,
     holds,
-    known_schema,
     packaged_schema,
     stored_type,
 )
@@ -46,15 +46,15 @@ def other(tmp_path: Path) -> SchemaRegistry:
 def test_two_writers_of_one_schema_both_keep_their_change(
     registry: SchemaRegistry, other: SchemaRegistry
 ) -> None:
-    registry.put(THING, schema(Id=pa.string()))
-    given = known_schema(other, THING)
+    registry.store(THING, schema(Id=pa.string()))
+    given = expected_schema(other, THING)
     news = [Field("Size__c", "double", MONEY)]
     in_turn = SchemaRegistry(
         registry.lake,
         clock=Interrupted(lambda: other.accept(THING, news, given=given, source="a file")),
     )
-    in_turn.put(THING, schema(Id=pa.string(), Name=pa.string()))
-    known = known_schema(registry, THING)
+    in_turn.store(THING, schema(Id=pa.string(), Name=pa.string()))
+    known = expected_schema(registry, THING)
     assert known is not None
     assert [field.name for field in known.fields] == ["Id", "Name", "Size__c"]
     assert [entry["version"] for entry in registry.history(THING)] == [1, 2, 3]
@@ -76,9 +76,9 @@ class Interrupted:
 def test_a_schema_that_moved_meanwhile_takes_no_fields(
     registry: SchemaRegistry, other: SchemaRegistry
 ) -> None:
-    registry.put(THING, schema(Id=pa.string()))
-    given = known_schema(registry, THING)
-    other.put(THING, schema(Id=pa.string(), Name=pa.string()))
+    registry.store(THING, schema(Id=pa.string()))
+    given = expected_schema(registry, THING)
+    other.store(THING, schema(Id=pa.string(), Name=pa.string()))
     news = [Field("Size__c", "double", MONEY)]
     assert registry.accept(THING, news, given=given, source="a file") is None
     assert registry.seen(THING) == ()
@@ -97,18 +97,18 @@ def test_schema_comes_back_as_it_was_put(registry: SchemaRegistry) -> None:
     }
     fields = tuple(Field(name, "anything", arrow) for name, arrow in types.items())
     given = ObjectSchema("Thing__c", fields)
-    registry.put(THING, given)
+    registry.store(THING, given)
     assert registry.get(THING) == given
 
 
 def test_object_without_a_schema_has_none(registry: SchemaRegistry) -> None:
     assert registry.get(THING) is None
-    assert known_schema(registry, THING) is None
+    assert expected_schema(registry, THING) is None
 
 
 def test_put_says_what_changed_and_keeps_the_history(registry: SchemaRegistry) -> None:
-    registry.put(THING, schema(Id=pa.string(), Old=pa.bool_(), Amount=MONEY, Age=pa.int64()))
-    diff = registry.put(THING, schema(Id=pa.string(), New=pa.bool_(), Amount=WIDER, Age=MONEY))
+    registry.store(THING, schema(Id=pa.string(), Old=pa.bool_(), Amount=MONEY, Age=pa.int64()))
+    diff = registry.store(THING, schema(Id=pa.string(), New=pa.bool_(), Amount=WIDER, Age=MONEY))
     assert diff == SchemaDiff(
         added={"New": "bool"},
         removed={"Old": "bool"},
@@ -120,8 +120,8 @@ def test_put_says_what_changed_and_keeps_the_history(registry: SchemaRegistry) -
 
 
 def test_putting_the_same_schema_again_adds_no_version(registry: SchemaRegistry) -> None:
-    registry.put(THING, schema(Id=pa.string()))
-    assert not registry.put(THING, schema(Id=pa.string()))
+    registry.store(THING, schema(Id=pa.string()))
+    assert not registry.store(THING, schema(Id=pa.string()))
     assert len(registry.history(THING)) == 1
 
 
@@ -149,14 +149,14 @@ def test_wider_type_holds_every_value(
 
 
 def test_accepted_fields_extend_what_is_known(registry: SchemaRegistry) -> None:
-    registry.put(THING, schema(Id=pa.string(), Amount=MONEY))
-    known = known_schema(registry, THING)
+    registry.store(THING, schema(Id=pa.string(), Amount=MONEY))
+    known = expected_schema(registry, THING)
     news = [Field("Amount", "currency", WIDER), Field("Extra__c", "", pa.bool_())]
     diff = registry.accept(THING, news, given=known, source="in/a")
     assert diff == SchemaDiff(
         added={"Extra__c": "bool"}, widened={"Amount": (str(MONEY), str(WIDER))}
     )
-    now = known_schema(registry, THING)
+    now = expected_schema(registry, THING)
     assert now is not None
     assert {f.name: f.arrow for f in now.fields} == {
         "Id": pa.string(),
@@ -168,8 +168,8 @@ def test_accepted_fields_extend_what_is_known(registry: SchemaRegistry) -> None:
 
 def test_what_files_added_leaves_the_described_schema_alone(registry: SchemaRegistry) -> None:
     described = schema(Id=pa.string())
-    registry.put(THING, described)
-    known = known_schema(registry, THING)
+    registry.store(THING, described)
+    known = expected_schema(registry, THING)
     registry.accept(THING, [Field("X", "", pa.bool_())], given=known, source="in/a")
     assert registry.get(THING) == described
 
@@ -186,9 +186,9 @@ def test_describe_takes_over_what_files_added(registry: SchemaRegistry) -> None:
         given=None,
         source="in/a",
     )
-    registry.put(THING, schema(Id=pa.string(), X=pa.bool_(), Amount=MONEY))
+    registry.store(THING, schema(Id=pa.string(), X=pa.bool_(), Amount=MONEY))
     assert [f.name for f in registry.seen(THING)] == ["Amount", "Y"]
-    known = known_schema(registry, THING)
+    known = expected_schema(registry, THING)
     assert known is not None
     assert {f.name: f.arrow for f in known.fields} == {
         "Id": pa.string(),
@@ -199,7 +199,7 @@ def test_describe_takes_over_what_files_added(registry: SchemaRegistry) -> None:
 
 
 def test_packaged_list_stands_in_for_a_describe(registry: SchemaRegistry) -> None:
-    known = known_schema(registry, ACCOUNT)
+    known = expected_schema(registry, ACCOUNT)
     assert known is not None
     assert (known.get("Id"), known.get("SystemModstamp")) != (None, None)
     assert known.get("fax") is None
@@ -210,7 +210,7 @@ def test_object_that_nobody_knows_has_no_packaged_schema() -> None:
 
 
 def test_foreign_file_in_the_registry_is_an_error(registry: SchemaRegistry, tmp_path: Path) -> None:
-    registry.put(THING, schema(Id=pa.string()))
+    registry.store(THING, schema(Id=pa.string()))
     (file,) = tmp_path.rglob("schemas/*.json")
     file.write_text('{"described": 1}')
     with pytest.raises(LakeError, match="not a schema that SEIL wrote"):

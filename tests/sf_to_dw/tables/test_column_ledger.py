@@ -41,7 +41,7 @@ def arrived(
 ) -> LedgerRow:
     """A run of one record, from its landed page to the ledger."""
     registry = SchemaRegistry(lake)
-    registry.put(obj, schema)
+    registry.store(obj, schema)
     key = f"in/{lake.env}-Salesforce-{obj.landing_name}/run-1/run-1-00000.parquet"
     record = {f.name: ["a" if pa.types.is_string(f.arrow) else None] for f in schema.fields}
     page = pa.table(record, schema=schema.arrow)
@@ -148,7 +148,7 @@ def test_a_page_that_lacks_a_field_does_not_hide_behind_its_nulls(
     """The clean copy has a column for every field that is known."""
     obj = SyncedObject(api_name="Thing__c")
     registry = SchemaRegistry(lake)
-    registry.put(obj, described(obj.api_name, "Id", "Size__c", "Color__c"))
+    registry.store(obj, described(obj.api_name, "Id", "Size__c", "Color__c"))
     key = f"in/{lake.env}-Salesforce-Thing/run-1/run-1-00000.parquet"
     with lake.landing.writer(key) as file:
         pq.write_table(pa.table({"Id": ["a"], "Size__c": ["1"]}), file)

@@ -8,7 +8,7 @@ import pytest
 from seil.catalog import Catalog
 from seil.lake import Lake
 from seil.observe.run_context import in_run
-from seil.sf_to_dw.load.ledger import telling_rows
+from seil.sf_to_dw.load.ledger import current_rows
 from seil.sf_to_dw.load.loader import load
 from seil.warehouse import Warehouse
 from seil.warehouse.bookkeeping import LedgerRow
@@ -193,12 +193,12 @@ def test_the_last_run_of_each_object_and_what_does_not_balance_tell(
         curator.file([{"Id": run}], run=run)
         curator.manifest(run, reported=reported, landed=1)
         load(warehouse, lake, catalog, objects=["Order"])
-    assert [row.flow_run_id for row in telling_rows(warehouse)] == ["run-2", "run-3"]
-    assert telling_rows(warehouse, objects=["Account"]) == []
+    assert [row.flow_run_id for row in current_rows(warehouse)] == ["run-2", "run-3"]
+    assert current_rows(warehouse, objects=["Account"]) == []
     # As in a warehouse that only an earlier version has written to.
     warehouse.execute("DROP TABLE seil.unbalanced")
     warehouse.execute("DROP TABLE seil.layout")
-    assert [row.flow_run_id for row in telling_rows(warehouse)] == ["run-2", "run-3"]
+    assert [row.flow_run_id for row in current_rows(warehouse)] == ["run-2", "run-3"]
     # Its next load asks all runs, once.
     load(warehouse, lake, catalog, objects=["Order"])
     assert unbalanced(warehouse)[0] == [{"object": "Order", "flow_run_id": "run-2"}]

@@ -18,7 +18,7 @@ from seil.lake import Lake
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.sf_to_dw.load.object_loader import BatchLimits
-from seil.sf_to_dw.schema.column_names import beside, table_column
+from seil.sf_to_dw.schema.column_names import free_names, table_column
 from seil.warehouse import Warehouse, open_warehouse
 
 OURS = ["_file", "_extracted_at", "_seil_row", "_seil_file", "_SEIL_anything", "field__file"]
@@ -84,7 +84,7 @@ def test_columns_of_different_names_never_become_one(given_names: list[str]) -> 
 
 
 def test_names_of_ours_give_way_one_by_one() -> None:
-    assert beside(["filename", "messages"], ["FileName", "seil_filename"]) == (
+    assert free_names(["filename", "messages"], ["FileName", "seil_filename"]) == (
         "seil_seil_filename",
         "messages",
     )

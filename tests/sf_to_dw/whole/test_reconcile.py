@@ -206,7 +206,7 @@ def test_a_dropped_column_is_read_again(site: Any) -> None:
             decided: list[tuple[Policy, bool]] = [("drop", False), ("read", True)]
             for policy, kept in decided:
                 accept(review, obj, readable, decision(policy, by="me", column="Website"))
-                assert (review.passed(obj, readable).get("Website") is not None) is kept
+                assert (review.admit(obj, readable).get("Website") is not None) is kept
             with pytest.raises(ObjectRejectedError, match="was not dropped"):
                 accept(review, obj, readable, decision("read", by="me", column="Website"))
         assert site.run().problems == []

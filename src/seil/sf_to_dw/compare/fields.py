@@ -18,7 +18,14 @@ from seil.salesforce.soql import select
 from seil.sf_to_dw.compare.spool import Spool
 from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
 from seil.sf_to_dw.extract.flows import FlowStates, Mode
-from seil.sf_to_dw.extract.partials import FIELDS, FORMULAS, PartialStates, Reading, land, queried
+from seil.sf_to_dw.extract.partials import (
+    FIELDS,
+    FORMULAS,
+    PartialStates,
+    Reading,
+    land,
+    query_rows,
+)
 from seil.state.decisions import in_force
 from seil.warehouse.tables import TableName
 
@@ -49,7 +56,7 @@ class FieldComparison:
     def close(self) -> None:
         self._spool.close()
 
-    def read(self) -> None:
+    def start(self) -> None:
         """Raises RejectError and RetryError."""
         obj, context = self.obj, self._context
         described = context.org.describe(obj.api_name)
@@ -59,7 +66,7 @@ class FieldComparison:
         # The column of that name holds values of an earlier type.
         kept_apart = {column for column, entry in decided if entry.policy != "text"}
         left_out = {obj.key.lower(), *kept_apart}
-        wanted = [f for f in self._fields_to_read(described) if f.name.lower() not in left_out]
+        wanted = [f for f in self._compared_fields(described) if f.name.lower() not in left_out]
         if key and wanted:
             self._schema = ObjectSchema(obj.api_name, (key, *wanted))
             names = [f.name for f in self._schema.fields]
@@ -72,9 +79,9 @@ class FieldComparison:
             # A record in the recycle bin has a new field as well; its formulas do not matter.
             deleted = self.mode == FIELDS
             soql = select(names, obj.api_name)
-            self._spool.write(queried(context, soql, self._schema, deleted=deleted))
+            self._spool.write(query_rows(context, soql, self._schema, deleted=deleted))
 
-    def _fields_to_read(self, described: ObjectSchema) -> list[Field]:
+    def _compared_fields(self, described: ObjectSchema) -> list[Field]:
         if self.mode == FORMULAS:
             return [f for f in described.fields if f.calculated]
         due = FlowStates(self._context.lake).get(self.obj).due_fields
@@ -101,7 +108,7 @@ class FieldComparison:
                 reading = Reading(self.mode, None, end, batches.schema, count)
                 yield land(self._context, self.obj, reading, batches)
 
-    def read_missing(self) -> Iterator[FlowResult]:
+    def extract_missing(self) -> Iterator[FlowResult]:
         """No field lacks a record."""
         yield from ()
 

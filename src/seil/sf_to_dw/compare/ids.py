@@ -25,7 +25,14 @@ from seil.sf_to_dw.extract.cursor import choose_cursor
 from seil.sf_to_dw.extract.deletions import SCHEMA, deleted_rows
 from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
 from seil.sf_to_dw.extract.flows import FlowStates, Mode
-from seil.sf_to_dw.extract.partials import DELETIONS, REREAD, PartialStates, Reading, land, queried
+from seil.sf_to_dw.extract.partials import (
+    DELETIONS,
+    REREAD,
+    PartialStates,
+    Reading,
+    land,
+    query_rows,
+)
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
@@ -43,7 +50,7 @@ _IS_DELETED = "IsDeleted"
 
 
 class IdComparison:
-    """First `read`, then `compare`, then `read_missing`. `now` is the org's clock before.
+    """First `start`, then `compare`, then `extract_missing`. `now` is the org's clock before.
 
     With `believe`, any number of records may be gone.
     """
@@ -63,8 +70,8 @@ class IdComparison:
     def close(self) -> None:
         self._spool.close()
 
-    def read(self) -> None:
-        """Raises RejectError and RetryError, as `read_missing` does."""
+    def start(self) -> None:
+        """Raises RejectError and RetryError, as `extract_missing` does."""
         described = self._context.org.describe(self.obj.api_name)
         self._schema = described.without(self.obj.exclude, "excluded in the catalog")
         self._cursor = choose_cursor(self.obj.flow, self._schema).name
@@ -72,7 +79,7 @@ class IdComparison:
         fields = tuple(f for name in names if (f := self._schema.get(name)))
         self._read = ObjectSchema(self.obj.api_name, fields)
         soql = select([f.name for f in fields], self.obj.api_name)
-        self._spool.write(queried(self._context, soql, self._read, deleted=True))
+        self._spool.write(query_rows(self._context, soql, self._read, deleted=True))
 
     def compare(self, warehouse: Warehouse) -> Iterator[FlowResult]:
         """Lands what is gone. Raises RejectError when that is too much to be believed."""
@@ -84,17 +91,17 @@ class IdComparison:
             gone = comparison.gone(self._now)
             if not self._believe:
                 self._check(len(gone), comparison.living())
-            if committed := self._committed:
-                self._missing = self._kept(comparison.missing(committed))
+            if committed := self._watermark:
+                self._missing = self._without_set_aside(comparison.missing(committed))
                 self._missing += comparison.hidden(committed)
         if gone:
-            yield self._deleted(gone)
+            yield self._land_deletions(gone)
 
     @property
     def lacks_records(self) -> bool:
         return bool(self._missing)
 
-    def read_missing(self) -> Iterator[FlowResult]:
+    def extract_missing(self) -> Iterator[FlowResult]:
         """Lands what the warehouse lacks or takes for deleted."""
         name, missing = self.obj.api_name, self._missing
         log.warning("%s: %d records were missing, they are read again", name, len(missing))
@@ -105,7 +112,7 @@ class IdComparison:
             listed = ", ".join(f"'{found}'" for found in missing[first : first + _IDS_PER_QUERY])
             where = f"{self.obj.key} IN ({listed})"
             soql = select([f.name for f in self._schema.fields], name, where)
-            found = queried(self._context, soql, self._schema, deleted=True)
+            found = query_rows(self._context, soql, self._schema, deleted=True)
             # Pages differ where a value needed a wider column.
             for schema, page in groupby(found, key=lambda batch: batch.schema):
                 batches = list(page)
@@ -131,7 +138,7 @@ class IdComparison:
             f" `seil reconcile {name} --ids --believe {name}`",
         )
 
-    def _kept(self, missing: Sequence[tuple[str, Any]]) -> list[str]:
+    def _without_set_aside(self, missing: Sequence[tuple[str, Any]]) -> list[str]:
         """But for versions that the rules of today have set aside."""
         lake = self._context.lake
         compared = PartialStates(lake).get(self.obj).rules
@@ -140,7 +147,7 @@ class IdComparison:
             missing = [version for version in missing if version not in aside]
         return [found for found, _ in missing]
 
-    def _deleted(self, gone: Sequence[str]) -> FlowResult:
+    def _land_deletions(self, gone: Sequence[str]) -> FlowResult:
         log.warning("%s: %d records were deleted for good unnoticed", self.obj.api_name, len(gone))
         rows = deleted_rows(DeletedRecord(id=found, deleted_at=self._now) for found in gone)
         reading = Reading(DELETIONS, None, self._end, SCHEMA, len(gone))
@@ -151,6 +158,6 @@ class IdComparison:
         return self._now - self.obj.flow.lag
 
     @property
-    def _committed(self) -> datetime | None:
+    def _watermark(self) -> datetime | None:
         """Up to where the windows have been read."""
         return FlowStates(self._context.lake).get(self.obj).committed

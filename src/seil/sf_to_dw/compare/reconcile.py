@@ -37,7 +37,7 @@ Comparison = IdComparison | FieldComparison
 
 
 class Reconciliation:
-    """`read_due` or `read_now`, then `compare`, then `read_missing`.
+    """`start_due` or `start_now`, then `compare`, then `extract_missing`.
 
     `results` are what has landed, and what failed; `checked` what was compared, whatever came of
     it. Every step raises AbortError.
@@ -61,17 +61,17 @@ class Reconciliation:
     ) -> None:
         self._open.close()
 
-    def read_due(self, objects: Sequence[SyncedObject], flows: Iterable[FlowResult]) -> None:
+    def start_due(self, objects: Sequence[SyncedObject], flows: Iterable[FlowResult]) -> None:
         """What is due after these `flows`."""
         read = {flow.object: flow for flow in flows if flow.window}
         for obj in objects:
             if (flow := read.get(obj.api_name)) and flow.window:
                 for mode in _due(self._context, obj, flow.window.end + obj.flow.lag):
-                    self._read(obj, mode)
+                    self._start(obj, mode)
                 if FlowStates(self._context.lake).get(obj).due_fields:
-                    self._read(obj, FIELDS)
+                    self._start(obj, FIELDS)
 
-    def read_now(
+    def start_now(
         self,
         objects: Sequence[SyncedObject],
         kinds: Collection[Kind],
@@ -91,9 +91,9 @@ class Reconciliation:
             # Whatever that list has told, or the lack of it, the comparison is made once.
             due = PartialStates(lake).get(obj).is_compare_due
             if "ids" in kinds or (due and "deletions" in kinds):
-                self._read(obj, DELETIONS, believe=obj.api_name in believe)
+                self._start(obj, DELETIONS, believe=obj.api_name in believe)
             if "formulas" in kinds:
-                self._read(obj, FORMULAS)
+                self._start(obj, FORMULAS)
 
     def compare(self, warehouse: Warehouse) -> None:
         for comparison in list(self._comparisons):
@@ -103,12 +103,12 @@ class Reconciliation:
 
     @property
     def lacks_records(self) -> bool:
-        """Whether there is anything for `read_missing`."""
+        """Whether there is anything for `extract_missing`."""
         return bool(self._comparisons)
 
-    def read_missing(self) -> None:
+    def extract_missing(self) -> None:
         for comparison in list(self._comparisons):
-            if self._attempt(comparison, comparison.read_missing()):
+            if self._attempt(comparison, comparison.extract_missing()):
                 self._finish(comparison)
 
     def _list_deletions(self, obj: SyncedObject) -> None:
@@ -120,7 +120,7 @@ class Reconciliation:
             self.results += [found] if found else []
             self.checked.append((obj.api_name, DELETIONS))
 
-    def _read(self, obj: SyncedObject, mode: Mode, *, believe: bool = False) -> None:
+    def _start(self, obj: SyncedObject, mode: Mode, *, believe: bool = False) -> None:
         try:
             now = self._context.org.now()
             comparison: Comparison
@@ -129,9 +129,9 @@ class Reconciliation:
             else:
                 comparison = FieldComparison(self._context, obj, mode, now=now)
             self._open.callback(comparison.close)
-            comparison.read()
+            comparison.start()
         except (RejectError, RetryError) as error:
-            self._keep_due(obj, mode)
+            self._mark_due(obj, mode)
             self._fail(obj, mode, error)
         else:
             self._comparisons.append(comparison)
@@ -142,7 +142,7 @@ class Reconciliation:
                 self.results.append(result)
         except (RejectError, RetryError) as error:
             self._comparisons.remove(comparison)
-            self._keep_due(comparison.obj, comparison.mode)
+            self._mark_due(comparison.obj, comparison.mode)
             self._fail(comparison.obj, comparison.mode, error)
             return False
         return True
@@ -153,7 +153,7 @@ class Reconciliation:
         comparison.finish()
         comparison.close()
 
-    def _keep_due(self, obj: SyncedObject, mode: Mode) -> None:
+    def _mark_due(self, obj: SyncedObject, mode: Mode) -> None:
         """A comparison of Ids that failed is made again by the next run, also one made by hand."""
         if mode == DELETIONS:
             PartialStates(self._context.lake).change(obj, is_compare_due=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seil.modeling.business_date import BusinessZone
-from seil.sf_to_dw.extract.org_identity import kept_identity
+from seil.sf_to_dw.extract.org_identity import stored_identity
 from seil.time_zones import is_time_zone
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def business_zone(setting: str, lake: Lake) -> BusinessZone:
     """The setting, else the org's own, which is kept with the state from the first read on."""
     if setting:
         return BusinessZone(setting)
-    identity = kept_identity(lake)
+    identity = stored_identity(lake)
     own = identity.time_zone if identity else ""
     if is_time_zone(own):
         return BusinessZone(own)

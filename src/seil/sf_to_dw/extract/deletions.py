@@ -40,7 +40,7 @@ _TOO_MANY = "EXCEEDED_ID_LIMIT"
 _NO_ACCESS = "INSUFFICIENT_ACCESS"
 
 
-def read_deletions(
+def extract_deletions(
     context: FlowContext, obj: SyncedObject, flow: FlowResult, *, now: datetime
 ) -> FlowResult | None:
     """Lands what was deleted since the last time; None when that is nothing, or not told.
@@ -96,7 +96,7 @@ class _Reader:
         latest = min(self._until - flow.lookback, asked_until - 3 * _MINUTE)
         start = _floor(max(latest, self._now - _REACH))
         try:
-            records = self._asked(start, asked_until)
+            records = self._fetch(start, asked_until)
         except (ObjectRejectedError, RequestRejectedError) as error:
             if error.code.startswith(_NO_ACCESS):
                 raise
@@ -118,21 +118,21 @@ class _Reader:
         states.change(self._obj, **found)
         return result
 
-    def _asked(self, start: datetime, end: datetime) -> list[DeletedRecord]:
+    def _fetch(self, start: datetime, end: datetime) -> list[DeletedRecord]:
         """Nothing and a gap where the list does not go back that far."""
         self._covered = min(end, self._now)
         try:
-            return list(self._listed(start, end))
+            return list(self._fetch_halves(start, end))
         except (ObjectRejectedError, RequestRejectedError) as error:
             if error.code != _GAP:
                 raise
             if end > self._now:
                 # It may be the end that is refused: whether it may lie ahead is not documented.
-                return self._asked(start, _floor(self._now))
+                return self._fetch(start, _floor(self._now))
         self._has_gap = True
         return []
 
-    def _listed(self, start: datetime, end: datetime) -> Iterator[DeletedRecord]:
+    def _fetch_halves(self, start: datetime, end: datetime) -> Iterator[DeletedRecord]:
         """In halves where there are more than one answer may hold (600,000)."""
         try:
             found = self._context.org.deleted(self._obj.api_name, start, end)
@@ -140,8 +140,8 @@ class _Reader:
             half = _floor(start + (end - start) / 2)
             if error.code != _TOO_MANY or half - start < 2 * _MINUTE:
                 raise
-            yield from self._listed(start, half)
-            yield from self._listed(half, end)
+            yield from self._fetch_halves(start, half)
+            yield from self._fetch_halves(half, end)
             return
         if found.earliest_available > self._until:
             self._has_gap = True

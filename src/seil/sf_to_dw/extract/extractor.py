@@ -23,9 +23,9 @@ from seil.lake import Lake
 from seil.observe.fields import in_context, log_fields
 from seil.observe.progress import SILENT, Progress
 from seil.settings import ExtractSettings
-from seil.sf_to_dw.extract.deletions import read_deletions
+from seil.sf_to_dw.extract.deletions import extract_deletions
 from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult, FlowRunner
-from seil.sf_to_dw.extract.org_identity import OrgIdentity, keep_identity
+from seil.sf_to_dw.extract.org_identity import OrgIdentity, check_identity
 from seil.sf_to_dw.extract.partials import DELETIONS
 from seil.sf_to_dw.extract.plan import quota
 from seil.sf_to_dw.schema.registry import SchemaRegistry
@@ -96,7 +96,7 @@ class Extractor:
         """
         self._stop.clear()
         self._deletions.clear()
-        self.keep_identity()
+        self.check_identity()
         self._check_quota()
         now = self._org.now()
         results: dict[str, FlowResult] = {}
@@ -121,9 +121,9 @@ class Extractor:
         ]
         return ExtractReport([results[obj.api_name] for obj in objects], deletions, checked)
 
-    def keep_identity(self) -> OrgIdentity:
+    def check_identity(self) -> OrgIdentity:
         """Before anything is read or written for it. Raises OtherOrgError."""
-        identity = keep_identity(self._org, self._context.lake)
+        identity = check_identity(self._org, self._context.lake)
         self._state.troubles.clear_login()
         return identity
 
@@ -140,9 +140,9 @@ class Extractor:
         self, obj: SyncedObject, *, now: datetime, full: bool, progress: Progress
     ) -> FlowResult:
         with log_fields(object=obj.api_name):
-            return self._read(obj, now=now, full=full, progress=progress)
+            return self._extract(obj, now=now, full=full, progress=progress)
 
-    def _read(
+    def _extract(
         self, obj: SyncedObject, *, now: datetime, full: bool, progress: Progress
     ) -> FlowResult:
         started = time.monotonic()
@@ -154,13 +154,13 @@ class Extractor:
             self._context.publish(obj, "error", message=str(error))
             result = FlowResult(obj.api_name, error=error)
         else:
-            self._read_deletions(obj, result, now=now)
+            self._extract_deletions(obj, result, now=now)
         return replace(result, seconds=time.monotonic() - started)
 
-    def _read_deletions(self, obj: SyncedObject, flow: FlowResult, *, now: datetime) -> None:
+    def _extract_deletions(self, obj: SyncedObject, flow: FlowResult, *, now: datetime) -> None:
         """The flow is committed, whatever becomes of this."""
         try:
-            found = read_deletions(self._context, obj, flow, now=now)
+            found = extract_deletions(self._context, obj, flow, now=now)
         except (RejectError, RetryError) as error:
             log.warning("the deletions of %s cannot be read: %s", obj.api_name, error)
             self._context.publish(obj, "error", mode=DELETIONS, message=str(error))

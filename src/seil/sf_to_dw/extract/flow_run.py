@@ -36,8 +36,8 @@ from seil.sf_to_dw.extract.flows import (
 )
 from seil.sf_to_dw.extract.landing import landed_event, page_file, page_metadata, write_page
 from seil.sf_to_dw.extract.pages import PagePlan, PageRef, land_pages
-from seil.sf_to_dw.extract.slices import Slicer, pace_to_keep, ran_too_long, slice_condition
-from seil.sf_to_dw.schema.acceptance import tell
+from seil.sf_to_dw.extract.slices import Slicer, ran_too_long, slice_condition, tested_pace
+from seil.sf_to_dw.schema.acceptance import publish_decisions
 from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry, compare
 from seil.sf_to_dw.schema.review import SchemaReview
 from seil.state.decisions import DecisionStore
@@ -136,14 +136,14 @@ class FlowRunner:
         described = self._context.org.describe(self._obj.api_name)
         readable = described.without(self._obj.exclude, "excluded in the catalog")
         review = SchemaReview(self._context.decisions, self._context.registry)
-        tell(review, self._obj, readable, self._context.bus)
-        schema = review.passed(self._obj, readable)
+        publish_decisions(review, self._obj, readable, self._context.bus)
+        schema = review.admit(self._obj, readable)
         cursor = choose_cursor(self._obj.flow, schema)
         if cursor.note:
             log.warning("%s: %s", self._obj.api_name, cursor.note)
         self._slicer = Slicer(self._context.org, schema, cursor.name)
         resumable = self._resumable(schema, full=full)
-        self._run = resumable or self._started(schema, now=now, full=full)
+        self._run = resumable or self._start(schema, now=now, full=full)
         add_log_fields(flow_run_id=self._run.flow_run_id)
         self._context.publish(
             self._obj,
@@ -190,7 +190,7 @@ class FlowRunner:
             return None
         return None if job.is_failed and not ran_too_long(job) else run
 
-    def _started(self, schema: ObjectSchema, *, now: datetime, full: bool) -> FlowRun:
+    def _start(self, schema: ObjectSchema, *, now: datetime, full: bool) -> FlowRun:
         window = next_window(self._obj.flow, self._state, now=now, full=full)
         if not self._slicer.cursor:
             window = Window(None, window.end)
@@ -299,7 +299,7 @@ class FlowRunner:
             # Before they are known: a kill between the two only finds them added again.
             due = sorted({*self._states.get(self._obj).due_fields, *diff.added})
             self._states.change(self._obj, due_fields=due)
-        registry.put(self._obj, schema)
+        registry.store(self._obj, schema)
         if known is None:
             return True
         detail = {"object": self._obj.api_name, **diff.to_dict()}
@@ -347,7 +347,7 @@ class FlowRunner:
                 metadata=page_metadata(self._obj, run, number=number, rows=page.expected_rows),
             )
         log.debug("a page has landed", extra={"rows": rows, "job_id": run.job_id})
-        return self._landed(LandedPage(number, locator, page.next_locator, landed.key, rows))
+        return self._record_page(LandedPage(number, locator, page.next_locator, landed.key, rows))
 
     def _has_no_rows(self, run: FlowRun, schema: ObjectSchema) -> bool:
         """What the job says is not believed without its page."""
@@ -369,9 +369,9 @@ class FlowRunner:
             schema=schema.arrow,
             metadata=page_metadata(self._obj, run, number=0, rows=0),
         )
-        self._landed(LandedPage(0, "", None, landed.key, 0))
+        self._record_page(LandedPage(0, "", None, landed.key, 0))
 
-    def _landed(self, page: LandedPage) -> LandedPage:
+    def _record_page(self, page: LandedPage) -> LandedPage:
         """Announces the file before the state names it: a kill between the two lands it again."""
         lake = self._context.lake
         if entry := lake.landing.head(page.key):
@@ -420,7 +420,7 @@ class FlowRunner:
             last_run_id=run.flow_run_id,
             finished_at=manifest.finished_at,
             running=None,
-            pace=pace_to_keep(run),
+            pace=tested_pace(run),
             **({} if run.window.start else {"due_fields": ()}),
         )
         self._bulk.delete(run.job_id)

@@ -70,7 +70,7 @@ class Pace:
     ids: int | None = None
     passes: int = 0
 
-    def passed(self) -> Self:
+    def after_pass(self) -> Self:
         if self.passes + 1 < _PASSES_TO_GROW:
             return replace(self, passes=self.passes + 1)
         seconds = 2 * self.seconds if self.seconds and self.seconds < _LONGEST else None
@@ -196,7 +196,7 @@ class Manifest:
         """A resumed run writes its own again; one that lost its lease is refused."""
         name = obj.landing_name
         key = manifest_key(name, self.flow_run_id)
-        if begun := _begun(self.flow_run_id):
+        if begun := _start_time(self.flow_run_id):
             announce(lake, name, "staging", key, of=begun)
         lake.document(key).change(lambda _: vars(self))
 
@@ -208,7 +208,7 @@ EARLIER_MANIFESTS = "runs/"
 
 def manifest_key(landing_name: str, flow_run_id: str) -> str:
     """Below the day that a run began, where its id says so, else behind all days."""
-    begun = _begun(flow_run_id)
+    begun = _start_time(flow_run_id)
     day = f"{begun:%Y/%m/%d}" if begun else "other"
     return f"{MANIFESTS}Salesforce-{landing_name}/{day}/{flow_run_id}.json"
 
@@ -219,7 +219,7 @@ def find_manifest(lake: Lake, landing_name: str, flow_run_id: str) -> bytes | No
     return lake.staging.find(key) or lake.staging.find(earlier)
 
 
-def _begun(flow_run_id: str) -> datetime | None:
+def _start_time(flow_run_id: str) -> datetime | None:
     """None for a run that is not ours."""
     if not is_own_run(flow_run_id):
         return None

@@ -49,7 +49,7 @@ class OrgIdentity:
         return f"{self.org_id} ({notes})" if notes else self.org_id
 
 
-def kept_identity(lake: Lake) -> OrgIdentity | None:
+def stored_identity(lake: Lake) -> OrgIdentity | None:
     """None for a site that was never read from an org, or last by a version that kept none."""
     body = _document(lake).read()
     return _identity(body) if body else None
@@ -71,18 +71,18 @@ def refuse_other_org(lake: Lake, login_url: str) -> Admit:
     """For `Org(admit=...)`: each session is compared with the site's org before it is used."""
 
     def admit(session: Session) -> None:
-        if session.org_id and (site := kept_identity(lake)):
+        if session.org_id and (site := stored_identity(lake)):
             _refuse_other(site, session.org_id, login_url)
 
     return admit
 
 
-def keep_identity(org: Org, lake: Lake) -> OrgIdentity:
+def check_identity(org: Org, lake: Lake) -> OrgIdentity:
     """The site's org, as of its first read. Raises OtherOrgError.
 
     The org is asked once a day; otherwise its login tells enough.
     """
-    site = kept_identity(lake)
+    site = stored_identity(lake)
     if site:
         _refuse_other(site, org.id(), org.login_url)
         if site.seen_at and datetime.now(UTC) - site.seen_at < _ASKED_AGAIN_AFTER:

@@ -27,7 +27,7 @@ class PagePlan:
 
     def first(self) -> list[PageRef]:
         if self._locators is None:
-            return self._unlanded(0, "")
+            return self._next_page(0, "")
         pages = enumerate(self._locators)
         return [(number, locator) for number, locator in pages if number not in self._done]
 
@@ -44,9 +44,9 @@ class PagePlan:
                 "Salesforce", f"page {number} names a page before it as its next"
             )
         self._named.add(following)
-        return self._unlanded(number + 1, following)
+        return self._next_page(number + 1, following)
 
-    def _unlanded(self, number: int, locator: str) -> list[PageRef]:
+    def _next_page(self, number: int, locator: str) -> list[PageRef]:
         while page := self._done.get(number):
             if page.next is None:
                 return []
@@ -59,30 +59,34 @@ LandPage = Callable[[int, str, Callable[[str | None], None]], None]
 
 
 @dataclass(frozen=True)
-class _Opened:
+class _PageStart:
     number: int
     following: str | None
 
 
 @dataclass(frozen=True)
-class _Ended:
+class _PageEnd:
     error: BaseException | None = None
 
 
 def land_pages(plan: PagePlan, land: LandPage, *, workers: int, stop: threading.Event) -> None:
     """The first error sets `stop`, and is raised once the pages under way have ended."""
-    notices: SimpleQueue[_Opened | _Ended] = SimpleQueue()
+    notices: SimpleQueue[_PageStart | _PageEnd] = SimpleQueue()
 
     def task(number: int, locator: str) -> None:
         try:
             if not stop.is_set():
                 with log_fields(page=number):
-                    land(number, locator, lambda following: notices.put(_Opened(number, following)))
+                    land(
+                        number,
+                        locator,
+                        lambda following: notices.put(_PageStart(number, following)),
+                    )
         except BaseException as error:  # noqa: BLE001 (raised again by the waiting thread)
             stop.set()
-            notices.put(_Ended(error))
+            notices.put(_PageEnd(error))
         else:
-            notices.put(_Ended())
+            notices.put(_PageEnd())
 
     with ThreadPoolExecutor(workers, thread_name_prefix="page") as pool:
         try:
@@ -95,7 +99,7 @@ def land_pages(plan: PagePlan, land: LandPage, *, workers: int, stop: threading.
 
 
 def _collect(
-    notices: SimpleQueue[_Opened | _Ended],
+    notices: SimpleQueue[_PageStart | _PageEnd],
     plan: PagePlan,
     submit: Callable[[PageRef], object],
 ) -> BaseException | None:
@@ -109,7 +113,7 @@ def _collect(
         if not running:
             return failure
         notice = notices.get()
-        if isinstance(notice, _Opened):
+        if isinstance(notice, _PageStart):
             pages = plan.after(notice.number, notice.following)
             continue
         pages = []

@@ -141,7 +141,7 @@ def land(
     )
 
 
-def queried(
+def query_rows(
     context: FlowContext, soql: str, schema: ObjectSchema, *, deleted: bool
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a bulk query. Raises UnavailableError unless they are as many as it reported."""

@@ -64,7 +64,7 @@ class Quota:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExtractPlan:
     """`quota` is None where the org does not say."""
 
     objects: list[PlannedObject]
@@ -94,13 +94,13 @@ def plan(
     settings: ExtractSettings,
     *,
     full: bool = False,
-) -> Plan:
+) -> ExtractPlan:
     """Costs two API calls per object, one describe and one count; one more count where a
     comparison is due.
     """
     now = org.now()
     planner = _Planner(org, FlowStates(lake), PartialStates(lake), settings, now)
-    return Plan([planner.planned(obj, full=full) for obj in objects], quota(org))
+    return ExtractPlan([planner.plan(obj, full=full) for obj in objects], quota(org))
 
 
 def quota(org: Org) -> Quota | None:
@@ -119,7 +119,7 @@ class _Planner:
     settings: ExtractSettings
     now: datetime
 
-    def planned(self, obj: SyncedObject, *, full: bool) -> PlannedObject:
+    def plan(self, obj: SyncedObject, *, full: bool) -> PlannedObject:
         state = self.flows.get(obj)
         window = next_window(obj.flow, state, now=self.now, full=full)
         partial = self.partials.get(obj)

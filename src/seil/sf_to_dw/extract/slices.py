@@ -49,7 +49,7 @@ def slice_condition(part: Slice, cursor: str) -> str:
     return " AND ".join(filter(None, bounds))
 
 
-def pace_to_keep(run: FlowRun) -> Pace:
+def tested_pace(run: FlowRun) -> Pace:
     """Of a run whose last part has passed: a size that was tried in full."""
     pace, part = run.pace, run.part
     if pace.seconds and part.start and not pace.passes:
@@ -93,7 +93,7 @@ class Slicer:
 
     def following(self, run: FlowRun) -> FlowRun | None:
         """The run with the part after the one that passed; None after the last."""
-        part, pace = run.part, run.pace.passed()
+        part, pace = run.part, run.pace.after_pass()
         if part.last_id:
             number = _number(part.last_id) + (pace.ids or 1)
             last_id = _text(number) if number < _number(part.highest_id) else ""

@@ -18,7 +18,7 @@ def nulls(rows: int, kind: pa.DataType) -> Column:
     return _pa.nulls(rows, kind)
 
 
-def repeated(value: object, kind: pa.DataType, rows: int) -> Column:
+def repeat(value: object, kind: pa.DataType, rows: int) -> Column:
     return _pa.repeat(_pa.scalar(value, kind), rows)
 
 

@@ -69,7 +69,7 @@ class UnknownTypeError(Exception):
     """A type that no field of Salesforce has."""
 
 
-def kept_type(landed: pa.DataType) -> pa.DataType:
+def default_type(landed: pa.DataType) -> pa.DataType:
     """The type in which a column of a landed file is kept when nothing else says what it is.
 
     Raises UnknownTypeError.
@@ -79,9 +79,9 @@ def kept_type(landed: pa.DataType) -> pa.DataType:
         return pa.decimal128(20, 0)
     if isinstance(landed, _DECIMALS):
         return pa.decimal128(min(landed.precision, _MAX_DIGITS), landed.scale)
-    for matches, kept in _KEPT:
+    for matches, default in _KEPT:
         if matches(landed):
-            return kept
+            return default
     raise UnknownTypeError(str(landed))
 
 
@@ -99,12 +99,12 @@ def cast(column: Column, target: pa.DataType) -> Column:
     convert = _CONVERSIONS.get((_kind(plain.type), _kind(target)))
     if convert is None or pa.types.is_nested(plain.type):
         position = pc.index(pc.is_valid(plain), value=True).as_py()
-        reason = f"is of type {plain.type}, expected {_said(target)}"
-        raise MisfitError(position, _shown(plain, position), reason)
+        reason = f"is of type {plain.type}, expected {_type_text(target)}"
+        raise MisfitError(position, _value_text(plain, position), reason)
     return convert(plain, target)
 
 
-def cast_known(column: Column, target: pa.DataType) -> tuple[Column, Mapping[int, MisfitError]]:
+def cast_or_null(column: Column, target: pa.DataType) -> tuple[Column, Mapping[int, MisfitError]]:
     """Like `cast`, but null where no decimal holds the number; these are returned by position."""
     try:
         return cast(column, target), {}
@@ -126,7 +126,7 @@ def _from_text(text: Column, target: pa.DataType) -> Column:
     kind = _kind(target)
     if kind in ("decimal", "int"):
         return _numbers_from_text(filled, target)
-    return _converted(filled, _TEXT[kind], target)
+    return _convert(filled, _TEXT[kind], target)
 
 
 def _without_empty(text: Column) -> Column:
@@ -148,13 +148,13 @@ def with_full_ids(ids: Column) -> Column:
     return pc.replace_with_mask(ids, short, pa.array(full, pa.string()))
 
 
-def _converted(column: Column, convert: Callable[[Column], Column], target: pa.DataType) -> Column:
+def _convert(column: Column, convert: Callable[[Column], Column], target: pa.DataType) -> Column:
     try:
         return convert(column)
     except pa.ArrowInvalid:
         position = _first_failing(column, convert)
-        reason = f"is not {_said(target)}"
-        raise MisfitError(position, _shown(column, position), reason) from None
+        reason = f"is not {_type_text(target)}"
+        raise MisfitError(position, _value_text(column, position), reason) from None
 
 
 def _first_failing(column: Column, convert: Callable[[Column], Column]) -> int:
@@ -212,7 +212,7 @@ def _numbers_from_text(text: Column, target: pa.DataType) -> Column:
         is_number = value is not None and _NUMBER.fullmatch(value)
         numbers.append(Decimal(value) if is_number else None)
         if value is not None and not is_number:
-            others[position] = (value, f"is not {_said(target)}")
+            others[position] = (value, f"is not {_type_text(target)}")
             if not _NO_DECIMAL.fullmatch(value):
                 raise MisfitError(position, *others[position])
     return _exact(numbers, target, others)
@@ -234,13 +234,15 @@ def _floats(column: Column, target: pa.DataType) -> Column:
     if not pa.types.is_float64(values.type):
         values = values.cast(pa.string()).cast(pa.float64())
     try:
-        kept = values.cast(target)
-        if pc.all(pc.equal(kept.cast(pa.float64()), values), min_count=0).as_py():
-            return kept
+        exact = values.cast(target)
+        if pc.all(pc.equal(exact.cast(pa.float64()), values), min_count=0).as_py():
+            return exact
     except pa.ArrowInvalid:
         pass
     found = values.to_pylist()
-    infinite = {n: (v, f"is not {_said(target)}") for n, v in enumerate(found) if v and isinf(v)}
+    infinite = {
+        n: (v, f"is not {_type_text(target)}") for n, v in enumerate(found) if v and isinf(v)
+    }
     numbers = [None if n in infinite else _sure(value) for n, value in enumerate(found)]
     return _exact(numbers, target, infinite)
 
@@ -301,7 +303,7 @@ def _digits(number: Decimal) -> tuple[int, int]:
 
 
 def _truths(column: Column, target: pa.DataType) -> Column:
-    return _converted(column, lambda part: part.cast(pa.string()).cast(target), target)
+    return _convert(column, lambda part: part.cast(pa.string()).cast(target), target)
 
 
 def is_finer(column: Column) -> bool:
@@ -337,19 +339,19 @@ def _times(column: Column, target: pa.DataType) -> Column:
 
 
 def _recast(column: Column, target: pa.DataType) -> Column:
-    return _converted(column, lambda part: part.cast(target), target)
+    return _convert(column, lambda part: part.cast(target), target)
 
 
 def _days(column: Column, target: pa.DataType) -> Column:
     micros = _micros(column) if _is_nanoseconds(column.type) else column
-    return _converted(micros, lambda part: _midnight(part.cast(UTC_MICROS)), target)
+    return _convert(micros, lambda part: _midnight(part.cast(UTC_MICROS)), target)
 
 
-def kept(column: Column) -> Column:
-    """As `kept_type` says, structures as JSON."""
+def to_default_type(column: Column) -> Column:
+    """As `default_type` says, structures as JSON."""
     if pa.types.is_nested(column.type):
         return as_json(column)
-    return cast(column, kept_type(column.type))
+    return cast(column, default_type(column.type))
 
 
 def as_json(column: Column) -> Column:
@@ -369,7 +371,7 @@ def is_convertible(landed: pa.DataType, target: pa.DataType) -> bool:
     return not pa.types.is_nested(landed) and (_kind(landed), _kind(target)) in _CONVERSIONS
 
 
-def _shown(column: Column, position: int) -> str:
+def _value_text(column: Column, position: int) -> str:
     # Not as_py: a timestamp in nanoseconds would need pandas.
     one = column.slice(position, 1)
     try:
@@ -392,7 +394,7 @@ def _plain(column: Column) -> Column:
     if pa.types.is_dictionary(column.type):
         return _plain(column.dictionary_decode())
     if _is_text(column.type) and not pa.types.is_string(column.type):
-        return _converted(column, lambda part: part.cast(pa.string()), pa.string())
+        return _convert(column, lambda part: part.cast(pa.string()), pa.string())
     return column
 
 
@@ -444,7 +446,7 @@ _SAID = {
 }
 
 
-def _said(target: pa.DataType) -> str:
+def _type_text(target: pa.DataType) -> str:
     if pa.types.is_decimal(target):
         return f"a number, {target}"
     return _SAID[_kind(target)]

@@ -121,7 +121,7 @@ class OpenParquet:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         with readable():
-            self._opened = _opened(file)
+            self._opened = _open(file)
         self.schema_arrow: pa.Schema = self._opened.schema_arrow
         self.num_rows: int = self._opened.metadata.num_rows
         self.metadata: Mapping[bytes, bytes] = self._opened.metadata.metadata or {}
@@ -134,7 +134,7 @@ class OpenParquet:
             return set()
         finer: set[str] = set()
         nanos = pq.ParquetFile(self._file).iter_batches(columns=names)
-        micros = _opened(self._file).iter_batches(columns=names)
+        micros = _open(self._file).iter_batches(columns=names)
         with readable():
             for fine, coarse in zip(nanos, micros, strict=True):
                 finer |= {n for n in names if _is_cut(fine.column(n), coarse.column(n))}
@@ -164,7 +164,7 @@ def _is_cut(nanos: Column, micros: Column) -> bool:
     return pc.any(pc.and_(known, differ)).as_py() is True
 
 
-def _opened(file: IO[bytes]) -> pq.ParquetFile:
+def _open(file: IO[bytes]) -> pq.ParquetFile:
     return pq.ParquetFile(
         file,
         buffer_size=_READ_AHEAD,
@@ -187,7 +187,7 @@ def readable() -> Iterator[None]:
         raise UnfitError("whole", f"the file cannot be read: {_first_line(error)}") from error
 
 
-def check_named_object(metadata: Mapping[str, str], obj: SyncedObject, catalog: Catalog) -> None:
+def check_object_metadata(metadata: Mapping[str, str], obj: SyncedObject, catalog: Catalog) -> None:
     named = metadata.get("seil.object")
     if named and catalog.find(named) != obj:
         raise UnfitError(

@@ -17,14 +17,20 @@ from seil.settings import IngestSettings
 from seil.sf_to_dw.extract.flows import PARTIAL_MODES, find_manifest
 from seil.sf_to_dw.ingest import checks
 from seil.sf_to_dw.ingest.checks import OpenParquet, UnfitError
-from seil.sf_to_dw.ingest.conform import EXCLUDED, Plan, WidenError, earlier_lineage, planned
+from seil.sf_to_dw.ingest.conform import (
+    EXCLUDED,
+    ConformPlan,
+    WidenError,
+    conform_plan,
+    earlier_lineage,
+)
 from seil.sf_to_dw.ingest.curated import CuratedFiles, curated_files
 from seil.sf_to_dw.ingest.deliveries import Delivery, content_digest, delivery_of, give_up
 from seil.sf_to_dw.ingest.folders import Partitions, partitions_of
 from seil.sf_to_dw.ingest.readahead import ahead
 from seil.sf_to_dw.ingest.rules import RuleBook, RuleCount
 from seil.sf_to_dw.schema.column_names import MISSING
-from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry, known_schema
+from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry, expected_schema
 from seil.sf_to_dw.schema.review import as_text_columns
 from seil.state.decisions import DecisionStore, in_force
 
@@ -55,11 +61,11 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class CleanCopy:
     """What is in curated now."""
 
     delivery: Delivery
-    plan: Plan
+    plan: ConformPlan
     drift: SchemaDiff
     metadata: Mapping[str, str]
     landed_rows: int
@@ -108,7 +114,7 @@ class Cleaner:
     settings: IngestSettings
     decisions: DecisionStore
 
-    def clean(self, task: Task) -> Cleaned:
+    def clean(self, task: Task) -> CleanCopy:
         """Raises UnfitError, with nothing in curated, when the file fails a check.
 
         Raises ChangedError when it changes meanwhile, ConfigurationError for a rule that cannot be
@@ -127,7 +133,7 @@ class Cleaner:
             try:
                 reading = _Reading(task, parquet, metadata, delivery, parts)
                 reading.cut |= parquet.finer_columns()
-                return self._cleaned(reading)
+                return self._clean(reading)
             except UnfitError:
                 give_up(self.lake, delivery)
                 raise
@@ -136,11 +142,11 @@ class Cleaner:
         self, task: Task, parquet: OpenParquet, metadata: Mapping[str, str], parts: Partitions
     ) -> None:
         names = parquet.schema_arrow.names
-        checks.check_named_object(metadata, task.obj, self.catalog)
+        checks.check_object_metadata(metadata, task.obj, self.catalog)
         expected = self._expected_rows(task, metadata)
         checks.check_rows(parquet.num_rows, task.obj, expected)
         checks.check_duplicates(names)
-        checks.check_required([*names, *parts], _held_to(task.obj, metadata))
+        checks.check_required([*names, *parts], _rules_for(task.obj, metadata))
 
     def _expected_rows(self, task: Task, metadata: Mapping[str, str]) -> dict[str, int]:
         expected = {}
@@ -153,7 +159,7 @@ class Cleaner:
                     expected["the run's manifest"] = int(page["rows"])
         return expected
 
-    def _cleaned(self, reading: _Reading) -> Cleaned:
+    def _clean(self, reading: _Reading) -> CleanCopy:
         """Starts again where a type had to grow, or another file changed the schema."""
         while True:
             try:
@@ -163,30 +169,30 @@ class Cleaner:
             except _SchemaMovedError:
                 reading.needed.clear()
 
-    def _plan(self, reading: _Reading) -> Plan:
+    def _plan(self, reading: _Reading) -> ConformPlan:
         obj = reading.task.obj
-        known = known_schema(self.registry, obj)
+        known = expected_schema(self.registry, obj)
         described = self.registry.get(obj) is not None
         landed = reading.parquet.schema_arrow
         lineage = earlier_lineage(landed, reading.metadata, known)
-        plan = planned(
+        plan = conform_plan(
             landed, obj, known, described=described, lineage=lineage, parts=reading.parts
         )
         if known is None:
             # Nothing says whether a rule is about a column that this file just does not have.
-            plan = plan.with_nulls(_ruled(_held_to(obj, reading.metadata)))
+            plan = plan.with_nulls(_rule_columns(_rules_for(obj, reading.metadata)))
         if _is_partial(reading.metadata):
             plan = replace(plan, targets=tuple(t for t in plan.targets if not t.is_empty))
         texts = as_text_columns(in_force(self.decisions.get(obj.api_name)).values())
-        return plan.widened(reading.needed).with_texts(texts)
+        return plan.widen(reading.needed).with_texts(texts)
 
-    def _write(self, reading: _Reading, plan: Plan) -> Cleaned:
+    def _write(self, reading: _Reading, plan: ConformPlan) -> CleanCopy:
         task, delivery = reading.task, reading.delivery
         name, key = task.landed.landing_name, delivery.curated_key
         announce(self.lake, name, "curated", key, of=delivery.landed_at)
         with (
             curated_files(self.lake.curated, delivery.curated_key, task.lineage) as files,
-            RuleBook(_held_to(task.obj, reading.metadata), plan.schema) as book,
+            RuleBook(_rules_for(task.obj, reading.metadata), plan.schema) as book,
         ):
             rows = self._stream(reading, plan, book, files)
             checks.check_streamed(rows, reading.parquet.num_rows)
@@ -197,7 +203,7 @@ class Cleaner:
             if drift is None:
                 raise _SchemaMovedError
             files.finish({**_curated_metadata(reading, rows, files), **_missing(plan)})
-        return Cleaned(
+        return CleanCopy(
             delivery=delivery,
             plan=plan,
             drift=drift,
@@ -211,7 +217,9 @@ class Cleaner:
             unheld=tuple(sorted(reading.unheld)),
         )
 
-    def _stream(self, reading: _Reading, plan: Plan, book: RuleBook, files: CuratedFiles) -> int:
+    def _stream(
+        self, reading: _Reading, plan: ConformPlan, book: RuleBook, files: CuratedFiles
+    ) -> int:
         """Returns the rows read."""
         rows = 0
         with closing(ahead(_batches(reading.parquet), at_most=BATCHES_AHEAD)) as batches:
@@ -226,7 +234,7 @@ class Cleaner:
                 reading.advance(rows)
         return rows
 
-    def _check_ids(self, reading: _Reading, plan: Plan, batch: pa.RecordBatch) -> None:
+    def _check_ids(self, reading: _Reading, plan: ConformPlan, batch: pa.RecordBatch) -> None:
         if "seil.object" in reading.metadata:
             return
         obj = reading.task.obj
@@ -240,14 +248,14 @@ def _is_partial(metadata: Mapping[str, str]) -> bool:
     return metadata.get("seil.mode") in PARTIAL_MODES
 
 
-def _held_to(obj: SyncedObject, metadata: Mapping[str, str]) -> SyncedObject:
+def _rules_for(obj: SyncedObject, metadata: Mapping[str, str]) -> SyncedObject:
     """Rules and mappings are about whole records."""
     if not _is_partial(metadata):
         return obj
     return obj.model_copy(update={"required": (), "columns": (), "mappings": ()})
 
 
-def _ruled(obj: SyncedObject) -> list[str]:
+def _rule_columns(obj: SyncedObject) -> list[str]:
     return [column.name for column in obj.columns] + [m.source for m in obj.mappings if m.source]
 
 
@@ -267,7 +275,7 @@ def _metadata(parquet: OpenParquet) -> dict[str, str]:
     }
 
 
-def _missing(plan: Plan) -> dict[str, str]:
+def _missing(plan: ConformPlan) -> dict[str, str]:
     return {MISSING: json.dumps(plan.missing)} if plan.missing else {}
 
 

@@ -13,17 +13,17 @@ import pyarrow as pa
 from seil.catalog import SyncedObject
 from seil.salesforce.ids import holds_ids
 from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema
-from seil.sf_to_dw.ingest.arrow import Column, nulls, pc, repeated, schema_of
+from seil.sf_to_dw.ingest.arrow import Column, nulls, pc, repeat, schema_of
 from seil.sf_to_dw.ingest.casts import (
     MisfitError,
     TooNarrowError,
     UnknownTypeError,
     as_written,
     cast,
-    cast_known,
+    cast_or_null,
+    default_type,
     is_convertible,
     is_finer,
-    kept_type,
     with_full_ids,
 )
 from seil.sf_to_dw.ingest.checks import UnfitError
@@ -64,7 +64,7 @@ class Unheld(NamedTuple):
         return f"{self.column} {self.error.reason}"
 
 
-class Conformed(NamedTuple):
+class ConformedBatch(NamedTuple):
     """The values of `unheld` are null in the batch; their records are to be set aside."""
 
     batch: pa.RecordBatch
@@ -98,7 +98,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ConformPlan:
     """`known` is the schema it was made from. `left_out` gives reasons by column."""
 
     targets: tuple[Target, ...]
@@ -129,14 +129,14 @@ class Plan:
             )
         ]
 
-    def with_nulls(self, columns: Iterable[str]) -> Plan:
+    def with_nulls(self, columns: Iterable[str]) -> ConformPlan:
         """With columns of nulls where it has none of these names."""
         present = {t.field.name.lower() for t in self.targets}
         new = {name.lower(): name for name in columns if name.lower() not in present}
         nothing = (Target(Field(name, "", pa.null()), None) for name in new.values())
         return replace(self, targets=(*self.targets, *nothing))
 
-    def with_texts(self, columns: Collection[str]) -> Plan:
+    def with_texts(self, columns: Collection[str]) -> ConformPlan:
         """With these columns, in lower case, kept as text."""
         targets = tuple(
             replace(t, field=replace(t.field, arrow=pa.string()), as_text=True)
@@ -146,7 +146,7 @@ class Plan:
         )
         return replace(self, targets=targets)
 
-    def widened(self, needed: Mapping[str, pa.DataType]) -> Plan:
+    def widen(self, needed: Mapping[str, pa.DataType]) -> ConformPlan:
         if not needed:
             return self
         targets = tuple(
@@ -163,7 +163,7 @@ class Plan:
             if t.source is not None and is_finer(batch.column(t.source))
         }
 
-    def conform(self, batch: pa.RecordBatch, first_row: int) -> Conformed:
+    def conform(self, batch: pa.RecordBatch, first_row: int) -> ConformedBatch:
         """`first_row` is the batch's first row in the file, from 1.
 
         Raises UnfitError for a value its column cannot hold, WidenError for columns that must grow.
@@ -186,7 +186,7 @@ class Plan:
                 ) from error
         if needed:
             raise WidenError(needed)
-        return Conformed(pa.record_batch(columns, schema=self.schema), unheld)
+        return ConformedBatch(pa.record_batch(columns, schema=self.schema), unheld)
 
 
 _Read = tuple[Column, Mapping[int, MisfitError]]
@@ -194,13 +194,13 @@ _Read = tuple[Column, Mapping[int, MisfitError]]
 
 def _column(target: Target, batch: pa.RecordBatch) -> _Read:
     if target.part is None:
-        return _read(target, batch)
-    text = repeated(target.part.value, pa.string(), batch.num_rows)
+        return _read_column(target, batch)
+    text = repeat(target.part.value, pa.string(), batch.num_rows)
     said = cast(text, target.field.arrow)
     if target.is_id:
         said = with_full_ids(said)
     if target.source is not None:
-        _check_same(_read(target, batch)[0], said, target.part.value)
+        _check_same(_read_column(target, batch)[0], said, target.part.value)
     return said, {}
 
 
@@ -216,17 +216,17 @@ def _check_same(held: Column, said: Column, part: str | None) -> None:
         raise MisfitError(position, held[position].as_py(), reason)
 
 
-def _read(target: Target, batch: pa.RecordBatch) -> _Read:
+def _read_column(target: Target, batch: pa.RecordBatch) -> _Read:
     if target.source is None:
         return nulls(batch.num_rows, target.field.arrow), {}
     column = batch.column(target.source)
     if target.as_text or (target.field.type == _NESTED and pa.types.is_nested(column.type)):
         return as_written(column), {}
-    kept, misfits = cast_known(column, target.field.arrow)
+    kept, misfits = cast_or_null(column, target.field.arrow)
     return (with_full_ids(kept) if target.is_id else kept), misfits
 
 
-def planned(
+def conform_plan(
     landed: pa.Schema,
     obj: SyncedObject,
     known: ObjectSchema | None,
@@ -234,13 +234,13 @@ def planned(
     described: bool,
     lineage: Collection[str] = (),
     parts: Partitions | None = None,
-) -> Plan:
+) -> ConformPlan:
     """Known columns first, in their order, then new ones. `described`: known from the org itself;
     `lineage`: the columns that an earlier ingest has added; `parts`: columns of the folders.
 
     Raises UnfitError for a column of a type that cannot be kept.
     """
-    left_out = _left_out(landed, obj, known, lineage)
+    left_out = _excluded_columns(landed, obj, known, lineage)
     sources = {
         name.lower(): index for index, name in enumerate(landed.names) if name not in left_out
     }
@@ -249,14 +249,14 @@ def planned(
     targets = []
     for entry in known.fields if known else ():
         source = sources.pop(entry.name.lower(), None)
-        field = _held(entry, landed, source, described=described)
+        field = _target_field(entry, landed, source, described=described)
         targets.append(_target(field, source, obj, given.pop(entry.name.lower(), None)))
     for name, index in sources.items():
         targets.append(_target(_new(landed.field(index)), index, obj, given.pop(name, None)))
     targets += [
         _target(Field(part[0], "", pa.string()), None, obj, part) for part in given.values()
     ]
-    return Plan(tuple(targets), known, left_out)
+    return ConformPlan(tuple(targets), known, left_out)
 
 
 def _target(
@@ -266,7 +266,7 @@ def _target(
     return Target(entry, source, is_id, part[1] if part else None)
 
 
-def _left_out(
+def _excluded_columns(
     landed: pa.Schema, obj: SyncedObject, known: ObjectSchema | None, lineage: Collection[str]
 ) -> dict[str, str]:
     excluded = {name.lower() for name in obj.exclude}
@@ -283,7 +283,7 @@ def _left_out(
     return reasons
 
 
-def _held(entry: Field, landed: pa.Schema, source: int | None, *, described: bool) -> Field:
+def _target_field(entry: Field, landed: pa.Schema, source: int | None, *, described: bool) -> Field:
     """The known field; the file's own type where ours is a guess that cannot be right."""
     if source is None or described or not entry.name.lower().endswith("__c"):
         return entry
@@ -294,7 +294,7 @@ def _held(entry: Field, landed: pa.Schema, source: int | None, *, described: boo
 
 def _new(column: pa.Field[Any]) -> Field:
     try:
-        arrow = kept_type(column.type)
+        arrow = default_type(column.type)
     except UnknownTypeError as error:
         raise UnfitError(
             "types", f"column {column.name} is of type {error}, which no field of Salesforce has"
@@ -316,4 +316,4 @@ def earlier_lineage(
 
 
 def lineage_columns(values: Mapping[str, object], rows: int) -> list[Column]:
-    return [repeated(values[f.name], f.type, rows) for f in LINEAGE]
+    return [repeat(values[f.name], f.type, rows) for f in LINEAGE]

@@ -13,8 +13,8 @@ from seil.lake import Bucket
 from seil.lake.keys import EXCEPTIONS_PREFIX
 from seil.sf_to_dw.ingest.arrow import Column
 from seil.sf_to_dw.ingest.conform import lineage_columns
-from seil.sf_to_dw.ingest.rules import Verdict
-from seil.sf_to_dw.schema.column_names import LINEAGE, LINEAGE_NAMES, beside
+from seil.sf_to_dw.ingest.rules import RuleVerdict
+from seil.sf_to_dw.schema.column_names import LINEAGE, LINEAGE_NAMES, free_names
 
 _ROW_GROUP_ROWS = 1 << 16
 # The writer keeps more than a kilobyte for each column of each row group until the end.
@@ -52,7 +52,7 @@ class _Sink:
     def write(self, batch: pa.RecordBatch, lineage: Mapping[str, object], **last: Column) -> None:
         """`last` are columns to stand behind the lineage."""
         names = batch.schema.names
-        own = beside([*LINEAGE, *last], names)
+        own = free_names([*LINEAGE, *last], names)
         self.lineage = own[: len(LINEAGE)]
         whole = pa.record_batch(
             [*batch.columns, *lineage_columns(lineage, batch.num_rows), *last.values()],
@@ -112,7 +112,7 @@ class CuratedFiles:
     def set_aside(self) -> int:
         return self._aside.rows if self._aside else 0
 
-    def write(self, verdict: Verdict) -> None:
+    def write(self, verdict: RuleVerdict) -> None:
         self._kept.write(verdict.kept, self._lineage)
         if verdict.set_aside.num_rows:
             if self._aside is None:

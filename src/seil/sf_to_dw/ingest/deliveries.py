@@ -27,7 +27,7 @@ from seil.events.envelope import Event
 from seil.lake import Bucket, Entry, Lake, LandedFile, landed_file
 from seil.lake.keys import LANDING_PREFIX
 from seil.sf_to_dw.extract.flows import is_own_run
-from seil.sf_to_dw.ingest.reasons import keep_reasons
+from seil.sf_to_dw.ingest.reasons import write_reasons
 
 _SUFFIX = 8
 _CHUNK = 1 << 20
@@ -68,10 +68,10 @@ def delivery_of(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> De
 
 def _first(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> dict[str, str]:
     """The receipt of a content's first delivery."""
-    curated_key = _claimed(lake, landed, entry, digest)
+    curated_key = _claim_key(lake, landed, entry, digest)
     archived_key = landed.archived("processed", entry.modified)
     if lake.landing.head(archived_key):
-        archived_key = _suffixed(archived_key, digest)
+        archived_key = _with_suffix(archived_key, digest)
     return {
         "landed_key": entry.key,
         "digest": digest,
@@ -81,12 +81,12 @@ def _first(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> dict[st
     }
 
 
-def is_taken_in(lake: Lake, landed_key: str, digest: str) -> bool:
+def is_ingested(lake: Lake, landed_key: str, digest: str) -> bool:
     receipt = lake.document(_receipt(landed_key, digest)).read()
     return bool(receipt and lake.curated.head(receipt["curated_key"]))
 
 
-def made_from(lake: Lake, curated_key: str) -> tuple[str, str] | None:
+def find_source(lake: Lake, curated_key: str) -> tuple[str, str] | None:
     """Where the landed file of a clean copy lies, and where it landed; None for no clean copy."""
     if (claim := lake.staging.find(f"claims/{curated_key}")) is None:
         return None
@@ -110,13 +110,13 @@ def _receipt(landed_key: str, digest: str) -> str:
     return f"ingested/{_path(landed_key)}/{digest[:16]}.json"
 
 
-def _claimed(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> str:
+def _claim_key(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> str:
     owner = _owner(entry.key, digest)
     plain = landed.curated(entry.modified)
-    for key in (plain, _suffixed(plain, entry.key)):
+    for key in (plain, _with_suffix(plain, entry.key)):
         if _claim(lake, key, owner):
             return key
-    return _suffixed(plain, owner.decode())
+    return _with_suffix(plain, owner.decode())
 
 
 def _claim(lake: Lake, key: str, owner: bytes) -> bool:
@@ -140,9 +140,9 @@ def _owner(landed_key: str, digest: str) -> bytes:
     return f"{landed_key} {digest}".encode()
 
 
-def _suffixed(key: str, made_from: str) -> str:
+def _with_suffix(key: str, source: str) -> str:
     path = PurePosixPath(key)
-    mark = hashlib.sha256(made_from.encode()).hexdigest()[:_SUFFIX]
+    mark = hashlib.sha256(source.encode()).hexdigest()[:_SUFFIX]
     return str(path.with_name(f"{path.stem}-{mark}{path.suffix}"))
 
 
@@ -151,7 +151,7 @@ def free_key(bucket: Bucket, source: str, target: str) -> str:
     if bucket.head(target) is None:
         return target
     digest = content_digest(bucket, source)
-    return target if content_digest(bucket, target) == digest else _suffixed(target, digest)
+    return target if content_digest(bucket, target) == digest else _with_suffix(target, digest)
 
 
 def settle(lake: Lake, bus: Bus, entry: Entry, *, target: str, events: Sequence[Event]) -> None:
@@ -171,7 +171,7 @@ def settle(lake: Lake, bus: Bus, entry: Entry, *, target: str, events: Sequence[
     if landed and is_own_run(landed.flow_run_id):
         # In a folder of their own making, others may be about to put the next file.
         lake.landing.drop_folder(entry.key)
-    keep_reasons(lake.landing, events)
+    write_reasons(lake.landing, events)
     bus.publish(events)
     _forget(lake, note)
 
@@ -179,11 +179,11 @@ def settle(lake: Lake, bus: Bus, entry: Entry, *, target: str, events: Sequence[
 def settle_pending(lake: Lake, bus: Bus, key: str = "") -> int:
     """Publishes what a killed run still owed, for one landing key or all; returns for how many."""
     if key:
-        return int(_settled(lake, bus, f"pending/{_path(key)}.json"))
-    return sum(_settled(lake, bus, note.key) for note in lake.staging.list("pending/"))
+        return int(_settle(lake, bus, f"pending/{_path(key)}.json"))
+    return sum(_settle(lake, bus, note.key) for note in lake.staging.list("pending/"))
 
 
-def _settled(lake: Lake, bus: Bus, note: str) -> bool:
+def _settle(lake: Lake, bus: Bus, note: str) -> bool:
     stored = lake.staging.find(note)
     if stored is None:
         return False
@@ -192,7 +192,7 @@ def _settled(lake: Lake, bus: Bus, note: str) -> bool:
     if landed and landed.modified.isoformat() == body["modified"]:
         return False  # The move did not happen: the file is taken in again, from its start.
     events = [Event.from_dict(event) for event in body["events"]]
-    keep_reasons(lake.landing, events)
+    write_reasons(lake.landing, events)
     bus.publish(events)
     _forget(lake, note)
     return True

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import pyarrow as pa
 
-from seil.sf_to_dw.ingest.casts import UnknownTypeError, kept_type
+from seil.sf_to_dw.ingest.casts import UnknownTypeError, default_type
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _RECORD = "record"
 
 
-class Evaluated(NamedTuple):
+class Evaluation(NamedTuple):
     """An expression's values, one a record, and for which records it raised an error (true)."""
 
     values: Column
@@ -50,13 +50,13 @@ class Expressions:
     ) -> None:
         self._database.close()
 
-    def evaluate(self, batch: pa.RecordBatch) -> dict[str, Evaluated]:
+    def evaluate(self, batch: pa.RecordBatch) -> dict[str, Evaluation]:
         self._database.register(_RECORD, pa.Table.from_batches([batch]))
         table = self._database.execute(self._select).to_arrow_table()
         self._database.unregister(_RECORD)
         columns: list[Column] = [column.combine_chunks() for column in table.columns]
         pairs = zip(columns[::2], columns[1::2], strict=True)
-        return {name: Evaluated(*pair) for name, pair in zip(self._names, pairs, strict=True)}
+        return {name: Evaluation(*pair) for name, pair in zip(self._names, pairs, strict=True)}
 
 
 class ExpressionCheck:
@@ -90,9 +90,9 @@ class ExpressionCheck:
         try:
             if single:
                 duckdb.SQLExpression(expression)
-            result = self._database.execute(_select(_tried(expression))).to_arrow_table()
+            result = self._database.execute(_select(_try_sql(expression))).to_arrow_table()
             kind = result.schema.field(0).type
-            kept_type(kind)
+            default_type(kind)
         except duckdb.Error as error:
             return str(error).strip().split("\n", 1)[0]
         except UnknownTypeError as error:
@@ -108,7 +108,7 @@ class ExpressionCheck:
         return self._opened
 
 
-def quoted(name: str) -> str:
+def quote_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -117,7 +117,7 @@ def _select(*expressions: str) -> str:
     return f"SELECT {', '.join(expressions)} FROM {_RECORD}"  # noqa: S608
 
 
-def _tried(expression: str) -> str:
+def _try_sql(expression: str) -> str:
     # Under TRY, DuckDB refuses aggregates, windows, subqueries and random(): the record is left.
     # On lines of its own, so that a comment at its end does not swallow the bracket.
     return f"TRY((\n{expression}\n))"
@@ -126,7 +126,7 @@ def _tried(expression: str) -> str:
 def _value_and_failure(expression: str) -> tuple[str, str]:
     """An expression that raises an error is null under TRY, but `IS NOT NULL` of one never is."""
     is_value = f"(\n{expression}\n) IS NOT NULL"
-    return _tried(expression), f"{_tried(is_value)} IS NULL"
+    return _try_sql(expression), f"{_try_sql(is_value)} IS NULL"
 
 
 def _database() -> duckdb.DuckDBPyConnection:

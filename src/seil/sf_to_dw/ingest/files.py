@@ -53,7 +53,7 @@ class FileHistory(Protocol):
 
 
 @dataclass(frozen=True)
-class FileStory:
+class FileTrace:
     """`file` is None when there is no such file any more; `events` are numbered, oldest first."""
 
     key: str
@@ -76,9 +76,9 @@ def list_files(
                 yield _info(wanted, entry, bucket)
 
 
-def why(lake: Lake, history: FileHistory | None, key: str) -> FileStory:
+def why(lake: Lake, history: FileHistory | None, key: str) -> FileTrace:
     """Why the file lies where it does, from the events that tell of it, or what is beside it."""
-    file = _found(lake, key)
+    file = _find(lake, key)
     events = history.history(key) if history else ()
     told = [event for _, event in events if event.detail_type in FILE_EVENTS]
     if told:
@@ -93,7 +93,7 @@ def why(lake: Lake, history: FileHistory | None, key: str) -> FileStory:
         reason = "there is no such file, and no event tells of one"
     else:
         reason = "no event tells of it" if history else "there is no journal that could tell"
-    return FileStory(key, file, reason, events)
+    return FileTrace(key, file, reason, events)
 
 
 def place(bucket: Bucket, key: str) -> str:
@@ -139,7 +139,7 @@ def _info(state: State, entry: Entry, bucket: Bucket) -> FileInfo:
     )
 
 
-def _found(lake: Lake, key: str) -> FileInfo | None:
+def _find(lake: Lake, key: str) -> FileInfo | None:
     top = key.partition("/")[0]
     state: State = next((state for state in STATES if state == top), "curated")
     bucket = lake.curated if state in ("curated", "exceptions") else lake.landing

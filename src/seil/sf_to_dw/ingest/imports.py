@@ -18,7 +18,7 @@ from seil.errors import ConfigurationError, Problem
 from seil.events.bus import Bus
 from seil.lake import Lake, LandedFile
 from seil.sf_to_dw.extract.landing import landed_event
-from seil.sf_to_dw.ingest.deliveries import is_taken_in
+from seil.sf_to_dw.ingest.deliveries import is_ingested
 from seil.sf_to_dw.ingest.folders import (
     IMPORT_RUN,
     Partitions,
@@ -43,7 +43,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._=-]+")
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportResult:
     """What became of one file of the folder.
 
     landed: a copy lies under `key`, for the next ingest. known: it was taken in before, under
@@ -67,7 +67,7 @@ def land_folder(
     obj: SyncedObject | None = None,
     bus: Bus | None = None,
     own: Sequence[Path] = (),
-) -> list[Imported]:
+) -> list[ImportResult]:
     """Copies the Parquet files below `folder` (or the one file it is) into in/, a run a file.
 
     Whose records a file holds is said by `obj`, else by its metadata, else by its name or that of
@@ -79,7 +79,7 @@ def land_folder(
         raise ConfigurationError([Problem(str(folder), "no such folder")])
     _check_not_in_the_lake(folder, lake)
     if reason := next(filter(None, map(table_format, [folder, *real_path(folder).parents])), ""):
-        return [Imported(folder, "left", reason=reason, unplaced=True)]
+        return [ImportResult(folder, "left", reason=reason, unplaced=True)]
     importer = _Importer(lake, catalog, folder, obj, bus)
     if folder.is_file():
         # Somebody named this very file: leaving it is never what they wanted.
@@ -87,10 +87,10 @@ def land_folder(
         return [replace(taken, unplaced=taken.state == "left")]
     written = frozenset(Path(f"{real_path(path)}{mark}") for path in own for mark in _COMPANIONS)
     return [
-        Imported(path, "left", reason=error.reason, unplaced=error.unplaced)
+        ImportResult(path, "left", reason=error.reason, unplaced=error.unplaced)
         if error
         else importer.take(path)
-        for path, error in _found(folder, written)
+        for path, error in _walk(folder, written)
     ]
 
 
@@ -102,20 +102,20 @@ def _check_not_in_the_lake(folder: Path, lake: Lake) -> None:
             raise ConfigurationError([Problem(str(folder), "is in SEIL's own lake", cure)])
 
 
-def _found(folder: Path, own: frozenset[Path]) -> Iterator[tuple[Path, _LeftError | None]]:
+def _walk(folder: Path, own: frozenset[Path]) -> Iterator[tuple[Path, _SkippedError | None]]:
     """Every file below, except in folders that are left out: these stand for all they hold."""
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
-        yield folder, _LeftError(f"cannot be read: {error.strerror}", unplaced=True)
+        yield folder, _SkippedError(f"cannot be read: {error.strerror}", unplaced=True)
         return
     for path in paths:
         if reason := _reason_to_leave(path, own):
-            yield path, _LeftError(reason)
+            yield path, _SkippedError(reason)
         elif path.is_dir() and (reason := table_format(path)):
-            yield path, _LeftError(reason, unplaced=True)
+            yield path, _SkippedError(reason, unplaced=True)
         elif path.is_dir():
-            yield from _found(path, own)
+            yield from _walk(path, own)
         else:
             yield path, None
 
@@ -131,7 +131,7 @@ def _reason_to_leave(path: Path, own: frozenset[Path]) -> str:
     return "" if path.is_dir() or path.is_file() else "is no file"
 
 
-class _LeftError(Exception):
+class _SkippedError(Exception):
     """The file is not imported, for this reason; `unplaced` when it should have been."""
 
     def __init__(self, reason: str, *, unplaced: bool = False) -> None:
@@ -148,39 +148,39 @@ class _Importer:
     obj: SyncedObject | None
     bus: Bus | None
 
-    def take(self, path: Path) -> Imported:
+    def take(self, path: Path) -> ImportResult:
         try:
             obj = self._object(path)
             digest = _digest(path)
             values = _partitions(path, self.folder)
             run = f"{IMPORT_RUN}{_run(digest, values)}"
             landed = LandedFile(self.lake.env, obj.landing_name, run, _safe(path.name))
-            if is_taken_in(self.lake, landed.key, digest):
-                return Imported(path, "known", landed.key, obj.api_name)
+            if is_ingested(self.lake, landed.key, digest):
+                return ImportResult(path, "known", landed.key, obj.api_name)
             if values:
                 remember_partitions(self.lake, landed.key, values)
             self._copy(path, landed.key)
-        except _LeftError as error:
-            return Imported(path, "left", reason=error.reason, unplaced=error.unplaced)
-        return Imported(path, "landed", landed.key, obj.api_name)
+        except _SkippedError as error:
+            return ImportResult(path, "left", reason=error.reason, unplaced=error.unplaced)
+        return ImportResult(path, "landed", landed.key, obj.api_name)
 
     def _object(self, path: Path) -> SyncedObject:
         if not _is_parquet(path):
-            raise _LeftError("is not Parquet")
+            raise _SkippedError("is not Parquet")
         if self.obj:
             return self.obj
         if named := _metadata_object(path):
             if found := self.catalog.find(named):
                 return found
             reason = f"holds {named} records, and {named} is not in the catalog"
-            raise _LeftError(reason, unplaced=True)
-        return self._named(path)
+            raise _SkippedError(reason, unplaced=True)
+        return self._object_of(path)
 
-    def _named(self, path: Path) -> SyncedObject:
+    def _object_of(self, path: Path) -> SyncedObject:
         try:
-            return ObjectNames(self.catalog).told_by(_names(path, self.folder))
+            return ObjectNames(self.catalog).resolve(_names(path, self.folder))
         except LookupError as error:
-            raise _LeftError(str(error.args[0]), unplaced=True) from error
+            raise _SkippedError(str(error.args[0]), unplaced=True) from error
 
     def _copy(self, path: Path, key: str) -> None:
         landing = self.lake.landing
@@ -195,7 +195,7 @@ def _partitions(path: Path, folder: Path) -> dict[str, str | None]:
     try:
         return partitions(path, folder if folder.is_dir() else folder.parent)
     except ValueError as error:
-        raise _LeftError(str(error), unplaced=True) from error
+        raise _SkippedError(str(error), unplaced=True) from error
 
 
 def _run(digest: str, values: Partitions) -> str:
@@ -244,7 +244,7 @@ def _chunks(path: Path, size: int = _CHUNK) -> Iterator[bytes]:
             while chunk := file.read(size):
                 yield chunk
     except OSError as error:
-        raise _LeftError(f"cannot be read: {error.strerror}", unplaced=True) from error
+        raise _SkippedError(f"cannot be read: {error.strerror}", unplaced=True) from error
 
 
 def _safe(name: str) -> str:

@@ -28,7 +28,7 @@ from seil.observe.fields import in_context, log_fields
 from seil.observe.progress import SILENT, Progress, Step
 from seil.settings import IngestSettings
 from seil.sf_to_dw.ingest.checks import UnfitError, check_object
-from seil.sf_to_dw.ingest.cleaning import ChangedError, Cleaned, Cleaner, Task
+from seil.sf_to_dw.ingest.cleaning import ChangedError, CleanCopy, Cleaner, Task
 from seil.sf_to_dw.ingest.curated import exceptions_key
 from seil.sf_to_dw.ingest.deliveries import free_key, settle, settle_pending
 from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Ingested:
+class IngestResult:
     """What became of one landed file.
 
     success: its clean copy is in curated. error: it was moved to error/, `check` and `message` say
@@ -76,22 +76,22 @@ class Ingested:
 class IngestReport:
     """One result per file, in the order of their keys."""
 
-    files: list[Ingested]
+    files: list[IngestResult]
 
     @property
     def ok(self) -> bool:
         return all(file.ok for file in self.files)
 
     @property
-    def taken_in(self) -> list[Ingested]:
+    def taken_in(self) -> list[IngestResult]:
         return [file for file in self.files if file.state == "success"]
 
     @property
-    def failed(self) -> list[Ingested]:
+    def failed(self) -> list[IngestResult]:
         return [file for file in self.files if file.state == "error"]
 
     @property
-    def blocked(self) -> list[Ingested]:
+    def blocked(self) -> list[IngestResult]:
         return [file for file in self.files if file.state == "blocked"]
 
     @property
@@ -135,7 +135,7 @@ class Ingestor:
         objects: Sequence[SyncedObject] = (),
         progress: Progress = SILENT,
         *,
-        on_file: Callable[[Ingested], None] = lambda _: None,
+        on_file: Callable[[IngestResult], None] = lambda _: None,
     ) -> IngestReport:
         """Takes in all that lies in in/, or what lies there of `objects`.
 
@@ -144,9 +144,9 @@ class Ingestor:
         LakeError: files not yet taken in stay, too.
         """
         settle_pending(self._lake, self._bus)
-        keys = [entry.key for entry in self._landed(objects)]
+        keys = [entry.key for entry in self._list_landed(objects)]
         names = [obj.api_name for obj in objects] if len(objects) == 1 else []
-        results: dict[str, Ingested] = {}
+        results: dict[str, IngestResult] = {}
         with (
             progress.step(" ".join(["ingest", *names])) as step,
             ThreadPoolExecutor(self._workers, thread_name_prefix="ingest") as pool,
@@ -162,24 +162,24 @@ class Ingestor:
                 raise
         return IngestReport([results[key] for key in keys])
 
-    def _landed(self, objects: Sequence[SyncedObject]) -> Iterator[Entry]:
+    def _list_landed(self, objects: Sequence[SyncedObject]) -> Iterator[Entry]:
         wanted = {obj.landing_name.lower() for obj in objects}
         for entry in self._lake.landing.list(LANDING_PREFIX):
             landed = landed_file(entry.key)
             if not wanted or (landed and landed.landing_name.lower() in wanted):
                 yield entry
 
-    def _take_in_or_leave(self, key: str, step: Step) -> Ingested:
+    def _take_in_or_leave(self, key: str, step: Step) -> IngestResult:
         try:
             return self.take_in(key, step)
         except ConfigurationError as error:
             log.warning("ingest blocked: %s: %s", key, error, extra={"file": key})
-            return self._blocked(key, error)
+            return self._block(key, error)
 
-    def _blocked(self, key: str, error: ConfigurationError) -> Ingested:
+    def _block(self, key: str, error: ConfigurationError) -> IngestResult:
         landed = landed_file(key)
         obj = self._catalog.by_landing_name(landed.landing_name) if landed else None
-        return Ingested(
+        return IngestResult(
             key,
             "blocked",
             "; ".join(map(str, error.problems)),
@@ -188,43 +188,43 @@ class Ingestor:
             hint="Correct it in objects.toml, as `seil doctor` shows, then run `seil ingest`",
         )
 
-    def take_in(self, key: str, step: Step | None = None) -> Ingested:
+    def take_in(self, key: str, step: Step | None = None) -> IngestResult:
         """Takes one file in. Raises LakeError and ConfigurationError; the file then stays."""
         with log_fields(file=key):
             return self._take_in(key, step)
 
-    def _take_in(self, key: str, step: Step | None) -> Ingested:
+    def _take_in(self, key: str, step: Step | None) -> IngestResult:
         settle_pending(self._lake, self._bus, key)
         entry = self._lake.landing.head(key)
         if entry is None:
-            return _gone(key, "it is not in in/ any more")
+            return _missing_result(key, "it is not in in/ any more")
         with SILENT.step("ingest") as silent:
             try:
-                result = self._taken_in(entry, step or silent)
+                result = self._ingest(entry, step or silent)
             except LakeError as error:
                 if not isinstance(error.__cause__, FileNotFoundError) or self._lake.landing.head(
                     key
                 ):
                     raise
-                result = _gone(key, "it was taken away while it was read")
+                result = _missing_result(key, "it was taken away while it was read")
         level = logging.WARNING if result.state == "error" else logging.INFO
         log.log(level, "ingest %s", result, extra=_log_fields(result))
         return result
 
-    def _taken_in(self, entry: Entry, step: Step) -> Ingested:
+    def _ingest(self, entry: Entry, step: Step) -> IngestResult:
         landed = landed_file(entry.key)
         if landed is None or landed.env != self._lake.env:
-            return self._unrecognised(entry)
+            return self._reject_unrecognised(entry)
         try:
             obj = check_object(landed, self._catalog)
             landed = replace(landed, landing_name=obj.landing_name)
             task = self._task(entry, landed, obj, step)
-            return self._succeeded(task, self._cleaner.clean(task))
+            return self._succeed(task, self._cleaner.clean(task))
         except UnfitError as error:
             # A file that somebody is still copying into the folder looks cut off.
             if self._lake.landing.head(entry.key) != entry:
                 return _waiting(landed, entry.key)
-            return self._failed(entry, landed, error)
+            return self._reject(entry, landed, error)
         except ChangedError:
             return _waiting(landed, entry.key)
         except pa.ArrowException as error:
@@ -233,7 +233,7 @@ class Ingestor:
                 raise
             log.warning("%s", entry.key, exc_info=True)
             reason = f"the file cannot be read: {str(error).strip().partition(chr(10))[0]}"
-            return self._failed(entry, landed, UnfitError("whole", reason))
+            return self._reject(entry, landed, UnfitError("whole", reason))
 
     def _task(self, entry: Entry, landed: LandedFile, obj: SyncedObject, step: Step) -> Task:
         lineage = {
@@ -245,8 +245,8 @@ class Ingestor:
         }
         return Task(entry, landed, obj, lineage, step)
 
-    def _succeeded(self, task: Task, cleaned: Cleaned) -> Ingested:
-        result = Ingested(
+    def _succeed(self, task: Task, cleaned: CleanCopy) -> IngestResult:
+        result = IngestResult(
             task.entry.key,
             "success",
             _success_message(task.obj, cleaned),
@@ -283,10 +283,10 @@ class Ingestor:
         settle(self._lake, self._bus, task.entry, target=result.archived_key, events=events)
         return result
 
-    def _failed(self, entry: Entry, landed: LandedFile, error: UnfitError) -> Ingested:
+    def _reject(self, entry: Entry, landed: LandedFile, error: UnfitError) -> IngestResult:
         obj = self._catalog.by_landing_name(landed.landing_name)
         target = landed.archived("error", entry.modified)
-        return self._set_aside(
+        return self._move_aside(
             entry,
             target,
             error,
@@ -294,16 +294,16 @@ class Ingestor:
             flow_run_id=landed.flow_run_id,
         )
 
-    def _unrecognised(self, entry: Entry) -> Ingested:
+    def _reject_unrecognised(self, entry: Entry) -> IngestResult:
         error = UnfitError(
             "place",
             f"a landed file lies at in/{self._lake.env}-Salesforce-<landing name>/<run>/<file>",
             "For files with other names, use `seil ingest --from <folder>`",
         )
         target = UNRECOGNISED_PREFIX + entry.key.removeprefix(LANDING_PREFIX)
-        return self._set_aside(entry, target, error)
+        return self._move_aside(entry, target, error)
 
-    def _set_aside(
+    def _move_aside(
         self,
         entry: Entry,
         target: str,
@@ -311,8 +311,8 @@ class Ingestor:
         *,
         object_name: str = "",
         flow_run_id: str = "",
-    ) -> Ingested:
-        result = Ingested(
+    ) -> IngestResult:
+        result = IngestResult(
             entry.key,
             "error",
             error.reason,
@@ -327,21 +327,21 @@ class Ingestor:
         return result
 
 
-def _log_fields(result: Ingested) -> dict[str, Any]:
+def _log_fields(result: IngestResult) -> dict[str, Any]:
     names = ("object", "flow_run_id", "state", "landed_rows", "curated_rows", "rejected_rows")
     return {name: getattr(result, name) for name in names}
 
 
-def _gone(key: str, message: str) -> Ingested:
-    return Ingested(key, "gone", message)
+def _missing_result(key: str, message: str) -> IngestResult:
+    return IngestResult(key, "gone", message)
 
 
-def _waiting(landed: LandedFile, key: str) -> Ingested:
+def _waiting(landed: LandedFile, key: str) -> IngestResult:
     message = "it is still being written; the next ingest looks again"
-    return Ingested(key, "waiting", message, flow_run_id=landed.flow_run_id)
+    return IngestResult(key, "waiting", message, flow_run_id=landed.flow_run_id)
 
 
-def _success_message(obj: SyncedObject, cleaned: Cleaned) -> str:
+def _success_message(obj: SyncedObject, cleaned: CleanCopy) -> str:
     parts = [f"{cleaned.curated_rows:,} of {cleaned.landed_rows:,} rows curated"]
     if cleaned.rejected_rows:
         reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in cleaned.reasons.items())
@@ -362,7 +362,7 @@ def _success_message(obj: SyncedObject, cleaned: Cleaned) -> str:
     return "; ".join([*parts, *cleaned.notes])
 
 
-def _detail(result: Ingested) -> dict[str, Any]:
+def _detail(result: IngestResult) -> dict[str, Any]:
     """What the event says, apart from key, state and size; empty texts are left out."""
     said = {
         "object": result.object,

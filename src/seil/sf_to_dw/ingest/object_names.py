@@ -24,14 +24,14 @@ class ObjectNames:
             for name in _spellings(obj):
                 self._objects.setdefault("".join(_words(name)), set()).add(obj.api_name)
 
-    def told_by(self, names: Iterable[str]) -> SyncedObject:
+    def resolve(self, names: Iterable[str]) -> SyncedObject:
         """The object that the nearest telling name means, where those nearer may mean it, too.
 
         Raises LookupError with what to do.
         """
         vague: dict[str, set[str]] = {}
         for name in names:
-            certain, possible = self._meant(name)
+            certain, possible = self._match(name)
             if len(certain) == 1 and all(certain <= meant for meant in vague.values()):
                 return self._catalog[certain.pop()]
             if certain or possible:
@@ -40,11 +40,11 @@ class ObjectNames:
                 break
         if not vague:
             raise LookupError("no name says whose records it holds: name the object with --object")
-        meant = "; ".join(f"{name!r} could mean {_listed(found)}" for name, found in vague.items())
+        meant = "; ".join(f"{name!r} could mean {_join(found)}" for name, found in vague.items())
         first = min(next(iter(vague.values())))
         raise LookupError(f"{meant}: name the object, as in --object {shlex.quote(first)}")
 
-    def _meant(self, name: str) -> tuple[set[str], set[str]]:
+    def _match(self, name: str) -> tuple[set[str], set[str]]:
         """Objects the name certainly means, having nothing telling beside theirs, and others."""
         words = _words(name)
         possible: set[str] = set()
@@ -56,7 +56,7 @@ class ObjectNames:
         return set(), possible
 
 
-def _listed(names: set[str]) -> str:
+def _join(names: set[str]) -> str:
     return " or ".join(sorted(names))
 
 

@@ -31,7 +31,7 @@ def is_reason(key: str, keys: Collection[str]) -> bool:
     return key.endswith(_SUFFIX) and key.removesuffix(_SUFFIX) in keys
 
 
-def keep_reasons(landing: Bucket, events: Iterable[Event]) -> None:
+def write_reasons(landing: Bucket, events: Iterable[Event]) -> None:
     """Of files that were rejected and still lie where these events say."""
     for event in events:
         detail = event.detail

@@ -14,12 +14,12 @@ from seil.events.file_events import retry_event
 from seil.lake import Bucket, Lake, archived_file, landed_file
 from seil.lake.keys import EXCEPTIONS_PREFIX, LANDING_PREFIX, UNRECOGNISED_PREFIX
 from seil.sf_to_dw.extract.landing import landed_event
-from seil.sf_to_dw.ingest.deliveries import free_key, made_from
+from seil.sf_to_dw.ingest.deliveries import find_source, free_key
 from seil.sf_to_dw.ingest.reasons import drop_reason
 
 
 @dataclass(frozen=True)
-class Retried:
+class RetryResult:
     """`target` is its new key in in/; empty when it stays, for the reason in `refused`."""
 
     key: str
@@ -33,24 +33,24 @@ def retry(
     keys: Iterable[str],
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> list[Retried]:
+) -> list[RetryResult]:
     """Moves files back to in/, where the next ingest finds them.
 
     A key below error/ is that file; one below exceptions/ is the processed file whose records were
     set aside there; that of a clean copy is the processed file it was made from. The others are
     refused.
     """
-    return [_retried(lake, bus, key, clock()) for key in keys]
+    return [_retry(lake, bus, key, clock()) for key in keys]
 
 
-def _retried(lake: Lake, bus: Bus, key: str, at: datetime) -> Retried:
+def _retry(lake: Lake, bus: Bus, key: str, at: datetime) -> RetryResult:
     try:
         source, target = _way_back(lake, key)
     except LookupError as error:
-        return Retried(key, refused=str(error.args[0]))
+        return RetryResult(key, refused=str(error.args[0]))
     entry = lake.landing.head(source)
     if entry is None:
-        return Retried(key, refused=f"there is no {source}")
+        return RetryResult(key, refused=f"there is no {source}")
     target = free_key(lake.landing, source, target)
     landed = landed_file(target)
     detail = {
@@ -68,7 +68,7 @@ def _retried(lake: Lake, bus: Bus, key: str, at: datetime) -> Retried:
     lake.landing.move(source, target)
     if moved := lake.landing.head(target):
         bus.publish([landed_event(lake.landing, moved)])
-    return Retried(key, target)
+    return RetryResult(key, target)
 
 
 def _way_back(lake: Lake, key: str) -> tuple[str, str]:
@@ -79,7 +79,7 @@ def _way_back(lake: Lake, key: str) -> tuple[str, str]:
         return key, LANDING_PREFIX + key.removeprefix(UNRECOGNISED_PREFIX)
     if key.startswith(EXCEPTIONS_PREFIX):
         return _landed_behind(lake.curated, key)
-    if made := made_from(lake, key):
+    if made := find_source(lake, key):
         return made
     archived = archived_file(key)
     if archived is None or archived.state != "error":

@@ -18,11 +18,11 @@ import pyarrow as pa
 from seil.catalog import ColumnMapping, SyncedObject, Validation
 from seil.errors import ConfigurationError, Problem
 from seil.salesforce.schema import ObjectSchema
-from seil.sf_to_dw.ingest.arrow import Column, pc, repeated
-from seil.sf_to_dw.ingest.casts import kept
+from seil.sf_to_dw.ingest.arrow import Column, pc, repeat
+from seil.sf_to_dw.ingest.casts import to_default_type
 from seil.sf_to_dw.ingest.checks import UnfitError
 from seil.sf_to_dw.ingest.conform import LINEAGE, Unheld
-from seil.sf_to_dw.ingest.expressions import Evaluated, ExpressionCheck, Expressions, quoted
+from seil.sf_to_dw.ingest.expressions import Evaluation, ExpressionCheck, Expressions, quote_name
 
 _CURE = "write one DuckDB expression over the record's columns; see docs/ingest.md"
 
@@ -61,7 +61,7 @@ class RuleCount:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RuleVerdict:
     """`kept` has the mapped columns, too; `messages` say of each set-aside record why."""
 
     kept: pa.RecordBatch
@@ -90,7 +90,7 @@ class _Failures:
         return total + Counter(entry.reason for entry in self.unheld)
 
     def any(self, rows: int) -> Column:
-        anything = repeated(value=False, kind=pa.bool_(), rows=rows)
+        anything = repeat(value=False, kind=pa.bool_(), rows=rows)
         for _, failing in self.found:
             anything = pc.or_(anything, failing)
         if self.unheld:
@@ -154,7 +154,7 @@ def _mapping_problems(
             yield _unknown_column(place, mapping.source, obj)
         elif mapping.sql and (reason := check.problem(mapping.sql)):
             yield Problem(place, f"{mapping.sql!r}: {reason}", _CURE)
-        elif reason := check.problem(_mapped(mapping), single=False):
+        elif reason := check.problem(_mapping_sql(mapping), single=False):
             yield Problem(place, reason, _CURE)
 
 
@@ -162,8 +162,8 @@ def _unknown_column(place: str, column: str, obj: SyncedObject) -> Problem:
     return Problem(place, f"{obj.api_name} has no column {column!r}", "correct the name")
 
 
-def _mapped(mapping: ColumnMapping) -> str:
-    origin = mapping.sql or quoted(mapping.source)
+def _mapping_sql(mapping: ColumnMapping) -> str:
+    origin = mapping.sql or quote_name(mapping.source)
     return f"CAST((\n{origin}\n) AS {mapping.type})" if mapping.type else origin
 
 
@@ -218,7 +218,7 @@ class RuleBook:
 
     def judge(
         self, batch: pa.RecordBatch, first_row: int, unheld: Sequence[Unheld] = ()
-    ) -> Verdict:
+    ) -> RuleVerdict:
         """`first_row` is the batch's first row in the file, from 1; the records of `unheld` numbers
         are set aside.
 
@@ -247,7 +247,7 @@ class RuleBook:
         return _split(batch, failures, mapped, names)
 
     def _failing(
-        self, number: int, batch: pa.RecordBatch, answers: Mapping[str, Evaluated]
+        self, number: int, batch: pa.RecordBatch, answers: Mapping[str, Evaluation]
     ) -> Column:
         rule = self._counts[number].rule
         if rule.validation.type == "sql":
@@ -274,7 +274,7 @@ class RuleBook:
             for number, count in enumerate(self._counts)
             if count.rule.validation.type == "sql"
         }
-        return rules | {f"m{n}": _mapped(mapping) for n, mapping in enumerate(self._mappings)}
+        return rules | {f"m{n}": _mapping_sql(mapping) for n, mapping in enumerate(self._mappings)}
 
 
 def _not_matching(column: Column, pattern: re.Pattern[str]) -> Column:
@@ -306,14 +306,14 @@ def _empty(column: Column) -> Column:
 
 def _split(
     batch: pa.RecordBatch, failures: _Failures, mapped: list[Column], names: list[str]
-) -> Verdict:
+) -> RuleVerdict:
     aside = failures.any(batch.num_rows)
     messages = failures.messages(aside)
     rejected = batch.filter(aside) if failures else batch.slice(0, 0)
     for name, values in zip(names, mapped, strict=True):
-        batch = _with_column(batch, name, kept(values))
+        batch = _with_column(batch, name, to_default_type(values))
     accepted = batch.filter(pc.invert(aside)) if failures else batch
-    return Verdict(accepted, rejected, messages)
+    return RuleVerdict(accepted, rejected, messages)
 
 
 def _with_column(batch: pa.RecordBatch, name: str, values: Column) -> pa.RecordBatch:

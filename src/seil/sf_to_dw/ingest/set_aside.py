@@ -38,10 +38,10 @@ def records_set_aside(lake: Lake, keys: Sequence[str]) -> Iterator[SetAside]:
             hint = "List those there are: `seil files list --state exceptions`"
             url = lake.curated.uri(key)
             raise LakeError(url, "show", "no file of records set aside lies there", hint=hint)
-        yield from _read(lake.curated, key)
+        yield from _read_exceptions(lake.curated, key)
 
 
-def _read(curated: Bucket, key: str) -> Iterator[SetAside]:
+def _read_exceptions(curated: Bucket, key: str) -> Iterator[SetAside]:
     with curated.reader(key) as file:
         try:
             page = pq.ParquetFile(file)

@@ -34,7 +34,7 @@ Key = tuple[Place, str]
 
 
 @dataclass(frozen=True)
-class Arrived:
+class Arrival:
     """Of one object: curated files that no load has merged as they are now, and manifests that none
     has recorded. `again` are those of the files that were merged before in an earlier copy.
     """
@@ -45,7 +45,7 @@ class Arrived:
 
 
 @dataclass(frozen=True)
-class _Listed:
+class _Listing:
     curated: list[Entry]
     manifests: list[Entry]
 
@@ -72,7 +72,7 @@ class Arrivals:
         self._listed = {o.api_name: self._list(o) for o in objects if o.api_name not in self._all}
         self._loaded, self._recorded = self._merged_and_recorded(self._listed.values())
 
-    def of(self, obj: SyncedObject) -> Arrived:
+    def of(self, obj: SyncedObject) -> Arrival:
         name = obj.api_name
         if name in self._all:
             listed = self._list_all(obj)
@@ -80,7 +80,7 @@ class Arrivals:
         else:
             listed, loaded, recorded = self._listed[name], self._loaded, self._recorded
         files = [entry for entry in listed.curated if loaded.get(entry.key) != entry.modified]
-        return Arrived(
+        return Arrival(
             files,
             [entry for entry in listed.manifests if _stem(entry) not in recorded],
             frozenset(entry.key for entry in files if entry.key in loaded),
@@ -108,7 +108,7 @@ class Arrivals:
             return True
         return not position.all_at <= self._begun < position.all_at + _ALL_EVERY
 
-    def _list(self, obj: SyncedObject) -> _Listed:
+    def _list(self, obj: SyncedObject) -> _Listing:
         begins = self._positions[obj.api_name].begins
         name = f"Salesforce-{obj.landing_name}/"
         curated = list(self._lake.curated.list(name, start=f"{name}{hour(begins)}"))
@@ -117,18 +117,18 @@ class Arrivals:
         start = f"{folder}{begins:%Y/%m/%d}/{begins:%Y%m%dT%H}"
         manifests = list(self._lake.staging.list(folder, start=start))
         named = {("curated", e.key) for e in curated} | {("staging", e.key) for e in manifests}
-        for place, key in sorted(self._called(obj) - named):
+        for place, key in sorted(self._keys_by_name(obj) - named):
             if entry := self._bucket(place).head(key):
                 (curated if place == "curated" else manifests).append(entry)
-        return _Listed(_parquet(curated), manifests)
+        return _Listing(_parquet(curated), manifests)
 
-    def _list_all(self, obj: SyncedObject) -> _Listed:
+    def _list_all(self, obj: SyncedObject) -> _Listing:
         name = f"Salesforce-{obj.landing_name}/"
         staging = self._lake.staging
         manifests = [*staging.list(EARLIER_MANIFESTS + name), *staging.list(MANIFESTS + name)]
-        return _Listed(_parquet(self._lake.curated.list(name)), manifests)
+        return _Listing(_parquet(self._lake.curated.list(name)), manifests)
 
-    def _called(self, obj: SyncedObject) -> set[Key]:
+    def _keys_by_name(self, obj: SyncedObject) -> set[Key]:
         """What is looked at by its name: what waits, and what notices name."""
         of_notices = {(n.place, n.key) for n in self._notices if n.landing_name == obj.landing_name}
         return of_notices | self._waiting.get(obj.api_name, frozenset())
@@ -150,7 +150,7 @@ class Arrivals:
         return notices(self._lake, named) if named else []
 
     def _merged_and_recorded(
-        self, listed: Iterable[_Listed], *, of: SyncedObject | None = None
+        self, listed: Iterable[_Listing], *, of: SyncedObject | None = None
     ) -> tuple[Mapping[str, datetime], frozenset[str]]:
         """When each of the listed files that are merged had been written; runs recorded."""
         each = list(listed)

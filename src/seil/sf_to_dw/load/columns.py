@@ -40,7 +40,7 @@ class ColumnCount:
         )
 
 
-def columns_read(lake: Lake, obj: SyncedObject, flow_run_id: str) -> Sequence[str]:
+def manifest_columns(lake: Lake, obj: SyncedObject, flow_run_id: str) -> Sequence[str]:
     """By the run's manifest; empty where nobody said."""
     stored = find_manifest(lake, obj.landing_name, flow_run_id)
     try:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from seil.sf_to_dw.schema.review import is_blocking, named
+from seil.sf_to_dw.schema.review import is_blocking, table_type_name
 from seil.warehouse.bookkeeping import SchemaChange
 from seil.warehouse.types import stored_type
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seil.warehouse.protocol import TableName, Warehouse
 
 
-def routed(file: CuratedFile, decisions: Mapping[str, Decision]) -> CuratedFile:
+def route(file: CuratedFile, decisions: Mapping[str, Decision]) -> CuratedFile:
     """Values of a new type under the name that was decided for them."""
     columns = dict(file.columns)
     for name, entry in decisions.items():
@@ -44,8 +44,8 @@ def unrecorded_decisions(
             str(table),
             entry.column,
             f"accepted-{entry.policy}",
-            named(entry.old) if entry.old else "",
-            named(entry.new) if entry.new else "",
+            table_type_name(entry.old) if entry.old else "",
+            table_type_name(entry.new) if entry.new else "",
             curated_key="",
             changed_at=datetime.fromisoformat(entry.at),
         )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class _Planned:
+class _PlannedColumn:
     """A column as it will be; `texts` are where it holds text now, `since` the file that set it."""
 
     type: pa.DataType
@@ -42,7 +42,7 @@ class _Planned:
 
 
 @dataclass
-class TablePlan:
+class ColumnPlan:
     """What the table has to look like once every accepted file is merged.
 
     `known` is None while there is no table; `provisional` are its columns that are text only
@@ -56,16 +56,16 @@ class TablePlan:
     as_text: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        self._columns: dict[str, _Planned] = {}
+        self._columns: dict[str, _PlannedColumn] = {}
         for column in self.known or ():
-            planned = _Planned(column.type, column.name in self.provisional)
+            planned = _PlannedColumn(column.type, column.name in self.provisional)
             if column.type == TEXT:
                 planned.texts.append(self.table)
             self._columns[column.name] = planned
 
     def accept(self, file: CuratedFile) -> None:
         """Takes a file into the plan, or raises FileRejectedError and leaves the plan as it is."""
-        changed = {name: self._planned(file, name) for name in file.columns}
+        changed = {name: self._plan_column(file, name) for name in file.columns}
         for name, planned in changed.items():
             if stored_type(file.columns[name].type) == TEXT:
                 planned.texts.append(file.staged)
@@ -93,24 +93,26 @@ class TablePlan:
             if known.get(name) != planned.type and (planned.provisional or not is_new)
         ]
 
-    def _planned(self, file: CuratedFile, name: str) -> _Planned:
+    def _plan_column(self, file: CuratedFile, name: str) -> _PlannedColumn:
         arriving = stored_type(file.columns[name].type) or TEXT
         current = self._columns.get(name)
         if current is None:
-            return _Planned(arriving, arriving == TEXT and _says_nothing(file, name), file.key)
+            return _PlannedColumn(arriving, arriving == TEXT and _is_untyped(file, name), file.key)
         if current.type == arriving:
-            provisional = current.provisional and _says_nothing(file, name)
-            return _Planned(current.type, provisional, current.since, [*current.texts])
+            provisional = current.provisional and _is_untyped(file, name)
+            return _PlannedColumn(current.type, provisional, current.since, [*current.texts])
         wanted = self._common(file, name, current)
         since = current.since if wanted == current.type else file.key
-        return _Planned(wanted, current.provisional and wanted == TEXT, since, [*current.texts])
+        return _PlannedColumn(
+            wanted, current.provisional and wanted == TEXT, since, [*current.texts]
+        )
 
-    def _common(self, file: CuratedFile, name: str, current: _Planned) -> pa.DataType:
+    def _common(self, file: CuratedFile, name: str, current: _PlannedColumn) -> pa.DataType:
         arriving = stored_type(file.columns[name].type) or TEXT
         if name in self.as_text:
             return TEXT
         if current.type == TEXT:
-            narrowed = current.provisional and self._read_as(current, name, arriving)
+            narrowed = current.provisional and self._can_cast(current, name, arriving)
             return arriving if narrowed else TEXT
         if arriving == TEXT:
             misfits = self.warehouse.misfits(file.staged, name, current.type)
@@ -123,11 +125,11 @@ class TablePlan:
             raise self._incompatible(file, name, current, "")
         return wider
 
-    def _read_as(self, current: _Planned, name: str, wanted: pa.DataType) -> bool:
+    def _can_cast(self, current: _PlannedColumn, name: str, wanted: pa.DataType) -> bool:
         return not any(self.warehouse.misfits(text, name, wanted).count for text in current.texts)
 
     def _incompatible(
-        self, file: CuratedFile, name: str, current: _Planned, detail: str
+        self, file: CuratedFile, name: str, current: _PlannedColumn, detail: str
     ) -> FileRejectedError:
         column = f"{self.table.name}.{name}"
         return FileRejectedError(
@@ -141,5 +143,5 @@ class TablePlan:
         )
 
 
-def _says_nothing(file: CuratedFile, name: str) -> bool:
+def _is_untyped(file: CuratedFile, name: str) -> bool:
     return file.untyped or pa.types.is_null(file.columns[name].type)

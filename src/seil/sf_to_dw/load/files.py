@@ -59,7 +59,7 @@ class CuratedFile:
         return _time(self.metadata.get("seil.window_end", ""))
 
     def with_columns(self, columns: dict[str, Column]) -> CuratedFile:
-        staged = replace(self.staged, columns=_merged(columns, self.metadata))
+        staged = replace(self.staged, columns=_present_columns(columns, self.metadata))
         return replace(self, columns=columns, staged=staged)
 
     def count(self, name: str) -> int:
@@ -96,14 +96,14 @@ def read_footer(curated: Bucket, entry: Entry) -> CuratedFile:
             key=key,
             file=key,
             extracted_at=_extracted_at(key, metadata),
-            columns=_merged(columns, metadata),
+            columns=_present_columns(columns, metadata),
             url=path.as_uri() if (path := curated.path(key)) else curated.uri(key),
             holds=_holds(metadata.get("seil.mode", "")),
         ),
     )
 
 
-def _merged(columns: dict[str, Column], metadata: dict[str, str]) -> dict[str, Column]:
+def _present_columns(columns: dict[str, Column], metadata: dict[str, str]) -> dict[str, Column]:
     """Those that the landed file had: of others it says nothing."""
     missing = missing_columns(metadata)
     return {name: column for name, column in columns.items() if name not in missing}

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
 
 
-def telling_rows(warehouse: Warehouse, objects: Collection[str] = ()) -> list[LedgerRow]:
+def current_rows(warehouse: Warehouse, objects: Collection[str] = ()) -> list[LedgerRow]:
     """The last run of each object, and every one that does not balance; oldest first."""
     bookkeeping = warehouse.bookkeeping
     runs = bookkeeping.unbalanced_runs() | bookkeeping.last_runs()

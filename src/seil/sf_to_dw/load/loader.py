@@ -21,7 +21,7 @@ from seil.sf_to_dw.load.arrivals import Arrivals
 from seil.sf_to_dw.load.events import ObjectLoad
 from seil.sf_to_dw.load.merged import MASTER, has_merged_records, make_way, show_merged_records
 from seil.sf_to_dw.load.object_loader import BatchLimits, ObjectLoader
-from seil.sf_to_dw.load.records import file_load, known_tables
+from seil.sf_to_dw.load.records import bookkeeping_snapshot, file_load
 from seil.state.decisions import NO_DECISIONS, DecisionStore
 from seil.warehouse.commits import commit_id
 from seil.warehouse.merges import Outcome
@@ -78,7 +78,7 @@ def load(
     chosen = catalog.select(objects)
     arrivals = Arrivals(warehouse, lake, chosen, everything=everything)
     outbox = Outbox(warehouse, bus)
-    known = known_tables(warehouse)
+    known = bookkeeping_snapshot(warehouse)
     allowed = frozenset(as_text)
     loaders = (
         ObjectLoader(
@@ -99,7 +99,7 @@ def load(
         _load_group(warehouse, group, limits, progress)
         outbox.publish([event for loader in group for event in loader.events()])
         loaded += [loader.report() for loader in group]
-        tells_of_merges |= any(loader.can_tell(MASTER) for loader in group)
+        tells_of_merges |= any(loader.has_column(MASTER) for loader in group)
     if not has_no_view and (tells_of_merges or not has_merged_records(warehouse)):
         show_merged_records(warehouse, catalog.values())
     arrivals.settle({entry.object: entry.left for entry in loaded})
@@ -136,7 +136,7 @@ def _load_group(
         with warehouse.commit(name) as commit:
             commit.recorder.record_runs(manifests)
     for loader in group:
-        loader.keep_earlier_versions(limits)
+        loader.backfill_history(limits)
     waiting = [loader for loader in group if loader.files]
     if len(waiting) > 1 and _load_together(warehouse, waiting, progress):
         return

@@ -17,15 +17,15 @@ from seil.lake import Entry, Lake
 from seil.observe.progress import Progress, Step
 from seil.salesforce.ids import holds_ids
 from seil.sf_to_dw.extract.flows import OWN_CURATED, PARTIAL_MODES
-from seil.sf_to_dw.load.arrivals import Arrived, Key
-from seil.sf_to_dw.load.columns import ColumnCount, columns_read, count_columns
-from seil.sf_to_dw.load.decided import routed, unrecorded_decisions
-from seil.sf_to_dw.load.drift import TablePlan
+from seil.sf_to_dw.load.arrivals import Arrival, Key
+from seil.sf_to_dw.load.columns import ColumnCount, count_columns, manifest_columns
+from seil.sf_to_dw.load.decided import route, unrecorded_decisions
+from seil.sf_to_dw.load.drift import ColumnPlan
 from seil.sf_to_dw.load.events import ObjectLoad, load_events
 from seil.sf_to_dw.load.files import CuratedFile, check_readable, read_footer
-from seil.sf_to_dw.load.records import KnownTables, MergedFile, file_load, read_manifests
+from seil.sf_to_dw.load.records import BookkeepingSnapshot, MergedFile, file_load, read_manifests
 from seil.sf_to_dw.schema.column_names import LINEAGE_NAMES
-from seil.sf_to_dw.schema.registry import SchemaRegistry, known_schema
+from seil.sf_to_dw.schema.registry import SchemaRegistry, expected_schema
 from seil.sf_to_dw.schema.review import (
     as_text_columns,
     decision,
@@ -68,9 +68,9 @@ class ObjectLoader:
         warehouse: Warehouse,
         lake: Lake,
         obj: SyncedObject,
-        arrived: Arrived,
+        arrived: Arrival,
         *,
-        known: KnownTables,
+        known: BookkeepingSnapshot,
         as_text: frozenset[str],
         decisions: DecisionStore,
         outbox: Outbox,
@@ -107,7 +107,7 @@ class ObjectLoader:
         """Whether a table that is there gets other columns."""
         return bool(self.changes) and not self.is_new
 
-    def can_tell(self, column: str) -> bool:
+    def has_column(self, column: str) -> bool:
         """Whether there are files for a table that has the column."""
         return bool(self.files) and column in self._plan.columns.names
 
@@ -132,7 +132,7 @@ class ObjectLoader:
         self._left |= {("staging", key) for key in unreadable}
         self.errors += unreadable.values()
         self._decided = in_force(self._decisions.get(self.object.api_name))
-        as_text = as_text_columns(self._decided.values()) | self._allowed()
+        as_text = as_text_columns(self._decided.values()) | self._record_decisions()
         if not self._arrived.files:
             return
         self._allowed_text = as_text
@@ -142,7 +142,7 @@ class ObjectLoader:
         """The others are left out."""
         for entry in entries:
             try:
-                file = routed(self._footer(entry), self._decided)
+                file = route(self._footer(entry), self._decided)
                 if self._key not in file.columns:
                     reason = f"has no column {self.object.key}"
                     hint = f"Add it, or set key for objects.{self.object.api_name} in objects.toml"
@@ -157,7 +157,7 @@ class ObjectLoader:
         file = read_footer(self._lake.curated, entry)
         if LINEAGE_NAMES in file.metadata:
             return file
-        known = known_schema(SchemaRegistry(self._lake), self.object)
+        known = expected_schema(SchemaRegistry(self._lake), self.object)
         kinds = {field.name.lower(): field.type for field in known.fields} if known else {}
         key = self.object.key
         ids = {name for name in file.columns if holds_ids(name, kinds.get(name, ""), key)}
@@ -174,12 +174,12 @@ class ObjectLoader:
             except FileRejectedError as error:
                 self._leave_out(file.key, error)
             except StatementError as error:
-                self._leave_out(file.key, _refused(file, error))
+                self._leave_out(file.key, _rejection(file, error))
             else:
                 self.files.append(file)
         self.changes = self._plan.changes() if self.files else []
 
-    def keep_earlier_versions(self, limits: BatchLimits) -> None:
+    def backfill_history(self, limits: BatchLimits) -> None:
         """Of the files that were merged before anybody wanted the object's history."""
         if not self.object.history:
             return
@@ -198,9 +198,9 @@ class ObjectLoader:
             commit.merger.keep_current_versions(self._records, gone)
         files = list(self._readable(found))
         for batch in _batches(files, limits):
-            self._narrowed(batch, self._keep_versions)
+            self._bisect(batch, self._write_versions)
 
-    def _keep_versions(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
+    def _write_versions(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
         with self._warehouse.commit(_id_of("versions", batch)) as commit:
             commit.merger.keep_versions(self._records, [file.staged for file in batch])
         return []
@@ -217,7 +217,7 @@ class ObjectLoader:
             with_reason(self._change_table)
         except StatementError as error:
             if len(files) == 1:
-                self._leave_out(files[0].key, _refused(files[0], error))
+                self._leave_out(files[0].key, _rejection(files[0], error))
                 self.changes = []
                 return
             changes: list[SchemaChange] = []
@@ -230,7 +230,7 @@ class ObjectLoader:
             self.changes = changes
             return
         for batch in _batches(files, limits):
-            merged = self._narrowed(batch, self._merge_together)
+            merged = self._bisect(batch, self._merge_together)
             self.take(merged)
             step.advance(sum(entry.outcome.rows for entry in merged))
 
@@ -244,7 +244,7 @@ class ObjectLoader:
         """All files. What is returned has yet to be recorded."""
         with self._step(progress) as step:
             self._prepare(commit)
-            merged = self._merged(commit, self.files)
+            merged = self._merge(commit, self.files)
             step.advance(sum(entry.outcome.rows for entry in merged))
         return merged
 
@@ -287,11 +287,11 @@ class ObjectLoader:
     def _step(self, progress: Progress) -> Any:
         return progress.step(f"load {self.object.api_name}", sum(file.rows for file in self.files))
 
-    def _new_plan(self, as_text: set[str]) -> TablePlan:
+    def _new_plan(self, as_text: set[str]) -> ColumnPlan:
         known = self._warehouse.columns(self.table)
         if known is not None:
             known = pa.schema([c for c in known if c.name not in (EXTRACTED_AT, FILE)])
-        return TablePlan(
+        return ColumnPlan(
             self._warehouse,
             self.table,
             known,
@@ -299,7 +299,7 @@ class ObjectLoader:
             as_text=as_text,
         )
 
-    def _allowed(self) -> set[str]:
+    def _record_decisions(self) -> set[str]:
         """Kept as decisions, so that a rebuild takes in what this load does."""
         named = {
             name.partition(".")[2].lower()
@@ -327,7 +327,7 @@ class ObjectLoader:
         decided = unrecorded_decisions(self._warehouse, self.table, self._decided.values())
         commit.recorder.record_schema_changes([*self.changes, *decided])
 
-    def _narrowed(
+    def _bisect(
         self,
         batch: Sequence[CuratedFile],
         work: Callable[[Sequence[CuratedFile]], list[MergedFile]],
@@ -343,20 +343,20 @@ class ObjectLoader:
                 if not isinstance(error, StatementError):
                     raise
                 if len(batch) == 1:
-                    self._leave_out(batch[0].key, _refused(batch[0], error))
+                    self._leave_out(batch[0].key, _rejection(batch[0], error))
                     return []
         middle = (len(sound) + 1) // 2 if len(sound) == len(batch) else len(sound)
         halves = (sound[:middle], sound[middle:])
-        return [merged for half in halves if half for merged in self._narrowed(half, work)]
+        return [merged for half in halves if half for merged in self._bisect(half, work)]
 
     def _merge_together(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
         with self._warehouse.commit(_id_of("load", batch)) as commit:
-            merged = self._merged(commit, batch)
+            merged = self._merge(commit, batch)
             commit.recorder.record_loads([file_load(entry) for entry in merged])
             self.outbox.put(commit.recorder, self.events(merged))
         return merged
 
-    def _merged(self, commit: Commit, batch: Sequence[CuratedFile]) -> list[MergedFile]:
+    def _merge(self, commit: Commit, batch: Sequence[CuratedFile]) -> list[MergedFile]:
         table, recorder = self.table, commit.recorder
         watched = self._known.watched.get(str(table))
         log = recorder.follow(table, self._key, watched or ())
@@ -380,7 +380,7 @@ class ObjectLoader:
         """By file, of those whose run said which fields it read."""
         whole = [file for file in batch if file.mode not in PARTIAL_MODES]
         runs = {file.flow_run_id for file in whole}
-        read = {run: columns_read(self._lake, self.object, run) for run in runs if run}
+        read = {run: manifest_columns(self._lake, self.object, run) for run in runs if run}
         table = self._warehouse.columns(self.table) if any(read.values()) else None
         if table is None:
             return {}
@@ -415,7 +415,7 @@ def _id_of(kind: str, files: Iterable[CuratedFile]) -> str:
     return commit_id(kind, *(f"{file.key} {file.written_at.isoformat()}" for file in files))
 
 
-def _refused(file: CuratedFile, error: StatementError) -> FileRejectedError:
+def _rejection(file: CuratedFile, error: StatementError) -> FileRejectedError:
     hint = "It stays in curated, the object's other files were loaded. Deliver it again corrected"
     return FileRejectedError(file.key, "merge", f"cannot be merged: {error.reason}", hint=hint)
 

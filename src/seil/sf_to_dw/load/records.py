@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class KnownTables:
+class BookkeepingSnapshot:
     """What the bookkeeping says of all tables, read once for a whole load.
 
     `provisional` are columns that are text only because nothing described them when they came;
@@ -34,9 +34,9 @@ class KnownTables:
     watched: Mapping[str, frozenset[str]]
 
 
-def known_tables(warehouse: Warehouse) -> KnownTables:
+def bookkeeping_snapshot(warehouse: Warehouse) -> BookkeepingSnapshot:
     bookkeeping = warehouse.bookkeeping
-    return KnownTables(bookkeeping.provisional_columns(), bookkeeping.watched_columns())
+    return BookkeepingSnapshot(bookkeeping.provisional_columns(), bookkeeping.watched_columns())
 
 
 @dataclass(frozen=True)

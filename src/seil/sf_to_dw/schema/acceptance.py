@@ -17,7 +17,7 @@ from seil.events.bus import Bus
 from seil.events.envelope import Event
 from seil.events.file_events import SOURCE, event_id
 from seil.salesforce.schema import ObjectSchema
-from seil.sf_to_dw.schema.review import Review, SchemaReview, named
+from seil.sf_to_dw.schema.review import Review, SchemaReview, table_type_name
 from seil.state.decisions import Decision
 
 _WORDS = {"timestamp with time zone": "timestamp"}
@@ -53,12 +53,14 @@ def accept(
     return made
 
 
-def tell(review: SchemaReview, obj: SyncedObject, readable: ObjectSchema, bus: Bus) -> None:
+def publish_decisions(
+    review: SchemaReview, obj: SyncedObject, readable: ObjectSchema, bus: Bus
+) -> None:
     """An event for the decisions that were taken together, and an entry of the history for each,
     where they are missing.
     """
     kept = review.decisions.get(obj.api_name)
-    untold = _untold(kept, review.registry.history(obj)) if kept else []
+    untold = _unpublished(kept, review.registry.history(obj)) if kept else []
     if not untold:
         return
     for _, some in groupby(kept, key=lambda entry: (entry.at, entry.by)):
@@ -70,7 +72,9 @@ def tell(review: SchemaReview, obj: SyncedObject, readable: ObjectSchema, bus: B
         review.registry.note(obj, before.diff, source=str(entry))
 
 
-def _untold(decisions: Sequence[Decision], history: Sequence[Mapping[str, str]]) -> list[Decision]:
+def _unpublished(
+    decisions: Sequence[Decision], history: Sequence[Mapping[str, str]]
+) -> list[Decision]:
     """Those without an entry; what is older than the history may have had one."""
     begun = history[0]["at"] if history else ""
 
@@ -138,7 +142,7 @@ def _on_all(wanted: Decision, fingerprint: str, kept: Sequence[Decision]) -> Dec
 def _target(wanted: Decision, column: str, new: str) -> str:
     if wanted.policy != "column":
         return ""
-    word = _WORDS.get(named(new), named(new)).partition("(")[0]
+    word = _WORDS.get(table_type_name(new), table_type_name(new)).partition("(")[0]
     return (wanted.target or f"{column}_{word}").lower()
 
 

@@ -47,7 +47,7 @@ def table_column(name: str) -> str:
     return plain or _FIELD + _UNNAMED
 
 
-def beside(own: Iterable[str], taken: Collection[str]) -> tuple[str, ...]:
+def free_names(own: Iterable[str], taken: Collection[str]) -> tuple[str, ...]:
     """Names for columns of `own` beside those of `taken`, in their order."""
     used = {name.lower() for name in taken}
     names: list[str] = []

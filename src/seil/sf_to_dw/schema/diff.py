@@ -79,18 +79,18 @@ def object_diff(
 def _changes(obj: SyncedObject, review: Review) -> Iterator[ColumnChange]:
     waits = "stops the object until accepted" if review.stops(obj) else ""
     for name, kind in review.diff.added.items():
-        yield ColumnChange(name, "added", "", _named(kind), waits or "becomes a new column")
+        yield ColumnChange(name, "added", "", _type_text(kind), waits or "becomes a new column")
     for name, kind in review.diff.removed.items():
-        yield ColumnChange(name, "removed", _named(kind), "", waits or "stays as last read")
+        yield ColumnChange(name, "removed", _type_text(kind), "", waits or "stays as last read")
     for name, (old, new) in review.diff.widened.items():
         effect = waits or "the column is widened, or wide enough"
-        yield ColumnChange(name, "widened", _named(old), _named(new), effect)
+        yield ColumnChange(name, "widened", _type_text(old), _type_text(new), effect)
     for name, (old, new) in review.diff.incompatible.items():
         effect = waits or "as it was decided"
         if name in review.blocked:
             command = f"seil schema accept {obj.api_name}.{name} --as text"
             effect = f"decide: `{command}` (or column, drop)"
-        yield ColumnChange(name, "incompatible", _named(old), _named(new), effect)
+        yield ColumnChange(name, "incompatible", _type_text(old), _type_text(new), effect)
 
 
 def _not_loaded(review: Review, columns: pa.Schema | None) -> Iterator[ColumnChange]:
@@ -103,5 +103,5 @@ def _not_loaded(review: Review, columns: pa.Schema | None) -> Iterator[ColumnCha
             yield ColumnChange(field.name, "not-loaded", "", now, "comes with the next load")
 
 
-def _named(kind: str) -> str:
+def _type_text(kind: str) -> str:
     return type_name(stored_type(kind))

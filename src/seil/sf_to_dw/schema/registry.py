@@ -99,26 +99,26 @@ def packaged_schema(obj: SyncedObject) -> ObjectSchema | None:
     return schema.without(obj.exclude, "excluded in the catalog")
 
 
-def known_schema(registry: SchemaRegistry, obj: SyncedObject) -> ObjectSchema | None:
+def expected_schema(registry: SchemaRegistry, obj: SyncedObject) -> ObjectSchema | None:
     """The columns a file of `obj` is held to: the org's describe, else the packaged field list,
     with what earlier files have added or widened; None when nothing is known.
     """
-    return _known_schema(registry.entry(obj), obj)
+    return _expected_schema(registry.entry(obj), obj)
 
 
-def _known_schema(entry: KnownObject, obj: SyncedObject) -> ObjectSchema | None:
+def _expected_schema(entry: ObjectEntry, obj: SyncedObject) -> ObjectSchema | None:
     base = entry.described or packaged_schema(obj)
     if base is None or not entry.seen:
         return base or (ObjectSchema(obj.api_name, entry.seen) if entry.seen else None)
     found = {f.name.lower(): f for f in entry.seen}
     fields = [
-        _settled(f, found.pop(f.name.lower(), None), described=entry.described is not None)
+        _settle(f, found.pop(f.name.lower(), None), described=entry.described is not None)
         for f in base.fields
     ]
     return ObjectSchema(base.name, (*fields, *found.values()), base.left_out)
 
 
-def _settled(base: Field, seen: Field | None, *, described: bool) -> Field:
+def _settle(base: Field, seen: Field | None, *, described: bool) -> Field:
     # The packaged list is our guess at this org; a file that was taken in knows better.
     if seen is None or (described and not holds(seen.arrow, base.arrow)):
         return base
@@ -126,7 +126,7 @@ def _settled(base: Field, seen: Field | None, *, described: bool) -> Field:
 
 
 @dataclass(frozen=True)
-class KnownObject:
+class ObjectEntry:
     """The stored state of one object. `seen` are the fields that files added or widened."""
 
     described: ObjectSchema | None = None
@@ -136,7 +136,7 @@ class KnownObject:
 
 
 # What an entry becomes, and what the history says of it; None: it stays.
-_Edit = Callable[[KnownObject], tuple[KnownObject, SchemaDiff] | None]
+_Edit = Callable[[ObjectEntry], tuple[ObjectEntry, SchemaDiff] | None]
 
 
 class SchemaRegistry:
@@ -149,7 +149,7 @@ class SchemaRegistry:
         self._clock = clock
         # Of each object the tag that was read last, and what that was parsed into: several steps
         # ask.
-        self._parsed: dict[str, tuple[str, KnownObject]] = {}
+        self._parsed: dict[str, tuple[str, ObjectEntry]] = {}
 
     def get(self, obj: SyncedObject) -> ObjectSchema | None:
         """The schema that was last put: the org's describe."""
@@ -163,11 +163,11 @@ class SchemaRegistry:
         """Changes, oldest first: version, at, source, and what SchemaDiff.to_dict says."""
         return list(self.entry(obj).history)
 
-    def put(self, obj: SyncedObject, schema: ObjectSchema) -> SchemaDiff:
+    def store(self, obj: SyncedObject, schema: ObjectSchema) -> SchemaDiff:
         """Stores what the org describes. Returns what changed, all columns the first time."""
         diff = SchemaDiff()
 
-        def edit(entry: KnownObject) -> tuple[KnownObject, SchemaDiff] | None:
+        def edit(entry: ObjectEntry) -> tuple[ObjectEntry, SchemaDiff] | None:
             nonlocal diff
             diff = compare(entry.described or ObjectSchema(schema.name, ()), schema)
             seen = tuple(f for f in entry.seen if _still_adds(f, schema))
@@ -191,16 +191,16 @@ class SchemaRegistry:
         into the history.
         """
         if not fields:
-            return SchemaDiff() if known_schema(self, obj) == given else None
+            return SchemaDiff() if expected_schema(self, obj) == given else None
         before = ObjectSchema(
             obj.api_name, tuple(old for f in fields if given and (old := given.get(f.name)))
         )
         diff = compare(before, ObjectSchema(obj.api_name, tuple(fields)))
         is_current = False
 
-        def edit(entry: KnownObject) -> tuple[KnownObject, SchemaDiff] | None:
+        def edit(entry: ObjectEntry) -> tuple[ObjectEntry, SchemaDiff] | None:
             nonlocal is_current
-            is_current = _known_schema(entry, obj) == given
+            is_current = _expected_schema(entry, obj) == given
             seen = {f.name.lower(): f for f in (*entry.seen, *fields)}
             return (replace(entry, seen=tuple(seen.values())), diff) if is_current else None
 
@@ -211,12 +211,12 @@ class SchemaRegistry:
         """Puts a decision about a change into the history; what is known stays as it is."""
         self._change(obj, lambda entry: (entry, diff), source=source)
 
-    def entry(self, obj: SyncedObject) -> KnownObject:
+    def entry(self, obj: SyncedObject) -> ObjectEntry:
         """All of it, as it is stored now: other processes may have written it."""
         document = self._document(obj)
         stored = document.version()
         if stored is None:
-            return KnownObject()
+            return ObjectEntry()
         known = self._parsed.get(document.key)
         if known is None or known[0] != stored.tag:
             entry = self._parse(document, document.parse(stored))
@@ -226,11 +226,11 @@ class SchemaRegistry:
     def _document(self, obj: SyncedObject) -> Document:
         return self.lake.document(f"schemas/Salesforce-{obj.landing_name}.json", cure=_CURE)
 
-    def _parse(self, document: Document, body: dict[str, Any] | None) -> KnownObject:
+    def _parse(self, document: Document, body: dict[str, Any] | None) -> ObjectEntry:
         if body is None:
-            return KnownObject()
+            return ObjectEntry()
         try:
-            return KnownObject(
+            return ObjectEntry(
                 described=_schema_from(body["described"]) if body["described"] else None,
                 seen=tuple(map(_field_from, body["seen"])),
                 version=body["version"],
@@ -251,7 +251,7 @@ class SchemaRegistry:
         document.change(edit_body)
 
     def _body(
-        self, obj: SyncedObject, entry: KnownObject, diff: SchemaDiff, source: str
+        self, obj: SyncedObject, entry: ObjectEntry, diff: SchemaDiff, source: str
     ) -> dict[str, Any]:
         version = entry.version + 1
         at = self._clock().astimezone(UTC).isoformat(timespec="seconds")

@@ -56,7 +56,7 @@ class SchemaReview:
         dropped = [name for name, entry in decided.items() if entry.policy == "drop"]
         schema = readable.without(dropped, "dropped by `seil schema accept`")
         known = self.registry.get(obj)
-        diff = _sorted(compare(known, schema)) if known else SchemaDiff()
+        diff = _classify(compare(known, schema)) if known else SchemaDiff()
         blocked = {
             name: (old, new)
             for name, (old, new) in diff.incompatible.items()
@@ -65,18 +65,18 @@ class SchemaReview:
         accepted = {entry.fingerprint for entry in decisions}
         return Review(schema, diff, blocked, schema.fingerprint in accepted)
 
-    def passed(self, obj: SyncedObject, readable: ObjectSchema) -> ObjectSchema:
+    def admit(self, obj: SyncedObject, readable: ObjectSchema) -> ObjectSchema:
         """The fields to read. Raises ObjectRejectedError where a change needs a decision first."""
         found = self.of(obj, readable)
         if not found.stops(obj):
             return found.schema
         name = obj.api_name
         if not found.blocked:
-            changes = "; ".join(_listed(found.diff))
+            changes = "; ".join(_lines(found.diff))
             hint = f"See `seil schema diff {name}`, then run `seil schema accept {name}`"
             raise ObjectRejectedError(name, f"its fields changed: {changes}", hint=hint)
         changes = "; ".join(
-            f"{column} was {named(old)} and is {named(new)} now"
+            f"{column} was {table_type_name(old)} and is {table_type_name(new)} now"
             for column, (old, new) in found.blocked.items()
         )
         first = next(iter(found.blocked))
@@ -93,11 +93,11 @@ def as_text_columns(decisions: Iterable[Decision]) -> set[str]:
 
 def is_blocking(old: str, new: str) -> bool:
     """A text column takes anything; others what has a type in common with theirs."""
-    before, now = _kept(old), _kept(new)
+    before, now = _table_type(old), _table_type(new)
     return before not in (TEXT, now) and common_type(before, now) is None
 
 
-def _sorted(diff: SchemaDiff) -> SchemaDiff:
+def _classify(diff: SchemaDiff) -> SchemaDiff:
     """By what the table takes: text holds any value, but a table's number does not become text."""
     changed = {**diff.widened, **diff.incompatible}
     blocking = {name: types for name, types in changed.items() if is_blocking(*types)}
@@ -109,15 +109,15 @@ def _is_decided(decision: Decision | None, new: str) -> bool:
     return decision is not None and (decision.policy == "text" or decision.new == new)
 
 
-def _kept(name: str) -> pa.DataType:
+def _table_type(name: str) -> pa.DataType:
     return kept_as(stored_type(name)) or TEXT
 
 
-def named(name: str) -> str:
+def table_type_name(name: str) -> str:
     return type_name(stored_type(name))
 
 
-def _listed(diff: SchemaDiff) -> Iterator[str]:
+def _lines(diff: SchemaDiff) -> Iterator[str]:
     for word in ("added", "removed", "widened", "incompatible"):
         names: Sequence[str] = list(getattr(diff, word))
         if names:
