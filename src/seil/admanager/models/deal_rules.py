@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 if TYPE_CHECKING:
-    from seil.admanager.models.proposal_line_items import ProposalLineItemFields
+    from seil.admanager.models.proposal_line_item_fields import ProposalLineItemFields
     from seil.admanager.models.values import DateTime, Money
 
 Fault: TypeAlias = tuple[tuple[str | int, ...], str, Any]
