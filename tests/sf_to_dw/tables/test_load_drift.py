@@ -13,6 +13,7 @@ import pytest
 from seil.catalog import Catalog
 from seil.lake import Lake
 from seil.sf_to_dw.load.loader import LoadReport, load
+from seil.state import state_in_memory
 from seil.warehouse import TableName, Warehouse
 from seil.warehouse.types import type_name
 
@@ -195,8 +196,10 @@ def test_a_column_may_be_allowed_to_become_text(
     curator.file(column("a", 1, INT), run="run-1")
     curator.file(column("b", "12 apples", TEXT), run="run-2")
     assert not run().ok
-    report = run(as_text=["Order.V__c"])
+    decisions = state_in_memory().decisions
+    report = run(as_text=["Order.V__c"], decisions=decisions)
     assert report.ok
+    assert [(entry.column, entry.policy) for entry in decisions.get("Order")] == [("v__c", "text")]
     assert [str(c) for c in report.objects[0].changes] == [
         "salesforce.order.v__c: new-type text (was bigint)"
     ]
