@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from seil.app.run_documents import report_document
+
 pytestmark = pytest.mark.timeout(1800)
 
 # Set by `make kill`; a seed of its own lives again.
@@ -35,6 +37,8 @@ COMMITTED = {
     "write staging/org.json",
     "journal runs",
     "journal run_attempts",
+    "journal run_lines",
+    "journal meta",
     "write staging/flows",
     "write landing/in",
     "write staging/schemas",
@@ -109,6 +113,33 @@ def test_killed_at_each_kind_of_commit_point(
     check(site, undisturbed)
     # One command's work is done by the next, so that not all of its own moments come.
     assert site.kills > 0.7 * (len(first) + len(second) + len(rebuild))
+
+
+def test_killed_runs_say_what_they_had_done_and_that_they_died(
+    orgs: Orgs, undisturbed: Any, new_site: NewSite
+) -> None:
+    site = new_site()
+    with site.serve(orgs[0]):
+        for kill in firsts(undisturbed.moments[0], "after"):
+            site.ask("run", **kill)
+    with site.open() as opened:
+        runs = opened.state.runs
+        reports = [report_document(runs, run) for run in runs.find()]
+        events = [event.detail for _, event in opened.journal.read(detail_type="flow-run")]
+    read: set[str] = set()
+    for report in reversed(reports):
+        run_id, steps = report["run"]["run_id"], report["attempts"]
+        own = {e["object"] for e in events if (e["run_id"], e["state"]) == (run_id, "success")}
+        # A window whose event an earlier run has published is committed by this one.
+        read |= own
+        begun = {a["about"] for a in steps if a["step"] == "extract"}
+        done = {a["about"] for a in steps if (a["step"], a["outcome"]) == ("extract", "success")}
+        assert own <= begun
+        assert done <= read
+        assert "running" not in {attempt["outcome"] for attempt in steps}
+    # One that was killed before it was written down, or behind its end, did not die in it.
+    outcomes = [report["run"]["outcome"] for report in reports]
+    assert outcomes.count("died") >= site.kills - 4 > 10
 
 
 @pytest.mark.parametrize("what", ["loads", "builds"])
