@@ -29,7 +29,7 @@ from seil.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
-from seil.observe.correlation import correlated
+from seil.observe.correlation import correlation
 from seil.secret import Secret
 from seil.settings import AdManagerSettings
 
@@ -206,7 +206,7 @@ def test_created_order_that_is_missing_is_unexpected(wire: Wire, wired: AdManage
 
 def test_correlation_id_and_application_are_sent(wire: Wire, wired: AdManager) -> None:
     wire.reply(ORDER)
-    with correlated("3f0c1d1e-6f0a-4c5e-9f5c-0a4de0a4b6f1"):
+    with correlation("3f0c1d1e-6f0a-4c5e-9f5c-0a4de0a4b6f1"):
         wired.get_order(GET)
     _, path, headers, _ = wire.requests[0]
     assert path.startswith("/v1/networks/1234567/orders/7")

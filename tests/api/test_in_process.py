@@ -13,7 +13,7 @@ import pytest
 from seil.api.calls import Answer, ServiceCall
 from seil.api.edge.dispatch import Dispatch, Limits
 from seil.api.in_process import InProcess
-from seil.observe.correlation import correlated, correlation_id
+from seil.observe.correlation import correlation, correlation_id
 
 RATE = ServiceCall("techone.rate", {}, "c")
 ORDER = ServiceCall("gam.get-order", {}, "c")
@@ -50,7 +50,7 @@ def test_service_sees_the_correlation_id_of_the_request() -> None:
         seen.append(correlation_id())
         return Answer(200)
 
-    with correlated("from-the-edge"):
+    with correlation("from-the-edge"):
         asyncio.run(InProcess({"gam": Service(remember)}).call(ORDER))
     assert seen == ["from-the-edge"]
 

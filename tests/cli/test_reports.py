@@ -23,7 +23,7 @@ from seil.events.journal import Journal
 from seil.lake import Bucket
 from seil.modeling.build import BuildReport, TableBuild
 from seil.modeling.tests import TestFailure
-from seil.salesforce.allowance import Limits
+from seil.salesforce.allowance import OrgLimits
 from seil.salesforce.schema import ObjectSchema, described_schema
 from seil.settings import load_settings
 from seil.sf_to_dw.extract.extractor import ExtractReport
@@ -256,8 +256,8 @@ class _Org:
         fields = [{"name": field, "type": "string"} for field in self._fields]
         return described_schema({"name": name, "fields": fields})
 
-    def limits(self) -> Limits:
-        return Limits()
+    def limits(self) -> OrgLimits:
+        return OrgLimits()
 
 
 @pytest.mark.parametrize(

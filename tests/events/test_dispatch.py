@@ -13,13 +13,13 @@ import pytest
 
 from seil.errors import FileRejectedError, LakeError, UnavailableError
 from seil.events.dispatch import (
-    Delivered,
+    DeliveryCount,
     Dispatcher,
     Pattern,
     Subscriber,
     dead_letters,
     redeliver,
-    standings,
+    subscriber_states,
 )
 from seil.events.envelope import Event
 from seil.events.journal import Journal
@@ -62,9 +62,9 @@ def test_each_matching_event_is_delivered_once_in_order(journal: Journal) -> Non
     handler = Handler()
     running = dispatcher(journal, handler)
     journal.publish([event(n, "seil.test" if n % 2 else "other") for n in range(500)])
-    assert running.drain() == Delivered(handled=250)
+    assert running.drain() == DeliveryCount(handled=250)
     assert handler.seen == list(range(1, 500, 2))
-    assert running.drain() == Delivered()
+    assert running.drain() == DeliveryCount()
 
 
 def test_a_new_subscriber_starts_now_unless_it_replays(journal: Journal) -> None:
@@ -107,7 +107,7 @@ def test_a_failure_is_tried_again(journal: Journal) -> None:
     handler = Handler({1: [UnavailableError("org", "slow"), ValueError("odd")]})
     running = dispatcher(journal, handler)
     journal.publish([event(1), event(2)])
-    assert running.drain() == Delivered(handled=2)
+    assert running.drain() == DeliveryCount(handled=2)
     assert handler.seen == [1, 1, 1, 2]
 
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_handled_becomes_a_dead_letter(
     handler = Handler({1: list(errors)})
     running = dispatcher(journal, handler)
     journal.publish([event(1), event(2)])
-    assert running.drain() == Delivered(handled=1, dead=1)
+    assert running.drain() == DeliveryCount(handled=1, dead=1)
     assert handler.seen == [1] * attempts + [2]
     [letter] = dead_letters(journal)
     assert (letter.subscriber, letter.seq, letter.event.detail) == ("one", 1, {"n": 1})
@@ -140,7 +140,7 @@ def test_a_dead_letter_is_delivered_again_on_demand(journal: Journal) -> None:
     assert redeliver(journal, subscriber="other") == redeliver(journal, seq=2) == 0
     assert redeliver(journal, subscriber="one", seq=1) == 1
     assert [letter.waiting for letter in dead_letters(journal, "one")] == [True]
-    assert running.drain() == Delivered(handled=1)
+    assert running.drain() == DeliveryCount(handled=1)
     assert handler.seen[-2:] == [1, 1]
     assert dead_letters(journal) == []
 
@@ -150,7 +150,7 @@ def test_a_dead_letter_that_fails_again_keeps_count(journal: Journal) -> None:
     journal.publish([event(1)])
     running.drain()
     redeliver(journal)
-    assert running.drain() == Delivered(dead=1)
+    assert running.drain() == DeliveryCount(dead=1)
     assert [(d.attempts, d.waiting) for d in dead_letters(journal)] == [(6, False)]
 
 
@@ -176,7 +176,7 @@ def test_an_abort_stops_and_leaves_the_event(journal: Journal, stopper: BaseExce
     for _ in range(5):
         with pytest.raises(type(stopper)):
             running.drain()
-    assert running.drain() == Delivered(handled=2)
+    assert running.drain() == DeliveryCount(handled=2)
     assert handler.seen == [1] * 6 + [2]
 
 
@@ -190,14 +190,14 @@ def test_one_subscriber_does_not_hold_up_another(journal: Journal) -> None:
         ],
     )
     journal.publish([event(1)])
-    assert running.drain() == Delivered(handled=1, dead=1)
+    assert running.drain() == DeliveryCount(handled=1, dead=1)
     assert good.seen == [1]
 
 
 def test_standings_say_who_is_behind(journal: Journal) -> None:
     dispatcher(journal, Handler()).drain()
     journal.publish([event(1), event(2)])
-    [standing] = standings(journal)
+    [standing] = subscriber_states(journal)
     assert (standing.subscriber, standing.cursor, standing.behind) == ("one", 0, 2)
 
 
@@ -213,7 +213,7 @@ def test_run_delivers_until_it_is_stopped(journal: Journal) -> None:
     running = Dispatcher(journal, [Subscriber("one", OURS, handle)], stop=stop)
     publishing = threading.Timer(0.05, lambda: journal.publish([event(n) for n in range(5)]))
     publishing.start()
-    assert running.run(poll=0.01) == Delivered(handled=3)
+    assert running.run(poll=0.01) == DeliveryCount(handled=3)
     publishing.join()
     assert seen == [0, 1, 2]
     dispatcher(journal, handle).drain()
@@ -229,9 +229,9 @@ def test_stop_between_two_tries_leaves_the_event(journal: Journal) -> None:
 
     running = Dispatcher(journal, [Subscriber("one", OURS, handle)], stop=stop)
     journal.publish([event(1)])
-    assert running.drain() == Delivered()
+    assert running.drain() == DeliveryCount()
     again = Handler()
-    assert dispatcher(journal, again).drain() == Delivered(handled=1)
+    assert dispatcher(journal, again).drain() == DeliveryCount(handled=1)
     journal.publish([event(2)])
 
 
@@ -320,7 +320,7 @@ def test_what_is_pending_together_is_delivered_together(journal: Journal) -> Non
     gatherer = Gatherer()
     running = Dispatcher(journal, [gatherer.subscriber()])
     journal.publish([event(n, "seil.test" if n != 2 else "other") for n in range(5)])
-    assert running.drain() == Delivered(handled=4)
+    assert running.drain() == DeliveryCount(handled=4)
     journal.publish([event(9)])
     running.drain()
     assert gatherer.groups == [[0, 1, 3, 4], [9]]
@@ -330,7 +330,7 @@ def test_one_that_fails_among_others_is_found(journal: Journal) -> None:
     gatherer = Gatherer(lambda n: FileRejectedError("in/a", "whole", "x") if n == 1 else None)
     running = Dispatcher(journal, [gatherer.subscriber()])
     journal.publish([event(n) for n in range(3)])
-    assert running.drain() == Delivered(handled=2, dead=1)
+    assert running.drain() == DeliveryCount(handled=2, dead=1)
     assert gatherer.groups == [[0, 1, 2], [0], [1], [2]]
     assert [letter.seq for letter in dead_letters(journal)] == [2]
 
@@ -346,7 +346,7 @@ def test_an_end_from_outside_leaves_them_all_in_line(
     journal.publish([event(1), event(2)])
     with pytest.raises(type(error)):
         running.drain()
-    assert running.drain() == Delivered(handled=2)
+    assert running.drain() == DeliveryCount(handled=2)
     assert gatherer.groups == [[1, 2], [1, 2]]
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.holder import Holder
 
 from seil.errors import ConflictError, LakeError, LeaseLostError
-from seil.lake import Bucket, Document, Fence, Lake
+from seil.lake import Bucket, Document, Lake, RunFence
 
 COUNT = """
 import sys
@@ -34,8 +34,8 @@ def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> Bucket:
     return Bucket(tmp_path.as_uri() if request.param == "file" else "memory:///")
 
 
-def document(bucket: Bucket, fence: Fence | None = None) -> Document:
-    return Document(bucket, "a/doc.json", fence or Fence(), cure="it comes back")
+def document(bucket: Bucket, fence: RunFence | None = None) -> Document:
+    return Document(bucket, "a/doc.json", fence or RunFence(), cure="it comes back")
 
 
 @pytest.fixture(params=["file", "s3"])
@@ -107,7 +107,7 @@ def test_an_edit_of_nothing_writes_nothing(bucket: Bucket) -> None:
 
 
 def test_a_newer_token_refuses_an_older_one(bucket: Bucket) -> None:
-    old, new = Fence(), Fence()
+    old, new = RunFence(), RunFence()
     with old.guarding(Holder(1)), new.guarding(Holder(2)):
         document(bucket, old).update(a=1)
         document(bucket, new).update(a=2)
@@ -117,7 +117,7 @@ def test_a_newer_token_refuses_an_older_one(bucket: Bucket) -> None:
 
 
 def test_a_writer_without_a_lock_keeps_the_token(bucket: Bucket) -> None:
-    fence = Fence()
+    fence = RunFence()
     with fence.guarding(Holder(7)):
         document(bucket, fence).update(a=1)
     document(bucket).update(b=2)
@@ -126,7 +126,7 @@ def test_a_writer_without_a_lock_keeps_the_token(bucket: Bucket) -> None:
 
 def test_a_document_from_before_tokens_is_read_and_gets_one(bucket: Bucket) -> None:
     bucket.put("a/doc.json", b'{"a": 1}')
-    fence = Fence()
+    fence = RunFence()
     with fence.guarding(Holder(7)):
         assert document(bucket, fence).update(b=2) == {"a": 1, "b": 2}
     assert json.loads(bucket.get("a/doc.json"))["fencing_token"] == 7
@@ -212,7 +212,7 @@ def test_a_document_holds_the_changes_of_the_newest_tokens(
     expected: dict[str, int] = {}
     newest = 0
     for token, value, name in steps:
-        fence = Fence()
+        fence = RunFence()
         if token == 0:
             document(shared, fence).update(**{name: value})
             expected[name] = value

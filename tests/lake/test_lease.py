@@ -13,11 +13,11 @@ from tests.lake.fake_s3 import FakeS3
 
 from seil.errors import LakeError, LeaseLostError
 from seil.lake import Bucket
-from seil.lake.lease import HeldError, Holder, Lease, Record
+from seil.lake.lease import Holder, Lease, LeaseHeldError, LeaseRecord
 
 KEY = "run.lock"
 LONG, OVER = timedelta(minutes=10), timedelta(0)
-DEAD = Record(5, Holder("elsewhere", 1), "dead", OVER)
+DEAD = LeaseRecord(5, Holder("elsewhere", 1), "dead", OVER)
 
 
 @pytest.fixture(params=["memory", "s3"])
@@ -33,14 +33,14 @@ def lease(bucket: Bucket, length: timedelta = LONG, host: str = "here") -> Lease
     return taken
 
 
-def stored(bucket: Bucket) -> Record:
-    return Record.of(bucket.version(KEY))
+def stored(bucket: Bucket) -> LeaseRecord:
+    return LeaseRecord.of(bucket.version(KEY))
 
 
 def test_a_lease_is_held_by_one_and_released_to_the_next(bucket: Bucket) -> None:
     first = lease(bucket)
-    with first.kept():
-        with pytest.raises(HeldError, match=rf"process {os.getpid()} on here"):
+    with first.renewal():
+        with pytest.raises(LeaseHeldError, match=rf"process {os.getpid()} on here"):
             lease(bucket)
         first.check()
     assert stored(bucket).holder is None
@@ -52,7 +52,7 @@ def test_one_of_two_takers_of_a_stale_lease_wins(bucket: Bucket) -> None:
     def take(number: int) -> int:
         try:
             return lease(Bucket(bucket.url) if "s3" in bucket.url else bucket).token
-        except HeldError:
+        except LeaseHeldError:
             return 0
 
     for _ in range(50):
@@ -68,7 +68,7 @@ def test_tokens_grow_by_each_taking_and_outlive_the_lock(bucket: Bucket) -> None
     tokens = []
     for _ in range(3):
         taken = lease(bucket)
-        with taken.kept():
+        with taken.renewal():
             tokens.append(taken.token)
     bucket.delete(KEY)
     assert sorted({*tokens}) == tokens
@@ -80,7 +80,7 @@ def test_a_holder_that_stalled_leaves_its_successors_lock_alone(
 ) -> None:
     stalled = lease(bucket)
     monkeypatch.setattr("seil.lake.lease._GRACE", -1)
-    with stalled.kept():
+    with stalled.renewal():
         successor = lease(bucket, host="there")
     assert "was another's when it was to be released" in caplog.text
     assert stored(bucket).holder == Holder("there", os.getpid())
@@ -92,7 +92,7 @@ def test_a_holder_that_stalled_leaves_its_successors_lock_alone(
 def test_an_overdue_holder_whom_nobody_succeeded_goes_on(bucket: Bucket) -> None:
     paused = lease(bucket, OVER)
     paused.check()
-    successor = Record(paused.token + 1, Holder("there", 1), "other")
+    successor = LeaseRecord(paused.token + 1, Holder("there", 1), "other")
     bucket.put(KEY, successor.text)
     for _ in range(2):
         with pytest.raises(LeaseLostError, match="process 1 on there took it over"):
@@ -101,7 +101,7 @@ def test_an_overdue_holder_whom_nobody_succeeded_goes_on(bucket: Bucket) -> None
 
 def test_a_lease_is_renewed_in_the_background(bucket: Bucket) -> None:
     taken = lease(bucket, timedelta(milliseconds=200))
-    with taken.kept():
+    with taken.renewal():
         until = time.monotonic() + 60
         while stored(bucket).renewals < 3:
             assert time.monotonic() < until
@@ -112,7 +112,7 @@ def test_a_lock_of_an_earlier_version_is_respected_until_it_is_stale(
 ) -> None:
     body = {"host": "old", "pid": 7, "since": "2026-11-29T10:00:00+00:00"}
     bucket.put(KEY, json.dumps(body).encode())
-    with pytest.raises(HeldError, match="process 7 on old, since 2026-11-29 10:00 UTC"):
+    with pytest.raises(LeaseHeldError, match="process 7 on old, since 2026-11-29 10:00 UTC"):
         lease(bucket)
     monkeypatch.setattr("seil.lake.lease._GRACE", -1)
     assert lease(bucket).token > 0
@@ -122,7 +122,7 @@ def test_a_lock_of_an_earlier_version_is_respected_until_it_is_stale(
 def test_a_lock_that_cannot_be_read_counts_as_held(content: bytes) -> None:
     bucket = Bucket("memory:///")
     bucket.put(KEY, content)
-    with pytest.raises(HeldError, match="a run that does not say which"):
+    with pytest.raises(LeaseHeldError, match="a run that does not say which"):
         lease(bucket)
 
 
@@ -136,7 +136,7 @@ def test_whether_a_lease_is_stale_is_told_by_the_stores_clock_alone(
     service.clock += timedelta(minutes=minutes)
     try:
         taken = lease(Bucket("s3://lake"), host="there").token
-    except HeldError:
+    except LeaseHeldError:
         taken = 0
     assert (taken > dead.token) is is_free
     assert service.objects.keys() == {KEY}
@@ -159,7 +159,7 @@ def test_a_renewal_that_fails_until_the_end_stops_the_holder(
     taken = lease(Bucket("s3://lake"), timedelta(milliseconds=100))
     service.refused = "AccessDenied"
     reason = "could not be renewed in time .*AccessDenied"
-    with pytest.raises(LeaseLostError, match=reason), taken.kept():
+    with pytest.raises(LeaseLostError, match=reason), taken.renewal():
         until = time.monotonic() + 60
         while "lost s3://lake/run.lock" not in caplog.text:
             assert time.monotonic() < until
@@ -179,7 +179,7 @@ def test_a_renewal_whose_answer_is_lost_is_ours(service: FakeS3) -> None:
 
 def test_a_release_that_fails_is_told(service: FakeS3, caplog: pytest.LogCaptureFixture) -> None:
     taken = lease(Bucket("s3://lake"))
-    with taken.kept():
+    with taken.renewal():
         service.refused = "AccessDenied"
     assert "run.lock is not released" in caplog.text
     assert "The next run gets it after" in caplog.text

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from seil.observe.correlation import correlated
+from seil.observe.correlation import correlation
 from seil.observe.fields import add_log_fields, in_context, log_fields
 from seil.observe.logs import configure
 
@@ -42,7 +42,7 @@ def test_threads_carry_them_each_its_own(capsys: pytest.CaptureFixture[str]) -> 
         with log_fields(file=name):
             logger.info("work")
 
-    with correlated("c1"), log_fields(object="Account"), ThreadPoolExecutor(4) as pool:
+    with correlation("c1"), log_fields(object="Account"), ThreadPoolExecutor(4) as pool:
         for name in "abcdefgh":
             pool.submit(in_context(work), name)
     found = lines(capsys)

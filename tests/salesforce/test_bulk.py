@@ -16,7 +16,7 @@ from tests.salesforce.conftest import DATA, FarEnd, Reply, Request, errors
 import seil.salesforce.pages as pages_module
 from seil.errors import ObjectRejectedError, RequestRejectedError, UnavailableError
 from seil.salesforce.bulk import JobFailedError, JobGoneError, QueryJob
-from seil.salesforce.decode import Block, Decoder
+from seil.salesforce.decode import CsvBlock, Decoder
 from seil.salesforce.org import Org
 from seil.salesforce.pages import PageWidenedError
 from seil.salesforce.schema import ObjectSchema, described_schema
@@ -466,7 +466,7 @@ def test_blocks_ahead_are_bounded_and_end_with_the_page(
     ended: list[int] = []
     decode = Decoder.decode
 
-    def slow(decoder: Decoder, block: Block) -> list[pa.RecordBatch]:
+    def slow(decoder: Decoder, block: CsvBlock) -> list[pa.RecordBatch]:
         begun.append(len(block))
         time.sleep(0.01)
         found = decode(decoder, block)

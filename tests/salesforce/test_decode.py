@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seil.errors import UnavailableError
-from seil.salesforce.columns import Column, declared, wider
+from seil.salesforce.columns import CsvColumn, declared_column, wider
 from seil.salesforce.decode import Decoder
 from seil.salesforce.rows import Header, RowBlocks
 from seil.salesforce.schema import Field, arrow_type, described_schema
@@ -30,7 +30,7 @@ def decoded(
     """One column of `texts`, beside one that nothing can go wrong with."""
     store = arrow_type(salesforce_type, precision, scale)
     field = Field("Value", salesforce_type, store)
-    columns = [Column("Id", TEXT, TEXT), declared(field)]
+    columns = [CsvColumn("Id", TEXT, TEXT), declared_column(field)]
     decoder = Decoder(Header(("Id", "Value"), ",", quoted=True), columns)
     out = io.StringIO()
     csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(
@@ -136,7 +136,8 @@ def test_value_that_does_not_fit_widens(
 
 def test_later_blocks_keep_what_earlier_ones_needed() -> None:
     decoder = Decoder(
-        Header(("A",), ",", quoted=True), [declared(Field("A", "currency", pa.decimal128(18, 2)))]
+        Header(("A",), ",", quoted=True),
+        [declared_column(Field("A", "currency", pa.decimal128(18, 2)))],
     )
     types = [decoder.decode(b)[0].schema.field("A").type for b in (b'"1.5"', b'"0.125"', b'"2"')]
     assert types == [pa.decimal128(18, 2), pa.decimal128(19, 3), pa.decimal128(19, 3)]
@@ -147,7 +148,7 @@ ODD = [(b"0.125", b"1", b"1"), (b"1", b"0.1234", b"1"), (b"1", b"1", b"n/a"), (b
 
 def test_blocks_decoded_at_once_agree_on_what_all_need() -> None:
     names = ("A", "B", "C")
-    columns = [declared(Field(name, "currency", pa.decimal128(18, 2))) for name in names]
+    columns = [declared_column(Field(name, "currency", pa.decimal128(18, 2))) for name in names]
     decoder = Decoder(Header(names, ",", quoted=True), columns)
     blocks = [b'"1.5","1","1"\n' * 500 + b'"%s","%s","%s"\n' % odd for odd in ODD * 8]
     with ThreadPoolExecutor(4) as pool:
@@ -158,7 +159,7 @@ def test_blocks_decoded_at_once_agree_on_what_all_need() -> None:
 
 
 def test_decoded_values_outlive_their_block() -> None:
-    decoder = Decoder(Header(("A",), ",", quoted=True), [Column("A", TEXT, TEXT)])
+    decoder = Decoder(Header(("A",), ",", quoted=True), [CsvColumn("A", TEXT, TEXT)])
     block = bytearray(b'"kept"\n"quote "" here"\n')
     (batch,) = decoder.decode(memoryview(block))
     block[:] = b"x" * len(block)
@@ -174,7 +175,7 @@ def test_decoded_values_outlive_their_block() -> None:
     ],
 )
 def test_block_that_is_damaged(block: bytes, words: str) -> None:
-    columns = [Column("A", pa.int64(), pa.int64()), Column("B", TEXT, TEXT)]
+    columns = [CsvColumn("A", pa.int64(), pa.int64()), CsvColumn("B", TEXT, TEXT)]
     decoder = Decoder(Header(("A", "B"), ",", quoted=True), columns)
     with pytest.raises(UnavailableError, match=f"damaged: {words}") as caught:
         decoder.decode(block)
@@ -182,14 +183,14 @@ def test_block_that_is_damaged(block: bytes, words: str) -> None:
 
 
 def test_blank_block_has_no_rows() -> None:
-    decoder = Decoder(Header(("A",), ",", quoted=True), [Column("A", TEXT, TEXT)])
+    decoder = Decoder(Header(("A",), ",", quoted=True), [CsvColumn("A", TEXT, TEXT)])
     assert decoder.decode(b"\r\n\n") == []
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", "|", ";", "^", "`"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_every_dialect_a_job_can_have(delimiter: str, end: str) -> None:
-    columns = [Column("B", TEXT, TEXT), Column("A", pa.int64(), pa.int64())]
+    columns = [CsvColumn("B", TEXT, TEXT), CsvColumn("A", pa.int64(), pa.int64())]
     decoder = Decoder(Header(("A", "X", "B"), delimiter, quoted=True), columns)
     block = end.join(delimiter.join(row) for row in (['"1"', '""', '"a,;|"'], ["2", "", "b"], []))
     (batch,) = decoder.decode(block.encode())
@@ -208,12 +209,12 @@ def test_every_dialect_a_job_can_have(delimiter: str, end: str) -> None:
     ],
 )
 def test_wider_holds_both(one: pa.DataType, other: pa.DataType, both: pa.DataType) -> None:
-    assert wider(Column("A", one, one), Column("A", other, other)).store == both
+    assert wider(CsvColumn("A", one, one), CsvColumn("A", other, other)).store == both
 
 
 def test_wider_remembers_how_to_read() -> None:
-    plain = Column("A", pa.int64(), pa.int64())
-    through_decimal = Column("A", pa.decimal128(38, 0), pa.int64())
+    plain = CsvColumn("A", pa.int64(), pa.int64())
+    through_decimal = CsvColumn("A", pa.decimal128(38, 0), pa.int64())
     assert wider(plain, through_decimal) == wider(through_decimal, plain) == through_decimal
 
 
@@ -288,7 +289,7 @@ def salesforce_csv(rows: list[dict[str, Any]]) -> bytes:
 @given(st.lists(VALUES, max_size=12), st.integers(1, 200))
 def test_any_rows_survive(rows: list[dict[str, Any]], block_size: int) -> None:
     header = Header(tuple(f.name for f in FIELDS.fields), ",", quoted=True)
-    decoder = Decoder(header, [declared(f) for f in FIELDS.fields])
+    decoder = Decoder(header, [declared_column(f) for f in FIELDS.fields])
     body = salesforce_csv(rows)
     chunks = [body[i : i + 50] for i in range(0, len(body), 50)]
     got = [

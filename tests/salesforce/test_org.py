@@ -9,7 +9,7 @@ import pytest
 from tests.salesforce.conftest import DATA, FarEnd, Reply, Request, errors
 
 from seil.errors import ObjectRejectedError, UnavailableError
-from seil.salesforce.allowance import Allowance, Limits
+from seil.salesforce.allowance import Allowance, OrgLimits
 from seil.salesforce.org import (
     DeletedRecord,
     DeletedRecords,
@@ -71,8 +71,8 @@ def test_limits(far: FarEnd, org: Org) -> None:
 
 def test_limits_where_there_are_none(far: FarEnd, org: Org) -> None:
     far.on("GET", f"{DATA}/limits", NOT_FOUND, Reply(body=[]))
-    assert org.limits() == Limits()
-    assert org.limits() == Limits()
+    assert org.limits() == OrgLimits()
+    assert org.limits() == OrgLimits()
 
 
 def test_now_is_the_org_s_clock(far: FarEnd, org: Org) -> None:
@@ -144,7 +144,7 @@ def test_deleted(far: FarEnd, org: Org) -> None:
         "latestDateCovered": "2026-11-01T23:59:00.000+0000",
     }
     far.on("GET", f"{DATA}/sobjects/Lead/deleted/", Reply(body=answer))
-    assert org.deleted("Lead", START, END) == DeletedRecords(
+    assert org.list_deleted("Lead", START, END) == DeletedRecords(
         (DeletedRecord("00Q1", datetime(2026, 11, 1, 10, tzinfo=UTC)),),
         datetime(2026, 10, 20, tzinfo=UTC),
         datetime(2026, 11, 1, 23, 59, tzinfo=UTC),
@@ -159,7 +159,7 @@ def test_updated(far: FarEnd, org: Org) -> None:
     answer = {"ids": ["00Q1", "00Q2"], "latestDateCovered": "2026-11-01T23:59:00.000+0000"}
     far.on("GET", f"{DATA}/sobjects/Lead/updated/", Reply(body=answer))
     covered = datetime(2026, 11, 1, 23, 59, tzinfo=UTC)
-    assert org.updated("Lead", START, END) == UpdatedRecords(("00Q1", "00Q2"), covered)
+    assert org.list_updated("Lead", START, END) == UpdatedRecords(("00Q1", "00Q2"), covered)
 
 
 def test_identity(far: FarEnd, org: Org) -> None:

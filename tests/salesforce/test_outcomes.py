@@ -10,7 +10,7 @@ import pytest
 from tests.salesforce.conftest import DATA, FarEnd, Reply
 
 from seil.errors import OutcomeUnknownError, RejectError
-from seil.salesforce.connection import Call
+from seil.salesforce.connection import OrgCall
 from seil.salesforce.org import Org
 from seil.sandbox.salesforce.faults import OrgFault
 from seil.sandbox.salesforce.metadata import SField, SObject
@@ -63,14 +63,14 @@ def test_query_job_is_created_once(
     strike(server, "POST", "/jobs/query", commit=commit, **action)
     with pytest.raises(OutcomeUnknownError, match=r"POST jobs/query.*Bulk Data Load Jobs"):
         things.bulk.start(f"SELECT Id FROM {THING}")
-    jobs = things._connection.json(Call("GET", "jobs/query"))["records"]
+    jobs = things._connection.json(OrgCall("GET", "jobs/query"))["records"]
     assert len(jobs) <= 1
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_call_has_to_say_whether_it_is_idempotent(method: str) -> None:
     with pytest.raises(ValueError, match="has to say whether it is idempotent"):
-        Call(method, "sobjects/Lead")
+        OrgCall(method, "sobjects/Lead")
 
 
 def test_write_follows_no_redirect(far: FarEnd, org: Org) -> None:

@@ -140,9 +140,9 @@ def test_header_takes_the_schema_s_spelling_and_names_what_lacks() -> None:
         {"name": "Lead", "fields": [{"name": n, "type": "string"} for n in names]}
     )
     parsed = Header(("NAME", "Extra", "amount__C", "id"), ",", quoted=True)
-    assert parsed.named_as(schema).names == ("Name", "Extra", "Amount__c", "Id")
+    assert parsed.with_spelling(schema).names == ("Name", "Extra", "Amount__c", "Id")
     with pytest.raises(ObjectRejectedError, match="Lead: the result has no column Name, Amount__c"):
-        Header(("Id",), ",", quoted=True).named_as(schema)
+        Header(("Id",), ",", quoted=True).with_spelling(schema)
 
 
 @given(st.binary(max_size=30), st.integers(1, 5))

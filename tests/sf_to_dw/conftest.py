@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seil.catalog import Catalog, Column, SyncedObject, Validation
+from seil.catalog import Catalog, CatalogColumn, SyncedObject, Validation
 from seil.events.envelope import Event
 from seil.lake import Lake
 from seil.salesforce.schema import Field, ObjectSchema
@@ -74,7 +74,7 @@ class Intake:
     def ruled(self, rule: str, level: Any = "reject") -> Intake:
         """With a rule on Thing__c's Size."""
         validation = Validation(type="sql", rule=rule, level=level, message="broken")
-        columns = (Column(name="Size", validations=(validation,)),)
+        columns = (CatalogColumn(name="Size", validations=(validation,)),)
         return self.using(SyncedObject(api_name="Thing__c", columns=columns))
 
     def describe(self, **types: pa.DataType) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from seil.errors import AlreadyRunningError, LeaseLostError
 from seil.lake import Lake
-from seil.lake.lease import Record
+from seil.lake.lease import LeaseRecord
 from seil.sf_to_dw.lock import KEY, lock_holder, run_lock
 
 HOLD = """
@@ -62,7 +62,7 @@ def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         with pytest.raises(AlreadyRunningError), run_lock(lake_at(url)):
             pass
         process.kill()
-    killed = Record.of(lake_at(url).staging.version("run.lease"))
+    killed = LeaseRecord.of(lake_at(url).staging.version("run.lease"))
     assert killed.holder is not None
     assert killed.holder.pid == process.pid
     with run_lock(lake_at(url)) as lock:

@@ -28,7 +28,7 @@ from seil.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
-from seil.observe.correlation import correlated
+from seil.observe.correlation import correlation
 from seil.sandbox.techone.faults import KINDS
 from seil.secret import Secret
 from seil.settings import TechOneSettings
@@ -336,7 +336,7 @@ def test_debtor_numbers_stay_inside_their_text(
 
 def test_what_is_sent(far_end: FarEnd, secretive: TechOne) -> None:
     far_end.answer = (400, {})
-    with correlated("6f6a0e9e-3f1c-4c9b-8a51-b3f4d0a6d1c2"), pytest.raises(RequestRejectedError):
+    with correlation("6f6a0e9e-3f1c-4c9b-8a51-b3f4d0a6d1c2"), pytest.raises(RequestRejectedError):
         secretive.rate(RATE)
     (_, login, form), (path, asked, _) = far_end.sent
     client, secret = base64.b64decode(login["Authorization"][6:]).decode().split(":")

@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from seil.catalog.model import (
-    Column,
-    Flow,
+    CatalogColumn,
+    FlowSettings,
     SyncedObject,
     Validation,
 )
@@ -27,9 +27,9 @@ from seil.errors import ConfigurationError, Problem
 
 __all__ = [
     "Catalog",
-    "Column",
+    "CatalogColumn",
     "ColumnMapping",
-    "Flow",
+    "FlowSettings",
     "SyncedObject",
     "Validation",
     "load_catalog",
@@ -109,19 +109,19 @@ def load_catalog(file: Path | None = None) -> Catalog:
     Raises ConfigurationError naming every entry that is wrong.
     """
     packaged = tomllib.loads(resources.files(__name__).joinpath("objects.toml").read_text("utf-8"))
-    own = _read(file) if file else {}
+    own = _read_toml(file) if file else {}
     if problems := list(_misshapen(own)):
         raise ConfigurationError(problems, searched=[str(file)])
     entries = {name.lower(): (name, entry) for name, entry in packaged["objects"].items()}
     for name, entry in own.get("objects", {}).items():
         known, base = entries.get(name.lower(), (name, {}))
-        entries[name.lower()] = (known, _merged(base, entry))
-    defaults = _merged(packaged.get("defaults", {}), own.get("defaults", {}))
+        entries[name.lower()] = (known, _merge(base, entry))
+    defaults = _merge(packaged.get("defaults", {}), own.get("defaults", {}))
     objects: list[SyncedObject] = []
     for name, entry in entries.values():
         try:
             objects.append(
-                SyncedObject.model_validate({"api_name": name, **_merged(defaults, entry)})
+                SyncedObject.model_validate({"api_name": name, **_merge(defaults, entry)})
             )
         except ValidationError as error:
             from seil.wrong_values import problems_of
@@ -144,7 +144,7 @@ def _place(file: Path | None, name: str, below: tuple[str | int, ...]) -> str:
     return f"{dotted} ({file}, line {line})" if line else dotted
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read_toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError as error:
@@ -178,11 +178,11 @@ def _misshapen(own: dict[str, Any]) -> Iterator[Problem]:
             )
 
 
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     out = dict(base)
     for key, value in over.items():
         nested = isinstance(value, dict) and isinstance(out.get(key), dict)
-        out[key] = _merged(out[key], value) if nested else value
+        out[key] = _merge(out[key], value) if nested else value
     return out
 
 

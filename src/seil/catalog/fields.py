@@ -71,7 +71,7 @@ def packaged_objects() -> tuple[str, ...]:
 def packaged_fields(api_name: str) -> list[dict[str, Any]]:
     """The object's fields as describe answers them; empty for an object we know nothing of."""
     _, rows = _by_object().get(api_name.lower(), ("", ()))
-    return [_described(row) for row in rows]
+    return [_describe(row) for row in rows]
 
 
 def described_field(
@@ -130,7 +130,7 @@ def _by_object() -> dict[str, tuple[str, tuple[Mapping[str, str], ...]]]:
     return found
 
 
-def _described(row: Mapping[str, str]) -> dict[str, Any]:
+def _describe(row: Mapping[str, str]) -> dict[str, Any]:
     return described_field(
         row["name"],
         row["type"],

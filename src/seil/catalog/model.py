@@ -15,7 +15,7 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class Flow(_Entry):
+class FlowSettings(_Entry):
     """How an object is read.
 
     incremental: what changed in `[previous upper bound - lookback, now - lag)` by the cursor, after
@@ -59,7 +59,7 @@ class Validation(_Entry):
         return self
 
 
-class Column(_Entry):
+class CatalogColumn(_Entry):
     name: str
     validations: tuple[Validation, ...] = ()
 
@@ -95,11 +95,11 @@ class SyncedObject(_Entry):
     landing_name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")
     table: str = Field(default="", pattern=r"^[a-z0-9_]*$")
     enabled: bool = True
-    flow: Flow = Field(default_factory=Flow)
+    flow: FlowSettings = Field(default_factory=FlowSettings)
     key: str = Field(default="Id", min_length=1)
     required: tuple[str, ...] = ("Id",)
     exclude: tuple[str, ...] = ()
-    columns: tuple[Column, ...] = ()
+    columns: tuple[CatalogColumn, ...] = ()
     mappings: tuple[Mapping, ...] = ()
     drift: Literal["accept", "review"] = "accept"
     history: bool = False

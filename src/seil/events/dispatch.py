@@ -16,26 +16,26 @@ from datetime import timedelta
 from seil.errors import AbortError, RejectError
 from seil.events.dispatch_pattern import Pattern
 from seil.events.dispatch_state import (
-    Cursor,
     DeadLetter,
-    Standing,
+    DispatchCursor,
+    SubscriberState,
     dead_letters,
     redeliver,
-    standings,
+    subscriber_states,
 )
 from seil.events.envelope import Event
 from seil.events.journal import Journal
 
 __all__ = [
     "DeadLetter",
-    "Delivered",
+    "DeliveryCount",
     "Dispatcher",
     "Pattern",
-    "Standing",
     "Subscriber",
+    "SubscriberState",
     "dead_letters",
     "redeliver",
-    "standings",
+    "subscriber_states",
 ]
 
 logger = logging.getLogger(__name__)
@@ -65,12 +65,12 @@ class Subscriber:
 
 
 @dataclass(frozen=True)
-class Delivered:
+class DeliveryCount:
     handled: int = 0
     dead: int = 0
 
-    def __add__(self, other: Delivered) -> Delivered:
-        return Delivered(self.handled + other.handled, self.dead + other.dead)
+    def __add__(self, other: DeliveryCount) -> DeliveryCount:
+        return DeliveryCount(self.handled + other.handled, self.dead + other.dead)
 
 
 class Dispatcher:
@@ -85,11 +85,11 @@ class Dispatcher:
     ) -> None:
         self._journal = journal
         self._stop = stop or threading.Event()
-        self._lines = [(s, Cursor(journal, s.name, replay=s.replay)) for s in subscribers]
+        self._lines = [(s, DispatchCursor(journal, s.name, replay=s.replay)) for s in subscribers]
 
-    def drain(self) -> Delivered:
+    def drain(self) -> DeliveryCount:
         """Delivers what is there, also what handlers publish meanwhile, then returns."""
-        total = Delivered()
+        total = DeliveryCount()
         while not self._stop.is_set():
             behind = self._journal.last()
             for subscriber, cursor in self._lines:
@@ -98,16 +98,16 @@ class Dispatcher:
                 break
         return total
 
-    def run(self, *, poll: float = 0.25) -> Delivered:
+    def run(self, *, poll: float = 0.25) -> DeliveryCount:
         """Delivers until `stop` is set; an event under way is finished first."""
-        total = Delivered()
+        total = DeliveryCount()
         while not self._stop.is_set():
             total += self.drain()
             self._stop.wait(poll)
         return total
 
-    def _up_to(self, last: int, subscriber: Subscriber, cursor: Cursor) -> Delivered:
-        total = Delivered()
+    def _up_to(self, last: int, subscriber: Subscriber, cursor: DispatchCursor) -> DeliveryCount:
+        total = DeliveryCount()
         position = cursor.position()
         size = _PAGE_TOGETHER if subscriber.handle_all else _PAGE
         while position < last:
@@ -122,15 +122,15 @@ class Dispatcher:
         return total
 
     def _deliver_page(
-        self, subscriber: Subscriber, cursor: Cursor, page: Sequence[tuple[int, Event]]
-    ) -> tuple[Delivered, bool]:
+        self, subscriber: Subscriber, cursor: DispatchCursor, page: Sequence[tuple[int, Event]]
+    ) -> tuple[DeliveryCount, bool]:
         """Also whether `stop` came before its end."""
         attempt = None
         if subscriber.handle_all and len(page) > 1 and not self._stop.is_set():
             attempt = cursor.attempt(page[0][0])
             if attempt < subscriber.attempts and self._deliver_together(subscriber, cursor, page):
-                return Delivered(handled=len(page)), False
-        total = Delivered()
+                return DeliveryCount(handled=len(page)), False
+        total = DeliveryCount()
         for seq, event in page:
             settled = self._deliver(subscriber, cursor, seq, event, attempt=attempt)
             if settled is None:
@@ -140,7 +140,7 @@ class Dispatcher:
         return total, False
 
     def _deliver_together(
-        self, subscriber: Subscriber, cursor: Cursor, page: Sequence[tuple[int, Event]]
+        self, subscriber: Subscriber, cursor: DispatchCursor, page: Sequence[tuple[int, Event]]
     ) -> bool:
         if not subscriber.handle_all:
             return False
@@ -159,8 +159,8 @@ class Dispatcher:
         cursor.advance(page[-1][0])
         return True
 
-    def _again(self, subscriber: Subscriber, cursor: Cursor) -> Delivered:
-        total = Delivered()
+    def _again(self, subscriber: Subscriber, cursor: DispatchCursor) -> DeliveryCount:
+        total = DeliveryCount()
         for letter in cursor.waiting():
             settled = self._deliver(subscriber, cursor, letter.seq, letter.event)
             if settled is None:
@@ -173,12 +173,12 @@ class Dispatcher:
     def _deliver(
         self,
         subscriber: Subscriber,
-        cursor: Cursor,
+        cursor: DispatchCursor,
         seq: int,
         event: Event,
         *,
         attempt: int | None = None,
-    ) -> Delivered | None:
+    ) -> DeliveryCount | None:
         """None when `stop` came first: the event is still to be delivered.
 
         `attempt` is the number of this one where it is counted already.
@@ -187,7 +187,7 @@ class Dispatcher:
             attempt = attempt or cursor.attempt(seq)
             if attempt > subscriber.attempts:
                 cursor.bury(seq, "the process died each time it was handled", attempt - 1)
-                return Delivered(dead=1)
+                return DeliveryCount(dead=1)
             try:
                 subscriber.handle(event)
             except AbortError:
@@ -203,7 +203,7 @@ class Dispatcher:
                 )
                 if isinstance(error, RejectError) or attempt >= subscriber.attempts:
                     cursor.bury(seq, f"{type(error).__name__}: {error}", attempt)
-                    return Delivered(dead=1)
+                    return DeliveryCount(dead=1)
                 self._stop.wait(subscriber.wait.total_seconds() * 2 ** (attempt - 1))
                 attempt = None
             except BaseException:
@@ -212,5 +212,5 @@ class Dispatcher:
                 raise
             else:
                 cursor.advance(seq)
-                return Delivered(handled=1)
+                return DeliveryCount(handled=1)
         return None

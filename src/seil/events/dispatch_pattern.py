@@ -25,7 +25,7 @@ class Pattern:
 
     def __init__(self, pattern: Mapping[str, Any]) -> None:
         problems: list[Problem] = []
-        self._tests = list(_compiled(pattern, (), problems))
+        self._tests = list(_compile(pattern, (), problems))
         if not self._tests and not problems:
             problems.append(Problem("event pattern", "is empty", "name at least one field"))
         if problems:
@@ -39,13 +39,13 @@ class Pattern:
         )
 
 
-def _compiled(
+def _compile(
     pattern: Mapping[str, Any], path: tuple[str, ...], problems: list[Problem]
 ) -> Iterator[tuple[tuple[str, ...], list[_Test]]]:
     for name, wanted in pattern.items():
         here = (*path, name)
         if isinstance(wanted, Mapping):
-            yield from _compiled(wanted, here, problems)
+            yield from _compile(wanted, here, problems)
         elif isinstance(wanted, list) and wanted:
             try:
                 yield here, [_test(one) for one in wanted]

@@ -25,7 +25,7 @@ class DeadLetter:
 
 
 @dataclass(frozen=True)
-class Standing:
+class SubscriberState:
     """How far a subscriber is; `behind` counts the events it has not looked at."""
 
     subscriber: str
@@ -34,7 +34,7 @@ class Standing:
     seen_at: datetime
 
 
-class Cursor:
+class DispatchCursor:
     """One subscriber's place in the journal. Every method is one durable transaction."""
 
     def __init__(self, journal: Journal, subscriber: str, *, replay: bool) -> None:
@@ -139,13 +139,13 @@ def redeliver(journal: Journal, *, subscriber: str | None = None, seq: int | Non
         ).rowcount
 
 
-def standings(journal: Journal) -> list[Standing]:
+def subscriber_states(journal: Journal) -> list[SubscriberState]:
     rows = journal.file.rows(
         "SELECT name, cursor, (SELECT count(*) FROM events WHERE seq > cursor), seen_at"
         " FROM subscribers ORDER BY name"
     )
     return [
-        Standing(name, cursor, behind, datetime.fromisoformat(seen_at))
+        SubscriberState(name, cursor, behind, datetime.fromisoformat(seen_at))
         for name, cursor, behind, seen_at in rows
     ]
 

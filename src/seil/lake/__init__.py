@@ -10,7 +10,7 @@ from typing import IO
 from seil.errors import LakeError
 from seil.lake.buckets import Bucket, Entry, Version
 from seil.lake.documents import Document
-from seil.lake.fence import Fence
+from seil.lake.fence import RunFence
 from seil.lake.keys import ArchivedFile, LandedFile, archived_file, landed_file
 
 __all__ = [
@@ -18,9 +18,9 @@ __all__ = [
     "Bucket",
     "Document",
     "Entry",
-    "Fence",
     "Lake",
     "LandedFile",
+    "RunFence",
     "Version",
     "archived_file",
     "landed_file",
@@ -41,14 +41,14 @@ class Lake:
     landing: Bucket
     curated: Bucket
     staging: Bucket
-    fence: Fence = field(default_factory=Fence, compare=False)
+    fence: RunFence = field(default_factory=RunFence, compare=False)
 
     @classmethod
     def at(cls, url: str, *, env: str, project: str) -> Lake:
         """`url` is the parent: a folder URL, or `s3://` for buckets named by the convention."""
         separator = "" if url.endswith("/") else "/"
         stem = f"{url}{separator}{project}-{env}-sf-to-dw"
-        fence = Fence()
+        fence = RunFence()
         return cls(
             env,
             landing=Bucket(f"{stem}-landing", guard=fence.check),

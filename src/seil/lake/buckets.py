@@ -63,11 +63,11 @@ class Bucket:
         self._store: ObjectStore
         if parts.scheme == "file":
             self._root = Path(unquote(parts.path))
-            with _translated(self.url, "create"):
+            with _translate_errors(self.url, "create"):
                 self._root.mkdir(parents=True, exist_ok=True)
                 self._store = LocalStore(self._root)
         else:
-            with _translated(self.url, "open"):
+            with _translate_errors(self.url, "open"):
                 self._store = from_url(self.url)
 
     def uri(self, key: str) -> str:
@@ -80,7 +80,7 @@ class Bucket:
     def put(self, key: str, data: bytes, *, create: bool = False) -> bool:
         """Writes whole or not at all. With `create`, False when the key is already there."""
         self.guard()
-        with _translated(self.uri(key), "write"):
+        with _translate_errors(self.uri(key), "write"):
             if self._root:
                 return _LocalFile(self._root / key).put(data, create=create)
             try:
@@ -96,11 +96,11 @@ class Bucket:
         as unchanged. A retry whose first attempt went through is no conflict.
         """
         self.guard()
-        with _translated(self.uri(key), "write"):
+        with _translate_errors(self.uri(key), "write"):
             if self._root:
-                new = _put_local_if(self._root, key, data, tag)
+                new = _put_if_local(self._root, key, data, tag)
             else:
-                new = self._put_remote_if(key, data, tag)
+                new = self._put_if_remote(key, data, tag)
         if new is None:
             stored = self.version(key)
             if stored is None or stored.data != data:
@@ -108,7 +108,7 @@ class Bucket:
             new = stored.tag
         return new
 
-    def _put_remote_if(self, key: str, data: bytes, tag: str | None) -> str | None:
+    def _put_if_remote(self, key: str, data: bytes, tag: str | None) -> str | None:
         mode: PutMode = "create" if tag is None else {"e_tag": tag}
         try:
             written = obstore.put(self._store, key, data, mode=mode)
@@ -119,11 +119,11 @@ class Bucket:
     def version(self, key: str) -> Version | None:
         """Content and tag as one reading; None when there is no such key."""
         if self._root:
-            with _translated(self.uri(key), "read"):
+            with _translate_errors(self.uri(key), "read"):
                 data = _content(self._root / key)
             return None if data is None else Version(data, _tag(data))
         try:
-            with _translated(self.uri(key), "read"):
+            with _translate_errors(self.uri(key), "read"):
                 found = obstore.get(self._store, key)
                 return Version(bytes(found.bytes()), found.meta["e_tag"] or "")
         except LakeError as error:
@@ -142,14 +142,14 @@ class Bucket:
             self.delete(probe)
         return False
 
-    def unguarded(self) -> Bucket:
+    def without_guard(self) -> Bucket:
         """The same bucket for whoever decides about the guard."""
         bucket = copy.copy(self)
         bucket.guard = lambda: None
         return bucket
 
     def get(self, key: str) -> bytes:
-        with _translated(self.uri(key), "read"):
+        with _translate_errors(self.uri(key), "read"):
             return bytes(obstore.get(self._store, key).bytes())
 
     def find(self, key: str) -> bytes | None:
@@ -168,7 +168,7 @@ class Bucket:
         if not key:
             return None
         try:
-            with _translated(self.uri(key), "read"):
+            with _translate_errors(self.uri(key), "read"):
                 meta = obstore.head(self._store, key)
         except ValueError:  # `..`, or not UTF-8.
             return None
@@ -183,7 +183,7 @@ class Bucket:
 
         What lies before `start` costs nothing: S3 begins there, and folders are not opened.
         """
-        with _translated(self.uri(prefix), "list"):
+        with _translate_errors(self.uri(prefix), "list"):
             if start and self._root:
                 found = list(_local_entries(self._root, prefix, start))
             else:
@@ -197,19 +197,19 @@ class Bucket:
     def move(self, source: str, target: str) -> None:
         """Atomic on one machine; on S3 a copy, then a delete, so a repeat finishes the job."""
         self.guard()
-        with _translated(self.uri(source), "move"):
+        with _translate_errors(self.uri(source), "move"):
             obstore.rename(self._store, source, target)
 
     def touch(self, key: str) -> None:
         """Makes its modified time now, which a move on one machine keeps; remote stores set it."""
         if self._root:
-            with _translated(self.uri(key), "touch"):
+            with _translate_errors(self.uri(key), "touch"):
                 os.utime(self._root / key)
 
     def delete(self, key: str) -> None:
         """No error when the key is already gone."""
         self.guard()
-        with _translated(self.uri(key), "delete"):
+        with _translate_errors(self.uri(key), "delete"):
             try:
                 obstore.delete(self._store, key)
             except FileNotFoundError:
@@ -227,7 +227,7 @@ class Bucket:
     @contextmanager
     def reader(self, key: str) -> Iterator[IO[bytes]]:
         """A seekable binary file that reads ranges on demand."""
-        with _translated(self.uri(key), "read"):
+        with _translate_errors(self.uri(key), "read"):
             if self._root:
                 file: IO[bytes] = (self._root / key).open("rb")
             else:
@@ -241,10 +241,10 @@ class Bucket:
 
         Closing the file inside the block commits nothing: Parquet writers close their sink.
         """
-        with _translated(self.uri(key), "write"):
+        with _translate_errors(self.uri(key), "write"):
             sink: Any = _LocalFile(self._root / key) if self._root else self._remote(key)
             try:
-                yield cast("IO[bytes]", _Uncommitted(sink))
+                yield cast("IO[bytes]", _PendingWrite(sink))
             except BaseException:
                 if isinstance(sink, _LocalFile):
                     sink.discard()
@@ -271,12 +271,12 @@ class Bucket:
         """
         if not self._root:
             return []
-        with _translated(self.url, "clean up"):
+        with _translate_errors(self.url, "clean up"):
             left = [
                 path
                 for folder, _, names in os.walk(self._root)
                 for name in names
-                if _is_left(path := Path(folder, name), older_than)
+                if _is_abandoned(path := Path(folder, name), older_than)
             ]
             for path in left:
                 path.unlink(missing_ok=True)
@@ -334,7 +334,7 @@ def _local_entries(root: Path, folder: str, start: str) -> Iterator[Entry]:
                 yield Entry(key, found.st_size, modified)
 
 
-def _is_left(path: Path, older_than: timedelta) -> bool:
+def _is_abandoned(path: Path, older_than: timedelta) -> bool:
     match = _PARTIAL.search(path.name)
     if not match:
         return False
@@ -346,7 +346,7 @@ def _is_left(path: Path, older_than: timedelta) -> bool:
         return False
 
 
-def _put_local_if(root: Path, key: str, data: bytes, tag: str | None) -> str | None:
+def _put_if_local(root: Path, key: str, data: bytes, tag: str | None) -> str | None:
     """The new tag, None where the content has another one than `tag`."""
     target = root / key
     with (root / _CONDITIONAL_LOCK).open("a") as lock:
@@ -375,9 +375,9 @@ class _LocalFile:
     def __init__(self, target: Path) -> None:
         self._target = target
         self._part = target.with_name(_partial_name(target))
-        self._file = self._opened()
+        self._file = self._open()
 
-    def _opened(self) -> IO[bytes]:
+    def _open(self) -> IO[bytes]:
         for _ in range(_FOLDER_TRIES):
             # Between the two, another process may have found the folder empty, and dropped it.
             with _FOLDERS, suppress(FileNotFoundError, FileExistsError):
@@ -449,7 +449,7 @@ class _RemoteFile(io.RawIOBase):
         return self._file.tell()
 
 
-class _Uncommitted(io.RawIOBase):
+class _PendingWrite(io.RawIOBase):
     def __init__(self, sink: Any) -> None:
         self._sink = sink
         self._written = 0
@@ -477,7 +477,7 @@ _HINTS = {
 
 
 @contextmanager
-def _translated(url: str, operation: str) -> Iterator[None]:
+def _translate_errors(url: str, operation: str) -> Iterator[None]:
     try:
         yield
     except (OSError, BaseError) as error:

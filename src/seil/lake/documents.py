@@ -15,7 +15,7 @@ from seil.errors import ConflictError, LakeError
 
 if TYPE_CHECKING:
     from seil.lake.buckets import Bucket, Version
-    from seil.lake.fence import Fence
+    from seil.lake.fence import RunFence
 
 _SIGNATURE = "fencing_token"
 # Each round one of the writers gets through, so that this many are never in each other's way.
@@ -31,7 +31,7 @@ class Document:
 
     bucket: Bucket
     key: str
-    fence: Fence
+    fence: RunFence
     cure: str = ""
 
     @property
@@ -52,7 +52,7 @@ class Document:
         return self.bucket.version(self.key)
 
     def parse(self, stored: Version) -> Body:
-        return self._parsed(stored)[0]
+        return self._parse(stored)[0]
 
     def change(self, edit: Callable[[Body | None], Mapping[str, Any] | None]) -> Body:
         """Stores what `edit` makes of the body, and returns it; None leaves the document as it is.
@@ -62,7 +62,7 @@ class Document:
         """
         for tried in range(_ROUNDS):
             stored = self.bucket.version(self.key)
-            body, token = (None, 0) if stored is None else self._parsed(stored)
+            body, token = (None, 0) if stored is None else self._parse(stored)
             token = self.fence.admit(self.bucket.uri(self.key), token)
             new = edit(body)
             if new is None:
@@ -80,7 +80,7 @@ class Document:
         """Puts these values in; whatever else it holds stays."""
         return self.change(lambda body: {**(body or {}), **values})
 
-    def _parsed(self, stored: Version) -> tuple[Body, int]:
+    def _parse(self, stored: Version) -> tuple[Body, int]:
         try:
             body = json.loads(stored.data)
             token = body.pop(_SIGNATURE, 0)

@@ -13,7 +13,7 @@ from typing import Protocol
 from seil.errors import LeaseLostError
 
 
-class Held(Protocol):
+class FencedLock(Protocol):
     """The lock a run holds. `token` is larger than that of every holder before."""
 
     @property
@@ -27,18 +27,18 @@ class Held(Protocol):
         ...
 
 
-class Fence:
+class RunFence:
     """Without a lock held, writes go through and leave the stored token as it is."""
 
     def __init__(self) -> None:
-        self._held: Held | None = None
+        self._held: FencedLock | None = None
 
     @property
     def token(self) -> int | None:
         return self._held.token if self._held else None
 
     @contextmanager
-    def guarding(self, held: Held) -> Iterator[None]:
+    def guarding(self, held: FencedLock) -> Iterator[None]:
         self._held = held
         try:
             yield

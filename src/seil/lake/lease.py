@@ -58,7 +58,7 @@ class Holder:
 
 
 @dataclass(frozen=True)
-class Record:
+class LeaseRecord:
     """What stands in the lock. `id` is new with each taking; no holder: it is free."""
 
     token: int = 0
@@ -67,12 +67,12 @@ class Record:
     lease: timedelta = LEASE
     renewals: int = 0
 
-    def next(self, holder: Holder, lease: timedelta) -> Record:
+    def next(self, holder: Holder, lease: timedelta) -> LeaseRecord:
         """The record of the next holder. Its token grows even where this one was lost: somebody
         deleted the lock by hand, or put an older copy of the lake back.
         """
         token = max(self.token + 1, int(time.time()))
-        return Record(token, holder, secrets.token_hex(8), lease)
+        return LeaseRecord(token, holder, secrets.token_hex(8), lease)
 
     @property
     def text(self) -> bytes:
@@ -86,17 +86,17 @@ class Record:
         return json.dumps(body, indent=1).encode()
 
     @classmethod
-    def of(cls, stored: Version | None) -> Record:
+    def of(cls, stored: Version | None) -> LeaseRecord:
         """One that cannot be parsed is taken as held: it is free once it was not renewed."""
         if stored is None:
             return cls()
         try:
-            return cls._parsed(json.loads(stored.data))
+            return cls._parse(json.loads(stored.data))
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls(holder=Holder())
 
     @classmethod
-    def _parsed(cls, body: dict[str, Any]) -> Record:
+    def _parse(cls, body: dict[str, Any]) -> LeaseRecord:
         if "token" not in body:  # Before tokens, it held the holder alone.
             return cls(holder=_holder(body))
         holder = _holder(body["holder"]) if body["holder"] else None
@@ -109,7 +109,7 @@ def _holder(body: dict[str, Any]) -> Holder:
     return Holder(body["host"], int(body["pid"]), since, bool(body.get("brief")))
 
 
-class HeldError(Exception):
+class LeaseHeldError(Exception):
     """Somebody else has it. `holder` is None when they have not written down who they are."""
 
     def __init__(self, holder: Holder | None) -> None:
@@ -123,10 +123,10 @@ class Lease:
     was_killed = False  # A remote writer that is killed leaves nothing half-written.
 
     def __init__(self, bucket: Bucket, key: str, *, length: timedelta = LEASE) -> None:
-        self._bucket = bucket.unguarded()
+        self._bucket = bucket.without_guard()
         self._key = key
         self._length = length
-        self._record = Record()
+        self._record = LeaseRecord()
         self._tag = ""
         self._ends = 0.0
         self._lost = ""
@@ -145,21 +145,21 @@ class Lease:
     def take(self, holder: Holder) -> None:
         """Raises HeldError while somebody else has it."""
         stored = self._bucket.version(self._key)
-        known = Record.of(stored)
+        known = LeaseRecord.of(stored)
         if known.holder and not self._is_stale(known):
-            raise HeldError(known.holder)
+            raise LeaseHeldError(known.holder)
         begun = _now()
         self._record = known.next(holder, self._length)
         try:
             tag = stored.tag if stored else None
             self._tag = self._bucket.put_if(self._key, self._record.text, tag)
         except ConflictError as error:
-            raise HeldError(Record.of(self._bucket.version(self._key)).holder) from error
+            raise LeaseHeldError(LeaseRecord.of(self._bucket.version(self._key)).holder) from error
         self._ends = begun + self._length.total_seconds()
         if known.holder:
             log.warning("took %s over from %s: it was not renewed", self.name, known.holder)
 
-    def _is_stale(self, known: Record) -> bool:
+    def _is_stale(self, known: LeaseRecord) -> bool:
         """By the store's own times: no two machines' clocks are compared.
 
         Should it be renewed meanwhile, the tag that is written against is an old one.
@@ -181,7 +181,7 @@ class Lease:
         return datetime.fromtimestamp(0, UTC) + self._offset + elapsed
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
+    def renewal(self) -> Iterator[None]:
         """Renews it in the background until the block ends, then releases it.
 
         Raises LeaseLostError at the end when it was lost meanwhile.
@@ -224,14 +224,14 @@ class Lease:
             self._record = record
             self._ends = begun + self._length.total_seconds()
 
-    def _write(self, record: Record) -> None:
+    def _write(self, record: LeaseRecord) -> None:
         """Raises ConflictError when it is another's. Our own earlier attempt may have arrived."""
         for _ in range(_ADOPTIONS):
             try:
                 self._tag = self._bucket.put_if(self._key, record.text, self._tag)
             except ConflictError:
                 stored = self._bucket.version(self._key)
-                if stored is None or Record.of(stored).id != record.id:
+                if stored is None or LeaseRecord.of(stored).id != record.id:
                     raise
                 self._tag = stored.tag
             else:
@@ -240,7 +240,7 @@ class Lease:
 
     def _successor(self) -> str:
         try:
-            holder = Record.of(self._bucket.version(self._key)).holder
+            holder = LeaseRecord.of(self._bucket.version(self._key)).holder
         except LakeError:
             holder = None
         return str(holder or "another run")

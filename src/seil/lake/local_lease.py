@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from seil.errors import ConflictError, LakeError, LeaseLostError
 from seil.lake.buckets import Version
-from seil.lake.lease import LEASE, HeldError, Holder, Record
+from seil.lake.lease import LEASE, Holder, LeaseHeldError, LeaseRecord
 
 if TYPE_CHECKING:
     from seil.lake.buckets import Bucket
@@ -27,10 +27,10 @@ class LocalLease:
     """
 
     def __init__(self, bucket: Bucket, key: str, path: Path) -> None:
-        self._bucket = bucket.unguarded()
+        self._bucket = bucket.without_guard()
         self._key = record_key(key)
         self._path = path
-        self._record = Record()
+        self._record = LeaseRecord()
         self._file: IO[str]
         self.was_killed = False
 
@@ -59,19 +59,19 @@ class LocalLease:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise HeldError(self._holder()) from error
+            raise LeaseHeldError(self._holder()) from error
 
     def _holder(self) -> Holder | None:
-        if known := Record.of(self._bucket.version(self._key)).holder:
+        if known := LeaseRecord.of(self._bucket.version(self._key)).holder:
             return known
         # Before tokens, the holder stood in the locked file itself.
         earlier = self._path.read_bytes()
-        return Record.of(Version(earlier, "")).holder if earlier else None
+        return LeaseRecord.of(Version(earlier, "")).holder if earlier else None
 
     def _sign(self, holder: Holder) -> None:
         while True:
             stored = self._bucket.version(self._key)
-            known = Record.of(stored)
+            known = LeaseRecord.of(stored)
             record = known.next(holder, LEASE)
             try:
                 self._bucket.put_if(self._key, record.text, stored.tag if stored else None)
@@ -83,7 +83,7 @@ class LocalLease:
         self._file.truncate(0)
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
+    def renewal(self) -> Iterator[None]:
         """Releases it at the end of the block. Raises LeaseLostError when it was lost meanwhile."""
         try:
             yield
@@ -107,7 +107,7 @@ class LocalLease:
         """
         try:
             stored = self._bucket.version(self._key)
-            if stored and Record.of(stored).id == self._record.id:
+            if stored and LeaseRecord.of(stored).id == self._record.id:
                 released = replace(self._record, holder=None)
                 self._bucket.put_if(self._key, released.text, stored.tag)
         except (ConflictError, LakeError) as error:

@@ -78,14 +78,14 @@ def migrate(lake: Lake, migrations: Sequence[Migration] = MIGRATIONS) -> list[Mi
     due = [step for step in migrations if current is not None and step.to > current]
     for step in due:
         step.apply(lake)
-        _put(lake, step.to)
+        _write(lake, step.to)
         log.info("site migrated to layout %d: %s", step.to, step.what)
     if current is None:
-        _put(lake, last)
+        _write(lake, last)
     return due
 
 
-def _put(lake: Lake, layout: int) -> None:
+def _write(lake: Lake, layout: int) -> None:
     def raised(body: dict[str, Any] | None) -> dict[str, Any]:
         return {**(body or {}), "layout": layout, "written_by": __version__}
 

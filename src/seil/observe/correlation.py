@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 from typing_extensions import override
 
-__all__ = ["CorrelationFilter", "correlated", "correlation_id", "new_id", "valid_id"]
+__all__ = ["CorrelationFilter", "correlation", "correlation_id", "new_id", "valid_id"]
 
 _current: ContextVar[str] = ContextVar("correlation_id", default="")
 
@@ -35,7 +35,7 @@ def correlation_id() -> str:
 
 
 @contextmanager
-def correlated(identity: str) -> Iterator[None]:
+def correlation(identity: str) -> Iterator[None]:
     token = _current.set(identity)
     try:
         yield

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
-from seil.observe.correlation import correlated
+from seil.observe.correlation import correlation
 from seil.observe.fields import log_fields
 
 __all__ = ["current_run", "in_run", "new_run_id"]
@@ -30,7 +30,7 @@ def current_run() -> str:
 def in_run(run_id: str, command: str) -> Iterator[None]:
     token = _current.set(run_id)
     try:
-        with correlated(run_id), log_fields(run_id=run_id, command=command):
+        with correlation(run_id), log_fields(run_id=run_id, command=command):
             yield
     finally:
         _current.reset(token)

@@ -43,7 +43,7 @@ class Allowance:
 
 
 @dataclass(frozen=True)
-class Limits:
+class OrgLimits:
     """Empty where the org does not offer the limits resource."""
 
     allowances: Mapping[str, Allowance] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Limits:
         return self.allowances.get(name)
 
     @classmethod
-    def parse(cls, answer: Any) -> Limits:
+    def parse(cls, answer: Any) -> OrgLimits:
         if not isinstance(answer, dict):
             return cls()
         return cls(

@@ -22,10 +22,10 @@ def clean_body(response: httpx.Response) -> Iterator[bytes]:
 
     Raises UnavailableError when it breaks off or is damaged.
     """
-    chunks = _received(response)
+    chunks = _receive(response)
     encoding = _encoding(response.headers.get("Content-Type", ""))
     if encoding != "utf-8":
-        chunks = _recoded(chunks, encoding)
+        chunks = _to_utf8(chunks, encoding)
     return (_without_nul(chunk) for chunk in _without_mark(chunks) if chunk)
 
 
@@ -34,23 +34,23 @@ def is_delimited(response: httpx.Response) -> bool:
     return "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
 
 
-def damaged(reason: str) -> UnavailableError:
+def damaged_page_error(reason: str) -> UnavailableError:
     return UnavailableError(SERVICE, f"the result page is damaged: {reason}")
 
 
-def _received(response: httpx.Response) -> Iterator[bytes]:
+def _receive(response: httpx.Response) -> Iterator[bytes]:
     zipped = response.headers.get("Content-Encoding", "").lower() == "gzip"
     try:
         # Our own inflating: httpx does not notice a stream that lacks its end.
-        yield from _inflated(response.iter_raw()) if zipped else response.iter_bytes()
+        yield from _inflate(response.iter_raw()) if zipped else response.iter_bytes()
     except httpx.TransportError as error:
         reason = f"the result page broke off: {type(error).__name__}: {error}"
         raise UnavailableError(SERVICE, reason) from error
     except (zlib.error, httpx.DecodingError) as error:
-        raise damaged("not gzip") from error
+        raise damaged_page_error("not gzip") from error
 
 
-def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _inflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
     for chunk in chunks:
         data = chunk
@@ -60,7 +60,7 @@ def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield inflater.decompress(data, _INFLATED_BYTES)
             data = inflater.unconsumed_tail or inflater.unused_data
     if not inflater.eof:
-        raise damaged("the gzip stream breaks off")
+        raise damaged_page_error("the gzip stream breaks off")
 
 
 def _encoding(content_type: str) -> str:
@@ -72,17 +72,17 @@ def _encoding(content_type: str) -> str:
         "".encode(match[1])
         return codecs.lookup(match[1]).name
     except LookupError as error:
-        raise damaged(f"unknown character set {match[1]}") from error
+        raise damaged_page_error(f"unknown character set {match[1]}") from error
 
 
-def _recoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+def _to_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
         for chunk in chunks:
             yield decoder.decode(chunk).encode()
         yield decoder.decode(b"", final=True).encode()
     except UnicodeError as error:
-        raise damaged(f"not {encoding}") from error
+        raise damaged_page_error(f"not {encoding}") from error
 
 
 def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:

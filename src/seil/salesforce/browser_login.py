@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from typing_extensions import override
 
 from seil.errors import ConfigurationError, LoginError, Problem
-from seil.salesforce.connection import Connection
+from seil.salesforce.connection import OrgConnection
 from seil.salesforce.session import Session, check_settings, client_secret, session_of
 from seil.salesforce.token_endpoint import TokenEndpoint, refusal
 from seil.settings import SalesforceSettings
@@ -94,7 +94,7 @@ class BrowserLogin:
             "client_id": settings.client_id,
             "code_verifier": self._verifier,
         } | ({"client_secret": self._secret} if self._secret else {})
-        connection = Connection(settings)
+        connection = OrgConnection(settings)
         try:
             granted = TokenEndpoint(settings.login_url, connection.post_form).grant(form)
         finally:
@@ -159,17 +159,17 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         answer = dict(parse_qsl(parts.query))
         if parts.path != _PATH or not answer.keys() & {"code", "error"}:
-            self._say(404, "Nothing is here.")
+            self._answer(404, "Nothing is here.")
             return
         server.answer = answer
         if answer.get("state") != server.state:
-            self._say(400, "This belongs to another login. Nothing was used.")
+            self._answer(400, "This belongs to another login. Nothing was used.")
         elif "code" not in answer:
-            self._say(400, f"The login was refused: {answer['error']}.")
+            self._answer(400, f"The login was refused: {answer['error']}.")
         else:
-            self._say(200, "Logged in. You can close this window; SEIL goes on in the terminal.")
+            self._answer(200, "Logged in. You can close this window; SEIL goes on in the terminal.")
 
-    def _say(self, status: int, words: str) -> None:
+    def _answer(self, status: int, words: str) -> None:
         page = f"<!doctype html><title>SEIL</title><p>{html.escape(words)}</p>".encode()
         self.send_response_only(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")

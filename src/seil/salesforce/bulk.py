@@ -28,9 +28,9 @@ from seil.errors import (
     RetryError,
     UnavailableError,
 )
-from seil.salesforce.connection import Call, Connection
+from seil.salesforce.connection import OrgCall, OrgConnection
 from seil.salesforce.faults import SERVICE
-from seil.salesforce.pages import KnownColumns, ResultPage
+from seil.salesforce.pages import ColumnTypes, ResultPage
 from seil.salesforce.schema import ObjectSchema
 from seil.salesforce.soql import queried_object
 
@@ -114,12 +114,12 @@ class JobGoneError(RejectError):
 
 
 class BulkQuery:
-    def __init__(self, connection: Connection, sleep: Callable[[float], None]) -> None:
+    def __init__(self, connection: OrgConnection, sleep: Callable[[float], None]) -> None:
         use_frugal_pool()
         self._connection = connection
         self._sleep = sleep
         self._lock = Lock()
-        self._known: dict[str, KnownColumns] = {}
+        self._known: dict[str, ColumnTypes] = {}
         # One for all pages: more would only get in each other's way.
         self._decoding = ThreadPoolExecutor(pa.cpu_count(), thread_name_prefix="decode")
 
@@ -134,7 +134,7 @@ class BulkQuery:
         names their objects and not their queries, so that OutcomeUnknownError says how to look.
         """
         answer = self._connection.json(
-            Call(
+            OrgCall(
                 "POST",
                 "jobs/query",
                 body={
@@ -153,8 +153,8 @@ class BulkQuery:
 
     def info(self, job_id: str) -> QueryJob:
         """Raises JobGoneError."""
-        with _gone_as(job_id):
-            return QueryJob.parse(self._connection.json(Call("GET", _path(job_id))))
+        with _translate_gone(job_id):
+            return QueryJob.parse(self._connection.json(OrgCall("GET", _path(job_id))))
 
     def wait(
         self,
@@ -231,17 +231,17 @@ class BulkQuery:
         if max_records is not None:
             params["maxRecords"] = str(max_records)
         with self._lock:
-            known = self._known.setdefault(job_id, KnownColumns())
-        call = Call("GET", f"{_path(job_id)}/results", params=params, accept="text/csv")
+            known = self._known.setdefault(job_id, ColumnTypes())
+        call = OrgCall("GET", f"{_path(job_id)}/results", params=params, accept="text/csv")
         with ExitStack() as stack:
-            with _gone_as(job_id):
+            with _translate_gone(job_id):
                 response = stack.enter_context(self._connection.stream(call))
             page = ResultPage(response, schema, known, decoding=self._decoding, ahead=ahead)
             yield stack.enter_context(closing(page))
 
     def abort(self, job_id: str) -> None:
         """Ends a job that is no longer wanted; one that is over or gone is left as it is."""
-        call = Call("PATCH", _path(job_id), body={"state": "Aborted"}, idempotent=True)
+        call = OrgCall("PATCH", _path(job_id), body={"state": "Aborted"}, idempotent=True)
         try:
             self._connection.send(call)
         except RequestRejectedError as error:
@@ -252,13 +252,13 @@ class BulkQuery:
         with self._lock:
             self._known.pop(job_id, None)
         try:
-            self._connection.send(Call("DELETE", _path(job_id), also=(404,), attempts=2))
+            self._connection.send(OrgCall("DELETE", _path(job_id), also=(404,), attempts=2))
         except (RetryError, RejectError, QuotaExhaustedError) as error:
             logger.warning("job %s was not deleted: %s", job_id, error.message)
 
     def _result_pages(self, path: str, params: dict[str, str] | None) -> dict[str, Any] | None:
         try:
-            answer = self._connection.json(Call("GET", path, params=params))
+            answer = self._connection.json(OrgCall("GET", path, params=params))
         except RequestRejectedError as error:
             logger.info("no list of result pages here: %s", error.message)
             return None
@@ -267,7 +267,7 @@ class BulkQuery:
 
 
 @contextmanager
-def _gone_as(job_id: str) -> Iterator[None]:
+def _translate_gone(job_id: str) -> Iterator[None]:
     try:
         yield
     except RequestRejectedError as error:

@@ -21,14 +21,14 @@ _LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True)
-class Column:
+class CsvColumn:
     """`read` is what the CSV reader makes of the text, `store` what the batches hold."""
 
     name: str
     read: pa.DataType
     store: pa.DataType
 
-    def stored(self, values: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    def to_stored(self, values: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
         """`values` as read, in the stored type. Raises ArrowInvalid when one does not fit."""
         if pa.types.is_decimal(self.read):
             # The CSV reader lets 12345678901234567 pass as decimal(18, 2).
@@ -43,17 +43,17 @@ class Column:
         return values.cast(self.store)
 
 
-def declared(field: Field) -> Column:
+def declared_column(field: Field) -> CsvColumn:
     """Times are read as text: Salesforce writes 14:30:00.000Z, Arrow's reader stops at the Z."""
     read = pa.string() if pa.types.is_time(field.arrow) else field.arrow
-    return Column(field.name, read, field.arrow)
+    return CsvColumn(field.name, read, field.arrow)
 
 
-def as_text(column: Column) -> Column:
-    return Column(column.name, pa.string(), pa.string())
+def as_text(column: CsvColumn) -> CsvColumn:
+    return CsvColumn(column.name, pa.string(), pa.string())
 
 
-def holding(column: Column, texts: Iterable[str | None]) -> Column:
+def holding(column: CsvColumn, texts: Iterable[str | None]) -> CsvColumn:
     """The narrowest widening of `column` that holds `texts` as well as what it held before."""
     if not pa.types.is_integer(column.store) and not pa.types.is_decimal(column.store):
         return as_text(column)
@@ -68,7 +68,7 @@ def holding(column: Column, texts: Iterable[str | None]) -> Column:
     return as_text(column) if widened == column else widened
 
 
-def wider(one: Column, other: Column) -> Column:
+def wider(one: CsvColumn, other: CsvColumn) -> CsvColumn:
     """A column that holds what both hold."""
     if one.store == other.store:
         return one if one.read != one.store else other
@@ -77,12 +77,12 @@ def wider(one: Column, other: Column) -> Column:
     return _decimal(one, *map(max, zip(_digits(one.store), _digits(other.store), strict=True)))
 
 
-def _holding_numbers(column: Column, values: list[Decimal]) -> Column:
+def _holding_numbers(column: CsvColumn, values: list[Decimal]) -> CsvColumn:
     sizes = [_size(value) for value in values]
     scale = max(s for _, s in sizes)
     is_whole = pa.types.is_integer(column.store) and not scale
     if is_whole and all(_LEAST <= value <= _MOST for value in values):
-        return Column(column.name, _WHOLE, column.store)
+        return CsvColumn(column.name, _WHOLE, column.store)
     before, declared_scale = _digits(column.store)
     scale = max(scale, declared_scale)
     needed = max(b for b, _ in sizes)
@@ -91,10 +91,10 @@ def _holding_numbers(column: Column, values: list[Decimal]) -> Column:
     return _decimal(column, max(before, needed), scale)
 
 
-def _decimal(column: Column, before: int, scale: int) -> Column:
+def _decimal(column: CsvColumn, before: int, scale: int) -> CsvColumn:
     """Room for digits before the point is given up first: the declared room is rarely used."""
     store = pa.decimal128(max(1, min(before + scale, MAX_DIGITS)), scale)
-    return Column(column.name, store, store)
+    return CsvColumn(column.name, store, store)
 
 
 def _digits(store: pa.DataType) -> tuple[int, int]:

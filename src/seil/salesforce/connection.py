@@ -19,7 +19,7 @@ import httpx
 import seil
 from seil.errors import OutcomeUnknownError, SeilError, UnavailableError
 from seil.salesforce.budget import Budget
-from seil.salesforce.faults import SERVICE, Answer, OrgMovedError, SessionExpiredError, fault
+from seil.salesforce.faults import SERVICE, OrgAnswer, OrgMovedError, SessionExpiredError, fault
 from seil.salesforce.retries import Retries, before_the_call
 from seil.salesforce.session import Admit, Login, Session, Sessions, admit_any
 from seil.salesforce.token_endpoint import is_loopback
@@ -42,7 +42,7 @@ _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE")
 
 
 @dataclass(frozen=True)
-class Call:
+class OrgCall:
     """One request. `path` is below /services/data/vXX.X/, or absolute when it starts with a slash.
 
     `about` names the object for messages; `also` are statuses that are fine besides 2xx;
@@ -72,7 +72,7 @@ class Call:
             object.__setattr__(self, "idempotent", True)
 
 
-class Connection:
+class OrgConnection:
     """Thread-safe. `transport` and `sleep` are for tests."""
 
     def __init__(
@@ -120,11 +120,11 @@ class Connection:
         """The session there is, or a new one."""
         return self.retries.call(self.sessions.current, idempotent=True)
 
-    def json(self, call: Call) -> Any:
+    def json(self, call: OrgCall) -> Any:
         """The decoded answer, numbers exact. An answer that is not JSON counts as unavailable."""
 
         def attempt() -> Any:
-            response = self._answered(call, stream=False)
+            response = self._send(call, stream=False)
             try:
                 return json.loads(response.content, parse_float=Decimal)
             except (ValueError, RecursionError) as error:
@@ -136,20 +136,20 @@ class Connection:
 
         return self._carry_out(call, attempt)
 
-    def send(self, call: Call) -> httpx.Response:
+    def send(self, call: OrgCall) -> httpx.Response:
         """The answer, read."""
-        return self._carry_out(call, lambda: self._answered(call, stream=False))
+        return self._carry_out(call, lambda: self._send(call, stream=False))
 
     @contextmanager
-    def stream(self, call: Call) -> Iterator[httpx.Response]:
+    def stream(self, call: OrgCall) -> Iterator[httpx.Response]:
         """The answer, its body not yet read; closed on leaving the block."""
-        response = self._carry_out(call, lambda: self._answered(call, stream=True))
+        response = self._carry_out(call, lambda: self._send(call, stream=True))
         try:
             yield response
         finally:
             response.close()
 
-    def _authorized(self, attempt: Callable[[Session], T]) -> T:
+    def _authorize(self, attempt: Callable[[Session], T]) -> T:
         """`attempt` with the session; again with a new one when the org refuses this one.
 
         A login that this needs is one try of the call: whoever tries the call again, logs in again.
@@ -191,7 +191,7 @@ class Connection:
             return f"{session.instance_url}{parts.path}{query}"
         return f"{session.instance_url}/services/data/v{self.settings.api_version}/{path}"
 
-    def _carry_out(self, call: Call, attempt: Callable[[], T]) -> T:
+    def _carry_out(self, call: OrgCall, attempt: Callable[[], T]) -> T:
         """Raises OutcomeUnknownError where what must not be done twice may have been done."""
         idempotent = bool(call.idempotent)
         try:
@@ -202,10 +202,10 @@ class Connection:
             sent = f"{call.method} {call.path}"
             raise OutcomeUnknownError(SERVICE, sent, error.message, look=call.look) from error
 
-    def _answered(self, call: Call, *, stream: bool) -> httpx.Response:
-        return self._authorized(lambda session: self._attempt(call, session, stream=stream))
+    def _send(self, call: OrgCall, *, stream: bool) -> httpx.Response:
+        return self._authorize(lambda session: self._attempt(call, session, stream=stream))
 
-    def _attempt(self, call: Call, session: Session, *, stream: bool) -> httpx.Response:
+    def _attempt(self, call: OrgCall, session: Session, *, stream: bool) -> httpx.Response:
         request = self._client.build_request(
             call.method,
             self._url(session, call.path),
@@ -225,7 +225,7 @@ class Connection:
             raise _unavailable(error) from error
         finally:
             response.close()
-        answer = Answer(response.status_code, response.headers, body, str(request.url))
+        answer = OrgAnswer(response.status_code, response.headers, body, str(request.url))
         raise fault(answer, object_name=call.about)
 
     def post_form(

@@ -13,20 +13,22 @@ from typing import IO, Any, TypeAlias, cast
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from seil.salesforce.body import damaged
-from seil.salesforce.columns import Column, as_text, holding
+from seil.salesforce.body import damaged_page_error
+from seil.salesforce.columns import CsvColumn, as_text, holding
 from seil.salesforce.rows import Header
 
-Block: TypeAlias = bytes | memoryview
+CsvBlock: TypeAlias = bytes | memoryview
 _LINE_ENDS = b"\r\n"
 
 
 class Decoder:
     """Decodes blocks, several at once; `columns` widen when a value does not fit them."""
 
-    def __init__(self, header: Header, columns: Sequence[Column]) -> None:
+    def __init__(self, header: Header, columns: Sequence[CsvColumn]) -> None:
         self._header = header
-        self._parse = pacsv.ParseOptions(delimiter=header.delimiter, newlines_in_values=True)
+        self._parse_options = pacsv.ParseOptions(
+            delimiter=header.delimiter, newlines_in_values=True
+        )
         self._widening = Lock()
         self.columns = tuple(columns)
 
@@ -34,7 +36,7 @@ class Decoder:
     def schema(self) -> pa.Schema:
         return _schema(self.columns)
 
-    def decode(self, block: Block) -> list[pa.RecordBatch]:
+    def decode(self, block: CsvBlock) -> list[pa.RecordBatch]:
         """Raises UnavailableError for a block that is not CSV of this many columns, in UTF-8.
 
         The batches hold nothing of `block`.
@@ -49,38 +51,38 @@ class Decoder:
                 # Ends: each round widens a column, and text holds everything.
                 self._widen(block, columns)
 
-    def _batches(self, block: Block, columns: Sequence[Column]) -> list[pa.RecordBatch]:
-        table = self._read(block, {column.name: column.read for column in columns})
-        arrays = [column.stored(table[column.name]) for column in columns]
+    def _batches(self, block: CsvBlock, columns: Sequence[CsvColumn]) -> list[pa.RecordBatch]:
+        table = self._parse(block, {column.name: column.read for column in columns})
+        arrays = [column.to_stored(table[column.name]) for column in columns]
         return pa.table(arrays, schema=_schema(columns)).to_batches()
 
-    def _widen(self, block: Block, tried: Sequence[Column]) -> None:
+    def _widen(self, block: CsvBlock, tried: Sequence[CsvColumn]) -> None:
         with self._widening:
             if self.columns != tried:
                 # Another block needed something wider meanwhile, which may do for this one.
                 return
             widened = tuple(self._fitting(column, block) for column in self.columns)
             if widened == self.columns:
-                raise damaged("a value that no type holds")
+                raise damaged_page_error("a value that no type holds")
             self.columns = widened
 
-    def _fitting(self, column: Column, block: Block) -> Column:
+    def _fitting(self, column: CsvColumn, block: CsvBlock) -> CsvColumn:
         try:
-            column.stored(self._read(block, {column.name: column.read})[column.name])
+            column.to_stored(self._parse(block, {column.name: column.read})[column.name])
         except pa.ArrowInvalid:
             text = self._text(column, block)
             return holding(column, text.to_pylist())
         return column
 
-    def _text(self, column: Column, block: Block) -> pa.ChunkedArray[Any]:
+    def _text(self, column: CsvColumn, block: CsvBlock) -> pa.ChunkedArray[Any]:
         try:
-            return self._read(block, {column.name: as_text(column).read})[column.name]
+            return self._parse(block, {column.name: as_text(column).read})[column.name]
         except pa.ArrowInvalid as error:
             # Arrow's message quotes the row: other people's data does not belong in ours.
             reason = "not UTF-8" if "UTF8" in str(error) else "rows of unequal length"
-            raise damaged(reason) from error
+            raise damaged_page_error(reason) from error
 
-    def _read(self, block: Block, types: Mapping[str, pa.DataType]) -> pa.Table:
+    def _parse(self, block: CsvBlock, types: Mapping[str, pa.DataType]) -> pa.Table:
         return pacsv.read_csv(
             cast("IO[bytes]", pa.BufferReader(block)),  # the stubs know only Python's files
             read_options=pacsv.ReadOptions(
@@ -89,7 +91,7 @@ class Decoder:
                 block_size=len(block) + 1,
                 use_threads=False,
             ),
-            parse_options=self._parse,
+            parse_options=self._parse_options,
             convert_options=pacsv.ConvertOptions(
                 column_types=dict(types),
                 include_columns=list(types),
@@ -102,10 +104,10 @@ class Decoder:
         )
 
 
-def _schema(columns: Sequence[Column]) -> pa.Schema:
+def _schema(columns: Sequence[CsvColumn]) -> pa.Schema:
     return pa.schema([(column.name, column.store) for column in columns])
 
 
-def _is_blank(block: Block) -> bool:
+def _is_blank(block: CsvBlock) -> bool:
     starts_blank = bytes(block[:1]) in _LINE_ENDS
     return starts_blank and not bytes(block).strip(_LINE_ENDS)

@@ -97,7 +97,7 @@ class OrgMovedError(SessionExpiredError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class OrgAnswer:
     """An answer as it came, whichever library fetched it; `headers` takes names in any case."""
 
     status: int
@@ -128,7 +128,7 @@ class Answer:
         return self.url.partition("?")[0]
 
 
-def code_and_reason(answer: Answer) -> tuple[str, str]:
+def code_and_reason(answer: OrgAnswer) -> tuple[str, str]:
     """The far end's own words: a list of errors, one error, an OAuth error, or anything else."""
     try:
         content = json.loads(answer.body)
@@ -143,7 +143,7 @@ def code_and_reason(answer: Answer) -> tuple[str, str]:
     )
 
 
-def fault(answer: Answer, *, object_name: str = "") -> SeilError | SessionExpiredError:
+def fault(answer: OrgAnswer, *, object_name: str = "") -> SeilError | SessionExpiredError:
     """What to raise for `answer`; `object_name` is the object the call was about, if any."""
     code, reason = code_and_reason(answer)
     if code in _SESSION_CODES or answer.status == 401:
@@ -155,7 +155,7 @@ def fault(answer: Answer, *, object_name: str = "") -> SeilError | SessionExpire
     return _error(answer, code, reason, object_name)
 
 
-def _error(answer: Answer, code: str, reason: str, object_name: str) -> SeilError:
+def _error(answer: OrgAnswer, code: str, reason: str, object_name: str) -> SeilError:
     if code in _LOGIN_HINTS:
         return LoginError(answer.address, code, reason, hint=_LOGIN_HINTS[code])
     if code == "UNABLE_TO_LOCK_ROW":
@@ -174,14 +174,14 @@ def _error(answer: Answer, code: str, reason: str, object_name: str) -> SeilErro
     return _rejection(answer, code, reason, object_name)
 
 
-def _is_quota(answer: Answer, code: str, reason: str) -> bool:
+def _is_quota(answer: OrgAnswer, code: str, reason: str) -> bool:
     """A limit on requests at the same time passes by itself; one on a day's requests does not."""
     if answer.status == 429 or _CONCURRENT.search(reason):
         return False
     return code in _QUOTA_CODES or bool(_QUOTA_TEXT.search(reason))
 
 
-def _is_transient(answer: Answer, code: str, reason: str) -> bool:
+def _is_transient(answer: OrgAnswer, code: str, reason: str) -> bool:
     if code in _HINTS and (answer.status < 500 or code == QUERY_TIMEOUT):
         return False
     if code in _TRANSIENT_CODES or code in _QUOTA_CODES:
@@ -191,7 +191,7 @@ def _is_transient(answer: Answer, code: str, reason: str) -> bool:
     return page or answer.status in TRANSIENT_STATUS
 
 
-def _is_unprocessed(answer: Answer, code: str) -> bool:
+def _is_unprocessed(answer: OrgAnswer, code: str) -> bool:
     """Whether the answer says that nothing was done. A 500, 502 or 504 does not."""
     if answer.status in _UNPROCESSED_STATUS or code in _QUOTA_CODES:
         return True
@@ -201,7 +201,7 @@ def _is_unprocessed(answer: Answer, code: str) -> bool:
     return answer.is_html
 
 
-def _rejection(answer: Answer, code: str, reason: str, object_name: str) -> SeilError:
+def _rejection(answer: OrgAnswer, code: str, reason: str, object_name: str) -> SeilError:
     code = code or _STATUS_CODES.get(answer.status, f"HTTP_{answer.status}")
     reason = reason or "no reason given"
     hint = _HINTS.get(code, "").format(name=object_name or "<object>")
@@ -212,7 +212,7 @@ def _rejection(answer: Answer, code: str, reason: str, object_name: str) -> Seil
     return RequestRejectedError(SERVICE, code, reason, status=answer.status, hint=hint)
 
 
-def _elsewhere(answer: Answer) -> str:
+def _elsewhere(answer: OrgAnswer) -> str:
     return f"it redirects to {answer.location}, and so it does after a new login"
 
 

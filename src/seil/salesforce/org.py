@@ -13,10 +13,10 @@ from typing import Any, Self
 import httpx
 
 from seil.errors import RejectError, UnavailableError
-from seil.salesforce.allowance import ApiUsage, Limits
+from seil.salesforce.allowance import ApiUsage, OrgLimits
 from seil.salesforce.budget import Budget
 from seil.salesforce.bulk import BulkQuery
-from seil.salesforce.connection import Call, Connection
+from seil.salesforce.connection import OrgCall, OrgConnection
 from seil.salesforce.faults import SERVICE
 from seil.salesforce.schema import ObjectSchema, described_schema
 from seil.salesforce.session import Admit, Session, admit_any
@@ -94,7 +94,7 @@ class Org:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._connection = Connection(settings, admit=admit, transport=transport, sleep=sleep)
+        self._connection = OrgConnection(settings, admit=admit, transport=transport, sleep=sleep)
         self._bulk = BulkQuery(self._connection, sleep)
 
     def __enter__(self) -> Self:
@@ -137,7 +137,7 @@ class Org:
     def now(self) -> datetime:
         """The org's clock, in UTC, to the second."""
         # The limits resource is the cheapest call; its 404 variant carries a date as well.
-        response = self._connection.send(Call("GET", "limits", also=(404,), within_budget=False))
+        response = self._connection.send(OrgCall("GET", "limits", also=(404,), within_budget=False))
         date = response.headers.get("Date", "")
         try:
             return parsedate_to_datetime(date).astimezone(UTC)
@@ -176,7 +176,7 @@ class Org:
     def newest_version(self) -> str:
         """Of the API versions that the org speaks; empty where it does not say."""
         try:
-            spoken = self._connection.json(Call("GET", "/services/data", within_budget=False))
+            spoken = self._connection.json(OrgCall("GET", "/services/data", within_budget=False))
         except RejectError:
             return ""
         listed = spoken if isinstance(spoken, list) else []
@@ -184,7 +184,7 @@ class Org:
         return max(versions, key=float, default="")
 
     def objects(self) -> list[SObjectInfo]:
-        answer = self._connection.json(Call("GET", "sobjects"))
+        answer = self._connection.json(OrgCall("GET", "sobjects"))
         return [
             SObjectInfo(
                 name=entry["name"],
@@ -198,13 +198,13 @@ class Org:
     def describe(self, name: str) -> ObjectSchema:
         """Raises ObjectRejectedError when this user sees no such object."""
         path = f"sobjects/{object_name(name)}/describe"
-        answer = self._connection.json(Call("GET", path, about=name))
+        answer = self._connection.json(OrgCall("GET", path, about=name))
         _member(answer, "fields")
         return described_schema(answer)
 
-    def limits(self) -> Limits:
-        response = self._connection.send(Call("GET", "limits", also=(404,), within_budget=False))
-        return Limits.parse(response.json()) if response.is_success else Limits()
+    def limits(self) -> OrgLimits:
+        response = self._connection.send(OrgCall("GET", "limits", also=(404,), within_budget=False))
+        return OrgLimits.parse(response.json()) if response.is_success else OrgLimits()
 
     def query(self, soql: str, *, deleted: bool = False) -> Iterator[dict[str, Any]]:
         """The records, without their `attributes`; numbers with a point are Decimal.
@@ -212,7 +212,7 @@ class Org:
         Raises ObjectRejectedError.
         """
         about = queried_object(soql)
-        call = Call("GET", "queryAll" if deleted else "query", {"q": soql}, about=about)
+        call = OrgCall("GET", "queryAll" if deleted else "query", {"q": soql}, about=about)
         while True:
             answer = self._connection.json(call)
             for record in _member(answer, "records"):
@@ -221,7 +221,7 @@ class Org:
                 return
             if not answer.get("nextRecordsUrl"):
                 raise UnavailableError(SERVICE, "the answer ends before the query's result does")
-            call = Call("GET", answer["nextRecordsUrl"], about=about)
+            call = OrgCall("GET", answer["nextRecordsUrl"], about=about)
 
     def count(self, name: str, where: str = "", *, deleted: bool = True) -> int:
         """Records that meet `where`, by default those in the recycle bin included.
@@ -230,15 +230,15 @@ class Org:
         """
         clauses = ["SELECT COUNT() FROM", object_name(name)]
         soql = " ".join([*clauses, "WHERE", where] if where else clauses)
-        call = Call("GET", "queryAll" if deleted else "query", {"q": soql}, about=name)
+        call = OrgCall("GET", "queryAll" if deleted else "query", {"q": soql}, about=name)
         return int(_member(self._connection.json(call), "totalSize"))
 
-    def deleted(self, name: str, start: datetime, end: datetime) -> DeletedRecords:
+    def list_deleted(self, name: str, start: datetime, end: datetime) -> DeletedRecords:
         """What was deleted, for good or not, in `[start, end)`: at most the last 15 days.
 
         Raises ObjectRejectedError.
         """
-        answer = self._replicated(name, "deleted", start, end)
+        answer = self._list_replication(name, "deleted", start, end)
         return DeletedRecords(
             tuple(
                 DeletedRecord(entry["id"], datetime.fromisoformat(entry["deletedDate"]))
@@ -248,21 +248,21 @@ class Org:
             datetime.fromisoformat(_member(answer, "latestDateCovered")),
         )
 
-    def updated(self, name: str, start: datetime, end: datetime) -> UpdatedRecords:
+    def list_updated(self, name: str, start: datetime, end: datetime) -> UpdatedRecords:
         """What was created or changed in `[start, end)`. Raises ObjectRejectedError."""
-        answer = self._replicated(name, "updated", start, end)
+        answer = self._list_replication(name, "updated", start, end)
         latest = datetime.fromisoformat(_member(answer, "latestDateCovered"))
         return UpdatedRecords(tuple(_member(answer, "ids")), latest)
 
-    def _replicated(self, name: str, kind: str, start: datetime, end: datetime) -> Any:
+    def _list_replication(self, name: str, kind: str, start: datetime, end: datetime) -> Any:
         params = {"start": literal(start), "end": literal(end)}
         path = f"sobjects/{object_name(name)}/{kind}/"
-        return self._connection.json(Call("GET", path, params, about=name))
+        return self._connection.json(OrgCall("GET", path, params, about=name))
 
     def _userinfo(self) -> dict[str, Any]:
         """Needs a scope of its own, which the connected app may not have."""
         try:
-            answer = self._connection.json(Call("GET", "/services/oauth2/userinfo"))
+            answer = self._connection.json(OrgCall("GET", "/services/oauth2/userinfo"))
         except RejectError:
             return {}
         return answer if isinstance(answer, dict) else {}

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from seil.errors import UnavailableError
 from seil.salesforce.body import clean_body, is_delimited
-from seil.salesforce.columns import Column, declared, wider
+from seil.salesforce.columns import CsvColumn, declared_column, wider
 from seil.salesforce.decode import Decoder
 from seil.salesforce.faults import SERVICE
 from seil.salesforce.rows import Header, RowBlocks, header_line
@@ -30,18 +30,18 @@ class PageWidenedError(UnavailableError):
         super().__init__(SERVICE, f"wider columns are needed: {', '.join(columns)}")
 
 
-class KnownColumns:
+class ColumnTypes:
     """What a job's pages have shown their columns to need, for the pages still to be read."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._columns: dict[str, Column] = {}
+        self._columns: dict[str, CsvColumn] = {}
 
-    def start(self, schema: ObjectSchema) -> list[Column]:
+    def start(self, schema: ObjectSchema) -> list[CsvColumn]:
         with self._lock:
-            return [self._columns.get(f.name) or declared(f) for f in schema.fields]
+            return [self._columns.get(f.name) or declared_column(f) for f in schema.fields]
 
-    def learn(self, columns: Iterable[Column]) -> None:
+    def learn(self, columns: Iterable[CsvColumn]) -> None:
         with self._lock:
             for column in columns:
                 known = self._columns.get(column.name, column)
@@ -59,7 +59,7 @@ class ResultPage:
         self,
         response: httpx.Response,
         wanted: ObjectSchema,
-        known: KnownColumns,
+        known: ColumnTypes,
         *,
         decoding: Executor,
         ahead: int,
@@ -74,7 +74,7 @@ class ResultPage:
         line, rest = header_line(chunks)
         if self.expected_rows and not line.endswith(b"\n"):
             raise UnavailableError(SERVICE, "the result page was cut short within its header")
-        header = Header.parse(line).named_as(wanted) if line else _NO_HEADER
+        header = Header.parse(line).with_spelling(wanted) if line else _NO_HEADER
         self._decoder = Decoder(header, known.start(wanted))
         self._blocks = RowBlocks(
             chain([rest], chunks), BLOCK_BYTES, header, delimited=is_delimited(response)
@@ -96,7 +96,7 @@ class ResultPage:
         what was yielded is then worth nothing, and the page is to be read again.
         """
         rows = 0
-        for batches in self._decoded():
+        for batches in self._decode_ahead():
             for batch in batches:
                 rows += batch.num_rows
                 # After a widening the rest is only looked through, to widen once for all of it.
@@ -107,7 +107,7 @@ class ResultPage:
             raise UnavailableError(SERVICE, reason)
         self._known.learn(self._decoder.columns)
         if self._decoder.schema != self.schema:
-            raise PageWidenedError(self._changed())
+            raise PageWidenedError(self._changed_columns())
 
     def close(self) -> None:
         """Nothing of this page is being decoded any more."""
@@ -115,7 +115,7 @@ class ResultPage:
             pending.cancel()
         wait(self._pending)
 
-    def _decoded(self) -> Iterator[list[pa.RecordBatch]]:
+    def _decode_ahead(self) -> Iterator[list[pa.RecordBatch]]:
         """Blocks are decoded while the caller works on one before, and further ones arrive."""
         yield self._first
         self._first = []
@@ -132,7 +132,7 @@ class ResultPage:
         finally:
             self._blocks.release(block)
 
-    def _changed(self) -> list[str]:
+    def _changed_columns(self) -> list[str]:
         pairs = zip(self._columns, self._decoder.columns, strict=True)
         return [now.name for then, now in pairs if then.store != now.store]
 

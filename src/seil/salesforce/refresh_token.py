@@ -54,9 +54,9 @@ class RefreshToken:
             os.close(lock)
 
     def current(self) -> str:
-        return self._unkept or self._kept() or self._seed
+        return self._unkept or self._stored() or self._seed
 
-    def keep(self, token: str) -> None:
+    def store(self, token: str) -> None:
         """One that cannot be written down serves this process only."""
         if token == self.current():
             return
@@ -75,7 +75,7 @@ class RefreshToken:
         self._unkept = ""
         log.info("the org rotated the refresh token; the new one is in %s", self._file)
 
-    def _kept(self) -> str:
+    def _stored(self) -> str:
         try:
             body: dict[str, Any] = json.loads(self._file.read_bytes())
             owner = {name: body[name] for name in self._owner}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from seil.errors import ObjectRejectedError, UnavailableError
-from seil.salesforce.body import damaged
+from seil.salesforce.body import damaged_page_error
 from seil.salesforce.faults import SERVICE
 from seil.salesforce.schema import ObjectSchema
 
@@ -38,7 +38,7 @@ class Header:
         names = next(csv.reader([text], delimiter=delimiter), [])
         return cls(tuple(names), delimiter, quoted)
 
-    def named_as(self, schema: ObjectSchema) -> Header:
+    def with_spelling(self, schema: ObjectSchema) -> Header:
         """With the schema's spelling. Raises ObjectRejectedError naming what is not there."""
         spelled = {f.name.lower(): f.name for f in schema.fields}
         names = tuple(spelled.get(name.lower(), name) for name in self.names)
@@ -106,7 +106,7 @@ class RowBlocks:
                     buffer = self._buffer(full[end:])
                     yield full[:end]
                 else:
-                    buffer = _doubled(buffer)
+                    buffer = _double(buffer)
         if have:
             del buffer[have:]
             if not _is_whole(buffer, self._header, delimited=self._delimited):
@@ -125,9 +125,9 @@ class RowBlocks:
         return buffer
 
 
-def _doubled(buffer: bytearray) -> bytearray:
+def _double(buffer: bytearray) -> bytearray:
     if len(buffer) > _LARGEST_ROW:
-        raise damaged(f"a row of more than {_LARGEST_ROW >> 20} MB")
+        raise damaged_page_error(f"a row of more than {_LARGEST_ROW >> 20} MB")
     return buffer + bytearray(len(buffer))
 
 

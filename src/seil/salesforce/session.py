@@ -170,7 +170,7 @@ class Login:
         }
         key = self._settings.private_key
         try:
-            return jwt.encode(claims, _revealed(key), algorithm="RS256")
+            return jwt.encode(claims, _reveal(key), algorithm="RS256")
         except (ValueError, TypeError, jwt.PyJWTError):
             place = f"salesforce.private_key ({key.place if key else ''})"
             cure = "an RSA key in PEM, without a passphrase"
@@ -190,7 +190,7 @@ class Login:
             secret = client_secret(settings)
             granted = self._refresh(form | ({"client_secret": secret} if secret else {}))
             if replacement := granted.get("refresh_token"):
-                token.keep(str(replacement))
+                token.store(str(replacement))
         return granted
 
     def _refresh(self, form: dict[str, str]) -> dict[str, Any]:
@@ -229,7 +229,7 @@ def client_secret(settings: SalesforceSettings) -> str:
     default = SalesforceSettings.model_fields["client_secret"].default
     if settings.client_secret == default and not is_loopback(settings.login_url):
         return ""
-    return _revealed(settings.client_secret)
+    return _reveal(settings.client_secret)
 
 
 def session_of(login_url: str, granted: dict[str, Any]) -> Session:
@@ -267,5 +267,5 @@ def _is_of_audience(error: LoginError) -> bool:
     return error.code == APP_NOT_FOUND or "audience is invalid" in error.description.lower()
 
 
-def _revealed(secret: Secret | None) -> str:
+def _reveal(secret: Secret | None) -> str:
     return secret.reveal() if secret else ""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from seil.errors import LoginError, UnavailableError
-from seil.salesforce.faults import SERVICE, TRANSIENT_STATUS, Answer, code_and_reason
+from seil.salesforce.faults import SERVICE, TRANSIENT_STATUS, OrgAnswer, code_and_reason
 
 PostForm = Callable[[str, dict[str, str], tuple[str, str] | None], httpx.Response]
 
@@ -84,7 +84,7 @@ class TokenEndpoint:
         content = _json(response)
         if response.status_code == 200 and isinstance(content, dict):
             return content
-        answer = Answer(response.status_code, response.headers, response.content, url)
+        answer = OrgAnswer(response.status_code, response.headers, response.content, url)
         code, description = code_and_reason(answer)
         if answer.status == 200 or answer.status in TRANSIENT_STATUS or code == "unknown_error":
             raise UnavailableError(
@@ -119,7 +119,7 @@ def is_safe(url: str) -> bool:
     return scheme == "https" or (scheme == "http" and is_loopback(url))
 
 
-def _not_a_login(login_url: str, answer: Answer, description: str) -> LoginError:
+def _not_a_login(login_url: str, answer: OrgAnswer, description: str) -> LoginError:
     hint = "Check login_url in [salesforce]: nothing takes logins there"
     if 300 <= answer.status < 400:
         description = description or f"it redirects to {answer.location}"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from seil.errors import AlreadyRunningError
 from seil.lake import Bucket, Lake
-from seil.lake.lease import FREE_AFTER, LEASE, HeldError, Holder, Lease, Record
+from seil.lake.lease import FREE_AFTER, LEASE, Holder, Lease, LeaseHeldError, LeaseRecord
 from seil.lake.local_lease import LocalLease, record_key
 from seil.lake.site_layout import migrate
 
@@ -39,7 +39,7 @@ def run_lock(
     lock = _lock(lake.staging, key, lease)
     _take(lock, Holder.here(brief=brief))
     with ExitStack() as held:
-        held.enter_context(lock.kept())
+        held.enter_context(lock.renewal())
         if key == KEY:
             held.enter_context(lake.fence.guarding(lock))
         if lock.was_killed:
@@ -54,10 +54,10 @@ def lock_holder(lake: Lake, key: str = KEY) -> Holder | None:
     """Who has it now, None when nobody has."""
     path = lake.staging.path(key)
     if path is None:
-        return Record.of(lake.staging.version(key)).holder
+        return LeaseRecord.of(lake.staging.version(key)).holder
     if not _is_locked(path):
         return None
-    return Record.of(lake.staging.version(record_key(key))).holder or Holder()
+    return LeaseRecord.of(lake.staging.version(record_key(key))).holder or Holder()
 
 
 def _is_locked(path: Path) -> bool:
@@ -81,7 +81,7 @@ def _take(lock: Lease | LocalLease, holder: Holder) -> None:
     while True:
         try:
             lock.take(holder)
-        except HeldError as error:
+        except LeaseHeldError as error:
             if time.monotonic() - begun > _patience(error.holder):
                 raise _already_running(lock, error.holder) from None
         else:

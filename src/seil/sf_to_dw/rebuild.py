@@ -15,7 +15,7 @@ from seil.catalog import Catalog
 from seil.errors import WarehouseError
 from seil.events.bus import Bus
 from seil.events.envelope import Event
-from seil.lake import Fence, Lake
+from seil.lake import Lake, RunFence
 from seil.modeling.build import BuildReport, build
 from seil.observe.progress import SILENT, Progress
 from seil.settings import WarehouseSettings
@@ -38,7 +38,7 @@ _OWN_SCHEMAS = re.compile(r"seil|seil_\w+|salesforce_history")
 
 class OpenReplacement(Protocol):
     def __call__(
-        self, settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl
+        self, settings: WarehouseSettings, *, fence: RunFence, open_url: OpenUrl
     ) -> Replacement: ...
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seil.catalog import Flow
+from seil.catalog import FlowSettings
 from seil.salesforce.schema import described_schema
 from seil.sf_to_dw.extract.cursor import choose_cursor
 
@@ -18,7 +18,7 @@ def chosen(fields: dict[str, Any], *, cursor: str = "SystemModstamp", **object_:
     described = [{"name": n, "type": "datetime", "nillable": False, **f} for n, f in fields.items()]
     id_field = {"name": "Id", "type": "id"}
     schema = described_schema({"name": "X", "fields": [id_field, *described], **object_})
-    return choose_cursor(Flow(cursor=cursor), schema)
+    return choose_cursor(FlowSettings(cursor=cursor), schema)
 
 
 @pytest.mark.parametrize(

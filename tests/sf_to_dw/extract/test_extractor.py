@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seil.catalog import Flow, SyncedObject
+from seil.catalog import FlowSettings, SyncedObject
 from seil.errors import (
     LakeError,
     LoginError,
@@ -37,7 +37,7 @@ from seil.sf_to_dw.extract.plan import plan
 from seil.sf_to_dw.schema.registry import SchemaRegistry
 from seil.state import state_in_memory
 
-NO_LAG = Flow(lag=timedelta(0))
+NO_LAG = FlowSettings(lag=timedelta(0))
 ACCOUNT = SyncedObject(api_name="Account", flow=NO_LAG)
 ORDER_ITEM = SyncedObject(api_name="OrderItem", landing_name="Order-Product", flow=NO_LAG)
 UNKNOWN = SyncedObject(api_name="Nothing__c", flow=NO_LAG)
@@ -195,7 +195,9 @@ def test_empty_full_load_lands_the_columns(generated: Path, tmp_path: Path) -> N
 
 
 def test_empty_delta_lands_new_columns_and_reports_drift(site: Site) -> None:
-    quiet = ACCOUNT.model_copy(update={"flow": Flow(lag=timedelta(0), lookback=timedelta(0))})
+    quiet = ACCOUNT.model_copy(
+        update={"flow": FlowSettings(lag=timedelta(0), lookback=timedelta(0))}
+    )
     site.run(quiet)
     site.schema(object="Account", action="add", field="Brand_New__c", type="date")
     (flow,) = site.run(quiet).flows

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seil.catalog import Flow, SyncedObject
+from seil.catalog import FlowSettings, SyncedObject
 from seil.lake import Lake
 from seil.observe.run_context import new_run_id
 from seil.sf_to_dw.extract.flows import (
@@ -36,18 +36,22 @@ RUN = FlowRun(
 
 
 def test_first_window_reads_everything_before_the_lag() -> None:
-    assert next_window(Flow(), FlowState(), now=NOW) == Window(None, NOW - timedelta(minutes=1))
+    assert next_window(FlowSettings(), FlowState(), now=NOW) == Window(
+        None, NOW - timedelta(minutes=1)
+    )
 
 
 def test_next_window_overlaps_by_the_lookback() -> None:
     committed = NOW - timedelta(hours=1)
-    window = next_window(Flow(), FlowState(committed), now=NOW)
+    window = next_window(FlowSettings(), FlowState(committed), now=NOW)
     assert window == Window(committed - timedelta(minutes=10), NOW - timedelta(minutes=1))
     assert window.mode == "delta"
 
 
-@pytest.mark.parametrize("flow", [Flow(mode="full"), Flow()], ids=["full flow", "full asked for"])
-def test_full_window_has_no_start(flow: Flow) -> None:
+@pytest.mark.parametrize(
+    "flow", [FlowSettings(mode="full"), FlowSettings()], ids=["full flow", "full asked for"]
+)
+def test_full_window_has_no_start(flow: FlowSettings) -> None:
     window = next_window(flow, FlowState(NOW), now=NOW, full=True)
     assert window.start is None
     assert window.mode == "full"
@@ -55,7 +59,7 @@ def test_full_window_has_no_start(flow: Flow) -> None:
 
 @given(st.integers(0, 7200), st.integers(0, 7200), st.integers(-3600, 7200))
 def test_windows_leave_no_gap_whatever_the_clock_does(lookback: int, lag: int, passed: int) -> None:
-    flow = Flow(lookback=timedelta(seconds=lookback), lag=timedelta(seconds=lag))
+    flow = FlowSettings(lookback=timedelta(seconds=lookback), lag=timedelta(seconds=lag))
     window = next_window(flow, FlowState(NOW), now=NOW + timedelta(seconds=passed))
     assert window.start is not None
     assert window.start <= NOW <= window.end

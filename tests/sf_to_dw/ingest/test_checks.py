@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seil.catalog import Catalog, Flow, SyncedObject
+from seil.catalog import Catalog, FlowSettings, SyncedObject
 from seil.lake import LandedFile
 from seil.salesforce.schema import Field, ObjectSchema
 from seil.sf_to_dw.ingest import checks
@@ -135,7 +135,7 @@ def test_row_count_must_be_what_was_said() -> None:
 
 def test_no_rows_are_allowed_where_the_flow_says_so() -> None:
     checks.check_rows(0, ACCOUNT, {})
-    strict = SyncedObject(api_name="Account", flow=Flow(allow_empty=False))
+    strict = SyncedObject(api_name="Account", flow=FlowSettings(allow_empty=False))
     with pytest.raises(UnfitError, match="has no rows"):
         checks.check_rows(0, strict, {})
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seil.catalog import ColumnMapping, Flow, SyncedObject
+from seil.catalog import ColumnMapping, FlowSettings, SyncedObject
 from seil.errors import ConfigurationError
 from seil.observe.progress import SILENT
 from seil.sf_to_dw.extract.flows import manifest_key
@@ -220,7 +220,7 @@ def test_file_out_of_place_is_kept_apart(intake: Any, key: str) -> None:
 
 
 def test_empty_file_is_an_error_where_the_flow_says_so(intake: Any) -> None:
-    intake.using(SyncedObject(api_name="Thing__c", flow=Flow(allow_empty=False)))
+    intake.using(SyncedObject(api_name="Thing__c", flow=FlowSettings(allow_empty=False)))
     assert intake.take_in(pa.table({"Id": pa.array([], pa.string())})).check == "rows"
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seil.catalog import Column, ColumnMapping, SyncedObject, Validation
+from seil.catalog import CatalogColumn, ColumnMapping, SyncedObject, Validation
 from seil.errors import ConfigurationError
 from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema
 from seil.sf_to_dw.ingest.checks import UnfitError
@@ -34,7 +34,7 @@ def batch(*records: dict[str, Any]) -> pa.RecordBatch:
 
 def ruled(column: str, *validations: Validation) -> SyncedObject:
     return SyncedObject(
-        api_name="Thing__c", columns=(Column(name=column, validations=validations),)
+        api_name="Thing__c", columns=(CatalogColumn(name=column, validations=validations),)
     )
 
 

@@ -11,7 +11,7 @@ from tests.holder import Holder
 from tests.sites import Site
 
 from seil.errors import LeaseLostError, WarehouseError
-from seil.lake import Fence
+from seil.lake import RunFence
 from seil.lake.keys import PROCESSED_PREFIX, archived_file
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.rebuild import Rebuild
@@ -57,7 +57,7 @@ def test_a_rebuild_that_lost_its_lease_replaces_nothing(site: Site) -> None:
     class Late(FileReplacement):
         @contextmanager
         def new(self) -> Iterator[EmbeddedWarehouse]:
-            successor = Fence()
+            successor = RunFence()
             with (
                 successor.guarding(Holder(LATER + 1)),
                 open_warehouse(self.settings, fence=successor) as warehouse,
@@ -68,7 +68,7 @@ def test_a_rebuild_that_lost_its_lease_replaces_nothing(site: Site) -> None:
                 yield made
 
     def open_late(
-        settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl
+        settings: WarehouseSettings, *, fence: RunFence, open_url: OpenUrl
     ) -> FileReplacement:
         return Late(settings, fence, open_url, LOCK_WAIT)
 

@@ -21,7 +21,7 @@ from seil.api.departures import departure
 from seil.api.edge import problems
 from seil.api.edge.exchange import CALLER_LEFT, Exchange
 from seil.api.edge.gate import Gate
-from seil.observe.correlation import correlated, new_id, valid_id
+from seil.observe.correlation import correlation, new_id, valid_id
 from seil.observe.spans import name_by_route, server_span
 
 __all__ = ["Frame", "with_frame_headers"]
@@ -100,7 +100,7 @@ class Frame:
         )
         exchange.attach(scope)
         with (
-            correlated(identity),
+            correlation(identity),
             server_span(exchange.method, headers) as span,
         ):
             await self._framed(_Sender(send, exchange, span), scope, receive, headers)

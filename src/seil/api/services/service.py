@@ -17,7 +17,7 @@ from seil.api.services.errors import Effect, answer_of, effect_of
 from seil.api.services.idempotency import IdempotencyStore, State, fingerprint, key_of
 from seil.deadline import deadline, remaining
 from seil.errors import PartialOutcomeError, RequestRejectedError, SeilError
-from seil.observe.correlation import correlated
+from seil.observe.correlation import correlation
 
 __all__ = ["Served", "Service", "served"]
 
@@ -68,7 +68,7 @@ class Service:
         # An operation that there is not would be a span name of the caller's making.
         known = call.operation if call.operation in self._operations else "unknown operation"
         with (
-            correlated(call.correlation_id),
+            correlation(call.correlation_id),
             deadline(self._seconds),
             deadline(call.seconds),
             _tracer.start_as_current_span(

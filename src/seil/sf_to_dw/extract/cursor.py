@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from seil.catalog import Flow
+    from seil.catalog import FlowSettings
     from seil.salesforce.schema import Field, ObjectSchema
 
 _MODIFIED = ("SystemModstamp", "LastModifiedDate")
@@ -23,7 +23,7 @@ class Cursor:
     note: str = ""
 
 
-def choose_cursor(flow: Flow, schema: ObjectSchema) -> Cursor:
+def choose_cursor(flow: FlowSettings, schema: ObjectSchema) -> Cursor:
     """The flow's field, else the next best that the describe offers.
 
     A window can be cut only on a field that may be filtered on, and it loses the records in which

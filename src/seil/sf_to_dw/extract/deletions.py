@@ -135,7 +135,7 @@ class _Reader:
     def _fetch_halves(self, start: datetime, end: datetime) -> Iterator[DeletedRecord]:
         """In halves where there are more than one answer may hold (600,000)."""
         try:
-            found = self._context.org.deleted(self._obj.api_name, start, end)
+            found = self._context.org.list_deleted(self._obj.api_name, start, end)
         except (ObjectRejectedError, RequestRejectedError) as error:
             half = _floor(start + (end - start) / 2)
             if error.code != _TOO_MANY or half - start < 2 * _MINUTE:

@@ -15,7 +15,7 @@ from seil.lake.notices import announce
 from seil.observe.run_context import current_run
 
 if TYPE_CHECKING:
-    from seil.catalog import Flow, SyncedObject
+    from seil.catalog import FlowSettings, SyncedObject
     from seil.lake import Document, Lake
 
 Mode = Literal["full", "delta", "deletions", "formulas", "fields", "reread"]
@@ -229,7 +229,9 @@ def _start_time(flow_run_id: str) -> datetime | None:
         return None
 
 
-def next_window(flow: Flow, state: FlowState, *, now: datetime, full: bool = False) -> Window:
+def next_window(
+    flow: FlowSettings, state: FlowState, *, now: datetime, full: bool = False
+) -> Window:
     """`[committed - lookback, now - lag)`; no lower bound for a full load or a first run.
 
     `now` is the org's clock. The window never ends before what is already committed.

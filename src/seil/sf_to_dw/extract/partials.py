@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from seil.catalog import Flow, SyncedObject
+from seil.catalog import FlowSettings, SyncedObject
 from seil.errors import UnavailableError
 from seil.lake import Document, Lake
 from seil.observe.run_context import new_run_id
@@ -44,7 +44,7 @@ class PartialState:
     refreshed_at: datetime | None = None
     rules: str = ""
 
-    def due(self, flow: Flow, now: datetime) -> list[Mode]:
+    def due(self, flow: FlowSettings, now: datetime) -> list[Mode]:
         """Which comparisons have come round. Where nothing was ever compared, none has: what there
         is has just been read.
         """
