@@ -10,13 +10,13 @@ import pytest
 
 from seil.cli import reports
 from seil.cli.frame import Call
-from seil.modeling.plan import SourceChange, TablePlan
+from seil.modeling.plan import ModelPlan, SourceChange
 from seil.warehouse import TableName
 
 ACCOUNT = SourceChange(TableName("salesforce", "account"), 2)
 PLANS = [
-    TablePlan("sales_orders", "incremental", "", (ACCOUNT,), 7),
-    TablePlan("products", "full", "it has not been built"),
+    ModelPlan("sales_orders", "incremental", "", (ACCOUNT,), 7),
+    ModelPlan("products", "full", "it has not been built"),
 ]
 
 

@@ -35,7 +35,7 @@ from seil.sf_to_dw.load.events import ObjectLoad
 from seil.sf_to_dw.load.loader import LoadReport
 from seil.sf_to_dw.pipeline import RunReport
 from seil.warehouse.bookkeeping import LedgerRow, SchemaChange
-from seil.warehouse.protocol import Outcome
+from seil.warehouse.protocol import MergeOutcome
 
 Seil = Callable[..., Any]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -131,8 +131,8 @@ def run_report(*, updated: int, rejected: int = 0) -> RunReport:
     rows = [
         LedgerRow(name, "r", "delta", NOON, NOON, 3, 3, 3, 0, 3, balanced=True) for name in names
     ]
-    loads = [ObjectLoad(name, name, files=1, outcome=Outcome(unchanged=3)) for name in names]
-    loads[7] = replace(loads[7], outcome=Outcome(updated=updated, unchanged=3 - updated))
+    loads = [ObjectLoad(name, name, files=1, outcome=MergeOutcome(unchanged=3)) for name in names]
+    loads[7] = replace(loads[7], outcome=MergeOutcome(updated=updated, unchanged=3 - updated))
     rows[9] = replace(rows[9], curated=3 - rejected, merged=3 - rejected, set_aside=rejected)
     tables = [TableBuild(f"t{n}", "built", rows=5, mode="unchanged") for n in range(16)]
     return RunReport(

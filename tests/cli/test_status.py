@@ -32,7 +32,7 @@ from seil.settings import load_settings
 from seil.sf_to_dw.extract.flows import FlowStates
 from seil.sf_to_dw.lock import run_lock
 from seil.state.runs import RunRecord
-from seil.warehouse.duckdb.errors import translated
+from seil.warehouse.duckdb.errors import translate
 
 Seil = Callable[..., Any]
 Serve = Callable[..., OrgServer]
@@ -289,7 +289,7 @@ def test_a_comparison_that_failed_is_over_once_it_goes_well(
 
 def test_what_ended_the_last_run_is_named_first(context: Site, seil: Seil) -> None:
     """What ended earlier ones may be mended: the run did not get as far as to tell."""
-    held = translated("w", duckdb.IOException("set lock on file: held in python (PID 7)"))
+    held = translate("w", duckdb.IOException("set lock on file: held in python (PID 7)"))
     for error in (LakeError("file:///l", "write", "full"), held):
         with pytest.raises(type(error)), context.runs.run("run"):
             raise error

@@ -37,7 +37,7 @@ import seil.warehouse.duckdb.warehouse
 from seil.catalog import load_catalog
 from seil.modeling.blocks import UnanalysableError, model_block
 from seil.modeling.model import Models
-from seil.modeling.select import columns_read
+from seil.modeling.select import referenced_columns
 from seil.sf_to_dw import site_models
 
 _NAMING = ("seil.loads", "seil.builds")
@@ -200,7 +200,7 @@ def build_some() -> None:
     some = load_some(load_catalog(None))
     for name in some:
         # Kept by the functions that make it, for all forks.
-        columns_read(some[name].sql)
+        referenced_columns(some[name].sql)
         with suppress(UnanalysableError):
             model_block(some[name].sql)
 

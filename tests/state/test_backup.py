@@ -23,10 +23,10 @@ DECISION = Decision("size", "text", "mé", "2026-01-01T00:00:00+00:00", "int64",
 def filled(state: State) -> RunRecord:
     run = RunRecord.begin("run", {"objects": ["Account"]})
     attempt = Attempt("extract", "Account", 1, 1, NOW, done=7)
-    state.runs.put(run)
-    state.runs.put_attempt(run.run_id, attempt, [LogLine(1, 1, NOW, "INFO", "50% read\n'ok'")])
+    state.runs.store(run)
+    state.runs.store_attempt(run.run_id, attempt, [LogLine(1, 1, NOW, "INFO", "50% read\n'ok'")])
     state.decisions.add("Account", [DECISION])
-    state.troubles.put(Trouble("load", "Account", "load", "no", since=NOW))
+    state.troubles.store(Trouble("load", "Account", "load", "no", since=NOW))
     return run
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seil.warehouse import Outcome, Records, StagedFile, TableName, Warehouse
+from seil.warehouse import MergeOutcome, Records, StagedFile, TableName, Warehouse
 from seil.warehouse.merges import Holds
 from seil.warehouse.types import TEXT, TIMESTAMP
 
@@ -60,7 +60,7 @@ class Accounts:
         url = (self.folder / name).as_uri()
         return StagedFile(name, name, minute(at), columns, url, holds=holds)
 
-    def merge(self, *files: StagedFile, **options: Any) -> list[Outcome]:
+    def merge(self, *files: StagedFile, **options: Any) -> list[MergeOutcome]:
         with self.warehouse.transaction():
             outcomes = self.warehouse.merge(self.records, files, **options)
         return [outcomes[file.key] for file in files]

@@ -55,8 +55,8 @@ def test_ids_are_gone_missing_or_hidden(accounts: Accounts) -> None:
     )
     with accounts.warehouse.compare(TABLE, ids, key="Id", cursor="SystemModstamp") as found:
         assert found.living() == 3
-        assert found.gone(minute(5)) == ["gone"]
-        assert found.gone(minute(20)) == ["gone", "new"]
+        assert found.ids_not_in_source(minute(5)) == ["gone"]
+        assert found.ids_not_in_source(minute(20)) == ["gone", "new"]
         assert found.missing(minute(5)) == [("missing", minute(1))]
         assert found.hidden(minute(5)) == ["hidden"]
 
@@ -64,7 +64,7 @@ def test_ids_are_gone_missing_or_hidden(accounts: Accounts) -> None:
 def test_without_a_cursor_everything_counts(accounts: Accounts) -> None:
     ids = source(("Id",), ("kept",), ("missing",))
     with accounts.warehouse.compare(TABLE, ids, key="Id") as found:
-        assert found.gone(minute(-9)) == ["gone", "new"]
+        assert found.ids_not_in_source(minute(-9)) == ["gone", "new"]
         assert found.missing(minute(-9)) == [("missing", None)]
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.warehouse.records import OWN, TABLE, TYPES, Accounts, minute
 
 from seil.errors import StatementError
-from seil.warehouse import Outcome, Records, TableName, Warehouse
+from seil.warehouse import MergeOutcome, Records, TableName, Warehouse
 from seil.warehouse.merges import ChangeLog, MergeSource
 from seil.warehouse.types import TEXT
 
@@ -40,9 +40,9 @@ def test_merging_into_no_table_is_refused(warehouse: Warehouse) -> None:
 
 def test_every_row_of_a_file_is_counted_once(accounts: Accounts) -> None:
     first = accounts.file(1, [row("a"), row("b"), row(""), row("b", 1)])
-    assert accounts.merge(first) == [Outcome(inserted=2, superseded=1, without_key=1)]
+    assert accounts.merge(first) == [MergeOutcome(inserted=2, superseded=1, without_key=1)]
     again = accounts.file(3, [row("a"), row("b", 2, isdeleted=True), row("c", 1)])
-    assert accounts.merge(again) == [Outcome(inserted=1, deleted=1, unchanged=1)]
+    assert accounts.merge(again) == [MergeOutcome(inserted=1, deleted=1, unchanged=1)]
     assert accounts.rows("id, isdeleted") == [("a", False), ("b", True), ("c", False)]
 
 
@@ -115,7 +115,7 @@ def test_of_an_added_column_earlier_files_say_nothing(accounts: Accounts) -> Non
         accounts.warehouse.add_columns(accounts.records, pa.schema([pa.field("city", TEXT)]))
     file = accounts.file(1, [row(stamp=0)])
     late = replace(file, columns={**file.columns, "city": pa.field("name", TEXT)})
-    assert accounts.merge(late) == [Outcome(superseded=1)]
+    assert accounts.merge(late) == [MergeOutcome(superseded=1)]
     assert accounts.rows("name, city") == [("n", "n")]
 
 

@@ -18,7 +18,7 @@ import pytest
 from seil.errors import ConfigurationError, StatementError, WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse import Warehouse, open_warehouse
-from seil.warehouse.duckdb.errors import translated
+from seil.warehouse.duckdb.errors import translate
 
 NO_WAIT = timedelta(0)
 
@@ -200,7 +200,7 @@ def test_a_full_disk_commits_nothing(settings: WarehouseSettings) -> None:
     ],
 )
 def test_errors_are_translated(error: duckdb.Error, kind: type[WarehouseError], hint: str) -> None:
-    found = translated("duckdb:w", error)
+    found = translate("duckdb:w", error)
     assert type(found) is kind
     assert hint in found.hint
     assert "LINE 1" not in found.reason
@@ -212,7 +212,7 @@ def test_advice_for_another_program_is_left_out() -> None:
         "However, you would be able to open this database in read-only mode, e.g. by using the "
         "-readonly parameter in the CLI. See also https://duckdb.org/docs/connect/concurrency"
     )
-    found = translated("duckdb:w", duckdb.IOException(said))
+    found = translate("duckdb:w", duckdb.IOException(said))
     assert found.reason == (
         'Could not set lock on file "w": Conflicting lock is held in /usr/bin/x (PID 7)'
     )

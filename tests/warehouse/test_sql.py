@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from seil.warehouse import TableName
-from seil.warehouse.sql import Name, Sql, compose
+from seil.warehouse.sql import Sql, SqlName, compose
 
 
 def test_compose_quotes_names_and_text_and_keeps_sql() -> None:
     made = compose(
         "SELECT {column} FROM {table} WHERE {condition} AND b = {text} LIMIT {limit}",
-        column=Name('o"dd'),
+        column=SqlName('o"dd'),
         table=TableName("salesforce", "order"),
         condition=Sql("a > 1"),
         text="it's",

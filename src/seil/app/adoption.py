@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from seil.lake.site_layout import migrate, site_layout
 from seil.state.decisions import Decision, insert
-from seil.state.runs import RunRecord, put_run
+from seil.state.runs import RunRecord, store_run
 from seil.state.schema import SET_META
-from seil.state.troubles import Trouble, put_trouble
+from seil.state.troubles import Trouble, store_trouble
 
 if TYPE_CHECKING:
     from seil.lake import Lake
@@ -68,9 +68,9 @@ def _take_over(documents: _Documents, state: State) -> None:
         for name, decisions in documents.decisions.items():
             insert(transaction, name, decisions)
         for run in documents.runs:
-            put_run(transaction, run)
+            store_run(transaction, run)
         for trouble in documents.troubles:
-            put_trouble(transaction, trouble)
+            store_trouble(transaction, trouble)
         transaction.execute(SET_META, name=_ADOPTED, value=_TAKEN_OVER)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from seil.events.dispatch_state import DeadLetter
     from seil.events.envelope import Event
     from seil.modeling.build import TableBuild
-    from seil.modeling.plan import TablePlan
+    from seil.modeling.plan import ModelPlan
     from seil.sf_to_dw.extract.flow_run import FlowResult
     from seil.sf_to_dw.extract.plan import ExtractPlan
     from seil.sf_to_dw.ingest.ingestor import IngestReport
@@ -65,7 +65,7 @@ def load_document(entry: ObjectLoad) -> dict[str, Any]:
     }
 
 
-def table_plan_document(plan: TablePlan) -> dict[str, Any]:
+def table_plan_document(plan: ModelPlan) -> dict[str, Any]:
     changed = [{"source": str(change.source), "rows": change.rows} for change in plan.changed]
     return {**vars(plan), "changed": changed}
 

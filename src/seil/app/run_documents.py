@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seil.state.runs import Attempt, LogLine, RunRecord, Runs
+    from seil.state.runs import Attempt, LogLine, RunRecord, RunStore
 
 
 def run_document(run: RunRecord) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def run_document(run: RunRecord) -> dict[str, Any]:
     return {**body, "outcome": outcome, "is_alive": is_alive}
 
 
-def report_document(runs: Runs, run: RunRecord) -> dict[str, Any]:
+def report_document(runs: RunStore, run: RunRecord) -> dict[str, Any]:
     """What of a run that died was under way has died with it."""
     has_died = run.has_died
     attempts = [_attempt_document(attempt, has_died) for attempt in runs.attempts(run.run_id)]

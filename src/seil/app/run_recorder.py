@@ -24,7 +24,7 @@ from seil.errors import SeilError, StateError, error_type
 from seil.masking import mask
 from seil.observe.progress import Progress, Step
 from seil.observe.run_context import current_run
-from seil.state.runs import Attempt, AttemptOutcome, LogLine, Runs
+from seil.state.runs import Attempt, AttemptOutcome, LogLine, RunStore
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _current: ContextVar[int] = ContextVar("attempt", default=0)
 class RunRecorder:
     """Of one run; thread-safe. `log_lines` are kept of each attempt."""
 
-    def __init__(self, runs: Runs, run_id: str, *, log_lines: int) -> None:
+    def __init__(self, runs: RunStore, run_id: str, *, log_lines: int) -> None:
         self._runs = runs
         self._run_id = run_id
         self._log_lines = log_lines
@@ -99,12 +99,12 @@ class RunRecorder:
         with self._lock:
             if self._pending:
                 lines = self._taken_lines()
-                self._write(lambda: self._runs.put_lines(self._run_id, lines))
+                self._write(lambda: self._runs.store_lines(self._run_id, lines))
 
     def put(self, attempt: Attempt) -> None:
         with self._lock:
             lines = self._taken_lines()
-            self._write(lambda: self._runs.put_attempt(self._run_id, attempt, lines))
+            self._write(lambda: self._runs.store_attempt(self._run_id, attempt, lines))
 
     def _begin(self, step: str, about: str) -> RecordedAttempt:
         with self._lock:

@@ -20,8 +20,8 @@ from seil.events.envelope import Event
 from seil.observe.progress import SILENT, Progress
 from seil.observe.run_context import in_run
 from seil.settings import StateSettings
-from seil.state.runs import Outcome, RunRecord, bury_dead, put_run
-from seil.state.troubles import delete_trouble, put_trouble
+from seil.state.runs import Outcome, RunRecord, bury_dead, store_run
+from seil.state.troubles import delete_trouble, store_trouble
 
 if TYPE_CHECKING:
     from seil.events.bus import Bus
@@ -60,7 +60,7 @@ class RunBook:
     def run(self, command: str, **plan: Any) -> Iterator[Run]:
         """Writes down how a run ends, however it ends. `plan` is what it was asked to do."""
         record = RunRecord.begin(command, plan)
-        self.state.runs.put(record)
+        self.state.runs.store(record)
         recorder = RunRecorder(self.state.runs, record.run_id, log_lines=self.log_lines)
         run = Run(run_id=record.run_id, recorder=recorder)
         with in_run(record.run_id, command):
@@ -69,11 +69,11 @@ class RunBook:
                 with recorder.capture():
                     yield run
             except BaseException as error:
-                ended = record.ended(_outcome(command, error), _told(error))
+                ended = record.end(_outcome(command, error), _told(error))
                 self._write_down(ended, run)
                 raise
             outcome: Outcome = "incomplete" if run.troubles else "success"
-            self._write_down(record.ended(outcome), run)
+            self._write_down(record.end(outcome), run)
 
     def _write_down(self, record: RunRecord, run: Run) -> None:
         """Where that fails, a full disk say, what ended the run is what is raised."""
@@ -102,8 +102,8 @@ class RunBook:
                         delete_trouble(transaction, trouble)
                 for trouble in new:
                     named = replace(trouble, run_id=record.run_id, command=record.command)
-                    put_trouble(transaction, named)
-            put_run(transaction, replace(record, counts=run.counts))
+                    store_trouble(transaction, named)
+            store_run(transaction, replace(record, counts=run.counts))
             bury_dead(transaction, under_way, record.started_at)
 
     def _is_succeeded(self, record: RunRecord) -> bool:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.schema.registry import SchemaRegistry
     from seil.state import State
     from seil.warehouse import Warehouse
-    from seil.warehouse.readers import Publication, ReadWarehouse
+    from seil.warehouse.readers import Publication, WarehouseReader
 
 
 class Site:
@@ -210,7 +210,7 @@ class Site:
             open_url=None if read_only else self.lake.open_url,
         )
 
-    def reading(self, *, wait: timedelta | None = None) -> AbstractContextManager[ReadWarehouse]:
+    def reading(self, *, wait: timedelta | None = None) -> AbstractContextManager[WarehouseReader]:
         """The warehouse for what only looks at it: no run waits for it, nor it for a run.
 
         `wait` is for a run, where there is no copy for readers.

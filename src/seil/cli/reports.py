@@ -13,7 +13,7 @@ from seil.cli.output import Bad
 if TYPE_CHECKING:
     from seil.cli.frame import Call
     from seil.modeling.build import BuildReport
-    from seil.modeling.plan import TablePlan
+    from seil.modeling.plan import ModelPlan
     from seil.sf_to_dw.extract.extractor import ExtractReport
     from seil.sf_to_dw.extract.flow_run import FlowResult
     from seil.sf_to_dw.extract.plan import ExtractPlan, PlannedObject
@@ -138,7 +138,7 @@ def loaded(call: Call, report: LoadReport) -> None:
             output.line(f"  left out: {error}", style="red")
 
 
-def build_planned(call: Call, plans: Sequence[TablePlan]) -> None:
+def build_planned(call: Call, plans: Sequence[ModelPlan]) -> None:
     if call.json:
         call.answer(
             "seil.build-plan/1", {"tables": [documents.table_plan_document(plan) for plan in plans]}

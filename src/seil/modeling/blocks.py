@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlglot import exp
 
 from seil.modeling.business_date import is_call
-from seil.modeling.model import parsed
+from seil.modeling.model import parse_model
 from seil.modeling.names import is_table, table_name
 from seil.warehouse.protocol import TableName
 
@@ -45,14 +45,14 @@ class VolatileError(UnanalysableError):
 
 
 @dataclass(frozen=True)
-class Column:
+class BlockColumn:
     """A column of one of the relations that a block reads, by the alias it has there."""
 
     alias: str
     name: str
 
 
-Alternatives = tuple[Column, ...]
+Alternatives = tuple[BlockColumn, ...]
 """Columns of which one has the value, whatever the row."""
 
 
@@ -65,7 +65,7 @@ class Equality:
 
 
 @dataclass(eq=False)
-class Block:
+class ModelBlock:
     """One SELECT. `relations` are in the order of joining, the first is kept whole (`root`).
 
     `grains` are the columns by which rows are grouped, or looked at together by a window: each is a
@@ -77,7 +77,7 @@ class Block:
     relations: dict[str, Relation] = field(default_factory=dict)
     inner: set[str] = field(default_factory=set)
     equalities: dict[str, list[Equality]] = field(default_factory=dict)
-    grains: list[frozenset[Column]] = field(default_factory=list)
+    grains: list[frozenset[BlockColumn]] = field(default_factory=list)
     outputs: dict[str, exp.Expression] = field(default_factory=dict)
     star: str = ""
 
@@ -96,21 +96,21 @@ class Block:
         if name in self.outputs:
             return self.columns(self.outputs[name])
         if self.star:
-            return (Column(self.star, name),)
+            return (BlockColumn(self.star, name),)
         raise UnanalysableError(f"{self.name or 'the last SELECT'} has no column {name}")
 
-    def same(self, name: str) -> Column | None:
+    def same(self, name: str) -> BlockColumn | None:
         """The one column that an output column is, if it is one."""
         plain = self.outputs[name].unalias().unnest() if name in self.outputs else None
         if isinstance(plain, exp.Column):
             return self.trace(name)[0]
-        return Column(self.star, name) if self.star and plain is None else None
+        return BlockColumn(self.star, name) if self.star and plain is None else None
 
     def columns(self, expression: exp.Expression) -> Alternatives:
         """The columns of which one has the expression's value."""
         return tuple(dict.fromkeys(self._columns(expression)))
 
-    def keeps_together(self, column: Column) -> bool:
+    def keeps_together(self, column: BlockColumn) -> bool:
         """Whether rows that are grouped or looked at together agree in the column."""
         return all(column in grain for grain in self.grains)
 
@@ -121,10 +121,10 @@ class Block:
             else:
                 yield from relation.tables()
 
-    def _columns(self, expression: exp.Expression) -> Iterator[Column]:
+    def _columns(self, expression: exp.Expression) -> Iterator[BlockColumn]:
         match expression:
             case exp.Column():
-                yield self._resolved(expression)
+                yield self._resolve(expression)
             case exp.Alias() | exp.Paren():
                 yield from self._columns(expression.this)
             case exp.Coalesce():
@@ -142,30 +142,30 @@ class Block:
             case _:
                 raise UnanalysableError(f"{expression.sql('duckdb')} is not a column")
 
-    def _resolved(self, column: exp.Column) -> Column:
+    def _resolve(self, column: exp.Column) -> BlockColumn:
         name, alias = column.name.lower(), column.table.lower()
         if alias:
             if alias not in self.relations:
                 raise UnanalysableError(f"{column.sql()} is of no relation that is read here")
-            return Column(alias, name)
+            return BlockColumn(alias, name)
         if len(self.relations) == 1:
-            return Column(self.root, name)
+            return BlockColumn(self.root, name)
         having = [
-            a for a, r in self.relations.items() if isinstance(r, Block) and name in r.outputs
+            a for a, r in self.relations.items() if isinstance(r, ModelBlock) and name in r.outputs
         ]
         unknown = any(isinstance(r, TableName) or r.star for r in self.relations.values())
         if len(having) != 1 or unknown:
             raise UnanalysableError(f"{name} is not said to be of one relation")
-        return Column(having[0], name)
+        return BlockColumn(having[0], name)
 
 
-Relation = Block | TableName
+Relation = ModelBlock | TableName
 
 
 @cache
-def model_block(sql: str) -> Block:
+def model_block(sql: str) -> ModelBlock:
     """Raises UnanalysableError."""
-    query = parsed(sql)
+    query = parse_model(sql)
     for node in query.walk():
         if isinstance(node, _VOLATILE_NODES):
             raise VolatileError(f"{node.sql('duckdb')} differs from build to build")
@@ -175,7 +175,7 @@ def model_block(sql: str) -> Block:
     return _block(query, {}, "")
 
 
-def _block(query: object, ctes: Mapping[str, Block], name: str) -> Block:
+def _block(query: object, ctes: Mapping[str, ModelBlock], name: str) -> ModelBlock:
     if not isinstance(query, exp.Select):
         raise UnanalysableError(f"{name or 'the model'} is not a plain SELECT")
     _check_clauses(query, name)
@@ -184,7 +184,7 @@ def _block(query: object, ctes: Mapping[str, Block], name: str) -> Block:
         if cte.args["alias"].columns:
             raise UnanalysableError(f"{cte.alias} renames its columns")
         ctes[cte.alias.lower()] = _block(cte.this, ctes, cte.alias.lower())
-    block = Block(query, name)
+    block = ModelBlock(query, name)
     _read_relations(block, ctes)
     reads_table = any(isinstance(r, TableName) for r in block.relations.values())
     for column in _own(block, exp.Column):
@@ -219,7 +219,7 @@ def _inner_query(join: exp.Join) -> exp.Expression | None:
     return on.find(exp.Query) if on else None
 
 
-def _read_relations(block: Block, ctes: Mapping[str, Block]) -> None:
+def _read_relations(block: ModelBlock, ctes: Mapping[str, ModelBlock]) -> None:
     source = block.select.args.get("from_")
     if source is None:
         raise UnanalysableError(f"{block.name or 'the model'} reads nothing")
@@ -234,7 +234,9 @@ def _read_relations(block: Block, ctes: Mapping[str, Block]) -> None:
             block.inner.add(alias)
 
 
-def _read_relation(block: Block, source: exp.Expression, ctes: Mapping[str, Block]) -> str:
+def _read_relation(
+    block: ModelBlock, source: exp.Expression, ctes: Mapping[str, ModelBlock]
+) -> str:
     alias = source.alias_or_name.lower()
     if source.args.get("joins") or source.args.get("pivots") or source.args.get("sample"):
         raise UnanalysableError(f"{alias} is not read as a plain table")
@@ -258,7 +260,7 @@ def _read_relation(block: Block, source: exp.Expression, ctes: Mapping[str, Bloc
     return alias
 
 
-def _read_outputs(block: Block) -> None:
+def _read_outputs(block: ModelBlock) -> None:
     for expression in block.select.expressions:
         if expression.is_star:
             single = len(block.relations) == 1 and isinstance(expression, exp.Star)
@@ -269,7 +271,7 @@ def _read_outputs(block: Block) -> None:
             block.outputs[expression.alias_or_name.lower()] = expression
 
 
-def _read_equalities(block: Block) -> None:
+def _read_equalities(block: ModelBlock) -> None:
     where = block.select.args.get("where")
     of_all = list(_conjuncts(where.this)) if where else []
     ons = {
@@ -298,7 +300,7 @@ def _conjuncts(condition: exp.Expression) -> Iterator[exp.Expression]:
 
 
 def _equality(
-    block: Block, conjunct: exp.Expression, alias: str, earlier: set[str]
+    block: ModelBlock, conjunct: exp.Expression, alias: str, earlier: set[str]
 ) -> Equality | None:
     if not isinstance(conjunct, exp.EQ):
         return None
@@ -317,7 +319,7 @@ def _equality(
     return None
 
 
-def _grains(block: Block) -> Iterator[frozenset[Column]]:
+def _grains(block: ModelBlock) -> Iterator[frozenset[BlockColumn]]:
     group = block.select.args.get("group")
     if group:
         if any(value for clause, value in group.args.items() if clause != "expressions"):
@@ -331,7 +333,7 @@ def _grains(block: Block) -> Iterator[frozenset[Column]]:
         yield _plain(block, window.args.get("partition_by") or [])
 
 
-def _own(block: Block, kind: type[_Node], *, windowed: bool = True) -> Iterator[_Node]:
+def _own(block: ModelBlock, kind: type[_Node], *, windowed: bool = True) -> Iterator[_Node]:
     """Nodes of the SELECT itself, not of queries that it reads from."""
     clauses = [block.select.args.get(name) for name in _OWN_CLAUSES]
     ons = [join.args.get("on") for join in block.select.args.get("joins") or []]
@@ -341,7 +343,7 @@ def _own(block: Block, kind: type[_Node], *, windowed: bool = True) -> Iterator[
                 yield node
 
 
-def _plain(block: Block, expressions: list[exp.Expression]) -> frozenset[Column]:
+def _plain(block: ModelBlock, expressions: list[exp.Expression]) -> frozenset[BlockColumn]:
     """Those of the expressions that are columns; `GROUP BY 1` is the first output."""
     columns = set()
     outputs = list(block.outputs.values())

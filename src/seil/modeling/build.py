@@ -20,8 +20,8 @@ from seil.events.bus import Bus
 from seil.events.envelope import Event
 from seil.events.file_events import event_id
 from seil.modeling.model import Model, Models
-from seil.modeling.plan import Mode, TablePlan, new_planner
-from seil.modeling.tests import Tested, TestFailure, broken_tests, tests_passed
+from seil.modeling.plan import Mode, ModelPlan, new_planner
+from seil.modeling.tests import TestFailure, TestInputs, failing_tests, passing_tests
 from seil.modeling.work import Work
 from seil.observe.progress import SILENT, Progress, Step
 from seil.warehouse.bookkeeping import BuildRow, BuiltVersion
@@ -125,11 +125,11 @@ class _ExplainedError(Exception):
 
 def explain(
     warehouse: Warehouse, models: Models, *, tables: Iterable[str] = (), full: bool = False
-) -> list[TablePlan]:
+) -> list[ModelPlan]:
     """What a build would do to each table, and why. Changes nothing."""
     selected = models.select(tables)
     warehouse.bookkeeping.prepare()
-    plans: list[TablePlan] = []
+    plans: list[ModelPlan] = []
     with suppress(_ExplainedError), warehouse.commit("explain") as commit:
         planner = new_planner(warehouse, commit.builder, models, full=full)
         modes: dict[str, Mode] = {}
@@ -180,15 +180,15 @@ class _Build:
         tested = self._tested_against(tables)
         for model in self.selected:
             if tables[model.name].is_built:
-                tables[model.name] = self._tested(model, tables[model.name], tested)
+                tables[model.name] = self._test(model, tables[model.name], tested)
         self._settle(tables)
         self._remember(tables, commit.recorder)
-        return self._recorded(tuple(tables.values()), commit.recorder)
+        return self._record(tuple(tables.values()), commit.recorder)
 
     def _stage(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild:
         if reason := self.refused.get(model.name):
             return TableBuild(model.name, "failed", message=reason)
-        if blocked := self._blocked(model, tables):
+        if blocked := self._blocked_build(model, tables):
             return blocked
         begun = time.monotonic()
         modes = {n: work.plan.mode for n, work in self.work.items() if work.differs}
@@ -215,19 +215,19 @@ class _Build:
             notes=work.notes,
         )
 
-    def _tested_against(self, tables: Mapping[str, TableBuild]) -> Tested:
+    def _tested_against(self, tables: Mapping[str, TableBuild]) -> TestInputs:
         staged = {name: work for name, work in self.work.items() if tables[name].is_built}
-        return Tested(
+        return TestInputs(
             {name: work.staged.relation for name, work in staged.items() if work.differs},
             {name: work.change for name, work in staged.items() if work.plan.mode != "full"},
             {name: entry.version for name, entry in self.planner.built.items()},
         )
 
-    def _tested(self, model: Model, made: TableBuild, tested: Tested) -> TableBuild:
+    def _test(self, model: Model, made: TableBuild, tested: TestInputs) -> TableBuild:
         known = self.planner.built.get(model.name)
         with self._refusable(model, made.mode):
             passed = known.checked if known else {}
-            failures = tuple(broken_tests(model, self.warehouse, tested, passed))
+            failures = tuple(failing_tests(model, self.warehouse, tested, passed))
         errors = [str(failure) for failure in failures if failure.level == "error"]
         state: State = "failed" if errors else "built"
         return replace(made, state=state, message="; ".join(errors), failures=failures)
@@ -236,7 +236,7 @@ class _Build:
         """Publishes the tables that passed, together, and discards the others."""
         for name, work in self.work.items():
             table = tables[name]
-            if table.is_built and (blocked := self._blocked(work.model, tables)):
+            if table.is_built and (blocked := self._blocked_build(work.model, tables)):
                 tables[name] = replace(blocked, notes=table.notes, failures=table.failures)
         staged = [work for work in self.work.values() if work.is_staged]
         passed = [work for work in staged if tables[work.model.name].is_built]
@@ -262,15 +262,15 @@ class _Build:
             known[model.name] = replace(
                 known[model.name],
                 fingerprint=self.work[model.name].fingerprint(known),
-                checked=tests_passed(model, tables[model.name].failures, firm),
+                checked=passing_tests(model, tables[model.name].failures, firm),
             )
         recorder.record_built(
             [known[model.name] for model in built],
-            {model.name: self.planner.read(model) for model in built},
+            {model.name: self.planner.source_columns(model) for model in built},
             among=self.models,
         )
 
-    def _blocked(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild | None:
+    def _blocked_build(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild | None:
         upstream = sorted(self.models.upstream(model.name))
         failed = [name for name in upstream if name in tables and not tables[name].is_built]
         if not failed:
@@ -293,7 +293,7 @@ class _Build:
     def _build_id(self) -> str:
         return f"{self.started:%Y%m%dT%H%M%S.%fZ}"
 
-    def _recorded(self, tables: tuple[TableBuild, ...], recorder: Recorder) -> BuildReport:
+    def _record(self, tables: tuple[TableBuild, ...], recorder: Recorder) -> BuildReport:
         totals = self.warehouse.bookkeeping.load_totals()
         report = BuildReport(self._build_id, tables, totals.files, totals.last_loaded_at)
         recorder.record_builds(
@@ -311,7 +311,7 @@ class _Build:
                 for table in tables
             ]
         )
-        self.outbox.put(recorder, [_event(report)])
+        self.outbox.add(recorder, [_event(report)])
         return report
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from seil.warehouse.dialect import render
-from seil.warehouse.sql import Name, Sql, compose, joined, quoted
+from seil.warehouse.sql import Sql, SqlName, compose, join, quote
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
@@ -32,9 +32,9 @@ def export_select(
     filled = (str(n) for n, column in enumerate(columns, 1) if column)
     select = compose(
         "SELECT {columns} FROM {rows} ORDER BY {order}",
-        columns=joined(", ", values),
-        rows=_distinct(table, columns, line_of) if line_of else quoted(table),
-        order=joined(", ", filled),
+        columns=join(", ", values),
+        rows=_distinct(table, columns, line_of) if line_of else quote(table),
+        order=join(", ", filled),
     )
     return render(select, warehouse.dialect, place=f"the export of {table}")
 
@@ -48,7 +48,7 @@ def _distinct(table: TableName, columns: Sequence[str | None], line_of: str) -> 
     read = dict.fromkeys([line_of, *filter(None, columns)])
     return compose(
         "(SELECT DISTINCT {columns} FROM {table}) AS lines",
-        columns=joined(", ", map(quoted, read)),
+        columns=join(", ", map(quote, read)),
         table=table,
     )
 
@@ -57,4 +57,4 @@ def _value(column: pa.Field[pa.DataType]) -> Sql:
     """Arrow would write small decimals with an exponent; SQL does not."""
     is_decimal = pa.types.is_decimal(column.type)
     template = "CAST({name} AS VARCHAR)" if is_decimal else "{name}"
-    return compose(template, name=Name(column.name))
+    return compose(template, name=SqlName(column.name))

@@ -149,7 +149,7 @@ class _Reader:
         try:
             return parsed_lineage(
                 None,
-                _qualified(model),
+                _qualify(model),
                 self._schema_of(model),
                 dialect=WRITTEN_IN,
                 trim_selects=False,
@@ -205,7 +205,7 @@ class _Reader:
         return types
 
 
-def _qualified(model: Model) -> exp.Query:
+def _qualify(model: Model) -> exp.Query:
     """The query with every table in a schema: sqlglot looks them all up at one depth."""
     query = model.query
     for table in tables_of(query):

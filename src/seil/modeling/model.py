@@ -21,7 +21,7 @@ from sqlglot.optimizer.scope import traverse_scope
 from seil.errors import ConfigurationError, Problem
 from seil.modeling.business_date import BusinessZone, check_calls, cut_columns
 from seil.modeling.names import is_table, name_problem, table_name
-from seil.modeling.needs import Need, unmet_needs
+from seil.modeling.needs import ColumnNeed, unmet_needs
 from seil.modeling.sources import Sources
 from seil.warehouse.dialect import parse_select
 from seil.warehouse.protocol import TableName
@@ -65,7 +65,7 @@ class ModelTest(_Entry):
 
     @model_validator(mode="before")
     @classmethod
-    def _named(cls, data: Any) -> Any:
+    def _normalize(cls, data: Any) -> Any:
         if isinstance(data, str):
             data = {data: ()}
         kinds = [kind for kind in _KINDS if kind in data] if isinstance(data, dict) else []
@@ -121,7 +121,7 @@ class Model:
     @property
     def query(self) -> exp.Query:
         """Parsed, the caller's own to change."""
-        return parsed(self.sql).copy()
+        return parse_model(self.sql).copy()
 
     @property
     def cut_columns(self) -> frozenset[str]:
@@ -148,7 +148,7 @@ class Models(Mapping[str, Model]):
         models: Iterable[Model],
         sources: Sources,
         *,
-        needs: Iterable[Need] = (),
+        needs: Iterable[ColumnNeed] = (),
         zone: Callable[[], BusinessZone] = BusinessZone,
     ) -> None:
         self._models = {model.name: model for model in models}
@@ -159,7 +159,7 @@ class Models(Mapping[str, Model]):
             for model in self._models.values()
             for problem in (*_name_problems(model, sources), *self._unknown(model))
         )
-        self._order = self._sorted()
+        self._order = self._sort()
         _raise(unmet_needs(self._models, needs))
 
     def __getitem__(self, name: str) -> Model:
@@ -188,7 +188,7 @@ class Models(Mapping[str, Model]):
             along |= more
         return [self[name] for name in self if name in along or not wanted]
 
-    def _sorted(self) -> tuple[str, ...]:
+    def _sort(self) -> tuple[str, ...]:
         upstream = {name: self.upstream(name) for name in sorted(self._models)}
         try:
             return tuple(TopologicalSorter(upstream).static_order())
@@ -212,7 +212,7 @@ def load_models(
     folders: Iterable[tuple[str, Path | Traversable]],
     sources: Sources,
     *,
-    needs: Iterable[Need] = (),
+    needs: Iterable[ColumnNeed] = (),
     zone: Callable[[], BusinessZone] = BusinessZone,
 ) -> Models:
     """The models of several folders, each with its name in messages: a file replaces one of the
@@ -222,7 +222,7 @@ def load_models(
     """
     files: dict[tuple[str, str], _File] = {}
     for shown, folder in folders:
-        files |= _read(shown, folder)
+        files |= _read_files(shown, folder)
     problems: list[Problem] = []
     models: list[Model] = []
     for name in sorted({stem for stem, _ in files}):
@@ -248,19 +248,19 @@ def _name_problems(model: Model, sources: Sources) -> Iterator[Problem]:
 
 
 @cache
-def parsed(sql: str) -> exp.Query:
+def parse_model(sql: str) -> exp.Query:
     """Shared: not to be changed."""
     return parse_select(sql)
 
 
 @cache
 def _cut_columns(sql: str) -> frozenset[str]:
-    return cut_columns(parsed(sql))
+    return cut_columns(parse_model(sql))
 
 
 @cache
 def _reads(sql: str) -> frozenset[TableName]:
-    return frozenset(table_name(table) for table in tables_of(parsed(sql)))
+    return frozenset(table_name(table) for table in tables_of(parse_model(sql)))
 
 
 def tables_of(query: exp.Query) -> list[exp.Table]:
@@ -280,7 +280,7 @@ class _File:
     shown: str
 
 
-def _read(shown: str, folder: Path | Traversable) -> dict[tuple[str, str], _File]:
+def _read_files(shown: str, folder: Path | Traversable) -> dict[tuple[str, str], _File]:
     """By table name and suffix."""
     return {
         (Path(file.name).stem.lower(), Path(file.name).suffix): _File(
@@ -305,7 +305,7 @@ def _model(name: str, files: Mapping[tuple[str, str], _File]) -> Model:
     if model.described.name != name:
         raise ValueError(f"is named {model.described.name!r} inside")
     _reads(model.sql)
-    check_calls(parsed(model.sql))
+    check_calls(parse_model(model.sql))
     return model
 
 

@@ -13,7 +13,7 @@ from seil.errors import Problem
 from seil.modeling.names import near_names, table_name
 
 
-class Model(Protocol):
+class ModelColumns(Protocol):
     @property
     def name(self) -> str: ...
 
@@ -30,7 +30,7 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True)
-class Need:
+class ColumnNeed:
     """A column of a model that somebody needs: `by` says who, in words that follow "which"."""
 
     table: str
@@ -38,7 +38,9 @@ class Need:
     by: str
 
 
-def unmet_needs(models: Mapping[str, Model], needs: Iterable[Need]) -> Iterator[Problem]:
+def unmet_needs(
+    models: Mapping[str, ModelColumns], needs: Iterable[ColumnNeed]
+) -> Iterator[Problem]:
     """A problem for each needed column that a model's SELECT does not give."""
     outputs = _Outputs(models)
     of_models = (need for model in models.values() for need in _needs_of(model))
@@ -51,14 +53,14 @@ def unmet_needs(models: Mapping[str, Model], needs: Iterable[Need]) -> Iterator[
         yield Problem(model.file, reason, near_names(need.column, columns))
 
 
-def _needs_of(model: Model) -> Iterator[Need]:
-    for table, column in _columns_read(model.query):
-        yield Need(table, column, f"{model.file} reads")
+def _needs_of(model: ModelColumns) -> Iterator[ColumnNeed]:
+    for table, column in _referenced_columns(model.query):
+        yield ColumnNeed(table, column, f"{model.file} reads")
     for column, table, field in model.references:
-        yield Need(table, field, f"the relationships test of {model.name}.{column} needs")
+        yield ColumnNeed(table, field, f"the relationships test of {model.name}.{column} needs")
 
 
-def _columns_read(query: exp.Query) -> Iterator[tuple[str, str]]:
+def _referenced_columns(query: exp.Query) -> Iterator[tuple[str, str]]:
     """Of models: (table, column). A column that could be of several relations is left out."""
     for scope in traverse_scope(query):
         alone = len(scope.selected_sources) == 1
@@ -74,7 +76,7 @@ def _columns_read(query: exp.Query) -> Iterator[tuple[str, str]]:
 class _Outputs:
     """The columns of models by table; None where a star is of a table that is not described."""
 
-    models: Mapping[str, Model]
+    models: Mapping[str, ModelColumns]
 
     def __post_init__(self) -> None:
         self._columns: dict[str, frozenset[str] | None] = {}

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal
 
-from seil.modeling.blocks import Block, UnanalysableError, VolatileError, model_block
+from seil.modeling.blocks import ModelBlock, UnanalysableError, VolatileError, model_block
 from seil.modeling.business_date import BusinessZone, is_date
 from seil.modeling.model import Model, Models
 from seil.modeling.reach import Reach, Scope, model_scope
-from seil.modeling.select import Columns, columns_read, source_types
+from seil.modeling.select import Columns, referenced_columns, source_types
 from seil.warehouse.bookkeeping import IS_OLD, SEQUENCE, BuiltVersion, Change, images
 from seil.warehouse.dialect import render
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import Name, Sql, compose, joined, quoted
+from seil.warehouse.sql import Sql, SqlName, compose, join, quote
 
 if TYPE_CHECKING:
     from seil.warehouse.builds import Builder
@@ -44,7 +44,7 @@ class SourceChange:
 
 
 @dataclass(frozen=True)
-class TablePlan:
+class ModelPlan:
     """`keys` is how many driving records are affected, None where that was not asked."""
 
     table: str
@@ -58,7 +58,7 @@ class TablePlan:
 class Analysis:
     """What a model's SQL says about following changes; `refused` where it says too little."""
 
-    block: Block | None
+    block: ModelBlock | None
     scope: Scope | None
     refused: str = ""
     is_volatile: bool = False
@@ -79,34 +79,34 @@ class Planner:
     full_for: Mapping[str, str] = field(default_factory=dict)
     _analyses: dict[str, Analysis] = field(default_factory=dict)
 
-    def plan(self, model: Model, upstream: Mapping[str, Mode]) -> TablePlan:
+    def plan(self, model: Model, upstream: Mapping[str, Mode]) -> ModelPlan:
         """Has the affected values of the scope held for the change.
 
         `upstream` is how the tables of this build are built that come before it.
         """
-        changed = tuple(self._changed(model))
+        changed = tuple(self._source_changes(model))
         if reason := self._reason(model, upstream):
-            return TablePlan(model.name, "full", reason, changed)
+            return ModelPlan(model.name, "full", reason, changed)
         if not changed:
-            return TablePlan(model.name, "unchanged", "nothing it reads has changed")
+            return ModelPlan(model.name, "unchanged", "nothing it reads has changed")
         try:
             keys = self._keys(model, [change.source for change in changed])
         except UnanalysableError as error:
-            return TablePlan(model.name, "full", f"cannot follow the changes: {error}", changed)
+            return ModelPlan(model.name, "full", f"cannot follow the changes: {error}", changed)
         if keys > max(_FULL_ROWS, _FULL_SHARE * self.count(model.name)):
             reason = f"{keys:,} driving records are affected"
-            return TablePlan(model.name, "full", reason, changed, keys)
+            return ModelPlan(model.name, "full", reason, changed, keys)
         if not keys:
             reason = "no row can have changed"
-            return TablePlan(model.name, "unchanged", reason, changed, keys)
-        return TablePlan(model.name, "incremental", "", changed, keys)
+            return ModelPlan(model.name, "unchanged", reason, changed, keys)
+        return ModelPlan(model.name, "incremental", "", changed, keys)
 
     def analysis(self, model: Model) -> Analysis:
         if model.name not in self._analyses:
-            self._analyses[model.name] = self._analysed(model)
+            self._analyses[model.name] = self._analyse(model)
         return self._analyses[model.name]
 
-    def followed(self, model: Model) -> tuple[Block, Scope]:
+    def incremental_parts(self, model: Model) -> tuple[ModelBlock, Scope]:
         """Raises UnanalysableError when changes cannot be followed through the model."""
         analysis = self.analysis(model)
         if analysis.block is None or analysis.scope is None:
@@ -120,7 +120,7 @@ class Planner:
         inputs = [_BUILT_THIS_WAY, model.sql, model.described.model_dump_json()]
         for name in sorted(self.models.upstream(model.name)):
             inputs += [name, built[name].version if name in built else ""]
-        for source, names in sorted(self.read(model).items()):
+        for source, names in sorted(self.source_columns(model).items()):
             schema = self.columns(source)
             have = set(schema.names) if schema is not None else set()
             types = [
@@ -131,9 +131,9 @@ class Planner:
         digest = hashlib.sha256("\n".join(inputs).encode()).hexdigest()
         return f"{digest} {self.zone.name}" if self._depends_on_zone(model) else digest
 
-    def read(self, model: Model) -> dict[TableName, frozenset[str]]:
+    def source_columns(self, model: Model) -> dict[TableName, frozenset[str]]:
         """The columns that a model reads of each source table."""
-        read = dict(columns_read(model.sql))
+        read = dict(referenced_columns(model.sql))
         for source, names in read.items():
             if "*" in names or self.analysis(model).refused:
                 schema = self.columns(source)
@@ -146,7 +146,7 @@ class Planner:
         Asked in every build: only names are compared, so more can depend on it than do.
         """
         type_of = source_types(self.models.sources, self.columns)
-        read = columns_read(model.sql)
+        read = referenced_columns(model.sql)
 
         def is_day(name: str) -> bool:
             types = [type_of(source, name) for source, names in read.items() if name in names]
@@ -158,7 +158,7 @@ class Planner:
     def _source_keys(self) -> dict[TableName, str]:
         return {table: source.key for table, source in self.models.sources.items()}
 
-    def _analysed(self, model: Model) -> Analysis:
+    def _analyse(self, model: Model) -> Analysis:
         try:
             block = model_block(model.sql)
             scope = model_scope(block, self._source_keys, model.described.key)
@@ -175,9 +175,9 @@ class Planner:
             return f"row by row it failed: {reason}"
         if built is None or self.columns(model.table) is None:
             return "it has not been built"
-        return self._outdated(model, built) or self._refused(model, upstream)
+        return self._outdated_reason(model, built) or self._full_build_reason(model, upstream)
 
-    def _outdated(self, model: Model, built: BuiltVersion) -> str:
+    def _outdated_reason(self, model: Model, built: BuiltVersion) -> str:
         if built.fingerprint == WITHOUT_SCOPE:
             return "it has rows without a driving record"
         if built.fingerprint != (now := self.fingerprint(model, self.built)):
@@ -185,7 +185,7 @@ class Planner:
         whole = {str(change.source) for change in self._unseen(model) if change.is_whole}
         return f"much of {', '.join(sorted(whole))} has changed" if whole else ""
 
-    def _refused(self, model: Model, upstream: Mapping[str, Mode]) -> str:
+    def _full_build_reason(self, model: Model, upstream: Mapping[str, Mode]) -> str:
         reads = self.models.upstream(model.name)
         if moved := sorted(
             name for name in reads if upstream.get(name, "unchanged") != "unchanged"
@@ -201,7 +201,7 @@ class Planner:
         seen = built.sequence if built else 0
         return [c for c in self.changes if c.sequence > seen and c.source in model.reads]
 
-    def _changed(self, model: Model) -> list[SourceChange]:
+    def _source_changes(self, model: Model) -> list[SourceChange]:
         rows: dict[TableName, int] = {}
         for change in self._unseen(model):
             rows[change.source] = rows.get(change.source, 0) + change.rows
@@ -209,8 +209,8 @@ class Planner:
 
     def _keys(self, model: Model, sources: Sequence[TableName]) -> int:
         """Holds the affected values of the scope; returns how many there are."""
-        block, scope = self.followed(model)
-        read = self.read(model)
+        block, scope = self.incremental_parts(model)
+        read = self.source_columns(model)
 
         def changed(source: TableName) -> Sql:
             return self._changed_records(model, source, read[source])
@@ -240,24 +240,24 @@ class Planner:
                 ELSE max({sequence}) OVER (PARTITION BY {key}) END"""
         ends = compose(
             first_and_last if len(changes) > 1 else "",
-            key=Name(key),
-            sequence=Name(SEQUENCE),
-            is_old=Name(IS_OLD),
+            key=SqlName(key),
+            sequence=SqlName(SEQUENCE),
+            is_old=SqlName(IS_OLD),
         )
         return compose(
             """
             SELECT {columns} FROM (
                 SELECT {columns} FROM {images} WHERE {sequence} >= {first} {ends}
             ) AS c GROUP BY {columns} HAVING count(*) = 1""",
-            columns=joined(", ", map(quoted, names)),
+            columns=join(", ", map(quote, names)),
             images=images(source),
-            sequence=Name(SEQUENCE),
+            sequence=SqlName(SEQUENCE),
             first=min(change.sequence for change in changes),
             ends=ends,
         )
 
     def count(self, relation: str, where: Sql = _EVERY) -> int:
-        counted = compose("SELECT count(*) AS n FROM {t} WHERE {w}", t=Name(relation), w=where)
+        counted = compose("SELECT count(*) AS n FROM {t} WHERE {w}", t=SqlName(relation), w=where)
         rows = self.warehouse.query(render(counted, self.warehouse.dialect))
         return int(rows["n"][0].as_py())
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from seil.modeling.blocks import Block, Column, Relation, UnanalysableError
+from seil.modeling.blocks import BlockColumn, ModelBlock, Relation, UnanalysableError
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import Name, Sql, compose, joined
+from seil.warehouse.sql import Sql, SqlName, compose, join
 
 _Values = str
 """The name of a CTE with the one column `v`."""
@@ -35,7 +35,9 @@ class Scope:
     is_joined: bool = False
 
 
-def model_scope(block: Block, keys: Mapping[TableName, str], described: Iterable[str]) -> Scope:
+def model_scope(
+    block: ModelBlock, keys: Mapping[TableName, str], described: Iterable[str]
+) -> Scope:
     """`keys` are the keys of the source tables, `described` the model's own key.
 
     Raises UnanalysableError when no output column says it.
@@ -49,7 +51,7 @@ def model_scope(block: Block, keys: Mapping[TableName, str], described: Iterable
     return chosen[0]
 
 
-def _scopes(block: Block, output: str) -> Iterable[Scope]:
+def _scopes(block: ModelBlock, output: str) -> Iterable[Scope]:
     column = block.same(output)
     if column is None:
         return
@@ -63,7 +65,7 @@ def _scopes(block: Block, output: str) -> Iterable[Scope]:
             yield Scope(output, *origin, is_joined=True)
 
 
-def _origin(block: Block, column: Column) -> tuple[TableName, str] | None:
+def _origin(block: ModelBlock, column: BlockColumn) -> tuple[TableName, str] | None:
     """Where a column of the root comes from, if rows can be made for each value of it alone."""
     if not block.keeps_together(column):
         return None
@@ -84,44 +86,44 @@ class Reach:
     has: Callable[[TableName, str], bool]
     _named: dict[str, str] = field(default_factory=dict)
 
-    def keys(self, block: Block, scope: Scope, sources: Iterable[TableName]) -> Sql | None:
+    def keys(self, block: ModelBlock, scope: Scope, sources: Iterable[TableName]) -> Sql | None:
         """A SELECT of the scope's values that changes of `sources` reach, null left out.
 
         None when they reach none. Raises UnanalysableError where they cannot be followed.
         """
-        touched = [self._touched(source, block, scope.output) for source in sorted(sources)]
+        touched = [self._touched_values(source, block, scope.output) for source in sorted(sources)]
         values = self._together(touched)
         if values is None:
             return None
-        ctes = joined(", ", (f"{name} AS ({sql})" for sql, name in self._named.items()))
+        ctes = join(", ", (f"{name} AS ({sql})" for sql, name in self._named.items()))
         return compose(
             "WITH {ctes} SELECT v AS scope FROM {values} WHERE v IS NOT NULL",
             ctes=ctes,
-            values=Name(values),
+            values=SqlName(values),
         )
 
-    def _touched(self, source: TableName, relation: Relation, column: str) -> _Values | None:
+    def _touched_values(self, source: TableName, relation: Relation, column: str) -> _Values | None:
         """Values of the column in the rows of a relation that can differ."""
         if isinstance(relation, TableName):
             if relation != source or not self.has(source, column):
                 return None
-            changed = Name(self._values(self.changed(source)))
+            changed = SqlName(self._values(self.changed(source)))
             select = "SELECT DISTINCT {column} AS v FROM {changed}"
-            return self._values(compose(select, column=Name(column), changed=changed))
+            return self._values(compose(select, column=SqlName(column), changed=changed))
         if source not in set(relation.tables()):
             return None
         touched = []
-        for wanted in self._kept_together(relation, column):
+        for wanted in self._require_together(relation, column):
             for alias, inner in relation.relations.items():
                 if source in _tables(inner):
 
                     def values_of(name: str, inner: Relation = inner) -> _Values | None:
-                        return self._touched(source, inner, name)
+                        return self._touched_values(source, inner, name)
 
                     touched.append(self._lead(relation, alias, values_of, wanted))
         return self._together(touched)
 
-    def _kept_together(self, block: Block, column: str) -> Iterable[Column]:
+    def _require_together(self, block: ModelBlock, column: str) -> Iterable[BlockColumn]:
         wanted = block.trace(column)
         if block.grains and not (len(wanted) == 1 and block.keeps_together(wanted[0])):
             place = block.name or "the last SELECT"
@@ -129,7 +131,11 @@ class Reach:
         return wanted
 
     def _lead(
-        self, block: Block, at: str, values_of: Callable[[str], _Values | None], wanted: Column
+        self,
+        block: ModelBlock,
+        at: str,
+        values_of: Callable[[str], _Values | None],
+        wanted: BlockColumn,
     ) -> _Values | None:
         """Values of `wanted` in the rows whose columns of `at` have the values of `values_of`."""
         if at == wanted.alias:
@@ -156,12 +162,12 @@ class Reach:
         raise refused
 
     def _from(
-        self, block: Block, given: Column, values: _Values | None
+        self, block: ModelBlock, given: BlockColumn, values: _Values | None
     ) -> Callable[[str], _Values | None]:
         relation = block.relations[given.alias]
-        return lambda name: self._walked(relation, given.name, name, values)
+        return lambda name: self._walk(relation, given.name, name, values)
 
-    def _walked(
+    def _walk(
         self, relation: Relation, given: str, wanted: str, values: _Values | None
     ) -> _Values | None:
         """Values of one column in the rows that have `values` in another."""
@@ -172,10 +178,10 @@ class Reach:
                 return None
             select = compose(
                 "SELECT DISTINCT {wanted} AS v FROM {table} WHERE {given} IN (SELECT v FROM {v})",
-                wanted=Name(wanted),
+                wanted=SqlName(wanted),
                 table=relation,
-                given=Name(given),
-                v=Name(values),
+                given=SqlName(given),
+                v=SqlName(values),
             )
             return self._values(select)
         return self._together(
@@ -188,8 +194,8 @@ class Reach:
         names = list(dict.fromkeys(part for part in parts if part is not None))
         if len(names) < 2:
             return names[0] if names else None
-        selects = [compose("SELECT v FROM {name}", name=Name(name)) for name in names]
-        return self._values(joined(" UNION ", selects))
+        selects = [compose("SELECT v FROM {name}", name=SqlName(name)) for name in names]
+        return self._values(join(" UNION ", selects))
 
     def _values(self, sql: str) -> _Values:
         return self._named.setdefault(sql, f"reached_{len(self._named)}")

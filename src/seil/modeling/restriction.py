@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from seil.modeling.blocks import Block, Column, UnanalysableError
+from seil.modeling.blocks import BlockColumn, ModelBlock, UnanalysableError
 from seil.modeling.reach import Scope
 from seil.warehouse.dialect import WRITTEN_IN
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import Name, compose, joined, quoted
+from seil.warehouse.sql import SqlName, compose, join, quote
 
 
-def restricted(block: Block, scope: Scope, keys: str) -> exp.Select:
+def restrict(block: ModelBlock, scope: Scope, keys: str) -> exp.Select:
     """The model's rows whose scope is among those of `keys`, a SELECT of one column."""
     restriction = _Restriction()
     root = block.root
@@ -40,7 +40,7 @@ class _Restriction:
     ctes: list[tuple[str, exp.Select]] = field(default_factory=list)
     _whole: dict[int, str] = field(default_factory=dict)
 
-    def of(self, block: Block, column: Column | None, keys: str) -> exp.Select:
+    def of(self, block: ModelBlock, column: BlockColumn | None, keys: str) -> exp.Select:
         """A copy of the block with the rows that have `keys` in a column of its root; without a
         column, all of its rows.
         """
@@ -51,53 +51,53 @@ class _Restriction:
         for alias, relation in block.relations.items():
             if alias == block.root and column:
                 if isinstance(relation, TableName):
-                    wanted = f"{quoted(reads[alias].alias_or_name)}.{quoted(column.name)}"
+                    wanted = f"{quote(reads[alias].alias_or_name)}.{quote(column.name)}"
                     select.where(f"{wanted} IN ({keys})", dialect=WRITTEN_IN, copy=False)
                     continue
-                name, is_narrow = self._named(relation, column.name, keys)
+                name, is_narrow = self._name(relation, column.name, keys)
             elif isinstance(relation, TableName):
                 continue
             else:
-                name, is_narrow = self._looked_up(block, alias, relation, narrowed)
+                name, is_narrow = self._look_up(block, alias, relation, narrowed)
             if is_narrow:
                 narrowed[alias] = name
             _rename(reads[alias], name)
         return select
 
-    def _looked_up(
-        self, block: Block, alias: str, relation: Block, narrowed: dict[str, str]
+    def _look_up(
+        self, block: ModelBlock, alias: str, relation: ModelBlock, narrowed: dict[str, str]
     ) -> tuple[str, bool]:
         for equality in block.equalities[alias]:
             if len(equality.own) == 1 and {c.alias for c in equality.other} <= narrowed.keys():
                 select = "SELECT r.{column} FROM {relation} AS r"
-                keys = joined(
+                keys = join(
                     " UNION ALL ",
                     (
-                        compose(select, column=Name(c.name), relation=Name(narrowed[c.alias]))
+                        compose(select, column=SqlName(c.name), relation=SqlName(narrowed[c.alias]))
                         for c in equality.other
                     ),
                 )
-                return self._named(relation, equality.own[0].name, keys)
+                return self._name(relation, equality.own[0].name, keys)
         return self._complete(relation), False
 
-    def _named(self, block: Block, output: str, keys: str) -> tuple[str, bool]:
-        column = _pushed(block, output)
+    def _name(self, block: ModelBlock, output: str, keys: str) -> tuple[str, bool]:
+        column = _push_down(block, output)
         if column is None:
             return self._complete(block), False
-        return self._added(block, self.of(block, column, keys)), True
+        return self._add(block, self.of(block, column, keys)), True
 
-    def _complete(self, block: Block) -> str:
+    def _complete(self, block: ModelBlock) -> str:
         if id(block) not in self._whole:
-            self._whole[id(block)] = self._added(block, self.of(block, None, ""))
+            self._whole[id(block)] = self._add(block, self.of(block, None, ""))
         return self._whole[id(block)]
 
-    def _added(self, block: Block, select: exp.Select) -> str:
+    def _add(self, block: ModelBlock, select: exp.Select) -> str:
         name = f"{block.name}__{len(self.ctes)}"
         self.ctes.append((name, select))
         return name
 
 
-def _pushed(block: Block, output: str) -> Column | None:
+def _push_down(block: ModelBlock, output: str) -> BlockColumn | None:
     """The root's column to restrict by, where that leaves out no row with a wanted `output` and
     changes none.
     """
@@ -115,7 +115,7 @@ def _reads(select: exp.Select) -> Iterator[tuple[str, exp.Expression]]:
 
 
 def _rename(read: exp.Expression, name: str) -> None:
-    table = exp.to_table(quoted(name), dialect=WRITTEN_IN)
+    table = exp.to_table(quote(name), dialect=WRITTEN_IN)
     alias = exp.to_identifier(read.alias_or_name, quoted=True)
     table.set("alias", exp.TableAlias(this=alias))
     read.replace(table)

@@ -17,7 +17,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from seil.errors import ConfigurationError
 from seil.modeling.business_date import BusinessZone, TypeOf, expand
-from seil.modeling.model import Model, parsed
+from seil.modeling.model import Model, parse_model
 from seil.modeling.names import is_table, name_problem, table_name
 from seil.modeling.sources import Source, Sources
 from seil.warehouse.dialect import WRITTEN_IN, render
@@ -69,8 +69,8 @@ def runnable_select(
                 continue
             name = table_name(table)
             if name.schema:
-                read = _Read(model, sources[name], columns(name))
-                missing = read.missing(set(_columns_read(scope, alias, read.source)))
+                read = _SourceRead(model, sources[name], columns(name))
+                missing = read.missing(set(_referenced_columns(scope, alias, read.source)))
                 if missing or read.schema is None:
                     table.replace(read.stand_in(table, missing))
                     notes |= dict.fromkeys(read.notes(missing))
@@ -80,13 +80,13 @@ def runnable_select(
 
 
 @cache
-def columns_read(sql: str) -> Mapping[TableName, frozenset[str]]:
+def referenced_columns(sql: str) -> Mapping[TableName, frozenset[str]]:
     """The columns that a model's SQL reads of each source table, lower-cased; `*` for all.
 
     A column that is not said to be of some table counts for all that it can be of.
     """
     read: dict[TableName, set[str]] = {}
-    for scope in traverse_scope(parsed(sql)):
+    for scope in traverse_scope(parse_model(sql)):
         for alias, (_, table) in scope.selected_sources.items():
             if is_table(table) and (name := table_name(table)).schema:
                 own = (c.name for c in scope.columns if c.table.lower() in ("", alias.lower()))
@@ -112,7 +112,7 @@ def source_types(sources: Sources, columns: Columns) -> TypeOf:
 
 
 @dataclass(frozen=True)
-class _Read:
+class _SourceRead:
     """One place where a model reads a source table; `schema` is None while there is no such."""
 
     model: Model
@@ -161,7 +161,7 @@ class _Read:
         return sql_type(described.type if described else TEXT)
 
 
-def _columns_read(scope: Scope, alias: str, source: Source) -> Iterator[str]:
+def _referenced_columns(scope: Scope, alias: str, source: Source) -> Iterator[str]:
     """Lower-cased names; `*` for all.
 
     A column that is not said to be of some table is this one's where it is the only one there, or

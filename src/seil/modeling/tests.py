@@ -11,7 +11,7 @@ from seil.modeling.model import Level, Model, ModelTest
 from seil.warehouse.builds import RowChange
 from seil.warehouse.dialect import render
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import Name, Sql, compose, joined, literal, quoted
+from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.types import stored_type, type_name
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class TestFailure:
 
 
 @dataclass(frozen=True)
-class Tested:
+class TestInputs:
     """What tests are run against: `relations` are what the tables of this build are read as until
     it ends, `changes` how those differ that are not made anew, None where nothing does, `versions`
     what they held.
@@ -62,8 +62,8 @@ class Tested:
     versions: Mapping[str, str]
 
 
-def broken_tests(
-    model: Model, warehouse: Warehouse, tested: Tested, passed: Mapping[str, str]
+def failing_tests(
+    model: Model, warehouse: Warehouse, tested: TestInputs, passed: Mapping[str, str]
 ) -> Iterator[TestFailure]:
     """Runs every test of the model, over changed rows alone where the others have passed: `passed`
     gives, by test, the version of the other table it was passed with.
@@ -91,36 +91,36 @@ def _broken(tests: Sequence[_Test], warehouse: Warehouse) -> set[str]:
     for number, test in enumerate(tests):
         column = f"n_{number}"
         if test.is_of_one_row and (rows := test.rows):
-            count = compose("count(*) FILTER ({b}) AS {n}", b=test.broken, n=Name(column))
+            count = compose("count(*) FILTER ({b}) AS {n}", b=test.broken, n=SqlName(column))
             of_rows.setdefault(rows, []).append(count)
         elif not test.is_of_one_row and (select := test.breaking):
             selects.append(
-                compose("SELECT count(*) AS {n} FROM ({s}) AS s", n=Name(column), s=select)
+                compose("SELECT count(*) AS {n} FROM ({s}) AS s", n=SqlName(column), s=select)
             )
         counted[column] = test.name
     for rows, counted_rows in of_rows.items():
-        selects.append(compose("SELECT {c} FROM ({r}) AS t", c=joined(", ", counted_rows), r=rows))
+        selects.append(compose("SELECT {c} FROM ({r}) AS t", c=join(", ", counted_rows), r=rows))
     if not selects:
         return set()
-    parts = joined(
-        ", ", (compose("({a}) AS {n}", a=a, n=Name(f"q_{n}")) for n, a in enumerate(selects))
+    parts = join(
+        ", ", (compose("({a}) AS {n}", a=a, n=SqlName(f"q_{n}")) for n, a in enumerate(selects))
     )
     sql = render(compose("SELECT * FROM {parts}", parts=parts), warehouse.dialect)
     counts = warehouse.query(sql).to_pylist()[0]
     return {counted[column] for column, count in counts.items() if count}
 
 
-def tests_passed(
+def passing_tests(
     model: Model, failures: Collection[TestFailure], versions: Mapping[str, str]
 ) -> dict[str, str]:
     """The tests that did not fail, with the version of the other table they concern."""
     failed = {failure.test for failure in failures}
-    nothing = Tested({}, {}, {})
+    nothing = TestInputs({}, {}, {})
     tests = [_Test(model, column, test, nothing, {}) for column, test in _tests(model)]
-    return {t.name: versions.get(t.other, "") for t in tests if not _failed(t.name, failed)}
+    return {t.name: versions.get(t.other, "") for t in tests if not _has_failure(t.name, failed)}
 
 
-def _failed(name: str, failed: Collection[str]) -> bool:
+def _has_failure(name: str, failed: Collection[str]) -> bool:
     return any(failure.startswith(name) for failure in failed)
 
 
@@ -157,7 +157,7 @@ class _Test:
     model: Model
     column: str
     test: ModelTest
-    tested: Tested
+    tested: TestInputs
     passed: Mapping[str, str]
 
     @property
@@ -212,7 +212,7 @@ class _Test:
         """A SELECT of something when rows break the test; None when none can."""
         if self.test.kind == "unique":
             if not self.is_partial:
-                return self._repeated
+                return self._duplicates
             return self._repeated_by(self._change) if self._change else None
         if not self.is_partial:
             return compose("SELECT 1 FROM {t} AS t WHERE {b}", t=self._whole, b=self.broken)
@@ -228,15 +228,15 @@ class _Test:
         """Whether the other table is."""
         if not self.other or self.other in self.relations or self.other in self.tested.changes:
             return True
-        return warehouse.columns(_related(self.other, self.relations)) is not None
+        return warehouse.columns(_related_table(self.other, self.relations)) is not None
 
     def _broken_rows(self) -> Sql:
         shown = [*dict.fromkeys([*self.model.described.key, *self.columns])]
         return compose(
             "SELECT {shown}, count(*) OVER () AS _count FROM {rows} AS t WHERE {broken} "
             "ORDER BY {order} LIMIT {limit}",
-            shown=joined(", ", (f"t.{quoted(name)}" for name in shown)) if shown else Sql("t.*"),
-            rows=self._counted if self.test.kind == "unique" else self._whole,
+            shown=join(", ", (f"t.{quote(name)}" for name in shown)) if shown else Sql("t.*"),
+            rows=self._with_counts if self.test.kind == "unique" else self._whole,
             broken=self.broken,
             order=Sql(", ".join(str(n) for n in range(1, max(len(shown), 1) + 1))),
             limit=_EXAMPLES,
@@ -248,15 +248,15 @@ class _Test:
 
     @property
     def _whole(self) -> Sql:
-        return quoted(self.relations.get(self.model.name, self.model.name))
+        return quote(self.relations.get(self.model.name, self.model.name))
 
     @property
     def _dangling(self) -> Sql | None:
         """Rows that point at what is not there: only what they newly point at, and what is newly
         gone, has to be looked for.
         """
-        field = Name(self.test.relationships.field if self.test.relationships else "")
-        column = Name(self.columns[0])
+        field = SqlName(self.test.relationships.field if self.test.relationships else "")
+        column = SqlName(self.columns[0])
         parts = []
         if own := self._change:
             parts.append(_less(column, _rows(own.added), _rows(own.removed)))
@@ -271,35 +271,35 @@ class _Test:
                 SELECT o.{field} FROM {other} AS o WHERE o.{field} IN (SELECT v FROM suspects)
             )
             SELECT 1 FROM {whole} AS t WHERE t.{column} IN (SELECT v FROM missing)""",
-            suspects=joined(" UNION ", parts),
+            suspects=join(" UNION ", parts),
             field=field,
-            other=_related(self.other, self.relations),
+            other=_related_table(self.other, self.relations),
             whole=self._whole,
             column=column,
         )
 
     @property
-    def _listed(self) -> Sql:
-        return joined(", ", map(quoted, self.columns))
+    def _column_list(self) -> Sql:
+        return join(", ", map(quote, self.columns))
 
     @property
     def _counts(self) -> Sql:
         """A single-column unique test ignores nulls."""
         alone = len(self.columns) == 1
-        return compose("{c} IS NOT NULL", c=Name(self.columns[0])) if alone else Sql("true")
+        return compose("{c} IS NOT NULL", c=SqlName(self.columns[0])) if alone else Sql("true")
 
     @property
-    def _repeated(self) -> Sql:
+    def _duplicates(self) -> Sql:
         return compose(
             "SELECT 1 FROM {table} WHERE {counted} GROUP BY {columns} HAVING count(*) > 1",
             table=self._whole,
             counted=self._counts,
-            columns=self._listed,
+            columns=self._column_list,
         )
 
     def _repeated_by(self, change: RowChange) -> Sql:
         """What is there more often than once, and more often than before."""
-        same = (compose("w.{c} IS NOT DISTINCT FROM m.{c}", c=Name(c)) for c in self.columns)
+        same = (compose("w.{c} IS NOT DISTINCT FROM m.{c}", c=SqlName(c)) for c in self.columns)
         return compose(
             """
             WITH versions AS (
@@ -312,52 +312,52 @@ class _Test:
                 SELECT {columns}, _one FROM versions
                 UNION ALL SELECT {columns}, 1 FROM {table} AS w SEMI JOIN more AS m ON {same}
             ) AS t GROUP BY {columns} HAVING sum(_one) > 1""",
-            columns=self._listed,
-            added=Name(change.added),
-            removed=Name(change.removed),
+            columns=self._column_list,
+            added=SqlName(change.added),
+            removed=SqlName(change.removed),
             counted=self._counts,
-            table=Name(self.model.name),
-            same=joined(" AND ", same),
+            table=SqlName(self.model.name),
+            same=join(" AND ", same),
         )
 
     @property
-    def _counted(self) -> Sql:
+    def _with_counts(self) -> Sql:
         """The table's rows, each with how many are like it."""
         return compose(
             "(SELECT w.*, count(*) OVER (PARTITION BY {columns}) AS _same FROM {table} AS w)",
-            columns=self._listed,
+            columns=self._column_list,
             table=self._whole,
         )
 
     @property
     def broken(self) -> Sql:
         """A condition; of a unique test, on the rows of `_counted`."""
-        name = Name(self.columns[0]) if self.columns else Name("")
+        name = SqlName(self.columns[0]) if self.columns else SqlName("")
         if self.test.kind == "not_null":
-            return joined(" OR ", (f"t.{quoted(column)} IS NULL" for column in self.columns))
+            return join(" OR ", (f"t.{quote(column)} IS NULL" for column in self.columns))
         if self.test.kind == "unique":
             alone = len(self.columns) == 1
             not_null = compose("t.{name} IS NOT NULL", name=name) if alone else Sql("true")
             return compose("_same > 1 AND {not_null}", not_null=not_null)
         if values := self.test.accepted_values:
-            texts = joined(", ", (literal(value) for value in values.values))
+            texts = join(", ", (literal(value) for value in values.values))
             return compose("CAST(t.{name} AS VARCHAR) NOT IN ({texts})", name=name, texts=texts)
         if target := self.test.relationships:
             return compose(
                 "t.{name} IS NOT NULL AND NOT EXISTS "
                 "(SELECT 1 FROM {target} AS o WHERE o.{field} = t.{name})",
                 name=name,
-                target=_related(target.to, self.relations),
-                field=Name(target.field),
+                target=_related_table(target.to, self.relations),
+                field=SqlName(target.field),
             )
         return Sql(f"({self.test.expression}) IS FALSE")
 
 
 def _rows(relation: str) -> Sql:
-    return compose("SELECT * FROM {r}", r=Name(relation))
+    return compose("SELECT * FROM {r}", r=SqlName(relation))
 
 
-def _less(column: Name, some: Sql, others: Sql) -> Sql:
+def _less(column: SqlName, some: Sql, others: Sql) -> Sql:
     """Values of a column in rows of `some` that are in none of the others."""
     return compose(
         """
@@ -370,6 +370,6 @@ def _less(column: Name, some: Sql, others: Sql) -> Sql:
     )
 
 
-def _related(to: str, relations: Mapping[str, str]) -> TableName:
+def _related_table(to: str, relations: Mapping[str, str]) -> TableName:
     schema, _, name = to.rpartition(".")
     return TableName(schema, name if schema else relations.get(name, name))

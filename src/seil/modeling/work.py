@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from seil.modeling.model import Model
-from seil.modeling.plan import WITHOUT_SCOPE, Planner, TablePlan
-from seil.modeling.restriction import restricted
+from seil.modeling.plan import WITHOUT_SCOPE, ModelPlan, Planner
+from seil.modeling.restriction import restrict
 from seil.modeling.select import runnable_select
 from seil.warehouse.bookkeeping import BuiltVersion
-from seil.warehouse.builds import RowChange, Staged, held_keys
-from seil.warehouse.sql import Name, compose
+from seil.warehouse.builds import RowChange, StagedBuild, keys_relation
+from seil.warehouse.sql import SqlName, compose
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
@@ -27,12 +27,12 @@ class Work:
     warehouse: Warehouse
     planner: Planner
     model: Model
-    plan: TablePlan
+    plan: ModelPlan
     without_scope: bool = False
     notes: tuple[str, ...] = ()
-    staged: Staged = field(init=False)
+    staged: StagedBuild = field(init=False)
 
-    def stage(self, relations: Mapping[str, str]) -> Staged:
+    def stage(self, relations: Mapping[str, str]) -> StagedBuild:
         """`relations` says as what the tables staged before are read.
 
         Raises ConfigurationError when the model reads a column that its source does not have, or
@@ -40,14 +40,14 @@ class Work:
         """
         builder, table = self.planner.builder, self.model.table
         if self.plan.mode == "unchanged":
-            self.staged = Staged(table, table.name, self.planner.count(table.name))
+            self.staged = StagedBuild(table, table.name, self.planner.count(table.name))
         elif self.plan.mode == "full":
             self.staged = builder.stage_table(table, self._select(relations))
             self.without_scope = self._lacks_scope(self.staged.relation)
         else:
-            block, scope = self.planner.followed(self.model)
-            keys = compose("SELECT k.scope FROM {keys} AS k", keys=Name(held_keys(table)))
-            select = self._select(relations, restricted(block, scope, keys))
+            block, scope = self.planner.incremental_parts(self.model)
+            keys = compose("SELECT k.scope FROM {keys} AS k", keys=SqlName(keys_relation(table)))
+            select = self._select(relations, restrict(block, scope, keys))
             self.staged = builder.stage_change(table, select, scope=scope.output)
             self.without_scope = bool(self.change and self._lacks_scope(self.change.added))
         return self.staged
@@ -93,4 +93,4 @@ class Work:
         scope = self.planner.analysis(self.model).scope
         if scope is None:
             return False
-        return bool(self.planner.count(relation, compose("{c} IS NULL", c=Name(scope.output))))
+        return bool(self.planner.count(relation, compose("{c} IS NULL", c=SqlName(scope.output))))

@@ -12,7 +12,7 @@ from seil.catalog.fields import packaged_fields
 from seil.errors import ConfigurationError, Problem
 from seil.modeling.business_date import BusinessZone
 from seil.modeling.model import Models, load_models
-from seil.modeling.needs import Need
+from seil.modeling.needs import ColumnNeed
 from seil.modeling.sources import Source, SourceColumn, Sources
 from seil.salesforce.schema import described_schema
 from seil.sf_to_dw.feed import packaged_feeds
@@ -40,11 +40,11 @@ def site_models(
     return load_models(folders, catalog_sources(catalog), needs=_feed_needs(), zone=zone)
 
 
-def _feed_needs() -> Iterator[Need]:
+def _feed_needs() -> Iterator[ColumnNeed]:
     for feed in packaged_feeds().values():
         for header, column in {**feed.columns, "a line": feed.line_of}.items():
             if column:
-                yield Need(feed.table, column, f"feed {feed.name} needs for {header}")
+                yield ColumnNeed(feed.table, column, f"feed {feed.name} needs for {header}")
 
 
 def catalog_sources(catalog: Catalog) -> Sources:

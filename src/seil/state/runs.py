@@ -80,7 +80,7 @@ class RunRecord:
         now = datetime.now(UTC)
         return cls(new_run_id(now), command, now, plan=plan or {})
 
-    def ended(self, outcome: Outcome, error: BaseException | None = None) -> Self:
+    def end(self, outcome: Outcome, error: BaseException | None = None) -> Self:
         said = replace(self, outcome=outcome, ended_at=datetime.now(UTC))
         if isinstance(error, SeilError):
             facts = (error.message, error.hint, error_type(error), error.exit_code)
@@ -149,21 +149,21 @@ class RunFilter:
 
 
 @dataclass(frozen=True)
-class Runs:
+class RunStore:
     database: Database
 
-    def put(self, run: RunRecord) -> None:
+    def store(self, run: RunRecord) -> None:
         with self.database.transaction() as transaction:
-            put_run(transaction, run)
+            store_run(transaction, run)
 
-    def put_attempt(self, run_id: str, attempt: Attempt, lines: Iterable[LogLine] = ()) -> None:
+    def store_attempt(self, run_id: str, attempt: Attempt, lines: Iterable[LogLine] = ()) -> None:
         with self.database.transaction(durable=False) as transaction:
-            _put_lines(transaction, run_id, lines)
+            _store_lines(transaction, run_id, lines)
             transaction.execute(_PUT_ATTEMPT, **_attempt_values(run_id, attempt))
 
-    def put_lines(self, run_id: str, lines: Iterable[LogLine]) -> None:
+    def store_lines(self, run_id: str, lines: Iterable[LogLine]) -> None:
         with self.database.transaction(durable=False) as transaction:
-            _put_lines(transaction, run_id, lines)
+            _store_lines(transaction, run_id, lines)
 
     def cut_lines(self, run_id: str, upto: Mapping[int, int]) -> None:
         """Deletes the first lines of attempts, up to and with the given ones."""
@@ -256,7 +256,7 @@ class Runs:
         return len(rows)
 
 
-def put_run(transaction: Transaction, run: RunRecord) -> None:
+def store_run(transaction: Transaction, run: RunRecord) -> None:
     transaction.execute(_PUT_RUN, **_run_values(run))
 
 
@@ -268,7 +268,7 @@ def bury_dead(transaction: Transaction, runs: Iterable[RunRecord], before: datet
             transaction.execute(sql, run_id=run.run_id)
 
 
-def _put_lines(transaction: Transaction, run_id: str, lines: Iterable[LogLine]) -> None:
+def _store_lines(transaction: Transaction, run_id: str, lines: Iterable[LogLine]) -> None:
     transaction.execute_many(
         _PUT_LINE,
         [{"run_id": run_id, **vars(line), "logged_at": stamp(line.logged_at)} for line in lines],

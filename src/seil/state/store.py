@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from seil.errors import ConfigurationError, Problem
 from seil.sqlite_file import IN_MEMORY
 from seil.state.decisions import Decisions
-from seil.state.runs import Runs
+from seil.state.runs import RunStore
 from seil.state.sqlite import SqliteDatabase
 from seil.state.troubles import Troubles
 
@@ -25,8 +25,8 @@ class State:
     database: Database
 
     @cached_property
-    def runs(self) -> Runs:
-        return Runs(self.database)
+    def runs(self) -> RunStore:
+        return RunStore(self.database)
 
     @cached_property
     def troubles(self) -> Troubles:

@@ -54,11 +54,11 @@ class Troubles:
     def note_stop(self, command: str, error: SeilError) -> None:
         """Of a command that goes on by itself, until `clear_stops`."""
         kind = error_type(error)
-        self.put(Trouble("stop", kind, kind, error.message, error.hint, command=command))
+        self.store(Trouble("stop", kind, kind, error.message, error.hint, command=command))
 
-    def put(self, trouble: Trouble) -> None:
+    def store(self, trouble: Trouble) -> None:
         with self.database.transaction() as transaction:
-            put_trouble(transaction, trouble)
+            store_trouble(transaction, trouble)
 
     def clear_stops(self, command: str) -> None:
         self._clear("command = :command", command=command)
@@ -74,7 +74,7 @@ class Troubles:
                 transaction.execute(f"DELETE FROM {among}", **values)  # noqa: S608
 
 
-def put_trouble(transaction: Transaction, trouble: Trouble) -> None:
+def store_trouble(transaction: Transaction, trouble: Trouble) -> None:
     transaction.execute(_PUT, **{**vars(trouble), "since": stamp(trouble.since)})
 
 

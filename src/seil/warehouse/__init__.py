@@ -9,21 +9,21 @@ from seil.settings import WarehouseSettings
 from seil.warehouse.protocol import (
     LOCK_WAIT,
     Fence,
+    MergeOutcome,
     OpenUrl,
-    Outcome,
     Records,
     StagedFile,
     TableName,
     Warehouse,
 )
-from seil.warehouse.readers import Publication, ReadWarehouse
+from seil.warehouse.readers import Publication, WarehouseReader
 from seil.warehouse.replacement import Replacement
 
 __all__ = [
     "LOCK_WAIT",
     "Fence",
+    "MergeOutcome",
     "OpenUrl",
-    "Outcome",
     "Records",
     "StagedFile",
     "TableName",
@@ -75,7 +75,7 @@ def open_replacement(
 
 def open_reading(
     settings: WarehouseSettings, *, wait: timedelta = LOCK_WAIT
-) -> AbstractContextManager[ReadWarehouse]:
+) -> AbstractContextManager[WarehouseReader]:
     """For who only reads: no run waits for a reader, nor a reader for a run, where there is a
     published copy. `wait` is for the warehouse itself.
     """

@@ -13,7 +13,7 @@ from seil.warehouse.tables import TableName
 if TYPE_CHECKING:
     from seil.events.envelope import Event
     from seil.lake.notices import Place
-    from seil.warehouse.merges import ChangeLog, Outcome
+    from seil.warehouse.merges import ChangeLog, MergeOutcome
 
 SEQUENCE, IS_OLD = "_sequence", "_is_old"
 
@@ -55,7 +55,7 @@ class FileLoad:
     landed_rows: int
     curated_rows: int
     rejected_rows: int
-    outcome: Outcome
+    outcome: MergeOutcome
     columns: ColumnCounts | None = None
     run_id: str = field(default_factory=current_run)
 
@@ -311,7 +311,7 @@ class Recorder(Protocol):
         """
         ...
 
-    def put_events(self, events: Sequence[Event]) -> None:
+    def replace_events(self, events: Sequence[Event]) -> None:
         """Takes the place of events with the same id."""
         ...
 

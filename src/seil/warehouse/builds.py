@@ -18,7 +18,7 @@ class RowChange:
 
 
 @dataclass(frozen=True)
-class Staged:
+class StagedBuild:
     """A table's next content, to be read as `relation` until it is published or discarded.
 
     `change` says how it differs from the content before; None where it replaces all of it.
@@ -32,7 +32,7 @@ class Staged:
     change: RowChange | None = None
 
 
-def held_keys(table: TableName) -> str:
+def keys_relation(table: TableName) -> str:
     """The relation that `hold_keys` fills, with the one column `scope`."""
     return f"{table.name}__keys"
 
@@ -44,20 +44,20 @@ class Builder(Protocol):
         """Keeps a SELECT's one column, `scope`, for the table's next change; returns its rows."""
         ...
 
-    def stage_table(self, table: TableName, select: str) -> Staged:
+    def stage_table(self, table: TableName, select: str) -> StagedBuild:
         """Stages the rows of a SELECT in place of all of the table's."""
         ...
 
-    def stage_change(self, table: TableName, select: str, *, scope: str) -> Staged:
+    def stage_change(self, table: TableName, select: str, *, scope: str) -> StagedBuild:
         """Stages the rows of a SELECT in place of the table's rows whose `scope` is among the held
         keys. Rows that are the same before and after are in neither part of the change.
         """
         ...
 
-    def publish(self, staged: Sequence[Staged]) -> None:
+    def publish(self, staged: Sequence[StagedBuild]) -> None:
         """Puts staged contents in place of the tables', all together where the engine can."""
         ...
 
-    def discard(self, staged: Sequence[Staged]) -> None:
+    def discard(self, staged: Sequence[StagedBuild]) -> None:
         """Leaves the tables as they are."""
         ...

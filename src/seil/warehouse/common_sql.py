@@ -72,7 +72,7 @@ def _is_unit(node: exp.Expr) -> bool:
     return isinstance(node.parent, exp.DateTrunc | exp.TimestampTrunc | exp.Extract | exp.Interval)
 
 
-def _is_known_join(node: exp.Expr) -> bool:
+def _is_supported_join(node: exp.Expr) -> bool:
     kinds = ("", "INNER", "CROSS", "OUTER", "SEMI", "ANTI")
     return node.text("kind") in kinds and node.text("side") in ("", "LEFT", "RIGHT", "FULL")
 
@@ -174,7 +174,7 @@ _ONE_FORM: list[tuple[_Form, tuple[type[exp.Expr], ...]]] = [
     (_form("this alias with_"), (exp.CTE, exp.Alias, exp.Subquery)),
     (_form("this columns"), (exp.TableAlias,)),
     (_form("this db alias"), (exp.Table,)),
-    (_form("this kind side on using", _is_known_join), (exp.Join,)),
+    (_form("this kind side on using", _is_supported_join), (exp.Join,)),
     (_form("this"), (exp.From, exp.Where, exp.Having)),
     (_form("this", _selects_names), (exp.Qualify,)),
     (_form("this desc nulls_first"), (exp.Ordered,)),

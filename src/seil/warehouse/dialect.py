@@ -45,25 +45,25 @@ def _render_text(sql: str, dialect: str, place: str) -> str:
     try:
         query = parse_select(sql)
     except SqlglotError as error:
-        raise _refusal(place, [f"{_shown(sql)}: {str(error).splitlines()[0]}"]) from error
+        raise _refusal(place, [f"{_shorten(sql)}: {str(error).splitlines()[0]}"]) from error
     return _render(query, dialect, place)
 
 
 def _render(query: exp.Query, dialect: str, place: str) -> str:
     reasons = [
-        f"{_shown(node.sql(WRITTEN_IN) or type(node).__name__)} has no equal in {dialect}"
+        f"{_shorten(node.sql(WRITTEN_IN) or type(node).__name__)} has no equal in {dialect}"
         for node in outside(query, dialect)
     ]
     if reasons:
         raise _refusal(place, list(dict.fromkeys(reasons)))
     try:
         # Names are not quoted in SEIL's SQL unless they have to be, and have no case there.
-        return query.transform(_lowered).sql(dialect, unsupported_level=ErrorLevel.RAISE)
+        return query.transform(_lower).sql(dialect, unsupported_level=ErrorLevel.RAISE)
     except SqlglotError as error:
         raise _refusal(place, [str(error).split("\n", 1)[0]]) from error
 
 
-def _lowered(node: exp.Expr) -> exp.Expr:
+def _lower(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Identifier):
         node.set("this", node.name.lower())
     return node
@@ -78,6 +78,6 @@ def _refusal(place: str, reasons: list[str]) -> ConfigurationError:
     return ConfigurationError([Problem(place or "SQL", reason, cure) for reason in reasons])
 
 
-def _shown(sql: str) -> str:
+def _shorten(sql: str) -> str:
     text = " ".join(sql.split())
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -71,7 +71,7 @@ class Records:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MergeOutcome:
     """What became of the rows of one file: every row is counted in exactly one field.
 
     unchanged: the version the table had, read again later, so the later reading is kept.
@@ -94,8 +94,8 @@ class Outcome:
     def rows(self) -> int:
         return self.merged + self.without_key
 
-    def __add__(self, other: Outcome) -> Outcome:
-        return Outcome(
+    def __add__(self, other: MergeOutcome) -> MergeOutcome:
+        return MergeOutcome(
             self.inserted + other.inserted,
             self.updated + other.updated,
             self.deleted + other.deleted,
@@ -136,7 +136,7 @@ class SourceRows:
     batches: Iterable[pa.RecordBatch]
 
 
-class Comparison(Protocol):
+class SourceComparison(Protocol):
     """Of rows of the source with a table, by Id.
 
     A record lives unless its `isdeleted` is true. Where there is a cursor, `before` leaves out what
@@ -147,7 +147,7 @@ class Comparison(Protocol):
         """How many records of the table live."""
         ...
 
-    def gone(self, before: datetime) -> list[str]:
+    def ids_not_in_source(self, before: datetime) -> list[str]:
         """Ids that live in the table, and are not in the source."""
         ...
 
@@ -188,7 +188,7 @@ class Merges(Protocol):
 
     def compare(
         self, table: TableName, rows: SourceRows, *, key: str, cursor: str = ""
-    ) -> AbstractContextManager[Comparison]:
+    ) -> AbstractContextManager[SourceComparison]:
         """`key` and `cursor` are columns of `rows`; the table has them in lower case."""
         ...
 
@@ -196,7 +196,7 @@ class Merges(Protocol):
 class Merger(Protocol):
     def merge(
         self, records: Records, files: Sequence[StagedFile], *, log: ChangeLog | None = None
-    ) -> Mapping[str, Outcome]:
+    ) -> Mapping[str, MergeOutcome]:
         """Makes the table hold what all files say that came so far. Returns the outcome per file.
 
         A version is newer by (systemmodstamp, lastmodifieddate, `_extracted_at`, `_file`, position
@@ -211,11 +211,11 @@ class Merger(Protocol):
         """Of which no file says anything that was merged so far."""
         ...
 
-    def keep_versions(self, records: Records, files: Sequence[StagedFile]) -> None:
+    def store_versions(self, records: Records, files: Sequence[StagedFile]) -> None:
         """Of files that were merged before `records.history`."""
         ...
 
-    def keep_current_versions(self, records: Records, files: Collection[str]) -> None:
+    def store_current_versions(self, records: Records, files: Collection[str]) -> None:
         """What the table holds of files, by key, that were merged before and cannot be read."""
         ...
 

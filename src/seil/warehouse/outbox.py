@@ -28,10 +28,10 @@ class Outbox:
         if bus is not None:
             self.publish(warehouse.bookkeeping.pending_events())
 
-    def put(self, recorder: Recorder, events: Sequence[Event]) -> None:
+    def add(self, recorder: Recorder, events: Sequence[Event]) -> None:
         """Takes the place of events with the same id."""
         if self._bus is not None and events:
-            recorder.put_events(events)
+            recorder.replace_events(events)
 
     def publish(self, events: Sequence[Event]) -> None:
         if self._bus is not None and events:

@@ -16,15 +16,15 @@ from seil.warehouse.merges import (
     EXTRACTED_AT,
     FILE,
     ChangeLog,
-    Comparison,
     Holds,
+    MergeOutcome,
     Merger,
     Merges,
     MergeSource,
     Misfits,
     OpenUrl,
-    Outcome,
     Records,
+    SourceComparison,
     SourceRows,
     StagedFile,
 )
@@ -41,15 +41,15 @@ __all__ = [
     "FILE",
     "LOCK_WAIT",
     "ChangeLog",
-    "Comparison",
     "Fence",
     "Holds",
+    "MergeOutcome",
     "MergeSource",
     "Merges",
     "Misfits",
     "OpenUrl",
-    "Outcome",
     "Records",
+    "SourceComparison",
     "SourceRows",
     "StagedFile",
     "TableName",
@@ -80,7 +80,7 @@ class Fence(Protocol):
 
 
 @dataclass(frozen=True)
-class Traits:
+class EngineTraits:
     """What an engine can do. Callers ask these, never for its name.
 
     atomic_across_tables: a commit is one transaction. Elsewhere each table commits alone under the
@@ -108,7 +108,7 @@ class Warehouse(Tables, TableEditor, Merges, Merger, Protocol):
         ...
 
     @property
-    def traits(self) -> Traits: ...
+    def traits(self) -> EngineTraits: ...
 
     @property
     def bookkeeping(self) -> Bookkeeping: ...

@@ -29,7 +29,7 @@ class Publication:
 
 
 @dataclass(frozen=True)
-class ReadWarehouse:
+class WarehouseReader:
     """A warehouse opened read-only. `as_of` is when its copy was published; None: the warehouse
     itself, as it is now.
     """

@@ -13,7 +13,7 @@ class Sql(str):
     __slots__ = ()
 
 
-class Name(str):
+class SqlName(str):
     """An identifier, to be quoted."""
 
     __slots__ = ()
@@ -24,13 +24,13 @@ def compose(template: str, **parts: str | int | TableName) -> Sql:
     return Sql(template.format_map({name: _written(part) for name, part in parts.items()}))
 
 
-def joined(separator: str, parts: Iterable[str]) -> Sql:
+def join(separator: str, parts: Iterable[str]) -> Sql:
     return Sql(separator.join(parts))
 
 
-def quoted(name: str | TableName) -> Sql:
+def quote(name: str | TableName) -> Sql:
     if isinstance(name, TableName):
-        return joined(".", [quoted(part) for part in name if part])
+        return join(".", [quote(part) for part in name if part])
     return Sql('"' + name.replace('"', '""') + '"')
 
 
@@ -39,8 +39,8 @@ def literal(text: str) -> Sql:
 
 
 def _written(part: str | int | TableName) -> str:
-    if isinstance(part, Name | TableName):
-        return quoted(part)
+    if isinstance(part, SqlName | TableName):
+        return quote(part)
     if isinstance(part, Sql):
         return part
     return literal(part) if isinstance(part, str) else str(part)

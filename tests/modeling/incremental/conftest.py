@@ -20,7 +20,7 @@ from seil.catalog import load_catalog
 from seil.modeling.build import BuildReport, TableBuild, build
 from seil.modeling.business_date import BusinessZone
 from seil.modeling.model import Models
-from seil.modeling.select import columns_read, runnable_select
+from seil.modeling.select import referenced_columns, runnable_select
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import Records, StagedFile, TableName, Warehouse, open_warehouse
@@ -39,7 +39,7 @@ def source_columns(models: Models) -> dict[str, pa.Schema]:
     """By source table: every column that a model reads, typed as Salesforce describes it."""
     wanted: dict[str, dict[str, pa.DataType]] = {}
     for model in models.values():
-        for source, names in columns_read(model.sql).items():
+        for source, names in referenced_columns(model.sql).items():
             fields = models.sources[source].columns
             columns = wanted.setdefault(source.name, {"id": TEXT, **_EXTRA})
             for name in sorted(names):

@@ -22,7 +22,7 @@ from seil.catalog import Catalog
 from seil.catalog.fields import packaged_fields
 from seil.modeling.build import build
 from seil.modeling.model import Models
-from seil.modeling.select import columns_read
+from seil.modeling.select import referenced_columns
 from seil.salesforce.schema import described_schema
 from seil.sf_to_dw.feed import export_feed
 from seil.sf_to_dw.site_models import site_models
@@ -44,7 +44,7 @@ def columns(models: Models) -> dict[str, dict[str, pa.DataType]]:
     """By source table: what the models read, and its type."""
     found: dict[str, dict[str, pa.DataType]] = {}
     for model in models.values():
-        for source, names in columns_read(model.sql).items():
+        for source, names in referenced_columns(model.sql).items():
             fields = models.sources[source].columns
             types = {n: stored_type(fields[n].type) or TEXT for n in sorted(names) if n in fields}
             found.setdefault(source.name, {"id": TEXT, "isdeleted": pa.bool_()}).update(types)

@@ -21,7 +21,7 @@ from seil.lake import Lake
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.sf_to_dw.load.object_loader import BatchLimits
-from seil.warehouse import Outcome, Warehouse, open_warehouse
+from seil.warehouse import MergeOutcome, Warehouse, open_warehouse
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 Curator = Any
@@ -60,8 +60,8 @@ def test_the_newest_version_of_each_key_wins(
     curator.file([record("a", 2), record("c", 4), record("d", 1)], run="run-2")
     second = run()
     assert names(warehouse) == {"a": "a at 2", "b": "b at 1", "c": "c at 5", "d": "d at 1"}
-    assert first.outcome == Outcome(inserted=3)
-    assert second.outcome == Outcome(inserted=1, updated=1, superseded=1)
+    assert first.outcome == MergeOutcome(inserted=3)
+    assert second.outcome == MergeOutcome(inserted=1, updated=1, superseded=1)
     assert (second.objects[0].files, second.objects[0].rows, second.ok) == (1, 3, True)
 
 
@@ -69,7 +69,7 @@ def test_loading_again_does_nothing(run: Load, warehouse: Warehouse, curator: Cu
     curator.file([record("a", 1)])
     run()
     again = run()
-    assert (again.files, again.outcome, again.ok) == (0, Outcome(), True)
+    assert (again.files, again.outcome, again.ok) == (0, MergeOutcome(), True)
     assert names(warehouse) == {"a": "a at 1"}
 
 
@@ -91,9 +91,9 @@ def test_a_deleted_record_stays_deleted_when_an_older_version_comes_late(
     run: Load, warehouse: Warehouse, curator: Curator
 ) -> None:
     curator.file([record("a", 3, deleted=True), record("b", 1)], run="run-2")
-    assert run().outcome == Outcome(inserted=1, deleted=1)
+    assert run().outcome == MergeOutcome(inserted=1, deleted=1)
     curator.file([record("a", 1), record("b", 2, deleted=True)], run="run-1")
-    assert run().outcome == Outcome(deleted=1, superseded=1)
+    assert run().outcome == MergeOutcome(deleted=1, superseded=1)
     rows = warehouse.query('SELECT id, isdeleted FROM salesforce."order" ORDER BY id').to_pylist()
     assert rows == [{"id": "a", "isdeleted": True}, {"id": "b", "isdeleted": True}]
 
@@ -104,7 +104,7 @@ def test_the_same_version_read_later_brings_its_formulas(
     curator.file([record("a", 1, "old formula")], end="2024-01-02T00:00:00+00:00")
     run()
     curator.file([record("a", 1, "new")], run="run-2", end="2024-01-02T01:00:00+00:00")
-    assert run().outcome == Outcome(unchanged=1)
+    assert run().outcome == MergeOutcome(unchanged=1)
     assert names(warehouse) == {"a": "new"}
 
 
@@ -112,7 +112,7 @@ def test_every_row_of_one_file_with_the_same_key_is_counted(
     run: Load, warehouse: Warehouse, curator: Curator
 ) -> None:
     curator.file([record("a", 1), record("a", 3), record("a", 2), record("a", 3, "last")])
-    assert run().outcome == Outcome(inserted=1, superseded=3)
+    assert run().outcome == MergeOutcome(inserted=1, superseded=3)
     assert names(warehouse) == {"a": "last"}
 
 
@@ -147,7 +147,7 @@ def test_rows_without_a_key_are_counted_and_reported(
 ) -> None:
     curator.file([record("a", 1), {**record("", 1), "Id": None}, record("", 2)])
     report = run()
-    assert report.outcome == Outcome(inserted=1, without_key=2)
+    assert report.outcome == MergeOutcome(inserted=1, without_key=2)
     assert report.objects[0].errors == ("2 row(s) of Order have no id",)
     assert not report.ok
     assert names(warehouse) == {"a": "a at 1"}
@@ -176,7 +176,7 @@ def test_missing_stamps_are_older(
     curator.file([{"Id": "a", "Name": "newer", **newer}], run="run-1")
     run()
     curator.file([{"Id": "a", "Name": "older", **older}], run="run-2")
-    assert run().outcome == Outcome(superseded=1)
+    assert run().outcome == MergeOutcome(superseded=1)
     assert names(warehouse) == {"a": "newer"}
 
 
@@ -216,7 +216,7 @@ def test_a_file_without_time_or_hour_is_as_old_as_can_be(
 ) -> None:
     key = curator.file([record("a", 1)], end="")
     lake.curated.move(key, "Salesforce-Order/by-hand/x.parquet")
-    assert run().outcome == Outcome(inserted=1)
+    assert run().outcome == MergeOutcome(inserted=1)
     rows = warehouse.query('SELECT epoch(_extracted_at) AS at FROM salesforce."order"').to_pylist()
     assert rows == [{"at": 0.0}]
 
@@ -335,15 +335,15 @@ def test_rows_that_go_missing_roll_the_merge_back(
     curator.file([record("a", 1), record("b", 1)])
     merge = warehouse.merge
 
-    def losing(*args: Any, **options: Any) -> Mapping[str, Outcome]:
-        return {key: Outcome(inserted=1) for key in merge(*args, **options)}
+    def losing(*args: Any, **options: Any) -> Mapping[str, MergeOutcome]:
+        return {key: MergeOutcome(inserted=1) for key in merge(*args, **options)}
 
     monkeypatch.setattr(warehouse, "merge", losing)
     with pytest.raises(WarehouseError, match="has 2 rows, but 1 of them"):
         run()
     monkeypatch.undo()
     assert names(warehouse) == {}
-    assert run().outcome == Outcome(inserted=2)
+    assert run().outcome == MergeOutcome(inserted=2)
 
 
 def test_a_statement_the_warehouse_refuses_ends_only_that_object(
@@ -380,7 +380,7 @@ def test_folders_with_pattern_characters_are_read(
     curator.file([record("a", 1), record("b", 1)])
     curator.file([record("b", 2, "twice"), record("b", 3), record("", 1)], run="run-2")
     report = load(warehouse, odd, catalog)
-    assert report.outcome == Outcome(inserted=2, superseded=2, without_key=1)
+    assert report.outcome == MergeOutcome(inserted=2, superseded=2, without_key=1)
     assert names(warehouse) == {"a": "a at 1", "b": "b at 3"}
 
 
@@ -519,9 +519,9 @@ def test_a_load_killed_in_its_transaction_leaves_nothing_of_it(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with open_warehouse(settings) as warehouse:
         assert names(warehouse) == {"a": "a at 1", "b": "b at 1"}
-        assert load(warehouse, lake, catalog).outcome == Outcome(inserted=1, updated=1)
+        assert load(warehouse, lake, catalog).outcome == MergeOutcome(inserted=1, updated=1)
         assert names(warehouse) == {"a": "a at 2", "b": "b at 1", "c": "c at 1"}
-        assert load(warehouse, lake, catalog).outcome == Outcome()
+        assert load(warehouse, lake, catalog).outcome == MergeOutcome()
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -541,10 +541,10 @@ def test_a_shared_transaction_that_is_killed_leaves_nothing_of_any_object(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with open_warehouse(settings) as warehouse:
         assert (names(warehouse), names(warehouse, "account")) == ({"a": "a at 1"}, {"b": "b at 1"})
-        assert load(warehouse, lake, catalog).outcome == Outcome(inserted=1, updated=1)
+        assert load(warehouse, lake, catalog).outcome == MergeOutcome(inserted=1, updated=1)
         after = {"b": "b at 1", "c": "c at 1"}
         assert (names(warehouse), names(warehouse, "account")) == ({"a": "a at 2"}, after)
-        assert load(warehouse, lake, catalog).outcome == Outcome()
+        assert load(warehouse, lake, catalog).outcome == MergeOutcome()
 
 
 @pytest.mark.parametrize(("shared", "transactions"), [(1 << 20, 1), (1, 2)])

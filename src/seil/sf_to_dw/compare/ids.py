@@ -88,7 +88,7 @@ class IdComparison:
             return
         rows = self._spool.rows(self._read.arrow)
         with warehouse.compare(table, rows, key=self.obj.key, cursor=self._cursor) as comparison:
-            gone = comparison.gone(self._now)
+            gone = comparison.ids_not_in_source(self._now)
             if not self._believe:
                 self._check(len(gone), comparison.living())
             if committed := self._watermark:

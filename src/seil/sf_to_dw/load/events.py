@@ -9,7 +9,7 @@ from seil.events.envelope import Event
 from seil.events.file_events import SOURCE, event_id
 from seil.sf_to_dw.load.arrivals import Key
 from seil.warehouse.bookkeeping import SchemaChange
-from seil.warehouse.protocol import Outcome
+from seil.warehouse.protocol import MergeOutcome
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ObjectLoad:
     table: str
     files: int = 0
     runs: int = 0
-    outcome: Outcome = field(default_factory=Outcome)
+    outcome: MergeOutcome = field(default_factory=MergeOutcome)
     changes: tuple[SchemaChange, ...] = ()
     errors: tuple[str, ...] = ()
     left: frozenset[Key] = frozenset()

@@ -24,7 +24,7 @@ from seil.sf_to_dw.load.object_loader import BatchLimits, ObjectLoader
 from seil.sf_to_dw.load.records import bookkeeping_snapshot, file_load
 from seil.state.decisions import NO_DECISIONS, DecisionStore
 from seil.warehouse.commits import commit_id
-from seil.warehouse.merges import Outcome
+from seil.warehouse.merges import MergeOutcome
 from seil.warehouse.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class LoadReport:
         return sum(entry.files for entry in self.objects)
 
     @property
-    def outcome(self) -> Outcome:
-        return sum((entry.outcome for entry in self.objects), Outcome())
+    def outcome(self) -> MergeOutcome:
+        return sum((entry.outcome for entry in self.objects), MergeOutcome())
 
 
 _LIMITS = BatchLimits()
@@ -152,7 +152,7 @@ def _load_together(warehouse: Warehouse, group: Sequence[ObjectLoader], progress
             pairs = list(zip(group, merged, strict=True))
             commit.recorder.record_loads([file_load(entry) for files in merged for entry in files])
             events = [event for one, own in pairs for event in one.events(own)]
-            group[0].outbox.put(commit.recorder, events)
+            group[0].outbox.add(commit.recorder, events)
     except SeilError as error:
         log.info("each object gets a transaction of its own, as one for all failed: %s", error)
         return False

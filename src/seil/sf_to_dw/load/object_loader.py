@@ -34,7 +34,7 @@ from seil.state.decisions import DecisionStore, in_force
 from seil.warehouse.bookkeeping import FlowRunRow, SchemaChange
 from seil.warehouse.commits import commit_id
 from seil.warehouse.lost_reasons import with_reason
-from seil.warehouse.merges import EXTRACTED_AT, FILE, Outcome, Records
+from seil.warehouse.merges import EXTRACTED_AT, FILE, MergeOutcome, Records
 from seil.warehouse.outbox import Outbox
 from seil.warehouse.tables import TableName
 from seil.warehouse.types import TEXT, TIMESTAMP
@@ -90,7 +90,7 @@ class ObjectLoader:
         self.files: list[CuratedFile] = []
         self.changes: list[SchemaChange] = []
         self.is_new = False
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[MergeOutcome] = []
         self.errors: list[str] = []
 
     @property
@@ -195,14 +195,14 @@ class ObjectLoader:
         about = {"object": name}
         log.info(words, name, len(found), len(gone), extra=about)
         with self._warehouse.commit(commit_id("versions", *gone)) as commit:
-            commit.merger.keep_current_versions(self._records, gone)
+            commit.merger.store_current_versions(self._records, gone)
         files = list(self._readable(found))
         for batch in _batches(files, limits):
             self._bisect(batch, self._write_versions)
 
     def _write_versions(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
         with self._warehouse.commit(_id_of("versions", batch)) as commit:
-            commit.merger.keep_versions(self._records, [file.staged for file in batch])
+            commit.merger.store_versions(self._records, [file.staged for file in batch])
         return []
 
     def load(self, limits: BatchLimits, progress: Progress) -> None:
@@ -238,7 +238,7 @@ class ObjectLoader:
         if self.is_new or self.changes or self._decided:
             with self._warehouse.commit(_id_of("tables", self.files)) as commit:
                 self._prepare(commit)
-                self.outbox.put(commit.recorder, self.events())
+                self.outbox.add(commit.recorder, self.events())
 
     def merge_whole(self, commit: Commit, progress: Progress) -> list[MergedFile]:
         """All files. What is returned has yet to be recorded."""
@@ -254,7 +254,7 @@ class ObjectLoader:
         self._left -= {("curated", entry.file.key) for entry in merged}
         outcomes = [entry.outcome for entry in merged]
         self.outcomes += outcomes
-        total = sum(outcomes, Outcome())
+        total = sum(outcomes, MergeOutcome())
         if total.without_key:
             name = self.object.api_name
             self.errors.append(f"{total.without_key} row(s) of {name} have no {self._key}")
@@ -275,7 +275,7 @@ class ObjectLoader:
             str(self.table),
             files=len(outcomes),
             runs=len(self.manifests),
-            outcome=sum(outcomes, Outcome()),
+            outcome=sum(outcomes, MergeOutcome()),
             changes=() if self.is_new else tuple(self.changes),
             errors=tuple(self.errors),
             left=frozenset(self._left),
@@ -353,7 +353,7 @@ class ObjectLoader:
         with self._warehouse.commit(_id_of("load", batch)) as commit:
             merged = self._merge(commit, batch)
             commit.recorder.record_loads([file_load(entry) for entry in merged])
-            self.outbox.put(commit.recorder, self.events(merged))
+            self.outbox.add(commit.recorder, self.events(merged))
         return merged
 
     def _merge(self, commit: Commit, batch: Sequence[CuratedFile]) -> list[MergedFile]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seil.lake import Entry, Lake
     from seil.sf_to_dw.load.columns import ColumnCount
     from seil.sf_to_dw.load.files import CuratedFile
-    from seil.warehouse.merges import Outcome
+    from seil.warehouse.merges import MergeOutcome
     from seil.warehouse.protocol import Warehouse
 
 
@@ -45,7 +45,7 @@ class MergedFile:
 
     object: SyncedObject
     file: CuratedFile
-    outcome: Outcome
+    outcome: MergeOutcome
     columns: ColumnCount | None = None
 
 

@@ -32,7 +32,7 @@ from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.lake.notices import Place
-    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
 
 # Of more values, all that belong to their objects are read instead.
 _MOST_NAMED = 2_000
@@ -46,7 +46,7 @@ WHERE provisional AND NOT EXISTS (
 
 @dataclass(frozen=True)
 class EmbeddedBookkeeping:
-    database: Database
+    database: EmbeddedDatabase
 
     def prepare(self) -> None:
         prepare_ledger(self.database)
@@ -67,7 +67,7 @@ class EmbeddedBookkeeping:
         return LoadTotals(totals[0]["n"], totals[0]["last"]) if totals else LoadTotals()
 
     def files_by_object(self) -> Mapping[str, frozenset[str]]:
-        return self._grouped("SELECT object, curated_key FROM seil.loads")
+        return self._group("SELECT object, curated_key FROM seil.loads")
 
     def loaded_tables(self) -> frozenset[TableName]:
         rows = self._rows("SELECT DISTINCT table_name FROM seil.loads")
@@ -76,7 +76,7 @@ class EmbeddedBookkeeping:
     def loaded_files(
         self, keys: Collection[str], *, objects: Collection[str]
     ) -> Mapping[str, datetime]:
-        named = _named("curated_key", keys, objects)
+        named = _name_filter("curated_key", keys, objects)
         select = compose(
             "SELECT curated_key, curated_at FROM {loads} WHERE {named}", loads=LOADS, named=named
         )
@@ -86,7 +86,7 @@ class EmbeddedBookkeeping:
     def recorded_runs(
         self, flow_runs: Collection[str], *, objects: Collection[str]
     ) -> frozenset[str]:
-        named = _named("flow_run_id", flow_runs, objects)
+        named = _name_filter("flow_run_id", flow_runs, objects)
         select = compose("SELECT flow_run_id FROM {runs} WHERE {named}", runs=RUNS, named=named)
         rows = self._rows(select) if flow_runs else []
         return frozenset(str(row["flow_run_id"]) for row in rows)
@@ -109,10 +109,10 @@ class EmbeddedBookkeeping:
         return [SchemaChange(str(table), row.pop("column_name"), **row) for row in rows]
 
     def provisional_columns(self) -> Mapping[str, frozenset[str]]:
-        return self._grouped(_PROVISIONAL)
+        return self._group(_PROVISIONAL)
 
     def watched_columns(self) -> Mapping[str, frozenset[str]]:
-        return self._grouped("SELECT DISTINCT source_table, column_name FROM seil.watched")
+        return self._group("SELECT DISTINCT source_table, column_name FROM seil.watched")
 
     def last_change(self) -> int:
         return changes.last_change(self.database)
@@ -136,7 +136,7 @@ class EmbeddedBookkeeping:
     def _rows(self, select: str) -> list[dict[str, Any]]:
         return self.database.query(select).to_pylist() if self._is_there else []
 
-    def _grouped(self, select: str) -> dict[str, frozenset[str]]:
+    def _group(self, select: str) -> dict[str, frozenset[str]]:
         """A SELECT's second column by its first."""
         groups: dict[str, set[str]] = {}
         for row in self._rows(select):
@@ -145,6 +145,6 @@ class EmbeddedBookkeeping:
         return {group: frozenset(values) for group, values in groups.items()}
 
 
-def _named(column: str, values: Collection[str], objects: Collection[str]) -> Sql:
+def _name_filter(column: str, values: Collection[str], objects: Collection[str]) -> Sql:
     is_many = len(values) > _MOST_NAMED
     return among("object", objects) if is_many and objects else among(column, values)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from seil.warehouse.builds import RowChange, Staged, held_keys
-from seil.warehouse.sql import Name, Sql, compose, joined, quoted
+from seil.warehouse.builds import RowChange, StagedBuild, keys_relation
+from seil.warehouse.sql import Sql, SqlName, compose, join, quote
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
 
 # rowid numbers a table's rows until the transaction ends. A row that is made as it was is in
 # neither part, however often it is there. What is too many of is named by its rowid; what is
@@ -49,25 +49,27 @@ _ROW = "_seil_row"
 class EmbeddedBuilder:
     """Within a transaction of the warehouse."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: EmbeddedDatabase) -> None:
         self._database = database
 
     def hold_keys(self, table: TableName, select: str) -> int:
-        keys = Name(held_keys(table))
+        keys = SqlName(keys_relation(table))
         hold = "CREATE OR REPLACE TEMP TABLE {keys} AS {select}"
         self._run(hold, keys=keys, select=Sql(select))
         return self._count(keys)
 
-    def stage_table(self, table: TableName, select: str) -> Staged:
+    def stage_table(self, table: TableName, select: str) -> StagedBuild:
         relation = _next(table)
-        self._run("CREATE OR REPLACE TABLE {t} AS {select}", t=Name(relation), select=Sql(select))
-        rows = self._count(Name(relation))
-        return Staged(table, relation, rows, inserted=rows)
+        self._run(
+            "CREATE OR REPLACE TABLE {t} AS {select}", t=SqlName(relation), select=Sql(select)
+        )
+        rows = self._count(SqlName(relation))
+        return StagedBuild(table, relation, rows, inserted=rows)
 
-    def stage_change(self, table: TableName, select: str, *, scope: str) -> Staged:
+    def stage_change(self, table: TableName, select: str, *, scope: str) -> StagedBuild:
         names = self._names(table)
         self._run("CREATE OR REPLACE TEMP TABLE {made} AS {select}", **names, select=Sql(select))
-        self._run(_DIFFERENCE, **names, scope=Name(scope))
+        self._run(_DIFFERENCE, **names, scope=SqlName(scope))
         self._run("DROP TABLE {made}", **names)
         self._run("DROP TABLE {keys}", **names)
         for view in (_NEXT, _ADDED, _REMOVED):
@@ -76,9 +78,9 @@ class EmbeddedBuilder:
         before, removed, added = (int(counts[n]) for n in ("before", "removed", "added"))
         relation = _next(table) if removed or added else table.name
         change = RowChange(str(names["added"]), str(names["removed"]))
-        return Staged(table, relation, before - removed + added, removed, added, change)
+        return StagedBuild(table, relation, before - removed + added, removed, added, change)
 
-    def publish(self, staged: Sequence[Staged]) -> None:
+    def publish(self, staged: Sequence[StagedBuild]) -> None:
         for entry in staged:
             names = self._names(entry.table)
             if entry.change is None:
@@ -91,7 +93,7 @@ class EmbeddedBuilder:
                 self._run(_INSERT, **names)
             self._drop_change(names)
 
-    def discard(self, staged: Sequence[Staged]) -> None:
+    def discard(self, staged: Sequence[StagedBuild]) -> None:
         for entry in staged:
             names = self._names(entry.table)
             if entry.change is None:
@@ -108,18 +110,18 @@ class EmbeddedBuilder:
         schema = self._database.columns(table)
         return {
             "table": table,
-            "name": Name(table.name),
-            "next": Name(_next(table)),
-            "made": Name(f"{table.name}__made"),
-            "rows": Name(f"{table.name}__rows"),
-            "added": Name(f"{table.name}__added"),
-            "removed": Name(f"{table.name}__removed"),
-            "row": Name(_ROW),
-            "keys": Name(held_keys(table)),
-            "columns": joined(", ", map(quoted, schema.names if schema is not None else [])),
+            "name": SqlName(table.name),
+            "next": SqlName(_next(table)),
+            "made": SqlName(f"{table.name}__made"),
+            "rows": SqlName(f"{table.name}__rows"),
+            "added": SqlName(f"{table.name}__added"),
+            "removed": SqlName(f"{table.name}__removed"),
+            "row": SqlName(_ROW),
+            "keys": SqlName(keys_relation(table)),
+            "columns": join(", ", map(quote, schema.names if schema is not None else [])),
         }
 
-    def _count(self, relation: Name) -> int:
+    def _count(self, relation: SqlName) -> int:
         counted = self._database.query(compose("SELECT count(*) AS n FROM {t}", t=relation))
         return int(counted["n"][0].as_py())
 

@@ -18,11 +18,11 @@ import pyarrow as pa
 from seil.warehouse.bookkeeping import IS_OLD, SEQUENCE, BuiltVersion, Change, images
 from seil.warehouse.bookkeeping_tables import BUILT, CHANGES, WATCHED, table_schema
 from seil.warehouse.merges import ChangeLog
-from seil.warehouse.sql import Sql, compose, joined, literal
+from seil.warehouse.sql import Sql, compose, join, literal
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
 
 _OWN: list[Any] = [pa.field(SEQUENCE, pa.int64()), pa.field(IS_OLD, pa.bool_())]
 
@@ -32,32 +32,36 @@ _WHOLE_ROWS = 20_000
 
 
 def change_log(
-    database: Database, table: TableName, key: str, *, watched: Collection[str] | None = None
+    database: EmbeddedDatabase,
+    table: TableName,
+    key: str,
+    *,
+    watched: Collection[str] | None = None,
 ) -> ChangeLog | None:
     """For the next merge into a table; None when no table that has been built reads it.
 
     `watched` are the columns that are read, where they have been asked for already.
     """
-    found = _watched(database, table) if watched is None else watched
+    found = _watched_columns(database, table) if watched is None else watched
     columns = database.columns(table) if found else None
     if columns is None:
         return None
     wanted = pa.schema([c for c in columns if c.name in {*found, key}])
     sequence = last_change(database) + 1
-    if not _made(database, images(table), wanted):
+    if not _prepare(database, images(table), wanted):
         record_whole_change(database, table)
         sequence += 1
     return ChangeLog(images(table), tuple(wanted.names), sequence)
 
 
-def _watched(database: Database, table: TableName) -> list[str]:
+def _watched_columns(database: EmbeddedDatabase, table: TableName) -> list[str]:
     watched = compose(
         "SELECT DISTINCT column_name FROM seil.watched WHERE source_table = {name}", name=str(table)
     )
     return [str(name) for name in database.query(watched)["column_name"].to_pylist()]
 
 
-def _made(database: Database, table: TableName, wanted: pa.Schema) -> bool:
+def _prepare(database: EmbeddedDatabase, table: TableName, wanted: pa.Schema) -> bool:
     """Makes a table able to take the columns. False when what it held had to be thrown away."""
     known = database.columns(table)
     is_kept = known is None or all(
@@ -75,7 +79,7 @@ def _made(database: Database, table: TableName, wanted: pa.Schema) -> bool:
     return True
 
 
-def record_change(database: Database, table: TableName, log: ChangeLog) -> None:
+def record_change(database: EmbeddedDatabase, table: TableName, log: ChangeLog) -> None:
     """After the merge, in its transaction.
 
     What a table that fails again and again has not seen is kept for it only so far.
@@ -97,7 +101,7 @@ def record_change(database: Database, table: TableName, log: ChangeLog) -> None:
         _record(database, Change(log.sequence, table, is_whole=False, rows=int(row["changed"])))
 
 
-def record_whole_change(database: Database, table: TableName) -> None:
+def record_whole_change(database: EmbeddedDatabase, table: TableName) -> None:
     """Any record may have changed: every table that reads these is built anew.
 
     For whoever changes a table of schema `salesforce` other than by a merge.
@@ -112,14 +116,14 @@ def record_whole_change(database: Database, table: TableName) -> None:
     _record(database, Change(sequence, table, is_whole=True, rows=rows))
 
 
-def last_change(database: Database) -> int:
+def last_change(database: EmbeddedDatabase) -> int:
     select = """
         SELECT greatest((SELECT coalesce(max(sequence), 0) FROM seil.changes),
                         (SELECT coalesce(max(sequence), 0) FROM seil.built)) AS n"""
     return int(database.query(select)["n"][0].as_py())
 
 
-def changes(database: Database) -> list[Change]:
+def changes(database: EmbeddedDatabase) -> list[Change]:
     select = "SELECT sequence, source_table, is_whole, row_count FROM seil.changes ORDER BY 1"
     return [
         Change(
@@ -129,7 +133,7 @@ def changes(database: Database) -> list[Change]:
     ]
 
 
-def built_versions(database: Database) -> dict[str, BuiltVersion]:
+def built_versions(database: EmbeddedDatabase) -> dict[str, BuiltVersion]:
     select = "SELECT table_name, fingerprint, sequence, version, checked FROM seil.built"
     return {
         row["table_name"]: BuiltVersion(
@@ -144,7 +148,7 @@ def built_versions(database: Database) -> dict[str, BuiltVersion]:
 
 
 def record_built(
-    database: Database,
+    database: EmbeddedDatabase,
     built: Iterable[BuiltVersion],
     watched: Mapping[str, Mapping[TableName, Collection[str]]],
     *,
@@ -172,22 +176,26 @@ def record_built(
         for column in sorted(columns)
     ]
     _replace(database, WATCHED, read, among=among)
-    _forget_seen(database)
+    _prune_consumed(database)
 
 
 def _replace(
-    database: Database, table: TableName, rows: list[dict[str, Any]], *, among: Collection[str]
+    database: EmbeddedDatabase,
+    table: TableName,
+    rows: list[dict[str, Any]],
+    *,
+    among: Collection[str],
 ) -> None:
     names = {row["table_name"] for row in rows}
     keep = sorted(set(among) - names)
-    listed = joined(", ", map(literal, keep)) if keep else Sql("''")
+    listed = join(", ", map(literal, keep)) if keep else Sql("''")
     delete = "DELETE FROM {table} WHERE table_name NOT IN ({keep})"
     database.execute(compose(delete, table=table, keep=listed))
     if rows:
         database.append(table, pa.Table.from_pylist(rows, schema=table_schema(table)))
 
 
-def _forget_seen(database: Database) -> None:
+def _prune_consumed(database: EmbeddedDatabase) -> None:
     found = database.query(Sql("SELECT coalesce(min(sequence), 0) AS n FROM seil.built"))
     seen = int(found["n"][0].as_py())
     kept = changes(database)
@@ -204,7 +212,7 @@ def _forget_seen(database: Database) -> None:
     database.execute(compose("DELETE FROM seil.changes WHERE sequence <= {seen}", seen=seen))
 
 
-def _record(database: Database, change: Change) -> None:
+def _record(database: EmbeddedDatabase, change: Change) -> None:
     row = {
         "sequence": change.sequence,
         "source_table": str(change.source),

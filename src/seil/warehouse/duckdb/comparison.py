@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from seil.errors import StatementError, WarehouseError
-from seil.warehouse.duckdb.merge_sql import described
-from seil.warehouse.sql import Name, Sql, compose, joined
+from seil.warehouse.duckdb.merge_sql import column_list
+from seil.warehouse.sql import Sql, SqlName, compose, join
 from seil.warehouse.types import TEXT, stored_type
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
     from seil.warehouse.merges import SourceRows
     from seil.warehouse.tables import TableName
 
@@ -29,7 +29,7 @@ _IS_DELETED = "isdeleted"
 class TableComparison:
     """Of the rows in READ, whose columns are `read`."""
 
-    database: Database
+    database: EmbeddedDatabase
     table: TableName
     columns: pa.Schema
     read: pa.Schema
@@ -44,7 +44,7 @@ class TableComparison:
         )
         return int(self.database.query(counted)["n"][0].as_py())
 
-    def gone(self, before: datetime) -> list[str]:
+    def ids_not_in_source(self, before: datetime) -> list[str]:
         ids = compose(
             """
             SELECT t.{key} AS id FROM {table} AS t LEFT JOIN {read} AS i ON i.{key} = t.{key}
@@ -75,19 +75,19 @@ class TableComparison:
             """
             SELECT {values} FROM {read} AS n JOIN {table} AS t ON t.{key} = n.{key}
             WHERE {differs}""",
-            values=joined(", ", (compose("n.{c}", c=Name(c)) for c in (self.key, *columns))),
+            values=join(", ", (compose("n.{c}", c=SqlName(c)) for c in (self.key, *columns))),
             read=READ,
             table=self.table,
             key=self._key,
-            differs=joined(" OR ", map(self._differs, columns)),
+            differs=join(" OR ", map(self._differs, columns)),
         )
         counted = self.database.query(compose("SELECT count(*) AS n FROM ({rows})", rows=rows))
         with self.database.stream(rows) as batches:
             yield int(counted["n"][0].as_py()), batches
 
     @property
-    def _key(self) -> Name:
-        return Name(self.key.lower())
+    def _key(self) -> SqlName:
+        return SqlName(self.key.lower())
 
     def _differs(self, name: str) -> Sql:
         kinds = (self.columns.field(name.lower()).type, stored_type(self.read.field(name).type))
@@ -95,7 +95,7 @@ class TableComparison:
         template = "t.{old} IS DISTINCT FROM n.{new}"
         if TEXT in kinds:
             template = "CAST(t.{old} AS VARCHAR) IS DISTINCT FROM CAST(n.{new} AS VARCHAR)"
-        return compose(template, old=Name(name.lower()), new=Name(name))
+        return compose(template, old=SqlName(name.lower()), new=SqlName(name))
 
     def _of_source(self, before: datetime, wanted: Sql) -> list[tuple[str, Any]]:
         rows = compose(
@@ -104,7 +104,7 @@ class TableComparison:
             FROM {read} AS i LEFT JOIN {table} AS t ON t.{key} = i.{key}
             WHERE {wanted} AND {before} ORDER BY 1""",
             key=self._key,
-            stamp=compose("i.{c}", c=Name(self.cursor)) if self.cursor else Sql("NULL"),
+            stamp=compose("i.{c}", c=SqlName(self.cursor)) if self.cursor else Sql("NULL"),
             table=self.table,
             read=READ,
             wanted=wanted,
@@ -118,7 +118,7 @@ class TableComparison:
         return compose(
             "coalesce(TRY_CAST({alias}.{cursor} AS TIMESTAMPTZ) < CAST({at} AS TIMESTAMPTZ), true)",
             alias=Sql(alias),
-            cursor=Name(self.cursor.lower()),
+            cursor=SqlName(self.cursor.lower()),
             at=moment.isoformat(),
         )
 
@@ -130,17 +130,17 @@ def _lives(columns: pa.Schema, alias: str) -> Sql:
 
 
 @contextmanager
-def compared(
-    database: Database, table: TableName, rows: SourceRows, *, key: str, cursor: str
+def comparison(
+    database: EmbeddedDatabase, table: TableName, rows: SourceRows, *, key: str, cursor: str
 ) -> Iterator[TableComparison]:
     columns = database.columns(table)
     if columns is None:
         raise StatementError(database.url, f"there is no table {table}")
     create = "CREATE OR REPLACE TEMP TABLE _seil_read ({columns})"
-    database.execute(compose(create, columns=described(rows.columns)))
+    database.execute(compose(create, columns=column_list(rows.columns)))
     try:
         for batch in rows.batches:
-            with database.registered("_seil_rows", pa.Table.from_batches([batch])):
+            with database.registration("_seil_rows", pa.Table.from_batches([batch])):
                 insert = "INSERT INTO {read} BY NAME SELECT * FROM _seil_rows"
                 database.execute(compose(insert, read=READ))
         yield TableComparison(database, table, columns, rows.columns, key, cursor)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from seil.warehouse.merges import ChangeLog, Outcome, StagedFile
+    from seil.warehouse.merges import ChangeLog, MergeOutcome, StagedFile
     from seil.warehouse.tables import TableName
     from seil.warehouse.types import Column
 
 
-class Database(Protocol):
+class EmbeddedDatabase(Protocol):
     @property
     def url(self) -> str: ...
 
@@ -40,7 +40,7 @@ class Database(Protocol):
 
     def append(self, table: TableName, rows: pa.Table) -> None: ...
 
-    def registered(
+    def registration(
         self, name: str, rows: pa.Table | pa.RecordBatchReader
     ) -> AbstractContextManager[None]:
         """Rows as a relation of this name for the length of the block."""
@@ -54,7 +54,7 @@ class Database(Protocol):
         key: str,
         log: ChangeLog | None = None,
         every_version: bool = False,
-    ) -> Mapping[str, Outcome]:
+    ) -> Mapping[str, MergeOutcome]:
         """Makes the table hold, per key, the newest version among its own row and the files'.
 
         With `every_version`, the key and systemmodstamp together tell rows apart.

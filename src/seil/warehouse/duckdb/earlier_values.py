@@ -13,16 +13,16 @@ import pyarrow as pa
 
 from seil.errors import WarehouseError
 from seil.warehouse.protocol import TableName
-from seil.warehouse.sql import Name, compose, joined
+from seil.warehouse.sql import SqlName, compose, join
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
 
 _SCHEMA = "salesforce"
 _NAMED = 3
 
 
-def refuse_earlier_values(database: Database) -> None:
+def refuse_earlier_values(database: EmbeddedDatabase) -> None:
     """Raises WarehouseError. Reads the texts of every current-record table once."""
     places = list(_places(database))
     if not places:
@@ -36,20 +36,20 @@ def refuse_earlier_values(database: Database) -> None:
     )
 
 
-def _places(database: Database) -> Iterator[str]:
+def _places(database: EmbeddedDatabase) -> Iterator[str]:
     for name in database.tables(_SCHEMA):
         table = TableName(_SCHEMA, name)
         columns = database.columns(table)
         texts = [c.name for c in columns or () if pa.types.is_string(c.type)]
         if not texts:
             continue
-        empty = (compose("{c} = ''", c=Name(text)) for text in texts)
+        empty = (compose("{c} = ''", c=SqlName(text)) for text in texts)
         short = "length(id) = 15" if "id" in texts else "false"
         counts = compose(
             "SELECT count(*) FILTER (WHERE {empty}) AS empty_texts,"
             " count(*) FILTER (WHERE {short}) AS short_ids FROM {table}",
-            empty=joined(" OR ", empty),
-            short=joined("", [short]),
+            empty=join(" OR ", empty),
+            short=join("", [short]),
             table=table,
         )
         found = database.query(counts).to_pylist()[0]

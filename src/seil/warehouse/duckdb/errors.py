@@ -58,7 +58,7 @@ def translated_errors(url: str) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise translated(url, error) from error
+        raise translate(url, error) from error
 
 
 def translated_batches(url: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -66,12 +66,12 @@ def translated_batches(url: str, batches: Iterable[pa.RecordBatch]) -> Iterator[
     try:
         yield from batches
     except (OSError, pa.ArrowException) as error:
-        raise _described(url, str(error), StatementError) from error
+        raise _describe(url, str(error), StatementError) from error
 
 
-def translated(url: str, error: duckdb.Error) -> WarehouseError:
+def translate(url: str, error: duckdb.Error) -> WarehouseError:
     kind = StatementError if isinstance(error, _REFUSED) else WarehouseError
-    return _described(url, str(error), kind)
+    return _describe(url, str(error), kind)
 
 
 def is_broken(error: WarehouseError) -> bool:
@@ -79,7 +79,7 @@ def is_broken(error: WarehouseError) -> bool:
     return error.hint == _REBUILD
 
 
-def _described(url: str, text: str, kind: type[WarehouseError]) -> WarehouseError:
+def _describe(url: str, text: str, kind: type[WarehouseError]) -> WarehouseError:
     message = _NOT_OURS.sub("", re.sub(r"\.? See also https?://\S+", "", text)).strip()
     # Under the first line DuckDB repeats the statement with a caret below the place.
     reason = message.split("\n\nLINE ", 1)[0].replace("\n", " ").removeprefix("IO Error: ")

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from seil.warehouse.duckdb.overlays import GAPS_SCHEMA, KEPT_SCHEMA, OWN_COLUMNS, table_apart
+from seil.warehouse.duckdb.overlays import GAPS_SCHEMA, KEPT_SCHEMA, OWN_COLUMNS, overlay_table
 from seil.warehouse.duckdb.versions_sql import STAMPS, version_order
-from seil.warehouse.sql import Name, Sql, compose, joined, literal
+from seil.warehouse.sql import Sql, SqlName, compose, join, literal
 from seil.warehouse.tables import TableName
 from seil.warehouse.types import TEXT
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import Database
-    from seil.warehouse.merges import Outcome, Records, StagedFile
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
+    from seil.warehouse.merges import MergeOutcome, Records, StagedFile
 
 _COLUMNS = pa.schema([pa.field("file", TEXT), pa.field("columns", TEXT)])
 # The row of no file: values of these columns are kept as far as the table has any.
@@ -36,10 +36,10 @@ class Gaps:
     it.
     """
 
-    database: Database
+    database: EmbeddedDatabase
     records: Records
 
-    def keep_values(self, files: Sequence[StagedFile]) -> bool:
+    def store_values(self, files: Sequence[StagedFile]) -> bool:
         """Whether any of the files lacks a column."""
         columns = self.database.columns(self.records.table)
         if columns is None:
@@ -53,17 +53,19 @@ class Gaps:
         gaps = {name: lacked for name, lacked in lacking.items() if lacked}
         if not gaps:
             return False
-        self.database.create_table(self._noted, _COLUMNS)
+        self.database.create_table(self._log_table, _COLUMNS)
         for names in set(gaps.values()):
-            self._keep(names, columns)
+            self._store(names, columns)
         self._note(gaps)
         return True
 
-    def keep_losers(self, files: Iterable[StagedFile], outcomes: Mapping[str, Outcome]) -> None:
+    def store_losers(
+        self, files: Iterable[StagedFile], outcomes: Mapping[str, MergeOutcome]
+    ) -> None:
         """A version that came late may be the last to have a column."""
-        if self.database.columns(self._noted) is None:
+        if self.database.columns(self._log_table) is None:
             return
-        noted = self._noted_columns()
+        noted = self._logged_columns()
         table, key = self.records.table, self.records.key
         for file in files:
             wanted = {n: c for n, c in file.columns.items() if n in {*noted, *STAMPS, key}}
@@ -72,24 +74,24 @@ class Gaps:
                 columns = self.database.columns(table)
                 types = {n: columns.field(n).type for n in wanted} if columns is not None else {}
                 loser = replace(file, columns=wanted)
-                self.database.merge_rows(self._apart(types), [loser], key=key)
+                self.database.merge_rows(self._overlay_table(types), [loser], key=key)
 
     def note_new_columns(self, names: Collection[str]) -> None:
         """No file so far has them."""
-        self.database.create_table(self._noted, _COLUMNS)
+        self.database.create_table(self._log_table, _COLUMNS)
         insert = "INSERT INTO {noted} SELECT DISTINCT _file, {columns} FROM {table}"
         table = self.records.table
-        self._run(insert, noted=self._noted, columns=_written(names), table=table)
+        self._run(insert, noted=self._log_table, columns=_written(names), table=table)
 
     @property
-    def _noted(self) -> TableName:
+    def _log_table(self) -> TableName:
         return TableName(GAPS_SCHEMA, self.records.table.name)
 
     def _note(self, gaps: Mapping[str, Collection[str]]) -> None:
         rows = [{"file": file, "columns": _written(names)} for file, names in gaps.items()]
-        self.database.append(self._noted, pa.Table.from_pylist(rows, schema=_COLUMNS))
+        self.database.append(self._log_table, pa.Table.from_pylist(rows, schema=_COLUMNS))
 
-    def _keep(self, names: Collection[str], columns: pa.Schema) -> None:
+    def _store(self, names: Collection[str], columns: pa.Schema) -> None:
         """What the table says of these columns, unless it is kept already. Records whose files have
         the same of them go together: the others are of an earlier version, and kept with that.
         """
@@ -104,10 +106,10 @@ class Gaps:
         lacked = {frozenset(n for n in names if f"|{n}|" in written) for written in ["", *files]}
         for lacks in lacked:
             if present := frozenset(names) - lacks:
-                self._keep_present(present, lacks, columns)
+                self._store_present(present, lacks, columns)
         self._note({_KEPT: names})
 
-    def _keep_present(
+    def _store_present(
         self, present: Collection[str], lacks: Collection[str], columns: pa.Schema
     ) -> None:
         """Of the records whose files have the columns `present`, and not those that it `lacks`."""
@@ -115,8 +117,8 @@ class Gaps:
         stamps = [name for name in STAMPS if name in columns.names]
         names = sorted({*present, *stamps})
         types = {key: TEXT, **{name: columns.field(name).type for name in names}}
-        apart = self._apart(types)
-        values = [compose("t.{name}", name=Name(name)) for name in (*types, *OWN_COLUMNS)]
+        apart = self._overlay_table(types)
+        values = [compose("t.{name}", name=SqlName(name)) for name in (*types, *OWN_COLUMNS)]
         self._run(
             """
             CREATE OR REPLACE TEMP TABLE _seil_kept AS
@@ -127,12 +129,12 @@ class Gaps:
             WHERE (w.{key} IS NOT NULL OR {any})
             AND (w.{key} IS NULL OR {kept} < {version})
             AND {same}""",
-            values=joined(", ", values),
+            values=join(", ", values),
             table=table,
             apart=apart,
-            key=Name(key),
-            noted=self._noted,
-            any=joined(" OR ", (compose("t.{n} IS NOT NULL", n=Name(n)) for n in sorted(present))),
+            key=SqlName(key),
+            noted=self._log_table,
+            any=join(" OR ", (compose("t.{n} IS NOT NULL", n=SqlName(n)) for n in sorted(present))),
             kept=version_order(pa.schema(types), "w"),
             version=version_order(columns, "t"),
             same=_same_gaps(present, lacks),
@@ -140,13 +142,13 @@ class Gaps:
         self._run(
             "DELETE FROM {apart} WHERE {key} IN (SELECT {key} FROM temp.main._seil_kept)",
             apart=apart,
-            key=Name(key),
+            key=SqlName(key),
         )
         self._run("INSERT INTO {apart} BY NAME FROM temp.main._seil_kept", apart=apart)
         self._run("DROP TABLE temp.main._seil_kept")
 
-    def _apart(self, types: Mapping[str, pa.DataType]) -> TableName:
-        apart = table_apart(self.records.table, types, KEPT_SCHEMA)
+    def _overlay_table(self, types: Mapping[str, pa.DataType]) -> TableName:
+        apart = overlay_table(self.records.table, types, KEPT_SCHEMA)
         self.database.create_table(apart, pa.schema({**types, **OWN_COLUMNS}))
         return apart
 
@@ -155,17 +157,17 @@ class Gaps:
         if names:
             self._run(
                 "DELETE FROM {noted} WHERE file = {kept} AND ({newer})",
-                noted=self._noted,
+                noted=self._log_table,
                 kept=_KEPT,
-                newer=joined(" OR ", (_lacks_column("columns", name) for name in sorted(names))),
+                newer=join(" OR ", (_lacks_column("columns", name) for name in sorted(names))),
             )
 
-    def _noted_columns(self) -> set[str]:
+    def _logged_columns(self) -> set[str]:
         noted = self._column("SELECT DISTINCT columns FROM {noted}")
         return {name for written in noted for name in written.split("|") if name}
 
     def _column(self, select: str, **parts: str) -> list[str]:
-        values = self.database.query(compose(select, noted=self._noted, **parts))
+        values = self.database.query(compose(select, noted=self._log_table, **parts))
         return [str(value) for value in values.column(0).to_pylist()]
 
     def _run(self, template: str, **parts: str | TableName) -> None:
@@ -173,7 +175,7 @@ class Gaps:
 
 
 def _same_gaps(present: Collection[str], lacks: Collection[str]) -> Sql:
-    return joined(
+    return join(
         " AND ",
         (
             compose("{lacks} = {is_lacked}", lacks=lacked, is_lacked=Sql(value))

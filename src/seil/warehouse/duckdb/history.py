@@ -15,12 +15,12 @@ import pyarrow as pa
 
 from seil.warehouse.duckdb.versions_sql import stays_deleted, version_stamp
 from seil.warehouse.merges import EXTRACTED_AT, FILE, Records, StagedFile
-from seil.warehouse.sql import Name, Sql, compose, joined, literal, quoted
+from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.tables import TableName
 from seil.warehouse.types import TEXT, TIMESTAMP
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
 
 _STORE = "seil_versions"
 _VIEWS = "salesforce_history"
@@ -33,7 +33,9 @@ _DELETED: dict[str, pa.DataType] = {
 }
 
 
-def keep_versions(database: Database, records: Records, files: Sequence[StagedFile]) -> None:
+def store_versions(
+    database: EmbeddedDatabase, records: Records, files: Sequence[StagedFile]
+) -> None:
     """Before the current records change."""
     table, key = records.table, records.key
     columns = database.columns(table)
@@ -48,14 +50,14 @@ def keep_versions(database: Database, records: Records, files: Sequence[StagedFi
     if deletions := [file for file in files if file.holds == "deletions"]:
         database.merge_rows(deleted, deletions, key=key, every_version=True)
     _note(database, table, [file.key for file in files])
-    database.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(_VIEWS)}")
+    database.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(_VIEWS)}")
     database.execute(_view(records, versions, deleted, columns))
 
 
 def files_without_versions(
-    database: Database, records: Records, object_name: str
+    database: EmbeddedDatabase, records: Records, object_name: str
 ) -> frozenset[str]:
-    noted = _noted(records.table)
+    noted = _files_table(records.table)
     kept = Sql("false")
     if database.columns(noted) is not None:
         kept = compose("curated_key IN (SELECT file FROM {files})", files=noted)
@@ -64,29 +66,31 @@ def files_without_versions(
     return frozenset(map(str, keys["curated_key"].to_pylist()))
 
 
-def keep_current_versions(database: Database, records: Records, files: Collection[str]) -> None:
+def store_current_versions(
+    database: EmbeddedDatabase, records: Records, files: Collection[str]
+) -> None:
     columns = database.columns(records.table)
     if columns is None or not files:
         return
     versions = TableName(_STORE, records.table.name)
     _prepare(database, versions, columns)
     insert = "INSERT INTO {versions} BY NAME SELECT * FROM {table} WHERE _file IN ({files})"
-    listed = joined(", ", map(literal, sorted(files)))
+    listed = join(", ", map(literal, sorted(files)))
     database.execute(compose(insert, versions=versions, table=records.table, files=listed))
     _note(database, records.table, sorted(files))
 
 
-def _note(database: Database, table: TableName, keys: list[str]) -> None:
+def _note(database: EmbeddedDatabase, table: TableName, keys: list[str]) -> None:
     rows = pa.table({"file": pa.array(keys, TEXT)})
-    database.create_table(_noted(table), rows.schema)
-    database.append(_noted(table), rows)
+    database.create_table(_files_table(table), rows.schema)
+    database.append(_files_table(table), rows)
 
 
-def _noted(table: TableName) -> TableName:
+def _files_table(table: TableName) -> TableName:
     return TableName(_STORE, f"{table.name}__files")
 
 
-def _prepare(database: Database, versions: TableName, columns: pa.Schema) -> None:
+def _prepare(database: EmbeddedDatabase, versions: TableName, columns: pa.Schema) -> None:
     """The columns of the current records, whatever they have become."""
     existing = database.columns(versions)
     if existing is None:
@@ -135,16 +139,16 @@ def _view(records: Records, versions: TableName, deleted: TableName, columns: pa
         view=TableName(_VIEWS, records.table.name),
         versions=versions,
         deleted=deleted,
-        key=Name(records.key),
+        key=SqlName(records.key),
         stamp=version_stamp(columns, "v"),
         holds=stays_deleted(records, "v", "d", version_stamp(columns, "v")),
         deleted_flag=Sql(
             "coalesce(TRY_CAST(v.isdeleted AS BOOLEAN), false)" if is_deleted else "false"
         ),
-        columns=joined(", ", (compose("{name}", name=Name(name)) for name in columns.names)),
-        since=Name(since),
-        until=Name(until),
-        current=Name(current),
+        columns=join(", ", (compose("{name}", name=SqlName(name)) for name in columns.names)),
+        since=SqlName(since),
+        until=SqlName(until),
+        current=SqlName(current),
     )
 
 

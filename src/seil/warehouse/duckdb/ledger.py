@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from seil.warehouse.bookkeeping import LedgerRow
 from seil.warehouse.bookkeeping_tables import COLUMNS, LAYOUT, LOADS, UNBALANCED, table_schema
 from seil.warehouse.duckdb.earlier_values import refuse_earlier_values
-from seil.warehouse.sql import Sql, compose, joined, literal
+from seil.warehouse.sql import Sql, compose, join, literal
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
     from seil.warehouse.tables import TableName
 
 # A page that was rejected whole is in no load, so its rows are landed but not curated. Files that
@@ -62,7 +62,7 @@ _VIEW = f"CREATE OR REPLACE VIEW seil.ledger AS {_ROWS.format(among='true')}"
 _FINGERPRINT = hashlib.sha256(repr((COLUMNS, _VIEW)).encode()).hexdigest()[:16]
 
 
-def prepare_ledger(database: Database) -> None:
+def prepare_ledger(database: EmbeddedDatabase) -> None:
     stored = stored_fingerprint(database)
     if stored == _FINGERPRINT:
         return
@@ -80,18 +80,18 @@ def prepare_ledger(database: Database) -> None:
         database.execute(compose(insert, table=LAYOUT, fingerprint=_FINGERPRINT))
 
 
-def has_ledger(database: Database) -> bool:
+def has_ledger(database: EmbeddedDatabase) -> bool:
     return LOADS.name in database.tables(LOADS.schema)
 
 
-def stored_fingerprint(database: Database) -> str:
+def stored_fingerprint(database: EmbeddedDatabase) -> str:
     if database.columns(LAYOUT) is None:
         return ""
     stored = database.query(compose("SELECT fingerprint FROM {table}", table=LAYOUT))
     return "".join(map(str, stored.column(0).to_pylist()))
 
 
-def _complete(database: Database, table: TableName) -> None:
+def _complete(database: EmbeddedDatabase, table: TableName) -> None:
     existing = database.columns(table)
     if existing is None:
         database.create_table(table, table_schema(table))
@@ -101,7 +101,7 @@ def _complete(database: Database, table: TableName) -> None:
             database.add_column(table, column)
 
 
-def note_balance(database: Database, flow_runs: Collection[str]) -> None:
+def note_balance(database: EmbeddedDatabase, flow_runs: Collection[str]) -> None:
     """After rows of these runs were written, in the same transaction: which of them do not balance.
 
     To ask all runs there ever were takes longer each hour.
@@ -113,14 +113,14 @@ def note_balance(database: Database, flow_runs: Collection[str]) -> None:
         _note_unbalanced(database, named)
 
 
-def _note_unbalanced(database: Database, named: Sql) -> None:
+def _note_unbalanced(database: EmbeddedDatabase, named: Sql) -> None:
     insert = """
         INSERT INTO {table} SELECT object, flow_run_id FROM ({rows}) AS ledger WHERE NOT balanced"""
     rows = Sql(_ROWS.format(among=named))
     database.execute(compose(insert, table=UNBALANCED, rows=rows))
 
 
-def unbalanced_runs(database: Database) -> frozenset[str]:
+def unbalanced_runs(database: EmbeddedDatabase) -> frozenset[str]:
     # Before the first load of this version, the table may be missing or of other rules.
     is_current = stored_fingerprint(database) == _FINGERPRINT
     stored = "SELECT flow_run_id FROM seil.unbalanced"
@@ -136,7 +136,7 @@ UNION SELECT max_by(flow_run_id, loaded_at) FROM seil.loads GROUP BY object"""
 
 
 def ledger_rows(
-    database: Database, objects: Collection[str], flow_runs: Collection[str]
+    database: EmbeddedDatabase, objects: Collection[str], flow_runs: Collection[str]
 ) -> list[LedgerRow]:
     wanted = compose(
         # All of its columns: a warehouse that no load has opened since an upgrade has fewer.
@@ -149,7 +149,7 @@ def ledger_rows(
     return [LedgerRow(**row) for row in database.query(wanted).to_pylist()]
 
 
-def _ledger_of(database: Database, flow_runs: Collection[str]) -> Sql:
+def _ledger_of(database: EmbeddedDatabase, flow_runs: Collection[str]) -> Sql:
     """The view would add up all runs there ever were before it leaves out all but these."""
     if not flow_runs or stored_fingerprint(database) != _FINGERPRINT:
         return Sql("seil.ledger")
@@ -157,4 +157,4 @@ def _ledger_of(database: Database, flow_runs: Collection[str]) -> Sql:
 
 
 def among(column: str, values: Collection[str]) -> Sql:
-    return Sql(f"{column} IN ({joined(', ', map(literal, sorted(values)))})")
+    return Sql(f"{column} IN ({join(', ', map(literal, sorted(values)))})")

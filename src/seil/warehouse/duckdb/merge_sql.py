@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from seil.salesforce.ids import CHECK, ID_LETTERS
 from seil.warehouse.merges import ChangeLog, StagedFile
-from seil.warehouse.sql import Name, Sql, compose, joined, literal
+from seil.warehouse.sql import Sql, SqlName, compose, join, literal
 from seil.warehouse.types import TEXT, sql_type, stored_type
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ def local_path(url: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
-def described(columns: pa.Schema) -> Sql:
+def column_list(columns: pa.Schema) -> Sql:
     """A table's column list."""
-    return joined(
-        ", ", (compose("{name} {type}", name=Name(c.name), type=_type(c.type)) for c in columns)
+    return join(
+        ", ", (compose("{name} {type}", name=SqlName(c.name), type=_type(c.type)) for c in columns)
     )
 
 
 def cast(column: Column, wanted: pa.DataType) -> Sql:
     """A value of `wanted`; empty text is null."""
-    value = compose("{name}", name=Name(column.name))
+    value = compose("{name}", name=SqlName(column.name))
     if stored_type(column.type) == TEXT:
         # Files that were curated by an earlier version have empty texts.
         template = "nullif({value}, '')" if wanted == TEXT else "nullif(trim({value}::VARCHAR), '')"
@@ -44,10 +44,10 @@ def cast(column: Column, wanted: pa.DataType) -> Sql:
 def projection(file: StagedFile, columns: pa.Schema) -> Sql:
     """The file's rows as `columns`: cast, null where the file lacks one."""
     values = (
-        compose("{value} AS {name}", value=_value(file, column), name=Name(column.name))
+        compose("{value} AS {name}", value=_value(file, column), name=SqlName(column.name))
         for column in columns
     )
-    return joined(", ", values)
+    return join(", ", values)
 
 
 def _value(file: StagedFile, column: Column) -> Sql:
@@ -63,7 +63,7 @@ def _full_id(value: Sql) -> Sql:
         compose(
             "substr({letters}, 1 + {upper}, 1)",
             letters=CHECK,
-            upper=joined(
+            upper=join(
                 " + ",
                 (
                     compose(
@@ -84,7 +84,7 @@ def _full_id(value: Sql) -> Sql:
         "THEN {value} || {checks} ELSE {value} END",
         value=value,
         letters=ID_LETTERS,
-        checks=joined(" || ", checks),
+        checks=join(" || ", checks),
     )
 
 
@@ -110,8 +110,8 @@ def rows_of(files: Sequence[tuple[int, StagedFile]], columns: pa.Schema) -> Sql:
                               hive_partitioning = false)
         ) AS p JOIN ({origins}) AS f ON f._seil_path = p._seil_path""",
         projection=projection(first, columns),
-        paths=joined(", ", (literal(str(local_path(file.url))) for _, file in files)),
-        origins=joined(
+        paths=join(", ", (literal(str(local_path(file.url))) for _, file in files)),
+        origins=join(
             " UNION ALL ",
             (
                 compose(
@@ -139,7 +139,7 @@ def staging_table(columns: pa.Schema) -> Sql:
     return compose(
         "CREATE OR REPLACE TEMP TABLE _seil_staged ({columns}, _file VARCHAR, "
         "_extracted_at TIMESTAMPTZ, _seil_file BIGINT, _seil_row BIGINT)",
-        columns=described(columns),
+        columns=column_list(columns),
     )
 
 
@@ -167,11 +167,11 @@ def first_rows(staged: Sql, key: str, columns: pa.Schema) -> Sql:
         FROM staged GROUP BY _seil_file""",
         staged=staged,
         key=_key(key),
-        deleted=_deleted(columns),
+        deleted=_is_deleted(columns),
     )
 
 
-def ranked(staged: Sql, target: Sql, key: str, columns: pa.Schema) -> Sql:
+def rank(staged: Sql, target: Sql, key: str, columns: pa.Schema) -> Sql:
     """One row per staged row: does it win its key against the others and the table's own row."""
     return compose(
         """
@@ -203,7 +203,7 @@ def ranked(staged: Sql, target: Sql, key: str, columns: pa.Schema) -> Sql:
         staged=staged,
         target=target,
         key=_key(key),
-        deleted=_deleted(columns),
+        deleted=_is_deleted(columns),
         stamps=_stamps(columns),
     )
 
@@ -226,9 +226,9 @@ def log_changes(target: Sql, staged: Sql, key: str, log: tuple[Sql, ChangeLog]) 
         ) GROUP BY ALL HAVING count(*) = 1""",
         log=table,
         sequence=wanted.sequence,
-        columns=joined(", ", (compose("{name}", name=Name(name)) for name in wanted.columns)),
+        columns=join(", ", (compose("{name}", name=SqlName(name)) for name in wanted.columns)),
         target=target,
-        key=Name(key),
+        key=SqlName(key),
         staged=staged,
     )
 
@@ -245,20 +245,20 @@ def delete_replaced(target: Sql, key: str) -> Sql:
 def version_key(key: str, columns: pa.Schema) -> Sql:
     """What tells a version of a record from all others: its key and its stamp."""
     stamps = [
-        compose("TRY_CAST({name} AS TIMESTAMPTZ)", name=Name(name))
+        compose("TRY_CAST({name} AS TIMESTAMPTZ)", name=SqlName(name))
         for name in ("systemmodstamp", "lastmodifieddate")
         if name in columns.names
     ]
     return compose(
         "(nullif({key}::VARCHAR, '') || ' ' "
         "|| coalesce(epoch_us(coalesce({stamps}))::VARCHAR, ''))",
-        key=Name(key),
-        stamps=joined(", ", [*stamps, Sql("CAST(NULL AS TIMESTAMPTZ)")]),
+        key=SqlName(key),
+        stamps=join(", ", [*stamps, Sql("CAST(NULL AS TIMESTAMPTZ)")]),
     )
 
 
 def _key(key: str) -> str:
-    return key if isinstance(key, Sql) else Name(key)
+    return key if isinstance(key, Sql) else SqlName(key)
 
 
 def insert_winners(target: Sql, staged: Sql, *, all_win: bool) -> Sql:
@@ -289,34 +289,34 @@ OUTCOMES = """
 def _stamps(columns: pa.Schema) -> Sql:
     """Both stamps, the oldest possible where they are missing, so that they compare."""
     values = {
-        name: compose("TRY_CAST({name} AS TIMESTAMPTZ)", name=Name(name))
+        name: compose("TRY_CAST({name} AS TIMESTAMPTZ)", name=SqlName(name))
         for name in ("systemmodstamp", "lastmodifieddate")
         if name in columns.names
     }
     oldest = Sql("TIMESTAMPTZ '-infinity'")
     return compose(
         "coalesce({stamps}) AS stamp, coalesce({modified}, {oldest}) AS modified",
-        stamps=joined(", ", [*values.values(), oldest]),
+        stamps=join(", ", [*values.values(), oldest]),
         modified=values.get("lastmodifieddate", oldest),
         oldest=oldest,
     )
 
 
-def _deleted(columns: pa.Schema) -> Sql:
+def _is_deleted(columns: pa.Schema) -> Sql:
     known = "isdeleted" in columns.names
     return Sql("coalesce(TRY_CAST(isdeleted AS BOOLEAN), false)" if known else "false")
 
 
 def misfits(relation: Sql, column: str, wanted: pa.DataType) -> Sql:
     """Counts text that does not read as `wanted` without loss; null and empty text do."""
-    text = compose("nullif(trim({name}), '')", name=Name(column))
+    text = compose("nullif(trim({name}), '')", name=SqlName(column))
     return compose(
         """
         SELECT count(*) AS number, min({name}) AS example FROM {relation}
         WHERE {text} IS NOT NULL AND (
             TRY_CAST({text} AS {type}) IS NULL
             OR TRY_CAST({text} AS {type}) IS DISTINCT FROM TRY_CAST({text} AS {lossless}))""",
-        name=Name(column),
+        name=SqlName(column),
         relation=relation,
         text=text,
         type=_type(wanted),

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from seil.warehouse.duckdb.versions_sql import version_stamp
-from seil.warehouse.sql import Name, Sql, compose, joined
+from seil.warehouse.sql import Sql, SqlName, compose, join
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
     from seil.warehouse.merges import MergeSource
     from seil.warehouse.tables import TableName
 
@@ -22,7 +22,7 @@ _LONGEST_CHAIN = 100
 
 
 def show_merged_records(
-    database: Database, view: TableName, sources: Sequence[MergeSource]
+    database: EmbeddedDatabase, view: TableName, sources: Sequence[MergeSource]
 ) -> None:
     database.execute(
         compose(
@@ -40,13 +40,13 @@ def show_merged_records(
         )
         SELECT object, loser_id, winner_id, merged_at FROM placed WHERE place = 1""",
             view=view,
-            merges=joined(" UNION ALL ", (_NONE, *_merges(database, sources))),
+            merges=join(" UNION ALL ", (_NONE, *_merges(database, sources))),
             longest=_LONGEST_CHAIN,
         )
     )
 
 
-def _merges(database: Database, sources: Sequence[MergeSource]) -> Iterator[Sql]:
+def _merges(database: EmbeddedDatabase, sources: Sequence[MergeSource]) -> Iterator[Sql]:
     for source in sources:
         columns = database.columns(source.table)
         if columns is None:
@@ -58,7 +58,7 @@ def _merges(database: Database, sources: Sequence[MergeSource]) -> Iterator[Sql]
             FROM {table} AS t
             WHERE t.masterrecordid IS NOT NULL AND TRY_CAST(t.isdeleted AS BOOLEAN)""",
             name=source.object,
-            key=Name(source.key),
+            key=SqlName(source.key),
             stamp=version_stamp(columns, "t"),
             table=source.table,
         )

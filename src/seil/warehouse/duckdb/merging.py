@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from seil.errors import StatementError
 from seil.warehouse.duckdb.gaps import Gaps
-from seil.warehouse.duckdb.history import keep_versions
-from seil.warehouse.duckdb.overlays import Overlay, OverlayTables, keep_apart, overlay_tables
+from seil.warehouse.duckdb.history import store_versions
+from seil.warehouse.duckdb.overlays import Overlay, OverlayTables, overlay_tables, store_overlays
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from seil.warehouse.duckdb.database import Database
-    from seil.warehouse.merges import ChangeLog, Outcome, Records, StagedFile
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
+    from seil.warehouse.merges import ChangeLog, MergeOutcome, Records, StagedFile
 
 
 class Merging:
@@ -22,7 +22,7 @@ class Merging:
     rollback, `forget` it.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: EmbeddedDatabase) -> None:
         self._database = database
         self._overlays: OverlayTables | None = None
 
@@ -31,23 +31,23 @@ class Merging:
 
     def merge(
         self, records: Records, files: Sequence[StagedFile], log: ChangeLog | None
-    ) -> Mapping[str, Outcome]:
+    ) -> Mapping[str, MergeOutcome]:
         database = self._database
         if database.columns(records.table) is None:
             raise StatementError(database.url, f"there is no table {records.table}")
         versions = [file for file in files if file.holds == "versions"]
         parts = [file for file in files if file.holds != "versions"]
         if records.history:
-            keep_versions(database, records, files)
-        outcomes: dict[str, Outcome] = {}
+            store_versions(database, records, files)
+        outcomes: dict[str, MergeOutcome] = {}
         if versions:
             gaps = Gaps(database, records)
-            if gaps.keep_values(versions):
+            if gaps.store_values(versions):
                 self.forget()
             outcomes |= database.merge_rows(records.table, versions, key=records.key, log=log)
-            gaps.keep_losers(versions, outcomes)
+            gaps.store_losers(versions, outcomes)
         if parts:
-            outcomes |= keep_apart(database, records, parts)
+            outcomes |= store_overlays(database, records, parts)
             self.forget()
         if self._overlays is None:
             self._overlays = overlay_tables(database)

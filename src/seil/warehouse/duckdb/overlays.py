@@ -25,13 +25,13 @@ from seil.warehouse.duckdb.versions_sql import (
     version_order,
     version_stamp,
 )
-from seil.warehouse.merges import EXTRACTED_AT, FILE, ChangeLog, Outcome, Records, StagedFile
-from seil.warehouse.sql import Name, Sql, compose, joined, literal
+from seil.warehouse.merges import EXTRACTED_AT, FILE, ChangeLog, MergeOutcome, Records, StagedFile
+from seil.warehouse.sql import Sql, SqlName, compose, join, literal
 from seil.warehouse.tables import TableName
 from seil.warehouse.types import TEXT, TIMESTAMP, sql_type, stored_type
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
 
 DELETIONS_SCHEMA = "seil_deletions"
 VALUES_SCHEMA = "seil_formulas"
@@ -62,7 +62,7 @@ class OverlayTables:
         ]
 
 
-def overlay_tables(database: Database) -> OverlayTables:
+def overlay_tables(database: EmbeddedDatabase) -> OverlayTables:
     return OverlayTables(
         frozenset(database.tables(DELETIONS_SCHEMA)),
         tuple(database.tables(VALUES_SCHEMA)),
@@ -71,24 +71,24 @@ def overlay_tables(database: Database) -> OverlayTables:
     )
 
 
-def keep_apart(
-    database: Database, records: Records, files: Sequence[StagedFile]
-) -> Mapping[str, Outcome]:
+def store_overlays(
+    database: EmbeddedDatabase, records: Records, files: Sequence[StagedFile]
+) -> Mapping[str, MergeOutcome]:
     """Deletions and values of files. `inserted` in their outcomes is what is new to the table that
     keeps them.
     """
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, MergeOutcome] = {}
     for file in files:
         types = {name: stored_type(c.type) or TEXT for name, c in file.columns.items()}
         # An earlier deletion can be the one that counts, where a later one was taken back.
         every = file.holds == "deletions"
-        apart = _deletions_of(records.table) if every else table_apart(records.table, types)
+        apart = _deletions_of(records.table) if every else overlay_table(records.table, types)
         database.create_table(apart, pa.schema({**types, **OWN_COLUMNS}))
         outcomes |= database.merge_rows(apart, [file], key=records.key, every_version=every)
     return outcomes
 
 
-def table_apart(
+def overlay_table(
     table: TableName, types: Mapping[str, pa.DataType], schema: str = VALUES_SCHEMA
 ) -> TableName:
     """Values of the same columns and types share a table, so that none of its nulls is a gap."""
@@ -105,7 +105,7 @@ def _deletions_of(table: TableName) -> TableName:
 class Overlay:
     """To be laid over after each merge, in its transaction; changed records go into `log`."""
 
-    database: Database
+    database: EmbeddedDatabase
     records: Records
     log: ChangeLog | None = None
 
@@ -136,7 +136,7 @@ class Overlay:
             FROM {table} AS t
             WHERE coalesce(TRY_CAST(t.isdeleted AS BOOLEAN), false) = false
             AND EXISTS (SELECT 1 FROM {deletions} AS d WHERE d.{key} = t.{key} AND {holds})""",
-            key=Name(self.records.key),
+            key=SqlName(self.records.key),
             type=_type(columns.field("isdeleted").type),
             table=self.records.table,
             deletions=_deletions_of(self.records.table),
@@ -166,7 +166,7 @@ class Overlay:
         if first.num_rows:
             self._log(is_old=True)
             settings = (
-                compose("{name} = p.{name}", name=Name(name))
+                compose("{name} = p.{name}", name=SqlName(name))
                 for name in first.column_names
                 if name != key
             )
@@ -174,9 +174,9 @@ class Overlay:
                 compose(
                     "UPDATE {table} AS t SET {settings} FROM {patch} AS p WHERE t.{key} = p.{key}",
                     table=self.records.table,
-                    settings=joined(", ", settings),
+                    settings=join(", ", settings),
                     patch=_PATCH,
-                    key=Name(key),
+                    key=SqlName(key),
                 )
             )
             self._log(is_old=False)
@@ -194,11 +194,11 @@ class Overlay:
                 log=self.log.table,
                 sequence=self.log.sequence,
                 is_old=Sql(str(is_old).lower()),
-                columns=joined(
-                    ", ", (compose("t.{name}", name=Name(name)) for name in self.log.columns)
+                columns=join(
+                    ", ", (compose("t.{name}", name=SqlName(name)) for name in self.log.columns)
                 ),
                 table=self.records.table,
-                key=Name(self.records.key),
+                key=SqlName(self.records.key),
                 patch=_PATCH,
             )
         )
@@ -208,7 +208,7 @@ class Overlay:
 class _Values:
     """Kept apart, over the records of a table that `files` have touched."""
 
-    database: Database
+    database: EmbeddedDatabase
     records: Records
     columns: pa.Schema
     gaps: TableName | None
@@ -236,21 +236,24 @@ class _Values:
                 LEFT JOIN (SELECT * FROM newest WHERE NOT _seil_kept) AS o ON o.{key} = t.{key}
                 LEFT JOIN (SELECT * FROM newest WHERE _seil_kept) AS w ON w.{key} = t.{key} {gaps}
                 WHERE {differs})""",
-            key=Name(self.records.key),
-            settled=joined(
-                ", ", (compose("{v} AS {n}", v=v, n=Name(n)) for n, v in values.items())
+            key=SqlName(self.records.key),
+            settled=join(
+                ", ", (compose("{v} AS {n}", v=v, n=SqlName(n)) for n, v in values.items())
             ),
-            listed=joined(" UNION ALL ", (self._listed(a, names) for a in group)),
-            touched=self._touched(group),
+            listed=join(" UNION ALL ", (self._values_select(a, names) for a in group)),
+            touched=self._touched_keys(group),
             table=self.records.table,
             gaps=self._joined_gaps(),
-            differs=joined(
+            differs=join(
                 " OR ",
-                (compose("t.{n} IS DISTINCT FROM {v}", n=Name(n), v=v) for n, v in values.items()),
+                (
+                    compose("t.{n} IS DISTINCT FROM {v}", n=SqlName(n), v=v)
+                    for n, v in values.items()
+                ),
             ),
         )
 
-    def _listed(self, apart: TableName, names: Sequence[str]) -> Sql:
+    def _values_select(self, apart: TableName, names: Sequence[str]) -> Sql:
         """`_seil_read_at` is when the source said so, as far as that is known."""
         is_kept = apart.schema == KEPT_SCHEMA
         stamps = (self.database.columns(apart) or _NONE) if is_kept else _NONE
@@ -260,8 +263,8 @@ class _Values:
                    CASE WHEN {is_kept} AND NOT {timed}
                         THEN {stamp} ELSE a._extracted_at END AS _seil_read_at
             FROM {apart} AS a""",
-            key=Name(self.records.key),
-            values=joined(
+            key=SqlName(self.records.key),
+            values=join(
                 ", ", _values({name: _type(self.columns.field(name).type) for name in names})
             ),
             is_kept=Sql(str(is_kept).lower()),
@@ -282,9 +285,9 @@ class _Values:
                      ELSE o._seil_read_at >= t._extracted_at END THEN o.{n}
                  WHEN {lacks} AND w.{key} IS NOT NULL THEN w.{n}
                  ELSE t.{n} END""",
-            key=Name(self.records.key),
+            key=SqlName(self.records.key),
             lacks=lacks,
-            n=Name(name),
+            n=SqlName(name),
         )
 
     def _joined_gaps(self) -> Sql:
@@ -296,14 +299,14 @@ class _Values:
             gaps=self.gaps,
         )
 
-    def _touched(self, group: Sequence[TableName]) -> Sql:
-        files = joined(", ", map(literal, sorted(self.files)))
-        return joined(
+    def _touched_keys(self, group: Sequence[TableName]) -> Sql:
+        files = join(", ", map(literal, sorted(self.files)))
+        return join(
             " UNION ALL ",
             (
                 compose(
                     "SELECT {key} FROM {place} WHERE _file IN ({files})",
-                    key=Name(self.records.key),
+                    key=SqlName(self.records.key),
                     place=place,
                     files=files,
                 )
@@ -314,7 +317,7 @@ class _Values:
 
 def _values(types: Mapping[str, Sql]) -> Iterator[Sql]:
     for name, kind in types.items():
-        yield compose("CAST({name} AS {type}) AS {name}", name=Name(name), type=kind)
+        yield compose("CAST({name} AS {type}) AS {name}", name=SqlName(name), type=kind)
 
 
 def _type(kind: pa.DataType) -> Sql:

@@ -27,7 +27,7 @@ from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse.duckdb.opening import open_file, warehouse_file
 from seil.warehouse.protocol import LOCK_WAIT
-from seil.warehouse.readers import How, Publication, ReadWarehouse
+from seil.warehouse.readers import How, Publication, WarehouseReader
 
 log = logging.getLogger(__name__)
 
@@ -241,25 +241,25 @@ def _problem(path: Path, error: OSError | WarehouseError) -> str:
 @contextmanager
 def open_reading(
     settings: WarehouseSettings, *, wait: timedelta = LOCK_WAIT
-) -> Iterator[ReadWarehouse]:
+) -> Iterator[WarehouseReader]:
     """The copy; the file where there is none, or where somebody locks it. `wait` is for the file's
     lock.
     """
     reading = _copy_reading(settings)
     if reading is None:
-        reading = ReadWarehouse(open_file(settings, read_only=True, wait=wait))
+        reading = WarehouseReader(open_file(settings, read_only=True, wait=wait))
     with reading.warehouse:
         yield reading
 
 
-def _copy_reading(settings: WarehouseSettings) -> ReadWarehouse | None:
+def _copy_reading(settings: WarehouseSettings) -> WarehouseReader | None:
     copy = published_copy(settings) if settings.publish else None
     as_of = copy.as_of if copy else None
     if copy is None or as_of is None:
         return None
     at_copy = settings.model_copy(update={"url": f"duckdb:{copy.path}"})
     try:
-        return ReadWarehouse(open_file(at_copy, read_only=True, wait=timedelta(0)), as_of)
+        return WarehouseReader(open_file(at_copy, read_only=True, wait=timedelta(0)), as_of)
     except WarehouseError as error:
         log.info("reads %s instead: %s", copy.file, error)
         return None

@@ -35,13 +35,13 @@ from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.lake.notices import Place
-    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
     from seil.warehouse.merges import ChangeLog
 
 
 @dataclass(frozen=True)
 class EmbeddedRecorder:
-    database: Database
+    database: EmbeddedDatabase
 
     def record_loads(self, loads: Sequence[FileLoad]) -> None:
         now = datetime.now(UTC)
@@ -106,7 +106,7 @@ class EmbeddedRecorder:
     ) -> None:
         changes.record_built(self.database, built, watched, among=among)
 
-    def put_events(self, events: Sequence[Event]) -> None:
+    def replace_events(self, events: Sequence[Event]) -> None:
         now = datetime.now(UTC)
         self.remove_events({event.id for event in events})
         self._append(

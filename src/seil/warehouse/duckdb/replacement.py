@@ -50,7 +50,7 @@ class FileReplacement:
         if not self.file.exists():
             return self.state, None
         try:
-            with self._opened(self.file) as warehouse:
+            with self._open_file(self.file) as warehouse:
                 with warehouse.transaction():
                     # The fence is passed: runs before this one commit nothing more.
                     pass
@@ -73,7 +73,7 @@ class FileReplacement:
     @contextmanager
     def new(self) -> Iterator[EmbeddedWarehouse]:
         self.discard()
-        with self._opened(self._new) as warehouse:
+        with self._open_file(self._new) as warehouse:
             yield warehouse
             warehouse.execute("CHECKPOINT")
 
@@ -81,7 +81,7 @@ class FileReplacement:
         return copy_user_objects(self._current, self.file, objects)
 
     def replace(self) -> None:
-        with self._fenced(), _translated(self.file):
+        with self._fence_commits(), _translate_errors(self.file):
             if self.state == "broken":
                 self.file.replace(self.file.with_name(f"{self.file.name}{_BROKEN}"))
             # A log belongs to one file; what stood in it is in the old file by now.
@@ -95,7 +95,7 @@ class FileReplacement:
 
     def discard(self) -> None:
         """Also what a rebuild that was killed has left."""
-        with _translated(self._new):
+        with _translate_errors(self._new):
             self._new.unlink(missing_ok=True)
             _wal(self._new).unlink(missing_ok=True)
             with suppress(FileNotFoundError):
@@ -116,7 +116,7 @@ class FileReplacement:
         return self._open
 
     @contextmanager
-    def _opened(self, file: Path) -> Iterator[EmbeddedWarehouse]:
+    def _open_file(self, file: Path) -> Iterator[EmbeddedWarehouse]:
         with open_file(
             self.settings,
             file=file,
@@ -131,13 +131,13 @@ class FileReplacement:
                 self._open = None
 
     @contextmanager
-    def _fenced(self) -> Iterator[None]:
+    def _fence_commits(self) -> Iterator[None]:
         """While the old one is replaced, nobody commits to it, nor has a later run done so."""
         if self.state != "present":
             self.fence.check()
             yield
             return
-        with self._opened(self.file) as warehouse, warehouse.transaction():
+        with self._open_file(self.file) as warehouse, warehouse.transaction():
             yield
 
 
@@ -146,7 +146,7 @@ def _wal(file: Path) -> Path:
 
 
 @contextmanager
-def _translated(file: Path) -> Iterator[None]:
+def _translate_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -18,16 +18,16 @@ from seil.warehouse.merges import (
     EXTRACTED_AT,
     FILE,
     ChangeLog,
+    MergeOutcome,
     Misfits,
     OpenUrl,
-    Outcome,
     StagedFile,
 )
-from seil.warehouse.sql import Sql, compose, joined, quoted
+from seil.warehouse.sql import Sql, compose, join, quote
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
     from seil.warehouse.types import Column
 
 DEFAULT_SCHEMA = "main"
@@ -36,21 +36,21 @@ _UNREADABLE_NAMES = frozenset({"", "file_row_number", "_seil_path"})
 _BATCH_ROWS = 16_384
 
 
-def qualified(table: TableName) -> Sql:
-    return quoted(TableName(table.schema or DEFAULT_SCHEMA, table.name))
+def qualify(table: TableName) -> Sql:
+    return quote(TableName(table.schema or DEFAULT_SCHEMA, table.name))
 
 
 @dataclass(frozen=True)
 class RowMerge:
     """`open_url` is for files that DuckDB cannot read where they lie."""
 
-    database: Database
+    database: EmbeddedDatabase
     open_url: OpenUrl | None
 
     def misfits(self, source: TableName | StagedFile, column: str, wanted: pa.DataType) -> Misfits:
         if isinstance(source, TableName):
-            return self._misfits(qualified(source), column, wanted)
-        with self._staged([source], pa.schema([pa.field(column, pa.string())])) as rows:
+            return self._misfits(qualify(source), column, wanted)
+        with self._staged_rows([source], pa.schema([pa.field(column, pa.string())])) as rows:
             return self._misfits(Sql(f"({rows})"), column, wanted)
 
     def _misfits(self, relation: Sql, column: str, wanted: pa.DataType) -> Misfits:
@@ -65,17 +65,17 @@ class RowMerge:
         key: str,
         log: ChangeLog | None = None,
         every_version: bool = False,
-    ) -> Mapping[str, Outcome]:
+    ) -> Mapping[str, MergeOutcome]:
         known = self._columns(table)
         columns = pa.schema([field for field in known if field.name not in (EXTRACTED_AT, FILE)])
         if every_version:
             key = merge_sql.version_key(key, columns)
-        with self._staged(files, columns) as rows:
+        with self._staged_rows(files, columns) as rows:
             merge = _Merge(self.database, table, rows, key, columns)
             counted = {} if log else merge.into_empty()
             if not counted:
                 counted = merge.by_version(log)
-        return {file.key: counted.get(n, Outcome()) for n, file in enumerate(files)}
+        return {file.key: counted.get(n, MergeOutcome()) for n, file in enumerate(files)}
 
     def _columns(self, table: TableName) -> pa.Schema:
         columns = self.database.columns(table)
@@ -84,7 +84,7 @@ class RowMerge:
         return columns
 
     @contextmanager
-    def _staged(self, files: Sequence[StagedFile], columns: pa.Schema) -> Iterator[Sql]:
+    def _staged_rows(self, files: Sequence[StagedFile], columns: pa.Schema) -> Iterator[Sql]:
         """A SELECT over the rows of all files: read where they lie, or copied when remote."""
         numbered = list(enumerate(files))
         local = sorted((entry for entry in numbered if _is_local(entry[1])), key=_layout)
@@ -97,7 +97,7 @@ class RowMerge:
             parts.append(Sql("SELECT * FROM temp.main._seil_staged"))
         for number, file in remote:
             self._copy(number, file, columns)
-        yield joined(" UNION ALL ", parts)
+        yield join(" UNION ALL ", parts)
         if remote:
             self.database.execute("DROP TABLE temp.main._seil_staged")
 
@@ -106,12 +106,12 @@ class RowMerge:
         wanted = {name: file.columns[name] for name in columns.names if name in file.columns}
         named = replace(file, columns={name: wanted[name].with_name(name) for name in wanted})
         with (
-            self._opened(file.url) as source,
-            self.database.registered("_seil_batches", _numbered(source, wanted)),
+            self._open(file.url) as source,
+            self.database.registration("_seil_batches", _with_row_numbers(source, wanted)),
         ):
             self.database.execute(merge_sql.copy_batches(number, named, columns))
 
-    def _opened(self, url: str) -> AbstractContextManager[IO[bytes]]:
+    def _open(self, url: str) -> AbstractContextManager[IO[bytes]]:
         if path := local_path(url):
             return path.open("rb")
         if self.open_url is None:
@@ -125,37 +125,37 @@ class RowMerge:
 class _Merge:
     """Of staged `rows`. The outcomes are by the files' numbers."""
 
-    database: Database
+    database: EmbeddedDatabase
     table: TableName
     rows: Sql
     key: str
     columns: pa.Schema
 
-    def into_empty(self) -> dict[int, Outcome]:
+    def into_empty(self) -> dict[int, MergeOutcome]:
         """Where nothing has to be compared: an empty table, and keys that come once. Elsewhere it
         does nothing. Ranking that many rows would take longer than reading them.
         """
-        target = qualified(self.table)
+        target = qualify(self.table)
         if self.database.query(compose("SELECT 1 FROM {table} LIMIT 1", table=target)).num_rows:
             return {}
         select = merge_sql.first_rows(self.rows, self.key, self.columns)
         found = self.database.query(select).to_pylist()
         keys = {row.pop("_keys") for row in found}
-        counted = {row.pop("_seil_file"): Outcome(**row) for row in found}
+        counted = {row.pop("_seil_file"): MergeOutcome(**row) for row in found}
         if keys != {sum(outcome.rows for outcome in counted.values())}:
             return {}
         self.database.execute(merge_sql.insert_winners(target, self.rows, all_win=True))
         return counted
 
-    def by_version(self, log: ChangeLog | None) -> dict[int, Outcome]:
-        target, execute = qualified(self.table), self.database.execute
-        execute(merge_sql.ranked(self.rows, target, self.key, self.columns))
+    def by_version(self, log: ChangeLog | None) -> dict[int, MergeOutcome]:
+        target, execute = qualify(self.table), self.database.execute
+        execute(merge_sql.rank(self.rows, target, self.key, self.columns))
         outcomes = self.database.query(merge_sql.OUTCOMES).to_pylist()
         replaced = sum(row.pop("_replaced") for row in outcomes)
         won = sum(row.pop("_won") for row in outcomes)
-        counted = {row.pop("_seil_file"): Outcome(**row) for row in outcomes}
+        counted = {row.pop("_seil_file"): MergeOutcome(**row) for row in outcomes}
         if log and won:
-            logged = (qualified(log.table), log)
+            logged = (qualify(log.table), log)
             execute(merge_sql.log_changes(target, self.rows, self.key, logged))
         if replaced:
             execute(merge_sql.delete_replaced(target, self.key))
@@ -181,7 +181,7 @@ def _layout(numbered: tuple[int, StagedFile]) -> str:
     return repr(([(field.name, str(field.type)) for field in columns], sorted(numbered[1].ids)))
 
 
-def _numbered(source: IO[bytes], wanted: Mapping[str, Column]) -> pa.RecordBatchReader:
+def _with_row_numbers(source: IO[bytes], wanted: Mapping[str, Column]) -> pa.RecordBatchReader:
     """The wanted columns under their new names, with each row's position in the file."""
     file = pq.ParquetFile(source)
     names = [column.name for column in wanted.values()]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from seil.errors import WarehouseError
 from seil.warehouse.protocol import TableName
 from seil.warehouse.replacement import UserObject
-from seil.warehouse.sql import compose, quoted
+from seil.warehouse.sql import compose, quote
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import Database
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
 
 _OLD = "seil_old_file"
 # In the order in which they can be made again: views may read tables, indexes are on them.
@@ -38,7 +38,7 @@ ORDER BY 1, 2, 3
 
 
 def user_objects(
-    warehouse: Database, *, own_schemas: Pattern[str], own_tables: Collection[TableName]
+    warehouse: EmbeddedDatabase, *, own_schemas: Pattern[str], own_tables: Collection[TableName]
 ) -> list[UserObject]:
     """All but schemas of such names, with what is in them, and `own_tables`, with their indexes."""
     found = list(_entries(warehouse))
@@ -54,7 +54,7 @@ def user_objects(
 
 
 def copy_user_objects(
-    warehouse: Database, file: Path, objects: Sequence[UserObject]
+    warehouse: EmbeddedDatabase, file: Path, objects: Sequence[UserObject]
 ) -> list[UserObject]:
     """Makes those of `file` in the warehouse that are not there yet. Returns what it made.
 
@@ -72,15 +72,15 @@ def copy_user_objects(
     return wanted
 
 
-def _entries(warehouse: Database) -> Iterator[UserObject]:
+def _entries(warehouse: EmbeddedDatabase) -> Iterator[UserObject]:
     for row in warehouse.query(_LISTED).to_pylist():
         yield UserObject(**row, is_copied=row["kind"] in _COPIED)
 
 
-def _make(warehouse: Database, wanted: Sequence[UserObject]) -> None:
+def _make(warehouse: EmbeddedDatabase, wanted: Sequence[UserObject]) -> None:
     schemas = dict.fromkeys(entry.schema for entry in wanted if entry.schema != "main")
     for schema in schemas:
-        warehouse.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+        warehouse.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
     for kind in _COPIED[1:]:
         waiting = [entry for entry in wanted if entry.kind == kind]
         # Tables may refer to, and views read, others that come later: those are tried again.
@@ -91,7 +91,7 @@ def _make(warehouse: Database, wanted: Sequence[UserObject]) -> None:
             waiting = left
 
 
-def _try_to_create(warehouse: Database, entry: UserObject) -> bool:
+def _try_to_create(warehouse: EmbeddedDatabase, entry: UserObject) -> bool:
     try:
         _create(warehouse, entry)
     except WarehouseError:
@@ -99,13 +99,13 @@ def _try_to_create(warehouse: Database, entry: UserObject) -> bool:
     return True
 
 
-def _create(warehouse: Database, entry: UserObject) -> None:
+def _create(warehouse: EmbeddedDatabase, entry: UserObject) -> None:
     try:
         warehouse.execute(entry.sql)
         if entry.kind == "table":
             table = TableName(entry.schema, entry.name)
             insert = "INSERT INTO {to} SELECT * FROM {old}.{to}"
-            warehouse.execute(compose(insert, to=table, old=quoted(_OLD)))
+            warehouse.execute(compose(insert, to=table, old=quote(_OLD)))
     except WarehouseError as error:
         raise WarehouseError(
             warehouse.url, f"{entry} cannot be made again: {error.reason}", hint=error.hint

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from seil.warehouse.sql import Name, Sql, compose, joined
+from seil.warehouse.sql import Sql, SqlName, compose, join
 from seil.warehouse.types import TEXT
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ STAMPS = ("systemmodstamp", "lastmodifieddate")
 
 def version_stamp(columns: pa.Schema, alias: str) -> Sql:
     stamps = [
-        compose("TRY_CAST({t}.{name} AS TIMESTAMPTZ)", t=Sql(alias), name=Name(name))
+        compose("TRY_CAST({t}.{name} AS TIMESTAMPTZ)", t=Sql(alias), name=SqlName(name))
         for name in STAMPS
         if name in columns.names
     ]
     return compose(
-        "coalesce({stamps})", stamps=joined(", ", [*stamps, Sql("TIMESTAMPTZ '-infinity'")])
+        "coalesce({stamps})", stamps=join(", ", [*stamps, Sql("TIMESTAMPTZ '-infinity'")])
     )
 
 

@@ -24,26 +24,26 @@ from seil.errors import LostReasonError, StatementError, WarehouseError
 from seil.warehouse.duckdb import history, merge_sql
 from seil.warehouse.duckdb.bookkeeping import EmbeddedBookkeeping
 from seil.warehouse.duckdb.builds import EmbeddedBuilder
-from seil.warehouse.duckdb.comparison import TableComparison, compared
+from seil.warehouse.duckdb.comparison import TableComparison, comparison
 from seil.warehouse.duckdb.errors import translated_batches, translated_errors
 from seil.warehouse.duckdb.merged_records import show_merged_records
 from seil.warehouse.duckdb.merging import Merging
 from seil.warehouse.duckdb.recorder import EmbeddedRecorder
-from seil.warehouse.duckdb.row_merge import DEFAULT_SCHEMA, RowMerge, qualified
+from seil.warehouse.duckdb.row_merge import DEFAULT_SCHEMA, RowMerge, qualify
 from seil.warehouse.fencing import admit
 from seil.warehouse.lost_reasons import with_reason
 from seil.warehouse.merges import (
     ChangeLog,
+    MergeOutcome,
     MergeSource,
     Misfits,
     OpenUrl,
-    Outcome,
     Records,
     SourceRows,
     StagedFile,
 )
-from seil.warehouse.protocol import Fence, Traits
-from seil.warehouse.sql import Name, Sql, compose, literal, quoted
+from seil.warehouse.protocol import EngineTraits, Fence
+from seil.warehouse.sql import Sql, SqlName, compose, literal, quote
 from seil.warehouse.tables import TableName
 from seil.warehouse.types import sql_type
 
@@ -70,7 +70,7 @@ class EmbeddedWarehouse:
     """
 
     dialect = "duckdb"
-    traits = Traits(atomic_across_tables=True, follows_changes=True)
+    traits = EngineTraits(atomic_across_tables=True, follows_changes=True)
 
     def __init__(
         self,
@@ -205,10 +205,10 @@ class EmbeddedWarehouse:
         except LostReasonError:
             if self._in_transaction:
                 raise
-            with_reason(lambda: self._read_through(sql))
+            with_reason(lambda: self._drain(sql))
             raise
 
-    def _read_through(self, sql: str) -> None:
+    def _drain(self, sql: str) -> None:
         for _ in translated_batches(self.url, self._reader(sql)):
             pass
 
@@ -235,8 +235,8 @@ class EmbeddedWarehouse:
             return None
         select = compose(
             "SELECT * FROM {database}.{table} LIMIT 0",
-            database=quoted(self._database),
-            table=qualified(table),
+            database=quote(self._database),
+            table=qualify(table),
         )
         with translated_errors(self.url):
             try:
@@ -247,51 +247,51 @@ class EmbeddedWarehouse:
 
     def create_table(self, table: TableName, columns: pa.Schema) -> None:
         if table.schema:
-            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(table.schema)}")
-        columns_sql = merge_sql.described(columns)
-        self.execute(f"CREATE TABLE IF NOT EXISTS {qualified(table)} ({columns_sql})")
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(table.schema)}")
+        columns_sql = merge_sql.column_list(columns)
+        self.execute(f"CREATE TABLE IF NOT EXISTS {qualify(table)} ({columns_sql})")
 
     def add_column(self, table: TableName, column: Column) -> None:
-        columns_sql = merge_sql.described(pa.schema([column]))
-        self.execute(f"ALTER TABLE {qualified(table)} ADD COLUMN {columns_sql}")
+        columns_sql = merge_sql.column_list(pa.schema([column]))
+        self.execute(f"ALTER TABLE {qualify(table)} ADD COLUMN {columns_sql}")
 
     def change_type(self, table: TableName, column: Column) -> None:
-        known = self._known(table).field(column.name)
+        known = self._existing_columns(table).field(column.name)
         self.execute(
             compose(
                 "ALTER TABLE {table} ALTER COLUMN {name} SET DATA TYPE {type} USING {value}",
-                table=qualified(table),
-                name=Name(column.name),
+                table=qualify(table),
+                name=SqlName(column.name),
                 type=Sql(sql_type(column.type)),
                 value=merge_sql.cast(known, column.type),
             )
         )
 
     def append(self, table: TableName, rows: pa.Table) -> None:
-        with self.registered("_seil_rows", rows):
+        with self.registration("_seil_rows", rows):
             insert = "INSERT INTO {table} BY NAME SELECT * FROM _seil_rows"
-            self.execute(compose(insert, table=qualified(table)))
+            self.execute(compose(insert, table=qualify(table)))
 
     def replace(self, table: TableName, select: str) -> int:
-        self.execute(f"CREATE OR REPLACE TABLE {qualified(table)} AS {select}")
-        counted = self.query(compose("SELECT count(*) AS n FROM {table}", table=qualified(table)))
+        self.execute(f"CREATE OR REPLACE TABLE {qualify(table)} AS {select}")
+        counted = self.query(compose("SELECT count(*) AS n FROM {table}", table=qualify(table)))
         return int(counted["n"][0].as_py())
 
     def rename(self, table: TableName, name: str) -> None:
         self.drop(TableName(table.schema, name))
-        self.execute(f"ALTER TABLE {qualified(table)} RENAME TO {quoted(name)}")
+        self.execute(f"ALTER TABLE {qualify(table)} RENAME TO {quote(name)}")
 
     def drop(self, table: TableName) -> None:
-        self.execute(f"DROP TABLE IF EXISTS {qualified(table)}")
+        self.execute(f"DROP TABLE IF EXISTS {qualify(table)}")
 
     def drop_view(self, view: TableName) -> None:
         if self.columns(view) is not None and view.name not in self.tables(view.schema):
-            self.execute(f"DROP VIEW {qualified(view)}")
+            self.execute(f"DROP VIEW {qualify(view)}")
 
     def comment(self, table: TableName, text: str, columns: Mapping[str, str]) -> None:
-        self.execute(f"COMMENT ON TABLE {qualified(table)} IS {literal(text)}")
+        self.execute(f"COMMENT ON TABLE {qualify(table)} IS {literal(text)}")
         for name, described in columns.items():
-            place = f"{qualified(table)}.{quoted(name)}"
+            place = f"{qualify(table)}.{quote(name)}"
             self.execute(f"COMMENT ON COLUMN {place} IS {literal(described)}")
 
     def misfits(self, source: TableName | StagedFile, column: str, wanted: pa.DataType) -> Misfits:
@@ -305,22 +305,22 @@ class EmbeddedWarehouse:
         key: str,
         log: ChangeLog | None = None,
         every_version: bool = False,
-    ) -> Mapping[str, Outcome]:
+    ) -> Mapping[str, MergeOutcome]:
         return self._rows.merge(table, files, key=key, log=log, every_version=every_version)
 
     def merge(
         self, records: Records, files: Sequence[StagedFile], *, log: ChangeLog | None = None
-    ) -> Mapping[str, Outcome]:
+    ) -> Mapping[str, MergeOutcome]:
         return self._merging.merge(records, files, log)
 
     def add_columns(self, records: Records, columns: pa.Schema) -> None:
         self._merging.add_columns(records, columns)
 
-    def keep_versions(self, records: Records, files: Sequence[StagedFile]) -> None:
-        history.keep_versions(self, records, files)
+    def store_versions(self, records: Records, files: Sequence[StagedFile]) -> None:
+        history.store_versions(self, records, files)
 
-    def keep_current_versions(self, records: Records, files: Collection[str]) -> None:
-        history.keep_current_versions(self, records, files)
+    def store_current_versions(self, records: Records, files: Collection[str]) -> None:
+        history.store_current_versions(self, records, files)
 
     def files_without_versions(self, records: Records, object_name: str) -> frozenset[str]:
         return history.files_without_versions(self, records, object_name)
@@ -331,16 +331,16 @@ class EmbeddedWarehouse:
     def compare(
         self, table: TableName, rows: SourceRows, *, key: str, cursor: str = ""
     ) -> AbstractContextManager[TableComparison]:
-        return compared(self, table, rows, key=key, cursor=cursor)
+        return comparison(self, table, rows, key=key, cursor=cursor)
 
-    def _known(self, table: TableName) -> pa.Schema:
+    def _existing_columns(self, table: TableName) -> pa.Schema:
         columns = self.columns(table)
         if columns is None:
             raise StatementError(self.url, f"there is no table {table}")
         return columns
 
     @contextmanager
-    def registered(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
+    def registration(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
         with translated_errors(self.url):
             self._connection.register(name, rows)
         try:
