@@ -24,7 +24,7 @@ from seil.settings import IngestSettings, WarehouseSettings
 from seil.sf_to_dw.extract.landing import landed_event
 from seil.sf_to_dw.handlers import FileHandlers, StepOutcome
 from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestResult
-from seil.sf_to_dw.listen import Listener
+from seil.sf_to_dw.listen import FileListener
 from seil.sf_to_dw.load.loader import load
 from seil.sf_to_dw.lock import run_lock
 from seil.sf_to_dw.schema.registry import SchemaRegistry
@@ -64,7 +64,7 @@ class Site:
         lake: Lake = self.intake.lake
         return lake
 
-    def listener(self) -> Listener:
+    def listener(self) -> FileListener:
         ingestor = Breaking(
             self.lake,
             self.intake.catalog,
@@ -83,7 +83,7 @@ class Site:
             models=self.models,
             report=self.told.append,
         )
-        return Listener(
+        return FileListener(
             lake=self.lake,
             journal=self.journal,
             handlers=handlers,
@@ -119,13 +119,13 @@ def site(intake: Any, tmp_path: Path, models: Models) -> Iterator[Site]:
 
 
 @pytest.fixture
-def listening(site: Site) -> Iterator[Callable[[], Listener]]:
+def listening(site: Site) -> Iterator[Callable[[], FileListener]]:
     """Starts listening in a thread; what that raises is raised at the end."""
     stop = threading.Event()
     raised: list[BaseException] = []
     threads: list[threading.Thread] = []
 
-    def start() -> Listener:
+    def start() -> FileListener:
         listener = site.listener()
         listener.handlers.stop = stop
         listener.__post_init__()
@@ -222,7 +222,7 @@ def test_a_file_that_is_being_written_is_left_until_it_is_still(site: Site) -> N
 
 
 def test_files_dropped_while_it_listens_end_in_the_warehouse(
-    site: Site, listening: Callable[[], Listener]
+    site: Site, listening: Callable[[], FileListener]
 ) -> None:
     listening()
     for n in range(3):
@@ -233,7 +233,7 @@ def test_files_dropped_while_it_listens_end_in_the_warehouse(
     assert site.ids() == ["0010", "0011", "0012"]
 
 
-def test_a_run_is_waited_for(site: Site, listening: Callable[[], Listener]) -> None:
+def test_a_run_is_waited_for(site: Site, listening: Callable[[], FileListener]) -> None:
     with run_lock(site.lake):
         listening()
         key = site.land("001A")
@@ -244,7 +244,7 @@ def test_a_run_is_waited_for(site: Site, listening: Callable[[], Listener]) -> N
     assert site.ids() == ["001A"]
 
 
-def test_stop_ends_the_wait_for_a_run(site: Site, listening: Callable[[], Listener]) -> None:
+def test_stop_ends_the_wait_for_a_run(site: Site, listening: Callable[[], FileListener]) -> None:
     with run_lock(site.lake):
         listener = listening()
         time.sleep(0.1)
@@ -320,7 +320,7 @@ def test_an_object_that_left_the_catalog_is_a_dead_letter(site: Site) -> None:
 
 
 def test_a_lake_that_fails_for_a_while_is_waited_for(
-    site: Site, listening: Callable[[], Listener], caplog: pytest.LogCaptureFixture
+    site: Site, listening: Callable[[], FileListener], caplog: pytest.LogCaptureFixture
 ) -> None:
     key = site.land("001A")
     site.failures[key] = [LakeError("file:///x", "write", "no space left")] * 2
@@ -332,7 +332,7 @@ def test_a_lake_that_fails_for_a_while_is_waited_for(
 
 
 def test_what_a_listener_waits_for_is_seen_by_status(
-    site: Site, listening: Callable[[], Listener]
+    site: Site, listening: Callable[[], FileListener]
 ) -> None:
     key = site.land("001A")
     site.failures[key] = [LakeError("file:///x", "write", "no space left")] * 10_000

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seil.app.site import Site
     from seil.events.envelope import Event
     from seil.sf_to_dw.handlers import FileHandlers, StepOutcome
-    from seil.sf_to_dw.listen import Listener
+    from seil.sf_to_dw.listen import FileListener
 
 Report = Callable[["StepOutcome"], None]
 
@@ -84,10 +84,10 @@ def file_handlers(site: Site, report: Report = lambda _: None) -> FileHandlers:
     )
 
 
-def listener(site: Site, report: Report) -> Listener:
-    from seil.sf_to_dw.listen import Listener
+def listener(site: Site, report: Report) -> FileListener:
+    from seil.sf_to_dw.listen import FileListener
 
-    return Listener(
+    return FileListener(
         lake=site.lake,
         journal=site.journal,
         handlers=file_handlers(site, report),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from seil.errors import SeilError, error_type
 from seil.state.runs import RunRecord
-from seil.state.troubles import Step, Trouble
+from seil.state.troubles import Trouble, TroubleStep
 
 if TYPE_CHECKING:
     from seil.modeling.build import BuildReport
@@ -88,7 +88,7 @@ class RunResults:
         return run.command in _CLEARED_BY.get(trouble.kind, {"run", trouble.command})
 
     def _note(
-        self, step: Step, about: str, error: SeilError | str | None, *, kind: str = ""
+        self, step: TroubleStep, about: str, error: SeilError | str | None, *, kind: str = ""
     ) -> None:
         self.known.add((step, about))
         if isinstance(error, SeilError):

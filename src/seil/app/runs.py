@@ -20,7 +20,7 @@ from seil.events.envelope import Event
 from seil.observe.progress import SILENT, Progress
 from seil.observe.run_context import in_run
 from seil.settings import StateSettings
-from seil.state.runs import Outcome, RunRecord, bury_dead, store_run
+from seil.state.runs import RunOutcome, RunRecord, bury_dead, store_run
 from seil.state.troubles import delete_trouble, store_trouble
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class RunBook:
                 ended = record.end(_outcome(command, error), _told(error))
                 self._write_down(ended, run)
                 raise
-            outcome: Outcome = "incomplete" if run.troubles else "success"
+            outcome: RunOutcome = "incomplete" if run.troubles else "success"
             self._write_down(record.end(outcome), run)
 
     def _write_down(self, record: RunRecord, run: Run) -> None:
@@ -111,7 +111,7 @@ class RunBook:
         return bool(record.error == "lease_lost" and last and last.started_at > record.started_at)
 
 
-def _outcome(command: str, error: BaseException) -> Outcome:
+def _outcome(command: str, error: BaseException) -> RunOutcome:
     if isinstance(error, AlreadyRunningError):
         return "refused"
     if isinstance(error, ConfigurationError):

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from seil.app.site import Site
     from seil.catalog import SyncedObject
     from seil.events.dispatch_state import DeadLetter
-    from seil.sf_to_dw.ingest.files import FileInfo, State
+    from seil.sf_to_dw.ingest.files import FileInfo, FileState
     from seil.state.runs import RunRecord
     from seil.state.troubles import Trouble
     from seil.warehouse.bookkeeping import LedgerRow
 
 # What somebody may have to look at; how much is processed and curated is asked for.
-NEEDING_ATTENTION: tuple[State, ...] = ("in", "error", "exceptions")
-EVERY_STATE: tuple[State, ...] = ("in", "processed", "error", "curated", "exceptions")
+NEEDING_ATTENTION: tuple[FileState, ...] = ("in", "error", "exceptions")
+EVERY_STATE: tuple[FileState, ...] = ("in", "processed", "error", "curated", "exceptions")
 # Less than this, and neither a file nor a warehouse can be written.
 _NO_SPACE = 50_000_000
 
@@ -80,7 +80,7 @@ class SiteStatus:
     """All that status looks at, read once."""
 
     flows: list[FlowStatus]
-    files: dict[State, list[FileInfo]]
+    files: dict[FileState, list[FileInfo]]
     ledger: Ledger
     dead: list[DeadLetter]
     under_way: list[RunRecord]
@@ -89,7 +89,7 @@ class SiteStatus:
 
 
 def site_status(
-    site: Site, names: Sequence[str], *, states: Sequence[State] = NEEDING_ATTENTION
+    site: Site, names: Sequence[str], *, states: Sequence[FileState] = NEEDING_ATTENTION
 ) -> SiteStatus:
     chosen = site.catalog.select(names)
     flows = flow_statuses(site, chosen)
@@ -141,7 +141,7 @@ def flow_statuses(site: Site, objects: Sequence[SyncedObject]) -> list[FlowStatu
     return found
 
 
-def _files(site: Site, state: State, objects: Sequence[SyncedObject]) -> list[FileInfo]:
+def _files(site: Site, state: FileState, objects: Sequence[SyncedObject]) -> list[FileInfo]:
     from seil.sf_to_dw.ingest.files import list_files
 
     wanted: Sequence[SyncedObject | None] = objects or [None]
@@ -194,7 +194,7 @@ def _space(site: Site) -> Iterator[Finding]:
             return
 
 
-def _of_files(site: Site, files: dict[State, list[FileInfo]]) -> Iterator[Finding]:
+def _of_files(site: Site, files: dict[FileState, list[FileInfo]]) -> Iterator[Finding]:
     from seil.sf_to_dw.ingest.files import why
 
     if failed := sorted(files["error"], key=lambda file: file.modified):

@@ -14,7 +14,7 @@ from seil.cli.frame import UNBALANCED, Call, command
 
 if TYPE_CHECKING:
     from seil.sf_to_dw.handlers import StepOutcome
-    from seil.sf_to_dw.listen import Listener
+    from seil.sf_to_dw.listen import FileListener
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +43,7 @@ def listen(
     return 0
 
 
-def _listener(call: Call, site: Site) -> Listener:
+def _listener(call: Call, site: Site) -> FileListener:
     from seil.app import handlers
 
     def report(outcome: StepOutcome) -> None:

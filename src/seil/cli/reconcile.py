@@ -11,7 +11,7 @@ from seil.cli.context import opened, recorded_run, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
 
 if TYPE_CHECKING:
-    from seil.sf_to_dw.compare.reconcile import Kind
+    from seil.sf_to_dw.compare.reconcile import ComparisonKind
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def reconcile(
     ] = None,
 ) -> int:
     """Compare the org with the warehouse now, whatever is due; all three ways if none is named."""
-    asked: dict[Kind, bool] = {"deletions": deletions, "ids": ids, "formulas": formulas}
+    asked: dict[ComparisonKind, bool] = {"deletions": deletions, "ids": ids, "formulas": formulas}
     kinds = [kind for kind, wanted in asked.items() if wanted] or list(asked)
     with opened(call) as site:
         chosen = site.catalog.select(objects or ())

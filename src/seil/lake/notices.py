@@ -18,7 +18,7 @@ from typing import Literal
 
 from seil.lake import Entry, Lake
 
-Place = Literal["curated", "staging"]
+NoticePlace = Literal["curated", "staging"]
 
 # A listing begins so long before the one before it. In between lies what a key's hour may be older
 # than its file without a notice, and the time that a file may take to appear after its notice was
@@ -36,7 +36,7 @@ class Notice:
 
     entry: Entry
     landing_name: str
-    place: Place
+    place: NoticePlace
     key: str
 
     def is_answered(self, found: Entry | None) -> bool:
@@ -46,7 +46,7 @@ class Notice:
         return datetime.now(UTC) - self.entry.modified > _KEPT
 
 
-def announce(lake: Lake, landing_name: str, place: Place, key: str, *, of: datetime) -> None:
+def announce(lake: Lake, landing_name: str, place: NoticePlace, key: str, *, of: datetime) -> None:
     """Before `key` is written below the hour of `of`."""
     if datetime.now(UTC) - of < LATE:
         return

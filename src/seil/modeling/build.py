@@ -20,7 +20,7 @@ from seil.events.bus import Bus
 from seil.events.envelope import Event
 from seil.events.file_events import event_id
 from seil.modeling.model import Model, Models
-from seil.modeling.plan import Mode, ModelPlan, new_planner
+from seil.modeling.plan import BuildMode, ModelPlan, new_planner
 from seil.modeling.tests import TestFailure, TestInputs, failing_tests, passing_tests
 from seil.modeling.work import Work
 from seil.observe.progress import SILENT, Progress, Step
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SOURCE = "seil.sf-to-dw"
-State = Literal["built", "failed", "skipped"]
+BuildState = Literal["built", "failed", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class TableBuild:
     """
 
     table: str
-    state: State
+    state: BuildState
     rows: int = 0
     seconds: float = 0.0
-    mode: Mode = "full"
+    mode: BuildMode = "full"
     reason: str = ""
     deleted: int = 0
     inserted: int = 0
@@ -132,7 +132,7 @@ def explain(
     plans: list[ModelPlan] = []
     with suppress(_ExplainedError), warehouse.commit("explain") as commit:
         planner = new_planner(warehouse, commit.builder, models, full=full)
-        modes: dict[str, Mode] = {}
+        modes: dict[str, BuildMode] = {}
         for model in selected:
             plans.append(planner.plan(model, modes))
             modes[model.name] = plans[-1].mode
@@ -229,7 +229,7 @@ class _Build:
             passed = known.checked if known else {}
             failures = tuple(failing_tests(model, self.warehouse, tested, passed))
         errors = [str(failure) for failure in failures if failure.level == "error"]
-        state: State = "failed" if errors else "built"
+        state: BuildState = "failed" if errors else "built"
         return replace(made, state=state, message="; ".join(errors), failures=failures)
 
     def _settle(self, tables: dict[str, TableBuild]) -> None:
@@ -279,7 +279,7 @@ class _Build:
         return TableBuild(model.name, "skipped", message=reason)
 
     @contextmanager
-    def _refusable(self, model: Model, mode: Mode) -> Iterator[None]:
+    def _refusable(self, model: Model, mode: BuildMode) -> Iterator[None]:
         try:
             yield
         except StatementError as error:

@@ -18,7 +18,7 @@ from seil.warehouse.protocol import TableName
 
 _NAME = "BUSINESS_DATE"
 
-TypeOf = Callable[[TableName, str], pa.DataType | None]
+ColumnTypeOf = Callable[[TableName, str], pa.DataType | None]
 """The type of a table's column, None where nobody knows it."""
 
 
@@ -47,7 +47,7 @@ def cut_columns(query: exp.Query) -> frozenset[str]:
     return frozenset(v.name.lower() if isinstance(v, exp.Column) else "" for v in values)
 
 
-def expand(query: exp.Query, zone: str, type_of: TypeOf) -> bool:
+def expand(query: exp.Query, zone: str, type_of: ColumnTypeOf) -> bool:
     """Replaces every call in the query by SQL that any warehouse knows.
 
     Returns whether the zone makes a difference: it does not where all the values are dates.
@@ -77,7 +77,7 @@ def _local(value: exp.Expression, kind: pa.DataType | None, zone: str) -> exp.At
     return exp.AtTimeZone(this=time, zone=exp.Literal.string(zone))
 
 
-def _type(value: exp.Expr, scope: Scope, type_of: TypeOf) -> pa.DataType | None:
+def _type(value: exp.Expr, scope: Scope, type_of: ColumnTypeOf) -> pa.DataType | None:
     """That of the source column which the value is, however many CTEs it came through."""
     match value:
         case exp.Alias() | exp.Paren() | exp.Coalesce():
@@ -87,7 +87,7 @@ def _type(value: exp.Expr, scope: Scope, type_of: TypeOf) -> pa.DataType | None:
     return None
 
 
-def _column_type(column: exp.Column, scope: Scope, type_of: TypeOf) -> pa.DataType | None:
+def _column_type(column: exp.Column, scope: Scope, type_of: ColumnTypeOf) -> pa.DataType | None:
     read = {alias.lower(): source for alias, (_, source) in scope.selected_sources.items()}
     alias, name = column.table.lower(), column.name.lower()
     source = read.get(alias) if alias else next(iter(read.values()), None)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from seil.warehouse.builds import Builder
     from seil.warehouse.protocol import Warehouse
 
-Mode = Literal["full", "incremental", "unchanged"]
+BuildMode = Literal["full", "incremental", "unchanged"]
 
 # Raise it when tables have to be built anew because they are built in another way.
 _BUILT_THIS_WAY = "1"
@@ -48,7 +48,7 @@ class ModelPlan:
     """`keys` is how many driving records are affected, None where that was not asked."""
 
     table: str
-    mode: Mode
+    mode: BuildMode
     reason: str = ""
     changed: tuple[SourceChange, ...] = ()
     keys: int | None = None
@@ -79,7 +79,7 @@ class Planner:
     full_for: Mapping[str, str] = field(default_factory=dict)
     _analyses: dict[str, Analysis] = field(default_factory=dict)
 
-    def plan(self, model: Model, upstream: Mapping[str, Mode]) -> ModelPlan:
+    def plan(self, model: Model, upstream: Mapping[str, BuildMode]) -> ModelPlan:
         """Has the affected values of the scope held for the change.
 
         `upstream` is how the tables of this build are built that come before it.
@@ -166,7 +166,7 @@ class Planner:
             return Analysis(None, None, str(error), is_volatile=isinstance(error, VolatileError))
         return Analysis(block, scope)
 
-    def _reason(self, model: Model, upstream: Mapping[str, Mode]) -> str:
+    def _reason(self, model: Model, upstream: Mapping[str, BuildMode]) -> str:
         """Why a table has to be built anew, whatever has changed; empty where it need not be."""
         built = self.built.get(model.name)
         if self.full:
@@ -185,7 +185,7 @@ class Planner:
         whole = {str(change.source) for change in self._unseen(model) if change.is_whole}
         return f"much of {', '.join(sorted(whole))} has changed" if whole else ""
 
-    def _full_build_reason(self, model: Model, upstream: Mapping[str, Mode]) -> str:
+    def _full_build_reason(self, model: Model, upstream: Mapping[str, BuildMode]) -> str:
         reads = self.models.upstream(model.name)
         if moved := sorted(
             name for name in reads if upstream.get(name, "unchanged") != "unchanged"

@@ -16,7 +16,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from seil.errors import ConfigurationError
-from seil.modeling.business_date import BusinessZone, TypeOf, expand
+from seil.modeling.business_date import BusinessZone, ColumnTypeOf, expand
 from seil.modeling.model import Model, parse_model
 from seil.modeling.names import is_table, name_problem, table_name
 from seil.modeling.sources import Source, Sources
@@ -95,7 +95,7 @@ def referenced_columns(sql: str) -> Mapping[TableName, frozenset[str]]:
     return {name: frozenset(columns) for name, columns in read.items()}
 
 
-def source_types(sources: Sources, columns: Columns) -> TypeOf:
+def source_types(sources: Sources, columns: Columns) -> ColumnTypeOf:
     """Those of source tables, as they are, else as they are described."""
 
     def type_of(table: TableName, column: str) -> pa.DataType | None:

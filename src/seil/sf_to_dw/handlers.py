@@ -1,6 +1,6 @@
 """What is done about a landed file, and about a curated one, whoever delivers the event.
 
-Every step is safe to repeat: a file that was taken in already is told as `gone`, one that was
+Every step is safe to repeat: a file already ingested is reported as `gone`, one that was
 loaded already changes nothing. No journal is needed to deliver events.
 """
 

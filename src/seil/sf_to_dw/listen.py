@@ -55,7 +55,7 @@ _TAKEN_IN = Pattern(
 
 
 @dataclass
-class Listener:
+class FileListener:
     """One a lake. What keeps it waiting is a trouble in `seil status` until it has passed."""
 
     lake: Lake

@@ -15,10 +15,10 @@ from seil.events.bus import Bus
 from seil.lake import Lake
 from seil.modeling.build import BuildReport, build
 from seil.observe.progress import SILENT, Progress
-from seil.sf_to_dw.compare.reconcile import Kind, Reconciliation
+from seil.sf_to_dw.compare.reconcile import ComparisonKind, Reconciliation
 from seil.sf_to_dw.extract.extractor import Extractor, ExtractReport
 from seil.sf_to_dw.extract.flow_run import FlowResult
-from seil.sf_to_dw.extract.flows import Mode
+from seil.sf_to_dw.extract.flows import FlowMode
 from seil.sf_to_dw.extract.partials import DELETIONS
 from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestReport, IngestResult
 from seil.sf_to_dw.load.loader import LoadReport, load
@@ -49,7 +49,7 @@ class RunReport:
     ledger: list[LedgerRow] = field(default_factory=list)
     beside: list[FlowResult] = field(default_factory=list)
     publish_problem: str = ""
-    checked: list[tuple[str, Mode]] = field(default_factory=list)
+    checked: list[tuple[str, FlowMode]] = field(default_factory=list)
 
     @property
     def problems(self) -> list[str]:
@@ -128,7 +128,7 @@ class Pipeline:
     def reconcile(
         self,
         objects: Sequence[SyncedObject],
-        kinds: Collection[Kind],
+        kinds: Collection[ComparisonKind],
         *,
         believe: Collection[str] = (),
         progress: Progress = SILENT,
@@ -176,7 +176,7 @@ class Pipeline:
             entries = warehouse.bookkeeping.ledger(flow_runs=runs) if runs else []
         # With the warehouse closed, so that its write-ahead log is in it.
         copy = self.publish()
-        lists: list[tuple[str, Mode]] = [(name, DELETIONS) for name in extracted.checked]
+        lists: list[tuple[str, FlowMode]] = [(name, DELETIONS) for name in extracted.checked]
         checked = [*lists, *beside.checked]
         return RunReport(
             extracted, ingested, loaded, built, entries, results, copy.problem, checked

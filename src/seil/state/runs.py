@@ -21,7 +21,7 @@ from seil.errors import SeilError, error_type
 from seil.observe.run_context import new_run_id
 from seil.state.database import Database, Row, Transaction, moment, moment_or_none, stamp
 
-Outcome = Literal[
+RunOutcome = Literal[
     "running", "success", "incomplete", "error", "interrupted", "refused", "misused", "died"
 ]
 AttemptOutcome = Literal["running", "success", "error", "interrupted"]
@@ -63,7 +63,7 @@ class RunRecord:
     run_id: str
     command: str
     started_at: datetime
-    outcome: Outcome = "running"
+    outcome: RunOutcome = "running"
     ended_at: datetime | None = None
     message: str = ""
     hint: str = ""
@@ -80,7 +80,7 @@ class RunRecord:
         now = datetime.now(UTC)
         return cls(new_run_id(now), command, now, plan=plan or {})
 
-    def end(self, outcome: Outcome, error: BaseException | None = None) -> Self:
+    def end(self, outcome: RunOutcome, error: BaseException | None = None) -> Self:
         said = replace(self, outcome=outcome, ended_at=datetime.now(UTC))
         if isinstance(error, SeilError):
             facts = (error.message, error.hint, error_type(error), error.exit_code)

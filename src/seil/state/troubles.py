@@ -9,7 +9,7 @@ from typing import Any, Literal
 from seil.errors import SeilError, error_type
 from seil.state.database import Database, Row, Transaction, moment, stamp
 
-Step = Literal["stop", "extract", "ingest", "load", "build"]
+TroubleStep = Literal["stop", "extract", "ingest", "load", "build"]
 
 _LOGIN = ("login", "other_org")
 _ALL = """
@@ -33,7 +33,7 @@ class Trouble:
     `since` is when it failed first without having gone well in between.
     """
 
-    step: Step
+    step: TroubleStep
     about: str
     kind: str
     message: str

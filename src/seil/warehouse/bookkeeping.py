@@ -12,7 +12,7 @@ from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.events.envelope import Event
-    from seil.lake.notices import Place
+    from seil.lake.notices import NoticePlace
     from seil.warehouse.merges import ChangeLog, MergeOutcome
 
 SEQUENCE, IS_OLD = "_sequence", "_is_old"
@@ -228,7 +228,7 @@ class Bookkeeping(Protocol):
 
     def positions(self) -> Mapping[str, Position]: ...
 
-    def waiting(self) -> Mapping[str, frozenset[tuple[Place, str]]]:
+    def waiting(self) -> Mapping[str, frozenset[tuple[NoticePlace, str]]]:
         """(place, key) of files that were listed and not merged, by object."""
         ...
 
@@ -274,7 +274,7 @@ class Recorder(Protocol):
         """Others keep theirs."""
         ...
 
-    def record_waiting(self, waiting: Mapping[str, Collection[tuple[Place, str]]]) -> None:
+    def record_waiting(self, waiting: Mapping[str, Collection[tuple[NoticePlace, str]]]) -> None:
         """(place, key) by object, in place of those of the same objects."""
         ...
 

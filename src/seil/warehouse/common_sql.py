@@ -20,7 +20,7 @@ _TYPES = frozenset(
     | {"DECIMAL", "TEXT", "VARCHAR"}
 )
 
-Check = Callable[[exp.Expr], bool]
+SqlCheck = Callable[[exp.Expr], bool]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class _Form:
     """With no other arguments, and where `when` holds, these nodes mean the same in `dialects`."""
 
     arguments: frozenset[str]
-    when: Check | None = None
+    when: SqlCheck | None = None
     dialects: frozenset[str] = _BOTH
 
     def has(self, node: exp.Expr, dialect: str) -> bool:
@@ -158,7 +158,7 @@ def _is_ordered(node: exp.Expr) -> bool:
     return isinstance(node.this, exp.Order)
 
 
-def _form(arguments: str, when: Check | None = None, *, only: frozenset[str] = _BOTH) -> _Form:
+def _form(arguments: str, when: SqlCheck | None = None, *, only: frozenset[str] = _BOTH) -> _Form:
     return _Form(frozenset(arguments.split()), when, only)
 
 

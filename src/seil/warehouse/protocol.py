@@ -63,7 +63,7 @@ LOCK_WAIT = timedelta(seconds=5)
 
 
 class Fence(Protocol):
-    """Which run may commit: `seil.lake.Fence` is one."""
+    """Which run may commit: `seil.lake.RunFence` is one."""
 
     @property
     def token(self) -> int | None:

@@ -81,7 +81,7 @@ def test_a_schema_that_moved_meanwhile_takes_no_fields(
     other.store(THING, schema(Id=pa.string(), Name=pa.string()))
     news = [Field("Size__c", "double", MONEY)]
     assert registry.accept(THING, news, given=given, source="a file") is None
-    assert registry.seen(THING) == ()
+    assert registry.seen_fields(THING) == ()
 
 
 def test_schema_comes_back_as_it_was_put(registry: SchemaRegistry) -> None:
@@ -187,7 +187,7 @@ def test_describe_takes_over_what_files_added(registry: SchemaRegistry) -> None:
         source="in/a",
     )
     registry.store(THING, schema(Id=pa.string(), X=pa.bool_(), Amount=MONEY))
-    assert [f.name for f in registry.seen(THING)] == ["Amount", "Y"]
+    assert [f.name for f in registry.seen_fields(THING)] == ["Amount", "Y"]
     known = expected_schema(registry, THING)
     assert known is not None
     assert {f.name: f.arrow for f in known.fields} == {

@@ -17,7 +17,7 @@ from seil.salesforce.schema import UTC_MICROS
 if TYPE_CHECKING:
     from seil.lake import Lake
 
-Version = tuple[str, datetime | None]
+RecordVersion = tuple[str, datetime | None]
 """An Id and the cursor's value; None where the object has no cursor."""
 
 
@@ -27,10 +27,10 @@ def rules_digest(obj: SyncedObject) -> str:
     return hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:16]
 
 
-def versions_set_aside(lake: Lake, obj: SyncedObject, cursor: str) -> set[Version]:
+def versions_set_aside(lake: Lake, obj: SyncedObject, cursor: str) -> set[RecordVersion]:
     """Of all exceptions files of the object; what is not readable as a version is left out."""
     prefix = f"exceptions/Salesforce-{obj.landing_name}/"
-    found: set[Version] = set()
+    found: set[RecordVersion] = set()
     for entry in lake.curated.list(prefix):
         with lake.curated.reader(entry.key) as file:
             page = pq.ParquetFile(file)
@@ -43,7 +43,7 @@ def versions_set_aside(lake: Lake, obj: SyncedObject, cursor: str) -> set[Versio
     return found
 
 
-def _versions(rows: pa.Table, key: str, stamp: str | None) -> set[Version]:
+def _versions(rows: pa.Table, key: str, stamp: str | None) -> set[RecordVersion]:
     ids: list[Any] = rows[key].to_pylist()
     if stamp is None:
         return {(found, None) for found in ids}

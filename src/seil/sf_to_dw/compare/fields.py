@@ -17,7 +17,7 @@ from seil.salesforce.schema import Field, ObjectSchema
 from seil.salesforce.soql import select
 from seil.sf_to_dw.compare.spool import Spool
 from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
-from seil.sf_to_dw.extract.flows import FlowStates, Mode
+from seil.sf_to_dw.extract.flows import FlowMode, FlowStates
 from seil.sf_to_dw.extract.partials import (
     FIELDS,
     FORMULAS,
@@ -43,7 +43,7 @@ class FieldComparison:
     lacks_records = False
 
     def __init__(
-        self, context: FlowContext, obj: SyncedObject, mode: Mode, *, now: datetime
+        self, context: FlowContext, obj: SyncedObject, mode: FlowMode, *, now: datetime
     ) -> None:
         self.obj = obj
         self.mode = mode

@@ -24,7 +24,7 @@ from seil.sf_to_dw.compare.spool import Spool
 from seil.sf_to_dw.extract.cursor import choose_cursor
 from seil.sf_to_dw.extract.deletions import SCHEMA, deleted_rows
 from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
-from seil.sf_to_dw.extract.flows import FlowStates, Mode
+from seil.sf_to_dw.extract.flows import FlowMode, FlowStates
 from seil.sf_to_dw.extract.partials import (
     DELETIONS,
     REREAD,
@@ -55,7 +55,7 @@ class IdComparison:
     With `believe`, any number of records may be gone.
     """
 
-    mode: Mode = DELETIONS
+    mode: FlowMode = DELETIONS
 
     def __init__(
         self, context: FlowContext, obj: SyncedObject, *, now: datetime, believe: bool = False

@@ -20,7 +20,7 @@ from seil.sf_to_dw.compare.fields import FieldComparison
 from seil.sf_to_dw.compare.ids import IdComparison
 from seil.sf_to_dw.extract.deletions import list_deletions
 from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
-from seil.sf_to_dw.extract.flows import FlowStates, Mode
+from seil.sf_to_dw.extract.flows import FlowMode, FlowStates
 from seil.sf_to_dw.extract.partials import DELETIONS, FIELDS, FORMULAS, PartialStates
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 _FIRST = "Run `seil run` first"
 
-Kind = Literal["deletions", "ids", "formulas"]
+ComparisonKind = Literal["deletions", "ids", "formulas"]
 """What can be asked for: the org's list of deletions, all Ids, the calculated fields."""
 
 Comparison = IdComparison | FieldComparison
@@ -45,7 +45,7 @@ class Reconciliation:
 
     def __init__(self, context: FlowContext) -> None:
         self.results: list[FlowResult] = []
-        self.checked: list[tuple[str, Mode]] = []
+        self.checked: list[tuple[str, FlowMode]] = []
         self._context = context
         self._comparisons: list[Comparison] = []
         self._open = ExitStack()
@@ -74,7 +74,7 @@ class Reconciliation:
     def start_now(
         self,
         objects: Sequence[SyncedObject],
-        kinds: Collection[Kind],
+        kinds: Collection[ComparisonKind],
         *,
         believe: Collection[str] = (),
     ) -> None:
@@ -120,7 +120,7 @@ class Reconciliation:
             self.results += [found] if found else []
             self.checked.append((obj.api_name, DELETIONS))
 
-    def _start(self, obj: SyncedObject, mode: Mode, *, believe: bool = False) -> None:
+    def _start(self, obj: SyncedObject, mode: FlowMode, *, believe: bool = False) -> None:
         try:
             now = self._context.org.now()
             comparison: Comparison
@@ -153,18 +153,18 @@ class Reconciliation:
         comparison.finish()
         comparison.close()
 
-    def _mark_due(self, obj: SyncedObject, mode: Mode) -> None:
+    def _mark_due(self, obj: SyncedObject, mode: FlowMode) -> None:
         """A comparison of Ids that failed is made again by the next run, also one made by hand."""
         if mode == DELETIONS:
             PartialStates(self._context.lake).change(obj, is_compare_due=True)
 
-    def _fail(self, obj: SyncedObject, mode: Mode, error: SeilError) -> None:
+    def _fail(self, obj: SyncedObject, mode: FlowMode, error: SeilError) -> None:
         log.warning("%s of %s cannot be compared: %s", mode, obj.api_name, error)
         self._context.publish(obj, "error", mode=mode, message=str(error))
         self.results.append(FlowResult(obj.api_name, mode=mode, error=error))
 
 
-def _due(context: FlowContext, obj: SyncedObject, now: datetime) -> list[Mode]:
+def _due(context: FlowContext, obj: SyncedObject, now: datetime) -> list[FlowMode]:
     """The time between two comparisons begins when the first could have been."""
     states = PartialStates(context.lake)
     state = states.get(obj)

@@ -25,12 +25,12 @@ from seil.salesforce.soql import select
 from seil.settings import ExtractSettings
 from seil.sf_to_dw.extract.cursor import choose_cursor
 from seil.sf_to_dw.extract.flows import (
+    FlowMode,
     FlowRun,
     FlowState,
     FlowStates,
     LandedPage,
     Manifest,
-    Mode,
     Window,
     next_window,
 )
@@ -64,7 +64,7 @@ class FlowResult:
     """One object's run. `error` is set when its window stays uncommitted."""
 
     object: str
-    mode: Mode | None = None
+    mode: FlowMode | None = None
     flow_run_id: str = ""
     window: Window | None = None
     reported: int = 0

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from seil.catalog import FlowSettings, SyncedObject
     from seil.lake import Document, Lake
 
-Mode = Literal["full", "delta", "deletions", "formulas", "fields", "reread"]
+FlowMode = Literal["full", "delta", "deletions", "formulas", "fields", "reread"]
 
 # Files of these modes hold a part of each record: see seil.sf_to_dw.extract.partials.
-PARTIAL_MODES: frozenset[Mode] = frozenset({"deletions", "formulas", "fields"})
+PARTIAL_MODES: frozenset[FlowMode] = frozenset({"deletions", "formulas", "fields"})
 
 _RUN_ID = r"\d{8}T\d{6}Z-[0-9a-f]{8}"
 _OWN_RUN = re.compile(_RUN_ID)
@@ -39,7 +39,7 @@ class Window:
     end: datetime
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> FlowMode:
         return "delta" if self.start else "full"
 
 
@@ -179,7 +179,7 @@ class Manifest:
 
     object: str
     flow_run_id: str
-    mode: Mode
+    mode: FlowMode
     window_start: datetime | None
     window_end: datetime
     job_id: str

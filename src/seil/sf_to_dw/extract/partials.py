@@ -17,7 +17,7 @@ from seil.lake import Document, Lake
 from seil.observe.run_context import new_run_id
 from seil.salesforce.schema import ObjectSchema
 from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
-from seil.sf_to_dw.extract.flows import FlowRun, Manifest, Mode, Window
+from seil.sf_to_dw.extract.flows import FlowMode, FlowRun, Manifest, Window
 from seil.sf_to_dw.extract.landing import landed_event, page_file, page_metadata, write_page
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from seil.salesforce.bulk import QueryJob
 
-DELETIONS: Mode = "deletions"
-FORMULAS: Mode = "formulas"
-FIELDS: Mode = "fields"
-REREAD: Mode = "reread"
+DELETIONS: FlowMode = "deletions"
+FORMULAS: FlowMode = "formulas"
+FIELDS: FlowMode = "fields"
+REREAD: FlowMode = "reread"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class PartialState:
     refreshed_at: datetime | None = None
     rules: str = ""
 
-    def due(self, flow: FlowSettings, now: datetime) -> list[Mode]:
+    def due(self, flow: FlowSettings, now: datetime) -> list[FlowMode]:
         """Which comparisons have come round. Where nothing was ever compared, none has: what there
         is has just been read.
         """
@@ -92,7 +92,7 @@ class Reading:
     and a reading can be put in order.
     """
 
-    mode: Mode
+    mode: FlowMode
     start: datetime | None
     end: datetime
     schema: pa.Schema

@@ -13,7 +13,7 @@ from seil.lake import Lake
 from seil.salesforce.soql import window_condition
 from seil.settings import ExtractSettings
 from seil.sf_to_dw.extract.cursor import Cursor, choose_cursor
-from seil.sf_to_dw.extract.flows import FlowStates, Mode, Window, next_window
+from seil.sf_to_dw.extract.flows import FlowMode, FlowStates, Window, next_window
 from seil.sf_to_dw.extract.partials import DELETIONS, PartialStates
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class PlannedObject:
     """
 
     object: str
-    mode: Mode
+    mode: FlowMode
     window_start: datetime | None
     window_end: datetime
     estimated_rows: int | None
@@ -47,7 +47,7 @@ class PlannedObject:
 
 
 @dataclass(frozen=True)
-class Quota:
+class ApiQuota:
     """API calls of the org's day; `reserve` is what stays untouched for others."""
 
     allowed: int
@@ -68,7 +68,7 @@ class ExtractPlan:
     """`quota` is None where the org does not say."""
 
     objects: list[PlannedObject]
-    quota: Quota | None
+    quota: ApiQuota | None
 
     @property
     def calls(self) -> int:
@@ -103,12 +103,12 @@ def plan(
     return ExtractPlan([planner.plan(obj, full=full) for obj in objects], quota(org))
 
 
-def quota(org: Org) -> Quota | None:
+def quota(org: Org) -> ApiQuota | None:
     """None where the org has no limits resource."""
     calls = org.limits().get("DailyApiRequests")
     if calls is None:
         return None
-    return Quota(calls.max, calls.remaining, org.budget.reserved(calls.max))
+    return ApiQuota(calls.max, calls.remaining, org.budget.reserved(calls.max))
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,18 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute
 
-Column: TypeAlias = Any
+ArrowColumn: TypeAlias = Any
 """A `pa.Array` of any type."""
 
 pc: Any = pyarrow.compute
 _pa: Any = pa
 
 
-def nulls(rows: int, kind: pa.DataType) -> Column:
+def nulls(rows: int, kind: pa.DataType) -> ArrowColumn:
     return _pa.nulls(rows, kind)
 
 
-def repeat(value: object, kind: pa.DataType, rows: int) -> Column:
+def repeat(value: object, kind: pa.DataType, rows: int) -> ArrowColumn:
     return _pa.repeat(_pa.scalar(value, kind), rows)
 
 

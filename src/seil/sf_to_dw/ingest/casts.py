@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from seil.salesforce.ids import ID_LETTERS, id18
 from seil.salesforce.schema import UTC_MICROS
-from seil.sf_to_dw.ingest.arrow import Column, nulls, pc
+from seil.sf_to_dw.ingest.arrow import ArrowColumn, nulls, pc
 
 _DECIMALS = (pa.Decimal32Type, pa.Decimal64Type, pa.Decimal128Type, pa.Decimal256Type)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
@@ -85,7 +85,7 @@ def default_type(landed: pa.DataType) -> pa.DataType:
     raise UnknownTypeError(str(landed))
 
 
-def cast(column: Column, target: pa.DataType) -> Column:
+def cast(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
     """Raises MisfitError or TooNarrowError."""
     plain = _plain(column)
     if plain.null_count == len(plain):
@@ -104,7 +104,9 @@ def cast(column: Column, target: pa.DataType) -> Column:
     return convert(plain, target)
 
 
-def cast_or_null(column: Column, target: pa.DataType) -> tuple[Column, Mapping[int, MisfitError]]:
+def cast_or_null(
+    column: ArrowColumn, target: pa.DataType
+) -> tuple[ArrowColumn, Mapping[int, MisfitError]]:
     """Like `cast`, but null where no decimal holds the number; these are returned by position."""
     try:
         return cast(column, target), {}
@@ -114,14 +116,14 @@ def cast_or_null(column: Column, target: pa.DataType) -> tuple[Column, Mapping[i
         return cast(pc.if_else(lost, pa.scalar(None, plain.type), plain), target), error.values
 
 
-def as_written(column: Column) -> Column:
+def as_written(column: ArrowColumn) -> ArrowColumn:
     """Values of any type as text."""
     if pa.types.is_nested(column.type):
         return as_json(column)
     return _without_empty(_plain(column).cast(pa.string()))
 
 
-def _from_text(text: Column, target: pa.DataType) -> Column:
+def _from_text(text: ArrowColumn, target: pa.DataType) -> ArrowColumn:
     filled = _without_empty(text)
     kind = _kind(target)
     if kind in ("decimal", "int"):
@@ -129,7 +131,7 @@ def _from_text(text: Column, target: pa.DataType) -> Column:
     return _convert(filled, _TEXT[kind], target)
 
 
-def _without_empty(text: Column) -> Column:
+def _without_empty(text: ArrowColumn) -> ArrowColumn:
     """Salesforce has no empty text: some tools write it for null."""
     empty = pc.equal(pc.binary_length(text), 0)
     if not pc.any(empty).as_py():
@@ -137,7 +139,7 @@ def _without_empty(text: Column) -> Column:
     return pc.if_else(empty, pa.scalar(None, pa.string()), text)
 
 
-def with_full_ids(ids: Column) -> Column:
+def with_full_ids(ids: ArrowColumn) -> ArrowColumn:
     """Well-formed Ids of 15 characters get their checksum; all else stays as it is."""
     no = pa.scalar(value=False)
     short = pc.fill_null(pc.equal(pc.binary_length(ids), _SHORT_ID_LENGTH), no)
@@ -148,7 +150,9 @@ def with_full_ids(ids: Column) -> Column:
     return pc.replace_with_mask(ids, short, pa.array(full, pa.string()))
 
 
-def _convert(column: Column, convert: Callable[[Column], Column], target: pa.DataType) -> Column:
+def _convert(
+    column: ArrowColumn, convert: Callable[[ArrowColumn], ArrowColumn], target: pa.DataType
+) -> ArrowColumn:
     try:
         return convert(column)
     except pa.ArrowInvalid:
@@ -157,7 +161,7 @@ def _convert(column: Column, convert: Callable[[Column], Column], target: pa.Dat
         raise MisfitError(position, _value_text(column, position), reason) from None
 
 
-def _first_failing(column: Column, convert: Callable[[Column], Column]) -> int:
+def _first_failing(column: ArrowColumn, convert: Callable[[ArrowColumn], ArrowColumn]) -> int:
     low, high = 0, len(column)
     while high - low > 1:
         middle = (low + high) // 2
@@ -170,7 +174,7 @@ def _first_failing(column: Column, convert: Callable[[Column], Column]) -> int:
     return low
 
 
-def _text_to_time_stamp(text: Column) -> Column:
+def _text_to_time_stamp(text: ArrowColumn) -> ArrowColumn:
     """ISO 8601 with `Z`, `+0000` or `+00:00`; without a zone it is UTC, a date is its midnight."""
     whole = pc.replace_substring_regex(
         text, pattern=r"^(\d{4}-\d\d-\d\d)$", replacement=r"\1T00:00"
@@ -181,27 +185,27 @@ def _text_to_time_stamp(text: Column) -> Column:
     return pc.if_else(zoned, micros, pc.binary_join_element_wise(micros, "Z", "")).cast(UTC_MICROS)
 
 
-def _text_to_date(text: Column) -> Column:
+def _text_to_date(text: ArrowColumn) -> ArrowColumn:
     try:
         return text.cast(pa.date32())
     except pa.ArrowInvalid:
         return _midnight(_text_to_time_stamp(text))
 
 
-def _midnight(stamps: Column) -> Column:
+def _midnight(stamps: ArrowColumn) -> ArrowColumn:
     days = stamps.cast(pa.date32())
     if not pc.all(pc.equal(days.cast(stamps.type), stamps), min_count=0).as_py():
         raise pa.ArrowInvalid("a time of day where a date is expected")
     return days
 
 
-def _text_to_time(text: Column) -> Column:
+def _text_to_time(text: ArrowColumn) -> ArrowColumn:
     bare = pc.replace_substring_regex(text, pattern=r"Z$", replacement="")
     stamps = pc.binary_join_element_wise("1970-01-01T", bare, "")
     return stamps.cast(pa.timestamp("us")).cast(pa.time64("us"))
 
 
-def _numbers_from_text(text: Column, target: pa.DataType) -> Column:
+def _numbers_from_text(text: ArrowColumn, target: pa.DataType) -> ArrowColumn:
     try:
         return text.cast(target)
     except pa.ArrowInvalid:
@@ -218,7 +222,7 @@ def _numbers_from_text(text: Column, target: pa.DataType) -> Column:
     return _exact(numbers, target, others)
 
 
-def _numbers(column: Column, target: pa.DataType) -> Column:
+def _numbers(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
     try:
         if pa.types.is_integer(column.type) and pa.types.is_decimal(target):
             column = column.cast(pa.decimal128(20, 0))
@@ -227,7 +231,7 @@ def _numbers(column: Column, target: pa.DataType) -> Column:
         return _exact([None if v is None else Decimal(v) for v in column.to_pylist()], target)
 
 
-def _floats(column: Column, target: pa.DataType) -> Column:
+def _floats(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
     """A double stands for the number that its 15 sure digits say; NaN is no value."""
     values = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
     # A float32 stands for its own shortest text: as a double, 0.1 would read 0.10000000149.
@@ -255,7 +259,7 @@ def _exact(
     numbers: Sequence[Decimal | None],
     target: pa.DataType,
     others: Mapping[int, tuple[object, str]] | None = None,
-) -> Column:
+) -> ArrowColumn:
     """Raises TooNarrowError with the decimal that holds these numbers and `target`'s others.
 
     Raises NoDecimalError when that would take too many digits, and when there are `others`: what is
@@ -302,11 +306,11 @@ def _digits(number: Decimal) -> tuple[int, int]:
     return max(bare.adjusted() + 1, 0), max(scale, 0)
 
 
-def _truths(column: Column, target: pa.DataType) -> Column:
+def _truths(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
     return _convert(column, lambda part: part.cast(pa.string()).cast(target), target)
 
 
-def is_finer(column: Column) -> bool:
+def is_finer(column: ArrowColumn) -> bool:
     """Whether it has times that are finer than a microsecond."""
     if not _is_nanoseconds(column.type):
         return False
@@ -318,7 +322,7 @@ def _is_nanoseconds(kind: pa.DataType) -> bool:
     return is_timed and getattr(kind, "unit", "") == "ns"
 
 
-def _micros(column: Column) -> Column:
+def _micros(column: ArrowColumn) -> ArrowColumn:
     """Nanoseconds cut, to the earlier microsecond, as Parquet's INT96 are when they are read."""
     counts = column.view(pa.int64())
     rest = pc.subtract(counts, pc.multiply(pc.divide(counts, _NANOS), _NANOS))
@@ -326,7 +330,7 @@ def _micros(column: Column) -> Column:
     return floor.view(_with_unit(column.type, "us"))
 
 
-def _nanoseconds(column: Column) -> Column:
+def _nanoseconds(column: ArrowColumn) -> ArrowColumn:
     return pc.multiply(column.view(pa.int64()), _NANOS).view(_with_unit(column.type, "ns"))
 
 
@@ -334,27 +338,27 @@ def _with_unit(kind: Any, unit: Any) -> pa.DataType:
     return pa.timestamp(unit, kind.tz) if pa.types.is_timestamp(kind) else pa.time64(unit)
 
 
-def _times(column: Column, target: pa.DataType) -> Column:
+def _times(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
     return _recast(_micros(column) if _is_nanoseconds(column.type) else column, target)
 
 
-def _recast(column: Column, target: pa.DataType) -> Column:
+def _recast(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
     return _convert(column, lambda part: part.cast(target), target)
 
 
-def _days(column: Column, target: pa.DataType) -> Column:
+def _days(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
     micros = _micros(column) if _is_nanoseconds(column.type) else column
     return _convert(micros, lambda part: _midnight(part.cast(UTC_MICROS)), target)
 
 
-def to_default_type(column: Column) -> Column:
+def to_default_type(column: ArrowColumn) -> ArrowColumn:
     """As `default_type` says, structures as JSON."""
     if pa.types.is_nested(column.type):
         return as_json(column)
     return cast(column, default_type(column.type))
 
 
-def as_json(column: Column) -> Column:
+def as_json(column: ArrowColumn) -> ArrowColumn:
     """Structures and lists, which no field of Salesforce is, as text."""
     texts = [
         None if value is None else json.dumps(value, ensure_ascii=False, default=str)
@@ -371,7 +375,7 @@ def is_convertible(landed: pa.DataType, target: pa.DataType) -> bool:
     return not pa.types.is_nested(landed) and (_kind(landed), _kind(target)) in _CONVERSIONS
 
 
-def _value_text(column: Column, position: int) -> str:
+def _value_text(column: ArrowColumn, position: int) -> str:
     # Not as_py: a timestamp in nanoseconds would need pandas.
     one = column.slice(position, 1)
     try:
@@ -388,7 +392,7 @@ def _plain_type(landed: pa.DataType) -> pa.DataType:
     return landed
 
 
-def _plain(column: Column) -> Column:
+def _plain(column: ArrowColumn) -> ArrowColumn:
     if isinstance(column, pa.ExtensionArray):
         return _plain(column.storage)
     if pa.types.is_dictionary(column.type):
@@ -452,7 +456,7 @@ def _type_text(target: pa.DataType) -> str:
     return _SAID[_kind(target)]
 
 
-_TEXT: dict[str, Callable[[Column], Column]] = {
+_TEXT: dict[str, Callable[[ArrowColumn], ArrowColumn]] = {
     "bool": lambda text: text.cast(pa.bool_()),
     "float": lambda text: text.cast(pa.float64()),
     "timestamp": _text_to_time_stamp,
@@ -460,7 +464,7 @@ _TEXT: dict[str, Callable[[Column], Column]] = {
     "time": _text_to_time,
 }
 
-_CONVERSIONS: dict[tuple[str, str], Callable[[Column, pa.DataType], Column]] = {
+_CONVERSIONS: dict[tuple[str, str], Callable[[ArrowColumn, pa.DataType], ArrowColumn]] = {
     ("int", "int"): _numbers,
     ("int", "decimal"): _numbers,
     ("decimal", "int"): _numbers,

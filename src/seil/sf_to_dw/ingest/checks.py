@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from seil.catalog import Catalog, SyncedObject
 from seil.lake import LandedFile
 from seil.salesforce.schema import ObjectSchema
-from seil.sf_to_dw.ingest.arrow import Column, pc
+from seil.sf_to_dw.ingest.arrow import ArrowColumn, pc
 
 _MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
@@ -156,7 +156,7 @@ class OpenParquet:
             yield batch
 
 
-def _is_cut(nanos: Column, micros: Column) -> bool:
+def _is_cut(nanos: ArrowColumn, micros: ArrowColumn) -> bool:
     """Dates that nanoseconds cannot express are left aside."""
     counts = micros.view(pa.int64())
     known = pc.less(pc.abs(counts), _NANOSECOND_RANGE)

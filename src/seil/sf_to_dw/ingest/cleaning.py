@@ -209,7 +209,7 @@ class Cleaner:
             drift=drift,
             metadata=reading.metadata,
             landed_rows=rows,
-            curated_rows=files.kept,
+            curated_rows=files.kept_rows,
             rejected_rows=files.set_aside,
             rules=book.counts,
             reasons=book.reasons,
@@ -289,6 +289,6 @@ def _curated_metadata(reading: _Reading, rows: int, files: CuratedFiles) -> dict
         "seil.landed_at": delivery.landed_at.isoformat(),
         "seil.landed_sha256": delivery.digest,
         "seil.landed_rows": str(rows),
-        "seil.curated_rows": str(files.kept),
+        "seil.curated_rows": str(files.kept_rows),
         "seil.rejected_rows": str(files.set_aside),
     }

@@ -13,7 +13,7 @@ import pyarrow as pa
 from seil.catalog import SyncedObject
 from seil.salesforce.ids import holds_ids
 from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema
-from seil.sf_to_dw.ingest.arrow import Column, nulls, pc, repeat, schema_of
+from seil.sf_to_dw.ingest.arrow import ArrowColumn, nulls, pc, repeat, schema_of
 from seil.sf_to_dw.ingest.casts import (
     MisfitError,
     TooNarrowError,
@@ -168,7 +168,7 @@ class ConformPlan:
 
         Raises UnfitError for a value its column cannot hold, WidenError for columns that must grow.
         """
-        columns: list[Column] = []
+        columns: list[ArrowColumn] = []
         needed: dict[str, pa.DataType] = {}
         unheld: list[Unheld] = []
         for target in self.targets:
@@ -189,7 +189,7 @@ class ConformPlan:
         return ConformedBatch(pa.record_batch(columns, schema=self.schema), unheld)
 
 
-_Read = tuple[Column, Mapping[int, MisfitError]]
+_Read = tuple[ArrowColumn, Mapping[int, MisfitError]]
 
 
 def _column(target: Target, batch: pa.RecordBatch) -> _Read:
@@ -204,7 +204,7 @@ def _column(target: Target, batch: pa.RecordBatch) -> _Read:
     return said, {}
 
 
-def _check_same(held: Column, said: Column, part: str | None) -> None:
+def _check_same(held: ArrowColumn, said: ArrowColumn, part: str | None) -> None:
     """Raises MisfitError for the first row that says something else than its folder."""
     no = pa.scalar(value=False)
     same = pc.or_(
@@ -315,5 +315,5 @@ def earlier_lineage(
     return names if is_curated and not any(map(known.get, names)) else ()
 
 
-def lineage_columns(values: Mapping[str, object], rows: int) -> list[Column]:
+def lineage_columns(values: Mapping[str, object], rows: int) -> list[ArrowColumn]:
     return [repeat(values[f.name], f.type, rows) for f in LINEAGE]

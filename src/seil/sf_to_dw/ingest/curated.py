@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from seil.lake import Bucket
 from seil.lake.keys import EXCEPTIONS_PREFIX
-from seil.sf_to_dw.ingest.arrow import Column
+from seil.sf_to_dw.ingest.arrow import ArrowColumn
 from seil.sf_to_dw.ingest.conform import lineage_columns
 from seil.sf_to_dw.ingest.rules import RuleVerdict
 from seil.sf_to_dw.schema.column_names import LINEAGE, LINEAGE_NAMES, free_names
@@ -49,7 +49,9 @@ class _Sink:
             use_dictionary=False,
         )
 
-    def write(self, batch: pa.RecordBatch, lineage: Mapping[str, object], **last: Column) -> None:
+    def write(
+        self, batch: pa.RecordBatch, lineage: Mapping[str, object], **last: ArrowColumn
+    ) -> None:
         """`last` are columns to stand behind the lineage."""
         names = batch.schema.names
         own = free_names([*LINEAGE, *last], names)
@@ -105,7 +107,7 @@ class CuratedFiles:
         self._aside: _Sink | None = None
 
     @property
-    def kept(self) -> int:
+    def kept_rows(self) -> int:
         return self._kept.rows
 
     @property

@@ -17,7 +17,7 @@ from seil.sf_to_dw.ingest.casts import UnknownTypeError, default_type
 if TYPE_CHECKING:
     import duckdb
 
-    from seil.sf_to_dw.ingest.arrow import Column
+    from seil.sf_to_dw.ingest.arrow import ArrowColumn
 
 _RECORD = "record"
 
@@ -25,8 +25,8 @@ _RECORD = "record"
 class Evaluation(NamedTuple):
     """An expression's values, one a record, and for which records it raised an error (true)."""
 
-    values: Column
-    failed: Column
+    values: ArrowColumn
+    failed: ArrowColumn
 
 
 class Expressions:
@@ -54,7 +54,7 @@ class Expressions:
         self._database.register(_RECORD, pa.Table.from_batches([batch]))
         table = self._database.execute(self._select).to_arrow_table()
         self._database.unregister(_RECORD)
-        columns: list[Column] = [column.combine_chunks() for column in table.columns]
+        columns: list[ArrowColumn] = [column.combine_chunks() for column in table.columns]
         pairs = zip(columns[::2], columns[1::2], strict=True)
         return {name: Evaluation(*pair) for name, pair in zip(self._names, pairs, strict=True)}
 

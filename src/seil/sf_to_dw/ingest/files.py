@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from seil.events.envelope import Event
     from seil.lake import Bucket, Entry, Lake
 
-State = Literal["in", "processed", "error", "curated", "exceptions"]
-STATES: tuple[State, ...] = get_args(State)
+FileState = Literal["in", "processed", "error", "curated", "exceptions"]
+STATES: tuple[FileState, ...] = get_args(FileState)
 _NAME = re.compile(r"Salesforce-([^/]+)/")
 
 
@@ -37,7 +37,7 @@ class FileInfo:
     `place` is its path on this machine, or its URL.
     """
 
-    state: State
+    state: FileState
     key: str
     size: int
     modified: datetime
@@ -63,7 +63,7 @@ class FileTrace:
 
 
 def list_files(
-    lake: Lake, state: State | None = None, obj: SyncedObject | None = None
+    lake: Lake, state: FileState | None = None, obj: SyncedObject | None = None
 ) -> Iterator[FileInfo]:
     for wanted in [state] if state else STATES:
         bucket, prefix = _place(lake, wanted, obj)
@@ -113,7 +113,7 @@ def key_of(lake: Lake, name: str) -> str:
     return name
 
 
-def _place(lake: Lake, state: State, obj: SyncedObject | None) -> tuple[Bucket, str]:
+def _place(lake: Lake, state: FileState, obj: SyncedObject | None) -> tuple[Bucket, str]:
     name = f"Salesforce-{obj.landing_name}/" if obj else ""
     landing = f"{lake.env}-{name}" if obj else ""
     return {
@@ -125,7 +125,7 @@ def _place(lake: Lake, state: State, obj: SyncedObject | None) -> tuple[Bucket, 
     }[state]
 
 
-def _info(state: State, entry: Entry, bucket: Bucket) -> FileInfo:
+def _info(state: FileState, entry: Entry, bucket: Bucket) -> FileInfo:
     known = landed_file(entry.key) or archived_file(entry.key)
     name = _NAME.search(entry.key)
     return FileInfo(
@@ -141,7 +141,7 @@ def _info(state: State, entry: Entry, bucket: Bucket) -> FileInfo:
 
 def _find(lake: Lake, key: str) -> FileInfo | None:
     top = key.partition("/")[0]
-    state: State = next((state for state in STATES if state == top), "curated")
+    state: FileState = next((state for state in STATES if state == top), "curated")
     bucket = lake.curated if state in ("curated", "exceptions") else lake.landing
     entry = bucket.head(key)
     return _info(state, entry, bucket) if entry else None

@@ -18,7 +18,7 @@ import pyarrow as pa
 from seil.catalog import ColumnMapping, SyncedObject, Validation
 from seil.errors import ConfigurationError, Problem
 from seil.salesforce.schema import ObjectSchema
-from seil.sf_to_dw.ingest.arrow import Column, pc, repeat
+from seil.sf_to_dw.ingest.arrow import ArrowColumn, pc, repeat
 from seil.sf_to_dw.ingest.casts import to_default_type
 from seil.sf_to_dw.ingest.checks import UnfitError
 from seil.sf_to_dw.ingest.conform import LINEAGE, Unheld
@@ -28,7 +28,7 @@ _CURE = "write one DuckDB expression over the record's columns; see docs/ingest.
 
 
 @dataclass(frozen=True)
-class Rule:
+class RecordRule:
     """A validation and where it stands in the catalog."""
 
     column: str
@@ -45,7 +45,7 @@ class Rule:
 class RuleCount:
     """How many records a rule did not let pass."""
 
-    rule: Rule
+    rule: RecordRule
     records: int = 0
 
     def to_dict(self) -> dict[str, object]:
@@ -66,20 +66,20 @@ class RuleVerdict:
 
     kept: pa.RecordBatch
     set_aside: pa.RecordBatch
-    messages: Column
+    messages: ArrowColumn
 
 
 @dataclass
 class _Failures:
     """Messages with the records (true) they are about, and `unheld` numbers of single records."""
 
-    found: list[tuple[str, Column]] = field(default_factory=list)
+    found: list[tuple[str, ArrowColumn]] = field(default_factory=list)
     unheld: Sequence[Unheld] = ()
 
     def __bool__(self) -> bool:
         return bool(self.found or self.unheld)
 
-    def add(self, message: str, failing: Column) -> None:
+    def add(self, message: str, failing: ArrowColumn) -> None:
         if failing.true_count:
             self.found.append((message, failing))
 
@@ -89,7 +89,7 @@ class _Failures:
             total[message] += failing.true_count
         return total + Counter(entry.reason for entry in self.unheld)
 
-    def any(self, rows: int) -> Column:
+    def any(self, rows: int) -> ArrowColumn:
         anything = repeat(value=False, kind=pa.bool_(), rows=rows)
         for _, failing in self.found:
             anything = pc.or_(anything, failing)
@@ -98,7 +98,7 @@ class _Failures:
             anything = pc.or_(anything, pa.array([row in alone for row in range(rows)]))
         return anything
 
-    def messages(self, where: Column) -> Column:
+    def messages(self, where: ArrowColumn) -> ArrowColumn:
         columns = [(message, failing.filter(where).to_pylist()) for message, failing in self.found]
         lists = [
             [message for message, failing in columns if failing[row]]
@@ -110,9 +110,9 @@ class _Failures:
         return pa.array(lists, pa.list_(pa.string()))
 
 
-def rules_of(obj: SyncedObject) -> list[Rule]:
+def rules_of(obj: SyncedObject) -> list[RecordRule]:
     return [
-        Rule(
+        RecordRule(
             column.name,
             validation,
             f"objects.{obj.api_name}.columns.{column.name}.validations.{number}",
@@ -248,7 +248,7 @@ class RuleBook:
 
     def _failing(
         self, number: int, batch: pa.RecordBatch, answers: Mapping[str, Evaluation]
-    ) -> Column:
+    ) -> ArrowColumn:
         rule = self._counts[number].rule
         if rule.validation.type == "sql":
             answer = answers[f"r{number}"]
@@ -257,7 +257,7 @@ class RuleBook:
         return _not_matching(batch.column(self._positions[rule.column]), pattern)
 
     def _broken(
-        self, rule: Rule, batch: pa.RecordBatch, failing: Column, first_row: int
+        self, rule: RecordRule, batch: pa.RecordBatch, failing: ArrowColumn, first_row: int
     ) -> UnfitError:
         row = failing.to_pylist().index(True)
         key = "" if self._key is None else f" ({batch.column(self._key)[row].as_py()})"
@@ -277,7 +277,7 @@ class RuleBook:
         return rules | {f"m{n}": _mapping_sql(mapping) for n, mapping in enumerate(self._mappings)}
 
 
-def _not_matching(column: Column, pattern: re.Pattern[str]) -> Column:
+def _not_matching(column: ArrowColumn, pattern: re.Pattern[str]) -> ArrowColumn:
     encoded = _as_text(column).dictionary_encode()
     verdicts = pa.array(
         [pattern.fullmatch(value) is None for value in encoded.dictionary.to_pylist()], pa.bool_()
@@ -285,7 +285,7 @@ def _not_matching(column: Column, pattern: re.Pattern[str]) -> Column:
     return _true(verdicts.take(encoded.indices))
 
 
-def _as_text(column: Column) -> Column:
+def _as_text(column: ArrowColumn) -> ArrowColumn:
     """As Salesforce writes it: times as 2020-08-06T14:16:08.000Z."""
     if pa.types.is_timestamp(column.type):
         millis = column.cast(pa.timestamp("ms", tz="UTC"), safe=False)
@@ -293,19 +293,19 @@ def _as_text(column: Column) -> Column:
     return column.cast(pa.string())
 
 
-def _true(column: Column) -> Column:
+def _true(column: ArrowColumn) -> ArrowColumn:
     """Null counts as not true."""
     return pc.fill_null(column, pa.scalar(value=False))
 
 
-def _empty(column: Column) -> Column:
+def _empty(column: ArrowColumn) -> ArrowColumn:
     if pa.types.is_string(column.type):
         column = pc.if_else(pc.equal(column, ""), None, column)
     return pc.is_null(column)
 
 
 def _split(
-    batch: pa.RecordBatch, failures: _Failures, mapped: list[Column], names: list[str]
+    batch: pa.RecordBatch, failures: _Failures, mapped: list[ArrowColumn], names: list[str]
 ) -> RuleVerdict:
     aside = failures.any(batch.num_rows)
     messages = failures.messages(aside)
@@ -316,7 +316,7 @@ def _split(
     return RuleVerdict(accepted, rejected, messages)
 
 
-def _with_column(batch: pa.RecordBatch, name: str, values: Column) -> pa.RecordBatch:
+def _with_column(batch: pa.RecordBatch, name: str, values: ArrowColumn) -> pa.RecordBatch:
     position = _position(batch.schema, name)
     if position is None:
         return batch.append_column(name, values)

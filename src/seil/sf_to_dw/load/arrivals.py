@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from seil.lake.keys import hour
-from seil.lake.notices import LISTED_AGAIN, Notice, Place, notices
+from seil.lake.notices import LISTED_AGAIN, Notice, NoticePlace, notices
 from seil.sf_to_dw.extract.flows import EARLIER_MANIFESTS, MANIFESTS
 from seil.warehouse.bookkeeping import Position
 from seil.warehouse.commits import commit_id
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 _ALL_EVERY = timedelta(days=1)
 
-Key = tuple[Place, str]
+ArrivalKey = tuple[NoticePlace, str]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Arrivals:
             frozenset(entry.key for entry in files if entry.key in loaded),
         )
 
-    def settle(self, left: Mapping[str, Collection[Key]]) -> None:
+    def settle(self, left: Mapping[str, Collection[ArrivalKey]]) -> None:
         """After what is merged was committed; `left` is, by object, what was not. From here on a
         kill loses nothing: the next load begins where this one did, or behind it.
         """
@@ -128,19 +128,19 @@ class Arrivals:
         manifests = [*staging.list(EARLIER_MANIFESTS + name), *staging.list(MANIFESTS + name)]
         return _Listing(_parquet(self._lake.curated.list(name)), manifests)
 
-    def _keys_by_name(self, obj: SyncedObject) -> set[Key]:
+    def _keys_by_name(self, obj: SyncedObject) -> set[ArrivalKey]:
         """What is looked at by its name: what waits, and what notices name."""
         of_notices = {(n.place, n.key) for n in self._notices if n.landing_name == obj.landing_name}
         return of_notices | self._waiting.get(obj.api_name, frozenset())
 
-    def _bucket(self, place: Place) -> Bucket:
+    def _bucket(self, place: NoticePlace) -> Bucket:
         return self._lake.curated if place == "curated" else self._lake.staging
 
     def _stored_positions(self) -> dict[str, Position]:
         stored = self._warehouse.bookkeeping.positions()
         return {name: position for name, position in stored.items() if name in self._objects}
 
-    def _stored_waiting(self) -> dict[str, frozenset[Key]]:
+    def _stored_waiting(self) -> dict[str, frozenset[ArrivalKey]]:
         stored = self._warehouse.bookkeeping.waiting()
         return {name: frozenset(stored[name]) for name in self._objects if name in stored}
 
@@ -163,7 +163,9 @@ class Arrivals:
             bookkeeping.recorded_runs(runs, objects=objects),
         )
 
-    def _changed_waiting(self, left: Mapping[str, Collection[Key]]) -> dict[str, frozenset[Key]]:
+    def _changed_waiting(
+        self, left: Mapping[str, Collection[ArrivalKey]]
+    ) -> dict[str, frozenset[ArrivalKey]]:
         now = {name: frozenset(left.get(name, ())) for name in self._objects}
         before = self._waiting
         return {n: frozenset(keys) for n, keys in now.items() if keys != before.get(n, frozenset())}

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from seil.events.envelope import Event
 from seil.events.file_events import SOURCE, event_id
-from seil.sf_to_dw.load.arrivals import Key
+from seil.sf_to_dw.load.arrivals import ArrivalKey
 from seil.warehouse.bookkeeping import SchemaChange
 from seil.warehouse.protocol import MergeOutcome
 
@@ -26,7 +26,7 @@ class ObjectLoad:
     outcome: MergeOutcome = field(default_factory=MergeOutcome)
     changes: tuple[SchemaChange, ...] = ()
     errors: tuple[str, ...] = ()
-    left: frozenset[Key] = frozenset()
+    left: frozenset[ArrivalKey] = frozenset()
 
     @property
     def rows(self) -> int:

@@ -17,7 +17,7 @@ from seil.lake import Entry, Lake
 from seil.observe.progress import Progress, Step
 from seil.salesforce.ids import holds_ids
 from seil.sf_to_dw.extract.flows import OWN_CURATED, PARTIAL_MODES
-from seil.sf_to_dw.load.arrivals import Arrival, Key
+from seil.sf_to_dw.load.arrivals import Arrival, ArrivalKey
 from seil.sf_to_dw.load.columns import ColumnCount, count_columns, manifest_columns
 from seil.sf_to_dw.load.decided import route, unrecorded_decisions
 from seil.sf_to_dw.load.drift import ColumnPlan
@@ -81,7 +81,7 @@ class ObjectLoader:
         self._as_text = as_text
         self._decisions = decisions
         self._arrived = arrived
-        self._left: set[Key] = {("curated", entry.key) for entry in arrived.files}
+        self._left: set[ArrivalKey] = {("curated", entry.key) for entry in arrived.files}
         self._load_id = uuid.uuid4().hex
         self.outbox = outbox
         self.object = obj

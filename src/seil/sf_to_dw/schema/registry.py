@@ -155,7 +155,7 @@ class SchemaRegistry:
         """The schema that was last put: the org's describe."""
         return self.entry(obj).described
 
-    def seen(self, obj: SyncedObject) -> tuple[Field, ...]:
+    def seen_fields(self, obj: SyncedObject) -> tuple[Field, ...]:
         """Fields that files have brought beyond it, or with a wider type."""
         return self.entry(obj).seen
 

@@ -31,7 +31,7 @@ from seil.warehouse.sql import Sql, compose
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
-    from seil.lake.notices import Place
+    from seil.lake.notices import NoticePlace
     from seil.warehouse.duckdb.database import EmbeddedDatabase
 
 # Of more values, all that belong to their objects are read instead.
@@ -95,8 +95,8 @@ class EmbeddedBookkeeping:
         rows = self._rows("SELECT object, list_from, all_at FROM seil.positions")
         return {row["object"]: Position(row["list_from"], row["all_at"]) for row in rows}
 
-    def waiting(self) -> Mapping[str, frozenset[tuple[Place, str]]]:
-        files: dict[str, set[tuple[Place, str]]] = {}
+    def waiting(self) -> Mapping[str, frozenset[tuple[NoticePlace, str]]]:
+        files: dict[str, set[tuple[NoticePlace, str]]] = {}
         for row in self._rows("SELECT object, place, key FROM seil.waiting"):
             files.setdefault(row["object"], set()).add((row["place"], row["key"]))
         return {name: frozenset(keys) for name, keys in files.items()}

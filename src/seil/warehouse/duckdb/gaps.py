@@ -32,8 +32,8 @@ _KEPT = ""
 
 @dataclass(frozen=True)
 class Gaps:
-    """In the transaction of a merge of whole versions: `keep_values` before it, `keep_losers` after
-    it.
+    """Runs in the transaction of a merge of whole versions: `store_values` before it,
+    `store_losers` after it.
     """
 
     database: EmbeddedDatabase

@@ -34,7 +34,7 @@ from seil.warehouse.sql import compose
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
-    from seil.lake.notices import Place
+    from seil.lake.notices import NoticePlace
     from seil.warehouse.duckdb.database import EmbeddedDatabase
     from seil.warehouse.merges import ChangeLog
 
@@ -72,7 +72,7 @@ class EmbeddedRecorder:
             ],
         )
 
-    def record_waiting(self, waiting: Mapping[str, Collection[tuple[Place, str]]]) -> None:
+    def record_waiting(self, waiting: Mapping[str, Collection[tuple[NoticePlace, str]]]) -> None:
         self._delete(WAITING, "object", waiting)
         self._append(
             WAITING,

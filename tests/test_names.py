@@ -1,0 +1,136 @@
+"""A type's name is used once in src/seil, and no function or class is named by a participle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.names import participles, shared_types
+
+SOURCE = Path(__file__).parents[1] / "src"
+
+# Still shared by several modules: whoever renames one deletes it here. The shapes of documents in
+# `app` are named as the documents are.
+SHARED = frozenset(
+    (
+        "Build",
+        "Check",
+        "DeadLetter",
+        "Event",
+        "Failure",
+        "Fault",
+        "Field",
+        "FileCount",
+        "Given",
+        "Handler",
+        "Key",
+        "Kind",
+        "Limit",
+        "Login",
+        "Objects",
+        "Operation",
+        "OrderAction",
+        "Outcome",
+        "Place",
+        "Row",
+        "Run",
+        "State",
+        "Test",
+        "Thing",
+        "Token",
+    )
+)
+
+# Still named by a participle. `merged` is a property named as the ledger's column is.
+OPEN = {
+    ("seil.admanager.rest.line_items", "_listed"),
+    ("seil.admanager.rest.line_items", "_named"),
+    ("seil.admanager.rest.promised", "Seen"),
+    ("seil.admanager.rest.promised", "_named"),
+    ("seil.admanager.rest.targeting", "_listed"),
+    ("seil.admanager.soap.proposal_line_items", "_found"),
+    ("seil.admanager.soap.proposal_line_items", "_told"),
+    ("seil.admanager.soap.proposals", "_found"),
+    ("seil.admanager.soap.wsdl", "Given"),
+    ("seil.api.edge.health", "_told"),
+    ("seil.api.faults", "_given"),
+    ("seil.api.workers", "asked"),
+    ("seil.app.adoption", "_known"),
+    ("seil.app.run_results", "ingested"),
+    ("seil.app.runs", "_told"),
+    ("seil.aws.idempotency", "_asked"),
+    ("seil.aws.invoke", "_asked"),
+    ("seil.cli.events", "listed"),
+    ("seil.cli.files", "_named"),
+    ("seil.cli.files", "listed"),
+    ("seil.cli.reports", "ingested"),
+    ("seil.cli.reports", "planned"),
+    ("seil.cli.runs", "_told"),
+    ("seil.cli.runs", "listed"),
+    ("seil.cli.sandbox", "_made"),
+    ("seil.cli.serve", "_named"),
+    ("seil.sandbox.admanager.delivery", "delivered"),
+    ("seil.sandbox.admanager.line_items", "shown"),
+    ("seil.sandbox.admanager.network", "kept"),
+    ("seil.sandbox.admanager.orders", "shown"),
+    ("seil.sandbox.admanager.rest.lists", "listed"),
+    ("seil.sandbox.admanager.soap.buyers", "_told"),
+    ("seil.sandbox.admanager.soap.proposals", "shown"),
+    ("seil.sandbox.salesforce.batch", "_listed"),
+    ("seil.sandbox.salesforce.csv_text", "named"),
+    ("seil.sandbox.salesforce.usage", "left"),
+    ("seil.secrets_manager", "_Held"),
+    ("seil.settings", "_listed"),
+    ("seil.techone.answers", "told"),
+    ("seil.techone.client", "_asked"),
+    ("seil.techone.session", "_asked"),
+    ("seil.techone.session", "_held"),
+    ("seil.warehouse.merges", "merged"),
+    ("seil.wrong_values", "_shown"),
+}
+
+
+def test_no_two_types_share_a_name() -> None:
+    shared = shared_types(SOURCE)
+    assert {name: modules for name, modules in shared.items() if name not in SHARED} == {}
+
+
+def test_no_function_or_class_is_named_by_a_participle() -> None:
+    assert sorted(participles(SOURCE) - OPEN) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["class Plan: ...", "Plan: TypeAlias = int", "Plan = dict[str, int]", "Plan = int | str"],
+    ids=["class", "alias", "subscript", "union"],
+)
+def test_a_planted_second_type_is_found(tmp_path: Path, text: str) -> None:
+    (tmp_path / "one.py").write_text("class Plan: ...")
+    (tmp_path / "two.py").write_text(text)
+    assert shared_types(tmp_path) == {"Plan": ["one", "two"]}
+
+
+def test_private_types_and_values_may_share_a_name(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text("class _Plan: ...\nPLAN = 1\nplan = rows[0]")
+    assert shared_types(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def found(): ...",
+        "async def _told(): ...",
+        "class Found: ...",
+        "class A:\n def kept(self): ...",
+    ],
+    ids=["function", "private", "class", "method"],
+)
+def test_a_planted_participle_is_found(tmp_path: Path, text: str) -> None:
+    (tmp_path / "one.py").write_text(text)
+    assert len(participles(tmp_path)) == 1
+
+
+def test_a_verb_is_no_participle(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("def find(): ...\nclass Finding: ...")
+    assert participles(tmp_path) == set()
