@@ -41,6 +41,22 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("seil.__main__",),
 )
 
+# What a package may import at run time, apart from itself; to name a type is left to the layers.
+AT_RUN_TIME: dict[str, tuple[str, ...]] = {
+    "seil.cli": (
+        "seil.app",
+        "seil.sandbox",
+        "seil.api",
+        "seil.observe",
+        "seil.settings",
+        "seil.secret",
+        "seil.errors",
+        "seil.extras",
+        "seil.masking",
+        "seil.ports",
+    ),
+}
+
 
 class Import(NamedTuple):
     """`name` is what is taken from the module, empty where the module itself is imported."""
@@ -48,6 +64,7 @@ class Import(NamedTuple):
     importer: str
     module: str
     name: str
+    for_types: bool = False
 
     def __str__(self) -> str:
         return f"{self.importer} imports {self.module}" + (f".{self.name}" if self.name else "")
@@ -66,19 +83,29 @@ def _module(path: Path) -> str:
 
 def _imports(importer: str, path: Path, files: Mapping[str, Path]) -> Iterator[Import]:
     is_package = path.name == "__init__.py"
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    tree = ast.parse(path.read_text("utf-8"))
+    types = {id(node) for block in ast.walk(tree) for node in _for_types(block)}
+    for node in ast.walk(tree):
+        for_types = id(node) in types
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name in files:
-                    yield Import(importer, alias.name, "")
+                    yield Import(importer, alias.name, "", for_types)
         elif isinstance(node, ast.ImportFrom):
             module = _absolute(importer, node, is_package=is_package)
             for alias in node.names:
                 inner = f"{module}.{alias.name}"
                 if inner in files:
-                    yield Import(importer, inner, "")
+                    yield Import(importer, inner, "", for_types)
                 elif module in files:
-                    yield Import(importer, module, alias.name)
+                    yield Import(importer, module, alias.name, for_types)
+
+
+def _for_types(block: ast.AST) -> Iterator[ast.AST]:
+    """What stands under `if TYPE_CHECKING:`, where that is what `block` is."""
+    if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
+        for statement in block.body:
+            yield from ast.walk(statement)
 
 
 def _absolute(importer: str, node: ast.ImportFrom, *, is_package: bool) -> str:
@@ -107,6 +134,25 @@ def upward(imports: Sequence[Import], layers: Sequence[Sequence[str]] = LAYERS) 
         for found in imports
         if unit(found.importer) != unit(found.module)
         and ranks[unit(found.module)] >= ranks[unit(found.importer)]
+    }
+
+
+def past_the_next(
+    imports: Sequence[Import], allowed: Mapping[str, Sequence[str]] = AT_RUN_TIME
+) -> set[Import]:
+    """Imports at run time of what the importer's package may only name."""
+
+    def is_in(module: str, package: str) -> bool:
+        return module == package or module.startswith(f"{package}.")
+
+    return {
+        found
+        for found in imports
+        for package, units in allowed.items()
+        if not found.for_types and is_in(found.importer, package)
+        # The root holds the version, and lends no package's insides.
+        if found.module != package.partition(".")[0]
+        if not any(is_in(found.module, unit) for unit in (package, *units))
     }
 
 

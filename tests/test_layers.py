@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.layers import Import, circle, private, read_imports, upward
+from tests.layers import Import, circle, past_the_next, private, read_imports, upward
 
 SOURCE = Path(__file__).parents[1] / "src"
 
@@ -25,6 +25,10 @@ def test_no_module_takes_private_names_of_another(imports: list[Import]) -> None
 
 def test_no_modules_import_each_other_in_a_circle(imports: list[Import]) -> None:
     assert circle(imports) == []
+
+
+def test_commands_call_the_application_layer_alone(imports: list[Import]) -> None:
+    assert sorted(map(str, past_the_next(imports))) == []
 
 
 PLANTED = {
@@ -55,6 +59,24 @@ def test_a_module_without_a_layer_is_named(tmp_path: Path) -> None:
     write(tmp_path, {"one/a": "import new.b\n", "new/b": ""})
     with pytest.raises(LookupError, match=r"new\.b is in no layer"):
         upward(read_imports(tmp_path), (("root",), ("one",)))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        pytest.param("from flow.load import load\n", True, id="at the top"),
+        pytest.param("def f():\n    import flow.load\n", True, id="inside a function"),
+        pytest.param("if not TYPE_CHECKING:\n    import flow.load\n", True, id="not for types"),
+        pytest.param("if TYPE_CHECKING:\n    from flow.load import load\n", False, id="for types"),
+        pytest.param("from app.steps import load\n", False, id="of the next layer"),
+    ],
+)
+def test_a_planted_command_that_skips_the_application_layer_is_found(
+    tmp_path: Path, text: str, *, is_found: bool
+) -> None:
+    write(tmp_path, {"cli/load": text, "app/steps": "def load(): ...", "flow/load": "load = 1"})
+    skipped = past_the_next(read_imports(tmp_path), {"cli": ("app",)})
+    assert bool(skipped) is is_found
 
 
 def test_a_planted_circle_is_found_inside_functions_too(tmp_path: Path) -> None:

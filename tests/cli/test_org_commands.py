@@ -16,7 +16,7 @@ import pytest
 
 from seil.app import doctor
 from seil.app.site import Site
-from seil.cli.steps import due
+from seil.app.steps import due_objects
 from seil.sandbox.salesforce.options import OrgOptions, Quotas
 from seil.sandbox.salesforce.server import OrgServer
 from seil.settings import load_settings
@@ -324,9 +324,10 @@ def test_run_every_ends_when_a_person_has_to_act(seil: Seil, home: Path) -> None
 def test_every_is_the_schedule_of_objects_without_one(seil: Seil, org: OrgServer) -> None:
     seil("extract", "Account", "Contact")
     with Site(load_settings()) as context:
-        chosen = context.catalog.select(["Account", "Contact"])
-        assert due(context, chosen, within=timedelta(hours=20)) == chosen
-        assert due(context, chosen, within=timedelta(seconds=0.001)) == chosen
+        names = ["Account", "Contact"]
+        chosen = context.catalog.select(names)
+        assert due_objects(context, names, within=timedelta(hours=20)) == chosen
+        assert due_objects(context, names, within=timedelta(seconds=0.001)) == chosen
 
 
 def test_a_tick_shows_in_the_next_run(seil: Seil, org: OrgServer, home: Path) -> None:
@@ -370,9 +371,9 @@ def test_an_object_waits_for_its_own_schedule(seil: Seil, org: OrgServer, home: 
     (home / "objects.toml").write_text(NO_LAG + daily)
     seil("extract", "Account", "Contact")
     with Site(load_settings()) as context:
-        chosen = context.catalog.select(["Account", "Contact", "Order"])
-        names = [obj.api_name for obj in due(context, chosen, within=timedelta(hours=2))]
-    assert names == ["Contact", "Order"]
+        names = ["Account", "Contact", "Order"]
+        due = due_objects(context, names, within=timedelta(hours=2))
+    assert [obj.api_name for obj in due] == ["Contact", "Order"]
 
 
 class _Clock:

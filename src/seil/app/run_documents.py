@@ -5,7 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from seil.app.site import Site
     from seil.state.runs import Attempt, LogLine, RunRecord, RunStore
+
+
+def list_runs(
+    site: Site,
+    *,
+    command: str = "",
+    outcome: str = "",
+    since: datetime | None = None,
+    before: str = "",
+    limit: int = 50,
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Newest first, and the run before which the next page begins: None on the last one.
+
+    `before` is such a run's id.
+    """
+    from seil.state.runs import RunFilter
+
+    where = RunFilter(command, outcome, since, before)
+    found = [run_document(run) for run in site.state_to_read.runs.find(where, limit=limit)]
+    return found, found[-1]["run_id"] if len(found) == limit else None
 
 
 def run_document(run: RunRecord) -> dict[str, Any]:

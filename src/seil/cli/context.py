@@ -6,10 +6,9 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from seil.app.runs import Run
     from seil.app.site import Site
     from seil.cli.frame import Call
     from seil.observe.progress import Progress
@@ -43,13 +42,6 @@ def _set_up_logging(call: Call, settings: Settings) -> None:
         level = "ERROR" if level == "ERROR" else "WARNING"
     logs.configure(level, settings.log.format)
     logging.captureWarnings(capture=True)
-
-
-@contextmanager
-def recorded_run(site: Site, command: str, **plan: Any) -> Iterator[Run]:
-    """How this run ends is written down, for `seil status`. Wrong usage is no run."""
-    with site.runs.run(command, **plan) as run:
-        yield run
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seil.app import documents
-from seil.app.site import Site
+from seil.app import events as journal
 from seil.cli import arguments, output
 from seil.cli.context import opened
 from seil.cli.frame import Call, command, default_command, group
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 _events = group(
     "List, filter and follow events; see what could not be delivered.", has_default=True
 )
-# SQLite's.
-_LAST_NUMBER = 2**63 - 1
 _COLUMNS = ("number", "time", "type", "object", "state", "what")
 
 
@@ -57,9 +55,9 @@ def listed(
             "text": text,
         }
         if follow:
-            _follow(call, site, where, limit)
+            _stream(call, journal.follow(site, where, limit=limit))
             return
-        found = _newest(site, where, limit)
+        found = journal.newest(site, where, limit=limit)
         if call.json:
             call.answer(
                 "seil.events/1",
@@ -77,10 +75,8 @@ def dead(
     subscriber: Annotated[str, typer.Option(help="Only of this subscriber.")] = "",
 ) -> int:
     """List the events that a subscriber could not handle, with the reason. Exit code 1 if any."""
-    from seil.events.dispatch import dead_letters
-
     with opened(call) as site:
-        letters = dead_letters(site.journal, subscriber or None) if site.has_journal else []
+        letters = journal.dead_letters(site, subscriber)
         if call.json:
             call.answer(
                 "seil.dead-letters/1",
@@ -107,32 +103,15 @@ def redeliver(
     all_: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
 ) -> int:
     """Put dead letters back in line: their subscriber gets them first when it runs next."""
-    from seil.events import dispatch
-
     if (number is None) is not all_:
         raise typer.BadParameter("name one event, or --all")
     with opened(call) as site:
-        count = 0
-        if site.has_journal and (number or 0) <= _LAST_NUMBER:
-            count = dispatch.redeliver(site.journal, subscriber=subscriber or None, seq=number)
+        count = journal.redeliver(site, number, subscriber=subscriber)
         if call.json:
             call.answer("seil.redeliver/1", {"redelivered": count}, problem="no such dead letter")
         else:
             output.line(f"{count:,} dead letter(s) will be delivered again.")
     return 0 if count else 1
-
-
-def _newest(site: Site, where: Where, limit: int) -> list[tuple[int, Event]]:
-    if not site.has_journal:
-        return []
-    return list(site.journal.read(limit=limit, newest_first=True, **where))[::-1]
-
-
-def _follow(call: Call, site: Site, where: Where, limit: int) -> None:
-    begun = site.journal.last()
-    found = _newest(site, where, limit)
-    _stream(call, found)
-    _stream(call, site.journal.follow(found[-1][0] if found else begun, **where))
 
 
 def _stream(call: Call, found: Iterable[tuple[int, Event]]) -> None:

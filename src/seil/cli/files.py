@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from seil.app import documents, wording
-from seil.app.site import Site
+from seil.app import documents, steps, wording
+from seil.app import files as lake_files
 from seil.cli import arguments, events, output, reports
-from seil.cli.context import opened, recorded_run, shown_progress
+from seil.cli.context import opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command, default_command, group
 
 if TYPE_CHECKING:
@@ -59,31 +59,13 @@ def ingest(
     Files that are plainly no Parquet are listed and left; exit code 1 tells of a Parquet file that
     could not be placed, or a --object without any.
     """
-    from seil.sf_to_dw.ingest.imports import land_folder
-    from seil.sf_to_dw.lock import run_lock
-
     if object_ and not from_:
         raise typer.BadParameter("--object goes with --from; to take in one object, name it")
-    with (
-        opened(call) as site,
-        recorded_run(site, "ingest") as results,
-        run_lock(site.lake),
-    ):
-        chosen = site.catalog.select(objects or ())
-        imported: list[ImportResult] = []
-        if from_:
-            held = site.catalog.select([object_])[0] if object_ else None
-            imported = land_folder(
-                site.lake,
-                site.catalog,
-                from_,
-                obj=held,
-                bus=site.journal,
-                own=site.own_paths,
+    with opened(call) as site:
+        with shown_progress(call) as progress:
+            imported, report = steps.ingest(
+                site, objects or (), source=from_, source_object=object_, progress=progress
             )
-        with shown_progress(call) as shown:
-            report = site.ingestor.sweep(chosen if objects else (), results.progress(shown))
-        results.ingested(report)
         _say_ingested(call, imported if from_ else None, report)
     unplaced = any(file.unplaced for file in imported)
     found = any(file.state != "left" for file in imported)
@@ -93,26 +75,22 @@ def ingest(
 @default_command(_files)
 def listed(call: Call, *, state: State = None, object_: OneObject = "", limit: Limit = 50) -> None:
     """List the files of the lake, newest last."""
-    from seil.sf_to_dw.ingest.files import list_files
-
+    where = lake_files.FileFilter(state, object_)
     with opened(call) as site:
-        found = sorted(
-            list_files(site.lake, state, _object(site, object_)),
-            key=lambda file: (file.modified, file.key),
-        )
-    shown = found[-limit:] if limit else found
+        page = lake_files.list_page(site, where, limit=limit)
+    shown = page.files[::-1]
     if call.json:
         call.answer("seil.files/1", {"files": [dict(vars(file)) for file in shown]})
         return
-    if not found:
+    if not shown:
         output.line("No files.")
         return
     output.table(
         ("state", "modified", "size", "place"),
         [(_state(file), file.modified, wording.size(file.size), file.place) for file in shown],
     )
-    if len(shown) < len(found):
-        output.line(f"The newest {len(shown):,} of {len(found):,}; --limit 0 lists all.")
+    if len(shown) < page.total:
+        output.line(f"The newest {len(shown):,} of {page.total:,}; --limit 0 lists all.")
 
 
 command(_files, "list")(listed)
@@ -121,18 +99,13 @@ command(_files, "list")(listed)
 @command(_files)
 def why(call: Call, key: Annotated[str, typer.Argument(help="Its key, now or before.")]) -> int:
     """Say why a file lies where it does, and what happened to it."""
-    from seil.sf_to_dw.ingest.files import key_of
-    from seil.sf_to_dw.ingest.files import why as told
-
     with opened(call) as site:
-        journal = site.journal if site.has_journal else None
-        key = key_of(site.lake, key)
-        story = told(site.lake, journal, key)
+        story = lake_files.why(site, key)
     if call.json:
         call.answer(
             "seil.file/1",
             {
-                "key": key,
+                "key": story.key,
                 "state": story.file and story.file.state,
                 "reason": story.reason,
                 "events": [documents.event_document(seq, event) for seq, event in story.events],
@@ -140,7 +113,7 @@ def why(call: Call, key: Annotated[str, typer.Argument(help="Its key, now or bef
             problem=story.reason,
         )
     else:
-        output.line(f"{story.file.state if story.file else 'gone'}: {key}")
+        output.line(f"{story.file.state if story.file else 'gone'}: {story.key}")
         output.line(story.reason)
         if story.events:
             output.line()
@@ -161,17 +134,8 @@ def show(
     ),
 ) -> None:
     """Show the records that were set aside, with the reasons. --json shows whole records."""
-    from itertools import islice
-
-    from seil.sf_to_dw.ingest.files import key_of, list_files
-    from seil.sf_to_dw.ingest.set_aside import records_set_aside
-
     with opened(call) as site:
-        obj = _object(site, object_)
-        newest = sorted(list_files(site.lake, "exceptions", obj), key=lambda file: file.modified)
-        wanted = [key_of(site.lake, key) for key in keys or ()]
-        wanted = wanted or [file.key for file in reversed(newest)]
-        found = list(islice(records_set_aside(site.lake, wanted), limit + 1))
+        found = lake_files.records_set_aside(site, keys or (), object_name=object_, limit=limit + 1)
         known = {o.landing_name: o for o in site.catalog.values()}
     shown = found[:limit]
     if call.json:
@@ -211,16 +175,10 @@ def retry(
     ] = False,
 ) -> int:
     """Move files that failed back to in/, where the next ingest takes them."""
-    from seil.sf_to_dw.ingest.files import key_of
-    from seil.sf_to_dw.ingest.retry import retry as retried
-    from seil.sf_to_dw.lock import run_lock
-
     if sum(map(bool, (keys, object_, all_))) != 1:
         raise typer.BadParameter("name keys, or --object, or --all")
-    with opened(call) as site, run_lock(site.lake):
-        given = [key_of(site.lake, key) for key in keys or ()]
-        wanted = given or _failed(site, _object(site, object_), exceptions=exceptions)
-        done = retried(site.lake, site.journal, wanted)
+    with opened(call) as site:
+        done = lake_files.retry(site, keys or (), object_name=object_, exceptions=exceptions)
     if call.json:
         call.answer("seil.files-retry/1", {"files": [dict(vars(one)) for one in done]})
     else:
@@ -230,25 +188,12 @@ def retry(
             else:
                 output.line(f"{one.key} -> {one.target}")
         if moved := sum(not one.refused for one in done):
-            said = "1 file" if moved == 1 else f"{moved:,} files"
+            said = wording.counted(moved, "file")
             output.line(f"{said} moved back; `seil ingest` or `seil run` takes them in.")
         elif not done:
             where = "error/ or exceptions/" if exceptions else "error/"
             output.line(f"Nothing to move back: no file lies below {where}.")
     return UNBALANCED if any(one.refused for one in done) else 0
-
-
-def _failed(site: Site, obj: SyncedObject | None, *, exceptions: bool) -> list[str]:
-    from seil.sf_to_dw.ingest.files import list_files
-
-    keys = [file.key for file in list_files(site.lake, "error", obj)]
-    if exceptions:
-        keys += [file.key for file in list_files(site.lake, "exceptions", obj)]
-    return keys
-
-
-def _object(site: Site, name: str) -> SyncedObject | None:
-    return site.catalog.select([name])[0] if name else None
 
 
 def _state(file: FileInfo) -> Any:

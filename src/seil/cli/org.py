@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seil.app.site import Site
+from seil.app import org as orgs
 from seil.cli import output
 from seil.cli.context import opened
 from seil.cli.frame import UNBALANCED, Call, command, default_command, group
@@ -39,11 +39,9 @@ def show(call: Call) -> int:
 
     Exit code 1 if they are two.
     """
-    from seil.sf_to_dw.extract.org_identity import stored_identity
-
     with opened(call) as site:
-        kept, login = stored_identity(site.lake), _login_org(site)
-    same = kept is None or kept.is_same(login)
+        standing = orgs.org_standing(site)
+    kept, login, same = standing.kept, standing.login, standing.is_same
     if call.json:
         body = {"site": _document(kept), "login": _document(login), "same": same}
         call.answer("seil.org/1", body, problem="the login leads to another org")
@@ -52,7 +50,7 @@ def show(call: Call) -> int:
     output.line(f"login leads to {login}")
     if kept and not same:
         output.line("\nTwo orgs: mend login_url in [salesforce], or `seil org adopt`, which means:")
-        output.line(_MEANING.format(site=kept.org_id, login=login.org_id))
+        _show_meaning(kept, login)
     return 0 if same else UNBALANCED
 
 
@@ -66,22 +64,19 @@ def adopt(
 
     For an org that took the place of the one before: a refreshed sandbox has a new id.
     """
-    from seil.sf_to_dw.extract.org_identity import adopt_org, stored_identity
-    from seil.sf_to_dw.lock import run_lock
-
     if call.json and not yes:
         raise typer.BadParameter("nobody can be asked with --json: add --yes", param_hint="--json")
-    with opened(call) as site, run_lock(site.lake):
-        kept, login = stored_identity(site.lake), _login_org(site)
-        changes = kept is not None and not kept.is_same(login)
-        if kept and changes:
-            if not call.json:
-                output.line(f"From {kept} to {login}:")
-                output.line(_MEANING.format(site=kept.org_id, login=login.org_id))
-            if not yes:
-                typer.confirm("Adopt it?", abort=True)
-            adopt_org(site.lake, login)
-            site.state.troubles.clear_login()
+
+    def confirm(standing: orgs.OrgStanding) -> None:
+        if standing.kept and not call.json:
+            output.line(f"From {standing.kept} to {standing.login}:")
+            _show_meaning(standing.kept, standing.login)
+        if not yes:
+            typer.confirm("Adopt it?", abort=True)
+
+    with opened(call) as site:
+        standing = orgs.adopt_org(site, confirm)
+    kept, login, changes = standing.kept, standing.login, not standing.is_same
     if call.json:
         body = {"before": _document(kept), "org": _document(login), "adopted": changes}
         call.answer("seil.org-adopt/1", body)
@@ -91,13 +86,8 @@ def adopt(
         output.line(f"Nothing to adopt: the login leads to {login}, as before.")
 
 
-def _login_org(site: Site) -> OrgIdentity:
-    """Whatever org it is; nothing but its name is asked for."""
-    from seil.salesforce.org import Org
-    from seil.sf_to_dw.extract.org_identity import login_identity
-
-    with Org(site.settings.salesforce) as org:
-        return login_identity(org)
+def _show_meaning(kept: OrgIdentity, login: OrgIdentity) -> None:
+    output.line(_MEANING.format(site=kept.org_id, login=login.org_id))
 
 
 def _document(identity: OrgIdentity | None) -> dict[str, Any] | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seil.app import queries
 from seil.cli import output
 from seil.cli.answers import error_document
 from seil.cli.context import opened, shown_progress
@@ -51,19 +52,19 @@ def query(
         raise typer.BadParameter("--csv or --json, not both")
     text = sys.stdin.read() if sql == "-" else sql
     most = limit if limit is not None else (0 if csv_ or call.json else _SHOWN)
-    with opened(call) as site, site.reading() as reading:
+    with opened(call) as site:
         try:
-            with reading.warehouse.stream(text) as reader:
+            with queries.query_stream(site, text) as (reader, as_of):
                 if csv_:
                     _print_csv(reader, most)
                 elif call.json:
-                    _print_json(reader, most, as_of=reading.as_of)
+                    _print_json(reader, most, as_of=as_of)
                 else:
                     _print_table(reader, most, limited=limit is None)
         except StatementError as error:
             raise typer.BadParameter(error.reason, param_hint="SQL") from error
         if not (call.json or call.quiet):
-            output.age(reading.as_of)
+            output.age(as_of)
 
 
 def lineage(
@@ -77,13 +78,9 @@ def lineage(
     ] = False,
 ) -> None:
     """Show where a column comes from, or what a Salesforce field feeds."""
-    from seil.modeling.lineage import downstream
-    from seil.modeling.lineage import lineage as traced
-
-    table, _, column = name.rpartition(".") if "." in name else (name, "", "")
     with opened(call) as site:
         if down:
-            uses = downstream(site.models, table, column or None)
+            uses = queries.uses(site, name)
             if call.json:
                 call.answer("seil.uses/1", {"uses": [dict(vars(use)) for use in uses]})
             elif uses:
@@ -92,7 +89,7 @@ def lineage(
             else:
                 output.line(f"No table uses {name}.")
             return
-        origin = traced(site.models, table, column or None)
+        origin = queries.lineage(site, name)
     if call.json:
         call.answer("seil.lineage/1", {"lineage": origin.to_dict()})
     else:
@@ -107,30 +104,16 @@ def feed(
     to: Annotated[str, typer.Option(help="A folder or an s3:// prefix; default: [feed] url.")] = "",
 ) -> None:
     """Write the legacy CSV feed, one file a table."""
-    from pathlib import Path
-
-    from seil.sf_to_dw.feed import export_feed
-
-    with opened(call) as site:
-        settings = site.settings.feed
-        url = to if "://" in to else Path(to).resolve().as_uri() if to else settings.url
-        with shown_progress(call) as progress, site.reading() as reading:
-            written = export_feed(
-                reading.warehouse,
-                url,
-                at=datetime.now(UTC),
-                prefix=settings.prefix,
-                feeds=feeds or (),
-                progress=progress,
-            )
+    with opened(call) as site, shown_progress(call) as progress:
+        written, as_of = queries.export_feed(site, feeds or (), to=to, progress=progress)
     if call.json:
         files = [dict(vars(file)) for file in written]
-        call.answer("seil.feed/1", {"as_of": reading.as_of, "files": files})
+        call.answer("seil.feed/1", {"as_of": as_of, "files": files})
         return
     rows = [(file.feed, file.rows, file.url) for file in written]
     output.table(("feed", "rows", "file"), rows)
     if not call.quiet:
-        output.age(reading.as_of)
+        output.age(as_of)
 
 
 def _rows(reader: pa.RecordBatchReader, most: int) -> Iterator[list[Any]]:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from seil.app import documents
+from seil.app import documents, steps
 from seil.cli import output, reports
-from seil.cli.context import opened, recorded_run, shown_progress
+from seil.cli.context import opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
 
 
@@ -25,27 +25,9 @@ def rebuild(
     ] = False,
 ) -> int:
     """Make the warehouse anew from the curated files; the old one stays until it is whole."""
-    from seil.sf_to_dw.lock import run_lock
-    from seil.sf_to_dw.rebuild import Rebuild
-
-    with (
-        opened(call) as site,
-        recorded_run(site, "rebuild") as results,
-        run_lock(site.lake),
-    ):
-        with shown_progress(call) as shown:
-            report = Rebuild(
-                site.settings.warehouse,
-                site.lake,
-                site.catalog,
-                site.models,
-                bus=site.journal,
-                decisions=site.state.decisions,
-                progress=results.progress(shown),
-            ).run(anyway=anyway)
-        if report.is_replaced:
-            results.loaded(report.load)
-            results.built(report.build)
+    with opened(call) as site:
+        with shown_progress(call) as progress:
+            report = steps.rebuild(site, anyway=anyway, progress=progress)
         if call.json:
             call.answer("seil.rebuild/1", documents.rebuild_document(report))
         else:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from seil.app import steps
 from seil.cli import arguments, run_report
-from seil.cli.context import opened, recorded_run, shown_progress
+from seil.cli.context import opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
-
-if TYPE_CHECKING:
-    from seil.sf_to_dw.compare.reconcile import ComparisonKind
 
 
 def register(app: typer.Typer) -> None:
@@ -41,17 +39,16 @@ def reconcile(
     ] = None,
 ) -> int:
     """Compare the org with the warehouse now, whatever is due; all three ways if none is named."""
-    asked: dict[ComparisonKind, bool] = {"deletions": deletions, "ids": ids, "formulas": formulas}
-    kinds = [kind for kind, wanted in asked.items() if wanted] or list(asked)
+    wanted: dict[steps.ComparisonName, bool] = {
+        "deletions": deletions,
+        "ids": ids,
+        "formulas": formulas,
+    }
+    kinds = [kind for kind, is_wanted in wanted.items() if is_wanted] or steps.COMPARISONS
     with opened(call) as site:
-        chosen = site.catalog.select(objects or ())
-        believed = {obj.api_name for obj in site.catalog.select(believe)} if believe else set()
-        with (
-            recorded_run(site, "reconcile") as results,
-            shown_progress(call) as shown,
-        ):
-            progress = results.progress(shown)
-            report = site.pipeline.reconcile(chosen, kinds, believe=believed, progress=progress)
-            results.ran(report)
+        with shown_progress(call) as progress:
+            report = steps.reconcile(
+                site, objects or (), kinds=kinds, believe=believe or (), progress=progress
+            )
         run_report.ran(call, report, site.catalog.display_names)
     return 0 if report.ok else UNBALANCED

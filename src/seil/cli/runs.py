@@ -48,14 +48,13 @@ def listed(
     limit: Limit = 50,
 ) -> None:
     """List runs, newest first. Exit code 0, whatever became of them."""
-    from seil.app.run_documents import run_document
-    from seil.state.runs import RunFilter
+    from seil.app.run_documents import list_runs
 
     begun = arguments.moment(since) if since else None
     with opened(call) as site:
-        where = RunFilter(command_, outcome, begun, before)
-        found = [run_document(run) for run in site.state_to_read.runs.find(where, limit=limit)]
-    following = found[-1]["run_id"] if len(found) == limit else None
+        found, following = list_runs(
+            site, command=command_, outcome=outcome, since=begun, before=before, limit=limit
+        )
     if call.json:
         call.answer("seil.runs/1", {"runs": found, "next": following})
     elif found:

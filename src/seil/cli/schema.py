@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seil.app.site import Site
+from seil.app import review
 from seil.cli import arguments, output
 from seil.cli.context import opened
 from seil.cli.frame import UNBALANCED, Call, command, group
-from seil.errors import RejectError
 
 if TYPE_CHECKING:
-    from seil.catalog import SyncedObject
+    from collections.abc import Mapping, Sequence
+
     from seil.sf_to_dw.schema.diff import ObjectDiff
 
 _NAMED = 8
 
-_POLICIES: dict[str, Literal["text", "column", "drop", "read", "accept"]] = {
+_POLICIES: dict[str, review.PolicyChoice] = {
     "text": "text",
     "column": "column",
     "drop": "drop",
@@ -47,20 +47,9 @@ def diff(
 
     Exit code 1 if an object waits for a decision.
     """
-    from seil.sf_to_dw.schema.diff import object_diff
-
     with opened(call) as site:
-        found: list[ObjectDiff] = []
-        failed: dict[str, str] = {}
-        for obj in site.catalog.select(objects or ()):
-            try:
-                readable = _readable(site, obj)
-            except RejectError as error:
-                failed[obj.api_name] = str(error)
-                continue
-            columns = _columns(site, obj)
-            decisions = site.state_to_read.decisions
-            found.append(object_diff(decisions, site.registry, obj, (readable, columns)))
+        changes = review.compare_fields(site, objects or ())
+    found, failed = changes.objects, changes.failed
     if call.json:
         call.answer(
             "seil.schema-diff/1",
@@ -68,7 +57,7 @@ def diff(
         )
     else:
         _show(found, failed, history=history)
-    return UNBALANCED if failed or any(entry.stops for entry in found) else 0
+    return UNBALANCED if changes.needs_decision else 0
 
 
 def accept(
@@ -91,50 +80,25 @@ def accept(
     ] = "",
 ) -> int:
     """Accept how an object's fields have changed, so that it is read again."""
-    from seil.sf_to_dw.lock import run_lock
-    from seil.sf_to_dw.schema import acceptance as schema_accept
-    from seil.sf_to_dw.schema.review import SchemaReview, decision
-
     chosen = _POLICIES.get(policy)
     if chosen is None:
         raise typer.BadParameter(
             f"{policy!r} is none of text, column, drop, read", param_hint="--as"
         )
-    name, _, field = column.partition(".")
-    with opened(call) as site, run_lock(site.lake):
-        obj = site.catalog.select([name])[0]
-        wanted = decision(chosen, by=getpass.getuser(), column=field, target=target)
-        review = SchemaReview(site.state.decisions, site.registry)
-        readable = _readable(site, obj)
-        made = schema_accept.accept(review, obj, readable, wanted)
-        schema_accept.publish_decisions(review, obj, readable, site.journal)
+    with opened(call) as site:
+        name, made = review.accept(site, column, policy=chosen, by=getpass.getuser(), target=target)
     if call.json:
         decisions = [dict(vars(entry)) for entry in made]
-        call.answer("seil.schema-accept/1", {"object": obj.api_name, "decisions": decisions})
+        call.answer("seil.schema-accept/1", {"object": name, "decisions": decisions})
         return 0
     for entry in made:
-        output.line(f"{obj.api_name}: {entry}")
+        output.line(f"{name}: {entry}")
     if not any(not entry.column for entry in made):
         output.line("Other columns still wait for a decision: see `seil schema diff`.")
     return 0
 
 
-def _readable(site: Site, obj: SyncedObject) -> Any:
-    described = site.org.describe(obj.api_name)
-    return described.without(obj.exclude, "excluded in the catalog")
-
-
-def _columns(site: Site, obj: SyncedObject) -> Any:
-    """None where there is no warehouse, or no table in it."""
-    from seil.warehouse import TableName
-
-    if not site.has_warehouse:
-        return None
-    with site.reading() as reading:
-        return reading.warehouse.columns(TableName("salesforce", obj.table))
-
-
-def _show(found: list[ObjectDiff], failed: dict[str, str], *, history: bool) -> None:
+def _show(found: Sequence[ObjectDiff], failed: Mapping[str, str], *, history: bool) -> None:
     rows = [
         (entry.object, change.column, change.change, change.before, change.now, change.effect)
         for entry in found

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seil.app import backup as backups
 from seil.cli import output
 from seil.cli.context import opened
 from seil.cli.frame import Call, command, group
@@ -21,10 +22,8 @@ def register(root: typer.Typer) -> None:
 
 def backup(call: Call, file: Annotated[Path, typer.Argument(help="A file to make.")]) -> int:
     """Copy the state into a file; runs may go on meanwhile."""
-    from seil.state.backup import back_up
-
     with opened(call) as site:
-        counts = back_up(site.state.database, file)
+        counts = backups.back_up(site, file)
     _show(call, file, counts, "holds")
     return 0
 
@@ -38,13 +37,8 @@ def restore(
     ] = False,
 ) -> int:
     """Put a backup back, into a state of either kind; no run may be under way."""
-    from seil.sf_to_dw.lock import run_lock
-    from seil.state.backup import restore as restored
-
     with opened(call) as site:
-        state = site.state
-        with run_lock(site.lake):
-            counts = restored(state.database, file, replace=replace)
+        counts = backups.restore(site, file, replace=replace)
     _show(call, file, counts, "was restored:")
     return 0
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seil.app import wording
+from seil.app import steps, wording
 from seil.app.site import Site
 from seil.cli import arguments, output, reports, run_report
-from seil.cli.context import opened, recorded_run, shown_progress
+from seil.cli.context import opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
 from seil.errors import ConfigurationError, LoginError, SeilError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seil.catalog import SyncedObject
     from seil.warehouse.readers import Publication
 
 logger = logging.getLogger(__name__)
@@ -36,13 +35,10 @@ def register(app: typer.Typer) -> None:
 
 def plan(call: Call, objects: arguments.Objects = None, *, full: Full = False) -> int:
     """Show what a run would read, and what it would cost. Exit code 1 if it exceeds the quota."""
-    from seil.sf_to_dw.extract.plan import plan as planned
-
     with opened(call) as site:
-        chosen = site.catalog.select(objects or ())
-        made = planned(site.org, site.lake, chosen, site.settings.extract, full=full)
-        reports.planned(call, made, site.catalog.display_names)
-    return 0 if made.fits and not any(entry.problem for entry in made.objects) else UNBALANCED
+        cost = steps.plan(site, objects or (), full=full)
+        reports.planned(call, cost, site.catalog.display_names)
+    return 0 if cost.fits and not any(entry.problem for entry in cost.objects) else UNBALANCED
 
 
 def run(
@@ -62,24 +58,14 @@ def run(
     if interval:
         _run_every(call, objects or (), interval, full=full)
     with opened(call) as site:
-        return _run_once(call, site, site.catalog.select(objects or ()), full=full)
+        return _run_once(call, site, objects or (), full=full)
 
 
 def extract(call: Call, objects: arguments.Objects = None, *, full: Full = False) -> int:
     """Read what changed from Salesforce into the landing zone."""
-    from seil.sf_to_dw.lock import run_lock
-
     with opened(call) as site:
-        chosen = site.catalog.select(objects or ())
-        with (
-            recorded_run(site, "extract", objects=objects or [], full=full) as results,
-            run_lock(site.lake),
-            shown_progress(call) as shown,
-        ):
-            progress = results.progress(shown)
-            report = site.extractor.run(chosen, full=full, progress=progress)
-            results.extracted([*report.flows, *report.deletions])
-            results.checked((name, "deletions") for name in report.checked)
+        with shown_progress(call) as progress:
+            report = steps.extract(site, objects or (), full=full, progress=progress)
         reports.extracted(call, report, site.catalog.display_names)
     return UNBALANCED if report.failed else 0
 
@@ -103,30 +89,17 @@ def load(
     ] = False,
 ) -> int:
     """Merge curated files into the warehouse's current records."""
-    from seil.sf_to_dw.load.loader import load as loaded
-    from seil.sf_to_dw.lock import run_lock
-
-    with (
-        opened(call) as site,
-        recorded_run(site, "load", objects=objects or []) as results,
-        run_lock(site.lake),
-    ):
-        chosen = [o.api_name for o in site.catalog.select(objects)] if objects else ()
-        with shown_progress(call) as shown, site.warehouse() as warehouse:
-            report = loaded(
-                warehouse,
-                site.lake,
-                site.catalog,
-                objects=chosen,
+    with opened(call) as site:
+        with shown_progress(call) as progress:
+            report, copy = steps.load(
+                site,
+                objects or (),
                 as_text=as_text or (),
                 everything=everything,
-                decisions=site.state.decisions,
-                bus=site.journal,
-                progress=results.progress(shown),
+                progress=progress,
             )
-        results.loaded(report)
         reports.loaded(call, report)
-        copy = _published(call, site)
+        _show_copy(call, copy)
     return 0 if report.ok and copy.ok else UNBALANCED
 
 
@@ -144,52 +117,26 @@ def build(
     ] = False,
 ) -> int:
     """Bring the tables up to date with the current records, and test them."""
-    from seil.modeling.build import build as built
-    from seil.modeling.build import explain
-    from seil.sf_to_dw.lock import run_lock
-
     with opened(call) as site:
         if explained:
-            with run_lock(site.lake), site.warehouse() as warehouse:
-                plans = explain(warehouse, site.models, tables=tables or (), full=full)
-            reports.build_planned(call, plans)
+            reports.build_planned(call, steps.explain(site, tables or (), full=full))
             return 0
-    with (
-        opened(call) as site,
-        recorded_run(site, "build", tables=tables or [], full=full) as results,
-        run_lock(site.lake),
-    ):
-        with shown_progress(call) as shown, site.warehouse() as warehouse:
-            report = built(
-                warehouse,
-                site.models,
-                tables=tables or (),
-                full=full,
-                bus=site.journal,
-                progress=results.progress(shown),
-            )
-        results.built(report)
+        with shown_progress(call) as progress:
+            report, copy = steps.build(site, tables or (), full=full, progress=progress)
         reports.built(call, report)
-        copy = _published(call, site)
+        _show_copy(call, copy)
     return 0 if report.ok and copy.ok else UNBALANCED
 
 
-def _published(call: Call, site: Site) -> Publication:
+def _show_copy(call: Call, copy: Publication) -> None:
     """As logged where the answer is JSON."""
-    copy = site.publish()
     if copy.problem and not call.json:
         output.line(f"  {copy.problem}", style="red")
-    return copy
 
 
-def _run_once(call: Call, site: Site, objects: Sequence[SyncedObject], *, full: bool) -> int:
-    site.journal.prune(site.settings.events.keep)
-    names = [obj.api_name for obj in objects]
-    with recorded_run(site, "run", objects=names, full=full) as results:
-        with shown_progress(call) as shown:
-            progress = results.progress(shown)
-            report = site.pipeline.run(objects, full=full, progress=progress)
-        results.ran(report)
+def _run_once(call: Call, site: Site, names: Sequence[str], *, full: bool) -> int:
+    with shown_progress(call) as progress:
+        report = steps.run(site, names, full=full, progress=progress)
     run_report.ran(call, report, site.catalog.display_names)
     return 0 if report.ok else UNBALANCED
 
@@ -200,9 +147,10 @@ def _run_every(call: Call, names: Sequence[str], interval: timedelta, *, full: b
         begun = time.monotonic()
         try:
             with opened(call) as site:
-                chosen = due(site, site.catalog.select(names), within=interval)
+                chosen = steps.due_objects(site, names, within=interval)
                 if chosen:
-                    call.release(_run_once(call, site, chosen, full=full))
+                    due = [obj.api_name for obj in chosen]
+                    call.release(_run_once(call, site, due, full=full))
         except (ConfigurationError, LoginError):
             raise
         except SeilError as error:
@@ -216,23 +164,3 @@ def _run_every(call: Call, names: Sequence[str], interval: timedelta, *, full: b
             output.line(f"Next run in {wait}; Ctrl-C ends it.")
             sys.stdout.flush()
         time.sleep(left)
-
-
-def due(site: Site, objects: Sequence[SyncedObject], *, within: timedelta) -> list[SyncedObject]:
-    """Those whose time has come, or will before half of the next interval is over.
-
-    An object that has no schedule of its own does not wait longer than `within`, the interval.
-    """
-    from seil.sf_to_dw.extract.flows import FlowStates
-
-    states = FlowStates(site.lake)
-    soon = datetime.now(UTC) + within / 2
-    usual = site.catalog.usual_schedule
-
-    def is_due(obj: SyncedObject) -> bool:
-        finished = states.get(obj).finished_at
-        own = obj.flow.schedule
-        schedule = min(within, own) if own == usual else own
-        return finished is None or finished + schedule <= soon
-
-    return [obj for obj in objects if is_due(obj)]

@@ -1,0 +1,79 @@
+"""Questions to the warehouse: SQL, where a column comes from, the feed for others. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seil.observe.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from seil.app.site import Site
+    from seil.modeling.lineage import Origin, Use
+    from seil.sf_to_dw.feed import FeedFile
+
+
+@contextmanager
+def query_stream(site: Site, sql: str) -> Iterator[tuple[pa.RecordBatchReader, datetime | None]]:
+    """The rows of a SELECT in the warehouse's dialect, in batches as they are read, and when the
+    copy that they come from was published: None of the warehouse itself.
+
+    Raises StatementError, WarehouseError.
+    """
+    with site.reading() as reading, reading.warehouse.stream(sql) as rows:
+        yield rows, reading.as_of
+
+
+def query(site: Site, sql: str) -> pa.Table:
+    """All rows at once. Raises StatementError, WarehouseError."""
+    with site.reading() as reading:
+        return reading.warehouse.query(sql)
+
+
+def lineage(site: Site, name: str) -> Origin:
+    """Where TABLE or TABLE.COLUMN comes from."""
+    from seil.modeling.lineage import lineage as trace
+
+    table, column = _split(name)
+    return trace(site.models, table, column)
+
+
+def uses(site: Site, name: str) -> Sequence[Use]:
+    """What an object, or its field as OBJECT.FIELD, feeds."""
+    from seil.modeling.lineage import downstream
+
+    table, column = _split(name)
+    return downstream(site.models, table, column)
+
+
+def export_feed(
+    site: Site, feeds: Sequence[str] = (), *, to: str = "", progress: Progress = SILENT
+) -> tuple[Sequence[FeedFile], datetime | None]:
+    """Writes feeds, all where none is named, to a folder or URL; by default to [feed] url.
+
+    Returns the files, and when the copy that they come from was published.
+    """
+    from seil.sf_to_dw.feed import export_feed as write_feed
+
+    settings = site.settings.feed
+    url = to if "://" in to else Path(to).resolve().as_uri() if to else settings.url
+    with site.reading() as reading:
+        files = write_feed(
+            reading.warehouse,
+            url,
+            at=datetime.now(UTC),
+            prefix=settings.prefix,
+            feeds=feeds,
+            progress=progress,
+        )
+        return files, reading.as_of
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    table, _, column = name.rpartition(".")
+    return (table, column or None) if table else (name, None)

@@ -1,0 +1,225 @@
+"""The steps of the data's way, each a recorded run under the run lock; each returns its report.
+
+`names` are objects by any of their names, none of them means all. Every step raises
+ConfigurationError for a name that the catalog does not have, AlreadyRunningError where another run
+holds the lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from seil.observe.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from seil.app.site import Site
+    from seil.catalog import SyncedObject
+    from seil.modeling.build import BuildReport
+    from seil.modeling.plan import ModelPlan
+    from seil.sf_to_dw.extract.extractor import ExtractReport
+    from seil.sf_to_dw.extract.plan import ExtractPlan
+    from seil.sf_to_dw.ingest.imports import ImportResult
+    from seil.sf_to_dw.ingest.ingestor import IngestReport
+    from seil.sf_to_dw.load.loader import LoadReport
+    from seil.sf_to_dw.pipeline import RunReport
+    from seil.sf_to_dw.rebuild import RebuildReport
+    from seil.warehouse.readers import Publication
+
+ComparisonName = Literal["deletions", "ids", "formulas"]
+COMPARISONS: tuple[ComparisonName, ...] = ("deletions", "ids", "formulas")
+
+
+def plan(site: Site, names: Sequence[str] = (), *, full: bool = False) -> ExtractPlan:
+    """What a run would read, and what it would cost; no run itself."""
+    from seil.sf_to_dw.extract.plan import plan as plan_objects
+
+    chosen = site.catalog.select(names)
+    return plan_objects(site.org, site.lake, chosen, site.settings.extract, full=full)
+
+
+def run(
+    site: Site, names: Sequence[str] = (), *, full: bool = False, progress: Progress = SILENT
+) -> RunReport:
+    """All steps: read what changed, take it in, load it, build the tables."""
+    chosen = site.catalog.select(names)
+    site.journal.prune(site.settings.events.keep)
+    with site.runs.run("run", objects=[obj.api_name for obj in chosen], full=full) as results:
+        # The pipeline takes the lock itself, after what does not need it.
+        report = site.pipeline.run(chosen, full=full, progress=results.progress(progress))
+        results.ran(report)
+    return report
+
+
+def reconcile(
+    site: Site,
+    names: Sequence[str] = (),
+    *,
+    kinds: Sequence[ComparisonName] = COMPARISONS,
+    believe: Collection[str] = (),
+    progress: Progress = SILENT,
+) -> RunReport:
+    """Compares the org with the warehouse now. `believe` names objects of which any number of
+    records may be gone.
+    """
+    chosen = site.catalog.select(names)
+    believed = {obj.api_name for obj in site.catalog.select(believe)} if believe else set()
+    with site.runs.run("reconcile") as results:
+        report = site.pipeline.reconcile(
+            chosen, kinds, believe=believed, progress=results.progress(progress)
+        )
+        results.ran(report)
+    return report
+
+
+def extract(
+    site: Site, names: Sequence[str] = (), *, full: bool = False, progress: Progress = SILENT
+) -> ExtractReport:
+    from seil.sf_to_dw.lock import run_lock
+
+    chosen = site.catalog.select(names)
+    with (
+        site.runs.run("extract", objects=list(names), full=full) as results,
+        run_lock(site.lake),
+    ):
+        report = site.extractor.run(chosen, full=full, progress=results.progress(progress))
+        results.extracted([*report.flows, *report.deletions])
+        results.checked((name, "deletions") for name in report.checked)
+    return report
+
+
+def ingest(
+    site: Site,
+    names: Sequence[str] = (),
+    *,
+    source: Path | None = None,
+    source_object: str = "",
+    progress: Progress = SILENT,
+) -> tuple[list[ImportResult], IngestReport]:
+    """Takes landed files in. First copies the Parquet files of `source` in, a file or a folder;
+    `source_object` says what they hold where their names do not.
+    """
+    from seil.sf_to_dw.lock import run_lock
+
+    with site.runs.run("ingest") as results, run_lock(site.lake):
+        chosen = site.catalog.select(names) if names else ()
+        imported = _land(site, source, source_object) if source else []
+        report = site.ingestor.sweep(chosen, results.progress(progress))
+        results.ingested(report)
+    return imported, report
+
+
+def _land(site: Site, source: Path, object_name: str) -> list[ImportResult]:
+    from seil.sf_to_dw.ingest.imports import land_folder
+
+    obj = site.catalog.select([object_name])[0] if object_name else None
+    own = site.own_paths
+    return land_folder(site.lake, site.catalog, source, obj=obj, bus=site.journal, own=own)
+
+
+def load(
+    site: Site,
+    names: Sequence[str] = (),
+    *,
+    as_text: Sequence[str] = (),
+    everything: bool = False,
+    progress: Progress = SILENT,
+) -> tuple[LoadReport, Publication]:
+    """Merges curated files. `as_text` names columns, as table.column, that may become text;
+    `everything` looks through all of curated.
+    """
+    from seil.sf_to_dw.load.loader import load as load_curated
+    from seil.sf_to_dw.lock import run_lock
+
+    with site.runs.run("load", objects=list(names)) as results, run_lock(site.lake):
+        chosen = [obj.api_name for obj in site.catalog.select(names)] if names else ()
+        with site.warehouse() as warehouse:
+            report = load_curated(
+                warehouse,
+                site.lake,
+                site.catalog,
+                objects=chosen,
+                as_text=as_text,
+                everything=everything,
+                decisions=site.state.decisions,
+                bus=site.journal,
+                progress=results.progress(progress),
+            )
+        results.loaded(report)
+        return report, site.publish()
+
+
+def build(
+    site: Site, tables: Sequence[str] = (), *, full: bool = False, progress: Progress = SILENT
+) -> tuple[BuildReport, Publication]:
+    """Brings tables up to date with the current records, and tests them; none named: all."""
+    from seil.modeling.build import build as build_tables
+    from seil.sf_to_dw.lock import run_lock
+
+    with (
+        site.runs.run("build", tables=list(tables), full=full) as results,
+        run_lock(site.lake),
+    ):
+        with site.warehouse() as warehouse:
+            report = build_tables(
+                warehouse,
+                site.models,
+                tables=tables,
+                full=full,
+                bus=site.journal,
+                progress=results.progress(progress),
+            )
+        results.built(report)
+        return report, site.publish()
+
+
+def explain(site: Site, tables: Sequence[str] = (), *, full: bool = False) -> Sequence[ModelPlan]:
+    """What `build` would do and why; no run itself, but under the lock."""
+    from seil.modeling.build import explain as explain_tables
+    from seil.sf_to_dw.lock import run_lock
+
+    with run_lock(site.lake), site.warehouse() as warehouse:
+        return explain_tables(warehouse, site.models, tables=tables, full=full)
+
+
+def rebuild(site: Site, *, anyway: bool = False, progress: Progress = SILENT) -> RebuildReport:
+    """The warehouse again, from the curated files. `anyway`: even if it lacks what the old has."""
+    from seil.sf_to_dw.lock import run_lock
+    from seil.sf_to_dw.rebuild import Rebuild
+
+    with site.runs.run("rebuild") as results, run_lock(site.lake):
+        report = Rebuild(
+            site.settings.warehouse,
+            site.lake,
+            site.catalog,
+            site.models,
+            bus=site.journal,
+            decisions=site.state.decisions,
+            progress=results.progress(progress),
+        ).run(anyway=anyway)
+        if report.is_replaced:
+            results.loaded(report.load)
+            results.built(report.build)
+    return report
+
+
+def due_objects(site: Site, names: Sequence[str] = (), *, within: timedelta) -> list[SyncedObject]:
+    """Those whose time has come, or will before half of the next interval is over.
+
+    An object that has no schedule of its own does not wait longer than `within`, the interval.
+    """
+    from seil.sf_to_dw.extract.flows import FlowStates
+
+    states = FlowStates(site.lake)
+    soon = datetime.now(UTC) + within / 2
+    usual = site.catalog.usual_schedule
+
+    def is_due(obj: SyncedObject) -> bool:
+        finished = states.get(obj).finished_at
+        own = obj.flow.schedule
+        schedule = min(within, own) if own == usual else own
+        return finished is None or finished + schedule <= soon
+
+    return [obj for obj in site.catalog.select(names) if is_due(obj)]
