@@ -84,10 +84,10 @@ class Calls:
             except SeilError:
                 raise
             except Exception as error:
-                known = self._translate(error, seconds)
-                if known is None:
+                translated_error = self._translate(error, seconds)
+                if translated_error is None:
                     raise
-                raise known from error
+                raise translated_error from error
 
 
 def time_for_call(limit: float) -> float:
@@ -168,8 +168,8 @@ _jittered = wait_random_exponential(multiplier=_BASE_WAIT, min=_SHORTEST_WAIT, m
 def _wait(state: RetryCallState) -> float:
     """At least what Ad Manager asks for, else a jittered pause that grows."""
     error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, UnavailableError) else None
-    return max(_jittered(state), asked or 0.0)
+    at_least = error.retry_after if isinstance(error, UnavailableError) else None
+    return max(_jittered(state), at_least or 0.0)
 
 
 def _leave_time(state: RetryCallState) -> None:

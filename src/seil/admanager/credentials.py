@@ -85,10 +85,10 @@ def account_credentials(settings: AdManagerSettings) -> AccountCredentials:
         )
         # Else a key that is not RSA's, or an address that is none, shows at the first call only.
         account.sign_bytes(b"")
-        found = AccountCredentials(account, settings.timeout.total_seconds())
-        if urlsplit(found.token_uri).scheme not in ("http", "https"):
+        account_credentials = AccountCredentials(account, settings.timeout.total_seconds())
+        if urlsplit(account_credentials.token_uri).scheme not in ("http", "https"):
             raise ValueError("token_uri is no address")
     except (ValueError, TypeError, AttributeError, RecursionError, GoogleAuthError):
         problem = Problem(place, "is not a service account's JSON key")
         raise ConfigurationError([problem]) from None
-    return found
+    return account_credentials

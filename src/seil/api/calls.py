@@ -1,4 +1,4 @@
-"""What passes between the edge and a service, in one process or as a Lambda's event."""
+"""Messages between the edge and a service, in one process or as a Lambda event."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Outcome = Literal["notDone", "unknown"]
 
 @dataclass(frozen=True)
 class ServiceCall:
-    """One operation asked of a service.
+    """A call of one operation of a service.
 
     `request` is JSON of the operation's request model, `caller` the client id of the token,
-    `traceparent` W3C's trace context, `seconds` how long the edge will wait for the answer.
+    `traceparent` the W3C trace context, `seconds` how long the edge waits for the answer.
     """
 
     operation: str
@@ -42,16 +42,16 @@ class ServiceCall:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> ServiceCall:
-        """Raises TypeError where `values` has other keys than a call."""
+        """Raises TypeError for unknown keys."""
         return cls(**values)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One reason of a refusal: `code` is one of docs/api.md's, as EC40001.
+    """One reason for a refusal: `code` is one of docs/api.md's, as EC40001.
 
-    Where a request was done in part, `ids` are those that it is the reason of, and `outcome` says
-    whether these were not done or nobody knows.
+    After a partial success, `ids` are the objects it concerns, and `outcome` says whether they were
+    not done or the outcome is unknown.
     """
 
     code: str
@@ -62,9 +62,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class Answer:
-    """`code` as HTTP has it; `data` where it is 200, else `errors`. `retry_after` is in seconds.
+    """`code` is the HTTP status; `data` is set for 200, else `errors`. `retry_after` is in seconds.
 
-    `done` are the ids for which it was done, where it was not done for all.
+    `done` are the ids that succeeded, after a partial success.
     """
 
     code: int
@@ -85,27 +85,27 @@ class Answer:
 
 
 def _fault(values: dict[str, Any]) -> Fault:
-    """One without its ids is of an earlier version: answers are kept for a day."""
+    """Answers stored by an earlier version have no `ids`: they are kept for a day."""
     return Fault(**{**values, "ids": tuple(values.get("ids", ()))})
 
 
 def no_time(system: str) -> Answer:
-    """Of a call that was not made, since whoever was to wait for it has no time left."""
+    """The answer when the deadline has passed before the call was sent."""
     fault = Fault("EC50402", f"No time was left to call {system}: nothing was done")
     return Answer(504, errors=(fault,), retry_after=1)
 
 
 def too_long(operation: str, reason: str, *, effect: bool) -> Answer:
-    """Instead of an answer that cannot be carried to the caller: `reason` says by whom."""
+    """Replaces an answer over a size limit; `reason` names the limit."""
     advice = "It was done: do not repeat it, read" if effect else "Ask for less at a time"
     text = f"The answer of {operation} is too long: {reason}. {advice}"
     return Answer(502, errors=(Fault("EC50208", text),))
 
 
 class DownstreamDownError(Exception):
-    """The service could not be reached, or broke while it worked.
+    """The service is unreachable or failed during the call.
 
-    `reached` is False where the call surely was not carried out.
+    `reached` is False if the call was certainly not executed.
     """
 
     def __init__(self, reason: str, *, reached: bool = True) -> None:
@@ -114,13 +114,13 @@ class DownstreamDownError(Exception):
 
 
 class DownstreamSlowError(Exception):
-    """The service did not answer in time; what it did is not known."""
+    """The service timed out; the outcome is unknown."""
 
 
 class Downstream(Protocol):
     async def call(self, call: ServiceCall) -> Answer:
         """Raises DownstreamDownError or DownstreamSlowError, nothing else.
 
-        It need not end within the seconds of the call: whoever calls gives up then, by cancelling.
+        It may run past `call.seconds`: the caller cancels it then.
         """
         ...

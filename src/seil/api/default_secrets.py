@@ -33,14 +33,14 @@ def check_secrets(settings: Settings, host: str) -> None:
 def refuse_defaults(settings: Settings, names: Collection[str]) -> None:
     """Raises ConfigurationError if a secret of `names` is the well-known default."""
     key = AdManagerSettings().service_account_key.place.removeprefix("file:")
-    known = {
+    is_default = {
         _DOOR: _DOOR in names and _opens_the_door(settings.api.client_secret),
         "techone.client_secret": settings.techone.client_secret == TechOneSettings().client_secret,
         "admanager.service_account_key": settings.admanager.service_account_key.place.endswith(key),
     }
-    if found := [name for name in names if known[name]]:
+    if defaults := [name for name in names if is_default[name]]:
         raise ConfigurationError(
-            [Problem(name, "is the well-known default", _CURE) for name in found]
+            [Problem(name, "is the well-known default", _CURE) for name in defaults]
         )
 
 

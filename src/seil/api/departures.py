@@ -1,4 +1,4 @@
-"""Callers who leave before they are answered."""
+"""Callers that disconnect before their answer."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["CallerLeftError", "Departure", "attending", "departure"]
 
 
 class CallerLeftError(Exception):
-    """Nobody waits for the call any more, and it had not begun: it is not made."""
+    """The caller disconnected while its call was still queued: the call is dropped."""
 
 
 class Departure:
-    """Of the one who asked; what still waits for its turn is withdrawn then."""
+    """The caller's disconnect; cancels calls that are still queued."""
 
     def __init__(self) -> None:
         self.happened = False
@@ -49,5 +49,5 @@ def attending(one: Departure) -> Iterator[None]:
 
 
 def departure() -> Departure:
-    """That of the caller who is being answered; one that never happens where no server tells."""
+    """The current caller's; one that never fires if the server reports no disconnects."""
     return _current.get() or Departure()

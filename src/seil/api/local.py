@@ -39,10 +39,10 @@ def build_local(
 
     check_issuer(settings)
     api = settings.api
-    held = ExitStack()
+    resources = ExitStack()
     requests = SqliteStore(api.state / "requests.sqlite", age=api.idempotency_age.total_seconds())
-    held.callback(requests.close)
-    techone = held.enter_context(TechOne(settings.techone))
+    resources.callback(requests.close)
+    techone = resources.enter_context(TechOne(settings.techone))
     seconds = api.service_timeout.total_seconds()
     services = {
         "gam": gam_service(AdManager(settings.admanager), requests, seconds=seconds),
@@ -50,7 +50,7 @@ def build_local(
     }
     downstream = InProcess(services, workers=api.workers)
     # Held last, it goes first: outcomes are kept before what keeps them is closed.
-    held.callback(downstream.close)
+    resources.callback(downstream.close)
     verifier, close_keys = _verifier(settings, keys)
 
     @asynccontextmanager
@@ -59,7 +59,7 @@ def build_local(
             yield
         finally:
             await close_keys()
-            held.close()
+            resources.close()
 
     return build_edge(
         verifier,

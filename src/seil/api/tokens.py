@@ -89,8 +89,8 @@ class Verifier:
         if len(token) > _LONGEST_TOKEN or not _COMPACT.fullmatch(token):
             raise InvalidTokenError("it is no signed token in compact form, or too long")
         digest = hashlib.sha256(token.encode("ascii")).digest()
-        if (known := self._good.get(digest)) and self._clock() < known[0]:
-            return known[1]
+        if (entry := self._good.get(digest)) and self._clock() < entry[0]:
+            return entry[1]
         claims = await self._judged(token)
         until = min(claims.expires, self._clock() + _REMEMBERED_SECONDS)
         self._good[digest] = (until, claims)

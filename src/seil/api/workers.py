@@ -1,4 +1,4 @@
-"""Threads in which calls wait for a system: so many, whatever becomes of those who asked."""
+"""A bounded thread pool for calls to a system, independent of the callers that wait."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Workers:
         self._count = count
         self._system = system
         self._threads = ThreadPoolExecutor(count, thread_name_prefix=f"seil-{system}")
-        self._asked: set[Future[Answer]] = set()
+        self._futures: set[Future[Answer]] = set()
 
     async def run(self, ask: Callable[[ServiceCall], Answer], call: ServiceCall) -> Answer:
         """What `ask` gives, whenever that is: to give up in time is the caller's part.
@@ -39,15 +39,15 @@ class Workers:
         """
         if departure().happened:
             raise CallerLeftError
-        full = len(self._asked) >= self._count
-        asked = self._threads.submit(copy_context().run, _late(ask) if full else ask, call)
-        self._asked.add(asked)
-        asked.add_done_callback(self._asked.discard)
-        answer = asyncio.wrap_future(asked)
+        full = len(self._futures) >= self._count
+        future = self._threads.submit(copy_context().run, _late(ask) if full else ask, call)
+        self._futures.add(future)
+        future.add_done_callback(self._futures.discard)
+        answer = asyncio.wrap_future(future)
         if not full:
             return await answer
         # Cancelling has no effect on what has begun.
-        with departure().withdrawing(asked.cancel), _after(call.seconds, asked.cancel):
+        with departure().withdrawing(future.cancel), _after(call.seconds, future.cancel):
             return await self._turn(answer)
 
     async def _turn(self, answer: asyncio.Future[Answer]) -> Answer:
@@ -62,7 +62,7 @@ class Workers:
             return self._busy()
 
     def close(self) -> None:
-        """Waits for the calls that have begun; others are not made."""
+        """Waits for running calls; queued ones are dropped."""
         self._threads.shutdown(cancel_futures=True)
 
     def _busy(self) -> Answer:
@@ -87,10 +87,10 @@ def _late(ask: Callable[[ServiceCall], Answer]) -> Callable[[ServiceCall], Answe
     """Takes off the seconds of a call what it waits from now on."""
     since = time.monotonic()
 
-    def asked(call: ServiceCall) -> Answer:
+    def answer_call(call: ServiceCall) -> Answer:
         if call.seconds is None:
             return ask(call)
         left = max(0.0, call.seconds - (time.monotonic() - since))
         return ask(replace(call, seconds=left))
 
-    return asked
+    return answer_call

@@ -1,4 +1,4 @@
-"""A client function: one system's service, asked by its router. It holds the credentials."""
+"""A client function: one system's service, invoked by its router. It holds the credentials."""
 
 from __future__ import annotations
 

@@ -82,8 +82,8 @@ def _prefixes(event: Event, path: str, routes: str) -> Iterator[str]:
         yield f"/{stage}"
     # A $default route says nothing of the path: the base path is what stands before one of ours.
     if _has_custom_domain(event["requestContext"]):
-        before, found, _ = path.partition(f"{routes}/")
-        if found:
+        before, separator, _ = path.partition(f"{routes}/")
+        if separator:
             yield before
         yield from (path.removesuffix(one) for one in _OPEN if path.endswith(one))
 

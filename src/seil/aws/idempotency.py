@@ -1,4 +1,4 @@
-"""Requests that were seen before, in a DynamoDB table that every instance of a function shares.
+"""Idempotency keys in a DynamoDB table that all instances of a function share.
 
 The table's key is `key` (text); `expires_at` is its TTL attribute.
 """
@@ -71,7 +71,7 @@ class DynamoStore:
             "ends_at": {"N": f"{now + lease:.6f}"},
             "expires_at": {"N": str(int(now + self._age) + 1)},
         }
-        held = self._asked(
+        record = self._request(
             "put_item",
             Item=item,
             ConditionExpression="attribute_not_exists(#key) OR claimed_at < :old",
@@ -80,9 +80,9 @@ class DynamoStore:
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
         # The client sends a write again when the answer to it was lost: then the key is ours.
-        if held is None or held["owner"]["S"] == owner:
+        if record is None or record["owner"]["S"] == owner:
             return Claim(State.CLAIMED, fingerprint)
-        return _claim(held, now)
+        return _claim(record, now)
 
     def settle(self, key: str, answer: Answer) -> None:
         self._update(
@@ -95,10 +95,10 @@ class DynamoStore:
         self._update(key, "SET #state = :state", {":state": {"S": State.UNKNOWN.value}})
 
     def release(self, key: str) -> None:
-        self._asked("delete_item", Key={"key": {"S": key}})
+        self._request("delete_item", Key={"key": {"S": key}})
 
     def _update(self, key: str, change: str, values: Mapping[str, Any]) -> None:
-        self._asked(
+        self._request(
             "update_item",
             Key={"key": {"S": key}},
             UpdateExpression=change,
@@ -108,7 +108,7 @@ class DynamoStore:
             ExpressionAttributeValues=dict(values),
         )
 
-    def _asked(self, operation: str, **parameters: Any) -> dict[str, Any] | None:
+    def _request(self, operation: str, **parameters: Any) -> dict[str, Any] | None:
         """Does it; where the condition does not hold: nothing, and what a put met there.
 
         Raises ConfigurationError or UnavailableError.
@@ -138,14 +138,14 @@ class DynamoStore:
             return self._client
 
 
-def _claim(held: Mapping[str, Any], now: float) -> Claim:
-    state = State(held["state"]["S"])
+def _claim(record: Mapping[str, Any], now: float) -> Claim:
+    state = State(record["state"]["S"])
     # Without an end the claim is of an earlier version, whose functions have ended.
-    if state is State.RUNNING and ("ends_at" not in held or now > float(held["ends_at"]["N"])):
+    if state is State.RUNNING and ("ends_at" not in record or now > float(record["ends_at"]["N"])):
         state = State.UNKNOWN
-    answer = held.get("answer")
-    kept = _unpacked(answer) if answer else None
-    return Claim(state, held["fingerprint"]["S"], kept)
+    answer = record.get("answer")
+    first = _unpacked(answer) if answer else None
+    return Claim(state, record["fingerprint"]["S"], first)
 
 
 def _packed(answer: Answer) -> Any:

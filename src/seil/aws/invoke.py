@@ -80,7 +80,7 @@ class LambdaInvoke:
             seconds = None if ends is None else max(0.0, ends - time.monotonic())
             try:
                 return await self._workers[system].run(
-                    partial(self._asked, system), replace(call, seconds=seconds)
+                    partial(self._invoke, system), replace(call, seconds=seconds)
                 )
             except _StartingError as error:
                 if not left or (ends is not None and ends - time.monotonic() <= self._pause):
@@ -90,7 +90,7 @@ class LambdaInvoke:
                 await asyncio.sleep(self._pause)
         raise AssertionError("the last try returns or raises")
 
-    def _asked(self, system: str, call: ServiceCall) -> Answer:
+    def _invoke(self, system: str, call: ServiceCall) -> Answer:
         from botocore.exceptions import (
             BotoCoreError,
             ClientError,
@@ -104,8 +104,8 @@ class LambdaInvoke:
         if len(event) > LONGEST_PAYLOAD:
             return _request_too_long(call)
         try:
-            found = self._connected().invoke(FunctionName=self._functions[system], Payload=event)
-            payload = found["Payload"].read()
+            reply = self._connected().invoke(FunctionName=self._functions[system], Payload=event)
+            payload = reply["Payload"].read()
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code == _STARTING:
@@ -124,7 +124,7 @@ class LambdaInvoke:
             raise DownstreamDownError(type(error).__name__) from error
         took = (time.perf_counter() - begun) * 1000
         _log.info("invoked %s in %.0f ms", self._functions[system], took)
-        return _answer(call, payload, failed="FunctionError" in found)
+        return _answer(call, payload, failed="FunctionError" in reply)
 
     def _connected(self) -> LambdaClient:
         with self._lock:
@@ -161,8 +161,8 @@ def _whole(answer: Answer) -> Answer:
     texts = [text for fault in answer.errors for text in (fault.code, fault.message)]
     done = answer.code == HTTPStatus.OK and isinstance(answer.data, dict)
     refused = HTTPStatus(answer.code) >= HTTPStatus.BAD_REQUEST and texts
-    known = all(isinstance(text, str) for text in texts)
-    if not ((done or refused) and known and isinstance(answer.retry_after, float | int | None)):
+    are_texts = all(isinstance(text, str) for text in texts)
+    if not ((done or refused) and are_texts and isinstance(answer.retry_after, float | int | None)):
         raise ValueError("it is no answer")
     return answer
 

@@ -66,7 +66,7 @@ class Router:
             return _plain(400, "This function takes the events of an API Gateway or an ALB")
         with self._lock, deadline(seconds_left(context, reserve=RESERVE)):
             try:
-                answer = self._answered(events.readable(event), context)
+                answer = self._answer(events.readable(event), context)
             except ConfigurationError as error:
                 _log.critical("%s", error.message)
                 answer = _plain(502, "The function is not set up")
@@ -87,7 +87,7 @@ class Router:
         self._loop.close()
         self._loop = self._mangum = None
 
-    def _answered(self, event: Any, context: Any) -> dict[str, Any]:
+    def _answer(self, event: Any, context: Any) -> dict[str, Any]:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
         # One loop for all events: connections and locks of one cannot be used in another.

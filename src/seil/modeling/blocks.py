@@ -85,12 +85,6 @@ class ModelBlock:
     def root(self) -> str:
         return next(iter(self.relations))
 
-    @property
-    def is_import(self) -> bool:
-        """Reads one table, row for row."""
-        one = next(iter(self.relations.values()))
-        return len(self.relations) == 1 and isinstance(one, TableName) and not self.grains
-
     def trace(self, name: str) -> Alternatives:
         """The columns that hold an output column's value, unchanged."""
         if name in self.outputs:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -57,7 +56,6 @@ class QueryJob:
     operation: str = ""
     rows: int | None = None
     error_message: str = ""
-    created_at: datetime | None = None
     api_version: str = ""
 
     @property
@@ -81,7 +79,6 @@ class QueryJob:
             operation=answer.get("operation") or "",
             rows=int(rows) if rows is not None else None,
             error_message=answer.get("errorMessage") or "",
-            created_at=_moment(answer.get("createdDate")),
             api_version=str(answer.get("apiVersion") or ""),
         )
 
@@ -295,7 +292,3 @@ def _locator(entry: dict[str, Any]) -> str:
     pairs = urlsplit(entry.get("resultUrl") or "").query.split("&")
     named = (pair.partition("=") for pair in pairs)
     return next((unquote(value) for name, _, value in named if name == "locator"), "")
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

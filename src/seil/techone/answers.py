@@ -22,7 +22,15 @@ from seil.retry_after import retry_after
 from seil.techone.models import Credit, Rate
 from seil.techone.wire import SERVICE
 
-__all__ = ["credit_of", "number_at_end", "object_of", "parsed", "rate_of", "told", "unavailable"]
+__all__ = [
+    "credit_of",
+    "mask_secret",
+    "number_at_end",
+    "object_of",
+    "parse_json",
+    "rate_of",
+    "unavailable",
+]
 
 _COLUMNS = ("MAJOR_CCY_CODE", "TRANS_CCY_CODE", "START_DATEI", "END_DATEI", "EXCH_RATE_AMT")
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
@@ -61,26 +69,26 @@ def object_of(answer: httpx.Response, hidden: str) -> dict[str, Any]:
         url = str(answer.request.url.copy_with(query=None, userinfo=b""))
         hint = "Check what [techone] client_id may do in TechOne"
         raise LoginError(url, str(status), "a new token is refused", hint=hint)
-    found = parsed(answer.content)
+    document = parse_json(answer.content)
     if answer.is_client_error:
         # A 404 with messages is the function's own.
-        if isinstance(found, dict) and "Messages" in found:
-            raise _rejected(_messages(found)[0], hidden)
+        if isinstance(document, dict) and "Messages" in document:
+            raise _rejected(_messages(document)[0], hidden)
         if status == 404:
             raise UnexpectedAnswerError(SERVICE, f"there is no {path}")
-        reason = _reason(found) or answer.reason_phrase
-        raise RequestRejectedError(SERVICE, str(status), told(reason, hidden), status=400)
+        reason = _reason(document) or answer.reason_phrase
+        raise RequestRejectedError(SERVICE, str(status), mask_secret(reason, hidden), status=400)
     if status != 200:
         raise UnexpectedAnswerError(SERVICE, f"its status is {status}")
-    if found is None:
+    if document is None:
         raise UnexpectedAnswerError(SERVICE, "it is not JSON")
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise UnexpectedAnswerError(SERVICE, "it is not a JSON object")
-    return found
+    return document
 
 
-def rate_of(found: dict[str, Any]) -> Rate:
-    rows = found.get("DataSet")
+def rate_of(document: dict[str, Any]) -> Rate:
+    rows = document.get("DataSet")
     if not isinstance(rows, list):
         raise UnexpectedAnswerError(SERVICE, "it has no DataSet")
     if len(rows) != 1:
@@ -108,12 +116,12 @@ def rate_of(found: dict[str, Any]) -> Rate:
         raise UnexpectedAnswerError(SERVICE, f"{fields} cannot be read") from None
 
 
-def credit_of(found: dict[str, Any], debtor: str, hidden: str) -> Credit:
+def credit_of(document: dict[str, Any], debtor: str, hidden: str) -> Credit:
     """Raises RequestRejectedError where TechOne's message is an error: 404 for no such debtor.
 
     An error's number is no credit: "There is no debtor with number=10042".
     """
-    messages = _messages(found)
+    messages = _messages(document)
     if messages[0]["NotificationType"].casefold() == "error":
         raise _rejected(messages[0], hidden, debtor)
     numbers = [(message, number_at_end(message["Message"])) for message in messages]
@@ -132,16 +140,16 @@ def credit_of(found: dict[str, Any], debtor: str, hidden: str) -> Credit:
 
 def number_at_end(text: str) -> float | None:
     """The number after the last =, None where there is none that can be given exactly."""
-    found = _AT_END.search(text)
-    if found is None:
+    document = _AT_END.search(text)
+    if document is None:
         return None
-    exact = Decimal(found[1].replace(",", ""))
+    exact = Decimal(document[1].replace(",", ""))
     number = float(exact)
     # 0.0 and not -0.0; a float tells 15 digits.
     return (number or 0.0) if Decimal(repr(number)) == exact else None
 
 
-def told(text: object, hidden: str) -> str:
+def mask_secret(text: object, hidden: str) -> str:
     """A far end's words on one line, not too many, and without our own secret in them."""
     line = " ".join(str(text or "").split()) or "no reason given"
     if hidden:
@@ -149,9 +157,9 @@ def told(text: object, hidden: str) -> str:
     return line if len(line) <= _LONGEST_TEXT else line[:_LONGEST_TEXT] + "..."
 
 
-def _messages(found: dict[str, Any]) -> list[dict[str, str]]:
+def _messages(document: dict[str, Any]) -> list[dict[str, str]]:
     """At least one; errors come first."""
-    messages = found.get("Messages")
+    messages = document.get("Messages")
     if not isinstance(messages, list) or not messages:
         raise UnexpectedAnswerError(SERVICE, "it has no Messages")
     read = [_message(message) for message in messages]
@@ -171,7 +179,7 @@ def _message(message: object) -> dict[str, str]:
 
 
 def _rejected(message: dict[str, str], hidden: str, debtor: str = "") -> RequestRejectedError:
-    reason, code = told(message["Message"], hidden), told(message["Code"], hidden)
+    reason, code = mask_secret(message["Message"], hidden), mask_secret(message["Code"], hidden)
     if not _ABSENT.search(reason):
         return RequestRejectedError(SERVICE, code, reason, status=400)
     if debtor:
@@ -183,18 +191,20 @@ def _is_blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def parsed(content: bytes) -> Any:
+def parse_json(content: bytes) -> Any:
     try:
-        found = json.loads(content)
+        document = json.loads(content)
         # Half of a surrogate pair, which no answer of ours could hold (RFC 7493, section 2.1).
-        json.dumps(found, ensure_ascii=False).encode()
+        json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
-    return found
+    return document
 
 
-def _reason(found: Any) -> str:
+def _reason(document: Any) -> str:
     """As ASP.NET Web API words it: {"Message": ...}."""
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         return ""
-    return next((v for k, v in found.items() if k.lower() == "message" and isinstance(v, str)), "")
+    return next(
+        (v for k, v in document.items() if k.lower() == "message" and isinstance(v, str)), ""
+    )

@@ -61,11 +61,11 @@ class TechOne:
 
     def rate(self, _request: RateRequest) -> Rate:
         """The one rate of the configured report, where it is today's."""
-        asked = self._today()
-        found, _ = self._asked("rate", "GET", self._settings.rate_path)
-        rate = rate_of(found)
+        today = self._today()
+        reply, _ = self._ask("rate", "GET", self._settings.rate_path)
+        rate = rate_of(reply)
         # Midnight may have passed meanwhile.
-        check_holds(rate, (asked, self._today()), self._zone)
+        check_holds(rate, (today, self._today()), self._zone)
         return rate
 
     def credit(self, request: CreditRequest) -> Credit:
@@ -76,13 +76,13 @@ class TechOne:
             "Name": "DEBTOR_REMAINING_CREDIT",
             "Data": {"Variables": {"DebtorNumber": request.debtor_number}},
         }
-        found, token = self._asked("credit", "POST", self._settings.credit_path, json=body)
-        return credit_of(found, request.debtor_number, token.value)
+        values, token = self._ask("credit", "POST", self._settings.credit_path, json=body)
+        return credit_of(values, request.debtor_number, token.value)
 
     def _today(self) -> date:
         return self._now().astimezone(self._zone).date()
 
-    def _asked(
+    def _ask(
         self, name: str, method: str, path: str, **options: Any
     ) -> tuple[dict[str, Any], Token]:
         """The answer, and the token that it was given for.
@@ -95,7 +95,7 @@ class TechOne:
             while True:
                 left -= 1
                 try:
-                    return self._answered(method, path, **options)
+                    return self._answer(method, path, **options)
                 except TooSlowError:
                     raise
                 except UnavailableError as error:
@@ -105,17 +105,17 @@ class TechOne:
                     _log.warning("%s; once more in %.1f s", error.message, pause)
                     time.sleep(pause)
 
-    def _answered(self, method: str, path: str, **options: Any) -> tuple[dict[str, Any], Token]:
+    def _answer(self, method: str, path: str, **options: Any) -> tuple[dict[str, Any], Token]:
         token = self._tokens.current()
-        answer = self._sent(method, path, token, **options)
+        answer = self._send(method, path, token, **options)
         if answer.status_code == 401:
             token = self._tokens.current(refused=token)
-            answer = self._sent(method, path, token, **options)
+            answer = self._send(method, path, token, **options)
         if error := unavailable(answer):
             raise error
         return object_of(answer, token.value), token
 
-    def _sent(self, method: str, path: str, token: Token, **options: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, token: Token, **options: Any) -> httpx.Response:
         url = self._settings.base_url.rstrip("/") + "/" + path.lstrip("/")
         headers = {"Authorization": f"Bearer {token.value}", "Accept": "application/json"}
         return self._wire.exchanged(method, url, headers=headers, **options)

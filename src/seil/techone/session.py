@@ -19,7 +19,7 @@ import httpx
 from seil.deadline import remaining
 from seil.errors import LoginError, UnexpectedAnswerError
 from seil.settings import TechOneSettings
-from seil.techone.answers import parsed, told, unavailable
+from seil.techone.answers import mask_secret, parse_json, unavailable
 from seil.techone.wire import SERVICE, Wire
 
 __all__ = ["Token", "Tokens"]
@@ -61,19 +61,19 @@ class Tokens:
 
         Raises LoginError, UnexpectedAnswerError, UnavailableError, TooSlowError.
         """
-        if held := self._held(refused):
-            return held
+        if token := self._current(refused):
+            return token
         with self._alone():
-            if held := self._held(refused):
-                return held
+            if token := self._current(refused):
+                return token
             self._token = None
-            self._token = asked = self._asked()
-            return asked
+            self._token = token = self._request_token()
+            return token
 
-    def _held(self, refused: Token | None) -> Token | None:
-        held = self._token
-        good = held is not None and held is not refused and self._clock() < held.until
-        return held if good else None
+    def _current(self, refused: Token | None) -> Token | None:
+        token = self._token
+        good = token is not None and token is not refused and self._clock() < token.until
+        return token if good else None
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -85,7 +85,7 @@ class Tokens:
         finally:
             self._lock.release()
 
-    def _asked(self) -> Token:
+    def _request_token(self) -> Token:
         settings, begun = self._settings, self._clock()
         secret = settings.client_secret.reveal()
         answer = self._wire.exchanged(
@@ -103,8 +103,8 @@ class Tokens:
         if answer.status_code in _REFUSED:
             raise LoginError(
                 str(answer.request.url.copy_with(query=None, userinfo=b"")),
-                told(granted.get("error", answer.status_code), secret),
-                told(granted.get("error_description"), secret),
+                mask_secret(granted.get("error", answer.status_code), secret),
+                mask_secret(granted.get("error_description"), secret),
                 hint="Check [techone] client_id and client_secret",
             )
         seconds = _lifetime(granted.get("expires_in", _NO_LIFETIME))
@@ -129,17 +129,17 @@ def _value(answer: httpx.Response, granted: dict[str, Any]) -> str:
     return value
 
 
-def _lifetime(told: object) -> float:
+def _lifetime(lifetime: object) -> float:
     """Some servers put the number in quotes."""
     try:
-        seconds = float(told) if isinstance(told, int | float | str) else math.nan
+        seconds = float(lifetime) if isinstance(lifetime, int | float | str) else math.nan
     except (ValueError, OverflowError):
         seconds = math.nan
-    if isinstance(told, bool) or not 0 <= seconds < math.inf:
+    if isinstance(lifetime, bool) or not 0 <= seconds < math.inf:
         raise UnexpectedAnswerError(SERVICE, "expires_in is no number of seconds")
     return seconds
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:
-    found = parsed(answer.content)
-    return found if isinstance(found, dict) else {}
+    values = parse_json(answer.content)
+    return values if isinstance(values, dict) else {}

@@ -113,10 +113,10 @@ class Wire:
             raise UnavailableError(SERVICE, type(error).__name__) from error
 
     async def _read(self, method: str, url: str, **options: Any) -> httpx.Response:
-        asked = httpx.Request(method, url)
-        if asked.url.userinfo:  # It would be credentials beside our own.
-            url = str(asked.url.copy_with(userinfo=b""))
-        proxy = _proxy(asked.url.scheme, asked.url.host)
+        plain_request = httpx.Request(method, url)
+        if plain_request.url.userinfo:  # It would be credentials beside our own.
+            url = str(plain_request.url.copy_with(userinfo=b""))
+        proxy = _proxy(plain_request.url.scheme, plain_request.url.host)
         session = self._opened()
         async with session.request(
             method, url, allow_redirects=False, proxy=proxy, **options
@@ -126,8 +126,12 @@ class Wire:
                 body += chunk
                 if len(body) > _LONGEST_ANSWER:
                     raise UnexpectedAnswerError(SERVICE, f"it is over {_LONGEST_ANSWER} bytes")
-        kept = [part for part in answer.headers.items() if part[0].lower() not in _OF_THE_BODY]
-        return httpx.Response(answer.status, headers=kept, content=bytes(body), request=asked)
+        reply_headers = [
+            part for part in answer.headers.items() if part[0].lower() not in _OF_THE_BODY
+        ]
+        return httpx.Response(
+            answer.status, headers=reply_headers, content=bytes(body), request=plain_request
+        )
 
     def _opened(self) -> ClientSession:
         """Made by the first request, on the loop that it belongs to: a Lambda starts the sooner."""

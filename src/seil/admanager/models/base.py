@@ -78,8 +78,8 @@ def _digits(value: object) -> object:
 
 
 def _writable(value: str, info: ValidationInfo) -> str:
-    if info.context != ANSWER and (found := _UNWRITABLE.search(value)):
-        raise ValueError(f"U+{ord(found[0]):04X} is a character that Ad Manager cannot be told")
+    if info.context != ANSWER and (match := _UNWRITABLE.search(value)):
+        raise ValueError(f"U+{ord(match[0]):04X} is a character that Ad Manager cannot be told")
     return value
 
 
@@ -126,11 +126,11 @@ class RequestLimit(ABC):
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        found = handler(schema)
+        json_schema = handler(schema)
         if handler.mode == "validation":
-            parts = found.get("anyOf", [found])
+            parts = json_schema.get("anyOf", [json_schema])
             next(p for p in parts if p.get("type") in self.json_types).update(self.keywords())
-        return found
+        return json_schema
 
     def _judge(self, value: Any, info: ValidationInfo) -> Any:
         if value is not None and info.context != ANSWER:

@@ -57,13 +57,13 @@ def check_deal(item: ProposalLineItemFields, *, whole: bool) -> None:
 
 def check_names(items: Iterable[ProposalLineItemFields], at: str) -> None:
     """A proposal's line items have names of their own."""
-    seen: set[tuple[int | None, str | None]] = set()
+    names: set[tuple[int | None, str | None]] = set()
     faults: list[Fault] = []
     for number, item in enumerate(items):
-        if item.name is not None and (item.proposal_id, item.name) in seen:
+        if item.name is not None and (item.proposal_id, item.name) in names:
             message = "is the name of another line item of the proposal"
             faults.append(((at, number, "name"), message, item.name))
-        seen.add((item.proposal_id, item.name))
+        names.add((item.proposal_id, item.name))
     raise_faults(faults)
 
 

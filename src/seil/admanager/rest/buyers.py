@@ -41,13 +41,13 @@ class Buyers:
 
         Raises RequestRejectedError, naming what was found, where it is none or more than one.
         """
-        found = self._matching(identity)
-        if len(found) == 1:
-            return found[0].account
-        told = "; ".join(map(str, found[:5])) or "none"
+        matches = self._matching(identity)
+        if len(matches) == 1:
+            return matches[0].account
+        names = "; ".join(map(str, matches[:5])) or "none"
         reason = (
             f"marketplaceInfo.buyerAccountId: {identity} must be the BuyerAccountId or the"
-            f" PartnerClientId of exactly one programmatic buyer of the network; found {told}"
+            f" PartnerClientId of exactly one programmatic buyer of the network; found {names}"
         )
         raise RequestRejectedError(SERVICE, "BUYER_NOT_UNIQUE", reason, status=400)
 
@@ -56,11 +56,11 @@ class Buyers:
             fresh = time.monotonic() >= self._until
             if fresh:
                 self._read()
-            found = _matches(self._buyers, identity)
-            if not found and not fresh:
+            matches = _matches(self._buyers, identity)
+            if not matches and not fresh:
                 self._read()
-                found = _matches(self._buyers, identity)
-            return found
+                matches = _matches(self._buyers, identity)
+            return matches
 
     def _read(self) -> None:
         request = {"parent": self._rest.network}

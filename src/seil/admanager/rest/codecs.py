@@ -71,12 +71,12 @@ def _write(field: Field, value: Json, to: Network, path: str) -> Json:
 
 
 def read(fields: Sequence[Field], values: Mapping[str, Json], of: Network) -> Json:
-    found = (
+    pairs = (
         (field.name, field.codec.read(values[field.rest], of))
         for field in fields
         if field.rest in values
     )
-    return {name: value for name, value in found if value is not None}
+    return {name: value for name, value in pairs if value is not None}
 
 
 def refused(path: str, reason: str) -> RequestRejectedError:
@@ -215,26 +215,28 @@ LABELS = many(
 
 
 def _write_custom_value(value: Json, to: Network, path: str) -> Json:
-    held = (value.get("value") or {}).get("value")
+    content = (value.get("value") or {}).get("value")
     if "customFieldOptionId" in value:
         there: Json = {"dropdownValue": str(value["customFieldOptionId"])}
-    elif isinstance(held, bool):
-        there = {"toggleValue": held}
-    elif isinstance(held, int | float):
-        there = {"numberValue": held}
-    elif isinstance(held, str):
-        there = {"stringValue": held}
+    elif isinstance(content, bool):
+        there = {"toggleValue": content}
+    elif isinstance(content, int | float):
+        there = {"numberValue": content}
+    elif isinstance(content, str):
+        there = {"stringValue": content}
     else:
         raise refused(path, "a custom field needs a value or an option")
     return {"customField": to.names.of("customFields", value["customFieldId"]), "value": there}
 
 
 def _read_custom_value(value: Json, _of: Network) -> Json:
-    field, held = id_of(value.get("customField", "")), value.get("value") or {}
-    if "dropdownValue" in held:
-        return {"customFieldId": field, "customFieldOptionId": int(held["dropdownValue"])}
-    kept = next((v for k, v in held.items() if k != "dropdownValue"), None)
-    return {"customFieldId": field} | ({} if kept is None else {"value": {"value": kept}})
+    field, content = id_of(value.get("customField", "")), value.get("value") or {}
+    if "dropdownValue" in content:
+        return {"customFieldId": field, "customFieldOptionId": int(content["dropdownValue"])}
+    plain_value = next((v for k, v in content.items() if k != "dropdownValue"), None)
+    return {"customFieldId": field} | (
+        {} if plain_value is None else {"value": {"value": plain_value}}
+    )
 
 
 CUSTOM_FIELDS = many(Codec(_write_custom_value, _read_custom_value))

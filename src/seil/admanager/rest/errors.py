@@ -32,7 +32,7 @@ _LONGEST_REASON = 2000
 def translated(error: Exception, seconds: float) -> SeilError | None:
     """None for what is not of the REST client."""
     if isinstance(error, GoogleAPICallError):
-        return _answered(error)
+        return _response_error(error)
     if isinstance(error, GoogleAuthError):
         return unauthorized(error)
     if isinstance(error, requests.exceptions.RequestException):
@@ -48,9 +48,9 @@ def unauthorized(error: GoogleAuthError) -> SeilError:
         return UnavailableError(SERVICE, "no access token could be had", reached=False)
     code, description = "no_token", "Google refuses the service account"
     if isinstance(error, RefreshError) and len(error.args) > 1:
-        told = error.args[1] if isinstance(error.args[1], dict) else {}
-        code = tidy(told.get("error", code))
-        description = tidy(told.get("error_description", description))
+        body = error.args[1] if isinstance(error.args[1], dict) else {}
+        code = tidy(body.get("error", code))
+        description = tidy(body.get("error_description", description))
     return LoginError(SERVICE, code, description, hint=_HINT)
 
 
@@ -75,22 +75,22 @@ def _never_connected(error: BaseException) -> bool:
     return isinstance(cause, NewConnectionError | ConnectTimeoutError)
 
 
-def _answered(error: GoogleAPICallError) -> SeilError:
+def _response_error(error: GoogleAPICallError) -> SeilError:
     status = int(error.code or 0)
-    told = _body(error)
-    word = tidy(told.get("status") or status)
-    reason = tidy(reasons(told)) or "no reason is given"
-    if status == 401 or (status == 403 and told):
+    body = _body(error)
+    word = tidy(body.get("status") or status)
+    reason = tidy(reasons(body)) or "no reason is given"
+    if status == 401 or (status == 403 and body):
         return LoginError(SERVICE, word, reason, hint=_HINT)
     if word == "ABORTED" or "CONCURRENT_MODIFICATION" in reason:
         return ConflictError(f"{SERVICE}: somebody else changed it at the same time: {reason}")
-    text = reason if told else "it does not say why"
-    after = _pause(getattr(error.response, "headers", {}), told)
+    text = reason if body else "it does not say why"
+    after = _pause(getattr(error.response, "headers", {}), body)
     if status == 429 or word == "RESOURCE_EXHAUSTED":
         return ThrottledError(SERVICE, text, status=status, retry_after=after)
     if status == 408 or status >= 500 or not status:
         return UnavailableError(SERVICE, text, status=status or None, retry_after=after)
-    if not told:  # A proxy's, or of whoever else answers there: not the caller's fault.
+    if not body:  # A proxy's, or of whoever else answers there: not the caller's fault.
         return UnexpectedAnswerError(SERVICE, f"status {status} without an error of Google's")
     return RequestRejectedError(SERVICE, word, reason, status=404 if status == 404 else 400)
 
@@ -98,24 +98,24 @@ def _answered(error: GoogleAPICallError) -> SeilError:
 def _body(error: GoogleAPICallError) -> dict[str, Any]:
     """The `error` of Google's JSON body (https://google.aip.dev/193); empty for anything else."""
     try:
-        told = error.response.json()["error"]
+        body = error.response.json()["error"]
     except (AttributeError, ValueError, KeyError, TypeError):
         return {}
-    known = isinstance(told, dict) and any(isinstance(told.get(n), str) for n in _WORDS)
-    return told if known else {}
+    is_google = isinstance(body, dict) and any(isinstance(body.get(n), str) for n in _WORDS)
+    return body if is_google else {}
 
 
-def _pause(headers: Any, told: dict[str, Any]) -> float | None:
+def _pause(headers: Any, body: dict[str, Any]) -> float | None:
     """The header's, else that of a google.rpc.RetryInfo: "retryDelay": "3.5s"."""
-    delays = (one.get("retryDelay") for one in _objects(told.get("details")))
+    delays = (one.get("retryDelay") for one in _objects(body.get("details")))
     told_so = next((one for one in delays if isinstance(one, str)), "")
     return retry_after(headers.get("Retry-After") or told_so.removesuffix("s"))
 
 
-def reasons(told: dict[str, Any]) -> str:
+def reasons(body: dict[str, Any]) -> str:
     """Every reason that the body gives, each with its field and trigger."""
-    found = [reason for detail in _objects(told.get("details")) for reason in _of_detail(detail)]
-    return "; ".join(dict.fromkeys(found)) or str(told.get("message") or "")
+    texts = [reason for detail in _objects(body.get("details")) for reason in _of_detail(detail)]
+    return "; ".join(dict.fromkeys(texts)) or str(body.get("message") or "")
 
 
 def _of_detail(detail: dict[str, Any]) -> list[str]:
@@ -127,9 +127,9 @@ def _of_detail(detail: dict[str, Any]) -> list[str]:
     return []
 
 
-def _objects(found: Any) -> list[dict[str, Any]]:
+def _objects(values: Any) -> list[dict[str, Any]]:
     """Those of a list, as far as it is one."""
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return [one for one in values if isinstance(one, dict)] if isinstance(values, list) else []
 
 
 def tidy(text: object) -> str:

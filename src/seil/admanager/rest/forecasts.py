@@ -7,12 +7,12 @@ from typing import Any
 from seil.admanager.calls import SERVICE
 from seil.admanager.models import Forecast
 from seil.admanager.rest.codecs import LONG, Field, Network, enum, read, ref
-from seil.admanager.rest.messages import answered, as_json
+from seil.admanager.rest.messages import as_json, parse_answer
 from seil.admanager.rest.transport import Rest
 from seil.errors import RequestRejectedError
 
 _UNITS = ("availableUnits", "deliveredUnits", "matchedUnits", "possibleUnits", "reservedUnits")
-_TOLD = (
+_RESPONSE_FIELDS = (
     Field("lineItemId", "lineItem", ref("lineItems")),
     Field("orderId", "order", ref("orders")),
     Field("unitType", "unitType", enum()),
@@ -37,8 +37,8 @@ class ExistingForecasts:
             },
         )
         values: dict[str, Any] = as_json(answer).get("availabilityForecastResult", {})
-        found = answered(Forecast, read(_TOLD, values, self._network))
-        if order is not None and found.order_id not in (None, order):
+        forecast = parse_answer(Forecast, read(_RESPONSE_FIELDS, values, self._network))
+        if order is not None and forecast.order_id not in (None, order):
             reason = f"lineItems[0].lineItem.orderId: line item {line_item} is of another order"
             raise RequestRejectedError(SERVICE, "WRONG_ORDER", reason, status=400)
-        return found
+        return forecast

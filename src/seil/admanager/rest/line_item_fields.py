@@ -116,14 +116,14 @@ _COMPANION_MISSING = ("creativeTemplateId", "companions", *(f.name for f in _PLA
 
 def _write_placeholder(value: Json, to: Network, path: str) -> Json:
     reject_missing(value, ["creativeTemplateId"], path)
-    found = written(_PLACEHOLDER, value, to, path)
-    found["size"] = _write_size(value, value.get("creativeSizeType"), path)
+    result = written(_PLACEHOLDER, value, to, path)
+    result["size"] = _write_size(value, value.get("creativeSizeType"), path)
     if companions := value.get("companions"):
-        found["companions"] = [
+        result["companions"] = [
             _write_companion(companion, f"{path}.companions[{at}]")
             for at, companion in enumerate(companions)
         ]
-    return found
+    return result
 
 
 def _write_companion(value: Json, path: str) -> Json:
@@ -133,11 +133,11 @@ def _write_companion(value: Json, path: str) -> Json:
 
 def _read_placeholder(value: Json, of: Network) -> Json:
     size, kind = _read_size(value.get("size", {}))
-    found = {"size": size, "creativeSizeType": kind, **read(_PLACEHOLDER, value, of)}
+    result = {"size": size, "creativeSizeType": kind, **read(_PLACEHOLDER, value, of)}
     companions = [_read_size(one.get("size", {})) for one in value.get("companions", ())]
     if companions:
-        found["companions"] = [{"size": s, "creativeSizeType": k} for s, k in companions]
-    return found
+        result["companions"] = [{"size": s, "creativeSizeType": k} for s, k in companions]
+    return result
 
 
 PLACEHOLDERS = many(Codec(_write_placeholder, _read_placeholder))
@@ -216,7 +216,7 @@ _STATS = shape(
         )
     ]
 )
-_TOLD = (
+_RESPONSE_FIELDS = (
     *GIVEN,
     Field("id", "name", ref("lineItems")),
     Field("status", "status", enum()),
@@ -253,13 +253,13 @@ def to_rest(values: Mapping[str, Any], network: Network, path: str) -> dict[str,
     if values.get("startDateTimeType") not in (None, "USE_START_DATE_TIME"):
         reason = "Ad Manager's REST API starts line items at startDateTime only"
         raise refused(f"{path}.startDateTimeType", reason)
-    found: dict[str, Any] = written(GIVEN, values, network, path)
+    result: dict[str, Any] = written(GIVEN, values, network, path)
     if values.get("discount") is not None or values.get("discountType") is not None:
-        found["discount"] = {
+        result["discount"] = {
             "discount": values.get("discount") or 0.0,
             "discountType": values.get("discountType") or _DISCOUNT_TYPE,
         }
-    return found
+    return result
 
 
 def new_to_rest(values: Mapping[str, Any], network: Network, path: str) -> dict[str, Any]:
@@ -274,14 +274,14 @@ def mask(names: set[str]) -> list[str]:
 
 
 def of_rest(values: Mapping[str, Any], network: Network) -> dict[str, Any]:
-    found: dict[str, Any] = read(_TOLD, values, network)
-    if "endDateTime" not in found and "endTime" in values:
-        found["endDateTime"] = TIME.read(values["endTime"], network)
+    result: dict[str, Any] = read(_RESPONSE_FIELDS, values, network)
+    if "endDateTime" not in result and "endTime" in values:
+        result["endDateTime"] = TIME.read(values["endTime"], network)
     discount = values.get("discount", {})
     if "discount" in discount:
-        found["discount"] = discount["discount"]
+        result["discount"] = discount["discount"]
     if kind := enum().read(discount.get("discountType", "_UNSPECIFIED"), network):
-        found["discountType"] = kind
+        result["discountType"] = kind
     if units := values.get("stats", {}).get("deliveryData"):
-        found["deliveryData"] = {"units": [int(unit) for unit in units]}
-    return found
+        result["deliveryData"] = {"units": [int(unit) for unit in units]}
+    return result

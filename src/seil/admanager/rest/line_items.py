@@ -22,7 +22,7 @@ from seil.admanager.models.line_items import LineItemChanges
 from seil.admanager.models.lists import BATCH
 from seil.admanager.rest.codecs import Network
 from seil.admanager.rest.line_item_fields import mask, new_to_rest, of_rest, to_rest
-from seil.admanager.rest.messages import answered, as_json, message
+from seil.admanager.rest.messages import as_json, message, parse_answer
 from seil.admanager.rest.names import equals, id_of
 from seil.admanager.rest.orders import changed
 from seil.admanager.rest.transport import Rest
@@ -37,8 +37,8 @@ _BATCHES = {
     "release": "batch_release_line_items",
     "delete": "batch_delete_line_items",
 }
-_ASKED = 50  # So many names make a filter of some 3 KB, which has to fit into the URL.
-_KEPT = {"id", "order_id"}
+_NAMES_PER_FILTER = 50  # So many names make a filter of some 3 KB, which has to fit into the URL.
+_IDENTITY = {"id", "order_id"}
 
 
 class LineItemsService:
@@ -64,24 +64,24 @@ class LineItemsService:
             },
         )
         if len(answer.line_items) != len(values):
-            told = f"{len(answer.line_items)} line items for {len(values)}"
-            raise UnexpectedAnswerError(SERVICE, told)
+            mismatch = f"{len(answer.line_items)} line items for {len(values)}"
+            raise UnexpectedAnswerError(SERVICE, mismatch)
         created = [of_rest(as_json(item), self._network) for item in answer.line_items]
-        return answered(CreatedLineItems, {"lineItems": created})
+        return parse_answer(CreatedLineItems, {"lineItems": created})
 
     def get(self, request: GetLineItems) -> LineItems:
         """An order without line items has none; an order or a line item that is not there: 404."""
         names = self._network.names
         if request.line_item_id is not None:
             name = names.of("lineItems", request.line_item_id)
-            found = [self._rest.read("LineItem", "get_line_item", {"name": name})]
+            messages = [self._rest.read("LineItem", "get_line_item", {"name": name})]
         else:
             order = names.of("orders", request.order_id or 0)
-            found = list(self._listed(equals("order", order)))
-            if not found:
+            messages = list(self._listed(equals("order", order)))
+            if not messages:
                 self._rest.read("Order", "get_order", {"name": order})
-        items = [of_rest(as_json(item), self._network) for item in found]
-        return answered(LineItems, {"lineItems": items})
+        items = [of_rest(as_json(item), self._network) for item in messages]
+        return parse_answer(LineItems, {"lineItems": items})
 
     def update(self, request: UpdateLineItems) -> NumUpdated:
         """Of those that are not archived, only what is given; again after a concurrent change."""
@@ -92,8 +92,8 @@ class LineItemsService:
 
         def once() -> NumUpdated:
             with before_effect():
-                wanted = self._open(request.line_items)
-            return NumUpdated(num_updated=self._updated([updates[name] for name in wanted]))
+                open_names = self._open(request.line_items)
+            return NumUpdated(num_updated=self._updated([updates[name] for name in open_names]))
 
         return after_conflicts(self._attempts, once)
 
@@ -102,7 +102,7 @@ class LineItemsService:
         path = f"lineItems[{at}]"
         values = {name: value for name, value in changes.wire().items() if name != "orderId"}
         fields = type(changes).model_fields
-        given = {fields[name].alias or name for name in changes.model_fields_set - _KEPT}
+        given = {fields[name].alias or name for name in changes.model_fields_set - _IDENTITY}
         item = to_rest(values, self._network, path)
         paths = mask(given)
         if not paths:  # An empty mask would mean every field.
@@ -117,14 +117,14 @@ class LineItemsService:
     def _open(self, items: Iterable[LineItemChanges]) -> list[str]:
         """The names of those that are not archived. Raises where one is missing or elsewhere."""
         items = list(items)
-        found = {id_of(item.name): item for item in self._named(item.id for item in items)}
-        if missing := [str(item.id) for item in items if item.id not in found]:
+        by_id = {id_of(item.name): item for item in self._named(item.id for item in items)}
+        if missing := [str(item.id) for item in items if item.id not in by_id]:
             raise _no_such(missing)
         for at, item in enumerate(items):
-            if id_of(found[item.id].order) != item.order_id:
+            if id_of(by_id[item.id].order) != item.order_id:
                 reason = f"lineItems[{at}].orderId: line item {item.id} is of another order"
                 raise RequestRejectedError(SERVICE, "WRONG_ORDER", reason, status=400)
-        return [found[item.id].name for item in items if not found[item.id].archived]
+        return [by_id[item.id].name for item in items if not by_id[item.id].archived]
 
     def _updated(self, updates: list[dict[str, Any]]) -> int:
         if not updates:
@@ -132,8 +132,8 @@ class LineItemsService:
         request = {"parent": self._rest.network, "requests": updates}
         answer = self._rest.effect("LineItem", "batch_update_line_items", request)
         if len(answer.line_items) != len(updates):
-            told = f"{len(answer.line_items)} line items for {len(updates)}"
-            raise UnexpectedAnswerError(SERVICE, told)
+            mismatch = f"{len(answer.line_items)} line items for {len(updates)}"
+            raise UnexpectedAnswerError(SERVICE, mismatch)
         return len(answer.line_items)
 
     def act(self, request: ActOnLineItems) -> NumChanges:
@@ -162,7 +162,7 @@ class LineItemsService:
 
     def _named(self, identities: Iterable[int]) -> Iterator[Any]:
         names = self._network.names.all_of("lineItems", dict.fromkeys(identities))
-        for some in _batches(names, _ASKED):
+        for some in _batches(names, _NAMES_PER_FILTER):
             yield from self._listed(equals("name", *some))
 
     def _listed(self, where: str) -> Iterator[Any]:

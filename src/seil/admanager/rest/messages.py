@@ -17,28 +17,28 @@ Answer = TypeVar("Answer", bound=Shape)
 
 def message(kind: str, values: dict[str, Any]) -> Any:
     """Of `kind`, as Order. Raises RequestRejectedError for a value that its type cannot hold."""
-    found = getattr(admanager_v1, kind)
+    kind_class = getattr(admanager_v1, kind)
     try:
-        return found(json_format.ParseDict(values, found.pb()()))
+        return kind_class(json_format.ParseDict(values, kind_class.pb()()))
     except json_format.ParseError as error:
         reason = f"the REST API's {kind} cannot hold it: {error}"
         raise RequestRejectedError(SERVICE, "NOT_SUPPORTED", reason, status=400) from error
 
 
-def as_json(found: Any) -> dict[str, Any]:
+def as_json(proto: Any) -> dict[str, Any]:
     """Without what is not set."""
-    values: dict[str, Any] = json_format.MessageToDict(type(found).pb(found))
+    values: dict[str, Any] = json_format.MessageToDict(type(proto).pb(proto))
     return values
 
 
-def answered(model: type[Answer], values: dict[str, Any]) -> Answer:
+def parse_answer(model: type[Answer], values: dict[str, Any]) -> Answer:
     """Raises UnexpectedAnswerError naming the parts that are missing or wrong, not their values."""
     try:
-        found: Answer = model.of_answer(values)
+        parsed_answer: Answer = model.of_answer(values)
     except ValidationError as error:
         parts = "; ".join(
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise UnexpectedAnswerError(SERVICE, parts) from None
-    return found
+    return parsed_answer

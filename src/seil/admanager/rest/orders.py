@@ -27,7 +27,7 @@ from seil.admanager.rest.codecs import (
     refs,
     written,
 )
-from seil.admanager.rest.messages import answered, as_json, message
+from seil.admanager.rest.messages import as_json, message, parse_answer
 from seil.admanager.rest.names import equals
 from seil.admanager.rest.transport import Rest
 from seil.errors import RequestRejectedError, UnexpectedAnswerError
@@ -50,7 +50,7 @@ _GIVEN = (
     Field("notes", "notes", PLAIN),
     Field("isProgrammatic", "programmatic", PLAIN),
 )
-_TOLD = (
+_RESPONSE_FIELDS = (
     *_GIVEN,
     Field("id", "name", ref("orders")),
     Field("status", "status", enum()),
@@ -111,12 +111,12 @@ class Orders:
         )
         if len(answer.orders) != 1:
             raise UnexpectedAnswerError(SERVICE, f"{len(answer.orders)} orders for one")
-        return answered(CreatedOrder, order_of_rest(as_json(answer.orders[0]), self._network))
+        return parse_answer(CreatedOrder, order_of_rest(as_json(answer.orders[0]), self._network))
 
     def get(self, request: GetOrder) -> Order:
         name = self._network.names.of("orders", request.order_id)
         answer = self._rest.read("Order", "get_order", {"name": name})
-        return answered(Order, order_of_rest(as_json(answer), self._network))
+        return parse_answer(Order, order_of_rest(as_json(answer), self._network))
 
     def act(self, request: ActOnOrder) -> NumChanges:
         """What changed is seen by looking: the REST API answers nothing.
@@ -162,8 +162,8 @@ def order_to_rest(request: CreateOrder, network: Network) -> dict[str, Any]:
 
 
 def order_of_rest(values: dict[str, Any], network: Network) -> dict[str, Any]:
-    found: dict[str, Any] = read(_TOLD, values, network)
-    return found
+    order_values: dict[str, Any] = read(_RESPONSE_FIELDS, values, network)
+    return order_values
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> int:

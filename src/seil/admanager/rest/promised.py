@@ -23,7 +23,7 @@ _WELL_KNOWN = "google.protobuf."
 _WORDS: dict[type, str] = {list: "a list", str: "a text"}
 
 
-class Seen(threading.local):
+class LastAnswer(threading.local):
     """The last HTTP answer that this thread was given."""
 
     answer: requests.Response | None = None
@@ -40,13 +40,13 @@ def check(answer: requests.Response, message: Any) -> None:
     kind = message.DESCRIPTOR
     values = _parsed(answer.content)
     _objects(values, kind)
-    known = _fields(kind)
+    field_types = _fields(kind)
     # A type without fields, as a batch action's answer is, has nothing to be told by.
-    if values and known and not known.keys() & values.keys():
+    if values and field_types and not field_types.keys() & values.keys():
         raise UnexpectedAnswerError(SERVICE, f"it has none of the fields of {kind.name}")
     _named(kind, values)
-    for name in known.keys() & values.keys():
-        field = known[name]
+    for name in field_types.keys() & values.keys():
+        field = field_types[name]
         if field.is_repeated and field.message_type and not _is_map(field):
             for value in values[name] or ():
                 _named(field.message_type, value)
@@ -72,10 +72,10 @@ def _objects(value: Any, kind: Any) -> None:
         raise UnexpectedAnswerError(SERVICE, f"{what} stands for {_article(kind.name)}")
     fields = _nested(kind)
     for name in fields.keys() & value.keys():
-        held = value[name]
-        if held is None:
+        entry = value[name]
+        if entry is None:
             continue
-        for part in held if fields[name].is_repeated else (held,):
+        for part in entry if fields[name].is_repeated else (entry,):
             _objects(part, fields[name].message_type)
 
 

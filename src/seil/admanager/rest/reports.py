@@ -68,10 +68,10 @@ class Reports:
         if operation.HasField("error"):
             code, reason = str(operation.error.code), operation.error.message
             raise RequestRejectedError(SERVICE, code, f"the report failed: {reason}", status=400)
-        found = admanager_v1.RunReportResponse.pb(admanager_v1.RunReportResponse())
-        if not operation.response.Unpack(found) or not found.report_result:
+        run_response = admanager_v1.RunReportResponse.pb(admanager_v1.RunReportResponse())
+        if not operation.response.Unpack(run_response) or not run_response.report_result:
             raise UnexpectedAnswerError(SERVICE, "a report that is done has no result")
-        return str(found.report_result)
+        return str(run_response.report_result)
 
 
 def _definition(
@@ -104,8 +104,8 @@ def _row(row: Any, dimensions: Sequence[str], metrics: Sequence[str]) -> Row:
 
 
 def _value(value: Any) -> Any:
-    held = type(value).pb(value)
-    kind = held.WhichOneof("value")
+    report_value = type(value).pb(value)
+    kind = report_value.WhichOneof("value")
     if kind is None:
         raise UnexpectedAnswerError(SERVICE, "a report's value is empty")
-    return getattr(held, kind)
+    return getattr(report_value, kind)

@@ -92,12 +92,12 @@ def _either(names: tuple[str, str], there: tuple[str, str], codec: Codec) -> Cod
         return {name: codec.write(value[listed], to, f"{path}.{listed}")}
 
     def reading(value: Json, of: Network) -> Json:
-        found = [name for name in there if value.get(name)]
-        if not found:
+        present = [name for name in there if value.get(name)]
+        if not present:
             return None
-        if len(found) > 1:
+        if len(present) > 1:
             raise UnexpectedAnswerError(SERVICE, f"both {targeted} and {excluded}")
-        return {switch: found[0] == targeted, listed: codec.read(value[found[0]], of)}
+        return {switch: present[0] == targeted, listed: codec.read(value[present[0]], of)}
 
     return Codec(write, reading)
 
@@ -204,21 +204,21 @@ _TECHNOLOGIES = (
 
 def _write_technology(value: Json, to: Network, path: str) -> Json:
     """Several of the contract's parts can be in one of REST's."""
-    found: dict[str, dict[str, Json]] = {}
+    by_part: dict[str, dict[str, Json]] = {}
     for kind in _TECHNOLOGIES:
         if value.get(kind.name) is not None:
             part = kind.codec.write(value[kind.name], to, f"{path}.{kind.name}")
-            found.setdefault(kind.part, {}).update(part)
-    return found
+            by_part.setdefault(kind.part, {}).update(part)
+    return by_part
 
 
 def _read_technology(value: Json, of: Network) -> Json:
-    found = {
+    by_part = {
         kind.name: kind.codec.read(value[kind.part], of)
         for kind in _TECHNOLOGIES
         if kind.part in value
     }
-    return {name: part for name, part in found.items() if part} or None
+    return {name: part for name, part in by_part.items() if part} or None
 
 
 _NEGATIVE = {"IS_NOT", "NOT_EQUALS"}
@@ -313,16 +313,16 @@ def _read_custom(value: Json, _of: Network) -> Json:
 def _write_position(value: Json, _to: Network, path: str) -> Json:
     reject_missing(value, ["adSpotId"], path)
     where = value.get("videoPosition") or {}
-    found: dict[str, Any] = {}
+    position: dict[str, Any] = {}
     if where.get("positionType"):
-        found["positionType"] = where["positionType"]
+        position["positionType"] = where["positionType"]
     if (index := where.get("midrollIndex")) is not None:
-        found["reverseMidrollIndex" if index < 0 else "midrollIndex"] = str(abs(index))
+        position["reverseMidrollIndex" if index < 0 else "midrollIndex"] = str(abs(index))
     if (pod := (value.get("videoPositionWithinPod") or {}).get("index")) is not None:
-        found["podPosition"] = str(pod)
+        position["podPosition"] = str(pod)
     if value.get("videoBumperType"):
-        found["bumperType"] = value["videoBumperType"]
-    return found
+        position["bumperType"] = value["videoBumperType"]
+    return position
 
 
 def _read_position(value: Json, of: Network) -> Json:
@@ -331,10 +331,10 @@ def _read_position(value: Json, of: Network) -> Json:
         where["midrollIndex"] = int(value["midrollIndex"])
     if "reverseMidrollIndex" in value:
         where["midrollIndex"] = -int(value["reverseMidrollIndex"])
-    found: dict[str, Any] = {"videoPosition": where} if where else {}
+    position: dict[str, Any] = {"videoPosition": where} if where else {}
     if "podPosition" in value:
-        found["videoPositionWithinPod"] = {"index": int(value["podPosition"])}
-    return found | read([Field("videoBumperType", "bumperType", enum())], value, of)
+        position["videoPositionWithinPod"] = {"index": int(value["podPosition"])}
+    return position | read([Field("videoBumperType", "bumperType", enum())], value, of)
 
 
 _FIELDS = (

@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 import seil
 from seil.admanager.calls import SERVICE, Calls
 from seil.admanager.rest.errors import translated
-from seil.admanager.rest.promised import Seen, check
+from seil.admanager.rest.promised import LastAnswer, check
 from seil.errors import UnexpectedAnswerError
 from seil.observe.correlation import correlation_id
 from seil.settings import AdManagerSettings
@@ -39,7 +39,7 @@ class Rest:
         self._credentials = credentials
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
-        self._seen = Seen()
+        self._last = LastAnswer()
         self._calls = Calls(
             timeout=settings.timeout.total_seconds(),
             attempts=settings.attempts,
@@ -71,13 +71,13 @@ class Rest:
 
         def run(seconds: float) -> Any:
             try:
-                found = call(request=request, retry=None, timeout=seconds, metadata=metadata)
+                result = call(request=request, retry=None, timeout=seconds, metadata=metadata)
             except (AttributeError, TypeError) as error:  # The client reads answers unlooked.
                 reason = "it does not have the shape of Google's"
                 raise UnexpectedAnswerError(SERVICE, reason) from error
-            if self._seen.answer is not None:
-                check(self._seen.answer, _message(found))
-            return found
+            if self._last.answer is not None:
+                check(self._last.answer, _message(result))
+            return result
 
         return run
 
@@ -98,7 +98,7 @@ class Rest:
                 prepare_session(session, self._settings.endpoint)
                 # A redirect could send an order, or the token, to somebody else.
                 session.max_redirects = 0
-                session.hooks["response"].append(self._seen)
+                session.hooks["response"].append(self._last)
                 self._clients[service] = client
             return self._clients[service]
 
@@ -111,19 +111,19 @@ def prepare_session(session: requests.Session, url: str) -> None:
     """
     session.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
     session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
-    found = session.merge_environment_settings(url, {}, None, None, None)
-    session.proxies, session.verify = found["proxies"], found["verify"]
+    options = session.merge_environment_settings(url, {}, None, None, None)
+    session.proxies, session.verify = options["proxies"], options["verify"]
     session.trust_env = False
 
 
-def _message(found: Any) -> Any:
+def _message(result: Any) -> Any:
     """Of protobuf; a list method gives it in a pager, `run_report` in an operation.
 
     Of a method that has nothing to say the client does not even read the answer.
     """
-    if found is None:
+    if result is None:
         return Empty()
-    if hasattr(found, "pages"):
-        found = next(iter(found.pages))
-    found = getattr(found, "operation", found)
-    return found if isinstance(found, Message) else type(found).pb(found)
+    if hasattr(result, "pages"):
+        result = next(iter(result.pages))
+    result = getattr(result, "operation", result)
+    return result if isinstance(result, Message) else type(result).pb(result)

@@ -38,23 +38,23 @@ def translated(error: Exception, seconds: float) -> SeilError | None:
     """None for what is not of the SOAP client."""
     match error:
         case googleads.GoogleAdsServerFault():
-            found = _fault(error)
+            translation = _fault(error)
         case GoogleAuthError():
-            found = unauthorized(error)
+            translation = unauthorized(error)
         case requests.exceptions.RequestException():
-            found = transport_failed(error, seconds)
+            translation = transport_failed(error, seconds)
         case googleads.GoogleAdsSoapTransportError():
             reason = "its interface description cannot be had"
-            found = UnavailableError(SERVICE, reason, reached=False)
+            translation = UnavailableError(SERVICE, reason, reached=False)
         case ZeepLookupError() | ValidationError() | googleads.GoogleAdsValueError():
-            found = RequestRejectedError(SERVICE, "NOT_SUPPORTED", str(error), status=400)
+            translation = RequestRejectedError(SERVICE, "NOT_SUPPORTED", str(error), status=400)
         case TransportError():
-            found = answered_with(error.status_code or 0, {})
+            translation = answered_with(error.status_code or 0, {})
         case ZeepError() | LxmlError():
-            found = UnexpectedAnswerError(SERVICE, "it is not XML of the promised type")
+            translation = UnexpectedAnswerError(SERVICE, "it is not XML of the promised type")
         case _:
             return None
-    return found
+    return translation
 
 
 def answered_with(status: int, headers: Any) -> SeilError:
@@ -70,9 +70,9 @@ def answered_with(status: int, headers: Any) -> SeilError:
 
 
 def _fault(error: googleads.GoogleAdsServerFault) -> SeilError:
-    found = list(error.errors or ())
-    codes = [str(getattr(one, "errorString", None) or "") for one in found]
-    text = tidy(_reasons(found, codes, str(error)))
+    details = list(error.errors or ())
+    codes = [str(getattr(one, "errorString", None) or "") for one in details]
+    text = tidy(_reasons(details, codes, str(error)))
     code = next(filter(None, codes), "FAULT")
     if any(one.endswith("CONCURRENT_MODIFICATION") for one in codes):
         return ConflictError(f"{SERVICE}: somebody else changed it at the same time: {text}")
@@ -82,7 +82,7 @@ def _fault(error: googleads.GoogleAdsServerFault) -> SeilError:
         return ThrottledError(SERVICE, text)
     if any(one.startswith(_BUSY) for one in codes):
         return UnavailableError(SERVICE, text)
-    if not found and _of_server(error):
+    if not details and _of_server(error):
         return UnavailableError(SERVICE, text)
     return RequestRejectedError(SERVICE, code, text, status=400)
 
@@ -93,10 +93,10 @@ def _of_server(error: googleads.GoogleAdsServerFault) -> bool:
     return code.rpartition(":")[2].split(".")[0] == "Server"
 
 
-def _reasons(found: list[Any], codes: list[str], fault: str) -> str:
+def _reasons(details: list[Any], codes: list[str], fault: str) -> str:
     """Each with its place; where none has one, the fault's own words."""
-    if any(getattr(one, name, None) for one in found for name in ("fieldPath", "trigger")):
-        return "; ".join(dict.fromkeys(filter(None, map(_reason, found))))
+    if any(getattr(one, name, None) for one in details for name in ("fieldPath", "trigger")):
+        return "; ".join(dict.fromkeys(filter(None, map(_reason, details))))
     return one_reason(_ERRORS.sub("", fault), "", "; ".join(filter(None, codes)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seil.admanager.models import Forecast, GetForecast
-from seil.admanager.rest.messages import answered
+from seil.admanager.rest.messages import parse_answer
 from seil.admanager.soap.transport import Soap
 from seil.admanager.soap.values import packed, plain
 
@@ -15,10 +15,10 @@ class Forecasts:
         self._soap = soap
 
     def of(self, request: GetForecast) -> Forecast:
-        asked = request.line_items[0]
-        prospective: dict[str, Any] = {"lineItem": packed(asked.line_item.wire(), self._soap.zone)}
-        if asked.advertiser_id is not None:
-            prospective["advertiserId"] = asked.advertiser_id
+        item = request.line_items[0]
+        prospective: dict[str, Any] = {"lineItem": packed(item.line_item.wire(), self._soap.zone)}
+        if item.advertiser_id is not None:
+            prospective["advertiserId"] = item.advertiser_id
         options = {"includeTargetingCriteriaBreakdown": False, "includeContendingLineItems": False}
-        found = self._soap.read("Forecast", "getAvailabilityForecast", prospective, options)
-        return answered(Forecast, plain(found))
+        forecast = self._soap.read("Forecast", "getAvailabilityForecast", prospective, options)
+        return parse_answer(Forecast, plain(forecast))

@@ -45,9 +45,9 @@ def _read(page: Any) -> tuple[list[Any], int]:
     return results, int(total)
 
 
-def only(found: Any, count: int) -> list[Any]:
+def only(answer: Any, count: int) -> list[Any]:
     """The objects that were made or changed: as many as were sent."""
-    results = list(found or ())
+    results = list(answer or ())
     if len(results) != count:
         raise UnexpectedAnswerError(SERVICE, f"{len(results)} objects for {count}")
     return results

@@ -16,7 +16,7 @@ from seil.admanager.models import (
     UpdateProposalLineItems,
 )
 from seil.admanager.models.proposal_line_items import ProposalLineItemChanges
-from seil.admanager.rest.messages import answered
+from seil.admanager.rest.messages import parse_answer
 from seil.admanager.soap.pages import Finder, only, overlay
 from seil.admanager.soap.proposals import Proposals
 from seil.admanager.soap.transport import Soap
@@ -24,7 +24,7 @@ from seil.admanager.soap.values import action_of, packed, plain, statement
 from seil.errors import RequestRejectedError
 
 _SERVICE = "ProposalLineItem"
-_KEPT = {"id", "proposal_id"}
+_IDENTITY = {"id", "proposal_id"}
 _ACTIONS = {
     "archive": "ArchiveProposalLineItems",
     "unarchive": "UnarchiveProposalLineItems",
@@ -44,55 +44,55 @@ class ProposalLineItemsService:
 
     def create(self, request: CreateProposalLineItems) -> ProposalLineItems:
         items = [packed(item.wire(), self._soap.zone) for item in request.proposal_lineitems]
-        made = self._soap.effect(_SERVICE, "createProposalLineItems", items)
-        return _told(only(made, len(items)))
+        results = self._soap.effect(_SERVICE, "createProposalLineItems", items)
+        return _response(only(results, len(items)))
 
     def get(self, request: GetProposalLineItems) -> ProposalLineItems:
         """A proposal without any has none; a proposal that is not there: 404."""
-        found = list(self._finder.where("proposalId", request.proposal_id))
-        if not found:
+        line_items = list(self._finder.where("proposalId", request.proposal_id))
+        if not line_items:
             self._proposals.get(GetProposal(proposal_id=request.proposal_id))
-        return _told(found)
+        return _response(line_items)
 
     def update(self, request: UpdateProposalLineItems) -> ProposalLineItems:
         """Only what is given changes; again after a concurrent change."""
         for at, changes in enumerate(request.proposal_lineitems):
-            if not changes.model_fields_set - _KEPT:
+            if not changes.model_fields_set - _IDENTITY:
                 reason = f"proposalLineitems[{at}]: no change is given"
                 raise RequestRejectedError(SERVICE, "NO_CHANGE", reason, status=400)
 
         def once() -> ProposalLineItems:
-            found = self._found(item.id for item in request.proposal_lineitems)
-            _check_proposals(request.proposal_lineitems, found)
+            by_id = self._by_id(item.id for item in request.proposal_lineitems)
+            _check_proposals(request.proposal_lineitems, by_id)
             for changes in request.proposal_lineitems:
-                overlay(found[changes.id], changes, self._soap.zone, but={"id"})
-            items = [found[changes.id] for changes in request.proposal_lineitems]
+                overlay(by_id[changes.id], changes, self._soap.zone, but={"id"})
+            items = [by_id[changes.id] for changes in request.proposal_lineitems]
             changed = self._soap.effect(_SERVICE, "updateProposalLineItems", items)
-            return _told(only(changed, len(items)))
+            return _response(only(changed, len(items)))
 
         return after_conflicts(self._attempts, once)
 
     def act(self, request: ActOnProposalLineItems) -> NumChanges:
-        found = self._found(request.proposal_line_item_ids)
+        by_id = self._by_id(request.proposal_line_item_ids)
         action = action_of(_ACTIONS, request.action, request.reason)
-        which = statement(self._soap.version, "id", *found)
+        which = statement(self._soap.version, "id", *by_id)
         result = self._soap.effect(_SERVICE, "performProposalLineItemAction", action, which)
-        return answered(NumChanges, plain(result))
+        return parse_answer(NumChanges, plain(result))
 
-    def _found(self, identities: Iterable[int]) -> dict[int, Any]:
-        wanted = list(dict.fromkeys(identities))
+    def _by_id(self, identities: Iterable[int]) -> dict[int, Any]:
+        unique = list(dict.fromkeys(identities))
         with before_effect():
-            found = {int(item.id): item for item in self._finder.where("id", *wanted)}
-        if missing := [str(identity) for identity in wanted if identity not in found]:
+            by_id = {int(item.id): item for item in self._finder.where("id", *unique)}
+        if missing := [str(identity) for identity in unique if identity not in by_id]:
             reason = f"there is no proposal line item {', '.join(missing)}"
             raise RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)
-        return found
+        return by_id
 
 
-def _check_proposals(items: Iterable[ProposalLineItemChanges], found: dict[int, Any]) -> None:
+def _check_proposals(items: Iterable[ProposalLineItemChanges], by_id: dict[int, Any]) -> None:
     """A line item stays in its proposal: Ad Manager keeps it there without a word."""
     for at, item in enumerate(items):
-        if "proposal_id" in item.model_fields_set and item.proposal_id != found[item.id].proposalId:
+        if "proposal_id" in item.model_fields_set and item.proposal_id != by_id[item.id].proposalId:
             reason = (
                 f"proposalLineitems[{at}].proposalId: proposal line item {item.id} is of another"
                 " proposal"
@@ -100,5 +100,5 @@ def _check_proposals(items: Iterable[ProposalLineItemChanges], found: dict[int, 
             raise RequestRejectedError(SERVICE, "WRONG_PROPOSAL", reason, status=400)
 
 
-def _told(items: Iterable[Any]) -> ProposalLineItems:
-    return answered(ProposalLineItems, {"proposalLineitems": [plain(item) for item in items]})
+def _response(items: Iterable[Any]) -> ProposalLineItems:
+    return parse_answer(ProposalLineItems, {"proposalLineitems": [plain(item) for item in items]})

@@ -14,7 +14,7 @@ from seil.admanager.models import (
     UpdateProposal,
 )
 from seil.admanager.rest.buyers import Buyers
-from seil.admanager.rest.messages import answered
+from seil.admanager.rest.messages import parse_answer
 from seil.admanager.soap.pages import Finder, only, overlay
 from seil.admanager.soap.transport import Soap
 from seil.admanager.soap.values import action_of, packed, plain, statement
@@ -52,11 +52,11 @@ class Proposals:
         values["marketplaceInfo"]["buyerAccountId"] = self._buyers.account(
             new.marketplace_info.buyer_account_id
         )
-        made = self._soap.effect(_SERVICE, "createProposals", [packed(values, self._soap.zone)])
-        return answered(Proposal, plain(only(made, 1)[0]))
+        results = self._soap.effect(_SERVICE, "createProposals", [packed(values, self._soap.zone)])
+        return parse_answer(Proposal, plain(only(results, 1)[0]))
 
     def get(self, request: GetProposal) -> Proposal:
-        return answered(Proposal, plain(self._found(request.proposal_id)))
+        return parse_answer(Proposal, plain(self._proposal(request.proposal_id)))
 
     def update(self, request: UpdateProposal) -> Proposal:
         """Only what is given changes; again after a concurrent change."""
@@ -66,7 +66,7 @@ class Proposals:
         account = None if buyer is None else self._buyers.account(buyer)
 
         def once() -> Proposal:
-            proposal = self._found(request.proposal_id)
+            proposal = self._proposal(request.proposal_id)
             overlay(proposal, changes, self._soap.zone, but={"id", "marketplace_info"})
             if marketplace is not None:
                 info = proposal.marketplaceInfo
@@ -77,7 +77,7 @@ class Proposals:
                 if account is not None:
                     _set(proposal, "marketplaceInfo", "buyerAccountId", account)
             changed = self._soap.effect(_SERVICE, "updateProposals", [proposal])
-            return answered(Proposal, plain(only(changed, 1)[0]))
+            return parse_answer(Proposal, plain(only(changed, 1)[0]))
 
         return after_conflicts(self._attempts, once)
 
@@ -89,7 +89,7 @@ class Proposals:
         `retract` opens for edit what is with the buyer, and nothing else. A refusal says in
         which state the proposal was, as Google's reasons do not.
         """
-        proposal = self._found(request.proposal_id)
+        proposal = self._proposal(request.proposal_id)
         if request.action == "retract":
             _check_with_buyer(proposal)
         action = action_of(_ACTIONS, request.action, request.reason)
@@ -99,15 +99,15 @@ class Proposals:
         except RequestRejectedError as error:
             reason = f"{error.reason}; {_state(proposal)}"
             raise RequestRejectedError(SERVICE, error.code, reason, status=error.status) from error
-        return answered(NumChanges, plain(result))
+        return parse_answer(NumChanges, plain(result))
 
-    def _found(self, identity: int) -> Any:
+    def _proposal(self, identity: int) -> Any:
         with before_effect():
-            found = next(self._finder.where("id", identity), None)
-        if found is None:
+            match = next(self._finder.where("id", identity), None)
+        if match is None:
             reason = f"there is no proposal {identity}"
             raise RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)
-        return found
+        return match
 
 
 def _check_with_buyer(proposal: Any) -> None:

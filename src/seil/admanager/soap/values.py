@@ -39,13 +39,13 @@ def packed(value: Json, zone: str) -> Json:
         return value
     if "customFieldId" in value and "value" in value:
         return _custom_field(value)
-    found = {name: packed(part, zone) for name, part in value.items()}
-    if found.get("timeZoneId") == canonical_name(zone):
-        found["timeZoneId"] = zone
-    if "adUnitId" in found:  # A text in SOAP.
-        found["adUnitId"] = str(found["adUnitId"])
+    parts = {name: packed(part, zone) for name, part in value.items()}
+    if parts.get("timeZoneId") == canonical_name(zone):
+        parts["timeZoneId"] = zone
+    if "adUnitId" in parts:  # A text in SOAP.
+        parts["adUnitId"] = str(parts["adUnitId"])
     kind = _kind(value)
-    return {"xsi_type": kind, **found} if kind else found
+    return {"xsi_type": kind, **parts} if kind else parts
 
 
 def _kind(value: dict[str, Json]) -> str | None:
@@ -62,27 +62,27 @@ def _kind(value: dict[str, Json]) -> str | None:
 
 
 def _custom_field(value: dict[str, Json]) -> Json:
-    held = value["value"]["value"]
+    content = value["value"]["value"]
     kind = "TextValue"
-    if isinstance(held, bool):
+    if isinstance(content, bool):
         kind = "BooleanValue"
-    elif isinstance(held, int | float):
-        kind, held = "NumberValue", str(Decimal(str(held)).normalize())
+    elif isinstance(content, int | float):
+        kind, content = "NumberValue", str(Decimal(str(content)).normalize())
     return {
         "xsi_type": "CustomFieldValue",
         "customFieldId": value["customFieldId"],
-        "value": {"xsi_type": kind, "value": held},
+        "value": {"xsi_type": kind, "value": content},
     }
 
 
 def plain(value: Any) -> Json:
     """JSON of what the SOAP client gives, without what is not there."""
     if isinstance(value, CompoundValue):
-        found = {name: plain(value[name]) for name in dir(value)}
-        kept = {name: part for name, part in found.items() if part is not None}
-        if _type_name(value) == "NumberValue" and "value" in kept:
-            kept["value"] = float(kept["value"])
-        return kept
+        fields = {name: plain(value[name]) for name in dir(value)}
+        values = {name: part for name, part in fields.items() if part is not None}
+        if _type_name(value) == "NumberValue" and "value" in values:
+            values["value"] = float(values["value"])
+        return values
     if isinstance(value, list):
         return [plain(part) for part in value] or None
     return value

@@ -1,4 +1,4 @@
-"""What the edge may ask of a service. Each system has a list of its own, for both sides."""
+"""Operations that the edge can call on a service; each system declares its own list."""
 
 from __future__ import annotations
 
@@ -7,31 +7,35 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-__all__ = ["AnyOperation", "Operation", "changes", "reads"]
+__all__ = ["AnyOperation", "Operation", "RequestModel", "ResponseModel", "changes", "reads"]
 
-Asked = TypeVar("Asked", bound=BaseModel)
-Told = TypeVar("Told", bound=BaseModel)
+RequestModel = TypeVar("RequestModel", bound=BaseModel)
+ResponseModel = TypeVar("ResponseModel", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Operation(Generic[Asked, Told]):
+class Operation(Generic[RequestModel, ResponseModel]):
     """`name` begins with the system's name and a dot.
 
-    `effect` is True where the far end is changed: it must not be repeated blindly.
+    `effect` is True for an operation that changes the far end: it is not idempotent.
     """
 
     name: str
-    request: type[Asked]
-    response: type[Told]
+    request: type[RequestModel]
+    response: type[ResponseModel]
     effect: bool
 
 
 AnyOperation = Operation[Any, Any]
 
 
-def reads(name: str, request: type[Asked], response: type[Told]) -> Operation[Asked, Told]:
+def reads(
+    name: str, request: type[RequestModel], response: type[ResponseModel]
+) -> Operation[RequestModel, ResponseModel]:
     return Operation(name, request, response, effect=False)
 
 
-def changes(name: str, request: type[Asked], response: type[Told]) -> Operation[Asked, Told]:
+def changes(
+    name: str, request: type[RequestModel], response: type[ResponseModel]
+) -> Operation[RequestModel, ResponseModel]:
     return Operation(name, request, response, effect=True)

@@ -52,7 +52,7 @@ _turns: WeakValueDictionary[tuple[Any, str], asyncio.Lock] = WeakValueDictionary
 
 
 class BodyError(HTTPException):
-    """What is wrong with a body, as the caller is told. `retry_after` is in seconds."""
+    """A body's faults, as returned to the caller. `retry_after` is in seconds."""
 
     def __init__(self, *faults: Fault, status: int = 400, retry_after: float | None = None) -> None:
         super().__init__(status)
@@ -210,16 +210,16 @@ _Place = tuple["_Place | None", str | int]
 def _twice(value: Any, around: _Place | None) -> Iterator[_Place]:
     """Places, not texts: a long name around many others would be copied for each of them."""
     if isinstance(value, _Pairs):
-        seen: dict[str, int] = {}
-        for name, held in value:
+        counts: dict[str, int] = {}
+        for name, child in value:
             place: _Place = (around, name)
-            seen[name] = seen.get(name, 0) + 1
-            if seen[name] == 2:
+            counts[name] = counts.get(name, 0) + 1
+            if counts[name] == 2:
                 yield place
-            yield from _twice(held, place)
+            yield from _twice(child, place)
     elif isinstance(value, list):
-        for at, held in enumerate(value):
-            yield from _twice(held, (around, at))
+        for at, child in enumerate(value):
+            yield from _twice(child, (around, at))
 
 
 def _parts(place: _Place | None) -> list[str | int]:

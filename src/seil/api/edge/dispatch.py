@@ -1,4 +1,4 @@
-"""From the edge to a service: in time, once more where that is safe, and not to a dead one."""
+"""Calls services with a timeout, one retry where that is safe, and a circuit breaker."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ __all__ = ["Dispatch", "Limits"]
 _log = logging.getLogger(__name__)
 
 _BROKEN = (502, 504)
-# The downstream answers, if not as it should: leaving it alone would not help it.
+# The downstream is up but answers wrongly: opening the circuit would not help.
 _ALIVE = frozenset({"EC50202", "EC50204", "EC50208"})
 _TRIES = 2
 _PAUSE = 0.2
 
 
 class _BrokenError(Exception):
-    """Counts against the downstream; carries what the caller is told."""
+    """Counts as a failure of the downstream; carries the answer for the caller."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
@@ -61,8 +61,8 @@ class Limits:
 class Dispatch:
     """Hands calls to the downstream.
 
-    A system that failed `failures` times in a row gets none for `pause` seconds: its callers are
-    told so at once. After that one call at a time is a try, until one succeeds.
+    After `failures` consecutive failures a system's circuit opens for `pause` seconds: callers are
+    refused at once. Then one call at a time probes it until one succeeds.
     """
 
     def __init__(self, downstream: Downstream, limits: Limits) -> None:
@@ -76,7 +76,7 @@ class Dispatch:
         self._breakers.add_listener(self._note)
 
     async def answer(self, call: ServiceCall, *, repeatable: bool) -> Answer:
-        """`repeatable`: the operation has no effect, so that it may be tried again."""
+        """`repeatable`: the operation is a read, so it may be retried."""
         system = call.operation.partition(".")[0]
         if not remaining(self._limits.timeout):
             return no_time(system)
@@ -85,10 +85,10 @@ class Dispatch:
             return self._left_alone(system)
         try:
             async with _counting(breaker):
-                found = await self._traced(call, system, repeatable=repeatable)
-                if _is_broken(found):
-                    raise _BrokenError(found)
-                return found
+                reply = await self._traced(call, system, repeatable=repeatable)
+                if _is_broken(reply):
+                    raise _BrokenError(reply)
+                return reply
         except _BrokenError as broken:
             return broken.answer
         except OpenedState as opened:
@@ -112,9 +112,9 @@ class Dispatch:
                 carrier: dict[str, str] = {}
                 propagate.inject(carrier)
                 call = replace(call, traceparent=carrier.get("traceparent"))
-            found = await self._in_time(call, system, repeatable=repeatable)
-            span.set_attribute("seil.code", found.code)
-            return found
+            reply = await self._in_time(call, system, repeatable=repeatable)
+            span.set_attribute("seil.code", reply.code)
+            return reply
 
     async def _in_time(self, call: ServiceCall, system: str, *, repeatable: bool) -> Answer:
         limit = remaining(self._limits.timeout)
@@ -150,19 +150,19 @@ class Dispatch:
 @asynccontextmanager
 async def _counting(breaker: AsyncCircuitBreaker) -> AsyncIterator[None]:
     """The breaker; a call that was withdrawn or cancelled is no success for it and no failure."""
-    async with AsyncExitStack() as held:
-        await held.enter_async_context(breaker)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(breaker)
         try:
             yield
         except (asyncio.CancelledError, CallerLeftError):
-            held.pop_all()
+            stack.pop_all()
             if breaker.context.state == HALF_OPENED:
                 _open_again(breaker.context)
             raise
 
 
 def _open_again(context: Context) -> None:
-    """The try told nothing: the next call is one."""
+    """The probe was inconclusive: the next call is a probe."""
     opened = OpenedState(context.name)
     opened.opened_at = 0.0
     context.set_state(opened)
@@ -171,7 +171,7 @@ def _open_again(context: Context) -> None:
 
 
 def _is_broken(answer: Answer) -> bool:
-    """What was done in part is answered again from memory: the system is not asked then."""
+    """A partial outcome is replayed from the idempotency store, without a call to the system."""
     codes = {fault.code for fault in answer.errors}
     return answer.code in _BROKEN and answer.done is None and not _ALIVE & codes
 

@@ -227,8 +227,8 @@ class _Examples:
 
 
 def _kinds(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found: list[Mapping[str, Any]] = schema.get("anyOf", [schema])
-    return found
+    variants: list[Mapping[str, Any]] = schema.get("anyOf", [schema])
+    return variants
 
 
 def _with(example: Any, said: dict[str, str]) -> Any:

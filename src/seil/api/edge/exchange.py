@@ -32,9 +32,9 @@ _LONGEST_MESSAGE = 500
 
 @dataclass
 class Exchange:
-    """What is known of a request before anybody looks into its body.
+    """A request without its body.
 
-    Of a long path or method it keeps the beginning.
+    A long path or method is truncated.
     """
 
     method: str
@@ -98,8 +98,8 @@ class Exchange:
 
 
 def exchange_of(request: Request) -> Exchange:
-    found: Exchange = request.scope[_SCOPE_KEY]
-    return found
+    exchange: Exchange = request.scope[_SCOPE_KEY]
+    return exchange
 
 
 def _error(fault: Fault) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def _utf8(text: str) -> str:
-    r"""JSON can name half of a surrogate pair, UTF-8 cannot: it is told as \ud83d."""
+    r"""JSON can name half of a surrogate pair, UTF-8 cannot: it is written as \ud83d."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -59,23 +59,23 @@ def health_router(keys: KeySource, dispatch: Dispatch, checks: Mapping[str, Chec
         needed.
         """
         # Not in the loop: a secret may be read over the network.
-        told = [asyncio.to_thread(_told, name, check) for name, check in checks.items()]
-        found = dict(zip(checks, await asyncio.gather(*told), strict=True))
-        found |= dict.fromkeys(dispatch.open(), "left alone after failures")
+        probes = [asyncio.to_thread(_probe, name, check) for name, check in checks.items()]
+        states = dict(zip(checks, await asyncio.gather(*probes), strict=True))
+        states |= dict.fromkeys(dispatch.open(), "left alone after failures")
         try:
             await keys.check()
-            found["tokens"] = "ok"
+            states["tokens"] = "ok"
         except KeysUnavailableError as error:
-            found["tokens"] = str(error)
-        fine = all(text == "ok" for text in found.values())
+            states["tokens"] = str(error)
+        fine = all(text == "ok" for text in states.values())
         status = "ok" if fine else "failing"
-        return plain({"status": status, "checks": found}, status=200 if fine else 503)
+        return plain({"status": status, "checks": states}, status=200 if fine else 503)
 
     return router
 
 
-def _told(name: str, check: Check) -> str:
-    """Anybody may ask: where a secret is kept is for the log."""
+def _probe(name: str, check: Check) -> str:
+    """The endpoint is public, so where a secret is kept goes to the log only."""
     try:
         check()
     except SeilError as error:

@@ -32,13 +32,13 @@ def install(app: FastAPI) -> None:
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
     exchange = exchange_of(request)
-    for found in error.errors():
-        if found["type"] == "json_invalid":
-            reason = found.get("ctx", {}).get("error", found["msg"])
+    for problem in error.errors():
+        if problem["type"] == "json_invalid":
+            reason = problem.get("ctx", {}).get("error", problem["msg"])
             return exchange.refused(400, "EC40002", f"The body is not JSON: {reason}")
-        if found["type"] == "missing" and tuple(found["loc"]) == ("body",):
+        if problem["type"] == "missing" and tuple(problem["loc"]) == ("body",):
             return exchange.refused(400, "EC40003", "The request has no body")
-        if tuple(found["loc"]) == ("body",) and not _json(request):
+        if tuple(problem["loc"]) == ("body",) and not _json(request):
             text = f"Content-Type has to be application/json (given: {_content_type(request)})"
             return exchange.refused(400, "EC40004", text)
     return exchange.failure(Answer(400, errors=faults_of(error.errors())))

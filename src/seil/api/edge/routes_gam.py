@@ -234,8 +234,8 @@ def _proposals(router: APIRouter, send: Sender) -> None:
         """
         values = await beside(request, partial(values_of, body)) if body else {}
         if action is not None:
-            told = {"proposalId": proposalid, "action": action}
-            return await send.composed(request, gam.PROPOSAL_ACTION, values | told, key=key)
+            path_values = {"proposalId": proposalid, "action": action}
+            return await send.composed(request, gam.PROPOSAL_ACTION, values | path_values, key=key)
         if not values:
             text = "The request has neither a body with changes nor an action"
             return exchange_of(request).refused(400, "EC40003", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import Header, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from seil.api.calls import Answer, ServiceCall, too_long
 from seil.api.contract.envelope import Success
-from seil.api.contract.operation import AnyOperation, Operation
+from seil.api.contract.operation import AnyOperation, Operation, RequestModel
 from seil.api.departures import CallerLeftError
 from seil.api.edge.bodies import beside
 from seil.api.edge.dispatch import Dispatch
@@ -23,7 +23,6 @@ from seil.api.faults import validation_faults
 
 __all__ = ["IdempotencyKey", "Sender", "success", "values_of"]
 
-Asked = TypeVar("Asked", bound=BaseModel)
 
 IdempotencyKey = Annotated[
     str | None,
@@ -48,13 +47,13 @@ class Sender:
     async def __call__(
         self,
         request: Request,
-        operation: Operation[Asked, Any],
-        body: Asked,
+        operation: Operation[RequestModel, Any],
+        body: RequestModel,
         *,
         key: str | None = None,
     ) -> Response:
         _known_parameters(request)
-        return await self._sent(request, operation, body, key)
+        return await self._send(request, operation, body, key)
 
     async def composed(
         self,
@@ -71,9 +70,9 @@ class Sender:
         except ValidationError as error:
             answer = Answer(400, errors=validation_faults(error))
             return exchange_of(request).failure(answer)
-        return await self._sent(request, operation, body, key)
+        return await self._send(request, operation, body, key)
 
-    async def _sent(
+    async def _send(
         self, request: Request, operation: AnyOperation, body: BaseModel, key: str | None
     ) -> Response:
         exchange = exchange_of(request)
@@ -87,15 +86,15 @@ class Sender:
             idempotency_key=key,
         )
         try:
-            found = await self._dispatch.answer(call, repeatable=not operation.effect)
+            reply = await self._dispatch.answer(call, repeatable=not operation.effect)
         except CallerLeftError:
             return Response(status_code=CALLER_LEFT)
-        if found.code == 200 and found.data is not None:
-            response = exchange.success(found.data)
+        if reply.code == 200 and reply.data is not None:
+            response = exchange.success(reply.data)
             if not (reason := exchange.too_long(bytes(response.body))):
                 return response
-            found = too_long(operation.name, reason, effect=operation.effect)
-        return exchange.failure(found)
+            reply = too_long(operation.name, reason, effect=operation.effect)
+        return exchange.failure(reply)
 
 
 def values_of(body: BaseModel) -> dict[str, Any]:
@@ -115,18 +114,18 @@ def _known_parameters(request: Request) -> None:
     if not request.scope["query_string"]:
         return
     route: APIRoute = request.scope["route"]
-    known = {field.alias for field in route.dependant.query_params}
-    takes = f"it takes {', '.join(sorted(known))}" if known else "the route takes none"
+    parameters = {field.alias for field in route.dependant.query_params}
+    takes = f"it takes {', '.join(sorted(parameters))}" if parameters else "the route takes none"
     counts = Counter(name for name, _ in request.query_params.multi_items())
     wrong = [
         {"type": "extra_forbidden", "loc": ("query", name), "msg": f"is unknown: {takes}"}
         for name in counts
-        if name not in known
+        if name not in parameters
     ]
     wrong += [
         {"type": "too_many", "loc": ("query", name), "msg": "is given more than once"}
         for name, count in counts.items()
-        if name in known and count > 1
+        if name in parameters and count > 1
     ]
     if wrong:
         raise RequestValidationError(wrong)

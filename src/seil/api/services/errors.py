@@ -36,14 +36,14 @@ _LONGEST_REASON = 1000
 class Effect(Enum):
     """Of a request: the answer says all of it, nothing was done, or nobody knows."""
 
-    TOLD = auto()
+    FINAL = auto()
     NONE = auto()
     UNKNOWN = auto()
 
 
 def effect_of(error: SeilError) -> Effect:
     if isinstance(error, PartialOutcomeError | UncountedError):
-        return Effect.TOLD
+        return Effect.FINAL
     return Effect.UNKNOWN if error.in_doubt else Effect.NONE
 
 
@@ -85,28 +85,28 @@ def _refusal(error: SeilError, system: str) -> Answer:
     retry_after = None
     match error:
         case RequestRejectedError(status=404):
-            told = (404, "EC40402", error.reason)
+            parts = (404, "EC40402", error.reason)
         case RequestRejectedError(status=409) | ConflictError():
-            told = (409, "EC40901", error.message)
+            parts = (409, "EC40901", error.message)
         case RequestRejectedError():
-            told = (400, "EC40010", error.reason)
+            parts = (400, "EC40010", error.reason)
         case NotSentError():
-            told = (424, "EC42401", "Not sent, since what was to come before it failed")
+            parts = (424, "EC42401", "Not sent, since what was to come before it failed")
         case TooSlowError():
-            told = (504, "EC50401", f"{system} did not answer in time")
+            parts = (504, "EC50401", f"{system} did not answer in time")
         case UnexpectedAnswerError():
-            told = (502, "EC50202", error.message)
+            parts = (502, "EC50202", error.message)
         case ThrottledError():
             retry_after = error.retry_after or _THROTTLED_SECONDS
-            told = (429, "EC42902", f"{system} refuses more calls for now: {error.reason}")
+            parts = (429, "EC42902", f"{system} refuses more calls for now: {error.reason}")
         case UnavailableError():
             retry_after = error.retry_after
-            told = (502, _DOWN, f"{system} is not available: {error.reason}")
+            parts = (502, _DOWN, f"{system} is not available: {error.reason}")
         case AbortError():
-            told = (502, "EC50204", f"{system} does not accept our settings")
+            parts = (502, "EC50204", f"{system} does not accept our settings")
         case _:
-            told = (502, _DOWN, f"{system} is not available")
-    code, fault, text = told
+            parts = (502, _DOWN, f"{system} is not available")
+    code, fault, text = parts
     return Answer(code, errors=(Fault(fault, text),), retry_after=retry_after)
 
 

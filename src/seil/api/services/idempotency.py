@@ -1,4 +1,4 @@
-"""Requests that were seen before: an Idempotency-Key makes an effect happen once.
+"""Idempotency keys: repeating a request with its key changes nothing again.
 
 The key is claimed before the external call and settled after it, where the effect is: the edge may
 have given up by then. https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
@@ -49,7 +49,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """What is known of a key: `fingerprint` and `answer` are those of the call that claimed it."""
+    """The state of a key: `fingerprint` and `answer` are those of the call that claimed it."""
 
     state: State
     fingerprint: str = ""
@@ -74,7 +74,7 @@ class IdempotencyStore(Protocol):
         ...
 
     def doubt(self, key: str) -> None:
-        """The outcome is not known: the key is not free again."""
+        """Marks the outcome as unknown: the key is not released."""
         ...
 
     def release(self, key: str) -> None:
@@ -121,21 +121,21 @@ class SqliteStore:
         now = self._clock()
         with self._lock, _Transaction(self._connection) as run:
             run("delete from request where claimed_at < ?", now - self._age)
-            found = run(
+            row = run(
                 "select fingerprint, state, answer, owner, ends_at from request where key = ?", key
             ).fetchone()
-            if found is None:
+            if row is None:
                 run(_CLAIM, key, fingerprint, now, self._presence.name, now + lease)
                 self._running.add(key)
                 return Claim(State.CLAIMED, fingerprint)
-            known, state, answer, owner, ends_at = found
+            mark, state, answer, owner, ends_at = row
             if state == State.RUNNING and not (now <= ends_at and self._runs(key, owner)):
                 state = State.UNKNOWN
-        return Claim(State(state), known, Answer.from_json(json.loads(answer)) if answer else None)
+        return Claim(State(state), mark, Answer.from_json(json.loads(answer)) if answer else None)
 
     def settle(self, key: str, answer: Answer) -> None:
-        told = json.dumps(answer.to_json())
-        self._end(key, "update request set answer = ?, state = 'done' where key = ?", told)
+        answer_json = json.dumps(answer.to_json())
+        self._end(key, "update request set answer = ?, state = 'done' where key = ?", answer_json)
 
     def doubt(self, key: str) -> None:
         self._end(key, "update request set state = 'unknown' where key = ?")

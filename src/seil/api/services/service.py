@@ -1,17 +1,17 @@
-"""Runs operations with a system's client, and says in the contract's codes what came of it."""
+"""Runs operations with a system's client and answers with the contract's codes."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from opentelemetry import propagate, trace
 from pydantic import BaseModel, ValidationError
 
 from seil.api.calls import Answer, Fault, ServiceCall
-from seil.api.contract.operation import AnyOperation, Operation
+from seil.api.contract.operation import AnyOperation, Operation, RequestModel, ResponseModel
 from seil.api.faults import validation_faults
 from seil.api.services.errors import Effect, answer_of, effect_of
 from seil.api.services.idempotency import IdempotencyStore, State, fingerprint, key_of
@@ -24,24 +24,25 @@ __all__ = ["Served", "Service", "served"]
 _log = logging.getLogger(__name__)
 _tracer = trace.get_tracer("seil.api")
 
-Asked = TypeVar("Asked", bound=BaseModel)
-Told = TypeVar("Told", bound=BaseModel)
 Handler = Callable[[Any], BaseModel]
 Served = tuple[AnyOperation, Handler]
 
-# A call that runs longer than so beyond its time has died, or hangs.
+# A call that runs this much past its deadline has died or hangs.
 _GRACE_SECONDS = 5.0
 
 
-def served(operation: Operation[Asked, Told], handler: Callable[[Asked], Told]) -> Served:
-    """`handler` does the operation, or raises SeilError."""
+def served(
+    operation: Operation[RequestModel, ResponseModel],
+    handler: Callable[[RequestModel], ResponseModel],
+) -> Served:
+    """`handler` runs the operation or raises SeilError."""
     return operation, handler
 
 
 class Service:
     """The operations of one system.
 
-    Calls out have `seconds` in all, or what the edge still waits where that is less.
+    Outbound calls share a deadline of `seconds`, or of the edge's remaining time if that is less.
     """
 
     def __init__(
@@ -53,29 +54,29 @@ class Service:
         seconds: float = 25,
     ) -> None:
         self.system = system
-        self._operations = {found[0].name: found for found in operations}
+        self._operations = {entry[0].name: entry for entry in operations}
         self._keys = keys
         self._seconds = seconds
 
     def changes(self, operation: str) -> bool:
-        """Whether it has an effect that must not be repeated blindly."""
+        """Whether `operation` is known and changes the far end."""
         return operation in self._operations and self._operations[operation][0].effect
 
     def run(self, call: ServiceCall) -> Answer:
-        """Never raises: what goes wrong is in the answer."""
+        """Never raises: errors are in the answer."""
         context = propagate.extract({"traceparent": call.traceparent} if call.traceparent else {})
         begun = time.perf_counter()
-        # An operation that there is not would be a span name of the caller's making.
-        known = call.operation if call.operation in self._operations else "unknown operation"
+        # An unknown name would let the caller choose span names.
+        span_name = call.operation if call.operation in self._operations else "unknown operation"
         with (
             correlation(call.correlation_id),
             deadline(self._seconds),
             deadline(call.seconds),
             _tracer.start_as_current_span(
-                f"run {known}", context=context, kind=trace.SpanKind.SERVER
+                f"run {span_name}", context=context, kind=trace.SpanKind.SERVER
             ) as span,
         ):
-            answer = self._answered(call)
+            answer = self._answer(call)
             span.set_attribute("seil.code", answer.code)
             _log.info(
                 "%s %d",
@@ -91,12 +92,12 @@ class Service:
             )
             return answer
 
-    def _answered(self, call: ServiceCall) -> Answer:
-        found = self._operations.get(call.operation)
-        if found is None:
+    def _answer(self, call: ServiceCall) -> Answer:
+        entry = self._operations.get(call.operation)
+        if entry is None:
             text = f"{self.system} has no operation {call.operation}"
             return _fault(404, "EC40401", text)
-        operation, handler = found
+        operation, handler = entry
         try:
             request = operation.request.model_validate(call.request)
         except ValidationError as error:
@@ -123,13 +124,13 @@ class Service:
         try:
             self._keep(key, answer, effect)
         except SeilError as error:
-            # It has happened, and the caller gets to know. A repeat is told that nobody knows.
+            # The caller still gets the outcome; a repeat of the key gets EC40903.
             _log.error("what came of %s cannot be kept: %s", call.operation, error)
         return answer
 
     def _keep(self, key: str, answer: Answer, effect: Effect) -> None:
         match effect:
-            case Effect.TOLD:
+            case Effect.FINAL:
                 self._keys.settle(key, answer)
             case Effect.NONE:
                 self._keys.release(key)
@@ -154,11 +155,11 @@ class Service:
             _log.exception("%s broke", operation.name)
             text = f"{operation.name} failed unexpectedly"
             return _fault(500, "EC50001", text), Effect.UNKNOWN
-        return Answer(200, data), Effect.TOLD
+        return Answer(200, data), Effect.FINAL
 
 
 def _loggable(error: SeilError) -> str:
-    """Without the far end's reasons: they quote the caller's words, which are for no log."""
+    """Omits the far end's reasons: they quote the caller's data, which is not logged."""
     match error:
         case RequestRejectedError():
             return f"{error.service} refused the request: {error.code}"
