@@ -44,6 +44,9 @@ class Site:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._open.close()
 
     @cached_property
@@ -224,3 +227,13 @@ class Site:
         from seil.warehouse import publish
 
         return publish(self.settings.warehouse)
+
+
+def open_site(config: str | Path | None = None) -> Site:
+    """The site of this seil.toml; by default, of the one that the commands take.
+
+    Raises ConfigurationError.
+    """
+    from seil.settings import load_settings
+
+    return Site(load_settings(Path(config) if config is not None else None))

@@ -89,7 +89,7 @@ class SiteStatus:
 
 
 def site_status(
-    site: Site, names: Sequence[str], *, states: Sequence[FileState] = NEEDING_ATTENTION
+    site: Site, names: Sequence[str] = (), *, states: Sequence[FileState] = NEEDING_ATTENTION
 ) -> SiteStatus:
     chosen = site.catalog.select(names)
     flows = flow_statuses(site, chosen)
