@@ -10,6 +10,9 @@ import duckdb
 import pytest
 from tests.upgrade.conftest import OldSite
 
+from seil.lake import Lake
+from seil.sf_to_dw.lock import run_lock
+
 _LEDGER = "SELECT object, flow_run_id, mode, balanced FROM seil.ledger ORDER BY ALL"
 _LIVE = "SELECT id FROM salesforce.{table} WHERE NOT isdeleted ORDER BY id"
 
@@ -109,3 +112,12 @@ def test_values_kept_otherwise_before_are_refused_until_a_rebuild(
     assert "seil rebuild" in refused.stderr
     assert old_site.seil("rebuild").returncode == 0
     assert old_site.seil("load").returncode == 0
+
+
+def test_documents_stay_while_a_run_of_the_earlier_version_needs_them(old_site: OldSite) -> None:
+    before = old_site.documents("decisions")
+    lake = Lake.at((old_site.folder / "seil-data/lake").as_uri(), env="dev", project="seil")
+    with run_lock(lake):
+        refused = old_site.seil("load")
+    assert refused.returncode == 5, refused.stderr
+    assert old_site.documents("decisions") == before != {}

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 from seil.lake.site_layout import migrate, site_layout
 from seil.state.decisions import Decision, insert
 from seil.state.runs import RunRecord, store_run
-from seil.state.schema import SET_META
+from seil.state.schema import meta_value, set_meta
 from seil.state.troubles import Trouble, store_trouble
 
 if TYPE_CHECKING:
     from seil.lake import Lake
     from seil.state import State
-    from seil.state.database import Database, Transaction
 
 _DECISIONS = "decisions/"
 _LAST_RUN = "health/last_run.json"
@@ -40,12 +39,14 @@ class _Documents:
     keys: list[str] = field(default_factory=list)
 
 
+def is_adopted(state: State) -> bool:
+    return meta_value(state.database, _ADOPTED) == _DONE
+
+
 def adopt(lake: Lake, state: State) -> None:
-    """For who is about to write; safe to repeat, and to be killed in. The documents go once what
-    they say is in the state.
+    """With the run lock held; safe to repeat, and to be killed in. The documents go once what they
+    say is in the state.
     """
-    if _mark(state.database) == _DONE:
-        return
     documents = _read(lake)
     _take_over(documents, state)
     if site_layout(lake) is not None:
@@ -53,7 +54,7 @@ def adopt(lake: Lake, state: State) -> None:
     for key in documents.keys:
         lake.staging.delete(key)
     with state.database.transaction() as transaction:
-        transaction.execute(SET_META, name=_ADOPTED, value=_DONE)
+        set_meta(transaction, _ADOPTED, _DONE)
 
 
 def adopt_for_reading(lake: Lake, state: State) -> None:
@@ -63,7 +64,7 @@ def adopt_for_reading(lake: Lake, state: State) -> None:
 
 def _take_over(documents: _Documents, state: State) -> None:
     with state.database.transaction() as transaction:
-        if _mark(transaction):
+        if meta_value(transaction, _ADOPTED):
             return
         for name, decisions in documents.decisions.items():
             insert(transaction, name, decisions)
@@ -71,12 +72,7 @@ def _take_over(documents: _Documents, state: State) -> None:
             store_run(transaction, run)
         for trouble in documents.troubles:
             store_trouble(transaction, trouble)
-        transaction.execute(SET_META, name=_ADOPTED, value=_TAKEN_OVER)
-
-
-def _mark(reader: Database | Transaction) -> str:
-    rows = reader.rows("SELECT value FROM meta WHERE name = :name", name=_ADOPTED)
-    return str(rows[0][0]) if rows else ""
+        set_meta(transaction, _ADOPTED, _TAKEN_OVER)
 
 
 def _read(lake: Lake) -> _Documents:

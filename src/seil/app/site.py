@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -74,22 +74,34 @@ class Site:
 
     @cached_property
     def state(self) -> State:
-        """What an earlier layout kept in the lake is taken over first."""
-        from seil.app.adoption import adopt
-        from seil.state import open_state
+        """What an earlier layout kept in the lake is taken over first, under the run lock.
 
-        state = self._open.enter_context(open_state(self.settings.state))
-        adopt(self.lake, state)
+        Raises AlreadyRunningError where a run of the earlier version still needs it.
+        """
+        from seil.app.adoption import adopt, is_adopted
+        from seil.sf_to_dw.lock import run_lock
+
+        state = self._stored_state
+        if not is_adopted(state):
+            is_held = self.lake.fence.token is not None
+            with nullcontext() if is_held else run_lock(self.lake):
+                adopt(self.lake, state)
         return state
 
     @cached_property
+    def _stored_state(self) -> State:
+        from seil.state import open_state
+
+        return self._open.enter_context(open_state(self.settings.state))
+
+    @cached_property
     def state_to_read(self) -> State:
-        """Looking at a site makes no state."""
+        """Looking at a site makes no state, and takes nothing over."""
         from seil.app.adoption import adopt_for_reading
         from seil.state import is_stored, state_in_memory
 
         if is_stored(self.settings.state):
-            return self.state
+            return self._stored_state
         state = self._open.enter_context(state_in_memory())
         adopt_for_reading(self.lake, state)
         return state

@@ -1,8 +1,9 @@
-"""SELECTs that give a built table's rows to whoever writes them to files."""
+"""A built table's rows, streamed to whoever writes them to files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from seil.warehouse.tables import TableName
 
 
-def export_select(
+def export_rows(
     warehouse: Warehouse, table: TableName, columns: Sequence[str | None], *, line_of: str = ""
-) -> str:
+) -> AbstractContextManager[pa.RecordBatchReader]:
     """The columns in their order, None for a null; decimals as text with all their places.
 
     Ordered by every column, so that the same rows make the same file. With `line_of`, rows that
@@ -36,7 +37,7 @@ def export_select(
         rows=_distinct(table, columns, line_of) if line_of else quote(table),
         order=join(", ", filled),
     )
-    return render(select, warehouse.dialect, place=f"the export of {table}")
+    return warehouse.stream(render(select, warehouse.dialect, place=f"the export of {table}"))
 
 
 def has_rows(warehouse: Warehouse, table: TableName) -> bool:

@@ -24,7 +24,7 @@ import yaml
 
 from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.lake import Bucket
-from seil.modeling.export import export_select, has_rows
+from seil.modeling.export import export_rows, has_rows
 from seil.modeling.names import name_problem
 from seil.observe.progress import SILENT, Progress, Step
 from seil.warehouse.protocol import TableName
@@ -124,8 +124,7 @@ def _write(warehouse: Warehouse, feed: Feed, file: IO[bytes], step: Step) -> int
     file.write(_csv([list(feed.columns)]))
     rows = 0
     columns, table = list(feed.columns.values()), TableName("", feed.table)
-    select = export_select(warehouse, table, columns, line_of=feed.line_of)
-    with warehouse.stream(select) as batches:
+    with export_rows(warehouse, table, columns, line_of=feed.line_of) as batches:
         for batch in batches:
             texts = [_texts(column) for column in batch.columns]
             file.write(_csv(zip(*texts, strict=True)))

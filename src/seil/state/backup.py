@@ -6,6 +6,7 @@ So a state on PostgreSQL can be restored into a file, and the other way round.
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 
 from seil.errors import StateError
 from seil.state.database import Database, Transaction
-from seil.state.schema import META_OF_ITS_OWN, TABLES
+from seil.state.schema import META_OF_ITS_OWN, TABLES, VERSION
 from seil.state.sqlite import SqliteDatabase
 
 _ALL_TABLES = ("meta", *TABLES)
@@ -57,6 +58,7 @@ def restore(database: Database, source: Path, *, replace: bool = False) -> dict[
     """
     if not source.is_file():
         raise StateError(str(source), "read", "no such file")
+    _check_backup(source)
     with _opened_copy(source) as copy, database.transaction() as destination:
         held = [name for name in TABLES if _count(destination, name)]
         if held and not replace:
@@ -71,6 +73,22 @@ def restore(database: Database, source: Path, *, replace: bool = False) -> dict[
         with copy.snapshot() as origin:
             _copy(copy, origin, destination)
         return {name: _count(destination, name) for name in TABLES}
+
+
+def _check_backup(source: Path) -> None:
+    """An empty file would become an empty state, and a restore of it would delete everything."""
+    reason = "it is no backup of a state"
+    try:
+        with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as file:
+            row = file.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
+        if row and int(row[0]) <= VERSION:
+            return
+        if row:
+            reason = f"a later version of SEIL wrote it: {row[0]}, this one knows {VERSION}"
+    except (sqlite3.Error, ValueError):
+        pass
+    hint = "`seil state backup FILE` makes one; nothing was changed here"
+    raise StateError(str(source), "restore", reason, hint=hint)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from seil import __version__
 from seil.errors import NewerSiteError
-from seil.state.database import Row, Transaction
+from seil.state.database import Database, Row, Transaction
 
 MIGRATIONS = (
     """
@@ -117,3 +117,13 @@ def migrate(place: str, transaction: Transaction) -> None:
 
 def read_meta(rows: Callable[[str], list[Row]]) -> list[Row]:
     return rows(_GET_META)
+
+
+def meta_value(reader: Database | Transaction, name: str) -> str:
+    """Empty where there is none."""
+    rows = reader.rows("SELECT value FROM meta WHERE name = :name", name=name)
+    return str(rows[0][0]) if rows else ""
+
+
+def set_meta(transaction: Transaction, name: str, value: str) -> None:
+    transaction.execute(SET_META, name=name, value=value)
