@@ -100,17 +100,13 @@ def test_a_file_that_is_no_backup_changes_nothing(state: State, tmp_path: Path, 
     assert contents(state) == before
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"SQLite format 3\0", b"no database at all" * 100],
-    ids=["empty", "cut", "text"],
-)
-def test_a_file_that_is_no_backup_changes_nothing(
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0"], ids=["empty", "cut"])
+def test_an_empty_or_cut_backup_changes_nothing(
     state: State, tmp_path: Path, content: bytes
 ) -> None:
     filled(state)
     before = contents(state)
     (tmp_path / "backup").write_bytes(content)
-    with pytest.raises(StateError, match=r"backup: it is no backup of a state"):
+    with pytest.raises(StateError, match="it is no backup of a state"):
         restore(state.database, tmp_path / "backup", replace=True)
     assert contents(state) == before
