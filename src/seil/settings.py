@@ -176,10 +176,8 @@ class EventSettings(_Section):
 
 def _state_url(value: str) -> str:
     parts = urlsplit(value)
-    if value and (parts.scheme not in ("sqlite", "postgresql") or not parts.path):
-        raise ValueError("it is sqlite:<file>, or postgresql://<user>@<host>/<database>")
-    if parts.password is not None:
-        raise ValueError("a password does not belong in it: set [state] password to a reference")
+    if value and (parts.scheme != "sqlite" or not parts.path):
+        raise ValueError("it is sqlite:<file>")
     return value
 
 
@@ -190,7 +188,6 @@ class StateSettings(_Section):
         "",
         description="sqlite:<file>; default: state.sqlite beside the journal.",
     )
-    password: Secret | None = Field(None, description="The password, for postgresql.")
     keep: Duration = Field(timedelta(days=90), description="Runs' reports are kept this long.")
     keep_runs: int = Field(10_000, ge=1, description="The most runs whose reports are kept.")
     log_lines: int = Field(
@@ -632,8 +629,6 @@ def _anchored(settings: Settings, base: Path) -> Settings:
 
 
 def _state_place(url: str, base: Path, journal: Path) -> str:
-    scheme, _, rest = url.partition(":")
-    if scheme == "postgresql":
-        return url
+    rest = url.partition(":")[2]
     file = base / rest.removeprefix("//") if rest else journal.with_name("state.sqlite")
     return f"sqlite:{file}"

@@ -35,7 +35,7 @@ def open_port() -> Iterator[int]:
 @pytest.mark.parametrize(
     ("config", "name", "state", "detail"),
     [
-        ("", "folders", "ok", "journal, warehouse, feed can be written"),
+        ("", "folders", "ok", "journal, state, warehouse, feed can be written"),
         ("[warehouse]\nmemory = '900TB'", "memory", "fail", "memory is 900TB, this machine has "),
         ("[warehouse]\nmemory = '64MB'", "memory", "warn", "a build needs 256MB"),
         ("[warehouse]\nthreads = 5000", "threads", "warn", "threads is 5,000, this machine has"),

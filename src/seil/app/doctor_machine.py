@@ -99,7 +99,9 @@ def _places(site: Site) -> Iterator[Check]:
     """Every place that SEIL writes apart from the lake, which is tried by writing."""
     settings, wrong = site.settings, 0
     kind, _, location = settings.warehouse.url.partition(":")
+    state = Path(settings.state.url.partition(":")[2])
     places = [("journal", "[events] journal", settings.events.journal)]
+    places.append(("state", "[state] url", state))
     if kind == "duckdb":
         places.append(("warehouse", "[warehouse] url", Path(location)))
     feed = urlsplit(settings.feed.url)

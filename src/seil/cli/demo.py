@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seil.app import steps
 from seil.app.site import Site
 from seil.cli.demo_folder import MARK, DemoFolder
 from seil.cli.demo_ledger import show_ledger
@@ -121,8 +122,7 @@ class Demo:
 
     def _pipeline(self) -> RunReport:
         with Site(load_settings(self.folder.config)) as site, self.shown() as progress:
-            objects = site.catalog.select([])
-            return site.pipeline.run(objects, progress=progress)
+            return steps.run(site, progress=progress)
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:

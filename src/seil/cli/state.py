@@ -36,7 +36,7 @@ def restore(
         bool, typer.Option("--replace", help="Put it in the place of what the state holds.")
     ] = False,
 ) -> int:
-    """Put a backup back, into a state of either kind; no run may be under way."""
+    """Put a backup back, into the state; no run may be under way."""
     with opened(call) as site:
         counts = backups.restore(site, file, replace=replace)
     _show(call, file, counts, "was restored:")

@@ -1,7 +1,4 @@
-"""A copy of the whole state in one file, and back from it: always a SQLite state, of either engine.
-
-So a state on PostgreSQL can be restored into a file, and the other way round.
-"""
+"""A copy of the whole state in one file, and back from it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from seil.errors import ConfigurationError, Problem
 from seil.sqlite_file import IN_MEMORY
 from seil.state.decisions import Decisions
 from seil.state.runs import RunStore
@@ -53,11 +52,7 @@ class State:
 
 def open_state(settings: StateSettings) -> State:
     """Connects at first use."""
-    scheme, _, rest = settings.url.partition(":")
-    if scheme == "sqlite":
-        return State(SqliteDatabase(Path(rest)))
-    problem = Problem("state.url", f"{scheme} is not supported yet", "name a file: sqlite:<file>")
-    raise ConfigurationError([problem])
+    return State(SqliteDatabase(Path(settings.url.partition(":")[2])))
 
 
 def is_stored(settings: StateSettings) -> bool:
