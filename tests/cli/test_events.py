@@ -152,7 +152,7 @@ def test_dead_letters_are_listed_and_redelivered(seil: Seil, journal: Journal) -
     assert listed.out.count("ValueError: odd file") == 2
     assert seil("events", "dead", "--subscriber", "other").code == 0
 
-    assert seil("events", "redeliver", "1").out == "1 dead letter(s) will be delivered again.\n"
+    assert seil("events", "redeliver", "1").out == "1 dead letter will be delivered again.\n"
     assert [
         letter["waiting"] for letter in seil("events", "dead", "--json").json["dead_letters"]
     ] == [True, False]

@@ -82,7 +82,7 @@ def test_ingest_takes_the_good_and_names_the_rest(seil: Seil, exported: Path) ->
     assert ran.code == 1
     assert "Import: 3 files copied in, 0 known before" in ran.out
     assert f"left where it is: {exported}/notes.txt: is not Parquet" in ran.out
-    assert "Ingest: 2 files taken in, 4 rows curated, 0 set aside, 1 files rejected" in ran.out
+    assert "Ingest: 2 files taken in, 4 rows curated, 0 set aside, 1 file rejected" in ran.out
     assert "the file is not Parquet: it begins with b'garb'" in ran.out
     again = seil("ingest", "--from", str(exported / "Order.parquet"))
     assert "Import: 0 files copied in, 1 known before" in again.out
@@ -151,7 +151,7 @@ def test_load_and_build_report_what_they_did(seil: Seil, exported: Path) -> None
     loaded = seil("load", "order")
     assert (loaded.code, loaded.out.splitlines()[0]) == (
         0,
-        "Load: 1 files, 2 rows: 2 inserted",
+        "Load: 1 file, 2 rows: 2 inserted",
     )
     [entry] = [entry for entry in seil("load", "--json").json["objects"] if entry["files"]]
     assert (entry["object"], entry["inserted"], entry["errors"]) == ("Account", 2, [])
@@ -215,6 +215,11 @@ def test_query_prints_wide_rows_a_line_a_value(seil: Seil, loaded: Path) -> None
     assert out[1].split() == ["id", "001A"]
 
 
+def test_query_takes_what_duckdb_runs_as_several_statements(seil: Seil, loaded: Path) -> None:
+    sql = "PIVOT (SELECT 'x' AS b, 2 AS n) ON b USING max(n)"
+    assert seil("query", sql, "--json").json["rows"] == [{"x": 2}]
+
+
 def test_query_reads_stdin(loaded: Path) -> None:
     from typer.testing import CliRunner
 
@@ -230,6 +235,7 @@ def test_query_reads_stdin(loaded: Path) -> None:
         (["query", "SELEC 1"], 2, 'syntax error at or near "SELEC"'),
         (["query", "SELECT * FROM sales_order"], 2, "Table with name sales_order does not exist"),
         (["query", "DROP TABLE sales_orders"], 2, "read-only mode"),
+        (["query", "SELECT 1; SELECT 2"], 2, "it holds 2 queries; run them one by one"),
         (["query", "SELECT * FROM read_csv('/etc/passwd')"], 2, "disabled"),
         (["query", "SELECT 1", "--csv", "--json"], 2, "--csv or --json, not both"),
         (["build", "sales_order"], 2, "did you mean"),

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -356,6 +357,31 @@ def test_schema_diff_does_not_judge_what_was_never_read(seil: Seil, org: OrgServ
     assert told.out.splitlines() == [
         "Never read, so there is nothing to compare: Account, Order. `seil run` reads them."
     ]
+
+
+def test_schema_accept_says_that_nothing_has_changed(seil: Seil, org: OrgServer) -> None:
+    seil("extract", "Order", "--quiet")
+    accepted = seil("schema", "accept", "Order")
+    assert (accepted.code, accepted.out) == (
+        0,
+        "Nothing to accept: the fields of Order are as they were last read.\n",
+    )
+    assert seil("schema", "accept", "Order", "--json").json["decisions"] == []
+
+
+def test_doctor_reads_the_warehouse_beside_another_reader(
+    seil: Seil, org: OrgServer, home: Path
+) -> None:
+    seil("load", "--quiet")
+    (file,) = home.glob("**/warehouse.duckdb")
+    reader = f"import duckdb; c = duckdb.connect({str(file)!r}, read_only=True); print(); input()"
+    command = [sys.executable, "-c", reader]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        checks = seil("doctor", "--json").json["checks"]
+        process.communicate(b"\n")
+    assert [check["state"] for check in checks if check["name"] == "warehouse"] == ["ok"]
 
 
 def test_an_empty_warehouse_exports_no_feed(seil: Seil, home: Path) -> None:

@@ -126,7 +126,7 @@ def _journal(site: Site) -> Iterator[Check]:
     dead = len(dead_letters(site.journal))
     detail = f"{site.journal.path}, {count:,} events"
     if dead:
-        detail += f", {dead:,} dead letter(s)"
+        detail += f", {wording.counted(dead, 'dead letter')}"
         yield Check("journal", "warn", detail, "see `seil events dead`")
     else:
         yield Check("journal", "ok", detail)
@@ -137,7 +137,7 @@ def _warehouse(site: Site) -> Iterator[Check]:
     if not site.has_warehouse:
         yield Check("warehouse", "ok", f"{url}, to be made by the first run")
         return
-    with site.warehouse() as warehouse:
+    with site.warehouse(read_only=True) as warehouse:
         current = len(warehouse.tables("salesforce"))
         yield Check("warehouse", "ok", f"{url}, {current:,} objects loaded")
 

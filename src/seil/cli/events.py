@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seil.app import documents
+from seil.app import documents, wording
 from seil.app import events as journal
 from seil.cli import arguments, output
 from seil.cli.context import opened
@@ -110,7 +110,7 @@ def redeliver(
         if call.json:
             call.answer("seil.redeliver/1", {"redelivered": count}, problem="no such dead letter")
         else:
-            output.line(f"{count:,} dead letter(s) will be delivered again.")
+            output.line(f"{wording.counted(count, 'dead letter')} will be delivered again.")
     return 0 if count else 1
 
 

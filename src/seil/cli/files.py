@@ -188,8 +188,8 @@ def retry(
             else:
                 output.line(f"{one.key} -> {one.target}")
         if moved := sum(not one.refused for one in done):
-            said = wording.counted(moved, "file")
-            output.line(f"{said} moved back; `seil ingest` or `seil run` takes them in.")
+            files = wording.counted(moved, "file")
+            output.line(f"{files} moved back; `seil ingest` or `seil run` takes them in.")
         elif not done:
             where = "error/ or exceptions/" if exceptions else "error/"
             output.line(f"Nothing to move back: no file lies below {where}.")
@@ -212,7 +212,8 @@ def _say_ingested(call: Call, imported: Sequence[ImportResult] | None, report: A
         return
     if imported is not None:
         count = {state: sum(f.state == state for f in imported) for state in ("landed", "known")}
-        output.line(f"Import: {count['landed']:,} files copied in, {count['known']:,} known before")
+        landed = wording.counted(count["landed"], "file")
+        output.line(f"Import: {landed} copied in, {count['known']:,} known before")
         for file in imported:
             if file.state == "left":
                 style = "red" if file.unplaced else "dim"

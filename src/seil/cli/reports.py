@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seil.app import documents
+from seil.app import documents, wording
 from seil.cli import output
 from seil.cli.output import Bad
 
@@ -93,8 +93,10 @@ def extracted(call: Call, report: ExtractReport, names: Mapping[str, str]) -> No
 
 def ingested(report: IngestReport) -> None:
     output.line(
-        f"Ingest: {len(report.taken_in):,} files taken in, {report.curated_rows:,} rows curated,"
-        f" {report.rejected_rows:,} set aside, {len(report.failed):,} files rejected"
+        f"Ingest: {wording.counted(len(report.taken_in), 'file')} taken in,"
+        f" {wording.counted(report.curated_rows, 'row')} curated,"
+        f" {report.rejected_rows:,} set aside,"
+        f" {wording.counted(len(report.failed), 'file')} rejected"
     )
     told = [file for file in report.files if not file.ok or file.state != "success"]
     if told:
@@ -130,7 +132,8 @@ def loaded(call: Call, report: LoadReport) -> None:
         "without a key": total.without_key,
     }
     told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-    output.line(f"Load: {report.files:,} files, {total.rows:,} rows{': ' if told else ''}{told}")
+    files, rows = wording.counted(report.files, "file"), wording.counted(total.rows, "row")
+    output.line(f"Load: {files}, {rows}{': ' if told else ''}{told}")
     for entry in report.objects:
         for change in entry.changes:
             output.line(f"  changed: {change}")

@@ -93,7 +93,9 @@ def accept(
         return 0
     for entry in made:
         output.line(f"{name}: {entry}")
-    if not any(not entry.column for entry in made):
+    if not made:
+        output.line(f"Nothing to accept: the fields of {name} are as they were last read.")
+    elif not any(not entry.column for entry in made):
         output.line("Other columns still wait for a decision: see `seil schema diff`.")
     return 0
 

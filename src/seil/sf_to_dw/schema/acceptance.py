@@ -28,6 +28,7 @@ def accept(
 ) -> list[Decision]:
     """Decides on what is blocked, or on the column of `wanted`; once nothing is blocked any more,
     all changes are accepted. Returns the decisions; one that holds already is not taken again.
+    Returns none where nothing has changed.
 
     Raises ObjectRejectedError when `wanted` is no policy for what it is about.
     """
@@ -44,6 +45,8 @@ def accept(
         first = f"{obj.api_name}.{next(iter(columns))}"
         hint = f"Say how: `seil schema accept {first} --as text` (or column, or drop)"
         raise ObjectRejectedError(obj.api_name, f"{needed} cannot be taken as is", hint=hint)
+    if not columns and not found.diff:
+        return []
     made = [_on_column(wanted, column, types, last) for column, types in columns.items()]
     then = review.of(obj, readable, [*kept, *made])
     if not then.blocked:

@@ -189,9 +189,7 @@ class EmbeddedWarehouse:
 
     @contextmanager
     def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
-        if not self._holds_statement(sql):
-            # Of nothing, DuckDB gives no result, whatever is asked of it then.
-            raise StatementError(self.url, "there is no statement in it")
+        self._check_single_query(sql)
         reader = self._reader(sql)
         yield pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, sql))
 
@@ -212,10 +210,17 @@ class EmbeddedWarehouse:
         for _ in translated_batches(self.url, self._reader(sql)):
             pass
 
-    def _holds_statement(self, sql: str) -> bool:
+    def _check_single_query(self, sql: str) -> None:
+        """DuckDB gives no result for no statement, and of several queries the last one's only."""
         sql.encode()  # What is not UTF-8, DuckDB takes for no text at all.
         with translated_errors(self.url):
-            return bool(self._connection.extract_statements(sql))
+            statements = self._connection.extract_statements(sql)
+        if not statements:
+            raise StatementError(self.url, "there is no statement in it")
+        # PIVOT is a CREATE and a SELECT.
+        queries = sum(s.type == duckdb.StatementType.SELECT for s in statements)
+        if queries > 1:
+            raise StatementError(self.url, f"it holds {queries:,} queries; run them one by one")
 
     def tables(self, schema: str = "") -> list[str]:
         found = self.query(
