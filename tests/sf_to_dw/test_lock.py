@@ -18,7 +18,7 @@ from seil.sf_to_dw.lock import KEY, lock_holder, run_lock
 HOLD = """
 import sys, time
 from seil.lake import Lake
-from seil.lake.lease import Record
+from seil.lake.lease import LeaseRecord
 from seil.sf_to_dw.lock import run_lock
 with run_lock(Lake.at(sys.argv[1], env="dev", project="seil")):
     print("held", flush=True)
@@ -27,7 +27,7 @@ with run_lock(Lake.at(sys.argv[1], env="dev", project="seil")):
 HOLD_WRITING = """
 import sys, time
 from seil.lake import Lake
-from seil.lake.lease import Record
+from seil.lake.lease import LeaseRecord
 from seil.sf_to_dw.lock import run_lock
 lake = Lake.at(sys.argv[1], env="dev", project="seil")
 with run_lock(lake), lake.curated.writer("a/b"):

@@ -43,6 +43,12 @@ def is_adopted(state: State) -> bool:
     return meta_value(state.database, _ADOPTED) == _DONE
 
 
+def has_documents(lake: Lake) -> bool:
+    """Whether an earlier version has left any, which a run of it may still need."""
+    prefixes = (_DECISIONS, _LAST_RUN, _UNDER_WAY, _TROUBLES)
+    return any(True for prefix in prefixes for _ in lake.staging.list(prefix))
+
+
 def adopt(lake: Lake, state: State) -> None:
     """With the run lock held; safe to repeat, and to be killed in. The documents go once what they
     say is in the state.

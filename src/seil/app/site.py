@@ -78,13 +78,14 @@ class Site:
 
         Raises AlreadyRunningError where a run of the earlier version still needs it.
         """
-        from seil.app.adoption import adopt, is_adopted
+        from seil.app.adoption import adopt, has_documents, is_adopted
         from seil.sf_to_dw.lock import run_lock
 
         state = self._stored_state
         if not is_adopted(state):
             is_held = self.lake.fence.token is not None
-            with nullcontext() if is_held else run_lock(self.lake):
+            is_free = is_held or not has_documents(self.lake)
+            with nullcontext() if is_free else run_lock(self.lake):
                 adopt(self.lake, state)
         return state
 

@@ -181,7 +181,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from seil.catalog import Catalog, Column, SyncedObject, Validation
+from seil.catalog import Catalog, CatalogColumn, SyncedObject, Validation
 from seil.events.journal import Journal
 from seil.lake import Bucket, Lake
 from seil.settings import IngestSettings
@@ -228,7 +228,7 @@ def ingest(root):
     parts = [Dying((root / name).as_uri()) for name in ("landing", "curated", "staging")]
     lake = Lake("dev", *parts)
     rule = Validation(type="sql", rule="Size <> 1", message="one")
-    column = Column(name="Size", validations=(rule,))
+    column = CatalogColumn(name="Size", validations=(rule,))
     catalog = Catalog([SyncedObject(api_name="Thing__c", columns=(column,))])
     with DyingJournal(root / "journal.sqlite") as journal:
         ingestor = Ingestor(lake, catalog, settings=IngestSettings(workers=1), bus=journal,
@@ -314,7 +314,7 @@ _PEAK = """
 import resource, sys
 from pathlib import Path
 import duckdb
-from seil.catalog import Catalog, Column, SyncedObject, Validation
+from seil.catalog import Catalog, CatalogColumn, SyncedObject, Validation
 from seil.lake import Lake
 from seil.settings import IngestSettings
 from seil.sf_to_dw.ingest.ingestor import Ingestor
@@ -326,7 +326,7 @@ class Nobody:
 lake = Lake.at(Path(sys.argv[1]).as_uri(), env="dev", project="seil")
 rule = Validation(type="sql", rule="length(Text) > 10")
 catalog = Catalog([SyncedObject(api_name="Thing__c",
-                                columns=(Column(name="Text", validations=(rule,)),))])
+                                columns=(CatalogColumn(name="Text", validations=(rule,)),))])
 ingestor = Ingestor(lake, catalog, settings=IngestSettings(workers=1), bus=Nobody(),
                     registry=SchemaRegistry(lake))
 ingestor.take_in("in/dev-Salesforce-Thing/run-1/small.parquet")

@@ -243,13 +243,13 @@ def test_with_a_lag_no_end_lies_ahead(site: Any) -> None:
         server.faults.add(OrgFault(path="/deleted/", members={"deletedRecords": []}))
         seen: list[tuple[datetime, datetime]] = []
         with site.open() as context:
-            ask = context.org.deleted
+            ask = context.org.list_deleted
 
             def deleted(name: str, start: datetime, end: datetime) -> Any:
                 seen.append((start, end))
                 return ask(name, start, end)
 
-            context.org.deleted = deleted
+            context.org.list_deleted = deleted
             context.pipeline.reconcile([context.catalog["Account"]], ["deletions"])
     ((start, end),) = seen
     assert end <= datetime.now(UTC)
