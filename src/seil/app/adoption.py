@@ -84,13 +84,13 @@ def _take_over(documents: _Documents, state: State) -> None:
 def _read(lake: Lake) -> _Documents:
     found = _Documents()
     for key, body in _bodies(lake, _DECISIONS, found.keys):
-        entries = [Decision(**_known(Decision, entry)) for entry in body["decisions"]]
+        entries = [Decision(**_fields_of(Decision, entry)) for entry in body["decisions"]]
         found.decisions[str(body.get("object") or _object_of(key))] = entries
     for prefix in (_LAST_RUN, _UNDER_WAY):
         bodies = _bodies(lake, prefix, found.keys)
-        found.runs += [RunRecord(**_known(RunRecord, body)) for _, body in bodies]
+        found.runs += [RunRecord(**_fields_of(RunRecord, body)) for _, body in bodies]
     bodies = _bodies(lake, _TROUBLES, found.keys)
-    found.troubles += [Trouble(**_known(Trouble, body)) for _, body in bodies]
+    found.troubles += [Trouble(**_fields_of(Trouble, body)) for _, body in bodies]
     return found
 
 
@@ -105,7 +105,7 @@ def _object_of(key: str) -> str:
     return key.rpartition("Salesforce-")[2].removesuffix(".json")
 
 
-def _known(kind: type, body: Mapping[str, Any]) -> dict[str, Any]:
+def _fields_of(kind: type, body: Mapping[str, Any]) -> dict[str, Any]:
     """What a later version has written besides is left out."""
     names = {part.name for part in fields(kind)}
     return {

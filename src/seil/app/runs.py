@@ -69,7 +69,7 @@ class RunBook:
                 with recorder.capture():
                     yield run
             except BaseException as error:
-                ended = record.end(_outcome(command, error), _told(error))
+                ended = record.end(_outcome(command, error), _failure_of(error))
                 self._write_down(ended, run)
                 raise
             outcome: RunOutcome = "incomplete" if run.troubles else "success"
@@ -120,7 +120,7 @@ def _outcome(command: str, error: BaseException) -> RunOutcome:
     return "error" if isinstance(error, Exception) else "interrupted"
 
 
-def _told(error: BaseException) -> BaseException | None:
+def _failure_of(error: BaseException) -> BaseException | None:
     return error if isinstance(error, Exception) else None
 
 

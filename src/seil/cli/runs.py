@@ -97,10 +97,17 @@ _NOTHING: Mapping[str, Any] = {"run": None, "attempts": [], "lines": []}
 
 
 def _line(run: Mapping[str, Any]) -> tuple[Any, ...]:
-    return run["run_id"], run["command"], run["started_at"], _took(run), _told(run), run["message"]
+    return (
+        run["run_id"],
+        run["command"],
+        run["started_at"],
+        _took(run),
+        _outcome_cell(run),
+        run["message"],
+    )
 
 
-def _told(step: Mapping[str, Any]) -> Any:
+def _outcome_cell(step: Mapping[str, Any]) -> Any:
     return output.Bad(step["outcome"]) if step["outcome"] in _BAD else step["outcome"]
 
 
@@ -146,4 +153,4 @@ def _died(attempt: Mapping[str, Any]) -> bool:
 def _step(attempt: Mapping[str, Any]) -> tuple[Any, ...]:
     names = ("step", "about", "attempt", "started_at")
     first = tuple(attempt[name] for name in names)
-    return (*first, _took(attempt), attempt["done"], _told(attempt), attempt["message"])
+    return (*first, _took(attempt), attempt["done"], _outcome_cell(attempt), attempt["message"])
