@@ -31,7 +31,6 @@ SHARED = frozenset(
         "Operation",
         "OrderAction",
         "Outcome",
-        "Place",
         "Row",
         "Run",
         "State",
@@ -79,14 +78,11 @@ OPEN = {
     ("seil.sandbox.salesforce.batch", "_listed"),
     ("seil.sandbox.salesforce.csv_text", "named"),
     ("seil.sandbox.salesforce.usage", "left"),
-    ("seil.secrets_manager", "_Held"),
-    ("seil.settings", "_listed"),
     ("seil.techone.answers", "told"),
     ("seil.techone.client", "_asked"),
     ("seil.techone.session", "_asked"),
     ("seil.techone.session", "_held"),
     ("seil.warehouse.merges", "merged"),
-    ("seil.wrong_values", "_shown"),
 }
 
 

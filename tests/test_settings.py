@@ -206,7 +206,7 @@ def test_a_missing_secret_is_named(reference: str, message: str) -> None:
     ("setting", "cure"),
     [
         ("refresh_token", "`seil login` gets one"),
-        ("private_key", "docs/connect-an-org.md tells how to make the key"),
+        ("private_key", "docs/connect-an-org.md shows how to create it"),
         ("client_secret", "put the secret there, or name another place"),
     ],
 )
@@ -323,8 +323,8 @@ def test_functions_of_nothing_known_are_refused(monkeypatch: pytest.MonkeyPatch,
 
 def test_secret_in_secrets_manager_is_named_by_its_place() -> None:
     secret = Secret.parse("aws:dev/tech1/client_credentials#client_secret")
-    assert secret.place == "aws:dev/tech1/client_credentials#client_secret"
-    assert secret.anchored(Path("/x")) == secret
+    assert secret.location == "aws:dev/tech1/client_credentials#client_secret"
+    assert secret.resolve(Path("/x")) == secret
 
 
 @pytest.mark.parametrize(

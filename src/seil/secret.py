@@ -1,4 +1,4 @@
-"""References to secrets: where each is kept, never what it is."""
+"""References to secrets: where each is kept, never its value."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from seil.errors import ConfigurationError, Problem
 _SCHEMES = ("env", "file", "aws", "plain")
 _CURES = {
     "salesforce.refresh_token": "`seil login` gets one",
-    "salesforce.private_key": "docs/connect-an-org.md tells how to make the key",
+    "salesforce.private_key": "docs/connect-an-org.md shows how to create it",
 }
 
 
 class Secret:
-    """A reference to a secret. Its repr shows where the secret is kept, never what it is.
+    """A reference to a secret. Its repr shows the location, never the value.
 
-    `setting` is the one that holds it, for errors.
+    `setting` is the one that holds the reference, for errors.
     """
 
     def __init__(self, reference: str, setting: str = "") -> None:
@@ -26,7 +26,7 @@ class Secret:
         self._setting = setting
 
     def __repr__(self) -> str:
-        return f"Secret({self.place})"
+        return f"Secret({self.location})"
 
     __str__ = __repr__
 
@@ -43,14 +43,15 @@ class Secret:
         return Path(rest).expanduser() if scheme == "file" else None
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         scheme, _, rest = self._reference.partition(":")
         return f"{scheme}:****" if scheme == "plain" else f"{scheme}:{rest}"
 
     def reveal(self) -> str:
-        """Raises ConfigurationError naming the place when there is nothing there.
+        """The value.
 
-        UnavailableError where Secrets Manager cannot be asked now.
+        Raises ConfigurationError naming the location where there is none, UnavailableError where
+        Secrets Manager does not answer.
         """
         scheme, _, rest = self._reference.partition(":")
         if scheme == "plain":
@@ -58,7 +59,7 @@ class Secret:
         if scheme == "env":
             if value := os.environ.get(rest):
                 return value
-            raise self._nothing("this variable is not set")
+            raise self._missing("this variable is not set")
         if scheme == "aws":
             from seil.secrets_manager import secret
 
@@ -66,19 +67,21 @@ class Secret:
         try:
             return Path(rest).expanduser().read_text("utf-8").strip()
         except OSError as error:
-            raise self._nothing(error.strerror or str(error)) from error
+            raise self._missing(error.strerror or str(error)) from error
 
-    def _nothing(self, reason: str) -> ConfigurationError:
+    def _missing(self, reason: str) -> ConfigurationError:
         if not self._setting:
-            return ConfigurationError([Problem(self.place, reason)])
+            return ConfigurationError([Problem(self.location, reason)])
         cure = _CURES.get(self._setting, "put the secret there, or name another place")
-        return ConfigurationError([Problem(self._setting, f"{self.place}: {reason}", cure)])
+        return ConfigurationError([Problem(self._setting, f"{self.location}: {reason}", cure)])
 
-    def anchored(self, base: Path, setting: str = "") -> Secret:
-        """The same place, when a relative `file:` is meant from `base`."""
+    def resolve(self, base: Path, setting: str = "") -> Secret:
+        """The same reference with a relative `file:` made absolute from `base`."""
         scheme, _, rest = self._reference.partition(":")
-        place = f"file:{base / Path(rest).expanduser()}" if scheme == "file" else self._reference
-        return Secret(place, setting)
+        reference = (
+            f"file:{base / Path(rest).expanduser()}" if scheme == "file" else self._reference
+        )
+        return Secret(reference, setting)
 
     @classmethod
     def parse(cls, value: object) -> Secret:

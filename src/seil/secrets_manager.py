@@ -1,4 +1,4 @@
-"""Secrets of AWS Secrets Manager, kept for some minutes: a rotated one is noticed after that."""
+"""Secrets of AWS Secrets Manager, cached for five minutes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _log = logging.getLogger(__name__)
 
 _SERVICE = "AWS Secrets Manager"
 _AGE = 300.0
-# What will not be better next time: somebody has to change the secret, its policy or its name.
-_LASTING = frozenset(
+# Not worth a retry: somebody has to change the secret, its policy or its name.
+_PERMANENT = frozenset(
     {
         "AccessDeniedException",
         "DecryptionFailure",
@@ -37,15 +37,15 @@ _LASTING = frozenset(
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Cached:
     text: str = field(repr=False)
-    until: float
+    expires_at: float
 
 
 class Secrets:
     """Secrets by reference: `<name>` for the whole text, `<name>#<key>` for one value of JSON.
 
-    Safe for threads. While Secrets Manager is away, what was read last stays good.
+    Thread-safe. While Secrets Manager does not answer, the cached value is used.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class Secrets:
         self._clock = clock
         self._lock = threading.Lock()
         self._client: SecretsManagerClient | None = None
-        self._held: dict[str, _Held] = {}
+        self._cache: dict[str, _Cached] = {}
         self._reading: dict[str, threading.Lock] = {}
 
     def reveal(self, reference: str) -> str:
-        """Raises ConfigurationError, or UnavailableError where it was never read before."""
+        """Raises ConfigurationError, or UnavailableError where nothing is cached either."""
         name, _, key = reference.partition("#")
         text = self._text(name)
         if not key:
@@ -74,33 +74,33 @@ class Secrets:
         except (ValueError, KeyError, TypeError):
             value = None
         if not isinstance(value, str):
-            raise _problem(reference, f"the secret is no JSON object with a text under {key}")
+            raise _problem(reference, f"the secret is not a JSON object with a string under {key}")
         return value
 
     def _text(self, name: str) -> str:
-        """Whoever has it, if an old one, waits for nobody who reads it anew, or reads another."""
-        held = self._held.get(name)
-        if held and self._clock() < held.until:
-            return held.text
+        """One thread refreshes an expired value; the others go on with it meanwhile."""
+        cached = self._cache.get(name)
+        if cached and self._clock() < cached.expires_at:
+            return cached.text
         with self._lock:
             reading = self._reading.setdefault(name, threading.Lock())
-        if held and reading.locked():
-            return held.text
+        if cached and reading.locked():
+            return cached.text
         with reading:
-            return self._renewed(name)
+            return self._refresh(name)
 
-    def _renewed(self, name: str) -> str:
-        held = self._held.get(name)
-        if held and self._clock() < held.until:  # Since it was looked for without the lock.
-            return held.text
+    def _refresh(self, name: str) -> str:
+        cached = self._cache.get(name)
+        if cached and self._clock() < cached.expires_at:  # Another thread has refreshed it.
+            return cached.text
         try:
             text = self._read(name)
         except UnavailableError as error:
-            if not held:
+            if not cached:
                 raise
-            _log.warning("aws:%s is used as it was read before: %s", name, error.reason)
-            text = held.text
-        self._held[name] = _Held(text, self._clock() + self._age)
+            _log.warning("aws:%s not refreshed, the cached value is used: %s", name, error.reason)
+            text = cached.text
+        self._cache[name] = _Cached(text, self._clock() + self._age)
         return text
 
     def _read(self, name: str) -> str:
@@ -110,16 +110,16 @@ class Secrets:
             with self._lock:
                 if self._client is None:
                     self._client = self._build()
-            found = self._client.get_secret_value(SecretId=name)
+            response = self._client.get_secret_value(SecretId=name)
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code in _LASTING:
+            if code in _PERMANENT:
                 raise _problem(name, f"Secrets Manager says {code}") from error
             raise UnavailableError(_SERVICE, code, reached=False) from error
         except BotoCoreError as error:
             raise UnavailableError(_SERVICE, type(error).__name__, reached=False) from error
         _log.info("secret %s read", name)
-        return _text_of(name, found)
+        return _text_of(name, response)
 
 
 def secret(reference: str) -> str:
@@ -128,13 +128,13 @@ def secret(reference: str) -> str:
         return _secrets.reveal(reference)
 
 
-def _text_of(name: str, found: Any) -> str:
-    if "SecretString" in found:
-        return str(found["SecretString"])
+def _text_of(name: str, response: Any) -> str:
+    if "SecretString" in response:
+        return str(response["SecretString"])
     try:
-        return bytes(found["SecretBinary"]).decode("utf-8")
+        return bytes(response["SecretBinary"]).decode("utf-8")
     except (KeyError, UnicodeDecodeError) as error:
-        raise _problem(name, "the secret is no text") from error
+        raise _problem(name, "the secret is not text") from error
 
 
 def _problem(reference: str, reason: str) -> ConfigurationError:

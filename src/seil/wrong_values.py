@@ -1,6 +1,6 @@
-"""What is wrong with a value in a settings file, in our words: pydantic's name types, not settings.
+"""pydantic's errors in the words of who wrote the TOML: its own name types, not settings.
 
-Imported only once something is wrong: every command reads the settings.
+Imported only once something is wrong, as every command reads the settings.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pydantic import BaseModel, ValidationError
 from seil.errors import Problem
 from seil.masking import mask
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
-_SHOWN = 60
+_LONGEST = 60
 _SECRET = re.compile(r"(?i)secret|token|password|key")
 # By how pydantic names the error: https://docs.pydantic.dev/latest/errors/validation_errors/
-_NOT = {
+_TYPE_MISMATCHES = {
     "string_type": "not text",
     "int": "not a whole number",
     "float": "not a number",
@@ -43,41 +43,42 @@ _LIMITS = {
 
 
 def problems_of(
-    error: ValidationError, name: Callable[[Place], str], model: type[BaseModel] | None = None
+    error: ValidationError, name: Callable[[KeyPath], str], model: type[BaseModel] | None = None
 ) -> list[Problem]:
-    """`name` says where the value at a place of `model` stands."""
+    """`name` maps a value's path in `model` to the name that the errors give it."""
     return [
-        Problem(name(details["loc"]), *_words(dict(details), model)) for details in error.errors()
+        Problem(name(details["loc"]), *_explain(dict(details), model)) for details in error.errors()
     ]
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, choices: Iterable[str]) -> str:
     """`did you mean x?`, or nothing."""
-    found = near(name, known)
-    return f"did you mean {found}?" if found else ""
+    choice = closest(name, choices)
+    return f"did you mean {choice}?" if choice else ""
 
 
-def near(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    lower = {entry.lower(): entry for entry in known}
-    found = get_close_matches(name.lower(), lower, n=1, cutoff=cutoff)
-    return lower[found[0]] if found else ""
+def closest(name: str, choices: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Case-insensitive; empty where none is close."""
+    by_lower = {choice.lower(): choice for choice in choices}
+    matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
+    return by_lower[matches[0]] if matches else ""
 
 
-def line_of(text: str, place: Sequence[str | int]) -> int | None:
-    """The line on which the value at `place` is written; None where the TOML has no such value.
+def line_of(text: str, path: Sequence[str | int]) -> int | None:
+    """The line on which the value at `path` is written; None where the TOML has no such value.
 
-    tomllib knows no lines, but can read any beginning of a file that ends behind a statement.
+    tomllib reports no lines, so that it parses ever longer prefixes until the value is there.
     """
     lines = text.splitlines()
-    whole = 0
+    parsed = 0
     for count in range(1, len(lines) + 1):
         try:
-            read = tomllib.loads("\n".join(lines[:count]))
+            document = tomllib.loads("\n".join(lines[:count]))
         except tomllib.TOMLDecodeError:
             continue
-        if _holds(read, place):
-            return _first_statement(lines, whole, count)
-        whole = count
+        if _contains(document, path):
+            return _first_statement(lines, parsed, count)
+        parsed = count
     return None
 
 
@@ -89,8 +90,8 @@ def _first_statement(lines: Sequence[str], before: int, count: int) -> int:
     return count
 
 
-def _holds(value: Any, place: Sequence[str | int]) -> bool:
-    for part in place:
+def _contains(value: Any, path: Sequence[str | int]) -> bool:
+    for part in path:
         try:
             value = value[part]
         except (KeyError, IndexError, TypeError):
@@ -98,43 +99,43 @@ def _holds(value: Any, place: Sequence[str | int]) -> bool:
     return True
 
 
-def _words(details: dict[str, Any], model: type[BaseModel] | None) -> tuple[str, str]:
-    """The reason, and the cure."""
-    kind, context, place = details["type"], details.get("ctx", {}), details["loc"]
-    value = _shown(details["input"], place)
+def _explain(details: dict[str, Any], model: type[BaseModel] | None) -> tuple[str, str]:
+    """(reason, cure)"""
+    kind, context, path = details["type"], details.get("ctx", {}), details["loc"]
+    value = _quote(details["input"], path)
     match kind:
         case "extra_forbidden":
-            known = _names_at(model, place[:-1])
-            listed = f"known are {', '.join(sorted(known))}" if known else ""
-            said = "is unknown", nearest(str(place[-1]), known) or listed
+            names = _names_at(model, path[:-1])
+            list_all = f"known are {', '.join(sorted(names))}" if names else ""
+            problem = "is unknown", suggest(str(path[-1]), names) or list_all
         case "missing":
-            said = "is missing", ""
+            problem = "is missing", ""
         case "model_type" | "dict_type" | "model_attributes_type" | "mapping_type":
-            said = f"is {value}, not a table", "write [its name], and its settings below that"
+            problem = f"is {value}, not a table", "write [its name], and its settings below that"
         case "literal_error":
-            said = f"is {value}, not one of {context['expected']}", _near_choice(details)
+            problem = f"is {value}, not one of {context['expected']}", _suggest_choice(details)
         case "string_pattern_mismatch":
             reason = f"is {value}, which does not match {context['pattern']}"
-            said = reason, _example(model, place)
+            problem = reason, _example(model, path)
         case "value_error" | "assertion_error":
-            said = str(context["error"]), ""
+            problem = str(context["error"]), ""
         case _ if kind in _LIMITS:
             limit, words = _LIMITS[kind]
-            said = f"is {value}, {words} {_limit(context[limit])}", ""
+            problem = f"is {value}, {words} {_limit(context[limit])}", ""
         case _:
-            family = next((name for name in _NOT if kind.startswith(name)), "")
-            said = f"is {value}, {_NOT.get(family, 'which does not fit')}", ""
-    return said
+            family = next((name for name in _TYPE_MISMATCHES if kind.startswith(name)), "")
+            problem = f"is {value}, {_TYPE_MISMATCHES.get(family, 'which does not fit')}", ""
+    return problem
 
 
-def _shown(value: Any, place: Place) -> str:
-    """Never a secret: neither what stands at a place for one, nor what looks like one."""
-    if any(_SECRET.search(str(part)) for part in place):
+def _quote(value: Any, path: KeyPath) -> str:
+    """Masks secrets, by their setting's name and by what they look like."""
+    if any(_SECRET.search(str(part)) for part in path):
         return "****"
     if isinstance(value, timedelta):
         return _limit(value)
     text = mask(repr(value))
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _limit(value: Any) -> str:
@@ -147,25 +148,25 @@ def _limit(value: Any) -> str:
     return f"{seconds:g}s"
 
 
-def _near_choice(details: Mapping[str, Any]) -> str:
+def _suggest_choice(details: Mapping[str, Any]) -> str:
     choices = re.findall(r"'([^']*)'", details["ctx"]["expected"])
-    return nearest(str(details["input"]), choices)
+    return suggest(str(details["input"]), choices)
 
 
-def _example(model: type[BaseModel] | None, place: Place) -> str:
-    owner = _model_at(model, place[:-1])
-    field = owner.model_fields.get(str(place[-1])) if owner else None
+def _example(model: type[BaseModel] | None, path: KeyPath) -> str:
+    owner = _model_at(model, path[:-1])
+    field = owner.model_fields.get(str(path[-1])) if owner else None
     default = field.get_default() if field else None
     return f"as in {default!r}" if isinstance(default, str) and default else ""
 
 
-def _names_at(model: type[BaseModel] | None, place: Place) -> list[str]:
-    owner = _model_at(model, place)
+def _names_at(model: type[BaseModel] | None, path: KeyPath) -> list[str]:
+    owner = _model_at(model, path)
     return list(owner.model_fields) if owner else []
 
 
-def _model_at(model: type[BaseModel] | None, place: Place) -> type[BaseModel] | None:
-    for part in place:
+def _model_at(model: type[BaseModel] | None, path: KeyPath) -> type[BaseModel] | None:
+    for part in path:
         if model is None:
             return None
         if isinstance(part, int):
@@ -178,5 +179,5 @@ def _model_at(model: type[BaseModel] | None, place: Place) -> type[BaseModel] | 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    found = (_model_in(part) for part in typing.get_args(annotation))
-    return next((model for model in found if model), None)
+    models = (_model_in(part) for part in typing.get_args(annotation))
+    return next((model for model in models if model), None)

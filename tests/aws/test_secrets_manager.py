@@ -53,7 +53,7 @@ def test_binary_secret_is_text(aws: Ministack, secrets: Secrets, name: str) -> N
     manager.create_secret(Name=name, SecretBinary="Füße".encode())
     manager.create_secret(Name=f"{name}2", SecretBinary=b"\xff")
     assert secrets.reveal(name) == "Füße"
-    with pytest.raises(ConfigurationError, match="the secret is no text"):
+    with pytest.raises(ConfigurationError, match="the secret is not text"):
         secrets.reveal(f"{name}2")
 
 
@@ -90,7 +90,7 @@ def test_missing_value_names_the_place_and_not_the_secret(
     stored(aws, name, text)
     with pytest.raises(ConfigurationError) as caught:
         secrets.reveal(f"{name}#{key}")
-    assert f"aws:{name}#{key}: the secret is no JSON object with a text" in str(caught.value)
+    assert f"aws:{name}#{key}: the secret is not a JSON object with a string" in str(caught.value)
     assert "no json" not in str(caught.value).replace("no JSON", "")
 
 
@@ -171,7 +171,7 @@ def test_threads_at_once_ask_once(clock: Clock) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(reveal, range(8))) == {"s3cr3t"}
     assert manager.asked == 1
-    assert "s3cr3t" not in repr(secrets._held)
+    assert "s3cr3t" not in repr(secrets._cache)
 
 
 class HeldManager(Manager):

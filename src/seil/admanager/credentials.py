@@ -78,7 +78,7 @@ class AccountCredentials(google.auth.credentials.Credentials):
 
 def account_credentials(settings: AdManagerSettings) -> AccountCredentials:
     """Raises ConfigurationError where the key is missing or is none. It never says what it is."""
-    place = settings.service_account_key.place
+    place = settings.service_account_key.location
     try:
         account = service_account.Credentials.from_service_account_info(
             json.loads(settings.service_account_key.reveal()), scopes=[SCOPE]

@@ -32,11 +32,13 @@ def check_secrets(settings: Settings, host: str) -> None:
 
 def refuse_defaults(settings: Settings, names: Collection[str]) -> None:
     """Raises ConfigurationError if a secret of `names` is the well-known default."""
-    key = AdManagerSettings().service_account_key.place.removeprefix("file:")
+    key = AdManagerSettings().service_account_key.location.removeprefix("file:")
     is_default = {
         _DOOR: _DOOR in names and _opens_the_door(settings.api.client_secret),
         "techone.client_secret": settings.techone.client_secret == TechOneSettings().client_secret,
-        "admanager.service_account_key": settings.admanager.service_account_key.place.endswith(key),
+        "admanager.service_account_key": settings.admanager.service_account_key.location.endswith(
+            key
+        ),
     }
     if defaults := [name for name in names if is_default[name]]:
         raise ConfigurationError(

@@ -153,10 +153,10 @@ def _secrets(settings: Settings) -> Iterator[Check]:
     from seil.secret import Secret
 
     kept = {
-        f"[{section}] {name}": Path(value.place.removeprefix("file:")).expanduser()
+        f"[{section}] {name}": Path(value.location.removeprefix("file:")).expanduser()
         for section in ("salesforce", "admanager", "techone", "api")
         for name, value in getattr(settings, section)
-        if isinstance(value, Secret) and value.place.startswith("file:")
+        if isinstance(value, Secret) and value.location.startswith("file:")
     }
     # The stand-in writes that one when it starts.
     own = {setting: path for setting, path in kept.items() if "sandbox" not in path.parts}

@@ -164,7 +164,7 @@ def _toml(value: Any) -> str:
             return f'"{_duration(value)}"'
         case Secret():
             # The only secrets written down as a default are the stand-in's, which everybody knows.
-            text = value.place
+            text = value.location
             return f'"plain:{value.reveal()}"' if text.startswith("plain:") else f'"{text}"'
         case _:
             return f'"{value}"'

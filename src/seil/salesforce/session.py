@@ -172,7 +172,7 @@ class Login:
         try:
             return jwt.encode(claims, _reveal(key), algorithm="RS256")
         except (ValueError, TypeError, jwt.PyJWTError):
-            place = f"salesforce.private_key ({key.place if key else ''})"
+            place = f"salesforce.private_key ({key.location if key else ''})"
             cure = "an RSA key in PEM, without a passphrase"
             # Not chained: the cause may quote the key.
             raise ConfigurationError([Problem(place, "is not a usable key", cure)]) from None

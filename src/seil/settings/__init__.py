@@ -1,0 +1,46 @@
+"""Every setting, typed, with a default that works on one machine.
+
+Sources, the first wins: SEIL_* environment variables (`SEIL_SALESFORCE__CLIENT_ID` for
+`[salesforce] client_id`), then seil.toml. A secret is a reference: `env:NAME`, `file:PATH`,
+`aws:NAME` or `aws:NAME#KEY` for Secrets Manager, or `plain:TEXT` for the stand-ins' published
+ones.
+"""
+
+from seil.settings.admanager import AdManagerSettings
+from seil.settings.api import ApiSettings
+from seil.settings.load import CONFIG_FILE, config_file, load_settings, unknown_variables
+from seil.settings.observe import LogSettings, TraceSettings
+from seil.settings.root import Settings
+from seil.settings.salesforce import SalesforceSettings
+from seil.settings.storage import EventSettings, LakeSettings, StateSettings, WarehouseSettings
+from seil.settings.sync import (
+    CatalogSettings,
+    ExtractSettings,
+    FeedSettings,
+    IngestSettings,
+    ModelSettings,
+)
+from seil.settings.techone import TechOneSettings
+
+__all__ = [
+    "CONFIG_FILE",
+    "AdManagerSettings",
+    "ApiSettings",
+    "CatalogSettings",
+    "EventSettings",
+    "ExtractSettings",
+    "FeedSettings",
+    "IngestSettings",
+    "LakeSettings",
+    "LogSettings",
+    "ModelSettings",
+    "SalesforceSettings",
+    "Settings",
+    "StateSettings",
+    "TechOneSettings",
+    "TraceSettings",
+    "WarehouseSettings",
+    "config_file",
+    "load_settings",
+    "unknown_variables",
+]

@@ -1,0 +1,89 @@
+"""Reads and validates the settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from seil.errors import ConfigurationError, Problem
+from seil.secret import Secret
+from seil.settings.paths import resolve
+from seil.settings.root import SECTIONS, Settings, TopLevel
+from seil.settings.section import Section
+from seil.settings.source import SettingsSource
+from seil.settings.variables import NOT_SETTINGS, PREFIX, setting_of, suggest
+
+CONFIG_FILE = "seil.toml"
+
+
+def config_file(path: Path | None = None) -> Path | None:
+    """The file in force: `path`, else SEIL_CONFIG, else ./seil.toml where it exists."""
+    if path or (path := Path(os.environ["SEIL_CONFIG"]) if "SEIL_CONFIG" in os.environ else None):
+        return path
+    default = Path(CONFIG_FILE)
+    return default if default.exists() else None
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Relative paths in the file are relative to its folder.
+
+    Raises ConfigurationError with every wrong setting at once.
+    """
+    file = config_file(path)
+    settings = _validate(SettingsSource.read(file, os.environ))
+    return resolve(settings, (file.parent if file else Path()).resolve())
+
+
+def unknown_variables(settings: Settings) -> list[Problem]:
+    """SEIL_* variables that are neither a setting's nor referred to by a secret."""
+    secrets = {
+        value.location.removeprefix("env:")
+        for _, section in settings
+        if isinstance(section, Section)
+        for _, value in section
+        if isinstance(value, Secret)
+    }
+    return [
+        Problem(name, "is set, but is no setting's", suggest(name))
+        for name in sorted(os.environ)
+        if name.startswith(PREFIX) and not setting_of(name)
+        if name not in secrets and name not in NOT_SETTINGS
+    ]
+
+
+def _validate(source: SettingsSource) -> Settings:
+    """As `Settings.model_validate`, but building validators for the sections in use only.
+
+    Building those of all sections takes 25 ms, which every command would wait for.
+    """
+    validated: dict[str, Any] = {}
+    values = source.values()
+    problems = source.misspelt()
+    top_level = {name: value for name, value in values.items() if name not in SECTIONS}
+    for name, model in SECTIONS.items():
+        if name in values:
+            with _collect(problems, source, model, name):
+                validated[name] = model.model_validate(values[name])
+    with _collect(problems, source, Settings):
+        validated |= dict(TopLevel.model_validate(top_level))
+    if problems:
+        searched = [*([str(source.file)] if source.file else []), "SEIL_* variables"]
+        raise ConfigurationError(problems, searched=searched)
+    return Settings.model_construct(**validated)
+
+
+@contextmanager
+def _collect(
+    problems: list[Problem], source: SettingsSource, model: type[BaseModel], *section: str
+) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        from seil.wrong_values import problems_of
+
+        problems += problems_of(error, lambda path: source.name((*section, *path)), model)

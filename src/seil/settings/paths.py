@@ -1,0 +1,62 @@
+"""Makes relative paths and file references absolute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from seil.secret import Secret
+from seil.settings.root import Settings
+from seil.settings.section import Section
+
+
+def resolve(settings: Settings, base: Path) -> Settings:
+    """Relative paths are meant from `base`; objects.toml there is the default catalog."""
+    journal = base / settings.events.journal
+    updates: dict[str, dict[str, Any]] = {
+        name: _resolve_fields(name, getattr(settings, name), base)
+        for name in ("salesforce", "admanager", "techone", "api", "state", "models")
+    }
+    updates["lake"] = {"url": _url(settings.lake.url, base)}
+    updates["feed"] = {"url": _url(settings.feed.url, base)}
+    updates["warehouse"] = {"url": _warehouse_url(settings.warehouse.url, base)}
+    updates["events"] = {"journal": journal}
+    updates["state"] |= {"url": _state_url(settings.state.url, base, journal)}
+    updates["catalog"] = {"file": _catalog_file(settings.catalog.file, base)}
+    return settings.model_copy(
+        update={
+            name: getattr(settings, name).model_copy(update=update)
+            for name, update in updates.items()
+        }
+    )
+
+
+def _resolve_fields(section: str, values: Section, base: Path) -> dict[str, Any]:
+    secrets = {
+        name: value.resolve(base, f"{section}.{name}")
+        for name, value in values
+        if isinstance(value, Secret)
+    }
+    return secrets | {name: base / value for name, value in values if isinstance(value, Path)}
+
+
+def _url(value: str, base: Path) -> str:
+    return value if "://" in value else (base / value).as_uri()
+
+
+def _warehouse_url(url: str, base: Path) -> str:
+    engine, _, location = url.partition(":")
+    return f"duckdb:{base / location}" if engine == "duckdb" else url
+
+
+def _state_url(url: str, base: Path, journal: Path) -> str:
+    location = url.partition(":")[2]
+    file = base / location.removeprefix("//") if location else journal.with_name("state.sqlite")
+    return f"sqlite:{file}"
+
+
+def _catalog_file(file: Path | None, base: Path) -> Path | None:
+    default = base / "objects.toml"
+    if file is None:
+        return default if default.exists() else None
+    return base / file

@@ -1,0 +1,34 @@
+"""What the sections share: their base class and the types of paths, URLs and time zones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+
+
+class Section(BaseModel):
+    # Every command reads the settings, and none needs the validators of all sections.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+def _require_text(value: object) -> object:
+    """An empty path would be the folder of the settings file."""
+    if value == "":
+        raise ValueError("is empty")
+    return value
+
+
+def _require_zone(name: str) -> str:
+    # Imported only where a zone is set: few commands need zones.
+    from seil.time_zones import time_zone
+
+    return time_zone(name)
+
+
+NonEmptyPath = Annotated[Path, BeforeValidator(_require_text)]
+NonEmptyUrl = Annotated[str, BeforeValidator(_require_text)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_require_text)]
+TimeZone = Annotated[str, AfterValidator(_require_zone)]
+OptionalTimeZone = Annotated[str, AfterValidator(lambda name: _require_zone(name) if name else "")]

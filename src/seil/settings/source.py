@@ -1,0 +1,79 @@
+"""The settings as they are written: the file's text, overridden by SEIL_* variables."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seil.errors import ConfigurationError, Problem
+from seil.settings.variables import NOT_SETTINGS, PREFIX, is_misspelt, setting_of, suggest
+
+
+@dataclass(frozen=True)
+class SettingsSource:
+    file: Path | None
+    text: str
+    variables: Mapping[str, str]
+
+    @classmethod
+    def read(cls, file: Path | None, variables: Mapping[str, str]) -> SettingsSource:
+        """Raises ConfigurationError where the file cannot be read."""
+        return cls(file, _read_text(file) if file else "", variables)
+
+    def values(self) -> dict[str, Any]:
+        """Raises ConfigurationError where the file is not TOML."""
+        try:
+            values: dict[str, Any] = tomllib.loads(self.text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError([Problem(str(self.file), f"is not TOML: {error}")]) from error
+        for variable, (section, *names) in self._overrides():
+            table = values.get(section, {})
+            if not names:
+                values[section] = self.variables[variable]
+            elif isinstance(table, dict):
+                values[section] = {**table, names[0]: self.variables[variable]}
+        return values
+
+    def misspelt(self) -> list[Problem]:
+        """Variables that can only be meant as a setting, but are none."""
+        return [
+            Problem(name, "is set, but there is no such setting", suggestion)
+            for name in sorted(self.variables)
+            if name.startswith(PREFIX) and not setting_of(name) and name not in NOT_SETTINGS
+            if (suggestion := suggest(name)) and is_misspelt(name)
+        ]
+
+    def name(self, path: Sequence[str | int]) -> str:
+        """A setting with the variable that sets it, else the line of the file."""
+        from seil.wrong_values import line_of
+
+        dotted = ".".join(map(str, path))
+        for variable, names in self._overrides():
+            if list(path[: len(names)]) == names:
+                return f"{dotted} ({variable})"
+        line = line_of(self.text, path)
+        return f"{dotted} ({self.file}, line {line})" if line else dotted
+
+    def _overrides(self) -> Iterator[tuple[str, list[str]]]:
+        for variable in self.variables:
+            if variable.startswith(PREFIX) and (path := setting_of(variable)):
+                yield variable, path
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except FileNotFoundError as error:
+        problem = Problem(str(file), "no such file", "create one with `seil init`")
+        raise ConfigurationError([problem]) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        reason = f"is not TOML: line {line} is not UTF-8"
+        raise ConfigurationError([Problem(str(file), reason)]) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        cure = "name a settings file with --config; `seil init` writes one"
+        raise ConfigurationError([Problem(repr(str(file)), reason, cure)]) from error

@@ -1,0 +1,68 @@
+"""What is kept where: files, tables, events and state."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from seil.durations import Duration
+from seil.settings.section import NonEmptyPath, NonEmptyUrl, OptionalTimeZone, Section
+
+
+def _require_sqlite(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme != "sqlite" or not parts.path):
+        raise ValueError("it is sqlite:<file>")
+    return url
+
+
+class LakeSettings(Section):
+    """Where the files are."""
+
+    url: NonEmptyUrl = Field(
+        "seil-data/lake", description="A folder, file:///... or s3://...: the buckets' parent."
+    )
+
+
+class WarehouseSettings(Section):
+    """Where the tables are."""
+
+    url: str = Field(
+        "duckdb:seil-data/warehouse.duckdb", description="duckdb:<file>; the tables live here."
+    )
+    memory: str = Field(
+        "2GB", pattern=r"(?i)^[\d.]+ ?[KMGT]i?B$", description="DuckDB's memory limit."
+    )
+    threads: int | None = Field(None, ge=1, description="DuckDB's threads; default: one per core.")
+    publish: bool = Field(
+        default=True,
+        description="Keep a read-only copy for readers beside it: <name>.read.duckdb.",
+    )
+    time_zone: OptionalTimeZone = Field(
+        "", description="Where a day begins for `..._date` columns: IANA name; default: the org's."
+    )
+
+
+class EventSettings(Section):
+    """Where events are kept."""
+
+    journal: NonEmptyPath = Field(
+        Path("seil-data/journal.sqlite"), description="The embedded journal's file."
+    )
+    keep: Duration = Field(timedelta(days=14), description="Events are kept this long.")
+
+
+class StateSettings(Section):
+    """Runs, decisions and all else that a rebuild cannot restore."""
+
+    url: Annotated[str, AfterValidator(_require_sqlite)] = Field(
+        "",
+        description="sqlite:<file>; default: state.sqlite beside the journal.",
+    )
+    keep: Duration = Field(timedelta(days=90), description="Runs' reports are kept this long.")
+    keep_runs: int = Field(10_000, ge=1, description="Reports of at most so many runs are kept.")
+    log_lines: int = Field(200, ge=0, description="Last log lines kept per attempt of a step.")

@@ -1,0 +1,56 @@
+"""From the org to tables: extract, ingest, the objects, the models and the CSV feed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from seil.durations import Duration
+from seil.settings.section import NonEmptyUrl, OptionalPath, Section
+
+
+class ExtractSettings(Section):
+    """Salesforce to the landing zone."""
+
+    flows: int = Field(4, ge=1, description="Objects extracted at once.")
+    pages: int = Field(4, ge=1, description="Result pages downloaded at once, per object.")
+    page_rows: int = Field(100_000, ge=1, description="Rows requested per result page.")
+    poll: Duration = Field(
+        timedelta(seconds=2), description="Longest wait between two polls of a job."
+    )
+    job_timeout: Duration = Field(
+        timedelta(hours=6), description="A job that runs longer is given up."
+    )
+
+
+class IngestSettings(Section):
+    """Landing zone to curated."""
+
+    workers: int = Field(2, ge=1, description="Files ingested at once.")
+    min_bytes: int = Field(12, ge=0, description="A smaller file is rejected as truncated.")
+
+
+class CatalogSettings(Section):
+    """Which objects are synced."""
+
+    file: OptionalPath = Field(
+        None, description="Your own objects and rules; default: objects.toml where it exists."
+    )
+
+
+class ModelSettings(Section):
+    """Your own tables, as SQL files beside the packaged ones."""
+
+    folder: OptionalPath = Field(
+        None, description="A folder of SQL models, each with its .yml; default: none."
+    )
+
+
+class FeedSettings(Section):
+    """The legacy CSV feed."""
+
+    url: NonEmptyUrl = Field(
+        "seil-data/feed", description="Where the legacy CSV files are written: a folder or s3://."
+    )
+    prefix: str = Field("Synth", description="First part of a feed file's name.")
