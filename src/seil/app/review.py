@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from seil.app.site import Site
     from seil.catalog import SyncedObject
-    from seil.salesforce.schema import ObjectSchema
     from seil.sf_to_dw.schema.diff import ObjectDiff
     from seil.state.decisions import Decision
 
@@ -35,18 +34,19 @@ class SchemaChanges:
 def compare_fields(site: Site, names: Sequence[str] = ()) -> SchemaChanges:
     """The org's fields now with those last read and with the warehouse's columns."""
     from seil.sf_to_dw.schema.diff import object_diff
+    from seil.sf_to_dw.schema.registry import readable_schema
+    from seil.sf_to_dw.schema.review import SchemaReview
 
-    decisions = site.state_to_read.decisions
+    schemas = SchemaReview(site.state_to_read.decisions, site.registry)
     objects: list[ObjectDiff] = []
     failed: dict[str, str] = {}
     for obj in site.catalog.select(names):
         try:
-            readable = _readable(site, obj)
+            readable = readable_schema(site.org, obj)
         except RejectError as error:
             failed[obj.api_name] = str(error)
             continue
-        found = (readable, _columns(site, obj))
-        objects.append(object_diff(decisions, site.registry, obj, found))
+        objects.append(object_diff(schemas, obj, readable, _columns(site, obj)))
     return SchemaChanges(objects, failed)
 
 
@@ -60,22 +60,18 @@ def accept(
     """
     from seil.sf_to_dw.lock import run_lock
     from seil.sf_to_dw.schema import acceptance
+    from seil.sf_to_dw.schema.registry import readable_schema
     from seil.sf_to_dw.schema.review import SchemaReview, decision
 
     object_name, _, column = name.partition(".")
     with run_lock(site.lake):
         obj = site.catalog.select([object_name])[0]
-        wanted = decision(policy, by=by, column=column, target=target)
+        request = decision(policy, by=by, column=column, target=target)
         review = SchemaReview(site.state.decisions, site.registry)
-        readable = _readable(site, obj)
-        decisions = acceptance.accept(review, obj, readable, wanted)
+        readable = readable_schema(site.org, obj)
+        decisions = acceptance.accept(review, obj, readable, request)
         acceptance.publish_decisions(review, obj, readable, site.journal)
     return obj.api_name, decisions
-
-
-def _readable(site: Site, obj: SyncedObject) -> ObjectSchema:
-    described = site.org.describe(obj.api_name)
-    return described.without(obj.exclude, "excluded in the catalog")
 
 
 def _columns(site: Site, obj: SyncedObject) -> pa.Schema | None:

@@ -119,5 +119,5 @@ def _show(found: Sequence[ObjectDiff], failed: Mapping[str, str], *, history: bo
         output.line()
         output.table(
             ("object", "version", "at", "source", "change"),
-            [(entry.object, *line) for entry in found for line in entry.lines],
+            [(entry.object, *line) for entry in found for line in entry.history_rows],
         )

@@ -9,7 +9,6 @@ import pytest
 
 from seil.catalog import SyncedObject
 from seil.sf_to_dw.ingest.conform import LINEAGE
-from seil.sf_to_dw.schema.registry import expected_schema
 from seil.state.decisions import Decision
 
 THING = SyncedObject(api_name="Thing__c")
@@ -39,7 +38,7 @@ def test_new_column_is_taken_in_and_reported_once(intake: Any) -> None:
     assert not second.drift
     (event,) = intake.events("schema-drift")
     assert event.detail["added"] == {"Size": "int64"}
-    known = expected_schema(intake.registry, THING)
+    known = intake.registry.expected(THING)
     assert known is not None
     assert [f.name for f in known.fields] == ["Id", "Size"]
 
@@ -88,7 +87,7 @@ def test_misfit_far_down_the_file_is_named_by_its_row(intake: Any) -> None:
 
 def test_custom_field_of_the_packaged_list_is_only_a_guess(intake: Any) -> None:
     """A typed file knows better what an org's own field is; standard fields are held to theirs."""
-    packaged = expected_schema(intake.registry, intake.catalog["Account"])
+    packaged = intake.registry.expected(intake.catalog["Account"])
     assert packaged is not None
     guess = next(f for f in packaged.fields if f.name.endswith("__c") and f.arrow == pa.string())
     result = intake.take_in({"Id": ["a"], guess.name: [5]}, "Account")
@@ -100,15 +99,15 @@ def test_custom_field_of_the_packaged_list_is_only_a_guess(intake: Any) -> None:
 def test_schema_that_another_file_changes_meanwhile_is_read_again(
     intake: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both add the column; whoever comes second holds itself to what the first made of it."""
-    accept = intake.registry.accept
+    """Both add the column; the second file is conformed to the type that the first one stored."""
+    extend = intake.registry.extend
 
     def overtaken(*args: Any, **options: Any) -> Any:
-        monkeypatch.setattr(intake.registry, "accept", accept)
+        monkeypatch.setattr(intake.registry, "extend", extend)
         assert intake.take_in({"Id": ["a"], "New": ["text"]}, file="other.parquet").state
-        return accept(*args, **options)
+        return extend(*args, **options)
 
-    monkeypatch.setattr(intake.registry, "accept", overtaken)
+    monkeypatch.setattr(intake.registry, "extend", overtaken)
     result = intake.take_in({"Id": ["a"], "New": [1]})
     assert result.message == "column New, row 1: '1' is of type int64, expected text"
 

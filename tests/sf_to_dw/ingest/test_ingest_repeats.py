@@ -8,7 +8,6 @@ import pytest
 
 from seil.catalog import SyncedObject
 from seil.sf_to_dw.ingest.deliveries import free_key
-from seil.sf_to_dw.schema.registry import expected_schema
 
 THING = SyncedObject(api_name="Thing__c")
 MONEY = pa.decimal128(18, 2)
@@ -113,7 +112,7 @@ def test_two_files_may_widen_the_schema_at_once(intake: Any) -> None:
         intake.land({"Id": ["a"], "Amount": [amount], f"New{n}": [1]}, file=f"{n}.parquet")
     report = intake.ingestor.sweep()
     assert len(report.taken_in) == 8
-    known = expected_schema(intake.registry, THING)
+    known = intake.registry.expected(THING)
     assert known is not None
     amount_field = known.get("Amount")
     assert amount_field is not None

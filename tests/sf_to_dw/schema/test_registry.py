@@ -14,11 +14,10 @@ from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema
 from seil.sf_to_dw.schema.registry import (
     SchemaDiff,
     SchemaRegistry,
-    compare,
-    expected_schema,
     holds,
     packaged_schema,
-    stored_type,
+    parse_type,
+    schema_diff,
 )
 
 THING = SyncedObject(api_name="Thing__c")
@@ -47,16 +46,16 @@ def test_two_writers_of_one_schema_both_keep_their_change(
     registry: SchemaRegistry, other: SchemaRegistry
 ) -> None:
     registry.store(THING, schema(Id=pa.string()))
-    given = expected_schema(other, THING)
+    before = other.expected(THING)
     news = [Field("Size__c", "double", MONEY)]
     in_turn = SchemaRegistry(
         registry.lake,
-        clock=Interrupted(lambda: other.accept(THING, news, given=given, source="a file")),
+        clock=Interrupted(lambda: other.extend(THING, news, expected=before, source="a file")),
     )
     in_turn.store(THING, schema(Id=pa.string(), Name=pa.string()))
-    known = expected_schema(registry, THING)
-    assert known is not None
-    assert [field.name for field in known.fields] == ["Id", "Name", "Size__c"]
+    expected = registry.expected(THING)
+    assert expected is not None
+    assert [field.name for field in expected.fields] == ["Id", "Name", "Size__c"]
     assert [entry["version"] for entry in registry.history(THING)] == [1, 2, 3]
 
 
@@ -77,11 +76,11 @@ def test_a_schema_that_moved_meanwhile_takes_no_fields(
     registry: SchemaRegistry, other: SchemaRegistry
 ) -> None:
     registry.store(THING, schema(Id=pa.string()))
-    given = expected_schema(registry, THING)
+    before = registry.expected(THING)
     other.store(THING, schema(Id=pa.string(), Name=pa.string()))
     news = [Field("Size__c", "double", MONEY)]
-    assert registry.accept(THING, news, given=given, source="a file") is None
-    assert registry.seen_fields(THING) == ()
+    assert registry.extend(THING, news, expected=before, source="a file") is None
+    assert registry.entry(THING).seen == ()
 
 
 def test_schema_comes_back_as_it_was_put(registry: SchemaRegistry) -> None:
@@ -96,14 +95,14 @@ def test_schema_comes_back_as_it_was_put(registry: SchemaRegistry) -> None:
         "h": pa.float64(),
     }
     fields = tuple(Field(name, "anything", arrow) for name, arrow in types.items())
-    given = ObjectSchema("Thing__c", fields)
-    registry.store(THING, given)
-    assert registry.get(THING) == given
+    before = ObjectSchema("Thing__c", fields)
+    registry.store(THING, before)
+    assert registry.get(THING) == before
 
 
 def test_object_without_a_schema_has_none(registry: SchemaRegistry) -> None:
     assert registry.get(THING) is None
-    assert expected_schema(registry, THING) is None
+    assert registry.expected(THING) is None
 
 
 def test_put_says_what_changed_and_keeps_the_history(registry: SchemaRegistry) -> None:
@@ -126,7 +125,7 @@ def test_putting_the_same_schema_again_adds_no_version(registry: SchemaRegistry)
 
 
 def test_compare_ignores_case() -> None:
-    assert not compare(schema(Id=pa.string()), schema(ID=pa.string()))
+    assert not schema_diff(schema(Id=pa.string()), schema(ID=pa.string()))
 
 
 @pytest.mark.parametrize(
@@ -148,15 +147,15 @@ def test_wider_type_holds_every_value(
     assert holds(wide, narrow) is expected
 
 
-def test_accepted_fields_extend_what_is_known(registry: SchemaRegistry) -> None:
+def test_accepted_fields_extend_the_expected_schema(registry: SchemaRegistry) -> None:
     registry.store(THING, schema(Id=pa.string(), Amount=MONEY))
-    known = expected_schema(registry, THING)
+    expected = registry.expected(THING)
     news = [Field("Amount", "currency", WIDER), Field("Extra__c", "", pa.bool_())]
-    diff = registry.accept(THING, news, given=known, source="in/a")
+    diff = registry.extend(THING, news, expected=expected, source="in/a")
     assert diff == SchemaDiff(
         added={"Extra__c": "bool"}, widened={"Amount": (str(MONEY), str(WIDER))}
     )
-    now = expected_schema(registry, THING)
+    now = registry.expected(THING)
     assert now is not None
     assert {f.name: f.arrow for f in now.fields} == {
         "Id": pa.string(),
@@ -169,28 +168,30 @@ def test_accepted_fields_extend_what_is_known(registry: SchemaRegistry) -> None:
 def test_what_files_added_leaves_the_described_schema_alone(registry: SchemaRegistry) -> None:
     described = schema(Id=pa.string())
     registry.store(THING, described)
-    known = expected_schema(registry, THING)
-    registry.accept(THING, [Field("X", "", pa.bool_())], given=known, source="in/a")
+    expected = registry.expected(THING)
+    registry.extend(THING, [Field("X", "", pa.bool_())], expected=expected, source="in/a")
     assert registry.get(THING) == described
 
 
 def test_acceptance_is_refused_when_the_schema_has_moved(registry: SchemaRegistry) -> None:
-    registry.accept(THING, [Field("X", "", pa.bool_())], given=None, source="in/a")
-    assert registry.accept(THING, [Field("X", "", pa.int64())], given=None, source="in/b") is None
+    registry.extend(THING, [Field("X", "", pa.bool_())], expected=None, source="in/a")
+    assert (
+        registry.extend(THING, [Field("X", "", pa.int64())], expected=None, source="in/b") is None
+    )
 
 
 def test_describe_takes_over_what_files_added(registry: SchemaRegistry) -> None:
-    registry.accept(
+    registry.extend(
         THING,
         [Field("X", "", pa.int64()), Field("Amount", "", WIDER), Field("Y", "", pa.bool_())],
-        given=None,
+        expected=None,
         source="in/a",
     )
     registry.store(THING, schema(Id=pa.string(), X=pa.bool_(), Amount=MONEY))
-    assert [f.name for f in registry.seen_fields(THING)] == ["Amount", "Y"]
-    known = expected_schema(registry, THING)
-    assert known is not None
-    assert {f.name: f.arrow for f in known.fields} == {
+    assert [f.name for f in registry.entry(THING).seen] == ["Amount", "Y"]
+    expected = registry.expected(THING)
+    assert expected is not None
+    assert {f.name: f.arrow for f in expected.fields} == {
         "Id": pa.string(),
         "X": pa.bool_(),
         "Amount": WIDER,
@@ -199,13 +200,13 @@ def test_describe_takes_over_what_files_added(registry: SchemaRegistry) -> None:
 
 
 def test_packaged_list_stands_in_for_a_describe(registry: SchemaRegistry) -> None:
-    known = expected_schema(registry, ACCOUNT)
-    assert known is not None
-    assert (known.get("Id"), known.get("SystemModstamp")) != (None, None)
-    assert known.get("fax") is None
+    expected = registry.expected(ACCOUNT)
+    assert expected is not None
+    assert (expected.get("Id"), expected.get("SystemModstamp")) != (None, None)
+    assert expected.get("fax") is None
 
 
-def test_object_that_nobody_knows_has_no_packaged_schema() -> None:
+def test_object_that_is_unknown_has_no_packaged_schema() -> None:
     assert packaged_schema(THING) is None
 
 
@@ -219,4 +220,4 @@ def test_foreign_file_in_the_registry_is_an_error(registry: SchemaRegistry, tmp_
 
 def test_type_that_is_never_stored_is_refused() -> None:
     with pytest.raises(ValueError, match="list"):
-        stored_type("list<item: int64>")
+        parse_type("list<item: int64>")

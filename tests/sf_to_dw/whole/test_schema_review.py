@@ -138,4 +138,4 @@ def test_reviewed_object_stops_at_any_change_until_accepted(site: Site) -> None:
 def test_nothing_to_decide_is_said(site: Site) -> None:
     with site.serve():
         code, said = command(site, "schema", "accept", "Account.Name")
-    assert (code, "no change that has to be decided" in said) == (1, True)
+    assert (code, "no change that needs a decision" in said) == (1, True)

@@ -26,6 +26,7 @@ from seil.sf_to_dw.extract.partials import (
     land,
     query_rows,
 )
+from seil.sf_to_dw.schema.registry import readable_schema
 from seil.state.decisions import in_force
 from seil.warehouse.tables import TableName
 
@@ -59,8 +60,7 @@ class FieldComparison:
     def start(self) -> None:
         """Raises RejectError and RetryError."""
         obj, context = self.obj, self._context
-        described = context.org.describe(obj.api_name)
-        described = described.without(obj.exclude, "excluded in the catalog")
+        described = readable_schema(context.org, obj)
         key = described.get(obj.key)
         decided = in_force(context.decisions.get(obj.api_name)).items()
         # The column of that name holds values of an earlier type.

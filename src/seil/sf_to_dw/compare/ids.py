@@ -33,6 +33,7 @@ from seil.sf_to_dw.extract.partials import (
     land,
     query_rows,
 )
+from seil.sf_to_dw.schema.registry import readable_schema
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
@@ -72,8 +73,7 @@ class IdComparison:
 
     def start(self) -> None:
         """Raises RejectError and RetryError, as `extract_missing` does."""
-        described = self._context.org.describe(self.obj.api_name)
-        self._schema = described.without(self.obj.exclude, "excluded in the catalog")
+        self._schema = readable_schema(self._context.org, self.obj)
         self._cursor = choose_cursor(self.obj.flow, self._schema).name
         names = dict.fromkeys(filter(None, (self.obj.key, self._cursor, _IS_DELETED)))
         fields = tuple(f for name in names if (f := self._schema.get(name)))

@@ -38,7 +38,7 @@ from seil.sf_to_dw.extract.landing import landed_event, page_file, page_metadata
 from seil.sf_to_dw.extract.pages import PagePlan, PageRef, land_pages
 from seil.sf_to_dw.extract.slices import Slicer, ran_too_long, slice_condition, tested_pace
 from seil.sf_to_dw.schema.acceptance import publish_decisions
-from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry, compare
+from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry, readable_schema, schema_diff
 from seil.sf_to_dw.schema.review import SchemaReview
 from seil.state.decisions import DecisionStore
 
@@ -133,8 +133,7 @@ class FlowRunner:
 
     def _attempt(self, step: Step, *, now: datetime, full: bool) -> FlowResult:
         self._state = self._states.get(self._obj)
-        described = self._context.org.describe(self._obj.api_name)
-        readable = described.without(self._obj.exclude, "excluded in the catalog")
+        readable = readable_schema(self._context.org, self._obj)
         review = SchemaReview(self._context.decisions, self._context.registry)
         publish_decisions(review, self._obj, readable, self._context.bus)
         schema = review.admit(self._obj, readable)
@@ -294,7 +293,7 @@ class FlowRunner:
         known = registry.get(self._obj)
         if known and known.fingerprint == schema.fingerprint:
             return False
-        diff = compare(known, schema) if known else SchemaDiff()
+        diff = schema_diff(known, schema) if known else SchemaDiff()
         if diff.added:
             # Before they are known: a kill between the two only finds them added again.
             due = sorted({*self._states.get(self._obj).due_fields, *diff.added})

@@ -18,7 +18,6 @@ from seil.sf_to_dw.extract.flows import PARTIAL_MODES, find_manifest
 from seil.sf_to_dw.ingest import checks
 from seil.sf_to_dw.ingest.checks import OpenParquet, UnfitError
 from seil.sf_to_dw.ingest.conform import (
-    EXCLUDED,
     ConformPlan,
     WidenError,
     conform_plan,
@@ -30,7 +29,7 @@ from seil.sf_to_dw.ingest.folders import Partitions, partitions_of
 from seil.sf_to_dw.ingest.readahead import ahead
 from seil.sf_to_dw.ingest.rules import RuleBook, RuleCount
 from seil.sf_to_dw.schema.column_names import MISSING
-from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry, expected_schema
+from seil.sf_to_dw.schema.registry import EXCLUDED, SchemaDiff, SchemaRegistry
 from seil.sf_to_dw.schema.review import as_text_columns
 from seil.state.decisions import DecisionStore, in_force
 
@@ -171,7 +170,7 @@ class Cleaner:
 
     def _plan(self, reading: _Reading) -> ConformPlan:
         obj = reading.task.obj
-        known = expected_schema(self.registry, obj)
+        known = self.registry.expected(obj)
         described = self.registry.get(obj) is not None
         landed = reading.parquet.schema_arrow
         lineage = earlier_lineage(landed, reading.metadata, known)
@@ -199,7 +198,7 @@ class Cleaner:
             if self.lake.landing.head(task.entry.key) != task.entry:
                 raise ChangedError
             news = [] if _is_partial(reading.metadata) else plan.news
-            drift = self.registry.accept(task.obj, news, given=plan.known, source=task.entry.key)
+            drift = self.registry.extend(task.obj, news, expected=plan.known, source=task.entry.key)
             if drift is None:
                 raise _SchemaMovedError
             files.finish({**_curated_metadata(reading, rows, files), **_missing(plan)})

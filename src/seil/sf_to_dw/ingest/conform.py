@@ -29,12 +29,12 @@ from seil.sf_to_dw.ingest.casts import (
 from seil.sf_to_dw.ingest.checks import UnfitError
 from seil.sf_to_dw.ingest.folders import Partitions
 from seil.sf_to_dw.schema import column_names
+from seil.sf_to_dw.schema.registry import EXCLUDED
 
 _LINEAGE_TYPES = {"processed_ts": UTC_MICROS}
 LINEAGE = schema_of(
     [(name, _LINEAGE_TYPES.get(name, pa.string())) for name in column_names.LINEAGE]
 )
-EXCLUDED = "excluded in the catalog"
 _NESTED = "json"
 # One without a name. https://pandas.pydata.org/docs/development/developer.html
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from seil.sf_to_dw.extract.flows import find_manifest
 from seil.sf_to_dw.schema.column_names import missing_columns, table_column
+from seil.sf_to_dw.schema.registry import EXCLUDED
+from seil.sf_to_dw.schema.review import DROPPED
 from seil.warehouse.bookkeeping import ColumnCounts
 
 if TYPE_CHECKING:
@@ -71,9 +73,9 @@ def count_columns(
             merged += bool(found & set(table))
             lost += [] if found & set(table) else [name]
         elif name.lower() in unread:
-            left_out[name] = "excluded in the catalog"
+            left_out[name] = EXCLUDED
         elif decision and decision.policy == "drop":
-            left_out[name] = "dropped by `seil schema accept`"
+            left_out[name] = DROPPED
         else:
             lost.append(name)
     return ColumnCount(curated, merged, left_out, tuple(lost))

@@ -25,7 +25,7 @@ from seil.sf_to_dw.load.events import ObjectLoad, load_events
 from seil.sf_to_dw.load.files import CuratedFile, check_readable, read_footer
 from seil.sf_to_dw.load.records import BookkeepingSnapshot, MergedFile, file_load, read_manifests
 from seil.sf_to_dw.schema.column_names import LINEAGE_NAMES
-from seil.sf_to_dw.schema.registry import SchemaRegistry, expected_schema
+from seil.sf_to_dw.schema.registry import SchemaRegistry
 from seil.sf_to_dw.schema.review import (
     as_text_columns,
     decision,
@@ -157,7 +157,7 @@ class ObjectLoader:
         file = read_footer(self._lake.curated, entry)
         if LINEAGE_NAMES in file.metadata:
             return file
-        known = expected_schema(SchemaRegistry(self._lake), self.object)
+        known = SchemaRegistry(self._lake).expected(self.object)
         kinds = {field.name.lower(): field.type for field in known.fields} if known else {}
         key = self.object.key
         ids = {name for name in file.columns if holds_ids(name, kinds.get(name, ""), key)}

@@ -1,6 +1,6 @@
-"""Columns of SEIL's own beside those of a file: which gives way where both have the same name.
+"""SEIL's own columns beside a file's: which one is renamed where both have the same name.
 
-| ours | where | gives way |
+| SEIL's | where | renamed |
 |---|---|---|
 | `_file`, `_extracted_at`, `_seil_...` | tables of the warehouse | the file's: `field_<name>` |
 | lineage (`filename`, ...), `messages` | curated files, exceptions | ours: `seil_<name>` |
@@ -25,14 +25,14 @@ LINEAGE = (
     "appflow_id",
     "processed_ts",
 )
-# In a curated file's metadata: what its lineage columns are called, in the order of LINEAGE.
+# In a curated file's metadata: the names of its lineage columns, in the order of LINEAGE.
 LINEAGE_NAMES = "seil.lineage"
-# In a curated file's metadata: columns of it that the landed file did not have, as JSON. They are
-# null in every row, which says nothing of the records.
+# In a curated file's metadata, as a JSON list: columns that the landed file lacked. They are null
+# in every row, which is no fact about the records.
 MISSING = "seil.missing"
 _FIELD = "field_"
 _UNNAMED = "unnamed"
-# With names that already begin so, no two columns of a file ever get one name.
+# The prefix is part of the pattern, so that a file's own `field__file` stays distinct from `_file`.
 _RESERVED = re.compile(
     rf"({_FIELD})*({re.escape(FILE)}|{re.escape(EXTRACTED_AT)}|_seil_.*)|({_FIELD})+{_UNNAMED}",
     re.DOTALL,
@@ -40,16 +40,16 @@ _RESERVED = re.compile(
 
 
 def table_column(name: str) -> str:
-    """A file's column in the warehouse: its name in lower case, where that is not reserved."""
+    """A file's column in the warehouse: its name in lower case, prefixed where that is reserved."""
     plain = name.lower()
     if _RESERVED.fullmatch(plain):
         return _FIELD + plain
     return plain or _FIELD + _UNNAMED
 
 
-def free_names(own: Iterable[str], taken: Collection[str]) -> tuple[str, ...]:
-    """Names for columns of `own` beside those of `taken`, in their order."""
-    used = {name.lower() for name in taken}
+def free_names(own: Iterable[str], others: Collection[str]) -> tuple[str, ...]:
+    """The names `own`, in their order, prefixed where one is among `others`."""
+    used = {name.lower() for name in others}
     names: list[str] = []
     for name in own:
         free = name
@@ -61,13 +61,13 @@ def free_names(own: Iterable[str], taken: Collection[str]) -> tuple[str, ...]:
 
 
 def lineage_of(metadata: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of a curated file's lineage columns; files made before they could give way have
-    the plain ones.
+    """The names of a curated file's lineage columns; older files do not list them, and have the
+    plain ones.
     """
-    said = metadata.get(LINEAGE_NAMES, "")
-    return tuple(said.split(",")) if said else LINEAGE
+    names = metadata.get(LINEAGE_NAMES, "")
+    return tuple(names.split(",")) if names else LINEAGE
 
 
 def missing_columns(metadata: Mapping[str, str]) -> frozenset[str]:
-    """Columns, by their name in the table, that ingest has added to a curated file."""
+    """Columns, by their names in the table, that the landed file of a curated one lacked."""
     return frozenset(table_column(name) for name in json.loads(metadata.get(MISSING, "[]")))

@@ -1,4 +1,4 @@
-"""What is known of each object's columns: the org's describe, and what files have brought since.
+"""Schema registry: each object's columns by the org's describe, and those that files have added.
 
 `schemas/Salesforce-<landing name>.json` in staging holds both, with the history of changes.
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -19,7 +19,12 @@ from seil.errors import LakeError
 from seil.lake import Document, Lake
 from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema, described_schema
 
-_KEPT_CHANGES = 200
+if TYPE_CHECKING:
+    from seil.salesforce.org import Org
+
+EXCLUDED = "excluded in the catalog"
+"""Why a field is left out of a schema, as documents say it."""
+_HISTORY_ENTRIES = 200
 _CURE = "the next extract writes it again"
 _TYPES = {
     str(t): t
@@ -61,15 +66,15 @@ class SchemaDiff:
         }
 
 
-def compare(old: ObjectSchema, new: ObjectSchema) -> SchemaDiff:
-    """Names are compared without regard to case."""
+def schema_diff(old: ObjectSchema, new: ObjectSchema) -> SchemaDiff:
+    """Names are compared case-insensitively."""
     changed = [
-        (known, now)
-        for known in old.fields
-        if (now := new.get(known.name)) and now.arrow != known.arrow
+        (before, after)
+        for before in old.fields
+        if (after := new.get(before.name)) and after.arrow != before.arrow
     ]
-    types = {now.name: (str(known.arrow), str(now.arrow)) for known, now in changed}
-    wider = {now.name for known, now in changed if holds(now.arrow, known.arrow)}
+    types = {after.name: (str(before.arrow), str(after.arrow)) for before, after in changed}
+    wider = {after.name for before, after in changed if holds(after.arrow, before.arrow)}
     return SchemaDiff(
         added={f.name: str(f.arrow) for f in new.fields if not old.get(f.name)},
         removed={f.name: str(f.arrow) for f in old.fields if not new.get(f.name)},
@@ -79,7 +84,7 @@ def compare(old: ObjectSchema, new: ObjectSchema) -> SchemaDiff:
 
 
 def holds(wide: pa.DataType, narrow: pa.DataType) -> bool:
-    """Whether every value of `narrow` can be stored as `wide` without losing anything."""
+    """Whether every value of `narrow` can be stored as `wide` without loss."""
     if wide == narrow or pa.types.is_string(wide):
         return True
     if isinstance(wide, pa.Decimal128Type):
@@ -96,33 +101,12 @@ def packaged_schema(obj: SyncedObject) -> ObjectSchema | None:
     if not fields:
         return None
     schema = described_schema({"name": obj.api_name, "fields": fields})
-    return schema.without(obj.exclude, "excluded in the catalog")
+    return schema.without(obj.exclude, EXCLUDED)
 
 
-def expected_schema(registry: SchemaRegistry, obj: SyncedObject) -> ObjectSchema | None:
-    """The columns a file of `obj` is held to: the org's describe, else the packaged field list,
-    with what earlier files have added or widened; None when nothing is known.
-    """
-    return _expected_schema(registry.entry(obj), obj)
-
-
-def _expected_schema(entry: ObjectEntry, obj: SyncedObject) -> ObjectSchema | None:
-    base = entry.described or packaged_schema(obj)
-    if base is None or not entry.seen:
-        return base or (ObjectSchema(obj.api_name, entry.seen) if entry.seen else None)
-    found = {f.name.lower(): f for f in entry.seen}
-    fields = [
-        _settle(f, found.pop(f.name.lower(), None), described=entry.described is not None)
-        for f in base.fields
-    ]
-    return ObjectSchema(base.name, (*fields, *found.values()), base.left_out)
-
-
-def _settle(base: Field, seen: Field | None, *, described: bool) -> Field:
-    # The packaged list is our guess at this org; a file that was taken in knows better.
-    if seen is None or (described and not holds(seen.arrow, base.arrow)):
-        return base
-    return replace(base, arrow=seen.arrow)
+def readable_schema(org: Org, obj: SyncedObject) -> ObjectSchema:
+    """The org's describe without the fields that the catalog excludes."""
+    return org.describe(obj.api_name).without(obj.exclude, EXCLUDED)
 
 
 @dataclass(frozen=True)
@@ -134,42 +118,57 @@ class ObjectEntry:
     version: int = 0
     history: tuple[dict[str, Any], ...] = ()
 
+    def expected(self, obj: SyncedObject) -> ObjectSchema | None:
+        base = self.described or packaged_schema(obj)
+        if base is None or not self.seen:
+            return base or (ObjectSchema(obj.api_name, self.seen) if self.seen else None)
+        seen = {f.name.lower(): f for f in self.seen}
+        fields = [self._widen(f, seen.pop(f.name.lower(), None)) for f in base.fields]
+        return ObjectSchema(base.name, (*fields, *seen.values()), base.left_out)
 
-# What an entry becomes, and what the history says of it; None: it stays.
+    def _widen(self, base: Field, seen: Field | None) -> Field:
+        # The packaged list is a guess at this org: a file's type overrides it.
+        if seen is None or (self.described and not holds(seen.arrow, base.arrow)):
+            return base
+        return replace(base, arrow=seen.arrow)
+
+
+# Returns the new entry and the diff for its history; None leaves the entry as it is.
 _Edit = Callable[[ObjectEntry], tuple[ObjectEntry, SchemaDiff] | None]
 
 
 class SchemaRegistry:
-    """Thread-safe; of several processes none loses what another has stored."""
+    """Thread-safe, and safe with several processes: each change is a compare-and-swap."""
 
     def __init__(
         self, lake: Lake, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self.lake = lake
         self._clock = clock
-        # Of each object the tag that was read last, and what that was parsed into: several steps
-        # ask.
+        # Tag and parsed entry by the document's key: several steps of a run read the same one.
         self._parsed: dict[str, tuple[str, ObjectEntry]] = {}
 
     def get(self, obj: SyncedObject) -> ObjectSchema | None:
-        """The schema that was last put: the org's describe."""
+        """The org's describe, as last stored."""
         return self.entry(obj).described
 
-    def seen_fields(self, obj: SyncedObject) -> tuple[Field, ...]:
-        """Fields that files have brought beyond it, or with a wider type."""
-        return self.entry(obj).seen
+    def expected(self, obj: SyncedObject) -> ObjectSchema | None:
+        """The schema that ingest conforms a file to: the org's describe, else the packaged field
+        list, with what earlier files added or widened; None where there is none of them.
+        """
+        return self.entry(obj).expected(obj)
 
     def history(self, obj: SyncedObject) -> list[dict[str, Any]]:
         """Changes, oldest first: version, at, source, and what SchemaDiff.to_dict says."""
         return list(self.entry(obj).history)
 
     def store(self, obj: SyncedObject, schema: ObjectSchema) -> SchemaDiff:
-        """Stores what the org describes. Returns what changed, all columns the first time."""
+        """Stores the org's describe. Returns what changed; the first time every field is added."""
         diff = SchemaDiff()
 
         def edit(entry: ObjectEntry) -> tuple[ObjectEntry, SchemaDiff] | None:
             nonlocal diff
-            diff = compare(entry.described or ObjectSchema(schema.name, ()), schema)
+            diff = schema_diff(entry.described or ObjectSchema(schema.name, ()), schema)
             seen = tuple(f for f in entry.seen if _still_adds(f, schema))
             new = replace(entry, described=schema, seen=seen)
             return None if new == entry else (new, diff)
@@ -177,51 +176,52 @@ class SchemaRegistry:
         self._change(obj, edit, source="describe")
         return diff
 
-    def accept(
+    def extend(
         self,
         obj: SyncedObject,
         fields: Sequence[Field],
         *,
-        given: ObjectSchema | None,
+        expected: ObjectSchema | None,
         source: str,
     ) -> SchemaDiff | None:
-        """Takes fields that a file adds to the known schema `given`, or widens in it.
+        """Stores fields that a file adds to the schema `expected`, or widens in it.
 
-        None when the known schema is not `given` any more: look at the file again. `source` goes
-        into the history.
+        None when another writer changed the expected schema meanwhile: conform the file to the new
+        one. `source` goes into the history.
         """
         if not fields:
-            return SchemaDiff() if expected_schema(self, obj) == given else None
+            return SchemaDiff() if self.expected(obj) == expected else None
         before = ObjectSchema(
-            obj.api_name, tuple(old for f in fields if given and (old := given.get(f.name)))
+            obj.api_name,
+            tuple(old for f in fields if expected and (old := expected.get(f.name))),
         )
-        diff = compare(before, ObjectSchema(obj.api_name, tuple(fields)))
+        diff = schema_diff(before, ObjectSchema(obj.api_name, tuple(fields)))
         is_current = False
 
         def edit(entry: ObjectEntry) -> tuple[ObjectEntry, SchemaDiff] | None:
             nonlocal is_current
-            is_current = _expected_schema(entry, obj) == given
+            is_current = entry.expected(obj) == expected
             seen = {f.name.lower(): f for f in (*entry.seen, *fields)}
             return (replace(entry, seen=tuple(seen.values())), diff) if is_current else None
 
         self._change(obj, edit, source=source)
         return diff if is_current else None
 
-    def note(self, obj: SyncedObject, diff: SchemaDiff, *, source: str) -> None:
-        """Puts a decision about a change into the history; what is known stays as it is."""
+    def add_history(self, obj: SyncedObject, diff: SchemaDiff, *, source: str) -> None:
+        """Adds an entry on a decision; the schema stays."""
         self._change(obj, lambda entry: (entry, diff), source=source)
 
     def entry(self, obj: SyncedObject) -> ObjectEntry:
-        """All of it, as it is stored now: other processes may have written it."""
+        """Read anew each time: other processes may have written it."""
         document = self._document(obj)
         stored = document.version()
         if stored is None:
             return ObjectEntry()
-        known = self._parsed.get(document.key)
-        if known is None or known[0] != stored.tag:
+        tag, entry = self._parsed.get(document.key, ("", ObjectEntry()))
+        if tag != stored.tag:
             entry = self._parse(document, document.parse(stored))
-            known = self._parsed[document.key] = stored.tag, entry
-        return known[1]
+            self._parsed[document.key] = stored.tag, entry
+        return entry
 
     def _document(self, obj: SyncedObject) -> Document:
         return self.lake.document(f"schemas/Salesforce-{obj.landing_name}.json", cure=_CURE)
@@ -245,8 +245,8 @@ class SchemaRegistry:
         document = self._document(obj)
 
         def edit_body(body: dict[str, Any] | None) -> dict[str, Any] | None:
-            made = edit(self._parse(document, body))
-            return None if made is None else {**(body or {}), **self._body(obj, *made, source)}
+            change = edit(self._parse(document, body))
+            return change and {**(body or {}), **self._body(obj, *change, source)}
 
         document.change(edit_body)
 
@@ -262,7 +262,7 @@ class SchemaRegistry:
             "updated_at": at,
             "described": _schema_body(entry.described) if entry.described else None,
             "seen": [_field_body(f) for f in entry.seen],
-            "history": [*entry.history, change][-_KEPT_CHANGES:],
+            "history": [*entry.history, change][-_HISTORY_ENTRIES:],
         }
 
 
@@ -300,14 +300,14 @@ def _field_from(body: Mapping[str, Any]) -> Field:
     return Field(
         name=body["name"],
         type=body["type"],
-        arrow=stored_type(body["stored_as"]),
+        arrow=parse_type(body["stored_as"]),
         calculated=body["calculated"],
         reference_to=tuple(body["reference_to"]),
     )
 
 
-def stored_type(name: str) -> pa.DataType:
-    """The Arrow type that `str` wrote. Raises ValueError for one that no column is stored as."""
+def parse_type(name: str) -> pa.DataType:
+    """Inverts an Arrow type's `str`. Raises ValueError for one that no column is stored as."""
     if match := _DECIMAL.fullmatch(name):
         return pa.decimal128(int(match[1]), int(match[2]))
     if name in _TYPES:
