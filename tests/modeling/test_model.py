@@ -87,7 +87,13 @@ def test_an_object_that_is_switched_off_can_still_be_read(tmp_path: Path) -> Non
             {"account.sql": "SELECT 1 AS x"},
             r"models/account.sql: is called like salesforce.account, a source \(rename the file",
         ),
-        ({"salesforce.sql": "SELECT 1 AS x"}, "salesforce.sql: is called like salesforce."),
+        *(
+            ({f"{name}.sql": "SELECT 1 AS x"}, f"'{name}' is a name that the warehouse or SEIL")
+            for name in ("salesforce", "seil", "seil_kept", "seil_mine", "information_schema")
+        ),
+        ({"Totals.sql": "SELECT 1 AS x"}, r"'Totals' is no name .* \(use lower-case letters"),
+        ({"a.sql": "SELECT 1 AS x", "a.yaml": ""}, r"a.yaml: is not read \(rename it to a.yml"),
+        ({"a.SQL": "SELECT 1 AS x"}, r"a.SQL: is not read \(rename it to a.sql"),
         ({"a__new.sql": "SELECT 1 AS x"}, "a__new.sql: 'a__new' is no name for a table"),
         ({"my table.sql": "SELECT 1 AS x"}, "'my table' is no name for a table"),
         (
@@ -110,7 +116,20 @@ def test_an_object_that_is_switched_off_can_still_be_read(tmp_path: Path) -> Non
         ({"a.yml": "key: [id]"}, "models/a.yml: there is no a.sql beside it"),
         ({"a.sql": "SELECT 1 AS x", "a.yml": "name: b"}, "is named 'b' inside"),
         ({"a.sql": "SELECT 1 AS x", "a.yml": "keys: [id]"}, "models/a.yml: keys: is unknown"),
-        ({"a.sql": "SELECT 1 AS x", "a.yml": "key: [id"}, "models/a.yml: "),
+        ({"a.sql": "SELECT 1 AS x", "a.yml": "key: [id"}, "a.yml: is not YAML: line 2: did not"),
+        ({"a.sql": "SELECT 1 AS x", "a.yml": "- id"}, "a.yml: is not a list of keys with values"),
+        (
+            {"a.sql": "SELECT 1 AS x", "a.yml": "key: [id]"},
+            r"a.sql: has no column id, which its key names \(there are x",
+        ),
+        (
+            {"a.sql": "SELECT BUSINESS_DATE(1, 2) AS x"},
+            r"models/a.sql: BUSINESS_DATE\(1, 2\): BUSINESS_DATE takes one value",
+        ),
+        (
+            {"a.sql": "SELECT 1 AS x", "a.yml": POINTING.replace("products", "prodcts")},
+            r"a.sql: prodcts, in the relationships test of a.x, is not a table \(.* products",
+        ),
         ({"a.sql": "SELECT 1 AS x", "a.yml": "tests: [uniq]"}, "a test is one of unique, not_null"),
         (
             {"a.sql": "SELECT 1 AS x", "a.yml": "tests: [{unique: [x], expression: x}]"},
@@ -125,6 +144,22 @@ def test_what_is_wrong_with_a_model_is_said(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
         site_models(catalog, write(tmp_path / "models", files))
+
+
+@pytest.mark.parametrize("suffix", [".sql", ".yml"])
+def test_a_file_that_is_not_utf_8_is_named(catalog: Catalog, tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "a.sql").write_text("SELECT 1 AS x", "utf-8")
+    (tmp_path / f"a{suffix}").write_bytes("-- é".encode("latin-1"))
+    with pytest.raises(ConfigurationError, match=rf"a{suffix}: is not UTF-8 \(byte 4\) \(save"):
+        site_models(catalog, tmp_path)
+
+
+def test_files_with_a_byte_order_mark_and_hidden_files_do_no_harm(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    (tmp_path / "a.sql").write_text("SELECT 1 AS x", "utf-8-sig")
+    (tmp_path / "._a.sql").write_bytes(b"\0\xff")
+    assert site_models(catalog, tmp_path)["a"].reads == frozenset()
 
 
 REPLACED = {

@@ -13,6 +13,7 @@ import pyarrow as pa
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
+from seil.modeling.names import scope_relations
 from seil.warehouse.dialect import WRITTEN_IN
 from seil.warehouse.protocol import TableName
 
@@ -88,7 +89,7 @@ def _type(value: exp.Expr, scope: Scope, type_of: ColumnTypeOf) -> pa.DataType |
 
 
 def _column_type(column: exp.Column, scope: Scope, type_of: ColumnTypeOf) -> pa.DataType | None:
-    read = {alias.lower(): source for alias, (_, source) in scope.selected_sources.items()}
+    read = {alias.lower(): source for alias, source in scope_relations(scope).items()}
     alias, name = column.table.lower(), column.name.lower()
     source = read.get(alias) if alias else next(iter(read.values()), None)
     if isinstance(source, exp.Table):

@@ -20,14 +20,16 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from seil.errors import ConfigurationError, Problem
 from seil.modeling.business_date import BusinessZone, check_calls, cut_columns
-from seil.modeling.names import is_table, name_problem, table_name
+from seil.modeling.names import is_table, name_problem, near_names, scope_relations, table_name
 from seil.modeling.needs import ColumnNeed, unmet_needs
+from seil.modeling.outside import expression_reads, outside_reads
 from seil.modeling.sources import Sources
-from seil.warehouse.dialect import parse_select
-from seil.warehouse.protocol import TableName
+from seil.warehouse.dialect import WRITTEN_IN, parse_select
+from seil.warehouse.tables import RESERVED_NAMES, TableName
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 Level = Literal["error", "warning"]
+_SUFFIXES = (".sql", ".yml")
 _KINDS = ("unique", "not_null", "accepted_values", "relationships", "expression")
 
 
@@ -109,6 +111,10 @@ class Model:
     @property
     def table(self) -> TableName:
         return TableName("", self.name)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return self.described.key
 
     @property
     def references(self) -> Iterator[tuple[str, str, str]]:
@@ -206,6 +212,10 @@ class Models(Mapping[str, Model]):
             names = map(str, self.sources) if table.schema else self._models
             if problem := name_problem(str(table), "a table", names, at=model.file):
                 yield problem
+        for column, to, _ in model.references:
+            if to.lower() not in {*self._models, *map(str, self.sources)}:
+                reason = f"{to}, in the relationships test of {model.name}.{column},"
+                yield Problem(model.file, f"{reason} is not a table", near_names(to, self._models))
 
 
 def load_models(
@@ -228,8 +238,8 @@ def load_models(
     for name in sorted({stem for stem, _ in files}):
         try:
             models.append(_model(name, files))
-        except (ValueError, yaml.YAMLError, SqlglotError) as error:
-            problems += _problems(name, error, files)
+        except ConfigurationError as error:
+            problems += error.problems
     _raise(problems)
     return Models(models, sources, needs=needs, zone=zone)
 
@@ -242,15 +252,34 @@ def _raise(problems: Iterable[Problem | None]) -> None:
 def _name_problems(model: Model, sources: Sources) -> Iterator[Problem]:
     if not _NAME.fullmatch(model.name):
         reason = f"{model.name!r} is no name for a table"
-        yield Problem(model.file, reason, "use letters, digits and single underscores")
-    if taken := [str(t) for t in sources if model.name in (t.name, t.schema)]:
+        cure = "use lower-case letters, digits and single underscores, a letter first"
+        yield Problem(model.file, reason, cure)
+    if model.name in RESERVED_NAMES or model.name.startswith("seil_"):
+        reason = f"{model.name!r} is a name that the warehouse or SEIL uses itself"
+        yield Problem(model.file, reason, "rename the file")
+    elif taken := [str(t) for t in sources if model.name in (t.name, t.schema)]:
         yield Problem(model.file, f"is called like {taken[0]}, a source", "rename the file")
 
 
 @cache
 def parse_model(sql: str) -> exp.Query:
-    """Shared: not to be changed."""
-    return parse_select(sql)
+    """Shared: not to be changed. Names of tables and CTEs are in lower case, as none has another.
+
+    Raises SqlglotError.
+    """
+    query = parse_select(sql)
+    for node in query.find_all(exp.Table, exp.CTE):
+        names = node.parts if isinstance(node, exp.Table) else [node.args["alias"].this]
+        for name in names:
+            if isinstance(name, exp.Identifier):
+                name.set("this", name.name.lower())
+    return query
+
+
+@cache
+def parse_expression(sql: str) -> exp.Expr:
+    """A test's, shared: not to be changed. Raises SqlglotError."""
+    return exp.condition(sql, dialect=WRITTEN_IN, copy=False)
 
 
 @cache
@@ -268,7 +297,7 @@ def tables_of(query: exp.Query) -> list[exp.Table]:
     tables = [
         source
         for scope in traverse_scope(query)
-        for _, source in scope.selected_sources.values()
+        for source in scope_relations(scope).values()
         if is_table(source)
     ]
     return list({id(table): table for table in tables}.values())
@@ -276,59 +305,107 @@ def tables_of(query: exp.Query) -> list[exp.Table]:
 
 @dataclass(frozen=True)
 class _File:
-    text: str
+    content: bytes
     shown: str
+
+    @property
+    def text(self) -> str:
+        """Raises ConfigurationError."""
+        try:
+            return self.content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            reason = f"is not UTF-8 (byte {error.start + 1:,})"
+            raise self.refusal(reason, "save it as UTF-8") from error
+
+    def refusal(self, reason: str, cure: str = "") -> ConfigurationError:
+        return ConfigurationError([Problem(self.shown, reason, cure)])
 
 
 def _read_files(shown: str, folder: Path | Traversable) -> dict[tuple[str, str], _File]:
-    """By table name and suffix."""
-    return {
-        (Path(file.name).stem.lower(), Path(file.name).suffix): _File(
-            file.read_text("utf-8"), f"{shown}/{file.name}"
-        )
-        for file in folder.iterdir()
-        if file.name.endswith((".sql", ".yml"))
-    }
+    """By table name and suffix. Raises ConfigurationError."""
+    files: dict[tuple[str, str], _File] = {}
+    for entry in folder.iterdir():
+        stem, suffix = Path(entry.name).stem, Path(entry.name).suffix
+        if entry.name.startswith(".") or suffix.lower() not in (*_SUFFIXES, ".yaml"):
+            continue
+        place = f"{shown}/{entry.name}"
+        if suffix not in _SUFFIXES:
+            right = ".sql" if suffix.lower() == ".sql" else ".yml"
+            raise _File(b"", place).refusal("is not read", f"rename it to {stem}{right}")
+        try:
+            files[stem, suffix] = _File(entry.read_bytes(), place)
+        except OSError as error:
+            raise _File(b"", place).refusal(f"cannot be read: {error.strerror}") from error
+    return files
 
 
 def _model(name: str, files: Mapping[tuple[str, str], _File]) -> Model:
-    if (name, ".sql") not in files:
-        raise ValueError(f"there is no {name}.sql beside it")
-    sql = files[name, ".sql"]
-    described = _yaml(files[name, ".yml"].text) if (name, ".yml") in files else None
-    model = Model(
-        name,
-        sql.text,
-        ModelDescription.model_validate({"name": name, **(described or {})}),
-        sql.shown,
-    )
-    if model.described.name != name:
-        raise ValueError(f"is named {model.described.name!r} inside")
-    _reads(model.sql)
-    check_calls(parse_model(model.sql))
-    return model
+    sql, yml = (files.get((name, suffix)) for suffix in _SUFFIXES)
+    if sql is None:
+        raise files[name, ".yml"].refusal(f"there is no {name}.sql beside it")
+    _check_sql(sql)
+    described = _description(name, yml) if yml else ModelDescription(name=name)
+    return Model(name, sql.text, described, sql.shown)
 
 
-def _yaml(text: str) -> Any:
-    """As yaml.safe_load, which does not use libyaml, and so takes six times as long."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+def _check_sql(file: _File) -> None:
+    """Raises ConfigurationError."""
     try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
+        query = parse_model(file.text)
+        check_calls(query)
+        reasons = list(outside_reads(query))
+    except (ValueError, SqlglotError) as error:
+        raise file.refusal(_first_line(error)) from error
+    _raise(Problem(file.shown, reason) for reason in dict.fromkeys(reasons))
 
 
-def _problems(
-    name: str, error: Exception, files: Mapping[tuple[str, str], _File]
-) -> Iterator[Problem]:
-    sql, yml = (
-        files[name, suffix].shown if (name, suffix) in files else f"{name}{suffix}"
-        for suffix in (".sql", ".yml")
-    )
-    if isinstance(error, ValidationError):
+def _description(name: str, file: _File) -> ModelDescription:
+    """Raises ConfigurationError."""
+    body = _yaml(file)
+    if not isinstance(body, dict | None):
+        raise file.refusal("is not a list of keys with values", "write lines like `key: [id]`")
+    try:
+        described = ModelDescription.model_validate({"name": name, **(body or {})})
+    except ValidationError as error:
         from seil.wrong_values import problems_of
 
-        yield from problems_of(error, lambda at: f"{yml}: {'.'.join(map(str, at))}")
-    else:
-        file = sql if isinstance(error, SqlglotError) else yml
-        yield Problem(file, str(error).strip().split("\n", 1)[0])
+        places = problems_of(error, lambda at: f"{file.shown}: {'.'.join(map(str, at))}")
+        raise ConfigurationError(places) from error
+    if described.name != name:
+        raise file.refusal(f"is named {described.name!r} inside")
+    of_columns = (test for column in described.columns for test in column.tests)
+    for test in filter(lambda test: test.expression, (*described.tests, *of_columns)):
+        _check_expression(test.expression, file)
+    return described
+
+
+def _check_expression(sql: str, file: _File) -> None:
+    """Raises ConfigurationError."""
+    try:
+        reasons = list(expression_reads(parse_expression(sql)))
+    except SqlglotError as error:
+        raise file.refusal(f"{sql!r}: {_first_line(error)}") from error
+    _raise(Problem(file.shown, reason) for reason in dict.fromkeys(reasons))
+
+
+def _yaml(file: _File) -> Any:
+    """As yaml.safe_load, which does not use libyaml, and so takes six times as long.
+
+    Raises ConfigurationError.
+    """
+    text = file.text
+    try:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise file.refusal(f"is not YAML: {line}{error.problem}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise file.refusal(f"is not YAML: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

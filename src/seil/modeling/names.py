@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from sqlglot import exp
+from sqlglot.optimizer.scope import Scope
 from typing_extensions import TypeIs
 
 from seil.errors import Problem
@@ -16,6 +17,11 @@ _LISTED = 30
 
 def is_table(source: object) -> TypeIs[exp.Table]:
     return isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
+
+
+def scope_relations(scope: Scope) -> Mapping[str, exp.Expression | Scope]:
+    """What a SELECT reads, by alias: also behind SEMI and ANTI, where `selected_sources` stops."""
+    return {alias: scope.sources[alias] for alias, _ in scope.references if alias in scope.sources}
 
 
 def table_name(table: exp.Table) -> TableName:

@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, build_scope, traverse_scope
 
 from seil.errors import Problem
-from seil.modeling.names import near_names, table_name
+from seil.modeling.names import near_names, scope_relations, table_name
 
 
 class ModelColumns(Protocol):
@@ -22,6 +22,9 @@ class ModelColumns(Protocol):
 
     @property
     def query(self) -> exp.Query: ...
+
+    @property
+    def key(self) -> Iterable[str]: ...
 
     @property
     def references(self) -> Iterable[tuple[str, str, str]]:
@@ -56,6 +59,8 @@ def unmet_needs(
 def _needs_of(model: ModelColumns) -> Iterator[ColumnNeed]:
     for table, column in _referenced_columns(model.query):
         yield ColumnNeed(table, column, f"{model.file} reads")
+    for column in model.key:
+        yield ColumnNeed(model.name, column, "its key names")
     for column, table, field in model.references:
         yield ColumnNeed(table, field, f"the relationships test of {model.name}.{column} needs")
 
@@ -63,8 +68,8 @@ def _needs_of(model: ModelColumns) -> Iterator[ColumnNeed]:
 def _referenced_columns(query: exp.Query) -> Iterator[tuple[str, str]]:
     """Of models: (table, column). A column that could be of several relations is left out."""
     for scope in traverse_scope(query):
-        alone = len(scope.selected_sources) == 1
-        for alias, (_, source) in scope.selected_sources.items():
+        alone = len(scope_relations(scope)) == 1
+        for alias, source in scope_relations(scope).items():
             if not isinstance(source, exp.Table) or source.db:
                 continue
             for column in scope.columns:

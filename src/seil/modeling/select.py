@@ -18,7 +18,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from seil.errors import ConfigurationError
 from seil.modeling.business_date import BusinessZone, ColumnTypeOf, expand
 from seil.modeling.model import Model, parse_model
-from seil.modeling.names import is_table, name_problem, table_name
+from seil.modeling.names import is_table, name_problem, scope_relations, table_name
 from seil.modeling.sources import Source, Sources
 from seil.warehouse.dialect import WRITTEN_IN, render
 from seil.warehouse.types import TEXT, sql_type
@@ -64,7 +64,7 @@ def runnable_select(
         matters = expand(query, zone.name, source_types(sources, columns))
         notes |= dict.fromkeys([zone.note] if zone.note and matters else [])
     for scope in traverse_scope(query):
-        for alias, (_, table) in scope.selected_sources.items():
+        for alias, table in scope_relations(scope).items():
             if not is_table(table):
                 continue
             name = table_name(table)
@@ -87,11 +87,9 @@ def referenced_columns(sql: str) -> Mapping[TableName, frozenset[str]]:
     """
     read: dict[TableName, set[str]] = {}
     for scope in traverse_scope(parse_model(sql)):
-        for alias, (_, table) in scope.selected_sources.items():
+        for alias, table in scope_relations(scope).items():
             if is_table(table) and (name := table_name(table)).schema:
-                own = (c.name for c in scope.columns if c.table.lower() in ("", alias.lower()))
-                every = {"*"} if scope.expression.is_star else set[str]()
-                read.setdefault(name, set()).update(every, (column.lower() for column in own))
+                read.setdefault(name, set()).update(_referenced_names(scope, alias))
     return {name: frozenset(columns) for name, columns in read.items()}
 
 
@@ -167,13 +165,35 @@ def _referenced_columns(scope: Scope, alias: str, source: Source) -> Iterator[st
     A column that is not said to be of some table is this one's where it is the only one there, or
     has such a field.
     """
-    if scope.expression.is_star:
+    if _reads_every_column(scope):
         yield "*"
-    alone = len(scope.selected_sources) == 1
+    alone = len(scope_relations(scope)) == 1
     for column in scope.columns:
         name, of = column.name.lower(), column.table.lower()
         if of == alias.lower() or (not of and (alone or name in source.columns)):
             yield name
+
+
+def _referenced_names(scope: Scope, alias: str) -> Iterator[str]:
+    """Lower-cased, of each column that can be of that relation; `*` for all of them."""
+    if _reads_every_column(scope):
+        yield "*"
+    for column in scope.columns:
+        if column.table.lower() in ("", alias.lower()):
+            yield column.name.lower()
+    for join in scope.find_all(exp.Join):
+        # They are plain names, not columns, to sqlglot.
+        yield from (name.name.lower() for name in join.args.get("using") or ())
+
+
+def _reads_every_column(scope: Scope) -> bool:
+    """By a star, COLUMNS(...) or a join by all names in common."""
+    joins = scope.find_all(exp.Join)
+    return bool(
+        scope.expression.is_star
+        or any(scope.find_all(exp.Columns))
+        or any(join.text("method").upper() == "NATURAL" for join in joins)
+    )
 
 
 def _rename(table: exp.Table, name: str) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
-from seil.modeling.model import Level, Model, ModelTest
+from seil.modeling.model import Level, Model, ModelTest, parse_expression
 from seil.warehouse.builds import RowChange
-from seil.warehouse.dialect import render
+from seil.warehouse.dialect import WRITTEN_IN, render
 from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.types import stored_type, type_name
@@ -138,9 +138,13 @@ def _broken_description(
     """The columns there are, against those described; nothing described promises nothing."""
     described = {column.name: column.type for column in model.described.columns}
     built = warehouse.columns(TableName("", relations[model.name]))
-    if not described or built is None:
+    if built is None:
         return
     types = {column.name: stored_type(column.type) or column.type for column in built}
+    for name in sorted(set(model.key) - {name.lower() for name in types}):
+        yield TestFailure(model.name, f"column {name} of the key is not built", "error", 1)
+    if not described:
+        return
     for name in described.keys() - types.keys():
         yield TestFailure(model.name, f"column {name} is described, but not built", "error", 1)
     for name in types.keys() - described.keys():
@@ -350,7 +354,8 @@ class _Test:
                 target=_related_table(target.to, self.relations),
                 field=SqlName(target.field),
             )
-        return Sql(f"({self.test.expression}) IS FALSE")
+        expression = parse_expression(self.test.expression).sql(WRITTEN_IN)
+        return Sql(f"({expression}) IS FALSE")
 
 
 def _rows(relation: str) -> Sql:

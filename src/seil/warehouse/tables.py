@@ -14,6 +14,23 @@ if TYPE_CHECKING:
     from seil.warehouse.types import Column
 
 
+# Schemas that SEIL fills, and those of engines: a table or database of the name is ambiguous.
+SCHEMAS = frozenset(
+    {
+        "salesforce",
+        "salesforce_history",
+        "seil",
+        "seil_changes",
+        "seil_deletions",
+        "seil_formulas",
+        "seil_gaps",
+        "seil_kept",
+        "seil_versions",
+    }
+)
+RESERVED_NAMES = SCHEMAS | {"information_schema", "main", "pg_catalog", "public", "system", "temp"}
+
+
 class TableName(NamedTuple):
     """`schema` is empty for the warehouse's default one."""
 

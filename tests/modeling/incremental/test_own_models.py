@@ -139,6 +139,35 @@ def test_a_model_that_reads_a_model_does_not_mind_changes_without_effect(
     assert org.built("top")["top"].mode == "unchanged"
 
 
+BESIDE = {
+    "behind SEMI": f"SELECT a.id FROM salesforce.account AS a SEMI JOIN {ORDER} AS o "
+    "ON o.accountid = a.id",
+    "a column that joins by name": f"SELECT a.id FROM salesforce.account AS a JOIN "
+    f"(SELECT accountid AS id FROM {ORDER}) AS o USING (id)",
+    "columns by pattern": f"SELECT COLUMNS('^accountid$') FROM {ORDER}",
+}
+
+
+@pytest.mark.parametrize("sql", BESIDE.values(), ids=BESIDE)
+def test_a_column_that_is_read_without_being_named_is_followed(
+    org: Org, tmp_path: Path, sql: str
+) -> None:
+    with_model(org, tmp_path, sql)
+    org.update("order", "o1", accountid="a3")
+    assert org.built("mine")["mine"].mode == "full"
+    assert as_built_anew(org, sql)
+
+
+def test_a_model_behind_semi_is_built_first(org: Org, tmp_path: Path) -> None:
+    top = "SELECT id FROM salesforce.account AS a SEMI JOIN mine ON mine.accountid = a.id"
+    (tmp_path / "a_top.sql").write_text(top, "utf-8")
+    with_model(org, tmp_path, f"SELECT id, accountid FROM {ORDER}")
+    assert org.build("a_top", "mine").ok
+    org.update("order", "o1", accountid="a3")
+    assert org.build("a_top", "mine").ok
+    assert {row["id"] for row in org.rows("FROM a_top")} == {"a0", "a1", "a2", "a3"}
+
+
 def test_rows_that_are_there_more_than_once_keep_their_number(org: Org, tmp_path: Path) -> None:
     sql = f"""
         SELECT a.id, o.name FROM salesforce.account AS a

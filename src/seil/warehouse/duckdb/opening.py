@@ -10,20 +10,7 @@ from seil.settings import WarehouseSettings
 from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
 from seil.warehouse.merges import OpenUrl
 from seil.warehouse.protocol import LOCK_WAIT, Fence
-
-_SCHEMAS = frozenset(
-    {
-        "salesforce",
-        "salesforce_history",
-        "seil",
-        "seil_changes",
-        "seil_deletions",
-        "seil_formulas",
-        "seil_gaps",
-        "seil_kept",
-        "seil_versions",
-    }
-)
+from seil.warehouse.tables import SCHEMAS
 
 
 def open_file(
@@ -61,7 +48,7 @@ def warehouse_file(settings: WarehouseSettings) -> Path:
         reason = f"duckdb:{file.name} keeps nothing from one command to the next"
     elif not file.name or file.is_dir():
         reason = f"{file} is a folder, not a file"
-    elif file.stem.lower() in _SCHEMAS:
+    elif file.stem.lower() in SCHEMAS:
         # DuckDB calls the database after the file, and `seil.loads` could then mean two things.
         reason = f"{file.name!r} is called like a schema in it"
         cure = f"write duckdb:{file.with_name('warehouse.duckdb')}"

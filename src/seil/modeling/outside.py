@@ -1,0 +1,94 @@
+"""What a model may not say: anything that reads or changes more than the warehouse's tables.
+
+An allowlist for what stands where a table does, as an engine has many ways to read a file there.
+The one function that is not listed and matters elsewhere reads settings, sequences or variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sqlglot import exp
+from sqlglot.optimizer.scope import traverse_scope
+
+from seil.modeling.names import is_table, scope_relations
+from seil.warehouse.dialect import WRITTEN_IN
+
+_RELATIONS = (exp.Table, exp.Subquery, exp.Unnest, exp.Lateral, exp.Values)
+_ROWS = (exp.Query, exp.Values, exp.Table)
+# What these nodes can hold.
+_PARTS: Mapping[type[exp.Expr], tuple[type[exp.Expr], ...]] = {
+    exp.From: _RELATIONS,
+    exp.Join: _RELATIONS,
+    exp.Lateral: (exp.Subquery, exp.Unnest),
+    exp.CTE: _ROWS,
+    exp.Subquery: _ROWS,
+}
+_TABLE_FUNCTIONS = frozenset({"unnest", "generate_subscripts", "json_each", "json_tree"})
+_REFUSED_FUNCTIONS = frozenset(
+    {"current_setting", "currval", "getenv", "getvariable", "nextval", "setseed", "sleep_ms"}
+    | {"which_secret", "write_log"}
+)
+_SHOWN = 60
+
+
+def outside_reads(query: exp.Query) -> Iterator[str]:
+    """Why a SELECT is refused, a text for each place."""
+    tables = {
+        id(source)
+        for scope in traverse_scope(query)
+        for source in scope_relations(scope).values()
+        if is_table(source)
+    }
+    ctes = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
+    for node in query.walk():
+        is_resolved = id(node) in tables or node.name.lower() in ctes
+        if reason := _reason(node, is_resolved=is_resolved):
+            yield f"{_shorten(node)} {reason}"
+
+
+def expression_reads(expression: exp.Expr) -> Iterator[str]:
+    """The same of a test's expression, which looks at one row."""
+    for node in expression.walk():
+        if isinstance(node, exp.Query):
+            yield f"{_shorten(node)} is a query: write it in the model"
+        elif isinstance(node, exp.Func) and _function_name(node) in _REFUSED_FUNCTIONS:
+            yield f"{_shorten(node)} reads more than the row"
+
+
+def _reason(node: exp.Expr, *, is_resolved: bool) -> str:
+    if isinstance(node, exp.Table):
+        return _table_reason(node, is_resolved=is_resolved)
+    if isinstance(node, exp.Into):
+        return "writes a table"
+    if isinstance(node, exp.Func) and _function_name(node) in _REFUSED_FUNCTIONS:
+        return "reads more than tables of the warehouse"
+    if isinstance(node, exp.Lateral) and _is_table_function(node.this):
+        return ""
+    is_part = next((parts for kind, parts in _PARTS.items() if isinstance(node, kind)), object)
+    return "" if isinstance(node.this, is_part) else "is not a SELECT, and reads no table"
+
+
+def _table_reason(table: exp.Table, *, is_resolved: bool) -> str:
+    if table.catalog:
+        return "is a table of another database"
+    if not isinstance(table.this, exp.Identifier):
+        is_listed = _is_table_function(table.this) and not table.db
+        return "" if is_listed else "reads more than tables of the warehouse"
+    if not table.name.replace("_", "").isalnum():
+        return "is not a table of the warehouse"
+    return "" if is_resolved else "is read in a way that is not understood"
+
+
+def _is_table_function(node: exp.Expr) -> bool:
+    is_listed = isinstance(node, exp.Func) and _function_name(node) in _TABLE_FUNCTIONS
+    return is_listed or isinstance(node, exp.GenerateSeries)
+
+
+def _function_name(node: exp.Func) -> str:
+    return (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
+
+
+def _shorten(node: exp.Expr) -> str:
+    text = node.sql(WRITTEN_IN)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
