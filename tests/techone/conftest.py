@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.limits import HANGS
 
 from seil.sandbox.techone.faults import TechOneFault
 from seil.sandbox.techone.server import TechOneServer
@@ -30,11 +31,15 @@ class StandIn:
         server = self.server
         return TechOneSettings(base_url=server.url, token_url=server.token_url, **changed)
 
-    def client(self, seconds: float = 20, **changed: Any) -> TechOne:
+    def client(self, seconds: float = HANGS, **changed: Any) -> TechOne:
         return TechOne(self.settings(timeout=timedelta(seconds=seconds), **changed))
 
     def fault(self, **fault: Any) -> None:
         self.server.faults.add(TechOneFault.model_validate({"path": "^/Api", **fault}))
+
+    def is_struck(self) -> bool:
+        """Whether the first fault has struck."""
+        return bool(self.server.faults.entries()[0]["struck"])
 
     @property
     def requests(self) -> dict[str, int]:

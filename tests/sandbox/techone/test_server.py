@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,23 @@ def test_dripping_and_cutting(http: Http) -> None:
     assert time.monotonic() - begun > 0.2
     with pytest.raises(httpx.RemoteProtocolError):
         http.rate(headers={"X-Sandbox-Fault": "cut-answer"})
+
+
+@pytest.mark.parametrize(
+    "end", [lambda server: server.faults.clear(), TechOneServer.stop], ids=["removed", "stopped"]
+)
+def test_delay_ends_with_its_fault_and_with_the_server(
+    tmp_path: Path, end: Callable[[TechOneServer], None]
+) -> None:
+    hour = 3600
+    fault = TechOneFault(path="AUD", delay=hour, status=418)
+    with TechOneServer(tmp_path, faults=(fault,)) as server, ThreadPoolExecutor(1) as threads:
+        rate = f"{server.url}/Api/RaaS/v1/Reports/AUDUSD"
+        answer = threads.submit(httpx.get, rate, timeout=hour)
+        while not server.faults.entries()[0]["struck"]:
+            time.sleep(0.01)
+        end(server)
+        assert answer.result().status_code == 418
 
 
 def test_a_lost_answer_leaves_the_rows(tmp_path: Path) -> None:

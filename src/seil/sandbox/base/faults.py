@@ -77,7 +77,10 @@ class HttpFault(Occasion):
         "", description="Reset the connection, before or after the request is carried out."
     )
     delay: float = Field(
-        0, ge=0, allow_inf_nan=False, description="Wait this many seconds before answering."
+        0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Wait this many seconds before answering, or until the fault is removed.",
     )
     cut: int | None = Field(None, ge=0, description="Break off after this many bytes of body.")
     drip: int | None = Field(None, ge=1, description="Send the body in pieces of this size,")
@@ -204,6 +207,10 @@ class FaultTable(Generic[F]):
         """All of them, or the one with this number."""
         with self._lock:
             self._entries = [e for e in self._entries if number not in (None, e.number)]
+
+    def __contains__(self, fault: F) -> bool:
+        with self._lock:
+            return any(entry.fault is fault for entry in self._entries)
 
     def entries(self) -> list[dict[str, Any]]:
         """Each fault with its id and how often it was seen and struck."""

@@ -30,6 +30,8 @@ __all__ = ["ServerFrame", "WholeBodyFrame", "reset_connection"]
 
 _log = logging.getLogger(__name__)
 
+_DELAY_STEP = 0.05
+
 F = TypeVar("F", bound=HttpFault)
 T = TypeVar("T", bound=TokenFault)
 R = TypeVar("R", bound=ReceivedRequest)
@@ -48,10 +50,12 @@ class ServerFrame(ABC, Generic[F]):
         self._faults = faults
         self._kinds = kinds
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._stops = False
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=self.max_body)
         app.router.add_route("*", "/{path:.*}", self.handle)
+        app.on_shutdown.append(self._end_delays)
         return app
 
     def close(self) -> None:
@@ -71,6 +75,20 @@ class ServerFrame(ABC, Generic[F]):
             return self._kinds.parse(text)[-1]
         text = body.decode(errors="replace")
         return self._faults.strike(request.method, request.raw_path, text)
+
+    async def delay(self, request: web.Request, fault: F, seconds: float) -> None:
+        """Waits, but no longer than until `fault` is removed or the server stops."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + seconds
+        while (left := ends - loop.time()) > 0 and not self._is_over(request, fault):
+            await asyncio.sleep(min(left, _DELAY_STEP))
+
+    def _is_over(self, request: web.Request, fault: F) -> bool:
+        is_listed = FAULT_HEADER not in request.headers
+        return self._stops or (is_listed and fault not in self._faults)
+
+    async def _end_delays(self, _app: web.Application) -> None:
+        self._stops = True
 
     async def in_thread(self, function: Callable[..., V], *arguments: Any) -> V:
         loop = asyncio.get_running_loop()
@@ -122,7 +140,7 @@ class WholeBodyFrame(ServerFrame[T], Generic[T, R]):
             return await self._send(request, self.no_fault(fault_problems(error)), None)
         if fault is None:
             return await self._send(request, await self._answer_in_thread(received), None)
-        await asyncio.sleep(fault.delay)
+        await self.delay(request, fault, fault.delay)
         if fault.end_tokens:
             self.end_tokens()
         if fault.reset == "before":
@@ -146,7 +164,7 @@ class WholeBodyFrame(ServerFrame[T], Generic[T, R]):
             return self.internal_error(received)
 
     async def _send(
-        self, request: web.Request, reply: Reply, fault: HttpFault | None
+        self, request: web.Request, reply: Reply, fault: T | None
     ) -> web.StreamResponse:
         headers = CIMultiDict(reply.headers)
         headers["Content-Type"] = reply.content_type
@@ -161,7 +179,7 @@ class WholeBodyFrame(ServerFrame[T], Generic[T, R]):
             await response.prepare(request)
             for start in range(0, len(body), size):
                 await response.write(body[start : start + size])
-                await asyncio.sleep(fault.drip_delay if fault.drip else 0)
+                await self.delay(request, fault, fault.drip_delay if fault.drip else 0)
         except ConnectionError:
             _log.info("%s: the client went away", request.path)
         if fault.cut is not None and request.transport:

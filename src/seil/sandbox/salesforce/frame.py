@@ -106,7 +106,7 @@ class OrgFrame(ServerFrame[OrgFault]):
     async def _prepare(self, request: web.Request, fault: OrgFault) -> None:
         """What a fault does before the request is carried out."""
         request[_FAULT] = fault
-        await asyncio.sleep(fault.delay)
+        await self.delay(request, fault, fault.delay)
         if fault.expire_session:
             self._logins.end_all_sessions()
         if fault.expire_jobs:

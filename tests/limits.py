@@ -1,0 +1,28 @@
+"""Time limits of tests: no slow machine exceeds one that must hold, no test waits for the others.
+
+`tests/test_limits.py` holds that a test has none of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# What is expected has come by then, in seconds; only a test that hangs takes longer.
+HANGS = 300.0
+# A far end that holds its answer: whoever does not give up on it hangs.
+HELD = 3600.0
+# Given up after so long what is held.
+SOON = 0.3
+
+
+def until(condition: Callable[[], T]) -> T:
+    """What `condition` returns, asked again and again until it is true."""
+    ends = time.monotonic() + HANGS
+    while not (value := condition()):
+        assert time.monotonic() < ends, condition
+        time.sleep(0.01)
+    return value
