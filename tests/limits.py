@@ -15,8 +15,10 @@ T = TypeVar("T")
 HANGS = 300.0
 # A far end that holds its answer: whoever does not give up on it hangs.
 HELD = 3600.0
-# Given up after so long what is held.
+# A limit in vain: against what is held, the sooner it is over the better.
 SOON = 0.3
+# The same where something has to come before, which takes milliseconds.
+LATER = 3.0
 
 
 def until(condition: Callable[[], T]) -> T:

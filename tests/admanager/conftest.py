@@ -18,12 +18,17 @@ from seil.settings import AdManagerSettings
 
 
 class Wire:
-    """A far end that answers what it is told, one reply a request; the last one stays."""
+    """A far end that answers what it is told, one reply a request; the last one stays.
+
+    With `holds` set no answer comes until it stops.
+    """
 
     def __init__(self) -> None:
         self.replies: list[tuple[int, dict[str, str], bytes]] = []
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.lock = threading.Lock()
+        self.holds = False
+        self.released = threading.Event()
         wire = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -40,8 +45,10 @@ class Wire:
                     self.connection.shutdown(socket.SHUT_RDWR)
                     self.close_connection = True
                     return
-                if delay := headers.pop("X-Delay", None):
-                    threading.Event().wait(float(delay))
+                if wire.holds:
+                    wire.released.wait()
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
@@ -68,6 +75,7 @@ class Wire:
         return json.loads(self.requests[at][3])
 
     def stop(self) -> None:
+        self.released.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

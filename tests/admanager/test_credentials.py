@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.limits import HELD, SOON, until
 
 from seil.admanager.client import AdManager
 from seil.admanager.models import GetOrder
@@ -19,7 +19,7 @@ from seil.settings import AdManagerSettings
 def test_thread_waits_for_anothers_token_no_longer_than_it_has(
     settings: AdManagerSettings, stand_in: AdManagerServer
 ) -> None:
-    stand_in.faults.add(AdManagerFault(path="^/token$", delay=8))
+    stand_in.faults.add(AdManagerFault(path="^/token$", delay=HELD))
     gam = AdManager(settings)
 
     def ask() -> None:
@@ -28,10 +28,10 @@ def test_thread_waits_for_anothers_token_no_longer_than_it_has(
 
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(ask)
-        while not any(one["seen"] for one in stand_in.faults.entries()):
-            time.sleep(0.01)
-        with deadline(0.2), pytest.raises(TooSlowError) as caught:
+        until(lambda: stand_in.faults.entries()[0]["seen"])
+        with deadline(SOON), pytest.raises(TooSlowError) as caught:
             gam.get_order(GetOrder(order_id=1))
         assert not other.done()
         assert not caught.value.reached
+        stand_in.faults.clear()
         other.result()

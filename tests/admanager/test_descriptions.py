@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.admanager.test_soap import counted, descriptions, prospect
+from tests.limits import HANGS, HELD, SOON, until
 
 from seil.admanager.client import AdManager
 from seil.admanager.models import GetProposal
@@ -28,7 +29,6 @@ from seil.settings import AdManagerSettings
 __all__ = ["counted"]
 
 NOBODY = GetProposal(proposal_id=1)
-_WAIT = 60.0
 
 # A process of its own that asks for a forecast: the numbers, or the error.
 _ASK = """
@@ -57,8 +57,8 @@ for number in range(10**9):
 
 @pytest.fixture
 def held(stand_in: AdManagerServer) -> AdManagerServer:
-    """Whose descriptions of proposals come so late that nobody waits for them."""
-    stand_in.faults.add(AdManagerFault(path=r"ProposalService\?wsdl", delay=8))
+    """Whose descriptions of proposals come when a test says so."""
+    stand_in.faults.add(AdManagerFault(path=r"ProposalService\?wsdl", delay=HELD))
     return stand_in
 
 
@@ -85,7 +85,7 @@ def answers(*processes: subprocess.Popen[str]) -> list[tuple[bool, str]]:
         assert process.stdin
         process.stdin.write("\n")
         process.stdin.flush()
-    ended = [process.communicate(timeout=_WAIT) for process in processes]
+    ended = [process.communicate(timeout=HANGS) for process in processes]
     return [(output.strip().isdecimal(), errors) for output, errors in ended]
 
 
@@ -107,10 +107,8 @@ def test_two_processes_fill_an_empty_folder_at_once(
 def test_process_killed_while_it_writes_leaves_the_file_whole(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _WRITE_FOR_EVER, str(tmp_path)]
     folder = WsdlFolder(tmp_path, timedelta(days=1))
-    until = time.monotonic() + _WAIT
     with subprocess.Popen(command) as process:
-        while not (folder.any_age("url") and list(tmp_path.glob("*.part"))):
-            assert time.monotonic() < until
+        until(lambda: folder.any_age("url") and list(tmp_path.glob("*.part")))
         process.send_signal(signal.SIGKILL)
     content = folder.any_age("url")
     assert content is not None
@@ -142,12 +140,12 @@ def test_description_that_is_held_up_holds_up_nobody_else(
     gam = AdManager(settings)
     gam.forecast(prospect())
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(ask_with, gam, seconds=6)
-        while not any(one["seen"] for one in held.faults.entries()):
-            time.sleep(0.01)
+        waiting = pool.submit(gam.get_proposal, NOBODY)
+        until(lambda: held.faults.entries()[0]["seen"])
         gam.forecast(prospect())
         assert not waiting.done()
-        with pytest.raises(TooSlowError):
+        held.faults.clear()
+        with pytest.raises(RequestRejectedError):
             waiting.result()
 
 
@@ -161,13 +159,17 @@ def test_description_that_came_too_late_for_one_is_there_for_the_next(
 ) -> None:
     """It is fetched once, whoever has given up on it meanwhile."""
     gam = AdManager(settings)
+    gam.forecast(prospect())
     for _ in range(3):
         with pytest.raises(TooSlowError) as caught:
-            ask_with(gam, seconds=0.3)
+            ask_with(gam, seconds=SOON)
         assert not caught.value.reached
+    assert descriptions(held) == 1
+    held.faults.clear()
+    held.faults.add(AdManagerFault(path=r"\?wsdl", after=10**6))
     with pytest.raises(RequestRejectedError):
         gam.get_proposal(NOBODY)
-    assert descriptions(held) == 1
+    assert descriptions(held) == 0
 
 
 def test_old_description_is_used_while_a_new_one_is_held_up(
@@ -177,16 +179,16 @@ def test_old_description_is_used_while_a_new_one_is_held_up(
     (file,) = settings.wsdl_cache.iterdir()
     age(file, days=30)
     before = file.stat().st_mtime
-    stand_in.faults.add(AdManagerFault(path=r"\?wsdl", delay=3))
+    stand_in.faults.add(AdManagerFault(path=r"\?wsdl", delay=HELD))
     gam = AdManager(settings)
     gam.forecast(prospect())
     assert file.stat().st_mtime == before
-    until = time.monotonic() + _WAIT
-    while file.stat().st_mtime == before:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    until(lambda: descriptions(stand_in))
+    stand_in.faults.clear()
+    stand_in.faults.add(AdManagerFault(path=r"\?wsdl", after=10**6))
+    until(lambda: file.stat().st_mtime != before)
     assert gam.forecast(prospect()).matched_units > 0
-    assert descriptions(stand_in) == 1
+    assert descriptions(stand_in) == 0
 
 
 def test_threads_that_wait_for_a_description_see_its_failure_each(
@@ -194,7 +196,7 @@ def test_threads_that_wait_for_a_description_see_its_failure_each(
 ) -> None:
     stand_in.faults.add(AdManagerFault(path=r"\?wsdl", status=404, html="<html>", delay=0.2))
     gam = AdManager(settings.model_copy(update={"attempts": 1}))
-    failed = threading.Barrier(4, timeout=_WAIT)
+    failed = threading.Barrier(4, timeout=HANGS)
 
     def ask() -> str:
         failed.wait()

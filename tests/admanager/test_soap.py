@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from tests.admanager.conftest import Wire
 from tests.admanager.test_rest import at
+from tests.limits import HANGS, HELD, SOON, until
 
 from seil.admanager.client import AdManager
 from seil.admanager.models import (
@@ -518,8 +519,8 @@ def test_effect_over_soap_is_not_repeated(gam: AdManager, stand_in: AdManagerSer
 
 def test_soap_that_is_late_is_too_slow(gam: AdManager, stand_in: AdManagerServer) -> None:
     gam.forecast(prospect())
-    stand_in.faults.add(AdManagerFault(path="^/apis/", delay=0.5))
-    with deadline(0.2), pytest.raises(TooSlowError):
+    stand_in.faults.add(AdManagerFault(path="^/apis/", delay=HELD))
+    with deadline(SOON), pytest.raises(TooSlowError):
         gam.forecast(prospect())
 
 
@@ -532,7 +533,7 @@ def counted(stand_in: AdManagerServer) -> AdManagerServer:
     """Counts how often a description is fetched, but for what earlier tests still renew."""
     for thread in threading.enumerate():
         if thread.name == "seil-description":
-            thread.join(60)
+            thread.join(HANGS)
     stand_in.faults.add(AdManagerFault(path=r"\?wsdl", after=10**6))
     return stand_in
 
@@ -577,10 +578,7 @@ def test_description_of_another_time_is_fetched_again(
     then = time.time() + days * 86400
     os.utime(file, (then, then))
     AdManager(settings).forecast(prospect())
-    until = time.monotonic() + 60
-    while abs(file.stat().st_mtime - then) < 1:  # It is renewed beside its use.
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    until(lambda: abs(file.stat().st_mtime - then) > 1)  # It is renewed beside its use.
     AdManager(settings).forecast(prospect())
     assert descriptions(counted) == 2
 
@@ -642,7 +640,8 @@ def test_first_calls_of_many_threads_share_the_services(
 
 
 def test_description_that_is_late_is_too_slow(wire: Wire, wired: AdManager) -> None:
-    wire.reply(b"", X_Delay="0.5")
-    with deadline(0.2), pytest.raises(TooSlowError) as caught:
+    wire.reply(b"")
+    wire.holds = True
+    with deadline(SOON), pytest.raises(TooSlowError) as caught:
         wired.forecast(prospect())
     assert not caught.value.reached

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 from tests.api.deployments import running_stand_ins
+from tests.limits import HANGS
 from tests.ministack import Ministack, ministack
 
 __all__ = ["running_stand_ins"]
@@ -60,13 +61,23 @@ class Reply:
 
 @dataclass
 class LambdaApi:
-    """The Invoke operation over HTTP, with the answers a test wants; the last one goes on."""
+    """The Invoke operation over HTTP, with the answers a test wants; the last one goes on.
+
+    Delays end when `released`; none is answered before all of `together` have asked.
+    """
 
     url: str
     replies: list[Reply] = field(default_factory=list)
     invoked: list[tuple[str, Any]] = field(default_factory=list)
     at: list[float] = field(default_factory=list)
+    released: threading.Event = field(default_factory=threading.Event)
+    together: threading.Barrier | None = None
     connections: int = 0
+
+    def hold(self, delay: float) -> None:
+        if self.together:
+            self.together.wait(HANGS)
+        self.released.wait(delay)
 
     def next(self) -> Reply:
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
@@ -86,7 +97,7 @@ def _handler(api: LambdaApi) -> type[BaseHTTPRequestHandler]:
             api.invoked.append((name, event))
             api.at.append(time.monotonic())
             reply = api.next()
-            time.sleep(reply.delay)
+            api.hold(reply.delay)
             if reply.hang_up:
                 self.close_connection = True
                 return
@@ -124,6 +135,7 @@ def lambda_server() -> Iterator[LambdaApi]:
         try:
             yield api
         finally:
+            api.released.set()
             server.shutdown()
             thread.join()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
+import threading
 from dataclasses import replace
 
 import pytest
 from tests.aws.conftest import LambdaApi, Reply
 from tests.issuers import Clock
+from tests.limits import HANGS, HELD, LATER, SOON
 
 from seil.api.calls import Answer, DownstreamDownError, DownstreamSlowError, Fault, ServiceCall
 from seil.api.edge.dispatch import Dispatch, Limits
@@ -42,7 +43,7 @@ def test_call_is_the_event_and_the_payload_is_the_answer(lambda_api: LambdaApi) 
     assert called() == told
     name, event = lambda_api.invoked[0]
     assert name == ARN
-    assert event.pop("seconds") == pytest.approx(20, abs=2)
+    assert 0 < event.pop("seconds") <= 20
     assert ServiceCall.from_json({**event, "seconds": 20.0}) == CALL
 
 
@@ -75,10 +76,8 @@ def test_function_that_goes_on_starting_is_down(lambda_api: LambdaApi) -> None:
 
 def test_no_pause_goes_beyond_the_deadline(lambda_api: LambdaApi) -> None:
     lambda_api.replies = [STARTING]
-    begun = time.monotonic()
     with pytest.raises(DownstreamDownError, match="still starting"):
-        called(replace(CALL, seconds=5.0), pause=30)
-    assert time.monotonic() - begun < 5
+        called(replace(CALL, seconds=5.0), pause=HELD)
     assert len(lambda_api.invoked) == 1
 
 
@@ -164,10 +163,8 @@ def test_starting_function_is_asked_again_only_in_the_time_that_is_left(
     lambda_api: LambdaApi,
 ) -> None:
     lambda_api.replies = [STARTING]
-    begun = time.monotonic()
     with deadline(1):
         answer = asyncio.run(Dispatch(invoke(pause=0.4), Limits()).answer(CALL, repeatable=False))
-    assert time.monotonic() - begun < 5
     assert answer.errors[0].code in ("EC50201", "EC50401")
     assert len(lambda_api.invoked) <= 3
 
@@ -195,22 +192,22 @@ def test_nonsense_from_a_function_is_down(
 
 
 def test_slow_function_is_given_up_on_at_the_deadline(lambda_api: LambdaApi) -> None:
-    lambda_api.replies = [Reply(OK.to_json(), delay=1)]
-    begun = time.monotonic()
+    lambda_api.replies = [Reply(OK.to_json(), delay=HELD)]
 
-    async def timed() -> float:
-        answer = await Dispatch(invoke(), Limits(timeout=0.2)).answer(CALL, repeatable=True)
-        assert (answer.code, answer.errors[0].code) == (504, "EC50401")
-        return time.monotonic() - begun
+    async def run() -> Answer:
+        answer = await Dispatch(invoke(), Limits(timeout=LATER)).answer(CALL, repeatable=True)
+        lambda_api.released.set()
+        return answer
 
-    assert asyncio.run(timed()) < 1
+    answer = asyncio.run(run())
+    assert (answer.code, answer.errors[0].code) == (504, "EC50401")
     assert len(lambda_api.invoked) == 1
 
 
 def test_thread_of_a_slow_function_ends_with_the_clients_own_limit(lambda_api: LambdaApi) -> None:
-    lambda_api.replies = [Reply(OK.to_json(), delay=1)]
+    lambda_api.replies = [Reply(OK.to_json(), delay=HELD)]
     with pytest.raises(DownstreamSlowError):
-        called(seconds=0.2)
+        called(replace(CALL, seconds=HANGS), seconds=SOON)
     assert len(lambda_api.invoked) == 1
 
 
@@ -244,11 +241,11 @@ def test_connection_that_was_idle_for_long_is_not_used_again(lambda_api: LambdaA
 
 
 def test_many_calls_are_under_way_at_once(lambda_api: LambdaApi) -> None:
-    lambda_api.replies = [Reply(OK.to_json(), delay=0.3)]
+    lambda_api.replies = [Reply(OK.to_json())]
+    lambda_api.together = threading.Barrier(10)
 
     async def run() -> list[Answer]:
         way = invoke()
         return await asyncio.gather(*(way.call(CALL) for _ in range(10)))
 
     assert asyncio.run(run()) == [OK] * 10
-    assert lambda_api.at[-1] - lambda_api.at[0] < 2.5

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -84,6 +83,7 @@ class FarEnd:
         self.token = 0
         self._routes: list[tuple[str, re.Pattern[str], list[Reply | Answerer]]] = []
         self._lock = Lock()
+        self._released = Event()
 
         class Quiet(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -104,6 +104,7 @@ class FarEnd:
         self.on("POST", TOKEN, self._grant)
 
     def close(self) -> None:
+        self._released.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -145,7 +146,7 @@ class FarEnd:
             handler.rfile.read(length),
         )
         reply = self._reply_to(request)
-        time.sleep(reply.delay)
+        self._released.wait(reply.delay)
         if reply.hang_up:
             handler.close_connection = True
             return
@@ -172,7 +173,7 @@ class FarEnd:
             handler.wfile.write(b"0\r\n\r\n")
         if reply.linger:
             handler.wfile.flush()
-            time.sleep(reply.linger)
+            self._released.wait(reply.linger)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.limits import HELD, LATER
 from tests.salesforce.conftest import DATA, FarEnd, Reply, Request, errors
 
 import seil.salesforce.pages as pages_module
@@ -364,8 +365,8 @@ def test_missing_column_is_named(far: FarEnd, org: Org) -> None:
 
 
 def test_page_that_falls_silent(far: FarEnd, settings: SalesforceSettings) -> None:
-    far.on("GET", f"{JOB}/results", result(BODY[:40], claims=len(BODY), linger=0.5))
-    hasty = settings.model_copy(update={"timeout": timedelta(seconds=0.1)})
+    far.on("GET", f"{JOB}/results", result(BODY[:40], claims=len(BODY), linger=HELD))
+    hasty = settings.model_copy(update={"timeout": timedelta(seconds=LATER)})
     with Org(hasty) as org, pytest.raises(UnavailableError, match="broke off: ReadTimeout"):
         read(org)
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from tests.limits import HELD, LATER
 from tests.salesforce.conftest import DATA, TOKEN, FarEnd, Reply, Request, errors
 
 from seil.errors import (
@@ -105,8 +106,8 @@ def test_query_timeout_gets_a_second_chance_only(far: FarEnd, org: Org) -> None:
 
 
 def test_silence_counts_as_unavailable(far: FarEnd, settings: SalesforceSettings) -> None:
-    far.on("GET", OBJECTS, Reply(delay=0.5))
-    hasty = settings.model_copy(update={"attempts": 1, "timeout": timedelta(seconds=0.1)})
+    far.on("GET", OBJECTS, Reply(delay=HELD))
+    hasty = settings.model_copy(update={"attempts": 1, "timeout": timedelta(seconds=LATER)})
     with Org(hasty) as org, pytest.raises(UnavailableError, match="ReadTimeout"):
         org.objects()
 
