@@ -27,7 +27,7 @@ from seil.salesforce.allowance import OrgLimits
 from seil.salesforce.schema import ObjectSchema, described_schema
 from seil.settings import load_settings
 from seil.sf_to_dw.extract.extractor import ExtractReport
-from seil.sf_to_dw.extract.flow_run import FlowResult
+from seil.sf_to_dw.extract.flow_context import FlowResult
 from seil.sf_to_dw.extract.flows import FlowRun, FlowState, FlowStates, LandedPage, Window
 from seil.sf_to_dw.extract.plan import ExtractPlan, PlannedObject
 from seil.sf_to_dw.ingest.ingestor import IngestReport

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from seil.events.envelope import Event
     from seil.modeling.build import TableBuild
     from seil.modeling.plan import ModelPlan
-    from seil.sf_to_dw.extract.flow_run import FlowResult
+    from seil.sf_to_dw.extract.flow_context import FlowResult
     from seil.sf_to_dw.extract.plan import ExtractPlan
     from seil.sf_to_dw.ingest.ingestor import IngestReport
     from seil.sf_to_dw.load.events import ObjectLoad

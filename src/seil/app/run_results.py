@@ -12,7 +12,7 @@ from seil.state.troubles import Trouble, TroubleStep
 
 if TYPE_CHECKING:
     from seil.modeling.build import BuildReport
-    from seil.sf_to_dw.extract.flow_run import FlowResult
+    from seil.sf_to_dw.extract.flow_context import FlowResult
     from seil.sf_to_dw.ingest.ingestor import IngestReport
     from seil.sf_to_dw.load.loader import LoadReport
     from seil.sf_to_dw.pipeline import RunReport

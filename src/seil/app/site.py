@@ -117,10 +117,10 @@ class Site:
     def org(self) -> Org:
         """The site's org: a login that leads to another one is refused."""
         from seil.salesforce.org import Org
-        from seil.sf_to_dw.extract.org_identity import refuse_other_org
+        from seil.sf_to_dw.extract.org_identity import org_guard
 
         settings = self.settings.salesforce
-        admit = refuse_other_org(self.lake, settings.login_url)
+        admit = org_guard(self.lake, settings.login_url)
         return self._open.enter_context(Org(settings, admit=admit))
 
     @cached_property

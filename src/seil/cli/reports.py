@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from seil.modeling.build import BuildReport
     from seil.modeling.plan import ModelPlan
     from seil.sf_to_dw.extract.extractor import ExtractReport
-    from seil.sf_to_dw.extract.flow_run import FlowResult
+    from seil.sf_to_dw.extract.flow_context import FlowResult
     from seil.sf_to_dw.extract.plan import ExtractPlan, PlannedObject
     from seil.sf_to_dw.ingest.ingestor import IngestReport
     from seil.sf_to_dw.load.loader import LoadReport

@@ -16,7 +16,7 @@ from seil.cli.ledger import show_ledger
 if TYPE_CHECKING:
     from seil.cli.frame import Call
     from seil.sf_to_dw.extract.extractor import ExtractReport
-    from seil.sf_to_dw.extract.flow_run import FlowResult
+    from seil.sf_to_dw.extract.flow_context import FlowResult
     from seil.sf_to_dw.pipeline import RunReport
     from seil.warehouse.bookkeeping import LedgerRow
 

@@ -17,7 +17,7 @@ from seil.modeling.build import BuildReport, build
 from seil.observe.progress import SILENT, Progress
 from seil.sf_to_dw.compare.reconcile import ComparisonKind, Reconciliation
 from seil.sf_to_dw.extract.extractor import Extractor, ExtractReport
-from seil.sf_to_dw.extract.flow_run import FlowResult
+from seil.sf_to_dw.extract.flow_context import FlowResult
 from seil.sf_to_dw.extract.flows import FlowMode
 from seil.sf_to_dw.extract.partials import DELETIONS
 from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestReport, IngestResult

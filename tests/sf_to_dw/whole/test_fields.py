@@ -83,7 +83,7 @@ def test_a_new_field_is_read_for_all_records(
     site.org.fields["Colour__c"] = lost
     assert ran(site) == [("fields", 2)]
     assert colours(site) == {ONE: "red", TWO: "blue", THREE: "red"}
-    assert "Colour__c came, or came back: read for all records" in caplog.text
+    assert "backfilling the new fields Colour__c" in caplog.text
     site.assert_rebuilt_alike()
 
 

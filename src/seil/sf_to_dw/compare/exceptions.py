@@ -1,4 +1,4 @@
-"""Records that a rule set aside: which versions of which, and by what rules."""
+"""Record versions that the record rules have set aside."""
 
 from __future__ import annotations
 
@@ -18,35 +18,34 @@ if TYPE_CHECKING:
     from seil.lake import Lake
 
 RecordVersion = tuple[str, datetime | None]
-"""An Id and the cursor's value; None where the object has no cursor."""
+"""An Id and the cursor's value, None where the object has no cursor."""
 
 
 def rules_digest(obj: SyncedObject) -> str:
-    """Changes when the object's rules do."""
     rules = [column.model_dump(mode="json") for column in obj.columns]
     return hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:16]
 
 
 def versions_set_aside(lake: Lake, obj: SyncedObject, cursor: str) -> set[RecordVersion]:
-    """Of all exceptions files of the object; what is not readable as a version is left out."""
+    """From all exceptions files of the object, but for those without readable key and cursor."""
     prefix = f"exceptions/Salesforce-{obj.landing_name}/"
-    found: set[RecordVersion] = set()
+    versions: set[RecordVersion] = set()
     for entry in lake.curated.list(prefix):
         with lake.curated.reader(entry.key) as file:
-            page = pq.ParquetFile(file)
-            by_name = {name.lower(): name for name in page.schema_arrow.names}
-            key, stamp = by_name.get(obj.key.lower()), by_name.get(cursor.lower())
+            parquet = pq.ParquetFile(file)
+            names = {name.lower(): name for name in parquet.schema_arrow.names}
+            key, stamp = names.get(obj.key.lower()), names.get(cursor.lower())
             if key is None or (cursor and stamp is None):
                 continue
-            rows = page.read([name for name in (key, stamp) if name])
-        found |= _versions(rows, key, stamp)
-    return found
+            rows = parquet.read([name for name in (key, stamp) if name])
+        versions |= _versions(rows, key, stamp)
+    return versions
 
 
 def _versions(rows: pa.Table, key: str, stamp: str | None) -> set[RecordVersion]:
     ids: list[Any] = rows[key].to_pylist()
     if stamp is None:
-        return {(found, None) for found in ids}
+        return {(record_id, None) for record_id in ids}
     try:
         stamps: list[Any] = pc.cast(rows[stamp], UTC_MICROS).to_pylist()
     except pa.ArrowInvalid:

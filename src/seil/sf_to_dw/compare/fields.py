@@ -1,8 +1,8 @@
-"""Fields whose values come without any timestamp, so that no window brings them.
+"""Comparison of fields whose values change without moving the cursor, so that no window has them.
 
-Calculated fields are read on a schedule; a field that is new, or may be read again, once for all
-records. Id and these fields are compared with the warehouse, value by value, and only the records
-that differ are landed, with nothing but these columns.
+Calculated fields are read on a schedule; a field that is new, or readable again, is backfilled
+once. Id and these fields are compared with the warehouse value by value, and only the records that
+differ land, with these columns alone.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from seil.catalog import SyncedObject
 from seil.salesforce.schema import Field, ObjectSchema
 from seil.salesforce.soql import select
 from seil.sf_to_dw.compare.spool import Spool
-from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
+from seil.sf_to_dw.extract.flow_context import FlowContext, FlowResult
 from seil.sf_to_dw.extract.flows import FlowMode, FlowStates
 from seil.sf_to_dw.extract.partials import (
     FIELDS,
     FORMULAS,
     PartialStates,
-    Reading,
+    SideExtract,
     land,
     query_rows,
 )
@@ -37,8 +37,10 @@ log = logging.getLogger(__name__)
 
 
 class FieldComparison:
-    """First `read`, then `compare`. `now` is the org's clock before. `mode` is FORMULAS for the
-    calculated fields, FIELDS for those that the flow's state has due.
+    """First `start`, then `compare`, then `finish`.
+
+    `now` is the org's clock before that. `mode` is FORMULAS for the calculated fields, FIELDS for
+    the due fields of the flow's state.
     """
 
     lacks_records = False
@@ -52,49 +54,46 @@ class FieldComparison:
         self._now = now
         self._spool = Spool()
         self._schema = ObjectSchema(obj.api_name, ())
-        self._left: tuple[str, ...] = ()
+        self._not_in_table: tuple[str, ...] = ()
 
     def close(self) -> None:
         self._spool.close()
 
     def start(self) -> None:
-        """Raises RejectError and RetryError."""
+        """Reads the fields from the org. Raises RejectError and RetryError."""
         obj, context = self.obj, self._context
-        described = readable_schema(context.org, obj)
-        key = described.get(obj.key)
-        decided = in_force(context.decisions.get(obj.api_name)).items()
-        # The column of that name holds values of an earlier type.
-        kept_apart = {column for column, entry in decided if entry.policy != "text"}
-        left_out = {obj.key.lower(), *kept_apart}
-        wanted = [f for f in self._compared_fields(described) if f.name.lower() not in left_out]
-        if key and wanted:
-            self._schema = ObjectSchema(obj.api_name, (key, *wanted))
-            names = [f.name for f in self._schema.fields]
-            if self.mode == FIELDS:
-                log.warning(
-                    "%s: %s came, or came back: read for all records",
-                    obj.api_name,
-                    ", ".join(names[1:]),
-                )
-            # A record in the recycle bin has a new field as well; its formulas do not matter.
-            deleted = self.mode == FIELDS
-            soql = select(names, obj.api_name)
-            self._spool.write(query_rows(context, soql, self._schema, deleted=deleted))
+        readable = readable_schema(context.org, obj)
+        key = readable.get(obj.key)
+        decisions = in_force(context.decisions.get(obj.api_name)).items()
+        # Under another policy than `text`, the column of that name holds values of an older type.
+        incomparable = {column for column, entry in decisions if entry.policy != "text"}
+        incomparable.add(obj.key.lower())
+        compared = [f for f in self._candidates(readable) if f.name.lower() not in incomparable]
+        if not key or not compared:
+            return
+        self._schema = ObjectSchema(obj.api_name, (key, *compared))
+        names = [f.name for f in self._schema.fields]
+        if self.mode == FIELDS:
+            log.warning("%s: backfilling the new fields %s", obj.api_name, ", ".join(names[1:]))
+        # Records in the recycle bin have the new fields, too; their formulas do not matter.
+        deleted = self.mode == FIELDS
+        soql = select(names, obj.api_name)
+        self._spool.write(query_rows(context, soql, self._schema, deleted=deleted))
 
-    def _compared_fields(self, described: ObjectSchema) -> list[Field]:
+    def _candidates(self, readable: ObjectSchema) -> list[Field]:
         if self.mode == FORMULAS:
-            return [f for f in described.fields if f.calculated]
+            return [f for f in readable.fields if f.calculated]
         due = FlowStates(self._context.lake).get(self.obj).due_fields
-        return [field for name in due if (field := described.get(name))]
+        return [field for name in due if (field := readable.get(name))]
 
     def compare(self, warehouse: Warehouse) -> Iterator[FlowResult]:
-        """Lands what differs."""
+        """Lands the records that differ."""
         table = TableName("salesforce", self.obj.table)
         columns = warehouse.columns(table)
-        known = set(columns.names) if columns is not None else set()
+        in_table = set(columns.names) if columns is not None else set()
         read = self._schema.arrow.names[1:]
-        names = [name for name in read if name.lower() in known]
-        self._left = tuple(name for name in read if name.lower() not in known)
+        names = [name for name in read if name.lower() in in_table]
+        self._not_in_table = tuple(name for name in read if name.lower() not in in_table)
         if not names:
             return
         rows = self._spool.rows(self._schema.arrow)
@@ -105,16 +104,16 @@ class FieldComparison:
             if count:
                 log.info("%s: %s of %d records differ", self.obj.api_name, self.mode, count)
                 end = self._now - self.obj.flow.lag
-                reading = Reading(self.mode, None, end, batches.schema, count)
-                yield land(self._context, self.obj, reading, batches)
+                extract = SideExtract(self.mode, None, end, batches.schema, count)
+                yield land(self._context, self.obj, extract, batches)
 
     def extract_missing(self) -> Iterator[FlowResult]:
-        """No field lacks a record."""
+        """None: this comparison is about values."""
         yield from ()
 
     def finish(self) -> None:
         if self.mode == FORMULAS:
             PartialStates(self._context.lake).change(self.obj, refreshed_at=self._now)
         else:
-            # Nothing else reads the org meanwhile: the next run finds a field that came since.
-            FlowStates(self._context.lake).change(self.obj, due_fields=self._left)
+            # Only this run sets due fields; one that the org got meanwhile is the next run's.
+            FlowStates(self._context.lake).change(self.obj, due_fields=self._not_in_table)

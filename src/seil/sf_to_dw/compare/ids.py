@@ -1,9 +1,9 @@
-"""The backstop: all Ids of the org against those of the warehouse, once in a while.
+"""The backstop: a periodic comparison of all Ids in the org with those in the warehouse.
 
-A record that the warehouse holds and the org has not, not even in the recycle bin, was deleted for
-good. One that the org has and the warehouse lacks, or holds as deleted, is read again, whole: while
-it was out of sight, no window has shown its changes. Records created or changed since the
-comparison began are neither: the next delta brings them.
+A record of the warehouse that is not in the org, not even in its recycle bin, was hard-deleted. A
+record of the org that the warehouse lacks, or has as deleted, is read again in full, as no window
+can have had its changes meanwhile. Records created or changed since the comparison began count as
+neither: the next delta brings them.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from seil.sf_to_dw.compare.exceptions import rules_digest, versions_set_aside
 from seil.sf_to_dw.compare.spool import Spool
 from seil.sf_to_dw.extract.cursor import choose_cursor
 from seil.sf_to_dw.extract.deletions import SCHEMA, deleted_rows
-from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
+from seil.sf_to_dw.extract.flow_context import FlowContext, FlowResult
 from seil.sf_to_dw.extract.flows import FlowMode, FlowStates
 from seil.sf_to_dw.extract.partials import (
     DELETIONS,
     REREAD,
     PartialStates,
-    Reading,
+    SideExtract,
     land,
     query_rows,
 )
@@ -41,19 +41,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# So large a part of an object's records does not vanish without a word in the list of deletions; a
-# user who may no longer see them is likelier.
+# When so many records vanish without being listed as deleted, a lost permission is likelier.
 _SUSPICIOUS_SHARE = 0.3
-# A query takes 100,000 characters.
+# A SOQL statement may have 100,000 characters.
 _IDS_PER_QUERY = 2000
-_MOST_REREAD = 20_000
+_MAX_REREAD = 20_000
 _IS_DELETED = "IsDeleted"
 
 
 class IdComparison:
-    """First `start`, then `compare`, then `extract_missing`. `now` is the org's clock before.
+    """First `start`, then `compare`, then `extract_missing`, then `finish`.
 
-    With `believe`, any number of records may be gone.
+    `now` is the org's clock before that. With `believe`, any share of records may be missing in the
+    org.
     """
 
     mode: FlowMode = DELETIONS
@@ -72,7 +72,7 @@ class IdComparison:
         self._spool.close()
 
     def start(self) -> None:
-        """Raises RejectError and RetryError, as `extract_missing` does."""
+        """Reads all Ids from the org. Raises RejectError and RetryError."""
         self._schema = readable_schema(self._context.org, self.obj)
         self._cursor = choose_cursor(self.obj.flow, self._schema).name
         names = dict.fromkeys(filter(None, (self.obj.key, self._cursor, _IS_DELETED)))
@@ -82,82 +82,81 @@ class IdComparison:
         self._spool.write(query_rows(self._context, soql, self._read, deleted=True))
 
     def compare(self, warehouse: Warehouse) -> Iterator[FlowResult]:
-        """Lands what is gone. Raises RejectError when that is too much to be believed."""
+        """Lands the hard deletes. Raises RejectError where they are suspiciously many."""
         table = TableName("salesforce", self.obj.table)
         if warehouse.columns(table) is None:
             return
         rows = self._spool.rows(self._read.arrow)
         with warehouse.compare(table, rows, key=self.obj.key, cursor=self._cursor) as comparison:
-            gone = comparison.ids_not_in_source(self._now)
+            deleted = comparison.ids_not_in_source(self._now)
             if not self._believe:
-                self._check(len(gone), comparison.living())
-            if committed := self._watermark:
-                self._missing = self._without_set_aside(comparison.missing(committed))
-                self._missing += comparison.hidden(committed)
-        if gone:
-            yield self._land_deletions(gone)
+                self._check_share(len(deleted), comparison.living())
+            if watermark := FlowStates(self._context.lake).get(self.obj).committed:
+                self._missing = self._without_set_aside(comparison.missing(watermark))
+                self._missing += comparison.hidden(watermark)
+        if deleted:
+            yield self._land_deletions(deleted)
 
     @property
     def lacks_records(self) -> bool:
         return bool(self._missing)
 
     def extract_missing(self) -> Iterator[FlowResult]:
-        """Lands what the warehouse lacks or takes for deleted."""
+        """Lands records that the warehouse lacks, or has as deleted. Raises RejectError and
+        RetryError.
+        """
         name, missing = self.obj.api_name, self._missing
-        log.warning("%s: %d records were missing, they are read again", name, len(missing))
-        if len(missing) > _MOST_REREAD:
+        log.warning("%s: the warehouse lacks %d records; reading them again", name, len(missing))
+        if len(missing) > _MAX_REREAD:
             reason = f"{len(missing):,} records of the org are not in the warehouse"
             raise ObjectRejectedError(name, reason, hint=f"Run `seil run --full {name}`")
         for first in range(0, len(missing), _IDS_PER_QUERY):
-            listed = ", ".join(f"'{found}'" for found in missing[first : first + _IDS_PER_QUERY])
-            where = f"{self.obj.key} IN ({listed})"
+            ids = ", ".join(
+                f"'{record_id}'" for record_id in missing[first : first + _IDS_PER_QUERY]
+            )
+            where = f"{self.obj.key} IN ({ids})"
             soql = select([f.name for f in self._schema.fields], name, where)
-            found = query_rows(self._context, soql, self._schema, deleted=True)
-            # Pages differ where a value needed a wider column.
-            for schema, page in groupby(found, key=lambda batch: batch.schema):
-                batches = list(page)
-                rows = sum(batch.num_rows for batch in batches)
-                reading = Reading(REREAD, None, self._end, schema, rows)
-                yield land(self._context, self.obj, reading, batches)
+            rows = query_rows(self._context, soql, self._schema, deleted=True)
+            # Schemas differ where a value needed a wider column.
+            for schema, group in groupby(rows, key=lambda batch: batch.schema):
+                batches = list(group)
+                count = sum(batch.num_rows for batch in batches)
+                extract = SideExtract(REREAD, None, self._end, schema, count)
+                yield land(self._context, self.obj, extract, batches)
 
     def finish(self) -> None:
         states = PartialStates(self._context.lake)
         rules = rules_digest(self.obj)
         states.change(self.obj, compared_at=self._now, is_compare_due=False, rules=rules)
 
-    def _check(self, gone: int, alive: int) -> None:
-        """One record of several may go; of a small object, too, not a large part at once."""
-        if gone <= _SUSPICIOUS_SHARE * alive or (gone == 1 and alive > 1):
+    def _check_share(self, deleted: int, total: int) -> None:
+        """A single record of several may always go."""
+        if deleted <= _SUSPICIOUS_SHARE * total or (deleted == 1 and total > 1):
             return
         name = self.obj.api_name
         raise ObjectRejectedError(
             name,
-            f"{gone:,} of its {alive:,} records are not in the org any more, which is too many to"
-            " be believed; nothing was marked as deleted",
+            f"{deleted:,} of its {total:,} records are not in the org any more, suspiciously many;"
+            " nothing was marked as deleted",
             hint="Check that the user of [salesforce] still sees all records. If they are gone:"
             f" `seil reconcile {name} --ids --believe {name}`",
         )
 
     def _without_set_aside(self, missing: Sequence[tuple[str, Any]]) -> list[str]:
-        """But for versions that the rules of today have set aside."""
+        """The Ids, but for record versions that the current rules have set aside."""
         lake = self._context.lake
-        compared = PartialStates(lake).get(self.obj).rules
-        if missing and compared in ("", rules_digest(self.obj)):
+        last_rules = PartialStates(lake).get(self.obj).rules
+        if missing and last_rules in ("", rules_digest(self.obj)):
             aside = versions_set_aside(lake, self.obj, self._cursor)
             missing = [version for version in missing if version not in aside]
-        return [found for found, _ in missing]
+        return [record_id for record_id, _ in missing]
 
-    def _land_deletions(self, gone: Sequence[str]) -> FlowResult:
-        log.warning("%s: %d records were deleted for good unnoticed", self.obj.api_name, len(gone))
-        rows = deleted_rows(DeletedRecord(id=found, deleted_at=self._now) for found in gone)
-        reading = Reading(DELETIONS, None, self._end, SCHEMA, len(gone))
-        return land(self._context, self.obj, reading, [rows])
+    def _land_deletions(self, ids: Sequence[str]) -> FlowResult:
+        log.warning("%s: %d hard deletes were in no list of deletions", self.obj.api_name, len(ids))
+        rows = deleted_rows(DeletedRecord(id=record_id, deleted_at=self._now) for record_id in ids)
+        extract = SideExtract(DELETIONS, None, self._end, SCHEMA, len(ids))
+        return land(self._context, self.obj, extract, [rows])
 
     @property
     def _end(self) -> datetime:
         return self._now - self.obj.flow.lag
-
-    @property
-    def _watermark(self) -> datetime | None:
-        """Up to where the windows have been read."""
-        return FlowStates(self._context.lake).get(self.obj).committed

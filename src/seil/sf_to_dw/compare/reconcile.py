@@ -1,8 +1,7 @@
-"""What no window shows, when its time has come: the comparison of Ids, the refresh of formulas,
-fields that came.
+"""Reconciliation of what no window has: comparison of Ids, refresh of formulas, new fields.
 
-In three steps, so that the warehouse is closed while the org is waited for: what has to be compared
-is read from the org; it is compared with the warehouse; what the warehouse lacks is read again.
+In three steps, so that the warehouse is not held open while the org works: the data to compare is
+read from the org; it is compared with the warehouse; records that the warehouse lacks are read.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from seil.errors import ObjectRejectedError, RejectError, RetryError, SeilError
 from seil.sf_to_dw.compare.fields import FieldComparison
 from seil.sf_to_dw.compare.ids import IdComparison
 from seil.sf_to_dw.extract.deletions import list_deletions
-from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
+from seil.sf_to_dw.extract.flow_context import FlowContext, FlowResult
 from seil.sf_to_dw.extract.flows import FlowMode, FlowStates
 from seil.sf_to_dw.extract.partials import DELETIONS, FIELDS, FORMULAS, PartialStates
 
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 _FIRST = "Run `seil run` first"
 
 ComparisonKind = Literal["deletions", "ids", "formulas"]
-"""What can be asked for: the org's list of deletions, all Ids, the calculated fields."""
+"""The org's list of deletions, all Ids, or the calculated fields."""
 
 Comparison = IdComparison | FieldComparison
 
@@ -39,8 +38,8 @@ Comparison = IdComparison | FieldComparison
 class Reconciliation:
     """`start_due` or `start_now`, then `compare`, then `extract_missing`.
 
-    `results` are what has landed, and what failed; `checked` what was compared, whatever came of
-    it. Every step raises AbortError.
+    `results` are the landed files and the failures; `checked` the comparisons done, also those
+    without a difference. Every step raises AbortError.
     """
 
     def __init__(self, context: FlowContext) -> None:
@@ -62,11 +61,11 @@ class Reconciliation:
         self._open.close()
 
     def start_due(self, objects: Sequence[SyncedObject], flows: Iterable[FlowResult]) -> None:
-        """What is due after these `flows`."""
-        read = {flow.object: flow for flow in flows if flow.window}
+        """Starts the comparisons that are due after these `flows`."""
+        windows = {flow.object: flow.window for flow in flows if flow.window}
         for obj in objects:
-            if (flow := read.get(obj.api_name)) and flow.window:
-                for mode in _due(self._context, obj, flow.window.end + obj.flow.lag):
+            if window := windows.get(obj.api_name):
+                for mode in _due(self._context, obj, window.end + obj.flow.lag):
                     self._start(obj, mode)
                 if FlowStates(self._context.lake).get(obj).due_fields:
                     self._start(obj, FIELDS)
@@ -78,7 +77,9 @@ class Reconciliation:
         *,
         believe: Collection[str] = (),
     ) -> None:
-        """What is asked for, due or not. Of objects to `believe` any number may be gone."""
+        """Starts these comparisons, due or not. Objects to `believe` may lack any share of their
+        records in the org.
+        """
         lake = self._context.lake
         for obj in objects:
             if FlowStates(lake).get(obj).committed is None:
@@ -88,9 +89,9 @@ class Reconciliation:
                 continue
             if "deletions" in kinds:
                 self._list_deletions(obj)
-            # Whatever that list has told, or the lack of it, the comparison is made once.
-            due = PartialStates(lake).get(obj).is_compare_due
-            if "ids" in kinds or (due and "deletions" in kinds):
+            # A gap in the list makes the comparison due: read after the list, and started once.
+            is_due = PartialStates(lake).get(obj).is_compare_due
+            if "ids" in kinds or (is_due and "deletions" in kinds):
                 self._start(obj, DELETIONS, believe=obj.api_name in believe)
             if "formulas" in kinds:
                 self._start(obj, FORMULAS)
@@ -113,11 +114,11 @@ class Reconciliation:
 
     def _list_deletions(self, obj: SyncedObject) -> None:
         try:
-            found = list_deletions(self._context, obj, now=self._context.org.now())
+            result = list_deletions(self._context, obj, now=self._context.org.now())
         except (RejectError, RetryError) as error:
             self._fail(obj, DELETIONS, error)
         else:
-            self.results += [found] if found else []
+            self.results += [result] if result else []
             self.checked.append((obj.api_name, DELETIONS))
 
     def _start(self, obj: SyncedObject, mode: FlowMode, *, believe: bool = False) -> None:
@@ -154,26 +155,26 @@ class Reconciliation:
         comparison.close()
 
     def _mark_due(self, obj: SyncedObject, mode: FlowMode) -> None:
-        """A comparison of Ids that failed is made again by the next run, also one made by hand."""
+        """The next run repeats a comparison of Ids that failed, also a requested one."""
         if mode == DELETIONS:
             PartialStates(self._context.lake).change(obj, is_compare_due=True)
 
     def _fail(self, obj: SyncedObject, mode: FlowMode, error: SeilError) -> None:
-        log.warning("%s of %s cannot be compared: %s", mode, obj.api_name, error)
+        log.warning("comparison of %s of %s failed: %s", mode, obj.api_name, error)
         self._context.publish(obj, "error", mode=mode, message=str(error))
         self.results.append(FlowResult(obj.api_name, mode=mode, error=error))
 
 
 def _due(context: FlowContext, obj: SyncedObject, now: datetime) -> list[FlowMode]:
-    """The time between two comparisons begins when the first could have been."""
+    """Which comparisons are due at `now`. The first call starts their intervals."""
     states = PartialStates(context.lake)
     state = states.get(obj)
-    begun = {}
+    starts = {}
     if obj.flow.compare_ids is not None and state.compared_at is None and not state.is_compare_due:
-        begun["compared_at"] = now
+        starts["compared_at"] = now
     if obj.flow.refresh_formulas is not None and state.refreshed_at is None:
-        begun["refreshed_at"] = now
+        starts["refreshed_at"] = now
     due = state.due(obj.flow, now)
-    if begun:
-        states.change(obj, **begun)
+    if starts:
+        states.change(obj, **starts)
     return due

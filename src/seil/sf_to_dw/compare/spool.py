@@ -1,7 +1,7 @@
-"""Rows read from the org before the warehouse is opened to compare them.
+"""A spool on local disk for rows of the org that are to be compared with the warehouse.
 
-A query job can take hours, and the warehouse file is locked while it is open: so what a comparison
-needs is read first, onto this machine's disk.
+A query job can take hours, and an embedded warehouse is locked while it is open: so the rows are
+read before it is opened.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from seil.warehouse.types import TEXT, common_type, stored_type
 
 
 class Spool:
-    """Batches in the order they came, in Parquet, one file for each run of batches of one schema.
+    """Batches in the order of `write`, as Parquet; a change of schema begins another file.
 
-    The files have no name, so that a killed process leaves none.
+    The files are unlinked, so that a killed process leaves none.
     """
 
     def __init__(self) -> None:
@@ -38,31 +38,28 @@ class Spool:
 
     def write(self, batches: Iterable[pa.RecordBatch]) -> None:
         """Raises LakeError when the disk is full, and what reading the batches raises."""
-        for schema, some in groupby(batches, key=lambda batch: batch.schema):
+        for schema, group in groupby(batches, key=lambda batch: batch.schema):
             try:
                 file = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
                 with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                    for batch in some:
+                    for batch in group:
                         writer.write_batch(batch)
             except OSError as error:
-                hint = "Free some space there, or set TMPDIR to a folder that has it"
+                hint = "Free some space there, or set TMPDIR to a folder that has some"
                 reason = error.strerror or str(error)
                 raise LakeError(tempfile.gettempdir(), "write to", reason, hint=hint) from error
             self._files.append(file)
             self._schemas.append(schema)
 
     def rows(self, columns: pa.Schema) -> SourceRows:
-        """`columns` are those that were asked for; a page's is wider where a value did not fit."""
+        """`columns` are those of the query; a page has a wider type where a value did not fit."""
         types = {c.name: stored_type(c.type) or TEXT for c in columns}
         for schema in self._schemas:
             for column in schema:
-                types[column.name] = _wider(types[column.name], stored_type(column.type) or TEXT)
+                stored = stored_type(column.type) or TEXT
+                types[column.name] = common_type(types[column.name], stored) or TEXT
         return SourceRows(pa.schema(types), self)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         for file in self._files:
             yield from pq.ParquetFile(file).iter_batches()
-
-
-def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
-    return common_type(one, other) or TEXT

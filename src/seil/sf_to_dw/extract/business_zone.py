@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def business_zone(setting: str, lake: Lake) -> BusinessZone:
-    """The setting, else the org's own, which is kept with the state from the first read on."""
+    """The setting, else the org's default time zone as of its first read, else UTC with a note."""
     if setting:
         return BusinessZone(setting)
     identity = stored_identity(lake)
-    own = identity.time_zone if identity else ""
-    if is_time_zone(own):
-        return BusinessZone(own)
-    why = f"is {own}, which is no IANA time zone" if own else "is not known yet"
+    zone = identity.time_zone if identity else ""
+    if is_time_zone(zone):
+        return BusinessZone(zone)
+    why = f"is {zone}, which is no IANA time zone" if zone else "is not known yet"
     return BusinessZone(
         note=f"dates are days in UTC: the org's time zone {why}; [warehouse] time_zone sets one"
     )

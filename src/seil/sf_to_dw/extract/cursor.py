@@ -1,4 +1,4 @@
-"""Which field a flow's windows are on."""
+"""The cursor: the field that a flow's windows are on."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _CREATED = "CreatedDate"
 
 @dataclass(frozen=True)
 class Cursor:
-    """`name` is empty where every run has to read everything. `note` says why it is not the field
-    that the catalog names; empty where it is.
+    """`name` is empty where every run reads all records. `note` gives the reason where it is not
+    the field that the catalog names.
     """
 
     name: str
@@ -24,26 +24,27 @@ class Cursor:
 
 
 def choose_cursor(flow: FlowSettings, schema: ObjectSchema) -> Cursor:
-    """The flow's field, else the next best that the describe offers.
+    """The catalog's field, else the best of the describe.
 
-    A window can be cut only on a field that may be filtered on, and it loses the records in which
-    the field is null. CreatedDate shows no change, so it is for records that cannot change and for
-    objects that have no other.
+    A cursor has to be filterable and never null: a window loses the records in which it is null.
+    CreatedDate does not move on an update, so it serves only where records are immutable or there
+    is nothing else.
     """
-    wanted = schema.get(flow.cursor)
-    reason = f"there is no field {flow.cursor}" if wanted is None else _unfit(wanted)
-    if wanted and not reason:
-        return Cursor(wanted.name)
+    configured = schema.get(flow.cursor)
+    reason = f"there is no field {flow.cursor}" if configured is None else _defect(configured)
+    if configured and not reason:
+        return Cursor(configured.name)
     names = list(_MODIFIED)
     if schema.is_immutable or not any(map(schema.get, _MODIFIED)):
         names.append(_CREATED)
     for name in names:
-        if (found := schema.get(name)) and not _unfit(found):
-            return Cursor(found.name, f"{reason}: windows are on {found.name}")
+        if (field := schema.get(name)) and not _defect(field):
+            return Cursor(field.name, f"{reason}: windows are on {field.name}")
     return Cursor("", f"{reason}: every run reads all records")
 
 
-def _unfit(field: Field) -> str:
+def _defect(field: Field) -> str:
+    """Why it cannot be a cursor; empty where it can."""
     if field.type != "datetime":
         return f"{field.name} is no date-time"
     if not field.filterable:

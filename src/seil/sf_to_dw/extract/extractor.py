@@ -1,8 +1,8 @@
 """Salesforce -> landing: one Bulk API 2.0 query job per object and window, page by page.
 
-The order of effects is what makes a kill harmless: a page is whole under its final key, then the
-flow's state names it; all pages are there and add up, then the manifest, then the window is
-committed. A repeat finds the job and the pages that are done, and goes on behind them.
+The order of effects makes a kill harmless: a page is written whole under its final key before the
+flow's state names it; once all pages are there and their rows add up, the manifest is written, and
+the window committed last. The next run resumes the job after the pages already landed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from seil.observe.fields import in_context, log_fields
 from seil.observe.progress import SILENT, Progress
 from seil.settings import ExtractSettings
 from seil.sf_to_dw.extract.deletions import extract_deletions
-from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult, FlowRunner
+from seil.sf_to_dw.extract.flow_context import FlowContext, FlowResult
+from seil.sf_to_dw.extract.flow_run import FlowRunner
 from seil.sf_to_dw.extract.org_identity import OrgIdentity, check_identity
 from seil.sf_to_dw.extract.partials import DELETIONS
 from seil.sf_to_dw.extract.plan import quota
@@ -39,9 +40,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ExtractReport:
-    """One result per object, in the order they were asked for, and its deletions if any.
+    """One result per object, in the order of the request, and its deletions if any.
 
-    `checked` names the objects whose list of deletions was read, whatever was in it.
+    `checked` names the objects whose list of deletions was read, also where it was empty.
     """
 
     flows: list[FlowResult]
@@ -89,10 +90,10 @@ class Extractor:
         progress: Progress = SILENT,
         on_flow: Callable[[FlowResult], None] = lambda _: None,
     ) -> ExtractReport:
-        """Reads every object; one that fails is reported, the others go on.
+        """Reads every object; a failed flow is reported, and the others continue.
 
-        `on_flow` is called in this thread as each flow ends. Raises AbortError (login, quota,
-        lake) as soon as one flow meets it: what is not committed then is read again next time.
+        `on_flow` is called in the caller's thread as each flow ends. Raises the first AbortError of
+        a flow (login, quota, lake): windows not committed by then are read by the next run.
         """
         self._stop.clear()
         self._deletions.clear()
@@ -102,67 +103,62 @@ class Extractor:
         results: dict[str, FlowResult] = {}
         with ThreadPoolExecutor(self._settings.flows, thread_name_prefix="flow") as pool:
             running = [
-                pool.submit(in_context(self._flow), obj, now=now, full=full, progress=progress)
+                pool.submit(in_context(self._extract), obj, now=now, full=full, progress=progress)
                 for obj in objects
             ]
             try:
-                for ended in as_completed(running):
-                    result = ended.result()
+                for future in as_completed(running):
+                    result = future.result()
                     results[result.object] = result
                     on_flow(result)
             except BaseException:
                 self._stop.set()
                 pool.shutdown(cancel_futures=True)
                 raise
-        told = [self._deletions.get(obj.api_name) for obj in objects]
-        deletions = [result for result in told if result]
+        names = [obj.api_name for obj in objects]
+        deletions = [entry for name in names if (entry := self._deletions.get(name))]
         checked = [
             name for name, result in self._deletions.items() if not (result and result.error)
         ]
-        return ExtractReport([results[obj.api_name] for obj in objects], deletions, checked)
+        return ExtractReport([results[name] for name in names], deletions, checked)
 
     def check_identity(self) -> OrgIdentity:
-        """Before anything is read or written for it. Raises OtherOrgError."""
+        """Call it before anything is read or written. Raises OtherOrgError."""
         identity = check_identity(self._org, self._context.lake)
         self._state.troubles.clear_login()
         return identity
 
     def _check_quota(self) -> None:
-        left = quota(self._org)
-        if left and not left.available:
+        calls = quota(self._org)
+        if calls and not calls.available:
             raise QuotaExhaustedError(
                 "Salesforce API request",
-                f"{left.remaining:,} of {left.allowed:,} calls are left today,"
-                f" {left.reserve:,} are reserved for others",
+                f"{calls.remaining:,} of {calls.allowed:,} calls are left today,"
+                f" {calls.reserve:,} are reserved for others",
             )
-
-    def _flow(
-        self, obj: SyncedObject, *, now: datetime, full: bool, progress: Progress
-    ) -> FlowResult:
-        with log_fields(object=obj.api_name):
-            return self._extract(obj, now=now, full=full, progress=progress)
 
     def _extract(
         self, obj: SyncedObject, *, now: datetime, full: bool, progress: Progress
     ) -> FlowResult:
         started = time.monotonic()
-        try:
-            with progress.step(f"extract {obj.api_name}") as step:
-                result = FlowRunner(self._context, obj).run(step, now=now, full=full)
-        except (RejectError, RetryError) as error:
-            log.warning("extract %s failed: %s", obj.api_name, error)
-            self._context.publish(obj, "error", message=str(error))
-            result = FlowResult(obj.api_name, error=error)
-        else:
-            self._extract_deletions(obj, result, now=now)
+        with log_fields(object=obj.api_name):
+            try:
+                with progress.step(f"extract {obj.api_name}") as step:
+                    result = FlowRunner(self._context, obj).run(step, now=now, full=full)
+            except (RejectError, RetryError) as error:
+                log.warning("extract of %s failed: %s", obj.api_name, error)
+                self._context.publish(obj, "error", message=str(error))
+                result = FlowResult(obj.api_name, error=error)
+            else:
+                self._extract_deletions(obj, result, now=now)
         return replace(result, seconds=time.monotonic() - started)
 
     def _extract_deletions(self, obj: SyncedObject, flow: FlowResult, *, now: datetime) -> None:
-        """The flow is committed, whatever becomes of this."""
+        """A failure does not undo the flow, which is committed."""
         try:
-            found = extract_deletions(self._context, obj, flow, now=now)
+            result = extract_deletions(self._context, obj, flow, now=now)
         except (RejectError, RetryError) as error:
             log.warning("the deletions of %s cannot be read: %s", obj.api_name, error)
             self._context.publish(obj, "error", mode=DELETIONS, message=str(error))
-            found = FlowResult(obj.api_name, mode=DELETIONS, error=error)
-        self._deletions[obj.api_name] = found
+            result = FlowResult(obj.api_name, mode=DELETIONS, error=error)
+        self._deletions[obj.api_name] = result

@@ -1,10 +1,10 @@
-"""One object's run, from its window to its commit."""
+"""One object's run, from its window to the commit of its watermark."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,20 +12,16 @@ from typing import TYPE_CHECKING
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from seil.catalog import SyncedObject
-from seil.errors import RejectError, SeilError, UnavailableError
-from seil.events.bus import Bus
+from seil.errors import RejectError, UnavailableError
 from seil.events.envelope import Event
-from seil.events.file_events import event_id
-from seil.lake import Lake
 from seil.observe.fields import add_log_fields
 from seil.observe.progress import Step
 from seil.observe.run_context import new_run_id
 from seil.salesforce.schema import ObjectSchema
 from seil.salesforce.soql import select
-from seil.settings import ExtractSettings
 from seil.sf_to_dw.extract.cursor import choose_cursor
+from seil.sf_to_dw.extract.flow_context import FlowContext, FlowResult
 from seil.sf_to_dw.extract.flows import (
-    FlowMode,
     FlowRun,
     FlowState,
     FlowStates,
@@ -35,72 +31,31 @@ from seil.sf_to_dw.extract.flows import (
     next_window,
 )
 from seil.sf_to_dw.extract.landing import landed_event, page_file, page_metadata, write_page
-from seil.sf_to_dw.extract.pages import PagePlan, PageRef, land_pages
-from seil.sf_to_dw.extract.slices import Slicer, ran_too_long, slice_condition, tested_pace
+from seil.sf_to_dw.extract.pages import AnnounceNext, PagePlan, PageRef, land_pages
+from seil.sf_to_dw.extract.slices import Slicer, proven_pace, ran_too_long, slice_condition
 from seil.sf_to_dw.schema.acceptance import publish_decisions
-from seil.sf_to_dw.schema.registry import SchemaDiff, SchemaRegistry, readable_schema, schema_diff
+from seil.sf_to_dw.schema.registry import SchemaDiff, readable_schema, schema_diff
 from seil.sf_to_dw.schema.review import SchemaReview
-from seil.state.decisions import DecisionStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from seil.salesforce.bulk import JobFailedError, QueryJob
-    from seil.salesforce.org import Org
 
 log = logging.getLogger(__name__)
 
 _PAGE_ATTEMPTS = 3
-# Of one stream: enough for decoding to go on while a row group is written.
+# Shared by the pages read at once: enough for decoding to continue while a row group is written.
 _BLOCKS_AHEAD = 4
 
 
 class StoppedError(Exception):
-    """The run is being stopped; what has landed stays, the rest is read next time."""
+    """The run is stopping: landed pages stay, and the next run reads the rest."""
 
 
 @dataclass(frozen=True)
-class FlowResult:
-    """One object's run. `error` is set when its window stays uncommitted."""
-
-    object: str
-    mode: FlowMode | None = None
-    flow_run_id: str = ""
-    window: Window | None = None
-    reported: int = 0
-    landed: int = 0
-    files: int = 0
-    resumed: bool = False
-    left_out: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-    error: SeilError | None = None
-
-
-@dataclass(frozen=True)
-class FlowContext:
-    """What all flows of one extract share."""
-
-    org: Org
-    lake: Lake
-    bus: Bus
-    settings: ExtractSettings
-    registry: SchemaRegistry
-    decisions: DecisionStore
-    stop: threading.Event
-
-    def publish(self, obj: SyncedObject, state: str, **detail: object) -> None:
-        """A flow run succeeds once, however often that is told."""
-        event = Event(
-            "seil.sf-to-dw", "flow-run", {"state": state, "object": obj.api_name, **detail}
-        )
-        if state == "success":
-            event = replace(event, id=event_id("flow-run", state, detail["flow_run_id"]))
-        self.bus.publish([event])
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """What the pages of one job have in common; `halt` is set when one of them fails."""
+class _JobPages:
+    """What the pages of one job share; `halt` is set when one of them fails."""
 
     run: FlowRun
     schema: ObjectSchema
@@ -115,32 +70,26 @@ class FlowRunner:
         self._bulk = context.org.bulk
         self._states = FlowStates(context.lake)
         self._state = FlowState()
+        self._cursor_note = ""
         self._run: FlowRun
         self._lock = threading.Lock()
 
     def run(self, step: Step, *, now: datetime, full: bool = False) -> FlowResult:
-        """`now` is the org's clock. On RejectError and RetryError the window stays open."""
-        # Importing it with this module would bring the HTTP client into every command.
+        """`now` is the org's clock. On RejectError and RetryError the window stays uncommitted."""
+        # Imported here: with the module, every command would import the HTTP client.
         from seil.salesforce.bulk import JobGoneError
 
         try:
             return self._attempt(step, now=now, full=full)
         except JobGoneError as error:
-            # Its description can outlive its results, so that only a page tells.
+            # A job's description can outlive its results: only reading a page shows it.
             log.info("%s: %s; its window starts again", self._obj.api_name, error)
             self._save(None)
             return self._attempt(step, now=now, full=full)
 
     def _attempt(self, step: Step, *, now: datetime, full: bool) -> FlowResult:
         self._state = self._states.get(self._obj)
-        readable = readable_schema(self._context.org, self._obj)
-        review = SchemaReview(self._context.decisions, self._context.registry)
-        publish_decisions(review, self._obj, readable, self._context.bus)
-        schema = review.admit(self._obj, readable)
-        cursor = choose_cursor(self._obj.flow, schema)
-        if cursor.note:
-            log.warning("%s: %s", self._obj.api_name, cursor.note)
-        self._slicer = Slicer(self._context.org, schema, cursor.name)
+        schema = self._admit_schema()
         resumable = self._resumable(schema, full=full)
         self._run = resumable or self._start(schema, now=now, full=full)
         add_log_fields(flow_run_id=self._run.flow_run_id)
@@ -150,14 +99,14 @@ class FlowRunner:
             flow_run_id=self._run.flow_run_id,
             job_id=self._run.job_id,
             mode=self._run.window.mode,
-            cursor=cursor.name,
-            **({"note": cursor.note} if cursor.note else {}),
+            cursor=self._slicer.cursor,
+            **({"note": self._cursor_note} if self._cursor_note else {}),
         )
         step.advance(self._run.landed)
-        drifted = self._land_parts(schema, step)
+        has_drift = self._land_slices(schema, step)
         run = self._run
-        if not run.pages and (drifted or run.window.mode == "full"):
-            # Without a file the warehouse would not learn of the object, or of its new columns.
+        if not run.pages and (has_drift or run.window.mode == "full"):
+            # Only a file brings the object, or its new columns, to the warehouse.
             self._land_empty(run, schema)
         manifest = self._commit(schema)
         return FlowResult(
@@ -172,7 +121,23 @@ class FlowRunner:
             left_out=manifest.left_out,
         )
 
+    def _admit_schema(self) -> ObjectSchema:
+        """The fields to read, and the slicer for them. Raises ObjectRejectedError on a schema drift
+        that needs a decision.
+        """
+        readable = readable_schema(self._context.org, self._obj)
+        review = SchemaReview(self._context.decisions, self._context.registry)
+        publish_decisions(review, self._obj, readable, self._context.bus)
+        schema = review.admit(self._obj, readable)
+        cursor = choose_cursor(self._obj.flow, schema)
+        if cursor.note:
+            log.warning("%s: %s", self._obj.api_name, cursor.note)
+        self._cursor_note = cursor.note
+        self._slicer = Slicer(self._context.org, schema, cursor.name)
+        return schema
+
     def _resumable(self, schema: ObjectSchema, *, full: bool) -> FlowRun | None:
+        """The run under way, where its job and pages are still valid for this schema and mode."""
         run = self._state.running
         if run is None or run.fingerprint != schema.fingerprint:
             return None
@@ -213,24 +178,24 @@ class FlowRunner:
         job = self._bulk.start(select([f.name for f in schema.fields], schema.name, where))
         self._save(replace(self._run, job_id=job.id))
 
-    def _land_parts(self, schema: ObjectSchema, step: Step) -> bool:
-        """Whether the object's fields are not those of the run before."""
-        drifted = False
+    def _land_slices(self, schema: ObjectSchema, step: Step) -> bool:
+        """Returns whether the schema has drifted since the last run."""
+        has_drift = False
         while True:
             job = self._finished_job(schema, step)
-            drifted = self._note_schema(schema) or drifted
+            has_drift = self._store_schema(schema) or has_drift
             if job.rows != 0 or not self._has_no_rows(self._run, schema):
                 self._land(self._run, job, schema, step)
             self._check_count(job)
             following = self._slicer.following(self._run)
             if following is None:
-                return drifted
+                return has_drift
             self._save(following)
             self._bulk.delete(job.id)
 
     def _finished_job(self, schema: ObjectSchema, step: Step) -> QueryJob:
-        """Of the part that is read: a smaller one where the job ran for too long."""
-        # Importing it with this module would bring the HTTP client into every command.
+        """The current slice's job, done; halves the slice as long as its job takes too long."""
+        # Imported here: with the module, every command would import the HTTP client.
         from seil.salesforce.bulk import JobFailedError
 
         while True:
@@ -248,7 +213,7 @@ class FlowRunner:
         settings = self._context.settings
         before = self._run.reported
 
-        def polled(job: QueryJob) -> None:
+        def report(job: QueryJob) -> None:
             self._check_stop()
             step.expect(before + (job.rows or 0))
 
@@ -256,11 +221,11 @@ class FlowRunner:
             self._run.job_id,
             poll=settings.poll.total_seconds(),
             timeout=settings.job_timeout.total_seconds(),
-            on_poll=polled,
+            on_poll=report,
         )
 
     def _halve(self, error: JobFailedError) -> None:
-        """Raises the error where it is another one, or nothing is left to halve."""
+        """Raises `error` where it is no timeout, or the slice cannot be halved."""
         try:
             if not ran_too_long(error.job):
                 raise error
@@ -288,60 +253,58 @@ class FlowRunner:
                 "Salesforce", f"job {job.id} reported {job.rows:,} rows, its pages held {landed:,}"
             )
 
-    def _note_schema(self, schema: ObjectSchema) -> bool:
+    def _store_schema(self, schema: ObjectSchema) -> bool:
+        """Returns whether it is another one than the last run's."""
         registry = self._context.registry
-        known = registry.get(self._obj)
-        if known and known.fingerprint == schema.fingerprint:
+        last = registry.get(self._obj)
+        if last and last.fingerprint == schema.fingerprint:
             return False
-        diff = schema_diff(known, schema) if known else SchemaDiff()
+        diff = schema_diff(last, schema) if last else SchemaDiff()
         if diff.added:
-            # Before they are known: a kill between the two only finds them added again.
+            # Stored before the schema: after a kill in between they are found added again.
             due = sorted({*self._states.get(self._obj).due_fields, *diff.added})
             self._states.change(self._obj, due_fields=due)
         registry.store(self._obj, schema)
-        if known is None:
+        if last is None:
             return True
         detail = {"object": self._obj.api_name, **diff.to_dict()}
         self._context.bus.publish([Event("seil.sf-to-dw", "schema-drift", detail)])
         return True
 
     def _land(self, run: FlowRun, job: QueryJob, schema: ObjectSchema, step: Step) -> None:
-        # The same answer whenever it is asked: neither what the job found nor what a request asks
-        # for changes before its pages are landed.
+        # Stable over retries and resumed runs: the job's result and `page_rows` do not change until
+        # its pages have landed.
         locators = self._bulk.page_locators(run.job_id, max_records=run.page_rows, rows=job.rows)
-        # A listed page is read whole; a chained one is as long as each request for it asks.
+        # A listed locator has a fixed page; in a chain each request sets its page's length.
         page_rows = run.page_rows if locators is None else None
-        reading = _Reading(run, schema, page_rows)
+        pages = _JobPages(run, schema, page_rows)
 
-        def land(number: int, locator: str, opened: Callable[[str | None], None]) -> None:
+        def land(number: int, locator: str, announce_next: AnnounceNext) -> None:
             for attempt in _page_attempts():
                 with attempt:
-                    page = self._land_page(reading, (number, locator), opened)
+                    page = self._land_page(pages, (number, locator), announce_next)
             step.advance(page.rows)
 
         plan = PagePlan(run.pages_of_part, locators)
-        land_pages(plan, land, workers=self._context.settings.pages, stop=reading.halt)
+        land_pages(plan, land, workers=self._context.settings.pages, stop=pages.halt)
 
-    def _land_page(
-        self, reading: _Reading, ref: PageRef, opened: Callable[[str | None], None]
-    ) -> LandedPage:
-        run, locator = reading.run, ref[1]
+    def _land_page(self, pages: _JobPages, ref: PageRef, announce_next: AnnounceNext) -> LandedPage:
+        run, locator = pages.run, ref[1]
         number = run.first_page + ref[0]
         landed = page_file(self._context.lake.env, self._obj, run, number)
         add_log_fields(file=landed.key)
         with self._bulk.page(
             run.job_id,
             locator,
-            reading.schema,
-            max_records=reading.page_rows,
-            # Several pages keep the cores busy without it, and all of them need memory.
+            pages.schema,
+            max_records=pages.page_rows,
             ahead=max(1, _BLOCKS_AHEAD // self._context.settings.pages),
         ) as page:
-            opened(page.next_locator)
+            announce_next(page.next_locator)
             rows = write_page(
                 self._context.lake.landing,
                 landed.key,
-                self._until(reading.halt, page.batches()),
+                self._stoppable(page.batches(), pages.halt),
                 schema=page.schema,
                 metadata=page_metadata(self._obj, run, number=number, rows=page.expected_rows),
             )
@@ -349,7 +312,7 @@ class FlowRunner:
         return self._record_page(LandedPage(number, locator, page.next_locator, landed.key, rows))
 
     def _has_no_rows(self, run: FlowRun, schema: ObjectSchema) -> bool:
-        """What the job says is not believed without its page."""
+        """Verifies a job's count of 0 by its first page."""
         for attempt in _page_attempts():
             with (
                 attempt,
@@ -371,7 +334,7 @@ class FlowRunner:
         self._record_page(LandedPage(0, "", None, landed.key, 0))
 
     def _record_page(self, page: LandedPage) -> LandedPage:
-        """Announces the file before the state names it: a kill between the two lands it again."""
+        """Publishes the file before the state names it: after a kill in between it lands again."""
         lake = self._context.lake
         if entry := lake.landing.head(page.key):
             self._context.bus.publish([landed_event(lake.landing, entry)])
@@ -384,23 +347,9 @@ class FlowRunner:
         counts = {"mode": run.window.mode, "rows": run.landed, "files": len(run.pages)}
         level = logging.INFO if run.pages else logging.DEBUG
         log.log(level, "%s: its window is read", self._obj.api_name, extra=counts)
-        manifest = Manifest(
-            object=self._obj.api_name,
-            flow_run_id=run.flow_run_id,
-            mode=run.window.mode,
-            window_start=run.window.start,
-            window_end=run.window.end,
-            job_id=run.job_id,
-            reported=run.landed,
-            landed=run.landed,
-            started_at=run.started_at,
-            finished_at=datetime.now(UTC),
-            pages=[{"key": page.key, "rows": page.rows} for page in run.pages],
-            left_out=dict(schema.left_out),
-            columns=[entry.name for entry in schema.fields],
-        )
+        manifest = _manifest(self._obj, run, schema)
         manifest.write(self._context.lake, self._obj)
-        # Told before it is committed: a kill between the two tells it again, under the same id.
+        # Published before the commit: after a kill in between it is published again, same id.
         self._context.publish(
             self._obj,
             "success",
@@ -419,7 +368,7 @@ class FlowRunner:
             last_run_id=run.flow_run_id,
             finished_at=manifest.finished_at,
             running=None,
-            pace=tested_pace(run),
+            pace=proven_pace(run),
             **({} if run.window.start else {"due_fields": ()}),
         )
         self._bulk.delete(run.job_id)
@@ -431,8 +380,8 @@ class FlowRunner:
         self._state = replace(self._state, running=run)
         self._states.change(self._obj, running=run)
 
-    def _until(
-        self, halt: threading.Event, batches: Iterable[pa.RecordBatch]
+    def _stoppable(
+        self, batches: Iterable[pa.RecordBatch], halt: threading.Event
     ) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             if halt.is_set():
@@ -441,10 +390,28 @@ class FlowRunner:
             yield batch
 
     def _check_stop(self) -> None:
-        """Also where nothing is written for long: a run that lost the run lock reads no further."""
+        """Raises LeaseLostError once another run has taken over, also while nothing is written."""
         self._context.lake.fence.check()
         if self._context.stop.is_set():
             raise StoppedError
+
+
+def _manifest(obj: SyncedObject, run: FlowRun, schema: ObjectSchema) -> Manifest:
+    return Manifest(
+        object=obj.api_name,
+        flow_run_id=run.flow_run_id,
+        mode=run.window.mode,
+        window_start=run.window.start,
+        window_end=run.window.end,
+        job_id=run.job_id,
+        reported=run.landed,
+        landed=run.landed,
+        started_at=run.started_at,
+        finished_at=datetime.now(UTC),
+        pages=[{"key": page.key, "rows": page.rows} for page in run.pages],
+        left_out=dict(schema.left_out),
+        columns=[field.name for field in schema.fields],
+    )
 
 
 def _page_attempts() -> Retrying:

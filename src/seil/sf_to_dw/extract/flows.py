@@ -1,7 +1,7 @@
-"""The state of each flow: what is committed, and how far a run under way has come.
+"""Flow state: the committed watermark of each object, and the progress of a run under way.
 
-One document per object in staging, `flows/Salesforce-<landing name>.json`, changed after every
-page, so that a killed run goes on with the same job at the first page it had not landed.
+One document per object in staging, `flows/Salesforce-<landing name>.json`, written after every
+page, so that a killed run resumes its job at the first page that has not landed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FlowMode = Literal["full", "delta", "deletions", "formulas", "fields", "reread"]
 
-# Files of these modes hold a part of each record: see seil.sf_to_dw.extract.partials.
+# Files of these modes hold some columns of each record: see seil.sf_to_dw.extract.partials.
 PARTIAL_MODES: frozenset[FlowMode] = frozenset({"deletions", "formulas", "fields"})
 
 _RUN_ID = r"\d{8}T\d{6}Z-[0-9a-f]{8}"
@@ -47,8 +47,8 @@ class Window:
 class Slice:
     """The part of a window that one job reads: `start <= cursor < end`, `first_id <= Id < last_id`.
 
-    No start and empty Ids leave that side open. `lowest_id` and `highest_id` are those that there
-    were when it was cut by Id.
+    No start, or an empty Id, leaves that bound open. `lowest_id` and `highest_id` are the extremes
+    at the time the window was first cut by Id.
     """
 
     start: datetime | None
@@ -61,9 +61,9 @@ class Slice:
 
 @dataclass(frozen=True)
 class Pace:
-    """How much one job is asked for: seconds of the cursor, and numbers of Ids; None: all of it.
+    """The size of a slice: seconds of the cursor, and a range of Ids; None is unlimited.
 
-    `passes` counts the jobs of that size that passed: after some of them it is doubled.
+    `passes` counts the jobs of this size that succeeded; every fourth doubles it.
     """
 
     seconds: float | None = None
@@ -79,7 +79,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class LandedPage:
-    """A result page that is whole in the landing zone; `next` is the locator after it."""
+    """A result page in the landing zone; `next` is the locator of the page after it."""
 
     number: int
     locator: str
@@ -90,11 +90,11 @@ class LandedPage:
 
 @dataclass(frozen=True)
 class FlowRun:
-    """A run under way. `page_rows` is part of what a locator means, so it stays with the job.
+    """A run under way. A locator is valid only for the `page_rows` of its job.
 
-    `job_id` reads the part `cut`, None for the whole window; it is empty where the job has yet to
-    be started. `reported` and `first_page` count what the parts before have landed. `cursor` is the
-    field of the window, None where a version before did not say.
+    The job `job_id` reads the slice `cut`, None for the whole window; it is empty until that job is
+    started. `reported` rows and `first_page` pages are of the slices before. `cursor` is the
+    window's field; None in a state written by an older version.
     """
 
     flow_run_id: str
@@ -124,7 +124,7 @@ class FlowRun:
 
     @property
     def pages_of_part(self) -> list[LandedPage]:
-        """Numbered as in their job."""
+        """Of the current slice, numbered from 0 as in its job."""
         return [
             replace(page, number=page.number - self.first_page)
             for page in self.pages
@@ -138,8 +138,8 @@ class FlowRun:
 
 @dataclass(frozen=True)
 class FlowState:
-    """`committed` is the upper bound up to which every record is safely landed; `pace` how much the
-    last jobs could be asked for; `due_fields` those that came after most records had been read.
+    """`committed` is the watermark: every record changed before it has landed. `pace` is the slice
+    size that last succeeded; `due_fields` are new fields to be backfilled.
     """
 
     committed: datetime | None = None
@@ -161,7 +161,7 @@ class FlowStates:
         return FlowState() if body is None else _state(body)
 
     def change(self, obj: SyncedObject, **values: Any) -> None:
-        """Sets these fields of FlowState; another writer's change of others is kept."""
+        """Sets these fields of FlowState; other fields keep what another writer set."""
         self._document(obj).update(object=obj.api_name, **values)
 
     def _document(self, obj: SyncedObject) -> Document:
@@ -173,8 +173,10 @@ class FlowStates:
 
 @dataclass
 class Manifest:
-    """What a finished run reported and landed, for the ledger. `columns` are the fields it read, of
-    whole records; `left_out` those that it did not, with the reason. `run_id` is the command's.
+    """What a finished run reported and landed, for the ledger.
+
+    `columns` are the fields it read, empty in extracts of partial records; `left_out` has the
+    reason by field not read. `run_id` is the command's.
     """
 
     object: str
@@ -193,7 +195,7 @@ class Manifest:
     run_id: str = field(default_factory=current_run)
 
     def write(self, lake: Lake, obj: SyncedObject) -> None:
-        """A resumed run writes its own again; one that lost its lease is refused."""
+        """Idempotent. Raises LeaseLostError where another run has taken over."""
         name = obj.landing_name
         key = manifest_key(name, self.flow_run_id)
         if begun := _start_time(self.flow_run_id):
@@ -203,11 +205,11 @@ class Manifest:
 
 MANIFESTS = "manifests/"
 EARLIER_MANIFESTS = "runs/"
-"""Where versions before 2026-11-29 wrote them, all of an object's in one folder."""
+"""The folder of versions before 2026-11-29, flat by object."""
 
 
 def manifest_key(landing_name: str, flow_run_id: str) -> str:
-    """Below the day that a run began, where its id says so, else behind all days."""
+    """By the day in the run's id; below `other`, which sorts last, for an id of another format."""
     begun = _start_time(flow_run_id)
     day = f"{begun:%Y/%m/%d}" if begun else "other"
     return f"{MANIFESTS}Salesforce-{landing_name}/{day}/{flow_run_id}.json"
@@ -220,7 +222,7 @@ def find_manifest(lake: Lake, landing_name: str, flow_run_id: str) -> bytes | No
 
 
 def _start_time(flow_run_id: str) -> datetime | None:
-    """None for a run that is not ours."""
+    """None for an id that is not SEIL's."""
     if not is_own_run(flow_run_id):
         return None
     try:
@@ -234,7 +236,7 @@ def next_window(
 ) -> Window:
     """`[committed - lookback, now - lag)`; no lower bound for a full load or a first run.
 
-    `now` is the org's clock. The window never ends before what is already committed.
+    `now` is the org's clock. The window never ends before the watermark.
     """
     end = now - flow.lag
     if full or flow.mode == "full" or state.committed is None:
@@ -243,7 +245,7 @@ def next_window(
 
 
 def is_own_run(flow_run_id: str) -> bool:
-    """Whether `new_run_id` made it."""
+    """Whether the id has the format of `new_run_id`."""
     return _OWN_RUN.fullmatch(flow_run_id) is not None
 
 

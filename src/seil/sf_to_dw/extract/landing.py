@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seil.catalog import SyncedObject
     from seil.sf_to_dw.extract.flows import FlowRun
 
-# What one page holds in memory before it becomes a row group: with 4 flows of 4 pages, 128 MB.
+# A page buffers this much before it writes a row group: with 4 flows of 4 pages, 128 MB.
 ROW_GROUP_BYTES = 8 << 20
 LANDED = "Object Created"
 COMPRESSION: Literal["zstd"] = "zstd"
@@ -54,10 +54,7 @@ def write_page(
     schema: pa.Schema,
     metadata: dict[str, str],
 ) -> int:
-    """Writes the page whole or not at all and returns its rows.
-
-    Batches are gathered into row groups of about ROW_GROUP_BYTES.
-    """
+    """Writes the page atomically, in row groups of about ROW_GROUP_BYTES; returns its rows."""
     rows = 0
     with (
         bucket.writer(key) as file,
@@ -66,10 +63,10 @@ def write_page(
             schema.with_metadata(metadata),
             compression=COMPRESSION,
             compression_level=_COMPRESSION_LEVEL,
-            # Ingest verifies them: without, a flipped bit can pass for another value.
+            # Ingest verifies them: without checksums a flipped bit can pass for another value.
             write_page_checksum=True,
-            # Ingest reads the file once, whole: dictionaries and statistics would take longer than
-            # all the rest of writing it.
+            # Ingest reads the whole file once: dictionaries and statistics would take longer to
+            # make than the rest of the file.
             use_dictionary=False,
             write_statistics=False,
         ) as writer,
@@ -84,7 +81,7 @@ def landed_event(bucket: Bucket, entry: Entry) -> Event:
     """S3's notification for a new object, which is what starts ingestion.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
-    One delivery of a file is one id, whoever tells of it and however often.
+    Re-publishing the same delivery of a file yields the same event id.
     """
     name = urlsplit(bucket.url).path.rpartition("/")[2] or urlsplit(bucket.url).netloc
     detail: dict[str, Any] = {
@@ -103,16 +100,16 @@ def landed_event(bucket: Bucket, entry: Entry) -> Event:
 
 
 def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterable[pa.Table]:
-    held: list[pa.RecordBatch] = []
+    buffer: list[pa.RecordBatch] = []
     size = 0
     for batch in batches:
-        held.append(batch)
+        buffer.append(batch)
         size += batch.nbytes
         if size >= ROW_GROUP_BYTES:
-            yield pa.Table.from_batches(held, schema)
-            held, size = [], 0
-    if held:
-        yield pa.Table.from_batches(held, schema)
+            yield pa.Table.from_batches(buffer, schema)
+            buffer, size = [], 0
+    if buffer:
+        yield pa.Table.from_batches(buffer, schema)
 
 
 def _iso(value: datetime | None) -> str:

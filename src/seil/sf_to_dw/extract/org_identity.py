@@ -1,7 +1,7 @@
-"""Which org a site was read from: `org.json` in staging, beside the flows' states.
+"""The org that a site reads from: `org.json` in staging, beside the flows' states.
 
-The ids, cursors and jobs that a site keeps mean nothing in another org: one that was refreshed,
-too, has a new id and new data.
+A site's ids, watermarks and jobs are void in another org. A refreshed sandbox is another org: it
+has a new id and new data.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _KEY = "org.json"
-# An org may be moved to another instance, or be given another time zone.
-_ASKED_AGAIN_AFTER = timedelta(days=1)
-# The same record's ids of 15 and of 18 characters begin alike.
+# An org can move to another instance, or change its time zone.
+_REFRESH_AFTER = timedelta(days=1)
+# The common prefix of a record's ids of 15 and of 18 characters.
 _ID_CHARACTERS = 15
 _CURSORS = ("flows/", "partials/")
 
 
 @dataclass(frozen=True)
 class OrgIdentity:
-    """`time_zone` is the org's default, by its IANA name; all but the id may be unknown."""
+    """`time_zone` is the org's default, an IANA name; only `org_id` is always there."""
 
     org_id: str
     instance: str = ""
@@ -50,7 +50,7 @@ class OrgIdentity:
 
 
 def stored_identity(lake: Lake) -> OrgIdentity | None:
-    """None for a site that was never read from an org, or last by a version that kept none."""
+    """None where no run has read an org yet, or only an older version that did not store it."""
     body = _document(lake).read()
     return _identity(body) if body else None
 
@@ -62,57 +62,58 @@ def _identity(body: Mapping[str, Any]) -> OrgIdentity:
         instance=body.get("instance", ""),
         is_sandbox=body.get("is_sandbox"),
         time_zone=body.get("time_zone", ""),
-        # As it was read, or as it was just written.
+        # A text as read, a datetime as just written.
         seen_at=datetime.fromisoformat(str(seen_at)) if seen_at else None,
     )
 
 
-def refuse_other_org(lake: Lake, login_url: str) -> Admit:
-    """For `Org(admit=...)`: each session is compared with the site's org before it is used."""
+def org_guard(lake: Lake, login_url: str) -> Admit:
+    """For `Org(admit=...)`: raises OtherOrgError for a session of another org than the site's."""
 
     def admit(session: Session) -> None:
         if session.org_id and (site := stored_identity(lake)):
-            _refuse_other(site, session.org_id, login_url)
+            _check_same(site, session.org_id, login_url)
 
     return admit
 
 
 def check_identity(org: Org, lake: Lake) -> OrgIdentity:
-    """The site's org, as of its first read. Raises OtherOrgError.
+    """The site's org, stored at the first read. Raises OtherOrgError.
 
-    The org is asked once a day; otherwise its login tells enough.
+    Its details are read once a day; in between the id from the login is compared.
     """
     site = stored_identity(lake)
     if site:
-        _refuse_other(site, org.id(), org.login_url)
-        if site.seen_at and datetime.now(UTC) - site.seen_at < _ASKED_AGAIN_AFTER:
+        _check_same(site, org.id(), org.login_url)
+        if site.seen_at and datetime.now(UTC) - site.seen_at < _REFRESH_AFTER:
             return site
     current = login_identity(org)
 
     def merge(body: Mapping[str, Any] | None) -> dict[str, Any]:
         before = _identity(body) if body else current
-        _refuse_other(before, current.org_id, org.login_url)
+        _check_same(before, current.org_id, org.login_url)
         return {**(body or {}), **asdict(_merge(current, before))}
 
     if not current.org_id:
         return current
     current = _identity(_document(lake).change(merge))
-    log.info("this site is read from org %s", current)
+    log.info("this site reads from org %s", current)
     return current
 
 
 def login_identity(org: Org) -> OrgIdentity:
-    """That of the org that the login leads to."""
-    about = org.organization()
+    """Of the org that the configured login opens."""
+    details = org.organization()
     return OrgIdentity(
-        org.id(), about.instance, about.is_sandbox, about.time_zone, datetime.now(UTC)
+        org.id(), details.instance, details.is_sandbox, details.time_zone, datetime.now(UTC)
     )
 
 
 def adopt_org(lake: Lake, current: OrgIdentity) -> None:
-    """Reads the site from `current` from now on: the old org's cursors are void.
+    """Makes `current` the site's org, and deletes the old org's watermarks.
 
-    For whoever holds the run lock. Killed in between, it is still the old org's site.
+    The caller holds the run lock. The identity is written last, so that after a kill the site is
+    still the old org's.
     """
     for prefix in _CURSORS:
         for entry in list(lake.staging.list(prefix)):
@@ -124,13 +125,13 @@ def _document(lake: Lake) -> Document:
     return lake.document(_KEY, cure="the next run keeps the org that it reads from")
 
 
-def _refuse_other(site: OrgIdentity, login_org: str, login_url: str) -> None:
+def _check_same(site: OrgIdentity, login_org: str, login_url: str) -> None:
     if login_org and site.org_id[:_ID_CHARACTERS] != login_org[:_ID_CHARACTERS]:
         raise OtherOrgError(login_url, site_org=site.org_id, login_org=login_org)
 
 
 def _merge(current: OrgIdentity, site: OrgIdentity) -> OrgIdentity:
-    """A permission that was lost does not change the time zone."""
+    """Details that the login may no longer read stay as stored."""
     return replace(
         current,
         instance=current.instance or site.instance,

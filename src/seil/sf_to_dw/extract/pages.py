@@ -1,4 +1,4 @@
-"""Which result pages of a job are still to be landed, and landing them several at a time."""
+"""A job's result pages: which of them have yet to land, and landing several at a time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PageRef = tuple[int, str]
 
 
 class PagePlan:
-    """With a list of locators all pages are known at once; without, each one names the next."""
+    """With `locators` all pages can start at once; with None, each page names the next one."""
 
     def __init__(self, done: Iterable[LandedPage], locators: Sequence[str] | None) -> None:
         self._done = {page.number: page for page in done}
         self._locators = locators
-        self._opened: set[int] = set()
-        self._named = {page.locator for page in self._done.values()}
+        self._announced: set[int] = set()
+        self._used = {page.locator for page in self._done.values()}
 
     def first(self) -> list[PageRef]:
         if self._locators is None:
@@ -32,18 +32,19 @@ class PagePlan:
         return [(number, locator) for number, locator in pages if number not in self._done]
 
     def after(self, number: int, following: str | None) -> list[PageRef]:
-        """What page `number` opens up, given the locator it names; said twice, it counts once.
+        """The page to start once page `number` has named `following` as its next locator.
 
-        Raises UnavailableError when that was another page's already: it would have no end.
+        Idempotent: a retried page announces its next one again. Raises UnavailableError for a
+        locator that an earlier page had, as the chain would never end.
         """
-        if self._locators is not None or not following or number in self._opened:
+        if self._locators is not None or not following or number in self._announced:
             return []
-        self._opened.add(number)
-        if following in self._named and number + 1 not in self._done:
+        self._announced.add(number)
+        if following in self._used and number + 1 not in self._done:
             raise UnavailableError(
                 "Salesforce", f"page {number} names a page before it as its next"
             )
-        self._named.add(following)
+        self._used.add(following)
         return self._next_page(number + 1, following)
 
     def _next_page(self, number: int, locator: str) -> list[PageRef]:
@@ -54,8 +55,11 @@ class PagePlan:
         return [(number, locator)]
 
 
-LandPage = Callable[[int, str, Callable[[str | None], None]], None]
-"""Lands one page; calls back with the next page's locator as soon as its headers are read."""
+AnnounceNext = Callable[[str | None], None]
+"""Takes the next page's locator, as soon as a page's headers are read."""
+
+LandPage = Callable[[int, str, AnnounceNext], None]
+"""Lands the page of that number and locator."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,10 @@ class _PageEnd:
 
 
 def land_pages(plan: PagePlan, land: LandPage, *, workers: int, stop: threading.Event) -> None:
-    """The first error sets `stop`, and is raised once the pages under way have ended."""
+    """Lands all pages of `plan`, `workers` at a time.
+
+    The first error sets `stop`, and is raised once the pages under way have ended.
+    """
     notices: SimpleQueue[_PageStart | _PageEnd] = SimpleQueue()
 
     def task(number: int, locator: str) -> None:

@@ -1,7 +1,7 @@
-"""Files that hold a part of each record: what was deleted, what formulas give now, new fields.
+"""Side extracts: partial records that no window brings (deletions, formulas, new fields).
 
 They go the way of all files (landing, curated, ledger), so that a rebuild finds them. Their mode,
-in the Parquet metadata, says that columns they lack are not null but not told.
+in the Parquet metadata, says that a column they lack is unknown, not null.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from seil.errors import UnavailableError
 from seil.lake import Document, Lake
 from seil.observe.run_context import new_run_id
 from seil.salesforce.schema import ObjectSchema
-from seil.sf_to_dw.extract.flow_run import FlowContext, FlowResult
+from seil.sf_to_dw.extract.flow_context import FlowContext, FlowResult
 from seil.sf_to_dw.extract.flows import FlowMode, FlowRun, Manifest, Window
 from seil.sf_to_dw.extract.landing import landed_event, page_file, page_metadata, write_page
 
@@ -33,8 +33,10 @@ REREAD: FlowMode = "reread"
 
 @dataclass(frozen=True)
 class PartialState:
-    """What was last asked besides the flow. `recent` are deletions landed, by Id, that the next
-    list may name again; `rules` are the object's rules when its Ids were compared, as a digest.
+    """Watermarks of an object's side extracts.
+
+    `recent` has the time of deletions that have landed, by Id: the next list may repeat them.
+    `rules` is the digest of the object's record rules at the last comparison of Ids.
     """
 
     deletions_until: datetime | None = None
@@ -45,16 +47,14 @@ class PartialState:
     rules: str = ""
 
     def due(self, flow: FlowSettings, now: datetime) -> list[FlowMode]:
-        """Which comparisons have come round. Where nothing was ever compared, none has: what there
-        is has just been read.
-        """
-        wishes = (
+        """Which comparisons are due. None before the first: all records have just been read."""
+        schedules = (
             (DELETIONS, self.compared_at, flow.compare_ids),
             (FORMULAS, self.refreshed_at, flow.refresh_formulas),
         )
         return [
             mode
-            for mode, last, every in wishes
+            for mode, last, every in schedules
             if (mode == DELETIONS and self.is_compare_due)
             or (every is not None and last is not None and last + every <= now)
         ]
@@ -69,12 +69,12 @@ class PartialStates:
     def get(self, obj: SyncedObject) -> PartialState:
         body = self._document(obj).read() or {}
         times = ("deletions_until", "compared_at", "refreshed_at")
-        found = {name: datetime.fromisoformat(body[name]) for name in times if body.get(name)}
-        kept = {field.name for field in fields(PartialState)} & body.keys()
-        return PartialState(**{**{name: body[name] for name in kept}, **found})
+        moments = {name: datetime.fromisoformat(body[name]) for name in times if body.get(name)}
+        names = {field.name for field in fields(PartialState)} & body.keys()
+        return PartialState(**{**{name: body[name] for name in names}, **moments})
 
     def change(self, obj: SyncedObject, **values: Any) -> None:
-        """Sets these fields of PartialState; another writer's change of others is kept."""
+        """Sets these fields of PartialState; other fields keep what another writer set."""
         self._document(obj).update(**values)
 
     def _document(self, obj: SyncedObject) -> Document:
@@ -85,11 +85,11 @@ class PartialStates:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Rows to be landed beside a flow: of which kind, and up to when they tell the truth.
+class SideExtract:
+    """Rows to land besides a flow's pages, as of `end`.
 
-    `end` is on the scale of a flow's windows (the org's clock less the flow's lag), so that a page
-    and a reading can be put in order.
+    `end` is on the scale of a flow's windows (the org's clock minus the flow's lag), so that pages
+    and side extracts have one order.
     """
 
     mode: FlowMode
@@ -101,38 +101,40 @@ class Reading:
 
 
 def land(
-    context: FlowContext, obj: SyncedObject, reading: Reading, batches: Iterable[pa.RecordBatch]
+    context: FlowContext,
+    obj: SyncedObject,
+    extract: SideExtract,
+    batches: Iterable[pa.RecordBatch],
 ) -> FlowResult:
-    """One file, its events and its manifest: a kill in between only lands the same facts again."""
+    """Lands one file, with its events and manifest; after a kill the next run lands a new one."""
     started = datetime.now(UTC)
-    rows = reading.rows
-    window = Window(reading.start, reading.end)
-    run = FlowRun(new_run_id(started), window, reading.job_id, "", 0, started)
+    rows = extract.rows
+    window = Window(extract.start, extract.end)
+    run = FlowRun(new_run_id(started), window, extract.job_id, "", 0, started)
     lake = context.lake
     landed = page_file(lake.env, obj, run, 0)
-    metadata = {**page_metadata(obj, run, number=0, rows=rows), "seil.mode": reading.mode}
-    write_page(lake.landing, landed.key, batches, schema=reading.schema, metadata=metadata)
+    metadata = {**page_metadata(obj, run, number=0, rows=rows), "seil.mode": extract.mode}
+    write_page(lake.landing, landed.key, batches, schema=extract.schema, metadata=metadata)
     if entry := lake.landing.head(landed.key):
         context.bus.publish([landed_event(lake.landing, entry)])
-    about = {"flow_run_id": run.flow_run_id, "mode": reading.mode, "landed": rows}
-    context.publish(obj, "success", **about)
+    context.publish(obj, "success", flow_run_id=run.flow_run_id, mode=extract.mode, landed=rows)
     Manifest(
         object=obj.api_name,
         flow_run_id=run.flow_run_id,
-        mode=reading.mode,
-        window_start=reading.start,
-        window_end=reading.end,
-        job_id=reading.job_id,
+        mode=extract.mode,
+        window_start=extract.start,
+        window_end=extract.end,
+        job_id=extract.job_id,
         reported=rows,
         landed=rows,
         started_at=started,
         finished_at=datetime.now(UTC),
         pages=[{"key": landed.key, "rows": rows}],
-        columns=reading.schema.names if reading.mode == REREAD else [],
+        columns=extract.schema.names if extract.mode == REREAD else [],
     ).write(lake, obj)
     return FlowResult(
         obj.api_name,
-        mode=reading.mode,
+        mode=extract.mode,
         flow_run_id=run.flow_run_id,
         window=window,
         reported=rows,
@@ -144,7 +146,7 @@ def land(
 def query_rows(
     context: FlowContext, soql: str, schema: ObjectSchema, *, deleted: bool
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a bulk query. Raises UnavailableError unless they are as many as it reported."""
+    """The rows of a bulk query. Raises UnavailableError unless their number is the job's."""
     bulk, settings = context.org.bulk, context.settings
     job_id = bulk.start(soql, deleted=deleted).id
     job = bulk.wait(
@@ -163,10 +165,10 @@ def query_rows(
 def _pages(context: FlowContext, job: QueryJob, schema: ObjectSchema) -> Iterator[pa.RecordBatch]:
     bulk, page_rows = context.org.bulk, context.settings.page_rows
     locators = bulk.page_locators(job.id, max_records=page_rows, rows=job.rows)
-    waiting: list[str] = [""] if locators is None else list(locators)
-    while waiting:
-        max_records = page_rows if locators is None else None
-        with bulk.page(job.id, waiting.pop(0), schema, max_records=max_records) as page:
+    pending: list[str] = [""] if locators is None else list(locators)
+    max_records = page_rows if locators is None else None
+    while pending:
+        with bulk.page(job.id, pending.pop(0), schema, max_records=max_records) as page:
             yield from page.batches()
             if locators is None and page.next_locator:
-                waiting.append(page.next_locator)
+                pending.append(page.next_locator)

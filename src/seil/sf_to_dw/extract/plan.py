@@ -1,4 +1,4 @@
-"""What a run would read and what it would cost, before anything is spent."""
+"""A dry run's plan: what a run would read, and its cost in API calls."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from seil.sf_to_dw.extract.partials import DELETIONS, PartialStates
 if TYPE_CHECKING:
     from seil.salesforce.org import Org
 
-# describe, create job, a few polls, delete job; pages and their lists come on top.
+# Describe, create job, a few polls, delete job; pages and lists of locators are extra.
 _CALLS_PER_JOB = 6
 _LOCATORS_PER_CALL = 5
 
 
 @dataclass(frozen=True)
 class PlannedObject:
-    """`estimated_rows` is None where the org would not count; `problem` says why. `note` says why
-    the window is not on the field that the catalog names.
+    """`estimated_rows` is None where the org refuses to count; `problem` says why. `note` is the
+    cursor's.
 
-    `beside` is what is due besides the window, in `jobs` and `calls` already: the list of
+    `beside` names what is due besides the window, included in `jobs` and `calls`: the list of
     deletions is one call; a comparison of Ids or formulas is a job that reads every record.
     """
 
@@ -48,7 +48,7 @@ class PlannedObject:
 
 @dataclass(frozen=True)
 class ApiQuota:
-    """API calls of the org's day; `reserve` is what stays untouched for others."""
+    """The org's API calls in 24 hours; `reserve` of them are left to other systems."""
 
     allowed: int
     remaining: int
@@ -65,7 +65,7 @@ class ApiQuota:
 
 @dataclass(frozen=True)
 class ExtractPlan:
-    """`quota` is None where the org does not say."""
+    """`quota` is None where the org has no limits resource."""
 
     objects: list[PlannedObject]
     quota: ApiQuota | None
@@ -95,8 +95,8 @@ def plan(
     *,
     full: bool = False,
 ) -> ExtractPlan:
-    """Costs two API calls per object, one describe and one count; one more count where a
-    comparison is due.
+    """Costs two API calls per object: a describe and a count; a second count where a comparison is
+    due.
     """
     now = org.now()
     planner = _Planner(org, FlowStates(lake), PartialStates(lake), settings, now)
@@ -125,7 +125,7 @@ class _Planner:
         partial = self.partials.get(obj)
         comparisons = partial.due(obj.flow, self.now)
         rows: int | None = None
-        every = 0
+        all_rows = 0
         problem = ""
         cursor = Cursor("")
         try:
@@ -133,11 +133,11 @@ class _Planner:
             if not cursor.name:
                 window = Window(None, window.end)
             rows = self._count(obj, window_condition(cursor.name, window.start, window.end))
-            every = self._count(obj) if comparisons and window.start else rows
+            all_rows = self._count(obj) if comparisons and window.start else rows
         except RejectError as error:
             problem = error.without(obj.api_name)
-        is_asked = obj.flow.deletions and (window.start or partial.deletions_until)
-        lists = ("deletions",) if is_asked else ()
+        reads_deletions = obj.flow.deletions and (window.start or partial.deletions_until)
+        lists = ("deletions",) if reads_deletions else ()
         compared = tuple("Ids" if mode == DELETIONS else mode for mode in comparisons)
         return PlannedObject(
             obj.api_name,
@@ -146,7 +146,7 @@ class _Planner:
             window.end,
             rows,
             jobs=1 + len(comparisons),
-            calls=self._calls(rows or 0) + len(lists) + len(comparisons) * self._calls(every),
+            calls=self._calls(rows or 0) + len(lists) + len(comparisons) * self._calls(all_rows),
             resumes=state.running is not None,
             problem=problem,
             beside=(*lists, *compared),
@@ -157,8 +157,8 @@ class _Planner:
         return self.org.count(obj.api_name, where)
 
     def _calls(self, rows: int) -> int:
-        """Of a job that finds so many rows. One page is read without a list of pages, and where
-        there are none.
+        """Of a job with so many rows. Even without rows it reads one page; a single page needs no
+        list of locators.
         """
         pages = max(1, -(-rows // self.settings.page_rows))
         lists = -(-pages // _LOCATORS_PER_CALL) if pages > 1 else 0
