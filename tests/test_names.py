@@ -13,30 +13,12 @@ SOURCE = Path(__file__).parents[1] / "src"
 # `app` are named as the documents are.
 SHARED = frozenset(
     (
-        "Build",
-        "Check",
         "DeadLetter",
-        "Event",
-        "Failure",
-        "Fault",
-        "Field",
         "FileCount",
-        "Given",
-        "Handler",
-        "Key",
-        "Kind",
         "Limit",
         "Login",
-        "Objects",
-        "Operation",
-        "OrderAction",
-        "Outcome",
-        "Row",
         "Run",
         "State",
-        "Test",
-        "Thing",
-        "Token",
     )
 )
 
@@ -50,7 +32,6 @@ OPEN = {
     ("seil.admanager.soap.proposal_line_items", "_found"),
     ("seil.admanager.soap.proposal_line_items", "_told"),
     ("seil.admanager.soap.proposals", "_found"),
-    ("seil.admanager.soap.wsdl", "Given"),
     ("seil.api.edge.health", "_told"),
     ("seil.api.faults", "_given"),
     ("seil.api.workers", "asked"),

@@ -28,7 +28,7 @@ _WAL_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Kind:
+class SqliteFormat:
     """What the file is. `error` takes path, operation, reason and hint; `setting` names its place,
     `cure` says what to do with a file that is broken, {path} standing for its name in a shell.
     """
@@ -48,7 +48,7 @@ class SqliteFile:
     def __init__(
         self,
         path: Path,
-        kind: Kind,
+        kind: SqliteFormat,
         create: Callable[[sqlite3.Connection], None],
         check: Callable[[sqlite3.Connection], None],
     ) -> None:

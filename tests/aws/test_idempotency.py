@@ -9,7 +9,7 @@ import pytest
 from tests.ministack import Ministack
 
 from seil.api.calls import Answer
-from seil.api.services.idempotency import State
+from seil.api.services.idempotency import KeyState
 from seil.aws.idempotency import DynamoStore
 
 NOISE = random.Random(1).randbytes(400_000).hex()
@@ -32,7 +32,7 @@ def test_answer_that_was_settled_is_given_again_however_long(
     store.settle("key", answer)
 
     found = store.claim("key", "mark", lease=60)
-    assert found.state is State.DONE
+    assert found.state is KeyState.DONE
     assert found.answer is not None
     if kept:
         assert found.answer == answer

@@ -8,7 +8,7 @@ import pytest
 from tests.techone.conftest import FarEnd
 
 from seil.errors import LoginError, UnavailableError, UnexpectedAnswerError
-from seil.techone.session import Token, Tokens
+from seil.techone.session import TechOneToken, Tokens
 from seil.techone.wire import Wire
 
 
@@ -80,7 +80,7 @@ def test_a_failed_login_is_tried_again_by_the_next(far_end: FarEnd, tokens: Toke
 
 
 def test_a_tokens_repr_does_not_tell_it() -> None:
-    assert "hidden" not in repr(Token("hidden", time.monotonic()))
+    assert "hidden" not in repr(TechOneToken("hidden", time.monotonic()))
 
 
 _NO_LIFETIMES: tuple[object, ...] = (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from seil.admanager.rest.forecasts import ExistingForecasts
     from seil.admanager.rest.line_items import LineItemsService
     from seil.admanager.rest.orders import Orders
-    from seil.admanager.rest.reports import Row
+    from seil.admanager.rest.reports import ReportRow
     from seil.admanager.rest.transport import Rest
     from seil.admanager.soap.forecasts import Forecasts
     from seil.admanager.soap.proposal_line_items import ProposalLineItemsService
@@ -116,7 +116,7 @@ class AdManager:
         days: tuple[date, date],
         *,
         seconds: float = 300.0,
-    ) -> Iterator[Row]:
+    ) -> Iterator[ReportRow]:
         """Rows of a report over both days and those between, page by page.
 
         `report(["LINE_ITEM_ID", "DATE"], ["AD_SERVER_IMPRESSIONS"], (yesterday, today))`. A date is

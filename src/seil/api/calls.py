@@ -11,13 +11,13 @@ __all__ = [
     "DownstreamDownError",
     "DownstreamSlowError",
     "Fault",
-    "Outcome",
+    "IdOutcome",
     "ServiceCall",
     "no_time",
     "too_long",
 ]
 
-Outcome = Literal["notDone", "unknown"]
+IdOutcome = Literal["notDone", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Fault:
     code: str
     message: str
     ids: tuple[int, ...] = ()
-    outcome: Outcome | None = None
+    outcome: IdOutcome | None = None
 
 
 @dataclass(frozen=True)

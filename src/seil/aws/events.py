@@ -20,7 +20,7 @@ _DEFAULT_STAGE = "$default"
 _OPEN = ("/healthz", "/readyz", "/openapi.json")
 _HOST = re.compile(r"[^:]*(:\d{1,5})?")
 
-Event = Mapping[str, Any]
+HttpEvent = Mapping[str, Any]
 
 
 def is_http(event: Any) -> bool:
@@ -31,11 +31,11 @@ def is_http(event: Any) -> bool:
     return "http" in context or "elb" in context or isinstance(event.get("httpMethod"), str)
 
 
-def is_balanced(event: Event) -> bool:
+def is_balanced(event: HttpEvent) -> bool:
     return "elb" in event["requestContext"]
 
 
-def readable(event: Event) -> dict[str, Any]:
+def readable(event: HttpEvent) -> dict[str, Any]:
     """Without a Host that Mangum cannot take apart, an IPv6 address for instance.
 
     A load balancer hands on what callers send; nothing of ours asks for it.
@@ -55,7 +55,7 @@ def _strange(name: str, value: Any) -> bool:
     return name.lower() == "host" and not all(_HOST.fullmatch(str(one)) for one in values)
 
 
-def split_path(event: Event, path: str, routes: str) -> tuple[str, str]:
+def split_path(event: HttpEvent, path: str, routes: str) -> tuple[str, str]:
     """What callers put before the path, and the path; `routes` begins every route of ours.
 
     A path has the stage before it, or the base path of a custom domain, or neither. The same event
@@ -73,7 +73,7 @@ def _before(whole: str, path: str) -> str:
     return whole.removesuffix(path) if whole.endswith(path) else ""
 
 
-def _prefixes(event: Event, path: str, routes: str) -> Iterator[str]:
+def _prefixes(event: HttpEvent, path: str, routes: str) -> Iterator[str]:
     resource = _resource(event)
     if resource and (mapped := _before(path, resource)):
         yield mapped
@@ -94,7 +94,7 @@ def _has_custom_domain(context: Mapping[str, Any]) -> bool:
     return isinstance(domain, str) and not domain.startswith(f"{context.get('apiId')}.")
 
 
-def _resource(event: Event) -> str:
+def _resource(event: HttpEvent) -> str:
     """The path as the API's own route has it, with its parameters filled in."""
     route = event.get("resource") or str(event.get("routeKey", "")).partition(" ")[2]
     if not isinstance(route, str) or not route.startswith("/"):

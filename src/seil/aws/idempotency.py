@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from seil.api.calls import Answer, too_long
-from seil.api.services.idempotency import Claim, State
+from seil.api.services.idempotency import Claim, KeyState
 from seil.errors import ConfigurationError, Problem, SeilError, UnavailableError
 from seil.settings import ApiSettings
 
@@ -65,7 +65,7 @@ class DynamoStore:
         item = {
             "key": {"S": key},
             "fingerprint": {"S": fingerprint},
-            "state": {"S": State.RUNNING.value},
+            "state": {"S": KeyState.RUNNING.value},
             "owner": {"S": owner},
             "claimed_at": {"N": f"{now:.6f}"},
             "ends_at": {"N": f"{now + lease:.6f}"},
@@ -81,18 +81,18 @@ class DynamoStore:
         )
         # The client sends a write again when the answer to it was lost: then the key is ours.
         if record is None or record["owner"]["S"] == owner:
-            return Claim(State.CLAIMED, fingerprint)
+            return Claim(KeyState.CLAIMED, fingerprint)
         return _claim(record, now)
 
     def settle(self, key: str, answer: Answer) -> None:
         self._update(
             key,
             "SET #state = :state, answer = :answer",
-            {":state": {"S": State.DONE.value}, ":answer": _packed(answer)},
+            {":state": {"S": KeyState.DONE.value}, ":answer": _packed(answer)},
         )
 
     def doubt(self, key: str) -> None:
-        self._update(key, "SET #state = :state", {":state": {"S": State.UNKNOWN.value}})
+        self._update(key, "SET #state = :state", {":state": {"S": KeyState.UNKNOWN.value}})
 
     def release(self, key: str) -> None:
         self._request("delete_item", Key={"key": {"S": key}})
@@ -139,10 +139,12 @@ class DynamoStore:
 
 
 def _claim(record: Mapping[str, Any], now: float) -> Claim:
-    state = State(record["state"]["S"])
+    state = KeyState(record["state"]["S"])
     # Without an end the claim is of an earlier version, whose functions have ended.
-    if state is State.RUNNING and ("ends_at" not in record or now > float(record["ends_at"]["N"])):
-        state = State.UNKNOWN
+    if state is KeyState.RUNNING and (
+        "ends_at" not in record or now > float(record["ends_at"]["N"])
+    ):
+        state = KeyState.UNKNOWN
     answer = record.get("answer")
     first = _unpacked(answer) if answer else None
     return Claim(state, record["fingerprint"]["S"], first)

@@ -39,7 +39,7 @@ _REQUEST_TOO_LONG = "RequestTooLargeException"
 # A router is frozen between events; meanwhile its connections may have been dropped unseen.
 _IDLE_SECONDS = 45.0
 
-Build = Callable[[], "LambdaClient"]
+BuildClient = Callable[[], "LambdaClient"]
 
 
 class _StartingError(Exception):
@@ -56,7 +56,7 @@ class LambdaInvoke:
     def __init__(
         self,
         functions: Mapping[str, str],
-        build: Build,
+        build: BuildClient,
         *,
         pause: float = 5,
         workers: int = 40,

@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from seil.errors import JournalError
-from seil.sqlite_file import Kind, SqliteFile
+from seil.sqlite_file import SqliteFile, SqliteFormat
 
 VERSION = 1
 
@@ -57,7 +57,7 @@ _MOVE_AWAY = (
 
 class JournalFile(SqliteFile):
     def __init__(self, path: Path) -> None:
-        kind = Kind("[events] journal", _MOVE_AWAY, _error)
+        kind = SqliteFormat("[events] journal", _MOVE_AWAY, _error)
         super().__init__(path, kind, _create, self._check_version)
 
     def _check_version(self, connection: sqlite3.Connection) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seil.errors import StateError
-from seil.sqlite_file import Kind, SqliteFile
+from seil.sqlite_file import SqliteFile, SqliteFormat
 from seil.state.database import Row
 from seil.state.schema import is_current, migrate, read_meta
 
@@ -21,7 +21,7 @@ _CURE = (
 
 class SqliteDatabase:
     def __init__(self, path: Path) -> None:
-        kind = Kind("[state] url", _CURE, _error)
+        kind = SqliteFormat("[state] url", _CURE, _error)
         self._is_old = False
         self._file = SqliteFile(path, kind, self._create, self._check)
         self.path = path

@@ -22,7 +22,7 @@ from seil.settings import TechOneSettings
 from seil.techone.answers import credit_of, object_of, rate_of, unavailable
 from seil.techone.models import Credit, CreditRequest, Rate, RateRequest
 from seil.techone.periods import check_holds
-from seil.techone.session import Token, Tokens
+from seil.techone.session import TechOneToken, Tokens
 from seil.techone.wire import Wire
 
 __all__ = ["TechOne"]
@@ -84,7 +84,7 @@ class TechOne:
 
     def _ask(
         self, name: str, method: str, path: str, **options: Any
-    ) -> tuple[dict[str, Any], Token]:
+    ) -> tuple[dict[str, Any], TechOneToken]:
         """The answer, and the token that it was given for.
 
         Both questions change nothing, so that they may be asked again.
@@ -105,7 +105,9 @@ class TechOne:
                     _log.warning("%s; once more in %.1f s", error.message, pause)
                     time.sleep(pause)
 
-    def _answer(self, method: str, path: str, **options: Any) -> tuple[dict[str, Any], Token]:
+    def _answer(
+        self, method: str, path: str, **options: Any
+    ) -> tuple[dict[str, Any], TechOneToken]:
         token = self._tokens.current()
         answer = self._send(method, path, token, **options)
         if answer.status_code == 401:
@@ -115,7 +117,7 @@ class TechOne:
             raise error
         return object_of(answer, token.value), token
 
-    def _send(self, method: str, path: str, token: Token, **options: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, token: TechOneToken, **options: Any) -> httpx.Response:
         url = self._settings.base_url.rstrip("/") + "/" + path.lstrip("/")
         headers = {"Authorization": f"Bearer {token.value}", "Accept": "application/json"}
         return self._wire.exchanged(method, url, headers=headers, **options)

@@ -22,7 +22,7 @@ from seil.settings import TechOneSettings
 from seil.techone.answers import mask_secret, parse_json, unavailable
 from seil.techone.wire import SERVICE, Wire
 
-__all__ = ["Token", "Tokens"]
+__all__ = ["TechOneToken", "Tokens"]
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _VISIBLE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
-class Token:
+class TechOneToken:
     """`until` is when it is no longer used, shortly before it expires, on the monotonic clock."""
 
     value: str = field(repr=False)
@@ -54,9 +54,9 @@ class Tokens:
         self._wire = wire
         self._clock = clock
         self._lock = threading.Lock()
-        self._token: Token | None = None
+        self._token: TechOneToken | None = None
 
-    def current(self, *, refused: Token | None = None) -> Token:
+    def current(self, *, refused: TechOneToken | None = None) -> TechOneToken:
         """A token that is good for a while, and is not the one that was refused.
 
         Raises LoginError, UnexpectedAnswerError, UnavailableError, TooSlowError.
@@ -70,7 +70,7 @@ class Tokens:
             self._token = token = self._request_token()
             return token
 
-    def _current(self, refused: Token | None) -> Token | None:
+    def _current(self, refused: TechOneToken | None) -> TechOneToken | None:
         token = self._token
         good = token is not None and token is not refused and self._clock() < token.until
         return token if good else None
@@ -85,7 +85,7 @@ class Tokens:
         finally:
             self._lock.release()
 
-    def _request_token(self) -> Token:
+    def _request_token(self) -> TechOneToken:
         settings, begun = self._settings, self._clock()
         secret = settings.client_secret.reveal()
         answer = self._wire.exchanged(
@@ -110,7 +110,7 @@ class Tokens:
         seconds = _lifetime(granted.get("expires_in", _NO_LIFETIME))
         value = _value(answer, granted)
         _log.info("TechOne gave a token for %d seconds", seconds)
-        return Token(value, begun + max(seconds - _MARGIN, seconds / 2))
+        return TechOneToken(value, begun + max(seconds - _MARGIN, seconds / 2))
 
 
 def _basic(client: str, secret: str) -> str:

@@ -25,8 +25,8 @@ from seil.api.calls import Answer, Fault, ServiceCall
 from seil.api.services.idempotency import (
     Claim,
     IdempotencyStore,
+    KeyState,
     SqliteStore,
-    State,
     fingerprint,
     key_of,
 )
@@ -47,15 +47,15 @@ def claimed(store: IdempotencyStore, key: str = "k", mark: str = "m") -> Claim:
 
 
 def test_free_key_is_claimed_once(store: IdempotencyStore) -> None:
-    assert claimed(store).state is State.CLAIMED
-    assert claimed(store, mark="other") == Claim(State.RUNNING, "m")
-    assert claimed(store, "k2").state is State.CLAIMED
+    assert claimed(store).state is KeyState.CLAIMED
+    assert claimed(store, mark="other") == Claim(KeyState.RUNNING, "m")
+    assert claimed(store, "k2").state is KeyState.CLAIMED
 
 
 def test_settled_key_has_its_answer(store: IdempotencyStore) -> None:
     claimed(store)
     store.settle("k", DONE)
-    assert claimed(store, mark="other") == Claim(State.DONE, "m", DONE)
+    assert claimed(store, mark="other") == Claim(KeyState.DONE, "m", DONE)
 
 
 def test_answer_with_faults_comes_back_whole(store: IdempotencyStore) -> None:
@@ -69,13 +69,13 @@ def test_answer_with_faults_comes_back_whole(store: IdempotencyStore) -> None:
 def test_released_key_is_free_again(store: IdempotencyStore) -> None:
     claimed(store)
     store.release("k")
-    assert claimed(store, mark="other").state is State.CLAIMED
+    assert claimed(store, mark="other").state is KeyState.CLAIMED
 
 
 def test_doubted_key_stays_taken(store: IdempotencyStore) -> None:
     claimed(store)
     store.doubt("k")
-    assert claimed(store) == Claim(State.UNKNOWN, "m")
+    assert claimed(store) == Claim(KeyState.UNKNOWN, "m")
 
 
 def test_claim_that_runs_longer_than_its_lease_is_unknown(make_store: MakeStore) -> None:
@@ -83,11 +83,11 @@ def test_claim_that_runs_longer_than_its_lease_is_unknown(make_store: MakeStore)
     store = make_store(clock=clock)
     claimed(store)
     clock.now += 59
-    assert claimed(store).state is State.RUNNING
+    assert claimed(store).state is KeyState.RUNNING
     clock.now += 2
-    assert claimed(store).state is State.UNKNOWN
+    assert claimed(store).state is KeyState.UNKNOWN
     store.settle("k", DONE)
-    assert claimed(store).state is State.DONE
+    assert claimed(store).state is KeyState.DONE
 
 
 def test_key_is_forgotten_after_its_age(make_store: MakeStore) -> None:
@@ -96,9 +96,9 @@ def test_key_is_forgotten_after_its_age(make_store: MakeStore) -> None:
     claimed(store)
     store.settle("k", DONE)
     clock.now += 99
-    assert claimed(store).state is State.DONE
+    assert claimed(store).state is KeyState.DONE
     clock.now += 2
-    assert claimed(store, mark="other").state is State.CLAIMED
+    assert claimed(store, mark="other").state is KeyState.CLAIMED
 
 
 @pytest.mark.parametrize("change", ["settle", "doubt"])
@@ -107,14 +107,14 @@ def test_outcome_of_a_key_nobody_holds_changes_nothing(
 ) -> None:
     getattr(store, change)("k", *([DONE] if change == "settle" else []))
     store.release("k")
-    assert claimed(store).state is State.CLAIMED
+    assert claimed(store).state is KeyState.CLAIMED
 
 
 def test_keys_outlive_the_store(make_store: MakeStore) -> None:
     first = make_store()
     claimed(first)
     first.settle("k", DONE)
-    assert claimed(make_store()) == Claim(State.DONE, "m", DONE)
+    assert claimed(make_store()) == Claim(KeyState.DONE, "m", DONE)
 
 
 def test_of_many_threads_and_stores_one_gets_the_key(make_store: MakeStore) -> None:
@@ -122,13 +122,13 @@ def test_of_many_threads_and_stores_one_gets_the_key(make_store: MakeStore) -> N
     for round_ in range(5):
         gate = threading.Barrier(9)
 
-        def race(number: int, gate: threading.Barrier = gate, key: str = f"k{round_}") -> State:
+        def race(number: int, gate: threading.Barrier = gate, key: str = f"k{round_}") -> KeyState:
             gate.wait()
             return claimed(stores[number % 3], key).state
 
         with ThreadPoolExecutor(9) as pool:
             found = list(pool.map(race, range(9)))
-        assert sorted(found) == [State.CLAIMED] + [State.RUNNING] * 8
+        assert sorted(found) == [KeyState.CLAIMED] + [KeyState.RUNNING] * 8
 
 
 STEPS = st.lists(
@@ -147,15 +147,15 @@ class Model:
 
     def __init__(self, lease: float, age: float) -> None:
         self.lease, self.age = lease, age
-        self.held: dict[str, tuple[str, State, Answer | None, float]] = {}
+        self.held: dict[str, tuple[str, KeyState, Answer | None, float]] = {}
 
     def claim(self, key: str, mark: str, now: float) -> Claim:
         if key not in self.held or self.held[key][3] < now - self.age:
-            self.held[key] = (mark, State.RUNNING, None, now)
-            return Claim(State.CLAIMED, mark)
+            self.held[key] = (mark, KeyState.RUNNING, None, now)
+            return Claim(KeyState.CLAIMED, mark)
         known, state, answer, at = self.held[key]
-        if state is State.RUNNING and now - at > self.lease:
-            state = State.UNKNOWN
+        if state is KeyState.RUNNING and now - at > self.lease:
+            state = KeyState.UNKNOWN
         return Claim(state, known, answer)
 
     def change(self, step: str, key: str) -> None:
@@ -163,7 +163,7 @@ class Model:
             self.held.pop(key, None)
         elif key in self.held:
             mark, _, answer, at = self.held[key]
-            state = State.DONE if step == "settle" else State.UNKNOWN
+            state = KeyState.DONE if step == "settle" else KeyState.UNKNOWN
             self.held[key] = (mark, state, DONE if step == "settle" else answer, at)
 
 
@@ -214,12 +214,12 @@ def test_claim_of_a_process_that_was_killed_is_unknown_at_once(tmp_path: Path) -
     ):
         assert process.stdout
         assert process.stdout.readline() == b"claimed\n"
-        assert claimed(neighbour).state is State.RUNNING
+        assert claimed(neighbour).state is KeyState.RUNNING
         process.kill()
         process.wait()
-        assert claimed(neighbour) == Claim(State.UNKNOWN, "m")
+        assert claimed(neighbour) == Claim(KeyState.UNKNOWN, "m")
     with closing(SqliteStore(file)) as restarted:
-        assert claimed(restarted).state is State.UNKNOWN
+        assert claimed(restarted).state is KeyState.UNKNOWN
         assert len(list((tmp_path / "requests.owners").iterdir())) == 1
 
 
@@ -227,7 +227,7 @@ def test_claim_of_a_store_that_was_closed_is_unknown(tmp_path: Path) -> None:
     with closing(SqliteStore(tmp_path / "requests.sqlite")) as first:
         claimed(first)
     with closing(SqliteStore(tmp_path / "requests.sqlite")) as second:
-        assert claimed(second).state is State.UNKNOWN
+        assert claimed(second).state is KeyState.UNKNOWN
     assert list((tmp_path / "requests.owners").iterdir()) == []
 
 
@@ -238,7 +238,7 @@ def test_claim_whose_outcome_cannot_be_written_down_does_not_run_any_more(tmp_pa
         with pytest.raises(UnavailableError):
             store.settle("k", DONE)
         store._connection.execute("pragma query_only = 0")
-        assert claimed(store).state is State.UNKNOWN
+        assert claimed(store).state is KeyState.UNKNOWN
 
 
 def test_claim_lasts_as_long_as_the_caller_said_that_has_it(make_store: MakeStore) -> None:
@@ -246,9 +246,9 @@ def test_claim_lasts_as_long_as_the_caller_said_that_has_it(make_store: MakeStor
     store = make_store(clock=clock)
     claimed(store)
     clock.now += 30
-    assert store.claim("k", "m", lease=1).state is State.RUNNING
+    assert store.claim("k", "m", lease=1).state is KeyState.RUNNING
     clock.now += 31
-    assert store.claim("k", "m", lease=3600).state is State.UNKNOWN
+    assert store.claim("k", "m", lease=3600).state is KeyState.UNKNOWN
 
 
 def test_keys_of_an_earlier_version_are_kept(tmp_path: Path) -> None:
@@ -260,8 +260,8 @@ def test_keys_of_an_earlier_version_are_kept(tmp_path: Path) -> None:
         old.execute(_ROW, ("k2", "m", "running", None, time.time()))
     for _ in range(2):
         with closing(SqliteStore(file)) as store:
-            assert claimed(store) == Claim(State.DONE, "m", Answer(200, {"id": 7}))
-            assert claimed(store, "k2").state is State.UNKNOWN
+            assert claimed(store) == Claim(KeyState.DONE, "m", Answer(200, {"id": 7}))
+            assert claimed(store, "k2").state is KeyState.UNKNOWN
 
 
 def call(**changes: Any) -> ServiceCall:
@@ -300,7 +300,7 @@ def test_claim_does_not_look_through_all_keys(tmp_path: Path) -> None:
             rows = [(f"k{at}", "m", "done", None, time.time()) for at in range(5_000)]
             many.executemany(_ROW, rows)
         store._connection.set_progress_handler(count, 1)
-        assert claimed(store).state is State.CLAIMED
+        assert claimed(store).state is KeyState.CLAIMED
     assert 10 < steps < 1_000
 
 
@@ -345,5 +345,5 @@ def test_claim_whose_answer_was_lost_and_sent_again_is_still_ours(aws: Ministack
             return aws.client("dynamodb").put_item(**parameters)
 
     store = DynamoStore("twice", Twice)  # type: ignore[arg-type]
-    assert claimed(store).state is State.CLAIMED
-    assert claimed(store).state is State.RUNNING
+    assert claimed(store).state is KeyState.CLAIMED
+    assert claimed(store).state is KeyState.RUNNING

@@ -56,7 +56,7 @@ OPERATIONS: dict[str, AnyOperation] = {
     found.name: found for found in (gam.GET_ORDER, gam.CREATE_ORDER)
 }
 
-Handler = Callable[[Any], BaseModel]
+OperationHandler = Callable[[Any], BaseModel]
 
 
 def created(request: CreateOrder) -> CreatedOrder:
@@ -105,12 +105,12 @@ def service(keys: SqliteStore, desk: Desk) -> Service:
 
 
 def answered(
-    keys: SqliteStore, handler: Handler, call: ServiceCall = READ, **options: Any
+    keys: SqliteStore, handler: OperationHandler, call: ServiceCall = READ, **options: Any
 ) -> Answer:
     return Service("gam", [(OPERATIONS[call.operation], handler)], keys, **options).run(call)
 
 
-def raising(error: BaseException) -> Handler:
+def raising(error: BaseException) -> OperationHandler:
     def handler(_request: Any) -> BaseModel:
         raise error
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tests.api.serving.servers import serving
 
-from seil.api.contract.envelope import Failure
+from seil.api.contract.envelope import FailureEnvelope
 
 ASK = b"GET /%s HTTP/1.1\r\nHost: edge.test\r\n\r\n"
 LIMIT = 5
@@ -91,7 +91,7 @@ def test_caller_beyond_the_limit_is_refused_politely(app: App, connect: Connect)
     head, _, body = answer(refused).partition(b"\r\n\r\n")
     lines = head.decode().lower().split("\r\n")
     found = json.loads(body)
-    Failure.model_validate(found)
+    FailureEnvelope.model_validate(found)
     assert lines[0] == "http/1.1 503 service unavailable"
     assert {"retry-after: 1", "connection: close", "cache-control: no-store"} <= {*lines}
     assert f"x-correlation-id: {found['correlationId']}" in lines

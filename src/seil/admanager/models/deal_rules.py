@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seil.admanager.models.proposal_line_item_fields import ProposalLineItemFields
     from seil.admanager.models.values import DateTime, Money
 
-Fault: TypeAlias = tuple[tuple[str | int, ...], str, Any]
+FieldFault: TypeAlias = tuple[tuple[str | int, ...], str, Any]
 """Where, what is wrong, and the value."""
 
 _WHOLE = 100
@@ -43,7 +43,7 @@ _SIZELESS = ("ASPECT_RATIO", "IGNORED")
 
 def check_deal(item: ProposalLineItemFields, *, whole: bool) -> None:
     """Raises ValidationError, naming the fields. `whole`: what is not given is not there."""
-    raise_faults(
+    raise_field_faults(
         [
             *_price_faults(item),
             *_date_faults(item),
@@ -58,16 +58,16 @@ def check_deal(item: ProposalLineItemFields, *, whole: bool) -> None:
 def check_names(items: Iterable[ProposalLineItemFields], at: str) -> None:
     """A proposal's line items have names of their own."""
     names: set[tuple[int | None, str | None]] = set()
-    faults: list[Fault] = []
+    faults: list[FieldFault] = []
     for number, item in enumerate(items):
         if item.name is not None and (item.proposal_id, item.name) in names:
             message = "is the name of another line item of the proposal"
             faults.append(((at, number, "name"), message, item.name))
         names.add((item.proposal_id, item.name))
-    raise_faults(faults)
+    raise_field_faults(faults)
 
 
-def raise_faults(faults: Iterable[Fault]) -> None:
+def raise_field_faults(faults: Iterable[FieldFault]) -> None:
     details = [
         InitErrorDetails(
             type=PydanticCustomError("deal", "{text}", {"text": text}), loc=loc, input=given
@@ -78,7 +78,7 @@ def raise_faults(faults: Iterable[Fault]) -> None:
         raise ValidationError.from_exception_data("deal", details)
 
 
-def _price_faults(item: ProposalLineItemFields) -> Iterator[Fault]:
+def _price_faults(item: ProposalLineItemFields) -> Iterator[FieldFault]:
     if item.net_rate is not None:
         yield from _amount_faults(item.net_rate, "netRate", _RATE_STEP, least=1)
     if item.net_cost is not None:
@@ -90,7 +90,7 @@ def _price_faults(item: ProposalLineItemFields) -> Iterator[Fault]:
             yield ("netCost", "currencyCode"), f"the rate is in {currency}", given
 
 
-def _amount_faults(money: Money, field: str, step: int, *, least: int) -> Iterator[Fault]:
+def _amount_faults(money: Money, field: str, step: int, *, least: int) -> Iterator[FieldFault]:
     place, amount = (field, "microAmount"), money.micro_amount
     if amount < least:
         yield place, "a deal costs more than nothing" if least else "a cost is not below 0", amount
@@ -98,7 +98,7 @@ def _amount_faults(money: Money, field: str, step: int, *, least: int) -> Iterat
         yield place, f"is a multiple of {step}: Google keeps no more digits", amount
 
 
-def _date_faults(item: ProposalLineItemFields) -> Iterator[Fault]:
+def _date_faults(item: ProposalLineItemFields) -> Iterator[FieldFault]:
     if item.end_date_time is None:
         return
     end = _moment(item.end_date_time)
@@ -112,7 +112,7 @@ def _date_faults(item: ProposalLineItemFields) -> Iterator[Fault]:
         )
 
 
-def _term_faults(item: ProposalLineItemFields) -> Iterator[Fault]:
+def _term_faults(item: ProposalLineItemFields) -> Iterator[FieldFault]:
     """What goes with the type and with the rate."""
     kind, rate, goal = item.line_item_type or "", item.rate_type or "", item.goal
     if rate and rate not in _RATES.get(kind, (rate,)):
@@ -135,7 +135,7 @@ def _term_faults(item: ProposalLineItemFields) -> Iterator[Fault]:
         yield ("goal", "units"), f"is a percentage for {kind} deals, {_WHOLE} at most", goal.units
 
 
-def _preferred_faults(item: ProposalLineItemFields) -> Iterator[Fault]:
+def _preferred_faults(item: ProposalLineItemFields) -> Iterator[FieldFault]:
     if item.line_item_type != "PREFERRED_DEAL":
         return
     for field, given, only in (
@@ -148,7 +148,7 @@ def _preferred_faults(item: ProposalLineItemFields) -> Iterator[Fault]:
         yield ("frequencyCaps",), "preferred deals have none", _NO_VALUE
 
 
-def _size_faults(item: ProposalLineItemFields) -> Iterator[Fault]:
+def _size_faults(item: ProposalLineItemFields) -> Iterator[FieldFault]:
     for number, one in enumerate(item.creative_placeholders or ()):
         place = ("creativePlaceholders", number, "creativeSizeType")
         if one.creative_size_type in _SIZELESS or one.size.is_aspect_ratio:
@@ -156,7 +156,7 @@ def _size_faults(item: ProposalLineItemFields) -> Iterator[Fault]:
             yield place, "deals are sold by sizes in pixels", given
 
 
-def _missing(item: ProposalLineItemFields) -> Iterator[Fault]:
+def _missing(item: ProposalLineItemFields) -> Iterator[FieldFault]:
     sold_by = (item.line_item_type, item.rate_type)
     bought = item.contracted_units_bought
     if sold_by == ("SPONSORSHIP", "CPD") and (bought or 0) < 1:

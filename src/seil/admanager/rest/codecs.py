@@ -43,7 +43,7 @@ class Codec:
 
 
 @dataclass(frozen=True)
-class Field:
+class MappedField:
     """A contract field and the REST field that it is."""
 
     name: str
@@ -51,7 +51,9 @@ class Field:
     codec: Codec
 
 
-def written(fields: Sequence[Field], values: Mapping[str, Json], to: Network, path: str) -> Json:
+def written(
+    fields: Sequence[MappedField], values: Mapping[str, Json], to: Network, path: str
+) -> Json:
     """REST JSON of the fields that are given."""
     return {
         field.rest: _write(field, values[field.name], to, f"{path}.{field.name}")
@@ -60,7 +62,7 @@ def written(fields: Sequence[Field], values: Mapping[str, Json], to: Network, pa
     }
 
 
-def _write(field: Field, value: Json, to: Network, path: str) -> Json:
+def _write(field: MappedField, value: Json, to: Network, path: str) -> Json:
     """An id of nobody in a field is a wrong field; the thing asked about is not missing."""
     try:
         return field.codec.write(value, to, path)
@@ -70,7 +72,7 @@ def _write(field: Field, value: Json, to: Network, path: str) -> Json:
         raise refused(path, error.reason) from error
 
 
-def read(fields: Sequence[Field], values: Mapping[str, Json], of: Network) -> Json:
+def read(fields: Sequence[MappedField], values: Mapping[str, Json], of: Network) -> Json:
     pairs = (
         (field.name, field.codec.read(values[field.rest], of))
         for field in fields
@@ -84,7 +86,7 @@ def refused(path: str, reason: str) -> RequestRejectedError:
     return RequestRejectedError(SERVICE, "NOT_SUPPORTED", text, status=400)
 
 
-def shape(fields: Sequence[Field], *, missing: Sequence[str] = ()) -> Codec:
+def shape(fields: Sequence[MappedField], *, missing: Sequence[str] = ()) -> Codec:
     """A nested object. What of it REST does not have is `missing`."""
 
     def write(value: Json, to: Network, path: str) -> Json:
@@ -204,7 +206,10 @@ MILLISECONDS = Codec(
     lambda value, _of: round(float(value.removesuffix("s")) * 1000),
 )
 
-_LABEL = (Field("labelId", "label", ref("labels")), Field("isNegated", "negated", PLAIN))
+_LABEL = (
+    MappedField("labelId", "label", ref("labels")),
+    MappedField("isNegated", "negated", PLAIN),
+)
 # `negated` has no presence in protobuf: where it is false, JSON leaves it out.
 LABELS = many(
     Codec(

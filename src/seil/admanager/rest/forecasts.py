@@ -6,17 +6,17 @@ from typing import Any
 
 from seil.admanager.calls import SERVICE
 from seil.admanager.models import Forecast
-from seil.admanager.rest.codecs import LONG, Field, Network, enum, read, ref
+from seil.admanager.rest.codecs import LONG, MappedField, Network, enum, read, ref
 from seil.admanager.rest.messages import as_json, parse_answer
 from seil.admanager.rest.transport import Rest
 from seil.errors import RequestRejectedError
 
 _UNITS = ("availableUnits", "deliveredUnits", "matchedUnits", "possibleUnits", "reservedUnits")
 _RESPONSE_FIELDS = (
-    Field("lineItemId", "lineItem", ref("lineItems")),
-    Field("orderId", "order", ref("orders")),
-    Field("unitType", "unitType", enum()),
-    *(Field(name, name, LONG) for name in _UNITS),
+    MappedField("lineItemId", "lineItem", ref("lineItems")),
+    MappedField("orderId", "order", ref("orders")),
+    MappedField("unitType", "unitType", enum()),
+    *(MappedField(name, name, LONG) for name in _UNITS),
 )
 
 

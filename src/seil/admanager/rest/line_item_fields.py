@@ -14,8 +14,8 @@ from seil.admanager.rest.codecs import (
     PLAIN,
     TIME,
     Codec,
-    Field,
     Json,
+    MappedField,
     Network,
     enum,
     many,
@@ -31,32 +31,32 @@ from seil.admanager.rest.targeting import TARGETING
 
 _GOAL = shape(
     [
-        Field("goalType", "goalType", enum()),
-        Field("unitType", "unitType", enum()),
-        Field("units", "units", LONG),
+        MappedField("goalType", "goalType", enum()),
+        MappedField("unitType", "unitType", enum()),
+        MappedField("units", "units", LONG),
     ]
 )
 _CAPS = many(
     shape(
         [
-            Field("maxImpressions", "maxImpressions", LONG),
-            Field("numTimeUnits", "timeAmount", LONG),
-            Field("timeUnit", "timeUnit", enum()),
+            MappedField("maxImpressions", "maxImpressions", LONG),
+            MappedField("numTimeUnits", "timeAmount", LONG),
+            MappedField("timeUnit", "timeUnit", enum()),
         ]
     )
 )
 _PACING = shape(
     [
-        Field("customPacingGoalUnit", "customPacingGoalUnit", enum()),
-        Field(
+        MappedField("customPacingGoalUnit", "customPacingGoalUnit", enum()),
+        MappedField(
             "customPacingGoals",
             "customPacingGoals",
             many(
                 shape(
                     [
-                        Field("startDateTime", "startTime", TIME),
-                        Field("useLineItemStartDateTime", "useLineItemStartTime", PLAIN),
-                        Field("amount", "amount", LONG),
+                        MappedField("startDateTime", "startTime", TIME),
+                        MappedField("useLineItemStartDateTime", "useLineItemStartTime", PLAIN),
+                        MappedField("amount", "amount", LONG),
                     ]
                 )
             ),
@@ -65,14 +65,14 @@ _PACING = shape(
 )
 _GRP = shape(
     [
-        Field("minTargetAge", "minTargetAge", LONG),
-        Field("maxTargetAge", "maxTargetAge", LONG),
-        Field("targetGender", "targetGender", enum()),
-        Field("provider", "provider", enum()),
-        Field("inTargetRatioEstimateMilliPercent", "inTargetRatioEstimateMilliPercent", LONG),
-        Field("nielsenCtvPacingType", "nielsenCtvPacingType", enum()),
-        Field("pacingDeviceCategorizationType", "pacingDeviceCategorizationType", enum()),
-        Field("applyTrueCoview", "applyTrueCoview", PLAIN),
+        MappedField("minTargetAge", "minTargetAge", LONG),
+        MappedField("maxTargetAge", "maxTargetAge", LONG),
+        MappedField("targetGender", "targetGender", enum()),
+        MappedField("provider", "provider", enum()),
+        MappedField("inTargetRatioEstimateMilliPercent", "inTargetRatioEstimateMilliPercent", LONG),
+        MappedField("nielsenCtvPacingType", "nielsenCtvPacingType", enum()),
+        MappedField("pacingDeviceCategorizationType", "pacingDeviceCategorizationType", enum()),
+        MappedField("applyTrueCoview", "applyTrueCoview", PLAIN),
     ]
 )
 _MEASUREMENT = shape(
@@ -80,9 +80,9 @@ _MEASUREMENT = shape(
         field
         for start in ("viewability", "publisherViewability", "brandLift", "reach", "publisherReach")
         for field in (
-            Field(f"{start}Partner", f"{start}Partner", enum()),
-            Field(f"{start}ClientId", f"{start}ClientId", PLAIN),
-            Field(f"{start}ReportingId", f"{start}ReportingId", PLAIN),
+            MappedField(f"{start}Partner", f"{start}Partner", enum()),
+            MappedField(f"{start}ClientId", f"{start}ClientId", PLAIN),
+            MappedField(f"{start}ReportingId", f"{start}ReportingId", PLAIN),
         )
     ]
 )
@@ -106,10 +106,10 @@ def _read_size(size: Mapping[str, Json]) -> tuple[Json, str]:
 
 
 _PLACEHOLDER = (
-    Field("appliedLabels", "appliedLabels", LABELS),
-    Field("expectedCreativeCount", "expectedCreativeCount", PLAIN),
-    Field("targetingName", "creativeTargetingDisplayName", PLAIN),
-    Field("isAmpOnly", "ampOnly", PLAIN),
+    MappedField("appliedLabels", "appliedLabels", LABELS),
+    MappedField("expectedCreativeCount", "expectedCreativeCount", PLAIN),
+    MappedField("targetingName", "creativeTargetingDisplayName", PLAIN),
+    MappedField("isAmpOnly", "ampOnly", PLAIN),
 )
 _COMPANION_MISSING = ("creativeTemplateId", "companions", *(f.name for f in _PLACEHOLDER))
 
@@ -145,68 +145,72 @@ PLACEHOLDERS = many(Codec(_write_placeholder, _read_placeholder))
 _CREATIVE_TARGETINGS = many(
     shape(
         [
-            Field("name", "creativeTargetingDisplayName", PLAIN),
-            Field("targeting", "targeting", TARGETING),
+            MappedField("name", "creativeTargetingDisplayName", PLAIN),
+            MappedField("targeting", "targeting", TARGETING),
         ]
     )
 )
 
 GIVEN = (
-    Field("orderId", "order", ref("orders")),
-    Field("name", "displayName", PLAIN),
-    Field("externalId", "externalLineItemId", PLAIN),
-    Field("startDateTime", "startTime", TIME),
-    Field("endDateTime", "targetEndTime", TIME),
-    Field("autoExtensionDays", "autoExtensionDays", PLAIN),
-    Field("unlimitedEndDateTime", "endTimeUnlimited", PLAIN),
-    Field(
+    MappedField("orderId", "order", ref("orders")),
+    MappedField("name", "displayName", PLAIN),
+    MappedField("externalId", "externalLineItemId", PLAIN),
+    MappedField("startDateTime", "startTime", TIME),
+    MappedField("endDateTime", "targetEndTime", TIME),
+    MappedField("autoExtensionDays", "autoExtensionDays", PLAIN),
+    MappedField("unlimitedEndDateTime", "endTimeUnlimited", PLAIN),
+    MappedField(
         "creativeRotationType",
         "creativeRotationType",
         enum({"EVEN": "EVENLY", "MANUAL": "WEIGHTED"}),
     ),
-    Field("deliveryRateType", "deliveryRateType", enum()),
-    Field("deliveryForecastSource", "deliveryForecastSource", enum()),
-    Field("customPacingCurve", "customPacingCurve", _PACING),
-    Field("roadblockingType", "roadblockingType", enum()),
-    Field("skippableAdType", "skippableAdType", enum()),
-    Field("frequencyCaps", "frequencyCaps", _CAPS),
-    Field("lineItemType", "lineItemType", enum()),
-    Field("priority", "priority", PLAIN),
-    Field("costPerUnit", "rate", MONEY),
-    Field("valueCostPerUnit", "valueCpm", MONEY),
-    Field("costType", "costType", enum()),
-    Field("contractedUnitsBought", "contractedUnitsBought", LONG),
-    Field("creativePlaceholders", "creativePlaceholders", PLACEHOLDERS),
-    Field("environmentType", "environmentType", enum()),
-    Field("allowedFormats", "allowedFormats", many(enum())),
-    Field("companionDeliveryOption", "companionDeliveryOption", enum()),
-    Field("allowOverbook", "allowOverbook", PLAIN),
-    Field("skipInventoryCheck", "skipInventoryCheck", PLAIN),
-    Field("skipCrossSellingRuleWarningChecks", "skipCrossSellingRuleWarningChecks", PLAIN),
-    Field("reserveAtCreation", "reserveOnCreation", PLAIN),
-    Field("webPropertyCode", "webPropertyCode", PLAIN),
-    Field("appliedLabels", "appliedLabels", LABELS),
-    Field("disableSameAdvertiserCompetitiveExclusion", "sameAdvertiserExceptionEnabled", PLAIN),
-    Field("notes", "notes", PLAIN),
-    Field("competitiveConstraintScope", "competitiveConstraintScope", enum()),
-    Field("customFieldValues", "customFieldValues", CUSTOM_FIELDS),
-    Field("thirdPartyMeasurementSettings", "thirdPartyMeasurementSettings", _MEASUREMENT),
-    Field("youtubeKidsRestricted", "youtubeKidsRestricted", PLAIN),
-    Field("videoMaxDuration", "maxVideoCreativeDuration", MILLISECONDS),
-    Field("primaryGoal", "goal", _GOAL),
-    Field("secondaryGoals", "secondaryGoals", many(_GOAL)),
-    Field("grpSettings", "grpSettings", _GRP),
-    Field("dealInfo", "dealInfo", shape([Field("externalDealId", "externalDealId", LONG)])),
-    Field("viewabilityProviderCompanyIds", "viewabilityProviderCompanies", refs("companies")),
-    Field("childContentEligibility", "childContentEligibility", enum()),
-    Field("customVastExtension", "customVastExtension", PLAIN),
-    Field("repeatedCreativeServingEnabled", "repeatedCreativeServingEnabled", PLAIN),
-    Field("targeting", "targeting", TARGETING),
-    Field("creativeTargetings", "creativeTargetings", _CREATIVE_TARGETINGS),
+    MappedField("deliveryRateType", "deliveryRateType", enum()),
+    MappedField("deliveryForecastSource", "deliveryForecastSource", enum()),
+    MappedField("customPacingCurve", "customPacingCurve", _PACING),
+    MappedField("roadblockingType", "roadblockingType", enum()),
+    MappedField("skippableAdType", "skippableAdType", enum()),
+    MappedField("frequencyCaps", "frequencyCaps", _CAPS),
+    MappedField("lineItemType", "lineItemType", enum()),
+    MappedField("priority", "priority", PLAIN),
+    MappedField("costPerUnit", "rate", MONEY),
+    MappedField("valueCostPerUnit", "valueCpm", MONEY),
+    MappedField("costType", "costType", enum()),
+    MappedField("contractedUnitsBought", "contractedUnitsBought", LONG),
+    MappedField("creativePlaceholders", "creativePlaceholders", PLACEHOLDERS),
+    MappedField("environmentType", "environmentType", enum()),
+    MappedField("allowedFormats", "allowedFormats", many(enum())),
+    MappedField("companionDeliveryOption", "companionDeliveryOption", enum()),
+    MappedField("allowOverbook", "allowOverbook", PLAIN),
+    MappedField("skipInventoryCheck", "skipInventoryCheck", PLAIN),
+    MappedField("skipCrossSellingRuleWarningChecks", "skipCrossSellingRuleWarningChecks", PLAIN),
+    MappedField("reserveAtCreation", "reserveOnCreation", PLAIN),
+    MappedField("webPropertyCode", "webPropertyCode", PLAIN),
+    MappedField("appliedLabels", "appliedLabels", LABELS),
+    MappedField(
+        "disableSameAdvertiserCompetitiveExclusion", "sameAdvertiserExceptionEnabled", PLAIN
+    ),
+    MappedField("notes", "notes", PLAIN),
+    MappedField("competitiveConstraintScope", "competitiveConstraintScope", enum()),
+    MappedField("customFieldValues", "customFieldValues", CUSTOM_FIELDS),
+    MappedField("thirdPartyMeasurementSettings", "thirdPartyMeasurementSettings", _MEASUREMENT),
+    MappedField("youtubeKidsRestricted", "youtubeKidsRestricted", PLAIN),
+    MappedField("videoMaxDuration", "maxVideoCreativeDuration", MILLISECONDS),
+    MappedField("primaryGoal", "goal", _GOAL),
+    MappedField("secondaryGoals", "secondaryGoals", many(_GOAL)),
+    MappedField("grpSettings", "grpSettings", _GRP),
+    MappedField(
+        "dealInfo", "dealInfo", shape([MappedField("externalDealId", "externalDealId", LONG)])
+    ),
+    MappedField("viewabilityProviderCompanyIds", "viewabilityProviderCompanies", refs("companies")),
+    MappedField("childContentEligibility", "childContentEligibility", enum()),
+    MappedField("customVastExtension", "customVastExtension", PLAIN),
+    MappedField("repeatedCreativeServingEnabled", "repeatedCreativeServingEnabled", PLAIN),
+    MappedField("targeting", "targeting", TARGETING),
+    MappedField("creativeTargetings", "creativeTargetings", _CREATIVE_TARGETINGS),
 )
 _STATS = shape(
     [
-        Field(name, name, LONG)
+        MappedField(name, name, LONG)
         for name in (
             "impressionsDelivered",
             "clicksDelivered",
@@ -218,28 +222,28 @@ _STATS = shape(
 )
 _RESPONSE_FIELDS = (
     *GIVEN,
-    Field("id", "name", ref("lineItems")),
-    Field("status", "status", enum()),
-    Field("orderName", "orderDisplayName", PLAIN),
-    Field("stats", "stats", _STATS),
-    Field(
+    MappedField("id", "name", ref("lineItems")),
+    MappedField("status", "status", enum()),
+    MappedField("orderName", "orderDisplayName", PLAIN),
+    MappedField("stats", "stats", _STATS),
+    MappedField(
         "deliveryIndicator",
         "deliveryIndicator",
         shape(
             [
-                Field("expectedDeliveryPercentage", "expectedDeliveryPercentage", PLAIN),
-                Field("actualDeliveryPercentage", "actualDeliveryPercentage", PLAIN),
+                MappedField("expectedDeliveryPercentage", "expectedDeliveryPercentage", PLAIN),
+                MappedField("actualDeliveryPercentage", "actualDeliveryPercentage", PLAIN),
             ]
         ),
     ),
-    Field("budget", "budget", MONEY),
-    Field("reservationStatus", "reservationStatus", enum()),
-    Field("isArchived", "archived", PLAIN),
-    Field("effectiveAppliedLabels", "effectiveAppliedLabels", LABELS),
-    Field("lastModifiedByApp", "updateSource", PLAIN),
-    Field("lastModifiedDateTime", "updateTime", TIME),
-    Field("creationDateTime", "createTime", TIME),
-    Field("isMissingCreatives", "missingCreatives", PLAIN),
+    MappedField("budget", "budget", MONEY),
+    MappedField("reservationStatus", "reservationStatus", enum()),
+    MappedField("isArchived", "archived", PLAIN),
+    MappedField("effectiveAppliedLabels", "effectiveAppliedLabels", LABELS),
+    MappedField("lastModifiedByApp", "updateSource", PLAIN),
+    MappedField("lastModifiedDateTime", "updateTime", TIME),
+    MappedField("creationDateTime", "createTime", TIME),
+    MappedField("isMissingCreatives", "missingCreatives", PLAIN),
 )
 _DISCOUNT = ("discount", "discountType")
 # REST has no default for it, and the contract does not ask for it.

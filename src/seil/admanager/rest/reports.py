@@ -22,7 +22,7 @@ _LONGEST_PAUSE = 5.0
 
 
 @dataclass(frozen=True)
-class Row:
+class ReportRow:
     """By the names asked for: `dimensions` of a day, an id or a word, `metrics` of a number."""
 
     dimensions: dict[str, int | str | bool | float]
@@ -40,7 +40,7 @@ class Reports:
         days: tuple[date, date],
         *,
         seconds: float,
-    ) -> Iterator[Row]:
+    ) -> Iterator[ReportRow]:
         """Both days are of the report. Raises TooSlowError where it is not ready in time."""
         report = self._rest.effect(
             "Report",
@@ -92,12 +92,12 @@ def _definition(
     }
 
 
-def _row(row: Any, dimensions: Sequence[str], metrics: Sequence[str]) -> Row:
+def _row(row: Any, dimensions: Sequence[str], metrics: Sequence[str]) -> ReportRow:
     groups = row.metric_value_groups
     values = groups[0].primary_values if groups else ()
     if len(row.dimension_values) != len(dimensions) or len(values) != len(metrics):
         raise UnexpectedAnswerError(SERVICE, "a row of a report has other columns than asked for")
-    return Row(
+    return ReportRow(
         {name: _value(v) for name, v in zip(dimensions, row.dimension_values, strict=True)},
         {name: _value(v) for name, v in zip(metrics, values, strict=True)},
     )

@@ -10,8 +10,8 @@ from seil.admanager.calls import SERVICE
 from seil.admanager.rest.codecs import (
     PLAIN,
     Codec,
-    Field,
     Json,
+    MappedField,
     Network,
     enum,
     many,
@@ -50,34 +50,38 @@ def _things(collection: str) -> Codec:
 
 _GEO = shape(
     [
-        Field("targetedLocations", "targetedGeos", _things("geoTargets")),
-        Field("excludedLocations", "excludedGeos", _things("geoTargets")),
+        MappedField("targetedLocations", "targetedGeos", _things("geoTargets")),
+        MappedField("excludedLocations", "excludedGeos", _things("geoTargets")),
     ]
 )
 _AD_UNITS = many(
     shape(
         [
-            Field("adUnitId", "adUnit", ref("adUnits")),
-            Field("includeDescendants", "includeDescendants", PLAIN),
+            MappedField("adUnitId", "adUnit", ref("adUnits")),
+            MappedField("includeDescendants", "includeDescendants", PLAIN),
         ]
     )
 )
 _INVENTORY = shape(
     [
-        Field("targetedAdUnits", "targetedAdUnits", _AD_UNITS),
-        Field("excludedAdUnits", "excludedAdUnits", _AD_UNITS),
-        Field("targetedPlacementIds", "targetedPlacements", refs("placements")),
+        MappedField("targetedAdUnits", "targetedAdUnits", _AD_UNITS),
+        MappedField("excludedAdUnits", "excludedAdUnits", _AD_UNITS),
+        MappedField("targetedPlacementIds", "targetedPlacements", refs("placements")),
     ]
 )
 _CONTENT = shape(
     [
-        Field("targetedContentIds", "targetedContent", refs("content")),
-        Field("excludedContentIds", "excludedContent", refs("content")),
-        Field("targetedVideoContentBundleIds", "targetedContentBundles", refs("contentBundles")),
-        Field("excludedVideoContentBundleIds", "excludedContentBundles", refs("contentBundles")),
+        MappedField("targetedContentIds", "targetedContent", refs("content")),
+        MappedField("excludedContentIds", "excludedContent", refs("content")),
+        MappedField(
+            "targetedVideoContentBundleIds", "targetedContentBundles", refs("contentBundles")
+        ),
+        MappedField(
+            "excludedVideoContentBundleIds", "excludedContentBundles", refs("contentBundles")
+        ),
     ]
 )
-_PLATFORMS = shape([Field("targetedRequestPlatforms", "requestPlatforms", PLAIN)])
+_PLATFORMS = shape([MappedField("targetedRequestPlatforms", "requestPlatforms", PLAIN)])
 
 
 def _either(names: tuple[str, str], there: tuple[str, str], codec: Codec) -> Codec:
@@ -137,7 +141,10 @@ class _Technology:
         if self.switched:
             return _either(self.listed, self.there, things)
         return shape(
-            [Field(name, rest, things) for name, rest in zip(self.listed, self.there, strict=True)]
+            [
+                MappedField(name, rest, things)
+                for name, rest in zip(self.listed, self.there, strict=True)
+            ]
         )
 
 
@@ -326,7 +333,7 @@ def _write_position(value: Json, _to: Network, path: str) -> Json:
 
 
 def _read_position(value: Json, of: Network) -> Json:
-    where: dict[str, Any] = read([Field("positionType", "positionType", enum())], value, of)
+    where: dict[str, Any] = read([MappedField("positionType", "positionType", enum())], value, of)
     if "midrollIndex" in value:
         where["midrollIndex"] = int(value["midrollIndex"])
     if "reverseMidrollIndex" in value:
@@ -334,22 +341,24 @@ def _read_position(value: Json, of: Network) -> Json:
     position: dict[str, Any] = {"videoPosition": where} if where else {}
     if "podPosition" in value:
         position["videoPositionWithinPod"] = {"index": int(value["podPosition"])}
-    return position | read([Field("videoBumperType", "bumperType", enum())], value, of)
+    return position | read([MappedField("videoBumperType", "bumperType", enum())], value, of)
 
 
 _FIELDS = (
-    Field("geoTargeting", "geoTargeting", _GEO),
-    Field("inventoryTargeting", "inventoryTargeting", _INVENTORY),
-    Field("technologyTargeting", "technologyTargeting", Codec(_write_technology, _read_technology)),
-    Field("customTargeting", "customTargeting", Codec(_write_custom, _read_custom)),
-    Field("userDomainTargeting", "userDomainTargeting", _DOMAINS),
-    Field("contentTargeting", "contentTargeting", _CONTENT),
-    Field(
+    MappedField("geoTargeting", "geoTargeting", _GEO),
+    MappedField("inventoryTargeting", "inventoryTargeting", _INVENTORY),
+    MappedField(
+        "technologyTargeting", "technologyTargeting", Codec(_write_technology, _read_technology)
+    ),
+    MappedField("customTargeting", "customTargeting", Codec(_write_custom, _read_custom)),
+    MappedField("userDomainTargeting", "userDomainTargeting", _DOMAINS),
+    MappedField("contentTargeting", "contentTargeting", _CONTENT),
+    MappedField(
         "videoPositionTargeting",
         "videoPositionTargeting",
         shape(
             [
-                Field(
+                MappedField(
                     "targetedPositions",
                     "videoPositions",
                     many(Codec(_write_position, _read_position)),
@@ -357,12 +366,12 @@ _FIELDS = (
             ]
         ),
     ),
-    Field(
+    MappedField(
         "mobileApplicationTargeting",
         "mobileApplicationTargeting",
         Codec(_write_applications, _read_applications),
     ),
-    Field("requestPlatformTargeting", "requestPlatformTargeting", _PLATFORMS),
+    MappedField("requestPlatformTargeting", "requestPlatformTargeting", _PLATFORMS),
 )
 
 

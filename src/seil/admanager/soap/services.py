@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 # A building that has taken so many times what its callers have is believed in no more.
 _PATIENCE = 3
 
-Build = Callable[[str], Any]
+BuildService = Callable[[str], Any]
 
 
 class Services:
@@ -29,7 +29,7 @@ class Services:
     whose service there is already. `seconds` are those of a caller without a deadline.
     """
 
-    def __init__(self, build: Build, *, seconds: float) -> None:
+    def __init__(self, build: BuildService, *, seconds: float) -> None:
         self._build = build
         self._seconds = seconds
         self._lock = threading.Lock()
@@ -47,7 +47,7 @@ class Services:
         except TimeoutError:
             raise too_late(self._seconds) from None
 
-    def renew(self, name: str, build: Build) -> None:
+    def renew(self, name: str, build: BuildService) -> None:
         """Builds it anew beside its use; the one there is stays until then, or where that fails."""
         with self._lock:
             if name in self._renewing:
@@ -84,7 +84,7 @@ class Services:
             if self._building.get(name, (None,))[0] is building:
                 del self._building[name]
 
-    def _renew(self, name: str, build: Build) -> None:
+    def _renew(self, name: str, build: BuildService) -> None:
         try:
             self._ready[name] = build(name)
         except SeilError as error:

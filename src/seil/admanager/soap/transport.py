@@ -23,7 +23,7 @@ from seil.admanager.calls import SERVICE, Calls, before_effect, time_for_call
 from seil.admanager.rest.transport import prepare_session
 from seil.admanager.soap.errors import answered_with, translated
 from seil.admanager.soap.services import Services
-from seil.admanager.soap.wsdl import Given, WsdlFolder
+from seil.admanager.soap.wsdl import RecordingCache, WsdlFolder
 from seil.errors import (
     ConfigurationError,
     LoginError,
@@ -104,7 +104,7 @@ class Soap:
         fresh = self._folder.fresh(url)
         if kept := fresh or self._folder.any_age(url):
             try:
-                service = self._loaded(name, Given(kept))
+                service = self._loaded(name, RecordingCache(kept))
             except UnexpectedAnswerError:
                 _log.warning("The kept description of %s is of no use: it is fetched anew", name)
             else:
@@ -115,7 +115,7 @@ class Soap:
 
     def _fetched(self, name: str) -> Any:
         def fetch(_seconds: float) -> Any:
-            cache = Given(None)
+            cache = RecordingCache(None)
             service = self._loaded(name, cache)
             self._keep(name, cache)
             return service
@@ -125,14 +125,14 @@ class Soap:
     def _address(self, name: str) -> str:
         return f"{self._server}/apis/ads/publisher/{self.version}/{name}Service?wsdl"
 
-    def _keep(self, name: str, cache: Given) -> None:
+    def _keep(self, name: str, cache: RecordingCache) -> None:
         try:
             for url, content in cache.fetched.items():
                 self._folder.keep(url, content)
         except OSError as error:
             _log.warning("The description of %s cannot be kept: %s", name, error)
 
-    def _loaded(self, name: str, cache: Given) -> Any:
+    def _loaded(self, name: str, cache: RecordingCache) -> Any:
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             # It asks for the locale in a way that Python is about to drop.
             client = ad_manager.AdManagerClient(

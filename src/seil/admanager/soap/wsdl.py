@@ -71,7 +71,7 @@ def _digest(content: bytes) -> bytes:
     return hashlib.sha256(content).hexdigest().encode()
 
 
-class Given(Base):
+class RecordingCache(Base):
     """What zeep asks for its cache: gives what it was made with, and notes what was fetched."""
 
     def __init__(self, content: bytes | None) -> None:

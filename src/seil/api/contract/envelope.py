@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
-from seil.api.calls import Outcome
+from seil.api.calls import IdOutcome
 
-__all__ = ["CORRELATION", "TIME", "Failure", "Fault", "Refusal", "Success"]
+__all__ = ["CORRELATION", "TIME", "FailureEnvelope", "Refusal", "ReportedFault", "Success"]
 
 Data = TypeVar("Data", bound=BaseModel)
 
@@ -51,8 +51,10 @@ class Success(_Envelope, Generic[Data]):
     data: Data = Field(description="What was asked for.")
 
 
-class Fault(BaseModel):
+class ReportedFault(BaseModel):
     """One reason. `ids` and `outcome` are there where the request was done in part."""
+
+    model_config = ConfigDict(title="Fault")
 
     code: Annotated[str, Field(pattern=r"^EC\d{5}$", description="docs/api.md lists them.")]
     message: str = Field(description="What is wrong, and with what.")
@@ -60,19 +62,21 @@ class Fault(BaseModel):
         list[int], Field(description="What this is the reason for, where another part was done.")
     ] = []
     outcome: Annotated[
-        Outcome | None,
+        IdOutcome | None,
         Field(
             description="Of these ids: it was not done, or it is not known.", examples=["notDone"]
         ),
     ] = None
 
 
-class Failure(_Envelope):
+class FailureEnvelope(_Envelope):
     """Nothing was done, or what was done is said in `errors`."""
+
+    model_config = ConfigDict(title="Failure")
 
     code: int = Field(description="The HTTP status.", ge=400, le=599)
     status: str = Field(description="The code, finer.", pattern=r"^\d{6}$")
-    errors: list[Fault] = Field(description="The reasons.", min_length=1)
+    errors: list[ReportedFault] = Field(description="The reasons.", min_length=1)
     done: Annotated[
         list[int] | None,
         Field(description="The ids for which it was done, where it was not done for all."),

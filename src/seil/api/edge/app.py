@@ -21,7 +21,7 @@ from seil.api.edge.dispatch import Dispatch, Limits
 from seil.api.edge.document import OpenApiDocument
 from seil.api.edge.frame import Frame
 from seil.api.edge.gate import Gate, scopes_of
-from seil.api.edge.health import Check, health_router
+from seil.api.edge.health import ReadinessCheck, health_router
 from seil.api.edge.refusals import operation_id
 from seil.api.edge.routes import path_of
 from seil.api.rate import RateLimit
@@ -60,7 +60,7 @@ class EdgeOptions:
     limits: Limits = field(default_factory=Limits)
     contact: str = ""
     token_url: str = "/oauth2/token"  # noqa: S105 - a path, no secret
-    checks: Mapping[str, Check] = field(default_factory=dict)
+    checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)
     docs: bool = True
 
 

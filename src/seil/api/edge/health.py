@@ -16,12 +16,12 @@ from seil.api.edge.refusals import failures, operation_id
 from seil.api.keys import KeySource, KeysUnavailableError
 from seil.errors import SeilError
 
-__all__ = ["Check", "health_router"]
+__all__ = ["ReadinessCheck", "health_router"]
 
 _log = logging.getLogger(__name__)
 
 # Raises SeilError with what is missing.
-Check = Callable[[], None]
+ReadinessCheck = Callable[[], None]
 
 
 class Health(BaseModel):
@@ -35,7 +35,9 @@ class Health(BaseModel):
     )
 
 
-def health_router(keys: KeySource, dispatch: Dispatch, checks: Mapping[str, Check]) -> APIRouter:
+def health_router(
+    keys: KeySource, dispatch: Dispatch, checks: Mapping[str, ReadinessCheck]
+) -> APIRouter:
     """`checks` are each system's own: whether its settings and secrets are there."""
     router = APIRouter(
         tags=["health"],
@@ -74,7 +76,7 @@ def health_router(keys: KeySource, dispatch: Dispatch, checks: Mapping[str, Chec
     return router
 
 
-def _probe(name: str, check: Check) -> str:
+def _probe(name: str, check: ReadinessCheck) -> str:
     """The endpoint is public, so where a secret is kept goes to the log only."""
     try:
         check()

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
 
-from seil.api.contract.envelope import CORRELATION, TIME, Failure, Refusal
+from seil.api.contract.envelope import CORRELATION, TIME, FailureEnvelope, Refusal
 from seil.api.edge.bodies import JsonRoute
 
 __all__ = ["RETRY_AFTER", "failures", "operation_id", "system_router"]
@@ -62,7 +62,7 @@ def failures(*codes: int) -> dict[int | str, dict[str, Any]]:
     for code in codes:
         text, fault, message = _FAILURES[code]
         example = _example(code, fault, message)
-        answers[code] = {"model": Failure, "description": text, "content": _json(example)}
+        answers[code] = {"model": FailureEnvelope, "description": text, "content": _json(example)}
         if code in (429, 502, 503, 504):
             answers[code]["headers"] = dict(RETRY_AFTER)
     return answers

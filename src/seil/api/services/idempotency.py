@@ -21,7 +21,7 @@ from seil.api.calls import Answer, ServiceCall
 from seil.api.services.presence import Presence
 from seil.errors import ConfigurationError, Problem, UnavailableError
 
-__all__ = ["Claim", "IdempotencyStore", "SqliteStore", "State", "fingerprint", "key_of"]
+__all__ = ["Claim", "IdempotencyStore", "KeyState", "SqliteStore", "fingerprint", "key_of"]
 
 _SCHEMA = """
 create table if not exists request (
@@ -38,7 +38,7 @@ values (?, ?, 'running', ?, ?, ?)
 _ADDED = {"owner": "text not null default ''", "ends_at": "real not null default 0"}
 
 
-class State(StrEnum):
+class KeyState(StrEnum):
     """`CLAIMED`: nobody had the key, it is this call's now."""
 
     CLAIMED = "claimed"
@@ -51,7 +51,7 @@ class State(StrEnum):
 class Claim:
     """The state of a key: `fingerprint` and `answer` are those of the call that claimed it."""
 
-    state: State
+    state: KeyState
     fingerprint: str = ""
     answer: Answer | None = None
 
@@ -127,11 +127,13 @@ class SqliteStore:
             if row is None:
                 run(_CLAIM, key, fingerprint, now, self._presence.name, now + lease)
                 self._running.add(key)
-                return Claim(State.CLAIMED, fingerprint)
+                return Claim(KeyState.CLAIMED, fingerprint)
             mark, state, answer, owner, ends_at = row
-            if state == State.RUNNING and not (now <= ends_at and self._runs(key, owner)):
-                state = State.UNKNOWN
-        return Claim(State(state), mark, Answer.from_json(json.loads(answer)) if answer else None)
+            if state == KeyState.RUNNING and not (now <= ends_at and self._runs(key, owner)):
+                state = KeyState.UNKNOWN
+        return Claim(
+            KeyState(state), mark, Answer.from_json(json.loads(answer)) if answer else None
+        )
 
     def settle(self, key: str, answer: Answer) -> None:
         answer_json = json.dumps(answer.to_json())

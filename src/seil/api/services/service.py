@@ -14,7 +14,7 @@ from seil.api.calls import Answer, Fault, ServiceCall
 from seil.api.contract.operation import AnyOperation, Operation, RequestModel, ResponseModel
 from seil.api.faults import validation_faults
 from seil.api.services.errors import Effect, answer_of, effect_of
-from seil.api.services.idempotency import IdempotencyStore, State, fingerprint, key_of
+from seil.api.services.idempotency import IdempotencyStore, KeyState, fingerprint, key_of
 from seil.deadline import deadline, remaining
 from seil.errors import PartialOutcomeError, RequestRejectedError, SeilError
 from seil.observe.correlation import correlation
@@ -24,8 +24,8 @@ __all__ = ["Served", "Service", "served"]
 _log = logging.getLogger(__name__)
 _tracer = trace.get_tracer("seil.api")
 
-Handler = Callable[[Any], BaseModel]
-Served = tuple[AnyOperation, Handler]
+OperationHandler = Callable[[Any], BaseModel]
+Served = tuple[AnyOperation, OperationHandler]
 
 # A call that runs this much past its deadline has died or hangs.
 _GRACE_SECONDS = 5.0
@@ -114,7 +114,7 @@ class Service:
         except SeilError as error:
             _log.error("%s was not done: its key cannot be kept: %s", call.operation, error)
             return _fault(500, "EC50001", "The Idempotency-Key cannot be kept: nothing was done")
-        if claim.state is not State.CLAIMED:
+        if claim.state is not KeyState.CLAIMED:
             return _repeated(claim.state, claim.answer, same=claim.fingerprint == mark)
         try:
             answer, effect = run()
@@ -138,7 +138,7 @@ class Service:
                 self._keys.doubt(key)
 
     def _outcome(
-        self, operation: AnyOperation, handler: Handler, request: BaseModel
+        self, operation: AnyOperation, handler: OperationHandler, request: BaseModel
     ) -> tuple[Answer, Effect]:
         try:
             data = handler(request).model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -168,12 +168,12 @@ def _loggable(error: SeilError) -> str:
     return str(error)
 
 
-def _repeated(state: State, answer: Answer | None, *, same: bool) -> Answer:
+def _repeated(state: KeyState, answer: Answer | None, *, same: bool) -> Answer:
     if not same:
         return _fault(409, "EC40904", "This Idempotency-Key was used with another body")
-    if state is State.DONE and answer:
+    if state is KeyState.DONE and answer:
         return answer
-    if state is State.RUNNING:
+    if state is KeyState.RUNNING:
         fault = Fault("EC40902", "The request with this Idempotency-Key is still running")
         return Answer(409, errors=(fault,), retry_after=5)
     text = (

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TypeAlias
 
-from seil.sandbox.admanager.network import Thing
+from seil.sandbox.admanager.network import GamObject
 
 Naming: TypeAlias = Callable[[str, int], str]
 """The resource name of a collection and an id."""
@@ -78,7 +78,7 @@ _PLAIN: dict[str, dict[int, str]] = {
 }
 
 
-def catalog(name: Naming, *, advertiser: int, agency: int) -> Iterator[tuple[str, int, Thing]]:
+def catalog(name: Naming, *, advertiser: int, agency: int) -> Iterator[tuple[str, int, GamObject]]:
     """Collection, id and resource of each; the contacts are those of the two companies."""
     for number, place in _places(name):
         yield "geoTargets", number, place
@@ -93,7 +93,9 @@ def catalog(name: Naming, *, advertiser: int, agency: int) -> Iterator[tuple[str
             yield kind, number, {"name": name(kind, number), "displayName": title}
 
 
-def _number(kind: str, things: Iterator[tuple[int, Thing]]) -> Iterator[tuple[str, int, Thing]]:
+def _number(
+    kind: str, things: Iterator[tuple[int, GamObject]]
+) -> Iterator[tuple[str, int, GamObject]]:
     return ((kind, number, thing) for number, thing in things)
 
 
@@ -103,10 +105,10 @@ def _geo_rows() -> tuple[dict[str, str], ...]:
     return tuple(csv.DictReader(text.splitlines()))
 
 
-def _places(name: Naming) -> Iterator[tuple[int, Thing]]:
+def _places(name: Naming) -> Iterator[tuple[int, GamObject]]:
     for row in _geo_rows():
         number = int(row["id"])
-        place: Thing = {
+        place: GamObject = {
             "name": name("geoTargets", number),
             "displayName": row["name"],
             "regionCode": row["region"],
@@ -118,15 +120,15 @@ def _places(name: Naming) -> Iterator[tuple[int, Thing]]:
         yield number, place
 
 
-def _labels(name: Naming) -> Iterator[tuple[int, Thing]]:
+def _labels(name: Naming) -> Iterator[tuple[int, GamObject]]:
     for number, title, kind, active in _LABELS:
         place = name("labels", number)
         yield number, {"name": place, "displayName": title, "types": [kind], "active": active}
 
 
-def _custom_fields(name: Naming) -> Iterator[tuple[int, Thing]]:
+def _custom_fields(name: Naming) -> Iterator[tuple[int, GamObject]]:
     for number, title, entity, kind, status in _FIELDS:
-        field: Thing = {
+        field: GamObject = {
             "name": name("customFields", number),
             "customFieldId": str(number),
             "displayName": title,
@@ -143,7 +145,7 @@ def _custom_fields(name: Naming) -> Iterator[tuple[int, Thing]]:
         yield number, field
 
 
-def _keys(name: Naming) -> Iterator[tuple[str, int, Thing]]:
+def _keys(name: Naming) -> Iterator[tuple[str, int, GamObject]]:
     for at, (number, tag, kind, status, values) in enumerate(_KEYS):
         key = name("customTargetingKeys", number)
         names = {"name": key, "adTagName": tag, "displayName": tag.capitalize()}
@@ -165,7 +167,7 @@ def _keys(name: Naming) -> Iterator[tuple[str, int, Thing]]:
             )
 
 
-def _team(name: Naming) -> Thing:
+def _team(name: Naming) -> GamObject:
     return {
         "name": name("teams", TEAM_ID),
         "displayName": "Sales",
@@ -176,7 +178,7 @@ def _team(name: Naming) -> Thing:
     }
 
 
-def _contacts(name: Naming, advertiser: int, agency: int) -> Iterator[tuple[int, Thing]]:
+def _contacts(name: Naming, advertiser: int, agency: int) -> Iterator[tuple[int, GamObject]]:
     for number, company in ((ADVERTISER_CONTACT_ID, advertiser), (AGENCY_CONTACT_ID, agency)):
         yield (
             number,
@@ -190,7 +192,7 @@ def _contacts(name: Naming, advertiser: int, agency: int) -> Iterator[tuple[int,
         )
 
 
-def _segments(name: Naming) -> Iterator[tuple[int, Thing]]:
+def _segments(name: Naming) -> Iterator[tuple[int, GamObject]]:
     for number, title, status in (
         (SEGMENT_ID, "Subscribers", "ACTIVE"),
         (INACTIVE_SEGMENT_ID, "Visitors of 2020", "INACTIVE"),

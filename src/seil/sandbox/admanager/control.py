@@ -10,7 +10,7 @@ from seil.sandbox.admanager.clock import moment, stamp
 from seil.sandbox.admanager.errors import invalid, not_found
 from seil.sandbox.admanager.faults import KINDS, AdManagerFault
 from seil.sandbox.admanager.line_items import SandboxLineItems
-from seil.sandbox.admanager.messages import JSON, AdManagerRequest, Handler, json_reply
+from seil.sandbox.admanager.messages import JSON, AdManagerHandler, AdManagerRequest, json_reply
 from seil.sandbox.admanager.network import SandboxNetwork, ident
 from seil.sandbox.base.control import FaultControl
 from seil.sandbox.base.faults import FaultTable
@@ -32,7 +32,7 @@ class NetworkControl:
         self._line_items = line_items
         self._buyers = buyers
         fault_control = FaultControl(faults, KINDS, reply=_reply, refusal=invalid)
-        own: list[tuple[str, str, Handler]] = [
+        own: list[tuple[str, str, AdManagerHandler]] = [
             ("GET", "/sandbox/clock", self._clock),
             ("POST", "/sandbox/clock", self._set_clock),
             ("GET", "/sandbox/summary", self._summary),
@@ -42,7 +42,7 @@ class NetworkControl:
             ("POST", "/sandbox/lineItems/{number#}/creatives", self._creatives),
         ]
         routes = [*fault_control.routes("/sandbox"), *own]
-        self._routes: RouteTable[Handler] = RouteTable(routes)
+        self._routes: RouteTable[AdManagerHandler] = RouteTable(routes)
 
     def answer(self, request: AdManagerRequest) -> Reply:
         try:

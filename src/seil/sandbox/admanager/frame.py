@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from seil.sandbox.admanager.errors import AdManagerApiError, invalid
 from seil.sandbox.admanager.faults import KINDS, AdManagerFault
-from seil.sandbox.admanager.messages import JSON, AdManagerRequest, Handler, json_reply
+from seil.sandbox.admanager.messages import JSON, AdManagerHandler, AdManagerRequest, json_reply
 from seil.sandbox.admanager.store import NetworkStore
 from seil.sandbox.base.faults import FAULT_HEADER, FaultTable
 from seil.sandbox.base.frame import WholeBodyFrame
@@ -27,7 +27,7 @@ class AdManagerFrame(WholeBodyFrame[AdManagerFault, AdManagerRequest]):
 
     def __init__(
         self,
-        handlers: Mapping[str, Handler],
+        handlers: Mapping[str, AdManagerHandler],
         store: NetworkStore,
         faults: FaultTable[AdManagerFault],
     ) -> None:

@@ -25,7 +25,7 @@ _ALL = frozenset({"DRAFT", "PENDING_APPROVAL", "APPROVED", "DISAPPROVED", "PAUSE
 
 
 @dataclass(frozen=True)
-class OrderAction:
+class OrderTransition:
     """`reservation` is what becomes of the reservable line items.
 
     Pausing and resuming act on the line items and leave the order APPROVED; PAUSED is a status of
@@ -40,15 +40,15 @@ class OrderAction:
 
 def _action(
     allowed: str, becomes: str = "", reservation: Literal["", "reserve", "overbook", "release"] = ""
-) -> OrderAction:
-    return OrderAction(frozenset(allowed.split()), becomes, reservation)
+) -> OrderTransition:
+    return OrderTransition(frozenset(allowed.split()), becomes, reservation)
 
 
 _DRAFTS = "DRAFT DISAPPROVED"
 _UNAPPROVED = "DRAFT PENDING_APPROVAL DISAPPROVED"
 _RETRACTABLE = "PENDING_APPROVAL DISAPPROVED"
 
-ORDER_ACTIONS: Mapping[str, OrderAction] = {
+ORDER_ACTIONS: Mapping[str, OrderTransition] = {
     "BatchSubmitOrdersForApproval": _action(_DRAFTS, "PENDING_APPROVAL", "reserve"),
     "BatchSubmitOrdersForApprovalAndOverbook": _action(_DRAFTS, "PENDING_APPROVAL", "overbook"),
     "BatchSubmitOrdersForApprovalWithoutReservationChanges": _action(_DRAFTS, "PENDING_APPROVAL"),
@@ -62,9 +62,9 @@ ORDER_ACTIONS: Mapping[str, OrderAction] = {
     "BatchPauseOrders": _action("APPROVED"),
     "BatchResumeOrders": _action("APPROVED PAUSED", "APPROVED", "reserve"),
     "BatchResumeAndOverbookOrders": _action("APPROVED PAUSED", "APPROVED", "overbook"),
-    "BatchArchiveOrders": OrderAction(_ALL - {"PENDING_APPROVAL"}, reservation="release"),
-    "BatchUnarchiveOrders": OrderAction(_ALL),
-    "BatchDeleteOrders": OrderAction(_ALL, "DELETED", "release"),
+    "BatchArchiveOrders": OrderTransition(_ALL - {"PENDING_APPROVAL"}, reservation="release"),
+    "BatchUnarchiveOrders": OrderTransition(_ALL),
+    "BatchDeleteOrders": OrderTransition(_ALL, "DELETED", "release"),
 }
 
 LINE_ITEM_ACTIONS: Mapping[str, frozenset[str]] = {

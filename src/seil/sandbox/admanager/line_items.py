@@ -18,7 +18,7 @@ from seil.sandbox.admanager.life_cycle import (
     eligible_once,
     started,
 )
-from seil.sandbox.admanager.network import SandboxNetwork, Thing, ident, kept, public
+from seil.sandbox.admanager.network import GamObject, SandboxNetwork, ident, kept, public
 from seil.sandbox.admanager.reservation import TERMS
 
 _KEPT = ("name", "order", "createTime", "archived", "reservationStatus")
@@ -45,16 +45,16 @@ class SandboxLineItems:
     def __init__(self, network: SandboxNetwork) -> None:
         self._network = network
 
-    def get(self, name: str) -> Thing:
+    def get(self, name: str) -> GamObject:
         return self.shown(self._network.get("lineItems", name))
 
-    def all(self) -> list[Thing]:
+    def all(self) -> list[GamObject]:
         return [self.shown(item) for item in self._network.store.all("lineItems")]
 
-    def of(self, order: str) -> list[Thing]:
+    def of(self, order: str) -> list[GamObject]:
         return self._network.store.having("lineItems", "order", order)
 
-    def create(self, given: Thing, *, at: str = "lineItem") -> Thing:
+    def create(self, given: GamObject, *, at: str = "lineItem") -> GamObject:
         network = self._network
         order = self._order(given, at)
         now = network.clock.now()
@@ -86,7 +86,7 @@ class SandboxLineItems:
             self._reserve(item, check=not skip)
         return self.save(item, order)
 
-    def update(self, changed: Thing, *, at: str = "lineItem") -> Thing:
+    def update(self, changed: GamObject, *, at: str = "lineItem") -> GamObject:
         """`changed` is the whole line item, as it shall be."""
         network = self._network
         before = network.get("lineItems", changed["name"])
@@ -106,7 +106,7 @@ class SandboxLineItems:
             self._reserve(item, check=not skip)
         return self.save(item, order)
 
-    def _check_moved(self, before: Thing, changed: Thing, at: str) -> None:
+    def _check_moved(self, before: GamObject, changed: GamObject, at: str) -> None:
         """Whether the dates may change as they do, now."""
         now, start, end = self._network.clock.now(), changed["startTime"], "targetEndTime"
         if moment(start) != moment(before["startTime"]):
@@ -130,18 +130,20 @@ class SandboxLineItems:
                 self.save(item, order)
         return len(names)
 
-    def supply_creatives(self, name: str) -> Thing:
+    def supply_creatives(self, name: str) -> GamObject:
         """What a trafficker does; Ad Manager activates the line item then."""
         item = self._network.get("lineItems", name)
         item["_creatives"] = item["_active"] = True
         return self.save(item, self._network.get("orders", item["order"]))
 
-    def pause(self, item: Thing, order: Thing, *, paused: bool) -> None:
+    def pause(self, item: GamObject, order: GamObject, *, paused: bool) -> None:
         """With its order: one that has completed stays as it is. The caller saves it."""
         if not paused or self._status(item, order) in PAUSABLE_BY_ORDER:
             item["_paused"] = paused
 
-    def follow(self, item: Thing, order: Thing, reservation: str, *, skip_check: bool) -> None:
+    def follow(
+        self, item: GamObject, order: GamObject, reservation: str, *, skip_check: bool
+    ) -> None:
         """An action on its order."""
         if order["status"] == "DELETED":
             self._network.store.remove("lineItems", ident(item["name"]))
@@ -160,7 +162,7 @@ class SandboxLineItems:
     def impressions(self, item: Mapping[str, Any]) -> int:
         return self.stats(item)["impressionsDelivered"]
 
-    def shown(self, item: Thing) -> Thing:
+    def shown(self, item: GamObject) -> GamObject:
         """As it is given out, with all that Ad Manager works out itself."""
         order = self._network.get("orders", item["order"])
         found = public(item)
@@ -176,7 +178,7 @@ class SandboxLineItems:
             found["stats"] = {name: str(value) for name, value in stats.items()}
         return found
 
-    def _order(self, given: Mapping[str, Any], at: str) -> Thing:
+    def _order(self, given: Mapping[str, Any], at: str) -> GamObject:
         order = self._network.referred("orders", given["order"], field=f"{at}.order")
         if order["archived"]:
             raise refused("OrderError", "UPDATE_ARCHIVED_ORDER_NOT_ALLOWED", order)
@@ -184,7 +186,7 @@ class SandboxLineItems:
             raise refused("OrderError", "UPDATE_CANCELED_ORDER_NOT_ALLOWED", order)
         return order
 
-    def _check_action(self, method: str, item: Thing, order: Thing) -> None:
+    def _check_action(self, method: str, item: GamObject, order: GamObject) -> None:
         kind, unarchives = "LineItemOperationError", method == "BatchUnarchiveLineItems"
         if item["archived"] != unarchives:
             raise refused(kind, "NOT_APPLICABLE", item)
@@ -195,7 +197,7 @@ class SandboxLineItems:
         if method in LINE_ITEM_ACTIONS:
             self._check_status(method, item, self._status(item, order))
 
-    def _check_status(self, method: str, item: Thing, status: str) -> None:
+    def _check_status(self, method: str, item: GamObject, status: str) -> None:
         kind, allowed = "LineItemOperationError", LINE_ITEM_ACTIONS[method]
         item = {**item, "status": status}
         if status == "COMPLETED":
@@ -209,7 +211,7 @@ class SandboxLineItems:
             if item["lineItemType"] not in RESERVABLE or item["reservationStatus"] != wanted:
                 raise refused(kind, "NOT_APPLICABLE", item)
 
-    def _perform(self, method: str, item: Thing) -> None:
+    def _perform(self, method: str, item: GamObject) -> None:
         match method.removeprefix("Batch").removesuffix("LineItems"):
             case "Activate":
                 item["_active"] = True
@@ -228,7 +230,7 @@ class SandboxLineItems:
             case "Unarchive":
                 item["archived"] = False
 
-    def _reserve(self, item: Thing, *, check: bool) -> None:
+    def _reserve(self, item: GamObject, *, check: bool) -> None:
         """An overbook is refused unless the request says not to look."""
         goal = item.get("goal", {})
         if check and goal.get("goalType") == "LIFETIME":
@@ -249,7 +251,7 @@ class SandboxLineItems:
         reached = bool(units) and self.stats(item)[counted] >= units
         return computed_status(item, order, self._network.clock.now(), reached=reached)
 
-    def save(self, item: Thing, order: Mapping[str, Any]) -> Thing:
+    def save(self, item: GamObject, order: Mapping[str, Any]) -> GamObject:
         """Keeps in `_windows` when it was on, which its delivery is worked out from."""
         now = stamp(self._network.clock.now())
         windows = item["_windows"]
@@ -266,7 +268,7 @@ class SandboxLineItems:
         return self.shown(item)
 
 
-def _check_negotiated(before: Thing, changed: Thing, order: Thing, at: str) -> None:
+def _check_negotiated(before: GamObject, changed: GamObject, order: GamObject, at: str) -> None:
     """Of a sold programmatic line item, what the buyer agreed to changes by negotiation alone:
     https://developers.google.com/ad-manager/api/reference/v202608/LineItemService.ProgrammaticError.
     """
@@ -289,7 +291,7 @@ def _significant(value: Any) -> Any:
     return value
 
 
-def _check_fixed(before: Thing, changed: Thing, at: str) -> None:
+def _check_fixed(before: GamObject, changed: GamObject, at: str) -> None:
     """What stays as it was created."""
     was, becomes = (one.get("roadblockingType") for one in (before, changed))
     if was != becomes and _SET in (was, becomes):

@@ -39,7 +39,7 @@ class AdManagerRequest(ReceivedRequest):
         return value
 
 
-Handler: TypeAlias = Callable[[AdManagerRequest], Reply]
+AdManagerHandler: TypeAlias = Callable[[AdManagerRequest], Reply]
 
 
 def json_reply(content: Any, status: int = 200) -> Reply:

@@ -11,7 +11,7 @@ from seil.sandbox.admanager.errors import dangling, invalid, not_found
 from seil.sandbox.admanager.options import AdManagerOptions
 from seil.sandbox.admanager.store import NetworkStore
 
-Thing: TypeAlias = dict[str, Any]
+GamObject: TypeAlias = dict[str, Any]
 """A resource as protobuf's JSON writes it; members that begin with _ are never given out."""
 
 CODE_FACT = "network code"
@@ -42,21 +42,21 @@ class SandboxNetwork:
             raise invalid(message, field=field, trigger=name)
         return int(name.removeprefix(start))
 
-    def get(self, kind: str, name: str, *, field: str = "name") -> Thing:
+    def get(self, kind: str, name: str, *, field: str = "name") -> GamObject:
         """What is asked for: raises AdManagerApiError NOT_FOUND."""
         found = self.store.get(kind, self.number(kind, name, field=field))
         if found is None:
             raise not_found(name, field=field)
         return found
 
-    def referred(self, kind: str, name: str, *, field: str) -> Thing:
+    def referred(self, kind: str, name: str, *, field: str) -> GamObject:
         """What a field names: raises AdManagerApiError INVALID_ARGUMENT."""
         found = self.store.get(kind, self.number(kind, name, field=field))
         if found is None:
             raise dangling(name, field=field, collection=kind)
         return found
 
-    def put(self, kind: str, thing: Thing) -> None:
+    def put(self, kind: str, thing: GamObject) -> None:
         self.store.put(kind, self.number(kind, thing["name"]), thing)
 
     def new_id(self, kind: str) -> int:
@@ -71,10 +71,10 @@ def ident(name: str) -> int:
     return int(name.rpartition("/")[2])
 
 
-def kept(thing: Thing, names: Collection[str]) -> Thing:
+def kept(thing: GamObject, names: Collection[str]) -> GamObject:
     """What an update leaves as it is: these members, and what is never given out."""
     return {n: value for n, value in thing.items() if n in names or n.startswith("_")}
 
 
-def public(thing: Thing) -> Thing:
+def public(thing: GamObject) -> GamObject:
     return {name: value for name, value in thing.items() if not name.startswith("_")}

@@ -11,7 +11,7 @@ from seil.sandbox.admanager.delivery import span
 from seil.sandbox.admanager.errors import rejection
 from seil.sandbox.admanager.life_cycle import ORDER_ACTIONS, RESERVABLE, eligible_once
 from seil.sandbox.admanager.line_items import SandboxLineItems
-from seil.sandbox.admanager.network import SandboxNetwork, Thing, ident, kept, public
+from seil.sandbox.admanager.network import GamObject, SandboxNetwork, ident, kept, public
 
 _KEPT = ("name", "orderId", "status", "archived", "creator", "currencyCode", "programmatic")
 _ARCHIVING = ("BatchArchiveOrders", "BatchUnarchiveOrders")
@@ -23,13 +23,13 @@ class SandboxOrders:
         self._network = network
         self._line_items = line_items
 
-    def get(self, name: str) -> Thing:
+    def get(self, name: str) -> GamObject:
         return self.shown(self._network.get("orders", name))
 
-    def all(self) -> list[Thing]:
+    def all(self) -> list[GamObject]:
         return [self.shown(order) for order in self._network.store.all("orders")]
 
-    def create(self, given: Thing, *, at: str = "order") -> Thing:
+    def create(self, given: GamObject, *, at: str = "order") -> GamObject:
         network = self._network
         check_order(network, given, at)
         self._check_unique(given, at)
@@ -46,7 +46,7 @@ class SandboxOrders:
         }
         return self.save(order)
 
-    def update(self, changed: Thing, *, at: str = "order") -> Thing:
+    def update(self, changed: GamObject, *, at: str = "order") -> GamObject:
         """`changed` is the whole order, as it shall be."""
         before = self._network.get("orders", changed["name"])
         if before["archived"]:
@@ -58,7 +58,7 @@ class SandboxOrders:
         self._check_unique(changed, at)
         return self.save({**changed, **kept(before, _KEPT)})
 
-    def _check_unique(self, order: Thing, at: str) -> None:
+    def _check_unique(self, order: GamObject, at: str) -> None:
         """No two orders of a network have one name, archived ones included:
         https://developers.google.com/ad-manager/api/reference/v202608/OrderService.UniqueError.
         """
@@ -76,7 +76,7 @@ class SandboxOrders:
             self._act(method, order, skip_check=skip_check)
         return len(names)
 
-    def _act(self, method: str, order: Thing, *, skip_check: bool) -> None:
+    def _act(self, method: str, order: GamObject, *, skip_check: bool) -> None:
         action = ORDER_ACTIONS[method]
         items = self._line_items.of(order["name"])
         self._check_action(method, order, items)
@@ -93,7 +93,7 @@ class SandboxOrders:
                 self._line_items.pause(item, order, paused=method == "BatchPauseOrders")
             self._line_items.follow(item, order, action.reservation, skip_check=skip_check)
 
-    def _check_action(self, method: str, order: Thing, items: Sequence[Thing]) -> None:
+    def _check_action(self, method: str, order: GamObject, items: Sequence[GamObject]) -> None:
         unarchives = method == "BatchUnarchiveOrders"
         if order["archived"] != unarchives:
             reason = "NOT_APPLICABLE" if unarchives else "IS_ARCHIVED"
@@ -103,7 +103,7 @@ class SandboxOrders:
         if reason := self._objection(method, items):
             raise refused("OrderActionError", reason, order)
 
-    def _objection(self, method: str, items: Sequence[Thing]) -> str:
+    def _objection(self, method: str, items: Sequence[GamObject]) -> str:
         """What the line items have against it."""
         if method == "BatchDeleteOrders" and any(map(eligible_once, items)):
             return "CANNOT_DELETE_ORDER_WITH_DELIVERED_LINEITEMS"
@@ -116,13 +116,13 @@ class SandboxOrders:
             return "CANNOT_APPROVE_WITH_UNRESERVED_LINE_ITEMS"
         return ""
 
-    def save(self, order: Thing) -> Thing:
+    def save(self, order: GamObject) -> GamObject:
         order["updateTime"] = stamp(self._network.clock.now())
         order["lastModifiedByApp"] = "stand-in"
         self._network.put("orders", order)
         return self.shown(order)
 
-    def shown(self, order: Thing) -> Thing:
+    def shown(self, order: GamObject) -> GamObject:
         """As it is given out: dates and deliveries are those of its line items."""
         items = [item for item in self._line_items.of(order["name"]) if not item.get("_deleted")]
         found = public(order)

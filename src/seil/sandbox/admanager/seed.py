@@ -14,7 +14,7 @@ from typing import Any
 from seil.sandbox.admanager.account import EMAIL
 from seil.sandbox.admanager.catalog import catalog
 from seil.sandbox.admanager.clock import Clock, stamp
-from seil.sandbox.admanager.network import CODE_FACT, Thing
+from seil.sandbox.admanager.network import CODE_FACT, GamObject
 from seil.sandbox.admanager.options import AdManagerOptions
 from seil.sandbox.admanager.store import NetworkStore
 
@@ -86,7 +86,7 @@ class _Seedling:
     def name(self, kind: str, number: int) -> str:
         return f"networks/{self._code}/{kind}/{number}"
 
-    def everything(self) -> Iterator[tuple[str, list[tuple[int, Thing]]]]:
+    def everything(self) -> Iterator[tuple[str, list[tuple[int, GamObject]]]]:
         yield "companies", list(self._companies())
         yield "users", list(self._users())
         yield "adUnits", list(self._ad_units())
@@ -94,7 +94,7 @@ class _Seedling:
         yield "programmaticBuyers", list(self._buyers())
         yield from self._bookings()
 
-    def _companies(self) -> Iterator[tuple[int, Thing]]:
+    def _companies(self) -> Iterator[tuple[int, GamObject]]:
         places = self._chance.sample(_PLACES, len(_PLACES))
         kinds = [("ADVERTISER", trade) for trade in _TRADES]
         kinds += [("AGENCY", "Media"), ("AGENCY", "Communications"), ("HOUSE_ADVERTISER", "House")]
@@ -112,7 +112,7 @@ class _Seedling:
                 },
             )
 
-    def _users(self) -> Iterator[tuple[int, Thing]]:
+    def _users(self) -> Iterator[tuple[int, GamObject]]:
         people = [*_ROLES, ("SEIL service account", True)]
         for at, (title, active) in enumerate(people):
             number = TRAFFICKER_ID + at
@@ -131,7 +131,7 @@ class _Seedling:
                 },
             )
 
-    def _ad_units(self) -> Iterator[tuple[int, Thing]]:
+    def _ad_units(self) -> Iterator[tuple[int, GamObject]]:
         root = ROOT_AD_UNIT_ID
         yield root, self._ad_unit(root, None, "Network", has_children=True)
         for at, section in enumerate(_SECTIONS):
@@ -140,8 +140,10 @@ class _Seedling:
             below = f"{section}_article"
             yield number + 1, self._ad_unit(number + 1, number, below, has_children=False)
 
-    def _ad_unit(self, number: int, parent: int | None, code: str, *, has_children: bool) -> Thing:
-        unit: Thing = {
+    def _ad_unit(
+        self, number: int, parent: int | None, code: str, *, has_children: bool
+    ) -> GamObject:
+        unit: GamObject = {
             "name": self.name("adUnits", number),
             "adUnitId": str(number),
             "displayName": code.replace("_", " ").capitalize(),
@@ -157,7 +159,7 @@ class _Seedling:
             ]
         return unit
 
-    def _placements(self) -> Iterator[tuple[int, Thing]]:
+    def _placements(self) -> Iterator[tuple[int, GamObject]]:
         for at, title in enumerate(("All articles", "All sections")):
             number = PLACEMENT_ID + at
             units = [
@@ -176,11 +178,11 @@ class _Seedling:
                 },
             )
 
-    def _buyers(self) -> Iterator[tuple[int, Thing]]:
+    def _buyers(self) -> Iterator[tuple[int, GamObject]]:
         partners = [PARTNER_CLIENT_ID, "88100002", "", "", "88100005", "", *_SHARED, ""]
         for at, partner in enumerate(partners):
             number = BUYER_ACCOUNT_ID + at
-            buyer: Thing = {
+            buyer: GamObject = {
                 "name": self.name("programmaticBuyers", number),
                 "buyerAccountId": str(number),
                 "displayName": f"{_PLACES[at]} Trading Desk",
@@ -191,7 +193,7 @@ class _Seedling:
             }
             yield number, {**buyer, "partnerClientId": partner} if partner else buyer
 
-    def _bookings(self) -> Iterator[tuple[str, list[tuple[int, Thing]]]]:
+    def _bookings(self) -> Iterator[tuple[str, list[tuple[int, GamObject]]]]:
         orders, items = [], []
         for at, (title, status, start, end) in enumerate(_ORDERS):
             order = _FIRST_BOOKING + 10 * at
@@ -203,7 +205,7 @@ class _Seedling:
         yield "orders", orders
         yield "lineItems", items
 
-    def _order(self, number: int, title: str, status: str, at: int) -> Thing:
+    def _order(self, number: int, title: str, status: str, at: int) -> GamObject:
         return {
             "name": self.name("orders", number),
             "orderId": str(number),
@@ -220,7 +222,7 @@ class _Seedling:
             "lastModifiedByApp": "Goog_DFPUI",
         }
 
-    def _line_item(self, number: int, order: int, status: str, days: tuple[int, int]) -> Thing:
+    def _line_item(self, number: int, order: int, status: str, days: tuple[int, int]) -> GamObject:
         start, end = (self._at(days=day) for day in days)
         approved = status == "APPROVED"
         size = self._chance.choice(_SIZES)
@@ -260,7 +262,7 @@ class _Seedling:
             "_windows": [[start, None]] if approved else [],
         }
 
-    def _on_hold(self, item: Thing) -> Thing:
+    def _on_hold(self, item: GamObject) -> GamObject:
         return {**item, "_paused": True, "_windows": [[item["startTime"], self._at(days=-1)]]}
 
     def _at(self, *, days: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,8 +16,10 @@ from seil.sandbox.issuer.issuer import Issuer, TokenRequestError
 __all__ = ["issuer_router"]
 
 
-class Token(BaseModel):
+class IssuedToken(BaseModel):
     """RFC 6749, section 5.1."""
+
+    model_config = ConfigDict(title="Token")
 
     access_token: str = Field(
         description="For the header Authorization, after Bearer.", examples=["eyJraWQiOi..."]
@@ -32,8 +34,10 @@ class TokenError(BaseModel):
     error: str = Field(description="What is wrong, in one word.", examples=["invalid_client"])
 
 
-class Key(BaseModel):
+class PublishedKey(BaseModel):
     """RFC 7517: the public half of a key."""
+
+    model_config = ConfigDict(title="Key")
 
     kty: str = Field(description="The kind of key.", examples=["RSA"])
     use: str = Field(description="What it is for: signatures.", examples=["sig"])
@@ -48,7 +52,7 @@ class Key(BaseModel):
 class Keys(BaseModel):
     """RFC 7517, section 5."""
 
-    keys: list[Key] = Field(description="Those that tokens may be signed with.")
+    keys: list[PublishedKey] = Field(description="Those that tokens may be signed with.")
 
 
 class Discovery(BaseModel):
@@ -117,7 +121,7 @@ def issuer_router(issuer: Issuer) -> APIRouter:
 
     @router.post(
         "/oauth2/token",
-        response_model=Token,
+        response_model=IssuedToken,
         summary="An access token for client credentials",
         responses={
             400: {"model": TokenError, "description": "The request is not right"},

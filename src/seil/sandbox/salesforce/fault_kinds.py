@@ -10,7 +10,7 @@ from typing import TypeAlias
 from seil.sandbox.base.faults import FaultKind, FaultKinds
 from seil.sandbox.salesforce.faults import OrgFault
 
-Kind: TypeAlias = FaultKind[OrgFault]
+OrgFaultKind: TypeAlias = FaultKind[OrgFault]
 
 _DATA = "/services/data/"
 _LOGIN = "/oauth2/token"
@@ -24,18 +24,20 @@ _DELETED = "/deleted/"
 _UPDATING = "<html><body><h1>We are setting things up</h1></body></html>"
 
 
-def _kind(about: str, path: str, **action: object) -> Kind:
-    return Kind(about, (OrgFault.model_validate({"path": path, **action}),))
+def _kind(about: str, path: str, **action: object) -> OrgFaultKind:
+    return OrgFaultKind(about, (OrgFault.model_validate({"path": path, **action}),))
 
 
-def _refusal(about: str, path: str, code: str, message: str, **action: object) -> Kind:
+def _refusal(about: str, path: str, code: str, message: str, **action: object) -> OrgFaultKind:
     given = {"status": 400, "code": code, "message": message, **action}
     return _kind(about, path, **given)
 
 
-def _linked_pages(about: str, **action: object) -> Kind:
+def _linked_pages(about: str, **action: object) -> OrgFaultKind:
     """Pages that name each other, as before API version 58."""
-    return Kind(about, (OrgFault(path=_PAGE_LIST, status=404, code="NOT_FOUND"), _page(**action)))
+    return OrgFaultKind(
+        about, (OrgFault(path=_PAGE_LIST, status=404, code="NOT_FOUND"), _page(**action))
+    )
 
 
 def _page(**action: object) -> OrgFault:

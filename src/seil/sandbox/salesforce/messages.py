@@ -87,7 +87,7 @@ class OrgReply:
 
 NO_CONTENT = OrgReply(204, b"", "")
 
-Handler: TypeAlias = Callable[[OrgRequest], OrgReply]
+OrgHandler: TypeAlias = Callable[[OrgRequest], OrgReply]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class OrgRoute:
 
     method: str
     template: str
-    handler: Handler
+    handler: OrgHandler
     open: bool = False
     accepts: tuple[str, ...] = ("application/json",)
     max_body: int = 50 << 20

@@ -40,7 +40,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-class Objects(Mapping[str, SObject]):
+class OrgObjects(Mapping[str, SObject]):
     """The org's objects in the order they were added, looked up without regard to case."""
 
     def __init__(self, objects: Iterable[SObject] = ()) -> None:
@@ -58,8 +58,8 @@ class Objects(Mapping[str, SObject]):
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def replaced(self, entry: SObject) -> Objects:
-        return Objects({**self._by_name, entry.name.lower(): entry}.values())
+    def replaced(self, entry: SObject) -> OrgObjects:
+        return OrgObjects({**self._by_name, entry.name.lower(): entry}.values())
 
 
 class RollBack(Exception):  # noqa: N818  (no error: it ends a transaction that is not wanted)
@@ -70,7 +70,7 @@ class OrgStore:
     """The org in a folder. `create` or `open` one; `close` it, or use it in a `with` block."""
 
     def __init__(
-        self, folder: Path, connection: duckdb.DuckDBPyConnection, objects: Objects
+        self, folder: Path, connection: duckdb.DuckDBPyConnection, objects: OrgObjects
     ) -> None:
         self.folder = folder
         self._connection = connection
@@ -104,7 +104,7 @@ class OrgStore:
         connection = _connect(folder, memory_limit)
         try:
             connection.execute(_SCHEMA)
-            store = cls(folder, connection, Objects())
+            store = cls(folder, connection, OrgObjects())
             with store.write():
                 store.keep_setting("format", _FORMAT)
                 store.keep_setting("state", "unfinished" if unfinished else "ready")
@@ -134,7 +134,7 @@ class OrgStore:
             described = connection.execute(
                 "SELECT described FROM seil.objects ORDER BY position"
             ).fetchall()
-            objects = Objects(_parse_describe(text) for (text,) in described)
+            objects = OrgObjects(_parse_describe(text) for (text,) in described)
             return cls(folder, connection, objects)
         except BaseException:
             _release(folder, connection)

@@ -13,8 +13,8 @@ from seil.sandbox.base.messages import NoRouteError, Reply, RouteTable
 from seil.sandbox.techone.faults import KINDS, TechOneFault
 from seil.sandbox.techone.messages import (
     JSON,
-    Handler,
     TechOneApiError,
+    TechOneHandler,
     TechOneRequest,
     json_reply,
 )
@@ -33,13 +33,13 @@ class TechOneControl:
         self._store = store
         self._requests = requests
         fault_control = FaultControl(faults, KINDS, reply=_reply, refusal=_refusal)
-        own: list[tuple[str, str, Handler]] = [
+        own: list[tuple[str, str, TechOneHandler]] = [
             ("GET", "/summary", self._summary),
             ("GET", "/rows", self._rows),
             ("GET", "/debtors", lambda _request: json_reply(store.debtors())),
             ("POST", "/debtors", self._set_credit),
         ]
-        self._routes: RouteTable[Handler] = RouteTable([*fault_control.routes(""), *own])
+        self._routes: RouteTable[TechOneHandler] = RouteTable([*fault_control.routes(""), *own])
 
     def answer(self, request: TechOneRequest) -> Reply:
         path = "/" + request.path.split("/", 2)[2]

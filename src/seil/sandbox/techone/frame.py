@@ -13,7 +13,12 @@ from seil.sandbox.base.faults import FAULT_HEADER, FaultTable
 from seil.sandbox.base.frame import WholeBodyFrame
 from seil.sandbox.base.messages import Reply
 from seil.sandbox.techone.faults import KINDS, TechOneFault
-from seil.sandbox.techone.messages import Handler, TechOneApiError, TechOneRequest, json_reply
+from seil.sandbox.techone.messages import (
+    TechOneApiError,
+    TechOneHandler,
+    TechOneRequest,
+    json_reply,
+)
 
 CONTROL = ("/sandbox/", "/control/")
 
@@ -31,7 +36,7 @@ class TechOneFrame(WholeBodyFrame[TechOneFault, TechOneRequest]):
 
     def __init__(
         self,
-        find: Callable[[TechOneRequest], Handler],
+        find: Callable[[TechOneRequest], TechOneHandler],
         faults: FaultTable[TechOneFault],
         *,
         end_tokens: Callable[[], None],

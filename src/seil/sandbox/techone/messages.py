@@ -39,7 +39,7 @@ class TechOneApiError(Exception):
         self.reply = json_reply({"Message": message}, status, headers)
 
 
-Handler: TypeAlias = Callable[[TechOneRequest], Reply]
+TechOneHandler: TypeAlias = Callable[[TechOneRequest], Reply]
 
 
 def json_reply(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:

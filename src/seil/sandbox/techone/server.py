@@ -12,7 +12,7 @@ from seil.sandbox.base.listening import FrameParts, StandIn
 from seil.sandbox.techone.control import TechOneControl
 from seil.sandbox.techone.faults import TechOneFault
 from seil.sandbox.techone.frame import CONTROL, TechOneFrame
-from seil.sandbox.techone.messages import Handler, TechOneApiError, TechOneRequest
+from seil.sandbox.techone.messages import TechOneApiError, TechOneHandler, TechOneRequest
 from seil.sandbox.techone.options import TechOneOptions
 from seil.sandbox.techone.rest import TechOneRest
 from seil.sandbox.techone.store import FILE_NAME, TechOneStore
@@ -76,7 +76,7 @@ class _Parts(FrameParts):
             self.store.close()
             raise
 
-    def _find(self, request: TechOneRequest) -> Handler:
+    def _find(self, request: TechOneRequest) -> TechOneHandler:
         if request.path.startswith(CONTROL):
             return self._control.answer
         if request.path == PATH:
@@ -109,7 +109,7 @@ def _seed(store: TechOneStore, options: TechOneOptions) -> None:
                 store.set_credit(debtor, credit)
 
 
-def _only(method: str, request: TechOneRequest, handler: Handler) -> Handler:
+def _only(method: str, request: TechOneRequest, handler: TechOneHandler) -> TechOneHandler:
     if request.method != method:
         text = f"The requested resource does not support http method '{request.method}'."
         raise TechOneApiError(405, text, headers={"Allow": method})

@@ -34,7 +34,7 @@ _V12 = _Version(
 _VERSIONS = {"text/xml": _V11, "application/soap+xml": _V12}
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 
-Operation = Callable[[Any], Any]
+TechOneOperation = Callable[[Any], Any]
 """From the request's element, or None where it is left out, to the result's."""
 
 
@@ -45,7 +45,7 @@ class FaultError(Exception):
 class Endpoint:
     """GET ?wsdl and POST, for these operations by their names."""
 
-    def __init__(self, wsdl: Wsdl, operations: Mapping[str, Operation]) -> None:
+    def __init__(self, wsdl: Wsdl, operations: Mapping[str, TechOneOperation]) -> None:
         self._wsdl = wsdl
         self._operations = operations
 

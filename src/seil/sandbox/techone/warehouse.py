@@ -15,7 +15,7 @@ from typing import Any
 from lxml import etree
 
 from seil.sandbox.techone.options import TechOneOptions
-from seil.sandbox.techone.soap import Operation
+from seil.sandbox.techone.soap import TechOneOperation
 from seil.sandbox.techone.store import TechOneStore
 from seil.sandbox.techone.wsdl import PROBLEMS, SERVICES
 
@@ -24,7 +24,7 @@ _MOST_ERRORS = 100
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _EQUALS = ("=", "EQ")
 
-Row = Mapping[str, str]
+ImportRow = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class WarehouseService:
         self._login = options.login
         self._keys = options.keys
 
-    def operations(self) -> dict[str, Operation]:
+    def operations(self) -> dict[str, TechOneOperation]:
         return {
             "Warehouse_DoImport": lambda asked: self._result_of("Warehouse_DoImport", asked),
             "Warehouse_DoRead": lambda asked: self._result_of("Warehouse_DoRead", asked),
@@ -108,7 +108,7 @@ class WarehouseService:
             raise _WrongError(*wrong)
         return []
 
-    def _import_row(self, place: str, key: str | None, row: Row, mode: str) -> None:
+    def _import_row(self, place: str, key: str | None, row: ImportRow, mode: str) -> None:
         value = row[key] if key else None
         held = None if value is None else self._store.row_by_key(place, value)
         if held and mode == "InsertMode":
@@ -182,7 +182,7 @@ def _rows(asked: Any) -> list[Any]:
     return found
 
 
-def _values(row: Any, columns: list[str]) -> Row:
+def _values(row: Any, columns: list[str]) -> ImportRow:
     """A row is one record of CSV (RFC 4180)."""
     if row.get(_NIL) in ("true", "1"):
         raise _WrongError(_Wrong("ROW", "It is nil."))

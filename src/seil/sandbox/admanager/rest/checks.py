@@ -7,7 +7,7 @@ from typing import Any
 
 from seil.sandbox.admanager.errors import invalid, required
 from seil.sandbox.admanager.rest import schema
-from seil.sandbox.admanager.rest.protobuf import Field, FieldDescriptor, Message
+from seil.sandbox.admanager.rest.protobuf import FieldDescriptor, Message, ProtoField
 
 # Documented as required, and said to be good when empty: ReportDefinition.
 _MAY_BE_EMPTY = frozenset({"dimensions", "metrics"})
@@ -70,7 +70,7 @@ def _check_enums(descriptor: Message, message: Mapping[str, Any], at: str) -> No
 
 def _inner(
     descriptor: Message, message: Mapping[str, Any], at: str
-) -> list[tuple[Field, str, Any]]:
+) -> list[tuple[ProtoField, str, Any]]:
     """Every member with its path; those of a list one by one."""
     found = []
     for field in descriptor.fields:
@@ -82,6 +82,6 @@ def _inner(
     return found
 
 
-def _is_plain(field: Field) -> bool:
+def _is_plain(field: ProtoField) -> bool:
     """Protobuf's own messages, which have no documented behaviour."""
     return bool(schema.message_class(field.message_type) is None)

@@ -17,10 +17,10 @@ from lark.exceptions import LarkError, VisitError
 from seil.sandbox.admanager.clock import moment
 from seil.sandbox.admanager.errors import AdManagerApiError, invalid
 from seil.sandbox.admanager.rest import schema
-from seil.sandbox.admanager.rest.protobuf import Field, FieldDescriptor, Message
+from seil.sandbox.admanager.rest.protobuf import FieldDescriptor, Message, ProtoField
 
-Test: TypeAlias = Callable[[Mapping[str, Any]], bool]
-Key: TypeAlias = Callable[[Mapping[str, Any]], Any]
+FilterTest: TypeAlias = Callable[[Mapping[str, Any]], bool]
+SortKey: TypeAlias = Callable[[Mapping[str, Any]], Any]
 _Convert: TypeAlias = Callable[[str], Any]
 
 
@@ -48,12 +48,12 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def filter_test(text: str, resource: Message, allowed: frozenset[str]) -> Test:
+def filter_test(text: str, resource: Message, allowed: frozenset[str]) -> FilterTest:
     """Raises AdManagerApiError for a syntax error or a field that cannot be filtered by."""
     if not text.strip():
         return lambda _thing: True
     try:
-        test: Test = _Tests(resource, allowed).transform(_parser().parse(text))
+        test: FilterTest = _Tests(resource, allowed).transform(_parser().parse(text))
     except VisitError as error:
         if isinstance(error.orig_exc, AdManagerApiError):
             raise error.orig_exc from error
@@ -64,7 +64,9 @@ def filter_test(text: str, resource: Message, allowed: frozenset[str]) -> Test:
     return test
 
 
-def sort_keys(text: str, resource: Message, allowed: frozenset[str]) -> Iterator[tuple[Key, bool]]:
+def sort_keys(
+    text: str, resource: Message, allowed: frozenset[str]
+) -> Iterator[tuple[SortKey, bool]]:
     """A key and whether it descends, the last first: sort by each in turn."""
     for item in reversed([part.split() for part in text.split(",") if part.strip()]):
         if len(item) > 2 or item[1:] not in ([], ["asc"], ["desc"]):
@@ -98,16 +100,16 @@ class _Tests(Transformer[Token, Any]):
         self._resource = resource
         self._allowed = allowed
 
-    def start(self, test: Test) -> Test:
+    def start(self, test: FilterTest) -> FilterTest:
         return test
 
-    def all_of(self, *tests: Test) -> Test:
+    def all_of(self, *tests: FilterTest) -> FilterTest:
         return lambda thing: all(test(thing) for test in tests)
 
-    def any_of(self, *tests: Test) -> Test:
+    def any_of(self, *tests: FilterTest) -> FilterTest:
         return lambda thing: any(test(thing) for test in tests)
 
-    def negated(self, test: Test) -> Test:
+    def negated(self, test: FilterTest) -> FilterTest:
         return lambda thing: not test(thing)
 
     def member(self, *names: Token) -> str:
@@ -122,7 +124,9 @@ class _Tests(Transformer[Token, Any]):
     def choice(self, *values: _Literal) -> list[_Literal]:
         return list(values)
 
-    def restriction(self, path: str, comparator: Token, given: _Literal | list[_Literal]) -> Test:
+    def restriction(
+        self, path: str, comparator: Token, given: _Literal | list[_Literal]
+    ) -> FilterTest:
         collection = {"Order": "orders", "LineItem": "lineItems"}.get(self._resource.name)
         if collection:
             path = path.removeprefix(f"{collection}.")
@@ -134,7 +138,7 @@ class _Tests(Transformer[Token, Any]):
         return self.any_of(*tests)
 
 
-def _restriction(field: Field, path: str, comparator: str, given: _Literal) -> Test:
+def _restriction(field: ProtoField, path: str, comparator: str, given: _Literal) -> FilterTest:
     if comparator == "!=":
         same = _restriction(field, path, "=", given)
         return lambda thing: not same(thing)
@@ -149,7 +153,7 @@ def _restriction(field: Field, path: str, comparator: str, given: _Literal) -> T
     return lambda thing: any(compare(convert(_text(v)), operand) for v in _values(thing, way))
 
 
-def _operand(field: Field, text: str, *, quoted: bool) -> Any:
+def _operand(field: ProtoField, text: str, *, quoted: bool) -> Any:
     if field.type == FieldDescriptor.TYPE_ENUM and text not in field.enum_type.values_by_name:
         raise invalid(f"{text} is no {field.enum_type.name}", field="filter", trigger=text)
     if field.type == FieldDescriptor.TYPE_BOOL and (quoted or text not in ("true", "false")):
@@ -162,7 +166,7 @@ def _operand(field: Field, text: str, *, quoted: bool) -> Any:
         ) from error
 
 
-def _converter(field: Field) -> _Convert:
+def _converter(field: ProtoField) -> _Convert:
     if field.message_type and field.message_type.full_name == "google.protobuf.Timestamp":
         return _moment
     return _number if field.cpp_type in _NUMBERS else str
@@ -177,7 +181,7 @@ def _moment(text: str) -> datetime:
     return moment(re.sub(r"([+-])(\d):", r"\g<1>0\2:", text))
 
 
-def _field(resource: Message, path: str, allowed: frozenset[str], parameter: str) -> Field:
+def _field(resource: Message, path: str, allowed: frozenset[str], parameter: str) -> ProtoField:
     found = schema.field_at(resource, path)
     if path not in allowed or found is None:
         raise invalid(f"{path} cannot be used in {parameter}", field=parameter, trigger=path)

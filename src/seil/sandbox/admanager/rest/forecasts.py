@@ -8,10 +8,10 @@ from seil.sandbox.admanager.errors import required
 from seil.sandbox.admanager.inventory import availability, demand_of
 from seil.sandbox.admanager.line_items import SandboxLineItems
 from seil.sandbox.admanager.network import SandboxNetwork
-from seil.sandbox.admanager.rest.gateway import Operation, Request
+from seil.sandbox.admanager.rest.gateway import Request, RestOperation
 
 
-def operations(network: SandboxNetwork, line_items: SandboxLineItems) -> dict[str, Operation]:
+def operations(network: SandboxNetwork, line_items: SandboxLineItems) -> dict[str, RestOperation]:
     def run(request: Request) -> dict[str, Any]:
         if not (name := request.get("existingLineItem")):
             raise required("existing_line_item")

@@ -17,11 +17,11 @@ from seil.sandbox.admanager.options import READ_ONLY, READ_WRITE
 from seil.sandbox.admanager.rest import schema
 from seil.sandbox.admanager.rest.checks import check_message
 from seil.sandbox.admanager.rest.masks import apply_mask
-from seil.sandbox.admanager.rest.protobuf import Field, FieldDescriptor, json_format
+from seil.sandbox.admanager.rest.protobuf import FieldDescriptor, ProtoField, json_format
 from seil.sandbox.base.messages import Reply
 
 Request: TypeAlias = dict[str, Any]
-Operation: TypeAlias = Callable[[Request], dict[str, Any]]
+RestOperation: TypeAlias = Callable[[Request], dict[str, Any]]
 
 # https://cloud.google.com/apis/docs/system-parameters
 _SYSTEM = frozenset(
@@ -49,7 +49,10 @@ class RestGateway:
     """`operations` by the client's method name; what it knows and they do not is UNIMPLEMENTED."""
 
     def __init__(
-        self, network: SandboxNetwork, tokens: AdManagerTokens, operations: Mapping[str, Operation]
+        self,
+        network: SandboxNetwork,
+        tokens: AdManagerTokens,
+        operations: Mapping[str, RestOperation],
     ) -> None:
         self._network = network
         self._tokens = tokens
@@ -126,7 +129,7 @@ def _strict(kind: type[Any], raw: Mapping[str, Any]) -> Request:
     return found
 
 
-def _query_field(descriptor: Any, name: str) -> Field:
+def _query_field(descriptor: Any, name: str) -> ProtoField:
     found = schema.field_at(descriptor, ".".join(_camel(part) for part in name.split(".")))
     if found is None or (found.message_type and not _is_text(found)):
         raise invalid(
@@ -136,7 +139,7 @@ def _query_field(descriptor: Any, name: str) -> Field:
     return found
 
 
-def _is_text(field: Field) -> bool:
+def _is_text(field: ProtoField) -> bool:
     """Messages that protobuf's JSON writes as a string."""
     kind = field.message_type
     return kind is not None and kind.full_name in (
@@ -146,7 +149,7 @@ def _is_text(field: Field) -> bool:
     )
 
 
-def _bind(raw: dict[str, Any], field: Field, name: str, text: str) -> None:
+def _bind(raw: dict[str, Any], field: ProtoField, name: str, text: str) -> None:
     value: Any = text
     if field.type == FieldDescriptor.TYPE_BOOL:
         value = {"true": True, "false": False}.get(text, text)

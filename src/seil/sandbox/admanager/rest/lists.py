@@ -12,7 +12,7 @@ from typing import Any
 from google.ads import admanager_v1
 
 from seil.sandbox.admanager.errors import invalid
-from seil.sandbox.admanager.network import Thing
+from seil.sandbox.admanager.network import GamObject
 from seil.sandbox.admanager.rest import schema
 from seil.sandbox.admanager.rest.filters import filter_test, sort_keys
 from seil.sandbox.admanager.rest.masks import wants
@@ -22,7 +22,7 @@ _LARGEST_PAGE = 1000
 
 
 def listed(
-    request: Mapping[str, Any], things: Sequence[Thing], *, message: str, member: str
+    request: Mapping[str, Any], things: Sequence[GamObject], *, message: str, member: str
 ) -> dict[str, Any]:
     """A page of things that the filter lets through. `message` is the client's class of them."""
     plural = member[0].upper() + member[1:]

@@ -10,10 +10,10 @@ from seil.sandbox.admanager.clock import ZONE
 from seil.sandbox.admanager.errors import AdManagerApiError, invalid
 from seil.sandbox.admanager.life_cycle import LINE_ITEM_ACTIONS, ORDER_ACTIONS
 from seil.sandbox.admanager.line_items import SandboxLineItems
-from seil.sandbox.admanager.network import SandboxNetwork, Thing
+from seil.sandbox.admanager.network import GamObject, SandboxNetwork
 from seil.sandbox.admanager.orders import SandboxOrders
 from seil.sandbox.admanager.rest.checks import check_mask, check_resource, without_output
-from seil.sandbox.admanager.rest.gateway import Operation, Request
+from seil.sandbox.admanager.rest.gateway import Request, RestOperation
 from seil.sandbox.admanager.rest.lists import listed
 from seil.sandbox.admanager.rest.masks import changed
 from seil.sandbox.admanager.seed import ROOT_AD_UNIT_ID
@@ -45,8 +45,8 @@ _READ_ONLY = {
 
 def operations(
     network: SandboxNetwork, orders: SandboxOrders, line_items: SandboxLineItems
-) -> dict[str, Operation]:
-    found: dict[str, Operation] = {
+) -> dict[str, RestOperation]:
+    found: dict[str, RestOperation] = {
         **_network_operations(network),
         **_order_operations(orders),
         **_line_item_operations(line_items),
@@ -58,16 +58,16 @@ def operations(
     return found
 
 
-def _got(network: SandboxNetwork, kind: str, request: Request) -> Thing:
+def _got(network: SandboxNetwork, kind: str, request: Request) -> GamObject:
     return network.get(kind, request["name"])
 
 
-def _all(network: SandboxNetwork, message: str, kind: str, request: Request) -> Thing:
+def _all(network: SandboxNetwork, message: str, kind: str, request: Request) -> GamObject:
     return listed(request, network.store.all(kind), message=message, member=kind)
 
 
-def _network_operations(network: SandboxNetwork) -> dict[str, Operation]:
-    def get(_request: Request) -> Thing:
+def _network_operations(network: SandboxNetwork) -> dict[str, RestOperation]:
+    def get(_request: Request) -> GamObject:
         return {
             "name": network.parent,
             "displayName": "Stand-in network",
@@ -83,8 +83,8 @@ def _network_operations(network: SandboxNetwork) -> dict[str, Operation]:
     return {"GetNetwork": get, "ListNetworks": lambda request: {"networks": [get(request)]}}
 
 
-def _order_operations(orders: SandboxOrders) -> dict[str, Operation]:
-    def create(request: Request) -> Thing:
+def _order_operations(orders: SandboxOrders) -> dict[str, RestOperation]:
+    def create(request: Request) -> GamObject:
         at = "requests[{}].order"
         return {
             "orders": [
@@ -93,7 +93,7 @@ def _order_operations(orders: SandboxOrders) -> dict[str, Operation]:
             ]
         }
 
-    def update(request: Request) -> Thing:
+    def update(request: Request) -> GamObject:
         return {
             "orders": [
                 orders.update(_update(_ORDER, orders.get, one, "order"), at=f"requests[{i}].order")
@@ -101,7 +101,7 @@ def _order_operations(orders: SandboxOrders) -> dict[str, Operation]:
             ]
         }
 
-    def act(method: str, request: Request) -> Thing:
+    def act(method: str, request: Request) -> GamObject:
         skip = request.get("skipInventoryCheck", False)
         orders.act(method, _names(request), skip_check=skip)
         return {}
@@ -117,24 +117,24 @@ def _order_operations(orders: SandboxOrders) -> dict[str, Operation]:
     }
 
 
-def _line_item_operations(line_items: SandboxLineItems) -> dict[str, Operation]:
-    def create_one(given: Mapping[str, Any], at: str) -> Thing:
+def _line_item_operations(line_items: SandboxLineItems) -> dict[str, RestOperation]:
+    def create_one(given: Mapping[str, Any], at: str) -> GamObject:
         return line_items.create(_new(_LINE_ITEM, given, at), at=at)
 
-    def update_one(request: Request, at: str) -> Thing:
+    def update_one(request: Request, at: str) -> GamObject:
         return line_items.update(_update(_LINE_ITEM, line_items.get, request, "lineItem"), at=at)
 
-    def create(request: Request) -> Thing:
+    def create(request: Request) -> GamObject:
         made = [
             create_one(one["lineItem"], f"requests[{i}].lineItem") for i, one in _batch(request)
         ]
         return {"lineItems": made}
 
-    def update(request: Request) -> Thing:
+    def update(request: Request) -> GamObject:
         made = [update_one(one, f"requests[{i}].lineItem") for i, one in _batch(request)]
         return {"lineItems": made}
 
-    def act(method: str, request: Request) -> Thing:
+    def act(method: str, request: Request) -> GamObject:
         line_items.act(method, _names(request))
         return {}
 
@@ -160,13 +160,15 @@ _FURTHER_ACTIONS = (
 )
 
 
-def _new(full_name: str, given: Mapping[str, Any], at: str) -> Thing:
+def _new(full_name: str, given: Mapping[str, Any], at: str) -> GamObject:
     """A new resource, with what only Ad Manager sets left out."""
     check_resource(full_name, given, at=f"{at}.")
     return {k: v for k, v in without_output(full_name, given).items() if k != "name"}
 
 
-def _update(full_name: str, before: Callable[[str], Thing], request: Request, member: str) -> Thing:
+def _update(
+    full_name: str, before: Callable[[str], GamObject], request: Request, member: str
+) -> GamObject:
     """The whole resource as it shall be: https://google.aip.dev/134."""
     given = request[member]
     if "name" not in given:
@@ -186,7 +188,7 @@ def _update(full_name: str, before: Callable[[str], Thing], request: Request, me
     return without_output(full_name, after)
 
 
-def _check_immutable(full_name: str, before: Thing, after: Thing) -> None:
+def _check_immutable(full_name: str, before: GamObject, after: GamObject) -> None:
     from seil.sandbox.admanager.rest.schema import behaviours
 
     for name, kinds in behaviours(full_name).items():

@@ -12,5 +12,5 @@ FieldDescriptor: Any = importlib.import_module("google.protobuf.descriptor").Fie
 
 Message: TypeAlias = Any
 """A descriptor of a message."""
-Field: TypeAlias = Any
+ProtoField: TypeAlias = Any
 """A descriptor of a field."""

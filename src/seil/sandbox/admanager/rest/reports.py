@@ -13,9 +13,9 @@ from typing import Any
 from seil.sandbox.admanager.clock import stamp
 from seil.sandbox.admanager.delivery import DeliveredUnits, delivered_on, span
 from seil.sandbox.admanager.errors import AdManagerApiError, invalid, not_found, required
-from seil.sandbox.admanager.network import SandboxNetwork, Thing, ident, public
+from seil.sandbox.admanager.network import GamObject, SandboxNetwork, ident, public
 from seil.sandbox.admanager.rest.checks import check_mask, check_resource, without_output
-from seil.sandbox.admanager.rest.gateway import Operation, Request
+from seil.sandbox.admanager.rest.gateway import Request, RestOperation
 from seil.sandbox.admanager.rest.lists import listed, page_bounds, page_token
 from seil.sandbox.admanager.rest.masks import changed
 
@@ -26,7 +26,7 @@ _LONGEST = timedelta(days=3 * 366)
 _RUN = re.compile(r"networks/\d+/operations/reports/runs/(\d{1,19})")
 _RESULT = re.compile(r"(networks/\d+/reports/\d{1,19})/results/(\d{1,19})")
 
-_DIMENSIONS: Mapping[str, Callable[[Thing, Thing, date], dict[str, Any]]] = {
+_DIMENSIONS: Mapping[str, Callable[[GamObject, GamObject, date], dict[str, Any]]] = {
     "LINE_ITEM_ID": lambda item, _order, _day: {"intValue": str(ident(item["name"]))},
     "LINE_ITEM_NAME": lambda item, _order, _day: {"stringValue": item["displayName"]},
     "ORDER_ID": lambda _item, order, _day: {"intValue": str(ident(order["name"]))},
@@ -55,7 +55,7 @@ class SandboxReports:
     def __init__(self, network: SandboxNetwork) -> None:
         self._network = network
 
-    def operations(self) -> dict[str, Operation]:
+    def operations(self) -> dict[str, RestOperation]:
         network = self._network
         return {
             "CreateReport": self._create,
@@ -70,7 +70,7 @@ class SandboxReports:
             "FetchReportResultRows": self._fetch,
         }
 
-    def _create(self, request: Request) -> Thing:
+    def _create(self, request: Request) -> GamObject:
         given = request["report"]
         check_resource(_REPORT, given, at="report.")
         self._check(given["reportDefinition"])
@@ -87,7 +87,7 @@ class SandboxReports:
         self._network.put("reports", report)
         return report
 
-    def _update(self, request: Request) -> Thing:
+    def _update(self, request: Request) -> GamObject:
         given = request["report"]
         report = self._network.get("reports", given.get("name", ""))
         paths = request["updateMask"].split(",") if request.get("updateMask") else []
@@ -100,7 +100,7 @@ class SandboxReports:
         self._network.put("reports", after)
         return after
 
-    def _check(self, definition: Thing) -> None:
+    def _check(self, definition: GamObject) -> None:
         """What the stand-in can report on."""
         place = "report.reportDefinition"
         if definition["reportType"] != "HISTORICAL":
@@ -112,7 +112,7 @@ class SandboxReports:
         self._days(definition["dateRange"])
         list(_conditions(definition.get("filters", [])))
 
-    def _days(self, given: Thing) -> list[date]:
+    def _days(self, given: GamObject) -> list[date]:
         field = "report.reportDefinition.dateRange"
         if fixed := given.get("fixed"):
             first, last = (_date(fixed.get(end), f"{field}.{end}") for end in _ENDS)
@@ -130,7 +130,7 @@ class SandboxReports:
             raise _report_error("INVALID_DATE", message, field)
         return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
-    def _run(self, request: Request) -> Thing:
+    def _run(self, request: Request) -> GamObject:
         """Its rows are worked out now; `report_polls` says how long it looks as if not."""
         report = self._network.get("reports", request["name"])
         number = self._network.new_id("runs")
@@ -145,7 +145,7 @@ class SandboxReports:
         self._network.store.put("runs", number, run)
         return self._answered(number, run, done=run["polls"] == 0)
 
-    def _operation(self, request: Request) -> Thing:
+    def _operation(self, request: Request) -> GamObject:
         number, run = self._find(request["name"])
         done = run["polls"] == 0
         if not done:
@@ -153,23 +153,23 @@ class SandboxReports:
             self._network.store.put("runs", number, run)
         return self._answered(number, run, done=done)
 
-    def _cancel(self, request: Request) -> Thing:
+    def _cancel(self, request: Request) -> GamObject:
         number, run = self._find(request["name"])
         if run["polls"]:
             self._network.store.put("runs", number, {**run, "polls": 0, "cancelled": True})
         return {}
 
-    def _find(self, name: str) -> tuple[int, Thing]:
+    def _find(self, name: str) -> tuple[int, GamObject]:
         match = _RUN.fullmatch(name)
         run = self._network.store.get("runs", int(match.group(1))) if match else None
         if match is None or run is None:
             raise not_found(name)
         return int(match.group(1)), run
 
-    def _answered(self, number: int, run: Thing, *, done: bool) -> Thing:
+    def _answered(self, number: int, run: GamObject, *, done: bool) -> GamObject:
         polls = self._network.options.report_polls
         percent = 100 if done else int(100 * (1 - (run["polls"] + 1) / (polls + 2)))
-        operation: Thing = {
+        operation: GamObject = {
             "name": f"{self._network.parent}/operations/reports/runs/{number}",
             "metadata": {
                 "@type": "type.googleapis.com/google.ads.admanager.v1.RunReportMetadata",
@@ -187,25 +187,25 @@ class SandboxReports:
             }
         return operation
 
-    def _fetch(self, request: Request) -> Thing:
+    def _fetch(self, request: Request) -> GamObject:
         match = _RESULT.fullmatch(request.get("name", ""))
         run = self._network.store.get("runs", int(match.group(2))) if match else None
         if match is None or run is None or run["report"] != match.group(1) or run["polls"]:
             raise not_found(request.get("name", ""))
         start, end = page_bounds(request, default=_DEFAULT_PAGE, largest=_LARGEST_PAGE)
         rows = run["rows"]
-        answer: Thing = {"rows": rows[start:end], "runTime": run["time"]}
+        answer: GamObject = {"rows": rows[start:end], "runTime": run["time"]}
         if not request.get("pageToken"):
             answer |= {"totalRowCount": len(rows), "dateRanges": [run["range"]]}
         if end < len(rows):
             answer["nextPageToken"] = page_token(request, end)
         return answer
 
-    def _rows(self, definition: Thing, days: list[date]) -> Iterator[Thing]:
+    def _rows(self, definition: GamObject, days: list[date]) -> Iterator[GamObject]:
         """Summed up over what is no dimension; without rows that delivered nothing."""
         dimensions = definition.get("dimensions", [])
         conditions = list(_conditions(definition.get("filters", [])))
-        sums: dict[str, tuple[list[Thing], DeliveredUnits]] = {}
+        sums: dict[str, tuple[list[GamObject], DeliveredUnits]] = {}
         for item, order, day, found in self._deliveries(days):
             if not all(condition(item) for condition in conditions):
                 continue
@@ -219,7 +219,9 @@ class SandboxReports:
             metrics = [_METRICS[name](total) for name in definition.get("metrics", [])]
             yield {"dimensionValues": values, "metricValueGroups": [{"primaryValues": metrics}]}
 
-    def _deliveries(self, days: list[date]) -> Iterator[tuple[Thing, Thing, date, DeliveredUnits]]:
+    def _deliveries(
+        self, days: list[date]
+    ) -> Iterator[tuple[GamObject, GamObject, date, DeliveredUnits]]:
         network, zone = self._network, self._network.clock.zone
         now = network.clock.now()
         for item in network.store.all("lineItems"):
@@ -236,7 +238,7 @@ class SandboxReports:
 _ENDS = ("startDate", "endDate")
 
 
-def _conditions(filters: list[Thing]) -> Iterator[Callable[[Thing], bool]]:
+def _conditions(filters: list[GamObject]) -> Iterator[Callable[[GamObject], bool]]:
     """IN and NOT_IN of line items and orders, one behind the other."""
     for number, given in enumerate(filters):
         place = f"report.reportDefinition.filters[{number}]"
@@ -250,19 +252,19 @@ def _conditions(filters: list[Thing]) -> Iterator[Callable[[Thing], bool]]:
         )
 
 
-def _among(dimension: str, wanted: frozenset[int], *, inside: bool) -> Callable[[Thing], bool]:
+def _among(dimension: str, wanted: frozenset[int], *, inside: bool) -> Callable[[GamObject], bool]:
     member = "name" if dimension == "LINE_ITEM_ID" else "order"
     return lambda item: (ident(item[member]) in wanted) == inside
 
 
-def _integers(values: list[Thing]) -> Iterator[int]:
+def _integers(values: list[GamObject]) -> Iterator[int]:
     for value in values:
         yield from map(int, value.get("intListValue", {}).get("values", []))
         if "intValue" in value:
             yield int(value["intValue"])
 
 
-def _date(given: Thing | None, field: str) -> date:
+def _date(given: GamObject | None, field: str) -> date:
     if not given:
         raise required(field)
     try:

@@ -16,7 +16,12 @@ from typing import Any
 
 from google.ads import admanager_v1
 
-from seil.sandbox.admanager.rest.protobuf import Field, Message, descriptor_pool, operations_pb2
+from seil.sandbox.admanager.rest.protobuf import (
+    Message,
+    ProtoField,
+    descriptor_pool,
+    operations_pb2,
+)
 
 _SERVICES = (
     "order",
@@ -177,7 +182,7 @@ def new(kind: type[Any]) -> Any:
     return made if hasattr(made, "DESCRIPTOR") else type(made).pb(made)
 
 
-def field_at(descriptor: Message, path: str) -> Field | None:
+def field_at(descriptor: Message, path: str) -> ProtoField | None:
     """The field at a dotted path of JSON names."""
     name, _, rest = path.partition(".")
     field = next((f for f in descriptor.fields if f.json_name == name), None)

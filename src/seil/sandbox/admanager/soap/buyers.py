@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seil.sandbox.admanager.errors import AdManagerApiError, invalid, not_found
-from seil.sandbox.admanager.network import Thing
+from seil.sandbox.admanager.network import GamObject
 from seil.sandbox.admanager.soap.negotiation import Negotiation
 from seil.sandbox.admanager.soap.proposals import SandboxProposals
 from seil.sandbox.admanager.soap.states import is_open
@@ -25,7 +25,7 @@ class SandboxBuyers:
         self._proposals = proposals
         self._negotiation = negotiation
 
-    def accept(self, number: int) -> Thing:
+    def accept(self, number: int) -> GamObject:
         """Finalised where the seller has accepted, else it is the seller's turn."""
         proposal = self._proposal(number, ("AWAITING_BUYER_REVIEW", "ONLY_SELLER_ACCEPTED"))
         if is_open(proposal):
@@ -37,7 +37,7 @@ class SandboxBuyers:
             proposal["_agreed"] = True
         return self._told(proposal)
 
-    def counter(self, number: int, wishes: Mapping[str, Any]) -> Thing:
+    def counter(self, number: int, wishes: Mapping[str, Any]) -> GamObject:
         if unknown := wishes.keys() - _COUNTERS.keys():
             raise invalid(f"unknown: {', '.join(sorted(unknown))}")
         try:
@@ -56,11 +56,11 @@ class SandboxBuyers:
             self._negotiation.apply(proposal, wanted)
         return self._told(proposal)
 
-    def terminate(self, number: int) -> Thing:
+    def terminate(self, number: int) -> GamObject:
         proposal = self._proposal(number, _ANSWERABLE)
         return self._told(self._negotiation.terminate(proposal, status="REJECTED"))
 
-    def _proposal(self, number: int, allowed: tuple[str, ...]) -> Thing:
+    def _proposal(self, number: int, allowed: tuple[str, ...]) -> GamObject:
         try:
             proposal = self._proposals.get(number)
         except AdManagerApiError as error:
@@ -69,7 +69,7 @@ class SandboxBuyers:
             raise _wrong_state(proposal)
         return proposal
 
-    def _told(self, proposal: Thing) -> Thing:
+    def _told(self, proposal: GamObject) -> GamObject:
         saved = self._proposals.save(proposal)
         return {
             "id": saved["id"],
@@ -79,7 +79,7 @@ class SandboxBuyers:
         }
 
 
-def _wrong_state(proposal: Thing) -> AdManagerApiError:
+def _wrong_state(proposal: GamObject) -> AdManagerApiError:
     state = proposal["marketplaceInfo"]["negotiationStatus"]
     message = f"The proposal is not with the buyer: it is {proposal['status']}, {state}"
     return AdManagerApiError(

@@ -9,7 +9,7 @@ from seil.sandbox.admanager.clock import stamp
 from seil.sandbox.admanager.errors import AdManagerApiError
 from seil.sandbox.admanager.inventory import availability
 from seil.sandbox.admanager.line_items import SandboxLineItems
-from seil.sandbox.admanager.network import SandboxNetwork, Thing, ident
+from seil.sandbox.admanager.network import GamObject, SandboxNetwork, ident
 from seil.sandbox.admanager.orders import SandboxOrders
 from seil.sandbox.admanager.soap.dates import from_soap
 from seil.sandbox.admanager.soap.forecasts import soap_demand
@@ -40,7 +40,7 @@ class Deals:
             reason = "NOT_ENOUGH_INVENTORY"
             raise AdManagerApiError("FAILED_PRECONDITION", "ForecastError", reason, message)
 
-    def book(self, proposal: Thing, lines: Sequence[Thing]) -> None:
+    def book(self, proposal: GamObject, lines: Sequence[GamObject]) -> None:
         """Makes the order, or brings it up to date; writes the ids into proposal and lines."""
         order = self._order(proposal)
         for line in lines:
@@ -50,14 +50,14 @@ class Deals:
             line["isSold"] = True
             line["reservationStatus"] = "CHECK_LINE_ITEM_RESERVATION_STATUS"
 
-    def pause(self, lines: Sequence[Thing], *, paused: bool) -> None:
+    def pause(self, lines: Sequence[GamObject], *, paused: bool) -> None:
         for line in lines:
             if number := line.get("dfpLineItemId"):
                 item = self._network.get("lineItems", self._network.name("lineItems", number))
                 order = self._network.get("orders", item["order"])
                 self._line_items.save({**item, "_paused": paused}, order)
 
-    def archive(self, lines: Sequence[Thing]) -> None:
+    def archive(self, lines: Sequence[GamObject]) -> None:
         """Ends the delivery of what both sides took out of the deal."""
         for line in lines:
             if number := line.get("dfpLineItemId"):
@@ -69,7 +69,7 @@ class Deals:
     def _new_item(self) -> int:
         return self._network.new_id("lineItems")
 
-    def _order(self, proposal: Thing) -> Thing:
+    def _order(self, proposal: GamObject) -> GamObject:
         network = self._network
         number = proposal.get("dfpOrderId") or network.new_id("orders")
         before = network.store.get("orders", number) or {}
@@ -91,7 +91,7 @@ class Deals:
         self._orders.save(order)
         return order
 
-    def _line_item(self, line: Thing, name: str, order: Thing) -> Thing:
+    def _line_item(self, line: GamObject, name: str, order: GamObject) -> GamObject:
         """The buyer has the creatives: the line item is active at once."""
         network = self._network
         goal = line.get("goal", {})

@@ -14,7 +14,7 @@ from seil.sandbox.admanager.checks import check_caps, check_currency
 from seil.sandbox.admanager.errors import AdManagerApiError, dangling, required
 from seil.sandbox.admanager.inventory import Demand, availability, demand_of, narrowings
 from seil.sandbox.admanager.line_items import SandboxLineItems
-from seil.sandbox.admanager.network import SandboxNetwork, Thing
+from seil.sandbox.admanager.network import GamObject, SandboxNetwork
 from seil.sandbox.admanager.reservation import check_terms
 from seil.sandbox.admanager.soap.dates import from_soap
 from seil.sandbox.admanager.soap.references import check_targeting
@@ -38,7 +38,7 @@ class SandboxForecasts:
         self._network = network
         self._line_items = line_items
 
-    def existing(self, given: Mapping[str, Any]) -> Thing:
+    def existing(self, given: Mapping[str, Any]) -> GamObject:
         number = given.get("lineItemId")
         if number is None:
             raise required("lineItemId")
@@ -50,7 +50,7 @@ class SandboxForecasts:
         served = self._line_items.impressions(item)
         return {**found, "lineItemId": number, "orderId": order, "deliveredUnits": served}
 
-    def prospective(self, given: Mapping[str, Any]) -> Thing:
+    def prospective(self, given: Mapping[str, Any]) -> GamObject:
         wish = given.get("lineItem", {})
         if "proposalLineItem" in wish:
             item, goal = wish["proposalLineItem"], wish["proposalLineItem"].get("goal", {})
@@ -107,7 +107,7 @@ class SandboxForecasts:
             raise required(f"{_AT}.endDateTime")
         return from_soap(item["endDateTime"], f"{_AT}.endDateTime")
 
-    def _forecast(self, demand: Demand, goal: Mapping[str, Any]) -> Thing:
+    def _forecast(self, demand: Demand, goal: Mapping[str, Any]) -> GamObject:
         found = availability(self._network, demand)
         return {
             "unitType": goal.get("unitType", "IMPRESSIONS"),

@@ -10,7 +10,7 @@ from seil.sandbox.admanager.account import AdManagerTokens
 from seil.sandbox.admanager.clock import ZONE
 from seil.sandbox.admanager.errors import AdManagerApiError, required
 from seil.sandbox.admanager.messages import XML, AdManagerRequest
-from seil.sandbox.admanager.network import SandboxNetwork, Thing
+from seil.sandbox.admanager.network import GamObject, SandboxNetwork
 from seil.sandbox.admanager.options import READ_WRITE, SOAP_ONLY
 from seil.sandbox.admanager.seed import ROOT_AD_UNIT_ID
 from seil.sandbox.admanager.soap.contract import VERSIONS, contract, wsdl
@@ -76,7 +76,7 @@ class SoapGateway:
             result = self._operations[operation](given)
         return response_reply(service, version, operation, result)
 
-    def _check_network(self, header: Thing) -> None:
+    def _check_network(self, header: GamObject) -> None:
         if not header:
             raise _denial("MISSING_SOAP_REQUEST_HEADER", "The request has no RequestHeader")
         if not header.get("applicationName"):
@@ -86,7 +86,7 @@ class SoapGateway:
         if code != self._network.code:
             raise _denial("NETWORK_NOT_FOUND", f"The account has no access to network {code}")
 
-    def _network_members(self) -> Thing:
+    def _network_members(self) -> GamObject:
         network = self._network
         return {
             "id": int(network.code),
@@ -115,38 +115,38 @@ class SoapGateway:
             self._network.clock.zone,
         )
 
-    def _act(self, given: Arguments) -> Thing:
+    def _act(self, given: Arguments) -> GamObject:
         action = _action(given, "proposalAction")
         return {"numChanges": self._negotiation.act(action, self._chosen(given).results)}
 
-    def _act_on_lines(self, given: Arguments) -> Thing:
+    def _act_on_lines(self, given: Arguments) -> GamObject:
         action = _action(given, "proposalLineItemAction")
         chosen = self._chosen_lines(given).results
         return {"numChanges": self._negotiation.act_on_lines(action, chosen)}
 
 
-def _some(given: Arguments, member: str) -> list[Thing]:
-    found: list[Thing] = given.get(member, [])
+def _some(given: Arguments, member: str) -> list[GamObject]:
+    found: list[GamObject] = given.get(member, [])
     if not found:
         raise required(member)
     return found
 
 
-def _statement(given: Arguments) -> Thing:
+def _statement(given: Arguments) -> GamObject:
     if "filterStatement" not in given:
         raise required("filterStatement")
-    found: Thing = given["filterStatement"]
+    found: GamObject = given["filterStatement"]
     return found
 
 
-def _action(given: Arguments, member: str) -> Thing:
+def _action(given: Arguments, member: str) -> GamObject:
     if member not in given:
         raise required(member)
-    found: Thing = given[member]
+    found: GamObject = given[member]
     return found
 
 
-def _page_members(page: Page) -> Thing:
+def _page_members(page: Page) -> GamObject:
     return {
         "results": page.results,
         "startIndex": page.start,

@@ -12,7 +12,7 @@ from typing import Any
 
 from seil.sandbox.admanager.errors import required
 from seil.sandbox.admanager.line_items import SandboxLineItems
-from seil.sandbox.admanager.network import SandboxNetwork, Thing
+from seil.sandbox.admanager.network import GamObject, SandboxNetwork
 from seil.sandbox.admanager.orders import SandboxOrders
 from seil.sandbox.admanager.soap.deal import Deals
 from seil.sandbox.admanager.soap.line_checks import check_line, check_start
@@ -45,7 +45,7 @@ class Negotiation:
         self._versions = Versions(proposals)
         self._deals = Deals(network, orders, line_items)
 
-    def act(self, action: Mapping[str, Any], chosen: Sequence[Thing]) -> int:
+    def act(self, action: Mapping[str, Any], chosen: Sequence[GamObject]) -> int:
         """How many proposals it changed: all that were chosen, or none."""
         kind = action.get("_type", "")
         for proposal in [self._proposals.get(one["id"]) for one in chosen]:
@@ -53,7 +53,7 @@ class Negotiation:
             self._perform(kind, proposal, action)
         return len(chosen)
 
-    def _perform(self, kind: str, proposal: Thing, action: Mapping[str, Any]) -> None:
+    def _perform(self, kind: str, proposal: GamObject, action: Mapping[str, Any]) -> None:
         info = proposal["marketplaceInfo"]
         match kind:
             case "RequestBuyerAcceptance" | "RequestBuyerReview":
@@ -75,14 +75,14 @@ class Negotiation:
                 self._update_order(proposal)
         self._proposals.save(proposal)
 
-    def _perform_on_deal(self, kind: str, proposal: Thing, action: Mapping[str, Any]) -> None:
+    def _perform_on_deal(self, kind: str, proposal: GamObject, action: Mapping[str, Any]) -> None:
         """On those of its line items that the action can change."""
         for shown in self._shown_lines(proposal):
             if allows(f"{kind.removesuffix('Proposals')}ProposalLineItems", shown, proposal):
                 line = self._proposals.line(shown["id"])
                 self._perform_on_line(kind.removesuffix("Proposals"), line, action)
 
-    def _update_order(self, proposal: Thing) -> None:
+    def _update_order(self, proposal: GamObject) -> None:
         """Pushes what needs no consent of the buyer's:
         https://support.google.com/admanager/answer/6239632.
         """
@@ -94,7 +94,7 @@ class Negotiation:
             raise refused("DealError", "NO_PROPOSAL_CHANGES_FOUND", proposal)
         self.finalise(proposal)
 
-    def act_on_lines(self, action: Mapping[str, Any], chosen: Sequence[Thing]) -> int:
+    def act_on_lines(self, action: Mapping[str, Any], chosen: Sequence[GamObject]) -> int:
         """How many line items it changed: all that were chosen, or none."""
         kind = action.get("_type", "")
         for shown in chosen:
@@ -103,7 +103,7 @@ class Negotiation:
             self._perform_on_line(kind.removesuffix("ProposalLineItems"), line, action)
         return len(chosen)
 
-    def _perform_on_line(self, verb: str, line: Thing, action: Mapping[str, Any]) -> None:
+    def _perform_on_line(self, verb: str, line: GamObject, action: Mapping[str, Any]) -> None:
         match verb:
             case "Archive":
                 line["isArchived"] = True
@@ -125,13 +125,13 @@ class Negotiation:
                 line.pop("pauseReason", None)
         self._proposals.save_line(line)
 
-    def _check_available(self, proposal: Thing) -> None:
+    def _check_available(self, proposal: GamObject) -> None:
         """Of what is not reserved yet."""
         for line in self._proposals.lines(proposal):
             if not line["isArchived"] and not is_reserved([line]):
                 self._deals.check_available(line)
 
-    def _send(self, proposal: Thing, *, accepted: bool) -> None:
+    def _send(self, proposal: GamObject, *, accepted: bool) -> None:
         """To the buyer, as the programmatic guide says it must be by then."""
         info = proposal["marketplaceInfo"]
         for field in _NEEDED_TO_SEND:
@@ -153,7 +153,7 @@ class Negotiation:
         if accepted and buyer_agreed:
             self.finalise(proposal)
 
-    def finalise(self, proposal: Thing) -> None:
+    def finalise(self, proposal: GamObject) -> None:
         """Both have accepted: the order and its line items are there now, as they agreed."""
         lines = self._proposals.lines(proposal)
         self._deals.book(proposal, [line for line in lines if not line["isArchived"]])
@@ -167,7 +167,7 @@ class Negotiation:
         }
         self._versions.publish(proposal, accepted=True)
 
-    def terminate(self, proposal: Thing, *, status: str | None = None) -> Thing:
+    def terminate(self, proposal: GamObject, *, status: str | None = None) -> GamObject:
         """Ends the negotiation; what was sold before is again as both accepted it:
         https://support.google.com/admanager/answer/7457983.
         """
@@ -180,7 +180,7 @@ class Negotiation:
         }
         return proposal
 
-    def _discard(self, proposal: Thing) -> Thing:
+    def _discard(self, proposal: GamObject) -> GamObject:
         """The version of the buyer where that is newer, else the one before the edits."""
         newest = proposal.pop("_from_buyer", None)
         restored = self._versions.of_buyer(proposal)
@@ -188,7 +188,7 @@ class Negotiation:
             self.apply(restored, newest)
         return restored
 
-    def apply(self, proposal: Thing, counter: Mapping[str, Any]) -> None:
+    def apply(self, proposal: GamObject, counter: Mapping[str, Any]) -> None:
         """What a buyer asks for: another rate or other units for every line item."""
         for line in self._proposals.lines(proposal):
             if line["isArchived"]:
@@ -209,5 +209,5 @@ class Negotiation:
         proposal["status"] = "DRAFT"
         self._versions.publish(proposal)
 
-    def _shown_lines(self, proposal: Thing) -> list[Thing]:
+    def _shown_lines(self, proposal: GamObject) -> list[GamObject]:
         return [self._proposals.shown_line(line) for line in self._proposals.lines(proposal)]

@@ -19,9 +19,9 @@ from seil.sandbox.admanager.errors import AdManagerApiError
 from seil.sandbox.admanager.soap.dates import from_soap
 from seil.sandbox.admanager.soap.envelope import KIND
 
-Thing: TypeAlias = dict[str, Any]
-Test: TypeAlias = Callable[[Thing], bool]
-Column: TypeAlias = Callable[[Thing], Any]
+PqlRecord: TypeAlias = dict[str, Any]
+PqlTest: TypeAlias = Callable[[PqlRecord], bool]
+Column: TypeAlias = Callable[[PqlRecord], Any]
 """What a column's value is in a thing: a number, text, truth, aware datetime or None."""
 
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -36,14 +36,14 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class Page:
-    results: list[Thing]
+    results: list[PqlRecord]
     start: int
     total: int
 
 
 def select(
     statement: Mapping[str, Any],
-    things: Sequence[Thing],
+    things: Sequence[PqlRecord],
     columns: Mapping[str, Column],
     zone: ZoneInfo,
 ) -> Page:
@@ -61,14 +61,14 @@ def select(
     return Page(found[parsed.offset : end], parsed.offset, len(found))
 
 
-def _sortable(column: Column, thing: Thing) -> tuple[bool, Any]:
+def _sortable(column: Column, thing: PqlRecord) -> tuple[bool, Any]:
     value = column(thing)
     return (value is not None, value if value is not None else 0)
 
 
 @dataclass(frozen=True)
 class _Parsed:
-    test: Test
+    test: PqlTest
     order: list[tuple[Column, bool]]
     limit: int | None
     offset: int
@@ -164,19 +164,19 @@ class _Tests(Transformer[Token, Any]):
     def offset(self, number: Token) -> dict[str, int]:
         return {"offset": int(number)}
 
-    def any_of(self, *tests: Test) -> Test:
+    def any_of(self, *tests: PqlTest) -> PqlTest:
         return lambda thing: any(test(thing) for test in tests)
 
-    def all_of(self, *tests: Test) -> Test:
+    def all_of(self, *tests: PqlTest) -> PqlTest:
         return lambda thing: all(test(thing) for test in tests)
 
-    def negated(self, test: Test) -> Test:
+    def negated(self, test: PqlTest) -> PqlTest:
         return lambda thing: not test(thing)
 
-    def compare(self, name: Token, operator: Token, value: Any) -> Test:
+    def compare(self, name: Token, operator: Token, value: Any) -> PqlTest:
         column, compare = self._column(name), _COMPARE[operator]
 
-        def test(thing: Thing) -> bool:
+        def test(thing: PqlRecord) -> bool:
             found = column(thing)
             if found is None:
                 return bool(operator == "!=")
@@ -187,25 +187,25 @@ class _Tests(Transformer[Token, Any]):
 
         return test
 
-    def like(self, name: Token, value: Any) -> Test:
+    def like(self, name: Token, value: Any) -> PqlTest:
         column = self._column(name)
         escaped = re.sub(r"([?*\[])", r"[\1]", str(value)).replace("%", "*")
         pattern = re.compile(fnmatch.translate(escaped), re.IGNORECASE)
         return lambda thing: bool(pattern.match(str(column(thing) or "")))
 
-    def among(self, name: Token, *values: Any) -> Test:
+    def among(self, name: Token, *values: Any) -> PqlTest:
         every = [one for value in values for one in (value if isinstance(value, list) else [value])]
         tests = [self.compare(name, Token("OPERATOR", "="), value) for value in every]
         return self.any_of(*tests)
 
-    def not_among(self, name: Token, *values: Any) -> Test:
+    def not_among(self, name: Token, *values: Any) -> PqlTest:
         return self.negated(self.among(name, *values))
 
-    def is_null(self, name: Token) -> Test:
+    def is_null(self, name: Token) -> PqlTest:
         column = self._column(name)
         return lambda thing: column(thing) is None
 
-    def is_not_null(self, name: Token) -> Test:
+    def is_not_null(self, name: Token) -> PqlTest:
         return self.negated(self.is_null(name))
 
     def bound(self, name: Token) -> Any:
@@ -251,5 +251,5 @@ def _comparable(found: Any, value: Any) -> tuple[Any, Any]:
     return found, value
 
 
-def _everything(_thing: Thing) -> bool:
+def _everything(_thing: PqlRecord) -> bool:
     return True

@@ -11,7 +11,7 @@ from typing import Any
 
 from seil.sandbox.admanager.errors import dangling, required
 from seil.sandbox.admanager.line_items import SandboxLineItems
-from seil.sandbox.admanager.network import SandboxNetwork, Thing
+from seil.sandbox.admanager.network import GamObject, SandboxNetwork
 from seil.sandbox.admanager.soap.dates import from_soap, to_soap
 from seil.sandbox.admanager.soap.line_checks import (
     check_change,
@@ -43,25 +43,25 @@ class SandboxProposals:
         self._network = network
         self._line_items = line_items
 
-    def get(self, number: int) -> Thing:
+    def get(self, number: int) -> GamObject:
         found = self._network.store.get(PROPOSALS, number)
         if found is None:
             raise dangling(str(number), field="proposalId")
         return found
 
-    def all(self) -> list[Thing]:
+    def all(self) -> list[GamObject]:
         return [self.shown(proposal) for proposal in self._network.store.all(PROPOSALS)]
 
-    def all_lines(self) -> list[Thing]:
+    def all_lines(self) -> list[GamObject]:
         return [self.shown_line(line) for line in self._network.store.all(LINES)]
 
-    def lines(self, proposal: Mapping[str, Any]) -> list[Thing]:
+    def lines(self, proposal: Mapping[str, Any]) -> list[GamObject]:
         return self._network.store.having(LINES, "proposalId", proposal["id"])
 
-    def create(self, given: Sequence[Thing]) -> list[Thing]:
+    def create(self, given: Sequence[GamObject]) -> list[GamObject]:
         return [self._create(one, f"proposals[{at}]") for at, one in enumerate(given)]
 
-    def _create(self, given: Thing, at: str) -> Thing:
+    def _create(self, given: GamObject, at: str) -> GamObject:
         wanted = {name: value for name, value in given.items() if name not in READ_ONLY}
         check_proposal(self._network, wanted, at)
         buyer = self._network.store.get(
@@ -90,10 +90,10 @@ class SandboxProposals:
         }
         return self.save(proposal)
 
-    def update(self, given: Sequence[Thing]) -> list[Thing]:
+    def update(self, given: Sequence[GamObject]) -> list[GamObject]:
         return [self._update(one, f"proposals[{at}]") for at, one in enumerate(given)]
 
-    def _update(self, given: Thing, at: str) -> Thing:
+    def _update(self, given: GamObject, at: str) -> GamObject:
         """The whole proposal as it shall be: what is left out is gone."""
         if "id" not in given:
             raise required(f"{at}.id")
@@ -115,10 +115,10 @@ class SandboxProposals:
         check_proposal(self._network, after, at)
         return self.save(after)
 
-    def create_lines(self, given: Sequence[Thing]) -> list[Thing]:
+    def create_lines(self, given: Sequence[GamObject]) -> list[GamObject]:
         return [self._create_line(one, f"proposalLineItems[{at}]") for at, one in enumerate(given)]
 
-    def _create_line(self, given: Thing, at: str) -> Thing:
+    def _create_line(self, given: GamObject, at: str) -> GamObject:
         line = {name: value for name, value in given.items() if name not in READ_ONLY_LINE}
         if "proposalId" not in line:
             raise required(f"{at}.proposalId")
@@ -136,10 +136,10 @@ class SandboxProposals:
         }
         return self.save_line(line)
 
-    def update_lines(self, given: Sequence[Thing]) -> list[Thing]:
+    def update_lines(self, given: Sequence[GamObject]) -> list[GamObject]:
         return [self._update_line(one, f"proposalLineItems[{at}]") for at, one in enumerate(given)]
 
-    def _update_line(self, given: Thing, at: str) -> Thing:
+    def _update_line(self, given: GamObject, at: str) -> GamObject:
         """The whole line item as it shall be: what is left out is gone."""
         if "id" not in given:
             raise required(f"{at}.id")
@@ -162,7 +162,7 @@ class SandboxProposals:
         self._check_delivered(after, at)
         return self.save_line(after)
 
-    def _editable(self, number: int, at: str) -> Thing:
+    def _editable(self, number: int, at: str) -> GamObject:
         """The proposal, open for edit. What is sold takes no more line items even then."""
         proposal = self._network.store.get(PROPOSALS, number)
         if proposal is None:
@@ -180,12 +180,12 @@ class SandboxProposals:
         if item and line["goal"]["units"] < self._line_items.impressions(item):
             raise line_error("CONTRACTED_UNITS_LESS_THAN_DELIVERED", f"{at}.goal.units")
 
-    def save(self, proposal: Thing) -> Thing:
+    def save(self, proposal: GamObject) -> GamObject:
         proposal["lastModifiedDateTime"] = self.now()
         self._network.store.put(PROPOSALS, proposal["id"], proposal)
         return self.shown(proposal)
 
-    def line(self, number: int) -> Thing:
+    def line(self, number: int) -> GamObject:
         found = self._network.store.get(LINES, number)
         if found is None:
             raise dangling(str(number), field="proposalLineItemId")
@@ -194,12 +194,12 @@ class SandboxProposals:
     def remove_line(self, number: int) -> None:
         self._network.store.remove(LINES, number)
 
-    def save_line(self, line: Thing) -> Thing:
+    def save_line(self, line: GamObject) -> GamObject:
         line["lastModifiedDateTime"] = self.now()
         self._network.store.put(LINES, line["id"], line)
         return self.shown_line(line)
 
-    def shown(self, proposal: Thing) -> Thing:
+    def shown(self, proposal: GamObject) -> GamObject:
         """Start and end are those of its line items."""
         lines = [line for line in self.lines(proposal) if not line["isArchived"]]
         if not lines:
@@ -213,7 +213,7 @@ class SandboxProposals:
             ),
         }
 
-    def shown_line(self, line: Thing) -> Thing:
+    def shown_line(self, line: GamObject) -> GamObject:
         """With its status and stats in the ad server, once it is there."""
         if not (number := line.get("dfpLineItemId")):
             return line
@@ -223,7 +223,7 @@ class SandboxProposals:
         item = self._line_items.get(name)
         return {**line, "computedStatus": item["status"]}
 
-    def columns(self) -> dict[str, Callable[[Thing], Any]]:
+    def columns(self) -> dict[str, Callable[[GamObject], Any]]:
         """https://developers.google.com/ad-manager/api/reference/v202608/ProposalService#getProposalsByStatement."""
         return {
             "id": lambda thing: thing["id"],
@@ -236,7 +236,7 @@ class SandboxProposals:
             "lastModifiedDateTime": lambda thing: from_soap(thing["lastModifiedDateTime"], ""),
         }
 
-    def line_columns(self) -> dict[str, Callable[[Thing], Any]]:
+    def line_columns(self) -> dict[str, Callable[[GamObject], Any]]:
         return {
             "id": lambda thing: thing["id"],
             "name": lambda thing: thing["name"],
@@ -257,9 +257,9 @@ def _start(line: Mapping[str, Any], at: str) -> Any:
     return from_soap(line["startDateTime"], f"{at}.startDateTime")
 
 
-def _marketplace(before: Mapping[str, Any], given: Mapping[str, Any]) -> Thing:
+def _marketplace(before: Mapping[str, Any], given: Mapping[str, Any]) -> GamObject:
     """A comment can be written; the buyer stays who it is."""
-    info: Thing = {**before["marketplaceInfo"]}
+    info: GamObject = {**before["marketplaceInfo"]}
     if given.get("buyerAccountId", info["buyerAccountId"]) != info["buyerAccountId"]:
         raise refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
     if "marketplaceComment" in given:

@@ -15,7 +15,7 @@ from typing import Any
 from seil.sandbox.admanager import targeting as rest
 from seil.sandbox.admanager.associations import Entity, check_custom_fields, check_labels
 from seil.sandbox.admanager.errors import AdManagerApiError, dangling, required
-from seil.sandbox.admanager.network import SandboxNetwork, Thing
+from seil.sandbox.admanager.network import GamObject, SandboxNetwork
 
 _REFERENCES = {
     "targetedLocations": "geoTargets",
@@ -106,9 +106,11 @@ def check_field_values(
         check_custom_fields(network, {"customFieldValues": values}, at, on)
 
 
-def rest_targeting(network: SandboxNetwork, given: Mapping[str, Any]) -> Thing:
+def rest_targeting(network: SandboxNetwork, given: Mapping[str, Any]) -> GamObject:
     """Inventory, places, keys and segments; the rest is kept with the proposal alone."""
-    found: Thing = {"inventoryTargeting": _inventory(network, given.get("inventoryTargeting", {}))}
+    found: GamObject = {
+        "inventoryTargeting": _inventory(network, given.get("inventoryTargeting", {}))
+    }
     if places := given.get("geoTargeting"):
         found["geoTargeting"] = {
             f"{kind}Geos": [
@@ -123,8 +125,8 @@ def rest_targeting(network: SandboxNetwork, given: Mapping[str, Any]) -> Thing:
     return found
 
 
-def _inventory(network: SandboxNetwork, given: Mapping[str, Any]) -> Thing:
-    found: Thing = {}
+def _inventory(network: SandboxNetwork, given: Mapping[str, Any]) -> GamObject:
+    found: GamObject = {}
     for member in ("targetedAdUnits", "excludedAdUnits"):
         found[member] = [
             {
@@ -149,8 +151,8 @@ def _conjunctions(criteria: Mapping[str, Any]) -> Iterator[list[Mapping[str, Any
             yield from _conjunctions(child)
 
 
-def _clause(network: SandboxNetwork, leaves: Sequence[Mapping[str, Any]]) -> Thing:
-    clause: Thing = {}
+def _clause(network: SandboxNetwork, leaves: Sequence[Mapping[str, Any]]) -> GamObject:
+    clause: GamObject = {}
     for leaf in leaves:
         negative = leaf.get("operator") in ("IS_NOT", "NOT_EQUALS")
         if "keyId" in leaf:
@@ -172,7 +174,7 @@ def _names(network: SandboxNetwork, leaf: Mapping[str, Any], field: str) -> list
     return [network.name(_REFERENCES[field], number) for number in leaf.get(field, [])]
 
 
-def _field_value(network: SandboxNetwork, given: Mapping[str, Any]) -> Thing:
+def _field_value(network: SandboxNetwork, given: Mapping[str, Any]) -> GamObject:
     name = network.name("customFields", given["customFieldId"])
     if "customFieldOptionId" in given:
         return {"customField": name, "value": {"dropdownValue": given["customFieldOptionId"]}}

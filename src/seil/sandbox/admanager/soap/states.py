@@ -15,10 +15,10 @@ from typing import Any, TypeAlias
 from seil.sandbox.admanager.errors import AdManagerApiError, not_applicable
 from seil.sandbox.admanager.life_cycle import RUNNING
 
-Given: TypeAlias = Mapping[str, Any]
-Rule: TypeAlias = Callable[[Given, Sequence[Given]], bool]
+ProposalValues: TypeAlias = Mapping[str, Any]
+Rule: TypeAlias = Callable[[ProposalValues, Sequence[ProposalValues]], bool]
 """Of a proposal and its line items."""
-LineRule: TypeAlias = Callable[[Given, Given], bool]
+LineRule: TypeAlias = Callable[[ProposalValues, ProposalValues], bool]
 """Of a proposal line item and its proposal."""
 
 READ_ONLY = frozenset(
@@ -110,53 +110,53 @@ class LineNeed:
     kind: str = "ProposalLineItemActionError"
 
 
-def is_open(proposal: Given) -> bool:
+def is_open(proposal: ProposalValues) -> bool:
     """Open for edit: what is served can be changed."""
     return bool(proposal["marketplaceInfo"]["hasLocalVersionEdits"])
 
 
-def was_sent(proposal: Given) -> bool:
+def was_sent(proposal: ProposalValues) -> bool:
     return "marketplaceId" in proposal["marketplaceInfo"]
 
 
-def is_reserved(lines: Sequence[Given]) -> bool:
+def is_reserved(lines: Sequence[ProposalValues]) -> bool:
     return any(line["reservationStatus"] in _RESERVED for line in lines)
 
 
-def check_action(action: str, proposal: Given, lines: Sequence[Given]) -> None:
+def check_action(action: str, proposal: ProposalValues, lines: Sequence[ProposalValues]) -> None:
     for need in PROPOSAL_ACTIONS[action]:
         if not need.holds(proposal, lines):
             raise refused(need.kind, need.reason, proposal)
 
 
-def check_line_action(action: str, line: Given, proposal: Given) -> None:
+def check_line_action(action: str, line: ProposalValues, proposal: ProposalValues) -> None:
     for need in LINE_ACTIONS[action]:
         if not need.holds(line, proposal):
             raise refused(need.kind, need.reason, line)
 
 
-def allows(action: str, line: Given, proposal: Given) -> bool:
+def allows(action: str, line: ProposalValues, proposal: ProposalValues) -> bool:
     return all(need.holds(line, proposal) for need in LINE_ACTIONS[action])
 
 
-def refused(kind: str, reason: str, thing: Given) -> AdManagerApiError:
+def refused(kind: str, reason: str, thing: ProposalValues) -> AdManagerApiError:
     message = f"{thing.get('name')} ({thing.get('id')}): {reason.lower().replace('_', ' ')}"
     return not_applicable(kind, message, reason=reason)
 
 
-def _negotiation(proposal: Given) -> str:
+def _negotiation(proposal: ProposalValues) -> str:
     return str(proposal["marketplaceInfo"]["negotiationStatus"])
 
 
-def _unarchived(lines: Sequence[Given]) -> list[Given]:
+def _unarchived(lines: Sequence[ProposalValues]) -> list[ProposalValues]:
     return [line for line in lines if not line["isArchived"]]
 
 
-def _runs(line: Given) -> bool:
+def _runs(line: ProposalValues) -> bool:
     return line.get("computedStatus") in RUNNING
 
 
-def _is_paused(line: Given) -> bool:
+def _is_paused(line: ProposalValues) -> bool:
     return line.get("computedStatus") in _PAUSED
 
 

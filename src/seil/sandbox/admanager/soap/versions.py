@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from seil.sandbox.admanager.network import Thing, public
+from seil.sandbox.admanager.network import GamObject, public
 from seil.sandbox.admanager.soap.proposals import SandboxProposals
 from seil.sandbox.admanager.soap.states import (
     FREE_FIELDS,
@@ -29,22 +29,22 @@ class Versions:
     def __init__(self, proposals: SandboxProposals) -> None:
         self._proposals = proposals
 
-    def publish(self, proposal: Thing, *, accepted: bool = False) -> None:
+    def publish(self, proposal: GamObject, *, accepted: bool = False) -> None:
         """Keeps what the buyer sees from now on; `accepted`: by both."""
         kept = {"proposal": public(proposal), "lines": self._proposals.lines(proposal)}
         proposal[_PUBLISHED] = copy.deepcopy(kept)
         if accepted:
             proposal[_ACCEPTED] = copy.deepcopy(kept)
 
-    def of_buyer(self, proposal: Mapping[str, Any]) -> Thing:
+    def of_buyer(self, proposal: Mapping[str, Any]) -> GamObject:
         """The proposal as the buyer sees it, its line items too: edits are gone."""
         return self._restore(proposal, proposal[_PUBLISHED])
 
-    def of_both(self, proposal: Mapping[str, Any]) -> Thing:
+    def of_both(self, proposal: Mapping[str, Any]) -> GamObject:
         """The proposal as both accepted it last: a renegotiation is gone."""
         return self._restore(proposal, proposal[_ACCEPTED])
 
-    def edits(self, proposal: Thing) -> tuple[frozenset[str], frozenset[str]]:
+    def edits(self, proposal: GamObject) -> tuple[frozenset[str], frozenset[str]]:
         """The fields that differ from what both accepted: of the seller alone, of both sides."""
         before = proposal[_ACCEPTED]
         fields = _changed(before["proposal"], public(proposal), _IGNORED)
@@ -52,14 +52,14 @@ class Versions:
         own = (fields & FREE_FIELDS) | (lines & SELLER_LINE_FIELDS)
         return own, (fields - FREE_FIELDS) | (lines - SELLER_LINE_FIELDS)
 
-    def _line_edits(self, before: list[Thing], after: list[Thing]) -> frozenset[str]:
+    def _line_edits(self, before: list[GamObject], after: list[GamObject]) -> frozenset[str]:
         known = {line["id"]: line for line in before}
         if known.keys() != {line["id"] for line in after}:
             return frozenset({"proposalLineItems"})
         changes = (_changed(known[line["id"]], line, _IGNORED_IN_LINES) for line in after)
         return frozenset().union(*changes)
 
-    def _restore(self, proposal: Mapping[str, Any], version: Mapping[str, Any]) -> Thing:
+    def _restore(self, proposal: Mapping[str, Any], version: Mapping[str, Any]) -> GamObject:
         now = {line["id"]: line for line in self._proposals.lines(proposal)}
         for number in now.keys() - {line["id"] for line in version["lines"]}:
             self._proposals.remove_line(number)
@@ -68,13 +68,13 @@ class Versions:
             kept = {k: v for k, v in line.items() if k not in _PAUSE}
             pause = {k: v for k, v in now.get(line["id"], line).items() if k in _PAUSE}
             self._proposals.save_line({**kept, **pause})
-        restored: Thing = copy.deepcopy(version["proposal"])
+        restored: GamObject = copy.deepcopy(version["proposal"])
         if _ACCEPTED in proposal:
             restored[_ACCEPTED] = proposal[_ACCEPTED]
         restored[_PUBLISHED] = copy.deepcopy(dict(version))
         return restored
 
 
-def _changed(before: Thing, after: Thing, ignored: Iterable[str]) -> frozenset[str]:
+def _changed(before: GamObject, after: GamObject, ignored: Iterable[str]) -> frozenset[str]:
     names = (before.keys() | after.keys()).difference(ignored)
     return frozenset(name for name in names if before.get(name) != after.get(name))
