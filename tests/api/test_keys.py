@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import httpx
 import jwt
 import pytest
+from tests.limits import HANGS
 
 from seil.api.keys import KeysUnavailableError, RemoteKeys
 from seil.sandbox.issuer.issuer import Issuer
@@ -197,7 +198,7 @@ async def test_old_keys_are_used_while_a_slow_issuer_is_asked(
     first = asyncio.create_task(remote.key(key["kid"]))
     await asyncio.sleep(0)
 
-    assert await asyncio.wait_for(remote.key(key["kid"]), 5)
+    assert await asyncio.wait_for(remote.key(key["kid"]), HANGS)
     assert not first.done()
     go_on.set()
     assert await first
@@ -316,7 +317,7 @@ async def test_an_issuer_that_never_ends_is_left(
         async with httpx.AsyncClient() as client:
             remote = RemoteKeys(url, client)
             with pytest.raises(KeysUnavailableError):
-                await asyncio.wait_for(remote.check(), 60)
+                await asyncio.wait_for(remote.check(), HANGS)
             await remote.close()
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import httpx
 from tests.api.deployments import StandIns, local_settings, served
+from tests.limits import HANGS, LATER, until
 
 from seil.sandbox.admanager.faults import AdManagerFault
 from seil.sandbox.admanager.seed import ADVERTISER_ID, TRAFFICKER_ID
@@ -21,13 +21,13 @@ ORDER = {"name": "Summer", "advertiserId": ADVERTISER_ID, "traffickerId": TRAFFI
 
 
 def test_stop_keeps_the_outcome_of_a_call_that_nobody_waits_for_any_more(tmp_path: Path) -> None:
-    slow = AdManagerFault(method="POST", path="orders", delay=2)
+    slow = AdManagerFault(method="POST", path="orders", delay=LATER)
     with AdManagerServer(tmp_path / "admanager", faults=(slow,)) as s:
         found = StandIns(s.url, "http://127.0.0.1:9", s.service_account_key, s.network_code)
         with ThreadPoolExecutor(1) as caller:
             with served(local_settings(tmp_path, found), grace=1) as url:
                 asked = caller.submit(_ordered, url)
-                _until_claimed(tmp_path)
+                until(lambda: _request(tmp_path))
             answer = asked.result()
 
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (502, "EC50206")
@@ -42,13 +42,7 @@ def _ordered(url: str) -> httpx.Response:
     token = httpx.post(f"{url}/oauth2/token", data=form, auth=secret).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "k-1"}
     body = {"orders": [ORDER]}
-    return httpx.post(f"{url}/v1/gam/order", json=body, headers=headers, timeout=20)
-
-
-def _until_claimed(folder: Path) -> None:
-    pause = threading.Event()
-    while _request(folder) is None:
-        pause.wait(0.02)
+    return httpx.post(f"{url}/v1/gam/order", json=body, headers=headers, timeout=HANGS)
 
 
 def _request(folder: Path) -> tuple[str, str] | None:

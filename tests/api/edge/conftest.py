@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.limits import HANGS
 
 from seil.api.calls import Answer, ServiceCall
 from seil.api.edge.app import EdgeOptions, build_edge
@@ -63,7 +64,9 @@ def downstream() -> Downstream:
 
 @pytest.fixture
 def build(issuer: Issuer, downstream: Downstream) -> Build:
-    def made(*, timeout: float = 5, failures: int = 5, pause: float = 30, **options: Any) -> Edge:
+    def made(
+        *, timeout: float = HANGS, failures: int = 5, pause: float = 30, **options: Any
+    ) -> Edge:
         limits = Limits(timeout=timeout, failures=failures, pause=pause)
         app = build_edge(
             Verifier(Expected(issuer.url), issuer),

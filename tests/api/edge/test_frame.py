@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.api.edge.conftest import READ, WRITE, Build, Downstream, Edge
+from tests.limits import HANGS, HELD, SOON
 
 from seil.api.calls import Answer, Fault, ServiceCall
 
@@ -321,11 +322,11 @@ async def test_a_services_refusal_is_handed_on(
 
 async def test_a_slow_service_is_given_up(build: Build, downstream: Downstream) -> None:
     async def slow(_call: ServiceCall) -> Answer:
-        await asyncio.sleep(30)
+        await asyncio.sleep(HELD)
         raise AssertionError
 
     downstream.reply = slow
-    edge = build(timeout=0.1)
+    edge = build(timeout=SOON)
     answer = await edge.send("GET", ORDER)
 
     assert answer.status_code == 504
@@ -353,7 +354,7 @@ async def test_a_check_that_takes_long_holds_nobody_else_up(build: Build) -> Non
     go_on = threading.Event()
 
     def slow() -> None:
-        assert go_on.wait(10)
+        assert go_on.wait(HANGS)
 
     edge = build(checks={"gam": slow})
     ready = asyncio.create_task(edge.client.get("/readyz"))

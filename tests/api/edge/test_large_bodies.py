@@ -14,6 +14,7 @@ from fastapi import APIRouter
 from pydantic import AfterValidator, create_model
 from starlette.responses import Response
 from tests.api.edge.conftest import READ, WRITE, Downstream, Edge
+from tests.limits import HANGS
 
 from seil.api.calls import Answer, Fault, ServiceCall
 from seil.api.edge import bodies
@@ -67,7 +68,7 @@ class Work:
     def hold(self, value: Any) -> Any:
         self.order.append(str(value)[:2])
         self.begun.set()
-        self.ended_in_time = self.may_end.wait(30)
+        self.ended_in_time = self.may_end.wait(HANGS)
         return value
 
     def router(self, _dispatch: Dispatch) -> APIRouter:
@@ -103,7 +104,7 @@ async def test_others_are_answered_meanwhile(
         transport=httpx.ASGITransport(app), base_url="http://edge.test", headers=bearer
     ) as client:
         slow = asyncio.create_task(client.request(method, path, json=body))
-        assert await asyncio.to_thread(work.begun.wait, 30)
+        assert await asyncio.to_thread(work.begun.wait, HANGS)
         other = await client.get("/healthz")
         work.may_end.set()
         found = await slow
@@ -127,7 +128,7 @@ async def several(issuer: Issuer, work: Work) -> AsyncIterator[Callable[[str, st
 
         try:
             first = send("a", "a1")
-            assert await asyncio.to_thread(work.begun.wait, 30)
+            assert await asyncio.to_thread(work.begun.wait, HANGS)
             yield send
         finally:
             work.may_end.set()

@@ -16,6 +16,7 @@ import pytest
 from pydantic import BaseModel
 from tests.api.services.conftest import MakeStore
 from tests.issuers import Clock
+from tests.limits import HANGS
 
 from seil.admanager.calls import before_effect
 from seil.admanager.models import CreatedOrder, CreateOrder, GetOrder, Order
@@ -319,13 +320,13 @@ def test_request_that_is_still_running_is_refused(keys: SqliteStore) -> None:
 
     def handler(request: CreateOrder) -> CreatedOrder:
         inside.set()
-        assert go_on.wait(10)
+        assert go_on.wait(HANGS)
         return created(request)
 
     service = Service("gam", [(gam.CREATE_ORDER, handler)], keys)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(service.run, CREATE)
-        assert inside.wait(10)
+        assert inside.wait(HANGS)
         second = service.run(CREATE)
         go_on.set()
         assert first.result().code == 200
