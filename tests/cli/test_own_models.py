@@ -49,3 +49,17 @@ def test_the_page_shows_what_a_replacement_without_a_column_is_told(seil: Seil, 
     refused = seil("build")
     assert refused.code == 2
     assert shown.strip() in refused.err
+
+
+def test_a_table_whose_model_is_gone_is_named_until_it_is_dropped(seil: Seil, own: Path) -> None:
+    assert seil("build").code == 0
+    (own / "account_totals.sql").unlink()
+    (own / "account_totals.yml").unlink()
+    for _ in range(2):
+        assert "account_totals: its model is gone" in seil("build").out
+    assert seil("query", "--csv", "SELECT count(*) AS n FROM account_totals").out == "n\n0\n"
+    assert "no model builds account_totals any more" in seil("doctor").out
+    assert json.loads(seil("build", "--json").out)["removed"] == ["account_totals"]
+    assert "its model is gone" not in seil("build", "--drop-removed").out
+    assert seil("query", "SELECT * FROM account_totals").code == 2
+    assert "any more" not in seil("doctor").out

@@ -133,6 +133,8 @@ def _journal(site: Site) -> Iterator[Check]:
 
 
 def _warehouse(site: Site) -> Iterator[Check]:
+    from seil.modeling.removed import removed_tables
+
     url = site.settings.warehouse.url
     if not site.has_warehouse:
         yield Check("warehouse", "ok", f"{url}, to be made by the first run")
@@ -140,6 +142,9 @@ def _warehouse(site: Site) -> Iterator[Check]:
     with site.warehouse(read_only=True) as warehouse:
         current = len(warehouse.tables("salesforce"))
         yield Check("warehouse", "ok", f"{url}, {current:,} objects loaded")
+        if removed := removed_tables(warehouse, site.models):
+            detail = f"no model builds {', '.join(removed)} any more"
+            yield Check("models", "warn", detail, "drop what is left: `seil build --drop-removed`")
 
 
 def _org(site: Site) -> Iterator[Check]:

@@ -307,7 +307,7 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
     "seil.extract/1": ("seil extract", {"flows": list[Flow]}),
     "seil.ingest/1": ("seil ingest", {"imported": list[ImportResult], "files": list[FileTakenIn]}),
     "seil.load/1": ("seil load", {"objects": list[ObjectLoaded]}),
-    "seil.build/1": ("seil build", {"tables": list[TableBuilt]}),
+    "seil.build/1": ("seil build", {"tables": list[TableBuilt], "removed": list[str]}),
     "seil.build-plan/1": ("seil build --explain", {"tables": list[TablePlanned]}),
     "seil.rebuild/1": (
         "seil rebuild",

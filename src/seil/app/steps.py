@@ -152,10 +152,19 @@ def load(
 
 
 def build(
-    site: Site, tables: Sequence[str] = (), *, full: bool = False, progress: Progress = SILENT
+    site: Site,
+    tables: Sequence[str] = (),
+    *,
+    full: bool = False,
+    without_removed: bool = False,
+    progress: Progress = SILENT,
 ) -> tuple[BuildReport, Publication]:
-    """Brings tables up to date with the current records, and tests them; none named: all."""
+    """Brings tables up to date with the current records, and tests them; none named: all.
+
+    `without_removed` drops the tables whose model is gone first.
+    """
     from seil.modeling.build import build as build_tables
+    from seil.modeling.removed import drop_removed
     from seil.sf_to_dw.lock import run_lock
 
     with (
@@ -163,6 +172,8 @@ def build(
         run_lock(site.lake),
     ):
         with site.warehouse() as warehouse:
+            if without_removed:
+                drop_removed(warehouse, site.models)
             report = build_tables(
                 warehouse,
                 site.models,

@@ -163,7 +163,8 @@ def build_planned(call: Call, plans: Sequence[ModelPlan]) -> None:
 
 def built(call: Call, report: BuildReport) -> None:
     if call.json:
-        body = {"tables": [documents.table_document(table) for table in report.tables]}
+        tables = [documents.table_document(table) for table in report.tables]
+        body = {"tables": tables, "removed": report.removed}
         call.answer("seil.build/1", body)
         return
     rows = sum(table.rows for table in report.tables)
@@ -194,6 +195,9 @@ def built(call: Call, report: BuildReport) -> None:
             if failure.level == "error" or table.mode != "unchanged":
                 style = "red" if failure.level == "error" else ""
                 output.line(f"  {failure.level}: {failure.brief}", style=style)
+    for name in report.removed:
+        drop = "`seil build --drop-removed` drops it"
+        output.line(f"  {name}: its model is gone, the table stays as it was; {drop}")
     notes = Counter(note for table in report.tables for note in table.notes)
     for note, count in notes.items():
         output.line(f"  {note} (by {count:,} tables)" if count > 1 else f"  {note}", style="dim")

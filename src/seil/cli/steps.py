@@ -105,15 +105,16 @@ def load(
 
 def build(
     call: Call,
-    tables: Annotated[
-        list[str] | None, typer.Argument(help="Tables; default: all sixteen.")
-    ] = None,
+    tables: Annotated[list[str] | None, typer.Argument(help="Tables; default: all.")] = None,
     *,
     full: Annotated[
         bool, typer.Option("--full", help="Every row, not only those that changes reach.")
     ] = False,
     explained: Annotated[
         bool, typer.Option("--explain", help="Say what would be built and why; build nothing.")
+    ] = False,
+    without_removed: Annotated[
+        bool, typer.Option("--drop-removed", help="Drop the tables whose model is gone.")
     ] = False,
 ) -> int:
     """Bring the tables up to date with the current records, and test them."""
@@ -122,7 +123,13 @@ def build(
             reports.build_planned(call, steps.explain(site, tables or (), full=full))
             return 0
         with shown_progress(call) as progress:
-            report, copy = steps.build(site, tables or (), full=full, progress=progress)
+            report, copy = steps.build(
+                site,
+                tables or (),
+                full=full,
+                without_removed=without_removed,
+                progress=progress,
+            )
         reports.built(call, report)
         _show_copy(call, copy)
     return 0 if report.ok and copy.ok else UNBALANCED

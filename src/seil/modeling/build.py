@@ -21,6 +21,7 @@ from seil.events.envelope import Event
 from seil.events.file_events import event_id
 from seil.modeling.model import Model, Models
 from seil.modeling.plan import BuildMode, ModelPlan, new_planner
+from seil.modeling.removed import removed_tables
 from seil.modeling.tests import TestFailure, TestInputs, failing_tests, passing_tests
 from seil.modeling.work import Work
 from seil.observe.progress import SILENT, Progress, Step
@@ -69,12 +70,15 @@ class TableBuild:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """`loads` is how many loaded files the tables hold, the last at `last_loaded_at`."""
+    """`loads` is how many loaded files the tables hold, the last at `last_loaded_at`; `removed` are
+    the tables that are there without a model.
+    """
 
     build_id: str
     tables: tuple[TableBuild, ...]
     loads: int = 0
     last_loaded_at: datetime | None = None
+    removed: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -295,7 +299,8 @@ class _Build:
 
     def _record(self, tables: tuple[TableBuild, ...], recorder: Recorder) -> BuildReport:
         totals = self.warehouse.bookkeeping.load_totals()
-        report = BuildReport(self._build_id, tables, totals.files, totals.last_loaded_at)
+        removed = removed_tables(self.warehouse, self.models)
+        report = BuildReport(self._build_id, tables, totals.files, totals.last_loaded_at, removed)
         recorder.record_builds(
             [
                 BuildRow(

@@ -254,6 +254,12 @@ class Bookkeeping(Protocol):
         """By table."""
         ...
 
+    def built_tables(self) -> frozenset[str]:
+        """Tables of the default schema that a build made and that are there, whatever the models
+        are now.
+        """
+        ...
+
     def pending_events(self) -> list[Event]:
         """Committed and not known to be published, in the order they were recorded."""
         ...

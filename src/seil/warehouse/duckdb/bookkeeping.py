@@ -123,6 +123,10 @@ class EmbeddedBookkeeping:
     def built_versions(self) -> Mapping[str, BuiltVersion]:
         return changes.built_versions(self.database)
 
+    def built_tables(self) -> frozenset[str]:
+        rows = self._rows("SELECT DISTINCT table_name FROM seil.builds WHERE state = 'built'")
+        return frozenset(row["table_name"] for row in rows) & set(self.database.tables(""))
+
     def pending_events(self) -> list[Event]:
         if OUTBOX.name not in self.database.tables(OUTBOX.schema):
             return []
