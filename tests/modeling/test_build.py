@@ -166,8 +166,9 @@ def test_broken_tests_name_the_rows(
             "relationships(word to words.w) is broken by 1 row(s): id = d, word = nine",
         ),
         (
-            "relationships: {to: nowhere, field: w}",
-            "relationships(word to nowhere.w) cannot be checked: there is no table nowhere yet",
+            "relationships: {to: salesforce.quote, field: id}",
+            "relationships(word to salesforce.quote.id) cannot be checked:"
+            " there is no table salesforce.quote yet",
         ),
         (
             "expression: word <> 'nine'",
