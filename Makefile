@@ -102,7 +102,7 @@ bench: $(UV) ## Measure every step against references; BENCH names some, and opt
 
 docs: .venv/.installed .venv-docs/.installed ## Build the docs into build/docs, a site that needs no server
 	$(RUN) python -m docs._site.pages
-	for page in docs/diagrams/*.d2; do .venv-docs/bin/d2 --omit-version --layout elk -t 0 $$page $${page%.d2}.svg; done
+	for page in docs/diagrams/*.d2; do .venv-docs/bin/d2 --omit-version --layout elk --pad 20 -t 0 $$page $${page%.d2}.svg; done
 	.venv-docs/bin/sphinx-build -q -W --keep-going -c docs/_site docs build/docs
 	@echo "Open build/docs/index.html"
 

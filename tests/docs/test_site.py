@@ -51,6 +51,8 @@ def test_a_diagram_is_drawn_from_its_source(tmp_path: Path, source: Path) -> Non
         "--omit-version",
         "--layout",
         "elk",
+        "--pad",
+        "20",
         "-t",
         "0",
         source,

@@ -167,8 +167,7 @@ def test_broken_tests_name_the_rows(
         ),
         (
             "relationships: {to: salesforce.quote, field: id}",
-            "relationships(word to salesforce.quote.id) cannot be checked:"
-            " there is no table salesforce.quote yet",
+            "relationships(word to salesforce.quote.id) cannot be checked: there is no table",
         ),
         (
             "expression: word <> 'nine'",
@@ -187,7 +186,7 @@ def test_a_warning_is_reported_and_the_table_is_built(
     report = build(warehouse, models, tables=["base", "words"])
     assert report.ok
     table = next(table for table in report.tables if table.table == "base")
-    assert f"base: {message}" in [str(failure) for failure in table.warnings]
+    assert any(str(warning).startswith(f"base: {message}") for warning in table.warnings)
 
 
 def test_up_to_five_rows_are_named_of_all_that_break(warehouse: Warehouse, own: Any) -> None:
