@@ -17,6 +17,9 @@ html_theme = "furo"
 html_title = "SEIL"
 html_show_copyright = False
 html_copy_source = False
+# They are fetched, which a browser refuses for a file.
+html_show_search_summary = False
+highlight_language = "none"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 myst_enable_extensions = ["colon_fence"]

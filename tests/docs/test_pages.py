@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from docs._site.pages import DOCS, pages
 
 PAGES = pages()
+ROOT = DOCS.parent
+OUTSIDE_THE_SITE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+WRITTEN = [*OUTSIDE_THE_SITE, *sorted(DOCS.glob("*.md"))]
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_generated_page_says_what_the_code_says(path: str) -> None:
     assert (DOCS / path).read_text("utf-8") == PAGES[path], "run `make docs`"
+
+
+@pytest.mark.parametrize("page", OUTSIDE_THE_SITE, ids=lambda page: page.name)
+def test_a_link_outside_the_site_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
+def test_a_target_of_make_that_a_page_names_is_there(page: Path) -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = re.findall(r"(?:`|^    )make ([a-z][\w-]*)", page.read_text("utf-8"), re.MULTILINE)
+    assert set(named) <= targets
+
+
+def test_the_first_page_of_the_repository_links_every_page() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    pages = [page.name for page in DOCS.glob("*.md") if page.name != "index.md"]
+    assert [name for name in pages if f"(docs/{name})" not in readme] == []
