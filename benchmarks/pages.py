@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from benchmarks.org import base_org
-from seil.catalog.fields import described_field, packaged_fields
+from seil.catalog.fields import describe_field, packaged_fields
 from seil.salesforce.schema import described_schema
 from seil.sandbox.salesforce.csv_text import Dialect, LineFile, line_sql
 from seil.sandbox.salesforce.store import OrgStore
@@ -50,7 +50,7 @@ _NARROW: Sequence[tuple[str, str, str]] = (
 
 def narrow_pages(folder: Path, rows: int, page_rows: int) -> Path:
     """Accounts of 25 columns."""
-    fields = [described_field(name, kind) for name, kind, _ in _NARROW]
+    fields = [describe_field(name, kind) for name, kind, _ in _NARROW]
     columns = [SelectedColumn((name,), kind, f"({value})") for name, kind, value in _NARROW]
     lines = LineFile(folder / "body", folder / "index")
     folder.mkdir(parents=True)

@@ -104,7 +104,7 @@ def test_log_lines_are_json_with_the_correlation_id(
 def test_event_that_is_no_call_is_400(techone: Client, event: Any) -> None:
     found = techone(event, None)
     assert codes(found) == (400, ["EC40001"])
-    assert "The event is no call" in found["errors"][0]["message"]
+    assert "The event is not a call" in found["errors"][0]["message"]
 
 
 def test_operation_of_another_system_is_404(techone: Client) -> None:

@@ -97,7 +97,7 @@ def test_refusal_of_lambda_is_down_and_asked_once(
     lambda_api: LambdaApi, error: str, status: int
 ) -> None:
     lambda_api.replies = [Reply(error=error, status=status), Reply(OK.to_json())]
-    with pytest.raises(DownstreamDownError, match=f"Lambda says {error}") as caught:
+    with pytest.raises(DownstreamDownError, match=f"Lambda answered {error}") as caught:
         called()
     assert len(lambda_api.invoked) == 1
     assert caught.value.reached is (status >= 500)
@@ -116,7 +116,7 @@ def test_throttled_reading_is_repeated_by_the_edge_and_no_effect_is(
 def test_function_that_broke_is_down_and_tells_no_trace(lambda_api: LambdaApi) -> None:
     broken = {"errorType": "KeyError", "errorMessage": "secret!", "stackTrace": ["secret!"]}
     lambda_api.replies = [Reply(broken, failed="Unhandled")]
-    with pytest.raises(DownstreamDownError, match="function of gam broke: KeyError") as caught:
+    with pytest.raises(DownstreamDownError, match="function of gam failed: KeyError") as caught:
         called()
     assert "secret!" not in str(caught.value)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from seil.catalog import load_catalog
-from seil.catalog.fields import described_field, packaged_fields, packaged_objects
+from seil.catalog.fields import describe_field, packaged_fields, packaged_objects
 from seil.salesforce.schema import described_schema
 
 FACTS = Path(__file__).parents[3] / "shared" / "facts"
@@ -118,10 +118,10 @@ def test_packaged_references_stay_inside_the_org_where_the_models_join() -> None
 
 def test_described_field_refuses_unknown_flags() -> None:
     with pytest.raises(ValueError, match="Size__c: unknown flags shiny"):
-        described_field("Size__c", "string", flags=["shiny"])
+        describe_field("Size__c", "string", flags=["shiny"])
 
 
 def test_described_field_takes_the_defaults_of_its_type() -> None:
-    entry = described_field("Big_Note__c", "textarea")
+    entry = describe_field("Big_Note__c", "textarea")
     assert (entry["length"], entry["byteLength"], entry["label"]) == (32768, 98304, "Big Note")
-    assert described_field("Net__c", "currency", scale=4)["scale"] == 4
+    assert describe_field("Net__c", "currency", scale=4)["scale"] == 4

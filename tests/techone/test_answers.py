@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seil.errors import RequestRejectedError, UnexpectedAnswerError
-from seil.techone.answers import credit_of, mask_secret, number_at_end, rate_of, unavailable
+from seil.techone.answers import credit_of, mask_secret, rate_of, trailing_number, transient_error
 
 ROW = {
     "MAJOR_CCY_CODE": "AUD",
@@ -40,9 +40,9 @@ MESSAGE = {"Code": "C", "NotificationType": "Information", "Message": "left=1597
     ],
 )
 def test_numbers_at_the_end(text: str, number: float) -> None:
-    found = number_at_end(text)
-    assert found == number
-    assert str(found)[0] != "-" or number < 0
+    parsed = trailing_number(text)
+    assert parsed == number
+    assert str(parsed)[0] != "-" or number < 0
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_numbers_at_the_end(text: str, number: float) -> None:
     ],
 )
 def test_what_is_no_number(text: str) -> None:
-    assert number_at_end(text) is None
+    assert trailing_number(text) is None
 
 
 @given(
@@ -90,17 +90,17 @@ def test_what_is_no_number(text: str) -> None:
 def test_every_amount_is_read_exactly(cents: int, grouped: bool, before: str) -> None:
     amount = Decimal(cents) / 100
     text = f"{amount:,.2f}" if grouped else f"{amount:.2f}"
-    found = number_at_end(f"{before}={text}")
-    assert found is not None
-    assert Decimal(repr(found)) == amount
+    number = trailing_number(f"{before}={text}")
+    assert number is not None
+    assert Decimal(repr(number)) == amount
 
 
 @given(st.text(alphabet="0123456789.,-+eE= _x", max_size=12))
 def test_a_number_is_the_one_that_stands_there_or_none(text: str) -> None:
-    found = number_at_end(f"={text}")
+    number = trailing_number(f"={text}")
     plain = text.rpartition("=")[2].strip()
-    if found is not None:
-        assert Decimal(repr(found)) == Decimal(plain.replace(",", ""))
+    if number is not None:
+        assert Decimal(repr(number)) == Decimal(plain.replace(",", ""))
         assert not re.search(r"[eE+_x]", plain)
 
 
@@ -122,21 +122,21 @@ _NO_AMOUNTS: tuple[object, ...] = (
 
 
 @pytest.mark.parametrize(
-    ("found", "reason"),
+    ("document", "reason"),
     [
         ({}, "it has no DataSet"),
         ({"DataSet": None}, "it has no DataSet"),
         ({"DataSet": {}}, "it has no DataSet"),
         ({"DataSet": []}, "DataSet has 0 rows, not one"),
         ({"DataSet": [ROW, ROW]}, "DataSet has 2 rows, not one"),
-        ({"DataSet": [1]}, "the rate is no object"),
+        ({"DataSet": [1]}, "the rate is not an object"),
         ({"DataSet": [{}]}, "the rate has no MAJOR_CCY_CODE, TRANS_CCY_CODE, START_DATEI"),
         ({"DataSet": [{**ROW, "END_DATEI": None}]}, "the rate has no END_DATEI"),
         ({"DataSet": [{**ROW, "END_DATEI": ""}]}, "the rate has no END_DATEI"),
         ({"DataSet": [{**ROW, "MAJOR_CCY_CODE": " "}]}, "the rate has no MAJOR_CCY_CODE"),
         ({"DataSet": [{**ROW, "START_DATEI": True}]}, "START_DATEI cannot be read"),
         *(
-            ({"DataSet": [{**ROW, "TRANS_CCY_CODE": code}]}, "the rate is not of AUD and USD")
+            ({"DataSet": [{**ROW, "TRANS_CCY_CODE": code}]}, "the rate is not between AUD and USD")
             for code in ("NZD", "AUD", "usd", 1, ["USD"])
         ),
         *(
@@ -145,9 +145,9 @@ _NO_AMOUNTS: tuple[object, ...] = (
         ),
     ],
 )
-def test_rates_of_another_shape(found: dict[str, Any], reason: str) -> None:
+def test_rates_of_another_shape(document: dict[str, Any], reason: str) -> None:
     with pytest.raises(UnexpectedAnswerError) as caught:
-        rate_of(found)
+        rate_of(document)
     assert caught.value.reason.startswith(reason)
 
 
@@ -157,7 +157,7 @@ def test_rates_of_another_shape(found: dict[str, Any], reason: str) -> None:
         (None, "it has no Messages"),
         ({}, "it has no Messages"),
         ([], "it has no Messages"),
-        ([1], "a message is no object"),
+        ([1], "a message is not an object"),
         ([{}], "a message has no Code, NotificationType, Message"),
         ([{**MESSAGE, "Message": None}], "a message has no Message"),
         ([{**MESSAGE, "Message": "left=a lot"}], "its message does not end in =<number>"),
@@ -224,7 +224,7 @@ def test_a_far_ends_words_are_kept_short() -> None:
     ],
 )
 def test_retry_after(header: str, low: float, high: float) -> None:
-    error = unavailable(httpx.Response(503, headers={"Retry-After": header}))
+    error = transient_error(httpx.Response(503, headers={"Retry-After": header}))
     assert error is not None
     assert error.retry_after is not None
     assert low <= error.retry_after <= high
@@ -233,7 +233,7 @@ def test_retry_after(header: str, low: float, high: float) -> None:
 def test_retry_after_as_a_date() -> None:
     # Made here, not when tests are collected: a slow run takes longer than ten minutes.
     header = format_datetime(datetime.now(UTC) + timedelta(hours=1))
-    error = unavailable(httpx.Response(503, headers={"Retry-After": header}))
+    error = transient_error(httpx.Response(503, headers={"Retry-After": header}))
     assert error is not None
     assert error.retry_after is not None
     assert 3000 <= error.retry_after <= 3600
@@ -241,6 +241,6 @@ def test_retry_after_as_a_date() -> None:
 
 @pytest.mark.parametrize("header", ["", "soon", "-1", "1e3", "inf"])
 def test_retry_after_that_says_nothing(header: str) -> None:
-    error = unavailable(httpx.Response(429, headers={"Retry-After": header}))
+    error = transient_error(httpx.Response(429, headers={"Retry-After": header}))
     assert error is not None
     assert error.retry_after is None

@@ -209,7 +209,7 @@ def test_nobody_there() -> None:
 @pytest.mark.parametrize("url", ["nonsense", "http://[::1", "ftp://127.0.0.1/"])
 def test_an_address_that_is_none_is_a_configuration_error(url: str) -> None:
     settings = TechOneSettings(base_url=url, token_url=url)
-    with TechOne(settings) as client, pytest.raises(ConfigurationError, match="is no address"):
+    with TechOne(settings) as client, pytest.raises(ConfigurationError, match="is not a URL"):
         client.rate(RATE)
 
 
@@ -381,7 +381,7 @@ def test_every_exchange_is_logged_once(stand_in: StandIn, caplog: pytest.LogCapt
         (200, b" " * (1 << 21), UnexpectedAnswerError, "over 1048576 bytes"),
         (400, {"Message": "DebtorNumber  is\nwrong"}, RequestRejectedError, "Number is wrong"),
         (422, b"<html>", RequestRejectedError, "422: Unprocessable"),
-        (403, {}, LoginError, "a new token is refused"),
+        (403, {}, LoginError, "it refuses a new token"),
         (408, b"", UnavailableError, "408"),
     ],
 )

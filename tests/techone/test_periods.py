@@ -45,7 +45,7 @@ def test_both_ends_are_days_that_it_holds(start: str, end: str) -> None:
     ids=["over", "ahead", "the wrong way round"],
 )
 def test_rate_of_another_day_is_not_found(start: str, end: str) -> None:
-    reason = f"no rate for 2026-11-30 .Australia/Sydney.: .* holds from {start} to {end}"
+    reason = f"no rate for 2026-11-30 .Australia/Sydney.: .* is valid from {start} to {end}"
     with pytest.raises(RequestRejectedError, match=reason) as caught:
         check_holds(rate(start, end), [date(2026, 11, 30)], SYDNEY)
     assert caught.value.status == 404
@@ -53,7 +53,7 @@ def test_rate_of_another_day_is_not_found(start: str, end: str) -> None:
 
 @pytest.mark.parametrize("text", ["soon", "30/11/2026", "2026-11-31", "/Date(1467986400000)/"])
 def test_day_that_cannot_be_read_is_unexpected(text: str) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="END_DATEI is no day"):
+    with pytest.raises(UnexpectedAnswerError, match="END_DATEI is not an ISO 8601 date"):
         check_holds(rate("2026-11-01", text), [date(2026, 11, 30)], SYDNEY)
 
 

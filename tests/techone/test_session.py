@@ -105,9 +105,13 @@ _NO_LIFETIMES: tuple[object, ...] = (
         (404, {}, "no access_token (404)"),
         (200, b"[" * 100_000, "no access_token (200)"),
         (200, ["t"], "no access_token (200)"),
-        (200, {"access_token": "t", "token_type": "mac"}, "its token is no Bearer token"),
+        (200, {"access_token": "t", "token_type": "mac"}, "its token is not a Bearer token"),
         *(
-            (200, {"access_token": "t", "expires_in": value}, "expires_in is no number of seconds")
+            (
+                200,
+                {"access_token": "t", "expires_in": value},
+                "expires_in is not a number of seconds",
+            )
             for value in _NO_LIFETIMES
         ),
     ],

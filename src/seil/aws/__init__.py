@@ -1,9 +1,9 @@
-"""What only AWS needs."""
+"""The Lambda handlers, and what only AWS needs."""
 
 from __future__ import annotations
 
 import os
 
-# Asking every installed package whether it has a plugin is a twentieth of a function's start:
+# pydantic's search for plugins in every installed package takes a twentieth of a cold start:
 # https://docs.pydantic.dev/latest/concepts/plugins/
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

@@ -23,7 +23,7 @@ def build(settings: Settings) -> Service:
 
 
 def _writable(settings: AdManagerSettings) -> AdManagerSettings:
-    """With a cache that can be written to: a function has its temporary folder only."""
+    """With the WSDL cache in the temporary folder, the only one a function can write to."""
     if settings.wsdl_cache != AdManagerSettings().wsdl_cache.resolve():
         return settings
     return settings.model_copy(update={"wsdl_cache": Path(tempfile.gettempdir()) / "seil-wsdl"})

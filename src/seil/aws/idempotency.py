@@ -1,4 +1,4 @@
-"""Idempotency keys in a DynamoDB table that all instances of a function share.
+"""Idempotency keys in a DynamoDB table, shared by all instances of a function.
 
 The table's key is `key` (text); `expires_at` is its TTL attribute.
 """
@@ -24,24 +24,23 @@ if TYPE_CHECKING:
 __all__ = ["DynamoStore", "request_store"]
 
 _SERVICE = "DynamoDB"
-# An item has 400 KB, its names included:
+# An item is at most 400 KB, attribute names included:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _LONGEST_PLAIN = 50_000
 _LONGEST_PACKED = 380_000
-_REFUSED = "ConditionalCheckFailedException"
-_LASTING = frozenset(
+_CONDITION_FAILED = "ConditionalCheckFailedException"
+_PERMANENT = frozenset(
     {"AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException"}
 )
 
 
 class DynamoStore:
-    """One conditional write claims a key, so that of many at once one gets it.
+    """A conditional write claims a key: of concurrent claims exactly one succeeds.
 
-    Whether an instance of a function lives nobody can see, but how long it can: a claim holds as
-    long as its function had left.
+    A claim is leased for the time its function had left, since nobody can see whether an instance
+    is still alive.
 
-    `age` is in seconds: DynamoDB removes older items when it likes to, so that a claim looks at
-    their time itself.
+    `age` is in seconds. DynamoDB deletes expired items late, so a claim checks their age itself.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class DynamoStore:
             ExpressionAttributeValues={":old": {"N": f"{now - self._age:.6f}"}},
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-        # The client sends a write again when the answer to it was lost: then the key is ours.
+        # boto3 retries a write whose response was lost: then the key is this call's own.
         if record is None or record["owner"]["S"] == owner:
             return Claim(KeyState.CLAIMED, fingerprint)
         return _claim(record, now)
@@ -88,7 +87,7 @@ class DynamoStore:
         self._update(
             key,
             "SET #state = :state, answer = :answer",
-            {":state": {"S": KeyState.DONE.value}, ":answer": _packed(answer)},
+            {":state": {"S": KeyState.DONE.value}, ":answer": _pack(answer)},
         )
 
     def doubt(self, key: str) -> None:
@@ -102,36 +101,38 @@ class DynamoStore:
             "update_item",
             Key={"key": {"S": key}},
             UpdateExpression=change,
-            # Without it an item that has expired would come back as half a one.
+            # Otherwise an update would recreate an expired item in part.
             ConditionExpression="attribute_exists(#key)",
             ExpressionAttributeNames={"#key": "key", "#state": "state"},
             ExpressionAttributeValues=dict(values),
         )
 
     def _request(self, operation: str, **parameters: Any) -> dict[str, Any] | None:
-        """Does it; where the condition does not hold: nothing, and what a put met there.
+        """None on success; where the condition fails, the existing item of a put, else {}.
 
         Raises ConfigurationError or UnavailableError.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            getattr(self._connected(), operation)(TableName=self._table, **parameters)
+            getattr(self._get_client(), operation)(TableName=self._table, **parameters)
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code == _REFUSED:
+            if code == _CONDITION_FAILED:
                 return cast("dict[str, dict[str, Any]]", error.response).get("Item", {})
-            raise self._failed(code) from error
+            raise self._error(code) from error
         except BotoCoreError as error:
-            raise self._failed(type(error).__name__) from error
+            raise self._error(type(error).__name__) from error
         return None
 
-    def _failed(self, code: str) -> SeilError:
-        if code in _LASTING:
-            return ConfigurationError([Problem(f"table {self._table}", f"DynamoDB says {code}")])
+    def _error(self, code: str) -> SeilError:
+        if code in _PERMANENT:
+            return ConfigurationError(
+                [Problem(f"table {self._table}", f"DynamoDB answered {code}")]
+            )
         return UnavailableError(_SERVICE, code, reached=False)
 
-    def _connected(self) -> DynamoDBClient:
+    def _get_client(self) -> DynamoDBClient:
         with self._lock:
             if self._client is None:
                 self._client = self._build()
@@ -140,28 +141,28 @@ class DynamoStore:
 
 def _claim(record: Mapping[str, Any], now: float) -> Claim:
     state = KeyState(record["state"]["S"])
-    # Without an end the claim is of an earlier version, whose functions have ended.
+    # A claim without `ends_at` was written by an earlier version, whose functions have ended.
     if state is KeyState.RUNNING and (
         "ends_at" not in record or now > float(record["ends_at"]["N"])
     ):
         state = KeyState.UNKNOWN
-    answer = record.get("answer")
-    first = _unpacked(answer) if answer else None
-    return Claim(state, record["fingerprint"]["S"], first)
+    attribute = record.get("answer")
+    answer = _unpack(attribute) if attribute else None
+    return Claim(state, record["fingerprint"]["S"], answer)
 
 
-def _packed(answer: Answer) -> Any:
-    """As an attribute; one that is still too long is not kept, only that there was one."""
+def _pack(answer: Answer) -> Any:
+    """A DynamoDB attribute. An answer too long even when compressed is replaced by an error."""
     text = json.dumps(answer.to_json())
     if len(text) <= _LONGEST_PLAIN:
         return {"S": text}
     content = zlib.compress(text.encode())
     if len(content) > _LONGEST_PACKED:
-        return _packed(too_long("the first request", "it could not be kept", effect=True))
+        return _pack(too_long("the first request", "it could not be stored", effect=True))
     return {"B": content}
 
 
-def _unpacked(attribute: Mapping[str, Any]) -> Answer:
+def _unpack(attribute: Mapping[str, Any]) -> Answer:
     text = zlib.decompress(attribute["B"]) if "B" in attribute else attribute["S"]
     return Answer.from_json(json.loads(text))
 

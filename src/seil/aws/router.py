@@ -35,15 +35,15 @@ __all__ = ["Router"]
 _log = logging.getLogger(__name__)
 
 _CURE = "set it with the function's environment"
-# Of an answer beside its body: status, headers, and the names of it all.
+# Bytes of an answer beside its body: status, headers and their JSON keys.
 _ENVELOPE = 8192
 
 
 class Router:
-    """The handler of `system`, built when the first event comes. It never raises.
+    """The handler of `system`, built at the first event. It never raises.
 
-    A request ends before the function is killed, with an envelope that says what is known of it.
-    `invoke` makes the way to the client function of the settings.
+    A request is answered in the contract's envelope before Lambda's timeout. `invoke` builds the
+    downstream from the settings; default: Lambda's Invoke.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Router:
     ) -> None:
         self._system = system
         self._routes = routes
-        self._invoke = invoke or _lambdas
+        self._invoke = invoke or _lambda_downstream
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._mangum: Mangum | None = None
@@ -63,22 +63,22 @@ class Router:
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
         if not events.is_http(event):
-            return _plain(400, "This function takes the events of an API Gateway or an ALB")
+            return _json_response(400, "This function takes the events of an API Gateway or an ALB")
         with self._lock, deadline(seconds_left(context, reserve=RESERVE)):
             try:
-                answer = self._answer(events.readable(event), context)
+                answer = self._answer(events.drop_bad_host(event), context)
             except ConfigurationError as error:
                 _log.critical("%s", error.message)
-                answer = _plain(502, "The function is not set up")
+                answer = _json_response(502, "The function is not set up")
             except Exception:  # noqa: BLE001 - the outermost barrier: the caller learns no details
                 _log.exception("the event could not be read")
-                answer = _plain(400, "The event could not be read")
+                answer = _json_response(400, "The event could not be read")
             finally:
                 flush_traces(context)
-        return _described(answer) if events.is_balanced(event) else answer
+        return _with_status_description(answer) if events.is_balanced(event) else answer
 
     def close(self) -> None:
-        """Closes what was built; Lambda itself never does."""
+        """For tests: Lambda never closes a handler."""
         if self._loop is None:
             return
         for close in self._closing:
@@ -90,25 +90,25 @@ class Router:
     def _answer(self, event: Any, context: Any) -> dict[str, Any]:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-        # One loop for all events: connections and locks of one cannot be used in another.
+        # One loop for all events: connections and locks belong to their loop.
         asyncio.set_event_loop(self._loop)
         if self._mangum is None:
-            self._mangum = self._built()
+            self._mangum = self._build_app()
         return self._mangum(event, context)
 
-    def _built(self) -> Mangum:
+    def _build_app(self) -> Mangum:
         settings = start()
         _check(settings, self._system)
-        # The secrets are the client functions' alone: there is nothing to look after here.
+        # No checks: only the client functions hold secrets.
         options = replace(edge_options(settings), checks={}, docs=False)
         verifier, close = remote_verifier(settings)
         self._closing.append(close)
         app = build_edge(verifier, self._invoke(settings), options, [self._routes])
-        return Mangum(cast("ASGI", _mended(app, f"/v1/{self._system}")), lifespan="off")
+        return Mangum(cast("ASGI", _with_event_scope(app, f"/v1/{self._system}")), lifespan="off")
 
 
 def _check(settings: Settings, system: str) -> None:
-    """Raises ConfigurationError for what a router needs and does not have."""
+    """Raises ConfigurationError with every setting that a router lacks."""
     api = settings.api
     problems = []
     if not api.issuer:
@@ -121,7 +121,7 @@ def _check(settings: Settings, system: str) -> None:
         raise ConfigurationError(problems)
 
 
-def _lambdas(settings: Settings) -> Downstream:
+def _lambda_downstream(settings: Settings) -> Downstream:
     api = settings.api
     seconds = api.timeout.total_seconds()
     return LambdaInvoke(
@@ -131,24 +131,24 @@ def _lambdas(settings: Settings) -> Downstream:
     )
 
 
-def _mended(app: ASGIApp, routes: str) -> ASGIApp:
-    """With what the event says, and Mangum does not read out of it: see `_scope`."""
+def _with_event_scope(app: ASGIApp, routes: str) -> ASGIApp:
+    """Completes the ASGI scope from the event: see `_scope`."""
 
-    async def mended(scope: Scope, receive: Receive, send: Send) -> None:
-        message = await receive()
-        given = iter([message])
+    async def complete(scope: Scope, receive: Receive, send: Send) -> None:
+        body = await receive()
+        replayed = iter([body])
 
         async def replay() -> Message:
-            return next(given, None) or await receive()
+            return next(replayed, None) or await receive()
 
-        await app(_scope(scope, len(message["body"]), routes), replay, send)
+        await app(_scope(scope, len(body["body"]), routes), replay, send)
 
-    return mended
+    return complete
 
 
 def _scope(scope: Scope, body: int, routes: str) -> Scope:
-    """The path without what a gateway put before it; the body's length, which HTTP/2 does not ask
-    callers to say; and how long the answer may be.
+    """Strips the gateway's prefix from the path, and adds the body's length, which HTTP/2 callers
+    may omit, and the limit of the answer.
     """
     event = scope["aws.event"]
     prefix, path = events.split_path(event, scope["path"], routes)
@@ -156,8 +156,8 @@ def _scope(scope: Scope, body: int, routes: str) -> Scope:
     return {
         **scope,
         "path": path,
-        # Names the stage in the OpenAPI document. Where a path of ours begins like it, the
-        # framework would take it off that.
+        # The stage, for the OpenAPI document. The framework strips root_path from the path, so
+        # it is left out where a route itself begins with it.
         "root_path": "" if path.startswith(prefix) else prefix,
         "headers": [*headers, (b"content-length", str(body).encode())],
         ANSWER_LIMIT: _over_balanced if events.is_balanced(event) else _over_payload,
@@ -165,29 +165,29 @@ def _scope(scope: Scope, body: int, routes: str) -> Scope:
 
 
 def _over_balanced(body: bytes) -> str:
-    return _over(body, LONGEST_BALANCED, "the load balancer")
+    return _over_limit(body, LONGEST_BALANCED, "the load balancer")
 
 
 def _over_payload(body: bytes) -> str:
-    return _over(body, LONGEST_PAYLOAD, "Lambda")
+    return _over_limit(body, LONGEST_PAYLOAD, "Lambda")
 
 
-def _over(body: bytes, limit: int, carrier: str) -> str:
-    if len(body) * 6 + _ENVELOPE <= limit:  # JSON in JSON: no byte becomes more than \u0000.
+def _over_limit(body: bytes, limit: int, carrier: str) -> str:
+    if len(body) * 6 + _ENVELOPE <= limit:  # In JSON a byte takes six at most: \u0000.
         return ""
-    long = length(body.decode("utf-8", "replace")) + _ENVELOPE > limit
-    return f"{carrier} carries {limit} bytes" if long else ""
+    is_over = length(body.decode("utf-8", "replace")) + _ENVELOPE > limit
+    return f"{carrier} carries {limit} bytes" if is_over else ""
 
 
-def _described(answer: dict[str, Any]) -> dict[str, Any]:
-    """As a load balancer's documentation shows it, with the status in words."""
+def _with_status_description(answer: dict[str, Any]) -> dict[str, Any]:
+    """With the `statusDescription` that load balancers document."""
     status = answer["statusCode"]
     with suppress(ValueError):
         return {**answer, "statusDescription": f"{status} {HTTPStatus(status).phrase}"}
     return answer
 
 
-def _plain(status: int, message: str) -> dict[str, Any]:
+def _json_response(status: int, message: str) -> dict[str, Any]:
     return {
         "statusCode": status,
         "headers": {"content-type": "application/json"},

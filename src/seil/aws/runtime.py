@@ -1,4 +1,4 @@
-"""What every Lambda handler does before its own work: settings, logs, traces."""
+"""What the Lambda handlers share: settings, logs and traces."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from seil.settings import Settings, load_settings
 
 __all__ = ["RESERVE", "flush_traces", "start"]
 
-# Seconds that a function keeps of its time: for what is to be noted of a call, answer and spans.
+# Seconds that a function reserves for recording the outcome, answering and sending spans.
 RESERVE = 1.5
 _FLUSH_SECONDS = 2.0
 _FLUSH_RESERVE = 0.3
 
 
 def start() -> Settings:
-    """The settings, from SEIL_* variables; logs and traces as they say.
+    """Loads the settings from SEIL_* variables, and configures logs and traces.
 
-    A function is never on somebody's own machine, so that the profile is `aws` whatever they say.
-    Raises ConfigurationError.
+    The profile is `aws`, whatever is set. Raises ConfigurationError.
     """
-    _drop_own_handler()
-    logs.configure("INFO", "json")  # For what is wrong with the settings.
+    _drop_lambda_handler()
+    logs.configure("INFO", "json")  # For errors in the settings.
     settings = load_settings().model_copy(update={"profile": "aws"})
     logs.configure(settings.log.level, "text" if settings.log.format == "text" else "json")
     traces.configure(settings.trace)
@@ -34,7 +33,7 @@ def start() -> Settings:
 
 
 class _Flush:
-    """Sends the spans in a thread, one at a time: the SDK does not keep to its own time limit.
+    """Sends the spans in one thread at a time, since the SDK ignores its own timeout.
 
     https://github.com/open-telemetry/opentelemetry-python/issues/4568
     """
@@ -53,22 +52,22 @@ _flush = _Flush()
 
 
 def flush_traces(context: Any) -> None:
-    """Sends the spans now: after an answer the function is frozen, and perhaps never thawed.
+    """Sends the spans before the function is frozen, perhaps for ever.
 
-    An answer is worth more than its spans: they are given up on before the function is killed.
+    Gives up before Lambda's timeout: the answer is worth more than its spans.
     """
     from opentelemetry import trace
 
-    # The API's provider, where no traces are set, has nothing to send.
+    # Without traces the provider is the OpenTelemetry API's, which has nothing to send.
     send = getattr(trace.get_tracer_provider(), "force_flush", None)
-    left = seconds_left(context, reserve=_FLUSH_RESERVE)
-    seconds = _FLUSH_SECONDS if left is None else min(_FLUSH_SECONDS, left)
+    limit = seconds_left(context, reserve=_FLUSH_RESERVE)
+    seconds = _FLUSH_SECONDS if limit is None else min(_FLUSH_SECONDS, limit)
     if send and seconds:
         _flush.wait(send, seconds)
 
 
-def _drop_own_handler() -> None:
-    """Lambda's runtime writes every line, too: in another form, and without masking."""
+def _drop_lambda_handler() -> None:
+    """Lambda's own handler would write every line again, unmasked."""
     root = logging.getLogger()
     for handler in root.handlers[:]:
         if type(handler).__module__.startswith("awslambdaric"):

@@ -1,4 +1,4 @@
-"""The catalog: the objects we sync, as data. Packaged defaults, merged with the user's own file."""
+"""The catalog of synced objects: packaged defaults, merged with the user's own file."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ _HOURLY = timedelta(hours=1)
 
 
 class Catalog(Mapping[str, SyncedObject]):
-    """Enabled objects by API name, in catalog order; names are looked up without regard to case."""
+    """Enabled objects by API name, in catalog order; lookups are case-insensitive."""
 
     def __init__(
         self, objects: Iterable[SyncedObject], *, usual_schedule: timedelta = _HOURLY
     ) -> None:
-        """`usual_schedule` is that of every object without one of its own."""
+        """`usual_schedule` is that of objects without a schedule of their own."""
         self.usual_schedule = usual_schedule
         self._objects = {o.api_name.lower(): o for o in objects if o.enabled}
         self._landing = {o.landing_name.lower(): o for o in self._objects.values()}
         tables = {o.table.lower(): o for o in self._objects.values()}
         displayed = {o.display_name.lower(): o for o in self._objects.values()}
-        # Where two objects share a name, the one to the right has it.
+        # Of objects that share a name, the rightmost mapping wins.
         self._names = displayed | tables | self._landing | self._objects
 
     def __getitem__(self, name: str) -> SyncedObject:
@@ -76,27 +76,26 @@ class Catalog(Mapping[str, SyncedObject]):
         return self._names.get(name.lower())
 
     def select(self, names: Iterable[str]) -> list[SyncedObject]:
-        """The named objects, all of them when none is named."""
-        wanted = list(names)
-        if not wanted:
+        """The named objects, or all of them. Raises ConfigurationError naming unknown names."""
+        entries = {name: self.find(name) for name in names}
+        if not entries:
             return list(self.values())
-        found = [(name, self.find(name)) for name in wanted]
-        unknown = [name for name, entry in found if entry is None]
+        unknown = [name for name, entry in entries.items() if entry is None]
         if unknown:
             raise ConfigurationError(
                 [
-                    Problem(name, "is not an object of the catalog", self._likely(name))
+                    Problem(name, "is not an object of the catalog", self._suggest(name))
                     for name in unknown
                 ]
             )
-        return list(dict.fromkeys(entry for _, entry in found if entry))
+        return list(dict.fromkeys(entry for entry in entries.values() if entry))
 
-    def _likely(self, name: str) -> str:
-        """What may have been meant, by whichever of an object's names comes near."""
-        near = get_close_matches(name.lower(), self._names, cutoff=0.7)
-        likely = dict.fromkeys(self._names[match].api_name for match in near)
-        where = "`seil status --all` lists them, docs/add-an-object.md tells how to add one"
-        return f"did you mean {' or '.join(likely)}? {where}" if likely else where
+    def _suggest(self, name: str) -> str:
+        """Compares with every name of every object."""
+        matches = get_close_matches(name.lower(), self._names, cutoff=0.7)
+        candidates = dict.fromkeys(self._names[match].api_name for match in matches)
+        cure = "`seil status --all` lists them, docs/add-an-object.md shows how to add one"
+        return f"did you mean {' or '.join(candidates)}? {cure}" if candidates else cure
 
 
 _SECTIONS = ("objects", "defaults")
@@ -104,18 +103,18 @@ _API_NAME = re.compile(r"[A-Za-z]\w*")
 
 
 def load_catalog(file: Path | None = None) -> Catalog:
-    """Packaged objects, each overlaid key by key with the same object of `file`, then its new ones.
+    """Packaged objects, each overlaid key by key by `file`, then the new objects of `file`.
 
     Raises ConfigurationError naming every entry that is wrong.
     """
     packaged = tomllib.loads(resources.files(__name__).joinpath("objects.toml").read_text("utf-8"))
     own = _read_toml(file) if file else {}
-    if problems := list(_misshapen(own)):
+    if problems := list(_shape_problems(own)):
         raise ConfigurationError(problems, searched=[str(file)])
     entries = {name.lower(): (name, entry) for name, entry in packaged["objects"].items()}
     for name, entry in own.get("objects", {}).items():
-        known, base = entries.get(name.lower(), (name, {}))
-        entries[name.lower()] = (known, _merge(base, entry))
+        api_name, base = entries.get(name.lower(), (name, {}))
+        entries[name.lower()] = (api_name, _merge(base, entry))
     defaults = _merge(packaged.get("defaults", {}), own.get("defaults", {}))
     objects: list[SyncedObject] = []
     for name, entry in entries.values():
@@ -126,7 +125,7 @@ def load_catalog(file: Path | None = None) -> Catalog:
         except ValidationError as error:
             from seil.wrong_values import problems_of
 
-            problems += problems_of(error, partial(_place, file, name), SyncedObject)
+            problems += problems_of(error, partial(_locate, file, name), SyncedObject)
     problems += _clashes(objects)
     if problems:
         raise ConfigurationError(problems, searched=[str(file)] if file else ["packaged catalog"])
@@ -134,13 +133,13 @@ def load_catalog(file: Path | None = None) -> Catalog:
     return Catalog(objects, usual_schedule=usual)
 
 
-def _place(file: Path | None, name: str, below: tuple[str | int, ...]) -> str:
-    """An entry, and its line where the own file has it."""
+def _locate(file: Path | None, object_name: str, path: tuple[str | int, ...]) -> str:
+    """The value's dotted key, with its line if it is in the user's file."""
     from seil.wrong_values import line_of
 
-    place = ("objects", name, *below)
-    dotted = ".".join(map(str, place))
-    line = line_of(file.read_text("utf-8"), place) if file else None
+    full_path = ("objects", object_name, *path)
+    dotted = ".".join(map(str, full_path))
+    line = line_of(file.read_text("utf-8"), full_path) if file else None
     return f"{dotted} ({file}, line {line})" if line else dotted
 
 
@@ -158,12 +157,13 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise ConfigurationError([Problem(str(file), reason, cure)]) from error
 
 
-def _misshapen(own: dict[str, Any]) -> Iterator[Problem]:
-    """What is no table, or under no name that could mean anything: it would be left out unsaid."""
+def _shape_problems(own: dict[str, Any]) -> Iterator[Problem]:
+    """Unknown sections, and entries that are not tables: they would be ignored silently."""
     for name, value in own.items():
         if name not in _SECTIONS:
-            near = get_close_matches(name.lower(), _SECTIONS, n=1)
-            cure = f"did you mean {near[0]}?" if near else f"known are {', '.join(_SECTIONS)}"
+            matches = get_close_matches(name.lower(), _SECTIONS, n=1)
+            choices = f"known are {', '.join(_SECTIONS)}"
+            cure = f"did you mean {matches[0]}?" if matches else choices
             yield Problem(name, "is unknown", cure)
         elif not isinstance(value, dict):
             yield Problem(name, f"is {value!r}, not a table", f"write [{name}] ...")
@@ -171,7 +171,7 @@ def _misshapen(own: dict[str, Any]) -> Iterator[Problem]:
     for name, entry in objects.items() if isinstance(objects, dict) else ():
         if not _API_NAME.fullmatch(name):
             cure = "write it as in Lead or Integration_Job__c"
-            yield Problem(f"objects.{name}", f"{name!r} is no API name of an object", cure)
+            yield Problem(f"objects.{name}", f"{name!r} is not an API name", cure)
         elif not isinstance(entry, dict):
             yield Problem(
                 f"objects.{name}", f"is {entry!r}, not a table", f"write [objects.{name}]"
@@ -188,13 +188,13 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _clashes(objects: Iterable[SyncedObject]) -> Iterator[Problem]:
     for attribute in ("landing_name", "table"):
-        seen: dict[str, str] = {}
+        owners: dict[str, str] = {}
         for entry in objects:
             value = str(getattr(entry, attribute)).lower()
-            if value in seen:
+            if value in owners:
                 yield Problem(
                     f"objects.{entry.api_name}.{attribute}",
-                    f"{value!r} is already taken by {seen[value]}",
+                    f"{value!r} is already taken by {owners[value]}",
                     "give it another name",
                 )
-            seen[value] = entry.api_name
+            owners[value] = entry.api_name

@@ -1,7 +1,7 @@
-"""The fields we know of, written down in fields.csv: what an org of this kind describes.
+"""The packaged fields of fields.csv, as an org's describe returns them.
 
-Two uses: the types of a landed file that carries none, and the stand-in org. A connected org's own
-describe always wins. An empty cell means the type's default: see `_DEFAULTS`.
+They type landed files that carry no types, and make up the stand-in org. A connected org's own
+describe takes precedence. An empty cell means the type's default: see `_DEFAULTS`.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ def packaged_objects() -> tuple[str, ...]:
 
 
 def packaged_fields(api_name: str) -> list[dict[str, Any]]:
-    """The object's fields as describe answers them; empty for an object we know nothing of."""
+    """The object's fields as describe returns them; empty for an object not in fields.csv."""
     _, rows = _by_object().get(api_name.lower(), ("", ()))
     return [_describe(row) for row in rows]
 
 
-def described_field(
+def describe_field(
     name: str,
     field_type: str,
     *,
@@ -86,20 +86,20 @@ def described_field(
     values: Iterable[str] = (),
     flags: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """A field as describe answers it, with the type's defaults for what is not given.
+    """A field as describe returns it, with the type's defaults for omitted attributes.
 
-    `flags`: required, read_only, calculated, defaulted (a new record gets a value by itself),
+    `flags`: required, read_only, calculated, defaulted (Salesforce sets a default on create),
     external_id, unique, auto_number, name (the record's name), master (master-detail), html.
-    A reference to several kinds of object is polymorphic.
+    A reference to several objects is polymorphic.
     """
-    marks = frozenset(flags)
-    if unknown := marks - _FLAGS:
+    flag_set = frozenset(flags)
+    if unknown := flag_set - _FLAGS:
         raise ValueError(f"{name}: unknown flags {', '.join(sorted(unknown))}")
     default = _DEFAULTS.get(field_type, {})
     size = default.get("length", 0) if length is None else length
     targets = list(reference_to)
     return {
-        **_traits(field_type, size, marks),
+        **_traits(field_type, size, flag_set),
         "namePointing": len(targets) > 1,
         "polymorphicForeignKey": len(targets) > 1,
         "byteLength": size if field_type in ("id", "reference") else size * 3,
@@ -113,7 +113,7 @@ def described_field(
         "precision": default.get("precision", 0) if precision is None else precision,
         "referenceTo": targets,
         "relationshipName": _relationship(name) if targets else None,
-        "relationshipOrder": 0 if "master" in marks else None,
+        "relationshipOrder": 0 if "master" in flag_set else None,
         "scale": default.get("scale", 0) if scale is None else scale,
         "soapType": _SOAP_TYPES.get(field_type, "xsd:string"),
         "type": field_type,
@@ -123,15 +123,15 @@ def described_field(
 @cache
 def _by_object() -> dict[str, tuple[str, tuple[Mapping[str, str], ...]]]:
     text = resources.files("seil.catalog").joinpath("fields.csv").read_text("utf-8")
-    found: dict[str, tuple[str, tuple[Mapping[str, str], ...]]] = {}
+    objects: dict[str, tuple[str, tuple[Mapping[str, str], ...]]] = {}
     for row in csv.DictReader(text.splitlines()):
-        name, rows = found.get(row["object"].lower(), (row["object"], ()))
-        found[name.lower()] = (name, (*rows, row))
-    return found
+        name, rows = objects.get(row["object"].lower(), (row["object"], ()))
+        objects[name.lower()] = (name, (*rows, row))
+    return objects
 
 
 def _describe(row: Mapping[str, str]) -> dict[str, Any]:
-    return described_field(
+    return describe_field(
         row["name"],
         row["type"],
         length=_number(row["length"]),
@@ -148,53 +148,53 @@ def _number(cell: str) -> int | None:
     return int(cell) if cell else None
 
 
-def _traits(field_type: str, length: int, marks: frozenset[str]) -> dict[str, Any]:
-    """The truth values of describe, as Salesforce sets them for a field of this type."""
+def _traits(field_type: str, length: int, flag_set: frozenset[str]) -> dict[str, Any]:
+    """Describe's booleans and constants, as Salesforce sets them for a field of this type."""
     compound = field_type in ("address", "location")
     long_text = field_type == "textarea" and length > _LONG_TEXT
-    fixed = bool(marks & {"read_only", "calculated", "auto_number"}) or compound
+    fixed = bool(flag_set & {"read_only", "calculated", "auto_number"}) or compound
     boolean = field_type == "boolean"
-    plain = not (compound or long_text or field_type == "base64")
+    is_simple = not (compound or long_text or field_type == "base64")
     return {
-        "aggregatable": plain and not boolean,
+        "aggregatable": is_simple and not boolean,
         "aiPredictionField": False,
-        "autoNumber": "auto_number" in marks,
-        "calculated": "calculated" in marks,
+        "autoNumber": "auto_number" in flag_set,
+        "calculated": "calculated" in flag_set,
         "calculatedFormula": None,
-        "cascadeDelete": "master" in marks,
+        "cascadeDelete": "master" in flag_set,
         "caseSensitive": False,
         "controllerName": None,
         "createable": not fixed,
         "defaultValue": False if boolean else None,
         "defaultValueFormula": None,
-        "defaultedOnCreate": boolean or bool(marks & {"defaulted", "read_only", "auto_number"}),
+        "defaultedOnCreate": boolean or bool(flag_set & {"defaulted", "read_only", "auto_number"}),
         "dependentPicklist": False,
         "deprecatedAndHidden": False,
         "displayLocationInDecimal": False,
         "encrypted": field_type == "encryptedstring",
-        "externalId": "external_id" in marks,
+        "externalId": "external_id" in flag_set,
         "extraTypeInfo": "plaintextarea" if field_type == "textarea" else None,
-        "filterable": plain,
+        "filterable": is_simple,
         "filteredLookupInfo": None,
         "formulaTreatNullNumberAsZero": False,
-        "groupable": plain and field_type not in ("datetime", "double", "currency", "percent"),
+        "groupable": is_simple and field_type not in ("datetime", "double", "currency", "percent"),
         "highScaleNumber": False,
-        "htmlFormatted": "html" in marks,
-        "idLookup": field_type == "id" or bool(marks & {"external_id", "name"}),
+        "htmlFormatted": "html" in flag_set,
+        "idLookup": field_type == "id" or bool(flag_set & {"external_id", "name"}),
         "inlineHelpText": None,
         "mask": None,
         "maskType": None,
-        "nameField": "name" in marks,
-        "nillable": not (marks & {"required", "auto_number"} or boolean),
-        "permissionable": not marks & {"required", "master"},
+        "nameField": "name" in flag_set,
+        "nillable": not (flag_set & {"required", "auto_number"} or boolean),
+        "permissionable": not flag_set & {"required", "master"},
         "queryByDistance": compound,
         "referenceTargetField": None,
         "restrictedDelete": False,
         "restrictedPicklist": False,
         "searchPrefilterable": False,
-        "sortable": plain and field_type != "multipicklist",
-        "unique": "unique" in marks,
-        "updateable": not fixed and "master" not in marks,
+        "sortable": is_simple and field_type != "multipicklist",
+        "unique": "unique" in flag_set,
+        "updateable": not fixed and "master" not in flag_set,
         "writeRequiresMasterRead": False,
     }
 
@@ -216,6 +216,6 @@ def _relationship(name: str) -> str:
 
 
 def _label(name: str) -> str:
-    """`vlocity_cmt__PriceListId__c` reads as `Price List Id`."""
-    bare = name.removesuffix("__c").split("__")[-1].replace("_", " ")
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", bare)
+    """`vlocity_cmt__PriceListId__c` becomes `Price List Id`."""
+    local_name = name.removesuffix("__c").split("__")[-1].replace("_", " ")
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", local_name)

@@ -1,4 +1,4 @@
-"""What we know of an object we sync, apart from its fields: those come from the org's describe."""
+"""What the catalog says of an object. Its fields come from the org's describe."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class _Entry(BaseModel):
 
 
 class FlowSettings(_Entry):
-    """How an object is read.
+    """How an object is extracted.
 
-    incremental: what changed in `[previous upper bound - lookback, now - lag)` by the cursor, after
-    a first full load. full: every record, every time.
+    incremental: after a first full load, records whose cursor lies in
+    `[previous upper bound - lookback, now - lag)`. full: every record, every time.
 
-    What moves no cursor is read besides. deletions: what was deleted for good, after each run.
-    compare_ids: how often all Ids are compared with the warehouse's, in case that list had a gap.
-    refresh_formulas: how often the calculated fields of all records are compared.
+    Changes that do not move the cursor are extracted separately. deletions: hard deletes, after
+    each run. compare_ids: how often all Ids are compared with the warehouse's, in case that list
+    had a gap. refresh_formulas: how often the calculated fields of all records are compared.
     """
 
     mode: Literal["incremental", "full"] = "incremental"
@@ -40,8 +40,8 @@ class FlowSettings(_Entry):
 class Validation(_Entry):
     """A rule on one column.
 
-    re: `rule` must match the whole value written as text; nulls pass. sql: `rule` is a boolean
-    DuckDB expression over the record's columns; null passes, as in an SQL CHECK.
+    re: `rule` must match the whole value as text; nulls pass. sql: `rule` is a boolean DuckDB
+    expression over the record's columns; null passes, as in an SQL CHECK.
     """
 
     type: Literal["re", "sql"]
@@ -55,7 +55,7 @@ class Validation(_Entry):
             if self.type == "re":
                 re.compile(self.rule)
         except re.error as error:
-            raise ValueError(f"{self.rule!r} is no regular expression: {error}") from error
+            raise ValueError(f"{self.rule!r} is not a regular expression: {error}") from error
         return self
 
 
@@ -84,10 +84,10 @@ class Mapping(_Entry):
 class SyncedObject(_Entry):
     """One object of the catalog.
 
-    `table` is its current-record table in the warehouse's schema `salesforce`; `required` are the
-    columns without which a landed file is rejected.
-    drift: review stops the object at any change of its fields until somebody accepts it.
-    history: every version is kept, beside the current records.
+    `table` is its current-record table in the warehouse's schema `salesforce`; a landed file that
+    lacks one of the `required` columns is rejected.
+    drift: review stops the object at any change of its fields until it is accepted.
+    history: keeps every version, beside the current records.
     """
 
     api_name: str
@@ -109,13 +109,13 @@ class SyncedObject(_Entry):
     def _names(cls, data: Any) -> Any:
         if not isinstance(data, dict) or not data.get("api_name"):
             return data
-        bare = str(data["api_name"]).removesuffix("__c")
-        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bare.split("__")[-1]).split("_")
-        plain = [word for word in words if word]
+        local_name = str(data["api_name"]).removesuffix("__c").split("__")[-1]
+        parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", local_name).split("_")
+        words = [part for part in parts if part]
         return {
-            "display_name": " ".join(plain),
-            "landing_name": "-".join(plain),
-            "table": "_".join(plain).lower(),
+            "display_name": " ".join(words),
+            "landing_name": "-".join(words),
+            "table": "_".join(words).lower(),
             **data,
         }
 

@@ -1,4 +1,4 @@
-"""The contract's TechOne half."""
+"""The API contract of TechOne's operations."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ class _Request(BaseModel):
 
 
 class _Answer(BaseModel):
-    """Field names as the contract has them: snake_case here too."""
+    """Fields keep snake_case in the contract's JSON, too."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class RateRequest(_Request):
-    """The rate from AUD to USD that holds now."""
+    """The current rate from AUD to USD."""
 
 
 class Rate(_Answer):
-    """An exchange rate and the days it holds."""
+    """An exchange rate and its validity."""
 
     major_ccy_code: Annotated[str, Field(description="From.", examples=["AUD"])]
     trans_ccy_code: Annotated[str, Field(description="To.", examples=["USD"])]
@@ -34,7 +34,7 @@ class Rate(_Answer):
 
 
 class CreditRequest(_Request):
-    """Which debtor."""
+    """Whose credit to read."""
 
     debtor_number: Annotated[
         str,
@@ -47,7 +47,7 @@ class CreditRequest(_Request):
 
 
 class Credit(_Answer):
-    """What a debtor may still buy."""
+    """A debtor's remaining credit."""
 
     code: Annotated[str, Field(description="TechOne's code.", examples=["DEBTOR_CREDIT"])]
     notification_type: Annotated[str, Field(description="Its kind.", examples=["Information"])]

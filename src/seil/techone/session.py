@@ -1,4 +1,4 @@
-"""TechOne's tokens: OAuth 2.0 client credentials (RFC 6749, section 4.4), no refresh token."""
+"""TechOne's access tokens: OAuth 2.0 client credentials (RFC 6749, section 4.4)."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ import httpx
 from seil.deadline import remaining
 from seil.errors import LoginError, UnexpectedAnswerError
 from seil.settings import TechOneSettings
-from seil.techone.answers import mask_secret, parse_json, unavailable
+from seil.techone.answers import mask_secret, parse_json, transient_error
 from seil.techone.wire import SERVICE, Wire
 
 __all__ = ["TechOneToken", "Tokens"]
 
 _log = logging.getLogger(__name__)
 
-_MARGIN = 60.0
-_NO_LIFETIME = 300
-_REFUSED = (400, 401, 403)
+_EXPIRY_MARGIN = 60.0
+_DEFAULT_LIFETIME = 300
+_LOGIN_FAILURES = (400, 401, 403)
 _VISIBLE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
 class TechOneToken:
-    """`until` is when it is no longer used, shortly before it expires, on the monotonic clock."""
+    """`expires_at` is on the monotonic clock, shortly before the server's own expiry."""
 
     value: str = field(repr=False)
-    until: float
+    expires_at: float
 
 
 class Tokens:
-    """The one token that all threads share; threads that need a new one ask for it once."""
+    """The token that all threads share. Concurrent callers request a new one once."""
 
     def __init__(
         self,
@@ -57,27 +57,27 @@ class Tokens:
         self._token: TechOneToken | None = None
 
     def current(self, *, refused: TechOneToken | None = None) -> TechOneToken:
-        """A token that is good for a while, and is not the one that was refused.
+        """A token that has not expired, and is not the `refused` one.
 
         Raises LoginError, UnexpectedAnswerError, UnavailableError, TooSlowError.
         """
-        if token := self._current(refused):
+        if token := self._valid_token(refused):
             return token
-        with self._alone():
-            if token := self._current(refused):
+        with self._login_lock():
+            if token := self._valid_token(refused):
                 return token
             self._token = None
             self._token = token = self._request_token()
             return token
 
-    def _current(self, refused: TechOneToken | None) -> TechOneToken | None:
+    def _valid_token(self, refused: TechOneToken | None) -> TechOneToken | None:
         token = self._token
-        good = token is not None and token is not refused and self._clock() < token.until
-        return token if good else None
+        is_valid = token is not None and token is not refused and self._clock() < token.expires_at
+        return token if is_valid else None
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Whoever waits for another thread's login waits no longer than for one of its own."""
+    def _login_lock(self) -> Iterator[None]:
+        """Waits for another thread's login no longer than its own login may take."""
         if not self._lock.acquire(timeout=remaining(self._settings.timeout.total_seconds())):
             raise self._wire.too_slow()
         try:
@@ -86,9 +86,9 @@ class Tokens:
             self._lock.release()
 
     def _request_token(self) -> TechOneToken:
-        settings, begun = self._settings, self._clock()
+        settings, started = self._settings, self._clock()
         secret = settings.client_secret.reveal()
-        answer = self._wire.exchanged(
+        answer = self._wire.send(
             "POST",
             settings.token_url,
             headers={
@@ -97,49 +97,45 @@ class Tokens:
             },
             data={"grant_type": "client_credentials"},
         )
-        if error := unavailable(answer):
+        if error := transient_error(answer):
             raise error
-        granted = _json(answer)
-        if answer.status_code in _REFUSED:
+        document = parse_json(answer.content)
+        grant: dict[str, Any] = document if isinstance(document, dict) else {}
+        if answer.status_code in _LOGIN_FAILURES:
             raise LoginError(
                 str(answer.request.url.copy_with(query=None, userinfo=b"")),
-                mask_secret(granted.get("error", answer.status_code), secret),
-                mask_secret(granted.get("error_description"), secret),
+                mask_secret(grant.get("error", answer.status_code), secret),
+                mask_secret(grant.get("error_description"), secret),
                 hint="Check [techone] client_id and client_secret",
             )
-        seconds = _lifetime(granted.get("expires_in", _NO_LIFETIME))
-        value = _value(answer, granted)
-        _log.info("TechOne gave a token for %d seconds", seconds)
-        return TechOneToken(value, begun + max(seconds - _MARGIN, seconds / 2))
+        seconds = _lifetime(grant.get("expires_in", _DEFAULT_LIFETIME))
+        value = _access_token(answer, grant)
+        _log.info("TechOne issued a token for %d seconds", seconds)
+        return TechOneToken(value, started + max(seconds - _EXPIRY_MARGIN, seconds / 2))
 
 
 def _basic(client: str, secret: str) -> str:
     """RFC 6749, section 2.3.1: both are form-encoded first."""
-    joined = f"{quote(client, safe='')}:{quote(secret, safe='')}"
-    return "Basic " + base64.b64encode(joined.encode()).decode()
+    credentials = f"{quote(client, safe='')}:{quote(secret, safe='')}"
+    return "Basic " + base64.b64encode(credentials.encode()).decode()
 
 
-def _value(answer: httpx.Response, granted: dict[str, Any]) -> str:
-    value = granted.get("access_token")
+def _access_token(answer: httpx.Response, grant: dict[str, Any]) -> str:
+    value = grant.get("access_token")
     if answer.status_code != 200 or not isinstance(value, str) or not _VISIBLE.fullmatch(value):
         raise UnexpectedAnswerError(SERVICE, f"no access_token ({answer.status_code})")
-    kind = granted.get("token_type", "Bearer")
+    kind = grant.get("token_type", "Bearer")
     if str(kind).casefold() != "bearer":
-        raise UnexpectedAnswerError(SERVICE, "its token is no Bearer token")
+        raise UnexpectedAnswerError(SERVICE, "its token is not a Bearer token")
     return value
 
 
 def _lifetime(lifetime: object) -> float:
-    """Some servers put the number in quotes."""
+    """In seconds; some servers put the number in quotes."""
     try:
         seconds = float(lifetime) if isinstance(lifetime, int | float | str) else math.nan
     except (ValueError, OverflowError):
         seconds = math.nan
     if isinstance(lifetime, bool) or not 0 <= seconds < math.inf:
-        raise UnexpectedAnswerError(SERVICE, "expires_in is no number of seconds")
+        raise UnexpectedAnswerError(SERVICE, "expires_in is not a number of seconds")
     return seconds
-
-
-def _json(answer: httpx.Response) -> dict[str, Any]:
-    values = parse_json(answer.content)
-    return values if isinstance(values, dict) else {}

@@ -1,4 +1,4 @@
-"""HTTP with a time limit that holds for the whole exchange, not for each of its reads."""
+"""HTTP with a timeout for the whole exchange instead of for each read."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _log = logging.getLogger(__name__)
 
 SERVICE = "TechOne"
 _LONGEST_ANSWER = 1 << 20
-_OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
+_BODY_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
 
 
 class Wire:
-    """`exchanged` can be called by many threads at once.
+    """A thread-safe HTTP client.
 
-    Blocking clients limit each wait on the network: an answer that drips in would have no end. Here
-    requests run on an event loop in a thread of its own, where they can be called off at any point;
-    by aiohttp, which costs a tenth of the CPU of httpx there (benchmarks/api_cpu.py).
+    Blocking clients limit each read: an answer that drips in byte by byte never times out. Here
+    requests run on an event loop in a thread of its own, where they can be cancelled at any point;
+    with aiohttp, which takes a tenth of httpx's CPU there (benchmarks/api_cpu.py).
     """
 
     def __init__(self, seconds: float) -> None:
@@ -51,42 +51,42 @@ class Wire:
         self._thread.start()
 
     def close(self) -> None:
-        """Exchanges under way are called off."""
+        """Cancels exchanges under way."""
         if self._loop.is_closed():
             return
-        asyncio.run_coroutine_threadsafe(self._closed(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def exchanged(
+    def send(
         self, method: str, url: str, *, headers: dict[str, str], **options: Any
     ) -> httpx.Response:
-        """Whatever its status. Raises UnavailableError, TooSlowError, UnexpectedAnswerError."""
+        """An answer of any status. Raises UnavailableError, TooSlowError, UnexpectedAnswerError."""
         seconds = remaining(self._seconds)
         if not seconds:
             raise self.too_slow()
         if identity := correlation_id():
             headers = {**headers, "X-Correlation-Id": identity}
-        begun = time.perf_counter()
+        started = time.perf_counter()
         try:
-            answer = self._awaited(seconds, method, url, headers=headers, **options)
+            answer = self._run(seconds, method, url, headers=headers, **options)
         except TimeoutError as error:
             raise self.too_slow() from error
         except CancelledError as error:
             raise UnavailableError(SERVICE, "the client was closed") from error
-        took = (time.perf_counter() - begun) * 1000
+        milliseconds = (time.perf_counter() - started) * 1000
         path = answer.request.url.path
-        _log.info("%s %s answered %d in %.0f ms", method, path, answer.status_code, took)
+        _log.info("%s %s answered %d in %.0f ms", method, path, answer.status_code, milliseconds)
         return answer
 
     def too_slow(self) -> TooSlowError:
         return TooSlowError(SERVICE, self._seconds)
 
-    def _awaited(self, seconds: float, method: str, url: str, **options: Any) -> httpx.Response:
+    def _run(self, seconds: float, method: str, url: str, **options: Any) -> httpx.Response:
         if self._loop.is_closed():
             raise RuntimeError("The client is closed")
-        exchange = self._exchanged(seconds, method, url, **options)
+        exchange = self._exchange(seconds, method, url, **options)
         future = asyncio.run_coroutine_threadsafe(exchange, self._loop)
         try:
             return future.result()
@@ -94,7 +94,7 @@ class Wire:
             future.cancel()
             raise
 
-    async def _exchanged(
+    async def _exchange(
         self, seconds: float, method: str, url: str, **options: Any
     ) -> httpx.Response:
         import aiohttp
@@ -105,7 +105,7 @@ class Wire:
         except TimeoutError:  # One of aiohttp's is a ClientError, too.
             raise
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, httpx.InvalidURL) as error:
-            problem = Problem("techone", "base_url or token_url is no address")
+            problem = Problem("techone", "base_url or token_url is not a URL")
             raise ConfigurationError([problem]) from error
         except aiohttp.ClientConnectorError as error:
             raise UnavailableError(SERVICE, "no connection", reached=False) from error
@@ -114,10 +114,10 @@ class Wire:
 
     async def _read(self, method: str, url: str, **options: Any) -> httpx.Response:
         plain_request = httpx.Request(method, url)
-        if plain_request.url.userinfo:  # It would be credentials beside our own.
+        if plain_request.url.userinfo:  # aiohttp would send it as credentials instead of the token.
             url = str(plain_request.url.copy_with(userinfo=b""))
         proxy = _proxy(plain_request.url.scheme, plain_request.url.host)
-        session = self._opened()
+        session = self._open_session()
         async with session.request(
             method, url, allow_redirects=False, proxy=proxy, **options
         ) as answer:
@@ -127,14 +127,14 @@ class Wire:
                 if len(body) > _LONGEST_ANSWER:
                     raise UnexpectedAnswerError(SERVICE, f"it is over {_LONGEST_ANSWER} bytes")
         reply_headers = [
-            part for part in answer.headers.items() if part[0].lower() not in _OF_THE_BODY
+            part for part in answer.headers.items() if part[0].lower() not in _BODY_HEADERS
         ]
         return httpx.Response(
             answer.status, headers=reply_headers, content=bytes(body), request=plain_request
         )
 
-    def _opened(self) -> ClientSession:
-        """Made by the first request, on the loop that it belongs to: a Lambda starts the sooner."""
+    def _open_session(self) -> ClientSession:
+        """Built by the first request, on its loop: a Lambda starts sooner without it."""
         if self._session is None:
             import aiohttp
 
@@ -145,17 +145,16 @@ class Wire:
             )
         return self._session
 
-    async def _closed(self) -> None:
-        this = asyncio.current_task()
-        under_way = [task for task in asyncio.all_tasks() if task is not this]
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+    async def _cancel_all(self) -> None:
+        exchanges = asyncio.all_tasks() - {asyncio.current_task()}
+        for exchange in exchanges:
+            exchange.cancel()
+        await asyncio.gather(*exchanges, return_exceptions=True)
         if self._session:
             await self._session.close()
 
 
 @cache
 def _proxy(scheme: str, host: str) -> str | None:
-    """Of HTTPS_PROXY and the like; aiohttp's `trust_env` looks for a .netrc at every request."""
+    """From HTTPS_PROXY and the like; aiohttp's `trust_env` would read .netrc at every request."""
     return None if proxy_bypass(host) else getproxies().get(scheme)

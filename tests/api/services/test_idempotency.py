@@ -319,7 +319,7 @@ def test_file_that_fails_later_is_unavailable(tmp_path: Path) -> None:
 
 def test_table_that_is_missing_is_a_configuration_error(aws: Ministack) -> None:
     store = DynamoStore("no-such-table", lambda: aws.client("dynamodb"))
-    with pytest.raises(ConfigurationError, match="table no-such-table: DynamoDB says"):
+    with pytest.raises(ConfigurationError, match="table no-such-table: DynamoDB answered"):
         claimed(store)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import pytest
 
 from seil.catalog import load_catalog
-from seil.catalog.fields import described_field
+from seil.catalog.fields import describe_field
 from seil.errors import ConfigurationError, ConflictError
 from seil.observe.progress import SILENT
 from seil.salesforce.ids import id18
@@ -49,24 +49,24 @@ TYPES = (
 
 def wide_describe() -> dict[str, Any]:
     """An object of 250 fields of every type, as an org nobody has seen may describe one."""
-    fields = [described_field("Id", "id", flags=["required"])]
-    fields += [described_field("IsDeleted", "boolean", flags=["required"])]
+    fields = [describe_field("Id", "id", flags=["required"])]
+    fields += [describe_field("IsDeleted", "boolean", flags=["required"])]
     for name in ("CreatedDate", "LastModifiedDate", "SystemModstamp"):
-        fields.append(described_field(name, "datetime", flags=["required"]))
-    fields.append(described_field("Name", "string", length=80, flags=["required", "name"]))
-    fields.append(described_field("Number__c", "string", flags=["auto_number"]))
-    fields.append(described_field("Key__c", "string", flags=["external_id", "unique"]))
-    fields.append(described_field("Serial__c", "double", scale=0, flags=["unique"]))
-    fields.append(described_field("Other__c", "id"))
-    fields.append(described_field("Tiny__c", "string", length=1))
-    fields.append(described_field("Fine__c", "double", precision=18, scale=18))
-    fields.append(described_field("Self__c", "reference", reference_to=["Wide__c"]))
-    fields.append(described_field("Order__c", "reference", reference_to=["Order"]))
+        fields.append(describe_field(name, "datetime", flags=["required"]))
+    fields.append(describe_field("Name", "string", length=80, flags=["required", "name"]))
+    fields.append(describe_field("Number__c", "string", flags=["auto_number"]))
+    fields.append(describe_field("Key__c", "string", flags=["external_id", "unique"]))
+    fields.append(describe_field("Serial__c", "double", scale=0, flags=["unique"]))
+    fields.append(describe_field("Other__c", "id"))
+    fields.append(describe_field("Tiny__c", "string", length=1))
+    fields.append(describe_field("Fine__c", "double", precision=18, scale=18))
+    fields.append(describe_field("Self__c", "reference", reference_to=["Wide__c"]))
+    fields.append(describe_field("Order__c", "reference", reference_to=["Order"]))
     for number in range(WIDE - len(fields)):
         kind = TYPES[number % len(TYPES)]
         targets = [("Account", "Asset", "Lead")[number % 3]] if kind == "reference" else []
         fields.append(
-            described_field(
+            describe_field(
                 f"F{number}__c",
                 kind,
                 length=None if number % 2 or targets else 12,
@@ -421,7 +421,7 @@ def _account_describe(*, without: str = "") -> dict[str, Any]:
     """Some of an account's fields, one of them another type than ours, and one we never saw."""
     names = ["Id", "IsDeleted", "Name", "OwnerId", "CreatedDate", "SystemModstamp"]
     fields = [f.raw for f in packaged_object(traits()["Account"]).fields if f.name in names]
-    fields += [described_field("Type", "int"), described_field("Extra__c", "currency")]
+    fields += [describe_field("Type", "int"), describe_field("Extra__c", "currency")]
     fields = [entry for entry in fields if entry["name"] != without]
     return {"name": "Account", "label": "Client", "keyPrefix": "001", "fields": fields}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from seil.catalog.fields import described_field
+from seil.catalog.fields import describe_field
 from seil.sandbox.salesforce.blueprint import traits
 from seil.sandbox.salesforce.generator import generate
 from seil.sandbox.salesforce.metadata import SField, SObject
@@ -25,12 +25,12 @@ Record = tuple[datetime, bool, str]
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ticked")
     fields = [
-        described_field("Id", "id", flags=["required"]),
-        described_field("Size__c", "int"),
-        described_field("Color__c", "picklist", values=["Red", "Blue"]),
-        described_field("Account__c", "reference", reference_to=["Account"]),
-        described_field("LastModifiedDate", "datetime", flags=["required", "read_only"]),
-        described_field("SystemModstamp", "datetime", flags=["required", "read_only"]),
+        describe_field("Id", "id", flags=["required"]),
+        describe_field("Size__c", "int"),
+        describe_field("Color__c", "picklist", values=["Red", "Blue"]),
+        describe_field("Account__c", "reference", reference_to=["Account"]),
+        describe_field("LastModifiedDate", "datetime", flags=["required", "read_only"]),
+        describe_field("SystemModstamp", "datetime", flags=["required", "read_only"]),
     ]
     file = folder / "Thing__c.json"
     file.write_text(json.dumps({"name": "Thing__c", "label": "Thing", "fields": fields}), "utf-8")

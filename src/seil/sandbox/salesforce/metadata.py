@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import count
 from typing import Any
 
-from seil.catalog.fields import described_field
+from seil.catalog.fields import describe_field
 from seil.sandbox.salesforce.record_ids import BASE62
 
 _TYPES = {
@@ -97,8 +97,8 @@ class SField:
 
     @classmethod
     def of(cls, name: str, field_type: str, **attributes: Any) -> SField:
-        """A new field; `attributes` are those of `seil.catalog.fields.described_field`."""
-        return cls(described_field(name, field_type, **attributes))
+        """A new field; `attributes` are those of `seil.catalog.fields.describe_field`."""
+        return cls(describe_field(name, field_type, **attributes))
 
     @cached_property
     def name(self) -> str:
