@@ -24,7 +24,7 @@ from seil.api.calls import Answer, ServiceCall
 from seil.api.contract.operation import changes, reads
 from seil.api.services.gam import gam_service
 from seil.api.services.idempotency import IdempotencyStore, SqliteStore
-from seil.api.services.service import Service, served
+from seil.api.services.service import Service, bind
 from seil.aws.client import Client
 from seil.aws.idempotency import request_store
 from seil.sandbox.admanager.faults import AdManagerFault
@@ -147,7 +147,7 @@ def test_answer_that_lambda_would_not_carry_is_told_of(
     texts = iter(["x" * 6_000_000, "x" * 6_300_000, "é" * 1_100_000])
     service = Service(
         "gam",
-        [served(operation, lambda _: Text(text=next(texts)))],
+        [bind(operation, lambda _: Text(text=next(texts)))],
         keys,
     )
     client = Client("gam", lambda _settings: service)

@@ -1,1 +1,1 @@
-"""The HTTP API: an edge that callers meet, and a service for each system behind it."""
+"""The HTTP API: a public edge, and a service for each system behind it."""

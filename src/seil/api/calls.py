@@ -90,7 +90,7 @@ def _fault(values: dict[str, Any]) -> Fault:
 
 
 def no_time(system: str) -> Answer:
-    """The answer when the deadline has passed before the call was sent."""
+    """The answer where the deadline passed before the call was sent."""
     fault = Fault("EC50402", f"No time was left to call {system}: nothing was done")
     return Answer(504, errors=(fault,), retry_after=1)
 

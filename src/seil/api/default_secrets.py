@@ -1,4 +1,4 @@
-"""Well-known default secrets, and where they are refused."""
+"""Refuses well-known default secrets where others could use them."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from seil.settings import AdManagerSettings, ApiSettings, Settings, TechOneSetti
 
 __all__ = ["check_secrets", "refuse_defaults"]
 
-_DOOR = "api.client_secret"
+_API_CLIENT = "api.client_secret"
 _CURE = "set your own: env:NAME, file:PATH or aws:NAME"
 
 
 def check_secrets(settings: Settings, host: str) -> None:
-    """Raises ConfigurationError for well-known secrets where others could use them.
+    """Raises ConfigurationError for default secrets outside the local profile, and on an address
+    that other machines can reach.
 
-    That is outside the local profile, and on an address that other machines can reach. Without
-    `[api] issuer` the API's client secret is the stand-in issuer's.
+    Without `[api] issuer` the API's client secret is the stand-in issuer's.
     """
-    abroad = settings.profile != "local"
-    refused = []
-    if not settings.api.issuer and (abroad or not _loopback(host)):
-        refused.append(_DOOR)
-    if abroad:
-        refused += ["techone.client_secret", "admanager.service_account_key"]
-    refuse_defaults(settings, refused)
+    is_deployed = settings.profile != "local"
+    names = []
+    if not settings.api.issuer and (is_deployed or not _loopback(host)):
+        names.append(_API_CLIENT)
+    if is_deployed:
+        names += ["techone.client_secret", "admanager.service_account_key"]
+    refuse_defaults(settings, names)
 
 
 def refuse_defaults(settings: Settings, names: Collection[str]) -> None:
     """Raises ConfigurationError if a secret of `names` is the well-known default."""
     key = AdManagerSettings().service_account_key.location.removeprefix("file:")
     is_default = {
-        _DOOR: _DOOR in names and _opens_the_door(settings.api.client_secret),
+        _API_CLIENT: _API_CLIENT in names and _is_default_client_secret(settings.api.client_secret),
         "techone.client_secret": settings.techone.client_secret == TechOneSettings().client_secret,
         "admanager.service_account_key": settings.admanager.service_account_key.location.endswith(
             key
@@ -46,15 +46,15 @@ def refuse_defaults(settings: Settings, names: Collection[str]) -> None:
         )
 
 
-def _opens_the_door(secret: Secret) -> bool:
-    """Wherever it is kept: an example's text may have been copied into a variable.
+def _is_default_client_secret(secret: Secret) -> bool:
+    """Compares values, too: the default may have been copied into a variable.
 
-    The other secrets open nothing but a stand-in.
+    The other defaults give access to a stand-in only.
     """
     default = ApiSettings().client_secret
     try:
         return secret == default or secret.reveal() == default.reveal()
-    except SeilError:  # Told where it is needed.
+    except SeilError:  # Reported where the secret is used.
         return False
 
 

@@ -39,9 +39,9 @@ _current: ContextVar[Departure | None] = ContextVar("departure", default=None)
 
 
 @contextmanager
-def attending(one: Departure) -> Iterator[None]:
-    """The server, which sees connections end, says whose departure counts within the block."""
-    token = _current.set(one)
+def attending(caller: Departure) -> Iterator[None]:
+    """Makes `caller` the current one within the block. Called by the server."""
+    token = _current.set(caller)
     try:
         yield
     finally:

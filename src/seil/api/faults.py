@@ -1,4 +1,4 @@
-"""What is wrong with a request, in the contract's words."""
+"""Turns validation errors into the contract's faults."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from pydantic import ValidationError
 
 from seil.api.calls import Fault
 
-__all__ = ["MOST_FAULTS", "faults_of", "place_of", "validation_faults"]
+__all__ = ["MOST_FAULTS", "dotted_path", "faults_of", "validation_faults"]
 
 MOST_FAULTS = 50
 _LONGEST_VALUE = 60
-_LONGEST_PLACE = 200
-# The type of the error with which a list of seil.admanager.models.lists ends early.
+_LONGEST_PATH = 200
+# seil.admanager.models.lists ends a truncated list of errors with this type.
 _TRUNCATION = "truncation"
 _PREFIX = "Value error, "
-# Parts of a location that the framework adds and the caller never wrote.
-_OURS = ("body", "query", "path", "header")
+# Path parts that the framework adds.
+_FRAMEWORK_PARTS = ("body", "query", "path", "header")
 
 
-def validation_faults(error: ValidationError, *place: str) -> tuple[Fault, ...]:
-    """What pydantic found wrong with what stands at `place`: "body", or the request as a whole."""
+def validation_faults(error: ValidationError, *prefix: str) -> tuple[Fault, ...]:
+    """`prefix` precedes the errors' paths, such as "body"."""
     errors = error.errors(include_url=False)
-    faults = [{**one, "loc": (*place, *one["loc"])} for one in errors if one["type"] != _TRUNCATION]
-    return faults_of(faults, whole=len(faults) == len(errors))
+    kept = [{**e, "loc": (*prefix, *e["loc"])} for e in errors if e["type"] != _TRUNCATION]
+    return faults_of(kept, complete=len(kept) == len(errors))
 
 
-def faults_of(errors: Sequence[Any], *, whole: bool = True) -> tuple[Fault, ...]:
-    """Pydantic's errors, a fault each: where, what, and the value where it is short.
+def faults_of(errors: Sequence[Any], *, complete: bool = True) -> tuple[Fault, ...]:
+    """A fault for each of pydantic's errors: the path, the problem, and the value if it is short.
 
-    `whole` is False where there may be more of them: a list was judged no further.
+    `complete` is False if validation stopped early.
     """
     faults = [
-        Fault(_code(e["loc"]), f"{_place(e['loc'])}: {_message(e)}{_given(e)}")
+        Fault(_code(e["loc"]), f"{_location(e['loc'])}: {_message(e)}{_quote_input(e)}")
         for e in errors[:MOST_FAULTS]
     ]
     if (more := len(errors) - MOST_FAULTS) > 0:
         faults.append(
-            Fault("EC40001", f"and {more} more" if whole else f"and at least {more} more")
+            Fault("EC40001", f"and {more} more" if complete else f"and at least {more} more")
         )
     return tuple(faults)
 
@@ -50,7 +50,7 @@ def _code(location: Sequence[Any]) -> str:
 
 
 def _message(error: Any) -> str:
-    """Pydantic's own, which speaks of a text's items and of what comes after validation."""
+    """Pydantic's message, reworded for lengths."""
     facts = error.get("ctx", {})
     unit = "entries" if isinstance(error.get("input"), list) else "characters"
     match error["type"]:
@@ -65,7 +65,7 @@ def _message(error: Any) -> str:
     return str(error["msg"]).removeprefix(_PREFIX)
 
 
-def _given(error: Any) -> str:
+def _quote_input(error: Any) -> str:
     value = error.get("input")
     if (
         error["type"] == "missing"
@@ -78,18 +78,18 @@ def _given(error: Any) -> str:
     return f" (given: {text})" if len(text) <= _LONGEST_VALUE else ""
 
 
-def _place(location: Sequence[Any]) -> str:
+def _location(location: Sequence[Any]) -> str:
     parts = list(location)
-    if parts and parts[0] in _OURS:
+    if parts and parts[0] in _FRAMEWORK_PARTS:
         parts = parts[1:] or parts
-    return place_of(parts) or "the request"
+    return dotted_path(parts) or "the request"
 
 
-def place_of(parts: Sequence[str | int]) -> str:
-    """As orders[0].name; of a long one both ends."""
+def dotted_path(parts: Sequence[str | int]) -> str:
+    """As orders[0].name; a long one is shortened in the middle."""
     text = ""
     for part in parts:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    if len(text) <= _LONGEST_PLACE:
+    if len(text) <= _LONGEST_PATH:
         return text
-    return f"{text[: _LONGEST_PLACE // 2]}...{text[-_LONGEST_PLACE // 2 :]}"
+    return f"{text[: _LONGEST_PATH // 2]}...{text[-_LONGEST_PATH // 2 :]}"

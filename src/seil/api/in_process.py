@@ -1,4 +1,4 @@
-"""Edge and services in one process: a service's calls run in threads, so many at once."""
+"""Edge and services in one process: calls run in a bounded thread pool per system."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Protocol
 from seil.api.calls import Answer, ServiceCall
 from seil.api.workers import Workers
 
-__all__ = ["InProcess", "Runs"]
+__all__ = ["CallRunner", "InProcess"]
 
 
-class Runs(Protocol):
+class CallRunner(Protocol):
     def run(self, call: ServiceCall) -> Answer: ...
 
 
 class InProcess:
-    """The services by their system's name: the part of an operation's name before the dot.
+    """`services` maps a system, the part of an operation's name before the dot, to its service.
 
-    Each has threads of its own, `workers` of them: a slow system takes none from another.
+    Each has `workers` threads of its own, so that a slow system does not starve another.
     """
 
-    def __init__(self, services: Mapping[str, Runs], *, workers: int = 40) -> None:
+    def __init__(self, services: Mapping[str, CallRunner], *, workers: int = 40) -> None:
         self._services = services
         self._workers = {name: Workers(name, workers) for name in services}
 
     def close(self) -> None:
-        """Waits for the calls that are under way, given up on or not."""
+        """Waits for running calls, abandoned ones included."""
         for workers in self._workers.values():
             workers.close()
 

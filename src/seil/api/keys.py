@@ -1,4 +1,4 @@
-"""An issuer's public keys: where they come from, and which of them are good enough.
+"""An issuer's public keys: fetching a JWKS, and choosing usable keys.
 
 RFC 7517 (JWKS), RFC 7518, section 3.3 (RS256), FIPS 186-5, appendix A.1.1 (sizes).
 """
@@ -27,36 +27,36 @@ _log = logging.getLogger(__name__)
 
 _BETWEEN_FETCHES = 10.0
 _FETCH_SECONDS = 5.0
-# How long a token whose key is there waits for newer ones.
+# How long a token whose key is cached waits for a refresh.
 _PATIENCE = 1.0
 _LONGEST_DOCUMENT = 256 * 1024
 _MOST_KEYS = 100
 _KEY_BITS = range(2048, 8192 + 1)
 _EXPONENTS = range(2**16 + 1, 2**64)
-# Of base64: nobody computes with a longer number before it is refused.
+# In base64 digits: longer numbers are refused before any computation.
 _LONGEST_NUMBER = 1400
 
 
 class KeysUnavailableError(Exception):
-    """The issuer's keys cannot be had, so that no token can be judged."""
+    """The issuer's keys cannot be fetched, so that no token can be verified."""
 
 
 class KeySource(Protocol):
     async def key(self, kid: str) -> jwt.PyJWK | None:
-        """The public key of that id. Raises KeysUnavailableError."""
+        """None for an unknown id. Raises KeysUnavailableError."""
         ...
 
     async def check(self) -> None:
-        """Raises KeysUnavailableError where there are no keys to judge by."""
+        """Raises KeysUnavailableError where no keys are available."""
         ...
 
 
 class RemoteKeys:
-    """An issuer's keys, read anew after `age` seconds or when a token names an unknown one.
+    """An issuer's JWKS, refreshed after `age` seconds or when a token names an unknown key.
 
-    One read at a time, and one in ten seconds at most, whatever tokens name: they can neither
-    flood the issuer nor hold up a token whose key is there. While the issuer is away, or publishes
-    nothing usable, the keys that were read last stay good.
+    Fetches run one at a time, and once in ten seconds at most, so that tokens can neither flood
+    the issuer nor delay those whose key is cached. While the issuer is unreachable, or publishes
+    no usable key, the cached keys stay valid.
     """
 
     def __init__(
@@ -104,9 +104,9 @@ class RemoteKeys:
         return self._clock() - self._read_at >= self._age
 
     async def _refresh(self, seconds: float) -> None:
-        """Waits so long for the read that is under way, or for a new one if it is time for one.
+        """Waits up to `seconds` for the running fetch, or for a new one if one is due.
 
-        The read is a task of its own: a caller who leaves does not break it off.
+        The fetch is a task of its own, so that a caller who leaves does not cancel it.
         """
         if not self._reading:
             if self._clock() - self._tried_at < _BETWEEN_FETCHES:
@@ -123,24 +123,24 @@ class RemoteKeys:
         import httpx
 
         try:
-            # httpx's own limit is for each read: an issuer that drips would hold it for ever.
+            # httpx's timeout is per read: an issuer that trickles would never reach it.
             async with asyncio.timeout(_FETCH_SECONDS):
-                self._keys = _usable(await self._document())
+                self._keys = _usable_keys(await self._document())
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            _log.warning("keys of %s could not be read: %s", self.url, _reason(error))
+            _log.warning("keys of %s could not be fetched: %s", self.url, _reason(error))
             return
         self._read_at = self._clock()
 
     async def _document(self) -> bytes:
-        """As it came: a compressed one could be a thousand times as long as what was read."""
-        plain = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        """Uncompressed, as decompression could exceed the size limit a thousandfold."""
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         async with self._client.stream(
-            "GET", self.url, headers=plain, timeout=_FETCH_SECONDS, follow_redirects=False
+            "GET", self.url, headers=headers, timeout=_FETCH_SECONDS, follow_redirects=False
         ) as answer:
             if answer.status_code != 200:
                 raise ValueError(f"the issuer answered {answer.status_code}")
             if answer.headers.get("content-encoding", "identity") != "identity":
-                raise ValueError("the issuer compressed them, though asked not to")
+                raise ValueError("the issuer compressed them, against Accept-Encoding")
             document = bytearray()
             async for chunk in answer.aiter_raw():
                 document += chunk
@@ -157,7 +157,7 @@ _Number = Annotated[str, Field(max_length=_LONGEST_NUMBER, pattern="^[A-Za-z0-9_
 
 
 class _Key(BaseModel):
-    """An RSA key that is there to check RS256 signatures; private members are not looked at."""
+    """An RSA key for RS256 signatures; private members are ignored."""
 
     model_config = ConfigDict(strict=True)
 
@@ -181,9 +181,9 @@ def _integer(number: str) -> int:
     return int.from_bytes(base64.urlsafe_b64decode(number + "=" * (-len(number) % 4)))
 
 
-def _usable(document: bytes) -> dict[str, jwt.PyJWK]:
-    """The RSA signature keys of a JWKS; others, and broken ones, are passed over (RFC 7517, section
-    5). Of two keys with one id the first counts. Raises ValueError where none is left.
+def _usable_keys(document: bytes) -> dict[str, jwt.PyJWK]:
+    """The RSA signature keys of a JWKS; others, and malformed ones, are skipped (RFC 7517, section
+    5). Of two keys with the same id the first wins. Raises ValueError where none is usable.
     """
     keys: dict[str, jwt.PyJWK] = {}
     for entry in _Document.model_validate_json(document).keys:
@@ -192,15 +192,15 @@ def _usable(document: bytes) -> dict[str, jwt.PyJWK]:
             if published.kid not in keys:
                 keys[published.kid] = published.public_key()
         except (ValueError, jwt.PyJWTError) as error:
-            _log.info("a key of the issuer cannot be used: %s", _reason(error))
+            _log.info("skipped a key of the issuer: %s", _reason(error))
     if not keys:
-        raise ValueError("there is no usable RSA key in them")
+        raise ValueError("they contain no usable RSA key")
     return keys
 
 
 def _reason(error: Exception) -> str:
-    """Without what the far end wrote."""
+    """Without the far end's text."""
     if isinstance(error, ValidationError):
-        wrong = (".".join(map(str, one["loc"])) or "the whole" for one in error.errors())
-        return f"wrong or missing: {', '.join(wrong)}"
+        paths = (".".join(map(str, e["loc"])) or "the document" for e in error.errors())
+        return f"wrong or missing: {', '.join(paths)}"
     return str(error) or type(error).__name__

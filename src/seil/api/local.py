@@ -49,7 +49,7 @@ def build_local(
         "techone": techone_service(techone, requests, seconds=seconds),
     }
     downstream = InProcess(services, workers=api.workers)
-    # Held last, it goes first: outcomes are kept before what keeps them is closed.
+    # Registered last, closed first: running calls store their outcomes before the store closes.
     resources.callback(downstream.close)
     verifier, close_keys = _verifier(settings, keys)
 
@@ -74,7 +74,7 @@ def build_local(
 def _verifier(
     settings: Settings, keys: KeySource | None
 ) -> tuple[Verifier, Callable[[], Awaitable[None]]]:
-    """With what closes its connections."""
+    """(verifier, function that closes its connections)"""
     if keys:
         return Verifier(expected_tokens(settings), keys), _nothing
     return remote_verifier(settings)

@@ -1,4 +1,4 @@
-"""So many a minute, over a sliding window, in this process."""
+"""A rate limit per caller, over a sliding minute, in this process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_CALLERS = 10_000
 
 @dataclass(slots=True)
 class _Count:
-    """A caller's requests in a minute of the clock, and in the one before it."""
+    """A caller's requests in a clock minute, and in the one before."""
 
     minute: float
     before: int
@@ -23,10 +23,10 @@ class _Count:
 
 
 class RateLimit:
-    """So many requests a minute and caller; of more than 10,000 callers the latest are remembered.
+    """`a_minute` requests per caller; only the latest 10,000 callers are tracked.
 
-    Each minute of the clock is counted. The one before counts as far as it still lies within the
-    last sixty seconds, as if its requests had come evenly.
+    The sliding window is approximated from two clock minutes: the previous one counts by the share
+    that lies within the last sixty seconds.
     """
 
     def __init__(self, a_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class RateLimit:
         self._counts: OrderedDict[Hashable, _Count] = OrderedDict()
 
     def wait(self, caller: Hashable) -> float | None:
-        """Seconds until the caller may come again; None: this one passes, and is counted."""
+        """Seconds until the caller may retry; None: the request passes, and is counted."""
         if (seconds := self.peek(caller)) is None:
             self._counts[caller].now += 1
         return seconds
@@ -47,9 +47,9 @@ class RateLimit:
         free = self._most - count.now
         if free > count.before * (1 - passed / _MINUTE):
             return None
-        # Nothing is free before the next minute, or before enough of the last one is behind.
-        until = _MINUTE * (1 - free / count.before) if free > 0 else _MINUTE
-        return max(1.0, until - passed)
+        # Free in the next minute, or once the previous one's share has shrunk enough.
+        free_at = _MINUTE * (1 - free / count.before) if free > 0 else _MINUTE
+        return max(1.0, free_at - passed)
 
     def _count(self, caller: Hashable, minute: float) -> _Count:
         count = self._counts.get(caller)

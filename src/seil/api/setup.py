@@ -1,4 +1,4 @@
-"""From the settings to the edge's parts, wherever it runs."""
+"""Builds the edge's parts from the settings, for every deployment."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from seil.api.edge.dispatch import Limits
 from seil.api.keys import RemoteKeys
 from seil.api.tokens import Expected, Verifier
 from seil.errors import ConfigurationError, Problem
-from seil.secret import Secret
 from seil.settings import Settings
 
 __all__ = ["check_issuer", "edge_options", "expected_tokens", "remote_verifier"]
 
 
 def check_issuer(settings: Settings) -> None:
-    """Raises ConfigurationError if nobody is named who issues the callers' tokens."""
+    """Raises ConfigurationError if `[api] issuer` is not set."""
     if settings.api.issuer:
         return
     cure = "set it to the URL of your tokens' issuer, or start `seil serve --sandbox`"
@@ -38,14 +37,14 @@ def edge_options(settings: Settings) -> EdgeOptions:
         contact=api.contact,
         token_url=api.token_url or f"{api.issuer.rstrip('/')}/oauth2/token",
         checks={
-            "gam": lambda: _revealed(settings.admanager.service_account_key),
-            "techone": lambda: _revealed(settings.techone.client_secret),
+            "gam": settings.admanager.service_account_key.reveal,
+            "techone": settings.techone.client_secret.reveal,
         },
     )
 
 
 def remote_verifier(settings: Settings) -> tuple[Verifier, Callable[[], Awaitable[None]]]:
-    """Judges tokens by the keys of `[api] issuer`; the second part closes its connections."""
+    """(a verifier with the keys of `[api] issuer`, a function that closes its connections)"""
     import httpx
 
     api = settings.api
@@ -63,7 +62,3 @@ def remote_verifier(settings: Settings) -> tuple[Verifier, Callable[[], Awaitabl
 def expected_tokens(settings: Settings) -> Expected:
     api = settings.api
     return Expected(api.issuer, frozenset(api.clients), api.audience)
-
-
-def _revealed(secret: Secret) -> None:
-    secret.reveal()

@@ -1,6 +1,6 @@
-"""Access tokens as Cognito gives them out: signed JWTs, verified against the issuer's keys.
+"""Access tokens as Cognito issues them: signed JWTs, verified with the issuer's keys.
 
-RFC 7519 (JWT), RFC 8725 (what to check); the claims are those of
+RFC 7519 (JWT), RFC 8725 (best practices); the claims are those of
 https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
 """
 
@@ -30,21 +30,21 @@ __all__ = [
 ALGORITHMS = ("RS256",)
 _LEEWAY = 30
 _LONGEST_TOKEN = 8192
-_REMEMBERED = 2048
-_REMEMBERED_SECONDS = 300.0
+_MOST_CACHED = 2048
+_CACHE_SECONDS = 300.0
 # RFC 7515, section 7.1: three parts of base64url without padding; an encrypted token has five.
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-# The last second of the year 9999: what is beyond it is no date.
+# The last second of the year 9999.
 _Date = Annotated[float, Field(ge=0, le=253_402_300_799)]
 
 
 class InvalidTokenError(Exception):
-    """The token proves nothing; its message is for the log, not for the caller."""
+    """The token is invalid. The message is for the log, not for the caller."""
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What a good token says: the client's id and its scopes."""
+    """A verified token's client id and scopes."""
 
     client_id: str
     scopes: frozenset[str]
@@ -53,7 +53,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a token has to say. Empty `clients` and `audience` stand for any."""
+    """The required claims. Empty `clients` and `audience` allow any."""
 
     issuer: str
     clients: frozenset[str] = frozenset()
@@ -61,7 +61,7 @@ class Expected:
 
 
 class _Payload(BaseModel):
-    """The claims that are looked at. A date is a number of seconds (RFC 7519, section 2)."""
+    """The validated claims. A date is in seconds (RFC 7519, section 2)."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -74,7 +74,7 @@ class _Payload(BaseModel):
 
 
 class Verifier:
-    """Judges tokens. A good one is remembered for five minutes at most, never beyond its expiry."""
+    """Verifies tokens. Valid ones are cached for five minutes, never beyond their expiry."""
 
     def __init__(
         self, expected: Expected, keys: KeySource, *, clock: Callable[[], float] = time.time
@@ -82,23 +82,23 @@ class Verifier:
         self.expected = expected
         self.keys = keys
         self._clock = clock
-        self._good: OrderedDict[bytes, tuple[float, Claims]] = OrderedDict()
+        self._cache: OrderedDict[bytes, tuple[float, Claims]] = OrderedDict()
 
     async def verify(self, token: str) -> Claims:
         """Raises InvalidTokenError or KeysUnavailableError."""
         if len(token) > _LONGEST_TOKEN or not _COMPACT.fullmatch(token):
-            raise InvalidTokenError("it is no signed token in compact form, or too long")
+            raise InvalidTokenError("it is not a signed token in compact form, or too long")
         digest = hashlib.sha256(token.encode("ascii")).digest()
-        if (entry := self._good.get(digest)) and self._clock() < entry[0]:
+        if (entry := self._cache.get(digest)) and self._clock() < entry[0]:
             return entry[1]
-        claims = await self._judged(token)
-        until = min(claims.expires, self._clock() + _REMEMBERED_SECONDS)
-        self._good[digest] = (until, claims)
-        while len(self._good) > _REMEMBERED:
-            self._good.popitem(last=False)
+        claims = await self._verify_signature(token)
+        expires_at = min(claims.expires, self._clock() + _CACHE_SECONDS)
+        self._cache[digest] = (expires_at, claims)
+        while len(self._cache) > _MOST_CACHED:
+            self._cache.popitem(last=False)
         return claims
 
-    async def _judged(self, token: str) -> Claims:
+    async def _verify_signature(self, token: str) -> Claims:
         try:
             header = jwt.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError) as error:
@@ -109,9 +109,9 @@ class Verifier:
         key = await self.keys.key(kid)
         if key is None:
             raise InvalidTokenError("it is signed with a key that the issuer does not have")
-        return self._checked(self._decoded(token, key))
+        return self._check_client(self._decode(token, key))
 
-    def _decoded(self, token: str, key: jwt.PyJWK) -> _Payload:
+    def _decode(self, token: str, key: jwt.PyJWK) -> _Payload:
         audience = self.expected.audience
         try:
             claims: dict[str, Any] = jwt.decode(
@@ -125,13 +125,13 @@ class Verifier:
             )
             return _Payload.model_validate(claims)
         except ValidationError as error:
-            wrong = sorted({str(one["loc"][0]) for one in error.errors()})
-            raise InvalidTokenError(f"its claims are wrong: {', '.join(wrong)}") from error
+            invalid = sorted({str(problem["loc"][0]) for problem in error.errors()})
+            raise InvalidTokenError(f"invalid claims: {', '.join(invalid)}") from error
         except (jwt.PyJWTError, ValueError) as error:
             raise InvalidTokenError(str(error)) from error
 
-    def _checked(self, claims: _Payload) -> Claims:
+    def _check_client(self, claims: _Payload) -> Claims:
         client = claims.client_id
         if self.expected.clients and client not in self.expected.clients:
-            raise InvalidTokenError("its client is not one that may call")
+            raise InvalidTokenError("its client is not in [api] clients")
         return Claims(client, frozenset(claims.scope.split()), claims.exp)

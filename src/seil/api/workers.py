@@ -19,10 +19,10 @@ _RETRY_SECONDS = 5.0
 
 
 class Workers:
-    """`count` threads of one system, started as they are needed.
+    """`count` threads for one system, started on demand.
 
-    A call that is given up on goes on in its thread, so that its outcome is known in the end; the
-    thread is free again when it ends, not before.
+    An abandoned call goes on in its thread, and records its outcome; it keeps the thread until it
+    ends.
     """
 
     def __init__(self, system: str, count: int) -> None:
@@ -31,27 +31,29 @@ class Workers:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix=f"seil-{system}")
         self._futures: set[Future[Answer]] = set()
 
-    async def run(self, ask: Callable[[ServiceCall], Answer], call: ServiceCall) -> Answer:
-        """What `ask` gives, whenever that is: to give up in time is the caller's part.
+    async def run(self, run_call: Callable[[ServiceCall], Answer], call: ServiceCall) -> Answer:
+        """Runs the call in a thread. The caller enforces the timeout.
 
-        Half of its time a call waits for a thread at most: what begins later has no time to end.
-        Raises CallerLeftError where the caller left before it began.
+        A call waits for a thread for half of its time at most: later it could not finish. Raises
+        CallerLeftError where the caller left before it started.
         """
         if departure().happened:
             raise CallerLeftError
         full = len(self._futures) >= self._count
-        future = self._threads.submit(copy_context().run, _late(ask) if full else ask, call)
+        future = self._threads.submit(
+            copy_context().run, _deduct_wait(run_call) if full else run_call, call
+        )
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
         answer = asyncio.wrap_future(future)
         if not full:
             return await answer
-        # Cancelling has no effect on what has begun.
-        with departure().withdrawing(future.cancel), _after(call.seconds, future.cancel):
+        # Cancelling has no effect once the call runs.
+        with departure().withdrawing(future.cancel), _give_up_after(call.seconds, future.cancel):
             return await self._turn(answer)
 
     async def _turn(self, answer: asyncio.Future[Answer]) -> Answer:
-        """Raises CallerLeftError where the caller left before the call began."""
+        """Raises CallerLeftError where the caller left before the call started."""
         try:
             return await answer
         except asyncio.CancelledError:
@@ -66,13 +68,13 @@ class Workers:
         self._threads.shutdown(cancel_futures=True)
 
     def _busy(self) -> Answer:
-        text = f"All {self._count} calls to {self._system} at once are under way: nothing was done"
+        text = f"All {self._count} worker threads of {self._system} are busy: nothing was done"
         return Answer(504, errors=(Fault("EC50402", text),), retry_after=_RETRY_SECONDS)
 
 
 @contextmanager
-def _after(seconds: float | None, give_up: Callable[[], object]) -> Iterator[None]:
-    """Calls `give_up` when half of the time is over, if the block is not."""
+def _give_up_after(seconds: float | None, give_up: Callable[[], object]) -> Iterator[None]:
+    """Calls `give_up` after half of `seconds` if the block still runs."""
     if seconds is None:
         yield
         return
@@ -83,14 +85,14 @@ def _after(seconds: float | None, give_up: Callable[[], object]) -> Iterator[Non
         timer.cancel()
 
 
-def _late(ask: Callable[[ServiceCall], Answer]) -> Callable[[ServiceCall], Answer]:
-    """Takes off the seconds of a call what it waits from now on."""
-    since = time.monotonic()
+def _deduct_wait(run_call: Callable[[ServiceCall], Answer]) -> Callable[[ServiceCall], Answer]:
+    """Subtracts the wait for a thread from the call's `seconds`."""
+    queued_at = time.monotonic()
 
-    def answer_call(call: ServiceCall) -> Answer:
+    def run_late(call: ServiceCall) -> Answer:
         if call.seconds is None:
-            return ask(call)
-        left = max(0.0, call.seconds - (time.monotonic() - since))
-        return ask(replace(call, seconds=left))
+            return run_call(call)
+        remaining = max(0.0, call.seconds - (time.monotonic() - queued_at))
+        return run_call(replace(call, seconds=remaining))
 
-    return answer_call
+    return run_late

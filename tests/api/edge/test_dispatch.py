@@ -132,7 +132,7 @@ def test_dead_system_is_left_alone(outcome: Answer | Exception) -> None:
     assert len(downstream.calls) == 3
     assert codes(found)[3] == (502, "EC50203")
     assert HELD - HANGS < (found[3].retry_after or 0) <= HELD
-    assert "gam is down and left alone" in found[3].errors[0].message
+    assert "gam is down and not called for now" in found[3].errors[0].message
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def recovering(
         dispatch = Dispatch(downstream, Limits(failures=2, pause=PAUSE))
         for _ in range(2):
             await dispatch.answer(WRITE, repeatable=False)
-        assert dispatch.open() == ["gam"]
+        assert dispatch.open_circuits() == ["gam"]
         clock.now += PAUSE - 1
         assert codes([await dispatch.answer(WRITE, repeatable=False)]) == [(502, "EC50203")]
         clock.now += 2
@@ -200,7 +200,7 @@ def test_after_the_pause_a_success_lets_it_in_again(clock: Clock) -> None:
     downstream = Downstream(DOWN, DOWN, OK)
 
     async def run(dispatch: Dispatch) -> None:
-        assert dispatch.open() == []
+        assert dispatch.open_circuits() == []
         assert [await dispatch.answer(WRITE, repeatable=False) for _ in range(3)] == [OK] * 3
 
     recovering(clock, downstream, run)
@@ -212,7 +212,7 @@ def test_after_the_pause_a_failure_leaves_it_alone_again(clock: Clock) -> None:
 
     async def run(dispatch: Dispatch) -> None:
         assert codes([await dispatch.answer(WRITE, repeatable=False)]) == [(502, "EC50201")]
-        assert dispatch.open() == ["gam"]
+        assert dispatch.open_circuits() == ["gam"]
         assert codes([await dispatch.answer(WRITE, repeatable=False)]) == [(502, "EC50203")]
 
     recovering(clock, downstream, run)
@@ -264,9 +264,9 @@ def test_call_that_was_withdrawn_is_no_success_and_no_failure() -> None:
             await dispatch.answer(WRITE, repeatable=False)
         with pytest.raises(CallerLeftError):
             await dispatch.answer(WRITE, repeatable=False)
-        assert dispatch.open() == []
+        assert dispatch.open_circuits() == []
         await dispatch.answer(WRITE, repeatable=False)
-        assert dispatch.open() == ["gam"]
+        assert dispatch.open_circuits() == ["gam"]
 
     asyncio.run(run())
 

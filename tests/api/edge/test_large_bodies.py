@@ -21,7 +21,7 @@ from seil.api.edge import bodies
 from seil.api.edge.app import EdgeOptions, build_edge
 from seil.api.edge.bodies import LARGE_BODY
 from seil.api.edge.dispatch import Dispatch
-from seil.api.edge.exchange import plain
+from seil.api.edge.exchange import json_response
 from seil.api.edge.refusals import system_router
 from seil.api.tokens import Expected, Verifier
 from seil.sandbox.issuer.issuer import Issuer
@@ -81,7 +81,7 @@ class Work:
 
         @router.post("/slow", response_model=slow)
         async def answer(body: slow) -> Response:
-            return plain(body.model_dump(), status=200)
+            return json_response(body.model_dump(), status=200)
 
         return router
 
@@ -151,10 +151,10 @@ async def test_large_body_behind_too_many_is_refused(
     monkeypatch.setattr(bodies, "_TURN_SECONDS", 0.01)
     work = Work()
     async with several(issuer, work) as send:
-        refused = await send("a", "a2")
-    assert refused.status_code == 429
-    assert refused.json()["errors"][0]["code"] == "EC42901"
-    assert refused.headers["Retry-After"] == "1"
+        refusal = await send("a", "a2")
+    assert refusal.status_code == 429
+    assert refusal.json()["errors"][0]["code"] == "EC42901"
+    assert refusal.headers["Retry-After"] == "1"
     assert work.order == ["a1"]
 
 

@@ -399,7 +399,7 @@ def test_after_an_outcome_in_part_a_repeat_is_told_the_same(
 
 
 @pytest.mark.parametrize("failure", IN_DOUBT, ids=_name)
-def test_after_an_unknown_outcome_a_repeat_is_told_to_look(
+def test_after_an_unknown_outcome_a_repeat_is_told_to_check(
     make_store: MakeStore, desk: Desk, failure: BaseException
 ) -> None:
     service = Service("gam", [(gam.CREATE_ORDER, desk)], make_store())
@@ -412,7 +412,7 @@ def test_after_an_unknown_outcome_a_repeat_is_told_to_look(
     desk.failure = None
     found = service.run(CREATE)
     assert codes(found) == (409, ["EC40903"])
-    assert "look" in found.errors[0].message
+    assert "check whether it was done" in found.errors[0].message
     assert desk.orders == 0
 
 

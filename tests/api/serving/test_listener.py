@@ -131,5 +131,5 @@ def test_many_refusals_are_two_lines_in_the_log(
         busy(app, connect)
         for _ in range(50):
             assert answer(connect()).startswith(b"HTTP/1.1 503 ")
-        until(lambda: "50 callers were turned away" in caplog.text)
+        until(lambda: "50 callers were refused" in caplog.text)
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]

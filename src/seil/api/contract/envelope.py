@@ -1,4 +1,4 @@
-"""What every answer is wrapped in."""
+"""The envelope of every answer."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class _Envelope(BaseModel):
 
     message: str = Field(description="The code in words.", examples=["success"])
     application_label: str | None = Field(
-        description="X-Application-Label, as it came.", examples=["salesforce"]
+        description="The request's X-Application-Label.", examples=["salesforce"]
     )
-    time: datetime = Field(description="When it was answered, UTC.", examples=[TIME])
+    time: datetime = Field(description="Time of the answer, UTC.", examples=[TIME])
     correlation_id: UUID = Field(
-        description="X-Correlation-Id, as it came or made.", examples=[CORRELATION]
+        description="The request's X-Correlation-Id, or a new one.", examples=[CORRELATION]
     )
-    path: str = Field(description="The path that was asked for.", examples=["/v1/gam/order/1"])
-    method: str = Field(description="The method.", examples=["GET"])
+    path: str = Field(description="The request's path.", examples=["/v1/gam/order/1"])
+    method: str = Field(description="The request's method.", examples=["GET"])
 
 
 class Success(_Envelope, Generic[Data]):
-    """What was asked for is in `data`."""
+    """The result is in `data`."""
 
-    # The doc of a generic class is not that of its kinds.
-    model_config = ConfigDict(json_schema_extra={"description": "What was asked for is in `data`."})
+    # Parametrised classes do not inherit the docstring.
+    model_config = ConfigDict(json_schema_extra={"description": "The result is in `data`."})
 
     @classmethod
     @override
@@ -48,29 +48,30 @@ class Success(_Envelope, Generic[Data]):
 
     code: Literal[200] = Field(description="The HTTP status.", examples=[200])
     status: Literal["200000"] = Field(description="The code, finer.", examples=["200000"])
-    data: Data = Field(description="What was asked for.")
+    data: Data = Field(description="The operation's result.")
 
 
 class ReportedFault(BaseModel):
-    """One reason. `ids` and `outcome` are there where the request was done in part."""
+    """One reason. `ids` and `outcome` are set after a partial success."""
 
     model_config = ConfigDict(title="Fault")
 
     code: Annotated[str, Field(pattern=r"^EC\d{5}$", description="docs/api.md lists them.")]
-    message: str = Field(description="What is wrong, and with what.")
+    message: str = Field(description="What is wrong, and where.")
     ids: Annotated[
-        list[int], Field(description="What this is the reason for, where another part was done.")
+        list[int], Field(description="The ids that this reason concerns, after a partial success.")
     ] = []
     outcome: Annotated[
         IdOutcome | None,
         Field(
-            description="Of these ids: it was not done, or it is not known.", examples=["notDone"]
+            description="These ids were not done, or their outcome is unknown.",
+            examples=["notDone"],
         ),
     ] = None
 
 
 class FailureEnvelope(_Envelope):
-    """Nothing was done, or what was done is said in `errors`."""
+    """Nothing was done, unless `done` or `errors` say otherwise."""
 
     model_config = ConfigDict(title="Failure")
 
@@ -79,12 +80,12 @@ class FailureEnvelope(_Envelope):
     errors: list[ReportedFault] = Field(description="The reasons.", min_length=1)
     done: Annotated[
         list[int] | None,
-        Field(description="The ids for which it was done, where it was not done for all."),
+        Field(description="The ids that succeeded, after a partial success."),
     ] = None
 
 
 class Refusal(BaseModel):
-    """As API Gateway refuses a token."""
+    """API Gateway's answer to a refused token."""
 
     model_config = ConfigDict(extra="forbid")
 

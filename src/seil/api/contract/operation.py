@@ -1,4 +1,4 @@
-"""Operations that the edge can call on a service; each system declares its own list."""
+"""Operations that the edge calls on a service; each system declares its own."""
 
 from __future__ import annotations
 

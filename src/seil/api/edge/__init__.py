@@ -1,1 +1,1 @@
-"""What callers meet: tokens, validation, the envelope, and the way to the services."""
+"""The public side: tokens, validation, the envelope, and dispatch to the services."""

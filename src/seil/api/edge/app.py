@@ -30,10 +30,10 @@ from seil.api.tokens import Verifier
 __all__ = ["EdgeOptions", "RouterOf", "build_edge"]
 
 _ABOUT = """
-Books and checks advertising in Google Ad Manager, and asks TechOne for rates and credit.
+Books and checks advertising in Google Ad Manager, and reads rates and credit from TechOne.
 
 Every answer under `/v1` is in the envelope shown below each route, and carries the header
-`X-Correlation-Id`. `errors[].code` says which error it is.
+`X-Correlation-Id`. `errors[].code` identifies the error.
 """
 
 _LICENSE = {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
@@ -47,10 +47,10 @@ RouterOf = Callable[[Dispatch], APIRouter]
 
 @dataclass(frozen=True)
 class EdgeOptions:
-    """`body_limit` is in bytes, `rate` in requests a minute and caller.
+    """`body_limit` is in bytes, `rate` in requests a minute per caller.
 
-    `token_url` is where the docs page gets its tokens; without `docs` there is no such page.
-    `contact` is an e-mail address or a page's.
+    `token_url` is the docs page's token endpoint; `docs` serves that page. `contact` is an e-mail
+    address or a URL.
     """
 
     project: str
@@ -73,18 +73,18 @@ def build_edge(
     beside: Iterable[APIRouter] = (),
     closer: Closer | None = None,
 ) -> ASGIApp:
-    """`routers` make the routes of a system each; the routes of `beside` need no token.
+    """Each of `routers` builds a system's routes; the routes of `beside` need no token.
 
-    `closer` is entered while the app runs: what it built is closed with it.
+    `closer` is entered while the app runs, and closes its resources.
     """
     dispatch = Dispatch(downstream, options.limits)
     parts = [router(dispatch) for router in routers]
     parts.append(health_router(verifier.keys, dispatch, options.checks))
     parts += beside
     app = FastAPI(
-        # A list, as included routers are each searched on their own, and matched twice.
+        # Flat, as included routers would be matched twice.
         routes=[route for part in parts for route in part.routes],
-        # Both are served below: the document beside the loop, the page without a far server.
+        # Both are served below: the document from a thread, the page without a CDN.
         openapi_url=None,
         docs_url=None,
         title="SEIL",
@@ -96,7 +96,7 @@ def build_edge(
         generate_unique_id_function=operation_id,
         separate_input_output_schemas=True,
         redirect_slashes=False,
-        # The frame's span covers refused requests, too.
+        # The frame has the span, which covers refused requests too.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     problems.install(app)

@@ -1,8 +1,7 @@
-"""JSON bodies: read and judged once, large ones in a thread beside the loop.
+"""JSON bodies: parsed and validated once, large ones in a thread beside the loop.
 
-A key that is given again is refused: one of its values would be lost. RFC 8259, section 4, leaves
-open which one counts, and readers differ. What could take long is refused before it does: section
-9 of the RFC lets a parser limit the size and the depth of what it takes.
+A repeated key is refused, as one of its values would be lost: RFC 8259, section 4, leaves open
+which one counts. So is whatever would take long: section 9 lets a parser limit size and depth.
 """
 
 from __future__ import annotations
@@ -26,27 +25,27 @@ from typing_extensions import override
 from seil.api.calls import Fault
 from seil.api.departures import CallerLeftError, departure
 from seil.api.edge.exchange import exchange_of
-from seil.api.faults import MOST_FAULTS, place_of, validation_faults
+from seil.api.faults import MOST_FAULTS, dotted_path, validation_faults
 
 __all__ = ["LARGE_BODY", "BodyError", "JsonRoute", "beside"]
 
 Result = TypeVar("Result")
 
-# Longer bodies are worked on beside the loop: to switch threads costs as much as a shorter one.
+# Longer bodies are validated in a thread: for shorter ones the switch costs more than the work.
 LARGE_BODY = 16 << 10
-# Commas and opening brackets, those in texts included: to count them takes a thousandth of what
-# it takes to make the values. A body of 1 MB with 100 line items has 60,000.
-_MOST_MARKS = 100_000
-_MARKS = ",[{"
+# Commas and opening brackets, those in strings included: counting takes a thousandth of the time of
+# parsing. A body of 1 MB with 100 line items has 60,000.
+_MOST_SEPARATORS = 100_000
+_SEPARATORS = ",[{"
 # The largest object of the contract has 70 fields.
 _MOST_FIELDS = 100
 
-# The contract goes 12 deep. Faults get a longer place at every level, for each level around them.
+# The contract goes 12 deep. Paths in faults grow with every level.
 _DEEPEST = 16
 
-# One thread of the process: under the GIL more would only keep the loop waiting longer.
+# One thread: under the GIL more would only delay the event loop.
 _judge = ThreadPoolExecutor(1, thread_name_prefix="seil-judge")
-# A large body waits so long for those of its caller that came before it.
+# How long a large body waits for its caller's earlier ones.
 _TURN_SECONDS = 10.0
 _turns: WeakValueDictionary[tuple[Any, str], asyncio.Lock] = WeakValueDictionary()
 
@@ -71,23 +70,22 @@ class JsonRoute(APIRoute):
         model: Any = self.body_field.field_info.annotation
         judge = partial(_validate, TypeAdapter(model))
 
-        async def read(request: Request) -> Response:
+        async def handle_json(request: Request) -> Response:
             return await handle(_JsonRequest(request, judge))
 
-        return read
+        return handle_json
 
 
 async def beside(request: Request, work: Callable[[], Result]) -> Result:
-    """What `work` gives, done beside the loop where the request's body is large."""
+    """Runs `work`, in the thread if the request's body is large."""
     if not (isinstance(request, _JsonRequest) and request.large):
         return work()
     return await asyncio.get_running_loop().run_in_executor(_judge, work)
 
 
 class _JsonRequest(Request):
-    """FastAPI takes bodies from `json`, and an instance of the body's model as it is.
-
-    It lets an HTTPException pass.
+    """FastAPI takes the body from `json`, accepts a model's instance as it is, and lets an
+    HTTPException pass.
     """
 
     large = False
@@ -108,10 +106,10 @@ class _JsonRequest(Request):
 
 @asynccontextmanager
 async def _turn(caller: str) -> AsyncIterator[None]:
-    """One large body of each caller at a time is handed to the judge: nobody waits for more than
-    one of another's.
+    """Validates one large body per caller at a time, so that nobody waits for more than one of
+    another caller's.
 
-    Raises BodyError where it takes too long, and CallerLeftError.
+    Raises BodyError after `_TURN_SECONDS`, and CallerLeftError.
     """
     turn = _turns.setdefault((asyncio.get_running_loop(), caller), asyncio.Lock())
     try:
@@ -131,8 +129,8 @@ async def _turn(caller: str) -> AsyncIterator[None]:
 
 def _validate(adapter: TypeAdapter[Any], content: bytes) -> Any:
     """The body's model. Raises BodyError, or JSONDecodeError."""
-    values = _read(content)
-    if values is None:  # Where a body may be left out, the framework would take it for none.
+    values = _parse(content)
+    if values is None:  # The framework would take null for an omitted optional body.
         raise BodyError(Fault("EC40001", "body: null is not an object"))
     try:
         return adapter.validate_python(values)
@@ -140,17 +138,17 @@ def _validate(adapter: TypeAdapter[Any], content: bytes) -> Any:
         raise BodyError(*validation_faults(error, "body")) from None
 
 
-def _read(content: bytes) -> Any:
+def _parse(content: bytes) -> Any:
     text = content.decode(json.detect_encoding(content), "surrogatepass")
-    marks = sum(map(text.count, _MARKS))
-    if marks > _MOST_MARKS:
-        reason = f"has {marks} commas and opening brackets, at most {_MOST_MARKS} are read"
+    count = sum(map(text.count, _SEPARATORS))
+    if count > _MOST_SEPARATORS:
+        reason = f"has {count} commas and opening brackets, at most {_MOST_SEPARATORS} are read"
         raise BodyError(Fault("EC40001", f"body: {reason}"))
     try:
         values = _decode(text)
-    except _TwiceError:
-        places = islice(_twice(_decode_pairs(text), None), MOST_FAULTS)
-        names = (place_of(_parts(place)) for place in places)
+    except _RepeatedKeyError:
+        paths = islice(_repeated_keys(_decode_pairs(text), None), MOST_FAULTS)
+        names = (dotted_path(_path_parts(path)) for path in paths)
         raise BodyError(
             *(Fault("EC40001", f"{name}: is given more than once") for name in names)
         ) from None
@@ -168,63 +166,63 @@ def _too_deep() -> BodyError:
 def _deeper_than(levels: int, value: Any) -> bool:
     level = [value]
     for _ in range(levels):
-        level = [inner for one in level for inner in _inside(one)]
+        level = [child for node in level for child in _children(node)]
         if not level:
             return False
-    return any(isinstance(one, dict | list) for one in level)
+    return any(isinstance(node, dict | list) for node in level)
 
 
-def _inside(value: Any) -> Iterable[Any]:
+def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 
 
-class _TwiceError(Exception):
+class _RepeatedKeyError(Exception):
     pass
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """An object with all that was given."""
+    """An object that keeps repeated keys."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise _TwiceError
+        raise _RepeatedKeyError
     if len(fields) > _MOST_FIELDS:
         reason = f"an object has {len(fields)} fields, at most {_MOST_FIELDS} are read"
         raise BodyError(Fault("EC40001", f"body: {reason}"))
     return fields
 
 
-# Made once: json.loads would make one for every body.
+# Shared: json.loads would build one for every body.
 _decode = json.JSONDecoder(object_pairs_hook=_object).decode
 _decode_pairs = json.JSONDecoder(object_pairs_hook=_Pairs).decode
 
 
-# A place: that of the object or list around it, and the name or number in there.
-_Place = tuple["_Place | None", str | int]
+# The path of the surrounding object or list, and the key or index in it.
+_Path = tuple["_Path | None", str | int]
 
 
-def _twice(value: Any, around: _Place | None) -> Iterator[_Place]:
-    """Places, not texts: a long name around many others would be copied for each of them."""
+def _repeated_keys(value: Any, parent: _Path | None) -> Iterator[_Path]:
+    """Linked paths, not strings: a long key would be copied for every key below it."""
     if isinstance(value, _Pairs):
         counts: dict[str, int] = {}
         for name, child in value:
-            place: _Place = (around, name)
+            path: _Path = (parent, name)
             counts[name] = counts.get(name, 0) + 1
             if counts[name] == 2:
-                yield place
-            yield from _twice(child, place)
+                yield path
+            yield from _repeated_keys(child, path)
     elif isinstance(value, list):
         for at, child in enumerate(value):
-            yield from _twice(child, (around, at))
+            yield from _repeated_keys(child, (parent, at))
 
 
-def _parts(place: _Place | None) -> list[str | int]:
+def _path_parts(path: _Path | None) -> list[str | int]:
     parts: list[str | int] = []
-    while place is not None:
-        place, part = place
+    while path is not None:
+        path, part = path
         parts.append(part)
     return parts[::-1]

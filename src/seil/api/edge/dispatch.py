@@ -35,14 +35,14 @@ __all__ = ["Dispatch", "Limits"]
 
 _log = logging.getLogger(__name__)
 
-_BROKEN = (502, 504)
+_FAILURE_CODES = (502, 504)
 # The downstream is up but answers wrongly: opening the circuit would not help.
-_ALIVE = frozenset({"EC50202", "EC50204", "EC50208"})
-_TRIES = 2
+_SYSTEM_UP = frozenset({"EC50202", "EC50204", "EC50208"})
+_ATTEMPTS = 2
 _PAUSE = 0.2
 
 
-class _BrokenError(Exception):
+class _FailureError(Exception):
     """Counts as a failure of the downstream; carries the answer for the caller."""
 
     def __init__(self, answer: Answer) -> None:
@@ -73,7 +73,7 @@ class Dispatch:
             default_threshold=limits.failures,
             default_ttl=limits.pause,
         )
-        self._breakers.add_listener(self._note)
+        self._breakers.add_listener(self._on_state_change)
 
     async def answer(self, call: ServiceCall, *, repeatable: bool) -> Answer:
         """`repeatable`: the operation is a read, so it may be retried."""
@@ -81,45 +81,45 @@ class Dispatch:
         if not remaining(self._limits.timeout):
             return no_time(system)
         breaker = await self._breakers.get_breaker(system)
-        if breaker.context.state == HALF_OPENED:  # It is for as long as the try takes.
-            return self._left_alone(system)
+        if breaker.context.state == HALF_OPENED:  # A probe is under way.
+            return self._circuit_open(system)
         try:
-            async with _counting(breaker):
-                reply = await self._traced(call, system, repeatable=repeatable)
-                if _is_broken(reply):
-                    raise _BrokenError(reply)
+            async with _through(breaker):
+                reply = await self._call_traced(call, system, repeatable=repeatable)
+                if _is_failure(reply):
+                    raise _FailureError(reply)
                 return reply
-        except _BrokenError as broken:
+        except _FailureError as broken:
             return broken.answer
         except OpenedState as opened:
-            # One object for all who are turned away: it would keep the frames of each.
+            # One object for all callers: its traceback would keep each one's frames alive.
             opened.__traceback__ = None
-            return self._left_alone(system)
+            return self._circuit_open(system)
 
-    def open(self) -> list[str]:
-        """The systems that are left alone now."""
+    def open_circuits(self) -> list[str]:
+        """The systems whose circuit is open now."""
         now = time.monotonic()
         return [name for name, at in self._opened.items() if now - at < self._limits.pause]
 
-    def _left_alone(self, system: str) -> Answer:
+    def _circuit_open(self, system: str) -> Answer:
         wait = max(1.0, self._opened.get(system, 0) + self._limits.pause - time.monotonic())
-        text = f"{system} is down and left alone; try again in {ceil(wait)} seconds"
+        text = f"{system} is down and not called for now; try again in {ceil(wait)} seconds"
         return Answer(502, errors=(Fault("EC50203", text),), retry_after=wait)
 
-    async def _traced(self, call: ServiceCall, system: str, *, repeatable: bool) -> Answer:
+    async def _call_traced(self, call: ServiceCall, system: str, *, repeatable: bool) -> Answer:
         with client_span(f"call {call.operation}") as span:
             if span.get_span_context().is_valid:
                 carrier: dict[str, str] = {}
                 propagate.inject(carrier)
                 call = replace(call, traceparent=carrier.get("traceparent"))
-            reply = await self._in_time(call, system, repeatable=repeatable)
+            reply = await self._call_in_time(call, system, repeatable=repeatable)
             span.set_attribute("seil.code", reply.code)
             return reply
 
-    async def _in_time(self, call: ServiceCall, system: str, *, repeatable: bool) -> Answer:
+    async def _call_in_time(self, call: ServiceCall, system: str, *, repeatable: bool) -> Answer:
         limit = remaining(self._limits.timeout)
         deadline = time.monotonic() + limit
-        for left in reversed(range(_TRIES if repeatable else 1)):
+        for retries_left in reversed(range(_ATTEMPTS if repeatable else 1)):
             seconds = deadline - time.monotonic()
             try:
                 async with asyncio.timeout(seconds):
@@ -127,9 +127,9 @@ class Dispatch:
             except DownstreamDownError as error:
                 _log.warning("%s is down: %s", system, error)
                 if error.reached and not repeatable:
-                    text = f"{system} broke off: what came of the call is not known"
+                    text = f"{system} failed during the call: its outcome is unknown"
                     return _fault(502, "EC50207", f"{text}; read, then decide")
-                if not left or deadline - time.monotonic() <= _PAUSE:
+                if not retries_left or deadline - time.monotonic() <= _PAUSE:
                     return _fault(502, "EC50201", f"{system} is not reachable")
                 await asyncio.sleep(_PAUSE)
             except (DownstreamSlowError, TimeoutError):
@@ -137,19 +137,19 @@ class Dispatch:
         text = f"{system} did not answer within {limit:.3g} seconds"
         return _fault(504, "EC50401", text)
 
-    def _note(self, name: str, kind: str, event: Any) -> None:
+    def _on_state_change(self, name: str, kind: str, event: Any) -> None:
         if kind != "state_changed":
             return
         if event.state == "opened":
-            _log.error("%s failed %d times in a row: left alone", name, self._limits.failures)
+            _log.error("%s failed %d times in a row: circuit opened", name, self._limits.failures)
             self._opened[name] = time.monotonic()
         elif event.state == "closed":
             self._opened.pop(name, None)
 
 
 @asynccontextmanager
-async def _counting(breaker: AsyncCircuitBreaker) -> AsyncIterator[None]:
-    """The breaker; a call that was withdrawn or cancelled is no success for it and no failure."""
+async def _through(breaker: AsyncCircuitBreaker) -> AsyncIterator[None]:
+    """Runs the block in the breaker; withdrawn and cancelled calls count as neither outcome."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(breaker)
         try:
@@ -157,23 +157,23 @@ async def _counting(breaker: AsyncCircuitBreaker) -> AsyncIterator[None]:
         except (asyncio.CancelledError, CallerLeftError):
             stack.pop_all()
             if breaker.context.state == HALF_OPENED:
-                _open_again(breaker.context)
+                _reopen(breaker.context)
             raise
 
 
-def _open_again(context: Context) -> None:
+def _reopen(context: Context) -> None:
     """The probe was inconclusive: the next call is a probe."""
     opened = OpenedState(context.name)
     opened.opened_at = 0.0
     context.set_state(opened)
-    # Nobody needs to hear of it: it was open before.
+    # No event: it was open before.
     context.messages.clear()
 
 
-def _is_broken(answer: Answer) -> bool:
+def _is_failure(answer: Answer) -> bool:
     """A partial outcome is replayed from the idempotency store, without a call to the system."""
     codes = {fault.code for fault in answer.errors}
-    return answer.code in _BROKEN and answer.done is None and not _ALIVE & codes
+    return answer.code in _FAILURE_CODES and answer.done is None and not _SYSTEM_UP & codes
 
 
 def _fault(code: int, fault: str, message: str) -> Answer:

@@ -1,4 +1,4 @@
-"""What the framework leaves out of the OpenAPI document: who may call, headers, whole examples."""
+"""Completes FastAPI's OpenAPI document: security, headers and whole examples."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["OpenApiDocument"]
 _HIGHEST = 2**63 - 1
 _TAGS = {
     "gam": "Google Ad Manager: orders, line items, forecasts, programmatic proposals.",
-    "health": "Whether the process runs and can do its work. Without a token.",
+    "health": "Liveness and readiness. Without a token.",
     "techone": "TechOne, the ERP: exchange rates and credit.",
     "tokens": "The stand-in issuer of access tokens. Without a token.",
 }
-# Wherever it is read from: behind a proxy or a stage the process does not know its own address.
+# Relative, as behind a proxy or a stage the process does not know its own address.
 _SERVERS = ({"url": "/", "description": "Where this document was read from."},)
 _REQUEST_HEADERS = (
     {
         "name": "X-Correlation-Id",
         "in": "header",
         "required": False,
-        "description": "A GUID that is passed on to every call and log line; else one is made.",
+        "description": "A GUID for every call and log line of the request; default: a new one.",
         "schema": {"type": "string"},
         "example": CORRELATION,
     },
@@ -54,7 +54,7 @@ _ID = 3100000000
 
 
 class OpenApiDocument:
-    """The OpenAPI document as JSON, completed with what the framework does not know of.
+    """The completed OpenAPI document as JSON.
 
     Generated in a thread, since that takes a second.
     """
@@ -63,7 +63,7 @@ class OpenApiDocument:
         self._make = app.openapi
         self._complete = partial(_complete, token_url=token_url, scopes=scopes)
         self._lock = threading.Lock()
-        # By the path prefix that a proxy in front strips: its settings name it, no caller.
+        # By the path prefix that a proxy strips. It comes from settings, never from a caller.
         self._contents: dict[str, bytes] = {}
 
     async def response(self, request: Request) -> Response:
@@ -74,7 +74,7 @@ class OpenApiDocument:
     def _content(self, prefix: str) -> bytes:
         with self._lock:
             document = self._document
-            servers = [{**one, "url": prefix or one["url"]} for one in document["servers"]]
+            servers = [{**entry, "url": prefix or entry["url"]} for entry in document["servers"]]
             document = {**document, "servers": servers}
             return self._contents.setdefault(prefix, to_json(document))
 
@@ -86,7 +86,7 @@ class OpenApiDocument:
 
 
 def _complete(document: dict[str, Any], token_url: str, scopes: Mapping[str, str]) -> None:
-    """`scopes` are described by their name, the one for reading first."""
+    """`scopes` maps names to descriptions, the read scope first."""
     components = document.setdefault("components", {})
     flow = {"tokenUrl": token_url, "scopes": dict(scopes)}
     components["securitySchemes"] = {
@@ -96,18 +96,18 @@ def _complete(document: dict[str, Any], token_url: str, scopes: Mapping[str, str
     name_schemas(document)
     document["servers"] = list(_SERVERS)
     document["tags"] = _tags(document)
-    _exact(document)
+    _restore_limits(document)
     examples = _Examples(components["schemas"])
     read, write = scopes
     for path, method, operation in _operations(document):
         if path.startswith("/v1/"):
             operation["security"] = [{"oauth2": [read if method == "get" else write]}]
             operation.setdefault("parameters", []).extend(_REQUEST_HEADERS)
-            if method == "get":  # Nothing is changed that somebody else could change meanwhile.
+            if method == "get":  # A read cannot meet a concurrent change.
                 operation["responses"].pop("409", None)
         for response in operation["responses"].values():
             response.setdefault("headers", {})["X-Correlation-Id"] = _RESPONSE_HEADER
-        _without_null(operation)
+        _drop_null(operation)
         _describe_body(operation, components["schemas"])
         examples.add(path, method, operation)
 
@@ -119,7 +119,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[st
 
 
 def _drop_validation_errors(document: dict[str, Any]) -> None:
-    """A wrong value is answered with 400, in the envelope."""
+    """Invalid values are answered with 400, in the envelope."""
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
     for _, _, operation in _operations(document):
@@ -127,21 +127,22 @@ def _drop_validation_errors(document: dict[str, Any]) -> None:
 
 
 def _tags(document: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Of the routes that are there: on AWS each system has a document of its own."""
-    used = {tag for _, _, operation in _operations(document) for tag in operation["tags"]}
-    return [{"name": tag, "description": text} for tag, text in _TAGS.items() if tag in used]
+    """Those in use: on AWS each system has a document of its own."""
+    in_use = {tag for _, _, operation in _operations(document) for tag in operation["tags"]}
+    return [{"name": tag, "description": text} for tag, text in _TAGS.items() if tag in in_use]
 
 
-def _without_null(operation: Mapping[str, Any]) -> None:
-    """A parameter or body that may be left out is not null where it is there: generators take that
-    for another type.
+def _drop_null(operation: Mapping[str, Any]) -> None:
+    """Optional parameters and bodies may be omitted, not null: generators would make null a type
+    of its own.
     """
     media = operation.get("requestBody", {}).get("content", {}).values()
-    for place in (*operation.get("parameters", ()), *media):
-        if "anyOf" not in place["schema"]:
+    for holder in (*operation.get("parameters", ()), *media):
+        schema = holder["schema"]
+        if "anyOf" not in schema:
             continue
-        kinds = [kind for kind in place["schema"].pop("anyOf") if kind != {"type": "null"}]
-        place["schema"].update(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
+        kinds = [kind for kind in schema.pop("anyOf") if kind != {"type": "null"}]
+        schema.update(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
 
 
 def _describe_body(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
@@ -153,20 +154,20 @@ def _describe_body(operation: dict[str, Any], schemas: Mapping[str, Any]) -> Non
             body["description"] = text
 
 
-def _exact(value: Any) -> None:
-    """The framework writes limits as floats, which rounds those of 64 bits up."""
+def _restore_limits(value: Any) -> None:
+    """Turns limits back into integers: as the framework's floats, 64-bit ones are rounded up."""
     if isinstance(value, dict):
         for name in ("minimum", "maximum"):
             if isinstance(limit := value.get(name), float) and limit.is_integer():
                 value[name] = max(-_HIGHEST - 1, min(_HIGHEST, int(limit)))
         value = list(value.values())
     if isinstance(value, list):
-        for one in value:
-            _exact(one)
+        for child in value:
+            _restore_limits(child)
 
 
 class _Examples:
-    """Puts the fields' examples together."""
+    """Builds whole examples from those of the fields."""
 
     def __init__(self, schemas: Mapping[str, Any]) -> None:
         self._schemas = schemas
@@ -174,38 +175,40 @@ class _Examples:
     def add(self, path: str, method: str, operation: dict[str, Any]) -> None:
         for parameter in operation.get("parameters", []):
             if "example" not in parameter:
-                parameter["example"] = self._of_parameter(parameter)
+                parameter["example"] = self._parameter_example(parameter)
                 path = path.replace(f"{{{parameter['name']}}}", str(parameter["example"]))
         for media in operation.get("requestBody", {}).get("content", {}).values():
-            self._show(media, {})
-        said = {"path": path, "method": method.upper()}
+            self._add_example(media, {})
+        request_line = {"path": path, "method": method.upper()}
         for response in operation["responses"].values():
             if response["description"] == "Successful Response":
-                response["description"] = "It is done"
+                response["description"] = "Success"
             for media in response.get("content", {}).values():
-                self._show(media, said if path.startswith("/v1/") else {})
+                self._add_example(media, request_line if path.startswith("/v1/") else {})
 
-    def _of_parameter(self, parameter: dict[str, Any]) -> Any:
-        named: dict[str, Any] = parameter.pop("examples", {})
-        return next((one["value"] for one in named.values()), None) or self._of(parameter["schema"])
+    def _parameter_example(self, parameter: dict[str, Any]) -> Any:
+        examples: dict[str, Any] = parameter.pop("examples", {})
+        first = next((example["value"] for example in examples.values()), None)
+        return first or self._of(parameter["schema"])
 
-    def _show(self, media: dict[str, Any], said: dict[str, str]) -> None:
+    def _add_example(self, media: dict[str, Any], request_line: dict[str, str]) -> None:
         if "example" in media:
-            media["example"] = _with(media["example"], said)
+            media["example"] = _with_request(media["example"], request_line)
             return
         kinds = [kind for kind in _kinds(media.get("schema", {})) if kind.get("type") != "null"]
-        shown = [self._of(kind) for kind in kinds]
-        if len(shown) == 1:
-            media["example"] = _with(shown[0], said)
+        values = [self._of(kind) for kind in kinds]
+        if len(values) == 1:
+            media["example"] = _with_request(values[0], request_line)
             return
         names = (kind.get("$ref", "").rpartition("/")[2].strip("_") for kind in kinds)
         media["examples"] = {
-            name: {"value": _with(value, said)} for name, value in zip(names, shown, strict=True)
+            name: {"value": _with_request(value, request_line)}
+            for name, value in zip(names, values, strict=True)
         }
 
     def _of(self, schema: Mapping[str, Any]) -> Any:
-        if given := schema.get("examples", schema.get("enum")):
-            return given[0]
+        if examples := schema.get("examples", schema.get("enum")):
+            return examples[0]
         if "$ref" in schema:
             return self._of(self._schemas[schema["$ref"].rpartition("/")[2]])
         if kinds := schema.get("anyOf"):
@@ -217,7 +220,7 @@ class _Examples:
         return _ID if schema["type"] == "integer" else "text"
 
     def _object(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """What has to be there, and what has an example of its own."""
+        """Required fields, and those with an example."""
         required = schema.get("required", ())
         return {
             name: self._of(field)
@@ -231,6 +234,8 @@ def _kinds(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return variants
 
 
-def _with(example: Any, said: dict[str, str]) -> Any:
-    """An envelope's example says what was asked; others have neither path nor method."""
-    return {**example, **said} if isinstance(example, dict) and "path" in example else example
+def _with_request(example: Any, request_line: dict[str, str]) -> Any:
+    """Fills path and method of an envelope's example."""
+    return (
+        {**example, **request_line} if isinstance(example, dict) and "path" in example else example
+    )

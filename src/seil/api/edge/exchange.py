@@ -15,18 +15,18 @@ from starlette.responses import Response
 
 from seil.api.calls import Answer, Fault
 
-__all__ = ["ANSWER_LIMIT", "Exchange", "exchange_of", "plain"]
+__all__ = ["ANSWER_LIMIT", "Exchange", "exchange_of", "json_response"]
 
-# For the log: nobody is there to read it.
+# For the log alone: the caller has gone.
 CALLER_LEFT = 499
 _SCOPE_KEY = "seil.exchange"
-# A scope has here what says of a body why it is too long to be carried to the caller, or "".
+# Scope key of a function from a body to the reason why it is too long for the carrier, or "".
 ANSWER_LIMIT = "seil.answer_limit"
-# In bytes of JSON: a refusal stays under 16 kB, and so does a line of the log, whatever was sent.
+# In bytes of JSON: they keep a refusal, and its log line, under 16 kB.
 _LONGEST_METHOD = 50
 _LONGEST_PATH = 1_000
 _LONGEST_ERRORS = 14_000
-# Of each message, where all of them are too long.
+# Of each message, once all of them together are too long.
 _LONGEST_MESSAGE = 500
 
 
@@ -46,15 +46,15 @@ class Exchange:
     too_long: Callable[[bytes], str] = field(default=lambda _body: "", repr=False)
 
     def __post_init__(self) -> None:
-        self.method = _cut(self.method, _LONGEST_METHOD)
-        self.path = _cut(self.path, _LONGEST_PATH)
+        self.method = _truncate(self.method, _LONGEST_METHOD)
+        self.path = _truncate(self.path, _LONGEST_PATH)
 
     def attach(self, scope: MutableMapping[str, Any]) -> None:
         scope[_SCOPE_KEY] = self
         self.too_long = scope.get(ANSWER_LIMIT, self.too_long)
 
     def success(self, data: Mapping[str, Any]) -> Response:
-        return plain(
+        return json_response(
             {
                 "code": 200,
                 "message": "success",
@@ -70,7 +70,7 @@ class Exchange:
         headers = {}
         if answer.retry_after is not None:
             headers["Retry-After"] = str(max(1, ceil(answer.retry_after)))
-        return plain(
+        return json_response(
             {
                 "code": answer.code,
                 "message": HTTPStatus(answer.code).phrase,
@@ -83,7 +83,7 @@ class Exchange:
             headers=headers,
         )
 
-    def refused(self, code: int, fault: str, message: str) -> Response:
+    def refuse(self, code: int, fault: str, message: str) -> Response:
         return self.failure(Answer(code, errors=(Fault(fault, message),)))
 
     def _common(self) -> dict[str, Any]:
@@ -103,46 +103,48 @@ def exchange_of(request: Request) -> Exchange:
 
 
 def _error(fault: Fault) -> dict[str, Any]:
-    error = {"code": fault.code, "message": _utf8(fault.message)}
+    error = {"code": fault.code, "message": _escape_surrogates(fault.message)}
     return error if fault.outcome is None else {**error, "ids": fault.ids, "outcome": fault.outcome}
 
 
 def _errors(answer: Answer) -> list[dict[str, Any]]:
-    """All of them, or of too many as much as there is room for, and how many more there are.
+    """Truncated where they are too long: messages first, then the list, with a count of the rest.
 
-    Where something was done, every error stays: its ids are needed.
+    After a partial success all of them stay, for their ids.
     """
     errors = [_error(fault) for fault in answer.errors]
     if len(to_json(errors)) <= _LONGEST_ERRORS:
         return errors
-    errors = [{**error, "message": _cut(error["message"], _LONGEST_MESSAGE)} for error in errors]
+    errors = [
+        {**error, "message": _truncate(error["message"], _LONGEST_MESSAGE)} for error in errors
+    ]
     if answer.done is not None:
         return errors
-    first: list[dict[str, Any]] = []
+    fitting: list[dict[str, Any]] = []
     room = _LONGEST_ERRORS - 100
     for at, error in enumerate(errors):
         room -= len(to_json(error)) + 1
         if room < 0:
             more = f"and at least {len(errors) - at} more"
-            return [*first, {"code": error["code"], "message": more}]
-        first.append(error)
-    return first
+            return [*fitting, {"code": error["code"], "message": more}]
+        fitting.append(error)
+    return fitting
 
 
-def _cut(text: str, most: int) -> str:
-    """Its beginning, where the JSON of it is longer than `most` bytes."""
-    whole = text
-    while (length := len(to_json(text))) > most:
-        text = text[: len(text) * (most - 5) // length]
-    return text if text is whole else f"{text}..."
+def _truncate(text: str, limit: int) -> str:
+    """To `limit` bytes of JSON."""
+    original = text
+    while (length := len(to_json(text))) > limit:
+        text = text[: len(text) * (limit - 5) // length]
+    return text if text is original else f"{text}..."
 
 
-def _utf8(text: str) -> str:
-    r"""JSON can name half of a surrogate pair, UTF-8 cannot: it is written as \ud83d."""
+def _escape_surrogates(text: str) -> str:
+    r"""Escapes unpaired surrogates as \ud83d: JSON can name them, UTF-8 cannot hold them."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def plain(
+def json_response(
     content: Mapping[str, Any], *, status: int, headers: Mapping[str, str] | None = None
 ) -> Response:
     """JSON without an envelope."""

@@ -1,6 +1,6 @@
-"""The frame around every request: correlation id, gate, body limit, headers, one log line.
+"""ASGI middleware around the API: correlation id, gate, body limit, headers, one log line.
 
-It stands before the framework, which reads a body before it looks at who sent it.
+It precedes the framework, which would read a body before checking who sent it.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _log = logging.getLogger(__name__)
 
 _Header = tuple[bytes, bytes]
 
-_GUARDED = "/v1"
+_PROTECTED = "/v1"
 _LONGEST_LABEL = 100
 _BODY_SECONDS = 10.0
 _LINGER_SECONDS = 5.0
-# Of bodies that are read before anybody has shown a token: a token request has some hundred bytes.
+# For bodies read without a token: a token request has a few hundred bytes.
 _OPEN_BODY_LIMIT = 16 << 10
 _HEAD = "HEAD"
 _TOKEN_HEADER = "Authorization"  # noqa: S105 - a name, no secret
-_SINGLE = (
+_UNREPEATABLE = (
     *(_TOKEN_HEADER, "Content-Type", "Idempotency-Key"),
     *("X-Correlation-Id", "X-Application-Label"),
 )
@@ -51,7 +51,7 @@ _HEADERS = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
-# The docs page starts itself with a script of its own.
+# The docs page has an inline script.
 _PAGE_POLICY = (
     b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     b"img-src 'self' data:; frame-ancestors 'none'"
@@ -71,7 +71,7 @@ class _RefusedError(Exception):
 class Frame:
     """ASGI middleware; `body_limit` is in bytes.
 
-    `route_of` is for requests that are refused before the app looks for their route.
+    `route_of` names the route of requests that are refused before the app routes them.
     """
 
     def __init__(
@@ -88,9 +88,9 @@ class Frame:
             return
         method = scope["method"]
         if method == _HEAD:
-            # Answered as GET is, without the body: RFC 9110, section 9.3.2.
+            # Answered like GET, without the body: RFC 9110, section 9.3.2.
             scope = {**scope, "method": "GET"}
-        headers = _first_of_each(scope["headers"])
+        headers = _first_values(scope["headers"])
         identity = valid_id(headers.get("x-correlation-id", "")) or new_id()
         exchange = Exchange(
             method=method,
@@ -103,10 +103,10 @@ class Frame:
             correlation(identity),
             server_span(exchange.method, headers) as span,
         ):
-            await self._framed(_Sender(send, exchange, span), scope, receive, headers)
+            await self._handle(_Response(send, exchange, span), scope, receive, headers)
 
-    async def _framed(
-        self, sender: _Sender, scope: Scope, receive: Receive, headers: Mapping[str, str]
+    async def _handle(
+        self, sender: _Response, scope: Scope, receive: Receive, headers: Mapping[str, str]
     ) -> None:
         exchange = sender.exchange
         try:
@@ -115,35 +115,35 @@ class Frame:
             if response := await self._refusal(exchange, headers):
                 raise _RefusedError(response)
             body = await self._body(exchange, headers, receive)
-            await self._app(scope, _replayed(body, receive), sender)
-        except _RefusedError as refused:
+            await self._app(scope, _replay(body, receive), sender)
+        except _RefusedError as refusal:
             sender.route = self._route_of(scope)
             closes = headers.get("connection", "").lower() == "close"
-            send = _lingering(sender, receive) if closes else sender
-            await refused.response(scope, receive, send)
+            send = _linger(sender, receive) if closes else sender
+            await refusal.response(scope, receive, send)
         except _CallerLeftError:
             sender.status = CALLER_LEFT
-        except asyncio.CancelledError:  # The server stops, and waits no longer.
+        except asyncio.CancelledError:  # The server's grace period is over.
             if not sender.started:
-                await problems.stopping(exchange)(scope, receive, sender)
+                await problems.shutting_down(exchange)(scope, receive, sender)
             raise
-        except Exception:  # noqa: BLE001 - the outermost barrier, told in the log
-            _log.exception("%s %s broke", exchange.method, exchange.path)
+        except Exception:  # noqa: BLE001 - the outermost barrier, which logs it
+            _log.exception("%s %s failed", exchange.method, exchange.path)
             if not sender.started:
-                await problems.broken(exchange)(scope, receive, sender)
+                await problems.internal_error(exchange)(scope, receive, sender)
         finally:
             if departure().happened:
                 sender.status = CALLER_LEFT
-            sender.tell(scope)
+            sender.finish(scope)
 
     async def _refusal(self, exchange: Exchange, headers: Mapping[str, str]) -> Response | None:
-        if not _guarded(exchange.path):
+        if not _is_protected(exchange.path):
             return None
         if refusal := await self._gate.refusal(exchange, headers):
             return refusal
         if "x-application-label" in headers and exchange.application_label is None:
             text = f"X-Application-Label: 1 to {_LONGEST_LABEL} printable ASCII characters"
-            return exchange.refused(400, "EC40004", text)
+            return exchange.refuse(400, "EC40004", text)
         return None
 
     async def _body(
@@ -153,9 +153,9 @@ class Frame:
         announced = headers.get("content-length", "")
         if not announced and "transfer-encoding" not in headers:
             return b""
-        most = self._body_limit if _guarded(exchange.path) else _OPEN_BODY_LIMIT
-        if announced.isdecimal() and int(announced) > most:
-            raise _RefusedError(_too_long(exchange, most))
+        limit = self._body_limit if _is_protected(exchange.path) else _OPEN_BODY_LIMIT
+        if announced.isdecimal() and int(announced) > limit:
+            raise _RefusedError(_too_long(exchange, limit))
         chunks: list[bytes] = []
         length = 0
         try:
@@ -166,25 +166,25 @@ class Frame:
                         raise _CallerLeftError
                     chunks.append(message.get("body", b""))
                     length += len(chunks[-1])
-                    if length > most:
-                        raise _RefusedError(_too_long(exchange, most))
+                    if length > limit:
+                        raise _RefusedError(_too_long(exchange, limit))
                     if not message.get("more_body", False):
                         return b"".join(chunks)
         except TimeoutError as error:
             text = f"The body did not arrive within {_BODY_SECONDS:g} seconds"
-            response = exchange.refused(408, "EC40801", text)
-            # The rest of it may come bit by bit, for ever: RFC 9110, section 15.5.9.
+            response = exchange.refuse(408, "EC40801", text)
+            # The rest may trickle in for ever: RFC 9110, section 15.5.9.
             response.headers["Connection"] = "close"
             raise _RefusedError(response) from error
 
 
-class _Sender:
-    """Adds the headers that every answer has, and remembers how it went."""
+class _Response:
+    """Adds the common headers to an answer, and logs it."""
 
     def __init__(self, send: Send, exchange: Exchange, span: trace.Span) -> None:
         self._send = send
         self._span = span
-        self._begun = time.perf_counter()
+        self._started_at = time.perf_counter()
         self.exchange = exchange
         self.started = False
         self.status = 500
@@ -201,7 +201,7 @@ class _Sender:
             message["body"] = b""
         await self._send(message)
 
-    def tell(self, scope: MutableMapping[str, Any]) -> None:
+    def finish(self, scope: MutableMapping[str, Any]) -> None:
         route = self.route or getattr(scope.get("route"), "path", "")
         name_by_route(
             self._span,
@@ -221,54 +221,55 @@ class _Sender:
                 "path": self.exchange.path,
                 "route": route,
                 "status": self.status,
-                "milliseconds": round((time.perf_counter() - self._begun) * 1000, 2),
+                "milliseconds": round((time.perf_counter() - self._started_at) * 1000, 2),
                 "caller": self.exchange.caller,
                 "application_label": self.exchange.application_label,
             },
         )
 
 
-def _guarded(path: str) -> bool:
-    return path == _GUARDED or path.startswith(f"{_GUARDED}/")
+def _is_protected(path: str) -> bool:
+    return path == _PROTECTED or path.startswith(f"{_PROTECTED}/")
 
 
-def _too_long(exchange: Exchange, most: int) -> Response:
-    return exchange.refused(413, "EC41301", f"The body is longer than {most} bytes")
+def _too_long(exchange: Exchange, limit: int) -> Response:
+    return exchange.refuse(413, "EC41301", f"The body is longer than {limit} bytes")
 
 
 def _refuse_repeated(exchange: Exchange, headers: Sequence[_Header]) -> None:
-    """Raises _RefusedError: who is first, who last, is read differently by others on the way.
+    """Raises _RefusedError: a proxy may take the first value where we take the last.
 
     RFC 9110, section 5.3; for a token RFC 6750, section 3.1.
     """
-    given = Counter(name for name, _ in headers)
-    repeated = [name for name in _SINGLE if given[name.lower().encode()] > 1]
+    counts = Counter(name for name, _ in headers)
+    repeated = [name for name in _UNREPEATABLE if counts[name.lower().encode()] > 1]
     if not repeated:
         return
-    response = exchange.refused(400, "EC40004", f"{', '.join(repeated)}: given more than once")
+    response = exchange.refuse(400, "EC40004", f"{', '.join(repeated)}: given more than once")
     if _TOKEN_HEADER in repeated:
         response.headers["WWW-Authenticate"] = 'Bearer error="invalid_request"'
     raise _RefusedError(response)
 
 
-def _first_of_each(headers: Sequence[_Header]) -> dict[str, str]:
-    """By name; the first counts where one is given again."""
+def _first_values(headers: Sequence[_Header]) -> dict[str, str]:
+    """By name; the first value of a repeated header."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(headers)}
 
 
 def with_frame_headers(headers: Sequence[_Header], identity: str) -> list[_Header]:
-    """What the app says for itself stays."""
-    given = dict(headers)
-    page = given.get(b"content-type", b"").startswith(b"text/html")
-    ours = [one for one in (_PAGE_HEADERS if page else _HEADERS) if one[0] not in given]
-    return [*headers, *ours, (b"x-correlation-id", identity.encode())]
+    """Headers that the app has set itself take precedence."""
+    own = dict(headers)
+    is_page = own.get(b"content-type", b"").startswith(b"text/html")
+    defaults = _PAGE_HEADERS if is_page else _HEADERS
+    added = [header for header in defaults if header[0] not in own]
+    return [*headers, *added, (b"x-correlation-id", identity.encode())]
 
 
-def _lingering(send: Send, receive: Receive) -> Send:
-    """Ends an answer once the body has been read, and thrown away, for a while.
+def _linger(send: Send, receive: Receive) -> Send:
+    """Reads and discards the request's body for a while before the answer ends.
 
-    A caller who sends all of it first would see a reset connection and no answer: RFC 9112,
-    section 9.6. Where the connection is kept the server reads on anyway.
+    Otherwise a caller who is still sending gets a reset instead of the answer: RFC 9112, section
+    9.6. On a connection that is kept alive the server reads on anyway.
     """
 
     async def lingering(message: Message) -> None:
@@ -286,21 +287,21 @@ def _lingering(send: Send, receive: Receive) -> Send:
 
 
 def _label(headers: Mapping[str, str]) -> str | None:
-    """X-Application-Label, where it is one."""
+    """X-Application-Label, if valid."""
     label = headers.get("x-application-label", "")
     fits = 0 < len(label) <= _LONGEST_LABEL and label.isascii() and label.isprintable()
     return label if fits else None
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """A body that was read already; after it, what the server says."""
-    given = False
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Receives `body`, which has been read already, and then from the server."""
+    is_sent = False
 
     async def replay() -> Message:
-        nonlocal given
-        if given:
+        nonlocal is_sent
+        if is_sent:
             return await receive()
-        given = True
+        is_sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay

@@ -1,4 +1,4 @@
-"""Who may pass: a bearer token with the scope that the method needs, and not too often.
+"""Lets requests pass that have a token with the method's scope and are within the rate limit.
 
 The answers without an envelope are those of API Gateway's JWT authorizer.
 """
@@ -12,7 +12,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from seil.api.calls import Answer, Fault
-from seil.api.edge.exchange import Exchange, plain
+from seil.api.edge.exchange import Exchange, json_response
 from seil.api.keys import KeysUnavailableError
 from seil.api.rate import RateLimit
 from seil.api.tokens import Claims, InvalidTokenError, Verifier
@@ -30,7 +30,7 @@ _GET = ("GET", "HEAD")
 
 
 def scopes_of(project: str, env: str) -> tuple[str, str]:
-    """The scope for reading and the one for everything else."""
+    """The scope of reads, and that of everything else."""
     server = f"{project}-{env}-oauth-rs"
     return f"{server}/get", f"{server}/post"
 
@@ -43,19 +43,19 @@ class Gate:
     limit: RateLimit
 
     async def refusal(self, exchange: Exchange, headers: Mapping[str, str]) -> Response | None:
-        """What to answer instead of going on; None where the caller may pass."""
+        """The response that refuses the request; None lets it pass."""
         try:
             claims = await self.verifier.verify(_bearer(headers.get("authorization", "")))
         except InvalidTokenError as error:
             _log.info("token refused: %s", error)
-            return plain({"message": "Unauthorized"}, status=401, headers=_CHALLENGE)
+            return json_response({"message": "Unauthorized"}, status=401, headers=_CHALLENGE)
         except KeysUnavailableError as error:
-            _log.error("no token can be judged: %s", error)
+            _log.error("tokens cannot be verified: %s", error)
             fault = Fault("EC50205", "Tokens cannot be verified now: the issuer is not reachable")
             return exchange.failure(Answer(502, errors=(fault,), retry_after=10))
         exchange.caller = claims.client_id
         if not self._allowed(claims, exchange.method):
-            return plain({"message": "Forbidden"}, status=403)
+            return json_response({"message": "Forbidden"}, status=403)
         if (seconds := self.limit.wait(claims.client_id)) is not None:
             fault = Fault("EC42901", f"Too many requests; try again in {ceil(seconds)} seconds")
             return exchange.failure(Answer(429, errors=(fault,), retry_after=seconds))
@@ -68,5 +68,5 @@ class Gate:
 def _bearer(authorization: str) -> str:
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise InvalidTokenError("there is none")
+        raise InvalidTokenError("no bearer token")
     return token.strip()

@@ -1,4 +1,4 @@
-"""Whether the process is up (`/healthz`) and can do its work (`/readyz`), for load balancers."""
+"""Liveness (`/healthz`) and readiness (`/readyz`), for load balancers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from seil.api.edge.dispatch import Dispatch
-from seil.api.edge.exchange import plain
+from seil.api.edge.exchange import json_response
 from seil.api.edge.refusals import failures, operation_id
 from seil.api.keys import KeySource, KeysUnavailableError
 from seil.errors import SeilError
@@ -20,17 +20,17 @@ __all__ = ["ReadinessCheck", "health_router"]
 
 _log = logging.getLogger(__name__)
 
-# Raises SeilError with what is missing.
-ReadinessCheck = Callable[[], None]
+# Raises SeilError naming what is missing.
+ReadinessCheck = Callable[[], object]
 
 
 class Health(BaseModel):
-    """`status` is ok or failing; `checks` says of each part what is wrong, or ok."""
+    """`status` is ok or failing; so are the `checks`, each with its reason."""
 
     status: str = Field(description="ok, or failing.", examples=["ok"])
     checks: dict[str, str] = Field(
         {},
-        description="Of each part: ok, or what is wrong.",
+        description="For each part ok, or the reason why not.",
         examples=[{"tokens": "ok", "gam": "ok"}],
     )
 
@@ -38,49 +38,47 @@ class Health(BaseModel):
 def health_router(
     keys: KeySource, dispatch: Dispatch, checks: Mapping[str, ReadinessCheck]
 ) -> APIRouter:
-    """`checks` are each system's own: whether its settings and secrets are there."""
+    """`checks` maps a system to the check of its settings and secrets."""
     router = APIRouter(
         tags=["health"],
         responses=failures(408, 413, 500),
         generate_unique_id_function=operation_id,
     )
 
-    @router.get("/healthz", response_model=Health, summary="The process answers")
+    @router.get("/healthz", response_model=Health, summary="Liveness")
     async def healthz() -> Response:
-        """Says that the process runs. Nothing else is looked at; no token is needed."""
-        return plain({"status": "ok", "checks": {}}, status=200)
+        """Always ok while the process runs. Needs no token."""
+        return json_response({"status": "ok", "checks": {}}, status=200)
 
     @router.get(
         "/readyz",
         response_model=Health,
-        summary="The process can do its work",
+        summary="Readiness",
         responses={503: {"model": Health, "description": "Something is missing"}},
     )
     async def readyz() -> Response:
-        """Says whether requests would succeed; 503 where not, and what is missing. No token is
-        needed.
-        """
-        # Not in the loop: a secret may be read over the network.
+        """503 where requests would fail, with the reasons. Needs no token."""
+        # In threads: a secret may be read over the network.
         probes = [asyncio.to_thread(_probe, name, check) for name, check in checks.items()]
         states = dict(zip(checks, await asyncio.gather(*probes), strict=True))
-        states |= dict.fromkeys(dispatch.open(), "left alone after failures")
+        states |= dict.fromkeys(dispatch.open_circuits(), "not called for now, after failures")
         try:
             await keys.check()
             states["tokens"] = "ok"
         except KeysUnavailableError as error:
             states["tokens"] = str(error)
-        fine = all(text == "ok" for text in states.values())
-        status = "ok" if fine else "failing"
-        return plain({"status": status, "checks": states}, status=200 if fine else 503)
+        is_ready = all(text == "ok" for text in states.values())
+        status = "ok" if is_ready else "failing"
+        return json_response({"status": status, "checks": states}, status=200 if is_ready else 503)
 
     return router
 
 
 def _probe(name: str, check: ReadinessCheck) -> str:
-    """The endpoint is public, so where a secret is kept goes to the log only."""
+    """The endpoint is public: only the log names a secret's location."""
     try:
         check()
     except SeilError as error:
         _log.error("%s is not ready: %s", name, error)
-        return "its settings or secrets are not complete"
+        return "its settings or secrets are incomplete"
     return "ok"

@@ -1,4 +1,4 @@
-"""The router of a system: what its routes refuse, as the OpenAPI document shows it."""
+"""A system's router, with the errors of its routes for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ RETRY_AFTER: dict[str, Any] = {
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
 }
 _FAILURES = {
-    400: ("The request is not right, or the system refuses it", "EC40001", "name: Field required"),
-    404: ("There is no such thing", "EC40402", "There is no order 1"),
+    400: ("The request is invalid, or the system refuses it", "EC40001", "name: Field required"),
+    404: ("Not found", "EC40402", "There is no order 1"),
     408: ("The body took too long to arrive", "EC40801", "The body did not arrive"),
-    409: ("It was changed at the same time, or asked for before", "EC40901", "Modified meanwhile"),
+    409: ("A concurrent change, or a repeated Idempotency-Key", "EC40901", "Modified meanwhile"),
     413: ("The body is too long", "EC41301", "The body is longer than 1048576 bytes"),
     429: ("Too many requests", "EC42901", "Too many requests; try again in 12 seconds"),
-    500: ("Something unexpected", "EC50001", "Something unexpected happened"),
-    502: ("The system behind is down, or answers nonsense", "EC50201", "gam is not reachable"),
+    500: ("Unexpected error", "EC50001", "Something unexpected happened"),
+    502: ("The downstream system is down, or answers wrongly", "EC50201", "gam is not reachable"),
     503: ("No connection is free: nothing was done", "EC50301", "All 864 connections are taken"),
-    504: ("The system behind is too slow", "EC50401", "gam did not answer within 29 seconds"),
+    504: ("The downstream system is too slow", "EC50401", "gam did not answer within 29 seconds"),
 }
 
 
@@ -43,14 +43,14 @@ def system_router(system: str) -> APIRouter:
 
 
 def operation_id(route: APIRoute) -> str:
-    """A function's name in every language that clients are generated in."""
+    """In camelCase, a valid function name wherever clients are generated."""
     return to_camel(route.name)
 
 
 def _refusals() -> dict[int | str, dict[str, Any]]:
     """The answers that every route under /v1 can give, with an example each."""
     return {
-        401: _refusal("No token, or none that is good", "Unauthorized"),
+        401: _refusal("No token, or an invalid one", "Unauthorized"),
         403: _refusal("The token does not have the scope", "Forbidden"),
         **failures(*_FAILURES),
     }

@@ -1,4 +1,4 @@
-"""Which route a request is for, known before the framework looks for it."""
+"""Finds a request's route before the framework does."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["methods_of", "path_of"]
 
 
 def path_of(app: FastAPI, scope: Scope) -> str:
-    """The route's template, whether it takes the method or not; empty where there is none."""
+    """The route's template, whatever the method; empty where there is none."""
     return next((getattr(route, "path", "") for route in _matching(app, scope)), "")
 
 
 def methods_of(app: FastAPI, scope: Scope) -> set[str]:
-    """All that the path takes: the framework looks no further than the first route of it."""
+    """All methods of the path: the framework stops at its first route."""
     methods: set[str] = set()
     for route in _matching(app, scope):
         if isinstance(route, Route):
             methods |= route.methods or set()
-    if not methods:  # A file of the docs page: it has no route, its folder is mounted.
+    if not methods:  # A mounted file of the docs page.
         methods = {"GET"}
     return methods | {"HEAD"} if "GET" in methods else methods
 

@@ -52,7 +52,7 @@ class ProposalBody(models.ProposalChanges):
 
 
 class ProposalLineItemsBody(Shape):
-    """Changes of proposal line items; with an action, the ids of those to do it to."""
+    """Changes of proposal line items; with an action, the ids it applies to."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -97,7 +97,7 @@ def _orders(router: APIRouter, send: Sender) -> None:
 
     @router.get("/order/{orderid}", summary="Read an order", response_model=success(gam.GET_ORDER))
     async def get_order(request: Request, orderid: OrderId) -> Response:
-        """Reads one order, with everything that Ad Manager says of it."""
+        """Reads one order with all of Ad Manager's fields."""
         return await send(request, gam.GET_ORDER, models.GetOrder(order_id=orderid))
 
     @router.put(
@@ -108,10 +108,10 @@ def _orders(router: APIRouter, send: Sender) -> None:
     async def act_on_order(
         request: Request,
         orderid: OrderId,
-        action: Annotated[OrderAction, Query(description="What to do.", examples=["approve"])],
+        action: Annotated[OrderAction, Query(description="The action.", examples=["approve"])],
         key: IdempotencyKey = None,
     ) -> Response:
-        """Does something to one order. The action may be written in camelCase, snake_case or
+        """Performs an action on one order. The action may be written in camelCase, snake_case or
         words; `numChanges` counts what changed.
         """
         body = models.ActOnOrder(order_id=orderid, action=action)
@@ -121,12 +121,12 @@ def _orders(router: APIRouter, send: Sender) -> None:
 def _line_items(router: APIRouter, send: Sender) -> None:
     @router.post(
         "/forecast",
-        summary="What is available for a line item that may be booked",
+        summary="Forecast the availability of a new line item",
         response_model=success(gam.FORECAST),
     )
     async def forecast(request: Request, body: models.GetForecast) -> Response:
-        """Forecasts how many units are available for one line item that has not been booked.
-        Nothing is booked by it.
+        """Forecasts how many units are available for one line item that is not booked yet.
+        Nothing is booked.
         """
         return await send(request, gam.FORECAST, body)
 
@@ -147,8 +147,8 @@ def _line_items(router: APIRouter, send: Sender) -> None:
     async def update_line_items(
         request: Request, body: models.UpdateLineItems, key: IdempotencyKey = None
     ) -> Response:
-        """Changes the fields that are given and leaves the others. Archived line items are left
-        alone and not counted; a concurrent modification is tried again, three times in all.
+        """Changes the fields that are given and keeps the others. Archived line items are skipped
+        and not counted; a concurrent modification is retried, three attempts in all.
         """
         return await send(request, gam.UPDATE_LINE_ITEMS, body, key=key)
 
@@ -169,9 +169,9 @@ def _line_items(router: APIRouter, send: Sender) -> None:
         ] = None,
     ) -> Response:
         """Reads one line item by its id, or all of an order: exactly one of the two parameters."""
-        given = {"lineItemId": lineitemid, "orderId": orderid}
-        values = {name: value for name, value in given.items() if value is not None}
-        return await send.composed(request, gam.GET_LINE_ITEMS, values)
+        parameters = {"lineItemId": lineitemid, "orderId": orderid}
+        values = {name: value for name, value in parameters.items() if value is not None}
+        return await send.from_values(request, gam.GET_LINE_ITEMS, values)
 
     @router.put(
         "/lineitem/action",
@@ -181,7 +181,7 @@ def _line_items(router: APIRouter, send: Sender) -> None:
     async def act_on_line_items(
         request: Request, body: models.ActOnLineItems, key: IdempotencyKey = None
     ) -> Response:
-        """Does something to line items. Unknown ids are ignored, unless all are unknown;
+        """Performs an action on line items. Unknown ids are ignored, unless all are unknown;
         `numChanges` counts the line items that changed.
         """
         return await send(request, gam.LINE_ITEM_ACTION, body, key=key)
@@ -214,7 +214,7 @@ def _proposals(router: APIRouter, send: Sender) -> None:
 
     @router.put(
         "/proposal/{proposalid}",
-        summary="Change a proposal, or do something to it with ?action=",
+        summary="Change a proposal, or perform an action on it with ?action=",
         response_model=success(gam.UPDATE_PROPOSAL) | success(gam.PROPOSAL_ACTION),
     )
     async def update_proposal(
@@ -223,23 +223,25 @@ def _proposals(router: APIRouter, send: Sender) -> None:
         *,
         action: Annotated[
             ProposalAction | None,
-            Query(description="What to do.", examples=["request-buyer-acceptance"]),
+            Query(description="The action.", examples=["request-buyer-acceptance"]),
         ] = None,
         body: ProposalBody | None = None,
         key: IdempotencyKey = None,
     ) -> Response:
         """Without `action`: changes the fields that are given, and answers the whole proposal.
-        With `action`: does it, and answers `numChanges`; only pause may have a body, with a
+        With `action`: performs it, and answers `numChanges`; only pause may have a body, with a
         `reason`.
         """
         values = await beside(request, partial(values_of, body)) if body else {}
         if action is not None:
             path_values = {"proposalId": proposalid, "action": action}
-            return await send.composed(request, gam.PROPOSAL_ACTION, values | path_values, key=key)
+            return await send.from_values(
+                request, gam.PROPOSAL_ACTION, values | path_values, key=key
+            )
         if not values:
             text = "The request has neither a body with changes nor an action"
-            return exchange_of(request).refused(400, "EC40003", text)
-        return await send.composed(
+            return exchange_of(request).refuse(400, "EC40003", text)
+        return await send.from_values(
             request, gam.UPDATE_PROPOSAL, values | {"proposalId": proposalid}, key=key
         )
 
@@ -268,17 +270,17 @@ def _proposal_line_items(router: APIRouter, send: Sender) -> None:
         request: Request,
         body: ProposalLineItemsBody,
         action: Annotated[
-            ProposalLineItemAction | None, Query(description="What to do.", examples=["archive"])
+            ProposalLineItemAction | None, Query(description="The action.", examples=["archive"])
         ] = None,
         key: IdempotencyKey = None,
     ) -> Response:
         """Without `action`: changes the fields that are given, and answers the whole line items.
-        With `action`: does it to `proposalLineItemIds`, and answers `numChanges`.
+        With `action`: performs it on `proposalLineItemIds`, and answers `numChanges`.
         """
         values = await beside(request, partial(values_of, body))
         if action is None:
-            return await send.composed(request, gam.UPDATE_PROPOSAL_LINE_ITEMS, values, key=key)
-        return await send.composed(
+            return await send.from_values(request, gam.UPDATE_PROPOSAL_LINE_ITEMS, values, key=key)
+        return await send.from_values(
             request, gam.PROPOSAL_LINE_ITEM_ACTION, values | {"action": action}, key=key
         )
 

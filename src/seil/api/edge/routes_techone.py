@@ -35,16 +35,16 @@ def techone_router(dispatch: Dispatch) -> APIRouter:
         response_model=success(techone.RATE),
     )
     async def get_exchange_rate(request: Request) -> Response:
-        """Reads the rate of AUD to USD that TechOne has for today."""
+        """Reads TechOne's current rate of AUD to USD."""
         return await send(request, techone.RATE, RateRequest())
 
     @router.get(
         "/debtor/{debtor_number}/remaining-credit-limit",
-        summary="What a debtor may still buy",
+        summary="A debtor's remaining credit",
         response_model=success(techone.CREDIT),
     )
     async def get_remaining_credit_limit(request: Request, debtor_number: DebtorNumber) -> Response:
-        """Reads how much a debtor may still buy before its credit limit is reached."""
+        """Reads a debtor's remaining credit, in the ledger's currency."""
         return await send(request, techone.CREDIT, CreditRequest(debtor_number=debtor_number))
 
     return router

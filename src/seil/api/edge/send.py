@@ -1,4 +1,4 @@
-"""From a validated request to a service and back into the envelope."""
+"""Sends validated requests to a service and answers in the envelope."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="The same key and body again give the first answer again: nothing is done "
-        "twice. Remembered for a day, for each caller and route.",
+        description="Repeating key and body returns the first answer, without a second effect. "
+        "Kept for a day, per caller and route.",
         examples=["a0B5g00000XyZ1aEAF-1"],
     ),
 ]
@@ -52,10 +52,10 @@ class Sender:
         *,
         key: str | None = None,
     ) -> Response:
-        _known_parameters(request)
+        _check_parameters(request)
         return await self._send(request, operation, body, key)
 
-    async def composed(
+    async def from_values(
         self,
         request: Request,
         operation: AnyOperation,
@@ -63,8 +63,8 @@ class Sender:
         *,
         key: str | None = None,
     ) -> Response:
-        """For a request that stands in the path and the query as well as in the body."""
-        _known_parameters(request)  # A misspelt one is named, not missed in what it leaves.
+        """Builds the operation's request from path, query and body."""
+        _check_parameters(request)  # First, so that a misspelt one is named.
         try:
             body = await beside(request, partial(operation.request.model_validate, values))
         except ValidationError as error:
@@ -98,34 +98,34 @@ class Sender:
 
 
 def values_of(body: BaseModel) -> dict[str, Any]:
-    """What the caller wrote; null stays, since it takes a value away."""
+    """The fields that the caller sent, null included: it clears a value."""
     return body.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def success(operation: AnyOperation) -> Any:
-    """The envelope's model with the operation's answer in it."""
+    """The envelope's model around the operation's response."""
     return Success.__class_getitem__(operation.response)
 
 
-def _known_parameters(request: Request) -> None:
-    """Refuses what would be lost: a parameter that the route does not have, or one that is given
-    again.
+def _check_parameters(request: Request) -> None:
+    """Refuses unknown and repeated parameters, which would be ignored. Raises
+    RequestValidationError.
     """
     if not request.scope["query_string"]:
         return
     route: APIRoute = request.scope["route"]
     parameters = {field.alias for field in route.dependant.query_params}
-    takes = f"it takes {', '.join(sorted(parameters))}" if parameters else "the route takes none"
+    choices = f"it takes {', '.join(sorted(parameters))}" if parameters else "the route takes none"
     counts = Counter(name for name, _ in request.query_params.multi_items())
-    wrong = [
-        {"type": "extra_forbidden", "loc": ("query", name), "msg": f"is unknown: {takes}"}
+    problems = [
+        {"type": "extra_forbidden", "loc": ("query", name), "msg": f"is unknown: {choices}"}
         for name in counts
         if name not in parameters
     ]
-    wrong += [
+    problems += [
         {"type": "too_many", "loc": ("query", name), "msg": "is given more than once"}
         for name, count in counts.items()
         if name in parameters and count > 1
     ]
-    if wrong:
-        raise RequestValidationError(wrong)
+    if problems:
+        raise RequestValidationError(problems)

@@ -1,1 +1,1 @@
-"""One service a system: it holds the credentials and makes the external call."""
+"""A service per system: it holds the credentials and calls the far end."""

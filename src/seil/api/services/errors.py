@@ -1,4 +1,4 @@
-"""What a client raised, in the contract's codes; and what it means for the far end."""
+"""Maps a client's errors to the contract's codes, and to their effect on the far end."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from seil.errors import (
 __all__ = ["Effect", "answer_of", "effect_of"]
 
 _DOWN = "EC50201"
-# As Google advises of QuotaError.EXCEEDED_QUOTA:
+# Google's advice for QuotaError.EXCEEDED_QUOTA:
 # https://developers.google.com/ad-manager/api/reference/latest/ForecastService.QuotaError.Reason
 _THROTTLED_SECONDS = 5.0
 _NO_TIME_SECONDS = 1.0
-# There are up to 500 ids of 19 digits beside it, and an answer has to stay short.
+# Beside up to 500 ids of 19 digits, in an answer that must stay short.
 _LONGEST_REASON = 1000
 
 
 class Effect(Enum):
-    """Of a request: the answer says all of it, nothing was done, or nobody knows."""
+    """A request's effect: as the answer says, none, or unknown."""
 
     FINAL = auto()
     NONE = auto()
@@ -50,21 +50,21 @@ def effect_of(error: SeilError) -> Effect:
 def answer_of(error: SeilError, system: str, operation: AnyOperation) -> Answer:
     match error:
         case PartialOutcomeError():
-            return _in_part(error, system, operation)
+            return _partial(error, system, operation)
         case UncountedError():
-            text = f"It was done; how much that changed could not be read: {error.reason}"
+            text = f"It was done, but the number of changes could not be read: {error.reason}"
             return Answer(502, errors=(Fault("EC50209", text),), done=error.done)
     if operation.effect and isinstance(error, TooSlowError) and not error.in_doubt:
         fault = Fault("EC50402", f"{system} was too slow for anything to be done")
         return Answer(504, errors=(fault,), retry_after=_NO_TIME_SECONDS)
     answer = _refusal(error, system)
     if operation.effect and error.in_doubt and answer.errors[0].code == _DOWN:
-        return _in_doubt(operation.name, answer)
+        return _unknown_outcome(operation.name, answer)
     return answer
 
 
-def _in_part(error: PartialOutcomeError, system: str, operation: AnyOperation) -> Answer:
-    """Its code is that of the first part that was not done: the others were not sent for that."""
+def _partial(error: PartialOutcomeError, system: str, operation: AnyOperation) -> Answer:
+    """The code is that of the first failed part, which kept the others from being sent."""
     answers = [answer_of(part.error, system, operation) for part in error.undone]
     errors = (
         _reason(fault, part)
@@ -91,7 +91,7 @@ def _refusal(error: SeilError, system: str) -> Answer:
         case RequestRejectedError():
             parts = (400, "EC40010", error.reason)
         case NotSentError():
-            parts = (424, "EC42401", "Not sent, since what was to come before it failed")
+            parts = (424, "EC42401", "Not sent, since an earlier part failed")
         case TooSlowError():
             parts = (504, "EC50401", f"{system} did not answer in time")
         case UnexpectedAnswerError():
@@ -110,8 +110,8 @@ def _refusal(error: SeilError, system: str) -> Answer:
     return Answer(code, errors=(Fault(fault, text),), retry_after=retry_after)
 
 
-def _in_doubt(operation: str, answer: Answer) -> Answer:
-    """Trying it again later, as EC50201 advises, could do it twice."""
+def _unknown_outcome(operation: str, answer: Answer) -> Answer:
+    """Replaces EC50201, whose advice to retry could cause a second effect."""
     reasons = "; ".join(fault.message for fault in answer.errors)
-    text = f"What came of {operation} is not known: read, then decide ({reasons})"
+    text = f"The outcome of {operation} is unknown: read, then decide ({reasons})"
     return Answer(502, errors=(Fault("EC50207", text),))

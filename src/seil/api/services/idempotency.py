@@ -1,7 +1,8 @@
 """Idempotency keys: repeating a request with its key changes nothing again.
 
-The key is claimed before the external call and settled after it, where the effect is: the edge may
-have given up by then. https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+The service claims the key before the external call and settles it afterwards, since the edge may
+have timed out by then.
+https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ _CLAIM = """
 insert into request (key, fingerprint, state, claimed_at, owner, ends_at)
 values (?, ?, 'running', ?, ?, ?)
 """
-# What earlier versions' tables lack. Whoever claimed a key then does not run any more.
-_ADDED = {"owner": "text not null default ''", "ends_at": "real not null default 0"}
+# Columns that earlier versions' tables lack; the processes that wrote those have ended.
+_ADDED_COLUMNS = {"owner": "text not null default ''", "ends_at": "real not null default 0"}
 
 
 class KeyState(StrEnum):
-    """`CLAIMED`: nobody had the key, it is this call's now."""
+    """`CLAIMED`: the key was free, and is this call's now."""
 
     CLAIMED = "claimed"
     RUNNING = "running"
@@ -57,33 +58,33 @@ class Claim:
 
 
 class IdempotencyStore(Protocol):
-    """Safe for threads and for processes. Times are in seconds.
+    """Thread-safe and process-safe. Times are in seconds.
 
     Every method raises SeilError where the keys cannot be read or written.
     """
 
     def claim(self, key: str, fingerprint: str, *, lease: float) -> Claim:
-        """Takes a free key, for a call that ends within `lease` seconds; or says what became of it.
+        """Claims a free key for a call that ends within `lease` seconds, or returns its state.
 
-        UNKNOWN where whoever claimed it died, as far as that can be seen, or outlived its lease.
+        UNKNOWN where the claimant outlived its lease or is known to have died.
         """
         ...
 
     def settle(self, key: str, answer: Answer) -> None:
-        """Keeps the outcome."""
+        """Stores the outcome."""
         ...
 
     def doubt(self, key: str) -> None:
-        """Marks the outcome as unknown: the key is not released."""
+        """Marks the outcome as unknown; the key stays taken."""
         ...
 
     def release(self, key: str) -> None:
-        """Nothing happened: the key is free again."""
+        """Frees the key: nothing was done."""
         ...
 
 
 def key_of(call: ServiceCall) -> str:
-    """A caller's keys are its own, and each operation has its own."""
+    """Scoped to the caller and the operation."""
     text = json.dumps([call.caller, call.operation, call.idempotency_key])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -93,9 +94,9 @@ def fingerprint(request: dict[str, Any]) -> str:
 
 
 class SqliteStore:
-    """Keys in a file, so that a restart does not forget them. Raises ConfigurationError.
+    """Keys in a file, which survive a restart. Raises ConfigurationError.
 
-    A claim carries its process, so that one whose process died is UNKNOWN at once.
+    A claim names its process: it is UNKNOWN as soon as that process has died.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class SqliteStore:
         self._running: set[str] = set()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._connection = _opened(path)
+            self._connection = _open(path)
             self._presence = Presence(path.with_suffix(".owners"))
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError([Problem(str(path), f"cannot be used: {error}")]) from error
@@ -128,11 +129,11 @@ class SqliteStore:
                 run(_CLAIM, key, fingerprint, now, self._presence.name, now + lease)
                 self._running.add(key)
                 return Claim(KeyState.CLAIMED, fingerprint)
-            mark, state, answer, owner, ends_at = row
+            stored, state, answer, owner, ends_at = row
             if state == KeyState.RUNNING and not (now <= ends_at and self._runs(key, owner)):
                 state = KeyState.UNKNOWN
         return Claim(
-            KeyState(state), mark, Answer.from_json(json.loads(answer)) if answer else None
+            KeyState(state), stored, Answer.from_json(json.loads(answer)) if answer else None
         )
 
     def settle(self, key: str, answer: Answer) -> None:
@@ -148,26 +149,26 @@ class SqliteStore:
     def _runs(self, key: str, owner: str) -> bool:
         if owner == self._presence.name:
             return key in self._running
-        return self._presence.lives(owner)
+        return self._presence.is_alive(owner)
 
     def _end(self, key: str, statement: str, *values: Any) -> None:
         with self._lock:
-            self._running.discard(key)  # Even where it cannot be written down.
+            self._running.discard(key)  # Even if the write fails.
             with _Transaction(self._connection) as run:
                 run(statement, *values, key)
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     try:
-        # FULL: a claim that a power cut takes away would let the effect happen twice.
+        # FULL: a claim lost in a power cut would allow a second effect.
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = full")
         connection.executescript(_SCHEMA)
         with _Transaction(connection) as run:
-            there = {column[1] for column in run("pragma table_info (request)")}
-            for name, kind in _ADDED.items():
-                if name not in there:
+            columns = {column[1] for column in run("pragma table_info (request)")}
+            for name, kind in _ADDED_COLUMNS.items():
+                if name not in columns:
                     run(f"alter table request add column {name} {kind}")
     except BaseException:
         connection.close()
@@ -176,7 +177,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 class _Transaction:
-    """One that writes from its start, so that two processes cannot both find a key free."""
+    """Takes the write lock at once, so that two processes cannot both find a key free."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection

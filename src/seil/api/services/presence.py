@@ -1,4 +1,4 @@
-"""Whether a process still lives, seen by others on the same disk."""
+"""Whether a process is alive, visible to others on the same disk."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ __all__ = ["Presence"]
 
 
 class Presence:
-    """A file that is locked for as long as this process lives; the kernel lets go when it dies.
+    """A locked file: the kernel releases the lock when this process dies.
 
-    A process id would not do: it is given out again, and means nothing in another container.
-    Raises OSError.
+    A process id would not do: ids are reused, and mean nothing in another container. Raises
+    OSError.
     """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
-        self._remove_the_dead()
-        self.name, self._file = self._locked()
+        self._remove_stale()
+        self.name, self._file = self._create_locked()
 
     def close(self) -> None:
         (self._folder / self.name).unlink(missing_ok=True)
         self._file.close()
 
-    def lives(self, name: str) -> bool:
-        """Whether the process of that name does."""
+    def is_alive(self, name: str) -> bool:
+        """Whether the process of that name is alive."""
         try:
             with (self._folder / name).open() as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -40,8 +40,8 @@ class Presence:
             return False
         return False
 
-    def _locked(self) -> tuple[str, IO[str]]:
-        """Between opening and locking it another process may take the file for a dead one's."""
+    def _create_locked(self) -> tuple[str, IO[str]]:
+        """Retries if another process removes the file as stale before it is locked."""
         while True:
             name = uuid4().hex
             file = (self._folder / name).open("w")
@@ -50,7 +50,7 @@ class Presence:
                 return name, file
             file.close()
 
-    def _remove_the_dead(self) -> None:
+    def _remove_stale(self) -> None:
         for path in self._folder.iterdir():
             with suppress(BlockingIOError, FileNotFoundError), path.open() as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

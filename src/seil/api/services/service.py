@@ -19,22 +19,22 @@ from seil.deadline import deadline, remaining
 from seil.errors import PartialOutcomeError, RequestRejectedError, SeilError
 from seil.observe.correlation import correlation
 
-__all__ = ["Served", "Service", "served"]
+__all__ = ["BoundOperation", "Service", "bind"]
 
 _log = logging.getLogger(__name__)
 _tracer = trace.get_tracer("seil.api")
 
 OperationHandler = Callable[[Any], BaseModel]
-Served = tuple[AnyOperation, OperationHandler]
+BoundOperation = tuple[AnyOperation, OperationHandler]
 
 # A call that runs this much past its deadline has died or hangs.
 _GRACE_SECONDS = 5.0
 
 
-def served(
+def bind(
     operation: Operation[RequestModel, ResponseModel],
     handler: Callable[[RequestModel], ResponseModel],
-) -> Served:
+) -> BoundOperation:
     """`handler` runs the operation or raises SeilError."""
     return operation, handler
 
@@ -48,7 +48,7 @@ class Service:
     def __init__(
         self,
         system: str,
-        operations: Iterable[Served],
+        operations: Iterable[BoundOperation],
         keys: IdempotencyStore,
         *,
         seconds: float = 25,
@@ -65,7 +65,7 @@ class Service:
     def run(self, call: ServiceCall) -> Answer:
         """Never raises: errors are in the answer."""
         context = propagate.extract({"traceparent": call.traceparent} if call.traceparent else {})
-        begun = time.perf_counter()
+        started = time.perf_counter()
         # An unknown name would let the caller choose span names.
         span_name = call.operation if call.operation in self._operations else "unknown operation"
         with (
@@ -87,7 +87,7 @@ class Service:
                     "code": answer.code,
                     "caller": call.caller,
                     "errors": [fault.code for fault in answer.errors],
-                    "milliseconds": round((time.perf_counter() - begun) * 1000, 2),
+                    "milliseconds": round((time.perf_counter() - started) * 1000, 2),
                 },
             )
             return answer
@@ -107,15 +107,15 @@ class Service:
         return self._once(call, lambda: self._outcome(operation, handler, request))
 
     def _once(self, call: ServiceCall, run: Callable[[], tuple[Answer, Effect]]) -> Answer:
-        key, mark = key_of(call), fingerprint(call.request)
+        key, digest = key_of(call), fingerprint(call.request)
         lease = remaining(self._seconds) + _GRACE_SECONDS
         try:
-            claim = self._keys.claim(key, mark, lease=lease)
+            claim = self._keys.claim(key, digest, lease=lease)
         except SeilError as error:
-            _log.error("%s was not done: its key cannot be kept: %s", call.operation, error)
-            return _fault(500, "EC50001", "The Idempotency-Key cannot be kept: nothing was done")
+            _log.error("%s was not done: its key cannot be stored: %s", call.operation, error)
+            return _fault(500, "EC50001", "The Idempotency-Key cannot be stored: nothing was done")
         if claim.state is not KeyState.CLAIMED:
-            return _repeated(claim.state, claim.answer, same=claim.fingerprint == mark)
+            return _replay(claim.state, claim.answer, same=claim.fingerprint == digest)
         try:
             answer, effect = run()
         except BaseException:
@@ -125,7 +125,7 @@ class Service:
             self._keep(key, answer, effect)
         except SeilError as error:
             # The caller still gets the outcome; a repeat of the key gets EC40903.
-            _log.error("what came of %s cannot be kept: %s", call.operation, error)
+            _log.error("the outcome of %s cannot be stored: %s", call.operation, error)
         return answer
 
     def _keep(self, key: str, answer: Answer, effect: Effect) -> None:
@@ -152,7 +152,7 @@ class Service:
             )
             return answer, effect_of(error)
         except Exception:  # noqa: BLE001 - the outermost barrier: the caller learns no details
-            _log.exception("%s broke", operation.name)
+            _log.exception("%s failed unexpectedly", operation.name)
             text = f"{operation.name} failed unexpectedly"
             return _fault(500, "EC50001", text), Effect.UNKNOWN
         return Answer(200, data), Effect.FINAL
@@ -168,7 +168,7 @@ def _loggable(error: SeilError) -> str:
     return str(error)
 
 
-def _repeated(state: KeyState, answer: Answer | None, *, same: bool) -> Answer:
+def _replay(state: KeyState, answer: Answer | None, *, same: bool) -> Answer:
     if not same:
         return _fault(409, "EC40904", "This Idempotency-Key was used with another body")
     if state is KeyState.DONE and answer:
@@ -177,8 +177,8 @@ def _repeated(state: KeyState, answer: Answer | None, *, same: bool) -> Answer:
         fault = Fault("EC40902", "The request with this Idempotency-Key is still running")
         return Answer(409, errors=(fault,), retry_after=5)
     text = (
-        "What came of the request with this Idempotency-Key is not known: "
-        "look whether it was done, then use a new key"
+        "The outcome of the request with this Idempotency-Key is unknown: "
+        "check whether it was done, then use a new key"
     )
     return _fault(409, "EC40903", text)
 

@@ -1,1 +1,1 @@
-"""The API's HTTP/1.1 server: uvicorn, with limits for connections that it does not have."""
+"""The API's HTTP/1.1 server: uvicorn, with the connection limits that it lacks."""

@@ -1,4 +1,4 @@
-"""The connections there are, and how many there may be."""
+"""The open connections, and their limit."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ __all__ = ["Connection", "Connections", "connection_limit"]
 
 _log = logging.getLogger(__name__)
 
-# Descriptors that are no connections: files, sqlite, the loop, log, connections on their way out.
+# Descriptors of files, SQLite, the event loop, the log, and connections being closed.
 _BASE = 80
 _FEWEST = 16
-# Each takes some 20 kB; on a machine with a million descriptors memory would end first.
+# Each takes some 20 kB: with a million descriptors memory would run out first.
 _MOST = 10_000
 _SYSTEMS = 2
-# A newcomer has this long to send its request before another may take its place.
+# A new connection has this long to send its request before it may be closed for another.
 _IDLE_SECONDS = 1.0
 
 
 def connection_limit(setting: int | None, *, workers: int, sandbox: bool = False) -> int:
-    """`[api] connections`, or what the process's descriptors leave beside calls to the systems.
+    """`[api] connections`, or what the process's descriptor limit allows beside downstream calls.
 
-    `workers` calls to each system hold a connection each; to a stand-in in this process, both ends.
-    Raises ConfigurationError where the descriptors do not suffice.
+    Each of `workers` calls per system takes a descriptor, or two if a stand-in in this process
+    answers it. Raises ConfigurationError where there are too few.
     """
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     reserve = _BASE + workers * _SYSTEMS * (2 if sandbox else 1)
@@ -43,32 +43,32 @@ def connection_limit(setting: int | None, *, workers: int, sandbox: bool = False
 def _too_few(descriptors: int, reserve: int, setting: int | None) -> ConfigurationError:
     needed = reserve + (setting or _FEWEST)
     reason = (
-        f"the process may have {descriptors} descriptors; {reserve} are for calls and files, "
-        f"so that {needed} are needed"
+        f"the process may have {descriptors} descriptors, but needs {needed}: {reserve} are for "
+        "calls and files"
     )
-    cure = f"run `ulimit -n {needed}` before, or lower [api] connections or workers"
-    given = "default" if setting is None else str(setting)
-    return ConfigurationError([Problem(f"[api] connections = {given}", reason, cure)])
+    cure = f"run `ulimit -n {needed}` first, or lower [api] connections or workers"
+    value = "default" if setting is None else str(setting)
+    return ConfigurationError([Problem(f"[api] connections = {value}", reason, cure)])
 
 
 class Connection(Protocol):
     def leave(self) -> None:
-        """Closes it, while no request is under way."""
+        """Closes it. Called only while it has no request."""
         ...
 
 
 class Connections:
-    """At most `limit`. When they are all taken, the one that is idle for longest gives way to a
-    newcomer: clients that hold connections without a request lock nobody out.
+    """At most `limit`. A new connection replaces the longest idle one, so that clients that hold
+    connections without a request lock nobody out.
     """
 
     def __init__(self, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit
         self._clock = clock
         self._open: set[Connection] = set()
-        # Since when, longest first.
+        # Idle since, longest first.
         self._idle: dict[Connection, float] = {}
-        # How many gave way.
+        # How many were closed for a new one.
         self.replaced = 0
 
     @property
@@ -76,7 +76,7 @@ class Connections:
         return len(self._open) >= self.limit
 
     def admit(self, connection: Connection) -> bool:
-        """Whether there is room for it. Until `idle` is called it is not taken for idle."""
+        """Whether there is room for it. It counts as busy until `idle` is called."""
         if self.full and not self._replace():
             return False
         self._open.add(connection)
@@ -87,7 +87,7 @@ class Connections:
         self._idle.pop(connection, None)
 
     def idle(self, connection: Connection) -> None:
-        """It has no request under way; said again, it is still idle since the first time."""
+        """Marks it as without a request; repeated calls keep the first time."""
         if connection in self._open:
             self._idle.setdefault(connection, self._clock())
 

@@ -1,6 +1,6 @@
-"""Requests that others on the way could read differently: refused, or brought into one form.
+"""Refuses or normalises requests that a proxy could parse differently: request smuggling.
 
-What h11 does not understand at all it refuses itself: two lengths, other codings, bad chunks.
+h11 itself refuses conflicting lengths, unknown transfer codings and bad chunks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from seil.api.serving.refusals import unclear
+from seil.api.serving.refusals import bad_request
 
 __all__ = ["Framing"]
 
@@ -21,7 +21,7 @@ _ORIGIN = re.compile(rb"https?://[^/]*", re.IGNORECASE)
 
 
 class Framing:
-    """ASGI middleware. For the server alone: on AWS others have taken the request apart."""
+    """ASGI middleware of the server; on AWS the gateway has parsed the request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -29,27 +29,27 @@ class Framing:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif reason := _doubt(scope):
+        elif reason := _ambiguity(scope):
             _log.warning("request refused: %s", reason)
-            await unclear(reason)(scope, receive, send)
+            await bad_request(reason)(scope, receive, send)
         else:
             await self._app(_in_origin_form(scope), receive, send)
 
 
-def _doubt(scope: Scope) -> str | None:
+def _ambiguity(scope: Scope) -> str | None:
     """RFC 9112, section 6.1."""
     names = {name for name, _ in scope["headers"]}
     if b"transfer-encoding" not in names:
         return None
     if b"content-length" in names:
-        return "Transfer-Encoding and Content-Length are given both"
+        return "Transfer-Encoding and Content-Length are both given"
     if scope["http_version"] == "1.0":
         return "HTTP/1.0 has no Transfer-Encoding"
     return None
 
 
 def _in_origin_form(scope: Scope) -> Scope:
-    """Every server has to take http://host/path as well: RFC 9112, section 3.2.2."""
+    """Servers must accept the absolute form too, http://host/path: RFC 9112, section 3.2.2."""
     origin = _ORIGIN.match(scope["raw_path"])
     if not origin:
         return scope

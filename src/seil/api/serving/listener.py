@@ -1,4 +1,4 @@
-"""Takes connections in, no more than there may be, and turns others away."""
+"""Accepts connections up to a limit, and answers the others with 503."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Listener"]
 _log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
-# Taken in at a time: what is closed to make room is closed before the next are.
+# Accepted at a time: connections that give way are closed before the next batch.
 _BATCH = 16
 _PAUSE_SECONDS = 0.5
 _LINGERING = 16
@@ -27,8 +27,8 @@ _UNSENT = 64 * 1024
 
 
 class Listener:
-    """Accepts itself rather than through asyncio, which takes in all that wait before it lets one
-    be refused, and logs a traceback for each that it has no descriptor for
+    """Accepts connections itself: asyncio accepts the whole backlog before one can be refused, and
+    logs a traceback for each without a descriptor
     (https://github.com/python/cpython/issues/151615).
     """
 
@@ -41,9 +41,9 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._lingering: set[socket.socket] = set()
-        self._crowd = _Crowd(connections, self._loop)
+        self._overload_log = _OverloadLog(connections, self._loop)
         bound.settimeout(0)
-        # Else the kernel takes megabytes of an answer, and it cannot be seen whether they are read.
+        # Otherwise the kernel buffers megabytes of an answer, and hides whether they are read.
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
         bound.listen(_BACKLOG)
@@ -53,8 +53,8 @@ class Listener:
         self._loop.remove_reader(self._socket)
         self._socket.close()
         for connection in [*self._lingering]:
-            self._let_go(connection)
-        self._crowd.close()
+            self._close_lingering(connection)
+        self._overload_log.close()
 
     def _accept(self) -> None:
         for _ in range(_BATCH):
@@ -62,7 +62,7 @@ class Listener:
                 connection, _ = self._socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
-            except OSError as error:  # Out of descriptors or memory, most of all.
+            except OSError as error:  # Mostly out of descriptors or memory.
                 self._pause(error)
                 return
             self._take(connection)
@@ -70,9 +70,9 @@ class Listener:
     def _take(self, connection: socket.socket) -> None:
         protocol = self._build()
         if self._connections.full:
-            self._crowd.full()
+            self._overload_log.full()
         if not self._connections.admit(protocol):
-            self._turn_away(connection)
+            self._reject(connection)
             return
         task = self._loop.create_task(self._connect(connection, protocol))
         self._tasks.add(task)
@@ -81,12 +81,12 @@ class Listener:
     async def _connect(self, connection: socket.socket, protocol: HttpProtocol) -> None:
         try:
             await self._loop.connect_accepted_socket(lambda: protocol, connection)
-        except OSError:  # It is gone already.
+        except OSError:  # It has been closed already.
             connection.close()
             self._connections.release(protocol)
 
-    def _turn_away(self, connection: socket.socket) -> None:
-        self._crowd.turned_away()
+    def _reject(self, connection: socket.socket) -> None:
+        self._overload_log.count_rejection()
         with suppress(OSError):
             connection.settimeout(0)
             connection.send(no_room(self._connections.limit))
@@ -94,52 +94,52 @@ class Listener:
         if len(self._lingering) >= _LINGERING:
             connection.close()
             return
-        # Closed before the request has come, the client could be told of a reset before it reads
-        # the answer: RFC 9112, section 9.6.
+        # Closed before the request has arrived, it could be reset before the client reads the
+        # answer: RFC 9112, section 9.6.
         self._lingering.add(connection)
-        self._loop.call_later(_LINGER_SECONDS, self._let_go, connection)
+        self._loop.call_later(_LINGER_SECONDS, self._close_lingering, connection)
 
-    def _let_go(self, connection: socket.socket) -> None:
+    def _close_lingering(self, connection: socket.socket) -> None:
         self._lingering.discard(connection)
         connection.close()
 
     def _pause(self, error: OSError) -> None:
-        self._crowd.scarce(error)
+        self._overload_log.out_of_descriptors(error)
         self._loop.remove_reader(self._socket)
-        self._loop.call_later(_PAUSE_SECONDS, self._go_on)
+        self._loop.call_later(_PAUSE_SECONDS, self._resume)
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         if self._socket.fileno() >= 0:
             self._loop.add_reader(self._socket, self._accept)
 
 
-class _Crowd:
-    """Logs a time of too many callers once when it begins and once when it is over."""
+class _OverloadLog:
+    """Logs the start and the end of an overload, once each."""
 
     def __init__(self, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
         self._connections = connections
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
-        self._turned_away = 0
+        self._rejected = 0
         self._before = self._seen = self._counts
 
-    def turned_away(self) -> None:
-        self._turned_away += 1
+    def count_rejection(self) -> None:
+        self._rejected += 1
         self.full()
 
     def full(self) -> None:
         if self._timer is None:
             _log.warning(
-                "all %d connections are taken: idle ones give way, else callers are turned away; "
-                "[api] connections sets how many there may be",
+                "all %d connections are taken: idle ones are closed, else callers are refused; "
+                "[api] connections sets the limit",
                 self._connections.limit,
             )
-            self._look_again()
+            self._watch()
 
-    def scarce(self, error: OSError) -> None:
+    def out_of_descriptors(self, error: OSError) -> None:
         if self._timer is None:
             _log.error("no connection can be accepted now: %s", error.strerror)
-            self._look_again()
+            self._watch()
 
     def close(self) -> None:
         if self._timer is not None:
@@ -148,20 +148,21 @@ class _Crowd:
 
     @property
     def _counts(self) -> tuple[int, int]:
-        return self._turned_away, self._connections.replaced
+        return self._rejected, self._connections.replaced
 
-    def _look_again(self) -> None:
+    def _watch(self) -> None:
         self._seen = self._counts
-        self._timer = self._loop.call_later(_EPISODE_SECONDS, self._look)
+        self._timer = self._loop.call_later(_EPISODE_SECONDS, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self._counts != self._seen:
-            self._look_again()
+            self._watch()
         else:
             self._end()
 
     def _end(self) -> None:
-        away, replaced = (now - was for now, was in zip(self._counts, self._before, strict=True))
-        _log.warning("%d callers were turned away, %d idle ones gave way", away, replaced)
+        counts = zip(self._counts, self._before, strict=True)
+        rejected, replaced = (now - before for now, before in counts)
+        _log.warning("%d callers were refused, %d idle connections closed", rejected, replaced)
         self._timer = None
         self._before = self._counts

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one connection, with a limit for everything that uvicorn waits for without one."""
+"""HTTP/1.1 on one connection, with the timeouts that uvicorn lacks."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _log = logging.getLogger(__name__)
 
 
 class HttpProtocol(H11Protocol):
-    """Gives up a connection whose client does not send a request's head, does not send what is
-    left of a body after the answer, or does not read its answer. A body before the answer is the
-    frame's matter, a silent connection between two requests uvicorn's.
+    """Closes a connection whose client does not send a request's head or the rest of a body after
+    the answer, or does not read the answer. The frame limits bodies before the answer, uvicorn
+    idle connections.
     """
 
-    # A head has to arrive in these.
+    # For a request's head to arrive.
     head_seconds: ClassVar[float] = 10
-    # Of an answer something has to be read in these.
+    # For the client to read any part of an answer.
     stall_seconds: ClassVar[float] = 30
 
     _head_timer: asyncio.TimerHandle | None = None
@@ -48,59 +48,59 @@ class HttpProtocol(H11Protocol):
         self._connections = connections
         self._departure: Departure | None = None
         self._inner = self.app
-        self.app = self._attended
+        self.app = self._run_app
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
-        self.flow = _ReadAhead(self, transport)
-        # Writing is paused whenever something is unsent, so that `pause_writing` tells of it.
+        self.flow = _ReadAheadControl(self, transport)
+        # `pause_writing` is called whenever something is unsent.
         transport.set_write_buffer_limits(high=0)
         self._head_timer = self.loop.call_later(self.head_seconds, self._give_up)
-        self._note()
+        self._report_state()
 
     @override
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if not self._unasked:
-            self._forget_head()
+        if not self._awaits_request:
+            self._cancel_head_timer()
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(self.head_seconds, self._give_up)
-        self._note()
+        self._report_state()
 
     @override
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._note()
+        self._report_state()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        self._forget_head()
-        self._forget_stall()
+        self._cancel_head_timer()
+        self._cancel_stall_timer()
         self._connections.release(self)
         super().connection_lost(exc)
-        if self._departure is not None and not self._unasked:
+        if self._departure is not None and not self._awaits_request:
             self._departure.happen()
 
     @override
     def pause_writing(self) -> None:
         super().pause_writing()
         self._watch(self.transport.get_write_buffer_size())
-        self._note()
+        self._report_state()
 
     @override
     def resume_writing(self) -> None:
-        self._forget_stall()
+        self._cancel_stall_timer()
         super().resume_writing()
-        self._note()
+        self._report_state()
 
     @override
     def send_400_response(self, msg: str) -> None:
-        """The base class breaks where the answer has begun, or is complete, before the request."""
+        """The base class fails if the answer has started, or ended, before the request."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.write(not_http())
         self.transport.close()
-        if not self._unasked:
+        if not self._awaits_request:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
 
@@ -109,8 +109,8 @@ class HttpProtocol(H11Protocol):
         """Ignored, as RFC 9110, section 7.8, allows; uvicorn logs two warnings for each."""
         return False
 
-    async def _attended(self, scope: Any, receive: Any, send: Any) -> None:
-        """The app, which gets to know when the caller leaves without listening for it all along."""
+    async def _run_app(self, scope: Any, receive: Any, send: Any) -> None:
+        """Runs the app with a Departure, so that it need not poll for a disconnect."""
         self._departure = Departure()
         if self.transport.is_closing():
             self._departure.happen()
@@ -122,30 +122,30 @@ class HttpProtocol(H11Protocol):
 
     @property
     def ahead(self) -> int:
-        """How many bytes were received that nobody has taken yet."""
+        """Bytes received and not consumed yet."""
         body = len(self.cycle.body) if self.cycle else 0
         return body + len(self.conn.trailing_data[0])
 
     @property
-    def _unasked(self) -> bool:
-        """There is no request that waits for its answer."""
-        # None at first, whatever its type says.
+    def _awaits_request(self) -> bool:
+        """Whether no request is under way."""
+        # None before the first request, despite its type.
         return not self.cycle or self.cycle.response_complete
 
-    def _note(self) -> None:
-        if self._unasked and not self.flow.write_paused:
+    def _report_state(self) -> None:
+        if self._awaits_request and not self.flow.write_paused:
             self._connections.idle(self)
         else:
             self._connections.busy(self)
 
-    def _forget_head(self) -> None:
+    def _cancel_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
     def _give_up(self) -> None:
         self._head_timer = None
-        if self._unasked:
+        if self._awaits_request:
             self.transport.close()
 
     def _watch(self, unsent: int) -> None:
@@ -156,19 +156,17 @@ class HttpProtocol(H11Protocol):
         if unsent < before:
             self._watch(unsent)
             return
-        _log.info("a client that does not read its answer was dropped: %d bytes are unsent", unsent)
+        _log.info("dropped a client that does not read its answer: %d bytes unsent", unsent)
         self.transport.abort()
 
-    def _forget_stall(self) -> None:
+    def _cancel_stall_timer(self) -> None:
         if self._stall_timer is not None:
             self._stall_timer.cancel()
             self._stall_timer = None
 
 
-class _ReadAhead(FlowControl):
-    """Reads on behind a request that is being answered: only so is it seen when a client leaves
-    that sent several at once.
-    """
+class _ReadAheadControl(FlowControl):
+    """Keeps reading while a request is answered, to see a pipelining client disconnect."""
 
     def __init__(self, protocol: HttpProtocol, transport: asyncio.Transport) -> None:
         super().__init__(transport)

@@ -1,4 +1,4 @@
-"""Answers to what never becomes a request: in the contract's envelope, as bytes."""
+"""Answers sent before there is a request: in the contract's envelope, as bytes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from seil.api.edge.exchange import Exchange
 from seil.api.edge.frame import with_frame_headers
 from seil.observe.correlation import new_id
 
-__all__ = ["no_room", "not_http", "unclear"]
+__all__ = ["bad_request", "no_room", "not_http"]
 
 _RETRY_SECONDS = 1
 
 
 def no_room(limit: int) -> bytes:
-    """For a connection beyond the limit. Its request is not read: it costs as little as it can."""
+    """For a connection over the limit. Its request is not read, which would cost time."""
     text = f"All {limit} connections are taken: nothing was read or done"
     answer = Answer(503, errors=(Fault("EC50301", text),), retry_after=_RETRY_SECONDS)
     return _wire(_closing(answer))
 
 
 def not_http() -> bytes:
-    return _wire(unclear("This is no HTTP/1.1 request"))
+    return _wire(bad_request("This is not an HTTP/1.1 request"))
 
 
-def unclear(text: str) -> Response:
-    """What cannot be understood is refused, and not read on: RFC 9112, sections 2.2 and 6.3."""
+def bad_request(text: str) -> Response:
+    """Closes the connection: RFC 9112, sections 2.2 and 6.3."""
     return _closing(Answer(400, errors=(Fault("EC40005", text),)))
 
 

@@ -24,10 +24,10 @@ _LONGEST_HEADERS = 32 * 1024
 
 
 class HttpServer(uvicorn.Server):
-    """Serves `app` on a socket that is bound already; `announce` is called when it listens.
+    """Serves `app` on a bound socket; `announce` is called once it listens.
 
-    `connections` is how many there may be at once, `grace` how many seconds requests have to end
-    in when it stops.
+    `connections` is the limit of open ones, `grace` the seconds that requests have to finish in
+    when it stops.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class HttpServer(uvicorn.Server):
                 ws="none",
                 log_config=None,
                 access_log=False,
-                # Nothing here asks where a request came from: no header has a say in it.
+                # Nothing here uses the client's address, so no header may set it.
                 proxy_headers=False,
                 server_header=False,
                 h11_max_incomplete_event_size=_LONGEST_HEADERS,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from seil.api.edge.exchange import plain
+from seil.api.edge.exchange import json_response
 from seil.api.edge.refusals import RETRY_AFTER, failures, operation_id
 from seil.sandbox.issuer.issuer import Issuer, TokenRequestError
 
@@ -109,7 +109,7 @@ def _refusal(error: TokenRequestError) -> Response:
         headers["WWW-Authenticate"] = "Basic"
     if error.retry_after is not None:
         headers["Retry-After"] = str(ceil(error.retry_after))
-    return plain({"error": error.code}, status=error.status, headers=headers)
+    return json_response({"error": error.code}, status=error.status, headers=headers)
 
 
 def issuer_router(issuer: Issuer) -> APIRouter:
@@ -145,7 +145,7 @@ def issuer_router(issuer: Issuer) -> APIRouter:
             granted = issuer.grant(body, authorization, address=address)
         except TokenRequestError as error:
             return _refusal(error)
-        return plain(granted, status=200)
+        return json_response(granted, status=200)
 
     @router.get(
         "/.well-known/jwks.json",
@@ -154,7 +154,7 @@ def issuer_router(issuer: Issuer) -> APIRouter:
     )
     async def jwks() -> Response:
         """Lists the public keys: the one that signs now, and earlier ones."""
-        return plain(issuer.jwks(), status=200)
+        return json_response(issuer.jwks(), status=200)
 
     @router.get(
         "/.well-known/openid-configuration",
@@ -163,6 +163,6 @@ def issuer_router(issuer: Issuer) -> APIRouter:
     )
     async def discovery() -> Response:
         """Names the issuer's addresses (RFC 8414)."""
-        return plain(issuer.discovery(), status=200)
+        return json_response(issuer.discovery(), status=200)
 
     return router
