@@ -25,6 +25,7 @@ _REPEATS = (_AGAIN, _IDLE)
 _LOOKBACK = "10m"
 # Steps of the pipeline that are one call each; those before them are known from the progress.
 _CALLS = ("load", "reconcile", "build", "ledger", "publish")
+_READ = ("extract", "ingest")
 _START, _BOTH, _OTHER = "start", "extract and ingest", "other"
 _STEPS = (_START, "extract", _BOTH, "ingest", *_CALLS, _OTHER)
 
@@ -91,7 +92,7 @@ class _Spans:
     @contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[_Spans]:
         kind = name.partition(" ")[0]
-        if kind in _CALLS:
+        if kind not in _READ:
             yield self
             return
         with self.span(kind):
@@ -109,6 +110,8 @@ class _Spans:
     def advance(self, rows: int) -> None: ...
 
     def expect(self, total: int) -> None: ...
+
+    def conclude(self, message: str, *, ok: bool = True) -> None: ...
 
     def seconds(self, whole: float) -> dict[str, float]:
         """The time of each step; what none of them took is `other`."""

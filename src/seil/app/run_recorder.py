@@ -1,8 +1,8 @@
 """Writes a run's report as it goes on: each attempt of a step, and its last log lines.
 
 An attempt's start and end are a commit each. Log lines are gathered, and written with the next
-commit or twice a second; of each attempt the last ones are kept. Where the report cannot be written
-any more, a full disk say, the run goes on without.
+commit or twice a second; of each attempt the last ones are kept, up to a number and 64 KiB. Where
+the report cannot be written any more, a full disk say, the run goes on without.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 
 _EVERY = 0.5
 _MOST_LINES = 50
-_LONGEST = 2000
+_LONGEST = 2_000
+_ATTEMPT_BYTES = 65_536
 
 _current: ContextVar[int] = ContextVar("attempt", default=0)
 
@@ -45,7 +46,7 @@ class RunRecorder:
         self._lock = threading.RLock()
         self._numbers = count(1)
         self._tries: Counter[tuple[str, str]] = Counter()
-        self._lines: Counter[int] = Counter()
+        self._tails: dict[int, _Tail] = {}
         self._pending: list[LogLine] = []
         self._written_at = time.monotonic()
         self._is_broken = False
@@ -85,11 +86,11 @@ class RunRecorder:
         if current_run() != self._run_id or not self._log_lines:
             return
         at = datetime.fromtimestamp(record.created, UTC)
-        text = mask(record.getMessage())[:_LONGEST]
+        text = cut(mask(record.getMessage()))
         with self._lock:
             number = _current.get()
-            self._lines[number] += 1
-            line = LogLine(number, self._lines[number], at, record.levelname, text)
+            tail = self._tails.setdefault(number, _Tail(self._log_lines))
+            line = LogLine(number, tail.add(len(text.encode())), at, record.levelname, text)
             self._pending.append(line)
             waits = len(self._pending) < _MOST_LINES and record.levelno < logging.WARNING
             if not waits or time.monotonic() - self._written_at > _EVERY:
@@ -117,10 +118,10 @@ class RunRecorder:
     def _taken_lines(self) -> list[LogLine]:
         """Those to write now; earlier ones of the same attempts may have to go."""
         taken, self._pending = self._pending, []
-        last = {line.number: line.line - self._log_lines for line in taken}
-        if too_old := {number: line for number, line in last.items() if line > 0}:
+        upto = {line.number: self._tails[line.number].dropped for line in taken}
+        if too_old := {number: line for number, line in upto.items() if line}:
             self._write(lambda: self._runs.cut_lines(self._run_id, too_old))
-        return [line for line in taken if line.line > last[line.number]]
+        return [line for line in taken if line.line > upto[line.number]]
 
     def _write(self, write: Callable[[], None]) -> None:
         self._written_at = time.monotonic()
@@ -133,6 +134,25 @@ class RunRecorder:
             log.warning("the run goes on without its report: %s", error)
 
 
+class _Tail:
+    """Which lines of an attempt are kept: the last `most`, of at most `_ATTEMPT_BYTES` in all."""
+
+    def __init__(self, most: int) -> None:
+        self._sizes: deque[int] = deque()
+        self._most = most
+        self._bytes = 0
+        self.dropped = 0
+
+    def add(self, size: int) -> int:
+        """Returns the line's number; `dropped` is the number of the last one not kept."""
+        self._sizes.append(size)
+        self._bytes += size
+        while len(self._sizes) > self._most or self._bytes > _ATTEMPT_BYTES:
+            self._bytes -= self._sizes.popleft()
+            self.dropped += 1
+        return self.dropped + len(self._sizes)
+
+
 class RecordedAttempt:
     """`advance` counts what it has done: rows mostly."""
 
@@ -141,6 +161,7 @@ class RecordedAttempt:
         self._attempt = attempt
         self._lock = threading.Lock()
         self._written_at = time.monotonic()
+        self._is_ok, self._message = True, ""
 
     @property
     def number(self) -> int:
@@ -153,6 +174,10 @@ class RecordedAttempt:
                 self._written_at = time.monotonic()
                 self._recorder.put(self._attempt)
 
+    def conclude(self, message: str, *, ok: bool) -> None:
+        """Written when it ends."""
+        self._is_ok, self._message = ok, mask(message)
+
     def end(self, outcome: AttemptOutcome, failure: BaseException | None = None) -> None:
         error, message = "", ""
         if isinstance(failure, SeilError):
@@ -160,12 +185,14 @@ class RecordedAttempt:
         elif isinstance(failure, Exception):
             error, message = type(failure).__name__, mask(str(failure))
         with self._lock:
+            if failure is None and not self._is_ok:
+                outcome = "error"
             self._attempt = replace(
                 self._attempt,
                 outcome=outcome,
                 ended_at=datetime.now(UTC),
                 error=error,
-                message=message[:_LONGEST],
+                message=cut(message or self._message),
             )
             self._recorder.put(self._attempt)
 
@@ -193,8 +220,18 @@ class _RecordedStep:
         self._shown.advance(rows)
         self._attempt.advance(rows)
 
+    def conclude(self, message: str, *, ok: bool = True) -> None:
+        self._shown.conclude(message, ok=ok)
+        self._attempt.conclude(message, ok=ok)
+
     def expect(self, total: int) -> None:
         self._shown.expect(total)
+
+
+def cut(text: str) -> str:
+    """At most `_LONGEST` bytes of UTF-8, without what a database does not store as text."""
+    stored = text.replace("\0", "\\x00").encode(errors="backslashreplace")
+    return stored[:_LONGEST].decode(errors="ignore")
 
 
 class _Handler(logging.Handler):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -22,9 +22,15 @@ from seil.events.file_events import event_id
 from seil.modeling.model import Model, Models
 from seil.modeling.plan import BuildMode, ModelPlan, new_planner
 from seil.modeling.removed import removed_tables
-from seil.modeling.tests import TestFailure, TestInputs, failing_tests, passing_tests
+from seil.modeling.tests import (
+    TestFailure,
+    TestInputs,
+    failing_tests,
+    passing_tests,
+    test_count,
+)
 from seil.modeling.work import Work
-from seil.observe.progress import SILENT, Progress, Step
+from seil.observe.progress import SILENT, Progress
 from seil.warehouse.bookkeeping import BuildRow, BuiltVersion
 from seil.warehouse.commits import commit_id
 from seil.warehouse.lost_reasons import with_reason
@@ -32,6 +38,7 @@ from seil.warehouse.outbox import Outbox
 
 if TYPE_CHECKING:
     from seil.warehouse.bookkeeping import Recorder
+    from seil.warehouse.builds import StagedBuild
     from seil.warehouse.commits import Commit
     from seil.warehouse.protocol import Warehouse
 
@@ -96,14 +103,15 @@ def build(
 ) -> BuildReport:
     """Brings the named tables up to date, all when none is named; `full` makes them anew.
 
-    Raises ConfigurationError for a name that is no table. A model that fails is in the report.
+    The steps are `stage` and `test` of each table that changes, and `publish tables`, which ends
+    with the commit. Raises ConfigurationError for a name that is no table. A model that fails is in
+    the report.
     """
     selected = models.select(tables)
     warehouse.bookkeeping.prepare()
     outbox = Outbox(warehouse, bus)
     started = datetime.now(UTC)
-    with progress.step("build") as step:
-        report = _Build(warehouse, models, selected, started, outbox, full=full).run(step)
+    report = _Build(warehouse, models, selected, started, outbox, progress, full=full).run()
     for table in report.tables:
         quiet = logging.DEBUG if table.mode == "unchanged" else logging.INFO
         level = quiet if table.is_built else logging.WARNING
@@ -155,23 +163,28 @@ class _Build:
     selected: Sequence[Model]
     started: datetime
     outbox: Outbox
+    progress: Progress
     full: bool = False
     refused: dict[str, str] = field(default_factory=dict)
     full_for: dict[str, str] = field(default_factory=dict)
 
-    def run(self, step: Step) -> BuildReport:
+    def run(self) -> BuildReport:
         while True:
             try:
-                return with_reason(lambda: self._in_transaction(step))
+                return with_reason(self._in_transaction)
             except _FailedStatementError:
                 again = ", ".join([*self.refused, *self.full_for])
                 log.info("building again, because of %s", again)
 
-    def _in_transaction(self, step: Step) -> BuildReport:
-        with self.warehouse.commit(commit_id("build", self._build_id)) as commit:
-            return self._attempt(step, commit)
+    def _in_transaction(self) -> BuildReport:
+        with (
+            ExitStack() as publishing,
+            self.warehouse.commit(commit_id("build", self._build_id)) as commit,
+        ):
+            return self._attempt(commit, publishing)
 
-    def _attempt(self, step: Step, commit: Commit) -> BuildReport:
+    def _attempt(self, commit: Commit, publishing: ExitStack) -> BuildReport:
+        """`publishing` is left when the commit has ended."""
         self.planner = new_planner(
             self.warehouse, commit.builder, self.models, full=self.full, full_for=self.full_for
         )
@@ -180,11 +193,12 @@ class _Build:
         tables: dict[str, TableBuild] = {}
         for model in self.selected:
             tables[model.name] = self._stage(model, tables)
-            step.advance(tables[model.name].inserted)
         tested = self._tested_against(tables)
         for model in self.selected:
             if tables[model.name].is_built:
                 tables[model.name] = self._test(model, tables[model.name], tested)
+        if any(work.is_staged for work in self.work.values()):
+            publishing.enter_context(self.progress.step("publish tables"))
         self._settle(tables)
         self._remember(tables, commit.recorder)
         return self._record(tuple(tables.values()), commit.recorder)
@@ -201,8 +215,13 @@ class _Build:
         work = Work(self.warehouse, self.planner, model, plan)
         relations = {name: other.staged.relation for name, other in self.work.items()}
         try:
-            with self._refusable(model, plan.mode):
+            with (
+                self._refusable(model, plan.mode),
+                self._step_of(work).step(f"stage {model.name}") as step,
+            ):
                 staged = work.stage(relations)
+                step.advance(staged.inserted)
+                step.conclude(_staged_summary(plan, staged))
         except ConfigurationError as error:
             reasons = "; ".join(map(str, error.problems))
             return TableBuild(model.name, "failed", message=reasons)
@@ -219,6 +238,10 @@ class _Build:
             notes=work.notes,
         )
 
+    def _step_of(self, work: Work) -> Progress:
+        """What does not change a table is no step."""
+        return self.progress if work.is_staged else SILENT
+
     def _tested_against(self, tables: Mapping[str, TableBuild]) -> TestInputs:
         staged = {name: work for name, work in self.work.items() if tables[name].is_built}
         return TestInputs(
@@ -229,10 +252,15 @@ class _Build:
 
     def _test(self, model: Model, made: TableBuild, tested: TestInputs) -> TableBuild:
         known = self.planner.built.get(model.name)
-        with self._refusable(model, made.mode):
+        progress = self._step_of(self.work[model.name])
+        with (
+            self._refusable(model, made.mode),
+            progress.step(f"test {model.name}") as step,
+        ):
             passed = known.checked if known else {}
             failures = tuple(failing_tests(model, self.warehouse, tested, passed))
-        errors = [str(failure) for failure in failures if failure.level == "error"]
+            errors = [str(failure) for failure in failures if failure.level == "error"]
+            step.conclude(_tested_summary(model, failures), ok=not errors)
         state: BuildState = "failed" if errors else "built"
         return replace(made, state=state, message="; ".join(errors), failures=failures)
 
@@ -318,6 +346,18 @@ class _Build:
         )
         self.outbox.add(recorder, [_event(report)])
         return report
+
+
+def _staged_summary(plan: ModelPlan, staged: StagedBuild) -> str:
+    reason = f" ({plan.reason})" if plan.reason else ""
+    counts = f"{staged.inserted:,} rows inserted, {staged.deleted:,} deleted"
+    return f"{plan.mode}{reason}: {counts}, {staged.rows:,} in all"
+
+
+def _tested_summary(model: Model, failures: Sequence[TestFailure]) -> str:
+    """The failures first: a report's messages are cut at their end."""
+    count = f"{test_count(model):,} tests"
+    return "; ".join([*(f"{f.level}: {f}" for f in failures), count])
 
 
 def _event(report: BuildReport) -> Event:

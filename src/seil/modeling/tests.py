@@ -124,6 +124,10 @@ def _has_failure(name: str, failed: Collection[str]) -> bool:
     return any(failure.startswith(name) for failure in failed)
 
 
+def test_count(model: Model) -> int:
+    return sum(1 for _ in _tests(model))
+
+
 def _tests(model: Model) -> Iterator[tuple[str, ModelTest]]:
     for test in model.described.tests:
         yield "", test

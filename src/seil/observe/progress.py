@@ -16,6 +16,10 @@ class Step(Protocol):
         """Corrects the total once it is known."""
         ...
 
+    def conclude(self, message: str, *, ok: bool = True) -> None:
+        """What came of it, for a run's report; not `ok`: it failed, and the run continues."""
+        ...
+
 
 class Progress(Protocol):
     def step(self, name: str, total: int | None = None) -> AbstractContextManager[Step]:
@@ -30,6 +34,8 @@ class _Silent:
     def advance(self, rows: int) -> None: ...
 
     def expect(self, total: int) -> None: ...
+
+    def conclude(self, message: str, *, ok: bool = True) -> None: ...
 
     def __enter__(self) -> Self:
         return self

@@ -55,6 +55,8 @@ class _Count:
 
     def expect(self, total: int) -> None: ...
 
+    def conclude(self, message: str, *, ok: bool = True) -> None: ...
+
 
 class _LoggedCount(_Count):
     def __init__(self, name: str, clock: Callable[[], float]) -> None:
@@ -201,3 +203,5 @@ class _Bar:
     def expect(self, total: int) -> None:
         if self._task != self._phase.task:
             self._display.update(self._task, total=total)
+
+    def conclude(self, message: str, *, ok: bool = True) -> None: ...

@@ -175,7 +175,9 @@ class Pipeline:
             runs = {f.flow_run_id for f in (*extracted.flows, *results) if f.flow_run_id}
             entries = warehouse.bookkeeping.ledger(flow_runs=runs) if runs else []
         # With the warehouse closed, so that its write-ahead log is in it.
-        copy = self.publish()
+        with progress.step("publish copy") as step:
+            copy = self.publish()
+            step.conclude(copy.problem, ok=not copy.problem)
         lists: list[tuple[str, FlowMode]] = [(name, DELETIONS) for name in extracted.checked]
         checked = [*lists, *beside.checked]
         return RunReport(

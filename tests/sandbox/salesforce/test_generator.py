@@ -526,6 +526,8 @@ def test_progress_tells_the_records_of_an_org_as_of_today(tmp_path: Path) -> Non
 
         def expect(self, total: int) -> None: ...
 
+        def conclude(self, message: str, *, ok: bool = True) -> None: ...
+
         def __enter__(self) -> Self:
             return self
 

@@ -300,6 +300,8 @@ def test_a_backlog_commits_step_by_step(
 
         def expect(self, total: int) -> None: ...
 
+        def conclude(self, message: str, *, ok: bool = True) -> None: ...
+
         def __enter__(self) -> Self:
             return self
 

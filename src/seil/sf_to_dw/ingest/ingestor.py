@@ -160,7 +160,10 @@ class Ingestor:
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-        return IngestReport([results[key] for key in keys])
+            report = IngestReport([results[key] for key in keys])
+            if bad := [*report.failed, *report.blocked]:
+                step.conclude("; ".join(map(str, bad)), ok=False)
+        return report
 
     def _list_landed(self, objects: Sequence[SyncedObject]) -> Iterator[Entry]:
         wanted = {obj.landing_name.lower() for obj in objects}

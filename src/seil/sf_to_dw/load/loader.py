@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -145,10 +146,14 @@ def _load_group(
 
 
 def _load_together(warehouse: Warehouse, group: Sequence[ObjectLoader], progress: Progress) -> bool:
-    """All or nothing. What fails is found out one by one."""
+    """All or nothing; each object's step ends with the commit. False: load them one by one."""
+    commit_name = commit_id("load", *(one.commit_id for one in group))
     try:
-        with warehouse.commit(commit_id("load", *(one.commit_id for one in group))) as commit:
-            merged = [loader.merge_whole(commit, progress) for loader in group]
+        with ExitStack() as steps, warehouse.commit(commit_name) as commit:
+            merged = [
+                loader.merge_whole(commit, steps.enter_context(loader.step(progress)))
+                for loader in group
+            ]
             pairs = list(zip(group, merged, strict=True))
             commit.recorder.record_loads([file_load(entry) for files in merged for entry in files])
             events = [event for one, own in pairs for event in one.events(own)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -207,8 +208,10 @@ class ObjectLoader:
 
     def load(self, limits: BatchLimits, progress: Progress) -> None:
         """In transactions of its own."""
-        with self._step(progress) as step:
+        with self.step(progress) as step:
             self._load(limits, step)
+            if self.errors:
+                step.conclude("; ".join(self.errors), ok=False)
 
     def _load(self, limits: BatchLimits, step: Step) -> None:
         """Files for which the table cannot be changed are found by halving, and left out."""
@@ -240,12 +243,11 @@ class ObjectLoader:
                 self._prepare(commit)
                 self.outbox.add(commit.recorder, self.events())
 
-    def merge_whole(self, commit: Commit, progress: Progress) -> list[MergedFile]:
+    def merge_whole(self, commit: Commit, step: Step) -> list[MergedFile]:
         """All files. What is returned has yet to be recorded."""
-        with self._step(progress) as step:
-            self._prepare(commit)
-            merged = self._merge(commit, self.files)
-            step.advance(sum(entry.outcome.rows for entry in merged))
+        self._prepare(commit)
+        merged = self._merge(commit, self.files)
+        step.advance(sum(entry.outcome.rows for entry in merged))
         return merged
 
     def take(self, merged: Iterable[MergedFile]) -> None:
@@ -284,7 +286,7 @@ class ObjectLoader:
     def events(self, merged: Iterable[MergedFile] = ()) -> list[Event]:
         return list(load_events(self.report(merged), self._load_id))
 
-    def _step(self, progress: Progress) -> Any:
+    def step(self, progress: Progress) -> AbstractContextManager[Step]:
         return progress.step(f"load {self.object.api_name}", sum(file.rows for file in self.files))
 
     def _new_plan(self, as_text: set[str]) -> ColumnPlan:
