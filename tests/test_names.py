@@ -9,15 +9,9 @@ from tests.names import participles, shared_types
 
 SOURCE = Path(__file__).parents[1] / "src"
 
-# Still shared by several modules: whoever renames one deletes it here. The shapes of documents in
-# `app` are named as the documents are.
+# Still shared by several modules: whoever renames one deletes it here.
 SHARED = frozenset(
     (
-        "DeadLetter",
-        "FileCount",
-        "Limit",
-        "Login",
-        "Run",
         "State",
     )
 )
@@ -35,20 +29,8 @@ OPEN = {
     ("seil.api.edge.health", "_told"),
     ("seil.api.faults", "_given"),
     ("seil.api.workers", "asked"),
-    ("seil.app.adoption", "_known"),
-    ("seil.app.run_results", "ingested"),
-    ("seil.app.runs", "_told"),
     ("seil.aws.idempotency", "_asked"),
     ("seil.aws.invoke", "_asked"),
-    ("seil.cli.events", "listed"),
-    ("seil.cli.files", "_named"),
-    ("seil.cli.files", "listed"),
-    ("seil.cli.reports", "ingested"),
-    ("seil.cli.reports", "planned"),
-    ("seil.cli.runs", "_told"),
-    ("seil.cli.runs", "listed"),
-    ("seil.cli.sandbox", "_made"),
-    ("seil.cli.serve", "_named"),
     ("seil.sandbox.admanager.delivery", "delivered"),
     ("seil.sandbox.admanager.line_items", "shown"),
     ("seil.sandbox.admanager.network", "kept"),

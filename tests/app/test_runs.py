@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from seil.app.run_recorder import cut
 from seil.app.runs import RunBook
 from seil.errors import LeaseLostError, ObjectRejectedError
 from seil.events.envelope import Event
@@ -107,8 +108,7 @@ def test_what_fails_again_keeps_since_when_it_does(book: RunBook, state: State) 
     begun = datetime(2026, 11, 29, 10, tzinfo=UTC)
     for at, kind in ((begun, "load"), (NEXT_DAY, "load"), (NEXT_DAY, "lake")):
         with book.run("load") as run:
-            run.known.add(("load", "Account"))
-            run.troubles.append(Trouble("load", "Account", kind, "no", since=at))
+            run.note("load", "Account", Trouble("load", "Account", kind, "no", since=at))
         [trouble] = state.troubles.all()
         assert trouble.since == (begun if kind == "load" else NEXT_DAY)
 
@@ -132,3 +132,64 @@ def test_only_the_newest_runs_are_kept(book: RunBook, state: State) -> None:
             ids.append(run.run_id)
     assert {run.run_id for run in state.runs.find()} == set(ids[-3:])
     assert state.runs.attempts(ids[0]) == []
+
+
+def test_a_round_is_a_run_once_it_does_something(book: RunBook, state: State) -> None:
+    with book.round("listen") as idle:
+        logging.getLogger("seil.anything").info("nothing to do")
+    assert state.runs.get(idle.run_id) is None
+    with book.round("listen", events=2) as busy, busy.progress().step("load Account"):
+        [under_way] = state.runs.under_way()
+    assert (under_way.run_id, under_way.command) == (busy.run_id, "listen")
+    [run] = state.runs.find()
+    assert (run.outcome, run.plan) == ("success", {"events": 2})
+    assert isinstance(book.bus, Journal)
+    assert [event.detail["state"] for _, event in book.bus.read()] == ["started", "success"]
+
+
+def test_a_round_that_fails_before_its_first_step_is_no_run(book: RunBook, state: State) -> None:
+    with pytest.raises(ObjectRejectedError), book.round("listen"):
+        raise ObjectRejectedError("Account", "no")
+    assert state.runs.find() == []
+
+
+def test_a_round_with_a_problem_alone_is_an_incomplete_run(book: RunBook, state: State) -> None:
+    with book.round("listen") as run:
+        run.add_problem("1 event(s) are dead letters")
+    [record] = state.runs.find()
+    assert (record.outcome, record.message, record.exit_code) == (
+        "incomplete",
+        "1 event(s) are dead letters",
+        1,
+    )
+
+
+def test_a_step_says_what_came_of_it(book: RunBook, state: State) -> None:
+    with book.run("build") as run:
+        with run.progress().step("stage products") as step:
+            step.advance(3)
+            step.conclude("full: 3 rows")
+        with run.progress().step("test products") as step:
+            step.conclude("error: id is not unique", ok=False)
+    attempts = state.runs.attempts(run.run_id)
+    assert [(a.step, a.outcome, a.message) for a in attempts] == [
+        ("stage", "success", "full: 3 rows"),
+        ("test", "error", "error: id is not unique"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000, "\N{OK HAND SIGN}" * 10_000], ids=["ascii", "wide"])
+def test_the_lines_of_an_attempt_are_bounded_in_bytes(
+    state: State, book: RunBook, text: str
+) -> None:
+    long = RunBook(state, book.bus, log_lines=1_000)
+    with long.run("load") as run, run.progress().step("load Account"):
+        for _ in range(200):
+            logging.getLogger("seil.anything").info("%s", text)
+    sizes = [len(line.text.encode()) for line in state.runs.lines(run.run_id)]
+    assert max(sizes) <= 2_000
+    assert 60_000 < sum(sizes) <= 65_536
+
+
+def test_what_a_database_does_not_store_as_text_is_escaped() -> None:
+    assert cut("a\0b \ud800") == "a\\x00b \\ud800"

@@ -21,7 +21,7 @@ PLANS = [
 
 
 def test_a_plan_says_what_changed_and_why(capsys: pytest.CaptureFixture[str]) -> None:
-    reports.build_planned(Call(), PLANS)
+    reports.show_build_plan(Call(), PLANS)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[1] == ["sales_orders", "incremental", "7", "salesforce.account:", "2", "changed"]
     assert lines[2][:2] == ["products", "full"]
@@ -29,7 +29,7 @@ def test_a_plan_says_what_changed_and_why(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    reports.build_planned(call := Call(json=True), PLANS)
+    reports.show_build_plan(call := Call(json=True), PLANS)
     call.release(0)
     first, second = json.loads(capsys.readouterr().out)["tables"]
     assert first["changed"] == [{"source": "salesforce.account", "rows": 2}]

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from seil.app import doctor_machine
-from seil.app.doctor_machine import Check, bytes_of, machine_checks, machine_memory
+from seil.app.doctor_machine import SiteCheck, bytes_of, machine_checks, machine_memory
 from seil.app.site import Site
 from seil.settings import load_settings
 
 Seil = Callable[..., Any]
 
 
-def checks(home: Path, config: str = "") -> dict[str, Check]:
+def checks(home: Path, config: str = "") -> dict[str, SiteCheck]:
     (home / "seil.toml").write_text(config)
     with Site(load_settings()) as context:
         return {check.name: check for check in machine_checks(context)}

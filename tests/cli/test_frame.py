@@ -16,6 +16,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from seil.app.documents.events import RedeliverDocument
 from seil.cli import frame
 from seil.cli.app import Root
 from seil.cli.frame import ctrl_c_in_duckdb
@@ -194,7 +195,7 @@ def test_every_failure_is_an_error_object_too(
 
 def test_a_failure_behind_an_answer_is_the_only_document() -> None:
     def fail(call: frame.Call) -> None:
-        call.answer("seil.test/1", {"ok": True})
+        call.answer(RedeliverDocument(0))
         raise LakeError("file:///l", "write", "full")
 
     app = probe(fail)

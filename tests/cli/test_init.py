@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from seil.cli.init import Login, config_text
+from seil.cli.init import LoginMethod, config_text
 from seil.settings import Settings, load_settings
 
 Seil = Callable[..., Any]
@@ -42,7 +42,9 @@ def test_every_line_of_it_is_a_setting(seil: Seil, home: Path) -> None:
         ("refresh_token", {"login_url", "auth", "client_id", "client_secret", "refresh_token"}),
     ],
 )
-def test_a_login_is_laid_out_to_fill_in(seil: Seil, home: Path, org: Login, live: set[str]) -> None:
+def test_a_login_is_laid_out_to_fill_in(
+    seil: Seil, home: Path, org: LoginMethod, live: set[str]
+) -> None:
     ran = seil("init", "--org", org)
     assert "fill in [salesforce]" in ran.out
     written = tomllib.loads((home / "seil.toml").read_text())["salesforce"]

@@ -82,7 +82,7 @@ def test_ingest_takes_the_good_and_names_the_rest(seil: Seil, exported: Path) ->
     assert ran.code == 1
     assert "Import: 3 files copied in, 0 known before" in ran.out
     assert f"left where it is: {exported}/notes.txt: is not Parquet" in ran.out
-    assert "Ingest: 2 files taken in, 4 rows curated, 0 set aside, 1 file rejected" in ran.out
+    assert "Ingest: 2 files ingested, 4 rows curated, 0 set aside, 1 file rejected" in ran.out
     assert "the file is not Parquet: it begins with b'garb'" in ran.out
     again = seil("ingest", "--from", str(exported / "Order.parquet"))
     assert "Import: 0 files copied in, 1 known before" in again.out

@@ -46,9 +46,11 @@ def test_once_does_what_is_to_be_done(seil: Seil, home: Path) -> None:
     assert sorted(told[:2]) == [("ingest", "error"), ("ingest", "success")]
     assert told[2:] == [("load", "success"), ("build", "success")]
     assert ids(seil, "account") == ["001A", "001B"]
+    [run] = seil("runs", "list", "--json").json["runs"][:1]
+    assert (run["command"], run["outcome"]) == ("listen", "incomplete")
     again = seil("listen", "--once", "--json")
-    assert again.code == 0
-    assert [json.loads(line)["step"] for line in again.out.splitlines()] == ["build"]
+    assert (again.code, again.out) == (0, "")
+    assert seil("runs", "list", "-n", "1", "--json").json["runs"] == [run], "an idle round is none"
 
 
 def test_an_interval_that_is_none(seil: Seil) -> None:

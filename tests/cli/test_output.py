@@ -98,12 +98,8 @@ def test_line_is_styled_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_json_is_exact(capsys: pytest.CaptureFixture[str]) -> None:
-    output.emit(
-        {"a": Decimal("1.50"), "b": Bad(1), "c": timedelta(minutes=1), "d": date(2026, 1, 2)}
-    )
-    assert capsys.readouterr().out == (
-        '{\n  "a": "1.50",\n  "b": 1,\n  "c": 60.0,\n  "d": "2026-01-02"\n}\n'
-    )
+    output.emit({"a": Decimal("1.50"), "c": timedelta(minutes=1), "d": date(2026, 1, 2)})
+    assert capsys.readouterr().out == ('{\n  "a": "1.50",\n  "c": 60.0,\n  "d": "2026-01-02"\n}\n')
 
 
 def test_records(capsys: pytest.CaptureFixture[str]) -> None:

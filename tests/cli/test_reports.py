@@ -15,7 +15,7 @@ from seil.app.site import Site
 from seil.app.status import flow_statuses
 from seil.cli import output, reports, steps
 from seil.cli.frame import Call
-from seil.cli.run_report import ran
+from seil.cli.run_report import show_run
 from seil.errors import ObjectRejectedError, UnavailableError
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
@@ -55,7 +55,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_plan_says_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
     planned = PlannedObject("Order", "full", None, NOON, None, 1, 6, problem="Order: no such thing")
     resumed = replace(planned, object="Account", problem="", resumes=True)
-    reports.planned(TEXT, ExtractPlan([planned, resumed], None))
+    reports.show_plan(TEXT, ExtractPlan([planned, resumed], None))
     lines = said(capsys)
     assert lines[1].endswith("Order: no such thing")
     assert lines[2].endswith("goes on")
@@ -74,7 +74,7 @@ def test_extract_says_what_was_left_out_and_what_failed(
         left_out={"BillingAddress": "compound"},
     )
     failed = FlowResult("Order", error=UnavailableError("Salesforce", "slow"))
-    reports.extracted(TEXT, ExtractReport([fine, failed]), {})
+    reports.show_extract(TEXT, ExtractReport([fine, failed]))
     lines = said(capsys)
     assert lines[1].endswith("went on with the last run; without BillingAddress")
     assert "1,200" in lines[1]
@@ -84,7 +84,7 @@ def test_extract_says_what_was_left_out_and_what_failed(
 def test_load_says_what_changed_and_what_was_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     change = SchemaChange("order", "score__c", "new-column", "", "text", "curated_x")
     entry = ObjectLoad("Order", "salesforce.order", changes=(change,), errors=("a.parquet: odd",))
-    reports.loaded(TEXT, LoadReport((entry,)))
+    reports.show_load(TEXT, LoadReport((entry,)))
     assert said(capsys)[1:] == [
         "  changed: order.score__c: new-column text",
         "  left out: a.parquet: odd",
@@ -97,7 +97,7 @@ def test_build_says_which_rows_break_it(capsys: pytest.CaptureFixture[str]) -> N
     broken = TableBuild("products", "failed", message="is not unique", failures=(failure,))
     skipped = TableBuild("ad_slots", "skipped", notes=(note,))
     other = TableBuild("sales_orders", "built", rows=3, notes=(note,))
-    reports.built(TEXT, BuildReport("b", (broken, skipped, other)))
+    reports.show_build(TEXT, BuildReport("b", (broken, skipped, other)))
     lines = said(capsys)
     assert lines[0] == "Build: 1 of 3 tables built, 3 rows"
     assert lines[-3:] == [
@@ -109,7 +109,7 @@ def test_build_says_which_rows_break_it(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_ledger_says_what_does_not_balance(capsys: pytest.CaptureFixture[str]) -> None:
     row = LedgerRow("Order", "run-1", "full", None, NOON, 5, 4, 4, 0, 4, balanced=False)
-    reports.ledger([row])
+    reports.show_ledger_rows([row])
     lines = said(capsys)
     assert lines[1].split() == ["Order", "full", "5", "4", "0", "4"]
     assert lines[2:] == [
@@ -120,7 +120,9 @@ def test_ledger_says_what_does_not_balance(capsys: pytest.CaptureFixture[str]) -
 
 def test_ledger_names_columns_that_were_lost(capsys: pytest.CaptureFixture[str]) -> None:
     row = LedgerRow("Order", "run-1", "full", None, NOON, 4, 4, 4, 0, 4, balanced=False)
-    reports.ledger([replace(row, columns_read=3, columns_merged=2, columns_lost="Size__c")])
+    reports.show_ledger_rows(
+        [replace(row, columns_read=3, columns_merged=2, columns_lost="Size__c")]
+    )
     assert said(capsys)[2].endswith("4 merged; column(s) lost on the way: Size__c")
 
 
@@ -145,10 +147,10 @@ def run_report(*, updated: int, rejected: int = 0) -> RunReport:
 
 
 def test_an_idle_run_is_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    ran(TEXT, run_report(updated=0), {})
+    show_run(TEXT, run_report(updated=0), [])
     assert said(capsys) == [
         "Extract: 33 objects read, 99 rows of 33 of them",
-        "Ingest: 0 files taken in, 0 rows curated, 0 set aside, 0 files rejected",
+        "Ingest: 0 files ingested, 0 rows curated, 0 set aside, 0 files rejected",
         "Load: 33 files, 99 rows: 99 unchanged",
         "Build: 16 of 16 tables built, 80 rows, 16 of them unchanged",
         "Nothing is new: all 33 ledger rows balance.",
@@ -157,7 +159,7 @@ def test_an_idle_run_is_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_a_comparison_found_is_new(capsys: pytest.CaptureFixture[str]) -> None:
     found = FlowResult("Object7__c", mode="fields", reported=15, landed=15, files=1)
-    ran(TEXT, replace(run_report(updated=0), beside=[found]), {})
+    show_run(TEXT, replace(run_report(updated=0), beside=[found]), [])
     lines = said(capsys)
     assert "Besides: 15 records by fields, of 1 objects" in lines
     assert any(line.split()[:1] == ["Object7__c"] for line in lines)
@@ -165,11 +167,11 @@ def test_what_a_comparison_found_is_new(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_run_lists_what_changed_or_was_set_aside(capsys: pytest.CaptureFixture[str]) -> None:
-    ran(TEXT, run_report(updated=1, rejected=2), {"Object7__c": "Seventh"})
+    show_run(TEXT, run_report(updated=1, rejected=2), ["Object7__c"])
     lines = said(capsys)
     listed = lines[lines.index("") + 1 :]
     assert [line.split() for line in listed[1:3]] == [
-        ["Seventh", "delta", "3", "3", "0", "3"],
+        ["Object7__c", "delta", "3", "3", "0", "3"],
         ["Object9__c", "delta", "3", "3", "2", "1"],
     ]
     assert listed[3] == "All 2 balance: reported = landed = merged + aside."

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from seil.app.run_documents import report_document
+from seil.app.documents.runs import RunReportDocument
+from seil.app.run_reports import list_runs, stored_run
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -123,22 +124,23 @@ def test_killed_runs_say_what_they_had_done_and_that_they_died(
         for kill in firsts(undisturbed.moments[0], "after"):
             site.ask("run", **kill)
     with site.open() as opened:
-        runs = opened.state.runs
-        reports = [report_document(runs, run) for run in runs.find()]
+        runs = list_runs(opened).runs
+        reports = [RunReportDocument.of(stored_run(opened, run.run_id)) for run in runs]
         events = [event.detail for _, event in opened.journal.read(detail_type="flow-run")]
     read: set[str] = set()
     for report in reversed(reports):
-        run_id, steps = report["run"]["run_id"], report["attempts"]
+        assert report.run
+        run_id, steps = report.run.run_id, report.attempts
         own = {e["object"] for e in events if (e["run_id"], e["state"]) == (run_id, "success")}
         # A window whose event an earlier run has published is committed by this one.
         read |= own
-        begun = {a["about"] for a in steps if a["step"] == "extract"}
-        done = {a["about"] for a in steps if (a["step"], a["outcome"]) == ("extract", "success")}
+        begun = {step.about for step in steps if step.step == "extract"}
+        done = {s.about for s in steps if (s.step, s.outcome) == ("extract", "success")}
         assert own <= begun
         assert done <= read
-        assert "running" not in {attempt["outcome"] for attempt in steps}
+        assert "running" not in {attempt.outcome for attempt in steps}
     # One that was killed before it was written down, or behind its end, did not die in it.
-    outcomes = [report["run"]["outcome"] for report in reports]
+    outcomes = [report.run.outcome for report in reports if report.run]
     assert outcomes.count("died") >= site.kills - 4 > 10
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seil.app import wording
-from seil.app.doctor_machine import Check, machine_checks
+from seil.app.doctor_machine import SiteCheck, machine_checks
 from seil.app.site import Site
 from seil.errors import ConfigurationError, LoginError, SeilError, UnavailableError
 from seil.sqlite_file import SQLITE_VERSION
@@ -26,7 +26,7 @@ _SKEW_WARNED = timedelta(seconds=30)
 _SKEW_FATAL = timedelta(minutes=3)
 
 
-def examine(config: Path | None) -> Iterator[Check]:
+def examine(config: Path | None) -> Iterator[SiteCheck]:
     """The checks, as they are made; what needs something that failed is not tried."""
     from seil.settings import config_file, load_settings
 
@@ -37,7 +37,7 @@ def examine(config: Path | None) -> Iterator[Check]:
         yield from _failures("configuration", error)
         return
     file = config_file(config)
-    yield Check("configuration", "ok", str(file) if file else "no seil.toml: defaults only")
+    yield SiteCheck("configuration", "ok", str(file) if file else "no seil.toml: defaults only")
     # Whoever calls a doctor wants the answer now, not after every try.
     salesforce = settings.salesforce.model_copy(update={"attempts": 1})
     yield from _variables(settings)
@@ -58,47 +58,47 @@ def examine(config: Path | None) -> Iterator[Check]:
                     return
 
 
-def _failures(name: str, error: SeilError) -> Iterator[Check]:
+def _failures(name: str, error: SeilError) -> Iterator[SiteCheck]:
     if isinstance(error, ConfigurationError):
         for problem in error.problems:
-            yield Check(name, "fail", f"{problem.place}: {problem.reason}", problem.cure)
+            yield SiteCheck(name, "fail", f"{problem.place}: {problem.reason}", problem.cure)
     else:
-        yield Check(name, "fail", error.message, error.hint)
+        yield SiteCheck(name, "fail", error.message, error.hint)
 
 
-def _variables(settings: Settings) -> Iterator[Check]:
+def _variables(settings: Settings) -> Iterator[SiteCheck]:
     from seil.settings import unknown_variables
 
     for problem in unknown_variables(settings):
         cure = f"unset {problem.place}"
         cure = f"{problem.cure} Else {cure}" if problem.cure else cure
-        yield Check("variable", "warn", f"{problem.place} {problem.reason}", cure)
+        yield SiteCheck("variable", "warn", f"{problem.place} {problem.reason}", cure)
 
 
-def _python() -> Check:
+def _python() -> SiteCheck:
     from seil import __version__
 
     found = ".".join(map(str, sys.version_info[:3]))
-    return Check("seil", "ok", f"{__version__}, Python {found}, SQLite {SQLITE_VERSION}")
+    return SiteCheck("seil", "ok", f"{__version__}, Python {found}, SQLite {SQLITE_VERSION}")
 
 
-def _catalog(site: Site) -> Iterator[Check]:
+def _catalog(site: Site) -> Iterator[SiteCheck]:
     objects = site.catalog.values()
     rules = sum(len(column.validations) for obj in objects for column in obj.columns)
     own = site.settings.catalog.file
     detail = f"{len(site.catalog):,} objects, {rules:,} record rules"
-    yield Check("catalog", "ok", detail + (f", {own}" if own else ", as packaged"))
-    yield Check("models", "ok", f"{len(site.models):,} tables")
+    yield SiteCheck("catalog", "ok", detail + (f", {own}" if own else ", as packaged"))
+    yield SiteCheck("models", "ok", f"{len(site.models):,} tables")
 
 
-def _lake(site: Site) -> Iterator[Check]:
+def _lake(site: Site) -> Iterator[SiteCheck]:
     from seil.sf_to_dw.lock import lock_holder
 
     for bucket in (site.lake.landing, site.lake.curated, site.lake.staging):
         bucket.put(_PROBE, b"seil doctor")
         bucket.delete(_PROBE)
     if not site.lake.staging.refuses_stale_tags(_PROBE):
-        yield Check(
+        yield SiteCheck(
             "lake",
             "fail",
             f"{site.settings.lake.url} ignores If-Match, so that two runs could hold the lock",
@@ -110,15 +110,15 @@ def _lake(site: Site) -> Iterator[Check]:
     if holder := lock_holder(site.lake):
         detail += f" ({holder} holds the run lock)"
     if free is None:
-        yield Check("lake", "ok", detail)
+        yield SiteCheck("lake", "ok", detail)
     elif free < _LITTLE_SPACE:
         cure = "free some space, or point [lake] url elsewhere"
-        yield Check("lake", "warn", f"{detail}, but only {wording.size(free)} are free", cure)
+        yield SiteCheck("lake", "warn", f"{detail}, but only {wording.size(free)} are free", cure)
     else:
-        yield Check("lake", "ok", f"{detail}, {wording.size(free)} free")
+        yield SiteCheck("lake", "ok", f"{detail}, {wording.size(free)} free")
 
 
-def _journal(site: Site) -> Iterator[Check]:
+def _journal(site: Site) -> Iterator[SiteCheck]:
     from seil.events.dispatch import dead_letters
 
     with site.journal.file.transaction():
@@ -127,27 +127,27 @@ def _journal(site: Site) -> Iterator[Check]:
     detail = f"{site.journal.path}, {count:,} events"
     if dead:
         detail += f", {wording.counted(dead, 'dead letter')}"
-        yield Check("journal", "warn", detail, "see `seil events dead`")
+        yield SiteCheck("journal", "warn", detail, "see `seil events dead`")
     else:
-        yield Check("journal", "ok", detail)
+        yield SiteCheck("journal", "ok", detail)
 
 
-def _warehouse(site: Site) -> Iterator[Check]:
+def _warehouse(site: Site) -> Iterator[SiteCheck]:
     from seil.modeling.removed import removed_tables
 
     url = site.settings.warehouse.url
     if not site.has_warehouse:
-        yield Check("warehouse", "ok", f"{url}, to be made by the first run")
+        yield SiteCheck("warehouse", "ok", f"{url}, to be made by the first run")
         return
     with site.warehouse(read_only=True) as warehouse:
         current = len(warehouse.tables("salesforce"))
-        yield Check("warehouse", "ok", f"{url}, {current:,} objects loaded")
+        yield SiteCheck("warehouse", "ok", f"{url}, {current:,} objects loaded")
         if removed := removed_tables(warehouse, site.models):
             detail = f"no model builds {', '.join(removed)} any more"
-            yield Check("models", "warn", detail, "drop what is left: `seil build --drop-removed`")
+            yield SiteCheck("models", "warn", detail, "drop what is left: `seil build --drop-removed`")
 
 
-def _org(site: Site) -> Iterator[Check]:
+def _org(site: Site) -> Iterator[SiteCheck]:
     settings = site.settings.salesforce
     try:
         identity = site.org.identity()
@@ -155,15 +155,15 @@ def _org(site: Site) -> Iterator[Check]:
         cure = "check login_url in [salesforce], the network, and status.salesforce.com"
         if "127.0.0.1" in settings.login_url:
             cure = "start the stand-in with `seil sandbox salesforce`, or set login_url to your org"
-        yield Check("login", "fail", error.message, cure)
+        yield SiteCheck("login", "fail", error.message, cure)
         return
     except LoginError as error:
-        yield Check("login", "fail", error.message, error.hint)
+        yield SiteCheck("login", "fail", error.message, error.hint)
         return
     kind = {True: ", a sandbox", False: ", production", None: ""}[identity.is_sandbox]
     who = f" as {identity.username}" if identity.username else ""
     where = f"{identity.instance_url}{kind}{_site_org(site)}"
-    yield Check("login", "ok", f"{settings.auth}{who} at {where}")
+    yield SiteCheck("login", "ok", f"{settings.auth}{who} at {where}")
     yield _clock(site.org)
     yield _quota(site)
     yield from _objects(site)
@@ -177,37 +177,37 @@ def _site_org(site: Site) -> str:
     return f", org {kept.org_id} as before" if kept else ""
 
 
-def _clock(org: Org) -> Check:
+def _clock(org: Org) -> SiteCheck:
     ahead = datetime.now(UTC) - org.now()
     detail = f"this machine's clock is {abs(ahead.total_seconds()):.0f} s off the org's"
     cure = "let this machine keep its time by NTP"
     if abs(ahead) > _SKEW_FATAL:
-        return Check("clock", "fail", detail, cure)
-    return Check("clock", "warn" if abs(ahead) > _SKEW_WARNED else "ok", detail, cure)
+        return SiteCheck("clock", "fail", detail, cure)
+    return SiteCheck("clock", "warn" if abs(ahead) > _SKEW_WARNED else "ok", detail, cure)
 
 
-def _quota(site: Site) -> Check:
+def _quota(site: Site) -> SiteCheck:
     from seil.sf_to_dw.extract.plan import quota
 
     left = quota(site.org)
     if left is None:
         cure = "give the user 'View Setup and Configuration' to watch the allowance"
-        return Check("quota", "warn", "the org does not tell its API allowance", cure)
+        return SiteCheck("quota", "warn", "the org does not tell its API allowance", cure)
     detail = f"{left.remaining:,} of {left.allowed:,} API calls left today"
     detail += f", {left.reserve:,} reserved for others"
     if left.available:
-        return Check("quota", "ok", detail)
-    return Check("quota", "fail", detail, "wait for tomorrow, or lower reserve in [salesforce]")
+        return SiteCheck("quota", "ok", detail)
+    return SiteCheck("quota", "fail", detail, "wait for tomorrow, or lower reserve in [salesforce]")
 
 
-def _objects(site: Site) -> Iterator[Check]:
+def _objects(site: Site) -> Iterator[SiteCheck]:
     """That the API version is spoken and that the user may read what the catalog names."""
     version = site.settings.salesforce.api_version
     try:
         readable = {entry.name.lower(): entry.queryable for entry in site.org.objects()}
     except SeilError as error:
         cure = "check api_version in [salesforce], and 'API Enabled' of the user"
-        yield Check("API", "fail", f"version {version}: {error.message}", cure)
+        yield SiteCheck("API", "fail", f"version {version}: {error.message}", cure)
         return
     yield _version(site.org, version, objects=len(readable))
     wrong = 0
@@ -216,10 +216,10 @@ def _objects(site: Site) -> Iterator[Check]:
             wrong += 1
             yield check
     if not wrong:
-        yield Check("objects", "ok", f"all {len(site.catalog):,} of the catalog can be read")
+        yield SiteCheck("objects", "ok", f"all {len(site.catalog):,} of the catalog can be read")
 
 
-def _version(org: Org, version: str, *, objects: int) -> Check:
+def _version(org: Org, version: str, *, objects: int) -> SiteCheck:
     from seil.salesforce import versions
 
     newest = org.newest_version() or version
@@ -228,11 +228,11 @@ def _version(org: Org, version: str, *, objects: int) -> Check:
     detail = f"version {version} of {words}"
     if ends := versions.end(version, newest):
         cure = f'set api_version = "{newest}" in [salesforce]'
-        return Check("API", "warn", f"{detail}: {ends}", cure)
-    return Check("API", "ok", detail)
+        return SiteCheck("API", "warn", f"{detail}: {ends}", cure)
+    return SiteCheck("API", "ok", detail)
 
 
-def _object(site: Site, obj: SyncedObject, *, readable: bool | None) -> Iterator[Check]:
+def _object(site: Site, obj: SyncedObject, *, readable: bool | None) -> Iterator[SiteCheck]:
     from seil.sf_to_dw.ingest.rules import validate_rules
 
     name = f"object {obj.api_name}"
@@ -240,26 +240,26 @@ def _object(site: Site, obj: SyncedObject, *, readable: bool | None) -> Iterator
     if not readable:
         seen = "is not to be seen" if readable is None else "cannot be queried"
         cure = f"let the integration user read it (View All), {disable}"
-        yield Check(name, "fail", f"{seen} by this user", cure)
+        yield SiteCheck(name, "fail", f"{seen} by this user", cure)
         return
     try:
         described = site.org.describe(obj.api_name)
     except SeilError as error:
-        yield Check(name, "fail", error.message, error.hint or disable)
+        yield SiteCheck(name, "fail", error.message, error.hint or disable)
         return
     for problem in validate_rules(obj, described.arrow):
-        yield Check(name, "fail", f"{problem.place}: {problem.reason}", problem.cure)
+        yield SiteCheck(name, "fail", f"{problem.place}: {problem.reason}", problem.cure)
     missing = [field for field in (obj.key, *obj.required) if described.get(field) is None]
     if missing:
         fields = ", ".join(dict.fromkeys(missing))
         cure = f"let the user read it, or change key and required of objects.{obj.api_name}"
-        yield Check(name, "fail", f"has no field {fields}", cure)
+        yield SiteCheck(name, "fail", f"has no field {fields}", cure)
     elif described.get(obj.flow.cursor) is None and obj.flow.mode == "incremental":
         cure = f'set flow.mode = "full" or another cursor for objects.{obj.api_name}'
-        yield Check(name, "warn", f"has no field {obj.flow.cursor} to tell what changed", cure)
+        yield SiteCheck(name, "warn", f"has no field {obj.flow.cursor} to tell what changed", cure)
 
 
-_LOOKS: tuple[tuple[str, Callable[[Site], Iterator[Check]]], ...] = (
+_LOOKS: tuple[tuple[str, Callable[[Site], Iterator[SiteCheck]]], ...] = (
     ("catalog", _catalog),
     ("lake", _lake),
     ("journal", _journal),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from seil.app.site import Site
     from seil.settings import Settings
 
-State = Literal["ok", "warn", "fail"]
+CheckState = Literal["ok", "warn", "fail"]
 
 _NO_SPACE, _LITTLE_SPACE = 50_000_000, 2_000_000_000
 _LITTLE_MEMORY = 256_000_000
@@ -33,16 +33,16 @@ _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_
 
 
 @dataclass(frozen=True)
-class Check:
+class SiteCheck:
     """One thing looked at; `cure` says what to do unless it is ok."""
 
     name: str
-    state: State
+    state: CheckState
     detail: str
     cure: str = ""
 
 
-def machine_checks(site: Site) -> Iterator[Check]:
+def machine_checks(site: Site) -> Iterator[SiteCheck]:
     settings = site.settings
     yield _memory(settings)
     yield _threads(settings)
@@ -52,27 +52,27 @@ def machine_checks(site: Site) -> Iterator[Check]:
         yield _traces(settings.trace.endpoint)
 
 
-def _memory(settings: Settings) -> Check:
+def _memory(settings: Settings) -> SiteCheck:
     given, has = settings.warehouse.memory, machine_memory()
     wanted = bytes_of(given)
     detail = f"[warehouse] memory is {given}"
     cure = "set memory in [warehouse] to about half of what this machine has"
     if has is not None and wanted > has:
-        return Check("memory", "fail", f"{detail}, this machine has {wording.size(has)}", cure)
+        return SiteCheck("memory", "fail", f"{detail}, this machine has {wording.size(has)}", cure)
     if wanted < _LITTLE_MEMORY:
-        return Check("memory", "warn", f"{detail}: a build needs 256MB and more", cure)
+        return SiteCheck("memory", "warn", f"{detail}: a build needs 256MB and more", cure)
     if has is not None and wanted > 0.8 * has:
-        return Check("memory", "warn", f"{detail} of {wording.size(has)}", cure)
-    return Check("memory", "ok", detail + (f" of {wording.size(has)}" if has else ""))
+        return SiteCheck("memory", "warn", f"{detail} of {wording.size(has)}", cure)
+    return SiteCheck("memory", "ok", detail + (f" of {wording.size(has)}" if has else ""))
 
 
-def _threads(settings: Settings) -> Check:
+def _threads(settings: Settings) -> SiteCheck:
     cores, given = os.cpu_count() or 1, settings.warehouse.threads
     if given and given > 2 * cores:
         cure = "lower threads in [warehouse], or leave it out: one per core"
         detail = f"[warehouse] threads is {given:,}, this machine has {cores:,} cores"
-        return Check("threads", "warn", detail, cure)
-    return Check("threads", "ok", f"{given or cores:,} of {cores:,} cores")
+        return SiteCheck("threads", "warn", detail, cure)
+    return SiteCheck("threads", "ok", f"{given or cores:,} of {cores:,} cores")
 
 
 def bytes_of(text: str) -> int:
@@ -95,7 +95,7 @@ def machine_memory() -> int | None:
     return min(found, default=None)
 
 
-def _places(site: Site) -> Iterator[Check]:
+def _places(site: Site) -> Iterator[SiteCheck]:
     """Every place that SEIL writes apart from the lake, which is tried by writing."""
     settings, wrong = site.settings, 0
     kind, _, location = settings.warehouse.url.partition(":")
@@ -112,26 +112,26 @@ def _places(site: Site) -> Iterator[Check]:
             wrong += 1
             yield check
     if not wrong:
-        yield Check("folders", "ok", f"{', '.join(name for name, *_ in places)} can be written")
+        yield SiteCheck("folders", "ok", f"{', '.join(name for name, *_ in places)} can be written")
 
 
-def _place(name: str, setting: str, file: Path) -> Check | None:
+def _place(name: str, setting: str, file: Path) -> SiteCheck | None:
     if name == "warehouse" and file.name == ":memory:":
         detail = (
             f"{setting} is duckdb:{file.name}, which keeps nothing from one command to the next"
         )
-        return Check(name, "fail", detail, "write duckdb:<file>, as in duckdb:warehouse.duckdb")
+        return SiteCheck(name, "fail", detail, "write duckdb:<file>, as in duckdb:warehouse.duckdb")
     if file.is_dir():
         cure = f"name a file in {setting}, as in {file / 'a-file'}"
-        return Check(name, "fail", f"{file} is a folder, not a file", cure)
+        return SiteCheck(name, "fail", f"{file} is a folder, not a file", cure)
     folder = file.parent
     held = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
     if not held.is_dir():
         cure = f"move that file away, or change {setting}"
-        return Check(name, "fail", f"cannot make the folder {folder}: {held} is a file", cure)
+        return SiteCheck(name, "fail", f"cannot make the folder {folder}: {held} is a file", cure)
     if not os.access(held, os.W_OK | os.X_OK) or _is_read_only(held):
         cure = f"give this user the right to write there, or change {setting}"
-        return Check(name, "fail", f"{held} cannot be written by this user", cure)
+        return SiteCheck(name, "fail", f"{held} cannot be written by this user", cure)
     return _space(name, setting, held)
 
 
@@ -139,16 +139,16 @@ def _is_read_only(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
-def _space(name: str, setting: str, folder: Path) -> Check | None:
+def _space(name: str, setting: str, folder: Path) -> SiteCheck | None:
     free = shutil.disk_usage(folder).free
     if free >= _LITTLE_SPACE:
         return None
-    state: State = "fail" if free < _NO_SPACE else "warn"
+    state: CheckState = "fail" if free < _NO_SPACE else "warn"
     cure = f"free some space, or point {setting} elsewhere"
-    return Check(name, state, f"only {wording.size(free)} are free in {folder}", cure)
+    return SiteCheck(name, state, f"only {wording.size(free)} are free in {folder}", cure)
 
 
-def _secrets(settings: Settings) -> Iterator[Check]:
+def _secrets(settings: Settings) -> Iterator[SiteCheck]:
     """Files that keep a secret: there, readable, and only for whoever runs SEIL."""
     from seil.secret import Secret
 
@@ -164,21 +164,21 @@ def _secrets(settings: Settings) -> Iterator[Check]:
         yield _secret(setting, path)
 
 
-def _secret(setting: str, path: Path) -> Check:
+def _secret(setting: str, path: Path) -> SiteCheck:
     try:
         mode = path.stat().st_mode
         with path.open("rb"):
             pass
     except OSError as error:
         cure = f"put the secret there, or correct {setting}"
-        return Check("secret", "fail", f"{setting} is file:{path}: {error.strerror}", cure)
+        return SiteCheck("secret", "fail", f"{setting} is file:{path}: {error.strerror}", cure)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         detail = f"{setting}: others can read {path} (mode {stat.S_IMODE(mode):04o})"
-        return Check("secret", "warn", detail, f"chmod 600 {path}")
-    return Check("secret", "ok", f"{setting}: only its owner can read {path}")
+        return SiteCheck("secret", "warn", detail, f"chmod 600 {path}")
+    return SiteCheck("secret", "ok", f"{setting}: only its owner can read {path}")
 
 
-def _traces(endpoint: str) -> Check:
+def _traces(endpoint: str) -> SiteCheck:
     parts = urlsplit(endpoint)
     cure = "correct endpoint in [trace], start the collector, or leave it out: no traces"
     try:
@@ -187,8 +187,8 @@ def _traces(endpoint: str) -> Check:
             pass
     except (KeyError, ValueError):
         detail = f"[trace] endpoint is {endpoint}, not http://host:port"
-        return Check("traces", "fail", detail, cure)
+        return SiteCheck("traces", "fail", detail, cure)
     except OSError as error:
         detail = f"nothing answers at [trace] endpoint {endpoint}: {error.strerror or error}"
-        return Check("traces", "fail", detail, cure)
-    return Check("traces", "ok", f"{endpoint} answers")
+        return SiteCheck("traces", "fail", detail, cure)
+    return SiteCheck("traces", "ok", f"{endpoint} answers")

@@ -5,18 +5,21 @@ Both are idempotent: an event that comes twice, late or out of order changes not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from seil.errors import RejectError, RetryError, SeilError
 
 if TYPE_CHECKING:
     from seil.app.site import Site
     from seil.events.envelope import Event
-    from seil.sf_to_dw.handlers import FileHandlers, StepOutcome
+    from seil.sf_to_dw.handlers import FileHandlers, Round, StepOutcome
     from seil.sf_to_dw.listen import FileListener
+
+_NAMED = 5
 
 Report = Callable[["StepOutcome"], None]
 
@@ -35,7 +38,9 @@ def handle_landed(site: Site, events: Sequence[Event]) -> list[EventOutcome]:
 
     Raises AbortError where none of them can be handled until somebody changes something.
     """
-    return _handle(file_handlers(site).handle_landed, events)
+    handlers = file_handlers(site, command="handle-landed", plan=_plan(events))
+    with handlers.round() as report:
+        return _handle(handlers.handle_landed, events, report)
 
 
 def handle_curated(site: Site, events: Sequence[Event]) -> list[EventOutcome]:
@@ -43,18 +48,28 @@ def handle_curated(site: Site, events: Sequence[Event]) -> list[EventOutcome]:
 
     Raises AbortError, as `handle_landed` does.
     """
-    return _handle(file_handlers(site).handle_curated, events)
+    handlers = file_handlers(site, command="handle-curated", plan=_plan(events))
+    with handlers.round() as report:
+        return _handle(handlers.handle_curated, events, report)
+
+
+def _plan(events: Sequence[Event]) -> dict[str, Any]:
+    return {"events": len(events), "first": [event.id for event in events[:_NAMED]]}
 
 
 def _handle(
-    handle: Callable[[Sequence[Event]], None], events: Sequence[Event]
+    handle: Callable[[Sequence[Event]], None], events: Sequence[Event], report: Round
 ) -> list[EventOutcome]:
     """All together; where that fails, one by one, so that each has an outcome of its own."""
     if len(events) > 1:
         with suppress(RejectError, RetryError):
             handle(events)
             return [EventOutcome(event.id, "done") for event in events]
-    return [_outcome(handle, event) for event in events]
+    outcomes = [_outcome(handle, event) for event in events]
+    for outcome in outcomes:
+        if outcome.error:
+            report.add_problem(f"event {outcome.event_id}: {outcome.error}")
+    return outcomes
 
 
 def _outcome(handle: Callable[[Sequence[Event]], None], event: Event) -> EventOutcome:
@@ -67,7 +82,14 @@ def _outcome(handle: Callable[[Sequence[Event]], None], event: Event) -> EventOu
     return EventOutcome(event.id, "done")
 
 
-def file_handlers(site: Site, report: Report = lambda _: None) -> FileHandlers:
+def file_handlers(
+    site: Site,
+    report: Report = lambda _: None,
+    *,
+    command: str,
+    plan: Mapping[str, Any] | None = None,
+) -> FileHandlers:
+    """Each of their rounds that does something is a run of `command`."""
     from seil.sf_to_dw.handlers import FileHandlers
 
     return FileHandlers(
@@ -81,6 +103,7 @@ def file_handlers(site: Site, report: Report = lambda _: None) -> FileHandlers:
         models=site.models,
         workers=site.settings.ingest.workers,
         report=report,
+        open_round=partial(site.runs.round, command, **(plan or {})),
     )
 
 
@@ -90,6 +113,6 @@ def listener(site: Site, report: Report) -> FileListener:
     return FileListener(
         lake=site.lake,
         journal=site.journal,
-        handlers=file_handlers(site, report),
+        handlers=file_handlers(site, report, command="listen"),
         keep=site.settings.events.keep,
     )

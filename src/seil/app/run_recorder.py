@@ -37,9 +37,14 @@ _current: ContextVar[int] = ContextVar("attempt", default=0)
 
 
 class RunRecorder:
-    """Of one run; thread-safe. `log_lines` are kept of each attempt."""
+    """Of one run; thread-safe. `log_lines` are kept of each attempt.
 
-    def __init__(self, runs: RunStore, run_id: str, *, log_lines: int) -> None:
+    `on_begin` stores the run itself: on `begin`, or before the first attempt.
+    """
+
+    def __init__(
+        self, runs: RunStore, run_id: str, *, log_lines: int, on_begin: Callable[[], None]
+    ) -> None:
         self._runs = runs
         self._run_id = run_id
         self._log_lines = log_lines
@@ -50,6 +55,15 @@ class RunRecorder:
         self._pending: list[LogLine] = []
         self._written_at = time.monotonic()
         self._is_broken = False
+        self._on_begin = on_begin
+        self.is_begun = False
+
+    def begin(self) -> None:
+        """Raises StateError."""
+        with self._lock:
+            if not self.is_begun:
+                self._on_begin()
+                self.is_begun = True
 
     @contextmanager
     def attempt(self, step: str, about: str) -> Iterator[RecordedAttempt]:
@@ -92,13 +106,16 @@ class RunRecorder:
             tail = self._tails.setdefault(number, _Tail(self._log_lines))
             line = LogLine(number, tail.add(len(text.encode())), at, record.levelname, text)
             self._pending.append(line)
+            if not self.is_begun:
+                self._pending = self._pending[-_MOST_LINES:]
+                return
             waits = len(self._pending) < _MOST_LINES and record.levelno < logging.WARNING
             if not waits or time.monotonic() - self._written_at > _EVERY:
                 self.flush()
 
     def flush(self) -> None:
         with self._lock:
-            if self._pending:
+            if self._pending and self.is_begun:
                 lines = self._taken_lines()
                 self._write(lambda: self._runs.store_lines(self._run_id, lines))
 
@@ -109,6 +126,7 @@ class RunRecorder:
 
     def _begin(self, step: str, about: str) -> RecordedAttempt:
         with self._lock:
+            self.begin()
             self._tries[step, about] += 1
             tries, number = self._tries[step, about], next(self._numbers)
             attempt = Attempt(step, about, tries, number, datetime.now(UTC))

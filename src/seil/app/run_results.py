@@ -1,7 +1,8 @@
-"""What a run looked at, and what of it went well or failed: for its outcome and `seil status`."""
+"""What a run processed, and what of it went well or failed: for its outcome and `seil status`."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,8 +21,21 @@ if TYPE_CHECKING:
 # What ended a run is over when a command that meets the same far end gets through; each command
 # takes the lock, reads the lake and writes the journal.
 USES_ORG = frozenset({"run", "extract", "reconcile"})
-_WAREHOUSE = frozenset({"run", "load", "build", "rebuild", "reconcile"})
-_ANY = USES_ORG | _WAREHOUSE | {"ingest"}
+ROUNDS = frozenset({"listen", "handle-landed", "handle-curated"})
+COMMANDS = (
+    "run",
+    "extract",
+    "ingest",
+    "load",
+    "build",
+    "rebuild",
+    "reconcile",
+    "listen",
+    "handle-landed",
+    "handle-curated",
+)
+_WAREHOUSE = frozenset({"run", "load", "build", "rebuild", "reconcile", "handle-curated"})
+_ANY = USES_ORG | _WAREHOUSE | ROUNDS | {"ingest"}
 _CLEARED_BY: dict[str, frozenset[str]] = {
     **dict.fromkeys(("login", "quota_exhausted", "unavailable", "too_slow"), USES_ORG),
     **dict.fromkeys(("unexpected_answer", "request_rejected"), USES_ORG),
@@ -33,72 +47,99 @@ _CLEARED_BY: dict[str, frozenset[str]] = {
 
 @dataclass
 class RunResults:
-    """`known` is every (step, about) that went well or failed."""
+    """`processed` is every (step, about) that went well or failed; `counts` are totals by name."""
 
-    known: set[tuple[str, str]] = field(default_factory=set)
-    troubles: list[Trouble] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
+    processed: set[tuple[str, str]] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    _troubles: dict[tuple[str, str], Trouble] = field(default_factory=dict)
+    _problems: list[str] = field(default_factory=list)
 
-    def extracted(self, flows: Iterable[FlowResult]) -> None:
-        """Flows and what was read besides them, each for itself."""
+    @property
+    def troubles(self) -> list[Trouble]:
+        return list(self._troubles.values())
+
+    @property
+    def problems(self) -> list[str]:
+        """Why the run is incomplete, a line each."""
+        steps = [f"{trouble.step} {trouble.about}: {trouble.message}" for trouble in self.troubles]
+        files, records = self.counts["failed_files"], self.counts["set_aside"]
+        counts = [f"{files:,} file(s) rejected: `seil files --state error`"] if files else []
+        if records:
+            counts.append(f"{records:,} record(s) set aside: `seil files show`")
+        return [*steps, *counts, *self._problems]
+
+    def add_problem(self, problem: str) -> None:
+        self._problems.append(problem)
+
+    def add_flows(self, flows: Iterable[FlowResult]) -> None:
+        """Flows, and each comparison under its own mode."""
         for flow in flows:
             whole = flow.mode in (None, "full", "delta")
             about = flow.object if whole else f"{flow.object} {flow.mode}"
-            self._note("extract", about, flow.error)
-            self._count("rows", flow.landed)
+            self.note("extract", about, flow.error)
+            self.counts["rows"] += flow.landed
 
-    def checked(self, compared: Iterable[tuple[str, str]]) -> None:
-        """Objects and modes that were compared: mostly there is nothing to read, and no flow."""
-        self.known.update(("extract", f"{name} {mode}") for name, mode in compared)
+    def add_comparisons(self, compared: Iterable[tuple[str, str]]) -> None:
+        """Objects and modes. A comparison without a difference has no flow."""
+        self.processed.update(("extract", f"{name} {mode}") for name, mode in compared)
 
-    def ingested(self, report: IngestReport) -> None:
-        """A file that failed lies in error/, where it is seen; one that is blocked lies in in/."""
-        self.known.update(("ingest", file.object) for file in report.taken_in)
+    def add_ingest(self, report: IngestReport) -> None:
+        """A rejected file is in error/, where status finds it; a blocked one stays in in/."""
+        for file in report.taken_in:
+            self.note("ingest", file.object)
         for name, file in {file.object: file for file in report.blocked}.items():
-            self.known.add(("ingest", name))
-            self.troubles.append(Trouble("ingest", name, "configuration", file.message, file.hint))
-        self._count("files", len(report.taken_in))
-        self._count("failed_files", len(report.failed))
-        self._count("set_aside", report.rejected_rows)
+            blocked = Trouble("ingest", name, "configuration", file.message, file.hint)
+            self.note("ingest", name, blocked)
+        self.counts["files"] += len(report.taken_in)
+        self.counts["failed_files"] += len(report.failed)
+        self.counts["set_aside"] += report.rejected_rows
 
-    def loaded(self, report: LoadReport) -> None:
+    def add_load(self, report: LoadReport) -> None:
         for entry in report.objects:
-            self._note("load", entry.object, "; ".join(entry.errors))
-            self._count("loaded_rows", entry.rows)
+            self.note("load", entry.object, "; ".join(entry.errors))
+            self.counts["loaded_rows"] += entry.rows
 
-    def built(self, report: BuildReport) -> None:
+    def add_build(self, report: BuildReport) -> None:
         for table in report.tables:
             kind = "blocked" if table.state == "skipped" else ""
             problem = "" if table.is_built else table.message or table.state
-            self._note("build", table.table, problem, kind=kind)
+            self.note("build", table.table, problem, kind=kind)
 
-    def ran(self, report: RunReport) -> None:
-        self.extracted([*report.extract.flows, *report.beside])
-        self.checked(report.checked)
-        self.ingested(report.ingest)
-        self.loaded(report.load)
-        self.built(report.build)
+    def add_run(self, report: RunReport) -> None:
+        self.add_flows([*report.extract.flows, *report.beside])
+        self.add_comparisons(report.checked)
+        self.add_ingest(report.ingest)
+        self.add_load(report.load)
+        self.add_build(report.build)
+        for problem in report.ledger_problems:
+            self.add_problem(problem)
+
+    def note(
+        self,
+        step: TroubleStep,
+        about: str,
+        error: Trouble | SeilError | str | None = None,
+        *,
+        kind: str = "",
+    ) -> None:
+        """A step that went well, or its error. The last one of a step counts."""
+        self.processed.add((step, about))
+        if isinstance(error, SeilError):
+            error = Trouble(step, about, error_type(error), error.message, error.hint)
+        elif isinstance(error, str) and error:
+            error = Trouble(step, about, kind or step, error)
+        if error:
+            self._troubles[step, about] = error
+        else:
+            self._troubles.pop((step, about), None)
 
     def settles(self, trouble: Trouble, run: RunRecord) -> bool:
         """Whether the run, which has ended, shows that the trouble of an earlier one is over."""
         if trouble.step != "stop":
-            return (trouble.step, trouble.about) in self.known
+            return (trouble.step, trouble.about) in self.processed
         if run.outcome not in ("success", "incomplete"):
             return False
         return run.command in _CLEARED_BY.get(trouble.kind, {"run", trouble.command})
-
-    def _note(
-        self, step: TroubleStep, about: str, error: SeilError | str | None, *, kind: str = ""
-    ) -> None:
-        self.known.add((step, about))
-        if isinstance(error, SeilError):
-            facts = (error_type(error), error.message, error.hint)
-            self.troubles.append(Trouble(step, about, *facts))
-        elif error:
-            self.troubles.append(Trouble(step, about, kind or step, error))
-
-    def _count(self, name: str, more: int) -> None:
-        self.counts[name] = self.counts.get(name, 0) + more
 
 
 def stop_of(run: RunRecord) -> Iterator[Trouble]:

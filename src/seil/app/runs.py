@@ -7,16 +7,17 @@ the state, and `seil status` and `seil runs` read them there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from seil.app.run_recorder import RecordedProgress, RunRecorder
-from seil.app.run_results import USES_ORG, RunResults, stop_of
+from seil.app.run_recorder import RecordedProgress, RunRecorder, cut
+from seil.app.run_results import ROUNDS, USES_ORG, RunResults, stop_of
 from seil.errors import AlreadyRunningError, ConfigurationError, SeilError
 from seil.events.envelope import Event
+from seil.masking import mask
 from seil.observe.progress import SILENT, Progress
 from seil.observe.run_context import in_run
 from seil.settings import StateSettings
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from seil.state import State
 
 log = logging.getLogger(__name__)
+
+_NAMED = 3
+_INCOMPLETE = 1
 
 
 @dataclass
@@ -59,21 +63,44 @@ class RunBook:
     @contextmanager
     def run(self, command: str, **plan: Any) -> Iterator[Run]:
         """Writes down how a run ends, however it ends. `plan` is what it was asked to do."""
+        with self._open(command, plan) as run:
+            run.recorder.begin()
+            yield run
+
+    def round(self, command: str, **plan: Any) -> AbstractContextManager[Run]:
+        """A run that begins with its first step or problem; without either, nothing is written.
+
+        An error before its first step is no run either: whoever tries again every few seconds would
+        fill the list.
+        """
+        return self._open(command, plan)
+
+    @contextmanager
+    def _open(self, command: str, plan: Mapping[str, Any]) -> Iterator[Run]:
         record = RunRecord.begin(command, plan)
-        self.state.runs.store(record)
-        recorder = RunRecorder(self.state.runs, record.run_id, log_lines=self.log_lines)
+
+        def begin() -> None:
+            nonlocal record
+            record = replace(record, started_at=datetime.now(UTC))
+            self.state.runs.store(record)
+            self.bus.publish([_event(record, run)])
+
+        recorder = RunRecorder(
+            self.state.runs, record.run_id, log_lines=self.log_lines, on_begin=begin
+        )
         run = Run(run_id=record.run_id, recorder=recorder)
         with in_run(record.run_id, command):
-            self.bus.publish([_event(record, run)])
             try:
                 with recorder.capture():
                     yield run
+                    if run.problems:
+                        recorder.begin()
             except BaseException as error:
-                ended = record.end(_outcome(command, error), _failure_of(error))
-                self._write_down(ended, run)
+                if recorder.is_begun:
+                    self._write_down(_failed(record, error), run)
                 raise
-            outcome: RunOutcome = "incomplete" if run.troubles else "success"
-            self._write_down(record.end(outcome), run)
+            if recorder.is_begun:
+                self._write_down(_finished(record, run), run)
 
     def _write_down(self, record: RunRecord, run: Run) -> None:
         """Where that fails, a full disk say, what ended the run is what is raised."""
@@ -103,7 +130,7 @@ class RunBook:
                 for trouble in new:
                     named = replace(trouble, run_id=record.run_id, command=record.command)
                     store_trouble(transaction, named)
-            store_run(transaction, replace(record, counts=run.counts))
+            store_run(transaction, replace(record, counts=dict(run.counts)))
             bury_dead(transaction, under_way, record.started_at)
 
     def _is_succeeded(self, record: RunRecord) -> bool:
@@ -111,17 +138,30 @@ class RunBook:
         return bool(record.error == "lease_lost" and last and last.started_at > record.started_at)
 
 
+def _failed(record: RunRecord, error: BaseException) -> RunRecord:
+    ended = record.end(
+        _outcome(record.command, error), error if isinstance(error, Exception) else None
+    )
+    return replace(ended, message=cut(mask(ended.message)), hint=cut(mask(ended.hint)))
+
+
+def _finished(record: RunRecord, run: Run) -> RunRecord:
+    problems = run.problems
+    if not problems:
+        return record.end("success")
+    more = len(problems) - _NAMED
+    parts = [*problems[:_NAMED], *([f"and {more:,} more"] if more > 0 else [])]
+    message = cut(mask("; ".join(parts)))
+    return replace(record.end("incomplete"), message=message, exit_code=_INCOMPLETE)
+
+
 def _outcome(command: str, error: BaseException) -> RunOutcome:
     if isinstance(error, AlreadyRunningError):
         return "refused"
     if isinstance(error, ConfigurationError):
-        # The commands that work on one machine alone meet it only in what was typed.
-        return "error" if command in USES_ORG else "misused"
+        # The other commands meet it only in what was typed.
+        return "error" if command in USES_ORG | ROUNDS else "misused"
     return "error" if isinstance(error, Exception) else "interrupted"
-
-
-def _failure_of(error: BaseException) -> BaseException | None:
-    return error if isinstance(error, Exception) else None
 
 
 def _event(record: RunRecord, run: RunResults) -> Event:

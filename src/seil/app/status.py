@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from seil.app import wording
+from seil.app.ledger import Ledger, read_ledger
 from seil.app.verdict import (
     Finding,
     Verdict,
@@ -21,7 +22,6 @@ from seil.app.verdict import (
     of_trouble,
     verdict,
 )
-from seil.errors import StatementError, WarehouseError
 
 if TYPE_CHECKING:
     from seil.app.site import Site
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.ingest.files import FileInfo, FileState
     from seil.state.runs import RunRecord
     from seil.state.troubles import Trouble
-    from seil.warehouse.bookkeeping import LedgerRow
 
 # What somebody may have to look at; how much is processed and curated is asked for.
 NEEDING_ATTENTION: tuple[FileState, ...] = ("in", "error", "exceptions")
@@ -57,22 +56,6 @@ class FlowStatus:
 class FileCount:
     files: int = 0
     bytes: int = 0
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """The last run of each object, and every run that does not balance; `problem`: unreadable.
-
-    `as_of` is when the copy that it was read from was published, None of the warehouse itself.
-    """
-
-    rows: list[LedgerRow] = field(default_factory=list)
-    problem: str = ""
-    as_of: datetime | None = None
-
-    @property
-    def balanced(self) -> bool:
-        return all(row.balanced for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -146,21 +129,6 @@ def _files(site: Site, state: FileState, objects: Sequence[SyncedObject]) -> lis
 
     wanted: Sequence[SyncedObject | None] = objects or [None]
     return [file for obj in wanted for file in list_files(site.lake, state, obj)]
-
-
-def read_ledger(site: Site, objects: Sequence[str]) -> Ledger:
-    """Where there is no copy for readers, a run that writes is not waited for."""
-    if not site.has_warehouse:
-        return Ledger(problem="there is no warehouse yet; `seil run` makes it")
-    from seil.sf_to_dw.load.ledger import current_rows
-
-    try:
-        with site.reading(wait=timedelta(0)) as reading:
-            return Ledger(current_rows(reading.warehouse, objects), as_of=reading.as_of)
-    except StatementError:
-        raise
-    except WarehouseError as error:
-        return Ledger(problem=f"cannot be read now: {error}")
 
 
 def _dead_letters(site: Site) -> list[DeadLetter]:
@@ -262,35 +230,6 @@ def _of_flows(flows: Sequence[FlowStatus], *, running: bool) -> Iterator[Finding
     if never and len(never) < len(flows):
         shown = ", ".join(never[:3]) + (f" and {len(never) - 3:,} more" if len(never) > 3 else "")
         yield Finding("waiting", "", f"never read: {shown}", needs_person=False)
-
-
-def status_document(standing: SiteStatus) -> dict[str, Any]:
-    found, as_of = standing.verdict, standing.ledger.as_of
-    counts = {state: count_files(files) for state, files in standing.files.items()}
-    return {
-        "state": found.state.replace(" ", "_"),
-        "sentence": found.sentence,
-        "since": found.since,
-        "next": found.next,
-        "person_needed": found.needs_person,
-        "findings": [dict(vars(finding)) for finding in found.findings],
-        "flows": [dict(vars(flow)) for flow in standing.flows],
-        "files": {state: dict(vars(count)) for state, count in counts.items()},
-        "ledger": [dict(vars(row)) for row in standing.ledger.rows],
-        "ledger_problem": standing.ledger.problem,
-        "as_of": as_of,
-        "age_seconds": as_of and (datetime.now(UTC) - as_of).total_seconds(),
-        "balanced": standing.ledger.balanced,
-        "dead_letters": len(standing.dead),
-        "last_run": _run_document(standing.last_run) if standing.last_run else None,
-        "under_way": [_run_document(run) for run in standing.under_way],
-    }
-
-
-def _run_document(run: RunRecord) -> dict[str, Any]:
-    left_out = ("host", "pid", "process_start")
-    body = {name: value for name, value in vars(run).items() if name not in left_out}
-    return {**body, "host": run.host, "pid": run.pid, "is_alive": not run.ended_at and run.is_alive}
 
 
 def count_files(files: Sequence[FileInfo]) -> FileCount:

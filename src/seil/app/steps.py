@@ -49,7 +49,7 @@ def run(
     with site.runs.run("run", objects=[obj.api_name for obj in chosen], full=full) as results:
         # The pipeline takes the lock itself, after what does not need it.
         report = site.pipeline.run(chosen, full=full, progress=results.progress(progress))
-        results.ran(report)
+        results.add_run(report)
     return report
 
 
@@ -70,7 +70,7 @@ def reconcile(
         report = site.pipeline.reconcile(
             chosen, kinds, believe=believed, progress=results.progress(progress)
         )
-        results.ran(report)
+        results.add_run(report)
     return report
 
 
@@ -85,8 +85,8 @@ def extract(
         run_lock(site.lake),
     ):
         report = site.extractor.run(chosen, full=full, progress=results.progress(progress))
-        results.extracted([*report.flows, *report.deletions])
-        results.checked((name, "deletions") for name in report.checked)
+        results.add_flows([*report.flows, *report.deletions])
+        results.add_comparisons((name, "deletions") for name in report.checked)
     return report
 
 
@@ -107,7 +107,7 @@ def ingest(
         chosen = site.catalog.select(names) if names else ()
         imported = _land(site, source, source_object) if source else []
         report = site.ingestor.sweep(chosen, results.progress(progress))
-        results.ingested(report)
+        results.add_ingest(report)
     return imported, report
 
 
@@ -147,7 +147,7 @@ def load(
                 bus=site.journal,
                 progress=results.progress(progress),
             )
-        results.loaded(report)
+        results.add_load(report)
         return report, site.publish()
 
 
@@ -182,7 +182,7 @@ def build(
                 bus=site.journal,
                 progress=results.progress(progress),
             )
-        results.built(report)
+        results.add_build(report)
         return report, site.publish()
 
 
@@ -211,8 +211,8 @@ def rebuild(site: Site, *, anyway: bool = False, progress: Progress = SILENT) ->
             progress=results.progress(progress),
         ).run(anyway=anyway)
         if report.is_replaced:
-            results.loaded(report.load)
-            results.built(report.build)
+            results.add_load(report.load)
+            results.add_build(report.build)
     return report
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from seil.state.runs import RunRecord
     from seil.state.troubles import Trouble
 
-State = Literal["in step", "behind", "broken", "new"]
-Kind = Literal["failed", "blocked", "late", "waiting"]
+VerdictState = Literal["in step", "behind", "broken", "new"]
+FindingKind = Literal["failed", "blocked", "late", "waiting"]
 
 # What the next run gets over by itself, unless a flow is late by then.
 _HEALING = {"quota_exhausted", "unavailable", "too_slow", "unexpected_answer"} | {
@@ -52,7 +52,7 @@ _SPACE = "free some space, then `seil run`"
 class Finding:
     """One thing that is not in step. `next` is a command, or an act in words."""
 
-    kind: Kind
+    kind: FindingKind
     about: str
     message: str
     since: datetime | None = None
@@ -69,7 +69,7 @@ class Finding:
 class Verdict:
     """`sentence` is the first line of `seil status`."""
 
-    state: State
+    state: VerdictState
     sentence: str
     findings: tuple[Finding, ...] = ()
 

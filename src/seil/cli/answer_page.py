@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from seil.app.document_shapes import ANSWERS, Failure
+from seil.app.documents.base import JsonDocument, TimeText, is_optional, keys_of
+from seil.app.documents.error import ErrorDocument, ErrorPart
+from seil.app.documents.index import ANSWERS
 
 _HEAD = """\
 # JSON answers
@@ -40,6 +42,7 @@ _NAMES = {
     float: "number",
     bool: "true or false",
     datetime: "time",
+    TimeText: "time",
     timedelta: "seconds",
     types.NoneType: "null",
     Any: "any",
@@ -48,32 +51,35 @@ _NAMES = {
 
 def json_page() -> str:
     parts = [_HEAD]
-    nested: dict[str, Any] = {"Failure": Failure}
-    for name, (command, fields) in ANSWERS.items():
-        if fields:
-            parts.append(f"## `{name}`\n\n{_commands(command)}\n\n{_table(fields, nested)}")
+    nested: dict[str, Any] = {"ErrorPart": ErrorPart}
+    for answer in ANSWERS:
+        if answer is not ErrorDocument:
+            table = _table(answer, nested)
+            parts.append(f"## `{answer.schema}`\n\n{_commands(answer.command)}\n\n{table}")
     parts.append("## Their parts\n")
-    done: set[str] = set()
-    while left := [name for name in nested if name not in done]:
+    written: set[str] = set()
+    while left := [name for name in nested if name not in written]:
         for name in sorted(left):
-            done.add(name)
-            shape = nested[name]
-            doc = inspect.getdoc(shape) or ""
-            about = f"{doc}\n\n" if doc and not doc.startswith(("dict(", f"{name}(")) else ""
-            parts.append(f"### {name}\n\n{about}{_table(fields_of(shape), nested)}")
+            written.add(name)
+            doc = inspect.getdoc(nested[name]) or ""
+            about = "" if not doc or doc.startswith(f"{name}(") else f"{doc}\n\n"
+            parts.append(f"### {name}\n\n{about}{_table(nested[name], nested)}")
     return "\n".join(parts)
 
 
-def fields_of(shape: Any) -> dict[str, Any]:
-    """The fields of a dataclass or a TypedDict, with their types."""
-    hints = typing.get_type_hints(shape, include_extras=True)
-    if dataclasses.is_dataclass(shape):
-        return {field.name: hints[field.name] for field in dataclasses.fields(shape)}
-    return hints
+def fields_of(shape: Any) -> dict[str, tuple[Any, bool]]:
+    """By JSON key, the type of each field of a dataclass, and whether it may be missing."""
+    hints = typing.get_type_hints(shape)
+    fields = keys_of(shape).items()
+    return {key: (hints[field.name], is_optional(field)) for key, field in fields}
+
+
+def answer_of(schema: str) -> type[JsonDocument]:
+    return next(answer for answer in ANSWERS if answer.schema == schema)
 
 
 def is_shape(kind: Any) -> bool:
-    return dataclasses.is_dataclass(kind) or typing.is_typeddict(kind)
+    return dataclasses.is_dataclass(kind)
 
 
 def is_list(kind: Any) -> bool:
@@ -86,20 +92,17 @@ def is_table(kind: Any) -> bool:
     return isinstance(origin, type) and issubclass(origin, Mapping)
 
 
-def is_optional(kind: Any) -> bool:
-    return typing.get_origin(kind) is typing.NotRequired
-
-
 def _commands(command: str) -> str:
     parts = command.split(", ")
     return ", ".join(f"`{part}`" if part.startswith("seil") else part for part in parts)
 
 
-def _table(fields: dict[str, Any], nested: dict[str, Any]) -> str:
+def _table(shape: Any, nested: dict[str, Any]) -> str:
     rows = ["| field | what |", "|---|---|"]
-    for name, kind in fields.items():
-        missing = "?" if is_optional(kind) else ""
-        rows.append(f"| `{name}`{missing} | {_words(kind, nested)} |")
+    for name, (kind, may_be_missing) in fields_of(shape).items():
+        # What would be null is left out.
+        shown = typing.get_args(kind)[0] if may_be_missing else kind
+        rows.append(f"| `{name}`{'?' if may_be_missing else ''} | {_words(shown, nested)} |")
     return "\n".join(rows) + "\n"
 
 
@@ -115,6 +118,6 @@ def _words(kind: Any, nested: dict[str, Any]) -> str:
         return f"object of {_words(arguments[1], nested)}" if arguments else "object"
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in arguments)
-    if origin in (typing.Union, types.UnionType, typing.NotRequired):
+    if origin in (typing.Union, types.UnionType):
         return " or ".join(_words(option, nested) for option in arguments)
     return _NAMES.get(kind, str(kind))

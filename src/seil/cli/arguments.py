@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from seil.catalog import Catalog
 
-Objects = Annotated[
+ObjectArguments = Annotated[
     list[str] | None,
     typer.Argument(help="API, table or display names; default: all objects of the catalog."),
 ]

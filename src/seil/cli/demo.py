@@ -147,7 +147,7 @@ class Demo:
 
     def _say_ledger(self, full: RunReport, delta: RunReport) -> bool:
         with Site(load_settings(self.folder.config)) as site:
-            names = site.catalog.display_names
+            names = list(site.catalog)
         return show_ledger(names, full.ledger, delta.ledger)
 
     def _say_next(self, url: str) -> None:

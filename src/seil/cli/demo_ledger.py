@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from seil.cli.ledger import difference
@@ -19,9 +19,9 @@ aside: records that a rule set aside, with their reasons."""
 
 
 def show_ledger(
-    names: Mapping[str, str], full: Sequence[LedgerRow], delta: Sequence[LedgerRow]
+    names: Sequence[str], full: Sequence[LedgerRow], delta: Sequence[LedgerRow]
 ) -> bool:
-    """A line per object, in the order of `names` (display names by API name), and the total.
+    """A line per object, in the order of `names`, and the total.
 
     `full` and `delta` are the ledgers of the two runs. False where a row of them does not balance.
     """
@@ -29,14 +29,14 @@ def show_ledger(
     line("\nThe ledger: every row that Salesforce reported, on its way", style="bold")
     table(
         ("object", "full", "delta", "other", "reported", "aside", "merged"),
-        [_row(name, [e for e in entries if e.object == key]) for key, name in names.items()],
+        [_row(name, [e for e in entries if e.object == name]) for name in names],
     )
     off = [entry for entry in entries if not entry.balanced]
     for entry in off:
         line(f"  {difference(entry)}", style="red")
     total = sum(entry.reported or 0 for entry in entries)
-    said = "NOT all of them accounted for" if off else "all of them accounted for"
-    line(f"{total:,} rows reported, {said}:", style="red" if off else "")
+    verdict = "NOT all of them accounted for" if off else "all of them accounted for"
+    line(f"{total:,} rows reported, {verdict}:", style="red" if off else "")
     line(_EXPLAINED, style="dim")
     return not off
 

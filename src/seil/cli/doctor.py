@@ -11,7 +11,7 @@ from seil.cli import output
 from seil.cli.frame import UNBALANCED, Call, command
 
 if TYPE_CHECKING:
-    from seil.app.doctor_machine import Check
+    from seil.app.doctor_machine import SiteCheck
 
 
 def register(app: typer.Typer) -> None:
@@ -27,8 +27,10 @@ def doctor(call: Call) -> int:
             _print(check)
     failed = sum(check.state == "fail" for check in checks)
     if call.json:
-        body = {"ok": not failed, "checks": [dict(vars(check)) for check in checks]}
-        call.answer("seil.doctor/1", body, problem=f"{failed:,} checks failed")
+        from seil.app.documents.site import DoctorDocument
+
+        answer = DoctorDocument(not failed, checks)
+        call.answer(answer, problem=f"{failed:,} checks failed")
     else:
         warned = sum(check.state == "warn" for check in checks)
         output.line(f"{len(checks):,} checks, {failed:,} failed, {warned:,} to look at.")
@@ -38,7 +40,7 @@ def doctor(call: Call) -> int:
 _STYLES = {"ok": "", "warn": "yellow", "fail": "red"}
 
 
-def _print(check: Check) -> None:
+def _print(check: SiteCheck) -> None:
     output.line(f"{check.state:<4}  {check.name}: {check.detail}", style=_STYLES[check.state])
     if check.state != "ok" and check.cure:
         output.line(f"      -> {check.cure}")

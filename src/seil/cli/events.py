@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seil.app import documents, wording
 from seil.app import events as journal
+from seil.app import wording
+from seil.app.documents import events as documents
 from seil.cli import arguments, output
 from seil.cli.context import opened
 from seil.cli.frame import Call, command, default_command, group
@@ -28,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 @default_command(_events)
-def listed(
+def list_events(
     call: Call,
     *,
     object_: Annotated[str, typer.Option("--object", "-o", help="Only of this object.")] = "",
@@ -59,10 +60,7 @@ def listed(
             return
         found = journal.newest(site, where, limit=limit)
         if call.json:
-            call.answer(
-                "seil.events/1",
-                {"events": [documents.event_document(seq, event) for seq, event in found]},
-            )
+            call.answer(documents.EventsDocument.of(found))
         elif found:
             show(found)
         else:
@@ -78,10 +76,7 @@ def dead(
     with opened(call) as site:
         letters = journal.dead_letters(site, subscriber)
         if call.json:
-            call.answer(
-                "seil.dead-letters/1",
-                {"dead_letters": [documents.dead_letter_document(letter) for letter in letters]},
-            )
+            call.answer(documents.DeadLettersDocument.of(letters))
         elif letters:
             output.table(
                 ("number", "subscriber", "died at", "attempts", "redeliver", "reason"),
@@ -108,7 +103,8 @@ def redeliver(
     with opened(call) as site:
         count = journal.redeliver(site, number, subscriber=subscriber)
         if call.json:
-            call.answer("seil.redeliver/1", {"redelivered": count}, problem="no such dead letter")
+            answer = documents.RedeliverDocument(count)
+            call.answer(answer, problem="no such dead letter")
         else:
             output.line(f"{wording.counted(count, 'dead letter')} will be delivered again.")
     return 0 if count else 1
@@ -117,7 +113,7 @@ def redeliver(
 def _stream(call: Call, found: Iterable[tuple[int, Event]]) -> None:
     for seq, event in found:
         if call.json:
-            call.answer_line("seil.event/1", documents.event_document(seq, event))
+            call.answer_line(documents.EventDocument.of(seq, event))
         else:
             _, time, *rest = (output.text(value) for value in _row(seq, event))
             print(f"{seq:>8,}  {time}  {'  '.join(part for part in rest if part)}", flush=True)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from seil.app import documents, steps, wording
 from seil.app import files as lake_files
+from seil.app import steps, wording
+from seil.app.documents import lake
 from seil.cli import arguments, events, output, reports
 from seil.cli.context import opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command, default_command, group
 
 if TYPE_CHECKING:
-    from seil.catalog import SyncedObject
+    from seil.catalog import Catalog
     from seil.sf_to_dw.ingest.files import FileInfo
     from seil.sf_to_dw.ingest.imports import ImportResult
     from seil.sf_to_dw.ingest.set_aside import SetAside
@@ -25,12 +26,12 @@ _files = group(
 )
 
 _State = Literal["in", "processed", "error", "curated", "exceptions"]
-State = Annotated[
+FileStateOption = Annotated[
     _State | None,
     typer.Option(help="Only there: in (waiting), processed, error, curated, exceptions."),
 ]
 OneObject = Annotated[str, typer.Option("--object", "-o", help="Only of this object.")]
-Limit = Annotated[
+FileLimit = Annotated[
     int, typer.Option("--limit", "-n", min=0, help="At most so many of the newest; 0: all.")
 ]
 
@@ -42,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 def ingest(
     call: Call,
-    objects: arguments.Objects = None,
+    objects: arguments.ObjectArguments = None,
     *,
     from_: Annotated[
         Path | None,
@@ -66,21 +67,23 @@ def ingest(
             imported, report = steps.ingest(
                 site, objects or (), source=from_, source_object=object_, progress=progress
             )
-        _say_ingested(call, imported if from_ else None, report)
+        _show_ingest(call, imported if from_ else None, report)
     unplaced = any(file.unplaced for file in imported)
     found = any(file.state != "left" for file in imported)
     return 0 if report.ok and not unplaced and (found or not object_) else UNBALANCED
 
 
 @default_command(_files)
-def listed(call: Call, *, state: State = None, object_: OneObject = "", limit: Limit = 50) -> None:
+def list_files(
+    call: Call, *, state: FileStateOption = None, object_: OneObject = "", limit: FileLimit = 50
+) -> None:
     """List the files of the lake, newest last."""
     where = lake_files.FileFilter(state, object_)
     with opened(call) as site:
         page = lake_files.list_page(site, where, limit=limit)
     shown = page.files[::-1]
     if call.json:
-        call.answer("seil.files/1", {"files": [dict(vars(file)) for file in shown]})
+        call.answer(lake.FilesDocument(shown))
         return
     if not shown:
         output.line("No files.")
@@ -93,7 +96,7 @@ def listed(call: Call, *, state: State = None, object_: OneObject = "", limit: L
         output.line(f"The newest {len(shown):,} of {page.total:,}; --limit 0 lists all.")
 
 
-command(_files, "list")(listed)
+command(_files, "list")(list_files)
 
 
 @command(_files)
@@ -102,16 +105,7 @@ def why(call: Call, key: Annotated[str, typer.Argument(help="Its key, now or bef
     with opened(call) as site:
         story = lake_files.why(site, key)
     if call.json:
-        call.answer(
-            "seil.file/1",
-            {
-                "key": story.key,
-                "state": story.file and story.file.state,
-                "reason": story.reason,
-                "events": [documents.event_document(seq, event) for seq, event in story.events],
-            },
-            problem=story.reason,
-        )
+        call.answer(lake.FileDocument.of(story), problem=story.reason)
     else:
         output.line(f"{story.file.state if story.file else 'gone'}: {story.key}")
         output.line(story.reason)
@@ -136,29 +130,29 @@ def show(
     """Show the records that were set aside, with the reasons. --json shows whole records."""
     with opened(call) as site:
         found = lake_files.records_set_aside(site, keys or (), object_name=object_, limit=limit + 1)
-        known = {o.landing_name: o for o in site.catalog.values()}
+        catalog = site.catalog
     shown = found[:limit]
     if call.json:
-        call.answer("seil.files-show/1", {"records": [dict(vars(entry)) for entry in shown]})
+        call.answer(lake.FilesShowDocument(shown))
         return
     if not shown:
         output.line("No records are set aside.")
         return
     output.table(
         ("object", "record", "why"),
-        [(*_named(entry, known), "; ".join(entry.messages)) for entry in shown],
+        [(*_record(entry, catalog), "; ".join(entry.messages)) for entry in shown],
     )
     if len(found) > limit:
         output.line(f"The first {limit:,}; --limit {limit * 10:,} shows more.")
     output.line("Once the rule or the record is right: `seil files retry --all --exceptions`.")
 
 
-def _named(entry: SetAside, known: Mapping[str, SyncedObject]) -> tuple[str, Any]:
-    """The object's display name, and the record's key."""
+def _record(entry: SetAside, catalog: Catalog) -> tuple[str, Any]:
+    """The object's API name, and the record's key."""
     name = entry.key.split("/")[1].removeprefix("Salesforce-")
-    obj = known.get(name)
+    obj = catalog.by_landing_name(name)
     fields = {column.lower(): value for column, value in entry.record.items()}
-    return (obj.display_name if obj else name), fields.get(obj.key.lower() if obj else "id")
+    return (obj.api_name if obj else name), fields.get(obj.key.lower() if obj else "id")
 
 
 @command(_files)
@@ -180,7 +174,7 @@ def retry(
     with opened(call) as site:
         done = lake_files.retry(site, keys or (), object_name=object_, exceptions=exceptions)
     if call.json:
-        call.answer("seil.files-retry/1", {"files": [dict(vars(one)) for one in done]})
+        call.answer(lake.FilesRetryDocument(done))
     else:
         for one in done:
             if one.refused:
@@ -200,15 +194,11 @@ def _state(file: FileInfo) -> Any:
     return output.Bad(file.state) if file.state in ("error", "exceptions") else file.state
 
 
-def _say_ingested(call: Call, imported: Sequence[ImportResult] | None, report: Any) -> None:
+def _show_ingest(call: Call, imported: Sequence[ImportResult] | None, report: Any) -> None:
     if call.json:
-        call.answer(
-            "seil.ingest/1",
-            {
-                "imported": [dict(vars(file)) for file in imported or ()],
-                "files": documents.ingest_documents(report),
-            },
-        )
+        from seil.app.documents.steps import IngestDocument
+
+        call.answer(IngestDocument.of(imported or (), report))
         return
     if imported is not None:
         count = {state: sum(f.state == state for f in imported) for state in ("landed", "known")}
@@ -218,4 +208,4 @@ def _say_ingested(call: Call, imported: Sequence[ImportResult] | None, report: A
             if file.state == "left":
                 style = "red" if file.unplaced else "dim"
                 output.line(f"  left where it is: {file.path}: {file.reason}", style=style)
-    reports.ingested(report)
+    reports.show_ingest(report)

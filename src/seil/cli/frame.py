@@ -19,14 +19,16 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
 
-from seil.cli.answers import error_document, failure
 from seil.errors import SeilError
 from seil.extras import requires
+
+if TYPE_CHECKING:
+    from seil.app.documents.base import JsonDocument
 
 UNBALANCED = 1
 PERSON_NEEDED = 6
@@ -65,30 +67,32 @@ class Call:
     quiet: bool = False
     verbose: bool = False
     narrated: bool = False
-    _answers: list[dict[str, Any]] = field(default_factory=list, repr=False, compare=False)
+    _answers: list[tuple[JsonDocument, str, str]] = field(
+        default_factory=list, repr=False, compare=False
+    )
 
-    def answer(
-        self, schema: str, body: Mapping[str, Any], *, problem: str = "", hint: str = ""
-    ) -> None:
+    def answer(self, document: JsonDocument, *, problem: str = "", hint: str = "") -> None:
         """The one document of this command, printed when it ends: with what its exit code says.
 
         `problem` and `hint` are what its `error` says should the exit code not be 0.
         """
-        self._answers[:] = [{"schema": schema, **body, "error": (problem, hint)}]
+        self._answers[:] = [(document, problem, hint)]
 
-    def answer_line(self, schema: str, body: Mapping[str, Any]) -> None:
+    def answer_line(self, document: JsonDocument) -> None:
         """One of many documents: a line each, out at once."""
         from seil.cli.output import emit_line
 
-        emit_line({"schema": schema, **body})
+        emit_line(document)
 
     def release(self, code: int) -> None:
         """Prints the answer that is kept, if any."""
+        from seil.app.documents.base import document_body
+        from seil.app.documents.error import ErrorPart
         from seil.cli.output import emit
 
-        for document in self._answers:
-            problem, hint = document["error"]
-            emit({**document, "error": failure(code, problem, hint)})
+        for document, problem, hint in self._answers:
+            error = ErrorPart.of_code(code, problem, hint)
+            emit({**document_body(document), "error": error})
         self._answers.clear()
 
 
@@ -295,8 +299,7 @@ def _documented(*, json: bool) -> Iterator[None]:
         raise
     except Exception as error:
         if json:
-            message = f"{type(error).__name__}: {error}"
-            _print_error(failure(1, message, kind="internal") or {})
+            _print_error(1, f"{type(error).__name__}: {error}", kind="internal")
         raise
 
 
@@ -321,15 +324,17 @@ def _exit(error: SeilError, *, json: bool) -> typer.Exit:
     from seil.masking import mask
 
     if json:
-        _print_error(error_document(error))
+        from seil.app.documents.error import ErrorPart
+        from seil.cli.output import emit_error
+
+        emit_error(ErrorPart.of(error))
     typer.echo(mask(f"error: {error}"), err=True)
     return typer.Exit(error.exit_code)
 
 
 def _say(message: str, code: int, *, kind: str, json: bool, hint: str = "") -> int:
     if json:
-        said = message.removeprefix("error: ")
-        _print_error(failure(code, said, hint, kind=kind) or {})
+        _print_error(code, message.removeprefix("error: "), hint, kind=kind)
     typer.echo(f"{message}. {hint}" if hint else message, err=True)
     return code
 
@@ -342,11 +347,13 @@ def _refuse(error: Any, *, json: bool) -> int:
     code = int(error.exit_code)
     if json:
         hint = f"Try `{error.ctx.command_path} --help`" if getattr(error, "ctx", None) else ""
-        _print_error(failure(code, error.format_message(), hint, kind="usage") or {})
+        _print_error(code, error.format_message(), hint, kind="usage")
     return code
 
 
-def _print_error(error: Mapping[str, Any]) -> None:
+def _print_error(code: int, message: str, hint: str = "", *, kind: str) -> None:
+    from seil.app.documents.error import ErrorPart
     from seil.cli.output import emit_error
 
-    emit_error(error)
+    if error := ErrorPart.of_code(code, message, hint, kind=kind):
+        emit_error(error)

@@ -12,10 +12,10 @@ from seil.cli import output
 from seil.cli.frame import Call, command
 from seil.errors import ConfigurationError, Problem
 
-Login = Literal["sandbox", "jwt", "client_credentials", "refresh_token"]
+LoginMethod = Literal["sandbox", "jwt", "client_credentials", "refresh_token"]
 
 # What is written uncommented under [salesforce], to be filled in.
-_YOURS: dict[Login, dict[str, str]] = {
+_YOURS: dict[LoginMethod, dict[str, str]] = {
     "sandbox": {},
     "jwt": {
         "login_url": "https://YOUR-DOMAIN.my.salesforce.com",
@@ -52,7 +52,8 @@ def register(app: typer.Typer) -> None:
 def init(
     call: Call,
     org: Annotated[
-        Login, typer.Option(help="What to log in to: the stand-in org, or your own by this flow.")
+        LoginMethod,
+        typer.Option(help="What to log in to: the stand-in org, or your own by this flow."),
     ] = "sandbox",
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
@@ -70,7 +71,9 @@ def init(
         problem = Problem(str(file), error.strerror or str(error), "choose another with --config")
         raise ConfigurationError([problem]) from error
     if call.json:
-        call.answer("seil.init/1", {"file": str(file)})
+        from seil.app.documents.site import InitDocument
+
+        call.answer(InitDocument(str(file)))
         return
     output.line(f"Wrote {file}.")
     if org == "sandbox":
@@ -80,7 +83,7 @@ def init(
         output.line(f"Next: fill in [salesforce] in {file}, then {login}`seil doctor`.")
 
 
-def config_text(org: Login) -> str:
+def config_text(org: LoginMethod) -> str:
     from seil.cli.reference import sections
 
     parts = [_HEAD]

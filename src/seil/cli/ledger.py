@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from seil.cli import output
@@ -13,12 +13,9 @@ if TYPE_CHECKING:
 _COLUMNS = ("object", "mode", "reported", "landed", "aside", "merged")
 
 
-def show_ledger(rows: Sequence[LedgerRow], names: Mapping[str, str]) -> None:
-    """A line per row, all numbers of those that do not balance, and the sentence they stand for.
-
-    `names` are display names by API name; an object without one goes by its API name.
-    """
-    output.table(_COLUMNS, [_cells(row, names) for row in rows])
+def show_ledger(rows: Sequence[LedgerRow]) -> None:
+    """A line per row, all numbers of those that do not balance, and the sentence they stand for."""
+    output.table(_COLUMNS, [_cells(row) for row in rows])
     off = [row for row in rows if not row.balanced]
     for row in off:
         output.line(f"  {difference(row)}", style="red")
@@ -37,7 +34,7 @@ def difference(row: LedgerRow) -> str:
     )
 
 
-def _cells(row: LedgerRow, names: Mapping[str, str]) -> tuple[Any, ...]:
+def _cells(row: LedgerRow) -> tuple[Any, ...]:
     counts = (row.reported, row.landed, row.set_aside, row.merged)
     shown = counts if row.balanced else tuple(output.Bad(count) for count in counts)
-    return (names.get(row.object, row.object), row.mode, *shown)
+    return (row.object, row.mode, *shown)

@@ -45,10 +45,11 @@ def listen(
 
 def _listener(call: Call, site: Site) -> FileListener:
     from seil.app import handlers
+    from seil.app.documents.listen import ListenDocument
 
     def report(outcome: StepOutcome) -> None:
         if call.json:
-            call.answer_line("seil.listen/1", dict(vars(outcome)))
+            call.answer_line(ListenDocument.of(outcome))
         elif not call.quiet or not outcome.ok:
             parts = (outcome.step, outcome.state, outcome.about, outcome.message)
             line = "  ".join(output.text(part) for part in (outcome.at, *parts) if part)

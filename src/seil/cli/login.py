@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import webbrowser
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seil.app import org
+from seil.app.documents.site import LoginDocument
 from seil.cli import arguments, output
 from seil.cli.context import opened
 from seil.cli.frame import Call, command
@@ -67,12 +68,8 @@ def _report(call: Call, settings: SalesforceSettings, grant: org.BrowserGrant) -
         "refresh_token": f"file:{grant.file}",
     }
     if call.json:
-        session: dict[str, Any] = {
-            "org_id": grant.org_id,
-            "instance_url": grant.instance_url,
-        }
-        body = {"session": session, "file": str(grant.file), "settings": wanted}
-        call.answer("seil.login/1", body)
+        session = {"org_id": grant.org_id, "instance_url": grant.instance_url}
+        call.answer(LoginDocument(session, str(grant.file), wanted))
         return
     output.line(f"Logged in to org {grant.org_id} at {grant.instance_url}.")
     output.line(f"The refresh token is in {grant.file}, readable by you alone.")

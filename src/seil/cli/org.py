@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seil.app import org as orgs
+from seil.app.documents.site import OrgAdoptDocument, OrgDocument
 from seil.cli import output
 from seil.cli.context import opened
 from seil.cli.frame import UNBALANCED, Call, command, default_command, group
@@ -43,8 +43,8 @@ def show(call: Call) -> int:
         standing = orgs.org_standing(site)
     kept, login, same = standing.kept, standing.login, standing.is_same
     if call.json:
-        body = {"site": _document(kept), "login": _document(login), "same": same}
-        call.answer("seil.org/1", body, problem="the login leads to another org")
+        answer = OrgDocument(kept, login, same)
+        call.answer(answer, problem="the login leads to another org")
         return 0 if same else UNBALANCED
     output.line(f"read from      {kept or 'no org yet'}")
     output.line(f"login leads to {login}")
@@ -78,8 +78,7 @@ def adopt(
         standing = orgs.adopt_org(site, confirm)
     kept, login, changes = standing.kept, standing.login, not standing.is_same
     if call.json:
-        body = {"before": _document(kept), "org": _document(login), "adopted": changes}
-        call.answer("seil.org-adopt/1", body)
+        call.answer(OrgAdoptDocument(kept, login, changes))
     elif changes:
         output.line(f"This site is read from {login.org_id} now. Next: `seil run`.")
     else:
@@ -88,7 +87,3 @@ def adopt(
 
 def _show_meaning(kept: OrgIdentity, login: OrgIdentity) -> None:
     output.line(_MEANING.format(site=kept.org_id, login=login.org_id))
-
-
-def _document(identity: OrgIdentity | None) -> dict[str, Any] | None:
-    return asdict(identity) if identity else None

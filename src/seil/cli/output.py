@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from seil.app.documents.base import to_json
 from seil.app.wording import duration, moment
-from seil.cli.answers import ERROR
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from seil.app.documents.error import ErrorPart
+
 # Of names that are not UTF-8, Python keeps the odd bytes as halves of surrogate pairs.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_HALVES = re.compile("[\ud800-\udfff]")
 _GAP = "  "
 
 
@@ -43,15 +45,28 @@ def line(text: str = "", *, style: str = "") -> None:
         print(text)
 
 
-def emit_error(error: Mapping[str, Any]) -> None:
+def paragraph(content: str, *, label: str = "", width: int = 0, style: str = "") -> None:
+    """Broken into lines of a terminal's width, indented behind a label of `width` characters."""
+    indent = " " * (width + 3 if label else 4)
+    head = f"  {label.ljust(width)} " if label else "  "
+    columns = shutil.get_terminal_size((80, 24)).columns
+    wrapped = textwrap.wrap(
+        text(content),
+        max(columns - len(indent), 40),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for number, part in enumerate(wrapped):
+        line(f"{indent if number else head}{part}", style=style)
+
+
+def emit_error(error: ErrorPart) -> None:
     """In one line, so that it ends a stream of documents as well as it stands for one."""
+    from seil.app.documents.error import ErrorDocument
     from seil.masking import mask
 
-    emit_line({"schema": ERROR, "error": {k: _masked(v, mask) for k, v in error.items()}})
-
-
-def _masked(value: Any, mask: Callable[[str], str]) -> Any:
-    return mask(value) if isinstance(value, str) else value
+    masked = replace(error, message=mask(error.message), hint=mask(error.hint))
+    emit_line(ErrorDocument(masked))
 
 
 def age(as_of: datetime | None) -> None:
@@ -66,24 +81,13 @@ def age(as_of: datetime | None) -> None:
 
 
 def emit(value: Any) -> None:
-    """One JSON document on stdout. Decimals are strings, so that they stay exact."""
-    print(_json(value, indent=2))
-
-
-def compact(value: Any) -> str:
-    return _json(value)
-
-
-def _json(value: Any, *, indent: int | None = None) -> str:
-    text = json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
-    if text.isascii() or not _HALVES.search(text):
-        return text
-    return json.dumps(value, indent=indent, default=_plain)
+    """One JSON document on stdout."""
+    print(to_json(value, indent=2))
 
 
 def emit_line(value: Any) -> None:
     """One JSON document in one line, out at once: for streams of them."""
-    print(compact(value), flush=True)
+    print(to_json(value), flush=True)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, exact: bool = False) -> None:
@@ -162,13 +166,3 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, Bad):
         return _is_number(value.value)
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Bad):
-        return value.value
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    return str(value)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seil.app import queries
+from seil.app.documents import queries as documents
+from seil.app.documents.base import to_json
+from seil.app.documents.error import ErrorPart
 from seil.cli import output
-from seil.cli.answers import error_document
 from seil.cli.context import opened, shown_progress
 from seil.cli.frame import Call, command, group
 from seil.errors import SeilError, StatementError
@@ -82,7 +84,7 @@ def lineage(
         if down:
             uses = queries.uses(site, name)
             if call.json:
-                call.answer("seil.uses/1", {"uses": [dict(vars(use)) for use in uses]})
+                call.answer(documents.UsesDocument(uses))
             elif uses:
                 rows = [(use.field, use.column, use.expression) for use in uses]
                 output.table(("field", "feeds", "as"), rows)
@@ -91,7 +93,7 @@ def lineage(
             return
         origin = queries.lineage(site, name)
     if call.json:
-        call.answer("seil.lineage/1", {"lineage": origin.to_dict()})
+        call.answer(documents.LineageDocument(origin))
     else:
         for text in origin.lines():
             output.line(text)
@@ -107,8 +109,7 @@ def feed(
     with opened(call) as site, shown_progress(call) as progress:
         written, as_of = queries.export_feed(site, feeds or (), to=to, progress=progress)
     if call.json:
-        files = [dict(vars(file)) for file in written]
-        call.answer("seil.feed/1", {"as_of": as_of, "files": files})
+        call.answer(documents.FeedDocument(as_of, written))
         return
     rows = [(file.feed, file.rows, file.url) for file in written]
     output.table(("feed", "rows", "file"), rows)
@@ -152,16 +153,17 @@ def _csv_value(value: Any) -> Any:
 def _print_json(reader: pa.RecordBatchReader, most: int, *, as_of: datetime | None) -> None:
     """A row a line, written as it is read; what fails on the way is its `error`."""
     names = reader.schema.names
-    head = output.compact({"schema": "seil.query/1", "as_of": as_of, "columns": names})
+    schema = documents.QueryDocument.schema
+    head = to_json({"schema": schema, "as_of": as_of, "columns": names})
     sys.stdout.write(head.removesuffix("}") + ', "rows": [')
     separator, error = "\n", None
     try:
         for row in _rows(reader, most):
-            sys.stdout.write(separator + output.compact(dict(zip(names, row, strict=True))))
+            sys.stdout.write(separator + to_json(dict(zip(names, row, strict=True))))
             separator = ",\n"
     except SeilError as failed:
         error = failed
-    said = output.compact(error_document(error) if error else None)
+    said = to_json(ErrorPart.of(error) if error else None)
     sys.stdout.write(f'\n], "error": {said}}}\n')
     if error:
         print(f"error: {error}", file=sys.stderr)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seil.app import documents, steps
+from seil.app import steps
 from seil.cli import output, reports
 from seil.cli.context import opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
@@ -29,11 +29,13 @@ def rebuild(
         with shown_progress(call) as progress:
             report = steps.rebuild(site, anyway=anyway, progress=progress)
         if call.json:
-            call.answer("seil.rebuild/1", documents.rebuild_document(report))
+            from seil.app.documents.steps import RebuildDocument
+
+            call.answer(RebuildDocument.of(report))
         else:
             if report.load.files:
-                reports.loaded(call, report.load)
-                reports.built(call, report.build)
+                reports.show_load(call, report.load)
+                reports.show_build(call, report.build)
             for name in report.kept:
                 output.line(f"  kept: {name}")
             for reason in report.left_out:

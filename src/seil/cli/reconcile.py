@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def reconcile(
     call: Call,
-    objects: arguments.Objects = None,
+    objects: arguments.ObjectArguments = None,
     *,
     deletions: Annotated[
         bool, typer.Option("--deletions", help="Read the org's lists of deletions.")
@@ -50,5 +50,5 @@ def reconcile(
             report = steps.reconcile(
                 site, objects or (), kinds=kinds, believe=believe or (), progress=progress
             )
-        run_report.ran(call, report, site.catalog.display_names)
+        run_report.show_run(call, report, list(site.catalog))
     return 0 if report.ok else UNBALANCED

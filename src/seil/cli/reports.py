@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from seil.app import documents, wording
+from seil.app import wording
 from seil.cli import output
 from seil.cli.output import Bad
 
@@ -22,16 +22,17 @@ if TYPE_CHECKING:
     from seil.warehouse.bookkeeping import LedgerRow
 
 
-def planned(call: Call, plan: ExtractPlan, names: Mapping[str, str] | None = None) -> None:
-    """`names` are display names by API name."""
+def show_plan(call: Call, plan: ExtractPlan) -> None:
     if call.json:
-        call.answer("seil.plan/1", documents.plan_document(plan))
+        from seil.app.documents.steps import PlanDocument
+
+        call.answer(PlanDocument.of(plan))
         return
     output.table(
         ("object", "mode", "from", "rows", "jobs", "calls", "note"),
         [
             (
-                (names or {}).get(entry.object, entry.object),
+                entry.object,
                 entry.mode,
                 entry.window_start,
                 entry.estimated_rows,
@@ -68,18 +69,17 @@ def _plan_note(entry: PlannedObject) -> str | None:
     return "; ".join(notes) or None
 
 
-def extracted(call: Call, report: ExtractReport, names: Mapping[str, str]) -> None:
-    """`names` are display names by API name."""
+def show_extract(call: Call, report: ExtractReport) -> None:
     if call.json:
-        call.answer(
-            "seil.extract/1", {"flows": [documents.flow_document(flow) for flow in report.flows]}
-        )
+        from seil.app.documents.steps import ExtractDocument
+
+        call.answer(ExtractDocument.of(report))
         return
     output.table(
         ("object", "mode", "rows", "files", "seconds", "note"),
         [
             (
-                names.get(flow.object, flow.object),
+                flow.object,
                 flow.mode,
                 flow.landed,
                 flow.files,
@@ -91,15 +91,15 @@ def extracted(call: Call, report: ExtractReport, names: Mapping[str, str]) -> No
     )
 
 
-def ingested(report: IngestReport) -> None:
+def show_ingest(report: IngestReport) -> None:
     output.line(
-        f"Ingest: {wording.counted(len(report.taken_in), 'file')} taken in,"
+        f"Ingest: {wording.counted(len(report.taken_in), 'file')} ingested,"
         f" {wording.counted(report.curated_rows, 'row')} curated,"
         f" {report.rejected_rows:,} set aside,"
         f" {wording.counted(len(report.failed), 'file')} rejected"
     )
-    told = [file for file in report.files if not file.ok or file.state != "success"]
-    if told:
+    shown = [file for file in report.files if not file.ok or file.state != "success"]
+    if shown:
         output.table(
             ("file", "state", "set aside", "why"),
             [
@@ -109,7 +109,7 @@ def ingested(report: IngestReport) -> None:
                     file.rejected_rows or None,
                     file.message,
                 )
-                for file in told
+                for file in shown
             ],
         )
     for file in report.taken_in:
@@ -117,10 +117,11 @@ def ingested(report: IngestReport) -> None:
             output.line(f"  {file.key.rpartition('/')[2]}: {note}")
 
 
-def loaded(call: Call, report: LoadReport) -> None:
+def show_load(call: Call, report: LoadReport) -> None:
     if call.json:
-        body = {"objects": [documents.load_document(entry) for entry in report.objects]}
-        call.answer("seil.load/1", body)
+        from seil.app.documents.steps import LoadDocument
+
+        call.answer(LoadDocument.of(report))
         return
     total = report.outcome
     counts = {
@@ -131,9 +132,9 @@ def loaded(call: Call, report: LoadReport) -> None:
         "superseded": total.superseded,
         "without a key": total.without_key,
     }
-    told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    outcomes = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     files, rows = wording.counted(report.files, "file"), wording.counted(total.rows, "row")
-    output.line(f"Load: {files}, {rows}{': ' if told else ''}{told}")
+    output.line(f"Load: {files}, {rows}{': ' if outcomes else ''}{outcomes}")
     for entry in report.objects:
         for change in entry.changes:
             output.line(f"  changed: {change}")
@@ -141,11 +142,11 @@ def loaded(call: Call, report: LoadReport) -> None:
             output.line(f"  left out: {error}", style="red")
 
 
-def build_planned(call: Call, plans: Sequence[ModelPlan]) -> None:
+def show_build_plan(call: Call, plans: Sequence[ModelPlan]) -> None:
     if call.json:
-        call.answer(
-            "seil.build-plan/1", {"tables": [documents.table_plan_document(plan) for plan in plans]}
-        )
+        from seil.app.documents.steps import BuildPlanDocument
+
+        call.answer(BuildPlanDocument.of(plans))
         return
     output.table(
         ("table", "build", "driving keys", "why"),
@@ -161,19 +162,19 @@ def build_planned(call: Call, plans: Sequence[ModelPlan]) -> None:
     )
 
 
-def built(call: Call, report: BuildReport) -> None:
+def show_build(call: Call, report: BuildReport) -> None:
     if call.json:
-        tables = [documents.table_document(table) for table in report.tables]
-        body = {"tables": tables, "removed": report.removed}
-        call.answer("seil.build/1", body)
+        from seil.app.documents.steps import BuildDocument
+
+        call.answer(BuildDocument.of(report))
         return
     rows = sum(table.rows for table in report.tables)
     ready = sum(table.state == "built" for table in report.tables)
     same = sum(table.is_built and table.mode == "unchanged" for table in report.tables)
     more = f", {same:,} of them unchanged" if same else ""
     output.line(f"Build: {ready:,} of {len(report.tables):,} tables built, {rows:,} rows{more}")
-    told = [t for t in report.tables if not (t.is_built and t.mode == "unchanged")]
-    if told:
+    changed = [t for t in report.tables if not (t.is_built and t.mode == "unchanged")]
+    if changed:
         output.table(
             ("table", "how", "rows", "deleted", "inserted"),
             [
@@ -184,7 +185,7 @@ def built(call: Call, report: BuildReport) -> None:
                     table.deleted,
                     table.inserted,
                 )
-                for table in told
+                for table in changed
             ],
         )
     for table in report.tables:
@@ -203,12 +204,11 @@ def built(call: Call, report: BuildReport) -> None:
         output.line(f"  {note} (by {count:,} tables)" if count > 1 else f"  {note}", style="dim")
 
 
-def ledger(rows: Sequence[LedgerRow], names: Mapping[str, str] | None = None) -> None:
-    """`names` are display names by API name."""
+def show_ledger_rows(rows: Sequence[LedgerRow]) -> None:
     from seil.cli.ledger import show_ledger
 
     if rows:
-        show_ledger(rows, names or {})
+        show_ledger(rows)
     else:
         output.line("Nothing was loaded yet: `seil run` reads the org and loads what it reads.")
 

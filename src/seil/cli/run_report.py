@@ -6,10 +6,9 @@ What had nothing to do is counted, not listed: an idle hour is a few lines.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from seil.app import documents
 from seil.cli import output, reports
 from seil.cli.ledger import show_ledger
 
@@ -23,51 +22,47 @@ if TYPE_CHECKING:
 _NAMED = 3
 
 
-def ran(call: Call, report: RunReport, names: Mapping[str, str]) -> None:
-    """`names` are display names by API name."""
+def show_run(call: Call, report: RunReport, names: Sequence[str]) -> None:
+    """Ledger rows in the order of `names`."""
     if not call.json:
         _show_run(call, report, names)
         return
-    call.answer(
-        "seil.run/1",
-        documents.run_document(report),
-        problem="; ".join(report.problems),
-    )
+    from seil.app.documents.steps import RunDocument
+
+    call.answer(RunDocument.of(report), problem="; ".join(report.problems))
 
 
-def _show_run(call: Call, report: RunReport, names: Mapping[str, str]) -> None:
-    """`names` are display names by API name."""
-    _extracted(report.extract, names)
-    _beside(report)
-    reports.ingested(report.ingest)
-    reports.loaded(call, report.load)
-    reports.built(call, report.build)
+def _show_run(call: Call, report: RunReport, names: Sequence[str]) -> None:
+    _show_extract(report.extract)
+    _show_comparisons(report)
+    reports.show_ingest(report.ingest)
+    reports.show_load(call, report.load)
+    reports.show_build(call, report.build)
     if report.publish_problem:
         output.line(f"  {report.publish_problem}", style="red")
-    if rows := _changed(report, names):
+    if rows := _changed_rows(report, names):
         output.line()
-        show_ledger(rows, names)
+        show_ledger(rows)
     if report.ok:
-        output.line(_all_well(report, len(rows)))
+        output.line(_success_text(report, len(rows)))
     else:
         output.line("Not everything arrived: see above.", style="red")
 
 
-def _extracted(report: ExtractReport, names: Mapping[str, str]) -> None:
+def _show_extract(report: ExtractReport) -> None:
     if not report.flows:
         return
     rows = sum(flow.reported for flow in report.flows)
-    told = sum(bool(flow.reported) for flow in report.flows)
-    said = f"{rows:,} rows of {told:,} of them" if rows else "no changes"
-    output.line(f"Extract: {len(report.flows):,} objects read, {said}")
+    changed = sum(bool(flow.reported) for flow in report.flows)
+    counts = f"{rows:,} rows of {changed:,} of them" if rows else "no changes"
+    output.line(f"Extract: {len(report.flows):,} objects read, {counts}")
     for flow in report.flows:
         if flow.resumed:
-            name = names.get(flow.object, flow.object)
-            output.line(f"  {name}: went on with the run that was broken off")
-    _failed(report.flows)
+            output.line(f"  {flow.object}: resumed the run that was interrupted")
+    _show_errors(report.flows)
 
 
-def _failed(flows: Iterable[FlowResult]) -> None:
+def _show_errors(flows: Iterable[FlowResult]) -> None:
     """Each reason once, with the objects it holds for."""
     objects: dict[str, list[str]] = {}
     for flow in flows:
@@ -80,20 +75,20 @@ def _failed(flows: Iterable[FlowResult]) -> None:
         output.line(f"  {', '.join(names[:_NAMED])}{more}: {reason}", style="red")
 
 
-def _beside(report: RunReport) -> None:
+def _show_comparisons(report: RunReport) -> None:
     """What was compared; an object or kind that had nothing new is left out."""
     landed: Counter[str] = Counter()
     objects: Counter[str] = Counter()
-    for found in report.beside:
-        if found.landed and found.mode:
-            landed[found.mode] += found.landed
-            objects[found.mode] += 1
+    for flow in report.beside:
+        if flow.landed and flow.mode:
+            landed[flow.mode] += flow.landed
+            objects[flow.mode] += 1
     for mode, rows in landed.items():
         output.line(f"Besides: {rows:,} records by {mode}, of {objects[mode]:,} objects")
-    _failed(report.beside)
+    _show_errors(report.beside)
 
 
-def _changed(report: RunReport, names: Mapping[str, str]) -> list[LedgerRow]:
+def _changed_rows(report: RunReport, names: Sequence[str]) -> list[LedgerRow]:
     """Rows of objects of which anything is new in the warehouse, and those that need a look, in the
     order of `names`.
     """
@@ -109,7 +104,7 @@ def _changed(report: RunReport, names: Mapping[str, str]) -> list[LedgerRow]:
     return sorted(rows, key=lambda row: (order.get(row.object, len(order)), row.object, row.mode))
 
 
-def _all_well(report: RunReport, shown: int) -> str:
+def _success_text(report: RunReport, shown: int) -> str:
     rest = len(report.ledger) - shown
     if not report.ledger:
         return "Everything is up to date."

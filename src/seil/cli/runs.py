@@ -11,23 +11,32 @@ from seil.app import wording
 from seil.cli import arguments, output
 from seil.cli.context import opened
 from seil.cli.frame import UNBALANCED, Call, command, default_command, group
+from seil.cli.ledger import show_ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
+
+    from seil.app.documents.runs import AttemptPart, RunPart, RunReportDocument
 
 _runs = group("List the runs of commands, and show what one did.", has_default=True)
 _BAD = ("error", "died", "interrupted", "incomplete")
 _TAIL = 20
+_LABEL = 10
+_NAMED = 5
 
-Command = Annotated[str, typer.Option("--command", help="Only of this command: run, load ...")]
-Outcome = Annotated[str, typer.Option(help="Only with this outcome: success, error, died ...")]
+Command = Annotated[
+    str, typer.Option("--command", help="Only of this command: run, load, listen ...")
+]
+OutcomeOption = Annotated[
+    str, typer.Option(help="Only with this outcome: success, error, died ...")
+]
 Since = Annotated[str, typer.Option(help="Begun from then on: 2h (ago), 2026-11-23T10:00.")]
 Before = Annotated[str, typer.Option(help="Begun before this run: the next page.")]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")]
+RunLimit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")]
 
 
 def register(app: typer.Typer) -> None:
-    command(_runs, "list")(listed)
+    command(_runs, "list")(show_list)
     command(_runs)(show)
     app.add_typer(_runs, name="runs")
 
@@ -35,33 +44,35 @@ def register(app: typer.Typer) -> None:
 @default_command(_runs)
 def newest(call: Call) -> None:
     """List the newest runs."""
-    listed(call)
+    show_list(call)
 
 
-def listed(
+def show_list(
     call: Call,
     *,
     command_: Command = "",
-    outcome: Outcome = "",
+    outcome: OutcomeOption = "",
     since: Since = "",
     before: Before = "",
-    limit: Limit = 50,
+    limit: RunLimit = 50,
 ) -> None:
-    """List runs, newest first. Exit code 0, whatever became of them."""
-    from seil.app.run_documents import list_runs
+    """List runs, newest first. Exit code 0, whatever their outcomes."""
+    from seil.app.documents.runs import RunsDocument
+    from seil.app.run_reports import list_runs
 
     begun = arguments.moment(since) if since else None
     with opened(call) as site:
-        found, following = list_runs(
+        page = list_runs(
             site, command=command_, outcome=outcome, since=begun, before=before, limit=limit
         )
+    answer = RunsDocument.of(page)
     if call.json:
-        call.answer("seil.runs/1", {"runs": found, "next": following})
-    elif found:
+        call.answer(answer)
+    elif answer.runs:
         columns = ("run", "command", "started at", "took", "outcome", "message")
-        output.table(columns, [_line(run) for run in found])
-        if following:
-            output.line(f"Earlier ones: `seil runs list --before {following}`")
+        output.table(columns, [_line(run) for run in answer.runs])
+        if answer.next:
+            output.line(f"Earlier ones: `seil runs list --before {answer.next}`")
     else:
         output.line("No runs.")
 
@@ -72,85 +83,107 @@ def show(
     *,
     lines: Annotated[int, typer.Option(min=0, help="Log lines to show, the last ones.")] = _TAIL,
 ) -> int:
-    """Show a run's plan, its steps and what it logged. Exit code 1 if there is no such run."""
-    from seil.app.run_documents import report_document
+    """Show a run's plan, steps, ledger rows and log lines. Exit code 1 if there is no such run."""
+    from seil.app.documents.runs import RunReportDocument
+    from seil.app.run_reports import stored_run
 
     with opened(call) as site:
-        runs = site.state_to_read.runs
-        run = runs.get(run_id) if run_id else next(iter(runs.find(limit=1)), None)
-        report = report_document(runs, run) if run else None
-    if report is None:
-        problem = f"there is no run {run_id}" if run_id else "there is no run yet"
-        if call.json:
-            call.answer("seil.run-report/1", _NOTHING, problem=problem, hint="See `seil runs`")
-        else:
-            output.line(f"{problem}. See `seil runs`", style="red")
-        return UNBALANCED
+        report = stored_run(site, run_id)
+    answer = RunReportDocument.of(report)
+    problem = f"there is no run {run_id}" if run_id else "there is no run yet"
     if call.json:
-        call.answer("seil.run-report/1", report)
+        call.answer(answer, problem=problem, hint="See `seil runs`")
+    elif answer.run is None:
+        output.line(f"{problem}. See `seil runs`", style="red")
     else:
-        _show(report, lines)
-    return 0
+        _show(answer, answer.run, lines)
+    return 0 if report else UNBALANCED
 
 
-_NOTHING: Mapping[str, Any] = {"run": None, "attempts": [], "lines": []}
+def _line(run: RunPart) -> tuple[Any, ...]:
+    outcome = _outcome_cell(run)
+    return (run.run_id, run.command, run.started_at, _duration(run), outcome, run.message)
 
 
-def _line(run: Mapping[str, Any]) -> tuple[Any, ...]:
+def _outcome_cell(part: RunPart | AttemptPart) -> Any:
+    return output.Bad(part.outcome) if part.outcome in _BAD else part.outcome
+
+
+def _duration(part: RunPart | AttemptPart) -> Any:
+    if part.ended_at is None and part.outcome == "died":
+        return ""
+    return (part.ended_at or datetime.now(UTC)) - part.started_at
+
+
+def _show(report: RunReportDocument, run: RunPart, lines: int) -> None:
+    output.line(f"`seil {run.command}` {run.run_id}: {run.outcome}")
+    for label, text in _facts(report, run):
+        output.paragraph(text, label=label, width=_LABEL)
+    if run.message:
+        output.paragraph(f"{run.message}. {run.hint}".rstrip(), label="why", width=_LABEL)
+    if report.attempts:
+        output.line()
+        columns = ("step", "of", "try", "took", "rows", "outcome")
+        output.table(columns, [_step(attempt) for attempt in report.attempts])
+    for attempt in report.attempts:
+        if attempt.message:
+            about = f"{attempt.step} {attempt.about}".strip()
+            output.paragraph(f"{about}: {attempt.message}", style=_style(attempt))
+    if report.ledger:
+        output.line()
+        show_ledger(report.ledger)
+    elif report.ledger_problem:
+        output.paragraph(report.ledger_problem, label="ledger", width=_LABEL)
+    if report.lines and lines:
+        output.line()
+        for entry in report.lines[-lines:]:
+            at = f"{entry.logged_at.astimezone(UTC):%H:%M:%S}"
+            output.paragraph(entry.text, label=f"{at} {entry.level}", width=17)
+
+
+def _facts(report: RunReportDocument, run: RunPart) -> Iterator[tuple[str, str]]:
+    begun = f"{wording.moment(run.started_at)}, process {run.pid} on {run.host}"
+    yield "begun", begun
+    if run.ended_at:
+        took = wording.duration(run.ended_at - run.started_at)
+        yield "ended", f"{wording.moment(run.ended_at)}, after {took}, exit code {run.exit_code}"
+    elif run.outcome == "died":
+        yield "died", f"{_died_in(report)}its process is gone, and it wrote no end"
+    if plan := [text for name, value in run.plan.items() if (text := _plan_text(name, value))]:
+        yield "plan", ", ".join(plan)
+    if counts := {name: count for name, count in run.counts.items() if count}:
+        yield "counts", ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items())
+
+
+def _plan_text(name: str, value: Any) -> str:
+    """Nothing where an option was left out."""
+    label = name.replace("_", " ")
+    if value is True:
+        return label
+    if isinstance(value, list) and len(value) > _NAMED:
+        return f"{len(value):,} {label}: {', '.join(map(str, value[:_NAMED]))} ..."
+    if isinstance(value, list):
+        return f"{label}: {', '.join(map(str, value))}" if value else ""
+    return f"{label}: {value}" if value else ""
+
+
+def _died_in(report: RunReportDocument) -> str:
+    """The steps that were under way."""
+    died = (attempt for attempt in report.attempts if attempt.outcome == "died")
+    steps = [f"{attempt.step} {attempt.about}".strip() for attempt in died]
+    return f"in {', '.join(steps)}: " if steps else ""
+
+
+def _step(attempt: AttemptPart) -> tuple[Any, ...]:
     return (
-        run["run_id"],
-        run["command"],
-        run["started_at"],
-        _took(run),
-        _outcome_cell(run),
-        run["message"],
+        attempt.step,
+        attempt.about,
+        attempt.attempt,
+        _duration(attempt),
+        attempt.done,
+        _outcome_cell(attempt),
     )
 
 
-def _outcome_cell(step: Mapping[str, Any]) -> Any:
-    return output.Bad(step["outcome"]) if step["outcome"] in _BAD else step["outcome"]
-
-
-def _took(part: Mapping[str, Any]) -> Any:
-    if part["ended_at"] is None and part["outcome"] == "died":
-        return ""
-    return (part["ended_at"] or datetime.now(UTC)) - part["started_at"]
-
-
-def _show(report: Mapping[str, Any], lines: int) -> None:
-    run = report["run"]
-    where = f"process {run['pid']} on {run['host']}"
-    output.line(f"`seil {run['command']}` {run['run_id']}: {run['outcome']}")
-    output.line(f"  begun {wording.moment(run['started_at'])}, {where}")
-    if run["outcome"] == "died":
-        output.line(f"  it died{_died_in(report)}: its process is gone, and it wrote no end")
-    if run["message"]:
-        output.line(f"  {run['error']}: {run['message']}. {run['hint']}".rstrip(), style="red")
-    for name in ("plan", "counts"):
-        if run[name]:
-            output.line(f"  {name}: {', '.join(f'{k} {v}' for k, v in run[name].items())}")
-    if report["attempts"]:
-        output.line()
-        columns = ("step", "of", "attempt", "started at", "took", "done", "outcome", "message")
-        output.table(columns, [_step(attempt) for attempt in report["attempts"]])
-    if report["lines"] and lines:
-        output.line()
-        for entry in report["lines"][-lines:]:
-            at = wording.moment(entry["logged_at"])
-            output.line(f"{at} {entry['level']:7} {entry['text']}")
-
-
-def _died_in(report: Mapping[str, Any]) -> str:
-    """The steps that were under way."""
-    steps = [f"{a['step']} {a['about']}".strip() for a in report["attempts"] if _died(a)]
-    return f" in {', '.join(steps)}" if steps else ""
-
-
-def _died(attempt: Mapping[str, Any]) -> bool:
-    return bool(attempt["outcome"] == "died")
-
-
-def _step(attempt: Mapping[str, Any]) -> tuple[Any, ...]:
-    names = ("step", "about", "attempt", "started_at")
-    first = tuple(attempt[name] for name in names)
-    return (*first, _took(attempt), attempt["done"], _outcome_cell(attempt), attempt["message"])
+def _style(attempt: AttemptPart) -> str:
+    return "red" if attempt.outcome in _BAD else ""

@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seil.app.documents.servers import (
+    SalesforceSandboxDocument,
+    SandboxResetDocument,
+    SandboxTickDocument,
+)
 from seil.cli import output, sandbox_admanager, sandbox_faults, sandbox_techone
 from seil.cli.context import shown_progress
 from seil.cli.frame import Call, command, group
@@ -30,7 +35,7 @@ _AGO = timedelta(seconds=65)
 _STATE = Path("seil-data/sandbox/salesforce")
 _HELD = ("org.duckdb*", "service.sqlite*", "jobs", "queries", "files", "spill", "jwt.*", "tls.*")
 
-State = Annotated[Path, typer.Option(help="The folder that holds the org.")]
+StateFolder = Annotated[Path, typer.Option(help="The folder that holds the org.")]
 
 
 def register(root: typer.Typer) -> None:
@@ -46,7 +51,7 @@ def salesforce(
     *,
     port: Port = PORT,
     host: Host = "127.0.0.1",
-    state: State = _STATE,
+    state: StateFolder = _STATE,
     orders: Annotated[int, typer.Option(min=1, help="Size of a new org.")] = 2000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same org.")] = 1,
     as_of: Annotated[
@@ -110,7 +115,7 @@ def salesforce(
     _check_key(options)
     parsed = faults_of(faults, KINDS)
     check_address(host, port)
-    made = _made(call, state, orders=orders, seed=seed, as_of=as_of, extra=objects or [])
+    made = _ensure_org(call, state, orders=orders, seed=seed, as_of=as_of, extra=objects or [])
     server = OrgServer(state, host=host, port=port, options=options, faults=parsed)
     serve(server, started=lambda: _announce(call, server, made=made))
     if not call.json:
@@ -123,7 +128,7 @@ def tick(
     *,
     share: Annotated[float, typer.Option(min=0, max=1, help="How much of the org changes.")] = 0.01,
     url: Annotated[str, typer.Option(help="Where it is served.")] = f"http://127.0.0.1:{PORT}",
-    state: State = _STATE,
+    state: StateFolder = _STATE,
 ) -> None:
     """Let the org live on: records change, appear and go. Served or not.
 
@@ -134,7 +139,7 @@ def tick(
     if changes is None:
         changes = _tick_folder(state, wishes)
     if call.json:
-        call.answer("seil.sandbox-tick/1", {"changes": changes})
+        call.answer(SandboxTickDocument(changes))
         return
     names = list(dict.fromkeys(name for counts in changes.values() for name in counts))
     rows = [[*(counts.get(n) for n in names), name] for name, counts in changes.items()]
@@ -145,7 +150,7 @@ def tick(
 def reset(
     call: Call,
     *,
-    state: State = _STATE,
+    state: StateFolder = _STATE,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Throw the org away, with its keys and jobs; the next start makes a new one."""
@@ -160,12 +165,12 @@ def reset(
         for found in state.glob(pattern):
             shutil.rmtree(found) if found.is_dir() else found.unlink()
     if call.json:
-        call.answer("seil.sandbox-reset/1", {"removed": str(state)})
+        call.answer(SandboxResetDocument(str(state)))
     else:
         output.line(f"Removed the org in {state}.")
 
 
-def _made(
+def _ensure_org(
     call: Call,
     state: Path,
     *,
@@ -223,17 +228,15 @@ def _check_key(options: OrgOptions) -> None:
 def _announce(call: Call, server: OrgServer, *, made: bool) -> None:
     known = server.options.credentials
     if call.json:
-        call.answer_line(
-            "seil.sandbox-salesforce/1",
-            {
-                "url": server.url,
-                "state": str(server.folder),
-                "made": made,
-                "client_id": known.client_id,
-                "username": known.username,
-                "jwt_key": str(server.jwt_key),
-            },
+        answer = SalesforceSandboxDocument(
+            url=server.url,
+            state=str(server.folder),
+            made=made,
+            client_id=known.client_id,
+            username=known.username,
+            jwt_key=str(server.jwt_key),
         )
+        call.answer_line(answer)
         return
     output.line(f"The stand-in org in {server.folder} listens at {server.url}; Ctrl-C stops it.")
     if server.url == f"http://127.0.0.1:{PORT}":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seil.app.documents.servers import AdManagerSandboxDocument
 from seil.cli import output
 from seil.cli.frame import Call, command
 from seil.cli.stand_in import (
@@ -73,15 +74,13 @@ def admanager(
 
 def _announce(call: Call, server: AdManagerServer) -> None:
     if call.json:
-        call.answer_line(
-            "seil.sandbox-admanager/1",
-            {
-                "url": server.url,
-                "state": str(server.folder),
-                "network_code": server.network_code,
-                "service_account_key": str(server.service_account_key),
-            },
+        answer = AdManagerSandboxDocument(
+            url=server.url,
+            state=str(server.folder),
+            network_code=server.network_code,
+            service_account_key=str(server.service_account_key),
         )
+        call.answer_line(answer)
         return
     output.line(
         f"The stand-in Ad Manager in {server.folder} listens at {server.url}; Ctrl-C stops it."

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from seil.app.documents.servers import SandboxFaultsDocument
 from seil.cli import output
 from seil.cli.frame import Call, command
 
@@ -33,7 +34,7 @@ def faults(
     names = [stand_in] if stand_in else list(StandInName)
     kinds = {name.value: _kinds(name) for name in names}
     if call.json:
-        call.answer("seil.sandbox-faults/1", {"faults": kinds})
+        call.answer(SandboxFaultsDocument(kinds))
         return
     rows = [[name, fault, about] for name, each in kinds.items() for fault, about in each.items()]
     output.table(["stand-in", "fault", "what happens"], rows)

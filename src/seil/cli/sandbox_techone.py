@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seil.app.documents.servers import TechOneSandboxDocument
 from seil.cli import output
 from seil.cli.frame import Call, command
 from seil.cli.stand_in import (
@@ -88,16 +89,14 @@ def _keys(texts: list[str]) -> dict[str, str]:
 def _announce(call: Call, server: TechOneServer) -> None:
     options = server.options
     if call.json:
-        call.answer_line(
-            "seil.sandbox-techone/1",
-            {
-                "url": server.url,
-                "token_url": server.token_url,
-                "warehouse": server.warehouse_url,
-                "state": str(server.folder),
-                "client_id": options.client_id,
-            },
+        answer = TechOneSandboxDocument(
+            url=server.url,
+            token_url=server.token_url,
+            warehouse=server.warehouse_url,
+            state=str(server.folder),
+            client_id=options.client_id,
         )
+        call.answer_line(answer)
         return
     output.line(
         f"The stand-in TechOne in {server.folder} listens at {server.url}; Ctrl-C stops it."

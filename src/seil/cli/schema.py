@@ -37,7 +37,7 @@ def register(root: typer.Typer) -> None:
 
 def diff(
     call: Call,
-    objects: arguments.Objects = None,
+    objects: arguments.ObjectArguments = None,
     *,
     history: Annotated[
         bool, typer.Option("--history", help="Show earlier changes and decisions, too.")
@@ -51,10 +51,9 @@ def diff(
         changes = review.compare_fields(site, objects or ())
     found, failed = changes.objects, changes.failed
     if call.json:
-        call.answer(
-            "seil.schema-diff/1",
-            {"objects": [entry.document(history=history) for entry in found], "errors": failed},
-        )
+        from seil.app.documents.lake import SchemaDiffDocument
+
+        call.answer(SchemaDiffDocument.of(changes, history=history))
     else:
         _show(found, failed, history=history)
     return UNBALANCED if changes.needs_decision else 0
@@ -88,8 +87,9 @@ def accept(
     with opened(call) as site:
         name, made = review.accept(site, column, policy=chosen, by=getpass.getuser(), target=target)
     if call.json:
-        decisions = [dict(vars(entry)) for entry in made]
-        call.answer("seil.schema-accept/1", {"object": name, "decisions": decisions})
+        from seil.app.documents.lake import SchemaAcceptDocument
+
+        call.answer(SchemaAcceptDocument(name, made))
         return 0
     for entry in made:
         output.line(f"{name}: {entry}")

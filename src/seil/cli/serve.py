@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seil.app.documents.servers import ServeDocument
 from seil.cli import output
 from seil.cli.frame import Call, command
 from seil.errors import ConfigurationError, Problem
@@ -63,7 +64,7 @@ def serve(
         held.callback(traces.configure(settings.trace))
         port = settings.api.port if port is None else port
         listening = held.enter_context(_bound(address, port))
-        url = f"http://{_named(address)}:{listening.getsockname()[1]}"
+        url = f"http://{_url_host(address)}:{listening.getsockname()[1]}"
         app = _with_stand_ins(settings, url, held) if sandbox else build_local(settings)
         server = HttpServer(
             app,
@@ -101,16 +102,14 @@ def _bound(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _named(host: str) -> str:
+def _url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
 def _announce(call: Call, settings: Settings, url: str) -> None:
     own = not settings.api.issuer
     if call.json:
-        call.answer_line(
-            "seil.serve/1", {"url": url, "issuer": url if own else settings.api.issuer}
-        )
+        call.answer_line(ServeDocument(url, url if own else settings.api.issuer))
     else:
         output.line(f"The API listens at {url}, its description is at {url}/docs; Ctrl-C stops it.")
         if own:

@@ -45,7 +45,9 @@ def restore(
 
 def _show(call: Call, file: Path, counts: dict[str, int], verb: str) -> None:
     if call.json:
-        call.answer("seil.state/1", {"file": str(file), "rows": counts})
+        from seil.app.documents.runs import StateDocument
+
+        call.answer(StateDocument(str(file), counts))
     else:
         rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         output.line(f"{file} {verb} {rows}")

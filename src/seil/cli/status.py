@@ -14,7 +14,6 @@ from seil.app.status import (
     FileCount,
     count_files,
     site_status,
-    status_document,
 )
 from seil.app.verdict import ago
 from seil.cli import arguments, output, reports
@@ -31,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def status(
     call: Call,
-    objects: arguments.Objects = None,
+    objects: arguments.ObjectArguments = None,
     *,
     all_: Annotated[
         bool, typer.Option("--all", "-a", help="Every flow, all files, every ledger row, too.")
@@ -47,9 +46,10 @@ def status(
         )
     found = standing.verdict
     if call.json:
-        call.answer(
-            "seil.status/1", status_document(standing), problem=found.sentence, hint=found.next
-        )
+        from seil.app.documents.site import StatusDocument
+
+        answer = StatusDocument.of(standing)
+        call.answer(answer, problem=found.sentence, hint=found.next)
     else:
         _print(standing, every=all_ or bool(objects))
     return PERSON_NEEDED if found.needs_person else 0
@@ -85,7 +85,7 @@ def _print_short(standing: SiteStatus) -> None:
     if standing.ledger.problem:
         output.line(f"Ledger: {standing.ledger.problem}")
     elif off := [row for row in standing.ledger.rows if not row.balanced]:
-        reports.ledger(off)
+        reports.show_ledger_rows(off)
     elif standing.ledger.rows:
         output.line(f"Ledger: the last run of {len(standing.ledger.rows):,} flows balances.")
     if reached:
@@ -117,7 +117,7 @@ def _print_all(standing: SiteStatus) -> None:
     if standing.ledger.problem:
         output.line(f"Ledger: {standing.ledger.problem}")
     else:
-        reports.ledger(standing.ledger.rows)
+        reports.show_ledger_rows(standing.ledger.rows)
 
 
 def _state(state: str, count: FileCount) -> Any:

@@ -33,17 +33,17 @@ def register(app: typer.Typer) -> None:
         command(app, narrated=True)(step)
 
 
-def plan(call: Call, objects: arguments.Objects = None, *, full: Full = False) -> int:
+def plan(call: Call, objects: arguments.ObjectArguments = None, *, full: Full = False) -> int:
     """Show what a run would read, and what it would cost. Exit code 1 if it exceeds the quota."""
     with opened(call) as site:
         cost = steps.plan(site, objects or (), full=full)
-        reports.planned(call, cost, site.catalog.display_names)
+        reports.show_plan(call, cost)
     return 0 if cost.fits and not any(entry.problem for entry in cost.objects) else UNBALANCED
 
 
 def run(
     call: Call,
-    objects: arguments.Objects = None,
+    objects: arguments.ObjectArguments = None,
     *,
     full: Full = False,
     every: Annotated[
@@ -61,18 +61,18 @@ def run(
         return _run_once(call, site, objects or (), full=full)
 
 
-def extract(call: Call, objects: arguments.Objects = None, *, full: Full = False) -> int:
+def extract(call: Call, objects: arguments.ObjectArguments = None, *, full: Full = False) -> int:
     """Read what changed from Salesforce into the landing zone."""
     with opened(call) as site:
         with shown_progress(call) as progress:
             report = steps.extract(site, objects or (), full=full, progress=progress)
-        reports.extracted(call, report, site.catalog.display_names)
+        reports.show_extract(call, report)
     return UNBALANCED if report.failed else 0
 
 
 def load(
     call: Call,
-    objects: arguments.Objects = None,
+    objects: arguments.ObjectArguments = None,
     *,
     as_text: Annotated[
         list[str] | None,
@@ -98,7 +98,7 @@ def load(
                 everything=everything,
                 progress=progress,
             )
-        reports.loaded(call, report)
+        reports.show_load(call, report)
         _show_copy(call, copy)
     return 0 if report.ok and copy.ok else UNBALANCED
 
@@ -120,7 +120,7 @@ def build(
     """Bring the tables up to date with the current records, and test them."""
     with opened(call) as site:
         if explained:
-            reports.build_planned(call, steps.explain(site, tables or (), full=full))
+            reports.show_build_plan(call, steps.explain(site, tables or (), full=full))
             return 0
         with shown_progress(call) as progress:
             report, copy = steps.build(
@@ -130,7 +130,7 @@ def build(
                 without_removed=without_removed,
                 progress=progress,
             )
-        reports.built(call, report)
+        reports.show_build(call, report)
         _show_copy(call, copy)
     return 0 if report.ok and copy.ok else UNBALANCED
 
@@ -144,7 +144,7 @@ def _show_copy(call: Call, copy: Publication) -> None:
 def _run_once(call: Call, site: Site, names: Sequence[str], *, full: bool) -> int:
     with shown_progress(call) as progress:
         report = steps.run(site, names, full=full, progress=progress)
-    run_report.ran(call, report, site.catalog.display_names)
+    run_report.show_run(call, report, list(site.catalog))
     return 0 if report.ok else UNBALANCED
 
 

@@ -110,6 +110,8 @@ def configure(level: str, form: Literal["auto", "text", "json"]) -> None:
     handler = _StandardError()
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
+    # A run's recorder lets the logger pass INFO on, whatever is shown.
+    handler.setLevel(level)
     handler.addFilter(CorrelationFilter())
     handler.addFilter(FieldsFilter())
     logging.getLogger().addHandler(handler)

@@ -9,21 +9,28 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from seil.catalog import Catalog, SyncedObject
-from seil.errors import AlreadyRunningError, FileRejectedError, ObjectRejectedError
+from seil.errors import (
+    AlreadyRunningError,
+    FileRejectedError,
+    ObjectRejectedError,
+    StatementError,
+)
 from seil.events.bus import Bus
 from seil.events.envelope import Event
 from seil.lake import Lake
-from seil.modeling.build import build
-from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestResult
+from seil.modeling.build import BuildReport, build, explain
+from seil.observe.fields import in_context
+from seil.observe.progress import SILENT, Progress
+from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestReport, IngestResult
 from seil.sf_to_dw.load.events import ObjectLoad
-from seil.sf_to_dw.load.loader import load
+from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.sf_to_dw.load.object_loader import SCHEMA
 from seil.sf_to_dw.lock import run_lock
 from seil.state import State
@@ -51,9 +58,38 @@ class StepOutcome:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
+class Round(Protocol):
+    """The report of one round of handling: its steps as they take place, and their results."""
+
+    def progress(self, shown: Progress = SILENT) -> Progress: ...
+
+    def add_ingest(self, report: IngestReport) -> None: ...
+
+    def add_load(self, report: LoadReport) -> None: ...
+
+    def add_build(self, report: BuildReport) -> None: ...
+
+    def add_problem(self, problem: str) -> None: ...
+
+
+class _Unrecorded:
+    def progress(self, shown: Progress = SILENT) -> Progress:
+        return shown
+
+    def add_ingest(self, report: IngestReport) -> None: ...
+
+    def add_load(self, report: LoadReport) -> None: ...
+
+    def add_build(self, report: BuildReport) -> None: ...
+
+    def add_problem(self, problem: str) -> None: ...
+
+
 @dataclass
 class FileHandlers:
-    """`report` is called as things happen, from the thread that handles."""
+    """`report` is called as things happen, from the thread that handles. `open_round` opens the
+    report of a round, which holds the calls made inside `round`.
+    """
 
     lake: Lake
     catalog: Catalog
@@ -65,51 +101,75 @@ class FileHandlers:
     publish: Callable[[], Publication] | None = None
     workers: int = 2
     report: Callable[[StepOutcome], None] = lambda _: None
+    open_round: Callable[[], AbstractContextManager[Round]] = lambda: nullcontext(_Unrecorded())
     stop: threading.Event = field(default_factory=threading.Event)
     all_ok: bool = True
-    # Until it is known better: a process may have been killed between a load and its build.
-    _is_build_due: bool = True
+    # A process may have been killed between a load and its build.
+    _is_build_checked: bool = False
+    _round: Round = field(default_factory=_Unrecorded)
+
+    @contextmanager
+    def round(self) -> Iterator[Round]:
+        with self.open_round() as opened:
+            self._round = opened
+            try:
+                yield opened
+            finally:
+                self._round = _Unrecorded()
 
     def handle_landed(self, events: Sequence[Event]) -> None:
-        """`Object Created` events. A file that is gone was taken in before: no error.
+        """`Object Created` events. A file that is gone was ingested before: no error, and no step.
 
         Raises RetryError and AbortError; AlreadyRunningError on `stop`.
         """
-        keys = dict.fromkeys(str(event.detail["object"]["key"]) for event in events)
+        keys = list(dict.fromkeys(str(event.detail["object"]["key"]) for event in events))
         with (
             self.turn(),
             ThreadPoolExecutor(self.workers, thread_name_prefix="ingest") as pool,
         ):
-            running = [pool.submit(self.ingestor.take_in, key) for key in keys]
+            entries = dict(zip(keys, pool.map(self.lake.landing.head, keys), strict=True))
+            self._ingest([key for key in keys if not entries[key]], pool, SILENT)
+            if present := [key for key in keys if entries[key]]:
+                self._ingest(present, pool, self._round.progress())
+
+    def _ingest(self, keys: Sequence[str], pool: Executor, progress: Progress) -> None:
+        results: list[IngestResult] = []
+        with progress.step("ingest") as step:
+            running = [pool.submit(in_context(self.ingestor.take_in), key, step) for key in keys]
             try:
                 for ended in as_completed(running):
-                    self._report_ingested(ended.result())
+                    results.append(ended.result())
+                    self._report_ingest(results[-1])
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+            finally:
+                report = IngestReport([file for file in results if file.state != "gone"])
+                self._round.add_ingest(report)
+                step.conclude(report.summary, ok=not report.failed)
 
     def handle_curated(self, events: Sequence[Event]) -> None:
         """`file-ingestion` events of success: loads their objects, and builds.
 
         Raises RejectError for an event whose file cannot be loaded.
         """
-        wanted = dict.fromkeys(str(event.detail.get("object")) for event in events)
-        known = {name: obj for name in wanted if (obj := self.catalog.find(name))}
+        names = dict.fromkeys(str(event.detail.get("object")) for event in events)
+        objects = {name: obj for name in names if (obj := self.catalog.find(name))}
         with self.turn():
-            left = self._load(list(known.values()))
-        for name in wanted.keys() - known.keys():
+            left = self._load(list(objects.values()))
+        for name in names.keys() - objects.keys():
             raise ObjectRejectedError(name, "is not in the catalog any more")
         for key in left.keys() & {str(event.detail.get("curated_key")) for event in events}:
             raise FileRejectedError(key, "load", left[key])
 
     def catch_up(self) -> None:
-        """Loads and builds what was taken in before anybody handled events."""
+        """Loads and builds what was ingested before anybody handled events."""
         self._load(self.catalog.select([]))
 
     def _load(self, objects: Sequence[SyncedObject]) -> dict[str, str]:
         """Builds, too, if anything came. Returns the curated files left out, with the reason."""
         left: dict[str, str] = {}
-        built: list[StepOutcome] = []
+        builds: list[StepOutcome] = []
         names = [obj.api_name for obj in objects]
         if not names:
             return left
@@ -121,27 +181,40 @@ class FileHandlers:
                 objects=names,
                 decisions=self.state.decisions,
                 bus=self.bus,
+                progress=self._round.progress(),
             )
+            self._round.add_load(report)
             for entry in report.objects:
                 if entry.files or entry.errors:
                     self._report(_load_outcome(entry))
                 if entry.errors:
                     left |= {key: "; ".join(entry.errors) for _, key in entry.left}
-            if report.files:
-                self._is_build_due = True
-            if self._is_build_due and warehouse.tables(SCHEMA):
-                built = list(self._build(warehouse))
+            if report.files or self._is_build_due(warehouse):
+                builds = list(self._build(warehouse))
         copy = self.publish() if self.publish else None
-        # Whoever hears of it finds it in the published copy.
-        for outcome in built:
+        # Reported after the publication, so that a reader who reacts to it finds the new rows.
+        for outcome in builds:
             self._report(outcome)
         if copy and copy.problem:
+            self._round.add_problem(f"publish: {copy.problem}")
             self._report(StepOutcome("publish", "error", "", copy.problem, ok=False))
         return left
 
+    def _is_build_due(self, warehouse: Warehouse) -> bool:
+        """Whether an earlier process has left a build undone; looked up once."""
+        if self._is_build_checked or not warehouse.tables(SCHEMA):
+            return False
+        try:
+            plans = explain(warehouse, self.models)
+        except StatementError:
+            return True
+        self._is_build_checked = True
+        return any(plan.mode != "unchanged" for plan in plans)
+
     def _build(self, warehouse: Warehouse) -> Iterator[StepOutcome]:
-        report = build(warehouse, self.models, bus=self.bus)
-        self._is_build_due = False
+        report = build(warehouse, self.models, bus=self.bus, progress=self._round.progress())
+        self._round.add_build(report)
+        self._is_build_checked = True
         failed = [table for table in report.tables if not table.is_built]
         for table in failed:
             message = table.message or table.state
@@ -151,9 +224,9 @@ class FileHandlers:
             message = f"{len(report.tables) - len(failed):,} tables, {rows:,} rows"
             yield StepOutcome("build", "success", "", message)
 
-    def _report_ingested(self, file: IngestResult) -> None:
+    def _report_ingest(self, file: IngestResult) -> None:
         if file.state == "gone":
-            # A run takes in itself what it has landed, and each of its files was told of.
+            # A run ingests what it has landed itself, and each of its files has an event.
             log.debug("ingest %s", file)
         else:
             self._report(StepOutcome("ingest", file.state, file.key, file.message, ok=file.ok))

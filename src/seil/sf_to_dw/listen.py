@@ -22,7 +22,7 @@ from seil.errors import (
     SeilError,
     StateError,
 )
-from seil.events.dispatch import Dispatcher, Pattern, Subscriber
+from seil.events.dispatch import DeliveryCount, Dispatcher, Pattern, Subscriber
 from seil.events.file_events import INGESTION, SOURCE
 from seil.events.journal import Journal
 from seil.lake import Entry, Lake
@@ -81,9 +81,10 @@ class FileListener:
         Raises AlreadyRunningError beside another listener, AbortError as the steps do.
         """
         with run_lock(self.lake, key=LOCK_KEY):
-            self._catch_up()
+            with self.handlers.round():
+                self._catch_up()
             self.publish_landed(settled=timedelta())
-            return not self._dispatcher.drain().dead and self.handlers.all_ok
+            return not self._handle_events().dead and self.handlers.all_ok
 
     def listen(self, sweep: timedelta) -> None:
         """Goes on until `stop` is set. What passes by itself, or by somebody's act, is waited for.
@@ -97,7 +98,8 @@ class FileListener:
                 lock.check()
                 try:
                     if time.monotonic() - tidied > _TIDY_EVERY:
-                        self._catch_up()
+                        with self.handlers.round():
+                            self._catch_up()
                         tidied = time.monotonic()
                     self._until_next_sweep(sweep)
                     self._note(None)
@@ -163,8 +165,16 @@ class FileListener:
         pause = min(sweep, _SETTLED) if young else sweep
         until = time.monotonic() + pause.total_seconds()
         while time.monotonic() < until and not self.stop.is_set():
-            self._dispatcher.drain()
+            self._handle_events()
             self.stop.wait(_POLL)
+
+    def _handle_events(self) -> DeliveryCount:
+        """One round."""
+        with self.handlers.round() as report:
+            count = self._dispatcher.drain()
+            if count.dead:
+                report.add_problem(f"{count.dead:,} event(s) are dead letters: `seil events dead`")
+        return count
 
     def _catch_up(self) -> None:
         """What a killed process left, and what was taken in before anybody listened."""

@@ -71,16 +71,20 @@ class RunReport:
             for table in self.build.tables
             if not table.is_built
         ]
-        differing = [_off(row) for row in self.ledger if not row.balanced]
-        copies = [f"publish: {self.publish_problem}"] if self.publish_problem else []
-        return [*flows, *files, *loads, *builds, *differing, *copies]
+        return [*flows, *files, *loads, *builds, *self.ledger_problems]
+
+    @property
+    def ledger_problems(self) -> list[str]:
+        """Rows that do not balance, and why the readers' copy is not current."""
+        rows = [_imbalance(row) for row in self.ledger if not row.balanced]
+        return [*rows, *([f"publish: {self.publish_problem}"] if self.publish_problem else [])]
 
     @property
     def ok(self) -> bool:
         return not self.problems and not self.ingest.rejected_rows
 
 
-def _off(row: LedgerRow) -> str:
+def _imbalance(row: LedgerRow) -> str:
     if row.columns_lost:
         name = row.object
         return f"ledger: {name} lost its column(s) {row.columns_lost} in run {row.flow_run_id}"

@@ -204,6 +204,12 @@ class Bookkeeping(Protocol):
         """Per object, the flow run that finished last, and the one that was loaded last."""
         ...
 
+    def flow_runs(self, run_id: str) -> frozenset[str]:
+        """Those that this run of a command recorded or loaded. A warehouse of an earlier version
+        does not say.
+        """
+        ...
+
     def load_totals(self) -> LoadTotals: ...
 
     def files_by_object(self) -> Mapping[str, frozenset[str]]:

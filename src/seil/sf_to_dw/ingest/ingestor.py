@@ -95,6 +95,14 @@ class IngestReport:
         return [file for file in self.files if file.state == "blocked"]
 
     @property
+    def summary(self) -> str:
+        """The files that failed first, then the counts."""
+        counts = f"{len(self.taken_in):,} of {len(self.files):,} files ingested"
+        aside = f"{self.rejected_rows:,} records set aside"
+        parts = [*map(str, self.failed), *map(str, self.blocked), *([counts] if self.files else [])]
+        return "; ".join([*parts, *([aside] if self.rejected_rows else [])])
+
+    @property
     def curated_rows(self) -> int:
         return sum(file.curated_rows for file in self.files)
 
@@ -161,8 +169,7 @@ class Ingestor:
                 pool.shutdown(cancel_futures=True)
                 raise
             report = IngestReport([results[key] for key in keys])
-            if bad := [*report.failed, *report.blocked]:
-                step.conclude("; ".join(map(str, bad)), ok=False)
+            step.conclude(report.summary, ok=not report.failed and not report.blocked)
         return report
 
     def _list_landed(self, objects: Sequence[SyncedObject]) -> Iterator[Entry]:

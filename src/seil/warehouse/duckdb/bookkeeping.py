@@ -22,6 +22,7 @@ from seil.warehouse.duckdb import changes
 from seil.warehouse.duckdb.ledger import (
     LAST_RUNS,
     among,
+    flow_runs_of,
     has_ledger,
     ledger_rows,
     prepare_ledger,
@@ -61,6 +62,9 @@ class EmbeddedBookkeeping:
 
     def last_runs(self) -> frozenset[str]:
         return frozenset(str(row["flow_run_id"]) for row in self._rows(LAST_RUNS))
+
+    def flow_runs(self, run_id: str) -> frozenset[str]:
+        return flow_runs_of(self.database, run_id) if self._is_there else frozenset()
 
     def load_totals(self) -> LoadTotals:
         totals = self._rows("SELECT count(*) AS n, max(loaded_at) AS last FROM seil.loads")

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from seil.warehouse.bookkeeping import LedgerRow
-from seil.warehouse.bookkeeping_tables import COLUMNS, LAYOUT, LOADS, UNBALANCED, table_schema
+from seil.warehouse.bookkeeping_tables import COLUMNS, LAYOUT, LOADS, RUNS, UNBALANCED, table_schema
 from seil.warehouse.duckdb.earlier_values import refuse_earlier_values
 from seil.warehouse.sql import Sql, compose, join, literal
 
@@ -126,6 +126,16 @@ def unbalanced_runs(database: EmbeddedDatabase) -> frozenset[str]:
     stored = "SELECT flow_run_id FROM seil.unbalanced"
     counted = "SELECT flow_run_id FROM seil.ledger WHERE NOT balanced"
     rows = database.query(stored if is_current else counted)
+    return frozenset(map(str, rows.column(0).to_pylist()))
+
+
+def flow_runs_of(database: EmbeddedDatabase, run_id: str) -> frozenset[str]:
+    if stored_fingerprint(database) != _FINGERPRINT:
+        return frozenset()
+    select = """
+        SELECT flow_run_id FROM {runs} WHERE run_id = {id}
+        UNION SELECT flow_run_id FROM {loads} WHERE run_id = {id} AND flow_run_id <> ''"""
+    rows = database.query(compose(select, runs=RUNS, loads=LOADS, id=literal(run_id)))
     return frozenset(map(str, rows.column(0).to_pylist()))
 
 
