@@ -44,7 +44,9 @@ def test_a_run_whose_process_is_gone_has_died_in_its_step(seil: Seil) -> None:
                 transaction.execute(gone, run_id=run.run_id)
             died = seil("runs", "show", run.run_id)
             report = seil("runs", "show", run.run_id, "--json").json
-    assert "it died in extract Contact: its process is gone" in died.out
+    assert "died       in extract Contact: its process is gone" in died.out
+    assert "plan       full\n" in died.out
+    assert max(map(len, died.out.splitlines())) <= 80
     assert [(a["about"], a["outcome"], a["done"]) for a in report["attempts"]] == [
         ("Account", "success", 7),
         ("Contact", "died", 0),

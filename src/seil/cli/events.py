@@ -9,7 +9,6 @@ import typer
 
 from seil.app import events as journal
 from seil.app import wording
-from seil.app.documents import events as documents
 from seil.cli import arguments, output
 from seil.cli.context import opened
 from seil.cli.frame import Call, command, default_command, group
@@ -60,6 +59,8 @@ def list_events(
             return
         found = journal.newest(site, where, limit=limit)
         if call.json:
+            from seil.app.documents import events as documents
+
             call.answer(documents.EventsDocument.of(found))
         elif found:
             show(found)
@@ -76,6 +77,8 @@ def dead(
     with opened(call) as site:
         letters = journal.dead_letters(site, subscriber)
         if call.json:
+            from seil.app.documents import events as documents
+
             call.answer(documents.DeadLettersDocument.of(letters))
         elif letters:
             output.table(
@@ -103,6 +106,8 @@ def redeliver(
     with opened(call) as site:
         count = journal.redeliver(site, number, subscriber=subscriber)
         if call.json:
+            from seil.app.documents import events as documents
+
             answer = documents.RedeliverDocument(count)
             call.answer(answer, problem="no such dead letter")
         else:
@@ -113,6 +118,8 @@ def redeliver(
 def _stream(call: Call, found: Iterable[tuple[int, Event]]) -> None:
     for seq, event in found:
         if call.json:
+            from seil.app.documents import events as documents
+
             call.answer_line(documents.EventDocument.of(seq, event))
         else:
             _, time, *rest = (output.text(value) for value in _row(seq, event))

@@ -10,7 +10,6 @@ import typer
 
 from seil.app import files as lake_files
 from seil.app import steps, wording
-from seil.app.documents import lake
 from seil.cli import arguments, events, output, reports
 from seil.cli.context import opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command, default_command, group
@@ -83,6 +82,8 @@ def list_files(
         page = lake_files.list_page(site, where, limit=limit)
     shown = page.files[::-1]
     if call.json:
+        from seil.app.documents import lake
+
         call.answer(lake.FilesDocument(shown))
         return
     if not shown:
@@ -105,6 +106,8 @@ def why(call: Call, key: Annotated[str, typer.Argument(help="Its key, now or bef
     with opened(call) as site:
         story = lake_files.why(site, key)
     if call.json:
+        from seil.app.documents import lake
+
         call.answer(lake.FileDocument.of(story), problem=story.reason)
     else:
         output.line(f"{story.file.state if story.file else 'gone'}: {story.key}")
@@ -133,6 +136,8 @@ def show(
         catalog = site.catalog
     shown = found[:limit]
     if call.json:
+        from seil.app.documents import lake
+
         call.answer(lake.FilesShowDocument(shown))
         return
     if not shown:
@@ -174,6 +179,8 @@ def retry(
     with opened(call) as site:
         done = lake_files.retry(site, keys or (), object_name=object_, exceptions=exceptions)
     if call.json:
+        from seil.app.documents import lake
+
         call.answer(lake.FilesRetryDocument(done))
     else:
         for one in done:

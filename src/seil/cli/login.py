@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seil.app import org
-from seil.app.documents.site import LoginDocument
 from seil.cli import arguments, output
 from seil.cli.context import opened
 from seil.cli.frame import Call, command
@@ -68,6 +67,8 @@ def _report(call: Call, settings: SalesforceSettings, grant: org.BrowserGrant) -
         "refresh_token": f"file:{grant.file}",
     }
     if call.json:
+        from seil.app.documents.site import LoginDocument
+
         session = {"org_id": grant.org_id, "instance_url": grant.instance_url}
         call.answer(LoginDocument(session, str(grant.file), wanted))
         return

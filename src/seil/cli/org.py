@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seil.app import org as orgs
-from seil.app.documents.site import OrgAdoptDocument, OrgDocument
 from seil.cli import output
 from seil.cli.context import opened
 from seil.cli.frame import UNBALANCED, Call, command, default_command, group
@@ -43,6 +42,8 @@ def show(call: Call) -> int:
         standing = orgs.org_standing(site)
     kept, login, same = standing.kept, standing.login, standing.is_same
     if call.json:
+        from seil.app.documents.site import OrgDocument
+
         answer = OrgDocument(kept, login, same)
         call.answer(answer, problem="the login leads to another org")
         return 0 if same else UNBALANCED
@@ -78,6 +79,8 @@ def adopt(
         standing = orgs.adopt_org(site, confirm)
     kept, login, changes = standing.kept, standing.login, not standing.is_same
     if call.json:
+        from seil.app.documents.site import OrgAdoptDocument
+
         call.answer(OrgAdoptDocument(kept, login, changes))
     elif changes:
         output.line(f"This site is read from {login.org_id} now. Next: `seil run`.")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seil.app import queries
-from seil.app.documents import queries as documents
 from seil.app.documents.base import to_json
 from seil.app.documents.error import ErrorPart
 from seil.cli import output
@@ -84,6 +83,8 @@ def lineage(
         if down:
             uses = queries.uses(site, name)
             if call.json:
+                from seil.app.documents import queries as documents
+
                 call.answer(documents.UsesDocument(uses))
             elif uses:
                 rows = [(use.field, use.column, use.expression) for use in uses]
@@ -93,6 +94,8 @@ def lineage(
             return
         origin = queries.lineage(site, name)
     if call.json:
+        from seil.app.documents import queries as documents
+
         call.answer(documents.LineageDocument(origin))
     else:
         for text in origin.lines():
@@ -109,6 +112,8 @@ def feed(
     with opened(call) as site, shown_progress(call) as progress:
         written, as_of = queries.export_feed(site, feeds or (), to=to, progress=progress)
     if call.json:
+        from seil.app.documents import queries as documents
+
         call.answer(documents.FeedDocument(as_of, written))
         return
     rows = [(file.feed, file.rows, file.url) for file in written]
@@ -153,6 +158,8 @@ def _csv_value(value: Any) -> Any:
 def _print_json(reader: pa.RecordBatchReader, most: int, *, as_of: datetime | None) -> None:
     """A row a line, written as it is read; what fails on the way is its `error`."""
     names = reader.schema.names
+    from seil.app.documents import queries as documents
+
     schema = documents.QueryDocument.schema
     head = to_json({"schema": schema, "as_of": as_of, "columns": names})
     sys.stdout.write(head.removesuffix("}") + ', "rows": [')
