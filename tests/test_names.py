@@ -10,11 +10,7 @@ from tests.names import participles, shared_types
 SOURCE = Path(__file__).parents[1] / "src"
 
 # Still shared by several modules: whoever renames one deletes it here.
-SHARED = frozenset(
-    (
-        "State",
-    )
-)
+SHARED: frozenset[str] = frozenset()
 
 # Still named by a participle. `merged` is a property named as the ledger's column is.
 OPEN = {

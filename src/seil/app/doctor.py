@@ -144,7 +144,9 @@ def _warehouse(site: Site) -> Iterator[SiteCheck]:
         yield SiteCheck("warehouse", "ok", f"{url}, {current:,} objects loaded")
         if removed := removed_tables(warehouse, site.models):
             detail = f"no model builds {', '.join(removed)} any more"
-            yield SiteCheck("models", "warn", detail, "drop what is left: `seil build --drop-removed`")
+            yield SiteCheck(
+                "models", "warn", detail, "drop what is left: `seil build --drop-removed`"
+            )
 
 
 def _org(site: Site) -> Iterator[SiteCheck]:
