@@ -21,7 +21,7 @@ SOON = 0.3
 LATER = 3.0
 
 
-def until(condition: Callable[[], T]) -> T:
+def until(condition: Callable[[], T | None]) -> T:
     """What `condition` returns, asked again and again until it is true."""
     ends = time.monotonic() + HANGS
     while not (value := condition()):

@@ -9,20 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.limits import HANGS, until
 
 REGION = "ap-southeast-2"
 ACCOUNT = "111122223333"
 _ROLE = f"arn:aws:iam::{ACCOUNT}:role/tests"
-_START_SECONDS = 30
 # Without a line on stderr ministack waits 50 ms for one after every call.
 _HANDLER = """\
 import sys
@@ -141,7 +140,7 @@ def ministack(folder: Path, *, policies: bool = False) -> Iterator[Ministack]:
         finally:
             # SIGTERM ends its functions' processes, too; SIGKILL would leave them behind.
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(HANGS)
 
 
 def _environment(folder: Path, port: int) -> dict[str, str]:
@@ -167,14 +166,14 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + _START_SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/_ministack/health").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise RuntimeError("ministack does not start: see its log")
+    def is_up() -> bool:
+        if process.poll() is not None:
+            raise RuntimeError("ministack does not start: see its log")
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{url}/_ministack/health").is_success
+        return False
+
+    until(is_up)
 
 
 def _free_port() -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.limits import HANGS
 
 _EXAMPLE = re.compile(r"^    (curl -s .*?)\n\n```json\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 # It depends on the clock, or on what else is booked at that time.
@@ -45,7 +46,7 @@ def serving(folder: Path, environment: Mapping[str, str] | None = None) -> Itera
         try:
             assert api.stdout
             url = json.loads(api.stdout.readline())["url"]
-            with httpx.Client(base_url=url, timeout=30) as found:
+            with httpx.Client(base_url=url, timeout=HANGS) as found:
                 yield _authorized(found)
         finally:
             api.terminate()

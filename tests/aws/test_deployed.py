@@ -13,6 +13,7 @@ import httpx
 import pytest
 from tests.api.contract.booking import new_order
 from tests.api.deployments import READ, WRITE, Deployment, StandIns, deployed
+from tests.limits import HANGS
 from tests.ministack import REGION, Ministack
 
 from seil.api.keys import RemoteKeys
@@ -140,10 +141,10 @@ def test_load_balancer_reaches_the_router(deployment: Deployment) -> None:
     url = f"{deployment.url}/_alb/api"
     headers = {"Authorization": f"Bearer {deployment.token()}"}
     assert httpx.get(f"{url}/healthz").json()["status"] == "ok"
-    answer = httpx.get(f"{url}/v1/gam/lineitem?orderid=999999", headers=headers, timeout=30)
+    answer = httpx.get(f"{url}/v1/gam/lineitem?orderid=999999", headers=headers, timeout=HANGS)
     assert answer.json()["path"] == "/v1/gam/lineitem", answer.text
     body = {"orders": [new_order()]}
-    answer = httpx.post(f"{url}/v1/gam/order", headers=headers, json=body, timeout=30)
+    answer = httpx.post(f"{url}/v1/gam/order", headers=headers, json=body, timeout=HANGS)
     assert answer.status_code == 200, answer.text
     assert httpx.get(f"{url}/v1/gam/order/1").json() == {"message": "Unauthorized"}
 

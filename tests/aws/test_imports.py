@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.limits import HANGS
 
 # Loaded when the first call needs them, or never.
 HEAVY = (
@@ -38,7 +39,7 @@ def loaded(module: str) -> set[str]:
         " print(json.dumps(list(set(sys.modules) - before)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=HANGS
     )
     return set(json.loads(done.stdout))
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import typer
+from tests.limits import HANGS, until
 from typer.testing import CliRunner
 
 from seil.app.documents.events import RedeliverDocument
@@ -269,9 +270,9 @@ def test_a_signal_ends_a_command_in_order(
     line: str,
 ) -> None:
     following = seil_process(*_FOLLOWING)
-    _until((home / "seil-data" / "journal.sqlite").exists)
+    until((home / "seil-data" / "journal.sqlite").exists)
     following.send_signal(number)
-    _, err = following.communicate(timeout=20)
+    _, err = following.communicate(timeout=HANGS)
     assert following.returncode == code
     assert err.startswith(line)
     assert "Traceback" not in err
@@ -310,15 +311,6 @@ def test_version(seil: Seil) -> None:
     from seil import __version__
 
     assert seil("--version").out == f"seil {__version__}\n"
-
-
-def _until(happened: Callable[[], bool]) -> None:
-    import time
-
-    deadline = time.monotonic() + 20
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_ctrl_c_in_a_statement_is_an_interrupt() -> None:

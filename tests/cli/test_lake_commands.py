@@ -20,6 +20,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.limits import HANGS
 
 from seil.lake import Lake
 from seil.settings import load_settings
@@ -478,7 +479,7 @@ def test_a_read_only_folder_is_named(
     (home / "seil.toml").write_text('[lake]\nurl = "fixed/lake"\n')
     (home / "fixed").mkdir(mode=0o555)
     with seil_process("status", preexec_fn=_without_root_rights) as ran:
-        out, err = ran.communicate(timeout=60)
+        out, err = ran.communicate(timeout=HANGS)
     assert (ran.returncode, out) == (3, "")
     assert err.startswith("error: Cannot create file://")
     assert "Permission denied. Give this user the right to write there" in err
@@ -500,7 +501,7 @@ def test_json_of_steps_is_all_of_stdout(
     seil_process: Callable[..., subprocess.Popen[str]], exported: Path
 ) -> None:
     with seil_process("ingest", "--from", str(exported), "--json") as ran:
-        out, err = ran.communicate(timeout=60)
+        out, err = ran.communicate(timeout=HANGS)
     assert {file["state"] for file in json.loads(out)["files"]} == {"success", "error"}
     assert all(json.loads(line)["level"] in ("INFO", "WARNING") for line in err.splitlines())
 

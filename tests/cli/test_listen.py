@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.limits import HANGS
 
 Seil = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -70,7 +71,7 @@ def test_a_second_listener_is_told_of_the_first(
             assert first.poll() is None
         second = seil("listen", "--once")
         first.send_signal(signal.SIGINT)
-        _, err = first.communicate(timeout=60)
+        _, err = first.communicate(timeout=HANGS)
     assert second.code == 5
     assert str(first.pid) in second.err
     assert first.returncode == 130, err
@@ -90,7 +91,7 @@ def test_ended_in_the_middle_and_started_again(
         told = json.loads(first.stdout.readline())
         assert (told["step"], told["state"]) == ("ingest", "success")
         first.send_signal(number)
-        _, err = first.communicate(timeout=60)
+        _, err = first.communicate(timeout=HANGS)
     assert first.returncode == {signal.SIGKILL: -9, signal.SIGTERM: 143}[number], err
     assert seil("listen", "--once", "--quiet").code == 0
     assert ids(seil, "account") == expected

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.limits import HANGS
 
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.options import OrgOptions
@@ -39,7 +40,7 @@ def test_token_is_kept_and_the_settings_to_make_are_printed(
 ) -> None:
     process = seil_process("login", "--no-browser", "--port", str(unused_port))
     assert httpx.get(address(process), follow_redirects=True).status_code == 200
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=HANGS)
     assert process.returncode == 0, err
     kept = home / "seil-data" / "refresh-token"
     assert kept.stat().st_mode & 0o777 == 0o600
@@ -53,7 +54,7 @@ def test_token_is_kept_and_the_settings_to_make_are_printed(
 def test_settings_as_json(org: OrgServer, seil_process: Start, unused_port: int) -> None:
     process = seil_process("login", "--no-browser", "--json", "--port", str(unused_port))
     httpx.get(address(process), follow_redirects=True)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=HANGS)
     assert json.loads(out)["settings"]["auth"] == "refresh_token"
 
 
@@ -61,7 +62,7 @@ def test_interrupted(org: OrgServer, home: Path, seil_process: Start, unused_por
     process = seil_process("login", "--no-browser", "--port", str(unused_port))
     address(process)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=HANGS)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert not (home / "seil-data" / "refresh-token").exists()

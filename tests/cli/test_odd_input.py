@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from tests.limits import HANGS
 
 Seil = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -207,6 +208,6 @@ def test_ctrl_c_at_any_moment(home: Path, line: list[str], after: float) -> None
         assert running.stdout.readline() == "up\n"
         time.sleep(after)
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=60)
+        _, err = running.communicate(timeout=HANGS)
     assert "Traceback" not in err, err
     assert running.returncode in (0, 130), err

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.limits import HANGS, until
 
 from seil.app import doctor
 from seil.app.site import Site
@@ -258,7 +259,7 @@ def test_a_second_run_beside_the_first(seil: Seil, serve: Serve, seil_process: S
     with seil_process("extract", "Account") as first:
         until_locked()
         second = seil("run", "Account")
-        out, err = first.communicate(timeout=60)
+        out, err = first.communicate(timeout=HANGS)
     assert second.code == 5
     assert second.err.splitlines()[-1].startswith("error: Another run holds ")
     assert str(first.pid) in second.err
@@ -275,7 +276,7 @@ def test_interrupted_in_the_middle_and_run_again(
         until_locked()
         time.sleep(0.5)
         first.send_signal(number)
-        out, err = first.communicate(timeout=60)
+        out, err = first.communicate(timeout=HANGS)
     word = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}[number]
     assert first.returncode == 128 + number, err
     assert err.splitlines()[-1].startswith(f"{word}. What was committed stays")
@@ -295,7 +296,7 @@ def test_run_every_goes_on_until_it_is_told_to_stop(
         assert running.stdout
         runs = [_document(running.stdout) for _ in range(2)]
         running.terminate()
-        _, err = running.communicate(timeout=60)
+        _, err = running.communicate(timeout=HANGS)
     assert [run["extract"][0]["mode"] for run in runs] == ["full", "delta"]
     assert running.returncode == 143
     assert "next run in " in err
@@ -314,7 +315,7 @@ def test_run_every_survives_what_passes_by_itself(
                 break
         assert running.poll() is None
         running.terminate()
-        running.communicate(timeout=60)
+        running.communicate(timeout=HANGS)
 
 
 def test_run_every_ends_when_a_person_has_to_act(seil: Seil, home: Path) -> None:
@@ -434,12 +435,9 @@ def test_doctor_minds_dead_letters_and_a_broken_rule(
 
 def until_locked() -> None:
     """Until the other process holds the run lock."""
-    deadline = time.monotonic() + 20
     with Site(load_settings()) as context:
         lake = context.lake
-    while not (holder := lock_holder(lake)) or not holder.pid:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: (holder := lock_holder(lake)) and holder.pid)
 
 
 def _document(lines: Iterator[str]) -> Any:
@@ -457,7 +455,7 @@ def test_log_lines_of_a_run_carry_run_object_file_and_counts(
 ) -> None:
     serve()
     with seil_process("run", "Account", "--verbose") as running:
-        _, err = running.communicate(timeout=120)
+        _, err = running.communicate(timeout=HANGS)
     lines = [json.loads(line) for line in err.splitlines()]
     assert {line.get("correlation_id") for line in lines if "run_id" in line} == {
         lines[-1]["run_id"]

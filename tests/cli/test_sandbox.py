@@ -6,15 +6,15 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from tests.cli.conftest import Seil
+from tests.limits import HANGS, until
 
 from seil.sandbox.admanager.server import AdManagerServer
 from seil.sandbox.salesforce.server import OrgServer
@@ -49,12 +49,12 @@ def _interrupted_after(visit: Callable[[], object]) -> Iterator[None]:
 
 
 def _answer(url: str) -> httpx.Response:
-    for _ in range(500):
-        try:
+    def ask() -> httpx.Response | None:
+        with suppress(httpx.ConnectError):
             return httpx.get(f"{url}/services/data")
-        except httpx.ConnectError:
-            time.sleep(0.02)
-    raise AssertionError(f"{url} did not answer")
+        return None
+
+    return until(ask)
 
 
 def _hang_up(listener: socket.socket) -> None:
@@ -78,7 +78,7 @@ def test_first_start_makes_an_org_and_a_signal_stops_it(
         assert (home / said["jwt_key"]).exists()
         assert _answer(said["url"]).status_code == 200
         process.terminate()
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=HANGS)
     assert (process.returncode, rest) == (0, "")
     with OrgStore.open(home / "org") as store:
         assert store.setting("as_of") == "2026-01-31"

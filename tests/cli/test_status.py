@@ -18,6 +18,7 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.limits import HANGS
 
 from seil.app.site import Site
 from seil.app.verdict import Finding, of_runs, verdict
@@ -103,7 +104,7 @@ def drift(seil: Seil, serve: Serve, home: Path) -> None:
 
     def change(**body: Any) -> None:
         wish = {"object": "Account", "field": "Size__c", **body}
-        httpx.post(f"{server.url}/sandbox/schema", json=wish, timeout=30).raise_for_status()
+        httpx.post(f"{server.url}/sandbox/schema", json=wish, timeout=HANGS).raise_for_status()
 
     change(action="add", type="double", precision=6, scale=1)
     assert seil("run", "Account").code == 0

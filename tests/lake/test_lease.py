@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.lake.fake_s3 import FakeS3
+from tests.limits import until
 
 from seil.errors import LakeError, LeaseLostError
 from seil.lake import Bucket
@@ -102,9 +102,7 @@ def test_an_overdue_holder_whom_nobody_succeeded_goes_on(bucket: Bucket) -> None
 def test_a_lease_is_renewed_in_the_background(bucket: Bucket) -> None:
     taken = lease(bucket, timedelta(milliseconds=200))
     with taken.renewal():
-        until = time.monotonic() + 60
-        while stored(bucket).renewals < 3:
-            assert time.monotonic() < until
+        until(lambda: stored(bucket).renewals >= 3)
 
 
 def test_a_lock_of_an_earlier_version_is_respected_until_it_is_stale(
@@ -160,9 +158,7 @@ def test_a_renewal_that_fails_until_the_end_stops_the_holder(
     service.refused = "AccessDenied"
     reason = "could not be renewed in time .*AccessDenied"
     with pytest.raises(LeaseLostError, match=reason), taken.renewal():
-        until = time.monotonic() + 60
-        while "lost s3://lake/run.lock" not in caplog.text:
-            assert time.monotonic() < until
+        until(lambda: "lost s3://lake/run.lock" in caplog.text)
     service.refused = ""
     # What has been given up is not taken up again.
     with pytest.raises(LeaseLostError, match=reason):

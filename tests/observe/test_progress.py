@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from rich.console import Console
+from tests.limits import until
 
 from seil.observe.progress import SILENT, Progress
 from seil.observe.terminal import LoggedProgress, _figures, bars
@@ -67,7 +67,7 @@ def test_bars_show_rows_while_running_and_a_line_per_phase() -> None:
             step.advance(1_500)
             step.expect(3_000)
             step.advance(500)
-            time.sleep(0.3)
+            until(lambda: "2,000 of 3,000 rows" in out.getvalue())
         with progress.step("extract Account") as step:
             step.advance(7)
         with progress.step("load account"):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.limits import HANGS
 from tests.rest_writes import write
 
 from seil.errors import (
@@ -119,7 +120,7 @@ def read_all(org: Org, job_id: str) -> list[dict[str, Any]]:
 
 def finished(org: Org) -> str:
     job = org.bulk.start(soql(org))
-    return org.bulk.wait(job.id, poll=0.05, timeout=20).id
+    return org.bulk.wait(job.id, poll=0.05, timeout=HANGS).id
 
 
 def test_values_make_the_round_trip(org: Org, server: OrgServer, ids: list[str]) -> None:

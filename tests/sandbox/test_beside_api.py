@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.api.deployments import served
+from tests.limits import HANGS
 
 from seil.api.local import build_local
 from seil.errors import ConfigurationError
@@ -17,7 +18,7 @@ from seil.settings import ApiSettings, Settings
 def document(tmp_path: Path, **api: Any) -> dict[str, Any]:
     settings = Settings(api=ApiSettings(state=tmp_path, **api))
     with served(settings) as url:
-        found: dict[str, Any] = httpx.get(f"{url}/openapi.json", timeout=30).json()
+        found: dict[str, Any] = httpx.get(f"{url}/openapi.json", timeout=HANGS).json()
     return found
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.limits import HANGS
 
 from seil.catalog import SyncedObject
 from seil.errors import AlreadyRunningError
@@ -87,14 +88,14 @@ def hold(url: str, database: str) -> None:
 def succeeded(url: str) -> Iterator[Lake]:
     """The lake in the hands of the next run, as soon as it gets it."""
     lake = Lake.at(url, env="dev", project="seil")
-    until = time.monotonic() + 120
+    ends = time.monotonic() + HANGS
     while True:
         try:
             with run_lock(lake, lease=LEASE):
                 yield lake
             return
         except AlreadyRunningError:
-            assert time.monotonic() < until
+            assert time.monotonic() < ends
 
 
 def content(lake: Lake) -> dict[str, str]:
@@ -139,7 +140,7 @@ def test_a_run_paused_past_its_lease_changes_nothing(url: str, tmp_path: Path) -
             lake.landing.put("in/file", b"delivered again")
         before, rows = content(lake), committed(database)
         paused.send_signal(signal.SIGCONT)
-        said, _ = paused.communicate("go on\n", timeout=120)
+        said, _ = paused.communicate("go on\n", timeout=HANGS)
     refused = json.loads(said)
     assert refused.keys() == {*dict(writes(lake, database, 1)), "run"}
     assert {text.partition(":")[0] for text in refused.values()} == {"LeaseLostError"}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.limits import HANGS, until
 
 from seil.catalog import load_catalog
 from seil.errors import AlreadyRunningError, LakeError
@@ -145,15 +146,8 @@ def listening(site: Site) -> Iterator[Callable[[], FileListener]]:
     yield start
     stop.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(HANGS)
     assert raised == []
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_what_lies_there_is_taken_in_loaded_and_built(site: Site) -> None:

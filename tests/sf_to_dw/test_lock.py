@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.limits import HANGS
 
 from seil.errors import AlreadyRunningError, LeaseLostError
 from seil.lake import Lake
@@ -129,11 +130,11 @@ def test_a_brief_holder_is_waited_for(tmp_path: Path) -> None:
     def hold() -> None:
         with run_lock(lake, brief=True):
             held.set()
-            let_go.wait(20)
+            let_go.wait(HANGS)
 
     with ThreadPoolExecutor(1) as pool:
         holding = pool.submit(hold)
-        held.wait(20)
+        held.wait(HANGS)
         threading.Timer(0.3, let_go.set).start()
         with run_lock(lake):
             assert let_go.is_set()

@@ -10,7 +10,6 @@ import re
 import sqlite3
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -32,6 +31,7 @@ from tests.api.contract.booking import (
 )
 from tests.api.contract.liar import Liar
 from tests.api.deployments import Deployment, StandIns, deployed, local_settings
+from tests.limits import until
 
 from seil.observe import logs
 from seil.observe.correlation import CorrelationFilter
@@ -167,9 +167,7 @@ def test_every_line_of_a_request_has_its_id(local: Caller, path: str) -> None:
 
     with _logged(logging.INFO) as stream:
         local.deployment.call("GET", path, headers=headers)
-        until = time.monotonic() + 5
-        while "seil.api.edge.frame" not in stream.getvalue() and time.monotonic() < until:
-            time.sleep(0.01)
+        until(lambda: "seil.api.edge.frame" in stream.getvalue())
 
     ours = [line for line in _lines(stream) if line["logger"].startswith("seil.api")]
     external = [

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.api.contract.booking import RATE, Caller, FarEnd, data, new_order
 from tests.api.contract.issuers import Issuer
 from tests.api.deployments import READ, SCOPES, WRITE, StandIns, local_settings, served
+from tests.limits import HANGS
 
 UNAUTHORIZED = (401, {"message": "Unauthorized"})
 FORBIDDEN = (403, {"message": "Forbidden"})
@@ -117,7 +118,7 @@ def test_what_is_asked_for_is_not_looked_at_without_a_token(local: Caller) -> No
 @contextmanager
 def _api(folder: Path, far_ends: StandIns, issuer: Issuer, **api: Any) -> Iterator[httpx.Client]:
     settings = local_settings(folder, far_ends, issuer=issuer.url, **api)
-    with served(settings) as url, httpx.Client(base_url=url, verify=False, timeout=30) as client:
+    with served(settings) as url, httpx.Client(base_url=url, verify=False, timeout=HANGS) as client:
         yield client
 
 

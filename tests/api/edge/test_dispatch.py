@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -170,16 +169,6 @@ def test_systems_are_left_alone_each_for_itself() -> None:
 PAUSE = 20.0
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Of the pause, moved by hand."""
-    clock = Clock(1000)
-    time = SimpleNamespace(time=clock, monotonic=clock)
-    monkeypatch.setattr("seil.api.edge.dispatch.time", time)
-    monkeypatch.setattr("purgatory.domain.model.time", time)
-    return clock
-
-
 def recovering(
     clock: Clock, downstream: Downstream, run: Callable[[Dispatch], Coroutine[Any, Any, Any]]
 ) -> None:
@@ -196,18 +185,18 @@ def recovering(
     asyncio.run(begun())
 
 
-def test_after_the_pause_a_success_lets_it_in_again(clock: Clock) -> None:
+def test_after_the_pause_a_success_lets_it_in_again(breaker_clock: Clock) -> None:
     downstream = Downstream(DOWN, DOWN, OK)
 
     async def run(dispatch: Dispatch) -> None:
         assert dispatch.open_circuits() == []
         assert [await dispatch.answer(WRITE, repeatable=False) for _ in range(3)] == [OK] * 3
 
-    recovering(clock, downstream, run)
+    recovering(breaker_clock, downstream, run)
     assert len(downstream.calls) == 5
 
 
-def test_after_the_pause_a_failure_leaves_it_alone_again(clock: Clock) -> None:
+def test_after_the_pause_a_failure_leaves_it_alone_again(breaker_clock: Clock) -> None:
     downstream = Downstream(DOWN)
 
     async def run(dispatch: Dispatch) -> None:
@@ -215,23 +204,23 @@ def test_after_the_pause_a_failure_leaves_it_alone_again(clock: Clock) -> None:
         assert dispatch.open_circuits() == ["gam"]
         assert codes([await dispatch.answer(WRITE, repeatable=False)]) == [(502, "EC50203")]
 
-    recovering(clock, downstream, run)
+    recovering(breaker_clock, downstream, run)
     assert len(downstream.calls) == 3
 
 
-def test_after_the_pause_one_call_is_the_try_and_the_others_are_told(clock: Clock) -> None:
+def test_after_the_pause_one_call_is_the_try_and_the_others_are_told(breaker_clock: Clock) -> None:
     slow = Slow(HELD)
 
     async def run() -> None:
         dispatch = Dispatch(slow, Limits(timeout=SOON, failures=1, pause=PAUSE))
         await dispatch.answer(WRITE, repeatable=False)
-        clock.now += PAUSE + 1
+        breaker_clock.now += PAUSE + 1
         calls = [dispatch.answer(WRITE, repeatable=False) for _ in range(5)]
         found = await asyncio.gather(*calls)
         assert codes(found) == [(504, "EC50401"), *[(502, "EC50203")] * 4]
         assert found[1].retry_after == 1
         slow.seconds = 0
-        clock.now += PAUSE + 1
+        breaker_clock.now += PAUSE + 1
         assert await dispatch.answer(WRITE, repeatable=False) == OK
         assert await dispatch.answer(WRITE, repeatable=False) == OK
 
@@ -271,7 +260,7 @@ def test_call_that_was_withdrawn_is_no_success_and_no_failure() -> None:
     asyncio.run(run())
 
 
-def test_try_that_was_withdrawn_leaves_the_next_call_to_be_one(clock: Clock) -> None:
+def test_try_that_was_withdrawn_leaves_the_next_call_to_be_one(breaker_clock: Clock) -> None:
     downstream = Downstream(DOWN, DOWN, CallerLeftError(), DOWN, OK)
 
     async def run(dispatch: Dispatch) -> None:
@@ -280,4 +269,4 @@ def test_try_that_was_withdrawn_leaves_the_next_call_to_be_one(clock: Clock) -> 
         assert codes([await dispatch.answer(WRITE, repeatable=False)]) == [(502, "EC50201")]
         assert codes([await dispatch.answer(WRITE, repeatable=False)]) == [(502, "EC50203")]
 
-    recovering(clock, downstream, run)
+    recovering(breaker_clock, downstream, run)

@@ -20,7 +20,7 @@ lost = threading.Event()
 
 
 class Quick(HttpProtocol):
-    stall_seconds = 1
+    stall_seconds = 2
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import pytest
 from tests.api.serving.servers import serving
+from tests.limits import until
 
 from seil.api.calls import Answer, ServiceCall
 from seil.api.edge.app import EdgeOptions, build_edge
@@ -55,12 +55,6 @@ class Api:
         connection.sendall(b"".join(self._request(order) for order in orders))
         return connection
 
-    def until(self, condition: Callable[[], bool]) -> None:
-        ends = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < ends
-            time.sleep(0.01)
-
     def left(self) -> int:
         return sum(getattr(record, "status", 0) == 499 for record in self.log.records)
 
@@ -96,10 +90,10 @@ def api(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> Iterator[Api]:
 
 def test_call_that_waits_for_its_turn_is_not_made_when_its_caller_left(api: Api) -> None:
     api.ask(1)
-    api.until(lambda: api.service.begun == [1])
+    until(lambda: api.service.begun == [1])
     for order in range(2, 22):
         api.ask(order).close()
-    api.until(lambda: api.left() == 20)
+    until(lambda: api.left() == 20)
     newcomer = api.ask(99)
     api.service.go_on.set()
     assert newcomer.recv(99).startswith(b"HTTP/1.1 200 ")
@@ -108,11 +102,11 @@ def test_call_that_waits_for_its_turn_is_not_made_when_its_caller_left(api: Api)
 
 def test_requests_behind_the_first_are_not_made_when_their_caller_left(api: Api) -> None:
     several = api.ask(*range(1, 11))
-    api.until(lambda: api.service.begun == [1])
+    until(lambda: api.service.begun == [1])
     several.close()
     # The loop has seen the former leave when it has seen the latter.
     api.ask(50).close()
-    api.until(lambda: api.left() == 1)
+    until(lambda: api.left() == 1)
     newcomer = api.ask(99)
     api.service.go_on.set()
     assert newcomer.recv(99).startswith(b"HTTP/1.1 200 ")
@@ -132,10 +126,10 @@ def test_requests_behind_the_first_are_answered_in_their_order(api: Api) -> None
 
 def test_call_that_has_begun_goes_on_when_its_caller_left(api: Api) -> None:
     caller = api.ask(0)
-    api.until(lambda: api.service.begun == [0])
+    until(lambda: api.service.begun == [0])
     caller.close()
     api.ask(50).close()
-    api.until(lambda: api.left() == 1)
+    until(lambda: api.left() == 1)
     assert api.service.ended == []
     api.service.go_on.set()
-    api.until(lambda: api.service.ended == [0] and api.left() == 2)
+    until(lambda: api.service.ended == [0] and api.left() == 2)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.api.serving.servers import serving
+from tests.limits import HANGS
 
 HEAD = b"POST / HTTP/1.1\r\nHost: edge.test\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -44,7 +45,7 @@ def nothing_asked() -> None:
 def answers(port: int, sent: bytes) -> bytes:
     """All that comes until the connection is closed."""
     found = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=HANGS) as connection:
         connection.sendall(sent)
         try:
             while piece := connection.recv(9999):
@@ -134,7 +135,7 @@ def test_nonsense_behind_an_early_answer_closes_and_logs_no_traceback(
     early = b"POST /early HTTP/1.1\r\nHost: edge.test\r\n" + CHUNKED + b"\r\n"
     with (
         caplog.at_level(logging.INFO),
-        socket.create_connection(("127.0.0.1", port), timeout=30) as connection,
+        socket.create_connection(("127.0.0.1", port), timeout=HANGS) as connection,
     ):
         connection.sendall(early)
         found = b""

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.api.serving.servers import serving
+from tests.limits import HANGS, LATER, until
 
 from seil.api.contract.envelope import FailureEnvelope
 
@@ -53,7 +54,7 @@ def connect(app: App) -> Iterator[Callable[[], socket.socket]]:
     with serving(app, connections=LIMIT) as port, ExitStack() as held:
         try:
             yield lambda: held.enter_context(
-                socket.create_connection(("127.0.0.1", port), timeout=30)
+                socket.create_connection(("127.0.0.1", port), timeout=HANGS)
             )
         finally:
             app.go_on = True
@@ -77,13 +78,6 @@ def busy(app: App, connect: Connect) -> None:
         until(partial(app.holds, count))
 
 
-def until(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.01)
-
-
 def test_caller_beyond_the_limit_is_refused_politely(app: App, connect: Connect) -> None:
     busy(app, connect)
     refused = connect()
@@ -102,13 +96,13 @@ def test_there_is_room_again_when_a_caller_left(app: App, connect: Connect) -> N
     busy(app, connect)
     assert answer(connect()).startswith(b"HTTP/1.1 503 ")
     app.go_on = True
-    ends = time.monotonic() + 30
-    found = b""
-    while not found.endswith(b"ok") and time.monotonic() < ends:
+
+    def is_served() -> bool:
         newcomer = connect()
         newcomer.sendall(ASK % b"")
-        found = answer(newcomer)
-    assert found.endswith(b"ok")
+        return answer(newcomer).endswith(b"ok")
+
+    until(is_served)
 
 
 def test_connection_that_is_idle_for_longest_gives_way(app: App, connect: Connect) -> None:
@@ -126,7 +120,7 @@ def test_connection_that_is_idle_for_longest_gives_way(app: App, connect: Connec
 def test_many_refusals_are_two_lines_in_the_log(
     app: App, connect: Connect, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seil.api.serving.listener._EPISODE_SECONDS", 0.5)
+    monkeypatch.setattr("seil.api.serving.listener._EPISODE_SECONDS", LATER)
     with caplog.at_level(logging.INFO, "seil.api.serving"):
         busy(app, connect)
         for _ in range(50):

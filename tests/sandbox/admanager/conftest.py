@@ -18,6 +18,7 @@ import pytest
 from google.ads import admanager_v1 as gam
 from google.api_core.client_options import ClientOptions
 from google.oauth2 import service_account
+from tests.limits import HANGS
 
 from seil.sandbox.admanager.options import AdManagerOptions
 from seil.sandbox.admanager.seed import (
@@ -319,5 +320,5 @@ def soap(running: Running, server: AdManagerServer) -> Soap:
 @pytest.fixture
 def http(server: AdManagerServer) -> Iterator[httpx.Client]:
     """Without a token: for the levers."""
-    with httpx.Client(base_url=server.url, timeout=30) as client:
+    with httpx.Client(base_url=server.url, timeout=HANGS) as client:
         yield client

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.limits import HANGS
 
 
 def _command(folder: Path, *options: str) -> list[str]:
@@ -24,7 +25,7 @@ def test_command_serves_until_it_is_stopped(folder: Path) -> None:
         summary = httpx.get(f"{told['url']}/sandbox/summary").json()
         refused = httpx.get(f"{told['url']}/v1/networks/42/orders")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(HANGS) == 0
     assert (told["network_code"], summary["network"]) == ("42", "42")
     assert Path(told["service_account_key"]).exists()
     assert refused.status_code == 429

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from google.ads import admanager_v1 as gam
 from google.api_core.exceptions import BadRequest, NotFound
+from tests.limits import HANGS
 from tests.sandbox.admanager.conftest import NETWORK, Google, Time, line_item, mask
 
 from seil.sandbox.admanager.seed import ORDER_IDS, PLACEMENT_ID
@@ -309,7 +310,7 @@ def _report(google: Google, **definition: Any) -> Any:
 
 def _rows(google: Google, report: Any, page_size: int = 2) -> list[tuple[int, ...]]:
     client = google.client(gam.ReportServiceClient)
-    result = client.run_report(name=report.name).result(timeout=30).report_result
+    result = client.run_report(name=report.name).result(timeout=HANGS).report_result
     request = gam.FetchReportResultRowsRequest(name=result, page_size=page_size)
     return [
         tuple(
@@ -400,4 +401,4 @@ def test_cancelled_run_ends_in_an_error(google: Google) -> None:
     assert not operation.done()
     client.cancel_operation({"name": operation.operation.name})
     with pytest.raises(Exception, match="cancelled"):
-        operation.result(timeout=30)
+        operation.result(timeout=HANGS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.limits import HANGS, until
 
 from seil.sandbox.salesforce.generator import generate
 from seil.sandbox.salesforce.keys import certificate, key_pair
@@ -212,7 +212,7 @@ class Org:
         client = httpx.Client(
             base_url=f"{server.url}/services/data/v{version}",
             headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
-            timeout=20,
+            timeout=HANGS,
         )
         return cls(server, client)
 
@@ -236,7 +236,7 @@ class Org:
         return str(answer.json()["id"])
 
     def finished(self, kind: str, job: str) -> dict[str, Any]:
-        found = wait_for(lambda: _ended(self.http.get(f"/jobs/{kind}/{job}").json()))
+        found = until(lambda: _ended(self.http.get(f"/jobs/{kind}/{job}").json()))
         return dict(found)
 
     def csv(self, soql: str, **details: Any) -> str:
@@ -270,15 +270,6 @@ def login(server: OrgServer, **form: str) -> dict[str, Any]:
     }
     answer = httpx.post(f"{server.url}/services/oauth2/token", data=wanted)
     return dict(answer.json())
-
-
-def wait_for(found: Callable[[], Any], *, seconds: float = 10) -> Any:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if value := found():
-            return value
-        time.sleep(0.01)
-    raise AssertionError("waited in vain")
 
 
 def _ended(job: dict[str, Any]) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from tests.limits import HANGS
 from tests.sandbox.salesforce.conftest import Org
 
 from seil.sandbox.salesforce.describe import Describe
@@ -18,7 +19,7 @@ def _raw(org: Org, request: str) -> bytes:
     place = urlsplit(org.server.url)
     token = org.http.headers["Authorization"]
     head = f"{request} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n"
-    with socket.create_connection((place.hostname, place.port or 0), timeout=10) as wire:
+    with socket.create_connection((place.hostname, place.port or 0), timeout=HANGS) as wire:
         wire.sendall(head.encode())
         received = b""
         while chunk := wire.recv(65_536):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sandbox.salesforce.conftest import Org, wait_for
+from tests.limits import until
+from tests.sandbox.salesforce.conftest import Org
 
 from seil.sandbox.salesforce import ingest_jobs
 from seil.sandbox.salesforce.conversion import RowError
@@ -215,7 +216,7 @@ def test_a_job_aborted_on_its_way_writes_nothing_more(serving: Callable[..., Org
     org.http.put(f"{url}/batches", content=b"Name\nx\n", headers={"Content-Type": "text/csv"})
     org.http.patch(url, json={"state": "UploadComplete"})
     org.http.patch(url, json={"state": "Aborted"})
-    wait_for(lambda: True)
+    until(lambda: True)
     assert org.finished("ingest", job["id"])["state"] == "Aborted"
     assert org.query("SELECT Id FROM Account WHERE Name = 'x'") == []
 

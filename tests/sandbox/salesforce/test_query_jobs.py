@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sandbox.salesforce.conftest import Org, wait_for
+from tests.limits import until
+from tests.sandbox.salesforce.conftest import Org
 
 from seil.sandbox.salesforce.options import OrgOptions, Quotas
 from seil.sandbox.salesforce.store import OrgStore
@@ -167,7 +168,7 @@ def test_states_advance_one_after_the_other(serving: Callable[..., Org]) -> None
             seen.append(now)
         return bool(now == "JobComplete")
 
-    wait_for(state)
+    until(state)
     assert seen == ["UploadComplete", "InProgress", "JobComplete"]
 
 

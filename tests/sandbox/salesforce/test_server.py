@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.sandbox.salesforce.conftest import Org, login, wait_for
+from tests.limits import until
+from tests.sandbox.salesforce.conftest import Org, login
 
 from seil.errors import ConfigurationError, ConflictError
 from seil.sandbox.base.listening import check_address, serve
@@ -136,8 +137,8 @@ def test_serve_until_a_signal(folder: Path, number: signal.Signals) -> None:
     answers: list[int] = []
 
     def visit() -> None:
-        wait_for(lambda: server.port)
-        wait_for(lambda: _status(server), seconds=5)
+        until(lambda: server.port)
+        until(lambda: _status(server))
         answers.append(_status(server))
         os.kill(os.getpid(), number)
 

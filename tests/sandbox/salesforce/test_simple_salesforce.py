@@ -17,6 +17,7 @@ from simple_salesforce.exceptions import (
     SalesforceMoreThanOneRecord,
     SalesforceResourceNotFound,
 )
+from tests.limits import HANGS
 from tests.sandbox.salesforce.conftest import Org, login
 
 from seil.sandbox.salesforce.options import OrgOptions
@@ -157,7 +158,7 @@ def test_soap_login(shared: Org) -> None:
     )
     assert shared.server.url == f"http://{instance}"
     url = f"{shared.server.url}/services/data/v59.0/limits"
-    answer = requests.get(url, headers={"Authorization": f"Bearer {session_id}"}, timeout=10)
+    answer = requests.get(url, headers={"Authorization": f"Bearer {session_id}"}, timeout=HANGS)
     assert answer.status_code == 200
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.limits import HANGS
 from tests.sandbox.techone.conftest import Http, logged_in, rows_request, soap_client
 from typer.testing import CliRunner
 
@@ -223,7 +224,7 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
         assert httpx.get(f"{told['url']}/Api/RaaS/v1/Reports/AUDUSD").status_code == 418
         assert "<definitions" in httpx.get(f"{told['warehouse']}?wsdl").text
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(HANGS) == 0
     assert told["state"] == "seil-data/sandbox/techone"
     assert (tmp_path / told["state"] / "techone.sqlite").exists()
 

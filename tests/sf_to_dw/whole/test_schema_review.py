@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.limits import HANGS
 from tests.sites import Site
 from typer.testing import CliRunner
 
@@ -18,7 +19,7 @@ FIELD = "Rating_Points__c"
 
 def change(site: Site, action: str, field: str, **kind: Any) -> None:
     body = {"object": "Account", "action": action, "field": field, **kind}
-    httpx.post(f"{site.url}/sandbox/schema", json=body, timeout=30).raise_for_status()
+    httpx.post(f"{site.url}/sandbox/schema", json=body, timeout=HANGS).raise_for_status()
 
 
 def ran(site: Site) -> Any:
