@@ -56,7 +56,7 @@ EVENT_KINDS = (
         "flow-run",
         "A flow starts, resumes after a kill, succeeds or fails.",
         {
-            "state": "`started`, `resumed`, `split`, `success`, `error`",
+            "state": "`started`, `resumed`, `halved`, `success`, `error`",
             **_OBJECT,
             "flow_run_id": "id of the flow run",
             "job_id": "Bulk API 2.0 query job",
