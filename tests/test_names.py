@@ -16,8 +16,8 @@ SHARED: frozenset[str] = frozenset()
 OPEN = {
     ("seil.admanager.rest.line_items", "_listed"),
     ("seil.admanager.rest.line_items", "_named"),
-    ("seil.admanager.rest.promised", "Seen"),
-    ("seil.admanager.rest.promised", "_named"),
+    ("seil.admanager.rest.answer_check", "Seen"),
+    ("seil.admanager.rest.answer_check", "_named"),
     ("seil.admanager.rest.targeting", "_listed"),
     ("seil.admanager.soap.proposal_line_items", "_found"),
     ("seil.admanager.soap.proposal_line_items", "_told"),

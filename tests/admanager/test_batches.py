@@ -38,14 +38,14 @@ class FarEnd:
 
 def test_batches_are_sent_in_order() -> None:
     far_end = FarEnd()
-    send_in_batches([1, 2, 3, 4, 5], far_end, size=2, left_out=[ABSENT])
+    send_in_batches([1, 2, 3, 4, 5], far_end, size=2, not_found=[ABSENT])
     assert far_end.sent == [[1, 2], [3, 4], [5]]
 
 
 def test_nothing_is_sent_after_a_batch_that_failed() -> None:
     far_end = FarEnd(failing=1)
     with pytest.raises(PartialOutcomeError) as caught:
-        send_in_batches([1, 2, 3, 4, 5], far_end, size=2, left_out=[ABSENT])
+        send_in_batches([1, 2, 3, 4, 5], far_end, size=2, not_found=[ABSENT])
     assert far_end.sent == [[1, 2]]
     assert caught.value.done == (1, 2)
     assert [part.ids for part in caught.value.undone] == [(3, 4), (5,), (9,)]

@@ -267,8 +267,8 @@ def test_money_is_exact_to_the_micro(amount: int) -> None:
 
 
 def test_money_finer_than_a_micro_is_rounded() -> None:
-    read = MONEY.read({"currencyCode": "AUD", "units": "1", "nanos": 1_600}, SYDNEY)
-    assert read["microAmount"] == 1_000_002
+    money = MONEY.read({"currencyCode": "AUD", "units": "1", "nanos": 1_600}, SYDNEY)
+    assert money["microAmount"] == 1_000_002
 
 
 @given(moments())
@@ -310,7 +310,7 @@ def test_fraction_of_a_second_is_dropped() -> None:
 
 
 def test_time_that_is_none_is_unexpected() -> None:
-    with pytest.raises(UnexpectedAnswerError, match="a time is none"):
+    with pytest.raises(UnexpectedAnswerError, match="a time cannot be read"):
         TIME.read("soon", SYDNEY)
 
 
@@ -358,7 +358,7 @@ NOT_IN_REST: list[tuple[dict[str, Any], str]] = [
                 }
             ]
         },
-        "is no ratio",
+        "is not a ratio",
     ),
     (
         {
@@ -449,10 +449,10 @@ def test_criteria_of_fewer_levels_mean_the_same(criteria: dict[str, Any], clause
     ],
 )
 def test_id_beyond_all_ids_is_refused_by_its_place(values: dict[str, Any], place: str) -> None:
-    with pytest.raises(RequestRejectedError) as refused:
+    with pytest.raises(RequestRejectedError) as caught:
         to_rest(values, SYDNEY, "lineItems[0]")
-    assert refused.value.status == 400
-    assert refused.value.reason == f"lineItems[0].{place}: there is nothing with the id {2**63}"
+    assert caught.value.status == 400
+    assert caught.value.reason == f"lineItems[0].{place}: there is no object with the id {2**63}"
 
 
 def test_mask_names_the_fields_as_protobuf_does() -> None:

@@ -130,7 +130,7 @@ def test_folder_that_takes_nothing_is_no_obstacle(
     place = tmp_path / folder
     ((given, errors),) = answers(asking(stand_in, place, code))
     assert given, errors
-    assert "The description of Forecast cannot be kept" in errors
+    assert "The WSDL of Forecast cannot be cached" in errors
     assert not place.exists() or not list(place.iterdir())
 
 

@@ -97,7 +97,7 @@ def test_update_that_answers_for_fewer_is_unexpected(wire: Wire, wired: AdManage
 
 def test_pages_that_go_in_a_circle_end(wire: Wire, wired: AdManager) -> None:
     wire.reply({"lineItems": [ITEM], "nextPageToken": "again"})
-    with pytest.raises(UnexpectedAnswerError, match="names itself as the next"):
+    with pytest.raises(UnexpectedAnswerError, match="has its own token as the next"):
         wired.get_line_items(GetLineItems(order_id=7))
     assert len(wire.requests) == 2
 

@@ -218,7 +218,7 @@ def test_update_gives_up_after_three_tries(gam: AdManager, stand_in: AdManagerSe
         (
             {"orderId": 1, "notes": "x"},
             400,
-            r"lineItems\[0\]\.orderId: line item \d+ is of another",
+            r"lineItems\[0\]\.orderId: line item \d+ is in another",
         ),
         ({}, 400, "no change is given"),
         ({"startDateTimeType": "USE_START_DATE_TIME"}, 400, "no change is given"),
@@ -291,7 +291,7 @@ def test_forecast_of_a_line_item_of_another_order_is_refused(gam: AdManager) -> 
         return GetForecast.model_validate({"lineItems": [{"lineItem": item}]})
 
     assert gam.forecast(asked(order)).order_id == order
-    with pytest.raises(RequestRejectedError, match="is of another order") as caught:
+    with pytest.raises(RequestRejectedError, match="is in another order") as caught:
         gam.forecast(asked(other))
     assert caught.value.status == 400
 
@@ -370,7 +370,7 @@ def test_report_is_read_page_by_page(wire: Wire, wired: AdManager) -> None:
         ([{**RUNNING, "done": True}], "has no result"),
         (
             [{**RUNNING, "done": True, "response": RESULT}, {"rows": [row("1", "2")]}],
-            "other columns",
+            "the requested columns",
         ),
         (
             [

@@ -89,30 +89,32 @@ ANSWERS: list[Any] = [
     pytest.param(
         403, google_error(403, "PERMISSION_DENIED", "not you"), LoginError, "not", id="403"
     ),
-    pytest.param(500, b"<html>", UnavailableError, "it does not say why", id="500 html"),
-    pytest.param(502, {"error": "text"}, UnexpectedAnswerError, "shape of Google", id="odd error"),
+    pytest.param(500, b"<html>", UnavailableError, "no reason is given", id="500 html"),
+    pytest.param(
+        502, {"error": "text"}, UnexpectedAnswerError, "the expected shape", id="odd error"
+    ),
     pytest.param(400, b"[]", UnexpectedAnswerError, "status 400 without", id="400 list"),
     pytest.param(403, b"<html>", UnexpectedAnswerError, "status 403 without", id="403 html"),
     pytest.param(404, b"<html>", UnexpectedAnswerError, "status 404 without", id="404 html"),
     pytest.param(407, b"<html>", UnexpectedAnswerError, "status 407 without", id="407 html"),
-    pytest.param(408, b"<html>", UnavailableError, "408: it does not say why", id="408 html"),
+    pytest.param(408, b"<html>", UnavailableError, "408: no reason is given", id="408 html"),
     pytest.param(418, {"error": {"tea": 1}}, UnexpectedAnswerError, "status 418", id="418 other"),
     pytest.param(200, b"<html>login</html>", UnexpectedAnswerError, "not JSON", id="html"),
     pytest.param(200, b"\xff\xfe", UnexpectedAnswerError, "not JSON", id="bytes"),
     pytest.param(200, b"[1]", UnexpectedAnswerError, "not JSON", id="list"),
-    pytest.param(200, {"displayName": 5}, UnexpectedAnswerError, "promised type", id="wrong type"),
+    pytest.param(200, {"displayName": 5}, UnexpectedAnswerError, "expected type", id="wrong type"),
     pytest.param(200, {}, UnexpectedAnswerError, "an Order has no name", id="empty"),
     pytest.param(200, b"", UnexpectedAnswerError, "not JSON", id="nothing"),
-    pytest.param(200, b"[]", UnexpectedAnswerError, "a list stands for", id="empty list"),
-    pytest.param(200, b'"orders"', UnexpectedAnswerError, "a text stands for", id="text"),
-    pytest.param(200, b"null", UnexpectedAnswerError, "not JSON of the promised", id="null"),
+    pytest.param(200, b"[]", UnexpectedAnswerError, "a list instead of", id="empty list"),
+    pytest.param(200, b'"orders"', UnexpectedAnswerError, "a string instead of", id="text"),
+    pytest.param(200, b"null", UnexpectedAnswerError, "not JSON of the expected", id="null"),
     pytest.param(200, b"[" * 99_999, UnexpectedAnswerError, "not JSON", id="deep"),
     pytest.param(201, ORDER, UnexpectedAnswerError, "its status is 201", id="201"),
     pytest.param(
         200, {"unexpected": 1}, UnexpectedAnswerError, "none of the fields of Order", id="other"
     ),
     pytest.param(
-        200, {**ORDER, "customFieldValues": ["x"]}, UnexpectedAnswerError, "a text", id="nested"
+        200, {**ORDER, "customFieldValues": ["x"]}, UnexpectedAnswerError, "a string", id="nested"
     ),
     pytest.param(
         200,

@@ -12,7 +12,7 @@ from googleads.errors import (
 from zeep.exceptions import TransportError as ZeepTransportError
 from zeep.exceptions import ValidationError, XMLParseError
 
-from seil.admanager.soap.errors import translated
+from seil.admanager.soap.errors import translate_error
 from seil.errors import (
     ConflictError,
     LoginError,
@@ -69,12 +69,12 @@ FAULTS: list[Any] = [
     (raised(RefreshError, "no"), LoginError, "no_token"),
     (raised(TransportError, "no"), UnavailableError, "no access token"),
     (requests.exceptions.ReadTimeout("slow"), TooSlowError, "within 3 seconds"),
-    (requests.exceptions.ContentDecodingError("zip"), UnexpectedAnswerError, "unpacked"),
+    (requests.exceptions.ContentDecodingError("zip"), UnexpectedAnswerError, "decompressed"),
     (GoogleAdsValueError("no such thing"), RequestRejectedError, "no such thing"),
     (raised(ValidationError, "Missing element name"), RequestRejectedError, "Missing element name"),
     (raised(ZeepTransportError, "x", status_code=429), UnavailableError, "429"),
     (raised(ZeepTransportError, "x", status_code=302), UnexpectedAnswerError, "status 302"),
-    (raised(XMLParseError, "x"), UnexpectedAnswerError, "not XML of the promised type"),
+    (raised(XMLParseError, "x"), UnexpectedAnswerError, "not XML of the expected type"),
 ]
 
 
@@ -82,11 +82,11 @@ FAULTS: list[Any] = [
 def test_what_the_soap_client_raises_is_translated(
     error: Exception, kind: type[SeilError], text: str
 ) -> None:
-    found = translated(error, 3.0)
+    found = translate_error(error, 3.0)
     assert isinstance(found, kind)
     with pytest.raises(kind, match=text):
         raise found
 
 
 def test_what_is_not_of_the_soap_client_is_left() -> None:
-    assert translated(RuntimeError("ours"), 3.0) is None
+    assert translate_error(RuntimeError("ours"), 3.0) is None

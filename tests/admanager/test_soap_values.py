@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seil.admanager.soap.values import packed
+from seil.admanager.soap.values import to_soap
 
 
 @pytest.mark.parametrize(
@@ -16,4 +16,4 @@ from seil.admanager.soap.values import packed
 def test_networks_own_zone_is_called_as_google_calls_it(zone: str, network: str, sent: str) -> None:
     """Google takes times of deals in the network's zone alone."""
     item = {"startDateTime": {"hour": 9, "timeZoneId": zone}}
-    assert packed([item], network) == [{"startDateTime": {"hour": 9, "timeZoneId": sent}}]
+    assert to_soap([item], network) == [{"startDateTime": {"hour": 9, "timeZoneId": sent}}]

@@ -1,4 +1,4 @@
-"""Many ids in requests of so many each; where one fails, what became of every id."""
+"""Sends many ids in batches, and reports each id's outcome where one fails."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ def send_in_batches(
     send: Callable[[Sequence[int]], object],
     *,
     size: int,
-    left_out: Sequence[Undone] = (),
+    not_found: Sequence[Undone] = (),
 ) -> None:
-    """One after the other; a batch is done whole or not at all, and the first that fails is the
-    last that is sent.
+    """Batches are atomic, and sent in order up to the first that fails.
 
-    Raises its error where that says what became of every id, else PartialOutcomeError, which names
-    those that were `left_out` as well.
+    Raises that batch's error if it covers all ids, else PartialOutcomeError, which includes the
+    `not_found` ids.
     """
     batches = [ids[at : at + size] for at in range(0, len(ids), size)]
     for at, batch in enumerate(batches):
@@ -30,10 +29,10 @@ def send_in_batches(
             send(batch)
         except SeilError as error:
             done = tuple(chain.from_iterable(batches[:at]))
-            left = tuple(chain.from_iterable(batches[at + 1 :]))
-            if not done and not (left and error.in_doubt):
+            unsent = tuple(chain.from_iterable(batches[at + 1 :]))
+            if not done and not (unsent and error.in_doubt):
                 raise
             undone = [Undone(tuple(batch), error)]
-            if left:
-                undone.append(Undone(left, NotSentError(SERVICE)))
-            raise PartialOutcomeError(SERVICE, done, [*undone, *left_out]) from error
+            if unsent:
+                undone.append(Undone(unsent, NotSentError(SERVICE)))
+            raise PartialOutcomeError(SERVICE, done, [*undone, *not_found]) from error

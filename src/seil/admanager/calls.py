@@ -1,6 +1,6 @@
-"""The one way out to Ad Manager: a time limit, a span, a log line, and retries where they are safe.
+"""Runs every call to Ad Manager with a timeout, a span, a log line, and retries where safe.
 
-Loads nothing of Google's: the clients are handed in as callables.
+Imports none of Google's libraries: the clients' methods come in as callables.
 """
 
 from __future__ import annotations
@@ -45,9 +45,8 @@ _LONGEST_WAIT = 2.0
 
 
 class Calls:
-    """`translate` turns what a client raises, and the seconds waited, into ours.
-
-    It gives None for what it does not know.
+    """`translate` maps a client's exception, with the call's timeout in seconds, to a SeilError,
+    or to None if it is unknown.
     """
 
     def __init__(self, *, timeout: float, attempts: int, translate: Translate) -> None:
@@ -56,14 +55,14 @@ class Calls:
         self._translate = translate
 
     def read(self, method: str, call: Callable[[float], Result]) -> Result:
-        """Repeated where Ad Manager is not available: nothing is changed by it."""
-        return self._retried(method, call, _unavailable)
+        """Retried while Ad Manager is unavailable: a read has no effect."""
+        return self._retry(method, call, _unavailable)
 
-    def effect(self, method: str, call: Callable[[float], Result]) -> Result:
-        """Repeated only where the request surely never got there."""
-        return self._retried(method, call, _not_reached)
+    def write(self, method: str, call: Callable[[float], Result]) -> Result:
+        """Retried only if the request certainly never reached Ad Manager."""
+        return self._retry(method, call, _not_reached)
 
-    def _retried(
+    def _retry(
         self, method: str, call: Callable[[float], Result], again: Callable[[BaseException], bool]
     ) -> Result:
         retrying = Retrying(
@@ -73,12 +72,12 @@ class Calls:
             before_sleep=_leave_time,
             reraise=True,
         )
-        result: Result = retrying(self._once, method, call)
+        result: Result = retrying(self._attempt, method, call)
         return result
 
-    def _once(self, method: str, call: Callable[[float], Result]) -> Result:
+    def _attempt(self, method: str, call: Callable[[float], Result]) -> Result:
         seconds = time_for_call(self._timeout)
-        with _observed(method):
+        with _observe(method):
             try:
                 return call(seconds)
             except SeilError:
@@ -91,7 +90,7 @@ class Calls:
 
 
 def time_for_call(limit: float) -> float:
-    """Seconds that a call may take. Raises TooSlowError, not `reached`, where there are none."""
+    """The call's timeout in seconds. Raises TooSlowError, not `reached`, past the deadline."""
     seconds = remaining(limit)
     if seconds <= 0:
         raise too_late(limit)
@@ -99,15 +98,15 @@ def time_for_call(limit: float) -> float:
 
 
 def too_late(limit: float) -> TooSlowError:
-    """For what took its time before anything was sent."""
+    """For a timeout before anything was sent."""
     error = TooSlowError(SERVICE, limit)
     error.reached = False
     return error
 
 
 @contextmanager
-def before_effect() -> Iterator[None]:
-    """What fails inside has changed nothing yet: its error says so."""
+def before_write() -> Iterator[None]:
+    """Marks errors inside as before the write: nothing was changed."""
     try:
         yield
     except RetryError as error:
@@ -116,8 +115,8 @@ def before_effect() -> Iterator[None]:
 
 
 @contextmanager
-def after_effect(ids: Sequence[int]) -> Iterator[None]:
-    """What fails inside takes nothing back: raises UncountedError instead."""
+def after_write(ids: Sequence[int]) -> Iterator[None]:
+    """Raises UncountedError for errors inside: the write has happened."""
     try:
         yield
     except SeilError as error:
@@ -125,8 +124,8 @@ def after_effect(ids: Sequence[int]) -> Iterator[None]:
 
 
 @contextmanager
-def _observed(method: str) -> Iterator[None]:
-    begun = time.perf_counter()
+def _observe(method: str) -> Iterator[None]:
+    started = time.perf_counter()
     outcome = "ok"
     with _tracer.start_as_current_span(
         f"{SERVICE} {method}",
@@ -139,11 +138,11 @@ def _observed(method: str) -> Iterator[None]:
             yield
         except BaseException as error:
             outcome = type(error).__name__
-            # Not the error's text: a refusal quotes the caller's words.
+            # Not the error's text, which quotes the caller's data.
             span.set_status(trace.StatusCode.ERROR, outcome)
             raise
         finally:
-            milliseconds = round((time.perf_counter() - begun) * 1000)
+            milliseconds = round((time.perf_counter() - started) * 1000)
             _log.info(
                 "%s %s: %s in %d ms",
                 SERVICE,
@@ -166,21 +165,21 @@ _jittered = wait_random_exponential(multiplier=_BASE_WAIT, min=_SHORTEST_WAIT, m
 
 
 def _wait(state: RetryCallState) -> float:
-    """At least what Ad Manager asks for, else a jittered pause that grows."""
+    """Exponential backoff with jitter, at least as long as Retry-After."""
     error = state.outcome.exception() if state.outcome else None
     at_least = error.retry_after if isinstance(error, UnavailableError) else None
     return max(_jittered(state), at_least or 0.0)
 
 
 def _leave_time(state: RetryCallState) -> None:
-    """The error is passed on at once where the pause would outlast the caller or our patience."""
+    """Re-raises the error at once if the pause would exceed the deadline or `_LONGEST_WAIT`."""
     pause = state.next_action.sleep if state.next_action else 0.0
     if (pause > _LONGEST_WAIT or pause >= remaining(pause + 1)) and state.outcome:
         state.outcome.result()
 
 
 def after_conflicts(attempts: int, run: Callable[[], Result]) -> Result:
-    """Again where somebody else changed the same thing; `run` has to look at it anew."""
+    """Retries `run` after a concurrent change; it must read the current state again."""
     retrying = Retrying(
         retry=retry_if_exception_type(ConflictError),
         stop=stop_after_attempt(attempts),

@@ -1,7 +1,7 @@
 """Google Ad Manager: one method for each operation of the contract.
 
-REST where it can, SOAP for what it does not have. Google's libraries are loaded and its clients
-built when the first call needs them.
+REST where it has the operation, SOAP otherwise. Google's libraries are imported, and its clients
+built, by the first call that needs them.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ Part = TypeVar("Part")
 
 
 class AdManager:
-    """Safe to share between threads. Calls keep to `seil.deadline`, and to the settings' limit.
+    """Thread-safe. Calls keep to `seil.deadline` and to the settings' timeout.
 
-    Every method raises the errors of seil.errors only: RequestRejectedError for what Ad Manager
-    refuses (status 404 where the thing does not exist), ConflictError, UnavailableError,
-    TooSlowError, UnexpectedAnswerError, LoginError, ConfigurationError.
+    Every method raises RequestRejectedError for what Ad Manager refuses (status 404 where an
+    object does not exist), ConflictError, UnavailableError, TooSlowError, UnexpectedAnswerError,
+    LoginError or ConfigurationError, nothing else.
     """
 
     def __init__(self, settings: AdManagerSettings, credentials: Credentials | None = None) -> None:
         """`credentials` default to the service account of the settings."""
         self._settings = settings
-        self._given = credentials
+        self._own_credentials = credentials
         self._parts: dict[str, Any] = {}
         self._lock = threading.RLock()
 
     def forecast(self, request: models.GetForecast) -> models.Forecast:
-        """REST knows only line items that exist as they are; whatever else goes through SOAP."""
+        """Through REST for an existing, unchanged line item, through SOAP for all others."""
         item = request.line_items[0].line_item
         if item.id is not None and not set(item.wire()) - {"id", "orderId"}:
             return self._existing_forecasts.of(item.id, item.order_id)
@@ -117,10 +117,10 @@ class AdManager:
         *,
         seconds: float = 300.0,
     ) -> Iterator[ReportRow]:
-        """Rows of a report over both days and those between, page by page.
+        """Streams the rows of a report; `days` are inclusive.
 
         `report(["LINE_ITEM_ID", "DATE"], ["AD_SERVER_IMPRESSIONS"], (yesterday, today))`. A date is
-        a number: 20261123. `seconds` is how long Ad Manager may take to make the report.
+        a number: 20261123. `seconds` is the timeout for generating the report.
         """
         from seil.admanager.rest.reports import Reports
 
@@ -192,7 +192,9 @@ class AdManager:
     def _credentials(self) -> Credentials:
         from seil.admanager.credentials import account_credentials
 
-        return self._once("credentials", lambda: self._given or account_credentials(self._settings))
+        return self._once(
+            "credentials", lambda: self._own_credentials or account_credentials(self._settings)
+        )
 
     @property
     def _network(self) -> Network:
@@ -207,7 +209,7 @@ class AdManager:
     def _once(self, name: str, build: Callable[[], Part]) -> Part:
         """Built by the first thread that needs it, then shared.
 
-        Who needs nothing that is not there waits for nobody: to build may be to read a secret.
+        Built parts are returned without the lock, since building may wait for a secret.
         """
         if name not in self._parts:
             with self._lock:

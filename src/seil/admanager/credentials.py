@@ -1,7 +1,7 @@
 """The service account's access token, for REST and SOAP alike.
 
-One token is shared, so that it is asked for once. A self-signed JWT, which Google's clients would
-send to REST by themselves, is no help to SOAP.
+One token is shared. Google's clients would send REST a self-signed JWT instead, which SOAP does not
+accept.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class AccountCredentials(google.auth.credentials.Credentials):
     def refresh(self, request: Any) -> None:
         """Raises google.auth.exceptions.GoogleAuthError or TooSlowError."""
         refused = self.token
-        with self._alone():
+        with self._refresh_lock():
             if self.token != refused and self.valid:
-                return  # Another thread has just got a new one.
-            self._account.refresh(self._timely)
+                return  # Another thread has refreshed it.
+            self._account.refresh(self._request_in_time)
             self.token, self.expiry = self._account.token, self._account.expiry
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Whoever waits for another thread's token waits no longer than for one of its own."""
+    def _refresh_lock(self) -> Iterator[None]:
+        """Waits for another thread's refresh no longer than its own may take."""
         if not self._lock.acquire(timeout=time_for_call(self._timeout)):
             raise too_late(self._timeout)
         try:
@@ -71,24 +71,24 @@ class AccountCredentials(google.auth.credentials.Credentials):
             self.refresh(None)
         return {"authorization": f"Bearer {self.token}"}
 
-    def _timely(self, *args: Any, **options: Any) -> Any:
+    def _request_in_time(self, *args: Any, **options: Any) -> Any:
         options["timeout"] = time_for_call(self._timeout)
         return self._request(*args, **options)
 
 
 def account_credentials(settings: AdManagerSettings) -> AccountCredentials:
-    """Raises ConfigurationError where the key is missing or is none. It never says what it is."""
-    place = settings.service_account_key.location
+    """Raises ConfigurationError where the key is missing or invalid, without quoting it."""
+    key = settings.service_account_key
     try:
         account = service_account.Credentials.from_service_account_info(
-            json.loads(settings.service_account_key.reveal()), scopes=[SCOPE]
+            json.loads(key.reveal()), scopes=[SCOPE]
         )
-        # Else a key that is not RSA's, or an address that is none, shows at the first call only.
+        # Checks the key and the URL now instead of at the first call.
         account.sign_bytes(b"")
         account_credentials = AccountCredentials(account, settings.timeout.total_seconds())
         if urlsplit(account_credentials.token_uri).scheme not in ("http", "https"):
-            raise ValueError("token_uri is no address")
+            raise ValueError("token_uri is not a URL")
     except (ValueError, TypeError, AttributeError, RecursionError, GoogleAuthError):
-        problem = Problem(place, "is not a service account's JSON key")
+        problem = Problem(key.location, "is not a service account's JSON key")
         raise ConfigurationError([problem]) from None
     return account_credentials

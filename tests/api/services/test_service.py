@@ -18,7 +18,7 @@ from tests.api.services.conftest import MakeStore
 from tests.issuers import Clock
 from tests.limits import HANGS
 
-from seil.admanager.calls import before_effect
+from seil.admanager.calls import before_write
 from seil.admanager.models import CreatedOrder, CreateOrder, GetOrder, Order
 from seil.api.calls import Answer, Fault, ServiceCall
 from seil.api.contract import gam
@@ -79,7 +79,7 @@ class Desk:
 
 
 def _before(error: RetryError) -> RetryError:
-    with suppress(RetryError), before_effect():
+    with suppress(RetryError), before_write():
         raise error
     return error
 

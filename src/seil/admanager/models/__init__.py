@@ -1,4 +1,4 @@
-"""The contract's Ad Manager half: requests, answers, and the shapes both are made of."""
+"""The API contract of Ad Manager's operations: requests, answers and their shapes."""
 
 from seil.admanager.models.forecast import Forecast, GetForecast
 from seil.admanager.models.line_items import (

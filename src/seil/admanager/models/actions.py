@@ -1,4 +1,4 @@
-"""What can be done to orders, line items and proposals, and how it may be spelled."""
+"""The actions on orders, line items and proposals, and their spellings."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from seil.admanager.models.base import Text, about
 
 _NOUN = re.compile(r"-(?:proposal-line-items?|line-items?|orders?|proposals?)(?=-|$)")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-# What the contract calls by REST's name, SOAP calls otherwise.
+# SOAP's names of actions that the contract calls by REST's.
 _SAME = {"approve-without-reservation-changes": "approve-without-reservation"}
 
 
 def _reader(literal: Any) -> Callable[[object], object]:
-    """Finds the word of `literal` that is meant; what is none stays as the caller wrote it."""
+    """Maps spellings to the action of `literal`; anything else stays as written."""
     words = frozenset(get_args(literal))
 
     def read(value: object) -> object:
         if not isinstance(value, str):
             return value
         whole = _kebab(value)
-        # A noun is left out only where it is not a part of the word: update-order-with-seller-data.
+        # A noun is dropped unless it is part of the action: update-order-with-seller-data.
         bare = _NOUN.sub("", whole)
         return next((word for word in (whole, _SAME.get(bare, bare)) if word in words), value)
 
@@ -32,7 +32,7 @@ def _reader(literal: Any) -> Callable[[object], object]:
 
 
 def _kebab(value: str) -> str:
-    """Of requestBuyerAcceptance, REQUEST_BUYER_ACCEPTANCE, PauseProposals or "request review"."""
+    """From requestBuyerAcceptance, REQUEST_BUYER_ACCEPTANCE, PauseProposals or "request review"."""
     spaced = value if value.isupper() else _HUMP.sub("-", value)
     return re.sub(r"[\s_-]+", "-", spaced.strip()).lower()
 
@@ -86,6 +86,6 @@ PauseReason = Annotated[Text | None, about("Why, for pause alone.", "Creatives a
 
 
 def check_reason(action: str, reason: str | None) -> None:
-    """Raises ValueError where Ad Manager has no place for a reason: it would be lost."""
+    """Raises ValueError where Ad Manager would ignore a reason."""
     if reason is not None and action != "pause":
         raise ValueError(f"a reason is for pause alone; {action} takes none")

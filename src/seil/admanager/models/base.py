@@ -1,4 +1,4 @@
-"""What every model of the contract's Ad Manager half is made of."""
+"""The base of the contract's Ad Manager models."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
 
-# Passed as `context` where Ad Manager's own answer is read: its words may be newer than ours.
+# pydantic's `context` for Ad Manager's answers: their values may be newer than ours.
 ANSWER = "answer"
 
 _LONGEST_ID = 19
-# What XML 1.0, section 2.2, has no place for: SOAP could not carry it.
+# Characters that XML 1.0, section 2.2, excludes: SOAP could not carry them.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class Shape(BaseModel):
-    """camelCase on the wire. An unknown field is refused: dropping it would lose data."""
+    """camelCase on the wire. Unknown fields are refused, since dropping one would lose data."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -46,24 +46,24 @@ class Shape(BaseModel):
     )
 
     def wire(self, **options: Any) -> dict[str, Any]:
-        """As JSON has it, without what was not given."""
+        """As JSON, without unset fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True, **options)
 
     @classmethod
     def of_answer(cls, values: Any) -> Any:
-        """Of Ad Manager's own answer: fields and words that we do not know are no error."""
+        """From Ad Manager's answer, where unknown fields and values are allowed."""
         return cls.model_validate(values, extra="ignore", context=ANSWER)
 
 
 def about(description: str, example: Any = None) -> FieldInfo:
-    """What the OpenAPI document says of a field."""
+    """A field's text in the OpenAPI document."""
     examples = None if example is None else [example]
     field: FieldInfo = Field(description=description, examples=examples)
     return field
 
 
 def check_once_each(identities: Iterable[int]) -> None:
-    """Raises ValueError: of two changes of one thing, one would be lost."""
+    """Raises ValueError for a repeated id: one of two changes would be lost."""
     if twice := [str(identity) for identity, count in Counter(identities).items() if count > 1]:
         raise ValueError(f"{', '.join(twice)}: is named more than once")
 
@@ -79,7 +79,7 @@ def _digits(value: object) -> object:
 
 def _writable(value: str, info: ValidationInfo) -> str:
     if info.context != ANSWER and (match := _UNWRITABLE.search(value)):
-        raise ValueError(f"U+{ord(match[0]):04X} is a character that Ad Manager cannot be told")
+        raise ValueError(f"U+{ord(match[0]):04X} is a character that Ad Manager does not accept")
     return value
 
 
@@ -106,17 +106,17 @@ Name = Annotated[Words, Field(min_length=1, max_length=255)]
 
 
 class RequestLimit(ABC):
-    """What requests are held to; answers are not, since what Ad Manager has may grow."""
+    """A limit on requests, not on answers: Ad Manager's values may grow."""
 
     json_types: ClassVar[frozenset[str]]
 
     @abstractmethod
     def keywords(self) -> dict[str, Any]:
-        """The limit in JSON Schema's words."""
+        """The limit in JSON Schema."""
 
     @abstractmethod
     def check(self, value: Any) -> None:
-        """Raises ValueError, as pydantic's errors are."""
+        """Raises ValueError."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

@@ -1,4 +1,4 @@
-"""Between what the contract's numbers lie."""
+"""Bounds of the contract's numbers."""
 
 from __future__ import annotations
 

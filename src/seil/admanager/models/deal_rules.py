@@ -1,8 +1,8 @@
-"""What Google asks of a deal, as far as it can be judged without its network.
+"""Google's rules for deals, as far as they can be checked without its network.
 
 https://developers.google.com/ad-manager/api/reference/v202608/ProposalLineItemService.ProposalLineItem,
-rates: https://support.google.com/admanager/answer/6239628. Only what is given is judged: what a
-change leaves alone may fit it. What Google may come to allow is left to it to refuse.
+rates: https://support.google.com/admanager/answer/6239628. Only given fields are checked: a change
+omits others. What Google may come to allow is left to Google to refuse.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seil.admanager.models.values import DateTime, Money
 
 FieldFault: TypeAlias = tuple[tuple[str | int, ...], str, Any]
-"""Where, what is wrong, and the value."""
+"""(path, message, value)"""
 
 _WHOLE = 100
 _RATE_STEP, _COST_STEP = 100, 10_000
@@ -42,7 +42,7 @@ _SIZELESS = ("ASPECT_RATIO", "IGNORED")
 
 
 def check_deal(item: ProposalLineItemFields, *, whole: bool) -> None:
-    """Raises ValidationError, naming the fields. `whole`: what is not given is not there."""
+    """Raises ValidationError, naming the fields. `whole`: a new deal, not a change."""
     raise_field_faults(
         [
             *_price_faults(item),
@@ -56,7 +56,7 @@ def check_deal(item: ProposalLineItemFields, *, whole: bool) -> None:
 
 
 def check_names(items: Iterable[ProposalLineItemFields], at: str) -> None:
-    """A proposal's line items have names of their own."""
+    """Raises ValidationError for line items of a proposal that share a name."""
     names: set[tuple[int | None, str | None]] = set()
     faults: list[FieldFault] = []
     for number, item in enumerate(items):
@@ -70,9 +70,9 @@ def check_names(items: Iterable[ProposalLineItemFields], at: str) -> None:
 def raise_field_faults(faults: Iterable[FieldFault]) -> None:
     details = [
         InitErrorDetails(
-            type=PydanticCustomError("deal", "{text}", {"text": text}), loc=loc, input=given
+            type=PydanticCustomError("deal", "{text}", {"text": text}), loc=loc, input=value
         )
-        for loc, text, given in faults
+        for loc, text, value in faults
     ]
     if details:
         raise ValidationError.from_exception_data("deal", details)
@@ -86,16 +86,16 @@ def _price_faults(item: ProposalLineItemFields) -> Iterator[FieldFault]:
     if item.net_rate and item.net_cost:
         currency = item.net_rate.currency_code
         if item.net_cost.currency_code != currency:
-            given = item.net_cost.currency_code
-            yield ("netCost", "currencyCode"), f"the rate is in {currency}", given
+            message = f"the rate is in {currency}"
+            yield ("netCost", "currencyCode"), message, item.net_cost.currency_code
 
 
 def _amount_faults(money: Money, field: str, step: int, *, least: int) -> Iterator[FieldFault]:
-    place, amount = (field, "microAmount"), money.micro_amount
+    path, amount = (field, "microAmount"), money.micro_amount
     if amount < least:
-        yield place, "a deal costs more than nothing" if least else "a cost is not below 0", amount
+        yield path, "a deal costs more than nothing" if least else "a cost is not below 0", amount
     elif amount % step:
-        yield place, f"is a multiple of {step}: Google keeps no more digits", amount
+        yield path, f"must be a multiple of {step}: Google keeps no more digits", amount
 
 
 def _date_faults(item: ProposalLineItemFields) -> Iterator[FieldFault]:
@@ -113,7 +113,7 @@ def _date_faults(item: ProposalLineItemFields) -> Iterator[FieldFault]:
 
 
 def _term_faults(item: ProposalLineItemFields) -> Iterator[FieldFault]:
-    """What goes with the type and with the rate."""
+    """Rate and goal must fit the deal's type."""
     kind, rate, goal = item.line_item_type or "", item.rate_type or "", item.goal
     if rate and rate not in _RATES.get(kind, (rate,)):
         yield ("rateType",), f"a {kind} deal is sold by {' or '.join(_RATES[kind])}", rate
@@ -138,22 +138,22 @@ def _term_faults(item: ProposalLineItemFields) -> Iterator[FieldFault]:
 def _preferred_faults(item: ProposalLineItemFields) -> Iterator[FieldFault]:
     if item.line_item_type != "PREFERRED_DEAL":
         return
-    for field, given, only in (
+    for field, value, required in (
         ("deliveryRateType", item.delivery_rate_type, "FRONTLOADED"),
         ("roadblockingType", item.roadblocking_type, "ONE_OR_MORE"),
     ):
-        if given not in (None, only):
-            yield (field,), f"is {only} for preferred deals", given
+        if value not in (None, required):
+            yield (field,), f"must be {required} for preferred deals", value
     if item.frequency_caps:
         yield ("frequencyCaps",), "preferred deals have none", _NO_VALUE
 
 
 def _size_faults(item: ProposalLineItemFields) -> Iterator[FieldFault]:
-    for number, one in enumerate(item.creative_placeholders or ()):
-        place = ("creativePlaceholders", number, "creativeSizeType")
-        if one.creative_size_type in _SIZELESS or one.size.is_aspect_ratio:
-            given = one.creative_size_type
-            yield place, "deals are sold by sizes in pixels", given
+    for number, placeholder in enumerate(item.creative_placeholders or ()):
+        size_type = placeholder.creative_size_type
+        if size_type in _SIZELESS or placeholder.size.is_aspect_ratio:
+            path = ("creativePlaceholders", number, "creativeSizeType")
+            yield path, "deals are sold by sizes in pixels", size_type
 
 
 def _missing(item: ProposalLineItemFields) -> Iterator[FieldFault]:
@@ -166,10 +166,10 @@ def _missing(item: ProposalLineItemFields) -> Iterator[FieldFault]:
         yield ("estimatedMinimumImpressions",), message, item.estimated_minimum_impressions
 
 
-def _moment(given: DateTime) -> datetime:
-    day = given.date
+def _moment(value: DateTime) -> datetime:
+    day = value.date
     return datetime(
         *(day.year, day.month, day.day),
-        *(given.hour, given.minute, given.second),
-        tzinfo=ZoneInfo(given.time_zone_id),
+        *(value.hour, value.minute, value.second),
+        tzinfo=ZoneInfo(value.time_zone_id),
     )

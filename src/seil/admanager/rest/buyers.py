@@ -1,4 +1,4 @@
-"""The network's programmatic buyers, and which of them an id means."""
+"""The network's programmatic buyers, by account and partner client id."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import threading
 import time
 from dataclasses import dataclass
 
-from seil.admanager.calls import SERVICE, before_effect
+from seil.admanager.calls import SERVICE, before_write
 from seil.admanager.rest.transport import Rest
 from seil.errors import RequestRejectedError
 
-_KEPT_SECONDS = 600.0
+_CACHE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -25,23 +25,23 @@ class Buyer:
 
 
 class Buyers:
-    """Read page by page and kept for some minutes; an id that is not among them is looked up anew.
+    """Cached for ten minutes, and read again for an unknown id.
 
-    One thread at a time reads them; the others wait for what it finds.
+    One thread at a time reads them; the others wait for its result.
     """
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
         self._lock = threading.Lock()
         self._buyers: tuple[Buyer, ...] = ()
-        self._until = 0.0
+        self._expires_at = 0.0
 
     def account(self, identity: int) -> int:
         """The account of the one buyer that has this BuyerAccountId or PartnerClientId.
 
-        Raises RequestRejectedError, naming what was found, where it is none or more than one.
+        Raises RequestRejectedError naming the matches where there is none, or more than one.
         """
-        matches = self._matching(identity)
+        matches = self._find(identity)
         if len(matches) == 1:
             return matches[0].account
         names = "; ".join(map(str, matches[:5])) or "none"
@@ -51,13 +51,13 @@ class Buyers:
         )
         raise RequestRejectedError(SERVICE, "BUYER_NOT_UNIQUE", reason, status=400)
 
-    def _matching(self, identity: int) -> list[Buyer]:
-        with before_effect(), self._lock:
-            fresh = time.monotonic() >= self._until
-            if fresh:
+    def _find(self, identity: int) -> list[Buyer]:
+        with before_write(), self._lock:
+            is_expired = time.monotonic() >= self._expires_at
+            if is_expired:
                 self._read()
             matches = _matches(self._buyers, identity)
-            if not matches and not fresh:
+            if not matches and not is_expired:
                 self._read()
                 matches = _matches(self._buyers, identity)
             return matches
@@ -70,10 +70,10 @@ class Buyers:
             for page in pages
             for buyer in page.programmatic_buyers
         )
-        self._until = time.monotonic() + _KEPT_SECONDS
+        self._expires_at = time.monotonic() + _CACHE_SECONDS
 
 
 def _matches(buyers: tuple[Buyer, ...], identity: int) -> list[Buyer]:
-    """A buyer whose account and client are the same number counts once."""
+    """By account or by partner client; once if both match."""
     text = str(identity)
     return [buyer for buyer in buyers if buyer.account == identity or buyer.client == text]

@@ -1,7 +1,6 @@
-"""Between the contract's values, which are SOAP's, and the REST API's JSON.
+"""Converts between the contract's JSON, which has SOAP's shapes, and the REST API's.
 
-Both sides are JSON, so that nothing of Google's is needed here. Whatever the REST API cannot
-express is refused by its name: a line item without it would be another line item.
+A field that the REST API cannot express is refused by name instead of being dropped.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _FRACTION = re.compile(r"\.\d+")
 
 @dataclass(frozen=True)
 class Network:
-    """What values are read and written against."""
+    """The network that resource names and times belong to."""
 
     names: Names
     zone: str
@@ -36,7 +35,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Codec:
-    """`write` takes a contract value, the network and the value's path; `read` the REST value."""
+    """`write` converts a contract value at a path, `read` a REST value."""
 
     write: Callable[[Json, Network, str], Json]
     read: Callable[[Json, Network], Json]
@@ -44,17 +43,17 @@ class Codec:
 
 @dataclass(frozen=True)
 class MappedField:
-    """A contract field and the REST field that it is."""
+    """A contract field and its REST field."""
 
     name: str
     rest: str
     codec: Codec
 
 
-def written(
+def encode_fields(
     fields: Sequence[MappedField], values: Mapping[str, Json], to: Network, path: str
 ) -> Json:
-    """REST JSON of the fields that are given."""
+    """REST JSON of the fields that are set."""
     return {
         field.rest: _write(field, values[field.name], to, f"{path}.{field.name}")
         for field in fields
@@ -63,16 +62,16 @@ def written(
 
 
 def _write(field: MappedField, value: Json, to: Network, path: str) -> Json:
-    """An id of nobody in a field is a wrong field; the thing asked about is not missing."""
+    """A 404 becomes a 400: it concerns a referenced id, not the requested object."""
     try:
         return field.codec.write(value, to, path)
     except RequestRejectedError as error:
         if error.status != 404:
             raise
-        raise refused(path, error.reason) from error
+        raise not_supported(path, error.reason) from error
 
 
-def read(fields: Sequence[MappedField], values: Mapping[str, Json], of: Network) -> Json:
+def decode_fields(fields: Sequence[MappedField], values: Mapping[str, Json], of: Network) -> Json:
     pairs = (
         (field.name, field.codec.read(values[field.rest], of))
         for field in fields
@@ -81,28 +80,28 @@ def read(fields: Sequence[MappedField], values: Mapping[str, Json], of: Network)
     return {name: value for name, value in pairs if value is not None}
 
 
-def refused(path: str, reason: str) -> RequestRejectedError:
+def not_supported(path: str, reason: str) -> RequestRejectedError:
     text = f"{path.removeprefix('.')}: {reason}"
     return RequestRejectedError(SERVICE, "NOT_SUPPORTED", text, status=400)
 
 
 def shape(fields: Sequence[MappedField], *, missing: Sequence[str] = ()) -> Codec:
-    """A nested object. What of it REST does not have is `missing`."""
+    """A nested object; `missing` are contract fields that REST lacks."""
 
     def write(value: Json, to: Network, path: str) -> Json:
         reject_missing(value, missing, path)
-        return written(fields, value, to, path)
+        return encode_fields(fields, value, to, path)
 
-    return Codec(write, lambda value, of: read(fields, value, of))
+    return Codec(write, lambda value, of: decode_fields(fields, value, of))
 
 
 def reject_missing(value: Mapping[str, Json], missing: Sequence[str], path: str) -> None:
     for name in missing:
         if value.get(name) not in (None, [], {}):
-            raise refused(f"{path}.{name}", "Ad Manager's REST API does not have it")
+            raise not_supported(f"{path}.{name}", "Ad Manager's REST API does not have it")
 
 
-def many(codec: Codec) -> Codec:
+def list_of(codec: Codec) -> Codec:
     return Codec(
         lambda values, to, path: [
             codec.write(value, to, f"{path}[{at}]") for at, value in enumerate(values)
@@ -115,13 +114,13 @@ def _itself(value: Json, *_: Any) -> Json:
     return value
 
 
-PLAIN = Codec(_itself, _itself)
-# JSON of protobuf has 64-bit integers as texts.
+AS_IS = Codec(_itself, _itself)
+# protobuf's JSON writes 64-bit integers as strings.
 LONG = Codec(lambda value, _to, _path: str(value), lambda value, _of: int(value))
 
 
 def ref(collection: str) -> Codec:
-    """An id, in REST the name of what it is the id of."""
+    """An id; in REST a resource name."""
     return Codec(
         lambda value, to, _path: to.names.of(collection, value),
         lambda value, _of: id_of(value),
@@ -129,41 +128,38 @@ def ref(collection: str) -> Codec:
 
 
 def refs(collection: str) -> Codec:
-    return many(ref(collection))
+    return list_of(ref(collection))
 
 
 def enum(renamed: Mapping[str, str] | None = None) -> Codec:
-    """A word; `renamed` are those that REST calls otherwise."""
-    there = dict(renamed or {})
-    back = {value: name for name, value in there.items()}
+    """An enum value; `renamed` maps the contract's values to REST's."""
+    to_rest = dict(renamed or {})
+    from_rest = {value: name for name, value in to_rest.items()}
 
-    def reading(value: Json, _of: Network) -> Json:
-        # A word that the client does not know yet comes as its number.
+    def decode(value: Json, _of: Network) -> Json:
+        # A value unknown to the client comes as its number.
         text = str(value)
-        return None if text.endswith("_UNSPECIFIED") else back.get(text, text)
+        return None if text.endswith("_UNSPECIFIED") else from_rest.get(text, text)
 
-    return Codec(lambda value, _to, _path: there.get(value, value), reading)
+    return Codec(lambda value, _to, _path: to_rest.get(value, value), decode)
 
 
 def _write_money(value: Json, _to: Network, _path: str) -> Json:
     micros = value["microAmount"]
-    units, rest = divmod(abs(micros), _MICROS)
+    units, fraction = divmod(abs(micros), _MICROS)
     sign = -1 if micros < 0 else 1
     return {
         "currencyCode": value["currencyCode"],
         "units": str(sign * units),
-        "nanos": sign * rest * 1000,
+        "nanos": sign * fraction * 1000,
     }
 
 
 def _read_money(value: Json, _of: Network) -> Json:
     nanos = int(value.get("units", 0)) * 10**9 + int(value.get("nanos", 0))
-    # Ad Manager's own amounts are whole micros.
-    return (
-        {"currencyCode": value.get("currencyCode", ""), "microAmount": round(nanos / 1000)}
-        if (nanos % 1000)
-        else {"currencyCode": value.get("currencyCode", ""), "microAmount": nanos // 1000}
-    )
+    # Ad Manager's own amounts are whole micros; floats would round large ones.
+    micros = round(nanos / 1000) if nanos % 1000 else nanos // 1000
+    return {"currencyCode": value.get("currencyCode", ""), "microAmount": micros}
 
 
 MONEY = Codec(_write_money, _read_money)
@@ -176,7 +172,7 @@ def _write_time(value: Json, _to: Network, path: str) -> Json:
         local = datetime(date["year"], date["month"], date["day"], *clock, tzinfo=zone)
         moment = local.astimezone(UTC)
     except (OverflowError, ValueError):
-        raise refused(path, "is outside of what Ad Manager has dates for") from None
+        raise not_supported(path, "is outside of Ad Manager's range of dates") from None
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
 
 
@@ -185,7 +181,7 @@ def _read_time(value: Json, of: Network) -> Json:
         moment = datetime.fromisoformat(_FRACTION.sub("", value))
         local = moment.astimezone(ZoneInfo(of.zone))
     except (OverflowError, ValueError):
-        raise UnexpectedAnswerError(SERVICE, "a time is none") from None
+        raise UnexpectedAnswerError(SERVICE, "a time cannot be read") from None
     return date_time(local, of.zone)
 
 
@@ -208,13 +204,13 @@ MILLISECONDS = Codec(
 
 _LABEL = (
     MappedField("labelId", "label", ref("labels")),
-    MappedField("isNegated", "negated", PLAIN),
+    MappedField("isNegated", "negated", AS_IS),
 )
-# `negated` has no presence in protobuf: where it is false, JSON leaves it out.
-LABELS = many(
+# protobuf's JSON omits `negated` where it is false.
+LABELS = list_of(
     Codec(
         shape(_LABEL).write,
-        lambda value, of: read(_LABEL, {"negated": False, **value}, of),
+        lambda value, of: decode_fields(_LABEL, {"negated": False, **value}, of),
     )
 )
 
@@ -222,16 +218,16 @@ LABELS = many(
 def _write_custom_value(value: Json, to: Network, path: str) -> Json:
     content = (value.get("value") or {}).get("value")
     if "customFieldOptionId" in value:
-        there: Json = {"dropdownValue": str(value["customFieldOptionId"])}
+        encoded: Json = {"dropdownValue": str(value["customFieldOptionId"])}
     elif isinstance(content, bool):
-        there = {"toggleValue": content}
+        encoded = {"toggleValue": content}
     elif isinstance(content, int | float):
-        there = {"numberValue": content}
+        encoded = {"numberValue": content}
     elif isinstance(content, str):
-        there = {"stringValue": content}
+        encoded = {"stringValue": content}
     else:
-        raise refused(path, "a custom field needs a value or an option")
-    return {"customField": to.names.of("customFields", value["customFieldId"]), "value": there}
+        raise not_supported(path, "a custom field needs a value or an option")
+    return {"customField": to.names.of("customFields", value["customFieldId"]), "value": encoded}
 
 
 def _read_custom_value(value: Json, _of: Network) -> Json:
@@ -244,4 +240,4 @@ def _read_custom_value(value: Json, _of: Network) -> Json:
     )
 
 
-CUSTOM_FIELDS = many(Codec(_write_custom_value, _read_custom_value))
+CUSTOM_FIELDS = list_of(Codec(_write_custom_value, _read_custom_value))

@@ -1,4 +1,4 @@
-"""Forecasts of line items that exist, as they are."""
+"""Forecasts of existing, unchanged line items."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from seil.admanager.calls import SERVICE
 from seil.admanager.models import Forecast
-from seil.admanager.rest.codecs import LONG, MappedField, Network, enum, read, ref
+from seil.admanager.rest.codecs import LONG, MappedField, Network, decode_fields, enum, ref
 from seil.admanager.rest.messages import as_json, parse_answer
 from seil.admanager.rest.transport import Rest
 from seil.errors import RequestRejectedError
@@ -26,7 +26,7 @@ class ExistingForecasts:
         self._network = network
 
     def of(self, line_item: int, order: int | None = None) -> Forecast:
-        """`order` is what the caller takes for its order, where that is told."""
+        """Raises RequestRejectedError where `order` is given and is not the line item's."""
         answer = self._rest.read(
             "Forecast",
             "run_availability_forecast",
@@ -37,8 +37,10 @@ class ExistingForecasts:
             },
         )
         values: dict[str, Any] = as_json(answer).get("availabilityForecastResult", {})
-        forecast = parse_answer(Forecast, read(_RESPONSE_FIELDS, values, self._network))
+        forecast = parse_answer(Forecast, decode_fields(_RESPONSE_FIELDS, values, self._network))
         if order is not None and forecast.order_id not in (None, order):
-            reason = f"lineItems[0].lineItem.orderId: line item {line_item} is of another order"
+            reason = (
+                f"lineItems[0].lineItem.orderId: line item {line_item} belongs to another order"
+            )
             raise RequestRejectedError(SERVICE, "WRONG_ORDER", reason, status=400)
         return forecast

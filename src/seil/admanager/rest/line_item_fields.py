@@ -1,4 +1,4 @@
-"""Which of the REST API's fields each field of a line item is."""
+"""Maps a line item's fields to the REST API's."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from seil.admanager.rest.codecs import (
+    AS_IS,
     CUSTOM_FIELDS,
     LABELS,
     LONG,
     MILLISECONDS,
     MONEY,
-    PLAIN,
     TIME,
     Codec,
     Json,
     MappedField,
     Network,
+    decode_fields,
+    encode_fields,
     enum,
-    many,
-    read,
+    list_of,
+    not_supported,
     ref,
     refs,
-    refused,
     reject_missing,
     shape,
-    written,
 )
 from seil.admanager.rest.targeting import TARGETING
 
@@ -36,7 +36,7 @@ _GOAL = shape(
         MappedField("units", "units", LONG),
     ]
 )
-_CAPS = many(
+_CAPS = list_of(
     shape(
         [
             MappedField("maxImpressions", "maxImpressions", LONG),
@@ -51,11 +51,11 @@ _PACING = shape(
         MappedField(
             "customPacingGoals",
             "customPacingGoals",
-            many(
+            list_of(
                 shape(
                     [
                         MappedField("startDateTime", "startTime", TIME),
-                        MappedField("useLineItemStartDateTime", "useLineItemStartTime", PLAIN),
+                        MappedField("useLineItemStartDateTime", "useLineItemStartTime", AS_IS),
                         MappedField("amount", "amount", LONG),
                     ]
                 )
@@ -72,7 +72,7 @@ _GRP = shape(
         MappedField("inTargetRatioEstimateMilliPercent", "inTargetRatioEstimateMilliPercent", LONG),
         MappedField("nielsenCtvPacingType", "nielsenCtvPacingType", enum()),
         MappedField("pacingDeviceCategorizationType", "pacingDeviceCategorizationType", enum()),
-        MappedField("applyTrueCoview", "applyTrueCoview", PLAIN),
+        MappedField("applyTrueCoview", "applyTrueCoview", AS_IS),
     ]
 )
 _MEASUREMENT = shape(
@@ -81,8 +81,8 @@ _MEASUREMENT = shape(
         for start in ("viewability", "publisherViewability", "brandLift", "reach", "publisherReach")
         for field in (
             MappedField(f"{start}Partner", f"{start}Partner", enum()),
-            MappedField(f"{start}ClientId", f"{start}ClientId", PLAIN),
-            MappedField(f"{start}ReportingId", f"{start}ReportingId", PLAIN),
+            MappedField(f"{start}ClientId", f"{start}ClientId", AS_IS),
+            MappedField(f"{start}ReportingId", f"{start}ReportingId", AS_IS),
         )
     ]
 )
@@ -91,7 +91,7 @@ _MEASUREMENT = shape(
 def _write_size(value: Mapping[str, Json], kind: str | None, path: str) -> Json:
     size, ratio = value["size"], value["size"].get("isAspectRatio")
     if ratio and kind not in (None, "ASPECT_RATIO"):
-        raise refused(f"{path}.size.isAspectRatio", f"a size of type {kind} is no ratio")
+        raise not_supported(f"{path}.size.isAspectRatio", f"a size of type {kind} is not a ratio")
     kind = kind or ("ASPECT_RATIO" if ratio else "PIXEL")
     return {"width": size["width"], "height": size["height"], "sizeType": kind}
 
@@ -107,16 +107,16 @@ def _read_size(size: Mapping[str, Json]) -> tuple[Json, str]:
 
 _PLACEHOLDER = (
     MappedField("appliedLabels", "appliedLabels", LABELS),
-    MappedField("expectedCreativeCount", "expectedCreativeCount", PLAIN),
-    MappedField("targetingName", "creativeTargetingDisplayName", PLAIN),
-    MappedField("isAmpOnly", "ampOnly", PLAIN),
+    MappedField("expectedCreativeCount", "expectedCreativeCount", AS_IS),
+    MappedField("targetingName", "creativeTargetingDisplayName", AS_IS),
+    MappedField("isAmpOnly", "ampOnly", AS_IS),
 )
 _COMPANION_MISSING = ("creativeTemplateId", "companions", *(f.name for f in _PLACEHOLDER))
 
 
 def _write_placeholder(value: Json, to: Network, path: str) -> Json:
     reject_missing(value, ["creativeTemplateId"], path)
-    result = written(_PLACEHOLDER, value, to, path)
+    result = encode_fields(_PLACEHOLDER, value, to, path)
     result["size"] = _write_size(value, value.get("creativeSizeType"), path)
     if companions := value.get("companions"):
         result["companions"] = [
@@ -133,32 +133,32 @@ def _write_companion(value: Json, path: str) -> Json:
 
 def _read_placeholder(value: Json, of: Network) -> Json:
     size, kind = _read_size(value.get("size", {}))
-    result = {"size": size, "creativeSizeType": kind, **read(_PLACEHOLDER, value, of)}
-    companions = [_read_size(one.get("size", {})) for one in value.get("companions", ())]
+    result = {"size": size, "creativeSizeType": kind, **decode_fields(_PLACEHOLDER, value, of)}
+    companions = [_read_size(entry.get("size", {})) for entry in value.get("companions", ())]
     if companions:
         result["companions"] = [{"size": s, "creativeSizeType": k} for s, k in companions]
     return result
 
 
-PLACEHOLDERS = many(Codec(_write_placeholder, _read_placeholder))
+PLACEHOLDERS = list_of(Codec(_write_placeholder, _read_placeholder))
 
-_CREATIVE_TARGETINGS = many(
+_CREATIVE_TARGETINGS = list_of(
     shape(
         [
-            MappedField("name", "creativeTargetingDisplayName", PLAIN),
+            MappedField("name", "creativeTargetingDisplayName", AS_IS),
             MappedField("targeting", "targeting", TARGETING),
         ]
     )
 )
 
-GIVEN = (
+WRITABLE = (
     MappedField("orderId", "order", ref("orders")),
-    MappedField("name", "displayName", PLAIN),
-    MappedField("externalId", "externalLineItemId", PLAIN),
+    MappedField("name", "displayName", AS_IS),
+    MappedField("externalId", "externalLineItemId", AS_IS),
     MappedField("startDateTime", "startTime", TIME),
     MappedField("endDateTime", "targetEndTime", TIME),
-    MappedField("autoExtensionDays", "autoExtensionDays", PLAIN),
-    MappedField("unlimitedEndDateTime", "endTimeUnlimited", PLAIN),
+    MappedField("autoExtensionDays", "autoExtensionDays", AS_IS),
+    MappedField("unlimitedEndDateTime", "endTimeUnlimited", AS_IS),
     MappedField(
         "creativeRotationType",
         "creativeRotationType",
@@ -171,40 +171,40 @@ GIVEN = (
     MappedField("skippableAdType", "skippableAdType", enum()),
     MappedField("frequencyCaps", "frequencyCaps", _CAPS),
     MappedField("lineItemType", "lineItemType", enum()),
-    MappedField("priority", "priority", PLAIN),
+    MappedField("priority", "priority", AS_IS),
     MappedField("costPerUnit", "rate", MONEY),
     MappedField("valueCostPerUnit", "valueCpm", MONEY),
     MappedField("costType", "costType", enum()),
     MappedField("contractedUnitsBought", "contractedUnitsBought", LONG),
     MappedField("creativePlaceholders", "creativePlaceholders", PLACEHOLDERS),
     MappedField("environmentType", "environmentType", enum()),
-    MappedField("allowedFormats", "allowedFormats", many(enum())),
+    MappedField("allowedFormats", "allowedFormats", list_of(enum())),
     MappedField("companionDeliveryOption", "companionDeliveryOption", enum()),
-    MappedField("allowOverbook", "allowOverbook", PLAIN),
-    MappedField("skipInventoryCheck", "skipInventoryCheck", PLAIN),
-    MappedField("skipCrossSellingRuleWarningChecks", "skipCrossSellingRuleWarningChecks", PLAIN),
-    MappedField("reserveAtCreation", "reserveOnCreation", PLAIN),
-    MappedField("webPropertyCode", "webPropertyCode", PLAIN),
+    MappedField("allowOverbook", "allowOverbook", AS_IS),
+    MappedField("skipInventoryCheck", "skipInventoryCheck", AS_IS),
+    MappedField("skipCrossSellingRuleWarningChecks", "skipCrossSellingRuleWarningChecks", AS_IS),
+    MappedField("reserveAtCreation", "reserveOnCreation", AS_IS),
+    MappedField("webPropertyCode", "webPropertyCode", AS_IS),
     MappedField("appliedLabels", "appliedLabels", LABELS),
     MappedField(
-        "disableSameAdvertiserCompetitiveExclusion", "sameAdvertiserExceptionEnabled", PLAIN
+        "disableSameAdvertiserCompetitiveExclusion", "sameAdvertiserExceptionEnabled", AS_IS
     ),
-    MappedField("notes", "notes", PLAIN),
+    MappedField("notes", "notes", AS_IS),
     MappedField("competitiveConstraintScope", "competitiveConstraintScope", enum()),
     MappedField("customFieldValues", "customFieldValues", CUSTOM_FIELDS),
     MappedField("thirdPartyMeasurementSettings", "thirdPartyMeasurementSettings", _MEASUREMENT),
-    MappedField("youtubeKidsRestricted", "youtubeKidsRestricted", PLAIN),
+    MappedField("youtubeKidsRestricted", "youtubeKidsRestricted", AS_IS),
     MappedField("videoMaxDuration", "maxVideoCreativeDuration", MILLISECONDS),
     MappedField("primaryGoal", "goal", _GOAL),
-    MappedField("secondaryGoals", "secondaryGoals", many(_GOAL)),
+    MappedField("secondaryGoals", "secondaryGoals", list_of(_GOAL)),
     MappedField("grpSettings", "grpSettings", _GRP),
     MappedField(
         "dealInfo", "dealInfo", shape([MappedField("externalDealId", "externalDealId", LONG)])
     ),
     MappedField("viewabilityProviderCompanyIds", "viewabilityProviderCompanies", refs("companies")),
     MappedField("childContentEligibility", "childContentEligibility", enum()),
-    MappedField("customVastExtension", "customVastExtension", PLAIN),
-    MappedField("repeatedCreativeServingEnabled", "repeatedCreativeServingEnabled", PLAIN),
+    MappedField("customVastExtension", "customVastExtension", AS_IS),
+    MappedField("repeatedCreativeServingEnabled", "repeatedCreativeServingEnabled", AS_IS),
     MappedField("targeting", "targeting", TARGETING),
     MappedField("creativeTargetings", "creativeTargetings", _CREATIVE_TARGETINGS),
 )
@@ -221,43 +221,43 @@ _STATS = shape(
     ]
 )
 _RESPONSE_FIELDS = (
-    *GIVEN,
+    *WRITABLE,
     MappedField("id", "name", ref("lineItems")),
     MappedField("status", "status", enum()),
-    MappedField("orderName", "orderDisplayName", PLAIN),
+    MappedField("orderName", "orderDisplayName", AS_IS),
     MappedField("stats", "stats", _STATS),
     MappedField(
         "deliveryIndicator",
         "deliveryIndicator",
         shape(
             [
-                MappedField("expectedDeliveryPercentage", "expectedDeliveryPercentage", PLAIN),
-                MappedField("actualDeliveryPercentage", "actualDeliveryPercentage", PLAIN),
+                MappedField("expectedDeliveryPercentage", "expectedDeliveryPercentage", AS_IS),
+                MappedField("actualDeliveryPercentage", "actualDeliveryPercentage", AS_IS),
             ]
         ),
     ),
     MappedField("budget", "budget", MONEY),
     MappedField("reservationStatus", "reservationStatus", enum()),
-    MappedField("isArchived", "archived", PLAIN),
+    MappedField("isArchived", "archived", AS_IS),
     MappedField("effectiveAppliedLabels", "effectiveAppliedLabels", LABELS),
-    MappedField("lastModifiedByApp", "updateSource", PLAIN),
+    MappedField("lastModifiedByApp", "updateSource", AS_IS),
     MappedField("lastModifiedDateTime", "updateTime", TIME),
     MappedField("creationDateTime", "createTime", TIME),
-    MappedField("isMissingCreatives", "missingCreatives", PLAIN),
+    MappedField("isMissingCreatives", "missingCreatives", AS_IS),
 )
 _DISCOUNT = ("discount", "discountType")
-# REST has no default for it, and the contract does not ask for it.
+# REST requires it, and the contract does not.
 _ROTATION = "OPTIMIZED"
 _DISCOUNT_TYPE = "PERCENTAGE"
 
 
 def to_rest(values: Mapping[str, Any], network: Network, path: str) -> dict[str, Any]:
-    """Of what is given of a line item. Raises RequestRejectedError for what REST cannot express."""
+    """The fields that are set. Raises RequestRejectedError for what REST cannot express."""
     reject_missing(values, ["programmaticCreativeSource"], path)
     if values.get("startDateTimeType") not in (None, "USE_START_DATE_TIME"):
         reason = "Ad Manager's REST API starts line items at startDateTime only"
-        raise refused(f"{path}.startDateTimeType", reason)
-    result: dict[str, Any] = written(GIVEN, values, network, path)
+        raise not_supported(f"{path}.startDateTimeType", reason)
+    result: dict[str, Any] = encode_fields(WRITABLE, values, network, path)
     if values.get("discount") is not None or values.get("discountType") is not None:
         result["discount"] = {
             "discount": values.get("discount") or 0.0,
@@ -271,14 +271,14 @@ def new_to_rest(values: Mapping[str, Any], network: Network, path: str) -> dict[
 
 
 def mask(names: set[str]) -> list[str]:
-    """The REST fields, as an update mask names them, of the contract's fields."""
-    paths = [field.rest for field in GIVEN if field.name in names]
+    """The update mask's paths for the contract's fields."""
+    paths = [field.rest for field in WRITABLE if field.name in names]
     paths += ["discount"] if names & set(_DISCOUNT) else []
     return ["".join(f"_{c.lower()}" if c.isupper() else c for c in path) for path in paths]
 
 
 def of_rest(values: Mapping[str, Any], network: Network) -> dict[str, Any]:
-    result: dict[str, Any] = read(_RESPONSE_FIELDS, values, network)
+    result: dict[str, Any] = decode_fields(_RESPONSE_FIELDS, values, network)
     if "endDateTime" not in result and "endTime" in values:
         result["endDateTime"] = TIME.read(values["endTime"], network)
     discount = values.get("discount", {})

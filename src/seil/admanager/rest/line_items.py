@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from seil.admanager.batches import send_in_batches
-from seil.admanager.calls import SERVICE, after_conflicts, after_effect, before_effect
+from seil.admanager.calls import SERVICE, after_conflicts, after_write, before_write
 from seil.admanager.models import (
     ActOnLineItems,
     CreatedLineItems,
@@ -24,7 +24,7 @@ from seil.admanager.rest.codecs import Network
 from seil.admanager.rest.line_item_fields import mask, new_to_rest, of_rest, to_rest
 from seil.admanager.rest.messages import as_json, message, parse_answer
 from seil.admanager.rest.names import equals, id_of
-from seil.admanager.rest.orders import changed
+from seil.admanager.rest.orders import count_changed
 from seil.admanager.rest.transport import Rest
 from seil.errors import RequestRejectedError, Undone, UnexpectedAnswerError
 
@@ -37,7 +37,7 @@ _BATCHES = {
     "release": "batch_release_line_items",
     "delete": "batch_delete_line_items",
 }
-_NAMES_PER_FILTER = 50  # So many names make a filter of some 3 KB, which has to fit into the URL.
+_NAMES_PER_FILTER = 50  # 50 names make a filter of some 3 KB, which has to fit into the URL.
 _IDENTITY = {"id", "order_id"}
 
 
@@ -53,7 +53,7 @@ class LineItemsService:
             for at, item in enumerate(request.line_items)
         ]
         parent = self._rest.network
-        answer = self._rest.effect(
+        answer = self._rest.write(
             "LineItem",
             "batch_create_line_items",
             {
@@ -70,41 +70,42 @@ class LineItemsService:
         return parse_answer(CreatedLineItems, {"lineItems": created})
 
     def get(self, request: GetLineItems) -> LineItems:
-        """An order without line items has none; an order or a line item that is not there: 404."""
+        """Empty for an order without line items; 404 for an unknown order or line item."""
         names = self._network.names
         if request.line_item_id is not None:
             name = names.of("lineItems", request.line_item_id)
             messages = [self._rest.read("LineItem", "get_line_item", {"name": name})]
         else:
             order = names.of("orders", request.order_id or 0)
-            messages = list(self._listed(equals("order", order)))
+            messages = list(self._list(equals("order", order)))
             if not messages:
                 self._rest.read("Order", "get_order", {"name": order})
         items = [of_rest(as_json(item), self._network) for item in messages]
         return parse_answer(LineItems, {"lineItems": items})
 
     def update(self, request: UpdateLineItems) -> NumUpdated:
-        """Of those that are not archived, only what is given; again after a concurrent change."""
+        """Changes the given fields, skips archived line items, and retries concurrent changes."""
         updates = {
             self._network.names.of("lineItems", changes.id): self._update(changes, at)
             for at, changes in enumerate(request.line_items)
         }
 
         def once() -> NumUpdated:
-            with before_effect():
+            with before_write():
                 open_names = self._open(request.line_items)
-            return NumUpdated(num_updated=self._updated([updates[name] for name in open_names]))
+            count = self._send_updates([updates[name] for name in open_names])
+            return NumUpdated(num_updated=count)
 
         return after_conflicts(self._attempts, once)
 
     def _update(self, changes: LineItemChanges, at: int) -> dict[str, Any]:
-        """Only fields that are given are in the mask; one that is null is taken away."""
+        """Masks the given fields; null clears a field."""
         path = f"lineItems[{at}]"
         values = {name: value for name, value in changes.wire().items() if name != "orderId"}
         fields = type(changes).model_fields
-        given = {fields[name].alias or name for name in changes.model_fields_set - _IDENTITY}
+        names = {fields[name].alias or name for name in changes.model_fields_set - _IDENTITY}
         item = to_rest(values, self._network, path)
-        paths = mask(given)
+        paths = mask(names)
         if not paths:  # An empty mask would mean every field.
             reason = f"{path}: no change is given"
             raise RequestRejectedError(SERVICE, "NO_CHANGE", reason, status=400)
@@ -115,70 +116,72 @@ class LineItemsService:
         }
 
     def _open(self, items: Iterable[LineItemChanges]) -> list[str]:
-        """The names of those that are not archived. Raises where one is missing or elsewhere."""
+        """The resource names of those not archived. Raises RequestRejectedError where one is
+        missing or is in another order.
+        """
         items = list(items)
-        by_id = {id_of(item.name): item for item in self._named(item.id for item in items)}
+        by_id = {id_of(item.name): item for item in self._by_ids(item.id for item in items)}
         if missing := [str(item.id) for item in items if item.id not in by_id]:
             raise _no_such(missing)
         for at, item in enumerate(items):
             if id_of(by_id[item.id].order) != item.order_id:
-                reason = f"lineItems[{at}].orderId: line item {item.id} is of another order"
+                reason = f"lineItems[{at}].orderId: line item {item.id} is in another order"
                 raise RequestRejectedError(SERVICE, "WRONG_ORDER", reason, status=400)
         return [by_id[item.id].name for item in items if not by_id[item.id].archived]
 
-    def _updated(self, updates: list[dict[str, Any]]) -> int:
+    def _send_updates(self, updates: list[dict[str, Any]]) -> int:
         if not updates:
             return 0
         request = {"parent": self._rest.network, "requests": updates}
-        answer = self._rest.effect("LineItem", "batch_update_line_items", request)
+        answer = self._rest.write("LineItem", "batch_update_line_items", request)
         if len(answer.line_items) != len(updates):
             mismatch = f"{len(answer.line_items)} line items for {len(updates)}"
             raise UnexpectedAnswerError(SERVICE, mismatch)
         return len(answer.line_items)
 
     def act(self, request: ActOnLineItems) -> NumChanges:
-        """What changed is seen by looking: the REST API answers nothing."""
-        with before_effect():
+        """Counts changes by comparing states, since the REST API returns none."""
+        with before_write():
             before = self._states(request.ids)
         if not before:
             raise _no_such([str(identity) for identity in request.ids])
-        there = {id_of(name) for name in before}
-        ids = [identity for identity in dict.fromkeys(request.ids) if identity in there]
+        existing = {id_of(name) for name in before}
+        ids = [identity for identity in dict.fromkeys(request.ids) if identity in existing]
 
-        def send(some: Sequence[int]) -> None:
-            names = self._network.names.all_of("lineItems", some)
+        def send(batch: Sequence[int]) -> None:
+            names = self._network.names.all_of("lineItems", batch)
             values = {"parent": self._rest.network, "names": names}
-            self._rest.effect("LineItem", _BATCHES[request.action], values)
+            self._rest.write("LineItem", _BATCHES[request.action], values)
 
-        send_in_batches(ids, send, size=BATCH, left_out=_left_out(request.ids, there))
-        with after_effect(ids):
-            return NumChanges(num_changes=changed(before, self._states(request.ids)))
+        send_in_batches(ids, send, size=BATCH, not_found=_not_found(request.ids, existing))
+        with after_write(ids):
+            return NumChanges(num_changes=count_changed(before, self._states(request.ids)))
 
     def _states(self, identities: Iterable[int]) -> dict[str, Any]:
         return {
             item.name: (item.status, item.archived, item.reservation_status)
-            for item in self._named(identities)
+            for item in self._by_ids(identities)
         }
 
-    def _named(self, identities: Iterable[int]) -> Iterator[Any]:
+    def _by_ids(self, identities: Iterable[int]) -> Iterator[Any]:
         names = self._network.names.all_of("lineItems", dict.fromkeys(identities))
-        for some in _batches(names, _NAMES_PER_FILTER):
-            yield from self._listed(equals("name", *some))
+        for batch in _batches(names, _NAMES_PER_FILTER):
+            yield from self._list(equals("name", *batch))
 
-    def _listed(self, where: str) -> Iterator[Any]:
+    def _list(self, where: str) -> Iterator[Any]:
         request = {"parent": self._rest.network, "filter": where}
         for page in self._rest.pages("LineItem", "list_line_items", request):
             yield from page.line_items
 
 
 def _batches(names: Iterable[str], size: int) -> Iterator[list[str]]:
-    left = iter(names)
-    while some := list(islice(left, size)):
-        yield some
+    remaining = iter(names)
+    while batch := list(islice(remaining, size)):
+        yield batch
 
 
-def _left_out(identities: Iterable[int], there: Container[int]) -> list[Undone]:
-    absent = tuple(one for one in dict.fromkeys(identities) if one not in there)
+def _not_found(identities: Iterable[int], existing: Container[int]) -> list[Undone]:
+    absent = tuple(identity for identity in dict.fromkeys(identities) if identity not in existing)
     return [Undone(absent, _absent("there is no such line item"))] if absent else []
 
 

@@ -1,4 +1,4 @@
-"""Between JSON and the client's messages."""
+"""Converts between JSON and the client's protobuf messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Answer = TypeVar("Answer", bound=Shape)
 
 
 def message(kind: str, values: dict[str, Any]) -> Any:
-    """Of `kind`, as Order. Raises RequestRejectedError for a value that its type cannot hold."""
+    """`kind` is a class, as Order. Raises RequestRejectedError for a value that it cannot hold."""
     kind_class = getattr(admanager_v1, kind)
     try:
         return kind_class(json_format.ParseDict(values, kind_class.pb()()))
@@ -26,13 +26,13 @@ def message(kind: str, values: dict[str, Any]) -> Any:
 
 
 def as_json(proto: Any) -> dict[str, Any]:
-    """Without what is not set."""
+    """Without unset fields."""
     values: dict[str, Any] = json_format.MessageToDict(type(proto).pb(proto))
     return values
 
 
 def parse_answer(model: type[Answer], values: dict[str, Any]) -> Answer:
-    """Raises UnexpectedAnswerError naming the parts that are missing or wrong, not their values."""
+    """Raises UnexpectedAnswerError naming missing or wrong fields, without their values."""
     try:
         parsed_answer: Answer = model.of_answer(values)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Resource names and filters, made of checked ids and of values that are quoted."""
+"""Resource names and filters, from checked ids and quoted values."""
 
 from __future__ import annotations
 
@@ -19,27 +19,24 @@ class Names:
         self.network = network
 
     def of(self, collection: str, identity: int) -> str:
-        return f"{self.network}/{collection}/{checked(identity)}"
+        return f"{self.network}/{collection}/{check_id(identity)}"
 
     def all_of(self, collection: str, identities: Iterable[int]) -> list[str]:
         return [self.of(collection, identity) for identity in identities]
 
 
-def checked(identity: int) -> int:
-    """Digits, nothing else. Raises TypeError, since a caller's id has been refused long before.
-
-    One that does not fit Ad Manager's ids belongs to nothing: RequestRejectedError, not found.
-    """
+def check_id(identity: int) -> int:
+    """Raises TypeError for anything but an int, and RequestRejectedError (404) out of range."""
     if isinstance(identity, bool) or not isinstance(identity, int):
         raise TypeError(f"{identity!r} is not an id")
     if not 0 <= identity <= _LARGEST_ID:
-        reason = f"there is nothing with the id {identity}"
+        reason = f"there is no object with the id {identity}"
         raise RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)
     return identity
 
 
 def id_of(name: str) -> int:
-    """The id that a resource name ends with. Raises UnexpectedAnswerError where it has none.
+    """The id at the end of a resource name. Raises UnexpectedAnswerError where there is none.
 
     Some have a suffix: `audienceSegments/4567~direct`.
     """
@@ -56,7 +53,7 @@ def ids_of(names: Iterable[str]) -> list[int]:
 def equals(field: str, *values: str | int) -> str:
     """A filter: `field` is one of `values` (https://developers.google.com/ad-manager/api/beta/filters).
 
-    Raises ValueError for a field that is none, or without a value.
+    Raises ValueError for an invalid field name, or without values.
     """
     if not _FIELD.fullmatch(field) or not values:
         raise ValueError(f"not a filter: {field!r} is one of {values!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seil.admanager.calls import SERVICE, after_effect, before_effect
+from seil.admanager.calls import SERVICE, after_write, before_write
 from seil.admanager.models import (
     ActOnOrder,
     CreatedOrder,
@@ -14,26 +14,26 @@ from seil.admanager.models import (
     Order,
 )
 from seil.admanager.rest.codecs import (
+    AS_IS,
     CUSTOM_FIELDS,
     LABELS,
     LONG,
-    PLAIN,
     TIME,
     MappedField,
     Network,
+    decode_fields,
+    encode_fields,
     enum,
-    read,
     ref,
     refs,
-    written,
 )
 from seil.admanager.rest.messages import as_json, message, parse_answer
 from seil.admanager.rest.names import equals
 from seil.admanager.rest.transport import Rest
 from seil.errors import RequestRejectedError, UnexpectedAnswerError
 
-_GIVEN = (
-    MappedField("name", "displayName", PLAIN),
+_WRITABLE = (
+    MappedField("name", "displayName", AS_IS),
     MappedField("advertiserId", "advertiser", ref("companies")),
     MappedField("traffickerId", "trafficker", ref("users")),
     MappedField("agencyId", "agency", ref("companies")),
@@ -45,24 +45,24 @@ _GIVEN = (
     MappedField("appliedTeamIds", "appliedTeams", refs("teams")),
     MappedField("appliedLabels", "appliedLabels", LABELS),
     MappedField("customFieldValues", "customFieldValues", CUSTOM_FIELDS),
-    MappedField("externalOrderId", "externalOrderId", PLAIN),
-    MappedField("poNumber", "poNumber", PLAIN),
-    MappedField("notes", "notes", PLAIN),
-    MappedField("isProgrammatic", "programmatic", PLAIN),
+    MappedField("externalOrderId", "externalOrderId", AS_IS),
+    MappedField("poNumber", "poNumber", AS_IS),
+    MappedField("notes", "notes", AS_IS),
+    MappedField("isProgrammatic", "programmatic", AS_IS),
 )
 _RESPONSE_FIELDS = (
-    *_GIVEN,
+    *_WRITABLE,
     MappedField("id", "name", ref("orders")),
     MappedField("status", "status", enum()),
-    MappedField("currencyCode", "currencyCode", PLAIN),
+    MappedField("currencyCode", "currencyCode", AS_IS),
     MappedField("creatorId", "creator", ref("users")),
     MappedField("startDateTime", "startTime", TIME),
     MappedField("endDateTime", "endTime", TIME),
-    MappedField("unlimitedEndDateTime", "unlimitedEndTime", PLAIN),
-    MappedField("isArchived", "archived", PLAIN),
+    MappedField("unlimitedEndDateTime", "unlimitedEndTime", AS_IS),
+    MappedField("isArchived", "archived", AS_IS),
     MappedField("effectiveAppliedLabels", "effectiveAppliedLabels", LABELS),
     MappedField("effectiveTeamIds", "effectiveTeams", refs("teams")),
-    MappedField("lastModifiedByApp", "lastModifiedByApp", PLAIN),
+    MappedField("lastModifiedByApp", "lastModifiedByApp", AS_IS),
     MappedField("lastModifiedDateTime", "updateTime", TIME),
     MappedField("totalImpressionsDelivered", "impressionsDelivered", LONG),
     MappedField("totalClicksDelivered", "totalClicksDelivered", LONG),
@@ -101,7 +101,7 @@ class Orders:
 
     def create(self, request: CreateOrder) -> CreatedOrder:
         order = message("Order", order_to_rest(request, self._network))
-        answer = self._rest.effect(
+        answer = self._rest.write(
             "Order",
             "batch_create_orders",
             {
@@ -119,23 +119,23 @@ class Orders:
         return parse_answer(Order, order_of_rest(as_json(answer), self._network))
 
     def act(self, request: ActOnOrder) -> NumChanges:
-        """What changed is seen by looking: the REST API answers nothing.
+        """Counts changes by comparing states, since the REST API returns none.
 
-        Pausing and resuming change the line items and not the order
+        Pausing and resuming change the line items instead of the order
         (https://developers.google.com/ad-manager/api/beta/reference/rest/v1/OrderStatus): the order
-        counts as changed where one of them did.
+        counts as changed if one of them did.
         """
         name = self._network.names.of("orders", request.order_id)
-        with before_effect():
+        with before_write():
             before = self._states(name, request.action)
         if not before:
             reason = f"there is no order {request.order_id}"
             raise RequestRejectedError(SERVICE, "NOT_FOUND", reason, status=404)
-        self._rest.effect(
+        self._rest.write(
             "Order", _BATCHES[request.action], {"parent": self._rest.network, "names": [name]}
         )
-        with after_effect([request.order_id]):
-            return NumChanges(num_changes=changed(before, self._states(name, request.action)))
+        with after_write([request.order_id]):
+            return NumChanges(num_changes=count_changed(before, self._states(name, request.action)))
 
     def _states(self, name: str, action: str) -> dict[str, Any]:
         request = {"parent": self._rest.network, "filter": equals("name", name)}
@@ -157,15 +157,17 @@ class Orders:
 
 
 def order_to_rest(request: CreateOrder, network: Network) -> dict[str, Any]:
-    values: dict[str, Any] = written(_GIVEN, request.orders[0].wire(), network, "orders[0]")
+    values: dict[str, Any] = encode_fields(
+        _WRITABLE, request.orders[0].wire(), network, "orders[0]"
+    )
     return values
 
 
 def order_of_rest(values: dict[str, Any], network: Network) -> dict[str, Any]:
-    order_values: dict[str, Any] = read(_RESPONSE_FIELDS, values, network)
+    order_values: dict[str, Any] = decode_fields(_RESPONSE_FIELDS, values, network)
     return order_values
 
 
-def changed(before: dict[str, Any], after: dict[str, Any]) -> int:
-    """How many are not as they were; one that is gone has changed."""
+def count_changed(before: dict[str, Any], after: dict[str, Any]) -> int:
+    """How many states differ, deleted objects included."""
     return sum(after.get(name) != state for name, state in before.items())

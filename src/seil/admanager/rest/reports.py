@@ -1,4 +1,4 @@
-"""Reports: run as a long operation, their rows read page by page."""
+"""Reports: run as a long-running operation, rows streamed page by page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST_PAUSE = 5.0
 
 @dataclass(frozen=True)
 class ReportRow:
-    """By the names asked for: `dimensions` of a day, an id or a word, `metrics` of a number."""
+    """Values by the requested names."""
 
     dimensions: dict[str, int | str | bool | float]
     metrics: dict[str, int | float]
@@ -41,8 +41,8 @@ class Reports:
         *,
         seconds: float,
     ) -> Iterator[ReportRow]:
-        """Both days are of the report. Raises TooSlowError where it is not ready in time."""
-        report = self._rest.effect(
+        """`days` are inclusive. Raises TooSlowError if the report is not ready in time."""
+        report = self._rest.write(
             "Report",
             "create_report",
             {"parent": self._rest.network, "report": _definition(dimensions, metrics, days)},
@@ -56,11 +56,11 @@ class Reports:
 
     def _run(self, report: str, seconds: float) -> str:
         """The name of the report's result."""
-        ends = time.monotonic() + seconds
-        operation = self._rest.effect("Report", "run_report", {"name": report}).operation
+        deadline = time.monotonic() + seconds
+        operation = self._rest.write("Report", "run_report", {"name": report}).operation
         pause = _FIRST_PAUSE
         while not operation.done:
-            if time.monotonic() + pause > ends or remaining(pause + 1) <= pause:
+            if time.monotonic() + pause > deadline or remaining(pause + 1) <= pause:
                 raise TooSlowError(SERVICE, seconds)
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -70,22 +70,22 @@ class Reports:
             raise RequestRejectedError(SERVICE, code, f"the report failed: {reason}", status=400)
         run_response = admanager_v1.RunReportResponse.pb(admanager_v1.RunReportResponse())
         if not operation.response.Unpack(run_response) or not run_response.report_result:
-            raise UnexpectedAnswerError(SERVICE, "a report that is done has no result")
+            raise UnexpectedAnswerError(SERVICE, "a finished report has no result")
         return str(run_response.report_result)
 
 
 def _definition(
     dimensions: Sequence[str], metrics: Sequence[str], days: tuple[date, date]
 ) -> dict[str, Any]:
-    """Hidden: it is not meant for the people who use Ad Manager."""
-    first, last = ({"year": d.year, "month": d.month, "day": d.day} for d in days)
+    """Hidden from Ad Manager's users."""
+    start, end = ({"year": d.year, "month": d.month, "day": d.day} for d in days)
     return {
         "display_name": f"SEIL {uuid.uuid4()}",
         "visibility": "HIDDEN",
         "report_definition": {
             "dimensions": list(dimensions),
             "metrics": list(metrics),
-            "date_range": {"fixed": {"start_date": first, "end_date": last}},
+            "date_range": {"fixed": {"start_date": start, "end_date": end}},
             "report_type": "HISTORICAL",
             "time_zone_source": "PUBLISHER",
         },
@@ -96,7 +96,7 @@ def _row(row: Any, dimensions: Sequence[str], metrics: Sequence[str]) -> ReportR
     groups = row.metric_value_groups
     values = groups[0].primary_values if groups else ()
     if len(row.dimension_values) != len(dimensions) or len(values) != len(metrics):
-        raise UnexpectedAnswerError(SERVICE, "a row of a report has other columns than asked for")
+        raise UnexpectedAnswerError(SERVICE, "a report row does not have the requested columns")
     return ReportRow(
         {name: _value(v) for name, v in zip(dimensions, row.dimension_values, strict=True)},
         {name: _value(v) for name, v in zip(metrics, values, strict=True)},

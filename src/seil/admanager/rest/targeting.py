@@ -1,4 +1,4 @@
-"""Targeting between the contract's shapes and the REST API's."""
+"""Converts targeting between the contract's shapes and the REST API's."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 from seil.admanager.calls import SERVICE
 from seil.admanager.rest.codecs import (
-    PLAIN,
+    AS_IS,
     Codec,
     Json,
     MappedField,
     Network,
+    decode_fields,
+    encode_fields,
     enum,
-    many,
-    read,
+    list_of,
+    not_supported,
     ref,
     refs,
-    refused,
     reject_missing,
     shape,
-    written,
 )
 from seil.admanager.rest.names import id_of, ids_of
 from seil.errors import UnexpectedAnswerError
@@ -38,9 +38,9 @@ _MISSING = (
 )
 
 
-def _things(collection: str) -> Codec:
-    """Objects of the contract that are told by their ids, in REST names."""
-    return many(
+def _by_id(collection: str) -> Codec:
+    """The contract's objects with an `id`; in REST resource names."""
+    return list_of(
         Codec(
             lambda value, to, _path: to.names.of(collection, value["id"]),
             lambda value, _of: {"id": id_of(value)},
@@ -50,15 +50,15 @@ def _things(collection: str) -> Codec:
 
 _GEO = shape(
     [
-        MappedField("targetedLocations", "targetedGeos", _things("geoTargets")),
-        MappedField("excludedLocations", "excludedGeos", _things("geoTargets")),
+        MappedField("targetedLocations", "targetedGeos", _by_id("geoTargets")),
+        MappedField("excludedLocations", "excludedGeos", _by_id("geoTargets")),
     ]
 )
-_AD_UNITS = many(
+_AD_UNITS = list_of(
     shape(
         [
             MappedField("adUnitId", "adUnit", ref("adUnits")),
-            MappedField("includeDescendants", "includeDescendants", PLAIN),
+            MappedField("includeDescendants", "includeDescendants", AS_IS),
         ]
     )
 )
@@ -81,32 +81,34 @@ _CONTENT = shape(
         ),
     ]
 )
-_PLATFORMS = shape([MappedField("targetedRequestPlatforms", "requestPlatforms", PLAIN)])
+_PLATFORMS = shape([MappedField("targetedRequestPlatforms", "requestPlatforms", AS_IS)])
 
 
-def _either(names: tuple[str, str], there: tuple[str, str], codec: Codec) -> Codec:
-    """`names` are the contract's list and its switch: only these, or all but these."""
-    listed, switch = names
-    targeted, excluded = there
+def _either(names: tuple[str, str], rest_names: tuple[str, str], codec: Codec) -> Codec:
+    """`names` are the contract's list and its switch between targeting and excluding the list;
+    `rest_names` are REST's targeted and its excluded list.
+    """
+    values, switch = names
+    targeted, excluded = rest_names
 
     def write(value: Json, to: Network, path: str) -> Json:
-        if not value.get(listed):
+        if not value.get(values):
             return {}
         name = excluded if value.get(switch) is False else targeted
-        return {name: codec.write(value[listed], to, f"{path}.{listed}")}
+        return {name: codec.write(value[values], to, f"{path}.{values}")}
 
-    def reading(value: Json, of: Network) -> Json:
-        present = [name for name in there if value.get(name)]
+    def decode(value: Json, of: Network) -> Json:
+        present = [name for name in rest_names if value.get(name)]
         if not present:
             return None
         if len(present) > 1:
             raise UnexpectedAnswerError(SERVICE, f"both {targeted} and {excluded}")
-        return {switch: present[0] == targeted, listed: codec.read(value[present[0]], of)}
+        return {switch: present[0] == targeted, values: codec.read(value[present[0]], of)}
 
-    return Codec(write, reading)
+    return Codec(write, decode)
 
 
-_DOMAINS = _either(("domains", "targeted"), ("targetedUserDomains", "excludedUserDomains"), PLAIN)
+_DOMAINS = _either(("domains", "targeted"), ("targetedUserDomains", "excludedUserDomains"), AS_IS)
 
 
 def _write_applications(value: Json, to: Network, path: str) -> Json:
@@ -126,80 +128,78 @@ _APPLICATIONS = _either(
 
 @dataclass(frozen=True)
 class _Technology:
-    """A kind of technology: where the contract has it, and where REST has it."""
+    """A kind of technology targeting: its contract field, and its part of REST's."""
 
     name: str
-    listed: tuple[str, str]
+    fields: tuple[str, str]
     part: str
-    there: tuple[str, str]
+    rest_fields: tuple[str, str]
     collection: str
-    switched: bool
+    has_switch: bool
 
     @property
     def codec(self) -> Codec:
-        things = _things(self.collection)
-        if self.switched:
-            return _either(self.listed, self.there, things)
-        return shape(
-            [
-                MappedField(name, rest, things)
-                for name, rest in zip(self.listed, self.there, strict=True)
-            ]
-        )
+        ids = _by_id(self.collection)
+        if self.has_switch:
+            return _either(self.fields, self.rest_fields, ids)
+        pairs = zip(self.fields, self.rest_fields, strict=True)
+        return shape([MappedField(name, rest_name, ids) for name, rest_name in pairs])
 
 
-def _switched(name: str, part: str, plural: str, *, collection: str = "") -> _Technology:
+def _with_switch(name: str, part: str, plural: str, *, collection: str = "") -> _Technology:
     capital = plural[0].upper() + plural[1:]
-    there = (f"targeted{capital}", f"excluded{capital}")
+    rest_fields = (f"targeted{capital}", f"excluded{capital}")
     return _Technology(
-        name, (plural, "isTargeted"), part, there, collection or plural, switched=True
+        name, (plural, "isTargeted"), part, rest_fields, collection or plural, has_switch=True
     )
 
 
-def _listed(name: str, part: str, plural: str, there: str, *, collection: str) -> _Technology:
-    lists = (f"targeted{plural}", f"excluded{plural}")
-    rest = (f"targeted{there}", f"excluded{there}")
-    return _Technology(name, lists, part, rest, collection, switched=False)
+def _with_lists(
+    name: str, part: str, plural: str, rest_plural: str, *, collection: str
+) -> _Technology:
+    fields = (f"targeted{plural}", f"excluded{plural}")
+    rest_fields = (f"targeted{rest_plural}", f"excluded{rest_plural}")
+    return _Technology(name, fields, part, rest_fields, collection, has_switch=False)
 
 
 _MANUFACTURER = "deviceManufacturerTargeting"
 _SYSTEM = "operatingSystemTargeting"
 _TECHNOLOGIES = (
-    _switched("bandwidthGroupTargeting", "bandwidthTargeting", "bandwidthGroups"),
-    _switched("browserTargeting", "browserTargeting", "browsers"),
-    _switched("browserLanguageTargeting", "browserLanguageTargeting", "browserLanguages"),
-    _listed(
+    _with_switch("bandwidthGroupTargeting", "bandwidthTargeting", "bandwidthGroups"),
+    _with_switch("browserTargeting", "browserTargeting", "browsers"),
+    _with_switch("browserLanguageTargeting", "browserLanguageTargeting", "browserLanguages"),
+    _with_lists(
         "deviceCapabilityTargeting",
         "deviceCapabilityTargeting",
         "DeviceCapabilities",
         "Capabilities",
         collection="deviceCapabilities",
     ),
-    _listed(
+    _with_lists(
         "deviceCategoryTargeting",
         "deviceCategoryTargeting",
         "DeviceCategories",
         "Categories",
         collection="deviceCategories",
     ),
-    _switched(_MANUFACTURER, _MANUFACTURER, "deviceManufacturers"),
-    _listed(
+    _with_switch(_MANUFACTURER, _MANUFACTURER, "deviceManufacturers"),
+    _with_lists(
         "mobileDeviceTargeting",
         _MANUFACTURER,
         "MobileDevices",
         "MobileDevices",
         collection="mobileDevices",
     ),
-    _listed(
+    _with_lists(
         "mobileDeviceSubmodelTargeting",
         _MANUFACTURER,
         "MobileDeviceSubmodels",
         "MobileDeviceSubmodels",
         collection="mobileDeviceSubmodels",
     ),
-    _switched("mobileCarrierTargeting", "mobileCarrierTargeting", "mobileCarriers"),
-    _switched(_SYSTEM, _SYSTEM, "operatingSystems"),
-    _listed(
+    _with_switch("mobileCarrierTargeting", "mobileCarrierTargeting", "mobileCarriers"),
+    _with_switch(_SYSTEM, _SYSTEM, "operatingSystems"),
+    _with_lists(
         "operatingSystemVersionTargeting",
         _SYSTEM,
         "OperatingSystemVersions",
@@ -210,7 +210,7 @@ _TECHNOLOGIES = (
 
 
 def _write_technology(value: Json, to: Network, path: str) -> Json:
-    """Several of the contract's parts can be in one of REST's."""
+    """One of REST's parts can hold several of the contract's."""
     by_part: dict[str, dict[str, Json]] = {}
     for kind in _TECHNOLOGIES:
         if value.get(kind.name) is not None:
@@ -232,7 +232,7 @@ _NEGATIVE = {"IS_NOT", "NOT_EQUALS"}
 
 
 def _leaf(value: Json, to: Network, path: str) -> tuple[str, Json]:
-    """Which of a clause's lists a criteria belongs to, and what it is there."""
+    """(the clause's list that holds the criteria, its REST value)"""
     negative = value.get("operator") in _NEGATIVE
     if "keyId" in value:
         key = to.names.of("customTargetingKeys", value["keyId"])
@@ -248,7 +248,7 @@ def _leaf(value: Json, to: Network, path: str) -> tuple[str, Json]:
     if "cmsMetadataValueIds" in value:
         metadata = to.names.all_of("cmsMetadataValues", value["cmsMetadataValueIds"])
         return "cmsMetadataTargetings", {"negative": negative, "cmsMetadataValues": metadata}
-    raise refused(path, "Ad Manager has criteria in two levels only: OR of AND")
+    raise not_supported(path, "Ad Manager has criteria in two levels only: OR of AND")
 
 
 def _is_set(value: Json) -> bool:
@@ -264,12 +264,12 @@ def _clause(children: Sequence[Json], to: Network, path: str) -> Json:
 
 
 def _write_custom(value: Json, to: Network, path: str) -> Json:
-    """Clauses are joined by OR, what is in a clause by AND."""
+    """Clauses are joined by OR, the criteria in a clause by AND."""
     children = value.get("children") or []
     if value.get("logicalOperator") == "AND" and not any(map(_is_set, children)):
         return {"customTargetingClauses": [_clause(children, to, path)]}
     if value.get("logicalOperator") == "AND" and len(children) > 1:
-        raise refused(path, "Ad Manager has criteria in two levels only: OR of AND")
+        raise not_supported(path, "Ad Manager has criteria in two levels only: OR of AND")
     clauses = []
     for at, child in enumerate(children):
         inside = f"{path}.children[{at}]"
@@ -332,8 +332,12 @@ def _write_position(value: Json, _to: Network, path: str) -> Json:
     return position
 
 
+_POSITION_TYPE = MappedField("positionType", "positionType", enum())
+_BUMPER_TYPE = MappedField("videoBumperType", "bumperType", enum())
+
+
 def _read_position(value: Json, of: Network) -> Json:
-    where: dict[str, Any] = read([MappedField("positionType", "positionType", enum())], value, of)
+    where: dict[str, Any] = decode_fields([_POSITION_TYPE], value, of)
     if "midrollIndex" in value:
         where["midrollIndex"] = int(value["midrollIndex"])
     if "reverseMidrollIndex" in value:
@@ -341,7 +345,7 @@ def _read_position(value: Json, of: Network) -> Json:
     position: dict[str, Any] = {"videoPosition": where} if where else {}
     if "podPosition" in value:
         position["videoPositionWithinPod"] = {"index": int(value["podPosition"])}
-    return position | read([MappedField("videoBumperType", "bumperType", enum())], value, of)
+    return position | decode_fields([_BUMPER_TYPE], value, of)
 
 
 _FIELDS = (
@@ -361,7 +365,7 @@ _FIELDS = (
                 MappedField(
                     "targetedPositions",
                     "videoPositions",
-                    many(Codec(_write_position, _read_position)),
+                    list_of(Codec(_write_position, _read_position)),
                 )
             ]
         ),
@@ -377,7 +381,7 @@ _FIELDS = (
 
 def _write(value: Json, to: Network, path: str) -> Json:
     reject_missing(value, _MISSING, path)
-    return written(_FIELDS, value, to, path)
+    return encode_fields(_FIELDS, value, to, path)
 
 
-TARGETING = Codec(_write, lambda value, of: read(_FIELDS, value, of))
+TARGETING = Codec(_write, lambda value, of: decode_fields(_FIELDS, value, of))

@@ -1,4 +1,4 @@
-"""Google's REST clients, built when they are first needed and shared by all threads."""
+"""Google's REST clients, built on demand and shared by all threads."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from requests.adapters import HTTPAdapter
 
 import seil
 from seil.admanager.calls import SERVICE, Calls
-from seil.admanager.rest.errors import translated
-from seil.admanager.rest.promised import LastAnswer, check
+from seil.admanager.rest.answer_check import LastAnswer, check
+from seil.admanager.rest.errors import translate_error
 from seil.errors import UnexpectedAnswerError
 from seil.observe.correlation import correlation_id
 from seil.settings import AdManagerSettings
@@ -28,7 +28,7 @@ CONNECTIONS = 64
 
 
 class Rest:
-    """Calls a method of a service by their names, as the client has them.
+    """Calls a client's method by the names of its service and itself.
 
     `rest.read("Order", "get_order", {"name": ...})`.
     """
@@ -43,17 +43,17 @@ class Rest:
         self._calls = Calls(
             timeout=settings.timeout.total_seconds(),
             attempts=settings.attempts,
-            translate=translated,
+            translate=translate_error,
         )
 
     def read(self, service: str, method: str, request: dict[str, Any]) -> Any:
         return self._calls.read(method, self._bound(service, method, request))
 
-    def effect(self, service: str, method: str, request: dict[str, Any]) -> Any:
-        return self._calls.effect(method, self._bound(service, method, request))
+    def write(self, service: str, method: str, request: dict[str, Any]) -> Any:
+        return self._calls.write(method, self._bound(service, method, request))
 
     def pages(self, service: str, method: str, request: dict[str, Any]) -> Iterator[Any]:
-        """The answers of a list method, page by page; each page is a call of its own."""
+        """Streams the pages of a list method; each page is a call of its own."""
         request = {"page_size": PAGE, **request}
         while True:
             page = next(iter(self.read(service, method, request).pages))
@@ -62,7 +62,7 @@ class Rest:
             if not token:
                 return
             if token == request.get("page_token"):
-                raise UnexpectedAnswerError(SERVICE, "a page names itself as the next")
+                raise UnexpectedAnswerError(SERVICE, "a page has its own token as the next")
             request = {**request, "page_token": token}
 
     def _bound(self, service: str, method: str, request: dict[str, Any]) -> Callable[[float], Any]:
@@ -72,8 +72,8 @@ class Rest:
         def run(seconds: float) -> Any:
             try:
                 result = call(request=request, retry=None, timeout=seconds, metadata=metadata)
-            except (AttributeError, TypeError) as error:  # The client reads answers unlooked.
-                reason = "it does not have the shape of Google's"
+            except (AttributeError, TypeError) as error:  # The client does not check answers.
+                reason = "it does not have the expected shape"
                 raise UnexpectedAnswerError(SERVICE, reason) from error
             if self._last.answer is not None:
                 check(self._last.answer, _message(result))
@@ -96,7 +96,7 @@ class Rest:
                 )
                 session = client.transport._session  # noqa: SLF001  (no public way to widen it)
                 prepare_session(session, self._settings.endpoint)
-                # A redirect could send an order, or the token, to somebody else.
+                # A redirect could send the order, or the token, to another host.
                 session.max_redirects = 0
                 session.hooks["response"].append(self._last)
                 self._clients[service] = client
@@ -104,10 +104,9 @@ class Rest:
 
 
 def prepare_session(session: requests.Session, url: str) -> None:
-    """For many threads, which call `url`.
+    """Sizes the pool for many threads, and resolves proxies and certificates for `url` once.
 
-    What the environment says of proxies and certificates is looked up here: requests would do so at
-    each call, and on the disk for a .netrc as well, which is a sixth of a call's CPU.
+    requests would do so at each call, and look for a .netrc, which takes a sixth of a call's CPU.
     """
     session.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
     session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
@@ -117,9 +116,9 @@ def prepare_session(session: requests.Session, url: str) -> None:
 
 
 def _message(result: Any) -> Any:
-    """Of protobuf; a list method gives it in a pager, `run_report` in an operation.
+    """The protobuf message; list methods return a pager, `run_report` an operation.
 
-    Of a method that has nothing to say the client does not even read the answer.
+    The client does not parse the answers of methods that return nothing.
     """
     if result is None:
         return Empty()

@@ -1,1 +1,1 @@
-"""Ad Manager's SOAP API: what REST does not have. Proposals, their line items, forecasts."""
+"""Ad Manager's SOAP API: proposals, their line items, forecasts, which REST lacks."""

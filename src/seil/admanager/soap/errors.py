@@ -1,4 +1,4 @@
-"""What the SOAP client raises, in our terms."""
+"""Translates the SOAP client's exceptions to seil.errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zeep.exceptions import LookupError as ZeepLookupError
 from zeep.exceptions import TransportError, ValidationError
 
 from seil.admanager.calls import SERVICE
-from seil.admanager.rest.errors import one_reason, tidy, transport_failed, unauthorized
+from seil.admanager.rest.errors import format_reason, tidy, token_error, transport_error
 from seil.errors import (
     ConflictError,
     LoginError,
@@ -30,38 +30,38 @@ _HINT = "Check [admanager] in seil.toml and what the service account may do in A
 _ABORTING = ("AuthenticationError.", "PermissionError.", "ApiVersionError.")
 _BUSY = ("ServerError.", "InternalApiError.")
 _THROTTLED = "QuotaError."
-# A fault's text begins with what its errors say: [ProposalActionError.NOT_APPLICABLE @ a.b].
+# A fault's text begins with its errors: [ProposalActionError.NOT_APPLICABLE @ a.b].
 _ERRORS = re.compile(r"^\[[^]]*]\s*")
 
 
-def translated(error: Exception, seconds: float) -> SeilError | None:
-    """None for what is not of the SOAP client."""
+def translate_error(error: Exception, seconds: float) -> SeilError | None:
+    """None for other exceptions."""
     match error:
         case googleads.GoogleAdsServerFault():
             translation = _fault(error)
         case GoogleAuthError():
-            translation = unauthorized(error)
+            translation = token_error(error)
         case requests.exceptions.RequestException():
-            translation = transport_failed(error, seconds)
+            translation = transport_error(error, seconds)
         case googleads.GoogleAdsSoapTransportError():
-            reason = "its interface description cannot be had"
+            reason = "its WSDL cannot be fetched"
             translation = UnavailableError(SERVICE, reason, reached=False)
         case ZeepLookupError() | ValidationError() | googleads.GoogleAdsValueError():
             translation = RequestRejectedError(SERVICE, "NOT_SUPPORTED", str(error), status=400)
         case TransportError():
-            translation = answered_with(error.status_code or 0, {})
+            translation = status_error(error.status_code or 0, {})
         case ZeepError() | LxmlError():
-            translation = UnexpectedAnswerError(SERVICE, "it is not XML of the promised type")
+            translation = UnexpectedAnswerError(SERVICE, "it is not XML of the expected type")
         case _:
             return None
     return translation
 
 
-def answered_with(status: int, headers: Any) -> SeilError:
-    """Of an HTTP status instead of a SOAP answer."""
+def status_error(status: int, headers: Any) -> SeilError:
+    """For an HTTP status without a SOAP answer."""
     if status in (401, 403):
         return LoginError(SERVICE, str(status), "it refuses the access token", hint=_HINT)
-    reason, after = "it does not say why", retry_after(headers.get("Retry-After"))
+    reason, after = "no reason is given", retry_after(headers.get("Retry-After"))
     if status == 429:
         return ThrottledError(SERVICE, reason, status=status, retry_after=after)
     if status >= 500:
@@ -71,36 +71,36 @@ def answered_with(status: int, headers: Any) -> SeilError:
 
 def _fault(error: googleads.GoogleAdsServerFault) -> SeilError:
     details = list(error.errors or ())
-    codes = [str(getattr(one, "errorString", None) or "") for one in details]
+    codes = [str(getattr(detail, "errorString", None) or "") for detail in details]
     text = tidy(_reasons(details, codes, str(error)))
     code = next(filter(None, codes), "FAULT")
-    if any(one.endswith("CONCURRENT_MODIFICATION") for one in codes):
+    if any(c.endswith("CONCURRENT_MODIFICATION") for c in codes):
         return ConflictError(f"{SERVICE}: somebody else changed it at the same time: {text}")
-    if any(one.startswith(_ABORTING) for one in codes):
+    if any(c.startswith(_ABORTING) for c in codes):
         return LoginError(SERVICE, code, text, hint=_HINT)
-    if any(one.startswith(_THROTTLED) for one in codes):
+    if any(c.startswith(_THROTTLED) for c in codes):
         return ThrottledError(SERVICE, text)
-    if any(one.startswith(_BUSY) for one in codes):
+    if any(c.startswith(_BUSY) for c in codes):
         return UnavailableError(SERVICE, text)
-    if not details and _of_server(error):
+    if not details and _is_server_fault(error):
         return UnavailableError(SERVICE, text)
     return RequestRejectedError(SERVICE, code, text, status=400)
 
 
-def _of_server(error: googleads.GoogleAdsServerFault) -> bool:
-    """Whether the fault says that it is not of the request (SOAP 1.1, section 4.4.1)."""
+def _is_server_fault(error: googleads.GoogleAdsServerFault) -> bool:
+    """Whether the fault blames the server (SOAP 1.1, section 4.4.1)."""
     code = str(getattr(error.__context__, "code", None) or "")
     return code.rpartition(":")[2].split(".")[0] == "Server"
 
 
 def _reasons(details: list[Any], codes: list[str], fault: str) -> str:
-    """Each with its place; where none has one, the fault's own words."""
-    if any(getattr(one, name, None) for one in details for name in ("fieldPath", "trigger")):
+    """Each with its field; the fault's text where none has a field or trigger."""
+    if any(getattr(d, name, None) for d in details for name in ("fieldPath", "trigger")):
         return "; ".join(dict.fromkeys(filter(None, map(_reason, details))))
-    return one_reason(_ERRORS.sub("", fault), "", "; ".join(filter(None, codes)))
+    return format_reason(_ERRORS.sub("", fault), "", "; ".join(filter(None, codes)))
 
 
-def _reason(one: Any) -> str:
-    parts = (getattr(one, name, None) for name in ("fieldPath", "errorString", "trigger"))
+def _reason(detail: Any) -> str:
+    parts = (getattr(detail, name, None) for name in ("fieldPath", "errorString", "trigger"))
     field, code, trigger = parts
-    return one_reason("", field, code, trigger)
+    return format_reason("", field, code, trigger)

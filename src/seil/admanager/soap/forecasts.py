@@ -1,4 +1,4 @@
-"""Forecasts of line items that may be booked: REST forecasts only what exists."""
+"""Forecasts of new or changed line items, which REST lacks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from seil.admanager.models import Forecast, GetForecast
 from seil.admanager.rest.messages import parse_answer
 from seil.admanager.soap.transport import Soap
-from seil.admanager.soap.values import packed, plain
+from seil.admanager.soap.values import from_soap, to_soap
 
 
 class Forecasts:
@@ -16,9 +16,9 @@ class Forecasts:
 
     def of(self, request: GetForecast) -> Forecast:
         item = request.line_items[0]
-        prospective: dict[str, Any] = {"lineItem": packed(item.line_item.wire(), self._soap.zone)}
+        prospective: dict[str, Any] = {"lineItem": to_soap(item.line_item.wire(), self._soap.zone)}
         if item.advertiser_id is not None:
             prospective["advertiserId"] = item.advertiser_id
         options = {"includeTargetingCriteriaBreakdown": False, "includeContendingLineItems": False}
         forecast = self._soap.read("Forecast", "getAvailabilityForecast", prospective, options)
-        return parse_answer(Forecast, plain(forecast))
+        return parse_answer(Forecast, from_soap(forecast))

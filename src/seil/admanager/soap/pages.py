@@ -1,4 +1,4 @@
-"""Everything that a statement finds, and changes laid over it."""
+"""Queries by statement, and overlays of changes on their results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from seil.admanager.calls import SERVICE
 from seil.admanager.models.base import Shape
 from seil.admanager.soap.transport import Soap
-from seil.admanager.soap.values import packed, statement
+from seil.admanager.soap.values import statement, to_soap
 from seil.errors import RequestRejectedError, UnexpectedAnswerError
 
 
@@ -35,7 +35,7 @@ class Finder:
 
 
 def _read(page: Any) -> tuple[list[Any], int]:
-    """The client gives None for what it cannot read, an answer without its parts included."""
+    """The client returns None for what it cannot parse, and for missing parts."""
     total = getattr(page, "totalResultSetSize", None)
     if total is None:
         raise UnexpectedAnswerError(SERVICE, "a page has no totalResultSetSize")
@@ -45,8 +45,8 @@ def _read(page: Any) -> tuple[list[Any], int]:
     return results, int(total)
 
 
-def only(answer: Any, count: int) -> list[Any]:
-    """The objects that were made or changed: as many as were sent."""
+def exactly(answer: Any, count: int) -> list[Any]:
+    """The created or updated objects. Raises UnexpectedAnswerError unless there are `count`."""
     results = list(answer or ())
     if len(results) != count:
         raise UnexpectedAnswerError(SERVICE, f"{len(results)} objects for {count}")
@@ -54,11 +54,11 @@ def only(answer: Any, count: int) -> list[Any]:
 
 
 def overlay(target: Any, changes: Shape, zone: str, *, but: Iterable[str] = ()) -> None:
-    """Lays what is given over what is there: SOAP takes objects whole. Null takes away."""
+    """Sets the given fields on `target`, since SOAP updates whole objects; null clears a field."""
     values = changes.wire()
     for name in changes.model_fields_set - set(but):
         alias = type(changes).model_fields[name].alias or name
         if alias not in dir(target):
             reason = f"{alias}: this version of the SOAP API does not have it"
             raise RequestRejectedError(SERVICE, "NOT_SUPPORTED", reason, status=400)
-        setattr(target, alias, packed(values.get(alias), zone))
+        setattr(target, alias, to_soap(values.get(alias), zone))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from seil.admanager.calls import SERVICE, after_conflicts, before_effect
+from seil.admanager.calls import SERVICE, after_conflicts, before_write
 from seil.admanager.models import (
     ActOnProposalLineItems,
     CreateProposalLineItems,
@@ -17,10 +17,10 @@ from seil.admanager.models import (
 )
 from seil.admanager.models.proposal_line_items import ProposalLineItemChanges
 from seil.admanager.rest.messages import parse_answer
-from seil.admanager.soap.pages import Finder, only, overlay
+from seil.admanager.soap.pages import Finder, exactly, overlay
 from seil.admanager.soap.proposals import Proposals
 from seil.admanager.soap.transport import Soap
-from seil.admanager.soap.values import action_of, packed, plain, statement
+from seil.admanager.soap.values import action_of, from_soap, statement, to_soap
 from seil.errors import RequestRejectedError
 
 _SERVICE = "ProposalLineItem"
@@ -43,19 +43,19 @@ class ProposalLineItemsService:
         self._finder = Finder(soap, _SERVICE, "getProposalLineItemsByStatement")
 
     def create(self, request: CreateProposalLineItems) -> ProposalLineItems:
-        items = [packed(item.wire(), self._soap.zone) for item in request.proposal_lineitems]
-        results = self._soap.effect(_SERVICE, "createProposalLineItems", items)
-        return _response(only(results, len(items)))
+        items = [to_soap(item.wire(), self._soap.zone) for item in request.proposal_lineitems]
+        results = self._soap.write(_SERVICE, "createProposalLineItems", items)
+        return _response(exactly(results, len(items)))
 
     def get(self, request: GetProposalLineItems) -> ProposalLineItems:
-        """A proposal without any has none; a proposal that is not there: 404."""
+        """Empty for a proposal without line items; 404 for an unknown proposal."""
         line_items = list(self._finder.where("proposalId", request.proposal_id))
         if not line_items:
             self._proposals.get(GetProposal(proposal_id=request.proposal_id))
         return _response(line_items)
 
     def update(self, request: UpdateProposalLineItems) -> ProposalLineItems:
-        """Only what is given changes; again after a concurrent change."""
+        """Changes the given fields, and retries concurrent changes."""
         for at, changes in enumerate(request.proposal_lineitems):
             if not changes.model_fields_set - _IDENTITY:
                 reason = f"proposalLineitems[{at}]: no change is given"
@@ -67,21 +67,21 @@ class ProposalLineItemsService:
             for changes in request.proposal_lineitems:
                 overlay(by_id[changes.id], changes, self._soap.zone, but={"id"})
             items = [by_id[changes.id] for changes in request.proposal_lineitems]
-            changed = self._soap.effect(_SERVICE, "updateProposalLineItems", items)
-            return _response(only(changed, len(items)))
+            changed = self._soap.write(_SERVICE, "updateProposalLineItems", items)
+            return _response(exactly(changed, len(items)))
 
         return after_conflicts(self._attempts, once)
 
     def act(self, request: ActOnProposalLineItems) -> NumChanges:
         by_id = self._by_id(request.proposal_line_item_ids)
         action = action_of(_ACTIONS, request.action, request.reason)
-        which = statement(self._soap.version, "id", *by_id)
-        result = self._soap.effect(_SERVICE, "performProposalLineItemAction", action, which)
-        return parse_answer(NumChanges, plain(result))
+        by_ids = statement(self._soap.version, "id", *by_id)
+        result = self._soap.write(_SERVICE, "performProposalLineItemAction", action, by_ids)
+        return parse_answer(NumChanges, from_soap(result))
 
     def _by_id(self, identities: Iterable[int]) -> dict[int, Any]:
         unique = list(dict.fromkeys(identities))
-        with before_effect():
+        with before_write():
             by_id = {int(item.id): item for item in self._finder.where("id", *unique)}
         if missing := [str(identity) for identity in unique if identity not in by_id]:
             reason = f"there is no proposal line item {', '.join(missing)}"
@@ -90,15 +90,17 @@ class ProposalLineItemsService:
 
 
 def _check_proposals(items: Iterable[ProposalLineItemChanges], by_id: dict[int, Any]) -> None:
-    """A line item stays in its proposal: Ad Manager keeps it there without a word."""
+    """Refuses to move a line item to another proposal, which Ad Manager ignores silently."""
     for at, item in enumerate(items):
         if "proposal_id" in item.model_fields_set and item.proposal_id != by_id[item.id].proposalId:
             reason = (
-                f"proposalLineitems[{at}].proposalId: proposal line item {item.id} is of another"
+                f"proposalLineitems[{at}].proposalId: proposal line item {item.id} is in another"
                 " proposal"
             )
             raise RequestRejectedError(SERVICE, "WRONG_PROPOSAL", reason, status=400)
 
 
 def _response(items: Iterable[Any]) -> ProposalLineItems:
-    return parse_answer(ProposalLineItems, {"proposalLineitems": [plain(item) for item in items]})
+    return parse_answer(
+        ProposalLineItems, {"proposalLineitems": [from_soap(item) for item in items]}
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seil.admanager.calls import SERVICE, after_conflicts, before_effect
+from seil.admanager.calls import SERVICE, after_conflicts, before_write
 from seil.admanager.models import (
     ActOnProposal,
     CreateProposal,
@@ -15,9 +15,9 @@ from seil.admanager.models import (
 )
 from seil.admanager.rest.buyers import Buyers
 from seil.admanager.rest.messages import parse_answer
-from seil.admanager.soap.pages import Finder, only, overlay
+from seil.admanager.soap.pages import Finder, exactly, overlay
 from seil.admanager.soap.transport import Soap
-from seil.admanager.soap.values import action_of, packed, plain, statement
+from seil.admanager.soap.values import action_of, from_soap, statement, to_soap
 from seil.errors import RequestRejectedError
 
 _SERVICE = "Proposal"
@@ -52,14 +52,14 @@ class Proposals:
         values["marketplaceInfo"]["buyerAccountId"] = self._buyers.account(
             new.marketplace_info.buyer_account_id
         )
-        results = self._soap.effect(_SERVICE, "createProposals", [packed(values, self._soap.zone)])
-        return parse_answer(Proposal, plain(only(results, 1)[0]))
+        results = self._soap.write(_SERVICE, "createProposals", [to_soap(values, self._soap.zone)])
+        return parse_answer(Proposal, from_soap(exactly(results, 1)[0]))
 
     def get(self, request: GetProposal) -> Proposal:
-        return parse_answer(Proposal, plain(self._proposal(request.proposal_id)))
+        return parse_answer(Proposal, from_soap(self._proposal(request.proposal_id)))
 
     def update(self, request: UpdateProposal) -> Proposal:
-        """Only what is given changes; again after a concurrent change."""
+        """Changes the given fields, and retries concurrent changes."""
         changes = request.proposals[0]
         marketplace = changes.marketplace_info
         buyer = marketplace.buyer_account_id if marketplace else None
@@ -71,38 +71,38 @@ class Proposals:
             if marketplace is not None:
                 info = proposal.marketplaceInfo
                 if info is None:
-                    proposal.marketplaceInfo = packed(marketplace.wire(), self._soap.zone)
+                    proposal.marketplaceInfo = to_soap(marketplace.wire(), self._soap.zone)
                 else:
                     overlay(info, marketplace, self._soap.zone)
                 if account is not None:
                     _set(proposal, "marketplaceInfo", "buyerAccountId", account)
-            changed = self._soap.effect(_SERVICE, "updateProposals", [proposal])
-            return parse_answer(Proposal, plain(only(changed, 1)[0]))
+            changed = self._soap.write(_SERVICE, "updateProposals", [proposal])
+            return parse_answer(Proposal, from_soap(exactly(changed, 1)[0]))
 
         return after_conflicts(self._attempts, once)
 
     def act(self, request: ActOnProposal) -> NumChanges:
-        """Performs the action of Google's that the word means.
+        """Performs Google's action for the contract's.
 
-        None of them is a retraction any more
+        Google has no retraction any more
         (https://developers.google.com/ad-manager/api/reference/v202608/ProposalService.ProposalAction):
-        `retract` opens for edit what is with the buyer, and nothing else. A refusal says in
-        which state the proposal was, as Google's reasons do not.
+        `retract` reopens a proposal that is with the buyer for edit. A rejection names the
+        proposal's state, which Google's reasons do not.
         """
         proposal = self._proposal(request.proposal_id)
         if request.action == "retract":
             _check_with_buyer(proposal)
         action = action_of(_ACTIONS, request.action, request.reason)
-        which = statement(self._soap.version, "id", request.proposal_id)
+        by_id = statement(self._soap.version, "id", request.proposal_id)
         try:
-            result = self._soap.effect(_SERVICE, "performProposalAction", action, which)
+            result = self._soap.write(_SERVICE, "performProposalAction", action, by_id)
         except RequestRejectedError as error:
             reason = f"{error.reason}; {_state(proposal)}"
             raise RequestRejectedError(SERVICE, error.code, reason, status=error.status) from error
-        return parse_answer(NumChanges, plain(result))
+        return parse_answer(NumChanges, from_soap(result))
 
     def _proposal(self, identity: int) -> Any:
-        with before_effect():
+        with before_write():
             match = next(self._finder.where("id", identity), None)
         if match is None:
             reason = f"there is no proposal {identity}"
@@ -129,7 +129,7 @@ def _state(proposal: Any) -> str:
 
 
 def _set(target: Any, part: str, name: str, value: Any) -> None:
-    """In an object of the SOAP client, or in the dictionary that will be one."""
+    """On a SOAP object, or on a dictionary that becomes one."""
     inner = target[part]
     if isinstance(inner, dict):
         inner[name] = value

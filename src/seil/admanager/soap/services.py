@@ -1,4 +1,4 @@
-"""The SOAP client's services by their names: each is built once, for all who wait for it."""
+"""The SOAP client's services, each built once for all waiting callers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from seil.errors import SeilError
 
 _log = logging.getLogger(__name__)
 
-# A building that has taken so many times what its callers have is believed in no more.
+# A build that takes this many times the callers' timeout is replaced by a new one.
 _PATIENCE = 3
 
 BuildService = Callable[[str], Any]
 
 
 class Services:
-    """What is built in threads of its own, so that each caller waits as long as its call has.
+    """Builds services in threads of their own, so that callers can time out.
 
-    A description that comes slowly, or not at all, holds up nobody who asks for another one, or
-    whose service there is already. `seconds` are those of a caller without a deadline.
+    A slow WSDL delays neither callers of other services, nor of one that is built already.
+    `seconds` is the timeout of a caller without a deadline.
     """
 
     def __init__(self, build: BuildService, *, seconds: float) -> None:
@@ -41,27 +41,27 @@ class Services:
         """Raises what `build` raises, or TooSlowError, not `reached`."""
         if name in self._ready:
             return self._ready[name]
-        building = self._begin(name)
+        building = self._start_build(name)
         try:
             return building.result(time_for_call(self._seconds))
         except TimeoutError:
             raise too_late(self._seconds) from None
 
     def renew(self, name: str, build: BuildService) -> None:
-        """Builds it anew beside its use; the one there is stays until then, or where that fails."""
+        """Rebuilds it in the background; the current one stays in use until then, or on failure."""
         with self._lock:
             if name in self._renewing:
                 return
             self._renewing.add(name)
         _start(self._renew, name, build)
 
-    def _begin(self, name: str) -> Future[Any]:
+    def _start_build(self, name: str) -> Future[Any]:
         with self._lock:
             building, since = self._building.get(name, (None, 0.0))
             if building and time.monotonic() - since < _PATIENCE * self._seconds:
                 return building
             building = Future()
-            if name in self._ready:  # Since it was looked for without the lock.
+            if name in self._ready:  # Another thread has built it.
                 building.set_result(self._ready[name])
                 return building
             self._building[name] = building, time.monotonic()
@@ -71,7 +71,7 @@ class Services:
     def _run(self, name: str, building: Future[Any]) -> None:
         try:
             service = self._build(name)
-        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+        except Exception as error:  # noqa: BLE001 - re-raised to the waiting callers
             self._end(name, building)
             building.set_exception(error)
         else:
@@ -88,20 +88,20 @@ class Services:
         try:
             self._ready[name] = build(name)
         except SeilError as error:
-            _log.warning("The description of %s cannot be renewed: %s", name, error)
+            _log.warning("The WSDL of %s cannot be refreshed: %s", name, error)
         finally:
             with self._lock:
                 self._renewing.discard(name)
 
 
 def _start(run: Callable[..., None], *arguments: Any) -> None:
-    """In the caller's trace and with its correlation id, and without its deadline."""
+    """Runs with the caller's trace and correlation id, without its deadline."""
 
-    def unhurried() -> None:
+    def run_unlimited() -> None:
         with unlimited():
             run(*arguments)
 
     thread = threading.Thread(
-        target=copy_context().run, args=(unhurried,), name="seil-description", daemon=True
+        target=copy_context().run, args=(run_unlimited,), name="seil-description", daemon=True
     )
     thread.start()

@@ -1,4 +1,4 @@
-"""The SOAP client's services: built once, kept, and used by all threads."""
+"""The SOAP client, shared by all threads."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from typing_extensions import override
 from zeep.exceptions import Error as ZeepError
 from zeep.transports import Transport
 
-from seil.admanager.calls import SERVICE, Calls, before_effect, time_for_call
+from seil.admanager.calls import SERVICE, Calls, before_write, time_for_call
 from seil.admanager.rest.transport import prepare_session
-from seil.admanager.soap.errors import answered_with, translated
+from seil.admanager.soap.errors import status_error, translate_error
 from seil.admanager.soap.services import Services
 from seil.admanager.soap.wsdl import RecordingCache, WsdlFolder
 from seil.errors import (
@@ -43,8 +43,8 @@ _TOKEN_REFUSED = ("401", "AuthenticationError.AUTHENTICATION_FAILED")
 class Soap:
     """Calls a method of a service by their names: `soap.read("Proposal", "getProposalsBy...", x)`.
 
-    A service holds nothing of a call: zeep's settings are a thread's own, and the transport below
-    takes each call's time limit from the call.
+    Services are stateless: zeep's settings are thread-local, and the transport below takes each
+    call's timeout from its deadline.
     """
 
     def __init__(self, settings: AdManagerSettings, credentials: Credentials) -> None:
@@ -55,68 +55,70 @@ class Soap:
         self._server = settings.soap_endpoint.rstrip("/")
         self._folder = WsdlFolder(settings.wsdl_cache, settings.wsdl_age)
         self._tokens = _Tokens(credentials)
-        self._services = Services(self._built, seconds=self._timeout)
-        self._calls = Calls(timeout=self._timeout, attempts=settings.attempts, translate=translated)
+        self._services = Services(self._load_cached_or_fetch, seconds=self._timeout)
+        self._calls = Calls(
+            timeout=self._timeout, attempts=settings.attempts, translate=translate_error
+        )
 
     def read(self, service: str, method: str, *arguments: Any) -> Any:
         call = self._bound(service, method, arguments)
-        return self._renewing(lambda: self._calls.read(method, call))
+        return self._with_fresh_token(lambda: self._calls.read(method, call))
 
-    def effect(self, service: str, method: str, *arguments: Any) -> Any:
+    def write(self, service: str, method: str, *arguments: Any) -> Any:
         call = self._bound(service, method, arguments)
-        return self._renewing(lambda: self._calls.effect(method, call))
+        return self._with_fresh_token(lambda: self._calls.write(method, call))
 
-    def _renewing(self, run: Callable[[], Any]) -> Any:
-        """Once more with another token where the first is refused: nothing was done with that.
+    def _with_fresh_token(self, run: Callable[[], Any]) -> Any:
+        """Retries once with a new token after a refusal, which had no effect.
 
-        Over REST Google's client does so by itself.
+        For REST Google's client does so itself.
         """
-        used = self._tokens.current
+        token = self._tokens.current
         try:
             return run()
         except LoginError as error:
-            if error.code not in _TOKEN_REFUSED or used is None:
+            if error.code not in _TOKEN_REFUSED or token is None:
                 raise
-            self._calls.read("token", lambda _seconds: self._tokens.renew(used))
+            self._calls.read("token", lambda _seconds: self._tokens.renew(token))
             return run()
 
     def _bound(
         self, service: str, method: str, arguments: tuple[Any, ...]
     ) -> Callable[[float], Any]:
-        with before_effect():
+        with before_write():
             proxy = self._services.get(service)
 
         def call(_seconds: float) -> Any:
             try:
                 return getattr(proxy, method)(*arguments)
-            except KeyError as error:  # googleads looks every field up in the description.
+            except KeyError as error:  # googleads looks up every field in the WSDL.
                 reason = f"{error.args[0]}: {self.version} of the SOAP API does not have it"
                 raise RequestRejectedError(SERVICE, "NOT_SUPPORTED", reason, status=400) from error
-            except (TypeError, AttributeError, IndexError) as error:  # It reads unlooked.
+            except (TypeError, AttributeError, IndexError) as error:  # It does not check answers.
                 reason = "the SOAP answer lacks its parts"
                 raise UnexpectedAnswerError(SERVICE, reason) from error
 
         return call
 
-    def _built(self, name: str) -> Any:
-        """From the folder, where an old file is better than to wait; else fetched."""
+    def _load_cached_or_fetch(self, name: str) -> Any:
+        """From the folder, even if expired, with a refresh in the background; otherwise fetched."""
         url = self._address(name)
         fresh = self._folder.fresh(url)
-        if kept := fresh or self._folder.any_age(url):
+        if content := fresh or self._folder.any_age(url):
             try:
-                service = self._loaded(name, RecordingCache(kept))
+                service = self._load(name, RecordingCache(content))
             except UnexpectedAnswerError:
-                _log.warning("The kept description of %s is of no use: it is fetched anew", name)
+                _log.warning("The cached WSDL of %s is not usable: fetching it again", name)
             else:
                 if not fresh:
-                    self._services.renew(name, self._fetched)
+                    self._services.renew(name, self._fetch)
                 return service
-        return self._fetched(name)
+        return self._fetch(name)
 
-    def _fetched(self, name: str) -> Any:
+    def _fetch(self, name: str) -> Any:
         def fetch(_seconds: float) -> Any:
             cache = RecordingCache(None)
-            service = self._loaded(name, cache)
+            service = self._load(name, cache)
             self._keep(name, cache)
             return service
 
@@ -130,11 +132,11 @@ class Soap:
             for url, content in cache.fetched.items():
                 self._folder.keep(url, content)
         except OSError as error:
-            _log.warning("The description of %s cannot be kept: %s", name, error)
+            _log.warning("The WSDL of %s cannot be cached: %s", name, error)
 
-    def _loaded(self, name: str, cache: RecordingCache) -> Any:
+    def _load(self, name: str, cache: RecordingCache) -> Any:
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-            # It asks for the locale in a way that Python is about to drop.
+            # googleads reads the locale with a deprecated function.
             client = ad_manager.AdManagerClient(
                 self._tokens,
                 self._settings.application_name,
@@ -149,17 +151,17 @@ class Soap:
         except GoogleAdsValueError as error:
             raise ConfigurationError([Problem("admanager.soap_version", str(error))]) from error
         except (ZeepError, LxmlError, IndexError, AttributeError, TypeError) as error:
-            reason = f"the description of {name} is none"
+            reason = f"the WSDL of {name} is not valid"
             raise UnexpectedAnswerError(SERVICE, reason) from error
         zeep_client = service.zeep_client
         zeep_client.transport = _Posts(zeep_client.transport.session, self._timeout, self._server)
-        # The first puts the token in; the second would log bodies.
+        # The first adds the token; the second would log bodies.
         zeep_client.plugins = zeep_client.plugins[:1]
         return service
 
 
 class _Tokens:
-    """What googleads wants of an OAuth client."""
+    """The part of an OAuth client that googleads calls."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -176,13 +178,13 @@ class _Tokens:
         return self._credentials.token
 
     def renew(self, refused: str | None) -> None:
-        """Unless another thread has done so since."""
+        """A no-op if another thread has renewed it."""
         if self._credentials.token == refused:
             self._credentials.refresh(None)
 
 
 class _Posts(Transport):
-    """Posts with what time the call has left, and logs nothing."""
+    """Posts with the call's remaining time, and logs nothing."""
 
     def __init__(self, session: requests.Session, timeout: float, server: str) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
@@ -199,5 +201,5 @@ class _Posts(Transport):
         )
         is_soap = "xml" in response.headers.get("Content-Type", "") and response.content
         if response.status_code not in (_SUCCESS, _FAULT) or not is_soap:
-            raise answered_with(response.status_code, response.headers)
+            raise status_error(response.status_code, response.headers)
         return response

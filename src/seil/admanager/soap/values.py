@@ -1,4 +1,4 @@
-"""Between the contract's JSON and what the SOAP client takes and gives."""
+"""Converts between the contract's JSON and the SOAP client's values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from googleads.ad_manager import StatementBuilder
 from zeep.xsd import CompoundValue
 
-from seil.admanager.rest.names import checked
+from seil.admanager.rest.names import check_id
 from seil.time_zones import canonical_name
 
 Json = Any
@@ -19,7 +19,7 @@ _OVERBOOK = "-and-overbook"
 
 
 def action_of(kinds: Mapping[str, str], word: str, reason: str | None) -> dict[str, Any]:
-    """The action that the contract's word means, by its type's name in SOAP."""
+    """The SOAP action for the contract's action."""
     action: dict[str, Any] = {"xsi_type": kinds[word.removesuffix(_OVERBOOK)]}
     if word.endswith(_OVERBOOK):
         action["allowOverbook"] = True
@@ -28,21 +28,21 @@ def action_of(kinds: Mapping[str, str], word: str, reason: str | None) -> dict[s
     return action
 
 
-def packed(value: Json, zone: str) -> Json:
-    """For the SOAP client: where a type has kinds, each part says which it is by `xsi_type`.
+def to_soap(value: Json, zone: str) -> Json:
+    """Marks subtypes with `xsi_type`.
 
-    The network's own zone is called `zone`, as Google calls it: times of deals have to be in it.
+    The network's zone is renamed to `zone`, Google's name for it, which deals' times require.
     """
     if isinstance(value, list):
-        return [packed(part, zone) for part in value]
+        return [to_soap(part, zone) for part in value]
     if not isinstance(value, dict):
         return value
     if "customFieldId" in value and "value" in value:
         return _custom_field(value)
-    parts = {name: packed(part, zone) for name, part in value.items()}
+    parts = {name: to_soap(part, zone) for name, part in value.items()}
     if parts.get("timeZoneId") == canonical_name(zone):
         parts["timeZoneId"] = zone
-    if "adUnitId" in parts:  # A text in SOAP.
+    if "adUnitId" in parts:  # A string in SOAP.
         parts["adUnitId"] = str(parts["adUnitId"])
     kind = _kind(value)
     return {"xsi_type": kind, **parts} if kind else parts
@@ -75,16 +75,16 @@ def _custom_field(value: dict[str, Json]) -> Json:
     }
 
 
-def plain(value: Any) -> Json:
-    """JSON of what the SOAP client gives, without what is not there."""
+def from_soap(value: Any) -> Json:
+    """JSON of the SOAP client's value, without unset fields."""
     if isinstance(value, CompoundValue):
-        fields = {name: plain(value[name]) for name in dir(value)}
+        fields = {name: from_soap(value[name]) for name in dir(value)}
         values = {name: part for name, part in fields.items() if part is not None}
         if _type_name(value) == "NumberValue" and "value" in values:
             values["value"] = float(values["value"])
         return values
     if isinstance(value, list):
-        return [plain(part) for part in value] or None
+        return [from_soap(part) for part in value] or None
     return value
 
 
@@ -93,10 +93,10 @@ def _type_name(value: CompoundValue) -> str:
 
 
 def statement(version: str, field: str, *identities: int, offset: int = 0) -> Json:
-    """PQL: `field` is one of the ids, each of them a bound value."""
+    """PQL: `field` is one of the ids, as bind variables."""
     builder = StatementBuilder(version=version)
     names = [f"id{at}" for at in range(len(identities))]
     builder.Where(" OR ".join(f"{field} = :{name}" for name in names))
     for name, identity in zip(names, identities, strict=True):
-        builder.WithBindVariable(name, checked(identity))
+        builder.WithBindVariable(name, check_id(identity))
     return builder.OrderBy("id").Limit(PAGE).Offset(offset).ToStatement()

@@ -1,4 +1,4 @@
-"""SOAP's interface descriptions, kept in a folder: large, and new with a new version only."""
+"""A folder of cached WSDLs: they are large, and rarely change within a version."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from zeep.cache import Base
 
 _MARK = b"seil-wsdl-1 "
 _PART = ".part"
-# Nobody writes for so long: a part that is older was left by a process that was killed.
+# Older partial files were left by killed processes.
 _PART_SECONDS = 3600
 
 
 class WsdlFolder:
-    """Files by address. One that is cut off or tampered with counts as not there."""
+    """Files by URL. One that fails its checksum is ignored."""
 
     def __init__(self, folder: Path, age: timedelta) -> None:
         self._folder = folder
@@ -28,11 +28,11 @@ class WsdlFolder:
 
     def fresh(self, url: str) -> bytes | None:
         try:
-            # One of the future, of a clock that was wrong, would stay for ever.
-            old = abs(time.time() - self._file(url).stat().st_mtime) > self._age
+            # abs: a file dated in the future would never expire.
+            is_expired = abs(time.time() - self._file(url).stat().st_mtime) > self._age
         except OSError:
             return None
-        return None if old else self.any_age(url)
+        return None if is_expired else self.any_age(url)
 
     def any_age(self, url: str) -> bytes | None:
         try:
@@ -42,10 +42,7 @@ class WsdlFolder:
         return content if head == _MARK + _digest(content) else None
 
     def keep(self, url: str, content: bytes) -> None:
-        """Readers see the old file or the new one, never half of it. Raises OSError.
-
-        Of processes that write the same one at once, the last one's stays.
-        """
+        """Replaces the file atomically; the last of concurrent writers wins. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._clear()
         descriptor, name = tempfile.mkstemp(dir=self._folder, suffix=_PART)
@@ -59,7 +56,7 @@ class WsdlFolder:
 
     def _clear(self) -> None:
         for part in self._folder.glob(f"*{_PART}"):
-            with suppress(FileNotFoundError):  # Another process clears, too.
+            with suppress(FileNotFoundError):  # Another process has removed it.
                 if time.time() - part.stat().st_mtime > _PART_SECONDS:
                     part.unlink()
 
@@ -72,7 +69,7 @@ def _digest(content: bytes) -> bytes:
 
 
 class RecordingCache(Base):
-    """What zeep asks for its cache: gives what it was made with, and notes what was fetched."""
+    """A cache for zeep that returns `content`, and records fetched WSDLs."""
 
     def __init__(self, content: bytes | None) -> None:
         self._content = content

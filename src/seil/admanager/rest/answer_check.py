@@ -1,7 +1,7 @@
-"""Whether an answer of the REST API is what was promised, seen before its client reads it.
+"""Checks the REST API's raw answers, since its client accepts any JSON.
 
-The client leaves out what it does not know, and reads a list or a text as an object without fields.
-So `[]`, or another system's JSON, would count as an order that has no line items.
+It ignores unknown fields, and parses a list or a string as an empty object: `[]`, or another
+system's JSON, would pass as an order without line items.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from seil.admanager.calls import SERVICE
 from seil.errors import UnexpectedAnswerError
 
 _OK = 200
-# Their JSON is not an object of their fields: a Timestamp is a text.
+# Their JSON is not an object: a Timestamp is a string.
 _WELL_KNOWN = "google.protobuf."
-_WORDS: dict[type, str] = {list: "a list", str: "a text"}
+_JSON_TYPES: dict[type, str] = {list: "a list", str: "a string"}
 
 
 class LastAnswer(threading.local):
-    """The last HTTP answer that this thread was given."""
+    """The last HTTP answer of each thread."""
 
     answer: requests.Response | None = None
 
@@ -34,59 +34,59 @@ class LastAnswer(threading.local):
 
 
 def check(answer: requests.Response, message: Any) -> None:
-    """`message` is what the client made of it. Raises UnexpectedAnswerError."""
+    """`message` is the parsed answer. Raises UnexpectedAnswerError."""
     if answer.status_code != _OK:
         raise UnexpectedAnswerError(SERVICE, f"its status is {answer.status_code}")
     kind = message.DESCRIPTOR
-    values = _parsed(answer.content)
-    _objects(values, kind)
+    values = _parse(answer.content)
+    _check_objects(values, kind)
     field_types = _fields(kind)
-    # A type without fields, as a batch action's answer is, has nothing to be told by.
+    # A type without fields, such as a batch action's response, cannot be checked.
     if values and field_types and not field_types.keys() & values.keys():
         raise UnexpectedAnswerError(SERVICE, f"it has none of the fields of {kind.name}")
-    _named(kind, values)
+    _check_name(kind, values)
     for name in field_types.keys() & values.keys():
         field = field_types[name]
         if field.is_repeated and field.message_type and not _is_map(field):
             for value in values[name] or ():
-                _named(field.message_type, value)
+                _check_name(field.message_type, value)
 
 
-def _parsed(content: bytes) -> Any:
+def _parse(content: bytes) -> Any:
     try:
         return json.loads(content)
     except ValueError as error:
         raise UnexpectedAnswerError(SERVICE, "it is not JSON") from error
 
 
-def _named(kind: Any, value: Mapping[str, Any]) -> None:
-    """Whatever has a name in the REST API is nothing without it."""
+def _check_name(kind: Any, value: Mapping[str, Any]) -> None:
+    """Requires a `name` where the type has that field."""
     if "name" in kind.fields_by_name and not value.get("name"):
         raise UnexpectedAnswerError(SERVICE, f"{_article(kind.name)} has no name")
 
 
-def _objects(value: Any, kind: Any) -> None:
-    """Raises where something else stands for an object."""
+def _check_objects(value: Any, kind: Any) -> None:
+    """Raises UnexpectedAnswerError where a message type is not a JSON object."""
     if not isinstance(value, dict):
-        what = _WORDS.get(type(value), "no object")
-        raise UnexpectedAnswerError(SERVICE, f"{what} stands for {_article(kind.name)}")
-    fields = _nested(kind)
+        found = _JSON_TYPES.get(type(value), "a scalar")
+        raise UnexpectedAnswerError(SERVICE, f"{found} instead of {_article(kind.name)}")
+    fields = _message_fields(kind)
     for name in fields.keys() & value.keys():
         entry = value[name]
         if entry is None:
             continue
         for part in entry if fields[name].is_repeated else (entry,):
-            _objects(part, fields[name].message_type)
+            _check_objects(part, fields[name].message_type)
 
 
 @cache
 def _fields(kind: Any) -> dict[str, Any]:
-    """By both names that JSON of protobuf may use."""
+    """By both spellings that protobuf's JSON allows."""
     return {name: field for field in kind.fields for name in (field.json_name, field.name)}
 
 
 @cache
-def _nested(kind: Any) -> dict[str, Any]:
+def _message_fields(kind: Any) -> dict[str, Any]:
     return {
         name: field
         for name, field in _fields(kind).items()
