@@ -11,7 +11,7 @@ from benchmarks.command import run_alone
 from benchmarks.measure import Result, Subject, measured, process, say
 from benchmarks.pages import narrow_pages, wide_pages
 from benchmarks.report import Row, Target, publish, table
-from seil.salesforce.schema import described_schema
+from seil.salesforce.schema import parse_describe
 
 _PEAK = 400e6
 _PYARROW, _DOWNLOAD, _DLT = "pyarrow, 20 lines", "simple-salesforce download()", "dlt"
@@ -60,7 +60,7 @@ def _subjects(manifest: Path, url: str, work: Path, name: str) -> list[Subject]:
     at = {"url": url, "work": str(work)}
     schema = manifest.with_name("schema")
     described = json.loads(manifest.read_text())["describe"]
-    schema.write_bytes(described_schema(described).arrow.serialize())
+    schema.write_bytes(parse_describe(described).arrow.serialize())
     here = "benchmarks.extract_subjects"
     return [
         Subject(_ONE, f"{here}:seil", {**at, "name": name, "pages": 1}),

@@ -15,7 +15,7 @@ from benchmarks.measure import say
 from seil.catalog import SyncedObject, load_catalog
 from seil.lake import Lake
 from seil.lake.keys import hour
-from seil.salesforce.schema import Field, described_schema
+from seil.salesforce.schema import Field, parse_describe
 from seil.sandbox.salesforce.generator import generate
 from seil.sandbox.salesforce.store import OrgStore, quoted
 from seil.sandbox.salesforce.tick import tick
@@ -99,7 +99,7 @@ def _write_file(
     entry = store.object(obj.api_name)
     stored = {field.name for field in entry.stored_fields}
     described = {"name": entry.name, "fields": [field.raw for field in entry.fields]}
-    schema = described_schema(described)
+    schema = parse_describe(described)
     fields = [field for field in schema.fields if field.name in stored]
     run = f"bench-{mode}"
     name = f"curated_{run}-{copies[0]:05d}.parquet"
@@ -158,7 +158,7 @@ def landed_file(work: Path, folder: Path, *, megabytes: int) -> Path:
         entry = store.object("OrderItem")
         described = {"name": entry.name, "fields": [field.raw for field in entry.fields]}
         names = {field.name for field in entry.stored_fields}
-        fields = [field for field in described_schema(described).fields if field.name in names]
+        fields = [field for field in parse_describe(described).fields if field.name in names]
         columns = ", ".join(quoted(field.name) for field in fields)
         select = f"SELECT {columns} FROM main.{quoted(entry.name)}"
         wanted = pa.schema([(field.name, field.arrow) for field in fields])

@@ -11,7 +11,7 @@ import duckdb
 
 from benchmarks.org import base_org
 from seil.catalog.fields import describe_field, packaged_fields
-from seil.salesforce.schema import described_schema
+from seil.salesforce.schema import parse_describe
 from seil.sandbox.salesforce.csv_text import Dialect, LineFile, line_sql
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.translate import SelectedColumn
@@ -64,7 +64,7 @@ def wide_pages(folder: Path, rows: int, page_rows: int, work: Path) -> Path:
     fields = [field for field in packaged_fields("OrderItem") if field["type"] != "address"]
     lines = LineFile(folder / "body", folder / "index")
     folder.mkdir(parents=True)
-    names = [field.name for field in described_schema({"name": "", "fields": fields}).fields]
+    names = [field.name for field in parse_describe({"name": "", "fields": fields}).fields]
     with OrgStore.open(base_org(work)) as store:
         described = {field.name: field for field in store.object("OrderItem").fields}
         columns = [SelectedColumn((name,), described[name].type, f'"{name}"') for name in names]
@@ -85,7 +85,7 @@ def _manifest(
 ) -> Path:
     """`size`: rows in the file, rows of a page, and how often the file is served."""
     rows, page_rows, times = size
-    wanted = described_schema({"name": name, "fields": fields}).fields
+    wanted = parse_describe({"name": name, "fields": fields}).fields
     header = Dialect().line(field.name for field in wanted)
     index = lines.index.read_bytes()
 

@@ -4,7 +4,7 @@ import pytest
 
 from seil.catalog import load_catalog
 from seil.catalog.fields import describe_field, packaged_fields, packaged_objects
-from seil.salesforce.schema import described_schema
+from seil.salesforce.schema import parse_describe
 
 FACTS = Path(__file__).parents[3] / "shared" / "facts"
 LISTED = {
@@ -45,7 +45,7 @@ def test_packaged_fields_have_what_every_sync_needs(name: str) -> None:
 
 @pytest.mark.parametrize("name", packaged_objects())
 def test_packaged_fields_make_a_schema(name: str) -> None:
-    schema = described_schema({"name": name, "fields": packaged_fields(name)})
+    schema = parse_describe({"name": name, "fields": packaged_fields(name)})
     assert len(schema.fields) + len(schema.left_out) == len(packaged_fields(name))
 
 

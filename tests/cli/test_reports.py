@@ -24,7 +24,7 @@ from seil.lake import Bucket
 from seil.modeling.build import BuildReport, TableBuild
 from seil.modeling.tests import TestFailure
 from seil.salesforce.allowance import OrgLimits
-from seil.salesforce.schema import ObjectSchema, described_schema
+from seil.salesforce.schema import ObjectSchema, parse_describe
 from seil.settings import load_settings
 from seil.sf_to_dw.extract.extractor import ExtractReport
 from seil.sf_to_dw.extract.flow_context import FlowResult
@@ -256,7 +256,7 @@ class _Org:
         if not self._fields:
             raise ObjectRejectedError(name, "INVALIDENTITY: is not supported")
         fields = [{"name": field, "type": "string"} for field in self._fields]
-        return described_schema({"name": name, "fields": fields})
+        return parse_describe({"name": name, "fields": fields})
 
     def limits(self) -> OrgLimits:
         return OrgLimits()

@@ -157,6 +157,6 @@ def test_port_that_is_taken_is_named() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        words = f"port {port}: cannot be listened at"
+        words = f"port {port}: cannot be opened"
         with pytest.raises(ConfigurationError, match=words), open_callback(port):
             pass

@@ -12,7 +12,7 @@ from seil.salesforce.budget import Budget
 )
 def test_calls_within_the_budget_are_free(header: str | None) -> None:
     budget = Budget(reserve=10)
-    budget.saw(header)
+    budget.update(header)
     budget.check()
 
 
@@ -30,14 +30,14 @@ def test_calls_within_the_budget_are_free(header: str | None) -> None:
 )
 def test_budget_ends_before_the_reserve(header: str, message: str) -> None:
     budget = Budget(reserve=10)
-    budget.saw(header)
+    budget.update(header)
     with pytest.raises(QuotaExhaustedError, match=message):
         budget.check()
 
 
 def test_answer_without_the_header_keeps_what_is_known() -> None:
     budget = Budget(reserve=0)
-    budget.saw("api-usage=1000/1000")
-    budget.saw(None)
+    budget.update("api-usage=1000/1000")
+    budget.update(None)
     with pytest.raises(QuotaExhaustedError):
         budget.check()

@@ -20,13 +20,13 @@ from seil.salesforce.bulk import JobFailedError, JobGoneError, QueryJob
 from seil.salesforce.decode import CsvBlock, Decoder
 from seil.salesforce.org import Org
 from seil.salesforce.pages import PageWidenedError
-from seil.salesforce.schema import ObjectSchema, described_schema
+from seil.salesforce.schema import ObjectSchema, parse_describe
 from seil.settings import SalesforceSettings
 
 JOB_ID = "750xx000000001AAAQ"
 JOB = f"{DATA}/jobs/query/{JOB_ID}"
 GONE = Reply(404, errors("NOT_FOUND", "The requested resource does not exist"))
-SCHEMA = described_schema(
+SCHEMA = parse_describe(
     {
         "name": "Order",
         "fields": [
@@ -116,8 +116,8 @@ def test_answer_that_is_no_job(far: FarEnd, org: Org, body: Any) -> None:
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (GONE, "is not there any more"),
-        (Reply(410), "is not there any more"),
+        (GONE, "no longer exists"),
+        (Reply(410), "no longer exists"),
         (Reply(409, errors("INVALID", "version")), "belongs to another API version"),
     ],
     ids=["404", "410", "409"],
@@ -231,7 +231,7 @@ def test_page_locators_need_version_58(far: FarEnd, settings: SalesforceSettings
 def test_page_locators_that_break_off(far: FarEnd, org: Org, second: Reply) -> None:
     first = listed(["a"], nextRecordsUrl=f"{JOB}/resultPages?l=2")
     far.on("GET", f"{JOB}/resultPages", first, second)
-    with pytest.raises(UnavailableError, match=r"the list of pages of job \S+ breaks off"):
+    with pytest.raises(UnavailableError, match=r"the list of pages of job \S+ is incomplete"):
         org.bulk.page_locators(JOB_ID, max_records=5)
 
 
@@ -323,7 +323,7 @@ def test_empty_result(far: FarEnd, org: Org, body: bytes, framing: str) -> None:
 
 BROKEN = {
     "connection lost": (result(BODY[:-20], claims=len(BODY)), "broke off"),
-    "cut in a value": (result(BODY[:-4], framing="close"), "cut short within a row"),
+    "cut in a value": (result(BODY[:-4], framing="close"), "truncated in a row"),
     "cut behind a row": (
         result(written([HEADER, *ROWS[:2]]), framing="close"),
         "3 rows were announced, 2 came",
@@ -354,7 +354,7 @@ def test_broken_page_is_to_be_repeated(far: FarEnd, org: Org, reply: Reply, word
 @pytest.mark.parametrize("body", [b"", b'"Id","Note_'])
 def test_page_cut_in_its_header(far: FarEnd, org: Org, body: bytes) -> None:
     far.on("GET", f"{JOB}/results", result(body))
-    with pytest.raises(UnavailableError, match="cut short within its header"):
+    with pytest.raises(UnavailableError, match="truncated in its header"):
         read(org)
 
 

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seil.errors import UnavailableError
-from seil.salesforce.columns import CsvColumn, declared_column, wider
+from seil.salesforce.columns import CsvColumn, declared_column, wider_of
 from seil.salesforce.decode import Decoder
 from seil.salesforce.rows import Header, RowBlocks
-from seil.salesforce.schema import Field, arrow_type, described_schema
+from seil.salesforce.schema import Field, arrow_type, parse_describe
 
 TEXT = pa.string()
 
@@ -209,16 +209,16 @@ def test_every_dialect_a_job_can_have(delimiter: str, end: str) -> None:
     ],
 )
 def test_wider_holds_both(one: pa.DataType, other: pa.DataType, both: pa.DataType) -> None:
-    assert wider(CsvColumn("A", one, one), CsvColumn("A", other, other)).store == both
+    assert wider_of(CsvColumn("A", one, one), CsvColumn("A", other, other)).store == both
 
 
 def test_wider_remembers_how_to_read() -> None:
     plain = CsvColumn("A", pa.int64(), pa.int64())
     through_decimal = CsvColumn("A", pa.decimal128(38, 0), pa.int64())
-    assert wider(plain, through_decimal) == wider(through_decimal, plain) == through_decimal
+    assert wider_of(plain, through_decimal) == wider_of(through_decimal, plain) == through_decimal
 
 
-FIELDS = described_schema(
+FIELDS = parse_describe(
     {
         "name": "Everything__c",
         "fields": [

@@ -111,7 +111,7 @@ def test_query_with_deleted_records(far: FarEnd, org: Org, deleted: bool, resour
 def test_query_that_stops_short(far: FarEnd, org: Org) -> None:
     cut = {"totalSize": 9, "done": False, "records": [{"Id": "1"}], "nextRecordsUrl": None}
     far.on("GET", f"{DATA}/query", Reply(body=cut))
-    with pytest.raises(UnavailableError, match="ends before the query's result does"):
+    with pytest.raises(UnavailableError, match="the result is incomplete"):
         list(org.query("SELECT Id FROM Lead"))
 
 

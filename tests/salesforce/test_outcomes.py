@@ -69,7 +69,7 @@ def test_query_job_is_created_once(
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_call_has_to_say_whether_it_is_idempotent(method: str) -> None:
-    with pytest.raises(ValueError, match="has to say whether it is idempotent"):
+    with pytest.raises(ValueError, match="has to set idempotent"):
         OrgCall(method, "sobjects/Lead")
 
 

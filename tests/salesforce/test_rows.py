@@ -17,7 +17,7 @@ import seil.salesforce.rows as rows_module
 from seil.errors import ObjectRejectedError, UnavailableError
 from seil.salesforce.body import clean_body
 from seil.salesforce.rows import Header, RowBlocks, header_line, rows_end
-from seil.salesforce.schema import described_schema
+from seil.salesforce.schema import parse_describe
 
 HEADER = Header(("A", "B"), ",", quoted=True)
 NASTY = st.text(alphabet='"\n\r,;aé\x00\U0001f600', max_size=6)
@@ -101,7 +101,7 @@ def test_rows_end_without_a_quick_boundary() -> None:
     ],
 )
 def test_cut_rows_are_noticed(tail: bytes, delimited: bool) -> None:
-    with pytest.raises(UnavailableError, match="cut short"):
+    with pytest.raises(UnavailableError, match="truncated"):
         list(RowBlocks([tail], 100, HEADER, delimited=delimited))
 
 
@@ -136,7 +136,7 @@ def test_header(line: bytes, header: Header) -> None:
 
 def test_header_takes_the_schema_s_spelling_and_names_what_lacks() -> None:
     names = ("Id", "Name", "Amount__c")
-    schema = described_schema(
+    schema = parse_describe(
         {"name": "Lead", "fields": [{"name": n, "type": "string"} for n in names]}
     )
     parsed = Header(("NAME", "Extra", "amount__C", "id"), ",", quoted=True)

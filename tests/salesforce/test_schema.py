@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from seil.salesforce.schema import UTC_MICROS, arrow_type, described_schema
+from seil.salesforce.schema import UTC_MICROS, arrow_type, parse_describe
 
 REAL = Path(__file__).parents[3] / "shared" / "real" / "describe"
 FILES = [f for f in sorted(REAL.glob("*.json")) if f.stem != "Global"]
@@ -41,13 +41,13 @@ def described(*fields: dict[str, Any]) -> dict[str, Any]:
 
 def test_what_is_left_out_is_named() -> None:
     kinds = ["address", "location", "complexvalue", "base64"]
-    schema = described_schema(described(*({"name": k, "type": k} for k in kinds)))
+    schema = parse_describe(described(*({"name": k, "type": k} for k in kinds)))
     assert schema.fields == ()
     assert list(schema.left_out) == kinds
 
 
 def test_fields_are_found_in_any_case() -> None:
-    schema = described_schema(
+    schema = parse_describe(
         described({"name": "OwnerId", "type": "reference", "referenceTo": ["User", "Group"]})
     )
     field = schema.get("ownerid")
@@ -58,7 +58,7 @@ def test_fields_are_found_in_any_case() -> None:
 
 def test_without_says_why() -> None:
     names = ("Id", "Secret__c", "Name")
-    schema = described_schema(described(*({"name": n, "type": "string"} for n in names)))
+    schema = parse_describe(described(*({"name": n, "type": "string"} for n in names)))
     smaller = schema.without(["secret__C", "Unknown"], "excluded in the catalog")
     assert [f.name for f in smaller.fields] == ["Id", "Name"]
     assert smaller.left_out == {"Secret__c": "excluded in the catalog"}
@@ -69,8 +69,8 @@ def test_fingerprint_ignores_order_and_case() -> None:
     one = described({"name": "Id", "type": "id"}, {"name": "A", "type": "int"})
     other = described({"name": "a", "type": "int"}, {"name": "ID", "type": "id"})
     wider = described({"name": "a", "type": "double"}, {"name": "ID", "type": "id"})
-    assert described_schema(one).fingerprint == described_schema(other).fingerprint
-    assert described_schema(one).fingerprint != described_schema(wider).fingerprint
+    assert parse_describe(one).fingerprint == parse_describe(other).fingerprint
+    assert parse_describe(one).fingerprint != parse_describe(wider).fingerprint
 
 
 @pytest.mark.parametrize("file", FILES or [None], ids=lambda f: f.stem if f else "absent")
@@ -78,7 +78,7 @@ def test_real_describes_are_understood(file: Path | None) -> None:
     if file is None:
         pytest.skip("no real describes here")
     answer = json.loads(file.read_text("utf-8"))
-    schema = described_schema(answer)
+    schema = parse_describe(answer)
     known = {f.name for f in schema.fields} | set(schema.left_out)
     assert known == {f["name"] for f in answer["fields"]}
     assert all(f["type"] == "address" for f in answer["fields"] if f["name"] in schema.left_out)

@@ -111,7 +111,7 @@ def test_other_audience_is_tried_once_and_kept(
         org.login()
         org.login()
     assert audiences_sent(far) == [far.url, LOGIN, LOGIN]
-    assert f"the org takes aud {LOGIN}, not {far.url}" in caplog.text
+    assert f"the org accepts aud {LOGIN}, not {far.url}" in caplog.text
 
 
 @pytest.mark.parametrize("refusal", AUDIENCE_REFUSALS.values(), ids=AUDIENCE_REFUSALS)
@@ -277,7 +277,7 @@ def test_token_that_cannot_be_kept_serves_this_process(
         org.login()
         org.login()
     assert rotating.count == 2
-    assert "cannot be kept in" in caplog.text
+    assert "cannot be stored in" in caplog.text
     assert "secret-" not in caplog.text
 
 
@@ -286,7 +286,7 @@ def test_refusal_after_a_lost_answer_says_what_was_lost(
 ) -> None:
     spent = {"error": "invalid_grant", "error_description": "expired access/refresh token"}
     far.on("POST", TOKEN, Reply(hang_up=True), Reply(400, spent))
-    with pytest.raises(LoginError, match=r"answer before was lost.*`seil login`"):
+    with pytest.raises(LoginError, match=r"lost with the previous answer.*`seil login`"):
         log_in(refreshing)
 
 

@@ -23,7 +23,7 @@ from seil.errors import (
 )
 from seil.salesforce.bulk import JobFailedError, JobGoneError
 from seil.salesforce.org import Org
-from seil.salesforce.schema import described_schema
+from seil.salesforce.schema import parse_describe
 from seil.salesforce.soql import select, window_condition
 from seil.sandbox.salesforce.faults import OrgFault
 from seil.sandbox.salesforce.metadata import SField, SObject
@@ -302,4 +302,4 @@ def test_wrong_secret(server: OrgServer) -> None:
 
 def test_schema_is_that_of_the_fields(org: Org) -> None:
     described = {"name": NAME, "fields": [dict(f.raw) for f in [*SYSTEM, *OWN]]}
-    assert org.describe(NAME).arrow == described_schema(described).arrow
+    assert org.describe(NAME).arrow == parse_describe(described).arrow

@@ -1,4 +1,4 @@
-"""What the org lets us call: `Sforce-Limit-Info` on every answer, and the limits resource."""
+"""The org's API limits: the header `Sforce-Limit-Info`, and the limits resource."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PerAppUsage:
 
 @dataclass(frozen=True)
 class ApiUsage:
-    """The org's calls of the last 24 hours, and the share of the connected app where it has one."""
+    """The org's calls of the last 24 hours, and those of the connected app if it has a quota."""
 
     used: int
     allowed: int
@@ -44,7 +44,7 @@ class Allowance:
 
 @dataclass(frozen=True)
 class OrgLimits:
-    """Empty where the org does not offer the limits resource."""
+    """Empty where the org lacks the limits resource."""
 
     allowances: Mapping[str, Allowance] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""The bytes of a result page: inflated, in UTF-8, without what Salesforce never means."""
+"""The bytes of a result page: decompressed, in UTF-8, without byte order mark and NULs."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ import httpx
 from seil.errors import UnavailableError
 from seil.salesforce.faults import SERVICE
 
-# A thousand times as much can come out of a piece as went in.
+# gzip can expand a chunk a thousandfold.
 _INFLATED_BYTES = 1 << 20
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 
 
 def clean_body(response: httpx.Response) -> Iterator[bytes]:
-    """The body as it arrives: inflated, recoded to UTF-8, without byte order mark and NULs.
+    """Streams the body, decompressed and in UTF-8, without byte order mark and NULs.
 
-    Raises UnavailableError when it breaks off or is damaged.
+    Raises UnavailableError if it is truncated or damaged.
     """
     chunks = _receive(response)
     encoding = _encoding(response.headers.get("Content-Type", ""))
     if encoding != "utf-8":
         chunks = _to_utf8(chunks, encoding)
-    return (_without_nul(chunk) for chunk in _without_mark(chunks) if chunk)
+    return (_strip_nul(chunk) for chunk in _strip_bom(chunks) if chunk)
 
 
 def is_delimited(response: httpx.Response) -> bool:
-    """HTTP itself tells the end of the body, so that a lost tail is noticed (RFC 9112, 6.3)."""
+    """Whether HTTP marks the end of the body, so that truncation is detected (RFC 9112, 6.3)."""
     return "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
 
 
@@ -41,7 +41,7 @@ def damaged_page_error(reason: str) -> UnavailableError:
 def _receive(response: httpx.Response) -> Iterator[bytes]:
     zipped = response.headers.get("Content-Encoding", "").lower() == "gzip"
     try:
-        # Our own inflating: httpx does not notice a stream that lacks its end.
+        # httpx does not detect a truncated gzip stream.
         yield from _inflate(response.iter_raw()) if zipped else response.iter_bytes()
     except httpx.TransportError as error:
         reason = f"the result page broke off: {type(error).__name__}: {error}"
@@ -64,7 +64,7 @@ def _inflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _encoding(content_type: str) -> str:
-    """The declared character set. Salesforce writes UTF-8, also where it declares none."""
+    """The declared character set; UTF-8 where none is declared."""
     match = _CHARSET.search(content_type)
     if not match:
         return "utf-8"
@@ -85,17 +85,17 @@ def _to_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         raise damaged_page_error(f"not {encoding}") from error
 
 
-def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Drops a byte order mark, which may be spread over the first chunks."""
+def _strip_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Handles a byte order mark split over several chunks."""
     head = b""
-    rest = iter(chunks)
-    for chunk in rest:
+    remaining = iter(chunks)
+    for chunk in remaining:
         head += chunk
         if len(head) >= len(codecs.BOM_UTF8):
             break
     yield head.removeprefix(codecs.BOM_UTF8)
-    yield from rest
+    yield from remaining
 
 
-def _without_nul(chunk: bytes) -> bytes:
+def _strip_nul(chunk: bytes) -> bytes:
     return chunk.replace(b"\0", b"") if b"\0" in chunk else chunk

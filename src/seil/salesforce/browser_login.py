@@ -1,6 +1,6 @@
-"""Logging in once in a browser, for a refresh token: authorization code with PKCE (RFC 7636, 8252).
+"""A browser login for a refresh token: authorization code with PKCE (RFC 7636, 8252).
 
-The browser comes back to an address on this machine's loopback, where it is waited for.
+The browser is redirected to a local server on the loopback interface.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from seil.settings import SalesforceSettings
 CALLBACK_PORT = 1717
 _PATH = "/callback"
 _SCOPE = "api refresh_token"
-# How often it is looked whether the time is up, and a connection without a request is given up.
+# How often the deadline is checked, and the timeout of a connection without a request.
 _POLL_SECONDS = 0.2
 _REQUEST_SECONDS = 5.0
 
@@ -40,15 +40,15 @@ class Grant:
 
 
 class BrowserLogin:
-    """One login. `url` is to be opened; then `grant` waits for the browser to come back.
+    """One login: open `url` in a browser, then `grant` waits for the redirect.
 
-    `state` ties the browser's answer to this login, `verifier` the code to this process.
+    `state` ties the redirect to this login, `verifier` the code to this process.
     """
 
     def __init__(self, settings: SalesforceSettings, callback: Callback) -> None:
         check_settings(settings, ("client_id",))
         self._settings = settings
-        # What is missing is better said before somebody logs in.
+        # Raises for a missing secret before the login.
         self._secret = client_secret(settings)
         self._callback = callback
         self._state = secrets.token_urlsafe(24)
@@ -57,7 +57,7 @@ class BrowserLogin:
     @property
     def url(self) -> str:
         digest = hashlib.sha256(self._verifier.encode()).digest()
-        asked = {
+        parameters = {
             "response_type": "code",
             "client_id": self._settings.client_id,
             "redirect_uri": self._callback.url,
@@ -67,25 +67,25 @@ class BrowserLogin:
             "code_challenge_method": "S256",
         }
         base = self._settings.login_url.rstrip("/")
-        return f"{base}/services/oauth2/authorize?{urlencode(asked)}"
+        return f"{base}/services/oauth2/authorize?{urlencode(parameters)}"
 
     def grant(self, *, seconds: float) -> Grant:
-        """Raises LoginError: denied, of another login, or nobody came within `seconds`."""
+        """Raises LoginError: denied, of another login, or no redirect within `seconds`."""
         answer = self._callback.wait(self._state, seconds)
         login_url = self._settings.login_url
         if answer is None:
-            words = f"nobody logged in within {seconds:.0f} seconds"
-            raise LoginError(login_url, "timeout", words, hint="Run `seil login` again")
+            reason = f"nobody logged in within {seconds:.0f} seconds"
+            raise LoginError(login_url, "timeout", reason, hint="Run `seil login` again")
         if not secrets.compare_digest(answer.get("state", ""), self._state):
-            words = "the browser's answer belongs to another login (state), and was not used"
-            raise LoginError(login_url, "state", words, hint="Run `seil login` again")
+            reason = "the browser's answer belongs to another login (state), and was not used"
+            raise LoginError(login_url, "state", reason, hint="Run `seil login` again")
         if "code" not in answer:
-            code, words = answer.get("error", "no code"), answer.get("error_description", "")
-            raise refusal(login_url, code, words)
+            code, reason = answer.get("error", "no code"), answer.get("error_description", "")
+            raise refusal(login_url, code, reason)
         return self._redeem(answer["code"])
 
     def _redeem(self, code: str) -> Grant:
-        """A code serves once: it is not sent again."""
+        """Without retries: a code can be used once."""
         settings = self._settings
         form = {
             "grant_type": "authorization_code",
@@ -96,33 +96,33 @@ class BrowserLogin:
         } | ({"client_secret": self._secret} if self._secret else {})
         connection = OrgConnection(settings)
         try:
-            granted = TokenEndpoint(settings.login_url, connection.post_form).grant(form)
+            grant = TokenEndpoint(settings.login_url, connection.post_form).grant(form)
         finally:
             connection.close()
-        token = granted.get("refresh_token")
+        token = grant.get("refresh_token")
         if not token:
             hint = "Give the app the scope 'Perform requests at any time (refresh_token)'"
-            words = "no refresh_token in the answer"
-            raise LoginError(settings.login_url, "incomplete", words, hint=hint)
-        return Grant(session_of(settings.login_url, granted), str(token))
+            reason = "no refresh_token in the answer"
+            raise LoginError(settings.login_url, "incomplete", reason, hint=hint)
+        return Grant(session_of(settings.login_url, grant), str(token))
 
 
 class Callback:
-    """Where the browser comes back to."""
+    """The local server that the browser is redirected to."""
 
     def __init__(self, server: _Server) -> None:
         self._server = server
 
     @property
     def url(self) -> str:
-        """To be registered with the app, to the letter."""
+        """The callback URL; the app must register it exactly."""
         return f"http://localhost:{self._server.server_address[1]}{_PATH}"
 
     def wait(self, state: str, seconds: float) -> dict[str, str] | None:
-        """What the browser brought, None where it did not come in time."""
+        """The redirect's parameters; None after `seconds`."""
         self._server.state = state
-        ends = time.monotonic() + seconds
-        while self._server.answer is None and time.monotonic() < ends:
+        deadline = time.monotonic() + seconds
+        while self._server.answer is None and time.monotonic() < deadline:
             self._server.handle_request()
         return self._server.answer
 
@@ -133,8 +133,8 @@ def open_callback(port: int = CALLBACK_PORT) -> Iterator[Callback]:
     try:
         server = _Server(("127.0.0.1", port), _Handler)
     except OSError as error:
-        cure = f"end what listens there, or register http://localhost:PORT{_PATH} with the app"
-        reason = f"cannot be listened at: {error.strerror}"
+        cure = f"stop what listens there, or register http://localhost:PORT{_PATH} with the app"
+        reason = f"cannot be opened: {error.strerror}"
         problem = Problem(f"port {port}", reason, f"{cure} and use --port PORT")
         raise ConfigurationError([problem]) from error
     with server:
@@ -148,7 +148,7 @@ class _Server(HTTPServer):
 
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that hangs up is no event."""
+        """Ignores browsers that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -159,18 +159,18 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         answer = dict(parse_qsl(parts.query))
         if parts.path != _PATH or not answer.keys() & {"code", "error"}:
-            self._answer(404, "Nothing is here.")
+            self._answer(404, "Not found.")
             return
         server.answer = answer
         if answer.get("state") != server.state:
-            self._answer(400, "This belongs to another login. Nothing was used.")
+            self._answer(400, "This belongs to another login, and was not used.")
         elif "code" not in answer:
             self._answer(400, f"The login was refused: {answer['error']}.")
         else:
             self._answer(200, "Logged in. You can close this window; SEIL goes on in the terminal.")
 
-    def _answer(self, status: int, words: str) -> None:
-        page = f"<!doctype html><title>SEIL</title><p>{html.escape(words)}</p>".encode()
+    def _answer(self, status: int, text: str) -> None:
+        page = f"<!doctype html><title>SEIL</title><p>{html.escape(text)}</p>".encode()
         self.send_response_only(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(page)))
@@ -180,4 +180,4 @@ class _Handler(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: Any) -> None:
-        """The address holds the code."""
+        """Logs nothing: the URL contains the code."""

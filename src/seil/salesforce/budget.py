@@ -1,7 +1,7 @@
-"""One budget of API calls for everything a process does with an org, whatever the direction.
+"""A process's budget of API calls to an org.
 
-Every answer says in `Sforce-Limit-Info` how many of the day's calls are used, by the org and by the
-connected app where it has a share of its own. A percentage of the org's calls is left to others.
+`Sforce-Limit-Info` on every answer has the day's calls of the org, and of the connected app if it
+has a quota. A percentage of the org's calls is reserved for other clients.
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_api_usage.htm
 """
 
@@ -17,29 +17,29 @@ _SERVICE = "Salesforce API request"
 
 @dataclass
 class Budget:
-    """`reserve` in percent of the org's calls. `usage` is None until an answer has said it."""
+    """`reserve` is in percent of the org's calls; `usage` is None before the first answer."""
 
     reserve: int
     usage: ApiUsage | None = None
 
-    def saw(self, limit_info: str | None) -> None:
-        """Takes in the header of an answer; one without it changes nothing."""
+    def update(self, limit_info: str | None) -> None:
+        """From an answer's header; None changes nothing."""
         self.usage = ApiUsage.parse(limit_info) or self.usage
 
     def reserved(self, allowed: int) -> int:
         return allowed * self.reserve // 100
 
     def check(self) -> None:
-        """Raises QuotaExhaustedError when the next call would not be ours to make."""
+        """Raises QuotaExhaustedError where the next call would exceed the budget."""
         usage = self.usage
         if usage is None:
             return
-        left, kept = usage.allowed - usage.used, self.reserved(usage.allowed)
-        if left <= kept:
+        remaining, reserved = usage.allowed - usage.used, self.reserved(usage.allowed)
+        if remaining <= reserved:
             raise QuotaExhaustedError(
                 _SERVICE,
-                f"{left:,} of {usage.allowed:,} calls are left today,"
-                f" {kept:,} are reserved for others",
+                f"{remaining:,} of {usage.allowed:,} calls are left today,"
+                f" {reserved:,} are reserved for others",
             )
         app = usage.per_app
         if app and app.used >= app.allowed:

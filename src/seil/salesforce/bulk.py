@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 _RESULT_PAGES_SINCE = 58.0
 _FIRST_POLL = 0.1
 _FAILURE_CODE = re.compile(r"^(?:\w+ : )?([A-Z][A-Z_]{4,})\b")
-_GONE = frozenset({404, 410})
+_GONE_STATUSES = frozenset({404, 410})
 _LOOK = (
     "If the job was created, Setup > Bulk Data Load Jobs lists it, and the org deletes it after"
     " seven days; the next run reads the same window with a job of its own"
@@ -48,7 +48,7 @@ _OTHER_VERSION = 409
 
 @dataclass(frozen=True)
 class QueryJob:
-    """`rows` is what the job has found so far, None until the org says."""
+    """`rows` is the number processed so far, None while unknown."""
 
     id: str
     object: str
@@ -68,7 +68,7 @@ class QueryJob:
 
     @classmethod
     def parse(cls, answer: Any) -> QueryJob:
-        """Raises UnavailableError for an answer that is no job."""
+        """Raises UnavailableError for an answer that is not a job."""
         if not isinstance(answer, dict) or not answer.get("id") or not answer.get("state"):
             raise UnavailableError(SERVICE, "the answer does not describe a query job")
         rows = answer.get("numberRecordsProcessed")
@@ -84,7 +84,7 @@ class QueryJob:
 
 
 class JobFailedError(ObjectRejectedError):
-    """The org gave up on a query job, or somebody aborted it."""
+    """A query job failed, or was aborted."""
 
     def __init__(self, job: QueryJob) -> None:
         reason = job.error_message or "the org gives no reason"
@@ -101,7 +101,7 @@ class JobFailedError(ObjectRejectedError):
 
 
 class JobGoneError(RejectError):
-    """The job or its result is no longer there: deleted, or older than seven days."""
+    """The job or its result no longer exists: deleted, or older than seven days."""
 
     def __init__(self, job_id: str, reason: str) -> None:
         super().__init__(
@@ -116,8 +116,8 @@ class BulkQuery:
         self._connection = connection
         self._sleep = sleep
         self._lock = Lock()
-        self._known: dict[str, ColumnTypes] = {}
-        # One for all pages: more would only get in each other's way.
+        self._column_types: dict[str, ColumnTypes] = {}
+        # One pool for all pages: several would compete for the same cores.
         self._decoding = ThreadPoolExecutor(pa.cpu_count(), thread_name_prefix="decode")
 
     def close(self) -> None:
@@ -126,9 +126,9 @@ class BulkQuery:
     def start(self, soql: str, *, deleted: bool = True) -> QueryJob:
         """Starts a job; `deleted` includes the records in the recycle bin.
 
-        Tried again only while the org surely did not take the job: one that it may have taken
-        counts against the day's 10,000 jobs and its terabyte of results. The org's list of jobs
-        names their objects and not their queries, so that OutcomeUnknownError says how to look.
+        Retried only if the org certainly created no job: one counts against the day's 10,000 jobs
+        and its terabyte of results. The org's list of jobs has no queries, so that
+        OutcomeUnknownError says how to find it.
         """
         answer = self._connection.json(
             OrgCall(
@@ -161,7 +161,7 @@ class BulkQuery:
         timeout: float,
         on_poll: Callable[[QueryJob], None] | None = None,
     ) -> QueryJob:
-        """The finished job. First asks often, as small jobs take a second, then every `poll` s.
+        """Polls until the job is done: often at first, for small jobs, then every `poll` seconds.
 
         Raises JobFailedError, JobGoneError; UnavailableError after `timeout` seconds.
         """
@@ -184,12 +184,11 @@ class BulkQuery:
     def page_locators(
         self, job_id: str, *, max_records: int, rows: int | None = None
     ) -> list[str] | None:
-        """The locators of all pages of a finished job, to be read in any order, each whole:
-        `page(..., max_records=None)`. The org decides how much is in one; `max_records` is only
-        a wish. "" stands for the page that has no locator: the first.
+        """The locators of a finished job's pages, "" for the first. They can be read in any order,
+        each whole: `page(..., max_records=None)`. `max_records` is a hint: the org sizes the pages.
 
-        None where the org has no such list (it came with v58.0), and where one request may hold all
-        `rows` of the job: then follow `next_locator`.
+        None before v58.0, which lacks the list, and where one request may hold all `rows`: then
+        follow `next_locator`.
         """
         if rows is not None and rows <= max_records:
             return None
@@ -198,14 +197,14 @@ class BulkQuery:
         path: str | None = f"{_path(job_id)}/resultPages"
         params: dict[str, str] | None = {"maxRecords": str(max_records)}
         locators: list[str] = []
-        seen: set[str] = set()
+        visited: set[str] = set()
         while path:
-            seen.add(path)
+            visited.add(path)
             answer = self._result_pages(path, params)
             if answer is None and not locators:
                 return None
-            if answer is None or (path := _next_path(answer)) in seen:
-                raise UnavailableError(SERVICE, f"the list of pages of job {job_id} breaks off")
+            if answer is None or (path := _next_path(answer)) in visited:
+                raise UnavailableError(SERVICE, f"the list of pages of job {job_id} is incomplete")
             locators += [_locator(entry) for entry in answer["resultPages"]]
             params = None
         return list(dict.fromkeys(locators)) or [""]
@@ -222,22 +221,22 @@ class BulkQuery:
     ) -> Iterator[ResultPage]:
         """Opens the page at `locator`, "" for the first. Raises JobGoneError, UnavailableError.
 
-        `ahead` blocks of 2 MB are decoded beside the one that the caller works on.
+        `ahead` blocks of 2 MB are decoded in advance.
         """
         params = {"locator": locator} if locator else {}
         if max_records is not None:
             params["maxRecords"] = str(max_records)
         with self._lock:
-            known = self._known.setdefault(job_id, ColumnTypes())
+            types = self._column_types.setdefault(job_id, ColumnTypes())
         call = OrgCall("GET", f"{_path(job_id)}/results", params=params, accept="text/csv")
         with ExitStack() as stack:
             with _translate_gone(job_id):
                 response = stack.enter_context(self._connection.stream(call))
-            page = ResultPage(response, schema, known, decoding=self._decoding, ahead=ahead)
+            page = ResultPage(response, schema, types, decoding=self._decoding, ahead=ahead)
             yield stack.enter_context(closing(page))
 
     def abort(self, job_id: str) -> None:
-        """Ends a job that is no longer wanted; one that is over or gone is left as it is."""
+        """Aborts a job; does nothing to a finished or deleted one."""
         call = OrgCall("PATCH", _path(job_id), body={"state": "Aborted"}, idempotent=True)
         try:
             self._connection.send(call)
@@ -245,9 +244,9 @@ class BulkQuery:
             logger.info("job %s was not aborted: %s", job_id, error.message)
 
     def delete(self, job_id: str) -> None:
-        """Gives its storage back. Not worth a failure: the org deletes it itself in seven days."""
+        """Frees its storage. Failures are only logged: the org deletes it after seven days."""
         with self._lock:
-            self._known.pop(job_id, None)
+            self._column_types.pop(job_id, None)
         try:
             self._connection.send(OrgCall("DELETE", _path(job_id), also=(404,), attempts=2))
         except (RetryError, RejectError, QuotaExhaustedError) as error:
@@ -257,7 +256,7 @@ class BulkQuery:
         try:
             answer = self._connection.json(OrgCall("GET", path, params=params))
         except RequestRejectedError as error:
-            logger.info("no list of result pages here: %s", error.message)
+            logger.info("the org has no list of result pages: %s", error.message)
             return None
         is_list = isinstance(answer, dict) and isinstance(answer.get("resultPages"), list)
         return answer if is_list else None
@@ -268,8 +267,8 @@ def _translate_gone(job_id: str) -> Iterator[None]:
     try:
         yield
     except RequestRejectedError as error:
-        if error.status in _GONE:
-            raise JobGoneError(job_id, "is not there any more") from error
+        if error.status in _GONE_STATUSES:
+            raise JobGoneError(job_id, "no longer exists") from error
         if error.status == _OTHER_VERSION:
             raise JobGoneError(job_id, "belongs to another API version") from error
         raise
@@ -280,7 +279,7 @@ def _path(job_id: str) -> str:
 
 
 def _next_path(answer: dict[str, Any]) -> str | None:
-    """Salesforce's documentation spells the key in two ways."""
+    """Salesforce's documentation has both spellings of the key."""
     if answer.get("done"):
         return None
     following = answer.get("nextRecordsUrl") or answer.get("nextRecordUrl")
@@ -288,7 +287,7 @@ def _next_path(answer: dict[str, Any]) -> str | None:
 
 
 def _locator(entry: dict[str, Any]) -> str:
-    """As it is written: a locator is opaque, a plus in it is a plus."""
+    """Unquoted without turning a plus into a space: a locator is opaque."""
     pairs = urlsplit(entry.get("resultUrl") or "").query.split("&")
-    named = (pair.partition("=") for pair in pairs)
-    return next((unquote(value) for name, _, value in named if name == "locator"), "")
+    parameters = (pair.partition("=") for pair in pairs)
+    return next((unquote(value) for name, _, value in parameters if name == "locator"), "")

@@ -1,4 +1,4 @@
-"""HTTP to the org: one session, retries, errors told apart, allowance watched."""
+"""HTTP to the org: a shared session, retries, translated errors, the budget of calls."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ import seil
 from seil.errors import OutcomeUnknownError, SeilError, UnavailableError
 from seil.salesforce.budget import Budget
 from seil.salesforce.faults import SERVICE, OrgAnswer, OrgMovedError, SessionExpiredError, fault
-from seil.salesforce.retries import Retries, before_the_call
+from seil.salesforce.retries import Retries, before_call
 from seil.salesforce.session import Admit, Login, Session, Sessions, admit_any
 from seil.salesforce.token_endpoint import is_loopback
 from seil.settings import SalesforceSettings
 
 logger = logging.getLogger(__name__)
-# It logs whole URLs, and with them a query's text. Our own line does not.
+# httpx logs whole URLs, and so the text of queries; our own line does not.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ T = TypeVar("T")
 _CONNECT_SECONDS = 30.0
 _IDLE_CONNECTIONS = 64
 _IDLE_SECONDS = 30.0
-# Raised before a request left: whatever it asked for, it was not done.
+# Raised before the request was sent.
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 _RENEWALS = 2
@@ -45,12 +45,12 @@ _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE")
 class OrgCall:
     """One request. `path` is below /services/data/vXX.X/, or absolute when it starts with a slash.
 
-    `about` names the object for messages; `also` are statuses that are fine besides 2xx;
-    `within_budget` is false for what is asked even when no calls are left.
+    `about` names the object for messages; `also` are accepted statuses besides 2xx;
+    `within_budget` is False for calls that are sent even when the budget is used up.
 
-    `idempotent` calls are tried again even when it is unknown whether they were carried out; for
-    the others `look` says how to find out. Methods that are idempotent by RFC 9110, 9.2.2, need
-    not say so, a POST or a PATCH has to.
+    `idempotent` calls are retried even if the response was lost; for others `look` says how to
+    find out whether they were executed. A POST or a PATCH has to set `idempotent`; the default for
+    the other methods is that of RFC 9110, 9.2.2.
     """
 
     method: str
@@ -68,7 +68,7 @@ class OrgCall:
     def __post_init__(self) -> None:
         if self.idempotent is None:
             if self.method not in _IDEMPOTENT:
-                raise ValueError(f"a {self.method} has to say whether it is idempotent")
+                raise ValueError(f"a {self.method} has to set idempotent")
             object.__setattr__(self, "idempotent", True)
 
 
@@ -88,7 +88,7 @@ class OrgConnection:
         loopback = is_loopback(settings.login_url)
         zipped = settings.gzip if settings.gzip is not None else not loopback
         seconds = settings.timeout.total_seconds()
-        # The callers decide how much is read at once; the pool must not hold them back.
+        # The callers limit concurrency, not the pool.
         limits = httpx.Limits(
             max_connections=None,
             max_keepalive_connections=_IDLE_CONNECTIONS,
@@ -113,56 +113,56 @@ class OrgConnection:
         self._client.close()
 
     def login(self) -> Session:
-        """A new session, whatever session there is."""
+        """Always a new session."""
         return self.retries.call(self.sessions.fresh, idempotent=True)
 
     def session(self) -> Session:
-        """The session there is, or a new one."""
+        """The current session, or a new one."""
         return self.retries.call(self.sessions.current, idempotent=True)
 
     def json(self, call: OrgCall) -> Any:
-        """The decoded answer, numbers exact. An answer that is not JSON counts as unavailable."""
+        """The parsed answer, decimals exact. Raises UnavailableError where it is not JSON."""
 
         def attempt() -> Any:
             response = self._send(call, stream=False)
             try:
                 return json.loads(response.content, parse_float=Decimal)
             except (ValueError, RecursionError) as error:
-                # A page of the edge servers: the request got no further. Half an answer: it did.
+                # An edge server's page: the request got no further. A truncated answer: it did.
                 page = response.content.lstrip()[:1] == b"<"
-                words = "the answer is a web page" if page else "the answer is not JSON"
+                reason = "the answer is a web page" if page else "the answer is not JSON"
                 status = response.status_code
-                raise UnavailableError(SERVICE, words, status=status, reached=not page) from error
+                raise UnavailableError(SERVICE, reason, status=status, reached=not page) from error
 
-        return self._carry_out(call, attempt)
+        return self._execute(call, attempt)
 
     def send(self, call: OrgCall) -> httpx.Response:
-        """The answer, read."""
-        return self._carry_out(call, lambda: self._send(call, stream=False))
+        """The answer with its body."""
+        return self._execute(call, lambda: self._send(call, stream=False))
 
     @contextmanager
     def stream(self, call: OrgCall) -> Iterator[httpx.Response]:
-        """The answer, its body not yet read; closed on leaving the block."""
-        response = self._carry_out(call, lambda: self._send(call, stream=True))
+        """The answer with an unread body; closed at the end of the block."""
+        response = self._execute(call, lambda: self._send(call, stream=True))
         try:
             yield response
         finally:
             response.close()
 
     def _authorize(self, attempt: Callable[[Session], T]) -> T:
-        """`attempt` with the session; again with a new one when the org refuses this one.
+        """Runs `attempt`, again with a new session if the org refuses the current one.
 
-        A login that this needs is one try of the call: whoever tries the call again, logs in again.
+        A login counts as part of the attempt: a retry of the call logs in again.
         """
-        with before_the_call():
+        with before_call():
             session = self.sessions.current()
-        # Threads share a session: the new one can be ended by what ended the old one, once more.
-        for left in reversed(range(_RENEWALS)):
+        # Threads share a session: the new one can expire like the old one before it is used.
+        for renewals_left in reversed(range(_RENEWALS)):
             try:
                 return attempt(session)
             except SessionExpiredError as error:
                 session = self._renew(session, error)
-                if isinstance(error, OrgMovedError) or not left:
+                if isinstance(error, OrgMovedError) or not renewals_left:
                     break
         try:
             return attempt(session)
@@ -170,37 +170,37 @@ class OrgConnection:
             raise error.refusal from error
 
     def _renew(self, session: Session, error: SessionExpiredError) -> Session:
-        with before_the_call():
-            renewed = self.sessions.renew(session)
+        with before_call():
+            new_session = self.sessions.renew(session)
         if isinstance(error, OrgMovedError):
             logger.warning(
-                "the org at %s moved (it redirects to %s): by a new login it is at %s",
+                "the org at %s moved (it redirects to %s): after a new login it is at %s",
                 session.instance_url,
                 error.location,
-                renewed.instance_url,
+                new_session.instance_url,
             )
         else:
             logger.info("the session has expired; logged in again")
-        return renewed
+        return new_session
 
     def _url(self, session: Session, path: str) -> str:
         if path.startswith(("/", "http")):
-            # Whatever host it names, the token goes to the instance only.
+            # The host is ignored, so that the token goes to the instance only.
             parts = urlsplit(path)
             query = f"?{parts.query}" if parts.query else ""
             return f"{session.instance_url}{parts.path}{query}"
         return f"{session.instance_url}/services/data/v{self.settings.api_version}/{path}"
 
-    def _carry_out(self, call: OrgCall, attempt: Callable[[], T]) -> T:
-        """Raises OutcomeUnknownError where what must not be done twice may have been done."""
+    def _execute(self, call: OrgCall, attempt: Callable[[], T]) -> T:
+        """Raises OutcomeUnknownError where a call that is not idempotent may have been executed."""
         idempotent = bool(call.idempotent)
         try:
             return self.retries.call(attempt, idempotent=idempotent, attempts=call.attempts)
         except UnavailableError as error:
             if idempotent or not error.reached:
                 raise
-            sent = f"{call.method} {call.path}"
-            raise OutcomeUnknownError(SERVICE, sent, error.message, look=call.look) from error
+            request = f"{call.method} {call.path}"
+            raise OutcomeUnknownError(SERVICE, request, error.message, look=call.look) from error
 
     def _send(self, call: OrgCall, *, stream: bool) -> httpx.Response:
         return self._authorize(lambda session: self._attempt(call, session, stream=stream))
@@ -216,7 +216,7 @@ class OrgConnection:
         if call.within_budget:
             self.budget.check()
         response = self._transmit(request, stream=stream)
-        self.budget.saw(response.headers.get("Sforce-Limit-Info"))
+        self.budget.update(response.headers.get("Sforce-Limit-Info"))
         if response.is_success or response.status_code in call.also:
             return response
         try:
@@ -231,7 +231,7 @@ class OrgConnection:
     def post_form(
         self, url: str, form: dict[str, str], basic: tuple[str, str] | None
     ) -> httpx.Response:
-        """For tokens: no session, no redirect followed, once."""
+        """For the token endpoint: without session, redirects or retries."""
         request = self._client.build_request("POST", url, data=form)
         if basic:
             request = next(httpx.BasicAuth(*basic).auth_flow(request))
@@ -248,15 +248,15 @@ class OrgConnection:
         except httpx.DecodingError as error:
             raise UnavailableError(SERVICE, "the answer is damaged: not gzip") from error
         finally:
-            took = (time.perf_counter() - started) * 1000
+            milliseconds = (time.perf_counter() - started) * 1000
             result = status or "no answer"
-            logger.debug("%s %s %s %.0f ms", request.method, request.url.path, result, took)
+            logger.debug("%s %s %s %.0f ms", request.method, request.url.path, result, milliseconds)
         return response
 
 
 @cache
 def _trust(*, environment: bool) -> ssl.SSLContext:
-    """Reading the certificates takes longer than a call does; one reading is enough."""
+    """Cached: loading the certificates takes longer than a call."""
     return httpx.create_ssl_context(trust_env=environment)
 
 
@@ -265,5 +265,5 @@ def _unavailable(error: httpx.TransportError) -> SeilError:
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         host = urlsplit(str(error.request.url)).netloc
         return UnavailableError(SERVICE, f"no connection to {host}: {error}", reached=reached)
-    words = f"the connection broke: {type(error).__name__}: {error}"
-    return UnavailableError(SERVICE, words, reached=reached)
+    reason = f"the connection broke: {type(error).__name__}: {error}"
+    return UnavailableError(SERVICE, reason, reached=reached)

@@ -1,7 +1,7 @@
-"""Result pages from CSV to Arrow, in C++, a block of whole rows at a time.
+"""Decodes result pages from CSV to Arrow, in C++, a block of whole rows at a time.
 
-Salesforce's dialect: every value quoted, quotes doubled, line ends and delimiters kept inside,
-null written as an empty value (it has no empty texts), true and false, dates in ISO 8601.
+Salesforce's dialect: every value quoted, quotes doubled, line ends and delimiters allowed in
+values, null as an empty value (it has no empty strings), true and false, dates in ISO 8601.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from seil.salesforce.body import damaged_page_error
-from seil.salesforce.columns import CsvColumn, as_text, holding
+from seil.salesforce.columns import CsvColumn, as_text, widen
 from seil.salesforce.rows import Header
 
 CsvBlock: TypeAlias = bytes | memoryview
@@ -22,7 +22,7 @@ _LINE_ENDS = b"\r\n"
 
 
 class Decoder:
-    """Decodes blocks, several at once; `columns` widen when a value does not fit them."""
+    """Thread-safe. `columns` are widened for values that do not fit."""
 
     def __init__(self, header: Header, columns: Sequence[CsvColumn]) -> None:
         self._header = header
@@ -37,9 +37,9 @@ class Decoder:
         return _schema(self.columns)
 
     def decode(self, block: CsvBlock) -> list[pa.RecordBatch]:
-        """Raises UnavailableError for a block that is not CSV of this many columns, in UTF-8.
+        """Raises UnavailableError for a block that is not UTF-8 CSV with the header's columns.
 
-        The batches hold nothing of `block`.
+        The batches do not refer to `block`'s memory.
         """
         if _is_blank(block):
             return []
@@ -48,7 +48,7 @@ class Decoder:
             try:
                 return self._batches(block, columns)
             except pa.ArrowInvalid:
-                # Ends: each round widens a column, and text holds everything.
+                # Terminates: each round widens a column, and text holds every value.
                 self._widen(block, columns)
 
     def _batches(self, block: CsvBlock, columns: Sequence[CsvColumn]) -> list[pa.RecordBatch]:
@@ -56,10 +56,10 @@ class Decoder:
         arrays = [column.to_stored(table[column.name]) for column in columns]
         return pa.table(arrays, schema=_schema(columns)).to_batches()
 
-    def _widen(self, block: CsvBlock, tried: Sequence[CsvColumn]) -> None:
+    def _widen(self, block: CsvBlock, failed: Sequence[CsvColumn]) -> None:
         with self._widening:
-            if self.columns != tried:
-                # Another block needed something wider meanwhile, which may do for this one.
+            if self.columns != failed:
+                # Another thread has widened them, perhaps enough for this block.
                 return
             widened = tuple(self._fitting(column, block) for column in self.columns)
             if widened == self.columns:
@@ -71,23 +71,23 @@ class Decoder:
             column.to_stored(self._parse(block, {column.name: column.read})[column.name])
         except pa.ArrowInvalid:
             text = self._text(column, block)
-            return holding(column, text.to_pylist())
+            return widen(column, text.to_pylist())
         return column
 
     def _text(self, column: CsvColumn, block: CsvBlock) -> pa.ChunkedArray[Any]:
         try:
             return self._parse(block, {column.name: as_text(column).read})[column.name]
         except pa.ArrowInvalid as error:
-            # Arrow's message quotes the row: other people's data does not belong in ours.
+            # Arrow's message quotes the row, whose data must not get into ours.
             reason = "not UTF-8" if "UTF8" in str(error) else "rows of unequal length"
             raise damaged_page_error(reason) from error
 
     def _parse(self, block: CsvBlock, types: Mapping[str, pa.DataType]) -> pa.Table:
         return pacsv.read_csv(
-            cast("IO[bytes]", pa.BufferReader(block)),  # the stubs know only Python's files
+            cast("IO[bytes]", pa.BufferReader(block)),  # the stubs accept Python's files only
             read_options=pacsv.ReadOptions(
                 column_names=list(self._header.names),
-                # The block is one piece: a row must not straddle two.
+                # One block, so that no row straddles two.
                 block_size=len(block) + 1,
                 use_threads=False,
             ),

@@ -1,7 +1,7 @@
-"""What an answer that is not the wanted one means for the caller.
+"""Translates Salesforce's error answers to seil.errors.
 
 Codes: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
-The code decides before the status does: the same status carries quite different news.
+The code takes precedence, since the same status has quite different meanings.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ QUERY_TIMEOUT = "QUERY_TIMEOUT"
 
 TRANSIENT_STATUS = frozenset({406, 408, 420, 425, 429, 500, 502, 503, 504})
 _TRANSIENT_CODES = frozenset({"SERVER_UNAVAILABLE", "REQUEST_RUNNING_TOO_LONG"})
-# Turned away before anything was done: RFC 6585 (429), RFC 8470 (425); 420 is the edge's, which
-# knows no instance for the org yet. Not 408: gateways also say so of requests they have passed on.
+# Refused before any processing: RFC 6585 (429), RFC 8470 (425); 420 comes from the edge if it has
+# no instance for the org yet. Not 408, which gateways send for forwarded requests too.
 _UNPROCESSED_STATUS = frozenset({420, 425, 429})
 _SESSION_CODES = frozenset({"INVALID_SESSION_ID", "Bad_OAuth_Token"})
 _QUOTA_CODES = frozenset({"REQUEST_LIMIT_EXCEEDED", "LIMIT_EXCEEDED"})
@@ -78,7 +78,7 @@ _LONGEST_REASON = 300
 
 
 class SessionExpiredError(Exception):
-    """The session is no longer accepted; `refusal` is what to raise if a new one is not either."""
+    """The session is no longer accepted; raise `refusal` if a new one is not either."""
 
     def __init__(self, refusal: SeilError) -> None:
         super().__init__(refusal.message)
@@ -86,9 +86,9 @@ class SessionExpiredError(Exception):
 
 
 class OrgMovedError(SessionExpiredError):
-    """The org answers with a redirect. It is not followed: a login tells where the org is.
+    """The org answers with a redirect to the host `location`.
 
-    `location` is the host that it names.
+    It is not followed: a login returns the org's instance.
     """
 
     def __init__(self, refusal: SeilError, location: str) -> None:
@@ -98,7 +98,7 @@ class OrgMovedError(SessionExpiredError):
 
 @dataclass(frozen=True)
 class OrgAnswer:
-    """An answer as it came, whichever library fetched it; `headers` takes names in any case."""
+    """A raw answer, whichever library fetched it; `headers` is case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
@@ -119,38 +119,37 @@ class OrgAnswer:
 
     @property
     def location(self) -> str:
-        """The host that a redirect leads to; the rest of it may hold a session."""
+        """The host of a redirect; the rest of the URL may contain a session."""
         return urlsplit(self.headers.get("Location") or "").netloc or urlsplit(self.url).netloc
 
     @property
     def address(self) -> str:
-        """Without the query string: that may hold a query's text."""
+        """Without the query string, which may contain a SOQL query."""
         return self.url.partition("?")[0]
 
 
 def code_and_reason(answer: OrgAnswer) -> tuple[str, str]:
-    """The far end's own words: a list of errors, one error, an OAuth error, or anything else."""
+    """From a list of errors, one error, an OAuth error, or any other body."""
     try:
         content = json.loads(answer.body)
     except (ValueError, RecursionError):
-        text = _plain(answer.body)
+        text = _strip_markup(answer.body)
         return (text, "") if text in _SESSION_CODES else ("", text)
-    first = content[0] if isinstance(content, list) and content else content
-    if not isinstance(first, dict):
+    error = content[0] if isinstance(content, list) and content else content
+    if not isinstance(error, dict):
         return "", ""
-    return _first(first, "errorCode", "exceptionCode", "error", "statusCode"), _first(
-        first, "message", "exceptionMessage", "error_description"
-    )
+    code = _first_value(error, "errorCode", "exceptionCode", "error", "statusCode")
+    return code, _first_value(error, "message", "exceptionMessage", "error_description")
 
 
 def fault(answer: OrgAnswer, *, object_name: str = "") -> SeilError | SessionExpiredError:
-    """What to raise for `answer`; `object_name` is the object the call was about, if any."""
+    """The error to raise for `answer`; `object_name` is the call's object, if any."""
     code, reason = code_and_reason(answer)
     if code in _SESSION_CODES or answer.status == 401:
-        words = reason or "Session expired or invalid"
-        return SessionExpiredError(LoginError(answer.address, code or "401", words))
+        description = reason or "Session expired or invalid"
+        return SessionExpiredError(LoginError(answer.address, code or "401", description))
     if answer.status in _REDIRECTS:
-        refusal = _rejection(answer, code, _elsewhere(answer), object_name)
+        refusal = _rejection(answer, code, _redirect_reason(answer), object_name)
         return OrgMovedError(refusal, answer.location)
     return _error(answer, code, reason, object_name)
 
@@ -163,10 +162,10 @@ def _error(answer: OrgAnswer, code: str, reason: str, object_name: str) -> SeilE
     if _is_quota(answer, code, reason):
         return QuotaExhaustedError(SERVICE, reason or code)
     if _is_transient(answer, code, reason):
-        words = ": ".join(filter(None, (code, reason))) or "no reason given"
+        text = ": ".join(filter(None, (code, reason))) or "no reason given"
         return UnavailableError(
             SERVICE,
-            words,
+            text,
             status=answer.status,
             retry_after=answer.retry_after,
             reached=not _is_unprocessed(answer, code),
@@ -175,7 +174,7 @@ def _error(answer: OrgAnswer, code: str, reason: str, object_name: str) -> SeilE
 
 
 def _is_quota(answer: OrgAnswer, code: str, reason: str) -> bool:
-    """A limit on requests at the same time passes by itself; one on a day's requests does not."""
+    """A daily limit; limits on concurrent requests are transient."""
     if answer.status == 429 or _CONCURRENT.search(reason):
         return False
     return code in _QUOTA_CODES or bool(_QUOTA_TEXT.search(reason))
@@ -186,18 +185,18 @@ def _is_transient(answer: OrgAnswer, code: str, reason: str) -> bool:
         return False
     if code in _TRANSIENT_CODES or code in _QUOTA_CODES:
         return True
-    # Maintenance and "setting things up" pages come with statuses that mean nothing.
+    # Maintenance and "setting things up" pages come with arbitrary statuses.
     page = answer.is_html and answer.status not in (300, 404, 414, 431)
     return page or answer.status in TRANSIENT_STATUS
 
 
 def _is_unprocessed(answer: OrgAnswer, code: str) -> bool:
-    """Whether the answer says that nothing was done. A 500, 502 or 504 does not."""
+    """Whether the request certainly had no effect; unknown after a 500, 502 or 504."""
     if answer.status in _UNPROCESSED_STATUS or code in _QUOTA_CODES:
         return True
     if answer.status >= 500:
         return answer.status == 503 and code == "SERVER_UNAVAILABLE"
-    # A page of the edge servers: the request got no further.
+    # An edge server's page: the request got no further.
     return answer.is_html
 
 
@@ -212,14 +211,14 @@ def _rejection(answer: OrgAnswer, code: str, reason: str, object_name: str) -> S
     return RequestRejectedError(SERVICE, code, reason, status=answer.status, hint=hint)
 
 
-def _elsewhere(answer: OrgAnswer) -> str:
-    return f"it redirects to {answer.location}, and so it does after a new login"
+def _redirect_reason(answer: OrgAnswer) -> str:
+    return f"it redirects to {answer.location}, even after a new login"
 
 
-def _first(content: Mapping[str, Any], *names: str) -> str:
+def _first_value(content: Mapping[str, Any], *names: str) -> str:
     return next((str(content[name]) for name in names if content.get(name)), "")
 
 
-def _plain(body: bytes) -> str:
+def _strip_markup(body: bytes) -> str:
     text = _MARKUP.sub(" ", body[:4000].decode("utf-8", "replace"))
     return " ".join(text.split())[:_LONGEST_REASON]

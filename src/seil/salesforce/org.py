@@ -1,4 +1,4 @@
-"""The org: all that SEIL asks of Salesforce, and the only way it asks."""
+"""The client of a Salesforce org. All of SEIL's calls to Salesforce go through it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seil.salesforce.budget import Budget
 from seil.salesforce.bulk import BulkQuery
 from seil.salesforce.connection import OrgCall, OrgConnection
 from seil.salesforce.faults import SERVICE
-from seil.salesforce.schema import ObjectSchema, described_schema
+from seil.salesforce.schema import ObjectSchema, parse_describe
 from seil.salesforce.session import Admit, Session, admit_any
 from seil.salesforce.soql import literal, object_name, queried_object
 from seil.settings import SalesforceSettings
@@ -34,7 +34,7 @@ class SObjectInfo:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who SEIL is in the org; empty or None where the org does not tell this user."""
+    """SEIL's user in the org; empty or None where this user may not see it."""
 
     org_id: str
     user_id: str
@@ -48,7 +48,7 @@ _ORGANIZATION = "SELECT Id, InstanceName, IsSandbox, TimeZoneSidKey FROM Organiz
 
 @dataclass(frozen=True)
 class Organization:
-    """`instance` such as AUS32S, `time_zone` by its IANA name: the org's default."""
+    """`instance` as AUS32S; `time_zone` is the org's default, an IANA name."""
 
     id: str = ""
     instance: str = ""
@@ -78,12 +78,12 @@ class UpdatedRecords:
 
 
 class Org:
-    """One Salesforce org. Thread-safe; logs in by itself, and again when the session expires.
+    """One Salesforce org. Thread-safe; logs in on demand, and again when the session expires.
 
-    `admit` sees each session before it is used, and raises for an org that is not wanted.
+    `admit` is called with each new session, and raises to refuse an org.
 
-    Every call may raise UnavailableError (tried often enough), QuotaExhaustedError, LoginError and
-    ConfigurationError; others are named where they can occur.
+    Every call may raise UnavailableError (after all retries), QuotaExhaustedError, LoginError and
+    ConfigurationError; other errors are named at the methods.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Org:
         self._connection.close()
 
     def login(self) -> Session:
-        """Logs in anew, whatever session there is."""
+        """Always a new session."""
         return self._connection.login()
 
     @property
@@ -122,12 +122,12 @@ class Org:
 
     @property
     def budget(self) -> Budget:
-        """What may still be called; shared by all that is done with this org."""
+        """The remaining API calls, shared by everything that uses this org."""
         return self._connection.budget
 
     @property
     def usage(self) -> ApiUsage | None:
-        """As of the last answer that said; None before."""
+        """As of the last answer; None before the first."""
         return self._connection.budget.usage
 
     @property
@@ -156,12 +156,12 @@ class Org:
         )
 
     def id(self) -> str:
-        """The organization's id: the login tells it, no call is made for it in the usual case."""
+        """The organization's id: usually from the login, without a call."""
         session = self._connection.session()
         return session.org_id or self._userinfo().get("organization_id") or self.organization().id
 
     def organization(self) -> Organization:
-        """What the org says of itself; fields are empty where this user may not read them."""
+        """Fields are empty where this user may not read them."""
         try:
             row = next(self.query(_ORGANIZATION), {})
         except RejectError:
@@ -174,13 +174,13 @@ class Org:
         )
 
     def newest_version(self) -> str:
-        """Of the API versions that the org speaks; empty where it does not say."""
+        """The org's newest API version; empty where it lists none."""
         try:
-            spoken = self._connection.json(OrgCall("GET", "/services/data", within_budget=False))
+            answer = self._connection.json(OrgCall("GET", "/services/data", within_budget=False))
         except RejectError:
             return ""
-        listed = spoken if isinstance(spoken, list) else []
-        versions = [str(entry["version"]) for entry in listed if entry.get("version")]
+        entries = answer if isinstance(answer, list) else []
+        versions = [str(entry["version"]) for entry in entries if entry.get("version")]
         return max(versions, key=float, default="")
 
     def objects(self) -> list[SObjectInfo]:
@@ -196,18 +196,18 @@ class Org:
         ]
 
     def describe(self, name: str) -> ObjectSchema:
-        """Raises ObjectRejectedError when this user sees no such object."""
+        """Raises ObjectRejectedError where this user cannot see the object."""
         path = f"sobjects/{object_name(name)}/describe"
         answer = self._connection.json(OrgCall("GET", path, about=name))
         _member(answer, "fields")
-        return described_schema(answer)
+        return parse_describe(answer)
 
     def limits(self) -> OrgLimits:
         response = self._connection.send(OrgCall("GET", "limits", also=(404,), within_budget=False))
         return OrgLimits.parse(response.json()) if response.is_success else OrgLimits()
 
     def query(self, soql: str, *, deleted: bool = False) -> Iterator[dict[str, Any]]:
-        """The records, without their `attributes`; numbers with a point are Decimal.
+        """Streams the records, without their `attributes`; decimals as Decimal.
 
         Raises ObjectRejectedError.
         """
@@ -220,11 +220,14 @@ class Org:
             if answer.get("done", True):
                 return
             if not answer.get("nextRecordsUrl"):
-                raise UnavailableError(SERVICE, "the answer ends before the query's result does")
+                raise UnavailableError(
+                    SERVICE,
+                    "the result is incomplete: no nextRecordsUrl",
+                )
             call = OrgCall("GET", answer["nextRecordsUrl"], about=about)
 
     def count(self, name: str, where: str = "", *, deleted: bool = True) -> int:
-        """Records that meet `where`, by default those in the recycle bin included.
+        """The number of records that match `where`, by default with those in the recycle bin.
 
         Raises ObjectRejectedError.
         """
@@ -234,7 +237,7 @@ class Org:
         return int(_member(self._connection.json(call), "totalSize"))
 
     def list_deleted(self, name: str, start: datetime, end: datetime) -> DeletedRecords:
-        """What was deleted, for good or not, in `[start, end)`: at most the last 15 days.
+        """Records deleted in `[start, end)`, hard-deleted ones included; at most the last 15 days.
 
         Raises ObjectRejectedError.
         """
@@ -249,7 +252,7 @@ class Org:
         )
 
     def list_updated(self, name: str, start: datetime, end: datetime) -> UpdatedRecords:
-        """What was created or changed in `[start, end)`. Raises ObjectRejectedError."""
+        """Records created or updated in `[start, end)`. Raises ObjectRejectedError."""
         answer = self._list_replication(name, "updated", start, end)
         latest = datetime.fromisoformat(_member(answer, "latestDateCovered"))
         return UpdatedRecords(tuple(_member(answer, "ids")), latest)
@@ -260,7 +263,7 @@ class Org:
         return self._connection.json(OrgCall("GET", path, params, about=name))
 
     def _userinfo(self) -> dict[str, Any]:
-        """Needs a scope of its own, which the connected app may not have."""
+        """Empty without its own OAuth scope."""
         try:
             answer = self._connection.json(OrgCall("GET", "/services/oauth2/userinfo"))
         except RejectError:
@@ -269,7 +272,7 @@ class Org:
 
 
 def _member(answer: Any, name: str) -> Any:
-    """Raises UnavailableError when the answer is not the kind that was asked for."""
+    """Raises UnavailableError where the answer lacks `name`."""
     if not isinstance(answer, dict) or name not in answer:
         raise UnavailableError(SERVICE, f"the answer has no {name}")
     return answer[name]

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from seil.errors import UnavailableError
 from seil.salesforce.body import clean_body, is_delimited
-from seil.salesforce.columns import CsvColumn, declared_column, wider
+from seil.salesforce.columns import CsvColumn, declared_column, wider_of
 from seil.salesforce.decode import Decoder
 from seil.salesforce.faults import SERVICE
 from seil.salesforce.rows import Header, RowBlocks, header_line
@@ -24,14 +24,14 @@ _NO_HEADER = Header((), ",", quoted=True)
 
 
 class PageWidenedError(UnavailableError):
-    """A value far down the page did not fit; read again, the page starts out wide enough."""
+    """A value after the first block did not fit. Reading the page again starts wide enough."""
 
     def __init__(self, columns: Iterable[str]) -> None:
         super().__init__(SERVICE, f"wider columns are needed: {', '.join(columns)}")
 
 
 class ColumnTypes:
-    """What a job's pages have shown their columns to need, for the pages still to be read."""
+    """The column types that a job's pages have needed so far, shared by its pages."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -44,81 +44,81 @@ class ColumnTypes:
     def learn(self, columns: Iterable[CsvColumn]) -> None:
         with self._lock:
             for column in columns:
-                known = self._columns.get(column.name, column)
-                self._columns[column.name] = wider(known, column)
+                current = self._columns.get(column.name, column)
+                self._columns[column.name] = wider_of(current, column)
 
 
 class ResultPage:
-    """`schema` is that of the batches; `widened` names the columns in it that had to give way.
+    """`schema` is that of the batches; `widened` maps columns to their change of type.
 
-    `expected_rows` is what the org counted, `next_locator` None on the last page. `decoding` works
-    on at most `ahead` blocks behind the one that the caller works on.
+    `expected_rows` is the org's count; `next_locator` is None on the last page. `decoding` decodes
+    at most `ahead` blocks in advance.
     """
 
     def __init__(
         self,
         response: httpx.Response,
-        wanted: ObjectSchema,
-        known: ColumnTypes,
+        object_schema: ObjectSchema,
+        types: ColumnTypes,
         *,
         decoding: Executor,
         ahead: int,
     ) -> None:
         self.expected_rows = _row_count(response)
         self.next_locator = _locator(response)
-        self._known = known
+        self._types = types
         self._decoding = decoding
         self._ahead = ahead
         self._pending: deque[Future[list[pa.RecordBatch]]] = deque()
         chunks = clean_body(response)
-        line, rest = header_line(chunks)
+        line, remainder = header_line(chunks)
         if self.expected_rows and not line.endswith(b"\n"):
-            raise UnavailableError(SERVICE, "the result page was cut short within its header")
-        header = Header.parse(line).with_spelling(wanted) if line else _NO_HEADER
-        self._decoder = Decoder(header, known.start(wanted))
+            raise UnavailableError(SERVICE, "the result page is truncated in its header")
+        header = Header.parse(line).with_spelling(object_schema) if line else _NO_HEADER
+        self._decoder = Decoder(header, types.start(object_schema))
         self._blocks = RowBlocks(
-            chain([rest], chunks), BLOCK_BYTES, header, delimited=is_delimited(response)
+            chain([remainder], chunks), BLOCK_BYTES, header, delimited=is_delimited(response)
         )
-        # What does not fit shows in the first block as a rule: then the schema is wide in time.
-        first = next(self._blocks, None)
-        self._first = self._decode(first) if first else []
+        # Decoded first: most values that do not fit are here, before `schema` is fixed.
+        block = next(self._blocks, None)
+        self._first_batches = self._decode(block) if block else []
         self._columns = self._decoder.columns
-        self._known.learn(self._columns)
+        self._types.learn(self._columns)
         self.schema = self._decoder.schema
         self.widened: Mapping[str, str] = {
             column.name: f"{field.arrow} -> {column.store}"
-            for field, column in zip(wanted.fields, self._columns, strict=True)
+            for field, column in zip(object_schema.fields, self._columns, strict=True)
             if field.arrow != column.store
         }
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Once only. Raises UnavailableError unless exactly the expected rows came, undamaged:
-        what was yielded is then worth nothing, and the page is to be read again.
+        """Can be iterated once. Raises UnavailableError unless exactly the expected rows arrive:
+        discard the batches then, and read the page again.
         """
         rows = 0
         for batches in self._decode_ahead():
             for batch in batches:
                 rows += batch.num_rows
-                # After a widening the rest is only looked through, to widen once for all of it.
+                # After a widening the rest is only decoded, to widen for all of it at once.
                 if batch.schema == self.schema:
                     yield batch
         if rows != self.expected_rows:
             reason = f"{self.expected_rows} rows were announced, {rows} came"
             raise UnavailableError(SERVICE, reason)
-        self._known.learn(self._decoder.columns)
+        self._types.learn(self._decoder.columns)
         if self._decoder.schema != self.schema:
-            raise PageWidenedError(self._changed_columns())
+            raise PageWidenedError(self._widened_columns())
 
     def close(self) -> None:
-        """Nothing of this page is being decoded any more."""
+        """Cancels and awaits decoding."""
         for pending in self._pending:
             pending.cancel()
         wait(self._pending)
 
     def _decode_ahead(self) -> Iterator[list[pa.RecordBatch]]:
-        """Blocks are decoded while the caller works on one before, and further ones arrive."""
-        yield self._first
-        self._first = []
+        """Decodes blocks while the caller processes earlier ones and later ones arrive."""
+        yield self._first_batches
+        self._first_batches = []
         for block in self._blocks:
             self._pending.append(self._decoding.submit(self._decode, block))
             if len(self._pending) > self._ahead:
@@ -132,9 +132,9 @@ class ResultPage:
         finally:
             self._blocks.release(block)
 
-    def _changed_columns(self) -> list[str]:
+    def _widened_columns(self) -> list[str]:
         pairs = zip(self._columns, self._decoder.columns, strict=True)
-        return [now.name for then, now in pairs if then.store != now.store]
+        return [after.name for before, after in pairs if before.store != after.store]
 
 
 def _row_count(response: httpx.Response) -> int:
@@ -145,6 +145,6 @@ def _row_count(response: httpx.Response) -> int:
 
 
 def _locator(response: httpx.Response) -> str | None:
-    """Salesforce writes the last page's as the text null."""
+    """None on the last page, where Salesforce sends `null`."""
     value = response.headers.get("Sforce-Locator", "")
     return value if value not in ("", "null") else None

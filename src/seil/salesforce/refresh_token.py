@@ -1,7 +1,7 @@
-"""The refresh token as it is now: an org may give a new one with each answer, and end the old.
+"""The current refresh token, where an org rotates it with each answer.
 
-The setting is the seed. What the org gave since is kept in a file of this user's, which the next
-process goes on with; a lock on it lets two processes rotate one after the other.
+The setting has the first token. Rotated ones are stored in a file readable by this user alone,
+whose lock serialises the processes that rotate it.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _OWNER_ONLY = 0o600
 
 
 class RefreshToken:
-    """For whoever holds `alone`: what it is read from, asked with and kept as belongs together."""
+    """Hold `lock` from reading the token until the rotated one is stored."""
 
     def __init__(self, settings: SalesforceSettings) -> None:
         self._file = settings.token_file
         self._seed = settings.refresh_token.reveal() if settings.refresh_token else ""
-        # Another client or another seed: what was kept is of no use any more. The same ones at
-        # another address, the org's My Domain, are the same token's.
+        # A stored token belongs to a client and a first token. The login URL does not count: the
+        # same org has several.
         self._owner = {
             "client_id": settings.client_id,
             "seed": hashlib.sha256(self._seed.encode()).hexdigest(),
         }
-        self._unkept = ""
+        self._unsaved = ""
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             lock = os.open(self._file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, _OWNER_ONLY)
@@ -54,28 +54,28 @@ class RefreshToken:
             os.close(lock)
 
     def current(self) -> str:
-        return self._unkept or self._stored() or self._seed
+        return self._unsaved or self._load() or self._seed
 
     def store(self, token: str) -> None:
-        """One that cannot be written down serves this process only."""
+        """If the file cannot be written, the token serves this process alone."""
         if token == self.current():
             return
         body = {**self._owner, "refresh_token": token, "rotated_at": datetime.now(UTC).isoformat()}
         try:
             write_private(self._file, json.dumps(body, indent=1))
         except OSError as error:
-            self._unkept = token
+            self._unsaved = token
             log.error(
-                "the org rotated the refresh token, and the new one cannot be kept in %s (%s):"
-                " the next process cannot log in; make it writable, then `seil login`",
+                "the org rotated the refresh token, and the new one cannot be stored in %s (%s):"
+                " the next process cannot log in; make it writable, then run `seil login`",
                 self._file,
                 error.strerror,
             )
             return
-        self._unkept = ""
+        self._unsaved = ""
         log.info("the org rotated the refresh token; the new one is in %s", self._file)
 
-    def _stored(self) -> str:
+    def _load(self) -> str:
         try:
             body: dict[str, Any] = json.loads(self._file.read_bytes())
             owner = {name: body[name] for name in self._owner}
@@ -88,7 +88,7 @@ class RefreshToken:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Whole or not at all, and for this user alone from the first byte on."""
+    """Replaces the file atomically; readable by this user alone at all times."""
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f"{file.name}.{os.getpid()}")
     partial.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""How often and how patiently a call is tried again."""
+"""Retries of calls, with exponential backoff."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _FIRST_WAIT = 0.5
 
 
 @contextmanager
-def before_the_call() -> Iterator[None]:
-    """What fails inside, such as a login, leaves the call that needs it not carried out."""
+def before_call() -> Iterator[None]:
+    """Marks errors inside, such as a login's, as before the call was sent."""
     try:
         yield
     except UnavailableError as error:
@@ -33,47 +33,46 @@ def before_the_call() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Retries:
-    """`attempts` tries of a call, at most `max_wait` seconds apart."""
+    """At most `attempts` attempts, at most `max_wait` seconds apart."""
 
     attempts: int
     max_wait: float
     sleep: Callable[[float], None]
 
     def call(self, attempt: Callable[[], T], *, idempotent: bool, attempts: int | None = None) -> T:
-        """Idempotent: tried again even if it may have been carried out.
-
-        Any other call is tried again only where it surely was not.
+        """Idempotent calls are retried even if the response was lost, others only if the request
+        certainly was not executed.
         """
 
-        def worth_it(state: RetryCallState) -> bool:
+        def is_retryable(state: RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
             if isinstance(error, UnavailableError):
                 return idempotent or not error.reached
             if isinstance(error, ObjectRejectedError | RequestRejectedError):
-                # The org is sometimes only busy; a second time is worth a call, a third is not.
+                # The org may just have been busy: worth one retry.
                 return error.code == QUERY_TIMEOUT and state.attempt_number == 1
             return isinstance(error, ConflictError)
 
         return Retrying(
             stop=stop_after_attempt(attempts or self.attempts),
             wait=self._wait,
-            retry=worth_it,
+            retry=is_retryable,
             sleep=self.sleep,
-            before_sleep=_announce,
+            before_sleep=_log_retry,
             reraise=True,
         )(attempt)
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, UnavailableError) else None
-        if asked is not None:
-            return min(asked, self.max_wait)
-        growing = wait_exponential(multiplier=_FIRST_WAIT) + wait_random(0, _FIRST_WAIT)
-        return min(growing(state), self.max_wait)
+        requested = error.retry_after if isinstance(error, UnavailableError) else None
+        if requested is not None:
+            return min(requested, self.max_wait)
+        backoff = wait_exponential(multiplier=_FIRST_WAIT) + wait_random(0, _FIRST_WAIT)
+        return min(backoff(state), self.max_wait)
 
 
-def _announce(state: RetryCallState) -> None:
+def _log_retry(state: RetryCallState) -> None:
     wait = state.next_action.sleep if state.next_action else 0.0
     error = state.outcome.exception() if state.outcome else None
     message = getattr(error, "message", "")
-    logger.warning("try %d: %s; again in %.1f s", state.attempt_number, message, wait)
+    logger.warning("attempt %d: %s; retrying in %.1f s", state.attempt_number, message, wait)

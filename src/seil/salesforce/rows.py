@@ -1,4 +1,4 @@
-"""The rows of a result page: its header, and blocks that hold whole rows."""
+"""Splits a result page into its header and blocks of whole rows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from seil.salesforce.schema import ObjectSchema
 
 _DELIMITER = re.compile(r'[^\w."]', re.ASCII)
 _QUOTE = b'"'
-# Tried before quotes are counted; many more would cost as much as counting.
+# Attempts before counting quotes; more would cost as much as counting.
 _QUICK_TRIES = 8
 _LARGEST_ROW = 256 << 20
 
 
 @dataclass(frozen=True)
 class Header:
-    """The first row of a page: the columns' names in the page's order, and how it is written."""
+    """A page's first row: its column names and its CSV dialect."""
 
     names: tuple[str, ...]
     delimiter: str
@@ -30,16 +30,16 @@ class Header:
 
     @classmethod
     def parse(cls, line: bytes) -> Header:
-        """The delimiter is what follows the first name: names hold letters, digits, _ and dots."""
+        """The delimiter follows the first name; names consist of letters, digits, _ and dots."""
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         quoted = text.startswith('"')
-        found = _DELIMITER.search(text)
-        delimiter = found[0] if found else ","
+        match = _DELIMITER.search(text)
+        delimiter = match[0] if match else ","
         names = next(csv.reader([text], delimiter=delimiter), [])
         return cls(tuple(names), delimiter, quoted)
 
     def with_spelling(self, schema: ObjectSchema) -> Header:
-        """With the schema's spelling. Raises ObjectRejectedError naming what is not there."""
+        """With the schema's spelling. Raises ObjectRejectedError naming missing columns."""
         spelled = {f.name.lower(): f.name for f in schema.fields}
         names = tuple(spelled.get(name.lower(), name) for name in self.names)
         if missing := [f.name for f in schema.fields if f.name not in set(names)]:
@@ -50,22 +50,22 @@ class Header:
 
 
 def header_line(chunks: Iterator[bytes]) -> tuple[bytes, bytes]:
-    """The first line with its end, where it has one, and what came with it of the rest."""
+    """(the first line with its newline if any, the remainder of its chunk)"""
     head = b""
     for chunk in chunks:
         head += chunk
-        line, newline, rest = head.partition(b"\n")
+        line, newline, remainder = head.partition(b"\n")
         if newline:
-            return line + newline, rest
+            return line + newline, remainder
     return head, b""
 
 
 class RowBlocks:
-    """Blocks of whole rows, of at most `size` bytes or as many as one row needs.
+    """Blocks of whole rows, of at most `size` bytes, or of one longer row.
 
-    `chunks` start at the start of a row; `delimited`: HTTP vouches for where they end. Raises
-    UnavailableError when they end within a row. A block given back with `release` lends its memory
-    to a later one: new memory for each would cost as much as receiving it.
+    `chunks` start at the start of a row; `delimited`: HTTP marks their end. Raises
+    UnavailableError where they end within a row. `release` recycles a block's memory: allocating
+    it anew would cost as much as receiving it.
     """
 
     def __init__(
@@ -84,44 +84,44 @@ class RowBlocks:
         return next(self._blocks)
 
     def release(self, block: memoryview) -> None:
-        """From any thread; `block` must not be looked at any more."""
+        """Thread-safe; `block` must not be used afterwards."""
         buffer = block.obj
         if isinstance(buffer, bytearray) and len(buffer) == self._size:
             self._spare.append(buffer)
 
     def _cut(self, chunks: Iterable[bytes]) -> Iterator[memoryview]:
         delimiter = self._header.delimiter.encode()
-        buffer, have = self._buffer(), 0
+        buffer, filled = self._buffer(), 0
         for chunk in chunks:
-            rest = memoryview(chunk)
-            while rest:
-                taken = min(len(rest), len(buffer) - have)
-                buffer[have : have + taken] = rest[:taken]
-                have += taken
-                rest = rest[taken:]
-                if have < len(buffer):
+            pending = memoryview(chunk)
+            while pending:
+                count = min(len(pending), len(buffer) - filled)
+                buffer[filled : filled + count] = pending[:count]
+                filled += count
+                pending = pending[count:]
+                if filled < len(buffer):
                     continue
                 if end := rows_end(buffer, delimiter):
-                    full, have = memoryview(buffer), have - end
+                    full, filled = memoryview(buffer), filled - end
                     buffer = self._buffer(full[end:])
                     yield full[:end]
                 else:
                     buffer = _double(buffer)
-        if have:
-            del buffer[have:]
-            if not _is_whole(buffer, self._header, delimited=self._delimited):
-                raise UnavailableError(SERVICE, "the result page was cut short within a row")
+        if filled:
+            del buffer[filled:]
+            if not _ends_whole(buffer, self._header, delimited=self._delimited):
+                raise UnavailableError(SERVICE, "the result page is truncated in a row")
             yield memoryview(buffer)
 
     def _buffer(self, start: memoryview | None = None) -> bytearray:
-        """With room behind `start`, what it begins with."""
-        have = len(start) if start else 0
-        if have >= self._size:
-            buffer = bytearray(2 * have)
+        """Begins with `start`, and has room for more."""
+        length = len(start) if start else 0
+        if length >= self._size:
+            buffer = bytearray(2 * length)
         else:
             buffer = self._spare.pop() if self._spare else bytearray(self._size)
         if start:
-            buffer[:have] = start
+            buffer[:length] = start
         return buffer
 
 
@@ -132,30 +132,30 @@ def _double(buffer: bytearray) -> bytearray:
 
 
 def rows_end(block: bytes | bytearray, delimiter: bytes = b",") -> int:
-    """Where a whole row of `block` ends, the last as a rule; 0 when it holds none."""
-    return _quick_end(block, delimiter) or _counted_end(block)
+    """The end of a whole row in `block`, usually the last; 0 where it contains none."""
+    return _quick_end(block, delimiter) or _end_by_quotes(block)
 
 
 def _quick_end(block: bytes | bytearray, delimiter: bytes) -> int:
-    """The last `x"<newline>"y` where x is no quote, and y no quote, delimiter or line end.
+    """The last `x"<newline>"y` where x is not a quote, and y not a quote, delimiter or newline.
 
-    Were this inside a quoted value, the first quote would open it (alone, it cannot be an escaped
-    one) and the second would have to be escaped or closing: then y were one of those excluded.
+    It cannot lie inside a quoted value: there a single quote closes the value, so that the first
+    one opens it, and the second would be escaped or closing, followed by an excluded y.
     """
     after = frozenset(b'"\r\n' + delimiter)
     end = len(block)
     for _ in range(_QUICK_TRIES):
-        found = block.rfind(b'"\n"', 0, end)
-        if found < 1:
+        at = block.rfind(b'"\n"', 0, end)
+        if at < 1:
             return 0
-        follows = block[found + 3] if found + 3 < len(block) else _QUOTE[0]
-        if block[found - 1] != _QUOTE[0] and follows not in after:
-            return found + 2
-        end = found + 2
+        following = block[at + 3] if at + 3 < len(block) else _QUOTE[0]
+        if block[at - 1] != _QUOTE[0] and following not in after:
+            return at + 2
+        end = at + 2
     return 0
 
 
-def _counted_end(block: bytes | bytearray) -> int:
+def _end_by_quotes(block: bytes | bytearray) -> int:
     """A newline ends a row when the number of quotes before it is even (RFC 4180)."""
     quotes = block.count(_QUOTE)
     end = len(block)
@@ -167,8 +167,8 @@ def _counted_end(block: bytes | bytearray) -> int:
     return 0
 
 
-def _is_whole(tail: bytearray, header: Header, *, delimited: bool) -> bool:
-    """The last row may lack its line end, but then only where a cut would show otherwise."""
+def _ends_whole(tail: bytearray, header: Header, *, delimited: bool) -> bool:
+    """The last row may lack its newline only where truncation would be detected otherwise."""
     if tail.count(_QUOTE) % 2:
         return False
     if tail.endswith(b"\n"):

@@ -36,9 +36,9 @@ _MAX_PRECISION = 38
 
 @dataclass(frozen=True)
 class Field:
-    """One readable field: `type` is Salesforce's, `arrow` what its values are stored as.
+    """One readable field: `type` is Salesforce's, `arrow` the stored type.
 
-    What says how it can be queried is no part of what it holds.
+    Attributes about querying do not take part in comparisons.
     """
 
     name: str
@@ -52,8 +52,8 @@ class Field:
 
 @dataclass(frozen=True)
 class ObjectSchema:
-    """`left_out` gives the reason for every described field that is not among `fields`; of an
-    immutable object no record can be changed.
+    """`left_out` maps each described field that is not among `fields` to the reason; records of an
+    immutable object cannot be updated.
     """
 
     name: str
@@ -67,7 +67,7 @@ class ObjectSchema:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes exactly when a field is added, removed or changes its stored type."""
+        """Changes if and only if a field is added, removed or changes its stored type."""
         pairs = sorted((f.name.lower(), str(f.arrow)) for f in self.fields)
         return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:16]
 
@@ -76,16 +76,16 @@ class ObjectSchema:
 
     def without(self, names: Iterable[str], reason: str) -> ObjectSchema:
         dropped = {name.lower() for name in names}
-        kept = tuple(f for f in self.fields if f.name.lower() not in dropped)
-        gone = {f.name: reason for f in self.fields if f.name.lower() in dropped}
-        return replace(self, fields=kept, left_out={**self.left_out, **gone})
+        fields = tuple(f for f in self.fields if f.name.lower() not in dropped)
+        reasons = {f.name: reason for f in self.fields if f.name.lower() in dropped}
+        return replace(self, fields=fields, left_out={**self.left_out, **reasons})
 
     @cached_property
     def _by_name(self) -> dict[str, Field]:
         return {f.name.lower(): f for f in self.fields}
 
 
-def described_schema(describe: Mapping[str, Any]) -> ObjectSchema:
+def parse_describe(describe: Mapping[str, Any]) -> ObjectSchema:
     """The schema of a describe answer's `name` and `fields`."""
     fields: list[Field] = []
     left_out: dict[str, str] = {}
@@ -112,7 +112,7 @@ def described_schema(describe: Mapping[str, Any]) -> ObjectSchema:
 
 @cache
 def arrow_type(salesforce_type: str, precision: int = 0, scale: int = 0) -> pa.DataType:
-    """Text for every type that is not a number, a truth value or a time: also for unknown ones."""
+    """Text for every type that is not numeric, boolean or temporal, unknown ones included."""
     if salesforce_type in _DECIMAL:
         digits = min(max(precision or 18, scale + 1), _MAX_PRECISION)
         return pa.decimal128(digits, scale)

@@ -1,4 +1,4 @@
-"""Logging in: three OAuth 2.0 flows, one token request each.
+"""Logs in with one of three OAuth 2.0 flows, one token request each.
 
 https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flows.htm
 """
@@ -28,10 +28,10 @@ from seil.settings import SalesforceSettings
 logger = logging.getLogger(__name__)
 
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-# Salesforce takes an assertion for up to three minutes.
+# Salesforce accepts an assertion for up to three minutes.
 _ASSERTION_SECONDS = 180
 _LOGIN_HOSTS = ("login.salesforce.com", "test.salesforce.com")
-_NEEDED = {
+_REQUIRED = {
     "jwt": ("client_id", "username", "private_key"),
     "client_credentials": ("client_id", "client_secret"),
     "refresh_token": ("client_id", "refresh_token"),
@@ -49,7 +49,7 @@ class Session:
 
     @property
     def org_id(self) -> str:
-        """Empty where the login did not tell."""
+        """Empty where the login's answer lacks it."""
         return self._identity_part(-2)
 
     @property
@@ -65,13 +65,13 @@ Admit = Callable[[Session], None]
 
 
 def admit_any(_session: Session) -> None:
-    """Whatever org the login leads to."""
+    """Accepts any org."""
 
 
 class Sessions:
-    """The one session all threads share; `log_in` opens a new one. Trying again is the callers'.
+    """The session that all threads share; `log_in` opens a new one. Callers retry.
 
-    `admit` sees every session before it is used, and raises for an org that is not the one.
+    `admit` is called with each new session, and raises to refuse an org.
     """
 
     def __init__(self, log_in: Callable[[], Session], admit: Admit = admit_any) -> None:
@@ -89,10 +89,10 @@ class Sessions:
             return self._session
 
     def renew(self, refused: Session | None) -> Session:
-        """A session other than `refused`; many threads that were refused log in once."""
+        """A session other than `refused`; concurrent callers log in once."""
         with self._lock:
             if self._session is None or self._session is refused:
-                # Should the login fail, nobody need try the refused one again.
+                # If the login fails, nobody uses the refused session again.
                 self._session = None
                 self._session = self._admit_new()
             return self._session
@@ -114,8 +114,8 @@ class Login:
         self._is_answer_lost = False
 
     def __call__(self) -> Session:
-        """Raises ConfigurationError, LoginError; UnavailableError is worth another try."""
-        check_settings(self._settings, _NEEDED[self._settings.auth])
+        """Raises ConfigurationError, LoginError, and UnavailableError, which is worth a retry."""
+        check_settings(self._settings, _REQUIRED[self._settings.auth])
         session = session_of(self._settings.login_url, self._grant())
         logger.info("logged in at %s, org at %s", self._settings.login_url, session.instance_url)
         return session
@@ -130,30 +130,30 @@ class Login:
         return self._endpoint.grant({"grant_type": "client_credentials"}, pair)
 
     def _by_assertion(self) -> dict[str, Any]:
-        """For the one audience that the org takes; which that is, it does not say beforehand."""
-        first, *others = self._audiences
+        """Tries the second audience if the org refuses the first."""
+        audience, *alternatives = self._audiences
         try:
-            return self._grant_for(first)
+            return self._grant_for(audience)
         except LoginError as error:
-            if not others or not _is_of_audience(error):
+            if not alternatives or not _is_wrong_audience(error):
                 raise
-            return self._grant_for_other(others[0], error)
+            return self._grant_for_other(alternatives[0], error)
 
     def _grant_for_other(self, audience: str, refusal: LoginError) -> dict[str, Any]:
-        first = self._audiences[0]
+        refused = self._audiences[0]
         try:
-            granted = self._grant_for(audience)
+            grant = self._grant_for(audience)
         except LoginError as error:
-            words = f"{refusal.description} (aud {first}; {audience}: {error.code})"
-            raise LoginError(refusal.login_url, refusal.code, words, hint=refusal.hint) from error
+            reason = f"{refusal.description} (aud {refused}; {audience}: {error.code})"
+            raise LoginError(refusal.login_url, refusal.code, reason, hint=refusal.hint) from error
         self._audiences = (audience,)
         logger.warning(
-            "the org takes aud %s, not %s (%s): set audience in [salesforce] to it",
+            "the org accepts aud %s, not %s (%s): set audience in [salesforce] to it",
             audience,
-            first,
+            refused,
             refusal.code,
         )
-        return granted
+        return grant
 
     def _grant_for(self, audience: str) -> dict[str, Any]:
         form = {"grant_type": _JWT_GRANT, "assertion": self._assertion(audience)}
@@ -172,26 +172,26 @@ class Login:
         try:
             return jwt.encode(claims, _reveal(key), algorithm="RS256")
         except (ValueError, TypeError, jwt.PyJWTError):
-            place = f"salesforce.private_key ({key.location if key else ''})"
+            setting = f"salesforce.private_key ({key.location if key else ''})"
             cure = "an RSA key in PEM, without a passphrase"
             # Not chained: the cause may quote the key.
-            raise ConfigurationError([Problem(place, "is not a usable key", cure)]) from None
+            raise ConfigurationError([Problem(setting, "is not a usable key", cure)]) from None
 
     def _by_refresh_token(self) -> dict[str, Any]:
-        """Each answer may end the token that was sent, so that processes ask one by one."""
+        """Locked across processes, since each answer may rotate the token."""
         settings = self._settings
         token = self._refresh_token = self._refresh_token or RefreshToken(settings)
-        with token.alone():
+        with token.lock():
             form = {
                 "grant_type": "refresh_token",
                 "client_id": settings.client_id,
                 "refresh_token": token.current(),
             }
             secret = client_secret(settings)
-            granted = self._refresh(form | ({"client_secret": secret} if secret else {}))
-            if replacement := granted.get("refresh_token"):
+            grant = self._refresh(form | ({"client_secret": secret} if secret else {}))
+            if replacement := grant.get("refresh_token"):
                 token.store(str(replacement))
-        return granted
+        return grant
 
     def _refresh(self, form: dict[str, str]) -> dict[str, Any]:
         try:
@@ -201,9 +201,9 @@ class Login:
             raise
         except LoginError as error:
             if self._is_answer_lost and error.code == "invalid_grant":
-                words = "The answer before was lost, and a rotated token with it: `seil login`"
+                hint = "A rotated token was lost with the previous answer: run `seil login`"
                 raise LoginError(
-                    error.login_url, error.code, error.description, hint=words
+                    error.login_url, error.code, error.description, hint=hint
                 ) from error
             raise
 
@@ -211,7 +211,7 @@ class Login:
 def audiences(settings: SalesforceSettings) -> tuple[str, ...]:
     """The assertion's aud: as configured, else login_url's origin.
 
-    A My Domain's org may want the form that was everybody's before, as GovCloud did: it is second.
+    For a My Domain the former general login host comes second, as GovCloud required it.
     """
     if settings.audience:
         return (settings.audience,)
@@ -225,32 +225,33 @@ def audiences(settings: SalesforceSettings) -> tuple[str, ...]:
 
 
 def client_secret(settings: SalesforceSettings) -> str:
-    """The stand-in's well-known one is for the stand-in: a public client of an org has none."""
+    """Empty for a public client: the stand-in's default secret is never sent to an org."""
     default = SalesforceSettings.model_fields["client_secret"].default
     if settings.client_secret == default and not is_loopback(settings.login_url):
         return ""
     return _reveal(settings.client_secret)
 
 
-def session_of(login_url: str, granted: dict[str, Any]) -> Session:
-    token, instance = granted.get("access_token"), granted.get("instance_url")
+def session_of(login_url: str, grant: dict[str, Any]) -> Session:
+    """Raises LoginError for an incomplete or insecure grant."""
+    token, instance = grant.get("access_token"), grant.get("instance_url")
     if not token or not instance:
-        lacking = "access_token" if not token else "instance_url"
-        raise LoginError(login_url, "incomplete", f"no {lacking} in the answer")
+        missing = "access_token" if not token else "instance_url"
+        raise LoginError(login_url, "incomplete", f"no {missing} in the answer")
     if not is_safe(instance):
         raise LoginError(login_url, "insecure", f"instance_url {instance} is not https")
     return Session(
         access_token=token,
         instance_url=instance.rstrip("/"),
-        identity_url=granted.get("id") or "",
-        scope=granted.get("scope") or "",
+        identity_url=grant.get("id") or "",
+        scope=grant.get("scope") or "",
     )
 
 
-def check_settings(settings: SalesforceSettings, needed: tuple[str, ...]) -> None:
+def check_settings(settings: SalesforceSettings, required: tuple[str, ...]) -> None:
     problems = [
         Problem(f"salesforce.{name}", "is missing", f"auth = {settings.auth} needs it")
-        for name in needed
+        for name in required
         if not getattr(settings, name)
     ]
     if not is_safe(settings.login_url):
@@ -258,12 +259,12 @@ def check_settings(settings: SalesforceSettings, needed: tuple[str, ...]) -> Non
         problems.append(Problem("salesforce.login_url", "is not an https address", cure))
     elif (urlsplit(settings.login_url).hostname or "").endswith(".lightning.force.com"):
         cure = "use the host that ends in .my.salesforce.com"
-        problems.append(Problem("salesforce.login_url", "serves pages, not logins", cure))
+        problems.append(Problem("salesforce.login_url", "serves web pages, not logins", cure))
     if problems:
         raise ConfigurationError(problems)
 
 
-def _is_of_audience(error: LoginError) -> bool:
+def _is_wrong_audience(error: LoginError) -> bool:
     return error.code == APP_NOT_FOUND or "audience is invalid" in error.description.lower()
 
 

@@ -1,4 +1,4 @@
-"""SOQL text. Dates and times become literals here and nowhere else."""
+"""Builds SOQL. The only place where times become literals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FROM = re.compile(r"\bFROM\s+(\w+)", re.ASCII | re.IGNORECASE)
 
 
 def window_condition(cursor: str, start: datetime | None, end: datetime | None) -> str:
-    """`start <= cursor < end`, empty where nothing bounds it or the object has no cursor."""
+    """`start <= cursor < end`; empty without bounds or cursor."""
     bounds = []
     if cursor and start is not None:
         bounds.append(f"{cursor} >= {literal(start)}")
@@ -27,20 +27,20 @@ def select(fields: list[str], name: str, where: str = "") -> str:
 
 
 def literal(moment: datetime) -> str:
-    """In UTC, cut to milliseconds: Salesforce keeps no more."""
+    """In UTC, truncated to milliseconds, Salesforce's resolution."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone")
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def object_name(name: str) -> str:
-    """The name itself. Raises ObjectRejectedError for one that no object can have."""
+    """Returns `name`. Raises ObjectRejectedError for an invalid API name."""
     if not _NAME.fullmatch(name):
         raise ObjectRejectedError(name, "is not an API name", hint="Write it as in Setup: Lead__c")
     return name
 
 
 def queried_object(soql: str) -> str:
-    """The object a query reads, for messages; empty where the text does not say."""
+    """The object after FROM, for messages; empty where there is none."""
     match = _FROM.search(soql)
     return match[1] if match else ""

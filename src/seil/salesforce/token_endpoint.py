@@ -1,4 +1,4 @@
-"""Asking an org for tokens: one form, one answer, and what helps where it is a refusal.
+"""An org's token endpoint, and cures for its refusals.
 
 https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flows.htm
 """
@@ -26,7 +26,7 @@ _BLOCKED = (
     "API Access Control blocks the app: allow it for the integration user, or give that user"
     " 'Use Any API Client'; an app that is not installed is blocked too"
 )
-# What Salesforce says, in part and in lower case, and what helps. The first that fits counts.
+# Parts of Salesforce's descriptions in lower case, and cures; the first match counts.
 _CURES = (
     ("not installed in this org", _INSTALL),
     ("must be installed into org", _INSTALL),
@@ -68,17 +68,14 @@ _CODE_CURES = {
 
 
 class TokenEndpoint:
-    """That of one login_url; `post` sends a form to a URL, with HTTP Basic where a pair is given.
-
-    Trying again is the callers'.
-    """
+    """`post` sends a form to a URL, with HTTP Basic where a pair is given. Callers retry."""
 
     def __init__(self, login_url: str, post: PostForm) -> None:
         self.login_url = login_url
         self._post = post
 
     def grant(self, form: dict[str, str], basic: tuple[str, str] | None = None) -> dict[str, Any]:
-        """Raises LoginError; UnavailableError is worth another try."""
+        """Raises LoginError, and UnavailableError, which is worth a retry."""
         url = f"{self.login_url.rstrip('/')}/services/oauth2/token"
         response = self._post(url, form, basic)
         content = _json(response)
@@ -99,10 +96,10 @@ class TokenEndpoint:
 
 
 def refusal(login_url: str, code: str, description: str) -> LoginError:
-    """With what helps against it."""
-    words = description.lower()
-    fitting = (cure for part, cure in _CURES if part in words)
-    return LoginError(login_url, code, description, hint=next(fitting, _CODE_CURES.get(code, "")))
+    """With the cure as its hint."""
+    lower = description.lower()
+    cures = (cure for part, cure in _CURES if part in lower)
+    return LoginError(login_url, code, description, hint=next(cures, _CODE_CURES.get(code, "")))
 
 
 def is_loopback(url: str) -> bool:
@@ -114,13 +111,13 @@ def is_loopback(url: str) -> bool:
 
 
 def is_safe(url: str) -> bool:
-    """Whether secrets may go there."""
+    """Whether secrets may be sent there."""
     scheme = urlsplit(url).scheme
     return scheme == "https" or (scheme == "http" and is_loopback(url))
 
 
 def _not_a_login(login_url: str, answer: OrgAnswer, description: str) -> LoginError:
-    hint = "Check login_url in [salesforce]: nothing takes logins there"
+    hint = "Check login_url in [salesforce]: it does not accept logins"
     if 300 <= answer.status < 400:
         description = description or f"it redirects to {answer.location}"
         hint = "Set login_url in [salesforce] to the org's My Domain"

@@ -1,16 +1,16 @@
 """API versions: three a year, one with each release.
 
-https://help.salesforce.com/s/articleView?id=005321531&type=1 has which of them end.
+https://help.salesforce.com/s/articleView?id=005321531&type=1 lists retirements.
 """
 
 from __future__ import annotations
 
 _SEASONS = ("Spring", "Summer", "Winter")
-# v60 came with Spring '24; a winter's release is named after the year it reaches into.
+# v60 is Spring '24; a winter release is named after the following year.
 _SPRING_24 = 60
 # Salesforce supports a version for three years at least.
 _SUPPORTED_RELEASES = 9
-_GONE, _ENDING = 30, 40
+_RETIRED, _DEPRECATED = 30, 40
 
 
 def release(version: str) -> str:
@@ -22,7 +22,7 @@ def release(version: str) -> str:
 
 
 def age(version: str, newest: str) -> str:
-    """How far a version is behind the newest one of an org; empty for the newest."""
+    """How far a version is behind the org's newest; empty for the newest."""
     behind = int(float(newest)) - int(float(version))
     if behind <= 0:
         return ""
@@ -31,11 +31,11 @@ def age(version: str, newest: str) -> str:
 
 
 def end(version: str, newest: str) -> str:
-    """What is said of a version's end, empty while it is far from it."""
+    """A warning about a version's retirement; empty while none is due."""
     number = int(float(version))
-    if number <= _GONE:
+    if number <= _RETIRED:
         return "Salesforce has switched it off"
-    if number <= _ENDING:
+    if number <= _DEPRECATED:
         return "Salesforce deprecates it in Summer '27 and removes it in Summer '28"
     if int(float(newest)) - number >= _SUPPORTED_RELEASES:
         return "Salesforce promises three years, and it is older"

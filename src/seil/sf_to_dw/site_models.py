@@ -14,7 +14,7 @@ from seil.modeling.business_date import BusinessZone
 from seil.modeling.model import Models, load_models
 from seil.modeling.needs import ColumnNeed
 from seil.modeling.sources import Source, SourceColumn, Sources
-from seil.salesforce.schema import described_schema
+from seil.salesforce.schema import parse_describe
 from seil.sf_to_dw.feed import packaged_feeds
 from seil.warehouse.protocol import TableName
 
@@ -66,5 +66,5 @@ def _source(obj: SyncedObject) -> Source:
 
 def _packaged_columns(name: str) -> Mapping[str, SourceColumn]:
     """The fields of the packaged list; empty for an object it does not have."""
-    described = described_schema({"name": name, "fields": packaged_fields(name)})
+    described = parse_describe({"name": name, "fields": packaged_fields(name)})
     return {f.name.lower(): SourceColumn(f.arrow, f.name) for f in described.fields}

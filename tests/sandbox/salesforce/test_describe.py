@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from tests.sandbox.salesforce.conftest import Org
 
-from seil.salesforce.schema import described_schema
+from seil.salesforce.schema import parse_describe
 
 
 def test_versions_and_resources(shared: Org) -> None:
@@ -51,7 +51,7 @@ def test_describe(shared: Org) -> None:
     assert {"soapType", "calculated", "custom", "length", "digits", "nillable"} <= set(amount)
     children = {(c["childSObject"], c["field"]) for c in answer["childRelationships"]}
     assert {("Contact", "AccountId"), ("Account", "ParentId")} <= children
-    assert "BillingAddress" in described_schema(answer).left_out
+    assert "BillingAddress" in parse_describe(answer).left_out
     missing = shared.http.get("/sobjects/Nothing/describe")
     assert (missing.status_code, missing.json()[0]["errorCode"]) == (404, "NOT_FOUND")
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from seil.catalog.fields import packaged_fields, packaged_objects
-from seil.salesforce.schema import described_schema
+from seil.salesforce.schema import parse_describe
 from seil.sandbox.salesforce.metadata import SField, SObject
 
 REAL = sorted((Path(__file__).parents[4] / "shared" / "real" / "describe").glob("*.json"))
@@ -38,7 +38,7 @@ def real_objects() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", packaged_objects())
 def test_columns_have_the_types_that_are_read_back(name: str) -> None:
     entry = packaged(name)
-    schema = described_schema(entry.describe())
+    schema = parse_describe(entry.describe())
     assert [f.name for f in entry.stored_fields] == [f.name for f in schema.fields]
     assert [f.column_type for f in entry.stored_fields] == [
         duckdb_type(f.arrow) for f in schema.fields
@@ -182,7 +182,7 @@ def test_real_describes_come_back_as_they_were() -> None:
         again = entry.describe()
         assert again["fields"] == answer["fields"], entry.name
         assert {key: again[key] for key in answer} == answer
-        assert described_schema(again).fields
+        assert parse_describe(again).fields
 
 
 @pytest.mark.skipif(not REAL, reason="no real describe answers at hand")

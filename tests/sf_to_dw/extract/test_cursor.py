@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seil.catalog import FlowSettings
-from seil.salesforce.schema import described_schema
+from seil.salesforce.schema import parse_describe
 from seil.sf_to_dw.extract.cursor import choose_cursor
 
 UNFIT = {"filterable": False}
@@ -17,7 +17,7 @@ NULL = {"nillable": True}
 def chosen(fields: dict[str, Any], *, cursor: str = "SystemModstamp", **object_: Any) -> Any:
     described = [{"name": n, "type": "datetime", "nillable": False, **f} for n, f in fields.items()]
     id_field = {"name": "Id", "type": "id"}
-    schema = described_schema({"name": "X", "fields": [id_field, *described], **object_})
+    schema = parse_describe({"name": "X", "fields": [id_field, *described], **object_})
     return choose_cursor(FlowSettings(cursor=cursor), schema)
 
 

@@ -13,7 +13,7 @@ from seil.catalog import load_catalog
 from seil.catalog.fields import packaged_fields
 from seil.modeling.business_date import BusinessZone
 from seil.modeling.select import runnable_select
-from seil.salesforce.schema import described_schema
+from seil.salesforce.schema import parse_describe
 from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import TableName
 
@@ -28,7 +28,7 @@ def source() -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("CREATE SCHEMA salesforce")
         for entry in load_catalog().values():
             described = {"name": entry.api_name, "fields": packaged_fields(entry.api_name)}
-            empty = described_schema(described).arrow.empty_table()
+            empty = parse_describe(described).arrow.empty_table()
             lowered = empty.rename_columns([name.lower() for name in empty.column_names])
             connection.register("lowered", lowered)
             connection.execute(f'CREATE TABLE salesforce."{entry.table}" AS FROM lowered')

@@ -13,7 +13,7 @@ import pytest
 from seil.catalog import Catalog, SyncedObject
 from seil.lake import Lake
 from seil.modeling.build import BuildReport
-from seil.salesforce.schema import ObjectSchema, described_schema
+from seil.salesforce.schema import ObjectSchema, parse_describe
 from seil.settings import IngestSettings
 from seil.sf_to_dw.extract.extractor import ExtractReport
 from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestReport
@@ -31,7 +31,7 @@ FIELDS = ("Id", "IsDeleted", "SystemModstamp", "FileName", "Processed_Ts", "_fil
 
 
 def described(name: str, *fields: str) -> ObjectSchema:
-    return described_schema(
+    return parse_describe(
         {"name": name, "fields": [{"name": field, "type": "string"} for field in fields]}
     )
 
@@ -91,7 +91,7 @@ def test_every_field_of_a_real_describe_arrives_or_is_named(
     lake: Lake, warehouse: Warehouse, bus: Any, path: Path
 ) -> None:
     body = json.loads(path.read_text("utf-8"))
-    schema = described_schema(body)
+    schema = parse_describe(body)
     obj = SyncedObject(api_name=body["name"])
     row = arrived(lake, warehouse, obj, schema, bus)
     assert len(body["fields"]) == len(schema.fields) + len(schema.left_out)

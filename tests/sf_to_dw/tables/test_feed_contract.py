@@ -23,7 +23,7 @@ from seil.catalog.fields import packaged_fields
 from seil.modeling.build import build
 from seil.modeling.model import Models
 from seil.modeling.select import referenced_columns
-from seil.salesforce.schema import described_schema
+from seil.salesforce.schema import parse_describe
 from seil.sf_to_dw.feed import export_feed
 from seil.sf_to_dw.site_models import site_models
 from seil.warehouse import TableName, Warehouse
@@ -76,7 +76,7 @@ class Org:
         tables = {source.label: table.name for table, source in models.sources.items()}
         for table, types in self.columns.items():
             api_name = models.sources[TableName("salesforce", table)].label
-            described = described_schema({"name": api_name, "fields": packaged_fields(api_name)})
+            described = parse_describe({"name": api_name, "fields": packaged_fields(api_name)})
             fields = {field.name.lower(): field for field in described.fields}
             once = random.sample(LETTERS, len(LETTERS))
             self.tables[table] = {}

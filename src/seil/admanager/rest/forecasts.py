@@ -39,8 +39,6 @@ class ExistingForecasts:
         values: dict[str, Any] = as_json(answer).get("availabilityForecastResult", {})
         forecast = parse_answer(Forecast, decode_fields(_RESPONSE_FIELDS, values, self._network))
         if order is not None and forecast.order_id not in (None, order):
-            reason = (
-                f"lineItems[0].lineItem.orderId: line item {line_item} belongs to another order"
-            )
+            reason = f"lineItems[0].lineItem.orderId: line item {line_item} is in another order"
             raise RequestRejectedError(SERVICE, "WRONG_ORDER", reason, status=400)
         return forecast

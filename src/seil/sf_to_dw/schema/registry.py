@@ -17,7 +17,7 @@ from seil.catalog import SyncedObject
 from seil.catalog.fields import packaged_fields
 from seil.errors import LakeError
 from seil.lake import Document, Lake
-from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema, described_schema
+from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema, parse_describe
 
 if TYPE_CHECKING:
     from seil.salesforce.org import Org
@@ -100,7 +100,7 @@ def packaged_schema(obj: SyncedObject) -> ObjectSchema | None:
     fields = packaged_fields(obj.api_name)
     if not fields:
         return None
-    schema = described_schema({"name": obj.api_name, "fields": fields})
+    schema = parse_describe({"name": obj.api_name, "fields": fields})
     return schema.without(obj.exclude, EXCLUDED)
 
 
