@@ -30,6 +30,8 @@ EXTRAS = {
     "sandbox/beside_api.py": {"sandbox", "api"},
     "sandbox/issuer": {"sandbox", "api"},
     "secrets_manager.py": {"aws"},
+    "state/postgres.py": {"postgres"},
+    "state/postgres_errors.py": {"postgres"},
     "techone": {"api"},
     "cli/serve.py": {"api"},
 }

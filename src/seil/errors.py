@@ -28,6 +28,9 @@ SeilError
     │   └── LostReasonError       a statement failed, and it does not say why
     ├── JournalError          the event journal cannot be read or written
     ├── StateError            the durable state cannot be read or written
+    │   ├── StateLostError        the connection broke: nothing of it was stored
+    │   ├── MissingStateError     this site has one, and it is not at this place
+    │   └── OtherStateError       it belongs to another site
     ├── AlreadyRunningError   another run holds the lock
     └── LeaseLostError        this run does not hold the lock any more
 """
@@ -471,6 +474,31 @@ class StateError(AbortError):
         self.place = place
         self.operation = operation
         self.reason = reason
+
+
+class StateLostError(StateError):
+    """The connection to the state broke before a commit: nothing of it was stored."""
+
+    cure = "Run the same command again; `seil doctor` tries the connection."
+
+
+class MissingStateError(StateError):
+    """The site has a state, and there is none at `place`."""
+
+    cure = (
+        "Correct `[state] url`, or put a backup back with `seil state restore FILE`; `seil state "
+        "new` starts with an empty one."
+    )
+
+    exit_code = 2
+
+
+class OtherStateError(StateError):
+    """The state at `place`, or a backup, belongs to another site."""
+
+    cure = "Point `[state] url` at this site's own; docs/state.md says how a site takes it over."
+
+    exit_code = 2
 
 
 class StatementError(WarehouseError):

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,13 +175,24 @@ class SqliteFile:
         self._check(connection)
         return False
 
+    def _damage_hint(self) -> str:
+        """Only a file that is certainly SEIL's is to be moved away."""
+        with suppress(OSError), self.path.open("rb") as file:
+            # The header's application id: https://www.sqlite.org/fileformat.html
+            if file.read(100)[68:72] == APPLICATION_ID.to_bytes(4):
+                return self._kind.cure
+        return (
+            f"If it is another program's file, point {self._kind.setting} at one of its own; if it "
+            "is SEIL's own and damaged, move it away first"
+        )
+
     def _hint(self, error: Exception) -> str:
         rights = f"Give this user the right to write there, or change {self._kind.setting}"
         if isinstance(error, OSError):
             return rights
         hints = {
-            sqlite3.SQLITE_NOTADB: self._kind.cure,
-            sqlite3.SQLITE_CORRUPT: self._kind.cure,
+            sqlite3.SQLITE_NOTADB: self._damage_hint(),
+            sqlite3.SQLITE_CORRUPT: self._damage_hint(),
             sqlite3.SQLITE_FULL: "The disk is full: free some space, then run the same command"
             " again",
             sqlite3.SQLITE_BUSY: "Another process holds it for long; run the same command again",

@@ -289,7 +289,10 @@ def _torn(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda path: path.write_bytes(b"garbage " * 1000), "file is not a database. Move it away"),
+        (
+            lambda path: path.write_bytes(b"garbage " * 1000),
+            "point [events] journal at one of its own",
+        ),
         (_foreign, "it is another program's SQLite database. Point [events] journal"),
         (_newer, "its format is version 99, this SEIL writes 1. Move it away"),
         (_torn, "malformed. Move it away"),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.state.conftest import ENGINES, Engine, NewState, OpenState
 
 from seil.errors import StateError
 from seil.state import State
 from seil.state.backup import back_up, restore
 from seil.state.decisions import Decision
 from seil.state.runs import Attempt, LogLine, RunRecord
-from seil.state.sqlite import SqliteDatabase
 from seil.state.troubles import Trouble
 
 NOW = datetime(2026, 11, 30, 10, tzinfo=UTC)
@@ -30,23 +32,28 @@ def filled(state: State) -> RunRecord:
     return run
 
 
+def rows_of(backup: Path) -> list[str]:
+    with closing(sqlite3.connect(backup)) as file:
+        return list(file.iterdump())
+
+
 def contents(state: State) -> list[object]:
     runs = state.runs.find()
     reports = [(state.runs.attempts(r.run_id), state.runs.lines(r.run_id)) for r in runs]
     return [runs, reports, state.decisions.get("Account"), state.troubles.all()]
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> State:
-    return State(SqliteDatabase(tmp_path / "state.sqlite"))
-
-
-def test_a_backup_restored_gives_the_same(state: State, tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ENGINES, ids=lambda engine: f"to {engine}")
+def test_a_backup_restored_gives_the_same(
+    state: State, target: Engine, new_state: NewState, tmp_path: Path
+) -> None:
     filled(state)
     back_up(state.database, tmp_path / "backup")
-    other = State(SqliteDatabase(tmp_path / "other.sqlite"))
+    other = new_state(target)
     assert restore(other.database, tmp_path / "backup")["run_attempts"] == 1
     assert contents(other) == contents(state)
+    back_up(other.database, tmp_path / "again")
+    assert rows_of(tmp_path / "again") == rows_of(tmp_path / "backup")
     assert sorted(path.name for path in tmp_path.glob("backup*")) == ["backup"]
 
 
@@ -63,14 +70,15 @@ def test_a_state_that_holds_something_is_replaced_only_on_demand(
     assert contents(state) == before
 
 
-def test_a_backup_is_whole_while_others_write(state: State, tmp_path: Path) -> None:
+def test_a_backup_is_whole_while_others_write(
+    state: State, url: str, opened: OpenState, tmp_path: Path
+) -> None:
     stop = threading.Event()
+    writer = opened(url)
 
     def write() -> None:
-        writer = State(SqliteDatabase(tmp_path / "state.sqlite"))
         while not stop.is_set():
             writer.decisions.add("Account", [DECISION] * 2)
-        writer.close()
 
     thread = threading.Thread(target=write)
     thread.start()
@@ -110,3 +118,12 @@ def test_an_empty_or_cut_backup_changes_nothing(
     with pytest.raises(StateError, match="it is no backup of a state"):
         restore(state.database, tmp_path / "backup", replace=True)
     assert contents(state) == before
+
+
+def test_lines_beyond_memory_are_copied_in_batches(state: State, tmp_path: Path) -> None:
+    run = filled(state)
+    lines = [LogLine(2, line, NOW, "INFO", "one of many") for line in range(1, 5001)]
+    state.runs.store_lines(run.run_id, lines)
+    assert back_up(state.database, tmp_path / "backup")["run_lines"] == 5001
+    restore(state.database, tmp_path / "backup", replace=True)
+    assert state.runs.lines(run.run_id)[1:] == lines

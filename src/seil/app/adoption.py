@@ -1,4 +1,4 @@
-"""What a site of an earlier layout kept as documents in its lake: taken over into the state, once.
+"""Moves what a site of an earlier layout kept as documents in its lake into the state, once.
 
 Up to layout 3 decisions lay in staging, `decisions/Salesforce-<name>.json`, and beside them what
 `seil status` reads: `health/last_run.json`, `health/under-way/` and `health/troubles/`.
@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from seil.lake.site_layout import migrate, site_layout
+from seil.state.database import Transaction, write
 from seil.state.decisions import Decision, insert
 from seil.state.runs import RunRecord, store_run
 from seil.state.schema import meta_value, set_meta
@@ -43,33 +44,40 @@ def is_adopted(state: State) -> bool:
     return meta_value(state.database, _ADOPTED) == _DONE
 
 
+def has_begun(state: State) -> bool:
+    """Whether the documents' content is in the state already, if there were any."""
+    return bool(meta_value(state.database, _ADOPTED))
+
+
 def has_documents(lake: Lake) -> bool:
-    """Whether an earlier version has left any, which a run of it may still need."""
+    """Whether an earlier version left any; a run of it may still need them."""
     prefixes = (_DECISIONS, _LAST_RUN, _UNDER_WAY, _TROUBLES)
     return any(True for prefix in prefixes for _ in lake.staging.list(prefix))
 
 
 def adopt(lake: Lake, state: State) -> None:
-    """With the run lock held; safe to repeat, and to be killed in. The documents go once what they
-    say is in the state.
-    """
+    """Under the run lock; idempotent. Documents are deleted once the state holds their content."""
     documents = _read(lake)
     _take_over(documents, state)
     if site_layout(lake) is not None:
         migrate(lake)
     for key in documents.keys:
         lake.staging.delete(key)
-    with state.database.transaction() as transaction:
-        set_meta(transaction, _ADOPTED, _DONE)
+    end_adoption(state)
+
+
+def end_adoption(state: State) -> None:
+    """Nothing in the lake is to be moved any more."""
+    write(state.database, lambda transaction: set_meta(transaction, _ADOPTED, _DONE))
 
 
 def adopt_for_reading(lake: Lake, state: State) -> None:
-    """The same into a state that is gone with the process: nothing is written to the lake."""
+    """Into a state that is gone with the process; writes nothing to the lake."""
     _take_over(_read(lake), state)
 
 
 def _take_over(documents: _Documents, state: State) -> None:
-    with state.database.transaction() as transaction:
+    def store(transaction: Transaction) -> None:
         if meta_value(transaction, _ADOPTED):
             return
         for name, decisions in documents.decisions.items():
@@ -80,18 +88,20 @@ def _take_over(documents: _Documents, state: State) -> None:
             store_trouble(transaction, trouble)
         set_meta(transaction, _ADOPTED, _TAKEN_OVER)
 
+    write(state.database, store)
+
 
 def _read(lake: Lake) -> _Documents:
-    found = _Documents()
-    for key, body in _bodies(lake, _DECISIONS, found.keys):
+    documents = _Documents()
+    for key, body in _bodies(lake, _DECISIONS, documents.keys):
         entries = [Decision(**_fields_of(Decision, entry)) for entry in body["decisions"]]
-        found.decisions[str(body.get("object") or _object_of(key))] = entries
+        documents.decisions[str(body.get("object") or _object_of(key))] = entries
     for prefix in (_LAST_RUN, _UNDER_WAY):
-        bodies = _bodies(lake, prefix, found.keys)
-        found.runs += [RunRecord(**_fields_of(RunRecord, body)) for _, body in bodies]
-    bodies = _bodies(lake, _TROUBLES, found.keys)
-    found.troubles += [Trouble(**_fields_of(Trouble, body)) for _, body in bodies]
-    return found
+        bodies = _bodies(lake, prefix, documents.keys)
+        documents.runs += [RunRecord(**_fields_of(RunRecord, body)) for _, body in bodies]
+    bodies = _bodies(lake, _TROUBLES, documents.keys)
+    documents.troubles += [Trouble(**_fields_of(Trouble, body)) for _, body in bodies]
+    return documents
 
 
 def _bodies(lake: Lake, prefix: str, keys: list[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -106,7 +116,7 @@ def _object_of(key: str) -> str:
 
 
 def _fields_of(kind: type, body: Mapping[str, Any]) -> dict[str, Any]:
-    """What a later version has written besides is left out."""
+    """Without fields that only a later version knows."""
     names = {part.name for part in fields(kind)}
     return {
         name: datetime.fromisoformat(value) if name in _TIMES and value else value

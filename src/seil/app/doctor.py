@@ -132,6 +132,24 @@ def _journal(site: Site) -> Iterator[SiteCheck]:
         yield SiteCheck("journal", "ok", detail)
 
 
+def _state(site: Site) -> Iterator[SiteCheck]:
+    """Takes the write lock, and leaves everything as it is."""
+    from seil.app.state_binding import check
+
+    state = site.unbound_state
+    check(site.lake, state)
+    place = state.database.place
+    if not state.database.is_stored:
+        yield SiteCheck("state", "ok", f"{place}, to be made by the first run")
+        return
+    with state.database.transaction():
+        last = state.runs.last()
+    ended = (
+        f", the last run ended {wording.moment(last.ended_at)}" if last and last.ended_at else ""
+    )
+    yield SiteCheck("state", "ok", f"{place} can be written{ended}")
+
+
 def _warehouse(site: Site) -> Iterator[SiteCheck]:
     from seil.modeling.removed import removed_tables
 
@@ -265,6 +283,7 @@ _LOOKS: tuple[tuple[str, Callable[[Site], Iterator[SiteCheck]]], ...] = (
     ("catalog", _catalog),
     ("lake", _lake),
     ("journal", _journal),
+    ("state", _state),
     ("warehouse", _warehouse),
     ("org", _org),
 )

@@ -99,9 +99,10 @@ def _places(site: Site) -> Iterator[SiteCheck]:
     """Every place that SEIL writes apart from the lake, which is tried by writing."""
     settings, wrong = site.settings, 0
     kind, _, location = settings.warehouse.url.partition(":")
-    state = Path(settings.state.url.partition(":")[2])
+    engine, _, state = settings.state.url.partition(":")
     places = [("journal", "[events] journal", settings.events.journal)]
-    places.append(("state", "[state] url", state))
+    if engine == "sqlite":
+        places.append(("state", "[state] url", Path(state)))
     if kind == "duckdb":
         places.append(("warehouse", "[warehouse] url", Path(location)))
     feed = urlsplit(settings.feed.url)
@@ -154,7 +155,7 @@ def _secrets(settings: Settings) -> Iterator[SiteCheck]:
 
     kept = {
         f"[{section}] {name}": Path(value.location.removeprefix("file:")).expanduser()
-        for section in ("salesforce", "admanager", "techone", "api")
+        for section in ("salesforce", "admanager", "techone", "api", "state")
         for name, value in getattr(settings, section)
         if isinstance(value, Secret) and value.location.startswith("file:")
     }

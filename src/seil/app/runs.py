@@ -21,6 +21,7 @@ from seil.masking import mask
 from seil.observe.progress import SILENT, Progress
 from seil.observe.run_context import in_run
 from seil.settings import StateSettings
+from seil.state.database import Transaction, write
 from seil.state.runs import RunOutcome, RunRecord, bury_dead, store_run
 from seil.state.troubles import delete_trouble, store_trouble
 
@@ -109,9 +110,9 @@ class RunBook:
             lambda: self.bus.publish([_event(record, run)]),
             lambda: self.state.runs.prune(self.keep, self.keep_runs),
         )
-        for write in writes:
+        for store in writes:
             try:
-                write()
+                store()
             except SeilError as error:
                 log.warning("how the run ended cannot be written down: %s", error)
 
@@ -119,7 +120,8 @@ class RunBook:
         """What its successor has written while it was paused stays."""
         under_way = self.state.runs.under_way()
         troubles = self.state.troubles.all()
-        with self.state.database.transaction() as transaction:
+
+        def store(transaction: Transaction) -> None:
             if not self._is_succeeded(record):
                 new = [*run.troubles, *stop_of(record)]
                 again = {(trouble.step, trouble.about) for trouble in new}
@@ -132,6 +134,8 @@ class RunBook:
                     store_trouble(transaction, named)
             store_run(transaction, replace(record, counts=dict(run.counts)))
             bury_dead(transaction, under_way, record.started_at)
+
+        write(self.state.database, store)
 
     def _is_succeeded(self, record: RunRecord) -> bool:
         last = self.state.runs.last()

@@ -74,14 +74,17 @@ class Site:
 
     @cached_property
     def state(self) -> State:
-        """What an earlier layout kept in the lake is taken over first, under the run lock.
+        """Bound to the site; what an earlier layout kept in the lake is moved into it first.
 
-        Raises AlreadyRunningError where a run of the earlier version still needs it.
+        Raises AlreadyRunningError where a run of the earlier version still needs that, and
+        MissingStateError, OtherStateError.
         """
         from seil.app.adoption import adopt, has_documents, is_adopted
+        from seil.app.state_binding import bind
         from seil.sf_to_dw.lock import run_lock
 
-        state = self._stored_state
+        state = self.unbound_state
+        bind(self.lake, state)
         if not is_adopted(state):
             is_held = self.lake.fence.token is not None
             is_free = is_held or not has_documents(self.lake)
@@ -90,19 +93,23 @@ class Site:
         return state
 
     @cached_property
-    def _stored_state(self) -> State:
+    def unbound_state(self) -> State:
+        """What lies at `[state] url`, whoever's it is."""
         from seil.state import open_state
 
         return self._open.enter_context(open_state(self.settings.state))
 
     @cached_property
     def state_to_read(self) -> State:
-        """Looking at a site makes no state, and takes nothing over."""
-        from seil.app.adoption import adopt_for_reading
-        from seil.state import is_stored, state_in_memory
+        """Creates no state and moves nothing. Raises MissingStateError, OtherStateError."""
+        from seil.app.adoption import adopt_for_reading, has_begun
+        from seil.app.state_binding import check
+        from seil.state import state_in_memory
 
-        if is_stored(self.settings.state):
-            return self._stored_state
+        stored = self.unbound_state
+        check(self.lake, stored)
+        if stored.database.is_stored and has_begun(stored):
+            return stored
         state = self._open.enter_context(state_in_memory())
         adopt_for_reading(self.lake, state)
         return state

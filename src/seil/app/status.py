@@ -22,12 +22,14 @@ from seil.app.verdict import (
     of_trouble,
     verdict,
 )
+from seil.errors import StateError
 
 if TYPE_CHECKING:
     from seil.app.site import Site
     from seil.catalog import SyncedObject
     from seil.events.dispatch_state import DeadLetter
     from seil.sf_to_dw.ingest.files import FileInfo, FileState
+    from seil.state import State
     from seil.state.runs import RunRecord
     from seil.state.troubles import Trouble
 
@@ -79,12 +81,13 @@ def site_status(
     files = {state: _files(site, state, chosen if names else ()) for state in states}
     ledger = read_ledger(site, [o.api_name for o in chosen] if names else [])
     dead = _dead_letters(site)
-    stored = site.state_to_read
+    stored, missing = _state(site)
     under_way, last = stored.runs.under_way(), stored.runs.last()
     # What ended the last run is met first; what ended earlier ones may be mended.
     last_id = last.run_id if last else ""
     troubles = sorted(stored.troubles.all(), key=lambda t: bool(last_id) and t.run_id != last_id)
     findings = [
+        *missing,
         *map(of_trouble, troubles),
         *_space(site),
         *of_runs(under_way, last),
@@ -97,6 +100,18 @@ def site_status(
     if not findings and not any(flow.committed for flow in flows) and not last:
         found = Verdict("new", "Nothing has been read yet. Next: `seil run`")
     return SiteStatus(flows, files, ledger, dead, under_way, last, found)
+
+
+def _state(site: Site) -> tuple[State, list[Finding]]:
+    """An empty one, and why, where the site's own cannot be read."""
+    from seil.state import state_in_memory
+
+    try:
+        stored = site.state_to_read
+        stored.runs.last()
+    except StateError as error:
+        return state_in_memory(), [Finding("failed", "", error.message, next=error.hint)]
+    return stored, []
 
 
 def flow_statuses(site: Site, objects: Sequence[SyncedObject]) -> list[FlowStatus]:

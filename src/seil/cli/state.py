@@ -1,4 +1,4 @@
-"""`seil state backup`, `restore`: what a rebuild cannot give back, in a file and back from it."""
+"""`seil state backup`, `restore`, `new`, `claim`: what a rebuild cannot give back."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ def register(root: typer.Typer) -> None:
     app = group("Back up and restore runs, decisions and what else a rebuild cannot give back.")
     command(app)(backup)
     command(app)(restore)
+    command(app)(new)
+    command(app)(claim)
     root.add_typer(app, name="state")
 
 
@@ -35,12 +37,49 @@ def restore(
     replace: Annotated[
         bool, typer.Option("--replace", help="Put it in the place of what the state holds.")
     ] = False,
+    other_site: Annotated[
+        bool, typer.Option("--other-site", help="It may be a backup of another site.")
+    ] = False,
 ) -> int:
     """Put a backup back, into the state; no run may be under way."""
     with opened(call) as site:
-        counts = backups.restore(site, file, replace=replace)
+        counts = backups.restore(site, file, replace=replace, other_site=other_site)
     _show(call, file, counts, "was restored:")
     return 0
+
+
+def new(call: Call) -> int:
+    """Start with an empty state where the site's own is missing; forgets runs and decisions."""
+    with opened(call) as site:
+        owner = backups.start_anew(site)
+    _show_owner(call, owner, "is the new, empty state of this site")
+    if not call.json:
+        for line in _FORGOTTEN:
+            output.line(line)
+    return 0
+
+
+def claim(call: Call) -> int:
+    """Take over another site's state: where its lake is lost, and this site follows it."""
+    with opened(call) as site:
+        owner = backups.take_over(site)
+    _show_owner(call, owner, f"belonged to site {owner.former}, and is this site's now")
+    return 0
+
+
+_FORGOTTEN = (
+    "Forgotten: earlier runs with their reports, open failures, decisions on changed fields.",
+    "The next `seil run` reports changed fields again; `seil schema diff` shows them.",
+)
+
+
+def _show_owner(call: Call, owner: backups.StateOwner, verb: str) -> None:
+    if call.json:
+        from seil.app.documents.runs import StateOwnerDocument
+
+        call.answer(StateOwnerDocument(**vars(owner)))
+    else:
+        output.line(f"{owner.place} {verb}")
 
 
 def _show(call: Call, file: Path, counts: dict[str, int], verb: str) -> None:

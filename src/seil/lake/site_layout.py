@@ -1,8 +1,8 @@
-"""The layout of a site: which form its keys, state documents and bookkeeping have.
+"""The layout of a site, the form of its keys, documents and bookkeeping, and its identity.
 
-`site.json` in staging has its number. Whoever takes the run lock migrates an older site, step by
-step, before anything else is written; a newer one is refused, since this version does not know what
-its documents mean. docs/upgrade.md has what each layout changed.
+`site.json` in staging holds the layout's number, the site's id, and whether the site has a state.
+Whoever takes the run lock migrates an older site step by step before anything else is written; a
+newer one is refused. docs/upgrade.md lists what each layout changed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from seil import __version__
 from seil.errors import NewerSiteError
@@ -35,21 +36,29 @@ class Migration:
     apply: Callable[[Lake], None]
 
 
+@dataclass(frozen=True)
+class SiteRecord:
+    """`site_id` is empty before the site's first state; `has_state` says that it was made."""
+
+    site_id: str = ""
+    has_state: bool = False
+
+
 def _nothing(_: Lake) -> None:
-    """Where old documents are read as they are, and new fields have a default."""
+    """Old documents are read as they are, and new fields have a default."""
 
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, "state documents may carry a fencing token and an org's identity", _nothing),
     Migration(3, "manifests lie in a folder a day, manifests/; those in runs/ stay", _nothing),
-    # By who opens the state: it is not the lake's.
-    Migration(4, "decisions, runs and what failed are kept in the state", _nothing),
+    # `seil.app.adoption` moves them: the state is not the lake's.
+    Migration(4, "decisions, runs and open failures lie in the state", _nothing),
 )
 LAYOUT = MIGRATIONS[-1].to
 
 
 def site_layout(lake: Lake) -> int | None:
-    """None for a site that nothing was written to."""
+    """None for a new site."""
     stored = lake.document(KEY).read()
     if stored is not None:
         return int(stored["layout"])
@@ -57,8 +66,30 @@ def site_layout(lake: Lake) -> int | None:
     return _FIRST_LAYOUT if is_used else None
 
 
+def site_record(lake: Lake) -> SiteRecord:
+    stored = lake.document(KEY).read() or {}
+    return SiteRecord(str(stored.get("site_id", "")), bool(stored.get("has_state")))
+
+
+def name_site(lake: Lake) -> str:
+    """The site's id, a new one where it has none yet. Concurrent callers get the same."""
+
+    def with_id(body: dict[str, Any] | None) -> dict[str, Any] | None:
+        if body and body.get("site_id"):
+            return None
+        whole = body or {"layout": site_layout(lake) or LAYOUT, "written_by": __version__}
+        return {**whole, "site_id": str(uuid4())}
+
+    return str(lake.document(KEY).change(with_id)["site_id"])
+
+
+def note_state(lake: Lake) -> None:
+    """From now on a missing state is an error."""
+    lake.document(KEY).update(has_state=True)
+
+
 def refuse_newer(lake: Lake, known: int = LAYOUT) -> None:
-    """Raises NewerSiteError for a layout beyond `known`. One read of a small document."""
+    """Raises NewerSiteError for a layout beyond `known`. Reads one small document."""
     stored = lake.document(KEY).read()
     if stored is not None and stored["layout"] > known:
         place, author = lake.staging.uri(KEY), stored.get("written_by", "")
@@ -66,9 +97,9 @@ def refuse_newer(lake: Lake, known: int = LAYOUT) -> None:
 
 
 def migrate(lake: Lake, migrations: Sequence[Migration] = MIGRATIONS) -> list[Migration]:
-    """Brings the site to the last layout, and returns the steps it took.
+    """Brings the site to the last layout, under the run lock; returns the steps it took.
 
-    For whoever holds the run lock. Raises NewerSiteError.
+    Raises NewerSiteError.
     """
     last = migrations[-1].to
     refuse_newer(lake, last)

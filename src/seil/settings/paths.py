@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from seil.secret import Secret
 from seil.settings.root import Settings
 from seil.settings.section import Section
+from seil.settings.storage import POSTGRES
+
+# libpq's options that name a file.
+_POSTGRES_FILES = ("passfile", "sslcert", "sslcrl", "sslkey", "sslrootcert")
 
 
 def resolve(settings: Settings, base: Path) -> Settings:
@@ -50,9 +55,20 @@ def _warehouse_url(url: str, base: Path) -> str:
 
 
 def _state_url(url: str, base: Path, journal: Path) -> str:
+    parts = urlsplit(url)
+    if parts.scheme in POSTGRES:
+        options = parse_qsl(parts.query, keep_blank_values=True)
+        absolute = [(name, _postgres_option(name, value, base)) for name, value in options]
+        query = urlencode(absolute, quote_via=quote)
+        return f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?{query}" if query else "")
     location = url.partition(":")[2]
     file = base / location.removeprefix("//") if location else journal.with_name("state.sqlite")
     return f"sqlite:{file}"
+
+
+def _postgres_option(name: str, value: str, base: Path) -> str:
+    """`sslrootcert=system` names no file."""
+    return str(base / value) if name in _POSTGRES_FILES and value != "system" else value
 
 
 def _catalog_file(file: Path | None, base: Path) -> Path | None:

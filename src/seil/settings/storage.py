@@ -5,18 +5,25 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field
 
 from seil.durations import Duration
+from seil.secret import Secret
 from seil.settings.section import NonEmptyPath, NonEmptyUrl, OptionalTimeZone, Section
 
+POSTGRES = ("postgresql", "postgres")
 
-def _require_sqlite(url: str) -> str:
+
+def _require_state_url(url: str) -> str:
     parts = urlsplit(url)
-    if url and (parts.scheme != "sqlite" or not parts.path):
-        raise ValueError("it is sqlite:<file>")
+    if parts.scheme in POSTGRES:
+        options = {name for name, _ in parse_qsl(parts.query)}
+        if parts.password or options & {"password", "sslpassword"}:
+            raise ValueError("holds a password: set [state] password to a reference instead")
+    elif url and (parts.scheme != "sqlite" or not parts.path):
+        raise ValueError("is neither sqlite:<file> nor postgresql://user@host:5432/database")
     return url
 
 
@@ -59,9 +66,13 @@ class EventSettings(Section):
 class StateSettings(Section):
     """Runs, decisions and all else that a rebuild cannot restore."""
 
-    url: Annotated[str, AfterValidator(_require_sqlite)] = Field(
+    url: Annotated[str, AfterValidator(_require_state_url)] = Field(
         "",
-        description="sqlite:<file>; default: state.sqlite beside the journal.",
+        description="sqlite:<file>, or postgresql://user@host:5432/database with libpq's options; "
+        "default: state.sqlite beside the journal.",
+    )
+    password: Secret | None = Field(
+        None, description="PostgreSQL's password; default: what libpq finds, as in ~/.pgpass."
     )
     keep: Duration = Field(timedelta(days=90), description="Runs' reports are kept this long.")
     keep_runs: int = Field(10_000, ge=1, description="Reports of at most so many runs are kept.")

@@ -12,6 +12,7 @@ from typing import Any
 
 from seil.errors import StateError
 from seil.state.database import Database, Transaction
+from seil.state.ownership import set_owner
 from seil.state.schema import META_OF_ITS_OWN, TABLES, VERSION
 from seil.state.sqlite import SqliteDatabase
 
@@ -19,10 +20,10 @@ _ALL_TABLES = ("meta", *TABLES)
 
 
 def back_up(database: Database, target: Path) -> dict[str, int]:
-    """One moment's state, while others write. The file appears whole or not at all. Returns the
-    rows of each table.
+    """Writes one moment's state, while others write. The file appears whole or not at all. Returns
+    the rows of each table.
 
-    Raises StateError where there is a file of that name.
+    Raises StateError if the file exists.
     """
     if target.exists():
         raise StateError(
@@ -46,16 +47,16 @@ def back_up(database: Database, target: Path) -> dict[str, int]:
     return counts
 
 
-def restore(database: Database, source: Path, *, replace: bool = False) -> dict[str, int]:
-    """In one transaction; a backup of an earlier version is migrated on the way. Returns the rows
-    of each table.
+def restore(
+    database: Database, source: Path, *, site_id: str = "", replace: bool = False
+) -> dict[str, int]:
+    """In one transaction; migrates a backup of an earlier version. The state is then the site's of
+    that id. Returns the rows of each table.
 
-    Raises StateError for a file that is no backup, and where the state holds something, unless it
-    is to `replace` that.
+    Raises StateError for a file that is no backup, and for a state that is not empty unless
+    `replace`.
     """
-    if not source.is_file():
-        raise StateError(str(source), "read", "no such file")
-    _check_backup(source)
+    backup_owner(source)
     with _opened_copy(source) as copy, database.transaction() as destination:
         held = [name for name in TABLES if _count(destination, name)]
         if held and not replace:
@@ -69,20 +70,28 @@ def restore(database: Database, source: Path, *, replace: bool = False) -> dict[
             destination.execute(f"DELETE FROM {name}")  # noqa: S608
         with copy.snapshot() as origin:
             _copy(copy, origin, destination)
+        if site_id:
+            set_owner(destination, site_id)
         return {name: _count(destination, name) for name in TABLES}
 
 
-def _check_backup(source: Path) -> None:
-    """An empty file would become an empty state, and a restore of it would delete everything."""
+def backup_owner(source: Path) -> str:
+    """The id of the site that the backup is of; empty where an earlier version made it.
+
+    Raises StateError for a file that is no backup. An empty file would become an empty state.
+    """
+    if not source.is_file():
+        raise StateError(str(source), "read", "no such file")
     reason = "it is no backup of a state"
     try:
         with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as file:
-            row = file.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
-        if row and int(row[0]) <= VERSION:
-            return
-        if row:
-            reason = f"a later version of SEIL wrote it: {row[0]}, this one knows {VERSION}"
-    except (sqlite3.Error, ValueError):
+            meta = dict(file.execute("SELECT name, value FROM meta"))
+        if int(meta["version"]) <= VERSION:
+            return str(meta.get("site_id", ""))
+        reason = (
+            f"a later version of SEIL wrote it: {meta['version']}, this one reads up to {VERSION}"
+        )
+    except (sqlite3.Error, ValueError, KeyError):
         pass
     hint = "`seil state backup FILE` makes one; nothing was changed here"
     raise StateError(str(source), "restore", reason, hint=hint)
@@ -90,7 +99,7 @@ def _check_backup(source: Path) -> None:
 
 @contextmanager
 def _opened_copy(source: Path) -> Iterator[SqliteDatabase]:
-    """The backup itself stays as it is."""
+    """Migrating it must not change the backup."""
     with tempfile.TemporaryDirectory(prefix="seil-restore-") as folder:
         copied = Path(folder) / source.name
         shutil.copyfile(source, copied)
@@ -106,11 +115,11 @@ def _copy(shape: SqliteDatabase, source: Transaction, destination: Transaction) 
             f"INSERT INTO {table} ({', '.join(names)}) "  # noqa: S608
             f"VALUES ({', '.join(f':{name}' for name in names)})"
         )
-        rows = source.rows(f"SELECT {', '.join(names)} FROM {table}")  # noqa: S608
-        many: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
+        rows = source.stream(f"SELECT {', '.join(names)} FROM {table}")  # noqa: S608
+        many: Iterator[dict[str, Any]] = (dict(zip(names, row, strict=True)) for row in rows)
         if table == "meta":
             insert += conflict
-            many = [entry for entry in many if entry["name"] not in META_OF_ITS_OWN]
+            many = (entry for entry in many if entry["name"] not in META_OF_ITS_OWN)
         destination.execute_many(insert, many)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from seil.state.database import Database, Row, Transaction
+from seil.state.database import Database, Row, Transaction, write
 
 Policy = Literal["text", "column", "drop", "read"]
 
@@ -23,10 +23,10 @@ FROM decisions WHERE object = :object"""
 
 @dataclass(frozen=True)
 class Decision:
-    """On a column, in lower case; an empty one stands for all changes up to `fingerprint`.
+    """On a column, in lower case; an empty one means all changes up to `fingerprint`.
 
-    text: the table's column becomes text. column: values of the new type go into `target`, those of
-    the old one stay where they are. drop: the column is not read any more; read: it is again.
+    text: the table's column becomes text. column: values of the new type go into `target`, old ones
+    stay. drop: the column is no longer read; read: it is read again.
     """
 
     column: str
@@ -47,11 +47,11 @@ class DecisionStore(Protocol):
     """Decisions by an object's API name."""
 
     def get(self, name: str) -> list[Decision]:
-        """Oldest first; of those on one column the last counts."""
+        """Oldest first; the last one on a column counts."""
         ...
 
     def add(self, name: str, decisions: Iterable[Decision]) -> None:
-        """Keeps what others have decided meanwhile."""
+        """Appends; concurrent decisions are kept."""
         ...
 
 
@@ -63,12 +63,12 @@ class Decisions:
         return [_decision(row) for row in self.database.rows(_OF_OBJECT, object=name)]
 
     def add(self, name: str, decisions: Iterable[Decision]) -> None:
-        with self.database.transaction() as transaction:
-            insert(transaction, name, list(decisions))
+        entries = list(decisions)
+        write(self.database, lambda transaction: insert(transaction, name, entries))
 
 
 class NoDecisions:
-    """Where nothing was decided, and nothing can be."""
+    """Empty and read-only."""
 
     def get(self, name: str) -> list[Decision]:
         return []

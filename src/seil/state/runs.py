@@ -1,7 +1,7 @@
-"""Runs and their reports: written as they go on, readable meanwhile and after one died.
+"""Runs and their reports, written while a run goes on and readable after it died.
 
-A run has attempts, one a step and object (`extract` of `Account`), and each attempt its last log
-lines. One process writes a run; any may read it.
+A run has attempts, one per step and object (`extract` of `Account`), each with its last log lines.
+One process writes a run; any process reads it.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from seil.errors import SeilError, error_type
 from seil.observe.run_context import new_run_id
-from seil.state.database import Database, Row, Transaction, moment, moment_or_none, stamp
+from seil.state.database import Database, Row, Transaction, moment, moment_or_none, stamp, write
 
 RunOutcome = Literal[
     "running", "success", "incomplete", "error", "interrupted", "refused", "misused", "died"
 ]
 AttemptOutcome = Literal["running", "success", "error", "interrupted"]
-# What was refused before it did anything says nothing on the site.
+# Refused before it did anything: says nothing about the site.
 _IDLE = "'refused', 'misused'"
 _PRUNED_AT_ONCE = 500
 
@@ -55,9 +56,9 @@ _CUT_LINES = "DELETE FROM run_lines WHERE run_id = :run_id AND number = :number 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run of one command. `ended_at` is None while it is under way, and where it died.
+    """One run of one command. `ended_at` is None while it is under way and if it died.
 
-    `plan` is what it was asked to do, `counts` what it did.
+    `plan` holds its arguments, `counts` its results.
     """
 
     run_id: str
@@ -81,26 +82,26 @@ class RunRecord:
         return cls(new_run_id(now), command, now, plan=plan or {})
 
     def end(self, outcome: RunOutcome, error: BaseException | None = None) -> Self:
-        said = replace(self, outcome=outcome, ended_at=datetime.now(UTC))
+        ended = replace(self, outcome=outcome, ended_at=datetime.now(UTC))
         if isinstance(error, SeilError):
             facts = (error.message, error.hint, error_type(error), error.exit_code)
             return replace(
-                said, message=facts[0], hint=facts[1], error=facts[2], exit_code=facts[3]
+                ended, message=facts[0], hint=facts[1], error=facts[2], exit_code=facts[3]
             )
         if error is not None:
-            return replace(said, message=str(error), error=type(error).__name__, exit_code=1)
-        return said
+            return replace(ended, message=str(error), error=type(error).__name__, exit_code=1)
+        return ended
 
     @property
     def is_alive(self) -> bool:
-        """Of another machine nothing is known: its run counts until a later one has ended."""
+        """Another machine's run counts as alive until a later one has ended."""
         if self.host != socket.gethostname():
             return True
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return False
-        except PermissionError:  # Somebody else's.
+        except PermissionError:  # Another user's.
             return True
         return self.process_start in ("", _process_start(self.pid))
 
@@ -111,8 +112,8 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of a step. `number` counts all of a run's, `attempt` those of this step and object;
-    `done` is in rows, or in what the step counts.
+    """One attempt of a step. `number` counts the run's attempts, `attempt` those of this step and
+    object; `done` is in rows, or in the step's own unit.
     """
 
     step: str
@@ -129,7 +130,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class LogLine:
-    """`number` is its attempt's, 0 outside of any; `line` counts the lines of the attempt."""
+    """`number` is its attempt's, 0 outside an attempt; `line` counts the attempt's lines."""
 
     number: int
     line: int
@@ -140,7 +141,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class RunFilter:
-    """`before` is a run id: those that began before it. Times are aware, `since` inclusive."""
+    """`before` is a run id: runs that began before it. Times are aware, `since` is inclusive."""
 
     command: str = ""
     outcome: str = ""
@@ -153,23 +154,26 @@ class RunStore:
     database: Database
 
     def store(self, run: RunRecord) -> None:
-        with self.database.transaction() as transaction:
-            store_run(transaction, run)
+        write(self.database, lambda transaction: store_run(transaction, run))
 
     def store_attempt(self, run_id: str, attempt: Attempt, lines: Iterable[LogLine] = ()) -> None:
-        with self.database.transaction(durable=False) as transaction:
-            _store_lines(transaction, run_id, lines)
-            transaction.execute(_PUT_ATTEMPT, **_attempt_values(run_id, attempt))
+        entries, values = list(lines), _attempt_values(run_id, attempt)
+
+        def store(transaction: Transaction) -> None:
+            _store_lines(transaction, run_id, entries)
+            transaction.execute(_PUT_ATTEMPT, **values)
+
+        write(self.database, store, durable=False)
 
     def store_lines(self, run_id: str, lines: Iterable[LogLine]) -> None:
-        with self.database.transaction(durable=False) as transaction:
-            _store_lines(transaction, run_id, lines)
+        entries = list(lines)
+        store = partial(_store_lines, run_id=run_id, lines=entries)
+        write(self.database, store, durable=False)
 
     def cut_lines(self, run_id: str, upto: Mapping[int, int]) -> None:
-        """Deletes the first lines of attempts, up to and with the given ones."""
-        with self.database.transaction(durable=False) as transaction:
-            for number, line in upto.items():
-                transaction.execute(_CUT_LINES, run_id=run_id, number=number, upto=line)
+        """Deletes the first lines of attempts, up to and including the given ones."""
+        cuts = [{"run_id": run_id, "number": n, "upto": line} for n, line in upto.items()]
+        write(self.database, lambda t: t.execute_many(_CUT_LINES, cuts), durable=False)
 
     def get(self, run_id: str) -> RunRecord | None:
         rows = self.database.rows(
@@ -202,7 +206,7 @@ class RunStore:
         return [_run(row) for row in self.database.rows(sql, **used, **values)]
 
     def last(self) -> RunRecord | None:
-        """The newest that has ended, and was not refused."""
+        """The newest that ended and was not refused."""
         rows = self.database.rows(
             f"SELECT {_RUN} FROM runs WHERE ended_at <> '' AND outcome NOT IN ({_IDLE}, 'died') "  # noqa: S608
             "ORDER BY started_at DESC, run_id DESC LIMIT 1"
@@ -210,7 +214,7 @@ class RunStore:
         return _run(rows[0]) if rows else None
 
     def under_way(self) -> list[RunRecord]:
-        """Those that have not ended: alive or dead; a later run that ended outlives them."""
+        """Not ended, alive or dead, and begun no earlier than the last run that ended."""
         last = self.last()
         running = self.find(RunFilter(outcome="running"), limit=1000)
         return [run for run in running if last is None or run.started_at >= last.started_at]
@@ -235,7 +239,7 @@ class RunStore:
 
     def prune(self, keep: timedelta, most: int, *, now: datetime | None = None) -> int:
         """Deletes the reports of runs that began longer than `keep` ago, and of all but the newest
-        `most`; returns how many. The last that ended stays.
+        `most`; returns how many. The last run that ended stays.
         """
         before = stamp((now or datetime.now(UTC)) - keep)
         last = self.last()
@@ -247,13 +251,16 @@ class RunStore:
         )
         values = {"last": last.run_id if last else "", "before": before, "most": most}
         rows = self.database.rows(sql, **values, page=_PRUNED_AT_ONCE)
-        if rows:
-            with self.database.transaction(durable=False) as transaction:
-                for (run_id,) in rows:
-                    for table in ("run_lines", "run_attempts", "runs"):
-                        delete = f"DELETE FROM {table} WHERE run_id = :run_id"  # noqa: S608
-                        transaction.execute(delete, run_id=run_id)
-        return len(rows)
+        ids = [{"run_id": run_id} for (run_id,) in rows]
+
+        def delete(transaction: Transaction) -> None:
+            for table in ("run_lines", "run_attempts", "runs"):
+                sql = f"DELETE FROM {table} WHERE run_id = :run_id"  # noqa: S608
+                transaction.execute_many(sql, ids)
+
+        if ids:
+            write(self.database, delete, durable=False)
+        return len(ids)
 
 
 def store_run(transaction: Transaction, run: RunRecord) -> None:
@@ -261,7 +268,7 @@ def store_run(transaction: Transaction, run: RunRecord) -> None:
 
 
 def bury_dead(transaction: Transaction, runs: Iterable[RunRecord], before: datetime) -> None:
-    """Of `runs`, those that began earlier and have no end yet: they died."""
+    """Marks those of `runs` that began before and never ended as died."""
     sql = "UPDATE runs SET outcome = 'died' WHERE run_id = :run_id AND outcome = 'running'"
     for run in runs:
         if run.started_at < before and (run.host != socket.gethostname() or not run.is_alive):
@@ -303,7 +310,7 @@ def _attempt(row: Row) -> Attempt:
 
 
 def _process_start(pid: int) -> str:
-    """When the kernel started it (proc(5), stat, field 22); empty where that cannot be told."""
+    """When the kernel started it (proc(5), stat, field 22); empty without /proc."""
     with suppress(OSError, IndexError):
         return re.sub(r".*\)", "", Path(f"/proc/{pid}/stat").read_text("utf-8")).split()[19]
     return ""

@@ -81,7 +81,7 @@ CREATE TABLE decisions (
 )
 VERSION = len(MIGRATIONS)
 # In an order in which each may refer to those before it.
-META_OF_ITS_OWN = ("version", "written_by")
+META_OF_ITS_OWN = ("version", "written_by", "site_id")
 TABLES = ("runs", "run_attempts", "run_lines", "troubles", "decisions")
 
 META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"

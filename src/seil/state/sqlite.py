@@ -10,7 +10,7 @@ from typing import Any
 
 from seil.errors import StateError
 from seil.sqlite_file import SqliteFile, SqliteFormat
-from seil.state.database import Row
+from seil.state.database import Row, storable
 from seil.state.schema import is_current, migrate, read_meta
 
 _CURE = (
@@ -30,9 +30,13 @@ class SqliteDatabase:
     def place(self) -> str:
         return str(self.path)
 
+    @property
+    def is_stored(self) -> bool:
+        return self.path.exists() and self.path.stat().st_size > 0
+
     def rows(self, sql: str, **parameters: Any) -> list[Row]:
         self._migrate()
-        return self._file.rows(sql, parameters)
+        return self._file.rows(sql, storable(parameters))
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[SqliteTransaction]:
@@ -85,14 +89,17 @@ class SqliteTransaction:
         self._connection = connection
 
     def rows(self, sql: str, **parameters: Any) -> list[Row]:
-        return self._connection.execute(sql, parameters).fetchall()
+        return self._connection.execute(sql, storable(parameters)).fetchall()
+
+    def stream(self, sql: str) -> Iterator[Row]:
+        yield from self._connection.execute(sql)
 
     def execute(self, sql: str, **parameters: Any) -> int:
-        return self._connection.execute(sql, parameters).rowcount
+        return self._connection.execute(sql, storable(parameters)).rowcount
 
     def execute_many(self, sql: str, many: Iterable[Mapping[str, Any]]) -> None:
         for parameters in many:
-            self._connection.execute(sql, parameters)
+            self._connection.execute(sql, storable(parameters))
 
 
 def _error(path: str, operation: str, reason: str, hint: str) -> StateError:

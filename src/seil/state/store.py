@@ -1,4 +1,4 @@
-"""The state of a site: its stores, and where they lie."""
+"""The state of a site: its stores, and the database that holds them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from seil.extras import requires
 from seil.sqlite_file import IN_MEMORY
 from seil.state.decisions import Decisions
 from seil.state.runs import RunStore
@@ -51,16 +52,15 @@ class State:
 
 
 def open_state(settings: StateSettings) -> State:
-    """Connects at first use."""
-    return State(SqliteDatabase(Path(settings.url.partition(":")[2])))
-
-
-def is_stored(settings: StateSettings) -> bool:
-    """Whether it has been made already; taken for granted of one that is not a file."""
-    scheme, _, rest = settings.url.partition(":")
-    return scheme != "sqlite" or Path(rest).exists()
+    """Connects at first use. Raises MissingExtraError."""
+    engine, _, rest = settings.url.partition(":")
+    if engine == "sqlite":
+        return State(SqliteDatabase(Path(rest)))
+    with requires("postgres"):
+        from seil.state.postgres import PostgresDatabase
+    return State(PostgresDatabase(settings.url, settings.password))
 
 
 def state_in_memory() -> State:
-    """Empty, and gone with the process: for who only looks at a site that has none yet."""
+    """Empty, and gone with the process: for reading a site that has none yet."""
     return State(SqliteDatabase(Path(IN_MEMORY)))

@@ -1,4 +1,4 @@
-"""What failed and has not gone right since: what `seil status` reads."""
+"""Open failures, which `seil status` shows: each until its step succeeds again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from seil.errors import SeilError, error_type
-from seil.state.database import Database, Row, Transaction, moment, stamp
+from seil.state.database import Database, Row, Transaction, moment, stamp, write
 
 TroubleStep = Literal["stop", "extract", "ingest", "load", "build"]
 
@@ -15,7 +15,7 @@ _LOGIN = ("login", "other_org")
 _ALL = """
 SELECT step, about, kind, message, hint, since, run_id, command
 FROM troubles ORDER BY since, step, about"""
-# What fails again in the same way keeps since when it has.
+# A repeated failure of the same kind keeps its `since`.
 _PUT = """
 INSERT INTO troubles (step, about, kind, message, hint, since, run_id, command)
 VALUES (:step, :about, :kind, :message, :hint, :since, :run_id, :command)
@@ -28,9 +28,8 @@ _DELETE = "DELETE FROM troubles WHERE step = :step AND about = :about"
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that failed: `about` is the object, the table, or the kind of what ended a run.
-
-    `since` is when it failed first without having gone well in between.
+    """An open failure. `about` is the object, the table, or the error type that ended a run;
+    `since` when it failed first without a success in between.
     """
 
     step: TroubleStep
@@ -52,26 +51,25 @@ class Troubles:
         return [_trouble(row) for row in self.database.rows(_ALL)]
 
     def note_stop(self, command: str, error: SeilError) -> None:
-        """Of a command that goes on by itself, until `clear_stops`."""
+        """For a command that continues by itself, until `clear_stops`."""
         kind = error_type(error)
         self.store(Trouble("stop", kind, kind, error.message, error.hint, command=command))
 
     def store(self, trouble: Trouble) -> None:
-        with self.database.transaction() as transaction:
-            store_trouble(transaction, trouble)
+        write(self.database, lambda transaction: store_trouble(transaction, trouble))
 
     def clear_stops(self, command: str) -> None:
         self._clear("command = :command", command=command)
 
     def clear_login(self) -> None:
-        """The login works, to the site's own org: said at once, since a run can take hours yet."""
+        """The login to the site's own org works; cleared at once, as a run can take hours."""
         self._clear("kind IN (:login, :other)", login=_LOGIN[0], other=_LOGIN[1])
 
     def _clear(self, condition: str, **values: Any) -> None:
         among = f"troubles WHERE step = 'stop' AND {condition}"
         if self.database.rows(f"SELECT 1 FROM {among}", **values):  # noqa: S608
-            with self.database.transaction() as transaction:
-                transaction.execute(f"DELETE FROM {among}", **values)  # noqa: S608
+            delete = f"DELETE FROM {among}"  # noqa: S608
+            write(self.database, lambda transaction: transaction.execute(delete, **values))
 
 
 def store_trouble(transaction: Transaction, trouble: Trouble) -> None:

@@ -113,3 +113,14 @@ class RunReportDocument(JsonDocument, schema="seil.run-report/1", command="seil 
 class StateDocument(JsonDocument, schema="seil.state/1", command="seil state backup, restore"):
     file: str
     rows: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class StateOwnerDocument(
+    JsonDocument, schema="seil.state-owner/1", command="seil state new, claim"
+):
+    """`former` is the site that the state belonged to before, empty where there was none."""
+
+    place: str
+    site_id: str
+    former: str

@@ -1,0 +1,37 @@
+"""Binds a site to its state: the id in `site.json` is the one in the state.
+
+Steps, each safe to repeat after a kill: the lake gets an id, the state gets the same, the lake
+notes that there is a state. From then on a state that is missing or another site's is an error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seil.lake.site_layout import name_site, note_state, site_record
+from seil.state.ownership import check_owner, claim, other_site, owner
+
+if TYPE_CHECKING:
+    from seil.lake import Lake
+    from seil.state import State
+
+
+def bind(lake: Lake, state: State) -> None:
+    """Raises MissingStateError and OtherStateError."""
+    site = site_record(lake)
+    if site.has_state:
+        check_owner(state.database, site.site_id)
+        return
+    if not site.site_id and (held := owner(state.database)):
+        raise other_site(state.database.place, held)
+    claim(state.database, name_site(lake))
+    note_state(lake)
+
+
+def check(lake: Lake, state: State) -> None:
+    """Like `bind`, but writes nothing."""
+    site = site_record(lake)
+    if site.has_state:
+        check_owner(state.database, site.site_id)
+    elif (held := owner(state.database)) and held != site.site_id:
+        raise other_site(state.database.place, held)

