@@ -103,7 +103,7 @@ class Intake:
         return key
 
     def take_in(self, data: pa.Table | bytes | dict[str, Any], *args: str, **options: Any) -> Any:
-        return self.ingestor.take_in(self.land(data, *args, **options))
+        return self.ingestor.ingest(self.land(data, *args, **options))
 
     def read(self, key: str) -> pa.Table:
         with self.lake.curated.reader(key) as file:

@@ -42,10 +42,10 @@ class Breaking(Ingestor):
 
     failures: dict[str, list[BaseException]]
 
-    def take_in(self, key: str, *args: Any) -> IngestResult:
+    def ingest(self, key: str, *args: Any) -> IngestResult:
         if self.failures.get(key):
             raise self.failures[key].pop(0)
-        return super().take_in(key, *args)
+        return super().ingest(key, *args)
 
 
 @dataclass
@@ -289,7 +289,7 @@ def test_a_clean_copy_that_cannot_be_loaded_is_a_dead_letter(site: Site) -> None
     keys = []
     for n in range(2):
         site.land(f"001{n}", run=f"run-{n}")
-        [taken] = site.intake.ingestor.sweep().taken_in
+        [taken] = site.intake.ingestor.sweep().succeeded
         site.journal.publish(list(site.intake.bus.events.values()))
         keys.append(taken.curated_key)
     whole = site.lake.curated.get(keys[0])

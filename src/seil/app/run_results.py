@@ -85,12 +85,12 @@ class RunResults:
 
     def add_ingest(self, report: IngestReport) -> None:
         """A rejected file is in error/, where status finds it; a blocked one stays in in/."""
-        for file in report.taken_in:
+        for file in report.succeeded:
             self.note("ingest", file.object)
         for name, file in {file.object: file for file in report.blocked}.items():
             blocked = Trouble("ingest", name, "configuration", file.message, file.hint)
             self.note("ingest", name, blocked)
-        self.counts["files"] += len(report.taken_in)
+        self.counts["files"] += len(report.succeeded)
         self.counts["failed_files"] += len(report.failed)
         self.counts["set_aside"] += report.rejected_rows
 

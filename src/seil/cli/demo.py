@@ -212,7 +212,7 @@ def _total(changes: dict[str, Any]) -> str:
 
 def _say_run(name: str, report: RunReport, seconds: float) -> None:
     rows = sum(entry.reported or 0 for entry in report.ledger)
-    files = len(report.ingest.taken_in)
+    files = len(report.ingest.succeeded)
     line(f"{name}: {rows:,} rows in {files} files, {seconds:.1f} s, {rows / seconds:,.0f} rows/s.")
     for problem in report.problems:
         line(problem, style="red")

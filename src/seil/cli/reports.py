@@ -93,7 +93,7 @@ def show_extract(call: Call, report: ExtractReport) -> None:
 
 def show_ingest(report: IngestReport) -> None:
     output.line(
-        f"Ingest: {wording.counted(len(report.taken_in), 'file')} ingested,"
+        f"Ingest: {wording.counted(len(report.succeeded), 'file')} ingested,"
         f" {wording.counted(report.curated_rows, 'row')} curated,"
         f" {report.rejected_rows:,} set aside,"
         f" {wording.counted(len(report.failed), 'file')} rejected"
@@ -112,7 +112,7 @@ def show_ingest(report: IngestReport) -> None:
                 for file in shown
             ],
         )
-    for file in report.taken_in:
+    for file in report.succeeded:
         for note in file.notes:
             output.line(f"  {file.key.rpartition('/')[2]}: {note}")
 

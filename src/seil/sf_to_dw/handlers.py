@@ -135,7 +135,7 @@ class FileHandlers:
     def _ingest(self, keys: Sequence[str], pool: Executor, progress: Progress) -> None:
         results: list[IngestResult] = []
         with progress.step("ingest") as step:
-            running = [pool.submit(in_context(self.ingestor.take_in), key, step) for key in keys]
+            running = [pool.submit(in_context(self.ingestor.ingest), key, step) for key in keys]
             try:
                 for ended in as_completed(running):
                     results.append(ended.result())

@@ -74,7 +74,7 @@ def test_flipped_bit_in_a_landed_page_is_rejected(intake: Any) -> None:
     # A value too short to be compressed: another letter there makes no other check fail.
     data[data.index(b"AbCd")] ^= 1
     intake.lake.landing.put(key, bytes(data))
-    result = intake.ingestor.take_in(key)
+    result = intake.ingestor.ingest(key)
     assert (result.state, result.check) == ("error", "whole")
     assert intake.curated_keys() == []
 

@@ -142,7 +142,7 @@ def test_no_rows_are_allowed_where_the_flow_says_so() -> None:
 
 def test_footer_that_claims_other_rows_is_refused() -> None:
     with pytest.raises(UnfitError, match="footer says 3 rows, the file holds 2"):
-        checks.check_streamed(2, 3)
+        checks.check_rows_read(2, 3)
 
 
 def test_columns_that_differ_only_in_case_are_refused() -> None:

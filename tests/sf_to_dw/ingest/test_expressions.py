@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pyarrow as pa
 import pytest
 
@@ -11,7 +13,9 @@ BATCH = pa.RecordBatch.from_pylist([{"Name": "7"}, {"Name": "x"}, {"Name": None}
 
 
 def test_an_expression_gives_values_and_where_it_failed() -> None:
-    with Expressions({"number": "CAST(Name AS INTEGER)", "length": "length(Name)"}) as expressions:
+    with closing(
+        Expressions({"number": "CAST(Name AS INTEGER)", "length": "length(Name)"})
+    ) as expressions:
         found = expressions.evaluate(BATCH)
     assert found["number"].values.to_pylist() == [7, None, None]
     assert found["number"].failed.to_pylist() == [False, True, False]
@@ -19,7 +23,7 @@ def test_an_expression_gives_values_and_where_it_failed() -> None:
 
 
 def test_expressions_are_duckdbs_whatever_the_warehouse_speaks() -> None:
-    with Expressions({"only_here": "list_sum([length(Name), 1])"}) as expressions:
+    with closing(Expressions({"only_here": "list_sum([length(Name), 1])"})) as expressions:
         assert expressions.evaluate(BATCH)["only_here"].values.to_pylist() == [2, 2, 1]
 
 
@@ -34,6 +38,6 @@ def test_expressions_are_duckdbs_whatever_the_warehouse_speaks() -> None:
     ids=["a column of the ledger", "a table of the warehouse", "an aggregate", "two statements"],
 )
 def test_what_reaches_beyond_the_record_is_a_problem(expression: str, reason: str) -> None:
-    with ExpressionCheck(BATCH.schema) as check:
+    with closing(ExpressionCheck(BATCH.schema)) as check:
         assert check.problem("length(Name) > 1", boolean=True) == ""
         assert any(word in check.problem(expression) for word in reason.split("|"))

@@ -79,7 +79,7 @@ class NoHistory:
     [
         ("in/dev-Salesforce-Thing/run-2/new.parquet", NoHistory(), "waits for the next ingest"),
         ("in/dev-Salesforce-Thing/run-2/none", NoHistory(), "there is no such file"),
-        ("error/unrecognised/x", NoHistory(), "no event tells of it"),
+        ("error/unrecognised/x", NoHistory(), "there is no event about it"),
         ("error/unrecognised/x", None, "there is no journal"),
     ],
 )
@@ -93,7 +93,7 @@ def test_retry_sends_a_failed_file_round_again_and_keeps_its_history(intake: Any
     intake.using(SyncedObject(api_name="Late__c"))
     (retried,) = retry(intake.lake, intake.bus, [failed.archived_key])
     assert retried == RetryResult(failed.archived_key, failed.key)
-    assert intake.ingestor.take_in(failed.key).state == "success"
+    assert intake.ingestor.ingest(failed.key).state == "success"
     states = [e.detail["state"] for _, e in intake.bus.history(failed.key) if "state" in e.detail]
     assert states == ["error", "retry", "success"]
     (created,) = intake.events("Object Created")
@@ -103,7 +103,7 @@ def test_retry_sends_a_failed_file_round_again_and_keeps_its_history(intake: Any
 def test_file_that_fails_again_tells_it_again(intake: Any) -> None:
     failed = intake.take_in(b"garbage")
     retry(intake.lake, intake.bus, [failed.archived_key])
-    again = intake.ingestor.take_in(failed.key)
+    again = intake.ingestor.ingest(failed.key)
     assert again.state == "error"
     assert [event.detail["state"] for event in intake.events()] == ["error", "error"]
 
@@ -136,7 +136,7 @@ def test_records_set_aside_are_retried_with_their_file(intake: Any) -> None:
     first = intake.ruled("Size <> 1").take_in(GOOD)
     (retried,) = retry(intake.lake, intake.bus, [first.exceptions_key])
     assert retried.target == first.key
-    second = intake.ruled("Size > 0").ingestor.take_in(first.key)
+    second = intake.ruled("Size > 0").ingestor.ingest(first.key)
     assert (second.curated_key, second.rejected_rows) == (first.curated_key, 0)
     assert [row["Id"] for row in intake.rows(second, "Id")] == ["a", "b"]
     assert intake.curated_keys() == [first.curated_key]
@@ -149,7 +149,7 @@ def test_records_set_aside_are_retried_with_their_file(intake: Any) -> None:
         ("in/dev-Salesforce-Thing/run-1/a", "only files below error/"),
         ("error/Salesforce-Thing/2026/03/09/12/run-1/a", "there is no error/"),
         ("exceptions/Salesforce-Thing/2026/03/09/12/a.parquet", "there is no exceptions/"),
-        ("exceptions/foreign.parquet", "does not say"),
+        ("exceptions/foreign.parquet", "does not name"),
     ],
 )
 def test_what_cannot_be_retried_is_refused(intake: Any, key: str, reason: str) -> None:

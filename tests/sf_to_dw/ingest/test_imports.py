@@ -82,7 +82,7 @@ def test_folder_is_landed_taken_in_and_left_as_it_was(intake: Any, tmp_path: Pat
     assert landed[0].key.startswith("in/dev-Salesforce-Account/import-")
     assert landed[0].key.endswith("/Account.parquet")
     assert len(intake.events("Object Created")) == 2
-    assert len(intake.ingestor.sweep().taken_in) == 2
+    assert len(intake.ingestor.sweep().succeeded) == 2
     assert (folder / "Account.parquet").exists()
 
 
@@ -103,7 +103,7 @@ def test_changed_file_is_another_run(intake: Any, tmp_path: Path) -> None:
     write(path, Id=["b"])
     (second,) = land(intake, tmp_path / "exports")
     assert first.key != second.key
-    assert len(intake.ingestor.sweep().taken_in) == 2
+    assert len(intake.ingestor.sweep().succeeded) == 2
     assert len(intake.curated_keys()) == 2
 
 

@@ -128,7 +128,7 @@ def reading(intake: Any, before: Callable[[Path], object]) -> None:
 def test_file_still_being_written_waits(intake: Any) -> None:
     key = intake.land(whole(pa.table(records(99)))[:-50])
     reading(intake, lambda path: path.write_bytes(path.read_bytes() + b"x"))
-    result = intake.ingestor.take_in(key)
+    result = intake.ingestor.ingest(key)
     assert (result.state, result.ok) == ("waiting", True)
     assert intake.keys() == [key]
 
@@ -145,15 +145,15 @@ def test_file_replaced_while_it_is_read_waits(intake: Any) -> None:
             path.write_bytes(other)
 
     hooked(intake, replace)
-    assert intake.ingestor.take_in(key).state == "waiting"
+    assert intake.ingestor.ingest(key).state == "waiting"
     assert intake.curated_keys() == []
-    assert intake.ingestor.take_in(key).state == "success"
+    assert intake.ingestor.ingest(key).state == "success"
 
 
 def test_file_taken_away_while_it_is_read_is_gone(intake: Any) -> None:
     key = intake.land(records(3))
     reading(intake, Path.unlink)
-    assert intake.ingestor.take_in(key).state == "gone"
+    assert intake.ingestor.ingest(key).state == "gone"
 
 
 def test_interrupted_sweep_starts_no_more_files(intake: Any) -> None:
@@ -234,7 +234,7 @@ def ingest(root):
         ingestor = Ingestor(lake, catalog, settings=IngestSettings(workers=1), bus=journal,
                             registry=SchemaRegistry(lake))
         for key in KEYS:
-            ingestor.take_in(key)
+            ingestor.ingest(key)
         ingestor.sweep()
         events = [e for _, e in journal.read() if e.detail_type == "file-ingestion"]
     found = {
@@ -329,9 +329,9 @@ catalog = Catalog([SyncedObject(api_name="Thing__c",
                                 columns=(CatalogColumn(name="Text", validations=(rule,)),))])
 ingestor = Ingestor(lake, catalog, settings=IngestSettings(workers=1), bus=Nobody(),
                     registry=SchemaRegistry(lake))
-ingestor.take_in("in/dev-Salesforce-Thing/run-1/small.parquet")
+ingestor.ingest("in/dev-Salesforce-Thing/run-1/small.parquet")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-result = ingestor.take_in("in/dev-Salesforce-Thing/run-1/page.parquet")
+result = ingestor.ingest("in/dev-Salesforce-Thing/run-1/page.parquet")
 assert result.state == "success", result
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """

@@ -29,7 +29,7 @@ def test_file_delivered_again_changes_nothing(intake: Any) -> None:
 def test_file_delivered_again_in_a_later_hour_keeps_its_hour(intake: Any) -> None:
     key = intake.land(records(3))
     os.utime(intake.lake.landing.path(key), (1_000_000_000, 1_000_000_000))
-    first = intake.ingestor.take_in(key)
+    first = intake.ingestor.ingest(key)
     assert first.curated_key == "Salesforce-Thing/2001/09/09/01/curated_page.parquet"
     assert intake.take_in(records(3)).curated_key == first.curated_key
     assert intake.curated_keys() == [first.curated_key]
@@ -59,7 +59,7 @@ def test_only_folders_of_our_own_runs_go_when_they_are_empty(intake: Any) -> Non
     runs = {"20260309T120000Z-0a1b2c3d": False, "prepared-by-hand": True}
     for run, stays in runs.items():
         key = intake.land(records(2), run=run)
-        intake.ingestor.take_in(key)
+        intake.ingestor.ingest(key)
         assert intake.lake.landing.path(key).parent.exists() is stays
         assert intake.lake.landing.path(key).parent.parent.exists()
     assert list(intake.lake.staging.path("pending").rglob("2026*")) == []
@@ -99,7 +99,7 @@ def test_error_file_does_not_overwrite_another_one(intake: Any) -> None:
 
 
 def test_file_that_is_gone_is_nothing_to_do(intake: Any) -> None:
-    result = intake.ingestor.take_in("in/dev-Salesforce-Thing/run-1/page.parquet")
+    result = intake.ingestor.ingest("in/dev-Salesforce-Thing/run-1/page.parquet")
     assert (result.state, result.ok) == ("gone", True)
     assert intake.events() == []
 
@@ -111,7 +111,7 @@ def test_two_files_may_widen_the_schema_at_once(intake: Any) -> None:
         amount = f"0.{'1' * n}"
         intake.land({"Id": ["a"], "Amount": [amount], f"New{n}": [1]}, file=f"{n}.parquet")
     report = intake.ingestor.sweep()
-    assert len(report.taken_in) == 8
+    assert len(report.succeeded) == 8
     known = intake.registry.expected(THING)
     assert known is not None
     amount_field = known.get("Amount")
@@ -130,12 +130,12 @@ def test_event_that_a_killed_run_owes_is_told_by_the_next(intake: Any, again: st
     key = intake.land(records(1))
     bus, intake.bus = intake.bus, Deaf()
     with pytest.raises(RuntimeError):
-        intake.ingestor.take_in(key)
+        intake.ingestor.ingest(key)
     intake.bus = bus
     if again == "sweep":
         assert intake.ingestor.sweep().files == []
     else:
-        assert intake.ingestor.take_in(key).state == "gone"
+        assert intake.ingestor.ingest(key).state == "gone"
     (event,) = intake.events()
     assert (event.detail["state"], event.detail["key"]) == ("success", key)
     assert list(intake.lake.staging.list("pending/")) == []

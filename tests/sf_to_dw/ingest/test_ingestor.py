@@ -201,7 +201,7 @@ def test_garbage_of_100_mb_is_turned_away_at_once(intake: Any) -> None:
     key = intake.land(b"x")
     with intake.lake.landing.path(key).open("wb") as file:
         file.truncate(100 << 20)
-    assert intake.ingestor.take_in(key).check == "format"
+    assert intake.ingestor.ingest(key).check == "format"
     assert intake.lake.landing.head(intake.keys()[0]).size == 100 << 20
 
 
@@ -230,7 +230,7 @@ def test_rows_must_agree_with_the_runs_manifest(intake: Any, said: int, state: s
     other = {"key": "in/dev-Salesforce-Thing/run-1/other.parquet", "rows": 77}
     body = {"pages": [other, {"key": key, "rows": said}]}
     intake.lake.staging.put(manifest_key("Thing", "run-1"), json.dumps(body).encode())
-    assert intake.ingestor.take_in(key).state == state
+    assert intake.ingestor.ingest(key).state == state
 
 
 def test_contacts_in_the_folder_of_accounts_are_noticed_without_metadata(intake: Any) -> None:
@@ -246,7 +246,7 @@ def test_good_files_go_on_beside_bad_ones(intake: Any) -> None:
         intake.land(b"garbage" * n, file=f"bad-{n}.parquet")
     seen: list[str] = []
     report = intake.ingestor.sweep(on_file=lambda file: seen.append(file.key))
-    assert (len(report.taken_in), len(report.failed), report.curated_rows) == (4, 4, 8)
+    assert (len(report.succeeded), len(report.failed), report.curated_rows) == (4, 4, 8)
     assert not report.ok
     assert sorted(seen) == [file.key for file in report.files]
     assert intake.keys("in/") == []
@@ -323,7 +323,7 @@ def test_rule_that_cannot_be_evaluated_blocks_its_object_alone(intake: Any) -> N
     blocked = intake.land(records(1))
     intake.land(records(1), name="Account")
     with pytest.raises(ConfigurationError, match=r"objects\.Thing__c\.columns\.Size"):
-        intake.ingestor.take_in(blocked)
+        intake.ingestor.ingest(blocked)
     report = intake.ingestor.sweep()
     assert {file.object: file.state for file in report.files} == {
         "Account": "success",

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from seil.sf_to_dw.ingest.readahead import ahead
+from seil.sf_to_dw.ingest.readahead import read_ahead
 
 
 def test_items_come_in_order_and_none_is_lost() -> None:
-    assert list(ahead(iter(range(100)), at_most=3)) == list(range(100))
+    assert list(read_ahead(iter(range(100)), limit=3)) == list(range(100))
 
 
 def test_no_more_are_made_than_allowed() -> None:
@@ -21,7 +21,7 @@ def test_no_more_are_made_than_allowed() -> None:
             made.append(number)
             yield number
 
-    for number in ahead(items(), at_most=2):
+    for number in read_ahead(items(), limit=2):
         time.sleep(0.002)
         # The one in hand, and two that wait.
         assert len(made) <= number + 3
@@ -34,7 +34,7 @@ def test_error_comes_where_its_item_would_have() -> None:
 
     seen: list[int] = []
     with pytest.raises(ValueError, match="bad page"):
-        seen.extend(ahead(items(), at_most=2))
+        seen.extend(read_ahead(items(), limit=2))
     assert seen == list(range(5))
 
 
@@ -44,7 +44,7 @@ def test_closing_ends_the_thread() -> None:
             time.sleep(0.005)
             yield 1
 
-    items = ahead(endless(), at_most=2)
+    items = read_ahead(endless(), limit=2)
     assert next(items) == 1
     items.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("ahead")]

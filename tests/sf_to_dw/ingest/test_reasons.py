@@ -126,7 +126,7 @@ def test_a_column_called_messages_is_not_taken_for_the_reasons(intake: Any) -> N
 
 @pytest.mark.parametrize("key", ["exceptions/none.parquet", "Salesforce-Thing/x.parquet"])
 def test_a_key_that_holds_no_records_set_aside_is_named(intake: Any, key: str) -> None:
-    with pytest.raises(LakeError, match="no file of records set aside lies there") as caught:
+    with pytest.raises(LakeError, match="there is no exceptions file of that key") as caught:
         list(records_set_aside(intake.lake, [key]))
     assert key in str(caught.value)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -51,7 +52,7 @@ def mapped(*mappings: ColumnMapping) -> SyncedObject:
 
 
 def judge(obj: SyncedObject, *records: dict[str, Any]) -> RuleVerdict:
-    with RuleBook(obj, SCHEMA) as book:
+    with closing(RuleBook(obj, SCHEMA)) as book:
         return book.judge(batch(*records), 1)
 
 
@@ -110,7 +111,7 @@ def test_expression_must_not_be_false_nor_fail(
 
 def test_rule_of_level_error_rejects_the_file_and_names_the_row() -> None:
     obj = ruled("Amount", sql("Amount < 100", "error", "too much"))
-    with RuleBook(obj, SCHEMA) as book, pytest.raises(UnfitError) as caught:
+    with closing(RuleBook(obj, SCHEMA)) as book, pytest.raises(UnfitError) as caught:
         book.judge(batch({"Amount": 1}, {"Amount": 500}), 11)
     assert caught.value.check == "rule"
     assert caught.value.reason.startswith("row 12 (id-1): too much")
@@ -118,7 +119,7 @@ def test_rule_of_level_error_rejects_the_file_and_names_the_row() -> None:
 
 def test_warning_only_counts() -> None:
     obj = ruled("Amount", sql("Amount < 100", "warning", "much"))
-    with RuleBook(obj, SCHEMA) as book:
+    with closing(RuleBook(obj, SCHEMA)) as book:
         verdict = book.judge(batch({"Amount": 500}, {"Amount": 1}, {"Amount": 501}), 1)
         assert verdict.kept.num_rows == 3
         (count,) = book.counts
@@ -138,7 +139,7 @@ def test_rule_without_a_message_says_what_it_is() -> None:
 
 
 def test_record_without_a_key_is_set_aside() -> None:
-    with RuleBook(SyncedObject(api_name="Thing__c"), SCHEMA) as book:
+    with closing(RuleBook(SyncedObject(api_name="Thing__c"), SCHEMA)) as book:
         verdict = book.judge(batch({}, {"Id": None}, {"Id": ""}), 1)
         assert book.reasons == {"Id is empty": 2}
     assert ids(verdict.kept) == ["id-0"]

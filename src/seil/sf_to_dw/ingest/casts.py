@@ -1,8 +1,8 @@
-"""Columns of landed files as the types they are kept in, without losing anything.
+"""Lossless casts of landed columns to the types they are stored as.
 
-A text column is read as what it should be; a number may come as another number type. A value that
-cannot be kept exactly is never rounded: either the type must grow (`TooNarrowError`) or the column
-is not what it should be (`MisfitError`).
+Texts are parsed, numbers may come as another number type. A value that does not fit is never
+rounded: either the column needs a wider type (`TooNarrowError`), or the value is none of its type
+(`MisfitError`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from seil.sf_to_dw.ingest.arrow import ArrowColumn, nulls, pc
 _DECIMALS = (pa.Decimal32Type, pa.Decimal64Type, pa.Decimal128Type, pa.Decimal256Type)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _SHORT_ID_LENGTH = 15
-# Numbers all the same, to whoever wrote them.
+# Numbers, too, though no decimal holds them.
 _NO_DECIMAL = re.compile(
     r"[+-]?(nan|inf|infinity|(\d+\.?\d*|\.\d+)e[+-]?\d+)", re.ASCII | re.IGNORECASE
 )
@@ -31,34 +31,35 @@ _NANOS = 1000
 _MAX_DIGITS = 38
 _INT64_DIGITS = 19
 _INT64 = range(-(2**63), 2**63)
-_SHOWN = 80
-# Wide enough for every literal, so that normalising never rounds.
+_MAX_TEXT = 80
+# Precise enough for every literal: normalising never rounds.
 _WIDE = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 class MisfitError(Exception):
-    """The value at `position` (from 0) is nothing that the column can hold."""
+    """The value at `position` (from 0) does not fit the column's type."""
 
     def __init__(self, position: int, value: object, reason: str) -> None:
         super().__init__(position, value, reason)
         self.position = position
-        self.value = value if len(str(value)) <= _SHOWN else f"{str(value)[:_SHOWN]}..."
+        self.value = value if len(str(value)) <= _MAX_TEXT else f"{str(value)[:_MAX_TEXT]}..."
         self.reason = reason
 
 
 class NoDecimalError(MisfitError):
-    """Numbers that nothing can hold exactly beside the column's others: NaN, Infinity, too many
-    digits. `values` are all of them and why, by position.
+    """Numbers that no decimal type holds exactly together with the column's others: NaN, Infinity,
+    too many digits. `values` are all of them, by position.
     """
 
     def __init__(self, values: Mapping[int, tuple[object, str]]) -> None:
+        """`values` are pairs of value and reason."""
         position = min(values)
         super().__init__(position, *values[position])
-        self.values = {at: MisfitError(at, *found) for at, found in values.items()}
+        self.values = {at: MisfitError(at, *pair) for at, pair in values.items()}
 
 
 class TooNarrowError(Exception):
-    """The values are right, and `needed` is the type that holds them and all earlier ones."""
+    """The values are valid; `needed` is the type that holds them and all earlier ones."""
 
     def __init__(self, needed: pa.DataType) -> None:
         super().__init__(needed)
@@ -70,7 +71,7 @@ class UnknownTypeError(Exception):
 
 
 def default_type(landed: pa.DataType) -> pa.DataType:
-    """The type in which a column of a landed file is kept when nothing else says what it is.
+    """The type that a landed column without an expected type is stored as.
 
     Raises UnknownTypeError.
     """
@@ -79,7 +80,7 @@ def default_type(landed: pa.DataType) -> pa.DataType:
         return pa.decimal128(20, 0)
     if isinstance(landed, _DECIMALS):
         return pa.decimal128(min(landed.precision, _MAX_DIGITS), landed.scale)
-    for matches, default in _KEPT:
+    for matches, default in _DEFAULTS:
         if matches(landed):
             return default
     raise UnknownTypeError(str(landed))
@@ -107,17 +108,18 @@ def cast(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
 def cast_or_null(
     column: ArrowColumn, target: pa.DataType
 ) -> tuple[ArrowColumn, Mapping[int, MisfitError]]:
-    """Like `cast`, but null where no decimal holds the number; these are returned by position."""
+    """Like `cast`, but null where no decimal holds the number; also the errors by position."""
     try:
         return cast(column, target), {}
     except NoDecimalError as error:
         plain = _plain(column)
-        lost = pa.array([position in error.values for position in range(len(plain))])
-        return cast(pc.if_else(lost, pa.scalar(None, plain.type), plain), target), error.values
+        is_misfit = pa.array([position in error.values for position in range(len(plain))])
+        null = pa.scalar(None, plain.type)
+        return cast(pc.if_else(is_misfit, null, plain), target), error.values
 
 
-def as_written(column: ArrowColumn) -> ArrowColumn:
-    """Values of any type as text."""
+def as_text(column: ArrowColumn) -> ArrowColumn:
+    """Values of any type as text; nested ones as JSON."""
     if pa.types.is_nested(column.type):
         return as_json(column)
     return _without_empty(_plain(column).cast(pa.string()))
@@ -132,7 +134,7 @@ def _from_text(text: ArrowColumn, target: pa.DataType) -> ArrowColumn:
 
 
 def _without_empty(text: ArrowColumn) -> ArrowColumn:
-    """Salesforce has no empty text: some tools write it for null."""
+    """Empty texts as null: Salesforce has none, and some tools write null so."""
     empty = pc.equal(pc.binary_length(text), 0)
     if not pc.any(empty).as_py():
         return text
@@ -140,7 +142,7 @@ def _without_empty(text: ArrowColumn) -> ArrowColumn:
 
 
 def with_full_ids(ids: ArrowColumn) -> ArrowColumn:
-    """Well-formed Ids of 15 characters get their checksum; all else stays as it is."""
+    """Completes well-formed Ids of 15 characters to 18; other values stay."""
     no = pa.scalar(value=False)
     short = pc.fill_null(pc.equal(pc.binary_length(ids), _SHORT_ID_LENGTH), no)
     if not pc.any(short).as_py():
@@ -174,14 +176,14 @@ def _first_failing(column: ArrowColumn, convert: Callable[[ArrowColumn], ArrowCo
     return low
 
 
-def _text_to_time_stamp(text: ArrowColumn) -> ArrowColumn:
+def _text_to_timestamp(text: ArrowColumn) -> ArrowColumn:
     """ISO 8601 with `Z`, `+0000` or `+00:00`; without a zone it is UTC, a date is its midnight."""
     whole = pc.replace_substring_regex(
         text, pattern=r"^(\d{4}-\d\d-\d\d)$", replacement=r"\1T00:00"
     )
     micros = pc.replace_substring_regex(whole, pattern=r"(\.\d{6})0+", replacement=r"\1")
     zoned = pc.match_substring_regex(micros, r"(Z|[+-]\d\d(:?\d\d)?)$")
-    # A date's own hyphens look like a zone only where no time follows, which was dealt with above.
+    # A bare date's last hyphen would match as a zone; it got a time above.
     return pc.if_else(zoned, micros, pc.binary_join_element_wise(micros, "Z", "")).cast(UTC_MICROS)
 
 
@@ -189,7 +191,7 @@ def _text_to_date(text: ArrowColumn) -> ArrowColumn:
     try:
         return text.cast(pa.date32())
     except pa.ArrowInvalid:
-        return _midnight(_text_to_time_stamp(text))
+        return _midnight(_text_to_timestamp(text))
 
 
 def _midnight(stamps: ArrowColumn) -> ArrowColumn:
@@ -211,15 +213,15 @@ def _numbers_from_text(text: ArrowColumn, target: pa.DataType) -> ArrowColumn:
     except pa.ArrowInvalid:
         pass
     numbers: list[Decimal | None] = []
-    others: dict[int, tuple[object, str]] = {}
+    no_decimals: dict[int, tuple[object, str]] = {}
     for position, value in enumerate(text.to_pylist()):
         is_number = value is not None and _NUMBER.fullmatch(value)
         numbers.append(Decimal(value) if is_number else None)
         if value is not None and not is_number:
-            others[position] = (value, f"is not {_type_text(target)}")
+            no_decimals[position] = (value, f"is not {_type_text(target)}")
             if not _NO_DECIMAL.fullmatch(value):
-                raise MisfitError(position, *others[position])
-    return _exact(numbers, target, others)
+                raise MisfitError(position, *no_decimals[position])
+    return _exact(numbers, target, no_decimals)
 
 
 def _numbers(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
@@ -232,9 +234,9 @@ def _numbers(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
 
 
 def _floats(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
-    """A double stands for the number that its 15 sure digits say; NaN is no value."""
+    """A double counts as the decimal of its 15 significant digits, NaN as null."""
     values = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    # A float32 stands for its own shortest text: as a double, 0.1 would read 0.10000000149.
+    # By way of its shortest text: cast to a double, the float32 0.1 is 0.10000000149.
     if not pa.types.is_float64(values.type):
         values = values.cast(pa.string()).cast(pa.float64())
     try:
@@ -243,38 +245,37 @@ def _floats(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
             return exact
     except pa.ArrowInvalid:
         pass
-    found = values.to_pylist()
+    floats = values.to_pylist()
     infinite = {
-        n: (v, f"is not {_type_text(target)}") for n, v in enumerate(found) if v and isinf(v)
+        n: (v, f"is not {_type_text(target)}") for n, v in enumerate(floats) if v and isinf(v)
     }
-    numbers = [None if n in infinite else _sure(value) for n, value in enumerate(found)]
+    numbers = [None if n in infinite else _to_decimal(value) for n, value in enumerate(floats)]
     return _exact(numbers, target, infinite)
 
 
-def _sure(value: float | None) -> Decimal | None:
+def _to_decimal(value: float | None) -> Decimal | None:
     return None if value is None else Decimal(f"{value:.15g}")
 
 
 def _exact(
     numbers: Sequence[Decimal | None],
     target: pa.DataType,
-    others: Mapping[int, tuple[object, str]] | None = None,
+    no_decimals: Mapping[int, tuple[object, str]] | None = None,
 ) -> ArrowColumn:
-    """Raises TooNarrowError with the decimal that holds these numbers and `target`'s others.
+    """Raises TooNarrowError with the decimal type that holds these numbers and all of `target`.
 
-    Raises NoDecimalError when that would take too many digits, and when there are `others`: what is
-    no such number.
+    Raises NoDecimalError where that would need more than 38 digits, and for `no_decimals`.
     """
-    unheld = dict(others or {})
+    misfits = dict(no_decimals or {})
     is_int = pa.types.is_integer(target)
-    digits, scale = _room(target)
+    digits, scale = _capacity(target)
     fits = True
     for position, number in enumerate(numbers):
         if not number:
             continue
         whole, fraction = _digits(number)
         if max(digits, whole) + max(scale, fraction) > _MAX_DIGITS:
-            unheld[position] = (number, f"needs more than {_MAX_DIGITS} digits to keep")
+            misfits[position] = (number, f"needs more than {_MAX_DIGITS} digits to keep")
             continue
         fits &= (
             (fraction == 0 and int(number) in _INT64)
@@ -282,8 +283,8 @@ def _exact(
             else (whole <= digits and fraction <= scale)
         )
         digits, scale = max(digits, whole), max(scale, fraction)
-    if unheld:
-        raise NoDecimalError(unheld)
+    if misfits:
+        raise NoDecimalError(misfits)
     if not fits:
         raise TooNarrowError(pa.decimal128(digits + scale, scale))
     values: list[Any] = (
@@ -292,26 +293,26 @@ def _exact(
     return pa.array(values, target)
 
 
-def _room(target: pa.DataType) -> tuple[int, int]:
-    """How many digits it has before and behind the point."""
+def _capacity(target: pa.DataType) -> tuple[int, int]:
+    """Its digits before and after the point."""
     if isinstance(target, pa.Decimal128Type):
         return target.precision - target.scale, target.scale
     return _INT64_DIGITS, 0
 
 
 def _digits(number: Decimal) -> tuple[int, int]:
-    """How many digits stand before and behind the point, trailing zeros not counted."""
-    bare = number.normalize(_WIDE)
-    scale = -int(bare.as_tuple().exponent)
-    return max(bare.adjusted() + 1, 0), max(scale, 0)
+    """Its digits before and after the point, without trailing zeros."""
+    normal = number.normalize(_WIDE)
+    scale = -int(normal.as_tuple().exponent)
+    return max(normal.adjusted() + 1, 0), max(scale, 0)
 
 
-def _truths(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
+def _booleans(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
     return _convert(column, lambda part: part.cast(pa.string()).cast(target), target)
 
 
 def is_finer(column: ArrowColumn) -> bool:
-    """Whether it has times that are finer than a microsecond."""
+    """Whether it has times finer than a microsecond."""
     if not _is_nanoseconds(column.type):
         return False
     return not pc.all(pc.equal(_nanoseconds(_micros(column)), column), min_count=0).as_py()
@@ -323,7 +324,7 @@ def _is_nanoseconds(kind: pa.DataType) -> bool:
 
 
 def _micros(column: ArrowColumn) -> ArrowColumn:
-    """Nanoseconds cut, to the earlier microsecond, as Parquet's INT96 are when they are read."""
+    """Nanoseconds truncated to the earlier microsecond, as pyarrow does when it reads INT96."""
     counts = column.view(pa.int64())
     rest = pc.subtract(counts, pc.multiply(pc.divide(counts, _NANOS), _NANOS))
     floor = pc.subtract(pc.divide(counts, _NANOS), pc.cast(pc.less(rest, 0), pa.int64()))
@@ -352,14 +353,14 @@ def _days(column: ArrowColumn, target: pa.DataType) -> ArrowColumn:
 
 
 def to_default_type(column: ArrowColumn) -> ArrowColumn:
-    """As `default_type` says, structures as JSON."""
+    """As `default_type`, nested values as JSON."""
     if pa.types.is_nested(column.type):
         return as_json(column)
     return cast(column, default_type(column.type))
 
 
 def as_json(column: ArrowColumn) -> ArrowColumn:
-    """Structures and lists, which no field of Salesforce is, as text."""
+    """Structures and lists, which no Salesforce field has, as JSON text."""
     texts = [
         None if value is None else json.dumps(value, ensure_ascii=False, default=str)
         for value in column.to_pylist()
@@ -368,7 +369,7 @@ def as_json(column: ArrowColumn) -> ArrowColumn:
 
 
 def is_convertible(landed: pa.DataType, target: pa.DataType) -> bool:
-    """False when no value of a `landed` column can be kept as `target`."""
+    """False when no value of a `landed` column can be cast to `target`."""
     landed = _plain_type(landed)
     if landed == target or _is_text(landed) or pa.types.is_null(landed):
         return True
@@ -377,11 +378,11 @@ def is_convertible(landed: pa.DataType, target: pa.DataType) -> bool:
 
 def _value_text(column: ArrowColumn, position: int) -> str:
     # Not as_py: a timestamp in nanoseconds would need pandas.
-    one = column.slice(position, 1)
+    value = column.slice(position, 1)
     try:
-        return str(one.cast(pa.string())[0].as_py())
+        return str(value.cast(pa.string())[0].as_py())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return str(one.to_pylist()[0])
+        return str(value.to_pylist()[0])
 
 
 def _plain_type(landed: pa.DataType) -> pa.DataType:
@@ -412,7 +413,7 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-_KEPT: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
+_DEFAULTS: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
     (_is_text, pa.string()),
     (pa.types.is_boolean, pa.bool_()),
     (pa.types.is_integer, pa.int64()),
@@ -439,7 +440,7 @@ def _kind(kind: pa.DataType) -> str:
     return next((name for matches, name in _KINDS if matches(kind)), "text")
 
 
-_SAID = {
+_DESCRIPTIONS = {
     "bool": "a truth value (true, false)",
     "int": "a whole number",
     "float": "a number",
@@ -453,13 +454,13 @@ _SAID = {
 def _type_text(target: pa.DataType) -> str:
     if pa.types.is_decimal(target):
         return f"a number, {target}"
-    return _SAID[_kind(target)]
+    return _DESCRIPTIONS[_kind(target)]
 
 
 _TEXT: dict[str, Callable[[ArrowColumn], ArrowColumn]] = {
     "bool": lambda text: text.cast(pa.bool_()),
     "float": lambda text: text.cast(pa.float64()),
-    "timestamp": _text_to_time_stamp,
+    "timestamp": _text_to_timestamp,
     "date": _text_to_date,
     "time": _text_to_time,
 }
@@ -474,7 +475,7 @@ _CONVERSIONS: dict[tuple[str, str], Callable[[ArrowColumn, pa.DataType], ArrowCo
     ("float", "float"): _recast,
     ("int", "float"): _recast,
     ("decimal", "float"): _recast,
-    ("int", "bool"): _truths,
+    ("int", "bool"): _booleans,
     ("timestamp", "timestamp"): _times,
     ("date", "timestamp"): _recast,
     ("timestamp", "date"): _days,

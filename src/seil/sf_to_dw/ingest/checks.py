@@ -1,7 +1,7 @@
-"""What a landed file must be before anything of it reaches curated, one function a check.
+"""Checks that a landed file has to pass before any of it reaches curated.
 
-Each raises UnfitError with its name and the reason. The cheap ones come first, so that garbage is
-turned away after reading a dozen bytes, whatever its size.
+Each raises UnfitError with its name and the reason. The cheap ones come first, so that garbage of
+any size is rejected after reading a dozen bytes.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from seil.sf_to_dw.ingest.arrow import ArrowColumn, pc
 _MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
 _TAIL = 8
-# A footer has some hundred bytes per column and row group; this is ten times the largest seen.
+# A footer has some hundred bytes per column and row group; this is ten times the largest known.
 _MAX_FOOTER = 64 << 20
-# For each column: hundreds are open at once.
-_READ_AHEAD = 128 << 10
+# Per column, of which hundreds are read at once.
+_BUFFER = 128 << 10
 # In microseconds from 1970.
 _NANOSECOND_RANGE = (1 << 63) // 1000
 _AUDIT = frozenset(
@@ -45,8 +45,7 @@ _AUDIT = frozenset(
         "lastreferenceddate",
     }
 )
-# The first three characters of an id name its object; those of standard objects are the same in
-# every org.
+# By an id's first three characters, which are the same in every org for standard objects.
 KEY_PREFIXES: Mapping[str, str] = {
     "001": "Account",
     "003": "Contact",
@@ -69,7 +68,7 @@ _ID_LENGTHS = (15, 18)
 
 
 class UnfitError(Exception):
-    """A file that fails `check`, for `reason`; `hint` says what to do about it."""
+    """The file fails `check` for `reason`; `hint` is the cure."""
 
     def __init__(self, check: str, reason: str, hint: str = "") -> None:
         super().__init__(check, reason)
@@ -114,9 +113,7 @@ def check_magic(file: IO[bytes], size: int) -> None:
 
 
 class OpenParquet:
-    """A file whose footer has been read. Pages follow as they are needed; where they have
-    checksums, these count.
-    """
+    """A file whose footer has been read; pages are read as needed, and their checksums verified."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -127,7 +124,7 @@ class OpenParquet:
         self.metadata: Mapping[bytes, bytes] = self._opened.metadata.metadata or {}
 
     def finer_columns(self) -> set[str]:
-        """INT96 columns with times finer than a microsecond, which reading them would not show."""
+        """INT96 columns with times finer than a microsecond: batches have them truncated."""
         columns = map(self._opened.schema.column, range(len(self._opened.schema.names)))
         names = [column.name for column in columns if column.physical_type == "INT96"]
         if not names:
@@ -141,15 +138,15 @@ class OpenParquet:
         return finer
 
     def batches(self, *, rows: int, step_bytes: int) -> Iterator[pa.RecordBatch]:
-        """At most `rows` rows, about `step_bytes` of content each; values are checked (UTF-8)."""
+        """Of at most `rows` rows, and about `step_bytes` of content; UTF-8 is validated."""
         footer = self._opened.metadata
         content = sum(footer.row_group(n).total_byte_size for n in range(footer.num_row_groups))
         size = max(min(rows, step_bytes * footer.num_rows // max(content, 1)), 256)
         with readable():
-            found = self._opened.iter_batches(size, use_threads=False)
+            batches = self._opened.iter_batches(size, use_threads=False)
         while True:
             with readable():
-                batch = next(found, None)
+                batch = next(batches, None)
                 if batch is None:
                     return
                 batch.validate(full=True)
@@ -157,17 +154,17 @@ class OpenParquet:
 
 
 def _is_cut(nanos: ArrowColumn, micros: ArrowColumn) -> bool:
-    """Dates that nanoseconds cannot express are left aside."""
+    """Whether microseconds lose something; dates outside of the nanoseconds' range do not count."""
     counts = micros.view(pa.int64())
-    known = pc.less(pc.abs(counts), _NANOSECOND_RANGE)
+    in_range = pc.less(pc.abs(counts), _NANOSECOND_RANGE)
     differ = pc.not_equal(nanos.view(pa.int64()), pc.multiply(counts, 1000))
-    return pc.any(pc.and_(known, differ)).as_py() is True
+    return pc.any(pc.and_(in_range, differ)).as_py() is True
 
 
 def _open(file: IO[bytes]) -> pq.ParquetFile:
     return pq.ParquetFile(
         file,
-        buffer_size=_READ_AHEAD,
+        buffer_size=_BUFFER,
         pre_buffer=False,
         page_checksum_verification=True,
         coerce_int96_timestamp_unit="us",
@@ -176,7 +173,7 @@ def _open(file: IO[bytes]) -> pq.ParquetFile:
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """What pyarrow finds wrong with the content is the file's fault; a failing disk is not."""
+    """Turns pyarrow's errors about the content into UnfitError; those of the disk pass through."""
     try:
         yield
     except (pa.ArrowException, UnicodeDecodeError) as error:
@@ -188,15 +185,15 @@ def readable() -> Iterator[None]:
 
 
 def check_object_metadata(metadata: Mapping[str, str], obj: SyncedObject, catalog: Catalog) -> None:
-    named = metadata.get("seil.object")
-    if named and catalog.find(named) != obj:
+    name = metadata.get("seil.object")
+    if name and catalog.find(name) != obj:
         raise UnfitError(
-            "object", f"the file holds {named} records, but it lies in the folder of {obj.api_name}"
+            "object", f"the file holds {name} records, but it lies in the folder of {obj.api_name}"
         )
 
 
 def check_rows(rows: int, obj: SyncedObject, expected: Mapping[str, int]) -> None:
-    """`expected` is what each source said: its name and its count."""
+    """`expected` are row counts by the name of their source."""
     for source, count in expected.items():
         if rows != count:
             raise UnfitError("rows", f"the file has {rows} rows, {source} says {count}")
@@ -206,45 +203,45 @@ def check_rows(rows: int, obj: SyncedObject, expected: Mapping[str, int]) -> Non
         )
 
 
-def check_streamed(read: int, claimed: int) -> None:
-    if read != claimed:
-        raise UnfitError("rows", f"the footer says {claimed} rows, the file holds {read}")
+def check_rows_read(rows: int, footer_rows: int) -> None:
+    if rows != footer_rows:
+        raise UnfitError("rows", f"the footer says {footer_rows} rows, the file holds {rows}")
 
 
 def check_duplicates(columns: Sequence[str]) -> None:
-    """DuckDB, Spark and Salesforce ignore case in names, so two spellings are one column."""
-    seen: dict[str, list[str]] = {}
+    """Two spellings are one column: DuckDB, Spark and Salesforce ignore case in names."""
+    spellings: dict[str, list[str]] = {}
     for name in columns:
-        seen.setdefault(name.lower(), []).append(name)
-    if twice := [", ".join(spelt) for spelt in seen.values() if len(spelt) > 1]:
-        raise UnfitError("columns", f"columns stand there more than once: {'; '.join(twice)}")
+        spellings.setdefault(name.lower(), []).append(name)
+    if duplicates := [", ".join(names) for names in spellings.values() if len(names) > 1]:
+        raise UnfitError("columns", f"duplicate columns: {'; '.join(duplicates)}")
 
 
 def check_required(columns: Sequence[str], obj: SyncedObject) -> None:
     present = {name.lower() for name in columns}
-    wanted = dict.fromkeys((obj.key, *obj.required))
-    if missing := [name for name in wanted if name.lower() not in present]:
+    required = dict.fromkeys((obj.key, *obj.required))
+    if missing := [name for name in required if name.lower() not in present]:
         raise UnfitError(
             "columns",
             f"required columns are missing: {', '.join(missing)}",
-            f"What is required stands in the catalog: objects.{obj.api_name}.required",
+            f"The catalog requires them: objects.{obj.api_name}.required",
         )
 
 
 def check_ids(
-    ids: Sequence[object], columns: Sequence[str], obj: SyncedObject, known: ObjectSchema | None
+    ids: Sequence[object], columns: Sequence[str], obj: SyncedObject, expected: ObjectSchema | None
 ) -> None:
-    """A file that says nothing of its object, with another object's records in it.
+    """Rejects a file without object metadata that holds another object's records.
 
-    Both signs are needed, the ids' prefix and mostly unknown columns: made-up ids and an org's own
-    fields are fine.
+    It takes both the ids' prefix and a majority of unexpected columns: test ids alone, or an org's
+    custom fields alone, are fine.
     """
-    if known is None or obj.key.lower() != "id":
+    if expected is None or obj.key.lower() != "id":
         return
     prefixes = {str(value)[:3] for value in ids if len(str(value)) in _ID_LENGTHS}
     holders = {KEY_PREFIXES.get(prefix) for prefix in prefixes}
     own = [name for name in columns if name.lower() not in _AUDIT]
-    unknown = [name for name in own if known.get(name) is None]
+    unknown = [name for name in own if expected.get(name) is None]
     if len(holders) != 1 or holders & {None, obj.api_name} or 2 * len(unknown) <= len(own):
         return
     raise UnfitError(

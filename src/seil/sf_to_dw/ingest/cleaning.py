@@ -1,4 +1,4 @@
-"""One landed file, checked and written to curated, batch by batch."""
+"""Cleans one landed file: checks it and streams it to curated, batch by batch."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from seil.sf_to_dw.ingest.conform import (
     earlier_lineage,
 )
 from seil.sf_to_dw.ingest.curated import CuratedFiles, curated_files
-from seil.sf_to_dw.ingest.deliveries import Delivery, content_digest, delivery_of, give_up
+from seil.sf_to_dw.ingest.deliveries import Delivery, content_digest, delivery_of, release
 from seil.sf_to_dw.ingest.folders import Partitions, partitions_of
-from seil.sf_to_dw.ingest.readahead import ahead
+from seil.sf_to_dw.ingest.readahead import read_ahead
 from seil.sf_to_dw.ingest.rules import RuleBook, RuleCount
 from seil.sf_to_dw.schema.column_names import MISSING
 from seil.sf_to_dw.schema.registry import EXCLUDED, SchemaDiff, SchemaRegistry
@@ -35,17 +35,17 @@ from seil.state.decisions import DecisionStore, in_force
 
 BATCH_ROWS = 1 << 12
 BATCH_BYTES = 8 << 20
-# Enough to go on decoding while a row group is written.
+# Enough for decoding to continue while a row group is written.
 BATCHES_AHEAD = 2
 _SAMPLED_IDS = 100
 
 
 class ChangedError(Exception):
-    """The landed file is not what it was when we began to read it."""
+    """The landed file was replaced while it was read."""
 
 
-class _SchemaMovedError(Exception):
-    """Another file of this object has changed the known schema meanwhile."""
+class _SchemaChangedError(Exception):
+    """Another file of this object has changed the expected schema meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Task:
 
 @dataclass(frozen=True)
 class CleanCopy:
-    """What is in curated now."""
+    """The curated file that was written, and what its records lost on the way."""
 
     delivery: Delivery
     plan: ConformPlan
@@ -72,37 +72,37 @@ class CleanCopy:
     rejected_rows: int
     rules: list[RuleCount]
     reasons: Mapping[str, int]
-    cut: tuple[str, ...] = ()
-    unheld: tuple[str, ...] = ()
+    truncated: tuple[str, ...] = ()
+    misfit_columns: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
-        """What of the file is not in curated as it stands there."""
+        """What the clean copy leaves out or truncates."""
         left_out = self.plan.left_out.items()
         notes = [f"left out {name}: {why}" for name, why in left_out if why != EXCLUDED]
-        if self.cut:
-            notes.append(f"cut nanoseconds to microseconds in {', '.join(self.cut)}")
+        if self.truncated:
+            notes.append(f"cut nanoseconds to microseconds in {', '.join(self.truncated)}")
         return notes
 
 
 @dataclass
-class _Reading:
-    """A file under way: `told` are the rows that progress has heard of, over all attempts."""
+class _Job:
+    """A file under way. `reported` are its rows that progress already counts, over all attempts."""
 
     task: Task
     parquet: OpenParquet
     metadata: Mapping[str, str]
     delivery: Delivery
     parts: Partitions = field(default_factory=dict)
-    told: int = 0
+    reported: int = 0
     needed: dict[str, pa.DataType] = field(default_factory=dict)
-    cut: set[str] = field(default_factory=set)
-    unheld: set[str] = field(default_factory=set)
+    truncated: set[str] = field(default_factory=set)
+    misfit_columns: set[str] = field(default_factory=set)
 
     def advance(self, rows: int) -> None:
-        if rows > self.told:
-            self.task.step.advance(rows - self.told)
-            self.told = rows
+        if rows > self.reported:
+            self.task.step.advance(rows - self.reported)
+            self.reported = rows
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,10 @@ class Cleaner:
     decisions: DecisionStore
 
     def clean(self, task: Task) -> CleanCopy:
-        """Raises UnfitError, with nothing in curated, when the file fails a check.
+        """Raises UnfitError, with nothing in curated, for a file that fails a check.
 
-        Raises ChangedError when it changes meanwhile, ConfigurationError for a rule that cannot be
-        evaluated, LakeError.
+        Raises ChangedError for one that is replaced meanwhile, ConfigurationError for a rule that
+        cannot be evaluated, LakeError.
         """
         key, size = task.entry.key, task.entry.size
         checks.check_size(size, self.settings.min_bytes)
@@ -130,11 +130,11 @@ class Cleaner:
             digest = content_digest(self.lake.landing, key)
             delivery = delivery_of(self.lake, task.landed, task.entry, digest)
             try:
-                reading = _Reading(task, parquet, metadata, delivery, parts)
-                reading.cut |= parquet.finer_columns()
-                return self._clean(reading)
+                job = _Job(task, parquet, metadata, delivery, parts)
+                job.truncated |= parquet.finer_columns()
+                return self._clean(job)
             except UnfitError:
-                give_up(self.lake, delivery)
+                release(self.lake, delivery)
                 raise
 
     def _check_footer(
@@ -149,8 +149,8 @@ class Cleaner:
 
     def _expected_rows(self, task: Task, metadata: Mapping[str, str]) -> dict[str, int]:
         expected = {}
-        if (said := metadata.get("seil.expected_rows", "")).isdigit():
-            expected["its metadata (seil.expected_rows)"] = int(said)
+        if (rows := metadata.get("seil.expected_rows", "")).isdigit():
+            expected["its metadata (seil.expected_rows)"] = int(rows)
         landed = task.landed
         if body := find_manifest(self.lake, landed.landing_name, landed.flow_run_id):
             for page in json.loads(body).get("pages", ()):
@@ -158,97 +158,97 @@ class Cleaner:
                     expected["the run's manifest"] = int(page["rows"])
         return expected
 
-    def _clean(self, reading: _Reading) -> CleanCopy:
-        """Starts again where a type had to grow, or another file changed the schema."""
+    def _clean(self, job: _Job) -> CleanCopy:
+        """Retries with a wider type, or with the schema that another file has changed."""
         while True:
             try:
-                return self._write(reading, self._plan(reading))
+                return self._write(job, self._plan(job))
             except WidenError as error:
-                reading.needed |= error.needed
-            except _SchemaMovedError:
-                reading.needed.clear()
+                job.needed |= error.needed
+            except _SchemaChangedError:
+                job.needed.clear()
 
-    def _plan(self, reading: _Reading) -> ConformPlan:
-        obj = reading.task.obj
-        known = self.registry.expected(obj)
+    def _plan(self, job: _Job) -> ConformPlan:
+        obj = job.task.obj
+        expected = self.registry.expected(obj)
         described = self.registry.get(obj) is not None
-        landed = reading.parquet.schema_arrow
-        lineage = earlier_lineage(landed, reading.metadata, known)
+        landed = job.parquet.schema_arrow
+        lineage = earlier_lineage(landed, job.metadata, expected)
         plan = conform_plan(
-            landed, obj, known, described=described, lineage=lineage, parts=reading.parts
+            landed, obj, expected, described=described, lineage=lineage, parts=job.parts
         )
-        if known is None:
-            # Nothing says whether a rule is about a column that this file just does not have.
-            plan = plan.with_nulls(_rule_columns(_rules_for(obj, reading.metadata)))
-        if _is_partial(reading.metadata):
+        if expected is None:
+            # A rule may be about a column that only this file lacks.
+            plan = plan.with_nulls(_rule_columns(_rules_for(obj, job.metadata)))
+        if _is_partial(job.metadata):
             plan = replace(plan, targets=tuple(t for t in plan.targets if not t.is_empty))
         texts = as_text_columns(in_force(self.decisions.get(obj.api_name)).values())
-        return plan.widen(reading.needed).with_texts(texts)
+        return plan.widen(job.needed).with_texts(texts)
 
-    def _write(self, reading: _Reading, plan: ConformPlan) -> CleanCopy:
-        task, delivery = reading.task, reading.delivery
+    def _write(self, job: _Job, plan: ConformPlan) -> CleanCopy:
+        task, delivery = job.task, job.delivery
         name, key = task.landed.landing_name, delivery.curated_key
         announce(self.lake, name, "curated", key, of=delivery.landed_at)
         with (
             curated_files(self.lake.curated, delivery.curated_key, task.lineage) as files,
-            RuleBook(_rules_for(task.obj, reading.metadata), plan.schema) as book,
+            closing(RuleBook(_rules_for(task.obj, job.metadata), plan.schema)) as book,
         ):
-            rows = self._stream(reading, plan, book, files)
-            checks.check_streamed(rows, reading.parquet.num_rows)
+            rows = self._stream(job, plan, book, files)
+            checks.check_rows_read(rows, job.parquet.num_rows)
             if self.lake.landing.head(task.entry.key) != task.entry:
                 raise ChangedError
-            news = [] if _is_partial(reading.metadata) else plan.news
-            drift = self.registry.extend(task.obj, news, expected=plan.known, source=task.entry.key)
+            new = [] if _is_partial(job.metadata) else plan.new_fields
+            drift = self.registry.extend(
+                task.obj, new, expected=plan.expected, source=task.entry.key
+            )
             if drift is None:
-                raise _SchemaMovedError
-            files.finish({**_curated_metadata(reading, rows, files), **_missing(plan)})
+                raise _SchemaChangedError
+            files.finish({**_curated_metadata(job, rows, files), **_missing(plan)})
         return CleanCopy(
             delivery=delivery,
             plan=plan,
             drift=drift,
-            metadata=reading.metadata,
+            metadata=job.metadata,
             landed_rows=rows,
             curated_rows=files.kept_rows,
             rejected_rows=files.set_aside,
             rules=book.counts,
             reasons=book.reasons,
-            cut=tuple(sorted(reading.cut)),
-            unheld=tuple(sorted(reading.unheld)),
+            truncated=tuple(sorted(job.truncated)),
+            misfit_columns=tuple(sorted(job.misfit_columns)),
         )
 
-    def _stream(
-        self, reading: _Reading, plan: ConformPlan, book: RuleBook, files: CuratedFiles
-    ) -> int:
+    def _stream(self, job: _Job, plan: ConformPlan, book: RuleBook, files: CuratedFiles) -> int:
         """Returns the rows read."""
         rows = 0
-        with closing(ahead(_batches(reading.parquet), at_most=BATCHES_AHEAD)) as batches:
+        with closing(read_ahead(_batches(job.parquet), limit=BATCHES_AHEAD)) as batches:
             for batch in batches:
                 conformed = plan.conform(batch, rows + 1)
-                reading.cut |= plan.cut_in(batch)
+                job.truncated |= plan.truncated_columns(batch)
                 if rows == 0:
-                    self._check_ids(reading, plan, conformed.batch)
-                reading.unheld |= {entry.column for entry in conformed.unheld}
-                files.write(book.judge(conformed.batch, rows + 1, conformed.unheld))
+                    self._check_ids(job, plan, conformed.batch)
+                job.misfit_columns |= {entry.column for entry in conformed.misfits}
+                files.write(book.judge(conformed.batch, rows + 1, conformed.misfits))
                 rows += batch.num_rows
-                reading.advance(rows)
+                job.advance(rows)
         return rows
 
-    def _check_ids(self, reading: _Reading, plan: ConformPlan, batch: pa.RecordBatch) -> None:
-        if "seil.object" in reading.metadata:
+    def _check_ids(self, job: _Job, plan: ConformPlan, batch: pa.RecordBatch) -> None:
+        if "seil.object" in job.metadata:
             return
-        obj = reading.task.obj
+        obj = job.task.obj
         key = next(n for n in batch.schema.names if n.lower() == obj.key.lower())
         ids = batch.column(key).slice(0, _SAMPLED_IDS).to_pylist()
-        checks.check_ids(ids, reading.parquet.schema_arrow.names, obj, plan.known)
+        checks.check_ids(ids, job.parquet.schema_arrow.names, obj, plan.expected)
 
 
 def _is_partial(metadata: Mapping[str, str]) -> bool:
-    """Columns that such a file lacks are not told, which is not the same as null."""
+    """Columns that such a file lacks are unknown, not null."""
     return metadata.get("seil.mode") in PARTIAL_MODES
 
 
 def _rules_for(obj: SyncedObject, metadata: Mapping[str, str]) -> SyncedObject:
-    """Rules and mappings are about whole records."""
+    """Without rules and mappings for partial records."""
     if not _is_partial(metadata):
         return obj
     return obj.model_copy(update={"required": (), "columns": (), "mappings": ()})
@@ -259,7 +259,7 @@ def _rule_columns(obj: SyncedObject) -> list[str]:
 
 
 def _batches(parquet: OpenParquet) -> Iterator[pa.RecordBatch]:
-    """At least one, if an empty one: the clean copy of an empty file has its columns, too."""
+    """At least one: an empty file yields an empty batch, so that its clean copy has its columns."""
     if parquet.num_rows:
         yield from parquet.batches(rows=BATCH_ROWS, step_bytes=BATCH_BYTES)
     else:
@@ -278,11 +278,11 @@ def _missing(plan: ConformPlan) -> dict[str, str]:
     return {MISSING: json.dumps(plan.missing)} if plan.missing else {}
 
 
-def _curated_metadata(reading: _Reading, rows: int, files: CuratedFiles) -> dict[str, str]:
-    delivery = reading.delivery
+def _curated_metadata(job: _Job, rows: int, files: CuratedFiles) -> dict[str, str]:
+    delivery = job.delivery
     return {
-        **reading.metadata,
-        "seil.object": reading.task.obj.api_name,
+        **job.metadata,
+        "seil.object": job.task.obj.api_name,
         "seil.landed_key": delivery.landed_key,
         "seil.archived_key": delivery.archived_key,
         "seil.landed_at": delivery.landed_at.isoformat(),

@@ -1,4 +1,4 @@
-"""A landed file's columns, and what becomes of each in the curated file."""
+"""Conforms a landed file's columns to the expected schema: the plan, and its use on batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seil.sf_to_dw.ingest.casts import (
     MisfitError,
     TooNarrowError,
     UnknownTypeError,
-    as_written,
+    as_text,
     cast,
     cast_or_null,
     default_type,
@@ -36,20 +36,20 @@ LINEAGE = schema_of(
     [(name, _LINEAGE_TYPES.get(name, pa.string())) for name in column_names.LINEAGE]
 )
 _NESTED = "json"
-# One without a name. https://pandas.pydata.org/docs/development/developer.html
+# An unnamed index column. https://pandas.pydata.org/docs/development/developer.html
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 class WidenError(Exception):
-    """Start again with these types: what has been read so far is right, but they are too narrow."""
+    """Columns need the wider types `needed`: start the file again with them."""
 
     def __init__(self, needed: Mapping[str, pa.DataType]) -> None:
         super().__init__(needed)
         self.needed = needed
 
 
-class Unheld(NamedTuple):
-    """A number that its column cannot hold, `row` from 0 in its batch."""
+class Misfit(NamedTuple):
+    """A number that its column cannot hold; `row` counts from 0 in its batch."""
 
     row: int
     column: str
@@ -65,24 +65,25 @@ class Unheld(NamedTuple):
 
 
 class ConformedBatch(NamedTuple):
-    """The values of `unheld` are null in the batch; their records are to be set aside."""
+    """Misfits are null in the batch; their records are to be set aside."""
 
     batch: pa.RecordBatch
-    unheld: Sequence[Unheld] = ()
+    misfits: Sequence[Misfit] = ()
 
 
 class Part(NamedTuple):
-    """A partition's value; None is null."""
+    """A partition's value as text; None is null."""
 
     value: str | None
 
 
 @dataclass(frozen=True)
 class Target:
-    """A column of the curated file; `source` is its place in the landed one, None: all null.
-    `is_id`: it holds record Ids, which are kept with 18 characters. `part` is the value, as text,
-    that the folder around the file gives; None: it says nothing. `as_text`: somebody has decided
-    that it is kept as text, whatever it should be.
+    """A column of the curated file.
+
+    `source` is its position in the landed file; None: all null. `is_id`: record Ids, stored with 18
+    characters. `part` is the value of the folder's partition; None: there is none. `as_text`:
+    stored as text by a decision.
     """
 
     field: Field
@@ -99,10 +100,10 @@ class Target:
 
 @dataclass(frozen=True)
 class ConformPlan:
-    """`known` is the schema it was made from. `left_out` gives reasons by column."""
+    """`expected` is the schema to conform to. `left_out` gives reasons by column."""
 
     targets: tuple[Target, ...]
-    known: ObjectSchema | None
+    expected: ObjectSchema | None
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -111,33 +112,33 @@ class ConformPlan:
 
     @property
     def missing(self) -> list[str]:
-        """Known columns that the file does not have."""
+        """Expected columns that the file lacks."""
         return [t.field.name for t in self.targets if t.is_empty]
 
     @property
-    def news(self) -> list[Field]:
-        """Fields that the known schema does not have, or has with a narrower type."""
+    def new_fields(self) -> list[Field]:
+        """Fields that the expected schema lacks, or has with a narrower type."""
         return [
             t.field
             for t in self.targets
             if not t.is_empty
             and not t.as_text
             and (
-                self.known is None
-                or (old := self.known.get(t.field.name)) is None
+                self.expected is None
+                or (old := self.expected.get(t.field.name)) is None
                 or old.arrow != t.field.arrow
             )
         ]
 
     def with_nulls(self, columns: Iterable[str]) -> ConformPlan:
-        """With columns of nulls where it has none of these names."""
+        """Adds a column of nulls for each of these names that it lacks."""
         present = {t.field.name.lower() for t in self.targets}
         new = {name.lower(): name for name in columns if name.lower() not in present}
-        nothing = (Target(Field(name, "", pa.null()), None) for name in new.values())
-        return replace(self, targets=(*self.targets, *nothing))
+        nulls_only = (Target(Field(name, "", pa.null()), None) for name in new.values())
+        return replace(self, targets=(*self.targets, *nulls_only))
 
     def with_texts(self, columns: Collection[str]) -> ConformPlan:
-        """With these columns, in lower case, kept as text."""
+        """Stores these columns, given in lower case, as text."""
         targets = tuple(
             replace(t, field=replace(t.field, arrow=pa.string()), as_text=True)
             if t.field.name.lower() in columns and not pa.types.is_string(t.field.arrow)
@@ -155,8 +156,8 @@ class ConformPlan:
         )
         return replace(self, targets=targets)
 
-    def cut_in(self, batch: pa.RecordBatch) -> set[str]:
-        """Columns with times that are finer than a microsecond, which is all that is kept."""
+    def truncated_columns(self, batch: pa.RecordBatch) -> set[str]:
+        """Columns with times finer than a microsecond, to which they are truncated."""
         return {
             t.field.name
             for t in self.targets
@@ -166,16 +167,17 @@ class ConformPlan:
     def conform(self, batch: pa.RecordBatch, first_row: int) -> ConformedBatch:
         """`first_row` is the batch's first row in the file, from 1.
 
-        Raises UnfitError for a value its column cannot hold, WidenError for columns that must grow.
+        Raises UnfitError for a value that its column cannot hold, WidenError for columns that need
+        a wider type.
         """
         columns: list[ArrowColumn] = []
         needed: dict[str, pa.DataType] = {}
-        unheld: list[Unheld] = []
+        misfits: list[Misfit] = []
         for target in self.targets:
             try:
-                column, misfits = _column(target, batch)
+                column, errors = _column(target, batch)
                 columns.append(column)
-                unheld += [Unheld(at, target.field.name, error) for at, error in misfits.items()]
+                misfits += [Misfit(row, target.field.name, error) for row, error in errors.items()]
             except TooNarrowError as error:
                 needed[target.field.name] = error.needed
             except MisfitError as error:
@@ -186,77 +188,80 @@ class ConformPlan:
                 ) from error
         if needed:
             raise WidenError(needed)
-        return ConformedBatch(pa.record_batch(columns, schema=self.schema), unheld)
+        return ConformedBatch(pa.record_batch(columns, schema=self.schema), misfits)
 
 
-_Read = tuple[ArrowColumn, Mapping[int, MisfitError]]
+_Cast = tuple[ArrowColumn, Mapping[int, MisfitError]]
 
 
-def _column(target: Target, batch: pa.RecordBatch) -> _Read:
+def _column(target: Target, batch: pa.RecordBatch) -> _Cast:
     if target.part is None:
-        return _read_column(target, batch)
+        return _file_column(target, batch)
     text = repeat(target.part.value, pa.string(), batch.num_rows)
-    said = cast(text, target.field.arrow)
+    column = cast(text, target.field.arrow)
     if target.is_id:
-        said = with_full_ids(said)
+        column = with_full_ids(column)
     if target.source is not None:
-        _check_same(_read_column(target, batch)[0], said, target.part.value)
-    return said, {}
+        _check_partition(_file_column(target, batch)[0], column, target.part.value)
+    return column, {}
 
 
-def _check_same(held: ArrowColumn, said: ArrowColumn, part: str | None) -> None:
-    """Raises MisfitError for the first row that says something else than its folder."""
+def _check_partition(in_file: ArrowColumn, in_folder: ArrowColumn, part: str | None) -> None:
+    """Raises MisfitError for the first row whose value is not its folder's."""
     no = pa.scalar(value=False)
-    same = pc.or_(
-        pc.fill_null(pc.equal(held, said), no), pc.and_(pc.is_null(held), pc.is_null(said))
-    )
+    equal = pc.fill_null(pc.equal(in_file, in_folder), no)
+    same = pc.or_(equal, pc.and_(pc.is_null(in_file), pc.is_null(in_folder)))
     position = pc.index(same, value=False).as_py()
     if position >= 0:
         reason = f"contradicts the file's folder, which says {part!r}"
-        raise MisfitError(position, held[position].as_py(), reason)
+        raise MisfitError(position, in_file[position].as_py(), reason)
 
 
-def _read_column(target: Target, batch: pa.RecordBatch) -> _Read:
+def _file_column(target: Target, batch: pa.RecordBatch) -> _Cast:
     if target.source is None:
         return nulls(batch.num_rows, target.field.arrow), {}
     column = batch.column(target.source)
     if target.as_text or (target.field.type == _NESTED and pa.types.is_nested(column.type)):
-        return as_written(column), {}
-    kept, misfits = cast_or_null(column, target.field.arrow)
-    return (with_full_ids(kept) if target.is_id else kept), misfits
+        return as_text(column), {}
+    values, misfits = cast_or_null(column, target.field.arrow)
+    return (with_full_ids(values) if target.is_id else values), misfits
 
 
 def conform_plan(
     landed: pa.Schema,
     obj: SyncedObject,
-    known: ObjectSchema | None,
+    expected: ObjectSchema | None,
     *,
     described: bool,
     lineage: Collection[str] = (),
     parts: Partitions | None = None,
 ) -> ConformPlan:
-    """Known columns first, in their order, then new ones. `described`: known from the org itself;
-    `lineage`: the columns that an earlier ingest has added; `parts`: columns of the folders.
+    """Expected columns first, in their order, then new ones.
 
-    Raises UnfitError for a column of a type that cannot be kept.
+    `described`: the org's describe is part of `expected`; `lineage`: columns that an earlier ingest
+    added; `parts`: the folders' partition values. Raises UnfitError for a column of a type that
+    Salesforce does not have.
     """
-    left_out = _excluded_columns(landed, obj, known, lineage)
+    left_out = _excluded_columns(landed, obj, expected, lineage)
     sources = {
         name.lower(): index for index, name in enumerate(landed.names) if name not in left_out
     }
     excluded = {name.lower() for name in obj.exclude}
-    given = {n.lower(): (n, Part(v)) for n, v in (parts or {}).items() if n.lower() not in excluded}
+    by_name = {
+        n.lower(): (n, Part(v)) for n, v in (parts or {}).items() if n.lower() not in excluded
+    }
     targets = []
-    for entry in known.fields if known else ():
+    for entry in expected.fields if expected else ():
         source = sources.pop(entry.name.lower(), None)
         field = _target_field(entry, landed, source, described=described)
-        targets.append(_target(field, source, obj, given.pop(entry.name.lower(), None)))
+        targets.append(_target(field, source, obj, by_name.pop(entry.name.lower(), None)))
     for name, index in sources.items():
-        targets.append(_target(_new(landed.field(index)), index, obj, given.pop(name, None)))
+        field = _landed_field(landed.field(index))
+        targets.append(_target(field, index, obj, by_name.pop(name, None)))
     targets += [
-        _target(Field(part[0], "", pa.string()), None, obj, part) for part in given.values()
+        _target(Field(part[0], "", pa.string()), None, obj, part) for part in by_name.values()
     ]
-    return ConformPlan(tuple(targets), known, left_out)
+    return ConformPlan(tuple(targets), expected, left_out)
 
 
 def _target(
@@ -267,7 +272,7 @@ def _target(
 
 
 def _excluded_columns(
-    landed: pa.Schema, obj: SyncedObject, known: ObjectSchema | None, lineage: Collection[str]
+    landed: pa.Schema, obj: SyncedObject, expected: ObjectSchema | None, lineage: Collection[str]
 ) -> dict[str, str]:
     excluded = {name.lower() for name in obj.exclude}
     reasons: dict[str, str] = {}
@@ -278,21 +283,21 @@ def _excluded_columns(
             reasons[entry.name] = "lineage of an earlier ingest; written anew"
         elif _PANDAS_INDEX.fullmatch(entry.name):
             reasons[entry.name] = "the index of a pandas data frame"
-        elif pa.types.is_null(entry.type) and not (known and known.get(entry.name)):
+        elif pa.types.is_null(entry.type) and not (expected and expected.get(entry.name)):
             reasons[entry.name] = "a new column with neither a value nor a type"
     return reasons
 
 
 def _target_field(entry: Field, landed: pa.Schema, source: int | None, *, described: bool) -> Field:
-    """The known field; the file's own type where ours is a guess that cannot be right."""
+    """The expected field; with the file's type where the packaged one cannot be this org's."""
     if source is None or described or not entry.name.lower().endswith("__c"):
         return entry
     if is_convertible(landed.field(source).type, entry.arrow):
         return entry
-    return _new(landed.field(source).with_name(entry.name))
+    return _landed_field(landed.field(source).with_name(entry.name))
 
 
-def _new(column: pa.Field[Any]) -> Field:
+def _landed_field(column: pa.Field[Any]) -> Field:
     try:
         arrow = default_type(column.type)
     except UnknownTypeError as error:
@@ -303,16 +308,16 @@ def _new(column: pa.Field[Any]) -> Field:
 
 
 def earlier_lineage(
-    landed: pa.Schema, metadata: Mapping[str, str], known: ObjectSchema | None
+    landed: pa.Schema, metadata: Mapping[str, str], expected: ObjectSchema | None
 ) -> tuple[str, ...]:
-    """The lineage columns of a curated file that is landed again; none where it is no such file, or
-    where a field has one of the names.
+    """The lineage columns of a curated file that was landed again. Empty for other files, and where
+    the object has a field of such a name.
     """
     names = column_names.lineage_of(metadata)
     is_curated = set(names) <= set(landed.names)
-    if column_names.LINEAGE_NAMES in metadata or not known:
+    if column_names.LINEAGE_NAMES in metadata or not expected:
         return names if is_curated else ()
-    return names if is_curated and not any(map(known.get, names)) else ()
+    return names if is_curated and not any(map(expected.get, names)) else ()
 
 
 def lineage_columns(values: Mapping[str, object], rows: int) -> list[ArrowColumn]:

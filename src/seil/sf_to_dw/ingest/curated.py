@@ -1,4 +1,4 @@
-"""The clean copy of a landed file, and beside it the records that were set aside."""
+"""Writes the clean copy of a landed file, and the exceptions file of records set aside."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from seil.sf_to_dw.ingest.rules import RuleVerdict
 from seil.sf_to_dw.schema.column_names import LINEAGE, LINEAGE_NAMES, free_names
 
 _ROW_GROUP_ROWS = 1 << 16
-# The writer keeps more than a kilobyte for each column of each row group until the end.
+# Large, as the writer keeps over a kilobyte per column and row group until the end.
 _ROW_GROUP_BYTES = 40 << 20
 _NAME = "curated_"
 
 
 def exceptions_key(curated_key: str) -> str:
-    """Where the records set aside from a landed file lie, given the key of its clean copy."""
+    """The exceptions file of a clean copy."""
     folder, _, name = curated_key.rpartition("/")
     return f"{EXCEPTIONS_PREFIX}{folder}/exceptions_{name.removeprefix(_NAME)}"
 
 
 class _Sink:
-    """One Parquet file in the making. Batches are gathered into row groups."""
+    """Writes one Parquet file; buffers batches into row groups."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._writer: pq.ParquetWriter | None = None
-        self._held: list[pa.RecordBatch] = []
-        self._held_bytes = 0
+        self._buffer: list[pa.RecordBatch] = []
+        self._buffer_bytes = 0
         self.rows = 0
         self.lineage: Sequence[str] = LINEAGE
 
@@ -45,32 +45,32 @@ class _Sink:
             schema,
             compression="zstd",
             write_page_checksum=True,
-            # Building dictionaries takes a sixth of the time, and zstd finds the repeats anyway.
+            # Dictionaries would take a sixth of the time, and zstd compresses repeats anyway.
             use_dictionary=False,
         )
 
     def write(
-        self, batch: pa.RecordBatch, lineage: Mapping[str, object], **last: ArrowColumn
+        self, batch: pa.RecordBatch, lineage: Mapping[str, object], **trailing: ArrowColumn
     ) -> None:
-        """`last` are columns to stand behind the lineage."""
+        """The columns `trailing` come after the lineage."""
         names = batch.schema.names
-        own = free_names([*LINEAGE, *last], names)
+        own = free_names([*LINEAGE, *trailing], names)
         self.lineage = own[: len(LINEAGE)]
-        whole = pa.record_batch(
-            [*batch.columns, *lineage_columns(lineage, batch.num_rows), *last.values()],
+        complete = pa.record_batch(
+            [*batch.columns, *lineage_columns(lineage, batch.num_rows), *trailing.values()],
             names=[*names, *own],
         )
         if self._writer is None:
-            self.start(whole.schema)
-        self._held.append(whole)
-        self._held_bytes += whole.nbytes
-        self.rows += whole.num_rows
-        held_rows = sum(part.num_rows for part in self._held)
-        if held_rows >= _ROW_GROUP_ROWS or self._held_bytes >= _ROW_GROUP_BYTES:
+            self.start(complete.schema)
+        self._buffer.append(complete)
+        self._buffer_bytes += complete.nbytes
+        self.rows += complete.num_rows
+        buffer_rows = sum(part.num_rows for part in self._buffer)
+        if buffer_rows >= _ROW_GROUP_ROWS or self._buffer_bytes >= _ROW_GROUP_BYTES:
             self._flush()
 
     def abandon(self) -> None:
-        """Leaves the writer nothing to do when it is collected: its file is gone by then."""
+        """Closes the writer now: its finaliser would write to a file that is gone."""
         if self._writer is not None and self._writer.is_open:
             with suppress(OSError, pa.ArrowException):
                 self._writer.close()
@@ -78,7 +78,7 @@ class _Sink:
 
     def finish(self, metadata: Mapping[str, str]) -> None:
         self._flush()
-        # To write a footer takes as much memory again as the footer: let the last rows' go first.
+        # Writing the footer doubles its memory: release that of the last rows before.
         pa.default_memory_pool().release_unused()
         if self._writer is not None:
             lineage = {LINEAGE_NAMES: ",".join(self.lineage)}
@@ -86,15 +86,15 @@ class _Sink:
             self._writer.close()
 
     def _flush(self) -> None:
-        if self._writer is not None and self._held:
-            table = pa.Table.from_batches(self._held)
+        if self._writer is not None and self._buffer:
+            table = pa.Table.from_batches(self._buffer)
             if table.num_rows:
                 self._writer.write_table(table, row_group_size=table.num_rows)
-        self._held, self._held_bytes = [], 0
+        self._buffer, self._buffer_bytes = [], 0
 
 
 class CuratedFiles:
-    """What `curated_files` gives: batches go in, both files appear when the block ends."""
+    """The two files of `curated_files`."""
 
     def __init__(
         self, bucket: Bucket, key: str, *, lineage: Mapping[str, object], stack: ExitStack
@@ -118,7 +118,7 @@ class CuratedFiles:
         self._kept.write(verdict.kept, self._lineage)
         if verdict.set_aside.num_rows:
             if self._aside is None:
-                # Entered after the clean copy, so it is closed, and thus appears, before it.
+                # The stack closes it, and so publishes it, before the clean copy.
                 self._aside = self._sink(exceptions_key(self._key))
             self._aside.write(verdict.set_aside, self._lineage, messages=verdict.messages)
 
@@ -128,7 +128,7 @@ class CuratedFiles:
         return sink
 
     def finish(self, metadata: Mapping[str, str]) -> None:
-        """Adds the metadata. Nothing can be written any more."""
+        """Writes the rest and the metadata; call it last."""
         for sink in (self._aside, self._kept):
             if sink:
                 sink.finish(metadata)
@@ -138,10 +138,10 @@ class CuratedFiles:
 def curated_files(
     bucket: Bucket, key: str, lineage: Mapping[str, object]
 ) -> Iterator[CuratedFiles]:
-    """Both files appear at the end of the block, set-aside records first; on an error neither."""
+    """Publishes both files at the end of the block, exceptions first; on an error neither."""
     with ExitStack() as stack:
         files = CuratedFiles(bucket, key, lineage=lineage, stack=stack)
         yield files
     if files.set_aside == 0:
-        # An earlier attempt, under other rules, may have set records aside that are kept now.
+        # An earlier attempt, under other rules, may have set records aside.
         bucket.delete(exceptions_key(key))

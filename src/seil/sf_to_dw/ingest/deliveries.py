@@ -1,13 +1,12 @@
-"""Where a landed file's copies go, and which events are still owed: what makes a repeat harmless.
+"""Receipts, claims and intents in staging: they make ingest idempotent.
 
-Kept in staging:
-ingested/<landing path>/<content>.json   where this content of this landed file went the first time
-claims/<curated key>                     which content of which landed file owns a curated key, and
-                                         nothing where it was given up
-pending/<landing path>.json              a move that was decided, with the events it owes
+ingested/<landing path>/<content>.json   receipt: the keys of this content of this landed file
+claims/<curated key>                     claim: the landed file and content that own a curated key;
+                                         empty where it was released
+pending/<landing path>.json              intent: a move under way, with the events to publish
 
-Receipts and claims are written once, on condition that nobody else did; a note is of one landed
-file, and its events have the same ids whoever publishes them.
+Receipts and claims are created by compare-and-swap. An intent is of one landed file, and its events
+have deterministic ids, so that publishing them again is harmless.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Delivery:
-    """One content (`digest`: SHA-256) of one landed file; `landed_at`: when it first landed."""
+    """One content (`digest`: SHA-256) of one landed file. `landed_at` is of its first delivery."""
 
     landed_key: str
     digest: str
@@ -53,21 +52,20 @@ def content_digest(bucket: Bucket, key: str) -> str:
 
 
 def delivery_of(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> Delivery:
-    """The same answer every time for one content under one landing key, whenever it is delivered.
+    """Deterministic for one content under one landing key, however often it is delivered.
 
-    The hour in its keys is that of its first delivery; a key that belongs to something else gets a
-    suffix made from what this is.
+    The hour in its keys is that of the first delivery; a key that something else owns gets a suffix
+    from the digest.
     """
     receipt = lake.document(_receipt(entry.key, digest))
-    known = receipt.read()
-    if not known:
-        first = _first(lake, landed, entry, digest)
-        known = receipt.change(lambda body: None if body else first)
-    return Delivery(**{**known, "landed_at": datetime.fromisoformat(known["landed_at"])})
+    body = receipt.read()
+    if not body:
+        first = _first_receipt(lake, landed, entry, digest)
+        body = receipt.change(lambda other: None if other else first)
+    return Delivery(**{**body, "landed_at": datetime.fromisoformat(body["landed_at"])})
 
 
-def _first(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> dict[str, str]:
-    """The receipt of a content's first delivery."""
+def _first_receipt(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> dict[str, str]:
     curated_key = _claim_key(lake, landed, entry, digest)
     archived_key = landed.archived("processed", entry.modified)
     if lake.landing.head(archived_key):
@@ -87,7 +85,7 @@ def is_ingested(lake: Lake, landed_key: str, digest: str) -> bool:
 
 
 def find_source(lake: Lake, curated_key: str) -> tuple[str, str] | None:
-    """Where the landed file of a clean copy lies, and where it landed; None for no clean copy."""
+    """Archived key and landing key of the landed file behind a clean copy; None for other keys."""
     if (claim := lake.staging.find(f"claims/{curated_key}")) is None:
         return None
     landed_key, _, digest = claim.decode().rpartition(" ")
@@ -95,8 +93,8 @@ def find_source(lake: Lake, curated_key: str) -> tuple[str, str] | None:
     return (json.loads(receipt)["archived_key"], landed_key) if receipt else None
 
 
-def give_up(lake: Lake, delivery: Delivery) -> None:
-    """Frees the names of a file that did not get into curated, for the corrected one."""
+def release(lake: Lake, delivery: Delivery) -> None:
+    """Releases the keys of a file that did not reach curated, for its corrected version."""
     if lake.curated.head(delivery.curated_key) is None:
         lake.document(_receipt(delivery.landed_key, delivery.digest)).change(lambda _: {})
         claim = f"claims/{delivery.curated_key}"
@@ -120,9 +118,7 @@ def _claim_key(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> str
 
 
 def _claim(lake: Lake, key: str, owner: bytes) -> bool:
-    """Whether the curated key is the owner's: nobody else has it, or what they gave up came to
-    nothing.
-    """
+    """Whether `owner` now owns the curated key: it was free, or released with no file under it."""
     claim = f"claims/{key}"
     stored = lake.staging.version(claim)
     if stored and stored.data:
@@ -147,7 +143,7 @@ def _with_suffix(key: str, source: str) -> str:
 
 
 def free_key(bucket: Bucket, source: str, target: str) -> str:
-    """`target`, or a name beside it where something else than the content of `source` has it."""
+    """`target`; with a suffix where a file of other content than `source` has that key."""
     if bucket.head(target) is None:
         return target
     digest = content_digest(bucket, source)
@@ -155,52 +151,52 @@ def free_key(bucket: Bucket, source: str, target: str) -> str:
 
 
 def settle(lake: Lake, bus: Bus, entry: Entry, *, target: str, events: Sequence[Event]) -> None:
-    """Moves the landed file to `target`, writes beside it why if that is in error/, then publishes;
-    a kill in between leaves a note.
+    """Moves the landed file to `target`, writes the reason of a rejected one beside it, and
+    publishes `events`. The intent, written first, lets the next run complete it after a kill.
     """
-    note = f"pending/{_path(entry.key)}.json"
+    intent = f"pending/{_path(entry.key)}.json"
     body: dict[str, Any] = {
         "source": entry.key,
         "modified": entry.modified.isoformat(),
         "target": target,
         "events": [event.to_dict() for event in events],
     }
-    lake.staging.put(note, json.dumps(body, default=str).encode())
+    lake.staging.put(intent, json.dumps(body, default=str).encode())
     lake.landing.move(entry.key, target)
     landed = landed_file(entry.key)
     if landed and is_own_run(landed.flow_run_id):
-        # In a folder of their own making, others may be about to put the next file.
+        # Other tools' folders stay: they may be about to write the next file there.
         lake.landing.drop_folder(entry.key)
     write_reasons(lake.landing, events)
     bus.publish(events)
-    _forget(lake, note)
+    _delete_intent(lake, intent)
 
 
 def settle_pending(lake: Lake, bus: Bus, key: str = "") -> int:
-    """Publishes what a killed run still owed, for one landing key or all; returns for how many."""
+    """Completes moves of killed runs, of one landing key or all; returns how many."""
     if key:
         return int(_settle(lake, bus, f"pending/{_path(key)}.json"))
-    return sum(_settle(lake, bus, note.key) for note in lake.staging.list("pending/"))
+    return sum(_settle(lake, bus, intent.key) for intent in lake.staging.list("pending/"))
 
 
-def _settle(lake: Lake, bus: Bus, note: str) -> bool:
-    stored = lake.staging.find(note)
+def _settle(lake: Lake, bus: Bus, intent: str) -> bool:
+    stored = lake.staging.find(intent)
     if stored is None:
         return False
     body = json.loads(stored)
     landed = lake.landing.head(body["source"])
     if landed and landed.modified.isoformat() == body["modified"]:
-        return False  # The move did not happen: the file is taken in again, from its start.
+        return False  # Not moved yet: the file is ingested again from the start.
     events = [Event.from_dict(event) for event in body["events"]]
     write_reasons(lake.landing, events)
     bus.publish(events)
-    _forget(lake, note)
+    _delete_intent(lake, intent)
     return True
 
 
-def _forget(lake: Lake, note: str) -> None:
-    lake.staging.delete(note)
-    lake.staging.drop_folder(note)
+def _delete_intent(lake: Lake, intent: str) -> None:
+    lake.staging.delete(intent)
+    lake.staging.drop_folder(intent)
 
 
 def _path(landed_key: str) -> str:

@@ -1,14 +1,13 @@
-"""SQL expressions over records, evaluated by a DuckDB of their own whatever the warehouse is.
+"""SQL expressions over records, evaluated by an embedded DuckDB whatever the warehouse is.
 
-So a rule means the same on every site, and a delivery is judged while no warehouse is open. It is
-text that somebody typed: it sees the record, and neither files, nor the network, nor the process.
+So a rule means the same on every site, and needs no open warehouse. Expressions are user input:
+they reach the record, and neither files, nor the network, nor the process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
@@ -23,14 +22,14 @@ _RECORD = "record"
 
 
 class Evaluation(NamedTuple):
-    """An expression's values, one a record, and for which records it raised an error (true)."""
+    """One value per record, and whether the expression raised an error for it."""
 
     values: ArrowColumn
     failed: ArrowColumn
 
 
 class Expressions:
-    """By name, to be evaluated on batches; closed at the end of the block."""
+    """Expressions by name, evaluated on batches. To be closed."""
 
     def __init__(self, expressions: Mapping[str, str]) -> None:
         self._names = list(expressions)
@@ -39,15 +38,7 @@ class Expressions:
         )
         self._database = _database()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._database.close()
 
     def evaluate(self, batch: pa.RecordBatch) -> dict[str, Evaluation]:
@@ -60,30 +51,22 @@ class Expressions:
 
 
 class ExpressionCheck:
-    """Of expressions over records of `schema`; closed at the end of the block.
+    """Checks expressions over records of `schema`. To be closed.
 
-    The database is opened for the first one: most objects have none, and it takes 15 ms and 20 MB.
+    Opens its database at the first check: it takes 15 ms and 20 MB, and most objects have none.
     """
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
         self._opened: duckdb.DuckDBPyConnection | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         if self._opened:
             self._opened.close()
 
     def problem(self, expression: str, *, boolean: bool = False, single: bool = True) -> str:
-        """Why it is not one expression per record; empty when it is. With `single`, text that is
-        more than an expression is refused.
+        """Why it cannot be evaluated once per record; empty where it can. `single` also refuses
+        text that is more than one expression.
         """
         import duckdb
 
@@ -113,18 +96,18 @@ def quote_name(name: str) -> str:
 
 
 def _select(*expressions: str) -> str:
-    # Expressions come from the catalog, and all that they can reach is the record.
+    # The database has nothing but the record for the catalog's expressions to reach.
     return f"SELECT {', '.join(expressions)} FROM {_RECORD}"  # noqa: S608
 
 
 def _try_sql(expression: str) -> str:
-    # Under TRY, DuckDB refuses aggregates, windows, subqueries and random(): the record is left.
-    # On lines of its own, so that a comment at its end does not swallow the bracket.
+    # Under TRY, DuckDB refuses aggregates, windows, subqueries and random(). The line breaks keep a
+    # comment at the end of the expression from swallowing the bracket.
     return f"TRY((\n{expression}\n))"
 
 
 def _value_and_failure(expression: str) -> tuple[str, str]:
-    """An expression that raises an error is null under TRY, but `IS NOT NULL` of one never is."""
+    """Under TRY an error is null, and `IS NOT NULL` is null only where its operand has an error."""
     is_value = f"(\n{expression}\n) IS NOT NULL"
     return _try_sql(expression), f"{_try_sql(is_value)} IS NULL"
 
@@ -141,7 +124,7 @@ def _database() -> duckdb.DuckDBPyConnection:
         },
     )
     database.execute("SET TimeZone = 'UTC'")
-    # It computes what several expressions share outside of their TRY, where it is not caught.
+    # That optimizer hoists shared parts of expressions out of TRY, where their errors are raised.
     database.execute("SET disabled_optimizers = 'common_subexpressions'")
     database.execute("SET lock_configuration = true")
     return database

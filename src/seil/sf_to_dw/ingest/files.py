@@ -1,4 +1,4 @@
-"""Which files lie where in the lake, and why. Reads keys and events only, no file's content."""
+"""Files of the lake by state, and why each is there; from keys and events, not from contents."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class FileInfo:
 
 
 class FileHistory(Protocol):
-    """What the journal remembers of a file, by any key that it has or had."""
-
-    def history(self, key: str) -> Sequence[tuple[int, Event]]: ...
+    def history(self, key: str) -> Sequence[tuple[int, Event]]:
+        """A file's events in the journal, by any key that it has or had."""
+        ...
 
 
 @dataclass(frozen=True)
 class FileTrace:
-    """`file` is None when there is no such file any more; `events` are numbered, oldest first."""
+    """`file` is None where it no longer exists; `events` are numbered, oldest first."""
 
     key: str
     file: FileInfo | None
@@ -65,44 +65,37 @@ class FileTrace:
 def list_files(
     lake: Lake, state: FileState | None = None, obj: SyncedObject | None = None
 ) -> Iterator[FileInfo]:
-    for wanted in [state] if state else STATES:
-        bucket, prefix = _place(lake, wanted, obj)
+    """By state, then by key; all states and objects by default."""
+    for each in [state] if state else STATES:
+        bucket, prefix = _bucket_and_prefix(lake, each, obj)
         entries = list(bucket.list(prefix))
-        keys = {entry.key for entry in entries} if wanted == "error" else set()
+        keys = {entry.key for entry in entries} if each == "error" else set()
         for entry in entries:
-            if wanted == "curated" and entry.key.startswith(EXCEPTIONS_PREFIX):
+            if each == "curated" and entry.key.startswith(EXCEPTIONS_PREFIX):
                 continue
             if not is_reason(entry.key, keys):
-                yield _info(wanted, entry, bucket)
+                yield _info(each, entry, bucket)
 
 
 def why(lake: Lake, history: FileHistory | None, key: str) -> FileTrace:
-    """Why the file lies where it does, from the events that tell of it, or what is beside it."""
+    """Traces a file by its last event, else by the reason that was written beside it."""
     file = _find(lake, key)
     events = history.history(key) if history else ()
-    told = [event for _, event in events if event.detail_type in FILE_EVENTS]
-    if told:
-        hint = told[-1].detail.get("hint")
-        reason = str(told[-1].detail["message"]) + (f". {hint}" if hint else "")
-    elif file and (kept := read_reason(lake.landing, key)):
-        hint = kept.get("hint")
-        reason = str(kept["message"]) + (f". {hint}" if hint else "")
+    last = next((e for _, e in reversed(events) if e.detail_type in FILE_EVENTS), None)
+    if detail := last.detail if last else file and read_reason(lake.landing, key):
+        hint = detail.get("hint")
+        reason = str(detail["message"]) + (f". {hint}" if hint else "")
     elif file and file.state == "in":
         reason = "it waits for the next ingest"
     elif file is None:
-        reason = "there is no such file, and no event tells of one"
+        reason = "there is no such file, and no event about one"
     else:
-        reason = "no event tells of it" if history else "there is no journal that could tell"
+        reason = "there is no event about it" if history else "there is no journal to look it up in"
     return FileTrace(key, file, reason, events)
 
 
-def place(bucket: Bucket, key: str) -> str:
-    """The path on this machine, or the URL where it is not on this machine."""
-    return str(bucket.path(key) or bucket.uri(key))
-
-
 def key_of(lake: Lake, name: str) -> str:
-    """The key that a key, a path on this machine or a URL stands for."""
+    """The key for a key, a path on this machine or a URL."""
     for bucket in (lake.landing, lake.curated):
         if name.startswith(f"{bucket.url}/"):
             return name.removeprefix(f"{bucket.url}/")
@@ -113,7 +106,9 @@ def key_of(lake: Lake, name: str) -> str:
     return name
 
 
-def _place(lake: Lake, state: FileState, obj: SyncedObject | None) -> tuple[Bucket, str]:
+def _bucket_and_prefix(
+    lake: Lake, state: FileState, obj: SyncedObject | None
+) -> tuple[Bucket, str]:
     name = f"Salesforce-{obj.landing_name}/" if obj else ""
     landing = f"{lake.env}-{name}" if obj else ""
     return {
@@ -126,7 +121,7 @@ def _place(lake: Lake, state: FileState, obj: SyncedObject | None) -> tuple[Buck
 
 
 def _info(state: FileState, entry: Entry, bucket: Bucket) -> FileInfo:
-    known = landed_file(entry.key) or archived_file(entry.key)
+    parsed = landed_file(entry.key) or archived_file(entry.key)
     name = _NAME.search(entry.key)
     return FileInfo(
         state,
@@ -134,8 +129,8 @@ def _info(state: FileState, entry: Entry, bucket: Bucket) -> FileInfo:
         entry.size,
         entry.modified,
         landing_name=name[1] if name else "",
-        flow_run_id=known.flow_run_id if known else "",
-        place=place(bucket, entry.key),
+        flow_run_id=parsed.flow_run_id if parsed else "",
+        place=str(bucket.path(entry.key) or bucket.uri(entry.key)),
     )
 
 

@@ -1,5 +1,4 @@
-"""What the folders around a Parquet file say: values of partition columns, or that it belongs to a
-table of another format.
+"""The folders around a Parquet file: Hive partition values, and tables of another format.
 
 Hive's layout keeps a column of few values in the names of folders, `Type=Customer%20-%20Direct/`:
 https://spark.apache.org/docs/latest/sql-data-sources-parquet.html#partition-discovery
@@ -21,17 +20,17 @@ if TYPE_CHECKING:
 
 Partitions = Mapping[str, str | None]
 
-# What the flow run ids of imported files begin with.
+# Prefix of the flow run ids of imported files.
 IMPORT_RUN = "import-"
 _NULL = "__HIVE_DEFAULT_PARTITION__"
-# These name the object, and are no column of it.
+# These keys name the object, and are no columns of it.
 _NAMING = frozenset({"object", "sobject", "table"})
-_CURE = "write its current rows to Parquet files first, with the engine that made it"
+_CURE = "export its current rows to Parquet files first, with the engine that wrote it"
 _SCANS = {"Delta Lake": "delta_scan", "Iceberg": "iceberg_scan"}
 
 
 def partition(folder: str) -> tuple[str, str | None] | None:
-    """The column and the value that a folder's name gives."""
+    """Column and value from a folder's name."""
     name, sign, value = folder.partition("=")
     if not sign or not name or name.lower() in _NAMING:
         return None
@@ -39,16 +38,16 @@ def partition(folder: str) -> tuple[str, str | None] | None:
 
 
 def real_path(path: Path) -> Path:
-    """Unlike `Path.resolve`, it gives a link that leads to itself back as it is."""
+    """Like `Path.resolve`, but returns a link that leads to itself unchanged."""
     return Path(os.path.realpath(path))
 
 
 def partitions(path: Path, folder: Path) -> dict[str, str | None]:
-    """What the names of the folders from `folder` down to the file give, and of those right above.
+    """Partition values of the folders from `folder` down to the file, and of those right above.
 
-    Raises ValueError when two of them give one column different values.
+    Raises ValueError where two folders contradict each other.
     """
-    found: dict[str, tuple[str, str | None]] = {}
+    values: dict[str, tuple[str, str | None]] = {}
     top = real_path(folder)
     for parent in real_path(path).parents:
         part = partition(parent.name)
@@ -56,14 +55,14 @@ def partitions(path: Path, folder: Path) -> dict[str, str | None]:
             break
         if part is None:
             continue
-        known = found.setdefault(part[0].lower(), part)
-        if known[1] != part[1]:
-            raise ValueError(f"its folders give {part[0]} both {known[1]!r} and {part[1]!r}")
-    return dict(reversed(found.values()))
+        nearest = values.setdefault(part[0].lower(), part)
+        if nearest[1] != part[1]:
+            raise ValueError(f"its folders give {part[0]} both {nearest[1]!r} and {part[1]!r}")
+    return dict(reversed(values.values()))
 
 
 def table_format(folder: Path) -> str:
-    """Why no file below is to be taken by itself; empty where the folder is no such table."""
+    """Why no file below may be imported on its own; empty where the folder is no such table."""
     if (folder / "_delta_log").is_dir():
         kind = "Delta Lake"
     elif (folder / ".hoodie").is_dir():
@@ -80,8 +79,8 @@ def table_format(folder: Path) -> str:
     )
 
 
-def remember_partitions(lake: Lake, key: str, values: Partitions) -> None:
-    """For a landed file: it is copied as it is, and these are not in it."""
+def store_partitions(lake: Lake, key: str, values: Partitions) -> None:
+    """Beside a landed file, which is a plain copy without them."""
     lake.staging.put(_key(key), json.dumps(values, ensure_ascii=False).encode())
 
 

@@ -1,4 +1,4 @@
-"""Parquet files that other tools made, under whatever names, put into the landing zone."""
+"""Imports Parquet files of other tools, under whatever names, into the landing zone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from seil.sf_to_dw.ingest.folders import (
     partition,
     partitions,
     real_path,
-    remember_partitions,
+    store_partitions,
     table_format,
 )
 from seil.sf_to_dw.ingest.object_names import ObjectNames
@@ -34,21 +34,20 @@ _CHUNK = 1 << 20
 _RUN_DIGITS = 16
 _MAGIC = b"PAR1"
 _SUFFIXES = (".parquet", ".parq", ".pq")
-# Of any environment, see Lake.at. A folder of this kind can still be named itself.
+# Of any environment, see Lake.at. Such a folder can still be imported by its own name.
 _BUCKET = re.compile(r".+-sf-to-dw-(landing|curated|staging|dwmock)")
-# A database's own file, and what DuckDB and SQLite put beside theirs. They must not even be opened:
-# closing them would drop the locks this process has on them (https://sqlite.org/howtocorrupt.html).
+# A database file, and those that DuckDB and SQLite put beside it. Not to be opened at all: closing
+# one would drop this process's locks on it (https://sqlite.org/howtocorrupt.html).
 _COMPANIONS = ("", ".wal", ".tmp", "-wal", "-shm", "-journal")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=-]+")
 
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What became of one file of the folder.
+    """The outcome for one file, or for a folder that was skipped as a whole.
 
-    landed: a copy lies under `key`, for the next ingest. known: it was taken in before, under
-    `key`. left: nothing was copied, for `reason`; `unplaced` when it should have been. What is left
-    can be a folder, with all that is in it.
+    landed: copied to `key`, for the next ingest. known: ingested before, from `key`. left: skipped
+    for `reason`; `unplaced` where that needs a look.
     """
 
     path: Path
@@ -68,12 +67,12 @@ def land_folder(
     bus: Bus | None = None,
     own: Sequence[Path] = (),
 ) -> list[ImportResult]:
-    """Copies the Parquet files below `folder` (or the one file it is) into in/, a run a file.
+    """Copies the Parquet files below `folder` (or the one file it is) into in/, one run per file.
 
-    Whose records a file holds is said by `obj`, else by its metadata, else by its name or that of
-    the nearest folder. Run and key are made from the content, so a repeat lands nothing twice.
-    Lakes below `folder` are left out, and so are `own`: files and folders that SEIL itself writes.
-    Raises ConfigurationError when there is no such folder or it is the lake's, LakeError.
+    The object is `obj`, else that of the file's metadata, else of its name or the nearest folder's.
+    Run and key are digests of the content: idempotent. Skips lakes below `folder`, and `own`: files
+    and folders that SEIL itself writes. Raises ConfigurationError where the folder does not exist
+    or is the lake's, LakeError.
     """
     if not folder.exists():
         raise ConfigurationError([Problem(str(folder), "no such folder")])
@@ -82,14 +81,14 @@ def land_folder(
         return [ImportResult(folder, "left", reason=reason, unplaced=True)]
     importer = _Importer(lake, catalog, folder, obj, bus)
     if folder.is_file():
-        # Somebody named this very file: leaving it is never what they wanted.
-        taken = importer.take(folder)
-        return [replace(taken, unplaced=taken.state == "left")]
+        # Requested by name: skipping it is always worth a look.
+        result = importer.import_file(folder)
+        return [replace(result, unplaced=result.state == "left")]
     written = frozenset(Path(f"{real_path(path)}{mark}") for path in own for mark in _COMPANIONS)
     return [
         ImportResult(path, "left", reason=error.reason, unplaced=error.unplaced)
         if error
-        else importer.take(path)
+        else importer.import_file(path)
         for path, error in _walk(folder, written)
     ]
 
@@ -103,14 +102,14 @@ def _check_not_in_the_lake(folder: Path, lake: Lake) -> None:
 
 
 def _walk(folder: Path, own: frozenset[Path]) -> Iterator[tuple[Path, _SkippedError | None]]:
-    """Every file below, except in folders that are left out: these stand for all they hold."""
+    """Every file below, and every skipped folder as a whole."""
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
         yield folder, _SkippedError(f"cannot be read: {error.strerror}", unplaced=True)
         return
     for path in paths:
-        if reason := _reason_to_leave(path, own):
+        if reason := _reason_to_skip(path, own):
             yield path, _SkippedError(reason)
         elif path.is_dir() and (reason := table_format(path)):
             yield path, _SkippedError(reason, unplaced=True)
@@ -120,8 +119,8 @@ def _walk(folder: Path, own: frozenset[Path]) -> Iterator[tuple[Path, _SkippedEr
             yield path, None
 
 
-def _reason_to_leave(path: Path, own: frozenset[Path]) -> str:
-    """Hidden ones, too: other tools keep their markers, checksums and unfinished files there."""
+def _reason_to_skip(path: Path, own: frozenset[Path]) -> str:
+    # Hidden ones are other tools' markers, checksums and unfinished files.
     if real_path(path) in own or (path.is_dir() and _BUCKET.fullmatch(path.name)):
         return "is SEIL's own"
     if path.name.startswith((".", "_")):
@@ -132,7 +131,7 @@ def _reason_to_leave(path: Path, own: frozenset[Path]) -> str:
 
 
 class _SkippedError(Exception):
-    """The file is not imported, for this reason; `unplaced` when it should have been."""
+    """The file is not imported, for `reason`; `unplaced` where that needs a look."""
 
     def __init__(self, reason: str, *, unplaced: bool = False) -> None:
         super().__init__(reason)
@@ -148,17 +147,17 @@ class _Importer:
     obj: SyncedObject | None
     bus: Bus | None
 
-    def take(self, path: Path) -> ImportResult:
+    def import_file(self, path: Path) -> ImportResult:
         try:
             obj = self._object(path)
             digest = _digest(path)
             values = _partitions(path, self.folder)
-            run = f"{IMPORT_RUN}{_run(digest, values)}"
-            landed = LandedFile(self.lake.env, obj.landing_name, run, _safe(path.name))
+            run = f"{IMPORT_RUN}{_run_digest(digest, values)}"
+            landed = LandedFile(self.lake.env, obj.landing_name, run, _safe_name(path.name))
             if is_ingested(self.lake, landed.key, digest):
                 return ImportResult(path, "known", landed.key, obj.api_name)
             if values:
-                remember_partitions(self.lake, landed.key, values)
+                store_partitions(self.lake, landed.key, values)
             self._copy(path, landed.key)
         except _SkippedError as error:
             return ImportResult(path, "left", reason=error.reason, unplaced=error.unplaced)
@@ -169,14 +168,11 @@ class _Importer:
             raise _SkippedError("is not Parquet")
         if self.obj:
             return self.obj
-        if named := _metadata_object(path):
-            if found := self.catalog.find(named):
-                return found
-            reason = f"holds {named} records, and {named} is not in the catalog"
+        if name := _metadata_object(path):
+            if obj := self.catalog.find(name):
+                return obj
+            reason = f"holds {name} records, and {name} is not in the catalog"
             raise _SkippedError(reason, unplaced=True)
-        return self._object_of(path)
-
-    def _object_of(self, path: Path) -> SyncedObject:
         try:
             return ObjectNames(self.catalog).resolve(_names(path, self.folder))
         except LookupError as error:
@@ -198,15 +194,15 @@ def _partitions(path: Path, folder: Path) -> dict[str, str | None]:
         raise _SkippedError(str(error), unplaced=True) from error
 
 
-def _run(digest: str, values: Partitions) -> str:
-    """Files of the same content in other partitions are others."""
+def _run_digest(digest: str, values: Partitions) -> str:
+    """The partition is part of a file's identity."""
     if values:
         digest = hashlib.sha256(f"{digest} {json.dumps(values)}".encode()).hexdigest()
     return digest[:_RUN_DIGITS]
 
 
 def _names(path: Path, folder: Path) -> list[str]:
-    """The file's, then those of its folders, nearest first, up to the one that was given."""
+    """The file's, then those of its folders, nearest first, up to `folder`."""
     stem = path.name
     while stem.lower().endswith(_SUFFIXES):
         stem = stem.rpartition(".")[0]
@@ -226,7 +222,7 @@ def _metadata_object(path: Path) -> str:
     try:
         metadata = pq.read_metadata(path).metadata or {}
     except (pa.ArrowException, OSError):
-        return ""  # Ingest says what is wrong with it.
+        return ""  # Ingest rejects it with the reason.
     return metadata.get(b"seil.object", b"").decode("utf-8", "replace")
 
 
@@ -238,7 +234,7 @@ def _digest(path: Path) -> str:
 
 
 def _chunks(path: Path, size: int = _CHUNK) -> Iterator[bytes]:
-    # Translated here: inside the lake's writer an OSError would count as the lake's.
+    # Translated here: the lake's writer would report an OSError as the lake's.
     try:
         with path.open("rb") as file:
             while chunk := file.read(size):
@@ -247,5 +243,5 @@ def _chunks(path: Path, size: int = _CHUNK) -> Iterator[bytes]:
         raise _SkippedError(f"cannot be read: {error.strerror}", unplaced=True) from error
 
 
-def _safe(name: str) -> str:
+def _safe_name(name: str) -> str:
     return _UNSAFE.sub("-", name).strip("-.") or "file"

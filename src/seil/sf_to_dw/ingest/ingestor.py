@@ -1,7 +1,7 @@
-"""Landing -> curated: one landed file at a time, checked, cleaned, and moved out of the way.
+"""Landing -> curated: checks, cleans and archives landed files.
 
-The order of effects is what makes a kill harmless: set-aside records, clean copy, move, event. A
-repeat writes the same keys, and a move whose event is still owed is noted in staging.
+The order of effects makes a kill harmless: exceptions file, clean copy, intent, move, event. A
+repeat writes the same keys, and completes a move from its intent.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class IngestResult:
-    """What became of one landed file.
+    """The outcome for one landed file.
 
-    success: its clean copy is in curated. error: it was moved to error/, `check` and `message` say
-    why. waiting: it is still being written and stays. blocked: it stays until a rule or mapping of
-    its object is corrected. gone: it is not in in/ any more.
+    success: its clean copy is in curated. error: moved to error/; `check` and `message` say why.
+    waiting: still being written, stays in in/. blocked: stays in in/ until a rule or mapping of its
+    object is corrected. gone: no longer in in/.
     """
 
     key: str
@@ -83,7 +83,7 @@ class IngestReport:
         return all(file.ok for file in self.files)
 
     @property
-    def taken_in(self) -> list[IngestResult]:
+    def succeeded(self) -> list[IngestResult]:
         return [file for file in self.files if file.state == "success"]
 
     @property
@@ -97,7 +97,7 @@ class IngestReport:
     @property
     def summary(self) -> str:
         """The files that failed first, then the counts."""
-        counts = f"{len(self.taken_in):,} of {len(self.files):,} files ingested"
+        counts = f"{len(self.succeeded):,} of {len(self.files):,} files ingested"
         aside = f"{self.rejected_rows:,} records set aside"
         parts = [*map(str, self.failed), *map(str, self.blocked), *([counts] if self.files else [])]
         return "; ".join([*parts, *([aside] if self.rejected_rows else [])])
@@ -112,7 +112,7 @@ class IngestReport:
 
 
 class Ingestor:
-    """Takes landed files in. Thread-safe; on one lake, one process at a time."""
+    """Thread-safe; one process at a time on a lake."""
 
     def __init__(
         self,
@@ -145,11 +145,11 @@ class Ingestor:
         *,
         on_file: Callable[[IngestResult], None] = lambda _: None,
     ) -> IngestReport:
-        """Takes in all that lies in in/, or what lies there of `objects`.
+        """Ingests all files in in/, or those of `objects`.
 
-        A bad file is reported and the others go on. `on_file` is called in this thread as each
-        file ends. Files of an object with a rule that cannot be evaluated stay in in/. Raises
-        LakeError: files not yet taken in stay, too.
+        A rejected file is reported, and the others continue. `on_file` is called in the caller's
+        thread as each file ends. Files of an object with a rule that cannot be evaluated stay in
+        in/. Raises LakeError; files not yet ingested stay, too.
         """
         settle_pending(self._lake, self._bus)
         keys = [entry.key for entry in self._list_landed(objects)]
@@ -159,10 +159,10 @@ class Ingestor:
             progress.step(" ".join(["ingest", *names])) as step,
             ThreadPoolExecutor(self._workers, thread_name_prefix="ingest") as pool,
         ):
-            running = [pool.submit(in_context(self._take_in_or_leave), key, step) for key in keys]
+            running = [pool.submit(in_context(self._ingest_or_block), key, step) for key in keys]
             try:
-                for ended in as_completed(running):
-                    result = ended.result()
+                for future in as_completed(running):
+                    result = future.result()
                     results[result.key] = result
                     on_file(result)
             except BaseException:
@@ -173,15 +173,15 @@ class Ingestor:
         return report
 
     def _list_landed(self, objects: Sequence[SyncedObject]) -> Iterator[Entry]:
-        wanted = {obj.landing_name.lower() for obj in objects}
+        names = {obj.landing_name.lower() for obj in objects}
         for entry in self._lake.landing.list(LANDING_PREFIX):
             landed = landed_file(entry.key)
-            if not wanted or (landed and landed.landing_name.lower() in wanted):
+            if not names or (landed and landed.landing_name.lower() in names):
                 yield entry
 
-    def _take_in_or_leave(self, key: str, step: Step) -> IngestResult:
+    def _ingest_or_block(self, key: str, step: Step) -> IngestResult:
         try:
-            return self.take_in(key, step)
+            return self.ingest(key, step)
         except ConfigurationError as error:
             log.warning("ingest blocked: %s: %s", key, error, extra={"file": key})
             return self._block(key, error)
@@ -198,28 +198,23 @@ class Ingestor:
             hint="Correct it in objects.toml, as `seil doctor` shows, then run `seil ingest`",
         )
 
-    def take_in(self, key: str, step: Step | None = None) -> IngestResult:
-        """Takes one file in. Raises LakeError and ConfigurationError; the file then stays."""
-        with log_fields(file=key):
-            return self._take_in(key, step)
-
-    def _take_in(self, key: str, step: Step | None) -> IngestResult:
-        settle_pending(self._lake, self._bus, key)
-        entry = self._lake.landing.head(key)
-        if entry is None:
-            return _missing_result(key, "it is not in in/ any more")
-        with SILENT.step("ingest") as silent:
+    def ingest(self, key: str, step: Step | None = None) -> IngestResult:
+        """One file. Raises LakeError and ConfigurationError; the file then stays in in/."""
+        with log_fields(file=key), SILENT.step("ingest") as silent:
+            settle_pending(self._lake, self._bus, key)
+            entry = self._lake.landing.head(key)
+            if entry is None:
+                return _gone_result(key, "it is not in in/ any more")
             try:
                 result = self._ingest(entry, step or silent)
             except LakeError as error:
-                if not isinstance(error.__cause__, FileNotFoundError) or self._lake.landing.head(
-                    key
-                ):
+                is_missing = isinstance(error.__cause__, FileNotFoundError)
+                if not is_missing or self._lake.landing.head(key):
                     raise
-                result = _missing_result(key, "it was taken away while it was read")
-        level = logging.WARNING if result.state == "error" else logging.INFO
-        log.log(level, "ingest %s", result, extra=_log_fields(result))
-        return result
+                result = _gone_result(key, "it was removed while it was read")
+            level = logging.WARNING if result.state == "error" else logging.INFO
+            log.log(level, "ingest %s", result, extra=_log_fields(result))
+            return result
 
     def _ingest(self, entry: Entry, step: Step) -> IngestResult:
         landed = landed_file(entry.key)
@@ -231,14 +226,14 @@ class Ingestor:
             task = self._task(entry, landed, obj, step)
             return self._succeed(task, self._cleaner.clean(task))
         except UnfitError as error:
-            # A file that somebody is still copying into the folder looks cut off.
+            # A file that is still being copied into in/ looks truncated.
             if self._lake.landing.head(entry.key) != entry:
                 return _waiting(landed, entry.key)
             return self._reject(entry, landed, error)
         except ChangedError:
             return _waiting(landed, entry.key)
         except pa.ArrowException as error:
-            # What pyarrow makes of an odd file must not keep the others from being taken in.
+            # An unforeseen error of pyarrow about one file must not stop the others.
             if isinstance(error, MemoryError):
                 raise
             log.warning("%s", entry.key, exc_info=True)
@@ -255,40 +250,38 @@ class Ingestor:
         }
         return Task(entry, landed, obj, lineage, step)
 
-    def _succeed(self, task: Task, cleaned: CleanCopy) -> IngestResult:
+    def _succeed(self, task: Task, copy: CleanCopy) -> IngestResult:
         result = IngestResult(
             task.entry.key,
             "success",
-            _success_message(task.obj, cleaned),
+            _success_message(task.obj, copy),
             object=task.obj.api_name,
             flow_run_id=task.landed.flow_run_id,
-            archived_key=cleaned.delivery.archived_key,
-            curated_key=cleaned.delivery.curated_key,
-            exceptions_key=exceptions_key(cleaned.delivery.curated_key)
-            if cleaned.rejected_rows
-            else "",
-            landed_rows=cleaned.landed_rows,
-            curated_rows=cleaned.curated_rows,
-            rejected_rows=cleaned.rejected_rows,
-            rules=tuple(count.to_dict() for count in cleaned.rules),
-            drift=cleaned.drift,
-            notes=tuple(cleaned.notes),
+            archived_key=copy.delivery.archived_key,
+            curated_key=copy.delivery.curated_key,
+            exceptions_key=exceptions_key(copy.delivery.curated_key) if copy.rejected_rows else "",
+            landed_rows=copy.landed_rows,
+            curated_rows=copy.curated_rows,
+            rejected_rows=copy.rejected_rows,
+            rules=tuple(count.to_dict() for count in copy.rules),
+            drift=copy.drift,
+            notes=tuple(copy.notes),
         )
         at = self._clock()
         detail = {
             **_detail(result),
             "processing_id": task.lineage["aws_request_id"],
             **self._function,
-            "digest": cleaned.delivery.digest,
-            "mode": cleaned.metadata.get("seil.mode", ""),
-            "set_aside": dict(cleaned.reasons),
-            "missing": cleaned.plan.missing,
-            "left_out": dict(cleaned.plan.left_out),
-            "cut": list(cleaned.cut),
+            "digest": copy.delivery.digest,
+            "mode": copy.metadata.get("seil.mode", ""),
+            "set_aside": dict(copy.reasons),
+            "missing": copy.plan.missing,
+            "left_out": dict(copy.plan.left_out),
+            "cut": list(copy.truncated),
         }
         events = [file_event(self._lake, task.entry, "success", detail, at=at)]
-        if cleaned.drift:
-            drift = cleaned.drift.to_dict()
+        if copy.drift:
+            drift = copy.drift.to_dict()
             events.insert(0, drift_event(task.entry, task.obj.api_name, drift, at=at))
         settle(self._lake, self._bus, task.entry, target=result.archived_key, events=events)
         return result
@@ -342,7 +335,7 @@ def _log_fields(result: IngestResult) -> dict[str, Any]:
     return {name: getattr(result, name) for name in names}
 
 
-def _missing_result(key: str, message: str) -> IngestResult:
+def _gone_result(key: str, message: str) -> IngestResult:
     return IngestResult(key, "gone", message)
 
 
@@ -351,30 +344,30 @@ def _waiting(landed: LandedFile, key: str) -> IngestResult:
     return IngestResult(key, "waiting", message, flow_run_id=landed.flow_run_id)
 
 
-def _success_message(obj: SyncedObject, cleaned: CleanCopy) -> str:
-    parts = [f"{cleaned.curated_rows:,} of {cleaned.landed_rows:,} rows curated"]
-    if cleaned.rejected_rows:
-        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in cleaned.reasons.items())
-        parts.append(f"{cleaned.rejected_rows:,} set aside ({reasons})")
+def _success_message(obj: SyncedObject, copy: CleanCopy) -> str:
+    parts = [f"{copy.curated_rows:,} of {copy.landed_rows:,} rows curated"]
+    if copy.rejected_rows:
+        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in copy.reasons.items())
+        parts.append(f"{copy.rejected_rows:,} set aside ({reasons})")
     parts += [
         f"to keep such values: `seil schema accept {obj.api_name}.{column} --as text`, then"
         f" `seil files retry --object {obj.api_name} --exceptions`"
-        for column in cleaned.unheld
+        for column in copy.misfit_columns
     ]
     parts += [
         f"warning: {count.records:,} rows: {count.rule.message}"
-        for count in cleaned.rules
+        for count in copy.rules
         if count.rule.validation.level == "warning"
     ]
-    for word, columns in (("added", cleaned.drift.added), ("widened", cleaned.drift.widened)):
+    for word, columns in (("added", copy.drift.added), ("widened", copy.drift.widened)):
         if columns:
             parts.append(f"{word} {', '.join(columns)}")
-    return "; ".join([*parts, *cleaned.notes])
+    return "; ".join([*parts, *copy.notes])
 
 
 def _detail(result: IngestResult) -> dict[str, Any]:
-    """What the event says, apart from key, state and size; empty texts are left out."""
-    said = {
+    """The event's detail without key, state and size; empty texts are left out."""
+    texts = {
         "object": result.object,
         "message": result.message,
         "flow_run_id": result.flow_run_id,
@@ -390,4 +383,4 @@ def _detail(result: IngestResult) -> dict[str, Any]:
         "rejected_rows": result.rejected_rows,
         "rules": [dict(rule) for rule in result.rules],
     }
-    return {**{name: text for name, text in said.items() if text}, **counts}
+    return {**{name: text for name, text in texts.items() if text}, **counts}

@@ -1,4 +1,4 @@
-"""Which object the name of a file or folder means."""
+"""Resolves the name of a file or folder to an object."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from seil.catalog import Catalog, SyncedObject
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
-# What other tools put beside an object's name: words, counters, dates, pieces of a UUID.
-_BESIDE = re.compile(
+# What other tools add to an object's name: words, counters, dates, pieces of a UUID.
+_NOISE = re.compile(
     r"salesforce|sf|sfdc|dev|test|uat|prod|object|table|part|page|chunk|file|export|data|full|delta"
     r"|snapshot|snappy|zstd|gz|[0-9a-f]*\d[0-9a-f]*|[a-f]{4}|[a-f]{8}|[a-f]{12}|[ctv]\d+|\d*t\d+z?"
 )
@@ -25,43 +25,41 @@ class ObjectNames:
                 self._objects.setdefault("".join(_words(name)), set()).add(obj.api_name)
 
     def resolve(self, names: Iterable[str]) -> SyncedObject:
-        """The object that the nearest telling name means, where those nearer may mean it, too.
-
-        Raises LookupError with what to do.
+        """The object of the first name, nearest first, that is unambiguous and contradicts none
+        before it. Raises LookupError with the cure.
         """
-        vague: dict[str, set[str]] = {}
+        ambiguous: dict[str, set[str]] = {}
         for name in names:
-            certain, possible = self._match(name)
-            if len(certain) == 1 and all(certain <= meant for meant in vague.values()):
-                return self._catalog[certain.pop()]
-            if certain or possible:
-                vague[name] = certain or possible
-            if certain:
+            exact, partial = self._match(name)
+            if len(exact) == 1 and all(exact <= candidates for candidates in ambiguous.values()):
+                return self._catalog[exact.pop()]
+            if exact or partial:
+                ambiguous[name] = exact or partial
+            if exact:
                 break
-        if not vague:
+        if not ambiguous:
             raise LookupError("no name says whose records it holds: name the object with --object")
-        meant = "; ".join(f"{name!r} could mean {_join(found)}" for name, found in vague.items())
-        first = min(next(iter(vague.values())))
-        raise LookupError(f"{meant}: name the object, as in --object {shlex.quote(first)}")
+        readings = "; ".join(
+            f"{name!r} could mean {' or '.join(sorted(candidates))}"
+            for name, candidates in ambiguous.items()
+        )
+        first = min(next(iter(ambiguous.values())))
+        raise LookupError(f"{readings}: name the object, as in --object {shlex.quote(first)}")
 
     def _match(self, name: str) -> tuple[set[str], set[str]]:
-        """Objects the name certainly means, having nothing telling beside theirs, and others."""
+        """Objects whose name it is, noise aside; else those whose names it contains."""
         words = _words(name)
-        possible: set[str] = set()
+        partial: set[str] = set()
         for start, end in _spans(len(words)):
-            found = self._objects.get("".join(words[start:end]), set())
-            if found and all(_BESIDE.fullmatch(word) for word in words[:start] + words[end:]):
-                return set(found), set()
-            possible |= found
-        return set(), possible
-
-
-def _join(names: set[str]) -> str:
-    return " or ".join(sorted(names))
+            objects = self._objects.get("".join(words[start:end]), set())
+            if objects and all(_NOISE.fullmatch(word) for word in words[:start] + words[end:]):
+                return set(objects), set()
+            partial |= objects
+        return set(), partial
 
 
 def _spans(length: int) -> Iterator[tuple[int, int]]:
-    """All parts of a row of words, longest first."""
+    """All ranges of consecutive words, longest first."""
     for size in range(length, 0, -1):
         for start in range(length - size + 1):
             yield start, start + size

@@ -1,4 +1,4 @@
-"""Work done one step ahead, in a thread of its own."""
+"""Reads an iterator ahead, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def ahead(items: Iterator[Item], *, at_most: int) -> Generator[Item, None, None]:
-    """`items`, of which another thread makes up to `at_most` before they are asked for.
+def read_ahead(items: Iterator[Item], *, limit: int) -> Generator[Item, None, None]:
+    """Yields `items`, of which another thread computes up to `limit` in advance.
 
-    An error of theirs comes where the item would have come. Closing waits for the one under way.
+    An error of `items` is raised in the place of its item. Closing waits for the item under way.
     """
-    waiting: deque[Future[Item]] = deque()
+    queue: deque[Future[Item]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
         try:
             with suppress(StopIteration):
                 while True:
-                    while len(waiting) < at_most:
-                        waiting.append(thread.submit(next, items))
-                    yield waiting.popleft().result()
+                    while len(queue) < limit:
+                        queue.append(thread.submit(next, items))
+                    yield queue.popleft().result()
         finally:
-            for item in waiting:
-                item.cancel()
+            for future in queue:
+                future.cancel()

@@ -1,7 +1,6 @@
-"""Why a file was rejected, written beside it in error/: `<file>.reason.json`, documented in
-docs/ingest.md.
+"""The reason of a rejected file, beside it in error/: `<file>.reason.json` (docs/ingest.md).
 
-It is made from the event of the rejection, so that a repeat writes the same.
+It is derived from the rejection's event: idempotent.
 """
 
 from __future__ import annotations
@@ -22,17 +21,16 @@ _FIELDS = ("key", "archived_key", "object", "flow_run_id", "check", "message", "
 
 
 def reason_key(key: str) -> str:
-    """Where the reason lies of the file at `key`."""
     return f"{key}{_SUFFIX}"
 
 
 def is_reason(key: str, keys: Collection[str]) -> bool:
-    """Whether `key` is the reason of one of the files at `keys`, and no rejected file itself."""
+    """Whether `key` is the reason of a file among `keys`, and not a rejected file of that name."""
     return key.endswith(_SUFFIX) and key.removesuffix(_SUFFIX) in keys
 
 
 def write_reasons(landing: Bucket, events: Iterable[Event]) -> None:
-    """Of files that were rejected and still lie where these events say."""
+    """For the rejections among `events` whose file is still where its event says."""
     for event in events:
         detail = event.detail
         if event.detail_type != INGESTION or detail.get("state") != "error":
@@ -43,7 +41,7 @@ def write_reasons(landing: Bucket, events: Iterable[Event]) -> None:
 
 
 def read_reason(landing: Bucket, key: str) -> dict[str, Any] | None:
-    """What is written beside the rejected file at `key`; None where nothing is."""
+    """The reason of the rejected file at `key`; None where there is none."""
     stored = landing.find(reason_key(key))
     return json.loads(stored) if stored else None
 
@@ -53,7 +51,7 @@ def drop_reason(landing: Bucket, key: str) -> None:
 
 
 def _document(event: Event) -> dict[str, Any]:
-    told = {name: event.detail[name] for name in _FIELDS if name in event.detail}
+    detail = {name: event.detail[name] for name in _FIELDS if name in event.detail}
     retry = f"seil files retry {event.detail['archived_key']}"
     at = event.time.isoformat()
-    return {"schema": SCHEMA, **told, "at": at, "event_id": event.id, "retry": retry}
+    return {"schema": SCHEMA, **detail, "at": at, "event_id": event.id, "retry": retry}

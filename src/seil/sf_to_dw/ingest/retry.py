@@ -1,4 +1,4 @@
-"""Sending files that failed round again."""
+"""Retries rejected and processed files: moves them back to in/."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from seil.sf_to_dw.ingest.reasons import drop_reason
 
 @dataclass(frozen=True)
 class RetryResult:
-    """`target` is its new key in in/; empty when it stays, for the reason in `refused`."""
+    """`target` is the new key in in/; empty where the file stays, for the reason `refused`."""
 
     key: str
     target: str = ""
@@ -34,18 +34,17 @@ def retry(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[RetryResult]:
-    """Moves files back to in/, where the next ingest finds them.
+    """Moves files back to in/, for the next ingest.
 
-    A key below error/ is that file; one below exceptions/ is the processed file whose records were
-    set aside there; that of a clean copy is the processed file it was made from. The others are
-    refused.
+    A key below error/ stands for that file; one below exceptions/, or of a clean copy, for the
+    processed file that it came from. Other keys are refused.
     """
     return [_retry(lake, bus, key, clock()) for key in keys]
 
 
 def _retry(lake: Lake, bus: Bus, key: str, at: datetime) -> RetryResult:
     try:
-        source, target = _way_back(lake, key)
+        source, target = _source_and_target(lake, key)
     except LookupError as error:
         return RetryResult(key, refused=str(error.args[0]))
     entry = lake.landing.head(source)
@@ -60,9 +59,9 @@ def _retry(lake: Lake, bus: Bus, key: str, at: datetime) -> RetryResult:
         "object": landed.landing_name if landed else "",
         "message": f"moved back from {source}",
     }
-    # Told first: a kill leaves at worst a retry that is told twice, never one that nobody knows of.
+    # Published first: a kill may leave an event without its retry, never a retry without an event.
     bus.publish([retry_event(lake, entry, detail, at=at)])
-    # It is a new delivery: with its old time, what becomes of it would count as told already.
+    # A new delivery: with the old time, its outcome would have the id of the event before.
     drop_reason(lake.landing, source)
     lake.landing.touch(source)
     lake.landing.move(source, target)
@@ -71,16 +70,16 @@ def _retry(lake: Lake, bus: Bus, key: str, at: datetime) -> RetryResult:
     return RetryResult(key, target)
 
 
-def _way_back(lake: Lake, key: str) -> tuple[str, str]:
-    """Raises LookupError with the reason why there is none."""
+def _source_and_target(lake: Lake, key: str) -> tuple[str, str]:
+    """Raises LookupError with the reason where the key cannot be retried."""
     if key.endswith(".reason.json") and lake.landing.head(key.removesuffix(".reason.json")):
         raise LookupError("says why the file beside it was rejected: retry that one")
     if key.startswith(UNRECOGNISED_PREFIX):
         return key, LANDING_PREFIX + key.removeprefix(UNRECOGNISED_PREFIX)
     if key.startswith(EXCEPTIONS_PREFIX):
-        return _landed_behind(lake.curated, key)
-    if made := find_source(lake, key):
-        return made
+        return _exceptions_source(lake.curated, key)
+    if source := find_source(lake, key):
+        return source
     archived = archived_file(key)
     if archived is None or archived.state != "error":
         raise LookupError(
@@ -89,7 +88,7 @@ def _way_back(lake: Lake, key: str) -> tuple[str, str]:
     return key, archived.landed(lake.env).key
 
 
-def _landed_behind(bucket: Bucket, key: str) -> tuple[str, str]:
+def _exceptions_source(bucket: Bucket, key: str) -> tuple[str, str]:
     if bucket.head(key) is None:
         raise LookupError(f"there is no {key}")
     with bucket.reader(key) as file:
@@ -97,4 +96,4 @@ def _landed_behind(bucket: Bucket, key: str) -> tuple[str, str]:
             metadata = pq.read_metadata(file).metadata or {}
             return metadata[b"seil.archived_key"].decode(), metadata[b"seil.landed_key"].decode()
         except (pa.ArrowException, KeyError) as error:
-            raise LookupError("it does not say which landed file it comes from") from error
+            raise LookupError("its metadata does not name the landed file") from error

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 import pyarrow as pa
 
@@ -21,7 +20,7 @@ from seil.salesforce.schema import ObjectSchema
 from seil.sf_to_dw.ingest.arrow import ArrowColumn, pc, repeat
 from seil.sf_to_dw.ingest.casts import to_default_type
 from seil.sf_to_dw.ingest.checks import UnfitError
-from seil.sf_to_dw.ingest.conform import LINEAGE, Unheld
+from seil.sf_to_dw.ingest.conform import LINEAGE, Misfit
 from seil.sf_to_dw.ingest.expressions import Evaluation, ExpressionCheck, Expressions, quote_name
 
 _CURE = "write one DuckDB expression over the record's columns; see docs/ingest.md"
@@ -29,7 +28,7 @@ _CURE = "write one DuckDB expression over the record's columns; see docs/ingest.
 
 @dataclass(frozen=True)
 class RecordRule:
-    """A validation and where it stands in the catalog."""
+    """A validation; `place` is its path in the catalog."""
 
     column: str
     validation: Validation
@@ -43,7 +42,7 @@ class RecordRule:
 
 @dataclass
 class RuleCount:
-    """How many records a rule did not let pass."""
+    """How many records have failed a rule."""
 
     rule: RecordRule
     records: int = 0
@@ -62,7 +61,7 @@ class RuleCount:
 
 @dataclass(frozen=True)
 class RuleVerdict:
-    """`kept` has the mapped columns, too; `messages` say of each set-aside record why."""
+    """`kept` includes the mapped columns; `messages` has the reasons of each set-aside record."""
 
     kept: pa.RecordBatch
     set_aside: pa.RecordBatch
@@ -71,42 +70,46 @@ class RuleVerdict:
 
 @dataclass
 class _Failures:
-    """Messages with the records (true) they are about, and `unheld` numbers of single records."""
+    """Failures of a batch: by rule, a message with a column that is true for failing records; by
+    value, misfits.
+    """
 
-    found: list[tuple[str, ArrowColumn]] = field(default_factory=list)
-    unheld: Sequence[Unheld] = ()
+    by_rule: list[tuple[str, ArrowColumn]] = field(default_factory=list)
+    misfits: Sequence[Misfit] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.found or self.unheld)
+        return bool(self.by_rule or self.misfits)
 
     def add(self, message: str, failing: ArrowColumn) -> None:
         if failing.true_count:
-            self.found.append((message, failing))
+            self.by_rule.append((message, failing))
 
     def counts(self) -> Counter[str]:
         total: Counter[str] = Counter()
-        for message, failing in self.found:
+        for message, failing in self.by_rule:
             total[message] += failing.true_count
-        return total + Counter(entry.reason for entry in self.unheld)
+        return total + Counter(entry.reason for entry in self.misfits)
 
     def any(self, rows: int) -> ArrowColumn:
-        anything = repeat(value=False, kind=pa.bool_(), rows=rows)
-        for _, failing in self.found:
-            anything = pc.or_(anything, failing)
-        if self.unheld:
-            alone = {entry.row for entry in self.unheld}
-            anything = pc.or_(anything, pa.array([row in alone for row in range(rows)]))
-        return anything
+        """True for the records with any failure."""
+        fails = repeat(value=False, kind=pa.bool_(), rows=rows)
+        for _, failing in self.by_rule:
+            fails = pc.or_(fails, failing)
+        if self.misfits:
+            misfit_rows = {entry.row for entry in self.misfits}
+            fails = pc.or_(fails, pa.array([row in misfit_rows for row in range(rows)]))
+        return fails
 
-    def messages(self, where: ArrowColumn) -> ArrowColumn:
-        columns = [(message, failing.filter(where).to_pylist()) for message, failing in self.found]
+    def messages(self, fails: ArrowColumn) -> ArrowColumn:
+        """The messages of each record in which `fails` is true."""
+        columns = [(message, rows.filter(fails).to_pylist()) for message, rows in self.by_rule]
         lists = [
             [message for message, failing in columns if failing[row]]
-            for row in range(where.true_count)
+            for row in range(fails.true_count)
         ]
-        places = {row: place for place, row in enumerate(pc.indices_nonzero(where).to_pylist())}
-        for entry in self.unheld:
-            lists[places[entry.row]].append(entry.message)
+        positions = {row: at for at, row in enumerate(pc.indices_nonzero(fails).to_pylist())}
+        for entry in self.misfits:
+            lists[positions[entry.row]].append(entry.message)
         return pa.array(lists, pa.list_(pa.string()))
 
 
@@ -123,9 +126,9 @@ def rules_of(obj: SyncedObject) -> list[RecordRule]:
 
 
 def validate_rules(obj: SyncedObject, schema: ObjectSchema | pa.Schema) -> list[Problem]:
-    """Everything wrong with the object's rules and mappings, given the columns it has."""
+    """All problems of the object's rules and mappings with columns of this schema."""
     arrow = schema.arrow if isinstance(schema, ObjectSchema) else schema
-    with ExpressionCheck(arrow) as check:
+    with closing(ExpressionCheck(arrow)) as check:
         return [*_rule_problems(obj, arrow, check), *_mapping_problems(obj, arrow, check)]
 
 
@@ -144,12 +147,12 @@ def _rule_problems(
 def _mapping_problems(
     obj: SyncedObject, schema: pa.Schema, check: ExpressionCheck
 ) -> Iterator[Problem]:
-    taken = {name.lower() for name in (obj.key, *LINEAGE.names)}
+    written = {name.lower() for name in (obj.key, *LINEAGE.names)}
     for mapping in obj.mappings:
         place = f"objects.{obj.api_name}.mappings.{mapping.target}"
-        if mapping.target.lower() in taken:
+        if mapping.target.lower() in written:
             yield Problem(place, "this column is already written", "give the target another name")
-        taken.add(mapping.target.lower())
+        written.add(mapping.target.lower())
         if mapping.source and _position(schema, mapping.source) is None:
             yield _unknown_column(place, mapping.source, obj)
         elif mapping.sql and (reason := check.problem(mapping.sql)):
@@ -163,14 +166,14 @@ def _unknown_column(place: str, column: str, obj: SyncedObject) -> Problem:
 
 
 def _mapping_sql(mapping: ColumnMapping) -> str:
-    origin = mapping.sql or quote_name(mapping.source)
-    return f"CAST((\n{origin}\n) AS {mapping.type})" if mapping.type else origin
+    value = mapping.sql or quote_name(mapping.source)
+    return f"CAST((\n{value}\n) AS {mapping.type})" if mapping.type else value
 
 
 class RuleBook:
-    """The rules and mappings of one object, ready for batches of `schema`.
+    """The rules and mappings of one object, for batches of `schema`. To be closed.
 
-    Raises ConfigurationError naming every rule that cannot be evaluated.
+    Raises ConfigurationError with every rule that cannot be evaluated.
     """
 
     def __init__(self, obj: SyncedObject, schema: pa.Schema) -> None:
@@ -194,17 +197,9 @@ class RuleBook:
         expressions = self._expressions_by_name()
         self._expressions = Expressions(expressions) if expressions else None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         if self._expressions:
-            self._expressions.__exit__(kind, error, trace)
+            self._expressions.close()
 
     @property
     def counts(self) -> list[RuleCount]:
@@ -213,50 +208,48 @@ class RuleBook:
 
     @property
     def reasons(self) -> dict[str, int]:
-        """Why records were set aside, and how many for each; a record may have several."""
+        """Records set aside by reason; a record may have several reasons."""
         return dict(self._reasons)
 
     def judge(
-        self, batch: pa.RecordBatch, first_row: int, unheld: Sequence[Unheld] = ()
+        self, batch: pa.RecordBatch, first_row: int, misfits: Sequence[Misfit] = ()
     ) -> RuleVerdict:
-        """`first_row` is the batch's first row in the file, from 1; the records of `unheld` numbers
-        are set aside.
+        """`first_row` is the batch's first row in the file, from 1; records with misfits are set
+        aside.
 
-        Raises UnfitError when a record breaks a rule of level `error`.
+        Raises UnfitError where a record breaks a rule of level `error`.
         """
-        answers = self._expressions.evaluate(batch) if self._expressions else {}
-        failures = _Failures(unheld=unheld)
+        evaluations = self._expressions.evaluate(batch) if self._expressions else {}
+        failures = _Failures(misfits=misfits)
         if self._key is not None:
             failures.add(self._key_message, _empty(batch.column(self._key)))
         for number, count in enumerate(self._counts):
-            failing = self._failing(number, batch, answers)
+            failing = self._failing(number, batch, evaluations)
             count.records += failing.true_count
             if count.rule.validation.level == "error" and failing.true_count:
-                raise self._broken(count.rule, batch, failing, first_row)
+                raise self._unfit(count.rule, batch, failing, first_row)
             if count.rule.validation.level == "reject":
                 failures.add(count.rule.message, failing)
-        mapped, names = [], []
+        mapped: dict[str, ArrowColumn] = {}
         for number, mapping in enumerate(self._mappings):
-            failures.add(
-                f"{mapping.target} cannot be made from {mapping.source or mapping.sql}",
-                answers[f"m{number}"].failed,
-            )
-            mapped.append(answers[f"m{number}"].values)
-            names.append(mapping.target)
+            evaluation = evaluations[f"m{number}"]
+            origin = mapping.source or mapping.sql
+            failures.add(f"{mapping.target} cannot be made from {origin}", evaluation.failed)
+            mapped[mapping.target] = evaluation.values
         self._reasons.update(failures.counts())
-        return _split(batch, failures, mapped, names)
+        return _split(batch, failures, mapped)
 
     def _failing(
-        self, number: int, batch: pa.RecordBatch, answers: Mapping[str, Evaluation]
+        self, number: int, batch: pa.RecordBatch, evaluations: Mapping[str, Evaluation]
     ) -> ArrowColumn:
         rule = self._counts[number].rule
         if rule.validation.type == "sql":
-            answer = answers[f"r{number}"]
-            return pc.or_(_true(pc.invert(answer.values)), answer.failed)
+            evaluation = evaluations[f"r{number}"]
+            return pc.or_(_true(pc.invert(evaluation.values)), evaluation.failed)
         pattern = self._patterns[rule.validation.rule]
         return _not_matching(batch.column(self._positions[rule.column]), pattern)
 
-    def _broken(
+    def _unfit(
         self, rule: RecordRule, batch: pa.RecordBatch, failing: ArrowColumn, first_row: int
     ) -> UnfitError:
         row = failing.to_pylist().index(True)
@@ -279,10 +272,10 @@ class RuleBook:
 
 def _not_matching(column: ArrowColumn, pattern: re.Pattern[str]) -> ArrowColumn:
     encoded = _as_text(column).dictionary_encode()
-    verdicts = pa.array(
+    fails = pa.array(
         [pattern.fullmatch(value) is None for value in encoded.dictionary.to_pylist()], pa.bool_()
     )
-    return _true(verdicts.take(encoded.indices))
+    return _true(fails.take(encoded.indices))
 
 
 def _as_text(column: ArrowColumn) -> ArrowColumn:
@@ -305,14 +298,14 @@ def _empty(column: ArrowColumn) -> ArrowColumn:
 
 
 def _split(
-    batch: pa.RecordBatch, failures: _Failures, mapped: list[ArrowColumn], names: list[str]
+    batch: pa.RecordBatch, failures: _Failures, mapped: Mapping[str, ArrowColumn]
 ) -> RuleVerdict:
-    aside = failures.any(batch.num_rows)
-    messages = failures.messages(aside)
-    rejected = batch.filter(aside) if failures else batch.slice(0, 0)
-    for name, values in zip(names, mapped, strict=True):
+    fails = failures.any(batch.num_rows)
+    messages = failures.messages(fails)
+    rejected = batch.filter(fails) if failures else batch.slice(0, 0)
+    for name, values in mapped.items():
         batch = _with_column(batch, name, to_default_type(values))
-    accepted = batch.filter(pc.invert(aside)) if failures else batch
+    accepted = batch.filter(pc.invert(fails)) if failures else batch
     return RuleVerdict(accepted, rejected, messages)
 
 
@@ -324,5 +317,5 @@ def _with_column(batch: pa.RecordBatch, name: str, values: ArrowColumn) -> pa.Re
 
 
 def _position(schema: pa.Schema, name: str) -> int | None:
-    wanted = name.lower()
-    return next((i for i, known in enumerate(schema.names) if known.lower() == wanted), None)
+    lower = name.lower()
+    return next((i for i, column in enumerate(schema.names) if column.lower() == lower), None)

@@ -1,4 +1,4 @@
-"""Reading the records that were set aside, with the reasons."""
+"""Reads records that were set aside, from exceptions files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROWS = 1024
 
 @dataclass(frozen=True)
 class SetAside:
-    """A record that no load merges: `messages` say why, `record` is as it was cleaned."""
+    """A record that is not loaded, as it was cleaned; `messages` are the reasons."""
 
     key: str
     landed_key: str
@@ -29,26 +29,23 @@ class SetAside:
 
 
 def records_set_aside(lake: Lake, keys: Sequence[str]) -> Iterator[SetAside]:
-    """Of these exceptions files, in their order, read as they are asked for.
-
-    Raises LakeError for a key that is no such file.
-    """
+    """Streams the records of these exceptions files. Raises LakeError for a key of no such file."""
     for key in keys:
         if not key.startswith(EXCEPTIONS_PREFIX) or lake.curated.head(key) is None:
-            hint = "List those there are: `seil files list --state exceptions`"
+            hint = "List them with `seil files list --state exceptions`"
             url = lake.curated.uri(key)
-            raise LakeError(url, "show", "no file of records set aside lies there", hint=hint)
+            raise LakeError(url, "show", "there is no exceptions file of that key", hint=hint)
         yield from _read_exceptions(lake.curated, key)
 
 
 def _read_exceptions(curated: Bucket, key: str) -> Iterator[SetAside]:
     with curated.reader(key) as file:
         try:
-            page = pq.ParquetFile(file)
-            landed = (page.metadata.metadata or {}).get(b"seil.landed_key", b"").decode()
-            # The reasons stand in the last column, whatever it had to be called.
-            last = page.schema_arrow.names[-1]
-            for batch in page.iter_batches(_ROWS):
+            parquet = pq.ParquetFile(file)
+            landed = (parquet.metadata.metadata or {}).get(b"seil.landed_key", b"").decode()
+            # The reasons are in the last column; its name depends on the record's.
+            last = parquet.schema_arrow.names[-1]
+            for batch in parquet.iter_batches(_ROWS):
                 for row in batch.to_pylist():
                     messages = row.pop(last) or ()
                     yield SetAside(key, landed, tuple(messages), row)
