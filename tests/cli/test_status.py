@@ -118,12 +118,6 @@ def error_files(seil: Seil, serve: Serve, home: Path) -> None:
     assert seil("ingest", "--from", str(folder)).code == 1
 
 
-def lock(seil: Seil, serve: Serve, home: Path) -> None:
-    serve()
-    with Site(load_settings()) as context, run_lock(context.lake):
-        assert seil("run", "Account").code == 5
-
-
 def quota(seil: Seil, serve: Serve, home: Path) -> None:
     serve(quotas=Quotas(api_requests=3))
     assert {seil("run", "Account").code for _ in range(2)} == {4}
@@ -177,7 +171,6 @@ def _no_space(self: Bucket, key: str) -> Any:
         (permission, "Broken", "extract Secret__c: ", "`seil doctor`", 6),
         (drift, "Broken", "Size__c was ", "`seil schema accept Account.Size__c --as text`", 6),
         (error_files, "Broken", "the file is not Parquet", "`seil files why error/", 6),
-        (lock, "Behind", "Another run holds ", "wait for it to end, then `seil run`", 0),
         (full_disk, "Broken", "No space left on device", "free some space, then `seil run`", 6),
         (quota, "Behind", "allowance is used up", "`seil plan`", 0),
         (late, "Behind", "no run has read Account in time", "`seil run`", 6),
@@ -202,6 +195,31 @@ def test_the_first_line_names_cause_and_next_command(
     assert told.json["person_needed"] is (code == 6)
     error = told.json["error"]
     assert error is None if code == 0 else error["message"] == first
+
+
+def test_a_refused_run_is_listed_and_no_headline(seil: Seil, serve: Serve, home: Path) -> None:
+    serve()
+    assert seil("run", "Account").code == 0
+    with Site(load_settings()) as context, run_lock(context.lake):
+        assert seil("run", "Account").code == 5
+    assert seil("status").out.startswith("In step: ")
+    [refused] = seil("runs", "list", "-n", "1", "--json").json["runs"]
+    assert (refused["outcome"], refused["exit_code"]) == ("refused", 5)
+
+
+def test_a_field_that_the_user_may_not_read_any_more_is_named(
+    seil: Seil, serve: Serve, home: Path
+) -> None:
+    server = serve()
+    wish = {"object": "Account", "field": "Size__c"}
+    for body in ({"action": "add", "type": "double"}, {"action": "drop"}):
+        httpx.post(f"{server.url}/sandbox/schema", json={**wish, **body}, timeout=30)
+        assert seil("run", "Account").code == 0
+    ran = seil("status")
+    assert ran.code == 0
+    assert "Account: Size__c cannot be read any more" in ran.out
+    assert "-> `seil schema diff Account`" in ran.out
+    assert "vanished" in seil("schema", "diff", "Account").out
 
 
 def test_a_quota_that_makes_flows_late_needs_somebody(seil: Seil, serve: Serve, home: Path) -> None:

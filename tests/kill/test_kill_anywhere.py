@@ -16,6 +16,7 @@ import pytest
 
 from seil.app.documents.runs import RunReportDocument
 from seil.app.run_reports import list_runs, stored_run
+from seil.errors import StatementError, WarehouseError
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -139,9 +140,27 @@ def test_killed_runs_say_what_they_had_done_and_that_they_died(
         assert own <= begun
         assert done <= read
         assert "running" not in {attempt.outcome for attempt in steps}
+        check_commits(site, report)
     # One that was killed before it was written down, or behind its end, did not die in it.
     outcomes = [report.run.outcome for report in reports if report.run]
     assert outcomes.count("died") >= site.kills - 4 > 10
+    kinds = {step.step for report in reports for step in report.attempts}
+    assert {"load", "stage", "test", "publish"} <= kinds
+
+
+def check_commits(site: Any, report: RunReportDocument) -> None:
+    """What a step says is done is committed: files of an object loaded, tables put in place."""
+    assert report.run
+    own = f"WHERE run_id = '{report.run.run_id}'"
+    try:
+        loaded = {row["object"] for row in site.query(f"SELECT object FROM seil.loads {own}")}
+        built = {row["table_name"] for row in site.query(f"SELECT * FROM seil.builds {own}")}
+    except (WarehouseError, StatementError):  # Killed before anything was loaded.
+        loaded, built = set(), set()
+    done = [step for step in report.attempts if step.outcome == "success"]
+    assert {step.about for step in done if step.step == "load"} <= loaded
+    if ("publish", "tables") in {(step.step, step.about) for step in done}:
+        assert {step.about for step in done if step.step == "stage"} <= built
 
 
 @pytest.mark.parametrize("what", ["loads", "builds"])

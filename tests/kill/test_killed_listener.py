@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from seil.app.documents.runs import RunReportDocument
+from seil.app.run_reports import list_runs, stored_run
+
 LISTEN = ("listen", "--once")
 MOMENTS: Sequence[str] = (
     "after journal subscribers",
@@ -19,6 +22,17 @@ MOMENTS: Sequence[str] = (
     "after journal events",
     "after commit seil.builds",
 )
+
+
+def check_rounds(site: Any) -> None:
+    """Each round that did something is a run with its steps, and says where it died."""
+    with site.open() as opened:
+        stored = [stored_run(opened, run.run_id) for run in list_runs(opened).runs]
+    reports = [RunReportDocument.of(run) for run in stored]
+    rounds = [report for report in reports if report.run and report.run.command == "listen"]
+    assert all(report.attempts for report in rounds)
+    # One that is killed before its first step, or behind its end, did not die in it.
+    assert "running" not in {report.run.outcome for report in rounds if report.run}
 
 
 @pytest.mark.timeout(1800)
@@ -44,6 +58,7 @@ def test_a_listener_killed_at_a_commit_point(
             for nth in (max(1, done.count(name) // 2), 1):
                 assert killed.ask(*LISTEN, at={"name": name, "nth": nth}) in (-9, 0, 1)
             assert killed.kills
+            check_rounds(killed)
             killed.finish(*LISTEN)
         assert killed.contents() == expected, name
         assert killed.untold() == set()

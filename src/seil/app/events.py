@@ -31,7 +31,7 @@ def follow(site: Site, where: Where, *, limit: int) -> Iterator[tuple[int, Event
 
 
 def publish(site: Site, event: Event) -> None:
-    site.journal.publish([event])
+    site.bus.publish([event])
 
 
 def dead_letters(site: Site, subscriber: str = "") -> Sequence[DeadLetter]:

@@ -114,7 +114,7 @@ def retry(
     with run_lock(site.lake):
         keys = [key_of(site.lake, name) for name in names]
         keys = keys or _failed(site, _object(site, object_name), exceptions=exceptions)
-        return move_back(site.lake, site.journal, keys)
+        return move_back(site.lake, site.bus, keys)
 
 
 def _matching(site: Site, where: FileFilter) -> Iterator[FileInfo]:

@@ -96,7 +96,7 @@ def file_handlers(
         lake=site.lake,
         catalog=site.catalog,
         state=site.state,
-        bus=site.journal,
+        bus=site.bus,
         ingestor=site.ingestor,
         open_warehouse=site.warehouse,
         publish=site.publish,

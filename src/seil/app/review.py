@@ -70,7 +70,7 @@ def accept(
         review = SchemaReview(site.state.decisions, site.registry)
         readable = readable_schema(site.org, obj)
         decisions = acceptance.accept(review, obj, readable, request)
-        acceptance.publish_decisions(review, obj, readable, site.journal)
+        acceptance.publish_decisions(review, obj, readable, site.bus)
     return obj.api_name, decisions
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from seil.app.runs import RunBook
     from seil.catalog import Catalog
+    from seil.events.bus import Bus
     from seil.events.journal import Journal
     from seil.lake import Lake
     from seil.modeling.business_date import BusinessZone
@@ -29,10 +30,15 @@ if TYPE_CHECKING:
 
 
 class Site:
-    """One environment's parts. Files and connections are closed when it is left."""
+    """One environment's parts. Files and connections are closed when it is left.
 
-    def __init__(self, settings: Settings) -> None:
+    Events go to `bus`: to the journal where none is given. A function on AWS gives EventBridge's,
+    and then needs no journal.
+    """
+
+    def __init__(self, settings: Settings, *, bus: Bus | None = None) -> None:
         self.settings = settings
+        self._bus = bus
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -65,6 +71,10 @@ class Site:
         lake = Lake.at(settings.lake.url, env=settings.env, project=settings.project)
         refuse_newer(lake)
         return lake
+
+    @property
+    def bus(self) -> Bus:
+        return self._bus or self.journal
 
     @cached_property
     def journal(self) -> Journal:
@@ -118,7 +128,7 @@ class Site:
     def runs(self) -> RunBook:
         from seil.app.runs import RunBook
 
-        return RunBook.of(self.state, self.journal, self.settings.state)
+        return RunBook.of(self.state, self.bus, self.settings.state)
 
     @cached_property
     def org(self) -> Org:
@@ -156,7 +166,7 @@ class Site:
         return Extractor(
             self.org,
             self.lake,
-            self.journal,
+            self.bus,
             self.settings.extract,
             registry=self.registry,
             state=self.state,
@@ -170,7 +180,7 @@ class Site:
             self.lake,
             self.catalog,
             settings=self.settings.ingest,
-            bus=self.journal,
+            bus=self.bus,
             registry=self.registry,
             decisions=self.state.decisions,
         )
@@ -182,7 +192,7 @@ class Site:
         return Pipeline(
             lake=self.lake,
             catalog=self.catalog,
-            bus=self.journal,
+            bus=self.bus,
             decisions=self.state.decisions,
             extractor=self.extractor,
             ingestor=self.ingestor,

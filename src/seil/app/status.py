@@ -38,6 +38,7 @@ NEEDING_ATTENTION: tuple[FileState, ...] = ("in", "error", "exceptions")
 EVERY_STATE: tuple[FileState, ...] = ("in", "processed", "error", "curated", "exceptions")
 # Less than this, and neither a file nor a warehouse can be written.
 _NO_SPACE = 50_000_000
+_VANISHED_SHOWN = timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def site_status(
         *_of_files(site, files),
         *_of_ledger(ledger, troubles, has_error_files=bool(files["error"])),
         *_of_dead(dead),
+        *_of_vanished_fields(site, chosen),
         *_of_flows(flows, running=any(run.is_alive for run in under_way)),
     ]
     found = verdict(findings, in_step=_in_step(flows, last))
@@ -234,6 +236,19 @@ def _of_dead(letters: Sequence[DeadLetter]) -> Iterator[Finding]:
     if back := len(letters) - len(dead):
         message = f"to be delivered again: {wording.counted(back, 'event')}"
         yield Finding("waiting", "", message, next="`seil listen`", needs_person=False)
+
+
+def _of_vanished_fields(site: Site, objects: Sequence[SyncedObject]) -> Iterator[Finding]:
+    """Of the last two weeks; `seil schema diff` names earlier ones, too."""
+    from seil.sf_to_dw.schema.vanished import VANISHED, vanished_fields
+
+    after = datetime.now(UTC) - _VANISHED_SHOWN
+    for obj in objects:
+        recent = {n: at for n, at in vanished_fields(site.lake, obj).items() if at > after}
+        if recent:
+            message = f"{', '.join(recent)} cannot be read any more: {VANISHED}"
+            since, look = min(recent.values()), f"`seil schema diff {obj.api_name}`"
+            yield Finding("waiting", obj.api_name, message, since, look, needs_person=False)
 
 
 def _of_flows(flows: Sequence[FlowStatus], *, running: bool) -> Iterator[Finding]:

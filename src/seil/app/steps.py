@@ -45,7 +45,8 @@ def run(
 ) -> RunReport:
     """All steps: read what changed, take it in, load it, build the tables."""
     chosen = site.catalog.select(names)
-    site.journal.prune(site.settings.events.keep)
+    if site.has_journal:
+        site.journal.prune(site.settings.events.keep)
     with site.runs.run("run", objects=[obj.api_name for obj in chosen], full=full) as results:
         # The pipeline takes the lock itself, after what does not need it.
         report = site.pipeline.run(chosen, full=full, progress=results.progress(progress))
@@ -116,7 +117,7 @@ def _land(site: Site, source: Path, object_name: str) -> list[ImportResult]:
 
     obj = site.catalog.select([object_name])[0] if object_name else None
     own = site.own_paths
-    return land_folder(site.lake, site.catalog, source, obj=obj, bus=site.journal, own=own)
+    return land_folder(site.lake, site.catalog, source, obj=obj, bus=site.bus, own=own)
 
 
 def load(
@@ -144,7 +145,7 @@ def load(
                 as_text=as_text,
                 everything=everything,
                 decisions=site.state.decisions,
-                bus=site.journal,
+                bus=site.bus,
                 progress=results.progress(progress),
             )
         results.add_load(report)
@@ -179,7 +180,7 @@ def build(
                 site.models,
                 tables=tables,
                 full=full,
-                bus=site.journal,
+                bus=site.bus,
                 progress=results.progress(progress),
             )
         results.add_build(report)
@@ -206,7 +207,7 @@ def rebuild(site: Site, *, anyway: bool = False, progress: Progress = SILENT) ->
             site.lake,
             site.catalog,
             site.models,
-            bus=site.journal,
+            bus=site.bus,
             decisions=site.state.decisions,
             progress=results.progress(progress),
         ).run(anyway=anyway)

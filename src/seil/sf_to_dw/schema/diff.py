@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from seil.catalog import SyncedObject
 from seil.salesforce.schema import ObjectSchema
 from seil.sf_to_dw.schema.review import Review, SchemaReview, table_type_name
+from seil.sf_to_dw.schema.vanished import VANISHED, vanished_fields
 from seil.warehouse.types import type_name
 
 if TYPE_CHECKING:
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ColumnChange:
-    """`change` is added, removed, widened or incompatible; or not-loaded, where the table lacks
-    the column. `effect` says what the next run does about it.
+    """`change` is added, removed, widened or incompatible; not-loaded, where the table lacks the
+    column; or vanished, where an earlier run read the field. `effect` says what the next run does
+    about it.
     """
 
     column: str
@@ -65,7 +68,12 @@ def object_diff(
     """`columns` are the table's; None where there is no table."""
     review = schemas.assess(obj, readable)
     is_read = schemas.registry.get(obj) is not None
-    changes = (*_changes(obj, review), *_not_loaded(review, columns)) if is_read else ()
+    vanished = vanished_fields(schemas.registry.lake, obj)
+    changes = (
+        (*_changes(obj, review), *_not_loaded(review, columns), *_vanished(vanished))
+        if is_read
+        else ()
+    )
     history = tuple(schemas.registry.history(obj))
     return ObjectDiff(obj.api_name, is_read, review.stops(obj), changes, history)
 
@@ -86,6 +94,12 @@ def _changes(obj: SyncedObject, review: Review) -> Iterator[ColumnChange]:
             command = f"seil schema accept {obj.api_name}.{name} --as text"
             effect = f"decide: `{command}` (or column, drop)"
         yield ColumnChange(name, "incompatible", text(old), text(new), effect)
+
+
+def _vanished(fields: Mapping[str, datetime]) -> Iterator[ColumnChange]:
+    for name, since in fields.items():
+        effect = f"keeps its last values since {since:%Y-%m-%d}: {VANISHED}"
+        yield ColumnChange(name, "vanished", "", "", effect)
 
 
 def _not_loaded(review: Review, columns: pa.Schema | None) -> Iterator[ColumnChange]:

@@ -18,6 +18,7 @@ from seil.catalog.fields import packaged_fields
 from seil.errors import LakeError
 from seil.lake import Document, Lake
 from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema, parse_describe
+from seil.sf_to_dw.schema.vanished import schema_document
 
 if TYPE_CHECKING:
     from seil.salesforce.org import Org
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 EXCLUDED = "excluded in the catalog"
 """Why a field is left out of a schema, as documents say it."""
 _HISTORY_ENTRIES = 200
-_CURE = "the next extract writes it again"
 _TYPES = {
     str(t): t
     for t in (
@@ -213,7 +213,7 @@ class SchemaRegistry:
 
     def entry(self, obj: SyncedObject) -> ObjectEntry:
         """Read anew each time: other processes may have written it."""
-        document = self._document(obj)
+        document = schema_document(self.lake, obj)
         stored = document.version()
         if stored is None:
             return ObjectEntry()
@@ -222,9 +222,6 @@ class SchemaRegistry:
             entry = self._parse(document, document.parse(stored))
             self._parsed[document.key] = stored.tag, entry
         return entry
-
-    def _document(self, obj: SyncedObject) -> Document:
-        return self.lake.document(f"schemas/Salesforce-{obj.landing_name}.json", cure=_CURE)
 
     def _parse(self, document: Document, body: dict[str, Any] | None) -> ObjectEntry:
         if body is None:
@@ -242,7 +239,7 @@ class SchemaRegistry:
             raise LakeError(uri, "read", reason, hint=document.deletion_hint) from error
 
     def _change(self, obj: SyncedObject, edit: _Edit, *, source: str) -> None:
-        document = self._document(obj)
+        document = schema_document(self.lake, obj)
 
         def edit_body(body: dict[str, Any] | None) -> dict[str, Any] | None:
             change = edit(self._parse(document, body))
