@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import pytest
+
 T = TypeVar("T")
 
 # What is expected has come by then, in seconds; only a test that hangs takes longer.
@@ -25,6 +27,7 @@ def until(condition: Callable[[], T | None]) -> T:
     """What `condition` returns, asked again and again until it is true."""
     ends = time.monotonic() + HANGS
     while not (value := condition()):
-        assert time.monotonic() < ends, condition
+        if time.monotonic() > ends:
+            pytest.fail(f"{condition} is not so after {HANGS:.0f} seconds")
         time.sleep(0.01)
     return value

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.limits import HELD, LATER
+from tests.limits import HANGS, HELD, LATER, SOON
 from tests.salesforce.conftest import DATA, FarEnd, Reply, Request, errors
 
 import seil.salesforce.pages as pages_module
@@ -145,7 +145,7 @@ def test_wait_asks_often_at_first(far: FarEnd, org: Org, pauses: list[float]) ->
         job("JobComplete", numberRecordsProcessed=42),
     )
     seen: list[int | None] = []
-    done = org.bulk.wait(JOB_ID, poll=0.5, timeout=60, on_poll=lambda j: seen.append(j.rows))
+    done = org.bulk.wait(JOB_ID, poll=0.5, timeout=HANGS, on_poll=lambda j: seen.append(j.rows))
     assert (done.is_done, done.rows) == (True, 42)
     assert seen == [*range(9), 42]
     assert pauses[0] == 0.1
@@ -167,7 +167,7 @@ def test_wait_for_a_job_that_fails(
 ) -> None:
     far.on("GET", JOB, job(state, errorMessage=message))
     with pytest.raises(JobFailedError) as caught:
-        org.bulk.wait(JOB_ID, poll=1, timeout=1)
+        org.bulk.wait(JOB_ID, poll=1, timeout=HANGS)
     error = caught.value
     assert (error.object_name, error.code, error.job.state) == ("Order", code, state)
     reason = message or "the org gives no reason"
@@ -177,7 +177,7 @@ def test_wait_for_a_job_that_fails(
 def test_wait_gives_up(far: FarEnd, settings: SalesforceSettings) -> None:
     far.on("GET", JOB, job("InProgress"))
     with Org(settings) as org, pytest.raises(UnavailableError, match="still InProgress after 0 s"):
-        org.bulk.wait(JOB_ID, poll=0.02, timeout=0.05)
+        org.bulk.wait(JOB_ID, poll=0.02, timeout=SOON)
 
 
 def listed(locators: list[str], **more: Any) -> Reply:

@@ -7,15 +7,14 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.limits import HANGS
+from tests.limits import HANGS, until
 
 from seil.catalog import SyncedObject
 from seil.errors import AlreadyRunningError
@@ -88,14 +87,17 @@ def hold(url: str, database: str) -> None:
 def succeeded(url: str) -> Iterator[Lake]:
     """The lake in the hands of the next run, as soon as it gets it."""
     lake = Lake.at(url, env="dev", project="seil")
-    ends = time.monotonic() + HANGS
-    while True:
-        try:
-            with run_lock(lake, lease=LEASE):
-                yield lake
-            return
-        except AlreadyRunningError:
-            assert time.monotonic() < ends
+
+    with ExitStack() as held:
+
+        def is_taken() -> bool:
+            with suppress(AlreadyRunningError):
+                held.enter_context(run_lock(lake, lease=LEASE))
+                return True
+            return False
+
+        until(is_taken)
+        yield lake
 
 
 def content(lake: Lake) -> dict[str, str]:

@@ -38,7 +38,9 @@ from seil.settings import Settings
 
 ORDER = f"/v1/gam/order/{ORDER_IDS[0]}"
 CREDIT = "/v1/techone/debtor/D10042/remaining-credit-limit"
+# Of systems, services and the edge, in seconds: as short as can be, and as long as may be.
 EXTERNAL, SERVICE, EDGE = 1.6, 2.0, 2.4
+_LONGEST = 20, 25, 29
 _MANY = 1_000_000
 
 
@@ -55,9 +57,9 @@ def _settings(folder: Path, far_ends: StandIns, **api: Any) -> Settings:
 
 
 def _patient(folder: Path, far_ends: StandIns, **api: Any) -> Settings:
-    times = {"timeout": timedelta(seconds=29), "service_timeout": timedelta(seconds=25)}
-    settings = _settings(folder, far_ends, **{**times, **api})
-    return _changed(settings, timeout=timedelta(seconds=20))
+    external, service, edge = (timedelta(seconds=longest) for longest in _LONGEST)
+    settings = _settings(folder, far_ends, timeout=edge, service_timeout=service, **api)
+    return _changed(settings, timeout=external)
 
 
 def _changed(settings: Settings, *, gam: str = "", techone: str = "", **both: Any) -> Settings:
@@ -168,7 +170,7 @@ def test_a_rate_of_another_day_is_none(local: Caller, levers: Levers, kind: str)
     answer = local.deployment.call("GET", RATE)
 
     assert faults(answer) == (404, ["EC40402"])
-    assert "holds from 2" in answer.json()["errors"][0]["message"]
+    assert "valid from 2" in answer.json()["errors"][0]["message"]
 
 
 def test_the_same_is_told_both_ways(caller: Caller, levers: Levers) -> None:

@@ -101,7 +101,7 @@ def test_refusal_of_the_service_is_not_repeated() -> None:
 
 def test_no_repeat_when_the_time_is_up() -> None:
     downstream = Downstream(DownstreamDownError("reset"))
-    found = answers(downstream, (READ, True), limits=Limits(timeout=0.1))
+    found = answers(downstream, (READ, True), limits=Limits(timeout=SOON / 2))
     assert (codes(found), len(downstream.calls)) == ([(502, "EC50201")], 1)
 
 
