@@ -173,7 +173,7 @@ class FileRejectedError(RejectError):
     """A landed file failed the sanity check `check`."""
 
     cure = (
-        "`seil files why FILE` gives the reason; `seil files retry FILE` takes it in "
+        "`seil files why FILE` gives the reason; `seil files retry FILE` ingests it "
         "again once its cause is removed."
     )
 

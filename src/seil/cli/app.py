@@ -86,7 +86,7 @@ def seil(
 
     Exit codes: 0 fine; 1 finished, but something was set aside, failed or does not balance;
     2 usage or configuration; 3 login, far end, lake or warehouse; 4 API allowance used up;
-    5 another run is under way; 6 status: somebody is needed; 130 interrupted, 143 terminated.
+    5 another run is under way; 6 status: a person is needed; 130 interrupted, 143 terminated.
     """
     ctx.obj = {"config": config, "json": json, "quiet": quiet, "verbose": verbose}
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.ingest.set_aside import SetAside
 
 _files = group(
-    "List the lake's files, say why they lie there, send them round again.", has_default=True
+    "List the lake's files, say why one was rejected, ingest it again.", has_default=True
 )
 
 _State = Literal["in", "processed", "error", "curated", "exceptions"]
@@ -54,7 +54,7 @@ def ingest(
         str, typer.Option("--object", "-o", help="The object that the files of --from hold.")
     ] = "",
 ) -> int:
-    """Take landed files in: check, clean, move. With --from, files that other tools made.
+    """Ingest landed files: check, clean, move. With --from, files of other tools.
 
     Files that are plainly no Parquet are listed and left; exit code 1 tells of a Parquet file that
     could not be placed, or a --object without any.

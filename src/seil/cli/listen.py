@@ -29,7 +29,7 @@ def listen(
     ] = "10s",
     once: Annotated[bool, typer.Option("--once", help="Do what is to be done, then end.")] = False,
 ) -> int:
-    """Take in files as they land, load and build what came: on events instead of on the clock."""
+    """Ingest files as they land, load and build: on events instead of the clock."""
     interval = arguments.interval(sweep)
     with opened(call) as site:
         listener = _listener(call, site)

@@ -53,7 +53,7 @@ def run(
         ),
     ] = "",
 ) -> int:
-    """Read what changed, take it in, load it and build the tables: all steps."""
+    """Extract what changed, ingest it, load it and build the tables: all steps."""
     interval = arguments.interval(every) if every else None
     if interval:
         _run_every(call, objects or (), interval, full=full)
