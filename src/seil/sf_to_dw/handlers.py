@@ -188,7 +188,7 @@ class FileHandlers:
                 if entry.files or entry.errors:
                     self._report(_load_outcome(entry))
                 if entry.errors:
-                    left |= {key: "; ".join(entry.errors) for _, key in entry.left}
+                    left |= {key: "; ".join(entry.errors) for _, key in entry.pending}
             if report.files or self._is_build_due(warehouse):
                 builds = list(self._build(warehouse))
         copy = self.publish() if self.publish else None

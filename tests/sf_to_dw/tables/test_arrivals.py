@@ -146,7 +146,7 @@ def test_a_file_that_is_left_out_is_told_of_until_it_is_gone(
     for _ in range(3):
         (report,) = load(warehouse, lake, catalog, objects=["Order"]).objects
         assert [error.split(":")[0] for error in report.errors] == [bad]
-        assert report.left == {("curated", bad)}
+        assert report.pending == {("curated", bad)}
     lake.curated.delete(bad)
     (report,) = load(warehouse, lake, catalog, objects=["Order"]).objects
     assert report.ok

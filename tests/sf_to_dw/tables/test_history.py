@@ -16,8 +16,8 @@ from tests.examples import examples
 from seil.catalog import Catalog, SyncedObject
 from seil.lake import Lake
 from seil.settings import WarehouseSettings
+from seil.sf_to_dw.load.batches import BatchLimits
 from seil.sf_to_dw.load.loader import load
-from seil.sf_to_dw.load.object_loader import BatchLimits
 from seil.warehouse import Warehouse, open_warehouse
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -19,8 +19,8 @@ from seil.catalog import Catalog, load_catalog
 from seil.errors import ConfigurationError, WarehouseError
 from seil.lake import Lake
 from seil.settings import WarehouseSettings
+from seil.sf_to_dw.load.batches import BatchLimits
 from seil.sf_to_dw.load.loader import LoadReport, load
-from seil.sf_to_dw.load.object_loader import BatchLimits
 from seil.warehouse import MergeOutcome, Warehouse, open_warehouse
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)

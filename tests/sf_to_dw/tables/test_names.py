@@ -16,8 +16,8 @@ from seil.catalog import Catalog, SyncedObject
 from seil.errors import ConfigurationError
 from seil.lake import Lake
 from seil.settings import WarehouseSettings
+from seil.sf_to_dw.load.batches import BatchLimits
 from seil.sf_to_dw.load.loader import LoadReport, load
-from seil.sf_to_dw.load.object_loader import BatchLimits
 from seil.sf_to_dw.schema.column_names import free_names, table_column
 from seil.warehouse import Warehouse, open_warehouse
 

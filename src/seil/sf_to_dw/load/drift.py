@@ -1,4 +1,4 @@
-"""How a current-record table changes so that new files fit in.
+"""Schema drift: how a current-record table changes to take in new files.
 
 | in the table | in the file | what happens |
 |---|---|---|
@@ -7,11 +7,11 @@
 | narrower | wider | the column is widened: bigint, decimal; date, timestamp; bigint, double |
 | wider | narrower | the file's values are widened |
 | text | any | the file's values become text (*) |
-| not text | text | its values are read as the column's type; when one cannot be, it is left out |
+| not text | text | its values are cast to the column's type; if one does not fit, it is left out |
 | not text | another kind | the file is left out |
 
-(*) A column that is text only because nothing described it is narrowed instead, when every value in
-it reads as the new type.
+(*) A provisional column, text only because nothing described it, is narrowed to the new type
+instead, where every value in it fits.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class _PlannedColumn:
-    """A column as it will be; `texts` are where it holds text now, `since` the file that set it."""
+    """A column's new state. `texts` are the table and files that hold it as text; `since` is the
+    key of the file that set its type.
+    """
 
     type: pa.DataType
     provisional: bool
@@ -43,28 +45,28 @@ class _PlannedColumn:
 
 @dataclass
 class ColumnPlan:
-    """What the table has to look like once every accepted file is merged.
+    """The table's columns once every accepted file is merged.
 
-    `known` is None while there is no table; `provisional` are its columns that are text only
-    because nothing described them; `as_text` the columns somebody has allowed to become text.
+    `current` are its columns now, None while there is no table; `provisional` those that are text
+    only because nothing described them; `as_text` those that may become text by a decision.
     """
 
     warehouse: Warehouse
     table: TableName
-    known: pa.Schema | None
+    current: pa.Schema | None
     provisional: Collection[str] = ()
     as_text: Collection[str] = ()
 
     def __post_init__(self) -> None:
         self._columns: dict[str, _PlannedColumn] = {}
-        for column in self.known or ():
+        for column in self.current or ():
             planned = _PlannedColumn(column.type, column.name in self.provisional)
             if column.type == TEXT:
                 planned.texts.append(self.table)
             self._columns[column.name] = planned
 
     def accept(self, file: CuratedFile) -> None:
-        """Takes a file into the plan, or raises FileRejectedError and leaves the plan as it is."""
+        """Adds a file to the plan. Raises FileRejectedError, and then the plan is unchanged."""
         changed = {name: self._plan_column(file, name) for name in file.columns}
         for name, planned in changed.items():
             if stored_type(file.columns[name].type) == TEXT:
@@ -76,21 +78,21 @@ class ColumnPlan:
         return pa.schema([pa.field(name, planned.type) for name, planned in self._columns.items()])
 
     def changes(self) -> list[SchemaChange]:
-        """In the table's order. Of a new table only its provisional columns, to be known again."""
-        known: Mapping[str, pa.DataType] = {c.name: c.type for c in self.known or ()}
-        is_new = self.known is None
+        """In the table's order. Of a new table its provisional columns, for the next load."""
+        types: Mapping[str, pa.DataType] = {c.name: c.type for c in self.current or ()}
+        is_new = self.current is None
         return [
             SchemaChange(
                 table=str(self.table),
                 column=name,
-                change="new-type" if name in known else "new-column",
-                old_type=type_name(known[name]) if name in known else "",
+                change="new-type" if name in types else "new-column",
+                old_type=type_name(types[name]) if name in types else "",
                 new_type=type_name(planned.type),
                 curated_key=planned.since,
                 provisional=planned.provisional,
             )
             for name, planned in self._columns.items()
-            if known.get(name) != planned.type and (planned.provisional or not is_new)
+            if types.get(name) != planned.type and (planned.provisional or not is_new)
         ]
 
     def _plan_column(self, file: CuratedFile, name: str) -> _PlannedColumn:
@@ -101,11 +103,9 @@ class ColumnPlan:
         if current.type == arriving:
             provisional = current.provisional and _is_untyped(file, name)
             return _PlannedColumn(current.type, provisional, current.since, [*current.texts])
-        wanted = self._common(file, name, current)
-        since = current.since if wanted == current.type else file.key
-        return _PlannedColumn(
-            wanted, current.provisional and wanted == TEXT, since, [*current.texts]
-        )
+        new = self._common(file, name, current)
+        since = current.since if new == current.type else file.key
+        return _PlannedColumn(new, current.provisional and new == TEXT, since, [*current.texts])
 
     def _common(self, file: CuratedFile, name: str, current: _PlannedColumn) -> pa.DataType:
         arriving = stored_type(file.columns[name].type) or TEXT
@@ -125,8 +125,8 @@ class ColumnPlan:
             raise self._incompatible(file, name, current, "")
         return wider
 
-    def _can_cast(self, current: _PlannedColumn, name: str, wanted: pa.DataType) -> bool:
-        return not any(self.warehouse.misfits(text, name, wanted).count for text in current.texts)
+    def _can_cast(self, current: _PlannedColumn, name: str, kind: pa.DataType) -> bool:
+        return not any(self.warehouse.misfits(text, name, kind).count for text in current.texts)
 
     def _incompatible(
         self, file: CuratedFile, name: str, current: _PlannedColumn, detail: str

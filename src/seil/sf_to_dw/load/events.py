@@ -1,4 +1,4 @@
-"""What became of one object's pending files, as a report and as events."""
+"""The outcome of loading one object, as a report and as events."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from seil.warehouse.protocol import MergeOutcome
 
 @dataclass(frozen=True)
 class ObjectLoad:
-    """What became of one object's pending files; `errors` are those left out, with the reason.
-
-    `left` are the keys that no load has merged or recorded after this one, by their place.
+    """One object's load. `errors` name the files left out, with the reason; `pending` are the keys
+    not merged or recorded, which the next load tries again.
     """
 
     object: str
@@ -26,7 +25,7 @@ class ObjectLoad:
     outcome: MergeOutcome = field(default_factory=MergeOutcome)
     changes: tuple[SchemaChange, ...] = ()
     errors: tuple[str, ...] = ()
-    left: frozenset[ArrivalKey] = frozenset()
+    pending: frozenset[ArrivalKey] = frozenset()
 
     @property
     def rows(self) -> int:
@@ -38,7 +37,7 @@ class ObjectLoad:
 
 
 def load_events(entry: ObjectLoad, load_id: str) -> Iterator[Event]:
-    """One load of one object is one event, however often and however far on it is told."""
+    """Re-publishing the same load yields the same event ids."""
     about = {"object": entry.object, "table": entry.table}
     if entry.files or entry.errors:
         detail = {
@@ -52,5 +51,5 @@ def load_events(entry: ObjectLoad, load_id: str) -> Iterator[Event]:
         yield Event(SOURCE, "load", detail, id=event_id("load", entry.object, load_id))
     for change in entry.changes:
         detail = {**about, **asdict(change), "message": str(change)}
-        same = event_id("schema-drift", load_id, *asdict(change).values())
-        yield Event(SOURCE, "schema-drift", detail, id=same)
+        change_id = event_id("schema-drift", load_id, *asdict(change).values())
+        yield Event(SOURCE, "schema-drift", detail, id=change_id)

@@ -1,4 +1,4 @@
-"""Curated files as the load sees them: where they came from, what columns they hold."""
+"""Curated files as a load reads them: provenance, columns, and how the warehouse stages them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class CuratedFile:
     """One file of the curated bucket.
 
-    `columns` by their name in the table, without lineage; `untyped` when all of them are text
-    because nothing described the object.
+    `columns` are by their name in the table, without lineage; `untyped`: all are text because
+    nothing described the object.
     """
 
     key: str
@@ -42,7 +42,7 @@ class CuratedFile:
 
     @property
     def flow_run_id(self) -> str:
-        """By where it landed: what is delivered again elsewhere is no part of the run it names."""
+        """By its landing key: a copy landed elsewhere is not part of the run in its metadata."""
         landed = landed_file(self.metadata.get("seil.landed_key", ""))
         return landed.flow_run_id if landed else self.metadata.get("seil.flow_run_id", "")
 
@@ -63,13 +63,13 @@ class CuratedFile:
         return replace(self, columns=columns, staged=staged)
 
     def count(self, name: str) -> int:
-        """A row count from the metadata; a file that has none holds all that landed."""
+        """A row count from the metadata; without one, nothing was set aside."""
         value = self.metadata.get(f"seil.{name}", "")
         return int(value) if value.isdecimal() else 0 if name == "rejected_rows" else self.rows
 
 
 def read_footer(curated: Bucket, entry: Entry) -> CuratedFile:
-    """Raises FileRejectedError when the file cannot be merged whatever the table looks like."""
+    """Raises FileRejectedError for a file that fits no table."""
     key = entry.key
     try:
         with curated.reader(key) as file:
@@ -104,7 +104,7 @@ def read_footer(curated: Bucket, entry: Entry) -> CuratedFile:
 
 
 def _present_columns(columns: dict[str, Column], metadata: dict[str, str]) -> dict[str, Column]:
-    """Those that the landed file had: of others it says nothing."""
+    """Those that the landed file had: the others' nulls are no facts."""
     missing = missing_columns(metadata)
     return {name: column for name, column in columns.items() if name not in missing}
 
@@ -116,7 +116,7 @@ def _holds(mode: str) -> Holds:
 
 
 def check_readable(curated: Bucket, file: CuratedFile) -> None:
-    """Reads all of it. Raises FileRejectedError when a page in it is damaged."""
+    """Reads every page. Raises FileRejectedError for a damaged one."""
     try:
         with curated.reader(file.key) as source:
             for _ in pq.ParquetFile(source).iter_batches():
@@ -127,37 +127,33 @@ def check_readable(curated: Bucket, file: CuratedFile) -> None:
 
 def _unreadable(key: str, error: Exception) -> FileRejectedError:
     reason = f"is not a whole Parquet file: {error}".split("\n", 1)[0]
-    hint = f"Run `seil files retry {key}`, then `seil run`: it is made again from its landed file"
+    hint = f"Run `seil files retry {key}`, then `seil run`: its landed file is ingested again"
     return FileRejectedError(key, "readable", reason, hint=hint)
 
 
 def _columns(key: str, schema: pa.Schema, lineage: Collection[str]) -> dict[str, Column]:
-    found: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     for column in schema:
         if column.name in lineage:
             continue
         name = table_column(column.name)
-        if name in found:
-            reason = f"columns {found[name].name!r} and {column.name!r} differ only in case"
-            raise FileRejectedError(
-                key,
-                "columns",
-                reason,
-                hint="Let one of them go by another name where the file is made",
-            )
+        if name in columns:
+            reason = f"columns {columns[name].name!r} and {column.name!r} differ only in case"
+            hint = "Rename one of them where the file is produced"
+            raise FileRejectedError(key, "columns", reason, hint=hint)
         if stored_type(column.type) is None:
             reason = f"column {column.name!r} has the type {column.type}, which no table holds"
             hint = f'Exclude it in objects.toml: exclude = ["{column.name}"], under its object'
             raise FileRejectedError(key, "columns", reason, hint=hint)
-        found[name] = column
-    return found
+        columns[name] = column
+    return columns
 
 
 def _extracted_at(key: str, metadata: dict[str, str]) -> datetime:
-    """The window's end, else when the file landed, else the hour it was curated in."""
+    """The window's end, else the time of landing, else the hour in the curated key."""
     for name in ("seil.window_end", "seil.landed_at"):
-        if found := _time(metadata.get(name, "")):
-            return found
+        if time := _time(metadata.get(name, "")):
+            return time
     hour = "/".join(key.split("/")[1:5])
     try:
         return datetime.strptime(hour, "%Y/%m/%d/%H").replace(tzinfo=UTC)
@@ -167,7 +163,7 @@ def _extracted_at(key: str, metadata: dict[str, str]) -> datetime:
 
 def _time(text: str) -> datetime | None:
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

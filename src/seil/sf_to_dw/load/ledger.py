@@ -1,4 +1,4 @@
-"""The ledger: what was reported, landed, curated, set aside and merged, per object and flow run."""
+"""The ledger: rows reported, landed, curated, set aside and merged, per object and flow run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def current_rows(warehouse: Warehouse, objects: Collection[str] = ()) -> list[LedgerRow]:
-    """The last run of each object, and every one that does not balance; oldest first."""
+    """The last run of each object, and every run that does not balance; oldest first."""
     bookkeeping = warehouse.bookkeeping
     runs = bookkeeping.unbalanced_runs() | bookkeeping.last_runs()
     rows = bookkeeping.ledger(objects=objects, flow_runs=runs) if runs else []

@@ -1,8 +1,8 @@
-"""Curated files into the warehouse: per object, the current record of every key.
+"""Curated -> warehouse: merges curated files into a table of current records per object.
 
-Each transaction carries some files, their rows of the ledger, and the changes of the tables that
-they need, so a load that is killed or repeated leaves the same tables as one that was not. Objects
-with little to load share a transaction; should it fail, each of them gets one of its own.
+A commit has files, their ledger rows and the table changes that they need, so that a killed or
+repeated load leaves the same tables. Objects with few rows share a commit; if it fails, each gets
+its own.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from seil.events.bus import Bus
 from seil.lake import Lake
 from seil.observe.progress import SILENT, Progress
 from seil.sf_to_dw.load.arrivals import Arrivals
+from seil.sf_to_dw.load.batches import BatchLimits
 from seil.sf_to_dw.load.events import ObjectLoad
 from seil.sf_to_dw.load.merged import MASTER, has_merged_records, make_way, show_merged_records
-from seil.sf_to_dw.load.object_loader import BatchLimits, ObjectLoader
+from seil.sf_to_dw.load.object_loader import ObjectLoader
 from seil.sf_to_dw.load.records import bookkeeping_snapshot, file_load
 from seil.state.decisions import NO_DECISIONS, DecisionStore
 from seil.warehouse.commits import commit_id
@@ -69,11 +70,11 @@ def load(
     bus: Bus | None = None,
     progress: Progress = SILENT,
 ) -> LoadReport:
-    """Merges every curated file that no load has merged yet, in whatever order they came.
+    """Merges every curated file that no load has merged yet, in whatever order they arrived.
 
-    A file that cannot be merged stays where it is and is named in the report; the others go on.
-    `as_text` are columns, as `<table>.<column>`, that may become text to take in what does not fit.
-    `everything` looks through all of curated, as the first load of a day does.
+    A file that cannot be merged stays in curated and is named in the report; the others continue.
+    `as_text` are columns, as `<table>.<column>`, that may become text to hold values that do not
+    fit. `everything` lists all of curated, as the first load of a day does.
     """
     warehouse.bookkeeping.prepare()
     chosen = catalog.select(objects)
@@ -86,7 +87,7 @@ def load(
             warehouse,
             lake,
             obj,
-            arrivals.of(obj),
+            arrivals.pending(obj),
             known=known,
             as_text=allowed,
             decisions=decisions,
@@ -103,17 +104,17 @@ def load(
         tells_of_merges |= any(loader.has_column(MASTER) for loader in group)
     if not has_no_view and (tells_of_merges or not has_merged_records(warehouse)):
         show_merged_records(warehouse, catalog.values())
-    arrivals.settle({entry.object: entry.left for entry in loaded})
+    arrivals.record({entry.object: entry.pending for entry in loaded})
     outbox.clear()
     return LoadReport(tuple(loaded))
 
 
 def _groups(loaders: Iterable[ObjectLoader], limits: BatchLimits) -> Iterator[list[ObjectLoader]]:
-    """Neighbours that fit into one transaction; what is large or changes a table goes alone."""
+    """Neighbours that fit into one commit; an object with many rows or a changed table is alone."""
     group: list[ObjectLoader] = []
     files, size = 0, 0
     for loader in loaders:
-        loader.look()
+        loader.prepare()
         files += len(loader.files)
         size += loader.size
         fits = files <= limits.files and size <= min(limits.shared, limits.size)
@@ -138,10 +139,10 @@ def _load_group(
             commit.recorder.record_runs(manifests)
     for loader in group:
         loader.backfill_history(limits)
-    waiting = [loader for loader in group if loader.files]
-    if len(waiting) > 1 and _load_together(warehouse, waiting, progress):
+    pending = [loader for loader in group if loader.files]
+    if len(pending) > 1 and _load_together(warehouse, pending, progress):
         return
-    for loader in waiting:
+    for loader in pending:
         loader.load(limits, progress)
 
 
@@ -151,7 +152,7 @@ def _load_together(warehouse: Warehouse, group: Sequence[ObjectLoader], progress
     try:
         with ExitStack() as steps, warehouse.commit(commit_name) as commit:
             merged = [
-                loader.merge_whole(commit, steps.enter_context(loader.step(progress)))
+                loader.merge_all(commit, steps.enter_context(loader.step(progress)))
                 for loader in group
             ]
             pairs = list(zip(group, merged, strict=True))
@@ -162,5 +163,5 @@ def _load_together(warehouse: Warehouse, group: Sequence[ObjectLoader], progress
         log.info("each object gets a transaction of its own, as one for all failed: %s", error)
         return False
     for loader, files in zip(group, merged, strict=True):
-        loader.take(files)
+        loader.count(files)
     return True

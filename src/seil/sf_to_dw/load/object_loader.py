@@ -1,4 +1,4 @@
-"""One object's pending files: which of them fit, what they change, and their merge."""
+"""Loads one object's pending files: reads them, alters the table for them, merges them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -19,8 +19,9 @@ from seil.observe.progress import Progress, Step
 from seil.salesforce.ids import holds_ids
 from seil.sf_to_dw.extract.flows import OWN_CURATED, PARTIAL_MODES
 from seil.sf_to_dw.load.arrivals import Arrival, ArrivalKey
-from seil.sf_to_dw.load.columns import ColumnCount, count_columns, manifest_columns
-from seil.sf_to_dw.load.decided import route, unrecorded_decisions
+from seil.sf_to_dw.load.batches import BatchLimits, batches
+from seil.sf_to_dw.load.columns import count_columns, manifest_columns
+from seil.sf_to_dw.load.decisions import route, unrecorded_decisions
 from seil.sf_to_dw.load.drift import ColumnPlan
 from seil.sf_to_dw.load.events import ObjectLoad, load_events
 from seil.sf_to_dw.load.files import CuratedFile, check_readable, read_footer
@@ -32,7 +33,7 @@ from seil.sf_to_dw.schema.review import (
     decision,
 )
 from seil.state.decisions import DecisionStore, in_force
-from seil.warehouse.bookkeeping import FlowRunRow, SchemaChange
+from seil.warehouse.bookkeeping import ColumnCounts, FlowRunRow, SchemaChange
 from seil.warehouse.commits import commit_id
 from seil.warehouse.lost_reasons import with_reason
 from seil.warehouse.merges import EXTRACTED_AT, FILE, MergeOutcome, Records
@@ -49,27 +50,15 @@ log = logging.getLogger(__name__)
 SCHEMA = "salesforce"
 
 
-@dataclass(frozen=True)
-class BatchLimits:
-    """What one transaction may carry: the backlog of a week commits step by step. Several objects
-    share one only up to the size `shared`: rows take memory until they are committed, and should it
-    fail it is done again.
-    """
-
-    files: int = 200
-    size: int = 1 << 30
-    shared: int = 16 << 20
-
-
 class ObjectLoader:
-    """First `look`, then either `load`, or `merge_whole` in a transaction and `take`."""
+    """First `prepare`; then `load`, or `merge_all` in the caller's commit and `count` after it."""
 
     def __init__(
         self,
         warehouse: Warehouse,
         lake: Lake,
         obj: SyncedObject,
-        arrived: Arrival,
+        arrival: Arrival,
         *,
         known: BookkeepingSnapshot,
         as_text: frozenset[str],
@@ -81,8 +70,8 @@ class ObjectLoader:
         self._known = known
         self._as_text = as_text
         self._decisions = decisions
-        self._arrived = arrived
-        self._left: set[ArrivalKey] = {("curated", entry.key) for entry in arrived.files}
+        self._arrival = arrival
+        self._pending: set[ArrivalKey] = {("curated", entry.key) for entry in arrival.files}
         self._load_id = uuid.uuid4().hex
         self.outbox = outbox
         self.object = obj
@@ -100,16 +89,16 @@ class ObjectLoader:
 
     @property
     def commit_id(self) -> str:
-        """Of a commit that merges all files."""
+        """For a commit of all files."""
         return _id_of("load", self.files)
 
     @property
     def alters(self) -> bool:
-        """Whether a table that is there gets other columns."""
+        """Whether an existing table gets other columns."""
         return bool(self.changes) and not self.is_new
 
     def has_column(self, column: str) -> bool:
-        """Whether there are files for a table that has the column."""
+        """Whether files are pending for a table with this column."""
         return bool(self.files) and column in self._plan.columns.names
 
     @property
@@ -127,20 +116,20 @@ class ObjectLoader:
             timed_files=OWN_CURATED,
         )
 
-    def look(self) -> None:
-        """Finds what is pending, and how the table has to be for it."""
-        self.manifests, unreadable = read_manifests(self._lake, self._arrived.manifests)
-        self._left |= {("staging", key) for key in unreadable}
+    def prepare(self) -> None:
+        """Reads the footers of pending files, and plans the table's columns for them."""
+        self.manifests, unreadable = read_manifests(self._lake, self._arrival.manifests)
+        self._pending |= {("staging", key) for key in unreadable}
         self.errors += unreadable.values()
         self._decided = in_force(self._decisions.get(self.object.api_name))
         as_text = as_text_columns(self._decided.values()) | self._record_decisions()
-        if not self._arrived.files:
+        if not self._arrival.files:
             return
         self._allowed_text = as_text
-        self._take_up(self._readable(self._arrived.files))
+        self._plan_files(self._readable(self._arrival.files))
 
     def _readable(self, entries: Iterable[Entry]) -> Iterator[CuratedFile]:
-        """The others are left out."""
+        """Rejects the others."""
         for entry in entries:
             try:
                 file = route(self._footer(entry), self._decided)
@@ -149,56 +138,57 @@ class ObjectLoader:
                     hint = f"Add it, or set key for objects.{self.object.api_name} in objects.toml"
                     raise FileRejectedError(entry.key, "columns", reason, hint=hint)
             except FileRejectedError as error:
-                self._leave_out(entry.key, error)
+                self._reject(entry.key, error)
             else:
                 yield file
 
     def _footer(self, entry: Entry) -> CuratedFile:
-        """Of files from before Ids were kept with 18 characters, those of 15 are completed."""
+        """Names the columns with record Ids in files of older versions, which may have Ids of 15
+        characters.
+        """
         file = read_footer(self._lake.curated, entry)
         if LINEAGE_NAMES in file.metadata:
             return file
-        known = SchemaRegistry(self._lake).expected(self.object)
-        kinds = {field.name.lower(): field.type for field in known.fields} if known else {}
+        schema = SchemaRegistry(self._lake).expected(self.object)
+        kinds = {field.name.lower(): field.type for field in schema.fields} if schema else {}
         key = self.object.key
         ids = {name for name in file.columns if holds_ids(name, kinds.get(name, ""), key)}
         return replace(file, staged=replace(file.staged, ids=frozenset(ids)))
 
-    def _take_up(self, files: Iterable[CuratedFile]) -> None:
-        """Those of them that fit are the ones to load, and the table is planned for them."""
+    def _plan_files(self, files: Iterable[CuratedFile]) -> None:
+        """Plans the table for these files; rejects those that do not fit."""
         self._plan = self._new_plan(self._allowed_text)
-        self.is_new = self._plan.known is None
+        self.is_new = self._plan.current is None
         self.files = []
         for file in files:
             try:
                 self._plan.accept(file)
             except FileRejectedError as error:
-                self._leave_out(file.key, error)
+                self._reject(file.key, error)
             except StatementError as error:
-                self._leave_out(file.key, _rejection(file, error))
+                self._reject(file.key, _rejection(file, error))
             else:
                 self.files.append(file)
         self.changes = self._plan.changes() if self.files else []
 
     def backfill_history(self, limits: BatchLimits) -> None:
-        """Of the files that were merged before anybody wanted the object's history."""
+        """Stores the versions of files merged before the object's history was switched on."""
         if not self.object.history:
             return
         name = self.object.api_name
-        late = self._warehouse.files_without_versions(self._records, name)
-        late -= {file.key for file in self.files}
-        if not late:
+        missing = self._warehouse.files_without_versions(self._records, name)
+        missing -= {file.key for file in self.files}
+        if not missing:
             return
         prefix = f"Salesforce-{self.object.landing_name}/"
-        found = [entry for entry in self._lake.curated.list(prefix) if entry.key in late]
-        gone = late - {entry.key for entry in found}
-        words = "%s: its history takes in the versions of %d merged files; %d are gone from curated"
-        about = {"object": name}
-        log.info(words, name, len(found), len(gone), extra=about)
-        with self._warehouse.commit(commit_id("versions", *gone)) as commit:
-            commit.merger.store_current_versions(self._records, gone)
-        files = list(self._readable(found))
-        for batch in _batches(files, limits):
+        entries = [entry for entry in self._lake.curated.list(prefix) if entry.key in missing]
+        deleted = missing - {entry.key for entry in entries}
+        text = "%s: backfilling its history from %d merged files; %d are no longer in curated"
+        log.info(text, name, len(entries), len(deleted), extra={"object": name})
+        with self._warehouse.commit(commit_id("versions", *deleted)) as commit:
+            commit.merger.store_current_versions(self._records, deleted)
+        files = list(self._readable(entries))
+        for batch in batches(files, limits):
             self._bisect(batch, self._write_versions)
 
     def _write_versions(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
@@ -207,53 +197,53 @@ class ObjectLoader:
         return []
 
     def load(self, limits: BatchLimits, progress: Progress) -> None:
-        """In transactions of its own."""
+        """In commits of its own."""
         with self.step(progress) as step:
             self._load(limits, step)
             if self.errors:
                 step.conclude("; ".join(self.errors), ok=False)
 
     def _load(self, limits: BatchLimits, step: Step) -> None:
-        """Files for which the table cannot be changed are found by halving, and left out."""
+        """Bisects the files where the table cannot be altered for them, to reject the culprits."""
         files = self.files
         try:
             with_reason(self._change_table)
         except StatementError as error:
             if len(files) == 1:
-                self._leave_out(files[0].key, _rejection(files[0], error))
+                self._reject(files[0].key, _rejection(files[0], error))
                 self.changes = []
                 return
             changes: list[SchemaChange] = []
             middle = len(files) // 2
             for half in (files[:middle], files[middle:]):
-                self._take_up(half)
+                self._plan_files(half)
                 if self.files:
                     self._load(limits, step)
                     changes += self.changes
             self.changes = changes
             return
-        for batch in _batches(files, limits):
-            merged = self._bisect(batch, self._merge_together)
-            self.take(merged)
+        for batch in batches(files, limits):
+            merged = self._bisect(batch, self._merge_batch)
+            self.count(merged)
             step.advance(sum(entry.outcome.rows for entry in merged))
 
     def _change_table(self) -> None:
         if self.is_new or self.changes or self._decided:
             with self._warehouse.commit(_id_of("tables", self.files)) as commit:
-                self._prepare(commit)
+                self._alter_table(commit)
                 self.outbox.add(commit.recorder, self.events())
 
-    def merge_whole(self, commit: Commit, step: Step) -> list[MergedFile]:
-        """All files. What is returned has yet to be recorded."""
-        self._prepare(commit)
+    def merge_all(self, commit: Commit, step: Step) -> list[MergedFile]:
+        """Merges all files; the caller records them."""
+        self._alter_table(commit)
         merged = self._merge(commit, self.files)
         step.advance(sum(entry.outcome.rows for entry in merged))
         return merged
 
-    def take(self, merged: Iterable[MergedFile]) -> None:
-        """Counts what has been committed."""
+    def count(self, merged: Iterable[MergedFile]) -> None:
+        """Counts files whose merge is committed."""
         merged = list(merged)
-        self._left -= {("curated", entry.file.key) for entry in merged}
+        self._pending -= {("curated", entry.file.key) for entry in merged}
         outcomes = [entry.outcome for entry in merged]
         self.outcomes += outcomes
         total = sum(outcomes, MergeOutcome())
@@ -270,7 +260,7 @@ class ObjectLoader:
             log.debug("%s is merged: %s", entry.file.key, entry.outcome, extra=about)
 
     def report(self, merged: Iterable[MergedFile] = ()) -> ObjectLoad:
-        """Of what has been committed; `merged` will be with it."""
+        """Of what is committed, and of `merged`, about to be."""
         outcomes = [*self.outcomes, *(entry.outcome for entry in merged)]
         return ObjectLoad(
             self.object.api_name,
@@ -280,7 +270,7 @@ class ObjectLoader:
             outcome=sum(outcomes, MergeOutcome()),
             changes=() if self.is_new else tuple(self.changes),
             errors=tuple(self.errors),
-            left=frozenset(self._left),
+            pending=frozenset(self._pending),
         )
 
     def events(self, merged: Iterable[MergedFile] = ()) -> list[Event]:
@@ -302,20 +292,23 @@ class ObjectLoader:
         )
 
     def _record_decisions(self) -> set[str]:
-        """Kept as decisions, so that a rebuild takes in what this load does."""
-        named = {
+        """Stores `as_text` as decisions, so that a rebuild loads the same files.
+
+        Returns the columns.
+        """
+        columns = {
             name.partition(".")[2].lower()
             for name in self._as_text
             if name.partition(".")[0].lower() == self.table.name
         }
-        new = sorted(named - as_text_columns(self._decided.values()))
-        made = [decision("text", by="seil load --as-text", column=column) for column in new]
-        if made:
-            self._decisions.add(self.object.api_name, made)
-        return named
+        new = sorted(columns - as_text_columns(self._decided.values()))
+        if new:
+            decisions = [decision("text", by="seil load --as-text", column=name) for name in new]
+            self._decisions.add(self.object.api_name, decisions)
+        return columns
 
-    def _prepare(self, commit: Commit) -> None:
-        """The table as the files need it."""
+    def _alter_table(self, commit: Commit) -> None:
+        """Creates the table, or alters it as planned."""
         wanted = self._plan.columns
         if self.is_new:
             own = [pa.field(EXTRACTED_AT, TIMESTAMP), pa.field(FILE, TEXT)]
@@ -334,8 +327,8 @@ class ObjectLoader:
         batch: Sequence[CuratedFile],
         work: Callable[[Sequence[CuratedFile]], list[MergedFile]],
     ) -> list[MergedFile]:
-        """What `work` makes of the files, in one transaction; those that are damaged, or that are
-        refused for what they say, are found and left out, so that they do not hold back others.
+        """Calls `work` with the files in one commit; where that fails, bisects them to reject the
+        damaged and unacceptable ones and merge the others.
         """
         try:
             return with_reason(lambda: work(batch))
@@ -345,13 +338,13 @@ class ObjectLoader:
                 if not isinstance(error, StatementError):
                     raise
                 if len(batch) == 1:
-                    self._leave_out(batch[0].key, _rejection(batch[0], error))
+                    self._reject(batch[0].key, _rejection(batch[0], error))
                     return []
         middle = (len(sound) + 1) // 2 if len(sound) == len(batch) else len(sound)
         halves = (sound[:middle], sound[middle:])
         return [merged for half in halves if half for merged in self._bisect(half, work)]
 
-    def _merge_together(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
+    def _merge_batch(self, batch: Sequence[CuratedFile]) -> list[MergedFile]:
         with self._warehouse.commit(_id_of("load", batch)) as commit:
             merged = self._merge(commit, batch)
             commit.recorder.record_loads([file_load(entry) for entry in merged])
@@ -378,8 +371,8 @@ class ObjectLoader:
             for file in batch
         ]
 
-    def _column_counts(self, batch: Sequence[CuratedFile]) -> dict[str, ColumnCount]:
-        """By file, of those whose run said which fields it read."""
+    def _column_counts(self, batch: Sequence[CuratedFile]) -> dict[str, ColumnCounts]:
+        """By file, for files of whole records whose manifest lists the fields read."""
         whole = [file for file in batch if file.mode not in PARTIAL_MODES]
         runs = {file.flow_run_id for file in whole}
         read = {run: manifest_columns(self._lake, self.object, run) for run in runs if run}
@@ -392,7 +385,7 @@ class ObjectLoader:
                 file,
                 frozenset(table.names),
                 excluded=self.object.exclude,
-                decided=self._decided,
+                decisions=self._decided,
             )
             for file in whole
             if read.get(file.flow_run_id)
@@ -402,34 +395,21 @@ class ObjectLoader:
         try:
             check_readable(self._lake.curated, file)
         except FileRejectedError as error:
-            self._leave_out(file.key, error)
+            self._reject(file.key, error)
             return False
         return True
 
-    def _leave_out(self, key: str, error: FileRejectedError) -> None:
+    def _reject(self, key: str, error: FileRejectedError) -> None:
         about = {"object": self.object.api_name, "file": key}
         log.warning("%s is left out: %s", key, error, extra=about)
         self.errors.append(str(error))
 
 
 def _id_of(kind: str, files: Iterable[CuratedFile]) -> str:
-    """`written_at` tells copies of a file apart."""
+    """`written_at` is part of it: another version of a file is another commit."""
     return commit_id(kind, *(f"{file.key} {file.written_at.isoformat()}" for file in files))
 
 
 def _rejection(file: CuratedFile, error: StatementError) -> FileRejectedError:
-    hint = "It stays in curated, the object's other files were loaded. Deliver it again corrected"
+    hint = "It stays in curated; the object's other files were loaded. Deliver it again, corrected"
     return FileRejectedError(file.key, "merge", f"cannot be merged: {error.reason}", hint=hint)
-
-
-def _batches(files: Iterable[CuratedFile], limits: BatchLimits) -> Iterator[list[CuratedFile]]:
-    batch: list[CuratedFile] = []
-    size = 0
-    for file in files:
-        if batch and (len(batch) >= limits.files or size + file.size > limits.size):
-            yield batch
-            batch, size = [], 0
-        batch.append(file)
-        size += file.size
-    if batch:
-        yield batch

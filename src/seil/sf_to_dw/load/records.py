@@ -1,4 +1,4 @@
-"""What a load hands to the warehouse's bookkeeping: merged files and flow runs."""
+"""Merged files and flow runs as rows of the warehouse's bookkeeping."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from seil.warehouse.bookkeeping import FileLoad, FlowRunRow
+from seil.warehouse.bookkeeping import ColumnCounts, FileLoad, FlowRunRow
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from seil.catalog import SyncedObject
     from seil.lake import Entry, Lake
-    from seil.sf_to_dw.load.columns import ColumnCount
     from seil.sf_to_dw.load.files import CuratedFile
     from seil.warehouse.merges import MergeOutcome
     from seil.warehouse.protocol import Warehouse
@@ -41,16 +40,16 @@ def bookkeeping_snapshot(warehouse: Warehouse) -> BookkeepingSnapshot:
 
 @dataclass(frozen=True)
 class MergedFile:
-    """`columns` is None where nobody said which there should be."""
+    """`columns` is None where no manifest lists the fields that were read."""
 
     object: SyncedObject
     file: CuratedFile
     outcome: MergeOutcome
-    columns: ColumnCount | None = None
+    columns: ColumnCounts | None = None
 
 
 def read_manifests(lake: Lake, entries: Iterable[Entry]) -> tuple[list[FlowRunRow], dict[str, str]]:
-    """What they say of their flow runs, and by key why some cannot be read."""
+    """The flow runs of readable manifests; by key, why others cannot be read."""
     rows: list[FlowRunRow] = []
     unreadable: dict[str, str] = {}
     for entry in entries:
@@ -77,7 +76,7 @@ def file_load(entry: MergedFile) -> FileLoad:
         curated_rows=file.rows,
         rejected_rows=file.count("rejected_rows"),
         outcome=entry.outcome,
-        columns=entry.columns.counts() if entry.columns else None,
+        columns=entry.columns,
     )
 
 

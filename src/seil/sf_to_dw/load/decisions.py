@@ -1,4 +1,4 @@
-"""What was decided on an object's fields, as a load follows it."""
+"""Decisions on an object's fields, as a load applies them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def route(file: CuratedFile, decisions: Mapping[str, Decision]) -> CuratedFile:
-    """Values of a new type under the name that was decided for them."""
+    """Drops a column of a new type, or renames it to its target, as decided."""
     columns = dict(file.columns)
     for name, entry in decisions.items():
         column = columns.get(name)
@@ -38,8 +38,8 @@ def route(file: CuratedFile, decisions: Mapping[str, Decision]) -> CuratedFile:
 def unrecorded_decisions(
     warehouse: Warehouse, table: TableName, decisions: Iterable[Decision]
 ) -> list[SchemaChange]:
-    """The decisions of which the table's schema changes say nothing yet."""
-    taken = [
+    """Decisions that are not among the table's schema changes yet."""
+    changes = [
         SchemaChange(
             str(table),
             entry.column,
@@ -52,6 +52,6 @@ def unrecorded_decisions(
         for entry in decisions
         if entry.column
     ]
-    stored = warehouse.bookkeeping.schema_changes(table) if taken else []
+    stored = warehouse.bookkeeping.schema_changes(table) if changes else []
     recorded = {(change.column, change.change, change.changed_at) for change in stored}
-    return [c for c in taken if (c.column, c.change, c.changed_at) not in recorded]
+    return [c for c in changes if (c.column, c.change, c.changed_at) not in recorded]
