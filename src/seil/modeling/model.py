@@ -21,7 +21,7 @@ from sqlglot.optimizer.scope import traverse_scope
 from seil.errors import ConfigurationError, Problem
 from seil.modeling.business_date import BusinessZone, check_calls, cut_columns
 from seil.modeling.names import is_table, name_problem, near_names, scope_relations, table_name
-from seil.modeling.needs import ColumnNeed, unmet_needs
+from seil.modeling.needs import ColumnNeed, columns_of_models, unmet_needs
 from seil.modeling.outside import expression_reads, outside_reads
 from seil.modeling.sources import Sources
 from seil.warehouse.dialect import WRITTEN_IN, parse_select
@@ -127,7 +127,17 @@ class Model:
     @property
     def query(self) -> exp.Query:
         """Parsed, the caller's own to change."""
-        return parse_model(self.sql).copy()
+        return self.parsed.copy()
+
+    @property
+    def parsed(self) -> exp.Query:
+        """Shared: not to be changed."""
+        return parse_model(self.sql)
+
+    @property
+    def columns_of_models(self) -> tuple[tuple[str, str], ...]:
+        """What its SELECT reads of other models: (model, column)."""
+        return _columns_of_models(self.sql)
 
     @property
     def cut_columns(self) -> frozenset[str]:
@@ -285,6 +295,11 @@ def parse_expression(sql: str) -> exp.Expr:
 @cache
 def _cut_columns(sql: str) -> frozenset[str]:
     return cut_columns(parse_model(sql))
+
+
+@cache
+def _columns_of_models(sql: str) -> tuple[tuple[str, str], ...]:
+    return tuple(columns_of_models(parse_model(sql)))
 
 
 @cache

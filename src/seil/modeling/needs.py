@@ -21,7 +21,14 @@ class ModelColumns(Protocol):
     def file(self) -> str: ...
 
     @property
-    def query(self) -> exp.Query: ...
+    def parsed(self) -> exp.Query:
+        """Not to be changed."""
+        ...
+
+    @property
+    def columns_of_models(self) -> Iterable[tuple[str, str]]:
+        """What its SELECT reads of other models: (model, column)."""
+        ...
 
     @property
     def key(self) -> Iterable[str]: ...
@@ -57,7 +64,7 @@ def unmet_needs(
 
 
 def _needs_of(model: ModelColumns) -> Iterator[ColumnNeed]:
-    for table, column in _referenced_columns(model.query):
+    for table, column in model.columns_of_models:
         yield ColumnNeed(table, column, f"{model.file} reads")
     for column in model.key:
         yield ColumnNeed(model.name, column, "its key names")
@@ -65,8 +72,8 @@ def _needs_of(model: ModelColumns) -> Iterator[ColumnNeed]:
         yield ColumnNeed(table, field, f"the relationships test of {model.name}.{column} needs")
 
 
-def _referenced_columns(query: exp.Query) -> Iterator[tuple[str, str]]:
-    """Of models: (table, column). A column that could be of several relations is left out."""
+def columns_of_models(query: exp.Query) -> Iterator[tuple[str, str]]:
+    """(table, column) of models. A column that could be of several relations is left out."""
     for scope in traverse_scope(query):
         alone = len(scope_relations(scope)) == 1
         for alias, source in scope_relations(scope).items():
@@ -88,7 +95,7 @@ class _Outputs:
 
     def of(self, name: str) -> frozenset[str] | None:
         if name not in self._columns:
-            scope = build_scope(self.models[name].query)
+            scope = build_scope(self.models[name].parsed)
             columns = None if scope is None else self._of_scope(scope)
             self._columns[name] = None if columns is None else frozenset(columns)
         return self._columns[name]

@@ -132,7 +132,7 @@ class EmbeddedBookkeeping:
         return frozenset(row["table_name"] for row in rows) & set(self.database.tables(""))
 
     def pending_events(self) -> list[Event]:
-        if OUTBOX.name not in self.database.tables(OUTBOX.schema):
+        if self.database.columns(OUTBOX) is None:
             return []
         rows = self._rows("SELECT body FROM seil.outbox ORDER BY written_at")
         return [Event.from_dict(json.loads(row["body"])) for row in rows]
