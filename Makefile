@@ -3,6 +3,8 @@ UV_VERSION := 0.13.9
 PYTHON ?= python3
 UV := .tools/bin/uv
 RUN := $(UV) run --frozen
+# Tests start hundreds of processes, each of which would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # One more than the cores of a small machine: many tests wait for a clock or a process.
 PYTEST_ARGS ?= -n 3
 
@@ -73,9 +75,9 @@ quick: .venv/.installed ## The inner loop, under a minute: style, types, the qui
 
 # Another Python, where the machine has it: an environment of its own, the quick tests.
 OTHER_PYTHONS ?= 3.12 3.13
-test-all: install ## What takes long beside `make test`: every property at length, kills, other Pythons
+test-all: install ## What takes long beside `make test`: properties at length, kills, wheel, other Pythons
 	SEIL_TEST_ALL=1 $(RUN) pytest $(PYTEST_ARGS) --timeout 3600 -m hypothesis
-	$(MAKE) --no-print-directory kill LIVES=20
+	$(MAKE) --no-print-directory kill LIVES=10
 	$(MAKE) --no-print-directory wheel
 	for version in $(OTHER_PYTHONS); do $(MAKE) --no-print-directory python-$$version || exit 1; done
 
