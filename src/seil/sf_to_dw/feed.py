@@ -1,10 +1,10 @@
 """The legacy feed: the tables as CSV files for the downstream team, headers as they always were.
 
-One file a feed, `<prefix>-<feed>_<yyyy-mm-dd HHMMSS>.csv`, which appears under its name only when
-it is whole. RFC 4180: comma, CRLF, a field quoted where it holds a comma, a quote or a line break;
-UTF-8 without a byte order mark. Null is an empty field, and so is an empty text. true, false;
-2024-05-31; 2024-05-31T09:30:00.000Z (UTC, to the millisecond, as Salesforce writes it); decimals
-with all their places and without an exponent.
+One file per feed, `<prefix>-<feed>_<yyyy-mm-dd HHMMSS>.csv`, published atomically. RFC 4180:
+comma, CRLF, a field quoted where it holds a comma, a quote or a line break; UTF-8 without a byte
+order mark. Null and empty text are an empty field. true, false; 2024-05-31;
+2024-05-31T09:30:00.000Z (UTC, to the millisecond, as Salesforce writes it); decimals with all their
+places, without an exponent.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ pc: Any = pyarrow.compute
 
 @dataclass(frozen=True)
 class Feed:
-    """`columns` gives each header's column of the table; None for a placeholder.
+    """`columns` has the table's column by header; None for a placeholder.
 
-    `line_of` names the column whose values have a line each; by default every row has one.
+    `line_of` is the column whose distinct values have one line each; empty: every row has one.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class FeedFile:
-    """A written file: its URL and its rows without the header."""
+    """`rows` do not count the header."""
 
     feed: str
     url: str
@@ -73,11 +73,11 @@ def export_feed(
     feeds: Iterable[str] = (),
     progress: Progress = SILENT,
 ) -> list[FeedFile]:
-    """Writes the named feeds, all when none is named, to a folder or an s3:// prefix.
+    """Writes these feeds, all by default, to a folder or an s3:// prefix.
 
-    Raises ConfigurationError, before anything is written, for a feed nobody knows or one whose
-    table is not built or lacks a column; WarehouseError where nothing was ever loaded: empty files
-    would tell the downstream team that everything is gone.
+    Raises ConfigurationError, before anything is written, for an unknown feed, or one whose table
+    is not built or lacks a column; WarehouseError where nothing was ever loaded: the downstream
+    team would read empty files as deletions.
     """
     selected = _select(feeds)
     problems = [problem for feed in selected for problem in _problems(warehouse, feed)]
@@ -90,23 +90,23 @@ def export_feed(
         hint = "Run `seil run` first; no feed was written"
         raise WarehouseError(warehouse.url, "nothing was loaded into it yet", hint=hint)
     target = Bucket(url)
-    written = []
+    files = []
     for feed in selected:
         key = f"{prefix}-{feed.name}_{at.astimezone(UTC):%Y-%m-%d %H%M%S}.csv"
         with progress.step(f"feed {feed.name}") as step, target.writer(key) as file:
             rows = _write(warehouse, feed, file, step)
         log.info("%s: %d rows", target.uri(key), rows)
-        written.append(FeedFile(feed.name, target.uri(key), rows))
-    return written
+        files.append(FeedFile(feed.name, target.uri(key), rows))
+    return files
 
 
 def _select(names: Iterable[str]) -> list[Feed]:
     feeds = packaged_feeds()
-    wanted = list(names)
-    checked = [name_problem(name, "a feed", feeds) for name in wanted]
-    if problems := [problem for problem in checked if problem]:
+    names = list(names)
+    problems = [problem for name in names if (problem := name_problem(name, "a feed", feeds))]
+    if problems:
         raise ConfigurationError(problems)
-    return [feed for name, feed in feeds.items() if name in wanted or not wanted]
+    return [feed for name, feed in feeds.items() if name in names or not names]
 
 
 def _problems(warehouse: Warehouse, feed: Feed) -> Iterator[Problem]:
@@ -140,10 +140,10 @@ def _csv(rows: Iterable[Iterable[str | None]]) -> bytes:
 
 
 def _texts(column: pa.Array[Any]) -> list[str | None]:
-    """The values as the feed writes them, made by Arrow, not value by value."""
+    """The values as the feed writes them."""
     texts: Any = column
     if pa.types.is_timestamp(column.type):
         millis = texts.cast(pa.timestamp("ms", tz="UTC"), safe=False)
         texts = pc.strftime(millis, "%Y-%m-%dT%H:%M:%SZ")
-    written: list[str | None] = texts.cast(pa.string()).to_pylist()
-    return written
+    values: list[str | None] = texts.cast(pa.string()).to_pylist()
+    return values

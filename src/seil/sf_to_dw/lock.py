@@ -1,7 +1,7 @@
-"""One run at a time per lake: the run lock, and with it the fencing token of all that is written.
+"""One run at a time per lake: the run lock, and the fencing token of every write under it.
 
-On one machine the kernel keeps the lock (flock) and frees it when the process dies. In a remote
-bucket it is a lease: its holder renews it, and one not renewed for `LEASE` may be taken over.
+On one machine it is a kernel lock (flock), free when the process dies. In a remote bucket it is a
+lease: its holder renews it, and one not renewed for `LEASE` may be taken over.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from seil.lake.local_lease import LocalLease, record_key
 from seil.lake.site_layout import migrate
 
 KEY = "run.lock"
-# For a brief holder, and for one who is just writing down who it is.
+# Seconds to wait for a brief holder, and for one that has not recorded itself yet.
 _PATIENCE, _STARTING_PATIENCE = 600.0, 10.0
 _POLL, _REMOTE_POLL = 0.1, 1.0
 
@@ -29,21 +29,20 @@ _POLL, _REMOTE_POLL = 0.1, 1.0
 def run_lock(
     lake: Lake, *, lease: timedelta = LEASE, brief: bool = False, key: str = KEY
 ) -> Iterator[Lease | LocalLease]:
-    """Raises AlreadyRunningError, naming the holder, when another run has it, and NewerSiteError.
+    """Removes the partial files of a killed holder, and migrates a site of an earlier version.
 
-    What a holder that was killed has left half-written is removed first, and a site of an earlier
-    version is migrated. A `brief` holder has it for some files only, and is waited for. Raises
-    LeaseLostError at the end, and from every write to the lake and the warehouse, when another run
-    has taken the lock meanwhile.
+    Waits for a `brief` holder, which has the lock for some files only. Raises AlreadyRunningError,
+    naming the holder, while another run has the lock, and NewerSiteError. Raises LeaseLostError at
+    the end, and from every write to lake and warehouse, once another run has taken the lock over.
     """
     lock = _lock(lake.staging, key, lease)
-    _take(lock, Holder.here(brief=brief))
-    with ExitStack() as held:
-        held.enter_context(lock.renewal())
+    _acquire(lock, Holder.here(brief=brief))
+    with ExitStack() as stack:
+        stack.enter_context(lock.renewal())
         if key == KEY:
-            held.enter_context(lake.fence.guarding(lock))
+            stack.enter_context(lake.fence.guarding(lock))
         if lock.was_killed:
-            # Looking for it each time would take the longer the more the lake holds.
+            # Only then, as the search takes longer the more files the lake has.
             lake.sweep_partial()
         if key == KEY:
             migrate(lake)
@@ -51,7 +50,7 @@ def run_lock(
 
 
 def lock_holder(lake: Lake, key: str = KEY) -> Holder | None:
-    """Who has it now, None when nobody has."""
+    """None while the lock is free."""
     path = lake.staging.path(key)
     if path is None:
         return LeaseRecord.of(lake.staging.version(key)).holder
@@ -76,13 +75,13 @@ def _lock(bucket: Bucket, key: str, length: timedelta) -> Lease | LocalLease:
     return LocalLease(bucket, key, path) if path else Lease(bucket, key, length=length)
 
 
-def _take(lock: Lease | LocalLease, holder: Holder) -> None:
-    begun = time.monotonic()
+def _acquire(lock: Lease | LocalLease, holder: Holder) -> None:
+    started = time.monotonic()
     while True:
         try:
             lock.take(holder)
         except LeaseHeldError as error:
-            if time.monotonic() - begun > _patience(error.holder):
+            if time.monotonic() - started > _patience(error.holder):
                 raise _already_running(lock, error.holder) from None
         else:
             return
@@ -100,5 +99,5 @@ def _already_running(lock: Lease | LocalLease, holder: Holder | None) -> Already
     if isinstance(lock, LocalLease):
         return AlreadyRunningError(lock.name, who)
     minutes = FREE_AFTER.total_seconds() / 60
-    died = f"if it died, its lock is free {minutes:.0f} minutes after the last renewal"
-    return AlreadyRunningError(lock.name, who, hint=f"Wait for it to end; {died}")
+    expiry = f"if it died, its lock is free {minutes:.0f} minutes after the last renewal"
+    return AlreadyRunningError(lock.name, who, hint=f"Wait for it to end; {expiry}")

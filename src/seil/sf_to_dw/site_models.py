@@ -29,8 +29,8 @@ def site_models(
 ) -> Models:
     """The packaged models and those of `folder`, where a file of the same name replaces one.
 
-    The legacy feed's columns have to be in them. `zone` is called at each build for the time zone
-    that business dates are cut in. Raises ConfigurationError naming everything that is wrong.
+    They must have the legacy feed's columns. `zone` is called at each build for the time zone of
+    business dates. Raises ConfigurationError with all problems.
     """
     packaged = resources.files(__package__).joinpath("models")
     if folder and not folder.is_dir():
