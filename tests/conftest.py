@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,3 +73,20 @@ def s3_url(s3: Ministack, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in {**s3.environment, "AWS_ALLOW_HTTP": "true"}.items():
         monkeypatch.setenv(name, value)
     return f"s3://lake/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith("SEIL_"):
+            monkeypatch.delenv(name)
+    return tmp_path
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """Nobody listens there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -38,15 +37,6 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for name in os.environ:
-        if name.startswith("SEIL_"):
-            monkeypatch.delenv(name)
-    return tmp_path
-
-
-@pytest.fixture
 def seil(home: Path) -> Seil:
     """Runs a command line in this process; errors that nobody expects are raised."""
     runner = CliRunner()
@@ -76,11 +66,3 @@ def seil_process(home: Path) -> Callable[..., subprocess.Popen[str]]:
         )
 
     return start
-
-
-@pytest.fixture
-def unused_port() -> int:
-    """Nobody listens there."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -358,9 +358,9 @@ def test_status_shows_files_and_ledger(seil: Seil, loaded: Path) -> None:
 
 
 def test_status_tells_of_a_file_that_is_in_no_row_of_the_ledger(seil: Seil, loaded: Path) -> None:
-    told = "1 file could not be taken in, the newest "
+    told = "1 file could not be ingested, the newest "
     assert told in seil("status").out.splitlines()[0]
-    assert "could not be taken in" not in seil("status", "Account").out
+    assert "could not be ingested" not in seil("status", "Account").out
 
 
 def test_status_asks_for_somebody_when_rows_are_missing(seil: Seil, loaded: Path) -> None:

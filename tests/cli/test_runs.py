@@ -54,3 +54,7 @@ def test_a_run_whose_process_is_gone_has_died_in_its_step(seil: Seil) -> None:
     assert report["run"]["plan"] == {"full": True}
     assert replace(record, process_start="1").has_died
     assert json.dumps(report)
+
+
+def test_quiet_prints_no_lines_of_a_run_that_goes_well(seil: Seil) -> None:
+    assert seil("build", "--quiet").err == ""

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ import pytest
 from tests.limits import HANGS
 
 from seil.app.site import Site
-from seil.app.verdict import Finding, of_runs, verdict
 from seil.errors import LakeError, LoginError
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
@@ -32,7 +30,6 @@ from seil.sandbox.salesforce.server import OrgServer
 from seil.settings import load_settings
 from seil.sf_to_dw.extract.flows import FlowStates
 from seil.sf_to_dw.lock import run_lock
-from seil.state.runs import RunRecord
 from seil.warehouse.duckdb.errors import translate
 
 Seil = Callable[..., Any]
@@ -250,16 +247,6 @@ def test_all_is_well_again_after_a_run_that_goes_well(seil: Seil, serve: Serve, 
     assert runs[1]["detail"]["error"] == "login"
 
 
-def test_a_failure_keeps_the_time_when_it_began(context: Site) -> None:
-    for _ in range(2):
-        with pytest.raises(LakeError), context.runs.run("run"):
-            raise LakeError("file:///l", "write", "full")
-    [trouble] = context.state.troubles.all()
-    last = context.state.runs.last()
-    assert last
-    assert trouble.since < last.started_at
-
-
 def test_a_login_that_works_again_is_said_before_the_run_ends(
     seil: Seil, serve: Serve, seil_process: Callable[..., subprocess.Popen[str]]
 ) -> None:
@@ -316,22 +303,6 @@ def test_what_ended_the_last_run_is_named_first(context: Site, seil: Seil) -> No
     assert " (1 more below). Next: close that program or wait until it is done, then" in first
 
 
-def test_what_waits_says_nothing_of_since_when_it_is_broken() -> None:
-    failed = Finding("failed", "", "no", NOW)
-    waiting = Finding("waiting", "", "set aside", NOW - timedelta(days=9), needs_person=False)
-    assert verdict([failed, waiting], in_step="").since == NOW
-
-
-def test_runs_that_died_one_after_the_other_are_one_finding() -> None:
-    dead = [
-        replace(RunRecord.begin("run"), process_start="1", started_at=NOW - timedelta(hours=hour))
-        for hour in range(3)
-    ]
-    [finding] = of_runs(dead, None)
-    assert finding.since == NOW - timedelta(hours=2)
-    assert "; 2 before it did, too)" in finding.message
-
-
 def test_a_typing_mistake_breaks_nothing(seil: Seil) -> None:
     assert seil("load", "Leed").code == 2
     assert seil("run", "Leed").code == 2
@@ -351,13 +322,6 @@ def test_a_run_that_was_killed_is_seen(
     first = seil("status").out.splitlines()[0]
     assert first.startswith("Behind since 20")
     assert f"`seil run` died before it ended (process {running.pid} " in first
-
-
-def test_a_process_of_the_same_number_is_not_the_run(context: Site) -> None:
-    mine = RunRecord.begin("run")
-    assert mine.is_alive
-    assert not replace(mine, process_start="1").is_alive
-    assert replace(mine, host="elsewhere", pid=1).is_alive
 
 
 def test_no_space_is_said_even_where_nothing_could_be_written(

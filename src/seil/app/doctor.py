@@ -78,8 +78,8 @@ def _variables(settings: Settings) -> Iterator[SiteCheck]:
 def _python() -> SiteCheck:
     from seil import __version__
 
-    found = ".".join(map(str, sys.version_info[:3]))
-    return SiteCheck("seil", "ok", f"{__version__}, Python {found}, SQLite {SQLITE_VERSION}")
+    version = ".".join(map(str, sys.version_info[:3]))
+    return SiteCheck("seil", "ok", f"{__version__}, Python {version}, SQLite {SQLITE_VERSION}")
 
 
 def _catalog(site: Site) -> Iterator[SiteCheck]:

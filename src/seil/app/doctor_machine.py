@@ -86,13 +86,13 @@ def bytes_of(text: str) -> int:
 
 def machine_memory() -> int | None:
     """What this process may have: of the machine, or of its container where that is less."""
-    found: list[int] = []
+    limits: list[int] = []
     with suppress(ValueError, OSError, AttributeError):
-        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     for name in _CGROUPS:
         with suppress(ValueError, OSError):
-            found.append(int(Path(name).read_text("utf-8")))
-    return min(found, default=None)
+            limits.append(int(Path(name).read_text("utf-8")))
+    return min(limits, default=None)
 
 
 def _places(site: Site) -> Iterator[SiteCheck]:

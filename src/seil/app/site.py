@@ -109,17 +109,31 @@ class Site:
 
         return self._open.enter_context(open_state(self.settings.state))
 
-    @cached_property
+    @property
     def state_to_read(self) -> State:
         """Creates no state and moves nothing. Raises MissingStateError, OtherStateError."""
-        from seil.app.adoption import adopt_for_reading, has_begun
+        from seil.app.adoption import has_begun
+
+        # Whoever keeps a site open meets its first run.
+        stored = self.unbound_state
+        is_begun = stored.database.is_stored and has_begun(stored)
+        return self._checked_state if is_begun else self._earlier_state
+
+    @cached_property
+    def _checked_state(self) -> State:
+        from seil.app.state_binding import check
+
+        check(self.lake, self.unbound_state)
+        return self.unbound_state
+
+    @cached_property
+    def _earlier_state(self) -> State:
+        """In memory: what an earlier layout kept in the lake, or nothing."""
+        from seil.app.adoption import adopt_for_reading
         from seil.app.state_binding import check
         from seil.state import state_in_memory
 
-        stored = self.unbound_state
-        check(self.lake, stored)
-        if stored.database.is_stored and has_begun(stored):
-            return stored
+        check(self.lake, self.unbound_state)
         state = self._open.enter_context(state_in_memory())
         adopt_for_reading(self.lake, state)
         return state

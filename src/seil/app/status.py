@@ -98,10 +98,10 @@ def site_status(
         *_of_vanished_fields(site, chosen),
         *_of_flows(flows, running=any(run.is_alive for run in under_way)),
     ]
-    found = verdict(findings, in_step=_in_step(flows, last))
+    outcome = verdict(findings, in_step=_in_step(flows, last))
     if not findings and not any(flow.committed for flow in flows) and not last:
-        found = Verdict("new", "Nothing has been read yet. Next: `seil run`")
-    return SiteStatus(flows, files, ledger, dead, under_way, last, found)
+        outcome = Verdict("new", "Nothing has been read yet. Next: `seil run`")
+    return SiteStatus(flows, files, ledger, dead, under_way, last, outcome)
 
 
 def _state(site: Site) -> tuple[State, list[Finding]]:
@@ -121,11 +121,11 @@ def flow_statuses(site: Site, objects: Sequence[SyncedObject]) -> list[FlowStatu
 
     states = FlowStates(site.lake)
     now = datetime.now(UTC)
-    found = []
+    statuses = []
     for obj in objects:
         state = states.get(obj)
         lag = now - state.committed if state.committed else None
-        found.append(
+        statuses.append(
             FlowStatus(
                 obj.api_name,
                 obj.flow.mode,
@@ -138,7 +138,7 @@ def flow_statuses(site: Site, objects: Sequence[SyncedObject]) -> list[FlowStatu
                 running_pages=len(state.running.pages) if state.running else None,
             )
         )
-    return found
+    return statuses
 
 
 def _files(site: Site, state: FileState, objects: Sequence[SyncedObject]) -> list[FileInfo]:
@@ -188,7 +188,7 @@ def _of_files(site: Site, files: dict[FileState, list[FileInfo]]) -> Iterator[Fi
         name = newest.key.rpartition("/")[2]
         reason = why(site.lake, journal, newest.key).reason
         count = wording.counted(len(failed), "file")
-        message = f"{count} could not be taken in, the newest {name}: {reason}"
+        message = f"{count} could not be ingested, the newest {name}: {reason}"
         look = f"seil files why {newest.key}" if len(failed) == 1 else "seil files --state error"
         yield Finding("failed", "", message, failed[0].modified, f"`{look}`")
     if waiting := files["in"]:
@@ -205,7 +205,7 @@ def _of_files(site: Site, files: dict[FileState, list[FileInfo]]) -> Iterator[Fi
 def _of_ledger(
     ledger: Ledger, troubles: Sequence[Trouble], *, has_error_files: bool
 ) -> Iterator[Finding]:
-    # Rows of a file that was not taken in or merged are missing for that reason.
+    # Rows of a file that was not ingested or merged are missing for that reason.
     explained = {trouble.about for trouble in troubles if trouble.step in ("ingest", "load")}
     for row in ledger.rows:
         if row.columns_lost:

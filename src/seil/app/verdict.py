@@ -89,7 +89,7 @@ class Verdict:
 
 
 def verdict(findings: Sequence[Finding], *, in_step: str) -> Verdict:
-    """`in_step` is the sentence where nothing was found but what waits for the next run."""
+    """`in_step` is the sentence where there is nothing but what waits for the next run."""
     serious = [finding for finding in findings if finding.kind != "waiting"]
     if not serious:
         return Verdict("in step", in_step, tuple(findings))
@@ -98,12 +98,12 @@ def verdict(findings: Sequence[Finding], *, in_step: str) -> Verdict:
         findings = [_urgent(finding) for finding in findings]
     ordered = tuple(sorted(findings, key=_weight))
     broken = any(finding.needs_person and finding.kind != "late" for finding in ordered)
-    found = Verdict("broken" if broken else "behind", "", ordered)
-    since = f" since {wording.moment(found.since)}" if found.since else ""
+    result = Verdict("broken" if broken else "behind", "", ordered)
+    since = f" since {wording.moment(result.since)}" if result.since else ""
     more = f" ({len(serious) - 1:,} more below)" if len(serious) > 1 else ""
     first = ordered[0]
-    sentence = f"{found.state.capitalize()}{since}: {first.text}{more}. Next: {first.next}"
-    return Verdict(found.state, sentence, ordered)
+    sentence = f"{result.state.capitalize()}{since}: {first.text}{more}. Next: {first.next}"
+    return Verdict(result.state, sentence, ordered)
 
 
 def of_trouble(trouble: Trouble) -> Finding:
@@ -150,15 +150,15 @@ def ago(moment: datetime, now: datetime) -> str:
 
 
 def _next(trouble: Trouble) -> str:
-    if found := _COMMAND.search(trouble.hint):
-        return f"`{(found[1] or found[2]).strip().rstrip('.')}`"
-    command = trouble.command or "run"
+    if command := _COMMAND.search(trouble.hint):
+        return f"`{(command[1] or command[2]).strip().rstrip('.')}`"
+    name = trouble.command or "run"
     if trouble.kind in _WAIT:
-        return f"wait for it to end, then `seil {command}`"
+        return f"wait for it to end, then `seil {name}`"
     if trouble.hint and trouble.kind in _BY_HINT:
         act, _, _ = trouble.hint.rpartition(": ")[2].partition(", then run the same command")
-        return f"{act[:1].lower()}{act[1:]}, then `seil {command}`"
-    return f"`{_NEXT.get(trouble.kind, f'seil {command} --verbose')}`"
+        return f"{act[:1].lower()}{act[1:]}, then `seil {name}`"
+    return f"`{_NEXT.get(trouble.kind, f'seil {name} --verbose')}`"
 
 
 def _weight(finding: Finding) -> tuple[bool, ...]:

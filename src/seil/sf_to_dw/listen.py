@@ -1,4 +1,4 @@
-"""Landed files taken in, loaded and built as they come: two subscribers on the journal.
+"""Ingests, loads and builds landed files as they come: two subscribers on the journal.
 
 `ingestion` takes in what an `Object Created` event names; `warehouse` loads what a successful
 `file-ingestion` put into curated, and builds. Files that other tools put into in/ tell nobody on
@@ -147,7 +147,7 @@ class FileListener:
                 _LANDED,
                 lambda event: self.handlers.handle_landed([event]),
                 wait=self.retry_wait,
-                # Files may have been told of before anybody listened.
+                # Their events may be older than the first listener.
                 replay=True,
                 handle_all=self.handlers.handle_landed,
             ),
@@ -177,7 +177,7 @@ class FileListener:
         return count
 
     def _catch_up(self) -> None:
-        """What a killed process left, and what was taken in before anybody listened."""
+        """What a killed process left, and what was ingested before anybody listened."""
         self.journal.prune(self.keep)
         with self.handlers.turn():
             self.lake.sweep_partial()

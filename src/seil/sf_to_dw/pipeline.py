@@ -112,7 +112,7 @@ class Pipeline:
         full: bool = False,
         progress: Progress = SILENT,
     ) -> RunReport:
-        """Files of one object are taken in while others are still being read.
+        """Files of one object are ingested while others are still being read.
 
         Raises AlreadyRunningError when another run works on this lake, AbortError as the steps do.
         """
@@ -157,7 +157,7 @@ class Pipeline:
         full: bool,
         progress: Progress,
     ) -> RunReport:
-        """From curated on; what the comparison lands besides is taken in, too.
+        """From curated on; what the comparison lands is ingested, too.
 
         The org can take hours to answer: it is asked only while the warehouse is closed.
         """

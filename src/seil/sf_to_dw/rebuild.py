@@ -46,7 +46,7 @@ class OpenReplacement(Protocol):
 class RebuildReport:
     """`refused` are the reasons why the old warehouse was kept; none when the new one is in place.
 
-    `state` is what was found: a warehouse, none, or one that could not be read. `kept` are the
+    `state` is the old one's: a warehouse, none, or one that could not be read. `kept` are the
     schemas, tables and views of users that were copied over, `left_out` what the new one does not
     have because the catalog does not name its object any more.
     """
@@ -154,7 +154,7 @@ class Rebuild:
 
     def _old(self, replacement: Replacement) -> _Old:
         def read(warehouse: Warehouse) -> _Old:
-            # Of what it still owes, the new one knows nothing.
+            # Events that are still to be published are lost with the old one.
             Outbox(warehouse, self.bus).clear()
             return _Old(
                 "present",

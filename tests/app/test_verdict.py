@@ -1,0 +1,51 @@
+"""The sentence on a site: since when, and of which runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from seil.app.site import Site
+from seil.app.verdict import Finding, of_runs, verdict
+from seil.errors import LakeError
+from seil.settings import load_settings
+from seil.state.runs import RunRecord
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def test_what_waits_says_nothing_of_since_when_it_is_broken() -> None:
+    failed = Finding("failed", "", "no", NOW)
+    waiting = Finding("waiting", "", "set aside", NOW - timedelta(days=9), needs_person=False)
+    assert verdict([failed, waiting], in_step="").since == NOW
+
+
+def test_runs_that_died_one_after_the_other_are_one_finding() -> None:
+    dead = [
+        replace(RunRecord.begin("run"), process_start="1", started_at=NOW - timedelta(hours=hour))
+        for hour in range(3)
+    ]
+    [finding] = of_runs(dead, None)
+    assert finding.since == NOW - timedelta(hours=2)
+    assert "; 2 before it did, too)" in finding.message
+
+
+def test_a_process_of_the_same_number_is_not_the_run() -> None:
+    mine = RunRecord.begin("run")
+    assert mine.is_alive
+    assert not replace(mine, process_start="1").is_alive
+    assert replace(mine, host="elsewhere", pid=1).is_alive
+
+
+def test_a_failure_keeps_the_time_when_it_began(home: Path) -> None:
+    with Site(load_settings()) as site:
+        for _ in range(2):
+            with pytest.raises(LakeError), site.runs.run("run"):
+                raise LakeError("file:///l", "write", "full")
+        [trouble] = site.state.troubles.all()
+        last = site.state.runs.last()
+    assert last
+    assert trouble.since < last.started_at
