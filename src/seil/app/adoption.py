@@ -51,8 +51,9 @@ def has_begun(state: State) -> bool:
 
 def has_documents(lake: Lake) -> bool:
     """Whether an earlier version left any; a run of it may still need them."""
-    prefixes = (_DECISIONS, _LAST_RUN, _UNDER_WAY, _TROUBLES)
-    return any(True for prefix in prefixes for _ in lake.staging.list(prefix))
+    prefixes = (_DECISIONS, _UNDER_WAY, _TROUBLES)
+    listed = (True for prefix in prefixes for _ in lake.staging.list(prefix))
+    return any(listed) or lake.staging.find(_LAST_RUN) is not None
 
 
 def adopt(lake: Lake, state: State) -> None:
@@ -96,9 +97,11 @@ def _read(lake: Lake) -> _Documents:
     for key, body in _bodies(lake, _DECISIONS, documents.keys):
         entries = [Decision(**_fields_of(Decision, entry)) for entry in body["decisions"]]
         documents.decisions[str(body.get("object") or _object_of(key))] = entries
-    for prefix in (_LAST_RUN, _UNDER_WAY):
-        bodies = _bodies(lake, prefix, documents.keys)
-        documents.runs += [RunRecord(**_fields_of(RunRecord, body)) for _, body in bodies]
+    text = lake.staging.find(_LAST_RUN)
+    last = [(_LAST_RUN, json.loads(text))] if text else []
+    documents.keys += [key for key, _ in last]
+    for _, run in (*last, *_bodies(lake, _UNDER_WAY, documents.keys)):
+        documents.runs.append(RunRecord(**_fields_of(RunRecord, run)))
     bodies = _bodies(lake, _TROUBLES, documents.keys)
     documents.troubles += [Trouble(**_fields_of(Trouble, body)) for _, body in bodies]
     return documents

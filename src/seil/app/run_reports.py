@@ -66,6 +66,14 @@ def list_runs(
     return RunPage(page, page[-1].run_id if len(page) == limit else None)
 
 
+def earlier_layout(site: Site) -> int | None:
+    """Of a site that kept only the last run and those under way; None from layout 4 on."""
+    from seil.lake.site_layout import FIRST_WITH_STATE, site_layout
+
+    layout = site_layout(site.lake)
+    return layout if layout and layout < FIRST_WITH_STATE else None
+
+
 def stored_run(site: Site, run_id: str = "") -> StoredRun | None:
     """The newest where no id is given; None where there is none."""
     runs = site.state_to_read.runs

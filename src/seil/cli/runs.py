@@ -58,23 +58,30 @@ def show_list(
 ) -> None:
     """List runs, newest first. Exit code 0, whatever their outcomes."""
     from seil.app.documents.runs import RunsDocument
-    from seil.app.run_reports import list_runs
+    from seil.app.run_reports import earlier_layout, list_runs
 
     begun = arguments.moment(since) if since else None
     with opened(call) as site:
         page = list_runs(
             site, command=command_, outcome=outcome, since=begun, before=before, limit=limit
         )
+        layout = earlier_layout(site)
     answer = RunsDocument.of(page)
     if call.json:
         call.answer(answer)
-    elif answer.runs:
+        return
+    if answer.runs:
         columns = ("run", "command", "started at", "took", "outcome", "message")
         output.table(columns, [_line(run) for run in answer.runs])
         if answer.next:
             output.line(f"Earlier ones: `seil runs list --before {answer.next}`")
     else:
         output.line("No runs.")
+    if layout:
+        output.line(
+            f"This site has layout {layout}, which kept its last run only: the next command that "
+            "writes moves it into the state, and later runs are all listed."
+        )
 
 
 def show(

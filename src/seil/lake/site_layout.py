@@ -55,6 +55,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(4, "decisions, runs and open failures lie in the state", _nothing),
 )
 LAYOUT = MIGRATIONS[-1].to
+FIRST_WITH_STATE = 4
 
 
 def site_layout(lake: Lake) -> int | None:
