@@ -71,7 +71,7 @@ def seil_publish(clock: Clock, *, file: str) -> dict[str, Any]:
     import duckdb
 
     from seil.settings import WarehouseSettings
-    from seil.warehouse.duckdb.published import publish as published
+    from seil.warehouse import publish as published
 
     with duckdb.connect(file) as warehouse:
         warehouse.execute("UPDATE counted SET a = a + 1")

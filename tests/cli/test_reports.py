@@ -35,7 +35,7 @@ from seil.sf_to_dw.load.events import ObjectLoad
 from seil.sf_to_dw.load.loader import LoadReport
 from seil.sf_to_dw.pipeline import RunReport
 from seil.warehouse.bookkeeping import LedgerRow, SchemaChange
-from seil.warehouse.protocol import MergeOutcome
+from seil.warehouse.merges import MergeOutcome
 
 Seil = Callable[..., Any]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
+from tests.duckdb_file import database
 
 from seil.catalog import Catalog
 from seil.errors import ConfigurationError
@@ -61,8 +62,8 @@ class Site:
     def store(self, table: str, column: str, kind: pa.DataType, values: list[Any]) -> None:
         ids = pa.array([f"{n:02d}" for n in range(len(values))], TEXT)
         rows = pa.table({"id": ids, column: pa.array(values).cast(kind)})
-        self.warehouse.create_table(TableName("salesforce", table), rows.schema)
-        self.warehouse.append(TableName("salesforce", table), rows)
+        database(self.warehouse).create_table(TableName("salesforce", table), rows.schema)
+        database(self.warehouse).append(TableName("salesforce", table), rows)
 
     def build(self, *tables: str, zone: str = "") -> BuildReport:
         self.zone = BusinessZone(zone) if zone else self.zone

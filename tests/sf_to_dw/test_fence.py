@@ -25,6 +25,7 @@ from seil.sf_to_dw.extract.flows import FlowStates, Manifest
 from seil.sf_to_dw.lock import run_lock
 from seil.sf_to_dw.schema.registry import SchemaRegistry
 from seil.warehouse import open_warehouse
+from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
 
 THING = SyncedObject(api_name="Thing__c", columns=())
 NOW = datetime(2026, 11, 29, 10, tzinfo=UTC)
@@ -54,8 +55,10 @@ def write_curated(lake: Lake, number: int) -> None:
 
 def commit(lake: Lake, database: Path, number: int) -> None:
     settings = WarehouseSettings(url=f"duckdb:{database}", memory="256MB")
-    with open_warehouse(settings, fence=lake.fence) as warehouse, warehouse.transaction():
-        warehouse.execute(f"CREATE OR REPLACE TABLE committed AS SELECT {number} AS number")
+    with open_warehouse(settings, fence=lake.fence) as warehouse, warehouse.commit("number"):
+        assert isinstance(warehouse, EmbeddedWarehouse)
+        replace = f"CREATE OR REPLACE TABLE committed AS SELECT {number} AS number"
+        warehouse.database.execute(replace)
 
 
 def say(line: str) -> None:

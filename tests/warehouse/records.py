@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seil.warehouse import MergeOutcome, Records, StagedFile, TableName, Warehouse
+from seil.warehouse.commits import commit_id
+from seil.warehouse.dialect import render
 from seil.warehouse.merges import Holds
 from seil.warehouse.types import TEXT, TIMESTAMP
 
@@ -42,7 +44,8 @@ class Accounts:
     records: Records = field(default_factory=lambda: Records(TABLE, "id", timed_files="."))
 
     def __post_init__(self) -> None:
-        self.warehouse.create_table(TABLE, pa.schema({**TYPES, **OWN}))
+        with self.warehouse.commit("account") as commit:
+            commit.tables.create_table(TABLE, pa.schema({**TYPES, **OWN}), key="id")
 
     def file(self, at: int, rows: Sequence[Row], holds: Holds = "versions") -> StagedFile:
         """Read at that minute; it has the columns of its first row, `stamp` as systemmodstamp."""
@@ -60,13 +63,19 @@ class Accounts:
         url = (self.folder / name).as_uri()
         return StagedFile(name, name, minute(at), columns, url, holds=holds)
 
-    def merge(self, *files: StagedFile, **options: Any) -> list[MergeOutcome]:
-        with self.warehouse.transaction():
-            outcomes = self.warehouse.merge(self.records, files, **options)
+    def merge(self, *files: StagedFile) -> list[MergeOutcome]:
+        with self.warehouse.commit(commit_id("load", *(file.key for file in files))) as commit:
+            outcomes = commit.merger.merge(self.records, files)
         return [outcomes[file.key] for file in files]
 
     def rows(self, columns: str = "id, name, size") -> list[tuple[Any, ...]]:
         return self.select(f"SELECT {columns} FROM salesforce.account ORDER BY id")
 
     def select(self, sql: str) -> list[tuple[Any, ...]]:
-        return [tuple(row.values()) for row in self.warehouse.query(sql).to_pylist()]
+        return select(self.warehouse, sql)
+
+
+def select(warehouse: Warehouse, sql: str) -> list[tuple[Any, ...]]:
+    """The rows of a SELECT in SEIL's dialect."""
+    rows = warehouse.query(render(sql, warehouse.dialect)).to_pylist()
+    return [tuple(row.values()) for row in rows]

@@ -11,6 +11,7 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.warehouse.records import select
 
 from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
@@ -28,9 +29,11 @@ def staged(url: str) -> StagedFile:
 
 
 def merged(warehouse: Warehouse, url: str) -> list[str]:
-    warehouse.create_table(TABLE, COLUMNS)
-    assert warehouse.merge(Records(TABLE, "id"), [staged(url)])["key"].inserted == 1
-    return [str(value) for value in warehouse.query(f"SELECT id FROM {TABLE}")["id"].to_pylist()]
+    with warehouse.commit("load") as commit:
+        commit.tables.create_table(TABLE, COLUMNS, key="id")
+        outcomes = commit.merger.merge(Records(TABLE, "id"), [staged(url)])
+    assert outcomes["key"].inserted == 1
+    return [str(id_) for (id_,) in select(warehouse, f"SELECT id FROM {TABLE}")]
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a b%20[1]*.parquet", "ä#?.parquet"])
@@ -41,11 +44,12 @@ def test_a_file_of_any_name_on_this_machine_is_read(
     assert merged(warehouse, (tmp_path / name).as_uri()) == ["a"]
 
 
-def test_a_remote_file_is_read_as_it_was_opened_for(settings: WarehouseSettings) -> None:
+def test_a_remote_file_is_read_as_it_was_opened_for(engine: WarehouseSettings) -> None:
     content = BytesIO()
     pq.write_table(ROWS, content)
     remote = {"s3://bucket/a.parquet": content}
-    with open_warehouse(settings, open_url=lambda url: nullcontext(remote[url])) as warehouse:
+    with open_warehouse(engine, open_url=lambda url: nullcontext(remote[url])) as warehouse:
+        warehouse.prepare()
         assert merged(warehouse, "s3://bucket/a.parquet") == ["a"]
 
 

@@ -236,8 +236,10 @@ class Site:
     @property
     def has_warehouse(self) -> bool:
         """Whether a run has made it already; true for one that is not a file."""
-        kind, _, location = self.settings.warehouse.url.partition(":")
-        return kind != "duckdb" or Path(location).exists()
+        from seil.warehouse import local_file
+
+        file = local_file(self.settings.warehouse)
+        return file is None or file.exists()
 
     def warehouse(self, *, read_only: bool = False, wait: timedelta | None = None) -> Warehouse:
         """Close it as soon as it is not needed: it is locked while it is open.

@@ -16,7 +16,7 @@ from sqlglot import exp
 from seil.modeling.business_date import is_call
 from seil.modeling.model import parse_model
 from seil.modeling.names import is_table, table_name
-from seil.warehouse.protocol import TableName
+from seil.warehouse.tables import TableName
 
 _UNDERSTOOD_CLAUSES = frozenset(
     {"with_", "from_", "joins", "where", "group", "having", "qualify", "order", "expressions"}

@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from seil.warehouse.builds import StagedBuild
     from seil.warehouse.commits import Commit
     from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.tables import TableEditor
 
 log = logging.getLogger(__name__)
 
-SOURCE = "seil.sf-to-dw"
 BuildState = Literal["built", "failed", "skipped"]
 
 
@@ -99,25 +99,28 @@ def build(
     tables: Iterable[str] = (),
     full: bool = False,
     bus: Bus | None = None,
+    event_source: str = "seil",
     progress: Progress = SILENT,
 ) -> BuildReport:
     """Brings the named tables up to date, all when none is named; `full` makes them anew.
+    `event_source` is the source of the build's event, for the bus's subscribers.
 
     The steps are `stage` and `test` of each table that changes, and `publish tables`, which ends
     with the commit. Raises ConfigurationError for a name that is no table. A model that fails is in
     the report.
     """
     selected = models.select(tables)
-    warehouse.bookkeeping.prepare()
+    warehouse.prepare()
     outbox = Outbox(warehouse, bus)
     started = datetime.now(UTC)
-    report = _Build(warehouse, models, selected, started, outbox, progress, full=full).run()
+    made = _Build(warehouse, models, selected, started, outbox, progress, event_source, full=full)
+    report = made.run()
     for table in report.tables:
         quiet = logging.DEBUG if table.mode == "unchanged" else logging.INFO
         level = quiet if table.is_built else logging.WARNING
         about = (table.table, table.state, table.mode, table.rows, table.message)
         log.log(level, "%s: %s (%s), %d rows. %s", *about, extra=_log_fields(report, table))
-    outbox.publish([_event(report)])
+    outbox.publish([_event(report, event_source)])
     outbox.clear()
     return report
 
@@ -140,7 +143,7 @@ def explain(
 ) -> list[ModelPlan]:
     """What a build would do to each table, and why. Changes nothing."""
     selected = models.select(tables)
-    warehouse.bookkeeping.prepare()
+    warehouse.prepare()
     plans: list[ModelPlan] = []
     with suppress(_ExplainedError), warehouse.commit("explain") as commit:
         planner = new_planner(warehouse, commit.builder, models, full=full)
@@ -164,6 +167,7 @@ class _Build:
     started: datetime
     outbox: Outbox
     progress: Progress
+    event_source: str
     full: bool = False
     refused: dict[str, str] = field(default_factory=dict)
     full_for: dict[str, str] = field(default_factory=dict)
@@ -199,7 +203,7 @@ class _Build:
                 tables[model.name] = self._test(model, tables[model.name], tested)
         if any(work.is_staged for work in self.work.values()):
             publishing.enter_context(self.progress.step("publish tables"))
-        self._settle(tables)
+        self._settle(tables, commit.tables)
         self._remember(tables, commit.recorder)
         return self._record(tuple(tables.values()), commit.recorder)
 
@@ -264,7 +268,7 @@ class _Build:
         state: BuildState = "failed" if errors else "built"
         return replace(made, state=state, message="; ".join(errors), failures=failures)
 
-    def _settle(self, tables: dict[str, TableBuild]) -> None:
+    def _settle(self, tables: dict[str, TableBuild], editor: TableEditor) -> None:
         """Publishes the tables that passed, together, and discards the others."""
         for name, work in self.work.items():
             table = tables[name]
@@ -277,7 +281,7 @@ class _Build:
         builder.discard([work.staged for work in staged if work not in passed])
         for work in passed:
             if work.plan.mode == "full":
-                work.describe()
+                work.describe(editor)
 
     def _remember(self, tables: Mapping[str, TableBuild], recorder: Recorder) -> None:
         """Up to which change the tables that are built have seen, and what they read."""
@@ -344,7 +348,7 @@ class _Build:
                 for table in tables
             ]
         )
-        self.outbox.add(recorder, [_event(report)])
+        self.outbox.add(recorder, [_event(report, self.event_source)])
         return report
 
 
@@ -360,7 +364,7 @@ def _tested_summary(model: Model, failures: Sequence[TestFailure]) -> str:
     return "; ".join([*(f"{f.level}: {f}" for f in failures), count])
 
 
-def _event(report: BuildReport) -> Event:
+def _event(report: BuildReport, source: str) -> Event:
     tables = [
         {
             "table": t.table,
@@ -380,4 +384,4 @@ def _event(report: BuildReport) -> Event:
         "tables": tables,
         "warnings": [str(failure) for t in report.tables for failure in t.warnings],
     }
-    return Event(SOURCE, "build", detail, id=event_id("build", report.build_id))
+    return Event(source, "build", detail, id=event_id("build", report.build_id))

@@ -15,7 +15,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from seil.modeling.names import scope_relations
 from seil.warehouse.dialect import WRITTEN_IN
-from seil.warehouse.protocol import TableName
+from seil.warehouse.tables import TableName
 
 _NAME = "BUSINESS_DATE"
 

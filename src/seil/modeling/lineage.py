@@ -16,7 +16,7 @@ from seil.modeling.model import Model, Models, tables_of
 from seil.modeling.names import name_problem, table_name
 from seil.modeling.sources import Source
 from seil.warehouse.dialect import WRITTEN_IN
-from seil.warehouse.protocol import TableName
+from seil.warehouse.tables import TableName
 from seil.warehouse.types import TEXT, sql_type, stored_type
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from seil.modeling.reach import Reach, Scope, model_scope
 from seil.modeling.select import Columns, referenced_columns, source_types
 from seil.warehouse.bookkeeping import IS_OLD, SEQUENCE, BuiltVersion, Change, images
 from seil.warehouse.dialect import render
-from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import Sql, SqlName, compose, join, quote
+from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.warehouse.builds import Builder
@@ -182,7 +182,8 @@ class Planner:
             return "it has rows without a driving record"
         if built.fingerprint != (now := self.fingerprint(model, self.built)):
             return _difference(built.fingerprint, now)
-        whole = {str(change.source) for change in self._unseen(model) if change.is_whole}
+        follows = self.warehouse.traits.follows_changes
+        whole = {str(c.source) for c in self._unseen(model) if c.is_whole or not follows}
         return f"much of {', '.join(sorted(whole))} has changed" if whole else ""
 
     def _full_build_reason(self, model: Model, upstream: Mapping[str, BuildMode]) -> str:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from seil.modeling.blocks import BlockColumn, ModelBlock, Relation, UnanalysableError
-from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import Sql, SqlName, compose, join
+from seil.warehouse.tables import TableName
 
 _Values = str
 """The name of a CTE with the one column `v`."""

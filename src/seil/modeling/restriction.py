@@ -15,8 +15,8 @@ from sqlglot import exp
 from seil.modeling.blocks import BlockColumn, ModelBlock, UnanalysableError
 from seil.modeling.reach import Scope
 from seil.warehouse.dialect import WRITTEN_IN
-from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import SqlName, compose, join, quote
+from seil.warehouse.tables import TableName
 
 
 def restrict(block: ModelBlock, scope: Scope, keys: str) -> exp.Select:

@@ -26,7 +26,7 @@ from seil.warehouse.types import TEXT, sql_type
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from seil.warehouse.protocol import TableName
+    from seil.warehouse.tables import TableName
 
 
 @dataclass(frozen=True)

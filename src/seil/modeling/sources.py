@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from seil.warehouse.protocol import TableName
+from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from seil.modeling.model import Level, Model, ModelTest, parse_expression
 from seil.warehouse.builds import RowChange
 from seil.warehouse.dialect import WRITTEN_IN, render
-from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
+from seil.warehouse.tables import TableName
 from seil.warehouse.types import stored_type, type_name
 
 if TYPE_CHECKING:

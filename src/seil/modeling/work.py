@@ -18,6 +18,7 @@ from seil.warehouse.sql import SqlName, compose
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.tables import TableEditor
 
 
 @dataclass(eq=False)
@@ -65,12 +66,12 @@ class Work:
     def is_staged(self) -> bool:
         return self.plan.mode != "unchanged"
 
-    def describe(self) -> None:
-        """Keeps the descriptions of a new table and its columns beside it."""
-        described = self.model.described
-        texts = {c.name: c.description for c in described.columns if c.description}
-        text = f"{described.description} {described.grain}".strip()
-        self.warehouse.comment(self.model.table, text, texts)
+    def describe(self, tables: TableEditor) -> None:
+        """Stores the descriptions of a new table and its columns beside it."""
+        description = self.model.described
+        texts = {c.name: c.description for c in description.columns if c.description}
+        text = f"{description.description} {description.grain}".strip()
+        tables.comment(self.model.table, text, texts)
 
     def fingerprint(self, built: Mapping[str, BuiltVersion]) -> str:
         """What has to be the same for the next change to be followed."""

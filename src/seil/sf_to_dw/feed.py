@@ -27,7 +27,7 @@ from seil.lake import Bucket
 from seil.modeling.export import export_rows, has_rows
 from seil.modeling.names import name_problem
 from seil.observe.progress import SILENT, Progress, Step
-from seil.warehouse.protocol import TableName
+from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse

@@ -24,6 +24,7 @@ from seil.errors import (
 )
 from seil.events.bus import Bus
 from seil.events.envelope import Event
+from seil.events.file_events import SOURCE
 from seil.lake import Lake
 from seil.modeling.build import BuildReport, build, explain
 from seil.observe.fields import in_context
@@ -212,7 +213,13 @@ class FileHandlers:
         return any(plan.mode != "unchanged" for plan in plans)
 
     def _build(self, warehouse: Warehouse) -> Iterator[StepOutcome]:
-        report = build(warehouse, self.models, bus=self.bus, progress=self._round.progress())
+        report = build(
+            warehouse,
+            self.models,
+            bus=self.bus,
+            event_source=SOURCE,
+            progress=self._round.progress(),
+        )
         self._round.add_build(report)
         self._is_build_checked = True
         failed = [table for table in report.tables if not table.is_built]

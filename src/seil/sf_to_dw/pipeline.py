@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from seil.catalog import Catalog, SyncedObject
 from seil.errors import AbortError
 from seil.events.bus import Bus
+from seil.events.file_events import SOURCE
 from seil.lake import Lake
 from seil.modeling.build import BuildReport, build
 from seil.observe.progress import SILENT, Progress
@@ -175,7 +176,14 @@ class Pipeline:
                 again = self._load(warehouse, objects, progress)
                 loaded = LoadReport((*loaded.objects, *again.objects))
             results = [*extracted.deletions, *beside.results]
-            built = build(warehouse, self.models, full=full, bus=self.bus, progress=progress)
+            built = build(
+                warehouse,
+                self.models,
+                full=full,
+                bus=self.bus,
+                event_source=SOURCE,
+                progress=progress,
+            )
             runs = {f.flow_run_id for f in (*extracted.flows, *results) if f.flow_run_id}
             entries = warehouse.bookkeeping.ledger(flow_runs=runs) if runs else []
         # With the warehouse closed, so that its write-ahead log is in it.

@@ -15,11 +15,12 @@ from seil.catalog import Catalog
 from seil.errors import WarehouseError
 from seil.events.bus import Bus
 from seil.events.envelope import Event
+from seil.events.file_events import SOURCE
 from seil.lake import Lake, RunFence
 from seil.modeling.build import BuildReport, build
 from seil.observe.progress import SILENT, Progress
 from seil.settings import WarehouseSettings
-from seil.sf_to_dw.load.loader import SOURCE, LoadReport, load
+from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.sf_to_dw.load.merged import VIEW as MERGED_RECORDS
 from seil.state.decisions import DecisionStore
 from seil.warehouse import open_replacement, publish

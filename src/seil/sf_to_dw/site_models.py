@@ -16,7 +16,7 @@ from seil.modeling.needs import ColumnNeed
 from seil.modeling.sources import Source, SourceColumn, Sources
 from seil.salesforce.schema import parse_describe
 from seil.sf_to_dw.feed import packaged_feeds
-from seil.warehouse.protocol import TableName
+from seil.warehouse.tables import TableName
 
 _SCHEMA = "salesforce"
 

@@ -1,23 +1,19 @@
-"""The warehouse: one protocol, an engine chosen by URL."""
+"""The warehouse: one protocol, an engine chosen by the scheme of its URL."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from pathlib import Path
 
 from seil.settings import WarehouseSettings
-from seil.warehouse.protocol import (
-    LOCK_WAIT,
-    Fence,
-    MergeOutcome,
-    OpenUrl,
-    Records,
-    StagedFile,
-    TableName,
-    Warehouse,
-)
+from seil.warehouse.engines import engine_of
+from seil.warehouse.fencing import Fence
+from seil.warehouse.merges import MergeOutcome, OpenUrl, Records, StagedFile
+from seil.warehouse.protocol import Warehouse
 from seil.warehouse.readers import Publication, WarehouseReader
 from seil.warehouse.replacement import Replacement
+from seil.warehouse.tables import TableName
 
 __all__ = [
     "LOCK_WAIT",
@@ -28,11 +24,15 @@ __all__ = [
     "StagedFile",
     "TableName",
     "Warehouse",
+    "local_file",
     "open_reading",
     "open_replacement",
     "open_warehouse",
     "publish",
 ]
+
+# Long enough for another process's query, too short to look like a hang.
+LOCK_WAIT = timedelta(seconds=5)
 
 
 def open_warehouse(
@@ -49,14 +49,8 @@ def open_warehouse(
     that lost the run lock; `open_url` reads staged files that are not on this machine. Read-only,
     nothing outside the warehouse can be reached either.
     """
-    from seil.warehouse.duckdb.opening import open_file
-
-    return open_file(
-        settings,
-        read_only=read_only,
-        wait=wait,
-        fence=fence,
-        open_url=open_url,
+    return engine_of(settings.url).open_warehouse(
+        settings, read_only=read_only, wait=wait, fence=fence, open_url=open_url
     )
 
 
@@ -68,26 +62,27 @@ def open_replacement(
     wait: timedelta = LOCK_WAIT,
 ) -> Replacement:
     """Another warehouse in place of this one; its arguments are those of `open_warehouse`."""
-    from seil.warehouse.duckdb.replacement import FileReplacement
-
-    return FileReplacement(settings, fence, open_url, wait)
+    return engine_of(settings.url).open_replacement(
+        settings, fence=fence, open_url=open_url, wait=wait
+    )
 
 
 def open_reading(
     settings: WarehouseSettings, *, wait: timedelta = LOCK_WAIT
 ) -> AbstractContextManager[WarehouseReader]:
-    """For who only reads: no run waits for a reader, nor a reader for a run, where there is a
-    published copy. `wait` is for the warehouse itself.
+    """For readers: no run waits for a reader, nor a reader for a run, where there is a published
+    copy. `wait` is for the warehouse itself.
     """
-    from seil.warehouse.duckdb.published import open_reading as open_published
-
-    return open_published(settings, wait=wait)
+    return engine_of(settings.url).open_reading(settings, wait=wait)
 
 
 def publish(settings: WarehouseSettings, *, anew: bool = False) -> Publication:
-    """Brings what readers see up to date, or takes it away where the settings want none. `anew`:
-    the warehouse was replaced.
+    """Brings what readers see up to date, or removes it where the settings want none. `anew`: the
+    warehouse was replaced.
     """
-    from seil.warehouse.duckdb.published import publish as publish_copy
+    return engine_of(settings.url).publish(settings, anew=anew)
 
-    return publish_copy(settings, anew=anew)
+
+def local_file(settings: WarehouseSettings) -> Path | None:
+    """The file that holds the warehouse; None where a server does. Raises ConfigurationError."""
+    return engine_of(settings.url).local_file(settings)

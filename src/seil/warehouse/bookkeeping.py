@@ -13,7 +13,7 @@ from seil.warehouse.tables import TableName
 if TYPE_CHECKING:
     from seil.events.envelope import Event
     from seil.lake.notices import NoticePlace
-    from seil.warehouse.merges import ChangeLog, MergeOutcome
+    from seil.warehouse.merges import MergeOutcome
 
 SEQUENCE, IS_OLD = "_sequence", "_is_old"
 
@@ -184,14 +184,6 @@ class Position:
 class Bookkeeping(Protocol):
     """Reads. A warehouse that nothing was loaded into gives nothing."""
 
-    def prepare(self) -> None:
-        """Makes what is missing, in a commit of its own: all of it, or nothing after a kill. What
-        an earlier version did not keep is null in its rows.
-
-        Raises WarehouseError where the tables hold values that an earlier version kept otherwise.
-        """
-        ...
-
     def ledger(
         self, *, objects: Collection[str] = (), flow_runs: Collection[str] = ()
     ) -> list[LedgerRow]:
@@ -244,10 +236,6 @@ class Bookkeeping(Protocol):
         """By table: columns that are text only because nothing described them when they came."""
         ...
 
-    def watched_columns(self) -> Mapping[str, frozenset[str]]:
-        """By source table: the columns that built tables read."""
-        ...
-
     def last_change(self) -> int:
         """Its sequence; 0 before the first one."""
         ...
@@ -288,25 +276,6 @@ class Recorder(Protocol):
 
     def record_waiting(self, waiting: Mapping[str, Collection[tuple[NoticePlace, str]]]) -> None:
         """(place, key) by object, in place of those of the same objects."""
-        ...
-
-    def follow(
-        self, table: TableName, key: str, watched: Collection[str] | None = None
-    ) -> ChangeLog | None:
-        """For the next merge into a table; None when no built table reads it.
-
-        `watched` are the columns that are read; None where they have yet to be looked up.
-        """
-        ...
-
-    def record_change(self, table: TableName, log: ChangeLog) -> None:
-        """After that merge. What no build has seen yet is kept up to a limit; beyond, the change
-        becomes one of the whole table.
-        """
-        ...
-
-    def record_whole_change(self, table: TableName) -> None:
-        """Any record may have changed: every table that reads these is built anew."""
         ...
 
     def record_builds(self, builds: Sequence[BuildRow]) -> None: ...

@@ -12,7 +12,7 @@ from seil.warehouse.tables import TableEditor
 
 
 class Commit(Protocol):
-    """Not used after its block."""
+    """Everything that changes data. Not used after its block."""
 
     @property
     def id(self) -> str: ...

@@ -106,19 +106,6 @@ class MergeOutcome:
 
 
 @dataclass(frozen=True)
-class ChangeLog:
-    """Where a merge writes the records it changes, before and after, as far as `columns` go.
-
-    `table` has these columns and `_sequence`, `_is_old`. What a record was in between is in there
-    twice, as old and as new; one that was not there before has no row with `_is_old`.
-    """
-
-    table: TableName
-    columns: tuple[str, ...]
-    sequence: int
-
-
-@dataclass(frozen=True)
 class Misfits:
     """How many values of a text column do not read as some type, and the least of them."""
 
@@ -194,21 +181,21 @@ class Merges(Protocol):
 
 
 class Merger(Protocol):
-    def merge(
-        self, records: Records, files: Sequence[StagedFile], *, log: ChangeLog | None = None
-    ) -> Mapping[str, MergeOutcome]:
+    """Part of a commit."""
+
+    def merge(self, records: Records, files: Sequence[StagedFile]) -> Mapping[str, MergeOutcome]:
         """Makes the table hold what all files say that came so far. Returns the outcome per file.
 
         A version is newer by (systemmodstamp, lastmodifieddate, `_extracted_at`, `_file`, position
         in the file); nulls are oldest, and lastmodifieddate stands in for a missing systemmodstamp.
         A row marked isdeleted is kept, so that an older version arriving later does not bring the
         record back. A deletion holds unless the record was seen alive later. Every column of the
-        files must be in the table and castable to its type. What changes goes into `log`.
-        """
-        ...
+        files must be in the table and castable to its type.
 
-    def add_columns(self, records: Records, columns: pa.Schema) -> None:
-        """Of which no file says anything that was merged so far."""
+        Where a built table reads these records, the change is kept for the next build: each record
+        in `images(table)` as it was and as it became, or, beyond what is worth following and in
+        engines that do not follow changes, one change of the whole table.
+        """
         ...
 
     def store_versions(self, records: Records, files: Sequence[StagedFile]) -> None:

@@ -50,11 +50,20 @@ class Tables(Protocol):
 
 
 class TableEditor(Protocol):
-    def create_table(self, table: TableName, columns: pa.Schema) -> None:
-        """Does nothing when the table is there. Creates the schema as well."""
+    """Part of a commit."""
+
+    def create_table(self, table: TableName, columns: pa.Schema, *, key: str) -> None:
+        """Does nothing when the table is there. Creates the schema as well.
+
+        `key` is the column that tells rows apart, for engines that keep an index or an order by it.
+        """
         ...
 
-    def add_column(self, table: TableName, column: Column) -> None: ...
+    def add_columns(self, table: TableName, columns: pa.Schema) -> None:
+        """Columns that are there already stay as they are. Of new columns of current records, no
+        file that was merged so far says anything: a later one of an older version may.
+        """
+        ...
 
     def change_type(self, table: TableName, column: Column) -> None:
         """Casts what is there; raises when a value does not fit."""

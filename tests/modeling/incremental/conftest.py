@@ -62,10 +62,12 @@ class Org:
         return source_columns(self.models)
 
     def create(self) -> None:
-        self.warehouse.bookkeeping.prepare()
+        self.warehouse.prepare()
         own = [pa.field("_extracted_at", TIMESTAMP), pa.field("_file", TEXT)]
-        for table, columns in self.columns.items():
-            self.warehouse.create_table(TableName("salesforce", table), pa.schema([*columns, *own]))
+        with self.warehouse.commit("tables") as commit:
+            for table, columns in self.columns.items():
+                name = TableName("salesforce", table)
+                commit.tables.create_table(name, pa.schema([*columns, *own]), key="id")
 
     def merge(self, table: str, records: Sequence[Record]) -> None:
         """One load of whole records; each has a newer version than all before, unless it says."""
@@ -78,10 +80,7 @@ class Org:
     def _merge(self, table: str, staged: StagedFile) -> None:
         name = TableName("salesforce", table)
         with self.warehouse.commit(f"load-{self.stamp}") as commit:
-            log = commit.recorder.follow(name, "id")
-            commit.merger.merge(Records(name, "id"), [staged], log=log)
-            if log:
-                commit.recorder.record_change(name, log)
+            commit.merger.merge(Records(name, "id"), [staged])
 
     def remove(self, table: str, *ids: str) -> None:
         """One load of Salesforce's list of what was deleted for good: Ids and when, no more."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.duckdb_file import database
 
 import seil.sf_to_dw
 from seil.catalog import load_catalog
@@ -296,7 +297,7 @@ def test_most_of_a_table_changed_is_built_anew(filled: Org, monkeypatch: Any) ->
 
 
 def test_a_missing_table_is_built_anew(filled: Org) -> None:
-    filled.warehouse.execute("DROP TABLE products")
+    database(filled.warehouse).execute("DROP TABLE products")
     tables = filled.built()
     assert (tables["products"].mode, tables["products"].reason) == (
         "full",
@@ -306,6 +307,8 @@ def test_a_missing_table_is_built_anew(filled: Org) -> None:
 
 
 def test_a_source_column_of_another_type_builds_its_readers_anew(filled: Org) -> None:
-    filled.warehouse.execute("ALTER TABLE salesforce.usage ALTER ad_clicks__c TYPE DOUBLE")
+    database(filled.warehouse).execute(
+        "ALTER TABLE salesforce.usage ALTER ad_clicks__c TYPE DOUBLE"
+    )
     modes = {name: table.mode for name, table in filled.built().items() if table.mode == "full"}
     assert modes == {"sales_line_items_booked_delivered": "full"}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.duckdb_file import database
 
 from seil.catalog import Catalog
 from seil.lake import Bucket, Entry, Lake
@@ -111,7 +112,7 @@ def test_what_was_put_there_by_hand_is_found_the_next_day(
     loads()
     by_hand(lake, key, OLD)
     assert loads() == 0
-    warehouse.execute("UPDATE seil.positions SET all_at = all_at - INTERVAL 1 DAY")
+    database(warehouse).execute("UPDATE seil.positions SET all_at = all_at - INTERVAL 1 DAY")
     assert (loads(), loads()) == (1, 0)
 
 
@@ -129,7 +130,7 @@ def test_a_clock_that_was_wrong_loses_nothing(
 ) -> None:
     key = curator.file([{"Id": "a"}])
     loads()
-    warehouse.execute(
+    database(warehouse).execute(
         "UPDATE seil.positions SET all_at = all_at + INTERVAL 1 YEAR,"
         " list_from = list_from + INTERVAL 1 YEAR"
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.duckdb_file import database
 
 from seil.catalog import Catalog
 from seil.errors import ConfigurationError, LakeError
@@ -35,7 +36,7 @@ def odd_feed(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
         "Whole": "n",
     }
     monkeypatch.setattr(module, "packaged_feeds", lambda: {"Odd": Feed("Odd", "odd", columns)})
-    warehouse.execute(
+    database(warehouse).execute(
         """
         CREATE TABLE odd AS SELECT * FROM (VALUES
             ('b', 'say "hi", ok', true, 10.50::DECIMAL(18,2), 0.00000001::DECIMAL(38,8),
@@ -113,7 +114,7 @@ def test_what_cannot_be_exported_is_named_before_anything_is_written(
 def test_a_table_without_a_column_of_the_feed_is_named(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    warehouse.execute("CREATE TABLE products AS SELECT 1 AS product_key")
+    database(warehouse).execute("CREATE TABLE products AS SELECT 1 AS product_key")
     with pytest.raises(ConfigurationError, match=r"Product_Name needs column products\.product_na"):
         export_feed(warehouse, tmp_path.as_uri(), at=AT, feeds=["Product"])
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.duckdb_file import database
 
 from seil.catalog import Catalog
 from seil.catalog.fields import packaged_fields
@@ -94,9 +95,9 @@ class Org:
     def store(self, warehouse: Warehouse) -> None:
         for table, types in self.columns.items():
             name, schema = TableName("salesforce", table), pa.schema(list(types.items()))
-            warehouse.create_table(name, schema)
+            database(warehouse).create_table(name, schema)
             rows = list(self.tables[table].values())
-            warehouse.append(name, pa.Table.from_pylist(rows, schema=schema))
+            database(warehouse).append(name, pa.Table.from_pylist(rows, schema=schema))
 
     def all(self, table: str) -> Iterator[Record]:
         yield from (record for record in self.tables[table].values() if not record["isdeleted"])
@@ -283,8 +284,8 @@ def test_delivery_of_many_days_is_one_line_a_placement(
     dated = [{**day, "usage_date__c": date(2026, 3, n)} for n, day in enumerate(days, 1)]
     for table, rows in (("order_ad_placement", placements), ("usage", dated)):
         made = pa.Table.from_pylist(rows)
-        warehouse.create_table(TableName("salesforce", table), made.schema)
-        warehouse.append(TableName("salesforce", table), made)
+        database(warehouse).create_table(TableName("salesforce", table), made.schema)
+        database(warehouse).append(TableName("salesforce", table), made)
     build(warehouse, site_models(catalog))
     feed = "Sales_Line_Item_Booked_Delivered"
     (written,) = export_feed(warehouse, tmp_path.as_uri(), at=AT, feeds=[feed])

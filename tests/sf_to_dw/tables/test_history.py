@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.duckdb_file import database
 from tests.examples import examples
 
 from seil.catalog import Catalog, SyncedObject
@@ -125,7 +126,7 @@ def test_history_does_not_depend_on_the_order(
         loaded(warehouse, lake)
         assert intervals(warehouse) == expected(some)
         # Each file once more, as after a retry.
-        warehouse.execute("DELETE FROM seil.loads")
+        database(warehouse).execute("DELETE FROM seil.loads")
         loaded(warehouse, lake)
         assert intervals(warehouse) == expected(some)
     with opened(folder, "again.duckdb") as rebuilt:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.duckdb_file import database
 
 from seil.catalog import Catalog
 from seil.lake import Lake
@@ -24,7 +25,7 @@ def counted(row: LedgerRow) -> tuple[int | None, int, int, int, int, bool]:
 def test_a_ledger_half_made_is_made_again(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execute = warehouse.execute
+    execute = database(warehouse).execute
 
     def interrupted(sql: str) -> None:
         if "VIEW" in sql:
@@ -34,18 +35,19 @@ def test_a_ledger_half_made_is_made_again(
     with monkeypatch.context() as patched:
         patched.setattr(warehouse, "execute", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            warehouse.bookkeeping.prepare()
-    warehouse.bookkeeping.prepare()
+            warehouse.prepare()
+    warehouse.prepare()
     assert warehouse.bookkeeping.ledger() == []
 
 
 def test_a_ledger_of_an_earlier_version_gets_the_columns_it_lacks(warehouse: Warehouse) -> None:
-    warehouse.bookkeeping.prepare()
-    warehouse.execute("DROP TABLE seil.layout")
-    warehouse.execute("ALTER TABLE seil.loads DROP COLUMN without_key")
-    warehouse.execute("DROP TABLE seil.outbox")
-    warehouse.execute("INSERT INTO seil.loads (curated_key, object) VALUES ('kept', 'Order')")
-    warehouse.bookkeeping.prepare()
+    warehouse.prepare()
+    database(warehouse).execute("DROP TABLE seil.layout")
+    database(warehouse).execute("ALTER TABLE seil.loads DROP COLUMN without_key")
+    database(warehouse).execute("DROP TABLE seil.outbox")
+    insert = "INSERT INTO seil.loads (curated_key, object) VALUES ('kept', 'Order')"
+    database(warehouse).execute(insert)
+    warehouse.prepare()
     for table in (LOADS, OUTBOX):
         columns = warehouse.columns(table)
         assert columns is not None
@@ -196,8 +198,8 @@ def test_the_last_run_of_each_object_and_what_does_not_balance_tell(
     assert [row.flow_run_id for row in current_rows(warehouse)] == ["run-2", "run-3"]
     assert current_rows(warehouse, objects=["Account"]) == []
     # As in a warehouse that only an earlier version has written to.
-    warehouse.execute("DROP TABLE seil.unbalanced")
-    warehouse.execute("DROP TABLE seil.layout")
+    database(warehouse).execute("DROP TABLE seil.unbalanced")
+    database(warehouse).execute("DROP TABLE seil.layout")
     assert [row.flow_run_id for row in current_rows(warehouse)] == ["run-2", "run-3"]
     # Its next load asks all runs, once.
     load(warehouse, lake, catalog, objects=["Order"])

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.duckdb_file import database
 from tests.examples import examples
 
 from seil.catalog import Catalog, load_catalog
@@ -22,6 +23,7 @@ from seil.settings import WarehouseSettings
 from seil.sf_to_dw.load.batches import BatchLimits
 from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.warehouse import MergeOutcome, Warehouse, open_warehouse
+from seil.warehouse.duckdb.commits import EmbeddedMerger
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 Curator = Any
@@ -133,9 +135,9 @@ def test_a_first_load_comes_to_the_same_as_one_beside_other_records(
         curator.file(rows, page=page)
     first = run()
     alone = warehouse.query('SELECT * FROM salesforce."order" ORDER BY id').to_pylist()
-    warehouse.execute('DELETE FROM salesforce."order"')
-    warehouse.execute("DELETE FROM seil.loads")
-    warehouse.execute("INSERT INTO salesforce.\"order\" (id) VALUES ('other')")
+    database(warehouse).execute('DELETE FROM salesforce."order"')
+    database(warehouse).execute("DELETE FROM seil.loads")
+    database(warehouse).execute("INSERT INTO salesforce.\"order\" (id) VALUES ('other')")
     again = run()
     assert again.outcome == first.outcome
     beside = """SELECT * FROM salesforce."order" WHERE id != 'other' ORDER BY id"""
@@ -335,12 +337,12 @@ def test_rows_that_go_missing_roll_the_merge_back(
     run: Load, warehouse: Warehouse, curator: Curator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     curator.file([record("a", 1), record("b", 1)])
-    merge = warehouse.merge
+    merge = EmbeddedMerger.merge
 
     def losing(*args: Any, **options: Any) -> Mapping[str, MergeOutcome]:
         return {key: MergeOutcome(inserted=1) for key in merge(*args, **options)}
 
-    monkeypatch.setattr(warehouse, "merge", losing)
+    monkeypatch.setattr(EmbeddedMerger, "merge", losing)
     with pytest.raises(WarehouseError, match="has 2 rows, but 1 of them"):
         run()
     monkeypatch.undo()
@@ -353,7 +355,7 @@ def test_a_statement_the_warehouse_refuses_ends_only_that_object(
 ) -> None:
     curator.file([record("a", 1)])
     load(warehouse, lake, catalog)
-    warehouse.execute('ALTER TABLE salesforce."order" DROP COLUMN _file')
+    database(warehouse).execute('ALTER TABLE salesforce."order" DROP COLUMN _file')
     curator.file([record("b", 1)], run="run-2")
     curator.landing_name, curator.object = "Account", "Account"
     curator.file([record("acc", 1)], run="run-3")
@@ -575,7 +577,7 @@ def test_what_fails_in_a_shared_transaction_takes_nothing_with_it(
     curator.file([record("a", 1), record("", 1)])
     account.file([record("b", 1)])
     load(warehouse, lake, catalog)
-    warehouse.execute("ALTER TABLE salesforce.account DROP COLUMN _file")
+    database(warehouse).execute("ALTER TABLE salesforce.account DROP COLUMN _file")
     curator.file([record("a", 2)], run="run-2")
     told = [{"Id": "a", "SystemModstamp": NOON + timedelta(hours=3), "IsDeleted": True}]
     curator.file(told, run="run-3", mode="deletions")

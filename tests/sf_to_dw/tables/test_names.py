@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.duckdb_file import database
 from tests.sf_to_dw.tables.conftest import Curator
 
 from seil.catalog import Catalog, SyncedObject
@@ -95,8 +96,8 @@ def test_names_of_ours_give_way_one_by_one() -> None:
 def test_a_file_that_cannot_be_merged_holds_back_no_other(
     warehouse: Warehouse, lake: Lake, curator: Any, position: int, history: bool
 ) -> None:
-    warehouse.execute("CREATE SCHEMA salesforce")
-    warehouse.execute(
+    database(warehouse).execute("CREATE SCHEMA salesforce")
+    database(warehouse).execute(
         'CREATE TABLE salesforce."order" (id VARCHAR, size BIGINT CHECK (size > 0), '
         "_extracted_at TIMESTAMPTZ, _file VARCHAR)"
     )
@@ -118,7 +119,7 @@ def test_a_file_the_table_cannot_be_changed_for_holds_back_no_other(
     obj = SyncedObject(api_name="Order")
     curator.file([{"Id": "r0", "Size": 1}], run="run-0")
     assert loaded(warehouse, lake, obj).ok
-    warehouse.execute('CREATE INDEX "mine" ON salesforce."order" (size)')
+    database(warehouse).execute('CREATE INDEX "mine" ON salesforce."order" (size)')
     curator.file([{"Id": "r1", "Size": 1}], run="run-1")
     wider = curator.file([{"Id": "r2", "Size": Decimal("1.5")}], run="run-2")
     curator.file([{"Id": "r3", "Size": 1}], run="run-3")

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.duckdb_file import database
 from tests.examples import examples
 
 from seil.catalog import Catalog
@@ -177,7 +178,7 @@ def test_no_order_and_no_repeat_makes_two_records_of_one(
     again: int,
 ) -> None:
     """Of files with Ids of both lengths and odd columns."""
-    warehouse.execute(
+    database(warehouse).execute(
         "DROP SCHEMA IF EXISTS salesforce CASCADE; DROP SCHEMA IF EXISTS seil CASCADE"
     )
     folder: Path = tmp_path_factory.mktemp("lake")

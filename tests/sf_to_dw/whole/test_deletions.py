@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.duckdb_file import database
 from tests.sites import Site
 
 from seil.sf_to_dw.extract.partials import PartialStates
@@ -85,7 +86,9 @@ def test_comparison_of_ids_brings_records_that_never_arrived(site: Site) -> None
     records = site.records("account")
     lost = sorted(records)[:2]
     with site.open() as context, context.warehouse() as warehouse:
-        warehouse.execute(f"DELETE FROM salesforce.account WHERE id IN ('{lost[0]}', '{lost[1]}')")
+        database(warehouse).execute(
+            f"DELETE FROM salesforce.account WHERE id IN ('{lost[0]}', '{lost[1]}')"
+        )
     assert told(ran(site, 'compare_ids = "1s"')) == [("reread", 2)]
     assert site.records("account") == records
 
@@ -170,7 +173,7 @@ def test_of_a_small_object_no_large_part_is_gone_at_once(
     chosen = sorted(live(site))
     listed = ", ".join(f"'{found}'" for found in chosen[alive:])
     with site.open() as context, context.warehouse() as warehouse:
-        warehouse.execute(f"DELETE FROM salesforce.account WHERE id IN ({listed})")
+        database(warehouse).execute(f"DELETE FROM salesforce.account WHERE id IN ({listed})")
     site.purge("Account", [*chosen[:gone], *chosen[alive:]], told=False)
 
     def compared(*believe: str) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import duckdb
+import pyarrow as pa
 import pytest
 from tests.holder import Holder
 from tests.sites import Site
@@ -15,7 +16,7 @@ from seil.lake import RunFence
 from seil.lake.keys import PROCESSED_PREFIX, archived_file
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.rebuild import Rebuild
-from seil.warehouse import LOCK_WAIT, OpenUrl, open_warehouse
+from seil.warehouse import LOCK_WAIT, OpenUrl, TableName, open_warehouse
 from seil.warehouse.duckdb.replacement import FileReplacement
 from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
 
@@ -61,9 +62,10 @@ def test_a_rebuild_that_lost_its_lease_replaces_nothing(site: Site) -> None:
             with (
                 successor.guarding(Holder(LATER + 1)),
                 open_warehouse(self.settings, fence=successor) as warehouse,
-                warehouse.transaction(),
+                warehouse.commit("theirs") as commit,
             ):
-                warehouse.execute("CREATE TABLE IF NOT EXISTS theirs AS SELECT 1 AS number")
+                columns = pa.schema([pa.field("number", pa.int64())])
+                commit.tables.create_table(TableName("", "theirs"), columns, key="number")
             with super().new() as made:
                 yield made
 

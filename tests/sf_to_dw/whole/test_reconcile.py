@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.duckdb_file import database
 from typer.testing import CliRunner
 
 from seil.cli.app import app
@@ -63,7 +64,7 @@ def test_the_warehouse_is_closed_whenever_the_org_is_asked(
     site.purge("Account", sorted(live(site))[:1], told=False)
     lost = max(live(site))
     with site.open() as context, context.warehouse() as warehouse:
-        warehouse.execute(f"DELETE FROM salesforce.account WHERE id = '{lost}'")
+        database(warehouse).execute(f"DELETE FROM salesforce.account WHERE id = '{lost}'")
     is_open = threading.Event()
     at_answers: list[bool] = []
 

@@ -13,7 +13,8 @@ from seil.warehouse.types import stored_type
 if TYPE_CHECKING:
     from seil.sf_to_dw.load.files import CuratedFile
     from seil.state.decisions import Decision
-    from seil.warehouse.protocol import TableName, Warehouse
+    from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.tables import TableName
 
 
 def route(file: CuratedFile, decisions: Mapping[str, Decision]) -> CuratedFile:

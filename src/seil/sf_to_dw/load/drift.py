@@ -28,7 +28,9 @@ from seil.warehouse.bookkeeping import SchemaChange
 from seil.warehouse.types import TEXT, common_type, stored_type, type_name
 
 if TYPE_CHECKING:
-    from seil.warehouse.protocol import StagedFile, TableName, Warehouse
+    from seil.warehouse.merges import StagedFile
+    from seil.warehouse.protocol import Warehouse
+    from seil.warehouse.tables import TableName
 
 
 @dataclass

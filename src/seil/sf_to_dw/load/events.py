@@ -9,7 +9,7 @@ from seil.events.envelope import Event
 from seil.events.file_events import SOURCE, event_id
 from seil.sf_to_dw.load.arrivals import ArrivalKey
 from seil.warehouse.bookkeeping import SchemaChange
-from seil.warehouse.protocol import MergeOutcome
+from seil.warehouse.merges import MergeOutcome
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,15 @@ from seil.observe.progress import SILENT, Progress
 from seil.sf_to_dw.load.arrivals import Arrivals
 from seil.sf_to_dw.load.batches import BatchLimits
 from seil.sf_to_dw.load.events import ObjectLoad
-from seil.sf_to_dw.load.merged import MASTER, has_merged_records, make_way, show_merged_records
+from seil.sf_to_dw.load.merged import (
+    MASTER,
+    can_show,
+    drop_merged_records,
+    has_merged_records,
+    show_merged_records,
+)
 from seil.sf_to_dw.load.object_loader import ObjectLoader
-from seil.sf_to_dw.load.records import bookkeeping_snapshot, file_load
+from seil.sf_to_dw.load.records import file_load
 from seil.state.decisions import NO_DECISIONS, DecisionStore
 from seil.warehouse.commits import commit_id
 from seil.warehouse.merges import MergeOutcome
@@ -33,8 +39,6 @@ if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
 
 log = logging.getLogger(__name__)
-
-SOURCE = "seil.sf-to-dw"
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,11 @@ def load(
     `as_text` are columns, as `<table>.<column>`, that may become text to hold values that do not
     fit. `everything` lists all of curated, as the first load of a day does.
     """
-    warehouse.bookkeeping.prepare()
+    warehouse.prepare()
     chosen = catalog.select(objects)
     arrivals = Arrivals(warehouse, lake, chosen, everything=everything)
     outbox = Outbox(warehouse, bus)
-    known = bookkeeping_snapshot(warehouse)
+    provisional = warehouse.bookkeeping.provisional_columns()
     allowed = frozenset(as_text)
     loaders = (
         ObjectLoader(
@@ -88,7 +92,7 @@ def load(
             lake,
             obj,
             arrivals.pending(obj),
-            known=known,
+            provisional=provisional,
             as_text=allowed,
             decisions=decisions,
             outbox=outbox,
@@ -96,13 +100,15 @@ def load(
         for obj in chosen
     )
     loaded: list[ObjectLoad] = []
-    tells_of_merges, has_no_view = False, make_way(warehouse, catalog.values())
+    has_merges, shows = False, can_show(catalog.values())
+    if not shows:
+        drop_merged_records(warehouse)
     for group in _groups(loaders, limits):
         _load_group(warehouse, group, limits, progress)
         outbox.publish([event for loader in group for event in loader.events()])
         loaded += [loader.report() for loader in group]
-        tells_of_merges |= any(loader.has_column(MASTER) for loader in group)
-    if not has_no_view and (tells_of_merges or not has_merged_records(warehouse)):
+        has_merges |= any(loader.has_column(MASTER) for loader in group)
+    if shows and (has_merges or not has_merged_records(warehouse)):
         show_merged_records(warehouse, catalog.values())
     arrivals.record({entry.object: entry.pending for entry in loaded})
     outbox.clear()
@@ -140,7 +146,8 @@ def _load_group(
     for loader in group:
         loader.backfill_history(limits)
     pending = [loader for loader in group if loader.files]
-    if len(pending) > 1 and _load_together(warehouse, pending, progress):
+    together = warehouse.traits.atomic_across_tables and len(pending) > 1
+    if together and _load_together(warehouse, pending, progress):
         return
     for loader in pending:
         loader.load(limits, progress)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from seil.warehouse.commits import commit_id
 from seil.warehouse.merges import MergeSource
 from seil.warehouse.tables import TableName
 
@@ -20,12 +21,15 @@ VIEW = TableName("salesforce", "merged_records")
 MASTER = "masterrecordid"
 
 
-def make_way(warehouse: Warehouse, objects: Iterable[SyncedObject]) -> bool:
-    """Where an object's table has the view's name, there is no view: whether that is so."""
-    if all(obj.table != VIEW.name for obj in objects):
-        return False
-    warehouse.drop_view(VIEW)
-    return True
+def can_show(objects: Iterable[SyncedObject]) -> bool:
+    """Not where an object's table has the view's name."""
+    return all(obj.table != VIEW.name for obj in objects)
+
+
+def drop_merged_records(warehouse: Warehouse) -> None:
+    if has_merged_records(warehouse) and VIEW.name not in warehouse.tables(VIEW.schema):
+        with warehouse.commit(commit_id("drop-view", str(VIEW))) as commit:
+            commit.tables.drop_view(VIEW)
 
 
 def show_merged_records(warehouse: Warehouse, objects: Iterable[SyncedObject]) -> None:
@@ -36,9 +40,11 @@ def show_merged_records(warehouse: Warehouse, objects: Iterable[SyncedObject]) -
         MergeSource(obj.api_name, TableName(VIEW.schema, obj.table), obj.key.lower())
         for obj in objects
     ]
-    held = {source: warehouse.columns(source.table) for source in sources}
-    shown = [s for s, c in held.items() if c is not None and {MASTER, "isdeleted"} <= set(c.names)]
-    warehouse.show_merged_records(VIEW, shown)
+    columns = {source: warehouse.columns(source.table) for source in sources}
+    wanted = {MASTER, "isdeleted"}
+    read = [s for s, c in columns.items() if c is not None and wanted <= set(c.names)]
+    with warehouse.commit(commit_id("view", str(VIEW), *(s.object for s in read))) as commit:
+        commit.merger.show_merged_records(VIEW, read)
 
 
 def has_merged_records(warehouse: Warehouse) -> bool:

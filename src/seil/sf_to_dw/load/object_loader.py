@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from seil.sf_to_dw.load.decisions import route, unrecorded_decisions
 from seil.sf_to_dw.load.drift import ColumnPlan
 from seil.sf_to_dw.load.events import ObjectLoad, load_events
 from seil.sf_to_dw.load.files import CuratedFile, check_readable, read_footer
-from seil.sf_to_dw.load.records import BookkeepingSnapshot, MergedFile, file_load, read_manifests
+from seil.sf_to_dw.load.records import MergedFile, file_load, read_manifests
 from seil.sf_to_dw.schema.column_names import LINEAGE_NAMES
 from seil.sf_to_dw.schema.registry import SchemaRegistry
 from seil.sf_to_dw.schema.review import (
@@ -51,7 +51,10 @@ SCHEMA = "salesforce"
 
 
 class ObjectLoader:
-    """First `prepare`; then `load`, or `merge_all` in the caller's commit and `count` after it."""
+    """First `prepare`; then `load`, or `merge_all` in the caller's commit and `count` after it.
+
+    `provisional` are, by table, the columns that are text only until something describes them.
+    """
 
     def __init__(
         self,
@@ -60,14 +63,14 @@ class ObjectLoader:
         obj: SyncedObject,
         arrival: Arrival,
         *,
-        known: BookkeepingSnapshot,
+        provisional: Mapping[str, frozenset[str]],
         as_text: frozenset[str],
         decisions: DecisionStore,
         outbox: Outbox,
     ) -> None:
         self._warehouse = warehouse
         self._lake = lake
-        self._known = known
+        self._provisional = provisional
         self._as_text = as_text
         self._decisions = decisions
         self._arrival = arrival
@@ -287,7 +290,7 @@ class ObjectLoader:
             self._warehouse,
             self.table,
             known,
-            provisional=self._known.provisional.get(str(self.table), frozenset()),
+            provisional=self._provisional.get(str(self.table), frozenset()),
             as_text=as_text,
         )
 
@@ -310,17 +313,20 @@ class ObjectLoader:
     def _alter_table(self, commit: Commit) -> None:
         """Creates the table, or alters it as planned."""
         wanted = self._plan.columns
+        decided = unrecorded_decisions(self._warehouse, self.table, self._decided.values())
+        # First: an engine whose commits are not atomic across tables redoes what it lacks, and a
+        # table that has changed already would not say why.
+        commit.recorder.record_schema_changes([*self.changes, *decided])
         if self.is_new:
             own = [pa.field(EXTRACTED_AT, TIMESTAMP), pa.field(FILE, TEXT)]
-            commit.tables.create_table(self.table, pa.schema([*wanted, *own]))
+            columns = pa.schema([*wanted, *own])
+            commit.tables.create_table(self.table, columns, key=self._key)
         changes = self.changes if self.alters else []
         for change in changes:
             if change.change == "new-type":
                 commit.tables.change_type(self.table, wanted.field(change.column))
         if new := [wanted.field(c.column) for c in changes if c.change == "new-column"]:
-            commit.merger.add_columns(self._records, pa.schema(new))
-        decided = unrecorded_decisions(self._warehouse, self.table, self._decided.values())
-        commit.recorder.record_schema_changes([*self.changes, *decided])
+            commit.tables.add_columns(self.table, pa.schema(new))
 
     def _bisect(
         self,
@@ -352,17 +358,12 @@ class ObjectLoader:
         return merged
 
     def _merge(self, commit: Commit, batch: Sequence[CuratedFile]) -> list[MergedFile]:
-        table, recorder = self.table, commit.recorder
-        watched = self._known.watched.get(str(table))
-        log = recorder.follow(table, self._key, watched or ())
-        outcomes = commit.merger.merge(self._records, [file.staged for file in batch], log=log)
-        if log:
-            recorder.record_change(table, log)
+        outcomes = commit.merger.merge(self._records, [file.staged for file in batch])
         for file in batch:
             if outcomes[file.key].rows != file.rows:
                 reason = (
                     f"{file.key} has {file.rows} rows, but {outcomes[file.key].rows} of them "
-                    f"were merged into {table}"
+                    f"were merged into {self.table}"
                 )
                 raise WarehouseError(self._warehouse.url, reason, hint="Nothing was committed")
         counts = self._column_counts(batch)

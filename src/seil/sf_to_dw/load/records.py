@@ -12,30 +12,10 @@ from seil.warehouse.bookkeeping import ColumnCounts, FileLoad, FlowRunRow
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from seil.catalog import SyncedObject
     from seil.lake import Entry, Lake
     from seil.sf_to_dw.load.files import CuratedFile
     from seil.warehouse.merges import MergeOutcome
-    from seil.warehouse.protocol import Warehouse
-
-
-@dataclass
-class BookkeepingSnapshot:
-    """What the bookkeeping says of all tables, read once for a whole load.
-
-    `provisional` are columns that are text only because nothing described them when they came;
-    `watched` those that built tables read. Both by table.
-    """
-
-    provisional: Mapping[str, frozenset[str]]
-    watched: Mapping[str, frozenset[str]]
-
-
-def bookkeeping_snapshot(warehouse: Warehouse) -> BookkeepingSnapshot:
-    bookkeeping = warehouse.bookkeeping
-    return BookkeepingSnapshot(bookkeeping.provisional_columns(), bookkeeping.watched_columns())
 
 
 @dataclass(frozen=True)

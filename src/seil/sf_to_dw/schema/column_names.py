@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from seil.warehouse.protocol import EXTRACTED_AT, FILE
+from seil.warehouse.merges import EXTRACTED_AT, FILE
 
 LINEAGE = (
     "filename",

@@ -25,7 +25,6 @@ from seil.warehouse.duckdb.ledger import (
     flow_runs_of,
     has_ledger,
     ledger_rows,
-    prepare_ledger,
     unbalanced_runs,
 )
 from seil.warehouse.sql import Sql, compose
@@ -48,9 +47,6 @@ WHERE provisional AND NOT EXISTS (
 @dataclass(frozen=True)
 class EmbeddedBookkeeping:
     database: EmbeddedDatabase
-
-    def prepare(self) -> None:
-        prepare_ledger(self.database)
 
     def ledger(
         self, *, objects: Collection[str] = (), flow_runs: Collection[str] = ()
@@ -114,9 +110,6 @@ class EmbeddedBookkeeping:
 
     def provisional_columns(self) -> Mapping[str, frozenset[str]]:
         return self._group(_PROVISIONAL)
-
-    def watched_columns(self) -> Mapping[str, frozenset[str]]:
-        return self._group("SELECT DISTINCT source_table, column_name FROM seil.watched")
 
     def last_change(self) -> int:
         return changes.last_change(self.database)

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from seil.warehouse.bookkeeping import IS_OLD, SEQUENCE, BuiltVersion, Change, images
 from seil.warehouse.bookkeeping_tables import BUILT, CHANGES, WATCHED, table_schema
-from seil.warehouse.merges import ChangeLog
+from seil.warehouse.duckdb.change_log import ChangeLog
 from seil.warehouse.sql import Sql, compose, join, literal
 from seil.warehouse.tables import TableName
 
@@ -32,33 +32,30 @@ _WHOLE_ROWS = 20_000
 
 
 def change_log(
-    database: EmbeddedDatabase,
-    table: TableName,
-    key: str,
-    *,
-    watched: Collection[str] | None = None,
+    database: EmbeddedDatabase, table: TableName, key: str, *, watched: Collection[str]
 ) -> ChangeLog | None:
-    """For the next merge into a table; None when no table that has been built reads it.
-
-    `watched` are the columns that are read, where they have been asked for already.
-    """
-    found = _watched_columns(database, table) if watched is None else watched
-    columns = database.columns(table) if found else None
+    """For the next merge into a table; None when no table that has been built reads it."""
+    columns = database.columns(table) if watched else None
     if columns is None:
         return None
-    wanted = pa.schema([c for c in columns if c.name in {*found, key}])
+    wanted = pa.schema([c for c in columns if c.name in {*watched, key}])
     sequence = last_change(database) + 1
     if not _prepare(database, images(table), wanted):
-        record_whole_change(database, table)
+        _record_whole_change(database, table)
         sequence += 1
     return ChangeLog(images(table), tuple(wanted.names), sequence)
 
 
-def _watched_columns(database: EmbeddedDatabase, table: TableName) -> list[str]:
-    watched = compose(
-        "SELECT DISTINCT column_name FROM seil.watched WHERE source_table = {name}", name=str(table)
-    )
-    return [str(name) for name in database.query(watched)["column_name"].to_pylist()]
+def watched_columns(database: EmbeddedDatabase) -> Mapping[str, frozenset[str]]:
+    """By source table, the columns that built tables read."""
+    columns: dict[str, set[str]] = {}
+    if database.columns(WATCHED) is None:
+        return {}
+    for row in database.query(
+        Sql("SELECT DISTINCT * EXCLUDE table_name FROM seil.watched")
+    ).to_pylist():
+        columns.setdefault(row["source_table"], set()).add(row["column_name"])
+    return {source: frozenset(names) for source, names in columns.items()}
 
 
 def _prepare(database: EmbeddedDatabase, table: TableName, wanted: pa.Schema) -> bool:
@@ -96,16 +93,13 @@ def record_change(database: EmbeddedDatabase, table: TableName, log: ChangeLog) 
     )
     row = database.query(counted).to_pylist()[0]
     if row["kept"] > max(_WHOLE_ROWS, _WHOLE_SHARE * int(row["all_rows"])):
-        record_whole_change(database, table)
+        _record_whole_change(database, table)
     elif row["changed"]:
         _record(database, Change(log.sequence, table, is_whole=False, rows=int(row["changed"])))
 
 
-def record_whole_change(database: EmbeddedDatabase, table: TableName) -> None:
-    """Any record may have changed: every table that reads these is built anew.
-
-    For whoever changes a table of schema `salesforce` other than by a merge.
-    """
+def _record_whole_change(database: EmbeddedDatabase, table: TableName) -> None:
+    """Any record may have changed: every table that reads these is built anew."""
     if database.columns(images(table)) is not None:
         database.execute(compose("DELETE FROM {images}", images=images(table)))
     counted = database.query(compose("SELECT count(*) AS n FROM {table}", table=table))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from seil.warehouse.merges import ChangeLog, MergeOutcome, StagedFile
+    from seil.warehouse.duckdb.change_log import ChangeLog
+    from seil.warehouse.merges import MergeOutcome, StagedFile
     from seil.warehouse.tables import TableName
     from seil.warehouse.types import Column
 
@@ -18,7 +19,9 @@ class EmbeddedDatabase(Protocol):
     @property
     def url(self) -> str: ...
 
-    def transaction(self) -> AbstractContextManager[None]: ...
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commits when the block ends, rolls back when it raises. Does not nest."""
+        ...
 
     def execute(self, sql: str) -> None: ...
 
@@ -30,7 +33,13 @@ class EmbeddedDatabase(Protocol):
 
     def columns(self, table: TableName) -> pa.Schema | None: ...
 
-    def create_table(self, table: TableName, columns: pa.Schema) -> None: ...
+    def existing_columns(self, table: TableName) -> pa.Schema:
+        """Raises StatementError where there is no such table."""
+        ...
+
+    def create_table(self, table: TableName, columns: pa.Schema) -> None:
+        """Does nothing when the table is there. Creates the schema as well."""
+        ...
 
     def add_column(self, table: TableName, column: Column) -> None: ...
 
@@ -38,7 +47,9 @@ class EmbeddedDatabase(Protocol):
 
     def drop(self, table: TableName) -> None: ...
 
-    def append(self, table: TableName, rows: pa.Table) -> None: ...
+    def append(self, table: TableName, rows: pa.Table) -> None:
+        """Columns are matched by name; those not given are null."""
+        ...
 
     def registration(
         self, name: str, rows: pa.Table | pa.RecordBatchReader

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from seil.errors import WarehouseError
-from seil.warehouse.protocol import TableName
 from seil.warehouse.sql import SqlName, compose, join
+from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.warehouse.duckdb.database import EmbeddedDatabase

@@ -76,16 +76,9 @@ class Gaps:
                 loser = replace(file, columns=wanted)
                 self.database.merge_rows(self._overlay_table(types), [loser], key=key)
 
-    def note_new_columns(self, names: Collection[str]) -> None:
-        """No file so far has them."""
-        self.database.create_table(self._log_table, _COLUMNS)
-        insert = "INSERT INTO {noted} SELECT DISTINCT _file, {columns} FROM {table}"
-        table = self.records.table
-        self._run(insert, noted=self._log_table, columns=_written(names), table=table)
-
     @property
     def _log_table(self) -> TableName:
-        return TableName(GAPS_SCHEMA, self.records.table.name)
+        return _gaps_of(self.records.table)
 
     def _note(self, gaps: Mapping[str, Collection[str]]) -> None:
         rows = [{"file": file, "columns": _written(names)} for file, names in gaps.items()]
@@ -172,6 +165,17 @@ class Gaps:
 
     def _run(self, template: str, **parts: str | TableName) -> None:
         self.database.execute(compose(template, **parts))
+
+
+def note_new_columns(database: EmbeddedDatabase, table: TableName, names: Collection[str]) -> None:
+    """No file that was merged so far has them."""
+    database.create_table(_gaps_of(table), _COLUMNS)
+    insert = "INSERT INTO {noted} SELECT DISTINCT _file, {columns} FROM {table}"
+    database.execute(compose(insert, noted=_gaps_of(table), columns=_written(names), table=table))
+
+
+def _gaps_of(table: TableName) -> TableName:
+    return TableName(GAPS_SCHEMA, table.name)
 
 
 def _same_gaps(present: Collection[str], lacks: Collection[str]) -> Sql:

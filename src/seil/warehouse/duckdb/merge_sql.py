@@ -10,11 +10,12 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 
 from seil.salesforce.ids import CHECK, ID_LETTERS
-from seil.warehouse.merges import ChangeLog, StagedFile
+from seil.warehouse.merges import StagedFile
 from seil.warehouse.sql import Sql, SqlName, compose, join, literal
 from seil.warehouse.types import TEXT, sql_type, stored_type
 
 if TYPE_CHECKING:
+    from seil.warehouse.duckdb.change_log import ChangeLog
     from seil.warehouse.types import Column
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.settings import WarehouseSettings
+from seil.warehouse.duckdb.connection import DuckDBConnection
 from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
+from seil.warehouse.fencing import Fence
 from seil.warehouse.merges import OpenUrl
-from seil.warehouse.protocol import LOCK_WAIT, Fence
 from seil.warehouse.tables import SCHEMAS
 
 
@@ -18,15 +19,15 @@ def open_file(
     *,
     file: Path | None = None,
     read_only: bool = False,
-    wait: timedelta = LOCK_WAIT,
+    wait: timedelta,
     fence: Fence | None = None,
     open_url: OpenUrl | None = None,
 ) -> EmbeddedWarehouse:
     """`file` stands in for the one that the URL names."""
-    file = file or warehouse_file(settings)
+    file = file or local_file(settings)
     if not read_only:
         _make_folder(settings.url, file.parent)
-    return EmbeddedWarehouse(
+    database = DuckDBConnection(
         file,
         memory=settings.memory,
         threads=settings.threads,
@@ -35,15 +36,16 @@ def open_file(
         fence=fence,
         open_url=open_url,
     )
+    return EmbeddedWarehouse(database)
 
 
-def warehouse_file(settings: WarehouseSettings) -> Path:
+def local_file(settings: WarehouseSettings) -> Path:
     """Raises ConfigurationError where `[warehouse] url` names no file that can hold one."""
-    kind, _, location = settings.url.partition(":")
+    location = settings.url.partition(":")[2]
     file = Path(location)
     cure = "write duckdb:<file>, as in duckdb:warehouse.duckdb"
-    if kind != "duckdb" or not location:
-        reason = f"{settings.url!r} is unknown"
+    if not location:
+        reason = f"{settings.url!r} names no file"
     elif file.name == ":memory:":
         reason = f"duckdb:{file.name} keeps nothing from one command to the next"
     elif not file.name or file.is_dir():

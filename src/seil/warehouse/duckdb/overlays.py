@@ -25,12 +25,13 @@ from seil.warehouse.duckdb.versions_sql import (
     version_order,
     version_stamp,
 )
-from seil.warehouse.merges import EXTRACTED_AT, FILE, ChangeLog, MergeOutcome, Records, StagedFile
+from seil.warehouse.merges import EXTRACTED_AT, FILE, MergeOutcome, Records, StagedFile
 from seil.warehouse.sql import Sql, SqlName, compose, join, literal
 from seil.warehouse.tables import TableName
 from seil.warehouse.types import TEXT, TIMESTAMP, sql_type, stored_type
 
 if TYPE_CHECKING:
+    from seil.warehouse.duckdb.change_log import ChangeLog
     from seil.warehouse.duckdb.database import EmbeddedDatabase
 
 DELETIONS_SCHEMA = "seil_deletions"

@@ -25,8 +25,7 @@ from typing import IO
 
 from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
-from seil.warehouse.duckdb.opening import open_file, warehouse_file
-from seil.warehouse.protocol import LOCK_WAIT
+from seil.warehouse.duckdb.opening import local_file, open_file
 from seil.warehouse.readers import How, Publication, WarehouseReader
 
 log = logging.getLogger(__name__)
@@ -38,6 +37,7 @@ _CHUNK = 1 << 30
 # history and with the same headers are the same.
 _HEADERS = 3 * 4096
 _ANYBODY_READS = 0o444
+_WRITER_WAIT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -125,17 +125,13 @@ class PublishedCopy:
             return False
 
 
-def published_copy(settings: WarehouseSettings) -> PublishedCopy | None:
-    """None where the warehouse is not a file."""
-    is_file = settings.url.startswith("duckdb:")
-    return PublishedCopy(warehouse_file(settings)) if is_file else None
+def published_copy(settings: WarehouseSettings) -> PublishedCopy:
+    return PublishedCopy(local_file(settings))
 
 
-def publish(settings: WarehouseSettings, *, anew: bool = False) -> Publication:
+def publish(settings: WarehouseSettings, *, anew: bool) -> Publication:
     """Brings the copy up to date, or takes it away where the settings want none."""
     copy = published_copy(settings)
-    if copy is None:
-        return Publication("off")
     if not settings.publish:
         copy.withdraw()
         return Publication("off")
@@ -147,8 +143,11 @@ def _write_out(settings: WarehouseSettings, file: Path) -> None:
     """A write-ahead log is left where the last writer was killed: opening applies it."""
     if not _wal(file).exists():
         return
-    with suppress(WarehouseError), open_file(settings, file=file) as warehouse:
-        warehouse.execute("CHECKPOINT")
+    with (
+        suppress(WarehouseError),
+        open_file(settings, file=file, wait=_WRITER_WAIT) as warehouse,
+    ):
+        warehouse.database.execute("CHECKPOINT")
 
 
 @contextmanager
@@ -239,9 +238,7 @@ def _problem(path: Path, error: OSError | WarehouseError) -> str:
 
 
 @contextmanager
-def open_reading(
-    settings: WarehouseSettings, *, wait: timedelta = LOCK_WAIT
-) -> Iterator[WarehouseReader]:
+def open_reading(settings: WarehouseSettings, *, wait: timedelta) -> Iterator[WarehouseReader]:
     """The copy; the file where there is none, or where somebody locks it. `wait` is for the file's
     lock.
     """
@@ -253,9 +250,9 @@ def open_reading(
 
 
 def _copy_reading(settings: WarehouseSettings) -> WarehouseReader | None:
-    copy = published_copy(settings) if settings.publish else None
-    as_of = copy.as_of if copy else None
-    if copy is None or as_of is None:
+    copy = published_copy(settings)
+    as_of = copy.as_of if settings.publish else None
+    if as_of is None:
         return None
     at_copy = settings.model_copy(update={"url": f"duckdb:{copy.path}"})
     try:

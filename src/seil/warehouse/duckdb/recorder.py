@@ -36,7 +36,6 @@ from seil.warehouse.tables import TableName
 if TYPE_CHECKING:
     from seil.lake.notices import NoticePlace
     from seil.warehouse.duckdb.database import EmbeddedDatabase
-    from seil.warehouse.merges import ChangeLog
 
 
 @dataclass(frozen=True)
@@ -82,17 +81,6 @@ class EmbeddedRecorder:
                 for place, key in sorted(files)
             ],
         )
-
-    def follow(
-        self, table: TableName, key: str, watched: Collection[str] | None = None
-    ) -> ChangeLog | None:
-        return changes.change_log(self.database, table, key, watched=watched)
-
-    def record_change(self, table: TableName, log: ChangeLog) -> None:
-        changes.record_change(self.database, table, log)
-
-    def record_whole_change(self, table: TableName) -> None:
-        changes.record_whole_change(self.database, table)
 
     def record_builds(self, builds: Sequence[BuildRow]) -> None:
         self._append(BUILDS, [_build_row(build) for build in builds])

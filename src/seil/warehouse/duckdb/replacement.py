@@ -16,11 +16,11 @@ from typing import TypeVar
 from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse.duckdb.errors import is_broken
-from seil.warehouse.duckdb.opening import open_file, warehouse_file
+from seil.warehouse.duckdb.opening import local_file, open_file
 from seil.warehouse.duckdb.user_objects import copy_user_objects, user_objects
 from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
+from seil.warehouse.fencing import Fence
 from seil.warehouse.merges import OpenUrl
-from seil.warehouse.protocol import Fence
 from seil.warehouse.replacement import OldState, UserObject
 from seil.warehouse.tables import TableName
 
@@ -51,11 +51,11 @@ class FileReplacement:
             return self.state, None
         try:
             with self._open_file(self.file) as warehouse:
-                with warehouse.transaction():
+                with warehouse.database.transaction():
                     # The fence is passed: runs before this one commit nothing more.
                     pass
                 result = read(warehouse)
-                warehouse.execute("CHECKPOINT")
+                warehouse.database.execute("CHECKPOINT")
         except WarehouseError as error:
             if not is_broken(error):
                 raise
@@ -68,17 +68,17 @@ class FileReplacement:
     def user_objects(
         self, *, own_schemas: Pattern[str], own_tables: Collection[TableName]
     ) -> list[UserObject]:
-        return user_objects(self._current, own_schemas=own_schemas, own_tables=own_tables)
+        return user_objects(self._current.database, own_schemas=own_schemas, own_tables=own_tables)
 
     @contextmanager
     def new(self) -> Iterator[EmbeddedWarehouse]:
         self.discard()
         with self._open_file(self._new) as warehouse:
             yield warehouse
-            warehouse.execute("CHECKPOINT")
+            warehouse.database.execute("CHECKPOINT")
 
     def copy_user_objects(self, objects: Sequence[UserObject]) -> list[UserObject]:
-        return copy_user_objects(self._current, self.file, objects)
+        return copy_user_objects(self._current.database, self.file, objects)
 
     def replace(self) -> None:
         with self._fence_commits(), _translate_errors(self.file):
@@ -103,7 +103,7 @@ class FileReplacement:
 
     @property
     def file(self) -> Path:
-        return warehouse_file(self.settings)
+        return local_file(self.settings)
 
     @property
     def _new(self) -> Path:
@@ -137,7 +137,7 @@ class FileReplacement:
             self.fence.check()
             yield
             return
-        with self._open_file(self.file) as warehouse, warehouse.transaction():
+        with self._open_file(self.file) as warehouse, warehouse.database.transaction():
             yield
 
 

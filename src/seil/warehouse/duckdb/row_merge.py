@@ -17,7 +17,6 @@ from seil.warehouse.duckdb.merge_sql import local_path
 from seil.warehouse.merges import (
     EXTRACTED_AT,
     FILE,
-    ChangeLog,
     MergeOutcome,
     Misfits,
     OpenUrl,
@@ -27,6 +26,7 @@ from seil.warehouse.sql import Sql, compose, join, quote
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
+    from seil.warehouse.duckdb.change_log import ChangeLog
     from seil.warehouse.duckdb.database import EmbeddedDatabase
     from seil.warehouse.types import Column
 

@@ -8,9 +8,9 @@ from re import Pattern
 from typing import TYPE_CHECKING
 
 from seil.errors import WarehouseError
-from seil.warehouse.protocol import TableName
 from seil.warehouse.replacement import UserObject
 from seil.warehouse.sql import compose, quote
+from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.warehouse.duckdb.database import EmbeddedDatabase

@@ -1,121 +1,35 @@
-"""The embedded warehouse: one DuckDB file.
-
-DuckDB locks the file for one writing process, so a warehouse is opened when it is needed and closed
-as soon as it is not.
-"""
+"""The embedded warehouse: one DuckDB file."""
 
 from __future__ import annotations
 
-import logging
-import os
-import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import duckdb
-import pyarrow as pa
-
-from seil.errors import LostReasonError, StatementError, WarehouseError
-from seil.warehouse.duckdb import history, merge_sql
+from seil.warehouse.duckdb import history
 from seil.warehouse.duckdb.bookkeeping import EmbeddedBookkeeping
-from seil.warehouse.duckdb.builds import EmbeddedBuilder
+from seil.warehouse.duckdb.commits import EmbeddedCommit
 from seil.warehouse.duckdb.comparison import TableComparison, comparison
-from seil.warehouse.duckdb.errors import translated_batches, translated_errors
-from seil.warehouse.duckdb.merged_records import show_merged_records
-from seil.warehouse.duckdb.merging import Merging
-from seil.warehouse.duckdb.recorder import EmbeddedRecorder
-from seil.warehouse.duckdb.row_merge import DEFAULT_SCHEMA, RowMerge, qualify
-from seil.warehouse.fencing import admit
-from seil.warehouse.lost_reasons import with_reason
-from seil.warehouse.merges import (
-    ChangeLog,
-    MergeOutcome,
-    MergeSource,
-    Misfits,
-    OpenUrl,
-    Records,
-    SourceRows,
-    StagedFile,
-)
-from seil.warehouse.protocol import EngineTraits, Fence
-from seil.warehouse.sql import Sql, SqlName, compose, literal, quote
-from seil.warehouse.tables import TableName
-from seil.warehouse.types import sql_type
+from seil.warehouse.duckdb.ledger import prepare_ledger
+from seil.warehouse.duckdb.merging import OverlayCache
+from seil.warehouse.protocol import EngineTraits
 
 if TYPE_CHECKING:
-    from seil.warehouse.types import Column
+    import pyarrow as pa
 
-log = logging.getLogger(__name__)
-
-_LOCK_POLL_SECONDS = 0.1
-# By another process; by another thread of this one, which reads where we write or the reverse.
-_IN_USE = ("lock on file", "different configuration")
-# DuckDB looks for a file `w.salesforce.json` where there is no such table.
-_FILE_KINDS = frozenset(
-    {"arrow", "avro", "csv", "ipc", "json", "jsonl", "ndjson", "parquet", "tsv", "xlsx"}
-)
-_BATCH_ROWS = 16_384
-
-_Setting = str | bool | int | float | list[str]
+    from seil.warehouse.duckdb.connection import DuckDBConnection
+    from seil.warehouse.merges import Misfits, Records, SourceRows, StagedFile
+    from seil.warehouse.tables import TableName
 
 
 class EmbeddedWarehouse:
-    """`wait` is how long a lock of another process is waited for; `fence` refuses the commits of a
-    run that lost its lease.
-    """
-
     dialect = "duckdb"
     traits = EngineTraits(atomic_across_tables=True, follows_changes=True)
 
-    def __init__(
-        self,
-        file: Path,
-        *,
-        memory: str,
-        threads: int | None = None,
-        read_only: bool = False,
-        wait: timedelta = timedelta(0),
-        fence: Fence | None = None,
-        open_url: OpenUrl | None = None,
-    ) -> None:
-        self._fence = fence
-        self._rows = RowMerge(self, open_url)
-        self._merging = Merging(self)
-        self.url = f"duckdb:{file}"
-        self.read_only = read_only
-        config: dict[str, _Setting] = {
-            "memory_limit": memory,
-            # Else a table called `log` or `time` is taken for a variable of this program.
-            "python_enable_replacements": False,
-            # Each reader has one of its own: DuckDB removes it whole at the end.
-            "temp_directory": f"{file}.tmp-{os.getpid()}" if read_only else f"{file}.tmp",
-            # Extensions would be fetched from the internet in the middle of a query.
-            "autoinstall_known_extensions": False,
-            "preserve_insertion_order": False,
-            # Of a new file. Each column of each table that gets some rows takes whole blocks, in
-            # memory and again in the checkpoint: with 256 kB ones, small merges cost twice as much.
-            "default_block_size": 65_536,
-            # Of a new file, too: read by DuckDB 1.4 and later. Older formats compress text worse,
-            # and take a fifth longer.
-            "storage_compatibility_version": "v1.4.0",
-        }
-        if threads:
-            config["threads"] = threads
-        with translated_errors(self.url):
-            self._connection = _connect(file, config, read_only=read_only, wait=wait)
-            self._connection.execute("SET TimeZone = 'UTC'")
-            named = self._connection.execute("SELECT current_database()").fetchone()
-            self._database = str(named[0]) if named else ""
-            self._in_transaction = False
-            if read_only:
-                # A read-only file alone would still let COPY write and read_csv read others.
-                self._connection.execute("SET enable_external_access = false")
-                self._connection.execute("SET lock_configuration = true")
+    def __init__(self, database: DuckDBConnection) -> None:
+        self.database = database
+        self._overlays = OverlayCache(database)
 
     def __enter__(self) -> Self:
         return self
@@ -129,264 +43,47 @@ class EmbeddedWarehouse:
         self.close()
 
     def close(self) -> None:
-        with translated_errors(self.url):
-            self._connection.close()
+        self.database.close()
+
+    @property
+    def url(self) -> str:
+        return self.database.url
 
     @property
     def bookkeeping(self) -> EmbeddedBookkeeping:
-        return EmbeddedBookkeeping(self)
+        return EmbeddedBookkeeping(self.database)
+
+    def prepare(self) -> None:
+        prepare_ledger(self.database)
 
     @contextmanager
     def commit(self, commit_id: str) -> Iterator[EmbeddedCommit]:
-        with self.transaction():
-            yield EmbeddedCommit(commit_id, self)
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        self.execute("BEGIN")
-        self._in_transaction = True
         try:
-            if self._fence:
-                admit(self, self._fence)
-            yield
-            if self._fence:
-                self._fence.check()
-            self.execute("COMMIT")
+            with self.database.transaction():
+                yield EmbeddedCommit(commit_id, self.database, self._overlays)
         except BaseException:
-            # A failed COMMIT, or a database that DuckDB has shut down, leaves nothing to roll back.
-            with suppress(WarehouseError):
-                self.execute("ROLLBACK")
-            self._merging.forget()
+            self._overlays.forget()
             raise
-        finally:
-            self._in_transaction = False
-
-    @property
-    def builder(self) -> EmbeddedBuilder:
-        return EmbeddedBuilder(self)
-
-    def execute(self, sql: str) -> None:
-        self._run(sql)
 
     def query(self, sql: str) -> pa.Table:
-        def run() -> pa.Table:
-            with translated_errors(self.url):
-                return self._run(sql).to_arrow_table()
+        return self.database.query(sql)
 
-        return run() if self._in_transaction else with_reason(run)
-
-    def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
-        try:
-            with translated_errors(self.url):
-                return self._connection.execute(sql)
-        except RuntimeError as error:
-            # What DuckDB makes of Ctrl-C. Its own threads work on until they are told, and whatever
-            # comes next would wait for them.
-            if "interrupted" not in str(error):
-                raise
-            self._connection.interrupt()
-            raise KeyboardInterrupt from error
-
-    @contextmanager
-    def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
-        self._check_single_query(sql)
-        reader = self._reader(sql)
-        yield pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, sql))
-
-    def _reader(self, sql: str) -> pa.RecordBatchReader:
-        with translated_errors(self.url):
-            return self._run(sql).to_arrow_reader(_BATCH_ROWS)
-
-    def _batches(self, reader: pa.RecordBatchReader, sql: str) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from translated_batches(self.url, reader)
-        except LostReasonError:
-            if self._in_transaction:
-                raise
-            with_reason(lambda: self._drain(sql))
-            raise
-
-    def _drain(self, sql: str) -> None:
-        for _ in translated_batches(self.url, self._reader(sql)):
-            pass
-
-    def _check_single_query(self, sql: str) -> None:
-        """DuckDB gives no result for no statement, and of several queries the last one's only."""
-        sql.encode()  # What is not UTF-8, DuckDB takes for no text at all.
-        with translated_errors(self.url):
-            statements = self._connection.extract_statements(sql)
-        if not statements:
-            raise StatementError(self.url, "there is no statement in it")
-        # PIVOT is a CREATE and a SELECT.
-        queries = sum(s.type == duckdb.StatementType.SELECT for s in statements)
-        if queries > 1:
-            raise StatementError(self.url, f"it holds {queries:,} queries; run them one by one")
+    def stream(self, sql: str) -> AbstractContextManager[pa.RecordBatchReader]:
+        return self.database.stream(sql)
 
     def tables(self, schema: str = "") -> list[str]:
-        found = self.query(
-            compose(
-                "SELECT table_name FROM duckdb_tables() WHERE NOT temporary "
-                "AND database_name = current_database() AND schema_name = {schema} "
-                "ORDER BY table_name",
-                schema=schema or DEFAULT_SCHEMA,
-            )
-        )
-        return [str(name) for name in found["table_name"].to_pylist()]
+        return self.database.tables(schema)
 
     def columns(self, table: TableName) -> pa.Schema | None:
-        # Asked for every table in every run: listing the tables first would take longer than this.
-        # With its database, it is not a temporary table that is found.
-        if table.name in _FILE_KINDS and table.name not in self.tables(table.schema):
-            return None
-        select = compose(
-            "SELECT * FROM {database}.{table} LIMIT 0",
-            database=quote(self._database),
-            table=qualify(table),
-        )
-        with translated_errors(self.url):
-            try:
-                empty = self._connection.execute(select)
-            except duckdb.CatalogException:
-                return None
-            return empty.to_arrow_table().schema
-
-    def create_table(self, table: TableName, columns: pa.Schema) -> None:
-        if table.schema:
-            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(table.schema)}")
-        columns_sql = merge_sql.column_list(columns)
-        self.execute(f"CREATE TABLE IF NOT EXISTS {qualify(table)} ({columns_sql})")
-
-    def add_column(self, table: TableName, column: Column) -> None:
-        columns_sql = merge_sql.column_list(pa.schema([column]))
-        self.execute(f"ALTER TABLE {qualify(table)} ADD COLUMN {columns_sql}")
-
-    def change_type(self, table: TableName, column: Column) -> None:
-        known = self._existing_columns(table).field(column.name)
-        self.execute(
-            compose(
-                "ALTER TABLE {table} ALTER COLUMN {name} SET DATA TYPE {type} USING {value}",
-                table=qualify(table),
-                name=SqlName(column.name),
-                type=Sql(sql_type(column.type)),
-                value=merge_sql.cast(known, column.type),
-            )
-        )
-
-    def append(self, table: TableName, rows: pa.Table) -> None:
-        with self.registration("_seil_rows", rows):
-            insert = "INSERT INTO {table} BY NAME SELECT * FROM _seil_rows"
-            self.execute(compose(insert, table=qualify(table)))
-
-    def replace(self, table: TableName, select: str) -> int:
-        self.execute(f"CREATE OR REPLACE TABLE {qualify(table)} AS {select}")
-        counted = self.query(compose("SELECT count(*) AS n FROM {table}", table=qualify(table)))
-        return int(counted["n"][0].as_py())
-
-    def rename(self, table: TableName, name: str) -> None:
-        self.drop(TableName(table.schema, name))
-        self.execute(f"ALTER TABLE {qualify(table)} RENAME TO {quote(name)}")
-
-    def drop(self, table: TableName) -> None:
-        self.execute(f"DROP TABLE IF EXISTS {qualify(table)}")
-
-    def drop_view(self, view: TableName) -> None:
-        if self.columns(view) is not None and view.name not in self.tables(view.schema):
-            self.execute(f"DROP VIEW {qualify(view)}")
-
-    def comment(self, table: TableName, text: str, columns: Mapping[str, str]) -> None:
-        self.execute(f"COMMENT ON TABLE {qualify(table)} IS {literal(text)}")
-        for name, described in columns.items():
-            place = f"{qualify(table)}.{quote(name)}"
-            self.execute(f"COMMENT ON COLUMN {place} IS {literal(described)}")
+        return self.database.columns(table)
 
     def misfits(self, source: TableName | StagedFile, column: str, wanted: pa.DataType) -> Misfits:
-        return self._rows.misfits(source, column, wanted)
-
-    def merge_rows(
-        self,
-        table: TableName,
-        files: Sequence[StagedFile],
-        *,
-        key: str,
-        log: ChangeLog | None = None,
-        every_version: bool = False,
-    ) -> Mapping[str, MergeOutcome]:
-        return self._rows.merge(table, files, key=key, log=log, every_version=every_version)
-
-    def merge(
-        self, records: Records, files: Sequence[StagedFile], *, log: ChangeLog | None = None
-    ) -> Mapping[str, MergeOutcome]:
-        return self._merging.merge(records, files, log)
-
-    def add_columns(self, records: Records, columns: pa.Schema) -> None:
-        self._merging.add_columns(records, columns)
-
-    def store_versions(self, records: Records, files: Sequence[StagedFile]) -> None:
-        history.store_versions(self, records, files)
-
-    def store_current_versions(self, records: Records, files: Collection[str]) -> None:
-        history.store_current_versions(self, records, files)
+        return self.database.misfits(source, column, wanted)
 
     def files_without_versions(self, records: Records, object_name: str) -> frozenset[str]:
-        return history.files_without_versions(self, records, object_name)
-
-    def show_merged_records(self, view: TableName, sources: Sequence[MergeSource]) -> None:
-        show_merged_records(self, view, sources)
+        return history.files_without_versions(self.database, records, object_name)
 
     def compare(
         self, table: TableName, rows: SourceRows, *, key: str, cursor: str = ""
     ) -> AbstractContextManager[TableComparison]:
-        return comparison(self, table, rows, key=key, cursor=cursor)
-
-    def _existing_columns(self, table: TableName) -> pa.Schema:
-        columns = self.columns(table)
-        if columns is None:
-            raise StatementError(self.url, f"there is no table {table}")
-        return columns
-
-    @contextmanager
-    def registration(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
-        with translated_errors(self.url):
-            self._connection.register(name, rows)
-        try:
-            yield
-        finally:
-            self._connection.unregister(name)
-
-
-@dataclass(frozen=True)
-class EmbeddedCommit:
-    """The transaction that a warehouse has begun."""
-
-    id: str
-    warehouse: EmbeddedWarehouse
-
-    @property
-    def tables(self) -> EmbeddedWarehouse:
-        return self.warehouse
-
-    @property
-    def merger(self) -> EmbeddedWarehouse:
-        return self.warehouse
-
-    @property
-    def builder(self) -> EmbeddedBuilder:
-        return self.warehouse.builder
-
-    @property
-    def recorder(self) -> EmbeddedRecorder:
-        return EmbeddedRecorder(self.warehouse)
-
-
-def _connect(
-    file: Path, config: dict[str, _Setting], *, read_only: bool, wait: timedelta
-) -> duckdb.DuckDBPyConnection:
-    give_up = time.monotonic() + wait.total_seconds()
-    while True:
-        try:
-            return duckdb.connect(str(file), read_only=read_only, config=config)
-        except (duckdb.IOException, duckdb.ConnectionException) as error:
-            in_use = any(words in str(error) for words in _IN_USE)
-            if not in_use or time.monotonic() >= give_up:
-                raise
-            time.sleep(_LOCK_POLL_SECONDS)
+        return comparison(self.database, table, rows, key=key, cursor=cursor)

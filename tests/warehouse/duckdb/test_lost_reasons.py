@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.duckdb_file import database
 
 from seil.errors import LostReasonError, StatementError
 from seil.settings import WarehouseSettings
@@ -32,8 +33,8 @@ def _stream(warehouse: Warehouse) -> None:
 
 def _transaction(warehouse: Warehouse) -> None:
     def insert() -> None:
-        with warehouse.transaction():
-            warehouse.execute(f"INSERT INTO numbers {_BAD}")
+        with database(warehouse).transaction():
+            database(warehouse).execute(f"INSERT INTO numbers {_BAD}")
 
     with_reason(insert)
 
@@ -42,7 +43,7 @@ def _transaction(warehouse: Warehouse) -> None:
 def test_the_reason_is_the_value_that_failed(
     wide: Warehouse, run: Callable[[Warehouse], None]
 ) -> None:
-    wide.execute("CREATE TABLE numbers (n INTEGER)")
+    database(wide).execute("CREATE TABLE numbers (n INTEGER)")
     for _ in range(_TIMES):
         with pytest.raises(StatementError, match="Could not convert string 'x'"):
             run(wide)

@@ -13,24 +13,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.duckdb_file import database
 
 from seil.settings import WarehouseSettings
-from seil.warehouse import open_warehouse
-from seil.warehouse.duckdb.published import PublishedCopy, open_reading, publish, published_copy
+from seil.warehouse import open_reading, open_warehouse, publish
+from seil.warehouse.duckdb.published import PublishedCopy, published_copy
 
 NO_WAIT = timedelta(0)
 
 
 @pytest.fixture
 def copy(settings: WarehouseSettings) -> PublishedCopy:
-    found = published_copy(settings)
-    assert found
-    return found
+    return published_copy(settings)
 
 
 def write(settings: WarehouseSettings, value: int) -> None:
     with open_warehouse(settings) as warehouse:
-        warehouse.execute(f"CREATE OR REPLACE TABLE t AS SELECT {value} AS a")
+        database(warehouse).execute(f"CREATE OR REPLACE TABLE t AS SELECT {value} AS a")
 
 
 def read(settings: WarehouseSettings) -> list[int]:
@@ -72,7 +71,7 @@ def test_a_reader_reads_on_while_a_run_writes(settings: WarehouseSettings) -> No
     write(settings, 1)
     publish(settings)
     with open_warehouse(settings) as writing:
-        writing.execute("INSERT INTO t VALUES (2)")
+        database(writing).execute("INSERT INTO t VALUES (2)")
         assert read(settings) == [1]
 
 
@@ -156,7 +155,7 @@ def test_what_stands_in_the_log_of_a_killed_writer_is_published(
     write(settings, 1)
     wal = copy.file.with_name(f"{copy.file.name}.wal")
     with open_warehouse(settings) as warehouse:
-        warehouse.execute("INSERT INTO t VALUES (2)")
+        database(warehouse).execute("INSERT INTO t VALUES (2)")
         left = {path: path.read_bytes() for path in (copy.file, wal)}
     for path, content in left.items():
         path.write_bytes(content)
@@ -218,7 +217,7 @@ def test_a_file_that_somebody_writes_to_is_not_copied(
 _FULL = """
 import resource, signal, sys
 from seil.settings import WarehouseSettings
-from seil.warehouse.duckdb.published import publish
+from seil.warehouse import publish
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
@@ -245,8 +244,7 @@ from datetime import timedelta
 from pathlib import Path
 import duckdb
 from seil.settings import WarehouseSettings
-from seil.warehouse import open_warehouse
-from seil.warehouse.duckdb.published import open_reading, publish
+from seil.warehouse import open_reading, open_warehouse, publish
 
 settings = WarehouseSettings(url=sys.argv[1], threads=1)
 done = Path(sys.argv[2])
@@ -255,7 +253,7 @@ SUM = "SELECT max(a) AS a FROM (FROM loaded UNION ALL FROM built) HAVING min(a) 
 def run(value):
     with open_warehouse(settings, wait=timedelta(0)) as warehouse:
         for table in ("loaded", "built"):
-            warehouse.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {value} AS a")
+            warehouse.database.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {value} AS a")
     assert publish(settings).ok
 
 def read_on():

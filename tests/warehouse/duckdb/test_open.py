@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from tests.duckdb_file import database
 from tests.limits import HANGS
 
 from seil.errors import ConfigurationError, StatementError, WarehouseError
@@ -44,7 +45,7 @@ def held_by_another_process(file: Path, seconds: float = 60) -> Iterator[int]:
 
 def test_tables_survive_closing(settings: WarehouseSettings) -> None:
     with open_warehouse(settings) as warehouse:
-        warehouse.execute("CREATE TABLE t AS SELECT 1 AS a")
+        database(warehouse).execute("CREATE TABLE t AS SELECT 1 AS a")
     with open_warehouse(settings, read_only=True) as warehouse:
         assert warehouse.query("FROM t").to_pylist() == [{"a": 1}]
 
@@ -81,7 +82,7 @@ def test_a_short_lock_is_waited_for(settings: WarehouseSettings) -> None:
 
 def test_a_connection_of_the_same_process_is_waited_for(settings: WarehouseSettings) -> None:
     writer = open_warehouse(settings)
-    writer.execute("CREATE TABLE t AS SELECT 1 AS a")
+    database(writer).execute("CREATE TABLE t AS SELECT 1 AS a")
     closing = threading.Timer(0.3, writer.close)
     closing.start()
     with open_warehouse(settings, read_only=True, wait=timedelta(seconds=HANGS)) as warehouse:
@@ -124,7 +125,7 @@ def test_a_file_that_is_no_database_is_not_overwritten(
 
 def test_a_damaged_file_says_how_to_rebuild(settings: WarehouseSettings) -> None:
     with open_warehouse(settings) as warehouse:
-        warehouse.execute("CREATE TABLE t AS SELECT range AS a FROM range(100000)")
+        database(warehouse).execute("CREATE TABLE t AS SELECT range AS a FROM range(100000)")
     file = Path(settings.url.removeprefix("duckdb:"))
     whole = bytearray(file.read_bytes())
     whole[13_000:20_000] = bytes(7_000)
@@ -155,13 +156,14 @@ from seil.warehouse import open_warehouse
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with open_warehouse(WarehouseSettings(url=sys.argv[1])) as warehouse:
-    warehouse.execute("CREATE TABLE t AS SELECT 1 AS a")
-    warehouse.execute("CHECKPOINT")
+    database = warehouse.database
+    database.execute("CREATE TABLE t AS SELECT 1 AS a")
+    database.execute("CHECKPOINT")
     resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, resource.RLIM_INFINITY))
     try:
-        with warehouse.transaction():
-            warehouse.execute("INSERT INTO t SELECT range FROM range(10)")
-            warehouse.execute("CREATE TABLE u AS SELECT hash(range) AS h FROM range(3_000_000)")
+        with database.transaction():
+            database.execute("INSERT INTO t SELECT range FROM range(10)")
+            database.execute("CREATE TABLE u AS SELECT hash(range) AS h FROM range(3_000_000)")
     except WarehouseError as error:
         print(error.hint)
 """
@@ -224,12 +226,13 @@ from seil.settings import WarehouseSettings
 from seil.warehouse import open_warehouse
 
 with open_warehouse(WarehouseSettings(url=sys.argv[1])) as warehouse:
-    warehouse.execute("CREATE TABLE kept AS SELECT 1 AS a")
+    database = warehouse.database
+    database.execute("CREATE TABLE kept AS SELECT 1 AS a")
     try:
-        with warehouse.transaction():
-            warehouse.execute("CREATE TABLE gone AS SELECT 1 AS a")
+        with database.transaction():
+            database.execute("CREATE TABLE gone AS SELECT 1 AS a")
             print("begun", flush=True)
-            warehouse.execute("SELECT count(*) FROM range(1000000000000) AS t(a) WHERE hash(a) = 1")
+            database.execute("SELECT count(*) FROM range(1000000000000) AS t(a) WHERE hash(a) = 1")
     except KeyboardInterrupt:
         print(*warehouse.tables())
 """
@@ -249,7 +252,7 @@ def test_ctrl_c_ends_a_long_statement_and_leaves_nothing(settings: WarehouseSett
 @pytest.fixture
 def reading(settings: WarehouseSettings) -> Iterator[Warehouse]:
     with open_warehouse(settings) as warehouse:
-        warehouse.execute("CREATE TABLE t AS SELECT 1 AS a")
+        database(warehouse).execute("CREATE TABLE t AS SELECT 1 AS a")
     with open_warehouse(settings, read_only=True) as warehouse:
         yield warehouse
 

@@ -1,0 +1,278 @@
+"""The connection to a DuckDB file: statements, transactions, tables.
+
+Only this package sees it. DuckDB locks the file for one writing process, so it is opened when it is
+needed and closed as soon as it is not.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from seil.errors import LostReasonError, StatementError, WarehouseError
+from seil.warehouse.duckdb import merge_sql
+from seil.warehouse.duckdb.errors import translated_batches, translated_errors
+from seil.warehouse.duckdb.fencing import admit
+from seil.warehouse.duckdb.row_merge import DEFAULT_SCHEMA, RowMerge, qualify
+from seil.warehouse.lost_reasons import with_reason
+from seil.warehouse.sql import Sql, SqlName, compose, quote
+from seil.warehouse.types import sql_type
+
+if TYPE_CHECKING:
+    from seil.warehouse.duckdb.change_log import ChangeLog
+    from seil.warehouse.fencing import Fence
+    from seil.warehouse.merges import MergeOutcome, Misfits, OpenUrl, StagedFile
+    from seil.warehouse.tables import TableName
+    from seil.warehouse.types import Column
+
+
+_LOCK_POLL_SECONDS = 0.1
+# By another process; by another thread of this one, which reads where we write or the reverse.
+_IN_USE = ("lock on file", "different configuration")
+# DuckDB looks for a file `w.salesforce.json` where there is no such table.
+_FILE_KINDS = frozenset(
+    {"arrow", "avro", "csv", "ipc", "json", "jsonl", "ndjson", "parquet", "tsv", "xlsx"}
+)
+_BATCH_ROWS = 16_384
+
+_Setting = str | bool | int | float | list[str]
+
+
+class DuckDBConnection:
+    """`wait` is how long a lock of another process is waited for; `fence` refuses the commits of a
+    run that lost its lease; `open_url` reads staged files that DuckDB cannot reach.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        memory: str,
+        threads: int | None = None,
+        read_only: bool = False,
+        wait: timedelta = timedelta(0),
+        fence: Fence | None = None,
+        open_url: OpenUrl | None = None,
+    ) -> None:
+        self._fence = fence
+        self._rows = RowMerge(self, open_url)
+        self.url = f"duckdb:{file}"
+        self.read_only = read_only
+        config: dict[str, _Setting] = {
+            "memory_limit": memory,
+            # Else a table called `log` or `time` is taken for a variable of this program.
+            "python_enable_replacements": False,
+            # Each reader has one of its own: DuckDB removes it whole at the end.
+            "temp_directory": f"{file}.tmp-{os.getpid()}" if read_only else f"{file}.tmp",
+            # Extensions would be fetched from the internet in the middle of a query.
+            "autoinstall_known_extensions": False,
+            "preserve_insertion_order": False,
+            # Of a new file. Each column of each table that gets some rows takes whole blocks, in
+            # memory and again in the checkpoint: with 256 kB ones, small merges cost twice as much.
+            "default_block_size": 65_536,
+            # Of a new file, too: read by DuckDB 1.4 and later. Older formats compress text worse,
+            # and take a fifth longer.
+            "storage_compatibility_version": "v1.4.0",
+        }
+        if threads:
+            config["threads"] = threads
+        with translated_errors(self.url):
+            self._connection = _connect(file, config, read_only=read_only, wait=wait)
+            self._connection.execute("SET TimeZone = 'UTC'")
+            named = self._connection.execute("SELECT current_database()").fetchone()
+            self._database = str(named[0]) if named else ""
+            self._in_transaction = False
+            if read_only:
+                # A read-only file alone would still let COPY write and read_csv read others.
+                self._connection.execute("SET enable_external_access = false")
+                self._connection.execute("SET lock_configuration = true")
+
+    def close(self) -> None:
+        with translated_errors(self.url):
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.execute("BEGIN")
+        self._in_transaction = True
+        try:
+            if self._fence:
+                admit(self, self._fence)
+            yield
+            if self._fence:
+                self._fence.check()
+            self.execute("COMMIT")
+        except BaseException:
+            # A failed COMMIT, or a database that DuckDB has shut down, leaves nothing to roll back.
+            with suppress(WarehouseError):
+                self.execute("ROLLBACK")
+            raise
+        finally:
+            self._in_transaction = False
+
+    def execute(self, sql: str) -> None:
+        self._run(sql)
+
+    def query(self, sql: str) -> pa.Table:
+        def run() -> pa.Table:
+            with translated_errors(self.url):
+                return self._run(sql).to_arrow_table()
+
+        return run() if self._in_transaction else with_reason(run)
+
+    def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
+        try:
+            with translated_errors(self.url):
+                return self._connection.execute(sql)
+        except RuntimeError as error:
+            # What DuckDB makes of Ctrl-C. Its own threads work on until they are told, and whatever
+            # comes next would wait for them.
+            if "interrupted" not in str(error):
+                raise
+            self._connection.interrupt()
+            raise KeyboardInterrupt from error
+
+    @contextmanager
+    def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
+        self._check_single_query(sql)
+        reader = self._reader(sql)
+        yield pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, sql))
+
+    def _reader(self, sql: str) -> pa.RecordBatchReader:
+        with translated_errors(self.url):
+            return self._run(sql).to_arrow_reader(_BATCH_ROWS)
+
+    def _batches(self, reader: pa.RecordBatchReader, sql: str) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from translated_batches(self.url, reader)
+        except LostReasonError:
+            if self._in_transaction:
+                raise
+            with_reason(lambda: self._drain(sql))
+            raise
+
+    def _drain(self, sql: str) -> None:
+        for _ in translated_batches(self.url, self._reader(sql)):
+            pass
+
+    def _check_single_query(self, sql: str) -> None:
+        """DuckDB gives no result for no statement, and of several queries the last one's only."""
+        sql.encode()  # What is not UTF-8, DuckDB takes for no text at all.
+        with translated_errors(self.url):
+            statements = self._connection.extract_statements(sql)
+        if not statements:
+            raise StatementError(self.url, "there is no statement in it")
+        # PIVOT is a CREATE and a SELECT.
+        queries = sum(s.type == duckdb.StatementType.SELECT for s in statements)
+        if queries > 1:
+            raise StatementError(self.url, f"it holds {queries:,} queries; run them one by one")
+
+    def tables(self, schema: str = "") -> list[str]:
+        found = self.query(
+            compose(
+                "SELECT table_name FROM duckdb_tables() WHERE NOT temporary "
+                "AND database_name = current_database() AND schema_name = {schema} "
+                "ORDER BY table_name",
+                schema=schema or DEFAULT_SCHEMA,
+            )
+        )
+        return [str(name) for name in found["table_name"].to_pylist()]
+
+    def columns(self, table: TableName) -> pa.Schema | None:
+        # Asked for every table in every run: listing the tables first would take longer than this.
+        # With its database, it is not a temporary table that is found.
+        if table.name in _FILE_KINDS and table.name not in self.tables(table.schema):
+            return None
+        select = compose(
+            "SELECT * FROM {database}.{table} LIMIT 0",
+            database=quote(self._database),
+            table=qualify(table),
+        )
+        with translated_errors(self.url):
+            try:
+                empty = self._connection.execute(select)
+            except duckdb.CatalogException:
+                return None
+            return empty.to_arrow_table().schema
+
+    def create_table(self, table: TableName, columns: pa.Schema) -> None:
+        if table.schema:
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(table.schema)}")
+        columns_sql = merge_sql.column_list(columns)
+        self.execute(f"CREATE TABLE IF NOT EXISTS {qualify(table)} ({columns_sql})")
+
+    def add_column(self, table: TableName, column: Column) -> None:
+        columns_sql = merge_sql.column_list(pa.schema([column]))
+        self.execute(f"ALTER TABLE {qualify(table)} ADD COLUMN {columns_sql}")
+
+    def change_type(self, table: TableName, column: Column) -> None:
+        known = self.existing_columns(table).field(column.name)
+        self.execute(
+            compose(
+                "ALTER TABLE {table} ALTER COLUMN {name} SET DATA TYPE {type} USING {value}",
+                table=qualify(table),
+                name=SqlName(column.name),
+                type=Sql(sql_type(column.type)),
+                value=merge_sql.cast(known, column.type),
+            )
+        )
+
+    def append(self, table: TableName, rows: pa.Table) -> None:
+        with self.registration("_seil_rows", rows):
+            insert = "INSERT INTO {table} BY NAME SELECT * FROM _seil_rows"
+            self.execute(compose(insert, table=qualify(table)))
+
+    def drop(self, table: TableName) -> None:
+        self.execute(f"DROP TABLE IF EXISTS {qualify(table)}")
+
+    def merge_rows(
+        self,
+        table: TableName,
+        files: Sequence[StagedFile],
+        *,
+        key: str,
+        log: ChangeLog | None = None,
+        every_version: bool = False,
+    ) -> Mapping[str, MergeOutcome]:
+        return self._rows.merge(table, files, key=key, log=log, every_version=every_version)
+
+    def misfits(self, source: TableName | StagedFile, column: str, wanted: pa.DataType) -> Misfits:
+        return self._rows.misfits(source, column, wanted)
+
+    def existing_columns(self, table: TableName) -> pa.Schema:
+        """Raises StatementError where there is no such table."""
+        columns = self.columns(table)
+        if columns is None:
+            raise StatementError(self.url, f"there is no table {table}")
+        return columns
+
+    @contextmanager
+    def registration(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
+        with translated_errors(self.url):
+            self._connection.register(name, rows)
+        try:
+            yield
+        finally:
+            self._connection.unregister(name)
+
+
+def _connect(
+    file: Path, config: dict[str, _Setting], *, read_only: bool, wait: timedelta
+) -> duckdb.DuckDBPyConnection:
+    give_up = time.monotonic() + wait.total_seconds()
+    while True:
+        try:
+            return duckdb.connect(str(file), read_only=read_only, config=config)
+        except (duckdb.IOException, duckdb.ConnectionException) as error:
+            in_use = any(words in str(error) for words in _IN_USE)
+            if not in_use or time.monotonic() >= give_up:
+                raise
+            time.sleep(_LOCK_POLL_SECONDS)

@@ -1,0 +1,36 @@
+"""The fencing token of the run that committed last, kept in the file itself.
+
+A run that was paused past its lease is refused in the transaction it would commit: by then,
+`seil.fence` has the token of its successor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from seil.warehouse.sql import Sql, compose
+from seil.warehouse.tables import TableName
+
+if TYPE_CHECKING:
+    from seil.warehouse.duckdb.database import EmbeddedDatabase
+    from seil.warehouse.fencing import Fence
+
+_FENCE = TableName("seil", "fence")
+_COLUMNS = pa.schema([pa.field("token", pa.int64())])
+
+
+def admit(database: EmbeddedDatabase, fence: Fence) -> None:
+    """At the start of a transaction: raises LeaseLostError when a later run has committed here."""
+    if fence.token is None:
+        return
+    if database.columns(_FENCE) is None:
+        database.create_table(_FENCE, _COLUMNS)
+    rows = database.query(Sql("SELECT token FROM seil.fence"))["token"].to_pylist()
+    stored = max((int(row) for row in rows if row is not None), default=0)
+    token = fence.admit(database.url, stored)
+    if not rows:
+        database.append(_FENCE, pa.table({"token": [token]}, schema=_COLUMNS))
+    elif token != stored:
+        database.execute(compose("UPDATE seil.fence SET token = {token}", token=token))
