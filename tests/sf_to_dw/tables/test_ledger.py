@@ -33,7 +33,7 @@ def test_a_ledger_half_made_is_made_again(
         execute(sql)
 
     with monkeypatch.context() as patched:
-        patched.setattr(warehouse, "execute", interrupted)
+        patched.setattr(database(warehouse), "execute", interrupted)
         with pytest.raises(KeyboardInterrupt):
             warehouse.prepare()
     warehouse.prepare()
