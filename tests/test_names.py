@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 # Still shared by several modules: whoever renames one deletes it here.
 SHARED: frozenset[str] = frozenset()
 
-# Still named by a participle. `merged` is a property named as the ledger's column is.
+# Still named by a participle.
 OPEN = {
     ("seil.admanager.rest.line_items", "_listed"),
     ("seil.admanager.rest.line_items", "_named"),
@@ -41,7 +41,6 @@ OPEN = {
     ("seil.techone.client", "_asked"),
     ("seil.techone.session", "_asked"),
     ("seil.techone.session", "_held"),
-    ("seil.warehouse.merges", "merged"),
 }
 
 

@@ -37,20 +37,21 @@ def minute(number: int) -> datetime:
 
 @dataclass
 class Accounts:
-    """A table of current records with the columns of TYPES. Times are minutes after NOON."""
+    """A table of current records with the columns `types`. Times are minutes after NOON."""
 
     warehouse: Warehouse
     folder: Path
+    types: Mapping[str, pa.DataType] = field(default_factory=lambda: TYPES)
     records: Records = field(default_factory=lambda: Records(TABLE, "id", timed_files="."))
 
     def __post_init__(self) -> None:
         with self.warehouse.commit("account") as commit:
-            commit.tables.create_table(TABLE, pa.schema({**TYPES, **OWN}), key="id")
+            commit.tables.create_table(TABLE, pa.schema({**self.types, **OWN}), key="id")
 
     def file(self, at: int, rows: Sequence[Row], holds: Holds = "versions") -> StagedFile:
         """Read at that minute; it has the columns of its first row, `stamp` as systemmodstamp."""
         names = ["systemmodstamp" if name == "stamp" else name for name in rows[0]]
-        schema = pa.schema({name: TYPES[name] for name in names})
+        schema = pa.schema({name: self.types[name] for name in names})
         stamped = [
             {("systemmodstamp" if n == "stamp" else n): v for n, v in row.items()} for row in rows
         ]

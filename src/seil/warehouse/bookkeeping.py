@@ -260,15 +260,19 @@ class Bookkeeping(Protocol):
 
 
 class Recorder(Protocol):
-    """Part of a commit: what is written becomes visible with the data that it is about."""
+    """Part of a commit: what is written becomes visible with the data that it is about. A row that
+    is recorded again takes the place of the earlier one.
+    """
 
-    def record_loads(self, loads: Sequence[FileLoad]) -> None:
-        """A file that was loaded before takes the place of its earlier row."""
-        ...
+    def record_loads(self, loads: Sequence[FileLoad]) -> None: ...
 
     def record_runs(self, runs: Sequence[FlowRunRow]) -> None: ...
 
-    def record_schema_changes(self, changes: Iterable[SchemaChange]) -> None: ...
+    def record_schema_changes(self, changes: Iterable[SchemaChange]) -> None:
+        """Before the tables change: where a commit is not atomic across tables, what is redone
+        could not tell any more why they did.
+        """
+        ...
 
     def record_positions(self, positions: Mapping[str, Position]) -> None:
         """Others keep theirs."""

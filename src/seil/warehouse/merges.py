@@ -87,12 +87,12 @@ class MergeOutcome:
     without_key: int = 0
 
     @property
-    def merged(self) -> int:
+    def merged_rows(self) -> int:
         return self.inserted + self.updated + self.deleted + self.unchanged + self.superseded
 
     @property
     def rows(self) -> int:
-        return self.merged + self.without_key
+        return self.merged_rows + self.without_key
 
     def __add__(self, other: MergeOutcome) -> MergeOutcome:
         return MergeOutcome(

@@ -14,7 +14,6 @@ from seil.errors import StatementError
 from seil.settings import WarehouseSettings
 from seil.warehouse import TableName, open_warehouse
 from seil.warehouse.duckdb.connection import DuckDBConnection
-from seil.warehouse.merges import Misfits
 from seil.warehouse.types import TEXT, TIMESTAMP
 
 ORDERS = TableName("salesforce", "order")
@@ -109,28 +108,6 @@ def test_a_value_that_fails_in_a_stream_is_a_statement_error(
     ):
         list(batches)
     assert database.query("SELECT 1 AS a").to_pylist() == [{"a": 1}]
-
-
-@pytest.mark.parametrize(
-    ("wanted", "fits", "misfits"),
-    [
-        (pa.int64(), ["1", "-7", " 3 ", "4.0"], ["1.5", "x", "1e40"]),
-        (pa.decimal128(6, 2), ["1.5", "1.500", "-9999.99"], ["1.555", "10000"]),
-        (pa.date32(), ["2024-02-29", "2024-02-29T00:00:00"], ["2024-02-30", "2024-02-29T10:00:00"]),
-        (TIMESTAMP, ["2024-02-29T10:00:00.000+0000", "2024-02-29 10:00:00Z"], ["yesterday"]),
-        (pa.bool_(), ["true", "FALSE"], ["maybe"]),
-    ],
-    ids=str,
-)
-def test_misfits_are_texts_that_lose_something(
-    database: DuckDBConnection, wanted: pa.DataType, fits: list[str], misfits: list[str]
-) -> None:
-    table = TableName("", "t")
-    database.create_table(table, pa.schema([pa.field("v", TEXT)]))
-    database.append(table, pa.table({"v": [*fits, None, "", " "]}))
-    assert database.misfits(table, "v", wanted) == Misfits(0, "")
-    database.append(table, pa.table({"v": misfits}))
-    assert database.misfits(table, "v", wanted) == Misfits(len(misfits), min(misfits))
 
 
 def test_what_does_not_fit_in_memory_goes_to_a_folder_beside_the_file(

@@ -30,12 +30,15 @@ from seil.warehouse.bookkeeping_tables import (
 )
 from seil.warehouse.duckdb import changes
 from seil.warehouse.duckdb.ledger import among, note_balance
-from seil.warehouse.sql import compose
+from seil.warehouse.sql import SqlName, compose, join
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.lake.notices import NoticePlace
     from seil.warehouse.duckdb.database import EmbeddedDatabase
+
+
+_SAME_CHANGE = ("table_name", "column_name", "change", "old_type", "new_type", "curated_key")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class EmbeddedRecorder:
         note_balance(self.database, {load.flow_run_id for load in loads})
 
     def record_runs(self, runs: Sequence[FlowRunRow]) -> None:
-        self._append(RUNS, [asdict(run) for run in runs])
+        self._replace(RUNS, ("object", "flow_run_id"), [asdict(run) for run in runs])
         note_balance(self.database, {run.flow_run_id for run in runs})
 
     def record_schema_changes(self, changes: Iterable[SchemaChange]) -> None:
@@ -59,7 +62,10 @@ class EmbeddedRecorder:
             row = asdict(change)
             names = {"table_name": row.pop("table"), "column_name": row.pop("column")}
             rows.append({**names, **row, "changed_at": change.changed_at or now})
-        self._append(SCHEMA_CHANGES, rows)
+        # A decision has a time of its own, and may be taken again.
+        decisions = [row for row in rows if row["changed_at"] != now]
+        self._replace(SCHEMA_CHANGES, (*_SAME_CHANGE, "changed_at"), decisions)
+        self._replace(SCHEMA_CHANGES, _SAME_CHANGE, [r for r in rows if r["changed_at"] == now])
 
     def record_positions(self, positions: Mapping[str, Position]) -> None:
         self._delete(POSITIONS, "object", positions)
@@ -83,7 +89,7 @@ class EmbeddedRecorder:
         )
 
     def record_builds(self, builds: Sequence[BuildRow]) -> None:
-        self._append(BUILDS, [_build_row(build) for build in builds])
+        self._replace(BUILDS, ("build_id", "table_name"), [_build_row(build) for build in builds])
 
     def record_built(
         self,
@@ -105,6 +111,19 @@ class EmbeddedRecorder:
     def remove_events(self, ids: Collection[str]) -> None:
         self._delete(OUTBOX, "event_id", ids)
 
+    def _replace(
+        self, table: TableName, key: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """A commit that is redone writes the same rows again: they take the place of the first."""
+        if not rows:
+            return
+        typed = pa.Table.from_pylist(list(rows), schema=table_schema(table))
+        same = (compose("t.{c} = n.{c}", c=SqlName(column)) for column in key)
+        delete = "DELETE FROM {table} AS t USING _seil_new AS n WHERE {same}"
+        with self.database.registration("_seil_new", typed):
+            self.database.execute(compose(delete, table=table, same=join(" AND ", same)))
+        self.database.append(table, typed)
+
     def _delete(self, table: TableName, column: str, values: Collection[str]) -> None:
         if values:
             delete = "DELETE FROM {table} WHERE {named}"
@@ -125,7 +144,7 @@ def _load_row(load: FileLoad, now: datetime) -> dict[str, Any]:
         **row,
         **{f"columns_{name}": value for name, value in columns.items()},
         "table_name": str(load.table),
-        "merged_rows": load.outcome.merged,
+        "merged_rows": load.outcome.merged_rows,
     }
 
 
