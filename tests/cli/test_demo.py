@@ -12,6 +12,8 @@ import pytest
 
 from seil.catalog import load_catalog
 from seil.cli.demo_folder import MARK, DemoFolder
+from seil.cli.demo_ledger import NAME_WIDTH
+from seil.cli.output import shortened
 
 
 def seil(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -55,7 +57,8 @@ def test_ledger_of_every_object_is_equal(shown: tuple[Path, str]) -> None:
 
 def test_ledger_names_objects_in_the_order_of_the_catalog(shown: tuple[Path, str]) -> None:
     names = [re.split("  +", line)[0] for line in table(shown[1], "object")[:33]]
-    assert names == list(load_catalog(None))
+    assert names == [shortened(name, NAME_WIDTH) for name in load_catalog(None)]
+    assert len(set(names)) == 33
 
 
 def test_everything_fits_80_characters(shown: tuple[Path, str]) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from seil.cli.ledger import difference
-from seil.cli.output import Bad, line, table
+from seil.cli.output import Bad, line, shortened, table
 
 if TYPE_CHECKING:
     from seil.warehouse.bookkeeping import LedgerRow
 
 _FLOWS = ("full", "delta")
+NAME_WIDTH = 31
 _EXPLAINED = """\
 full + delta + other = reported = merged + aside.
 other: read besides the two runs' windows, from the org's lists of deletions.
@@ -46,7 +47,7 @@ def _row(name: str, rows: Sequence[LedgerRow]) -> list[Any]:
     other = _total([row for row in rows if row.mode not in _FLOWS], "reported")
     ends = [_total(rows, column) for column in ("reported", "set_aside", "merged")]
     is_right = all(row.balanced for row in rows)
-    return [name, *read, other, *(ends if is_right else map(Bad, ends))]
+    return [shortened(name, NAME_WIDTH), *read, other, *(ends if is_right else map(Bad, ends))]
 
 
 def _total(rows: Sequence[LedgerRow], column: str) -> int:

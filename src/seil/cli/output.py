@@ -45,6 +45,14 @@ def line(text: str = "", *, style: str = "") -> None:
         print(text)
 
 
+def shortened(name: str, width: int) -> str:
+    """Without its middle where it is longer: many API names begin with one package's prefix."""
+    if len(name) <= width:
+        return name
+    head = width // 6
+    return f"{name[:head]}..{name[head + 2 - width :]}"
+
+
 def paragraph(content: str, *, label: str = "", width: int = 0, style: str = "") -> None:
     """Broken into lines of a terminal's width, indented behind a label of `width` characters."""
     indent = " " * (width + 3 if label else 4)

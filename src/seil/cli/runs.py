@@ -23,6 +23,7 @@ _BAD = ("error", "died", "interrupted", "incomplete")
 _TAIL = 20
 _LABEL = 10
 _NAMED = 5
+_ABOUT = 40
 
 Command = Annotated[
     str, typer.Option("--command", help="Only of this command: run, load, listen ...")
@@ -184,7 +185,7 @@ def _died_in(report: RunReportDocument) -> str:
 def _step(attempt: AttemptPart) -> tuple[Any, ...]:
     return (
         attempt.step,
-        attempt.about,
+        output.shortened(attempt.about, _ABOUT),
         attempt.attempt,
         _duration(attempt),
         attempt.done,
