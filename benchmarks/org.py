@@ -17,7 +17,7 @@ from seil.lake import Lake
 from seil.lake.keys import hour
 from seil.salesforce.schema import Field, parse_describe
 from seil.sandbox.salesforce.generator import generate
-from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.store import OrgStore, ident
 from seil.sandbox.salesforce.tick import tick
 
 ORDERS = 2000
@@ -107,7 +107,7 @@ def _write_file(
     if file is None:
         raise SystemExit("the lake is not local")
     file.parent.mkdir(parents=True, exist_ok=True)
-    columns = ", ".join(f"{_value(field)} AS {quoted(field.name)}" for field in fields)
+    columns = ", ".join(f"{_value(field)} AS {ident(field.name)}" for field in fields)
     end = _EXTRACTED + (timedelta(hours=1) if mode == "delta" else timedelta())
     metadata = {
         "seil.object": obj.api_name,
@@ -127,7 +127,7 @@ def _write_file(
                 SELECT {columns}, 'in/{name}' AS filename, 'bench' AS function_name,
                        '0' AS function_version, '{run}' AS aws_request_id,
                        '{run}' AS appflow_id, TIMESTAMPTZ '{end.isoformat()}' AS processed_ts
-                FROM main.{quoted(obj.api_name)}, unnest({list(copies)}) AS copies(copy) {where}
+                FROM main.{ident(obj.api_name)}, unnest({list(copies)}) AS copies(copy) {where}
             ) TO '{file}' (
                 FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 65536, KV_METADATA {{{kept}}}
             )"""
@@ -140,7 +140,7 @@ def _write_file(
 
 
 def _value(field: Field) -> str:
-    name = quoted(field.name)
+    name = ident(field.name)
     if field.type in ("id", "reference"):
         after = _BEFORE + _DIGITS + 1
         code = f"lpad(CAST(copy AS VARCHAR), {_DIGITS}, '0')"
@@ -159,8 +159,8 @@ def landed_file(work: Path, folder: Path, *, megabytes: int) -> Path:
         described = {"name": entry.name, "fields": [field.raw for field in entry.fields]}
         names = {field.name for field in entry.stored_fields}
         fields = [field for field in parse_describe(described).fields if field.name in names]
-        columns = ", ".join(quoted(field.name) for field in fields)
-        select = f"SELECT {columns} FROM main.{quoted(entry.name)}"
+        columns = ", ".join(ident(field.name) for field in fields)
+        select = f"SELECT {columns} FROM main.{ident(entry.name)}"
         wanted = pa.schema([(field.name, field.arrow) for field in fields])
         records = store.cursor().execute(select).to_arrow_table().cast(wanted)
     groups = [records.slice(first, _ROW_GROUP) for first in range(0, records.num_rows, _ROW_GROUP)]

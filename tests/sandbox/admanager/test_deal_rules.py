@@ -259,7 +259,7 @@ def _for(**targeting: Any) -> dict[str, Any]:
     return {"targeting": {"inventoryTargeting": _INVENTORY, **targeting}}
 
 
-def _places(targeted: int, *excluded: int) -> dict[str, Any]:
+def _geo_targets(targeted: int, *excluded: int) -> dict[str, Any]:
     lists = {
         "targetedLocations": [{"id": targeted}],
         "excludedLocations": [{"id": number} for number in excluded],
@@ -297,9 +297,9 @@ _BAD_LINES |= {
     "cap 0": (_caps((0, 1, "DAY")), "FrequencyCapError.IMPRESSIONS_TOO_LOW"),
     "cap of no time": (_caps((1, 0, "DAY")), "FrequencyCapError.RANGE_TOO_LOW"),
     "cap twice": (_caps((1, 1, "DAY"), (2, 2, "DAY")), "FrequencyCapError.DUPLICATE_TIME_UNIT"),
-    "nobody's place": (_places(1), "GeoTargetingError.UNTARGETABLE_LOCATION"),
+    "nobody's place": (_geo_targets(1), "GeoTargetingError.UNTARGETABLE_LOCATION"),
     "place twice": (
-        _places(catalog.AUSTRALIA_ID, catalog.AUSTRALIA_ID),
+        _geo_targets(catalog.AUSTRALIA_ID, catalog.AUSTRALIA_ID),
         "GeoTargetingError.TARGETED_LOCATIONS_NOT_EXCLUDABLE",
     ),
     "nobody's key": (_key(1, catalog.VALUE_ID), f"{_KEYS}.KEY_NOT_FOUND"),

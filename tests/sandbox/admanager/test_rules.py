@@ -77,7 +77,7 @@ def _units(targeted: list[str], excluded: list[str]) -> Fields:
     return _targeting(inventory_targeting=lists)
 
 
-def _places(targeted: list[int], excluded: list[int]) -> Fields:
+def _geo_targets(targeted: list[int], excluded: list[int]) -> Fields:
     def names(places: list[int]) -> list[str]:
         return [f"{NETWORK}/geoTargets/{place}" for place in places]
 
@@ -206,11 +206,11 @@ _VIDEOS = [
     ("cap-a-pod", {"frequency_caps": [_cap(unit="POD")]}, "LineItemError.INVALID_ENVIRONMENT_TYPE"),
 ]  # fmt: skip
 _TARGETED = [
-    ("place-of-nobody", _places([99_999], []), "GeoTargetingError.UNTARGETABLE_LOCATION"),
-    ("excluded-nowhere", _places([], [99_999]), "GeoTargetingError.UNTARGETABLE_LOCATION"),
-    ("here-and-not", _places([2036], [2036]),
+    ("place-of-nobody", _geo_targets([99_999], []), "GeoTargetingError.UNTARGETABLE_LOCATION"),
+    ("excluded-nowhere", _geo_targets([], [99_999]), "GeoTargetingError.UNTARGETABLE_LOCATION"),
+    ("here-and-not", _geo_targets([2036], [2036]),
      "GeoTargetingError.TARGETED_LOCATIONS_NOT_EXCLUDABLE"),
-    ("in-an-excluded-place", _places([catalog.SYDNEY_ID], [catalog.AUSTRALIA_ID]),
+    ("in-an-excluded-place", _geo_targets([catalog.SYDNEY_ID], [catalog.AUSTRALIA_ID]),
      "GeoTargetingError.EXCLUDED_LOCATIONS_CANNOT_HAVE_CHILDREN_TARGETED"),
     ("key-of-nobody", _key(1, catalog.VALUE_ID), "CustomTargetingError.KEY_NOT_FOUND"),
     ("value-of-nobody", _key(catalog.KEY_ID, 1), "CustomTargetingError.VALUE_NOT_FOUND"),
@@ -289,7 +289,7 @@ _GOOD = [
     ("video", {**_VIDEO, "frequency_caps": [_cap(unit="POD")], "skippable_ad_type": "ENABLED"}),
     ("set", {"roadblocking_type": "CREATIVE_SET",
              **_size(300, 250, companions=_size(728, 90)["creative_placeholders"])}),
-    ("places", _places([catalog.AUSTRALIA_ID, 2554], [catalog.SYDNEY_ID])),
+    ("places", _geo_targets([catalog.AUSTRALIA_ID, 2554], [catalog.SYDNEY_ID])),
     ("key", _key(catalog.KEY_ID, catalog.VALUE_ID, catalog.VALUE_ID + 1)),
     ("segment", _segment(catalog.SEGMENT_ID)),
     ("device", _device(30_001)),
@@ -432,7 +432,7 @@ def test_sold_order_takes_no_line_item(google: Google, clock: Time, sold: Any) -
 
 @pytest.mark.parametrize(
     "fields",
-    [{"rate": _money(13)}, {"goal": _goal("LIFETIME", 7)}, _places([2554], [])],
+    [{"rate": _money(13)}, {"goal": _goal("LIFETIME", 7)}, _geo_targets([2554], [])],
     ids=["rate", "goal", "targeting"],
 )
 def test_what_a_buyer_agreed_to_stays(google: Google, sold: Any, fields: Fields) -> None:

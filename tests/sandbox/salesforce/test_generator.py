@@ -14,7 +14,7 @@ from seil.salesforce.ids import id18
 from seil.sandbox.salesforce.blueprint import traits
 from seil.sandbox.salesforce.generator import generate, packaged_object
 from seil.sandbox.salesforce.metadata import SObject
-from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.store import OrgStore, ident
 from seil.sandbox.salesforce.values import ODD_LONG_TEXTS, ODD_TEXTS
 
 AS_OF = date(2026, 11, 23)
@@ -105,7 +105,7 @@ def value(store: OrgStore, query: str) -> Any:
 def digest(store: OrgStore) -> dict[str, tuple[Any, ...]]:
     found = {}
     for name in store.objects:
-        table = quoted(name)
+        table = ident(name)
         (found[name],) = rows(store, f"FROM {table} t SELECT count(*), bit_xor(hash(t))")
     return found
 
@@ -113,12 +113,12 @@ def digest(store: OrgStore) -> dict[str, tuple[Any, ...]]:
 def test_every_object_of_the_catalog_has_records(store: OrgStore) -> None:
     assert set(load_catalog()) <= set(store.objects)
     for name in store.objects:
-        assert value(store, f"FROM {quoted(name)} SELECT count(*)") > 0, name
+        assert value(store, f"FROM {ident(name)} SELECT count(*)") > 0, name
 
 
 def test_ids_are_valid_and_unique(store: OrgStore) -> None:
     for name, entry in store.objects.items():
-        ids = [identifier for (identifier,) in rows(store, f"FROM {quoted(name)} SELECT Id")]
+        ids = [identifier for (identifier,) in rows(store, f"FROM {ident(name)} SELECT Id")]
         assert len(set(ids)) == len(ids) == store.last_number(name), name
         assert all(id18(each[:15]) == each for each in ids), name
         assert {each[:3] for each in ids} == {entry.key_prefix}, name
@@ -130,9 +130,9 @@ def test_every_reference_resolves(store: OrgStore) -> None:
         for link in entry.stored_fields:
             if link.type != "reference":
                 continue
-            known = [quoted(t) for t in link.reference_to if t in store.objects]
+            known = [ident(t) for t in link.reference_to if t in store.objects]
             targets = " UNION ALL ".join(f"FROM {target} SELECT Id" for target in known)
-            column, table = quoted(link.name), quoted(name)
+            column, table = ident(link.name), ident(name)
             lost = f"AND {column} NOT IN ({targets})" if targets else ""
             query = f"FROM {table} SELECT count(*) WHERE {column} IS NOT NULL {lost}"
             assert value(store, query) == 0, f"{name}.{link.name}"
@@ -147,7 +147,7 @@ def test_records_below_a_deleted_one_are_deleted(store: OrgStore) -> None:
             if not link.cascade_delete:
                 continue
             parent = link.reference_to[0]
-            join = f"FROM {quoted(name)} c JOIN {quoted(parent)} p ON c.{quoted(link.name)} = p.Id"
+            join = f"FROM {ident(name)} c JOIN {ident(parent)} p ON c.{ident(link.name)} = p.Id"
             assert (
                 value(store, f"{join} SELECT count(*) WHERE p.IsDeleted AND NOT c.IsDeleted") == 0
             )
@@ -160,7 +160,7 @@ def test_times_are_in_order_and_never_in_the_future(store: OrgStore) -> None:
     for name, entry in store.objects.items():
         wrong = value(
             store,
-            f"""FROM {quoted(name)} SELECT count(*) WHERE NOT coalesce(
+            f"""FROM {ident(name)} SELECT count(*) WHERE NOT coalesce(
                 CreatedDate <= LastModifiedDate AND LastModifiedDate <= SystemModstamp
                 AND SystemModstamp < TIMESTAMP '{end}'
                 AND epoch_us(SystemModstamp) % 1000 = 0
@@ -173,7 +173,7 @@ def test_times_are_in_order_and_never_in_the_future(store: OrgStore) -> None:
 def test_values_keep_to_what_is_described(store: OrgStore) -> None:
     for name, entry in store.objects.items():
         for column in entry.stored_fields:
-            quoted_column, table = quoted(column.name), quoted(name)
+            quoted_column, table = ident(column.name), ident(name)
             place = f"{name}.{column.name}"
             count, filled, distinct = rows(
                 store,
@@ -356,7 +356,7 @@ def test_texts_of_every_odd_kind_occur(store: OrgStore) -> None:
     texts = {*ODD_TEXTS, *ODD_LONG_TEXTS}
     occurring: set[str] = set()
     for name, entry in store.objects.items():
-        table = store.cursor().execute(f"FROM {quoted(name)}").to_arrow_table()
+        table = store.cursor().execute(f"FROM {ident(name)}").to_arrow_table()
         for column in entry.stored_fields:
             if column.type in ("string", "textarea"):
                 occurring |= texts.intersection(table[column.name].unique().to_pylist())
@@ -365,7 +365,7 @@ def test_texts_of_every_odd_kind_occur(store: OrgStore) -> None:
 
 def test_the_longest_texts_fill_their_field(store: OrgStore) -> None:
     longest = [
-        value(store, f"FROM {quoted(name)} SELECT max(length(Description))")
+        value(store, f"FROM {ident(name)} SELECT max(length(Description))")
         for name in ("Account", "Opportunity", "Quote", "Order")
     ]
     assert max(longest) == 32000
@@ -409,7 +409,7 @@ def test_an_unseen_object_gets_values_of_every_type(store: OrgStore) -> None:
     assert len(entry.fields) == WIDE
     assert value(store, "FROM Wide__c SELECT count(*)") == 700
     for column in entry.stored_fields:
-        filled = value(store, f"FROM Wide__c SELECT count({quoted(column.name)})")
+        filled = value(store, f"FROM Wide__c SELECT count({ident(column.name)})")
         unresolved = column.reference_to == ("Asset",) or column.name == "Other__c"
         assert (filled == 0) == unresolved, column.name
     assert value(store, "FROM Wide__c SELECT min(length(Tiny__c))") == 1
@@ -460,7 +460,7 @@ def test_real_describes_are_taken_whole(tmp_path: Path) -> None:
         for name, (file, count) in zip(names, extra, strict=True):
             given = json.loads(file.read_text("utf-8"))
             assert [entry.raw for entry in made.object(name).fields] == given["fields"], name
-            assert value(made, f"FROM {quoted(name)} SELECT count(Id)") == count, name
+            assert value(made, f"FROM {ident(name)} SELECT count(Id)") == count, name
 
 
 @pytest.mark.parametrize(
@@ -533,7 +533,7 @@ def test_progress_tells_the_records_of_an_org_as_of_today(tmp_path: Path) -> Non
 
     before = datetime.now(UTC).date()
     with generate(tmp_path, orders=3, progress=Told()) as made:
-        counted = {n: value(made, f"FROM {quoted(n)} SELECT count(*)") for n in made.objects}
+        counted = {n: value(made, f"FROM {ident(n)} SELECT count(*)") for n in made.objects}
         newest = value(made, 'FROM "Order" SELECT max(SystemModstamp)')
         assert date.fromisoformat(made.setting("as_of")) in (before, datetime.now(UTC).date())
     assert steps == {f"make {name}": count for name, count in counted.items()}

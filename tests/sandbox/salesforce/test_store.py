@@ -11,7 +11,7 @@ import pytest
 from seil.errors import ConfigurationError, ConflictError
 from seil.salesforce.ids import id18
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.store import FILE_NAME, OrgStore, quoted
+from seil.sandbox.salesforce.store import FILE_NAME, OrgStore, ident
 
 ODD = 'Odd "name"'
 SHIP = SObject.of(
@@ -184,10 +184,10 @@ def test_a_field_dropped_is_gone(store: OrgStore) -> None:
 
 def test_a_field_changed_keeps_the_values_that_fit(store: OrgStore) -> None:
     with store.write() as cursor:
-        columns = f"(Id, {quoted(ODD)})"
+        columns = f"(Id, {ident(ODD)})"
         cursor.execute(f"INSERT INTO Ship__c {columns} VALUES ('1', '12.5'), ('2', 'long')")
     store.change_field("Ship__c", SField.of(ODD, "double", precision=6, scale=1))
-    rows = store.cursor().execute(f"SELECT {quoted(ODD)} FROM Ship__c ORDER BY Id").fetchall()
+    rows = store.cursor().execute(f"SELECT {ident(ODD)} FROM Ship__c ORDER BY Id").fetchall()
     assert [None if value is None else str(value) for (value,) in rows] == ["12.5", None]
     changed = store.object("Ship__c").field(ODD.upper())
     assert changed is not None
@@ -345,7 +345,7 @@ def test_memory_limit_is_kept_to(tmp_path: Path) -> None:
 
 
 def test_quoted_names_cannot_break_out() -> None:
-    assert quoted('a"b') == '"a""b"'
+    assert ident('a"b') == '"a""b"'
 
 
 def test_an_interrupt_that_meets_the_commit_is_what_ends_it(store: OrgStore) -> None:

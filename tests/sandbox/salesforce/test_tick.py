@@ -13,7 +13,7 @@ from seil.catalog.fields import describe_field
 from seil.sandbox.salesforce.blueprint import traits
 from seil.sandbox.salesforce.generator import generate
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.store import OrgStore, ident
 from seil.sandbox.salesforce.tick import ObjectSummary, TickCount, TickReport, summary, tick
 
 AS_OF = date(2026, 11, 23)
@@ -49,7 +49,7 @@ def store(made: Path, tmp_path: Path) -> Iterator[OrgStore]:
 def records(store: OrgStore, name: str) -> dict[str, Record]:
     """Of every record when it changed last, whether it is deleted, and a digest of the rest."""
     deleted = "IsDeleted" if store.object(name).soft_deletes else "FALSE"
-    query = f"FROM {quoted(name)} t SELECT Id, SystemModstamp, {deleted}, hash(t)"
+    query = f"FROM {ident(name)} t SELECT Id, SystemModstamp, {deleted}, hash(t)"
     return {row[0]: (row[1], row[2], row[3]) for row in store.cursor().execute(query).fetchall()}
 
 
@@ -194,17 +194,17 @@ def test_new_orders_come_with_all_that_belongs_to_them(passed: Passed) -> None:
 
 def test_references_resolve_and_deletes_cascade(passed: Passed) -> None:
     for name, entry in passed.store.objects.items():
-        ids = value(passed.store, f"FROM {quoted(name)} SELECT count(*) - count(DISTINCT Id)")
+        ids = value(passed.store, f"FROM {ident(name)} SELECT count(*) - count(DISTINCT Id)")
         assert ids == 0, name
         for link in entry.stored_fields:
             if not (link.reference_to and link.reference_to[0] in passed.store.objects):
                 continue
-            column, parent = quoted(link.name), quoted(link.reference_to[0])
-            lost = f"""FROM {quoted(name)} SELECT count(*) WHERE {column} IS NOT NULL
+            column, parent = ident(link.name), ident(link.reference_to[0])
+            lost = f"""FROM {ident(name)} SELECT count(*) WHERE {column} IS NOT NULL
                 AND {column} NOT IN (FROM {parent} SELECT Id)"""
             assert value(passed.store, lost) == 0, f"{name}.{link.name}"
             if link.cascade_delete:
-                left = f"""FROM {quoted(name)} c JOIN {parent} p ON c.{column} = p.Id
+                left = f"""FROM {ident(name)} c JOIN {parent} p ON c.{column} = p.Id
                     SELECT count(*) WHERE p.IsDeleted AND NOT c.IsDeleted"""
                 assert value(passed.store, left) == 0, f"{name}.{link.name}"
 
@@ -213,7 +213,7 @@ def test_times_stay_in_order(passed: Passed) -> None:
     for name, entry in passed.store.objects.items():
         if entry.field("CreatedDate"):
             in_order = "CreatedDate <= LastModifiedDate AND LastModifiedDate <= SystemModstamp"
-            wrong = f"FROM {quoted(name)} SELECT count(*) WHERE NOT ({in_order})"
+            wrong = f"FROM {ident(name)} SELECT count(*) WHERE NOT ({in_order})"
             assert value(passed.store, wrong) == 0, name
 
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from seil.sandbox.admanager.errors import AdManagerApiError, unauthenticated
+from seil.sandbox.admanager.errors import AdManagerApiError, unauthenticated_error
 from seil.sandbox.admanager.messages import AdManagerRequest, json_reply
 from seil.sandbox.admanager.options import SCOPES
 from seil.sandbox.admanager.store import NetworkStore
@@ -121,12 +121,12 @@ class AdManagerTokens:
         """Raises AdManagerApiError without a token for one of these scopes."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise unauthenticated("MISSING_AUTHENTICATION_HTTP_HEADER")
+            raise unauthenticated_error("MISSING_AUTHENTICATION_HTTP_HEADER")
         scopes = self._store.token_scopes(token.strip(), time.time())
         if scopes is None and token.count(".") == _DOTS_OF_JWT:
             scopes = self._self_signed(token.strip(), request)
         if scopes is None:
-            raise unauthenticated("AUTHENTICATION_FAILED")
+            raise unauthenticated_error("AUTHENTICATION_FAILED")
         if not scopes & set(allowed):
             raise AdManagerApiError(
                 "PERMISSION_DENIED",

@@ -80,7 +80,7 @@ _PLAIN: dict[str, dict[int, str]] = {
 
 def catalog(name: Naming, *, advertiser: int, agency: int) -> Iterator[tuple[str, int, GamObject]]:
     """Collection, id and resource of each; the contacts are those of the two companies."""
-    for number, place in _places(name):
+    for number, place in _geo_targets(name):
         yield "geoTargets", number, place
     yield from _number("labels", _labels(name))
     yield from _number("customFields", _custom_fields(name))
@@ -105,7 +105,7 @@ def _geo_rows() -> tuple[dict[str, str], ...]:
     return tuple(csv.DictReader(text.splitlines()))
 
 
-def _places(name: Naming) -> Iterator[tuple[int, GamObject]]:
+def _geo_targets(name: Naming) -> Iterator[tuple[int, GamObject]]:
     for row in _geo_rows():
         number = int(row["id"])
         place: GamObject = {

@@ -19,7 +19,12 @@ from seil.sandbox.admanager.associations import (
     check_teams,
 )
 from seil.sandbox.admanager.clock import moment
-from seil.sandbox.admanager.errors import AdManagerApiError, not_applicable, rejection, required
+from seil.sandbox.admanager.errors import (
+    AdManagerApiError,
+    not_applicable,
+    rejection,
+    required_error,
+)
 from seil.sandbox.admanager.network import SandboxNetwork
 from seil.sandbox.admanager.placeholders import check_placeholders
 from seil.sandbox.admanager.reservation import check_terms
@@ -46,7 +51,7 @@ def check_order(network: SandboxNetwork, order: Mapping[str, Any], at: str) -> N
 
 def check_length(text: str, field: str, longest: int = _NAME_LENGTH) -> None:
     if not text.strip():
-        raise required(field)
+        raise required_error(field)
     if len(text) > longest:
         message = f"{field} has {len(text)} characters, {longest} are allowed"
         raise rejection("StringLengthError", "TOO_LONG", message, field=field)
@@ -81,7 +86,7 @@ def _check_dates(network: SandboxNetwork, item: Mapping[str, Any], at: str) -> N
         place = f"{at}.endTimeUnlimited"
         raise rejection("ReservationDetailsError", reason, message, field=place)
     if not unlimited and "targetEndTime" not in item:
-        raise required(field)
+        raise required_error(field)
     if "targetEndTime" in item:
         check_flight(item["startTime"], item["targetEndTime"], network.clock.zone, field)
     extension = int(item.get("autoExtensionDays", 0))
@@ -111,7 +116,7 @@ def _check_prices(network: SandboxNetwork, item: Mapping[str, Any], at: str) -> 
 def check_currency(network: SandboxNetwork, code: str, field: str) -> None:
     """Prices are in the order's currency, which is the network's."""
     if not code:
-        raise required(f"{field}.currencyCode")
+        raise required_error(f"{field}.currencyCode")
     if code != (own := network.store.fact("currency")):
         message = f"The network's currency is {own}, not {code}"
         place = f"{field}.currencyCode"
@@ -141,7 +146,7 @@ def check_caps(caps: Sequence[Mapping[str, Any]], at: str, *, amount: str = "tim
                 raise _cap_error(reason, message, f"{place}.{name}")
         unit, count = cap.get("timeUnit", ""), int(cap[amount])
         if not unit:
-            raise required(f"{place}.timeUnit")
+            raise required_error(f"{place}.timeUnit")
         if unit in seen:
             reason = "DUPLICATE_TIME_RANGE" if seen[unit] == count else "DUPLICATE_TIME_UNIT"
             raise _cap_error(reason, f"{unit} is capped twice", f"{place}.timeUnit")
@@ -152,7 +157,7 @@ def _check_backfill(item: Mapping[str, Any], at: str) -> None:
     """`webPropertyCode`: "only required with line item types AD_EXCHANGE and ADSENSE"."""
     kind, field = item["lineItemType"], f"{at}.webPropertyCode"
     if kind in _BACKFILL and not item.get("webPropertyCode"):
-        raise required(field)
+        raise required_error(field)
     if kind not in _BACKFILL and item.get("webPropertyCode"):
         reason = "BACKFILL_WEBPROPERTY_CODE_NOT_ALLOWED"
         message = f"A {kind} line item has no web property"
@@ -182,7 +187,7 @@ def flight_error(reason: str, field: str, trigger: str = "") -> AdManagerApiErro
     return rejection("LineItemFlightDateError", reason, message, field=field, trigger=trigger)
 
 
-def refused(kind: str, reason: str, thing: Mapping[str, Any]) -> AdManagerApiError:
+def action_error(kind: str, reason: str, thing: Mapping[str, Any]) -> AdManagerApiError:
     state = "archived" if thing.get("archived") else thing.get("status", "live")
     message = f"{thing['name']} is {state}: {reason.lower().replace('_', ' ')}"
     return not_applicable(kind, message, reason=reason)

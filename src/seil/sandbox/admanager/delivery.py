@@ -30,10 +30,10 @@ class DeliveredUnits:
     clicks: int
 
 
-def delivered(item: Mapping[str, Any], until: datetime, zone: ZoneInfo) -> DeliveredUnits:
+def delivered_units(item: Mapping[str, Any], until: datetime, zone: ZoneInfo) -> DeliveredUnits:
     """From the line item's start on."""
     served = sum(
-        _daily(item, day, zone) * seconds / _SECONDS for day, seconds in _served(item, until, zone)
+        _daily(item, day, zone) * seconds / _SECONDS for day, seconds in _days_on(item, until, zone)
     )
     units = _lifetime_units(item)
     impressions = int(served if units is None else min(served, units))
@@ -46,8 +46,8 @@ def delivered_on(
     """On a day of the network's zone, as far as `until`."""
     start = datetime.combine(day, time(), zone)
     end = datetime.combine(day + timedelta(days=1), time(), zone)
-    before = delivered(item, min(start, until), zone)
-    after = delivered(item, min(end, until), zone)
+    before = delivered_units(item, min(start, until), zone)
+    after = delivered_units(item, min(end, until), zone)
     return DeliveredUnits(after.impressions - before.impressions, after.clicks - before.clicks)
 
 
@@ -70,7 +70,7 @@ def span(item: Mapping[str, Any]) -> tuple[datetime, datetime]:
     return moment(item["startTime"]), min(moment(end), _FOR_EVER - extension) + extension
 
 
-def _served(
+def _days_on(
     item: Mapping[str, Any], until: datetime, zone: ZoneInfo
 ) -> Iterator[tuple[date, float]]:
     """Days of the network's zone, and for how many seconds of each it was on."""

@@ -120,7 +120,7 @@ def invalid(message: str, *, field: str = "", trigger: str = "") -> AdManagerApi
     )
 
 
-def required(field: str) -> AdManagerApiError:
+def required_error(field: str) -> AdManagerApiError:
     return AdManagerApiError(
         "INVALID_ARGUMENT", "RequiredError", "REQUIRED", f"{field} is required", field=field
     )
@@ -158,7 +158,7 @@ def quota_exceeded() -> AdManagerApiError:
     )
 
 
-def unauthenticated(reason: str) -> AdManagerApiError:
+def unauthenticated_error(reason: str) -> AdManagerApiError:
     messages = {
         "MISSING_AUTHENTICATION_HTTP_HEADER": "Request is missing required authentication"
         " credential. Expected OAuth 2 access token.",

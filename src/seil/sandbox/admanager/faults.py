@@ -12,7 +12,7 @@ from seil.sandbox.admanager.errors import (
     AdManagerApiError,
     modified_concurrently,
     quota_exceeded,
-    unauthenticated,
+    unauthenticated_error,
 )
 from seil.sandbox.base.faults import FaultKind, FaultKinds, TokenFault
 
@@ -43,7 +43,7 @@ def _internal() -> AdManagerApiError:
 _ERRORS: Mapping[str, Callable[[], AdManagerApiError]] = {
     "concurrent-modification": modified_concurrently,
     "quota": quota_exceeded,
-    "unauthenticated": lambda: unauthenticated("AUTHENTICATION_FAILED"),
+    "unauthenticated": lambda: unauthenticated_error("AUTHENTICATION_FAILED"),
     "internal": _internal,
 }
 

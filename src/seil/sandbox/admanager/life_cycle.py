@@ -115,5 +115,5 @@ def eligible_once(item: Mapping[str, Any]) -> bool:
     return bool(item["_windows"])
 
 
-def started(item: Mapping[str, Any], now: datetime) -> bool:
+def has_started(item: Mapping[str, Any], now: datetime) -> bool:
     return now >= moment(item["startTime"])

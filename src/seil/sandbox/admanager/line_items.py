@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seil.sandbox.admanager.checks import check_line_item, flight_error, refused
+from seil.sandbox.admanager.checks import action_error, check_line_item, flight_error
 from seil.sandbox.admanager.clock import moment, stamp
-from seil.sandbox.admanager.delivery import delivered, span
+from seil.sandbox.admanager.delivery import delivered_units, span
 from seil.sandbox.admanager.errors import not_applicable, rejection
 from seil.sandbox.admanager.inventory import availability, demand_of
 from seil.sandbox.admanager.life_cycle import (
@@ -16,9 +16,9 @@ from seil.sandbox.admanager.life_cycle import (
     RESERVABLE,
     computed_status,
     eligible_once,
-    started,
+    has_started,
 )
-from seil.sandbox.admanager.network import GamObject, SandboxNetwork, ident, kept, public
+from seil.sandbox.admanager.network import GamObject, SandboxNetwork, ident, public, retain
 from seil.sandbox.admanager.reservation import TERMS
 
 _KEPT = ("name", "order", "createTime", "archived", "reservationStatus")
@@ -60,7 +60,7 @@ class SandboxLineItems:
         now = network.clock.now()
         if order.get("programmatic") and order["status"] == "APPROVED":
             reason = "CANNOT_CREATE_LINE_ITEM_FOR_APPROVED_ORDER"
-            raise refused("ProgrammaticError", reason, order)
+            raise action_error("ProgrammaticError", reason, order)
         if moment(given["startTime"]) <= now:
             raise flight_error("START_DATE_TIME_IS_IN_PAST", f"{at}.startTime", given["startTime"])
         creatives = network.options.creatives
@@ -92,15 +92,15 @@ class SandboxLineItems:
         before = network.get("lineItems", changed["name"])
         order = network.get("orders", before["order"])
         if before["archived"]:
-            raise refused("LineItemError", "UPDATE_ARCHIVED_LINE_ITEM_NOT_ALLOWED", before)
+            raise action_error("LineItemError", "UPDATE_ARCHIVED_LINE_ITEM_NOT_ALLOWED", before)
         if (status := self._status(before, order)) in ("CANCELED", "PENDING_APPROVAL"):
-            raise refused("LineItemError", f"UPDATE_{status}_LINE_ITEM_NOT_ALLOWED", before)
+            raise action_error("LineItemError", f"UPDATE_{status}_LINE_ITEM_NOT_ALLOWED", before)
         _check_negotiated(before, changed, order, at)
         self._check_moved(before, changed, at)
         _check_fixed(before, changed, at)
         check_line_item(network, changed, at)
         wanted = {name: value for name, value in changed.items() if name not in _FLAGS}
-        item = {**wanted, **kept(before, _KEPT)}
+        item = {**wanted, **retain(before, _KEPT)}
         if item["reservationStatus"] == "RESERVED" and item.get("goal") != before.get("goal"):
             skip = changed.get("skipInventoryCheck") or changed.get("allowOverbook")
             self._reserve(item, check=not skip)
@@ -110,8 +110,8 @@ class SandboxLineItems:
         """Whether the dates may change as they do, now."""
         now, start, end = self._network.clock.now(), changed["startTime"], "targetEndTime"
         if moment(start) != moment(before["startTime"]):
-            if started(before, now):
-                raise refused("LineItemError", "ALREADY_STARTED", before)
+            if has_started(before, now):
+                raise action_error("LineItemError", "ALREADY_STARTED", before)
             if moment(start) <= now:
                 raise flight_error("START_DATE_TIME_IS_IN_PAST", f"{at}.startTime", start)
         if changed.get(end, "") not in ("", before.get(end, "")) and moment(changed[end]) <= now:
@@ -156,7 +156,7 @@ class SandboxLineItems:
         self.save(item, order)
 
     def stats(self, item: Mapping[str, Any]) -> dict[str, int]:
-        found = delivered(item, self._network.clock.now(), self._network.clock.zone)
+        found = delivered_units(item, self._network.clock.now(), self._network.clock.zone)
         return {"impressionsDelivered": found.impressions, "clicksDelivered": found.clicks}
 
     def impressions(self, item: Mapping[str, Any]) -> int:
@@ -181,19 +181,19 @@ class SandboxLineItems:
     def _order(self, given: Mapping[str, Any], at: str) -> GamObject:
         order = self._network.referred("orders", given["order"], field=f"{at}.order")
         if order["archived"]:
-            raise refused("OrderError", "UPDATE_ARCHIVED_ORDER_NOT_ALLOWED", order)
+            raise action_error("OrderError", "UPDATE_ARCHIVED_ORDER_NOT_ALLOWED", order)
         if order["status"] in ("CANCELED", "DELETED"):
-            raise refused("OrderError", "UPDATE_CANCELED_ORDER_NOT_ALLOWED", order)
+            raise action_error("OrderError", "UPDATE_CANCELED_ORDER_NOT_ALLOWED", order)
         return order
 
     def _check_action(self, method: str, item: GamObject, order: GamObject) -> None:
         kind, unarchives = "LineItemOperationError", method == "BatchUnarchiveLineItems"
         if item["archived"] != unarchives:
-            raise refused(kind, "NOT_APPLICABLE", item)
+            raise action_error(kind, "NOT_APPLICABLE", item)
         if unarchives and order["archived"]:
-            raise refused(kind, "NOT_ALLOWED", item)
+            raise action_error(kind, "NOT_ALLOWED", item)
         if method == "BatchDeleteLineItems" and eligible_once(item):
-            raise refused(kind, "CANNOT_DELETE_DELIVERED_LINE_ITEM", item)
+            raise action_error(kind, "CANNOT_DELETE_DELIVERED_LINE_ITEM", item)
         if method in LINE_ITEM_ACTIONS:
             self._check_status(method, item, self._status(item, order))
 
@@ -201,15 +201,15 @@ class SandboxLineItems:
         kind, allowed = "LineItemOperationError", LINE_ITEM_ACTIONS[method]
         item = {**item, "status": status}
         if status == "COMPLETED":
-            raise refused(kind, "HAS_COMPLETED", item)
+            raise action_error(kind, "HAS_COMPLETED", item)
         if status not in allowed:
-            raise refused(kind, "NOT_APPLICABLE", item)
+            raise action_error(kind, "NOT_APPLICABLE", item)
         if method == "BatchActivateLineItems" and not item["_creatives"]:
-            raise refused(kind, "HAS_NO_ACTIVE_CREATIVES", item)
+            raise action_error(kind, "HAS_NO_ACTIVE_CREATIVES", item)
         if "Reserve" in method or "Release" in method:
             wanted = "RESERVED" if "Release" in method else "UNRESERVED"
             if item["lineItemType"] not in RESERVABLE or item["reservationStatus"] != wanted:
-                raise refused(kind, "NOT_APPLICABLE", item)
+                raise action_error(kind, "NOT_APPLICABLE", item)
 
     def _perform(self, method: str, item: GamObject) -> None:
         match method.removeprefix("Batch").removesuffix("LineItems"):

@@ -71,7 +71,7 @@ def ident(name: str) -> int:
     return int(name.rpartition("/")[2])
 
 
-def kept(thing: GamObject, names: Collection[str]) -> GamObject:
+def retain(thing: GamObject, names: Collection[str]) -> GamObject:
     """What an update leaves as it is: these members, and what is never given out."""
     return {n: value for n, value in thing.items() if n in names or n.startswith("_")}
 

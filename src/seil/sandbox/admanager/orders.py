@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seil.sandbox.admanager.checks import check_order, refused
+from seil.sandbox.admanager.checks import action_error, check_order
 from seil.sandbox.admanager.clock import moment, stamp
 from seil.sandbox.admanager.delivery import span
 from seil.sandbox.admanager.errors import rejection
 from seil.sandbox.admanager.life_cycle import ORDER_ACTIONS, RESERVABLE, eligible_once
 from seil.sandbox.admanager.line_items import SandboxLineItems
-from seil.sandbox.admanager.network import GamObject, SandboxNetwork, ident, kept, public
+from seil.sandbox.admanager.network import GamObject, SandboxNetwork, ident, public, retain
 
 _KEPT = ("name", "orderId", "status", "archived", "creator", "currencyCode", "programmatic")
 _ARCHIVING = ("BatchArchiveOrders", "BatchUnarchiveOrders")
@@ -50,13 +50,13 @@ class SandboxOrders:
         """`changed` is the whole order, as it shall be."""
         before = self._network.get("orders", changed["name"])
         if before["archived"]:
-            raise refused("OrderError", "UPDATE_ARCHIVED_ORDER_NOT_ALLOWED", before)
+            raise action_error("OrderError", "UPDATE_ARCHIVED_ORDER_NOT_ALLOWED", before)
         status = "CANCELED" if before["status"] == "DELETED" else before["status"]
         if status in ("CANCELED", "PENDING_APPROVAL"):
-            raise refused("OrderError", f"UPDATE_{status}_ORDER_NOT_ALLOWED", before)
+            raise action_error("OrderError", f"UPDATE_{status}_ORDER_NOT_ALLOWED", before)
         check_order(self._network, changed, at)
         self._check_unique(changed, at)
-        return self.save({**changed, **kept(before, _KEPT)})
+        return self.save({**changed, **retain(before, _KEPT)})
 
     def _check_unique(self, order: GamObject, at: str) -> None:
         """No two orders of a network have one name, archived ones included:
@@ -97,11 +97,11 @@ class SandboxOrders:
         unarchives = method == "BatchUnarchiveOrders"
         if order["archived"] != unarchives:
             reason = "NOT_APPLICABLE" if unarchives else "IS_ARCHIVED"
-            raise refused("OrderActionError", reason, order)
+            raise action_error("OrderActionError", reason, order)
         if order["status"] not in ORDER_ACTIONS[method].allowed:
-            raise refused("OrderActionError", "NOT_APPLICABLE", order)
+            raise action_error("OrderActionError", "NOT_APPLICABLE", order)
         if reason := self._objection(method, items):
-            raise refused("OrderActionError", reason, order)
+            raise action_error("OrderActionError", reason, order)
 
     def _objection(self, method: str, items: Sequence[GamObject]) -> str:
         """What the line items have against it."""
@@ -109,10 +109,10 @@ class SandboxOrders:
             return "CANNOT_DELETE_ORDER_WITH_DELIVERED_LINEITEMS"
         # "An OrderAction cannot be applied to a order that has ended": but it can be laid aside.
         begins = ORDER_ACTIONS[method].becomes in ("PENDING_APPROVAL", "APPROVED")
-        if (begins or method in _PAUSING) and _ended(items, self._network):
+        if (begins or method in _PAUSING) and _have_ended(items, self._network):
             return "HAS_ENDED"
         # https://developers.google.com/ad-manager/api/reference/v202608/OrderService.ApproveOrdersWithoutReservationChanges
-        if method == "BatchApproveOrdersWithoutReservation" and any(map(_unreserved, items)):
+        if method == "BatchApproveOrdersWithoutReservation" and any(map(_needs_reservation, items)):
             return "CANNOT_APPROVE_WITH_UNRESERVED_LINE_ITEMS"
         return ""
 
@@ -138,11 +138,11 @@ class SandboxOrders:
         return found
 
 
-def _unreserved(item: Mapping[str, Any]) -> bool:
+def _needs_reservation(item: Mapping[str, Any]) -> bool:
     reservable = item["lineItemType"] in RESERVABLE and not item["archived"]
     return reservable and item["reservationStatus"] != "RESERVED"
 
 
-def _ended(items: Sequence[Mapping[str, Any]], network: SandboxNetwork) -> bool:
+def _have_ended(items: Sequence[Mapping[str, Any]], network: SandboxNetwork) -> bool:
     now = network.clock.now()
     return bool(items) and all(span(item)[1] <= now for item in items)

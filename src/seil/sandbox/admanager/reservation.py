@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required
+from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required_error
 
 PERCENTAGES = frozenset({"SPONSORSHIP", "NETWORK", "HOUSE"})
 """Their daily goal is a share of the impressions."""
@@ -89,7 +89,7 @@ def _check_cost(kind: str, terms: ReservationTerms, cost: str, field: str) -> No
 def _check_goal(kind: str, terms: ReservationTerms, goal: Mapping[str, Any], field: str) -> None:
     duration = goal.get("goalType", "NONE" if "NONE" in terms.goals else "")
     if not duration:
-        raise required(f"{field}.goalType")
+        raise required_error(f"{field}.goalType")
     if duration not in terms.goals:
         reason = "DURATION_NOT_ALLOWED"
         if duration == "NONE":
@@ -103,7 +103,7 @@ def _check_goal(kind: str, terms: ReservationTerms, goal: Mapping[str, Any], fie
 def _check_units(kind: str, terms: ReservationTerms, goal: Mapping[str, Any], field: str) -> None:
     for name in ("unitType", "units"):
         if name not in goal:
-            raise required(f"{field}.{name}")
+            raise required_error(f"{field}.{name}")
     unit, units = goal["unitType"], int(goal["units"])
     if unit not in terms.units:
         message = f"A {kind} line item's units are {_either(terms.units)}, not {unit}"

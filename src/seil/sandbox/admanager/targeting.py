@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required
+from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required_error
 from seil.sandbox.admanager.network import SandboxNetwork
 
 _LISTS = {
@@ -101,7 +101,7 @@ def _check_inventory(network: SandboxNetwork, inventory: Mapping[str, Any], at: 
     for how, units in (("targeted", targeted), ("excluded", excluded)):
         for unit in units:
             if "adUnit" not in unit:
-                raise required(f"{at}.{how}AdUnits.adUnit")
+                raise required_error(f"{at}.{how}AdUnits.adUnit")
             network.referred("adUnits", unit["adUnit"], field=f"{at}.{how}AdUnits.adUnit")
     if both := _names(targeted) & _names(excluded):
         raise _inventory("INVENTORY_CANNOT_BE_TARGETED_AND_EXCLUDED", min(both), at)
@@ -142,7 +142,7 @@ def _check_clause(network: SandboxNetwork, clause: Mapping[str, Any], at: str) -
 
 def _check_literal(network: SandboxNetwork, literal: Mapping[str, Any], at: str) -> None:
     if "customTargetingKey" not in literal:
-        raise required(f"{at}.customTargetingKey")
+        raise required_error(f"{at}.customTargetingKey")
     name = literal["customTargetingKey"]
     key = network.referred("customTargetingKeys", name, field=f"{at}.customTargetingKey")
     if key["status"] != "ACTIVE":

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required
+from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required_error
 
 _VIDEO = "VIDEO_PLAYER"
 _STREAMS = frozenset({"POD", "STREAM"})
@@ -33,7 +33,7 @@ def check_video(item: Mapping[str, Any], at: str) -> None:
 def _check_video(item: Mapping[str, Any], at: str) -> None:
     field = f"{at}.maxVideoCreativeDuration"
     if "maxVideoCreativeDuration" not in item:
-        raise required(field)
+        raise required_error(field)
     duration = item["maxVideoCreativeDuration"]
     if float(duration.removesuffix("s")) <= 0:
         raise _error("INVALID_MAX_VIDEO_CREATIVE_DURATION", field, duration)

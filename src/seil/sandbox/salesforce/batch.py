@@ -14,7 +14,7 @@ from seil.observe.progress import SILENT, Progress
 from seil.sandbox.salesforce.blueprint import Traits, script, traits
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.record_ids import id_sql, number_sql
-from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.store import OrgStore, ident
 from seil.sandbox.salesforce.values import (
     ODD_LONG_TEXTS,
     ODD_TEXTS,
@@ -72,20 +72,20 @@ class Batch:
             with progress.step(f"make {name}") as step:
                 for plan in _PLANS.get(name, ()):
                     self._run(plan)
-                source = self._filled(script(f"objects/{name}.sql"))
+                source = self._fill(script(f"objects/{name}.sql"))
                 made[name] = self._make(self.store.object(name), source)
                 step.advance(made[name])
         return made
 
     def make_described(self, entry: SObject, rows: int) -> int:
         """Records of an object that nothing is known of but its describe."""
-        source = Template(self._filled(script("plan/described.sql"))).substitute(
+        source = Template(self._fill(script("plan/described.sql"))).substitute(
             before=self.store.last_number(entry.name), rows=rows
         )
         return self._make(entry, source, dense=True)
 
     def _run(self, plan: str) -> None:
-        self.cursor.execute(self._filled(script(f"plan/{plan}.sql")))
+        self.cursor.execute(self._fill(script(f"plan/{plan}.sql")))
 
     def _make(self, entry: SObject, source: str, *, dense: bool = False) -> int:
         """Makes a record of each row of `source`; answers how many.
@@ -98,24 +98,24 @@ class Batch:
         given: dict[str, str] = dict(self.cursor.execute(described).fetchall())
         draw = self._draw(entry, dense=dense)
         values = [self._value(entry, column, given, draw) for column in entry.stored_fields]
-        columns = ", ".join(quoted(column.name) for column in entry.stored_fields)
-        parts = ("INSERT INTO main.", quoted(entry.name), f"({columns}) SELECT", ", ".join(values))
+        columns = ", ".join(ident(column.name) for column in entry.stored_fields)
+        parts = ("INSERT INTO main.", ident(entry.name), f"({columns}) SELECT", ", ".join(values))
         inserted = self.cursor.execute(
-            " ".join((*parts, f"FROM ({self._stamped(given)})"))
+            " ".join((*parts, f"FROM ({self._with_times(given)})"))
         ).fetchone()
         count = int(inserted[0]) if inserted else 0
         if count:
             self.store.draw_numbers(entry.name, count)
         return count
 
-    def _stamped(self, given: Mapping[str, str]) -> str:
+    def _with_times(self, given: Mapping[str, str]) -> str:
         """The source with the times a record carries: most change soon after they are made."""
         lives = self.growing or "deleted" not in given
         deleted = "FALSE" if lives else "coalesce(source.deleted, FALSE)"
         gone = "greatest(source.created, gone_at)" if "gone_at" in given else "NULL"
-        replaced = ", ".join(name for name in ("created", "deleted") if name in given)
-        text = self._filled(script("plan/stamped.sql"))
-        for mark, expression in (("deleted", deleted), ("gone", gone), ("excluded", replaced)):
+        with_entry = ", ".join(name for name in ("created", "deleted") if name in given)
+        text = self._fill(script("plan/stamped.sql"))
+        for mark, expression in (("deleted", deleted), ("gone", gone), ("excluded", with_entry)):
             text = text.replace(f"@{mark}", expression)
         return text
 
@@ -129,10 +129,10 @@ class Batch:
             return value_sql(column, draw)
         if column.type == "reference" and kind in _INTEGERS:
             target = self.store.object(column.reference_to[0])
-            return id_sql(target.key_prefix, quoted(column.name))
+            return id_sql(target.key_prefix, ident(column.name))
         # A field that was changed since may not take what the script has for it.
         cast = "TRY_CAST" if self.growing or entry.name in self.described else "CAST"
-        return f"{cast}({quoted(column.name)} AS {column.column_type})"
+        return f"{cast}({ident(column.name)} AS {column.column_type})"
 
     def _draw(self, entry: SObject, *, dense: bool) -> Draw:
         return Draw(
@@ -159,20 +159,20 @@ class Batch:
         if not count:
             return None
         if count <= _MOST_LISTED and self.store.last_number(there.name):
-            return self._listed(there, roll)
+            return self._pick(there, roll)
         return id_sql(there.key_prefix, f"CAST(1 + {roll} % {count} AS BIGINT)")
 
-    def _listed(self, there: SObject, roll: str) -> str:
+    def _pick(self, there: SObject, roll: str) -> str:
         """A record of a small object, from a list of them all: faster than making its Id."""
         name = f"ids of {there.name}"
         if name not in self.lists:
-            ids = f"FROM main.{quoted(there.name)} SELECT list(Id ORDER BY Id)"
-            self.cursor.execute(f"SET VARIABLE {quoted(name)} = ({ids})")
+            ids = f"FROM main.{ident(there.name)} SELECT list(Id ORDER BY Id)"
+            self.cursor.execute(f"SET VARIABLE {ident(name)} = ({ids})")
             self.lists.add(name)
         listed = f"getvariable('{name}')"
         return f"list_extract({listed}, CAST(1 + {roll} % len({listed}) AS BIGINT))"
 
-    def _filled(self, text: str) -> str:
+    def _fill(self, text: str) -> str:
         """The script with its placeholders replaced.
 
         `$Order` is the number of the last order there was before this batch, and so on.

@@ -52,7 +52,7 @@ def script(path: str) -> str:
 
 
 def _traits(name: str, entry: Mapping[str, Any]) -> Traits:
-    label = entry.get("label") or _spaced(name)
+    label = entry.get("label") or _label(name)
     return Traits(
         name=name,
         prefix=entry["prefix"],
@@ -71,5 +71,5 @@ def _move(move: Mapping[str, Any]) -> Move:
     return Move(move["field"], tuple(here_and_there) if here_and_there else None)
 
 
-def _spaced(name: str) -> str:
+def _label(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)

@@ -10,7 +10,7 @@ from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce.conversion import RowError
 from seil.sandbox.salesforce.drafts import Draft, sound
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.store import OrgStore, ident
 
 
 class Checks:
@@ -63,7 +63,7 @@ class Checks:
             holders = self.holders(entity, known, [d.values[known.name] for d in carrying])
             taken: dict[Any, str] = {}
             for draft in carrying:
-                key = folded(draft.values[known.name])
+                key = fold_case(draft.values[known.name])
                 other = next((h for h in holders.get(key, ()) if h != draft.id), taken.get(key))
                 if other is not None:
                     draft.error = RowError(
@@ -80,7 +80,7 @@ class Checks:
         holders = self.holders(entity, key, [d.values[key.name] for d in carrying])
         seen: set[Any] = set()
         for draft in carrying:
-            value = folded(draft.values[key.name])
+            value = fold_case(draft.values[key.name])
             found = holders.get(value, [])
             if len(found) > 1:
                 reason = f"{key.name}: more than one record found for external id field: {found}"
@@ -95,11 +95,11 @@ class Checks:
     def holders(self, entity: SObject, key: SField, values: Iterable[Any]) -> dict[Any, list[str]]:
         """The Ids of the records that are there, by the folded value of `key` they carry."""
         text = key.column_type == "VARCHAR"
-        column = f"lower({quoted(key.name)})" if text else quoted(key.name)
-        wanted = list({folded(value) for value in values})
+        column = f"lower({ident(key.name)})" if text else ident(key.name)
+        wanted = list({fold_case(value) for value in values})
         alive = '"IsDeleted" IS NOT TRUE' if entity.soft_deletes else "true"
         found = self._store.cursor().execute(
-            f'SELECT {column}, "Id" FROM main.{quoted(entity.name)}'  # noqa: S608  (bound, quoted)
+            f'SELECT {column}, "Id" FROM main.{ident(entity.name)}'  # noqa: S608  (bound, quoted)
             f" WHERE {alive} AND {column} IN (SELECT unnest($1::{key.column_type}[]))"
             ' ORDER BY "Id"',
             [wanted],
@@ -113,7 +113,7 @@ class Checks:
         """Whether each of the records that are there is deleted."""
         deleted = 'coalesce("IsDeleted", false)' if entity.soft_deletes else "false"
         found = self._store.cursor().execute(
-            f'SELECT "Id", {deleted} FROM main.{quoted(entity.name)}'  # noqa: S608  (bound, quoted)
+            f'SELECT "Id", {deleted} FROM main.{ident(entity.name)}'  # noqa: S608  (bound, quoted)
             ' WHERE "Id" IN (SELECT unnest($1::VARCHAR[]))',
             [list(ids)],
         )
@@ -127,6 +127,6 @@ def _dangling(known: SField, value: str, prefixes: Collection[str]) -> RowError:
     return RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (known.name,))
 
 
-def folded(value: Any) -> Any:
+def fold_case(value: Any) -> Any:
     """External ids do not see case."""
     return value.lower() if isinstance(value, str) else value

@@ -135,7 +135,7 @@ class Composite:
         try:
             with self._store.write():
                 results = _in_turn(requests, answer, halt=True)
-                if _failed(results):
+                if _has_failed(results):
                     raise RollBack
         except RollBack:
             body = processing_halted(_ROLLED_BACK).body
@@ -178,12 +178,12 @@ def _in_turn(
         reply = answer(request, answers)
         answers[str(request["referenceId"])] = reply.content
         results.append(_result(request, reply))
-        if halt and _failed(results):
+        if halt and _has_failed(results):
             break
     return results
 
 
-def _failed(results: Sequence[Mapping[str, Any]]) -> bool:
+def _has_failed(results: Sequence[Mapping[str, Any]]) -> bool:
     """Also a collection of which some records were refused."""
     return any(
         result["httpStatusCode"] >= 400

@@ -85,7 +85,7 @@ class Conditions:
             return self._compare_days(term, operator, days)
         if term.type == "boolean" and operator not in ("=", "!="):
             raise self._refusal(term, "invalid operator on boolean field")
-        placed = self._place(term, value)
+        placed = self._bind(term, value)
         if operator == "!=":
             return f"({term.folded} IS DISTINCT FROM {placed})"
         return f"({term.folded} {operator} {placed})"
@@ -112,7 +112,7 @@ class Conditions:
         if term.type in IDS:
             raise self._refusal(term, "invalid operator on id field")
         if not term.is_text or condition.value.kind != "STRING":
-            raise self._wrong_type(term, condition.value)
+            raise self._type_error(term, condition.value)
         pattern = self._bound.value(soql.like_pattern(condition.value.text))
         return rf"({term.sql} ILIKE {pattern} ESCAPE '\')"
 
@@ -132,7 +132,7 @@ class Conditions:
         some = [v for v in values if not v.is_null and (v.kind != "STRING" or v.text)]
         choices = []
         if some:
-            choices.append(f"{term.folded} IN ({', '.join(self._place(term, v) for v in some)})")
+            choices.append(f"{term.folded} IN ({', '.join(self._bind(term, v) for v in some)})")
         if len(some) < len(values):
             choices.append(f"{term.sql} IS NULL")
         return f"({' OR '.join(choices)})"
@@ -156,11 +156,11 @@ class Conditions:
             return None
         return literal_range(value.text, self._bound.now.date())
 
-    def _place(self, term: Term, value: soql.Value) -> str:
+    def _bind(self, term: Term, value: soql.Value) -> str:
         """A placeholder for the value, folded like the term."""
         converted = self._convert(term, value)
         if converted is None:
-            raise self._wrong_type(term, value)
+            raise self._type_error(term, value)
         placed = self._bound.value(converted)
         if isinstance(converted, str) and term.is_text:
             return f"lower({placed})"
@@ -182,7 +182,7 @@ class Conditions:
             return words.get(value.text.lower()) if value.kind == "WORD" else None
         return _moment(value) if value.kind.lower() == term.type else None
 
-    def _wrong_type(self, term: Term, value: soql.Value) -> OrgApiError:
+    def _type_error(self, term: Term, value: soql.Value) -> OrgApiError:
         unquoted = term.type in _UNQUOTED
         wanted = _NAMED_OTHERWISE.get(term.type, term.type if unquoted else "string")
         quoting = "should not be" if unquoted else "should be"

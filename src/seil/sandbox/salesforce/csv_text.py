@@ -76,7 +76,7 @@ class LineFile:
             for batch in statement.to_arrow_reader(_BATCH_ROWS):
                 ends, text = _laid_out(batch.column(0))
                 body.write(text)
-                index.write(_moved(ends, at))
+                index.write(_shift_offsets(ends, at))
                 lines += batch.num_rows
                 at += len(text)
         return lines
@@ -114,7 +114,7 @@ def _laid_out(texts: pa.Array[Any]) -> tuple[pa.Array[Any], memoryview]:
     return ends, memoryview(data)[start:end] if data is not None else memoryview(b"")
 
 
-def _moved(ends: pa.Array[Any], by: int) -> memoryview:
+def _shift_offsets(ends: pa.Array[Any], by: int) -> memoryview:
     moved = pc.add(ends.cast(pa.int64()), pa.scalar(by, pa.int64()))
     data = moved.buffers()[1]
     return memoryview(data if data is not None else b"")[: len(moved) * _OFFSET_BYTES]

@@ -27,20 +27,20 @@ def literal_range(text: str, today: date) -> tuple[date, date] | None:
         first = today + timedelta(days=_SINGLE[literal])
         return first, first + timedelta(days=1)
     if match := _NINETY.fullmatch(literal):
-        return _numbered(match[1], "DAY", 90, today)
+        return _counted_range(match[1], "DAY", 90, today)
     if (match := _RELATIVE.fullmatch(literal)) and match[2] != "DAY":
         first = _start(match[2], today)
         step = {"LAST": -1, "THIS": 0, "NEXT": 1}[match[1]]
         return _shift(match[2], first, step), _shift(match[2], first, step + 1)
     if match := _NUMBERED.fullmatch(literal):
-        return _numbered(match[1], match[2], int(match[3]), today)
+        return _counted_range(match[1], match[2], int(match[3]), today)
     if match := _AGO.fullmatch(literal):
         first = _start(match[1], today)
         return _shift(match[1], first, -int(match[2])), _shift(match[1], first, 1 - int(match[2]))
     return None
 
 
-def _numbered(direction: str, unit: str, count: int, today: date) -> tuple[date, date]:
+def _counted_range(direction: str, unit: str, count: int, today: date) -> tuple[date, date]:
     """LAST_N_DAYS takes in the current day, the longer units leave out the current one."""
     first = _start(unit, today)
     if direction == "NEXT":

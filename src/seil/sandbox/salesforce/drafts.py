@@ -25,7 +25,7 @@ def sound(drafts: Iterable[Draft]) -> list[Draft]:
     return [draft for draft in drafts if draft.error is None]
 
 
-def misplaced(entity: SObject, draft: Draft, trait: str) -> RowError | None:
+def check_writable(entity: SObject, draft: Draft, trait: str) -> RowError | None:
     """`trait` is createable or updateable."""
     if not entity.raw.get(trait, True):
         done = "inserted" if trait == "createable" else "updated"
@@ -63,16 +63,16 @@ def missing(entity: SObject, draft: Draft) -> RowError | None:
         and known.type != "id"
         and draft.values.get(known.name) is None
     )
-    return _required(tuple(absent))
+    return _missing_fields_error(tuple(absent))
 
 
-def emptied(entity: SObject, draft: Draft) -> RowError | None:
+def check_cleared(entity: SObject, draft: Draft) -> RowError | None:
     absent = (
         name
         for name, value in draft.values.items()
         if value is None and (known := entity.field(name)) and not known.nillable
     )
-    return _required(tuple(absent))
+    return _missing_fields_error(tuple(absent))
 
 
 def merged_by_id(drafts: Iterable[Draft]) -> list[Draft]:
@@ -90,7 +90,7 @@ def columns_of(entity: SObject, drafts: Sequence[Draft]) -> list[str]:
     return [known.name for known in entity.stored_fields if known.name in used]
 
 
-def _required(names: tuple[str, ...]) -> RowError | None:
+def _missing_fields_error(names: tuple[str, ...]) -> RowError | None:
     if not names:
         return None
     listed = ", ".join(names)

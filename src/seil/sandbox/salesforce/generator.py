@@ -56,7 +56,7 @@ def generate(
     """
     day = as_of or datetime.now(UTC).date()
     midnight = datetime.combine(day, time())
-    described = [_described(given) for given in extra]
+    described = [_describe(given) for given in extra]
     objects = {name.lower(): packaged_object(entry) for name, entry in traits().items()}
     objects |= {each.entity.name.lower(): each.entity for each in described}
     store = OrgStore.create(folder, objects.values(), memory_limit=memory_limit, unfinished=True)
@@ -142,7 +142,7 @@ class _Described:
         return self.rows - own
 
 
-def _described(entry: Extra) -> _Described:
+def _describe(entry: Extra) -> _Described:
     path, rows = entry if isinstance(entry, tuple) else (entry, None)
     try:
         answer = json.loads(path.read_text("utf-8"))

@@ -99,7 +99,7 @@ class IdentityRoutes:
             "language": user.get("LanguageLocaleKey"),
             "locale": user.get("LocaleSidKey"),
             "utcOffset": _utc_offset(user.get("TimeZoneSidKey")),
-            "updated_at": _written(user.get("LastModifiedDate")),
+            "updated_at": _format(user.get("LastModifiedDate")),
             "is_app_installed": True,
         }
         return OrgReply(200, answer)
@@ -166,7 +166,7 @@ class IdentityRoutes:
             "user_type": "STANDARD",
             "language": user.get("LanguageLocaleKey"),
             "locale": user.get("LocaleSidKey"),
-            "last_modified_date": _written(user.get("LastModifiedDate")),
+            "last_modified_date": _format(user.get("LastModifiedDate")),
             "is_app_installed": True,
         }
 
@@ -211,5 +211,5 @@ def _utc_offset(zone: str | None) -> int:
     return round(offset.total_seconds() * 1000)
 
 
-def _written(moment: Any) -> str | None:
+def _format(moment: Any) -> str | None:
     return f"{moment:%Y-%m-%dT%H:%M:%S}Z" if moment else None

@@ -19,11 +19,11 @@ from seil.sandbox.salesforce.jobs import (
     TERMINAL,
     Jobs,
     csv_form,
-    known_job,
+    find_job,
     list_entry,
     new_job,
     set_state,
-    wrong_state,
+    state_error,
 )
 from seil.sandbox.salesforce.messages import (
     CSV,
@@ -32,7 +32,7 @@ from seil.sandbox.salesforce.messages import (
     OrgReply,
     OrgRequest,
     OrgRoute,
-    required,
+    require,
 )
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.records import OrgRecords, WriteOutcome
@@ -72,7 +72,7 @@ class IngestJobs(Jobs):
 
     def _create(self, call: OrgRequest) -> OrgReply:
         body = call.json_object()
-        required(body, ("operation", "object"))
+        require(body, ("operation", "object"))
         if body["operation"] not in _OPERATIONS:
             raise OrgApiError(400, "INVALIDJOB", f"Unsupported operation: {body['operation']}")
         if body["object"] not in self._store.objects:
@@ -95,7 +95,7 @@ class IngestJobs(Jobs):
         return OrgReply(200, info)
 
     def _get(self, call: OrgRequest) -> OrgReply:
-        job = known_job(self._state, KIND, call)
+        job = find_job(self._state, KIND, call)
         inner = job["inner"]
         took = inner.get("milliseconds", 0)
         answer = {
@@ -112,10 +112,10 @@ class IngestJobs(Jobs):
         return OrgReply(200, answer)
 
     def _upload(self, call: OrgRequest) -> OrgReply:
-        job = known_job(self._state, KIND, call)
+        job = find_job(self._state, KIND, call)
         job_id = job["info"]["id"]
         if job["info"]["state"] != "Open":
-            raise wrong_state(f"Data cannot be uploaded in state {job['info']['state']}")
+            raise state_error(f"Data cannot be uploaded in state {job['info']['state']}")
         file = self._folder_of(job_id) / "upload.csv"
         if file.exists():
             raise OrgApiError(
@@ -138,13 +138,13 @@ class IngestJobs(Jobs):
         wanted = call.json_object().get("state")
         if wanted not in ("UploadComplete", "Aborted"):
             raise OrgApiError(400, "INVALIDJOB", f"A job cannot be given the state {wanted}")
-        job_id = known_job(self._state, KIND, call)["info"]["id"]
+        job_id = find_job(self._state, KIND, call)["info"]["id"]
         with self._state.changing_job(job_id) as job:
             if job is None:
                 raise not_found()
             state = job["info"]["state"]
             if state in TERMINAL or (wanted == "UploadComplete" and state != "Open"):
-                raise wrong_state(f"A job in state {state} cannot be given the state {wanted}")
+                raise state_error(f"A job in state {state} cannot be given the state {wanted}")
             set_state(job, wanted)
             info = list_entry(job)
         if wanted == "UploadComplete":
@@ -152,9 +152,9 @@ class IngestJobs(Jobs):
         return OrgReply(200, info)
 
     def _delete(self, call: OrgRequest) -> OrgReply:
-        info = known_job(self._state, KIND, call)["info"]
+        info = find_job(self._state, KIND, call)["info"]
         if info["state"] not in TERMINAL and info["state"] != "UploadComplete":
-            raise wrong_state(f"Deleting a job in state {info['state']} is not allowed")
+            raise state_error(f"Deleting a job in state {info['state']} is not allowed")
         self._forget(info["id"])
         return NO_CONTENT
 
@@ -168,9 +168,9 @@ class IngestJobs(Jobs):
         return self._result(call, "unprocessed")
 
     def _result(self, call: OrgRequest, which: str) -> OrgReply:
-        info = known_job(self._state, KIND, call)["info"]
+        info = find_job(self._state, KIND, call)["info"]
         if info["state"] not in TERMINAL:
-            raise wrong_state(f"The job's results cannot be read in state {info['state']}")
+            raise state_error(f"The job's results cannot be read in state {info['state']}")
         file = self._folder_of(info["id"]) / f"{which}.csv"
         if not file.exists():
             return OrgReply(200, b"", CSV)
@@ -196,19 +196,19 @@ class IngestJobs(Jobs):
     def _write_batches(self, info: Mapping[str, Any], file: IngestFile, results: Results) -> None:
         done_key = f"ingest:{info['id']}"
         for number, rows in enumerate(file.batches(_BATCH_ROWS)):
-            if self._aborted(info["id"]):
+            if self._has_ended(info["id"]):
                 return
             if number < int(self._store.setting(done_key, "0")):
                 continue  # written before the last stop
             values = [file.values(row) for row in rows]
             # The mark that a batch is done is committed with it: a restart writes nothing twice.
             with self._store.write():
-                outcomes = self._written(info, values)
+                outcomes = self._write_batch(info, values)
                 results.keep(number, rows, outcomes)
                 self._store.keep_setting(done_key, str(number + 1))
             self._usage.spend_ingest(len(rows))
 
-    def _written(
+    def _write_batch(
         self, info: Mapping[str, Any], rows: list[dict[str, str | None]]
     ) -> list[WriteOutcome]:
         name, operation = info["object"], info["operation"]
@@ -222,7 +222,7 @@ class IngestJobs(Jobs):
         write = self._records.insert if operation == "insert" else self._records.update
         return write(name, rows)
 
-    def _aborted(self, job_id: str) -> bool:
+    def _has_ended(self, job_id: str) -> bool:
         job = self._state.job(KIND, job_id)
         return job is None or job["info"]["state"] in TERMINAL
 

@@ -168,7 +168,7 @@ def new_job(
     }
 
 
-def known_job(state: ServiceState, kind: str, call: OrgRequest) -> dict[str, Any]:
+def find_job(state: ServiceState, kind: str, call: OrgRequest) -> dict[str, Any]:
     """The stored job that the path names; raises OrgApiError NOT_FOUND."""
     identifier = call.args["job"]
     jobs = (state.job(kind, identifier),) if len(identifier) == 18 else state.jobs(kind)
@@ -210,5 +210,5 @@ def refuse_other_version(job: dict[str, Any], call: OrgRequest) -> None:
         )
 
 
-def wrong_state(message: str) -> OrgApiError:
+def state_error(message: str) -> OrgApiError:
     return OrgApiError(400, "INVALIDJOBSTATE", message)

@@ -25,7 +25,7 @@ def parse(text: str) -> Any:
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
-        raise unreadable_json(f"{_trouble(text, error)} at {_place(text, error.pos)}") from error
+        raise unreadable_json(f"{_trouble(text, error)} at {_position(text, error.pos)}") from error
     except RecursionError as error:
         raise unreadable_json("The body is nested too deeply") from error
     except ValueError as error:
@@ -52,10 +52,10 @@ class JsonSource:
     @property
     def place(self) -> str:
         """As Salesforce writes it: [line:1, column:12]."""
-        return _place(self.text, _offset(self.text, self.path))
+        return _position(self.text, _offset(self.text, self.path))
 
 
-def _place(text: str, at: int) -> str:
+def _position(text: str, at: int) -> str:
     line = text.count("\n", 0, at) + 1
     return f"[line:{line}, column:{at - text.rfind(chr(10), 0, at)}]"
 

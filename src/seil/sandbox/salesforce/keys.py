@@ -46,14 +46,14 @@ def certificate(folder: Path, host: str) -> tuple[Path, Path]:
     if not (chain.exists() and private.exists()):
         _new_key(private)
         chain.unlink(missing_ok=True)
-    known, wanted = _known_certificate(chain), _general_name(host)
+    known, wanted = _load_certificate(chain), _general_name(host)
     names = _names(known) if known else [x509.DNSName(name) for name in _NAMES]
     if known is None or wanted not in names or known.not_valid_after_utc < datetime.now(UTC):
-        chain.write_bytes(_sign(_known_key(private), list(dict.fromkeys([*names, wanted]))))
+        chain.write_bytes(_sign(_read_or_make_key(private), list(dict.fromkeys([*names, wanted]))))
     return chain, private
 
 
-def _known_certificate(chain: Path) -> x509.Certificate | None:
+def _load_certificate(chain: Path) -> x509.Certificate | None:
     try:
         return x509.load_pem_x509_certificate(chain.read_bytes())
     except (FileNotFoundError, ValueError):
@@ -81,7 +81,7 @@ def _sign(key: rsa.RSAPrivateKey, names: list[x509.GeneralName]) -> bytes:
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
-def _known_key(file: Path) -> rsa.RSAPrivateKey:
+def _read_or_make_key(file: Path) -> rsa.RSAPrivateKey:
     key = load_pem_private_key(file.read_bytes(), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise ConfigurationError([Problem(str(file), "is no RSA key", "remove it")])

@@ -10,7 +10,7 @@ from typing import Any
 
 from seil.sandbox.salesforce.errors import OrgApiError
 from seil.sandbox.salesforce.metadata import SObject
-from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.store import OrgStore, ident
 from seil.sandbox.salesforce.tick import next_time
 
 _MASTER = "MasterRecordId"
@@ -37,8 +37,8 @@ def merge(store: OrgStore, entity: SObject, winner: str, losers: Sequence[str]) 
         changed = 0
         for other, name in _references(store, entity):
             stamps = _stamps(other)
-            update = f"UPDATE {_table(other)} SET {quoted(name)} = $winner{stamps}"  # noqa: S608
-            where = f"WHERE {quoted(name)} IN (SELECT unnest($losers))"
+            update = f"UPDATE {_table(other)} SET {ident(name)} = $winner{stamps}"  # noqa: S608
+            where = f"WHERE {ident(name)} IN (SELECT unnest($losers))"
             values: dict[str, Any] = {"winner": winner, "losers": list(losers)}
             values |= {"at": at} if stamps else {}
             done = cursor.execute(f"{update} {where}", values).fetchone()
@@ -64,4 +64,4 @@ def _stamps(entity: SObject) -> str:
 
 
 def _table(entity: SObject) -> str:
-    return f"main.{quoted(entity.name)}"
+    return f"main.{ident(entity.name)}"

@@ -122,7 +122,7 @@ class OrgRouter:
             raise not_found() from error
 
 
-def required(body: Mapping[str, Any], names: Sequence[str], *, code: str = "INVALIDJOB") -> None:
+def require(body: Mapping[str, Any], names: Sequence[str], *, code: str = "INVALIDJOB") -> None:
     for name in names:
         if body.get(name) in (None, ""):
             raise OrgApiError(400, code, f"Required field missing: {name}")

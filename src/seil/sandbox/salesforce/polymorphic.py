@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.store import quoted
+from seil.sandbox.salesforce.store import ident
 
 NAME = SObject.of(
     "Name",
@@ -46,13 +46,13 @@ def is_polymorphic(reference: SField) -> bool:
 def name_table(objects: Mapping[str, SObject], reference: SField) -> str:
     """All records the reference can point at, of the objects the org has, as a table of Names."""
     held = [objects[name] for name in reference.reference_to if name in objects]
-    selects = [f"SELECT {_columns(entity)} FROM main.{quoted(entity.name)}" for entity in held]  # noqa: S608  (quoted)
-    nobody = ", ".join(f"NULL::{f.column_type} AS {quoted(f.name)}" for f in NAME.fields)
+    selects = [f"SELECT {_columns(entity)} FROM main.{ident(entity.name)}" for entity in held]  # noqa: S608  (quoted)
+    nobody = ", ".join(f"NULL::{f.column_type} AS {ident(f.name)}" for f in NAME.fields)
     return f"({' UNION ALL '.join(selects) or f'SELECT {nobody} LIMIT 0'})"
 
 
 def _columns(entity: SObject) -> str:
-    return ", ".join(f"{_value(entity, entry)} AS {quoted(entry.name)}" for entry in NAME.fields)
+    return ", ".join(f"{_value(entity, entry)} AS {ident(entry.name)}" for entry in NAME.fields)
 
 
 def _value(entity: SObject, entry: SField) -> str:
@@ -60,5 +60,5 @@ def _value(entity: SObject, entry: SField) -> str:
         return f"'{entity.name}'"
     source = entity.name_field if entry.name == "Name" else entity.field(entry.name)
     shown = entry.name == "Name" or entry.name in _FIELDS.get(entity.name, _OF_ALL)
-    value = quoted(source.name) if source and source.stored and shown else "NULL"
+    value = ident(source.name) if source and source.stored and shown else "NULL"
     return f"CAST({value} AS {entry.column_type})"

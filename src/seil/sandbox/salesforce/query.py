@@ -175,13 +175,13 @@ def _pages(reader: pa.RecordBatchReader, rows: int) -> Iterator[pa.RecordBatch]:
         count += batch.num_rows
         while count >= rows:
             table = pa.Table.from_batches(waiting)
-            yield _one_batch(table.slice(0, rows))
+            yield _single_batch(table.slice(0, rows))
             count -= rows
             waiting = table.slice(rows).to_batches()
     if count:
-        yield _one_batch(pa.Table.from_batches(waiting))
+        yield _single_batch(pa.Table.from_batches(waiting))
 
 
-def _one_batch(table: pa.Table) -> pa.RecordBatch:
+def _single_batch(table: pa.Table) -> pa.RecordBatch:
     (batch,) = table.combine_chunks().to_batches()
     return batch

@@ -25,12 +25,12 @@ from seil.sandbox.salesforce.jobs import (
     TERMINAL,
     Jobs,
     csv_form,
-    known_job,
+    find_job,
     list_entry,
     new_job,
     refuse_other_version,
     set_state,
-    wrong_state,
+    state_error,
 )
 from seil.sandbox.salesforce.messages import (
     CSV,
@@ -38,7 +38,7 @@ from seil.sandbox.salesforce.messages import (
     OrgReply,
     OrgRequest,
     OrgRoute,
-    required,
+    require,
 )
 from seil.sandbox.salesforce.translate import Translation, translate
 
@@ -73,7 +73,7 @@ class QueryJobs(Jobs):
 
     def _create(self, call: OrgRequest) -> OrgReply:
         body = call.json_object()
-        required(body, ("operation", "query"))
+        require(body, ("operation", "query"))
         if body["operation"] not in ("query", "queryAll"):
             raise OrgApiError(400, "INVALIDJOB", f"Unsupported operation: {body['operation']}")
         form = csv_form(body)
@@ -92,7 +92,7 @@ class QueryJobs(Jobs):
         return OrgReply(200, info)
 
     def _get(self, call: OrgRequest) -> OrgReply:
-        job = known_job(self._state, KIND, call)
+        job = find_job(self._state, KIND, call)
         inner = job["inner"]
         answer = {
             **list_entry(job),
@@ -110,26 +110,26 @@ class QueryJobs(Jobs):
             raise OrgApiError(
                 400, "INVALIDJOB", "The only state a query job can be given is Aborted"
             )
-        job_id = known_job(self._state, KIND, call)["info"]["id"]
+        job_id = find_job(self._state, KIND, call)["info"]["id"]
         with self._state.changing_job(job_id) as job:
             if job is None:
                 raise not_found()
             if job["info"]["state"] in TERMINAL:
-                raise wrong_state("Aborting already Completed Job not allowed")
+                raise state_error("Aborting already Completed Job not allowed")
             set_state(job, "Aborted")
             return OrgReply(200, list_entry(job))
 
     def _delete(self, call: OrgRequest) -> OrgReply:
-        info = known_job(self._state, KIND, call)["info"]
+        info = find_job(self._state, KIND, call)["info"]
         if info["state"] not in TERMINAL:
-            raise wrong_state(f"Deleting a job in state {info['state']} is not allowed")
+            raise state_error(f"Deleting a job in state {info['state']} is not allowed")
         self._forget(info["id"])
         return NO_CONTENT
 
     def _results(self, call: OrgRequest) -> OrgReply:
-        job = self._finished(call)
+        job = self._require_finished(call)
         inner = job["inner"]
-        first, size = _read_locator(call.params.get("locator", ""), inner["rows"])
+        first, size = _parse_locator(call.params.get("locator", ""), inner["rows"])
         if "maxRecords" in call.params:
             size = _positive(call.params["maxRecords"])
         last = min(first + (size or self._options.result_page_rows), inner["rows"])
@@ -144,9 +144,9 @@ class QueryJobs(Jobs):
     def _result_pages(self, call: OrgRequest) -> OrgReply:
         if float(call.version) < _PARALLEL_SINCE:
             raise not_found()
-        job = self._finished(call)
+        job = self._require_finished(call)
         rows = job["inner"]["rows"]
-        first, size = _read_locator(call.params.get("locator", ""), rows)
+        first, size = _parse_locator(call.params.get("locator", ""), rows)
         if "maxRecords" in call.params:
             size = _positive(call.params["maxRecords"])
         size = size or self._options.result_page_rows
@@ -165,11 +165,11 @@ class QueryJobs(Jobs):
             answer["nextRecordsUrl"] = f"{base}/resultPages?{rest}"
         return OrgReply(200, answer)
 
-    def _finished(self, call: OrgRequest) -> dict[str, Any]:
-        job = known_job(self._state, KIND, call)
+    def _require_finished(self, call: OrgRequest) -> dict[str, Any]:
+        job = find_job(self._state, KIND, call)
         refuse_other_version(job, call)
         if (state := job["info"]["state"]) != "JobComplete":
-            raise wrong_state(f"The job's results cannot be read in state {state}")
+            raise state_error(f"The job's results cannot be read in state {state}")
         return job
 
     @override
@@ -215,7 +215,7 @@ def _locator(first: int, rows: int) -> str:
     return base64.urlsafe_b64encode(f"{first}-{rows}".encode()).decode().rstrip("=")
 
 
-def _read_locator(text: str, rows: int) -> tuple[int, int]:
+def _parse_locator(text: str, rows: int) -> tuple[int, int]:
     """Where the page begins and how many rows it was to have; 0: not said."""
     if text in ("", _NO_LOCATOR):
         return 0, 0

@@ -25,7 +25,7 @@ from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.query import Queries
 from seil.sandbox.salesforce.records import OrgRecords, WriteOutcome
 from seil.sandbox.salesforce.rows import datetime_text
-from seil.sandbox.salesforce.store import OrgStore, RollBack, quoted
+from seil.sandbox.salesforce.store import OrgStore, RollBack, ident
 
 _MAX_COLLECTION = 200
 _MOST_RETRIEVED = 2_000
@@ -165,7 +165,7 @@ class RecordRoutes:
 
     def _retrieve(self, call: OrgRequest) -> OrgReply:
         ids, fields = (_split_list(call.params.get(name, "")) for name in ("ids", "fields"))
-        return self._retrieved(call, ids, fields)
+        return self._retrieve_records(call, ids, fields)
 
     def _retrieve_by_post(self, call: OrgRequest) -> OrgReply:
         body = call.json_object("ids", "fields")
@@ -173,9 +173,9 @@ class RecordRoutes:
         if not all(isinstance(names, list) for names in lists):
             raise unreadable_json("ids and fields must be lists of texts")
         ids, fields = ([str(name) for name in names or ()] for names in lists)
-        return self._retrieved(call, ids, fields)
+        return self._retrieve_records(call, ids, fields)
 
-    def _retrieved(self, call: OrgRequest, ids: list[str], fields: list[str]) -> OrgReply:
+    def _retrieve_records(self, call: OrgRequest, ids: list[str], fields: list[str]) -> OrgReply:
         """In the order of the Ids, null for one that is not there.
 
         https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_sobjects_collections_retrieve.htm
@@ -197,10 +197,10 @@ class RecordRoutes:
         return OrgReply(200, [by_id.get(identifier or "") for identifier in known])
 
     def _create_many(self, call: OrgRequest) -> OrgReply:
-        return self._written_many(call, self._records.insert)
+        return self._write_many(call, self._records.insert)
 
     def _update_many(self, call: OrgRequest) -> OrgReply:
-        return self._written_many(call, self._records.update)
+        return self._write_many(call, self._records.update)
 
     def _upsert_many(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
@@ -212,7 +212,7 @@ class RecordRoutes:
                 raise OrgApiError(400, "INVALID_TYPE", reason)
             return self._records.upsert(name, rows, key=key)
 
-        return self._written_many(call, write, result=_upsert_result)
+        return self._write_many(call, write, result=_upsert_result)
 
     def _delete_many(self, call: OrgRequest) -> OrgReply:
         ids = _split_list(call.params.get("ids", ""))
@@ -224,7 +224,7 @@ class RecordRoutes:
         all_or_none = call.params.get("allOrNone", "false").lower() == "true"
         return OrgReply(200, self._group(rows, self._records.delete, all_or_none=all_or_none))
 
-    def _written_many(
+    def _write_many(
         self,
         call: OrgRequest,
         write: Callable[[str, Sequence[Mapping[str, Any]]], list[WriteOutcome]],
@@ -319,8 +319,8 @@ class RecordRoutes:
             reason = f"object {entity.name} cannot be replicated"
             raise OrgApiError(400, "INVALID_TYPE", reason)
         found = self._store.cursor().execute(
-            f'SELECT "Id", {quoted(stamp)} FROM main.{quoted(entity.name)}'  # noqa: S608  (bound)
-            f" WHERE {condition} AND {quoted(stamp)} >= $1 AND {quoted(stamp)} < $2 ORDER BY 2, 1",
+            f'SELECT "Id", {ident(stamp)} FROM main.{ident(entity.name)}'  # noqa: S608  (bound)
+            f" WHERE {condition} AND {ident(stamp)} >= $1 AND {ident(stamp)} < $2 ORDER BY 2, 1",
             [start, end],
         )
         return found.fetchall()

@@ -16,7 +16,7 @@ from seil.sandbox.salesforce.drafts import Draft, columns_of, merged_by_id, soun
 from seil.sandbox.salesforce.json_rows import object_name
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.record_ids import record_id
-from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.store import OrgStore, ident
 
 _INCOMING = "seil_incoming"
 
@@ -139,7 +139,7 @@ class OrgRecords:
 
     def _insert(self, entity: SObject, drafts: Sequence[Draft]) -> None:
         for draft in sound(drafts):
-            draft.error = checks_alone.misplaced(entity, draft, "createable") or (
+            draft.error = checks_alone.check_writable(entity, draft, "createable") or (
                 checks_alone.missing(entity, draft)
             )
         self._checks.references(entity, drafts)
@@ -152,15 +152,15 @@ class OrgRecords:
             sent = {name: value for name, value in draft.values.items() if value is not None}
             draft.values = {**self._defaults(entity, now, number), **sent, "Id": draft.id}
             _fill_name(entity, draft.values)
-        target = f"main.{quoted(entity.name)}"
+        target = f"main.{ident(entity.name)}"
         names = columns_of(entity, new)
         self._apply(entity, names, new, f"INSERT INTO {target} BY NAME FROM {_INCOMING}")
 
     def _update(self, entity: SObject, drafts: Sequence[Draft]) -> None:
         self._checks.existing(entity, drafts, deleted_too=False)
         for draft in sound(drafts):
-            draft.error = checks_alone.misplaced(entity, draft, "updateable") or (
-                checks_alone.emptied(entity, draft)
+            draft.error = checks_alone.check_writable(entity, draft, "updateable") or (
+                checks_alone.check_cleared(entity, draft)
             )
         self._checks.references(entity, drafts)
         self._checks.unique(entity, drafts)
@@ -174,8 +174,8 @@ class OrgRecords:
 
     def _change(self, entity: SObject, drafts: Sequence[Draft]) -> None:
         names = columns_of(entity, drafts)
-        changes = ", ".join(f"{quoted(n)} = new.{quoted(n)}" for n in names if n != "Id")
-        target = f"main.{quoted(entity.name)} AS old SET {changes} FROM {_INCOMING} AS new"
+        changes = ", ".join(f"{ident(n)} = new.{ident(n)}" for n in names if n != "Id")
+        target = f"main.{ident(entity.name)} AS old SET {changes} FROM {_INCOMING} AS new"
         self._apply(entity, names, drafts, f'UPDATE {target} WHERE old."Id" = new."Id"')
 
     def _apply(
@@ -198,8 +198,8 @@ class OrgRecords:
             return
         for child, key in self._dependents(entity):
             found = self._store.cursor().execute(
-                f'SELECT "Id" FROM main.{quoted(child.name)}'  # noqa: S608  (bound, quoted)
-                f" WHERE {quoted(key.name)} IN (SELECT unnest($1::VARCHAR[]))"
+                f'SELECT "Id" FROM main.{ident(child.name)}'  # noqa: S608  (bound, quoted)
+                f" WHERE {ident(key.name)} IN (SELECT unnest($1::VARCHAR[]))"
                 + (' AND "IsDeleted" IS NOT TRUE' if child.soft_deletes and not hard else ""),
                 [list(ids)],
             )
@@ -207,7 +207,7 @@ class OrgRecords:
         now = self._now()
         if hard or not entity.soft_deletes:
             self._store.cursor().execute(
-                f"DELETE FROM main.{quoted(entity.name)}"  # noqa: S608  (bound, quoted)
+                f"DELETE FROM main.{ident(entity.name)}"  # noqa: S608  (bound, quoted)
                 ' WHERE "Id" IN (SELECT unnest($1::VARCHAR[]))',
                 [list(ids)],
             )

@@ -76,7 +76,7 @@ class Renderer:
             attributes = {"attributes": {"type": entity, "url": url}}
             parents[path] = attributes if identifier else None
         for path, kind, parts in self._columns:
-            _place(parents, path[:-1])
+            _add_parent(parents, path[:-1])
             value = (
                 _compound(parts, [next(values) for _ in parts])
                 if parts
@@ -92,7 +92,9 @@ class Renderer:
         return json_value(value)
 
 
-def _place(parents: Mapping[tuple[str, ...], dict[str, Any] | None], path: tuple[str, ...]) -> None:
+def _add_parent(
+    parents: Mapping[tuple[str, ...], dict[str, Any] | None], path: tuple[str, ...]
+) -> None:
     """Puts the parent into the record where the first of its fields was selected."""
     for depth in range(len(path)):
         above = parents[path[:depth]]

@@ -10,7 +10,7 @@ from seil.sandbox.salesforce import soql
 from seil.sandbox.salesforce.errors import OrgApiError, query_error
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.polymorphic import NAME, is_polymorphic, name_table
-from seil.sandbox.salesforce.store import quoted
+from seil.sandbox.salesforce.store import ident
 
 _MAX_LEVELS = 5
 _APPEND_C = (
@@ -61,14 +61,14 @@ class Resolved:
 
     @property
     def sql(self) -> str:
-        return f"{self.table}.{quoted(self.field.name)}"
+        return f"{self.table}.{ident(self.field.name)}"
 
     def part(self, entry: SField) -> str:
-        return f"{self.table}.{quoted(entry.name)}"
+        return f"{self.table}.{ident(entry.name)}"
 
 
 @dataclass(frozen=True)
-class Joined:
+class RelatedTable:
     """The records a relationship leads to; of which object each is, if that differs, by `Type`."""
 
     table: str
@@ -101,12 +101,12 @@ class QueryScope:
         self.table = bound.table()
         self._objects = objects
         self._own_names = {n.lower() for n in (query.alias, query.object) if n}
-        self._joined: dict[tuple[str, ...], Joined] = {}
+        self._joined: dict[tuple[str, ...], RelatedTable] = {}
 
     @property
     def from_clause(self) -> str:
         """To be taken when every name has been looked up."""
-        clauses = [f"FROM main.{quoted(self.entity.name)} AS {self.table}"]
+        clauses = [f"FROM main.{ident(self.entity.name)} AS {self.table}"]
         return " ".join([*clauses, *(joined.clause for joined in self._joined.values())])
 
     def resolve(self, name: soql.FieldPath) -> Resolved:
@@ -127,7 +127,7 @@ class QueryScope:
             raise self.unknown_field(path[-1], entity, name.at)
         return Resolved((*spelling, found.name), entity, found, table)
 
-    def parent(self, path: tuple[str, ...]) -> Joined:
+    def parent(self, path: tuple[str, ...]) -> RelatedTable:
         """What a path already looked up leads to."""
         return self._joined[tuple(part.lower() for part in path)]
 
@@ -139,7 +139,7 @@ class QueryScope:
         own = len(path) > 1 and path[0].lower() in self._own_names
         return path[1:] if own and not self.entity.relationship(path[0]) else path
 
-    def _join(self, path: tuple[str, ...], parent: tuple[str, SObject], at: int) -> Joined:
+    def _join(self, path: tuple[str, ...], parent: tuple[str, SObject], at: int) -> RelatedTable:
         key = tuple(part.lower() for part in path)
         if key not in self._joined:
             table, entity = parent
@@ -152,13 +152,13 @@ class QueryScope:
                     f"Didn't understand relationship '{path[-1]}' in field path. {_APPEND_R}",
                 )
             alias = self.bound.table()
-            own = f"main.{quoted(target.name)}"
+            own = f"main.{ident(target.name)}"
             records = name_table(self._objects, reference) if target is NAME else own
             clause = (
-                f'LEFT JOIN {records} AS {alias} ON {alias}."Id" = {table}.{quoted(reference.name)}'
+                f'LEFT JOIN {records} AS {alias} ON {alias}."Id" = {table}.{ident(reference.name)}'
             )
             spelling = reference.relationship_name or path[-1]
-            self._joined[key] = Joined(alias, target, reference, spelling, clause)
+            self._joined[key] = RelatedTable(alias, target, reference, spelling, clause)
         return self._joined[key]
 
     def _target(self, reference: SField) -> SObject | None:

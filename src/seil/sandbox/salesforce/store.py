@@ -35,7 +35,7 @@ _held: set[Path] = set()
 _held_lock = threading.Lock()
 
 
-def quoted(name: str) -> str:
+def ident(name: str) -> str:
     """The name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
@@ -58,7 +58,7 @@ class OrgObjects(Mapping[str, SObject]):
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def replaced(self, entry: SObject) -> OrgObjects:
+    def with_entry(self, entry: SObject) -> OrgObjects:
         return OrgObjects({**self._by_name, entry.name.lower(): entry}.values())
 
 
@@ -238,9 +238,9 @@ class OrgStore:
         if entry.name in self._objects:
             raise ConflictError(f"The org already has an object {entry.name}")
         entry = entry.with_key_prefix(self._free_prefix(entry.key_prefix))
-        columns = ", ".join(f"{quoted(f.name)} {_stored_as(f)}" for f in entry.stored_fields)
+        columns = ", ".join(f"{ident(f.name)} {_stored_as(f)}" for f in entry.stored_fields)
         with self.write() as cursor:
-            cursor.execute(f"CREATE TABLE main.{quoted(entry.name)} ({columns})")
+            cursor.execute(f"CREATE TABLE main.{ident(entry.name)} ({columns})")
             self._describe(entry)
         return entry
 
@@ -249,18 +249,18 @@ class OrgStore:
         if entry.field(added.name):
             raise ConflictError(f"{entry.name} already has a field {added.name}")
         self._alter(
-            entry.with_field(added), added, f"ADD COLUMN {quoted(added.name)} {added.column_type}"
+            entry.with_field(added), added, f"ADD COLUMN {ident(added.name)} {added.column_type}"
         )
 
     def drop_field(self, name: str, field: str) -> None:
         entry = self.object(name)
         dropped = _require_field(entry, field)
-        self._alter(entry.without_field(field), dropped, f"DROP COLUMN {quoted(dropped.name)}")
+        self._alter(entry.without_field(field), dropped, f"DROP COLUMN {ident(dropped.name)}")
 
     def change_field(self, name: str, changed: SField) -> None:
         """Gives a field another type or size. Values that do not fit the new one are emptied."""
         entry = self.object(name)
-        column = quoted(_require_field(entry, changed.name).name)
+        column = ident(_require_field(entry, changed.name).name)
         kind = changed.column_type
         self._alter(
             entry.with_field(changed),
@@ -296,7 +296,7 @@ class OrgStore:
     def _alter(self, entry: SObject, field: SField, change: str) -> None:
         with self.write() as cursor:
             if field.stored:
-                cursor.execute(f"ALTER TABLE main.{quoted(entry.name)} {change}")
+                cursor.execute(f"ALTER TABLE main.{ident(entry.name)} {change}")
             self._describe(entry)
 
     def _describe(self, entry: SObject) -> None:
@@ -308,7 +308,7 @@ class OrgStore:
                 "INSERT INTO seil.objects VALUES (?, ?, ?)",
                 [entry.name, position, json.dumps(entry.describe())],
             )
-            self._objects = self._objects.replaced(entry)
+            self._objects = self._objects.with_entry(entry)
 
     def _free_prefix(self, wanted: str) -> str:
         taken = {entry.key_prefix for entry in self._objects.values()}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.store import OrgStore, ident
 from seil.sandbox.salesforce.ticking import TickCount, Ticking
 
 __all__ = ["ObjectSummary", "TickCount", "TickReport", "summary", "tick"]
@@ -70,7 +70,7 @@ def summary(store: OrgStore) -> dict[str, ObjectSummary]:
     found: dict[str, ObjectSummary] = {}
     for name, entry in store.objects.items():
         live = "NOT IsDeleted" if entry.soft_deletes else "TRUE"
-        query = f"FROM main.{quoted(name)} SELECT count(*) FILTER ({live}), count(*)"
+        query = f"FROM main.{ident(name)} SELECT count(*) FILTER ({live}), count(*)"
         ((counted, every),) = store.cursor().execute(query).fetchall()
         found[name] = ObjectSummary(counted, every - counted)
     return found
@@ -91,7 +91,7 @@ def _newest(store: OrgStore) -> datetime | None:
     if not stamped:
         return None
     tables = " UNION ALL ".join(
-        f"FROM main.{quoted(name)} SELECT SystemModstamp" for name in stamped
+        f"FROM main.{ident(name)} SELECT SystemModstamp" for name in stamped
     )
     query = f"FROM ({tables}) SELECT max(SystemModstamp)"
     found: list[tuple[datetime | None]] = store.cursor().execute(query).fetchall()

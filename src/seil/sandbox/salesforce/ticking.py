@@ -12,7 +12,7 @@ from seil.sandbox.salesforce.batch import Batch
 from seil.sandbox.salesforce.blueprint import Move, Traits, traits
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.record_ids import number_sql
-from seil.sandbox.salesforce.store import OrgStore, quoted
+from seil.sandbox.salesforce.store import OrgStore, ident
 from seil.sandbox.salesforce.values import Draw, value_sql
 
 # For each record a tick changes it deletes, brings back and (of orders) adds so many.
@@ -82,7 +82,7 @@ class Ticking:
             return
         table, masters = self._table(entry), list(self._masters(entry))
         orphaned = " OR ".join(
-            f"{quoted(link.name)} IN (FROM {self._table(parent)} SELECT Id WHERE IsDeleted)"
+            f"{ident(link.name)} IN (FROM {self._table(parent)} SELECT Id WHERE IsDeleted)"
             for link, parent in masters
         )
         several = self._some(entry, _UNDELETED)
@@ -90,13 +90,13 @@ class Ticking:
             entry,
             f"FROM {table} SELECT Id, SystemModstamp WHERE IsDeleted"
             f" AND NOT coalesce({orphaned or 'FALSE'}, FALSE)"
-            f" ORDER BY {self._shuffled('undelete')} LIMIT {several}",
+            f" ORDER BY {self._shuffle('undelete')} LIMIT {several}",
         )
         for link, parent in masters:
             self._touch(
                 entry,
                 f"FROM {table} AS record INNER JOIN touched"
-                f" ON record.{quoted(link.name)} = touched.id AND touched.object = '{parent.name}'"
+                f" ON record.{ident(link.name)} = touched.id AND touched.object = '{parent.name}'"
                 " SELECT record.Id, record.SystemModstamp"
                 " WHERE record.IsDeleted AND record.SystemModstamp = touched.was",
             )
@@ -110,14 +110,14 @@ class Ticking:
         self._touch(
             entry,
             f"FROM {table} SELECT Id, NULL WHERE NOT IsDeleted"
-            f" ORDER BY {self._shuffled('delete')} LIMIT {self._some(entry, _DELETED)}",
+            f" ORDER BY {self._shuffle('delete')} LIMIT {self._some(entry, _DELETED)}",
         )
         for link, parent in self._masters(entry):
             gone = f"FROM touched SELECT id WHERE object = '{parent.name}' AND was IS NULL"
             self._touch(
                 entry,
                 f"FROM {table} SELECT Id, NULL"
-                f" WHERE NOT IsDeleted AND {quoted(link.name)} IN ({gone})",
+                f" WHERE NOT IsDeleted AND {ident(link.name)} IN ({gone})",
             )
         self._count(entry, deleted=self._mark(entry, deleted=True))
 
@@ -126,7 +126,7 @@ class Ticking:
         self.cursor.execute(
             "CREATE OR REPLACE TEMP TABLE changed AS"
             f" FROM {self._table(entry)} SELECT Id AS id, {number_sql('Id')} AS number"
-            f" WHERE {self._untouched(entry)} ORDER BY {self._shuffled('change')} LIMIT {several}"
+            f" WHERE {self._untouched(entry)} ORDER BY {self._shuffle('change')} LIMIT {several}"
         )
         draw = Draw(
             object_name=entry.name,
@@ -148,15 +148,15 @@ class Ticking:
             return 0
         parent = self.store.object(link.reference_to[0])
         live = "WHERE NOT IsDeleted" if parent.soft_deletes else ""
-        group, limit = "TRUE", f"ORDER BY {self._shuffled('target')} LIMIT {_MOST_TARGETS}"
+        group, limit = "TRUE", f"ORDER BY {self._shuffle('target')} LIMIT {_MOST_TARGETS}"
         if move.within:
-            here, there = map(quoted, move.within)
+            here, there = map(ident, move.within)
             group, limit = f"record.{here} = parent.{there}", ""
         self.cursor.execute(
             "CREATE OR REPLACE TEMP TABLE moved AS FROM changed"
             f" INNER JOIN {self._table(entry)} AS record ON changed.id = record.Id"
             f" INNER JOIN (FROM {self._table(parent)} {live} {limit}) AS parent"
-            f" ON {group} AND parent.Id <> record.{quoted(link.name)}"
+            f" ON {group} AND parent.Id <> record.{ident(link.name)}"
             " SELECT changed.id, arg_min(parent.Id, hash(changed.id || parent.Id)) AS target"
             f" WHERE roll(changed.number, 'move') % {_MOVED_ONE_IN} = 0"
             " GROUP BY changed.id"
@@ -170,7 +170,7 @@ class Ticking:
         several = round(self._live(entry) * self.hard)
         found = self.cursor.execute(
             f"FROM {self._table(entry)} SELECT Id WHERE {self._untouched(entry)}"
-            f" ORDER BY {self._shuffled('hard delete')} LIMIT {several}"
+            f" ORDER BY {self._shuffle('hard delete')} LIMIT {several}"
         ).fetchall()
         ids = [identifier for (identifier,) in found]
         statement = ("DELETE FROM", self._table(entry), "WHERE Id IN (SELECT unnest(?))")
@@ -223,7 +223,7 @@ class Ticking:
         stamps = {
             name: stamp for name in ("LastModifiedDate", "SystemModstamp") if entry.field(name)
         }
-        settings = ", ".join(f"{quoted(n)} = {v}" for n, v in {**values, **stamps}.items())
+        settings = ", ".join(f"{ident(n)} = {v}" for n, v in {**values, **stamps}.items())
         statement = ("UPDATE", self._table(entry), "AS record SET", settings)
         ((updated,),) = self.cursor.execute(
             " ".join((*statement, f"FROM {table} WHERE record.Id = {table}.id"))
@@ -251,7 +251,7 @@ class Ticking:
         live = "NOT IsDeleted AND " if entry.soft_deletes else ""
         return f"{live}Id NOT IN (FROM touched SELECT id WHERE object = '{entry.name}')"
 
-    def _shuffled(self, purpose: str) -> str:
+    def _shuffle(self, purpose: str) -> str:
         return f"hash(Id || '{purpose} {self.seed}'), Id"
 
     def _some(self, entry: SObject, part: float) -> int:
@@ -274,7 +274,7 @@ class Ticking:
 
     @staticmethod
     def _table(entry: SObject) -> str:
-        return f"main.{quoted(entry.name)}"
+        return f"main.{ident(entry.name)}"
 
 
 def _traits(entry: SObject) -> Traits:

@@ -186,7 +186,7 @@ class _Statement:
                 case soql.SelectedField(field, alias):
                     yield self._alias(field, alias)
                 case soql.SelectedFunction(function, alias):
-                    implied = None if self.grouped else self._labelled(function)
+                    implied = None if self.grouped else self._label_path(function)
                     name = (alias,) if alias else implied or (f"expr{unnamed}",)
                     unnamed += not alias and not implied
                     self._refuse_keyword(alias, function.at)
@@ -224,7 +224,7 @@ class _Statement:
         if _NO_ALIASES.fullmatch(alias or ""):
             raise self._bound.error(at, "MALFORMED_QUERY", f"unexpected token: '{alias}'")
 
-    def _labelled(self, function: soql.Function) -> tuple[str, ...] | None:
+    def _label_path(self, function: soql.Function) -> tuple[str, ...] | None:
         """toLabel(Status) and its like are named as their field, outside of groups."""
         if function.name in _RENDERINGS and isinstance(function.argument, soql.FieldPath):
             return self._scope.resolve(function.argument).path

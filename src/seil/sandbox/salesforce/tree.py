@@ -79,7 +79,7 @@ class Tree:
         """All of them, or what is wrong with some."""
         errors: list[dict[str, Any]] = []
         with suppress(RollBack), self._store.write():
-            errors = [error for level in levels for error in self._written(level)]
+            errors = [error for level in levels for error in self._write_level(level)]
             if errors:
                 raise RollBack
         return errors
@@ -111,7 +111,7 @@ class Tree:
         reason = f"No such column '{name}' on sobject of type {entity.name}"
         raise OrgApiError(400, "INVALID_FIELD", reason)
 
-    def _written(self, level: list[_Node]) -> Iterator[dict[str, Any]]:
+    def _write_level(self, level: list[_Node]) -> Iterator[dict[str, Any]]:
         """What is wrong with the records of a level; those below a refused one are not tried."""
         for node in level:
             if node.above is not None and node.above.id is None:

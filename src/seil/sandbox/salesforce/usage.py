@@ -47,7 +47,7 @@ class Usage:
                 "LIMIT_EXCEEDED",
                 f"Max bulk v2 query jobs ({allowed}) per 24 hrs has been reached ({used})",
             )
-        stored, room = self._used_today().get(_RESULT_BYTES, 0), self._quotas.query_result_mb * _MB
+        stored, room = self._usage_today().get(_RESULT_BYTES, 0), self._quotas.query_result_mb * _MB
         if stored >= room > 0 or room == 0:
             raise OrgApiError(
                 400,
@@ -63,7 +63,7 @@ class Usage:
         self._state.count(_today(), _INGESTED, records)
 
     def limit_info(self) -> str:
-        used = self._used_today().get(_REQUESTS, 0)
+        used = self._usage_today().get(_REQUESTS, 0)
         info = f"api-usage={used}/{self._quotas.api_requests}"
         if not self._app_name:
             return info
@@ -71,31 +71,31 @@ class Usage:
         return f"{info}; per-app-api-usage={used}/{share}(appName={self._app_name})"
 
     def limits(self) -> dict[str, Any]:
-        quotas, used = self._quotas, self._used_today()
+        quotas, used = self._quotas, self._usage_today()
 
-        def left(maximum: int, spent: int) -> dict[str, int]:
+        def remaining(maximum: int, spent: int) -> dict[str, int]:
             return {"Max": maximum, "Remaining": max(maximum - spent, 0)}
 
-        bulk = left(quotas.bulk_requests, used.get(_BULK, 0))
+        bulk = remaining(quotas.bulk_requests, used.get(_BULK, 0))
         stored_mb = -(-used.get(_RESULT_BYTES, 0) // _MB)
         return {
-            "DailyApiRequests": left(quotas.api_requests, used.get(_REQUESTS, 0)),
-            "DailyAsyncApexExecutions": left(250_000, 0),
+            "DailyApiRequests": remaining(quotas.api_requests, used.get(_REQUESTS, 0)),
+            "DailyAsyncApexExecutions": remaining(250_000, 0),
             "DailyBulkApiBatches": bulk,
             "DailyBulkApiRequests": bulk,
-            "DailyBulkV2QueryFileStorageMB": left(quotas.query_result_mb, stored_mb),
-            "DailyBulkV2QueryJobs": left(quotas.query_jobs, used.get(_JOBS, 0)),
-            "DailyStreamingApiEvents": left(50_000, 0),
-            "DataStorageMB": left(10_240, 0),
-            "FileStorageMB": left(10_240, 0),
-            "HourlyODataCallout": left(20_000, 0),
-            "SingleEmail": left(5_000, 0),
+            "DailyBulkV2QueryFileStorageMB": remaining(quotas.query_result_mb, stored_mb),
+            "DailyBulkV2QueryJobs": remaining(quotas.query_jobs, used.get(_JOBS, 0)),
+            "DailyStreamingApiEvents": remaining(50_000, 0),
+            "DataStorageMB": remaining(10_240, 0),
+            "FileStorageMB": remaining(10_240, 0),
+            "HourlyODataCallout": remaining(20_000, 0),
+            "SingleEmail": remaining(5_000, 0),
         }
 
     def _limits(self, _call: OrgRequest) -> OrgReply:
         return OrgReply(200, self.limits())
 
-    def _used_today(self) -> dict[str, int]:
+    def _usage_today(self) -> dict[str, int]:
         return self._state.used(_today())
 
 

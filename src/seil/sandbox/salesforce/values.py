@@ -127,14 +127,14 @@ def value_sql(field: SField, draw: Draw) -> str:
         return "NULL"
     if not field.nillable:
         return value
-    share = filled_share(field, draw)
+    share = fill_rate(field, draw)
     if share <= 0:
         return "NULL"
     filled = draw.below(field, "filled", _MILLION)
     return f"CASE WHEN {filled} < {round(share * _MILLION)} THEN {value} END"
 
 
-def filled_share(field: SField, draw: Draw) -> float:
+def fill_rate(field: SField, draw: Draw) -> float:
     """How often a field that may be empty is not.
 
     In a wide org most fields of managed packages are never used and few are always; `dense` fills
@@ -186,7 +186,7 @@ def _auto_number(field: SField, draw: Draw) -> str:
 
 def _picklist(field: SField, draw: Draw) -> str:
     values = field.values or ("Option A", "Option B", "Option C")
-    return _one_of(values, draw.roll(field, "value"))
+    return _choice(values, draw.roll(field, "value"))
 
 
 def _multipicklist(field: SField, draw: Draw) -> str:
@@ -264,12 +264,12 @@ def _text(field: SField, draw: Draw) -> str:
     if any(word in field.name.lower() for word in ("json", "metadata", "logdata")):
         plain = f'\'{{"key": "\' || {draw.below(field, "number", 10000)} || \'", "list": [1, 2]}}\''
     else:
-        phrase = _one_of(PHRASES, draw.roll(field, "phrase"))
+        phrase = _choice(PHRASES, draw.roll(field, "phrase"))
         plain = f"{phrase} || ' ' || {draw.below(field, 'number', 10000)}"
     one_in = 12 if draw.dense else 150
     return (
         f"CASE WHEN {draw.below(field, 'odd', one_in)} = 0"
-        f" THEN {_one_of(odd, draw.roll(field, 'which'))} ELSE {_cut(field, plain)} END"
+        f" THEN {_choice(odd, draw.roll(field, 'which'))} ELSE {_cut(field, plain)} END"
     )
 
 
@@ -277,7 +277,7 @@ def _cut(field: SField, text: str) -> str:
     return f"left({text}, {field.length})" if field.length else text
 
 
-def _one_of(values: Sequence[str], roll: str) -> str:
+def _choice(values: Sequence[str], roll: str) -> str:
     return f"list_extract({text_list(values)}, 1 + CAST({roll} % {len(values)} AS BIGINT))"
 
 

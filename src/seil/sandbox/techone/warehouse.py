@@ -28,13 +28,13 @@ ImportRow = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class _Wrong:
+class _Fault:
     code: str
     text: str
 
 
 class _WrongError(Exception):
-    def __init__(self, *found: _Wrong) -> None:
+    def __init__(self, *found: _Fault) -> None:
         super().__init__("; ".join(wrong.text for wrong in found))
         self.found = found
 
@@ -72,7 +72,7 @@ class WarehouseService:
     def _check_login(self, name: str, asked: Any) -> str:
         """The table that a request is about, when its login is right."""
         if asked is None:
-            raise _WrongError(_Wrong("REQUEST", "There is no request."))
+            raise _WrongError(_Fault("REQUEST", "There is no request."))
         auth = asked.find(f"{{{SERVICES}}}Auth")
         told = {} if auth is None else dict(auth.attrib)
         login = self._login
@@ -81,13 +81,13 @@ class WarehouseService:
             hmac.compare_digest(told.get(part, "").encode(), value.encode())
             for part, value in right.items()
         ):
-            raise _WrongError(_Wrong("AUTH", "The user, the password or the config is not known."))
+            raise _WrongError(_Fault("AUTH", "The user, the password or the config is not known."))
         function = told.get("FunctionName", "")
         if not function or (name == "Warehouse_DoImport" and function != IMPORT_FUNCTION):
-            raise _WrongError(_Wrong("FUNCTION", f"The user may not use function {function!r}."))
+            raise _WrongError(_Fault("FUNCTION", f"The user may not use function {function!r}."))
         warehouse, table = asked.get("WarehouseName", ""), asked.get("WarehouseTableName", "")
         if not warehouse or not table or "/" in warehouse + table:
-            raise _WrongError(_Wrong("TABLE", f"There is no table {table!r} in {warehouse!r}."))
+            raise _WrongError(_Fault("TABLE", f"There is no table {table!r} in {warehouse!r}."))
         return f"{warehouse}/{table}"
 
     def _import_rows(self, place: str, asked: Any) -> list[Any]:
@@ -95,15 +95,15 @@ class WarehouseService:
         mode = asked.get("ImportMode", "MixedMode")
         key = self._keys.get(place)
         if key and key not in columns:
-            raise _WrongError(_Wrong("KEY", f"The columns lack the key {key}."))
+            raise _WrongError(_Fault("KEY", f"The columns lack the key {key}."))
         if not key and mode == "UpdateMode":
-            raise _WrongError(_Wrong("KEY", f"{place} has no key to update by."))
-        wrong: list[_Wrong] = []
+            raise _WrongError(_Fault("KEY", f"{place} has no key to update by."))
+        wrong: list[_Fault] = []
         for number, row in enumerate(_rows(asked), 1):
             try:
                 self._import_row(place, key, _values(row, columns), mode)
             except _WrongError as error:
-                wrong += [_Wrong(w.code, f"Row {number}: {w.text}") for w in error.found]
+                wrong += [_Fault(w.code, f"Row {number}: {w.text}") for w in error.found]
         if wrong:
             raise _WrongError(*wrong)
         return []
@@ -112,11 +112,11 @@ class WarehouseService:
         value = row[key] if key else None
         held = None if value is None else self._store.row_by_key(place, value)
         if held and mode == "InsertMode":
-            raise _WrongError(_Wrong("DUPLICATE", f"{key} {value!r} is there already."))
+            raise _WrongError(_Fault("DUPLICATE", f"{key} {value!r} is there already."))
         if held:
             self._store.change_row(held[0], {**held[1], **row})
         elif mode == "UpdateMode":
-            raise _WrongError(_Wrong("MISSING", f"{key} {value!r} is not there."))
+            raise _WrongError(_Fault("MISSING", f"{key} {value!r} is not there."))
         else:
             self._store.add_row(place, value, row)
 
@@ -169,32 +169,32 @@ def _columns(asked: Any) -> list[str]:
         for column in asked.iterfind(f"{{{SERVICES}}}Columns/{{{SERVICES}}}ColumnInfo")
     ]
     if not found or not all(found):
-        raise _WrongError(_Wrong("COLUMNS", "Columns are missing, or one has no name."))
+        raise _WrongError(_Fault("COLUMNS", "Columns are missing, or one has no name."))
     if len(set(found)) < len(found):
-        raise _WrongError(_Wrong("COLUMNS", "A column is there twice."))
+        raise _WrongError(_Fault("COLUMNS", "A column is there twice."))
     return found
 
 
 def _rows(asked: Any) -> list[Any]:
     found: list[Any] = asked.findall(f"{{{SERVICES}}}Rows/{{{SERVICES}}}Row")
     if not found:
-        raise _WrongError(_Wrong("ROWS", "There are no rows."))
+        raise _WrongError(_Fault("ROWS", "There are no rows."))
     return found
 
 
 def _values(row: Any, columns: list[str]) -> ImportRow:
     """A row is one record of CSV (RFC 4180)."""
     if row.get(_NIL) in ("true", "1"):
-        raise _WrongError(_Wrong("ROW", "It is nil."))
+        raise _WrongError(_Fault("ROW", "It is nil."))
     try:
         records = list(csv.reader(io.StringIO(row.text or "", newline=""), strict=True))
     except csv.Error as error:
-        raise _WrongError(_Wrong("ROW", f"It is not CSV: {error}.")) from error
+        raise _WrongError(_Fault("ROW", f"It is not CSV: {error}.")) from error
     if len(records) != 1:
-        raise _WrongError(_Wrong("ROW", f"It holds {len(records)} records, not one."))
+        raise _WrongError(_Fault("ROW", f"It holds {len(records)} records, not one."))
     if len(records[0]) != len(columns):
         text = f"It has {len(records[0])} values for {len(columns)} columns."
-        raise _WrongError(_Wrong("ROW", text))
+        raise _WrongError(_Fault("ROW", text))
     return dict(zip(columns, records[0], strict=True))
 
 
@@ -208,11 +208,11 @@ def _criteria(asked: Any) -> Iterator[tuple[str, str]]:
     for criterion in asked.iterfind(f"{{{SERVICES}}}Criteria/{{{SERVICES}}}Criterion"):
         operator = criterion.get("OperatorCode", "")
         if operator.upper() not in _EQUALS or not criterion.get("PropertyName"):
-            raise _WrongError(_Wrong("CRITERIA", f"The stand-in knows no operator {operator!r}."))
+            raise _WrongError(_Fault("CRITERIA", f"The stand-in knows no operator {operator!r}."))
         yield criterion.get("PropertyName"), criterion.get("Value", "")
 
 
-def _tell(errors: Any, found: tuple[_Wrong, ...]) -> None:
+def _tell(errors: Any, found: tuple[_Fault, ...]) -> None:
     errors.set("IsError", str(bool(found)).lower())
     errors.set("IsWarning", "false")
     if not found:

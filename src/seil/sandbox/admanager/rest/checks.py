@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seil.sandbox.admanager.errors import invalid, required
+from seil.sandbox.admanager.errors import invalid, required_error
 from seil.sandbox.admanager.rest import schema
 from seil.sandbox.admanager.rest.protobuf import FieldDescriptor, Message, ProtoField
 
@@ -53,7 +53,7 @@ def _check_required(
         return
     for name, kinds in schema.behaviours(descriptor.full_name).items():
         if "Required" in kinds and name not in message and name not in _MAY_BE_EMPTY:
-            raise required(f"{at}{name}")
+            raise required_error(f"{at}{name}")
     for field, place, value in _inner(descriptor, message, at):
         if field.message_type and not _is_plain(field):
             _check_required(field.message_type, value, f"{place}.", resources=resources)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seil.sandbox.admanager.errors import required
+from seil.sandbox.admanager.errors import required_error
 from seil.sandbox.admanager.inventory import availability, demand_of
 from seil.sandbox.admanager.line_items import SandboxLineItems
 from seil.sandbox.admanager.network import SandboxNetwork
@@ -14,7 +14,7 @@ from seil.sandbox.admanager.rest.gateway import Request, RestOperation
 def operations(network: SandboxNetwork, line_items: SandboxLineItems) -> dict[str, RestOperation]:
     def run(request: Request) -> dict[str, Any]:
         if not (name := request.get("existingLineItem")):
-            raise required("existing_line_item")
+            raise required_error("existing_line_item")
         item = network.get("lineItems", name, field="existing_line_item")
         found = availability(network, demand_of(item))
         goal = item.get("goal", {})

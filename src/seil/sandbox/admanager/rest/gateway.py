@@ -112,7 +112,7 @@ def _message(
     elif request.body.strip():
         raise invalid("A body is not expected here")
     for variable, value in variables.items():
-        _place(raw, [_camel(part) for part in variable.split("__")], value)
+        _set_path(raw, [_camel(part) for part in variable.split("__")], value)
     message = _strict(method.request, raw)
     check_message(descriptor, message)
     return message
@@ -157,12 +157,12 @@ def _bind(raw: dict[str, Any], field: ProtoField, name: str, text: str) -> None:
         value = int(text)
     path = [_camel(part) for part in name.split(".")]
     if field.is_repeated:
-        _place(raw, path, [*(_at(raw, path) or []), value])
+        _set_path(raw, path, [*(_at(raw, path) or []), value])
     else:
-        _place(raw, path, value)
+        _set_path(raw, path, value)
 
 
-def _place(raw: dict[str, Any], path: list[str], value: Any) -> None:
+def _set_path(raw: dict[str, Any], path: list[str], value: Any) -> None:
     for part in path[:-1]:
         inner = raw.setdefault(part, {})
         if not isinstance(inner, dict):

@@ -21,7 +21,7 @@ _DEFAULT_PAGE = 50
 _LARGEST_PAGE = 1000
 
 
-def listed(
+def list_page(
     request: Mapping[str, Any], things: Sequence[GamObject], *, message: str, member: str
 ) -> dict[str, Any]:
     """A page of things that the filter lets through. `message` is the client's class of them."""

@@ -37,7 +37,7 @@ def _pick(value: Any, paths: list[list[str]]) -> Any:
     }
 
 
-def changed(
+def apply_paths(
     before: Mapping[str, Any], given: Mapping[str, Any], paths: Iterable[str]
 ) -> dict[str, Any]:
     """`before` with what `given` has at the paths, and without what it has not."""

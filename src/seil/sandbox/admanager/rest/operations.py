@@ -14,8 +14,8 @@ from seil.sandbox.admanager.network import GamObject, SandboxNetwork
 from seil.sandbox.admanager.orders import SandboxOrders
 from seil.sandbox.admanager.rest.checks import check_mask, check_resource, without_output
 from seil.sandbox.admanager.rest.gateway import Request, RestOperation
-from seil.sandbox.admanager.rest.lists import listed
-from seil.sandbox.admanager.rest.masks import changed
+from seil.sandbox.admanager.rest.lists import list_page
+from seil.sandbox.admanager.rest.masks import apply_paths
 from seil.sandbox.admanager.seed import ROOT_AD_UNIT_ID
 
 _ORDER = "google.ads.admanager.v1.Order"
@@ -53,17 +53,17 @@ def operations(
     }
     for message, kind in _READ_ONLY.items():
         plural = kind[0].upper() + kind[1:]
-        found[f"Get{message}"] = partial(_got, network, kind)
+        found[f"Get{message}"] = partial(_get, network, kind)
         found[f"List{plural}"] = partial(_all, network, message, kind)
     return found
 
 
-def _got(network: SandboxNetwork, kind: str, request: Request) -> GamObject:
+def _get(network: SandboxNetwork, kind: str, request: Request) -> GamObject:
     return network.get(kind, request["name"])
 
 
 def _all(network: SandboxNetwork, message: str, kind: str, request: Request) -> GamObject:
-    return listed(request, network.store.all(kind), message=message, member=kind)
+    return list_page(request, network.store.all(kind), message=message, member=kind)
 
 
 def _network_operations(network: SandboxNetwork) -> dict[str, RestOperation]:
@@ -108,7 +108,7 @@ def _order_operations(orders: SandboxOrders) -> dict[str, RestOperation]:
 
     return {
         "GetOrder": lambda request: orders.get(request["name"]),
-        "ListOrders": lambda request: listed(
+        "ListOrders": lambda request: list_page(
             request, orders.all(), message="Order", member="orders"
         ),
         "BatchCreateOrders": create,
@@ -141,7 +141,7 @@ def _line_item_operations(line_items: SandboxLineItems) -> dict[str, RestOperati
     actions = (*LINE_ITEM_ACTIONS, *_FURTHER_ACTIONS)
     return {
         "GetLineItem": lambda request: line_items.get(request["name"]),
-        "ListLineItems": lambda request: listed(
+        "ListLineItems": lambda request: list_page(
             request, line_items.all(), message="LineItem", member="lineItems"
         ),
         "CreateLineItem": lambda request: create_one(request["lineItem"], "lineItem"),
@@ -182,7 +182,7 @@ def _update(
         check_mask(full_name, paths)
     else:
         paths = [name for name in without_output(full_name, given) if name != "name"]
-    after = changed(current, given, paths)
+    after = apply_paths(current, given, paths)
     _check_immutable(full_name, current, after)
     check_resource(full_name, after, at=f"{member}.")
     return without_output(full_name, after)

@@ -12,12 +12,12 @@ from typing import Any
 
 from seil.sandbox.admanager.clock import stamp
 from seil.sandbox.admanager.delivery import DeliveredUnits, delivered_on, span
-from seil.sandbox.admanager.errors import AdManagerApiError, invalid, not_found, required
+from seil.sandbox.admanager.errors import AdManagerApiError, invalid, not_found, required_error
 from seil.sandbox.admanager.network import GamObject, SandboxNetwork, ident, public
 from seil.sandbox.admanager.rest.checks import check_mask, check_resource, without_output
 from seil.sandbox.admanager.rest.gateway import Request, RestOperation
-from seil.sandbox.admanager.rest.lists import listed, page_bounds, page_token
-from seil.sandbox.admanager.rest.masks import changed
+from seil.sandbox.admanager.rest.lists import list_page, page_bounds, page_token
+from seil.sandbox.admanager.rest.masks import apply_paths
 
 _REPORT = "google.ads.admanager.v1.Report"
 _DEFAULT_PAGE = 1_000
@@ -61,7 +61,7 @@ class SandboxReports:
             "CreateReport": self._create,
             "UpdateReport": self._update,
             "GetReport": lambda request: public(network.get("reports", request["name"])),
-            "ListReports": lambda request: listed(
+            "ListReports": lambda request: list_page(
                 request, network.store.all("reports"), message="Report", member="reports"
             ),
             "RunReport": self._run,
@@ -93,7 +93,7 @@ class SandboxReports:
         paths = request["updateMask"].split(",") if request.get("updateMask") else []
         check_mask(_REPORT, paths)
         whole = [name for name in without_output(_REPORT, given) if name != "name"]
-        after = changed(report, given, paths or whole)
+        after = apply_paths(report, given, paths or whole)
         check_resource(_REPORT, after, at="report.")
         self._check(after["reportDefinition"])
         after["updateTime"] = stamp(self._network.clock.now())
@@ -143,7 +143,7 @@ class SandboxReports:
             "rows": list(self._rows(report["reportDefinition"], days)),
         }
         self._network.store.put("runs", number, run)
-        return self._answered(number, run, done=run["polls"] == 0)
+        return self._long_operation(number, run, done=run["polls"] == 0)
 
     def _operation(self, request: Request) -> GamObject:
         number, run = self._find(request["name"])
@@ -151,7 +151,7 @@ class SandboxReports:
         if not done:
             run["polls"] -= 1
             self._network.store.put("runs", number, run)
-        return self._answered(number, run, done=done)
+        return self._long_operation(number, run, done=done)
 
     def _cancel(self, request: Request) -> GamObject:
         number, run = self._find(request["name"])
@@ -166,7 +166,7 @@ class SandboxReports:
             raise not_found(name)
         return int(match.group(1)), run
 
-    def _answered(self, number: int, run: GamObject, *, done: bool) -> GamObject:
+    def _long_operation(self, number: int, run: GamObject, *, done: bool) -> GamObject:
         polls = self._network.options.report_polls
         percent = 100 if done else int(100 * (1 - (run["polls"] + 1) / (polls + 2)))
         operation: GamObject = {
@@ -266,7 +266,7 @@ def _integers(values: list[GamObject]) -> Iterator[int]:
 
 def _date(given: GamObject | None, field: str) -> date:
     if not given:
-        raise required(field)
+        raise required_error(field)
     try:
         return date(given.get("year", 0), given.get("month", 0), given.get("day", 0))
     except ValueError as error:

@@ -29,13 +29,13 @@ class SandboxBuyers:
         """Finalised where the seller has accepted, else it is the seller's turn."""
         proposal = self._proposal(number, ("AWAITING_BUYER_REVIEW", "ONLY_SELLER_ACCEPTED"))
         if is_open(proposal):
-            raise _wrong_state(proposal)
+            raise _state_error(proposal)
         if proposal["marketplaceInfo"]["negotiationStatus"] == "ONLY_SELLER_ACCEPTED":
             self._negotiation.finalise(proposal)
         else:
             self._negotiation.apply(proposal, {})
             proposal["_agreed"] = True
-        return self._told(proposal)
+        return self._save(proposal)
 
     def counter(self, number: int, wishes: Mapping[str, Any]) -> GamObject:
         if unknown := wishes.keys() - _COUNTERS.keys():
@@ -54,11 +54,11 @@ class SandboxBuyers:
             proposal["_from_buyer"] = wanted
         else:
             self._negotiation.apply(proposal, wanted)
-        return self._told(proposal)
+        return self._save(proposal)
 
     def terminate(self, number: int) -> GamObject:
         proposal = self._proposal(number, _ANSWERABLE)
-        return self._told(self._negotiation.terminate(proposal, status="REJECTED"))
+        return self._save(self._negotiation.terminate(proposal, status="REJECTED"))
 
     def _proposal(self, number: int, allowed: tuple[str, ...]) -> GamObject:
         try:
@@ -66,10 +66,10 @@ class SandboxBuyers:
         except AdManagerApiError as error:
             raise not_found(f"proposal {number}") from error
         if proposal["marketplaceInfo"]["negotiationStatus"] not in allowed:
-            raise _wrong_state(proposal)
+            raise _state_error(proposal)
         return proposal
 
-    def _told(self, proposal: GamObject) -> GamObject:
+    def _save(self, proposal: GamObject) -> GamObject:
         saved = self._proposals.save(proposal)
         return {
             "id": saved["id"],
@@ -79,7 +79,7 @@ class SandboxBuyers:
         }
 
 
-def _wrong_state(proposal: GamObject) -> AdManagerApiError:
+def _state_error(proposal: GamObject) -> AdManagerApiError:
     state = proposal["marketplaceInfo"]["negotiationStatus"]
     message = f"The proposal is not with the buyer: it is {proposal['status']}, {state}"
     return AdManagerApiError(

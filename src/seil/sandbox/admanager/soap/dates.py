@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from seil.sandbox.admanager.errors import invalid, rejection, required
+from seil.sandbox.admanager.errors import invalid, rejection, required_error
 from seil.time_zones import is_time_zone
 
 
@@ -15,7 +15,7 @@ def from_soap(given: Mapping[str, Any], field: str) -> datetime:
     """Raises AdManagerApiError for a date that no calendar has, or a zone that nobody knows."""
     day = given.get("date")
     if not day or not given.get("timeZoneId"):
-        raise required(f"{field}.{'timeZoneId' if day else 'date'}")
+        raise required_error(f"{field}.{'timeZoneId' if day else 'date'}")
     zone = _zone(given["timeZoneId"], f"{field}.timeZoneId")
     try:
         return datetime(

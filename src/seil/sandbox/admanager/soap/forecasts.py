@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from seil.sandbox.admanager.checks import check_caps, check_currency
-from seil.sandbox.admanager.errors import AdManagerApiError, dangling, required
+from seil.sandbox.admanager.errors import AdManagerApiError, dangling, required_error
 from seil.sandbox.admanager.inventory import Demand, availability, demand_of, narrowings
 from seil.sandbox.admanager.line_items import SandboxLineItems
 from seil.sandbox.admanager.network import GamObject, SandboxNetwork
@@ -41,7 +41,7 @@ class SandboxForecasts:
     def existing(self, given: Mapping[str, Any]) -> GamObject:
         number = given.get("lineItemId")
         if number is None:
-            raise required("lineItemId")
+            raise required_error("lineItemId")
         item = self._network.store.get("lineItems", number)
         if item is None:
             raise dangling(str(number), field="lineItemId")
@@ -57,16 +57,16 @@ class SandboxForecasts:
         else:
             item, goal = wish.get("lineItem"), (wish.get("lineItem") or {}).get("primaryGoal", {})
         if not item:
-            raise required(_AT)
+            raise required_error(_AT)
         for field in _NEEDED:
             if not item.get(field):
-                raise required(f"{_AT}.{field}")
+                raise required_error(f"{_AT}.{field}")
         self._check_references(wish, item)
         if item is wish.get("lineItem"):
             _check_booking(self._network, item)
         found = self._forecast(self._demand(item), goal)
-        kept = {"lineItemId": item.get("id"), "orderId": item.get("orderId")}
-        return {**found, **kept, "deliveredUnits": 0}
+        retain = {"lineItemId": item.get("id"), "orderId": item.get("orderId")}
+        return {**found, **retain, "deliveredUnits": 0}
 
     def _check_references(self, wish: Mapping[str, Any], item: Mapping[str, Any]) -> None:
         check_targeting(self._network, item["targeting"], f"{_AT}.targeting")
@@ -97,14 +97,14 @@ class SandboxForecasts:
             case "ONE_HOUR_FROM_NOW":
                 return now + timedelta(hours=1)
         if "startDateTime" not in item:
-            raise required(f"{_AT}.startDateTime")
+            raise required_error(f"{_AT}.startDateTime")
         return from_soap(item["startDateTime"], f"{_AT}.startDateTime")
 
     def _end(self, item: Mapping[str, Any]) -> datetime:
         if item.get("unlimitedEndDateTime"):
             return self._start(item) + timedelta(days=365)
         if "endDateTime" not in item:
-            raise required(f"{_AT}.endDateTime")
+            raise required_error(f"{_AT}.endDateTime")
         return from_soap(item["endDateTime"], f"{_AT}.endDateTime")
 
     def _forecast(self, demand: Demand, goal: Mapping[str, Any]) -> GamObject:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from seil.sandbox.admanager.account import AdManagerTokens
 from seil.sandbox.admanager.clock import ZONE
-from seil.sandbox.admanager.errors import AdManagerApiError, required
+from seil.sandbox.admanager.errors import AdManagerApiError, required_error
 from seil.sandbox.admanager.messages import XML, AdManagerRequest
 from seil.sandbox.admanager.network import GamObject, SandboxNetwork
 from seil.sandbox.admanager.options import READ_WRITE, SOAP_ONLY
@@ -80,7 +80,7 @@ class SoapGateway:
         if not header:
             raise _denial("MISSING_SOAP_REQUEST_HEADER", "The request has no RequestHeader")
         if not header.get("applicationName"):
-            raise required("RequestHeader.applicationName")
+            raise required_error("RequestHeader.applicationName")
         if not (code := header.get("networkCode")):
             raise _denial("NETWORK_CODE_REQUIRED", "The request names no network")
         if code != self._network.code:
@@ -128,20 +128,20 @@ class SoapGateway:
 def _some(given: Arguments, member: str) -> list[GamObject]:
     found: list[GamObject] = given.get(member, [])
     if not found:
-        raise required(member)
+        raise required_error(member)
     return found
 
 
 def _statement(given: Arguments) -> GamObject:
     if "filterStatement" not in given:
-        raise required("filterStatement")
+        raise required_error("filterStatement")
     found: GamObject = given["filterStatement"]
     return found
 
 
 def _action(given: Arguments, member: str) -> GamObject:
     if member not in given:
-        raise required(member)
+        raise required_error(member)
     found: GamObject = given[member]
     return found
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seil.sandbox.admanager.checks import check_caps, check_length
-from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required
+from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required_error
 from seil.sandbox.admanager.network import SandboxNetwork
 from seil.sandbox.admanager.soap.dates import from_soap
 from seil.sandbox.admanager.soap.line_sizes import check_placeholders, sizes
@@ -47,7 +47,7 @@ def check_line(network: SandboxNetwork, line: Mapping[str, Any], currency: str, 
     """Alone; `currency` is its proposal's."""
     for field in _FIELDS:
         if line.get(field) in (None, [], {}):
-            raise required(f"{at}.{field}")
+            raise required_error(f"{at}.{field}")
     check_length(line["name"], f"{at}.name")
     if notes := line.get("internalNotes"):
         check_length(notes, f"{at}.internalNotes", _LONGEST_NOTES)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required
+from seil.sandbox.admanager.errors import AdManagerApiError, rejection, required_error
 
 _WHOLE = 100
 _RATE_PRECISION = 100
@@ -62,7 +62,7 @@ def check_prices(line: Mapping[str, Any], currency: str, at: str) -> None:
             continue
         for member in ("currencyCode", "microAmount"):
             if member not in line[field]:
-                raise required(f"{at}.{field}.{member}")
+                raise required_error(f"{at}.{field}.{member}")
         if (code := line[field]["currencyCode"]) != currency:
             message = f"The proposal's currency is {currency}, not {code}"
             place = f"{at}.{field}.currencyCode"
@@ -104,20 +104,20 @@ def _check_delivery(line: Mapping[str, Any], at: str) -> None:
     if line.get("frequencyCaps"):
         raise _preferred("INVALID_FREQUENCY_CAPS", f"{at}.frequencyCaps", "")
     if not line.get("estimatedMinimumImpressions"):
-        raise required(f"{at}.estimatedMinimumImpressions")
+        raise required_error(f"{at}.estimatedMinimumImpressions")
 
 
 def _check_goal(line: Mapping[str, Any], terms: DealTerms, at: str) -> None:
     goal, unit = line["goal"], terms.units[line["rateType"]]
     if "goalType" not in goal:
-        raise required(f"{at}.goalType")
+        raise required_error(f"{at}.goalType")
     if goal["goalType"] != terms.goal:
         raise _reservation("DURATION_NOT_ALLOWED", f"{at}.goalType", goal["goalType"])
     if terms.goal == "NONE":
         return
     for field in ("unitType", "units"):
         if field not in goal:
-            raise required(f"{at}.{field}")
+            raise required_error(f"{at}.{field}")
     if goal["unitType"] != unit:
         of_another_rate = goal["unitType"] in _UNITS
         mismatch = "COST_TYPE_UNIT_TYPE_MISMATCH_NOT_ALLOWED"
@@ -145,7 +145,7 @@ def _check_quantities(line: Mapping[str, Any], at: str) -> None:
             raise _error("CommonError", "NOT_APPLICABLE", field, "")
         return
     if len(caps) != 1:
-        raise required(field)
+        raise required_error(field)
     if caps[0].get("unitType") != "IMPRESSIONS":
         raise _reservation("UNIT_TYPE_NOT_ALLOWED", f"{field}[0].unitType", caps[0].get("unitType"))
     if caps[0].get("units", 0) < 1:

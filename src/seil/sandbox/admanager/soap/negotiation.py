@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seil.sandbox.admanager.errors import required
+from seil.sandbox.admanager.errors import required_error
 from seil.sandbox.admanager.line_items import SandboxLineItems
 from seil.sandbox.admanager.network import GamObject, SandboxNetwork
 from seil.sandbox.admanager.orders import SandboxOrders
@@ -23,7 +23,7 @@ from seil.sandbox.admanager.soap.states import (
     check_line_action,
     is_open,
     is_reserved,
-    refused,
+    rejection,
 )
 from seil.sandbox.admanager.soap.versions import Versions
 
@@ -49,7 +49,7 @@ class Negotiation:
         """How many proposals it changed: all that were chosen, or none."""
         kind = action.get("_type", "")
         for proposal in [self._proposals.get(one["id"]) for one in chosen]:
-            check_action(kind, proposal, self._shown_lines(proposal))
+            check_action(kind, proposal, self._render_lines(proposal))
             self._perform(kind, proposal, action)
         return len(chosen)
 
@@ -77,7 +77,7 @@ class Negotiation:
 
     def _perform_on_deal(self, kind: str, proposal: GamObject, action: Mapping[str, Any]) -> None:
         """On those of its line items that the action can change."""
-        for shown in self._shown_lines(proposal):
+        for shown in self._render_lines(proposal):
             if allows(f"{kind.removesuffix('Proposals')}ProposalLineItems", shown, proposal):
                 line = self._proposals.line(shown["id"])
                 self._perform_on_line(kind.removesuffix("Proposals"), line, action)
@@ -89,9 +89,9 @@ class Negotiation:
         own, both = self._versions.edits(proposal)
         if both:
             reason = "CANNOT_CHANGE_FIELD_REQUIRING_BUYER_APPROVAL"
-            raise refused("DealError", reason, {**proposal, "name": ", ".join(sorted(both))})
+            raise rejection("DealError", reason, {**proposal, "name": ", ".join(sorted(both))})
         if not own:
-            raise refused("DealError", "NO_PROPOSAL_CHANGES_FOUND", proposal)
+            raise rejection("DealError", "NO_PROPOSAL_CHANGES_FOUND", proposal)
         self.finalise(proposal)
 
     def act_on_lines(self, action: Mapping[str, Any], chosen: Sequence[GamObject]) -> int:
@@ -136,7 +136,7 @@ class Negotiation:
         info = proposal["marketplaceInfo"]
         for field in _NEEDED_TO_SEND:
             if not proposal.get(field):
-                raise required(f"proposals.{field}")
+                raise required_error(f"proposals.{field}")
         for line in self._proposals.lines(proposal):
             if not line["isArchived"]:
                 check_line(self._network, line, proposal["currencyCode"], _LINES)
@@ -209,5 +209,5 @@ class Negotiation:
         proposal["status"] = "DRAFT"
         self._versions.publish(proposal)
 
-    def _shown_lines(self, proposal: GamObject) -> list[GamObject]:
-        return [self._proposals.shown_line(line) for line in self._proposals.lines(proposal)]
+    def _render_lines(self, proposal: GamObject) -> list[GamObject]:
+        return [self._proposals.render_line(line) for line in self._proposals.lines(proposal)]

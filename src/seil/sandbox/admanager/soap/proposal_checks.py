@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seil.sandbox.admanager.checks import check_length
-from seil.sandbox.admanager.errors import AdManagerApiError, dangling, rejection, required
+from seil.sandbox.admanager.errors import AdManagerApiError, dangling, rejection, required_error
 from seil.sandbox.admanager.network import SandboxNetwork
 from seil.sandbox.admanager.soap.references import (
     check_applied_labels,
@@ -27,7 +27,7 @@ _PRIMARY = "PRIMARY_AGENCY"
 
 def check_proposal(network: SandboxNetwork, proposal: Mapping[str, Any], at: str) -> None:
     if "name" not in proposal:
-        raise required(f"{at}.name")
+        raise required_error(f"{at}.name")
     check_length(proposal["name"], f"{at}.name")
     if notes := proposal.get("internalNotes"):
         check_length(notes, f"{at}.internalNotes", _LONGEST_NOTES)
@@ -46,7 +46,7 @@ def _check_buyer(network: SandboxNetwork, info: Mapping[str, Any], at: str) -> N
     field = f"{at}.buyerAccountId"
     number = info.get("buyerAccountId")
     if number is None:
-        raise required(field)
+        raise required_error(field)
     buyer = network.store.get("programmaticBuyers", number)
     if buyer is None or not buyer["programmaticGuaranteedEnabled"]:
         message = f"{number} is no buyer for programmatic guaranteed deals"
@@ -98,7 +98,7 @@ def _check_agencies(
 def _association(given: Mapping[str, Any], at: str) -> str:
     for field in ("companyId", "type"):
         if field not in given:
-            raise required(f"{at}.{field}")
+            raise required_error(f"{at}.{field}")
     return str(given["type"])
 
 
@@ -132,7 +132,7 @@ def _check_users(network: SandboxNetwork, proposal: Mapping[str, Any], at: str) 
     if len(set(planners)) < len(planners):
         raise _error("DUPLICATED_SALES_PLANNER", f"{at}.salesPlannerIds", planners[0])
     if "userId" not in (salesperson := proposal.get("primarySalesperson", {"userId": None})):
-        raise required(f"{at}.primarySalesperson.userId")
+        raise required_error(f"{at}.primarySalesperson.userId")
     named = {
         "primaryTraffickerId": [proposal.get("primaryTraffickerId")],
         "primarySalesperson.userId": [salesperson["userId"]],

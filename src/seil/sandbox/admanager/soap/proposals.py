@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from seil.sandbox.admanager.errors import dangling, required
+from seil.sandbox.admanager.errors import dangling, required_error
 from seil.sandbox.admanager.line_items import SandboxLineItems
 from seil.sandbox.admanager.network import GamObject, SandboxNetwork
 from seil.sandbox.admanager.soap.dates import from_soap, to_soap
@@ -27,7 +27,7 @@ from seil.sandbox.admanager.soap.states import (
     READ_ONLY_LINE,
     is_open,
     is_reserved,
-    refused,
+    rejection,
 )
 
 PROPOSALS = "proposals"
@@ -53,7 +53,7 @@ class SandboxProposals:
         return [self.shown(proposal) for proposal in self._network.store.all(PROPOSALS)]
 
     def all_lines(self) -> list[GamObject]:
-        return [self.shown_line(line) for line in self._network.store.all(LINES)]
+        return [self.render_line(line) for line in self._network.store.all(LINES)]
 
     def lines(self, proposal: Mapping[str, Any]) -> list[GamObject]:
         return self._network.store.having(LINES, "proposalId", proposal["id"])
@@ -96,22 +96,22 @@ class SandboxProposals:
     def _update(self, given: GamObject, at: str) -> GamObject:
         """The whole proposal as it shall be: what is left out is gone."""
         if "id" not in given:
-            raise required(f"{at}.id")
+            raise required_error(f"{at}.id")
         before = self.get(given["id"])
         if before["isArchived"]:
-            raise refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
+            raise rejection("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
         after = {name: value for name, value in given.items() if name not in READ_ONLY}
-        kept = {k: v for k, v in before.items() if k in READ_ONLY or k.startswith("_")}
-        after = {**after, **kept}
+        retain = {k: v for k, v in before.items() if k in READ_ONLY or k.startswith("_")}
+        after = {**after, **retain}
         after["marketplaceInfo"] = _marketplace(before, given.get("marketplaceInfo", {}))
         after.setdefault("currencyCode", before["currencyCode"])
         changes = {name for name in {*before, *after} if before.get(name) != after.get(name)}
         if changes - FREE_FIELDS and not is_open(before):
-            raise refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
+            raise rejection("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
         if is_reserved(self.lines(before)):
             for field, reason in _FIXED_ONCE_RESERVED.items():
                 if field in changes:
-                    raise refused("ProposalError", reason, before)
+                    raise rejection("ProposalError", reason, before)
         check_proposal(self._network, after, at)
         return self.save(after)
 
@@ -121,10 +121,10 @@ class SandboxProposals:
     def _create_line(self, given: GamObject, at: str) -> GamObject:
         line = {name: value for name, value in given.items() if name not in READ_ONLY_LINE}
         if "proposalId" not in line:
-            raise required(f"{at}.proposalId")
+            raise required_error(f"{at}.proposalId")
         proposal = self._editable(line["proposalId"], at)
         if proposal["isSold"]:
-            raise refused("DealError", "CANNOT_ADD_LINE_ITEM_WHEN_SOLD", proposal)
+            raise rejection("DealError", "CANNOT_ADD_LINE_ITEM_WHEN_SOLD", proposal)
         check_line(self._network, line, proposal["currencyCode"], at)
         check_start(self._network, line, at)
         check_siblings(line, self.lines(proposal), at)
@@ -142,13 +142,13 @@ class SandboxProposals:
     def _update_line(self, given: GamObject, at: str) -> GamObject:
         """The whole line item as it shall be: what is left out is gone."""
         if "id" not in given:
-            raise required(f"{at}.id")
+            raise required_error(f"{at}.id")
         before = self._network.store.get(LINES, given["id"])
         if before is None:
             raise dangling(str(given["id"]), field=f"{at}.id")
         if before["isArchived"]:
             kind = "ProposalLineItemError"
-            raise refused(kind, "UPDATE_PROPOSAL_LINE_ITEM_NOT_ALLOWED", before)
+            raise rejection(kind, "UPDATE_PROPOSAL_LINE_ITEM_NOT_ALLOWED", before)
         after = {name: value for name, value in given.items() if name not in READ_ONLY_LINE}
         after |= {name: value for name, value in before.items() if name in READ_ONLY_LINE}
         after["proposalId"] = before["proposalId"]
@@ -168,9 +168,9 @@ class SandboxProposals:
         if proposal is None:
             raise dangling(str(number), field=f"{at}.proposalId")
         if proposal["isArchived"]:
-            raise refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", proposal)
+            raise rejection("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", proposal)
         if not is_open(proposal):
-            raise refused("DealError", "CAN_ONLY_EXECUTE_IF_LOCAL_EDITS", proposal)
+            raise rejection("DealError", "CAN_ONLY_EXECUTE_IF_LOCAL_EDITS", proposal)
         return proposal
 
     def _check_delivered(self, line: Mapping[str, Any], at: str) -> None:
@@ -197,7 +197,7 @@ class SandboxProposals:
     def save_line(self, line: GamObject) -> GamObject:
         line["lastModifiedDateTime"] = self.now()
         self._network.store.put(LINES, line["id"], line)
-        return self.shown_line(line)
+        return self.render_line(line)
 
     def shown(self, proposal: GamObject) -> GamObject:
         """Start and end are those of its line items."""
@@ -213,7 +213,7 @@ class SandboxProposals:
             ),
         }
 
-    def shown_line(self, line: GamObject) -> GamObject:
+    def render_line(self, line: GamObject) -> GamObject:
         """With its status and stats in the ad server, once it is there."""
         if not (number := line.get("dfpLineItemId")):
             return line
@@ -261,7 +261,7 @@ def _marketplace(before: Mapping[str, Any], given: Mapping[str, Any]) -> GamObje
     """A comment can be written; the buyer stays who it is."""
     info: GamObject = {**before["marketplaceInfo"]}
     if given.get("buyerAccountId", info["buyerAccountId"]) != info["buyerAccountId"]:
-        raise refused("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
+        raise rejection("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
     if "marketplaceComment" in given:
         info["marketplaceComment"] = given["marketplaceComment"]
     return info

@@ -14,7 +14,7 @@ from typing import Any
 
 from seil.sandbox.admanager import targeting as rest
 from seil.sandbox.admanager.associations import Entity, check_custom_fields, check_labels
-from seil.sandbox.admanager.errors import AdManagerApiError, dangling, required
+from seil.sandbox.admanager.errors import AdManagerApiError, dangling, required_error
 from seil.sandbox.admanager.network import GamObject, SandboxNetwork
 
 _REFERENCES = {
@@ -79,7 +79,7 @@ def check_applied_labels(
 ) -> None:
     for label in labels:
         if "labelId" not in label:
-            raise required(f"{at}.labelId")
+            raise required_error(f"{at}.labelId")
     applied = [
         {"label": network.name("labels", one["labelId"]), "negated": one.get("isNegated", False)}
         for one in labels
@@ -100,7 +100,7 @@ def check_field_values(
     given = thing.get("customFieldValues", [])
     for number, value in enumerate(given):
         if "customFieldId" not in value:
-            raise required(f"{at}.customFieldValues[{number}].customFieldId")
+            raise required_error(f"{at}.customFieldValues[{number}].customFieldId")
     values = [_field_value(network, value) for value in given]
     with _in_soap_terms():
         check_custom_fields(network, {"customFieldValues": values}, at, on)

@@ -126,20 +126,20 @@ def is_reserved(lines: Sequence[ProposalValues]) -> bool:
 def check_action(action: str, proposal: ProposalValues, lines: Sequence[ProposalValues]) -> None:
     for need in PROPOSAL_ACTIONS[action]:
         if not need.holds(proposal, lines):
-            raise refused(need.kind, need.reason, proposal)
+            raise rejection(need.kind, need.reason, proposal)
 
 
 def check_line_action(action: str, line: ProposalValues, proposal: ProposalValues) -> None:
     for need in LINE_ACTIONS[action]:
         if not need.holds(line, proposal):
-            raise refused(need.kind, need.reason, line)
+            raise rejection(need.kind, need.reason, line)
 
 
 def allows(action: str, line: ProposalValues, proposal: ProposalValues) -> bool:
     return all(need.holds(line, proposal) for need in LINE_ACTIONS[action])
 
 
-def refused(kind: str, reason: str, thing: ProposalValues) -> AdManagerApiError:
+def rejection(kind: str, reason: str, thing: ProposalValues) -> AdManagerApiError:
     message = f"{thing.get('name')} ({thing.get('id')}): {reason.lower().replace('_', ' ')}"
     return not_applicable(kind, message, reason=reason)
 
@@ -148,7 +148,7 @@ def _negotiation(proposal: ProposalValues) -> str:
     return str(proposal["marketplaceInfo"]["negotiationStatus"])
 
 
-def _unarchived(lines: Sequence[ProposalValues]) -> list[ProposalValues]:
+def _open_lines(lines: Sequence[ProposalValues]) -> list[ProposalValues]:
     return [line for line in lines if not line["isArchived"]]
 
 
@@ -178,7 +178,7 @@ _CURRENT = Need(
 )
 _HAS_LINES = Need(lambda _, lines: bool(lines), "MISSING_PROPOSAL_LINE_ITEMS", "DealError")
 _HAS_UNARCHIVED = Need(
-    lambda _, lines: bool(_unarchived(lines)),
+    lambda _, lines: bool(_open_lines(lines)),
     "HAS_NO_UNARCHIVED_PROPOSAL_LINEITEMS",
     "ProposalError",
 )
@@ -205,7 +205,7 @@ PROPOSAL_ACTIONS: Mapping[str, Sequence[Need]] = {
         Need(lambda p, _: _negotiation(p) != "FINALIZED"),
         _HAS_LINES,
         _HAS_UNARCHIVED,
-        Need(lambda _, lines: not all(is_reserved([line]) for line in _unarchived(lines))),
+        Need(lambda _, lines: not all(is_reserved([line]) for line in _open_lines(lines))),
     ),
     "UpdateOrderWithSellerData": (
         _KEPT,

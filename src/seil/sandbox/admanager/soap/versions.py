@@ -31,10 +31,10 @@ class Versions:
 
     def publish(self, proposal: GamObject, *, accepted: bool = False) -> None:
         """Keeps what the buyer sees from now on; `accepted`: by both."""
-        kept = {"proposal": public(proposal), "lines": self._proposals.lines(proposal)}
-        proposal[_PUBLISHED] = copy.deepcopy(kept)
+        retain = {"proposal": public(proposal), "lines": self._proposals.lines(proposal)}
+        proposal[_PUBLISHED] = copy.deepcopy(retain)
         if accepted:
-            proposal[_ACCEPTED] = copy.deepcopy(kept)
+            proposal[_ACCEPTED] = copy.deepcopy(retain)
 
     def of_buyer(self, proposal: Mapping[str, Any]) -> GamObject:
         """The proposal as the buyer sees it, its line items too: edits are gone."""
@@ -47,7 +47,7 @@ class Versions:
     def edits(self, proposal: GamObject) -> tuple[frozenset[str], frozenset[str]]:
         """The fields that differ from what both accepted: of the seller alone, of both sides."""
         before = proposal[_ACCEPTED]
-        fields = _changed(before["proposal"], public(proposal), _IGNORED)
+        fields = _changed_fields(before["proposal"], public(proposal), _IGNORED)
         lines = self._line_edits(before["lines"], self._proposals.lines(proposal))
         own = (fields & FREE_FIELDS) | (lines & SELLER_LINE_FIELDS)
         return own, (fields - FREE_FIELDS) | (lines - SELLER_LINE_FIELDS)
@@ -56,7 +56,7 @@ class Versions:
         known = {line["id"]: line for line in before}
         if known.keys() != {line["id"] for line in after}:
             return frozenset({"proposalLineItems"})
-        changes = (_changed(known[line["id"]], line, _IGNORED_IN_LINES) for line in after)
+        changes = (_changed_fields(known[line["id"]], line, _IGNORED_IN_LINES) for line in after)
         return frozenset().union(*changes)
 
     def _restore(self, proposal: Mapping[str, Any], version: Mapping[str, Any]) -> GamObject:
@@ -65,9 +65,9 @@ class Versions:
             self._proposals.remove_line(number)
         for line in version["lines"]:
             # Delivery is paused and resumed outside of the negotiation.
-            kept = {k: v for k, v in line.items() if k not in _PAUSE}
+            retain = {k: v for k, v in line.items() if k not in _PAUSE}
             pause = {k: v for k, v in now.get(line["id"], line).items() if k in _PAUSE}
-            self._proposals.save_line({**kept, **pause})
+            self._proposals.save_line({**retain, **pause})
         restored: GamObject = copy.deepcopy(version["proposal"])
         if _ACCEPTED in proposal:
             restored[_ACCEPTED] = proposal[_ACCEPTED]
@@ -75,6 +75,6 @@ class Versions:
         return restored
 
 
-def _changed(before: GamObject, after: GamObject, ignored: Iterable[str]) -> frozenset[str]:
+def _changed_fields(before: GamObject, after: GamObject, ignored: Iterable[str]) -> frozenset[str]:
     names = (before.keys() | after.keys()).difference(ignored)
     return frozenset(name for name in names if before.get(name) != after.get(name))
