@@ -63,7 +63,7 @@ def test_line_sql_writes(kind: str, sql: str, text: str) -> None:
 def test_lines_read_back_as_written(
     tmp_path: Path, rows: list[tuple[str, str]], names: tuple[str, str]
 ) -> None:
-    dialect = Dialect.named(*names)
+    dialect = Dialect.of(*names)
     table = pa.table({"a": [a for a, _ in rows], "b": [b for _, b in rows]})
     columns = [SelectedColumn(("A",), "string", "a"), SelectedColumn(("B",), "string", "b")]
     lines, count = _written(tmp_path, dialect, columns, table)
@@ -112,4 +112,4 @@ def test_a_page_whose_file_was_cut_is_not_passed_off_as_whole(tmp_path: Path) ->
 @pytest.mark.parametrize("names", [("COLON", "LF"), ("COMMA", "CR")])
 def test_dialect_unknown(names: tuple[str, str]) -> None:
     with pytest.raises(OrgApiError, match="is none of"):
-        Dialect.named(*names)
+        Dialect.of(*names)

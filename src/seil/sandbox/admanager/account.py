@@ -44,21 +44,21 @@ _API = "https://admanager.googleapis.com"
 def key_file(folder: Path, url: str) -> Path:
     """The JSON key for a stand-in at `url`; the key itself stays the same over restarts."""
     file = folder / FILE_NAME
-    known = _read(file) or _new_key()
-    wanted = {**known, "token_uri": f"{url}/token"}
-    if wanted != _read(file):
-        _write(file, json.dumps(wanted, indent=2))
+    existing = _read(file) or _new_key()
+    requested = {**existing, "token_uri": f"{url}/token"}
+    if requested != _read(file):
+        _write(file, json.dumps(requested, indent=2))
     return file
 
 
 def _read(file: Path) -> dict[str, Any] | None:
     """None where there is none, or none that can be used."""
     try:
-        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        load_pem_private_key(found["private_key"].encode(), password=None)
+        document: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        load_pem_private_key(document["private_key"].encode(), password=None)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return found
+    return document
 
 
 def _new_key() -> dict[str, Any]:
@@ -157,9 +157,9 @@ class AdManagerTokens:
             return None
         if scope := claims.get("scope"):
             return frozenset(str(scope).split())
-        known = (_API, request.base_url, self._audience.removesuffix("/token"))
+        existing = (_API, request.base_url, self._audience.removesuffix("/token"))
         named = str(claims.get("aud", "")).rstrip("/")
-        return frozenset(SCOPES) if named in (*known, *map(_over_tls, known)) else None
+        return frozenset(SCOPES) if named in (*existing, *map(_over_tls, existing)) else None
 
     def _scopes_of(self, assertion: str) -> str:
         """The scopes that an assertion asks for: RFC 7523, section 3."""

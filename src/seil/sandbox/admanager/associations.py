@@ -51,9 +51,9 @@ def check_companies(network: SandboxNetwork, order: Mapping[str, Any], at: str) 
         if field in order:
             _check_company(network, order[field], field.upper(), f"{at}.{field}")
         for name in order.get(contacts, ()):
-            place = f"{at}.{contacts}"
-            if network.referred("contacts", name, field=place)["company"] != order.get(field):
-                raise dangling(f"{name} of the order's {field}", field=place)
+            path = f"{at}.{contacts}"
+            if network.referred("contacts", name, field=path)["company"] != order.get(field):
+                raise dangling(f"{name} of the order's {field}", field=path)
 
 
 def _check_company(network: SandboxNetwork, name: str, kind: str, field: str) -> None:
@@ -83,17 +83,17 @@ def check_labels(network: SandboxNetwork, applied: Sequence[Mapping[str, Any]], 
 
 
 def check_custom_fields(
-    network: SandboxNetwork, thing: Mapping[str, Any], at: str, on: Entity
+    network: SandboxNetwork, entity: Mapping[str, Any], at: str, on: Entity
 ) -> None:
-    for number, given in enumerate(thing.get("customFieldValues", ())):
-        place = f"{at}.customFieldValues[{number}]"
-        name = given["customField"]
-        field = network.referred("customFields", name, field=f"{place}.customField")
+    for number, entry in enumerate(entity.get("customFieldValues", ())):
+        path = f"{at}.customFieldValues[{number}]"
+        name = entry["customField"]
+        field = network.referred("customFields", name, field=f"{path}.customField")
         if field["status"] != "ACTIVE":
-            raise _field_error("CUSTOM_FIELD_INACTIVE", f"{place}.customField", name)
+            raise _field_error("CUSTOM_FIELD_INACTIVE", f"{path}.customField", name)
         if field["entityType"] != on:
-            raise _field_error("INVALID_ENTITY_TYPE", f"{place}.customField", name)
-        _check_value(field, given.get("value", {}), f"{place}.value")
+            raise _field_error("INVALID_ENTITY_TYPE", f"{path}.customField", name)
+        _check_value(field, entry.get("value", {}), f"{path}.value")
 
 
 def _check_value(field: Mapping[str, Any], value: Mapping[str, Any], at: str) -> None:

@@ -80,23 +80,23 @@ _PLAIN: dict[str, dict[int, str]] = {
 
 def catalog(name: Naming, *, advertiser: int, agency: int) -> Iterator[tuple[str, int, GamObject]]:
     """Collection, id and resource of each; the contacts are those of the two companies."""
-    for number, place in _geo_targets(name):
-        yield "geoTargets", number, place
+    for number, target in _geo_targets(name):
+        yield "geoTargets", number, target
     yield from _number("labels", _labels(name))
     yield from _number("customFields", _custom_fields(name))
     yield from _keys(name)
     yield "teams", TEAM_ID, _team(name)
     yield from _number("contacts", _contacts(name, advertiser, agency))
     yield from _number("audienceSegments", _segments(name))
-    for kind, things in _PLAIN.items():
-        for number, title in things.items():
+    for kind, entities in _PLAIN.items():
+        for number, title in entities.items():
             yield kind, number, {"name": name(kind, number), "displayName": title}
 
 
 def _number(
-    kind: str, things: Iterator[tuple[int, GamObject]]
+    kind: str, entities: Iterator[tuple[int, GamObject]]
 ) -> Iterator[tuple[str, int, GamObject]]:
-    return ((kind, number, thing) for number, thing in things)
+    return ((kind, number, entity) for number, entity in entities)
 
 
 @cache
@@ -108,7 +108,7 @@ def _geo_rows() -> tuple[dict[str, str], ...]:
 def _geo_targets(name: Naming) -> Iterator[tuple[int, GamObject]]:
     for row in _geo_rows():
         number = int(row["id"])
-        place: GamObject = {
+        target: GamObject = {
             "name": name("geoTargets", number),
             "displayName": row["name"],
             "regionCode": row["region"],
@@ -116,14 +116,14 @@ def _geo_targets(name: Naming) -> Iterator[tuple[int, GamObject]]:
             "targetable": True,
         }
         if row["parent"]:
-            place["canonicalParent"] = name("geoTargets", int(row["parent"]))
-        yield number, place
+            target["canonicalParent"] = name("geoTargets", int(row["parent"]))
+        yield number, target
 
 
 def _labels(name: Naming) -> Iterator[tuple[int, GamObject]]:
     for number, title, kind, active in _LABELS:
-        place = name("labels", number)
-        yield number, {"name": place, "displayName": title, "types": [kind], "active": active}
+        label = name("labels", number)
+        yield number, {"name": label, "displayName": title, "types": [kind], "active": active}
 
 
 def _custom_fields(name: Naming) -> Iterator[tuple[int, GamObject]]:
@@ -151,8 +151,8 @@ def _keys(name: Naming) -> Iterator[tuple[str, int, GamObject]]:
         names = {"name": key, "adTagName": tag, "displayName": tag.capitalize()}
         named = {"customTargetingKeyId": str(number), "type": kind, "status": status}
         yield "customTargetingKeys", number, {**names, **named, "reportableType": "ON"}
-        for place, value in enumerate(values):
-            identity = VALUE_ID + _VALUES_PER_KEY * at + place
+        for index, value in enumerate(values):
+            identity = VALUE_ID + _VALUES_PER_KEY * at + index
             yield (
                 "customTargetingValues",
                 identity,

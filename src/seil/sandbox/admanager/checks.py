@@ -67,13 +67,13 @@ def check_line_item(network: SandboxNetwork, item: Mapping[str, Any], at: str) -
     check_video(item, at)
     check_placeholders(item, at)
     check_targeting(network, item.get("targeting", {}), f"{at}.targeting")
-    for number, one in enumerate(item.get("creativeTargetings", ())):
-        place = f"{at}.creativeTargetings[{number}].targeting"
-        check_criteria(network, one.get("targeting", {}), place)
+    for number, entry in enumerate(item.get("creativeTargetings", ())):
+        path = f"{at}.creativeTargetings[{number}].targeting"
+        check_criteria(network, entry.get("targeting", {}), path)
     check_labels(network, item.get("appliedLabels", ()), f"{at}.appliedLabels")
-    for number, one in enumerate(item["creativePlaceholders"]):
-        place = f"{at}.creativePlaceholders[{number}].appliedLabels"
-        check_labels(network, one.get("appliedLabels", ()), place)
+    for number, entry in enumerate(item["creativePlaceholders"]):
+        path = f"{at}.creativePlaceholders[{number}].appliedLabels"
+        check_labels(network, entry.get("appliedLabels", ()), path)
     check_custom_fields(network, item, at, "LINE_ITEM")
     _check_measurement(item, at)
 
@@ -83,8 +83,8 @@ def _check_dates(network: SandboxNetwork, item: Mapping[str, Any], at: str) -> N
     if unlimited and item["lineItemType"] not in _UNLIMITED:
         message = f"A line item of type {item['lineItemType']} has an end"
         reason = "UNLIMITED_END_DATE_TIME_NOT_ALLOWED"
-        place = f"{at}.endTimeUnlimited"
-        raise rejection("ReservationDetailsError", reason, message, field=place)
+        path = f"{at}.endTimeUnlimited"
+        raise rejection("ReservationDetailsError", reason, message, field=path)
     if not unlimited and "targetEndTime" not in item:
         raise required_error(field)
     if "targetEndTime" in item:
@@ -119,15 +119,15 @@ def check_currency(network: SandboxNetwork, code: str, field: str) -> None:
         raise required_error(f"{field}.currencyCode")
     if code != (own := network.store.fact("currency")):
         message = f"The network's currency is {own}, not {code}"
-        place = f"{field}.currencyCode"
+        path = f"{field}.currencyCode"
         reason = "INVALID_LINE_ITEM_CURRENCY"
-        raise rejection("LineItemError", reason, message, field=place, trigger=code)
+        raise rejection("LineItemError", reason, message, field=path, trigger=code)
 
 
-def _check_discount(given: Mapping[str, Any], at: str) -> None:
+def _check_discount(item: Mapping[str, Any], at: str) -> None:
     """`LineItemDiscount`: "if PERCENTAGE, then only non-fractional values are supported"."""
-    discount, field = given.get("discount", 0.0), f"{at}.discount"
-    percentage = given.get("discountType", "PERCENTAGE") == "PERCENTAGE"
+    discount, field = item.get("discount", 0.0), f"{at}.discount"
+    percentage = item.get("discountType", "PERCENTAGE") == "PERCENTAGE"
     check_range(discount, (0, _WHOLE if percentage else None), field)
     if percentage and discount != int(discount):
         message = f"A percentage is whole, not {discount}"
@@ -139,17 +139,17 @@ def check_caps(caps: Sequence[Mapping[str, Any]], at: str, *, amount: str = "tim
     """`amount` is the field that counts the time units."""
     seen: dict[str, int] = {}
     for number, cap in enumerate(caps):
-        place = f"{at}[{number}]"
+        path = f"{at}[{number}]"
         for name, reason in (("maxImpressions", "IMPRESSIONS_TOO_LOW"), (amount, "RANGE_TOO_LOW")):
             if int(cap.get(name, 0)) < 1:
                 message = f"{name} is at least 1, not {cap.get(name, 0)}"
-                raise _cap_error(reason, message, f"{place}.{name}")
+                raise _cap_error(reason, message, f"{path}.{name}")
         unit, count = cap.get("timeUnit", ""), int(cap[amount])
         if not unit:
-            raise required_error(f"{place}.timeUnit")
+            raise required_error(f"{path}.timeUnit")
         if unit in seen:
             reason = "DUPLICATE_TIME_RANGE" if seen[unit] == count else "DUPLICATE_TIME_UNIT"
-            raise _cap_error(reason, f"{unit} is capped twice", f"{place}.timeUnit")
+            raise _cap_error(reason, f"{unit} is capped twice", f"{path}.timeUnit")
         seen[unit] = count
 
 
@@ -187,9 +187,9 @@ def flight_error(reason: str, field: str, trigger: str = "") -> AdManagerApiErro
     return rejection("LineItemFlightDateError", reason, message, field=field, trigger=trigger)
 
 
-def action_error(kind: str, reason: str, thing: Mapping[str, Any]) -> AdManagerApiError:
-    state = "archived" if thing.get("archived") else thing.get("status", "live")
-    message = f"{thing['name']} is {state}: {reason.lower().replace('_', ' ')}"
+def action_error(kind: str, reason: str, entity: Mapping[str, Any]) -> AdManagerApiError:
+    state = "archived" if entity.get("archived") else entity.get("status", "live")
+    message = f"{entity['name']} is {state}: {reason.lower().replace('_', ' ')}"
     return not_applicable(kind, message, reason=reason)
 
 

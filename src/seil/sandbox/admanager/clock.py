@@ -31,8 +31,8 @@ class Clock:
 
 def moment(text: str) -> datetime:
     """RFC 3339. Raises ValueError; a time without an offset is UTC."""
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    parsed = datetime.fromisoformat(text)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def stamp(when: datetime) -> str:

@@ -46,30 +46,32 @@ class SandboxLineItems:
         self._network = network
 
     def get(self, name: str) -> GamObject:
-        return self.shown(self._network.get("lineItems", name))
+        return self.render(self._network.get("lineItems", name))
 
     def all(self) -> list[GamObject]:
-        return [self.shown(item) for item in self._network.store.all("lineItems")]
+        return [self.render(item) for item in self._network.store.all("lineItems")]
 
     def of(self, order: str) -> list[GamObject]:
         return self._network.store.having("lineItems", "order", order)
 
-    def create(self, given: GamObject, *, at: str = "lineItem") -> GamObject:
+    def create(self, payload: GamObject, *, at: str = "lineItem") -> GamObject:
         network = self._network
-        order = self._order(given, at)
+        order = self._order(payload, at)
         now = network.clock.now()
         if order.get("programmatic") and order["status"] == "APPROVED":
             reason = "CANNOT_CREATE_LINE_ITEM_FOR_APPROVED_ORDER"
             raise action_error("ProgrammaticError", reason, order)
-        if moment(given["startTime"]) <= now:
-            raise flight_error("START_DATE_TIME_IS_IN_PAST", f"{at}.startTime", given["startTime"])
+        if moment(payload["startTime"]) <= now:
+            raise flight_error(
+                "START_DATE_TIME_IS_IN_PAST", f"{at}.startTime", payload["startTime"]
+            )
         creatives = network.options.creatives
         item = {
             "endTimeUnlimited": False,
             "deliveryRateType": "EVENLY",
             "roadblockingType": "ONE_OR_MORE",
             "environmentType": "BROWSER",
-            **{name: value for name, value in given.items() if name not in _FLAGS},
+            **{name: value for name, value in payload.items() if name not in _FLAGS},
             "name": network.new_name("lineItems"),
             "createTime": stamp(now),
             "archived": False,
@@ -80,9 +82,9 @@ class SandboxLineItems:
         }
         check_line_item(network, item, at)
         item.setdefault("priority", TERMS[item["lineItemType"]].priority[0])
-        reserve = given.get("reserveOnCreation") or order["status"] in ("APPROVED", "PAUSED")
+        reserve = payload.get("reserveOnCreation") or order["status"] in ("APPROVED", "PAUSED")
         if reserve and item["lineItemType"] in RESERVABLE:
-            skip = given.get("skipInventoryCheck") or given.get("allowOverbook")
+            skip = payload.get("skipInventoryCheck") or payload.get("allowOverbook")
             self._reserve(item, check=not skip)
         return self.save(item, order)
 
@@ -99,8 +101,8 @@ class SandboxLineItems:
         self._check_moved(before, changed, at)
         _check_fixed(before, changed, at)
         check_line_item(network, changed, at)
-        wanted = {name: value for name, value in changed.items() if name not in _FLAGS}
-        item = {**wanted, **retain(before, _KEPT)}
+        updated = {name: value for name, value in changed.items() if name not in _FLAGS}
+        item = {**updated, **retain(before, _KEPT)}
         if item["reservationStatus"] == "RESERVED" and item.get("goal") != before.get("goal"):
             skip = changed.get("skipInventoryCheck") or changed.get("allowOverbook")
             self._reserve(item, check=not skip)
@@ -156,30 +158,30 @@ class SandboxLineItems:
         self.save(item, order)
 
     def stats(self, item: Mapping[str, Any]) -> dict[str, int]:
-        found = delivered_units(item, self._network.clock.now(), self._network.clock.zone)
-        return {"impressionsDelivered": found.impressions, "clicksDelivered": found.clicks}
+        delivered = delivered_units(item, self._network.clock.now(), self._network.clock.zone)
+        return {"impressionsDelivered": delivered.impressions, "clicksDelivered": delivered.clicks}
 
     def impressions(self, item: Mapping[str, Any]) -> int:
         return self.stats(item)["impressionsDelivered"]
 
-    def shown(self, item: GamObject) -> GamObject:
+    def render(self, item: GamObject) -> GamObject:
         """As it is given out, with all that Ad Manager works out itself."""
         order = self._network.get("orders", item["order"])
-        found = public(item)
-        found["orderDisplayName"] = order["displayName"]
-        found["status"] = self._status(item, order)
-        found["missingCreatives"] = not item["_creatives"]
+        view = public(item)
+        view["orderDisplayName"] = order["displayName"]
+        view["status"] = self._status(item, order)
+        view["missingCreatives"] = not item["_creatives"]
         if item.get("targetEndTime"):
-            found["endTime"] = stamp(span(item)[1])
+            view["endTime"] = stamp(span(item)[1])
         if budget := _budget(item):
-            found["budget"] = budget
+            view["budget"] = budget
         stats = self.stats(item)
         if stats["impressionsDelivered"]:
-            found["stats"] = {name: str(value) for name, value in stats.items()}
-        return found
+            view["stats"] = {name: str(value) for name, value in stats.items()}
+        return view
 
-    def _order(self, given: Mapping[str, Any], at: str) -> GamObject:
-        order = self._network.referred("orders", given["order"], field=f"{at}.order")
+    def _order(self, payload: Mapping[str, Any], at: str) -> GamObject:
+        order = self._network.referred("orders", payload["order"], field=f"{at}.order")
         if order["archived"]:
             raise action_error("OrderError", "UPDATE_ARCHIVED_ORDER_NOT_ALLOWED", order)
         if order["status"] in ("CANCELED", "DELETED"):
@@ -207,8 +209,8 @@ class SandboxLineItems:
         if method == "BatchActivateLineItems" and not item["_creatives"]:
             raise action_error(kind, "HAS_NO_ACTIVE_CREATIVES", item)
         if "Reserve" in method or "Release" in method:
-            wanted = "RESERVED" if "Release" in method else "UNRESERVED"
-            if item["lineItemType"] not in RESERVABLE or item["reservationStatus"] != wanted:
+            requested = "RESERVED" if "Release" in method else "UNRESERVED"
+            if item["lineItemType"] not in RESERVABLE or item["reservationStatus"] != requested:
                 raise action_error(kind, "NOT_APPLICABLE", item)
 
     def _perform(self, method: str, item: GamObject) -> None:
@@ -234,11 +236,11 @@ class SandboxLineItems:
         """An overbook is refused unless the request says not to look."""
         goal = item.get("goal", {})
         if check and goal.get("goalType") == "LIFETIME":
-            found = availability(self._network, demand_of(item))
-            if found.available < int(goal["units"]):
+            inventory = availability(self._network, demand_of(item))
+            if inventory.available < int(goal["units"]):
                 raise not_applicable(
                     "ForecastError",
-                    f"{found.available} units are available, {goal['units']} are asked for",
+                    f"{inventory.available} units are available, {goal['units']} are asked for",
                     reason="NOT_ENOUGH_INVENTORY",
                 )
         item["reservationStatus"] = "RESERVED"
@@ -265,7 +267,7 @@ class SandboxLineItems:
         item["updateTime"] = now
         item["updateSource"] = "stand-in"
         self._network.put("lineItems", item)
-        return self.shown(item)
+        return self.render(item)
 
 
 def _check_negotiated(before: GamObject, changed: GamObject, order: GamObject, at: str) -> None:
@@ -284,8 +286,8 @@ def _check_negotiated(before: GamObject, changed: GamObject, order: GamObject, a
 def _significant(value: Any) -> Any:
     """Without the members that protobuf's JSON leaves out: zeros, and what is empty."""
     if isinstance(value, Mapping):
-        found = {name: _significant(inner) for name, inner in value.items()}
-        return {name: inner for name, inner in found.items() if inner}
+        values = {name: _significant(inner) for name, inner in value.items()}
+        return {name: inner for name, inner in values.items() if inner}
     if isinstance(value, list):
         return [_significant(inner) for inner in value]
     return value
@@ -293,7 +295,7 @@ def _significant(value: Any) -> Any:
 
 def _check_fixed(before: GamObject, changed: GamObject, at: str) -> None:
     """What stays as it was created."""
-    was, becomes = (one.get("roadblockingType") for one in (before, changed))
+    was, becomes = (entry.get("roadblockingType") for entry in (before, changed))
     if was != becomes and _SET in (was, becomes):
         reason = "CANNOT_UPDATE_TO_OR_FROM_CREATIVE_SET_ROADBLOCK"
         message = f"The roadblocking type cannot change from {was} to {becomes}"

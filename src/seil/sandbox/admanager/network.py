@@ -44,20 +44,20 @@ class SandboxNetwork:
 
     def get(self, kind: str, name: str, *, field: str = "name") -> GamObject:
         """What is asked for: raises AdManagerApiError NOT_FOUND."""
-        found = self.store.get(kind, self.number(kind, name, field=field))
-        if found is None:
+        entity = self.store.get(kind, self.number(kind, name, field=field))
+        if entity is None:
             raise not_found(name, field=field)
-        return found
+        return entity
 
     def referred(self, kind: str, name: str, *, field: str) -> GamObject:
         """What a field names: raises AdManagerApiError INVALID_ARGUMENT."""
-        found = self.store.get(kind, self.number(kind, name, field=field))
-        if found is None:
+        entity = self.store.get(kind, self.number(kind, name, field=field))
+        if entity is None:
             raise dangling(name, field=field, collection=kind)
-        return found
+        return entity
 
-    def put(self, kind: str, thing: GamObject) -> None:
-        self.store.put(kind, self.number(kind, thing["name"]), thing)
+    def put(self, kind: str, entity: GamObject) -> None:
+        self.store.put(kind, self.number(kind, entity["name"]), entity)
 
     def new_id(self, kind: str) -> int:
         return self.store.next_id(kind, _FIRST_ID)
@@ -71,10 +71,10 @@ def ident(name: str) -> int:
     return int(name.rpartition("/")[2])
 
 
-def retain(thing: GamObject, names: Collection[str]) -> GamObject:
+def retain(entity: GamObject, names: Collection[str]) -> GamObject:
     """What an update leaves as it is: these members, and what is never given out."""
-    return {n: value for n, value in thing.items() if n in names or n.startswith("_")}
+    return {n: value for n, value in entity.items() if n in names or n.startswith("_")}
 
 
-def public(thing: GamObject) -> GamObject:
-    return {name: value for name, value in thing.items() if not name.startswith("_")}
+def public(entity: GamObject) -> GamObject:
+    return {name: value for name, value in entity.items() if not name.startswith("_")}

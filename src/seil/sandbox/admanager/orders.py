@@ -24,21 +24,21 @@ class SandboxOrders:
         self._line_items = line_items
 
     def get(self, name: str) -> GamObject:
-        return self.shown(self._network.get("orders", name))
+        return self.render(self._network.get("orders", name))
 
     def all(self) -> list[GamObject]:
-        return [self.shown(order) for order in self._network.store.all("orders")]
+        return [self.render(order) for order in self._network.store.all("orders")]
 
-    def create(self, given: GamObject, *, at: str = "order") -> GamObject:
+    def create(self, payload: GamObject, *, at: str = "order") -> GamObject:
         network = self._network
-        check_order(network, given, at)
-        self._check_unique(given, at)
+        check_order(network, payload, at)
+        self._check_unique(payload, at)
         name = network.new_name("orders")
         order = {
-            **given,
+            **payload,
             "name": name,
             "orderId": str(ident(name)),
-            "programmatic": given.get("programmatic", False),
+            "programmatic": payload.get("programmatic", False),
             "status": "DRAFT",
             "archived": False,
             "currencyCode": network.store.fact("currency"),
@@ -120,22 +120,22 @@ class SandboxOrders:
         order["updateTime"] = stamp(self._network.clock.now())
         order["lastModifiedByApp"] = "stand-in"
         self._network.put("orders", order)
-        return self.shown(order)
+        return self.render(order)
 
-    def shown(self, order: GamObject) -> GamObject:
+    def render(self, order: GamObject) -> GamObject:
         """As it is given out: dates and deliveries are those of its line items."""
         items = [item for item in self._line_items.of(order["name"]) if not item.get("_deleted")]
-        found = public(order)
+        view = public(order)
         if items:
-            found["startTime"] = min((item["startTime"] for item in items), key=moment)
+            view["startTime"] = min((item["startTime"] for item in items), key=moment)
             ends = [item.get("targetEndTime") for item in items]
-            found["unlimitedEndTime"] = None in ends
+            view["unlimitedEndTime"] = None in ends
             if None not in ends:
-                found["endTime"] = stamp(max(span(item)[1] for item in items))
+                view["endTime"] = stamp(max(span(item)[1] for item in items))
         stats = [self._line_items.stats(item) for item in items]
-        found["impressionsDelivered"] = str(sum(s["impressionsDelivered"] for s in stats))
-        found["totalClicksDelivered"] = str(sum(s["clicksDelivered"] for s in stats))
-        return found
+        view["impressionsDelivered"] = str(sum(s["impressionsDelivered"] for s in stats))
+        view["totalClicksDelivered"] = str(sum(s["clicksDelivered"] for s in stats))
+        return view
 
 
 def _needs_reservation(item: Mapping[str, Any]) -> bool:

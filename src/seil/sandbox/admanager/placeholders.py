@@ -17,19 +17,21 @@ _SET = "CREATIVE_SET"
 
 
 def check_placeholders(item: Mapping[str, Any], at: str) -> None:
-    known = {one.get("creativeTargetingDisplayName") for one in item.get("creativeTargetings", ())}
+    existing = {
+        target.get("creativeTargetingDisplayName") for target in item.get("creativeTargetings", ())
+    }
     for number, placeholder in enumerate(item["creativePlaceholders"]):
-        place = f"{at}.creativePlaceholders[{number}]"
-        check_size(placeholder["size"], placeholder["size"]["sizeType"], f"{place}.size")
-        _check_count(placeholder, place)
-        _check_companions(item, placeholder, place)
+        path = f"{at}.creativePlaceholders[{number}]"
+        check_size(placeholder["size"], placeholder["size"]["sizeType"], f"{path}.size")
+        _check_count(placeholder, path)
+        _check_companions(item, placeholder, path)
         name = placeholder.get("creativeTargetingDisplayName")
-        if name and name not in known:
+        if name and name not in existing:
             raise rejection(
                 "LineItemError",
                 "INVALID_CREATIVE_TARGETING_NAME",
                 f"{name!r} is the name of none of the line item's creative targetings",
-                field=f"{place}.creativeTargetingDisplayName",
+                field=f"{path}.creativeTargetingDisplayName",
                 trigger=name,
             )
     if item.get("roadblockingType") == _SET:
@@ -61,8 +63,8 @@ def _check_count(placeholder: Mapping[str, Any], at: str) -> None:
 def _check_companions(item: Mapping[str, Any], placeholder: Mapping[str, Any], at: str) -> None:
     companions = placeholder.get("companions", ())
     for number, companion in enumerate(companions):
-        place = f"{at}.companions[{number}].size"
-        check_size(companion["size"], companion["size"]["sizeType"], place)
+        path = f"{at}.companions[{number}].size"
+        check_size(companion["size"], companion["size"]["sizeType"], path)
     in_set, video = item.get("roadblockingType") == _SET, item.get("environmentType")
     if in_set and not companions:
         # "A CreativePlaceholder must be set accordingly": the reference of RoadblockingType.
@@ -76,7 +78,7 @@ def _check_companions(item: Mapping[str, Any], placeholder: Mapping[str, Any], a
 
 
 def _check_masters(item: Mapping[str, Any], field: str) -> None:
-    sizes = [tuple(sorted(one["size"].items())) for one in item["creativePlaceholders"]]
+    sizes = [tuple(sorted(entry["size"].items())) for entry in item["creativePlaceholders"]]
     if len(set(sizes)) < len(sizes):
         message = f"The masters of a {_SET} line item have different sizes"
         raise rejection("LineItemError", "DUPLICATE_MASTER_SIZES", message, field=field)

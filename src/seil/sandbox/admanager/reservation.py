@@ -126,11 +126,11 @@ def _check_units_of_cost(
     """Clicks are paid by the click, and what is paid by the click has clicks for a goal, where its
     type may have them.
     """
-    wanted = _UNITS_OF_COST.get(cost, "IMPRESSIONS")
-    wanted = wanted if wanted in terms.units else "IMPRESSIONS"
-    unit = goal.get("unitType", wanted)
-    if unit != wanted:
-        message = f"{cost} goes with {wanted}, not {unit}"
+    requested = _UNITS_OF_COST.get(cost, "IMPRESSIONS")
+    requested = requested if requested in terms.units else "IMPRESSIONS"
+    unit = goal.get("unitType", requested)
+    if unit != requested:
+        message = f"{cost} goes with {requested}, not {unit}"
         raise _reservation("COST_TYPE_UNIT_TYPE_MISMATCH_NOT_ALLOWED", message, field, cost)
 
 

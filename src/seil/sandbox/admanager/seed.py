@@ -58,9 +58,9 @@ def plant(store: NetworkStore, clock: Clock, options: AdManagerOptions) -> bool:
         store.set_fact("currency", CURRENCY)
         seedling = _Seedling(options.network_code, random.Random(options.seed), clock)
         store.set_fact("service user", seedling.name("users", TRAFFICKER_ID + len(_ROLES)))
-        for kind, things in seedling.everything():
-            for number, thing in things:
-                store.put(kind, number, thing)
+        for kind, entities in seedling.everything():
+            for number, entity in entities:
+                store.put(kind, number, entity)
         _plant_catalog(store, options.network_code)
     return True
 
@@ -70,9 +70,9 @@ def _plant_catalog(store: NetworkStore, code: str) -> None:
         return f"networks/{code}/{kind}/{number}"
 
     kinds = store.counts().keys()
-    for kind, number, thing in catalog(name, advertiser=ADVERTISER_ID, agency=AGENCY_ID):
+    for kind, number, entity in catalog(name, advertiser=ADVERTISER_ID, agency=AGENCY_ID):
         if kind not in kinds:
-            store.put(kind, number, thing)
+            store.put(kind, number, entity)
 
 
 class _Seedling:
@@ -95,7 +95,7 @@ class _Seedling:
         yield from self._bookings()
 
     def _companies(self) -> Iterator[tuple[int, GamObject]]:
-        places = self._chance.sample(_PLACES, len(_PLACES))
+        cities = self._chance.sample(_PLACES, len(_PLACES))
         kinds = [("ADVERTISER", trade) for trade in _TRADES]
         kinds += [("AGENCY", "Media"), ("AGENCY", "Communications"), ("HOUSE_ADVERTISER", "House")]
         for at, (kind, trade) in enumerate(kinds):
@@ -105,7 +105,7 @@ class _Seedling:
                 {
                     "name": self.name("companies", number),
                     "companyId": str(number),
-                    "displayName": f"{places[at % len(places)]} {trade}",
+                    "displayName": f"{cities[at % len(cities)]} {trade}",
                     "type": kind,
                     "creditStatus": "ACTIVE",
                     "updateTime": self._at(days=-400),

@@ -56,19 +56,19 @@ def check_criteria(network: SandboxNetwork, targeting: Mapping[str, Any], at: st
     _check_places(network, targeting.get("geoTargeting", {}), f"{at}.geoTargeting")
     clauses = targeting.get("customTargeting", {}).get("customTargetingClauses", ())
     for number, clause in enumerate(clauses):
-        place = f"{at}.customTargeting.customTargetingClauses[{number}]"
-        _check_clause(network, clause, place)
+        path = f"{at}.customTargeting.customTargetingClauses[{number}]"
+        _check_clause(network, clause, path)
 
 
 def _references(value: Mapping[str, Any], at: str) -> Iterator[tuple[str, str, str]]:
     """Collection, resource name and field of whatever is named in it."""
     for name, inner in value.items():
-        place = f"{at}.{name}"
-        for one in inner if isinstance(inner, list) else [inner]:
-            if isinstance(one, Mapping):
-                yield from _references(one, place)
+        path = f"{at}.{name}"
+        for entry in inner if isinstance(inner, list) else [inner]:
+            if isinstance(entry, Mapping):
+                yield from _references(entry, path)
             elif name in REFERENCES:
-                yield REFERENCES[name], one, place
+                yield REFERENCES[name], entry, path
 
 
 def _check_places(network: SandboxNetwork, geo: Mapping[str, Any], at: str) -> None:
@@ -123,10 +123,10 @@ def _names(units: Iterable[Mapping[str, Any]]) -> set[str]:
 
 def _above(network: SandboxNetwork, kind: str, name: str, parent: str) -> Iterator[str]:
     """All that it lies in."""
-    thing = network.referred(kind, name, field=parent)
-    while parent in thing:
-        yield thing[parent]
-        thing = network.referred(kind, thing[parent], field=parent)
+    entity = network.referred(kind, name, field=parent)
+    while parent in entity:
+        yield entity[parent]
+        entity = network.referred(kind, entity[parent], field=parent)
 
 
 def _check_clause(network: SandboxNetwork, clause: Mapping[str, Any], at: str) -> None:
@@ -136,8 +136,8 @@ def _check_clause(network: SandboxNetwork, clause: Mapping[str, Any], at: str) -
         for name in targeting.get("audienceSegments", ()):
             segment = network.referred("audienceSegments", name, field=at)
             if segment["status"] != "ACTIVE":
-                place = f"{at}.audienceSegmentTargetings[{number}].audienceSegments"
-                raise _custom("CANNOT_TARGET_INACTIVE_AUDIENCE_SEGMENT", name, place)
+                path = f"{at}.audienceSegmentTargetings[{number}].audienceSegments"
+                raise _custom("CANNOT_TARGET_INACTIVE_AUDIENCE_SEGMENT", name, path)
 
 
 def _check_literal(network: SandboxNetwork, literal: Mapping[str, Any], at: str) -> None:

@@ -230,5 +230,5 @@ def fault_problems(error: ValueError) -> str:
     """Every wrong key of a fault, on one line."""
     if not isinstance(error, ValidationError):
         return str(error)
-    problems = problems_of(error, lambda place: ".".join(map(str, place)) or "fault")
+    problems = problems_of(error, lambda path: ".".join(map(str, path)) or "fault")
     return "; ".join(map(str, problems))

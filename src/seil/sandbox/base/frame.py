@@ -80,8 +80,8 @@ class ServerFrame(ABC, Generic[F]):
         """Waits, but no longer than until `fault` is removed or the server stops."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
-        while (left := ends - loop.time()) > 0 and not self._is_over(request, fault):
-            await asyncio.sleep(min(left, _DELAY_STEP))
+        while (remaining := ends - loop.time()) > 0 and not self._is_over(request, fault):
+            await asyncio.sleep(min(remaining, _DELAY_STEP))
 
     def _is_over(self, request: web.Request, fault: F) -> bool:
         is_listed = FAULT_HEADER not in request.headers

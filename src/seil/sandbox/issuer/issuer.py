@@ -134,11 +134,11 @@ class Issuer:
         client_id, secret = _credentials(form, authorization)
         self._authenticate(client_id, secret, address)
         allowed = self._grants[client_id].scopes
-        wanted = frozenset(form.get("scope", "").split()) or allowed
-        if not wanted <= allowed:
+        requested = frozenset(form.get("scope", "").split()) or allowed
+        if not requested <= allowed:
             raise TokenRequestError("invalid_scope")
         return {
-            "access_token": self.token(client_id, wanted),
+            "access_token": self.token(client_id, requested),
             "expires_in": self.lifetime,
             "token_type": "Bearer",
         }

@@ -96,31 +96,31 @@ class Logins:
 
     def token(self, call: OrgRequest) -> OrgReply:
         form = dict(parse_qsl(call.text(), keep_blank_values=True)) | dict(call.params)
-        wanted = form.get("grant_type", "")
-        if not wanted:
+        requested = form.get("grant_type", "")
+        if not requested:
             raise OAuthError(400, "invalid_request", "grant_type is required")
-        if not (grant := self._grants.get(wanted)):
+        if not (grant := self._grants.get(requested)):
             raise OAuthError(400, "unsupported_grant_type", "grant type not supported")
         return OrgReply(200, grant(call, form), headers={"Cache-Control": "no-cache, no-store"})
 
     def authorize(self, call: OrgRequest) -> OrgReply:
         """As if the integration user were logged in in the browser, and allowed it at once."""
-        asked = dict(call.params)
-        callback = asked.get("redirect_uri", "")
-        if asked.get("client_id") != self._options.credentials.client_id:
+        request = dict(call.params)
+        callback = request.get("redirect_uri", "")
+        if request.get("client_id") != self._options.credentials.client_id:
             return _error_page("invalid_client_id", "client identifier invalid")
         if urlsplit(callback).hostname not in ("localhost", "127.0.0.1"):
             return _error_page("redirect_uri_mismatch", "redirect_uri must match configuration")
-        if asked.get("response_type") != "code":
+        if request.get("response_type") != "code":
             answer = {"error": "unsupported_response_type", "error_description": "code only"}
-        elif asked.get("code_challenge_method") != "S256" or not asked.get("code_challenge"):
+        elif request.get("code_challenge_method") != "S256" or not request.get("code_challenge"):
             answer = {"error": "invalid_request", "error_description": "missing code challenge"}
         elif not self._options.user_approved:
             words = "end-user denied authorization"
             answer = {"error": "access_denied", "error_description": words}
         else:
-            answer = {"code": self._code(callback, asked["code_challenge"])}
-        state = {"state": asked["state"]} if "state" in asked else {}
+            answer = {"code": self._code(callback, request["code_challenge"])}
+        state = {"state": request["state"]} if "state" in request else {}
         return OrgReply(302, b"", headers={"Location": f"{callback}?{urlencode(answer | state)}"})
 
     def _code(self, callback: str, challenge: str) -> str:
@@ -166,19 +166,19 @@ class Logins:
         return OrgReply(200, _soap_envelope("<logoutResponse/>").encode(), _XML)
 
     def _soap_login(self, call: OrgRequest, tree: ET.Element) -> OrgReply:
-        known = self._options.credentials
+        existing = self._options.credentials
         version = call.args["soap_version"]
         if version.partition(".")[0].isdecimal() and float(version) >= _NO_SOAP_LOGIN_SINCE:
             words = "The SOAP Login operation is not available in the API version specified"
             advice = "Refer to the documentation for supported versions."
             return _soap_fault("INVALID_OPERATION", f"{words} ({version}). {advice}")
         username, password = (_element(tree, name) for name in ("username", "password"))
-        if username != known.username or not self._password_fits(password):
+        if username != existing.username or not self._password_fits(password):
             return _soap_fault(
                 "INVALID_LOGIN",
                 "INVALID_LOGIN: Invalid username, password, security token; or user locked out.",
             )
-        session = self._open_session(known.client_id)
+        session = self._open_session(existing.client_id)
         return OrgReply(200, self._soap_result(call, session).encode(), _XML)
 
     def _soap_result(self, call: OrgRequest, session: str) -> str:
@@ -228,16 +228,16 @@ class Logins:
         import jwt
 
         assertion = form.get("assertion", "")
-        known = self._options.credentials
+        existing = self._options.credentials
         try:
             claims = jwt.decode(assertion, options={"verify_signature": False})
         except jwt.InvalidTokenError as error:
             raise OAuthError(400, "invalid_grant", "invalid assertion") from error
-        if claims.get("iss") != known.client_id:
+        if claims.get("iss") != existing.client_id:
             raise OAuthError(400, "invalid_client_id", "client identifier invalid")
         self._verify_signature(assertion)
         self._check_claims(call, claims)
-        granted = self._grant(call, known.client_id)
+        granted = self._grant(call, existing.client_id)
         del granted["issued_at"], granted["signature"]
         return granted
 
@@ -274,13 +274,13 @@ class Logins:
 
     def _check_audience(self, audience: object, call: OrgRequest) -> None:
         """What an External Client App says to the old form is not that the audience is wrong."""
-        listed = audience if isinstance(audience, list) else [audience]
-        parts = [urlsplit(entry) for entry in listed if isinstance(entry, str)]
-        wanted = self._options.audience
+        entries = audience if isinstance(audience, list) else [audience]
+        parts = [urlsplit(entry) for entry in entries if isinstance(entry, str)]
+        requested = self._options.audience
         if any(part.netloc == urlsplit(call.base_url).netloc for part in parts):
-            fits = wanted != "login"
+            fits = requested != "login"
         elif any(part.scheme == "https" and part.netloc in _LOGIN_HOSTS for part in parts):
-            fits = wanted != "my_domain"
+            fits = requested != "my_domain"
             if not fits:
                 words = "External client app is not installed in this org"
                 raise OAuthError(400, "app_not_found", words)
@@ -296,19 +296,19 @@ class Logins:
             form.get("client_id", ""),
             form.get("client_secret", ""),
         )
-        known = self._options.credentials
-        if client_id != known.client_id:
+        existing = self._options.credentials
+        if client_id != existing.client_id:
             raise OAuthError(400, "invalid_client_id", "client identifier invalid")
         if secret_needed and not secrets.compare_digest(
-            secret.encode(), known.client_secret.encode()
+            secret.encode(), existing.client_secret.encode()
         ):
             raise OAuthError(400, "invalid_client", "invalid client credentials")
         return client_id
 
     def _password_fits(self, password: str) -> bool:
         """With or without the security token behind it: loopback is a trusted network."""
-        known = self._options.credentials
-        return password in (known.password, known.password + known.security_token)
+        existing = self._options.credentials
+        return password in (existing.password, existing.password + existing.security_token)
 
     def _grant(self, call: OrgRequest, client_id: str) -> dict[str, Any]:
         issued = str(int(time.time() * 1000))

@@ -67,15 +67,15 @@ class Batch:
         self, objects: Mapping[str, Traits], progress: Progress = SILENT
     ) -> dict[str, int]:
         """Records of the objects, in their order; answers how many of each."""
-        made: dict[str, int] = {}
+        created: dict[str, int] = {}
         for name in objects:
             with progress.step(f"make {name}") as step:
                 for plan in _PLANS.get(name, ()):
                     self._run(plan)
                 source = self._fill(script(f"objects/{name}.sql"))
-                made[name] = self._make(self.store.object(name), source)
-                step.advance(made[name])
-        return made
+                created[name] = self._make(self.store.object(name), source)
+                step.advance(created[name])
+        return created
 
     def make_described(self, entry: SObject, rows: int) -> int:
         """Records of an object that nothing is known of but its describe."""
@@ -95,37 +95,37 @@ class Batch:
         """
         self.cursor.execute(f"CREATE OR REPLACE TEMP VIEW source AS {source}")
         described = "SELECT lower(column_name), column_type FROM (DESCRIBE source)"
-        given: dict[str, str] = dict(self.cursor.execute(described).fetchall())
+        row: dict[str, str] = dict(self.cursor.execute(described).fetchall())
         draw = self._draw(entry, dense=dense)
-        values = [self._value(entry, column, given, draw) for column in entry.stored_fields]
+        values = [self._value(entry, column, row, draw) for column in entry.stored_fields]
         columns = ", ".join(ident(column.name) for column in entry.stored_fields)
         parts = ("INSERT INTO main.", ident(entry.name), f"({columns}) SELECT", ", ".join(values))
         inserted = self.cursor.execute(
-            " ".join((*parts, f"FROM ({self._with_times(given)})"))
+            " ".join((*parts, f"FROM ({self._with_times(row)})"))
         ).fetchone()
         count = int(inserted[0]) if inserted else 0
         if count:
             self.store.draw_numbers(entry.name, count)
         return count
 
-    def _with_times(self, given: Mapping[str, str]) -> str:
+    def _with_times(self, row: Mapping[str, str]) -> str:
         """The source with the times a record carries: most change soon after they are made."""
-        lives = self.growing or "deleted" not in given
+        lives = self.growing or "deleted" not in row
         deleted = "FALSE" if lives else "coalesce(source.deleted, FALSE)"
-        gone = "greatest(source.created, gone_at)" if "gone_at" in given else "NULL"
-        with_entry = ", ".join(name for name in ("created", "deleted") if name in given)
+        removed = "greatest(source.created, gone_at)" if "gone_at" in row else "NULL"
+        with_entry = ", ".join(name for name in ("created", "deleted") if name in row)
         text = self._fill(script("plan/stamped.sql"))
-        for mark, expression in (("deleted", deleted), ("gone", gone), ("excluded", with_entry)):
+        for mark, expression in (("deleted", deleted), ("gone", removed), ("excluded", with_entry)):
             text = text.replace(f"@{mark}", expression)
         return text
 
-    def _value(self, entry: SObject, column: SField, given: Mapping[str, str], draw: Draw) -> str:
+    def _value(self, entry: SObject, column: SField, row: Mapping[str, str], draw: Draw) -> str:
         lower = column.name.lower()
         if lower in _AUDIT:
             return _AUDIT[lower]
         if lower == "id":
             return id_sql(entry.key_prefix, "number")
-        if (kind := given.get(lower)) is None:
+        if (kind := row.get(lower)) is None:
             return value_sql(column, draw)
         if column.type == "reference" and kind in _INTEGERS:
             target = self.store.object(column.reference_to[0])
@@ -169,8 +169,8 @@ class Batch:
             ids = f"FROM main.{ident(there.name)} SELECT list(Id ORDER BY Id)"
             self.cursor.execute(f"SET VARIABLE {ident(name)} = ({ids})")
             self.lists.add(name)
-        listed = f"getvariable('{name}')"
-        return f"list_extract({listed}, CAST(1 + {roll} % len({listed}) AS BIGINT))"
+        entries = f"getvariable('{name}')"
+        return f"list_extract({entries}, CAST(1 + {roll} % len({entries}) AS BIGINT))"
 
     def _fill(self, text: str) -> str:
         """The script with its placeholders replaced.
@@ -201,8 +201,8 @@ class Batch:
         if not self.store.last_number("Organization"):
             return TIME_ZONE
         select = 'SELECT TimeZoneSidKey FROM main."Organization" LIMIT 1'
-        found = self.cursor.execute(select).fetchone()
-        return found[0] if found and is_time_zone(found[0] or "") else TIME_ZONE
+        row = self.cursor.execute(select).fetchone()
+        return row[0] if row and is_time_zone(row[0] or "") else TIME_ZONE
 
     @cached_property
     def _last_numbers(self) -> Mapping[str, int]:

@@ -39,40 +39,42 @@ class Checks:
                 draft.error = RowError("ENTITY_IS_DELETED", "entity is deleted")
 
     def references(self, entity: SObject, drafts: Sequence[Draft]) -> None:
-        for known in entity.stored_fields:
-            targets = [n for n in known.reference_to if n in self._store.objects]
-            wanted = {d.values[known.name] for d in sound(drafts) if d.values.get(known.name)}
-            if not wanted or not targets or len(targets) < len(known.reference_to):
+        for column in entity.stored_fields:
+            targets = [n for n in column.reference_to if n in self._store.objects]
+            requested = {d.values[column.name] for d in sound(drafts) if d.values.get(column.name)}
+            if not requested or not targets or len(targets) < len(column.reference_to):
                 continue  # what we do not hold cannot be checked
             there = {
                 identifier
                 for target in targets
-                for identifier, deleted in self._states(self._store.object(target), wanted).items()
+                for identifier, deleted in self._states(
+                    self._store.object(target), requested
+                ).items()
                 if not deleted
             }
             prefixes = {self._store.object(target).key_prefix for target in targets}
             for draft in sound(drafts):
-                if (value := draft.values.get(known.name)) and value not in there:
-                    draft.error = _dangling(known, value, prefixes)
+                if (value := draft.values.get(column.name)) and value not in there:
+                    draft.error = _dangling(column, value, prefixes)
 
     def unique(self, entity: SObject, drafts: Sequence[Draft]) -> None:
-        for known in entity.stored_fields:
-            carrying = [d for d in sound(drafts) if d.values.get(known.name) is not None]
-            if not known.unique or not carrying:
+        for column in entity.stored_fields:
+            carrying = [d for d in sound(drafts) if d.values.get(column.name) is not None]
+            if not column.unique or not carrying:
                 continue
-            holders = self.holders(entity, known, [d.values[known.name] for d in carrying])
-            taken: dict[Any, str] = {}
+            holders = self.holders(entity, column, [d.values[column.name] for d in carrying])
+            used: dict[Any, str] = {}
             for draft in carrying:
-                key = fold_case(draft.values[known.name])
-                other = next((h for h in holders.get(key, ()) if h != draft.id), taken.get(key))
+                key = fold_case(draft.values[column.name])
+                other = next((h for h in holders.get(key, ()) if h != draft.id), used.get(key))
                 if other is not None:
                     draft.error = RowError(
                         "DUPLICATE_VALUE",
-                        f"duplicate value found: {known.name} duplicates value on record with id:"
+                        f"duplicate value found: {column.name} duplicates value on record with id:"
                         f" {other}",
-                        (known.name,),
+                        (column.name,),
                     )
-                taken.setdefault(key, draft.id or "another record of this request")
+                used.setdefault(key, draft.id or "another record of this request")
 
     def identify(self, entity: SObject, key: SField, drafts: Sequence[Draft]) -> None:
         """Gives each draft the Id of the record with its value of `key`, where there is one."""
@@ -81,50 +83,50 @@ class Checks:
         seen: set[Any] = set()
         for draft in carrying:
             value = fold_case(draft.values[key.name])
-            found = holders.get(value, [])
-            if len(found) > 1:
-                reason = f"{key.name}: more than one record found for external id field: {found}"
+            matches = holders.get(value, [])
+            if len(matches) > 1:
+                reason = f"{key.name}: more than one record found for external id field: {matches}"
                 draft.error = RowError("DUPLICATE_EXTERNAL_ID", reason, (key.name,))
             elif value in seen:
                 reason = f"Duplicate external id specified: {draft.values[key.name]}"
                 draft.error = RowError("DUPLICATE_VALUE", reason, (key.name,))
-            elif found:
-                draft.id = found[0]
+            elif matches:
+                draft.id = matches[0]
             seen.add(value)
 
     def holders(self, entity: SObject, key: SField, values: Iterable[Any]) -> dict[Any, list[str]]:
         """The Ids of the records that are there, by the folded value of `key` they carry."""
         text = key.column_type == "VARCHAR"
         column = f"lower({ident(key.name)})" if text else ident(key.name)
-        wanted = list({fold_case(value) for value in values})
+        requested = list({fold_case(value) for value in values})
         alive = '"IsDeleted" IS NOT TRUE' if entity.soft_deletes else "true"
-        found = self._store.cursor().execute(
+        rows = self._store.cursor().execute(
             f'SELECT {column}, "Id" FROM main.{ident(entity.name)}'  # noqa: S608  (bound, quoted)
             f" WHERE {alive} AND {column} IN (SELECT unnest($1::{key.column_type}[]))"
             ' ORDER BY "Id"',
-            [wanted],
+            [requested],
         )
         holders: dict[Any, list[str]] = defaultdict(list)
-        for value, identifier in found.fetchall():
+        for value, identifier in rows.fetchall():
             holders[value].append(identifier)
         return holders
 
     def _states(self, entity: SObject, ids: Iterable[str]) -> dict[str, bool]:
         """Whether each of the records that are there is deleted."""
         deleted = 'coalesce("IsDeleted", false)' if entity.soft_deletes else "false"
-        found = self._store.cursor().execute(
+        rows = self._store.cursor().execute(
             f'SELECT "Id", {deleted} FROM main.{ident(entity.name)}'  # noqa: S608  (bound, quoted)
             ' WHERE "Id" IN (SELECT unnest($1::VARCHAR[]))',
             [list(ids)],
         )
-        return dict(found.fetchall())
+        return dict(rows.fetchall())
 
 
-def _dangling(known: SField, value: str, prefixes: Collection[str]) -> RowError:
+def _dangling(column: SField, value: str, prefixes: Collection[str]) -> RowError:
     if value[:3] not in prefixes:
-        reason = f"{known.raw.get('label', known.name)}: id value of incorrect type: {value}"
-        return RowError("FIELD_INTEGRITY_EXCEPTION", reason, (known.name,))
-    return RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (known.name,))
+        reason = f"{column.raw.get('label', column.name)}: id value of incorrect type: {value}"
+        return RowError("FIELD_INTEGRITY_EXCEPTION", reason, (column.name,))
+    return RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (column.name,))
 
 
 def fold_case(value: Any) -> Any:

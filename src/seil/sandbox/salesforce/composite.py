@@ -226,10 +226,10 @@ def _requests(body: Mapping[str, Any], source: JsonSource) -> list[dict[str, Any
 def _check_graph_ids(graphs: Sequence[Mapping[str, Any]], source: JsonSource) -> None:
     seen: set[str] = set()
     for number, graph in enumerate(graphs):
-        place = source.inside("graphs", number)
-        place.check_members(graph, ("graphId", "compositeRequest"))
+        position = source.inside("graphs", number)
+        position.check_members(graph, ("graphId", "compositeRequest"))
         if not isinstance(graph.get("graphId"), str):
-            raise _missing(place)
+            raise _missing(position)
         if (name := graph["graphId"]) in seen:
             raise OrgApiError(400, "INVALID_INPUT", f"Duplicate graphId in the request: {name}")
         seen.add(name)

@@ -146,8 +146,8 @@ class Conditions:
         groups = []
         for value in condition.values:
             together = soql.unescape(value.text).lower().split(";")
-            wanted = ", ".join(self._bound.value(part.strip()) for part in together)
-            groups.append(f"list_has_all({chosen}, [{wanted}])")
+            requested = ", ".join(self._bound.value(part.strip()) for part in together)
+            groups.append(f"list_has_all({chosen}, [{requested}])")
         either = f"({' OR '.join(groups)})"
         return f"NOT coalesce({either}, false)" if condition.negated else either
 
@@ -168,8 +168,8 @@ class Conditions:
 
     def _convert(self, term: Term, value: soql.Value) -> object:
         if term.type in IDS and value.kind == "STRING":
-            if found := full_id(soql.unescape(value.text)):
-                return found
+            if result := full_id(soql.unescape(value.text)):
+                return result
             raise self._bound.error(
                 value.at, "INVALID_QUERY_FILTER_OPERATOR", f"invalid ID field: {value.text}"
             )
@@ -184,12 +184,12 @@ class Conditions:
 
     def _type_error(self, term: Term, value: soql.Value) -> OrgApiError:
         unquoted = term.type in _UNQUOTED
-        wanted = _NAMED_OTHERWISE.get(term.type, term.type if unquoted else "string")
+        requested = _NAMED_OTHERWISE.get(term.type, term.type if unquoted else "string")
         quoting = "should not be" if unquoted else "should be"
         return self._bound.error(
             value.at,
             "INVALID_FIELD",
-            f"value of filter criterion for field '{term.name}' must be of type {wanted}"
+            f"value of filter criterion for field '{term.name}' must be of type {requested}"
             f" and {quoting} enclosed in quotes",
         )
 

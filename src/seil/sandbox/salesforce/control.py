@@ -75,9 +75,9 @@ class OrgControl:
             if action == "drop":
                 self._store.drop_field(entity.name, name)
             elif action in ("add", "change"):
-                made = SField.of(name, str(body.pop("type", "string")), **body)
+                created = SField.of(name, str(body.pop("type", "string")), **body)
                 change = self._store.add_field if action == "add" else self._store.change_field
-                change(entity.name, made)
+                change(entity.name, created)
             else:
                 raise OrgApiError(400, "INVALID_SCHEMA", f"action is add, drop or change: {action}")
         except (KeyError, TypeError, ConflictError) as error:
@@ -94,10 +94,10 @@ def run_tick(store: OrgStore, wishes: Mapping[str, Any]) -> dict[str, dict[str, 
     if unknown := wishes.keys() - _TICK_WISHES.keys():
         raise OrgApiError(400, "INVALID_TICK", f"unknown: {', '.join(sorted(unknown))}")
     try:
-        given: dict[str, Any] = {name: _TICK_WISHES[name](wishes[name]) for name in wishes}
+        body: dict[str, Any] = {name: _TICK_WISHES[name](wishes[name]) for name in wishes}
     except (TypeError, ValueError) as error:
         raise OrgApiError(400, "INVALID_TICK", str(error)) from error
-    report = tick(store, **given)
+    report = tick(store, **body)
     return {name: _without_moved(count) for name, count in report.objects.items()}
 
 

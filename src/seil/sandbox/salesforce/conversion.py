@@ -78,10 +78,10 @@ def convert(entity: SObject, field: SField, value: Any) -> Any:
 
 def _text(field: SField, value: Any) -> str:
     if 0 < field.length < len(value):
-        shown = value[:100]
+        view = value[:100]
         raise RowError(
             "STRING_TOO_LONG",
-            f"{field.raw.get('label', field.name)}: data value too large: {shown}"
+            f"{field.raw.get('label', field.name)}: data value too large: {view}"
             f" (max length={field.length})",
             (field.name,),
         )
@@ -108,8 +108,8 @@ def _choice(field: SField, value: Any) -> str:
 
 
 def _identifier(field: SField, value: Any) -> str:
-    if found := full_id(str(value)):
-        return found
+    if match := full_id(str(value)):
+        return match
     label = field.raw.get("label", field.name)
     raise RowError("MALFORMED_ID", f"{label}: id value of incorrect type: {value}", (field.name,))
 

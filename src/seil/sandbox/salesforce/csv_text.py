@@ -40,12 +40,12 @@ class Dialect:
     line_ending: str = "\n"
 
     @classmethod
-    def named(cls, delimiter: str, line_ending: str) -> Dialect:
+    def of(cls, delimiter: str, line_ending: str) -> Dialect:
         """By the names the API gives them; raises OrgApiError for any other."""
-        for name, known in ((delimiter, DELIMITERS), (line_ending, LINE_ENDINGS)):
-            if name not in known:
-                wanted = ", ".join(known)
-                raise OrgApiError(400, "INVALIDJOB", f"{name} is none of {wanted}")
+        for name, existing in ((delimiter, DELIMITERS), (line_ending, LINE_ENDINGS)):
+            if name not in existing:
+                requested = ", ".join(existing)
+                raise OrgApiError(400, "INVALIDJOB", f"{name} is none of {requested}")
         return cls(DELIMITERS[delimiter], LINE_ENDINGS[line_ending])
 
     def line(self, values: Iterable[str]) -> str:

@@ -35,19 +35,19 @@ class Describe:
 
     def routes(self) -> list[OrgRoute]:
         base = "/services/data/{version}"
-        one = f"{base}/sobjects/{{object}}"
+        entry = f"{base}/sobjects/{{object}}"
         return [
             OrgRoute("GET", "/services/data", self._versions, open=True),
             OrgRoute("GET", base, self._resources),
             OrgRoute("GET", f"{base}/jobs", self._jobs),
             OrgRoute("GET", f"{base}/composite", self._composite),
             OrgRoute("GET", f"{base}/sobjects", self._global),
-            OrgRoute("GET", one, self._metadata),
-            OrgRoute("GET", f"{one}/describe", self._describe),
-            OrgRoute("GET", f"{one}/describe/compactLayouts", self._compact_layouts),
-            OrgRoute("GET", f"{one}/describe/approvalLayouts", self._approval_layouts),
-            OrgRoute("GET", f"{one}/describe/layouts", self._layouts),
-            OrgRoute("GET", f"{one}/describe/layouts/{{layout}}", self._layouts),
+            OrgRoute("GET", entry, self._metadata),
+            OrgRoute("GET", f"{entry}/describe", self._describe),
+            OrgRoute("GET", f"{entry}/describe/compactLayouts", self._compact_layouts),
+            OrgRoute("GET", f"{entry}/describe/approvalLayouts", self._approval_layouts),
+            OrgRoute("GET", f"{entry}/describe/layouts", self._layouts),
+            OrgRoute("GET", f"{entry}/describe/layouts/{{layout}}", self._layouts),
         ]
 
     def schema_changed(self) -> None:

@@ -38,7 +38,7 @@ def check_writable(entity: SObject, draft: Draft, trait: str) -> RowError | None
     wrong = tuple(
         name
         for name in draft.values
-        if name != "Id" and (known := entity.field(name)) and not known.raw.get(trait, True)
+        if name != "Id" and (column := entity.field(name)) and not column.raw.get(trait, True)
     )
     return not_writable(*wrong) if wrong else None
 
@@ -54,14 +54,14 @@ def not_writable(*names: str) -> RowError:
 
 def missing(entity: SObject, draft: Draft) -> RowError | None:
     absent = (
-        known.name
-        for known in entity.stored_fields
-        if known.createable
-        and not known.nillable
-        and known.type != "boolean"
-        and not known.raw.get("defaultedOnCreate")
-        and known.type != "id"
-        and draft.values.get(known.name) is None
+        column.name
+        for column in entity.stored_fields
+        if column.createable
+        and not column.nillable
+        and column.type != "boolean"
+        and not column.raw.get("defaultedOnCreate")
+        and column.type != "id"
+        and draft.values.get(column.name) is None
     )
     return _missing_fields_error(tuple(absent))
 
@@ -70,7 +70,7 @@ def check_cleared(entity: SObject, draft: Draft) -> RowError | None:
     absent = (
         name
         for name, value in draft.values.items()
-        if value is None and (known := entity.field(name)) and not known.nillable
+        if value is None and (column := entity.field(name)) and not column.nillable
     )
     return _missing_fields_error(tuple(absent))
 
@@ -87,11 +87,11 @@ def merged_by_id(drafts: Iterable[Draft]) -> list[Draft]:
 def columns_of(entity: SObject, drafts: Sequence[Draft]) -> list[str]:
     """The stored fields that any of the drafts has a value for."""
     used = set().union(*(draft.values for draft in drafts))
-    return [known.name for known in entity.stored_fields if known.name in used]
+    return [column.name for column in entity.stored_fields if column.name in used]
 
 
 def _missing_fields_error(names: tuple[str, ...]) -> RowError | None:
     if not names:
         return None
-    listed = ", ".join(names)
-    return RowError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{listed}]", names)
+    entries = ", ".join(names)
+    return RowError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{entries}]", names)

@@ -56,10 +56,10 @@ class Files:
 
     def routes(self) -> list[OrgRoute]:
         base = "/services/data/{version}"
-        one = f"{base}/sobjects/{_VERSION}"
+        entry = f"{base}/sobjects/{_VERSION}"
         return [
-            OrgRoute("POST", one, self._create),
-            OrgRoute("GET", f"{one}/{{id}}/{_DATA}", self._content),
+            OrgRoute("POST", entry, self._create),
+            OrgRoute("GET", f"{entry}/{{id}}/{_DATA}", self._content),
             OrgRoute("GET", f"{base}/connect/files/{{id}}/content", self._content),
         ]
 
@@ -89,19 +89,19 @@ class Files:
 
     def _content(self, call: OrgRequest) -> OrgReply:
         """By the id of a version or of its document."""
-        wanted = full_id(call.args["id"])
-        found = (
+        requested = full_id(call.args["id"])
+        row = (
             self._store.cursor()
             .execute(
                 f'SELECT "Id", "Title" FROM main.{_VERSION} WHERE "IsDeleted" IS NOT TRUE'  # noqa: S608  (bound)
                 ' AND ("Id" = $1 OR "ContentDocumentId" = $1) ORDER BY "CreatedDate" DESC, "Id"',
-                [wanted],
+                [requested],
             )
             .fetchone()
         )
-        if found is None:
+        if row is None:
             raise not_found()
-        identifier, title = found
+        identifier, title = row
         headers = {"Content-Disposition": f'attachment; filename="{_file_name(title)}"'}
         file = self._folder / str(identifier)
         if file.exists():
@@ -114,10 +114,10 @@ class Files:
         dialect = Dialect()
         offset = sum(identifier.encode()) % 100
         query = soql.parse(f"{_BILLED} LIMIT {_BILLED_LINES} OFFSET {offset}")
-        made = translate(self._store.objects, query, deleted_too=False)
-        sql = made.select(line_sql(made.columns, dialect))
-        lines = self._store.cursor().execute(sql, list(made.values)).fetchall()
-        head = dialect.line(column.path[-1] for column in made.columns)
+        created = translate(self._store.objects, query, deleted_too=False)
+        sql = created.select(line_sql(created.columns, dialect))
+        lines = self._store.cursor().execute(sql, list(created.values)).fetchall()
+        head = dialect.line(column.path[-1] for column in created.columns)
         return (head + "".join(line for (line,) in lines)).encode()
 
 

@@ -29,8 +29,8 @@ def _kind(about: str, path: str, **action: object) -> OrgFaultKind:
 
 
 def _refusal(about: str, path: str, code: str, message: str, **action: object) -> OrgFaultKind:
-    given = {"status": 400, "code": code, "message": message, **action}
-    return _kind(about, path, **given)
+    action_values = {"status": 400, "code": code, "message": message, **action}
+    return _kind(about, path, **action_values)
 
 
 def _linked_pages(about: str, **action: object) -> OrgFaultKind:

@@ -87,7 +87,7 @@ def generate(
 def _fill(batch: Batch, described: Sequence[_Described], progress: Progress) -> None:
     batch.open()
     try:
-        made = batch.make_all(traits(), progress)
+        created = batch.make_all(traits(), progress)
     except duckdb.BinderException as error:
         if not described:
             raise
@@ -96,7 +96,7 @@ def _fill(batch: Batch, described: Sequence[_Described], progress: Progress) -> 
         cure = "add the field to the describe, or leave the file out"
         raise ConfigurationError([Problem(files, f"lacks a field: {reason}", cure)]) from error
     for each in described:
-        rows = each.missing(made)
+        rows = each.missing(created)
         with progress.step(f"make {each.entity.name}", rows) as step:
             step.advance(batch.make_described(batch.store.object(each.entity.name), rows))
 
@@ -104,9 +104,9 @@ def _fill(batch: Batch, described: Sequence[_Described], progress: Progress) -> 
 def packaged_object(entry: Traits) -> SObject:
     """The object as our own list describes it."""
     fields = (SField(described) for described in packaged_fields(entry.name))
-    made = SObject.of(entry.name, fields, key_prefix=entry.prefix, label=entry.label)
+    created = SObject.of(entry.name, fields, key_prefix=entry.prefix, label=entry.label)
     own = {"labelPlural": entry.plural, "createable": entry.createable}
-    return SObject({**made.raw, **own}, made.fields)
+    return SObject({**created.raw, **own}, created.fields)
 
 
 def _sizes(orders: int) -> Mapping[str, int]:
@@ -128,9 +128,9 @@ class _Described:
     entity: SObject
     rows: int | None
 
-    def missing(self, made: Mapping[str, int]) -> int:
+    def missing(self, created: Mapping[str, int]) -> int:
         """How many records are still to be made."""
-        own = made.get(self.entity.name)
+        own = created.get(self.entity.name)
         if own is None:
             return EXTRA_ROWS if self.rows is None else self.rows
         if self.rows is None:

@@ -67,8 +67,8 @@ class IdentityRoutes:
         user = self._user(call.args["user"])
         if user is None:
             return OrgReply(404, b"Bad_Id", _TEXT)
-        wanted = call.params.get("version") or _NO_VERSION
-        version = f"{NEWEST}.0" if wanted == "latest" else wanted
+        requested = call.params.get("version") or _NO_VERSION
+        version = f"{NEWEST}.0" if requested == "latest" else requested
         return OrgReply(200, self._of(call, user, version))
 
     def userinfo(self, call: OrgRequest) -> OrgReply:

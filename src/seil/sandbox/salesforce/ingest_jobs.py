@@ -48,26 +48,26 @@ class IngestJobs(Jobs):
     kind = KIND
     resumed = frozenset({"UploadComplete", "InProgress"})
 
-    def __init__(self, *parts: Any, records: OrgRecords, **kept: Any) -> None:
+    def __init__(self, *parts: Any, records: OrgRecords, **retained: Any) -> None:
         """`parts` and `kept` are those of all jobs; `records` writes the rows."""
-        super().__init__(*parts, **kept)
+        super().__init__(*parts, **retained)
         self._records = records
 
     def routes(self) -> list[OrgRoute]:
         base = "/services/data/{version}/jobs/ingest"
-        one = f"{base}/{{job}}"
+        entry = f"{base}/{{job}}"
         csv = ("text/csv",)
         return [
             OrgRoute("POST", base, self._create),
             OrgRoute("GET", base, self._list),
-            OrgRoute("GET", one, self._get),
-            OrgRoute("PATCH", one, self._change),
-            OrgRoute("DELETE", one, self._delete),
-            OrgRoute("PUT", f"{one}/batches", self._upload, accepts=csv, max_body=_MAX_UPLOAD),
-            OrgRoute("GET", f"{one}/successfulResults", self._successful),
-            OrgRoute("GET", f"{one}/failedResults", self._failed),
-            OrgRoute("GET", f"{one}/unprocessedRecords", self._unprocessed),
-            OrgRoute("GET", f"{one}/unprocessedrecords", self._unprocessed),
+            OrgRoute("GET", entry, self._get),
+            OrgRoute("PATCH", entry, self._change),
+            OrgRoute("DELETE", entry, self._delete),
+            OrgRoute("PUT", f"{entry}/batches", self._upload, accepts=csv, max_body=_MAX_UPLOAD),
+            OrgRoute("GET", f"{entry}/successfulResults", self._successful),
+            OrgRoute("GET", f"{entry}/failedResults", self._failed),
+            OrgRoute("GET", f"{entry}/unprocessedRecords", self._unprocessed),
+            OrgRoute("GET", f"{entry}/unprocessedrecords", self._unprocessed),
         ]
 
     def _create(self, call: OrgRequest) -> OrgReply:
@@ -135,19 +135,19 @@ class IngestJobs(Jobs):
         return OrgReply(201, b"", "")
 
     def _change(self, call: OrgRequest) -> OrgReply:
-        wanted = call.json_object().get("state")
-        if wanted not in ("UploadComplete", "Aborted"):
-            raise OrgApiError(400, "INVALIDJOB", f"A job cannot be given the state {wanted}")
+        requested = call.json_object().get("state")
+        if requested not in ("UploadComplete", "Aborted"):
+            raise OrgApiError(400, "INVALIDJOB", f"A job cannot be given the state {requested}")
         job_id = find_job(self._state, KIND, call)["info"]["id"]
         with self._state.changing_job(job_id) as job:
             if job is None:
                 raise not_found()
             state = job["info"]["state"]
-            if state in TERMINAL or (wanted == "UploadComplete" and state != "Open"):
-                raise state_error(f"A job in state {state} cannot be given the state {wanted}")
-            set_state(job, wanted)
+            if state in TERMINAL or (requested == "UploadComplete" and state != "Open"):
+                raise state_error(f"A job in state {state} cannot be given the state {requested}")
+            set_state(job, requested)
             info = list_entry(job)
-        if wanted == "UploadComplete":
+        if requested == "UploadComplete":
             self._workers.submit(self._run, job_id)
         return OrgReply(200, info)
 
@@ -181,7 +181,7 @@ class IngestJobs(Jobs):
         """Rows are written a batch at a time; what was written stays, whatever comes later."""
         info = job["info"]
         entity = self._store.object(info["object"])
-        dialect = Dialect.named(info["columnDelimiter"], info["lineEnding"])
+        dialect = Dialect.of(info["columnDelimiter"], info["lineEnding"])
         file = IngestFile(self._folder_of(info["id"]) / "upload.csv", dialect)
         results = Results(file)
         try:

@@ -147,7 +147,7 @@ def csv_form(body: Mapping[str, Any]) -> dict[str, str]:
     if body.get("contentType", "CSV") != "CSV":
         raise OrgApiError(400, "INVALIDJOB", "Only content type CSV is supported")
     delimiter, line_ending = body.get("columnDelimiter", "COMMA"), body.get("lineEnding", "LF")
-    Dialect.named(delimiter, line_ending)
+    Dialect.of(delimiter, line_ending)
     return {"lineEnding": line_ending, "columnDelimiter": delimiter}
 
 
@@ -181,8 +181,8 @@ def find_job(state: ServiceState, kind: str, call: OrgRequest) -> dict[str, Any]
 def job_list(state: ServiceState, kind: str, call: OrgRequest) -> dict[str, Any]:
     """Newest first, a thousand at a time."""
     jobs = [list_entry(job) for job in reversed(state.jobs(kind))]
-    wanted = call.params.get("jobType")
-    jobs = [job for job in jobs if wanted in (None, "", job["jobType"])]
+    requested = call.params.get("jobType")
+    jobs = [job for job in jobs if requested in (None, "", job["jobType"])]
     start = int(call.params.get("queryLocator") or 0)
     after = start + _LISTED
     more = after < len(jobs)
@@ -201,12 +201,12 @@ def set_state(job: dict[str, Any], state: str, **details: Any) -> None:
 
 
 def refuse_other_version(job: dict[str, Any], call: OrgRequest) -> None:
-    made = job["info"]["apiVersion"]
-    if float(call.version) != made:
+    created = job["info"]["apiVersion"]
+    if float(call.version) != created:
         raise OrgApiError(
             409,
             "API_VERSION_MISMATCH",
-            f"The job was created with API version {made}, not {float(call.version)}",
+            f"The job was created with API version {created}, not {float(call.version)}",
         )
 
 

@@ -68,11 +68,11 @@ def _kind(entity: SObject, name: str) -> str:
     raise OrgApiError(400, "INVALID_FIELD", reason)
 
 
-def _type_error(kind: str, value: Any, place: str) -> OrgApiError:
+def _type_error(kind: str, value: Any, position: str) -> OrgApiError:
     """As seen at Salesforce, where the bracket of a list runs into that of the place."""
-    token, shown = _token(value)
+    token, view = _token(value)
     missing = "or request may be missing a required field at "
-    where = place if isinstance(value, list) else f"{shown} {missing}{place}"
+    where = position if isinstance(value, list) else f"{view} {missing}{position}"
     return unreadable_json(f"Cannot deserialize instance of {kind} from {token} value {where}")
 
 

@@ -69,14 +69,14 @@ def _offset(text: str, path: Sequence[str | int]) -> int:
 
 def _member(text: str, at: int, name: str) -> int:
     """Where the value of the object's last member of that name begins."""
-    found = at
+    result = at
     at = _after_space(text, at + 1)
     while text[at] != "}":
         key, end = _DECODER.raw_decode(text, at)
         value = _after_space(text, _after_space(text, end) + 1)
-        found = value if key == name else found
+        result = value if key == name else result
         at = _next(text, value)
-    return found
+    return result
 
 
 def _element(text: str, at: int, number: int) -> int:

@@ -46,9 +46,9 @@ def certificate(folder: Path, host: str) -> tuple[Path, Path]:
     if not (chain.exists() and private.exists()):
         _new_key(private)
         chain.unlink(missing_ok=True)
-    known, wanted = _load_certificate(chain), _general_name(host)
-    names = _names(known) if known else [x509.DNSName(name) for name in _NAMES]
-    if known is None or wanted not in names or known.not_valid_after_utc < datetime.now(UTC):
+    stored, wanted = _load_certificate(chain), _general_name(host)
+    names = _names(stored) if stored else [x509.DNSName(name) for name in _NAMES]
+    if stored is None or wanted not in names or stored.not_valid_after_utc < datetime.now(UTC):
         chain.write_bytes(_sign(_read_or_make_key(private), list(dict.fromkeys([*names, wanted]))))
     return chain, private
 
@@ -60,8 +60,8 @@ def _load_certificate(chain: Path) -> x509.Certificate | None:
         return None
 
 
-def _names(known: x509.Certificate) -> list[x509.GeneralName]:
-    return list(known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+def _names(existing: x509.Certificate) -> list[x509.GeneralName]:
+    return list(existing.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
 
 
 def _sign(key: rsa.RSAPrivateKey, names: list[x509.GeneralName]) -> bytes:

@@ -27,12 +27,12 @@ def merge(store: OrgStore, entity: SObject, winner: str, losers: Sequence[str]) 
         raise OrgApiError(400, "INVALID_MERGE", "A record is merged with others")
     with store.write() as cursor:
         at = next_time(store, None)
-        found = cursor.execute(
+        result = cursor.execute(
             f"SELECT count(*) FROM {_table(entity)} WHERE Id IN (SELECT unnest(?))"  # noqa: S608
             " AND NOT IsDeleted",
             [[winner, *losers]],
         ).fetchone()
-        if not found or found[0] != len(losers) + 1:
+        if not result or result[0] != len(losers) + 1:
             raise OrgApiError(400, "INVALID_MERGE", f"{winner} or {', '.join(losers)} is not there")
         changed = 0
         for other, name in _references(store, entity):
@@ -54,9 +54,9 @@ def merge(store: OrgStore, entity: SObject, winner: str, losers: Sequence[str]) 
 
 def _references(store: OrgStore, entity: SObject) -> Iterator[tuple[SObject, str]]:
     for other in store.objects.values():
-        for known in other.stored_fields:
-            if entity.name in known.reference_to and known.name != _MASTER:
-                yield other, known.name
+        for existing in other.stored_fields:
+            if entity.name in existing.reference_to and existing.name != _MASTER:
+                yield other, existing.name
 
 
 def _stamps(entity: SObject) -> str:

@@ -286,12 +286,12 @@ class SObject:
         """
         answer = {**self.raw, "fields": [dict(entry.raw) for entry in self.fields]}
         described = list(self.raw.get("childRelationships") or ())
-        places = {(c["childSObject"].lower(), c["field"].lower()) for c in described}
-        taken: set[str | None] = {c["relationshipName"] for c in described}
+        relationships = {(c["childSObject"].lower(), c["field"].lower()) for c in described}
+        used: set[str | None] = {c["relationshipName"] for c in described}
         children = [
-            _child(other, entry, taken)
+            _child(other, entry, used)
             for other, entry in self._referring(others)
-            if (other.name.lower(), entry.name.lower()) not in places
+            if (other.name.lower(), entry.name.lower()) not in relationships
         ]
         return {**answer, "childRelationships": [*described, *children]}
 
@@ -327,10 +327,10 @@ class SObject:
         return {entry.name.lower(): entry for entry in self.fields}
 
 
-def _child(other: SObject, entry: SField, taken: set[str | None]) -> dict[str, Any]:
+def _child(other: SObject, entry: SField, used: set[str | None]) -> dict[str, Any]:
     """`taken` are the names of the object's child relationships so far; this one's is added."""
-    name = next(n for n in _child_names(other, entry) if n is None or n not in taken)
-    taken.add(name)
+    name = next(n for n in _child_names(other, entry) if n is None or n not in used)
+    used.add(name)
     return {
         "cascadeDelete": entry.cascade_delete,
         "childSObject": other.name,

@@ -45,8 +45,8 @@ def is_polymorphic(reference: SField) -> bool:
 
 def name_table(objects: Mapping[str, SObject], reference: SField) -> str:
     """All records the reference can point at, of the objects the org has, as a table of Names."""
-    held = [objects[name] for name in reference.reference_to if name in objects]
-    selects = [f"SELECT {_columns(entity)} FROM main.{ident(entity.name)}" for entity in held]  # noqa: S608  (quoted)
+    current = [objects[name] for name in reference.reference_to if name in objects]
+    selects = [f"SELECT {_columns(entity)} FROM main.{ident(entity.name)}" for entity in current]  # noqa: S608  (quoted)
     nobody = ", ".join(f"NULL::{f.column_type} AS {ident(f.name)}" for f in NAME.fields)
     return f"({' UNION ALL '.join(selects) or f'SELECT {nobody} LIMIT 0'})"
 
@@ -59,6 +59,6 @@ def _value(entity: SObject, entry: SField) -> str:
     if entry.name == "Type":
         return f"'{entity.name}'"
     source = entity.name_field if entry.name == "Name" else entity.field(entry.name)
-    shown = entry.name == "Name" or entry.name in _FIELDS.get(entity.name, _OF_ALL)
-    value = ident(source.name) if source and source.stored and shown else "NULL"
+    view = entry.name == "Name" or entry.name in _FIELDS.get(entity.name, _OF_ALL)
+    value = ident(source.name) if source and source.stored and view else "NULL"
     return f"CAST({value} AS {entry.column_type})"

@@ -98,24 +98,28 @@ class Queries:
 
     def _more(self, call: OrgRequest) -> OrgReply:
         match = _LOCATOR.fullmatch(call.args["locator"])
-        kept = self._state.cursor(match[1]) if match else None
-        if not match or not kept or kept["created"] < time.time() - self._options.cursor_lifetime:
+        cursor = self._state.cursor(match[1]) if match else None
+        if (
+            not match
+            or not cursor
+            or cursor["created"] < time.time() - self._options.cursor_lifetime
+        ):
             raise OrgApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
         with (
             pa.OSFile(str(self._file(match[1])), "rb") as source,
             pa.ipc.open_file(source) as pages,
         ):
-            number, inside = divmod(int(match[2]), kept["page_rows"])
+            number, inside = divmod(int(match[2]), cursor["page_rows"])
             if inside or number >= pages.num_record_batches:
                 raise OrgApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
             page = pages.get_batch(number)
         answer = {
-            "totalSize": kept["total"],
+            "totalSize": cursor["total"],
             "done": True,
-            "records": Renderer(kept["spec"]).records(_rows(page), call.root),
+            "records": Renderer(cursor["spec"]).records(_rows(page), call.root),
         }
         reached = int(match[2]) + page.num_rows
-        if reached < kept["total"]:
+        if reached < cursor["total"]:
             answer["done"] = False
             answer["nextRecordsUrl"] = f"{call.root}/query/{match[1]}-{reached}"
         return OrgReply(200, answer)
@@ -137,20 +141,20 @@ class Queries:
                 file.write_batch(page)
                 total += page.num_rows
         created = time.time()
-        kept = {
+        cursor = {
             "spec": Renderer.spec(translation),
             "total": total,
             "page_rows": first.num_rows,
             "created": created,
         }
-        self._state.add_cursor(cursor_id, kept, created)
+        self._state.add_cursor(cursor_id, cursor, created)
         return cursor_id, total
 
     def _page_rows(self, call: OrgRequest) -> int:
-        asked = re.search(r"batchSize\s*=\s*(\d+)", call.headers.get("Sforce-Query-Options", ""))
-        if not asked:
+        request = re.search(r"batchSize\s*=\s*(\d+)", call.headers.get("Sforce-Query-Options", ""))
+        if not request:
             return self._options.query_page_rows
-        return min(max(int(asked[1]), _FEWEST), _MOST)
+        return min(max(int(request[1]), _FEWEST), _MOST)
 
     def _file(self, cursor_id: str) -> Path:
         return self._folder / f"{cursor_id}.arrow"

@@ -152,10 +152,10 @@ class QueryJobs(Jobs):
         size = size or self._options.result_page_rows
         starts = list(range(first, max(rows, 1), size))
         base = f"{call.root}/jobs/query/{job['info']['id']}"
-        shown = starts[:_PAGES_IN_ANSWER]
+        view = starts[:_PAGES_IN_ANSWER]
         answer: dict[str, Any] = {
             "resultPages": [
-                {"resultUrl": f"{base}/results?{_query(_locator(start, size))}"} for start in shown
+                {"resultUrl": f"{base}/results?{_query(_locator(start, size))}"} for start in view
             ],
             "nextRecordsUrl": None,
             "done": len(starts) <= _PAGES_IN_ANSWER,
@@ -178,7 +178,7 @@ class QueryJobs(Jobs):
         job_id = info["id"]
         if inner["fail"]:
             return {"error": inner["fail"]}
-        dialect = Dialect.named(info["columnDelimiter"], info["lineEnding"])
+        dialect = Dialect.of(info["columnDelimiter"], info["lineEnding"])
         try:
             translation = self._translation({**info, "query": inner["query"]})
             lines = self._lines(job_id)
@@ -199,12 +199,12 @@ class QueryJobs(Jobs):
     def _translation(self, body: Mapping[str, Any]) -> Translation:
         deleted_too = body["operation"] == "queryAll"
         query = soql.parse(str(body["query"]))
-        found = translate(self._store.objects, query, deleted_too=deleted_too, bulk=True)
-        if not found.entity.raw.get("queryable", True):
-            name = found.entity.name
+        result = translate(self._store.objects, query, deleted_too=deleted_too, bulk=True)
+        if not result.entity.raw.get("queryable", True):
+            name = result.entity.name
             reason = f"Entity '{name}' is not supported by the Bulk API."
             raise OrgApiError(400, "INVALIDENTITY", reason)
-        return found
+        return result
 
     def _lines(self, job_id: str) -> LineFile:
         folder = self._folder_of(job_id)

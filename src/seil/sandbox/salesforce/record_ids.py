@@ -30,10 +30,10 @@ def id_sql(key_prefix: str, number: str) -> str:
     """
     head = record_id(key_prefix, 0)
     places = [f"({number}) // {62**power} % 62" for power in range(_LOW_DIGITS - 1, -1, -1)]
-    digits = ", ".join(f"list_extract({_letters(BASE62)}, {place} + 1)" for place in places)
+    digits = ", ".join(f"list_extract({_letters(BASE62)}, {position} + 1)" for position in places)
     upper = " + ".join(
-        f"CASE WHEN {place} BETWEEN 10 AND 35 THEN {2**bit} ELSE 0 END"
-        for bit, place in enumerate(places)
+        f"CASE WHEN {position} BETWEEN 10 AND 35 THEN {2**bit} ELSE 0 END"
+        for bit, position in enumerate(places)
     )
     check = f"'{head[15:17]}', list_extract({_letters(CHECK)}, {upper} + 1)"
     return f"CASE WHEN ({number}) IS NOT NULL THEN concat('{head[:10]}', {digits}, {check}) END"
@@ -42,9 +42,9 @@ def id_sql(key_prefix: str, number: str) -> str:
 def number_sql(identifier: str) -> str:
     """The number that `record_id` was given for an Id, as a DuckDB expression."""
     digits = (
-        f"(strpos('{BASE62}', substr({identifier}, {11 + place}, 1)) - 1)"
-        f" * {62 ** (_LOW_DIGITS - 1 - place)}"
-        for place in range(_LOW_DIGITS)
+        f"(strpos('{BASE62}', substr({identifier}, {11 + position}, 1)) - 1)"
+        f" * {62 ** (_LOW_DIGITS - 1 - position)}"
+        for position in range(_LOW_DIGITS)
     )
     return f"CAST({' + '.join(digits)} AS BIGINT)"
 

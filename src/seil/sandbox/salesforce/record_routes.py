@@ -57,19 +57,19 @@ class RecordRoutes:
 
     def routes(self) -> list[OrgRoute]:
         base = "/services/data/{version}"
-        one = f"{base}/sobjects/{{object}}"
+        entry = f"{base}/sobjects/{{object}}"
         many = f"{base}/composite/sobjects"
         return [
-            OrgRoute("GET", f"{one}/deleted", self._list_deleted),
-            OrgRoute("GET", f"{one}/updated", self._list_updated),
-            OrgRoute("POST", one, self._create),
-            OrgRoute("GET", f"{one}/{{id}}", self._get),
-            OrgRoute("PATCH", f"{one}/{{id}}", self._update),
-            OrgRoute("POST", f"{one}/{{id}}", self._update_by_post),
-            OrgRoute("DELETE", f"{one}/{{id}}", self._delete),
-            OrgRoute("GET", f"{one}/{{key}}/{{value}}", self._get_by_key),
-            OrgRoute("PATCH", f"{one}/{{key}}/{{value}}", self._upsert),
-            OrgRoute("DELETE", f"{one}/{{key}}/{{value}}", self._delete_by_key),
+            OrgRoute("GET", f"{entry}/deleted", self._list_deleted),
+            OrgRoute("GET", f"{entry}/updated", self._list_updated),
+            OrgRoute("POST", entry, self._create),
+            OrgRoute("GET", f"{entry}/{{id}}", self._get),
+            OrgRoute("PATCH", f"{entry}/{{id}}", self._update),
+            OrgRoute("POST", f"{entry}/{{id}}", self._update_by_post),
+            OrgRoute("DELETE", f"{entry}/{{id}}", self._delete),
+            OrgRoute("GET", f"{entry}/{{key}}/{{value}}", self._get_by_key),
+            OrgRoute("PATCH", f"{entry}/{{key}}/{{value}}", self._upsert),
+            OrgRoute("DELETE", f"{entry}/{{key}}/{{value}}", self._delete_by_key),
             OrgRoute("POST", many, self._create_many),
             OrgRoute("PATCH", many, self._update_many),
             OrgRoute("DELETE", many, self._delete_many),
@@ -81,8 +81,8 @@ class RecordRoutes:
     def _get(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
         identifier = full_id(call.args["id"])
-        wanted, held = call.params.get("fields", ""), [identifier] if identifier else []
-        records = self._select(entity, "Id", held, wanted=wanted, root=call.root)
+        wanted, current = call.params.get("fields", ""), [identifier] if identifier else []
+        records = self._select(entity, "Id", current, wanted=wanted, root=call.root)
         if not records:
             raise self._absent(entity, identifier, call.args["id"])
         return OrgReply(200, records[0])
@@ -144,8 +144,8 @@ class RecordRoutes:
         return NO_CONTENT
 
     def _delete_by_key(self, call: OrgRequest) -> OrgReply:
-        found = self._get_by_key(call).content
-        (outcome,) = self._records.delete(self._entity(call).name, [found["Id"]])
+        record = self._get_by_key(call).content
+        (outcome,) = self._records.delete(self._entity(call).name, [record["Id"]])
         _raise(outcome)
         return NO_CONTENT
 
@@ -186,15 +186,15 @@ class RecordRoutes:
             raise OrgApiError(400, "MISSING_ARGUMENT", reason)
         _check_size(ids, _MOST_RETRIEVED)
         entity = self._entity(call)
-        known = [full_id(identifier) for identifier in ids]
+        column = [full_id(identifier) for identifier in ids]
         wanted = ",".join(dict.fromkeys([*(_spelling(entity, name) for name in fields), "Id"]))
-        held = [identifier for identifier in known if identifier]
-        records = self._select(entity, "Id", held, wanted=wanted, root=call.root)
+        current = [identifier for identifier in column if identifier]
+        records = self._select(entity, "Id", current, wanted=wanted, root=call.root)
         by_id = {record["Id"]: record for record in records}
         if "id" not in map(str.lower, fields):
             for record in records:
                 del record["Id"]
-        return OrgReply(200, [by_id.get(identifier or "") for identifier in known])
+        return OrgReply(200, [by_id.get(identifier or "") for identifier in column])
 
     def _create_many(self, call: OrgRequest) -> OrgReply:
         return self._write_many(call, self._records.insert)
@@ -318,12 +318,12 @@ class RecordRoutes:
         if stamp is None:
             reason = f"object {entity.name} cannot be replicated"
             raise OrgApiError(400, "INVALID_TYPE", reason)
-        found = self._store.cursor().execute(
+        rows = self._store.cursor().execute(
             f'SELECT "Id", {ident(stamp)} FROM main.{ident(entity.name)}'  # noqa: S608  (bound)
             f" WHERE {condition} AND {ident(stamp)} >= $1 AND {ident(stamp)} < $2 ORDER BY 2, 1",
             [start, end],
         )
-        return found.fetchall()
+        return rows.fetchall()
 
     def _select(
         self, entity: SObject, key: str, values: Iterable[str], *, wanted: str, root: str
@@ -334,10 +334,10 @@ class RecordRoutes:
         wanted = wanted or ",".join(f.name for f in entity.fields)
         if _UNSAFE_FIELDS.search(wanted):
             raise OrgApiError(400, "INVALID_FIELD", f"No such columns: {wanted}")
-        known = entity.field(key)
-        numeric = known is not None and known.type in NUMBERS
-        listed = ", ".join(value if numeric else soql.quote(value) for value in values)
-        text = f"SELECT {wanted} FROM {entity.name} WHERE {key} IN ({listed})"  # noqa: S608  (SOQL)
+        column = entity.field(key)
+        numeric = column is not None and column.type in NUMBERS
+        entries = ", ".join(value if numeric else soql.quote(value) for value in values)
+        text = f"SELECT {wanted} FROM {entity.name} WHERE {key} IN ({entries})"  # noqa: S608  (SOQL)
         return self._queries.records(text, root)
 
     def _entity(self, call: OrgRequest) -> SObject:
@@ -406,8 +406,8 @@ def _split_list(text: str) -> list[str]:
 
 
 def _spelling(entity: SObject, name: str) -> str:
-    known = entity.field(name)
-    return known.name if known else name
+    column = entity.field(name)
+    return column.name if column else name
 
 
 def _check_size(sent: Sequence[Any], most: int = _MAX_COLLECTION) -> None:

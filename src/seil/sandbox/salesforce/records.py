@@ -66,9 +66,9 @@ class OrgRecords:
             drafts = self._drafts_of(entity, rows)
             if key.name != "Id":
                 self._checks.identify(entity, key, drafts)
-            known = [d for d in drafts if d.id is not None or d.values.get("Id")]
+            column = [d for d in drafts if d.id is not None or d.values.get("Id")]
             unknown = [d for d in drafts if d.id is None and not d.values.get("Id")]
-            self._update(entity, known)
+            self._update(entity, column)
             self._insert(entity, unknown)
         return [WriteOutcome.of(draft) for draft in drafts]
 
@@ -95,14 +95,16 @@ class OrgRecords:
         for name, value in row.items():
             if name.lower() == "attributes":
                 continue
-            known = entity.field(name)
-            if known is None:
+            column = entity.field(name)
+            if column is None:
                 reference, identifier = self._parent(entity, name, value)
                 values[reference.name] = identifier
-            elif not known.stored:
-                raise checks_alone.not_writable(known.name)
+            elif not column.stored:
+                raise checks_alone.not_writable(column.name)
             else:
-                values[known.name] = value if known.name == "Id" else convert(entity, known, value)
+                values[column.name] = (
+                    value if column.name == "Id" else convert(entity, column, value)
+                )
         return values
 
     def _parent(self, entity: SObject, name: str, value: Any) -> tuple[SField, str | None]:
@@ -120,22 +122,22 @@ class OrgRecords:
         if value in (None, ""):
             return reference, None
         target = self._store.object(targets[0])
-        if not (known := target.field(key)) or not (known.external_id or known.id_lookup):
+        if not (column := target.field(key)) or not (column.external_id or column.id_lookup):
             raise _unknown_field(target, key)
-        found = self._checks.holders(target, known, [convert(target, known, value)])
-        ids = [identifier for holders in found.values() for identifier in holders]
+        result = self._checks.holders(target, column, [convert(target, column, value)])
+        ids = [identifier for holders in result.values() for identifier in holders]
         if len(ids) != 1:
             raise RowError(
                 "INVALID_FIELD",
-                f"Foreign key external ID: {value} not found for field {known.name} in entity"
+                f"Foreign key external ID: {value} not found for field {column.name} in entity"
                 f" {target.name}",
             )
         return reference, ids[0]
 
     def _targets(self, reference: SField, kind: str) -> list[str]:
         """The objects referred to that the org has; of several, the one whose kind is sent."""
-        held = [name for name in reference.reference_to if name in self._store.objects]
-        return [name for name in held if name.lower() == kind.lower()] or held
+        current = [name for name in reference.reference_to if name in self._store.objects]
+        return [name for name in current if name.lower() == kind.lower()] or current
 
     def _insert(self, entity: SObject, drafts: Sequence[Draft]) -> None:
         for draft in sound(drafts):
@@ -182,9 +184,9 @@ class OrgRecords:
         self, entity: SObject, names: Sequence[str], drafts: Sequence[Draft], statement: str
     ) -> None:
         columns = {
-            known.name: pa.array([d.values.get(known.name) for d in drafts], arrow_type(known))
-            for known in entity.stored_fields
-            if known.name in names
+            column.name: pa.array([d.values.get(column.name) for d in drafts], arrow_type(column))
+            for column in entity.stored_fields
+            if column.name in names
         }
         cursor = self._store.cursor()
         cursor.register(_INCOMING, pa.table(columns))
@@ -197,13 +199,13 @@ class OrgRecords:
         if not ids:
             return
         for child, key in self._dependents(entity):
-            found = self._store.cursor().execute(
+            result = self._store.cursor().execute(
                 f'SELECT "Id" FROM main.{ident(child.name)}'  # noqa: S608  (bound, quoted)
                 f" WHERE {ident(key.name)} IN (SELECT unnest($1::VARCHAR[]))"
                 + (' AND "IsDeleted" IS NOT TRUE' if child.soft_deletes and not hard else ""),
                 [list(ids)],
             )
-            self._remove(child, [identifier for (identifier,) in found.fetchall()], hard=hard)
+            self._remove(child, [identifier for (identifier,) in result.fetchall()], hard=hard)
         now = self._now()
         if hard or not entity.soft_deletes:
             self._store.cursor().execute(
@@ -225,25 +227,25 @@ class OrgRecords:
 
     def _dependents(self, entity: SObject) -> list[tuple[SObject, SField]]:
         return [
-            (other, known)
+            (other, column)
             for other in self._store.objects.values()
-            for known in other.stored_fields
-            if known.cascade_delete and entity.name in known.reference_to
+            for column in other.stored_fields
+            if column.cascade_delete and entity.name in column.reference_to
         ]
 
     def _defaults(self, entity: SObject, now: datetime, number: int) -> dict[str, Any]:
         values: dict[str, Any] = self._stamps(entity, now)
-        for known in entity.stored_fields:
-            if known.type == "boolean":
-                values[known.name] = bool(known.raw.get("defaultValue"))
-            elif known.name == "CreatedDate":
-                values[known.name] = now
-            elif known.name in ("CreatedById", "OwnerId"):
-                values[known.name] = self._user_id
-            elif default := known.default_choice:
-                values[known.name] = default
-            elif known.auto_number:
-                values[known.name] = f"{number:08d}"
+        for column in entity.stored_fields:
+            if column.type == "boolean":
+                values[column.name] = bool(column.raw.get("defaultValue"))
+            elif column.name == "CreatedDate":
+                values[column.name] = now
+            elif column.name in ("CreatedById", "OwnerId"):
+                values[column.name] = self._user_id
+            elif default := column.default_choice:
+                values[column.name] = default
+            elif column.auto_number:
+                values[column.name] = f"{number:08d}"
         return values
 
     def _stamps(self, entity: SObject, now: datetime) -> dict[str, Any]:

@@ -56,12 +56,12 @@ class Renderer:
     def expressions(translation: Translation) -> str:
         """The SELECT list that gives the rows."""
         own = "NULL" if translation.grouped else translation.id_sql
-        found = [own]
+        columns = [own]
         for parent in translation.parents:
-            found += filter(None, (parent.id_sql, parent.type_sql))
+            columns += filter(None, (parent.id_sql, parent.type_sql))
         for column in translation.columns:
-            found += [part.sql for part in column.parts] if column.parts else [column.sql]
-        return ", ".join(f"{sql} AS c{n}" for n, sql in enumerate(found))
+            columns += [part.sql for part in column.parts] if column.parts else [column.sql]
+        return ", ".join(f"{sql} AS c{n}" for n, sql in enumerate(columns))
 
     def records(self, rows: Iterable[Sequence[Any]], root: str) -> list[dict[str, Any]]:
         return [self._record(row, root) for row in rows]
@@ -131,9 +131,9 @@ def _attributes(entity: str | None, identifier: str | None, root: str) -> dict[s
 
 def _compound(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any] | None:
     """BillingPostalCode is postalCode in the reply."""
-    found = {}
+    parts = {}
     for name, value in zip(names, values, strict=True):
         bare = name.removesuffix("__s").replace("_", "").lower()
         part = next((p for p in _ADDRESS_PARTS if bare.endswith(p.lower())), name)
-        found[part] = json_value(value)
-    return found if any(value is not None for value in found.values()) else None
+        parts[part] = json_value(value)
+    return parts if any(value is not None for value in parts.values()) else None

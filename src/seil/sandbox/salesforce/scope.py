@@ -123,9 +123,9 @@ class QueryScope:
             joined = self._join(path[: depth + 1], (table, entity), name.at)
             table, entity = joined.table, joined.entity
             spelling = (*spelling, joined.spelling)
-        if not (found := entity.field(path[-1])):
+        if not (result := entity.field(path[-1])):
             raise self.unknown_field(path[-1], entity, name.at)
-        return Resolved((*spelling, found.name), entity, found, table)
+        return Resolved((*spelling, result.name), entity, result, table)
 
     def parent(self, path: tuple[str, ...]) -> RelatedTable:
         """What a path already looked up leads to."""

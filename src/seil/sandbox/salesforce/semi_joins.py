@@ -17,11 +17,13 @@ _MOST = 2
 
 def check_semi_joins(query: soql.Query, scope: QueryScope) -> None:
     """Whether there may be as many, and where they stand. Raises OrgApiError MALFORMED_QUERY."""
-    found = list(_semi_joins(query.where, beneath=""))
-    if len(found) > _MOST:
-        reason = f"Max of {_MOST} semi join sub-selects are allowed, {len(found)} were specified"
-        raise _refusal(scope, found[_MOST][0], reason)
-    for inner, operator in found:
+    semi_joins = list(_semi_joins(query.where, beneath=""))
+    if len(semi_joins) > _MOST:
+        reason = (
+            f"Max of {_MOST} semi join sub-selects are allowed, {len(semi_joins)} were specified"
+        )
+        raise _refusal(scope, semi_joins[_MOST][0], reason)
+    for inner, operator in semi_joins:
         if operator:
             reason = f"Semi join sub-selects are not allowed with the '{operator}' operator"
             raise _refusal(scope, inner, reason)
@@ -77,8 +79,8 @@ def _semi_joins(
 
 def _resolve(scope: QueryScope, operand: object) -> Resolved | None:
     """The field, if it is one of the object itself."""
-    found = scope.resolve(operand) if isinstance(operand, soql.FieldPath) else None
-    return found if found and found.table == scope.table else None
+    result = scope.resolve(operand) if isinstance(operand, soql.FieldPath) else None
+    return result if result and result.table == scope.table else None
 
 
 def _objects(side: Resolved) -> set[str]:

@@ -232,8 +232,8 @@ class _Tree(Transformer[Token, Query]):
 
     def source(self, children: list[Any]) -> tuple[str, Any]:
         name, alias = children
-        found = {"object": str(name), "at": name.start_pos, "alias": alias and str(alias)}
-        return "source", found
+        origin = {"object": str(name), "at": name.start_pos, "alias": alias and str(alias)}
+        return "source", origin
 
     def field(self, children: list[Token]) -> FieldPath:
         (token,) = children

@@ -213,10 +213,10 @@ class OrgStore:
         return self._last_numbers.get(name.lower(), 0)
 
     def setting(self, key: str, default: str = "") -> str:
-        found = (
+        row = (
             self.cursor().execute("SELECT value FROM seil.settings WHERE key = ?", [key]).fetchone()
         )
-        return str(found[0]) if found else default
+        return str(row[0]) if row else default
 
     def keep_setting(self, key: str, value: str) -> None:
         with self.write() as cursor:
@@ -301,8 +301,8 @@ class OrgStore:
 
     def _describe(self, entry: SObject) -> None:
         with self.write() as cursor:
-            known = list(self._objects)
-            position = known.index(entry.name) if entry.name in self._objects else len(known)
+            existing = list(self._objects)
+            position = existing.index(entry.name) if entry.name in self._objects else len(existing)
             cursor.execute("DELETE FROM seil.objects WHERE name = ?", [entry.name])
             cursor.execute(
                 "INSERT INTO seil.objects VALUES (?, ?, ?)",
@@ -310,10 +310,10 @@ class OrgStore:
             )
             self._objects = self._objects.with_entry(entry)
 
-    def _free_prefix(self, wanted: str) -> str:
-        taken = {entry.key_prefix for entry in self._objects.values()}
+    def _free_prefix(self, requested: str) -> str:
+        used = {entry.key_prefix for entry in self._objects.values()}
         spare = (f"a{first}{second}" for first in BASE62 for second in BASE62)
-        return wanted if wanted not in taken else next(p for p in spare if p not in taken)
+        return requested if requested not in used else next(p for p in spare if p not in used)
 
 
 def _stored_as(field: SField) -> str:

@@ -67,22 +67,22 @@ def tick(
 
 def summary(store: OrgStore) -> dict[str, ObjectSummary]:
     """How many records each object has; those deleted for good are not among them."""
-    found: dict[str, ObjectSummary] = {}
+    summaries: dict[str, ObjectSummary] = {}
     for name, entry in store.objects.items():
         live = "NOT IsDeleted" if entry.soft_deletes else "TRUE"
         query = f"FROM main.{ident(name)} SELECT count(*) FILTER ({live}), count(*)"
         ((counted, every),) = store.cursor().execute(query).fetchall()
-        found[name] = ObjectSummary(counted, every - counted)
-    return found
+        summaries[name] = ObjectSummary(counted, every - counted)
+    return summaries
 
 
 def next_time(store: OrgStore, now: datetime | None) -> datetime:
-    wanted = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
-    wanted = wanted.replace(microsecond=wanted.microsecond // 1000 * 1000)
+    requested = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
+    requested = requested.replace(microsecond=requested.microsecond // 1000 * 1000)
     seen = [_newest(store)]
     if ticked := store.setting("now"):
         seen.append(datetime.fromisoformat(ticked))
-    return max([wanted, *(at + _MILLISECOND for at in seen if at)])
+    return max([requested, *(at + _MILLISECOND for at in seen if at)])
 
 
 def _newest(store: OrgStore) -> datetime | None:
@@ -94,5 +94,5 @@ def _newest(store: OrgStore) -> datetime | None:
         f"FROM main.{ident(name)} SELECT SystemModstamp" for name in stamped
     )
     query = f"FROM ({tables}) SELECT max(SystemModstamp)"
-    found: list[tuple[datetime | None]] = store.cursor().execute(query).fetchall()
-    return found[0][0]
+    rows: list[tuple[datetime | None]] = store.cursor().execute(query).fetchall()
+    return rows[0][0]

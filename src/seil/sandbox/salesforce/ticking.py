@@ -113,11 +113,11 @@ class Ticking:
             f" ORDER BY {self._shuffle('delete')} LIMIT {self._some(entry, _DELETED)}",
         )
         for link, parent in self._masters(entry):
-            gone = f"FROM touched SELECT id WHERE object = '{parent.name}' AND was IS NULL"
+            removed = f"FROM touched SELECT id WHERE object = '{parent.name}' AND was IS NULL"
             self._touch(
                 entry,
                 f"FROM {table} SELECT Id, NULL"
-                f" WHERE NOT IsDeleted AND {ident(link.name)} IN ({gone})",
+                f" WHERE NOT IsDeleted AND {ident(link.name)} IN ({removed})",
             )
         self._count(entry, deleted=self._mark(entry, deleted=True))
 
@@ -168,24 +168,24 @@ class Ticking:
         if not entry.soft_deletes or self._is_referred_to(entry):
             return
         several = round(self._live(entry) * self.hard)
-        found = self.cursor.execute(
+        rows = self.cursor.execute(
             f"FROM {self._table(entry)} SELECT Id WHERE {self._untouched(entry)}"
             f" ORDER BY {self._shuffle('hard delete')} LIMIT {several}"
         ).fetchall()
-        ids = [identifier for (identifier,) in found]
+        ids = [identifier for (identifier,) in rows]
         statement = ("DELETE FROM", self._table(entry), "WHERE Id IN (SELECT unnest(?))")
         self.cursor.execute(" ".join(statement), [ids])
         self.store.remember_hard_deleted(entry.name, ids, self.at)
         self._count(entry, hard_deleted=len(ids))
 
     def _add(self, batch: Batch, objects: list[SObject]) -> None:
-        known = traits()
-        if known.keys() <= set(self.store.objects):
-            growing = {name: entry for name, entry in known.items() if entry.grows}
+        column = traits()
+        if column.keys() <= set(self.store.objects):
+            growing = {name: entry for name, entry in column.items() if entry.grows}
             for name, count in batch.make_all(growing).items():
                 self._count(self.store.object(name), added=count)
         for entry in objects:
-            if entry.name not in known:
+            if entry.name not in column:
                 rows = self._some(entry, _ADDED)
                 self._count(entry, added=batch.make_described(entry, rows))
 
@@ -205,9 +205,9 @@ class Ticking:
         )
 
     def _touch(self, entry: SObject, chosen: str) -> None:
-        known = f"FROM touched SELECT id WHERE object = '{entry.name}'"
+        column = f"FROM touched SELECT id WHERE object = '{entry.name}'"
         insert = ("INSERT INTO touched", f"SELECT DISTINCT '{entry.name}', id, was")
-        source = f"FROM ({chosen}) AS chosen(id, was) WHERE id NOT IN ({known})"
+        source = f"FROM ({chosen}) AS chosen(id, was) WHERE id NOT IN ({column})"
         self.cursor.execute(" ".join((*insert, source)))
 
     def _mark(self, entry: SObject, *, deleted: bool) -> int:
@@ -269,8 +269,8 @@ class Ticking:
 
     def _count(self, entry: SObject, **counts: int) -> None:
         if any(counts.values()):
-            known = self.counts.get(entry.name, TickCount())
-            self.counts[entry.name] = known + TickCount(**counts)
+            column = self.counts.get(entry.name, TickCount())
+            self.counts[entry.name] = column + TickCount(**counts)
 
     @staticmethod
     def _table(entry: SObject) -> str:

@@ -230,17 +230,17 @@ class _Statement:
             return self._scope.resolve(function.argument).path
         return None
 
-    def _column(self, found: Resolved) -> SelectedColumn:
-        entry = found.field
-        path = found.path[-1:] if self.grouped else found.path
+    def _column(self, result: Resolved) -> SelectedColumn:
+        entry = result.field
+        path = result.path[-1:] if self.grouped else result.path
         if entry.type in COMPOUND:
             parts = tuple(
-                SelectedColumn((part.name,), part.type, found.part(part))
-                for part in found.owner.parts(entry.name)
+                SelectedColumn((part.name,), part.type, result.part(part))
+                for part in result.owner.parts(entry.name)
                 if part.stored
             )
             return SelectedColumn(path, entry.type, "NULL", parts, field=entry)
-        sql = f'{found.table}."Id"' if entry.type == "base64" else found.sql
+        sql = f'{result.table}."Id"' if entry.type == "base64" else result.sql
         return SelectedColumn(path, entry.type, sql, field=entry)
 
     def _field_group(self, group: soql.FieldGroup) -> Iterator[SelectedColumn]:
@@ -254,12 +254,12 @@ class _Statement:
                 yield self._field_column(soql.FieldPath((entry.name,), group.at))
 
     def _where(self) -> str:
-        wanted = []
+        requested = []
         if not self._deleted_too and self._scope.entity.soft_deletes:
-            wanted.append(f'{self._scope.table}."IsDeleted" IS NOT TRUE')
+            requested.append(f'{self._scope.table}."IsDeleted" IS NOT TRUE')
         if self._query.where is not None:
-            wanted.append(self._conditions.sql(self._query.where))
-        return f"WHERE {' AND '.join(wanted)}" if wanted else ""
+            requested.append(self._conditions.sql(self._query.where))
+        return f"WHERE {' AND '.join(requested)}" if requested else ""
 
     def _group(self) -> str:
         terms = [self._groupable(operand).sql for operand in self._query.group]
@@ -307,15 +307,15 @@ class _Statement:
                 query.at, "MALFORMED_QUERY", "The inner query must select exactly one field"
             )
         check_semi_join(condition, self._scope, query, inner._scope)
-        made = inner.translation(columns)
-        return made.select(columns[0].sql)
+        created = inner.translation(columns)
+        return created.select(columns[0].sql)
 
     def _term(self, operand: soql.Operand) -> Term:
         if isinstance(operand, soql.Function):
             return self._function(operand)
-        found = self._scope.resolve(operand)
+        column = self._scope.resolve(operand)
         name = ".".join(operand.path)
-        return Term(found.sql, found.field.type, name, operand.at)
+        return Term(column.sql, column.field.type, name, operand.at)
 
     def _filter_term(self, operand: soql.Operand) -> Term:
         if isinstance(operand, soql.Function) and operand.name in _AGGREGATES:
@@ -376,8 +376,8 @@ class _Statement:
         if isinstance(function.argument, soql.Function) and function.argument.name in _AGGREGATES:
             reason = f"{_call(function.argument)} cannot be an argument of {function.name}"
             raise self._bound.error(function.at, "MALFORMED_QUERY", reason)
-        known = {**_AGGREGATES, **_SCALARS}.get(function.name)
-        if known is None:
+        column = {**_AGGREGATES, **_SCALARS}.get(function.name)
+        if column is None:
             reason = f"Invalid function: {function.name}"
             raise self._bound.error(function.at, "MALFORMED_QUERY", reason)
         wrong_sum = function.name in ("SUM", "AVG") and argument.type not in NUMBERS
@@ -388,7 +388,7 @@ class _Statement:
                 "INVALID_FIELD",
                 f"field {argument.name} does not support the function {function.name}",
             )
-        sql, result = known
+        sql, result = column
         return Term(sql.format(argument.sql), result or argument.type, argument.name, function.at)
 
 

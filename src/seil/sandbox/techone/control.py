@@ -61,8 +61,8 @@ class TechOneControl:
 
     def _rows(self, request: TechOneRequest) -> Reply:
         """?warehouse=SALESFORCE&table=ARDATA"""
-        place = f"{request.params.get('warehouse', '')}/{request.params.get('table', '')}"
-        return json_reply([row for _, row in self._store.rows(place)])
+        table = f"{request.params.get('warehouse', '')}/{request.params.get('table', '')}"
+        return json_reply([row for _, row in self._store.rows(table)])
 
     def _set_credit(self, request: TechOneRequest) -> Reply:
         """{"D10042": "12.50", ...}"""

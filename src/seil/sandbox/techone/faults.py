@@ -53,8 +53,8 @@ def _rates(*rows: Mapping[str, object]) -> TechOneFault:
 
 
 def _credit(message: str, kind: str = "Information") -> TechOneFault:
-    said = {"Code": "DEBTOR_REMAINING_CREDIT", "NotificationType": kind, "Message": message}
-    return TechOneFault(path=_API, members={"Messages": [said]})
+    text = {"Code": "DEBTOR_REMAINING_CREDIT", "NotificationType": kind, "Message": message}
+    return TechOneFault(path=_API, members={"Messages": [text]})
 
 
 _KINDS: Mapping[str, tuple[str, TechOneFault]] = {

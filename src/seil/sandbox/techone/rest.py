@@ -78,10 +78,10 @@ def _debtor(body: dict[str, Any]) -> str:
     return debtor
 
 
-def _check_keys(name: str, found: object, wanted: set[str]) -> None:
-    if not isinstance(found, dict):
+def _check_keys(name: str, result: object, requested: set[str]) -> None:
+    if not isinstance(result, dict):
         raise TechOneApiError(400, f"{name} has to be an object.")
-    wrong = [f"{key} is missing" for key in sorted(wanted - found.keys())]
-    wrong += [f"{key} is not known" for key in sorted(found.keys() - wanted)]
+    wrong = [f"{key} is missing" for key in sorted(requested - result.keys())]
+    wrong += [f"{key} is not known" for key in sorted(result.keys() - requested)]
     if wrong:
         raise TechOneApiError(400, f"{name}: {', '.join(wrong)}.")

@@ -104,10 +104,10 @@ def _message(body: bytes, version: _Version) -> Any:
         raise FaultError(f"Server was unable to read request: {error}") from error
     if envelope.tag != f"{{{version.namespace}}}Envelope":
         raise FaultError(f"The message is no envelope of {version.namespace}.")
-    found = envelope.findall(f"{{{version.namespace}}}Body/*")
-    if len(found) != 1:
-        raise FaultError(f"The body has {len(found)} messages, not one.")
-    return found[0]
+    elements = envelope.findall(f"{{{version.namespace}}}Body/*")
+    if len(elements) != 1:
+        raise FaultError(f"The body has {len(elements)} messages, not one.")
+    return elements[0]
 
 
 def _envelope(version: _Version, content: Any) -> bytes:

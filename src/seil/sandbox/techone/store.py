@@ -49,18 +49,18 @@ class TechOneStore(FolderStore):
     def places(self) -> dict[str, int]:
         return dict(self._rows("SELECT place, count(*) FROM rows GROUP BY place ORDER BY place"))
 
-    def rows(self, place: str) -> list[tuple[int, dict[str, str]]]:
+    def rows(self, table: str) -> list[tuple[int, dict[str, str]]]:
         """In order of arrival, each with its number."""
-        rows = self._rows("SELECT id, body FROM rows WHERE place = ? ORDER BY id", place)
+        rows = self._rows("SELECT id, body FROM rows WHERE place = ? ORDER BY id", table)
         return [(number, json.loads(body)) for number, body in rows]
 
-    def row_by_key(self, place: str, key: str) -> tuple[int, dict[str, str]] | None:
-        rows = self._rows("SELECT id, body FROM rows WHERE place = ? AND key = ?", place, key)
+    def row_by_key(self, table: str, key: str) -> tuple[int, dict[str, str]] | None:
+        rows = self._rows("SELECT id, body FROM rows WHERE place = ? AND key = ?", table, key)
         return (rows[0][0], json.loads(rows[0][1])) if rows else None
 
-    def add_row(self, place: str, key: str | None, row: Mapping[str, str]) -> None:
+    def add_row(self, table: str, key: str | None, row: Mapping[str, str]) -> None:
         body = json.dumps(row, ensure_ascii=False)
-        self._rows("INSERT INTO rows (place, key, body) VALUES (?, ?, ?)", place, key, body)
+        self._rows("INSERT INTO rows (place, key, body) VALUES (?, ?, ?)", table, key, body)
 
     def change_row(self, number: int, row: Mapping[str, str]) -> None:
         body = json.dumps(row, ensure_ascii=False)

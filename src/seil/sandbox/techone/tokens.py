@@ -56,9 +56,9 @@ class TechOneTokens:
         client, secret = (
             _basic(header) if header else (form.get("client_id", ""), form.get("client_secret", ""))
         )
-        known = hmac.compare_digest(client.encode(), self._options.client_id.encode())
+        existing = hmac.compare_digest(client.encode(), self._options.client_id.encode())
         proven = hmac.compare_digest(secret.encode(), self._options.client_secret.encode())
-        if not (known and proven):
+        if not (existing and proven):
             raise _GrantError(401, "invalid_client", "The client is not known, or its secret is.")
 
 
@@ -68,8 +68,8 @@ class _GrantError(Exception):
     def __init__(self, status: int, error: str, description: str) -> None:
         super().__init__(description)
         challenge = {"WWW-Authenticate": 'Basic realm="TechOne"'} if status == 401 else {}
-        told = {"error": error, "error_description": description}
-        self.reply = json_reply(told, status, {**_NOT_CACHED, **challenge})
+        text = {"error": error, "error_description": description}
+        self.reply = json_reply(text, status, {**_NOT_CACHED, **challenge})
 
 
 def _form(request: TechOneRequest) -> dict[str, str]:

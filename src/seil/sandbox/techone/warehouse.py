@@ -34,9 +34,9 @@ class _Fault:
 
 
 class _WrongError(Exception):
-    def __init__(self, *found: _Fault) -> None:
-        super().__init__("; ".join(wrong.text for wrong in found))
-        self.found = found
+    def __init__(self, *result: _Fault) -> None:
+        super().__init__("; ".join(wrong.text for wrong in result))
+        self.found = result
 
 
 class WarehouseService:
@@ -47,12 +47,12 @@ class WarehouseService:
 
     def operations(self) -> dict[str, TechOneOperation]:
         return {
-            "Warehouse_DoImport": lambda asked: self._result_of("Warehouse_DoImport", asked),
-            "Warehouse_DoRead": lambda asked: self._result_of("Warehouse_DoRead", asked),
-            "Warehouse_DoDelete": lambda asked: self._result_of("Warehouse_DoDelete", asked),
+            "Warehouse_DoImport": lambda request: self._result_of("Warehouse_DoImport", request),
+            "Warehouse_DoRead": lambda request: self._result_of("Warehouse_DoRead", request),
+            "Warehouse_DoDelete": lambda request: self._result_of("Warehouse_DoDelete", request),
         }
 
-    def _result_of(self, name: str, asked: Any) -> Any:
+    def _result_of(self, name: str, request: Any) -> Any:
         result = etree.Element(f"{{{SERVICES}}}{name}Result")
         carried_out = {
             "Warehouse_DoImport": self._import_rows,
@@ -62,81 +62,81 @@ class WarehouseService:
         errors = etree.SubElement(result, f"{{{SERVICES}}}Errors", nsmap={None: SERVICES})
         try:
             with self._store.transaction():
-                place = self._check_login(name, asked)
-                result.extend(carried_out(place, asked))
+                table = self._check_login(name, request)
+                result.extend(carried_out(table, request))
             _tell(errors, ())
         except _WrongError as error:
             _tell(errors, error.found)
         return result
 
-    def _check_login(self, name: str, asked: Any) -> str:
+    def _check_login(self, name: str, request: Any) -> str:
         """The table that a request is about, when its login is right."""
-        if asked is None:
+        if request is None:
             raise _WrongError(_Fault("REQUEST", "There is no request."))
-        auth = asked.find(f"{{{SERVICES}}}Auth")
-        told = {} if auth is None else dict(auth.attrib)
+        auth = request.find(f"{{{SERVICES}}}Auth")
+        text = {} if auth is None else dict(auth.attrib)
         login = self._login
         right = {"UserId": login.user, "Password": login.password, "Config": login.config}
         if not all(
-            hmac.compare_digest(told.get(part, "").encode(), value.encode())
+            hmac.compare_digest(text.get(part, "").encode(), value.encode())
             for part, value in right.items()
         ):
             raise _WrongError(_Fault("AUTH", "The user, the password or the config is not known."))
-        function = told.get("FunctionName", "")
+        function = text.get("FunctionName", "")
         if not function or (name == "Warehouse_DoImport" and function != IMPORT_FUNCTION):
             raise _WrongError(_Fault("FUNCTION", f"The user may not use function {function!r}."))
-        warehouse, table = asked.get("WarehouseName", ""), asked.get("WarehouseTableName", "")
+        warehouse, table = request.get("WarehouseName", ""), request.get("WarehouseTableName", "")
         if not warehouse or not table or "/" in warehouse + table:
             raise _WrongError(_Fault("TABLE", f"There is no table {table!r} in {warehouse!r}."))
         return f"{warehouse}/{table}"
 
-    def _import_rows(self, place: str, asked: Any) -> list[Any]:
-        columns = _columns(asked)
-        mode = asked.get("ImportMode", "MixedMode")
-        key = self._keys.get(place)
+    def _import_rows(self, table: str, request: Any) -> list[Any]:
+        columns = _columns(request)
+        mode = request.get("ImportMode", "MixedMode")
+        key = self._keys.get(table)
         if key and key not in columns:
             raise _WrongError(_Fault("KEY", f"The columns lack the key {key}."))
         if not key and mode == "UpdateMode":
-            raise _WrongError(_Fault("KEY", f"{place} has no key to update by."))
+            raise _WrongError(_Fault("KEY", f"{table} has no key to update by."))
         wrong: list[_Fault] = []
-        for number, row in enumerate(_rows(asked), 1):
+        for number, row in enumerate(_rows(request), 1):
             try:
-                self._import_row(place, key, _values(row, columns), mode)
+                self._import_row(table, key, _values(row, columns), mode)
             except _WrongError as error:
                 wrong += [_Fault(w.code, f"Row {number}: {w.text}") for w in error.found]
         if wrong:
             raise _WrongError(*wrong)
         return []
 
-    def _import_row(self, place: str, key: str | None, row: ImportRow, mode: str) -> None:
+    def _import_row(self, table: str, key: str | None, row: ImportRow, mode: str) -> None:
         value = row[key] if key else None
-        held = None if value is None else self._store.row_by_key(place, value)
-        if held and mode == "InsertMode":
+        current = None if value is None else self._store.row_by_key(table, value)
+        if current and mode == "InsertMode":
             raise _WrongError(_Fault("DUPLICATE", f"{key} {value!r} is there already."))
-        if held:
-            self._store.change_row(held[0], {**held[1], **row})
+        if current:
+            self._store.change_row(current[0], {**current[1], **row})
         elif mode == "UpdateMode":
             raise _WrongError(_Fault("MISSING", f"{key} {value!r} is not there."))
         else:
-            self._store.add_row(place, value, row)
+            self._store.add_row(table, value, row)
 
-    def _read(self, place: str, asked: Any) -> list[Any]:
-        found = [row for _, row in self._matching(place, asked)]
-        names = list(dict.fromkeys(name for row in found for name in row))
+    def _read(self, table: str, request: Any) -> list[Any]:
+        document = [row for _, row in self._matching(table, request)]
+        names = list(dict.fromkeys(name for row in document for name in row))
         answered = []
-        if asked.get("RetrieveColumns") in ("true", "1"):
-            answered.append(self._read_answer(place, names, found))
+        if request.get("RetrieveColumns") in ("true", "1"):
+            answered.append(self._read_answer(table, names, document))
         rows = etree.Element(f"{{{SERVICES}}}Rows")
-        for row in found:
+        for row in document:
             line = etree.SubElement(rows, f"{{{SERVICES}}}Row")
             line.text = _csv([row.get(name, "") for name in names])
         return [*answered, rows]
 
-    def _read_answer(self, place: str, names: list[str], found: list[dict[str, str]]) -> Any:
+    def _read_answer(self, table: str, names: list[str], rows: list[dict[str, str]]) -> Any:
         columns = etree.Element(f"{{{SERVICES}}}Columns")
         for index, name in enumerate(names):
-            longest = max((len(row.get(name, "")) for row in found), default=0)
-            is_key = name == self._keys.get(place)
+            longest = max((len(row.get(name, "")) for row in rows), default=0)
+            is_key = name == self._keys.get(table)
             etree.SubElement(
                 columns,
                 f"{{{SERVICES}}}ColumnInfo",
@@ -149,37 +149,37 @@ class WarehouseService:
             )
         return columns
 
-    def _delete_rows(self, place: str, asked: Any) -> list[Any]:
-        for number, _ in self._matching(place, asked):
+    def _delete_rows(self, table: str, request: Any) -> list[Any]:
+        for number, _ in self._matching(table, request):
             self._store.remove_row(number)
         return []
 
-    def _matching(self, place: str, asked: Any) -> list[tuple[int, dict[str, str]]]:
-        wanted = dict(_criteria(asked))
+    def _matching(self, table: str, request: Any) -> list[tuple[int, dict[str, str]]]:
+        requested = dict(_criteria(request))
         return [
             (number, row)
-            for number, row in self._store.rows(place)
-            if all(row.get(name) == value for name, value in wanted.items())
+            for number, row in self._store.rows(table)
+            if all(row.get(name) == value for name, value in requested.items())
         ]
 
 
-def _columns(asked: Any) -> list[str]:
-    found = [
+def _columns(request: Any) -> list[str]:
+    names = [
         column.get("Name", "")
-        for column in asked.iterfind(f"{{{SERVICES}}}Columns/{{{SERVICES}}}ColumnInfo")
+        for column in request.iterfind(f"{{{SERVICES}}}Columns/{{{SERVICES}}}ColumnInfo")
     ]
-    if not found or not all(found):
+    if not names or not all(names):
         raise _WrongError(_Fault("COLUMNS", "Columns are missing, or one has no name."))
-    if len(set(found)) < len(found):
+    if len(set(names)) < len(names):
         raise _WrongError(_Fault("COLUMNS", "A column is there twice."))
-    return found
+    return names
 
 
-def _rows(asked: Any) -> list[Any]:
-    found: list[Any] = asked.findall(f"{{{SERVICES}}}Rows/{{{SERVICES}}}Row")
-    if not found:
+def _rows(request: Any) -> list[Any]:
+    rows: list[Any] = request.findall(f"{{{SERVICES}}}Rows/{{{SERVICES}}}Row")
+    if not rows:
         raise _WrongError(_Fault("ROWS", "There are no rows."))
-    return found
+    return rows
 
 
 def _values(row: Any, columns: list[str]) -> ImportRow:
@@ -204,21 +204,21 @@ def _csv(values: list[str]) -> str:
     return text.getvalue()
 
 
-def _criteria(asked: Any) -> Iterator[tuple[str, str]]:
-    for criterion in asked.iterfind(f"{{{SERVICES}}}Criteria/{{{SERVICES}}}Criterion"):
+def _criteria(request: Any) -> Iterator[tuple[str, str]]:
+    for criterion in request.iterfind(f"{{{SERVICES}}}Criteria/{{{SERVICES}}}Criterion"):
         operator = criterion.get("OperatorCode", "")
         if operator.upper() not in _EQUALS or not criterion.get("PropertyName"):
             raise _WrongError(_Fault("CRITERIA", f"The stand-in knows no operator {operator!r}."))
         yield criterion.get("PropertyName"), criterion.get("Value", "")
 
 
-def _tell(errors: Any, found: tuple[_Fault, ...]) -> None:
-    errors.set("IsError", str(bool(found)).lower())
+def _tell(errors: Any, result: tuple[_Fault, ...]) -> None:
+    errors.set("IsError", str(bool(result)).lower())
     errors.set("IsWarning", "false")
-    if not found:
+    if not result:
         return
     items = etree.SubElement(errors, f"{{{PROBLEMS}}}Items", nsmap={None: PROBLEMS})
-    for wrong in found[:_MOST_ERRORS]:
+    for wrong in result[:_MOST_ERRORS]:
         etree.SubElement(
             items,
             f"{{{PROBLEMS}}}ErrorItem",

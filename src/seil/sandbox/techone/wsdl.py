@@ -74,22 +74,22 @@ class Wsdl:
 
 def _actions(root: Any) -> dict[str, str]:
     """Each SOAPAction, and the operation that it names."""
-    found = {}
+    actions = {}
     for operation in root.iter(f"{_WSDL}operation"):
         for namespace in _SOAP:
             for bound in operation.iterchildren(f"{namespace}operation"):
-                found[bound.get("soapAction", "")] = operation.get("name", "")
-    return found
+                actions[bound.get("soapAction", "")] = operation.get("name", "")
+    return actions
 
 
 def _schema(root: Any) -> Any:
     """All in one: side by side in a WSDL, they import each other without saying from where."""
-    found = root.findall(f"{_WSDL}types/{_XSD}schema")
-    if not found:
+    schemas = root.findall(f"{_WSDL}types/{_XSD}schema")
+    if not schemas:
         raise ValueError("it has no types")
-    places = {schema.get("targetNamespace"): f"part:{n}" for n, schema in enumerate(found)}
+    places = {schema.get("targetNamespace"): f"part:{n}" for n, schema in enumerate(schemas)}
     parts = {}
-    for schema in found:
+    for schema in schemas:
         part = etree.fromstring(etree.tostring(schema))
         for imported in part.iterchildren(f"{_XSD}import"):
             place = places.get(imported.get("namespace"))

@@ -31,17 +31,17 @@ def check_resource(full_name: str, resource: Mapping[str, Any], *, at: str = "")
 
 def without_output(full_name: str, resource: Mapping[str, Any]) -> dict[str, Any]:
     """Output-only fields of a request are ignored: https://google.aip.dev/203."""
-    known = schema.behaviours(full_name)
-    return {name: value for name, value in resource.items() if "Output only" not in known[name]}
+    existing = schema.behaviours(full_name)
+    return {name: value for name, value in resource.items() if "Output only" not in existing[name]}
 
 
 def check_mask(full_name: str, paths: list[str]) -> None:
     """An update may not name what only Ad Manager sets, nor what does not exist."""
-    known = schema.behaviours(full_name)
+    existing = schema.behaviours(full_name)
     for path in paths:
         if schema.field_at(schema.descriptor(full_name), path) is None:
             raise invalid(f"update_mask names {path}, which does not exist", field="update_mask")
-        if known[path.partition(".")[0]] & {"Output only", "Identifier"}:
+        if existing[path.partition(".")[0]] & {"Output only", "Identifier"}:
             message = f"update_mask names {path}, which cannot be set"
             raise invalid(message, field="update_mask", trigger=path)
 
@@ -54,32 +54,32 @@ def _check_required(
     for name, kinds in schema.behaviours(descriptor.full_name).items():
         if "Required" in kinds and name not in message and name not in _MAY_BE_EMPTY:
             raise required_error(f"{at}{name}")
-    for field, place, value in _inner(descriptor, message, at):
+    for field, path, value in _inner(descriptor, message, at):
         if field.message_type and not _is_plain(field):
-            _check_required(field.message_type, value, f"{place}.", resources=resources)
+            _check_required(field.message_type, value, f"{path}.", resources=resources)
 
 
 def _check_enums(descriptor: Message, message: Mapping[str, Any], at: str) -> None:
-    for field, place, value in _inner(descriptor, message, at):
+    for field, path, value in _inner(descriptor, message, at):
         if field.type == FieldDescriptor.TYPE_ENUM and isinstance(value, int):
-            known = field.enum_type.full_name
-            raise invalid(f"Invalid value at '{place}' ({known}), {value}", field=place)
+            existing = field.enum_type.full_name
+            raise invalid(f"Invalid value at '{path}' ({existing}), {value}", field=path)
         if field.message_type and not _is_plain(field):
-            _check_enums(field.message_type, value, f"{place}.")
+            _check_enums(field.message_type, value, f"{path}.")
 
 
 def _inner(
     descriptor: Message, message: Mapping[str, Any], at: str
 ) -> list[tuple[ProtoField, str, Any]]:
     """Every member with its path; those of a list one by one."""
-    found = []
+    result = []
     for field in descriptor.fields:
         value = message.get(field.json_name)
         if isinstance(value, list):
-            found += [(field, f"{at}{field.json_name}[{i}]", v) for i, v in enumerate(value)]
+            result += [(field, f"{at}{field.json_name}[{i}]", v) for i, v in enumerate(value)]
         elif value is not None:
-            found.append((field, f"{at}{field.json_name}", value))
-    return found
+            result.append((field, f"{at}{field.json_name}", value))
+    return result
 
 
 def _is_plain(field: ProtoField) -> bool:

@@ -79,10 +79,10 @@ def sort_keys(
         )
 
 
-def _sortable(thing: Mapping[str, Any], *, path: str, convert: _Convert) -> tuple[bool, Any]:
+def _sortable(entity: Mapping[str, Any], *, path: str, convert: _Convert) -> tuple[bool, Any]:
     """What has no value comes first."""
-    found = next(_values(thing, path.split(".")), None)
-    return (False, 0) if found is None else (True, convert(_text(found)))
+    value = next(_values(entity, path.split(".")), None)
+    return (False, 0) if value is None else (True, convert(_text(value)))
 
 
 @functools.cache
@@ -104,13 +104,13 @@ class _Tests(Transformer[Token, Any]):
         return test
 
     def all_of(self, *tests: FilterTest) -> FilterTest:
-        return lambda thing: all(test(thing) for test in tests)
+        return lambda entity: all(test(entity) for test in tests)
 
     def any_of(self, *tests: FilterTest) -> FilterTest:
-        return lambda thing: any(test(thing) for test in tests)
+        return lambda entity: any(test(entity) for test in tests)
 
     def negated(self, test: FilterTest) -> FilterTest:
-        return lambda thing: not test(thing)
+        return lambda entity: not test(entity)
 
     def member(self, *names: Token) -> str:
         return ".".join(_camel(name) if "_" in name else str(name) for name in names)
@@ -125,32 +125,32 @@ class _Tests(Transformer[Token, Any]):
         return list(values)
 
     def restriction(
-        self, path: str, comparator: Token, given: _Literal | list[_Literal]
+        self, path: str, comparator: Token, arguments: _Literal | list[_Literal]
     ) -> FilterTest:
         collection = {"Order": "orders", "LineItem": "lineItems"}.get(self._resource.name)
         if collection:
             path = path.removeprefix(f"{collection}.")
         field = _field(self._resource, path, self._allowed, "filter")
-        values = given if isinstance(given, list) else [given]
+        values = arguments if isinstance(arguments, list) else [arguments]
         tests = [_restriction(field, path, str(comparator), value) for value in values]
         if comparator == "!=":
             return self.all_of(*tests)
         return self.any_of(*tests)
 
 
-def _restriction(field: ProtoField, path: str, comparator: str, given: _Literal) -> FilterTest:
+def _restriction(field: ProtoField, path: str, comparator: str, arguments: _Literal) -> FilterTest:
     if comparator == "!=":
-        same = _restriction(field, path, "=", given)
-        return lambda thing: not same(thing)
-    way, text = path.split("."), given.text
+        same = _restriction(field, path, "=", arguments)
+        return lambda entity: not same(entity)
+    way, text = path.split("."), arguments.text
     convert = _converter(field)
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING and comparator in ("=", ":"):
-        wanted = text if comparator == "=" else f"*{text}*" if not field.is_repeated else text
-        pattern = re.compile(fnmatch.translate(re.sub(r"([?\[])", r"[\1]", wanted)))
-        return lambda thing: any(pattern.match(str(value)) for value in _values(thing, way))
-    operand = _operand(field, text, quoted=given.quoted)
+        requested = text if comparator == "=" else f"*{text}*" if not field.is_repeated else text
+        pattern = re.compile(fnmatch.translate(re.sub(r"([?\[])", r"[\1]", requested)))
+        return lambda entity: any(pattern.match(str(value)) for value in _values(entity, way))
+    operand = _operand(field, text, quoted=arguments.quoted)
     compare = _COMPARE[comparator]
-    return lambda thing: any(compare(convert(_text(v)), operand) for v in _values(thing, way))
+    return lambda entity: any(compare(convert(_text(v)), operand) for v in _values(entity, way))
 
 
 def _operand(field: ProtoField, text: str, *, quoted: bool) -> Any:
@@ -182,10 +182,10 @@ def _moment(text: str) -> datetime:
 
 
 def _field(resource: Message, path: str, allowed: frozenset[str], parameter: str) -> ProtoField:
-    found = schema.field_at(resource, path)
-    if path not in allowed or found is None:
+    field = schema.field_at(resource, path)
+    if path not in allowed or field is None:
         raise invalid(f"{path} cannot be used in {parameter}", field=parameter, trigger=path)
-    return found
+    return field
 
 
 def _values(value: Any, way: list[str]) -> Iterator[Any]:

@@ -72,11 +72,11 @@ class RestGateway:
                 )
             message = _message(method, request, variables)
             self._check_network(variables)
-            wanted = request.param("$fields", "fields") or request.headers.get(
+            requested = request.param("$fields", "fields") or request.headers.get(
                 "X-Goog-FieldMask", ""
             )
-            answer = operation({**message, "_mask": wanted} if wanted else message)
-        return _render(method, request, apply_mask(answer, wanted))
+            answer = operation({**message, "_mask": requested} if requested else message)
+        return _render(method, request, apply_mask(answer, requested))
 
     def _find(self, request: AdManagerRequest) -> tuple[schema.Method, dict[str, str]]:
         for method in self._methods:
@@ -125,18 +125,18 @@ def _strict(kind: type[Any], raw: Mapping[str, Any]) -> Request:
         json_format.ParseDict(raw, message, ignore_unknown_fields=False)
     except json_format.ParseError as error:
         raise invalid(f"Invalid JSON payload received. {error}") from error
-    found: Request = json_format.MessageToDict(message)
-    return found
+    result: Request = json_format.MessageToDict(message)
+    return result
 
 
 def _query_field(descriptor: Any, name: str) -> ProtoField:
-    found = schema.field_at(descriptor, ".".join(_camel(part) for part in name.split(".")))
-    if found is None or (found.message_type and not _is_text(found)):
+    result = schema.field_at(descriptor, ".".join(_camel(part) for part in name.split(".")))
+    if result is None or (result.message_type and not _is_text(result)):
         raise invalid(
             f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter.',
             field=name,
         )
-    return found
+    return result
 
 
 def _is_text(field: ProtoField) -> bool:

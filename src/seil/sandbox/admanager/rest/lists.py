@@ -22,7 +22,7 @@ _LARGEST_PAGE = 1000
 
 
 def list_page(
-    request: Mapping[str, Any], things: Sequence[GamObject], *, message: str, member: str
+    request: Mapping[str, Any], entities: Sequence[GamObject], *, message: str, member: str
 ) -> dict[str, Any]:
     """A page of things that the filter lets through. `message` is the client's class of them."""
     plural = member[0].upper() + member[1:]
@@ -30,15 +30,15 @@ def list_page(
     allowed = schema.filterable(asked)
     resource = schema.descriptor_of(getattr(admanager_v1, message))
     test = filter_test(request.get("filter", ""), resource, allowed)
-    found = [thing for thing in things if test(thing)]
+    matches = [entity for entity in entities if test(entity)]
     for key, descending in sort_keys(request.get("orderBy", ""), resource, allowed):
-        found.sort(key=key, reverse=descending)
+        matches.sort(key=key, reverse=descending)
     start, end = page_bounds(request, default=_DEFAULT_PAGE, largest=_LARGEST_PAGE)
-    answer: dict[str, Any] = {member: found[start:end]}
-    if end < len(found):
+    answer: dict[str, Any] = {member: matches[start:end]}
+    if end < len(matches):
         answer["nextPageToken"] = page_token(request, end)
     if wants(request.get("_mask", ""), "totalSize"):
-        answer["totalSize"] = len(found)
+        answer["totalSize"] = len(matches)
     return answer
 
 

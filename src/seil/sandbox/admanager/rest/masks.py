@@ -10,18 +10,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def apply_mask(answer: dict[str, Any], wanted: str) -> dict[str, Any]:
+def apply_mask(answer: dict[str, Any], requested: str) -> dict[str, Any]:
     """Only the paths of the mask; all of it where none or * is wanted."""
-    paths = [path.strip() for path in wanted.split(",") if path.strip()]
+    paths = [path.strip() for path in requested.split(",") if path.strip()]
     if not paths or "*" in paths:
         return answer
     found: dict[str, Any] = _pick(answer, [path.split(".") for path in paths])
     return found
 
 
-def wants(wanted: str, name: str) -> bool:
+def wants(requested: str, name: str) -> bool:
     """Whether a mask names this member: it is left out of an answer otherwise."""
-    return any(path.strip() in (name, "*") for path in wanted.split(","))
+    return any(path.strip() in (name, "*") for path in requested.split(","))
 
 
 def _pick(value: Any, paths: list[list[str]]) -> Any:
@@ -38,13 +38,13 @@ def _pick(value: Any, paths: list[list[str]]) -> Any:
 
 
 def apply_paths(
-    before: Mapping[str, Any], given: Mapping[str, Any], paths: Iterable[str]
+    before: Mapping[str, Any], payload: Mapping[str, Any], paths: Iterable[str]
 ) -> dict[str, Any]:
     """`before` with what `given` has at the paths, and without what it has not."""
     after = copy.deepcopy(dict(before))
     for path in paths:
         *way, last = path.split(".")
-        source: Any = given
+        source: Any = payload
         target = after
         for part in way:
             source = source.get(part) if isinstance(source, Mapping) else None

@@ -46,16 +46,16 @@ _READ_ONLY = {
 def operations(
     network: SandboxNetwork, orders: SandboxOrders, line_items: SandboxLineItems
 ) -> dict[str, RestOperation]:
-    found: dict[str, RestOperation] = {
+    result: dict[str, RestOperation] = {
         **_network_operations(network),
         **_order_operations(orders),
         **_line_item_operations(line_items),
     }
     for message, kind in _READ_ONLY.items():
         plural = kind[0].upper() + kind[1:]
-        found[f"Get{message}"] = partial(_get, network, kind)
-        found[f"List{plural}"] = partial(_all, network, message, kind)
-    return found
+        result[f"Get{message}"] = partial(_get, network, kind)
+        result[f"List{plural}"] = partial(_all, network, message, kind)
+    return result
 
 
 def _get(network: SandboxNetwork, kind: str, request: Request) -> GamObject:
@@ -88,16 +88,18 @@ def _order_operations(orders: SandboxOrders) -> dict[str, RestOperation]:
         at = "requests[{}].order"
         return {
             "orders": [
-                orders.create(_new(_ORDER, one["order"], at.format(i)), at=at.format(i))
-                for i, one in _batch(request)
+                orders.create(_new(_ORDER, entry["order"], at.format(i)), at=at.format(i))
+                for i, entry in _batch(request)
             ]
         }
 
     def update(request: Request) -> GamObject:
         return {
             "orders": [
-                orders.update(_update(_ORDER, orders.get, one, "order"), at=f"requests[{i}].order")
-                for i, one in _batch(request)
+                orders.update(
+                    _update(_ORDER, orders.get, entry, "order"), at=f"requests[{i}].order"
+                )
+                for i, entry in _batch(request)
             ]
         }
 
@@ -118,21 +120,21 @@ def _order_operations(orders: SandboxOrders) -> dict[str, RestOperation]:
 
 
 def _line_item_operations(line_items: SandboxLineItems) -> dict[str, RestOperation]:
-    def create_one(given: Mapping[str, Any], at: str) -> GamObject:
-        return line_items.create(_new(_LINE_ITEM, given, at), at=at)
+    def create_one(payload: Mapping[str, Any], at: str) -> GamObject:
+        return line_items.create(_new(_LINE_ITEM, payload, at), at=at)
 
     def update_one(request: Request, at: str) -> GamObject:
         return line_items.update(_update(_LINE_ITEM, line_items.get, request, "lineItem"), at=at)
 
     def create(request: Request) -> GamObject:
-        made = [
-            create_one(one["lineItem"], f"requests[{i}].lineItem") for i, one in _batch(request)
+        created = [
+            create_one(entry["lineItem"], f"requests[{i}].lineItem") for i, entry in _batch(request)
         ]
-        return {"lineItems": made}
+        return {"lineItems": created}
 
     def update(request: Request) -> GamObject:
-        made = [update_one(one, f"requests[{i}].lineItem") for i, one in _batch(request)]
-        return {"lineItems": made}
+        created = [update_one(entry, f"requests[{i}].lineItem") for i, entry in _batch(request)]
+        return {"lineItems": created}
 
     def act(method: str, request: Request) -> GamObject:
         line_items.act(method, _names(request))
@@ -160,29 +162,31 @@ _FURTHER_ACTIONS = (
 )
 
 
-def _new(full_name: str, given: Mapping[str, Any], at: str) -> GamObject:
+def _new(full_name: str, payload: Mapping[str, Any], at: str) -> GamObject:
     """A new resource, with what only Ad Manager sets left out."""
-    check_resource(full_name, given, at=f"{at}.")
-    return {k: v for k, v in without_output(full_name, given).items() if k != "name"}
+    check_resource(full_name, payload, at=f"{at}.")
+    return {k: v for k, v in without_output(full_name, payload).items() if k != "name"}
 
 
 def _update(
     full_name: str, before: Callable[[str], GamObject], request: Request, member: str
 ) -> GamObject:
     """The whole resource as it shall be: https://google.aip.dev/134."""
-    given = request[member]
-    if "name" not in given:
+    payload = request[member]
+    if "name" not in payload:
         raise invalid(f"{member}.name is required", field=f"{member}.name")
-    current = before(given["name"])
+    current = before(payload["name"])
     mask = request.get("updateMask", "")
     if mask == "*":
-        paths = [name for name in {**given, **without_output(full_name, current)} if name != "name"]
+        paths = [
+            name for name in {**payload, **without_output(full_name, current)} if name != "name"
+        ]
     elif mask:
         paths = mask.split(",")
         check_mask(full_name, paths)
     else:
-        paths = [name for name in without_output(full_name, given) if name != "name"]
-    after = apply_paths(current, given, paths)
+        paths = [name for name in without_output(full_name, payload) if name != "name"]
+    after = apply_paths(current, payload, paths)
     _check_immutable(full_name, current, after)
     check_resource(full_name, after, at=f"{member}.")
     return without_output(full_name, after)
@@ -199,8 +203,8 @@ def _check_immutable(full_name: str, before: GamObject, after: GamObject) -> Non
 def _batch(request: Request) -> list[tuple[int, Request]]:
     requests = request.get("requests", [])
     _check_size(requests, "requests")
-    for i, one in enumerate(requests):
-        if one.get("parent", request["parent"]) != request["parent"]:
+    for i, entry in enumerate(requests):
+        if entry.get("parent", request["parent"]) != request["parent"]:
             raise invalid("The parent of a request is another", field=f"requests[{i}].parent")
     return list(enumerate(requests))
 

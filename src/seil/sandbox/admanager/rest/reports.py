@@ -71,13 +71,13 @@ class SandboxReports:
         }
 
     def _create(self, request: Request) -> GamObject:
-        given = request["report"]
-        check_resource(_REPORT, given, at="report.")
-        self._check(given["reportDefinition"])
+        payload = request["report"]
+        check_resource(_REPORT, payload, at="report.")
+        self._check(payload["reportDefinition"])
         name = self._network.new_name("reports")
         now = stamp(self._network.clock.now())
         report = {
-            **without_output(_REPORT, given),
+            **without_output(_REPORT, payload),
             "name": name,
             "reportId": str(ident(name)),
             "createTime": now,
@@ -88,12 +88,12 @@ class SandboxReports:
         return report
 
     def _update(self, request: Request) -> GamObject:
-        given = request["report"]
-        report = self._network.get("reports", given.get("name", ""))
+        payload = request["report"]
+        report = self._network.get("reports", payload.get("name", ""))
         paths = request["updateMask"].split(",") if request.get("updateMask") else []
         check_mask(_REPORT, paths)
-        whole = [name for name in without_output(_REPORT, given) if name != "name"]
-        after = apply_paths(report, given, paths or whole)
+        whole = [name for name in without_output(_REPORT, payload) if name != "name"]
+        after = apply_paths(report, payload, paths or whole)
         check_resource(_REPORT, after, at="report.")
         self._check(after["reportDefinition"])
         after["updateTime"] = stamp(self._network.clock.now())
@@ -102,22 +102,22 @@ class SandboxReports:
 
     def _check(self, definition: GamObject) -> None:
         """What the stand-in can report on."""
-        place = "report.reportDefinition"
+        path = "report.reportDefinition"
         if definition["reportType"] != "HISTORICAL":
-            raise _unsupported_value(f"{place}.reportType", definition["reportType"])
-        for member, known in (("dimensions", _DIMENSIONS), ("metrics", _METRICS)):
+            raise _unsupported_value(f"{path}.reportType", definition["reportType"])
+        for member, existing in (("dimensions", _DIMENSIONS), ("metrics", _METRICS)):
             for name in definition.get(member, []):
-                if name not in known:
-                    raise _unsupported_value(f"{place}.{member}", name)
+                if name not in existing:
+                    raise _unsupported_value(f"{path}.{member}", name)
         self._days(definition["dateRange"])
         list(_conditions(definition.get("filters", [])))
 
-    def _days(self, given: GamObject) -> list[date]:
+    def _days(self, payload: GamObject) -> list[date]:
         field = "report.reportDefinition.dateRange"
-        if fixed := given.get("fixed"):
+        if fixed := payload.get("fixed"):
             first, last = (_date(fixed.get(end), f"{field}.{end}") for end in _ENDS)
         else:
-            relative = given.get("relative", "")
+            relative = payload.get("relative", "")
             if relative not in _RELATIVE:
                 raise _unsupported_value(f"{field}.relative", relative)
             today = self._network.clock.now().astimezone(self._network.clock.zone).date()
@@ -240,21 +240,23 @@ _ENDS = ("startDate", "endDate")
 
 def _conditions(filters: list[GamObject]) -> Iterator[Callable[[GamObject], bool]]:
     """IN and NOT_IN of line items and orders, one behind the other."""
-    for number, given in enumerate(filters):
-        place = f"report.reportDefinition.filters[{number}]"
-        inner = given.get("fieldFilter", {})
+    for number, payload in enumerate(filters):
+        path = f"report.reportDefinition.filters[{number}]"
+        inner = payload.get("fieldFilter", {})
         dimension = inner.get("field", {}).get("dimension", "")
         operation = inner.get("operation", "IN")
         if dimension not in _FILTERED or operation not in ("IN", "NOT_IN"):
-            raise _unsupported_value(place, f"{dimension} {operation}".strip())
+            raise _unsupported_value(path, f"{dimension} {operation}".strip())
         yield _among(
             dimension, frozenset(_integers(inner.get("values", []))), inside=operation == "IN"
         )
 
 
-def _among(dimension: str, wanted: frozenset[int], *, inside: bool) -> Callable[[GamObject], bool]:
+def _among(
+    dimension: str, requested: frozenset[int], *, inside: bool
+) -> Callable[[GamObject], bool]:
     member = "name" if dimension == "LINE_ITEM_ID" else "order"
-    return lambda item: (ident(item[member]) in wanted) == inside
+    return lambda item: (ident(item[member]) in requested) == inside
 
 
 def _integers(values: list[GamObject]) -> Iterator[int]:
@@ -264,11 +266,11 @@ def _integers(values: list[GamObject]) -> Iterator[int]:
             yield int(value["intValue"])
 
 
-def _date(given: GamObject | None, field: str) -> date:
-    if not given:
+def _date(value: GamObject | None, field: str) -> date:
+    if not value:
         raise required_error(field)
     try:
-        return date(given.get("year", 0), given.get("month", 0), given.get("day", 0))
+        return date(value.get("year", 0), value.get("month", 0), value.get("day", 0))
     except ValueError as error:
         raise invalid(f"{field}: {error}", field=field) from error
 

@@ -107,12 +107,12 @@ def _calls(module: Any) -> dict[str, tuple[type[Any], type[Any] | None]]:
         for name, kind in inspect.getmembers(module, inspect.isclass)
         if name.endswith("ServiceRestTransport") and not name.startswith("_")
     )
-    found = {}
+    result = {}
     for member, stub in vars(transport).items():
         if inspect.isclass(stub) and member.startswith("_") and "__call__" in vars(stub):
             hints = inspect.get_annotations(stub.__call__)
-            found[member.removeprefix("_")] = (hints.get("request"), hints.get("return"))
-    return found  # type: ignore[return-value]  # the generated code is not typed
+            result[member.removeprefix("_")] = (hints.get("request"), hints.get("return"))
+    return result  # type: ignore[return-value]  # the generated code is not typed
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -130,19 +130,19 @@ def message_class(descriptor: Message) -> type[Any] | None:
     """The client's class of a message; None for protobuf's own."""
     if not descriptor.full_name.startswith(_PACKAGE):
         return None
-    found: Any = admanager_v1
+    module: Any = admanager_v1
     for part in descriptor.full_name.removeprefix(_PACKAGE).split("."):
-        found = getattr(found, part, None)
-    return found if inspect.isclass(found) else None
+        module = getattr(module, part, None)
+    return module if inspect.isclass(module) else None
 
 
 @functools.cache
 def behaviours(full_name: str) -> Mapping[str, frozenset[str]]:
     """By JSON name: which of Required, Output only, Immutable, Identifier, Input only it is."""
-    found = message_class(descriptor(full_name))
+    message = message_class(descriptor(full_name))
     documented = {
         name.removesuffix("_"): " ".join(text.split())
-        for name, text in _FIELD.findall(found.__doc__ or "" if found else "")
+        for name, text in _FIELD.findall(message.__doc__ or "" if message else "")
     }
     return {
         field.json_name: frozenset(
@@ -178,8 +178,8 @@ def descriptor_of(kind: type[Any]) -> Message:
 
 def new(kind: type[Any]) -> Any:
     """An empty message, as protobuf's own functions take it."""
-    made: Any = kind()
-    return made if hasattr(made, "DESCRIPTOR") else type(made).pb(made)
+    created: Any = kind()
+    return created if hasattr(created, "DESCRIPTOR") else type(created).pb(created)
 
 
 def field_at(descriptor: Message, path: str) -> ProtoField | None:

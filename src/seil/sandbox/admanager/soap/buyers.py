@@ -41,19 +41,19 @@ class SandboxBuyers:
         if unknown := wishes.keys() - _COUNTERS.keys():
             raise invalid(f"unknown: {', '.join(sorted(unknown))}")
         try:
-            wanted = {name: _COUNTERS[name](value) for name, value in wishes.items()}
+            requested = {name: _COUNTERS[name](value) for name, value in wishes.items()}
         except (TypeError, ValueError) as error:
             raise invalid(str(error)) from error
-        if min(wanted.get("netRate", _STEP), wanted.get("units", 1)) < 1:
+        if min(requested.get("netRate", _STEP), requested.get("units", 1)) < 1:
             raise invalid("netRate and units are above 0")
-        if wanted.get("netRate", _STEP) % _STEP:
+        if requested.get("netRate", _STEP) % _STEP:
             raise invalid(f"netRate is a multiple of {_STEP} micros")
         proposal = self._proposal(number, _ANSWERABLE)
         if is_open(proposal):
             proposal["marketplaceInfo"]["isNewVersionFromBuyer"] = True
-            proposal["_from_buyer"] = wanted
+            proposal["_from_buyer"] = requested
         else:
-            self._negotiation.apply(proposal, wanted)
+            self._negotiation.apply(proposal, requested)
         return self._save(proposal)
 
     def terminate(self, number: int) -> GamObject:

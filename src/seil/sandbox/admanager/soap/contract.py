@@ -48,8 +48,8 @@ class Contract:
 
     def elements(self, name: str) -> tuple[Element, ...]:
         """In the order of the wire: the base's come first."""
-        found = self.types[name]
-        return (*(self.elements(found.base) if found.base else ()), *found.elements)
+        definition = self.types[name]
+        return (*(self.elements(definition.base) if definition.base else ()), *definition.elements)
 
     def is_complex(self, name: str) -> bool:
         return name in self.types
@@ -67,8 +67,8 @@ def contract() -> Contract:
             services[service] = {}
         elif match := re.fullmatch(r"(\w+)\((.*)\) (\S+)", line):
             result = _element(f"rval:{match[3]}")
-            made = SoapOperation(match[1], _elements(match[2]), result)
-            services[service][made.name] = made
+            created = SoapOperation(match[1], _elements(match[2]), result)
+            services[service][created.name] = created
         elif match := re.fullmatch(r"enum (\S+): (.*)", line):
             enums[match[1]] = tuple(match[2].split())
         elif match := re.fullmatch(r"(abstract )?(\w+)(?: < (\w+))?:(.*)", line):
@@ -131,14 +131,14 @@ def schema(service: str, version: str) -> Any:
 
 
 def _xsd(service: str, version: str) -> str:
-    known = contract()
+    existing = contract()
     head = (
         f'<schema xmlns="http://www.w3.org/2001/XMLSchema" xmlns:tns="{namespace(version)}"'
         f' targetNamespace="{namespace(version)}" elementFormDefault="qualified">'
     )
-    parts = [head, *(_complex(found) for found in known.types.values())]
-    parts += [_simple(name, values) for name, values in known.enums.items()]
-    for operation in known.services[service].values():
+    parts = [head, *(_complex(definition) for definition in existing.types.values())]
+    parts += [_simple(name, values) for name, values in existing.enums.items()]
+    for operation in existing.services[service].values():
         parts.append(_wrapper(operation.name, operation.parameters))
         parts.append(_wrapper(f"{operation.name}Response", (operation.result,)))
     parts += [f'<element name="{name}" type="tns:{kind}"/>' for name, kind in _HEADERS]
@@ -152,13 +152,13 @@ _HEADERS = (
 )
 
 
-def _complex(found: Type) -> str:
-    inner = f"<sequence>{''.join(map(_member, found.elements))}</sequence>"
-    if found.base:
-        inner = f'<extension base="tns:{found.base}">{inner}</extension>'
+def _complex(definition: Type) -> str:
+    inner = f"<sequence>{''.join(map(_member, definition.elements))}</sequence>"
+    if definition.base:
+        inner = f'<extension base="tns:{definition.base}">{inner}</extension>'
         inner = f"<complexContent>{inner}</complexContent>"
-    abstract = ' abstract="true"' if found.abstract else ""
-    return f'<complexType name="{found.name}"{abstract}>{inner}</complexType>'
+    abstract = ' abstract="true"' if definition.abstract else ""
+    return f'<complexType name="{definition.name}"{abstract}>{inner}</complexType>'
 
 
 def _member(element: Element) -> str:

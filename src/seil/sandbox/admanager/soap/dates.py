@@ -11,20 +11,20 @@ from seil.sandbox.admanager.errors import invalid, rejection, required_error
 from seil.time_zones import is_time_zone
 
 
-def from_soap(given: Mapping[str, Any], field: str) -> datetime:
+def from_soap(value: Mapping[str, Any], field: str) -> datetime:
     """Raises AdManagerApiError for a date that no calendar has, or a zone that nobody knows."""
-    day = given.get("date")
-    if not day or not given.get("timeZoneId"):
+    day = value.get("date")
+    if not day or not value.get("timeZoneId"):
         raise required_error(f"{field}.{'timeZoneId' if day else 'date'}")
-    zone = _zone(given["timeZoneId"], f"{field}.timeZoneId")
+    zone = _zone(value["timeZoneId"], f"{field}.timeZoneId")
     try:
         return datetime(
             day.get("year", 0),
             day.get("month", 0),
             day.get("day", 0),
-            given.get("hour", 0),
-            given.get("minute", 0),
-            given.get("second", 0),
+            value.get("hour", 0),
+            value.get("minute", 0),
+            value.get("second", 0),
             tzinfo=zone,
         )
     except ValueError as error:

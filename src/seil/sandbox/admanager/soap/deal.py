@@ -114,7 +114,7 @@ class Deals:
             "rate": _money(line["netRate"]),
             "costType": line["rateType"],
             "goal": {**goal, "units": str(goal["units"])} if "units" in goal else goal,
-            "creativePlaceholders": [_placeholder(one) for one in line["creativePlaceholders"]],
+            "creativePlaceholders": [_placeholder(entry) for entry in line["creativePlaceholders"]],
             "targeting": rest_targeting(network, line["targeting"]),
             "archived": False,
             "reservationStatus": "RESERVED",
@@ -123,16 +123,16 @@ class Deals:
         }
 
 
-def _money(given: Mapping[str, Any]) -> dict[str, Any]:
-    units, micros = divmod(given["microAmount"], _MICROS)
+def _money(value: Mapping[str, Any]) -> dict[str, Any]:
+    units, micros = divmod(value["microAmount"], _MICROS)
     return {
-        "currencyCode": given["currencyCode"],
+        "currencyCode": value["currencyCode"],
         "units": str(units),
         "nanos": micros * (_NANOS // _MICROS),
     }
 
 
-def _placeholder(given: Mapping[str, Any]) -> dict[str, Any]:
-    kind = given.get("creativeSizeType", "PIXEL")
-    size = {"width": given["size"]["width"], "height": given["size"]["height"], "sizeType": kind}
-    return {"size": size, "expectedCreativeCount": given.get("expectedCreativeCount", 1)}
+def _placeholder(value: Mapping[str, Any]) -> dict[str, Any]:
+    kind = value.get("creativeSizeType", "PIXEL")
+    size = {"width": value["size"]["width"], "height": value["size"]["height"], "sizeType": kind}
+    return {"size": size, "expectedCreativeCount": value.get("expectedCreativeCount", 1)}

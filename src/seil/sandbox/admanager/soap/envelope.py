@@ -52,8 +52,8 @@ def unmarshal(
     _validate(call, service, version)
     if header is not None:
         _validate(header, service, version)
-    known = {} if header is None else _read_all(header, contract().elements("SoapRequestHeader"))
-    return name, _read_all(call, operation.parameters), known
+    existing = {} if header is None else _read_all(header, contract().elements("SoapRequestHeader"))
+    return name, _read_all(call, operation.parameters), existing
 
 
 def _validate(element: Any, service: str, version: str) -> None:
@@ -70,18 +70,18 @@ def _unparsable(reason: str) -> AdManagerApiError:
 
 
 def _read_all(parent: Any, elements: tuple[Element, ...]) -> dict[str, Any]:
-    known = {element.name: element for element in elements}
-    found: dict[str, Any] = {}
+    existing = {element.name: element for element in elements}
+    values: dict[str, Any] = {}
     for child in parent:
         if not isinstance(child.tag, str) or child.get(_NIL) in ("true", "1"):
             continue
-        element = known[etree.QName(child).localname]
+        element = existing[etree.QName(child).localname]
         value = _read(child, element.type)
         if element.many:
-            found.setdefault(element.name, []).append(value)
+            values.setdefault(element.name, []).append(value)
         else:
-            found[element.name] = value
-    return found
+            values[element.name] = value
+    return values
 
 
 def _read(element: Any, kind: str) -> Any:
@@ -109,17 +109,17 @@ def response_reply(service: str, version: str, operation: str, result: Any) -> R
 
 
 def _write(parent: Any, element: Element, value: Any, ns: str) -> None:
-    for one in value if element.many else [value]:
+    for entry in value if element.many else [value]:
         child = etree.SubElement(parent, f"{{{ns}}}{element.name}")
         if not contract().is_complex(element.type):
-            child.text = str(one).lower() if isinstance(one, bool) else str(one)
+            child.text = str(entry).lower() if isinstance(entry, bool) else str(entry)
             continue
-        special = one.get(KIND, element.type)
+        special = entry.get(KIND, element.type)
         if special != element.type:
             child.set(_TYPE, special)
         for inner in contract().elements(special):
-            if one.get(inner.name) is not None:
-                _write(child, inner, one[inner.name], ns)
+            if entry.get(inner.name) is not None:
+                _write(child, inner, entry[inner.name], ns)
 
 
 def fault_reply(path: str, error: AdManagerApiError) -> Reply:
@@ -141,14 +141,14 @@ def fault_reply(path: str, error: AdManagerApiError) -> Reply:
 def _error_members(error: AdManagerApiError) -> Mapping[str, Any]:
     """An error that SOAP has no type for is given as the nearest: a bad request."""
     reasons = error_kinds().get(error.kind)
-    known = reasons is not None and (error.reason in reasons or not reasons)
+    existing = reasons is not None and (error.reason in reasons or not reasons)
     return {
-        KIND: error.kind if known else "RequestError",
+        KIND: error.kind if existing else "RequestError",
         "fieldPath": error.field,
         "fieldPathElements": [{"field": part} for part in error.field.split(".") if part],
         "trigger": _clean(error.trigger),
         "errorString": error.code,
-        "reason": error.reason if known else "INVALID_INPUT",
+        "reason": error.reason if existing else "INVALID_INPUT",
     }
 
 
@@ -165,8 +165,8 @@ def _envelope(status: int, content: Any, version: str) -> Reply:
     ns = namespace(version)
     envelope = etree.Element(f"{{{_SOAP}}}Envelope", nsmap={"soap": _SOAP})
     header = etree.SubElement(envelope, f"{{{_SOAP}}}Header")
-    told = etree.SubElement(header, f"{{{ns}}}ResponseHeader", nsmap={None: ns})
-    etree.SubElement(told, f"{{{ns}}}requestId").text = "00000000000000000000000000000000"
-    etree.SubElement(told, f"{{{ns}}}responseTime").text = "1"
+    text = etree.SubElement(header, f"{{{ns}}}ResponseHeader", nsmap={None: ns})
+    etree.SubElement(text, f"{{{ns}}}requestId").text = "00000000000000000000000000000000"
+    etree.SubElement(text, f"{{{ns}}}responseTime").text = "1"
     etree.SubElement(envelope, f"{{{_SOAP}}}Body").append(content)
     return Reply(status, etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"), XML)

@@ -38,20 +38,20 @@ class SandboxForecasts:
         self._network = network
         self._line_items = line_items
 
-    def existing(self, given: Mapping[str, Any]) -> GamObject:
-        number = given.get("lineItemId")
+    def existing(self, payload: Mapping[str, Any]) -> GamObject:
+        number = payload.get("lineItemId")
         if number is None:
             raise required_error("lineItemId")
         item = self._network.store.get("lineItems", number)
         if item is None:
             raise dangling(str(number), field="lineItemId")
-        found = self._forecast(demand_of(item), item.get("goal", {}))
+        forecast = self._forecast(demand_of(item), item.get("goal", {}))
         order = self._network.number("orders", item["order"])
         served = self._line_items.impressions(item)
-        return {**found, "lineItemId": number, "orderId": order, "deliveredUnits": served}
+        return {**forecast, "lineItemId": number, "orderId": order, "deliveredUnits": served}
 
-    def prospective(self, given: Mapping[str, Any]) -> GamObject:
-        wish = given.get("lineItem", {})
+    def prospective(self, payload: Mapping[str, Any]) -> GamObject:
+        wish = payload.get("lineItem", {})
         if "proposalLineItem" in wish:
             item, goal = wish["proposalLineItem"], wish["proposalLineItem"].get("goal", {})
         else:
@@ -64,9 +64,9 @@ class SandboxForecasts:
         self._check_references(wish, item)
         if item is wish.get("lineItem"):
             _check_booking(self._network, item)
-        found = self._forecast(self._demand(item), goal)
+        forecast = self._forecast(self._demand(item), goal)
         retain = {"lineItemId": item.get("id"), "orderId": item.get("orderId")}
-        return {**found, **retain, "deliveredUnits": 0}
+        return {**forecast, **retain, "deliveredUnits": 0}
 
     def _check_references(self, wish: Mapping[str, Any], item: Mapping[str, Any]) -> None:
         check_targeting(self._network, item["targeting"], f"{_AT}.targeting")
@@ -108,12 +108,12 @@ class SandboxForecasts:
         return from_soap(item["endDateTime"], f"{_AT}.endDateTime")
 
     def _forecast(self, demand: Demand, goal: Mapping[str, Any]) -> GamObject:
-        found = availability(self._network, demand)
+        inventory = availability(self._network, demand)
         return {
             "unitType": goal.get("unitType", "IMPRESSIONS"),
-            "availableUnits": found.available,
-            "matchedUnits": found.matched,
-            "possibleUnits": found.possible,
+            "availableUnits": inventory.available,
+            "matchedUnits": inventory.matched,
+            "possibleUnits": inventory.possible,
             "reservedUnits": int(goal.get("units", 0)),
         }
 

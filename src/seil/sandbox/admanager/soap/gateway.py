@@ -42,18 +42,18 @@ class SoapGateway:
         self._operations: dict[str, Callable[[Arguments], Any]] = {
             "getCurrentNetwork": lambda _given: self._network_members(),
             "getAllNetworks": lambda _given: [self._network_members()],
-            "createProposals": lambda given: proposals.create(_some(given, "proposals")),
-            "updateProposals": lambda given: proposals.update(_some(given, "proposals")),
-            "getProposalsByStatement": lambda given: _page_members(self._chosen(given)),
+            "createProposals": lambda payload: proposals.create(_some(payload, "proposals")),
+            "updateProposals": lambda payload: proposals.update(_some(payload, "proposals")),
+            "getProposalsByStatement": lambda payload: _page_members(self._chosen(payload)),
             "performProposalAction": self._act,
-            "createProposalLineItems": lambda given: proposals.create_lines(
-                _some(given, "proposalLineItems")
+            "createProposalLineItems": lambda payload: proposals.create_lines(
+                _some(payload, "proposalLineItems")
             ),
-            "updateProposalLineItems": lambda given: proposals.update_lines(
-                _some(given, "proposalLineItems")
+            "updateProposalLineItems": lambda payload: proposals.update_lines(
+                _some(payload, "proposalLineItems")
             ),
-            "getProposalLineItemsByStatement": lambda given: _page_members(
-                self._chosen_lines(given)
+            "getProposalLineItemsByStatement": lambda payload: _page_members(
+                self._chosen_lines(payload)
             ),
             "performProposalLineItemAction": self._act_on_lines,
             "getAvailabilityForecast": forecasts.prospective,
@@ -61,8 +61,8 @@ class SoapGateway:
         }
 
     def answer(self, request: AdManagerRequest) -> Reply:
-        found = _PATH.fullmatch(request.path)
-        version, service = found.groups() if found else ("", "")
+        match = _PATH.fullmatch(request.path)
+        version, service = match.groups() if match else ("", "")
         if version not in VERSIONS or service not in contract().services:
             return Reply(404, b"<html><title>Error 404 (Not Found)!!1</title></html>", "text/html")
         if request.method == "GET":
@@ -70,10 +70,10 @@ class SoapGateway:
             return Reply(200, wsdl(service, version, address).encode(), XML)
         with self._network.store.transaction():
             self._tokens.require(request, {READ_WRITE, SOAP_ONLY})
-            operation, given, header = unmarshal(request.body, service, version)
+            operation, payload, header = unmarshal(request.body, service, version)
             if operation != "getAllNetworks":
                 self._check_network(header)
-            result = self._operations[operation](given)
+            result = self._operations[operation](payload)
         return response_reply(service, version, operation, result)
 
     def _check_network(self, header: GamObject) -> None:
@@ -99,51 +99,51 @@ class SoapGateway:
             "isTest": True,
         }
 
-    def _chosen(self, given: Arguments) -> Page:
+    def _chosen(self, payload: Arguments) -> Page:
         return select(
-            _statement(given),
+            _statement(payload),
             self._proposals.all(),
             self._proposals.columns(),
             self._network.clock.zone,
         )
 
-    def _chosen_lines(self, given: Arguments) -> Page:
+    def _chosen_lines(self, payload: Arguments) -> Page:
         return select(
-            _statement(given),
+            _statement(payload),
             self._proposals.all_lines(),
             self._proposals.line_columns(),
             self._network.clock.zone,
         )
 
-    def _act(self, given: Arguments) -> GamObject:
-        action = _action(given, "proposalAction")
-        return {"numChanges": self._negotiation.act(action, self._chosen(given).results)}
+    def _act(self, payload: Arguments) -> GamObject:
+        action = _action(payload, "proposalAction")
+        return {"numChanges": self._negotiation.act(action, self._chosen(payload).results)}
 
-    def _act_on_lines(self, given: Arguments) -> GamObject:
-        action = _action(given, "proposalLineItemAction")
-        chosen = self._chosen_lines(given).results
+    def _act_on_lines(self, payload: Arguments) -> GamObject:
+        action = _action(payload, "proposalLineItemAction")
+        chosen = self._chosen_lines(payload).results
         return {"numChanges": self._negotiation.act_on_lines(action, chosen)}
 
 
-def _some(given: Arguments, member: str) -> list[GamObject]:
-    found: list[GamObject] = given.get(member, [])
-    if not found:
+def _some(payload: Arguments, member: str) -> list[GamObject]:
+    entities: list[GamObject] = payload.get(member, [])
+    if not entities:
         raise required_error(member)
-    return found
+    return entities
 
 
-def _statement(given: Arguments) -> GamObject:
-    if "filterStatement" not in given:
+def _statement(payload: Arguments) -> GamObject:
+    if "filterStatement" not in payload:
         raise required_error("filterStatement")
-    found: GamObject = given["filterStatement"]
-    return found
+    statement: GamObject = payload["filterStatement"]
+    return statement
 
 
-def _action(given: Arguments, member: str) -> GamObject:
-    if member not in given:
+def _action(payload: Arguments, member: str) -> GamObject:
+    if member not in payload:
         raise required_error(member)
-    found: GamObject = given[member]
-    return found
+    action: GamObject = payload[member]
+    return action
 
 
 def _page_members(page: Page) -> GamObject:

@@ -57,9 +57,9 @@ def check_line(network: SandboxNetwork, line: Mapping[str, Any], currency: str, 
     _check_video(line, at)
     check_caps(line.get("frequencyCaps", ()), f"{at}.frequencyCaps", amount="numTimeUnits")
     check_placeholders(line, f"{at}.creativePlaceholders")
-    for number, one in enumerate(line["creativePlaceholders"]):
-        place = f"{at}.creativePlaceholders[{number}].appliedLabels"
-        check_applied_labels(network, one.get("appliedLabels", ()), place)
+    for number, entry in enumerate(line["creativePlaceholders"]):
+        path = f"{at}.creativePlaceholders[{number}].appliedLabels"
+        check_applied_labels(network, entry.get("appliedLabels", ()), path)
     check_targeting(network, line["targeting"], f"{at}.targeting")
     check_applied_labels(network, line.get("appliedLabels", ()), f"{at}.appliedLabels")
     check_field_values(network, line, at, "PROPOSAL_LINE_ITEM")

@@ -29,17 +29,17 @@ def check_placeholders(line: Mapping[str, Any], at: str) -> None:
     video = line.get("environmentType") == "VIDEO_PLAYER"
     seen: set[str] = set()
     for number, placeholder in enumerate(line["creativePlaceholders"]):
-        place = f"{at}[{number}]"
+        path = f"{at}[{number}]"
         if not {"width", "height"} <= placeholder.get("size", {}).keys():
-            raise _error("SIZE_REQUIRED", f"{place}.size", "")
-        _check_size(placeholder, place, video=video)
-        _check_native(placeholder, place)
-        _check_details(placeholder, place)
+            raise _error("SIZE_REQUIRED", f"{path}.size", "")
+        _check_size(placeholder, path, video=video)
+        _check_native(placeholder, path)
+        _check_details(placeholder, path)
         master = _size(placeholder)
         if master in seen and _kind(placeholder) != "NATIVE":
-            raise _error("DUPLICATED_MASTER_SIZE", f"{place}.size", master)
+            raise _error("DUPLICATED_MASTER_SIZE", f"{path}.size", master)
         seen.add(master)
-    kinds = {_kind(one) == "NATIVE" for one in line["creativePlaceholders"]}
+    kinds = {_kind(target) == "NATIVE" for target in line["creativePlaceholders"]}
     if len(kinds) > 1:
         reason, kind = "MIX_NATIVE_AND_BANNER_SIZE_NOT_ALLOWED", "ProposalLineItemProgrammaticError"
         raise rejection(kind, reason, "Sizes are native or none is", field=at)
@@ -47,7 +47,7 @@ def check_placeholders(line: Mapping[str, Any], at: str) -> None:
 
 def sizes(line: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What cannot be changed any more where the publisher makes the creatives."""
-    return sorted((_kind(one), _size(one)) for one in line["creativePlaceholders"])
+    return sorted((_kind(entry), _size(entry)) for entry in line["creativePlaceholders"])
 
 
 def _check_size(placeholder: Mapping[str, Any], at: str, *, video: bool) -> None:

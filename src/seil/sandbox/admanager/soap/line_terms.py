@@ -65,16 +65,16 @@ def check_prices(line: Mapping[str, Any], currency: str, at: str) -> None:
                 raise required_error(f"{at}.{field}.{member}")
         if (code := line[field]["currencyCode"]) != currency:
             message = f"The proposal's currency is {currency}, not {code}"
-            place = f"{at}.{field}.currencyCode"
-            raise rejection("CurrencyCodeError", "UNSUPPORTED", message, field=place, trigger=code)
+            path = f"{at}.{field}.currencyCode"
+            raise rejection("CurrencyCodeError", "UNSUPPORTED", message, field=path, trigger=code)
         amount = line[field]["microAmount"]
-        place = f"{at}.{field}.microAmount"
+        path = f"{at}.{field}.microAmount"
         if amount < 0:
-            raise rejection("RangeError", "TOO_LOW", f"{amount} < 0", field=place, trigger=amount)
+            raise rejection("RangeError", "TOO_LOW", f"{amount} < 0", field=path, trigger=amount)
         if amount % precision:
             message = f"{amount} is no multiple of {precision}"
             reason = "WRONG_PRECISION"
-            raise rejection("PrecisionError", reason, message, field=place, trigger=amount)
+            raise rejection("PrecisionError", reason, message, field=path, trigger=amount)
     if not line["netRate"]["microAmount"]:
         raise _deal("ZERO_COST_PER_UNIT_NOT_SUPPORTED", f"{at}.netRate.microAmount", 0)
 

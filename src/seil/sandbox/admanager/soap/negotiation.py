@@ -48,7 +48,7 @@ class Negotiation:
     def act(self, action: Mapping[str, Any], chosen: Sequence[GamObject]) -> int:
         """How many proposals it changed: all that were chosen, or none."""
         kind = action.get("_type", "")
-        for proposal in [self._proposals.get(one["id"]) for one in chosen]:
+        for proposal in [self._proposals.get(entry["id"]) for entry in chosen]:
             check_action(kind, proposal, self._render_lines(proposal))
             self._perform(kind, proposal, action)
         return len(chosen)
@@ -77,9 +77,9 @@ class Negotiation:
 
     def _perform_on_deal(self, kind: str, proposal: GamObject, action: Mapping[str, Any]) -> None:
         """On those of its line items that the action can change."""
-        for shown in self._render_lines(proposal):
-            if allows(f"{kind.removesuffix('Proposals')}ProposalLineItems", shown, proposal):
-                line = self._proposals.line(shown["id"])
+        for view in self._render_lines(proposal):
+            if allows(f"{kind.removesuffix('Proposals')}ProposalLineItems", view, proposal):
+                line = self._proposals.line(view["id"])
                 self._perform_on_line(kind.removesuffix("Proposals"), line, action)
 
     def _update_order(self, proposal: GamObject) -> None:
@@ -97,9 +97,9 @@ class Negotiation:
     def act_on_lines(self, action: Mapping[str, Any], chosen: Sequence[GamObject]) -> int:
         """How many line items it changed: all that were chosen, or none."""
         kind = action.get("_type", "")
-        for shown in chosen:
-            check_line_action(kind, shown, self._proposals.get(shown["proposalId"]))
-            line = self._proposals.line(shown["id"])
+        for view in chosen:
+            check_line_action(kind, view, self._proposals.get(view["proposalId"]))
+            line = self._proposals.line(view["id"])
             self._perform_on_line(kind.removesuffix("ProposalLineItems"), line, action)
         return len(chosen)
 

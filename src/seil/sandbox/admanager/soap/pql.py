@@ -43,7 +43,7 @@ class Page:
 
 def select(
     statement: Mapping[str, Any],
-    things: Sequence[PqlRecord],
+    entities: Sequence[PqlRecord],
     columns: Mapping[str, Column],
     zone: ZoneInfo,
 ) -> Page:
@@ -54,15 +54,15 @@ def select(
         for entry in statement.get("values", [])
     }
     parsed = _parse(query, columns, bound)
-    found = [thing for thing in things if parsed.test(thing)]
+    matches = [entity for entity in entities if parsed.test(entity)]
     for column, descending in reversed(parsed.order):
-        found.sort(key=functools.partial(_sortable, column), reverse=descending)
-    end = len(found) if parsed.limit is None else parsed.offset + parsed.limit
-    return Page(found[parsed.offset : end], parsed.offset, len(found))
+        matches.sort(key=functools.partial(_sortable, column), reverse=descending)
+    end = len(matches) if parsed.limit is None else parsed.offset + parsed.limit
+    return Page(matches[parsed.offset : end], parsed.offset, len(matches))
 
 
-def _sortable(column: Column, thing: PqlRecord) -> tuple[bool, Any]:
-    value = column(thing)
+def _sortable(column: Column, entity: PqlRecord) -> tuple[bool, Any]:
+    value = column(entity)
     return (value is not None, value if value is not None else 0)
 
 
@@ -76,7 +76,7 @@ class _Parsed:
 
 def _parse(query: str, columns: Mapping[str, Column], bound: Mapping[str, Any]) -> _Parsed:
     try:
-        made: _Parsed = _Tests(query, columns, bound).transform(_parser().parse(query))
+        created: _Parsed = _Tests(query, columns, bound).transform(_parser().parse(query))
     except VisitError as error:
         if isinstance(error.orig_exc, AdManagerApiError):
             raise error.orig_exc from error
@@ -90,7 +90,7 @@ def _parse(query: str, columns: Mapping[str, Column], bound: Mapping[str, Any]) 
             field="filterStatement.query",
             trigger=query,
         ) from error
-    return made
+    return created
 
 
 @functools.cache
@@ -110,7 +110,7 @@ def _bind(value: Mapping[str, Any], zone: ZoneInfo) -> Any:
         case "DateValue":
             return _midnight(inner or {}, zone)
         case "SetValue":
-            return [_bind(one, zone) for one in value.get("values", [])]
+            return [_bind(entry, zone) for entry in value.get("values", [])]
     return inner
 
 
@@ -147,10 +147,10 @@ class _Tests(Transformer[Token, Any]):
         self._values = bound
 
     def start(self, *parts: Any) -> _Parsed:
-        found: dict[str, Any] = {"test": _everything, "order": [], "limit": None, "offset": 0}
+        result: dict[str, Any] = {"test": _everything, "order": [], "limit": None, "offset": 0}
         for part in parts:
-            found |= part if isinstance(part, dict) else {"test": part}
-        return _Parsed(**found)
+            result |= part if isinstance(part, dict) else {"test": part}
+        return _Parsed(**result)
 
     def order(self, *sorts: tuple[Column, bool]) -> dict[str, Any]:
         return {"order": list(sorts)}
@@ -165,23 +165,23 @@ class _Tests(Transformer[Token, Any]):
         return {"offset": int(number)}
 
     def any_of(self, *tests: PqlTest) -> PqlTest:
-        return lambda thing: any(test(thing) for test in tests)
+        return lambda entity: any(test(entity) for test in tests)
 
     def all_of(self, *tests: PqlTest) -> PqlTest:
-        return lambda thing: all(test(thing) for test in tests)
+        return lambda entity: all(test(entity) for test in tests)
 
     def negated(self, test: PqlTest) -> PqlTest:
-        return lambda thing: not test(thing)
+        return lambda entity: not test(entity)
 
     def compare(self, name: Token, operator: Token, value: Any) -> PqlTest:
         column, compare = self._column(name), _COMPARE[operator]
 
-        def test(thing: PqlRecord) -> bool:
-            found = column(thing)
-            if found is None:
+        def test(entity: PqlRecord) -> bool:
+            result = column(entity)
+            if result is None:
                 return bool(operator == "!=")
             try:
-                return compare(*_comparable(found, value))
+                return compare(*_comparable(result, value))
             except TypeError as error:
                 raise _unexecutable(f"{name} cannot be compared with {value!r}") from error
 
@@ -191,7 +191,7 @@ class _Tests(Transformer[Token, Any]):
         column = self._column(name)
         escaped = re.sub(r"([?*\[])", r"[\1]", str(value)).replace("%", "*")
         pattern = re.compile(fnmatch.translate(escaped), re.IGNORECASE)
-        return lambda thing: bool(pattern.match(str(column(thing) or "")))
+        return lambda entity: bool(pattern.match(str(column(entity) or "")))
 
     def among(self, name: Token, *values: Any) -> PqlTest:
         every = [one for value in values for one in (value if isinstance(value, list) else [value])]
@@ -203,7 +203,7 @@ class _Tests(Transformer[Token, Any]):
 
     def is_null(self, name: Token) -> PqlTest:
         column = self._column(name)
-        return lambda thing: column(thing) is None
+        return lambda entity: column(entity) is None
 
     def is_not_null(self, name: Token) -> PqlTest:
         return self.negated(self.is_null(name))
@@ -230,25 +230,25 @@ class _Tests(Transformer[Token, Any]):
         return text.lower() == "true"
 
     def _column(self, name: Token) -> Column:
-        for known, column in self._columns.items():
-            if known.lower() == name.lower():
+        for existing, column in self._columns.items():
+            if existing.lower() == name.lower():
                 return column
         raise _unexecutable(f"{name} cannot be used in a statement here")
 
 
-def _comparable(found: Any, value: Any) -> tuple[Any, Any]:
+def _comparable(result: Any, value: Any) -> tuple[Any, Any]:
     """Text of a date, a number or a truth counts as one where the column has those."""
-    if isinstance(found, datetime) and isinstance(value, str):
+    if isinstance(result, datetime) and isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError as error:
             raise TypeError(value) from error
-        return found, moment if moment.tzinfo else moment.replace(tzinfo=found.tzinfo)
-    if isinstance(found, bool) and isinstance(value, str):
-        return found, value.lower() == "true"
-    if isinstance(found, int) and isinstance(value, str):
-        return found, _number(value)
-    return found, value
+        return result, moment if moment.tzinfo else moment.replace(tzinfo=result.tzinfo)
+    if isinstance(result, bool) and isinstance(value, str):
+        return result, value.lower() == "true"
+    if isinstance(result, int) and isinstance(value, str):
+        return result, _number(value)
+    return result, value
 
 
 def _everything(_thing: PqlRecord) -> bool:

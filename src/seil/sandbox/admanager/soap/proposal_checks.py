@@ -57,22 +57,22 @@ def _check_buyer(network: SandboxNetwork, info: Mapping[str, Any], at: str) -> N
 def _check_currency(network: SandboxNetwork, proposal: Mapping[str, Any], field: str) -> None:
     """The network's: the stand-in's has no secondary currencies."""
     own = network.store.fact("currency")
-    given = proposal.get("currencyCode", own)
-    if not re.fullmatch("[A-Z]{3}", given):
-        message = f"{given!r} is no code of ISO 4217"
-        raise rejection("CurrencyCodeError", "INVALID", message, field=field, trigger=given)
-    if given != own:
-        raise _error("UNSUPPORTED_PROPOSAL_CURRENCY_CODE", field, given)
+    payload = proposal.get("currencyCode", own)
+    if not re.fullmatch("[A-Z]{3}", payload):
+        message = f"{payload!r} is no code of ISO 4217"
+        raise rejection("CurrencyCodeError", "INVALID", message, field=field, trigger=payload)
+    if payload != own:
+        raise _error("UNSUPPORTED_PROPOSAL_CURRENCY_CODE", field, payload)
 
 
-def _check_advertiser(network: SandboxNetwork, given: Mapping[str, Any], at: str) -> None:
-    if _association(given, at) != "ADVERTISER":
+def _check_advertiser(network: SandboxNetwork, payload: Mapping[str, Any], at: str) -> None:
+    if _association(payload, at) != "ADVERTISER":
         reason = "UNSUPPORTED_COMPANY_ASSOCIATION_TYPE_FOR_PROGRAMMATIC_PROPOSAL"
-        raise _error(reason, f"{at}.type", given["type"])
-    if given.get("contactIds"):
+        raise _error(reason, f"{at}.type", payload["type"])
+    if payload.get("contactIds"):
         reason = "CONTACT_UNSUPPORTED_FOR_ADVERTISER"
-        raise _error(reason, f"{at}.contactIds", given["contactIds"][0])
-    _check_company(network, given["companyId"], "ADVERTISER", f"{at}.companyId")
+        raise _error(reason, f"{at}.contactIds", payload["contactIds"][0])
+    _check_company(network, payload["companyId"], "ADVERTISER", f"{at}.companyId")
 
 
 def _check_agencies(
@@ -80,26 +80,26 @@ def _check_agencies(
 ) -> None:
     """A programmatic proposal has a primary agency at most, as its order has one."""
     seen: set[tuple[str, int]] = set()
-    for number, given in enumerate(agencies):
-        place = f"{at}[{number}]"
-        kind = _association(given, place)
+    for number, payload in enumerate(agencies):
+        path = f"{at}[{number}]"
+        kind = _association(payload, path)
         if kind != _PRIMARY:
             reason = "UNSUPPORTED_COMPANY_ASSOCIATION_TYPE_FOR_PROGRAMMATIC_PROPOSAL"
-            raise _error(reason, f"{place}.type", kind)
-        if (kind, given["companyId"]) in seen:
-            raise _error("DUPLICATED_COMPANY_ASSOCIATION", place, given["companyId"])
-        seen.add((kind, given["companyId"]))
-        _check_company(network, given["companyId"], "AGENCY", f"{place}.companyId")
-        _check_contacts(network, given, f"{place}.contactIds")
+            raise _error(reason, f"{path}.type", kind)
+        if (kind, payload["companyId"]) in seen:
+            raise _error("DUPLICATED_COMPANY_ASSOCIATION", path, payload["companyId"])
+        seen.add((kind, payload["companyId"]))
+        _check_company(network, payload["companyId"], "AGENCY", f"{path}.companyId")
+        _check_contacts(network, payload, f"{path}.contactIds")
     if len(seen) > 1:
         raise _error("PRIMARY_AGENCY_NOT_UNIQUE", at, _PRIMARY)
 
 
-def _association(given: Mapping[str, Any], at: str) -> str:
+def _association(payload: Mapping[str, Any], at: str) -> str:
     for field in ("companyId", "type"):
-        if field not in given:
+        if field not in payload:
             raise required_error(f"{at}.{field}")
-    return str(given["type"])
+    return str(payload["type"])
 
 
 def _check_company(network: SandboxNetwork, number: int, kind: str, field: str) -> None:
@@ -112,9 +112,9 @@ def _check_company(network: SandboxNetwork, number: int, kind: str, field: str) 
         raise rejection("CompanyError", reason, message, field=field, trigger=number)
 
 
-def _check_contacts(network: SandboxNetwork, given: Mapping[str, Any], field: str) -> None:
-    company = network.name("companies", given["companyId"])
-    contacts = given.get("contactIds", [])
+def _check_contacts(network: SandboxNetwork, payload: Mapping[str, Any], field: str) -> None:
+    company = network.name("companies", payload["companyId"])
+    contacts = payload.get("contactIds", [])
     if len(set(contacts)) < len(contacts):
         raise _error("DUPLICATED_CONTACT", field, contacts[0])
     for number in contacts:

@@ -44,13 +44,13 @@ class SandboxProposals:
         self._line_items = line_items
 
     def get(self, number: int) -> GamObject:
-        found = self._network.store.get(PROPOSALS, number)
-        if found is None:
+        entity = self._network.store.get(PROPOSALS, number)
+        if entity is None:
             raise dangling(str(number), field="proposalId")
-        return found
+        return entity
 
     def all(self) -> list[GamObject]:
-        return [self.shown(proposal) for proposal in self._network.store.all(PROPOSALS)]
+        return [self.render(proposal) for proposal in self._network.store.all(PROPOSALS)]
 
     def all_lines(self) -> list[GamObject]:
         return [self.render_line(line) for line in self._network.store.all(LINES)]
@@ -58,28 +58,28 @@ class SandboxProposals:
     def lines(self, proposal: Mapping[str, Any]) -> list[GamObject]:
         return self._network.store.having(LINES, "proposalId", proposal["id"])
 
-    def create(self, given: Sequence[GamObject]) -> list[GamObject]:
-        return [self._create(one, f"proposals[{at}]") for at, one in enumerate(given)]
+    def create(self, payload: Sequence[GamObject]) -> list[GamObject]:
+        return [self._create(entry, f"proposals[{at}]") for at, entry in enumerate(payload)]
 
-    def _create(self, given: GamObject, at: str) -> GamObject:
-        wanted = {name: value for name, value in given.items() if name not in READ_ONLY}
-        check_proposal(self._network, wanted, at)
+    def _create(self, payload: GamObject, at: str) -> GamObject:
+        requested = {name: value for name, value in payload.items() if name not in READ_ONLY}
+        check_proposal(self._network, requested, at)
         buyer = self._network.store.get(
-            "programmaticBuyers", wanted["marketplaceInfo"]["buyerAccountId"]
+            "programmaticBuyers", requested["marketplaceInfo"]["buyerAccountId"]
         )
         info = {
             "hasLocalVersionEdits": True,
             "negotiationStatus": "SELLER_INITIATED",
             "isNewVersionFromBuyer": False,
-            "buyerAccountId": wanted["marketplaceInfo"]["buyerAccountId"],
+            "buyerAccountId": requested["marketplaceInfo"]["buyerAccountId"],
         }
-        if comment := wanted["marketplaceInfo"].get("marketplaceComment"):
+        if comment := requested["marketplaceInfo"].get("marketplaceComment"):
             info["marketplaceComment"] = comment
         if buyer and buyer.get("partnerClientId"):
             info["partnerClientId"] = buyer["partnerClientId"]
         proposal = {
             "currencyCode": self._network.store.fact("currency"),
-            **wanted,
+            **requested,
             "id": self._network.new_id(PROPOSALS),
             "isProgrammatic": True,
             "status": "DRAFT",
@@ -90,20 +90,20 @@ class SandboxProposals:
         }
         return self.save(proposal)
 
-    def update(self, given: Sequence[GamObject]) -> list[GamObject]:
-        return [self._update(one, f"proposals[{at}]") for at, one in enumerate(given)]
+    def update(self, payload: Sequence[GamObject]) -> list[GamObject]:
+        return [self._update(entry, f"proposals[{at}]") for at, entry in enumerate(payload)]
 
-    def _update(self, given: GamObject, at: str) -> GamObject:
+    def _update(self, payload: GamObject, at: str) -> GamObject:
         """The whole proposal as it shall be: what is left out is gone."""
-        if "id" not in given:
+        if "id" not in payload:
             raise required_error(f"{at}.id")
-        before = self.get(given["id"])
+        before = self.get(payload["id"])
         if before["isArchived"]:
             raise rejection("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
-        after = {name: value for name, value in given.items() if name not in READ_ONLY}
+        after = {name: value for name, value in payload.items() if name not in READ_ONLY}
         retain = {k: v for k, v in before.items() if k in READ_ONLY or k.startswith("_")}
         after = {**after, **retain}
-        after["marketplaceInfo"] = _marketplace(before, given.get("marketplaceInfo", {}))
+        after["marketplaceInfo"] = _marketplace(before, payload.get("marketplaceInfo", {}))
         after.setdefault("currencyCode", before["currencyCode"])
         changes = {name for name in {*before, *after} if before.get(name) != after.get(name)}
         if changes - FREE_FIELDS and not is_open(before):
@@ -115,11 +115,13 @@ class SandboxProposals:
         check_proposal(self._network, after, at)
         return self.save(after)
 
-    def create_lines(self, given: Sequence[GamObject]) -> list[GamObject]:
-        return [self._create_line(one, f"proposalLineItems[{at}]") for at, one in enumerate(given)]
+    def create_lines(self, payload: Sequence[GamObject]) -> list[GamObject]:
+        return [
+            self._create_line(entry, f"proposalLineItems[{at}]") for at, entry in enumerate(payload)
+        ]
 
-    def _create_line(self, given: GamObject, at: str) -> GamObject:
-        line = {name: value for name, value in given.items() if name not in READ_ONLY_LINE}
+    def _create_line(self, payload: GamObject, at: str) -> GamObject:
+        line = {name: value for name, value in payload.items() if name not in READ_ONLY_LINE}
         if "proposalId" not in line:
             raise required_error(f"{at}.proposalId")
         proposal = self._editable(line["proposalId"], at)
@@ -136,20 +138,22 @@ class SandboxProposals:
         }
         return self.save_line(line)
 
-    def update_lines(self, given: Sequence[GamObject]) -> list[GamObject]:
-        return [self._update_line(one, f"proposalLineItems[{at}]") for at, one in enumerate(given)]
+    def update_lines(self, payload: Sequence[GamObject]) -> list[GamObject]:
+        return [
+            self._update_line(entry, f"proposalLineItems[{at}]") for at, entry in enumerate(payload)
+        ]
 
-    def _update_line(self, given: GamObject, at: str) -> GamObject:
+    def _update_line(self, payload: GamObject, at: str) -> GamObject:
         """The whole line item as it shall be: what is left out is gone."""
-        if "id" not in given:
+        if "id" not in payload:
             raise required_error(f"{at}.id")
-        before = self._network.store.get(LINES, given["id"])
+        before = self._network.store.get(LINES, payload["id"])
         if before is None:
-            raise dangling(str(given["id"]), field=f"{at}.id")
+            raise dangling(str(payload["id"]), field=f"{at}.id")
         if before["isArchived"]:
             kind = "ProposalLineItemError"
             raise rejection(kind, "UPDATE_PROPOSAL_LINE_ITEM_NOT_ALLOWED", before)
-        after = {name: value for name, value in given.items() if name not in READ_ONLY_LINE}
+        after = {name: value for name, value in payload.items() if name not in READ_ONLY_LINE}
         after |= {name: value for name, value in before.items() if name in READ_ONLY_LINE}
         after["proposalId"] = before["proposalId"]
         proposal = self._editable(before["proposalId"], at)
@@ -183,13 +187,13 @@ class SandboxProposals:
     def save(self, proposal: GamObject) -> GamObject:
         proposal["lastModifiedDateTime"] = self.now()
         self._network.store.put(PROPOSALS, proposal["id"], proposal)
-        return self.shown(proposal)
+        return self.render(proposal)
 
     def line(self, number: int) -> GamObject:
-        found = self._network.store.get(LINES, number)
-        if found is None:
+        result = self._network.store.get(LINES, number)
+        if result is None:
             raise dangling(str(number), field="proposalLineItemId")
-        return found
+        return result
 
     def remove_line(self, number: int) -> None:
         self._network.store.remove(LINES, number)
@@ -199,7 +203,7 @@ class SandboxProposals:
         self._network.store.put(LINES, line["id"], line)
         return self.render_line(line)
 
-    def shown(self, proposal: GamObject) -> GamObject:
+    def render(self, proposal: GamObject) -> GamObject:
         """Start and end are those of its line items."""
         lines = [line for line in self.lines(proposal) if not line["isArchived"]]
         if not lines:
@@ -226,26 +230,26 @@ class SandboxProposals:
     def columns(self) -> dict[str, Callable[[GamObject], Any]]:
         """https://developers.google.com/ad-manager/api/reference/v202608/ProposalService#getProposalsByStatement."""
         return {
-            "id": lambda thing: thing["id"],
-            "dfpOrderId": lambda thing: thing.get("dfpOrderId"),
-            "name": lambda thing: thing["name"],
-            "status": lambda thing: thing["status"],
-            "isArchived": lambda thing: thing["isArchived"],
-            "isProgrammatic": lambda thing: thing["isProgrammatic"],
-            "negotiationStatus": lambda thing: thing["marketplaceInfo"]["negotiationStatus"],
-            "lastModifiedDateTime": lambda thing: from_soap(thing["lastModifiedDateTime"], ""),
+            "id": lambda entity: entity["id"],
+            "dfpOrderId": lambda entity: entity.get("dfpOrderId"),
+            "name": lambda entity: entity["name"],
+            "status": lambda entity: entity["status"],
+            "isArchived": lambda entity: entity["isArchived"],
+            "isProgrammatic": lambda entity: entity["isProgrammatic"],
+            "negotiationStatus": lambda entity: entity["marketplaceInfo"]["negotiationStatus"],
+            "lastModifiedDateTime": lambda entity: from_soap(entity["lastModifiedDateTime"], ""),
         }
 
     def line_columns(self) -> dict[str, Callable[[GamObject], Any]]:
         return {
-            "id": lambda thing: thing["id"],
-            "name": lambda thing: thing["name"],
-            "proposalId": lambda thing: thing["proposalId"],
-            "startDateTime": lambda thing: from_soap(thing["startDateTime"], ""),
-            "endDateTime": lambda thing: from_soap(thing["endDateTime"], ""),
-            "isArchived": lambda thing: thing["isArchived"],
+            "id": lambda entity: entity["id"],
+            "name": lambda entity: entity["name"],
+            "proposalId": lambda entity: entity["proposalId"],
+            "startDateTime": lambda entity: from_soap(entity["startDateTime"], ""),
+            "endDateTime": lambda entity: from_soap(entity["endDateTime"], ""),
+            "isArchived": lambda entity: entity["isArchived"],
             "isProgrammatic": lambda _thing: True,
-            "lastModifiedDateTime": lambda thing: from_soap(thing["lastModifiedDateTime"], ""),
+            "lastModifiedDateTime": lambda entity: from_soap(entity["lastModifiedDateTime"], ""),
         }
 
     def now(self) -> dict[str, Any]:
@@ -257,11 +261,11 @@ def _start(line: Mapping[str, Any], at: str) -> Any:
     return from_soap(line["startDateTime"], f"{at}.startDateTime")
 
 
-def _marketplace(before: Mapping[str, Any], given: Mapping[str, Any]) -> GamObject:
+def _marketplace(before: Mapping[str, Any], payload: Mapping[str, Any]) -> GamObject:
     """A comment can be written; the buyer stays who it is."""
     info: GamObject = {**before["marketplaceInfo"]}
-    if given.get("buyerAccountId", info["buyerAccountId"]) != info["buyerAccountId"]:
+    if payload.get("buyerAccountId", info["buyerAccountId"]) != info["buyerAccountId"]:
         raise rejection("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
-    if "marketplaceComment" in given:
-        info["marketplaceComment"] = given["marketplaceComment"]
+    if "marketplaceComment" in payload:
+        info["marketplaceComment"] = payload["marketplaceComment"]
     return info

@@ -81,8 +81,11 @@ def check_applied_labels(
         if "labelId" not in label:
             raise required_error(f"{at}.labelId")
     applied = [
-        {"label": network.name("labels", one["labelId"]), "negated": one.get("isNegated", False)}
-        for one in labels
+        {
+            "label": network.name("labels", entry["labelId"]),
+            "negated": entry.get("isNegated", False),
+        }
+        for entry in labels
     ]
     with _in_soap_terms():
         check_labels(network, applied, at)
@@ -95,50 +98,50 @@ def check_teams(network: SandboxNetwork, numbers: Sequence[int], at: str) -> Non
 
 
 def check_field_values(
-    network: SandboxNetwork, thing: Mapping[str, Any], at: str, on: Entity
+    network: SandboxNetwork, entity: Mapping[str, Any], at: str, on: Entity
 ) -> None:
-    given = thing.get("customFieldValues", [])
-    for number, value in enumerate(given):
+    payload = entity.get("customFieldValues", [])
+    for number, value in enumerate(payload):
         if "customFieldId" not in value:
             raise required_error(f"{at}.customFieldValues[{number}].customFieldId")
-    values = [_field_value(network, value) for value in given]
+    values = [_field_value(network, value) for value in payload]
     with _in_soap_terms():
         check_custom_fields(network, {"customFieldValues": values}, at, on)
 
 
-def rest_targeting(network: SandboxNetwork, given: Mapping[str, Any]) -> GamObject:
+def rest_targeting(network: SandboxNetwork, payload: Mapping[str, Any]) -> GamObject:
     """Inventory, places, keys and segments; the rest is kept with the proposal alone."""
-    found: GamObject = {
-        "inventoryTargeting": _inventory(network, given.get("inventoryTargeting", {}))
+    targeting: GamObject = {
+        "inventoryTargeting": _inventory(network, payload.get("inventoryTargeting", {}))
     }
-    if places := given.get("geoTargeting"):
-        found["geoTargeting"] = {
+    if geo := payload.get("geoTargeting"):
+        targeting["geoTargeting"] = {
             f"{kind}Geos": [
-                network.name("geoTargets", place.get("id", ""))
-                for place in places.get(f"{kind}Locations", [])
+                network.name("geoTargets", path.get("id", ""))
+                for path in geo.get(f"{kind}Locations", [])
             ]
             for kind in ("targeted", "excluded")
         }
-    if criteria := given.get("customTargeting"):
+    if criteria := payload.get("customTargeting"):
         clauses = [_clause(network, leaves) for leaves in _conjunctions(criteria)]
-        found["customTargeting"] = {"customTargetingClauses": clauses}
-    return found
+        targeting["customTargeting"] = {"customTargetingClauses": clauses}
+    return targeting
 
 
-def _inventory(network: SandboxNetwork, given: Mapping[str, Any]) -> GamObject:
-    found: GamObject = {}
+def _inventory(network: SandboxNetwork, payload: Mapping[str, Any]) -> GamObject:
+    inventory: GamObject = {}
     for member in ("targetedAdUnits", "excludedAdUnits"):
-        found[member] = [
+        inventory[member] = [
             {
                 "adUnit": network.name("adUnits", unit.get("adUnitId", "")),
                 "includeDescendants": unit.get("includeDescendants", True),
             }
-            for unit in given.get(member, [])
+            for unit in payload.get(member, [])
         ]
-    found["targetedPlacements"] = [
-        network.name("placements", number) for number in given.get("targetedPlacementIds", [])
+    inventory["targetedPlacements"] = [
+        network.name("placements", number) for number in payload.get("targetedPlacementIds", [])
     ]
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in inventory.items() if value}
 
 
 def _conjunctions(criteria: Mapping[str, Any]) -> Iterator[list[Mapping[str, Any]]]:
@@ -174,11 +177,11 @@ def _names(network: SandboxNetwork, leaf: Mapping[str, Any], field: str) -> list
     return [network.name(_REFERENCES[field], number) for number in leaf.get(field, [])]
 
 
-def _field_value(network: SandboxNetwork, given: Mapping[str, Any]) -> GamObject:
-    name = network.name("customFields", given["customFieldId"])
-    if "customFieldOptionId" in given:
-        return {"customField": name, "value": {"dropdownValue": given["customFieldOptionId"]}}
-    value = given.get("value", {})
+def _field_value(network: SandboxNetwork, payload: Mapping[str, Any]) -> GamObject:
+    name = network.name("customFields", payload["customFieldId"])
+    if "customFieldOptionId" in payload:
+        return {"customField": name, "value": {"dropdownValue": payload["customFieldOptionId"]}}
+    value = payload.get("value", {})
     kind = _VALUES.get(value.get("_type", ""), "stringValue")
     return {"customField": name, "value": {kind: value.get("value")}}
 
@@ -186,13 +189,13 @@ def _field_value(network: SandboxNetwork, given: Mapping[str, Any]) -> GamObject
 def _references(value: Mapping[str, Any], at: str) -> Iterator[tuple[str, str, str]]:
     """Collection, id and field of whatever is named in it."""
     for name, inner in value.items():
-        place = f"{at}.{name}"
-        for one in inner if isinstance(inner, list) else [inner]:
+        path = f"{at}.{name}"
+        for entry in inner if isinstance(inner, list) else [inner]:
             if name in _REFERENCES:
-                number = one.get("id", "") if isinstance(one, Mapping) else one
-                yield _REFERENCES[name], str(number), place
-            elif isinstance(one, Mapping):
-                yield from _references(one, place)
+                number = entry.get("id", "") if isinstance(entry, Mapping) else entry
+                yield _REFERENCES[name], str(number), path
+            elif isinstance(entry, Mapping):
+                yield from _references(entry, path)
 
 
 @contextmanager

@@ -139,8 +139,8 @@ def allows(action: str, line: ProposalValues, proposal: ProposalValues) -> bool:
     return all(need.holds(line, proposal) for need in LINE_ACTIONS[action])
 
 
-def rejection(kind: str, reason: str, thing: ProposalValues) -> AdManagerApiError:
-    message = f"{thing.get('name')} ({thing.get('id')}): {reason.lower().replace('_', ' ')}"
+def rejection(kind: str, reason: str, entity: ProposalValues) -> AdManagerApiError:
+    message = f"{entity.get('name')} ({entity.get('id')}): {reason.lower().replace('_', ' ')}"
     return not_applicable(kind, message, reason=reason)
 
 

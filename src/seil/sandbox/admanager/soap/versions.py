@@ -53,10 +53,10 @@ class Versions:
         return own, (fields - FREE_FIELDS) | (lines - SELLER_LINE_FIELDS)
 
     def _line_edits(self, before: list[GamObject], after: list[GamObject]) -> frozenset[str]:
-        known = {line["id"]: line for line in before}
-        if known.keys() != {line["id"] for line in after}:
+        existing = {line["id"]: line for line in before}
+        if existing.keys() != {line["id"] for line in after}:
             return frozenset({"proposalLineItems"})
-        changes = (_changed_fields(known[line["id"]], line, _IGNORED_IN_LINES) for line in after)
+        changes = (_changed_fields(existing[line["id"]], line, _IGNORED_IN_LINES) for line in after)
         return frozenset().union(*changes)
 
     def _restore(self, proposal: Mapping[str, Any], version: Mapping[str, Any]) -> GamObject:
