@@ -1,4 +1,4 @@
-"""The service account that may call the stand-in, and the tokens it gets.
+"""The service account that may call the stand-in, and its tokens.
 
 Google's server-to-server flow: https://developers.google.com/identity/protocols/oauth2/service-account
 """
@@ -42,7 +42,7 @@ _API = "https://admanager.googleapis.com"
 
 
 def key_file(folder: Path, url: str) -> Path:
-    """The JSON key for a stand-in at `url`; the key itself stays the same over restarts."""
+    """The JSON key for a stand-in at `url`; the private key survives restarts."""
     file = folder / FILE_NAME
     existing = _read(file) or _new_key()
     requested = {**existing, "token_uri": f"{url}/token"}
@@ -52,7 +52,7 @@ def key_file(folder: Path, url: str) -> Path:
 
 
 def _read(file: Path) -> dict[str, Any] | None:
-    """None where there is none, or none that can be used."""
+    """None where it is missing or unusable."""
     try:
         document: dict[str, Any] = json.loads(file.read_text("utf-8"))
         load_pem_private_key(document["private_key"].encode(), password=None)
@@ -62,7 +62,7 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 def _new_key() -> dict[str, Any]:
-    """Of the shape that the Google Cloud console downloads."""
+    """In the format of the Google Cloud console's download."""
     pem = rsa.generate_private_key(public_exponent=65537, key_size=_BITS).private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
@@ -79,7 +79,7 @@ def _new_key() -> dict[str, Any]:
 
 
 def _write(file: Path, text: str) -> None:
-    """Readable by its owner only from the first byte on, and never seen half."""
+    """Replaced atomically; readable by its owner only at all times."""
     part = file.with_suffix(".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as target:
@@ -88,7 +88,7 @@ def _write(file: Path, text: str) -> None:
 
 
 class AdManagerTokens:
-    """POST /token, and whether a bearer token is one of ours."""
+    """POST /token, and the check of bearer tokens."""
 
     def __init__(self, store: NetworkStore, file: Path, lifetime: float) -> None:
         account: dict[str, Any] = json.loads(file.read_text("utf-8"))
@@ -118,7 +118,7 @@ class AdManagerTokens:
         )
 
     def require(self, request: AdManagerRequest, allowed: Collection[str]) -> None:
-        """Raises AdManagerApiError without a token for one of these scopes."""
+        """Raises AdManagerApiError without a valid token for one of these scopes."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise unauthenticated_error("MISSING_AUTHENTICATION_HTTP_HEADER")
@@ -190,7 +190,7 @@ class _OAuthError(Exception):
 
 
 def _over_tls(url: str) -> str:
-    """The client's library says https whatever it calls."""
+    """The client library claims https even for http."""
     return url.replace("http://", "https://", 1)
 
 

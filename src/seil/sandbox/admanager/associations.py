@@ -1,4 +1,4 @@
-"""Who and what an order or a line item names besides its targeting: people, labels, custom fields.
+"""Checks references of orders and line items besides targeting: people, labels, custom fields.
 
 https://developers.google.com/ad-manager/api/reference/v202608/OrderService.OrderError,
 https://developers.google.com/ad-manager/api/reference/v202608/OrderService.LabelEntityAssociationError
@@ -23,7 +23,7 @@ _TYPES["toggleValue"] = "TOGGLE"
 
 
 def check_people(network: SandboxNetwork, order: Mapping[str, Any], at: str) -> None:
-    """Traffickers and salespeople are active users, each in one part alone."""
+    """Traffickers and salespeople are active users, each in one role only."""
     for primary, secondary in _PEOPLE:
         names = order.get(secondary, [])
         if names and primary not in order:
@@ -38,7 +38,7 @@ def check_people(network: SandboxNetwork, order: Mapping[str, Any], at: str) -> 
 
 
 def _check_user(network: SandboxNetwork, name: str, field: str) -> None:
-    """The reference names no reason for an inactive user: refused like one who is not there."""
+    """The reference has no reason for an inactive user: refused like an unknown one."""
     if not network.referred("users", name, field=field)["active"]:
         raise rejection(
             "CommonError", "NOT_FOUND", f"{name} is not active", field=field, trigger=name
@@ -46,7 +46,7 @@ def _check_user(network: SandboxNetwork, name: str, field: str) -> None:
 
 
 def check_companies(network: SandboxNetwork, order: Mapping[str, Any], at: str) -> None:
-    """The advertiser, the agency, and who works there."""
+    """The advertiser, the agency, and their contacts."""
     for field, contacts in _CONTACTS:
         if field in order:
             _check_company(network, order[field], field.upper(), f"{at}.{field}")

@@ -1,4 +1,4 @@
-"""What bookings may name besides companies, users and inventory: places, keys, labels, people.
+"""What bookings can refer to besides companies, users and inventory: geo targets, keys, labels.
 
 Google's lists are longer. Countries are all there (2000 + ISO 3166-1, as in
 https://developers.google.com/google-ads/api/data/geotargets); of their parts, of browsers and the

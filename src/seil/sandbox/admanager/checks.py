@@ -1,4 +1,4 @@
-"""What an order or a line item has to be: names, dates, prices, caps; and how a state refuses.
+"""Checks of orders and line items: names, dates, prices, caps; and the errors of wrong states.
 
 Reasons: https://developers.google.com/ad-manager/api/reference/v202608/LineItemService.LineItemError
 and, beside it, LineItemFlightDateError, FrequencyCapError and RangeError.
@@ -114,7 +114,7 @@ def _check_prices(network: SandboxNetwork, item: Mapping[str, Any], at: str) -> 
 
 
 def check_currency(network: SandboxNetwork, code: str, field: str) -> None:
-    """Prices are in the order's currency, which is the network's."""
+    """Prices must be in the order's currency, which is the network's."""
     if not code:
         raise required_error(f"{field}.currencyCode")
     if code != (own := network.store.fact("currency")):
@@ -165,7 +165,7 @@ def _check_backfill(item: Mapping[str, Any], at: str) -> None:
 
 
 def _check_measurement(item: Mapping[str, Any], at: str) -> None:
-    """The stand-in's network has no companies that measure viewability."""
+    """The stand-in's network has no viewability providers."""
     for name in item.get("viewabilityProviderCompanies", ()):
         reason, field = "INVALID_VIEWABILITY_PROVIDER_COMPANY", f"{at}.viewabilityProviderCompanies"
         message = f"{name} measures no viewability"

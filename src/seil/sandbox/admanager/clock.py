@@ -1,4 +1,4 @@
-"""The stand-in's time, which can be set on: line items start, deliver and complete by it."""
+"""The stand-in's adjustable clock: line items start, deliver and complete by it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/sandbox/: control of the stand-in, for people and tests, without a token."""
+"""Control of the stand-in at /sandbox/, without a token."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class NetworkControl:
         return json_reply({"now": stamp(self._network.clock.now())})
 
     def _set_clock(self, request: AdManagerRequest) -> Reply:
-        """{"now": ISO time} or {"days": n, "hours": n} further; {} is the real time again."""
+        """{"now": ISO time}, or {"days": n, "hours": n} to advance; {} returns to real time."""
         body = request.json_object()
         clock = self._network.clock
         try:
@@ -88,19 +88,19 @@ class NetworkControl:
         )
 
     def _accept(self, request: AdManagerRequest) -> Reply:
-        """The buyer agrees."""
+        """The buyer accepts."""
         return json_reply(self._buyers.accept(_number(request)))
 
     def _counter(self, request: AdManagerRequest) -> Reply:
-        """The buyer asks for something else: {"netRate": micros, "units": n, "comment": text}."""
+        """The buyer's counter-offer: {"netRate": micros, "units": n, "comment": text}."""
         return json_reply(self._buyers.counter(_number(request), request.json_object()))
 
     def _terminate(self, request: AdManagerRequest) -> Reply:
-        """The buyer goes away."""
+        """The buyer terminates the negotiation."""
         return json_reply(self._buyers.terminate(_number(request)))
 
     def _creatives(self, request: AdManagerRequest) -> Reply:
-        """The line item's creatives are there now, and it is activated."""
+        """Supplies the line item's creatives, and activates it."""
         item = self._line_items.supply_creatives(
             self._network.name("lineItems", request.args["number"])
         )

@@ -1,4 +1,4 @@
-"""What a line item delivers: the same numbers for the same line item and day, however often asked.
+"""A line item's delivery: deterministic per line item and day.
 
 Impressions and clicks are functions of time, so that stats, reports and forecasts agree: what a
 report says of a day is what the stats grew by on it.
@@ -31,7 +31,7 @@ class DeliveredUnits:
 
 
 def delivered_units(item: Mapping[str, Any], until: datetime, zone: ZoneInfo) -> DeliveredUnits:
-    """From the line item's start on."""
+    """Since the line item's start."""
     served = sum(
         _daily(item, day, zone) * seconds / _SECONDS for day, seconds in _days_on(item, until, zone)
     )
@@ -43,7 +43,7 @@ def delivered_units(item: Mapping[str, Any], until: datetime, zone: ZoneInfo) ->
 def delivered_on(
     item: Mapping[str, Any], day: date, until: datetime, zone: ZoneInfo
 ) -> DeliveredUnits:
-    """On a day of the network's zone, as far as `until`."""
+    """On a day in the network's zone, up to `until`."""
     start = datetime.combine(day, time(), zone)
     end = datetime.combine(day + timedelta(days=1), time(), zone)
     before = delivered_units(item, min(start, until), zone)
@@ -57,7 +57,7 @@ def click_rate(item: Mapping[str, Any]) -> float:
 
 
 def noise(*parts: object) -> float:
-    """A number in [0, 1) that is always the same for the same parts."""
+    """A number in [0, 1), deterministic in the parts."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:6]) / float(1 << 48)
 
@@ -73,7 +73,7 @@ def span(item: Mapping[str, Any]) -> tuple[datetime, datetime]:
 def _days_on(
     item: Mapping[str, Any], until: datetime, zone: ZoneInfo
 ) -> Iterator[tuple[date, float]]:
-    """Days of the network's zone, and for how many seconds of each it was on."""
+    """(day in the network's zone, seconds of it that the line item was on)"""
     start, end = span(item)
     for opened, closed in item.get("_windows", ()):
         at = max(start, moment(opened))

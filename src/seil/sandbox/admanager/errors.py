@@ -1,4 +1,4 @@
-"""What the stand-in refuses, named as Ad Manager names it, for both of its APIs.
+"""Errors with Ad Manager's names, for both of its APIs.
 
 Kinds and reasons: https://developers.google.com/ad-manager/api/reference/v202608/CommonErrors;
 statuses: https://google.aip.dev/193 and https://cloud.google.com/apis/design/errors.
@@ -133,13 +133,13 @@ def not_found(what: str, *, field: str = "") -> AdManagerApiError:
 
 
 def dangling(what: str, *, field: str, collection: str = "") -> AdManagerApiError:
-    """A field that names something which is not there."""
+    """A field refers to something that does not exist."""
     kind, reason = _DANGLING.get(collection, ("CommonError", "NOT_FOUND"))
     return rejection(kind, reason, f"{what} was not found", field=field, trigger=what)
 
 
 def not_applicable(kind: str, message: str, *, reason: str = "NOT_APPLICABLE") -> AdManagerApiError:
-    """An action on something in a state that does not allow it."""
+    """The object's state does not allow the action."""
     return AdManagerApiError("FAILED_PRECONDITION", kind, reason, message)
 
 

@@ -1,4 +1,4 @@
-"""Faults on order: what a client meets on a bad day, at the place and as often as you say."""
+"""Ad Manager's injectable faults."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seil.sandbox.base.faults import FaultKind, FaultKinds, TokenFault
 
 
 class AdManagerFault(TokenFault):
-    """What can go wrong with Ad Manager's answers."""
+    """A fault of Ad Manager's answers."""
 
     error: Literal["", "concurrent-modification", "quota", "unauthenticated", "internal"] = Field(
         "", description="Answer with this error of Ad Manager, in the shape of the API called."
@@ -30,7 +30,7 @@ class AdManagerFault(TokenFault):
         return bool(self.error) or super().answers
 
     def api_error(self) -> AdManagerApiError:
-        """The error it answers with; `internal` unless it names one."""
+        """The fault's error; default: `internal`."""
         return _ERRORS[self.error or "internal"]()
 
 

@@ -1,4 +1,4 @@
-"""Ad Manager's frame: which handler serves a path, and what its errors look like."""
+"""Ad Manager's frame: handlers by path, and the shape of errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HTML = "text/html; charset=UTF-8"
 
 
 class AdManagerFrame(WholeBodyFrame[AdManagerFault, AdManagerRequest]):
-    """`handlers` are by the start of the path."""
+    """`handlers` maps path prefixes to handlers."""
 
     max_body = 10 << 20
     server_header = "ESF"
@@ -75,7 +75,7 @@ class AdManagerFrame(WholeBodyFrame[AdManagerFault, AdManagerRequest]):
 
 
 def error_reply(request: AdManagerRequest, error: AdManagerApiError) -> Reply:
-    """In the shape of the API that was called."""
+    """In the called API's shape."""
     if request.path.startswith("/apis/"):
         from seil.sandbox.admanager.soap.envelope import fault_reply
 
@@ -84,6 +84,6 @@ def error_reply(request: AdManagerRequest, error: AdManagerApiError) -> Reply:
 
 
 def _unknown_address(request: AdManagerRequest) -> Reply:
-    """The edge in front of the real service answers this, in HTML."""
+    """The real service's edge answers this, in HTML."""
     page = f"<html><title>Error 404 (Not Found)!!1</title><p>{len(request.path)} characters</html>"
     return Reply(404, page.encode(), _HTML)

@@ -1,4 +1,4 @@
-"""How much of the network's traffic there is, for whom, and how much of it is already promised.
+"""The network's traffic by demand, and how much of it is reserved.
 
 The same numbers for the same request at the same time, and matched >= possible >= available >= 0:
 https://developers.google.com/ad-manager/api/reference/v202608/ForecastService.AvailabilityForecast.
@@ -54,12 +54,12 @@ def availability(network: SandboxNetwork, demand: Demand) -> Availability:
 
 
 def daily_traffic(ad_unit: int) -> int:
-    """Impressions a day that an ad unit has, with those below it."""
+    """An ad unit's impressions a day, its descendants included."""
     return 50_000 + int(250_000 * noise("traffic", ad_unit))
 
 
 def demand_of(item: Mapping[str, Any]) -> Demand:
-    """Of a line item of the REST API."""
+    """The demand of a REST line item."""
     start, end = span(item)
     targeting = item.get("targeting", {})
     units = targeting.get("inventoryTargeting", {}).get("targetedAdUnits", [])
@@ -73,7 +73,7 @@ def demand_of(item: Mapping[str, Any]) -> Demand:
 
 
 def narrowings(targeting: Mapping[str, Any]) -> tuple[str, ...]:
-    """Every kind of targeting besides the inventory, with all that it says."""
+    """Every kind of targeting besides the inventory."""
     return tuple(
         f"{kind} {targeting[kind]}"
         for kind in sorted(targeting)
@@ -90,7 +90,7 @@ def _reservations(network: SandboxNetwork) -> Iterable[Mapping[str, Any]]:
 
 
 def _promise(demand: Demand, item: Mapping[str, Any]) -> float:
-    """What a reserved line item takes of the demand's ad units while both run."""
+    """The share of the demand's ad units that a reserved line item takes while both run."""
     other = demand_of(item)
     if other.line_item == demand.line_item:
         return 0

@@ -1,4 +1,4 @@
-"""The states of orders and line items, and what leads from one to the other.
+"""The states of orders and line items, and their transitions.
 
 Statuses: https://developers.google.com/ad-manager/api/reference/v202608/OrderService.OrderStatus,
 https://developers.google.com/ad-manager/api/reference/v202608/LineItemService.ComputedStatus and
@@ -26,7 +26,7 @@ _ALL = frozenset({"DRAFT", "PENDING_APPROVAL", "APPROVED", "DISAPPROVED", "PAUSE
 
 @dataclass(frozen=True)
 class OrderTransition:
-    """`reservation` is what becomes of the reservable line items.
+    """`reservation` is the new state of the reservable line items.
 
     Pausing and resuming act on the line items and leave the order APPROVED; PAUSED is a status of
     orders from before: https://developers.google.com/ad-manager/api/reference/v202608/OrderService.PauseOrders
@@ -87,7 +87,7 @@ rules of their own.
 def computed_status(
     item: Mapping[str, Any], order: Mapping[str, Any], now: datetime, *, reached: bool
 ) -> str:
-    """`reached`: whether the line item has met its goal."""
+    """`reached`: the line item has met its goal."""
     status: str = order["status"]
     if status not in ("APPROVED", "PAUSED"):
         return "CANCELED" if status == "DELETED" else status

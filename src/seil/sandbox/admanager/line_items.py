@@ -1,4 +1,4 @@
-"""Line items: made, changed, acted on."""
+"""Line items: creation, updates, actions."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class SandboxLineItems:
         return self.save(item, order)
 
     def update(self, changed: GamObject, *, at: str = "lineItem") -> GamObject:
-        """`changed` is the whole line item, as it shall be."""
+        """`changed` is the whole new line item."""
         network = self._network
         before = network.get("lineItems", changed["name"])
         order = network.get("orders", before["order"])
@@ -109,7 +109,7 @@ class SandboxLineItems:
         return self.save(item, order)
 
     def _check_moved(self, before: GamObject, changed: GamObject, at: str) -> None:
-        """Whether the dates may change as they do, now."""
+        """Checks that the dates may change this way now."""
         now, start, end = self._network.clock.now(), changed["startTime"], "targetEndTime"
         if moment(start) != moment(before["startTime"]):
             if has_started(before, now):
@@ -120,7 +120,7 @@ class SandboxLineItems:
             raise flight_error("END_DATE_TIME_IS_IN_PAST", f"{at}.{end}", changed[end])
 
     def act(self, method: str, names: Sequence[str]) -> int:
-        """Performs a batch action of the client's name; how many line items it changed."""
+        """Performs a batch action by the client's name for it; returns the number of changes."""
         for at, name in enumerate(names):
             item = self._network.get("lineItems", name, field=f"names[{at}]")
             order = self._network.get("orders", item["order"])
@@ -133,20 +133,20 @@ class SandboxLineItems:
         return len(names)
 
     def supply_creatives(self, name: str) -> GamObject:
-        """What a trafficker does; Ad Manager activates the line item then."""
+        """As by a trafficker; Ad Manager then activates the line item."""
         item = self._network.get("lineItems", name)
         item["_creatives"] = item["_active"] = True
         return self.save(item, self._network.get("orders", item["order"]))
 
     def pause(self, item: GamObject, order: GamObject, *, paused: bool) -> None:
-        """With its order: one that has completed stays as it is. The caller saves it."""
+        """Together with its order, unless completed. The caller saves it."""
         if not paused or self._status(item, order) in PAUSABLE_BY_ORDER:
             item["_paused"] = paused
 
     def follow(
         self, item: GamObject, order: GamObject, reservation: str, *, skip_check: bool
     ) -> None:
-        """An action on its order."""
+        """Follows an action on its order."""
         if order["status"] == "DELETED":
             self._network.store.remove("lineItems", ident(item["name"]))
             return
@@ -165,7 +165,7 @@ class SandboxLineItems:
         return self.stats(item)["impressionsDelivered"]
 
     def render(self, item: GamObject) -> GamObject:
-        """As it is given out, with all that Ad Manager works out itself."""
+        """As in an answer, with Ad Manager's computed fields."""
         order = self._network.get("orders", item["order"])
         view = public(item)
         view["orderDisplayName"] = order["displayName"]
@@ -233,7 +233,7 @@ class SandboxLineItems:
                 item["archived"] = False
 
     def _reserve(self, item: GamObject, *, check: bool) -> None:
-        """An overbook is refused unless the request says not to look."""
+        """Refuses an overbook unless the request skips the check."""
         goal = item.get("goal", {})
         if check and goal.get("goalType") == "LIFETIME":
             inventory = availability(self._network, demand_of(item))
@@ -254,7 +254,7 @@ class SandboxLineItems:
         return computed_status(item, order, self._network.clock.now(), reached=reached)
 
     def save(self, item: GamObject, order: Mapping[str, Any]) -> GamObject:
-        """Keeps in `_windows` when it was on, which its delivery is worked out from."""
+        """Records in `_windows` when it was on, from which its delivery is computed."""
         now = stamp(self._network.clock.now())
         windows = item["_windows"]
         on = order["status"] == "APPROVED" and item["_active"] and not order["archived"]
@@ -284,7 +284,7 @@ def _check_negotiated(before: GamObject, changed: GamObject, order: GamObject, a
 
 
 def _significant(value: Any) -> Any:
-    """Without the members that protobuf's JSON leaves out: zeros, and what is empty."""
+    """Without zeros and empty values, which protobuf's JSON omits."""
     if isinstance(value, Mapping):
         values = {name: _significant(inner) for name, inner in value.items()}
         return {name: inner for name, inner in values.items() if inner}
@@ -294,7 +294,7 @@ def _significant(value: Any) -> Any:
 
 
 def _check_fixed(before: GamObject, changed: GamObject, at: str) -> None:
-    """What stays as it was created."""
+    """Fields that cannot change after creation."""
     was, becomes = (entry.get("roadblockingType") for entry in (before, changed))
     if was != becomes and _SET in (was, becomes):
         reason = "CANNOT_UPDATE_TO_OR_FROM_CREATIVE_SET_ROADBLOCK"
@@ -307,7 +307,7 @@ def _check_fixed(before: GamObject, changed: GamObject, at: str) -> None:
 
 
 def _budget(item: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the goal costs at the rate."""
+    """The goal's cost at the rate."""
     goal = item.get("goal", {})
     if goal.get("goalType") != "LIFETIME" or item["costType"] not in ("CPM", "VCPM", "CPC"):
         return None

@@ -1,4 +1,4 @@
-"""Ad Manager's side of a request: its parameters, JSON and replies."""
+"""Ad Manager's requests and replies: parameters and JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ XML = "text/xml; charset=UTF-8"
 @dataclass(frozen=True)
 class AdManagerRequest(ReceivedRequest):
     def param(self, *names: str) -> str:
-        """The first parameter with one of these names; empty where there is none."""
+        """The first parameter with one of these names, or empty."""
         return next((value for name, value in self.params.items() if name in names), "")
 
     def json(self) -> Any:

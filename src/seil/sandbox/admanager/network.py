@@ -1,4 +1,4 @@
-"""The network: where its things are, what they are called, and who names what."""
+"""The network's objects, by resource name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SandboxNetwork:
         return f"{self.parent}/{kind}/{number}"
 
     def number(self, kind: str, name: str, *, field: str = "name") -> int:
-        """The id that a resource name ends with. Raises AdManagerApiError for another form."""
+        """The id at the end of a resource name. Raises AdManagerApiError for an invalid name."""
         start = f"{self.parent}/{kind}/"
         if not name.startswith(start) or not _ID.fullmatch(name.removeprefix(start)):
             message = f"{name!r} is not a name of the form {self.parent}/{kind}/{{id}}"
@@ -43,14 +43,14 @@ class SandboxNetwork:
         return int(name.removeprefix(start))
 
     def get(self, kind: str, name: str, *, field: str = "name") -> GamObject:
-        """What is asked for: raises AdManagerApiError NOT_FOUND."""
+        """The requested object. Raises AdManagerApiError NOT_FOUND."""
         entity = self.store.get(kind, self.number(kind, name, field=field))
         if entity is None:
             raise not_found(name, field=field)
         return entity
 
     def referred(self, kind: str, name: str, *, field: str) -> GamObject:
-        """What a field names: raises AdManagerApiError INVALID_ARGUMENT."""
+        """The object that a field refers to. Raises AdManagerApiError INVALID_ARGUMENT."""
         entity = self.store.get(kind, self.number(kind, name, field=field))
         if entity is None:
             raise dangling(name, field=field, collection=kind)
@@ -67,12 +67,12 @@ class SandboxNetwork:
 
 
 def ident(name: str) -> int:
-    """The id at the end of a good name."""
+    """The id at the end of a valid name."""
     return int(name.rpartition("/")[2])
 
 
 def retain(entity: GamObject, names: Collection[str]) -> GamObject:
-    """What an update leaves as it is: these members, and what is never given out."""
+    """What an update keeps: these members, and internal ones."""
     return {n: value for n, value in entity.items() if n in names or n.startswith("_")}
 
 

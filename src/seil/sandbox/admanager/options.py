@@ -1,4 +1,4 @@
-"""How the stand-in Ad Manager behaves."""
+"""The stand-in Ad Manager's options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders: made, changed, acted on."""
+"""Orders: creation, updates, actions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class SandboxOrders:
         return self.save(order)
 
     def update(self, changed: GamObject, *, at: str = "order") -> GamObject:
-        """`changed` is the whole order, as it shall be."""
+        """`changed` is the whole new order."""
         before = self._network.get("orders", changed["name"])
         if before["archived"]:
             raise action_error("OrderError", "UPDATE_ARCHIVED_ORDER_NOT_ALLOWED", before)
@@ -70,7 +70,7 @@ class SandboxOrders:
                 raise rejection("UniqueError", "", message, field=field, trigger=title)
 
     def act(self, method: str, names: Sequence[str], *, skip_check: bool = False) -> int:
-        """Performs a batch action of the client's name; how many orders it changed."""
+        """Performs a batch action by the client's name for it; returns the number of changes."""
         for at, name in enumerate(names):
             order = self._network.get("orders", name, field=f"names[{at}]")
             self._act(method, order, skip_check=skip_check)
@@ -104,7 +104,7 @@ class SandboxOrders:
             raise action_error("OrderActionError", reason, order)
 
     def _objection(self, method: str, items: Sequence[GamObject]) -> str:
-        """What the line items have against it."""
+        """The line items' objection to the action, if any."""
         if method == "BatchDeleteOrders" and any(map(eligible_once, items)):
             return "CANNOT_DELETE_ORDER_WITH_DELIVERED_LINEITEMS"
         # "An OrderAction cannot be applied to a order that has ended": but it can be laid aside.
@@ -123,7 +123,7 @@ class SandboxOrders:
         return self.render(order)
 
     def render(self, order: GamObject) -> GamObject:
-        """As it is given out: dates and deliveries are those of its line items."""
+        """As in an answer, with dates and deliveries of its line items."""
         items = [item for item in self._line_items.of(order["name"]) if not item.get("_deleted")]
         view = public(order)
         if items:

@@ -1,4 +1,4 @@
-"""The creatives that a line item expects: sizes, companions, the targeting they belong to.
+"""A line item's creative placeholders: sizes, companions, creative targeting.
 
 Sizes: https://developers.google.com/ad-manager/api/beta/reference/rest/v1/SizeType; reasons:
 https://developers.google.com/ad-manager/api/reference/v202608/LineItemService.LineItemError and

@@ -1,4 +1,4 @@
-"""Which goal, units, price and priority a line item of a type may have.
+"""The goal, units, price and priority that each line item type allows.
 
 Types, goals, units, cost types and priorities are those that the client documents for `LineItem`,
 `Goal` and `LineItemCostType`:
@@ -60,7 +60,7 @@ _UNITS_OF_COST = {
 
 
 def check_terms(item: Mapping[str, Any], at: str, *, goal: str = "goal") -> None:
-    """`goal` is what the field is called. Raises AdManagerApiError for what does not fit."""
+    """`goal` is the field's name. Raises AdManagerApiError for terms that do not fit."""
     kind = item["lineItemType"]
     terms = TERMS.get(kind)
     if terms is None:

@@ -48,7 +48,7 @@ _SIZES = ((300, 250), (728, 90), (970, 250), (320, 50))
 
 
 def plant(store: NetworkStore, clock: Clock, options: AdManagerOptions) -> bool:
-    """Whether it made a network: there may be one already, made before it had a catalog."""
+    """Creates the network, or completes one from before the catalog; whether it created one."""
     if code := store.fact(CODE_FACT):
         with store.transaction():
             _plant_catalog(store, code)

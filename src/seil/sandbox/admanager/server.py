@@ -52,7 +52,7 @@ class AdManagerServer(StandIn["_Parts", AdManagerOptions, AdManagerFault]):
 
 
 class _Parts(FrameParts):
-    """What one running server is made of, in the order it is opened."""
+    """The parts of a running server, in the order of opening."""
 
     store: NetworkStore
 
@@ -74,7 +74,7 @@ class _Parts(FrameParts):
 def _frame(
     network: SandboxNetwork, tokens: AdManagerTokens, faults: FaultTable[AdManagerFault]
 ) -> AdManagerFrame:
-    """Google's types take a second to import: only a server that starts pays for them."""
+    """Imports Google's types, which takes a second, only when a server starts."""
     from seil.sandbox.admanager.rest import forecasts
     from seil.sandbox.admanager.rest.gateway import RestGateway
     from seil.sandbox.admanager.rest.operations import operations

@@ -1,4 +1,4 @@
-"""The stand-in's state, in one SQLite file: a restart goes on where it stopped."""
+"""The stand-in's state in one SQLite file, which survives a restart."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HAVING = "SELECT body FROM things WHERE kind = ? AND body ->> '$.{0}' = ? ORDER
 
 
 class NetworkStore(FolderStore):
-    """Things by kind and id, facts by name, and tokens."""
+    """Objects by kind and id, facts by name, and tokens."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(file, _SCHEMA + "\n".join(map(_INDEX.format, _INDEXED)))
@@ -58,7 +58,7 @@ class NetworkStore(FolderStore):
         return dict(self._rows("SELECT kind, count(*) FROM things GROUP BY kind ORDER BY kind"))
 
     def next_id(self, kind: str, first: int) -> int:
-        """Each number is given once."""
+        """Never returns a number twice."""
         number = int(self.fact(f"next {kind}") or first)
         self.set_fact(f"next {kind}", str(number + 1))
         return number

@@ -1,4 +1,4 @@
-"""Whom a line item is for: what it names is there, and nothing is targeted and excluded at once.
+"""Checks targeting: references exist, and nothing is both targeted and excluded.
 
 https://developers.google.com/ad-manager/api/reference/v202608/LineItemService.InventoryTargetingError,
 https://developers.google.com/ad-manager/api/reference/v202608/LineItemService.GeoTargetingError and
@@ -50,7 +50,7 @@ def check_targeting(network: SandboxNetwork, targeting: Mapping[str, Any], at: s
 
 
 def check_criteria(network: SandboxNetwork, targeting: Mapping[str, Any], at: str) -> None:
-    """Of a creative's targeting: it may go without inventory."""
+    """Checks a creative's targeting, which may have no inventory."""
     for kind, name, field in _references(targeting, at):
         network.referred(kind, name, field=field)
     _check_places(network, targeting.get("geoTargeting", {}), f"{at}.geoTargeting")
@@ -61,7 +61,7 @@ def check_criteria(network: SandboxNetwork, targeting: Mapping[str, Any], at: st
 
 
 def _references(value: Mapping[str, Any], at: str) -> Iterator[tuple[str, str, str]]:
-    """Collection, resource name and field of whatever is named in it."""
+    """(collection, resource name, field) of each reference."""
     for name, inner in value.items():
         path = f"{at}.{name}"
         for entry in inner if isinstance(inner, list) else [inner]:
@@ -122,7 +122,7 @@ def _names(units: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def _above(network: SandboxNetwork, kind: str, name: str, parent: str) -> Iterator[str]:
-    """All that it lies in."""
+    """All its ancestors."""
     entity = network.referred(kind, name, field=parent)
     while parent in entity:
         yield entity[parent]

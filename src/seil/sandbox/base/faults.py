@@ -1,4 +1,4 @@
-"""Faults: what goes wrong on purpose, where, and how often."""
+"""Injected faults: where they strike, and how often."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FAULT_HEADER = "X-Sandbox-Fault"
 
 
 class Occasion(BaseModel):
-    """Where and when a fault strikes; subclasses add what it does there."""
+    """The requests a fault strikes; subclasses add its effect."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -67,7 +67,7 @@ class Occasion(BaseModel):
 
 
 class HttpFault(Occasion):
-    """What can go wrong with any HTTP answer. Several actions add up."""
+    """A fault of an HTTP answer. Its actions combine."""
 
     status: int | None = Field(None, ge=200, le=599, description="Answer with this status.")
     html: str | None = Field(None, description="Answer with this HTML.")
@@ -95,7 +95,7 @@ class HttpFault(Occasion):
 
     @property
     def answers(self) -> bool:
-        """Whether the fault alone answers the request."""
+        """Whether the fault replaces the service's answer."""
         return (self.status, self.html, self.text) != (None, None, None)
 
     @property
@@ -105,7 +105,7 @@ class HttpFault(Occasion):
 
 
 class TokenFault(HttpFault):
-    """Of a service that issues its tokens itself."""
+    """For services that issue their own tokens."""
 
     end_tokens: bool = Field(default=False, description="End every token before the request.")
 
@@ -144,7 +144,7 @@ class FaultKinds(Mapping[str, FaultKind[F]]):
         return {name: kind.about for name, kind in self._kinds.items()}
 
     def parse(self, text: str) -> tuple[F, ...]:
-        """The faults of a name, or a fault written out. Raises ValueError for any other text."""
+        """The faults of a name, or of a written-out fault. Raises ValueError otherwise."""
         name = text.strip()
         if kind := self._kinds.get(name):
             return kind.faults
@@ -183,7 +183,7 @@ class _Entry(Generic[F]):
 
 
 class FaultTable(Generic[F]):
-    """The faults in force. The first that matches strikes, and only that one."""
+    """The active faults. Only the first match strikes."""
 
     def __init__(self, faults: tuple[F, ...] = ()) -> None:
         self._lock = threading.Lock()
@@ -204,7 +204,7 @@ class FaultTable(Generic[F]):
             return self._entries[-1].number
 
     def clear(self, number: int | None = None) -> None:
-        """All of them, or the one with this number."""
+        """Removes all faults, or the one with this number."""
         with self._lock:
             self._entries = [e for e in self._entries if number not in (None, e.number)]
 
@@ -213,7 +213,7 @@ class FaultTable(Generic[F]):
             return any(entry.fault is fault for entry in self._entries)
 
     def entries(self) -> list[dict[str, Any]]:
-        """Each fault with its id and how often it was seen and struck."""
+        """Each fault with its id, and how often it matched and struck."""
         with self._lock:
             return [
                 {
@@ -227,7 +227,7 @@ class FaultTable(Generic[F]):
 
 
 def fault_problems(error: ValueError) -> str:
-    """Every wrong key of a fault, on one line."""
+    """All invalid keys of a fault, on one line."""
     if not isinstance(error, ValidationError):
         return str(error)
     problems = problems_of(error, lambda path: ".".join(map(str, path)) or "fault")

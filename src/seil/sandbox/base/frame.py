@@ -1,4 +1,4 @@
-"""Between the socket and the handlers: faults, threads, errors, and how a reply leaves.
+"""Between socket and handlers: faults, threads, errors, and sending replies.
 
 Handlers are plain functions that run in threads; only frames know of aiohttp.
 """
@@ -77,7 +77,7 @@ class ServerFrame(ABC, Generic[F]):
         return self._faults.strike(request.method, request.raw_path, text)
 
     async def delay(self, request: web.Request, fault: F, seconds: float) -> None:
-        """Waits, but no longer than until `fault` is removed or the server stops."""
+        """Waits until the delay is over, `fault` is removed or the server stops."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
         while (remaining := ends - loop.time()) > 0 and not self._is_over(request, fault):
@@ -103,25 +103,25 @@ class WholeBodyFrame(ServerFrame[T], Generic[T, R]):
 
     @abstractmethod
     def answer(self, received: R) -> Reply:
-        """In a thread. An error of the service's own is answered here, any other one raised."""
+        """Runs the handler in a thread; answers the service's own errors, and re-raises others."""
 
     @abstractmethod
     def internal_error(self, received: R) -> Reply:
-        """The answer where a handler raised an error of another kind; the log has it in full."""
+        """The answer to an unexpected error, which the log has in full."""
 
     @abstractmethod
     def no_fault(self, problem: str) -> Reply:
-        """The answer to a request that asks for something that is no fault."""
+        """The answer to a request for an unknown fault."""
 
     @abstractmethod
     def fault_reply(self, fault: T, received: R) -> Reply:
-        """What a fault answers instead of the service."""
+        """The fault's own answer, instead of the service's."""
 
     @abstractmethod
     def end_tokens(self) -> None: ...
 
     def spoil(self, reply: Reply, fault: T) -> Reply:
-        """A reply of the service with what the fault puts into it."""
+        """The service's reply, modified by the fault."""
         return reply
 
     @override
@@ -188,7 +188,7 @@ class WholeBodyFrame(ServerFrame[T], Generic[T, R]):
 
 
 def reset_connection(request: web.Request) -> web.StreamResponse:
-    """The client sees its connection broken, and no answer."""
+    """Breaks the connection without an answer."""
     if request.transport:
         request.transport.abort()
     return web.Response()

@@ -1,4 +1,4 @@
-"""How a stand-in listens: in a thread of its own for a test, or as a command."""
+"""Runs a stand-in: in a thread for a test, or as a command."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CURES = {
 
 
 class PortListener:
-    """Binds its port when it is made, so that an application can know its own address.
+    """Binds its port in the constructor, so that the application can know its address.
 
     Raises ConfigurationError if the port or address cannot be bound.
     """
@@ -71,7 +71,7 @@ class PortListener:
         asyncio.run_coroutine_threadsafe(listening, self._loop).result()
 
     def stop(self) -> None:
-        """Returns when the last request has ended."""
+        """Waits for the last request."""
         if self._thread is not None:
             if self._runner is not None:
                 done = asyncio.run_coroutine_threadsafe(_shut_down(self._runner), self._loop)
@@ -83,7 +83,7 @@ class PortListener:
 
 
 class Parts(Protocol):
-    """What a running stand-in is made of."""
+    """The parts of a running stand-in."""
 
     def application(self) -> web.Application: ...
 
@@ -166,7 +166,7 @@ class StandIn(ABC, Generic[P, OptionsT, F]):
         return self
 
     def stop(self) -> None:
-        """Returns when the last request has ended and all is safely on disk."""
+        """Waits for the last request, and for writes to reach the disk."""
         if self._listener is not None:
             self._listener.stop()
         if self._parts is not None:
@@ -192,7 +192,7 @@ class StandIn(ABC, Generic[P, OptionsT, F]):
 
 
 def serve(server: StandIn[P, OptionsT, F], started: Callable[[], None]) -> None:
-    """Runs until SIGINT or SIGTERM; `started` is called when it listens. For the main thread."""
+    """Runs until SIGINT or SIGTERM, in the main thread; `started` is called once it listens."""
     stop = threading.Event()
 
     def ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
@@ -219,7 +219,7 @@ async def _listen(runner: web.AppRunner, bound: socket.socket, tls: ssl.SSLConte
 
 
 async def _shut_down(runner: web.AppRunner) -> None:
-    """Waits for requests' threads, which cannot be stopped and may be writing."""
+    """Waits for the handlers' threads, which cannot be cancelled and may be writing."""
     await runner.cleanup()
     this = asyncio.current_task()
     if under_way := [task for task in asyncio.all_tasks() if task is not this]:

@@ -1,4 +1,4 @@
-"""A request and its reply, free of the HTTP server, and the table of routes between them."""
+"""Requests, replies and the route table, independent of the HTTP server."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Reply:
 
 
 class NoRouteError(LookupError):
-    """`allowed` are the methods of the path; none where no template fits it."""
+    """`allowed` are the path's methods; empty where no template matches."""
 
     def __init__(self, method: str, path: str, allowed: Iterable[str]) -> None:
         super().__init__(f"{method} {path}")
@@ -49,7 +49,7 @@ class NoRouteError(LookupError):
 
 
 class RouteTable(Generic[T]):
-    """Entries by method and path template; the first template that fits a path decides.
+    """Entries by method and path template; the first matching template wins.
 
     In a template `{name}` stands for a segment, `{name#}` for digits, `{name*}` for any rest and
     `{version}` for v62.0 and the like. A slash at the end of a path changes nothing.

@@ -1,4 +1,4 @@
-"""A stand-in's state in one SQLite file, and the lock on the folder it lies in."""
+"""A stand-in's state in one SQLite file, and the lock on its folder."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class StateFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Excludes every other thread, and is rolled back on an error. Transactions do not nest."""
+        """Exclusive among threads, rolled back on an error. Transactions do not nest."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -105,7 +105,7 @@ def lock_folder(folder: Path) -> IO[str]:
 
 
 def token_digest(token: str) -> str:
-    """What is stored instead of a token: the file gives access to nothing."""
+    """Stored instead of the token, so that the file grants no access."""
     return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Logins: the OAuth 2.0 flows an integration uses, the SOAP login, and the sessions they open.
+"""Logins: an integration's OAuth 2.0 flows, the SOAP login, and their sessions.
 
 https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flows.htm
 """
@@ -34,7 +34,7 @@ _NO_SOAP_LOGIN_SINCE = 65.0
 
 @dataclass(frozen=True)
 class OrgSession:
-    """`expires` is the time it runs out, in seconds since 1970; None: never."""
+    """`expires` is in seconds since 1970; None: never."""
 
     client_id: str
     expires: float | None
@@ -72,7 +72,7 @@ class Logins:
 
     @property
     def user(self) -> dict[str, str]:
-        """Who logs in, as an org that holds no users knows it."""
+        """The user who logs in, for an org without User records."""
         username = self._options.credentials.username
         return {"Id": self.user_id, "Username": username, "Name": username}
 
@@ -87,7 +87,7 @@ class Logins:
         ]
 
     def require_session(self, headers: Mapping[str, str]) -> None:
-        """Raises OrgApiError INVALID_SESSION_ID, as for a session that has run out."""
+        """Raises OrgApiError INVALID_SESSION_ID, as for an expired session."""
         if self.session(headers) is None:
             raise session_expired()
 
@@ -104,7 +104,7 @@ class Logins:
         return OrgReply(200, grant(call, form), headers={"Cache-Control": "no-cache, no-store"})
 
     def authorize(self, call: OrgRequest) -> OrgReply:
-        """As if the integration user were logged in in the browser, and allowed it at once."""
+        """Grants at once, as if the integration user had logged in and consented in the browser."""
         request = dict(call.params)
         callback = request.get("redirect_uri", "")
         if request.get("client_id") != self._options.credentials.client_id:
@@ -134,7 +134,7 @@ class Logins:
         return code
 
     def _authorization_code(self, call: OrgRequest, form: Mapping[str, str]) -> dict[str, Any]:
-        """A code serves once, and only whoever holds the verifier of its challenge (RFC 7636)."""
+        """A code is valid once, and with its challenge's verifier only (RFC 7636)."""
         client = self.client(call, form, secret_needed="client_secret" in form)
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -260,7 +260,7 @@ class Logins:
             raise OAuthError(400, "invalid_grant", "invalid assertion") from error
 
     def _check_claims(self, call: OrgRequest, claims: Mapping[str, Any]) -> None:
-        """In the words of the real service: it calls a late assertion an authorization code."""
+        """With the real service's messages: it calls an expired assertion an authorization code."""
         self._check_audience(claims.get("aud"), call)
         try:
             expires = float(claims["exp"])
@@ -273,7 +273,7 @@ class Logins:
             raise OAuthError(400, "invalid_grant", "user hasn't approved this consumer")
 
     def _check_audience(self, audience: object, call: OrgRequest) -> None:
-        """What an External Client App says to the old form is not that the audience is wrong."""
+        """An External Client App answers the old form with another error than a wrong audience."""
         entries = audience if isinstance(audience, list) else [audience]
         parts = [urlsplit(entry) for entry in entries if isinstance(entry, str)]
         requested = self._options.audience
@@ -306,7 +306,7 @@ class Logins:
         return client_id
 
     def _password_fits(self, password: str) -> bool:
-        """With or without the security token behind it: loopback is a trusted network."""
+        """With or without the security token appended: loopback is a trusted network."""
         existing = self._options.credentials
         return password in (existing.password, existing.password + existing.security_token)
 
@@ -374,14 +374,14 @@ def _element(tree: ET.Element, name: str) -> str:
 
 
 def _error_page(code: str, words: str) -> OrgReply:
-    """Not sent to an address that may be anybody's."""
+    """Shown instead of a redirect to an unverified address."""
     return OrgReply(
         400, f"error={code}&error_description={words}".encode(), "text/html;charset=UTF-8"
     )
 
 
 def _operation(tree: ET.Element) -> str:
-    """The name of what the SOAP body asks for."""
+    """The SOAP body's operation."""
     body = next((child for child in tree if child.tag.endswith("}Body")), ())
     return next((child.tag.rpartition("}")[2] for child in body), "")
 

@@ -1,4 +1,4 @@
-"""Makes records by the scripts of org/: all of a new org, or those that one tick adds."""
+"""Generates records with the scripts of org/: a whole new org, or one tick's additions."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ class Batch:
     lists: set[str] = field(default_factory=set)
 
     def open(self) -> None:
-        """Readies the cursor for the scripts, and keeps which numbers are taken already."""
+        """Prepares the cursor for the scripts, and records the numbers in use."""
         self._run("macros")
         self.cursor.execute(_odd_text_macro())
 
     def make_all(
         self, objects: Mapping[str, Traits], progress: Progress = SILENT
     ) -> dict[str, int]:
-        """Records of the objects, in their order; answers how many of each."""
+        """Generates the objects' records in order; returns the count of each."""
         created: dict[str, int] = {}
         for name in objects:
             with progress.step(f"make {name}") as step:
@@ -78,7 +78,7 @@ class Batch:
         return created
 
     def make_described(self, entry: SObject, rows: int) -> int:
-        """Records of an object that nothing is known of but its describe."""
+        """Generates records of an object known by its describe alone."""
         source = Template(self._fill(script("plan/described.sql"))).substitute(
             before=self.store.last_number(entry.name), rows=rows
         )
@@ -109,7 +109,7 @@ class Batch:
         return count
 
     def _with_times(self, row: Mapping[str, str]) -> str:
-        """The source with the times a record carries: most change soon after they are made."""
+        """Adds a record's timestamps to the source: most records change soon after creation."""
         lives = self.growing or "deleted" not in row
         deleted = "FALSE" if lives else "coalesce(source.deleted, FALSE)"
         removed = "greatest(source.created, gone_at)" if "gone_at" in row else "NULL"
@@ -145,7 +145,7 @@ class Batch:
         )
 
     def _reference(self, entry: SObject, target: str, roll: str, *, dense: bool) -> str | None:
-        """The Id of any record of the target, None when there is none to point at."""
+        """The Id of a random record of the target; None where it has none."""
         if target not in self.store.objects:
             return None
         there = self.store.object(target)
@@ -163,7 +163,7 @@ class Batch:
         return id_sql(there.key_prefix, f"CAST(1 + {roll} % {count} AS BIGINT)")
 
     def _pick(self, there: SObject, roll: str) -> str:
-        """A record of a small object, from a list of them all: faster than making its Id."""
+        """A record of a small object, picked from a list of all: faster than computing its Id."""
         name = f"ids of {there.name}"
         if name not in self.lists:
             ids = f"FROM main.{ident(there.name)} SELECT list(Id ORDER BY Id)"
@@ -197,7 +197,7 @@ class Batch:
 
     @cached_property
     def _time_zone(self) -> str:
-        """The org's own; it may have been changed, to anything, since the org was made."""
+        """The org's time zone, or the default where the stored one is invalid."""
         if not self.store.last_number("Organization"):
             return TIME_ZONE
         select = 'SELECT TimeZoneSidKey FROM main."Organization" LIMIT 1'
@@ -206,7 +206,7 @@ class Batch:
 
     @cached_property
     def _last_numbers(self) -> Mapping[str, int]:
-        """As they were when first asked for: before the batch."""
+        """Cached at first use: as before the batch."""
         return {name: self.store.last_number(name) for name in self.store.objects}
 
 

@@ -1,4 +1,4 @@
-"""What org/ says of the stand-in's objects: their traits and the SQL that makes their records."""
+"""The stand-in's objects in org/: their traits, and the SQL that generates their records."""
 
 from __future__ import annotations
 

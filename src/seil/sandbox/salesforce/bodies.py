@@ -1,4 +1,4 @@
-"""Bytes on their way out: pages from files, compression, and what faults do to them."""
+"""Response bodies: pages from files, compression, and the faults' effects."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def compress(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def spoil(pieces: Iterator[bytes], fault: OrgFault) -> Iterator[bytes]:
-    """What a fault does to the text of a body, before it is compressed."""
+    """Applies a fault to a body before compression."""
     if fault.nul_bytes:
         pieces = (piece.replace(b'"', b'\x00"') for piece in pieces)
     if fault.bom:
@@ -68,7 +68,7 @@ def spoil(pieces: Iterator[bytes], fault: OrgFault) -> Iterator[bytes]:
 
 
 def slow_down(pieces: Iterator[bytes], fault: OrgFault) -> Iterator[bytes]:
-    """The bytes on the wire in a fault's small pieces, up to where it cuts them off."""
+    """Sends the bytes in a fault's small chunks, up to its cut."""
     if fault.cut is not None:
         pieces = _cut(pieces, fault.cut)
     if fault.drip is not None:

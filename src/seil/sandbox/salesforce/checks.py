@@ -1,4 +1,4 @@
-"""What is wrong with records in view of those the org already has."""
+"""Validates records against those already in the org."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from seil.sandbox.salesforce.store import OrgStore, ident
 
 
 class Checks:
-    """Each marks the drafts that fail it; to be called inside the transaction that writes them."""
+    """Each check marks failing drafts; call it inside the transaction that writes them."""
 
     def __init__(self, store: OrgStore) -> None:
         self._store = store
 
     def existing(self, entity: SObject, drafts: Sequence[Draft], *, deleted_too: bool) -> None:
-        """Takes each draft's Id from its values, and that there is such a record."""
+        """Takes each draft's Id from its values, and checks that the record exists."""
         for draft in sound(drafts):
             sent = draft.id or draft.values.get("Id")
             draft.id = draft.values["Id"] = full_id(str(sent or ""))
@@ -77,7 +77,7 @@ class Checks:
                 used.setdefault(key, draft.id or "another record of this request")
 
     def identify(self, entity: SObject, key: SField, drafts: Sequence[Draft]) -> None:
-        """Gives each draft the Id of the record with its value of `key`, where there is one."""
+        """Sets each draft's Id by its value of `key`, where a record has it."""
         carrying = [d for d in sound(drafts) if d.values.get(key.name) is not None]
         holders = self.holders(entity, key, [d.values[key.name] for d in carrying])
         seen: set[Any] = set()
@@ -112,7 +112,7 @@ class Checks:
         return holders
 
     def _states(self, entity: SObject, ids: Iterable[str]) -> dict[str, bool]:
-        """Whether each of the records that are there is deleted."""
+        """Whether each existing record is deleted."""
         deleted = 'coalesce("IsDeleted", false)' if entity.soft_deletes else "false"
         rows = self._store.cursor().execute(
             f'SELECT "Id", {deleted} FROM main.{ident(entity.name)}'  # noqa: S608  (bound, quoted)
@@ -130,5 +130,5 @@ def _dangling(column: SField, value: str, prefixes: Collection[str]) -> RowError
 
 
 def fold_case(value: Any) -> Any:
-    """External ids do not see case."""
+    """External ids are case-insensitive."""
     return value.lower() if isinstance(value, str) else value

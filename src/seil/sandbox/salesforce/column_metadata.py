@@ -1,4 +1,4 @@
-"""What a query's columns are, without its rows: the answer to `columns=true`.
+"""A query's columns without its rows: the answer to `columns=true`.
 
 Salesforce documents it nowhere; the shape is what its own clients read, such as `sf data query`:
 https://github.com/salesforcecli/plugin-data/blob/main/test/test-files/soqlQuery.exemplars.ts

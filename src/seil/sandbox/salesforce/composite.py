@@ -1,4 +1,4 @@
-"""Several requests in one: batches, composites whose requests build on each other, graphs of them.
+"""Batches, composites of requests that refer to each other, and graphs of composites.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite.htm
 """
@@ -93,7 +93,7 @@ class Composite:
         return OrgReply(200, {"compositeResponse": results})
 
     def _graphs(self, call: OrgRequest) -> OrgReply:
-        """Each graph is done whole or not at all, whatever becomes of the others."""
+        """Each graph is atomic, independently of the others."""
         if float(call.version) < _GRAPHS_SINCE:
             raise not_found()
         source, body = JsonSource(call.text()), call.json_object("graphs")
@@ -124,7 +124,7 @@ class Composite:
         supported: re.Pattern[str],
         all_or_none: bool,
     ) -> tuple[list[dict[str, Any]], bool]:
-        """The results in the order of the requests, and whether what they did is kept."""
+        """(results in the order of the requests, whether to commit)"""
 
         def answer(request: Mapping[str, Any], answers: Mapping[str, Any]) -> OrgReply:
             return self._answer(call, request, answers, supported)
@@ -171,7 +171,7 @@ def _in_turn(
     *,
     halt: bool,
 ) -> list[dict[str, Any]]:
-    """Up to the first that fails, if it shall `halt` there."""
+    """Stops at the first failure if `halt` is set."""
     answers: dict[str, Any] = {}
     results: list[dict[str, Any]] = []
     for request in requests:
@@ -184,7 +184,7 @@ def _in_turn(
 
 
 def _has_failed(results: Sequence[Mapping[str, Any]]) -> bool:
-    """Also a collection of which some records were refused."""
+    """Includes collections with refused records."""
     return any(
         result["httpStatusCode"] >= 400
         or (isinstance(result["body"], list) and not all(map(_is_success, result["body"])))

@@ -1,4 +1,4 @@
-"""WHERE and HAVING in DuckDB's terms.
+"""Translates WHERE and HAVING to DuckDB SQL.
 
 SOQL's logic has two values: a comparison with null is false, and its negation true. Texts compare
 without regard to case, ids by what they identify.
@@ -41,7 +41,7 @@ class Term:
 
     @property
     def folded(self) -> str:
-        """For comparisons that do not see case."""
+        """For case-insensitive comparisons."""
         return f"lower({self.sql})" if self.is_text else self.sql
 
 
@@ -208,7 +208,7 @@ def _number(value: soql.Value) -> Decimal | None:
 
 
 def _moment(value: soql.Value) -> datetime | date | time | None:
-    """Without a zone, as the columns are: in UTC."""
+    """In UTC without a zone, like the columns."""
     text = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", value.text.upper())
     try:
         if value.kind == "DATE":

@@ -1,4 +1,4 @@
-"""/sandbox/: control of the stand-in, for people and tests, without a session."""
+"""Control of the stand-in at /sandbox/, without a session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that clients send, JSON or CSV, as what the columns hold."""
+"""Converts clients' values, JSON or CSV, to those of the columns."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ARROW: Mapping[str, pa.DataType] = {
 
 @dataclass(eq=False)
 class RowError(Exception):
-    """Why a record was not written, in the API's terms."""
+    """Why a record was not written, with the API's code."""
 
     code: str
     message: str
@@ -48,7 +48,7 @@ class RowError(Exception):
 
 
 def arrow_type(field: SField) -> pa.DataType:
-    """As the column is: timestamps are in UTC, without saying so."""
+    """The column's type: timestamps are in UTC, without a zone."""
     if field.type in _DECIMAL:
         precision, scale = _digits(field)
         return pa.decimal128(precision, scale)
@@ -62,7 +62,7 @@ def _digits(field: SField) -> tuple[int, int]:
 
 
 def convert(entity: SObject, field: SField, value: Any) -> Any:
-    """Raises RowError for a value the field cannot hold. Empty text is null, as everywhere."""
+    """Raises RowError for a value the field cannot hold. Empty text becomes null."""
     if value is None or value == "":
         return False if field.type == "boolean" else None
     conversion: Callable[[SField, Any], Any] = _CONVERSIONS.get(field.type, _text)

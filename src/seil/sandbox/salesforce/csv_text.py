@@ -1,4 +1,4 @@
-"""CSV as Bulk API 2.0 writes it, made inside DuckDB.
+"""CSV as Bulk API 2.0 writes it, formatted inside DuckDB.
 
 Each row becomes one text in SQL, so that the lines lie end to end in Arrow's buffers and reach the
 file without a Python object a value. Every value is quoted, also an absent one: `""`.
@@ -41,7 +41,7 @@ class Dialect:
 
     @classmethod
     def of(cls, delimiter: str, line_ending: str) -> Dialect:
-        """By the names the API gives them; raises OrgApiError for any other."""
+        """By the API's names. Raises OrgApiError for others."""
         for name, existing in ((delimiter, DELIMITERS), (line_ending, LINE_ENDINGS)):
             if name not in existing:
                 requested = ", ".join(existing)
@@ -63,13 +63,13 @@ def line_sql(columns: Sequence[SelectedColumn], dialect: Dialect) -> str:
 
 @dataclass(frozen=True)
 class LineFile:
-    """Lines in `body`, and in `index` where each of them starts and the last one ends."""
+    """Lines in `body`; their offsets, and the last one's end, in `index`."""
 
     body: Path
     index: Path
 
     def write(self, statement: duckdb.DuckDBPyConnection) -> int:
-        """Takes the first column of an executed statement; the number of lines."""
+        """Writes the first column of an executed statement; returns the number of lines."""
         lines, at = 0, 0
         with self.body.open("wb") as body, self.index.open("wb") as index:
             index.write(at.to_bytes(_OFFSET_BYTES, "little"))
@@ -104,7 +104,7 @@ def _text(column: SelectedColumn) -> str:
 
 
 def _laid_out(texts: pa.Array[Any]) -> tuple[pa.Array[Any], memoryview]:
-    """Where each text ends, counted from the start of the first, and all of them end to end."""
+    """(each text's end offset, the concatenated texts)"""
     _, offsets, data = texts.buffers()
     positions = pa.Array.from_buffers(
         pa.int32(), len(texts) + 1, [None, offsets], offset=texts.offset

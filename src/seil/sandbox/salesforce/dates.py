@@ -41,7 +41,7 @@ def literal_range(text: str, today: date) -> tuple[date, date] | None:
 
 
 def _counted_range(direction: str, unit: str, count: int, today: date) -> tuple[date, date]:
-    """LAST_N_DAYS takes in the current day, the longer units leave out the current one."""
+    """LAST_N_DAYS includes the current day; longer units exclude the current one."""
     first = _start(unit, today)
     if direction == "NEXT":
         return _shift(unit, first, 1), _shift(unit, first, 1 + count)

@@ -1,4 +1,4 @@
-"""What the org says of itself: versions, resources, objects, fields, layouts."""
+"""The org's metadata: versions, resources, objects, fields, layouts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Describe:
         ]
 
     def schema_changed(self) -> None:
-        """Whoever asks with If-Modified-Since gets an answer again."""
+        """Invalidates If-Modified-Since."""
         self._changed = datetime.now(UTC).replace(microsecond=0)
 
     def object(self, call: OrgRequest) -> SObject:
@@ -72,7 +72,7 @@ class Describe:
         return OrgReply(200, versions)
 
     def _resources(self, call: OrgRequest) -> OrgReply:
-        """An org lists more; what is not there is not named."""
+        """Lists the resources that exist here; an org has more."""
         resources = {name: f"{call.root}/{name}" for name in _RESOURCES}
         return OrgReply(200, {**resources, "identity": f"{call.base_url}{self._identity_path}"})
 

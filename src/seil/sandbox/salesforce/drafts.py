@@ -1,4 +1,4 @@
-"""Records on their way in: what was sent, and what is wrong with it by itself."""
+"""Incoming records, and their validation by themselves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seil.sandbox.salesforce.metadata import SObject
 
 @dataclass(eq=False)
 class Draft:
-    """`values` by field name as described, converted; `id` once it is known."""
+    """`values` are converted, by the describe's field names; `id` is set once known."""
 
     sent: Mapping[str, Any]
     values: dict[str, Any] = field(default_factory=dict)
@@ -76,7 +76,7 @@ def check_cleared(entity: SObject, draft: Draft) -> RowError | None:
 
 
 def merged_by_id(drafts: Iterable[Draft]) -> list[Draft]:
-    """A record sent twice is changed once, the later values winning."""
+    """Merges repeated records; later values win."""
     found: dict[str, Draft] = {}
     for draft in drafts:
         first = found.setdefault(str(draft.id), draft)
@@ -85,7 +85,7 @@ def merged_by_id(drafts: Iterable[Draft]) -> list[Draft]:
 
 
 def columns_of(entity: SObject, drafts: Sequence[Draft]) -> list[str]:
-    """The stored fields that any of the drafts has a value for."""
+    """The stored fields that a draft has a value for."""
     used = set().union(*(draft.values for draft in drafts))
     return [column.name for column in entity.stored_fields if column.name in used]
 

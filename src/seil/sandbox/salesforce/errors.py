@@ -1,4 +1,4 @@
-"""What the stand-in refuses, in the words and shapes of the real service.
+"""Errors with the real service's codes, messages and shapes.
 
 Status codes and error codes: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class OrgApiError(Exception):
-    """Answered with `status` and `body`; raise it anywhere below a request handler."""
+    """Answered with `status` and `body`; can be raised anywhere below a handler."""
 
     def __init__(
         self, status: int, code: str, message: str, *, fields: Sequence[str] | None = None
@@ -38,7 +38,7 @@ class OAuthError(OrgApiError):
 
 
 class AmbiguousIdError(OrgApiError):
-    """An external id that several records carry is answered with the addresses of all of them."""
+    """Several records have the external id: answered with their URLs."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
         super().__init__(300, "MULTIPLE_CHOICES", "more than one record has this external id")
@@ -73,7 +73,7 @@ def method_refused(method: str, allowed: Sequence[str]) -> OrgApiError:
 
 
 def query_error(text: str, at: int, code: str, reason: str) -> OrgApiError:
-    """`at` is the offset in the query at which the trouble begins; the reply points at it."""
+    """`at` is the error's offset in the query; the reply points at it."""
     start = max(0, at - 40)
     view = " ".join(text[start : at + 40].splitlines())
     row = text.count("\n", 0, at) + 1

@@ -1,4 +1,4 @@
-"""What this org offers beyond the standard API: an Apex REST service, and files' contents."""
+"""Beyond the standard API: an Apex REST service, and files' contents."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _USAGES_OF_DAY = (
 
 
 class UsageSummaries:
-    """The Apex service that answers the SOQL for the usage records of a day."""
+    """The Apex service that returns the SOQL of a day's usage records."""
 
     def routes(self) -> list[OrgRoute]:
         path = "/services/apexrest/UsageSummary/fetchUsages{rest*}"
@@ -46,7 +46,7 @@ class UsageSummaries:
 
 
 class Files:
-    """What was uploaded as VersionData is kept; the org's own files are billing extracts."""
+    """Uploaded VersionData is stored; the org's own files are billing extracts."""
 
     def __init__(self, store: OrgStore, records: OrgRecords, folder: Path) -> None:
         self._store = store
@@ -110,7 +110,7 @@ class Files:
         return OrgReply(200, self._billing_extract(str(identifier)), CSV, headers)
 
     def _billing_extract(self, identifier: str) -> bytes:
-        """The same lines for the same file, other ones for another."""
+        """Deterministic for each file."""
         dialect = Dialect()
         offset = sum(identifier.encode()) % 100
         query = soql.parse(f"{_BILLED} LIMIT {_BILLED_LINES} OFFSET {offset}")

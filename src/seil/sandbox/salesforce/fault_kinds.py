@@ -1,4 +1,4 @@
-"""Faults by name: what clients of Salesforce report.
+"""Named faults, as clients of Salesforce have reported them.
 
 A name can be given wherever a fault can. SEIL's own tests run the pipeline through each of them.
 """

@@ -1,4 +1,4 @@
-"""What can go wrong with an org's answers."""
+"""A fault of an org's answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seil.sandbox.salesforce.messages import OrgReply
 
 
 class OrgFault(HttpFault):
-    """What can go wrong with an org's answers."""
+    """A fault of an org's answers."""
 
     code: str = Field("SERVER_UNAVAILABLE", description="The errorCode of an answer with `status`.")
     message: str = Field("The server is unavailable", description="Its message.")
@@ -62,14 +62,14 @@ class OrgFault(HttpFault):
         return self.nul_bytes or self.bom or self.rows_twice or bool(self.charset)
 
     def record_count(self, true: int) -> int:
-        """How many records a page says it has."""
+        """The record count that a page reports."""
         change = self.number_of_records or "+0"
         if change[0] == "*":
             return true * int(change[1:])
         return true + int(change) if change[0] in "+-" else int(change)
 
     def spoil(self, content: Any, path: str) -> Any:
-        """A JSON answer's content with the fault's members in it."""
+        """The JSON answer with the fault's members."""
         if not isinstance(content, dict):
             return content
         pages = content.get("resultPages")

@@ -1,4 +1,4 @@
-"""An org's frame: sizes, sessions, usage, and how long replies leave."""
+"""An org's frame: size limits, sessions, usage, and streamed replies."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class OrgFrame(ServerFrame[OrgFault]):
         return answers or reply
 
     async def _receive(self, request: web.Request, body: BinaryIO) -> _Aim | OrgReply:
-        """What the request is aimed at, its body read; or the reply that refuses it."""
+        """(the route and the request with its body) or a refusing reply."""
         if refusal := _head_too_large(request):
             return refusal
         try:
@@ -104,7 +104,7 @@ class OrgFrame(ServerFrame[OrgFault]):
         return route, args
 
     async def _prepare(self, request: web.Request, fault: OrgFault) -> None:
-        """What a fault does before the request is carried out."""
+        """Applies a fault before the request runs."""
         request[_FAULT] = fault
         await self.delay(request, fault, fault.delay)
         if fault.expire_session:
@@ -129,7 +129,7 @@ class OrgFrame(ServerFrame[OrgFault]):
         return await self.in_thread(self._run, route, call)
 
     def _run(self, route: OrgRoute, call: OrgRequest) -> OrgReply:
-        """In a thread. Whatever a handler did not foresee is answered, and logged in full."""
+        """Runs the handler in a thread; answers and logs unexpected errors."""
         try:
             if not route.open:
                 self._logins.require_session(call.headers)
@@ -218,12 +218,12 @@ async def _read(request: web.Request, into: BinaryIO, *, limit: int) -> None:
 
 
 def _path(request: web.Request) -> str:
-    """Still percent-encoded. Salesforce's own clients begin it with two slashes at times."""
+    """Percent-encoded. Salesforce's own clients sometimes start it with two slashes."""
     return "/" + request.rel_url.raw_path.lstrip("/")
 
 
 def _head_too_large(request: web.Request) -> OrgReply | None:
-    """The edge in front of the real service answers these, in HTML."""
+    """The real service's edge answers these, in HTML."""
     head = sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
     if len(request.raw_path) > _MAX_HEAD:
         return _edge_error(414, "URI Too Long")
@@ -248,7 +248,7 @@ def _check_content_type(route: OrgRoute, call: OrgRequest) -> None:
 
 
 async def _spoil_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Here all headers are there, also those that the HTTP server adds."""
+    """Called with all headers, those of the HTTP server included."""
     fault = request.get(_FAULT)
     if fault is None:
         return

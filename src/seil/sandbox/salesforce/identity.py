@@ -1,4 +1,4 @@
-"""Who a session belongs to: the identity URL, userinfo and introspection.
+"""A session's identity: identity URL, userinfo and introspection.
 
 https://developer.salesforce.com/docs/platform/mobile-sdk/guide/oauth-using-identity-urls.html
 https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oidc_token_introspection.htm
@@ -35,7 +35,7 @@ _ADDRESS = {
 
 
 class IdentityRoutes:
-    """What is told of a user is what the User record says."""
+    """Identity data comes from the User record."""
 
     def __init__(self, store: OrgStore, logins: Logins) -> None:
         self._store = store
@@ -55,7 +55,7 @@ class IdentityRoutes:
         ]
 
     def identity(self, call: OrgRequest) -> OrgReply:
-        """The token may stand in `oauth_token` as well; `version` fills in the addresses."""
+        """The token may be in `oauth_token`; `version` completes the URLs."""
         presented = call.params.get("oauth_token")
         if not presented and "Authorization" not in call.headers:
             return OrgReply(403, b"Missing_OAuth_Token", _TEXT)
@@ -105,7 +105,7 @@ class IdentityRoutes:
         return OrgReply(200, answer)
 
     def introspect(self, call: OrgRequest) -> OrgReply:
-        """RFC 7662; whoever asks is the app that the token was given to."""
+        """RFC 7662; only for the app that the token was issued to."""
         form = dict(parse_qsl(call.text(), keep_blank_values=True)) | dict(call.params)
         self._logins.client(call, form)
         hint = form.get("token_type_hint", "")
@@ -124,7 +124,7 @@ class IdentityRoutes:
         return self._page(call)
 
     def _page(self, _call: OrgRequest) -> OrgReply:
-        """Where a browser would find the org."""
+        """The org's URL for browsers."""
         return OrgReply(200, b"<html><body>The stand-in org has no pages.</body></html>", _TEXT)
 
     def _introspect(self, call: OrgRequest, session: OrgSession, kind: str) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class IdentityRoutes:
 
 
 def _urls(call: OrgRequest, version: str) -> dict[str, str]:
-    """Of what answers here; an org names its SOAP, search and Chatter services as well."""
+    """The services that exist here; an org also has SOAP, search and Chatter."""
     data = f"{call.base_url}/services/data/v{version}"
     return {
         "rest": f"{data}/",
@@ -191,7 +191,7 @@ def _urls(call: OrgRequest, version: str) -> dict[str, str]:
 
 
 def _address(user: dict[str, Any]) -> dict[str, str]:
-    """In OpenID Connect's names; without what the user does not have."""
+    """With OpenID Connect's names, without empty members."""
     names = {
         "street_address": "Street",
         "locality": "City",

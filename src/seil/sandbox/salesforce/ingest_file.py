@@ -1,4 +1,4 @@
-"""The CSV a client uploads to an ingest job, and the three it gets back."""
+"""An ingest job's uploaded CSV, and its three result files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ csv.field_size_limit(_MAX_FIELD)
 
 
 class BadFileError(Exception):
-    """The job fails as a whole, with this as its errorMessage."""
+    """Fails the whole job, as its errorMessage."""
 
 
 class IngestFile:
@@ -40,7 +40,7 @@ class IngestFile:
             return []
 
     def check(self, entity: SObject, operation: str) -> None:
-        """Raises BadFileError for a file that no row of can be taken."""
+        """Raises BadFileError for a file without any readable row."""
         if not self.path.exists() or not self.header:
             raise BadFileError("InvalidBatch : The file is empty or cannot be read as CSV")
         self._check_line_ending()
@@ -58,7 +58,7 @@ class IngestFile:
                 raise BadFileError(f"InvalidBatch : Field name not found : {name}")
 
     def batches(self, rows: int) -> Iterator[list[list[str]]]:
-        """Raises BadFileError at the row that cannot be read."""
+        """Raises BadFileError at the first unreadable row."""
         with self._open() as file:
             reader = self._reader(file)
             try:
@@ -69,7 +69,7 @@ class IngestFile:
                 raise BadFileError(f"InvalidBatch : {error}") from error
 
     def values(self, row: Sequence[str]) -> dict[str, str | None]:
-        """An empty cell leaves the field as it is, #N/A empties it."""
+        """An empty cell keeps the field's value, #N/A clears it."""
         pairs = zip(self.header, row, strict=False)
         result = {name: None if cell == _NULL else cell for name, cell in pairs if cell != ""}
         if len(row) != len(self.header):
@@ -96,7 +96,7 @@ class IngestFile:
 
 
 class Results:
-    """A part file a batch, so that a batch written again replaces its own; joined at the end."""
+    """A part file per batch, so that a repeated batch replaces its own; joined at the end."""
 
     def __init__(self, file: IngestFile) -> None:
         self._file = file
@@ -118,7 +118,7 @@ class Results:
         self._write("counts", number, [f"{len(good)} {len(bad)}"])
 
     def finish(self, batch_rows: int) -> dict[str, int]:
-        """Joins the parts; what no outcome is kept of goes to the unprocessed rows.
+        """Joins the parts; rows without an outcome become the unprocessed rows.
 
         `processed` counts the failed rows too, as the API does.
         """

@@ -178,7 +178,7 @@ class IngestJobs(Jobs):
 
     @override
     def _outcome(self, job: Mapping[str, Any]) -> dict[str, Any]:
-        """Rows are written a batch at a time; what was written stays, whatever comes later."""
+        """Writes rows in batches; each batch stays, whatever happens later."""
         info = job["info"]
         entity = self._store.object(info["object"])
         dialect = Dialect.of(info["columnDelimiter"], info["lineEnding"])

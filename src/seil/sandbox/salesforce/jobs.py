@@ -1,4 +1,4 @@
-"""What bulk jobs have in common: their ids and states, and the threads that do their work."""
+"""What bulk jobs share: ids, states, and worker threads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LISTED = 1_000
 
 
 class Stopped(Exception):  # noqa: N818  (no error: the server is going down, the job will go on)
-    """The work is to be left as it is; the next start takes it up again."""
+    """The server stops; the next start resumes the job."""
 
 
 class JobWorkers:
@@ -45,7 +45,7 @@ class JobWorkers:
         self._threads.submit(self._run, work, job_id)
 
     def wait(self, seconds: float) -> None:
-        """Raises Stopped when the server stops meanwhile."""
+        """Raises Stopped if the server stops."""
         if self._stop.wait(seconds):
             raise Stopped
 
@@ -64,7 +64,7 @@ class JobWorkers:
 
 
 class Jobs:
-    """What query and ingest jobs do alike. Their rows lie in a folder of their own."""
+    """The base of query and ingest jobs. Their rows are in a folder of their own."""
 
     kind: str
     resumed: frozenset[str]
@@ -91,7 +91,7 @@ class Jobs:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def resume(self) -> None:
-        """Takes up the jobs that the last stop interrupted, and drops those past their time."""
+        """Resumes interrupted jobs, and deletes expired ones."""
         for job in self._state.jobs(self.kind):
             job_id = job["info"]["id"]
             if job["inner"]["created"] < time.time() - self._options.job_lifetime:
@@ -103,7 +103,7 @@ class Jobs:
         return OrgReply(200, job_list(self._state, self.kind, call))
 
     def _run(self, job_id: str) -> None:
-        """Leaves alone what was aborted or deleted meanwhile."""
+        """Does nothing for aborted and deleted jobs."""
         started = time.monotonic()
         self._workers.wait(self._options.job_delay)
         with self._state.changing_job(job_id) as job:
@@ -131,7 +131,7 @@ class Jobs:
         _log.info("%s job %s: %s", self.kind, job_id, state)
 
     def _outcome(self, job: Mapping[str, Any]) -> dict[str, Any]:
-        """Does the work. `error` in it makes the job one that failed."""
+        """Does the work. `error` in the outcome fails the job."""
         raise NotImplementedError
 
     def _folder_of(self, job_id: str) -> Path:
@@ -143,7 +143,7 @@ class Jobs:
 
 
 def csv_form(body: Mapping[str, Any]) -> dict[str, str]:
-    """The form of a job's rows, as it is told in the job. Raises OrgApiError."""
+    """A job's CSV format, as in its resource. Raises OrgApiError."""
     if body.get("contentType", "CSV") != "CSV":
         raise OrgApiError(400, "INVALIDJOB", "Only content type CSV is supported")
     delimiter, line_ending = body.get("columnDelimiter", "COMMA"), body.get("lineEnding", "LF")
@@ -154,7 +154,7 @@ def csv_form(body: Mapping[str, Any]) -> dict[str, str]:
 def new_job(
     state: ServiceState, call: OrgRequest, user_id: str, details: dict[str, Any]
 ) -> dict[str, Any]:
-    """What creating a job answers; `details` begin with its operation and object."""
+    """The answer to creating a job; `details` start with its operation and object."""
     now = datetime_text(datetime.now(UTC))
     return {
         "id": record_id("750", state.next_job_number()),
@@ -169,7 +169,7 @@ def new_job(
 
 
 def find_job(state: ServiceState, kind: str, call: OrgRequest) -> dict[str, Any]:
-    """The stored job that the path names; raises OrgApiError NOT_FOUND."""
+    """The job that the path names. Raises OrgApiError NOT_FOUND."""
     identifier = call.args["job"]
     jobs = (state.job(kind, identifier),) if len(identifier) == 18 else state.jobs(kind)
     for job in jobs:

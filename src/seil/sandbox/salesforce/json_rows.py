@@ -1,4 +1,4 @@
-"""Records in JSON, held against the types of their fields before anything else is judged.
+"""Checks records in JSON against their fields' types, before any other validation.
 
 Salesforce refuses the whole request with JSON_PARSER_ERROR for a value of another type, and with
 INVALID_FIELD for a member that is no field. A number may come as text, which its own example of
@@ -43,7 +43,7 @@ def check_record(entity: SObject, row: Any, source: JsonSource) -> dict[str, Any
 
 
 def is_set(body: Mapping[str, Any], name: str, *, source: JsonSource) -> bool:
-    """A switch of a request, off where it is not sent."""
+    """A boolean of a request; default: off."""
     value = body.get(name)
     if value is not None and not isinstance(value, bool):
         raise _type_error("boolean", value, source.inside(name).place)
@@ -51,7 +51,7 @@ def is_set(body: Mapping[str, Any], name: str, *, source: JsonSource) -> bool:
 
 
 def object_name(row: Mapping[str, Any]) -> str:
-    """What a record says it is, by its attributes."""
+    """A record's object, from its attributes."""
     attributes = row.get(_ATTRIBUTES)
     return str(attributes.get("type", "")) if isinstance(attributes, dict) else ""
 
@@ -69,7 +69,7 @@ def _kind(entity: SObject, name: str) -> str:
 
 
 def _type_error(kind: str, value: Any, position: str) -> OrgApiError:
-    """As seen at Salesforce, where the bracket of a list runs into that of the place."""
+    """As seen at Salesforce, where a list's bracket runs into that of the position."""
     token, view = _token(value)
     missing = "or request may be missing a required field at "
     where = position if isinstance(value, list) else f"{view} {missing}{position}"

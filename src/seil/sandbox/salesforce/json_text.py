@@ -1,4 +1,4 @@
-"""JSON as the REST API reads it: what is malformed, and where in the text a value stands."""
+"""Parses JSON as the REST API does, with the positions of values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DECODER = json.JSONDecoder()
 
 
 def parse(text: str) -> Any:
-    """Raises OrgApiError JSON_PARSER_ERROR that points at what is wrong."""
+    """Raises OrgApiError JSON_PARSER_ERROR with the error's position."""
     if not text.strip():
         raise unreadable_json(_NO_BODY)
     try:
@@ -35,7 +35,7 @@ def parse(text: str) -> Any:
 
 @dataclass(frozen=True)
 class JsonSource:
-    """Where a value came from: the whole text, and the members and positions that lead to it."""
+    """A value's origin: the whole text, and the path to the value."""
 
     text: str
     path: tuple[str | int, ...] = ()
@@ -44,14 +44,14 @@ class JsonSource:
         return JsonSource(self.text, (*self.path, *steps))
 
     def check_members(self, value: Mapping[str, Any], members: Collection[str]) -> None:
-        """Raises OrgApiError JSON_PARSER_ERROR for one that is none of them."""
+        """Raises OrgApiError JSON_PARSER_ERROR for other members."""
         for name in value:
             if name not in members:
                 raise unreadable_json(f'Unrecognized field "{name}" at {self.inside(name).place}')
 
     @property
     def place(self) -> str:
-        """As Salesforce writes it: [line:1, column:12]."""
+        """In Salesforce's format: [line:1, column:12]."""
         return _position(self.text, _offset(self.text, self.path))
 
 
@@ -68,7 +68,7 @@ def _offset(text: str, path: Sequence[str | int]) -> int:
 
 
 def _member(text: str, at: int, name: str) -> int:
-    """Where the value of the object's last member of that name begins."""
+    """The offset of the last member of that name in the object."""
     result = at
     at = _after_space(text, at + 1)
     while text[at] != "}":
@@ -87,7 +87,7 @@ def _element(text: str, at: int, number: int) -> int:
 
 
 def _next(text: str, at: int) -> int:
-    """Past the value that begins here and the comma behind it."""
+    """The offset after the value that starts here and its comma."""
     _, end = _DECODER.raw_decode(text, at)
     end = _after_space(text, end)
     return _after_space(text, end + 1) if text[end] == "," else end

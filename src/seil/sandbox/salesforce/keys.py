@@ -1,4 +1,4 @@
-"""The keys a stand-in org makes for itself on its first start."""
+"""The key pairs that a stand-in org creates on its first start."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _read_or_make_key(file: Path) -> rsa.RSAPrivateKey:
 
 
 def _new_key(file: Path) -> rsa.RSAPrivateKey:
-    """Readable by its owner only, from the first byte on."""
+    """Readable by its owner only at all times."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     file.unlink(missing_ok=True)

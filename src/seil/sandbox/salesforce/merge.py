@@ -1,4 +1,4 @@
-"""Records of one object merged into one of them, as the SOAP call merge() does.
+"""Merges records of an object into one of them, as the SOAP call merge() does.
 
 https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_merge.htm
 """

@@ -1,4 +1,4 @@
-"""An org's requests, replies and routes. Bodies may be too long for memory."""
+"""An org's requests, replies and routes. Bodies may exceed memory."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class OrgRequest:
         return parse(self.text())
 
     def json_object(self, *members: str) -> dict[str, Any]:
-        """With no other members than those, if any are named."""
+        """Without members other than the named ones, if any."""
         value = self.json()
         if not isinstance(value, dict):
             raise unreadable_json("The HTTP entity body is required to be a JSON object")
@@ -63,7 +63,7 @@ class OrgRequest:
 
 @dataclass(frozen=True)
 class FileRange:
-    """`head`, then the bytes [start, end) of a file: a page that is never held in memory."""
+    """`head`, then the bytes [start, end) of a file, streamed."""
 
     head: bytes
     path: Path

@@ -1,4 +1,4 @@
-"""What the stand-in org describes: objects and fields, from our own list or from a describe."""
+"""The stand-in's objects and fields, from fields.csv or from a describe."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ _NOT_GLOBAL = frozenset(
 
 @dataclass(frozen=True)
 class SField:
-    """One described field; `raw` is its entry in the describe answer, kept whole."""
+    """One described field; `raw` is its entry in the describe."""
 
     raw: Mapping[str, Any] = field(repr=False)
 
@@ -162,7 +162,7 @@ class SField:
 
     @property
     def cascade_delete(self) -> bool:
-        """Deleting the record this field points at deletes this one too (master-detail)."""
+        """Deleting the parent deletes this record too (master-detail)."""
         return bool(self.raw.get("cascadeDelete"))
 
     @cached_property
@@ -186,7 +186,7 @@ class SField:
 
     @property
     def default_choice(self) -> str | None:
-        """What a new record gets of a picklist that is not sent."""
+        """A new record's default for a picklist."""
         choices = self.raw.get("picklistValues") or ()
         marked = (str(c["value"]) for c in choices if c.get("defaultValue"))
         first = self.values[:1] if self.raw.get("defaultedOnCreate") and self.createable else ()
@@ -194,7 +194,7 @@ class SField:
 
     @property
     def stored(self) -> bool:
-        """Compound and binary fields are described, but have no column."""
+        """False for compound and binary fields, which have no column."""
         return self.type not in _NOT_STORED
 
     @property
@@ -208,7 +208,7 @@ class SField:
 
 @dataclass(frozen=True)
 class SObject:
-    """One described object; `raw` is its describe answer without the fields."""
+    """One described object; `raw` is its describe without the fields."""
 
     raw: Mapping[str, Any] = field(repr=False)
     fields: tuple[SField, ...] = field(repr=False)
@@ -231,7 +231,7 @@ class SObject:
 
     @classmethod
     def from_describe(cls, answer: Mapping[str, Any]) -> SObject:
-        """Any org's describe answer, as it is: also of objects and fields we have never seen."""
+        """From any org's describe, unknown objects and fields included."""
         raw = {key: value for key, value in answer.items() if key != "fields"}
         raw = {**_OBJECT_TRAITS, **raw}
         raw["keyPrefix"] = raw.get("keyPrefix") or _prefix(answer["name"])
@@ -263,14 +263,14 @@ class SObject:
 
     @property
     def soft_deletes(self) -> bool:
-        """Whether deleted records stay for a while, marked IsDeleted (users, for one, do not)."""
+        """Whether deleted records stay in the recycle bin (users, for example, do not)."""
         return self.field("IsDeleted") is not None
 
     def field(self, name: str) -> SField | None:
         return self._by_name.get(name.lower())
 
     def relationship(self, name: str) -> SField | None:
-        """The reference field that a path or a nested record goes by."""
+        """The reference field of that relationship name."""
         lower = name.lower()
         return next((f for f in self.fields if (f.relationship_name or "").lower() == lower), None)
 
@@ -300,7 +300,7 @@ class SObject:
         return {key: value for key, value in self.raw.items() if key not in _NOT_GLOBAL}
 
     def with_field(self, added: SField) -> SObject:
-        """With the field added, or in the place of the one of that name."""
+        """With the field added, or replacing the one of that name."""
         if self.field(added.name) is None:
             return replace(self, fields=(*self.fields, added))
         lower = added.name.lower()
@@ -328,7 +328,7 @@ class SObject:
 
 
 def _child(other: SObject, entry: SField, used: set[str | None]) -> dict[str, Any]:
-    """`taken` are the names of the object's child relationships so far; this one's is added."""
+    """`used` are the object's child relationship names so far; adds this one's."""
     name = next(n for n in _child_names(other, entry) if n is None or n not in used)
     used.add(name)
     return {
@@ -344,7 +344,7 @@ def _child(other: SObject, entry: SField, used: set[str | None]) -> dict[str, An
 
 
 def _child_names(other: SObject, entry: SField) -> Iterator[str | None]:
-    """The first that is free is used; a standard field's relationship may have none."""
+    """The first unused one counts; a standard field's relationship may have none."""
     joined = str(other.raw.get("labelPlural") or other.label).replace(" ", "")
     if not entry.raw.get("custom"):
         yield from (f"{joined}__r" if other.custom else joined, None)
@@ -354,6 +354,6 @@ def _child_names(other: SObject, entry: SField) -> Iterator[str | None]:
 
 
 def _prefix(name: str) -> str:
-    """Three characters as an org gives its custom objects: `a`, then two that the name decides."""
+    """Three characters as for custom objects: `a`, then two derived from the name."""
     number = int.from_bytes(hashlib.sha256(name.lower().encode()).digest()[:4], "big")
     return f"a{BASE62[number // 62 % 62]}{BASE62[number % 62]}"

@@ -1,4 +1,4 @@
-"""How a stand-in org behaves: credentials, quotas, delays."""
+"""A stand-in org's options: credentials, quotas, delays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Audience = Literal["any", "my_domain", "login"]
 
 @dataclass(frozen=True)
 class Credentials:
-    """One connected app, one integration user. They are well known and open nothing but this."""
+    """One connected app, one integration user: published, and valid for stand-ins only."""
 
     client_id: str = "seil-sandbox"
     client_secret: str = "sandbox-secret"  # noqa: S105  (documented, good for the stand-in only)

@@ -1,4 +1,4 @@
-"""References to several kinds of object, which queries read by the fields of the Name object.
+"""Polymorphic references, which queries read through the Name object's fields.
 
 https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_name.htm
 """
@@ -44,7 +44,7 @@ def is_polymorphic(reference: SField) -> bool:
 
 
 def name_table(objects: Mapping[str, SObject], reference: SField) -> str:
-    """All records the reference can point at, of the objects the org has, as a table of Names."""
+    """All records that the reference can point at, as a table of Names."""
     current = [objects[name] for name in reference.reference_to if name in objects]
     selects = [f"SELECT {_columns(entity)} FROM main.{ident(entity.name)}" for entity in current]  # noqa: S608  (quoted)
     nobody = ", ".join(f"NULL::{f.column_type} AS {ident(f.name)}" for f in NAME.fields)

@@ -1,4 +1,4 @@
-"""REST queries: pages that stay what they were, also across a restart."""
+"""REST queries, with stable pages across restarts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOCATOR = re.compile(r"(01g[A-Za-z0-9]{15})-(\d+)")
 
 
 class Queries:
-    """The rows of a query that needs several pages are kept in an Arrow file, a batch a page."""
+    """A query's further pages are stored in an Arrow file, a batch per page."""
 
     def __init__(
         self, store: OrgStore, state: ServiceState, options: OrgOptions, folder: Path
@@ -47,13 +47,13 @@ class Queries:
         ]
 
     def expire(self) -> None:
-        """Drops the pages nobody may ask for any more."""
+        """Deletes expired pages."""
         before = time.time() - self._options.cursor_lifetime
         for cursor_id in self._state.expire_cursors(before):
             self._file(cursor_id).unlink(missing_ok=True)
 
     def answer(self, text: str, call: OrgRequest, *, deleted_too: bool) -> dict[str, Any]:
-        """The first page; raises OrgApiError for a query that cannot be run."""
+        """The first page. Raises OrgApiError for an invalid query."""
         translation = translate(self._store.objects, soql.parse(text), deleted_too=deleted_too)
         cursor, values = self._store.cursor(), list(translation.values)
         if translation.counted:
@@ -88,7 +88,7 @@ class Queries:
         return OrgReply(200, self._answer(call, deleted_too=True))
 
     def _answer(self, call: OrgRequest, *, deleted_too: bool) -> dict[str, Any]:
-        """With `columns=true` the query's columns are described and it is not run."""
+        """With `columns=true` describes the columns without running the query."""
         text = _text(call)
         if call.params.get("columns", "").lower() != "true":
             return self.answer(text, call, deleted_too=deleted_too)
@@ -171,7 +171,7 @@ def _rows(page: pa.RecordBatch) -> list[tuple[Any, ...]]:
 
 
 def _pages(reader: pa.RecordBatchReader, rows: int) -> Iterator[pa.RecordBatch]:
-    """The batches cut anew: all of `rows` rows but the last."""
+    """Re-slices the batches to `rows` rows each; the last may be shorter."""
     waiting: list[pa.RecordBatch] = []
     count = 0
     for batch in reader:

@@ -67,7 +67,7 @@ class QueryJobs(Jobs):
         ]
 
     def forget_all(self) -> None:
-        """As if all of them were past their time."""
+        """Expires all jobs."""
         for job in self._state.jobs(KIND):
             self._forget(job["info"]["id"])
 
@@ -216,7 +216,7 @@ def _locator(first: int, rows: int) -> str:
 
 
 def _parse_locator(text: str, rows: int) -> tuple[int, int]:
-    """Where the page begins and how many rows it was to have; 0: not said."""
+    """(first row, rows per page or 0)"""
     if text in ("", _NO_LOCATOR):
         return 0, 0
     try:

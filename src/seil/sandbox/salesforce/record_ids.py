@@ -1,4 +1,4 @@
-"""How the stand-in numbers its records, in Python and in SQL.
+"""Record Ids from numbers, in Python and in SQL.
 
 An Id is three characters of key prefix, a counter in base 62 and three of checksum.
 """

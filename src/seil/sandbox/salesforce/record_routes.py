@@ -1,4 +1,4 @@
-"""Single records and collections of them over REST, and what changed or went in a time.
+"""Records and collections of records over REST, and getUpdated and getDeleted.
 
 An upsert of a record that is there answers 200 with `created` from v46 on, 204 before:
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/dome_upsert.htm
@@ -110,7 +110,7 @@ class RecordRoutes:
         return OrgReply(200, records[0])
 
     def _blob(self, entity: SObject, identifier: str) -> OrgReply:
-        """A record's binary field, whose address queries name: some bytes of its own."""
+        """A record's binary field: bytes derived from its Id."""
         if not self._select(entity, "Id", [identifier], wanted="Id", root=""):
             raise not_found()
         return OrgReply(200, f"{entity.name} {identifier}".encode(), "application/octet-stream")
@@ -252,7 +252,7 @@ class RecordRoutes:
         all_or_none: bool,
         result: Callable[[WriteOutcome], dict[str, Any]] = _create_result,
     ) -> list[dict[str, Any]]:
-        """Runs of the same object are written together, in the order sent."""
+        """Groups consecutive records of an object."""
         results: list[dict[str, Any]] = []
         runs = _runs(rows)
         if len(runs) > _MOST_CHUNKS:
@@ -345,7 +345,7 @@ class RecordRoutes:
 
 
 def _record(entity: SObject, call: OrgRequest, *, without: str = "") -> dict[str, Any]:
-    """The body as a record; `without` is the field that the address says."""
+    """The body as a record; `without` is the field in the URL."""
     text = call.text()
     row = check_record(entity, parse(text), JsonSource(text))
     if without.lower() in (name.lower() for name in row):
@@ -375,7 +375,7 @@ def _key(entity: SObject, name: str) -> SField:
 
 
 def _raise(outcome: WriteOutcome) -> None:
-    """One record's error is the error of the whole request."""
+    """Raises the record's error for the whole request."""
     if (error := outcome.error) is None:
         return
     if error.code == "ENTITY_IS_DELETED":
@@ -417,7 +417,7 @@ def _check_size(sent: Sequence[Any], most: int = _MAX_COLLECTION) -> None:
 
 
 def _window(call: OrgRequest) -> tuple[datetime, datetime]:
-    """Without a zone, as the columns are: in UTC."""
+    """In UTC without a zone, like the columns."""
     moments = []
     for name in ("start", "end"):
         text = call.params.get(name, "").replace(" ", "+")

@@ -1,4 +1,4 @@
-"""Records written: checked one by one as the real service does, applied in one transaction."""
+"""Writes records: validated one by one as by the real service, in one transaction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INCOMING = "seil_incoming"
 
 @dataclass(frozen=True)
 class WriteOutcome:
-    """What became of one record."""
+    """The outcome of one record."""
 
     id: str | None
     created: bool
@@ -35,7 +35,7 @@ class WriteOutcome:
 
 
 class OrgRecords:
-    """Every write sets the audit fields. Formula fields are not computed anew."""
+    """Every write sets the audit fields. Formula fields are not recalculated."""
 
     def __init__(self, store: OrgStore, *, user_id: str) -> None:
         self._store = store
@@ -60,7 +60,7 @@ class OrgRecords:
     def upsert(
         self, name: str, rows: Sequence[Mapping[str, Any]], *, key: SField
     ) -> list[WriteOutcome]:
-        """Updates the record that carries the row's value of `key`, inserts one where none does."""
+        """Updates the record with the row's value of `key`, or inserts one."""
         entity = self._store.object(name)
         with self._store.write():
             drafts = self._drafts_of(entity, rows)
@@ -73,7 +73,7 @@ class OrgRecords:
         return [WriteOutcome.of(draft) for draft in drafts]
 
     def delete(self, name: str, ids: Sequence[str], *, hard: bool = False) -> list[WriteOutcome]:
-        """Into the recycle bin, with what hangs on them; or for good."""
+        """Into the recycle bin with dependent records, or permanently."""
         entity = self._store.object(name)
         with self._store.write():
             drafts = [Draft({"Id": identifier}, {"Id": identifier}) for identifier in ids]
@@ -135,7 +135,7 @@ class OrgRecords:
         return reference, ids[0]
 
     def _targets(self, reference: SField, kind: str) -> list[str]:
-        """The objects referred to that the org has; of several, the one whose kind is sent."""
+        """The reference's objects in the org; of several, the one that the request names."""
         current = [name for name in reference.reference_to if name in self._store.objects]
         return [name for name in current if name.lower() == kind.lower()] or current
 
@@ -219,7 +219,7 @@ class OrgRecords:
         self._change(entity, [Draft({}, {"Id": i, "IsDeleted": True, **stamps}) for i in ids])
 
     def _now(self) -> datetime:
-        """In UTC. Never before what a tick has stamped already: versions stay in order."""
+        """In UTC. Never before a tick's timestamps, so that versions stay in order."""
         now = datetime.now(UTC).replace(tzinfo=None)
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         ticked = self._store.setting("now")
@@ -258,7 +258,7 @@ class OrgRecords:
 
 
 def _fill_name(entity: SObject, values: dict[str, Any]) -> None:
-    """A person's Name is made of the first and the last."""
+    """A person's Name is composed of first and last name."""
     name = entity.name_field
     if name and not name.createable and entity.field("LastName"):
         parts = (values.get("FirstName"), values.get("LastName"))

@@ -1,4 +1,4 @@
-"""@{refAccount.id}: what a request of a composite takes from the answer to an earlier one.
+"""Resolves @{refAccount.id}: references to the answers of a composite's earlier requests.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_composite_post.htm
 """

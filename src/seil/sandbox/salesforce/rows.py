@@ -1,4 +1,4 @@
-"""Rows of a query as the REST API writes them."""
+"""Renders a query's rows as the REST API does."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Renderer:
 
     @staticmethod
     def spec(translation: Translation) -> dict[str, Any]:
-        """JSON values enough to render the rows later."""
+        """JSON from which a later process can render the rows."""
         return {
             "entity": None if translation.grouped else translation.entity.name,
             "parents": [
@@ -54,7 +54,7 @@ class Renderer:
 
     @staticmethod
     def expressions(translation: Translation) -> str:
-        """The SELECT list that gives the rows."""
+        """The SELECT list of the rows."""
         own = "NULL" if translation.grouped else translation.id_sql
         columns = [own]
         for parent in translation.parents:
@@ -95,7 +95,7 @@ class Renderer:
 def _add_parent(
     parents: Mapping[tuple[str, ...], dict[str, Any] | None], path: tuple[str, ...]
 ) -> None:
-    """Puts the parent into the record where the first of its fields was selected."""
+    """Adds the parent to the record at the position of its first selected field."""
     for depth in range(len(path)):
         above = parents[path[:depth]]
         if above is not None:

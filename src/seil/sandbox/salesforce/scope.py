@@ -1,4 +1,4 @@
-"""What the names in a query stand for: fields of the object, and of the records it refers to."""
+"""Resolves a query's names: fields of the object and of related records."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _APPEND_ENTITY = (
 
 @dataclass
 class Bound:
-    """The values of one statement, the moment it takes for now, and names for its tables."""
+    """One statement's bound values, its current time, and its table aliases."""
 
     text: str
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -52,7 +52,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A field found: `path` in the spelling of describe, `sql` without value for compound ones."""
+    """A resolved field: `path` in the describe's spelling; `sql` is empty for compound ones."""
 
     path: tuple[str, ...]
     owner: SObject
@@ -69,7 +69,7 @@ class Resolved:
 
 @dataclass(frozen=True)
 class RelatedTable:
-    """The records a relationship leads to; of which object each is, if that differs, by `Type`."""
+    """A relationship's records; `Type` names the object of a polymorphic one."""
 
     table: str
     entity: SObject
@@ -87,7 +87,7 @@ class RelatedTable:
 
 
 class QueryScope:
-    """One SELECT's FROM clause. Looking a name up adds the join it needs."""
+    """One SELECT's FROM clause. Resolving a name adds its join."""
 
     def __init__(self, objects: Mapping[str, SObject], query: soql.Query, bound: Bound) -> None:
         if query.object not in objects:
@@ -105,7 +105,7 @@ class QueryScope:
 
     @property
     def from_clause(self) -> str:
-        """To be taken when every name has been looked up."""
+        """Call it after all names are resolved."""
         clauses = [f"FROM main.{ident(self.entity.name)} AS {self.table}"]
         return " ".join([*clauses, *(joined.clause for joined in self._joined.values())])
 
@@ -128,7 +128,7 @@ class QueryScope:
         return Resolved((*spelling, result.name), entity, result, table)
 
     def parent(self, path: tuple[str, ...]) -> RelatedTable:
-        """What a path already looked up leads to."""
+        """The object of a resolved path."""
         return self._joined[tuple(part.lower() for part in path)]
 
     def unknown_field(self, name: str, entity: SObject, at: int) -> OrgApiError:

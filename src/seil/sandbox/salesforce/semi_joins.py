@@ -1,4 +1,4 @@
-"""What Salesforce refuses of `field IN (SELECT ...)`.
+"""Salesforce's restrictions on `field IN (SELECT ...)`.
 
 https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_comparisonoperators.htm
 """
@@ -16,7 +16,7 @@ _MOST = 2
 
 
 def check_semi_joins(query: soql.Query, scope: QueryScope) -> None:
-    """Whether there may be as many, and where they stand. Raises OrgApiError MALFORMED_QUERY."""
+    """Checks their number and positions. Raises OrgApiError MALFORMED_QUERY."""
     semi_joins = list(_semi_joins(query.where, beneath=""))
     if len(semi_joins) > _MOST:
         reason = (
@@ -37,7 +37,7 @@ def check_semi_joins(query: soql.Query, scope: QueryScope) -> None:
 def check_semi_join(
     condition: soql.In, outer: QueryScope, query: soql.Query, inner: QueryScope
 ) -> None:
-    """Whether both sides are ids of the same kind of object. Raises OrgApiError MALFORMED_QUERY."""
+    """Checks that both sides are ids of one object. Raises OrgApiError MALFORMED_QUERY."""
     left, selected = _resolve(outer, condition.operand), _resolve(inner, query.select[0])
     if left is None or selected is None:
         reason = "Semi join sub-selects compare id fields with id fields of the object itself"
@@ -63,7 +63,7 @@ def check_semi_join(
 def _semi_joins(
     condition: soql.Condition | None, *, beneath: str
 ) -> Iterator[tuple[soql.Query, str]]:
-    """Each with the operator it stands beneath and must not."""
+    """(semi-join, the forbidden operator above it)"""
     match condition:
         case soql.In(among=soql.Query() as query):
             yield query, beneath
@@ -78,7 +78,7 @@ def _semi_joins(
 
 
 def _resolve(scope: QueryScope, operand: object) -> Resolved | None:
-    """The field, if it is one of the object itself."""
+    """The field, if it belongs to the object itself."""
     result = scope.resolve(operand) if isinstance(operand, soql.FieldPath) else None
     return result if result and result.table == scope.table else None
 

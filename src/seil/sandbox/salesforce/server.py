@@ -40,7 +40,7 @@ _USER = record_id("005", 1)
 
 
 class OrgServer(StandIn["_Parts", OrgOptions, OrgFault]):
-    """The org of a folder over HTTP, jobs under way included."""
+    """Serves a folder's org over HTTP, and resumes its jobs."""
 
     name = "sandbox-salesforce"
 
@@ -79,7 +79,7 @@ class OrgServer(StandIn["_Parts", OrgOptions, OrgFault]):
 
 
 class _Parts:
-    """What one running server is made of, in the order it is opened."""
+    """The parts of a running server, in the order of opening."""
 
     def __init__(self, folder: Path, options: OrgOptions, faults: FaultTable[OrgFault]) -> None:
         self.store = OrgStore.open(folder)

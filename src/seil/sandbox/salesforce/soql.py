@@ -1,4 +1,4 @@
-"""SOQL text to a tree. What the names in it mean is `translate`'s business."""
+"""Parses SOQL to a tree; `translate` resolves the names."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class Query:
 
 
 def parse(text: str) -> Query:
-    """Raises OrgApiError MALFORMED_QUERY pointing at the first thing that cannot stand there."""
+    """Raises OrgApiError MALFORMED_QUERY pointing at the first unexpected token."""
     try:
         tree = _parser().parse(text)
     except UnexpectedInput as error:
@@ -167,7 +167,7 @@ def unescape(text: str) -> str:
 
 
 def like_pattern(text: str) -> str:
-    r"""A LIKE operand in DuckDB's terms, with \ as its escape character: \% and \_ stay escaped."""
+    r"""A LIKE operand for DuckDB, with \ as its escape character: \% and \_ stay escaped."""
     out: list[str] = []
     for part in re.split(r"(\\(?:u[0-9A-Fa-f]{4}|.))", text, flags=re.DOTALL):
         if part in (r"\%", r"\_"):
@@ -223,7 +223,7 @@ def _syntax_error(text: str, error: UnexpectedInput) -> OrgApiError:
 
 
 class _Tree(Transformer[Token, Query]):
-    """Clauses come out as (attribute of Query, value) pairs."""
+    """Clauses become (attribute of Query, value) pairs."""
 
     def query(self, children: list[Any]) -> Query:
         clauses: dict[str, Any] = dict(c for c in children if isinstance(c, tuple))

@@ -1,4 +1,4 @@
-"""The service's own state beside the records: sessions, usage, jobs, query cursors.
+"""The service's state beside the records: sessions, usage, jobs, query cursors.
 
 One SQLite file beside the records, so that a restart goes on where it stopped.
 """
@@ -47,7 +47,7 @@ class ServiceState(StateFile):
         )
 
     def token(self, token: str, *, kind: str, now: float) -> tuple[str, float | None] | None:
-        """The client id and the expiry of a token that is alive."""
+        """(client id, expiry) of a valid token."""
         rows = self._rows(
             "SELECT client_id, expires FROM tokens"
             " WHERE digest = ? AND kind = ? AND (expires IS NULL OR expires > ?)",
@@ -69,7 +69,7 @@ class ServiceState(StateFile):
         self._rows("DELETE FROM tokens WHERE kind = 'access'")
 
     def count(self, day: str, name: str, amount: int = 1) -> int:
-        """Adds to a day's counter; its new value."""
+        """Adds to a day's counter, and returns its new value."""
         rows = self._rows(
             "INSERT INTO usage VALUES (?, ?, ?)"
             " ON CONFLICT (day, name) DO UPDATE SET used = used + excluded.used RETURNING used",
@@ -83,7 +83,7 @@ class ServiceState(StateFile):
         return dict(self._rows("SELECT name, used FROM usage WHERE day = ?", day))
 
     def next_job_number(self) -> int:
-        """Never given twice, not even after the job is deleted."""
+        """Never reused, even after the job is deleted."""
         return self.count("ever", "jobs")
 
     def add_job(self, kind: str, job_id: str, body: dict[str, Any]) -> None:
@@ -102,7 +102,7 @@ class ServiceState(StateFile):
 
     @contextmanager
     def changing_job(self, job_id: str) -> Iterator[dict[str, Any] | None]:
-        """The job's body to edit in place, None when it is gone; stored on leaving the block."""
+        """The job's body to edit in place, stored at the end of the block; None if deleted."""
         with self._lock:
             rows = self._rows("SELECT body FROM jobs WHERE id = ?", job_id)
             body: dict[str, Any] | None = json.loads(rows[0][0]) if rows else None
@@ -121,6 +121,6 @@ class ServiceState(StateFile):
         return json.loads(rows[0][0]) if rows else None
 
     def expire_cursors(self, before: float) -> list[str]:
-        """Forgets the cursors older than `before`; their ids."""
+        """Deletes cursors older than `before`, and returns their ids."""
         sql = "DELETE FROM cursors WHERE created < ? RETURNING id"
         return [cursor_id for (cursor_id,) in self._rows(sql, before)]

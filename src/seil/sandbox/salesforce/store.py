@@ -41,7 +41,7 @@ def ident(name: str) -> str:
 
 
 class OrgObjects(Mapping[str, SObject]):
-    """The org's objects in the order they were added, looked up without regard to case."""
+    """The org's objects in the order of addition; lookups are case-insensitive."""
 
     def __init__(self, objects: Iterable[SObject] = ()) -> None:
         self._by_name = {entry.name.lower(): entry for entry in objects}
@@ -63,7 +63,7 @@ class OrgObjects(Mapping[str, SObject]):
 
 
 class RollBack(Exception):  # noqa: N818  (no error: it ends a transaction that is not wanted)
-    """Raised inside `OrgStore.write`, and caught around it."""
+    """Raised inside `OrgStore.write` to roll back; caught outside it."""
 
 
 class OrgStore:
@@ -159,7 +159,7 @@ class OrgStore:
 
     @contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A transaction, one at a time: committed at the end of the block, undone on an error.
+        """An exclusive transaction: committed at the end of the block, rolled back on an error.
 
         Nested blocks of the same thread are part of the outermost one.
         """
@@ -209,7 +209,7 @@ class OrgStore:
         return first
 
     def last_number(self, name: str) -> int:
-        """The highest record number taken so far, 0 while there is none."""
+        """The highest record number in use; 0 before the first."""
         return self._last_numbers.get(name.lower(), 0)
 
     def setting(self, key: str, default: str = "") -> str:
@@ -227,14 +227,14 @@ class OrgStore:
         self.keep_setting("state", "ready")
 
     def remember_hard_deleted(self, name: str, ids: Iterable[str], at: datetime) -> None:
-        """Keeps what getDeleted has to tell of records that are gone for good; `at` is in UTC."""
+        """Stores hard-deleted records for getDeleted; `at` is in UTC."""
         rows = [[self.object(name).name, identifier, at.replace(tzinfo=None)] for identifier in ids]
         if rows:
             with self.write() as cursor:
                 cursor.executemany("INSERT INTO seil.hard_deleted VALUES (?, ?, ?)", rows)
 
     def add_object(self, entry: SObject) -> SObject:
-        """Adds an object without records; one whose key prefix is taken gets another."""
+        """Adds an object without records, with another key prefix if its own is taken."""
         if entry.name in self._objects:
             raise ConflictError(f"The org already has an object {entry.name}")
         entry = entry.with_key_prefix(self._free_prefix(entry.key_prefix))
@@ -258,7 +258,7 @@ class OrgStore:
         self._alter(entry.without_field(field), dropped, f"DROP COLUMN {ident(dropped.name)}")
 
     def change_field(self, name: str, changed: SField) -> None:
-        """Gives a field another type or size. Values that do not fit the new one are emptied."""
+        """Changes a field's type or size; values that do not fit become null."""
         entry = self.object(name)
         column = ident(_require_field(entry, changed.name).name)
         kind = changed.column_type
@@ -317,7 +317,7 @@ class OrgStore:
 
 
 def _stored_as(field: SField) -> str:
-    """The column's type; trying to compress texts that never repeat takes most of an insert."""
+    """The column's type, without compression: of unique texts it takes most of an insert."""
     repeats = not (field.type == "id" or field.name_field or field.auto_number or field.unique)
     if repeats or field.column_type != "VARCHAR":
         return field.column_type
@@ -326,7 +326,7 @@ def _stored_as(field: SField) -> str:
 
 @lru_cache(maxsize=256)
 def _parse_describe(text: str) -> SObject:
-    """Parsing the describes takes half the time of opening an org."""
+    """Cached: parsing the describes takes half the time of opening an org."""
     return SObject.from_describe(json.loads(text))
 
 
@@ -389,7 +389,7 @@ def _check_format(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _make_way(folder: Path) -> None:
-    """Removes an org that was never finished; raises ConflictError for any other."""
+    """Removes an unfinished org. Raises ConflictError for any other."""
     try:
         OrgStore.open(folder).close()
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""A request within a request: routed as if it had come by itself, in the same transaction."""
+"""Subrequests, routed like requests, in the same transaction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seil.sandbox.salesforce.messages import FileRange, OrgReply, OrgRequest, Or
 
 
 class Subrequests:
-    """Finds the requests' own handlers in the router that its users are themselves a part of."""
+    """Routes subrequests through the router that its users belong to."""
 
     def __init__(self) -> None:
         self._router: OrgRouter | None = None
@@ -33,7 +33,7 @@ class Subrequests:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> OrgReply:
-        """Also where it is refused. `url` is an address below /services/data."""
+        """Returns errors as replies. `url` is below /services/data."""
         if self._router is None:
             raise RuntimeError("use() was not called")
         parts = urlsplit(url)

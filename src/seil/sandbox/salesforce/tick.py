@@ -1,4 +1,4 @@
-"""Time passes in the stand-in org: records change, come, go and come back."""
+"""Ticks of the stand-in org: records are changed, added, deleted and undeleted."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def tick(
 
 
 def summary(store: OrgStore) -> dict[str, ObjectSummary]:
-    """How many records each object has; those deleted for good are not among them."""
+    """Record counts per object, without hard-deleted ones."""
     summaries: dict[str, ObjectSummary] = {}
     for name, entry in store.objects.items():
         live = "NOT IsDeleted" if entry.soft_deletes else "TRUE"
@@ -86,7 +86,7 @@ def next_time(store: OrgStore, now: datetime | None) -> datetime:
 
 
 def _newest(store: OrgStore) -> datetime | None:
-    """When the org last changed: its clients write at any time."""
+    """The time of the org's last change, clients' writes included."""
     stamped = [name for name, entry in store.objects.items() if entry.field("SystemModstamp")]
     if not stamped:
         return None

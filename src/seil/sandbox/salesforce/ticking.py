@@ -1,4 +1,4 @@
-"""One tick under way: which records it touches, and the SQL that touches them."""
+"""A running tick: the records it touches, and its SQL."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Ticking:
         return {name: self.counts[name] for name in self.store.objects if name in self.counts}
 
     def _undelete(self, entry: SObject) -> None:
-        """Brings back a few, and what was deleted together with a parent that came back."""
+        """Undeletes a few, with the records deleted together with them."""
         if not _traits(entry).grows:
             return
         table, masters = self._table(entry), list(self._masters(entry))
@@ -103,7 +103,7 @@ class Ticking:
         self._count(entry, undeleted=self._mark(entry, deleted=False))
 
     def _delete(self, entry: SObject) -> None:
-        """Deletes a few, and whatever belongs to a parent that goes."""
+        """Deletes a few, with their dependent records."""
         if not entry.soft_deletes:
             return
         table = self._table(entry)
@@ -142,7 +142,7 @@ class Ticking:
         self._count(entry, changed=changed, moved=moved)
 
     def _move(self, entry: SObject, move: Move) -> int:
-        """Points some of the changed records at another parent, where their group has one."""
+        """Moves some of the changed records to another parent of their group."""
         link = entry.field(move.field)
         if link is None or link.reference_to[0] not in self.store.objects:
             return 0
@@ -164,7 +164,7 @@ class Ticking:
         return self._update(entry, "moved", {link.name: "moved.target"})
 
     def _hard_delete(self, entry: SObject) -> None:
-        """Only of objects nothing refers to, so that no reference is left that leads nowhere."""
+        """Only objects without references to them, so that none dangles."""
         if not entry.soft_deletes or self._is_referred_to(entry):
             return
         several = round(self._live(entry) * self.hard)
@@ -218,7 +218,7 @@ class Ticking:
         return self._update(entry, "marked", {"IsDeleted": str(deleted)})
 
     def _update(self, entry: SObject, table: str, values: Mapping[str, str]) -> int:
-        """Sets the values in the records named in the table's `id`; answers how many there were."""
+        """Updates the records in the table's `id`; returns their number."""
         stamp = f"TIMESTAMP '{self.at.isoformat(' ')}'"
         stamps = {
             name: stamp for name in ("LastModifiedDate", "SystemModstamp") if entry.field(name)
@@ -231,7 +231,7 @@ class Ticking:
         return int(updated)
 
     def _masters(self, entry: SObject) -> Iterator[tuple[SField, SObject]]:
-        """The fields whose record takes this one along when it is deleted."""
+        """The master-detail fields, whose parents' deletion cascades."""
         for link in entry.fields:
             if not (link.cascade_delete and link.reference_to and entry.soft_deletes):
                 continue
@@ -247,7 +247,7 @@ class Ticking:
         )
 
     def _untouched(self, entry: SObject) -> str:
-        """Live, and neither deleted nor brought back by this tick."""
+        """The condition for live records that this tick has neither deleted nor undeleted."""
         live = "NOT IsDeleted AND " if entry.soft_deletes else ""
         return f"{live}Id NOT IN (FROM touched SELECT id WHERE object = '{entry.name}')"
 
@@ -255,12 +255,12 @@ class Ticking:
         return f"hash(Id || '{purpose} {self.seed}'), Id"
 
     def _some(self, entry: SObject, part: float) -> int:
-        """That part of the share; of what comes and goes all the time at least one."""
+        """That part of the share; at least one for objects with constant turnover."""
         least = 1 if _traits(entry).grows else 0
         return max(least, round(self._live(entry) * self.share * part))
 
     def _live(self, entry: SObject) -> int:
-        """How many live records there were when the tick began."""
+        """The number of live records at the tick's start."""
         if entry.name not in self.lives:
             live = "WHERE NOT IsDeleted" if entry.soft_deletes else ""
             query = f"FROM {self._table(entry)} SELECT count(*) {live}"
@@ -282,7 +282,7 @@ def _traits(entry: SObject) -> Traits:
 
 
 def _changing(entry: SObject) -> list[SField]:
-    """The fields that get new values: those named for the object, else one each of a few types."""
+    """The fields to change: the object's configured ones, else one each of a few types."""
     if named := _traits(entry).changes:
         found = (entry.field(name) for name in named)
         return [f for f in found if f is not None and f.stored]

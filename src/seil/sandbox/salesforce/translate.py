@@ -1,4 +1,4 @@
-"""A SOQL query as DuckDB SQL with bound values, and what its columns mean."""
+"""Translates SOQL to DuckDB SQL with bound values, and describes its columns."""
 
 from __future__ import annotations
 
@@ -103,14 +103,14 @@ class Translation:
         return f"SELECT {expressions} {self.body}{self.order}{self.page}"
 
     def count(self) -> str:
-        """How many rows there are, of those that LIMIT and OFFSET leave."""
+        """The number of rows within LIMIT and OFFSET."""
         return f"SELECT count(*) FROM (SELECT 1 {self.body}{self.page})"  # noqa: S608  (bound)
 
 
 def translate(
     objects: Mapping[str, SObject], query: soql.Query, *, deleted_too: bool, bulk: bool = False
 ) -> Translation:
-    """Raises OrgApiError for what the org does not know or the kind of query does not take.
+    """Raises OrgApiError for unknown names, and for clauses that the kind of query lacks.
 
     Rows come in the order asked for, then by Id, so that pages do not depend on chance.
     """
@@ -225,7 +225,7 @@ class _Statement:
             raise self._bound.error(at, "MALFORMED_QUERY", f"unexpected token: '{alias}'")
 
     def _label_path(self, function: soql.Function) -> tuple[str, ...] | None:
-        """toLabel(Status) and its like are named as their field, outside of groups."""
+        """toLabel(Status) and the like have their field's name outside of GROUP BY."""
         if function.name in _RENDERINGS and isinstance(function.argument, soql.FieldPath):
             return self._scope.resolve(function.argument).path
         return None
@@ -273,7 +273,7 @@ class _Statement:
         return f"HAVING {self._group_conditions.sql(having)}" if having is not None else ""
 
     def _order(self, columns: tuple[SelectedColumn, ...]) -> str:
-        """An alias of a function can be ordered by too."""
+        """ORDER BY accepts a function's alias, too."""
         by_alias = {c.path[0].lower(): c for c in columns if len(c.path) == 1}
         items = []
         for item in self._query.order:
@@ -338,7 +338,7 @@ class _Statement:
         return self._usable(operand, "groupable", "grouped")
 
     def _require_group(self, operand: soql.Operand, what: str) -> None:
-        """In groups a value is one of theirs; outside of them there are no aggregates."""
+        """With GROUP BY only grouped or aggregated values; without it no aggregates."""
         aggregate = isinstance(operand, soql.Function) and operand.name in _AGGREGATES
         if self._in_groups(operand) if self.grouped else not aggregate:
             return
@@ -347,7 +347,7 @@ class _Statement:
         raise self._bound.error(operand.at, "MALFORMED_QUERY", reason)
 
     def _in_groups(self, operand: soql.Operand) -> bool:
-        """Aggregated, grouped by, or made of what is grouped by."""
+        """Whether it is aggregated, grouped by, or derived from grouped values."""
         function = operand if isinstance(operand, soql.Function) else None
         if function and function.name in _AGGREGATES:
             return True

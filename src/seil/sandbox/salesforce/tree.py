@@ -1,4 +1,4 @@
-"""Records together with the records below them, created all or none.
+"""Creates records together with their child records, atomically.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_sobject_tree.htm
 """
@@ -46,7 +46,7 @@ class _Node:
         return {name: value for name, value in self.row.items() if name not in self.nested}
 
     def check(self) -> None:
-        """What is no record of the object refuses the whole request."""
+        """Raises OrgApiError for anything that is not a record of the object."""
         check_record(self.entity, self.own, self.source)
 
     @property
@@ -76,7 +76,7 @@ class Tree:
         return OrgReply(201, {"hasErrors": False, "results": results})
 
     def _write(self, levels: list[list[_Node]]) -> list[dict[str, Any]]:
-        """All of them, or what is wrong with some."""
+        """Writes all of them, or returns the errors."""
         errors: list[dict[str, Any]] = []
         with suppress(RollBack), self._store.write():
             errors = [error for level in levels for error in self._write_level(level)]
@@ -85,7 +85,7 @@ class Tree:
         return errors
 
     def _levels(self, root: _Node) -> list[list[_Node]]:
-        """The records of the body, then those below them, and so on."""
+        """The body's records, then their children, level by level."""
         levels: list[list[_Node]] = []
         level = list(_nodes(root))
         while level:
@@ -103,7 +103,7 @@ class Tree:
             yield from _nodes(_Node(child, value, node.source.inside(name), node, key))
 
     def _child(self, entity: SObject, name: str) -> tuple[SObject, str]:
-        """The object that a child relationship holds, and its field that refers back."""
+        """(a child relationship's object, its field that refers back)"""
         for child in entity.describe(self._store.objects.values())["childRelationships"]:
             there = child["childSObject"] in self._store.objects
             if there and (child["relationshipName"] or "").lower() == name.lower():
@@ -112,7 +112,7 @@ class Tree:
         raise OrgApiError(400, "INVALID_FIELD", reason)
 
     def _write_level(self, level: list[_Node]) -> Iterator[dict[str, Any]]:
-        """What is wrong with the records of a level; those below a refused one are not tried."""
+        """The errors of a level's records; children of a refused record are skipped."""
         for node in level:
             if node.above is not None and node.above.id is None:
                 continue
@@ -124,7 +124,7 @@ class Tree:
 
 
 def _nodes(holder: _Node) -> Iterator[_Node]:
-    """The records that `holder.row` lists; they are below the same record as it."""
+    """The records in `holder.row`, which share its parent."""
     rows = holder.row.get(_RECORDS)
     if not isinstance(rows, list) or not rows:
         raise unreadable_json(f"{_RECORDS} must be a list of objects at {holder.source.place}")

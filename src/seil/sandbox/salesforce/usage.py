@@ -1,4 +1,4 @@
-"""What the org's API allowances have been spent on today, and what is left of them."""
+"""The org's API usage of the day, against its quotas."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Usage:
         self._state.count(_today(), _BULK)
 
     def spend_query_job(self) -> None:
-        """Raises OrgApiError LIMIT_EXCEEDED when the day's jobs or result bytes are used up."""
+        """Raises OrgApiError LIMIT_EXCEEDED where the day's jobs or result bytes are used up."""
         used = self._state.count(_today(), _JOBS)
         allowed = self._quotas.query_jobs
         if used > allowed:

@@ -1,4 +1,4 @@
-"""Made-up values of described fields, as DuckDB expressions over a record's number.
+"""Generated values of described fields, as DuckDB expressions over a record's number.
 
 Every value follows from the seed, the object, the field and the number alone, so that the same
 org comes out whatever the number of threads. The expressions use the macros of org/plan/macros.sql.
@@ -95,7 +95,7 @@ _OWN = ((20, 0.0), (50, 0.1), (80, 0.5), (100, 0.85))
 
 @dataclass(frozen=True)
 class Draw:
-    """What values are drawn for: the object, the seed, the period.
+    """The parameters of generated values: object, seed, period.
 
     `reference` turns an object's name and a roll into an expression for the Id of one of its
     records, None where there is none.
@@ -110,7 +110,7 @@ class Draw:
     number: str = "number"
 
     def roll(self, field: SField, purpose: str = "") -> str:
-        """An even draw of 64 bits."""
+        """A uniform draw of 64 bits."""
         return f"hash(xor(CAST({self.number} AS UBIGINT), {self._salt(field, purpose)}))"
 
     def below(self, field: SField, purpose: str, ceiling: int) -> str:
@@ -121,7 +121,7 @@ class Draw:
 
 
 def value_sql(field: SField, draw: Draw) -> str:
-    """An expression for the field's value, null as often as fits it."""
+    """An expression for the field's value, with a typical share of nulls."""
     value = _value(field, draw)
     if value is None:
         return "NULL"
@@ -135,7 +135,7 @@ def value_sql(field: SField, draw: Draw) -> str:
 
 
 def fill_rate(field: SField, draw: Draw) -> float:
-    """How often a field that may be empty is not.
+    """The share of non-null values of a nillable field.
 
     In a wide org most fields of managed packages are never used and few are always; `dense` fills
     every field, for objects made of nothing but their describe.
@@ -176,7 +176,7 @@ def _reference(field: SField, draw: Draw) -> str | None:
 
 
 def _auto_number(field: SField, draw: Draw) -> str:
-    """Text that no other record has; numbers with leading zeros, as auto numbers have them."""
+    """Unique text with leading zeros, like auto numbers."""
     if field.column_type != "VARCHAR":
         return f"CAST({draw.number} AS {field.column_type})"
     width = min(field.length or 255, 10)
@@ -198,7 +198,7 @@ def _multipicklist(field: SField, draw: Draw) -> str:
 
 
 def _boolean(field: SField, draw: Draw) -> str:
-    """Most checkboxes of an org are never ticked."""
+    """Mostly false, as most checkboxes of an org are."""
     bucket = _digest(f"{draw.object_name}/{field.name}".lower()) % 10
     if bucket < 6 and not draw.dense:
         return "FALSE"
@@ -210,7 +210,7 @@ def _integer(field: SField, draw: Draw) -> str:
 
 
 def _decimal(field: SField, draw: Draw) -> str:
-    """As many digits as fit, now and then negative; never by way of a binary fraction."""
+    """With all digits of its precision, sometimes negative; never through a binary float."""
     precision = field.precision or 18
     percent = field.type == "percent"
     whole = max(0, min(precision - field.scale, 2 if percent else 5))

@@ -1,4 +1,4 @@
-"""/sandbox/, as at the other stand-ins, or /control/: for people and tests, without a token."""
+"""Control at /sandbox/, as at the other stand-ins, or /control/; without a token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults on order: what a client of TechOne meets on a bad day."""
+"""TechOne's injectable faults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seil.sandbox.techone.messages import JSON, json_reply
 
 
 class TechOneFault(TokenFault):
-    """What can go wrong with TechOne's answers."""
+    """A fault of TechOne's answers."""
 
     members: dict[str, Any] = Field(
         default_factory=dict, description="Put these into a JSON answer (JSON only)."

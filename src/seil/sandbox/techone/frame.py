@@ -1,4 +1,4 @@
-"""TechOne's frame: how it counts requests, and what its errors look like."""
+"""TechOne's frame: counted requests, and the shape of its errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TechOne's side of a request: JSON replies and errors, in the shapes of ASP.NET Web API."""
+"""JSON replies and errors in the shapes of ASP.NET Web API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the stand-in TechOne behaves."""
+"""The stand-in TechOne's options."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEBTORS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class WarehouseLogin:
-    """What the SOAP requests' Auth has to say."""
+    """The SOAP requests' Auth."""
 
     user: str = "sandbox-user"
     password: str = field(default="sandbox-password", repr=False)

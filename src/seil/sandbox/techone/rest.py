@@ -25,7 +25,7 @@ class TechOneRest:
         self._options = options
 
     def rate(self, _request: TechOneRequest) -> Reply:
-        """One row, for the month: the same month has the same rate."""
+        """One row, valid for the month; the same month always has the same rate."""
         today = self._options.now().astimezone(ZoneInfo(self._options.time_zone)).date()
         last = calendar.monthrange(today.year, today.month)[1]
         return json_reply(
@@ -56,7 +56,7 @@ def _message(code: str, kind: str, text: str) -> Reply:
 
 
 def _midnight(day: date) -> str:
-    """As .NET writes a day."""
+    """A date as .NET formats it."""
     return datetime.combine(day, time()).isoformat()
 
 
@@ -65,7 +65,7 @@ def _rate(day: date) -> Decimal:
 
 
 def _debtor(body: dict[str, Any]) -> str:
-    """Every key has to be there, and no other: what a client gets wrong shows here."""
+    """Requires exactly the expected keys, to reveal a client's mistakes."""
     _check_keys("The body", body, {*_EXECUTE, "Data"})
     for name, value in _EXECUTE.items():
         if body[name] != value or type(body[name]) is not type(value):

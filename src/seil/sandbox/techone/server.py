@@ -53,7 +53,7 @@ class TechOneServer(StandIn["_Parts", TechOneOptions, TechOneFault]):
 
 
 class _Parts(FrameParts):
-    """What one running server is made of, in the order it is opened."""
+    """The parts of a running server, in the order of opening."""
 
     store: TechOneStore
 
@@ -94,7 +94,7 @@ class _Parts(FrameParts):
 
 
 def _warehouse(store: TechOneStore, options: TechOneOptions) -> Endpoint:
-    """Only a server that starts pays for lxml."""
+    """Imports lxml, only when a server starts."""
     from seil.sandbox.techone.soap import Endpoint
     from seil.sandbox.techone.warehouse import WarehouseService
     from seil.sandbox.techone.wsdl import Wsdl

@@ -39,7 +39,7 @@ TechOneOperation = Callable[[Any], Any]
 
 
 class FaultError(Exception):
-    """A request that SOAP itself refuses."""
+    """A request that violates SOAP."""
 
 
 class Endpoint:
@@ -97,7 +97,7 @@ def _content_type(request: TechOneRequest) -> Message:
 
 
 def _message(body: bytes, version: _Version) -> Any:
-    """The one element in the body."""
+    """The body's only element."""
     try:
         envelope = parse_xml(body)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The stand-in's state, in one SQLite file: a restart goes on where it stopped."""
+"""The stand-in's state in one SQLite file, which survives a restart."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TechOneStore(FolderStore):
         return dict(self._rows("SELECT place, count(*) FROM rows GROUP BY place ORDER BY place"))
 
     def rows(self, table: str) -> list[tuple[int, dict[str, str]]]:
-        """In order of arrival, each with its number."""
+        """(number, row) in order of arrival."""
         rows = self._rows("SELECT id, body FROM rows WHERE place = ? ORDER BY id", table)
         return [(number, json.loads(body)) for number, body in rows]
 

@@ -38,7 +38,7 @@ class TechOneTokens:
         return json_reply(granted, headers=_NOT_CACHED)
 
     def require(self, request: TechOneRequest) -> None:
-        """Raises TechOneApiError where the request has no token that is good."""
+        """Raises TechOneApiError for a request without a valid token."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         now = self._options.now().timestamp()
         if scheme.lower() != "bearer" or not self._store.knows_token(token.strip(), now):
@@ -73,7 +73,7 @@ class _GrantError(Exception):
 
 
 def _form(request: TechOneRequest) -> dict[str, str]:
-    """A parameter must not be there twice: section 3.2."""
+    """Refuses repeated parameters: section 3.2."""
     sent = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if sent != _FORM:
         raise _GrantError(400, "invalid_request", f"The request is to be sent as {_FORM}.")
@@ -95,7 +95,7 @@ def _check_grant(form: dict[str, str]) -> None:
 
 
 def _basic(header: str) -> tuple[str, str]:
-    """Both halves are form-encoded before they are joined: section 2.3.1."""
+    """Both parts are form-encoded: section 2.3.1."""
     scheme, _, encoded = header.partition(" ")
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode("utf-8")

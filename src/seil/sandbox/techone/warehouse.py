@@ -1,6 +1,6 @@
 """The warehouse's tables, and the three operations on them.
 
-A request is done whole or not at all: an error in one row keeps all of its rows out.
+A request is atomic: an error in one row rejects all of its rows.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class WarehouseService:
         return result
 
     def _check_login(self, name: str, request: Any) -> str:
-        """The table that a request is about, when its login is right."""
+        """The request's table. Raises a fault for a wrong login."""
         if request is None:
             raise _WrongError(_Fault("REQUEST", "There is no request."))
         auth = request.find(f"{{{SERVICES}}}Auth")

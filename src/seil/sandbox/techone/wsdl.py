@@ -1,4 +1,4 @@
-"""The warehouse's WSDL: what is given out, and what requests are held to."""
+"""The warehouse's WSDL: served to clients, and used to validate requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SOAP = (
 
 
 def parse_xml(text: bytes) -> Any:
-    """Nothing outside the document is ever read. Raises ValueError."""
+    """Without external entities. Raises ValueError."""
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True
     )
@@ -65,7 +65,7 @@ class Wsdl:
         return text
 
     def problem(self, element: Any) -> str:
-        """What the types say against a message; nothing where it is as described."""
+        """The schema's objection to a message; empty where it is valid."""
         # A copy: libxml2 validates whole documents.
         if self._schema.validate(etree.ElementTree(copy.deepcopy(element))):
             return ""
@@ -73,7 +73,7 @@ class Wsdl:
 
 
 def _actions(root: Any) -> dict[str, str]:
-    """Each SOAPAction, and the operation that it names."""
+    """Operations by SOAPAction."""
     actions = {}
     for operation in root.iter(f"{_WSDL}operation"):
         for namespace in _SOAP:

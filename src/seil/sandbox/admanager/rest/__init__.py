@@ -1,1 +1,1 @@
-"""What the REST API of Ad Manager answers, strict by the official client's own types."""
+"""Ad Manager's REST API, validated with the official client's types."""

@@ -1,4 +1,4 @@
-"""What the client's documentation says of fields, held against a request."""
+"""Validates requests with the field behaviour in the client's documentation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_message(descriptor: Message, message: Mapping[str, Any]) -> None:
 
 
 def check_resource(full_name: str, resource: Mapping[str, Any], *, at: str = "") -> None:
-    """The required fields of a new resource, and of everything in it."""
+    """The required fields of a new resource and its nested objects."""
     _check_required(schema.descriptor(full_name), resource, at, resources=True)
 
 
@@ -36,7 +36,7 @@ def without_output(full_name: str, resource: Mapping[str, Any]) -> dict[str, Any
 
 
 def check_mask(full_name: str, paths: list[str]) -> None:
-    """An update may not name what only Ad Manager sets, nor what does not exist."""
+    """An update mask may not name output-only or unknown fields."""
     existing = schema.behaviours(full_name)
     for path in paths:
         if schema.field_at(schema.descriptor(full_name), path) is None:
@@ -71,7 +71,7 @@ def _check_enums(descriptor: Message, message: Mapping[str, Any], at: str) -> No
 def _inner(
     descriptor: Message, message: Mapping[str, Any], at: str
 ) -> list[tuple[ProtoField, str, Any]]:
-    """Every member with its path; those of a list one by one."""
+    """Every member with its path; list members one by one."""
     result = []
     for field in descriptor.fields:
         value = message.get(field.json_name)
@@ -83,5 +83,5 @@ def _inner(
 
 
 def _is_plain(field: ProtoField) -> bool:
-    """Protobuf's own messages, which have no documented behaviour."""
+    """Whether it is protobuf's own message, without documented behaviour."""
     return bool(schema.message_class(field.message_type) is None)

@@ -49,7 +49,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def filter_test(text: str, resource: Message, allowed: frozenset[str]) -> FilterTest:
-    """Raises AdManagerApiError for a syntax error or a field that cannot be filtered by."""
+    """Raises AdManagerApiError for a syntax error, or a field that cannot be filtered."""
     if not text.strip():
         return lambda _thing: True
     try:
@@ -67,7 +67,7 @@ def filter_test(text: str, resource: Message, allowed: frozenset[str]) -> Filter
 def sort_keys(
     text: str, resource: Message, allowed: frozenset[str]
 ) -> Iterator[tuple[SortKey, bool]]:
-    """A key and whether it descends, the last first: sort by each in turn."""
+    """(key, descending) from the last to the first: sort by each in turn."""
     for item in reversed([part.split() for part in text.split(",") if part.strip()]):
         if len(item) > 2 or item[1:] not in ([], ["asc"], ["desc"]):
             raise invalid(f"Invalid order_by: {' '.join(item)}", field="order_by", trigger=text)
@@ -80,7 +80,7 @@ def sort_keys(
 
 
 def _sortable(entity: Mapping[str, Any], *, path: str, convert: _Convert) -> tuple[bool, Any]:
-    """What has no value comes first."""
+    """Missing values sort first."""
     value = next(_values(entity, path.split(".")), None)
     return (False, 0) if value is None else (True, convert(_text(value)))
 
@@ -93,7 +93,7 @@ def _parser() -> Lark:
 
 @v_args(inline=True)
 class _Tests(Transformer[Token, Any]):
-    """Each piece of a filter as a test of a resource."""
+    """Compiles a filter's parts to tests of a resource."""
 
     def __init__(self, resource: Message, allowed: frozenset[str]) -> None:
         super().__init__()
@@ -173,7 +173,7 @@ def _converter(field: ProtoField) -> _Convert:
 
 
 def _number(text: str) -> float:
-    """Ids are longer than a float is exact."""
+    """As int where possible: ids exceed a float's precision."""
     return int(text) if text.lstrip("-").isdecimal() else float(text)
 
 
@@ -189,7 +189,7 @@ def _field(resource: Message, path: str, allowed: frozenset[str], parameter: str
 
 
 def _values(value: Any, way: list[str]) -> Iterator[Any]:
-    """Whatever is at the path, of every member of the lists on it."""
+    """All values at the path, of every member of lists on it."""
     if isinstance(value, list):
         for item in value:
             yield from _values(item, way)

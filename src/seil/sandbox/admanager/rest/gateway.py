@@ -1,4 +1,4 @@
-"""From an HTTP request to a handler and back: strict both ways by the client's own types.
+"""Maps HTTP requests to handlers and back, validating both ways with the client's types.
 
 Handlers take and give dictionaries as protobuf's JSON writes them, enums by name.
 """
@@ -119,7 +119,7 @@ def _message(
 
 
 def _strict(kind: type[Any], raw: Mapping[str, Any]) -> Request:
-    """Refuses unknown fields, unknown names of enums and wrong types."""
+    """Refuses unknown fields, unknown enum values and wrong types."""
     message = schema.new(kind)
     try:
         json_format.ParseDict(raw, message, ignore_unknown_fields=False)
@@ -183,7 +183,7 @@ def _camel(name: str) -> str:
 
 
 def _render(method: schema.Method, request: AdManagerRequest, answer: Mapping[str, Any]) -> Reply:
-    """Parsed once more on the way out: the stand-in cannot say what the client has no type for."""
+    """Parses the answer, too: the stand-in cannot send what the client has no type for."""
     if method.response is None:
         return Reply(200, b"{}", JSON)
     kind = method.response

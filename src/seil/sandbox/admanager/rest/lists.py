@@ -24,7 +24,7 @@ _LARGEST_PAGE = 1000
 def list_page(
     request: Mapping[str, Any], entities: Sequence[GamObject], *, message: str, member: str
 ) -> dict[str, Any]:
-    """A page of things that the filter lets through. `message` is the client's class of them."""
+    """A page of the objects that match the filter. `message` is their class in the client."""
     plural = member[0].upper() + member[1:]
     asked = getattr(admanager_v1, f"List{plural}Request")
     allowed = schema.filterable(asked)
@@ -69,6 +69,6 @@ def _offset(request: Mapping[str, Any]) -> int:
 
 
 def _fingerprint(request: Mapping[str, Any]) -> str:
-    """All that has to be the same from page to page."""
+    """A digest of the parameters that must not change between pages."""
     same = {name: request.get(name) for name in ("name", "parent", "filter", "orderBy")}
     return hashlib.sha256(json.dumps(same).encode()).hexdigest()[:12]

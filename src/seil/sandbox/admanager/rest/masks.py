@@ -1,4 +1,4 @@
-"""Field masks: what of an answer is wanted, and what of a resource is changed.
+"""Field masks: the requested parts of an answer, and the changed parts of a resource.
 
 https://google.aip.dev/157 and https://google.aip.dev/134.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def apply_mask(answer: dict[str, Any], requested: str) -> dict[str, Any]:
-    """Only the paths of the mask; all of it where none or * is wanted."""
+    """The mask's paths only; everything without a mask or for *."""
     paths = [path.strip() for path in requested.split(",") if path.strip()]
     if not paths or "*" in paths:
         return answer
@@ -20,7 +20,7 @@ def apply_mask(answer: dict[str, Any], requested: str) -> dict[str, Any]:
 
 
 def wants(requested: str, name: str) -> bool:
-    """Whether a mask names this member: it is left out of an answer otherwise."""
+    """Whether a mask includes this member."""
     return any(path.strip() in (name, "*") for path in requested.split(","))
 
 
@@ -40,7 +40,7 @@ def _pick(value: Any, paths: list[list[str]]) -> Any:
 def apply_paths(
     before: Mapping[str, Any], payload: Mapping[str, Any], paths: Iterable[str]
 ) -> dict[str, Any]:
-    """`before` with what `given` has at the paths, and without what it has not."""
+    """`before` with the payload's values at the paths; missing ones are removed."""
     after = copy.deepcopy(dict(before))
     for path in paths:
         *way, last = path.split(".")

@@ -1,4 +1,4 @@
-"""The methods of the REST API that the stand-in carries out, by the client's name."""
+"""The implemented methods of the REST API, by the client's names."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ _FURTHER_ACTIONS = (
 
 
 def _new(full_name: str, payload: Mapping[str, Any], at: str) -> GamObject:
-    """A new resource, with what only Ad Manager sets left out."""
+    """A new resource, without output-only fields."""
     check_resource(full_name, payload, at=f"{at}.")
     return {k: v for k, v in without_output(full_name, payload).items() if k != "name"}
 
@@ -171,7 +171,7 @@ def _new(full_name: str, payload: Mapping[str, Any], at: str) -> GamObject:
 def _update(
     full_name: str, before: Callable[[str], GamObject], request: Request, member: str
 ) -> GamObject:
-    """The whole resource as it shall be: https://google.aip.dev/134."""
+    """The whole updated resource: https://google.aip.dev/134."""
     payload = request[member]
     if "name" not in payload:
         raise invalid(f"{member}.name is required", field=f"{member}.name")

@@ -1,4 +1,4 @@
-"""Protobuf's modules come without types; here they are Any, in one place."""
+"""Protobuf's untyped modules, as Any in one place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports: made, run as a long-running operation (https://google.aip.dev/151), read page by page.
+"""Reports: created, run as a long-running operation (https://google.aip.dev/151), and paged.
 
 What a report says of a line item and a day is what the line item's stats grew by on it.
 """
@@ -101,7 +101,7 @@ class SandboxReports:
         return after
 
     def _check(self, definition: GamObject) -> None:
-        """What the stand-in can report on."""
+        """Refuses what the stand-in cannot report on."""
         path = "report.reportDefinition"
         if definition["reportType"] != "HISTORICAL":
             raise _unsupported_value(f"{path}.reportType", definition["reportType"])
@@ -131,7 +131,7 @@ class SandboxReports:
         return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
     def _run(self, request: Request) -> GamObject:
-        """Its rows are worked out now; `report_polls` says how long it looks as if not."""
+        """Computes the rows at once; `report_polls` sets how long it appears to run."""
         report = self._network.get("reports", request["name"])
         number = self._network.new_id("runs")
         days = self._days(report["reportDefinition"]["dateRange"])
@@ -202,7 +202,7 @@ class SandboxReports:
         return answer
 
     def _rows(self, definition: GamObject, days: list[date]) -> Iterator[GamObject]:
-        """Summed up over what is no dimension; without rows that delivered nothing."""
+        """Summed over everything but the dimensions; without empty rows."""
         dimensions = definition.get("dimensions", [])
         conditions = list(_conditions(definition.get("filters", [])))
         sums: dict[str, tuple[list[GamObject], DeliveredUnits]] = {}
@@ -239,7 +239,7 @@ _ENDS = ("startDate", "endDate")
 
 
 def _conditions(filters: list[GamObject]) -> Iterator[Callable[[GamObject], bool]]:
-    """IN and NOT_IN of line items and orders, one behind the other."""
+    """IN and NOT_IN conditions on line items and orders."""
     for number, payload in enumerate(filters):
         path = f"report.reportDefinition.filters[{number}]"
         inner = payload.get("fieldFilter", {})

@@ -1,4 +1,4 @@
-"""The REST API as the official client knows it: its routes, its types and what they say of fields.
+"""The REST API's routes, types and field behaviour, from the official client.
 
 All of it is read from the installed google-ads-admanager, so that it cannot drift from it. The
 descriptors carry no field behaviour (https://google.aip.dev/203); the docstrings do.
@@ -72,7 +72,7 @@ class Method:
 
 @functools.cache
 def methods() -> tuple[Method, ...]:
-    """Everything that the services offer, whether the stand-in carries it out or not."""
+    """All methods of the services, implemented by the stand-in or not."""
     return tuple(_methods())
 
 
@@ -101,7 +101,7 @@ def _options(module: Any) -> Iterator[tuple[str, list[dict[str, str]]]]:
 
 
 def _calls(module: Any) -> dict[str, tuple[type[Any], type[Any] | None]]:
-    """The types of each call, as its annotations say."""
+    """The types of each call, from its annotations."""
     transport = next(
         kind
         for name, kind in inspect.getmembers(module, inspect.isclass)
@@ -155,14 +155,14 @@ def behaviours(full_name: str) -> Mapping[str, frozenset[str]]:
 
 
 def _head(text: str) -> str:
-    """The behaviours stand at the beginning, one behind the other."""
+    """The leading behaviours."""
     words = re.match(r"(?:(?:[A-Z][a-z]+(?: [a-z]+){0,2})\. ?){0,3}", text)
     return words.group() if words else ""
 
 
 @functools.cache
 def filterable(request: type[Any]) -> frozenset[str]:
-    """The fields that a list request says can be filtered and sorted by."""
+    """The fields that a list request documents as filterable and sortable."""
     section = _FILTERABLE.search(request.__doc__ or "")
     return frozenset(re.findall(r"``([\w.]+)``", section.group(1) if section else ""))
 

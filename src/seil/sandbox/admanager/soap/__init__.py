@@ -1,1 +1,1 @@
-"""What the SOAP API of Ad Manager answers, strict by its WSDL."""
+"""Ad Manager's SOAP API, validated with its WSDL."""

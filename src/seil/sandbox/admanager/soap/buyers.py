@@ -1,4 +1,4 @@
-"""The other side of a negotiation, in the hand of a person or a test.
+"""The buyer's side of a negotiation, controlled by a person or a test.
 
 https://developers.google.com/ad-manager/api/programmatic: a buyer accepts, asks for changes or ends
 the negotiation. What is open for edit here hears nothing of it until the edits are thrown away.
@@ -26,7 +26,7 @@ class SandboxBuyers:
         self._negotiation = negotiation
 
     def accept(self, number: int) -> GamObject:
-        """Finalised where the seller has accepted, else it is the seller's turn."""
+        """Finalises the proposal if the seller has accepted; otherwise it is the seller's turn."""
         proposal = self._proposal(number, ("AWAITING_BUYER_REVIEW", "ONLY_SELLER_ACCEPTED"))
         if is_open(proposal):
             raise _state_error(proposal)

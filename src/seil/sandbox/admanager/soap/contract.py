@@ -91,7 +91,7 @@ def error_kinds() -> Mapping[str, tuple[str, ...]]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """A statement a line; continuations are indented further than what they continue."""
+    """One statement per line; continuations are indented further."""
     statement = ""
     for line in text.splitlines():
         if line.startswith("#") or not line.strip():

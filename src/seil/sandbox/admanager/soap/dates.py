@@ -12,7 +12,7 @@ from seil.time_zones import is_time_zone
 
 
 def from_soap(value: Mapping[str, Any], field: str) -> datetime:
-    """Raises AdManagerApiError for a date that no calendar has, or a zone that nobody knows."""
+    """Raises AdManagerApiError for an invalid date or an unknown time zone."""
     day = value.get("date")
     if not day or not value.get("timeZoneId"):
         raise required_error(f"{field}.{'timeZoneId' if day else 'date'}")

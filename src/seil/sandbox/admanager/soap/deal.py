@@ -1,4 +1,4 @@
-"""What becomes of a proposal that both sides have accepted: an order with its line items."""
+"""Turns a proposal that both sides have accepted into an order with its line items."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Deals:
             raise AdManagerApiError("FAILED_PRECONDITION", "ForecastError", reason, message)
 
     def book(self, proposal: GamObject, lines: Sequence[GamObject]) -> None:
-        """Makes the order, or brings it up to date; writes the ids into proposal and lines."""
+        """Creates or updates the order; stores the ids in the proposal and its lines."""
         order = self._order(proposal)
         for line in lines:
             name = self._network.name("lineItems", line.get("dfpLineItemId") or self._new_item())
@@ -58,7 +58,7 @@ class Deals:
                 self._line_items.save({**item, "_paused": paused}, order)
 
     def archive(self, lines: Sequence[GamObject]) -> None:
-        """Ends the delivery of what both sides took out of the deal."""
+        """Ends the delivery of lines that both sides removed from the deal."""
         for line in lines:
             if number := line.get("dfpLineItemId"):
                 item = self._network.get("lineItems", self._network.name("lineItems", number))

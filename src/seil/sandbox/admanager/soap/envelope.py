@@ -1,4 +1,4 @@
-"""SOAP envelopes: read strictly by the schema, written in its order."""
+"""SOAP envelopes: parsed strictly by the schema, written in its order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KIND = "_type"
 def unmarshal(
     body: bytes, service: str, version: str
 ) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """The operation, its arguments, and the request header.
+    """(operation, its arguments, the request header)
 
     Raises AdManagerApiError for anything that the schema does not allow.
     """
@@ -101,7 +101,7 @@ def _read(element: Any, kind: str) -> Any:
 
 
 def response_reply(service: str, version: str, operation: str, result: Any) -> Reply:
-    """`result` as dictionaries; members that the types do not have are ours and stay here."""
+    """`result` is of dictionaries; members unknown to the types are internal and dropped."""
     ns = namespace(version)
     wrapper = etree.Element(f"{{{ns}}}{operation}Response", nsmap={None: ns, "xsi": _XSI})
     _write(wrapper, contract().services[service][operation].result, result, ns)
@@ -139,7 +139,7 @@ def fault_reply(path: str, error: AdManagerApiError) -> Reply:
 
 
 def _error_members(error: AdManagerApiError) -> Mapping[str, Any]:
-    """An error that SOAP has no type for is given as the nearest: a bad request."""
+    """Errors without a SOAP type become a bad request."""
     reasons = error_kinds().get(error.kind)
     existing = reasons is not None and (error.reason in reasons or not reasons)
     return {
@@ -153,7 +153,7 @@ def _error_members(error: AdManagerApiError) -> Mapping[str, Any]:
 
 
 def _clean(text: str) -> str:
-    """Without what XML cannot carry."""
+    """Without characters that XML excludes."""
     return re.sub("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)
 
 

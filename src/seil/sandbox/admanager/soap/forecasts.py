@@ -1,4 +1,4 @@
-"""Availability of line items that exist, and of those that somebody thinks of booking.
+"""Availability of existing and of prospective line items.
 
 https://developers.google.com/ad-manager/api/reference/v202608/ForecastService: only this API has
 prospective ones.
@@ -24,7 +24,7 @@ _AT = "lineItem.lineItem"
 
 
 def _check_booking(network: SandboxNetwork, item: Mapping[str, Any]) -> None:
-    """What is given of a line item's terms has to fit, as it has to when it is booked."""
+    """Validates the given terms, as for a booking."""
     if "costType" in item and "primaryGoal" in item:
         check_terms(item, _AT, goal="primaryGoal")
     for name in ("costPerUnit", "valueCostPerUnit"):

@@ -1,4 +1,4 @@
-"""What a proposal line item has to be, at once and beside the others of its proposal.
+"""Checks of proposal line items, alone and together with the others of their proposal.
 
 Requirements:
 https://developers.google.com/ad-manager/api/reference/v202608/ProposalLineItemService.ProposalLineItem;
@@ -66,7 +66,7 @@ def check_line(network: SandboxNetwork, line: Mapping[str, Any], currency: str, 
 
 
 def check_start(network: SandboxNetwork, line: Mapping[str, Any], at: str) -> None:
-    """What is not sold yet, or begins at another time than before, has not begun."""
+    """Unsold lines, and changed starts, must start in the future."""
     if from_soap(line["startDateTime"], f"{at}.startDateTime") <= network.clock.now():
         raise line_error("START_DATE_TIME_IS_IN_PAST", f"{at}.startDateTime")
 
@@ -86,7 +86,7 @@ def check_siblings(line: Mapping[str, Any], others: Sequence[Mapping[str, Any]],
 def check_change(
     before: Mapping[str, Any], after: Mapping[str, Any], proposal: Mapping[str, Any], at: str
 ) -> None:
-    """What stays as it is once the buyer has seen it, or bought it."""
+    """Fields that cannot change once the buyer has seen or bought the line."""
     changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
     # https://support.google.com/admanager/answer/6239632: not even before it serves.
     if "startDateTime" in changed and before["isSold"]:
@@ -121,7 +121,7 @@ def _check_dates(network: SandboxNetwork, line: Mapping[str, Any], at: str) -> N
 
 
 def _check_video(line: Mapping[str, Any], at: str) -> None:
-    """What is for videos alone, or for everything but videos."""
+    """Fields for video only, or for display only."""
     video = line.get("environmentType") == "VIDEO_PLAYER"
     if line.get("videoMaxDuration") is not None:
         if not video:

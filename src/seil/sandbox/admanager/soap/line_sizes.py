@@ -46,7 +46,7 @@ def check_placeholders(line: Mapping[str, Any], at: str) -> None:
 
 
 def sizes(line: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What cannot be changed any more where the publisher makes the creatives."""
+    """The sizes, fixed where the publisher makes the creatives."""
     return sorted((_kind(entry), _size(entry)) for entry in line["creativePlaceholders"])
 
 

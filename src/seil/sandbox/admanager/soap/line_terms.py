@@ -1,4 +1,4 @@
-"""What each kind of deal is sold by: goal, units, rate, price, priority, delivery.
+"""The terms of each kind of deal: goal, units, rate, price, priority, delivery.
 
 Kinds, goals and units:
 https://developers.google.com/ad-manager/api/reference/v202608/ProposalLineItemService.ProposalLineItem,
@@ -56,7 +56,7 @@ def check_terms(line: Mapping[str, Any], at: str) -> None:
 
 
 def check_prices(line: Mapping[str, Any], currency: str, at: str) -> None:
-    """In the proposal's currency, and as exact as Ad Manager keeps them."""
+    """In the proposal's currency, with Ad Manager's precision."""
     for field, precision in (("netRate", _RATE_PRECISION), ("netCost", _COST_PRECISION)):
         if field not in line:
             continue

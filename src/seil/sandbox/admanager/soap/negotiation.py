@@ -1,4 +1,4 @@
-"""What a seller does with proposals: sends them, edits them again, archives them.
+"""The seller's actions on proposals: send, reopen, archive.
 
 The way of a negotiation: https://developers.google.com/ad-manager/api/programmatic; its states and
 the actions: NegotiationStatus and ProposalAction in
@@ -46,7 +46,7 @@ class Negotiation:
         self._deals = Deals(network, orders, line_items)
 
     def act(self, action: Mapping[str, Any], chosen: Sequence[GamObject]) -> int:
-        """How many proposals it changed: all that were chosen, or none."""
+        """Atomic; returns the number of changed proposals."""
         kind = action.get("_type", "")
         for proposal in [self._proposals.get(entry["id"]) for entry in chosen]:
             check_action(kind, proposal, self._render_lines(proposal))
@@ -76,7 +76,7 @@ class Negotiation:
         self._proposals.save(proposal)
 
     def _perform_on_deal(self, kind: str, proposal: GamObject, action: Mapping[str, Any]) -> None:
-        """On those of its line items that the action can change."""
+        """Acts on the line items that the action applies to."""
         for view in self._render_lines(proposal):
             if allows(f"{kind.removesuffix('Proposals')}ProposalLineItems", view, proposal):
                 line = self._proposals.line(view["id"])
@@ -95,7 +95,7 @@ class Negotiation:
         self.finalise(proposal)
 
     def act_on_lines(self, action: Mapping[str, Any], chosen: Sequence[GamObject]) -> int:
-        """How many line items it changed: all that were chosen, or none."""
+        """Atomic; returns the number of changed line items."""
         kind = action.get("_type", "")
         for view in chosen:
             check_line_action(kind, view, self._proposals.get(view["proposalId"]))
@@ -126,7 +126,7 @@ class Negotiation:
         self._proposals.save_line(line)
 
     def _check_available(self, proposal: GamObject) -> None:
-        """Of what is not reserved yet."""
+        """For line items that are not reserved yet."""
         for line in self._proposals.lines(proposal):
             if not line["isArchived"] and not is_reserved([line]):
                 self._deals.check_available(line)
@@ -154,7 +154,7 @@ class Negotiation:
             self.finalise(proposal)
 
     def finalise(self, proposal: GamObject) -> None:
-        """Both have accepted: the order and its line items are there now, as they agreed."""
+        """Both have accepted: creates the order and its line items as agreed."""
         lines = self._proposals.lines(proposal)
         self._deals.book(proposal, [line for line in lines if not line["isArchived"]])
         self._deals.archive([line for line in lines if line["isArchived"]])
@@ -181,7 +181,7 @@ class Negotiation:
         return proposal
 
     def _discard(self, proposal: GamObject) -> GamObject:
-        """The version of the buyer where that is newer, else the one before the edits."""
+        """Restores the buyer's version if newer, else the one before the edits."""
         newest = proposal.pop("_from_buyer", None)
         restored = self._versions.of_buyer(proposal)
         if newest is not None:
@@ -189,7 +189,7 @@ class Negotiation:
         return restored
 
     def apply(self, proposal: GamObject, counter: Mapping[str, Any]) -> None:
-        """What a buyer asks for: another rate or other units for every line item."""
+        """Applies a buyer's counter-offer: another rate or other units for every line item."""
         for line in self._proposals.lines(proposal):
             if line["isArchived"]:
                 continue

@@ -47,7 +47,7 @@ def select(
     columns: Mapping[str, Column],
     zone: ZoneInfo,
 ) -> Page:
-    """A page of the things that a Statement selects. Raises AdManagerApiError."""
+    """A page of the objects that a statement selects. Raises AdManagerApiError."""
     query = statement.get("query", "")
     bound = {
         entry.get("key", ""): _bind(entry.get("value", {}), zone)
@@ -237,7 +237,7 @@ class _Tests(Transformer[Token, Any]):
 
 
 def _comparable(result: Any, value: Any) -> tuple[Any, Any]:
-    """Text of a date, a number or a truth counts as one where the column has those."""
+    """Converts text to the column's type: a date, a number or a boolean."""
     if isinstance(result, datetime) and isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)

@@ -1,4 +1,4 @@
-"""What a proposal has to be, and whom it names.
+"""Checks of proposals and their references.
 
 Requirements: https://developers.google.com/ad-manager/api/reference/v202608/ProposalService.Proposal;
 reasons: ProposalError, CurrencyCodeError, ProgrammaticError and CommonError below
@@ -146,7 +146,7 @@ def _check_users(network: SandboxNetwork, proposal: Mapping[str, Any], at: str) 
 
 
 def _check_user(network: SandboxNetwork, number: int, field: str) -> None:
-    """The reference names no reason for an inactive user: refused like one who is not there."""
+    """The reference has no reason for an inactive user: refused like an unknown one."""
     user = network.store.get("users", number)
     if user is None or not user["active"]:
         raise dangling(str(number), field=field)

@@ -1,4 +1,4 @@
-"""Proposals and their line items: made, changed, given out.
+"""Proposals and their line items: creation, updates, rendering.
 
 https://developers.google.com/ad-manager/api/reference/v202608/ProposalService and
 https://developers.google.com/ad-manager/api/reference/v202608/ProposalLineItemService.
@@ -94,7 +94,7 @@ class SandboxProposals:
         return [self._update(entry, f"proposals[{at}]") for at, entry in enumerate(payload)]
 
     def _update(self, payload: GamObject, at: str) -> GamObject:
-        """The whole proposal as it shall be: what is left out is gone."""
+        """Replaces the whole proposal: omitted fields are removed."""
         if "id" not in payload:
             raise required_error(f"{at}.id")
         before = self.get(payload["id"])
@@ -144,7 +144,7 @@ class SandboxProposals:
         ]
 
     def _update_line(self, payload: GamObject, at: str) -> GamObject:
-        """The whole line item as it shall be: what is left out is gone."""
+        """Replaces the whole line item: omitted fields are removed."""
         if "id" not in payload:
             raise required_error(f"{at}.id")
         before = self._network.store.get(LINES, payload["id"])
@@ -167,7 +167,7 @@ class SandboxProposals:
         return self.save_line(after)
 
     def _editable(self, number: int, at: str) -> GamObject:
-        """The proposal, open for edit. What is sold takes no more line items even then."""
+        """The proposal, open for edit. Sold ones accept no further line items."""
         proposal = self._network.store.get(PROPOSALS, number)
         if proposal is None:
             raise dangling(str(number), field=f"{at}.proposalId")
@@ -218,7 +218,7 @@ class SandboxProposals:
         }
 
     def render_line(self, line: GamObject) -> GamObject:
-        """With its status and stats in the ad server, once it is there."""
+        """With its status and stats, once it exists in the ad server."""
         if not (number := line.get("dfpLineItemId")):
             return line
         name = self._network.name("lineItems", number)
@@ -262,7 +262,7 @@ def _start(line: Mapping[str, Any], at: str) -> Any:
 
 
 def _marketplace(before: Mapping[str, Any], payload: Mapping[str, Any]) -> GamObject:
-    """A comment can be written; the buyer stays who it is."""
+    """Only the comment can change, not the buyer."""
     info: GamObject = {**before["marketplaceInfo"]}
     if payload.get("buyerAccountId", info["buyerAccountId"]) != info["buyerAccountId"]:
         raise rejection("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)

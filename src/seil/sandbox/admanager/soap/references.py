@@ -1,4 +1,4 @@
-"""Whom and what SOAP's things name by id: held against the network as REST's names are.
+"""Checks SOAP's references by id against the network, as for REST's names.
 
 Types: https://developers.google.com/ad-manager/api/reference/v202608/ProposalLineItemService.Targeting,
 AppliedLabel and BaseCustomFieldValue beside it. They are put as REST has them and judged there, so
@@ -110,7 +110,7 @@ def check_field_values(
 
 
 def rest_targeting(network: SandboxNetwork, payload: Mapping[str, Any]) -> GamObject:
-    """Inventory, places, keys and segments; the rest is kept with the proposal alone."""
+    """Inventory, geo, keys and segments; other targeting stays with the proposal only."""
     targeting: GamObject = {
         "inventoryTargeting": _inventory(network, payload.get("inventoryTargeting", {}))
     }
@@ -145,7 +145,7 @@ def _inventory(network: SandboxNetwork, payload: Mapping[str, Any]) -> GamObject
 
 
 def _conjunctions(criteria: Mapping[str, Any]) -> Iterator[list[Mapping[str, Any]]]:
-    """The leaves of each set that holds any: a set of sets is any of them."""
+    """The leaves of each set that has any; a set of sets is a disjunction."""
     children = criteria.get("children", [])
     if leaves := [child for child in children if "children" not in child]:
         yield leaves
@@ -187,7 +187,7 @@ def _field_value(network: SandboxNetwork, payload: Mapping[str, Any]) -> GamObje
 
 
 def _references(value: Mapping[str, Any], at: str) -> Iterator[tuple[str, str, str]]:
-    """Collection, id and field of whatever is named in it."""
+    """(collection, id, field) of each reference."""
     for name, inner in value.items():
         path = f"{at}.{name}"
         for entry in inner if isinstance(inner, list) else [inner]:

@@ -1,4 +1,4 @@
-"""In which state a proposal or one of its line items allows what, and how a refusal is named.
+"""The states in which proposals and their line items allow actions, and the errors otherwise.
 
 Statuses: NegotiationStatus and ProposalStatus; reasons: ProposalActionError, ProposalError and
 DealError in https://developers.google.com/ad-manager/api/reference/v202608/ProposalService,
@@ -94,7 +94,7 @@ _RESERVED = ("RESERVED", "CHECK_LINE_ITEM_RESERVATION_STATUS")
 
 @dataclass(frozen=True)
 class Need:
-    """What an action needs of a proposal, and how it is refused without it."""
+    """An action's requirement of a proposal, and the error without it."""
 
     holds: Rule
     reason: str = "NOT_APPLICABLE"
@@ -103,7 +103,7 @@ class Need:
 
 @dataclass(frozen=True)
 class LineNeed:
-    """What an action needs of a proposal line item."""
+    """An action's requirement of a proposal line item."""
 
     holds: LineRule
     reason: str = "NOT_APPLICABLE"
@@ -111,7 +111,7 @@ class LineNeed:
 
 
 def is_open(proposal: ProposalValues) -> bool:
-    """Open for edit: what is served can be changed."""
+    """Whether it is open for edit."""
     return bool(proposal["marketplaceInfo"]["hasLocalVersionEdits"])
 
 

@@ -1,4 +1,4 @@
-"""The versions of a proposal: the one that the buyer sees, and the one that both have accepted.
+"""A proposal's versions: the buyer's, and the one that both sides have accepted.
 
 https://support.google.com/admanager/answer/7520509: edits stay here until they are sent, and can
 be thrown away for the version that the buyer has.
@@ -30,22 +30,22 @@ class Versions:
         self._proposals = proposals
 
     def publish(self, proposal: GamObject, *, accepted: bool = False) -> None:
-        """Keeps what the buyer sees from now on; `accepted`: by both."""
+        """Stores the version that the buyer sees; `accepted`: by both sides."""
         retain = {"proposal": public(proposal), "lines": self._proposals.lines(proposal)}
         proposal[_PUBLISHED] = copy.deepcopy(retain)
         if accepted:
             proposal[_ACCEPTED] = copy.deepcopy(retain)
 
     def of_buyer(self, proposal: Mapping[str, Any]) -> GamObject:
-        """The proposal as the buyer sees it, its line items too: edits are gone."""
+        """The buyer's version with its line items, without edits."""
         return self._restore(proposal, proposal[_PUBLISHED])
 
     def of_both(self, proposal: Mapping[str, Any]) -> GamObject:
-        """The proposal as both accepted it last: a renegotiation is gone."""
+        """The version that both accepted last, without a renegotiation."""
         return self._restore(proposal, proposal[_ACCEPTED])
 
     def edits(self, proposal: GamObject) -> tuple[frozenset[str], frozenset[str]]:
-        """The fields that differ from what both accepted: of the seller alone, of both sides."""
+        """(the seller's, both sides') fields that differ from the accepted version."""
         before = proposal[_ACCEPTED]
         fields = _changed_fields(before["proposal"], public(proposal), _IGNORED)
         lines = self._line_edits(before["lines"], self._proposals.lines(proposal))

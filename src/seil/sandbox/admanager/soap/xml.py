@@ -1,4 +1,4 @@
-"""lxml comes without types; here it is Any, in one place."""
+"""The untyped lxml, as Any in one place."""
 
 from __future__ import annotations
 
