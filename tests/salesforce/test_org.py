@@ -16,7 +16,6 @@ from seil.salesforce.org import (
     Identity,
     Org,
     SObjectInfo,
-    UpdatedRecords,
 )
 from seil.settings import SalesforceSettings
 
@@ -153,13 +152,6 @@ def test_deleted(far: FarEnd, org: Org) -> None:
         "start": "2026-11-01T00:00:00.000Z",
         "end": "2026-11-02T00:00:00.000Z",
     }
-
-
-def test_updated(far: FarEnd, org: Org) -> None:
-    answer = {"ids": ["00Q1", "00Q2"], "latestDateCovered": "2026-11-01T23:59:00.000+0000"}
-    far.on("GET", f"{DATA}/sobjects/Lead/updated/", Reply(body=answer))
-    covered = datetime(2026, 11, 1, 23, 59, tzinfo=UTC)
-    assert org.list_updated("Lead", START, END) == UpdatedRecords(("00Q1", "00Q2"), covered)
 
 
 def test_identity(far: FarEnd, org: Org) -> None:

@@ -63,11 +63,6 @@ class Catalog(Mapping[str, SyncedObject]):
     def __len__(self) -> int:
         return len(self._objects)
 
-    @property
-    def display_names(self) -> dict[str, str]:
-        """By API name."""
-        return {o.api_name: o.display_name for o in self._objects.values()}
-
     def by_landing_name(self, name: str) -> SyncedObject | None:
         return self._landing.get(name.lower())
 

@@ -71,12 +71,6 @@ class DeletedRecords:
     latest_covered: datetime
 
 
-@dataclass(frozen=True)
-class UpdatedRecords:
-    ids: tuple[str, ...]
-    latest_covered: datetime
-
-
 class Org:
     """One Salesforce org. Thread-safe; logs in on demand, and again when the session expires.
 
@@ -241,7 +235,9 @@ class Org:
 
         Raises ObjectRejectedError.
         """
-        answer = self._list_replication(name, "deleted", start, end)
+        params = {"start": literal(start), "end": literal(end)}
+        path = f"sobjects/{object_name(name)}/deleted/"
+        answer = self._connection.json(OrgCall("GET", path, params, about=name))
         return DeletedRecords(
             tuple(
                 DeletedRecord(entry["id"], datetime.fromisoformat(entry["deletedDate"]))
@@ -250,17 +246,6 @@ class Org:
             datetime.fromisoformat(_member(answer, "earliestDateAvailable")),
             datetime.fromisoformat(_member(answer, "latestDateCovered")),
         )
-
-    def list_updated(self, name: str, start: datetime, end: datetime) -> UpdatedRecords:
-        """Records created or updated in `[start, end)`. Raises ObjectRejectedError."""
-        answer = self._list_replication(name, "updated", start, end)
-        latest = datetime.fromisoformat(_member(answer, "latestDateCovered"))
-        return UpdatedRecords(tuple(_member(answer, "ids")), latest)
-
-    def _list_replication(self, name: str, kind: str, start: datetime, end: datetime) -> Any:
-        params = {"start": literal(start), "end": literal(end)}
-        path = f"sobjects/{object_name(name)}/{kind}/"
-        return self._connection.json(OrgCall("GET", path, params, about=name))
 
     def _userinfo(self) -> dict[str, Any]:
         """Empty without its own OAuth scope."""
