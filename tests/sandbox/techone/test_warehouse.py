@@ -197,7 +197,7 @@ def test_answers_are_as_the_real_wsdl_describes_them(running: TechOneServer) -> 
         (["1,a"], {"Columns": None}, "Columns are missing, or one has no name."),
         (["1,a"], {"WarehouseName": ""}, "There is no table 'ARDATA' in ''."),
         (["1,a"], {"WarehouseTableName": None}, "There is no table '' in 'SALESFORCE'."),
-        (["1,a"], {"Auth": None}, "The user, the password or the config is not known."),
+        (["1,a"], {"Auth": None}, "The user, the password or the config is wrong."),
         (["1,a"], {"Auth": {**AUTH, "Password": "é"}}, "The user, the password or"),
         (["1,a"], {"Auth": {**AUTH, "UserId": ""}}, "The user, the password or"),
         (["1,a"], {"Auth": {**AUTH, "Config": "PROD"}}, "The user, the password or"),

@@ -44,10 +44,10 @@ _API = "https://admanager.googleapis.com"
 def key_file(folder: Path, url: str) -> Path:
     """The JSON key for a stand-in at `url`; the private key survives restarts."""
     file = folder / FILE_NAME
-    existing = _read(file) or _new_key()
-    requested = {**existing, "token_uri": f"{url}/token"}
-    if requested != _read(file):
-        _write(file, json.dumps(requested, indent=2))
+    key = _read(file) or _new_key()
+    content = {**key, "token_uri": f"{url}/token"}
+    if content != _read(file):
+        _write(file, json.dumps(content, indent=2))
     return file
 
 
@@ -157,9 +157,9 @@ class AdManagerTokens:
             return None
         if scope := claims.get("scope"):
             return frozenset(str(scope).split())
-        existing = (_API, request.base_url, self._audience.removesuffix("/token"))
+        audiences = (_API, request.base_url, self._audience.removesuffix("/token"))
         named = str(claims.get("aud", "")).rstrip("/")
-        return frozenset(SCOPES) if named in (*existing, *map(_over_tls, existing)) else None
+        return frozenset(SCOPES) if named in (*audiences, *map(_over_tls, audiences)) else None
 
     def _scopes_of(self, assertion: str) -> str:
         """The scopes that an assertion asks for: RFC 7523, section 3."""

@@ -79,7 +79,7 @@ class AdManagerApiError(Exception):
     @property
     def body(self) -> dict[str, Any]:
         """As REST answers it."""
-        existing = {
+        detail = {
             "errorCode": self.code,
             "message": self.message,
             "fieldPath": self.field,
@@ -93,7 +93,7 @@ class AdManagerApiError(Exception):
             },
             {
                 "@type": "type.googleapis.com/google.ads.admanager.v1.AdManagerError",
-                **{name: value for name, value in existing.items() if value},
+                **{name: value for name, value in detail.items() if value},
             },
         ]
         return {

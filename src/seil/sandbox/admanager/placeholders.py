@@ -17,7 +17,7 @@ _SET = "CREATIVE_SET"
 
 
 def check_placeholders(item: Mapping[str, Any], at: str) -> None:
-    existing = {
+    targetings = {
         target.get("creativeTargetingDisplayName") for target in item.get("creativeTargetings", ())
     }
     for number, placeholder in enumerate(item["creativePlaceholders"]):
@@ -26,7 +26,7 @@ def check_placeholders(item: Mapping[str, Any], at: str) -> None:
         _check_count(placeholder, path)
         _check_companions(item, placeholder, path)
         name = placeholder.get("creativeTargetingDisplayName")
-        if name and name not in existing:
+        if name and name not in targetings:
             raise rejection(
                 "LineItemError",
                 "INVALID_CREATIVE_TARGETING_NAME",

@@ -134,11 +134,11 @@ class Issuer:
         client_id, secret = _credentials(form, authorization)
         self._authenticate(client_id, secret, address)
         allowed = self._grants[client_id].scopes
-        requested = frozenset(form.get("scope", "").split()) or allowed
-        if not requested <= allowed:
+        scopes = frozenset(form.get("scope", "").split()) or allowed
+        if not scopes <= allowed:
             raise TokenRequestError("invalid_scope")
         return {
-            "access_token": self.token(client_id, requested),
+            "access_token": self.token(client_id, scopes),
             "expires_in": self.lifetime,
             "token_type": "Bearer",
         }

@@ -96,10 +96,10 @@ class Logins:
 
     def token(self, call: OrgRequest) -> OrgReply:
         form = dict(parse_qsl(call.text(), keep_blank_values=True)) | dict(call.params)
-        requested = form.get("grant_type", "")
-        if not requested:
+        grant_type = form.get("grant_type", "")
+        if not grant_type:
             raise OAuthError(400, "invalid_request", "grant_type is required")
-        if not (grant := self._grants.get(requested)):
+        if not (grant := self._grants.get(grant_type)):
             raise OAuthError(400, "unsupported_grant_type", "grant type not supported")
         return OrgReply(200, grant(call, form), headers={"Cache-Control": "no-cache, no-store"})
 
@@ -166,19 +166,19 @@ class Logins:
         return OrgReply(200, _soap_envelope("<logoutResponse/>").encode(), _XML)
 
     def _soap_login(self, call: OrgRequest, tree: ET.Element) -> OrgReply:
-        existing = self._options.credentials
+        credentials = self._options.credentials
         version = call.args["soap_version"]
         if version.partition(".")[0].isdecimal() and float(version) >= _NO_SOAP_LOGIN_SINCE:
             words = "The SOAP Login operation is not available in the API version specified"
             advice = "Refer to the documentation for supported versions."
             return _soap_fault("INVALID_OPERATION", f"{words} ({version}). {advice}")
         username, password = (_element(tree, name) for name in ("username", "password"))
-        if username != existing.username or not self._password_fits(password):
+        if username != credentials.username or not self._password_fits(password):
             return _soap_fault(
                 "INVALID_LOGIN",
                 "INVALID_LOGIN: Invalid username, password, security token; or user locked out.",
             )
-        session = self._open_session(existing.client_id)
+        session = self._open_session(credentials.client_id)
         return OrgReply(200, self._soap_result(call, session).encode(), _XML)
 
     def _soap_result(self, call: OrgRequest, session: str) -> str:
@@ -228,16 +228,16 @@ class Logins:
         import jwt
 
         assertion = form.get("assertion", "")
-        existing = self._options.credentials
+        credentials = self._options.credentials
         try:
             claims = jwt.decode(assertion, options={"verify_signature": False})
         except jwt.InvalidTokenError as error:
             raise OAuthError(400, "invalid_grant", "invalid assertion") from error
-        if claims.get("iss") != existing.client_id:
+        if claims.get("iss") != credentials.client_id:
             raise OAuthError(400, "invalid_client_id", "client identifier invalid")
         self._verify_signature(assertion)
         self._check_claims(call, claims)
-        granted = self._grant(call, existing.client_id)
+        granted = self._grant(call, credentials.client_id)
         del granted["issued_at"], granted["signature"]
         return granted
 
@@ -296,19 +296,19 @@ class Logins:
             form.get("client_id", ""),
             form.get("client_secret", ""),
         )
-        existing = self._options.credentials
-        if client_id != existing.client_id:
+        credentials = self._options.credentials
+        if client_id != credentials.client_id:
             raise OAuthError(400, "invalid_client_id", "client identifier invalid")
         if secret_needed and not secrets.compare_digest(
-            secret.encode(), existing.client_secret.encode()
+            secret.encode(), credentials.client_secret.encode()
         ):
             raise OAuthError(400, "invalid_client", "invalid client credentials")
         return client_id
 
     def _password_fits(self, password: str) -> bool:
         """With or without the security token appended: loopback is a trusted network."""
-        existing = self._options.credentials
-        return password in (existing.password, existing.password + existing.security_token)
+        credentials = self._options.credentials
+        return password in (credentials.password, credentials.password + credentials.security_token)
 
     def _grant(self, call: OrgRequest, client_id: str) -> dict[str, Any]:
         issued = str(int(time.time() * 1000))

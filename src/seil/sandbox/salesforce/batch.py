@@ -113,9 +113,9 @@ class Batch:
         lives = self.growing or "deleted" not in row
         deleted = "FALSE" if lives else "coalesce(source.deleted, FALSE)"
         removed = "greatest(source.created, gone_at)" if "gone_at" in row else "NULL"
-        with_entry = ", ".join(name for name in ("created", "deleted") if name in row)
+        excluded = ", ".join(name for name in ("created", "deleted") if name in row)
         text = self._fill(script("plan/stamped.sql"))
-        for mark, expression in (("deleted", deleted), ("gone", removed), ("excluded", with_entry)):
+        for mark, expression in (("deleted", deleted), ("gone", removed), ("excluded", excluded)):
             text = text.replace(f"@{mark}", expression)
         return text
 

@@ -41,15 +41,13 @@ class Checks:
     def references(self, entity: SObject, drafts: Sequence[Draft]) -> None:
         for column in entity.stored_fields:
             targets = [n for n in column.reference_to if n in self._store.objects]
-            requested = {d.values[column.name] for d in sound(drafts) if d.values.get(column.name)}
-            if not requested or not targets or len(targets) < len(column.reference_to):
+            ids = {d.values[column.name] for d in sound(drafts) if d.values.get(column.name)}
+            if not ids or not targets or len(targets) < len(column.reference_to):
                 continue  # what we do not hold cannot be checked
             there = {
                 identifier
                 for target in targets
-                for identifier, deleted in self._states(
-                    self._store.object(target), requested
-                ).items()
+                for identifier, deleted in self._states(self._store.object(target), ids).items()
                 if not deleted
             }
             prefixes = {self._store.object(target).key_prefix for target in targets}
@@ -98,13 +96,13 @@ class Checks:
         """The Ids of the records that are there, by the folded value of `key` they carry."""
         text = key.column_type == "VARCHAR"
         column = f"lower({ident(key.name)})" if text else ident(key.name)
-        requested = list({fold_case(value) for value in values})
+        keys = list({fold_case(value) for value in values})
         alive = '"IsDeleted" IS NOT TRUE' if entity.soft_deletes else "true"
         rows = self._store.cursor().execute(
             f'SELECT {column}, "Id" FROM main.{ident(entity.name)}'  # noqa: S608  (bound, quoted)
             f" WHERE {alive} AND {column} IN (SELECT unnest($1::{key.column_type}[]))"
             ' ORDER BY "Id"',
-            [requested],
+            [keys],
         )
         holders: dict[Any, list[str]] = defaultdict(list)
         for value, identifier in rows.fetchall():

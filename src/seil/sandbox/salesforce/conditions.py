@@ -146,8 +146,8 @@ class Conditions:
         groups = []
         for value in condition.values:
             together = soql.unescape(value.text).lower().split(";")
-            requested = ", ".join(self._bound.value(part.strip()) for part in together)
-            groups.append(f"list_has_all({chosen}, [{requested}])")
+            values = ", ".join(self._bound.value(part.strip()) for part in together)
+            groups.append(f"list_has_all({chosen}, [{values}])")
         either = f"({' OR '.join(groups)})"
         return f"NOT coalesce({either}, false)" if condition.negated else either
 
@@ -184,12 +184,12 @@ class Conditions:
 
     def _type_error(self, term: Term, value: soql.Value) -> OrgApiError:
         unquoted = term.type in _UNQUOTED
-        requested = _NAMED_OTHERWISE.get(term.type, term.type if unquoted else "string")
+        type_name = _NAMED_OTHERWISE.get(term.type, term.type if unquoted else "string")
         quoting = "should not be" if unquoted else "should be"
         return self._bound.error(
             value.at,
             "INVALID_FIELD",
-            f"value of filter criterion for field '{term.name}' must be of type {requested}"
+            f"value of filter criterion for field '{term.name}' must be of type {type_name}"
             f" and {quoting} enclosed in quotes",
         )
 

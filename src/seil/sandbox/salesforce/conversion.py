@@ -78,10 +78,10 @@ def convert(entity: SObject, field: SField, value: Any) -> Any:
 
 def _text(field: SField, value: Any) -> str:
     if 0 < field.length < len(value):
-        view = value[:100]
+        excerpt = value[:100]
         raise RowError(
             "STRING_TOO_LONG",
-            f"{field.raw.get('label', field.name)}: data value too large: {view}"
+            f"{field.raw.get('label', field.name)}: data value too large: {excerpt}"
             f" (max length={field.length})",
             (field.name,),
         )

@@ -42,10 +42,10 @@ class Dialect:
     @classmethod
     def of(cls, delimiter: str, line_ending: str) -> Dialect:
         """By the API's names. Raises OrgApiError for others."""
-        for name, existing in ((delimiter, DELIMITERS), (line_ending, LINE_ENDINGS)):
-            if name not in existing:
-                requested = ", ".join(existing)
-                raise OrgApiError(400, "INVALIDJOB", f"{name} is none of {requested}")
+        for name, names in ((delimiter, DELIMITERS), (line_ending, LINE_ENDINGS)):
+            if name not in names:
+                choices = ", ".join(names)
+                raise OrgApiError(400, "INVALIDJOB", f"{name} is none of {choices}")
         return cls(DELIMITERS[delimiter], LINE_ENDINGS[line_ending])
 
     def line(self, values: Iterable[str]) -> str:

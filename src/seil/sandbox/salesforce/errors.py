@@ -66,18 +66,18 @@ def processing_halted(reason: str) -> OrgApiError:
 
 
 def method_refused(method: str, allowed: Sequence[str]) -> OrgApiError:
-    requested = ", ".join(sorted(allowed))
+    methods = ", ".join(sorted(allowed))
     return OrgApiError(
-        405, "METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are {requested}"
+        405, "METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are {methods}"
     )
 
 
 def query_error(text: str, at: int, code: str, reason: str) -> OrgApiError:
     """`at` is the error's offset in the query; the reply points at it."""
     start = max(0, at - 40)
-    view = " ".join(text[start : at + 40].splitlines())
+    excerpt = " ".join(text[start : at + 40].splitlines())
     row = text.count("\n", 0, at) + 1
     column = at - text.rfind("\n", 0, at)
     pointer = " " * (at - start) + "^"
     where = f"ERROR at Row:{row}:Column:{column}"
-    return OrgApiError(400, code, f"\n{view}\n{pointer}\n{where}\n{reason}")
+    return OrgApiError(400, code, f"\n{excerpt}\n{pointer}\n{where}\n{reason}")

@@ -89,13 +89,13 @@ class Files:
 
     def _content(self, call: OrgRequest) -> OrgReply:
         """By the id of a version or of its document."""
-        requested = full_id(call.args["id"])
+        record_id = full_id(call.args["id"])
         row = (
             self._store.cursor()
             .execute(
                 f'SELECT "Id", "Title" FROM main.{_VERSION} WHERE "IsDeleted" IS NOT TRUE'  # noqa: S608  (bound)
                 ' AND ("Id" = $1 OR "ContentDocumentId" = $1) ORDER BY "CreatedDate" DESC, "Id"',
-                [requested],
+                [record_id],
             )
             .fetchone()
         )

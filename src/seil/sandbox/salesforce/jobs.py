@@ -181,8 +181,8 @@ def find_job(state: ServiceState, kind: str, call: OrgRequest) -> dict[str, Any]
 def job_list(state: ServiceState, kind: str, call: OrgRequest) -> dict[str, Any]:
     """Newest first, a thousand at a time."""
     jobs = [list_entry(job) for job in reversed(state.jobs(kind))]
-    requested = call.params.get("jobType")
-    jobs = [job for job in jobs if requested in (None, "", job["jobType"])]
+    job_type = call.params.get("jobType")
+    jobs = [job for job in jobs if job_type in (None, "", job["jobType"])]
     start = int(call.params.get("queryLocator") or 0)
     after = start + _LISTED
     more = after < len(jobs)

@@ -59,6 +59,6 @@ def _value(entity: SObject, entry: SField) -> str:
     if entry.name == "Type":
         return f"'{entity.name}'"
     source = entity.name_field if entry.name == "Name" else entity.field(entry.name)
-    view = entry.name == "Name" or entry.name in _FIELDS.get(entity.name, _OF_ALL)
-    value = ident(source.name) if source and source.stored and view else "NULL"
+    is_visible = entry.name == "Name" or entry.name in _FIELDS.get(entity.name, _OF_ALL)
+    value = ident(source.name) if source and source.stored and is_visible else "NULL"
     return f"CAST({value} AS {entry.column_type})"

@@ -152,10 +152,11 @@ class QueryJobs(Jobs):
         size = size or self._options.result_page_rows
         starts = list(range(first, max(rows, 1), size))
         base = f"{call.root}/jobs/query/{job['info']['id']}"
-        view = starts[:_PAGES_IN_ANSWER]
+        shown_starts = starts[:_PAGES_IN_ANSWER]
         answer: dict[str, Any] = {
             "resultPages": [
-                {"resultUrl": f"{base}/results?{_query(_locator(start, size))}"} for start in view
+                {"resultUrl": f"{base}/results?{_query(_locator(start, size))}"}
+                for start in shown_starts
             ],
             "nextRecordsUrl": None,
             "done": len(starts) <= _PAGES_IN_ANSWER,

@@ -301,8 +301,8 @@ class OrgStore:
 
     def _describe(self, entry: SObject) -> None:
         with self.write() as cursor:
-            existing = list(self._objects)
-            position = existing.index(entry.name) if entry.name in self._objects else len(existing)
+            names = list(self._objects)
+            position = names.index(entry.name) if entry.name in self._objects else len(names)
             cursor.execute("DELETE FROM seil.objects WHERE name = ?", [entry.name])
             cursor.execute(
                 "INSERT INTO seil.objects VALUES (?, ?, ?)",

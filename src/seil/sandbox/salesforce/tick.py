@@ -77,12 +77,12 @@ def summary(store: OrgStore) -> dict[str, ObjectSummary]:
 
 
 def next_time(store: OrgStore, now: datetime | None) -> datetime:
-    requested = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
-    requested = requested.replace(microsecond=requested.microsecond // 1000 * 1000)
+    moment = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     seen = [_newest(store)]
     if ticked := store.setting("now"):
         seen.append(datetime.fromisoformat(ticked))
-    return max([requested, *(at + _MILLISECOND for at in seen if at)])
+    return max([moment, *(at + _MILLISECOND for at in seen if at)])
 
 
 def _newest(store: OrgStore) -> datetime | None:

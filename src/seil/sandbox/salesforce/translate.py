@@ -254,12 +254,12 @@ class _Statement:
                 yield self._field_column(soql.FieldPath((entry.name,), group.at))
 
     def _where(self) -> str:
-        requested = []
+        conditions = []
         if not self._deleted_too and self._scope.entity.soft_deletes:
-            requested.append(f'{self._scope.table}."IsDeleted" IS NOT TRUE')
+            conditions.append(f'{self._scope.table}."IsDeleted" IS NOT TRUE')
         if self._query.where is not None:
-            requested.append(self._conditions.sql(self._query.where))
-        return f"WHERE {' AND '.join(requested)}" if requested else ""
+            conditions.append(self._conditions.sql(self._query.where))
+        return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
     def _group(self) -> str:
         terms = [self._groupable(operand).sql for operand in self._query.group]

@@ -56,9 +56,9 @@ class TechOneTokens:
         client, secret = (
             _basic(header) if header else (form.get("client_id", ""), form.get("client_secret", ""))
         )
-        existing = hmac.compare_digest(client.encode(), self._options.client_id.encode())
+        is_known = hmac.compare_digest(client.encode(), self._options.client_id.encode())
         proven = hmac.compare_digest(secret.encode(), self._options.client_secret.encode())
-        if not (existing and proven):
+        if not (is_known and proven):
             raise _GrantError(401, "invalid_client", "The client is not known, or its secret is.")
 
 

@@ -74,15 +74,15 @@ class WarehouseService:
         if request is None:
             raise _WrongError(_Fault("REQUEST", "There is no request."))
         auth = request.find(f"{{{SERVICES}}}Auth")
-        text = {} if auth is None else dict(auth.attrib)
+        credentials = {} if auth is None else dict(auth.attrib)
         login = self._login
-        right = {"UserId": login.user, "Password": login.password, "Config": login.config}
+        expected = {"UserId": login.user, "Password": login.password, "Config": login.config}
         if not all(
-            hmac.compare_digest(text.get(part, "").encode(), value.encode())
-            for part, value in right.items()
+            hmac.compare_digest(credentials.get(part, "").encode(), value.encode())
+            for part, value in expected.items()
         ):
-            raise _WrongError(_Fault("AUTH", "The user, the password or the config is not known."))
-        function = text.get("FunctionName", "")
+            raise _WrongError(_Fault("AUTH", "The user, the password or the config is wrong."))
+        function = credentials.get("FunctionName", "")
         if not function or (name == "Warehouse_DoImport" and function != IMPORT_FUNCTION):
             raise _WrongError(_Fault("FUNCTION", f"The user may not use function {function!r}."))
         warehouse, table = request.get("WarehouseName", ""), request.get("WarehouseTableName", "")
@@ -121,13 +121,13 @@ class WarehouseService:
             self._store.add_row(table, value, row)
 
     def _read(self, table: str, request: Any) -> list[Any]:
-        document = [row for _, row in self._matching(table, request)]
-        names = list(dict.fromkeys(name for row in document for name in row))
+        records = [row for _, row in self._matching(table, request)]
+        names = list(dict.fromkeys(name for row in records for name in row))
         answered = []
         if request.get("RetrieveColumns") in ("true", "1"):
-            answered.append(self._read_answer(table, names, document))
+            answered.append(self._read_answer(table, names, records))
         rows = etree.Element(f"{{{SERVICES}}}Rows")
-        for row in document:
+        for row in records:
             line = etree.SubElement(rows, f"{{{SERVICES}}}Row")
             line.text = _csv([row.get(name, "") for name in names])
         return [*answered, rows]
@@ -155,11 +155,11 @@ class WarehouseService:
         return []
 
     def _matching(self, table: str, request: Any) -> list[tuple[int, dict[str, str]]]:
-        requested = dict(_criteria(request))
+        criteria = dict(_criteria(request))
         return [
             (number, row)
             for number, row in self._store.rows(table)
-            if all(row.get(name) == value for name, value in requested.items())
+            if all(row.get(name) == value for name, value in criteria.items())
         ]
 
 

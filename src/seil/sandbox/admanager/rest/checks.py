@@ -31,17 +31,19 @@ def check_resource(full_name: str, resource: Mapping[str, Any], *, at: str = "")
 
 def without_output(full_name: str, resource: Mapping[str, Any]) -> dict[str, Any]:
     """Output-only fields of a request are ignored: https://google.aip.dev/203."""
-    existing = schema.behaviours(full_name)
-    return {name: value for name, value in resource.items() if "Output only" not in existing[name]}
+    behaviours = schema.behaviours(full_name)
+    return {
+        name: value for name, value in resource.items() if "Output only" not in behaviours[name]
+    }
 
 
 def check_mask(full_name: str, paths: list[str]) -> None:
     """An update mask may not name output-only or unknown fields."""
-    existing = schema.behaviours(full_name)
+    behaviours = schema.behaviours(full_name)
     for path in paths:
         if schema.field_at(schema.descriptor(full_name), path) is None:
             raise invalid(f"update_mask names {path}, which does not exist", field="update_mask")
-        if existing[path.partition(".")[0]] & {"Output only", "Identifier"}:
+        if behaviours[path.partition(".")[0]] & {"Output only", "Identifier"}:
             message = f"update_mask names {path}, which cannot be set"
             raise invalid(message, field="update_mask", trigger=path)
 
@@ -62,8 +64,8 @@ def _check_required(
 def _check_enums(descriptor: Message, message: Mapping[str, Any], at: str) -> None:
     for field, path, value in _inner(descriptor, message, at):
         if field.type == FieldDescriptor.TYPE_ENUM and isinstance(value, int):
-            existing = field.enum_type.full_name
-            raise invalid(f"Invalid value at '{path}' ({existing}), {value}", field=path)
+            enum = field.enum_type.full_name
+            raise invalid(f"Invalid value at '{path}' ({enum}), {value}", field=path)
         if field.message_type and not _is_plain(field):
             _check_enums(field.message_type, value, f"{path}.")
 

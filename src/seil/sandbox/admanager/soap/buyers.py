@@ -41,19 +41,19 @@ class SandboxBuyers:
         if unknown := wishes.keys() - _COUNTERS.keys():
             raise invalid(f"unknown: {', '.join(sorted(unknown))}")
         try:
-            requested = {name: _COUNTERS[name](value) for name, value in wishes.items()}
+            terms = {name: _COUNTERS[name](value) for name, value in wishes.items()}
         except (TypeError, ValueError) as error:
             raise invalid(str(error)) from error
-        if min(requested.get("netRate", _STEP), requested.get("units", 1)) < 1:
+        if min(terms.get("netRate", _STEP), terms.get("units", 1)) < 1:
             raise invalid("netRate and units are above 0")
-        if requested.get("netRate", _STEP) % _STEP:
+        if terms.get("netRate", _STEP) % _STEP:
             raise invalid(f"netRate is a multiple of {_STEP} micros")
         proposal = self._proposal(number, _ANSWERABLE)
         if is_open(proposal):
             proposal["marketplaceInfo"]["isNewVersionFromBuyer"] = True
-            proposal["_from_buyer"] = requested
+            proposal["_from_buyer"] = terms
         else:
-            self._negotiation.apply(proposal, requested)
+            self._negotiation.apply(proposal, terms)
         return self._save(proposal)
 
     def terminate(self, number: int) -> GamObject:

@@ -131,14 +131,14 @@ def schema(service: str, version: str) -> Any:
 
 
 def _xsd(service: str, version: str) -> str:
-    existing = contract()
+    types = contract()
     head = (
         f'<schema xmlns="http://www.w3.org/2001/XMLSchema" xmlns:tns="{namespace(version)}"'
         f' targetNamespace="{namespace(version)}" elementFormDefault="qualified">'
     )
-    parts = [head, *(_complex(definition) for definition in existing.types.values())]
-    parts += [_simple(name, values) for name, values in existing.enums.items()]
-    for operation in existing.services[service].values():
+    parts = [head, *(_complex(definition) for definition in types.types.values())]
+    parts += [_simple(name, values) for name, values in types.enums.items()]
+    for operation in types.services[service].values():
         parts.append(_wrapper(operation.name, operation.parameters))
         parts.append(_wrapper(f"{operation.name}Response", (operation.result,)))
     parts += [f'<element name="{name}" type="tns:{kind}"/>' for name, kind in _HEADERS]

@@ -52,8 +52,8 @@ def unmarshal(
     _validate(call, service, version)
     if header is not None:
         _validate(header, service, version)
-    existing = {} if header is None else _read_all(header, contract().elements("SoapRequestHeader"))
-    return name, _read_all(call, operation.parameters), existing
+    headers = {} if header is None else _read_all(header, contract().elements("SoapRequestHeader"))
+    return name, _read_all(call, operation.parameters), headers
 
 
 def _validate(element: Any, service: str, version: str) -> None:
@@ -70,12 +70,12 @@ def _unparsable(reason: str) -> AdManagerApiError:
 
 
 def _read_all(parent: Any, elements: tuple[Element, ...]) -> dict[str, Any]:
-    existing = {element.name: element for element in elements}
+    by_name = {element.name: element for element in elements}
     values: dict[str, Any] = {}
     for child in parent:
         if not isinstance(child.tag, str) or child.get(_NIL) in ("true", "1"):
             continue
-        element = existing[etree.QName(child).localname]
+        element = by_name[etree.QName(child).localname]
         value = _read(child, element.type)
         if element.many:
             values.setdefault(element.name, []).append(value)
@@ -141,14 +141,14 @@ def fault_reply(path: str, error: AdManagerApiError) -> Reply:
 def _error_members(error: AdManagerApiError) -> Mapping[str, Any]:
     """Errors without a SOAP type become a bad request."""
     reasons = error_kinds().get(error.kind)
-    existing = reasons is not None and (error.reason in reasons or not reasons)
+    is_typed = reasons is not None and (error.reason in reasons or not reasons)
     return {
-        KIND: error.kind if existing else "RequestError",
+        KIND: error.kind if is_typed else "RequestError",
         "fieldPath": error.field,
         "fieldPathElements": [{"field": part} for part in error.field.split(".") if part],
         "trigger": _clean(error.trigger),
         "errorString": error.code,
-        "reason": error.reason if existing else "INVALID_INPUT",
+        "reason": error.reason if is_typed else "INVALID_INPUT",
     }
 
 

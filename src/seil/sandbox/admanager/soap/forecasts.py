@@ -65,8 +65,8 @@ class SandboxForecasts:
         if item is wish.get("lineItem"):
             _check_booking(self._network, item)
         forecast = self._forecast(self._demand(item), goal)
-        retain = {"lineItemId": item.get("id"), "orderId": item.get("orderId")}
-        return {**forecast, **retain, "deliveredUnits": 0}
+        identity = {"lineItemId": item.get("id"), "orderId": item.get("orderId")}
+        return {**forecast, **identity, "deliveredUnits": 0}
 
     def _check_references(self, wish: Mapping[str, Any], item: Mapping[str, Any]) -> None:
         check_targeting(self._network, item["targeting"], f"{_AT}.targeting")

@@ -62,24 +62,24 @@ class SandboxProposals:
         return [self._create(entry, f"proposals[{at}]") for at, entry in enumerate(payload)]
 
     def _create(self, payload: GamObject, at: str) -> GamObject:
-        requested = {name: value for name, value in payload.items() if name not in READ_ONLY}
-        check_proposal(self._network, requested, at)
+        values = {name: value for name, value in payload.items() if name not in READ_ONLY}
+        check_proposal(self._network, values, at)
         buyer = self._network.store.get(
-            "programmaticBuyers", requested["marketplaceInfo"]["buyerAccountId"]
+            "programmaticBuyers", values["marketplaceInfo"]["buyerAccountId"]
         )
         info = {
             "hasLocalVersionEdits": True,
             "negotiationStatus": "SELLER_INITIATED",
             "isNewVersionFromBuyer": False,
-            "buyerAccountId": requested["marketplaceInfo"]["buyerAccountId"],
+            "buyerAccountId": values["marketplaceInfo"]["buyerAccountId"],
         }
-        if comment := requested["marketplaceInfo"].get("marketplaceComment"):
+        if comment := values["marketplaceInfo"].get("marketplaceComment"):
             info["marketplaceComment"] = comment
         if buyer and buyer.get("partnerClientId"):
             info["partnerClientId"] = buyer["partnerClientId"]
         proposal = {
             "currencyCode": self._network.store.fact("currency"),
-            **requested,
+            **values,
             "id": self._network.new_id(PROPOSALS),
             "isProgrammatic": True,
             "status": "DRAFT",
@@ -101,8 +101,8 @@ class SandboxProposals:
         if before["isArchived"]:
             raise rejection("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
         after = {name: value for name, value in payload.items() if name not in READ_ONLY}
-        retain = {k: v for k, v in before.items() if k in READ_ONLY or k.startswith("_")}
-        after = {**after, **retain}
+        retained = {k: v for k, v in before.items() if k in READ_ONLY or k.startswith("_")}
+        after = {**after, **retained}
         after["marketplaceInfo"] = _marketplace(before, payload.get("marketplaceInfo", {}))
         after.setdefault("currencyCode", before["currencyCode"])
         changes = {name for name in {*before, *after} if before.get(name) != after.get(name)}

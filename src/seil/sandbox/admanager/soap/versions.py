@@ -31,10 +31,10 @@ class Versions:
 
     def publish(self, proposal: GamObject, *, accepted: bool = False) -> None:
         """Stores the version that the buyer sees; `accepted`: by both sides."""
-        retain = {"proposal": public(proposal), "lines": self._proposals.lines(proposal)}
-        proposal[_PUBLISHED] = copy.deepcopy(retain)
+        retained = {"proposal": public(proposal), "lines": self._proposals.lines(proposal)}
+        proposal[_PUBLISHED] = copy.deepcopy(retained)
         if accepted:
-            proposal[_ACCEPTED] = copy.deepcopy(retain)
+            proposal[_ACCEPTED] = copy.deepcopy(retained)
 
     def of_buyer(self, proposal: Mapping[str, Any]) -> GamObject:
         """The buyer's version with its line items, without edits."""
@@ -53,10 +53,10 @@ class Versions:
         return own, (fields - FREE_FIELDS) | (lines - SELLER_LINE_FIELDS)
 
     def _line_edits(self, before: list[GamObject], after: list[GamObject]) -> frozenset[str]:
-        existing = {line["id"]: line for line in before}
-        if existing.keys() != {line["id"] for line in after}:
+        lines = {line["id"]: line for line in before}
+        if lines.keys() != {line["id"] for line in after}:
             return frozenset({"proposalLineItems"})
-        changes = (_changed_fields(existing[line["id"]], line, _IGNORED_IN_LINES) for line in after)
+        changes = (_changed_fields(lines[line["id"]], line, _IGNORED_IN_LINES) for line in after)
         return frozenset().union(*changes)
 
     def _restore(self, proposal: Mapping[str, Any], version: Mapping[str, Any]) -> GamObject:
@@ -65,9 +65,9 @@ class Versions:
             self._proposals.remove_line(number)
         for line in version["lines"]:
             # Delivery is paused and resumed outside of the negotiation.
-            retain = {k: v for k, v in line.items() if k not in _PAUSE}
+            retained = {k: v for k, v in line.items() if k not in _PAUSE}
             pause = {k: v for k, v in now.get(line["id"], line).items() if k in _PAUSE}
-            self._proposals.save_line({**retain, **pause})
+            self._proposals.save_line({**retained, **pause})
         restored: GamObject = copy.deepcopy(version["proposal"])
         if _ACCEPTED in proposal:
             restored[_ACCEPTED] = proposal[_ACCEPTED]
