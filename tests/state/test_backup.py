@@ -26,7 +26,7 @@ def filled(state: State) -> RunRecord:
     run = RunRecord.begin("run", {"objects": ["Account"]})
     attempt = Attempt("extract", "Account", 1, 1, NOW, done=7)
     state.runs.store(run)
-    state.runs.store_attempt(run.run_id, attempt, [LogLine(1, 1, NOW, "INFO", "50% read\n'ok'")])
+    state.runs.store_report(run.run_id, [attempt], [LogLine(1, 1, NOW, "INFO", "50% read\n'ok'")])
     state.decisions.add("Account", [DECISION])
     state.troubles.store(Trouble("load", "Account", "load", "no", since=NOW))
     return run
@@ -123,7 +123,7 @@ def test_an_empty_or_cut_backup_changes_nothing(
 def test_lines_beyond_memory_are_copied_in_batches(state: State, tmp_path: Path) -> None:
     run = filled(state)
     lines = [LogLine(2, line, NOW, "INFO", "one of many") for line in range(1, 5001)]
-    state.runs.store_lines(run.run_id, lines)
+    state.runs.store_report(run.run_id, lines=lines)
     assert back_up(state.database, tmp_path / "backup")["run_lines"] == 5001
     restore(state.database, tmp_path / "backup", replace=True)
     assert state.runs.lines(run.run_id)[1:] == lines

@@ -140,8 +140,8 @@ def runs_at(state: State, hours: int) -> list[RunRecord]:
     runs = [RunRecord(f"run{n}", "run", NOW + timedelta(hours=n)) for n in range(hours)]
     for run in runs:
         state.runs.store(run.end("success"))
-        state.runs.store_attempt(run.run_id, Attempt("extract", "A", 1, 1, NOW))
-        state.runs.store_lines(run.run_id, [LogLine(1, n, NOW, "INFO", "") for n in (1, 2, 3)])
+        lines = [LogLine(1, n, NOW, "INFO", "") for n in (1, 2, 3)]
+        state.runs.store_report(run.run_id, [Attempt("extract", "A", 1, 1, NOW)], lines)
     return runs
 
 
@@ -162,7 +162,7 @@ def test_old_runs_are_pruned_with_their_reports(state: State) -> None:
 
 def test_first_lines_are_cut(state: State) -> None:
     runs_at(state, 1)
-    state.runs.cut_lines("run0", {1: 2})
+    state.runs.store_report("run0", cut={1: 2})
     assert [line.line for line in state.runs.lines("run0")] == [3]
 
 

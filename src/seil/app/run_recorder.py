@@ -1,8 +1,9 @@
 """Writes a run's report as it goes on: each attempt of a step, and its last log lines.
 
-An attempt's start and end are a commit each. Log lines are gathered, and written with the next
-commit or twice a second; of each attempt the last ones are kept, up to a number and 64 KiB. Where
-the report cannot be written any more, a full disk say, the run goes on without.
+An attempt's start and end are a commit each. Log lines are buffered, and written with the next
+commit or twice a second; of each attempt the last ones are kept, up to a number and 64 KiB. When a
+write fails (a full disk, a state server that restarts), the run continues: the report is buffered,
+bounded, and written again after a pause.
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ from seil.state.runs import Attempt, AttemptOutcome, LogLine, RunStore
 log = logging.getLogger(__name__)
 
 _EVERY = 0.5
-_MOST_LINES = 50
+_LINES_PER_WRITE = 50
+_BUFFERED_LINES = 2_000
+_BUFFERED_ATTEMPTS = 2_000
+# A failed write may take a minute and the run waits for it: that costs a fifth of its time at most.
+_LEAST_PAUSE, _LONGEST_PAUSE = 15.0, 300.0
+_PAUSE_PER_SECOND = 4
 _LONGEST = 2_000
 _ATTEMPT_BYTES = 65_536
 
@@ -43,18 +49,27 @@ class RunRecorder:
     """
 
     def __init__(
-        self, runs: RunStore, run_id: str, *, log_lines: int, on_begin: Callable[[], None]
+        self,
+        runs: RunStore,
+        run_id: str,
+        *,
+        log_lines: int,
+        on_begin: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._runs = runs
         self._run_id = run_id
         self._log_lines = log_lines
+        self._clock = clock
         self._lock = threading.RLock()
         self._numbers = count(1)
         self._tries: Counter[tuple[str, str]] = Counter()
         self._tails: dict[int, _Tail] = {}
-        self._pending: list[LogLine] = []
-        self._written_at = time.monotonic()
-        self._is_broken = False
+        self._buffer = _Buffer()
+        self._written_at = clock()
+        self._failed_at: float | None = None
+        self._retry_at = 0.0
+        self._is_writing = False
         self._on_begin = on_begin
         self.is_begun = False
 
@@ -94,7 +109,10 @@ class RunRecorder:
         finally:
             logger.removeHandler(handler)
             logger.setLevel(level)
-            self.flush()
+            with self._lock:
+                # The last chance: not put off by a pause.
+                self._retry_at = 0.0
+                self._flush()
 
     def add_line(self, record: logging.LogRecord) -> None:
         if current_run() != self._run_id or not self._log_lines:
@@ -105,24 +123,16 @@ class RunRecorder:
             number = _current.get()
             tail = self._tails.setdefault(number, _Tail(self._log_lines))
             line = LogLine(number, tail.add(len(text.encode())), at, record.levelname, text)
-            self._pending.append(line)
-            if not self.is_begun:
-                self._pending = self._pending[-_MOST_LINES:]
-                return
-            waits = len(self._pending) < _MOST_LINES and record.levelno < logging.WARNING
-            if not waits or time.monotonic() - self._written_at > _EVERY:
-                self.flush()
-
-    def flush(self) -> None:
-        with self._lock:
-            if self._pending and self.is_begun:
-                lines = self._taken_lines()
-                self._write(lambda: self._runs.store_lines(self._run_id, lines))
+            self._buffer.lines.append(line)
+            is_due = len(self._buffer.lines) >= _LINES_PER_WRITE
+            is_due = is_due or record.levelno >= logging.WARNING
+            if is_due or self._clock() - self._written_at > _EVERY:
+                self._flush()
 
     def put(self, attempt: Attempt) -> None:
         with self._lock:
-            lines = self._taken_lines()
-            self._write(lambda: self._runs.store_attempt(self._run_id, attempt, lines))
+            self._buffer.put_attempt(attempt)
+            self._flush()
 
     def _begin(self, step: str, about: str) -> RecordedAttempt:
         with self._lock:
@@ -133,23 +143,67 @@ class RunRecorder:
             self.put(attempt)
         return RecordedAttempt(self, attempt)
 
-    def _taken_lines(self) -> list[LogLine]:
-        """Those to write now; earlier ones of the same attempts may have to go."""
-        taken, self._pending = self._pending, []
-        upto = {line.number: self._tails[line.number].dropped for line in taken}
-        if too_old := {number: line for number, line in upto.items() if line}:
-            self._write(lambda: self._runs.cut_lines(self._run_id, too_old))
-        return [line for line in taken if line.line > upto[line.number]]
-
-    def _write(self, write: Callable[[], None]) -> None:
-        self._written_at = time.monotonic()
-        if self._is_broken:
+    def _flush(self) -> None:
+        """Writes what is buffered. Does nothing during a pause."""
+        is_paused = self._clock() < self._retry_at
+        if self._is_writing or is_paused or not self.is_begun or self._buffer.is_empty:
             return
+        written, self._buffer = self._buffer, _Buffer()
+        started_at = self._written_at = self._clock()
+        self._is_writing = True
         try:
-            write()
+            self._write(written)
         except StateError as error:
-            self._is_broken = True
-            log.warning("the run goes on without its report: %s", error)
+            self._buffer = written.merge(self._buffer)
+            self._pause(error, self._clock() - started_at)
+        else:
+            self._resume()
+        finally:
+            self._is_writing = False
+
+    def _write(self, buffer: _Buffer) -> None:
+        numbers = {line.number for line in buffer.lines}
+        cut = {n: self._tails[n].dropped for n in numbers if self._tails[n].dropped}
+        lines = [line for line in buffer.lines if line.line > cut.get(line.number, 0)]
+        self._runs.store_report(self._run_id, buffer.attempts.values(), lines, cut=cut)
+
+    def _pause(self, error: StateError, took: float) -> None:
+        now = self._clock()
+        pause = min(max(_LEAST_PAUSE, _PAUSE_PER_SECOND * took), _LONGEST_PAUSE)
+        self._retry_at = now + pause
+        if self._failed_at is None:
+            self._failed_at = now
+            text = "the run continues, but its report cannot be written; next try in %.0f s: %s"
+            log.warning(text, pause, error)
+
+    def _resume(self) -> None:
+        if self._failed_at is not None:
+            seconds, self._failed_at = self._clock() - self._failed_at, None
+            log.info("the run's report is written again, after %.0f s", seconds)
+
+
+class _Buffer:
+    """What is still to be written: the last state of each attempt, and log lines."""
+
+    def __init__(self) -> None:
+        self.attempts: dict[int, Attempt] = {}
+        self.lines: deque[LogLine] = deque(maxlen=_BUFFERED_LINES)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.attempts and not self.lines
+
+    def put_attempt(self, attempt: Attempt) -> None:
+        """Drops the oldest attempt beyond the bound."""
+        self.attempts[attempt.number] = attempt
+        if len(self.attempts) > _BUFFERED_ATTEMPTS:
+            del self.attempts[min(self.attempts)]
+
+    def merge(self, later: _Buffer) -> _Buffer:
+        for attempt in later.attempts.values():
+            self.put_attempt(attempt)
+        self.lines.extend(later.lines)
+        return self
 
 
 class _Tail:
@@ -258,5 +312,7 @@ class _Handler(logging.Handler):
         self._add = add
 
     @override
-    def emit(self, record: logging.LogRecord) -> None:
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Without the handler's lock: `add` has one of its own, under which it may log."""
         self._add(record)
+        return True

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from seil.errors import SeilError, error_type
@@ -156,24 +156,25 @@ class RunStore:
     def store(self, run: RunRecord) -> None:
         write(self.database, lambda transaction: store_run(transaction, run))
 
-    def store_attempt(self, run_id: str, attempt: Attempt, lines: Iterable[LogLine] = ()) -> None:
-        entries, values = list(lines), _attempt_values(run_id, attempt)
+    def store_report(
+        self,
+        run_id: str,
+        attempts: Iterable[Attempt] = (),
+        lines: Iterable[LogLine] = (),
+        *,
+        cut: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
+        """Idempotent. `cut` deletes, by attempt number, its lines up to and including that one."""
+        attempt_values = [_attempt_values(run_id, attempt) for attempt in attempts]
+        line_values = [_line_values(run_id, line) for line in lines]
+        cuts = [{"run_id": run_id, "number": n, "upto": line} for n, line in cut.items()]
 
         def store(transaction: Transaction) -> None:
-            _store_lines(transaction, run_id, entries)
-            transaction.execute(_PUT_ATTEMPT, **values)
+            transaction.execute_many(_CUT_LINES, cuts)
+            transaction.execute_many(_PUT_LINE, line_values)
+            transaction.execute_many(_PUT_ATTEMPT, attempt_values)
 
         write(self.database, store, durable=False)
-
-    def store_lines(self, run_id: str, lines: Iterable[LogLine]) -> None:
-        entries = list(lines)
-        store = partial(_store_lines, run_id=run_id, lines=entries)
-        write(self.database, store, durable=False)
-
-    def cut_lines(self, run_id: str, upto: Mapping[int, int]) -> None:
-        """Deletes the first lines of attempts, up to and including the given ones."""
-        cuts = [{"run_id": run_id, "number": n, "upto": line} for n, line in upto.items()]
-        write(self.database, lambda t: t.execute_many(_CUT_LINES, cuts), durable=False)
 
     def get(self, run_id: str) -> RunRecord | None:
         rows = self.database.rows(
@@ -275,11 +276,8 @@ def bury_dead(transaction: Transaction, runs: Iterable[RunRecord], before: datet
             transaction.execute(sql, run_id=run.run_id)
 
 
-def _store_lines(transaction: Transaction, run_id: str, lines: Iterable[LogLine]) -> None:
-    transaction.execute_many(
-        _PUT_LINE,
-        [{"run_id": run_id, **vars(line), "logged_at": stamp(line.logged_at)} for line in lines],
-    )
+def _line_values(run_id: str, line: LogLine) -> dict[str, Any]:
+    return {"run_id": run_id, **vars(line), "logged_at": stamp(line.logged_at)}
 
 
 def _run_values(run: RunRecord) -> dict[str, Any]:
