@@ -78,12 +78,12 @@ def test_doctor_finds_everything_in_order(seil: Seil, org: OrgServer) -> None:
     checks = dict(line[6:].split(": ", 1) for line in ran.out.splitlines()[:-1])
     assert set(checks) == {
         "seil", "configuration", "memory", "threads", "folders", "catalog", "models", "lake",
-        "journal", "warehouse", "login", "clock", "quota", "API", "objects",
+        "journal", "state", "warehouse", "login", "clock", "quota", "API", "objects",
     }  # fmt: skip
     assert checks["catalog"].startswith("33 objects, 0 record rules, ")
     assert checks["objects"] == "all 33 of the catalog can be read"
     assert org.url in checks["login"]
-    assert ran.out.splitlines()[-1] == "15 checks, 0 failed, 0 to look at."
+    assert ran.out.splitlines()[-1] == "16 checks, 0 failed, 0 to look at."
     assert seil("doctor", "--json").json["ok"] is True
 
 
@@ -182,7 +182,7 @@ def test_an_object_that_fails_does_not_stop_the_others(
         ),
         ('[salesforce]\nauth = "jwt"', ["extract"], 2, "salesforce.private_key: is missing"),
         ("", ["run", "Leed"], 2, "Leed: is not an object of the catalog"),
-        ('[warehouse]\nurl = "oracle:x"', ["load"], 2, "'oracle:x' is unknown"),
+        ('[warehouse]\nurl = "oracle:x"', ["load"], 2, "no engine has the scheme 'oracle'"),
         ('[catalog]\nfile = "mine.toml"', ["plan"], 2, "mine.toml: no such file"),
     ],
     ids=[

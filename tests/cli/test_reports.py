@@ -233,7 +233,7 @@ def test_doctor_names_what_cannot_be_opened(seil: Seil, home: Path) -> None:
     (home / "objects.toml").unlink()
     ran = seil("doctor", "--json")
     failed = {check["name"]: check["cure"] for check in ran.json["checks"] if check["cure"]}
-    assert failed["journal"].startswith("Move it away with `mv ")
+    assert failed["journal"].endswith("move it away first")
     assert failed["warehouse"].startswith("Run `seil rebuild`")
 
 
