@@ -45,6 +45,7 @@ _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE")
 class OrgCall:
     """One request. `path` is below /services/data/vXX.X/, or absolute when it starts with a slash.
 
+    `body` is sent as JSON; `content` as it stands, of `content_type`.
     `about` names the object for messages; `also` are accepted statuses besides 2xx;
     `within_budget` is False for calls that are sent even when the budget is used up.
 
@@ -57,6 +58,8 @@ class OrgCall:
     path: str
     params: Mapping[str, str] | None = None
     body: Mapping[str, Any] | None = None
+    content: bytes | None = None
+    content_type: str = "application/json"
     accept: str = "application/json"
     about: str = ""
     also: tuple[int, ...] = ()
@@ -206,12 +209,16 @@ class OrgConnection:
         return self._authorize(lambda session: self._attempt(call, session, stream=stream))
 
     def _attempt(self, call: OrgCall, session: Session, *, stream: bool) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {session.access_token}", "Accept": call.accept}
+        if call.content is not None:
+            headers["Content-Type"] = call.content_type
         request = self._client.build_request(
             call.method,
             self._url(session, call.path),
             params=call.params,
+            content=call.content,
             json=call.body,
-            headers={"Authorization": f"Bearer {session.access_token}", "Accept": call.accept},
+            headers=headers,
         )
         if call.within_budget:
             self.budget.check()

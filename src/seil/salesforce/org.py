@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,6 +21,10 @@ from seil.salesforce.faults import SERVICE
 from seil.salesforce.schema import ObjectSchema, parse_describe
 from seil.salesforce.session import Admit, Session, admit_any
 from seil.salesforce.soql import literal, object_name, queried_object
+from seil.salesforce.writes.collections import Collections
+from seil.salesforce.writes.ingest import BulkIngest
+from seil.salesforce.writes.retrieve import retrieve
+from seil.salesforce.writes.rules import ObjectRules
 from seil.settings import SalesforceSettings
 
 
@@ -90,6 +94,8 @@ class Org:
     ) -> None:
         self._connection = OrgConnection(settings, admit=admit, transport=transport, sleep=sleep)
         self._bulk = BulkQuery(self._connection, sleep)
+        self._ingest = BulkIngest(self._connection, sleep)
+        self._collections = Collections(self._connection)
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +133,14 @@ class Org:
     @property
     def bulk(self) -> BulkQuery:
         return self._bulk
+
+    @property
+    def ingest(self) -> BulkIngest:
+        return self._ingest
+
+    @property
+    def collections(self) -> Collections:
+        return self._collections
 
     def now(self) -> datetime:
         """The org's clock, in UTC, to the second."""
@@ -191,10 +205,26 @@ class Org:
 
     def describe(self, name: str) -> ObjectSchema:
         """Raises ObjectRejectedError where this user cannot see the object."""
+        return parse_describe(self._describe(name))
+
+    def write_rules(self, name: str) -> ObjectRules:
+        """Raises ObjectRejectedError where this user cannot see the object."""
+        return ObjectRules.parse(self._describe(name))
+
+    def _describe(self, name: str) -> Any:
         path = f"sobjects/{object_name(name)}/describe"
         answer = self._connection.json(OrgCall("GET", path, about=name))
         _member(answer, "fields")
-        return parse_describe(answer)
+        return answer
+
+    def retrieve(
+        self, name: str, ids: Sequence[str], fields: Sequence[str]
+    ) -> dict[str, dict[str, str | None]]:
+        """At most 2,000 records by Id, as they are now: values as text; none for those not there.
+
+        Raises ObjectRejectedError.
+        """
+        return retrieve(self._connection, name, ids, fields)
 
     def limits(self) -> OrgLimits:
         response = self._connection.send(OrgCall("GET", "limits", also=(404,), within_budget=False))

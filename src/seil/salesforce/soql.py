@@ -8,6 +8,15 @@ from datetime import UTC, datetime
 from seil.errors import ObjectRejectedError
 
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+_ESCAPES = {
+    "\\": "\\\\",
+    "'": "\\'",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\b": "\\b",
+    "\f": "\\f",
+}
 _FROM = re.compile(r"\bFROM\s+(\w+)", re.ASCII | re.IGNORECASE)
 
 
@@ -31,6 +40,11 @@ def literal(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone")
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def text_literal(text: str) -> str:
+    """https://developer.salesforce.com/docs/atlas.en-us.soql_sosl.meta/soql_sosl/sforce_api_calls_soql_select_quotedstringescapes.htm"""
+    return "'" + "".join(_ESCAPES.get(char, char) for char in text) + "'"
 
 
 def object_name(name: str) -> str:

@@ -78,11 +78,45 @@ CREATE TABLE decisions (
     PRIMARY KEY (object, number)
 )
 """,
+    """
+CREATE TABLE outcomes (
+    flow TEXT NOT NULL,
+    object TEXT NOT NULL,
+    key TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    fields TEXT NOT NULL,
+    image_before TEXT NOT NULL,
+    state TEXT NOT NULL,
+    record_id TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    attempts BIGINT NOT NULL,
+    batch_id TEXT NOT NULL,
+    changed_at TEXT NOT NULL,
+    PRIMARY KEY (flow, object, key, run_id, operation)
+);
+CREATE INDEX outcomes_batch ON outcomes (batch_id, key);
+CREATE INDEX outcomes_run ON outcomes (run_id);
+CREATE INDEX outcomes_changed ON outcomes (changed_at);
+CREATE TABLE write_batches (
+    batch_id TEXT PRIMARY KEY,
+    flow TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    object TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    key_field TEXT NOT NULL,
+    by_job BIGINT NOT NULL,
+    job_id TEXT NOT NULL,
+    sent_at TEXT NOT NULL
+)
+""",
 )
 VERSION = len(MIGRATIONS)
 # In an order in which each may refer to those before it.
 META_OF_ITS_OWN = ("version", "written_by", "site_id")
-TABLES = ("runs", "run_attempts", "run_lines", "troubles", "decisions")
+TABLES = ("runs", "run_attempts", "run_lines", "troubles", "decisions", "outcomes", "write_batches")
 
 META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
 SET_META = (

@@ -1,0 +1,1 @@
+"""What the warehouse knows, back into Salesforce: planned, seen, applied, undone."""

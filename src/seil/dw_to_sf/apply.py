@@ -1,0 +1,220 @@
+"""Applies a plan, or undoes a run: what is written is compared with the org just before.
+
+A record that somebody changed since is not written; the others are. Applying a plan again writes
+only what the first time did not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from seil.dw_to_sf.plan import CHECKED_AT_ONCE, Plan
+from seil.dw_to_sf.values import quoted, stored, text
+from seil.salesforce.ids import full_id
+from seil.salesforce.org import Org
+from seil.salesforce.writes.batch import (
+    BEFORE,
+    CLEAR,
+    PARENT,
+    RowOutcome,
+    RowState,
+    WriteBatch,
+    WriteTarget,
+)
+from seil.salesforce.writes.rules import FieldRule, ObjectRules
+from seil.salesforce.writes.writer import Writer, WriterOptions, look_up
+from seil.state.outcomes import OutcomeFilter, OutcomeLog, Outcomes, WriteOutcome
+
+CHANGED = "CHANGED_SINCE"
+_RECORD_ID = "_record_id"
+
+# Of a row that is as it was before, whoever made it so.
+_DONE = ("written", "unchanged")
+
+OnSettled = Callable[[Sequence[RowOutcome]], None]
+
+
+@dataclass(frozen=True)
+class Application:
+    """What applies one plan, or undoes one run, of one object."""
+
+    org: Org
+    rules: ObjectRules
+    log: OutcomeLog
+    options: WriterOptions
+    on_settled: OnSettled
+
+    def apply(self, plan: Plan) -> Counter[RowState]:
+        """Rows by state. Raises as `Writer.write` does."""
+        states: Counter[RowState] = Counter()
+        writer = Writer(self.org, self.log, self.options)
+        writer.recover()
+        tables = self._checked(plan.definition.target, _changes(plan), states)
+        target = plan.definition.target
+        states += writer.write(target, tables, rows=plan.writes, on_settled=self.on_settled)
+        return states
+
+    def undo(self, outcomes: Outcomes, run_id: str) -> Counter[RowState]:
+        """Puts back what a run replaced, and deletes what it created, where nobody wrote since."""
+        states: Counter[RowState] = Counter()
+        writer = Writer(self.org, self.log, self.options)
+        writer.recover()
+        for created in (False, True):
+            target = WriteTarget(self.rules.name, "delete" if created else "update")
+            where = OutcomeFilter(
+                flow=self.log.flow, run_id=run_id, state="written", created=created
+            )
+            rows = outcomes.counts(where).get("written", 0)
+            if not rows:
+                continue
+            tables = self._checked(target, _undoing(outcomes, where), states)
+            mark = self._undone(outcomes, run_id)
+            states += writer.write(target, tables, rows=rows, on_settled=mark)
+        return states
+
+    def _undone(self, outcomes: Outcomes, run_id: str) -> OnSettled:
+        def mark(settled: Sequence[RowOutcome]) -> None:
+            ids = [outcome.key for outcome in settled if outcome.state in _DONE]
+            outcomes.mark_undone(run_id, self.rules.name, ids)
+            self.on_settled(settled)
+
+        return mark
+
+    def _checked(
+        self, target: WriteTarget, tables: Iterator[pa.Table], states: Counter[RowState]
+    ) -> Iterator[pa.Table]:
+        """Those rows that the org still has as they were; the others get their outcome at once."""
+        for table in tables:
+            settled = self._settled(target, table)
+            if settled:
+                batch = WriteBatch(target, _rows_of(table, target.key, set(settled)))
+                self.log.record(batch, list(settled.values()))
+                states.update(outcome.state for outcome in settled.values())
+                self.on_settled(list(settled.values()))
+            left = set(table[target.key].to_pylist()) - set(settled)
+            if left:
+                yield _rows_of(table, target.key, left)
+
+    def _settled(self, target: WriteTarget, table: pa.Table) -> dict[str, RowOutcome]:
+        """Of the rows that are not written, by key."""
+        rows = table.to_pylist()
+        there = self._current(rows)
+        settled = {
+            row[target.key]: outcome
+            for row in rows
+            if row[_RECORD_ID] and (outcome := _compare(target, row, there.get(row[_RECORD_ID])))
+        }
+        new = [row[target.key] for row in rows if not row[_RECORD_ID]]
+        if new and target.operation == "insert":
+            found = look_up(self.org, WriteBatch(target, table), new)
+            settled |= {o.key: replace(o, state="unchanged") for o in found if o.record_id}
+        return settled
+
+    def _current(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
+        """Values as a plan has them, by the Id as the rows have it."""
+        ids = {full_id(row[_RECORD_ID]): row[_RECORD_ID] for row in rows if row[_RECORD_ID]}
+        if not ids:
+            return {}
+        fields = {name for row in rows for name in json.loads(row[BEFORE] or "{}")}
+        known = [rule for name in sorted(fields) if (rule := self.rules.get(name))]
+        names = [rule.name for rule in known] or ["Id"]
+        records = self.org.retrieve(self.rules.name, list(ids.values()), names)
+        values = _stored_values(known, list(records.values()))
+        return {ids[record_id]: row for record_id, row in zip(records, values, strict=True)}
+
+
+def _compare(
+    target: WriteTarget, row: Mapping[str, Any], now: Mapping[str, str | None] | None
+) -> RowOutcome | None:
+    """None for a row that is to be written."""
+    key, record_id = row[target.key], row[_RECORD_ID]
+    if now is None:
+        return RowOutcome(key, "missing", record_id, code="NOT_FOUND", reason="it was deleted")
+    before = json.loads(row[BEFORE] or "{}")
+    wanted = {name: None if row[name] == CLEAR else row[name] for name in before if name in row}
+    if wanted and all(_same(now[name], value) for name, value in wanted.items()):
+        return RowOutcome(key, "unchanged", record_id)
+    for name, old in before.items():
+        is_there = name in wanted and _same(now[name], wanted[name])
+        if not is_there and not _same(now[name], old):
+            reason = f"{name} is {now[name]!r} now, it was {old!r}"
+            return RowOutcome(key, "rejected", record_id, code=CHANGED, reason=reason)
+    return None
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    """Ids of 15 and 18 characters are one."""
+    if one is None or other is None:
+        return one is other
+    return one == other or (full_id(one) or one) == (full_id(other) or other)
+
+
+def _stored_values(
+    rules: Sequence[FieldRule], records: Sequence[Mapping[str, str | None]]
+) -> list[dict[str, str | None]]:
+    """By the same expressions as the plan's."""
+    import duckdb
+
+    if not rules or not records:
+        return [{} for _ in records]
+    given = pa.table({r.name: pa.array([v[r.name] for v in records], pa.string()) for r in rules})
+    columns = ", ".join(f"{stored(r, quoted(r.name))} AS {quoted(r.name)}" for r in rules)
+    with duckdb.connect(config={"threads": 1}) as database:
+        database.register("given", given)
+        rows: list[dict[str, str | None]]
+        rows = database.execute(f"SELECT {columns} FROM given").to_arrow_table().to_pylist()  # noqa: S608
+    return rows
+
+
+def _changes(plan: Plan) -> Iterator[pa.Table]:
+    """A row a record that is written: its key, and of each field the new value or null."""
+    import duckdb
+
+    definition = plan.definition
+    values = [
+        f"any_value(coalesce(new, {text(CLEAR)})) FILTER (field = {text(name)}) AS {quoted(name)}"
+        for name in definition.fields
+    ]
+    sql = f"""
+        SELECT key AS {quoted(definition.key)}, any_value(record_id) AS {_RECORD_ID},
+            any_value(parent) AS {PARENT},
+            CAST(to_json(map_from_entries(list((field, old)) FILTER (field <> ''))) AS VARCHAR)
+                AS {BEFORE}
+            {"".join(", " + value for value in values)}
+        FROM read_parquet({text(str(plan.path))}) WHERE write
+        GROUP BY key ORDER BY {PARENT} NULLS LAST, key
+    """  # noqa: S608
+    with duckdb.connect() as database:
+        for batch in database.execute(sql).to_arrow_reader(CHECKED_AT_ONCE):
+            yield pa.Table.from_batches([batch])
+
+
+def _undoing(outcomes: Outcomes, where: OutcomeFilter) -> Iterator[pa.Table]:
+    """The rows that put back what those outcomes replaced; they leave the filter as it goes."""
+    after: Sequence[str] = ()
+    while page := outcomes.find(where, limit=CHECKED_AT_ONCE, after=after):
+        after = page[-1].position
+        names = sorted({name for outcome in page for name in outcome.image_before})
+        ids: list[str | None] = [outcome.record_id for outcome in page]
+        columns: dict[str, list[str | None]] = {"Id": ids, _RECORD_ID: ids}
+        columns[BEFORE] = [json.dumps(outcome.fields) for outcome in page]
+        if not where.created:
+            columns |= {name: [_put_back(o, name) for o in page] for name in names}
+        yield pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
+
+
+def _put_back(outcome: WriteOutcome, name: str) -> str | None:
+    if name not in outcome.image_before:
+        return None
+    old = outcome.image_before[name]
+    return CLEAR if old is None else old
+
+
+def _rows_of(table: pa.Table, key: str, keys: Collection[str | None]) -> pa.Table:
+    return table.filter(pa.array([value in keys for value in table[key].to_pylist()]))

@@ -1,0 +1,145 @@
+"""A push, declared in a TOML file of its own: a query, an object, and who owns each field."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from seil.errors import ConfigurationError, Problem
+from seil.salesforce.writes.batch import WriteOperation, WriteTarget
+from seil.wrong_values import problems_of
+
+Owner: TypeAlias = Literal["ours", "theirs", "if_empty"]
+
+SUFFIX = ".toml"
+
+
+class PushField(BaseModel):
+    """`owner` decides where both sides changed: ours is written, theirs is left, if_empty is
+    written where the org has nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: str = Field(min_length=1)
+    owner: Owner = "ours"
+
+
+def _field(value: object) -> object:
+    """A column's name alone is a field that is ours."""
+    return {"column": value} if isinstance(value, str) else value
+
+
+class Brakes(BaseModel):
+    """More than this is applied only when somebody says so. `share` is of the object's records."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    changes: int = Field(10_000, ge=0)
+    deletes: int = Field(0, ge=0)
+    share: float = Field(0.2, ge=0, le=1)
+    calls: int = Field(1_000, ge=0)
+
+
+class PushDefinition(BaseModel):
+    """`key` is Id, or an external id of the object; to insert, a field that a record can be looked
+    up by. `parent` is a column of the query: the record that Salesforce locks for a row.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = ""
+    object: str = Field(min_length=1)
+    key: str = Field("Id", min_length=1)
+    key_column: str = ""
+    operation: WriteOperation = "update"
+    query: str = Field(min_length=1)
+    parent: str = ""
+    nulls: Literal["leave", "clear"] = "leave"
+    fields: dict[str, Annotated[PushField, BeforeValidator(_field)]] = Field(default_factory=dict)
+    brakes: Brakes = Field(default_factory=Brakes)
+
+    @property
+    def target(self) -> WriteTarget:
+        return WriteTarget(self.object, self.operation, self.key)
+
+    @property
+    def flow(self) -> str:
+        """Its name among the outcomes."""
+        return f"push:{self.name}"
+
+    @property
+    def source_key(self) -> str:
+        """The query's column that has the key."""
+        return self.key_column or self.key
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with whatever would make another plan."""
+        return hashlib.sha256(self.model_dump_json(exclude={"brakes"}).encode()).hexdigest()[:16]
+
+
+def definitions(folder: Path | None) -> list[str]:
+    """Names, sorted."""
+    if folder is None or not folder.is_dir():
+        return []
+    return sorted(path.stem for path in folder.glob(f"*{SUFFIX}"))
+
+
+def load_definition(folder: Path | None, name: str) -> PushDefinition:
+    """Raises ConfigurationError: every problem of the file at once."""
+    names = definitions(folder)
+    if folder is None or name not in names:
+        there = f"there are {', '.join(names)}" if names else "there are none"
+        place = str(folder or "[push] folder")
+        raise ConfigurationError([Problem(place, f"has no push {name!r}", there)])
+    path = folder / f"{name}{SUFFIX}"
+    definition = _parse(path, _content(path))
+    if problems := _problems(path, definition):
+        raise ConfigurationError(problems)
+    return definition.model_copy(update={"name": name})
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+        if isinstance(content.get("query"), Mapping):
+            file = path.parent / str(content["query"].get("file", ""))
+            content["query"] = file.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError([Problem(str(path), f"cannot be read: {error}")]) from error
+    return content
+
+
+def _parse(path: Path, content: dict[str, Any]) -> PushDefinition:
+    try:
+        return PushDefinition.model_validate(content)
+    except ValidationError as error:
+        raise ConfigurationError(
+            problems_of(error, partial(_place, path), PushDefinition)
+        ) from error
+
+
+def _place(path: Path, keys: tuple[str | int, ...]) -> str:
+    return f"{path}: {'.'.join(map(str, keys))}"
+
+
+def _problems(path: Path, definition: PushDefinition) -> list[Problem]:
+    problems = []
+    lower = [name.lower() for name in definition.fields]
+    if definition.key.lower() in lower:
+        reason = "the key is also mapped as a field"
+        problems.append(Problem(f"{path}: fields.{definition.key}", reason, "leave it out"))
+    twice = sorted({name for name in lower if lower.count(name) > 1})
+    problems += [Problem(f"{path}: fields.{name}", "is mapped twice") for name in twice]
+    if definition.operation == "delete" and definition.fields:
+        problems.append(Problem(f"{path}: fields", "a deletion writes no fields"))
+    if definition.operation != "delete" and not definition.fields:
+        problems.append(Problem(f"{path}: fields", "is missing", "FIELD = 'column' for each"))
+    return problems

@@ -1,0 +1,238 @@
+"""The three-way diff: what the query wants, what the org has by our mirror, what was written last.
+
+On a DuckDB of SEIL's own, in a temporary file, whatever the warehouse is: memory is bounded, and
+the warehouse is only read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+
+from seil.dw_to_sf.definition import PushDefinition, PushField
+from seil.dw_to_sf.values import compared, problem, quoted, stored, text
+from seil.errors import ConfigurationError, Problem
+from seil.salesforce.writes.rules import FieldRule
+
+if TYPE_CHECKING:
+    import duckdb
+
+_SHOWN = 3
+_KEY = FieldRule("Id", "id")
+LAST_SCHEMA = pa.schema([("key", pa.string()), ("field", pa.string()), ("value", pa.string())])
+
+
+@dataclass(frozen=True)
+class DiffCounts:
+    """`records` are the query's; the others are of records, `fields` of values by verdict."""
+
+    records: int
+    same: int
+    changed: int
+    new: int
+    missing: int
+    refused: int
+    mirrored: int
+    fields: Mapping[str, int]
+
+
+class Diff:
+    """One plan's database. Feed `desired`, `mirror` and `last`, then `compare`."""
+
+    def __init__(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        definition: PushDefinition,
+        key: FieldRule,
+        rules: Mapping[str, FieldRule],
+    ) -> None:
+        self._database = database
+        self._definition = definition
+        self._key = key
+        self._rules = rules
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls,
+        definition: PushDefinition,
+        key: FieldRule,
+        rules: Mapping[str, FieldRule],
+        *,
+        memory_limit: str = "1GB",
+    ) -> Iterator[Self]:
+        import duckdb
+
+        with TemporaryDirectory(prefix="seil-plan-") as folder:
+            file = str(Path(folder) / "plan.duckdb")
+            settings: dict[str, Any] = {
+                "memory_limit": memory_limit,
+                "preserve_insertion_order": "false",
+            }
+            with duckdb.connect(file, config=settings) as database:
+                yield cls(database, definition, key, rules)
+
+    def take_desired(self, rows: pa.RecordBatchReader) -> None:
+        """The query's rows. Raises ConfigurationError for a row without a key, and for keys twice.
+
+        https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/datafiles_prepare_csv.htm
+        """
+        columns = {field.column for field in self._definition.fields.values()}
+        columns |= {self._definition.parent} - {""}
+        chosen = [f"{quoted(name)} AS {quoted('v ' + name)}" for name in sorted(columns)]
+        key = stored(self._key, quoted(self._definition.source_key))
+        self._run(f"CREATE TABLE desired AS SELECT {', '.join([f'{key} AS key', *chosen])}", rows)
+        self._refuse_keys("key IS NULL", "rows without a key")
+        self._refuse_keys("true", "keys that are there twice", "GROUP BY key HAVING count(*) > 1")
+
+    def take_mirror(self, rows: pa.RecordBatchReader) -> None:
+        """The object's records as they were read last: the Id, the key and the fields, by names in
+        lower case.
+        """
+        fields = [
+            f"{stored(rule, quoted(name.lower()))} AS {quoted('m ' + name)}"
+            for name, rule in self._rules.items()
+        ]
+        key = stored(self._key, quoted(self._key.name.lower()))
+        chosen = ", ".join([f"{key} AS key", '"id" AS record_id', *fields])
+        self._run(f"CREATE TABLE mirror AS SELECT {chosen}", rows)
+
+    def take_last(self, rows: pa.RecordBatchReader) -> None:
+        """What was written last, a row for each key and field."""
+        self._run("CREATE TABLE last AS SELECT key, field, value", rows)
+
+    def compare(self, path: Path, metadata: Mapping[str, str]) -> DiffCounts:
+        """Writes the plan: a row for each value that differs."""
+        self._database.execute(f"CREATE TABLE compared AS {self._compared()}")
+        self._database.execute(f"CREATE TABLE plan AS {self._plan()}")
+        counts = self._counts()
+        pairs = ", ".join(f"{quoted(name)}: {text(value)}" for name, value in metadata.items())
+        self._database.execute(
+            "COPY (FROM plan ORDER BY parent NULLS LAST, key, field) "
+            f"TO {text(str(path))} (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{pairs}}})"
+        )
+        return counts
+
+    def _run(self, statement: str, rows: pa.RecordBatchReader) -> None:
+        self._database.register("given", rows)
+        self._database.execute(f"{statement} FROM given")
+        self._database.unregister("given")
+
+    def _refuse_keys(self, condition: str, what: str, group: str = "") -> None:
+        sql = f"SELECT CAST(key AS VARCHAR) FROM desired WHERE {condition} {group}"  # noqa: S608
+        found = self._database.execute(f"SELECT count(*), min(key), max(key) FROM ({sql}) t(key)")  # noqa: S608
+        count, *examples = found.fetchone() or (0,)
+        if count:
+            shown = ", ".join(dict.fromkeys(filter(None, examples)))
+            reason = f"gives {count:,} {what}" + (f", such as {shown}" if shown else "")
+            place = f"push {self._definition.name}: query"
+            raise ConfigurationError([Problem(place, reason, "give each record one row")])
+
+    def _compared(self) -> str:
+        """A row a record that differs: for each field the new value, the old one, what is wrong."""
+        parent = quoted("v " + self._definition.parent) if self._definition.parent else "NULL"
+        clears = self._definition.nulls == "clear"
+        columns = ["desired.key", "record_id", f"CAST({parent} AS VARCHAR) AS parent"]
+        for name, rule in self._rules.items():
+            value = quoted("v " + self._definition.fields[name].column)
+            columns += [
+                f"{stored(rule, value)} AS {quoted('new ' + name)}",
+                f"{quoted('m ' + name)} AS {quoted('old ' + name)}",
+                f"{problem(rule, value, clears=clears)} AS {quoted('bad ' + name)}",
+            ]
+        every = f"SELECT {', '.join(columns)} FROM desired LEFT JOIN mirror USING (key)"  # noqa: S608
+        differing = " OR ".join(self._differs(name) for name in self._rules) or "true"
+        return f"SELECT * FROM ({every}) WHERE {differing}"  # noqa: S608
+
+    def _differs(self, name: str) -> str:
+        """Also where the value is none that the field could have."""
+        rule = self._rules[name]
+        old, new, bad = (quoted(f"{kind} {name}") for kind in ("old", "new", "bad"))
+        differs = f"{compared(rule, new)} IS DISTINCT FROM {compared(rule, old)}"
+        if self._definition.nulls == "leave":
+            differs = f"{new} IS NOT NULL AND {differs}"
+        return f"(({differs}) OR {bad} IS NOT NULL)"
+
+    def _plan(self) -> str:
+        """A row a value that differs; a record that is deleted has one, without a field.
+
+        A record with a value that Salesforce would refuse is not written at all.
+        """
+        if self._definition.operation == "delete":
+            return (
+                "SELECT key, record_id, parent, '' AS field, NULL AS old, NULL AS new, "
+                "NULL AS last, 'ours' AS verdict, record_id IS NOT NULL AS write, "
+                "CASE WHEN record_id IS NULL THEN 'the mirror has no such record' END AS problem "
+                "FROM compared"
+            )
+        parts = [self._differing(name, self._definition.fields[name]) for name in self._rules]
+        changes = " UNION ALL ".join(parts)
+        return f"""
+            SELECT changes.key, record_id, parent, changes.field, old, new, last.value AS last,
+                CASE WHEN last.key IS NULL OR old IS NOT DISTINCT FROM last.value THEN 'ours'
+                     WHEN new IS NOT DISTINCT FROM last.value THEN 'theirs'
+                     ELSE 'conflict' END AS verdict,
+                count(problem) OVER (PARTITION BY changes.key) = 0 AND {self._writes()} AS write,
+                problem
+            FROM ({changes}) AS changes
+            LEFT JOIN last ON last.key = changes.key AND last.field = changes.field
+        """  # noqa: S608
+
+    def _differing(self, name: str, field: PushField) -> str:
+        rule = self._rules[name]
+        old, new, bad = (quoted(f"{kind} {name}") for kind in ("old", "new", "bad"))
+        missing = "'the mirror has no such record'" if self._is_update else "NULL"
+        reason = f"coalesce({bad}, CASE WHEN record_id IS NULL THEN {missing} END)"
+        if self._definition.operation == "insert":
+            there = "'the object has a record of this key'"
+            reason = f"coalesce({bad}, CASE WHEN record_id IS NOT NULL THEN {there} END)"
+        return (
+            f"SELECT key, record_id, parent, {text(rule.name)} AS field, {old} AS old, "  # noqa: S608
+            f"{new} AS new, {text(field.owner)} AS owner, {reason} AS problem "
+            f"FROM compared WHERE {self._differs(name)}"
+        )
+
+    def _writes(self) -> str:
+        """By who owns the field; a new record gets every value."""
+        return "(record_id IS NULL OR owner = 'ours' OR (owner = 'if_empty' AND old IS NULL))"
+
+    @property
+    def _is_update(self) -> bool:
+        return self._definition.operation == "update"
+
+    def _counts(self) -> DiffCounts:
+        one = self._database.execute(
+            """
+            WITH records AS (
+                SELECT key, bool_or(write) AS write, any_value(record_id) AS record_id,
+                    count(problem) > 0 AS refused
+                FROM plan GROUP BY key
+            )
+            SELECT (SELECT count(*) FROM desired),
+                (SELECT count(*) FROM records WHERE write AND record_id IS NOT NULL),
+                (SELECT count(*) FROM records WHERE write AND record_id IS NULL),
+                (SELECT count(*) FROM desired ANTI JOIN mirror USING (key)),
+                (SELECT count(*) FROM records WHERE refused),
+                (SELECT count(*) FROM records),
+                (SELECT count(*) FROM mirror)
+            """
+        ).fetchone()
+        records, changed, new, missing, refused, differing, mirrored = one or (0,) * 7
+        verdicts = self._database.execute(
+            "SELECT CASE WHEN problem IS NULL THEN verdict ELSE 'refused' END AS verdict, count(*) "
+            "FROM plan GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+        return DiffCounts(
+            records, records - differing, changed, new, missing, refused, mirrored, dict(verdicts)
+        )
+
+
+def mirror_columns(key: FieldRule, rules: Mapping[str, FieldRule]) -> Sequence[str]:
+    """What `take_mirror` wants."""
+    return list(dict.fromkeys(["id", key.name.lower(), *(name.lower() for name in rules)]))

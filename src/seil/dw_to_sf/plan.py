@@ -1,0 +1,220 @@
+"""A plan: every value that a push would change, in a Parquet file that is known by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seil.dw_to_sf.checks import checked_rules
+from seil.dw_to_sf.definition import PushDefinition
+from seil.dw_to_sf.diff import Diff, DiffCounts, mirror_columns
+from seil.errors import RejectError
+from seil.salesforce.writes.collections import MOST_RECORDS
+from seil.salesforce.writes.rules import FieldRule, ObjectRules
+from seil.salesforce.writes.writer import WriterOptions
+
+VERSION = 1
+_HEADER = "seil"
+_SUFFIX = ".parquet"
+_HASH_LETTERS = 16
+# Of a job: create, upload, close, three results, and the polls between.
+_CALLS_OF_JOB = 9
+CHECKED_AT_ONCE = 2_000
+
+
+class PlanSource(Protocol):
+    """What a plan is made of. One reader is open at a time."""
+
+    @property
+    def place(self) -> str:
+        """Which warehouse it is, without secrets."""
+        ...
+
+    @property
+    def org_id(self) -> str: ...
+
+    @property
+    def mirror_as_of(self) -> datetime | None: ...
+
+    def desired(self, query: str) -> AbstractContextManager[pa.RecordBatchReader]: ...
+
+    def mirror(
+        self, object_name: str, columns: Sequence[str]
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Raises ConfigurationError for an object that is not synced, or lacks a column."""
+        ...
+
+    def last(self, flow: str, object_name: str) -> pa.RecordBatchReader:
+        """Key, field and value of what was written last."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`calls` are API calls, `batches` calls or jobs with data in them."""
+
+    path: Path
+    hash: str
+    definition: PushDefinition
+    counts: DiffCounts
+    calls: int
+    batches: int
+    warehouse: str
+    org_id: str
+    mirror_as_of: datetime | None
+    created_at: datetime
+
+    @property
+    def writes(self) -> int:
+        """Records that are written."""
+        return self.counts.changed + self.counts.new
+
+    @property
+    def over_the_brakes(self) -> list[str]:
+        """Why somebody has to say so before it is applied."""
+        brakes, counts = self.definition.brakes, self.counts
+        deletes = self.writes if self.definition.operation == "delete" else 0
+        share = self.writes / max(1, counts.mirrored)
+        limits = [
+            (self.writes > brakes.changes, f"{self.writes:,} records, brake {brakes.changes:,}"),
+            (deletes > brakes.deletes, f"{deletes:,} deletions, brake {brakes.deletes:,}"),
+            (share > brakes.share, f"{share:.0%} of the object, brake {brakes.share:.0%}"),
+            (self.calls > brakes.calls, f"{self.calls:,} API calls, brake {brakes.calls:,}"),
+        ]
+        return [reason for is_over, reason in limits if is_over]
+
+
+class PlanRefusedError(RejectError):
+    """A plan is not what it was made for any more."""
+
+    cure = "Make a new one with `seil push plan NAME`, look at it, then apply that."
+
+    def __init__(self, name: str, plan_hash: str, reason: str) -> None:
+        super().__init__(
+            f"plan {plan_hash} of push {name}: {reason}",
+            hint=f"Make a new one with `seil push plan {name}`",
+        )
+
+
+def make_plan(
+    definition: PushDefinition,
+    rules: ObjectRules,
+    source: PlanSource,
+    folder: Path,
+    *,
+    options: WriterOptions | None = None,
+    now: datetime | None = None,
+) -> Plan:
+    """Costs no API calls beside the describe that `rules` come from.
+
+    Raises ConfigurationError, StatementError.
+    """
+    options = options or WriterOptions()
+    with ExitStack() as stack:
+        with source.desired(definition.query) as desired:
+            fields = checked_rules(definition, rules, desired.schema.names)
+            key = _key_rule(definition, rules)
+            diff = stack.enter_context(Diff.open(definition, key, fields))
+            diff.take_desired(desired)
+        with source.mirror(definition.object, mirror_columns(key, fields)) as mirror:
+            diff.take_mirror(mirror)
+        diff.take_last(source.last(definition.flow, definition.object))
+        header = {
+            "version": VERSION,
+            "definition": definition.model_dump(),
+            "warehouse": source.place,
+            "org_id": source.org_id,
+            "mirror_as_of": source.mirror_as_of and source.mirror_as_of.isoformat(),
+            "created_at": (now or datetime.now(UTC)).isoformat(),
+        }
+        return _stored(diff, header, folder / definition.name, options)
+
+
+def _key_rule(definition: PushDefinition, rules: ObjectRules) -> FieldRule:
+    rule = rules.get(definition.key)
+    if rule is None:
+        raise LookupError(definition.key)
+    return rule
+
+
+def _stored(diff: Diff, header: Mapping[str, object], folder: Path, options: WriterOptions) -> Plan:
+    folder.mkdir(parents=True, exist_ok=True)
+    unnamed = folder / f".{uuid4().hex}.part"
+    try:
+        counts = diff.compare(unnamed, {_HEADER: json.dumps(header)})
+        # The counts are known once the plan is written; they follow from its rows.
+        plan_hash = _hash(unnamed)
+        path = folder / f"{plan_hash}{_SUFFIX}"
+        unnamed.replace(path)
+    finally:
+        unnamed.unlink(missing_ok=True)
+    path.with_suffix(".json").write_text(json.dumps(asdict(counts)), "utf-8")
+    return _plan(path, header, counts, options)
+
+
+def read_plan(
+    folder: Path, name: str, plan_hash: str, *, options: WriterOptions | None = None
+) -> Plan:
+    """`plan_hash` may be shortened as far as it is still one plan's.
+
+    Raises PlanRefusedError for one that is not there, was changed, or is of another version.
+    """
+    found = sorted((folder / name).glob(f"{plan_hash}*{_SUFFIX}")) if plan_hash else []
+    if len(found) != 1:
+        there = "there is no such plan" if not found else f"{len(found)} plans begin like this"
+        raise PlanRefusedError(name, plan_hash, there)
+    (path,) = found
+    full_hash = path.stem
+    if _hash(path) != full_hash:
+        raise PlanRefusedError(name, full_hash, "the file was changed since it was made")
+    header = json.loads((pq.read_metadata(path).metadata or {}).get(_HEADER.encode(), b"{}"))
+    if header.get("version") != VERSION:
+        made_by = header.get("version", "none")
+        raise PlanRefusedError(name, full_hash, f"it has version {made_by}, this is {VERSION}")
+    counts = DiffCounts(**json.loads(path.with_suffix(".json").read_text("utf-8")))
+    return _plan(path, header, counts, options or WriterOptions())
+
+
+def newest_plan(folder: Path, name: str) -> str:
+    """Its hash; empty where there is none."""
+    paths = (folder / name).glob(f"*{_SUFFIX}")
+    newest = max(paths, key=lambda path: path.stat().st_mtime_ns, default=None)
+    return newest.stem if newest else ""
+
+
+def _plan(
+    path: Path, header: Mapping[str, Any], counts: DiffCounts, options: WriterOptions
+) -> Plan:
+    writes = counts.changed + counts.new
+    by_job = writes > options.crossover
+    batches = math.ceil(writes / (options.job_rows if by_job else MOST_RECORDS))
+    checks = math.ceil(writes / CHECKED_AT_ONCE)
+    as_of = header["mirror_as_of"]
+    return Plan(
+        path=path,
+        hash=path.stem,
+        definition=PushDefinition.model_validate(header["definition"]),
+        counts=counts,
+        calls=checks + batches * (_CALLS_OF_JOB if by_job else 1),
+        batches=batches,
+        warehouse=str(header["warehouse"]),
+        org_id=str(header["org_id"]),
+        mirror_as_of=datetime.fromisoformat(as_of) if as_of else None,
+        created_at=datetime.fromisoformat(header["created_at"]),
+    )
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_HASH_LETTERS]

@@ -1,0 +1,98 @@
+"""A field's values in SQL: as Salesforce would keep them, and what it would refuse them for.
+
+Evaluated by a DuckDB of SEIL's own, whatever the warehouse is. Text is compared as the org stores
+it: without spaces at its ends, an empty one as null, e-mail addresses in lower case.
+"""
+
+from __future__ import annotations
+
+from seil.salesforce.writes.batch import CLEAR
+from seil.salesforce.writes.rules import FieldRule
+
+_NUMBERS = frozenset({"int", "long", "double", "currency", "percent"})
+_MOST_DIGITS = 38
+# Without DuckDB's ICU extension, which comes over the network, its time zone is UTC.
+_UTC = "CAST(TRY_CAST({value} AS TIMESTAMPTZ) AS TIMESTAMP)"
+_FORMS = {
+    "boolean": "CAST(TRY_CAST({value} AS BOOLEAN) AS VARCHAR)",
+    "date": "CAST(TRY_CAST({value} AS DATE) AS VARCHAR)",
+    "datetime": f"strftime({_UTC}, '%Y-%m-%dT%H:%M:%S.%gZ')",
+    "time": "strftime(DATE '2000-01-01' + TRY_CAST({value} AS TIME), '%H:%M:%S.%gZ')",
+}
+_TEXT_FORMS = {
+    "email": "lower({value})",
+    "multipicklist": "array_to_string(list_sort(string_split({value}, ';')), ';')",
+}
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def stored(rule: FieldRule, value: str) -> str:
+    """The text that Salesforce keeps of an SQL expression; null where it could not keep it."""
+    if rule.type in _NUMBERS:
+        return f"CAST(TRY_CAST({value} AS {_decimal(rule)}) AS VARCHAR)"
+    if form := _FORMS.get(rule.type):
+        return form.format(value=value)
+    trimmed = f"nullif(trim(CAST({value} AS VARCHAR), ' \t\r\n'), '')"
+    return _TEXT_FORMS.get(rule.type, "{value}").format(value=trimmed)
+
+
+def compared(rule: FieldRule, value: str) -> str:
+    """Equal for values that are one to Salesforce: an Id of 15 characters and its 18."""
+    return f"left({value}, 15)" if rule.type in ("id", "reference") else value
+
+
+def problem(rule: FieldRule, value: str, *, clears: bool) -> str:
+    """An SQL expression: why Salesforce would refuse the value, null where it would not.
+
+    `clears`: a null is sent.
+    """
+    shown = f"'''' || left(CAST({value} AS VARCHAR), 40) || ''''"
+    kept = stored(rule, value)
+    cases = [f"WHEN {value} IS NOT NULL AND {kept} IS NULL THEN {shown} || {text(_not(rule))}"]
+    if not rule.nillable and clears:
+        cases.append(f"WHEN {kept} IS NULL THEN 'the field is required and cannot be cleared'")
+    if rule.type in _NUMBERS:
+        cases += _number_cases(rule, value, shown)
+    elif rule.values is not None and rule.type == "multipicklist":
+        listed = f"len(list_filter(string_split({kept}, ';'), lambda v: v NOT IN ({_list(rule)})))"
+        cases.append(f"WHEN {listed} > 0 THEN {shown} || ' has a value that is not active'")
+    elif rule.values is not None:
+        reason = " is no active value of the picklist"
+        cases.append(f"WHEN {kept} NOT IN ({_list(rule)}) THEN {shown} || {text(reason)}")
+    elif rule.length and rule.type not in ("boolean", "date", "datetime", "time"):
+        reason = f" characters, the field takes {rule.length}"
+        cases.append(f"WHEN len({kept}) > {rule.length} THEN len({kept}) || {text(reason)}")
+    cases.append(f"WHEN {kept} = {text(CLEAR)} THEN {text(CLEAR + ' means null to Salesforce')}")
+    return f"CASE {' '.join(cases)} END"
+
+
+def _number_cases(rule: FieldRule, value: str, shown: str) -> list[str]:
+    exact = f"TRY_CAST({value} AS DECIMAL(38, 18))"
+    rounded = f"TRY_CAST({value} AS {_decimal(rule)})"
+    places = f" has more than {rule.scale} decimal places"
+    cases = [f"WHEN {exact} <> {rounded} THEN {shown} || {text(places)}"]
+    if 0 < rule.digits < _MOST_DIGITS - rule.scale:
+        reason = f" has more than {rule.digits} digits before the point"
+        bound = f"CAST('1{'0' * rule.digits}' AS {_decimal(rule)})"
+        cases.append(f"WHEN abs({rounded}) >= {bound} THEN {shown} || {text(reason)}")
+    return cases
+
+
+def _decimal(rule: FieldRule) -> str:
+    return f"DECIMAL({_MOST_DIGITS}, {rule.scale})"
+
+
+def _list(rule: FieldRule) -> str:
+    return ", ".join(text(value) for value in rule.values or ()) or "''"
+
+
+def _not(rule: FieldRule) -> str:
+    kind = "number" if rule.type in _NUMBERS else rule.type
+    return f" is not a {kind}"

@@ -1,0 +1,43 @@
+"""Records by Id, up to 2,000 a call, as they are now.
+
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_sobjects_collections_retrieve.htm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from seil.errors import UnavailableError
+from seil.salesforce.connection import OrgCall, OrgConnection
+from seil.salesforce.faults import SERVICE
+from seil.salesforce.ids import full_id
+from seil.salesforce.soql import object_name
+
+MOST_RETRIEVED = 2_000
+
+
+def retrieve(
+    connection: OrgConnection, name: str, ids: Sequence[str], fields: Sequence[str]
+) -> dict[str, dict[str, str | None]]:
+    """Values as text, by Id in its long form; records that are not there are left out."""
+    body: Mapping[str, Any] = {"ids": list(ids), "fields": list(fields)}
+    path = f"composite/sobjects/{object_name(name)}"
+    call = OrgCall("POST", path, body=body, about=name, idempotent=True)
+    answer = connection.json(call)
+    if not isinstance(answer, list) or len(answer) != len(ids):
+        raise UnavailableError(SERVICE, f"the answer does not have {len(ids)} records")
+    return {
+        full_id(record_id) or record_id: {field: _text(record.get(field)) for field in fields}
+        for record_id, record in zip(ids, answer, strict=True)
+        if record
+    }
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)

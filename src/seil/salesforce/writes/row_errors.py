@@ -1,0 +1,51 @@
+"""What Salesforce's code for one row means for that row.
+
+https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_concepts_core_data_objects.htm#i1421192
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seil.salesforce.writes.batch import RowOutcome, RowState
+
+# Locks, limits and the server: the same row may succeed a moment later.
+_TRANSIENT = frozenset(
+    {
+        "UNABLE_TO_LOCK_ROW",
+        "REQUEST_LIMIT_EXCEEDED",
+        "LIMIT_EXCEEDED",
+        "SERVER_UNAVAILABLE",
+        "REQUEST_RUNNING_TOO_LONG",
+        "API_CURRENTLY_DISABLED",
+        "UNKNOWN_EXCEPTION",
+    }
+)
+_MISSING = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY"})
+
+
+@dataclass(frozen=True)
+class RowError:
+    """`fields` are those that the org blames, empty where it means the record itself."""
+
+    code: str
+    reason: str
+    fields: str = ""
+
+
+def failed_row(key: str, error: RowError, record_id: str = "") -> RowOutcome:
+    state: RowState = "rejected"
+    if error.code in _TRANSIENT:
+        state = "retrying"
+    elif error.code in _MISSING and not error.fields:
+        state = "missing"
+    return RowOutcome(key, state, record_id, code=error.code, reason=error.reason)
+
+
+def job_error(text: str) -> RowError:
+    """A job's sf__Error: `CODE:reason:fields --`, its reason perhaps with colons."""
+    code, colon, rest = text.partition(":")
+    if not colon or not code.replace("_", "").isupper():
+        return RowError("", text)
+    reason, colon, fields = rest.rpartition(":")
+    return RowError(code, reason if colon else rest, fields.removesuffix("--").strip(" -"))

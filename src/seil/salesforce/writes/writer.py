@@ -1,0 +1,374 @@
+"""Writes rows into the org, and accounts for each of them, whatever is killed or lost on the way.
+
+Every batch is logged before it leaves, and settled with the outcomes of its rows. What an earlier
+process left in doubt is settled by `recover`: a job by its results, inserts and deletes by looking
+the records up; updates and upserts are idempotent, so that they may be sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from seil.errors import (
+    ObjectRejectedError,
+    OutcomeUnknownError,
+    RejectError,
+    RequestRejectedError,
+)
+from seil.salesforce.ids import full_id
+from seil.salesforce.org import Org
+from seil.salesforce.schema import ObjectSchema
+from seil.salesforce.soql import select, text_literal
+from seil.salesforce.writes.batch import (
+    RowOutcome,
+    RowState,
+    WriteBatch,
+    WriteLog,
+    WritePart,
+    WriteTarget,
+    parts,
+)
+from seil.salesforce.writes.collections import MOST_RECORDS
+from seil.salesforce.writes.ingest import IngestJob, IngestJobGoneError
+
+logger = logging.getLogger(__name__)
+
+# A query's URL may have about 16,000 characters.
+_LOOK_UP_CHARACTERS = 6_000
+# Of whole batches in one write: enough to find four rows among 10,000. More is no row's fault.
+_MOST_REFUSALS = 64
+
+
+@dataclass(frozen=True)
+class WriterOptions:
+    """Up to `crossover` rows go by collections, more by jobs of `job_rows`.
+
+    `attempts` of a row that met a lock, a limit or a broken server; `poll` and `timeout` of a job
+    are in seconds.
+    """
+
+    crossover: int = 2_000
+    job_rows: int = 10_000
+    jobs_at_once: int = 4
+    attempts: int = 3
+    pause: float = 5.0
+    poll: float = 5.0
+    timeout: float = 3 * 3600.0
+
+
+class UnaccountedRowsError(RejectError):
+    """The results of a job do not name every row that was sent, or name others."""
+
+    cure = "Run the same command again: the rows are sent again, inserts after a look-up."
+
+    def __init__(self, job_id: str, sent: int, accounted: int, example: str) -> None:
+        super().__init__(
+            f"ingest job {job_id}: {sent} rows were sent, its results name {accounted} of them"
+            f" (not {example})",
+            hint="Run the same command again; `seil outcomes list --state retrying` shows them",
+        )
+        self.job_id = job_id
+
+
+class JobAbortedError(RejectError):
+    """Somebody aborted a job in the org; the rows that it had written stay written."""
+
+    cure = "Ask the org's administrator; run the same command again to send the rest."
+
+    def __init__(self, job_id: str, name: str, left: int) -> None:
+        super().__init__(
+            f"{name}: ingest job {job_id} was aborted in the org, {left} rows were not written",
+            hint="Run the same command again to send them",
+        )
+        self.job_id = job_id
+
+
+class Writer:
+    """One flow's writes. `sleep` is for tests."""
+
+    def __init__(
+        self,
+        org: Org,
+        log: WriteLog,
+        options: WriterOptions | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._org = org
+        self._log = log
+        self._options = options or WriterOptions()
+        self._sleep = sleep
+
+    def recover(self) -> Counter[RowState]:
+        """Settles what earlier processes left in doubt; answers rows by state."""
+        states: Counter[RowState] = Counter()
+        for batch in self._log.unsettled():
+            outcomes = self._recovered(batch)
+            self._log.settle(batch.id, outcomes)
+            states.update(outcome.state for outcome in outcomes)
+        return states
+
+    def write(
+        self,
+        target: WriteTarget,
+        tables: Iterable[pa.Table],
+        *,
+        rows: int,
+        on_settled: Callable[[Sequence[RowOutcome]], None] | None = None,
+    ) -> Counter[RowState]:
+        """Answers rows by state.
+
+        `rows` are about how many `tables` have in all: they decide between collections and jobs.
+        No key may be there twice. Raises what stopped it;
+        UnaccountedRowsError and JobAbortedError once everything else was sent.
+        """
+        _check(target)
+        by_job = rows > self._options.crossover
+        run = _Run(self._org, self._log, self._options, self._sleep, target, by_job)
+        states: Counter[RowState] = Counter()
+        for outcomes in run.outcomes(tables):
+            states.update(outcome.state for outcome in outcomes)
+            if on_settled:
+                on_settled(outcomes)
+        for error in run.errors:
+            raise error
+        return states
+
+    def _recovered(self, batch: WriteBatch) -> list[RowOutcome]:
+        if batch.job_id:
+            return self._recovered_job(batch)
+        if batch.by_job:
+            # Its data would have been uploaded only once the job's id was stored.
+            return _retrying(batch.keys, "NOT_SENT")
+        return look_up(self._org, batch, batch.keys)
+
+    def _recovered_job(self, batch: WriteBatch) -> list[RowOutcome]:
+        ingest, options = self._org.ingest, self._options
+        try:
+            if ingest.info(batch.job_id).is_open:
+                ingest.abort(batch.job_id)
+                return _retrying(batch.keys, "NOT_SENT")
+            ingest.wait(batch.job_id, poll=options.poll, timeout=options.timeout)
+            outcomes = _of_batch(batch, ingest.outcomes(batch.job_id, batch.target.key))
+        except IngestJobGoneError:
+            outcomes = {}
+        left = [key for key in batch.keys if key not in outcomes]
+        return [*outcomes.values(), *look_up(self._org, batch, left)]
+
+
+@dataclass
+class _Run:
+    """One call of `Writer.write`."""
+
+    org: Org
+    log: WriteLog
+    options: WriterOptions
+    sleep: Callable[[float], None]
+    target: WriteTarget
+    by_job: bool
+
+    def __post_init__(self) -> None:
+        self.errors: list[RejectError] = []
+        self._refusals = 0
+        self.schema: ObjectSchema = self.org.describe(self.target.object)
+
+    def outcomes(self, tables: Iterable[pa.Table]) -> Iterator[list[RowOutcome]]:
+        """Of a part each. A part waits for the one before it where they share a parent."""
+        most = self.options.job_rows if self.by_job else MOST_RECORDS
+        workers = self.options.jobs_at_once if self.by_job else 1
+        with ThreadPoolExecutor(workers, thread_name_prefix="write") as pool:
+            under_way: list[Future[list[RowOutcome]]] = []
+            try:
+                for part in parts(tables, rows=most):
+                    keep = 0 if part.follows else workers - 1
+                    while len(under_way) > keep:
+                        yield under_way.pop(0).result()
+                    under_way.append(pool.submit(self._write, part))
+                while under_way:
+                    yield under_way.pop(0).result()
+            finally:
+                for future in under_way:
+                    future.cancel()
+
+    def _write(self, part: WritePart) -> list[RowOutcome]:
+        """Every row's last outcome."""
+        last: dict[str, RowOutcome] = {}
+        rows = part.rows
+        for attempt in range(1, self.options.attempts + 1):
+            last |= {outcome.key: outcome for outcome in self._send(rows)}
+            rows = _only(rows, self.target.key, {k for k, o in last.items() if _again(o)})
+            if not len(rows):
+                break
+            if attempt < self.options.attempts:
+                logger.warning(
+                    "%s: %d rows were not written (%s): again in %.0f s",
+                    self.target.object,
+                    len(rows),
+                    next(o.code for o in last.values() if _again(o)),
+                    self.options.pause * attempt,
+                )
+                self.sleep(self.options.pause * attempt)
+        return list(last.values())
+
+    def _send(self, rows: pa.Table) -> list[RowOutcome]:
+        batch = WriteBatch(self.target, rows, by_job=self.by_job)
+        self.log.send(batch)
+        try:
+            outcomes = self._by_job(batch) if self.by_job else self._by_collection(batch)
+        except _BatchRefusedError as refusal:
+            return self._halved(batch, refusal.code, refusal.reason)
+        self.log.settle(batch.id, outcomes)
+        return outcomes
+
+    def _by_collection(self, batch: WriteBatch) -> list[RowOutcome]:
+        try:
+            with _refusals():
+                return self.org.collections.write(batch, self.schema)
+        except OutcomeUnknownError:
+            return look_up(self.org, batch, batch.keys)
+
+    def _by_job(self, batch: WriteBatch) -> list[RowOutcome]:
+        ingest = self.org.ingest
+        with _refusals():
+            job_id = ingest.create(batch.target).id
+            self.log.start_job(batch.id, job_id)
+            ingest.upload(job_id, batch.sent)
+            ingest.close(job_id)
+        job = ingest.wait(job_id, poll=self.options.poll, timeout=self.options.timeout)
+        if job.state == "Failed" and not job.processed:
+            raise _BatchRefusedError("JOB_FAILED", job.error_message)
+        return self._accounted(batch, job)
+
+    def _accounted(self, batch: WriteBatch, job: IngestJob) -> list[RowOutcome]:
+        """Every row of a job that is over."""
+        outcomes = _of_batch(batch, self.org.ingest.outcomes(job.id, batch.target.key))
+        if job.state == "Aborted":
+            left = sum(outcome.state == "retrying" for outcome in outcomes.values())
+            self.errors.append(JobAbortedError(job.id, batch.target.object, left))
+            outcomes = {key: _aborted(outcome) for key, outcome in outcomes.items()}
+        unnamed = [key for key in batch.keys if key not in outcomes]
+        if unnamed:
+            sent = len(batch.rows)
+            error = UnaccountedRowsError(job.id, sent, sent - len(unnamed), unnamed[0])
+            self.errors.append(error)
+        return [*outcomes.values(), *look_up(self.org, batch, unnamed)]
+
+    def _halved(self, batch: WriteBatch, code: str, reason: str) -> list[RowOutcome]:
+        """The org refused the whole batch: its halves are sent, down to the rows it is about."""
+        self._refusals += 1
+        if len(batch.rows) == 1 or self._refusals > _MOST_REFUSALS:
+            outcomes = [RowOutcome(k, "rejected", code=code, reason=reason) for k in batch.keys]
+            self.log.settle(batch.id, outcomes)
+            return outcomes
+        self.log.settle(batch.id, _retrying(batch.keys, code))
+        half = len(batch.rows) // 2
+        return self._send(batch.rows.slice(0, half)) + self._send(batch.rows.slice(half))
+
+
+class _BatchRefusedError(Exception):
+    """The org took no row of a batch, for what some of them hold."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Raises _BatchRefusedError for what the org refuses inside."""
+    try:
+        yield
+    except (RequestRejectedError, ObjectRejectedError) as error:
+        raise _BatchRefusedError(error.code, error.reason) from error
+
+
+def look_up(org: Org, batch: WriteBatch, keys: Sequence[str]) -> list[RowOutcome]:
+    """What became of rows whose answer was lost.
+
+    Inserts and deletes by whether the record is there; the others are to be sent again.
+    """
+    operation = batch.target.operation
+    if operation in ("update", "upsert"):
+        return _retrying(keys, "ANSWER_LOST")
+    there = _records(org, batch.target, keys)
+    outcomes = []
+    for key in keys:
+        record_id = there.get(_folded(batch.target, key), "")
+        if operation == "insert" and record_id:
+            outcomes.append(RowOutcome(key, "written", record_id, created=True))
+        elif operation == "delete" and not record_id:
+            outcomes.append(RowOutcome(key, "written", key))
+        else:
+            outcomes.extend(_retrying([key], "ANSWER_LOST"))
+    return outcomes
+
+
+def _records(org: Org, target: WriteTarget, keys: Sequence[str]) -> dict[str, str]:
+    """Ids by key, of the records that are there and not in the recycle bin."""
+    there: dict[str, str] = {}
+    for some in _query_pages(keys):
+        condition = f"{target.key} IN ({', '.join(text_literal(key) for key in some)})"
+        fields = list(dict.fromkeys(["Id", target.key]))
+        for record in org.query(select(fields, target.object, condition)):
+            there[_folded(target, str(record[target.key]))] = str(record["Id"])
+    return there
+
+
+def _query_pages(keys: Iterable[str]) -> Iterator[list[str]]:
+    page: list[str] = []
+    length = 0
+    for key in keys:
+        length += len(key) + 4
+        if page and length > _LOOK_UP_CHARACTERS:
+            yield page
+            page, length = [], len(key) + 4
+        page.append(key)
+    if page:
+        yield page
+
+
+def _folded(target: WriteTarget, key: str) -> str:
+    """SOQL compares text without regard to case, Ids in their long form."""
+    return (full_id(key) or key) if target.key == "Id" else key.casefold()
+
+
+def _check(target: WriteTarget) -> None:
+    if target.operation == "insert" and target.key in ("", "Id"):
+        reason = "an insert needs a field by which a record can be looked up"
+        hint = "Give the external id, or a field that tells the record from all others, as its key"
+        raise ObjectRejectedError(target.object, reason, code="NO_KEY", hint=hint)
+    if target.operation in ("update", "delete") and target.key != "Id":
+        raise ObjectRejectedError(
+            target.object, f"{target.operation} is by Id, not by {target.key}", code="NO_KEY"
+        )
+
+
+def _of_batch(batch: WriteBatch, outcomes: Iterable[RowOutcome]) -> dict[str, RowOutcome]:
+    """By key as it was sent; results for keys that were not sent count for nobody."""
+    sent = set(batch.keys)
+    return {outcome.key: outcome for outcome in outcomes if outcome.key in sent}
+
+
+def _again(outcome: RowOutcome) -> bool:
+    return outcome.state == "retrying" and outcome.code != "ABORTED"
+
+
+def _aborted(outcome: RowOutcome) -> RowOutcome:
+    return replace(outcome, code="ABORTED") if outcome.state == "retrying" else outcome
+
+
+def _retrying(keys: Iterable[str], code: str) -> list[RowOutcome]:
+    return [RowOutcome(key, "retrying", code=code) for key in keys]
+
+
+def _only(rows: pa.Table, key: str, keys: set[str]) -> pa.Table:
+    return rows.filter(pa.array([value in keys for value in rows[key].to_pylist()]))

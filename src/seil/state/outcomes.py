@@ -1,0 +1,254 @@
+"""What was written into Salesforce, row by row, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from seil.salesforce.writes.batch import BEFORE, CLEAR, RowOutcome, WriteBatch, WriteTarget
+from seil.state.database import Database, Row, Transaction, moment, stamp
+
+IN_DOUBT = "in_doubt"
+STATES = (IN_DOUBT, "written", "unchanged", "rejected", "missing", "retrying", "undone")
+
+_COLUMNS = (
+    "flow, object, key, run_id, operation, fields, image_before, state, record_id, created, code, "
+    "reason, attempts, changed_at"
+)
+_POSITION = "changed_at, flow, object, key, run_id, operation"
+_DESCENDING = ", ".join(f"{name} DESC" for name in _POSITION.split(", "))
+_PUT = """
+INSERT INTO outcomes (flow, object, key, run_id, operation, fields, image_before, state, record_id,
+    created, code, reason, attempts, batch_id, changed_at)
+VALUES (:flow, :object, :key, :run_id, :operation, :fields, :image_before, :state, '', 0, '', '', 1,
+    :batch_id, :changed_at)
+ON CONFLICT (flow, object, key, run_id, operation) DO UPDATE SET
+    fields = excluded.fields, state = excluded.state, batch_id = excluded.batch_id,
+    attempts = outcomes.attempts + 1, changed_at = excluded.changed_at
+"""
+_SETTLE = """
+UPDATE outcomes SET state = :state, record_id = :record_id, created = :created, code = :code,
+    reason = :reason, changed_at = :changed_at
+WHERE batch_id = :batch_id AND key = :key
+"""
+
+
+@dataclass(frozen=True)
+class WriteOutcome:
+    """Of one row in one run. `fields` are the values that were sent, None where a field was
+    cleared; `image_before` those that they replaced, as far as they were known.
+    """
+
+    flow: str
+    object: str
+    key: str
+    run_id: str
+    operation: str
+    fields: dict[str, str | None]
+    image_before: dict[str, str | None]
+    state: str
+    record_id: str
+    created: bool
+    code: str
+    reason: str
+    attempts: int
+    changed_at: datetime
+
+    @property
+    def position(self) -> tuple[str, ...]:
+        """In the order of `Outcomes.find`."""
+        changed_at = stamp(self.changed_at)
+        return (changed_at, self.flow, self.object, self.key, self.run_id, self.operation)
+
+
+@dataclass(frozen=True)
+class OutcomeFilter:
+    """Empty fields do not restrict."""
+
+    flow: str = ""
+    run_id: str = ""
+    object: str = ""
+    key: str = ""
+    state: str = ""
+    code: str = ""
+    created: bool | None = None
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    database: Database
+
+    def log(self, flow: str, run_id: str) -> OutcomeLog:
+        return OutcomeLog(self.database, flow, run_id)
+
+    def find(
+        self, where: OutcomeFilter, *, limit: int = 100, after: Sequence[str] = ()
+    ) -> list[WriteOutcome]:
+        """The newest first; `after` is the position of the last one before."""
+        conditions, values = _conditions(where)
+        if after:
+            names = [f"after_{number}" for number in range(len(after))]
+            conditions.append(f"({_POSITION}) < ({', '.join(f':{name}' for name in names)})")
+            values |= dict(zip(names, after, strict=True))
+        sql = (
+            f"SELECT {_COLUMNS} FROM outcomes WHERE {' AND '.join(conditions) or '1 = 1'} "  # noqa: S608
+            f"ORDER BY {_DESCENDING} LIMIT :limit"
+        )
+        return [_outcome(row) for row in self.database.rows(sql, **values, limit=limit)]
+
+    def last_written(self, flow: str, name: str) -> pa.Table:
+        """Key, field and value as text: what the flow wrote last into each field of an object."""
+        rows = self.database.rows(
+            "SELECT key, fields FROM outcomes WHERE flow = :flow AND object = :object AND state = "
+            "'written' ORDER BY changed_at",
+            flow=flow,
+            object=name,
+        )
+        last = {(key, f): v for key, fields in rows for f, v in json.loads(fields).items()}
+        return pa.table(
+            {
+                "key": pa.array([key for key, _ in last], pa.string()),
+                "field": pa.array([field for _, field in last], pa.string()),
+                "value": pa.array(list(last.values()), pa.string()),
+            }
+        )
+
+    def mark_undone(self, run_id: str, name: str, record_ids: Iterable[str]) -> None:
+        sql = (
+            "UPDATE outcomes SET state = 'undone', changed_at = :now WHERE run_id = :run_id "
+            "AND object = :object AND record_id = :record_id AND state = 'written'"
+        )
+        common = {"now": stamp(datetime.now(UTC)), "run_id": run_id, "object": name}
+        with self.database.transaction() as transaction:
+            transaction.execute_many(sql, ({**common, "record_id": i} for i in record_ids))
+
+    def counts(self, where: OutcomeFilter) -> dict[str, int]:
+        """Rows by state."""
+        conditions, values = _conditions(where)
+        sql = (
+            f"SELECT state, count(*) FROM outcomes WHERE {' AND '.join(conditions) or '1 = 1'} "  # noqa: S608
+            "GROUP BY state ORDER BY state"
+        )
+        return {str(state): int(count) for state, count in self.database.rows(sql, **values)}
+
+
+@dataclass(frozen=True)
+class OutcomeLog:
+    """The outcomes of one flow, for the writer: every batch is stored before it is sent."""
+
+    database: Database
+    flow: str
+    run_id: str
+
+    def send(self, batch: WriteBatch) -> None:
+        with self.database.transaction() as transaction:
+            self._send(transaction, batch)
+
+    def record(self, batch: WriteBatch, outcomes: Sequence[RowOutcome]) -> None:
+        """Of rows that were not sent."""
+        with self.database.transaction() as transaction:
+            self._send(transaction, batch)
+            _settle(transaction, batch.id, outcomes)
+
+    def _send(self, transaction: Transaction, batch: WriteBatch) -> None:
+        target = batch.target
+        common = {
+            "flow": self.flow,
+            "object": target.object,
+            "run_id": self.run_id,
+            "operation": target.operation,
+            "batch_id": batch.id,
+            "changed_at": stamp(datetime.now(UTC)),
+        }
+        transaction.execute(
+            "INSERT INTO write_batches (batch_id, flow, run_id, object, operation, key_field, "
+            "by_job, job_id, sent_at) VALUES (:batch_id, :flow, :run_id, :object, :operation, "
+            ":key_field, :by_job, '', :changed_at)",
+            **{**common, "key_field": target.key, "by_job": int(batch.by_job)},
+        )
+        rows = ({**common, "state": IN_DOUBT, **row} for row in _rows(batch))
+        transaction.execute_many(_PUT, rows)
+
+    def start_job(self, batch_id: str, job_id: str) -> None:
+        with self.database.transaction() as transaction:
+            transaction.execute(
+                "UPDATE write_batches SET job_id = :job_id WHERE batch_id = :batch_id",
+                job_id=job_id,
+                batch_id=batch_id,
+            )
+
+    def settle(self, batch_id: str, outcomes: Sequence[RowOutcome]) -> None:
+        with self.database.transaction() as transaction:
+            _settle(transaction, batch_id, outcomes)
+
+    def unsettled(self) -> Iterator[WriteBatch]:
+        batches = self.database.rows(
+            "SELECT batch_id, object, operation, key_field, by_job, job_id FROM write_batches "
+            "WHERE flow = :flow ORDER BY sent_at, batch_id",
+            flow=self.flow,
+        )
+        for batch_id, name, operation, key_field, by_job, job_id in batches:
+            target = WriteTarget(name, operation, key_field)
+            rows = self._rows_of(batch_id, key_field)
+            yield WriteBatch(target, rows, by_job=bool(by_job), job_id=job_id, id=batch_id)
+
+    def _rows_of(self, batch_id: str, key_field: str) -> pa.Table:
+        found = self.database.rows(
+            "SELECT key, fields FROM outcomes WHERE batch_id = :batch_id ORDER BY key",
+            batch_id=batch_id,
+        )
+        return pa.table({key_field: pa.array([key for key, _ in found], pa.string())})
+
+
+def _rows(batch: WriteBatch) -> Iterator[dict[str, Any]]:
+    key = batch.target.key
+    before = batch.rows[BEFORE].to_pylist() if BEFORE in batch.rows.column_names else None
+    for position, row in enumerate(batch.sent.to_pylist()):
+        fields = {
+            name: None if text == CLEAR else text
+            for name, text in row.items()
+            if text is not None and name != key
+        }
+        yield {
+            "key": row[key],
+            "fields": json.dumps(fields, ensure_ascii=False),
+            "image_before": (before[position] if before else None) or "{}",
+        }
+
+
+def _settle(transaction: Transaction, batch_id: str, outcomes: Sequence[RowOutcome]) -> None:
+    now = stamp(datetime.now(UTC))
+    transaction.execute_many(_SETTLE, (_settled(o, batch_id, now) for o in outcomes))
+    transaction.execute("DELETE FROM write_batches WHERE batch_id = :batch_id", batch_id=batch_id)
+
+
+def _settled(outcome: RowOutcome, batch_id: str, now: str) -> dict[str, Any]:
+    return {
+        "batch_id": batch_id,
+        "key": outcome.key,
+        "state": outcome.state,
+        "changed_at": now,
+        "record_id": outcome.record_id,
+        "created": int(outcome.created),
+        "code": outcome.code,
+        "reason": outcome.reason,
+    }
+
+
+def _conditions(where: OutcomeFilter) -> tuple[list[str], dict[str, Any]]:
+    values = {name: value for name, value in vars(where).items() if value not in ("", None)}
+    if where.created is not None:
+        values["created"] = int(where.created)
+    return [f"{name} = :{name}" for name in values], values
+
+
+def _outcome(row: Row) -> WriteOutcome:
+    named = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    fields, before = json.loads(named["fields"]), json.loads(named["image_before"])
+    times = {"changed_at": moment(named["changed_at"]), "created": bool(named["created"])}
+    return WriteOutcome(**named | {"fields": fields, "image_before": before} | times)

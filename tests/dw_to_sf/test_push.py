@@ -1,0 +1,194 @@
+"""From a query to the org and back: plan, apply, undo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from tests.bookings import NAME, by_job
+from tests.dw_to_sf.conftest import ROWS, BookingSource, push
+from tests.rest_writes import write
+
+from seil.dw_to_sf.apply import Application
+from seil.dw_to_sf.definition import PushDefinition
+from seil.dw_to_sf.plan import Plan, make_plan
+from seil.errors import ConfigurationError
+from seil.salesforce.org import Org
+from seil.salesforce.writes.writer import WriterOptions
+from seil.sandbox.salesforce.server import OrgServer
+from seil.state.outcomes import OutcomeFilter
+from seil.state.store import State
+
+SOME = """
+SELECT id AS "Id", CASE WHEN key__c < 'k00002' THEN 'new' ELSE note__c END AS note,
+    CAST(amount__c AS DECIMAL(18, 2)) AS amount FROM mirror
+"""
+WAYS = {"collections": WriterOptions(pause=0), "job": by_job()}
+
+
+def planned(definition: PushDefinition, org: Org, source: BookingSource, folder: Path) -> Plan:
+    return make_plan(definition, org.write_rules(NAME), source, folder)
+
+
+def application(org: Org, state: State, run_id: str, way: str = "collections") -> Application:
+    log = state.outcomes.log("push:notes", run_id)
+    return Application(org, org.write_rules(NAME), log, WAYS[way], lambda _: None)
+
+
+def values(org: Org, fields: str = "Note__c") -> list[Any]:
+    records = org.query(f"SELECT {fields} FROM {NAME} ORDER BY Key__c")
+    return [record[fields] for record in records]
+
+
+def rows_of(plan: Plan) -> list[dict[str, Any]]:
+    return duckdb.read_parquet(str(plan.path)).to_arrow_table().to_pylist()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_only_what_differs_is_planned_written_and_undone(
+    org: Org, state: State, source: BookingSource, tmp_path: Path, way: str
+) -> None:
+    plan = planned(push(SOME), org, source, tmp_path)
+    assert (plan.counts.records, plan.counts.same, plan.counts.changed) == (ROWS, ROWS - 2, 2)
+    assert [(r["field"], r["old"], r["new"], r["verdict"]) for r in rows_of(plan)] == [
+        ("Note__c", "old", "new", "ours")
+    ] * 2
+    assert application(org, state, "run-1", way).apply(plan) == {"written": 2}
+    assert values(org) == ["new", "new", *["old"] * (ROWS - 2)]
+    assert application(org, state, "run-2", way).apply(plan) == {"unchanged": 2}
+    assert application(org, state, "run-3", way).undo(state.outcomes, "run-1") == {"written": 2}
+    assert values(org) == ["old"] * ROWS
+    assert state.outcomes.counts(OutcomeFilter(run_id="run-1")) == {"undone": 2}
+
+
+def test_record_edited_after_the_plan_is_refused_and_the_others_are_written(
+    org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path
+) -> None:
+    plan = planned(push(SOME), org, source, tmp_path)
+    edited = rows_of(plan)[0]["key"]
+    write(server.url, "PATCH", f"{NAME}/{edited}", {"Note__c": "theirs"})
+    assert application(org, state, "run-1").apply(plan) == {"rejected": 1, "written": 1}
+    (refused,) = state.outcomes.find(OutcomeFilter(state="rejected"))
+    assert (refused.key, refused.code) == (edited, "CHANGED_SINCE")
+    assert refused.reason == "Note__c is 'theirs' now, it was 'old'"
+    assert values(org)[:2] == ["theirs", "new"]
+
+
+def test_record_deleted_after_the_plan_is_missing(
+    org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path
+) -> None:
+    plan = planned(push(SOME), org, source, tmp_path)
+    write(server.url, "DELETE", f"{NAME}/{rows_of(plan)[0]['key']}")
+    assert application(org, state, "run-1").apply(plan) == {"missing": 1, "written": 1}
+
+
+def test_undo_leaves_what_somebody_wrote_since(
+    org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path
+) -> None:
+    plan = planned(push(SOME), org, source, tmp_path)
+    application(org, state, "run-1").apply(plan)
+    write(server.url, "PATCH", f"{NAME}/{rows_of(plan)[1]['key']}", {"Note__c": "theirs"})
+    counts = application(org, state, "run-2").undo(state.outcomes, "run-1")
+    assert counts == {"written": 1, "rejected": 1}
+    assert values(org)[:2] == ["old", "theirs"]
+    assert state.outcomes.counts(OutcomeFilter(run_id="run-1")) == {"undone": 1, "written": 1}
+
+
+def test_inserted_records_are_deleted_by_undo(
+    org: Org, state: State, source: BookingSource, tmp_path: Path
+) -> None:
+    query = """SELECT 'n1' AS "Number__c", 'N' AS name, 'made' AS note"""
+    fields = {"Name": "name", "Note__c": "note"}
+    new = push(query, operation="insert", key="Number__c", fields=fields)
+    plan = planned(new, org, source, tmp_path)
+    assert (plan.counts.new, plan.counts.changed) == (1, 0)
+    assert application(org, state, "run-1").apply(plan) == {"written": 1}
+    assert application(org, state, "run-2").apply(plan) == {"unchanged": 1}
+    assert "made" in values(org)
+    assert application(org, state, "run-3").undo(state.outcomes, "run-1") == {"written": 1}
+    assert "made" not in values(org)
+
+
+@pytest.mark.parametrize(
+    ("owner", "mirror", "writes"),
+    [
+        *(("ours", "x", 1), ("theirs", "x", 0), ("if_empty", "x", 0)),
+        *(("ours", None, 1), ("theirs", None, 0), ("if_empty", None, 1)),
+    ],
+)
+def test_owner_decides(
+    org: Org, source: BookingSource, tmp_path: Path, owner: str, mirror: str | None, writes: int
+) -> None:
+    source.database.execute("UPDATE mirror SET note__c = ? WHERE key__c = 'k00000'", [mirror])
+    query = """SELECT id AS "Id", 'new' AS note FROM mirror WHERE key__c = 'k00000'"""
+    fields = {"Note__c": {"column": "note", "owner": owner}}
+    assert planned(push(query, fields=fields), org, source, tmp_path).writes == writes
+
+
+def test_verdicts_of_the_three_way_diff(
+    org: Org, state: State, source: BookingSource, tmp_path: Path
+) -> None:
+    query = """SELECT id AS "Id", 'mine' AS note, 10.25 AS amount FROM mirror"""
+    application(org, state, "run-1").apply(planned(push(query), org, source, tmp_path))
+    source.read_org(org)
+    now = "UPDATE mirror SET note__c = 'theirs' WHERE key__c IN ('k00000', 'k00001')"
+    source.database.execute(now)
+    later = """
+        SELECT id AS "Id", CASE key__c WHEN 'k00000' THEN 'mine' ELSE 'newer' END AS note,
+            10.25 AS amount FROM mirror WHERE key__c < 'k00003'"""
+    plan = planned(push(later), org, source, tmp_path)
+    assert [row["verdict"] for row in rows_of(plan)] == ["theirs", "conflict", "ours"]
+
+
+BAD_VALUES = {
+    "text too long": ("Name", "repeat('x', 300)", "300 characters, the field takes 255"),
+    "no number": ("Amount__c", "'many'", "'many' is not a number"),
+    "decimal places": ("Amount__c", "1.234", "'1.234' has more than 2 decimal places"),
+    "digits": ("Amount__c", "12345678901234567", "digits before the point"),
+    "mark": ("Note__c", "'#N/A'", "#N/A means null"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_VALUES)
+def test_value_that_salesforce_would_refuse_is_not_sent(
+    org: Org, source: BookingSource, tmp_path: Path, case: str
+) -> None:
+    field, value, reason = BAD_VALUES[case]
+    query = f"""SELECT id AS "Id", {value} AS bad, 'new' AS note FROM mirror LIMIT 1"""
+    fields = {field: "bad"} | ({} if field == "Note__c" else {"Note__c": "note"})
+    plan = planned(push(query, fields=fields), org, source, tmp_path)
+    assert (plan.writes, plan.counts.refused) == (0, 1)
+    assert any(reason in (row["problem"] or "") for row in rows_of(plan))
+
+
+BAD_PUSHES: dict[str, tuple[dict[str, Any], str]] = {
+    "no key": ({"query": "SELECT 'x' AS note, 1 AS amount"}, "gives no column Id"),
+    "key twice": (
+        {"query": """SELECT m.id AS "Id", 'x' AS note, 1 AS amount FROM mirror m, mirror"""},
+        "keys that are there twice",
+    ),
+    "null key": (
+        {"query": """SELECT NULL AS "Id", 'x' AS note, 1 AS amount"""},
+        "rows without a key",
+    ),
+    "unknown field": ({"fields": {"Nte__c": "note"}}, "is no field of Booking__c"),
+    "not updateable": ({"fields": {"CreatedDate": "note"}}, "cannot be updated"),
+    "no column": ({"fields": {"Note__c": "nte"}}, "gives no column nte (did you mean note?)"),
+    "no external id": ({"operation": "upsert", "key": "Number__c"}, "is no external id"),
+    "unknown external id": ({"operation": "upsert", "key": "X__c"}, "is no field of"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_PUSHES)
+def test_push_that_cannot_be_right_is_refused_by_name(
+    org: Org, source: BookingSource, tmp_path: Path, case: str
+) -> None:
+    changes, reason = BAD_PUSHES[case]
+    query = """SELECT id AS "Id", key__c AS "Number__c", 'x' AS note, 1 AS amount FROM mirror"""
+    definition = push(**({"query": query} | changes))
+    with pytest.raises(ConfigurationError) as caught:
+        planned(definition, org, source, tmp_path)
+    assert reason in str(caught.value)
+    assert not list(tmp_path.rglob("*.parquet"))

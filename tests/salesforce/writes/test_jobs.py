@@ -1,0 +1,137 @@
+"""Ingest jobs that do not end as they should."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from tests.bookings import NAME, ROWS, bookings, by_job
+
+from seil.errors import QuotaExhaustedError
+from seil.salesforce.org import Org
+from seil.salesforce.writes.batch import PARENT, WriteTarget
+from seil.salesforce.writes.ingest import IngestJobGoneError
+from seil.salesforce.writes.writer import JobAbortedError, UnaccountedRowsError, Writer
+from seil.sandbox.salesforce.faults import OrgFault
+from seil.sandbox.salesforce.server import OrgServer
+from seil.state.outcomes import OutcomeFilter, OutcomeLog
+from seil.state.store import State
+
+UPDATE = WriteTarget(NAME, "update")
+INSERT = WriteTarget(NAME, "insert", "Number__c")
+
+
+def states(state: State) -> dict[str, int]:
+    return state.outcomes.counts(OutcomeFilter(flow="test"))
+
+
+def new_notes(ids: list[str]) -> pa.Table:
+    return pa.table({"Id": ids, "Note__c": ["new"] * len(ids)})
+
+
+def notes(org: Org) -> set[Any]:
+    return {record["Note__c"] for record in org.query(f"SELECT Note__c FROM {NAME}")}
+
+
+def test_rows_that_the_results_do_not_name_fail_the_run(
+    org: Org, server: OrgServer, log: OutcomeLog, state: State, ids: list[str]
+) -> None:
+    text = f'"sf__Id","sf__Created","Id"\n"{ids[0]}","false","{ids[0]}"\n'
+    server.faults.add(OrgFault(path="successfulResults", text=text))
+    writer = Writer(org, log, by_job())
+    with pytest.raises(UnaccountedRowsError, match=f"{ROWS} rows were sent, .* name 1 of them"):
+        writer.write(UPDATE, [new_notes(ids)], rows=ROWS)
+    assert states(state) == {"written": 1, "retrying": ROWS - 1}
+
+
+def test_unnamed_inserts_are_looked_up(
+    org: Org, server: OrgServer, log: OutcomeLog, state: State
+) -> None:
+    server.faults.add(OrgFault(path="successfulResults", text=""))
+    with pytest.raises(UnaccountedRowsError):
+        Writer(org, log, by_job()).write(INSERT, [bookings(3)], rows=3)
+    assert states(state) == {"written": 3}
+
+
+def test_results_for_rows_that_were_not_sent_count_for_nobody(
+    org: Org, server: OrgServer, log: OutcomeLog, state: State, ids: list[str]
+) -> None:
+    text = f'"sf__Id","sf__Created","Id"\n"{ids[5]}","false","{ids[5]}"\n'
+    server.faults.add(OrgFault(path="successfulResults", text=text))
+    with pytest.raises(UnaccountedRowsError):
+        Writer(org, log, by_job()).write(UPDATE, [new_notes(ids[:2])], rows=2)
+    assert states(state) == {"retrying": 2}
+
+
+def test_aborted_job_is_not_sent_again_in_this_run(
+    org: Org, server: OrgServer, log: OutcomeLog, state: State, ids: list[str]
+) -> None:
+    aborts = {"state": "Aborted"}
+    server.faults.add(OrgFault(method="GET", path=r"jobs/ingest/\w+$", members=aborts))
+    server.faults.add(OrgFault(path="(successful|failed)Results", text=""))
+    keys = "".join(f'"{record_id}","new"\n' for record_id in ids)
+    server.faults.add(OrgFault(path="unprocessedRecords", text=f'"Id","Note__c"\n{keys}'))
+    with pytest.raises(JobAbortedError, match=f"{ROWS} rows were not written"):
+        Writer(org, log, by_job()).write(UPDATE, [new_notes(ids)], rows=ROWS)
+    assert states(state) == {"retrying": ROWS}
+
+
+def test_batch_that_fails_as_a_whole_is_halved_to_its_bad_row(
+    org: Org, server: OrgServer, log: OutcomeLog, state: State, ids: list[str]
+) -> None:
+    server.faults.add(
+        OrgFault(path="batches", body=ids[4], status=400, code="CSV_ERROR", message="bad row")
+    )
+    counts = Writer(org, log, by_job()).write(UPDATE, [new_notes(ids)], rows=ROWS)
+    assert counts == {"written": ROWS - 1, "rejected": 1}
+    (outcome,) = state.outcomes.find(OutcomeFilter(state="rejected"))
+    assert (outcome.key, outcome.code, outcome.reason) == (ids[4], "CSV_ERROR", "bad row")
+
+
+def test_session_that_expires_between_upload_and_results(
+    org: Org, server: OrgServer, log: OutcomeLog, ids: list[str]
+) -> None:
+    server.faults.add(OrgFault(path="successfulResults", expire_session=True, times=1))
+    assert Writer(org, log, by_job()).write(UPDATE, [new_notes(ids)], rows=ROWS) == {
+        "written": ROWS
+    }
+
+
+def test_quota_that_is_gone_in_the_middle_loses_no_row(
+    org: Org, server: OrgServer, log: OutcomeLog, state: State, ids: list[str]
+) -> None:
+    used_up = {"path": "batches", "status": 403, "code": "REQUEST_LIMIT_EXCEEDED"}
+    message = "TotalRequests Limit per 24 hrs has been exceeded"
+    server.faults.add(OrgFault(**used_up, message=message, after=1, times=1))
+    writer = Writer(org, log, replace(by_job(), job_rows=10, jobs_at_once=1))
+    with pytest.raises(QuotaExhaustedError):
+        writer.write(UPDATE, [new_notes(ids)], rows=ROWS)
+    assert states(state) == {"written": 10, "in_doubt": 10}
+    assert writer.recover() == {"retrying": 10}
+    assert writer.write(UPDATE, [new_notes(ids[10:])], rows=ROWS) == {"written": ROWS - 10}
+    assert notes(org) == {"new"}
+
+
+def test_jobs_that_share_a_parent_follow_each_other(
+    org: Org, server: OrgServer, log: OutcomeLog, ids: list[str]
+) -> None:
+    rows = new_notes(ids).append_column(PARENT, [["p"] * ROWS])
+    options = replace(by_job(), job_rows=10, jobs_at_once=3)
+    assert Writer(org, log, options).write(UPDATE, [rows], rows=ROWS) == {"written": ROWS}
+    assert notes(org) == {"new"}
+
+
+def test_job_that_is_gone_is_sent_again(
+    org: Org, server: OrgServer, log: OutcomeLog, state: State, ids: list[str]
+) -> None:
+    server.faults.add(
+        OrgFault(method="GET", path=r"jobs/ingest/\w+$", status=404, code="NOT_FOUND")
+    )
+    writer = Writer(org, log, by_job())
+    with pytest.raises(IngestJobGoneError, match="is not there any more"):
+        writer.write(UPDATE, [new_notes(ids)], rows=ROWS)
+    assert writer.recover() == {"retrying": ROWS}
+    server.faults.clear()
+    assert writer.write(UPDATE, [new_notes(ids)], rows=ROWS) == {"written": ROWS}
