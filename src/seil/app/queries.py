@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seil.app.site import Site
     from seil.modeling.lineage import Origin, Use
     from seil.sf_to_dw.feed import FeedFile
+    from seil.warehouse import Warehouse
 
 
 @contextmanager
@@ -33,6 +34,15 @@ def query(site: Site, sql: str) -> pa.Table:
     """All rows at once. Raises StatementError, WarehouseError."""
     with site.reading() as reading:
         return reading.warehouse.query(sql)
+
+
+def records_stream(
+    warehouse: Warehouse, table: str, columns: Sequence[str]
+) -> AbstractContextManager[pa.RecordBatchReader]:
+    """The current records of a raw table, those in the recycle bin left out."""
+    chosen = ", ".join(f'"{name}"' for name in columns)
+    sql = f'SELECT {chosen} FROM salesforce."{table}" WHERE isdeleted IS NOT TRUE'  # noqa: S608
+    return warehouse.stream(sql)
 
 
 def lineage(site: Site, name: str) -> Origin:

@@ -36,6 +36,8 @@ _MODULES = {
     "query": "query",
     "lineage": "query",
     "export": "query",
+    "push": "push",
+    "outcomes": "outcomes",
     "serve": "serve",
     "sandbox": "sandbox",
 }

@@ -186,6 +186,19 @@ def read_plan(
     return _plan(path, header, counts, options or WriterOptions())
 
 
+def first_values(plan: Plan, *, limit: int) -> list[dict[str, Any]]:
+    """Rows of the plan without their Ids, those with a problem first."""
+    columns = ["key", "field", "old", "new", "verdict", "write", "problem"]
+    rows: list[dict[str, Any]] = []
+    for is_problem in (True, False):
+        with pq.ParquetFile(plan.path) as file:
+            for batch in file.iter_batches(columns=columns):
+                rows += [row for row in batch.to_pylist() if bool(row["problem"]) == is_problem]
+                if len(rows) >= limit:
+                    return rows[:limit]
+    return rows
+
+
 def newest_plan(folder: Path, name: str) -> str:
     """Its hash; empty where there is none."""
     paths = (folder / name).glob(f"*{_SUFFIX}")

@@ -19,6 +19,8 @@ from seil.settings.sync import (
     FeedSettings,
     IngestSettings,
     ModelSettings,
+    PushSettings,
+    WriteSettings,
 )
 from seil.settings.techone import TechOneSettings
 
@@ -34,12 +36,14 @@ __all__ = [
     "LakeSettings",
     "LogSettings",
     "ModelSettings",
+    "PushSettings",
     "SalesforceSettings",
     "Settings",
     "StateSettings",
     "TechOneSettings",
     "TraceSettings",
     "WarehouseSettings",
+    "WriteSettings",
     "config_file",
     "load_settings",
     "unknown_variables",

@@ -20,7 +20,7 @@ def resolve(settings: Settings, base: Path) -> Settings:
     journal = base / settings.events.journal
     updates: dict[str, dict[str, Any]] = {
         name: _resolve_fields(name, getattr(settings, name), base)
-        for name in ("salesforce", "admanager", "techone", "api", "state", "models")
+        for name in ("salesforce", "admanager", "techone", "api", "state", "models", "push")
     }
     updates["lake"] = {"url": _url(settings.lake.url, base)}
     updates["feed"] = {"url": _url(settings.feed.url, base)}

@@ -19,6 +19,8 @@ from seil.settings.sync import (
     FeedSettings,
     IngestSettings,
     ModelSettings,
+    PushSettings,
+    WriteSettings,
 )
 from seil.settings.techone import TechOneSettings
 
@@ -46,6 +48,8 @@ class Settings(TopLevel):
     catalog: CatalogSettings = Field(default_factory=CatalogSettings.model_construct)
     models: ModelSettings = Field(default_factory=ModelSettings.model_construct)
     feed: FeedSettings = Field(default_factory=FeedSettings.model_construct)
+    write: WriteSettings = Field(default_factory=WriteSettings.model_construct)
+    push: PushSettings = Field(default_factory=PushSettings.model_construct)
     admanager: AdManagerSettings = Field(default_factory=AdManagerSettings.model_construct)
     techone: TechOneSettings = Field(default_factory=TechOneSettings.model_construct)
     api: ApiSettings = Field(default_factory=ApiSettings.model_construct)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import Field
 
 from seil.durations import Duration
-from seil.settings.section import NonEmptyUrl, OptionalPath, Section
+from seil.settings.section import NonEmptyPath, NonEmptyUrl, OptionalPath, Section
 
 
 class ExtractSettings(Section):
@@ -54,3 +55,36 @@ class FeedSettings(Section):
         "seil-data/feed", description="Where the legacy CSV files are written: a folder or s3://."
     )
     prefix: str = Field("Synth", description="First part of a feed file's name.")
+
+
+class WriteSettings(Section):
+    """Into Salesforce: every flow that writes records."""
+
+    crossover: int = Field(
+        2_000,
+        ge=0,
+        description="Up to so many rows go by sObject Collections, more by Bulk API 2.0.",
+    )
+    job_rows: int = Field(10_000, ge=1, le=150_000_000, description="Rows of one ingest job.")
+    jobs: int = Field(4, ge=1, description="Ingest jobs at once.")
+    attempts: int = Field(
+        3, ge=1, description="Attempts per row that met a lock, a limit or a broken server."
+    )
+    pause: Duration = Field(
+        timedelta(seconds=5), description="Wait before such a row's next attempt."
+    )
+    poll: Duration = Field(
+        timedelta(seconds=5), description="Longest wait between two polls of a job."
+    )
+    job_timeout: Duration = Field(
+        timedelta(hours=3), description="A job that runs longer is given up."
+    )
+
+
+class PushSettings(Section):
+    """Warehouse to Salesforce: `seil push`."""
+
+    folder: OptionalPath = Field(
+        None, description="A folder with a TOML file for each push; default: none."
+    )
+    plans: NonEmptyPath = Field(Path("seil-data/plans"), description="Where plans are kept.")

@@ -1,0 +1,279 @@
+"""What the warehouse knows, back into Salesforce: plan, look, apply, undo; and what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from seil.errors import ConfigurationError, Problem
+from seil.masking import mask
+from seil.observe.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from seil.app.runs import Run
+    from seil.app.site import Site
+    from seil.dw_to_sf.apply import Application
+    from seil.dw_to_sf.definition import PushDefinition
+    from seil.dw_to_sf.plan import Plan
+    from seil.observe.progress import Step
+    from seil.salesforce.writes.batch import RowOutcome
+    from seil.salesforce.writes.writer import WriterOptions
+    from seil.state.outcomes import OutcomeFilter, WriteOutcome
+    from seil.warehouse.readers import WarehouseReader
+
+_SHOWN = 20
+FINE = ("written", "unchanged")
+_LOCK = "push.{name}.lock"
+
+
+@dataclass(frozen=True)
+class PlannedValue:
+    """One value that a plan would change; `problem` is why its record is not written."""
+
+    key: str
+    field: str
+    old: str | None
+    new: str | None
+    verdict: str
+    write: bool
+    problem: str | None
+
+
+@dataclass
+class PushResult:
+    """`states` are records by what became of them; `refused` are some that were not written."""
+
+    plan: Plan | None
+    run_id: str
+    states: Counter[str] = field(default_factory=Counter)
+    refused: list[RowOutcome] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not (set(self.states) - set(FINE))
+
+
+def push_names(site: Site) -> list[str]:
+    from seil.dw_to_sf.definition import definitions
+
+    return definitions(site.settings.push.folder)
+
+
+def plan_push(site: Site, name: str, *, progress: Progress = SILENT) -> Plan:
+    """Writes a plan and returns it. Nothing is written into the org, or to the warehouse.
+
+    Raises ConfigurationError, StatementError, ObjectRejectedError.
+    """
+    from seil.dw_to_sf.definition import load_definition
+    from seil.dw_to_sf.plan import make_plan
+
+    settings = site.settings
+    definition = load_definition(settings.push.folder, name)
+    with progress.step(f"plan {name}"), _Source.open(site) as source:
+        rules = site.org.write_rules(definition.object)
+        return make_plan(
+            definition, rules, source, settings.push.plans, options=writer_options(site)
+        )
+
+
+def stored_plan(site: Site, name: str, plan_hash: str = "") -> Plan:
+    """The newest plan where no hash is given. Raises PlanRefusedError."""
+    from seil.dw_to_sf.plan import newest_plan, read_plan
+
+    plans = site.settings.push.plans
+    return read_plan(
+        plans, name, plan_hash or newest_plan(plans, name), options=writer_options(site)
+    )
+
+
+def planned_values(plan: Plan, *, limit: int) -> list[PlannedValue]:
+    """The first of them, those with a problem before the others."""
+    from seil.dw_to_sf.plan import first_values
+
+    return [PlannedValue(**row) for row in first_values(plan, limit=limit)]
+
+
+def apply_push(site: Site, name: str, plan_hash: str, *, progress: Progress = SILENT) -> PushResult:
+    """Writes what the plan says, record by record if the org is still as the plan saw it.
+
+    Raises PlanRefusedError for a plan of another warehouse, org or definition.
+    """
+    from seil.dw_to_sf.definition import load_definition
+
+    plan = stored_plan(site, name, plan_hash)
+    definition = load_definition(site.settings.push.folder, name)
+    with _run(site, "push apply", name, plan=plan.hash) as run:
+        _refuse_moved(site, plan, definition.fingerprint)
+        result = PushResult(plan, run.run_id)
+        shown = run.progress(progress)
+        with shown.step(f"push {name}", plan.writes) as step:
+            application = _application(site, plan.definition, run, _settling(result, step))
+            application.apply(plan)
+        _note(run, name, result)
+    return result
+
+
+def undo_push(site: Site, name: str, run_id: str, *, progress: Progress = SILENT) -> PushResult:
+    """Puts back what that run of the push replaced, where nobody has written since."""
+    from seil.dw_to_sf.definition import load_definition
+    from seil.state.outcomes import OutcomeFilter
+
+    definition = load_definition(site.settings.push.folder, name)
+    written = OutcomeFilter(flow=definition.flow, run_id=run_id)
+    if not run_id or not site.state.outcomes.find(written, limit=1):
+        reason = f"run {run_id!r} wrote nothing"
+        raise ConfigurationError([Problem(f"push {name}", reason, "see `seil outcomes`")])
+    with _run(site, "push undo", name, of=run_id) as run:
+        result = PushResult(None, run.run_id)
+        shown = run.progress(progress)
+        with shown.step(f"undo {name}") as step:
+            application = _application(site, definition, run, _settling(result, step))
+            application.undo(site.state.outcomes, run_id)
+        _note(run, name, result)
+    return result
+
+
+def list_outcomes(
+    site: Site, where: OutcomeFilter, *, limit: int, after: Sequence[str] = ()
+) -> list[WriteOutcome]:
+    """The newest first; `after` is the position of the last one of the page before."""
+    return site.state_to_read.outcomes.find(where, limit=limit, after=after)
+
+
+def count_outcomes(site: Site, where: OutcomeFilter) -> Mapping[str, int]:
+    """Rows by state."""
+    return site.state_to_read.outcomes.counts(where)
+
+
+def writer_options(site: Site) -> WriterOptions:
+    from seil.salesforce.writes.writer import WriterOptions
+
+    settings = site.settings.write
+    return WriterOptions(
+        crossover=settings.crossover,
+        job_rows=settings.job_rows,
+        jobs_at_once=settings.jobs,
+        attempts=settings.attempts,
+        pause=settings.pause.total_seconds(),
+        poll=settings.poll.total_seconds(),
+        timeout=settings.job_timeout.total_seconds(),
+    )
+
+
+@contextmanager
+def _run(site: Site, command: str, name: str, **plan: Any) -> Iterator[Run]:
+    """One at a time for each push. It waits for no run that reads, nor that for it."""
+    from seil.sf_to_dw.lock import run_lock
+
+    with (
+        site.runs.run(command, push=name, **plan) as run,
+        run_lock(site.lake, key=_LOCK.format(name=name)),
+    ):
+        yield run
+
+
+def _application(
+    site: Site,
+    definition: PushDefinition,
+    run: Run,
+    on_settled: Callable[[Sequence[RowOutcome]], None],
+) -> Application:
+    from seil.dw_to_sf.apply import Application
+
+    return Application(
+        org=site.org,
+        rules=site.org.write_rules(definition.object),
+        log=site.state.outcomes.log(definition.flow, run.run_id),
+        options=writer_options(site),
+        on_settled=on_settled,
+    )
+
+
+def _settling(result: PushResult, step: Step) -> Callable[[Sequence[RowOutcome]], None]:
+    def settle(outcomes: Sequence[RowOutcome]) -> None:
+        step.advance(len(outcomes))
+        result.states.update(outcome.state for outcome in outcomes)
+        room = _SHOWN - len(result.refused)
+        bad = [outcome for outcome in outcomes if outcome.state not in FINE]
+        result.refused += bad[:room]
+
+    return settle
+
+
+def _note(run: Run, name: str, result: PushResult) -> None:
+    run.counts.update(result.states)
+    bad = sum(count for state, count in result.states.items() if state not in FINE)
+    if bad:
+        see = f"`seil outcomes --run {run.run_id}`"
+        run.add_problem(f"push {name}: {bad:,} record(s) not written: {see}")
+
+
+def _refuse_moved(site: Site, plan: Plan, fingerprint: str) -> None:
+    from seil.dw_to_sf.plan import PlanRefusedError
+
+    here = {
+        "warehouse": (plan.warehouse, mask(site.settings.warehouse.url)),
+        "org": (plan.org_id, site.org.id()),
+        "definition": (plan.definition.fingerprint, fingerprint),
+    }
+    for what, (then, now) in here.items():
+        if then != now:
+            reason = f"it was made for {what} {then}, this is {now}"
+            raise PlanRefusedError(plan.definition.name, plan.hash, reason)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a plan is made of, from one site."""
+
+    site: Site
+    reader: WarehouseReader
+
+    @classmethod
+    @contextmanager
+    def open(cls, site: Site) -> Iterator[_Source]:
+        with site.reading() as reader:
+            yield cls(site, reader)
+
+    @property
+    def place(self) -> str:
+        return mask(self.site.settings.warehouse.url)
+
+    @property
+    def org_id(self) -> str:
+        return self.site.org.id()
+
+    @property
+    def mirror_as_of(self) -> datetime | None:
+        return self.reader.as_of
+
+    def desired(self, query: str) -> AbstractContextManager[pa.RecordBatchReader]:
+        return self.reader.warehouse.stream(query)
+
+    def mirror(
+        self, object_name: str, columns: Sequence[str]
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        from seil.app.queries import records_stream
+        from seil.warehouse import TableName
+
+        obj = self.site.catalog.find(object_name)
+        there = None
+        if obj is not None:
+            there = self.reader.warehouse.columns(TableName("salesforce", obj.table))
+        if obj is None or there is None:
+            problem = Problem(f"object {object_name}", "is not synced", "see `seil status`")
+            raise ConfigurationError([problem])
+        if missing := [name for name in columns if name not in there.names]:
+            reason = f"is not read from the org: {', '.join(missing)}"
+            problem = Problem(f"object {object_name}", reason, "see exclude in objects.toml")
+            raise ConfigurationError([problem])
+        return records_stream(self.reader.warehouse, obj.table, columns)
+
+    def last(self, flow: str, object_name: str) -> pa.RecordBatchReader:
+        return self.site.state_to_read.outcomes.last_written(flow, object_name).to_reader()

@@ -1,0 +1,60 @@
+"""`seil outcomes`: what was written into Salesforce, record by record."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seil.app import pushes
+from seil.cli import output
+from seil.cli.context import opened
+from seil.cli.frame import Call, command
+
+
+def register(root: typer.Typer) -> None:
+    command(root)(outcomes)
+
+
+def outcomes(
+    call: Call,
+    *,
+    flow: Annotated[str, typer.Option(help="Only of this flow: push:NAME.")] = "",
+    run: Annotated[str, typer.Option(help="Only of this run.")] = "",
+    name: Annotated[str, typer.Option("--object", help="Only of this object.")] = "",
+    key: Annotated[str, typer.Option(help="Only of the record with this key.")] = "",
+    state: Annotated[
+        str, typer.Option(help="Only in this state: written, rejected, missing, retrying ...")
+    ] = "",
+    code: Annotated[str, typer.Option(help="Only with this error code of Salesforce's.")] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+) -> None:
+    """List what became of records that were written, the newest first."""
+    from seil.state.outcomes import STATES, OutcomeFilter
+
+    if state and state not in STATES:
+        raise typer.BadParameter(f"{state!r} is no state; there are {', '.join(STATES)}")
+    where = OutcomeFilter(flow=flow, run_id=run, object=name, key=key, state=state, code=code)
+    with opened(call) as site:
+        rows = pushes.list_outcomes(site, where, limit=limit)
+        states = pushes.count_outcomes(site, where)
+    if call.json:
+        from seil.app.documents.pushes import OutcomesDocument
+
+        call.answer(OutcomesDocument(states, rows))
+    elif not rows:
+        output.line("No outcomes.")
+    else:
+        output.line(", ".join(f"{count:,} {name}" for name, count in states.items()))
+        columns = ("changed at", "flow", "object", "key", "operation", "state", "try", "reason")
+        output.table(
+            columns,
+            [
+                (
+                    *(row.changed_at, row.flow, row.object, row.key, row.operation),
+                    row.state if row.state in pushes.FINE else output.Bad(row.state),
+                    *(row.attempts, f"{row.code} {row.reason}".strip()),
+                )
+                for row in rows
+            ],
+        )
