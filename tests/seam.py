@@ -25,9 +25,16 @@ SQLITE_STORES = (
     "seil.sqlite_file",
     "seil.state",
 )
-# Record rules are DuckDB expressions whatever the warehouse is; the stand-in for Salesforce keeps
-# its records in a DuckDB of its own.
-DUCKDB_USERS = ("seil.warehouse.duckdb", "seil.sf_to_dw.ingest.expressions", "seil.sandbox")
+# Record rules are DuckDB expressions whatever the warehouse is, and a push's plan is made by one;
+# the stand-in for Salesforce keeps its records in a DuckDB of its own.
+DUCKDB_USERS = (
+    "seil.warehouse.duckdb",
+    "seil.sf_to_dw.ingest.expressions",
+    "seil.dw_to_sf.diff",
+    "seil.dw_to_sf.plan_rows",
+    "seil.dw_to_sf.values",
+    "seil.sandbox",
+)
 # SOQL begins like SQL.
 SOQL = ("seil.salesforce",)
 

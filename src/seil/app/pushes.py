@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from seil.observe.progress import Step
     from seil.salesforce.writes.batch import RowOutcome
     from seil.salesforce.writes.writer import WriterOptions
-    from seil.state.outcomes import OutcomeFilter, WriteOutcome
     from seil.warehouse.readers import WarehouseReader
 
 _SHOWN = 20
@@ -139,18 +138,6 @@ def undo_push(site: Site, name: str, run_id: str, *, progress: Progress = SILENT
     return result
 
 
-def list_outcomes(
-    site: Site, where: OutcomeFilter, *, limit: int, after: Sequence[str] = ()
-) -> list[WriteOutcome]:
-    """The newest first; `after` is the position of the last one of the page before."""
-    return site.state_to_read.outcomes.find(where, limit=limit, after=after)
-
-
-def count_outcomes(site: Site, where: OutcomeFilter) -> Mapping[str, int]:
-    """Rows by state."""
-    return site.state_to_read.outcomes.counts(where)
-
-
 def writer_options(site: Site) -> WriterOptions:
     from seil.salesforce.writes.writer import WriterOptions
 
@@ -254,7 +241,9 @@ class _Source:
         return self.reader.as_of
 
     def desired(self, query: str) -> AbstractContextManager[pa.RecordBatchReader]:
-        return self.reader.warehouse.stream(query)
+        from seil.app.queries import rows_of_query
+
+        return rows_of_query(self.reader.warehouse, query)
 
     def mirror(
         self, object_name: str, columns: Sequence[str]

@@ -36,6 +36,11 @@ def query(site: Site, sql: str) -> pa.Table:
         return reading.warehouse.query(sql)
 
 
+def rows_of_query(warehouse: Warehouse, sql: str) -> AbstractContextManager[pa.RecordBatchReader]:
+    """Of a person's SELECT. Raises StatementError."""
+    return warehouse.stream(sql)
+
+
 def records_stream(
     warehouse: Warehouse, table: str, columns: Sequence[str]
 ) -> AbstractContextManager[pa.RecordBatchReader]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seil.app import pushes
+from seil.app.outcomes import FINE, list_outcomes
 from seil.cli import output
 from seil.cli.context import opened
 from seil.cli.frame import Call, command
@@ -30,31 +30,26 @@ def outcomes(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
 ) -> None:
     """List what became of records that were written, the newest first."""
-    from seil.state.outcomes import STATES, OutcomeFilter
-
-    if state and state not in STATES:
-        raise typer.BadParameter(f"{state!r} is no state; there are {', '.join(STATES)}")
-    where = OutcomeFilter(flow=flow, run_id=run, object=name, key=key, state=state, code=code)
+    where = {"flow": flow, "run_id": run, "object": name, "key": key, "state": state, "code": code}
     with opened(call) as site:
-        rows = pushes.list_outcomes(site, where, limit=limit)
-        states = pushes.count_outcomes(site, where)
+        page = list_outcomes(site, limit=limit, **where)
     if call.json:
         from seil.app.documents.pushes import OutcomesDocument
 
-        call.answer(OutcomesDocument(states, rows))
-    elif not rows:
+        call.answer(OutcomesDocument(page.states, page.outcomes))
+    elif not page.outcomes:
         output.line("No outcomes.")
     else:
-        output.line(", ".join(f"{count:,} {name}" for name, count in states.items()))
+        output.line(", ".join(f"{count:,} {name}" for name, count in page.states.items()))
         columns = ("changed at", "flow", "object", "key", "operation", "state", "try", "reason")
         output.table(
             columns,
             [
                 (
                     *(row.changed_at, row.flow, row.object, row.key, row.operation),
-                    row.state if row.state in pushes.FINE else output.Bad(row.state),
+                    row.state if row.state in FINE else output.Bad(row.state),
                     *(row.attempts, f"{row.code} {row.reason}".strip()),
                 )
-                for row in rows
+                for row in page.outcomes
             ],
         )

@@ -15,24 +15,22 @@ from typing import Any
 import pyarrow as pa
 
 from seil.dw_to_sf.plan import CHECKED_AT_ONCE, Plan
-from seil.dw_to_sf.values import quoted, stored, text
+from seil.dw_to_sf.plan_rows import RECORD_ID, plan_rows, stored_values
 from seil.salesforce.ids import full_id
 from seil.salesforce.org import Org
 from seil.salesforce.writes.batch import (
     BEFORE,
     CLEAR,
-    PARENT,
     RowOutcome,
     RowState,
     WriteBatch,
     WriteTarget,
 )
-from seil.salesforce.writes.rules import FieldRule, ObjectRules
+from seil.salesforce.writes.rules import ObjectRules
 from seil.salesforce.writes.writer import Writer, WriterOptions, look_up
-from seil.state.outcomes import OutcomeFilter, OutcomeLog, Outcomes, WriteOutcome
+from seil.state.outcomes import OutcomeFilter, OutcomeLog, Outcomes, StoredOutcome
 
 CHANGED = "CHANGED_SINCE"
-_RECORD_ID = "_record_id"
 
 # Of a row that is as it was before, whoever made it so.
 _DONE = ("written", "unchanged")
@@ -55,7 +53,7 @@ class Application:
         states: Counter[RowState] = Counter()
         writer = Writer(self.org, self.log, self.options)
         writer.recover()
-        tables = self._checked(plan.definition.target, _changes(plan), states)
+        tables = self._checked(plan.definition.target, plan_rows(plan), states)
         target = plan.definition.target
         states += writer.write(target, tables, rows=plan.writes, on_settled=self.on_settled)
         return states
@@ -108,9 +106,9 @@ class Application:
         settled = {
             row[target.key]: outcome
             for row in rows
-            if row[_RECORD_ID] and (outcome := _compare(target, row, there.get(row[_RECORD_ID])))
+            if row[RECORD_ID] and (outcome := _compare(target, row, there.get(row[RECORD_ID])))
         }
-        new = [row[target.key] for row in rows if not row[_RECORD_ID]]
+        new = [row[target.key] for row in rows if not row[RECORD_ID]]
         if new and target.operation == "insert":
             found = look_up(self.org, WriteBatch(target, table), new)
             settled |= {o.key: replace(o, state="unchanged") for o in found if o.record_id}
@@ -118,14 +116,14 @@ class Application:
 
     def _current(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
         """Values as a plan has them, by the Id as the rows have it."""
-        ids = {full_id(row[_RECORD_ID]): row[_RECORD_ID] for row in rows if row[_RECORD_ID]}
+        ids = {full_id(row[RECORD_ID]): row[RECORD_ID] for row in rows if row[RECORD_ID]}
         if not ids:
             return {}
         fields = {name for row in rows for name in json.loads(row[BEFORE] or "{}")}
         known = [rule for name in sorted(fields) if (rule := self.rules.get(name))]
         names = [rule.name for rule in known] or ["Id"]
         records = self.org.retrieve(self.rules.name, list(ids.values()), names)
-        values = _stored_values(known, list(records.values()))
+        values = stored_values(known, list(records.values()))
         return {ids[record_id]: row for record_id, row in zip(records, values, strict=True)}
 
 
@@ -133,7 +131,7 @@ def _compare(
     target: WriteTarget, row: Mapping[str, Any], now: Mapping[str, str | None] | None
 ) -> RowOutcome | None:
     """None for a row that is to be written."""
-    key, record_id = row[target.key], row[_RECORD_ID]
+    key, record_id = row[target.key], row[RECORD_ID]
     if now is None:
         return RowOutcome(key, "missing", record_id, code="NOT_FOUND", reason="it was deleted")
     before = json.loads(row[BEFORE] or "{}")
@@ -155,46 +153,6 @@ def _same(one: str | None, other: str | None) -> bool:
     return one == other or (full_id(one) or one) == (full_id(other) or other)
 
 
-def _stored_values(
-    rules: Sequence[FieldRule], records: Sequence[Mapping[str, str | None]]
-) -> list[dict[str, str | None]]:
-    """By the same expressions as the plan's."""
-    import duckdb
-
-    if not rules or not records:
-        return [{} for _ in records]
-    given = pa.table({r.name: pa.array([v[r.name] for v in records], pa.string()) for r in rules})
-    columns = ", ".join(f"{stored(r, quoted(r.name))} AS {quoted(r.name)}" for r in rules)
-    with duckdb.connect(config={"threads": 1}) as database:
-        database.register("given", given)
-        rows: list[dict[str, str | None]]
-        rows = database.execute(f"SELECT {columns} FROM given").to_arrow_table().to_pylist()  # noqa: S608
-    return rows
-
-
-def _changes(plan: Plan) -> Iterator[pa.Table]:
-    """A row a record that is written: its key, and of each field the new value or null."""
-    import duckdb
-
-    definition = plan.definition
-    values = [
-        f"any_value(coalesce(new, {text(CLEAR)})) FILTER (field = {text(name)}) AS {quoted(name)}"
-        for name in definition.fields
-    ]
-    sql = f"""
-        SELECT key AS {quoted(definition.key)}, any_value(record_id) AS {_RECORD_ID},
-            any_value(parent) AS {PARENT},
-            CAST(to_json(map_from_entries(list((field, old)) FILTER (field <> ''))) AS VARCHAR)
-                AS {BEFORE}
-            {"".join(", " + value for value in values)}
-        FROM read_parquet({text(str(plan.path))}) WHERE write
-        GROUP BY key ORDER BY {PARENT} NULLS LAST, key
-    """  # noqa: S608
-    with duckdb.connect() as database:
-        for batch in database.execute(sql).to_arrow_reader(CHECKED_AT_ONCE):
-            yield pa.Table.from_batches([batch])
-
-
 def _undoing(outcomes: Outcomes, where: OutcomeFilter) -> Iterator[pa.Table]:
     """The rows that put back what those outcomes replaced; they leave the filter as it goes."""
     after: Sequence[str] = ()
@@ -202,14 +160,14 @@ def _undoing(outcomes: Outcomes, where: OutcomeFilter) -> Iterator[pa.Table]:
         after = page[-1].position
         names = sorted({name for outcome in page for name in outcome.image_before})
         ids: list[str | None] = [outcome.record_id for outcome in page]
-        columns: dict[str, list[str | None]] = {"Id": ids, _RECORD_ID: ids}
+        columns: dict[str, list[str | None]] = {"Id": ids, RECORD_ID: ids}
         columns[BEFORE] = [json.dumps(outcome.fields) for outcome in page]
         if not where.created:
             columns |= {name: [_put_back(o, name) for o in page] for name in names}
         yield pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
 
 
-def _put_back(outcome: WriteOutcome, name: str) -> str | None:
+def _put_back(outcome: StoredOutcome, name: str) -> str | None:
     if name not in outcome.image_before:
         return None
     old = outcome.image_before[name]

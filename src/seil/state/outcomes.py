@@ -39,7 +39,7 @@ WHERE batch_id = :batch_id AND key = :key
 
 
 @dataclass(frozen=True)
-class WriteOutcome:
+class StoredOutcome:
     """Of one row in one run. `fields` are the values that were sent, None where a field was
     cleared; `image_before` those that they replaced, as far as they were known.
     """
@@ -88,7 +88,7 @@ class Outcomes:
 
     def find(
         self, where: OutcomeFilter, *, limit: int = 100, after: Sequence[str] = ()
-    ) -> list[WriteOutcome]:
+    ) -> list[StoredOutcome]:
         """The newest first; `after` is the position of the last one before."""
         conditions, values = _conditions(where)
         if after:
@@ -247,8 +247,8 @@ def _conditions(where: OutcomeFilter) -> tuple[list[str], dict[str, Any]]:
     return [f"{name} = :{name}" for name in values], values
 
 
-def _outcome(row: Row) -> WriteOutcome:
+def _outcome(row: Row) -> StoredOutcome:
     named = dict(zip(_COLUMNS.split(", "), row, strict=True))
     fields, before = json.loads(named["fields"]), json.loads(named["image_before"])
     times = {"changed_at": moment(named["changed_at"]), "created": bool(named["created"])}
-    return WriteOutcome(**named | {"fields": fields, "image_before": before} | times)
+    return StoredOutcome(**named | {"fields": fields, "image_before": before} | times)

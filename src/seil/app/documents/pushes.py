@@ -10,7 +10,7 @@ from typing import Self
 from seil.app.documents.base import JsonDocument
 from seil.app.pushes import PlannedValue, PushResult
 from seil.dw_to_sf.plan import Plan
-from seil.state.outcomes import WriteOutcome
+from seil.state.outcomes import StoredOutcome
 
 
 @dataclass(frozen=True)
@@ -91,4 +91,4 @@ class OutcomesDocument(JsonDocument, schema="seil.outcomes/1", command="seil out
     """The newest first; `states` counts all that the filter takes."""
 
     states: Mapping[str, int]
-    outcomes: Sequence[WriteOutcome]
+    outcomes: Sequence[StoredOutcome]

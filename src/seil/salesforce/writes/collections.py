@@ -15,7 +15,7 @@ from seil.salesforce.faults import SERVICE
 from seil.salesforce.ids import full_id
 from seil.salesforce.schema import ObjectSchema
 from seil.salesforce.writes.batch import CLEAR, RowOutcome, WriteBatch
-from seil.salesforce.writes.row_errors import RowError, failed_row
+from seil.salesforce.writes.row_errors import RowFailure, failed_row
 
 MOST_RECORDS = 200
 _PATH = "composite/sobjects"
@@ -96,7 +96,7 @@ def _outcome(batch: WriteBatch, key: str, result: Any) -> RowOutcome:
     return failed_row(key, _error(result.get("errors") or ()), record_id)
 
 
-def _error(errors: Iterable[Mapping[str, Any]]) -> RowError:
+def _error(errors: Iterable[Mapping[str, Any]]) -> RowFailure:
     first = next(iter(errors), {})
     fields = ", ".join(first.get("fields") or ())
-    return RowError(str(first.get("statusCode") or ""), str(first.get("message") or ""), fields)
+    return RowFailure(str(first.get("statusCode") or ""), str(first.get("message") or ""), fields)

@@ -25,7 +25,7 @@ _MISSING = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE
 
 
 @dataclass(frozen=True)
-class RowError:
+class RowFailure:
     """`fields` are those that the org blames, empty where it means the record itself."""
 
     code: str
@@ -33,7 +33,7 @@ class RowError:
     fields: str = ""
 
 
-def failed_row(key: str, error: RowError, record_id: str = "") -> RowOutcome:
+def failed_row(key: str, error: RowFailure, record_id: str = "") -> RowOutcome:
     state: RowState = "rejected"
     if error.code in _TRANSIENT:
         state = "retrying"
@@ -42,10 +42,10 @@ def failed_row(key: str, error: RowError, record_id: str = "") -> RowOutcome:
     return RowOutcome(key, state, record_id, code=error.code, reason=error.reason)
 
 
-def job_error(text: str) -> RowError:
+def job_error(text: str) -> RowFailure:
     """A job's sf__Error: `CODE:reason:fields --`, its reason perhaps with colons."""
     code, colon, rest = text.partition(":")
     if not colon or not code.replace("_", "").isupper():
-        return RowError("", text)
+        return RowFailure("", text)
     reason, colon, fields = rest.rpartition(":")
-    return RowError(code, reason if colon else rest, fields.removesuffix("--").strip(" -"))
+    return RowFailure(code, reason if colon else rest, fields.removesuffix("--").strip(" -"))

@@ -73,7 +73,7 @@ class UnaccountedRowsError(RejectError):
         super().__init__(
             f"ingest job {job_id}: {sent} rows were sent, its results name {accounted} of them"
             f" (not {example})",
-            hint="Run the same command again; `seil outcomes list --state retrying` shows them",
+            hint="Run the same command again; `seil outcomes --state retrying` shows them",
         )
         self.job_id = job_id
 

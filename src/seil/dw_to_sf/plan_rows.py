@@ -1,0 +1,54 @@
+"""A plan's rows as they are written, and values as a plan has them: by a DuckDB of SEIL's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow as pa
+
+from seil.dw_to_sf.plan import CHECKED_AT_ONCE, Plan
+from seil.dw_to_sf.values import quoted, stored, text
+from seil.salesforce.writes.batch import BEFORE, CLEAR, PARENT
+from seil.salesforce.writes.rules import FieldRule
+
+RECORD_ID = "_record_id"
+
+
+def stored_values(
+    rules: Sequence[FieldRule], records: Sequence[Mapping[str, str | None]]
+) -> list[dict[str, str | None]]:
+    """By the same expressions as the plan's."""
+    import duckdb
+
+    if not rules or not records:
+        return [{} for _ in records]
+    given = pa.table({r.name: pa.array([v[r.name] for v in records], pa.string()) for r in rules})
+    columns = ", ".join(f"{stored(r, quoted(r.name))} AS {quoted(r.name)}" for r in rules)
+    with duckdb.connect(config={"threads": 1}) as database:
+        database.register("given", given)
+        rows: list[dict[str, str | None]]
+        rows = database.execute(f"SELECT {columns} FROM given").to_arrow_table().to_pylist()  # noqa: S608
+    return rows
+
+
+def plan_rows(plan: Plan) -> Iterator[pa.Table]:
+    """A row a record that is written: its key, and of each field the new value or null."""
+    import duckdb
+
+    definition = plan.definition
+    values = [
+        f"any_value(coalesce(new, {text(CLEAR)})) FILTER (field = {text(name)}) AS {quoted(name)}"
+        for name in definition.fields
+    ]
+    sql = f"""
+        SELECT key AS {quoted(definition.key)}, any_value(record_id) AS {RECORD_ID},
+            any_value(parent) AS {PARENT},
+            CAST(to_json(map_from_entries(list((field, old)) FILTER (field <> ''))) AS VARCHAR)
+                AS {BEFORE}
+            {"".join(", " + value for value in values)}
+        FROM read_parquet({text(str(plan.path))}) WHERE write
+        GROUP BY key ORDER BY {PARENT} NULLS LAST, key
+    """  # noqa: S608
+    with duckdb.connect() as database:
+        for batch in database.execute(sql).to_arrow_reader(CHECKED_AT_ONCE):
+            yield pa.Table.from_batches([batch])
