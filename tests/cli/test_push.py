@@ -1,0 +1,114 @@
+"""`seil push` and `seil outcomes`, on a synced site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.bookings import NAME, bookings, client, make_org
+from tests.cli.conftest import Seil
+from tests.rest_writes import write
+
+from seil.salesforce.writes.batch import WriteTarget
+from seil.salesforce.writes.writer import Writer
+from seil.sandbox.salesforce.server import OrgServer
+from seil.state.store import state_in_memory
+
+ROWS = 4
+SETTINGS = """
+[salesforce]
+login_url = "{url}"
+[push]
+folder = "pushes"
+plans = "plans"
+"""
+CATALOG = """
+[objects.Booking__c.flow]
+lag = "0s"
+"""
+PUSH = """
+object = "Booking__c"
+query = "SELECT id AS \\"Id\\", 'new' AS note FROM salesforce.booking WHERE key__c < 'k00002'"
+[fields]
+Note__c = "note"
+[brakes]
+share = 1.0
+changes = {changes}
+"""
+
+
+@pytest.fixture
+def org(home: Path, seil: Seil) -> Iterator[OrgServer]:
+    """A site that has read it lies in the working folder."""
+    with OrgServer(make_org(home / "org")) as server:
+        with client(server) as org, state_in_memory() as state:
+            target = WriteTarget(NAME, "upsert", "Key__c")
+            writer = Writer(org, state.outcomes.log("setup", "run-0"))
+            writer.write(target, [bookings(ROWS)], rows=ROWS)
+        (home / "seil.toml").write_text(SETTINGS.format(url=server.url))
+        (home / "objects.toml").write_text(CATALOG)
+        (home / "pushes").mkdir()
+        (home / "pushes" / "notes.toml").write_text(PUSH.format(changes=10))
+        assert seil("run", NAME).code == 0
+        yield server
+
+
+def test_a_plan_is_seen_applied_listed_and_undone(seil: Seil, org: OrgServer) -> None:
+    shown = seil("push", "plan", "notes")
+    assert "4 records" not in shown.out
+    assert "records   2: 0 same, 2 to change, 0 new" in shown.out
+    plan = seil("push", "plan", "notes", "--json").json
+    assert [(v["field"], v["old"], v["new"]) for v in plan["values"]] == [
+        ("Note__c", "old", "new")
+    ] * 2
+    edited = plan["values"][0]["key"]
+    write(org.url, "PATCH", f"{NAME}/{edited}", {"Note__c": "theirs"})
+    applied = seil("push", "apply", "notes", plan["hash"], "--json")
+    assert (applied.code, applied.json["states"]) == (1, {"rejected": 1, "written": 1})
+    (refused,) = applied.json["not_written"]
+    assert (refused["key"], refused["code"]) == (edited, "CHANGED_SINCE")
+    run = applied.json["run_id"]
+    assert "Note__c is 'theirs' now" in seil("outcomes", "--run", run, "--state", "rejected").out
+    assert "incomplete" in seil("runs", "show", run).out
+    assert seil("push", "undo", "notes", run, "--json").json["states"] == {"written": 1}
+    assert seil("outcomes", "--run", run, "--json").json["states"] == {"rejected": 1, "undone": 1}
+
+
+def test_above_the_brakes_nothing_is_applied_without_a_yes(
+    seil: Seil, org: OrgServer, home: Path
+) -> None:
+    (home / "pushes" / "notes.toml").write_text(PUSH.format(changes=1))
+    plan_hash = seil("push", "plan", "notes", "--json").json["hash"]
+    stopped = seil("push", "apply", "notes", plan_hash)
+    assert stopped.code == 2
+    assert "2 records, brake 1" in stopped.err
+    assert seil("outcomes", "--json").json["states"] == {}
+    assert seil("push", "apply", "notes", plan_hash[:6], "--yes").code == 0
+
+
+WRONG = {
+    "no such push": (("plan", "nots"), 2, "has no push 'nots'"),
+    "no such plan": (("apply", "notes", "abc"), 1, "plan abc of push notes: there is no such plan"),
+    "no such run": (("undo", "notes", "r1"), 2, "run 'r1' wrote nothing"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_not_there_is_named(seil: Seil, org: OrgServer, case: str) -> None:
+    arguments, code, reason = WRONG[case]
+    refused = seil("push", *arguments)
+    assert (refused.code, reason in refused.err) == (code, True)
+
+
+def test_plan_of_another_definition_or_version_is_refused(
+    seil: Seil, org: OrgServer, home: Path
+) -> None:
+    plan = seil("push", "plan", "notes", "--json").json
+    file = home / "pushes" / "notes.toml"
+    file.write_text(file.read_text().replace("'new'", "'newer'"))
+    refused = seil("push", "apply", "notes", plan["hash"])
+    assert "it was made for definition" in refused.err
+    Path(plan["file"]).write_bytes(Path(plan["file"]).read_bytes() + b"x")
+    refused = seil("push", "apply", "notes", plan["hash"])
+    assert "the file was changed since it was made" in refused.err
