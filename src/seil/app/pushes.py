@@ -252,13 +252,13 @@ class _Source:
         from seil.warehouse import TableName
 
         obj = self.site.catalog.find(object_name)
-        there = None
+        mirrored = None
         if obj is not None:
-            there = self.reader.warehouse.columns(TableName("salesforce", obj.table))
-        if obj is None or there is None:
+            mirrored = self.reader.warehouse.columns(TableName("salesforce", obj.table))
+        if obj is None or mirrored is None:
             problem = Problem(f"object {object_name}", "is not synced", "see `seil status`")
             raise ConfigurationError([problem])
-        if missing := [name for name in columns if name not in there.names]:
+        if missing := [name for name in columns if name not in mirrored.names]:
             reason = f"is not read from the org: {', '.join(missing)}"
             problem = Problem(f"object {object_name}", reason, "see exclude in objects.toml")
             raise ConfigurationError([problem])

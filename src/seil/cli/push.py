@@ -39,14 +39,14 @@ def plan(
 ) -> None:
     """Compare the query with the org's mirror, and keep every difference in a plan."""
     with opened(call) as site, shown_progress(call) as progress:
-        made = pushes.plan_push(site, name, progress=progress)
-        values = pushes.planned_values(made, limit=limit)
+        new_plan = pushes.plan_push(site, name, progress=progress)
+        values = pushes.planned_values(new_plan, limit=limit)
     if call.json:
         from seil.app.documents.pushes import PushPlanDocument
 
-        call.answer(PushPlanDocument.of(made, values))
+        call.answer(PushPlanDocument.of(new_plan, values))
     else:
-        _show_plan(made, values)
+        _show_plan(new_plan, values)
 
 
 def apply(

@@ -102,16 +102,16 @@ class Application:
     def _settled(self, target: WriteTarget, table: pa.Table) -> dict[str, RowOutcome]:
         """Of the rows that are not written, by key."""
         rows = table.to_pylist()
-        there = self._current(rows)
+        current = self._current(rows)
         settled = {
             row[target.key]: outcome
             for row in rows
-            if row[RECORD_ID] and (outcome := _compare(target, row, there.get(row[RECORD_ID])))
+            if row[RECORD_ID] and (outcome := _compare(target, row, current.get(row[RECORD_ID])))
         }
         new = [row[target.key] for row in rows if not row[RECORD_ID]]
         if new and target.operation == "insert":
-            found = look_up(self.org, WriteBatch(target, table), new)
-            settled |= {o.key: replace(o, state="unchanged") for o in found if o.record_id}
+            existing = look_up(self.org, WriteBatch(target, table), new)
+            settled |= {o.key: replace(o, state="unchanged") for o in existing if o.record_id}
         return settled
 
     def _current(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
@@ -120,10 +120,10 @@ class Application:
         if not ids:
             return {}
         fields = {name for row in rows for name in json.loads(row[BEFORE] or "{}")}
-        known = [rule for name in sorted(fields) if (rule := self.rules.get(name))]
-        names = [rule.name for rule in known] or ["Id"]
+        rules = [rule for name in sorted(fields) if (rule := self.rules.get(name))]
+        names = [rule.name for rule in rules] or ["Id"]
         records = self.org.retrieve(self.rules.name, list(ids.values()), names)
-        values = stored_values(known, list(records.values()))
+        values = stored_values(rules, list(records.values()))
         return {ids[record_id]: row for record_id, row in zip(records, values, strict=True)}
 
 

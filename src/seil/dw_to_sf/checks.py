@@ -38,9 +38,9 @@ def _object_problems(definition: PushDefinition, rules: ObjectRules) -> Iterator
         reason = f"this user may not {definition.operation} records of it"
         yield Problem(f"push {definition.name}: object {definition.object}", reason)
     if definition.operation in ("insert", "upsert"):
-        given = {name.lower() for name in (*definition.fields, definition.key)}
+        mapped = {name.lower() for name in (*definition.fields, definition.key)}
         for name in rules.required:
-            if name.lower() not in given:
+            if name.lower() not in mapped:
                 place = f"push {definition.name}: fields.{name}"
                 yield Problem(place, "is required for a new record, and is not mapped")
 
@@ -86,5 +86,5 @@ def _unknown(place: str, name: str, rules: ObjectRules) -> Problem:
 
 
 def _no_column(definition: PushDefinition, column: str, columns: Sequence[str]) -> Problem:
-    there = suggest(column, columns) or f"it gives {', '.join(columns)}"
-    return Problem(f"push {definition.name}: query", f"gives no column {column}", there)
+    hint = suggest(column, columns) or f"it gives {', '.join(columns)}"
+    return Problem(f"push {definition.name}: query", f"gives no column {column}", hint)

@@ -96,9 +96,9 @@ def load_definition(folder: Path | None, name: str) -> PushDefinition:
     """Raises ConfigurationError: every problem of the file at once."""
     names = definitions(folder)
     if folder is None or name not in names:
-        there = f"there are {', '.join(names)}" if names else "there are none"
+        choices = f"there are {', '.join(names)}" if names else "there are none"
         place = str(folder or "[push] folder")
-        raise ConfigurationError([Problem(place, f"has no push {name!r}", there)])
+        raise ConfigurationError([Problem(place, f"has no push {name!r}", choices)])
     path = folder / f"{name}{SUFFIX}"
     definition = _parse(path, _content(path))
     if problems := _problems(path, definition):

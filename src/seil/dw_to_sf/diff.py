@@ -120,14 +120,14 @@ class Diff:
         return counts
 
     def _run(self, statement: str, rows: pa.RecordBatchReader) -> None:
-        self._database.register("given", rows)
-        self._database.execute(f"{statement} FROM given")
-        self._database.unregister("given")
+        self._database.register("input", rows)
+        self._database.execute(f"{statement} FROM input")
+        self._database.unregister("input")
 
     def _refuse_keys(self, condition: str, what: str, group: str = "") -> None:
         sql = f"SELECT CAST(key AS VARCHAR) FROM desired WHERE {condition} {group}"  # noqa: S608
-        found = self._database.execute(f"SELECT count(*), min(key), max(key) FROM ({sql}) t(key)")  # noqa: S608
-        count, *examples = found.fetchone() or (0,)
+        rows = self._database.execute(f"SELECT count(*), min(key), max(key) FROM ({sql}) t(key)")  # noqa: S608
+        count, *examples = rows.fetchone() or (0,)
         if count:
             shown = ", ".join(dict.fromkeys(filter(None, examples)))
             reason = f"gives {count:,} {what}" + (f", such as {shown}" if shown else "")
@@ -190,8 +190,8 @@ class Diff:
         missing = "'the mirror has no such record'" if self._is_update else "NULL"
         reason = f"coalesce({bad}, CASE WHEN record_id IS NULL THEN {missing} END)"
         if self._definition.operation == "insert":
-            there = "'the object has a record of this key'"
-            reason = f"coalesce({bad}, CASE WHEN record_id IS NOT NULL THEN {there} END)"
+            exists = "'the object has a record of this key'"
+            reason = f"coalesce({bad}, CASE WHEN record_id IS NOT NULL THEN {exists} END)"
         return (
             f"SELECT key, record_id, parent, {text(rule.name)} AS field, {old} AS old, "  # noqa: S608
             f"{new} AS new, {text(field.owner)} AS owner, {reason} AS problem "

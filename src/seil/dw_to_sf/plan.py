@@ -170,11 +170,11 @@ def read_plan(
 
     Raises PlanRefusedError for one that is not there, was changed, or is of another version.
     """
-    found = sorted((folder / name).glob(f"{plan_hash}*{_SUFFIX}")) if plan_hash else []
-    if len(found) != 1:
-        there = "there is no such plan" if not found else f"{len(found)} plans begin like this"
-        raise PlanRefusedError(name, plan_hash, there)
-    (path,) = found
+    paths = sorted((folder / name).glob(f"{plan_hash}*{_SUFFIX}")) if plan_hash else []
+    if len(paths) != 1:
+        reason = "there is no such plan" if not paths else f"{len(paths)} plans begin like this"
+        raise PlanRefusedError(name, plan_hash, reason)
+    (path,) = paths
     full_hash = path.stem
     if _hash(path) != full_hash:
         raise PlanRefusedError(name, full_hash, "the file was changed since it was made")

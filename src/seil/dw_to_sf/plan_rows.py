@@ -22,12 +22,12 @@ def stored_values(
 
     if not rules or not records:
         return [{} for _ in records]
-    given = pa.table({r.name: pa.array([v[r.name] for v in records], pa.string()) for r in rules})
+    texts = pa.table({r.name: pa.array([v[r.name] for v in records], pa.string()) for r in rules})
     columns = ", ".join(f"{stored(r, quoted(r.name))} AS {quoted(r.name)}" for r in rules)
     with duckdb.connect(config={"threads": 1}) as database:
-        database.register("given", given)
+        database.register("texts", texts)
         rows: list[dict[str, str | None]]
-        rows = database.execute(f"SELECT {columns} FROM given").to_arrow_table().to_pylist()  # noqa: S608
+        rows = database.execute(f"SELECT {columns} FROM texts").to_arrow_table().to_pylist()  # noqa: S608
     return rows
 
 

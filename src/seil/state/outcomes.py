@@ -198,11 +198,11 @@ class OutcomeLog:
             yield WriteBatch(target, rows, by_job=bool(by_job), job_id=job_id, id=batch_id)
 
     def _rows_of(self, batch_id: str, key_field: str) -> pa.Table:
-        found = self.database.rows(
-            "SELECT key, fields FROM outcomes WHERE batch_id = :batch_id ORDER BY key",
+        keys = self.database.rows(
+            "SELECT key FROM outcomes WHERE batch_id = :batch_id ORDER BY key",
             batch_id=batch_id,
         )
-        return pa.table({key_field: pa.array([key for key, _ in found], pa.string())})
+        return pa.table({key_field: pa.array([key for (key,) in keys], pa.string())})
 
 
 def _rows(batch: WriteBatch) -> Iterator[dict[str, Any]]:

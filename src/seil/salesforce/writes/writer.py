@@ -299,10 +299,10 @@ def look_up(org: Org, batch: WriteBatch, keys: Sequence[str]) -> list[RowOutcome
     operation = batch.target.operation
     if operation in ("update", "upsert"):
         return _retrying(keys, "ANSWER_LOST")
-    there = _records(org, batch.target, keys)
+    record_ids = _records(org, batch.target, keys)
     outcomes = []
     for key in keys:
-        record_id = there.get(_folded(batch.target, key), "")
+        record_id = record_ids.get(_folded(batch.target, key), "")
         if operation == "insert" and record_id:
             outcomes.append(RowOutcome(key, "written", record_id, created=True))
         elif operation == "delete" and not record_id:
@@ -314,13 +314,13 @@ def look_up(org: Org, batch: WriteBatch, keys: Sequence[str]) -> list[RowOutcome
 
 def _records(org: Org, target: WriteTarget, keys: Sequence[str]) -> dict[str, str]:
     """Ids by key, of the records that are there and not in the recycle bin."""
-    there: dict[str, str] = {}
+    record_ids: dict[str, str] = {}
     for some in _query_pages(keys):
         condition = f"{target.key} IN ({', '.join(text_literal(key) for key in some)})"
         fields = list(dict.fromkeys(["Id", target.key]))
         for record in org.query(select(fields, target.object, condition)):
-            there[_folded(target, str(record[target.key]))] = str(record["Id"])
-    return there
+            record_ids[_folded(target, str(record[target.key]))] = str(record["Id"])
+    return record_ids
 
 
 def _query_pages(keys: Iterable[str]) -> Iterator[list[str]]:
