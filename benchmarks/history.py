@@ -71,8 +71,8 @@ def _put_files(lake: Lake, objects: list[SyncedObject], times: list[datetime]) -
         for at in times:
             run = _run_id(at)
             landed = LandedFile(lake.env, obj.landing_name, run, f"{run}-00000.parquet")
-            curated.put(landed.curated(at))
-            processed.put(landed.archived("processed", at))
+            curated.put(landed.curated_key(at))
+            processed.put(landed.archive_key("processed", at))
             manifests.put(manifest_key(obj.landing_name, run))
 
 

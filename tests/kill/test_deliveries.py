@@ -34,7 +34,7 @@ def deliver_again(site: Any, *, elsewhere: bool = False) -> int:
         for number, entry in enumerate(entries):
             file = archived_file(entry.key)
             assert file
-            key = file.landed(context.lake.env).key
+            key = file.landed_file(context.lake.env).key
             if elsewhere:
                 key = key.replace(file.flow_run_id, f"again-{number}")
             landing.put(key, landing.get(entry.key))

@@ -148,7 +148,7 @@ def test_sending_files_and_records_round_again(extracted: Any, tmp_path: Path, p
         for entry in failed:
             file = landed_file(entry.key)
             assert file
-            landing.move(entry.key, file.archived("error", entry.modified))
+            landing.move(entry.key, file.archive_key("error", entry.modified))
     asked = ("files", "retry", "--all", "--exceptions")
     moments = compare(extracted, asked, retried, folder=tmp_path, part=part)
     assert moments.count("after move to landing/in") > len(failed) > 1

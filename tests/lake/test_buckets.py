@@ -315,7 +315,7 @@ def test_a_folder_is_dropped_once_nothing_is_left_in_it(bucket: Bucket) -> None:
     assert folder is not None
     for key, is_left in (("a/b/1", True), ("a/b/2", False)):
         bucket.delete(key)
-        bucket.drop_folder(key)
+        bucket.delete_empty_folder(key)
         assert folder.exists() is is_left
     assert folder.parent.exists()
 
@@ -325,7 +325,7 @@ def test_a_folder_dropped_while_files_come_loses_none(bucket: Bucket) -> None:
 
     def drop() -> None:
         while not done.is_set():
-            bucket.drop_folder("a/b/1")
+            bucket.delete_empty_folder("a/b/1")
 
     dropping = threading.Thread(target=drop)
     dropping.start()
@@ -344,5 +344,5 @@ def test_a_lake_opens_the_url_of_a_file_in_any_of_its_buckets(tmp_path: Path) ->
     lake.curated.put("a b/x", b"1")
     with lake.open_url(lake.curated.uri("a b/x")) as file:
         assert file.read() == b"1"
-    with pytest.raises(LakeError, match="in no bucket"):
+    with pytest.raises(LakeError, match="outside this lake's buckets"):
         lake.open_url("s3://elsewhere/x")

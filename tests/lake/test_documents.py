@@ -108,7 +108,7 @@ def test_an_edit_of_nothing_writes_nothing(bucket: Bucket) -> None:
 
 def test_a_newer_token_refuses_an_older_one(bucket: Bucket) -> None:
     old, new = RunFence(), RunFence()
-    with old.guarding(Holder(1)), new.guarding(Holder(2)):
+    with old.guard(Holder(1)), new.guard(Holder(2)):
         document(bucket, old).update(a=1)
         document(bucket, new).update(a=2)
         with pytest.raises(LeaseLostError, match="written under token 2, this run has 1"):
@@ -118,7 +118,7 @@ def test_a_newer_token_refuses_an_older_one(bucket: Bucket) -> None:
 
 def test_a_writer_without_a_lock_keeps_the_token(bucket: Bucket) -> None:
     fence = RunFence()
-    with fence.guarding(Holder(7)):
+    with fence.guard(Holder(7)):
         document(bucket, fence).update(a=1)
     document(bucket).update(b=2)
     assert json.loads(bucket.get("a/doc.json")) == {"a": 1, "b": 2, "fencing_token": 7}
@@ -127,7 +127,7 @@ def test_a_writer_without_a_lock_keeps_the_token(bucket: Bucket) -> None:
 def test_a_document_from_before_tokens_is_read_and_gets_one(bucket: Bucket) -> None:
     bucket.put("a/doc.json", b'{"a": 1}')
     fence = RunFence()
-    with fence.guarding(Holder(7)):
+    with fence.guard(Holder(7)):
         assert document(bucket, fence).update(b=2) == {"a": 1, "b": 2}
     assert json.loads(bucket.get("a/doc.json"))["fencing_token"] == 7
 
@@ -143,7 +143,7 @@ def test_a_lost_lock_refuses_every_change_of_a_lake(lake: Lake) -> None:
         lambda: lake.document("a.json").update(a=1),
         lambda: write(lake.curated, "c"),
     ]
-    with lake.fence.guarding(holder):
+    with lake.fence.guard(holder):
         for change in changes:
             with pytest.raises(LeaseLostError, match=r"lost run\.lock: another run took it over"):
                 change()
@@ -217,7 +217,7 @@ def test_a_document_holds_the_changes_of_the_newest_tokens(
             document(shared, fence).update(**{name: value})
             expected[name] = value
             continue
-        with fence.guarding(Holder(token)):
+        with fence.guard(Holder(token)):
             if token < newest:
                 with pytest.raises(LeaseLostError):
                     document(shared, fence).update(**{name: value})

@@ -27,12 +27,12 @@ def test_landed_file_other_keys(key: str) -> None:
 @pytest.mark.parametrize("state", ["processed", "error"])
 def test_archived_key_round_trips(state: str) -> None:
     landed = LandedFile("dev", "Order", "run-1", "f.parquet")
-    key = landed.archived("processed" if state == "processed" else "error", AT)
+    key = landed.archive_key("processed" if state == "processed" else "error", AT)
     assert key == f"{state}/Salesforce-Order/2026/03/09/04/run-1/f.parquet"
     archived = archived_file(key)
     assert archived is not None
     assert (archived.key, archived.state) == (key, state)
-    assert archived.landed("dev") == landed
+    assert archived.landed_file("dev") == landed
 
 
 def test_archived_file_other_keys() -> None:
@@ -48,7 +48,7 @@ def test_archived_file_other_keys() -> None:
     ],
 )
 def test_curated_key_one_suffix(file: str, name: str) -> None:
-    key = LandedFile("dev", "Order", "r", file).curated(AT)
+    key = LandedFile("dev", "Order", "r", file).curated_key(AT)
     assert key == f"Salesforce-Order/2026/03/09/04/{name}"
 
 
@@ -56,6 +56,6 @@ def test_hour_is_utc() -> None:
     local = AT.astimezone(timezone(timedelta(hours=10)))
     assert (
         LandedFile("dev", "Order", "r", "f")
-        .curated(local)
+        .curated_key(local)
         .startswith("Salesforce-Order/2026/03/09/04/")
     )

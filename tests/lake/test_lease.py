@@ -29,7 +29,7 @@ def bucket(request: pytest.FixtureRequest) -> Bucket:
 
 def lease(bucket: Bucket, length: timedelta = LONG, host: str = "here") -> Lease:
     taken = Lease(bucket, KEY, length=length)
-    taken.take(Holder(host, os.getpid()))
+    taken.acquire(Holder(host, os.getpid()))
     return taken
 
 
@@ -82,7 +82,7 @@ def test_a_holder_that_stalled_leaves_its_successors_lock_alone(
     monkeypatch.setattr("seil.lake.lease._GRACE", -1)
     with stalled.renewal():
         successor = lease(bucket, host="there")
-    assert "was another's when it was to be released" in caplog.text
+    assert "was not released: another run holds it" in caplog.text
     assert stored(bucket).holder == Holder("there", os.getpid())
     with pytest.raises(LeaseLostError, match=r"process \d+ on there took it over"):
         stalled.renew()
@@ -120,7 +120,7 @@ def test_a_lock_of_an_earlier_version_is_respected_until_it_is_stale(
 def test_a_lock_that_cannot_be_read_counts_as_held(content: bytes) -> None:
     bucket = Bucket("memory:///")
     bucket.put(KEY, content)
-    with pytest.raises(LeaseHeldError, match="a run that does not say which"):
+    with pytest.raises(LeaseHeldError, match="an unknown process"):
         lease(bucket)
 
 
@@ -177,5 +177,5 @@ def test_a_release_that_fails_is_told(service: FakeS3, caplog: pytest.LogCapture
     taken = lease(Bucket("s3://lake"))
     with taken.renewal():
         service.refused = "AccessDenied"
-    assert "run.lock is not released" in caplog.text
-    assert "The next run gets it after" in caplog.text
+    assert "run.lock: " in caplog.text
+    assert "The next run can take it after" in caplog.text

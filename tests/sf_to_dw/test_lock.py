@@ -90,7 +90,7 @@ def test_a_run_whose_lock_file_was_removed_stops(tmp_path: Path) -> None:
     lake, other = lake_at(tmp_path.as_uri()), lake_at(tmp_path.as_uri())
     path = lake.staging.path(KEY)
     assert path is not None
-    with pytest.raises(LeaseLostError, match="its file was removed"), run_lock(lake):
+    with pytest.raises(LeaseLostError, match="its file was deleted"), run_lock(lake):
         path.unlink()
         with run_lock(other):
             with pytest.raises(LeaseLostError):

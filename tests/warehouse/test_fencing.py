@@ -21,7 +21,7 @@ def make(warehouse: Warehouse, name: str) -> None:
 
 def commit_under(engine: WarehouseSettings, token: int, name: str) -> None:
     fence = RunFence()
-    with fence.guarding(Holder(token)), open_warehouse(engine, fence=fence) as warehouse:
+    with fence.guard(Holder(token)), open_warehouse(engine, fence=fence) as warehouse:
         make(warehouse, name)
 
 
@@ -44,7 +44,7 @@ def test_a_newer_token_refuses_the_commits_of_an_older_one(engine: WarehouseSett
 def test_a_lease_lost_in_a_commit_rolls_it_back(engine: WarehouseSettings) -> None:
     commit_under(engine, 10, "a")
     holder, fence = Holder(11), RunFence()
-    with fence.guarding(holder), open_warehouse(engine, fence=fence) as warehouse:
+    with fence.guard(holder), open_warehouse(engine, fence=fence) as warehouse:
         with pytest.raises(LeaseLostError), warehouse.commit("b") as commit:
             commit.tables.create_table(TableName("", "b"), COLUMNS, key="id")
             holder.is_lost = True

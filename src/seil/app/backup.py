@@ -28,7 +28,7 @@ def restore(
 
     Raises AlreadyRunningError, and OtherStateError where backup or state are another site's.
     """
-    from seil.lake.site_layout import name_site, note_state, site_record
+    from seil.lake.site_layout import ensure_site_id, record_state, site_record
     from seil.sf_to_dw.lock import run_lock
     from seil.state.backup import backup_owner
     from seil.state.backup import restore as put_back
@@ -47,9 +47,9 @@ def restore(
             state = site.unbound_state  # The one that is missing.
         else:
             state = site.state
-        site_id = name_site(site.lake)
+        site_id = ensure_site_id(site.lake)
         counts = put_back(state.database, file, site_id=site_id, replace=replace)
-        note_state(site.lake)
+        record_state(site.lake)
     return counts
 
 
@@ -88,12 +88,12 @@ def take_over(site: Site) -> StateOwner:
 
     Raises StateError where there is none, or it is this site's already.
     """
-    from seil.lake.site_layout import name_site, note_state
+    from seil.lake.site_layout import ensure_site_id, record_state
     from seil.sf_to_dw.lock import run_lock
     from seil.state.ownership import change_owner
 
     with run_lock(site.lake):
-        database, site_id = site.unbound_state.database, name_site(site.lake)
+        database, site_id = site.unbound_state.database, ensure_site_id(site.lake)
         former = change_owner(database, site_id)
-        note_state(site.lake)
+        record_state(site.lake)
     return StateOwner(database.place, site_id, former)

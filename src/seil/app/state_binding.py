@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seil.lake.site_layout import name_site, note_state, site_record
+from seil.lake.site_layout import ensure_site_id, record_state, site_record
 from seil.state.ownership import check_owner, claim, other_site, owner
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def bind(lake: Lake, state: State) -> None:
         return
     if not site.site_id and (held := owner(state.database)):
         raise other_site(state.database.place, held)
-    claim(state.database, name_site(lake))
-    note_state(lake)
+    claim(state.database, ensure_site_id(lake))
+    record_state(lake)
 
 
 def check(lake: Lake, state: State) -> None:

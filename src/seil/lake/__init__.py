@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class Lake:
     """The buckets of Salesforce -> warehouse in one environment.
 
-    landing holds in/, processed/ and error/; curated the clean copies; staging our own state
+    landing holds in/, processed/ and error/; curated the clean copies; staging SEIL's own documents
     (flow states, schemas, exceptions). `fence` refuses the writes of a run that lost its lease.
     """
 
@@ -60,19 +60,19 @@ class Lake:
     def open_url(self, url: str) -> AbstractContextManager[IO[bytes]]:
         """Like `Bucket.reader`, for the `uri` of a file in any of the buckets.
 
-        Raises LakeError for a URL outside of them.
+        Raises LakeError for any other URL.
         """
         for bucket in (self.curated, self.landing, self.staging):
             if url.startswith(f"{bucket.url}/"):
                 return bucket.reader(url.removeprefix(f"{bucket.url}/"))
-        raise LakeError(url, "read", "it is in no bucket of this lake")
+        raise LakeError(url, "read", "it is outside this lake's buckets")
 
     def document(self, key: str, *, cure: str = "") -> Document:
-        """A state document in staging; `cure` is what follows when it is deleted."""
+        """A state document in staging; `cure` says what deleting it entails."""
         return Document(self.staging, key, fence=self.fence, cure=cure)
 
     def sweep_partial(self) -> None:
-        """Removes what killed writers left. For whoever holds the run lock."""
+        """Deletes partial files of killed writers. The caller holds the run lock."""
         for bucket in (self.landing, self.curated, self.staging):
             for path in bucket.sweep_partial():
                 log.info("removed %s: its writer was killed", path)

@@ -41,18 +41,18 @@ class Entry:
 
 
 class Version(NamedTuple):
-    """The content of a key, and the entity tag that a conditional write names."""
+    """The content of a key, and its entity tag for a conditional write."""
 
     data: bytes
     tag: str
 
 
 class Bucket:
-    """One bucket of the lake. Every error of the store leaves as `LakeError`.
+    """One bucket of the lake. Raises LakeError for every error of the store.
 
-    Keys are relative, `/` separated. A key appears only when its content is whole: local writes
-    go to a temporary name in the same folder first, S3 shows an object when its upload completes.
-    `guard` is called before each change, and refuses it by raising.
+    Keys are relative, `/` separated. A key appears only when its content is complete: local
+    writes go to a temporary name in the same folder first, S3 shows an object when its upload
+    completes. `guard` is called before each change, and refuses it by raising.
     """
 
     def __init__(self, url: str, *, guard: Callable[[], None] = lambda: None) -> None:
@@ -74,11 +74,11 @@ class Bucket:
         return f"{self.url}/{key}"
 
     def path(self, key: str) -> Path | None:
-        """The local file behind a key, None where the bucket is remote."""
+        """The local file of a key; None in a remote bucket."""
         return self._root / key if self._root else None
 
     def put(self, key: str, data: bytes, *, create: bool = False) -> bool:
-        """Writes whole or not at all. With `create`, False when the key is already there."""
+        """Writes atomically. With `create`, returns False if the key exists."""
         self.guard()
         with _translate_errors(self.uri(key), "write"):
             if self._root:
@@ -90,10 +90,10 @@ class Bucket:
         return True
 
     def put_if(self, key: str, data: bytes, tag: str | None) -> str:
-        """Writes if the key still has this tag (None: if there is no such key); the new tag.
+        """Writes if the key still has this tag (None: does not exist); returns the new tag.
 
-        Raises ConflictError. Tags stand for the content: a key that got its old content back counts
-        as unchanged. A retry whose first attempt went through is no conflict.
+        Raises ConflictError. Tags identify content: a key that was changed back counts as
+        unchanged. Idempotent: a retry whose first attempt succeeded is no conflict.
         """
         self.guard()
         with _translate_errors(self.uri(key), "write"):
@@ -117,15 +117,15 @@ class Bucket:
         return written["e_tag"] or ""
 
     def version(self, key: str) -> Version | None:
-        """Content and tag as one reading; None when there is no such key."""
+        """Content and tag, read atomically; None when the key does not exist."""
         if self._root:
             with _translate_errors(self.uri(key), "read"):
                 data = _content(self._root / key)
             return None if data is None else Version(data, _tag(data))
         try:
             with _translate_errors(self.uri(key), "read"):
-                found = obstore.get(self._store, key)
-                return Version(bytes(found.bytes()), found.meta["e_tag"] or "")
+                stored = obstore.get(self._store, key)
+                return Version(bytes(stored.bytes()), stored.meta["e_tag"] or "")
         except LakeError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return None
@@ -143,7 +143,7 @@ class Bucket:
         return False
 
     def without_guard(self) -> Bucket:
-        """The same bucket for whoever decides about the guard."""
+        """A copy without the guard: for the lock that the guard checks."""
         bucket = copy.copy(self)
         bucket.guard = lambda: None
         return bucket
@@ -153,7 +153,7 @@ class Bucket:
             return bytes(obstore.get(self._store, key).bytes())
 
     def find(self, key: str) -> bytes | None:
-        """None when there is no such key, nor can be one."""
+        """None when the key does not exist or is not valid."""
         try:
             return self.get(key)
         except ValueError:  # `..`, or not UTF-8.
@@ -164,7 +164,7 @@ class Bucket:
             raise
 
     def head(self, key: str) -> Entry | None:
-        """None when there is no such key, nor can be one."""
+        """None when the key does not exist or is not valid."""
         if not key:
             return None
         try:
@@ -179,35 +179,35 @@ class Bucket:
         return Entry(meta["path"], meta["size"], meta["last_modified"])
 
     def list(self, prefix: str = "", *, start: str = "") -> Iterator[Entry]:
-        """Entries below a prefix, in order of their keys; with `start`, those behind that key.
+        """Entries below a prefix, sorted by key; with `start`, only those after that key.
 
-        What lies before `start` costs nothing: S3 begins there, and folders are not opened.
+        Nothing before `start` is read: S3 lists from there, and earlier folders are not opened.
         """
         with _translate_errors(self.uri(prefix), "list"):
             if start and self._root:
-                found = list(_local_entries(self._root, prefix, start))
+                entries = list(_local_entries(self._root, prefix, start))
             else:
-                found = [
+                entries = [
                     Entry(meta["path"], meta["size"], meta["last_modified"])
                     for chunk in obstore.list(self._store, prefix or None, offset=start or None)
                     for meta in chunk
                 ]
-        yield from sorted(found, key=lambda entry: entry.key)
+        yield from sorted(entries, key=lambda entry: entry.key)
 
     def move(self, source: str, target: str) -> None:
-        """Atomic on one machine; on S3 a copy, then a delete, so a repeat finishes the job."""
+        """Atomic in a folder; on S3 a copy, then a delete. Idempotent: repeat it after a kill."""
         self.guard()
         with _translate_errors(self.uri(source), "move"):
             obstore.rename(self._store, source, target)
 
     def touch(self, key: str) -> None:
-        """Makes its modified time now, which a move on one machine keeps; remote stores set it."""
+        """Sets the modified time to now: a local move keeps the old one, remote stores set it."""
         if self._root:
             with _translate_errors(self.uri(key), "touch"):
                 os.utime(self._root / key)
 
     def delete(self, key: str) -> None:
-        """No error when the key is already gone."""
+        """Idempotent: no error if the key does not exist."""
         self.guard()
         with _translate_errors(self.uri(key), "delete"):
             try:
@@ -215,13 +215,13 @@ class Bucket:
             except FileNotFoundError:
                 return
 
-    def drop_folder(self, key: str) -> None:
-        """Removes the folder that `key` lay in, where nothing is left in it; S3 keeps none.
+    def delete_empty_folder(self, key: str) -> None:
+        """Deletes the folder of `key` if it is empty. Does nothing on S3, which has no folders.
 
-        A list walks through empty folders, too: a week of hourly runs would cost each list 0.1 s.
+        A list reads empty folders, too: a week of hourly runs would add 0.1 s to each list.
         """
         if self._root:
-            with _FOLDERS, suppress(OSError):
+            with _FOLDER_LOCK, suppress(OSError):
                 (self._root / key).parent.rmdir()
 
     @contextmanager
@@ -242,7 +242,11 @@ class Bucket:
         Closing the file inside the block commits nothing: Parquet writers close their sink.
         """
         with _translate_errors(self.uri(key), "write"):
-            sink: Any = _LocalFile(self._root / key) if self._root else self._remote(key)
+            sink: Any = (
+                _LocalFile(self._root / key)
+                if self._root
+                else obstore.open_writer(self._store, key)
+            )
             try:
                 yield cast("IO[bytes]", _PendingWrite(sink))
             except BaseException:
@@ -260,39 +264,36 @@ class Bucket:
             raise
         sink.close()
 
-    def _remote(self, key: str) -> obstore.WritableFile:
-        return obstore.open_writer(self._store, key)
-
     def sweep_partial(self, *, older_than: timedelta = timedelta(days=1)) -> Sequence[Path]:
-        """Removes what writers left that were killed in the middle, and returns their paths.
+        """Deletes the partial files of killed writers, and returns their paths.
 
-        Such a file goes when its process is gone, or when it is older than that: the number of a
-        process may have been given to another one since. On S3 nothing is left in sight.
+        A file is deleted when its process has ended, or when it is older than `older_than`: the
+        pid may have been reused. S3 shows no partial objects.
         """
         if not self._root:
             return []
         with _translate_errors(self.url, "clean up"):
-            left = [
+            abandoned = [
                 path
                 for folder, _, names in os.walk(self._root)
                 for name in names
                 if _is_abandoned(path := Path(folder, name), older_than)
             ]
-            for path in left:
+            for path in abandoned:
                 path.unlink(missing_ok=True)
-        return left
+        return abandoned
 
     def free_bytes(self) -> int | None:
-        """None where the bucket is remote."""
+        """None in a remote bucket."""
         return shutil.disk_usage(self._root).free if self._root else None
 
 
-# Of this process's threads, one at a time makes a folder for its file, or drops one.
-_FOLDERS = threading.Lock()
+# Within this process, one thread at a time creates or deletes folders.
+_FOLDER_LOCK = threading.Lock()
 _FOLDER_TRIES = 5
-# Held for the moment of a conditional write; the store lists no name that ends like this.
+# The lock file of conditional writes; the store never lists a name that ends like this.
 _CONDITIONAL_LOCK = "conditional#0"
-# Process and thread, each of a fixed width, so that no name of somebody else's is taken for one.
+# Pid and thread id, each of a fixed width, so that no other file's name matches.
 _PARTIAL = re.compile(r"#(?P<pid>000\d{7})\d{20}$")
 
 
@@ -305,12 +306,12 @@ def _is_running(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # Somebody else's.
+    except PermissionError:  # Another user's.
         return True
     return True
 
 
-# What obstore leaves out of its lists, too.
+# obstore leaves these out of its lists, too.
 _UNLISTED = re.compile(r"#\d+$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -327,11 +328,11 @@ def _local_entries(root: Path, folder: str, start: str) -> Iterator[Entry]:
             if (below := f"{key}/") > start or start.startswith(below):
                 yield from _local_entries(root, below, start)
         elif key > start and not _UNLISTED.search(entry.name):
-            # It may be gone by now.
+            # It may have been deleted meanwhile.
             with suppress(FileNotFoundError):
-                found = entry.stat()
-                modified = _EPOCH + timedelta(microseconds=found.st_mtime_ns // 1000)
-                yield Entry(key, found.st_size, modified)
+                stat = entry.stat()
+                modified = _EPOCH + timedelta(microseconds=stat.st_mtime_ns // 1000)
+                yield Entry(key, stat.st_size, modified)
 
 
 def _is_abandoned(path: Path, older_than: timedelta) -> bool:
@@ -347,14 +348,14 @@ def _is_abandoned(path: Path, older_than: timedelta) -> bool:
 
 
 def _put_if_local(root: Path, key: str, data: bytes, tag: str | None) -> str | None:
-    """The new tag, None where the content has another one than `tag`."""
+    """The new tag; None when the content's tag is not `tag`."""
     target = root / key
     with (root / _CONDITIONAL_LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         stored = _content(target)
         if (None if stored is None else _tag(stored)) != tag:
             return None
-        # With `create` a plain put cannot come between, either.
+        # `create` excludes a concurrent plain put, too.
         return _tag(data) if _LocalFile(target).put(data, create=tag is None) else None
 
 
@@ -379,8 +380,8 @@ class _LocalFile:
 
     def _open(self) -> IO[bytes]:
         for _ in range(_FOLDER_TRIES):
-            # Between the two, another process may have found the folder empty, and dropped it.
-            with _FOLDERS, suppress(FileNotFoundError, FileExistsError):
+            # Another process may delete the empty folder between the two calls.
+            with _FOLDER_LOCK, suppress(FileNotFoundError, FileExistsError):
                 self._target.parent.mkdir(parents=True, exist_ok=True)
                 return self._part.open("wb")
         self._target.parent.mkdir(parents=True, exist_ok=True)
@@ -403,12 +404,12 @@ class _LocalFile:
             raise
 
     def put(self, data: bytes, *, create: bool) -> bool:
-        """Whole or not at all for any process. Not synced: a state is put after every page."""
+        """Atomic for other processes. Not fsynced: a flow's state is put after every page."""
         try:
             self._file.write(data)
             self._file.close()
             if create:
-                # Unlike a rename, a link fails where there is something already.
+                # Unlike a rename, a link fails if the target exists.
                 os.link(self._part, self._target)
             else:
                 self._part.replace(self._target)
@@ -491,5 +492,4 @@ def _translate_errors(url: str, operation: str) -> Iterator[None]:
 def _hint(number: int | None, reason: str) -> str:
     if number in _HINTS:
         return _HINTS[number]
-    found = next((n for n in _HINTS if f"os error {n})" in reason), None)
-    return _HINTS[found] if found is not None else ""
+    return next((hint for n, hint in _HINTS.items() if f"os error {n})" in reason), "")

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from seil.lake.buckets import Bucket, Version
     from seil.lake.fence import RunFence
 
-_SIGNATURE = "fencing_token"
-# Each round one of the writers gets through, so that this many are never in each other's way.
-_ROUNDS = 100
+_FENCING = "fencing_token"
+# One writer succeeds in each attempt: enough for this many concurrent writers.
+_ATTEMPTS = 100
 _LONGEST_PAUSE = 0.2
 
 Body = dict[str, Any]
@@ -27,7 +27,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Document:
-    """`cure` is what follows when it is deleted because its content is no JSON object."""
+    """`cure` says, in the error for unreadable content, what deleting the document entails."""
 
     bucket: Bucket
     key: str
@@ -36,54 +36,58 @@ class Document:
 
     @property
     def deletion_hint(self) -> str:
-        """How to delete what SEIL cannot read, and what follows."""
+        """The command that deletes it, and the consequence."""
         path = self.bucket.path(self.key)
         uri = self.bucket.uri(self.key)
         command = f"rm {shlex.quote(str(path))}" if path else f"aws s3 rm {uri}"
         return f"Delete it with `{command}`" + (f"; {self.cure}" if self.cure else "")
 
     def read(self) -> Body | None:
-        """Without the token; None when it was never written."""
+        """The body without the fencing token; None if the document does not exist."""
         stored = self.version()
         return None if stored is None else self.parse(stored)
 
     def version(self) -> Version | None:
-        """As it is stored, for who keeps what they made of it."""
+        """Unparsed, for callers that cache what they parsed by the tag."""
         return self.bucket.version(self.key)
 
     def parse(self, stored: Version) -> Body:
         return self._parse(stored)[0]
 
     def change(self, edit: Callable[[Body | None], Mapping[str, Any] | None]) -> Body:
-        """Stores what `edit` makes of the body, and returns it; None leaves the document as it is.
+        """Replaces the body with `edit(body)` and returns it; None leaves the document unchanged.
 
-        `edit` is called again when somebody else wrote meanwhile, so that no change is lost. Raises
-        LeaseLostError when the document has a newer holder's token.
+        `edit` is called again after a concurrent write, so that no update is lost. Raises
+        LeaseLostError when the document carries a newer holder's token.
         """
-        for tried in range(_ROUNDS):
+        for attempt in range(_ATTEMPTS):
             stored = self.bucket.version(self.key)
             body, token = (None, 0) if stored is None else self._parse(stored)
             token = self.fence.admit(self.bucket.uri(self.key), token)
             new = edit(body)
             if new is None:
                 return body or {}
-            signed = {**new, _SIGNATURE: token} if token else new
+            signed = {**new, _FENCING: token} if token else new
             try:
                 self.bucket.put_if(self.key, _text(signed), stored.tag if stored else None)
             except ConflictError:
-                time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.002 * 2**tried)))
+                time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.002 * 2**attempt)))
             else:
                 return dict(new)
-        raise ConflictError(f"{self.bucket.uri(self.key)} is changed by others all the time")
+        uri = self.bucket.uri(self.key)
+        reason = (
+            f"{uri} was not written: other writers changed it before each of {_ATTEMPTS} attempts"
+        )
+        raise ConflictError(reason, hint="Run the same command again")
 
     def update(self, **values: Any) -> Body:
-        """Puts these values in; whatever else it holds stays."""
+        """Sets these values; other keys stay."""
         return self.change(lambda body: {**(body or {}), **values})
 
     def _parse(self, stored: Version) -> tuple[Body, int]:
         try:
             body = json.loads(stored.data)
-            token = body.pop(_SIGNATURE, 0)
+            token = body.pop(_FENCING, 0)
         except (ValueError, AttributeError, TypeError) as error:
             uri = self.bucket.uri(self.key)
             reason = f"it is not a document that SEIL wrote ({error})"

@@ -1,7 +1,7 @@
-"""What stands between a run and its writes once it lost the lake's run lock.
+"""Fencing: refuses the writes of a run that lost the lake's run lock.
 
-https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html describes the fault: a
-holder that was paused past its lease writes over what its successor has written.
+Without it, a holder that was paused past its lease overwrites what its successor wrote:
+https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from seil.errors import LeaseLostError
 
 
 class FencedLock(Protocol):
-    """The lock a run holds. `token` is larger than that of every holder before."""
+    """The lock that a run holds. Fencing tokens grow from holder to holder."""
 
     @property
     def token(self) -> int: ...
@@ -23,41 +23,41 @@ class FencedLock(Protocol):
     def name(self) -> str: ...
 
     def check(self) -> None:
-        """Raises LeaseLostError once it is not held any more."""
+        """Raises LeaseLostError once the lock is lost."""
         ...
 
 
 class RunFence:
-    """Without a lock held, writes go through and leave the stored token as it is."""
+    """Outside `guard`, writes pass and keep the stored token."""
 
     def __init__(self) -> None:
-        self._held: FencedLock | None = None
+        self._lock: FencedLock | None = None
 
     @property
     def token(self) -> int | None:
-        return self._held.token if self._held else None
+        return self._lock.token if self._lock else None
 
     @contextmanager
-    def guarding(self, held: FencedLock) -> Iterator[None]:
-        self._held = held
+    def guard(self, lock: FencedLock) -> Iterator[None]:
+        self._lock = lock
         try:
             yield
         finally:
-            self._held = None
+            self._lock = None
 
     def check(self) -> None:
         """Raises LeaseLostError once the lock is lost."""
-        if self._held:
-            self._held.check()
+        if self._lock:
+            self._lock.check()
 
     def admit(self, place: str, stored: int) -> int:
-        """The token to write at `place`, which has `stored`. Raises LeaseLostError when that is
-        newer than the holder's.
+        """The token to write at `place`. Raises LeaseLostError if the `stored` one is newer than
+        the holder's.
         """
-        if self._held is None:
+        if self._lock is None:
             return stored
-        self._held.check()
-        if stored > self._held.token:
-            reason = f"{place} was written under token {stored}, this run has {self._held.token}"
-            raise LeaseLostError(self._held.name, reason)
-        return self._held.token
+        self._lock.check()
+        if stored > self._lock.token:
+            reason = f"{place} was written under token {stored}, this run has {self._lock.token}"
+            raise LeaseLostError(self._lock.name, reason)
+        return self._lock.token

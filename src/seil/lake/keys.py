@@ -1,4 +1,4 @@
-"""Where a file stands in the lake, as keys inside a bucket.
+"""The keys of files in the lake, relative to their bucket.
 
 landing    in/<env>-Salesforce-<landing name>/<flow run id>/<file>
 processed  processed/Salesforce-<landing name>/<yyyy>/<mm>/<dd>/<hh>/<flow run id>/<file>
@@ -16,8 +16,9 @@ from typing import Literal
 LANDING_PREFIX = "in/"
 PROCESSED_PREFIX = "processed/"
 ERROR_PREFIX = "error/"
-# In landing, what lay below in/ and is nobody's; in curated, the records that were set aside.
+# In landing: files from in/ whose key does not have that form.
 UNRECOGNISED_PREFIX = "error/unrecognised/"
+# In curated: records that a rule set aside.
 EXCEPTIONS_PREFIX = "exceptions/"
 
 _LANDED = re.compile(r"in/(?P<env>[^/]+?)-Salesforce-(?P<name>[^/]+)/(?P<run>[^/]+)/(?P<file>.+)")
@@ -29,7 +30,7 @@ _ARCHIVED = re.compile(
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A file below in/: which environment's flow put it there, in which run."""
+    """A file below in/, with the environment and the flow run that landed it."""
 
     env: str
     landing_name: str
@@ -40,13 +41,13 @@ class LandedFile:
     def key(self) -> str:
         return f"in/{self.env}-Salesforce-{self.landing_name}/{self.flow_run_id}/{self.file}"
 
-    def archived(self, state: Literal["processed", "error"], at: datetime) -> str:
-        """The key it moves to; `at` gives the UTC hour."""
+    def archive_key(self, state: Literal["processed", "error"], at: datetime) -> str:
+        """Its key below processed/ or error/, in the UTC hour of `at`."""
         name = f"Salesforce-{self.landing_name}"
         return f"{state}/{name}/{hour(at)}/{self.flow_run_id}/{self.file}"
 
-    def curated(self, at: datetime) -> str:
-        """The key of its clean copy; `at` gives the UTC hour."""
+    def curated_key(self, at: datetime) -> str:
+        """The key of its clean copy, in the UTC hour of `at`."""
         stem = self.file.replace("/", "-").removesuffix(".parquet")
         return f"Salesforce-{self.landing_name}/{hour(at)}/curated_{stem}.parquet"
 
@@ -66,12 +67,12 @@ class ArchivedFile:
         name = f"Salesforce-{self.landing_name}"
         return f"{self.state}/{name}/{self.hour}/{self.flow_run_id}/{self.file}"
 
-    def landed(self, env: str) -> LandedFile:
+    def landed_file(self, env: str) -> LandedFile:
         return LandedFile(env, self.landing_name, self.flow_run_id, self.file)
 
 
 def landed_file(key: str) -> LandedFile | None:
-    """What a landing key says, None where it is not one."""
+    """Parses a landing key; None if it does not have that form."""
     match = _LANDED.fullmatch(key)
     return LandedFile(match["env"], match["name"], match["run"], match["file"]) if match else None
 

@@ -1,7 +1,7 @@
-"""A lock that is an object in a bucket: held for a while, renewed, and numbered by its token.
+"""A lease as an object in a bucket, with a fencing token.
 
-Taken, renewed and released by conditional writes only, so that one of two takers wins, and nobody
-changes what became another's. The object stays when it is released: tokens only grow.
+Acquired, renewed and released by conditional writes only: of two processes one acquires it, and
+none changes another's. The object stays when it is released, so that tokens only grow.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=10)
-# Of the lease: how often it is renewed, and when an attempt that failed is made again.
-_RENEWED_EACH, _RETRIED_EACH = 1 / 4, 1 / 40
-# On top of the lease, as stores give times by the second and their clocks are not one.
+# As fractions of the lease: between renewals, and after a failed one.
+_RENEW_EVERY, _RETRY_EVERY = 1 / 4, 1 / 40
+# Added to the lease: stores report times by the second, and their clocks differ.
 _GRACE = 0.1
 FREE_AFTER = LEASE * (1 + _GRACE)
-# Unlike the monotonic clock, it goes on while the machine is suspended.
+# Unlike CLOCK_MONOTONIC, it runs while the machine is suspended.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _ADOPTIONS = 5
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A process. A `brief` one has the lock for some files only."""
+    """A process. A `brief` one holds the lock only to take in a few files."""
 
     host: str = ""
     pid: int = 0
@@ -52,14 +52,14 @@ class Holder:
 
     def __str__(self) -> str:
         if not self.pid:
-            return "a run that does not say which"
+            return "an unknown process"
         since = f", since {self.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if self.since else ""
         return f"process {self.pid} on {self.host}{since}"
 
 
 @dataclass(frozen=True)
 class LeaseRecord:
-    """What stands in the lock. `id` is new with each taking; no holder: it is free."""
+    """The content of the lease object. `id` is new per acquisition; without holder it is free."""
 
     token: int = 0
     holder: Holder | None = None
@@ -68,8 +68,8 @@ class LeaseRecord:
     renewals: int = 0
 
     def next(self, holder: Holder, lease: timedelta) -> LeaseRecord:
-        """The record of the next holder. Its token grows even where this one was lost: somebody
-        deleted the lock by hand, or put an older copy of the lake back.
+        """The record of the next holder. Its token is at least the Unix time: it grows even if this
+        one was deleted by hand, or an older copy of the lake was restored.
         """
         token = max(self.token + 1, int(time.time()))
         return LeaseRecord(token, holder, secrets.token_hex(8), lease)
@@ -87,7 +87,7 @@ class LeaseRecord:
 
     @classmethod
     def of(cls, stored: Version | None) -> LeaseRecord:
-        """One that cannot be parsed is taken as held: it is free once it was not renewed."""
+        """One that cannot be parsed counts as held, until the lease has run out."""
         if stored is None:
             return cls()
         try:
@@ -97,7 +97,7 @@ class LeaseRecord:
 
     @classmethod
     def _parse(cls, body: dict[str, Any]) -> LeaseRecord:
-        if "token" not in body:  # Before tokens, it held the holder alone.
+        if "token" not in body:  # Written before tokens existed: the holder alone.
             return cls(holder=_holder(body))
         holder = _holder(body["holder"]) if body["holder"] else None
         lease = timedelta(seconds=body["lease"])
@@ -110,7 +110,7 @@ def _holder(body: dict[str, Any]) -> Holder:
 
 
 class LeaseHeldError(Exception):
-    """Somebody else has it. `holder` is None when they have not written down who they are."""
+    """Another process holds it; `holder` is None if its record is not written yet."""
 
     def __init__(self, holder: Holder | None) -> None:
         super().__init__(str(holder))
@@ -118,9 +118,9 @@ class LeaseHeldError(Exception):
 
 
 class Lease:
-    """One taking of a lock in a remote bucket; `length` is how long it lasts without renewal."""
+    """One acquisition in a remote bucket; it lasts `length` without renewal."""
 
-    was_killed = False  # A remote writer that is killed leaves nothing half-written.
+    was_killed = False  # A killed writer leaves no partial object in a remote store.
 
     def __init__(self, bucket: Bucket, key: str, *, length: timedelta = LEASE) -> None:
         self._bucket = bucket.without_guard()
@@ -128,8 +128,8 @@ class Lease:
         self._length = length
         self._record = LeaseRecord()
         self._tag = ""
-        self._ends = 0.0
-        self._lost = ""
+        self._expires_at = 0.0
+        self._loss = ""
         self._offset: timedelta | None = None
         self._mutex = threading.RLock()
         self._done = threading.Event()
@@ -142,33 +142,33 @@ class Lease:
     def name(self) -> str:
         return self._bucket.uri(self._key)
 
-    def take(self, holder: Holder) -> None:
-        """Raises HeldError while somebody else has it."""
+    def acquire(self, holder: Holder) -> None:
+        """Raises LeaseHeldError while another process holds it."""
         stored = self._bucket.version(self._key)
-        known = LeaseRecord.of(stored)
-        if known.holder and not self._is_stale(known):
-            raise LeaseHeldError(known.holder)
-        begun = _now()
-        self._record = known.next(holder, self._length)
+        previous = LeaseRecord.of(stored)
+        if previous.holder and not self._is_stale(previous):
+            raise LeaseHeldError(previous.holder)
+        started_at = _now()
+        self._record = previous.next(holder, self._length)
         try:
             tag = stored.tag if stored else None
             self._tag = self._bucket.put_if(self._key, self._record.text, tag)
         except ConflictError as error:
             raise LeaseHeldError(LeaseRecord.of(self._bucket.version(self._key)).holder) from error
-        self._ends = begun + self._length.total_seconds()
-        if known.holder:
-            log.warning("took %s over from %s: it was not renewed", self.name, known.holder)
+        self._expires_at = started_at + self._length.total_seconds()
+        if previous.holder:
+            log.warning("took over %s from %s, which did not renew it", self.name, previous.holder)
 
-    def _is_stale(self, known: LeaseRecord) -> bool:
-        """By the store's own times: no two machines' clocks are compared.
+    def _is_stale(self, previous: LeaseRecord) -> bool:
+        """Compares two times of the store, never the clocks of two machines.
 
-        Should it be renewed meanwhile, the tag that is written against is an old one.
+        If it is renewed meanwhile, the conditional write that follows fails.
         """
         entry = self._bucket.head(self._key)
-        return entry is None or self._store_now() - entry.modified >= known.lease * (1 + _GRACE)
+        return entry is None or self._store_now() - entry.modified >= previous.lease * (1 + _GRACE)
 
     def _store_now(self) -> datetime:
-        """Measured once: whoever waits for a lock looks often."""
+        """The offset to the store's clock is measured once: a process that waits polls."""
         elapsed = timedelta(seconds=_now())
         if self._offset is None:
             probe = f"{self._key}.{secrets.token_hex(8)}"
@@ -184,9 +184,9 @@ class Lease:
     def renewal(self) -> Iterator[None]:
         """Renews it in the background until the block ends, then releases it.
 
-        Raises LeaseLostError at the end when it was lost meanwhile.
+        Raises LeaseLostError at the end if it was lost.
         """
-        renewal = threading.Thread(target=self._renew_in_time, name="lease", daemon=True)
+        renewal = threading.Thread(target=self._renew_periodically, name="lease", daemon=True)
         renewal.start()
         try:
             yield
@@ -197,35 +197,35 @@ class Lease:
             self._release()
 
     def check(self) -> None:
-        """Raises LeaseLostError once it is not held any more. Asks nobody before it ends."""
-        if self._lost:
-            raise LeaseLostError(self.name, self._lost)
-        if _now() >= self._ends:
-            # Paused or cut off that long: it may still be ours, which the next write tells.
+        """Raises LeaseLostError once it is lost. Calls the store only after it expired."""
+        if self._loss:
+            raise LeaseLostError(self.name, self._loss)
+        if _now() >= self._expires_at:
+            # Paused or disconnected for that long: it is still ours if nobody took it over.
             self.renew()
 
     def renew(self) -> None:
-        """Raises LeaseLostError when somebody has taken it, or its end came first; LakeError when
-        it was not renewed, and goes on for now.
+        """Raises LeaseLostError if another process holds it or it has expired, LakeError if the
+        store failed and the lease has not expired yet.
         """
         with self._mutex:
-            if self._lost:
-                raise LeaseLostError(self.name, self._lost)
-            begun = _now()
+            if self._loss:
+                raise LeaseLostError(self.name, self._loss)
+            started_at = _now()
             record = replace(self._record, renewals=self._record.renewals + 1)
             try:
                 self._write(record)
             except ConflictError:
-                self._lose(f"{self._successor()} took it over, as it was not renewed in time")
+                self._lose(f"{self._successor()} took it over, because it was not renewed in time")
             except LakeError as error:
-                if _now() >= self._ends:
+                if _now() >= self._expires_at:
                     self._lose(f"it could not be renewed in time ({error.message})")
                 raise
             self._record = record
-            self._ends = begun + self._length.total_seconds()
+            self._expires_at = started_at + self._length.total_seconds()
 
     def _write(self, record: LeaseRecord) -> None:
-        """Raises ConflictError when it is another's. Our own earlier attempt may have arrived."""
+        """Raises ConflictError if another process holds it. Our own record is adopted."""
         for _ in range(_ADOPTIONS):
             try:
                 self._tag = self._bucket.put_if(self._key, record.text, self._tag)
@@ -236,7 +236,9 @@ class Lease:
                 self._tag = stored.tag
             else:
                 return
-        raise ConflictError(f"{self.name} is changed by others all the time")
+        raise ConflictError(
+            f"{self.name} was changed before each of {_ADOPTIONS} attempts to write it"
+        )
 
     def _successor(self) -> str:
         try:
@@ -246,32 +248,32 @@ class Lease:
         return str(holder or "another run")
 
     def _lose(self, reason: str) -> Never:
-        self._lost = reason
+        self._loss = reason
         log.error("lost %s: %s", self.name, reason)
         raise LeaseLostError(self.name, reason)
 
-    def _renew_in_time(self) -> None:
-        pause = self._length.total_seconds() * _RENEWED_EACH
+    def _renew_periodically(self) -> None:
+        pause = self._length.total_seconds() * _RENEW_EVERY
         while not self._done.wait(pause):
-            pause = self._length.total_seconds() * _RENEWED_EACH
+            pause = self._length.total_seconds() * _RENEW_EVERY
             try:
                 self.renew()
             except LeaseLostError:
                 return
             except LakeError as error:
-                log.warning("%s is not renewed yet: %s", self.name, error)
-                pause = self._length.total_seconds() * _RETRIED_EACH
+                log.warning("cannot renew %s, trying again: %s", self.name, error)
+                pause = self._length.total_seconds() * _RETRY_EVERY
 
     def _release(self) -> None:
-        if self._lost:
+        if self._loss:
             return
         try:
             self._write(replace(self._record, holder=None))
         except ConflictError:
-            log.warning("%s was another's when it was to be released", self.name)
+            log.warning("%s was not released: another run holds it", self.name)
         except LakeError as error:
             free_at = datetime.now(UTC) + self._length * (1 + _GRACE)
-            words = "%s is not released: %s. The next run gets it after %s"
+            words = "cannot release %s: %s. The next run can take it after %s"
             log.warning(words, self.name, error, f"{free_at:%H:%M} UTC")
 
 

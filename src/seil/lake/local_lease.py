@@ -1,4 +1,4 @@
-"""The same lock in a folder: the kernel keeps it (flock) and frees it when its process dies."""
+"""The lease of a local lake: a flock, which the kernel frees when its process dies."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 
 class LocalLease:
-    """The locked file stays, and is never replaced: a third run would lock a name that the
-    second still waits on. Its record stands beside it.
+    """The locked file is never deleted or replaced: a third run could then lock a new file while
+    the second waits on the old one. Its record is a document beside it.
     """
 
     def __init__(self, bucket: Bucket, key: str, path: Path) -> None:
@@ -42,15 +42,15 @@ class LocalLease:
     def name(self) -> str:
         return str(self._path)
 
-    def take(self, holder: Holder) -> None:
-        """Raises HeldError while somebody else has it."""
+    def acquire(self, holder: Holder) -> None:
+        """Raises LeaseHeldError while another process holds it."""
         try:
             self._file = self._path.open("a+")
         except OSError as error:
             raise LakeError(self.name, "lock", error.strerror or str(error)) from error
         try:
             self._lock()
-            self._sign(holder)
+            self._store_record(holder)
         except BaseException:
             self._file.close()
             raise
@@ -62,29 +62,29 @@ class LocalLease:
             raise LeaseHeldError(self._holder()) from error
 
     def _holder(self) -> Holder | None:
-        if known := LeaseRecord.of(self._bucket.version(self._key)).holder:
-            return known
-        # Before tokens, the holder stood in the locked file itself.
+        if holder := LeaseRecord.of(self._bucket.version(self._key)).holder:
+            return holder
+        # Written before tokens existed: the holder, in the locked file itself.
         earlier = self._path.read_bytes()
         return LeaseRecord.of(Version(earlier, "")).holder if earlier else None
 
-    def _sign(self, holder: Holder) -> None:
+    def _store_record(self, holder: Holder) -> None:
         while True:
             stored = self._bucket.version(self._key)
-            known = LeaseRecord.of(stored)
-            record = known.next(holder, LEASE)
+            previous = LeaseRecord.of(stored)
+            record = previous.next(holder, LEASE)
             try:
                 self._bucket.put_if(self._key, record.text, stored.tag if stored else None)
             except ConflictError:
                 continue
             break
         self._record = record
-        self.was_killed = known.holder is not None or self._path.stat().st_size > 0
+        self.was_killed = previous.holder is not None or self._path.stat().st_size > 0
         self._file.truncate(0)
 
     @contextmanager
     def renewal(self) -> Iterator[None]:
-        """Releases it at the end of the block. Raises LeaseLostError when it was lost meanwhile."""
+        """Releases it at the end of the block. Raises LeaseLostError if it was lost."""
         try:
             yield
             self.check()
@@ -93,17 +93,17 @@ class LocalLease:
             self._file.close()
 
     def check(self) -> None:
-        """Raises LeaseLostError once another run can have it."""
+        """Raises LeaseLostError once another run could acquire it."""
         try:
             is_same = os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
         except OSError:
             is_same = False
         if not is_same:
-            raise LeaseLostError(self.name, "its file was removed, so that another run can start")
+            raise LeaseLostError(self.name, "its file was deleted, so that another run can start")
 
     def _release(self) -> None:
-        """Where it cannot be written down, on a full disk say, the next holder takes this one for
-        killed, and looks for what it left.
+        """If the record cannot be written, the next holder assumes that this one was killed, and
+        deletes its partial files.
         """
         try:
             stored = self._bucket.version(self._key)
@@ -111,9 +111,9 @@ class LocalLease:
                 released = replace(self._record, holder=None)
                 self._bucket.put_if(self._key, released.text, stored.tag)
         except (ConflictError, LakeError) as error:
-            log.info("the release of %s is not written down: %s", self.name, error)
+            log.info("cannot record the release of %s: %s", self.name, error)
 
 
 def record_key(key: str) -> str:
-    """Where it says by whom a lock is held, and under which token."""
+    """The key of the record: holder and token."""
     return f"{key.removesuffix('.lock')}.lease"

@@ -1,8 +1,8 @@
-"""Notices of what is written under an hour long past, where no load would look for it.
+"""Notices of late keys: written under an hour that loads no longer list.
 
-A load begins its listings some hours back. What is written under an older key (a file that first
-landed then, a run that was resumed) is announced before it is written, so that a kill in between
-leaves a notice too many, never one too few.
+A load lists the last hours only. A key in an older hour (a file that landed then, a run that was
+resumed) is announced before it is written: a kill in between leaves a superfluous notice, never a
+missing one.
 
 In staging: late/Salesforce-<landing name>/<id>.json
 """
@@ -20,34 +20,33 @@ from seil.lake import Entry, Lake
 
 NoticePlace = Literal["curated", "staging"]
 
-# A listing begins so long before the one before it. In between lies what a key's hour may be older
-# than its file without a notice, and the time that a file may take to appear after its notice was
-# decided on, clocks that differ included.
-LISTED_AGAIN = timedelta(hours=6)
+# A listing begins this long before the previous one. The difference to LATE covers the time
+# between the decision about a notice and the write, and clock skew.
+LISTING_OVERLAP = timedelta(hours=6)
 LATE = timedelta(hours=3)
-# Of what never came: whoever was killed has long been run again, and given another notice.
-_KEPT = timedelta(days=7)
+# Notices whose key was never written: a killed command has been repeated, with a new notice.
+_KEEP = timedelta(days=7)
 _PREFIX = "late/"
 
 
 @dataclass(frozen=True)
 class Notice:
-    """`key` in the bucket `place` may have been written after the notice was, at `at`."""
+    """`key` in the bucket `place` is written after the notice `entry`, if at all."""
 
     entry: Entry
     landing_name: str
     place: NoticePlace
     key: str
 
-    def is_answered(self, found: Entry | None) -> bool:
-        """Whether it may go, once what was found has been dealt with."""
-        if found is not None and found.modified >= self.entry.modified:
+    def is_settled(self, written: Entry | None) -> bool:
+        """Whether it can be deleted once the written entry is loaded."""
+        if written is not None and written.modified >= self.entry.modified:
             return True
-        return datetime.now(UTC) - self.entry.modified > _KEPT
+        return datetime.now(UTC) - self.entry.modified > _KEEP
 
 
 def announce(lake: Lake, landing_name: str, place: NoticePlace, key: str, *, of: datetime) -> None:
-    """Before `key` is written below the hour of `of`."""
+    """Call it before writing `key` below the hour of `of`; a recent hour needs no notice."""
     if datetime.now(UTC) - of < LATE:
         return
     body = json.dumps({"place": place, "key": key})
@@ -55,12 +54,11 @@ def announce(lake: Lake, landing_name: str, place: NoticePlace, key: str, *, of:
 
 
 def notices(lake: Lake, landing_names: Iterable[str]) -> list[Notice]:
-    """Of these objects."""
     wanted = set(landing_names)
-    found = []
+    result = []
     for entry in lake.staging.list(_PREFIX):
         name = entry.key.split("/")[1].removeprefix("Salesforce-")
         if name in wanted and (body := lake.staging.find(entry.key)):
-            said = json.loads(body)
-            found.append(Notice(entry, name, said["place"], said["key"]))
-    return found
+            fields = json.loads(body)
+            result.append(Notice(entry, name, fields["place"], fields["key"]))
+    return result

@@ -1,4 +1,4 @@
-"""The layout of a site, the form of its keys, documents and bookkeeping, and its identity.
+"""A site's layout (the form of its keys, documents and bookkeeping) and its id.
 
 `site.json` in staging holds the layout's number, the site's id, and whether the site has a state.
 Whoever takes the run lock migrates an older site step by step before anything else is written; a
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEY = "site.json"
-# What a site has in staging that was made before layouts had numbers.
+# A site older than layout numbers has keys below these in staging.
 _FIRST_LAYOUT = 1
-_STATE = ("flows/", "runs/", "schemas/", "ingested/")
+_STATE_PREFIXES = ("flows/", "runs/", "schemas/", "ingested/")
 
 
 @dataclass(frozen=True)
 class Migration:
-    """To layout `to` from the one before. `apply` is idempotent: a kill repeats it."""
+    """From layout `to - 1` to `to`. `apply` is idempotent: it is repeated after a kill."""
 
     to: int
     what: str
@@ -38,21 +38,21 @@ class Migration:
 
 @dataclass(frozen=True)
 class SiteRecord:
-    """`site_id` is empty before the site's first state; `has_state` says that it was made."""
+    """`site_id` is empty before the site's first state; `has_state` is true from then on."""
 
     site_id: str = ""
     has_state: bool = False
 
 
-def _nothing(_: Lake) -> None:
-    """Old documents are read as they are, and new fields have a default."""
+def _no_change(_: Lake) -> None:
+    """Old documents stay readable: new fields have a default."""
 
 
 MIGRATIONS: tuple[Migration, ...] = (
-    Migration(2, "state documents may carry a fencing token and an org's identity", _nothing),
-    Migration(3, "manifests lie in a folder a day, manifests/; those in runs/ stay", _nothing),
-    # `seil.app.adoption` moves them: the state is not the lake's.
-    Migration(4, "decisions, runs and open failures lie in the state", _nothing),
+    Migration(2, "state documents may carry a fencing token and an org's identity", _no_change),
+    Migration(3, "manifests lie in a folder a day, manifests/; those in runs/ stay", _no_change),
+    # `seil.app.adoption` moves them: the state is above the lake.
+    Migration(4, "decisions, runs and open failures lie in the state", _no_change),
 )
 LAYOUT = MIGRATIONS[-1].to
 FIRST_WITH_STATE = 4
@@ -63,7 +63,7 @@ def site_layout(lake: Lake) -> int | None:
     stored = lake.document(KEY).read()
     if stored is not None:
         return int(stored["layout"])
-    is_used = any(next(iter(lake.staging.list(prefix)), None) for prefix in _STATE)
+    is_used = any(next(iter(lake.staging.list(prefix)), None) for prefix in _STATE_PREFIXES)
     return _FIRST_LAYOUT if is_used else None
 
 
@@ -72,8 +72,8 @@ def site_record(lake: Lake) -> SiteRecord:
     return SiteRecord(str(stored.get("site_id", "")), bool(stored.get("has_state")))
 
 
-def name_site(lake: Lake) -> str:
-    """The site's id, a new one where it has none yet. Concurrent callers get the same."""
+def ensure_site_id(lake: Lake) -> str:
+    """The site's id, created if it has none. Concurrent callers get the same one."""
 
     def with_id(body: dict[str, Any] | None) -> dict[str, Any] | None:
         if body and body.get("site_id"):
@@ -84,13 +84,13 @@ def name_site(lake: Lake) -> str:
     return str(lake.document(KEY).change(with_id)["site_id"])
 
 
-def note_state(lake: Lake) -> None:
-    """From now on a missing state is an error."""
+def record_state(lake: Lake) -> None:
+    """Marks that the site has a state: from now on a missing one is an error."""
     lake.document(KEY).update(has_state=True)
 
 
 def refuse_newer(lake: Lake, known: int = LAYOUT) -> None:
-    """Raises NewerSiteError for a layout beyond `known`. Reads one small document."""
+    """Raises NewerSiteError for a layout beyond `known`. Reads one document."""
     stored = lake.document(KEY).read()
     if stored is not None and stored["layout"] > known:
         place, author = lake.staging.uri(KEY), stored.get("written_by", "")
@@ -98,7 +98,7 @@ def refuse_newer(lake: Lake, known: int = LAYOUT) -> None:
 
 
 def migrate(lake: Lake, migrations: Sequence[Migration] = MIGRATIONS) -> list[Migration]:
-    """Brings the site to the last layout, under the run lock; returns the steps it took.
+    """Brings the site to the last layout, under the run lock; returns the applied steps.
 
     Raises NewerSiteError.
     """
@@ -118,7 +118,7 @@ def migrate(lake: Lake, migrations: Sequence[Migration] = MIGRATIONS) -> list[Mi
 
 
 def _write(lake: Lake, layout: int) -> None:
-    def raised(body: dict[str, Any] | None) -> dict[str, Any]:
+    def with_layout(body: dict[str, Any] | None) -> dict[str, Any]:
         return {**(body or {}), "layout": layout, "written_by": __version__}
 
-    lake.document(KEY).change(raised)
+    lake.document(KEY).change(with_layout)

@@ -40,7 +40,7 @@ def run_lock(
     with ExitStack() as stack:
         stack.enter_context(lock.renewal())
         if key == KEY:
-            stack.enter_context(lake.fence.guarding(lock))
+            stack.enter_context(lake.fence.guard(lock))
         if lock.was_killed:
             # Only then, as the search takes longer the more files the lake has.
             lake.sweep_partial()
@@ -79,7 +79,7 @@ def _acquire(lock: Lease | LocalLease, holder: Holder) -> None:
     started = time.monotonic()
     while True:
         try:
-            lock.take(holder)
+            lock.acquire(holder)
         except LeaseHeldError as error:
             if time.monotonic() - started > _patience(error.holder):
                 raise _already_running(lock, error.holder) from None

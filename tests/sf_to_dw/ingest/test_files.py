@@ -169,4 +169,4 @@ def test_exceptions_whose_file_is_gone_are_refused(intake: Any) -> None:
 def test_archived_key_is_read_back(intake: Any) -> None:
     archived = archived_file(intake.take_in(GOOD).archived_key)
     assert archived is not None
-    assert archived.landed("dev").key == "in/dev-Salesforce-Thing/run-1/page.parquet"
+    assert archived.landed_file("dev").key == "in/dev-Salesforce-Thing/run-1/page.parquet"

@@ -48,7 +48,7 @@ def _deliver_again(site: Site) -> None:
         for entry in list(landing.list(PROCESSED_PREFIX)):
             file = archived_file(entry.key)
             assert file
-            landed = file.landed(context.lake.env)
+            landed = file.landed_file(context.lake.env)
             landing.put(landed.key.replace(file.flow_run_id, "again", 1), landing.get(entry.key))
 
 
@@ -60,7 +60,7 @@ def test_a_rebuild_that_lost_its_lease_replaces_nothing(site: Site) -> None:
         def new(self) -> Iterator[EmbeddedWarehouse]:
             successor = RunFence()
             with (
-                successor.guarding(Holder(LATER + 1)),
+                successor.guard(Holder(LATER + 1)),
                 open_warehouse(self.settings, fence=successor) as warehouse,
                 warehouse.commit("theirs") as commit,
             ):
@@ -74,7 +74,7 @@ def test_a_rebuild_that_lost_its_lease_replaces_nothing(site: Site) -> None:
     ) -> FileReplacement:
         return Late(settings, fence, open_url, LOCK_WAIT)
 
-    with site.open() as context, context.lake.fence.guarding(Holder(LATER)):
+    with site.open() as context, context.lake.fence.guard(Holder(LATER)):
         parts = (context.lake, context.catalog, context.models)
         rebuild = Rebuild(
             context.settings.warehouse,

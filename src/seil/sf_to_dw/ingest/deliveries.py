@@ -67,7 +67,7 @@ def delivery_of(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> De
 
 def _first_receipt(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> dict[str, str]:
     curated_key = _claim_key(lake, landed, entry, digest)
-    archived_key = landed.archived("processed", entry.modified)
+    archived_key = landed.archive_key("processed", entry.modified)
     if lake.landing.head(archived_key):
         archived_key = _with_suffix(archived_key, digest)
     return {
@@ -110,7 +110,7 @@ def _receipt(landed_key: str, digest: str) -> str:
 
 def _claim_key(lake: Lake, landed: LandedFile, entry: Entry, digest: str) -> str:
     owner = _owner(entry.key, digest)
-    plain = landed.curated(entry.modified)
+    plain = landed.curated_key(entry.modified)
     for key in (plain, _with_suffix(plain, entry.key)):
         if _claim(lake, key, owner):
             return key
@@ -166,7 +166,7 @@ def settle(lake: Lake, bus: Bus, entry: Entry, *, target: str, events: Sequence[
     landed = landed_file(entry.key)
     if landed and is_own_run(landed.flow_run_id):
         # Other tools' folders stay: they may be about to write the next file there.
-        lake.landing.drop_folder(entry.key)
+        lake.landing.delete_empty_folder(entry.key)
     write_reasons(lake.landing, events)
     bus.publish(events)
     _delete_intent(lake, intent)
@@ -196,7 +196,7 @@ def _settle(lake: Lake, bus: Bus, intent: str) -> bool:
 
 def _delete_intent(lake: Lake, intent: str) -> None:
     lake.staging.delete(intent)
-    lake.staging.drop_folder(intent)
+    lake.staging.delete_empty_folder(intent)
 
 
 def _path(landed_key: str) -> str:

@@ -288,7 +288,7 @@ class Ingestor:
 
     def _reject(self, entry: Entry, landed: LandedFile, error: UnfitError) -> IngestResult:
         obj = self._catalog.by_landing_name(landed.landing_name)
-        target = landed.archived("error", entry.modified)
+        target = landed.archive_key("error", entry.modified)
         return self._move_aside(
             entry,
             target,

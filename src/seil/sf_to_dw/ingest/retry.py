@@ -85,7 +85,7 @@ def _source_and_target(lake: Lake, key: str) -> tuple[str, str]:
         raise LookupError(
             "only files below error/ or exceptions/, and clean copies, can be retried"
         )
-    return key, archived.landed(lake.env).key
+    return key, archived.landed_file(lake.env).key
 
 
 def _exceptions_source(bucket: Bucket, key: str) -> tuple[str, str]:

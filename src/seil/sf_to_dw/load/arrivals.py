@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from seil.lake.keys import hour
-from seil.lake.notices import LISTED_AGAIN, Notice, NoticePlace, notices
+from seil.lake.notices import LISTING_OVERLAP, Notice, NoticePlace, notices
 from seil.sf_to_dw.extract.flows import EARLIER_MANIFESTS, MANIFESTS
 from seil.warehouse.bookkeeping import Position
 from seil.warehouse.commits import commit_id
@@ -104,7 +104,7 @@ class Arrivals:
                 commit.recorder.record_positions(positions)
         for notice in self._notices:
             bucket = self._bucket(notice.place)
-            if notice.is_answered(bucket.head(notice.key)):
+            if notice.is_settled(bucket.head(notice.key)):
                 self._lake.staging.delete(notice.entry.key)
 
     def _lists_all(self, obj: SyncedObject) -> bool:
@@ -179,7 +179,7 @@ class Arrivals:
         return {n: frozenset(keys) for n, keys in now.items() if keys != before.get(n, frozenset())}
 
     def _changed_positions(self) -> dict[str, Position]:
-        begins = (self._started_at - LISTED_AGAIN).replace(minute=0, second=0, microsecond=0)
+        begins = (self._started_at - LISTING_OVERLAP).replace(minute=0, second=0, microsecond=0)
         changed: dict[str, Position] = {}
         for name in self._objects:
             stored = self._positions.get(name)
