@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from seil.warehouse.engines import ENGINES as ENTRIES
+
 # Packages and modules, by the first names of their path.
 ENGINES = ("seil.warehouse",)
 SQL_MODELS = ("seil.modeling",)
@@ -35,6 +37,8 @@ DUCKDB_USERS = (
     "seil.dw_to_sf.values",
     "seil.sandbox",
 )
+# The default of `[warehouse] url`, and the demo's.
+URL_WRITERS = ("seil.settings.storage", "seil.cli.demo")
 # SOQL begins like SQL.
 SOQL = ("seil.salesforce",)
 
@@ -46,6 +50,8 @@ _STATEMENT = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
+# An engine's scheme, alone or before the rest of a URL.
+_SCHEME = re.compile(rf"\A({'|'.join(ENTRIES)})\Z|(?<![\w.])({'|'.join(ENTRIES)}):")
 _WAREHOUSE_CALLS = frozenset({"append", "execute", "query", "rename", "replace", "stream"})
 
 
@@ -80,10 +86,17 @@ def _in_module(module: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
             and id(node) not in docstrings
-            and _STATEMENT.match(node.value)
-            and not _is_in(module, (*ENGINES, *SQL_MODELS, *SQLITE_STORES, *DUCKDB_USERS, *SOQL))
         ):
-            yield node.lineno, f"SQL: {' '.join(node.value.split())[:40]}"
+            yield from ((node.lineno, what) for what in _wrong_texts(module, node.value))
+
+
+def _wrong_texts(module: str, text: str) -> Iterator[str]:
+    if _STATEMENT.match(text) and not _is_in(
+        module, (*ENGINES, *SQL_MODELS, *SQLITE_STORES, *DUCKDB_USERS, *SOQL)
+    ):
+        yield f"SQL: {' '.join(text.split())[:40]}"
+    if _SCHEME.search(text) and not _is_in(module, (*ENGINES, *URL_WRITERS)):
+        yield f"the scheme of an engine: {' '.join(text.split())[:40]}"
 
 
 def _wrong_imports(module: str, node: ast.Import | ast.ImportFrom) -> Iterator[str]:

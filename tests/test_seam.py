@@ -39,6 +39,8 @@ PLANTED = {
     "a driver, inside a function": "def f():\n    from duckdb import connect",
     "a parser of SQL": "from sqlglot import exp",
     "a store of its own": "import sqlite3",
+    "an engine's scheme": 'def f(scheme):\n    return scheme == "duckdb"',
+    "an engine's URL": 'def f(path):\n    return f"duckdb:{path}"',
 }
 
 
@@ -56,6 +58,7 @@ RIGHTFUL = {
     "a docstring": ("seil/app/runs", 'def f():\n    """SELECT is not run here."""'),
     "prose": ("seil/app/runs", 'TEXT = "Select an object, or create a table of it."'),
     "a list": ("seil/app/runs", "def f(rows, row):\n    rows.append(row)"),
+    "a file's name": ("seil/app/runs", 'FILE = "warehouse.read.duckdb"'),
     "SOQL": ("seil/salesforce/soql", PLANTED["a statement"]),
 }
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 from seil.app import wording
+from seil.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from seil.app.site import Site
@@ -97,14 +98,21 @@ def machine_memory() -> int | None:
 
 def _places(site: Site) -> Iterator[SiteCheck]:
     """Every place that SEIL writes apart from the lake, which is tried by writing."""
+    from seil.warehouse import local_file
+
     settings, wrong = site.settings, 0
-    kind, _, location = settings.warehouse.url.partition(":")
     engine, _, state = settings.state.url.partition(":")
     places = [("journal", "[events] journal", settings.events.journal)]
     if engine == "sqlite":
         places.append(("state", "[state] url", Path(state)))
-    if kind == "duckdb":
-        places.append(("warehouse", "[warehouse] url", Path(location)))
+    try:
+        if warehouse := local_file(settings.warehouse):
+            places.append(("warehouse", "[warehouse] url", warehouse))
+    except ConfigurationError as error:
+        wrong += 1
+        for problem in error.problems:
+            detail = f"{problem.place}: {problem.reason}"
+            yield SiteCheck("warehouse", "fail", detail, problem.cure)
     feed = urlsplit(settings.feed.url)
     if feed.scheme == "file":
         places.append(("feed", "[feed] url", Path(unquote(feed.path)) / "file"))
@@ -117,11 +125,6 @@ def _places(site: Site) -> Iterator[SiteCheck]:
 
 
 def _place(name: str, setting: str, file: Path) -> SiteCheck | None:
-    if name == "warehouse" and file.name == ":memory:":
-        detail = (
-            f"{setting} is duckdb:{file.name}, which keeps nothing from one command to the next"
-        )
-        return SiteCheck(name, "fail", detail, "write duckdb:<file>, as in duckdb:warehouse.duckdb")
     if file.is_dir():
         cure = f"name a file in {setting}, as in {file / 'a-file'}"
         return SiteCheck(name, "fail", f"{file} is a folder, not a file", cure)

@@ -217,14 +217,16 @@ class Site:
 
     @property
     def own_paths(self) -> list[Path]:
-        """What SEIL writes on this machine, apart from the lake."""
-        kind, _, location = self.settings.warehouse.url.partition(":")
+        """What SEIL writes on this machine, apart from the lake. Raises ConfigurationError."""
+        from seil.warehouse import local_file
+
+        warehouse = local_file(self.settings.warehouse)
         engine, _, state = self.settings.state.url.partition(":")
         feed = urlsplit(self.settings.feed.url)
         return [
             self.settings.events.journal,
             *([Path(state)] if engine == "sqlite" else []),
-            *([Path(location)] if kind == "duckdb" else []),
+            *([warehouse] if warehouse else []),
             *([Path(unquote(feed.path))] if feed.scheme == "file" else []),
         ]
 

@@ -16,6 +16,7 @@ from sqlglot import exp
 from seil.modeling.business_date import is_call
 from seil.modeling.model import parse_model
 from seil.modeling.names import is_table, table_name
+from seil.warehouse.dialect import WRITTEN_IN
 from seil.warehouse.tables import TableName
 
 _UNDERSTOOD_CLAUSES = frozenset(
@@ -134,7 +135,7 @@ class ModelBlock:
             case exp.Null():
                 return
             case _:
-                raise UnanalysableError(f"{expression.sql('duckdb')} is not a column")
+                raise UnanalysableError(f"{expression.sql(WRITTEN_IN)} is not a column")
 
     def _resolve(self, column: exp.Column) -> BlockColumn:
         name, alias = column.name.lower(), column.table.lower()
@@ -162,7 +163,7 @@ def model_block(sql: str) -> ModelBlock:
     query = parse_model(sql)
     for node in query.walk():
         if isinstance(node, _VOLATILE_NODES):
-            raise VolatileError(f"{node.sql('duckdb')} differs from build to build")
+            raise VolatileError(f"{node.sql(WRITTEN_IN)} differs from build to build")
         # It could be an aggregate, or give another value every time.
         if isinstance(node, exp.Anonymous) and not is_call(node):
             raise VolatileError(f"the function {node.name.lower()} is not known")
@@ -185,7 +186,7 @@ def _block(query: object, ctes: Mapping[str, ModelBlock], name: str) -> ModelBlo
         if not column.table and reads_table and len(block.relations) > 1:
             raise UnanalysableError(f"{column.name} is not said to be of one relation")
         if column.table and column.table.lower() not in block.relations:
-            raise UnanalysableError(f"{column.sql('duckdb')} is of no relation that is read there")
+            raise UnanalysableError(f"{column.sql(WRITTEN_IN)} is of no relation read there")
     _read_outputs(block)
     _read_equalities(block)
     block.grains = list(_grains(block))
@@ -222,7 +223,7 @@ def _read_relations(block: ModelBlock, ctes: Mapping[str, ModelBlock]) -> None:
         kind, side = str(join.args.get("kind") or ""), str(join.args.get("side") or "")
         odd = {"using", "method", "pivots"} & {n for n, v in join.args.items() if v}
         if odd or kind not in ("", "INNER", "OUTER", "CROSS") or side not in ("", "LEFT"):
-            raise UnanalysableError(f"the join {join.sql('duckdb')[:80]!r} is not understood")
+            raise UnanalysableError(f"the join {join.sql(WRITTEN_IN)[:80]!r} is not understood")
         alias = _read_relation(block, join.this, ctes)
         if not side:
             block.inner.add(alias)
@@ -247,7 +248,7 @@ def _read_relation(
         is_cte = not source.db and source.name.lower() in ctes
         relation = ctes[source.name.lower()] if is_cte else table_name(source)
     else:
-        raise UnanalysableError(f"{source.sql('duckdb')[:80]!r} is not a table")
+        raise UnanalysableError(f"{source.sql(WRITTEN_IN)[:80]!r} is not a table")
     if alias in block.relations or not alias:
         raise UnanalysableError(f"two relations are called {alias!r}")
     block.relations[alias] = relation
@@ -317,7 +318,7 @@ def _grains(block: ModelBlock) -> Iterator[frozenset[BlockColumn]]:
     group = block.select.args.get("group")
     if group:
         if any(value for clause, value in group.args.items() if clause != "expressions"):
-            raise UnanalysableError(f"{group.sql('duckdb').strip()} does not name its columns")
+            raise UnanalysableError(f"{group.sql(WRITTEN_IN).strip()} does not name its columns")
         yield _plain(block, group.expressions)
     elif any(_own(block, exp.AggFunc, windowed=False)):
         yield frozenset()

@@ -50,8 +50,9 @@ def _url(value: str, base: Path) -> str:
 
 
 def _warehouse_url(url: str, base: Path) -> str:
-    engine, _, location = url.partition(":")
-    return f"duckdb:{base / location}" if engine == "duckdb" else url
+    """`<scheme>:<file>` names a file, `<scheme>://...` a server (RFC 3986, section 3)."""
+    scheme, colon, location = url.partition(":")
+    return url if not colon or location.startswith("//") else f"{scheme}:{base / location}"
 
 
 def _state_url(url: str, base: Path, journal: Path) -> str:
