@@ -31,7 +31,7 @@ class _StoppedError(Exception):
 def replacement(engine: WarehouseSettings) -> Iterator[Replacement]:
     """Of a run with TOKEN."""
     fence = RunFence()
-    with fence.guarding(Holder(TOKEN)):
+    with fence.guard(Holder(TOKEN)):
         yield open_replacement(engine, fence=fence)
 
 
@@ -108,7 +108,7 @@ from seil.lake import RunFence
 from seil.warehouse import open_replacement
 
 settings, fence = pickle.loads(bytes.fromhex(sys.argv[1])), RunFence()
-with fence.guarding(Holder(TOKEN)):
+with fence.guard(Holder(TOKEN)):
     replacement = open_replacement(settings, fence=fence)
     replacement.read_old(old_tables)
     with replacement.new() as warehouse:
