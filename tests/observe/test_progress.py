@@ -11,7 +11,7 @@ from rich.console import Console
 from tests.limits import until
 
 from seil.observe.progress import SILENT, Progress
-from seil.observe.terminal import LoggedProgress, _figures, bars
+from seil.observe.terminal import LogProgress, _figures, bars
 
 
 class Clock:
@@ -29,7 +29,7 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_logged_progress_has_one_line_when_a_step_ends(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "seil")
-    with LoggedProgress(Clock()).step("extract Order", 10) as step:
+    with LogProgress(Clock()).step("extract Order", 10) as step:
         step.expect(20)
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(step.advance, [1_000] * 4))
@@ -38,7 +38,7 @@ def test_logged_progress_has_one_line_when_a_step_ends(caplog: pytest.LogCapture
 
 def test_logged_progress_of_a_long_step_moves(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "seil")
-    with LoggedProgress(Clock()).step("load") as step:
+    with LogProgress(Clock()).step("load") as step:
         for _ in range(31):
             step.advance(1_000)
     assert messages(caplog)[:2] == ["load: 15,000 rows so far", "load: 30,000 rows so far"]
@@ -46,7 +46,7 @@ def test_logged_progress_of_a_long_step_moves(caplog: pytest.LogCaptureFixture) 
 
 def test_logged_progress_says_that_a_step_stopped(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "seil")
-    with pytest.raises(KeyboardInterrupt), LoggedProgress(Clock()).step("load") as step:
+    with pytest.raises(KeyboardInterrupt), LogProgress(Clock()).step("load") as step:
         step.advance(5)
         raise KeyboardInterrupt
     assert messages(caplog)[-1] == "load: stopped after 5 rows: KeyboardInterrupt"
@@ -54,7 +54,7 @@ def test_logged_progress_says_that_a_step_stopped(caplog: pytest.LogCaptureFixtu
 
 def test_logged_progress_of_an_empty_step_is_silent(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "seil")
-    with LoggedProgress(Clock()).step("load"):
+    with LogProgress(Clock()).step("load"):
         pass
     assert messages(caplog) == []
 
@@ -93,7 +93,7 @@ def test_bars_tell_the_rate() -> None:
     assert _figures(Given()) == "1,500 of 3,000 rows, 750/s"  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("progress", [SILENT, LoggedProgress()], ids=["silent", "logged"])
+@pytest.mark.parametrize("progress", [SILENT, LogProgress()], ids=["silent", "logged"])
 def test_steps_nest(progress: Progress) -> None:
     with progress.step("outer") as outer, progress.step("inner", 3) as inner:
         inner.advance(1)

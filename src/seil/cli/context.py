@@ -48,7 +48,7 @@ def _set_up_logging(call: Call, settings: Settings) -> None:
 def shown_progress(call: Call) -> Iterator[Progress]:
     """Bars on a terminal, log lines elsewhere, nothing on --quiet."""
     from seil.observe.progress import SILENT
-    from seil.observe.terminal import LoggedProgress, bars
+    from seil.observe.terminal import LogProgress, bars
 
     if call.quiet:
         yield SILENT
@@ -58,4 +58,4 @@ def shown_progress(call: Call) -> Iterator[Progress]:
         with bars(console(stderr=True)) as progress:
             yield progress
     else:
-        yield LoggedProgress()
+        yield LogProgress()

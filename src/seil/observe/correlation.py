@@ -1,4 +1,4 @@
-"""The correlation id of the request that is being answered, for every log line on its way."""
+"""The correlation id of the current request, added to its log lines."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def new_id() -> str:
 
 
 def valid_id(text: str) -> str | None:
-    """The GUID in its canonical form, None where `text` is none (RFC 9562)."""
+    """The GUID in canonical form; None if `text` is not one (RFC 9562)."""
     try:
-        found = uuid.UUID(text)
+        parsed = uuid.UUID(text)
     except ValueError:
         return None
-    # UUID takes more for one than is: 0x and 30 digits, underscores, braces, any number of hyphens.
-    return str(found) if text.lower() in (str(found), found.hex) else None
+    # UUID() is laxer: it takes 0x and 30 digits, underscores, braces, any number of hyphens.
+    return str(parsed) if text.lower() in (str(parsed), parsed.hex) else None
 
 
 def correlation_id() -> str:
-    """Empty outside of a request."""
+    """Empty outside a request."""
     return _current.get()
 
 
@@ -44,7 +44,7 @@ def correlation(identity: str) -> Iterator[None]:
 
 
 class CorrelationFilter(logging.Filter):
-    """Adds `correlation_id` to the lines that are logged while a request is answered."""
+    """Adds `correlation_id` to the log lines of a request."""
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""What log lines carry besides their text while a piece of work is under way: run, object, file."""
+"""Fields of the current work (run, object, file), added to its log lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _current: ContextVar[dict[str, Any] | None] = ContextVar("log_fields", default=N
 
 @contextmanager
 def log_fields(**fields: Any) -> Iterator[None]:
-    """Every line that is logged inside carries them, besides those of the work around it."""
+    """Adds the fields to every line logged in the block, besides those of outer blocks."""
     token = _current.set({**(_current.get() or {}), **fields})
     try:
         yield
@@ -30,21 +30,21 @@ def log_fields(**fields: Any) -> Iterator[None]:
 
 
 def add_log_fields(**fields: Any) -> None:
-    """To the innermost `log_fields`, up to its end, its other threads included."""
-    if (held := _current.get()) is not None:
-        held.update(fields)
+    """Adds them to the innermost `log_fields`, until it ends and in all its threads."""
+    if (current := _current.get()) is not None:
+        current.update(fields)
 
 
 def in_context(function: Callable[_P, _T]) -> Callable[_P, _T]:
     """`function` for another thread, with the fields and the correlation id of this one.
 
-    Call it for each task: a context can be entered once at a time.
+    Call it per task: a context cannot be entered twice at a time.
     """
     return partial(copy_context().run, function)
 
 
 class FieldsFilter(logging.Filter):
-    """Adds the fields to each line; what a line says itself counts."""
+    """Adds the fields to each record; a record's own attributes win."""
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:

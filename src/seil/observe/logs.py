@@ -1,4 +1,4 @@
-"""Log lines: readable on a terminal, one JSON object a line elsewhere, never with a secret."""
+"""Log lines: text on a terminal, one JSON object per line elsewhere, never with a secret."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ from seil.observe.fields import FieldsFilter
 __all__ = ["configure", "unconfigure"]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
-_DEEPEST = 20
-# A caller's path may hold any character: none may move a terminal's cursor.
+_SCALARS = frozenset({str, int, bool, type(None)})
+_MAX_DEPTH = 20
+# A caller's path may contain control characters, which would reach the terminal.
 _CONTROLS = {
     code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
 }
 
 
-def _plain(value: Any, depth: int = _DEEPEST) -> Any:
-    """As JSON has it. What is neither a list nor an object is its text: that hides what a model or
-    a dataclass hides, and a serializer would not.
+def _plain(value: Any, depth: int = _MAX_DEPTH) -> Any:
+    """A JSON value. Anything but scalars, lists and mappings becomes its str(), which hides what
+    a model or dataclass excludes from its repr; a serializer would not.
     """
     kind = type(value)
-    if kind in _AS_THEY_ARE or (kind is float and isfinite(value)):
+    if kind in _SCALARS or (kind is float and isfinite(value)):
         return value
     if not depth:
         return "..."
     if isinstance(value, Mapping):
-        return {_text(name): _plain(held, depth - 1) for name, held in value.items()}
+        return {_text(name): _plain(item, depth - 1) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(held, depth - 1) for held in value]
+        return [_plain(item, depth - 1) for item in value]
     return _text(value)
 
 
 def _text(value: Any) -> str:
     try:
         return repr(value) if isinstance(value, bytes | bytearray) else str(value)
-    except Exception:  # noqa: BLE001 - a line is worth more than one of its values
+    except Exception:  # noqa: BLE001 - one bad value must not lose the line
         return f"<{type(value).__name__}>"
 
 
 def _json(line: dict[str, Any]) -> str:
     try:
         return to_json(line).decode()
-    except ValueError:  # Half of a surrogate pair.
+    except ValueError:  # A lone surrogate.
         return json.dumps(line)
 
 
@@ -68,12 +68,12 @@ class TextFormatter(logging.Formatter):
 
     @override
     def formatMessage(self, record: logging.LogRecord) -> str:
-        # Indented: a second line cannot pass for a line of its own.
+        # Indented, so that no part of a message looks like a log line.
         return super().formatMessage(record).replace("\n", "\n  ")
 
 
 class JsonFormatter(logging.Formatter):
-    """Values given as `extra` become keys of their own."""
+    """Values of `extra` become top-level keys."""
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -91,7 +91,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Writes to whatever stderr is now: a progress display replaces it while it is up."""
+    """Writes to the current sys.stderr, which a progress display replaces."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -105,22 +105,22 @@ class _StandardError(logging.StreamHandler[TextIO]):
 
 
 def configure(level: str, form: Literal["auto", "text", "json"]) -> None:
-    """Sends every log line to stderr; calling it again replaces what was set up before."""
+    """Sends every log line to stderr; calling it again replaces the earlier configuration."""
     unconfigure()
     handler = _StandardError()
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
-    # A run's recorder lets the logger pass INFO on, whatever is shown.
+    # On the handler: a run's recorder lowers the logger's level to INFO.
     handler.setLevel(level)
     handler.addFilter(CorrelationFilter())
     handler.addFilter(FieldsFilter())
     logging.getLogger().addHandler(handler)
-    # Libraries get to say only what is wrong.
+    # Other libraries keep the root's level, WARNING.
     logging.getLogger("seil").setLevel(level)
 
 
 def unconfigure() -> None:
-    """Undoes what `configure` did."""
+    """Undoes `configure`."""
     root = logging.getLogger()
     for handler in [h for h in root.handlers if isinstance(h, _StandardError)]:
         root.removeHandler(handler)

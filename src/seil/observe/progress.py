@@ -1,4 +1,4 @@
-"""How long work reports what it has done, whoever is looking."""
+"""The interface through which long work reports its progress."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol, Self
 
 
 class Step(Protocol):
-    """One piece of work under way; thread-safe."""
+    """One running step; thread-safe."""
 
     def advance(self, rows: int) -> None: ...
 
@@ -17,13 +17,13 @@ class Step(Protocol):
         ...
 
     def conclude(self, message: str, *, ok: bool = True) -> None:
-        """What came of it, for a run's report; not `ok`: it failed, and the run continues."""
+        """The step's result, for the run's report; not `ok`: it failed, and the run continues."""
         ...
 
 
 class Progress(Protocol):
     def step(self, name: str, total: int | None = None) -> AbstractContextManager[Step]:
-        """Opens a step of `total` rows, None while unknown; leaving the block ends it."""
+        """A step of `total` rows, None if unknown; it ends with the block."""
         ...
 
 

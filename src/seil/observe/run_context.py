@@ -1,4 +1,4 @@
-"""Which run the work under way belongs to: in its events, manifests, ledger rows and log lines."""
+"""The current run's id, for its events, manifests, ledger rows and log lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def new_run_id(at: datetime) -> str:
 
 
 def current_run() -> str:
-    """Empty outside of a run. A thread has it where its task was made by `in_context`."""
+    """Empty outside a run. Another thread has it for tasks wrapped by `in_context`."""
     return _current.get()
 
 

@@ -1,4 +1,4 @@
-"""The API's spans: next to free of charge while nobody records any."""
+"""OpenTelemetry spans of the API; nearly free without a configured collector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind
 __all__ = ["client_span", "name_by_route", "server_span"]
 
 _tracer = trace.get_tracer("seil.api")
-_NONE = nullcontext(trace.INVALID_SPAN)
+_NO_SPAN = nullcontext(trace.INVALID_SPAN)
 _FIELDS = tuple(propagate.get_global_textmap().fields)
 _METHODS = frozenset(
     ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
@@ -20,26 +20,26 @@ _METHODS = frozenset(
 
 
 def server_span(method: str, headers: Mapping[str, str]) -> AbstractContextManager[trace.Span]:
-    """Of a request with these headers, in its caller's trace; see `name_by_route`."""
+    """The span of a request, in the trace that its headers name; see `name_by_route`."""
     in_trace = any(field in headers for field in _FIELDS)
     return _span(_name(method), SpanKind.SERVER, propagate.extract(headers) if in_trace else None)
 
 
 def name_by_route(span: trace.Span, method: str, route: str, *, path: str, status: int) -> None:
-    """Names a server span by its route, which only the answer knows; `route` may be "".
+    """Names a server span by its route, which is known after routing; `route` may be "".
 
-    A path would give each order a name of its own, and a made-up method or path as many as somebody
-    likes: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name
+    Span names need low cardinality: a path has an id, and methods and paths may be made up:
+    https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name
     """
     if not span.is_recording():
         return
-    known = method in _METHODS
+    is_standard = method in _METHODS
     attributes: dict[str, str | int] = {
-        "http.request.method": method if known else "_OTHER",
+        "http.request.method": method if is_standard else "_OTHER",
         "http.response.status_code": status,
         "url.path": path,
     }
-    if not known:
+    if not is_standard:
         attributes["http.request.method_original"] = method
     if route:
         attributes["http.route"] = route
@@ -52,11 +52,11 @@ def _name(method: str) -> str:
 
 
 def client_span(name: str) -> AbstractContextManager[trace.Span]:
-    """Of a call out. It carries the caller's trace on where nothing is recorded here."""
+    """The span of an outgoing call. It propagates the caller's trace even if none is recorded."""
     return _span(name, SpanKind.CLIENT, None)
 
 
 def _span(name: str, kind: SpanKind, context: Context | None) -> AbstractContextManager[trace.Span]:
     span = _tracer.start_span(name, context, kind)
-    # Without a recorder and without a trace to carry on there is nothing to make the current one.
-    return trace.use_span(span, end_on_exit=True) if span.get_span_context().is_valid else _NONE
+    # Invalid: neither recorded nor part of a caller's trace.
+    return trace.use_span(span, end_on_exit=True) if span.get_span_context().is_valid else _NO_SPAN

@@ -1,4 +1,4 @@
-"""Progress for whoever is looking: bars on a terminal, log lines elsewhere."""
+"""Progress displays: bars on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichDisplay
     from rich.progress import Task, TaskID
 
-__all__ = ["LoggedProgress", "bars"]
+__all__ = ["LogProgress", "bars"]
 
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY = 30.0
 
 
-class LoggedProgress:
-    """Logs what a step has done when it ends, and every half a minute until then.
+class LogProgress:
+    """Logs a step's rows when it ends, and every 30 seconds until then.
 
-    What a step without rows has to say is for `--verbose` alone: an idle hour has some seventy.
+    A step without rows is logged at DEBUG: an idle hour has some seventy.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,11 +35,14 @@ class LoggedProgress:
     @contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[Step]:
         logger.debug("%s: started", name)
-        count = _LoggedCount(name, self._clock)
+        count = _LogCount(name, self._clock)
         try:
             yield count
         except BaseException as error:
-            logger.info("%s: stopped after %s rows: %s", name, f"{count.rows:,}", _kind(error))
+            # The handler of the error reports its message.
+            logger.info(
+                "%s: stopped after %s rows: %s", name, f"{count.rows:,}", type(error).__name__
+            )
             raise
         logger.log(logging.INFO if count.rows else logging.DEBUG, "%s", count.text)
 
@@ -58,21 +61,21 @@ class _Count:
     def conclude(self, message: str, *, ok: bool = True) -> None: ...
 
 
-class _LoggedCount(_Count):
+class _LogCount(_Count):
     def __init__(self, name: str, clock: Callable[[], float]) -> None:
         super().__init__()
         self._name = name
         self._clock = clock
-        self._begun = self._logged = clock()
+        self._started_at = self._logged_at = clock()
 
     @property
     def text(self) -> str:
-        return _summary(self._name, self.rows, self._clock() - self._begun)
+        return _summary(self._name, self.rows, self._clock() - self._started_at)
 
     def advance(self, rows: int) -> None:
         super().advance(rows)
-        if (now := self._clock()) - self._logged >= _LOG_EVERY:
-            self._logged = now
+        if (now := self._clock()) - self._logged_at >= _LOG_EVERY:
+            self._logged_at = now
             logger.info("%s: %s rows so far", self._name, f"{self.rows:,}")
 
 
@@ -81,17 +84,12 @@ def _summary(name: str, rows: int, seconds: float) -> str:
     return f"{name}: {rows:,} rows in {seconds:.1f} s{rate}"
 
 
-def _kind(error: BaseException) -> str:
-    # The message is reported by whoever handles the error; here it would be told twice.
-    return type(error).__name__
-
-
 @contextmanager
 def bars(console: Console) -> Iterator[Progress]:
-    """A bar per step under way, and a line per phase: `extract: 12 done, 301,276 rows`.
+    """A bar per running step, and a line per phase: `extract: 12 done, 301,276 rows`.
 
-    A phase is the first word of its steps' names. Steps leave when they end; at the end each phase
-    that had rows becomes one plain line, so that what is printed next stays on the screen.
+    A phase is the first word of its steps' names. A bar disappears when its step ends; at
+    the end each phase with rows is printed as one plain line.
     """
     from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, TextColumn
     from rich.progress import Progress as RichDisplay
@@ -102,7 +100,7 @@ def bars(console: Console) -> Iterator[Progress]:
         def render(self, task: Task) -> Text:
             return Text(_figures(task), style="dim")
 
-    # Of 80 characters: a spinner, 36 for the name, a bar of 12, and the rest for the figures.
+    # 80 columns: a spinner, 36 for the name, 12 for the bar, the rest for the figures.
     display = RichDisplay(
         SpinnerColumn(),
         TextColumn(
@@ -116,9 +114,9 @@ def bars(console: Console) -> Iterator[Progress]:
         transient=True,
     )
     with display:
-        shown = _Bars(display)
-        yield shown
-    for phase in shown.phases.values():
+        progress = _Bars(display)
+        yield progress
+    for phase in progress.phases.values():
         if phase.rows:
             console.print(phase.text, style="dim", markup=False, highlight=False)
 
@@ -132,15 +130,15 @@ def _figures(task: Task) -> str:
 
 
 class _Phase:
-    """What the steps of one kind have done so far, as one line of the display.
+    """The sum of one phase's steps, as one line of the display.
 
-    Its time is from the first step's begin to the last one's end: they run side by side.
+    Its time runs from the first step's start to the last one's end: steps overlap.
     """
 
     def __init__(self, display: RichDisplay, name: str) -> None:
         self._display = display
         self._lock = threading.Lock()
-        self._begun = self._ended = time.monotonic()
+        self._started_at = self._ended_at = time.monotonic()
         self.name = name
         self.rows = 0
         self.steps = 0
@@ -148,7 +146,7 @@ class _Phase:
 
     @property
     def text(self) -> str:
-        return _summary(self.name, self.rows, self._ended - self._begun)
+        return _summary(self.name, self.rows, self._ended_at - self._started_at)
 
     def add(self, rows: int) -> None:
         with self._lock:
@@ -158,7 +156,7 @@ class _Phase:
     def end_step(self) -> None:
         with self._lock:
             self.steps += 1
-            self._ended = time.monotonic()
+            self._ended_at = time.monotonic()
         self._display.update(self.task, description=f"{self.name}: {self.steps:,} done")
 
 
@@ -171,13 +169,13 @@ class _Bars:
     @contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[Step]:
         phase = self._phase(name)
-        # A step that is its whole phase shows in the phase's line.
-        own = name != phase.name
-        task = self._display.add_task(f"  {name}", total=total) if own else phase.task
+        # A step named as its phase has no bar of its own.
+        has_bar = name != phase.name
+        task = self._display.add_task(f"  {name}", total=total) if has_bar else phase.task
         try:
             yield _Bar(self._display, task, phase)
         finally:
-            if own:
+            if has_bar:
                 self._display.remove_task(task)
             phase.end_step()
 

@@ -1,4 +1,4 @@
-"""OpenTelemetry spans, sent to a collector where one is set."""
+"""Exports OpenTelemetry spans to a collector, if one is configured."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["configure"]
 
 
 def configure(settings: TraceSettings) -> Callable[[], None]:
-    """Sends spans over OTLP/HTTP from now on; what it returns sends the rest and stops.
+    """Exports spans over OTLP/HTTP; the returned function flushes and stops.
 
-    Without an endpoint nothing is recorded, and the SDK is not even imported. The collector may be
-    AWS's own, which hands spans on to X-Ray.
+    Without an endpoint nothing is recorded, and the SDK is not imported. The collector may be
+    AWS's, which forwards spans to X-Ray.
     """
     if not settings.endpoint:
         return lambda: None
