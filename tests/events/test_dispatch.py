@@ -293,7 +293,7 @@ def test_an_event_that_kills_each_time_is_set_aside(journal: Journal, tmp_path: 
     assert codes == [-9, -9, -9, 0]
     assert handled.read_text().split() == ["0", "1", "1", "1", "2"]
     [letter] = dead_letters(journal)
-    assert (letter.reason, letter.attempts) == ("the process died each time it was handled", 3)
+    assert (letter.reason, letter.attempts) == ("the process died on every attempt", 3)
 
 
 class Gatherer:
@@ -380,4 +380,4 @@ def test_one_that_kills_among_others_is_found(journal: Journal, tmp_path: Path) 
     assert ran.returncode == 0, ran.stderr
     assert output.splitlines() == ["0 1 2", "0 1 2", "0", "1", "1 2", "1", "2"]
     [letter] = dead_letters(journal)
-    assert (letter.seq, letter.reason) == (2, "the process died each time it was handled")
+    assert (letter.seq, letter.reason) == (2, "the process died on every attempt")

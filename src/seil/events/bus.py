@@ -10,5 +10,5 @@ from seil.events.envelope import Event
 
 class Bus(Protocol):
     def publish(self, events: Sequence[Event]) -> None:
-        """Returns once all events are stored durably. An id already stored is left as it is."""
+        """Returns once all events are stored durably. Idempotent by event id."""
         ...

@@ -1,8 +1,8 @@
-"""Delivery of the journal's events to subscribers, each at least once and in order.
+"""Delivers the journal's events to subscribers, at least once and in order.
 
-A subscriber's cursor is stored after its handler returns: whoever is killed in between gets the
-event again, so handlers must be safe to repeat. An event that cannot be handled is kept as a dead
-letter with its reason, and what comes behind it goes on.
+A subscriber's cursor is stored after its handler returns: a kill in between delivers the event
+again, so handlers must be idempotent. An event whose handler keeps failing becomes a dead letter
+with the reason, and delivery continues with the next one.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 _PAGE = 200
-_PAGE_TOGETHER = 5000
+_BATCH = 5000
 
 
 @dataclass(frozen=True)
 class Subscriber:
-    """`name` is what its cursor is kept under.
+    """`name` is the key of its cursor.
 
-    What `handle` raises decides: RejectError is a dead letter at once, AbortError stops the
-    dispatcher and leaves the event where it is, anything else is tried `attempts` times in all.
-    With `replay`, a new subscriber also gets what the journal already holds.
+    On RejectError the event is a dead letter at once; AbortError stops the dispatcher and leaves
+    the event pending; any other exception is retried, up to `attempts` attempts in all. With
+    `replay`, a new subscriber also gets the events already in the journal.
 
-    With `handle_all`, what is pending together is handed over together. What it cannot handle, or
-    what kills it again and again, is then given to `handle` one by one.
+    `handle_all` gets the pending events as one batch. A batch that fails or repeatedly kills the
+    process is passed to `handle` event by event.
     """
 
     name: str
@@ -74,7 +74,7 @@ class DeliveryCount:
 
 
 class Dispatcher:
-    """One a process; run it in a thread of its own or between other work."""
+    """One per process; run it in its own thread or between other work."""
 
     def __init__(
         self,
@@ -85,36 +85,41 @@ class Dispatcher:
     ) -> None:
         self._journal = journal
         self._stop = stop or threading.Event()
-        self._lines = [(s, DispatchCursor(journal, s.name, replay=s.replay)) for s in subscribers]
+        self._subscriptions = [
+            (s, DispatchCursor(journal, s.name, replay=s.replay)) for s in subscribers
+        ]
 
     def drain(self) -> DeliveryCount:
-        """Delivers what is there, also what handlers publish meanwhile, then returns."""
+        """Delivers all pending events, including those that handlers publish, then returns."""
         total = DeliveryCount()
         while not self._stop.is_set():
-            behind = self._journal.last()
-            for subscriber, cursor in self._lines:
-                total += self._again(subscriber, cursor) + self._up_to(behind, subscriber, cursor)
-            if self._journal.last() == behind:
+            last = self._journal.last()
+            for subscriber, cursor in self._subscriptions:
+                total += self._redeliver(subscriber, cursor)
+                total += self._deliver_until(last, subscriber, cursor)
+            if self._journal.last() == last:
                 break
         return total
 
     def run(self, *, poll: float = 0.25) -> DeliveryCount:
-        """Delivers until `stop` is set; an event under way is finished first."""
+        """Delivers until `stop` is set; a running handler finishes first."""
         total = DeliveryCount()
         while not self._stop.is_set():
             total += self.drain()
             self._stop.wait(poll)
         return total
 
-    def _up_to(self, last: int, subscriber: Subscriber, cursor: DispatchCursor) -> DeliveryCount:
+    def _deliver_until(
+        self, last: int, subscriber: Subscriber, cursor: DispatchCursor
+    ) -> DeliveryCount:
         total = DeliveryCount()
         position = cursor.position()
-        size = _PAGE_TOGETHER if subscriber.handle_all else _PAGE
+        size = _BATCH if subscriber.handle_all else _PAGE
         while position < last:
             page = list(self._journal.read(position, limit=size))
-            wanted = [(seq, event) for seq, event in page if subscriber.pattern.matches(event)]
-            settled, is_stopped = self._deliver_page(subscriber, cursor, wanted)
-            total += settled
+            matches = [(seq, event) for seq, event in page if subscriber.pattern.matches(event)]
+            count, is_stopped = self._deliver_page(subscriber, cursor, matches)
+            total += count
             if is_stopped:
                 break
             position = page[-1][0] if page else last
@@ -124,22 +129,22 @@ class Dispatcher:
     def _deliver_page(
         self, subscriber: Subscriber, cursor: DispatchCursor, page: Sequence[tuple[int, Event]]
     ) -> tuple[DeliveryCount, bool]:
-        """Also whether `stop` came before its end."""
+        """Returns the count, and whether `stop` was set before the end of the page."""
         attempt = None
         if subscriber.handle_all and len(page) > 1 and not self._stop.is_set():
-            attempt = cursor.attempt(page[0][0])
-            if attempt < subscriber.attempts and self._deliver_together(subscriber, cursor, page):
+            attempt = cursor.count_attempt(page[0][0])
+            if attempt < subscriber.attempts and self._deliver_batch(subscriber, cursor, page):
                 return DeliveryCount(handled=len(page)), False
         total = DeliveryCount()
         for seq, event in page:
-            settled = self._deliver(subscriber, cursor, seq, event, attempt=attempt)
-            if settled is None:
+            count = self._deliver(subscriber, cursor, seq, event, attempt=attempt)
+            if count is None:
                 return total, True
             attempt = None
-            total += settled
+            total += count
         return total, False
 
-    def _deliver_together(
+    def _deliver_batch(
         self, subscriber: Subscriber, cursor: DispatchCursor, page: Sequence[tuple[int, Event]]
     ) -> bool:
         if not subscriber.handle_all:
@@ -147,27 +152,27 @@ class Dispatcher:
         try:
             subscriber.handle_all([event for _, event in page])
         except AbortError:
-            cursor.release()
+            cursor.cancel_attempt()
             raise
         except Exception:
-            words = "%s cannot handle %d events together, and takes them one by one"
-            logger.exception(words, subscriber.name, len(page))
+            text = "%s failed on a batch of %d events, which are delivered one by one"
+            logger.exception(text, subscriber.name, len(page))
             return False
         except BaseException:
-            cursor.release()
+            cursor.cancel_attempt()
             raise
         cursor.advance(page[-1][0])
         return True
 
-    def _again(self, subscriber: Subscriber, cursor: DispatchCursor) -> DeliveryCount:
+    def _redeliver(self, subscriber: Subscriber, cursor: DispatchCursor) -> DeliveryCount:
         total = DeliveryCount()
-        for letter in cursor.waiting():
-            settled = self._deliver(subscriber, cursor, letter.seq, letter.event)
-            if settled is None:
+        for letter in cursor.redeliveries():
+            count = self._deliver(subscriber, cursor, letter.seq, letter.event)
+            if count is None:
                 break
-            if settled.handled:
-                cursor.forgive(letter.seq)
-            total += settled
+            if count.handled:
+                cursor.delete_dead_letter(letter.seq)
+            total += count
         return total
 
     def _deliver(
@@ -179,36 +184,36 @@ class Dispatcher:
         *,
         attempt: int | None = None,
     ) -> DeliveryCount | None:
-        """None when `stop` came first: the event is still to be delivered.
+        """None if `stop` was set first: the event is still pending.
 
-        `attempt` is the number of this one where it is counted already.
+        `attempt` is the number of this attempt, if it is counted already.
         """
         while not self._stop.is_set():
-            attempt = attempt or cursor.attempt(seq)
+            attempt = attempt or cursor.count_attempt(seq)
             if attempt > subscriber.attempts:
-                cursor.bury(seq, "the process died each time it was handled", attempt - 1)
+                cursor.dead_letter(seq, "the process died on every attempt", attempt - 1)
                 return DeliveryCount(dead=1)
             try:
                 subscriber.handle(event)
             except AbortError:
-                cursor.release()
+                cursor.cancel_attempt()
                 raise
             except Exception as error:
                 logger.exception(
-                    "%s cannot handle event %s, attempt %d of %d",
+                    "%s failed on event %s, attempt %d of %d",
                     subscriber.name,
                     event.id,
                     attempt,
                     subscriber.attempts,
                 )
                 if isinstance(error, RejectError) or attempt >= subscriber.attempts:
-                    cursor.bury(seq, f"{type(error).__name__}: {error}", attempt)
+                    cursor.dead_letter(seq, f"{type(error).__name__}: {error}", attempt)
                     return DeliveryCount(dead=1)
                 self._stop.wait(subscriber.wait.total_seconds() * 2 ** (attempt - 1))
                 attempt = None
             except BaseException:
-                # Ctrl-C, SIGTERM: not the event's fault.
-                cursor.release()
+                # Ctrl-C, SIGTERM: does not count as an attempt.
+                cursor.cancel_attempt()
                 raise
             else:
                 cursor.advance(seq)

@@ -1,8 +1,8 @@
-"""EventBridge's event patterns: which events a subscriber gets.
+"""EventBridge's event patterns, which select a subscriber's events.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
-Understood: literal values, `prefix`, `suffix`, `anything-but` (values or a prefix), `exists`, at
-any depth. Every other operator is refused, so that a rule never matches less than it says.
+Supported: literal values, `prefix`, `suffix`, `anything-but` (values or a prefix), `exists`, at
+any depth. Any other operator is refused, so that no condition is silently ignored.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _Test = Callable[[Any], bool]
 
 
 class Pattern:
-    """Keys are ANDed, the alternatives of one key ORed; comparisons mind the case.
+    """Keys are ANDed, the alternatives of a key ORed; comparisons are case-sensitive.
 
-    Raises ConfigurationError with every part that is not understood.
+    Raises ConfigurationError with every part that is not supported.
     """
 
     def __init__(self, pattern: Mapping[str, Any]) -> None:
@@ -42,13 +42,13 @@ class Pattern:
 def _compile(
     pattern: Mapping[str, Any], path: tuple[str, ...], problems: list[Problem]
 ) -> Iterator[tuple[tuple[str, ...], list[_Test]]]:
-    for name, wanted in pattern.items():
+    for name, condition in pattern.items():
         here = (*path, name)
-        if isinstance(wanted, Mapping):
-            yield from _compile(wanted, here, problems)
-        elif isinstance(wanted, list) and wanted:
+        if isinstance(condition, Mapping):
+            yield from _compile(condition, here, problems)
+        elif isinstance(condition, list) and condition:
             try:
-                yield here, [_test(one) for one in wanted]
+                yield here, [_test(alternative) for alternative in condition]
             except ValueError as error:
                 problems.append(Problem("event pattern " + ".".join(here), str(error)))
         else:
@@ -56,15 +56,15 @@ def _compile(
             problems.append(Problem("event pattern " + ".".join(here), reason))
 
 
-def _test(wanted: object) -> _Test:
-    if not isinstance(wanted, Mapping):
-        return lambda value: _same(value, wanted)
-    if len(wanted) != 1:
-        raise ValueError(f"one operator at a time, not {sorted(wanted)}")
-    [(operator, operand)] = wanted.items()
+def _test(alternative: object) -> _Test:
+    if not isinstance(alternative, Mapping):
+        return lambda value: _is_equal(value, alternative)
+    if len(alternative) != 1:
+        raise ValueError(f"one operator at a time, not {sorted(alternative)}")
+    [(operator, operand)] = alternative.items()
     if operator not in _OPERATORS:
-        known = ", ".join(sorted(_OPERATORS))
-        raise ValueError(f"operator {operator!r} is not supported (supported: {known})")
+        names = ", ".join(sorted(_OPERATORS))
+        raise ValueError(f"operator {operator!r} is not supported (supported: {names})")
     return _OPERATORS[operator](operand)
 
 
@@ -80,19 +80,19 @@ def _suffix(operand: object) -> _Test:
 
 def _exists(operand: object) -> _Test:
     if not isinstance(operand, bool):
-        raise ValueError("exists is true or false")
+        raise ValueError(f"exists is true or false, not {operand!r}")
     return lambda value: (value is not _ABSENT) is operand
 
 
 def _anything_but(operand: object) -> _Test:
     if isinstance(operand, Mapping):
         if list(operand) != ["prefix"]:
-            raise ValueError("anything-but takes values or a prefix")
-        unwanted = [_prefix(operand["prefix"])]
+            raise ValueError(f"anything-but takes values or a prefix, not {sorted(operand)}")
+        tests = [_prefix(operand["prefix"])]
     else:
         values = operand if isinstance(operand, list) else [operand]
-        unwanted = [_test(value) for value in values]
-    return lambda value: value is not _ABSENT and not any(test(value) for test in unwanted)
+        tests = [_test(value) for value in values]
+    return lambda value: value is not _ABSENT and not any(test(value) for test in tests)
 
 
 _OPERATORS: dict[str, Callable[[object], _Test]] = {
@@ -109,16 +109,16 @@ def _text(operand: object) -> str:
     return operand
 
 
-def _same(value: object, wanted: object) -> bool:
-    # JSON's true is not 1, Python's is.
-    return isinstance(value, bool) is isinstance(wanted, bool) and value == wanted
+def _is_equal(value: object, literal: object) -> bool:
+    # In JSON true is not 1, in Python it is.
+    return isinstance(value, bool) is isinstance(literal, bool) and value == literal
 
 
 def _values(body: object, path: Sequence[str]) -> list[object]:
-    """What stands at `path`; an array stands for each of its elements."""
+    """The values at `path`, of every element of an array; `[_ABSENT]` if there is none."""
     if isinstance(body, list | tuple):
-        found = [value for element in body for value in _values(element, path)]
-        return [value for value in found if value is not _ABSENT] or [_ABSENT]
+        values = [value for element in body for value in _values(element, path)]
+        return [value for value in values if value is not _ABSENT] or [_ABSENT]
     if not path:
         return [body]
     if isinstance(body, Mapping) and path[0] in body:

@@ -1,4 +1,4 @@
-"""What the journal remembers of a subscriber: where it is, and what it could not handle."""
+"""A subscriber's cursor and dead letters, in the journal's file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seil.events.journal import Journal
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An event that `subscriber` could not handle; `waiting` when it is to be delivered again."""
+    """An event that `subscriber` failed on; `waiting` if it is queued for redelivery."""
 
     subscriber: str
     seq: int
@@ -26,7 +26,7 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class SubscriberState:
-    """How far a subscriber is; `behind` counts the events it has not looked at."""
+    """`behind` counts the events after the cursor."""
 
     subscriber: str
     cursor: int
@@ -35,7 +35,7 @@ class SubscriberState:
 
 
 class DispatchCursor:
-    """One subscriber's place in the journal. Every method is one durable transaction."""
+    """One subscriber's cursor in the journal. Every method is one durable transaction."""
 
     def __init__(self, journal: Journal, subscriber: str, *, replay: bool) -> None:
         self._journal = journal
@@ -53,8 +53,8 @@ class DispatchCursor:
         rows = self._file.rows("SELECT cursor FROM subscribers WHERE name = ?", [self._name])
         return int(rows[0][0])
 
-    def attempt(self, seq: int) -> int:
-        """Counts a delivery before it is made: one that kills the process counts as well."""
+    def count_attempt(self, seq: int) -> int:
+        """Counts an attempt before it starts, so that one that kills the process counts, too."""
         with self._file.transaction() as connection:
             row = connection.execute(
                 "UPDATE subscribers SET attempts = iif(trying = :seq, attempts, 0) + 1,"
@@ -64,12 +64,12 @@ class DispatchCursor:
         return int(row[0])
 
     def advance(self, seq: int) -> None:
-        """Marks everything up to `seq` as delivered. Never goes back."""
+        """Marks all events up to `seq` as delivered. The cursor never moves back."""
         with self._file.transaction() as connection:
             self._advance(connection, seq)
 
-    def bury(self, seq: int, reason: str, attempts: int) -> None:
-        """Sets the event aside and goes on behind it, in one step."""
+    def dead_letter(self, seq: int, reason: str, attempts: int) -> None:
+        """Dead-letters the event and advances the cursor atomically."""
         with self._file.transaction() as connection:
             connection.execute(
                 "INSERT INTO dead_letters (subscriber, seq, reason, attempts, died_at)"
@@ -80,17 +80,17 @@ class DispatchCursor:
             )
             self._advance(connection, seq)
 
-    def release(self) -> None:
-        """Takes back an attempt that was stopped from outside."""
+    def cancel_attempt(self) -> None:
+        """Uncounts an attempt that was interrupted from outside."""
         with self._file.transaction() as connection:
             self._advance(connection, 0)
 
-    def waiting(self) -> list[DeadLetter]:
-        """The dead letters that were asked for again."""
+    def redeliveries(self) -> list[DeadLetter]:
+        """The dead letters queued for redelivery."""
         return [letter for letter in dead_letters(self._journal, self._name) if letter.waiting]
 
-    def forgive(self, seq: int) -> None:
-        """Takes a dead letter away once it was delivered after all."""
+    def delete_dead_letter(self, seq: int) -> None:
+        """After a successful redelivery."""
         with self._file.transaction() as connection:
             connection.execute(
                 "DELETE FROM dead_letters WHERE subscriber = ? AND seq = ?", [self._name, seq]
@@ -120,16 +120,16 @@ def dead_letters(journal: Journal, subscriber: str | None = None) -> list[DeadLe
             reason,
             attempts,
             datetime.fromisoformat(died_at),
-            bool(again),
+            bool(is_queued),
         )
-        for name, seq, body, reason, attempts, died_at, again in rows
+        for name, seq, body, reason, attempts, died_at, is_queued in rows
     ]
 
 
 def redeliver(journal: Journal, *, subscriber: str | None = None, seq: int | None = None) -> int:
-    """Puts dead letters back in line, and returns how many.
+    """Queues dead letters for redelivery, and returns how many.
 
-    They are delivered before anything else when their subscriber runs next.
+    They are delivered first when their subscriber runs next.
     """
     with journal.file.transaction() as connection:
         return connection.execute(

@@ -17,9 +17,9 @@ from seil.observe.run_context import current_run
 
 @dataclass(frozen=True)
 class Event:
-    """`time` is UTC, kept to the second in JSON as EventBridge does; `detail` holds JSON values.
+    """`time` is aware, in JSON UTC to the second as in EventBridge; `detail` holds JSON values.
 
-    `run_id` is that of the run that it comes from, in its detail.
+    `run_id`, of the run that publishes it, becomes part of the detail.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""The events that tell what became of a landed file."""
+"""Events about landed files, with deterministic ids."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ INGESTION = "file-ingestion"
 RETRY = "file-retry"
 FILE_EVENTS = (INGESTION, RETRY)
 _NAMESPACE = uuid.UUID("5c8a64f3-5c0f-5d0c-9d43-3d2e4f1d7a52")
-# EventBridge takes 256 KB in all.
+# EventBridge accepts 256 KB per request.
 _LONGEST = 2000
 
 
 def file_event(
     lake: Lake, entry: Entry, state: str, detail: Mapping[str, Any], *, at: datetime
 ) -> Event:
-    """`file-ingestion`. One delivery reaching one state is one id, however often it is told."""
+    """`file-ingestion`. Re-publishing a delivery's state yields the same event id."""
     body = {"state": state, "key": entry.key, "bytes": entry.size, **detail}
     body["message"] = str(body.get("message", ""))[:_LONGEST]
     return Event(
@@ -38,7 +38,7 @@ def file_event(
 def drift_event(
     entry: Entry, object_name: str, detail: Mapping[str, Any], *, at: datetime
 ) -> Event:
-    """`schema-drift`, found in a landed file."""
+    """`schema-drift` in a landed file."""
     return Event(
         SOURCE,
         "schema-drift",
@@ -49,7 +49,7 @@ def drift_event(
 
 
 def retry_event(lake: Lake, entry: Entry, detail: Mapping[str, Any], *, at: datetime) -> Event:
-    """`file-retry`: a file goes back to in/. `entry` is where it lay."""
+    """`file-retry`: a file was moved back to in/ from `entry`."""
     return Event(
         SOURCE,
         RETRY,

@@ -1,4 +1,4 @@
-"""The embedded bus: every event, kept in order in one SQLite file that other processes can read."""
+"""The embedded bus: all events in order, in one SQLite file that any process can read."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _BACKWARD = _MATCHING + "ORDER BY seq DESC LIMIT :page"
 
 
 class Where(TypedDict, total=False):
-    """Conditions on events, all of which must hold. Times are aware, `until` is exclusive.
+    """Conditions on events, ANDed. Times are aware, `until` is exclusive.
 
-    `object` is compared without regard to case; `text` is looked for in the whole envelope.
+    `object` is case-insensitive; `text` is searched for in the whole envelope.
     """
 
     source: str | None
@@ -52,8 +52,8 @@ class Where(TypedDict, total=False):
 class Journal:
     """A durable `Bus`. Threads and processes may publish and read at the same time.
 
-    Every event gets a sequence number; numbers grow in the order of commits, so that a reader who
-    remembers the last one it saw misses nothing.
+    Every event gets a sequence number; numbers grow in commit order, so that a reader who
+    resumes after the last one it read misses nothing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -110,16 +110,16 @@ class Journal:
         """Events with a number above `after`, paged: no lock is held while the caller works."""
         parameters = _parameters(where)
         sql = _BACKWARD if newest_first else _FORWARD
-        left = limit
+        remaining = limit
         low, high = after, 2**63 - 1
-        while left is None or left > 0:
-            page = _PAGE if left is None else min(left, _PAGE)
+        while remaining is None or remaining > 0:
+            page = _PAGE if remaining is None else min(remaining, _PAGE)
             rows = self.file.rows(sql, {**parameters, "low": low, "high": high, "page": page})
             for seq, body in rows:
                 yield seq, Event.from_dict(json.loads(body))
             if len(rows) < page:
                 return
-            left = None if left is None else left - len(rows)
+            remaining = None if remaining is None else remaining - len(rows)
             low, high = (low, rows[-1][0]) if newest_first else (rows[-1][0], high)
 
     def follow(
@@ -130,7 +130,7 @@ class Journal:
         stop: threading.Event | None = None,
         **where: Unpack[Where],
     ) -> Iterator[tuple[int, Event]]:
-        """New events as they come, until `stop` is set; from now on when `after` is None."""
+        """New events as they arrive, until `stop` is set; those from now on if `after` is None."""
         stop = stop or threading.Event()
         position = self.last() if after is None else after
         while not stop.is_set():
@@ -138,35 +138,35 @@ class Journal:
             for seq, event in self.read(position, **where):
                 yield seq, event
                 position = seq
-            # What the conditions left out need not be looked at again.
+            # Skips the events that did not match.
             position = max(position, newest)
             stop.wait(poll)
 
     def history(self, key: str) -> list[tuple[int, Event]]:
-        """Everything that happened to the file that this landing, archived or curated key names.
+        """All events about the file with this landing, archived or curated key.
 
-        A file keeps its history when it moves: its other keys are followed, too.
+        A moved file keeps its history: its other keys are followed, too.
         """
-        found: dict[int, Event] = {}
-        wanted = [_storable(key)]
-        known = set(wanted)
-        while wanted:
+        events: dict[int, Event] = {}
+        queue = [_storable(key)]
+        visited = set(queue)
+        while queue:
             rows = self.file.rows(
                 "SELECT seq, body FROM files JOIN events USING (seq) WHERE key = ?",
-                [wanted.pop()],
+                [queue.pop()],
             )
             for seq, body in rows:
-                found[seq] = Event.from_dict(json.loads(body))
-                others = _file_keys(found[seq]) - known
-                wanted += others
-                known |= others
-        return sorted(found.items())
+                events[seq] = Event.from_dict(json.loads(body))
+                others = _file_keys(events[seq]) - visited
+                queue += others
+                visited |= others
+        return sorted(events.items())
 
     def prune(self, keep: timedelta, *, now: datetime | None = None) -> int:
         """Deletes events older than `keep`, and returns how many.
 
-        Dead letters stay until they are as old themselves. So does what a subscriber has still to
-        get, unless it has not asked for that long: a forgotten one must not fill the disk.
+        Dead letters stay until they are that old themselves. Undelivered events stay, too, unless
+        their subscriber has not run for that long: an abandoned one must not fill the disk.
         """
         before = _stamp((now or datetime.now(UTC)) - keep)
         total = 0
@@ -201,16 +201,16 @@ def _row(event: Event) -> tuple[str | None, ...]:
 
 
 def _file_keys(event: Event) -> set[str]:
-    """Of S3's own events, too: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html."""
-    held: list[Any] = [event.detail.get(name) for name in _FILE_KEYS]
+    """Also of S3's own events: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html."""
+    keys: list[Any] = [event.detail.get(name) for name in _FILE_KEYS]
     stored = event.detail.get("object")
     if isinstance(stored, dict):
-        held.append(stored.get("key"))
-    return {_storable(key) for key in held if isinstance(key, str) and key}
+        keys.append(stored.get("key"))
+    return {_storable(key) for key in keys if isinstance(key, str) and key}
 
 
 def _storable(text: str) -> str:
-    """A file name that is not UTF-8 reaches us with lone surrogates, which SQLite refuses."""
+    """File names that are not UTF-8 have lone surrogates here, which SQLite refuses."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

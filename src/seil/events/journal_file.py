@@ -1,7 +1,6 @@
 """The tables of the journal's SQLite file.
 
-Each publish is a durable commit: that costs one fsync, and events come one per file, not one per
-record.
+Each publish is a durable commit, one fsync: there is one event per file, not per record.
 """
 
 from __future__ import annotations
@@ -50,8 +49,8 @@ CREATE TABLE dead_letters (
 ) WITHOUT ROWID;
 """
 _MOVE_AWAY = (
-    "Move it away with `mv {path} {path}.broken`; a new one is made at the next run, and nothing "
-    "else is lost"
+    "Move it away with `mv {path} {path}.broken`; the next run creates a new one. Only the "
+    "events are lost"
 )
 
 

@@ -1,6 +1,6 @@
-"""Every kind of event that is published, with what its detail says: the reference of events.
+"""The kinds of published events, with the fields of their details: the reference of events.
 
-A test compares the details of published events with it.
+A test compares published events with it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["EVENT_KINDS", "EventKind"]
 
 @dataclass(frozen=True)
 class EventKind:
-    """`detail` gives a sentence per field, of which an event has those that apply to it."""
+    """`detail` describes each field; an event has those that apply to it."""
 
     source: str
     detail_type: str
@@ -21,7 +21,7 @@ class EventKind:
     detail: Mapping[str, str]
 
 
-_OURS = "seil.sf-to-dw"
+_SOURCE = "seil.sf-to-dw"
 _OBJECT = {"object": "API name of the object"}
 _FILE = {
     "key": "the file in the landing bucket",
@@ -32,7 +32,7 @@ _FILE = {
 
 EVENT_KINDS = (
     EventKind(
-        _OURS,
+        _SOURCE,
         "run",
         "A command that takes the run lock starts and ends.",
         {
@@ -52,7 +52,7 @@ EVENT_KINDS = (
         },
     ),
     EventKind(
-        _OURS,
+        _SOURCE,
         "flow-run",
         "A flow starts, resumes after a kill, succeeds or fails.",
         {
@@ -84,7 +84,7 @@ EVENT_KINDS = (
         },
     ),
     EventKind(
-        _OURS,
+        _SOURCE,
         "file-ingestion",
         "A landed file was taken in, or rejected.",
         {
@@ -112,13 +112,13 @@ EVENT_KINDS = (
         },
     ),
     EventKind(
-        _OURS,
+        _SOURCE,
         "file-retry",
         "A rejected file was moved back to `in/`.",
         {"state": "`retry`", **_OBJECT, **_FILE},
     ),
     EventKind(
-        _OURS,
+        _SOURCE,
         "schema-drift",
         "Fields of an object, columns of a file or of a table differ from before.",
         {
@@ -139,13 +139,13 @@ EVENT_KINDS = (
         },
     ),
     EventKind(
-        _OURS,
+        _SOURCE,
         "schema-accepted",
         "A person decided on changed fields: `seil schema accept`.",
         {**_OBJECT, "decisions": "column, policy, who and when"},
     ),
     EventKind(
-        _OURS,
+        _SOURCE,
         "load",
         "Curated files were merged into a table of current records.",
         {
@@ -164,7 +164,7 @@ EVENT_KINDS = (
         },
     ),
     EventKind(
-        _OURS,
+        _SOURCE,
         "build",
         "Tables were built and tested.",
         {
@@ -176,7 +176,7 @@ EVENT_KINDS = (
         },
     ),
     EventKind(
-        _OURS,
+        _SOURCE,
         "rebuild",
         "The warehouse was built anew from curated: `seil rebuild`.",
         {
