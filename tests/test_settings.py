@@ -207,7 +207,7 @@ def test_a_missing_secret_is_named(reference: str, message: str) -> None:
     [
         ("refresh_token", "`seil login` gets one"),
         ("private_key", "docs/connect-an-org.md shows how to create it"),
-        ("client_secret", "put the secret there, or name another place"),
+        ("client_secret", "put the secret there, or change the reference"),
     ],
 )
 def test_a_missing_secret_of_a_file_names_its_setting_and_what_to_do(

@@ -1,4 +1,4 @@
-"""How pyarrow gets its memory."""
+"""The memory pool of pyarrow."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pyarrow as pa
 
 
 def use_frugal_pool() -> None:
-    """For this process. Batches are made in one thread and freed in another: then jemalloc holds on
-    to about 40 MB less than the default, and asks the system for fewer pages.
+    """Use jemalloc in this process. Batches are allocated in one thread and freed in another: in
+    that case jemalloc retains about 40 MB less than the default pool.
     """
     if "jemalloc" in pa.supported_memory_backends():
         pa.set_memory_pool(pa.jemalloc_memory_pool())

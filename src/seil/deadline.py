@@ -1,6 +1,6 @@
-"""How long what is under way may still take: set where a request comes in, kept by every call out.
+"""The deadline of the current request: set at the entry point, observed by every outgoing call.
 
-A call on the way out waits for its own limit or for what is left, whichever is shorter.
+An outgoing call waits for its own limit or the remaining time, whichever is shorter.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from contextvars import ContextVar
 
 __all__ = ["deadline", "remaining", "unlimited"]
 
-_ends: ContextVar[float | None] = ContextVar("deadline", default=None)
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
 def deadline(seconds: float | None) -> Iterator[None]:
-    """Within the block `seconds` are left, or fewer where an outer block says so."""
+    """Limits the block to `seconds`; an earlier deadline of an outer block stays in force."""
     if seconds is None:
         yield
         return
-    outer = _ends.get()
-    ends = time.monotonic() + seconds
-    token = _ends.set(ends if outer is None else min(ends, outer))
+    outer = _deadline.get()
+    ends_at = time.monotonic() + seconds
+    token = _deadline.set(ends_at if outer is None else min(ends_at, outer))
     try:
         yield
     finally:
-        _ends.reset(token)
+        _deadline.reset(token)
 
 
 @contextmanager
 def unlimited() -> Iterator[None]:
-    """Within the block outer blocks do not count: for what others than the caller wait for, too."""
-    token = _ends.set(None)
+    """Suspends outer deadlines: for work that other callers wait for, too."""
+    token = _deadline.set(None)
     try:
         yield
     finally:
-        _ends.reset(token)
+        _deadline.reset(token)
 
 
 def remaining(limit: float) -> float:
-    """Seconds that a call may take: `limit`, or what is left; 0 where nothing is."""
-    ends = _ends.get()
-    return limit if ends is None else max(0.0, min(limit, ends - time.monotonic()))
+    """Seconds that a call may take: the smaller of `limit` and the remaining time, at least 0."""
+    ends_at = _deadline.get()
+    return limit if ends_at is None else max(0.0, min(limit, ends_at - time.monotonic()))

@@ -1,4 +1,4 @@
-"""Durations as people write them: `90s`, `10m`, `1h`, `2d`."""
+"""Durations in settings and arguments: `90s`, `10m`, `1h`, `2d`."""
 
 from __future__ import annotations
 

@@ -1,38 +1,38 @@
-"""Every error SEIL raises on purpose, sorted by what the caller should do.
+"""The errors that SEIL raises, by what the caller should do.
 
 SeilError
 ├── RetryError            the same call may succeed later
 │   ├── UnavailableError      the far end is down, slow or throttling (retry_after in seconds)
-│   │   ├── TooSlowError           it did not answer in time: what it did is not known
-│   │   └── ThrottledError         it turns us away for asking too often: nothing was done
-│   ├── UnexpectedAnswerError  an answer that does not have the promised shape
-│   └── ConflictError         somebody else holds it; try again when they are done
-├── RejectError           set this one thing aside, go on with the rest
+│   │   ├── TooSlowError           no answer in time: whether it acted is unknown
+│   │   └── ThrottledError         refused by its rate limit: nothing was done
+│   ├── UnexpectedAnswerError  the answer lacks its documented shape
+│   └── ConflictError         another writer holds the document or key
+├── RejectError           skip this one item, continue with the rest
 │   ├── FileRejectedError     a landed file that fails a check
 │   ├── ObjectRejectedError   a Salesforce object that cannot be synced as it is
-│   ├── RequestRejectedError  a request the far end refused for what it says
-│   ├── OutcomeUnknownError   it may have been done or not, and a second time could do it twice
-│   ├── NotSentError          what was to come before it failed
-│   ├── PartialOutcomeError   of several things some were done and others not
-│   └── UncountedError        it was done; how much that changed could not be read
-└── AbortError            stop: nothing will work until somebody changes something
-    ├── ConfigurationError    settings or catalog, every problem at once
+│   ├── RequestRejectedError  the far end refused the request for its content
+│   ├── OutcomeUnknownError   the answer was lost, and the request is not idempotent
+│   ├── NotSentError          a request that it depends on failed
+│   ├── PartialOutcomeError   some items of a batch were done, others not
+│   └── UncountedError        done, but the number of changed items is unknown
+└── AbortError            stop: a person has to change something
+    ├── ConfigurationError    settings, catalog or arguments; lists every problem
     ├── MissingExtraError     a package of an extra is not installed
     ├── LoginError            the org refuses these credentials
-    ├── OtherOrgError         the login leads to another org than this site was read from
-    ├── NewerSiteError        a later version wrote this site's documents
+    ├── OtherOrgError         the login is for another org than the site
+    ├── NewerSiteError        a later version wrote this site
     ├── QuotaExhaustedError   the org's API allowance is used up
     ├── LakeError             the lake cannot be read or written
     ├── WarehouseError        the warehouse cannot be read or written
-    │   ├── StatementError        it refused a statement for what that says
-    │   └── LostReasonError       a statement failed, and it does not say why
+    │   ├── StatementError        it refused a statement for its content
+    │   └── LostReasonError       a statement failed without a reason
     ├── JournalError          the event journal cannot be read or written
     ├── StateError            the durable state cannot be read or written
-    │   ├── StateLostError        the connection broke: nothing of it was stored
-    │   ├── MissingStateError     this site has one, and it is not at this place
+    │   ├── StateLostError        the connection broke before the commit
+    │   ├── MissingStateError     the site has a state, but not at this place
     │   └── OtherStateError       it belongs to another site
     ├── AlreadyRunningError   another run holds the lock
-    └── LeaseLostError        this run does not hold the lock any more
+    └── LeaseLostError        this run lost the lock
 """
 
 from __future__ import annotations
@@ -46,30 +46,30 @@ _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class SeilError(Exception):
-    """Root of the tree; `hint` is the next step for whoever reads the message."""
+    """Root of the tree; `hint` is the reader's next step."""
 
     exit_code = 1
     cure: ClassVar[str] = ""
-    """What to do about it, for the reference page."""
+    """For the reference page of errors."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        # A far end's words may end in a full stop already.
+        # A far end's message may already end in a full stop.
         super().__init__(f"{message.removesuffix('.')}. {hint}" if hint else message)
         self.message = message
         self.hint = hint
 
     @property
     def in_doubt(self) -> bool:
-        """Whether what was asked for may have been done all the same."""
+        """Whether the request may have been carried out despite the error."""
         return False
 
     def without(self, name: str) -> str:
-        """The text where `name` stands before it anyway: not `Order: Order: ...`."""
+        """The text without a leading `<name>: `, for lines that begin with the name."""
         return str(self).removeprefix(f"{name}: ")
 
 
 def error_type(error: SeilError | type[SeilError]) -> str:
-    """Its class for a machine: `quota_exhausted` of a QuotaExhaustedError."""
+    """The class name in snake case: `quota_exhausted` for QuotaExhaustedError."""
     kind = error if isinstance(error, type) else type(error)
     return _WORD.sub("_", kind.__name__.removesuffix("Error")).lower()
 
@@ -77,7 +77,7 @@ def error_type(error: SeilError | type[SeilError]) -> str:
 class RetryError(SeilError):
     """The same call may succeed later.
 
-    `reached` is False where the request was surely not carried out.
+    `reached` is False if the request was certainly not carried out.
     """
 
     exit_code = 3
@@ -108,7 +108,7 @@ class UnavailableError(RetryError):
         answered = f" answered {status}" if status else ""
         super().__init__(
             f"{service}{answered}: {reason}",
-            hint="It was retried without success; run again later, or look with `seil doctor`",
+            hint="All retries failed: run the same command later, or check with `seil doctor`",
         )
         self.service = service
         self.reason = reason
@@ -144,14 +144,14 @@ class ThrottledError(UnavailableError):
 
 
 class UnexpectedAnswerError(RetryError):
-    """The far end's answer lacks its promised shape. `reason` names the part, without values."""
+    """The far end's answer lacks its documented shape. `reason` names the part, without values."""
 
     cure = "`seil doctor`, then the same command again; if it stays, the far end changed its API."
 
     def __init__(self, service: str, reason: str) -> None:
         super().__init__(
-            f"{service} answered in a shape it does not promise: {reason}",
-            hint="Look at it with `seil doctor`, then run the same command again",
+            f"{service} sent an unexpected answer: {reason}",
+            hint="Run `seil doctor`, then the same command again",
         )
         self.service = service
         self.reason = reason
@@ -166,7 +166,7 @@ class ConflictError(RetryError):
 
 
 class RejectError(SeilError):
-    """Set this one thing aside and go on with the rest."""
+    """Skip this one item and continue with the rest."""
 
 
 class FileRejectedError(RejectError):
@@ -222,7 +222,7 @@ class RequestRejectedError(RejectError):
 class OutcomeUnknownError(RejectError):
     """A request that is not idempotent was sent and its answer was lost.
 
-    `sent` is the request, `look` how to find out.
+    `sent` is the request, `look` says how to check.
     """
 
     cure = "Look whether it was done before sending it again."
@@ -243,17 +243,17 @@ class OutcomeUnknownError(RejectError):
 
 
 class NotSentError(RejectError):
-    """A request was not sent, because one before it failed."""
+    """A request was not sent, because one that it depends on failed."""
 
     cure = "Send it again once the one before it is settled."
 
     def __init__(self, service: str) -> None:
-        super().__init__(f"{service}: it was not sent, since what was to come before it failed")
+        super().__init__(f"{service}: not sent, because the request before it failed")
 
 
 @dataclass(frozen=True)
 class Undone:
-    """Things that one request was about, and why it was not done to them, or is not known."""
+    """Items of a request that failed or whose outcome is unknown, with the error."""
 
     ids: tuple[int, ...]
     error: SeilError
@@ -267,10 +267,10 @@ class PartialOutcomeError(RejectError):
     cure = "Send only the rest again."
 
     def __init__(self, service: str, done: Sequence[int], undone: Sequence[Undone]) -> None:
-        left = sum(len(part.ids) for part in undone)
+        rest = sum(len(part.ids) for part in undone)
         super().__init__(
-            f"{service}: done for {len(done)} of {len(done) + left}: {undone[0].error.message}",
-            hint="Only the rest can be sent again",
+            f"{service}: done for {len(done)} of {len(done) + rest}: {undone[0].error.message}",
+            hint="Send only the rest again",
         )
         self.service = service
         self.done = tuple(done)
@@ -283,12 +283,12 @@ class UncountedError(RejectError):
     `done` are the ids.
     """
 
-    cure = "Nothing: do not send it again."
+    cure = "Nothing to do: do not send it again."
 
     def __init__(self, service: str, done: Sequence[int], reason: str) -> None:
         super().__init__(
-            f"{service}: it was done, but how much that changed could not be read: {reason}",
-            hint="It need not be sent again",
+            f"{service}: done, but the number of changed items could not be read: {reason}",
+            hint="Do not send it again",
         )
         self.service = service
         self.done = tuple(done)
@@ -296,14 +296,14 @@ class UncountedError(RejectError):
 
 
 class AbortError(SeilError):
-    """Stop: nothing will work until somebody changes something."""
+    """Stop: a person has to change something first."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with the configuration: where it stands, what is wrong, what to do."""
+    """One configuration error: the setting or file, what is wrong, how to correct it."""
 
     place: str
     reason: str
@@ -367,7 +367,7 @@ class OtherOrgError(AbortError):
         super().__init__(
             f"The login at {login_url} leads to org {login_org},"
             f" this site was read from org {site_org}: nothing was written",
-            hint="Mend login_url in [salesforce]; `seil org` shows both orgs and the ways on",
+            hint="Correct login_url in [salesforce]; `seil org` shows both orgs and the options",
         )
         self.login_url = login_url
         self.site_org = site_org
@@ -419,8 +419,8 @@ class QuotaExhaustedError(AbortError):
     def __init__(self, service: str, reason: str) -> None:
         super().__init__(
             f"{service} allowance is used up: {reason}",
-            hint="Nothing was committed for what was not read. `seil plan` shows what is left; "
-            "`seil run` goes on once it is renewed",
+            hint="Nothing was committed for objects not read yet. `seil plan` shows what is left; "
+            "`seil run` continues once it is renewed",
         )
         self.service = service
         self.reason = reason
@@ -477,13 +477,13 @@ class StateError(AbortError):
 
 
 class StateLostError(StateError):
-    """The connection to the state broke before a commit: nothing of it was stored."""
+    """The connection to the state broke before a commit: nothing was stored."""
 
     cure = "Run the same command again; `seil doctor` tries the connection."
 
 
 class MissingStateError(StateError):
-    """The site has a state, and there is none at `place`."""
+    """The site has a state, but there is none at `place`."""
 
     cure = (
         "Correct `[state] url`, or put a backup back with `seil state restore FILE`; `seil state "
@@ -510,7 +510,7 @@ class StatementError(WarehouseError):
 
 
 class LostReasonError(WarehouseError):
-    """A statement failed and the engine gave no reason; repeated, it mostly does."""
+    """A statement failed and the engine gave no reason; repeating it mostly gives one."""
 
     cure = "Run the same command again."
 
@@ -537,14 +537,14 @@ class LeaseLostError(AbortError):
     Its writes are refused from then on.
     """
 
-    cure = "Run the same command again to go on; what was committed stays."
+    cure = "Run the same command again to continue; committed work stays."
 
     exit_code = 5
 
     def __init__(self, lock: str, reason: str) -> None:
         super().__init__(
             f"This run lost {lock}: {reason}",
-            hint="It stopped; what it had committed stays. Run the same command again to go on",
+            hint="It stopped; committed work stays. Run the same command again to continue",
         )
         self.lock = lock
         self.reason = reason

@@ -1,4 +1,4 @@
-"""Packages that only some commands need: the extras of pyproject.toml."""
+"""Optional dependencies: the extras of pyproject.toml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["requires"]
 
 @contextmanager
 def requires(extra: str) -> Iterator[None]:
-    """Raises MissingExtraError where what runs inside imports a package that is not installed."""
+    """Raises MissingExtraError if the block imports a package that is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Masks what looks like a credential, in texts and in JSON documents."""
+"""Masks credentials in texts and JSON documents."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 __all__ = ["looks_secret", "mask", "mask_values"]
 
-_MASKED = "****"
-_REFERENCES = ("env:", "file:", _MASKED)
+_MASK = "****"
+_REFERENCES = ("env:", "file:", _MASK)
 _NAMES = (
     "access_token|refresh_token|id_token|client_secret|consumer_secret|assertion|password|passwd"
     "|private_key|session_?id|secret|api_?key"
 )
 _QUOTES = r"[\\'\"]*"
 _VALUE = _QUOTES + r"[^\s\\'\"&,;})\]]+"
-# The last line of defence: the code that holds a secret does not log it in the first place.
+# The last line of defence: code with a secret at hand does not log it.
 _SECRETS = (
     re.compile(
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)", re.DOTALL
@@ -32,7 +32,7 @@ _SECRETS = (
     re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
 )
 _SECRET_NAME = re.compile(rf"(?i:{_NAMES})")
-# Each pattern above needs one of these: most lines have none, and nine searches less to pay for.
+# Each pattern above needs one of these. Most lines have none, which saves nine searches.
 _SIGNS = (
     *("-----begin", "bearer", "basic", "eyj", "00d", "token", "secret", "assertion", "passw"),
     *("private_key", "session", "api_key", "apikey", "://"),
@@ -40,8 +40,8 @@ _SIGNS = (
 
 
 def mask(text: str) -> str:
-    """`text` with everything that looks like a credential replaced by ****."""
-    return _masked(text) if looks_secret(text) else text
+    """Replaces everything that looks like a credential by ****."""
+    return _substitute(text) if looks_secret(text) else text
 
 
 def looks_secret(text: str) -> bool:
@@ -49,37 +49,37 @@ def looks_secret(text: str) -> bool:
     return any(map(lower.__contains__, _SIGNS))
 
 
-def _masked(text: str) -> str:
+def _substitute(text: str) -> str:
     for secret in _SECRETS:
-        text = secret.sub(_without_secret, text)
+        text = secret.sub(_replacement, text)
     return text
 
 
-def _without_secret(match: re.Match[str]) -> str:
-    found = match.groupdict()
-    if tag := found.get("tag"):
-        return f"<{tag}>{_MASKED}"
-    if value := found.get("value"):
+def _replacement(match: re.Match[str]) -> str:
+    groups = match.groupdict()
+    if tag := groups.get("tag"):
+        return f"<{tag}>{_MASK}"
+    if value := groups.get("value"):
         quote = re.match(r"[\\'\"]*", value)
-        reference = value.lstrip("\\'\"").startswith(_REFERENCES)
-        kept = value if reference else (quote[0] if quote else "") + _MASKED
-        return match[0].removesuffix(value) + kept
-    return _MASKED
+        is_reference = value.lstrip("\\'\"").startswith(_REFERENCES)
+        shown = value if is_reference else (quote[0] if quote else "") + _MASK
+        return match[0].removesuffix(value) + shown
+    return _MASK
 
 
 def mask_values(value: Any) -> Any:
-    """Masks a JSON document text by text: a mask over its text could remove a quote."""
+    """Masks each string of a JSON document: masking its serialized text could remove a quote."""
     if isinstance(value, str):
-        return _masked(value)
+        return _substitute(value)
     if isinstance(value, list):
-        return [mask_values(held) for held in value]
+        return [mask_values(item) for item in value]
     if isinstance(value, dict):
-        return {_masked(name): _masked_under(name, held) for name, held in value.items()}
+        return {_substitute(name): _mask_entry(name, item) for name, item in value.items()}
     return value
 
 
-def _masked_under(name: str, value: Any) -> Any:
+def _mask_entry(name: str, value: Any) -> Any:
     if not _SECRET_NAME.fullmatch(name) or value is None:
         return mask_values(value)
-    reference = isinstance(value, str) and value.startswith(_REFERENCES)
-    return value if reference else _MASKED
+    is_reference = isinstance(value, str) and value.startswith(_REFERENCES)
+    return value if is_reference else _MASK

@@ -1,4 +1,4 @@
-"""Where the API and the stand-ins listen unless told otherwise."""
+"""The default ports of the API and the sandbox servers."""
 
 API_PORT = 8730
 SANDBOX_PORT = 8733

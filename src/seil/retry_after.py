@@ -1,4 +1,4 @@
-"""How long a server asks to be left alone."""
+"""Parses the Retry-After header."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from email.utils import parsedate_to_datetime
 
 __all__ = ["retry_after"]
 
-# Some servers give fractions; float() would take "inf" and "1e999" as well.
+# Some servers send fractions; float() would also accept "inf" and "1e999".
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?")
 
 
 def retry_after(header: str | None) -> float | None:
-    """Seconds, of a Retry-After header: a number or a date (RFC 9110, section 10.2.3).
-
-    None where it is neither.
-    """
+    """Seconds, from a number or a date (RFC 9110, section 10.2.3); None if it is neither."""
     text = (header or "").strip()
     if _SECONDS.fullmatch(text):
         return float(text)

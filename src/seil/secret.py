@@ -1,4 +1,4 @@
-"""References to secrets: where each is kept, never its value."""
+"""References to secrets; the value is read only by `reveal`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CURES = {
 class Secret:
     """A reference to a secret. Its repr shows the location, never the value.
 
-    `setting` is the one that holds the reference, for errors.
+    `setting` names the setting with the reference, for errors.
     """
 
     def __init__(self, reference: str, setting: str = "") -> None:
@@ -38,7 +38,7 @@ class Secret:
 
     @property
     def file(self) -> Path | None:
-        """Where a `file:` reference points."""
+        """The path of a `file:` reference."""
         scheme, _, rest = self._reference.partition(":")
         return Path(rest).expanduser() if scheme == "file" else None
 
@@ -50,7 +50,7 @@ class Secret:
     def reveal(self) -> str:
         """The value.
 
-        Raises ConfigurationError naming the location where there is none, UnavailableError where
+        Raises ConfigurationError with the location if there is no value, UnavailableError if
         Secrets Manager does not answer.
         """
         scheme, _, rest = self._reference.partition(":")
@@ -59,7 +59,7 @@ class Secret:
         if scheme == "env":
             if value := os.environ.get(rest):
                 return value
-            raise self._missing("this variable is not set")
+            raise self._error("this variable is not set")
         if scheme == "aws":
             from seil.secrets_manager import secret
 
@@ -67,12 +67,12 @@ class Secret:
         try:
             return Path(rest).expanduser().read_text("utf-8").strip()
         except OSError as error:
-            raise self._missing(error.strerror or str(error)) from error
+            raise self._error(error.strerror or str(error)) from error
 
-    def _missing(self, reason: str) -> ConfigurationError:
+    def _error(self, reason: str) -> ConfigurationError:
         if not self._setting:
             return ConfigurationError([Problem(self.location, reason)])
-        cure = _CURES.get(self._setting, "put the secret there, or name another place")
+        cure = _CURES.get(self._setting, "put the secret there, or change the reference")
         return ConfigurationError([Problem(self._setting, f"{self.location}: {reason}", cure)])
 
     def resolve(self, base: Path, setting: str = "") -> Secret:

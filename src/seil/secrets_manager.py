@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 _SERVICE = "AWS Secrets Manager"
 _AGE = 300.0
-# Not worth a retry: somebody has to change the secret, its policy or its name.
+# Not retried: the secret, its policy or its name has to change.
 _PERMANENT = frozenset(
     {
         "AccessDeniedException",
@@ -43,9 +43,9 @@ class _Cached:
 
 
 class Secrets:
-    """Secrets by reference: `<name>` for the whole text, `<name>#<key>` for one value of JSON.
+    """Secrets by reference: `<name>` is the whole text, `<name>#<key>` one value of its JSON.
 
-    Thread-safe. While Secrets Manager does not answer, the cached value is used.
+    Thread-safe. If Secrets Manager does not answer, the expired value is used.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Secrets:
         self._lock = threading.Lock()
         self._client: SecretsManagerClient | None = None
         self._cache: dict[str, _Cached] = {}
-        self._reading: dict[str, threading.Lock] = {}
+        self._read_locks: dict[str, threading.Lock] = {}
 
     def reveal(self, reference: str) -> str:
-        """Raises ConfigurationError, or UnavailableError where nothing is cached either."""
+        """Raises ConfigurationError, or UnavailableError if nothing is cached."""
         name, _, key = reference.partition("#")
         text = self._text(name)
         if not key:
@@ -78,15 +78,15 @@ class Secrets:
         return value
 
     def _text(self, name: str) -> str:
-        """One thread refreshes an expired value; the others go on with it meanwhile."""
+        """One thread refreshes an expired value; the others use the old one meanwhile."""
         cached = self._cache.get(name)
         if cached and self._clock() < cached.expires_at:
             return cached.text
         with self._lock:
-            reading = self._reading.setdefault(name, threading.Lock())
-        if cached and reading.locked():
+            read_lock = self._read_locks.setdefault(name, threading.Lock())
+        if cached and read_lock.locked():
             return cached.text
-        with reading:
+        with read_lock:
             return self._refresh(name)
 
     def _refresh(self, name: str) -> str:
@@ -98,7 +98,7 @@ class Secrets:
         except UnavailableError as error:
             if not cached:
                 raise
-            _log.warning("aws:%s not refreshed, the cached value is used: %s", name, error.reason)
+            _log.warning("cannot refresh aws:%s, using the cached value: %s", name, error.reason)
             text = cached.text
         self._cache[name] = _Cached(text, self._clock() + self._age)
         return text
@@ -114,7 +114,7 @@ class Secrets:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in _PERMANENT:
-                raise _problem(name, f"Secrets Manager says {code}") from error
+                raise _problem(name, f"Secrets Manager refused the request: {code}") from error
             raise UnavailableError(_SERVICE, code, reached=False) from error
         except BotoCoreError as error:
             raise UnavailableError(_SERVICE, type(error).__name__, reached=False) from error

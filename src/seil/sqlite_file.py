@@ -1,7 +1,7 @@
-"""A SQLite file that threads and processes share: opening it, transactions, one kind of error.
+"""A SQLite file shared by threads and processes: opening, transactions, translated errors.
 
-WAL, so that other processes read while one writes. synchronous=FULL, because a commit is a promise:
-with NORMAL a power cut takes back the last commits of a WAL database
+WAL, so that other processes read while one writes. synchronous=FULL, so that commits are durable:
+with NORMAL a power cut loses the last commits of a WAL database
 (https://www.sqlite.org/pragma.html#pragma_synchronous).
 """
 
@@ -29,8 +29,8 @@ _WAL_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class SqliteFormat:
-    """What the file is. `error` takes path, operation, reason and hint; `setting` names its place,
-    `cure` says what to do with a file that is broken, {path} standing for its name in a shell.
+    """`setting` is where its path is configured; `cure` says how to replace a corrupt file, with
+    {path} for its shell-quoted path; `error` takes path, operation, reason and hint.
     """
 
     setting: str
@@ -41,8 +41,8 @@ class SqliteFormat:
 class SqliteFile:
     """One connection, shared by the threads of a process; opened at first use.
 
-    `create(connection)` makes the tables of a new file, `check(connection)` looks at those of any
-    other, both inside one transaction; `check` raises what `error` gives.
+    `create(connection)` creates the tables of a new file, `check(connection)` checks those of an
+    existing one and raises `error(...)`; both run in a transaction.
     """
 
     def __init__(
@@ -60,16 +60,16 @@ class SqliteFile:
         self._connection: sqlite3.Connection | None = None
 
     def rows(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
-        with self._lock, self.translated("read"):
+        with self._lock, self.translate_errors("read"):
             return self._open().execute(sql, parameters).fetchall()
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        """Writers queue up for the one write lock; all of the block is stored, or none of it.
+        """Atomic; writers wait for the one write lock.
 
-        One that is not `durable` outlives the process, but perhaps not a power cut.
+        Without `durable` a commit survives the process, but perhaps not a power cut.
         """
-        with self._lock, self.translated("write to"):
+        with self._lock, self.translate_errors("write to"):
             connection = self._open()
             if not durable:
                 connection.execute("PRAGMA synchronous = NORMAL")
@@ -86,17 +86,17 @@ class SqliteFile:
                     connection.execute("PRAGMA synchronous = FULL")
 
     def shrink(self) -> None:
-        """Gives the pages of deleted rows back to the file system."""
-        with self._lock, self.translated("write to"):
-            # execute() would step once, which is one page.
+        """Returns the pages of deleted rows to the file system."""
+        with self._lock, self.translate_errors("write to"):
+            # execute() would step once, which frees one page.
             self._open().executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
 
     def copy(self, target: Path) -> None:
-        """A consistent copy, while others write (https://www.sqlite.org/backup.html)."""
-        with self._lock, self.translated("copy"), sqlite3.connect(target) as copied:
-            self._open().backup(copied)
-            copied.execute("PRAGMA journal_mode = DELETE")
-        copied.close()
+        """A consistent copy, also while others write (https://www.sqlite.org/backup.html)."""
+        with self._lock, self.translate_errors("copy"), sqlite3.connect(target) as backup:
+            self._open().backup(backup)
+            backup.execute("PRAGMA journal_mode = DELETE")
+        backup.close()
 
     def close(self) -> None:
         with self._lock:
@@ -109,7 +109,7 @@ class SqliteFile:
         return self._kind.error(str(self.path), operation, reason, hint.replace("{path}", place))
 
     @contextmanager
-    def translated(self, operation: str) -> Iterator[None]:
+    def translate_errors(self, operation: str) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
@@ -135,7 +135,7 @@ class SqliteFile:
         return self._connection
 
     def _uri(self) -> str:
-        """Who may only read it, may read it (https://www.sqlite.org/wal.html#readonly)."""
+        """Opens it read-only without write permission (https://www.sqlite.org/wal.html#readonly)."""
         if str(self.path) == IN_MEMORY:
             return f"file:{IN_MEMORY}"
         uri = self.path.absolute().as_uri()
@@ -143,12 +143,12 @@ class SqliteFile:
             os.access(p, os.W_OK) for p in (self.path, self.path.parent)
         ):
             return uri
-        # Without a log nobody writes just now, and nobody here could make the file for readers.
+        # Without a WAL file there is no writer, and a reader without permission cannot create one.
         log = self.path.with_name(f"{self.path.name}-wal")
         return f"{uri}?mode=ro" if log.exists() else f"{uri}?mode=ro&immutable=1"
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        # In one snapshot: another process may be making the tables.
+        # In one snapshot: another process may be creating the tables.
         connection.execute("BEGIN")
         is_new = self._is_new(connection)
         connection.rollback()
@@ -176,7 +176,7 @@ class SqliteFile:
         return False
 
     def _damage_hint(self) -> str:
-        """Only a file that is certainly SEIL's is to be moved away."""
+        """The cure moves the file away: only for one that is certainly SEIL's."""
         with suppress(OSError), self.path.open("rb") as file:
             # The header's application id: https://www.sqlite.org/fileformat.html
             if file.read(100)[68:72] == APPLICATION_ID.to_bytes(4):
@@ -195,7 +195,7 @@ class SqliteFile:
             sqlite3.SQLITE_CORRUPT: self._damage_hint(),
             sqlite3.SQLITE_FULL: "The disk is full: free some space, then run the same command"
             " again",
-            sqlite3.SQLITE_BUSY: "Another process holds it for long; run the same command again",
+            sqlite3.SQLITE_BUSY: "Another process holds its lock; run the same command again",
             sqlite3.SQLITE_READONLY: rights,
             sqlite3.SQLITE_CANTOPEN: rights,
         }
@@ -204,7 +204,7 @@ class SqliteFile:
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    # SQLite does not wait for the lock here when two connections switch at once.
+    # The busy timeout does not apply when two connections switch to WAL at once.
     deadline = time.monotonic() + LOCK_TIMEOUT
     while True:
         try:

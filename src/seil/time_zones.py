@@ -1,4 +1,4 @@
-"""Time zones by their IANA names, and what their clocks show."""
+"""Time zones by IANA name, and local times that a clock change skips or repeats."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
-# Names of POSIX's, which IANA keeps as zones, and where their clocks are. ECMA-402 replaces them
-# in the same way; Factory is that of a machine that nobody has set up.
-_OF_POSIX = {
+# POSIX names that IANA keeps as zones, with the zone that ECMA-402 maps them to. Factory is the
+# default of an unconfigured machine.
+_POSIX_ZONES = {
     "CST6CDT": "America/Chicago",
     "EST5EDT": "America/New_York",
     "MST7MDT": "America/Denver",
@@ -23,10 +23,10 @@ _OF_POSIX = {
 
 @cache
 def _zones() -> Mapping[str, str]:
-    """IANA's names in their own spelling, each with the canonical one.
+    """IANA's names, each with the canonical one.
 
-    A link is canonical where zone.tab has it as a country's own name, such as Europe/Oslo, or
-    others would lose theirs: https://tc39.es/ecma402/#sec-use-of-iana-time-zone-database.
+    A link that zone.tab lists for a country, such as Europe/Oslo, is canonical itself:
+    https://tc39.es/ecma402/#sec-use-of-iana-time-zone-database.
     """
     data = files("tzdata.zoneinfo")
     table = (data / "zone.tab").read_text("utf-8").splitlines()
@@ -38,7 +38,7 @@ def _zones() -> Mapping[str, str]:
                 zones[name] = name
             case ["L", target, name]:
                 zones[name] = name if name in own else target
-    return zones | _OF_POSIX
+    return zones | _POSIX_ZONES
 
 
 @cache
@@ -51,14 +51,15 @@ def is_time_zone(name: str) -> bool:
 
 
 def canonical_name(name: str) -> str | None:
-    """IANA's canonical name of the zone; None where it has no such name."""
+    """IANA's canonical name of the zone; None if there is no such zone."""
     return _zones().get(name)
 
 
 def canonical_zone(name: str) -> str:
-    """The name itself. Raises ValueError with the canonical name where it is another one's.
+    """Returns the name. Raises ValueError with the canonical name if it is not canonical.
 
-    It does not look for similar names, as time_zone does: anybody may ask, and that takes long.
+    Unlike `time_zone` it does not search for similar names, which is slow: callers of the API
+    reach it.
     """
     zones = _zones()
     canonical = zones.get(name) or zones.get(_spellings().get(name.lower(), ""))
@@ -69,7 +70,7 @@ def canonical_zone(name: str) -> str:
 
 
 def time_zone(name: str) -> str:
-    """The name itself. Raises ValueError with the nearest names where there is no such zone."""
+    """Returns the name. Raises ValueError with similar names if there is no such zone."""
     if is_time_zone(name):
         return name
     zones = sorted(set(_zones().values()))
@@ -82,20 +83,18 @@ def time_zone(name: str) -> str:
 
 
 def check_clock(local: datetime, zone: str) -> None:
-    """Raises ValueError with both readings of a time that the zone's clocks skip or show twice.
+    """Raises ValueError, with both readings, for a local time that the zone skips or repeats.
 
-    PEP 495 tells the two apart by their fold.
+    They differ in their fold (PEP 495).
     """
     first = local.replace(tzinfo=ZoneInfo(zone), fold=0)
     second = first.replace(fold=1)
     before, after = first.utcoffset(), second.utcoffset()
     if before is None or after is None or before == after:
         return
-    how = "is skipped" if before < after else "comes twice"
+    how = "is skipped" if before < after else "occurs twice"
     readings = " or ".join(_reading(moment) for moment in sorted((first, second), key=_moment))
-    raise ValueError(
-        f"{local:%H:%M:%S} {how} on that day in {zone}: {readings}; give the one that is meant"
-    )
+    raise ValueError(f"{local:%H:%M:%S} {how} on that day in {zone}: give {readings}")
 
 
 def _moment(local: datetime) -> datetime:
@@ -103,7 +102,7 @@ def _moment(local: datetime) -> datetime:
 
 
 def _reading(local: datetime) -> str:
-    """As 2030-10-06T03:30:00+11:00 (2030-10-05T16:30:00 in Etc/UTC)."""
+    """2030-10-06T03:30:00+11:00 (2030-10-05T16:30:00 in Etc/UTC)."""
     moment = _moment(local)
     clock = moment.astimezone(local.tzinfo)
     return f"{clock.isoformat()} ({moment.replace(tzinfo=None).isoformat()} in Etc/UTC)"

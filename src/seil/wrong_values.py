@@ -1,6 +1,6 @@
-"""pydantic's errors in the words of who wrote the TOML: its own name types, not settings.
+"""Translates pydantic's validation errors into the terms of the TOML: its settings and values.
 
-Imported only once something is wrong, as every command reads the settings.
+Imported only on an error: every command reads the settings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KeyPath = tuple[str | int, ...]
 
 _LONGEST = 60
 _SECRET = re.compile(r"(?i)secret|token|password|key")
-# By how pydantic names the error: https://docs.pydantic.dev/latest/errors/validation_errors/
+# By a prefix of pydantic's error type: https://docs.pydantic.dev/latest/errors/validation_errors/
 _TYPE_MISMATCHES = {
     "string_type": "not text",
     "int": "not a whole number",
@@ -45,29 +45,29 @@ _LIMITS = {
 def problems_of(
     error: ValidationError, name: Callable[[KeyPath], str], model: type[BaseModel] | None = None
 ) -> list[Problem]:
-    """`name` maps a value's path in `model` to the name that the errors give it."""
+    """`name` maps a value's path in `model` to its name in the problems."""
     return [
         Problem(name(details["loc"]), *_explain(dict(details), model)) for details in error.errors()
     ]
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:
-    """`did you mean x?`, or nothing."""
+    """`did you mean x?`, or ""."""
     choice = closest(name, choices)
     return f"did you mean {choice}?" if choice else ""
 
 
 def closest(name: str, choices: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """Case-insensitive; empty where none is close."""
+    """Case-insensitive; "" if none is close."""
     by_lower = {choice.lower(): choice for choice in choices}
     matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
     return by_lower[matches[0]] if matches else ""
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int | None:
-    """The line on which the value at `path` is written; None where the TOML has no such value.
+    """The line of the value at `path`; None if the TOML has no such value.
 
-    tomllib reports no lines, so that it parses ever longer prefixes until the value is there.
+    tomllib reports no lines, so this parses ever longer prefixes until one has the value.
     """
     lines = text.splitlines()
     parsed = 0
@@ -106,8 +106,8 @@ def _explain(details: dict[str, Any], model: type[BaseModel] | None) -> tuple[st
     match kind:
         case "extra_forbidden":
             names = _names_at(model, path[:-1])
-            list_all = f"known are {', '.join(sorted(names))}" if names else ""
-            problem = "is unknown", suggest(str(path[-1]), names) or list_all
+            choices = f"valid names: {', '.join(sorted(names))}" if names else ""
+            problem = "is unknown", suggest(str(path[-1]), names) or choices
         case "missing":
             problem = "is missing", ""
         case "model_type" | "dict_type" | "model_attributes_type" | "mapping_type":
@@ -129,7 +129,7 @@ def _explain(details: dict[str, Any], model: type[BaseModel] | None) -> tuple[st
 
 
 def _quote(value: Any, path: KeyPath) -> str:
-    """Masks secrets, by their setting's name and by what they look like."""
+    """Masks secrets, by their setting's name and by their form."""
     if any(_SECRET.search(str(part)) for part in path):
         return "****"
     if isinstance(value, timedelta):
