@@ -157,9 +157,9 @@ def test_an_idle_run_is_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_what_a_comparison_found_is_new(capsys: pytest.CaptureFixture[str]) -> None:
+def test_records_read_by_a_comparison_are_new(capsys: pytest.CaptureFixture[str]) -> None:
     found = FlowResult("Object7__c", mode="fields", reported=15, landed=15, files=1)
-    show_run(TEXT, replace(run_report(updated=0), beside=[found]), [])
+    show_run(TEXT, replace(run_report(updated=0), reconciliation=[found]), [])
     lines = said(capsys)
     assert "Besides: 15 records by fields, of 1 objects" in lines
     assert any(line.split()[:1] == ["Object7__c"] for line in lines)

@@ -106,8 +106,8 @@ class RunResults:
             self.note("build", table.table, problem, kind=kind)
 
     def add_run(self, report: RunReport) -> None:
-        self.add_flows([*report.extract.flows, *report.beside])
-        self.add_comparisons(report.checked)
+        self.add_flows([*report.extract.flows, *report.reconciliation])
+        self.add_comparisons(report.comparisons)
         self.add_ingest(report.ingest)
         self.add_load(report.load)
         self.add_build(report.build)

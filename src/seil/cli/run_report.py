@@ -79,13 +79,13 @@ def _show_comparisons(report: RunReport) -> None:
     """What was compared; an object or kind that had nothing new is left out."""
     landed: Counter[str] = Counter()
     objects: Counter[str] = Counter()
-    for flow in report.beside:
+    for flow in report.reconciliation:
         if flow.landed and flow.mode:
             landed[flow.mode] += flow.landed
             objects[flow.mode] += 1
     for mode, rows in landed.items():
         output.line(f"Besides: {rows:,} records by {mode}, of {objects[mode]:,} objects")
-    _show_errors(report.beside)
+    _show_errors(report.reconciliation)
 
 
 def _changed_rows(report: RunReport, names: Sequence[str]) -> list[LedgerRow]:
@@ -98,7 +98,7 @@ def _changed_rows(report: RunReport, names: Sequence[str]) -> list[LedgerRow]:
         if entry.outcome.inserted or entry.outcome.updated or entry.outcome.deleted
     }
     # A comparison lands only what differs, of versions that the table has already.
-    new |= {flow.object for flow in report.beside if flow.landed}
+    new |= {flow.object for flow in report.reconciliation if flow.landed}
     rows = [row for row in report.ledger if row.object in new or row.set_aside or not row.balanced]
     order = {name: number for number, name in enumerate(names)}
     return sorted(rows, key=lambda row: (order.get(row.object, len(order)), row.object, row.mode))

@@ -1,4 +1,4 @@
-"""Salesforce -> landing -> curated -> warehouse, the whole way, for some objects or all."""
+"""One run: extract, ingest, load, reconcile and build, for some objects or all."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunReport:
-    """What each step did, and the ledger of the flow runs it brought in.
+    """The steps' reports, and the ledger rows of the flow runs that this run loaded.
 
-    `beside` is what was read besides the flows: deletions, formulas, what had not arrived;
-    `checked` the objects and modes that were compared, with or without something to read.
+    `reconciliation` are the reads outside the windows: deletions, formulas, missing records.
+    `comparisons` are the objects and modes compared, including those without a difference.
     """
 
     extract: ExtractReport
@@ -48,13 +48,13 @@ class RunReport:
     load: LoadReport
     build: BuildReport
     ledger: list[LedgerRow] = field(default_factory=list)
-    beside: list[FlowResult] = field(default_factory=list)
+    reconciliation: list[FlowResult] = field(default_factory=list)
     publish_problem: str = ""
-    checked: list[tuple[str, FlowMode]] = field(default_factory=list)
+    comparisons: list[tuple[str, FlowMode]] = field(default_factory=list)
 
     @property
     def problems(self) -> list[str]:
-        """What went wrong, a line each. Records that a rule set aside are not among it."""
+        """One line per failure. Quarantined records do not count as failures."""
         flows = [
             f"extract {flow.object}: {flow.error.without(flow.object)}"
             for flow in self.extract.flows
@@ -62,7 +62,7 @@ class RunReport:
         ]
         flows += [
             f"{f.mode or 'reconcile'} of {f.object}: {f.error.without(f.object)}"
-            for f in self.beside
+            for f in self.reconciliation
             if f.error
         ]
         files = [f"ingest {file}" for file in (*self.ingest.failed, *self.ingest.blocked)]
@@ -76,7 +76,7 @@ class RunReport:
 
     @property
     def ledger_problems(self) -> list[str]:
-        """Rows that do not balance, and why the readers' copy is not current."""
+        """Ledger rows that do not balance, and why the read-only copy is stale."""
         rows = [_imbalance(row) for row in self.ledger if not row.balanced]
         return [*rows, *([f"publish: {self.publish_problem}"] if self.publish_problem else [])]
 
@@ -94,7 +94,7 @@ def _imbalance(row: LedgerRow) -> str:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The steps, wired. The warehouse is opened only while it is written to."""
+    """Opens the warehouse only while it writes to it."""
 
     lake: Lake
     catalog: Catalog
@@ -113,22 +113,29 @@ class Pipeline:
         full: bool = False,
         progress: Progress = SILENT,
     ) -> RunReport:
-        """Files of one object are ingested while others are still being read.
+        """Ingests each object's files while other objects are still being extracted.
 
-        Raises AlreadyRunningError when another run works on this lake, AbortError as the steps do.
+        Raises AlreadyRunningError while another run holds the lake's lock, and AbortError from the
+        steps.
         """
-        with run_lock(self.lake), Reconciliation(self.extractor.context) as beside:
-            brought = self._to_curated(objects, full=full, progress=progress)
-            to_tables = partial(
-                self._to_tables, brought, beside, objects=objects, full=full, progress=progress
+        with run_lock(self.lake), Reconciliation(self.extractor.context) as reconciliation:
+            extracted, ingested = self._extract(objects, full=full, progress=progress)
+            load_and_build = partial(
+                self._load_and_build,
+                extracted,
+                ingested,
+                reconciliation,
+                objects=objects,
+                full=full,
+                progress=progress,
             )
             try:
-                beside.start_due(objects, brought[0].flows)
+                reconciliation.start_due(objects, extracted.flows)
             except AbortError:
-                # It stops the run, but what the flows have landed is loaded first.
-                to_tables()
+                # The run fails, but the files that the flows have landed are loaded first.
+                load_and_build()
                 raise
-            return to_tables()
+            return load_and_build()
 
     def reconcile(
         self,
@@ -138,63 +145,74 @@ class Pipeline:
         believe: Collection[str] = (),
         progress: Progress = SILENT,
     ) -> RunReport:
-        """Reads no window, but what these kinds of comparison find, due or not. Of objects to
-        `believe` any number of records may be gone.
+        """Runs these kinds of comparison, due or not, and no window.
 
-        Raises as `run` does.
+        Objects in `believe` may have lost any share of their records in the org. Raises as `run`
+        does.
         """
-        with run_lock(self.lake), Reconciliation(self.extractor.context) as beside:
+        with run_lock(self.lake), Reconciliation(self.extractor.context) as reconciliation:
             self.extractor.check_identity()
-            brought = ExtractReport([]), self.ingestor.sweep(objects, progress)
-            beside.start_now(objects, kinds, believe=believe)
-            return self._to_tables(brought, beside, objects=objects, full=False, progress=progress)
+            ingested = self.ingestor.sweep(objects, progress)
+            reconciliation.start_now(objects, kinds, believe=believe)
+            return self._load_and_build(
+                ExtractReport([]),
+                ingested,
+                reconciliation,
+                objects=objects,
+                full=False,
+                progress=progress,
+            )
 
-    def _to_tables(
+    def _load_and_build(
         self,
-        brought: tuple[ExtractReport, IngestReport],
-        beside: Reconciliation,
+        extracted: ExtractReport,
+        ingested: IngestReport,
+        reconciliation: Reconciliation,
         *,
         objects: Sequence[SyncedObject],
         full: bool,
         progress: Progress,
     ) -> RunReport:
-        """From curated on; what the comparison lands is ingested, too.
+        """Loads, compares, ingests and loads what the comparison landed, builds, publishes.
 
-        The org can take hours to answer: it is asked only while the warehouse is closed.
+        The org can take hours to answer, so the warehouse is closed during requests to it.
         """
-        extracted, ingested = brought
-        with ExitStack() as opened:
-            warehouse = opened.enter_context(self.open_warehouse())
+        with ExitStack() as stack:
+            warehouse = stack.enter_context(self.open_warehouse())
             loaded = self._load(warehouse, objects, progress)
-            beside.compare(warehouse)
-            if beside.lacks_records or any(result.files for result in beside.results):
-                opened.close()
-                beside.extract_missing()
-                more = self.ingestor.sweep(objects, progress)
-                ingested = IngestReport([*ingested.files, *more.files])
-                warehouse = opened.enter_context(self.open_warehouse())
-                again = self._load(warehouse, objects, progress)
-                loaded = LoadReport((*loaded.objects, *again.objects))
-            results = [*extracted.deletions, *beside.results]
-            built = build(
-                warehouse,
-                self.models,
-                full=full,
-                bus=self.bus,
-                event_source=SOURCE,
-                progress=progress,
-            )
+            reconciliation.compare(warehouse)
+            if reconciliation.has_files or reconciliation.lacks_records:
+                stack.close()
+                reconciliation.extract_missing()
+                ingested += self.ingestor.sweep(objects, progress)
+                warehouse = stack.enter_context(self.open_warehouse())
+                loaded += self._load(warehouse, objects, progress)
+            built = self._build(warehouse, full=full, progress=progress)
+            results = [*extracted.deletions, *reconciliation.results]
             runs = {f.flow_run_id for f in (*extracted.flows, *results) if f.flow_run_id}
-            entries = warehouse.bookkeeping.ledger(flow_runs=runs) if runs else []
-        # With the warehouse closed, so that its write-ahead log is in it.
+            ledger = warehouse.bookkeeping.ledger(flow_runs=runs) if runs else []
+        # Closing the warehouse has flushed its write-ahead log into the file that is copied.
+        problem = self._publish(progress)
+        lists: list[tuple[str, FlowMode]] = [(name, DELETIONS) for name in extracted.checked]
+        comparisons = [*lists, *reconciliation.checked]
+        return RunReport(extracted, ingested, loaded, built, ledger, results, problem, comparisons)
+
+    def _build(self, warehouse: Warehouse, *, full: bool, progress: Progress) -> BuildReport:
+        return build(
+            warehouse,
+            self.models,
+            full=full,
+            bus=self.bus,
+            event_source=SOURCE,
+            progress=progress,
+        )
+
+    def _publish(self, progress: Progress) -> str:
+        """Returns why the read-only copy was not written; empty if it was."""
         with progress.step("publish copy") as step:
             copy = self.publish()
             step.conclude(copy.problem, ok=not copy.problem)
-        lists: list[tuple[str, FlowMode]] = [(name, DELETIONS) for name in extracted.checked]
-        checked = [*lists, *beside.checked]
-        return RunReport(
-            extracted, ingested, loaded, built, entries, results, copy.problem, checked
-        )
+        return copy.problem
 
     def _load(
         self, warehouse: Warehouse, objects: Sequence[SyncedObject], progress: Progress
@@ -209,19 +227,20 @@ class Pipeline:
             progress=progress,
         )
 
-    def _to_curated(
+    def _extract(
         self, objects: Sequence[SyncedObject], *, full: bool, progress: Progress
     ) -> tuple[ExtractReport, IngestReport]:
+        """Ingests as it extracts."""
         ingested: list[IngestResult] = []
         by_name = {obj.api_name: obj for obj in objects}
 
-        def take_in(flow: FlowResult) -> None:
+        def ingest(flow: FlowResult) -> None:
             if flow.files:
                 report = self.ingestor.sweep([by_name[flow.object]], progress)
                 ingested.extend(report.files)
 
-        extracted = self.extractor.run(objects, full=full, progress=progress, on_flow=take_in)
-        # What an earlier run, or somebody else, has left in the landing zone.
+        extracted = self.extractor.run(objects, full=full, progress=progress, on_flow=ingest)
+        # Files of an earlier run or of another tool.
         whole_catalog = len(by_name) == len(self.catalog)
         rest = self.ingestor.sweep(() if whole_catalog else objects, progress)
         return extracted, IngestReport([*ingested, *rest.files])

@@ -26,7 +26,7 @@ def ran(site: Site, catalog: str = 'compare_ids = "off"', **options: Any) -> Any
 
 def told(report: Any) -> list[tuple[str, int]]:
     assert report.problems == []
-    return [(result.mode, result.landed) for result in report.beside]
+    return [(result.mode, result.landed) for result in report.reconciliation]
 
 
 def assert_rebuilt_alike(site: Site) -> None:

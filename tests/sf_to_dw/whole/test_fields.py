@@ -31,7 +31,7 @@ def ran(site: SmallSite, **options: Any) -> list[tuple[str, int]]:
     report = site.run(**options)
     assert report.problems == []
     assert all(row.balanced for row in report.ledger)
-    return [(result.mode, result.landed) for result in report.beside]
+    return [(result.mode, result.landed) for result in report.reconciliation]
 
 
 def colours(site: SmallSite) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def now(site: Any, *kinds: str, name: str = "Account") -> list[tuple[str, int]]:
     with site.open() as context:
         report = context.pipeline.reconcile(context.catalog.select([name]), kinds)
     assert report.problems == []
-    return [(found.mode, found.landed) for found in report.beside]
+    return [(flow.mode, flow.landed) for flow in report.reconciliation]
 
 
 @pytest.mark.parametrize("kind", ["deletions", "ids"])
@@ -85,7 +85,7 @@ def test_the_warehouse_is_closed_whenever_the_org_is_asked(
         pipeline = replace(context.pipeline, open_warehouse=partial(opened, context))
         objects = context.catalog.select(["Account"])
         report = pipeline.reconcile(objects, ["deletions", "ids", "formulas"])
-        assert {found.mode for found in report.beside} == {"deletions", "reread"}
+        assert {flow.mode for flow in report.reconciliation} == {"deletions", "reread"}
         assert pipeline.run(objects).problems == []
     assert len(at_answers) > 20
     assert not any(at_answers)

@@ -229,7 +229,7 @@ class RunDocument(JsonDocument, schema="seil.run/1", command="seil run, seil rec
         return cls(
             ok=report.ok,
             extract=[FlowPart.of(flow) for flow in report.extract.flows],
-            beside=[FlowPart.of(flow) for flow in report.beside],
+            beside=[FlowPart.of(flow) for flow in report.reconciliation],
             ingest=[IngestPart.of(file) for file in report.ingest.files],
             load=[LoadPart.of(entry) for entry in report.load.objects],
             build=report.build.tables,

@@ -103,6 +103,11 @@ class Reconciliation:
                 self._finish(comparison)
 
     @property
+    def has_files(self) -> bool:
+        """Whether a step has landed files."""
+        return any(result.files for result in self.results)
+
+    @property
     def lacks_records(self) -> bool:
         """Whether there is anything for `extract_missing`."""
         return bool(self._comparisons)

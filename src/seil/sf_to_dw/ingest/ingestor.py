@@ -78,6 +78,9 @@ class IngestReport:
 
     files: list[IngestResult]
 
+    def __add__(self, other: IngestReport) -> IngestReport:
+        return IngestReport([*self.files, *other.files])
+
     @property
     def ok(self) -> bool:
         return all(file.ok for file in self.files)

@@ -45,6 +45,9 @@ log = logging.getLogger(__name__)
 class LoadReport:
     objects: tuple[ObjectLoad, ...] = ()
 
+    def __add__(self, other: LoadReport) -> LoadReport:
+        return LoadReport((*self.objects, *other.objects))
+
     @property
     def ok(self) -> bool:
         return all(entry.ok for entry in self.objects)
