@@ -10,15 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seil.salesforce.schema import UTC_MICROS
-from seil.sf_to_dw.ingest.casts import (
-    MisfitError,
-    TooNarrowError,
-    UnknownTypeError,
-    as_json,
-    cast,
-    default_type,
-    is_convertible,
-)
+from seil.sf_to_dw.ingest.casts import as_json, cast, is_convertible
+from seil.sf_to_dw.ingest.column_types import UnknownTypeError, default_type
+from seil.sf_to_dw.ingest.misfits import MisfitError, TooNarrowError
 
 MONEY = pa.decimal128(18, 2)
 DAY = pa.date32()

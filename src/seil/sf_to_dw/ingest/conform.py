@@ -15,19 +15,17 @@ from seil.salesforce.ids import holds_ids
 from seil.salesforce.schema import UTC_MICROS, Field, ObjectSchema
 from seil.sf_to_dw.ingest.arrow import ArrowColumn, nulls, pc, repeat, schema_of
 from seil.sf_to_dw.ingest.casts import (
-    MisfitError,
-    TooNarrowError,
-    UnknownTypeError,
     as_text,
     cast,
     cast_or_null,
-    default_type,
     is_convertible,
-    is_finer,
     with_full_ids,
 )
 from seil.sf_to_dw.ingest.checks import UnfitError
+from seil.sf_to_dw.ingest.column_types import UnknownTypeError, default_type
 from seil.sf_to_dw.ingest.folders import Partitions
+from seil.sf_to_dw.ingest.misfits import MisfitError, TooNarrowError
+from seil.sf_to_dw.ingest.time_casts import is_finer_than_micros
 from seil.sf_to_dw.schema import column_names
 from seil.sf_to_dw.schema.registry import EXCLUDED
 
@@ -161,7 +159,7 @@ class ConformPlan:
         return {
             t.field.name
             for t in self.targets
-            if t.source is not None and is_finer(batch.column(t.source))
+            if t.source is not None and is_finer_than_micros(batch.column(t.source))
         }
 
     def conform(self, batch: pa.RecordBatch, first_row: int) -> ConformedBatch:

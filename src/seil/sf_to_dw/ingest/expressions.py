@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
-from seil.sf_to_dw.ingest.casts import UnknownTypeError, default_type
+from seil.sf_to_dw.ingest.column_types import UnknownTypeError, default_type
 
 if TYPE_CHECKING:
     import duckdb
