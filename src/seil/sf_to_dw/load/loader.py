@@ -21,12 +21,12 @@ from seil.observe.progress import SILENT, Progress
 from seil.sf_to_dw.load.arrivals import Arrivals
 from seil.sf_to_dw.load.batches import BatchLimits
 from seil.sf_to_dw.load.events import ObjectLoad
-from seil.sf_to_dw.load.merged import (
+from seil.sf_to_dw.load.merged_records import (
     MASTER,
-    can_show,
-    drop_merged_records,
-    has_merged_records,
-    show_merged_records,
+    drop_view,
+    is_name_free,
+    replace_view,
+    view_exists,
 )
 from seil.sf_to_dw.load.object_loader import ObjectLoader
 from seil.sf_to_dw.load.records import file_load
@@ -103,16 +103,16 @@ def load(
         for obj in chosen
     )
     loaded: list[ObjectLoad] = []
-    has_merges, shows = False, can_show(catalog.values())
-    if not shows:
-        drop_merged_records(warehouse)
+    has_merges, has_view = False, is_name_free(catalog.values())
+    if not has_view:
+        drop_view(warehouse)
     for group in _groups(loaders, limits):
         _load_group(warehouse, group, limits, progress)
         outbox.publish([event for loader in group for event in loader.events()])
         loaded += [loader.report() for loader in group]
         has_merges |= any(loader.has_column(MASTER) for loader in group)
-    if shows and (has_merges or not has_merged_records(warehouse)):
-        show_merged_records(warehouse, catalog.values())
+    if has_view and (has_merges or not view_exists(warehouse)):
+        replace_view(warehouse, catalog.values())
     arrivals.record({entry.object: entry.pending for entry in loaded})
     outbox.clear()
     return LoadReport(tuple(loaded))

@@ -1,7 +1,7 @@
 """The view `salesforce.merged_records`: which record was merged into which.
 
-When accounts, contacts, leads or cases are merged, the losers are deleted, and MasterRecordId names
-the winner. A winner may lose to another later on: the view leads to the last one.
+When accounts, contacts, leads or cases are merged, the losers are deleted, and their MasterRecordId
+is the winner. A winner may lose a later merge: the view gives the final winner.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ VIEW = TableName("salesforce", "merged_records")
 MASTER = "masterrecordid"
 
 
-def can_show(objects: Iterable[SyncedObject]) -> bool:
-    """Not where an object's table has the view's name."""
+def is_name_free(objects: Iterable[SyncedObject]) -> bool:
+    """Whether no object's table has the view's name."""
     return all(obj.table != VIEW.name for obj in objects)
 
 
-def drop_merged_records(warehouse: Warehouse) -> None:
-    if has_merged_records(warehouse) and VIEW.name not in warehouse.tables(VIEW.schema):
+def drop_view(warehouse: Warehouse) -> None:
+    if view_exists(warehouse) and VIEW.name not in warehouse.tables(VIEW.schema):
         with warehouse.commit(commit_id("drop-view", str(VIEW))) as commit:
             commit.tables.drop_view(VIEW)
 
 
-def show_merged_records(warehouse: Warehouse, objects: Iterable[SyncedObject]) -> None:
-    """Makes the view anew, over those of the objects' tables that have the column."""
+def replace_view(warehouse: Warehouse, objects: Iterable[SyncedObject]) -> None:
+    """Creates or replaces the view over those objects' tables that have MasterRecordId."""
     if not warehouse.tables(VIEW.schema):
         return
     sources = [
@@ -41,11 +41,11 @@ def show_merged_records(warehouse: Warehouse, objects: Iterable[SyncedObject]) -
         for obj in objects
     ]
     columns = {source: warehouse.columns(source.table) for source in sources}
-    wanted = {MASTER, "isdeleted"}
-    read = [s for s, c in columns.items() if c is not None and wanted <= set(c.names)]
-    with warehouse.commit(commit_id("view", str(VIEW), *(s.object for s in read))) as commit:
-        commit.merger.show_merged_records(VIEW, read)
+    needed = {MASTER, "isdeleted"}
+    sources = [s for s, c in columns.items() if c is not None and needed <= set(c.names)]
+    with warehouse.commit(commit_id("view", str(VIEW), *(s.object for s in sources))) as commit:
+        commit.merger.show_merged_records(VIEW, sources)
 
 
-def has_merged_records(warehouse: Warehouse) -> bool:
+def view_exists(warehouse: Warehouse) -> bool:
     return warehouse.columns(VIEW) is not None
