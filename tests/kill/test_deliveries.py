@@ -71,7 +71,7 @@ def test_every_event_delivered_twice_and_backwards(site: Any, undisturbed: Any) 
     deliver_again(site, elsewhere=True)
     with site.open() as context:
         listener = handlers.listener(context, lambda _: None)
-        listener.publish_landed(settled=timedelta())
+        listener.publish_landed(settle_time=timedelta())
         subscribers = listener._subscribers()
         for _ in range(2):
             for subscriber in subscribers:

@@ -198,10 +198,10 @@ def test_a_sweep_tells_of_each_delivery_once(site: Site) -> None:
     key = site.land("001A")
     listener = site.listener()
     for _ in range(3):
-        listener.publish_landed(settled=timedelta())
+        listener.publish_landed(settle_time=timedelta())
     assert len(list(site.journal.read(detail_type="Object Created"))) == 1
     site.lake.landing.touch(key)
-    listener.publish_landed(settled=timedelta())
+    listener.publish_landed(settle_time=timedelta())
     assert len(list(site.journal.read(detail_type="Object Created"))) == 2
 
 
@@ -311,7 +311,7 @@ def test_an_object_that_left_the_catalog_is_a_dead_letter(site: Site) -> None:
     site.journal.publish([Event("seil.sf-to-dw", "file-ingestion", detail)])
     assert not listener.drain()
     [letter] = dead_letters(site.journal)
-    assert "Nothing__c: is not in the catalog any more" in letter.reason
+    assert "Nothing__c: is no longer in the catalog" in letter.reason
 
 
 def test_a_lake_that_fails_for_a_while_is_waited_for(
@@ -322,7 +322,7 @@ def test_a_lake_that_fails_for_a_while_is_waited_for(
     listening()
     until(lambda: ("build", "success") in site.steps())
     assert site.ids() == ["001A"]
-    assert caplog.text.count("it is tried again in 0:00:00.05") == 2
+    assert caplog.text.count("retries in 0:00:00.05") == 2
     assert dead_letters(site.journal) == []
 
 

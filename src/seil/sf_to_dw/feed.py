@@ -1,4 +1,4 @@
-"""The legacy feed: the tables as CSV files for the downstream team, headers as they always were.
+"""The legacy feed: the tables as CSV files for the downstream team, under the legacy headers.
 
 One file per feed, `<prefix>-<feed>_<yyyy-mm-dd HHMMSS>.csv`, published atomically. RFC 4180:
 comma, CRLF, a field quoted where it holds a comma, a quote or a line break; UTF-8 without a byte
@@ -38,9 +38,9 @@ pc: Any = pyarrow.compute
 
 @dataclass(frozen=True)
 class Feed:
-    """`columns` has the table's column by header; None for a placeholder.
+    """`columns` maps headers to the table's columns; None leaves the field empty.
 
-    `line_of` is the column whose distinct values have one line each; empty: every row has one.
+    `line_of` is a column whose distinct values get one line each; empty: one line per row.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class FeedFile:
-    """`rows` do not count the header."""
+    """`rows` excludes the header."""
 
     feed: str
     url: str
@@ -59,7 +59,7 @@ class FeedFile:
 
 
 def packaged_feeds() -> dict[str, Feed]:
-    """By name, in the order of feeds.yml."""
+    """Feeds by name, in the order of feeds.yml."""
     text = resources.files(__package__).joinpath("feeds.yml").read_text("utf-8")
     return {name: Feed(name, **entry) for name, entry in yaml.safe_load(text).items()}
 
@@ -75,20 +75,15 @@ def export_feed(
 ) -> list[FeedFile]:
     """Writes these feeds, all by default, to a folder or an s3:// prefix.
 
-    Raises ConfigurationError, before anything is written, for an unknown feed, or one whose table
-    is not built or lacks a column; WarehouseError where nothing was ever loaded: the downstream
-    team would read empty files as deletions.
+    Before it writes, raises ConfigurationError for an unknown feed, and for one whose table is not
+    built or lacks a column; WarehouseError if the warehouse was never loaded, because the
+    downstream team would read empty files as deletions.
     """
     selected = _select(feeds)
     problems = [problem for feed in selected for problem in _problems(warehouse, feed)]
     if problems:
         raise ConfigurationError(problems)
-    is_loaded = warehouse.bookkeeping.load_totals().files > 0
-    if not is_loaded and not any(
-        has_rows(warehouse, TableName("", feed.table)) for feed in selected
-    ):
-        hint = "Run `seil run` first; no feed was written"
-        raise WarehouseError(warehouse.url, "nothing was loaded into it yet", hint=hint)
+    _check_loaded(warehouse, selected)
     target = Bucket(url)
     files = []
     for feed in selected:
@@ -109,6 +104,14 @@ def _select(names: Iterable[str]) -> list[Feed]:
     return [feed for name, feed in feeds.items() if name in names or not names]
 
 
+def _check_loaded(warehouse: Warehouse, feeds: Iterable[Feed]) -> None:
+    if warehouse.bookkeeping.load_totals().files:
+        return
+    if not any(has_rows(warehouse, TableName("", feed.table)) for feed in feeds):
+        hint = "Run `seil run` first; no feed was written"
+        raise WarehouseError(warehouse.url, "nothing was loaded into it yet", hint=hint)
+
+
 def _problems(warehouse: Warehouse, feed: Feed) -> Iterator[Problem]:
     columns = warehouse.columns(TableName("", feed.table))
     if columns is None:
@@ -116,7 +119,7 @@ def _problems(warehouse: Warehouse, feed: Feed) -> Iterator[Problem]:
         return
     for header, column in {**feed.columns, "a line": feed.line_of}.items():
         if column and column not in columns.names:
-            reason = f"{header} needs column {feed.table}.{column}, which is not there"
+            reason = f"{header} needs column {feed.table}.{column}, which does not exist"
             yield Problem(f"feed {feed.name}", reason, "run `seil build`")
 
 

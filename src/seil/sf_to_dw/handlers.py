@@ -1,7 +1,6 @@
-"""What is done about a landed file, and about a curated one, whoever delivers the event.
+"""Handlers of the events of landed and of curated files, independent of how they are delivered.
 
-Every step is safe to repeat: a file already ingested is reported as `gone`, one that was
-loaded already changes nothing. No journal is needed to deliver events.
+Idempotent: a file already ingested is reported as `gone`, one already loaded changes nothing.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ _LONGEST_WAIT = 5.0
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """One line of what happened; `about` is a file's key, a table, or nothing."""
+    """One line for the user; `about` is a file's key, a table, or empty."""
 
     step: Literal["ingest", "load", "build", "publish"]
     state: str
@@ -60,7 +59,7 @@ class StepOutcome:
 
 
 class Round(Protocol):
-    """The report of one round of handling: its steps as they take place, and their results."""
+    """Receives the progress and the results of the steps of one round of handling."""
 
     def progress(self, shown: Progress = SILENT) -> Progress: ...
 
@@ -88,8 +87,8 @@ class _Unrecorded:
 
 @dataclass
 class FileHandlers:
-    """`report` is called as things happen, from the thread that handles. `open_round` opens the
-    report of a round, which holds the calls made inside `round`.
+    """`report` is called once per outcome, in the handling thread. `open_round` opens the report
+    that collects the steps within `round`.
     """
 
     lake: Lake
@@ -105,7 +104,6 @@ class FileHandlers:
     open_round: Callable[[], AbstractContextManager[Round]] = lambda: nullcontext(_Unrecorded())
     stop: threading.Event = field(default_factory=threading.Event)
     all_ok: bool = True
-    # A process may have been killed between a load and its build.
     _is_build_checked: bool = False
     _round: Round = field(default_factory=_Unrecorded)
 
@@ -119,13 +117,13 @@ class FileHandlers:
                 self._round = _Unrecorded()
 
     def handle_landed(self, events: Sequence[Event]) -> None:
-        """`Object Created` events. A file that is gone was ingested before: no error, and no step.
+        """Ingests the files of `Object Created` events; skips those that are gone: ingested before.
 
         Raises RetryError and AbortError; AlreadyRunningError on `stop`.
         """
         keys = list(dict.fromkeys(str(event.detail["object"]["key"]) for event in events))
         with (
-            self.turn(),
+            self.hold_run_lock(),
             ThreadPoolExecutor(self.workers, thread_name_prefix="ingest") as pool,
         ):
             entries = dict(zip(keys, pool.map(self.lake.landing.head, keys), strict=True))
@@ -138,8 +136,8 @@ class FileHandlers:
         with progress.step("ingest") as step:
             running = [pool.submit(in_context(self.ingestor.ingest), key, step) for key in keys]
             try:
-                for ended in as_completed(running):
-                    results.append(ended.result())
+                for future in as_completed(running):
+                    results.append(future.result())
                     self._report_ingest(results[-1])
             except BaseException:
                 pool.shutdown(cancel_futures=True)
@@ -150,36 +148,34 @@ class FileHandlers:
                 step.conclude(report.summary, ok=not report.failed)
 
     def handle_curated(self, events: Sequence[Event]) -> None:
-        """`file-ingestion` events of success: loads their objects, and builds.
+        """Loads the objects of successful `file-ingestion` events, and builds.
 
         Raises RejectError for an event whose file cannot be loaded.
         """
         names = dict.fromkeys(str(event.detail.get("object")) for event in events)
         objects = {name: obj for name in names if (obj := self.catalog.find(name))}
-        with self.turn():
-            left = self._load(list(objects.values()))
+        with self.hold_run_lock():
+            failures = self._load(list(objects.values()))
         for name in names.keys() - objects.keys():
-            raise ObjectRejectedError(name, "is not in the catalog any more")
-        for key in left.keys() & {str(event.detail.get("curated_key")) for event in events}:
-            raise FileRejectedError(key, "load", left[key])
+            raise ObjectRejectedError(name, "is no longer in the catalog")
+        for key in failures.keys() & {str(event.detail.get("curated_key")) for event in events}:
+            raise FileRejectedError(key, "load", failures[key])
 
     def catch_up(self) -> None:
-        """Loads and builds what was ingested before anybody handled events."""
+        """Loads and builds files that were ingested while no handler ran."""
         self._load(self.catalog.select([]))
 
     def _load(self, objects: Sequence[SyncedObject]) -> dict[str, str]:
-        """Builds, too, if anything came. Returns the curated files left out, with the reason."""
-        left: dict[str, str] = {}
+        """Builds, too, if it loaded a file. Returns the reason by curated file not loaded."""
+        if not objects:
+            return {}
         builds: list[StepOutcome] = []
-        names = [obj.api_name for obj in objects]
-        if not names:
-            return left
         with self.open_warehouse() as warehouse:
             report = load(
                 warehouse,
                 self.lake,
                 self.catalog,
-                objects=names,
+                objects=[obj.api_name for obj in objects],
                 decisions=self.state.decisions,
                 bus=self.bus,
                 progress=self._round.progress(),
@@ -188,8 +184,6 @@ class FileHandlers:
             for entry in report.objects:
                 if entry.files or entry.errors:
                     self._report(_load_outcome(entry))
-                if entry.errors:
-                    left |= {key: "; ".join(entry.errors) for _, key in entry.pending}
             if report.files or self._is_build_due(warehouse):
                 builds = list(self._build(warehouse))
         copy = self.publish() if self.publish else None
@@ -199,10 +193,15 @@ class FileHandlers:
         if copy and copy.problem:
             self._round.add_problem(f"publish: {copy.problem}")
             self._report(StepOutcome("publish", "error", "", copy.problem, ok=False))
-        return left
+        return {
+            key: "; ".join(entry.errors)
+            for entry in report.objects
+            if entry.errors
+            for _, key in entry.pending
+        }
 
     def _is_build_due(self, warehouse: Warehouse) -> bool:
-        """Whether an earlier process has left a build undone; looked up once."""
+        """Whether an earlier process died between a load and its build; checked once."""
         if self._is_build_checked or not warehouse.tables(SCHEMA):
             return False
         try:
@@ -233,7 +232,7 @@ class FileHandlers:
 
     def _report_ingest(self, file: IngestResult) -> None:
         if file.state == "gone":
-            # A run ingests what it has landed itself, and each of its files has an event.
+            # A run ingests the files it lands, and each has an event: not worth a line.
             log.debug("ingest %s", file)
         else:
             self._report(StepOutcome("ingest", file.state, file.key, file.message, ok=file.ok))
@@ -243,16 +242,17 @@ class FileHandlers:
         self.report(outcome)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Ours to write to the lake, once no run does. Raises AlreadyRunningError on `stop`."""
+    def hold_run_lock(self) -> Iterator[None]:
+        """Waits while a run holds the lock. Raises AlreadyRunningError on `stop`."""
         pause = _POLL
-        with ExitStack() as held:
+        with ExitStack() as stack:
             while True:
                 try:
-                    held.enter_context(run_lock(self.lake, brief=True))
+                    stack.enter_context(run_lock(self.lake, brief=True))
                     break
                 except AlreadyRunningError as error:
-                    log.log(logging.INFO if pause == _POLL else logging.DEBUG, "waits: %s", error)
+                    level = logging.INFO if pause == _POLL else logging.DEBUG
+                    log.log(level, "waits for the run lock: %s", error)
                     if self.stop.wait(pause):
                         raise
                     pause = min(pause * 2, _LONGEST_WAIT)

@@ -1,9 +1,9 @@
-"""Ingests, loads and builds landed files as they come: two subscribers on the journal.
+"""Ingests, loads and builds landed files as they arrive: two subscribers on the journal.
 
-`ingestion` takes in what an `Object Created` event names; `warehouse` loads what a successful
-`file-ingestion` put into curated, and builds. Files that other tools put into in/ tell nobody on
-one machine, so a sweep tells of them. Every step is safe to repeat, and each event is delivered at
-least once: a process killed anywhere is gone on with by the next one.
+`ingestion` ingests the file of an `Object Created` event; `warehouse` loads the curated file of a
+successful `file-ingestion` event, and builds. A local folder sends no events for files that other
+tools write into in/, so a sweep publishes them. Events are delivered at least once and each step
+is idempotent: after a kill, the next listener resumes.
 """
 
 from __future__ import annotations
@@ -38,10 +38,9 @@ INGESTION_SUBSCRIBER = "ingestion"
 WAREHOUSE_SUBSCRIBER = "warehouse"
 LOCK_KEY = "listen.lock"
 _POLL = 0.25
-_LONGEST_WAIT = 5.0
-_TIDY_EVERY = 6 * 3600.0
-# Whoever writes into in/ in place may pause for a moment.
-_SETTLED = timedelta(seconds=2)
+_CATCH_UP_EVERY = 6 * 3600.0
+# A tool that writes into in/ in place may pause for a moment.
+_SETTLE_TIME = timedelta(seconds=2)
 _LANDED = Pattern(
     {
         "source": ["aws.s3"],
@@ -49,26 +48,26 @@ _LANDED = Pattern(
         "detail": {"object": {"key": [{"prefix": LANDING_PREFIX}]}},
     }
 )
-_TAKEN_IN = Pattern(
+_INGESTION_SUCCESS = Pattern(
     {"source": [SOURCE], "detail-type": [INGESTION], "detail": {"state": ["success"]}}
 )
 
 
 @dataclass
 class FileListener:
-    """One a lake. What keeps it waiting is a trouble in `seil status` until it has passed."""
+    """One per lake. `seil status` shows what stops it, until a sweep succeeds."""
 
     lake: Lake
     journal: Journal
     handlers: FileHandlers
     keep: timedelta = timedelta(days=14)
     retry_wait: timedelta = timedelta(seconds=1)
-    _young: dict[str, Entry] = field(default_factory=dict)
-    _is_noted_well: bool = False
+    _unsettled: dict[str, Entry] = field(default_factory=dict)
+    _is_stop_cleared: bool = False
     _dispatcher: Dispatcher = field(init=False)
 
     def __post_init__(self) -> None:
-        # Before anything is caught up with: what comes from here on is delivered.
+        # Before the catch-up, so that every event published from here on is delivered.
         self._dispatcher = Dispatcher(self.journal, self._subscribers(), stop=self.stop)
 
     @property
@@ -76,69 +75,70 @@ class FileListener:
         return self.handlers.stop
 
     def drain(self) -> bool:
-        """Takes in, loads and builds what is there; False when anything went wrong.
+        """Ingests, loads and builds the files present; False if any step failed.
 
-        Raises AlreadyRunningError beside another listener, AbortError as the steps do.
+        Raises AlreadyRunningError while another listener runs, and AbortError from the steps.
         """
         with run_lock(self.lake, key=LOCK_KEY):
             with self.handlers.round():
                 self._catch_up()
-            self.publish_landed(settled=timedelta())
+            self.publish_landed(settle_time=timedelta())
             return not self._handle_events().dead and self.handlers.all_ok
 
     def listen(self, sweep: timedelta) -> None:
-        """Goes on until `stop` is set. What passes by itself, or by somebody's act, is waited for.
+        """Runs until `stop` is set; retries at the next sweep after any other SEIL error.
 
-        Raises AlreadyRunningError beside another listener, LeaseLostError once there is one,
-        ConfigurationError and JournalError.
+        Raises AlreadyRunningError while another listener runs, LeaseLostError when one has taken
+        over, ConfigurationError and JournalError.
         """
         with run_lock(self.lake, key=LOCK_KEY) as lock:
-            tidied = -math.inf
+            caught_up = -math.inf
             while not self.stop.is_set():
                 lock.check()
                 try:
-                    if time.monotonic() - tidied > _TIDY_EVERY:
+                    if time.monotonic() - caught_up > _CATCH_UP_EVERY:
                         with self.handlers.round():
                             self._catch_up()
-                        tidied = time.monotonic()
-                    self._until_next_sweep(sweep)
-                    self._note(None)
+                        caught_up = time.monotonic()
+                    self._sweep(sweep)
+                    self._clear_stop()
                 except (ConfigurationError, JournalError):
                     raise
                 except SeilError as error:
                     if not self.stop.is_set():
-                        log.warning("it is tried again in %s: %s", sweep, error)
-                        self._note(error)
+                        log.warning("retries in %s: %s", sweep, error)
+                        self._record_stop(error)
                         self.stop.wait(sweep.total_seconds())
 
-    def _note(self, error: SeilError | None) -> None:
-        """What an earlier listener has left is over with the first sweep."""
-        if error is None and self._is_noted_well:
-            return
+    def _record_stop(self, error: SeilError) -> None:
         with suppress(StateError):
-            if error:
-                self.handlers.state.troubles.note_stop("listen", error)
-            else:
+            self.handlers.state.troubles.note_stop("listen", error)
+        self._is_stop_cleared = False
+
+    def _clear_stop(self) -> None:
+        """Clears an earlier listener's stop, too, with the first sweep."""
+        if not self._is_stop_cleared:
+            with suppress(StateError):
                 self.handlers.state.troubles.clear_stops("listen")
-        self._is_noted_well = error is None
+            self._is_stop_cleared = True
 
-    def publish_landed(self, *, settled: timedelta = _SETTLED) -> int:
-        """Tells of each file in in/ that is not being written any more; returns how many are.
+    def publish_landed(self, *, settle_time: timedelta = _SETTLE_TIME) -> int:
+        """Publishes an `Object Created` event per settled file in in/; returns how many are not.
 
-        An event that was published already, by us or by whoever landed the file, is left as it is.
+        A file has settled when it is older than `settle_time`, or unchanged since the last call.
+        Idempotent: the journal ignores an event that it already has.
         """
         entries = list(self.lake.landing.list(LANDING_PREFIX))
-        before = datetime.now(UTC) - settled
-        young = {
+        before = datetime.now(UTC) - settle_time
+        unsettled = {
             entry.key: entry
             for entry in entries
-            if entry.modified > before and self._young.get(entry.key) != entry
+            if entry.modified > before and self._unsettled.get(entry.key) != entry
         }
-        self.journal.publish(
-            [landed_event(self.lake.landing, entry) for entry in entries if entry.key not in young]
-        )
-        self._young = young
-        return len(young)
+        settled = [entry for entry in entries if entry.key not in unsettled]
+        self.journal.publish([landed_event(self.lake.landing, entry) for entry in settled])
+        self._unsettled = unsettled
+        return len(unsettled)
 
     def _subscribers(self) -> list[Subscriber]:
         return [
@@ -147,29 +147,29 @@ class FileListener:
                 _LANDED,
                 lambda event: self.handlers.handle_landed([event]),
                 wait=self.retry_wait,
-                # Their events may be older than the first listener.
+                # Files may have landed before the first listener started.
                 replay=True,
                 handle_all=self.handlers.handle_landed,
             ),
             Subscriber(
                 WAREHOUSE_SUBSCRIBER,
-                _TAKEN_IN,
+                _INGESTION_SUCCESS,
                 lambda event: self.handlers.handle_curated([event]),
                 wait=self.retry_wait,
                 handle_all=self.handlers.handle_curated,
             ),
         ]
 
-    def _until_next_sweep(self, sweep: timedelta) -> None:
-        young = self.publish_landed()
-        pause = min(sweep, _SETTLED) if young else sweep
+    def _sweep(self, interval: timedelta) -> None:
+        """Publishes landed files, then handles events until the next sweep is due."""
+        unsettled = self.publish_landed()
+        pause = min(interval, _SETTLE_TIME) if unsettled else interval
         until = time.monotonic() + pause.total_seconds()
         while time.monotonic() < until and not self.stop.is_set():
             self._handle_events()
             self.stop.wait(_POLL)
 
     def _handle_events(self) -> DeliveryCount:
-        """One round."""
         with self.handlers.round() as report:
             count = self._dispatcher.drain()
             if count.dead:
@@ -177,9 +177,9 @@ class FileListener:
         return count
 
     def _catch_up(self) -> None:
-        """What a killed process left, and what was ingested before anybody listened."""
+        """Finishes what a killed process left; loads files ingested while no listener ran."""
         self.journal.prune(self.keep)
-        with self.handlers.turn():
+        with self.handlers.hold_run_lock():
             self.lake.sweep_partial()
             settle_pending(self.lake, self.journal)
             self.handlers.catch_up()

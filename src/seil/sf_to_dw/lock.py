@@ -1,7 +1,7 @@
 """One run at a time per lake: the run lock, and the fencing token of every write under it.
 
-On one machine it is a kernel lock (flock), free when the process dies. In a remote bucket it is a
-lease: its holder renews it, and one not renewed for `LEASE` may be taken over.
+On one machine it is a kernel lock (flock), released when the process dies. In a remote bucket it is
+a lease that its holder renews; after `LEASE` without a renewal another run may take it over.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from seil.lake.local_lease import LocalLease, record_key
 from seil.lake.site_layout import migrate
 
 KEY = "run.lock"
-# Seconds to wait for a brief holder, and for one that has not recorded itself yet.
-_PATIENCE, _STARTING_PATIENCE = 600.0, 10.0
+# Seconds to wait for a brief holder, and for one that has not written its record yet.
+_WAIT_FOR_BRIEF, _WAIT_FOR_UNRECORDED = 600.0, 10.0
 _POLL, _REMOTE_POLL = 0.1, 1.0
 
 
@@ -31,9 +31,10 @@ def run_lock(
 ) -> Iterator[Lease | LocalLease]:
     """Removes the partial files of a killed holder, and migrates a site of an earlier version.
 
-    Waits for a `brief` holder, which has the lock for some files only. Raises AlreadyRunningError,
-    naming the holder, while another run has the lock, and NewerSiteError. Raises LeaseLostError at
-    the end, and from every write to lake and warehouse, once another run has taken the lock over.
+    Waits for a `brief` holder, which holds the lock for a few files only. Raises
+    AlreadyRunningError, naming the holder, while another run holds the lock, and NewerSiteError.
+    Once another run has taken the lock over, every write to lake and warehouse raises
+    LeaseLostError, as does the end of the block.
     """
     lock = _lock(lake.staging, key, lease)
     _acquire(lock, Holder.here(brief=brief))
@@ -42,7 +43,7 @@ def run_lock(
         if key == KEY:
             stack.enter_context(lake.fence.guard(lock))
         if lock.was_killed:
-            # Only then, as the search takes longer the more files the lake has.
+            # Only after a kill: the search lists the whole lake.
             lake.sweep_partial()
         if key == KEY:
             migrate(lake)
@@ -81,17 +82,17 @@ def _acquire(lock: Lease | LocalLease, holder: Holder) -> None:
         try:
             lock.acquire(holder)
         except LeaseHeldError as error:
-            if time.monotonic() - started > _patience(error.holder):
+            if time.monotonic() - started > _max_wait(error.holder):
                 raise _already_running(lock, error.holder) from None
         else:
             return
         time.sleep(_REMOTE_POLL if isinstance(lock, Lease) else _POLL)
 
 
-def _patience(holder: Holder | None) -> float:
+def _max_wait(holder: Holder | None) -> float:
     if holder is None:
-        return _STARTING_PATIENCE
-    return _PATIENCE if holder.brief else 0.0
+        return _WAIT_FOR_UNRECORDED
+    return _WAIT_FOR_BRIEF if holder.brief else 0.0
 
 
 def _already_running(lock: Lease | LocalLease, holder: Holder | None) -> AlreadyRunningError:

@@ -1,7 +1,7 @@
-"""The warehouse again, from curated and staging alone; the old one stays until the new is whole.
+"""Rebuilds the warehouse from curated and staging, and swaps it for the old one atomically.
 
-The new one takes its place in one step. A kill before that leaves the old one as it was, and the
-next rebuild starts anew.
+A rebuild that is killed before the swap leaves the old warehouse untouched; the next one starts
+over.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from seil.modeling.build import BuildReport, build
 from seil.observe.progress import SILENT, Progress
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.load.loader import LoadReport, load
-from seil.sf_to_dw.load.merged import VIEW as MERGED_RECORDS
+from seil.sf_to_dw.load.merged_records import VIEW as MERGED_RECORDS
 from seil.state.decisions import DecisionStore
 from seil.warehouse import open_replacement, publish
 from seil.warehouse.merges import OpenUrl
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from seil.modeling.model import Models
     from seil.warehouse.protocol import Warehouse
 
-_NAMED = 3
+_MAX_NAMES = 3
 _OWN_SCHEMAS = re.compile(r"seil|seil_\w+|salesforce_history")
 
 
@@ -45,11 +45,10 @@ class OpenReplacement(Protocol):
 
 @dataclass(frozen=True)
 class RebuildReport:
-    """`refused` are the reasons why the old warehouse was kept; none when the new one is in place.
+    """`refused` are the reasons why the old warehouse stays; empty after the swap.
 
-    `state` is the old one's: a warehouse, none, or one that could not be read. `kept` are the
-    schemas, tables and views of users that were copied over, `left_out` what the new one does not
-    have because the catalog does not name its object any more.
+    `state` is the old warehouse's. `kept` are the users' schemas, tables and views that were
+    copied; `left_out` the objects that are missing because they are no longer in the catalog.
     """
 
     load: LoadReport
@@ -72,9 +71,7 @@ class RebuildReport:
 
 @dataclass(frozen=True)
 class _Old:
-    """What the old warehouse holds: curated files by object, the tables that were built, and what
-    users made beside them.
-    """
+    """Contents of the old warehouse: curated files by object, built tables, users' objects."""
 
     state: OldState
     files: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -87,7 +84,7 @@ class _Old:
                 yield f"{entry} is not SEIL's and cannot be copied: keep its text, then drop it"
 
     def in_catalog(self, catalog: Catalog) -> _Old:
-        """Without the files of objects that the catalog does not name any more."""
+        """Without the files of objects that are no longer in the catalog."""
         files = {name: keys for name, keys in self.files.items() if catalog.find(name)}
         return replace(self, files=files)
 
@@ -95,14 +92,14 @@ class _Old:
         for name, files in self.files.items():
             if catalog.find(name) is None:
                 yield (
-                    f"{name} is not in the catalog any more: its {len(files):,} file(s) stay in "
+                    f"{name} is no longer in the catalog: its {len(files):,} file(s) stay in "
                     "curated, its table is not in the new warehouse"
                 )
 
 
 @dataclass(frozen=True)
 class Rebuild:
-    """Under the run lock, which is the caller's. Raises WarehouseError when the old is in use."""
+    """The caller holds the run lock. Raises WarehouseError while the old warehouse is in use."""
 
     settings: WarehouseSettings
     lake: Lake
@@ -114,10 +111,10 @@ class Rebuild:
     open: OpenReplacement = field(default=open_replacement)
 
     def run(self, *, anyway: bool = False) -> RebuildReport:
-        """`anyway` puts the new one in place even when it lacks what the old one has."""
+        """`anyway` swaps even if the new warehouse lacks something that the old one has."""
         lake = self.lake
         replacement = self.open(self.settings, fence=lake.fence, open_url=lake.open_url)
-        old = self._old(replacement)
+        old = self._read_old(replacement)
         if not anyway and (refused := tuple(old.not_copied())):
             return RebuildReport(LoadReport(), BuildReport("", ()), old.state, refused)
         try:
@@ -132,7 +129,7 @@ class Rebuild:
         return report
 
     def _fill(self, replacement: Replacement, old: _Old, *, anyway: bool) -> RebuildReport:
-        """What the new one holds, and why it is not to replace the old one."""
+        """Loads and builds the new warehouse, and compares it with the old one."""
         with replacement.new() as warehouse:
             loaded = load(
                 warehouse,
@@ -142,20 +139,20 @@ class Rebuild:
                 progress=self.progress,
             )
             built = build(warehouse, self.models, progress=self.progress)
-            lacking = list(_lacks(warehouse, old.in_catalog(self.catalog), loaded, built))
+            missing = list(_missing(warehouse, old.in_catalog(self.catalog), loaded, built))
             kept, failed = _copy_user_objects(replacement, old.users)
         return RebuildReport(
             loaded,
             built,
             old.state,
-            () if anyway else (*lacking, *failed),
+            () if anyway else (*missing, *failed),
             kept=kept,
             left_out=tuple(old.left_out(self.catalog)),
         )
 
-    def _old(self, replacement: Replacement) -> _Old:
+    def _read_old(self, replacement: Replacement) -> _Old:
         def read(warehouse: Warehouse) -> _Old:
-            # Events that are still to be published are lost with the old one.
+            # The swap would lose events that are not published yet.
             Outbox(warehouse, self.bus).clear()
             return _Old(
                 "present",
@@ -177,15 +174,15 @@ class Rebuild:
         return own | {TableName("", model.name) for model in self.models.values()}
 
 
-def _lacks(
+def _missing(
     warehouse: Warehouse, old: _Old, loaded: LoadReport, built: BuildReport
 ) -> Iterator[str]:
-    """What the old warehouse has and the new one has not."""
-    merged = _all(warehouse.bookkeeping.files_by_object())
-    if gone := sorted(_all(old.files) - merged):
-        more = f" and {len(gone) - _NAMED:,} more" if len(gone) > _NAMED else ""
-        names = ", ".join(gone[:_NAMED])
-        yield f"{len(gone):,} file(s) of the old one could not be loaded: {names}{more}"
+    """What the old warehouse has and the new one lacks, one line each."""
+    loaded_files = _all(warehouse.bookkeeping.files_by_object())
+    if files := sorted(_all(old.files) - loaded_files):
+        more = f" and {len(files) - _MAX_NAMES:,} more" if len(files) > _MAX_NAMES else ""
+        names = ", ".join(files[:_MAX_NAMES])
+        yield f"{len(files):,} file(s) of the old one could not be loaded: {names}{more}"
         for entry in loaded.objects:
             yield from entry.errors
     for table in built.tables:
@@ -196,7 +193,7 @@ def _lacks(
 def _copy_user_objects(
     replacement: Replacement, users: Sequence[UserObject]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What was copied over, and why the rest cannot be."""
+    """Names of the copied objects, and why the copy failed."""
     try:
         return tuple(map(str, replacement.copy_user_objects(users))), ()
     except WarehouseError as error:

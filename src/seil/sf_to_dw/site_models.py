@@ -1,4 +1,4 @@
-"""The models of a site: the packaged ones and its own, over the tables of its catalog."""
+"""A site's models: the packaged ones and its own, with its catalog's tables as sources."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def site_models(
     *,
     zone: Callable[[], BusinessZone] = BusinessZone,
 ) -> Models:
-    """The packaged models and those of `folder`, where a file of the same name replaces one.
+    """The packaged models and those of `folder`; a file of the same name replaces a packaged one.
 
-    They must have the legacy feed's columns. `zone` is called at each build for the time zone of
+    The legacy feed's columns are required. `zone` is called at each build for the time zone of
     business dates. Raises ConfigurationError with all problems.
     """
     packaged = resources.files(__package__).joinpath("models")
@@ -48,7 +48,7 @@ def _feed_needs() -> Iterator[ColumnNeed]:
 
 
 def catalog_sources(catalog: Catalog) -> Sources:
-    """The current-record tables. Packaged objects that are switched off are included."""
+    """The current-record tables, including those of packaged objects that are switched off."""
     objects = [*load_catalog().values(), *catalog.values()]
     return {source.table: source for source in map(_source, objects)}
 
@@ -65,6 +65,6 @@ def _source(obj: SyncedObject) -> Source:
 
 
 def _packaged_columns(name: str) -> Mapping[str, SourceColumn]:
-    """The fields of the packaged list; empty for an object it does not have."""
+    """Columns by name, from the packaged list of fields; empty for an object not in it."""
     described = parse_describe({"name": name, "fields": packaged_fields(name)})
     return {f.name.lower(): SourceColumn(f.arrow, f.name) for f in described.fields}

@@ -228,4 +228,4 @@ def test_an_object_taken_out_of_the_catalog_does_not_block_a_rebuild(site: Site)
     report = site.rebuild()
     assert report.is_replaced, report.refused
     [reason] = report.left_out
-    assert reason.startswith("Account is not in the catalog any more")
+    assert reason.startswith("Account is no longer in the catalog")
