@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.certificates import self_signed
 from tests.sandbox.salesforce.proxy import proxy_to
 
-from seil.sandbox.salesforce.keys import certificate
 from seil.sandbox.salesforce.options import OrgOptions
 from seil.sandbox.salesforce.server import OrgServer
 
@@ -59,7 +59,9 @@ class Clients:
 
 @pytest.fixture
 def clients(folder: Path) -> Iterator[Clients]:
-    certificate(folder, "acme.my.salesforce.com")
+    hosts = ("127.0.0.1", "acme.my.salesforce.com", "login.salesforce.com", "test.salesforce.com")
+    for name, pem in zip(("tls.crt", "tls.key"), self_signed(*hosts), strict=True):
+        (folder / name).write_bytes(pem)
     with ExitStack() as held:
         options = OrgOptions(tls=True, query_page_rows=2)
         server = held.enter_context(OrgServer(folder, options=options))
