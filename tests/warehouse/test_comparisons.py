@@ -61,6 +61,19 @@ def test_ids_are_gone_missing_or_hidden(accounts: Accounts) -> None:
         assert found.hidden(minute(5)) == ["hidden"]
 
 
+def test_a_deletion_counts_once_the_cursor_is_past_it(accounts: Accounts) -> None:
+    ids = source(
+        ("Id", "SystemModstamp", "IsDeleted"),
+        ("kept", minute(1), True),
+        ("new", minute(9), True),
+        ("hidden", minute(1), True),
+        ("missing", minute(1), True),
+    )
+    with accounts.warehouse.compare(TABLE, ids, key="Id", cursor="SystemModstamp") as comparison:
+        assert comparison.deleted(minute(5)) == ["kept"]
+        assert comparison.deleted(minute(20)) == ["kept", "new"]
+
+
 def test_without_a_cursor_everything_counts(accounts: Accounts) -> None:
     ids = source(("Id",), ("kept",), ("missing",))
     with accounts.warehouse.compare(TABLE, ids, key="Id") as found:

@@ -146,6 +146,10 @@ class SourceComparison(Protocol):
         """Ids that live in the source, and are deleted in the table."""
         ...
 
+    def deleted(self, before: datetime) -> list[str]:
+        """Ids that are deleted in the source, and live in the table."""
+        ...
+
     def differing(
         self, columns: Sequence[str]
     ) -> AbstractContextManager[tuple[int, pa.RecordBatchReader]]:

@@ -153,6 +153,19 @@ def test_records_set_aside_are_read_again_only_when_they_or_the_rules_change(sit
     assert site.records("account")[new]["name"] == "Somebody"
 
 
+def test_a_deletion_that_a_rule_set_aside_is_marked(site: Any) -> None:
+    catalog = "deletions = false\n" + OFF + RULE.format(rule="NOT IsDeleted")
+    gone = min(live(site))
+    with site.serve(catalog):
+        site.write("DELETE", f"Account/{gone}")
+        site.pass_a_second()
+        assert site.run().ingest.rejected_rows > 0
+        assert gone in live(site)
+        assert now(site, "ids") == [("deletions", 1)]
+        assert now(site, "ids") == []
+    assert gone not in live(site)
+
+
 def test_the_plan_counts_what_is_due_besides(site: Any) -> None:
     def planned(catalog: str) -> Any:
         with site.serve(catalog), site.open() as context:

@@ -1,9 +1,10 @@
 """The backstop: a periodic comparison of all Ids in the org with those in the warehouse.
 
-A record of the warehouse that is not in the org, not even in its recycle bin, was hard-deleted. A
-record of the org that the warehouse lacks, or has as deleted, is read again in full, as no window
-can have had its changes meanwhile. Records created or changed since the comparison began count as
-neither: the next delta brings them.
+A record of the warehouse that is not in the org, not even in its recycle bin, was hard-deleted. One
+that lies in the recycle bin since before the last window had its deletion set aside by a rule: it
+is marked as deleted too. A record of the org that the warehouse lacks, or has as deleted, is read
+again in full, as no window can have had its changes meanwhile. Records created or changed since the
+comparison began count as neither: the next delta brings them.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class IdComparison:
         self._spool.write(query_rows(self._context, soql, self._read, deleted=True))
 
     def compare(self, warehouse: Warehouse) -> Iterator[FlowResult]:
-        """Lands the hard deletes. Raises RejectError where they are suspiciously many."""
+        """Lands the deletions. Raises RejectError where they are suspiciously many."""
         table = TableName("salesforce", self.obj.table)
         if warehouse.columns(table) is None:
             return
@@ -94,6 +95,7 @@ class IdComparison:
             if watermark := FlowStates(self._context.lake).get(self.obj).committed:
                 self._missing = self._without_set_aside(comparison.missing(watermark))
                 self._missing += comparison.hidden(watermark)
+                deleted += comparison.deleted(watermark)
         if deleted:
             yield self._land_deletions(deleted)
 
@@ -152,7 +154,7 @@ class IdComparison:
         return [record_id for record_id, _ in missing]
 
     def _land_deletions(self, ids: Sequence[str]) -> FlowResult:
-        log.warning("%s: %d hard deletes were in no list of deletions", self.obj.api_name, len(ids))
+        log.warning("%s: %d deletions were in no list of deletions", self.obj.api_name, len(ids))
         rows = deleted_rows(DeletedRecord(id=record_id, deleted_at=self._now) for record_id in ids)
         extract = SideExtract(DELETIONS, None, self._end, SCHEMA, len(ids))
         return land(self._context, self.obj, extract, [rows])

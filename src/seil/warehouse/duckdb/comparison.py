@@ -69,6 +69,15 @@ class TableComparison:
         )
         return [id_ for id_, _ in self._of_source(before, wanted)]
 
+    def deleted(self, before: datetime) -> list[str]:
+        wanted = compose(
+            "t.{key} IS NOT NULL AND {lives} AND NOT ({seen})",
+            key=self._key,
+            lives=_lives(self.columns, "t"),
+            seen=_lives(self.read, "i"),
+        )
+        return [id_ for id_, _ in self._of_source(before, wanted)]
+
     @contextmanager
     def differing(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatchReader]]:
         rows = compose(
