@@ -71,6 +71,7 @@ def test_a_plan_is_seen_applied_listed_and_undone(seil: Seil, org: OrgServer) ->
     run = applied.json["run_id"]
     assert "Note__c is 'theirs' now" in seil("outcomes", "--run", run, "--state", "rejected").out
     assert "incomplete" in seil("runs", "show", run).out
+    (Path("pushes") / "notes.toml").unlink()
     assert seil("push", "undo", "notes", run, "--json").json["states"] == {"written": 1}
     assert seil("outcomes", "--run", run, "--json").json["states"] == {"rejected": 1, "undone": 1}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,12 @@ def planned(definition: PushDefinition, org: Org, source: BookingSource, folder:
 def application(org: Org, state: State, run_id: str, way: str = "collections") -> Application:
     log = state.outcomes.log("push:notes", run_id)
     return Application(org, org.write_rules(NAME), log, WAYS[way], lambda _: None)
+
+
+def new_booking(operation: str, key: str) -> PushDefinition:
+    query = f"""SELECT 'n1' AS "{key}", 'N' AS name, 'made' AS note"""
+    fields = {"Name": "name", "Note__c": "note"}
+    return push(query, operation=operation, key=key, fields=fields)
 
 
 def values(org: Org, fields: str = "Note__c") -> list[Any]:
@@ -99,16 +106,70 @@ def test_undo_leaves_what_somebody_wrote_since(
 def test_inserted_records_are_deleted_by_undo(
     org: Org, state: State, source: BookingSource, tmp_path: Path
 ) -> None:
-    query = """SELECT 'n1' AS "Number__c", 'N' AS name, 'made' AS note"""
-    fields = {"Name": "name", "Note__c": "note"}
-    new = push(query, operation="insert", key="Number__c", fields=fields)
-    plan = planned(new, org, source, tmp_path)
+    plan = planned(new_booking("insert", "Number__c"), org, source, tmp_path)
     assert (plan.counts.new, plan.counts.changed) == (1, 0)
     assert application(org, state, "run-1").apply(plan) == {"written": 1}
     assert application(org, state, "run-2").apply(plan) == {"unchanged": 1}
     assert "made" in values(org)
     assert application(org, state, "run-3").undo(state.outcomes, "run-1") == {"written": 1}
+    assert values(org) == ["old"] * ROWS
+
+
+def test_undo_settles_records_that_an_interrupted_undo_restored(
+    org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path
+) -> None:
+    plan = planned(push(SOME), org, source, tmp_path)
+    application(org, state, "run-1").apply(plan)
+    write(server.url, "PATCH", f"{NAME}/{rows_of(plan)[0]['key']}", {"Note__c": "old"})
+    counts = application(org, state, "run-2").undo(state.outcomes, "run-1")
+    assert counts == {"written": 1, "unchanged": 1}
+    assert state.outcomes.counts(OutcomeFilter(run_id="run-1")) == {"undone": 2}
+
+
+def test_undo_settles_created_records_that_are_deleted_already(
+    org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path
+) -> None:
+    plan = planned(new_booking("insert", "Number__c"), org, source, tmp_path)
+    application(org, state, "run-1").apply(plan)
+    (created,) = state.outcomes.find(OutcomeFilter(run_id="run-1"))
+    write(server.url, "DELETE", f"{NAME}/{created.record_id}")
+    assert application(org, state, "run-2").undo(state.outcomes, "run-1") == {"unchanged": 1}
+    assert state.outcomes.counts(OutcomeFilter(run_id="run-1")) == {"undone": 1}
+
+
+def test_undo_names_fields_that_the_user_no_longer_sees(
+    org: Org, state: State, source: BookingSource, tmp_path: Path
+) -> None:
+    application(org, state, "run-1").apply(planned(push(SOME), org, source, tmp_path))
+    later = application(org, state, "run-2")
+    fields = tuple(rule for rule in later.rules.fields if rule.name != "Note__c")
+    later = replace(later, rules=replace(later.rules, fields=fields))
+    with pytest.raises(ConfigurationError, match="Note__c: is no longer visible"):
+        later.undo(state.outcomes, "run-1")
+
+
+@pytest.mark.parametrize(("operation", "key"), [("insert", "Number__c"), ("upsert", "Key__c")])
+def test_record_created_after_the_plan_is_not_overwritten(
+    org: Org,
+    server: OrgServer,
+    state: State,
+    source: BookingSource,
+    tmp_path: Path,
+    operation: str,
+    key: str,
+) -> None:
+    plan = planned(new_booking(operation, key), org, source, tmp_path)
+    write(server.url, "POST", NAME, {key: "n1", "Name": "N", "Note__c": "theirs"})
+    assert application(org, state, "run-1").apply(plan) == {"rejected": 1}
     assert "made" not in values(org)
+
+
+def test_field_in_another_case_is_written(
+    org: Org, state: State, source: BookingSource, tmp_path: Path
+) -> None:
+    plan = planned(push(SOME, fields={"note__C": "note"}), org, source, tmp_path)
+    assert application(org, state, "run-1").apply(plan) == {"written": 2}
+    assert values(org)[:2] == ["new", "new"]
 
 
 @pytest.mark.parametrize(
@@ -177,6 +238,7 @@ BAD_PUSHES: dict[str, tuple[dict[str, Any], str]] = {
     "not updateable": ({"fields": {"CreatedDate": "note"}}, "cannot be updated"),
     "no column": ({"fields": {"Note__c": "nte"}}, "gives no column nte (did you mean note?)"),
     "no external id": ({"operation": "upsert", "key": "Number__c"}, "is no external id"),
+    "key in another case": ({"operation": "upsert", "key": "key__c"}, "write Key__c"),
     "unknown external id": ({"operation": "upsert", "key": "X__c"}, "is no field of"),
 }
 

@@ -1,4 +1,4 @@
-"""What was written into Salesforce, record by record, and what became of it."""
+"""Outcomes of writes into Salesforce, record by record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FINE = ("written", "unchanged", "undone")
 
 @dataclass(frozen=True)
 class OutcomePage:
-    """The newest first; `states` counts all that the filter takes."""
+    """`outcomes` are newest first; `states` counts all that match, beyond the page too."""
 
     states: Mapping[str, int]
     outcomes: Sequence[StoredOutcome]
@@ -27,9 +27,9 @@ class OutcomePage:
 def list_outcomes(
     site: Site, *, limit: int, after: Sequence[str] = (), **where: str
 ) -> OutcomePage:
-    """`where` has the fields of OutcomeFilter; `after` is the position of the page's before last.
+    """`where` has the fields of OutcomeFilter; `after` is the `position` to continue behind.
 
-    Raises ConfigurationError for a state that there is not.
+    Raises ConfigurationError for an unknown state.
     """
     from seil.state.outcomes import STATES, OutcomeFilter
 

@@ -1,4 +1,4 @@
-"""What the warehouse knows, back into Salesforce: plan, look, apply, undo; and what came of it."""
+"""Pushes to Salesforce: plan, apply, undo, and their results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from seil.app.runs import Run
     from seil.app.site import Site
     from seil.dw_to_sf.apply import Application
-    from seil.dw_to_sf.definition import PushDefinition
     from seil.dw_to_sf.plan import Plan
     from seil.observe.progress import Step
     from seil.salesforce.writes.batch import RowOutcome
@@ -33,7 +32,7 @@ _LOCK = "push.{name}.lock"
 
 @dataclass(frozen=True)
 class PlannedValue:
-    """One value that a plan would change; `problem` is why its record is not written."""
+    """One differing value of a plan; `problem` is why its record is not written."""
 
     key: str
     field: str
@@ -46,7 +45,10 @@ class PlannedValue:
 
 @dataclass
 class PushResult:
-    """`states` are records by what became of them; `refused` are some that were not written."""
+    """`states` counts records; `refused` are the first that were not written.
+
+    `plan` is None for an undo.
+    """
 
     plan: Plan | None
     run_id: str
@@ -65,7 +67,7 @@ def push_names(site: Site) -> list[str]:
 
 
 def plan_push(site: Site, name: str, *, progress: Progress = SILENT) -> Plan:
-    """Writes a plan and returns it. Nothing is written into the org, or to the warehouse.
+    """Stores a plan and returns it. Neither the org nor the warehouse is changed.
 
     Raises ConfigurationError, StatementError, ObjectRejectedError.
     """
@@ -82,7 +84,7 @@ def plan_push(site: Site, name: str, *, progress: Progress = SILENT) -> Plan:
 
 
 def stored_plan(site: Site, name: str, plan_hash: str = "") -> Plan:
-    """The newest plan where no hash is given. Raises PlanRefusedError."""
+    """The newest plan if no hash is given. Raises PlanRefusedError."""
     from seil.dw_to_sf.plan import newest_plan, read_plan
 
     plans = site.settings.push.plans
@@ -92,14 +94,14 @@ def stored_plan(site: Site, name: str, plan_hash: str = "") -> Plan:
 
 
 def planned_values(plan: Plan, *, limit: int) -> list[PlannedValue]:
-    """The first of them, those with a problem before the others."""
+    """At most `limit` of them, those with a problem first."""
     from seil.dw_to_sf.plan import first_values
 
     return [PlannedValue(**row) for row in first_values(plan, limit=limit)]
 
 
 def apply_push(site: Site, name: str, plan_hash: str, *, progress: Progress = SILENT) -> PushResult:
-    """Writes what the plan says, record by record if the org is still as the plan saw it.
+    """Writes the plan's records; one that changed in the org since is rejected.
 
     Raises PlanRefusedError for a plan of another warehouse, org or definition.
     """
@@ -112,27 +114,40 @@ def apply_push(site: Site, name: str, plan_hash: str, *, progress: Progress = SI
         result = PushResult(plan, run.run_id)
         shown = run.progress(progress)
         with shown.step(f"push {name}", plan.writes) as step:
-            application = _application(site, plan.definition, run, _settling(result, step))
+            settle = _settling(result, step)
+            application = _application(
+                site,
+                run,
+                object_name=definition.object,
+                flow=definition.flow,
+                on_settled=settle,
+            )
             application.apply(plan)
         _note(run, name, result)
     return result
 
 
 def undo_push(site: Site, name: str, run_id: str, *, progress: Progress = SILENT) -> PushResult:
-    """Puts back what that run of the push replaced, where nobody has written since."""
-    from seil.dw_to_sf.definition import load_definition
+    """Restores the values that run `run_id` replaced; a record that changed since is rejected.
+
+    Needs no file of the push: the object is the outcomes'.
+    """
+    from seil.dw_to_sf.definition import flow_of
     from seil.state.outcomes import OutcomeFilter
 
-    definition = load_definition(site.settings.push.folder, name)
-    written = OutcomeFilter(flow=definition.flow, run_id=run_id)
-    if not run_id or not site.state.outcomes.find(written, limit=1):
+    flow = flow_of(name)
+    of_run = OutcomeFilter(flow=flow, run_id=run_id)
+    if not run_id or not (newest := site.state.outcomes.find(of_run, limit=1)):
         reason = f"run {run_id!r} wrote nothing"
         raise ConfigurationError([Problem(f"push {name}", reason, "see `seil outcomes`")])
     with _run(site, "push undo", name, of=run_id) as run:
         result = PushResult(None, run.run_id)
         shown = run.progress(progress)
         with shown.step(f"undo {name}") as step:
-            application = _application(site, definition, run, _settling(result, step))
+            settle = _settling(result, step)
+            application = _application(
+                site, run, object_name=newest[0].object, flow=flow, on_settled=settle
+            )
             application.undo(site.state.outcomes, run_id)
         _note(run, name, result)
     return result
@@ -155,7 +170,7 @@ def writer_options(site: Site) -> WriterOptions:
 
 @contextmanager
 def _run(site: Site, command: str, name: str, **plan: Any) -> Iterator[Run]:
-    """One at a time for each push. It waits for no run that reads, nor that for it."""
+    """A run under the push's own lock: runs that read the org go on meanwhile."""
     from seil.sf_to_dw.lock import run_lock
 
     with (
@@ -167,16 +182,18 @@ def _run(site: Site, command: str, name: str, **plan: Any) -> Iterator[Run]:
 
 def _application(
     site: Site,
-    definition: PushDefinition,
     run: Run,
+    *,
+    object_name: str,
+    flow: str,
     on_settled: Callable[[Sequence[RowOutcome]], None],
 ) -> Application:
     from seil.dw_to_sf.apply import Application
 
     return Application(
         org=site.org,
-        rules=site.org.write_rules(definition.object),
-        log=site.state.outcomes.log(definition.flow, run.run_id),
+        rules=site.org.write_rules(object_name),
+        log=site.state.outcomes.log(flow, run.run_id),
         options=writer_options(site),
         on_settled=on_settled,
     )
@@ -217,7 +234,7 @@ def _refuse_moved(site: Site, plan: Plan, fingerprint: str) -> None:
 
 @dataclass(frozen=True)
 class _Source:
-    """What a plan is made of, from one site."""
+    """The `PlanSource` of a site."""
 
     site: Site
     reader: WarehouseReader

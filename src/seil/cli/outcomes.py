@@ -1,4 +1,4 @@
-"""`seil outcomes`: what was written into Salesforce, record by record."""
+"""`seil outcomes`."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ def outcomes(
     state: Annotated[
         str, typer.Option(help="Only in this state: written, rejected, missing, retrying ...")
     ] = "",
-    code: Annotated[str, typer.Option(help="Only with this error code of Salesforce's.")] = "",
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    code: Annotated[
+        str, typer.Option(help="Only with this error code, such as CHANGED_SINCE.")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Outcomes to show.")] = 50,
 ) -> None:
-    """List what became of records that were written, the newest first."""
+    """List the outcomes of writes into Salesforce, newest first."""
     where = {"flow": flow, "run_id": run, "object": name, "key": key, "state": state, "code": code}
     with opened(call) as site:
         page = list_outcomes(site, limit=limit, **where)

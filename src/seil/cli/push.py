@@ -1,4 +1,4 @@
-"""`seil push plan`, `apply`, `undo`: what the warehouse knows, back into Salesforce."""
+"""`seil push plan`, `apply`, `undo`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PushName = Annotated[str, typer.Argument(help="A push: the name of its file in [
 
 
 def register(root: typer.Typer) -> None:
-    app = group("Write what a query of the warehouse gives into Salesforce: plan, apply, undo.")
+    app = group("Write the result of a warehouse query into Salesforce: plan, apply, undo.")
     command(app)(plan)
     command(app)(apply)
     command(app)(undo)
@@ -37,7 +37,7 @@ def plan(
     *,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Values to show.")] = 20,
 ) -> None:
-    """Compare the query with the org's mirror, and keep every difference in a plan."""
+    """Compare the query with the org's mirror and store the differences as a plan."""
     with opened(call) as site, shown_progress(call) as progress:
         new_plan = pushes.plan_push(site, name, progress=progress)
         values = pushes.planned_values(new_plan, limit=limit)
@@ -54,11 +54,11 @@ def apply(
     name: PushName,
     plan_hash: Annotated[str, typer.Argument(metavar="PLAN", help="The plan's hash.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Also above the brakes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply even above the brakes.")] = False,
 ) -> int:
     """Write a plan into the org. Exit code 1 if a record was not written.
 
-    Records that somebody changed since the plan are left as they are.
+    Records that changed in the org since the plan are not written.
     """
     with opened(call) as site:
         _confirm(pushes.stored_plan(site, name, plan_hash), yes=yes)
@@ -72,7 +72,7 @@ def undo(
     name: PushName,
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run that applied the plan.")],
 ) -> int:
-    """Put back what a run replaced. Exit code 1 if a record was changed since."""
+    """Restore the values that a run replaced. Exit code 1 if a record changed since."""
     with opened(call) as site, shown_progress(call) as progress:
         result = pushes.undo_push(site, name, run_id, progress=progress)
     return _show_result(call, name, result)
@@ -84,7 +84,7 @@ def _confirm(plan: Plan, *, yes: bool) -> None:
         return
     question = f"Above the brakes: {'; '.join(reasons)}."
     if not sys.stdin.isatty():
-        raise typer.BadParameter(f"{question} Give --yes to apply it all the same")
+        raise typer.BadParameter(f"{question} Give --yes to apply it anyway")
     typer.confirm(f"{question} Apply it?", abort=True)
 
 
@@ -130,5 +130,5 @@ def _show_result(call: Call, name: str, result: PushResult) -> int:
         rows = [(o.key, output.Bad(o.state), o.code, o.reason) for o in result.refused]
         output.table(columns, rows)
     if result.states["written"] and result.plan:
-        output.line(f"Take it back: `seil push undo {name} {result.run_id}`")
+        output.line(f"Undo it: `seil push undo {name} {result.run_id}`")
     return 0 if result.ok else UNBALANCED

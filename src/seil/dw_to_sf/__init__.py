@@ -1,1 +1,1 @@
-"""What the warehouse knows, back into Salesforce: planned, seen, applied, undone."""
+"""Reverse ETL: the result of a warehouse query, planned, applied to Salesforce, and undone."""

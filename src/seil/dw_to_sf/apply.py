@@ -1,7 +1,7 @@
-"""Applies a plan, or undoes a run: what is written is compared with the org just before.
+"""Applies a plan or undoes a run, checking each record against the org just before the write.
 
-A record that somebody changed since is not written; the others are. Applying a plan again writes
-only what the first time did not.
+A record that changed since the plan is rejected; the others are written. Idempotent: applying a
+plan again writes only the records that the first time did not.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from seil.dw_to_sf.plan import CHECKED_AT_ONCE, Plan
 from seil.dw_to_sf.plan_rows import RECORD_ID, plan_rows, stored_values
+from seil.errors import ConfigurationError, Problem
 from seil.salesforce.ids import full_id
 from seil.salesforce.org import Org
 from seil.salesforce.writes.batch import (
@@ -27,12 +28,12 @@ from seil.salesforce.writes.batch import (
     WriteTarget,
 )
 from seil.salesforce.writes.rules import ObjectRules
-from seil.salesforce.writes.writer import Writer, WriterOptions, look_up
+from seil.salesforce.writes.writer import Writer, WriterOptions, record_ids
 from seil.state.outcomes import OutcomeFilter, OutcomeLog, Outcomes, StoredOutcome
 
 CHANGED = "CHANGED_SINCE"
 
-# Of a row that is as it was before, whoever made it so.
+# Of a row that has the values that undo puts back.
 _DONE = ("written", "unchanged")
 
 OnSettled = Callable[[Sequence[RowOutcome]], None]
@@ -40,7 +41,7 @@ OnSettled = Callable[[Sequence[RowOutcome]], None]
 
 @dataclass(frozen=True)
 class Application:
-    """What applies one plan, or undoes one run, of one object."""
+    """One plan being applied, or one run being undone. `on_settled` gets every row's outcome."""
 
     org: Org
     rules: ObjectRules
@@ -49,17 +50,20 @@ class Application:
     on_settled: OnSettled
 
     def apply(self, plan: Plan) -> Counter[RowState]:
-        """Rows by state. Raises as `Writer.write` does."""
+        """Returns row counts by state. Raises ConfigurationError, and as `Writer.write` does."""
         states: Counter[RowState] = Counter()
         writer = Writer(self.org, self.log, self.options)
         writer.recover()
-        tables = self._checked(plan.definition.target, plan_rows(plan), states)
         target = plan.definition.target
+        tables = self._checked(target, plan_rows(plan), states, self.on_settled)
         states += writer.write(target, tables, rows=plan.writes, on_settled=self.on_settled)
         return states
 
     def undo(self, outcomes: Outcomes, run_id: str) -> Counter[RowState]:
-        """Puts back what a run replaced, and deletes what it created, where nobody wrote since."""
+        """Restores the values that a run replaced and deletes the records that it created.
+
+        Records that changed since are rejected. Returns row counts by state.
+        """
         states: Counter[RowState] = Counter()
         writer = Writer(self.org, self.log, self.options)
         writer.recover()
@@ -71,12 +75,12 @@ class Application:
             rows = outcomes.counts(where).get("written", 0)
             if not rows:
                 continue
-            tables = self._checked(target, _undoing(outcomes, where), states)
-            mark = self._undone(outcomes, run_id)
+            mark = self._mark_undone(outcomes, run_id)
+            tables = self._checked(target, _undo_rows(outcomes, where), states, mark)
             states += writer.write(target, tables, rows=rows, on_settled=mark)
         return states
 
-    def _undone(self, outcomes: Outcomes, run_id: str) -> OnSettled:
+    def _mark_undone(self, outcomes: Outcomes, run_id: str) -> OnSettled:
         def mark(settled: Sequence[RowOutcome]) -> None:
             ids = [outcome.key for outcome in settled if outcome.state in _DONE]
             outcomes.mark_undone(run_id, self.rules.name, ids)
@@ -85,42 +89,51 @@ class Application:
         return mark
 
     def _checked(
-        self, target: WriteTarget, tables: Iterator[pa.Table], states: Counter[RowState]
+        self,
+        target: WriteTarget,
+        tables: Iterator[pa.Table],
+        states: Counter[RowState],
+        on_settled: OnSettled,
     ) -> Iterator[pa.Table]:
-        """Those rows that the org still has as they were; the others get their outcome at once."""
+        """Yields the rows to write; the outcomes of the others are recorded and counted here."""
         for table in tables:
             settled = self._settled(target, table)
             if settled:
                 batch = WriteBatch(target, _rows_of(table, target.key, set(settled)))
                 self.log.record(batch, list(settled.values()))
                 states.update(outcome.state for outcome in settled.values())
-                self.on_settled(list(settled.values()))
+                on_settled(list(settled.values()))
             left = set(table[target.key].to_pylist()) - set(settled)
             if left:
                 yield _rows_of(table, target.key, left)
 
     def _settled(self, target: WriteTarget, table: pa.Table) -> dict[str, RowOutcome]:
-        """Of the rows that are not written, by key."""
+        """Outcomes of the rows that are not written, by key."""
         rows = table.to_pylist()
+        new = [row[target.key] for row in rows if not row[RECORD_ID]]
+        # A record may have been created since the plan, perhaps by an earlier run of it.
+        created = record_ids(self.org, target, new)
+        rows = [row | {RECORD_ID: row[RECORD_ID] or created.get(row[target.key])} for row in rows]
         current = self._current(rows)
-        settled = {
+        return {
             row[target.key]: outcome
             for row in rows
             if row[RECORD_ID] and (outcome := _compare(target, row, current.get(row[RECORD_ID])))
         }
-        new = [row[target.key] for row in rows if not row[RECORD_ID]]
-        if new and target.operation == "insert":
-            existing = look_up(self.org, WriteBatch(target, table), new)
-            settled |= {o.key: replace(o, state="unchanged") for o in existing if o.record_id}
-        return settled
 
     def _current(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
-        """Values as a plan has them, by the Id as the rows have it."""
+        """The org's values in the plan's form, by Id as in `rows`.
+
+        Raises ConfigurationError for fields that this user no longer sees.
+        """
         ids = {full_id(row[RECORD_ID]): row[RECORD_ID] for row in rows if row[RECORD_ID]}
         if not ids:
             return {}
-        fields = {name for row in rows for name in json.loads(row[BEFORE] or "{}")}
-        rules = [rule for name in sorted(fields) if (rule := self.rules.get(name))]
+        fields = sorted({name for row in rows for name in json.loads(row[BEFORE] or "{}")})
+        rules = [rule for name in fields if (rule := self.rules.get(name))]
+        if unseen := [name for name in fields if not self.rules.get(name)]:
+            place, reason = f"object {self.rules.name}", "is no longer visible to this user"
+            raise ConfigurationError([Problem(f"{place}: {name}", reason) for name in unseen])
         names = [rule.name for rule in rules] or ["Id"]
         records = self.org.retrieve(self.rules.name, list(ids.values()), names)
         values = stored_values(rules, list(records.values()))
@@ -130,31 +143,39 @@ class Application:
 def _compare(
     target: WriteTarget, row: Mapping[str, Any], now: Mapping[str, str | None] | None
 ) -> RowOutcome | None:
-    """None for a row that is to be written."""
+    """The outcome of a row without a write; None if it has to be written."""
     key, record_id = row[target.key], row[RECORD_ID]
     if now is None:
+        if target.operation == "delete":
+            return RowOutcome(key, "unchanged", record_id)
         return RowOutcome(key, "missing", record_id, code="NOT_FOUND", reason="it was deleted")
     before = json.loads(row[BEFORE] or "{}")
     wanted = {name: None if row[name] == CLEAR else row[name] for name in before if name in row}
     if wanted and all(_same(now[name], value) for name, value in wanted.items()):
         return RowOutcome(key, "unchanged", record_id)
     for name, old in before.items():
-        is_there = name in wanted and _same(now[name], wanted[name])
-        if not is_there and not _same(now[name], old):
+        is_written = name in wanted and _same(now[name], wanted[name])
+        if not is_written and not _same(now[name], old):
             reason = f"{name} is {now[name]!r} now, it was {old!r}"
             return RowOutcome(key, "rejected", record_id, code=CHANGED, reason=reason)
+    if target.operation == "insert":
+        reason = "a record with this key was created since"
+        return RowOutcome(key, "rejected", record_id, code=CHANGED, reason=reason)
     return None
 
 
 def _same(one: str | None, other: str | None) -> bool:
-    """Ids of 15 and 18 characters are one."""
+    """Compares Ids of 15 and 18 characters as equal."""
     if one is None or other is None:
         return one is other
     return one == other or (full_id(one) or one) == (full_id(other) or other)
 
 
-def _undoing(outcomes: Outcomes, where: OutcomeFilter) -> Iterator[pa.Table]:
-    """The rows that put back what those outcomes replaced; they leave the filter as it goes."""
+def _undo_rows(outcomes: Outcomes, where: OutcomeFilter) -> Iterator[pa.Table]:
+    """Rows that restore what `where` selects, newest first.
+
+    Pages by position: rows that undo has settled no longer match the filter.
+    """
     after: Sequence[str] = ()
     while page := outcomes.find(where, limit=CHECKED_AT_ONCE, after=after):
         after = page[-1].position
@@ -163,11 +184,11 @@ def _undoing(outcomes: Outcomes, where: OutcomeFilter) -> Iterator[pa.Table]:
         columns: dict[str, list[str | None]] = {"Id": ids, RECORD_ID: ids}
         columns[BEFORE] = [json.dumps(outcome.fields) for outcome in page]
         if not where.created:
-            columns |= {name: [_put_back(o, name) for o in page] for name in names}
+            columns |= {name: [_restored(o, name) for o in page] for name in names}
         yield pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
 
 
-def _put_back(outcome: StoredOutcome, name: str) -> str | None:
+def _restored(outcome: StoredOutcome, name: str) -> str | None:
     if name not in outcome.image_before:
         return None
     old = outcome.image_before[name]

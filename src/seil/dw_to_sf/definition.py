@@ -1,4 +1,4 @@
-"""A push, declared in a TOML file of its own: a query, an object, and who owns each field."""
+"""A push, declared in a TOML file: a query, an object, and who owns each field."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ SUFFIX = ".toml"
 
 
 class PushField(BaseModel):
-    """`owner` decides where both sides changed: ours is written, theirs is left, if_empty is
-    written where the org has nothing.
+    """A field and the query's column for it.
+
+    `owner` decides whether a differing value is written: always (ours), only to new records
+    (theirs), or only where the org has no value (if_empty).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,12 +34,12 @@ class PushField(BaseModel):
 
 
 def _field(value: object) -> object:
-    """A column's name alone is a field that is ours."""
+    """A bare column name is short for a field with owner `ours`."""
     return {"column": value} if isinstance(value, str) else value
 
 
 class Brakes(BaseModel):
-    """More than this is applied only when somebody says so. `share` is of the object's records."""
+    """Limits above which `apply` needs a confirmation. `share` is of the object's records."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,8 +50,8 @@ class Brakes(BaseModel):
 
 
 class PushDefinition(BaseModel):
-    """`key` is Id, or an external id of the object; to insert, a field that a record can be looked
-    up by. `parent` is a column of the query: the record that Salesforce locks for a row.
+    """`key` is Id to update or delete, an external id to upsert, a field with unique values to
+    insert. `parent` is the query's column with the Id of the record that Salesforce locks per row.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,29 +73,33 @@ class PushDefinition(BaseModel):
 
     @property
     def flow(self) -> str:
-        """Its name among the outcomes."""
-        return f"push:{self.name}"
+        return flow_of(self.name)
 
     @property
     def source_key(self) -> str:
-        """The query's column that has the key."""
+        """The query's column that holds the key."""
         return self.key_column or self.key
 
     @property
     def fingerprint(self) -> str:
-        """Changes with whatever would make another plan."""
+        """A hash of everything that a plan depends on; brakes do not count."""
         return hashlib.sha256(self.model_dump_json(exclude={"brakes"}).encode()).hexdigest()[:16]
 
 
+def flow_of(name: str) -> str:
+    """The flow of a push in the outcomes."""
+    return f"push:{name}"
+
+
 def definitions(folder: Path | None) -> list[str]:
-    """Names, sorted."""
+    """The names of the pushes in `folder`, sorted."""
     if folder is None or not folder.is_dir():
         return []
     return sorted(path.stem for path in folder.glob(f"*{SUFFIX}"))
 
 
 def load_definition(folder: Path | None, name: str) -> PushDefinition:
-    """Raises ConfigurationError: every problem of the file at once."""
+    """Raises ConfigurationError with every problem of the file."""
     names = definitions(folder)
     if folder is None or name not in names:
         choices = f"there are {', '.join(names)}" if names else "there are none"

@@ -1,7 +1,7 @@
-"""The three-way diff: what the query wants, what the org has by our mirror, what was written last.
+"""The three-way diff of the query, the org's mirror and the values that were written last.
 
-On a DuckDB of SEIL's own, in a temporary file, whatever the warehouse is: memory is bounded, and
-the warehouse is only read.
+Runs on an embedded DuckDB in a temporary file, whatever the warehouse: memory is bounded, and the
+warehouse is only read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ LAST_SCHEMA = pa.schema([("key", pa.string()), ("field", pa.string()), ("value",
 
 @dataclass(frozen=True)
 class DiffCounts:
-    """`records` are the query's; the others are of records, `fields` of values by verdict."""
+    """Counts of records; `fields` counts values by verdict.
+
+    `records` are the query's, `mirrored` the mirror's, `missing` the query's that the mirror lacks.
+    """
 
     records: int
     same: int
@@ -43,7 +46,7 @@ class DiffCounts:
 
 
 class Diff:
-    """One plan's database. Feed `desired`, `mirror` and `last`, then `compare`."""
+    """One plan's database. Call the three `take_` methods, then `compare`."""
 
     def __init__(
         self,
@@ -79,10 +82,7 @@ class Diff:
                 yield cls(database, definition, key, rules)
 
     def take_desired(self, rows: pa.RecordBatchReader) -> None:
-        """The query's rows. Raises ConfigurationError for a row without a key, and for keys twice.
-
-        https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/datafiles_prepare_csv.htm
-        """
+        """The query's rows. Raises ConfigurationError for null and for duplicate keys."""
         columns = {field.column for field in self._definition.fields.values()}
         columns |= {self._definition.parent} - {""}
         chosen = [f"{quoted(name)} AS {quoted('v ' + name)}" for name in sorted(columns)]
@@ -92,9 +92,7 @@ class Diff:
         self._refuse_keys("true", "keys that are there twice", "GROUP BY key HAVING count(*) > 1")
 
     def take_mirror(self, rows: pa.RecordBatchReader) -> None:
-        """The object's records as they were read last: the Id, the key and the fields, by names in
-        lower case.
-        """
+        """The object's records as last read; columns as `mirror_columns` names them."""
         fields = [
             f"{stored(rule, quoted(name.lower()))} AS {quoted('m ' + name)}"
             for name, rule in self._rules.items()
@@ -104,11 +102,11 @@ class Diff:
         self._run(f"CREATE TABLE mirror AS SELECT {chosen}", rows)
 
     def take_last(self, rows: pa.RecordBatchReader) -> None:
-        """What was written last, a row for each key and field."""
+        """The values that were written last: rows of key, field, value."""
         self._run("CREATE TABLE last AS SELECT key, field, value", rows)
 
     def compare(self, path: Path, metadata: Mapping[str, str]) -> DiffCounts:
-        """Writes the plan: a row for each value that differs."""
+        """Writes the plan to `path`, one row per differing value."""
         self._database.execute(f"CREATE TABLE compared AS {self._compared()}")
         self._database.execute(f"CREATE TABLE plan AS {self._plan()}")
         counts = self._counts()
@@ -135,7 +133,7 @@ class Diff:
             raise ConfigurationError([Problem(place, reason, "give each record one row")])
 
     def _compared(self) -> str:
-        """A row a record that differs: for each field the new value, the old one, what is wrong."""
+        """One row per differing record: for each field the new value, the old one, the problem."""
         parent = quoted("v " + self._definition.parent) if self._definition.parent else "NULL"
         clears = self._definition.nulls == "clear"
         columns = ["desired.key", "record_id", f"CAST({parent} AS VARCHAR) AS parent"]
@@ -151,7 +149,7 @@ class Diff:
         return f"SELECT * FROM ({every}) WHERE {differing}"  # noqa: S608
 
     def _differs(self, name: str) -> str:
-        """Also where the value is none that the field could have."""
+        """True also for a value that the field cannot hold."""
         rule = self._rules[name]
         old, new, bad = (quoted(f"{kind} {name}") for kind in ("old", "new", "bad"))
         differs = f"{compared(rule, new)} IS DISTINCT FROM {compared(rule, old)}"
@@ -160,9 +158,9 @@ class Diff:
         return f"(({differs}) OR {bad} IS NOT NULL)"
 
     def _plan(self) -> str:
-        """A row a value that differs; a record that is deleted has one, without a field.
+        """One row per differing value; for a deletion one row per record, without a field.
 
-        A record with a value that Salesforce would refuse is not written at all.
+        A record with any value that Salesforce would refuse is not written at all.
         """
         if self._definition.operation == "delete":
             return (
@@ -199,7 +197,7 @@ class Diff:
         )
 
     def _writes(self) -> str:
-        """By who owns the field; a new record gets every value."""
+        """Whether the field's owner lets the value be written; a new record gets every value."""
         return "(record_id IS NULL OR owner = 'ours' OR (owner = 'if_empty' AND old IS NULL))"
 
     @property
@@ -234,5 +232,5 @@ class Diff:
 
 
 def mirror_columns(key: FieldRule, rules: Mapping[str, FieldRule]) -> Sequence[str]:
-    """What `take_mirror` wants."""
+    """The columns that `take_mirror` expects, in lower case."""
     return list(dict.fromkeys(["id", key.name.lower(), *(name.lower() for name in rules)]))

@@ -1,4 +1,4 @@
-"""A plan: every value that a push would change, in a Parquet file that is known by its hash."""
+"""A plan: every value that a push would change, in a Parquet file named by its content's hash."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ VERSION = 1
 _HEADER = "seil"
 _SUFFIX = ".parquet"
 _HASH_LETTERS = 16
-# Of a job: create, upload, close, three results, and the polls between.
+# Create, upload, close, three kinds of results, and about three polls.
 _CALLS_OF_JOB = 9
 CHECKED_AT_ONCE = 2_000
 
 
 class PlanSource(Protocol):
-    """What a plan is made of. One reader is open at a time."""
+    """The inputs of a plan. Its readers are opened one at a time."""
 
     @property
     def place(self) -> str:
-        """Which warehouse it is, without secrets."""
+        """The warehouse's URL, without secrets."""
         ...
 
     @property
@@ -52,17 +52,17 @@ class PlanSource(Protocol):
     def mirror(
         self, object_name: str, columns: Sequence[str]
     ) -> AbstractContextManager[pa.RecordBatchReader]:
-        """Raises ConfigurationError for an object that is not synced, or lacks a column."""
+        """Raises ConfigurationError if the object is not synced or lacks a column."""
         ...
 
     def last(self, flow: str, object_name: str) -> pa.RecordBatchReader:
-        """Key, field and value of what was written last."""
+        """Rows of key, field, value: the last value written to each field."""
         ...
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`calls` are API calls, `batches` calls or jobs with data in them."""
+    """`calls` estimates all API calls; `batches` are the calls or jobs that carry rows."""
 
     path: Path
     hash: str
@@ -77,12 +77,12 @@ class Plan:
 
     @property
     def writes(self) -> int:
-        """Records that are written."""
+        """How many records are written."""
         return self.counts.changed + self.counts.new
 
     @property
     def over_the_brakes(self) -> list[str]:
-        """Why somebody has to say so before it is applied."""
+        """The limits that it exceeds; each needs a confirmation."""
         brakes, counts = self.definition.brakes, self.counts
         deletes = self.writes if self.definition.operation == "delete" else 0
         share = self.writes / max(1, counts.mirrored)
@@ -96,7 +96,7 @@ class Plan:
 
 
 class PlanRefusedError(RejectError):
-    """A plan is not what it was made for any more."""
+    """A plan is missing, changed, or of another version, warehouse, org or definition."""
 
     cure = "Make a new one with `seil push plan NAME`, look at it, then apply that."
 
@@ -116,7 +116,7 @@ def make_plan(
     options: WriterOptions | None = None,
     now: datetime | None = None,
 ) -> Plan:
-    """Costs no API calls beside the describe that `rules` come from.
+    """Costs no API calls except the describe that `rules` come from.
 
     Raises ConfigurationError, StatementError.
     """
@@ -153,24 +153,24 @@ def _stored(diff: Diff, header: Mapping[str, object], folder: Path, options: Wri
     unnamed = folder / f".{uuid4().hex}.part"
     try:
         counts = diff.compare(unnamed, {_HEADER: json.dumps(header)})
-        # The counts are known once the plan is written; they follow from its rows.
-        plan_hash = _hash(unnamed)
-        path = folder / f"{plan_hash}{_SUFFIX}"
+        path = folder / f"{_hash(unnamed)}{_SUFFIX}"
+        # Before the plan itself: `read_plan` expects the counts of every plan.
+        path.with_suffix(".json").write_text(json.dumps(asdict(counts)), "utf-8")
         unnamed.replace(path)
     finally:
         unnamed.unlink(missing_ok=True)
-    path.with_suffix(".json").write_text(json.dumps(asdict(counts)), "utf-8")
     return _plan(path, header, counts, options)
 
 
 def read_plan(
     folder: Path, name: str, plan_hash: str, *, options: WriterOptions | None = None
 ) -> Plan:
-    """`plan_hash` may be shortened as far as it is still one plan's.
+    """`plan_hash` may be an unambiguous prefix.
 
-    Raises PlanRefusedError for one that is not there, was changed, or is of another version.
+    Raises PlanRefusedError if there is no such plan, its file changed, or its version differs.
     """
-    paths = sorted((folder / name).glob(f"{plan_hash}*{_SUFFIX}")) if plan_hash else []
+    plans = sorted((folder / name).glob(f"*{_SUFFIX}"))
+    paths = [path for path in plans if plan_hash and path.stem.startswith(plan_hash)]
     if len(paths) != 1:
         reason = "there is no such plan" if not paths else f"{len(paths)} plans begin like this"
         raise PlanRefusedError(name, plan_hash, reason)
@@ -180,14 +180,14 @@ def read_plan(
         raise PlanRefusedError(name, full_hash, "the file was changed since it was made")
     header = json.loads((pq.read_metadata(path).metadata or {}).get(_HEADER.encode(), b"{}"))
     if header.get("version") != VERSION:
-        made_by = header.get("version", "none")
-        raise PlanRefusedError(name, full_hash, f"it has version {made_by}, this is {VERSION}")
+        version = header.get("version", "none")
+        raise PlanRefusedError(name, full_hash, f"it has version {version}, this is {VERSION}")
     counts = DiffCounts(**json.loads(path.with_suffix(".json").read_text("utf-8")))
     return _plan(path, header, counts, options or WriterOptions())
 
 
 def first_values(plan: Plan, *, limit: int) -> list[dict[str, Any]]:
-    """Rows of the plan without their Ids, those with a problem first."""
+    """Rows as PlannedValue has them; those with a problem first."""
     columns = ["key", "field", "old", "new", "verdict", "write", "problem"]
     rows: list[dict[str, Any]] = []
     for is_problem in (True, False):

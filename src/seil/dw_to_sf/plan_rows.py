@@ -1,4 +1,7 @@
-"""A plan's rows as they are written, and values as a plan has them: by a DuckDB of SEIL's own."""
+"""A plan's rows as batches to write, and the org's values in the plan's form.
+
+Evaluated on an embedded DuckDB.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ RECORD_ID = "_record_id"
 def stored_values(
     rules: Sequence[FieldRule], records: Sequence[Mapping[str, str | None]]
 ) -> list[dict[str, str | None]]:
-    """By the same expressions as the plan's."""
+    """Each record's values in the plan's form, by field; in the order of `records`."""
     import duckdb
 
     if not rules or not records:
@@ -32,23 +35,30 @@ def stored_values(
 
 
 def plan_rows(plan: Plan) -> Iterator[pa.Table]:
-    """A row a record that is written: its key, and of each field the new value or null."""
+    """One row per record to write: its key, and a column per field that is null if unchanged."""
     import duckdb
 
-    definition = plan.definition
+    with duckdb.connect() as database:
+        file = f"read_parquet({text(str(plan.path))})"
+        names = database.execute(
+            f"SELECT DISTINCT field FROM {file} WHERE write AND field <> '' ORDER BY field"  # noqa: S608
+        ).fetchall()
+        sql = _rows_sql(file, plan.definition.key, [name for (name,) in names])
+        for batch in database.execute(sql).to_arrow_reader(CHECKED_AT_ONCE):
+            yield pa.Table.from_batches([batch])
+
+
+def _rows_sql(file: str, key: str, fields: Sequence[str]) -> str:
     values = [
         f"any_value(coalesce(new, {text(CLEAR)})) FILTER (field = {text(name)}) AS {quoted(name)}"
-        for name in definition.fields
+        for name in fields
     ]
-    sql = f"""
-        SELECT key AS {quoted(definition.key)}, any_value(record_id) AS {RECORD_ID},
+    return f"""
+        SELECT key AS {quoted(key)}, any_value(record_id) AS {RECORD_ID},
             any_value(parent) AS {PARENT},
             CAST(to_json(map_from_entries(list((field, old)) FILTER (field <> ''))) AS VARCHAR)
                 AS {BEFORE}
             {"".join(", " + value for value in values)}
-        FROM read_parquet({text(str(plan.path))}) WHERE write
+        FROM {file} WHERE write
         GROUP BY key ORDER BY {PARENT} NULLS LAST, key
     """  # noqa: S608
-    with duckdb.connect() as database:
-        for batch in database.execute(sql).to_arrow_reader(CHECKED_AT_ONCE):
-            yield pa.Table.from_batches([batch])

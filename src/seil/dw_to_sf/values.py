@@ -1,7 +1,7 @@
-"""A field's values in SQL: as Salesforce would keep them, and what it would refuse them for.
+"""SQL for a field's values as Salesforce stores them, and for the reasons why it refuses them.
 
-Evaluated by a DuckDB of SEIL's own, whatever the warehouse is. Text is compared as the org stores
-it: without spaces at its ends, an empty one as null, e-mail addresses in lower case.
+Evaluated on an embedded DuckDB, whatever the warehouse. Text is compared as the org stores it:
+trimmed, an empty text as null, e-mail addresses in lower case.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from seil.salesforce.writes.rules import FieldRule
 
 _NUMBERS = frozenset({"int", "long", "double", "currency", "percent"})
 _MOST_DIGITS = 38
-# Without DuckDB's ICU extension, which comes over the network, its time zone is UTC.
+# DuckDB's time zone is UTC without its ICU extension, which needs a download.
 _UTC = "CAST(TRY_CAST({value} AS TIMESTAMPTZ) AS TIMESTAMP)"
 _FORMS = {
     "boolean": "CAST(TRY_CAST({value} AS BOOLEAN) AS VARCHAR)",
@@ -34,7 +34,7 @@ def text(value: str) -> str:
 
 
 def stored(rule: FieldRule, value: str) -> str:
-    """The text that Salesforce keeps of an SQL expression; null where it could not keep it."""
+    """SQL for the text that Salesforce stores for `value`; null where the field cannot hold it."""
     if rule.type in _NUMBERS:
         return f"CAST(TRY_CAST({value} AS {_decimal(rule)}) AS VARCHAR)"
     if form := _FORMS.get(rule.type):
@@ -44,14 +44,14 @@ def stored(rule: FieldRule, value: str) -> str:
 
 
 def compared(rule: FieldRule, value: str) -> str:
-    """Equal for values that are one to Salesforce: an Id of 15 characters and its 18."""
+    """SQL that is equal for values that Salesforce treats as equal: Ids of 15 and 18 characters."""
     return f"left({value}, 15)" if rule.type in ("id", "reference") else value
 
 
 def problem(rule: FieldRule, value: str, *, clears: bool) -> str:
-    """An SQL expression: why Salesforce would refuse the value, null where it would not.
+    """SQL for the reason why Salesforce would refuse `value`; null where it would accept it.
 
-    `clears`: a null is sent.
+    `clears`: nulls are sent, not skipped.
     """
     shown = f"'''' || left(CAST({value} AS VARCHAR), 40) || ''''"
     kept = stored(rule, value)

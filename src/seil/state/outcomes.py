@@ -1,4 +1,4 @@
-"""What was written into Salesforce, row by row, and what became of it."""
+"""Outcomes of writes into Salesforce, row by row."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ WHERE batch_id = :batch_id AND key = :key
 
 @dataclass(frozen=True)
 class StoredOutcome:
-    """Of one row in one run. `fields` are the values that were sent, None where a field was
-    cleared; `image_before` those that they replaced, as far as they were known.
+    """The outcome of one row in one run.
+
+    `fields` are the values that were sent, None where a field was cleared; `image_before` the
+    values that they replaced, by the plan.
     """
 
     flow: str
@@ -61,7 +63,7 @@ class StoredOutcome:
 
     @property
     def position(self) -> tuple[str, ...]:
-        """In the order of `Outcomes.find`."""
+        """Keyset cursor of `Outcomes.find`."""
         changed_at = stamp(self.changed_at)
         return (changed_at, self.flow, self.object, self.key, self.run_id, self.operation)
 
@@ -89,7 +91,7 @@ class Outcomes:
     def find(
         self, where: OutcomeFilter, *, limit: int = 100, after: Sequence[str] = ()
     ) -> list[StoredOutcome]:
-        """The newest first; `after` is the position of the last one before."""
+        """Newest first; `after` is the `position` of the last outcome of the previous page."""
         conditions, values = _conditions(where)
         if after:
             names = [f"after_{number}" for number in range(len(after))]
@@ -102,7 +104,7 @@ class Outcomes:
         return [_outcome(row) for row in self.database.rows(sql, **values, limit=limit)]
 
     def last_written(self, flow: str, name: str) -> pa.Table:
-        """Key, field and value as text: what the flow wrote last into each field of an object."""
+        """The last value that the flow wrote to each field: columns key, field, value, all text."""
         rows = self.database.rows(
             "SELECT key, fields FROM outcomes WHERE flow = :flow AND object = :object AND state = "
             "'written' ORDER BY changed_at",
@@ -139,7 +141,7 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class OutcomeLog:
-    """The outcomes of one flow, for the writer: every batch is stored before it is sent."""
+    """The `WriteLog` of one run of a flow."""
 
     database: Database
     flow: str
@@ -150,7 +152,7 @@ class OutcomeLog:
             self._send(transaction, batch)
 
     def record(self, batch: WriteBatch, outcomes: Sequence[RowOutcome]) -> None:
-        """Of rows that were not sent."""
+        """Stores outcomes of rows that were not sent."""
         with self.database.transaction() as transaction:
             self._send(transaction, batch)
             _settle(transaction, batch.id, outcomes)

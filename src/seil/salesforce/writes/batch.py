@@ -1,6 +1,6 @@
-"""What is written, and what becomes of it: batches of rows, and an outcome for each.
+"""Batches of rows to write, and the outcome of each row.
 
-Cells are text as the Bulk API writes it: an Arrow null leaves the field as it is, `#N/A` clears it.
+Cells are text in the Bulk API's format: an Arrow null leaves the field unchanged, `#N/A` clears it.
 https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/datafiles_prepare_csv.htm
 """
 
@@ -20,7 +20,7 @@ BEFORE = "_before"
 WriteOperation: TypeAlias = Literal["insert", "update", "upsert", "delete"]
 RowState: TypeAlias = Literal["written", "unchanged", "rejected", "missing", "retrying"]
 """`unchanged`: the org had the values already; `missing`: it has no such record; `retrying`: not
-written, and worth another try.
+written, for a transient reason.
 """
 
 
@@ -28,8 +28,7 @@ written, and worth another try.
 class WriteTarget:
     """`key` is the column that identifies a row: Id to update or delete, an external id to upsert.
 
-    To insert it is a field that tells the new record from all others: what a lost answer has done
-    is looked up by it.
+    To insert, it is a field with unique values: after a lost response, records are looked up by it.
     """
 
     object: str
@@ -39,7 +38,7 @@ class WriteTarget:
 
 @dataclass(frozen=True)
 class WriteBatch:
-    """Rows that are sent in one call or one job. `job_id` is empty before there is a job.
+    """Rows that are sent in one call or one job. `job_id` is empty until the job is created.
 
     Two columns are not sent: `_parent`, the record that Salesforce locks for a row, and `_before`,
     the values that the row replaces, as JSON.
@@ -53,7 +52,7 @@ class WriteBatch:
 
     @property
     def sent(self) -> pa.Table:
-        """What goes to the org."""
+        """The rows without the columns that are not sent."""
         return self.rows.select([n for n in self.rows.column_names if not n.startswith("_")])
 
     @property
@@ -63,7 +62,7 @@ class WriteBatch:
 
 @dataclass(frozen=True)
 class RowOutcome:
-    """`code` and `reason` are Salesforce's; `record_id` is empty where no record is known."""
+    """`code` and `reason` are mostly Salesforce's; `record_id` is empty if unknown."""
 
     key: str
     state: RowState
@@ -74,35 +73,35 @@ class RowOutcome:
 
 
 class WriteLog(Protocol):
-    """Durable, and safe to share between threads: what was sent, and what became of it.
+    """A durable, thread-safe log of batches and outcomes.
 
     Between `send` and `settle` the rows of a batch are in doubt.
     """
 
     def send(self, batch: WriteBatch) -> None:
-        """Stores the batch before any of it leaves."""
+        """Stores the batch; called before anything is sent."""
         ...
 
     def start_job(self, batch_id: str, job_id: str) -> None:
-        """Stores the job's id before data is uploaded."""
+        """Stores the job's id; called before data is uploaded."""
         ...
 
     def settle(self, batch_id: str, outcomes: Sequence[RowOutcome]) -> None:
-        """All outcomes in one transaction; the batch is not in doubt any more."""
+        """Stores all outcomes in one transaction; the batch is no longer in doubt."""
         ...
 
     def unsettled(self) -> Iterator[WriteBatch]:
-        """What earlier processes sent and did not settle."""
+        """Batches that earlier processes sent and did not settle; `rows` has the keys only."""
         ...
 
 
-# Uploads are measured after base64, 150 MB, so that 100 MB are the most.
+# Half of the limit: 150 MB after base64, so 100 MB of CSV.
 _JOB_BYTES = 48 << 20
 
 
 @dataclass(frozen=True)
 class WritePart:
-    """`follows`: shares the parent at its start with the part before, which has to end first."""
+    """`follows`: its first row shares a parent with the previous part, which must finish first."""
 
     rows: pa.Table
     follows: bool = False
@@ -111,8 +110,8 @@ class WritePart:
 def parts(tables: Iterable[pa.Table], *, rows: int, size: int = _JOB_BYTES) -> Iterator[WritePart]:
     """Cuts `tables` into parts of at most `rows` rows and about `size` bytes.
 
-    Where they have a `_parent` they are sorted by it: a part ends where the parent changes, unless
-    one parent has more rows than a part.
+    Tables with a `_parent` column have to be sorted by it: a parent's rows share a part, unless
+    they exceed it.
     """
     held: pa.Table | None = None
     last: str | None = None
@@ -135,7 +134,7 @@ def _parent_at(row: int, table: pa.Table) -> str | None:
 
 
 def _cut(table: pa.Table, most: int) -> int:
-    """At most `most` rows of a longer table; no parent's rows are torn apart if it can be."""
+    """Where to cut a longer table: at most `most` rows, between two parents if possible."""
     if PARENT not in table.column_names:
         return most
     parents = table[PARENT].slice(0, most + 1).to_pylist()

@@ -28,9 +28,9 @@ class Collections:
         self._connection = connection
 
     def write(self, batch: WriteBatch, schema: ObjectSchema) -> list[RowOutcome]:
-        """At most 200 rows, in one call; the answer is in the order of the rows.
+        """Writes at most 200 rows in one call. Outcomes are in the order of the rows.
 
-        Raises OutcomeUnknownError for an insert whose answer was lost.
+        Raises OutcomeUnknownError for an insert whose response was lost.
         """
         answer = self._connection.json(self._call(batch, schema))
         keys = batch.keys
@@ -51,12 +51,12 @@ class Collections:
             content=_body(batch, schema),
             about=target.object,
             idempotent=target.operation != "insert",
-            look="The next run looks the records up by their key",
+            look="The next run looks up the records by their key",
         )
 
 
 def _body(batch: WriteBatch, schema: ObjectSchema) -> bytes:
-    """Numbers are copied as they are written: a float would round them."""
+    """Copies numbers as text: a float would round them."""
     records = (_record(batch.target.object, row, schema) for row in batch.sent.to_pylist())
     return f'{{"allOrNone":false,"records":[{",".join(records)}]}}'.encode()
 
@@ -92,7 +92,9 @@ def _outcome(batch: WriteBatch, key: str, result: Any) -> RowOutcome:
     if batch.target.key == "Id" and record_id and full_id(record_id) != full_id(key):
         raise UnavailableError(SERVICE, f"the result for {key} is about {record_id}")
     if result["success"]:
-        return RowOutcome(key, "written", record_id, bool(result.get("created")))
+        # Only results of upserts have `created`.
+        created = batch.target.operation == "insert" or bool(result.get("created"))
+        return RowOutcome(key, "written", record_id, created)
     return failed_row(key, _error(result.get("errors") or ()), record_id)
 
 

@@ -30,7 +30,7 @@ _BLOCK = 16 << 20
 
 @dataclass(frozen=True)
 class IngestJob:
-    """`processed` counts the failed rows, too."""
+    """`processed` includes failed rows."""
 
     id: str
     state: str
@@ -44,12 +44,12 @@ class IngestJob:
 
     @property
     def is_open(self) -> bool:
-        """Its data was not handed over: nothing of it is processed."""
+        """Its data is not complete: nothing of it is processed."""
         return self.state == "Open"
 
     @classmethod
     def parse(cls, answer: Any) -> IngestJob:
-        """Raises UnavailableError for an answer that is no job."""
+        """Raises UnavailableError for a response that describes no job."""
         if not isinstance(answer, dict) or not answer.get("id") or not answer.get("state"):
             raise UnavailableError(SERVICE, "the answer does not describe an ingest job")
         return cls(
@@ -62,9 +62,9 @@ class IngestJob:
 
 
 class IngestJobGoneError(RejectError):
-    """The job is no longer there: deleted, or older than seven days."""
+    """The job does not exist any more: deleted, or older than seven days."""
 
-    cure = "Nothing: what the job did is looked up record by record."
+    cure = "None needed: the next run looks up what the job did, record by record."
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"ingest job {job_id} is not there any more")
@@ -79,7 +79,7 @@ class BulkIngest:
         self._sleep = sleep
 
     def create(self, target: WriteTarget) -> IngestJob:
-        """An open job. One whose answer was lost holds no data, and the org deletes it."""
+        """Creates an open job. Retried after a lost response: the org deletes empty jobs."""
         body = {
             "object": target.object,
             "operation": target.operation,
@@ -93,7 +93,7 @@ class BulkIngest:
         return IngestJob.parse(self._connection.json(call))
 
     def upload(self, job_id: str, rows: pa.Table) -> None:
-        """A job takes data once: the second PUT after a lost answer is refused, and is fine."""
+        """A job takes data once, so a refusal of the retry after a lost response is success."""
         call = OrgCall(
             "PUT", f"{_path(job_id)}/batches", content=csv_bytes(rows), content_type=_CSV
         )
@@ -104,7 +104,7 @@ class BulkIngest:
                 raise
 
     def close(self, job_id: str) -> IngestJob:
-        """Hands the data over; idempotent."""
+        """Marks the data complete, so that the org processes it. Idempotent."""
         body = {"state": "UploadComplete"}
         call = OrgCall("PATCH", _path(job_id), body=body, idempotent=True)
         try:
@@ -129,7 +129,7 @@ class BulkIngest:
             raise
 
     def wait(self, job_id: str, *, poll: float, timeout: float) -> IngestJob:
-        """The job that is over, in whatever state.
+        """Polls until the job is over; returns it in its final state.
 
         Raises IngestJobGoneError; UnavailableError after `timeout` seconds.
         """
@@ -144,10 +144,7 @@ class BulkIngest:
         return job
 
     def outcomes(self, job_id: str, key: str) -> Iterator[RowOutcome]:
-        """Of a job that is over: the rows that it names, in any order.
-
-        Unprocessed rows are `retrying`.
-        """
+        """The rows of a finished job's results, in any order; unprocessed ones are `retrying`."""
         for row_key, record_id, created in self._results(
             job_id, "successfulResults", (key, "sf__Id", "sf__Created")
         ):
@@ -168,7 +165,7 @@ class BulkIngest:
 
 
 def csv_bytes(rows: pa.Table) -> bytes:
-    """All texts quoted, a null an empty cell, lines ended by LF."""
+    """CSV with quotes around every text, empty cells for nulls, LF line ends."""
     sink = BytesIO()
     pc_csv.write_csv(rows, sink, pc_csv.WriteOptions(quoting_style="needed"))
     return sink.getvalue()

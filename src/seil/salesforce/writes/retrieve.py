@@ -1,4 +1,4 @@
-"""Records by Id, up to 2,000 a call, as they are now.
+"""Current values of records by Id, up to 2,000 per call.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_sobjects_collections_retrieve.htm
 """
@@ -21,7 +21,7 @@ MOST_RETRIEVED = 2_000
 def retrieve(
     connection: OrgConnection, name: str, ids: Sequence[str], fields: Sequence[str]
 ) -> dict[str, dict[str, str | None]]:
-    """Values as text, by Id in its long form; records that are not there are left out."""
+    """Values as text, by 18-character Id; records that do not exist are omitted."""
     body: Mapping[str, Any] = {"ids": list(ids), "fields": list(fields)}
     path = f"composite/sobjects/{object_name(name)}"
     call = OrgCall("POST", path, body=body, about=name, idempotent=True)

@@ -1,4 +1,4 @@
-"""What Salesforce's code for one row means for that row.
+"""Maps Salesforce's error code of a row to the row's state.
 
 https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_concepts_core_data_objects.htm#i1421192
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from seil.salesforce.writes.batch import RowOutcome, RowState
 
-# Locks, limits and the server: the same row may succeed a moment later.
+# Locks, limits and server errors: a retry may succeed.
 _TRANSIENT = frozenset(
     {
         "UNABLE_TO_LOCK_ROW",
@@ -26,7 +26,7 @@ _MISSING = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE
 
 @dataclass(frozen=True)
 class RowFailure:
-    """`fields` are those that the org blames, empty where it means the record itself."""
+    """`fields` are those that the error names; empty for an error of the record itself."""
 
     code: str
     reason: str
@@ -43,7 +43,7 @@ def failed_row(key: str, error: RowFailure, record_id: str = "") -> RowOutcome:
 
 
 def job_error(text: str) -> RowFailure:
-    """A job's sf__Error: `CODE:reason:fields --`, its reason perhaps with colons."""
+    """Parses a job's sf__Error, `CODE:reason:fields --`; the reason may contain colons."""
     code, colon, rest = text.partition(":")
     if not colon or not code.replace("_", "").isupper():
         return RowFailure("", text)

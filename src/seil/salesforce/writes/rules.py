@@ -1,4 +1,4 @@
-"""What an org lets somebody write into an object: from its describe.
+"""What the user may write to an object, and its fields' constraints: from its describe.
 
 https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_describesobjects_describesobjectresult.htm
 """
@@ -13,10 +13,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FieldRule:
-    """`length` is in characters; `digits` before the point, 0 where there is no bound.
+    """`length` is in characters; `digits` before the point, 0 if unlimited.
 
-    `values` are the active ones of a picklist that takes no others, else None. A key identifies
-    records: an external id, or a field that the org indexes as one.
+    `values` are the active ones of a restricted picklist, else None. `is_key`: an external id or
+    another field for look-ups (idLookup).
     """
 
     name: str
@@ -75,12 +75,12 @@ class ObjectRules:
         )
 
     def get(self, name: str) -> FieldRule | None:
-        """Whatever the case of its letters."""
+        """Ignores case."""
         return self._by_name.get(name.lower())
 
     @cached_property
     def required(self) -> tuple[str, ...]:
-        """What a new record has to have."""
+        """Fields without which no record can be created."""
         return tuple(
             rule.name
             for rule in self.fields

@@ -1,8 +1,8 @@
-"""Writes rows into the org, and accounts for each of them, whatever is killed or lost on the way.
+"""Writes rows into the org and records the outcome of each row, across crashes and lost responses.
 
-Every batch is logged before it leaves, and settled with the outcomes of its rows. What an earlier
-process left in doubt is settled by `recover`: a job by its results, inserts and deletes by looking
-the records up; updates and upserts are idempotent, so that they may be sent again.
+Every batch is logged before it is sent, and settled with the outcomes of its rows. `recover`
+settles the batches that an earlier process left in doubt: a job by its results, inserts and deletes
+by looking up the records. Updates and upserts are idempotent, so their rows are sent again.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ logger = logging.getLogger(__name__)
 
 # A query's URL may have about 16,000 characters.
 _LOOK_UP_CHARACTERS = 6_000
-# Of whole batches in one write: enough to find four rows among 10,000. More is no row's fault.
+# Refusals of whole batches in one write: enough to isolate four rows among 10,000.
 _MOST_REFUSALS = 64
 
 
 @dataclass(frozen=True)
 class WriterOptions:
-    """Up to `crossover` rows go by collections, more by jobs of `job_rows`.
+    """Up to `crossover` rows go by sObject Collections, more by ingest jobs of `job_rows` rows.
 
-    `attempts` of a row that met a lock, a limit or a broken server; `poll` and `timeout` of a job
-    are in seconds.
+    `attempts` are per row, for locks, limits and server errors. `pause` before a retry, and `poll`
+    and `timeout` of a job, are in seconds.
     """
 
     crossover: int = 2_000
@@ -65,14 +65,14 @@ class WriterOptions:
 
 
 class UnaccountedRowsError(RejectError):
-    """The results of a job do not name every row that was sent, or name others."""
+    """The results of a job omit rows that were sent."""
 
     cure = "Run the same command again: the rows are sent again, inserts after a look-up."
 
     def __init__(self, job_id: str, sent: int, accounted: int, example: str) -> None:
         super().__init__(
             f"ingest job {job_id}: {sent} rows were sent, its results name {accounted} of them"
-            f" (not {example})",
+            f" ({example} is missing)",
             hint="Run the same command again; `seil outcomes --state retrying` shows them",
         )
         self.job_id = job_id
@@ -108,7 +108,7 @@ class Writer:
         self._sleep = sleep
 
     def recover(self) -> Counter[RowState]:
-        """Settles what earlier processes left in doubt; answers rows by state."""
+        """Settles the batches that earlier processes left in doubt. Returns row counts by state."""
         states: Counter[RowState] = Counter()
         for batch in self._log.unsettled():
             outcomes = self._recovered(batch)
@@ -124,11 +124,11 @@ class Writer:
         rows: int,
         on_settled: Callable[[Sequence[RowOutcome]], None] | None = None,
     ) -> Counter[RowState]:
-        """Answers rows by state.
+        """Returns row counts by state.
 
-        `rows` are about how many `tables` have in all: they decide between collections and jobs.
-        No key may be there twice. Raises what stopped it;
-        UnaccountedRowsError and JobAbortedError once everything else was sent.
+        `rows` is the approximate total of `tables`; it decides between collections and jobs. Keys
+        must be unique. Errors of the connection stop the write; UnaccountedRowsError and
+        JobAbortedError are raised after the other batches were sent.
         """
         _check(target)
         by_job = rows > self._options.crossover
@@ -146,7 +146,7 @@ class Writer:
         if batch.job_id:
             return self._recovered_job(batch)
         if batch.by_job:
-            # Its data would have been uploaded only once the job's id was stored.
+            # Data is uploaded only after the job's id is stored.
             return _retrying(batch.keys, "NOT_SENT")
         return look_up(self._org, batch, batch.keys)
 
@@ -181,7 +181,7 @@ class _Run:
         self.schema: ObjectSchema = self.org.describe(self.target.object)
 
     def outcomes(self, tables: Iterable[pa.Table]) -> Iterator[list[RowOutcome]]:
-        """Of a part each. A part waits for the one before it where they share a parent."""
+        """Yields the outcomes of each part. Parts that share a parent do not overlap."""
         most = self.options.job_rows if self.by_job else MOST_RECORDS
         workers = self.options.jobs_at_once if self.by_job else 1
         with ThreadPoolExecutor(workers, thread_name_prefix="write") as pool:
@@ -199,20 +199,20 @@ class _Run:
                     future.cancel()
 
     def _write(self, part: WritePart) -> list[RowOutcome]:
-        """Every row's last outcome."""
+        """The last outcome of each row, after retries."""
         last: dict[str, RowOutcome] = {}
         rows = part.rows
         for attempt in range(1, self.options.attempts + 1):
             last |= {outcome.key: outcome for outcome in self._send(rows)}
-            rows = _only(rows, self.target.key, {k for k, o in last.items() if _again(o)})
+            rows = _only(rows, self.target.key, {k for k, o in last.items() if _is_retriable(o)})
             if not len(rows):
                 break
             if attempt < self.options.attempts:
                 logger.warning(
-                    "%s: %d rows were not written (%s): again in %.0f s",
+                    "%s: %d rows were not written (%s): retrying in %.0f s",
                     self.target.object,
                     len(rows),
-                    next(o.code for o in last.values() if _again(o)),
+                    next(o.code for o in last.values() if _is_retriable(o)),
                     self.options.pause * attempt,
                 )
                 self.sleep(self.options.pause * attempt)
@@ -248,7 +248,7 @@ class _Run:
         return self._accounted(batch, job)
 
     def _accounted(self, batch: WriteBatch, job: IngestJob) -> list[RowOutcome]:
-        """Every row of a job that is over."""
+        """The outcome of every row of a finished job."""
         outcomes = _of_batch(batch, self.org.ingest.outcomes(job.id, batch.target.key))
         if job.state == "Aborted":
             left = sum(outcome.state == "retrying" for outcome in outcomes.values())
@@ -262,7 +262,7 @@ class _Run:
         return [*outcomes.values(), *look_up(self.org, batch, unnamed)]
 
     def _halved(self, batch: WriteBatch, code: str, reason: str) -> list[RowOutcome]:
-        """The org refused the whole batch: its halves are sent, down to the rows it is about."""
+        """Bisects a batch that the org refused as a whole, down to the offending rows."""
         self._refusals += 1
         if len(batch.rows) == 1 or self._refusals > _MOST_REFUSALS:
             outcomes = [RowOutcome(k, "rejected", code=code, reason=reason) for k in batch.keys]
@@ -274,7 +274,7 @@ class _Run:
 
 
 class _BatchRefusedError(Exception):
-    """The org took no row of a batch, for what some of them hold."""
+    """The org refused a whole batch because of the content of some rows."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(code, reason)
@@ -284,7 +284,7 @@ class _BatchRefusedError(Exception):
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Raises _BatchRefusedError for what the org refuses inside."""
+    """Translates refusals of a request or of the object to _BatchRefusedError."""
     try:
         yield
     except (RequestRejectedError, ObjectRejectedError) as error:
@@ -292,17 +292,17 @@ def _refusals() -> Iterator[None]:
 
 
 def look_up(org: Org, batch: WriteBatch, keys: Sequence[str]) -> list[RowOutcome]:
-    """What became of rows whose answer was lost.
+    """Outcomes of rows whose response was lost.
 
-    Inserts and deletes by whether the record is there; the others are to be sent again.
+    Inserts and deletes are settled by whether the record exists; updates and upserts are retried.
     """
     operation = batch.target.operation
     if operation in ("update", "upsert"):
         return _retrying(keys, "ANSWER_LOST")
-    record_ids = _records(org, batch.target, keys)
+    ids = record_ids(org, batch.target, keys)
     outcomes = []
     for key in keys:
-        record_id = record_ids.get(_folded(batch.target, key), "")
+        record_id = ids.get(key, "")
         if operation == "insert" and record_id:
             outcomes.append(RowOutcome(key, "written", record_id, created=True))
         elif operation == "delete" and not record_id:
@@ -312,15 +312,15 @@ def look_up(org: Org, batch: WriteBatch, keys: Sequence[str]) -> list[RowOutcome
     return outcomes
 
 
-def _records(org: Org, target: WriteTarget, keys: Sequence[str]) -> dict[str, str]:
-    """Ids by key, of the records that are there and not in the recycle bin."""
-    record_ids: dict[str, str] = {}
+def record_ids(org: Org, target: WriteTarget, keys: Sequence[str]) -> dict[str, str]:
+    """Ids by key, of existing records outside the recycle bin."""
+    ids: dict[str, str] = {}
     for some in _query_pages(keys):
         condition = f"{target.key} IN ({', '.join(text_literal(key) for key in some)})"
         fields = list(dict.fromkeys(["Id", target.key]))
         for record in org.query(select(fields, target.object, condition)):
-            record_ids[_folded(target, str(record[target.key]))] = str(record["Id"])
-    return record_ids
+            ids[_folded(target, str(record[target.key]))] = str(record["Id"])
+    return {key: ids[folded] for key in keys if (folded := _folded(target, key)) in ids}
 
 
 def _query_pages(keys: Iterable[str]) -> Iterator[list[str]]:
@@ -344,7 +344,7 @@ def _folded(target: WriteTarget, key: str) -> str:
 def _check(target: WriteTarget) -> None:
     if target.operation == "insert" and target.key in ("", "Id"):
         reason = "an insert needs a field by which a record can be looked up"
-        hint = "Give the external id, or a field that tells the record from all others, as its key"
+        hint = "Give an external id, or another field with unique values, as its key"
         raise ObjectRejectedError(target.object, reason, code="NO_KEY", hint=hint)
     if target.operation in ("update", "delete") and target.key != "Id":
         raise ObjectRejectedError(
@@ -353,12 +353,12 @@ def _check(target: WriteTarget) -> None:
 
 
 def _of_batch(batch: WriteBatch, outcomes: Iterable[RowOutcome]) -> dict[str, RowOutcome]:
-    """By key as it was sent; results for keys that were not sent count for nobody."""
+    """By key as sent; results for keys that were not sent are ignored."""
     sent = set(batch.keys)
     return {outcome.key: outcome for outcome in outcomes if outcome.key in sent}
 
 
-def _again(outcome: RowOutcome) -> bool:
+def _is_retriable(outcome: RowOutcome) -> bool:
     return outcome.state == "retrying" and outcome.code != "ABORTED"
 
 
